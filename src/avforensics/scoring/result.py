@@ -1,0 +1,111 @@
+"""What scoring hands on: features, step losses and scores of one video."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from avforensics.media.types import MediaReport
+
+
+@dataclass
+class Features:
+    """Network outputs of the windows of one video, in window order.
+
+    Attributes
+    ----------
+    sync_logits : float32, (N, 31)
+        Row of logits over delay indices (paper Eq. 1 before the softmax).
+    projected : float32, (N, D)
+        Activations after StandardScaler and PCA, before L2 normalisation.
+    activations : float32, (N, 1024), optional
+        Kept only on request.
+    first_window : int
+        Index of the first row's window in the video.
+    heard : bool, (N,)
+        Whether every delay of the window sees real audio, not padding.
+    """
+
+    sync_logits: np.ndarray
+    projected: np.ndarray
+    heard: np.ndarray
+    activations: np.ndarray | None = None
+    first_window: int = 0
+
+    @property
+    def n_windows(self) -> int:
+        return len(self.sync_logits)
+
+
+@dataclass
+class Steps:
+    """Losses of predicting each window from the ones before it.
+
+    Arrays have one entry per predicted window, ``window`` giving its index in the video (the first
+    window of a video is never predicted). Under policy ``all``, overlapping sequences are averaged.
+
+    Attributes
+    ----------
+    window : int64, (S,)
+    distribution : float32, (S,), KL divergence summed over delays (Eq. 5)
+    activation : float32, (S,), squared error of L2-normalised PCA vectors
+    prediction : float32, (S, 31), predicted probabilities over delays
+    """
+
+    window: np.ndarray
+    distribution: np.ndarray
+    activation: np.ndarray
+    prediction: np.ndarray
+
+
+@dataclass(frozen=True)
+class Score:
+    """One video's score for one lam.
+
+    ``score = distribution_score + lam * activation_score``; higher = more likely fake; not a
+    probability. ``maximum`` is the highest score of any sequence (equal to ``score`` under policy
+    ``first``).
+    """
+
+    lam: float
+    score: float
+    distribution_score: float
+    activation_score: float
+    maximum: float
+
+
+@dataclass
+class VideoResult:
+    """Everything known about one input file after scoring.
+
+    Attributes
+    ----------
+    path : Path
+    error : str or None
+        Why the file could not be scored; None = scored.
+    scores : list of Score
+        One for each lam asked for, in that order; empty on failure.
+    sha256 : str or None
+        Of the file's bytes; None where it cannot be read.
+    seconds : float
+        Wall-clock time spent on this file.
+    warnings : list of str
+        Flags such as silent or damaged audio; the score stands.
+    """
+
+    path: Path
+    error: str | None = None
+    scores: list[Score] = field(default_factory=list)
+    media: MediaReport | None = None
+    features: Features | None = None
+    steps: Steps | None = None
+    sha256: str | None = None
+    seconds: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def status(self) -> str:
+        """``"scored"`` or ``"failed"``."""
+        return "scored" if self.error is None else "failed"
