@@ -1,0 +1,59 @@
+"""Standardise activations and project them on principal components (paper Sec. 3.2, Fig. 6)."""
+
+from __future__ import annotations
+
+import torch
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor, nn
+
+
+class Projection(nn.Module):
+    """((x - mean) / scale - center) @ components.T, without whitening.
+
+    Parameters
+    ----------
+    inputs : int
+        Length of an activation vector (1024 for the paper's network).
+    outputs : int
+        D, number of components (31 in the paper).
+    """
+
+    def __init__(self, *, inputs: int = 1024, outputs: int = 31) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(inputs, dtype=torch.float64))
+        self.register_buffer("scale", torch.ones(inputs, dtype=torch.float64))
+        self.register_buffer("center", torch.zeros(inputs, dtype=torch.float64))
+        self.register_buffer("components", torch.zeros(outputs, inputs, dtype=torch.float64))
+
+    @classmethod
+    def fit(cls, activations: Tensor, *, outputs: int = 31, seed: int = 0) -> Projection:
+        """Fit on activations of real training videos, (N, inputs).
+
+        Raises
+        ------
+        ValueError
+            When there are fewer rows or columns than components.
+        """
+        if outputs > min(activations.shape):
+            raise ValueError(
+                f"cannot fit {outputs} components to activations of shape "
+                f"{tuple(activations.shape)}"
+            )
+        rows = activations.double().numpy()
+        scaler = StandardScaler().fit(rows)
+        pca = PCA(outputs, random_state=seed).fit(scaler.transform(rows))
+        projection = cls(inputs=rows.shape[1], outputs=outputs)
+        projection.mean.copy_(torch.from_numpy(scaler.mean_))
+        projection.scale.copy_(torch.from_numpy(scaler.scale_))
+        projection.center.copy_(torch.from_numpy(pca.mean_))
+        projection.components.copy_(torch.from_numpy(pca.components_.copy()))
+        return projection
+
+    def forward(self, activations: Tensor) -> Tensor:
+        """Project activations, (N, inputs) -> (N, outputs), float32.
+
+        Computed in float64, as the published pipeline does.
+        """
+        x = (activations.double() - self.mean) / self.scale - self.center
+        return (x @ self.components.T).float()

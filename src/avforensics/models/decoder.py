@@ -1,0 +1,117 @@
+"""Autoregressive decoder over rows of delay logits or activation features, as released.
+
+Feng, Chen, Owens (CVPR 2023), Sec. 3.2. The quirks below are what the released weights need.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class SharedNorm(nn.Module):
+    """Layer norm that divides by (unbiased std + 1e-6), unlike ``nn.LayerNorm``."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        std = x.std(-1, keepdim=True)
+        return self.weight * (x - x.mean(-1, keepdim=True)) / (std + 1e-6) + self.bias
+
+
+class CausalAttention(nn.Module):
+    """Causal self-attention with a learnt null key and value in front.
+
+    Quirks: scale is width^-0.5 (not head width), and a convolution for compressed memory is in the
+    released file though never used at compression factor 1; it is kept as a buffer so that a
+    released file comes back whole.
+    """
+
+    def __init__(self, width: int, *, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.scale = width**-0.5
+        self.to_qkv = nn.Linear(width, 3 * width, bias=False)
+        self.to_out = nn.Linear(width, width)
+        self.null_key = nn.Parameter(torch.zeros(1, 1, width))
+        self.null_value = nn.Parameter(torch.zeros(1, 1, width))
+        self.register_buffer("compression_weight", torch.zeros(width, width // heads, 1))
+        self.register_buffer("compression_bias", torch.zeros(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, length, _ = x.shape
+        q, k, v = self.to_qkv(x).chunk(3, dim=-1)
+        k = torch.cat([self.null_key.expand(batch, -1, -1), k], dim=1)
+        v = torch.cat([self.null_value.expand(batch, -1, -1), v], dim=1)
+        q, k, v = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (q, k, v))
+        # row t sees the null token and positions 0..t
+        seen = torch.ones(length, length + 1, dtype=torch.bool, device=x.device).tril(1)
+        logits = (q @ k.transpose(-1, -2) * self.scale).masked_fill(~seen, -torch.inf)
+        return self.to_out((logits.softmax(-1) @ v).transpose(1, 2).flatten(2))
+
+
+class DecoderBlock(nn.Module):
+    """Post-norm block whose one norm serves both residuals."""
+
+    def __init__(self, width: int, *, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.attention = CausalAttention(width, heads=heads)
+        self.norm = SharedNorm(width)
+        self.feed_forward = nn.Sequential(
+            nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, width)
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.dropout(self.norm(self.attention(x) + x))
+        return self.dropout(self.norm(h + self.feed_forward(h)))
+
+
+class PublishedDecoder(nn.Module):
+    """Predict the next row from the rows so far, (B, N, inputs) -> (B, N, outputs).
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Length of a row and of its prediction (31 for the released models).
+    width, heads, depth : int
+    positions : int
+        Longest input, one less than the longest sequence (49 for max_len 50).
+    dropout : float
+    """
+
+    def __init__(
+        self,
+        *,
+        inputs: int = 31,
+        outputs: int = 31,
+        width: int = 256,
+        heads: int = 16,
+        depth: int = 2,
+        positions: int = 49,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"width {width} is not a multiple of heads {heads}")
+        self.to_width = nn.Linear(inputs, width)
+        self.position = nn.Parameter(torch.randn(1, positions, width))
+        self.blocks = nn.ModuleList(
+            DecoderBlock(width, heads=heads, dropout=dropout) for _ in range(depth)
+        )
+        self.to_row = nn.Linear(width, outputs)
+
+    @property
+    def max_len(self) -> int:
+        """Longest sequence of windows that can be scored."""
+        return self.position.shape[1] + 1
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Outputs at step t depend on rows 0..t only and predict row t + 1."""
+        x = self.to_width(rows).relu() + self.position[:, : rows.shape[1]]
+        for block in self.blocks:
+            x = block(x)
+        return self.to_row(x)

@@ -1,0 +1,155 @@
+"""Fusion: one logit phi(V, A) for how well a window's picture and a crop of sound fit together."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention without bias in its input projection, (B, T, D) -> (B, T', D)."""
+
+    def __init__(self, width: int, *, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.to_qkv = nn.Linear(width, 3 * width, bias=False)
+        self.to_out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, *, queries: int | None = None) -> Tensor:
+        """Attend from the first ``queries`` tokens (default: all of them) to every token."""
+        width = x.shape[-1]
+        weight_q, weight_kv = self.to_qkv.weight.split((width, 2 * width))
+        q = F.linear(x[:, :queries], weight_q).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        kv = F.linear(x, weight_kv).unflatten(-1, (2, self.heads, -1))  # (B, T, 2, heads, d)
+        k, v = kv.permute(2, 0, 3, 1, 4)
+        y = F.scaled_dot_product_attention(q, k, v)  # scale d^-0.5
+        return self.to_out(y.transpose(1, 2).flatten(2))
+
+
+class FusionBlock(nn.Module):
+    """Pre-norm transformer block."""
+
+    def __init__(self, width: int, *, heads: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width)
+        self.attention = Attention(width, heads=heads)
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
+
+    def forward(self, x: Tensor, *, queries: int | None = None) -> Tensor:
+        x = x[:, :queries] + self.attention(self.norm1(x), queries=queries)
+        return x + self.mlp(self.norm2(x))
+
+
+class FusionTransformer(nn.Module):
+    """The published fusion: [cls, audio tokens, video tokens] through a small transformer.
+
+    Quirk of the released weights: features (B, C, T) are *reshaped*, not transposed, to (B, T, C),
+    which mixes channels and time. A transpose gives other numbers.
+
+    Parameters
+    ----------
+    width : int
+        Channels of both encoders' outputs and of the tokens.
+    plane : int
+        Side of the visual feature map.
+    depth, heads : int
+    video_steps, audio_steps : int
+        Time steps of a window in the encoders' outputs.
+    """
+
+    def __init__(
+        self,
+        *,
+        width: int = 512,
+        plane: int = 14,
+        depth: int = 3,
+        heads: int = 4,
+        video_steps: int = 5,
+        audio_steps: int = 4,
+    ) -> None:
+        super().__init__()
+        self.position = nn.Parameter(torch.randn(1, width, 1, plane, plane) * 0.02)
+        self.video_modality = nn.Parameter(torch.randn(1, width, 1) * 0.02)
+        self.audio_modality = nn.Parameter(torch.randn(1, width, 1) * 0.02)
+        self.video_time = nn.Parameter(torch.randn(1, width, video_steps) * 0.02)
+        self.audio_time = nn.Parameter(torch.randn(1, width, audio_steps) * 0.02)
+        self.cls = nn.Parameter(torch.randn(1, 1, width) * 0.02)
+        self.blocks = nn.ModuleList(FusionBlock(width, heads=heads) for _ in range(depth))
+        self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 1))
+
+    def video_tokens(self, features: Tensor) -> Tensor:
+        """Visual feature maps (B, C, T, h, w) -> tokens (B, T, C)."""
+        x = (features + self.position).amax(dim=(3, 4))
+        x = x + self.video_time + self.video_modality
+        return x.reshape(x.shape[0], x.shape[2], x.shape[1])
+
+    def audio_tokens(self, features: Tensor) -> Tensor:
+        """Audio features (B, C, T) -> tokens (B, T, C)."""
+        x = features + self.audio_time + self.audio_modality
+        return x.reshape(x.shape[0], x.shape[2], x.shape[1])
+
+    def forward(self, video: Tensor, audio: Tensor) -> Tensor:
+        """Logits of pairs, (P, Tv, C) and (P, Ta, C) -> (P,)."""
+        x = torch.cat([self.cls.expand(len(video), -1, -1), audio, video], dim=1)
+        for block in self.blocks[:-1]:
+            x = block(x)
+        x = self.blocks[-1](x, queries=1)  # only the cls row is read
+        return self.head(x[:, 0]).squeeze(-1)
+
+
+class CosineFusion(nn.Module):
+    """Two towers: scaled cosine of one vector for the picture and one for the sound.
+
+    Not the paper's fusion. A pair costs one dot product, so that a small network can use every
+    window of a clip as every other window's negative on a CPU.
+
+    Parameters
+    ----------
+    video_width, audio_width : int
+        Channels of the encoders' outputs.
+    plane : int
+        Side of the visual feature map.
+    width : int
+        Length of the vectors.
+    video_steps, audio_steps : int
+        Time steps of a window in the encoders' outputs.
+    temperature : float
+        Start of the learnt temperature.
+    """
+
+    def __init__(
+        self,
+        *,
+        video_width: int,
+        audio_width: int,
+        plane: int,
+        width: int = 128,
+        video_steps: int = 1,
+        audio_steps: int = 4,
+        temperature: float = 0.07,
+    ) -> None:
+        super().__init__()
+        self.to_video = nn.Linear(video_width * video_steps * plane * plane, width)
+        self.to_audio = nn.Linear(audio_width * audio_steps, width)
+        self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
+
+    def video_tokens(self, features: Tensor) -> Tensor:
+        """Visual feature maps (B, C, T, h, w) -> one token (B, 1, D)."""
+        return self.to_video(features.flatten(1)).unsqueeze(1)
+
+    def audio_tokens(self, features: Tensor) -> Tensor:
+        """Audio features (B, C, T) -> one token (B, 1, D)."""
+        return self.to_audio(features.flatten(1)).unsqueeze(1)
+
+    def forward(self, video: Tensor, audio: Tensor) -> Tensor:
+        """Logits of pairs, (P, 1, D) and (P, 1, D) -> (P,)."""
+        return self.scale * F.cosine_similarity(video, audio, dim=-1).squeeze(-1)
+
+    @property
+    def scale(self) -> Tensor:
+        """Inverse temperature, at most 100 so that the loss stays finite."""
+        return self.log_scale.exp().clamp(max=100.0)

@@ -1,0 +1,58 @@
+"""Log-mel spectrogram of one audio crop, exactly as the released weights expect it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torchaudio.functional import melscale_fbanks
+
+N_FFT = 512
+WINDOW = 320
+STRIDE = 160
+FLOOR = 1e-20
+
+
+class LogMel(nn.Module):
+    """Log of the mel-banded STFT magnitude of crops of raw int16-scaled sound.
+
+    Each crop is transformed on its own, so its edges reflect inside the crop. The scale of the
+    input is that of int16 samples kept as floats (-32768..32767): the released weights were trained
+    on it, and log(mel + 1e-20) would turn another scale into a constant offset.
+
+    Parameters
+    ----------
+    n_mels : int
+        Mel bands between 0 and 8000 Hz; Slaney scale and area norm (librosa's default).
+    """
+
+    def __init__(self, *, n_mels: int = 80) -> None:
+        super().__init__()
+        banks = melscale_fbanks(
+            N_FFT // 2 + 1, 0.0, 8000.0, n_mels, 16_000, norm="slaney", mel_scale="slaney"
+        )
+        self.register_buffer("window", torch.hann_window(WINDOW), persistent=False)
+        self.register_buffer("banks", banks.T.contiguous(), persistent=False)  # (n_mels, 257)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Transform crops.
+
+        Parameters
+        ----------
+        crops : float tensor, (B, 3200)
+
+        Returns
+        -------
+        Tensor, (B, 1, n_mels, 20)
+        """
+        spectrum = torch.stft(
+            crops.float(),
+            N_FFT,
+            hop_length=STRIDE,
+            win_length=WINDOW,
+            window=self.window,
+            center=True,
+            pad_mode="reflect",
+            return_complex=True,
+        )
+        magnitude = spectrum[..., :-1].abs()  # the centred STFT has one frame too many
+        return torch.log(self.banks @ magnitude + FLOOR).unsqueeze(1)
