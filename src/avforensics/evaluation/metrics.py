@@ -1,0 +1,196 @@
+"""Metrics of a ranking of videos: one set of counts answers for one sample and for 2,000 resamples.
+
+Polarity is 1 = fake everywhere: the positive class is "fake" and a higher score means more likely
+fake. Equal scores share one threshold, as in scikit-learn, to whose numbers the tests hold these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+FALSE_POSITIVE_RATES = (0.01, 0.05, 0.10)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Counts above each threshold, from the strictest (nothing called fake) to the loosest.
+
+    Leading axes, where there are any, hold resamples of the same videos.
+
+    Attributes
+    ----------
+    false_positives, true_positives : float array, (..., K + 1)
+        Weight of real and of fake videos scored at or above each threshold; starts at 0.
+    thresholds : float array, (K + 1,)
+        Distinct scores in falling order after a leading infinity.
+    """
+
+    false_positives: np.ndarray
+    true_positives: np.ndarray
+    thresholds: np.ndarray
+
+    @classmethod
+    def from_scores(
+        cls, labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None
+    ) -> Curve:
+        """Sort once, then count.
+
+        Parameters
+        ----------
+        labels : array, (n,)
+            1 = fake, 0 = real.
+        scores : array, (n,)
+            Higher = more likely fake; finite.
+        weights : array, (..., n), optional
+            How often each video counts; a leading axis gives one curve for each resample.
+
+        Raises
+        ------
+        ValueError
+            If a score is not finite, a label is not 0 or 1, or a class is missing.
+        """
+        labels, scores = check_scores(labels, scores)
+        order = np.argsort(-scores, kind="stable")
+        falling = scores[order]
+        last_of_tie = np.flatnonzero(np.append(falling[:-1] != falling[1:], True))
+        fake = labels[order].astype(bool)
+        weights = np.ones(len(scores)) if weights is None else np.asarray(weights)
+        weights = weights[..., order]
+        return cls(
+            false_positives=_counts(weights, ~fake, last_of_tie),
+            true_positives=_counts(weights, fake, last_of_tie),
+            thresholds=np.append(np.inf, falling[last_of_tie]),
+        )
+
+    @property
+    def fpr(self) -> np.ndarray:
+        """False-positive rate at each threshold, (..., K + 1); NaN where a resample has no real."""
+        return _ratio(self.false_positives, self.false_positives[..., -1:])
+
+    @property
+    def tpr(self) -> np.ndarray:
+        """True-positive rate at each threshold, (..., K + 1); NaN where a resample has no fake."""
+        return _ratio(self.true_positives, self.true_positives[..., -1:])
+
+    def auc(self) -> np.ndarray:
+        """Area under the ROC curve; a tie between a real and a fake counts one half."""
+        area = np.diff(self.false_positives) * (
+            self.true_positives[..., 1:] + self.true_positives[..., :-1]
+        )
+        pairs = self.false_positives[..., -1] * self.true_positives[..., -1]
+        return _ratio(0.5 * area.sum(-1), pairs)
+
+    def average_precision(self, *, balanced: bool = False) -> np.ndarray:
+        """Sum over thresholds of the rise in recall times precision (no interpolation).
+
+        Parameters
+        ----------
+        balanced : bool
+            Weight both classes to 1:1, so that the value does not follow prevalence.
+        """
+        if balanced:
+            true, false = self.tpr, self.fpr
+        else:
+            true, false = self.true_positives, self.false_positives
+        called = true + false
+        precision = np.divide(true, called, out=np.zeros_like(called), where=called > 0)
+        precision = np.where(np.isnan(called), np.nan, precision)
+        return (np.diff(self.tpr) * precision[..., 1:]).sum(-1)
+
+    def equal_error_rate(self) -> np.ndarray:
+        """Rate at which false alarms equal misses, on the ROC curve joined by straight lines."""
+        fpr, surplus = self.fpr, 1 - self.tpr - self.fpr
+        after = np.argmax(surplus <= 0, axis=-1)[..., None]
+        before = np.maximum(after - 1, 0)
+        above = np.take_along_axis(surplus, before, -1)
+        below = np.take_along_axis(surplus, after, -1)
+        share = _ratio(above, above - below)
+        left, right = np.take_along_axis(fpr, before, -1), np.take_along_axis(fpr, after, -1)
+        return (left + share * (right - left))[..., 0]
+
+    def tpr_at_fpr(self, rate: float) -> np.ndarray:
+        """Best true-positive rate of any threshold whose false-positive rate is at most ``rate``.
+
+        A threshold that exists is used, nothing is interpolated: with fewer than ``1 / rate`` real
+        videos no false alarm at all is allowed.
+        """
+        allowed = self.false_positives <= rate * self.false_positives[..., -1:] * (1 + 1e-9)
+        last = allowed.sum(-1, keepdims=True) - 1
+        return np.take_along_axis(self.tpr, last, -1)[..., 0]
+
+    def metric(self, name: str) -> np.ndarray:
+        """One metric by the name it has in ``metrics.json``: see :data:`METRICS`."""
+        if name not in METRICS:
+            raise ValueError(f"no metric named {name!r}; there are {', '.join(METRICS)}")
+        return METRICS[name](self)
+
+
+METRICS = {
+    "auc": Curve.auc,
+    "ap": Curve.average_precision,
+    "ap_balanced": lambda curve: curve.average_precision(balanced=True),
+    "eer": Curve.equal_error_rate,
+    **{
+        f"tpr_at_fpr_{100 * rate:.0f}": lambda curve, rate=rate: curve.tpr_at_fpr(rate)
+        for rate in FALSE_POSITIVE_RATES
+    },
+}
+
+
+def check_scores(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Labels as int64 and scores as float64, both (n,), or a ValueError that says what is wrong."""
+    labels, scores = np.asarray(labels), np.asarray(scores, dtype=np.float64)
+    if labels.ndim != 1 or labels.shape != scores.shape:
+        raise ValueError(
+            f"labels {labels.shape} and scores {scores.shape} must be two lists of the same length"
+        )
+    bad = np.flatnonzero(~np.isfinite(scores))
+    if len(bad):
+        raise ValueError(
+            f"{len(bad)} of {len(scores)} scores are not finite (first at position {bad[0]}); "
+            "a video without a score belongs in the coverage, not in the metrics"
+        )
+    if not np.isin(labels, (0, 1)).all():
+        raise ValueError("labels must be 0 (real) or 1 (fake)")
+    labels = labels.astype(np.int64)
+    if not 0 < labels.sum() < len(labels):
+        only = "real" if not labels.any() else "fake"
+        raise ValueError(f"all {len(labels)} videos are {only}: a ranking needs both classes")
+    return labels, scores
+
+
+def score_metrics(labels: ArrayLike, scores: ArrayLike) -> dict[str, float]:
+    """Every metric of :data:`METRICS` plus prevalence for one list of scored videos.
+
+    Returns
+    -------
+    dict
+        ``auc``, ``ap``, ``ap_balanced`` (AP at 1:1), ``eer``, ``tpr_at_fpr_1``, ``_5``, ``_10``,
+        ``prevalence`` (share of fakes), all as fractions of 1; ``n_real`` and ``n_fake``.
+    """
+    curve = Curve.from_scores(labels, scores)
+    n_real, n_fake = int(curve.false_positives[-1]), int(curve.true_positives[-1])
+    values = {name: float(metric(curve)) for name, metric in METRICS.items()}
+    return {
+        **values,
+        "prevalence": n_fake / (n_real + n_fake),
+        "n_real": n_real,
+        "n_fake": n_fake,
+    }
+
+
+def _counts(weights: np.ndarray, of_class: np.ndarray, last_of_tie: np.ndarray) -> np.ndarray:
+    """Cumulated weight of one class at the end of each tie, with a zero in front."""
+    running = np.cumsum(weights * of_class, axis=-1, dtype=np.float64)
+    if len(last_of_tie) < running.shape[-1]:
+        running = running[..., last_of_tie]
+    return np.concatenate([np.zeros((*running.shape[:-1], 1)), running], axis=-1)
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Division that gives NaN, silently, where a resample lost a class."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.divide(numerator, denominator)
