@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import wave
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
-from pathlib import Path
 
 import av
 import numpy as np
@@ -143,28 +141,3 @@ def _encode_audio(out, sound, audio, position, until, sample_rate, *, last=False
         out.mux(sound.encode(frame))
         position += len(chunk)
     return position
-
-
-def write_wav(
-    path: str | os.PathLike, audio: np.ndarray, *, sample_rate: int = SAMPLE_RATE
-) -> None:
-    """Write mono int16 sound as a WAV file, whole or not at all.
-
-    Parameters
-    ----------
-    path : str or PathLike
-    audio : int16 array, (samples,)
-    sample_rate : int
-
-    Raises
-    ------
-    ValueError
-        ``audio`` is not int16 mono.
-    """
-    if audio.ndim != 1 or audio.dtype != np.int16:
-        raise ValueError(f"audio must be int16 (samples,), got {audio.dtype} {audio.shape}")
-    with atomic_path(path) as partial, wave.open(str(Path(partial)), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(sample_rate)
-        file.writeframes(audio.astype("<i2").tobytes())

@@ -1,0 +1,84 @@
+"""Mono int16 WAV files: the sound that lies beside a normalised clip."""
+
+from __future__ import annotations
+
+import os
+import wave
+from pathlib import Path
+
+import numpy as np
+
+from avforensics.errors import MediaError
+from avforensics.files import atomic_path
+from avforensics.media.types import SAMPLE_RATE
+
+
+def write_wav(
+    path: str | os.PathLike, audio: np.ndarray, *, sample_rate: int = SAMPLE_RATE
+) -> None:
+    """Write mono sound as a WAV file, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        File to write; its folder is created.
+    audio : int16 array, (samples,)
+    sample_rate : int
+        Samples a second.
+
+    Raises
+    ------
+    ValueError
+        ``audio`` is not int16 mono.
+    """
+    if audio.ndim != 1 or audio.dtype != np.int16:
+        raise ValueError(f"audio must be int16 (samples,), got {audio.dtype} {audio.shape}")
+    with atomic_path(path) as partial, wave.open(str(partial), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(sample_rate)
+        file.writeframes(audio.astype("<i2").tobytes())
+
+
+def read_wav(
+    path: str | os.PathLike,
+    start: int = 0,
+    count: int | None = None,
+    *,
+    sample_rate: int = SAMPLE_RATE,
+) -> np.ndarray:
+    """Read mono int16 sound, or a piece of it without reading the rest.
+
+    Parameters
+    ----------
+    path : str or PathLike
+    start : int
+        First sample.
+    count : int, optional
+        Number of samples; None reads to the end.
+    sample_rate : int
+        The rate that the file must have.
+
+    Returns
+    -------
+    int16 array, (samples,)
+        Shorter than ``count`` where the file ends.
+
+    Raises
+    ------
+    MediaError
+        The file is missing, is not a WAV file, or has another rate, width or number of channels.
+    """
+    try:
+        with wave.open(str(Path(path)), "rb") as file:
+            _, _, rate, samples, _, _ = file.getparams()
+            if (file.getnchannels(), file.getsampwidth(), rate) != (1, 2, sample_rate):
+                raise MediaError(path, f"not a mono 16-bit WAV file of {sample_rate} Hz")
+            start = min(start, samples)
+            file.setpos(start)
+            data = file.readframes(samples - start if count is None else count)
+    except FileNotFoundError:
+        raise MediaError(path, "no such file") from None
+    except (wave.Error, EOFError, OSError) as error:
+        raise MediaError(path, f"not a readable WAV file ({error})") from None
+    return np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.int16, copy=False)
