@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import torch
-from sklearn.decomposition import PCA
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 
@@ -21,6 +19,7 @@ class Projection(nn.Module):
 
     def __init__(self, *, inputs: int = 1024, outputs: int = 31) -> None:
         super().__init__()
+        self.architecture = {"inputs": inputs, "outputs": outputs}
         self.register_buffer("mean", torch.zeros(inputs, dtype=torch.float64))
         self.register_buffer("scale", torch.ones(inputs, dtype=torch.float64))
         self.register_buffer("center", torch.zeros(inputs, dtype=torch.float64))
@@ -35,6 +34,10 @@ class Projection(nn.Module):
         ValueError
             When there are fewer rows or columns than components.
         """
+        # Only fitting needs scikit-learn; scoring should not wait for its import.
+        from sklearn.decomposition import PCA
+        from sklearn.preprocessing import StandardScaler
+
         if outputs > min(activations.shape):
             raise ValueError(
                 f"cannot fit {outputs} components to activations of shape "

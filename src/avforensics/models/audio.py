@@ -21,6 +21,7 @@ class AudioEncoder(nn.Module):
         super().__init__()
         if len(widths) != 7:
             raise ValueError("the audio encoder has seven convolutions")
+        self.architecture = {"widths": list(widths)}
         self.width = widths[-1]
         kernels = [3, 3, 3, 3, 3, (4, 3), 1]
         strides = [(2, 1), 1, 1, 1, 1, 1, 1]

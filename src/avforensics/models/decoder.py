@@ -97,6 +97,15 @@ class PublishedDecoder(nn.Module):
         super().__init__()
         if width % heads:
             raise ValueError(f"width {width} is not a multiple of heads {heads}")
+        self.architecture = {
+            "inputs": inputs,
+            "outputs": outputs,
+            "width": width,
+            "heads": heads,
+            "depth": depth,
+            "positions": positions,
+            "dropout": dropout,
+        }
         self.to_width = nn.Linear(inputs, width)
         self.position = nn.Parameter(torch.randn(1, positions, width))
         self.blocks = nn.ModuleList(

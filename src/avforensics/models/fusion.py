@@ -72,6 +72,15 @@ class FusionTransformer(nn.Module):
         audio_steps: int = 4,
     ) -> None:
         super().__init__()
+        self.architecture = {
+            "width": width,
+            "plane": plane,
+            "depth": depth,
+            "heads": heads,
+            "video_steps": video_steps,
+            "audio_steps": audio_steps,
+        }
+        self.width = width
         self.position = nn.Parameter(torch.randn(1, width, 1, plane, plane) * 0.02)
         self.video_modality = nn.Parameter(torch.randn(1, width, 1) * 0.02)
         self.audio_modality = nn.Parameter(torch.randn(1, width, 1) * 0.02)
@@ -133,6 +142,16 @@ class CosineFusion(nn.Module):
         temperature: float = 0.07,
     ) -> None:
         super().__init__()
+        self.architecture = {
+            "video_width": video_width,
+            "audio_width": audio_width,
+            "plane": plane,
+            "width": width,
+            "video_steps": video_steps,
+            "audio_steps": audio_steps,
+            "temperature": temperature,
+        }
+        self.width = width
         self.to_video = nn.Linear(video_width * video_steps * plane * plane, width)
         self.to_audio = nn.Linear(audio_width * audio_steps, width)
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))

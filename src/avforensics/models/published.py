@@ -1,7 +1,7 @@
 """The one map between the published checkpoints' names and ours, both ways.
 
-Rules are tried in order; every published name is matched by exactly one. Published 1 x k x k kernels
-of 2-D layers are k x k kernels here.
+Rules are tried in order and the first that fits counts. Published 1 x k x k kernels of 2-D layers
+are k x k kernels here.
 """
 
 from __future__ import annotations
@@ -129,18 +129,3 @@ def to_published(
     if left:
         raise KeyError(left[0])
     return out
-
-
-def published_names(names: list[str], *, sync: bool) -> dict[str, str]:
-    """Table published name -> ours for the names given, for documents and checks."""
-    rename = sync_name if sync else decoder_name
-    return {name: ours for name in names if (ours := rename(name)) is not None}
-
-
-__all__ = [
-    "decoder_name",
-    "from_published",
-    "published_names",
-    "sync_name",
-    "to_published",
-]

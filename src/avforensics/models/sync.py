@@ -58,9 +58,26 @@ class SyncNetwork(nn.Module):
         self.max_delay = max_delay
 
     @property
+    def architecture(self) -> dict[str, object]:
+        """Constructor arguments, the parts themselves among them."""
+        return {
+            "visual": self.visual,
+            "audio": self.audio,
+            "fusion": self.fusion,
+            "size": self.size,
+            "crop": self.crop,
+            "max_delay": self.max_delay,
+        }
+
+    @property
     def n_delays(self) -> int:
         """Length of a row of logits, 2 * tau + 1."""
         return 2 * self.max_delay + 1
+
+    @property
+    def activation_width(self) -> int:
+        """Length of an activation vector: picture and sound, one token's width each."""
+        return 2 * self.fusion.width
 
     def video_tokens(self, frame_features: Tensor, *, chunk: int = 8) -> Tensor:
         """Tokens of every window of a span, (T, C, h, w) -> (T - 4, Tv, D).

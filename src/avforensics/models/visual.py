@@ -99,6 +99,13 @@ class VisualEncoder(nn.Module):
             raise ValueError("first_temporal_stage must leave both 2-D and 3-D stages")
         if not pad_time and sum(depths[first_temporal_stage:]) != 1:
             raise ValueError("without padding in time, the 3-D part must be a single block")
+        self.architecture = {
+            "widths": list(widths),
+            "depths": list(depths),
+            "strides": list(strides),
+            "first_temporal_stage": first_temporal_stage,
+            "pad_time": pad_time,
+        }
         self.pad_time = pad_time
         self.width = widths[-1]
         self.conv1 = nn.Conv2d(3, widths[0], 7, 2, 3, bias=False)

@@ -1,0 +1,122 @@
+"""Our own file: all parts of a model in one safetensors file, with what is needed to rebuild them.
+
+Tensors are named ``PART.NAME``. One metadata entry, ``avforensics``, holds JSON: the format's
+version, each part's architecture, the hashes of the source files, notes and the notice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from avforensics.checkpoints.architecture import build, describe
+from avforensics.checkpoints.parts import PARTS, Models
+from avforensics.checkpoints.states import check_weight_file, fill
+from avforensics.errors import CheckpointError
+from avforensics.files import atomic_path, sha256_file
+
+FORMAT_VERSION = 1
+KEY = "avforensics"
+
+
+def save_bundle(path: str | PathLike, models: Models) -> None:
+    """Write the parts that ``models`` has to one file, whole or not at all.
+
+    The same models give the same bytes.
+    """
+    parts = models.parts()
+    header = {
+        "version": FORMAT_VERSION,
+        "architecture": {name: describe(module) for name, module in parts},
+        "hashes": models.hashes,
+        "metadata": models.metadata,
+        "notice": models.notice,
+    }
+    tensors = {
+        f"{part}.{name}": tensor.detach().cpu().contiguous().clone()
+        for part, module in parts
+        for name, tensor in module.state_dict().items()
+    }
+    with atomic_path(path) as partial:
+        save_file(tensors, partial, metadata={KEY: json.dumps(header, sort_keys=True)})
+
+
+def load_bundle(path: str | PathLike) -> Models:
+    """Read a file of ``save_bundle``.
+
+    ``hashes`` of the result name the bundle itself; those of the files it was made from stand in
+    ``metadata["sources"]``.
+
+    Raises
+    ------
+    CheckpointError
+        When the file is missing, damaged, no bundle, or of a later version, naming the tensor.
+    """
+    path = Path(path)
+    check_weight_file(path)
+    header, tensors = _read(path)
+    parts = {}
+    for part, description in header["architecture"].items():
+        if part not in PARTS:
+            raise CheckpointError(f"{path}: part {part!r} is none of {', '.join(PARTS)}")
+        try:
+            module = build(description)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {part}: {error}") from None
+        prefix = f"{part}."
+        own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+        names = {name: f"{prefix}{name}" for name in own.keys() | module.state_dict().keys()}
+        fill(module, own, path, names=names)
+        parts[part] = module
+    for name in tensors:
+        if name.partition(".")[0] not in parts:
+            raise CheckpointError(f"{path}: tensor {name} belongs to no described part")
+    metadata = dict(header.get("metadata") or {})
+    metadata.setdefault("sources", dict(header.get("hashes") or {}))
+    return Models(
+        **parts,
+        hashes={path.name: sha256_file(path)},
+        metadata=metadata,
+        notice=header.get("notice"),
+    )
+
+
+def is_safetensors(path: Path) -> bool:
+    """Whether the file begins like safetensors: 8 bytes of length, then JSON."""
+    try:
+        with path.open("rb") as file:
+            return file.read(9)[8:] == b"{"
+    except OSError:
+        return False
+
+
+def _read(path: Path) -> tuple[Mapping[str, Any], dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            text = (file.metadata() or {}).get(KEY)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cut short, damaged or no safetensors ({error})") from None
+    if text is None:
+        raise CheckpointError(
+            f"{path}: safetensors without our description; `avforensics convert` writes bundles"
+        )
+    try:
+        header = json.loads(text)
+        version, described = header["version"], header["architecture"].items()
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise CheckpointError(f"{path}: its description cannot be read") from None
+    if version != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path}: bundle version {version}; this program reads version {FORMAT_VERSION}"
+        )
+    if not described:
+        raise CheckpointError(f"{path}: the bundle holds no part")
+    return header, tensors

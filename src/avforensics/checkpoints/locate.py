@@ -1,0 +1,154 @@
+"""From a ``checkpoint`` setting to models: which files are meant, and where they lie."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from avforensics.checkpoints.bundle import is_safetensors, load_bundle
+from avforensics.checkpoints.parts import PARTS, Models
+from avforensics.checkpoints.published import PUBLISHED, read_network, read_projection
+from avforensics.errors import CheckpointError, ConfigError
+from avforensics.files import sha256_file
+
+ENVIRONMENT = "AVFORENSICS_CHECKPOINTS"
+
+# Setting that names a file -> the part of Models that the file holds.
+FILE_SETTINGS = {
+    "sync": "sync",
+    "distribution": "distribution",
+    "activation": "activation",
+    "pca": "projection",
+}
+SETTINGS = {"name", "search", "dir", "bundle", "asset", *FILE_SETTINGS}
+
+
+def checkpoint_folder(folder: str | os.PathLike | None = None) -> Path:
+    """Where the published files are looked for and downloaded to.
+
+    ``folder`` if given, else the environment variable ``AVFORENSICS_CHECKPOINTS``, else
+    ``avforensics/checkpoints`` in the user's cache (``XDG_CACHE_HOME`` or ``~/.cache``).
+    """
+    if folder:
+        return Path(folder).expanduser()
+    if named := os.environ.get(ENVIRONMENT):
+        return Path(named).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME")
+    root = Path(cache) if cache else Path.home() / ".cache"
+    return root / "avforensics" / "checkpoints"
+
+
+def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = None) -> Models:
+    """Load the models that a ``checkpoint`` setting means (configs/checkpoint/*.yaml).
+
+    Parameters
+    ----------
+    checkpoint : mapping
+        ``bundle`` (a file) or ``asset`` (a bundle shipped with the package) provides parts;
+        ``sync``, ``distribution``, ``activation``, ``pca`` name files that replace single parts;
+        with ``search`` (the default where no bundle is named) the published files are looked for
+        in ``dir`` (see ``checkpoint_folder``) for the parts still missing.
+    parts : sequence of str, optional
+        Parts that are needed, of ``PARTS``; nothing else is read. Default: everything that is to
+        be had, which with ``search`` means all four.
+
+    Raises
+    ------
+    CheckpointError
+        When a file is missing or wrong, or no source provides a needed part.
+    ConfigError
+        For a setting that does not exist.
+    """
+    unknown = sorted(set(checkpoint) - SETTINGS)
+    if unknown:
+        raise ConfigError(
+            f"checkpoint.{unknown[0]} is no setting; there are {', '.join(sorted(SETTINGS))}"
+        )
+    wanted = PARTS if parts is None else tuple(parts)
+    bundle = _bundle_path(checkpoint)
+    base = load_bundle(bundle) if bundle else Models()
+    files = _named_files(checkpoint, wanted)
+    if checkpoint.get("search", bundle is None):
+        lacking = [p for p in wanted if p not in files and getattr(base, p) is None]
+        files |= _searched_files(lacking, checkpoint_folder(checkpoint.get("dir")))
+    networks = {name: module for name, module in base.parts() if name in wanted}
+    networks |= {part: _read_part(part, path) for part, path in files.items()}
+    models = Models(
+        **networks,
+        hashes=base.hashes | {path.name: sha256_file(path) for path in files.values()},
+        metadata=dict(base.metadata),
+        notice=base.notice,
+    )
+    if not networks:
+        raise CheckpointError(
+            "the checkpoint setting names no file; give checkpoint.bundle=FILE.safetensors, "
+            "checkpoint.sync=FILE and the like, or checkpoint=released"
+        )
+    models.require(*(parts or ()))
+    return models
+
+
+def _bundle_path(checkpoint: Mapping[str, Any]) -> Path | None:
+    if named := checkpoint.get("bundle"):
+        return Path(named).expanduser()
+    asset = checkpoint.get("asset")
+    if not asset:
+        return None
+    folder = Path(str(resources.files("avforensics"))) / "assets"
+    path = folder / f"{asset}.safetensors"
+    if not path.is_file():
+        shipped = ", ".join(sorted(p.stem for p in folder.glob("*.safetensors"))) or "none"
+        raise CheckpointError(
+            f"no checkpoint named {asset!r} is shipped with this package (there are: {shipped})"
+        )
+    return path
+
+
+def _named_files(checkpoint: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, Path]:
+    named = {
+        part: Path(checkpoint[setting]).expanduser()
+        for setting, part in FILE_SETTINGS.items()
+        if part in wanted and checkpoint.get(setting)
+    }
+    for part, path in named.items():
+        if not path.is_file():
+            raise CheckpointError(f"{path}: no such file (named as the {part} model)")
+    return named
+
+
+def _searched_files(parts: Sequence[str], folder: Path) -> dict[str, Path]:
+    found = {part: folder / PUBLISHED[part].name for part in parts}
+    missing = [PUBLISHED[part] for part, path in found.items() if not path.is_file()]
+    if missing:
+        places = "; ".join(f"{file.name} from {file.source}" for file in missing)
+        raise CheckpointError(
+            f"missing in {folder}: {places}. `avforensics download` fetches them; or put them "
+            f"there yourself, or name their folder in checkpoint.dir or {ENVIRONMENT}"
+        )
+    return found
+
+
+def _read_part(part: str, path: Path) -> nn.Module:
+    if is_safetensors(path):
+        module = getattr(load_bundle(path), part)
+        if module is None:
+            raise CheckpointError(f"{path}: this bundle has no {part} model")
+        return module
+    _refuse_other_published_file(part, path)
+    return read_projection(path) if part == "projection" else read_network(part, path)
+
+
+def _refuse_other_published_file(part: str, path: Path) -> None:
+    """The two published decoders have the same names and shapes: only the hash tells them apart."""
+    digest = sha256_file(path)
+    for file in PUBLISHED.values():
+        if file.sha256 == digest and file.part != part:
+            raise CheckpointError(
+                f"{path}: this is the published {file.name} (the {file.part} model), given as the "
+                f"{part} model"
+            )

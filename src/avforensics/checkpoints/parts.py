@@ -1,0 +1,92 @@
+"""``Models``: the networks that one checkpoint provides, with where they came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from avforensics.errors import CheckpointError
+from avforensics.features.projection import Projection
+from avforensics.models.sync import SyncNetwork
+
+PARTS = ("sync", "distribution", "activation", "projection")
+
+
+@dataclass(kw_only=True)
+class Models:
+    """Networks in evaluation mode on the CPU; a part that was not asked for is None.
+
+    Attributes
+    ----------
+    sync : SyncNetwork or None
+        31 delay logits and an activation vector for each window.
+    distribution : Module or None
+        Autoregressive decoder of rows of delay logits.
+    activation : Module or None
+        Autoregressive decoder of projected activations.
+    projection : Projection or None
+        StandardScaler and PCA of activations.
+    hashes : dict of str to str
+        SHA-256 of each source file, by file name.
+    metadata : dict
+        Training notes and sources, JSON-like.
+    notice : str or None
+        A sentence that must stand on every result, e.g. that these are stand-in weights.
+
+    Raises
+    ------
+    CheckpointError
+        When two parts cannot work together.
+    """
+
+    sync: SyncNetwork | None = None
+    distribution: nn.Module | None = None
+    activation: nn.Module | None = None
+    projection: Projection | None = None
+    hashes: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    notice: str | None = None
+
+    def __post_init__(self) -> None:
+        self._check_sizes()
+        for _, module in self.parts():
+            module.eval()
+
+    def parts(self) -> list[tuple[str, nn.Module]]:
+        """Names and networks of the parts that are present, in the order of ``PARTS``."""
+        present = ((name, getattr(self, name)) for name in PARTS)
+        return [(name, module) for name, module in present if module is not None]
+
+    def require(self, *names: str) -> None:
+        """Make sure that parts are present.
+
+        Raises
+        ------
+        CheckpointError
+            Naming the first part that is missing.
+        """
+        for name in names:
+            if getattr(self, name) is None:
+                present = ", ".join(part for part, _ in self.parts()) or "nothing"
+                raise CheckpointError(f"the checkpoint has no {name} model (it has: {present})")
+
+    def _check_sizes(self) -> None:
+        """Each part must take what the one before it gives."""
+        sync, projection = self.sync, self.projection
+        if sync is not None and self.distribution is not None:
+            _same("distribution", self.distribution, "delays", sync.n_delays)
+        if sync is not None and projection is not None:
+            _same("projection", projection, "activations", sync.activation_width)
+        if projection is not None and self.activation is not None:
+            outputs = projection.architecture["outputs"]
+            _same("activation", self.activation, "projected activations", outputs)
+
+
+def _same(name: str, module: nn.Module, what: str, width: int) -> None:
+    inputs = module.architecture["inputs"]
+    if inputs != width:
+        raise CheckpointError(
+            f"the {name} model was made for {inputs} {what}, but the checkpoint gives {width}"
+        )

@@ -1,0 +1,143 @@
+"""Read number arrays out of a scikit-learn pickle without trusting it and without scikit-learn.
+
+A pickle can call any function it names. Here names lead to inert stand-ins only: numpy's arrays and
+scalars are rebuilt by this module from their raw bytes, scikit-learn's classes become ``Record``
+(their attributes, nothing else), and any other name ends the reading before anything is called.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avforensics.checkpoints.states import check_weight_file
+from avforensics.errors import CheckpointError
+
+
+class Record:
+    """The attributes of a scikit-learn object; its class does not exist here.
+
+    Attributes
+    ----------
+    fields : dict
+    """
+
+    def __init__(self, *_: Any) -> None:
+        self.fields: dict[str, Any] = {}
+
+    def __setstate__(self, state: Any) -> None:
+        if not isinstance(state, dict):
+            raise pickle.UnpicklingError("an object's state is no dictionary")
+        self.fields = state
+
+
+class _DType:
+    """numpy.dtype of plain numbers: a kind, a size and a byte order."""
+
+    def __init__(self, code: str, *_: Any) -> None:
+        if not isinstance(code, str) or not re.fullmatch(r"[biuf][1248]", code):
+            raise pickle.UnpicklingError(f"an array of {code!r} is not an array of numbers")
+        self.numpy = np.dtype(code)
+
+    def __setstate__(self, state: tuple) -> None:
+        self.numpy = self.numpy.newbyteorder(state[1])
+
+
+class _Array:
+    """numpy.ndarray: ``values`` is set once its bytes have been read."""
+
+    values: np.ndarray
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, dtype, fortran, raw = state
+        self.values = _from_bytes(raw, dtype, shape, "F" if fortran else "C")
+
+
+def _from_bytes(raw: Any, dtype: _DType, shape: tuple, order: str) -> np.ndarray:
+    if not isinstance(dtype, _DType) or not isinstance(raw, bytes | bytearray):
+        raise pickle.UnpicklingError("an array's content is not raw numbers")
+    if len(raw) != math.prod(shape) * dtype.numpy.itemsize:
+        raise pickle.UnpicklingError(f"an array of shape {shape} has {len(raw)} bytes")
+    return np.frombuffer(raw, dtype.numpy).reshape(shape, order=order).copy()
+
+
+def _reconstruct(*_: Any) -> _Array:
+    return _Array()
+
+
+def _frombuffer(raw: Any, dtype: _DType, shape: tuple, order: str, *_: Any) -> _Array:
+    array = _Array()
+    array.values = _from_bytes(raw, dtype, shape, order)
+    return array
+
+
+def _scalar(dtype: _DType, raw: Any) -> Any:
+    return _from_bytes(raw, dtype, (), "C").item()
+
+
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    """How pickles of protocol 2 and below spell bytes."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"text in {encoding}")
+    return text.encode("latin1")
+
+
+_STAND_INS: dict[tuple[str, str], Any] = {
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _DType,
+    ("_codecs", "encode"): _encode,
+}
+for _core in ("numpy.core", "numpy._core"):  # before and since numpy 2
+    _STAND_INS[f"{_core}.multiarray", "_reconstruct"] = _reconstruct
+    _STAND_INS[f"{_core}.multiarray", "scalar"] = _scalar
+    _STAND_INS[f"{_core}.numeric", "_frombuffer"] = _frombuffer
+
+
+class _ForbiddenGlobal(Exception):
+    """The pickle names something that is neither numpy's nor scikit-learn's."""
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in _STAND_INS:
+            return _STAND_INS[module, name]
+        if module.partition(".")[0] == "sklearn":
+            return type(name, (Record,), {})
+        raise _ForbiddenGlobal(f"{module}.{name}")
+
+
+def read_pickle(path: Path) -> Any:
+    """Read a pickle of scikit-learn objects.
+
+    Returns
+    -------
+    Record, list, tuple, dict or number
+        Use ``array_of`` on the fields of a ``Record``.
+
+    Raises
+    ------
+    CheckpointError
+        When the file is missing or damaged, or names anything but numbers and scikit-learn's
+        classes; nothing that it names has been called then.
+    """
+    check_weight_file(path)
+    try:
+        with path.open("rb") as file:
+            return _ArrayUnpickler(file).load()
+    except _ForbiddenGlobal as error:
+        raise CheckpointError(
+            f"{path}: refused, the pickle asks for {error}, which has no place in a PCA"
+        ) from None
+    except Exception as error:  # a damaged pickle makes its reader raise nearly every type
+        raise CheckpointError(f"{path}: cut short, damaged or no pickle ({error})") from None
+
+
+def array_of(record: Record, name: str) -> np.ndarray | None:
+    """An array attribute of a record; None where it is absent or None."""
+    value = record.fields.get(name)
+    return value.values if isinstance(value, _Array) else None

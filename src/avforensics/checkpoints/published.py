@@ -1,0 +1,205 @@
+"""The authors' four files, read as they were published.
+
+Feng, Chen, Owens (CVPR 2023): ``sync_model.pth``, ``dist_regressive_model.pth``,
+``avfeature_regressive_model.pth`` and ``pca.pkl``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from avforensics.checkpoints.architecture import build
+from avforensics.checkpoints.pickled import Record, array_of, read_pickle
+from avforensics.checkpoints.states import fill, read_torch, state_dict_in
+from avforensics.errors import CheckpointError
+from avforensics.features.projection import Projection
+from avforensics.models.decoder import PublishedDecoder
+from avforensics.models.published import from_published
+from avforensics.models.sync import published_sync_network
+
+REPOSITORY = "https://github.com/cfeng16/audio-visual-forensics"
+DRIVE_ID = "1BxaPiZmpiOJDsbbq8ZIDHJU7--RJE7Br"
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """One of the four files.
+
+    Attributes
+    ----------
+    part : str
+        The part of ``Models`` that it holds.
+    name : str
+    sha256 : str or None
+        Of the published file; None where it is not known.
+    source : str
+        Where a person finds it.
+    url : str
+        Where a program fetches it.
+    """
+
+    part: str
+    name: str
+    sha256: str | None
+    source: str
+    url: str
+
+
+def _in_repository(part: str, name: str, sha256: str) -> PublishedFile:
+    return PublishedFile(part, name, sha256, REPOSITORY, f"{REPOSITORY}/raw/HEAD/{name}")
+
+
+PUBLISHED = {
+    file.part: file
+    for file in (
+        PublishedFile(
+            "sync",
+            "sync_model.pth",
+            None,
+            f"the authors' Google Drive, id {DRIVE_ID}",
+            f"https://drive.google.com/uc?id={DRIVE_ID}",
+        ),
+        _in_repository(
+            "distribution",
+            "dist_regressive_model.pth",
+            "e9158714f334688c95ce725e4c56d0bc5b7dc5cd4d7e275cfcb22d69fc873971",
+        ),
+        _in_repository(
+            "activation",
+            "avfeature_regressive_model.pth",
+            "8ee382e4d4dc915fabe78bfc39fd971efa5935b476cd8498a103c47589b79d39",
+        ),
+        _in_repository(
+            "projection",
+            "pca.pkl",
+            "41a6f56615b220fb98ea160aaacf06bf1db4fad5b64a35f51598d504352237f7",
+        ),
+    )
+}
+
+
+def read_network(part: str, path: Path) -> nn.Module:
+    """Read the synchronisation network or a decoder from a torch file.
+
+    The file is a published one, or a checkpoint of our own training, which carries the network's
+    description under ``architecture`` beside its ``state_dict``.
+
+    Parameters
+    ----------
+    part : {"sync", "distribution", "activation"}
+    path : Path
+
+    Raises
+    ------
+    CheckpointError
+        Naming the file and, where one is at fault, the tensor with its expected and found shape.
+    """
+    content = read_torch(path)
+    state = state_dict_in(content, path)
+    network = _empty_network(part, content, path)
+    if state.keys() & network.state_dict().keys():
+        fill(network, state, path)
+        return network
+    ours, names = _renamed(part, state, path)
+    fill(network, ours, path, names=names)
+    return network
+
+
+def read_projection(path: Path) -> Projection:
+    """Read StandardScaler and PCA out of ``pca.pkl``, whatever scikit-learn wrote it.
+
+    Raises
+    ------
+    CheckpointError
+        When the file is unsafe, damaged, or an array is missing or of the wrong shape.
+    """
+    scaler, pca = _scaler_and_pca(read_pickle(path), path)
+    if pca.fields.get("whiten"):
+        raise CheckpointError(f"{path}: this PCA whitens its output, which the method does not")
+    components = array_of(pca, "components_")
+    if components is None or components.ndim != 2:
+        raise CheckpointError(f"{path}: array components_ is missing or no matrix")
+    outputs, inputs = components.shape
+    mean = np.zeros(inputs) if scaler is None else _row(scaler, "mean_", 0.0, inputs, path)
+    scale = np.ones(inputs) if scaler is None else _row(scaler, "scale_", 1.0, inputs, path)
+    if not (scale > 0).all():
+        raise CheckpointError(f"{path}: array scale_ has values that are not positive")
+    center = _row(pca, "mean_", 0.0, inputs, path)
+    projection = Projection(inputs=inputs, outputs=outputs)
+    arrays = {"mean": mean, "scale": scale, "center": center, "components": components}
+    state = {
+        name: torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64))
+        for name, array in arrays.items()
+    }
+    fill(projection, state, path)
+    return projection
+
+
+def _empty_network(part: str, content: Any, path: Path) -> nn.Module:
+    description = content.get("architecture") if "state_dict" in content else None
+    if description is None:
+        return published_sync_network() if part == "sync" else PublishedDecoder()
+    try:
+        return build(description)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+
+
+def _renamed(
+    part: str, state: dict[str, Tensor], path: Path
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Published tensors under our names, and our name -> published name."""
+    ours: dict[str, Tensor] = {}
+    names: dict[str, str] = {}
+    for published, tensor in state.items():
+        name, tensor = from_published(published, tensor, sync=part == "sync")
+        if name is None:
+            raise CheckpointError(
+                f"{path}: tensor {published} {tuple(tensor.shape)} does not belong to "
+                f"{PUBLISHED[part].name}"
+            )
+        ours[name], names[name] = tensor, published
+    return ours, names
+
+
+def _scaler_and_pca(content: Any, path: Path) -> tuple[Record | None, Record]:
+    records = {type(record).__name__: record for record in _records(content)}
+    if "PCA" not in records:
+        found = ", ".join(records) or type(content).__name__
+        raise CheckpointError(f"{path}: holds no PCA (found: {found})")
+    return records.get("StandardScaler"), records["PCA"]
+
+
+def _records(content: Any) -> Iterator[Record]:
+    """The scikit-learn objects in a pickle: a pipeline's steps, or a plain container's items."""
+    if isinstance(content, Record):
+        steps = content.fields.get("steps")
+        if steps is None:
+            yield content
+        else:
+            yield from _records(steps)
+    elif isinstance(content, dict):
+        yield from _records(list(content.values()))
+    elif isinstance(content, list | tuple):
+        for item in content:
+            yield from _records(item)
+
+
+def _row(record: Record, name: str, default: float, inputs: int, path: Path) -> np.ndarray:
+    """One number per activation; scikit-learn leaves an array None where it was switched off."""
+    if name in record.fields and record.fields[name] is None:
+        return np.full(inputs, default)
+    array = array_of(record, name)
+    if array is None or array.shape != (inputs,):
+        found = "missing" if array is None else f"of shape {array.shape}"
+        raise CheckpointError(
+            f"{path}: array {name} of {type(record).__name__} is {found}, expected ({inputs},)"
+        )
+    return array
