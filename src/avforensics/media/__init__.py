@@ -1,0 +1,22 @@
+"""Media files in and out: decoding, clips, sound."""
+
+from avforensics.media.audio import read_audio
+from avforensics.media.reader import MediaStream, open_media
+from avforensics.media.types import FPS, HOP, SAMPLE_RATE, Block, MediaOptions, MediaReport
+from avforensics.media.wav import read_wav, write_wav
+from avforensics.media.writer import write_clip
+
+__all__ = [
+    "FPS",
+    "HOP",
+    "SAMPLE_RATE",
+    "Block",
+    "MediaOptions",
+    "MediaReport",
+    "MediaStream",
+    "open_media",
+    "read_audio",
+    "read_wav",
+    "write_clip",
+    "write_wav",
+]

@@ -1,0 +1,195 @@
+"""Sound of a file: 16 kHz, mono, int16, each sample where its time stamp puts it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+import numpy as np
+
+from avforensics.errors import MediaError
+from avforensics.media.container import Tally, decode, open_container, pick_stream
+from avforensics.media.types import HOP, SAMPLE_RATE
+
+# Time stamps that stray less than this from the count of samples are jitter of the container;
+# beyond it sound is missing or doubled, and is put right. One video frame.
+TOLERANCE = Fraction(HOP, SAMPLE_RATE)
+FLOATS = ("flt", "fltp", "dbl", "dblp")
+ZEROS = np.zeros(SAMPLE_RATE, np.int16)
+
+
+class AudioReader:
+    """Decode one audio stream to 16 kHz mono int16, placed by its time stamps.
+
+    A late start and gaps are filled with zeros, what comes before ``origin`` and what overlaps is
+    cut. Within a run without gaps the samples are those of ``ffmpeg -async 1 -ac 1 -vn
+    -acodec pcm_s16le -ar 16000`` (method Sec. 1). Iterate once; close to release the file.
+
+    Parameters
+    ----------
+    path : str or PathLike
+    stream : int
+        Counted among the audio streams.
+    origin : Fraction, optional
+        Time on the file's own clock, in seconds, of the first sample handed on. None starts with
+        the first decoded sample.
+
+    Attributes
+    ----------
+    codec : str
+    tally : Tally
+        Damage met so far.
+    start : float or None
+        Seconds from ``origin`` to the first sample of the file (negative: cut); None before it
+        has been read.
+    not_finite : int
+        Samples that were NaN or infinite and became zero.
+    silent : bool
+        Whether every sample so far was zero.
+
+    Raises
+    ------
+    MediaError
+        The file cannot be opened or has no such stream.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike, *, stream: int = 0, origin: Fraction | None = None
+    ) -> None:
+        self.tally = Tally()
+        self.start: float | None = None
+        self.not_finite = 0
+        self.silent = True
+        self._origin = origin
+        self._container = open_container(path)
+        try:
+            self._stream = pick_stream(self._container, "audio", stream)
+        except BaseException:
+            self.close()
+            raise
+        self.codec = self._stream.codec_context.name
+
+    def __enter__(self) -> AudioReader:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the file."""
+        self._container.close()
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Consecutive pieces of sound, int16 arrays of any length, the first one at ``origin``."""
+        position = 0
+        for start, piece in self._placed():
+            while position < start:
+                silence = ZEROS[: start - position]
+                position += len(silence)
+                yield silence
+            kept = piece[position - start :]
+            if len(kept):
+                position += len(kept)
+                self.silent = self.silent and not kept.any()
+                yield kept
+
+    def _placed(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Resampled pieces, each with the index of its first sample; a gap starts a new count."""
+        resampler = kind = None
+        index, expected = 0, Fraction(0)
+        for time, lost, frame in self._timed_frames():
+            stray = 0 if lost else TOLERANCE
+            if resampler is None or kind != _kind(frame) or abs(time - expected) > stray:
+                if resampler is not None:
+                    yield from _indexed(index, _resample(resampler, None))
+                resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+                kind, index, expected = _kind(frame), round(time * SAMPLE_RATE), time
+            expected += Fraction(frame.samples, frame.sample_rate)
+            pieces = _resample(resampler, frame)
+            yield from _indexed(index, pieces)
+            index += sum(map(len, pieces))
+        if resampler is not None:
+            yield from _indexed(index, _resample(resampler, None))
+
+    def _timed_frames(self) -> Iterator[tuple[Fraction, bool, av.AudioFrame]]:
+        """Decoded frames with their time from ``origin`` and whether sound was lost before them."""
+        expected, skipped = None, 0
+        for frame in decode(self._container, self._stream, self.tally):
+            stamp = None if frame.pts is None else frame.pts * frame.time_base
+            if self._origin is None:
+                self._origin = stamp or Fraction(0)
+            if stamp is not None:
+                time = stamp - self._origin
+            else:
+                time = Fraction(0) if expected is None else expected
+            if self.start is None:
+                self.start = float(time)
+            lost = self.tally.skipped > skipped
+            skipped = self.tally.skipped
+            yield time, lost, self._finite(frame)
+            expected = time + Fraction(frame.samples, frame.sample_rate)
+
+    def _finite(self, frame: av.AudioFrame) -> av.AudioFrame:
+        """Replace NaN and infinity by zeros: a resampler would smear them over their neighbours."""
+        if frame.format.name not in FLOATS:
+            return frame
+        samples = frame.to_ndarray()
+        finite = np.isfinite(samples)
+        if finite.all():
+            return frame
+        self.not_finite += int(finite.size - finite.sum())
+        clean = av.AudioFrame.from_ndarray(
+            np.where(finite, samples, 0).astype(samples.dtype),
+            format=frame.format.name,
+            layout=frame.layout.name,
+        )
+        clean.sample_rate = frame.sample_rate
+        clean.pts = frame.pts
+        clean.time_base = frame.time_base
+        return clean
+
+
+def _kind(frame: av.AudioFrame) -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate
+
+
+def _resample(resampler: av.AudioResampler, frame: av.AudioFrame | None) -> list[np.ndarray]:
+    return [piece.to_ndarray()[0] for piece in resampler.resample(frame) if piece is not None]
+
+
+def _indexed(index: int, pieces: list[np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
+    for piece in pieces:
+        yield index, piece
+        index += len(piece)
+
+
+def read_audio(
+    path: str | os.PathLike, *, stream: int = 0, origin: Fraction | None = None
+) -> np.ndarray:
+    """Decode the sound of a file at once.
+
+    Parameters
+    ----------
+    path : str or PathLike
+    stream : int
+        Counted among the audio streams.
+    origin : Fraction, optional
+        Time on the file's clock, in seconds, of the first sample; None starts with the first
+        one that the file has.
+
+    Returns
+    -------
+    int16 array, (samples,), mono, 16 kHz
+
+    Raises
+    ------
+    MediaError
+        The file cannot be opened, has no such stream, or nothing of it can be decoded.
+    """
+    with AudioReader(path, stream=stream, origin=origin) as reader:
+        pieces = list(reader)
+    if not pieces:
+        raise MediaError(path, "nothing of its sound can be decoded")
+    return np.concatenate(pieces)

@@ -1,0 +1,200 @@
+"""Opening a media file of unknown make, and decoding one stream of it packet by packet."""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+from av.stream import Disposition
+
+from avforensics.errors import MediaError
+
+# A file cut short answers every further read with an error; after this many in a row it has ended.
+MAX_READ_ERRORS = 32
+# A time stamp this far behind the declared end of the file is a damaged number, not a long pause.
+SLACK_SECONDS = 10.0
+# Formats that only name other files. An input is scored for what it holds, nothing else is opened.
+PLAYLISTS = frozenset({"applehttp", "hls", "concat", "dash", "image2", "imf"})
+
+
+@dataclass
+class Tally:
+    """What went wrong while one stream was decoded.
+
+    Attributes
+    ----------
+    skipped : int
+        Damaged packets left out.
+    """
+
+    skipped: int = 0
+
+
+def open_container(path: str | os.PathLike) -> av.container.InputContainer:
+    """Open a file for demuxing.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Any name: spaces, brackets, leading dashes and bytes that are not UTF-8 included.
+
+    Raises
+    ------
+    MediaError
+        The file is missing, a folder, empty, not to be read, or nothing that FFmpeg knows.
+    """
+    path = os.fspath(path)
+    _check_file(Path(path))
+    try:
+        container = av.open(
+            f"file:{path}",  # the prefix keeps names such as "a:b.mp4" from being taken for URLs
+            metadata_errors="replace",
+            options={"protocol_whitelist": "file"},
+        )
+    except av.FFmpegError as error:
+        raise MediaError(path, _why_unreadable(Path(path), error)) from None
+    if PLAYLISTS & set(container.format.name.split(",")):
+        container.close()
+        raise MediaError(path, "a playlist, not a media file")
+    return container
+
+
+def _check_file(path: Path) -> None:
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise MediaError(path, "a folder, not a file")
+        if not stat.S_ISREG(status.st_mode):
+            raise MediaError(path, "not a regular file")
+        if status.st_size == 0:
+            raise MediaError(path, "the file is empty")
+        with path.open("rb"):
+            pass
+    except (FileNotFoundError, NotADirectoryError):
+        raise MediaError(path, "no such file") from None
+    except PermissionError:
+        raise MediaError(path, "no permission to read it") from None
+    except OSError as error:
+        raise MediaError(path, f"cannot be read ({error.strerror})") from None
+
+
+def _why_unreadable(path: Path, error: av.FFmpegError) -> str:
+    boxes = _top_level_boxes(path)
+    if boxes and "moov" not in boxes:
+        return "the file is cut off: its index (moov) is missing"
+    if isinstance(error, av.error.InvalidDataError):
+        return "not a media file, or damaged beyond recognition"
+    return f"cannot be opened ({error.strerror})"
+
+
+def _top_level_boxes(path: Path) -> list[str]:
+    """Names of the outermost boxes of an MP4 or MOV file; nothing for any other file."""
+    names: list[str] = []
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        position = 0
+        while position + 8 <= size:
+            file.seek(position)
+            header = file.read(16)
+            length, name = struct.unpack(">I4s", header[:8])
+            if not names and name not in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+                return []
+            names.append(name.decode("latin-1"))
+            if length == 1 and len(header) == 16:
+                length = struct.unpack(">Q", header[8:])[0]
+            if length < 8:  # 0: the box reaches to the end of the file
+                break
+            position += length
+    return names
+
+
+def pick_stream(container: av.container.InputContainer, kind: str, number: int) -> av.stream.Stream:
+    """The ``number``-th stream of a kind, cover pictures not counted; all others are not read.
+
+    Parameters
+    ----------
+    container : InputContainer
+    kind : {"video", "audio"}
+    number : int
+        Counted from 0 among the streams of that kind.
+
+    Raises
+    ------
+    MediaError
+        There is no such stream, or nothing here decodes it.
+    """
+    path = container.name.removeprefix("file:")
+    streams = [
+        stream
+        for stream in getattr(container.streams, kind)
+        if not stream.disposition & Disposition.attached_pic
+    ]
+    if not streams:
+        raise MediaError(path, f"no {kind} stream")
+    if not 0 <= number < len(streams):
+        raise MediaError(path, f"no {kind} stream {number}: it has {len(streams)}, counted from 0")
+    chosen = streams[number]
+    if chosen.codec_context is None:
+        raise MediaError(path, f"nothing here decodes its {kind} stream")
+    for stream in container.streams:
+        if stream.index != chosen.index and hasattr(stream, "discard"):  # PyAV 18 and later
+            stream.discard = type(stream.discard).all
+    return chosen
+
+
+def declared_end(container: av.container.InputContainer) -> float | None:
+    """Seconds on the file's own clock at which it says that it ends; None where it does not say."""
+    if not container.duration:
+        return None
+    return ((container.start_time or 0) + container.duration) / av.time_base
+
+
+def decode(
+    container: av.container.InputContainer, stream: av.stream.Stream, tally: Tally
+) -> Iterator[av.frame.Frame]:
+    """Decode a stream from where the container stands; damaged packets are left out and counted.
+
+    A frame without a time stamp is given its decoding time, where it has one. A frame stamped far
+    past the end of the file is left out and counted: filling up to it would never end.
+    """
+    end = declared_end(container)
+    for packet in _packets(container, stream, tally):
+        if packet.is_corrupt:
+            tally.skipped += 1
+            continue
+        try:
+            frames = stream.decode(packet)
+        except av.FFmpegError:
+            tally.skipped += 1
+            continue
+        for frame in frames:
+            frame.time_base = stream.time_base
+            if frame.pts is None:
+                frame.pts = frame.dts
+            if end is not None and frame.pts is not None and frame.time > end + SLACK_SECONDS:
+                tally.skipped += 1
+                continue
+            yield frame
+
+
+def _packets(
+    container: av.container.InputContainer, stream: av.stream.Stream, tally: Tally
+) -> Iterator[av.Packet]:
+    failures = 0
+    while failures < MAX_READ_ERRORS:
+        try:
+            for packet in container.demux(stream):
+                tally.skipped += failures
+                failures = 0
+                yield packet
+            return
+        except av.FFmpegError:
+            failures += 1
+    last = av.Packet()  # an empty packet makes the decoder give what it still holds
+    last.stream = stream
+    yield last

@@ -1,0 +1,235 @@
+"""A file as blocks of aligned picture and sound, in memory that does not grow with its length."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+
+import av
+import numpy as np
+
+from avforensics.errors import MediaError
+from avforensics.media.audio import AudioReader
+from avforensics.media.types import FPS, HOP, SAMPLE_RATE, Block, MediaOptions, MediaReport
+from avforensics.media.video import VideoReader, to_square, upright_rgb
+
+# Two windows of five frames: with fewer, nothing can be predicted and nothing scored.
+MIN_FRAMES = 6
+# From which difference on a person is told.
+LATE_SECONDS = 1 / FPS
+SHORTER_SECONDS = 0.1
+LONGER_SECONDS = 0.5
+
+
+def open_media(
+    path: str | os.PathLike,
+    options: MediaOptions | None = None,
+    *,
+    block_frames: int = FPS,
+    max_frames: int | None = None,
+    audio_path: str | os.PathLike | None = None,
+    threads: int = 1,
+) -> MediaStream:
+    """Open any media file for scoring.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The file with the picture.
+    options : MediaOptions, optional
+        Size, crop and choice of streams.
+    block_frames : int
+        Frames in a block; the last one may be shorter.
+    max_frames : int, optional
+        Stop after so many frames. The report then tells of the part that was read.
+    audio_path : str or PathLike, optional
+        Another file that holds the sound (VoxCeleb2's m4a); the two are taken to start together.
+    threads : int
+        Threads that resize frames; more than one helps with large pictures.
+
+    Returns
+    -------
+    MediaStream
+        To be used in a ``with`` statement and iterated once.
+
+    Raises
+    ------
+    MediaError
+        The file, or its sound, cannot be used; iterating raises it too, for what only decoding
+        brings to light.
+    ValueError
+        A number above is not positive, or the crop lies outside the picture.
+    """
+    options = options or MediaOptions()
+    if block_frames < 1 or threads < 1 or options.size < 1 or (max_frames or 1) < 1:
+        raise ValueError("block_frames, max_frames, threads and size must be positive")
+    if options.crop is not None:
+        left, top, right, bottom = options.crop
+        if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+            raise ValueError(f"crop {options.crop} is not (left, top, right, bottom) within 0..1")
+    return MediaStream(path, options, block_frames, max_frames, audio_path, threads)
+
+
+class MediaStream:
+    """Blocks of a file; made by `open_media`.
+
+    Picture and sound are demuxed in two passes of their own: a file whose sound lies far from its
+    picture then needs no more memory than any other.
+
+    Attributes
+    ----------
+    report : MediaReport
+        Complete once the blocks have been read.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        options: MediaOptions,
+        block_frames: int,
+        max_frames: int | None,
+        audio_path: str | os.PathLike | None,
+        threads: int,
+    ) -> None:
+        self._path = path
+        self._options = options
+        self._block_frames = block_frames
+        self._max_frames = max_frames
+        self._threads = threads
+        self._video = VideoReader(path, stream=options.video_stream)
+        try:
+            self._audio = AudioReader(
+                path if audio_path is None else audio_path,
+                stream=options.audio_stream,
+                origin=self._video.origin if audio_path is None else None,
+            )
+        except BaseException:
+            self._video.close()
+            raise
+        video = self._video
+        self.report = MediaReport(
+            fps=video.fps,
+            width=video.width,
+            height=video.height,
+            rotation=video.rotation,
+            video_codec=video.codec,
+            audio_codec=self._audio.codec,
+        )
+
+    def __enter__(self) -> MediaStream:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the files."""
+        self._video.close()
+        self._audio.close()
+
+    def __iter__(self) -> Iterator[Block]:
+        report = self.report
+        pictures = self._counted(islice(self._video, self._max_frames))
+        squares = self._squares(pictures)
+        sound = _Sound(self._audio)
+        heard = self._block_frames
+        while heard == self._block_frames:
+            frames = list(islice(squares, self._block_frames))
+            audio = sound.take(len(frames) * HOP)
+            heard = len(audio) // HOP
+            report.n_frames += heard
+            report.skipped_packets = self._video.tally.skipped + self._audio.tally.skipped
+            if heard < self._block_frames:
+                self._finish(pictures, sound)
+            if heard:
+                yield Block(np.stack(frames[:heard]), audio[: heard * HOP])
+
+    def _counted(self, frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+        for frame in frames:
+            self.report.video_frames += 1
+            yield frame
+
+    def _squares(self, frames: Iterable[av.VideoFrame]) -> Iterator[np.ndarray]:
+        """Resize frames, in order; in threads, a few frames ahead at most."""
+
+        def convert(frame: av.VideoFrame) -> np.ndarray:
+            return to_square(upright_rgb(frame), self._options.size, self._options.crop)
+
+        if self._threads == 1:
+            yield from map(convert, frames)
+            return
+        pending: deque[Future] = deque()
+        with ThreadPoolExecutor(self._threads) as pool:
+            for frame in frames:
+                pending.append(pool.submit(convert, frame))
+                if len(pending) > self._threads:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+
+    def _finish(self, pictures: Iterator[av.VideoFrame], sound: _Sound) -> None:
+        """Complete the report once one of the two streams has ended."""
+        report = self.report
+        if self._max_frames is None:
+            for _ in pictures:  # counts them: the sound has ended first
+                pass
+            sound.drain()
+        report.audio_samples = sound.total
+        report.duration = report.n_frames / FPS
+        report.skipped_packets = self._video.tally.skipped + self._audio.tally.skipped
+        if not sound.total:
+            raise MediaError(self._path, "no sound of it can be decoded")
+        if report.n_frames < min(MIN_FRAMES, self._max_frames or MIN_FRAMES):
+            raise MediaError(
+                self._path,
+                f"too short: {report.n_frames} frames with sound, at least {MIN_FRAMES} are needed",
+            )
+        report.warnings.extend(self._warnings())
+
+    def _warnings(self) -> Iterator[str]:
+        report, audio = self.report, self._audio
+        of_video, of_audio = self._video.tally.skipped, audio.tally.skipped
+        picture, sound = report.video_frames / FPS, report.audio_samples / SAMPLE_RATE
+        if of_video or of_audio:
+            yield f"damaged packets left out: {of_video} of video, {of_audio} of audio"
+        if self._max_frames is None:
+            found, declared = max(picture, sound), self._video.declared
+            if declared is not None and declared - found > LONGER_SECONDS:
+                yield f"cut off: {found:.2f} s of the {declared:.2f} s that the file declares"
+            if picture - sound > SHORTER_SECONDS:
+                yield f"audio shorter than video ({sound:.2f} s of {picture:.2f} s)"
+            if sound - picture > LONGER_SECONDS:
+                yield f"video shorter than audio ({picture:.2f} s of {sound:.2f} s)"
+        if audio.start is not None and audio.start > LATE_SECONDS:
+            yield f"audio starts {audio.start:.2f} s after video; silence was put in front"
+        if audio.not_finite:
+            yield f"audio holds NaN or infinite samples: {audio.not_finite} replaced by zeros"
+        if audio.silent:
+            yield "audio is silent: every sample is zero"
+
+
+class _Sound:
+    """Sound in pieces of the length asked for."""
+
+    def __init__(self, pieces: Iterable[np.ndarray]) -> None:
+        self.total = 0
+        self._pieces = iter(pieces)
+        self._rest = np.zeros(0, np.int16)
+
+    def take(self, count: int) -> np.ndarray:
+        """The next ``count`` samples, fewer where the sound ends."""
+        pieces, held = [self._rest], len(self._rest)
+        while held < count and (piece := next(self._pieces, None)) is not None:
+            pieces.append(piece)
+            held += len(piece)
+            self.total += len(piece)
+        samples = np.concatenate(pieces)
+        self._rest = samples[count:].copy()
+        return samples[:count]
+
+    def drain(self) -> None:
+        """Count the samples that nobody asks for."""
+        self.total += sum(map(len, self._pieces))

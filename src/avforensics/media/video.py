@@ -1,0 +1,205 @@
+"""Pictures of a file: upright, 25 a second, counted from the first one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.sidedata.sidedata import Type as SideDataType
+from PIL import Image
+
+from avforensics.errors import MediaError
+from avforensics.media.container import Tally, declared_end, decode, open_container, pick_stream
+from avforensics.media.types import FPS
+
+UPRIGHT = (1, 0, 0, 1)
+
+
+class VideoReader:
+    """Decode one video stream to 25 frames a second.
+
+    FFmpeg's own ``fps`` filter repeats and drops frames, as ``ffmpeg -vf fps=25`` would. Its clock
+    starts at the first frame, so that a file already at 25 fps gives each frame once whenever it
+    starts. Iterate once; close (or leave the ``with`` block) to release the file.
+
+    Parameters
+    ----------
+    path : str or PathLike
+    stream : int
+        Counted among the video streams; cover pictures do not count.
+
+    Attributes
+    ----------
+    origin : Fraction
+        Time of the first frame on the file's own clock, in seconds.
+    width, height : int
+        Upright size in pixels.
+    rotation : int
+        Degrees counter-clockwise by which stored frames are turned to stand upright.
+    fps : float
+        Average rate of the source; 0 where unknown.
+    declared : float or None
+        Seconds from the first frame to where the file says that it ends.
+    codec : str
+    tally : Tally
+        Damage met so far.
+
+    Raises
+    ------
+    MediaError
+        The file cannot be opened, has no such stream, or not one frame of it can be decoded.
+    """
+
+    def __init__(self, path: str | os.PathLike, *, stream: int = 0) -> None:
+        self.tally = Tally()
+        self._container = open_container(path)
+        try:
+            self._stream = pick_stream(self._container, "video", stream)
+            self._decoded = decode(self._container, self._stream, self.tally)
+            first = next(self._decoded, None)
+            if first is None:
+                raise MediaError(path, "no frame of its video can be decoded")
+        except BaseException:
+            self.close()
+            raise
+        self._first: av.VideoFrame | None = first
+        self.codec = self._stream.codec_context.name
+        self.fps = float(self._stream.average_rate or 0)
+        self.origin = (first.pts or 0) * self._stream.time_base
+        end = declared_end(self._container)
+        self.declared = None if end is None else end - float(self.origin)
+        self.rotation = first.rotation % 360
+        sideways = _orientation(first)[0] == 0
+        self.width = first.height if sideways else first.width
+        self.height = first.width if sideways else first.height
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the file."""
+        self._container.close()
+
+    def __iter__(self) -> Iterator[av.VideoFrame]:
+        """Frames of the 25 fps clock as decoded, not yet turned: see `upright_rgb`."""
+        graph = None
+        for frame in self._rebased():
+            graph = graph or _fps_graph(frame)
+            graph.vpush(frame)
+            yield from _pull(graph)
+        if graph is not None:
+            graph.vpush(None)
+            yield from _pull(graph)
+
+    def _rebased(self) -> Iterator[av.VideoFrame]:
+        """Decoded frames with time stamps that begin at 0 and never lack."""
+        time_base = self._stream.time_base
+        step = max(1, round(1 / (Fraction(self._stream.average_rate or FPS) * time_base)))
+        start = last = None
+        frame, self._first = self._first, None
+        while frame is not None:
+            if frame.pts is None:
+                frame.pts = 0 if last is None else last + step
+            start = frame.pts if start is None else start
+            last = frame.pts
+            frame.pts = last - start
+            yield frame
+            frame = next(self._decoded, None)
+
+
+def _fps_graph(frame: av.VideoFrame) -> av.filter.Graph:
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+    )
+    graph.link_nodes(source, graph.add("fps", str(FPS)), graph.add("buffersink")).configure()
+    return graph
+
+
+def _pull(graph: av.filter.Graph) -> Iterator[av.VideoFrame]:
+    while True:
+        try:
+            yield graph.vpull()
+        except (av.BlockingIOError, av.EOFError):
+            return
+
+
+def _orientation(frame: av.VideoFrame) -> tuple[int, int, int, int]:
+    """``(a, b, c, d)`` of the display matrix: ``x' = a x + c y``, ``y' = b x + d y``.
+
+    Rounded to quarter turns and mirrors, which is all that cameras write.
+    """
+    data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+    if data is None:
+        return UPRIGHT
+    a, b, _, c, d = np.frombuffer(bytes(data), "<i4")[:5].tolist()
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return (-1 if a < 0 else 1, 0, 0, -1 if d < 0 else 1)
+    return (0, -1 if b < 0 else 1, -1 if c < 0 else 1, 0)
+
+
+def upright_rgb(frame: av.VideoFrame) -> Image.Image:
+    """A decoded frame as an RGB picture, turned and mirrored as its file asks for.
+
+    Parameters
+    ----------
+    frame : av.VideoFrame
+        From `VideoReader`.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Mode RGB. Shares memory with the decoded frame where nothing had to be turned.
+    """
+    a, b, c, d = _orientation(frame)
+    rgb = frame.reformat(format="rgb24")
+    plane = rgb.planes[0]
+    size = (rgb.width, rgb.height)
+    image = Image.frombuffer("RGB", size, plane, "raw", "RGB", plane.line_size, 1)
+    if (a, b, c, d) == UPRIGHT:
+        return image
+    if a == 0:
+        image = image.transpose(Image.Transpose.TRANSPOSE)
+    if a + c < 0:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    if b + d < 0:
+        image = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    return image
+
+
+def to_square(
+    image: Image.Image, size: int, crop: tuple[float, float, float, float] | None = None
+) -> np.ndarray:
+    """Cut a picture and resize it to a square.
+
+    PIL's bicubic filter is antialiased; the aspect is ignored and a picture that has the size
+    already is left as it is (method Sec. 1).
+
+    Parameters
+    ----------
+    image : PIL.Image.Image, RGB
+    size : int
+        Side in pixels.
+    crop : tuple of float, optional
+        ``(left, top, right, bottom)`` in fractions of the picture, rounded to whole pixels.
+
+    Returns
+    -------
+    uint8 array, (size, size, 3)
+    """
+    if crop is not None:
+        left, top, right, bottom = crop
+        width, height = image.size
+        x, y = round(left * width), round(top * height)
+        image = image.crop(
+            (x, y, max(x + 1, round(right * width)), max(y + 1, round(bottom * height)))
+        )
+    if image.size != (size, size):
+        image = image.resize((size, size), Image.Resampling.BICUBIC)
+    return np.asarray(image)
