@@ -1,0 +1,175 @@
+"""Generating a synthetic set: planned clips made in parallel, and only those still missing."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+
+from avforensics.data.synthetic.forge import make_clip
+from avforensics.data.synthetic.plan import PARTIAL, Job, Split, plan
+from avforensics.data.synthetic.tree import write_papers
+from avforensics.errors import ConfigError
+from avforensics.files import atomic_path
+from avforensics.media.types import FPS
+from avforensics.media.writer import write_clip
+
+VERSION = 1  # counts up when the same settings give other clips
+FAKES = {"RVFA": 60, "FVRA-WL": 60, "FVFA-WL": 60, "FVRA-FS": 60, PARTIAL: 60}
+SPLITS = {
+    "sync": Split(identities=40, clips=6),
+    "anomaly": Split(identities=20, clips=4),
+    "val": Split(identities=8, clips=3),
+    "test": Split(identities=20, clips=3, fakes=FAKES),
+}
+
+
+@dataclass(frozen=True)
+class SyntheticSet:
+    """What was generated.
+
+    Attributes
+    ----------
+    folder : Path
+        Holds SyntheticAVCeleb/ (with meta_data.csv), SyntheticLAVDF/ where there are partial
+        forgeries, README.txt, synthetic.json and the manifest.
+    manifest : Path
+        manifest.csv: every clip once.
+    counts : dict of str to int
+        Clips by category.
+    made : int
+        How many of them this call made; the others were there.
+    """
+
+    folder: Path
+    manifest: Path
+    counts: dict[str, int]
+    made: int
+
+
+def generate(
+    out: str | os.PathLike,
+    *,
+    splits: Mapping[str, Split | Mapping] = SPLITS,
+    seed: int = 0,
+    seconds: float = 3.0,
+    size: int = 112,
+    strength: float = 1.0,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> SyntheticSet:
+    """Generate synthetic talking heads; a call that was cut short goes on where it stopped.
+
+    The same settings give the same bytes, whatever the number of workers (with the same versions
+    of numpy, Pillow and PyAV).
+
+    Parameters
+    ----------
+    out : str or PathLike
+        Folder of the set.
+    splits : mapping of str to Split or mapping
+        Sizes by split, e.g. ``{"test": {"identities": 20, "clips": 3, "fakes": {"RVFA": 60}}}``.
+    seed : int
+    seconds : float
+        Length of a clip; rounded to whole frames of 40 ms.
+    size : int
+        Side of the square frames in pixels, even, 32 or more.
+    strength : float
+        Factor on the errors of mouths re-made from the sound (FVFA-WL).
+    workers : int, optional
+        Processes; None takes all cores this process may use, 1 stays in this process. A script
+        that calls with more needs ``if __name__ == "__main__":``, since they are spawned.
+    progress : callable, optional
+        Called with clips done and clips in all, after each.
+
+    Returns
+    -------
+    SyntheticSet
+
+    Raises
+    ------
+    ConfigError
+        A setting makes no sense, or the folder holds a set with other settings.
+    """
+    sizes = _parse_splits(splits)
+    n_frames = round(seconds * FPS)
+    if n_frames < 25:
+        raise ConfigError(f"synthetic clips need 1 second or more, got {seconds}")
+    if size % 2 or size < 32:
+        raise ConfigError(f"the size of synthetic clips must be even and 32 or more, got {size}")
+    if seed < 0 or strength < 0 or (workers is not None and workers < 1):
+        raise ConfigError("seed and strength must not be negative, workers must be 1 or more")
+    folder = Path(out)
+    _claim(folder, sizes, seed=seed, n_frames=n_frames, size=size, strength=strength)
+    jobs = plan(sizes, seed=seed, n_frames=n_frames)
+    missing = [job for job in jobs if not (folder / job.path).exists()]
+    work = partial(_make, str(folder), seed=seed, n_frames=n_frames, size=size, strength=strength)
+    done = len(jobs) - len(missing)
+    for count in _run(work, missing, workers or _cores()):
+        done += count
+        if progress:
+            progress(done, len(jobs))
+    write_papers(folder, jobs, seed=seed, n_frames=n_frames)
+    counts = dict(Counter(job.category for job in jobs))
+    return SyntheticSet(folder, folder / "manifest.csv", counts, len(missing))
+
+
+def _parse_splits(splits: Mapping[str, Split | Mapping]) -> dict[str, Split]:
+    if not splits:
+        raise ConfigError("a synthetic set needs at least one split")
+    parsed = {}
+    for name, value in splits.items():
+        try:
+            parsed[name] = value if isinstance(value, Split) else Split(**value)
+        except TypeError:
+            raise ConfigError(
+                f"synthetic split {name}: give identities, clips and, if wanted, fakes, not {value}"
+            ) from None
+    return parsed
+
+
+def _claim(folder: Path, sizes: dict[str, Split], **settings) -> None:
+    """Note the settings in the folder; refuse a folder that was made with others."""
+    splits = {name: {**asdict(split), "fakes": dict(split.fakes)} for name, split in sizes.items()}
+    wanted = {"synthetic": True, "version": VERSION, **settings, "splits": splits}
+    path = folder / "synthetic.json"
+    if path.exists():
+        if json.loads(path.read_text(encoding="utf-8")) != wanted:
+            raise ConfigError(
+                f"{folder} holds a synthetic set with other settings (see synthetic.json in it); "
+                "remove it or choose another folder"
+            )
+        return
+    with atomic_path(path) as part:
+        part.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _run(work: Callable[[list[Job]], int], jobs: list[Job], workers: int) -> Iterator[int]:
+    """Make clips, those of a person in one go (the painted head is kept); yield counts."""
+    batches = [list(group) for _, group in groupby(jobs, key=lambda job: job.source.identity)]
+    if workers == 1 or len(batches) < 2:
+        yield from map(work, batches)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(batches)), mp_context=context) as pool:
+        for future in as_completed([pool.submit(work, batch) for batch in batches]):
+            yield future.result()
+
+
+def _make(folder: str, jobs: list[Job], **settings) -> int:
+    """Make and write the clips of one person."""
+    for job in jobs:
+        frames, audio = make_clip(job, **settings)
+        write_clip(Path(folder) / job.path, frames, audio)
+    return len(jobs)

@@ -1,0 +1,84 @@
+"""The brushes: soft shapes on a float canvas, from which faces and rooms are painted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+class Canvas:
+    """A square picture with coverage, painted back to front.
+
+    Parameters
+    ----------
+    side : int
+        Pixels along a side.
+    reach : float
+        The canvas covers ``-reach .. reach`` in both coordinates.
+
+    Attributes
+    ----------
+    x, y : float32 array, (1, side) and (side, 1)
+        Coordinates of the pixels' middles, x to the right, y downwards.
+    pixel : float
+        Side of a pixel in these units.
+    colour : float32 array, (side, side, 3), 0..255, premultiplied by ``alpha``
+    alpha : float32 array, (side, side), 0..1
+    """
+
+    def __init__(self, side: int, reach: float) -> None:
+        if side < 8 or reach <= 0:
+            raise ValueError(f"a canvas needs 8 pixels or more and a reach, got {side}, {reach}")
+        line = ((np.arange(side, dtype=np.float32) + 0.5) / side * 2 - 1) * reach
+        self.x, self.y = line[None, :], line[:, None]
+        self.pixel = 2 * reach / side
+        self.colour = np.zeros((side, side, 3), np.float32)
+        self.alpha = np.zeros((side, side), np.float32)
+
+    def copy(self) -> Canvas:
+        """A canvas to paint on without touching this one."""
+        twin = object.__new__(Canvas)
+        twin.x, twin.y, twin.pixel = self.x, self.y, self.pixel
+        twin.colour, twin.alpha = self.colour.copy(), self.alpha.copy()
+        return twin
+
+    def fill(self, colour: Sequence[float] | np.ndarray, cover: np.ndarray) -> None:
+        """Lay a colour, (3,) or (side, side, 3), over the picture where ``cover`` is 1."""
+        cover = np.clip(cover, 0, 1)
+        colour = np.asarray(colour, np.float32)
+        self.colour += cover[..., None] * (colour - self.colour)
+        self.alpha += cover * (1 - self.alpha)
+
+    def tint(self, colour: Sequence[float], cover: np.ndarray) -> None:
+        """Colour only what is painted already."""
+        cover = np.clip(cover, 0, 1)[..., None]
+        target = np.asarray(colour, np.float32) * self.alpha[..., None]
+        self.colour += cover * (target - self.colour)
+
+    def shade(self, factor: np.ndarray) -> None:
+        """Multiply what is painted: below 1 a shadow, above a light."""
+        self.colour *= factor[..., None]
+
+    def inside(self, distance: np.ndarray, softness: float = 0.0) -> np.ndarray:
+        """Coverage of a shape from its signed distance (positive = inside), antialiased."""
+        return np.clip(distance / max(softness, self.pixel) + 0.5, 0, 1)
+
+    def oval(
+        self, cx: float, cy: float, rx: float, ry: float, *, softness: float = 0.0, p: float = 2.0
+    ) -> np.ndarray:
+        """Coverage of a (super-)ellipse."""
+        return self.inside(self.oval_distance(cx, cy, rx, ry, p=p), softness)
+
+    def oval_distance(
+        self, cx: float, cy: float, rx: float, ry: float, *, p: float = 2.0
+    ) -> np.ndarray:
+        """Roughly the distance to the edge of a (super-)ellipse, positive inside."""
+        u, v = np.abs((self.x - cx) / rx), np.abs((self.y - cy) / ry)
+        radius = np.hypot(u, v) if p == 2 else (u**p + v**p) ** (1 / p)
+        return (1 - radius) * min(rx, ry)
+
+    def glow(self, cx: float, cy: float, sx: float, sy: float) -> np.ndarray:
+        """A Gaussian spot."""
+        gx = np.exp(-0.5 * ((self.x - cx) / sx) ** 2)
+        return gx * np.exp(-0.5 * ((self.y - cy) / sy) ** 2)
