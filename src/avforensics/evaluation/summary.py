@@ -1,0 +1,288 @@
+"""From scored videos to ``metrics.json``: every category against the same real videos.
+
+Each result carries its interval, its counts and, beside it, the same numbers for the baselines;
+what was listed but not scored is counted and named.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from avforensics.errors import ManifestError
+from avforensics.evaluation.bootstrap import Bootstrap, Difference, paired_bootstrap
+from avforensics.evaluation.metrics import score_metrics
+from avforensics.evaluation.rows import ScoredVideo, baseline_names, check_once
+
+PAPER_CATEGORIES = ("RVFA", "FVRA-WL", "FVFA-FS", "FVFA-GAN", "FVFA-WL")
+"""FakeAVCeleb's categories in the order of the paper's Table 1."""
+
+PAPER_AVERAGES: Mapping[str, tuple[str, ...]] = {
+    "AVG-FV": PAPER_CATEGORIES[1:],
+    "AVG-ALL": PAPER_CATEGORIES,
+}
+"""AVG-FV: mean of the four categories with a fake picture; AVG-ALL: of the five (Tables 1, 3)."""
+
+_WITH_INTERVAL = ("auc", "ap", "ap_balanced", "eer")
+_BASELINE_METRICS = ("auc", "ap", "ap_balanced")
+
+
+def summarise(
+    rows: Sequence[ScoredVideo],
+    *,
+    listed: int | Sequence[str] | None = None,
+    averages: Mapping[str, Sequence[str]] = PAPER_AVERAGES,
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict:
+    """Everything that a table, a figure caption or a reviewer asks of one run.
+
+    Parameters
+    ----------
+    rows : sequence of ScoredVideo
+        Each video once, scored or with its error.
+    listed : int or sequence of str, optional
+        How many videos the manifest lists, or their paths, so that those without a row are counted
+        (and named) as missing. By default, the rows are all there is.
+    averages : mapping of str to sequence of str
+        Means over categories; one that lacks a category is left out and noted.
+    resamples, level, seed
+        Of :class:`avforensics.evaluation.bootstrap.Bootstrap`.
+
+    Returns
+    -------
+    dict
+        Plain values, ready for JSON: ``overall``, ``categories`` and ``averages`` (blocks of
+        ``auc``, ``auc_ci`` and so on, fractions of 1, with ``baselines``), ``coverage``,
+        ``intervals``, ``notes``.
+
+    Raises
+    ------
+    ManifestError
+        If a video is counted twice or more videos are scored than listed.
+    """
+    check_once(rows)
+    coverage = _coverage(rows, listed)
+    scored = [row for row in rows if row.scored]
+    notes: list[str] = []
+    summary = {
+        "polarity": "1 = fake, higher score = more likely fake",
+        "overall": {},
+        "categories": {},
+        "averages": {},
+        "coverage": coverage,
+        "intervals": {
+            "level": level,
+            "resamples": resamples,
+            "seed": seed,
+            "grouped_by": "identity",
+            "n_identities": len({_identity(row) for row in scored}),
+        },
+        "notes": notes,
+    }
+    labels = np.array([row.label for row in scored], dtype=np.int64)
+    if not 0 < labels.sum() < len(labels):
+        only = "real" if len(labels) and not labels.any() else "fake"
+        what = f"all {len(labels)} scored videos are {only}" if len(labels) else "nothing is scored"
+        notes.append(f"{what}: no metric can be computed")
+        return summary
+    if any(not row.identity for row in scored):
+        unknown = sum(not row.identity for row in scored)
+        notes.append(f"{unknown} videos have no identity and were resampled one by one")
+    bootstrap = Bootstrap(
+        labels, [_identity(row) for row in scored], resamples=resamples, level=level, seed=seed
+    )
+    blocks = _Blocks(scored, bootstrap)
+    everything = np.arange(len(scored))
+    summary["overall"] = blocks.block("overall", everything)
+    for name in by_category(scored):
+        chosen = [row.label == 0 or _category(row) == name for row in scored]
+        summary["categories"][name] = blocks.block(name, everything[chosen])
+    for name, members in averages.items():
+        absent = [member for member in members if member not in summary["categories"]]
+        if not absent:
+            summary["averages"][name] = blocks.average(summary["categories"], members)
+        elif len(absent) < len(members):
+            notes.append(f"{name} left out: no scored video of {', '.join(absent)}")
+    return summary
+
+
+def compare(
+    rows_a: Sequence[ScoredVideo],
+    rows_b: Sequence[ScoredVideo],
+    *,
+    metric: str = "auc",
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, Difference | int]:
+    """Paired difference of two runs (B less A) on the videos that both scored.
+
+    Returns
+    -------
+    dict
+        ``overall`` and each category to its :class:`Difference`, ``n`` to the number of videos
+        compared and ``left_out`` to the number that only one run scored.
+
+    Raises
+    ------
+    ManifestError
+        If the runs share too few videos, or disagree on a label or an identity.
+    """
+    check_once(rows_a)
+    check_once(rows_b)
+    a = {(row.path, _category(row)): row for row in rows_a if row.scored}
+    b = {(row.path, _category(row)): row for row in rows_b if row.scored}
+    shared = sorted(a.keys() & b.keys())
+    for key in shared:
+        if (a[key].label, a[key].identity) != (b[key].label, b[key].identity):
+            raise ManifestError(f"{key[0]}: the two runs disagree on its label or identity")
+    if {a[key].label for key in shared} != {0, 1}:
+        raise ManifestError(f"the two runs share {len(shared)} videos; both classes are needed")
+    categories = by_category([a[key] for key in shared])
+    groups = {"overall": shared} | {
+        name: [key for key in shared if a[key].label == 0 or key[1] == name] for name in categories
+    }
+    differences: dict[str, Difference | int] = {
+        name: paired_bootstrap(
+            [a[key].label for key in keys],
+            [a[key].score for key in keys],
+            [b[key].score for key in keys],
+            [_identity(a[key]) for key in keys],
+            metric=metric,
+            resamples=resamples,
+            level=level,
+            seed=seed,
+        )
+        for name, keys in groups.items()
+    }
+    return differences | {"n": len(shared), "left_out": len(a.keys() ^ b.keys())}
+
+
+def by_category(rows: Sequence[ScoredVideo]) -> dict[str, list[ScoredVideo]]:
+    """Fakes by category: the paper's categories first and in its order, then by name."""
+    place = {name: index for index, name in enumerate(PAPER_CATEGORIES)}
+    fakes = [row for row in rows if row.label == 1]
+    names = sorted({_category(row) for row in fakes}, key=lambda name: (place.get(name, 99), name))
+    return {name: [row for row in fakes if _category(row) == name] for name in names}
+
+
+class _Blocks:
+    """Blocks of results over subsets of the scored videos, keeping resamples for the averages."""
+
+    def __init__(self, scored: Sequence[ScoredVideo], bootstrap: Bootstrap) -> None:
+        self.bootstrap = bootstrap
+        self.scores = np.array([row.score for row in scored])
+        self.baselines = {
+            name: np.array([_or_nan(row.baselines.get(name)) for row in scored])
+            for name in baseline_names(scored)
+        }
+        self.resampled: dict[str, tuple[np.ndarray, dict[str, dict[str, np.ndarray]]]] = {}
+
+    def block(self, category: str, rows: np.ndarray) -> dict:
+        """Metrics of the videos ``rows``; their resamples are kept for averages."""
+        resampled: dict[str, dict[str, np.ndarray]] = {}
+        result, resampled[""] = self._ranked(self.scores, rows, _WITH_INTERVAL)
+        n_real, n_fake = self.bootstrap.identities(rows)
+        result |= {"n_real_identities": n_real, "n_fake_identities": n_fake, "baselines": {}}
+        for name, scores in self.baselines.items():
+            kept = rows[np.isfinite(scores[rows])]
+            if len(np.unique(self.bootstrap.labels[kept])) < 2:
+                result["baselines"][name] = dict.fromkeys(_BASELINE_METRICS) | {"n": len(kept)}
+                continue
+            full, resampled[name] = self._ranked(scores, kept, ("auc",))
+            result["baselines"][name] = {
+                key: full[key] for key in (*_BASELINE_METRICS, "auc_ci")
+            } | {"n": len(kept)}
+        self.resampled[category] = (rows, resampled)
+        return result
+
+    def _ranked(
+        self, scores: np.ndarray, rows: np.ndarray, names: Sequence[str]
+    ) -> tuple[dict, dict[str, np.ndarray]]:
+        point = score_metrics(self.bootstrap.labels[rows], scores[rows])
+        values = self.bootstrap.values(scores[rows], names, rows)
+        return point | self._intervals(values, rows), values
+
+    def _intervals(self, values: Mapping[str, np.ndarray], rows: np.ndarray) -> dict:
+        intervals = {}
+        for name, resampled in values.items():
+            of = self.bootstrap.auc_interval if name == "auc" else self.bootstrap.interval
+            interval = of(resampled, rows)
+            intervals[f"{name}_ci"] = None if interval is None else list(interval)
+        return intervals
+
+    def average(self, categories: Mapping[str, dict], members: Sequence[str]) -> dict:
+        """Mean over categories; its interval from the same resamples in every category."""
+        rows = np.unique(np.concatenate([self.resampled[name][0] for name in members]))
+        blocks = [categories[name] for name in members]
+        result = {name: _mean(block[name] for block in blocks) for name in _WITH_INTERVAL}
+        result |= self._intervals(self._mean_resampled(members, ""), rows)
+        result |= {"of": list(members), "baselines": {}}
+        for name in self.baselines:
+            of_baseline = [block["baselines"][name] for block in blocks]
+            result["baselines"][name] = {
+                metric: _mean(values[metric] for values in of_baseline)
+                for metric in _BASELINE_METRICS
+            }
+            if all(name in self.resampled[member][1] for member in members):
+                resampled = self._mean_resampled(members, name)
+                result["baselines"][name] |= self._intervals(resampled, rows)
+        return result
+
+    def _mean_resampled(self, members: Sequence[str], source: str) -> dict[str, np.ndarray]:
+        of_members = [self.resampled[name][1][source] for name in members]
+        return {
+            metric: np.mean([values[metric] for values in of_members], axis=0)
+            for metric in of_members[0]
+        }
+
+
+def _coverage(rows: Sequence[ScoredVideo], listed: int | Sequence[str] | None) -> dict:
+    """Counts of listed, scored, failed and missing videos, and the names of those not scored."""
+    not_scored = [
+        {"path": row.path, "category": row.category, "reason": row.reason}
+        for row in rows
+        if not row.scored
+    ]
+    failed = len(not_scored)
+    if listed is None:
+        n_listed = len(rows)
+    elif isinstance(listed, int):
+        n_listed = listed
+    else:
+        n_listed = len(listed)
+        absent = Counter(listed) - Counter(row.path for row in rows)
+        not_scored += [
+            {"path": path, "category": None, "reason": "never reached"}
+            for path in absent.elements()
+        ]
+    if n_listed < len(rows):
+        raise ManifestError(f"{len(rows)} videos have a result but only {n_listed} are listed")
+    return {
+        "listed": n_listed,
+        "scored": len(rows) - failed,
+        "failed": failed,
+        "missing": n_listed - len(rows),
+        "not_scored": not_scored,
+    }
+
+
+def _identity(row: ScoredVideo) -> str:
+    return row.identity or f"video {row.path}"
+
+
+def _category(row: ScoredVideo) -> str:
+    return row.category or "fake"
+
+
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value
+
+
+def _mean(values) -> float | None:
+    values = list(values)
+    return None if None in values else float(np.mean(values))

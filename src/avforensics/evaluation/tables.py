@@ -1,0 +1,244 @@
+"""A summary as a table for the eye, for a paper and for a program."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from avforensics.files import atomic_path
+
+_COLUMNS = {
+    "auc": "AUC",
+    "ap": "AP",
+    "ap_balanced": "AP 1:1",
+    "eer": "EER",
+    "tpr_at_fpr_1": "TPR@1",
+    "tpr_at_fpr_5": "TPR@5",
+    "tpr_at_fpr_10": "TPR@10",
+}
+_COUNTS = {"n_real": "real", "n_fake": "fake"}
+
+
+def blocks(summary: Mapping) -> Iterator[tuple[str, Mapping]]:
+    """Name and block of each result: categories, averages, then overall."""
+    yield from summary["categories"].items()
+    yield from summary["averages"].items()
+    if summary["overall"]:
+        yield "overall", summary["overall"]
+
+
+def cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the table that every text form shows; percentages with one decimal.
+
+    One row a category, average and overall: counts, prevalence, metrics with their intervals where
+    they have one, and each baseline's AUC beside them.
+    """
+    baselines = list(summary["overall"].get("baselines", {}))
+    header = [
+        "category",
+        *_COUNTS.values(),
+        "fake %",
+        *_COLUMNS.values(),
+        *(f"{name} AUC" for name in baselines),
+    ]
+    rows = [
+        [
+            name,
+            *(_count(block.get(key)) for key in _COUNTS),
+            _percent(block.get("prevalence")),
+            *(_with_interval(block, key) for key in _COLUMNS),
+            *(_percent(block["baselines"].get(other, {}).get("auc")) for other in baselines),
+        ]
+        for name, block in blocks(summary)
+    ]
+    return header, rows
+
+
+def coverage_line(summary: Mapping) -> str:
+    """One sentence on what was scored; part of every table."""
+    coverage = summary["coverage"]
+    line = f"{coverage['scored']} of {coverage['listed']} listed videos scored"
+    parts = [f"{coverage[key]} {key}" for key in ("failed", "missing") if coverage[key]]
+    return f"{line} ({', '.join(parts)})" if parts else line
+
+
+def rich_table(summary: Mapping, title: str = "") -> Group:
+    """The table for the terminal, baselines in a second one; coverage and notes below them."""
+    header, rows = cells(summary)
+    split = header.index(_COLUMNS["tpr_at_fpr_10"]) + 1
+    auc = header.index(_COLUMNS["auc"])
+    parts = [_rich(header[:split], [row[:split] for row in rows], title, summary)]
+    if header[split:]:
+        beside = [[row[0], row[auc], *row[split:]] for row in rows]
+        names = [header[0], header[auc], *(name.replace("_", " ") for name in header[split:])]
+        parts.append(_rich(names, beside, "beside the baselines", summary))
+    return Group(*parts, Text("\n".join(_footer(summary))))
+
+
+def _rich(header: Sequence[str], rows: Sequence[Sequence[str]], title: str, summary) -> Table:
+    """A table whose intervals stand below their values, to fit a terminal."""
+    table = Table(title=title or None, padding=(0, 0, 0, 1), box=box.SIMPLE_HEAD)
+    for place, name in enumerate(header):
+        table.add_column(name, justify="right" if place else "left")
+    for row in rows:
+        stacked = [Text(cell.replace(" [", "\n").replace(", ", "–").rstrip("]")) for cell in row]
+        table.add_row(*stacked, end_section=row[0] in _section_ends(summary))
+    return table
+
+
+def to_markdown(summary: Mapping, title: str = "") -> str:
+    """The table in Markdown, with coverage and notes below it."""
+    header, rows = cells(summary)
+    lines = [f"### {title}", ""] if title else []
+    lines += [_markdown_row(header), _markdown_row(["---"] + ["---:"] * (len(header) - 1))]
+    lines += [_markdown_row(row) for row in rows]
+    return "\n".join([*lines, "", *(f"{line}  " for line in _footer(summary)), ""])
+
+
+def to_latex(summary: Mapping, title: str = "") -> str:
+    """The table in LaTeX (booktabs), coverage and notes in the caption."""
+    header, rows = cells(summary)
+    caption = " ".join(
+        f"{line.rstrip('.')}." for line in ([title] if title else []) + _footer(summary)
+    )
+    ends = _section_ends(summary)
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_latex(caption)}}}",
+        rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
+        r"\toprule",
+        _latex_row(header),
+        r"\midrule",
+    ]
+    for place, row in enumerate(rows):
+        lines.append(_latex_row(row))
+        if row[0] in ends and place + 1 < len(rows):
+            lines.append(r"\midrule")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
+
+
+def to_csv(summary: Mapping) -> str:
+    """Every number at full precision, one line for each result of the model and of a baseline."""
+    names = [*_COLUMNS, *(f"{key}_ci" for key in ("auc", "ap", "ap_balanced", "eer"))]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    flat = [column for name in names for column in _flat_names(name)]
+    writer.writerow(["category", "scores", "n_real", "n_fake", "prevalence", *flat])
+    for category, block in blocks(summary):
+        for source, values in {"model": block, **block["baselines"]}.items():
+            counts = [_or_empty(block.get(key)) for key in (*_COUNTS, "prevalence")]
+            numbers = [cell for name in names for cell in _flat_cells(name, values.get(name))]
+            writer.writerow([category, source, *counts, *numbers])
+    return out.getvalue()
+
+
+def to_json(summary: Mapping) -> str:
+    """``metrics.json``; no NaN and no infinity, which JSON does not have."""
+    return json.dumps(summary, indent=2, allow_nan=False) + "\n"
+
+
+def paper_table(
+    runs: Mapping[str, Mapping], columns: Sequence[str] | None = None
+) -> tuple[list[str], list[list[str]]]:
+    """Runs side by side in the shape of the paper's Table 1: a cell says ``AP/AUC`` in %.
+
+    Parameters
+    ----------
+    runs : mapping of str to summary
+    columns : sequence of str, optional
+        Categories and averages to show; by default all that any run has.
+    """
+    by_name = {run: dict(blocks(summary)) for run, summary in runs.items()}
+    columns = columns or list(dict.fromkeys(name for found in by_name.values() for name in found))
+    rows = []
+    for run, found in by_name.items():
+        pairs = [found.get(column, {}) for column in columns]
+        rows.append([run, *(f"{_percent(p.get('ap'))}/{_percent(p.get('auc'))}" for p in pairs)])
+    return ["run", *columns], rows
+
+
+FORMS = {"json": to_json, "csv": to_csv, "md": to_markdown, "tex": to_latex}
+"""Text forms of a summary by file suffix."""
+
+
+def write_summary(summary: Mapping, folder: str | PathLike, stem: str = "metrics") -> list[str]:
+    """Write ``stem.json``, ``.csv``, ``.md`` and ``.tex`` into ``folder``; returns their paths."""
+    paths = []
+    for suffix, render in FORMS.items():
+        path = f"{folder}/{stem}.{suffix}"
+        with atomic_path(path) as partial:
+            partial.write_text(render(summary), encoding="utf-8")
+        paths.append(path)
+    return paths
+
+
+def _footer(summary: Mapping) -> list[str]:
+    intervals, coverage = summary["intervals"], summary["coverage"]
+    lines = [
+        f"{coverage_line(summary)}. Polarity: {summary['polarity']}.",
+        f"In brackets: {100 * intervals['level']:g} % intervals, {intervals['resamples']} "
+        f"resamples of {intervals['n_identities']} identities. Every row against the same real "
+        "videos.",
+    ]
+    lines += [f"{note}." for note in summary["notes"]]
+    reasons = [f"{item['path']}: {item['reason']}" for item in coverage["not_scored"]]
+    if reasons:
+        more = f"; and {len(reasons) - 5} more" if len(reasons) > 5 else ""
+        lines.append(f"Not scored: {'; '.join(reasons[:5])}{more}.")
+    return lines
+
+
+def _section_ends(summary: Mapping) -> set[str]:
+    """Last category and last average: a rule follows them."""
+    return {list(summary[part])[-1] for part in ("categories", "averages") if summary[part]}
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _with_interval(block: Mapping, name: str) -> str:
+    text = _percent(block.get(name))
+    interval = block.get(f"{name}_ci")
+    return f"{text} [{_percent(interval[0])}, {_percent(interval[1])}]" if interval else text
+
+
+def _markdown_row(row: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |"
+
+
+def _latex_row(row: Sequence[str]) -> str:
+    return " & ".join(_latex(cell) for cell in row) + r" \\"
+
+
+def _latex(text: str) -> str:
+    escapes = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    escapes |= {character: f"\\{character}" for character in "&%$#_{}"}
+    return "".join(escapes.get(character, character) for character in text)
+
+
+def _flat_names(name: str) -> list[str]:
+    return [f"{name}_low", f"{name}_high"] if name.endswith("_ci") else [name]
+
+
+def _flat_cells(name: str, value) -> list:
+    if name.endswith("_ci"):
+        return list(value) if value else ["", ""]
+    return [_or_empty(value)]
+
+
+def _or_empty(value):
+    return "" if value is None else value

@@ -1,0 +1,248 @@
+"""The metrics.json structure, what is beside each number, and every form it is written in."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+from sklearn import metrics as sk
+
+from avforensics.errors import ManifestError
+from avforensics.evaluation.figures import write_figures
+from avforensics.evaluation.rows import ScoredVideo, read_scores, write_scores
+from avforensics.evaluation.summary import PAPER_CATEGORIES, by_category, compare, summarise
+from avforensics.evaluation.tables import (
+    coverage_line,
+    paper_table,
+    rich_table,
+    to_csv,
+    to_latex,
+    to_markdown,
+    write_summary,
+)
+
+
+def _benchmark(seed=0, per_category=40, effect=1.5, categories=PAPER_CATEGORIES):
+    """A small FakeAVCeleb: 40 people, each with a real video and fakes of their own."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number in range(40):
+        name, person = f"id{number:05d}", rng.normal(scale=0.3)
+        for category in ("real", *categories):
+            fake = int(category != "real")
+            silence = rng.normal() + (2 * fake if category == "FVFA-WL" else 0)
+            rows.append(
+                ScoredVideo(
+                    path=f"{category}/{name} (a).mp4",
+                    label=fake,
+                    category=category,
+                    identity=name,
+                    score=float(person + rng.normal() + effect * fake),
+                    baselines={"random": float(rng.random()), "leading_silence": silence},
+                )
+            )
+    return rows
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return _benchmark()
+
+
+@pytest.fixture(scope="module")
+def summary(rows):
+    return summarise(rows, resamples=200)
+
+
+def test_each_category_is_ranked_against_the_same_real_videos(rows, summary):
+    assert list(summary["categories"]) == list(PAPER_CATEGORIES)
+    for name, block in summary["categories"].items():
+        chosen = [row for row in rows if row.label == 0 or row.category == name]
+        labels, scores = [r.label for r in chosen], [r.score for r in chosen]
+        assert block["auc"] == pytest.approx(sk.roc_auc_score(labels, scores))
+        assert block["ap"] == pytest.approx(sk.average_precision_score(labels, scores))
+        assert (block["n_real"], block["n_fake"], block["prevalence"]) == (40, 40, 0.5)
+        for metric in ("auc", "ap", "ap_balanced", "eer"):
+            low, high = block[f"{metric}_ci"]
+            assert low < block[metric] < high
+    assert summary["overall"]["n_fake"] == 200
+    assert summary["overall"]["prevalence"] == pytest.approx(5 / 6)
+    assert summary["overall"]["auc"] == pytest.approx(
+        sk.roc_auc_score([r.label for r in rows], [r.score for r in rows])
+    )
+
+
+def test_averages_are_means_over_categories(summary):
+    categories, averages = summary["categories"], summary["averages"]
+    for metric in ("auc", "ap"):
+        of_all = [categories[name][metric] for name in PAPER_CATEGORIES]
+        assert averages["AVG-ALL"][metric] == pytest.approx(np.mean(of_all))
+        assert averages["AVG-FV"][metric] == pytest.approx(np.mean(of_all[1:]))
+        low, high = averages["AVG-FV"][f"{metric}_ci"]
+        assert low < averages["AVG-FV"][metric] < high
+    widths = {name: np.diff(block["auc_ci"])[0] for name, block in categories.items()}
+    assert np.diff(averages["AVG-ALL"]["auc_ci"])[0] < np.mean(list(widths.values()))
+
+
+def test_paper_averages_reproduce_the_papers_own():
+    """Table 1, LRS2: AP 62.4 93.6 95.3 94.1 93.8 gives AVG-FV 94.2 and, Table 3, AVG-ALL 87.8."""
+    ap = dict(zip(PAPER_CATEGORIES, (62.4, 93.6, 95.3, 94.1, 93.8), strict=True))
+    assert np.mean([ap[name] for name in PAPER_CATEGORIES[1:]]) == pytest.approx(94.2, abs=0.05)
+    assert np.mean(list(ap.values())) == pytest.approx(87.8, abs=0.05)
+
+
+def test_baselines_stand_beside_each_result_and_expose_a_flaw(summary):
+    blocks = [summary["overall"], *summary["categories"].values(), *summary["averages"].values()]
+    for block in blocks:
+        assert set(block["baselines"]) == {"random", "leading_silence"}
+        assert block["baselines"]["random"]["auc_ci"]
+    flawed = summary["categories"]["FVFA-WL"]["baselines"]["leading_silence"]
+    assert flawed["auc"] > 0.85
+    assert flawed["auc_ci"][0] > 0.75
+    low, high = summary["categories"]["RVFA"]["baselines"]["leading_silence"]["auc_ci"]
+    assert low < 0.5 < high
+
+
+def test_coverage_counts_and_names_what_has_no_score(rows):
+    broken = [
+        ScoredVideo(path="a.mp4", label=0, error="no audio stream"),
+        ScoredVideo(path="b.mp4", label=1, category="RVFA", score=float("nan")),
+    ]
+    listed = [row.path for row in [*rows, *broken]] + ["c.mp4"]
+    summary = summarise([*rows, *broken], listed=listed, resamples=20)
+    coverage = summary["coverage"]
+    assert (coverage["listed"], coverage["scored"]) == (243, 240)
+    assert (coverage["failed"], coverage["missing"]) == (2, 1)
+    reasons = {item["path"]: item["reason"] for item in coverage["not_scored"]}
+    assert reasons == {
+        "a.mp4": "no audio stream",
+        "b.mp4": "score is nan",
+        "c.mp4": "never reached",
+    }
+    assert coverage_line(summary) == "240 of 243 listed videos scored (2 failed, 1 missing)"
+    assert "a.mp4: no audio stream" in to_markdown(summary)
+    assert summary["overall"]["auc"] == summarise(rows, resamples=20)["overall"]["auc"]
+
+
+def test_missing_category_class_or_baseline_is_said_not_hidden(rows):
+    partial = summarise([r for r in rows if r.category != "FVFA-GAN"], resamples=20)
+    assert not partial["averages"]
+    assert "AVG-FV left out: no scored video of FVFA-GAN" in partial["notes"]
+    real = summarise([r for r in rows if r.label == 0], resamples=20)
+    assert real["overall"] == {}
+    assert "all 40 scored videos are real" in real["notes"][0]
+    assert "nothing is scored" in summarise([], resamples=20)["notes"][0]
+    one = [
+        ScoredVideo(path="1", label=0, score=0.1, baselines={"leading_silence": 1.0}),
+        ScoredVideo(path="2", label=1, score=0.2, baselines={}),
+    ]
+    block = summarise(one, resamples=20)
+    assert block["overall"]["baselines"]["leading_silence"] == {
+        "auc": None,
+        "ap": None,
+        "ap_balanced": None,
+        "n": 1,
+    }
+    assert block["overall"]["auc_ci"] is None
+    assert "2 videos have no identity" in block["notes"][0]
+    to_csv(block), to_latex(block), rich_table(block)
+
+
+def test_a_video_counted_twice_or_too_many_are_refused(rows):
+    with pytest.raises(ManifestError, match="scored more than once"):
+        summarise([*rows, rows[3]])
+    with pytest.raises(ManifestError, match="240 videos have a result but only 200"):
+        summarise(rows, listed=200)
+    twice_listed = ScoredVideo(path=rows[1].path, label=1, category="other", score=1.0)
+    assert summarise([*rows, twice_listed], resamples=20)["coverage"]["scored"] == 241
+
+
+def test_every_form_is_written_and_says_the_same(rows, summary, tmp_path):
+    paths = write_summary(summary, tmp_path / "out")
+    assert sorted(path.rsplit(".")[-1] for path in paths) == ["csv", "json", "md", "tex"]
+    loaded = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert loaded == summary
+    table = list(csv.DictReader(io.StringIO(to_csv(summary))))
+    assert len(table) == (5 + 2 + 1) * 3
+    first = table[0]
+    assert (first["category"], first["scores"]) == ("RVFA", "model")
+    assert float(first["auc"]) == summary["categories"]["RVFA"]["auc"]
+    assert float(first["auc_ci_low"]) == summary["categories"]["RVFA"]["auc_ci"][0]
+    auc = f"{100 * summary['categories']['RVFA']['auc']:.1f}"
+    console = Console(file=io.StringIO(), width=220)
+    console.print(rich_table(summary, "Table 1"))
+    latex = to_latex(summary, "AUC & more")
+    for text in (console.file.getvalue(), to_markdown(summary), latex):
+        assert f"{auc} [" in text or f" {auc} " in text
+        assert "240 of 240 listed videos scored" in text
+        assert "AVG-FV" in text
+    assert r"AUC \& more" in latex
+    assert r"leading\_silence AUC" in latex
+    assert latex.count(r"\midrule") == 3
+
+
+def test_paper_shaped_table_puts_runs_side_by_side(summary):
+    better = summarise(_benchmark(effect=3), resamples=20)
+    header, lines = paper_table({"ours": summary, "better": better})
+    assert header == ["run", *PAPER_CATEGORIES, "AVG-FV", "AVG-ALL", "overall"]
+    block = summary["averages"]["AVG-FV"]
+    assert lines[0][6] == f"{100 * block['ap']:.1f}/{100 * block['auc']:.1f}"
+    assert len(lines) == 2
+
+
+def test_figures_are_drawn(rows, tmp_path):
+    paths = write_figures(rows, tmp_path, "a run")
+    assert len(paths) == 3
+    for path in paths:
+        image = np.asarray(Image.open(path).convert("RGB"))
+        assert min(image.shape[:2]) > 400
+        assert len(np.unique(image.reshape(-1, 3), axis=0)) > 50
+    write_figures([row for row in rows if row.label == 0], tmp_path, suffix="pdf")
+
+
+def test_scores_file_round_trips(tmp_path):
+    rows = [
+        ScoredVideo(path="a, b.mp4", label=0, identity="x", score=0.1, baselines={"random": 0.25}),
+        ScoredVideo(path='c"d.mp4', label=1, category="Ü", score=None, error="no face, sorry"),
+    ]
+    write_scores(rows, tmp_path / "scores.csv")
+    again = read_scores(tmp_path / "scores.csv")
+    assert again[0] == rows[0]
+    assert (again[1].error, again[1].score, again[1].category) == ("no face, sorry", None, "Ü")
+    assert again[1].baselines == {"random": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("path,score\na,1\n", "no column label"),
+        ("path,label,score\na,real,1\n", "line 2: invalid literal"),
+        ("path,label,score\na,1,1\na,1,1\n", "more than once"),
+        ("path,label,score\na,3,1\n", "label must be 0"),
+    ],
+)
+def test_a_bad_scores_file_is_one_clear_sentence(text, says, tmp_path):
+    (tmp_path / "scores.csv").write_text(text)
+    with pytest.raises(ManifestError, match=says):
+        read_scores(tmp_path / "scores.csv")
+    with pytest.raises(ManifestError, match="No such file"):
+        read_scores(tmp_path / "absent.csv")
+
+
+def test_compare_pairs_videos_whatever_their_order(rows):
+    better = [
+        ScoredVideo(**{**vars(row), "score": row.score + 0.5 * row.label}) for row in rows[:-3]
+    ]
+    result = compare(rows, better[::-1], resamples=200)
+    assert (result["n"], result["left_out"]) == (237, 3)
+    assert list(by_category(rows)) == [key for key in result if key in PAPER_CATEGORIES]
+    assert result["overall"].difference > 0
+    assert result["overall"].interval[0] > 0
+    other = [ScoredVideo(**{**vars(rows[0]), "identity": "somebody else"}), *rows[1:]]
+    with pytest.raises(ManifestError, match="disagree"):
+        compare(rows, other)
+    with pytest.raises(ManifestError, match="share 0 videos"):
+        compare(rows, [ScoredVideo(path="elsewhere", label=0, score=1.0)])
