@@ -1,6 +1,7 @@
 """Media files in and out: decoding, clips, sound."""
 
 from avforensics.media.audio import read_audio
+from avforensics.media.clips import ClipReader
 from avforensics.media.reader import MediaStream, open_media
 from avforensics.media.types import FPS, HOP, SAMPLE_RATE, Block, MediaOptions, MediaReport
 from avforensics.media.wav import read_wav, write_wav
@@ -11,6 +12,7 @@ __all__ = [
     "HOP",
     "SAMPLE_RATE",
     "Block",
+    "ClipReader",
     "MediaOptions",
     "MediaReport",
     "MediaStream",

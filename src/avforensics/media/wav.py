@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import wave
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -69,16 +70,35 @@ def read_wav(
     MediaError
         The file is missing, is not a WAV file, or has another rate, width or number of channels.
     """
+    with _opened(path, sample_rate) as file:
+        samples = file.getnframes()
+        start = min(start, samples)
+        file.setpos(start)
+        data = file.readframes(samples - start if count is None else count)
+    return np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.int16, copy=False)
+
+
+def wav_samples(path: str | os.PathLike, *, sample_rate: int = SAMPLE_RATE) -> int:
+    """Length in samples of a mono int16 WAV file, from its head.
+
+    Raises
+    ------
+    MediaError
+        As `read_wav`.
+    """
+    with _opened(path, sample_rate) as file:
+        return file.getnframes()
+
+
+@contextmanager
+def _opened(path: str | os.PathLike, sample_rate: int) -> Iterator[wave.Wave_read]:
     try:
-        with wave.open(str(Path(path)), "rb") as file:
-            _, _, rate, samples, _, _ = file.getparams()
-            if (file.getnchannels(), file.getsampwidth(), rate) != (1, 2, sample_rate):
+        with wave.open(str(path), "rb") as file:
+            found = (file.getnchannels(), file.getsampwidth(), file.getframerate())
+            if found != (1, 2, sample_rate):
                 raise MediaError(path, f"not a mono 16-bit WAV file of {sample_rate} Hz")
-            start = min(start, samples)
-            file.setpos(start)
-            data = file.readframes(samples - start if count is None else count)
+            yield file
     except FileNotFoundError:
         raise MediaError(path, "no such file") from None
     except (wave.Error, EOFError, OSError) as error:
         raise MediaError(path, f"not a readable WAV file ({error})") from None
-    return np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.int16, copy=False)

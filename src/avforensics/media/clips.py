@@ -1,0 +1,233 @@
+"""Random access to clips that this project itself has normalised (25 fps, 16 kHz, one recipe).
+
+decord is the fast reader here, and only here: on anything else it may be wrong without a word
+(edit lists, late starts). It also hangs in a process forked after it was opened, so it is imported
+and opened at the first frame asked for, in the process that asks, and never by importing this
+module or making a `ClipReader`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+import av
+import numpy as np
+
+from avforensics.errors import MediaError
+from avforensics.media.audio import read_audio
+from avforensics.media.container import Tally, decode, open_container, pick_stream
+from avforensics.media.types import FPS, HOP
+from avforensics.media.video import VideoReader, upright_rgb
+from avforensics.media.wav import read_wav, wav_samples
+
+
+class ClipReader:
+    """Frames and sound of a clip by frame number.
+
+    Frames come from decord where it is installed and what it says of the clip (number of frames,
+    rate, start) is what the container says; otherwise from PyAV. Sound comes from the WAV file
+    beside the clip (``X.wav`` for ``X.mp4``) where there is one; otherwise the clip's own sound is
+    decoded, once.
+
+    Make it anywhere, but read from it in one process only.
+
+    Parameters
+    ----------
+    path : str or PathLike
+
+    Attributes
+    ----------
+    n_frames : int
+        Frames that have sound: ``min(video frames, samples // 640)``.
+
+    Raises
+    ------
+    MediaError
+        The clip cannot be opened, or has no picture or no sound.
+    """
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        self.path = Path(path)
+        self._pictures: _Pictures | None = None
+        self._process: int | None = None
+        self._sound: np.ndarray | None = None
+        self._origin = Fraction(0)
+        wav = self.path.with_suffix(".wav")
+        self._wav = wav if wav.is_file() else None
+        self._regular = _regular_frames(self.path)
+        if self._regular is None:
+            with VideoReader(self.path) as video:
+                self._origin = video.origin
+                frames = sum(1 for _ in video)
+        else:
+            frames = self._regular
+        samples = len(self._decoded()) if self._wav is None else wav_samples(self._wav)
+        self.n_frames = min(frames, samples // HOP)
+
+    @property
+    def reader(self) -> str:
+        """Who reads the frames, ``"decord"`` or ``"pyav"``; opens the clip to know."""
+        return self._opened().name
+
+    def frames(self, start: int, count: int) -> np.ndarray:
+        """Frames ``start .. start + count - 1``.
+
+        Parameters
+        ----------
+        start, count : int
+
+        Returns
+        -------
+        uint8 array, (count, H, W, 3), RGB
+            At the size at which the clip is stored.
+
+        Raises
+        ------
+        ValueError
+            The clip does not have them.
+        MediaError
+            They cannot be decoded.
+        """
+        self._check(start, count)
+        frames = self._opened().frames(start, count)
+        if len(frames) < count:
+            raise MediaError(self.path, f"frames {start}..{start + count - 1} cannot be decoded")
+        return frames
+
+    def audio(self, start: int, count: int) -> np.ndarray:
+        """Sound of frames ``start .. start + count - 1``.
+
+        Parameters
+        ----------
+        start, count : int
+            In frames.
+
+        Returns
+        -------
+        int16 array, (count * 640,), mono, 16 kHz
+
+        Raises
+        ------
+        ValueError
+            The clip does not have them.
+        """
+        self._check(start, count)
+        if self._wav is not None:
+            return read_wav(self._wav, start * HOP, count * HOP)
+        return self._decoded()[start * HOP : (start + count) * HOP]
+
+    def _check(self, start: int, count: int) -> None:
+        if start < 0 or count < 1 or start + count > self.n_frames:
+            raise ValueError(
+                f"{self.path}: frames {start}..{start + count - 1} of a clip of {self.n_frames}"
+            )
+
+    def _decoded(self) -> np.ndarray:
+        if self._sound is None:
+            self._sound = read_audio(self.path, origin=self._origin)
+        return self._sound
+
+    def _opened(self) -> _Pictures:
+        if self._pictures is None:
+            self._pictures = _open_pictures(self.path, self._regular)
+            self._process = os.getpid()
+        elif self._process != os.getpid():
+            raise RuntimeError(f"{self.path}: a ClipReader was read from on both sides of a fork")
+        return self._pictures
+
+
+def _regular_frames(path: Path) -> int | None:
+    """Number of frames where the container says: 25 fps, from time 0, without gaps; else None."""
+    with open_container(path) as container:
+        stream = pick_stream(container, "video", 0)
+        says = (stream.frames, stream.average_rate, stream.start_time, stream.duration)
+        frames, rate, start, duration = says
+        if not frames or rate != FPS or start != 0 or duration is None:
+            return None
+        return frames if duration * stream.time_base == Fraction(frames, FPS) else None
+
+
+class _Pictures(Protocol):
+    name: str
+
+    def frames(self, start: int, count: int) -> np.ndarray: ...
+
+
+def _open_pictures(path: Path, regular: int | None) -> _Pictures:
+    if regular is None:
+        return _Sequential(path)
+    return _open_decord(path, regular) or _Seeking(path)
+
+
+class _Decord:
+    name = "decord"
+
+    def __init__(self, reader) -> None:
+        self._reader = reader
+
+    def frames(self, start: int, count: int) -> np.ndarray:
+        return self._reader.get_batch(range(start, start + count)).asnumpy()
+
+
+def _open_decord(path: Path, frames: int) -> _Decord | None:
+    """A decord reader where it is to be had and right about the clip."""
+    try:
+        import decord
+    except (ImportError, OSError):  # not installed, or its library does not load here
+        return None
+    decord.logging.set_level(decord.logging.QUIET)
+    try:
+        reader = decord.VideoReader(str(path), num_threads=1)
+        first, last = reader.get_frame_timestamp([0, len(reader) - 1])
+    except (decord.DECORDError, RuntimeError, AssertionError, UnicodeError):
+        return None
+    agrees = (
+        len(reader) == frames
+        and reader.get_avg_fps() == FPS
+        and first[0] == 0
+        and abs(last[1] - frames / FPS) < 0.5 / FPS
+    )
+    return _Decord(reader) if agrees else None
+
+
+class _Seeking:
+    """PyAV on a regular clip: from the key frame before, on to the frames asked for."""
+
+    name = "pyav"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def frames(self, start: int, count: int) -> np.ndarray:
+        with open_container(self._path) as container:
+            stream = pick_stream(container, "video", 0)
+            container.seek(round(Fraction(start, FPS) / stream.time_base), stream=stream)
+            wanted = (
+                frame
+                for frame in decode(container, stream, Tally())
+                if round(frame.pts * stream.time_base * FPS) >= start
+            )
+            return _stack(islice(wanted, count))
+
+
+class _Sequential:
+    """PyAV on anything: 25 fps made from the beginning of the file."""
+
+    name = "pyav"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def frames(self, start: int, count: int) -> np.ndarray:
+        with VideoReader(self._path) as video:
+            return _stack(islice(video, start, start + count))
+
+
+def _stack(frames: Iterator[av.VideoFrame]) -> np.ndarray:
+    pictures = [np.asarray(upright_rgb(frame)) for frame in frames]
+    return np.stack(pictures) if pictures else np.zeros((0, 0, 0, 3), np.uint8)
