@@ -1,0 +1,152 @@
+"""The numbers that a report draws, on the video's own clock.
+
+The clock starts with the video's first frame and runs at 25 frames a second. What belongs to a
+window is drawn over its middle frame: window ``k`` covers frames ``k..k+4`` and is drawn from
+``(k + 2) / 25`` to ``(k + 3) / 25`` seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from avforensics.media.types import FPS
+from avforensics.scoring.result import Features, VideoResult
+
+WINDOW_FRAMES = 5
+FRAME_MS = 1000 // FPS
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Delay probabilities and losses of one video, ready to be drawn.
+
+    Attributes
+    ----------
+    first_window : int
+        Window of the first row of ``probabilities``.
+    probabilities : float64, (N, D)
+        Softmax of the synchronisation logits over the D delays (Eq. 1).
+    heard : bool, (N,)
+        Whether every delay of the window sees real audio.
+    window : int64, (S,)
+        The windows that were predicted.
+    prediction : float64, (S, D)
+        Predicted probabilities of those windows.
+    distribution, activation : float64, (S,)
+        Step losses of the two anomaly models.
+    lam : float
+        Weight of the activation loss.
+    """
+
+    first_window: int
+    probabilities: np.ndarray
+    heard: np.ndarray
+    window: np.ndarray
+    prediction: np.ndarray
+    distribution: np.ndarray
+    activation: np.ndarray
+    lam: float
+
+    @property
+    def loss(self) -> np.ndarray:
+        """Step losses as the score weighs them, (S,)."""
+        if self.lam == 0:  # also where there is no activation model and its losses are NaN
+            return self.distribution
+        return self.distribution + self.lam * self.activation
+
+    @property
+    def cumulative(self) -> np.ndarray:
+        """Sum of the step losses so far, (S,), as in the paper's Fig. 3."""
+        return np.nancumsum(self.loss)
+
+    @property
+    def delays(self) -> np.ndarray:
+        """Delay in frames of each column of ``probabilities``, (D,)."""
+        count = self.probabilities.shape[1]
+        return np.arange(count) - count // 2
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Seconds from the start of the first window's first frame to the end of the last's."""
+        last = self.first_window + len(self.probabilities) - 1
+        return self.first_window / FPS, (last + WINDOW_FRAMES) / FPS
+
+
+@dataclass(frozen=True)
+class ConstantOffset:
+    """The delay that fits the whole video best.
+
+    Attributes
+    ----------
+    frames : int
+        Positive = the matching sound comes later than the picture.
+    probability : float
+        Mean probability of that delay over the windows.
+    chance : float
+        What it would be if all delays were equally likely.
+    """
+
+    frames: int
+    probability: float
+    chance: float
+
+    @property
+    def milliseconds(self) -> int:
+        return self.frames * FRAME_MS
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the delay stands out: twice as likely as chance."""
+        return self.probability >= 2 * self.chance
+
+
+def curves_of(result: VideoResult, lam: float) -> Curves:
+    """Collect what a report draws of one scored video.
+
+    Parameters
+    ----------
+    result : VideoResult
+        With features and steps.
+    lam : float
+        Weight of the activation loss in the score.
+
+    Raises
+    ------
+    ValueError
+        The result holds no features or no steps (it failed, or they were dropped).
+    """
+    features, steps = result.features, result.steps
+    if features is None or steps is None:
+        raise ValueError(f"{result.path}: a report needs the result's features and steps")
+    return Curves(
+        first_window=features.first_window,
+        probabilities=delay_probabilities(features.sync_logits),
+        heard=np.asarray(features.heard, bool),
+        window=np.asarray(steps.window, np.int64),
+        prediction=np.asarray(steps.prediction, np.float64),
+        distribution=np.asarray(steps.distribution, np.float64),
+        activation=np.asarray(steps.activation, np.float64),
+        lam=lam,
+    )
+
+
+def delay_probabilities(logits: np.ndarray) -> np.ndarray:
+    """Softmax of rows of logits over delays (Eq. 1): (N, D) -> float64 (N, D)."""
+    logits = np.asarray(logits, np.float64)
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def constant_offset(features: Features) -> ConstantOffset:
+    """The delay with the highest mean probability.
+
+    Windows whose delays reach into padding are left out wherever there are others, because
+    silence that nobody recorded says nothing about the offset.
+    """
+    probabilities = delay_probabilities(features.sync_logits)
+    heard = np.asarray(features.heard, bool)
+    mean = probabilities[heard if heard.any() else slice(None)].mean(axis=0)
+    best = int(mean.argmax())
+    return ConstantOffset(best - len(mean) // 2, float(mean[best]), 1 / len(mean))

@@ -1,0 +1,161 @@
+"""The stretch of a video that a report carries: small, and playable by every browser.
+
+Picture and sound come from the readers that scoring uses, on the same clock (25 frames a second
+from the first video frame, 16 kHz mono sound), so the player shows and plays what was judged.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+
+from avforensics.errors import MediaError
+from avforensics.media.audio import AudioReader
+from avforensics.media.types import FPS, HOP, MediaOptions
+from avforensics.media.video import VideoReader, upright_rgb
+from avforensics.media.writer import write_clip
+
+CONTEXT = 1.0  # seconds shown before and after what was scored
+CRF = 29  # a face of 480 px stays clear, a minute of it takes about 3 MB
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """An MP4 file in memory.
+
+    Attributes
+    ----------
+    data : bytes
+        H.264 and AAC in MP4.
+    start, end : float
+        The stretch of the video that it holds, in seconds.
+    declared : float
+        Length of the whole video in seconds, as far as the file tells.
+    width, height : int
+        Upright size of the picture in pixels.
+    """
+
+    data: bytes
+    start: float
+    end: float
+    declared: float
+    width: int
+    height: int
+
+
+def choose_stretch(
+    span: tuple[float, float], duration: float, longest: float, time: np.ndarray, loss: np.ndarray
+) -> tuple[int, int]:
+    """Pick the frames worth showing: what was scored, or its most unusual stretch if too long.
+
+    Parameters
+    ----------
+    span : tuple of float
+        What was scored, in seconds.
+    duration : float
+        Length of the video in seconds.
+    longest : float
+        Most seconds to show.
+    time : float array, (S,)
+        When each step happens, in seconds, rising.
+    loss : float array, (S,)
+        How unusual it is.
+
+    Returns
+    -------
+    tuple of int
+        First frame and the one after the last, at 25 fps.
+    """
+    start, end = max(0.0, span[0] - CONTEXT), min(max(duration, span[1]), span[1] + CONTEXT)
+    if end - start > longest:
+        # Of all stretches that begin with a step, the one with the highest sum of losses.
+        total = np.concatenate([[0.0], np.nancumsum(loss)])
+        until = np.searchsorted(time, time + longest, side="right")
+        best = int(np.argmax(total[until] - total[:-1])) if len(time) else 0
+        start = min(max(start, float(time[best])), end - longest) if len(time) else start
+        end = start + longest
+    return math.floor(start * FPS + 1e-6), math.ceil(end * FPS - 1e-6)
+
+
+def cut_excerpt(
+    path: str | os.PathLike,
+    span: tuple[float, float],
+    time: np.ndarray,
+    loss: np.ndarray,
+    *,
+    longest: float,
+    long_side: int,
+    options: MediaOptions,
+) -> Excerpt:
+    """Re-encode the stretch of a video that `choose_stretch` picks.
+
+    Parameters
+    ----------
+    path : str or PathLike
+    span, time, loss, longest
+        As in `choose_stretch`.
+    long_side : int
+        Longer side of the picture in pixels; smaller pictures keep their size.
+    options : MediaOptions
+        Which streams to take.
+
+    Raises
+    ------
+    MediaError
+        Nothing of the stretch can be decoded, or it cannot be encoded.
+    """
+    try:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            VideoReader(path, stream=options.video_stream) as video,
+        ):
+            declared = max(video.declared or 0.0, span[1])
+            first, last = choose_stretch(span, declared, longest, time, loss)
+            pictures = _small(islice(video, first, last), long_side)
+            with AudioReader(path, stream=options.audio_stream, origin=video.origin) as audio:
+                sound = _samples(audio, first * HOP, last * HOP)
+            clip = Path(folder) / "excerpt.mp4"
+            count = write_clip(clip, pictures, sound, crf=CRF)
+            with av.open(str(clip)) as written:
+                size = written.streams.video[0].codec_context
+                width, height = size.width, size.height
+            end = (first + count) / FPS
+            return Excerpt(clip.read_bytes(), first / FPS, end, declared, width, height)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise MediaError(path, f"no excerpt for the player ({error})") from error
+
+
+def _small(frames: Iterable[av.VideoFrame], long_side: int) -> Iterator[np.ndarray]:
+    """Upright RGB arrays with even sides, the longer one at most ``long_side`` pixels."""
+    size = None
+    for frame in frames:
+        image = upright_rgb(frame)
+        if size is None:
+            shrink = min(1.0, long_side / max(image.size))
+            size = tuple(max(2, 2 * round(side * shrink / 2)) for side in image.size)
+        if image.size != size:
+            image = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+        yield np.asarray(image)
+
+
+def _samples(pieces: Iterable[np.ndarray], first: int, last: int) -> np.ndarray:
+    """Samples ``first`` to ``last`` of consecutive pieces; silence where the sound has ended."""
+    samples = np.zeros(last - first, np.int16)
+    position = 0
+    for piece in pieces:
+        start, end = max(first, position), min(last, position + len(piece))
+        if start < end:
+            samples[start - first : end - first] = piece[start - position : end - position]
+        position += len(piece)
+        if position >= last:
+            break
+    return samples

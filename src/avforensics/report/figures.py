@@ -1,0 +1,165 @@
+"""Figures for papers: delays with their prediction, and losses over time (paper Fig. 3).
+
+Drawn with matplotlib's ``Figure`` alone: no pyplot, no display, no global state.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from avforensics.files import atomic_path
+from avforensics.media.types import FPS
+from avforensics.report.curves import FRAME_MS, WINDOW_FRAMES, Curves, curves_of
+from avforensics.scoring.result import VideoResult
+
+# Okabe and Ito's colours stay apart for colour-blind readers; cividis does so for heat maps.
+BLUE, ORANGE = "#0072B2", "#D55E00"
+COLORMAP = "cividis"
+
+COLUMN_INCHES = 5.5  # the text width of a CVPR or NeurIPS page is 5.5 to 6.9 inches
+STYLE = {
+    "font.size": 8,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "pdf.fonttype": 42,  # text stays text in the PDF, as conferences ask
+    "savefig.dpi": 300,
+}
+FORMATS = ("png", "pdf", "svg")
+
+
+def save_figures(
+    result: VideoResult,
+    folder: str | os.PathLike,
+    formats: Sequence[str] = ("png", "pdf"),
+    *,
+    lam_index: int = 0,
+) -> list[Path]:
+    """Write ``delays`` and ``losses`` of one scored video in every format.
+
+    Parameters
+    ----------
+    result : VideoResult
+        Scored, with features and steps.
+    folder : str or PathLike
+        Created where missing.
+    formats : sequence of str
+        Among ``png`` (300 dpi), ``pdf`` and ``svg``.
+    lam_index : int
+        Which of the result's scores (they differ in lam).
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    ValueError
+        An unknown format, or a result without features or steps.
+    """
+    if unknown := sorted(set(formats) - set(FORMATS)):
+        raise ValueError(f"unknown figure format {unknown[0]!r}, choose from {', '.join(FORMATS)}")
+    if not result.scores:
+        raise ValueError(f"{result.path}: not scored, so there is nothing to draw")
+    curves = curves_of(result, result.scores[lam_index].lam)
+    written = []
+    with rc_context(STYLE):
+        for name, figure in (("delays", delays_figure(curves)), ("losses", losses_figure(curves))):
+            for suffix in formats:
+                path = Path(folder) / f"{name}.{suffix}"
+                with atomic_path(path) as partial:
+                    # Without a date the same result gives the same bytes.
+                    dated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
+                    figure.savefig(partial, metadata=dated.get(suffix))
+                written.append(path)
+    return written
+
+
+def delays_figure(curves: Curves) -> Figure:
+    """Probability of each delay over time, and below it what the anomaly model predicted."""
+    figure = Figure(figsize=(COLUMN_INCHES, 3.4), layout="constrained")
+    axes = figure.subplots(2, 1, sharex=True, sharey=True)
+    predicted = np.full(curves.probabilities.shape, np.nan)
+    predicted[curves.window - curves.first_window] = curves.prediction
+    top = float(max(curves.probabilities.max(), np.nanmax(predicted, initial=0)))
+    for axis, rows, title in zip(
+        axes, (curves.probabilities, predicted), ("Observed", "Predicted"), strict=True
+    ):
+        image = _heat_map(axis, rows, curves, top)
+        axis.set_title(title, loc="left", fontsize=8)
+    axes[1].set_xlabel("time (s)")
+    bar = figure.colorbar(image, ax=axes, pad=0.02, aspect=40)
+    bar.set_label("probability")
+    bar.outline.set_linewidth(0.6)
+    return figure
+
+
+def losses_figure(curves: Curves) -> Figure:
+    """Loss of every step, and below it their sum so far."""
+    figure = Figure(figsize=(COLUMN_INCHES, 2.8), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    time = middle_of(curves.window)
+    upper.plot(time, curves.loss, color=BLUE, linewidth=1, label="step loss")
+    if curves.lam:
+        weighed = curves.lam * curves.activation
+        upper.plot(time, weighed, color=ORANGE, linewidth=1, linestyle="--", label="activation")
+        upper.legend(frameon=False, ncols=2, loc="upper right")
+    upper.set_ylabel("step loss")
+    lower.plot(time, curves.cumulative, color=BLUE, linewidth=1.2)
+    lower.set_ylabel("cumulative loss")
+    lower.set_xlabel("time (s)")
+    for axis in (upper, lower):
+        axis.set_ylim(bottom=0)
+        axis.set_xlim(_extent(curves))
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def middle_of(window: np.ndarray) -> np.ndarray:
+    """Seconds at which each window's middle frame is in the middle of being shown."""
+    return (np.asarray(window) + WINDOW_FRAMES / 2) / FPS
+
+
+def _extent(curves: Curves) -> tuple[float, float]:
+    half = 0.5 / FPS
+    ends = [curves.first_window, curves.first_window + len(curves.probabilities) - 1]
+    start, end = middle_of(np.array(ends))
+    return start - half, end + half
+
+
+def _heat_map(axis: Axes, rows: np.ndarray, curves: Curves, top: float) -> AxesImage:
+    """Delays upwards in frames (left) and milliseconds (right), time to the right."""
+    delays = curves.delays
+    image = axis.imshow(
+        rows.T,
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        cmap=COLORMAP,
+        vmin=0,
+        vmax=top,
+        extent=(*_extent(curves), delays[0] - 0.5, delays[-1] + 0.5),
+    )
+    axis.set_yticks(delays[delays % 5 == 0])
+    axis.set_ylabel("delay (frames)")
+    axis.axhline(0, color="white", linewidth=0.4, alpha=0.5)
+    right = axis.secondary_yaxis("right", functions=(_to_ms, _to_frames))
+    right.set_ylabel("delay (ms)")
+    return image
+
+
+def _to_ms(frames):
+    return frames * FRAME_MS
+
+
+def _to_frames(ms):
+    return ms / FRAME_MS

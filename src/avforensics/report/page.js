@@ -1,0 +1,250 @@
+// The page of one video: keeps player, playhead, plots and read-out on one clock.
+
+const report = JSON.parse(document.getElementById("report").textContent);
+report.table = colourTable(report.colours);
+report.observed = unpack(report.observed);
+report.predicted = unpack(report.predicted);
+// A window is drawn over its middle frame: window k from (k + 2) / fps to (k + 3) / fps.
+report.windowAt = (time) => Math.floor(time * report.fps + 1e-6) - 2;
+
+const find = (name) => document.getElementById(name);
+const stepOf = new Map(report.window.map((k, i) => [k, i]));
+const observedRow = (k) => (k >= report.firstWindow && k < report.firstWindow + report.windows ? k - report.firstWindow : -1);
+const predictedRow = (k) => stepOf.get(k) ?? -1;
+const rowOf = (values, row) => (row < 0 ? null : Array.from(values.subarray(row * report.delays, (row + 1) * report.delays)));
+
+const video = find("video");
+const plots = find("plots");
+const axis = new TimeAxis(...report.view);
+let clip = report.clip;
+let now = (report.firstWindow + 2) / report.fps; // seconds on the video's clock
+let hovered = null; // {time, delay} under the pointer
+
+function drawPlots() {
+  axis.width = plots.clientWidth;
+  if (find("segments")) drawSegments(find("segments"), axis, report.segments);
+  drawDelays(find("observed"), axis, report, report.observed, observedRow);
+  drawDelays(find("predicted"), axis, report, report.predicted, predictedRow);
+  const blue = colour("--observed");
+  drawLosses(find("steps"), axis, report, [
+    { values: report.activation, stroke: colour("--second"), dash: [4, 3] },
+    { values: report.loss, stroke: blue, fill: true },
+  ]);
+  drawLosses(find("cumulative"), axis, report, [{ values: report.cumulative, stroke: blue, fill: true }]);
+  drawAxis(find("axis"), axis, clip);
+  find("scale").style.background =
+    "linear-gradient(90deg," + [0, 64, 128, 191, 255].map((i) => `rgb(${report.table[i]})`).join(",") + ")";
+  showTime();
+}
+
+function place(mark, time) {
+  mark.hidden = time === null || time < axis.start - 1e-6 || time > axis.end + 1e-6;
+  if (!mark.hidden) mark.style.transform = `translateX(${axis.x(time).toFixed(2)}px)`;
+}
+
+/** Move playhead, read-out, bars and boxes to the present moment (or the one pointed at). */
+function showTime() {
+  place(find("playhead"), now);
+  place(find("hover"), hovered && hovered.time);
+  plots.setAttribute("aria-valuenow", now.toFixed(2));
+  plots.setAttribute("aria-valuetext", clock(now));
+  const k = report.windowAt(hovered ? hovered.time : now);
+  const observed = rowOf(report.observed, observedRow(k));
+  const predicted = rowOf(report.predicted, predictedRow(k));
+  drawMoment(find("moment"), report, observed, predicted);
+  writeReadout(k, observed, predicted);
+  drawBoxes();
+  if (video && clip) find("clock").textContent = `${clock(now).replace(/ s$/, "")} / ${clock(report.duration)}`;
+}
+
+function delayText(delay) {
+  const sign = delay > 0 ? "+" : delay < 0 ? "−" : "";
+  return `${sign}${Math.abs(delay)} frames (${sign}${(Math.abs(delay) * 1000) / report.fps} ms)`;
+}
+
+function writeReadout(k, observed, predicted) {
+  const half = (report.delays - 1) / 2;
+  const best = (row) => row.indexOf(Math.max(...row));
+  const lines = [[["b", clock(hovered ? hovered.time : now)], ["span", hovered ? " · under the pointer" : ""]]];
+  if (!observed) {
+    lines.push([["span", "not scored here"]]);
+  } else {
+    const top = best(observed);
+    lines[0].push(["span", ` · window ${k}`]);
+    lines.push([["span", "most likely "], ["b", delayText(top - half)], ["span", " " + percent(observed[top])]]);
+    if (hovered && hovered.delay !== null) {
+      const d = hovered.delay + half;
+      const expected = predicted ? `, predicted ${percent(predicted[d])}` : "";
+      lines[1] = [["span", "at "], ["b", delayText(hovered.delay)], ["span", ` ${percent(observed[d])}${expected}`]];
+    }
+    const step = predictedRow(k);
+    const loss = step < 0 ? null : report.loss[step];
+    lines.push(
+      loss === null
+        ? [["span", "no prediction for this window"]]
+        : [["span", "step loss "], ["b", loss.toPrecision(3)], ["span", `, sum so far ${report.cumulative[step].toPrecision(3)}`]],
+    );
+  }
+  find("readout").replaceChildren(
+    ...lines.map((parts) => {
+      const line = document.createElement("div");
+      for (const [tag, content] of parts) line.appendChild(document.createElement(tag)).textContent = content;
+      return line;
+    }),
+  );
+}
+
+/** Faces over the picture, at the box nearest in time (at most 0.2 s away). */
+function drawBoxes() {
+  const canvas = find("boxes");
+  if (!canvas) return;
+  const { context, width, height } = prepare(canvas);
+  // The picture is fitted into the element; find where it lies.
+  const scale = Math.min(width / video.videoWidth || 0, height / video.videoHeight || 0);
+  const [w, h] = [video.videoWidth * scale, video.videoHeight * scale];
+  for (const { label: name, time, box, speaker } of report.boxes) {
+    let nearest = 0;
+    time.forEach((t, i) => {
+      if (Math.abs(t - now) < Math.abs(time[nearest] - now)) nearest = i;
+    });
+    if (!time.length || Math.abs(time[nearest] - now) > 0.2) continue;
+    const [l, t, r, b] = box[nearest];
+    const [x, y] = [(width - w) / 2 + l * w, (height - h) / 2 + t * h];
+    context.strokeStyle = context.fillStyle = speaker ? colour("--speaker") : "#ffffff";
+    context.lineWidth = 2;
+    context.strokeRect(x, y, (r - l) * w, (b - t) * h);
+    context.fillText(name, x + 2, Math.max(10, y - 5));
+  }
+}
+
+/** Go to a moment; the player follows where it holds that moment. */
+function seek(time) {
+  now = Math.min(Math.max(time, axis.whole[0]), axis.whole[1]);
+  if (now < axis.start || now > axis.end) {
+    axis.show(now, axis.end - axis.start);
+    drawPlots();
+  }
+  if (video && clip) {
+    const inside = now >= clip.start && now <= clip.end;
+    if (inside) video.currentTime = now - clip.start + 1e-3; // past the frame's edge, not before it
+    else video.pause();
+    find("outside").hidden = inside;
+  }
+  showTime();
+}
+
+function follow() {
+  now = clip.start + video.currentTime;
+  find("outside").hidden = true;
+  if (now > axis.end && now <= axis.whole[1]) {
+    axis.show(now + (axis.end - axis.start) / 2, axis.end - axis.start);
+    drawPlots();
+  }
+  showTime();
+}
+
+function playOrPause() {
+  if (!video) return;
+  if (video.paused) video.play().catch(() => {}); // refused or interrupted: the button says so
+  else video.pause();
+}
+
+function showControls() {
+  find("play").textContent = video.paused ? "▶" : "❚❚";
+  find("play").setAttribute("aria-label", video.paused ? "Play" : "Pause");
+  find("mute").textContent = video.muted ? "unmute" : "mute";
+  }
+
+function startPlayer() {
+  if (!video) return;
+  const bytes = Uint8Array.from(atob(find("clip").textContent), (c) => c.charCodeAt(0));
+  const excerpt = { url: URL.createObjectURL(new Blob([bytes], { type: "video/mp4" })), range: clip };
+  const load = (url, range) => {
+    clip = range;
+    video.src = url;
+    video.addEventListener("loadedmetadata", () => seek(now), { once: true });
+    drawPlots();
+  };
+  const animate = () => {
+    if (video.paused || video.ended) return;
+    follow();
+    requestAnimationFrame(animate);
+  };
+  video.addEventListener("play", animate);
+  video.addEventListener("click", playOrPause);
+  find("play").addEventListener("click", playOrPause);
+  find("mute").addEventListener("click", () => (video.muted = !video.muted));
+  find("speed").addEventListener("change", (event) => (video.playbackRate = Number(event.target.value)));
+  for (const event of ["play", "pause", "ended", "volumechange"]) video.addEventListener(event, showControls);
+  for (const event of ["timeupdate", "seeked", "pause"]) {
+    // A seek outside the excerpt moves the playhead alone; the player's rest must not undo that.
+    video.addEventListener(event, () => find("outside").hidden && follow());
+  }
+  find("whole-file")?.addEventListener("change", (event) => {
+    const file = event.target.files[0];
+    if (!file) return;
+    load(URL.createObjectURL(file), { start: 0, end: report.duration });
+    video.addEventListener("error", () => {
+      find("unplayable").hidden = false;
+      load(excerpt.url, excerpt.range);
+    }, { once: true });
+  });
+  load(excerpt.url, excerpt.range);
+}
+
+function delayAt(event) {
+  const canvas = event.target.closest?.("canvas.delays");
+  if (!canvas) return null;
+  const box = canvas.getBoundingClientRect();
+  const half = (report.delays - 1) / 2;
+  return Math.max(-half, Math.min(half, half - Math.floor(((event.clientY - box.top) / box.height) * report.delays)));
+}
+
+const timeAt = (event) => axis.time(event.clientX - plots.getBoundingClientRect().left);
+const inPlot = (time) => time >= axis.start && time <= axis.end;
+
+let dragging = false;
+plots.addEventListener("pointerdown", (event) => {
+  if (event.button || !inPlot(timeAt(event))) return;
+  dragging = event.pointerType === "mouse";
+  seek(timeAt(event));
+});
+plots.addEventListener("pointermove", (event) => {
+  if (dragging) seek(timeAt(event));
+  if (event.pointerType !== "mouse") return; // a finger seeks, it cannot hover
+  const time = timeAt(event);
+  hovered = inPlot(time) ? { time, delay: delayAt(event) } : null;
+  showTime();
+});
+plots.addEventListener("pointerleave", () => {
+  hovered = null;
+  showTime();
+});
+window.addEventListener("pointerup", () => (dragging = false));
+plots.addEventListener("keydown", (event) => {
+  const frames = { ArrowLeft: -1, ArrowRight: 1, PageDown: -25, PageUp: 25 }[event.key];
+  if (frames) seek(now + frames / report.fps);
+  else if (event.key === "Home") seek(axis.whole[0]);
+  else if (event.key === "End") seek(axis.whole[1]);
+  else if (event.key === " ") playOrPause();
+  else return;
+  event.preventDefault();
+});
+
+for (const [name, factor] of [["narrower", 0.5], ["wider", 2], ["whole", Infinity]]) {
+  find(name).addEventListener("click", () => {
+    axis.show(now, (axis.end - axis.start) * factor);
+    drawPlots();
+  });
+}
+document.querySelectorAll("[data-jump]").forEach((button) => {
+  button.addEventListener("click", () => {
+    seek(Number(button.dataset.jump));
+    if (video && find("outside").hidden && video.paused) playOrPause();
+  });
+});
+
+new ResizeObserver(drawPlots).observe(plots);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawPlots);
+startPlayer();
+drawPlots();

@@ -1,0 +1,283 @@
+"""One self-contained HTML page about one scored video."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+from avforensics.errors import MediaError
+from avforensics.media.types import FPS, MediaOptions
+from avforensics.report.annotations import FaceBoxes, Segment
+from avforensics.report.curves import WINDOW_FRAMES, Curves, constant_offset, curves_of
+from avforensics.report.excerpt import Excerpt, cut_excerpt
+from avforensics.report.figures import COLORMAP, middle_of
+from avforensics.report.markup import (
+    asset,
+    banner,
+    data_block,
+    facts,
+    numbers,
+    packed,
+    provenance_section,
+    relative_link,
+    text,
+    write_page,
+)
+from avforensics.report.sentences import (
+    Calibrated,
+    coverage,
+    number,
+    offset_meaning,
+    percent,
+    score_meaning,
+    signed,
+)
+from avforensics.scoring.result import VideoResult
+
+
+def write_video_report(
+    result: VideoResult,
+    out: str | os.PathLike,
+    *,
+    provenance: Mapping[str, object],
+    lam_index: int = 0,
+    calibrated: Calibrated | None = None,
+    segments: Sequence[Segment] = (),
+    boxes: Sequence[FaceBoxes] = (),
+    media_options: MediaOptions | None = None,
+    clip_seconds: float = 60.0,
+    clip_side: int = 480,
+    index_link: str | None = None,
+) -> Path:
+    """Write the page of one scored video: everything inside one file, no outside request.
+
+    Parameters
+    ----------
+    result : VideoResult
+        Scored, with features and steps; its file is read again for the player.
+    out : str or PathLike
+        The HTML file; written whole or not at all.
+    provenance : mapping
+        Hashes, versions and configuration, nested as you like, shown folded. The key ``notice``
+        becomes a banner on top: say there what a reader must know, such as stand-in weights.
+    lam_index : int
+        Which of ``result.scores`` is the page's score; the others are listed.
+    calibrated : Calibrated, optional
+        Where that score stands among real videos.
+    segments : sequence of Segment
+        Stretches marked on the time axis, with a button to jump to each.
+    boxes : sequence of FaceBoxes
+        Faces drawn over the player.
+    media_options : MediaOptions, optional
+        Which streams were scored.
+    clip_seconds : float
+        Most seconds of video to carry; of longer ones the most unusual stretch.
+    clip_side : int
+        Longer side of the player's picture in pixels.
+    index_link : str, optional
+        Relative path from the page to the batch's index.
+
+    Returns
+    -------
+    Path
+        ``out``.
+
+    Raises
+    ------
+    ValueError
+        The video was not scored, or its features or steps were dropped.
+    """
+    if result.error is not None or not result.scores:
+        raise ValueError(f"{result.path}: not scored, so there is nothing to report")
+    curves = curves_of(result, result.scores[lam_index].lam)
+    excerpt: Excerpt | MediaError
+    try:
+        excerpt = cut_excerpt(
+            result.path,
+            curves.span,
+            middle_of(curves.window),
+            curves.loss,
+            longest=clip_seconds,
+            long_side=clip_side,
+            options=media_options or MediaOptions(),
+        )
+    except MediaError as error:  # the file is gone or changed; the plots still stand
+        excerpt = error
+    duration = _duration(result, curves, excerpt)
+    data = _data(result, curves, duration, excerpt, segments, boxes)
+    write_page(
+        out,
+        "page.html",
+        title=text(result.path.name),
+        style=asset("base.css") + asset("page.css"),
+        home=f' · <a href="{text(relative_link(index_link))}">all videos</a>' if index_link else "",
+        banner=banner(provenance),
+        warnings=_warnings(result, calibrated),
+        player=_player(excerpt, bool(boxes)),
+        under_player=_under_player(excerpt, duration),
+        verdict=_verdict(result, lam_index, calibrated),
+        segments=_segment_strip(segments),
+        jumps=_jumps(segments),
+        top=percent(data["top"]),
+        activation_key="λ × activation" if curves.lam else "activation (not in this score)",
+        coverage=facts(coverage(result, lam_index, duration)),
+        delays=str(len(curves.delays)),
+        provenance=provenance_section(
+            {"file": str(result.path), "sha256": result.sha256, **provenance}
+        ),
+        version=text(provenance.get("version", "")),
+        data=data_block("report", data),
+        clip=_clip(excerpt),
+        script=asset("plots.js") + asset("page.js"),
+    )
+    return Path(out)
+
+
+def _duration(result: VideoResult, curves: Curves, excerpt: Excerpt | MediaError) -> float:
+    """Seconds of the whole video: what was read, or more where the file declares more."""
+    read = 0.0 if result.media is None else result.media.n_frames / FPS
+    declared = 0.0 if isinstance(excerpt, MediaError) else excerpt.declared
+    return max(curves.span[1], read, declared)
+
+
+def _data(
+    result: VideoResult,
+    curves: Curves,
+    duration: float,
+    excerpt: Excerpt | MediaError,
+    segments: Sequence[Segment],
+    boxes: Sequence[FaceBoxes],
+) -> dict[str, object]:
+    """What the page's script draws."""
+    start, end = curves.span
+    clip = None
+    if isinstance(excerpt, Excerpt):
+        clip = {"start": excerpt.start, "end": excerpt.end}
+        start, end = min(start, excerpt.start), max(end, excerpt.end)
+    lut = matplotlib.colormaps[COLORMAP](np.arange(256), bytes=True)[:, :3]
+    return {
+        "fps": FPS,
+        "windowFrames": WINDOW_FRAMES,
+        "duration": duration,
+        "silence": _silence(result, curves),
+        "view": [start, end],
+        "clip": clip,
+        "firstWindow": curves.first_window,
+        "windows": len(curves.probabilities),
+        "delays": len(curves.delays),
+        "top": float(max(curves.probabilities.max(), np.nanmax(curves.prediction, initial=0))),
+        "colours": lut.tobytes().hex(),
+        "observed": packed(curves.probabilities),
+        "predicted": packed(curves.prediction),
+        "window": curves.window.tolist(),
+        "loss": numbers(curves.loss),
+        "cumulative": numbers(curves.cumulative),
+        "activation": numbers(curves.activation * (curves.lam or 1)),
+        "segments": [{"start": s.start, "end": s.end} for s in segments],
+        "boxes": [
+            {
+                "label": track.label,
+                "time": numbers(track.time, 7),
+                "box": [numbers(box, 4) for box in track.box],
+                "speaker": track.speaker,
+            }
+            for track in boxes
+        ],
+    }
+
+
+def _silence(result: VideoResult, curves: Curves) -> list[int | None]:
+    """Frames at which the sound begins and ends, where windows reach past them."""
+    begins = 0 if not curves.heard[0] else None
+    ends = result.media.n_frames if result.media is not None and not curves.heard[-1] else None
+    return [begins, ends]
+
+
+def _warnings(result: VideoResult, calibrated: Calibrated | None) -> str:
+    found = [*result.warnings]
+    if result.media is not None:
+        found += [line for line in result.media.warnings if line not in found]
+    if calibrated is not None:
+        found += calibrated.warnings
+    if not found:
+        return ""
+    items = "".join(f"<li>{text(line)}</li>" for line in found)
+    return f'<section class="warnings" aria-label="Warnings"><ul>{items}</ul></section>'
+
+
+def _player(excerpt: Excerpt | MediaError, with_boxes: bool) -> str:
+    if isinstance(excerpt, MediaError):
+        return f'<div class="stage"><p class="missing">{text(excerpt.reason)}</p></div>'
+    overlay = '<canvas id="boxes"></canvas>' if with_boxes else ""
+    ratio = f"aspect-ratio: {excerpt.width} / {excerpt.height}"
+    # Own controls, below: the browser's lie over the mouth.
+    return (
+        f'<div class="stage"><video id="video" playsinline preload="auto" style="{ratio}"></video>'
+        f"{overlay}</div>{asset('controls.html')}"
+    )
+
+
+def _under_player(excerpt: Excerpt | MediaError, duration: float) -> str:
+    if isinstance(excerpt, MediaError):
+        return ""
+    parts = ['<p id="outside" hidden>This moment is not in the excerpt.</p>']
+    if excerpt.end - excerpt.start < duration - 0.5 / FPS:
+        parts.append(
+            f"<p>Excerpt: {excerpt.start:.2f} s to {excerpt.end:.2f} s of {duration:.2f} s. "
+            '<label class="link"><input id="whole-file" type="file" accept="video/*">'
+            "Open your copy to play it all</label> (it stays on your device).</p>"
+            '<p id="unplayable" hidden>This browser cannot play that file.</p>'
+        )
+    return f'<div class="under">{"".join(parts)}</div>'
+
+
+def _clip(excerpt: Excerpt | MediaError) -> str:
+    if isinstance(excerpt, MediaError):
+        return ""
+    encoded = base64.b64encode(excerpt.data).decode("ascii")
+    return f'<script type="text/plain" id="clip">{encoded}</script>'
+
+
+def _verdict(result: VideoResult, lam_index: int, calibrated: Calibrated | None) -> str:
+    """The score, what it means, and the offset."""
+    score = result.scores[lam_index]
+    offset = constant_offset(result.features)
+    rank = ""
+    if calibrated is not None:
+        rank = (
+            f'<div class="rank"><i style="left:{100 * (1 - calibrated.p_value):.2f}%"></i></div>'
+            '<div class="ends"><span>usual</span><span>unusual among real videos</span></div>'
+        )
+    return (
+        f'<div><h2>Anomaly score <span class="soft">λ = {number(score.lam)}</span></h2>'
+        f'<strong id="score">{number(score.score)}</strong>{rank}</div>'
+        f'<p id="meaning">{text(score_meaning(score, calibrated))}</p>'
+        f'<div><h2>Constant offset <span id="offset">{signed(offset.milliseconds)} ms</span></h2>'
+        f'<p id="offset-meaning">{text(offset_meaning(offset))}</p></div>'
+    )
+
+
+def _segment_strip(segments: Sequence[Segment]) -> str:
+    if not segments:
+        return ""
+    return (
+        '<div class="caption"><h3>Marked stretches</h3></div>'
+        '<canvas class="segments" id="segments"></canvas>'
+    )
+
+
+def _jumps(segments: Sequence[Segment]) -> str:
+    """A button for each marked stretch."""
+    if not segments:
+        return ""
+    buttons = "".join(
+        f'<li><button type="button" data-jump="{segment.start:.3f}">'
+        f"{segment.start:.2f}–{segment.end:.2f} s {text(segment.label)}</button></li>"
+        for segment in segments
+    )
+    return f'<ul class="jumps">{buttons}</ul>'
