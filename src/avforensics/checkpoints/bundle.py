@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from avforensics.checkpoints.architecture import build, describe
 from avforensics.checkpoints.parts import PARTS, Models
-from avforensics.checkpoints.states import check_weight_file, fill
+from avforensics.checkpoints.states import check_tensors, check_weight_file
 from avforensics.errors import CheckpointError
 from avforensics.files import atomic_path, sha256_file
 
@@ -44,8 +44,9 @@ def save_bundle(path: str | PathLike, models: Models) -> None:
         for part, module in parts
         for name, tensor in module.state_dict().items()
     }
+    content = save(tensors, metadata={KEY: json.dumps(header, sort_keys=True)})
     with atomic_path(path) as partial:
-        save_file(tensors, partial, metadata={KEY: json.dumps(header, sort_keys=True)})
+        partial.write_bytes(content)  # safetensors' own writer makes files only their owner reads
 
 
 def load_bundle(path: str | PathLike) -> Models:
@@ -62,22 +63,18 @@ def load_bundle(path: str | PathLike) -> Models:
     path = Path(path)
     check_weight_file(path)
     header, tensors = _read(path)
-    parts = {}
+    parts, expected = {}, {}
     for part, description in header["architecture"].items():
         if part not in PARTS:
             raise CheckpointError(f"{path}: part {part!r} is none of {', '.join(PARTS)}")
         try:
-            module = build(description)
+            parts[part] = build(description)
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {part}: {error}") from None
-        prefix = f"{part}."
-        own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-        names = {name: f"{prefix}{name}" for name in own.keys() | module.state_dict().keys()}
-        fill(module, own, path, names=names)
-        parts[part] = module
-    for name in tensors:
-        if name.partition(".")[0] not in parts:
-            raise CheckpointError(f"{path}: tensor {name} belongs to no described part")
+        expected |= {f"{part}.{name}": t for name, t in parts[part].state_dict().items()}
+    check_tensors(expected, tensors, path)
+    for part, module in parts.items():
+        module.load_state_dict({name: tensors[f"{part}.{name}"] for name in module.state_dict()})
     metadata = dict(header.get("metadata") or {})
     metadata.setdefault("sources", dict(header.get("hashes") or {}))
     return Models(

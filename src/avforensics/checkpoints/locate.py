@@ -34,10 +34,8 @@ def checkpoint_folder(folder: str | os.PathLike | None = None) -> Path:
     ``folder`` if given, else the environment variable ``AVFORENSICS_CHECKPOINTS``, else
     ``avforensics/checkpoints`` in the user's cache (``XDG_CACHE_HOME`` or ``~/.cache``).
     """
-    if folder:
-        return Path(folder).expanduser()
-    if named := os.environ.get(ENVIRONMENT):
-        return Path(named).expanduser()
+    if named := folder or os.environ.get(ENVIRONMENT):
+        return Path(named).expanduser().absolute()
     cache = os.environ.get("XDG_CACHE_HOME")
     root = Path(cache) if cache else Path.home() / ".cache"
     return root / "avforensics" / "checkpoints"
@@ -123,9 +121,12 @@ def _named_files(checkpoint: Mapping[str, Any], wanted: Sequence[str]) -> dict[s
 
 def _searched_files(parts: Sequence[str], folder: Path) -> dict[str, Path]:
     found = {part: folder / PUBLISHED[part].name for part in parts}
-    missing = [PUBLISHED[part] for part, path in found.items() if not path.is_file()]
+    missing: dict[str, list[str]] = {}
+    for part, path in found.items():
+        if not path.is_file():
+            missing.setdefault(PUBLISHED[part].source, []).append(path.name)
     if missing:
-        places = "; ".join(f"{file.name} from {file.source}" for file in missing)
+        places = "; ".join(f"{', '.join(names)} (from {place})" for place, names in missing.items())
         raise CheckpointError(
             f"missing in {folder}: {places}. `avforensics download` fetches them; or put them "
             f"there yourself, or name their folder in checkpoint.dir or {ENVIRONMENT}"

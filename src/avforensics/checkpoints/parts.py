@@ -9,9 +9,16 @@ from torch import nn
 
 from avforensics.errors import CheckpointError
 from avforensics.features.projection import Projection
+from avforensics.models.decoder import PublishedDecoder
 from avforensics.models.sync import SyncNetwork
 
-PARTS = ("sync", "distribution", "activation", "projection")
+PART_CLASSES: dict[str, tuple[type[nn.Module], ...]] = {
+    "sync": (SyncNetwork,),
+    "distribution": (PublishedDecoder,),
+    "activation": (PublishedDecoder,),
+    "projection": (Projection,),
+}
+PARTS = tuple(PART_CLASSES)
 
 
 @dataclass(kw_only=True)
@@ -50,6 +57,7 @@ class Models:
     notice: str | None = None
 
     def __post_init__(self) -> None:
+        self._check_classes()
         self._check_sizes()
         for _, module in self.parts():
             module.eval()
@@ -71,6 +79,13 @@ class Models:
             if getattr(self, name) is None:
                 present = ", ".join(part for part, _ in self.parts()) or "nothing"
                 raise CheckpointError(f"the checkpoint has no {name} model (it has: {present})")
+
+    def _check_classes(self) -> None:
+        for name, module in self.parts():
+            allowed = PART_CLASSES[name]
+            if not isinstance(module, allowed):
+                found, expected = type(module).__name__, " or ".join(c.__name__ for c in allowed)
+                raise CheckpointError(f"the {name} model is a {found}, expected {expected}")
 
     def _check_sizes(self) -> None:
         """Each part must take what the one before it gives."""

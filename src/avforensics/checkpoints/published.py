@@ -6,7 +6,7 @@ Feng, Chen, Owens (CVPR 2023): ``sync_model.pth``, ``dist_regressive_model.pth``
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from avforensics.checkpoints.architecture import build
 from avforensics.checkpoints.pickled import Record, array_of, read_pickle
-from avforensics.checkpoints.states import fill, read_torch, state_dict_in
+from avforensics.checkpoints.states import check_tensors, read_torch, state_dict_in
 from avforensics.errors import CheckpointError
 from avforensics.features.projection import Projection
 from avforensics.models.decoder import PublishedDecoder
-from avforensics.models.published import from_published
+from avforensics.models.published import from_published, to_published
 from avforensics.models.sync import published_sync_network
 
 REPOSITORY = "https://github.com/cfeng16/audio-visual-forensics"
@@ -103,13 +103,36 @@ def read_network(part: str, path: Path) -> nn.Module:
     """
     content = read_torch(path)
     state = state_dict_in(content, path)
-    network = _empty_network(part, content, path)
-    if state.keys() & network.state_dict().keys():
-        fill(network, state, path)
+    description = content.get("architecture")
+    if description is not None and "state_dict" in content:
+        network = _described_network(description, path)
+        check_tensors(network.state_dict(), state, path)
+        network.load_state_dict(state)
         return network
-    ours, names = _renamed(part, state, path)
-    fill(network, ours, path, names=names)
+    sync = part == "sync"
+    network = published_sync_network() if sync else PublishedDecoder()
+    check_tensors(to_published(network.state_dict(), sync=sync), state, path)
+    network.load_state_dict(dict(from_published(n, t, sync=sync) for n, t in state.items()))
     return network
+
+
+def published_state(part: str, module: nn.Module) -> dict[str, Tensor]:
+    """Tensors of a network under the published names and shapes.
+
+    Raises
+    ------
+    CheckpointError
+        When the network has not the published architecture.
+    """
+    sync = part == "sync"
+    published = published_sync_network() if sync else PublishedDecoder()
+    own, expected = module.state_dict(), published.state_dict()
+    if {n: t.shape for n, t in own.items()} != {n: t.shape for n, t in expected.items()}:
+        raise CheckpointError(
+            f"the {part} model has not the published architecture, so {PUBLISHED[part].name} "
+            "cannot hold it"
+        )
+    return to_published(own, sync=sync)
 
 
 def read_projection(path: Path) -> Projection:
@@ -138,35 +161,16 @@ def read_projection(path: Path) -> Projection:
         name: torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64))
         for name, array in arrays.items()
     }
-    fill(projection, state, path)
+    check_tensors(projection.state_dict(), state, path)
+    projection.load_state_dict(state)
     return projection
 
 
-def _empty_network(part: str, content: Any, path: Path) -> nn.Module:
-    description = content.get("architecture") if "state_dict" in content else None
-    if description is None:
-        return published_sync_network() if part == "sync" else PublishedDecoder()
+def _described_network(description: Mapping[str, Any], path: Path) -> nn.Module:
     try:
         return build(description)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
-
-
-def _renamed(
-    part: str, state: dict[str, Tensor], path: Path
-) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Published tensors under our names, and our name -> published name."""
-    ours: dict[str, Tensor] = {}
-    names: dict[str, str] = {}
-    for published, tensor in state.items():
-        name, tensor = from_published(published, tensor, sync=part == "sync")
-        if name is None:
-            raise CheckpointError(
-                f"{path}: tensor {published} {tuple(tensor.shape)} does not belong to "
-                f"{PUBLISHED[part].name}"
-            )
-        ours[name], names[name] = tensor, published
-    return ours, names
 
 
 def _scaler_and_pca(content: Any, path: Path) -> tuple[Record | None, Record]:

@@ -1,4 +1,4 @@
-"""Read a torch file's tensors safely and fill a network with them, naming whatever is wrong."""
+"""Read a torch file's tensors safely and compare them with what a network needs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from avforensics.errors import CheckpointError
 
@@ -87,50 +87,43 @@ def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
     return state
 
 
-def fill(module: nn.Module, state: Mapping[str, Tensor], path: Path, *, names=None) -> None:
-    """Load tensors into a network after checking that names, shapes and kinds all fit.
+def check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], path: Path) -> None:
+    """Make sure that a file has exactly the tensors that a network needs.
 
     Parameters
     ----------
-    module : Module
-    state : mapping of str to Tensor
-        By the network's own names.
+    expected, found : mapping of str to Tensor
+        Both under the file's own names; of ``expected`` only shapes and kinds count.
     path : Path
         The file, for messages.
-    names : mapping of str to str, optional
-        Our name -> the name in the file, for messages.
 
     Raises
     ------
     CheckpointError
-        Naming the first tensor that is missing, foreign, of another shape or kind, or not finite.
+        Naming the first tensor that is missing, of another shape or kind, not finite or foreign.
     """
-    own = module.state_dict()
-    shown = dict(names or {})
-    for name, expected in own.items():
-        label = shown.get(name, name)
-        if name not in state:
+    absent = expected.keys() - found.keys()
+    foreign = sorted(found.keys() - expected.keys())
+    for name, tensor in expected.items():
+        if name in absent:
+            also = f", and {foreign[0]} does not belong to this network" if foreign else ""
             raise CheckpointError(
-                f"{path}: tensor {label} {_shape(expected)} is missing "
-                f"({len(own.keys() - state.keys())} of {len(own)} are)"
+                f"{path}: tensor {name} {_shape(tensor)} is missing "
+                f"({len(absent)} of {len(expected)} are){also}"
             )
-        found = state[name]
-        if found.shape != expected.shape:
+        got = found[name]
+        if got.shape != tensor.shape:
             raise CheckpointError(
-                f"{path}: tensor {label} has shape {_shape(found)}, expected {_shape(expected)}"
+                f"{path}: tensor {name} has shape {_shape(got)}, expected {_shape(tensor)}"
             )
-        if found.is_floating_point() != expected.is_floating_point():
+        if got.is_floating_point() != tensor.is_floating_point():
             raise CheckpointError(
-                f"{path}: tensor {label} holds {found.dtype}, expected {expected.dtype}"
+                f"{path}: tensor {name} holds {got.dtype}, expected {tensor.dtype}"
             )
-        if not bool(found.isfinite().all()):
-            raise CheckpointError(f"{path}: tensor {label} has values that are not finite")
-    foreign = sorted(state.keys() - own.keys())
+        if not bool(got.isfinite().all()):
+            raise CheckpointError(f"{path}: tensor {name} has values that are not finite")
     if foreign:
-        raise CheckpointError(
-            f"{path}: tensor {shown.get(foreign[0], foreign[0])} does not belong to this network"
-        )
-    module.load_state_dict(dict(state))
+        raise CheckpointError(f"{path}: tensor {foreign[0]} does not belong to this network")
 
 
 def _shape(tensor: Tensor) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """The one map between the published checkpoints' names and ours, both ways.
 
-Rules are tried in order and the first that fits counts. Published 1 x k x k kernels of 2-D layers
+Each line of a table is a published name and ours; words in braces are fields (``_FIELDS``). Every
+name is matched by exactly one line. Published 1 x k x k kernels of layers that see single frames
 are k x k kernels here.
 """
 
@@ -8,85 +9,81 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 
 from torch import Tensor
 
-_SYNC_RULES = [
-    (r"vis_enc\.(conv1|bn1)\.(.+)", r"visual.\1.\2"),
-    (r"vis_enc\.layer(\d)\.(\d)\.downsample\.(\d)\.(.+)", r"visual.STAGE\1.\2.shortcut.\3.\4"),
-    (r"vis_enc\.layer(\d)\.(\d)\.(\w+)\.(.+)", r"visual.STAGE\1.\2.\3.\4"),
-    (r"aud_enc\.conv(\d)\.(.+)", r"audio.convs.LESS\1.\2"),
-    (r"aud_enc\.bn(\d)\.(.+)", r"audio.norms.LESS\1.\2"),
-    (r"transformer\.pos_embedding", "fusion.position"),
-    (r"transformer\.visual_modality_embeding", "fusion.video_modality"),
-    (r"transformer\.audio_modality_embeding", "fusion.audio_modality"),
-    (r"transformer\.temporal_visual_embedding", "fusion.video_time"),
-    (r"transformer\.temporal_audio_embedding", "fusion.audio_time"),
-    (r"transformer\.cls_token", "fusion.cls"),
-    (r"transformer\.mlp_head\.(\d)\.(.+)", r"fusion.head.\1.\2"),
-    (r"transformer\.transformer\.layers\.(\d)\.0\.norm\.(.+)", r"fusion.blocks.\1.norm1.\2"),
+_SYNC = [
+    ("vis_enc.{layer}.{rest}", "visual.{layer}.{rest}"),
+    ("vis_enc.layer{stage}.{i}.{layer}.{rest}", "visual.{stage}.{i}.{layer}.{rest}"),
+    ("vis_enc.layer{stage}.{i}.downsample.{j}.{rest}", "visual.{stage}.{i}.shortcut.{j}.{rest}"),
+    ("aud_enc.conv{n}.{rest}", "audio.convs.{n}.{rest}"),
+    ("aud_enc.bn{n}.{rest}", "audio.norms.{n}.{rest}"),
+    ("transformer.pos_embedding", "fusion.position"),
+    ("transformer.visual_modality_embeding", "fusion.video_modality"),
+    ("transformer.audio_modality_embeding", "fusion.audio_modality"),
+    ("transformer.temporal_visual_embedding", "fusion.video_time"),
+    ("transformer.temporal_audio_embedding", "fusion.audio_time"),
+    ("transformer.cls_token", "fusion.cls"),
+    ("transformer.transformer.layers.{i}.0.norm.{rest}", "fusion.blocks.{i}.norm1.{rest}"),
     (
-        r"transformer\.transformer\.layers\.(\d)\.0\.fn\.to_qkv\.(.+)",
-        r"fusion.blocks.\1.attention.to_qkv.\2",
+        "transformer.transformer.layers.{i}.0.fn.to_qkv.{rest}",
+        "fusion.blocks.{i}.attention.to_qkv.{rest}",
     ),
     (
-        r"transformer\.transformer\.layers\.(\d)\.0\.fn\.to_out\.0\.(.+)",
-        r"fusion.blocks.\1.attention.to_out.\2",
+        "transformer.transformer.layers.{i}.0.fn.to_out.0.{rest}",
+        "fusion.blocks.{i}.attention.to_out.{rest}",
     ),
-    (r"transformer\.transformer\.layers\.(\d)\.1\.norm\.(.+)", r"fusion.blocks.\1.norm2.\2"),
-    (r"transformer\.transformer\.layers\.(\d)\.1\.fn\.net\.0\.(.+)", r"fusion.blocks.\1.mlp.0.\2"),
-    (r"transformer\.transformer\.layers\.(\d)\.1\.fn\.net\.3\.(.+)", r"fusion.blocks.\1.mlp.2.\2"),
+    ("transformer.transformer.layers.{i}.1.norm.{rest}", "fusion.blocks.{i}.norm2.{rest}"),
+    ("transformer.transformer.layers.{i}.1.fn.net.0.{rest}", "fusion.blocks.{i}.mlp.0.{rest}"),
+    ("transformer.transformer.layers.{i}.1.fn.net.3.{rest}", "fusion.blocks.{i}.mlp.2.{rest}"),
+    ("transformer.mlp_head.{i}.{rest}", "fusion.head.{i}.{rest}"),
 ]
 
-_DECODER_RULES = [
-    (r"pos_embedding", "position"),
-    (r"lin1\.(.+)", r"to_width.\1"),
-    (r"lin2\.(.+)", r"to_row.\1"),
-    (r"decoder(\d)\.docoder\.null_k", r"blocks.LESS\1.attention.null_key"),
-    (r"decoder(\d)\.docoder\.null_v", r"blocks.LESS\1.attention.null_value"),
-    (
-        r"decoder(\d)\.docoder\.compress_fn\.conv\.(.+)",
-        r"blocks.LESS\1.attention.compression_\2",
-    ),
-    (r"decoder(\d)\.docoder\.(to_qkv|to_out)\.(.+)", r"blocks.LESS\1.attention.\2.\3"),
-    (r"decoder(\d)\.norm\.a_2", r"blocks.LESS\1.norm.weight"),
-    (r"decoder(\d)\.norm\.b_2", r"blocks.LESS\1.norm.bias"),
-    (r"decoder(\d)\.ff\.w_1\.(.+)", r"blocks.LESS\1.feed_forward.0.\2"),
-    (r"decoder(\d)\.ff\.w_2\.(.+)", r"blocks.LESS\1.feed_forward.3.\2"),
+_DECODER = [
+    ("pos_embedding", "position"),
+    ("lin1.{rest}", "to_width.{rest}"),
+    ("decoder{n}.docoder.null_k", "blocks.{n}.attention.null_key"),
+    ("decoder{n}.docoder.null_v", "blocks.{n}.attention.null_value"),
+    ("decoder{n}.docoder.compress_fn.conv.{rest}", "blocks.{n}.attention.compression_{rest}"),
+    ("decoder{n}.docoder.to_qkv.{rest}", "blocks.{n}.attention.to_qkv.{rest}"),
+    ("decoder{n}.docoder.to_out.{rest}", "blocks.{n}.attention.to_out.{rest}"),
+    ("decoder{n}.norm.a_2", "blocks.{n}.norm.weight"),
+    ("decoder{n}.norm.b_2", "blocks.{n}.norm.bias"),
+    ("decoder{n}.ff.w_1.{rest}", "blocks.{n}.feed_forward.0.{rest}"),
+    ("decoder{n}.ff.w_2.{rest}", "blocks.{n}.feed_forward.3.{rest}"),
+    ("lin2.{rest}", "to_row.{rest}"),
 ]
 
-_STAGES = {"1": "frame_stages.0", "2": "frame_stages.1", "3": "time_stages.0", "4": "time_stages.1"}
-
-
-def _rename(name: str, rules: list[tuple[str, str]]) -> str | None:
-    for pattern, replacement in rules:
-        if re.fullmatch(pattern, name):
-            ours = re.sub(pattern, replacement, name)
-            ours = re.sub(r"STAGE(\d)", lambda m: _STAGES[m[1]], ours)
-            return re.sub(r"LESS(\d)", lambda m: str(int(m[1]) - 1), ours)
-    return None
-
-
-def sync_name(published: str) -> str | None:
-    """Our name for a tensor of ``sync_model.pth``; None for a foreign name."""
-    return _rename(published, _SYNC_RULES)
-
-
-def decoder_name(published: str) -> str | None:
-    """Our name for a tensor of a ``*_regressive_model.pth``; None for a foreign name."""
-    return _rename(published, _DECODER_RULES)
-
-
-def _is_frame_kernel(ours: str, tensor_dims: int) -> bool:
-    return (
-        ours.startswith(("visual.conv1", "visual.frame_stages"))
-        and ours.endswith("weight")
-        and tensor_dims >= 4
-    )
+# What a field may be in a published name and in ours; its value stays unless _VALUES renames it.
+_FIELDS = {
+    "i": (r"\d", r"\d"),
+    "j": (r"\d", r"\d"),
+    "layer": (r"(?:conv|bn)\d", r"(?:conv|bn)\d"),
+    "rest": (r"[a-z_]+", r"[a-z_]+"),
+    "n": (r"[1-9]", r"[0-8]"),
+    "stage": (r"[1-4]", r"(?:frame|time)_stages\.[01]"),
+}
+_VALUES = {
+    "n": {str(count): str(count - 1) for count in range(1, 10)},
+    "stage": {
+        "1": "frame_stages.0",
+        "2": "frame_stages.1",
+        "3": "time_stages.0",
+        "4": "time_stages.1",
+    },
+}
 
 
 def from_published(name: str, tensor: Tensor, *, sync: bool) -> tuple[str | None, Tensor]:
     """Rename one published tensor and give it our shape.
+
+    Parameters
+    ----------
+    name : str
+    tensor : Tensor
+    sync : bool
+        True for ``sync_model.pth``, False for a ``*_regressive_model.pth``.
 
     Returns
     -------
@@ -94,38 +91,61 @@ def from_published(name: str, tensor: Tensor, *, sync: bool) -> tuple[str | None
         None when the name belongs to no published file of this kind.
     tensor : Tensor
     """
-    ours = sync_name(name) if sync else decoder_name(name)
-    if ours is not None and _is_frame_kernel(ours, tensor.ndim) and tensor.ndim == 5:
+    ours = _rename(name, sync=sync, to_published=False)
+    if ours is not None and _is_frame_kernel(ours) and tensor.ndim == 5 and tensor.shape[2] == 1:
         tensor = tensor.squeeze(2)
     return ours, tensor
 
 
-def to_published(
-    state: Mapping[str, Tensor], published_names: list[str], *, sync: bool
-) -> dict[str, Tensor]:
+def to_published(state: Mapping[str, Tensor], *, sync: bool) -> dict[str, Tensor]:
     """Give our tensors the published names and shapes back.
-
-    Parameters
-    ----------
-    state : mapping of str to Tensor
-        Our state dict.
-    published_names : list of str
-        All names of the published file (its order is kept).
 
     Raises
     ------
     KeyError
-        When the two sets of names do not match one to one.
+        Naming a tensor that the published network does not have.
     """
-    out, used = {}, set()
-    for published in published_names:
-        ours = sync_name(published) if sync else decoder_name(published)
-        if ours is None or ours not in state:
-            raise KeyError(published)
-        tensor = state[ours]
-        out[published] = tensor.unsqueeze(2) if _is_frame_kernel(ours, tensor.ndim) else tensor
-        used.add(ours)
-    left = sorted(set(state) - used)
-    if left:
-        raise KeyError(left[0])
-    return out
+    published = {}
+    for ours, tensor in state.items():
+        name = _rename(ours, sync=sync, to_published=True)
+        if name is None:
+            raise KeyError(ours)
+        is_kernel = _is_frame_kernel(ours) and tensor.ndim == 4
+        published[name] = tensor.unsqueeze(2) if is_kernel else tensor
+    return published
+
+
+def _is_frame_kernel(ours: str) -> bool:
+    """Whether a tensor of ours may be the weight of a convolution within single frames."""
+    return ours.startswith(("visual.conv1", "visual.frame_stages")) and ours.endswith("weight")
+
+
+def _rename(name: str, *, sync: bool, to_published: bool) -> str | None:
+    for line in _SYNC if sync else _DECODER:
+        source, target = reversed(line) if to_published else line
+        if match := _pattern(source, ours=to_published).fullmatch(name):
+            values = {
+                field: _value(field, value, to_published=to_published)
+                for field, value in match.groupdict().items()
+            }
+            return target.format(**values)
+    return None
+
+
+def _value(field: str, value: str, *, to_published: bool) -> str:
+    table = _VALUES.get(field, {})
+    if to_published:
+        table = {ours: published for published, ours in table.items()}
+    return table.get(value, value)
+
+
+@cache
+def _pattern(template: str, *, ours: bool) -> re.Pattern[str]:
+    """Regular expression of one side of a line."""
+    literal_and_fields = re.split(r"\{(\w+)\}", template)
+    return re.compile(
+        "".join(
+            f"(?P<{text}>{_FIELDS[text][ours]})" if index % 2 else re.escape(text)
+            for index, text in enumerate(literal_and_fields)
+        )
+    )

@@ -79,31 +79,46 @@ class SyncNetwork(nn.Module):
         """Length of an activation vector: picture and sound, one token's width each."""
         return 2 * self.fusion.width
 
-    def video_tokens(self, frame_features: Tensor, *, chunk: int = 8) -> Tensor:
-        """Tokens of every window of a span, (T, C, h, w) -> (T - 4, Tv, D).
+    def video_tokens(
+        self, features: Tensor, starts: Tensor | None = None, *, chunk: int = 8
+    ) -> Tensor:
+        """Tokens of windows of a run of frames.
 
-        ``chunk`` windows go through the 3-D stages at a time.
+        Parameters
+        ----------
+        features : Tensor, (T, C, h, w)
+            Output of ``visual.frames``.
+        starts : int64 tensor, (N,), optional
+            First frame of each window; None = all T - 4 windows.
+        chunk : int
+            Windows in the 3-D stages at a time.
+
+        Returns
+        -------
+        Tensor, (N, Tv, D)
         """
-        if not self.visual.pad_time:
-            return self.fusion.video_tokens(self.visual.span(frame_features))
-        spans = range(0, len(frame_features) - WINDOW_FRAMES + 1, chunk)
-        parts = (frame_features[start : start + chunk + WINDOW_FRAMES - 1] for start in spans)
-        return torch.cat(
-            [self.fusion.video_tokens(self.visual.span(p, chunk=chunk)) for p in parts]
-        )
+        if starts is None:
+            starts = torch.arange(len(features) - WINDOW_FRAMES + 1, device=features.device)
+        parts = starts.split(chunk) if self.visual.pad_time else [starts]
+        return torch.cat([self.fusion.video_tokens(self.visual.span(features, p)) for p in parts])
 
     def audio_tokens(self, crops: Tensor) -> Tensor:
         """Tokens of crops of sound, (M, 3200) int16-scaled -> (M, Ta, D)."""
         return self.fusion.audio_tokens(self.audio(self.log_mel(crops)))
 
-    def delay_rows(self, video: Tensor, audio: Tensor, *, chunk: int = 8) -> Tensor:
-        """Logits of every delay of consecutive windows (Eq. 1 before the softmax).
+    def delay_rows(
+        self, video: Tensor, audio: Tensor, starts: Tensor | None = None, *, chunk: int = 8
+    ) -> Tensor:
+        """Logits of every delay of each window (Eq. 1 before the softmax).
 
         Parameters
         ----------
         video : Tensor, (N, Tv, D)
-        audio : Tensor, (N + 2 * tau, Ta, D)
-            Crop j belongs to delay index i of window k where j = k + i.
+        audio : Tensor, (M, Ta, D)
+            Tokens of consecutive crops.
+        starts : int64 tensor, (N,), optional
+            Crop of delay index 0 of each window; delay index i has crop ``starts + i``. None =
+            0..N-1: crop j is then delay index j - k of window k.
         chunk : int
             Windows fused at a time.
 
@@ -111,11 +126,12 @@ class SyncNetwork(nn.Module):
         -------
         Tensor, (N, 2 * tau + 1)
         """
+        if starts is None:
+            starts = torch.arange(len(video), device=video.device)
+        delays = torch.arange(self.n_delays, device=starts.device)
         rows = []
-        for start in range(0, len(video), chunk):
-            v = video[start : start + chunk]
-            a = audio[start : start + len(v) + 2 * self.max_delay]
-            a = a.unfold(0, self.n_delays, 1).permute(0, 3, 1, 2)  # (n, delays, Ta, D)
+        for v, first in zip(video.split(chunk), starts.split(chunk), strict=True):
+            a = audio[first[:, None] + delays]  # (n, delays, Ta, D)
             v = v.unsqueeze(1).expand(-1, self.n_delays, -1, -1)
             rows.append(self.fusion(v.flatten(0, 1), a.flatten(0, 1)).unflatten(0, (len(v), -1)))
         return torch.cat(rows)

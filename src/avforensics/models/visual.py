@@ -149,23 +149,23 @@ class VisualEncoder(nn.Module):
         """
         return self.time_stages(windows)
 
-    def span(self, features: Tensor, *, chunk: int = 8) -> Tensor:
-        """Encode all windows of a span of consecutive frames.
+    def span(self, features: Tensor, starts: Tensor) -> Tensor:
+        """Encode chosen windows of a run of frames.
 
         Parameters
         ----------
         features : Tensor, (T, C, h, w)
             Output of ``frames``.
-        chunk : int
-            Windows in memory at a time, where windows must be encoded one by one.
+        starts : int64 tensor, (N,)
+            First frame of each window.
 
         Returns
         -------
-        Tensor, (T - 4, C', t, h', w')
+        Tensor, (N, C', t, h', w')
             t = 5 with ``pad_time``, else 1.
         """
-        if not self.pad_time:
+        if not self.pad_time:  # one pass over the run: its windows share all that they overlap in
             encoded = self.windows(features.transpose(0, 1).unsqueeze(0))  # (1, C', T - 4, h, w)
-            return encoded.transpose(1, 2).squeeze(0).unsqueeze(2)
-        windows = features.unfold(0, WINDOW_FRAMES, 1).permute(0, 1, 4, 2, 3)  # (T-4, C, 5, h, w)
-        return torch.cat([self.windows(part.contiguous()) for part in windows.split(chunk)])
+            return encoded[0].transpose(0, 1)[starts].unsqueeze(2)
+        frames = starts[:, None] + torch.arange(WINDOW_FRAMES, device=starts.device)
+        return self.windows(features[frames].transpose(1, 2))  # (N, C, 5, h, w)
