@@ -48,7 +48,7 @@ class Coverage:
         text = f"{self.present} of {self.listed} clips present"
         for what, paths in (("missing", self.missing), ("listed twice", self.doubled)):
             if paths:
-                text += f"; {what} {len(paths)}: {_shorten(paths)}"
+                text += f"; {what} {len(paths)}: {shorten(paths)}"
         return text
 
 
@@ -180,7 +180,7 @@ class Manifest:
         missing = self.coverage().missing
         if missing:
             raise ManifestError(
-                f"{len(missing)} of {len(self)} clips have no file: {_shorten(missing)}"
+                f"{len(missing)} of {len(self)} clips have no file: {shorten(missing)}"
             )
 
     def check_disjoint(self, *splits: str) -> None:
@@ -206,7 +206,7 @@ class Manifest:
             held = " and ".join(sorted(holders[shared[0]]))
             raise ManifestError(
                 f"splits share {len(shared)} identities, e.g. {shared[0]} is in {held}: "
-                f"{_shorten(shared)}"
+                f"{shorten(shared)}"
             )
 
 
@@ -223,6 +223,7 @@ def _check_header(path: str | Path, header: list[str]) -> None:
             raise ManifestError(f"{path}: column {name!r} is missing; path and label are needed")
 
 
-def _shorten(names: Collection[str], most: int = 5) -> str:
+def shorten(names: Collection[str], most: int = 5) -> str:
+    """The first few names and how many more there are, for messages."""
     listed = ", ".join(list(names)[:most])
     return listed if len(names) <= most else f"{listed} and {len(names) - most} more"

@@ -1,0 +1,142 @@
+"""Lists of clips that users have, such as one CSV per test split: which rows, in which polarity."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+from avforensics.data.manifest import Manifest, shorten
+from avforensics.data.row import Row
+from avforensics.errors import ManifestError
+
+log = logging.getLogger(__name__)
+
+
+class Entry(NamedTuple):
+    """One line: a path as written, with ``/``, and its label (1 = fake) or None."""
+
+    path: str
+    label: int | None
+
+
+def read_list(path: str | Path, *, fake: int = 1) -> list[Entry]:
+    """Read ``path,label`` lines, with or without a header, or a text file with a path a line.
+
+    In text files a label may follow the path after blanks. Paths may hold blanks and commas.
+
+    Parameters
+    ----------
+    path : str or Path
+    fake : int
+        What the list writes for a fake, 1 or 0. Public lists differ, so it has to be said.
+
+    Raises
+    ------
+    ManifestError
+        The file is missing, empty, or labels some paths and not others.
+    """
+    if fake not in (0, 1):
+        raise ManifestError(f"fake must be 0 or 1 (what the list writes for a fake), not {fake}")
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path}: this list cannot be read ({error})") from None
+    entries = [_entry(line, fake) for line in lines if line.strip()]
+    if entries and entries[0].label is None and _is_header(lines):
+        del entries[0]
+    if not entries:
+        raise ManifestError(f"{path}: the list is empty")
+    bare = [entry.path for entry in entries if entry.label is None]
+    if bare and len(bare) < len(entries):
+        raise ManifestError(f"{path}: some lines have a label and this one has none: {bare[0]}")
+    return entries
+
+
+def pick(manifest: Manifest, entries: list[Entry], *, strict: bool = True) -> Manifest:
+    """Rows that a list names, in the list's order.
+
+    An entry fits the row with which it shares most parts at the end of the path, at least the
+    file name and, where the entry has one, the folder: lists and disks differ in what stands
+    before.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    entries : list of Entry
+    strict : bool
+        False: entries that fit no row are counted in a logged warning instead of an error.
+
+    Raises
+    ------
+    ManifestError
+        An entry fits no row or several, or its label contradicts the row's.
+    """
+    by_name: dict[str, list[tuple[list[str], Row]]] = defaultdict(list)
+    for row in manifest:
+        parts = row.path.replace("\\", "/").split("/")
+        by_name[parts[-1]].append((parts, row))
+    rows, lost = [], []
+    for entry in entries:
+        row = _match(entry, by_name)
+        if row is None:
+            lost.append(entry.path)
+            continue
+        if entry.label is not None and entry.label != row.label:
+            raise ManifestError(
+                f"the list calls {entry.path} {_word(entry.label)} and the data set calls it "
+                f"{_word(row.label)}; if the list writes 0 for fakes, say list.fake=0"
+            )
+        rows.append(row)
+    if lost:
+        message = f"{len(lost)} of {len(entries)} entries of the list fit no clip: {shorten(lost)}"
+        if strict:
+            raise ManifestError(message)
+        log.warning(message)
+    return Manifest(rows)
+
+
+def _entry(line: str, fake: int) -> Entry:
+    head, mark = line.strip(), ""
+    if len(cells := next(csv.reader([head]))) > 1 and cells[-1].strip() in ("0", "1", "label"):
+        head, mark = ",".join(cells[:-1]), cells[-1].strip()
+    elif len(words := head.rsplit(maxsplit=1)) == 2 and words[1] in ("0", "1"):
+        head, mark = words
+    elif len(cells) == 1:
+        head = cells[0]
+    path = head.strip().replace("\\", "/").removeprefix("./")
+    return Entry(path, int(int(mark) == fake) if mark in ("0", "1") else None)
+
+
+def _is_header(lines: list[str]) -> bool:
+    first = next(line for line in lines if line.strip()).strip().lower()
+    return first.split(",")[0].strip() in ("path", "file", "filename", "video") and "." not in first
+
+
+def _match(entry: Entry, by_name: dict[str, list[tuple[list[str], Row]]]) -> Row | None:
+    wanted = entry.path.strip("/").split("/")
+    scored = [(_shared(parts, wanted), row) for parts, row in by_name.get(wanted[-1], ())]
+    best = max((score for score, _ in scored), default=0)
+    if best < min(2, len(wanted)):
+        return None
+    found = list(dict.fromkeys(row for score, row in scored if score == best))
+    if len({row.path for row in found}) > 1:
+        raise ManifestError(
+            f"{entry.path} fits several clips, e.g. {found[0].path} and {found[1].path}"
+        )
+    return found[0]
+
+
+def _shared(parts: list[str], wanted: list[str]) -> int:
+    count = 0
+    for ours, theirs in zip(reversed(parts), reversed(wanted), strict=False):
+        if ours != theirs:
+            break
+        count += 1
+    return count
+
+
+def _word(label: int) -> str:
+    return "fake" if label else "real"

@@ -1,0 +1,58 @@
+"""DeepfakeTIMIT: face swaps of VidTIMIT in two qualities; the sound is the original one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from avforensics.data.manifest import Manifest
+from avforensics.data.row import Row
+from avforensics.data.sources.tree import files_below, find_root
+from avforensics.errors import ManifestError
+
+QUALITIES = ("higher_quality", "lower_quality")
+
+
+def deepfake_timit(root: str | Path, *, vidtimit: str | Path | None = None) -> Manifest:
+    """``{higher_quality,lower_quality}/<subject>/<utterance>-video-<source>.avi``.
+
+    Parameters
+    ----------
+    root : str or Path
+    vidtimit : str or Path, optional
+        Folder of the real videos, one folder for each subject with a video file for each
+        utterance (VidTIMIT itself comes as still pictures, to be joined with its sound first).
+        None = the manifest holds no reals.
+
+    Returns
+    -------
+    Manifest
+        ``category`` is the quality; ``identity`` the subject whose video, voice included, was
+        changed.
+
+    Raises
+    ------
+    ManifestError
+        A folder is missing or empty, or a fake's name has another form.
+    """
+    root = find_root(root, *QUALITIES)
+    rows = []
+    for quality in QUALITIES:
+        for name in files_below(f"{root}/{quality}"):
+            subject, _, file = name.rpartition("/")
+            if not subject or "-video-" not in file:
+                raise ManifestError(
+                    f"{root}/{quality}/{name}: expected SUBJECT/UTTERANCE-video-SOURCE.avi"
+                )
+            rows.append(Row(f"{root}/{quality}/{name}", 1, quality, "faceswap", subject))
+    if vidtimit is None:
+        return Manifest(rows)
+    reals = find_root(vidtimit, ".")
+    names = list(files_below(reals))
+    if not names:
+        raise ManifestError(f"{reals}: no video of VidTIMIT in this folder")
+    return Manifest(
+        [
+            *(Row(f"{reals}/{name}", 0, "real", "real", name.split("/")[0]) for name in names),
+            *rows,
+        ]
+    )

@@ -1,0 +1,108 @@
+"""FakeAVCeleb v1.2: face crops with picture, sound or both forged, by several methods."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from avforensics.data.manifest import Manifest
+from avforensics.data.row import Row
+from avforensics.data.sources.tree import find_root
+from avforensics.data.tables import read_table
+from avforensics.errors import ManifestError
+
+TABLE = "meta_data.csv"
+NEEDED = ("source", "method", "category")
+# Letter of the set's own category and its method -> name in tables. The first five are the
+# paper's (Table 1); the two after them it leaves out.
+CATEGORIES = {
+    ("B", "rtvc"): "RVFA",
+    ("C", "wav2lip"): "FVRA-WL",
+    ("D", "faceswap-wav2lip"): "FVFA-FS",
+    ("D", "fsgan-wav2lip"): "FVFA-GAN",
+    ("D", "wav2lip"): "FVFA-WL",
+    ("C", "faceswap"): "FVRA-faceswap",
+    ("C", "fsgan"): "FVRA-fsgan",
+    ("A", "real"): "real",
+}
+
+
+def fakeavceleb(root: str | Path) -> Manifest:
+    """Read ``meta_data.csv`` as it is delivered and in the form of later copies.
+
+    The original header ends in ``path,``: there ``path`` holds the file name and the nameless
+    last column the folder, which begins with ``FakeAVCeleb/``. Copies have ``filename,path``.
+    Folder names on disk may be spelt unlike those in the table (``Asian (East)``, ``Asian_East``).
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder of ``meta_data.csv`` or the one around it.
+
+    Returns
+    -------
+    Manifest
+        One row for each line; ``identity`` is who is seen (column ``source``). The set lists
+        about 22 files twice, under two methods: both rows stay, and `Manifest.coverage` names
+        them.
+
+    Raises
+    ------
+    ManifestError
+        The table is missing, has another header, or an unknown category and method.
+    """
+    root = find_root(root, TABLE)
+    header, lines = read_table(f"{root}/{TABLE}")
+    name_column = "filename" if "filename" in header else "path"
+    for name in (*NEEDED, name_column):
+        if name not in header:
+            raise ManifestError(
+                f"{root}/{TABLE}: no column {name!r}; this is not FakeAVCeleb's table"
+            )
+    columns = [header.index(name) for name in (*NEEDED, name_column)]
+    columns.append(columns[-1] + 1)  # the folder follows the file name in every copy
+    if columns[-1] == len(header):
+        raise ManifestError(f"{root}/{TABLE}: no column with the folder after {name_column!r}")
+    spelling = _Spelling(root)
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        source, method, letter, name, folder = (line[i].strip() for i in columns)
+        category = CATEGORIES.get((letter, method))
+        if category is None:
+            raise ManifestError(
+                f"{root}/{TABLE}, row {number}: unknown category {letter} with method {method}"
+            )
+        path = f"{spelling.on_disk(folder)}/{name}"
+        rows.append(Row(path, int(letter != "A"), category, method, source))
+    return Manifest(rows)
+
+
+class _Spelling:
+    """Finds folders by their letters, whatever stands between them."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.known: dict[str, str] = {}
+
+    def on_disk(self, folder: str) -> str:
+        """The path on disk of a folder as the table spells it."""
+        if folder not in self.known:
+            parts = [part for part in folder.split("/") if part and part != "."]
+            if parts and _letters(parts[0]).startswith("fakeavceleb"):
+                parts = parts[1:]
+            place = Path(self.root)
+            for part in parts:
+                place /= _entry(place, part)
+            self.known[folder] = str(place)
+        return self.known[folder]
+
+
+def _entry(place: Path, part: str) -> str:
+    if (place / part).is_dir() or not place.is_dir():
+        return part
+    alike = sorted(p.name for p in place.iterdir() if _letters(p.name) == _letters(part))
+    return alike[0] if alike else part
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())

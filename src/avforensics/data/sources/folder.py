@@ -1,0 +1,73 @@
+"""Any folder of videos."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from avforensics.data.manifest import Manifest
+from avforensics.data.row import Row
+from avforensics.data.sources.tree import files_below, find_root
+from avforensics.errors import ManifestError
+
+
+def folder(
+    root: str | Path, *, identity: str = "parent", fake: str = "", method: str = ""
+) -> Manifest:
+    """All videos below a folder.
+
+    Parameters
+    ----------
+    root : str or Path
+    identity : str
+        ``"parent"``: the folder a video lies in. ``"stem"``: its own name, where each video is
+        somebody else or one person fills the whole folder. Else a regular expression that is
+        searched in the path below ``root`` and whose first group is the identity.
+    fake : str
+        Regular expression; videos whose path below ``root`` it is found in are fakes. Empty = all
+        are real.
+    method : str
+        What the fakes were made with; also their category.
+
+    Raises
+    ------
+    ManifestError
+        There is no such folder or no video in it, an expression is wrong, or no identity is found
+        in a path.
+    """
+    root = find_root(root, ".")
+    marks_fake = _compile(fake, "fake") if fake else None
+    name_of = _identity(identity)
+    rows = []
+    for name in files_below(root):
+        label = int(bool(marks_fake and marks_fake.search(name)))
+        kind = (method or "fake") if label else "real"
+        rows.append(Row(f"{root}/{name}", label, kind, kind, name_of(root, name)))
+    if not rows:
+        raise ManifestError(f"{root}: no video in this folder")
+    return Manifest(rows)
+
+
+def _identity(rule: str):
+    if rule == "parent":
+        return lambda root, name: Path(root, name).parent.name
+    if rule == "stem":
+        return lambda root, name: Path(name).stem
+    pattern = _compile(rule, "identity")
+    if not pattern.groups:
+        raise ManifestError(f"identity={rule}: put what names the person into brackets ( )")
+
+    def search(root: str, name: str) -> str:
+        match = pattern.search(name)
+        if not match or not match[1]:
+            raise ManifestError(f"identity={rule} finds nobody in {name}")
+        return match[1]
+
+    return search
+
+
+def _compile(pattern: str, what: str) -> re.Pattern:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise ManifestError(f"{what}={pattern} is no regular expression ({error})") from None

@@ -1,0 +1,66 @@
+"""LAV-DF: clips in which short stretches of picture, sound or both are forged."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from avforensics.data.manifest import Manifest
+from avforensics.data.row import Row
+from avforensics.data.sources.tree import find_root, read_json
+from avforensics.errors import ManifestError
+
+TABLES = ("metadata.min.json", "metadata.json")
+# (picture forged, sound forged) -> category, by the names that AV-Deepfake1M uses.
+CATEGORIES = {
+    (False, False): "real",
+    (True, False): "visual_modified",
+    (False, True): "audio_modified",
+    (True, True): "both_modified",
+}
+
+
+def lavdf(root: str | Path) -> Manifest:
+    """``metadata.min.json`` or ``metadata.json`` beside ``{train,dev,test}/NNNNNN.mp4``.
+
+    Returns
+    -------
+    Manifest
+        ``segments`` are the forged stretches, ``identity`` the original clip that a fake was made
+        from (the set does not name people), ``split`` the set's own.
+
+    Raises
+    ------
+    ManifestError
+        The table is missing or lacks a field, or a clip with forged stretches is called real.
+    """
+    root = find_root(root, *TABLES)
+    table = next(path for name in TABLES if (path := Path(root, name)).exists())
+    rows = []
+    for number, entry in enumerate(read_json(table), start=1):
+        try:
+            rows.append(_row(root, entry))
+        except (KeyError, TypeError, ValueError) as error:
+            reason = f"no field {error}" if isinstance(error, KeyError) else error
+            raise ManifestError(f"{table}, entry {number}: {reason}") from None
+    return Manifest(rows)
+
+
+def _row(root: str, entry: dict) -> Row:
+    file, split = entry["file"], entry["split"]
+    if "/" not in file:
+        file = f"{split}/{file}"
+    segments = tuple((float(start), float(end)) for start, end in entry["fake_periods"])
+    category = CATEGORIES[bool(entry["modify_video"]), bool(entry["modify_audio"])]
+    fake = int(entry["n_fakes"] > 0)
+    if fake != bool(segments) or fake != (category != "real"):
+        raise ValueError(f"{file}: n_fakes, fake_periods and modify_* contradict each other")
+    return Row(
+        f"{root}/{file}",
+        fake,
+        category,
+        category,
+        identity=PurePosixPath(entry["original"] or file).stem,
+        split=split,
+        duration=float(entry["duration"]),
+        segments=segments,
+    )

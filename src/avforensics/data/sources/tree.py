@@ -1,0 +1,67 @@
+"""Looking around in a data set's folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from avforensics.errors import ManifestError
+
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".ts"}
+)
+
+
+def find_root(root: str | Path, *marks: str) -> str:
+    """The folder that holds one of ``marks``: ``root`` itself or a folder directly in it.
+
+    Returns
+    -------
+    str
+        Absolute, so that rows can be made by joining text.
+
+    Raises
+    ------
+    ManifestError
+        There is no such folder, or nothing in it looks like the data set, or two folders do.
+    """
+    top = Path(root).expanduser().absolute()
+    if not top.is_dir():
+        raise ManifestError(f"{root}: there is no such folder")
+    if any((top / mark).exists() for mark in marks):
+        return str(top)
+    found = sorted(
+        path.name for path in top.iterdir() if any((path / mark).exists() for mark in marks)
+    )
+    if not found:
+        raise ManifestError(f"{root}: neither it nor a folder in it holds {' or '.join(marks)}")
+    if len(found) > 1:
+        names = ", ".join(found)
+        raise ManifestError(f"{root}: more than one folder looks like the data set: {names}")
+    return str(top / found[0])
+
+
+def files_below(folder: str, suffixes: Collection[str] = VIDEO_SUFFIXES) -> Iterator[str]:
+    """Paths of files relative to ``folder`` with ``/``, in sorted order; hidden ones left out."""
+    for place, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        inner = os.path.relpath(place, folder).replace(os.sep, "/")
+        for name in sorted(names):
+            if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
+                yield name if inner == "." else f"{inner}/{name}"
+
+
+def read_json(path: str | Path):
+    """What a JSON file says.
+
+    Raises
+    ------
+    ManifestError
+        It is no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"{path}: this is not a JSON file ({error})") from None

@@ -1,0 +1,48 @@
+"""VoxCeleb2: face tracks of celebrities, with the sound in a tree of its own; all real."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from avforensics.data.manifest import Manifest
+from avforensics.data.row import Row
+from avforensics.data.sources.tree import files_below, find_root
+
+PARTS = ("dev", "test")
+
+
+def voxceleb2(
+    root: str | Path, *, sound: str | Path | None = None, suffix: str = ".m4a"
+) -> Manifest:
+    """``dev/mp4/id00019/<YouTube id>/00121.mp4`` with ``dev/aac/id00019/<YouTube id>/00121.m4a``.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder that holds ``dev`` and perhaps ``test``.
+    sound : str or Path, optional
+        Folder whose ``dev/aac`` and ``test/aac`` hold the sound, where that is not ``root``.
+    suffix : str
+        Ending of the sound files.
+
+    Returns
+    -------
+    Manifest
+        ``identity`` is the speaker, ``split`` the part, ``audio`` the sound file, whether it
+        exists or not: `Manifest.coverage` counts the missing ones.
+    """
+    root = find_root(root, "dev/mp4", "test/mp4")
+    sound = str(Path(sound).absolute()) if sound else root
+    return Manifest(
+        Row(
+            f"{root}/{part}/mp4/{name}",
+            0,
+            "real",
+            "real",
+            identity=name.split("/")[0],
+            split=part,
+            audio=f"{sound}/{part}/aac/{name.removesuffix('.mp4')}{suffix}",
+        )
+        for part in PARTS
+        for name in files_below(f"{root}/{part}/mp4", {".mp4"})
+    )

@@ -1,0 +1,88 @@
+import pytest
+
+from avforensics.data.lists import Entry, pick, read_list
+from avforensics.data.manifest import Manifest
+from avforensics.data.row import Row
+from avforensics.errors import ManifestError
+
+ROWS = [
+    Row("/d/FAC/RealVideo-RealAudio/Asian_East/men/id1/00001.mp4", 0),
+    Row("/d/FAC/RealVideo-FakeAudio/Asian_East/men/id1/00001_fake.mp4", 1),
+    Row("/d/FAC/FakeVideo-FakeAudio/Asian_East/men/id2/00001.mp4", 1),
+    Row("/d/FAC/FakeVideo-RealAudio/Asian_East/men/id2/00001.mp4", 1),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "entries"),
+    [
+        ("path,label\na b/x.mp4,1\ny.mp4,0\n", [Entry("a b/x.mp4", 1), Entry("y.mp4", 0)]),
+        ("a/x.mp4,1\n", [Entry("a/x.mp4", 1)]),
+        ('"a, b/x.mp4",1\n', [Entry("a, b/x.mp4", 1)]),
+        ("a b/x.mp4\n\n./y.mp4\n", [Entry("a b/x.mp4", None), Entry("y.mp4", None)]),
+        ("a b/x.mp4 1\ny.mp4\t0\n", [Entry("a b/x.mp4", 1), Entry("y.mp4", 0)]),
+        ("path\na\\x.mp4\n", [Entry("a/x.mp4", None)]),
+        ("\ufeffa, b/x.mp4\n", [Entry("a, b/x.mp4", None)]),
+    ],
+)
+def test_forms_of_lists(tmp_path, text, entries):
+    path = tmp_path / "list.txt"
+    path.write_text(text, encoding="utf-8")
+    assert read_list(path) == entries
+
+
+def test_polarity_is_declared(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text("a.mp4,0\nb.mp4,1\n")
+    assert [entry.label for entry in read_list(path, fake=1)] == [0, 1]
+    assert [entry.label for entry in read_list(path, fake=0)] == [1, 0]
+    with pytest.raises(ManifestError, match="fake must be 0 or 1"):
+        read_list(path, fake=2)
+
+
+def test_mistakes_in_lists(tmp_path):
+    path = tmp_path / "list.csv"
+    with pytest.raises(ManifestError, match="cannot be read"):
+        read_list(path)
+    path.write_text("path,label\n")
+    with pytest.raises(ManifestError, match="the list is empty"):
+        read_list(path)
+    path.write_text("a.mp4,0\nb.mp4\n")
+    with pytest.raises(ManifestError, match=r"this one has none: b\.mp4"):
+        read_list(path)
+
+
+def test_pick_by_the_end_of_the_path_and_in_the_order_of_the_list():
+    entries = [
+        Entry("FakeAVCeleb/FakeVideo-RealAudio/Asian_East/men/id2/00001.mp4", 1),
+        Entry("id1/00001_fake.mp4", None),
+        Entry("/elsewhere/Asian_East/men/id1/00001.mp4", 0),
+        Entry("00001_fake.mp4", 1),
+    ]
+    picked = pick(Manifest(ROWS), entries)
+    assert picked.rows == (ROWS[3], ROWS[1], ROWS[0], ROWS[1])
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (Entry("men/id2/00001.mp4", 1), "fits several clips"),
+        (Entry("id1/00001.mp4", 1), "calls id1/00001.mp4 fake and the data set calls it real; .*"),
+        (Entry("id9/00001.mp4", 1), "1 of 1 entries of the list fit no clip: id9/00001.mp4"),
+        (Entry("nobody.mp4", None), "1 of 1 entries"),
+    ],
+)
+def test_pick_mistakes(entry, message):
+    with pytest.raises(ManifestError, match=message):
+        pick(Manifest(ROWS), [entry])
+
+
+def test_pick_leniently_counts_what_is_lost(caplog):
+    picked = pick(Manifest(ROWS), [Entry("id9/0.mp4", 1), Entry("id1/00001.mp4", 0)], strict=False)
+    assert picked.rows == (ROWS[0],)
+    assert "1 of 2 entries of the list fit no clip: id9/0.mp4" in caplog.text
+
+
+def test_doubled_rows_of_one_file_are_one_clip():
+    twice = [ROWS[1], ROWS[1]._replace(method="other")]
+    assert pick(Manifest(twice), [Entry("id1/00001_fake.mp4", 1)]).rows == (ROWS[1],)
