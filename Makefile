@@ -1,0 +1,32 @@
+# Every target makes .venv first where it is missing, and again when setup.cfg asks for other packages.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-$(shell cat setup.cfg pyproject.toml | cksum | cut -d' ' -f1)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test format bench
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## the package and its development tools in .venv
+
+$(STAMP): setup.cfg pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@rm -f $(VENV)/.installed-*
+	@touch $@
+
+demo: $(STAMP) ## make synthetic talking heads, train on them, score them, open the report
+	$(BIN)/avforensics demo
+
+test: $(STAMP) ## every test that this machine can run
+	$(BIN)/python -m pytest
+
+format: $(STAMP) ## ruff: order imports, mend what it can, format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## measure this machine: writes docs/benchmarks.md
+	$(BIN)/python scripts/bench.py

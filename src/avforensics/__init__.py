@@ -1,0 +1,32 @@
+"""Self-supervised audio-visual video forensics (Feng, Chen, Owens, CVPR 2023).
+
+>>> from avforensics import Detector
+>>> detector = Detector.from_checkpoints(bundle="model.safetensors")
+>>> detector.score("video.mp4").scores[0].score
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+try:
+    __version__ = version("avforensics")
+except PackageNotFoundError:  # run from a source tree that was never installed
+    __version__ = "0+unknown"
+
+# Loaded when first asked for: the command line lists its verbs without importing torch.
+_EXPORTS = {
+    "AVForensicsError": "avforensics.errors",
+    "Detector": "avforensics.scoring.detector",
+    "VideoResult": "avforensics.scoring.result",
+}
+
+__all__ = ["AVForensicsError", "Detector", "VideoResult", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_EXPORTS[name]), name)

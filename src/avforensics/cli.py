@@ -1,0 +1,231 @@
+"""The command ``avforensics VERB [key=value ...]``.
+
+``configs/VERB.yaml`` is composed by Hydra and ``avforensics.commands.VERB.run(cfg)`` is called with
+it. Exit codes: 0 all done, 1 some of it failed, 2 wrong usage, 130 interrupted. What a user can
+cause and mend is one sentence on stderr; HYDRA_FULL_ERROR=1 shows the traceback.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import difflib
+import errno
+import logging
+import os
+import pkgutil
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+import hydra
+from hydra._internal.utils import get_args_parser  # the parser that hydra.main uses itself
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, InstantiationException
+from hydra.types import RunMode
+from omegaconf import DictConfig, read_write
+from omegaconf.errors import (
+    InterpolationKeyError,
+    InterpolationResolutionError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
+
+import avforensics
+from avforensics import commands
+from avforensics.errors import AVForensicsError, ConfigError
+from avforensics.explain import explain, first_line
+from avforensics.overrides import quote_override
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+_CONFIGS = "avforensics.configs"
+
+
+def main() -> int:
+    """Run one verb from ``sys.argv`` and give its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="backslashreplace")  # a file name need not be text
+    logging.raiseExceptions = False  # a full disk is reported once, not by every log line
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0
+    if arguments[0] in ("-V", "--version", "version"):
+        print(f"avforensics {avforensics.__version__}")
+        return 0
+    verb, *rest = arguments
+    try:
+        check_verb(verb)
+        if "-h" in rest or "--help" in rest:
+            print(ast.get_docstring(_source(verb)), end="\n\n", flush=True)
+        return run_verb(verb, rest)
+    except (AVForensicsError, HydraException, OmegaConfBaseException, OSError) as error:
+        message = explain(error, verb)
+        if message is None or wants_traceback():
+            raise
+        print(f"avforensics: {message}", file=sys.stderr)
+        return FAILED if getattr(error, "errno", None) in _DISK_FULL else USAGE
+    except KeyboardInterrupt:
+        print("avforensics: interrupted; every file that was written is whole.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def verbs() -> dict[str, str]:
+    """Every verb and the first line of its module's docstring."""
+    names = sorted(m.name for m in pkgutil.iter_modules(commands.__path__) if m.name[0] != "_")
+    return {name: (ast.get_docstring(_source(name)) or "").split("\n")[0] for name in names}
+
+
+def usage() -> str:
+    """What ``avforensics`` alone says."""
+    listed = verbs()
+    width = max(map(len, listed), default=0)
+    lines = [f"  {name:<{width}}  {text}" for name, text in listed.items()]
+    return "\n".join(
+        [
+            "usage: avforensics VERB [key=value ...]",
+            "",
+            *lines,
+            "",
+            "avforensics VERB --help     what the verb does and every setting",
+            "avforensics VERB --cfg job  the settings that a command line would run with",
+            "avforensics VERB -m key=a,b one run for each value",
+            "avforensics --version",
+        ]
+    )
+
+
+def _source(verb: str) -> ast.Module:
+    """A verb's module as a syntax tree: its docstring is read without importing torch."""
+    path = find_spec(f"{commands.__name__}.{verb}").origin
+    return ast.parse(Path(path).read_text(encoding="utf-8"))
+
+
+def check_verb(verb: str) -> None:
+    """Raise ConfigError where there is no such verb."""
+    listed = verbs()
+    if verb not in listed:
+        near = difflib.get_close_matches(verb, listed, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(listed)}."
+        raise ConfigError(f"there is no command {verb!r}; {hint}")
+
+
+def run_verb(verb: str, arguments: list[str]) -> int:
+    """Compose the verb's configuration and run it, once or (``-m``) once for each combination."""
+    multirun = "-m" in arguments or "--multirun" in arguments
+    flags, overrides = split_arguments(arguments)
+    quoted = [quote_override(override, multirun=multirun) for override in overrides]
+    script, main_process, codes = sys.argv[0], os.getpid(), []
+
+    def task(cfg: DictConfig) -> None:
+        settle_output_dir(cfg)
+        with replaced_argv(job_arguments(script, verb, arguments, cfg)):
+            if os.getpid() == main_process:
+                codes.append(run_reporting(verb, cfg))
+            elif code := run_command(verb, cfg):  # a launcher's process: only errors come back
+                raise ConfigError(f"a job in {cfg.output_dir} ended with exit code {code}")
+
+    with full_errors(), replaced_argv([script, f"hydra.job.name={verb}", *quoted, *flags]):
+        hydra.main(version_base="1.3", config_path=f"pkg://{_CONFIGS}", config_name=verb)(task)()
+    return max(codes, default=0)
+
+
+def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Hydra's flags with their values, and the overrides, in whatever order they were typed."""
+    flags, overrides = list(arguments), get_args_parser().parse_intermixed_args(arguments).overrides
+    for override in overrides:
+        flags.remove(override)
+    return flags, overrides
+
+
+def run_command(verb: str, cfg: DictConfig) -> int:
+    """Call the verb; what a wrong setting raises inside Hydra or OmegaConf is a ConfigError."""
+    try:
+        return int(import_module(f"{commands.__name__}.{verb}").run(cfg) or 0)
+    except MissingMandatoryValue as error:
+        raise ConfigError(f"a value is missing: write {error.full_key}=...") from error
+    except (InterpolationKeyError, InterpolationResolutionError) as error:
+        raise ConfigError(f"{error.full_key}: {first_line(error)}") from error
+    except InstantiationException as error:
+        if isinstance(error.__cause__, (AVForensicsError, ValueError, TypeError)):
+            raise ConfigError(" ".join(str(error.__cause__).split())) from error
+        raise
+
+
+def run_reporting(verb: str, cfg: DictConfig) -> int:
+    """Like `run_command`, but the user's errors are printed here.
+
+    Hydra would print a heading of its own above them, and end a sweep at the first.
+    """
+    try:
+        return run_command(verb, cfg)
+    except AVForensicsError as error:
+        if wants_traceback():
+            raise
+        logging.getLogger(__name__).debug("%s", error, exc_info=True)
+        print(f"avforensics: {error}", file=sys.stderr)
+        return USAGE
+
+
+def settle_output_dir(cfg: DictConfig) -> None:
+    """Make ``output_dir`` absolute and, in a sweep, this job's own folder."""
+    if "output_dir" not in cfg:
+        return
+    settings = HydraConfig.get()
+    folder = settings.runtime.output_dir
+    if settings.mode != RunMode.MULTIRUN:
+        folder = str(Path(cfg.output_dir).absolute())
+    else:
+        # Lightning hands run.dir to the processes that it starts for other devices
+        node = HydraConfig.instance().cfg.hydra
+        with read_write(node):
+            node.run.dir = folder
+    with read_write(cfg):
+        cfg.output_dir = folder
+
+
+def job_arguments(script: str, verb: str, arguments: list[str], cfg: DictConfig) -> list[str]:
+    """A command line that runs exactly this job.
+
+    Lightning starts the processes of further devices with ``sys.argv``: they need the verb, one
+    combination of a sweep, and the folder even where its name was made from the time of day.
+    """
+    settings = HydraConfig.get()
+    if settings.mode == RunMode.MULTIRUN:
+        sources = (s.path for s in settings.runtime.config_sources if s.provider == "command-line")
+        arguments = [word for path in sources for word in ("--config-dir", path)]
+        arguments += ["--config-name", settings.job.config_name, *settings.overrides.task]
+    folder = [quote_override(f"output_dir={cfg.output_dir}")] if "output_dir" in cfg else []
+    return [script, verb, *arguments, *folder]
+
+
+@contextlib.contextmanager
+def replaced_argv(argv: list[str]) -> Iterator[None]:
+    """Let ``sys.argv`` be ``argv`` inside the block."""
+    before, sys.argv = sys.argv, argv
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
+@contextlib.contextmanager
+def full_errors() -> Iterator[None]:
+    """Let Hydra raise its errors instead of printing them and leaving with exit code 1."""
+    before = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop("HYDRA_FULL_ERROR")
+        if before is not None:
+            os.environ["HYDRA_FULL_ERROR"] = before
+
+
+def wants_traceback() -> bool:
+    """Whether the person at the keyboard is after a bug."""
+    return os.environ.get("AVFORENSICS_TRACEBACK") == "1"

@@ -1,0 +1,23 @@
+"""Log lines on the terminal, above a progress bar where there is one."""
+
+from __future__ import annotations
+
+import logging
+
+from rich import get_console
+
+
+class ConsoleHandler(logging.Handler):
+    """Print log records through rich's shared console; warnings and errors say what they are.
+
+    rich's progress bar draws on the same console, so lines appear above it and not through it.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            text = self.format(record)
+            if record.levelno >= logging.WARNING:
+                text = f"{record.levelname.lower()}: {text}"
+            get_console().print(text, markup=False, highlight=False, soft_wrap=True)
+        except Exception:
+            self.handleError(record)

@@ -1,0 +1,118 @@
+"""One sentence for each error that a command line can cause before its verb runs."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import errno
+import re
+
+from hydra import compose, initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import (
+    InterpolationKeyError,
+    InterpolationResolutionError,
+    OmegaConfBaseException,
+)
+
+from avforensics.errors import AVForensicsError
+
+_FOLDER_ERRORS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the disk is read-only",
+    errno.EACCES: "no permission to write there",
+    errno.EPERM: "no permission to write there",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.ENOTDIR: "a part of this path is a file, not a folder",
+    errno.EEXIST: "this is a file, not a folder",
+}
+
+
+def explain(error: Exception, verb: str) -> str | None:
+    """Say in one sentence what is wrong with the command line.
+
+    Parameters
+    ----------
+    error : Exception
+    verb : str
+        The command, whose settings are looked through for a name that was meant.
+
+    Returns
+    -------
+    str or None
+        None where the error is none of the user's making: let it show its traceback.
+    """
+    if isinstance(error, AVForensicsError):
+        return str(error)
+    if isinstance(error, OverrideParseException):
+        return (
+            f"{error.override!r} is not of the form key=value"
+            if "=" not in error.override
+            else f"{error.override!r}: {first_line(error)}"
+        )
+    if isinstance(error, MissingConfigException):
+        return _missing_config(error)
+    if isinstance(error, HydraException):
+        return _composition(str(error), verb)
+    if isinstance(error, (InterpolationKeyError, InterpolationResolutionError)):
+        return f"{error.full_key}: {first_line(error)}"
+    if isinstance(error, OmegaConfBaseException):
+        return first_line(error)
+    if isinstance(error, OSError):
+        reason = _FOLDER_ERRORS.get(error.errno, error.strerror)
+        return f"{error.filename}: {reason}" if error.filename and reason else reason
+    return None
+
+
+def first_line(error: Exception) -> str:
+    """First line of an error's message, without a full stop."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def _missing_config(error: MissingConfigException) -> str:
+    """An option of a configuration group, or a whole configuration, that is not there."""
+    name = str(error.missing_cfg_file or "")
+    if not error.options:
+        return first_line(error)
+    group, _, option = name.rpartition("/")
+    return f"{group}={option}: there is no such option; there are {', '.join(error.options)}"
+
+
+def _composition(message: str, verb: str) -> str:
+    """A key that is unknown, there already, or ambiguous."""
+    unknown = re.match(r"Could not (?:override|delete from config\.) '([^']+)'", message)
+    if unknown:
+        key = unknown[1]
+        near = difflib.get_close_matches(key, _settings(verb), n=1, cutoff=0.6)
+        hint = f"did you mean {near[0]}?" if near else f"avforensics {verb} --help lists them"
+        return f"{verb} has no setting {key!r}; {hint}"
+    ambiguous = re.match(r"Ambiguous value for argument '([^=]+)=(.*)'", message)
+    if ambiguous:
+        key, value = ambiguous.groups()
+        return f"{key} has several values: write '{key}=[{value}]' for a list, or -m for a sweep"
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    return " ".join(lines).rstrip(".")
+
+
+def _settings(verb: str) -> list[str]:
+    """Dotted names of all settings of a verb."""
+    GlobalHydra.instance().clear()
+    with (
+        contextlib.suppress(Exception),  # only a hint is at stake
+        initialize_config_module("avforensics.configs", version_base="1.3"),
+    ):
+        return _dotted(compose(verb))
+    return []
+
+
+def _dotted(config: DictConfig, prefix: str = "") -> list[str]:
+    names = []
+    for key in config:
+        value = None if OmegaConf.is_missing(config, key) else config._get_node(key)
+        names.append(f"{prefix}{key}")
+        if isinstance(value, DictConfig):
+            names += _dotted(value, f"{prefix}{key}.")
+    return names

@@ -1,0 +1,82 @@
+"""Command-line overrides whose values Hydra's grammar would misread.
+
+``input=My video, take [1].mp4`` is a file name, not a sweep over a list. Hydra parses values with a
+grammar of its own in which commas, brackets, braces, quotes, equals signs and ``${`` mean things;
+here a value that is meant as plain text is quoted before Hydra sees it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
+
+# `key=value` with Hydra's prefixes (+, ++) and packages (group@package); flags do not match.
+_OVERRIDE = re.compile(r"(?P<key>\+{0,2}[A-Za-z_][\w./@:-]*)=(?P<value>.*)", re.DOTALL)
+# Keys whose value is a file or folder, by their last part.
+_PATH_NAMES = {"input", "output", "file", "folder", "root", "path", "dir", "list", "manifest"}
+_PATH_ENDINGS = ("_dir", "_path", "_file", "_folder", "_root", "_manifest", "_list")
+_PATH_GROUPS = ("checkpoint", "paths")
+_INTERPOLATION = re.compile(r"\$\{[^${}]+\}")
+
+
+def is_path_key(key: str) -> bool:
+    """Whether the value of ``key`` names a file or folder, so that no character of it is syntax."""
+    group, _, name = key.lstrip("+").rpartition(".")
+    return name in _PATH_NAMES or name.endswith(_PATH_ENDINGS) or group in _PATH_GROUPS
+
+
+def quote_override(argument: str, *, multirun: bool = False) -> str:
+    """Quote the value of one ``key=value`` argument where Hydra would not take it as typed.
+
+    A value that Hydra cannot parse is always quoted. Of a path-like key (see `is_path_key`) every
+    value is quoted that Hydra would read as anything but the same text, save ``null``, text that
+    is already in quotes, interpolations such as ``${paths.data}/a.mp4`` (unless a file of exactly
+    that name exists) and, under ``multirun``, sweeps.
+
+    Parameters
+    ----------
+    argument : str
+        One word of the command line. Words that are no override come back unchanged.
+    multirun : bool
+        Whether commas and functions in a value may be a sweep.
+
+    Returns
+    -------
+    str
+        An argument that Hydra parses. Quoting it again changes nothing.
+    """
+    match = _OVERRIDE.fullmatch(argument)
+    if match is None:
+        return argument
+    key, value = match["key"], match["value"]
+    try:
+        parsed = OverridesParser.create().parse_override(argument)
+    except HydraException:
+        # Lightning's launcher puts "..." around a folder without looking at what is in it
+        text = value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
+        return f"{key}={_quoted(text)}"
+    if not is_path_key(key) or (multirun and parsed.is_sweep_override()):
+        return argument
+    element = parsed._value  # value() would drop the quotes, and fails for sweeps
+    if element is None or isinstance(element, QuotedString):
+        return argument
+    if element == value and not _names_existing(value):
+        return argument
+    return f"{key}={_quoted(value)}"
+
+
+def _names_existing(value: str) -> bool:
+    """Whether ``value`` looks like an interpolation and is the name of a file all the same."""
+    return "${" in value and os.path.lexists(value)
+
+
+def _quoted(value: str) -> str:
+    """Text as a quoted string that Hydra and OmegaConf turn back into exactly that text."""
+    if "${" in value and (_names_existing(value) or not _INTERPOLATION.search(value)):
+        # OmegaConf: \${ is a plain ${, and backslashes in front of it must be doubled
+        value = re.sub(r"(\\*)\$\{", lambda m: 2 * m[1] + r"\${", value)
+    return QuotedString(text=value, quote=Quote.single).with_quotes()

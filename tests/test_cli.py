@@ -1,0 +1,242 @@
+"""The command line: verbs, exit codes, one sentence for a mistake, and DDP's child processes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from avforensics import cli, commands
+
+PROBE = '''
+    """Write down how it was called.
+
+    Second paragraph.
+    """
+
+    import json
+    import os
+    import sys
+    from pathlib import Path
+
+    from avforensics.errors import ConfigError
+
+
+    def run(cfg):
+        if cfg.action == "wrong":
+            raise ConfigError("the setting is wrong")
+        if cfg.action == "interrupt":
+            raise KeyboardInterrupt
+        if cfg.action == "full":
+            raise OSError(28, "No space left on device", "some/file")
+        if cfg.action == "bug":
+            raise RuntimeError("a bug")
+        if cfg.action == "missing":
+            print(cfg.needed)
+        seen = {"argv": sys.argv, "x": cfg.group.x}
+        seen |= {"input": cfg.input, "output_dir": cfg.output_dir}
+        Path(cfg.output_dir, "seen.json").write_text(json.dumps(seen))
+        return cfg.code
+'''
+CONFIG = """
+    defaults:
+      - hydra: default
+      - paths: default
+      - _self_
+    input: null
+    needed: ???
+    action: none
+    code: 0
+    group:
+      x: 1
+      number: 2
+    output_dir: ${paths.outputs}/probe/${now:%H-%M-%S-%f}
+"""
+SCRIPT = """
+    import sys
+    from avforensics import cli, commands
+    commands.__path__.append({folder!r})
+    if __name__ == "__main__":
+        sys.exit(cli.main())
+"""
+
+
+@pytest.fixture
+def probe(tmp_path, monkeypatch):
+    """Run a verb of this test's own; give exit code and the folder that it was run from."""
+    verbs = tmp_path / "verbs"
+    verbs.mkdir()
+    (verbs / "probe.py").write_text(dedent(PROBE))
+    (verbs / "probe.yaml").write_text(dedent(CONFIG))
+    monkeypatch.setattr(commands, "__path__", [*commands.__path__, str(verbs)])
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        argv = ["avforensics", "probe", "--config-dir", str(verbs), *arguments]
+        monkeypatch.setattr(sys, "argv", argv)
+        code = cli.main()
+        assert sys.argv == argv
+        return code
+
+    return call
+
+
+def seen(folder):
+    return json.loads((Path(folder) / "seen.json").read_text())
+
+
+def test_alone_it_lists_the_verbs(capsys, monkeypatch, probe):
+    for argv in (["avforensics"], ["avforensics", "--help"]):
+        monkeypatch.setattr(sys, "argv", argv)
+        assert cli.main() == 0
+        assert "probe" in (out := capsys.readouterr().out)
+        assert "Write down how it was called." in out
+
+
+def test_version(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["avforensics", "--version"])
+    assert cli.main() == 0
+    assert capsys.readouterr().out.startswith("avforensics ")
+
+
+def test_an_unknown_verb(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["avforensics", "convrt"])
+    assert cli.main() == 2
+    assert "there is no command 'convrt'; did you mean 'convert'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("code", [0, 1, 2])
+def test_the_verbs_exit_code(probe, code):
+    assert probe(f"code={code}", "output_dir=out") == code
+
+
+def test_inside_the_verb_argv_is_what_was_typed(probe, tmp_path):
+    assert probe("input=a [1], b.mp4", "output_dir=my out") == 0
+    found = seen("my out")
+    assert found["input"] == "a [1], b.mp4"
+    assert found["output_dir"] == str(tmp_path / "my out")
+    assert found["argv"][:2] == ["avforensics", "probe"]
+    assert found["argv"][4:6] == ["input=a [1], b.mp4", "output_dir=my out"]
+
+
+def test_nothing_is_written_but_the_runs_folder(probe, tmp_path):
+    assert probe("output_dir=out") == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "verbs"]
+    assert (tmp_path / "out/.hydra/config.yaml").is_file()
+
+
+def test_a_sweep_gives_each_job_a_folder_and_a_command_line(probe, tmp_path):
+    assert probe("-m", "group.x=1,2", "output_dir=out", "input=a b", "code=1") == 1
+    for job, x in (("0", 1), ("1", 2)):
+        found = seen(tmp_path / "out" / job)
+        assert (found["x"], found["output_dir"]) == (x, str(tmp_path / "out" / job))
+        assert "-m" not in found["argv"]
+        assert f"group.x={x}" in found["argv"]
+        assert found["argv"][-1] == f"output_dir={tmp_path / 'out' / job}"
+    assert not (tmp_path / "multirun").exists()
+
+
+def test_a_flag_may_stand_between_overrides(probe):
+    assert probe("group.x=3", "-m", "output_dir=out") == 0
+    assert seen("out/0")["x"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["zzz=1"], "probe has no setting 'zzz'; avforensics probe --help lists them"),
+        (["video.mp4"], "'video.mp4' is not of the form key=value"),
+        (["paths=nowhere"], "paths=nowhere: there is no such option; there are default"),
+        (["group.x=1,2"], "group.x has several values: write 'group.x=[1,2]' for a list"),
+        (["group.x=${nope}"], "group.x: Interpolation key 'nope' not found"),
+        (["action=wrong"], "the setting is wrong"),
+        (["action=missing"], "a value is missing: write needed=..."),
+        (["output_dir=verbs/probe.py"], "verbs/probe.py: this is a file, not a folder"),
+    ],
+)
+def test_a_mistake_is_one_sentence(probe, capfd, arguments, sentence):
+    assert probe("output_dir=out", *arguments) == 2
+    err = capfd.readouterr().err
+    assert err.startswith(f"avforensics: {sentence}")
+    assert err.count("\n") == 1
+
+
+def test_a_full_disk_is_one_sentence(probe, capfd):
+    assert probe("output_dir=out", "action=full") == 1
+    assert "some/file: the disk is full" in capfd.readouterr().err
+
+
+def test_an_interrupt(probe, capfd):
+    assert probe("output_dir=out", "action=interrupt") == 130
+    assert capfd.readouterr().err.count("\n") == 1
+
+
+def test_a_bug_keeps_its_traceback(probe):
+    with pytest.raises(RuntimeError, match="a bug"):
+        probe("output_dir=out", "action=bug")
+
+
+def test_traceback_on_request(probe, monkeypatch):
+    monkeypatch.setenv("AVFORENSICS_TRACEBACK", "1")
+    with pytest.raises(Exception, match="the setting is wrong"):
+        probe("output_dir=out", "action=wrong")
+
+
+def test_help_of_a_verb(probe, capsys):
+    with pytest.raises(SystemExit) as ended:
+        probe("--help")
+    assert not ended.value.code
+    out = capsys.readouterr().out
+    assert "Second paragraph." in out
+    assert "number: 2" in out
+
+
+def test_show_the_config(probe, capsys):
+    assert probe("--cfg", "job", "group.x=7") == 0
+    assert "x: 7" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_lightning_starts_its_other_processes_through_the_command_line(tmp_path):
+    """Two DDP processes on the CPU get the same settings and folder, odd names included."""
+    (tmp_path / "probe.py").write_text(
+        dedent('''
+        """Train nothing on two processes."""
+        import json, os
+        from pathlib import Path
+        import torch
+        from pytorch_lightning import Trainer
+        from pytorch_lightning.demos.boring_classes import BoringModel
+
+
+        def run(cfg):
+            trainer = Trainer(
+                accelerator="cpu", devices=2, strategy="ddp", max_steps=1, logger=False,
+                enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+                default_root_dir=cfg.output_dir, limit_val_batches=0,
+            )
+            trainer.fit(BoringModel())
+            text = json.dumps({"input": cfg.input, "output_dir": cfg.output_dir})
+            Path(cfg.output_dir, f"rank{trainer.global_rank}.json").write_text(text)
+            return 0
+        ''')
+    )
+    (tmp_path / "probe.yaml").write_text(dedent(CONFIG))
+    script = tmp_path / "main.py"
+    script.write_text(dedent(SCRIPT.format(folder=str(tmp_path))))
+    arguments = ["probe", "--config-dir", str(tmp_path), "input=it's [1], b.mp4"]
+    arguments += ["paths.outputs=some, where"]
+    done = subprocess.run(
+        [sys.executable, str(script), *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    ranks = [json.loads(p.read_text()) for p in sorted(tmp_path.glob("some*/probe/*/rank*.json"))]
+    assert len(ranks) == 2
+    assert ranks[0] == ranks[1]
+    assert ranks[0]["input"] == "it's [1], b.mp4"
