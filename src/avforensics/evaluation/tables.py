@@ -185,7 +185,7 @@ def _footer(summary: Mapping) -> list[str]:
     intervals, coverage = summary["intervals"], summary["coverage"]
     lines = [
         f"{coverage_line(summary)}. Polarity: {summary['polarity']}.",
-        f"In brackets: {100 * intervals['level']:g} % intervals, {intervals['resamples']} "
+        f"Ranges are {100 * intervals['level']:g} % intervals from {intervals['resamples']} "
         f"resamples of {intervals['n_identities']} identities. Every row against the same real "
         "videos.",
     ]

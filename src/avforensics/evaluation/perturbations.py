@@ -1,0 +1,248 @@
+"""The seven perturbations of the paper's Fig. 4, with the parameters of DeeperForensics-1.0.
+
+They act on whole RGB frames before any crop; sound is never touched. As published, colour
+arithmetic is cut to whole grey levels downwards, while blur and resize round. Frames are streamed:
+nothing is held but what the video encoder looks ahead.
+
+Noise and blocks depend on (seed, video, frame number) alone, so a video looks the same in any
+order, batch or process, and all levels of one perturbation share their random numbers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+
+import av
+import numpy as np
+from scipy.ndimage import correlate1d
+
+LEVELS: dict[str, tuple[float, ...]] = {
+    "CS": (0.4, 0.3, 0.2, 0.1, 0.0),
+    "CC": (0.85, 0.725, 0.6, 0.475, 0.35),
+    "BW": (16, 32, 48, 64, 80),
+    "GNC": (0.001, 0.002, 0.005, 0.01, 0.05),
+    "GB": (7, 9, 13, 17, 21),
+    "JPEG": (2, 3, 4, 5, 6),
+    "VC": (30, 32, 35, 38, 40),
+    "BW_small": (16, 32, 48, 64, 80),
+}
+"""Parameter at levels 1 to 5; level 0 leaves frames as they are."""
+
+NAMES = {
+    "CS": "colour saturation",
+    "CC": "colour contrast",
+    "BW": "block-wise",
+    "GNC": "Gaussian noise",
+    "GB": "Gaussian blur",
+    "JPEG": "pixelation",
+    "VC": "video compression",
+    "BW_small": "block-wise, small frames too",
+}
+
+PAPER_PERTURBATIONS = ("CS", "CC", "BW", "GNC", "GB", "JPEG", "VC")
+"""Those of Fig. 4. ``BW`` does nothing below 256 px; ``BW_small`` is the variant that does."""
+
+_BLOCK, _GREY = 8, 128
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
+# (b - y) and (r - y) to chroma; the inverses below are what OpenCV's YCrCb uses
+_CHROMA_SCALE = np.array([0.564, 0.713], dtype=np.float32)
+_LUMA_RANGE, _CHROMA_RANGE = 219 / 255, 224 / 255  # of 8-bit studio swing
+
+
+def perturb(
+    frames: Iterable[np.ndarray],
+    name: str,
+    level: int,
+    *,
+    seed: int = 0,
+    video: str = "",
+    fps: float | Fraction = 25,
+) -> Iterator[np.ndarray]:
+    """Stream frames through one perturbation.
+
+    Parameters
+    ----------
+    frames : iterable of uint8 array, (H, W, 3), RGB
+        In order, all of one size; they are not changed in place.
+    name : str
+        A key of :data:`LEVELS`.
+    level : int
+        0 to 5; 0 hands the frames on untouched.
+    seed : int
+    video : str
+        What tells this video from others (its path in the manifest), for ``GNC`` and ``BW``.
+    fps : float or Fraction
+        Frame rate told to the encoder of ``VC``.
+
+    Returns
+    -------
+    iterator of uint8 array, (H, W, 3)
+        As many as came in.
+
+    Raises
+    ------
+    ValueError
+        If there is no such perturbation or level.
+    """
+    if name not in LEVELS:
+        raise ValueError(f"no perturbation named {name!r}; there are {', '.join(LEVELS)}")
+    if level not in range(6):
+        raise ValueError(f"a level is one of 0 to 5, not {level!r}")
+    if level == 0:
+        return iter(frames)
+    parameter = LEVELS[name][level - 1]
+    if name == "VC":
+        return video_compression(frames, int(parameter), fps=fps)
+    if name in _SEEDED:
+        operation = _SEEDED[name]
+        return (
+            operation(frame, parameter, frame_rng(seed, video, index))
+            for index, frame in enumerate(frames)
+        )
+    return (_PLAIN[name](frame, parameter) for frame in frames)
+
+
+def frame_rng(seed: int, video: str, index: int) -> np.random.Generator:
+    """The random numbers of one frame of one video."""
+    digest = hashlib.sha256(f"{seed}\0{video}\0{index}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16], "big"))
+
+
+def saturation(frame: np.ndarray, p: float) -> np.ndarray:
+    """CS: chroma of YCbCr moved towards its middle, ``c -> 0.5 + (c - 0.5) * p``.
+
+    YCbCr is linear in RGB, so this is the same as moving each pixel towards its own luma.
+    """
+    rgb = frame.astype(np.float32)
+    luma = (rgb @ _LUMA)[..., None]
+    return _to_uint8(luma + p * (rgb - luma))
+
+
+def contrast(frame: np.ndarray, p: float) -> np.ndarray:
+    """CC: every value times ``p``; darkens, the mean is not kept."""
+    return _to_uint8(frame.astype(np.float32) * np.float32(p))
+
+
+def block_wise(frame: np.ndarray, p: float, rng: np.random.Generator) -> np.ndarray:
+    """BW: ``min(h, w) // 256 * p`` grey blocks of 8 x 8 at random places; none below 256 px."""
+    return _blocks(frame, min(frame.shape[:2]) // 256 * int(p), rng)
+
+
+def block_wise_small(frame: np.ndarray, p: float, rng: np.random.Generator) -> np.ndarray:
+    """BW_small: ``max(1, min(h, w) // 256) * p`` blocks, so that face crops are covered too."""
+    return _blocks(frame, max(1, min(frame.shape[:2]) // 256) * int(p), rng)
+
+
+def gaussian_noise(frame: np.ndarray, p: float, rng: np.random.Generator) -> np.ndarray:
+    """GNC: noise of standard deviation ``sqrt(p)`` of full scale on Y, Cb and Cr, then clipped.
+
+    As published, the scale is that of 8-bit studio YCbCr (Y spans 219 levels, chroma 224): back in
+    RGB the noise on luma has ``255 / 219 * sqrt(p)`` of full scale.
+    """
+    rgb = frame.astype(np.float32)
+    luma = rgb @ _LUMA
+    chroma = (rgb[..., [2, 0]] - luma[..., None]) * _CHROMA_SCALE
+    noise = rng.standard_normal(frame.shape, dtype=np.float32) * np.float32(255 * np.sqrt(p))
+    luma = luma + noise[..., 0] / _LUMA_RANGE
+    blue, red = np.moveaxis(chroma + noise[..., 1:] / _CHROMA_RANGE, -1, 0)
+    noisy = np.stack([luma + 1.403 * red, luma - 0.714 * red - 0.344 * blue, luma + 1.773 * blue])
+    return _to_uint8(np.moveaxis(noisy, 0, -1))
+
+
+def gaussian_blur(frame: np.ndarray, p: float) -> np.ndarray:
+    """GB: a ``p`` x ``p`` Gaussian of sigma ``p / 6``; edges are mirrored about the edge pixel."""
+    half = int(p) // 2
+    taps = np.exp(-0.5 * (np.arange(-half, half + 1) / (p / 6)) ** 2)
+    taps = (taps / taps.sum()).astype(np.float32)
+    blurred = frame.astype(np.float32)
+    for axis in (0, 1):
+        blurred = correlate1d(blurred, taps, axis, mode="mirror")
+    return _to_uint8(blurred + 0.5)
+
+
+def pixelation(frame: np.ndarray, p: float) -> np.ndarray:
+    """JPEG: bilinear to ``1 / p`` of the size and back; no JPEG is involved.
+
+    Without anti-aliasing, pixel centres aligned, whole grey levels in between: the resize that
+    published work calls.
+    """
+    height, width = frame.shape[:2]
+    small = _bilinear(frame, max(1, height // int(p)), max(1, width // int(p)))
+    return _bilinear(small, height, width)
+
+
+def video_compression(
+    frames: Iterable[np.ndarray], crf: int, *, fps: float | Fraction = 25
+) -> Iterator[np.ndarray]:
+    """VC: through H.264 (libx264, preset medium, 4:2:0) at a constant rate factor, in memory.
+
+    One encoder thread, so that the result does not depend on the machine's number of cores. Odd
+    sizes are extended by their last row or column for the encoder and cut back.
+    """
+    encoder, decoder = None, av.CodecContext.create("h264", "r")
+    height = width = 0
+    for index, frame in enumerate(frames):
+        if encoder is None:
+            height, width = frame.shape[:2]
+            encoder = _encoder(height, width, crf, Fraction(fps).limit_denominator(1001))
+        even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        picture = av.VideoFrame.from_ndarray(even, format="rgb24")
+        picture.pts = index
+        for packet in encoder.encode(picture):
+            yield from _decoded(decoder, packet, height, width)
+    if encoder is not None:
+        for packet in [*encoder.encode(None), None]:
+            yield from _decoded(decoder, packet, height, width)
+
+
+def _encoder(height: int, width: int, crf: int, fps: Fraction) -> av.VideoCodecContext:
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height = width + width % 2, height + height % 2
+    encoder.pix_fmt = "yuv420p"
+    encoder.framerate, encoder.time_base = fps, 1 / fps
+    encoder.thread_count = 1
+    encoder.options = {"crf": str(crf), "preset": "medium"}
+    return encoder
+
+
+def _decoded(decoder, packet, height: int, width: int) -> Iterator[np.ndarray]:
+    for picture in decoder.decode(packet):
+        yield picture.to_ndarray(format="rgb24")[:height, :width]
+
+
+def _blocks(frame: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    covered = frame.copy()
+    height, width = frame.shape[:2]
+    tops = rng.integers(0, max(1, height - _BLOCK), count)
+    lefts = rng.integers(0, max(1, width - _BLOCK), count)
+    for top, left in zip(tops, lefts, strict=True):
+        covered[top : top + _BLOCK, left : left + _BLOCK] = _GREY
+    return covered
+
+
+def _bilinear(frame: np.ndarray, height: int, width: int) -> np.ndarray:
+    rows, down = _between(frame.shape[0], height)
+    columns, right = _between(frame.shape[1], width)
+    down, right = down[:, None, None], right[None, :, None]
+    source = frame.astype(np.float32)
+    lines = source[rows] * (1 - down) + source[np.minimum(rows + 1, len(source) - 1)] * down
+    after = np.minimum(columns + 1, frame.shape[1] - 1)
+    return _to_uint8(lines[:, columns] * (1 - right) + lines[:, after] * right + 0.5)
+
+
+def _between(size: int, new_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Index of the pixel before each new centre, and how far past it the centre lies."""
+    centres = np.clip((np.arange(new_size) + 0.5) * size / new_size - 0.5, 0, size - 1)
+    before = np.floor(centres).astype(np.intp)
+    return before, (centres - before).astype(np.float32)
+
+
+def _to_uint8(values: np.ndarray) -> np.ndarray:
+    # a thousandth, so that 100 which float arithmetic made 99.99999 stays 100
+    return np.clip(values + 1e-3, 0, 255).astype(np.uint8)
+
+
+_PLAIN = {"CS": saturation, "CC": contrast, "GB": gaussian_blur, "JPEG": pixelation}
+_SEEDED = {"BW": block_wise, "BW_small": block_wise_small, "GNC": gaussian_noise}
