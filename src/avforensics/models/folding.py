@@ -1,0 +1,43 @@
+"""Fold batch norms into the convolutions before them, for inference."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from avforensics.models.audio import AudioEncoder
+from avforensics.models.sync import SyncNetwork
+from avforensics.models.visual import FrameBlock, TimeBlock, VisualEncoder
+
+
+def fold_batch_norms(network: SyncNetwork) -> SyncNetwork:
+    """Copy of a network in evaluation mode that computes the same without batch norms.
+
+    Parameters
+    ----------
+    network : SyncNetwork
+        Left as it is.
+    """
+    folded = copy.deepcopy(network).eval().requires_grad_(False)
+    for module in folded.modules():
+        if isinstance(module, FrameBlock | TimeBlock):
+            _fold(module, "conv1", "bn1")
+            _fold(module, "conv2", "bn2")
+            if isinstance(module.shortcut, nn.Sequential):
+                _fold(module.shortcut, "0", "1")
+        elif isinstance(module, VisualEncoder):
+            _fold(module, "conv1", "bn1")
+        elif isinstance(module, AudioEncoder):
+            for index, norm in enumerate(module.norms):
+                module.convs[index] = fuse_conv_bn_eval(module.convs[index], norm)
+                module.norms[index] = nn.Identity()
+    return folded
+
+
+def _fold(parent: nn.Module, conv: str, norm: str) -> None:
+    with torch.no_grad():
+        setattr(parent, conv, fuse_conv_bn_eval(getattr(parent, conv), getattr(parent, norm)))
+    setattr(parent, norm, nn.Identity())

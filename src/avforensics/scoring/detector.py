@@ -1,0 +1,264 @@
+"""Score videos in a few lines of plain Python.
+
+>>> detector = Detector.from_checkpoints(bundle="model.safetensors")  # doctest: +SKIP
+>>> detector.score("clip.mp4").scores[0].score  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from avforensics.checkpoints import Models, load_models
+from avforensics.errors import ConfigError, MediaError
+from avforensics.media.reader import MediaStream, open_media
+from avforensics.media.types import MediaOptions
+from avforensics.scoring.engine import Engine
+from avforensics.scoring.result import Features, VideoResult
+from avforensics.scoring.sequences import SequencePolicy, score_features
+from avforensics.scoring.source import Source, read_ahead
+from avforensics.scoring.spans import Span, cut_spans, frames_needed
+
+
+class Detector:
+    """The published method: one score for a video, higher = more likely fake.
+
+    Parameters
+    ----------
+    models : Models
+        Synchronisation network, both decoders and the projection.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    precision : str
+        ``float32`` or ``bf16``.
+    compile : bool
+        Use ``torch.compile``.
+    lams : sequence of float
+        Weights of the activation score; one `Score` for each.
+    max_len : int
+        Windows in a sequence.
+    windows : str
+        ``first`` (published: the first ``max_len`` windows only) or ``all``.
+    audio : str
+        ``pad`` (published) or ``context``; see `SequencePolicy`.
+    batch_windows : int, optional
+        Windows in the 3-D stages at a time; default 8 on a CPU, 64 on a GPU.
+    readers : int, optional
+        Files read at a time; default 1 on a CPU, 4 on a GPU.
+    keep_activations : bool
+        Keep the activations of every window in the results (4 KB a window).
+    video_stream, audio_stream : int
+        Which stream of a file, counted among its kind.
+
+    Raises
+    ------
+    ConfigError
+        For a setting without meaning, or a ``max_len`` that the decoders were not trained for.
+    CheckpointError
+        When a model is missing.
+    """
+
+    def __init__(
+        self,
+        models: Models,
+        *,
+        device: str = "auto",
+        precision: str = "float32",
+        compile: bool = False,
+        lams: Sequence[float] = (0.0,),
+        max_len: int = 50,
+        windows: str = "first",
+        audio: str = "pad",
+        batch_windows: int | None = None,
+        readers: int | None = None,
+        keep_activations: bool = False,
+        video_stream: int = 0,
+        audio_stream: int = 0,
+    ) -> None:
+        if not lams:
+            raise ConfigError("at least one lam is needed")
+        models.require("sync", "distribution", "activation", "projection")
+        self.models = models
+        self.lams = tuple(float(lam) for lam in lams)
+        self.policy = SequencePolicy(max_len=max_len, windows=windows, audio=audio)
+        self.policy.check(distribution=models.distribution, activation=models.activation)
+        self.engine = Engine(
+            models.sync,
+            models.projection,
+            device=device,
+            precision=precision,
+            compile=compile,
+            chunk=batch_windows or 8,
+            keep_activations=keep_activations,
+        )
+        on_gpu = self.engine.device.type == "cuda"
+        if batch_windows is None and on_gpu:
+            self.engine.chunk = 64
+        self.readers = readers or (4 if on_gpu else 1)
+        self.media = MediaOptions(
+            size=models.sync.size,
+            crop=models.sync.crop,
+            video_stream=video_stream,
+            audio_stream=audio_stream,
+        )
+
+    @classmethod
+    def from_checkpoints(
+        cls,
+        *,
+        sync: str | os.PathLike | None = None,
+        distribution: str | os.PathLike | None = None,
+        activation: str | os.PathLike | None = None,
+        pca: str | os.PathLike | None = None,
+        bundle: str | os.PathLike | None = None,
+        **options: object,
+    ) -> Detector:
+        """Load published files, or one of our bundles, and build a detector.
+
+        Parameters
+        ----------
+        sync, distribution, activation, pca : path, optional
+            ``sync_model.pth``, ``dist_regressive_model.pth``, ``avfeature_regressive_model.pth``
+            and ``pca.pkl``; None = as `load_models` finds them.
+        bundle : path, optional
+            A safetensors bundle; the files above replace parts of it.
+        **options
+            As for `Detector`.
+
+        Raises
+        ------
+        CheckpointError
+            A file is missing, damaged or foreign.
+        """
+        files = {
+            "sync": sync,
+            "distribution": distribution,
+            "activation": activation,
+            "pca": pca,
+            "bundle": bundle,
+        }
+        given = {name: os.fspath(path) for name, path in files.items() if path is not None}
+        return cls(load_models(given), **options)
+
+    def score(self, path: str | os.PathLike) -> VideoResult:
+        """Score one video.
+
+        Raises
+        ------
+        MediaError
+            When the file cannot be scored.
+        """
+        (result,) = self.score_many([path])
+        if result.error is not None:
+            raise MediaError(path, result.error)
+        return result
+
+    def score_many(self, paths: Iterable[str | os.PathLike]) -> Iterator[VideoResult]:
+        """Score videos, in order, each result as soon as it is there.
+
+        A file that cannot be scored gives a result with ``error``; the others go on. Reading runs
+        ahead in threads, and small videos share batches.
+        """
+        sources = read_ahead(map(Path, paths), self._open, self._cut, readers=self.readers)
+        held: list[_Pending] = []  # videos in order, whose results are not out yet
+        batch: list[tuple[_Pending, Span]] = []
+        windows = 0
+        for source in sources:
+            pending = _Pending(source)
+            held.append(pending)
+            try:
+                for span in source.spans():
+                    batch.append((pending, span))
+                    windows += span.n_windows
+                    if windows >= self.engine.chunk:
+                        self._run(batch)
+                        batch, windows = [], 0
+            finally:
+                source.stop()
+            if windows == 0:
+                yield from (self._finish(done) for done in held)
+                held = []
+        if batch:
+            self._run(batch)
+        yield from (self._finish(done) for done in held)
+
+    @property
+    def _max_windows(self) -> int | None:
+        if self.policy.windows == "all":
+            return None
+        unheard = self.models.sync.max_delay if self.policy.audio == "context" else 0
+        return self.policy.max_len + unheard
+
+    def _open(self, path: Path) -> MediaStream:
+        limit = self._max_windows
+        max_delay = self.models.sync.max_delay
+        max_frames = None if limit is None else frames_needed(limit, max_delay)
+        return open_media(path, self.media, max_frames=max_frames)
+
+    def _cut(self, stream: MediaStream) -> Iterator[Span]:
+        return cut_spans(
+            stream, max_delay=self.models.sync.max_delay, max_windows=self._max_windows
+        )
+
+    def _run(self, batch: list[tuple[_Pending, Span]]) -> None:
+        started = time.perf_counter()
+        parts = self.engine.run([(id(pending), span) for pending, span in batch])
+        share = (time.perf_counter() - started) / sum(span.n_windows for _, span in batch)
+        for (pending, span), features in zip(batch, parts, strict=True):
+            pending.parts.append(features)
+            pending.seconds += share * span.n_windows
+
+    def _finish(self, pending: _Pending) -> VideoResult:
+        source = pending.source
+        self.engine.forget(id(pending))
+        started = time.perf_counter()
+        result = VideoResult(
+            path=source.path, error=source.error, media=source.media, sha256=source.sha256
+        )
+        if source.media is not None:
+            result.warnings = list(source.media.warnings)
+        if result.error is None:
+            try:
+                self._score(result, _join(pending.parts))
+            except ValueError as error:  # too few windows for the policy
+                result.error = str(error)
+        result.seconds = source.seconds + pending.seconds + time.perf_counter() - started
+        return result
+
+    def _score(self, result: VideoResult, features: Features) -> None:
+        result.features = features
+        result.steps, result.scores = score_features(
+            features, self.models.distribution, self.models.activation, self.policy, self.lams
+        )
+        if not all(np.isfinite(score.score) for score in result.scores):
+            result.warnings.append("the score is not a finite number")
+
+
+@dataclass(eq=False)
+class _Pending:
+    """A video between its first span and its result."""
+
+    source: Source
+    parts: list[Features] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def _join(parts: list[Features]) -> Features:
+    """Features of consecutive spans as those of one video."""
+    if not parts:
+        raise ValueError("no window could be read")
+
+    def joined(name: str) -> np.ndarray:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    return Features(
+        sync_logits=joined("sync_logits"),
+        projected=joined("projected"),
+        heard=joined("heard"),
+        activations=None if parts[0].activations is None else joined("activations"),
+    )

@@ -1,0 +1,178 @@
+"""One pass of the synchronisation network over spans of any number of videos.
+
+The 2-D stages run once per frame, the 3-D stages once per window, each crop of sound once, and
+fusion on index pairs, with batches that reach across spans and videos.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avforensics.errors import ConfigError
+from avforensics.features.projection import Projection
+from avforensics.models.folding import fold_batch_norms
+from avforensics.models.sync import SyncNetwork
+from avforensics.scoring.result import Features
+from avforensics.scoring.spans import Span
+
+PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16}
+
+
+def resolve_device(name: str) -> torch.device:
+    """``auto`` = CUDA where there is one, else the CPU.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown or absent device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"device {name!r} is not known; use auto, cpu, cuda or cuda:N") from None
+    if device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"device {name!r} is not supported; use auto, cpu, cuda or cuda:N")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(f"device {name!r} is not there: {torch.cuda.device_count()} CUDA devices")
+    return device
+
+
+@dataclass
+class _Tail:
+    """What the next span of a video needs of the one before."""
+
+    frames: Tensor  # (4, C, h, w) features of the last frames
+    crops: Tensor  # (2 tau, Ta, D) tokens of the last crops
+
+
+class Engine:
+    """Turn spans into features.
+
+    Parameters
+    ----------
+    sync : SyncNetwork
+    projection : Projection
+    device : str
+    precision : str
+        ``float32``, or ``bf16`` for autocast.
+    compile : bool
+        Compile the frame and window stages with ``torch.compile``.
+    chunk : int
+        Windows in the 3-D stages at a time: memory grows with it, about 0.1 GB a window for the
+        published network.
+    keep_activations : bool
+    """
+
+    def __init__(
+        self,
+        sync: SyncNetwork,
+        projection: Projection,
+        *,
+        device: str = "auto",
+        precision: str = "float32",
+        compile: bool = False,
+        chunk: int = 8,
+        keep_activations: bool = False,
+    ) -> None:
+        if precision not in PRECISIONS:
+            raise ConfigError(f"precision must be one of {tuple(PRECISIONS)}, not {precision!r}")
+        if chunk < 1:
+            raise ConfigError(f"the number of windows in a batch must be positive, not {chunk}")
+        self.device = resolve_device(device)
+        self.precision = PRECISIONS[precision]
+        self.chunk = chunk
+        self.keep_activations = keep_activations
+        self.projection = projection
+        self.sync = fold_batch_norms(sync).to(self.device)
+        if compile:
+            self.sync.visual.frames = torch.compile(self.sync.visual.frames, dynamic=True)
+            self.sync.visual.windows = torch.compile(self.sync.visual.windows, dynamic=True)
+        self._tails: dict[Hashable, _Tail] = {}
+
+    @torch.inference_mode()
+    def run(self, batch: Sequence[tuple[Hashable, Span]]) -> list[Features]:
+        """Features of each span, in order.
+
+        Parameters
+        ----------
+        batch : sequence of (key, Span)
+            The key names the video; spans of a video must come in order, one to a batch at most or
+            several in order.
+
+        Returns
+        -------
+        list of Features
+        """
+        with torch.autocast(
+            self.device.type, self.precision, enabled=self.precision != torch.float32
+        ):
+            rows, activations = self._network(batch)
+        projected = self.projection(activations).numpy()
+        out, start = [], 0
+        for _, span in batch:
+            part = slice(start, start + span.n_windows)
+            start = part.stop
+            out.append(
+                Features(
+                    sync_logits=rows[part].numpy(),
+                    projected=projected[part],
+                    heard=span.heard,
+                    activations=activations[part].numpy() if self.keep_activations else None,
+                    first_window=span.first_window,
+                )
+            )
+        return out
+
+    def forget(self, key: Hashable) -> None:
+        """Drop what is held of a video that has ended."""
+        self._tails.pop(key, None)
+
+    def _network(self, batch: Sequence[tuple[Hashable, Span]]) -> tuple[Tensor, Tensor]:
+        """Rows (N, delays) and activations (N, 2 D) of all windows of a batch, on the CPU."""
+        sync = self.sync
+        new_frames = self._frames(np.concatenate([span.frames for _, span in batch]))
+        new_crops = self._crops(np.concatenate([span.crops for _, span in batch]))
+        features, window_starts = self._join(batch, new_frames, "frames")
+        tokens, crop_starts = self._join(batch, new_crops, "crops")
+        video = sync.video_tokens(features, window_starts, chunk=self.chunk)
+        rows = sync.delay_rows(video, tokens, crop_starts, chunk=4 * self.chunk)
+        activations = sync.activations(video, tokens[crop_starts + sync.max_delay])
+        return rows.float().cpu(), activations.float().cpu()
+
+    def _frames(self, frames: np.ndarray) -> Tensor:
+        parts = torch.from_numpy(frames).permute(0, 3, 1, 2).split(4 * self.chunk)
+        return torch.cat([self.sync.visual.frames(p.to(self.device).float()) for p in parts])
+
+    def _crops(self, crops: np.ndarray) -> Tensor:
+        parts = torch.from_numpy(crops).split(8 * self.chunk)
+        return torch.cat([self.sync.audio_tokens(p.to(self.device).float()) for p in parts])
+
+    def _join(
+        self, batch: Sequence[tuple[Hashable, Span]], new: Tensor, kind: str
+    ) -> tuple[Tensor, Tensor]:
+        """Put the tail of each video before its new part; keep the new tail.
+
+        Returns
+        -------
+        Tensor, (T, ...)
+            All parts, one after the other.
+        int64 tensor, (N,)
+            Where each window starts in it.
+        """
+        counts = [len(getattr(span, kind)) for _, span in batch]
+        parts, starts, offset = [], [], 0
+        for (key, span), part in zip(batch, new.split(counts), strict=True):
+            tail = self._tails.setdefault(key, _Tail(part[:0], part[:0]))
+            joined = torch.cat([getattr(tail, kind), part]) if span.first_window else part
+            setattr(tail, kind, joined[span.n_windows :].clone())
+            parts.append(joined)
+            starts.append(torch.arange(offset, offset + span.n_windows, device=self.device))
+            offset += len(joined)
+        return torch.cat(parts), torch.cat(starts)

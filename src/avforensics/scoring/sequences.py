@@ -1,0 +1,166 @@
+"""From features of windows to step losses and scores (paper Eq. 4-5 and Sec. 3.2).
+
+Runs after the network: any lam and max_len costs milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from avforensics.errors import ConfigError
+from avforensics.models.objectives import SoftCrossEntropy, SquaredError
+from avforensics.scoring.result import Features, Score, Steps
+
+WINDOW_POLICIES = ("first", "all")
+AUDIO_POLICIES = ("pad", "context")
+BATCH = 256  # sequences in a decoder at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequencePolicy:
+    """Which windows are scored, and in sequences of which length.
+
+    Parameters
+    ----------
+    max_len : int
+        Windows in a sequence, at least 2; the decoders must have been trained for it.
+    windows : str
+        ``first`` = one sequence of the first ``max_len`` windows (published); ``all`` = sequences
+        over the whole video, each starting half a sequence after the one before.
+    audio : str
+        ``pad`` = sound before and after the video is zeros (published); ``context`` = windows whose
+        31 delays do not all see real sound are left out.
+    """
+
+    max_len: int = 50
+    windows: str = "first"
+    audio: str = "pad"
+
+    def __post_init__(self) -> None:
+        if self.max_len < 2:
+            raise ConfigError(f"max_len must be at least 2 windows, not {self.max_len}")
+        if self.windows not in WINDOW_POLICIES:
+            raise ConfigError(f"windows must be one of {WINDOW_POLICIES}, not {self.windows!r}")
+        if self.audio not in AUDIO_POLICIES:
+            raise ConfigError(f"audio must be one of {AUDIO_POLICIES}, not {self.audio!r}")
+
+    def check(self, **decoders: nn.Module) -> None:
+        """Refuse decoders that were not trained for ``max_len`` windows.
+
+        Raises
+        ------
+        ConfigError
+        """
+        for name, decoder in decoders.items():
+            if self.max_len > decoder.max_len:
+                raise ConfigError(
+                    f"max_len {self.max_len} needs a {name} model trained for it; "
+                    f"this one reads sequences of at most {decoder.max_len} windows"
+                )
+
+    def kept(self, heard: np.ndarray) -> np.ndarray:
+        """Positions of the windows that are scored, from ``Features.heard``."""
+        rows = np.flatnonzero(heard) if self.audio == "context" else np.arange(len(heard))
+        return rows[: self.max_len] if self.windows == "first" else rows
+
+    def starts(self, n_windows: int) -> np.ndarray:
+        """First window of each sequence over ``n_windows`` windows; the last one ends with them."""
+        last = max(n_windows - self.max_len, 0)
+        return np.unique(np.append(np.arange(0, last, max(self.max_len // 2, 1)), last))
+
+
+@torch.inference_mode()
+def score_features(
+    features: Features,
+    distribution: nn.Module,
+    activation: nn.Module,
+    policy: SequencePolicy,
+    lams: Sequence[float] = (0.0,),
+) -> tuple[Steps, list[Score]]:
+    """Score one video's features with both decoders, run once for all of ``lams``.
+
+    Parameters
+    ----------
+    features : Features
+    distribution, activation : Module
+        Decoders of delay rows and of projected activations, in evaluation mode on the CPU.
+    policy : SequencePolicy
+    lams : sequence of float
+        Weights of the activation score.
+
+    Returns
+    -------
+    Steps
+    list of Score
+        One for each lam.
+
+    Raises
+    ------
+    ConfigError
+        ``max_len`` is longer than a decoder was trained for.
+    ValueError
+        Fewer than two windows can be scored.
+    """
+    policy.check(distribution=distribution, activation=activation)
+    kept = policy.kept(features.heard)
+    if len(kept) < 2:
+        raise ValueError(
+            f"{len(kept)} windows can be scored with audio={policy.audio}, at least 2 are needed"
+        )
+    starts = policy.starts(len(kept))
+    length = min(policy.max_len, len(kept))
+    index = torch.from_numpy(starts[:, None] + np.arange(length))  # (S, L) into kept windows
+    by_delay, predicted = _decode(
+        distribution, SoftCrossEntropy(), torch.from_numpy(features.sync_logits[kept]), index
+    )
+    by_activation, _ = _decode(
+        activation, SquaredError(), torch.from_numpy(features.projected[kept]), index
+    )
+    following = index[:, 1:]
+    steps = Steps(
+        window=features.first_window + kept[1:],
+        distribution=_average(by_delay, following).numpy(),
+        activation=_average(by_activation, following).numpy(),
+        prediction=_average(predicted, following).numpy(),
+    )
+    return steps, [_score(steps, by_delay, by_activation, lam) for lam in lams]
+
+
+def _decode(
+    decoder: nn.Module, objective: SoftCrossEntropy | SquaredError, rows: Tensor, index: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Step losses (S, L - 1) and predictions (S, L - 1, D) of sequences of rows."""
+    losses, predictions = [], []
+    for part in index.split(BATCH):
+        sequences = rows[part]  # (s, L, D)
+        outputs = decoder(objective.inputs(sequences[:, :-1]))
+        losses.append(objective.step_losses(outputs, sequences[:, 1:]))
+        predictions.append(objective.predicted(outputs))
+    return torch.cat(losses), torch.cat(predictions)
+
+
+def _average(values: Tensor, following: Tensor) -> Tensor:
+    """Mean over the sequences that predict a window, (S, L - 1, ...) -> (windows - 1, ...)."""
+    target = following.flatten() - 1  # the first window is never predicted
+    flat = values.flatten(0, 1)
+    total = flat.new_zeros(int(target.max()) + 1, *flat.shape[1:]).index_add_(0, target, flat)
+    count = torch.bincount(target).reshape(-1, *[1] * (flat.ndim - 1))
+    return total / count
+
+
+def _score(steps: Steps, by_delay: Tensor, by_activation: Tensor, lam: float) -> Score:
+    distribution = float(steps.distribution.mean(dtype=np.float64))
+    activation = float(steps.activation.mean(dtype=np.float64))
+    per_sequence = by_delay.double().mean(1) + lam * by_activation.double().mean(1)
+    return Score(
+        lam=lam,
+        score=distribution + lam * activation,
+        distribution_score=distribution,
+        activation_score=activation,
+        maximum=float(per_sequence.max()),
+    )

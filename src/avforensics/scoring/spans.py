@@ -1,0 +1,101 @@
+"""Cut a stream of frames and sound into spans of windows that the network can take on their own.
+
+A span brings only what the span before it has not brought: each frame and each crop of sound goes
+through the network once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from avforensics.media.types import HOP, Block
+from avforensics.models.sync import WINDOW_FRAMES
+
+
+@dataclass(frozen=True)
+class Span:
+    """Consecutive windows of one video.
+
+    Attributes
+    ----------
+    first_window : int
+        0 = start of the video; otherwise frames and crops continue the span before.
+    n_windows : int
+    frames : uint8, (F, H, W, 3)
+        ``n_windows`` frames, and 4 more in the first span.
+    crops : int16, (M, 3200)
+        ``n_windows`` crops of sound, and 2 tau more in the first span.
+    heard : bool, (n_windows,)
+        Whether all delays of a window see real sound.
+    """
+
+    first_window: int
+    n_windows: int
+    frames: np.ndarray
+    crops: np.ndarray
+    heard: np.ndarray
+
+
+def frames_needed(n_windows: int, max_delay: int) -> int:
+    """Frames of picture and sound that the first ``n_windows`` windows depend on."""
+    return n_windows + WINDOW_FRAMES - 1 + max_delay
+
+
+def cut_spans(
+    blocks: Iterable[Block],
+    *,
+    max_delay: int = 15,
+    span_windows: int = 50,
+    max_windows: int | None = None,
+) -> Iterator[Span]:
+    """Cut aligned blocks into spans, in memory that does not grow with the video.
+
+    Sound outside the video is zeros (the published padding).
+
+    Parameters
+    ----------
+    blocks : iterable of Block
+    max_delay : int
+        tau.
+    span_windows : int
+        Windows of a span; the last may have fewer.
+    max_windows : int, optional
+        Windows of the video to use; None = all.
+    """
+    lead = WINDOW_FRAMES - 1
+    frames: list[np.ndarray] = []  # one array a frame, from frame `start + lead` on
+    sound = np.zeros(max_delay * HOP, np.int16)  # from padded sample `dropped * HOP` on
+    start = n_frames = dropped = 0  # next window; frames seen; crops no longer needed
+
+    def span(n_windows: int) -> Span:
+        nonlocal start, sound, dropped, frames
+        n_new = n_windows + (lead if start == 0 else 0)
+        first_crop = start + 2 * max_delay if start else 0
+        n_crops = n_windows + (0 if start else 2 * max_delay)
+        offset = (first_crop - dropped) * HOP
+        windows = np.lib.stride_tricks.sliding_window_view(sound[offset:], WINDOW_FRAMES * HOP)
+        crops = windows[::HOP][:n_crops].copy()
+        index = np.arange(start, start + n_windows)
+        heard = (index >= max_delay) & (index + WINDOW_FRAMES + max_delay <= n_frames)
+        taken = Span(start, n_windows, np.stack(frames[:n_new]), crops, heard)
+        frames = frames[n_new:]
+        start += n_windows
+        sound = sound[(start + 2 * max_delay - dropped) * HOP :]
+        dropped = start + 2 * max_delay
+        return taken
+
+    limit = np.inf if max_windows is None else max_windows
+    for block in blocks:
+        frames.extend(block.frames)
+        sound = np.concatenate([sound, block.audio])
+        n_frames += len(block.frames)
+        # a window is ready once the sound of its latest delay is there
+        while start < limit and (ready := n_frames - lead - max_delay - start) >= span_windows:
+            yield span(int(min(span_windows, limit - start, ready)))
+    sound = np.concatenate([sound, np.zeros(max_delay * HOP, np.int16)])
+    last = min(n_frames - lead, limit)
+    while start < last:
+        yield span(int(min(span_windows, last - start)))
