@@ -1,0 +1,178 @@
+"""From a score, which has no unit, to "as unusual as the top x % of real videos".
+
+Only held-out real videos are used: the detector never saw a fake and neither does its threshold. A
+p-value says how often a real video *like those of the calibration set* scores as high, so the file
+also keeps what those videos were like.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from os import PathLike
+
+import numpy as np
+from numpy.typing import ArrayLike
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from avforensics.errors import CheckpointError, ConfigError
+from avforensics.files import atomic_path
+
+_FORMAT = "avforensics.calibration/1"
+_SLACK = 0.01  # share by which an input may leave a calibrated range: 25.0004 fps is 25 fps
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Scores of held-out real videos, and what those videos and that scoring were like.
+
+    Attributes
+    ----------
+    scores : float64 array, (n,)
+        In rising order.
+    setting : mapping
+        How the scores were made (lam, window policy, hashes of weights ...); plain JSON values.
+    ranges : mapping of str to (low, high)
+        Smallest and largest value met for each property of the inputs, such as ``fps``, ``width``,
+        ``height`` or ``leading_silence``.
+    """
+
+    scores: np.ndarray
+    setting: Mapping = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    @classmethod
+    def fit(
+        cls,
+        real_scores: ArrayLike,
+        *,
+        setting: Mapping | None = None,
+        inputs: Sequence[Mapping[str, float]] = (),
+    ) -> Calibration:
+        """Keep the scores of real videos that neither trained nor selected the model.
+
+        Parameters
+        ----------
+        real_scores : array, (n,)
+            Finite, one a video.
+        setting : mapping, optional
+            Kept beside the scores and compared by :meth:`check_setting`.
+        inputs : sequence of mapping, optional
+            Properties of each calibration video; their ranges are kept.
+
+        Raises
+        ------
+        ConfigError
+            If there are no scores or one is not finite.
+        """
+        scores = np.sort(np.asarray(real_scores, dtype=np.float64).ravel())
+        if not len(scores):
+            raise ConfigError("calibration needs the scores of real videos; there are none")
+        if not np.isfinite(scores).all():
+            raise ConfigError("calibration scores must be finite; leave failed videos out")
+        names = dict.fromkeys(name for properties in inputs for name in properties)
+        values = {name: [given[name] for given in inputs if name in given] for name in names}
+        ranges = {name: (float(min(met)), float(max(met))) for name, met in values.items()}
+        return cls(scores, dict(setting or {}), ranges)
+
+    def p_value(self, score: ArrayLike) -> np.ndarray:
+        """How likely a real video scores at least this high, (...) in ``[1 / (n + 1), 1]``.
+
+        The share of calibration scores at or above, counting the video itself (the +1 that keeps
+        the false-positive rate at what it says for any n), joined by straight lines between scores:
+        these never fall below the steps, so the promise holds. Above the highest calibration score
+        nothing is extrapolated: n videos cannot tell one in n + 1 from one in a million.
+        """
+        values, first = np.unique(self.scores, return_index=True)
+        n = len(self.scores)
+        at_least = (n - first + 1) / (n + 1)
+        score = np.asarray(score, dtype=np.float64)
+        p = np.interp(score, values, at_least, left=1.0)
+        return np.where(score > values[-1], 1 / (n + 1), p)
+
+    def threshold(self, false_positive_rate: float) -> float:
+        """The score above which a video is called fake, at a rate of false alarms on real videos.
+
+        Raises
+        ------
+        ConfigError
+            If the rate is not in (0, 1) or too small for the number of calibration videos.
+        """
+        if not 0 < false_positive_rate < 1:
+            raise ConfigError(f"a false-positive rate lies in (0, 1), not {false_positive_rate}")
+        n = len(self.scores)
+        above = int(np.floor(false_positive_rate * (n + 1) * (1 + 1e-12)))
+        if not above:
+            raise ConfigError(
+                f"a false-positive rate of {100 * false_positive_rate:g} % needs at least "
+                f"{int(np.ceil(1 / false_positive_rate)) - 1} real videos; the calibration has {n}"
+            )
+        return float(self.scores[n - above])
+
+    def describe(self, score: float) -> str:
+        """The p-value in words, for people."""
+        p, n = float(self.p_value(score)), len(self.scores)
+        if score > self.scores[-1]:
+            return f"more unusual than all {n} real videos of the calibration set (p = {p:.2g})"
+        share = f"{100 * p:.2g}" if p < 0.1 else f"{100 * p:.0f}"
+        return f"as unusual as the top {share} % of real videos"
+
+    def check_setting(self, setting: Mapping) -> None:
+        """Refuse a calibration made for another scoring.
+
+        Raises
+        ------
+        ConfigError
+            Names each setting that both sides know and that differs.
+        """
+        differing = [
+            f"{name} {self.setting[name]!r} (here {value!r})"
+            for name, value in setting.items()
+            if name in self.setting and self.setting[name] != value
+        ]
+        if differing:
+            raise ConfigError(f"this calibration was made with {', '.join(differing)}")
+
+    def unlike(self, properties: Mapping[str, float]) -> list[str]:
+        """Warnings for each property of a video that lies outside what calibration met."""
+        warnings = []
+        for name, value in properties.items():
+            low, high = self.ranges.get(name, (-np.inf, np.inf))
+            slack = _SLACK * max(abs(low), abs(high)) if name in self.ranges else 0.0
+            if not low - slack <= value <= high + slack:
+                met = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+                label = name.replace("_", " ")
+                warnings.append(f"unlike the calibration videos: {label} {value:g}, theirs {met}")
+        return warnings
+
+    def save(self, path: str | PathLike) -> None:
+        """Write a safetensors file with the setting and the ranges as metadata."""
+        metadata = {
+            "format": _FORMAT,
+            "setting": json.dumps(dict(self.setting), sort_keys=True),
+            "ranges": json.dumps({name: list(pair) for name, pair in self.ranges.items()}),
+        }
+        with atomic_path(path) as partial:
+            save_file({"scores": self.scores}, partial, metadata=metadata)
+
+    @classmethod
+    def load(cls, path: str | PathLike) -> Calibration:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is missing, damaged or something else.
+        """
+        try:
+            with safe_open(path, framework="numpy") as file:
+                metadata = file.metadata() or {}
+                if metadata.get("format") != _FORMAT:
+                    raise CheckpointError(f"{path} is not a calibration file")
+                scores = file.get_tensor("scores")
+        except (OSError, SafetensorError) as error:
+            raise CheckpointError(f"{path}: {error}") from error
+        ranges = {name: tuple(pair) for name, pair in json.loads(metadata["ranges"]).items()}
+        return cls(scores, json.loads(metadata["setting"]), ranges)

@@ -1,0 +1,286 @@
+"""Which part of a video is fake: from the curve of step losses to segments, and their metrics.
+
+Segments are rows ``(start, end)`` in seconds, proposals rows ``(start, end, score)``. A window
+stands for its middle frame: window k (frames k..k+4) covers ``[(k + 2) / 25, (k + 3) / 25)`` s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from avforensics.evaluation.metrics import Curve
+from avforensics.media.types import FPS
+
+MIDDLE = 2  # middle frame of a window of five
+AP_IOUS = (0.5, 0.75, 0.95)
+AR_COUNTS = (5, 10, 20, 30, 50, 100)
+AR_IOUS = tuple(np.arange(0.5, 0.96, 0.05).round(2).tolist())
+
+
+def window_seconds(window: ArrayLike) -> np.ndarray:
+    """Start in seconds of the middle frame of each window."""
+    return (np.asarray(window) + MIDDLE) / FPS
+
+
+def hysteresis_segments(
+    curve: ArrayLike,
+    window: ArrayLike,
+    *,
+    high: float,
+    low: float | None = None,
+    min_windows: int = 3,
+    max_gap: int = 2,
+) -> np.ndarray:
+    """Runs of windows above ``low`` that somewhere reach ``high``: what a person is shown.
+
+    Parameters
+    ----------
+    curve : array, (S,)
+        Anomaly of each window, higher = less expected.
+    window : int array, (S,)
+        Index of each window in the video, rising; a window that is absent ends a run when more than
+        ``max_gap`` are.
+    high, low : float
+        Upper and lower threshold; ``low`` is ``high`` where not given.
+    min_windows : int
+        Shorter runs are dropped.
+    max_gap : int
+        So many windows below ``low`` do not end a run.
+
+    Returns
+    -------
+    float array, (P, 3)
+        Start and end in seconds and the mean of the curve inside, in order of time.
+    """
+    curve, window = _curve(curve, window)
+    low = high if low is None else low
+    if low > high:
+        raise ValueError(f"the lower threshold {low} lies above the upper one {high}")
+    above = np.flatnonzero(curve >= low)
+    breaks = np.flatnonzero(np.diff(window[above]) > max_gap + 1) + 1
+    segments = []
+    for run in np.split(above, breaks):
+        if len(run) and curve[run].max() >= high:
+            first, last = window[run[0]], window[run[-1]]
+            if last - first + 1 >= min_windows:
+                inside = curve[run[0] : run[-1] + 1].mean()
+                segments.append((window_seconds(first), window_seconds(last + 1), inside))
+    return np.array(segments).reshape(-1, 3)
+
+
+def propose_segments(
+    curve: ArrayLike,
+    window: ArrayLike,
+    *,
+    count: int = 100,
+    min_windows: int = 5,
+    max_windows: int = 250,
+    overlap: float = 0.7,
+) -> np.ndarray:
+    """The stretches of a video that stand out most from the rest of it, at any place and length.
+
+    A stretch of l of n windows scores ``(mean inside - mean outside) * sqrt(l * (n - l) / n)``, the
+    statistic of a change of mean over that stretch: longer evidence counts for more, and no
+    threshold has to be chosen. A stretch that overlaps a better one is dropped or, below
+    ``overlap``, loses that share of its score: it is one more guess at the same segment and must
+    not outrank the first guess in another video.
+
+    Parameters
+    ----------
+    curve, window : array, (S,)
+        As for :func:`hysteresis_segments`; windows that are absent count as the median.
+    count : int
+        Most proposals returned.
+    min_windows, max_windows : int
+        Shortest and longest stretch.
+    overlap : float
+        Intersection over union above which a weaker proposal is dropped.
+
+    Returns
+    -------
+    float array, (P, 3)
+        Start and end in seconds and the score, best first; only scores above 0.
+    """
+    curve, window = _curve(curve, window)
+    dense = np.full(window[-1] - window[0] + 1, np.median(curve))
+    dense[window - window[0]] = curve
+    first, length, score = _stretches(dense, min_windows, max_windows)
+    chosen = []
+    while len(score) and len(chosen) < count:
+        best = int(score.argmax())
+        chosen.append((first[best], first[best] + length[best], score[best]))
+        shared = np.minimum(first + length, chosen[-1][1]) - np.maximum(first, chosen[-1][0])
+        keep = shared <= overlap * (length + length[best] - shared)
+        keep[best] = False
+        first, length, score = first[keep], length[keep], score[keep]
+    proposals = np.array(chosen, dtype=np.float64).reshape(-1, 3)
+    better = np.tril(iou(proposals, proposals), -1).max(1, initial=0.0)
+    proposals[:, 2] *= 1 - better
+    proposals[:, :2] = window_seconds(proposals[:, :2] + window[0])
+    return proposals[np.argsort(-proposals[:, 2], kind="stable")]
+
+
+def _stretches(
+    curve: np.ndarray, min_windows: int, max_windows: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First window, length and score of every stretch that scores above 0."""
+    n, centred = len(curve), curve - curve.mean()
+    running = np.append(0.0, np.cumsum(centred))
+    parts = []
+    for length in _lengths(min_windows, min(max_windows, n - 1)):
+        total = running[length:] - running[:-length]
+        # the sum inside is minus the sum outside, so this is the difference of the two means
+        score = total * n / (length * (n - length)) * np.sqrt(length * (n - length) / n)
+        first = np.flatnonzero(score > 1e-12)
+        parts.append((first, np.full(len(first), length), score[first]))
+    if not parts:
+        return np.zeros(0, int), np.zeros(0, int), np.zeros(0)
+    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+
+
+def _lengths(shortest: int, longest: int) -> list[int]:
+    """Every length up to 20 windows, then in steps of 4 %: fine enough for an IoU of 0.95."""
+    lengths, length = [], max(1, shortest)
+    while length <= longest:
+        lengths.append(length)
+        length = max(length + 1, int(length * 1.04))
+    return lengths
+
+
+def iou(proposals: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Intersection over union of each proposal with each true segment, (P, G)."""
+    start = np.maximum(proposals[:, None, 0], truth[None, :, 0])
+    end = np.minimum(proposals[:, None, 1], truth[None, :, 1])
+    shared = np.clip(end - start, 0, None)
+    lengths = (proposals[:, 1] - proposals[:, 0])[:, None] + (truth[:, 1] - truth[:, 0])[None]
+    union = lengths - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def average_precision(
+    proposals: Sequence[np.ndarray], truth: Sequence[np.ndarray], threshold: float
+) -> float:
+    """AP of proposals pooled over videos at one IoU, as LAV-DF and ActivityNet count it.
+
+    Going down the scores, a proposal is right if it overlaps a true segment of its video that no
+    better one has taken; precision is made non-increasing in recall before it is integrated.
+    Proposals in real videos are false alarms.
+
+    Parameters
+    ----------
+    proposals : sequence of float array, (P, 3)
+        One array a video.
+    truth : sequence of float array, (G, 2)
+        One array a video, (0, 2) for a real one.
+    threshold : float
+        Least intersection over union.
+
+    Raises
+    ------
+    ValueError
+        If no video has a true segment, or the lists differ in length.
+    """
+    total = _true_segments(proposals, truth)
+    right, scores = [], []
+    for found, real in zip(proposals, truth, strict=True):
+        found = found[np.argsort(-found[:, 2], kind="stable")]
+        right.append(_matched(iou(found, np.asarray(real).reshape(-1, 2)), threshold))
+        scores.append(found[:, 2])
+    order = np.argsort(-np.concatenate(scores), kind="stable")
+    hits = np.cumsum(np.concatenate(right)[order])
+    if not len(hits):
+        return 0.0
+    precision = hits / np.arange(1, len(hits) + 1)
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    return float((np.diff(hits, prepend=0) * envelope).sum() / total)
+
+
+def average_recall(
+    proposals: Sequence[np.ndarray],
+    truth: Sequence[np.ndarray],
+    count: int,
+    thresholds: Sequence[float] = AR_IOUS,
+) -> float:
+    """AR: share of true segments met by one of the ``count`` best proposals of their video.
+
+    The mean over IoU thresholds, 0.5 to 0.95 in steps of 0.05 by default.
+    """
+    total = _true_segments(proposals, truth)
+    met = np.zeros(len(thresholds))
+    for found, real in zip(proposals, truth, strict=True):
+        best = found[np.argsort(-found[:, 2], kind="stable")][:count]
+        if len(best) and len(real):
+            overlaps = iou(best, np.asarray(real).reshape(-1, 2)).max(0)
+            met += (overlaps[None] >= np.asarray(thresholds)[:, None] - 1e-9).sum(1)
+    return float(met.mean() / total)
+
+
+def window_labels(window: ArrayLike, segments: ArrayLike) -> np.ndarray:
+    """1 where a window's middle frame begins inside a fake segment, else 0; int64, (S,)."""
+    seconds = window_seconds(window)[:, None]
+    segments = np.asarray(segments, dtype=np.float64).reshape(-1, 2)
+    inside = (seconds >= segments[:, 0] - 1e-9) & (seconds < segments[:, 1] - 1e-9)
+    return inside.any(1).astype(np.int64)
+
+
+def localisation_metrics(
+    proposals: Sequence[np.ndarray],
+    truth: Sequence[np.ndarray],
+    curves: Sequence[tuple[ArrayLike, ArrayLike]] = (),
+) -> dict[str, float | int]:
+    """AP at IoU 0.5, 0.75, 0.95, AR at 5 to 100 proposals and, with curves, the window-level AUC.
+
+    Parameters
+    ----------
+    proposals, truth
+        As for :func:`average_precision`.
+    curves : sequence of (curve, window), optional
+        Each video's anomaly and window indices; all windows of all videos are ranked together.
+
+    Returns
+    -------
+    dict
+        ``ap_50``, ``ap_75``, ``ap_95``, ``ar_5`` ... ``ar_100``, ``window_auc``, ``n_videos``,
+        ``n_segments``; fractions of 1.
+    """
+    values = {f"ap_{100 * t:.0f}": average_precision(proposals, truth, t) for t in AP_IOUS}
+    values |= {f"ar_{count}": average_recall(proposals, truth, count) for count in AR_COUNTS}
+    if len(curves):
+        labels = [window_labels(w, real) for (_, w), real in zip(curves, truth, strict=True)]
+        anomaly = np.concatenate([np.asarray(curve) for curve, _ in curves])
+        values["window_auc"] = float(Curve.from_scores(np.concatenate(labels), anomaly).auc())
+    n_segments = _true_segments(proposals, truth)
+    return values | {"n_videos": len(truth), "n_segments": n_segments}
+
+
+def _matched(overlaps: np.ndarray, threshold: float) -> np.ndarray:
+    """For each proposal, best first, whether it takes a true segment that is still free."""
+    taken = np.zeros(overlaps.shape[1], dtype=bool)
+    right = np.zeros(len(overlaps), dtype=bool)
+    for place in np.flatnonzero((overlaps >= threshold - 1e-9).any(1)):
+        free = np.where(taken, -1.0, overlaps[place])
+        best = int(free.argmax())
+        if free[best] >= threshold - 1e-9:
+            taken[best] = right[place] = True
+    return right
+
+
+def _true_segments(proposals: Sequence[np.ndarray], truth: Sequence[np.ndarray]) -> int:
+    if len(proposals) != len(truth):
+        raise ValueError(f"proposals for {len(proposals)} videos, truth for {len(truth)}")
+    total = sum(len(segments) for segments in truth)
+    if not total:
+        raise ValueError("no video has a fake segment: there is nothing to find")
+    return total
+
+
+def _curve(curve: ArrayLike, window: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    curve, window = np.asarray(curve, dtype=np.float64), np.asarray(window, dtype=np.int64)
+    if curve.ndim != 1 or curve.shape != window.shape or not len(curve):
+        raise ValueError(f"curve {curve.shape} and windows {window.shape} must be equal lists")
+    if not np.isfinite(curve).all() or (np.diff(window) <= 0).any():
+        raise ValueError("the curve must be finite and its windows rising")
+    return curve, window

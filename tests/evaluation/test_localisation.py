@@ -1,0 +1,118 @@
+"""Planted segments are found, and the metrics agree with counts made by hand."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from avforensics.evaluation.localisation import (
+    average_precision,
+    average_recall,
+    hysteresis_segments,
+    iou,
+    localisation_metrics,
+    propose_segments,
+    window_labels,
+)
+
+
+def _video(rng, n=240, segment=(80, 110), rise=1.0):
+    curve = rng.gamma(4, 0.25, size=n)
+    if segment:
+        curve[slice(*segment)] += rise
+    window = np.arange(1, n + 1)  # the first window is never predicted
+    truth = np.array([[(segment[0] + 3) / 25, (segment[1] + 3) / 25]] if segment else [])
+    return curve, window, truth.reshape(-1, 2)
+
+
+def test_hysteresis_joins_what_stays_high_and_drops_what_never_peaks():
+    curve = [0, 0, 2, 5, 2, 1, 2, 2, 0, 0, 0, 2, 2, 2, 0, 0, 5]
+    segments = hysteresis_segments(curve, range(17), high=4, low=2, min_windows=3, max_gap=1)
+    np.testing.assert_allclose(segments, [[4 / 25, 10 / 25, 14 / 6]])  # windows 2 to 7
+    assert len(hysteresis_segments(curve, range(17), high=6, low=1)) == 0
+    short = hysteresis_segments(curve, range(17), high=4, min_windows=1, max_gap=0)
+    np.testing.assert_allclose(short, [[5 / 25, 6 / 25, 5], [18 / 25, 19 / 25, 5]])
+
+
+def test_absent_windows_end_a_segment():
+    segments = hysteresis_segments([5, 5, 5, 5], [0, 1, 40, 41], high=4, min_windows=2)
+    np.testing.assert_allclose(segments[:, :2], [[2 / 25, 4 / 25], [42 / 25, 44 / 25]])
+
+
+def test_a_clean_step_is_proposed_exactly():
+    curve = np.zeros(100)
+    curve[30:55] = 1.0
+    proposals = propose_segments(curve, np.arange(10, 110))
+    np.testing.assert_allclose(proposals[0, :2], [42 / 25, 67 / 25])
+    assert (np.diff(proposals[:, 2]) <= 0).all()
+    overlaps = iou(proposals, proposals) - np.eye(len(proposals))
+    assert overlaps.max() <= 0.7 + 1e-9
+    assert len(propose_segments(np.ones(50), np.arange(50))) == 0
+    assert len(propose_segments([1.0, 2.0], [4, 5])) == 0
+
+
+def test_planted_segments_are_found_in_noise():
+    rng = np.random.default_rng(0)
+    videos = [
+        _video(rng, segment=(at, at + 30) if at else None) for at in (20, 60, 100, 140, 180, 0, 0)
+    ]
+    proposals = [propose_segments(curve, window) for curve, window, _ in videos]
+    truth = [segments for *_, segments in videos]
+    curves = [(curve, window) for curve, window, _ in videos]
+    values = localisation_metrics(proposals, truth, curves)
+    assert values["ap_50"] > 0.9
+    assert values["ap_50"] >= values["ap_75"] >= values["ap_95"]
+    assert values["ar_5"] > 0.7
+    assert values["ar_5"] <= values["ar_10"] <= values["ar_100"]
+    assert (values["n_videos"], values["n_segments"]) == (7, 5)
+    labels = np.concatenate([np.isin(np.arange(240), np.arange(a, a + 30)) if a else np.zeros(240)
+                             for a in (20, 60, 100, 140, 180, 0, 0)])  # fmt: skip
+    expected = roc_auc_score(labels, np.concatenate([curve for curve, _ in curves]))
+    assert values["window_auc"] == pytest.approx(expected)
+    noise = [propose_segments(rng.gamma(4, 0.25, 240), np.arange(240)) for _ in videos]
+    assert localisation_metrics(noise, truth)["ap_50"] < 0.3
+
+
+def test_average_precision_by_hand():
+    truth = [np.array([[0.0, 1.0], [2.0, 3.0]]), np.zeros((0, 2))]
+    proposals = [
+        np.array([[0.0, 1.0, 0.9], [0.0, 0.9, 0.8], [2.0, 2.6, 0.5]]),  # right, a double, IoU 0.6
+        np.array([[5.0, 6.0, 0.7]]),  # a false alarm in a real video
+    ]
+    # in order of score: right, wrong (taken), wrong (real video), right
+    assert average_precision(proposals, truth, 0.5) == pytest.approx((1 + 2 / 4) / 2)
+    assert average_precision(proposals, truth, 0.75) == pytest.approx(1 / 2)
+    assert average_precision([np.zeros((0, 3))] * 2, truth, 0.5) == 0
+
+
+def test_a_second_proposal_takes_the_neighbour_that_is_still_free():
+    truth = [np.array([[0.0, 1.0], [0.2, 1.2]])]
+    proposals = [np.array([[0.1, 1.1, 0.9], [0.1, 1.1, 0.8]])]
+    assert average_precision(proposals, truth, 0.75) == 1
+
+
+def test_average_recall_counts_the_best_proposals_of_each_video():
+    truth = [np.array([[0.0, 1.0], [2.0, 3.0]])]
+    proposals = [np.array([[4.0, 5.0, 0.9], [0.0, 1.0, 0.8], [2.0, 2.7, 0.1]])]
+    assert average_recall(proposals, truth, 1) == 0
+    assert average_recall(proposals, truth, 2) == 0.5
+    assert average_recall(proposals, truth, 3) == pytest.approx(0.5 + 0.5 * 5 / 10)  # to IoU 0.7
+
+
+def test_iou_and_window_labels_by_hand():
+    overlaps = iou(np.array([[0, 2, 1.0]]), np.array([[1, 3], [0, 2], [5, 6], [0.5, 1.5]]))
+    np.testing.assert_allclose(overlaps, [[1 / 3, 1, 0, 0.5]])
+    assert window_labels(np.arange(6), [[0.12, 0.2]]).tolist() == [0, 1, 1, 0, 0, 0]
+    assert window_labels(np.arange(3), []).tolist() == [0, 0, 0]
+
+
+def test_nonsense_is_refused():
+    with pytest.raises(ValueError, match="nothing to find"):
+        localisation_metrics([np.zeros((0, 3))], [np.zeros((0, 2))])
+    with pytest.raises(ValueError, match="proposals for 0 videos, truth for 1"):
+        average_recall([], [np.zeros((1, 2))], 5)
+    with pytest.raises(ValueError, match="lies above"):
+        hysteresis_segments([1, 2], [0, 1], high=1, low=2)
+    with pytest.raises(ValueError, match="rising"):
+        propose_segments([1, 2], [1, 1])
+    with pytest.raises(ValueError, match="equal lists"):
+        propose_segments([1, 2], [1])
