@@ -75,15 +75,18 @@ def choose_stretch(
     tuple of int
         First frame and the one after the last, at 25 fps.
     """
-    start, end = max(0.0, span[0] - CONTEXT), min(max(duration, span[1]), span[1] + CONTEXT)
-    if end - start > longest:
-        # Of all stretches that begin with a step, the one with the highest sum of losses.
-        total = np.concatenate([[0.0], np.nancumsum(loss)])
-        until = np.searchsorted(time, time + longest, side="right")
-        best = int(np.argmax(total[until] - total[:-1])) if len(time) else 0
-        start = min(max(start, float(time[best])), end - longest) if len(time) else start
-        end = start + longest
-    return math.floor(start * FPS + 1e-6), math.ceil(end * FPS - 1e-6)
+    start = math.floor(max(0.0, span[0] - CONTEXT) * FPS)
+    end = math.ceil(min(max(duration, span[1]), span[1] + CONTEXT) * FPS - 1e-6)
+    count = round(longest * FPS)
+    if end - start <= count:
+        return start, end
+    middle = start + count / 2
+    if len(time):
+        # A triangular weight puts the losses into the middle of the stretch.
+        weight = np.bartlett(min(count, len(time)))
+        middle = time[np.convolve(np.nan_to_num(loss), weight, "same").argmax()] * FPS
+    start = min(max(start, round(middle - count / 2)), end - count)
+    return start, start + count
 
 
 def cut_excerpt(

@@ -16,7 +16,7 @@ class Calibrated:
     Parameters
     ----------
     p_value : float
-        Share of real videos that score at least as high.
+        Share of real videos that score at least as high, this one counted among them.
     n_real : int
         How many real videos that was measured on.
     source : str
@@ -70,10 +70,11 @@ def score_meaning(score: Score, calibrated: Calibrated | None) -> str:
             "videos no value of it separates real from fake."
         )
     source = f" ({calibrated.source})" if calibrated.source else ""
-    text = (
-        f"As unusual as the top {percent(calibrated.p_value)} of {calibrated.n_real:,} real "
-        f"videos{source}."
-    )
+    real = f"{calibrated.n_real:,} real videos{source}"
+    if calibrated.p_value <= 1 / (calibrated.n_real + 1):
+        text = f"More unusual than every one of {real}."
+    else:
+        text = f"As unusual as the top {percent(calibrated.p_value)} of {real}."
     if calibrated.threshold is not None:
         side = "above" if score.score > calibrated.threshold else "not above"
         text += (

@@ -1,0 +1,241 @@
+"""The pages in a real browser: no error, no request, a playhead that follows the video."""
+
+import json
+
+import numpy as np
+import pytest
+
+from avforensics.media.writer import write_clip
+from avforensics.report.annotations import FaceBoxes, Segment
+from avforensics.report.index import write_index
+from avforensics.report.page import write_video_report
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+
+WebDriverWait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
+
+
+@pytest.fixture
+def page(browser):
+    """Open a page; in the end, no message on its console and no request but for the file."""
+
+    def open_page(path):
+        browser.get(path.as_uri())
+        WebDriverWait(browser, 10).until(
+            lambda b: b.execute_script("return document.readyState") == "complete"
+        )
+        return browser
+
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)  # what earlier pages left
+    yield open_page
+    assert browser.get_log("browser") == []
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    urls = [e["params"]["request"]["url"] for e in events if e["method"].endswith("BeSent")]
+    assert urls and all(url.startswith(("file:", "blob:", "data:")) for url in urls), urls
+
+
+def wait(browser, script):
+    """Wait until an expression holds; give its value."""
+    return WebDriverWait(browser, 10, 0.05).until(
+        lambda b: b.execute_script(f"return {script}"), script
+    )
+
+
+def playhead(browser):
+    """Where the playhead stands, in CSS pixels of the page."""
+    return browser.execute_script(
+        "return document.getElementById('playhead').getBoundingClientRect().x"
+    )
+
+
+# Read from a copy: the browser warns on the console when a drawn canvas itself is read often.
+COPY = (
+    "const c = document.getElementById(arguments[0]);"
+    "const copy = new OffscreenCanvas(c.width, c.height)"
+    ".getContext('2d', {willReadFrequently: true});"
+    "copy.drawImage(c, 0, 0);"
+)
+
+
+def pixel(browser, canvas, x, y):
+    """Colour of a canvas at a point given in shares of its size."""
+    return browser.execute_script(
+        f"{COPY} return Array.from(copy.getImageData("
+        "arguments[1] * c.width, arguments[2] * c.height, 1, 1).data)",
+        canvas,
+        x,
+        y,
+    )
+
+
+def has_drawing(browser, canvas):
+    return browser.execute_script(
+        f"{COPY} return copy.getImageData(0, 0, c.width, c.height).data.some(v => v > 0)", canvas
+    )
+
+
+def test_the_playhead_follows_the_video_and_a_click_seeks(result, tmp_path, page):
+    out = write_video_report(result, tmp_path / "a # b.html", provenance={"notice": "A test."})
+    browser = page(out)
+    wait(browser, "video.readyState >= 2")
+    before = playhead(browser)
+    browser.execute_script("video.currentTime = 1.0")
+    wait(browser, "Math.abs(now - 1.0) < 0.01")
+    moved = playhead(browser)
+    axis = browser.execute_script("return [axis.plotWidth, axis.start, axis.end]")
+    per_second = axis[0] / (axis[2] - axis[1])
+    start = browser.execute_script("return report.firstWindow + 2") / 25
+    assert axis[1:] == [0, 3]
+    assert moved - before == pytest.approx((1.0 - start) * per_second, abs=2)
+    assert "window 23" in browser.find_element("id", "readout").text
+    assert "+3 frames (+120 ms)" in browser.find_element("id", "readout").text
+    assert "step loss 2.00" in browser.find_element("id", "readout").text
+
+    browser.find_element("id", "play").click()
+    wait(browser, "now > 1.2")
+    assert playhead(browser) > moved + 0.15 * per_second
+    browser.find_element("id", "play").click()
+    assert browser.execute_script("return video.paused")
+
+    heat_map = browser.find_element("id", "observed")
+    webdriver.ActionChains(browser).move_to_element(heat_map).click().perform()
+    wait(browser, "Math.abs(video.currentTime - now) < 0.01 && !video.seeking")
+    clicked = browser.execute_script("return video.currentTime")
+    assert clicked == pytest.approx(1.5, abs=0.1)  # the middle, but for unequal margins
+    assert "under the pointer" in browser.find_element("id", "readout").text
+    browser.find_element("id", "plots").send_keys("\ue014")  # arrow right
+    wait(browser, f"Math.abs(video.currentTime - {clicked} - 0.04) < 0.01")
+
+
+def test_the_heat_map_is_drawn_where_it_belongs(result, tmp_path, page):
+    browser = page(write_video_report(result, tmp_path / "page.html", provenance={}))
+    wait(browser, "video.readyState >= 2")
+    left, width, whole = browser.execute_script(
+        "return [GUTTER.left, axis.plotWidth, plots.clientWidth]"
+    )
+    at = lambda time: (left + width * time / 3) / whole  # noqa: E731
+    table = browser.execute_script("return report.table")
+    ridge = (15 - 3 + 0.5) / 31  # delay +3, counted from the top
+    assert sum(pixel(browser, "observed", at(1.7), ridge)[:3]) > sum(table[128])
+    assert pixel(browser, "observed", at(1.7), 0.95)[:3] == pytest.approx(table[0], abs=6)
+    unscored = pixel(browser, "observed", at(2.5), 0.95)
+    assert unscored == pixel(browser, "predicted", at(0.1), 0.95)  # window 0 is not predicted
+    assert unscored[:3] not in (table[0], table[1])
+
+
+def test_segments_jump_and_boxes_are_drawn(result, tmp_path, page):
+    box = np.array([[0.25, 0.25, 0.75, 0.75]] * 3)
+    out = write_video_report(
+        result,
+        tmp_path / "page.html",
+        provenance={},
+        segments=[Segment(start=2.0, end=2.5, label="odd")],
+        boxes=[FaceBoxes(label="face", time=np.arange(3.0), box=box, speaker=True)],
+    )
+    browser = page(out)
+    wait(browser, "video.readyState >= 2")
+    browser.execute_script("video.currentTime = 1")
+    wait(browser, "Math.abs(now - 1) < 0.01")
+    assert has_drawing(browser, "boxes")
+    browser.execute_script("video.currentTime = 1.5")  # no box within 0.2 s
+    wait(browser, "Math.abs(now - 1.5) < 0.01")
+    assert not has_drawing(browser, "boxes")
+    browser.find_element("css selector", "[data-jump]").click()
+    wait(browser, "now >= 2 && now < 2.9")
+
+
+def test_a_long_video_zooms_and_says_what_the_excerpt_lacks(scored, tmp_path, page):
+    path = tmp_path / "long.mp4"
+    frames = (np.full((64, 64, 3), i % 200, np.uint8) for i in range(500))
+    write_clip(path, frames, np.zeros(500 * 640, np.int16))
+    result = scored(path, windows=496)
+    result.media.n_frames = result.media.video_frames = 500
+    out = write_video_report(result, tmp_path / "page.html", provenance={}, clip_seconds=4.0)
+    browser = page(out)
+    wait(browser, "video.readyState >= 2")
+    assert browser.execute_script("return axis.whole") == [0, 20]
+    browser.execute_script("seek(15)")
+    assert browser.find_element("id", "outside").is_displayed()
+    browser.find_element("id", "narrower").click()
+    view = browser.execute_script("return [axis.start, axis.end]")
+    assert view == [10, 20]
+    browser.execute_script("seek(clip.start + 1)")
+    wait(browser, "Math.abs(video.currentTime - 1) < 0.01")
+    assert not browser.find_element("id", "outside").is_displayed()
+    # The user's own copy replaces the excerpt.
+    browser.find_element("id", "whole-file").send_keys(str(path))
+    wait(browser, "video.duration > 19 && video.readyState >= 2")
+    browser.execute_script("seek(15)")
+    wait(browser, "Math.abs(video.currentTime - 15) < 0.01")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_runs_out_of_the_screen(result, tmp_path, page, browser, width):
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 500},
+    )
+    overflow = "const root = document.documentElement; return root.scrollWidth - root.clientWidth"
+    try:
+        page(write_video_report(result, tmp_path / "page.html", provenance={}))
+        assert browser.execute_script(overflow) <= 0
+        rows = [{"path": "x" * 200 + ".mp4", "status": "scored", "score": 1.0, "lam": 0.0}]
+        page(write_index(rows, tmp_path / "index.html", provenance={}))
+        assert browser.execute_script(overflow) <= 0
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_the_index_sorts_filters_and_stays_quick(tmp_path, page):
+    rows = [
+        {
+            "path": f"clip {i}.mp4",
+            "status": "failed" if i % 10 == 0 else "scored",
+            "error": "no audio stream" if i % 10 == 0 else "",
+            "score": "" if i % 10 == 0 else i / 1000,
+            "lam": 0.0,
+            "report": "" if i % 10 == 0 else f"reports/{i}.html",
+        }
+        for i in range(3000)
+    ]
+    browser = page(write_index(rows, tmp_path / "index.html", provenance={}))
+
+    def first(column, count=3):
+        return browser.execute_script(
+            f"return [...document.querySelectorAll('tbody tr')].slice(0, {count})"
+            f".map(row => row.cells[{column}].textContent)"
+        )
+
+    def shown():
+        return browser.find_element("id", "shown").text
+
+    assert first(0) == ["clip 2999.mp4", "clip 2998.mp4", "clip 2997.mp4"]
+    assert browser.execute_script("return document.querySelectorAll('tbody tr').length") < 1000
+    link = browser.find_element("css selector", "tbody a").get_attribute("href")
+    assert link == (tmp_path / "reports" / "2999.html").as_uri()
+    browser.find_element("css selector", "[data-sort=path]").click()
+    assert first(0) == ["clip 0.mp4", "clip 1.mp4", "clip 2.mp4"]  # numbers as numbers
+    browser.find_element("css selector", "[data-sort=path]").click()
+    assert first(0, 1) == ["clip 2999.mp4"]
+    browser.find_element("css selector", "[data-sort=score]").click()
+    browser.find_element("css selector", "[data-sort=score]").click()
+    assert first(0, 1) == ["clip 1.mp4"]  # failures come last in either order
+    browser.find_element("css selector", "[data-status=failed]").click()
+    assert shown() == "300 of 3,000 rows"
+    browser.find_element("id", "filter").send_keys("AUDIO 299")
+    assert first(0) == ["clip 2990.mp4"] and shown() == "1 of 3,000 rows"
+    browser.find_element("id", "filter").send_keys("\ue009a", "\ue003")  # all, backspace
+    browser.find_element("css selector", "[data-status=all]").click()
+    browser.execute_script(
+        "document.querySelector('[data-from]').dispatchEvent(new Event('click'))"
+    )
+    title = browser.execute_script("return document.querySelector('.target title').textContent")
+    assert shown().split(" of ")[0] == title.split(" with ")[0]
+    browser.find_element("id", "clear-range").click()
+    assert shown() == "3,000 of 3,000 rows"
+    seconds = browser.execute_script(
+        "const t = performance.now(); document.querySelector('[data-sort=path]').click();"
+        "document.body.offsetHeight; return (performance.now() - t) / 1000"
+    )
+    assert seconds < 2

@@ -1,0 +1,215 @@
+"""The page of one video: self-contained, escaped, with the right numbers in it."""
+
+import base64
+import html
+import json
+import re
+
+import av
+import numpy as np
+import pytest
+
+from avforensics.media.types import MediaOptions
+from avforensics.media.writer import write_clip
+from avforensics.report.annotations import FaceBoxes, Segment
+from avforensics.report.excerpt import choose_stretch, cut_excerpt
+from avforensics.report.page import write_video_report
+from avforensics.report.sentences import Calibrated
+
+PROVENANCE = {
+    "version": "1.2.3",
+    "checkpoint": {"sync": {"sha256": "ab" * 32}},
+    "config": {"scoring": {"lam": [0, 1], "windows": "first"}, "seed": None},
+}
+
+
+def read(path):
+    return path.read_text(encoding="utf-8")
+
+
+def embedded(page: str, name: str) -> str:
+    return re.search(rf'<script type="[^"]+" id="{name}">(.*?)</script>', page, re.S)[1]
+
+
+def make_page(result, folder, **choices) -> str:
+    out = write_video_report(result, folder / "page.html", provenance=PROVENANCE, **choices)
+    assert [file.name for file in folder.iterdir()] == ["page.html"]
+    return read(out)
+
+
+def assert_self_contained(page: str) -> None:
+    """Nothing in the page can start a request."""
+    for link in re.findall(r"""(?:src|href|action|poster)\s*=\s*["']?([^"'\s>]*)""", page):
+        assert not re.match(r"(?:[a-z]+:)?//|(?!data:)[a-z]+:", link), link
+    assert not re.search(r"url\((?!['\"]?data:)|@import|https?://|<link[^>]+stylesheet", page)
+    assert "default-src 'none'" in page
+
+
+def test_numbers_survive_the_way_into_the_page(result, tmp_path):
+    page = make_page(result, tmp_path, lam_index=1)
+    assert_self_contained(page)
+    data = json.loads(embedded(page, "report"))
+    observed = np.frombuffer(base64.b64decode(data["observed"]), "<u2").reshape(50, 31) / 65535
+    logits = result.features.sync_logits.astype(np.float64)
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert np.abs(observed - expected).max() < 1e-5
+    predicted = np.frombuffer(base64.b64decode(data["predicted"]), "<u2").reshape(49, 31) / 65535
+    assert np.abs(predicted - 1 / 31).max() < 1e-5
+    assert data["window"] == list(range(1, 50))
+    assert data["loss"][0] == pytest.approx(0.375)
+    assert data["cumulative"][-1] == pytest.approx(49 * result.scores[1].score, rel=1e-4)
+    assert data["clip"] == {"start": 0.0, "end": 3.0}
+    assert data["silence"] == [0, None]
+    assert len(data["colours"]) == 256 * 6
+
+
+def test_the_player_holds_the_scored_part_as_h264_and_aac(result, tmp_path):
+    page = make_page(result, tmp_path)
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(base64.b64decode(embedded(page, "clip")))
+    with av.open(str(clip)) as container:
+        assert container.streams.video[0].codec_context.name == "h264"
+        assert container.streams.audio[0].codec_context.name == "aac"
+        levels = [frame.to_ndarray(format="rgb24").mean() for frame in container.decode(video=0)]
+    assert len(levels) == 75
+    assert np.allclose(levels, 2 * np.arange(75) + 40, atol=6)
+
+
+def test_the_sentences_are_in_the_page(result, tmp_path):
+    page = html.unescape(make_page(result, tmp_path))
+    assert "not a probability" in page
+    assert "+120 ms" in page and "later than the picture" in page
+    assert "0.84 s of the 3.00 s" in page
+    assert "config.scoring.windows" in page and "ab" * 32 in page and "5e" * 32 in page
+    assert 'class="notice" role="alert"' not in page
+
+
+def test_notice_calibration_and_warnings_are_shown(result, tmp_path):
+    result.warnings = ["audio is silent", "a <b> & c"]
+    result.media.warnings = ["audio is silent"]
+    out = write_video_report(
+        result,
+        tmp_path / "page.html",
+        provenance={"notice": "Stand-in weights: this score means nothing."},
+        calibrated=Calibrated(p_value=0.02, n_real=500, warnings=("50 fps, unlike the others",)),
+        index_link="../index.html",
+    )
+    page = read(out)
+    assert '<p class="notice" role="alert">Stand-in weights: this score means nothing.</p>' in page
+    assert "top 2 % of 500 real videos" in page
+    assert page.count("audio is silent") == 1
+    assert "a &lt;b&gt; &amp; c" in page and "50 fps, unlike the others" in page
+    assert 'href="./../index.html"' in page
+
+
+def test_a_hostile_file_name_stays_text(clip, scored, tmp_path):
+    name = """</script><script>alert(1)</script> "x' &amp; [1] <!-- ü $title.mp4"""
+    path = tmp_path / name.replace("/", "∕")
+    path.write_bytes(clip.read_bytes())
+    (tmp_path / "out").mkdir()
+    page = make_page(
+        scored(path),
+        tmp_path / "out",
+        segments=[Segment(start=0.5, end=1, label="</script><img src=x>")],
+        boxes=[
+            FaceBoxes(label="</script><!--", time=np.array([0.0]), box=np.array([[0, 0, 1, 1]]))
+        ],
+    )
+    assert_self_contained(page)
+    assert "alert(1)</script>" not in page.replace("∕", "/") and "<img" not in page
+    assert f"<h1>{html.escape(path.name)}</h1>" in page
+    assert page.count("<script") == 3 == page.count("</script>")
+    assert json.loads(embedded(page, "report"))["boxes"][0]["label"] == "</script><!--"
+
+
+def test_a_name_that_is_no_utf8_does_not_stop_the_page(clip, scored, tmp_path):
+    path = tmp_path / "bad\udcff.mp4"
+    path.write_bytes(clip.read_bytes())
+    (tmp_path / "out").mkdir()
+    assert "bad?.mp4" in make_page(scored(path), tmp_path / "out")
+
+
+def test_a_file_that_has_gone_still_gets_its_plots(scored, tmp_path):
+    page = make_page(scored(tmp_path / "gone.mp4"), tmp_path)
+    assert "no such file" in page and "<video" not in page
+    assert json.loads(embedded(page, "report"))["clip"] is None
+
+
+def test_what_was_not_scored_gets_no_page(result, tmp_path):
+    result.error = "no audio stream"
+    with pytest.raises(ValueError, match="not scored"):
+        write_video_report(result, tmp_path / "page.html", provenance={})
+    result.error, result.features = None, None
+    with pytest.raises(ValueError, match="features and steps"):
+        write_video_report(result, tmp_path / "page.html", provenance={})
+    assert not list(tmp_path.iterdir())
+
+
+def test_segments_and_boxes_reach_the_page(result, tmp_path):
+    page = make_page(
+        result,
+        tmp_path,
+        segments=[Segment(start=1.2, end=1.6, label="top 1 %")],
+        boxes=[
+            FaceBoxes(
+                label="face 1",
+                time=np.array([0.0, 0.2]),
+                box=np.array([[0.1, 0.2, 0.5, 0.6]] * 2),
+                speaker=True,
+            )
+        ],
+    )
+    data = json.loads(embedded(page, "report"))
+    assert data["segments"] == [{"start": 1.2, "end": 1.6}]
+    assert data["boxes"][0]["box"][1] == [0.1, 0.2, 0.5, 0.6]
+    assert 'data-jump="1.200"' in page and '<canvas id="boxes">' in page
+    with pytest.raises(ValueError, match="start < end"):
+        Segment(start=2, end=2)
+    with pytest.raises(ValueError, match="must rise"):
+        FaceBoxes(label="", time=np.zeros(2), box=np.zeros((2, 4)))
+
+
+def test_of_a_long_video_the_most_unusual_stretch_is_shown():
+    time = (np.arange(1, 7496) + 2.5) / 25  # five minutes
+    loss = np.full(len(time), 0.1)
+    loss[5000:5250] = 3.0  # from 200 s on
+    first, last = choose_stretch((0.0, 300.0), 300.0, 60.0, time, loss)
+    assert last - first == 1500
+    assert abs((first + last) / 50 - 205) < 1
+    assert choose_stretch((0.0, 2.16), 100.0, 60.0, time[:49], loss[:49]) == (0, 79)
+    loss[:] = 0
+    loss[-1] = 1
+    assert choose_stretch((0.0, 300.0), 300.0, 60.0, time, loss) == (6000, 7500)
+    assert choose_stretch((0.0, 300.0), 300.0, 60.0, time[:0], loss[:0]) == (0, 1500)
+
+
+def test_an_excerpt_from_the_middle_is_small_upright_and_in_step(tmp_path):
+    path = tmp_path / "turned.mp4"
+    frames = np.zeros((100, 320, 480, 3), np.uint8)
+    frames[50:, :, :240] = 250  # the left half turns white at 2 s
+    sound = np.zeros(100 * 640, np.int16)
+    sound[50 * 640 :] = 12000 * np.sin(np.arange(50 * 640) / 5)  # a tone starts with it
+    write_clip(path, frames, sound, rotation=90)
+    loss = np.concatenate([np.zeros(40), np.ones(50)])
+    excerpt = cut_excerpt(
+        path,
+        (0.0, 4.0),
+        (np.arange(90) + 2.5) / 25,
+        loss,
+        longest=2.0,
+        long_side=240,
+        options=MediaOptions(),
+    )
+    assert (excerpt.width, excerpt.height) == (160, 240)
+    assert excerpt.end - excerpt.start == 2.0 and abs(excerpt.start - 1.68) < 0.05
+    (tmp_path / "excerpt.mp4").write_bytes(excerpt.data)
+    with av.open(str(tmp_path / "excerpt.mp4")) as container:
+        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    white = [int(picture.max() > 128) for picture in pictures]
+    turn = 50 - round(excerpt.start * 25)
+    assert white == [0] * turn + [1] * (50 - turn)
+    # Turned counter-clockwise, the left half lies at the bottom.
+    assert pictures[-1][180:].mean() > 200 and pictures[-1][:60].mean() < 50
+    with av.open(str(tmp_path / "excerpt.mp4")) as container:
+        heard = np.concatenate([f.to_ndarray()[0] for f in container.decode(audio=0)])
+    assert abs(int(np.argmax(np.abs(heard) > 0.1)) - turn * 640) < 320

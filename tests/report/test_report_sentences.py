@@ -1,0 +1,85 @@
+"""The words of a report say what the numbers say, and no more."""
+
+import numpy as np
+import pytest
+
+from avforensics.report.curves import ConstantOffset, constant_offset, curves_of
+from avforensics.report.sentences import Calibrated, coverage, offset_meaning, score_meaning
+from avforensics.scoring.result import Score
+
+OFFSET = 3  # frames: where the fixtures' ridge of delays lies
+SCORE = Score(lam=0.0, score=0.9, distribution_score=0.9, activation_score=0.1, maximum=0.9)
+
+
+def test_a_bare_score_claims_no_threshold_and_no_probability():
+    text = score_meaning(SCORE, None)
+    assert "Higher means more unusual" in text
+    assert "not a probability" in text
+    assert "no value of it separates real from fake" in text
+
+
+def test_a_calibrated_score_names_its_share_of_real_videos():
+    calibrated = Calibrated(
+        p_value=0.031, n_real=1082, source="LRS2", threshold=0.8, false_positive_rate=0.05
+    )
+    text = score_meaning(SCORE, calibrated)
+    assert "As unusual as the top 3.1 % of 1,082 real videos (LRS2)." in text
+    assert "It is above the threshold of 0.8, which 5 % of real videos exceed." in text
+    assert "not the probability" in text
+    top = Calibrated(p_value=1 / 1083, n_real=1082)
+    assert "More unusual than every one of 1,082 real videos." in score_meaning(SCORE, top)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"p_value": 1.2, "n_real": 10},
+        {"p_value": 0.5, "n_real": 0},
+        {"p_value": 0.5, "n_real": 10, "threshold": 1.0},
+    ],
+)
+def test_nonsense_calibrations_are_refused(wrong):
+    with pytest.raises(ValueError):
+        Calibrated(**wrong)
+
+
+def test_the_offset_is_found_and_its_sign_explained(result):
+    offset = constant_offset(result.features)
+    assert (offset.frames, offset.milliseconds) == (OFFSET, 40 * OFFSET)
+    assert "sound comes 120 ms (3 frames) later than the picture" in offset_meaning(offset)
+    early = offset_meaning(ConstantOffset(frames=-1, probability=0.5, chance=1 / 31))
+    assert "sound comes 40 ms (1 frame) before the picture" in early
+    assert "Unclear" in offset_meaning(ConstantOffset(2, probability=0.04, chance=1 / 31))
+
+
+def test_windows_that_hear_padding_do_not_vote_on_the_offset(result):
+    result.features.sync_logits[:15] = 0
+    result.features.sync_logits[:15, 0] = 50  # certain and wrong
+    assert constant_offset(result.features).frames == OFFSET
+    result.features.heard[:] = False  # nothing else left: then all do
+    assert constant_offset(result.features).frames in (OFFSET, -15)
+
+
+def test_coverage_counts_what_was_left_out(result, scored):
+    rows = dict(coverage(result, 0, 3.0))
+    assert rows["Scored"].startswith("50 windows of 5 frames, 0.00 s to 2.16 s (54 frames")
+    assert rows["Predicted"].startswith("49 of them")
+    assert rows["Left out"] == "0.84 s of the 3.00 s of this video"
+    assert rows["Sound at the edges"].startswith("15 of 50 windows")
+    assert rows["Highest sequence"].startswith("3;")
+    assert "for λ = 1" in rows["Score by λ"]
+    whole = dict(coverage(scored(windows=71), 0, 3.0))
+    assert whole["Left out"].startswith("nothing")
+
+
+def test_curves_add_up_to_the_score(result):
+    for index, lam in enumerate((0.0, 1.0)):
+        curves = curves_of(result, lam)
+        assert curves.cumulative[-1] / 49 == pytest.approx(result.scores[index].score)
+    assert np.allclose(curves.probabilities.sum(axis=1), 1)
+    assert curves.probabilities.argmax(axis=1).tolist() == [15 + OFFSET] * 50
+
+
+def test_without_an_activation_model_the_distribution_alone_is_drawn(result):
+    result.steps.activation[:] = np.nan
+    assert np.isfinite(curves_of(result, 0.0).cumulative).all()
