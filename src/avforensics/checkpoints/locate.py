@@ -8,8 +8,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from avforensics.checkpoints.bundle import is_safetensors, load_bundle
 from avforensics.checkpoints.parts import PARTS, Models
 from avforensics.checkpoints.published import PUBLISHED, read_network, read_projection
@@ -74,15 +72,10 @@ def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = 
     if checkpoint.get("search", bundle is None):
         lacking = [p for p in wanted if p not in files and getattr(base, p) is None]
         files |= _searched_files(lacking, checkpoint_folder(checkpoint.get("dir")))
-    networks = {name: module for name, module in base.parts() if name in wanted}
-    networks |= {part: _read_part(part, path) for part, path in files.items()}
-    models = Models(
-        **networks,
-        hashes=base.hashes | {path.name: sha256_file(path) for path in files.values()},
-        metadata=dict(base.metadata),
-        notice=base.notice,
+    models = _merged(
+        base, {part: (path, _read(part, path)) for part, path in files.items()}, wanted
     )
-    if not networks:
+    if not models.parts():
         raise CheckpointError(
             "the checkpoint setting names no file; give checkpoint.bundle=FILE.safetensors, "
             "checkpoint.sync=FILE and the like, or checkpoint=released"
@@ -134,22 +127,40 @@ def _searched_files(parts: Sequence[str], folder: Path) -> dict[str, Path]:
     return found
 
 
-def _read_part(part: str, path: Path) -> nn.Module:
+def _merged(
+    base: Models, replaced: Mapping[str, tuple[Path, Models]], wanted: Sequence[str]
+) -> Models:
+    """``base`` with single parts from other files; what is known of each file comes along."""
+    networks = {name: module for name, module in base.parts() if name in wanted}
+    hashes, metadata = dict(base.hashes), dict(base.metadata)
+    notices = {base.notice: None} if base.notice else {}  # a dict keeps order and drops doubles
+    for part, (path, source) in replaced.items():
+        networks[part] = getattr(source, part)
+        (digest,) = source.hashes.values()
+        # two runs' files may have one name, like best.ckpt
+        taken = hashes.get(path.name, digest) != digest
+        hashes[f"{part}/{path.name}" if taken else path.name] = digest
+        if source.metadata:
+            metadata[part] = source.metadata
+        if source.notice:
+            notices[source.notice] = None
+    return Models(**networks, hashes=hashes, metadata=metadata, notice=" ".join(notices) or None)
+
+
+def _read(part: str, path: Path) -> Models:
+    """One part from a published file, a training checkpoint or a bundle."""
     if is_safetensors(path):
-        module = getattr(load_bundle(path), part)
-        if module is None:
+        bundle = load_bundle(path)
+        if getattr(bundle, part) is None:
             raise CheckpointError(f"{path}: this bundle has no {part} model")
-        return module
-    _refuse_other_published_file(part, path)
-    return read_projection(path) if part == "projection" else read_network(part, path)
-
-
-def _refuse_other_published_file(part: str, path: Path) -> None:
-    """The two published decoders have the same names and shapes: only the hash tells them apart."""
+        return bundle
     digest = sha256_file(path)
     for file in PUBLISHED.values():
+        # the two published decoders have the same names and shapes: only the hash tells which
         if file.sha256 == digest and file.part != part:
             raise CheckpointError(
                 f"{path}: this is the published {file.name} (the {file.part} model), given as the "
                 f"{part} model"
             )
+    module = read_projection(path) if part == "projection" else read_network(part, path)
+    return Models(**{part: module}, hashes={path.name: digest})

@@ -3,6 +3,7 @@
 A pickle can call any function it names. Here names lead to inert stand-ins only: numpy's arrays and
 scalars are rebuilt by this module from their raw bytes, scikit-learn's classes become ``Record``
 (their attributes, nothing else), and any other name ends the reading before anything is called.
+Read are pickle protocols 2 to 5, as written by scikit-learn 1.0 to 1.9 with numpy 1 and 2.
 """
 
 from __future__ import annotations

@@ -181,19 +181,20 @@ def _scaler_and_pca(content: Any, path: Path) -> tuple[Record | None, Record]:
     return records.get("StandardScaler"), records["PCA"]
 
 
-def _records(content: Any) -> Iterator[Record]:
-    """The scikit-learn objects in a pickle: a pipeline's steps, or a plain container's items."""
+def _records(content: Any, *, depth: int = 4) -> Iterator[Record]:
+    """The scikit-learn objects in a pickle: a pipeline's steps, or a plain container's items.
+
+    No deeper than steps of a pipeline in a container; a pickled list may contain itself.
+    """
+    if isinstance(content, Record) and "steps" not in content.fields:
+        yield content
+        return
     if isinstance(content, Record):
-        steps = content.fields.get("steps")
-        if steps is None:
-            yield content
-        else:
-            yield from _records(steps)
-    elif isinstance(content, dict):
-        yield from _records(list(content.values()))
-    elif isinstance(content, list | tuple):
-        for item in content:
-            yield from _records(item)
+        content = content.fields["steps"]
+    items = content.values() if isinstance(content, dict) else content
+    if depth and isinstance(content, dict | list | tuple):
+        for item in items:
+            yield from _records(item, depth=depth - 1)
 
 
 def _row(record: Record, name: str, default: float, inputs: int, path: Path) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -53,11 +54,11 @@ def read_torch(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged files make torch raise nearly every type there is
-        if "Weights only load failed" in str(error) and "GLOBAL" in str(error):
-            reason = "it holds Python objects besides tensors, which are not loaded for safety"
+        if named := re.search(r"GLOBAL ([\w.]+)", str(error)):
+            reason = f"refused, it asks for {named[1]} besides tensors"
         else:
-            reason = "it is cut short, damaged or no torch file"
-        raise CheckpointError(f"{path}: cannot be read as weights: {reason}") from None
+            reason = "cut short, damaged or no torch file"
+        raise CheckpointError(f"{path}: {reason}") from None
 
 
 def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:

@@ -1,0 +1,79 @@
+"""Fixtures that several parts of the suite need."""
+
+import importlib.util
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from avforensics.media.types import FPS, HOP
+from avforensics.media.writer import write_clip
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder beside the checkout with released weights, golden values and real clips."""
+    if not SHARED.is_dir():
+        pytest.skip("no folder `shared` beside the checkout")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def reference(shared) -> Path:
+    """Released anomaly models and PCA, tensor shapes, golden values."""
+    return shared / "reference"
+
+
+@pytest.fixture(scope="session")
+def stand_in_state_dict(reference):
+    """Function: seed -> published names and reproducible numbers of a synchronisation network."""
+    spec = importlib.util.spec_from_file_location("stand_in", reference / "stand_in_weights.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.stand_in_state_dict
+
+
+@pytest.fixture(scope="session")
+def released_folder(reference, stand_in_state_dict, tmp_path_factory) -> Path:
+    """The four files of `checkpoint=released`; sync_model.pth holds stand-in weights of seed 0."""
+    folder = tmp_path_factory.mktemp("released")
+    torch.save(stand_in_state_dict(0), folder / "sync_model.pth")
+    for name in ("dist_regressive_model.pth", "avfeature_regressive_model.pth", "pca.pkl"):
+        shutil.copyfile(reference / name, folder / name)
+    return folder
+
+
+@pytest.fixture
+def make_video(tmp_path: Path) -> Callable[..., Path]:
+    """Make a small video: a square that wanders over a grey ground, and a wavering tone.
+
+    ``make_video(name="clip.mp4", n_frames=50, size=96, seed=0, sound=True, **write_clip_options)``
+    writes it into the test's own folder and returns its path.
+    """
+
+    def make(
+        name: str = "clip.mp4",
+        n_frames: int = 50,
+        size: int = 96,
+        seed: int = 0,
+        sound: bool = True,
+        **options,
+    ) -> Path:
+        random = np.random.default_rng(seed)
+        steps = np.cumsum(random.integers(-4, 5, (n_frames, 2)), axis=0) + size // 4
+        frames = np.full((n_frames, size, size, 3), 110, np.uint8)
+        colour = random.integers(0, 256, 3)
+        for frame, (y, x) in zip(frames, steps % (size // 2), strict=True):
+            frame[y : y + size // 2, x : x + size // 2] = colour
+        phase = np.cumsum(0.05 + 0.04 * np.sin(np.arange(n_frames * HOP) * 3 / FPS / HOP))
+        tone = (6000 * np.sin(phase + seed)).astype(np.int16)
+        path = tmp_path / name
+        write_clip(path, frames, tone if sound else None, **options)
+        return path
+
+    return make

@@ -1,0 +1,114 @@
+"""Parts of the synchronisation network called one by one give what the plain network gives."""
+
+import pytest
+import torch
+
+from avforensics.models.audio import AudioEncoder
+from avforensics.models.fusion import CosineFusion, FusionTransformer
+from avforensics.models.sync import SyncNetwork
+from avforensics.models.visual import VisualEncoder
+
+HOP = 640
+TAU = 3
+WINDOWS = 6
+
+
+def _transformer_network():
+    return SyncNetwork(
+        visual=VisualEncoder(widths=(4, 6, 8, 16), depths=(1, 1, 1, 1)),
+        audio=AudioEncoder(widths=(4, 4, 4, 4, 4, 8, 16)),
+        fusion=FusionTransformer(width=16, plane=4, depth=2, heads=2),
+        size=64,
+        max_delay=TAU,
+    )
+
+
+def _two_tower_network():
+    return SyncNetwork(
+        visual=VisualEncoder(widths=(4, 6, 8), depths=(1, 1, 1), strides=(1, 2, 2), pad_time=False),
+        audio=AudioEncoder(widths=(4, 4, 4, 4, 4, 8, 12)),
+        fusion=CosineFusion(video_width=8, audio_width=12, plane=4, width=10),
+        size=64,
+        max_delay=TAU,
+    )
+
+
+@pytest.fixture(params=[_transformer_network, _two_tower_network])
+def network(request):
+    torch.manual_seed(0)
+    network = request.param().eval()
+    for module in network.modules():  # statistics that are not the identity
+        if hasattr(module, "running_mean"):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 2)
+    return network
+
+
+@pytest.fixture
+def clip():
+    generator = torch.Generator().manual_seed(1)
+    frames = torch.randint(0, 256, (WINDOWS + 4, 3, 64, 64), generator=generator).float()
+    samples = torch.randint(-9000, 9000, ((WINDOWS + 4 + 2 * TAU) * HOP,), generator=generator)
+    return frames, samples.float().unfold(0, 5 * HOP, HOP)
+
+
+@torch.inference_mode()
+def test_rows_equal_single_pairs(network, clip):
+    frames, crops = clip
+    video = network.video_tokens(network.visual.frames(frames), chunk=4)
+    rows = network.delay_rows(video, network.audio_tokens(crops), chunk=4)
+    assert rows.shape == (WINDOWS, 2 * TAU + 1) == (WINDOWS, network.n_delays)
+    for window in range(WINDOWS):
+        pairs = frames[window : window + 5].expand(network.n_delays, -1, -1, -1, -1)
+        alone = network(pairs, crops[window : window + network.n_delays])
+        torch.testing.assert_close(rows[window], alone, atol=1e-5, rtol=1e-4)
+
+
+@torch.inference_mode()
+def test_chosen_windows_equal_all_windows(network, clip):
+    frames, crops = clip
+    features = network.visual.frames(frames)
+    starts = torch.tensor([4, 0, 3])
+    video, tokens = network.video_tokens(features), network.audio_tokens(crops)
+    chosen = network.video_tokens(features, starts)
+    torch.testing.assert_close(chosen, video[starts])
+    rows = network.delay_rows(video, tokens)
+    torch.testing.assert_close(network.delay_rows(chosen, tokens, starts), rows[starts])
+
+
+@torch.inference_mode()
+def test_activations_are_maxima_over_tokens(network, clip):
+    frames, crops = clip
+    video = network.video_tokens(network.visual.frames(frames))
+    audio = network.audio_tokens(crops)[TAU : TAU + WINDOWS]
+    activations = network.activations(video, audio)
+    assert activations.shape == (WINDOWS, network.activation_width)
+    half = network.activation_width // 2
+    torch.testing.assert_close(activations[:, :half], video.max(dim=1).values)
+    torch.testing.assert_close(activations[:, half:], audio.max(dim=1).values)
+
+
+def test_tokens_are_reshaped_not_transposed():
+    fusion = FusionTransformer(width=4, plane=2, depth=1, heads=2)
+    for parameter in (fusion.audio_time, fusion.audio_modality):
+        torch.nn.init.zeros_(parameter)
+    features = torch.arange(16.0).reshape(1, 4, 4)  # channels by time
+    assert fusion.audio_tokens(features)[0, 0].tolist() == [0.0, 1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"depths": (2, 2)},
+        {"first_temporal_stage": 4},
+        {"pad_time": False},
+    ],
+)
+def test_visual_encoder_refuses_nonsense(wrong):
+    with pytest.raises(ValueError):
+        VisualEncoder(**wrong)
+
+
+def test_audio_encoder_has_seven_convolutions():
+    with pytest.raises(ValueError, match="seven"):
+        AudioEncoder(widths=(4, 4))
