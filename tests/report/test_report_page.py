@@ -96,7 +96,7 @@ def test_notice_calibration_and_warnings_are_shown(result, tmp_path):
     )
     page = read(out)
     assert '<p class="notice" role="alert">Stand-in weights: this score means nothing.</p>' in page
-    assert "top 2 % of 500 real videos" in page
+    assert "top 2\N{NO-BREAK SPACE}% of 500 real videos" in page
     assert page.count("audio is silent") == 1
     assert "a &lt;b&gt; &amp; c" in page and "50 fps, unlike the others" in page
     assert 'href="./../index.html"' in page
@@ -133,6 +133,14 @@ def test_a_file_that_has_gone_still_gets_its_plots(scored, tmp_path):
     page = make_page(scored(tmp_path / "gone.mp4"), tmp_path)
     assert "no such file" in page and "<video" not in page
     assert json.loads(embedded(page, "report"))["clip"] is None
+
+
+def test_a_file_that_has_become_shorter_still_gets_its_plots(clip, scored, tmp_path):
+    result = scored()
+    result.features.first_window = 200
+    result.steps.window += 200
+    page = make_page(result, tmp_path)
+    assert "the file ends before it" in page and "<video" not in page
 
 
 def test_what_was_not_scored_gets_no_page(result, tmp_path):

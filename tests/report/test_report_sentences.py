@@ -23,8 +23,11 @@ def test_a_calibrated_score_names_its_share_of_real_videos():
         p_value=0.031, n_real=1082, source="LRS2", threshold=0.8, false_positive_rate=0.05
     )
     text = score_meaning(SCORE, calibrated)
-    assert "As unusual as the top 3.1 % of 1,082 real videos (LRS2)." in text
-    assert "It is above the threshold of 0.8, which 5 % of real videos exceed." in text
+    assert "As unusual as the top 3.1\N{NO-BREAK SPACE}% of 1,082 real videos (LRS2)." in text
+    assert (
+        "It is above the threshold of 0.8, which 5\N{NO-BREAK SPACE}% of real videos exceed."
+        in text
+    )
     assert "not the probability" in text
     top = Calibrated(p_value=1 / 1083, n_real=1082)
     assert "More unusual than every one of 1,082 real videos." in score_meaning(SCORE, top)

@@ -1,0 +1,16 @@
+"""HTML pages about one video and a batch, and figures for papers."""
+
+from avforensics.report.annotations import FaceBoxes, Segment
+from avforensics.report.figures import save_figures
+from avforensics.report.index import write_index
+from avforensics.report.page import write_video_report
+from avforensics.report.sentences import Calibrated
+
+__all__ = [
+    "Calibrated",
+    "FaceBoxes",
+    "Segment",
+    "save_figures",
+    "write_index",
+    "write_video_report",
+]

@@ -11,7 +11,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import av
@@ -123,7 +123,11 @@ def cut_excerpt(
         ):
             declared = max(video.declared or 0.0, span[1])
             first, last = choose_stretch(span, declared, longest, time, loss)
-            pictures = _small(islice(video, first, last), long_side)
+            frames = islice(video, first, last)
+            opening = next(frames, None)
+            if opening is None:
+                raise MediaError(path, "no excerpt for the player (the file ends before it)")
+            pictures = _small(chain([opening], frames), long_side)
             with AudioReader(path, stream=options.audio_stream, origin=video.origin) as audio:
                 sound = _samples(audio, first * HOP, last * HOP)
             clip = Path(folder) / "excerpt.mp4"

@@ -62,6 +62,8 @@ function delayText(delay) {
   return `${sign}${Math.abs(delay)} frames (${sign}${(Math.abs(delay) * 1000) / report.fps} ms)`;
 }
 
+const short = (value) => value.toLocaleString("en", { minimumSignificantDigits: 3, maximumSignificantDigits: 3 });
+
 function writeReadout(k, observed, predicted) {
   const half = (report.delays - 1) / 2;
   const best = (row) => row.indexOf(Math.max(...row));
@@ -82,7 +84,7 @@ function writeReadout(k, observed, predicted) {
     lines.push(
       loss === null
         ? [["span", "no prediction for this window"]]
-        : [["span", "step loss "], ["b", loss.toPrecision(3)], ["span", `, sum so far ${report.cumulative[step].toPrecision(3)}`]],
+        : [["span", "step loss "], ["b", short(loss)], ["span", `, sum so far ${short(report.cumulative[step])}`]],
     );
   }
   find("readout").replaceChildren(
@@ -157,8 +159,8 @@ function showControls() {
 
 function startPlayer() {
   if (!video) return;
-  const bytes = Uint8Array.from(atob(find("clip").textContent), (c) => c.charCodeAt(0));
-  const excerpt = { url: URL.createObjectURL(new Blob([bytes], { type: "video/mp4" })), range: clip };
+  const file = new Blob([decodeBase64(find("clip").textContent)], { type: "video/mp4" });
+  const excerpt = { url: URL.createObjectURL(file), range: clip };
   const load = (url, range) => {
     clip = range;
     video.src = url;
@@ -246,5 +248,6 @@ document.querySelectorAll("[data-jump]").forEach((button) => {
 
 new ResizeObserver(drawPlots).observe(plots);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawPlots);
+plots.setAttribute("aria-valuemax", axis.whole[1].toFixed(2));
 startPlayer();
 drawPlots();

@@ -7,11 +7,19 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+function decodeBase64(text) {
+  const raw = atob(text);
+  const bytes = new Uint8Array(raw.length);
+  for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
+  return bytes;
+}
+
 /** base64 of little-endian uint16 -> numbers in 0..1. */
 function unpack(text) {
-  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-  const view = new DataView(bytes.buffer);
-  return Float32Array.from({ length: bytes.length / 2 }, (_, i) => view.getUint16(2 * i, true) / 65535);
+  const bytes = decodeBase64(text);
+  const shares = new Float32Array(bytes.length / 2);
+  for (let i = 0; i < shares.length; i++) shares[i] = (bytes[2 * i] + 256 * bytes[2 * i + 1]) / 65535;
+  return shares;
 }
 
 /** "rrggbbrrggbb..." -> [[r, g, b], ...] */

@@ -52,8 +52,8 @@ def number(value: float, digits: int = 4) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as a percentage with two significant digits: 0.031 -> ``"3.1 %"``."""
-    return f"{number(100 * share, 2 if share < 0.995 else 3)} %"
+    """A share as a percentage with two significant digits: 0.031 -> ``"3.1 %"``, unbreakable."""
+    return f"{number(100 * share, 2 if share < 0.995 else 3)}\N{NO-BREAK SPACE}%"
 
 
 def signed(value: int) -> str:
