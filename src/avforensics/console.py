@@ -6,6 +6,9 @@ import logging
 
 from rich import get_console
 
+# `extra` of a log call whose news a progress bar shows already: not printed on a terminal.
+ON_BAR = {"on_bar": True}
+
 
 class ConsoleHandler(logging.Handler):
     """Print log records through rich's shared console; warnings and errors say what they are.
@@ -14,10 +17,13 @@ class ConsoleHandler(logging.Handler):
     """
 
     def emit(self, record: logging.LogRecord) -> None:
+        console = get_console()
+        if getattr(record, "on_bar", False) and console.is_terminal:
+            return
         try:
             text = self.format(record)
             if record.levelno >= logging.WARNING:
                 text = f"{record.levelname.lower()}: {text}"
-            get_console().print(text, markup=False, highlight=False, soft_wrap=True)
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
         except Exception:
             self.handleError(record)

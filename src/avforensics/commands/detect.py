@@ -1,0 +1,173 @@
+"""Score videos: how likely is each one manipulated?
+
+  avforensics detect input=FILE|FOLDER|LIST.txt output_dir=OUT checkpoint.sync=... \\
+      checkpoint.distribution=... checkpoint.activation=... checkpoint.pca=...
+
+OUT receives scores.csv, testing_score.npy, a report for each video and an index of them, and what
+is needed to run it again. Run the same command once more to go on after an interruption. Exit code
+0: all scored; 1: some failed; 2: wrong usage.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from avforensics.checkpoints import Models, load_models
+from avforensics.detection.inputs import list_inputs
+from avforensics.detection.journal import open_journal
+from avforensics.detection.output import Job, OutputFolder
+from avforensics.detection.products import Products
+from avforensics.detection.progress import BatchProgress, summarise
+from avforensics.files import atomic_path
+from avforensics.provenance import versions, write_json
+from avforensics.report.index import write_index
+from avforensics.scoring.detector import Detector
+from avforensics.scoring.result import VideoResult
+
+log = logging.getLogger(__name__)
+
+
+def run(cfg: DictConfig) -> int:
+    """Score ``cfg.input`` into ``cfg.output_dir``.
+
+    Returns
+    -------
+    int
+        0 all scored, 1 some failed.
+
+    Raises
+    ------
+    AVForensicsError
+        The input, a checkpoint or a setting makes no sense; nothing was scored.
+    OSError
+        The disk is full; what was finished before is whole and stays.
+    """
+    inputs = list_inputs(cfg.input)
+    for remark in inputs.remarks:
+        log.warning("%s", remark)
+    models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
+    detector = build_detector(models, cfg)
+    if models.notice:
+        log.warning("%s", models.notice)
+    folder = Path(cfg.output_dir)
+    provenance = describe(models, cfg)
+    products = Products(
+        folder,
+        provenance=provenance,
+        media=detector.media,
+        report=cfg.report,
+        features=cfg.save_features,
+        figures=cfg.figures,
+    )
+    with open_journal(folder / "journal.jsonl") as journal:
+        write_settings(folder, cfg, provenance)
+        output = OutputFolder(
+            folder,
+            journal,
+            inputs.paths,
+            settings=score_settings(models, detector, cfg),
+            is_complete=products.is_complete,
+            resume=cfg.resume,
+        )
+        for remark in output.remarks:
+            log.info("%s", remark)
+        if output.kept:
+            log.info("%d of %d videos are done already", output.kept, len(output.paths))
+        try:
+            score_all(detector, output, products)
+        except BaseException:
+            done = f"{len(output.rows)} of {len(output.paths)} videos are done"
+            log.warning("stopped: %s; the same command goes on from there", done)
+            raise
+        finally:
+            output.write_tables()
+            if cfg.report:
+                write_index(output.rows, folder / "index.html", provenance=provenance)
+    summarise(output.rows, str(folder))
+    return int(any(row["status"] != "scored" for row in output.rows))
+
+
+def build_detector(models: Models, cfg: DictConfig) -> Detector:
+    """The detector that a configuration describes."""
+    lam = cfg.scoring.lam
+    return Detector(
+        models,
+        device=cfg.device,
+        precision=cfg.precision,
+        compile=cfg.compile,
+        lams=list(lam) if isinstance(lam, ListConfig) else [lam],
+        max_len=cfg.scoring.max_len,
+        windows=cfg.scoring.windows,
+        audio=cfg.scoring.audio,
+        batch_windows=cfg.batch_windows,
+        readers=cfg.readers,
+        keep_activations=cfg.save_features,
+        video_stream=cfg.video_stream,
+        audio_stream=cfg.audio_stream,
+    )
+
+
+def score_settings(models: Models, detector: Detector, cfg: DictConfig) -> dict[str, Any]:
+    """Everything but the file that a score depends on; the device is not among it."""
+    return {
+        "checkpoints": list(models.hashes.values()),
+        "scoring": OmegaConf.to_container(cfg.scoring, resolve=True),
+        "precision": cfg.precision,
+        "media": asdict(detector.media),
+    }
+
+
+def score_all(detector: Detector, output: OutputFolder, products: Products) -> None:
+    """Score what is to do; reports and rows are written beside the network's work."""
+    workers = max(1, (os.cpu_count() or 1) // 4)
+    adding = Lock()
+    with (
+        BatchProgress(len(output.jobs)) as progress,
+        ThreadPoolExecutor(workers, thread_name_prefix="results") as pool,
+    ):
+
+        def finish(job: Job, result: VideoResult) -> None:
+            report = products.write(result, job.name)
+            with adding:
+                progress.advance(output.add(job, result, report=report))
+
+        unfinished: deque[Future[None]] = deque()
+        results = detector.score_many(job.path for job in output.jobs)
+        for job, result in zip(output.jobs, results, strict=True):
+            unfinished.append(pool.submit(finish, job, result))
+            while unfinished and (unfinished[0].done() or len(unfinished) > 2 * workers):
+                unfinished.popleft().result()
+        for future in unfinished:
+            future.result()
+
+
+def describe(models: Models, cfg: DictConfig) -> dict[str, Any]:
+    """Where results come from, for reports and versions.json."""
+    found = versions()
+    return {
+        "version": found["avforensics"],
+        "notice": models.notice,
+        "checkpoints": models.hashes,
+        "versions": found,
+        "config": OmegaConf.to_container(cfg, resolve=True),
+    }
+
+
+def write_settings(folder: Path, cfg: DictConfig, provenance: dict[str, Any]) -> None:
+    """Write config.yaml and versions.json: enough to run it again."""
+    text = OmegaConf.to_yaml(cfg, resolve=True)
+    with atomic_path(folder / "config.yaml") as partial:
+        partial.write_text(text, encoding="utf-8", errors="surrogateescape")
+    write_json(
+        folder / "versions.json",
+        provenance["versions"] | {"checkpoints": provenance["checkpoints"]},
+    )

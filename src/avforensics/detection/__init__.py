@@ -1,0 +1,1 @@
+"""What surrounds scoring in ``avforensics detect``: inputs, what is kept, where it is written."""

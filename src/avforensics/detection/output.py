@@ -1,0 +1,241 @@
+"""The folder of a batch: what is done already, what is to do, and the tables that grow."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avforensics.detection.inputs import file_key
+from avforensics.detection.journal import Journal
+from avforensics.detection.names import unique_name
+from avforensics.detection.rows import (
+    COLUMNS,
+    LAM_COLUMNS,
+    Row,
+    lam_rows,
+    row_of,
+    write_csv,
+    write_scores,
+)
+from avforensics.files import sha256_or_none
+from avforensics.scoring.result import VideoResult
+
+SCORE_FILES = ("testing_score.npy", "testing_scores.npy")  # the published README's name and code's
+# Tables are rewritten whole, so that a kill leaves whole ones; this much of the time may go there.
+TABLE_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Job:
+    """A video that has to be scored.
+
+    Attributes
+    ----------
+    path : Path
+    name : str
+        What its report and features are called, unlike any other's of the batch.
+    size, mtime_ns : int or None
+        Of the file before it was read; None where there is none.
+    """
+
+    path: Path
+    name: str
+    size: int | None
+    mtime_ns: int | None
+
+
+class OutputFolder:
+    """Results of a batch in a folder, each on the disk as soon as it is there.
+
+    ``journal.jsonl`` is the truth: a line for each finished video. ``scores.csv`` and the score
+    arrays are made from it, in the order of the input.
+
+    Parameters
+    ----------
+    folder : Path
+    journal : Journal
+        Of this folder.
+    paths : sequence of Path
+        The batch.
+    settings : mapping
+        Everything that a score depends on besides the file: checkpoints, scoring, streams.
+    is_complete : callable
+        Whether everything that this run wants beside the scores is there for a name.
+    resume : bool
+        Keep what was done with the same files and settings.
+
+    Attributes
+    ----------
+    jobs : list of Job
+        What is to do, in the order of the input.
+    kept : int
+        Videos whose results stand from before.
+    remarks : list of str
+        Why others are done again, in sentences.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        journal: Journal,
+        paths: Sequence[Path],
+        *,
+        settings: Mapping[str, Any],
+        is_complete: Callable[[str], bool],
+        resume: bool = True,
+    ) -> None:
+        self.folder = folder
+        self.paths = list(paths)
+        self.jobs: list[Job] = []
+        self.remarks: list[str] = []
+        self._journal = journal
+        self._settings = json.loads(json.dumps(settings, sort_keys=True))
+        self._digest = _digest(self._settings)
+        self._is_complete = is_complete
+        self._records: dict[str, dict[str, Any]] = {}
+        self._next_tables = 0.0
+        _remove_partial_files(folder)
+        if not resume:
+            journal.clear()
+        self._plan()
+        self.kept = len(self._records)
+
+    @property
+    def rows(self) -> list[Row]:
+        """Rows of finished videos in the order of the input."""
+        keys = map(file_key, self.paths)
+        return [self._records[key]["row"] for key in keys if key in self._records]
+
+    def add(self, job: Job, result: VideoResult, *, report: str | None = None) -> Row:
+        """Keep a result for good; refresh the tables when that is due.
+
+        Raises
+        ------
+        OSError
+            The disk is full: nothing of this result was kept.
+        """
+        row = row_of(result, report=report)
+        row["path"] = str(job.path)
+        record = {
+            "video": file_key(job.path),
+            "name": job.name,
+            "settings": self._digest,
+            "size": job.size,
+            "mtime_ns": job.mtime_ns,
+            "row": row,
+            "lams": lam_rows(result),
+        }
+        self._journal.append(record)
+        self._records[record["video"]] = record
+        if time.monotonic() >= self._next_tables:
+            self.write_tables()
+        return row
+
+    def write_tables(self) -> None:
+        """Write scores.csv, scores_by_lam.csv and the arrays as of now."""
+        started = time.monotonic()
+        rows = self.rows
+        write_csv(self.folder / "scores.csv", COLUMNS, rows)
+        found = [self._records.get(file_key(path)) for path in self.paths]
+        if any(record and len(record["lams"]) > 1 for record in found):
+            by_lam = [row for record in found if record for row in record["lams"]]
+            write_csv(self.folder / "scores_by_lam.csv", LAM_COLUMNS, by_lam)
+        scores = [record and record["row"]["score"] for record in found]
+        array = np.array([np.nan if score is None else score for score in scores], np.float64)
+        write_scores([self.folder / name for name in SCORE_FILES], array)
+        took = time.monotonic() - started
+        self._next_tables = time.monotonic() + took / TABLE_SHARE
+
+    def _plan(self) -> None:
+        """Sort the batch into what stands and what is to do."""
+        known = {r["video"]: r for r in self._journal.records if "video" in r}
+        described = {r["settings"]: r["is"] for r in self._journal.records if "is" in r}
+        if self._digest not in described:
+            self._journal.append({"settings": self._digest, "is": self._settings})
+        taken = {record["name"].casefold() for record in known.values()}
+        reasons: Counter[str] = Counter()
+        for path in self.paths:
+            record = known.get(file_key(path))
+            size, mtime_ns = _stat(path)
+            reason = "" if record is None else self._why_again(record, size, mtime_ns, described)
+            if record is not None and reason is None:
+                self._records[file_key(path)] = record
+                record["row"]["path"] = str(path)  # as it is called this time
+                continue
+            name = record["name"] if record else unique_name(path, taken)
+            taken.add(name.casefold())
+            self.jobs.append(Job(path, name, size, mtime_ns))
+            if reason:
+                reasons[reason] += 1
+        if self._journal.damaged:
+            self.remarks.append(f"{self._journal.damaged} damaged lines of journal.jsonl left out")
+        self.remarks += [f"{count} done again: {why}" for why, count in reasons.items()]
+
+    def _why_again(
+        self,
+        record: Mapping[str, Any],
+        size: int | None,
+        mtime_ns: int | None,
+        described: Mapping[str, Mapping[str, Any]],
+    ) -> str | None:
+        """Why a finished video has to be done again; None where it stands."""
+        if record["row"]["status"] != "scored":
+            return "failed before"
+        if record["settings"] != self._digest:
+            changes = _changes(described.get(record["settings"], {}), self._settings)
+            return f"scored with other settings ({changes})"
+        if size != record["size"]:
+            return "the file has changed"
+        # the same bytes copied anew have another time, and stand
+        unlike = mtime_ns != record["mtime_ns"]
+        if unlike and sha256_or_none(record["video"]) != record["row"]["sha256"]:
+            return "the file has changed"
+        return None if self._is_complete(record["name"]) else "its report or features are missing"
+
+
+def _stat(path: Path) -> tuple[int | None, int | None]:
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None, None
+    return found.st_size, found.st_mtime_ns
+
+
+def _digest(settings: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Names of settings that differ, with their values where these are short."""
+    old, new = _flat(before), _flat(now)
+    names = [name for name in sorted(old | new) if old.get(name) != new.get(name)]
+    told = [
+        f"{name} {old[name]} -> {new[name]}" if name in old and name in new else name
+        for name in names
+    ]
+    return ", ".join(told) or "unknown"
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _remove_partial_files(folder: Path) -> None:
+    """What a killed run had not finished writing."""
+    for pattern in (".*.partial*", "*/.*.partial*", "*/*/.*.partial*"):
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)

@@ -1,0 +1,133 @@
+"""How far a batch has come: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import time
+from types import TracebackType
+
+from rich import get_console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from avforensics.console import ON_BAR
+from avforensics.detection.rows import Row
+
+log = logging.getLogger(__name__)
+
+LISTED = 20  # videos that the closing table shows
+LISTED_FAILURES = 100
+
+
+class BatchProgress:
+    """Tells of each finished video.
+
+    On a terminal there is a bar with rate and remaining time, and only failures get a line of
+    their own; the log file has them all. Elsewhere each video is a line.
+
+    Parameters
+    ----------
+    total : int
+        Videos to do.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.done = self.failed = 0
+        self._started = time.monotonic()
+        console = get_console()
+        self._bar = Progress(
+            TextColumn("scoring"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=total)
+
+    def __enter__(self) -> BatchProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def advance(self, row: Row) -> None:
+        """One more video is done."""
+        self.done += 1
+        self._bar.advance(self._task)
+        count = f"[{self.done}/{self.total}]"
+        if row["status"] != "scored":
+            self.failed += 1
+            log.warning("%s failed  %s: %s", count, row["path"], row["error"])
+            return
+        rate = self.done / max(time.monotonic() - self._started, 1e-9)
+        left = duration((self.total - self.done) / rate)
+        score = "nan" if row["score"] is None else f"{row['score']:.4f}"
+        log.info(
+            "%s %s  %s  (%s left, %s)", count, score, row["path"], left, speed(rate), extra=ON_BAR
+        )
+
+
+class _Rate(TextColumn):
+    """Videos a second, or seconds a video."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def render(self, task: Task) -> Text:
+        return Text(speed(task.speed) if task.speed else "")
+
+
+def speed(rate: float) -> str:
+    """A rate in the unit in which it can be read."""
+    return f"{rate:.1f} videos/s" if rate >= 1 else f"{1 / max(rate, 1e-9):.1f} s/video"
+
+
+def duration(seconds: float) -> str:
+    """A time to wait, roughly."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def summarise(rows: list[Row], folder: str) -> None:
+    """Say how a batch ended: its scores, or the highest of many, and every failure."""
+    scored = sorted(
+        (row for row in rows if row["score"] is not None), key=lambda row: -row["score"]
+    )
+    failed = [row for row in rows if row["status"] != "scored"]
+    console = get_console()
+    if scored:
+        shown = scored[:LISTED]
+        title = f"highest {LISTED} of {len(scored)} scores" if len(scored) > LISTED else None
+        table = Table(title=title, title_justify="left")
+        for column, justify in (("score", "right"), ("offset", "right"), ("windows", "right")):
+            table.add_column(column, justify=justify)
+        table.add_column("video", overflow="fold")
+        for row in shown:
+            offset = f"{row['offset_ms']:+d} ms"
+            table.add_row(f"{row['score']:.4f}", offset, str(row["n_windows"]), Text(row["path"]))
+        console.print(table)
+    log.info("%d scored, %d failed; results in %s", len(rows) - len(failed), len(failed), folder)
+    for row in failed[:LISTED_FAILURES]:
+        log.warning("failed: %s: %s", row["path"], row["error"])
+    if len(failed) > LISTED_FAILURES:
+        log.warning("and %d more: see scores.csv", len(failed) - LISTED_FAILURES)

@@ -1,0 +1,101 @@
+"""From a result to a row of scores.csv, and from rows to the tables."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avforensics.files import atomic_path
+from avforensics.report.curves import constant_offset
+from avforensics.scoring.result import VideoResult
+
+COLUMNS = (
+    "path",
+    "status",
+    "error",
+    "score",
+    "distribution_score",
+    "activation_score",
+    "lam",
+    "n_windows",
+    "n_frames",
+    "fps",
+    "seconds",
+    "skipped_packets",
+    "sha256",
+    "maximum",
+    "offset_ms",
+    "warnings",
+    "report",
+)
+LAM_COLUMNS = ("path", "lam", "score", "distribution_score", "activation_score", "maximum")
+
+Row = dict[str, Any]
+
+
+def row_of(result: VideoResult, *, report: str | None = None) -> Row:
+    """A row of scores.csv: plain values, None where there is nothing to say."""
+    row: Row = dict.fromkeys(COLUMNS)
+    row |= {
+        "path": str(result.path),
+        "status": result.status,
+        "error": result.error,
+        "seconds": round(result.seconds, 3),
+        "sha256": result.sha256,
+        "warnings": "; ".join(result.warnings) or None,
+        "report": report,
+    }
+    if result.media is not None:
+        row |= {
+            "n_frames": result.media.n_frames,
+            "fps": round(result.media.fps, 3),
+            "skipped_packets": result.media.skipped_packets,
+        }
+    if result.scores:
+        row |= lam_rows(result)[0]
+    if result.features is not None:
+        row["n_windows"] = result.features.n_windows
+        row["offset_ms"] = int(constant_offset(result.features).milliseconds)
+    return row
+
+
+def lam_rows(result: VideoResult) -> list[Row]:
+    """A row of scores_by_lam.csv for each score."""
+    return [
+        {
+            "path": str(result.path),
+            "lam": score.lam,
+            "score": _finite(score.score),
+            "distribution_score": _finite(score.distribution_score),
+            "activation_score": _finite(score.activation_score),
+            "maximum": _finite(score.maximum),
+        }
+        for score in result.scores
+    ]
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write a table, whole or not at all; None is an empty cell."""
+    with (
+        atomic_path(path) as partial,
+        partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_scores(paths: Iterable[Path], scores: np.ndarray) -> None:
+    """Write the same scores, (videos,) float64 with NaN for failures, under each name."""
+    for path in paths:
+        with atomic_path(path) as partial:
+            np.save(partial, scores)

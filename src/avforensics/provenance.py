@@ -1,0 +1,104 @@
+"""What a result was made with: versions of the code, of every decoder and of the machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import avforensics
+from avforensics.files import atomic_path
+
+PACKAGES = (
+    "torch",
+    "torchaudio",
+    "pytorch-lightning",
+    "hydra-core",
+    "omegaconf",
+    "av",
+    "decord",
+    "numpy",
+    "scikit-learn",
+    "safetensors",
+    "pillow",
+    "matplotlib",
+)
+
+
+def versions() -> dict[str, Any]:
+    """Versions of Python, the system, this package with its git commit, libraries and decoders."""
+    return {
+        "avforensics": avforensics.__version__,
+        "git": git_commit(),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processor": _processor(),
+        "device": _accelerator(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "ffmpeg": _ffmpeg(),
+    }
+
+
+def git_commit() -> str | None:
+    """Commit of the checkout that this package runs from, with ``+`` where files differ from it.
+
+    None for an installed package.
+    """
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        return commit + ("+" if _git(root, "status", "--porcelain", "--", "src", "configs") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def write_json(path: str | os.PathLike, content: Mapping[str, Any]) -> None:
+    """Write JSON for people to read, whole or not at all."""
+    with atomic_path(path) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10, check=True
+    )
+    return done.stdout.strip()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _ffmpeg() -> dict[str, str]:
+    """Versions of the FFmpeg libraries inside PyAV."""
+    import av
+
+    return {name: ".".join(map(str, numbers)) for name, numbers in av.library_versions.items()}
+
+
+def _processor() -> str:
+    """Name of the CPU, with the number of cores."""
+    name = platform.processor() or platform.machine()
+    if sys.platform == "linux":
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        models = [line.split(":", 1)[1] for line in text.splitlines() if "model name" in line]
+        name = models[0].strip() if models else name
+    return f"{name}, {os.cpu_count()} cores"
+
+
+def _accelerator() -> str | None:
+    """Name of the first CUDA device."""
+    import torch
+
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None

@@ -1,0 +1,376 @@
+"""`avforensics detect`: rows for good and bad files, kills, resuming, exit codes."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from omegaconf import OmegaConf
+from safetensors.numpy import load_file
+
+from avforensics import cli
+from avforensics.media import write_wav
+from tests.commands.conftest import make_clip
+
+REQUIRED = (
+    "path status error score distribution_score activation_score lam n_windows n_frames fps "
+    "seconds skipped_packets sha256"
+)
+
+
+@pytest.fixture
+def detect(bundle, tmp_path, monkeypatch):
+    """Run the command in this process; give its exit code."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments, report=False):
+        checkpoint = ["checkpoint=bundle", f"checkpoint.bundle={bundle}"]
+        argv = ["avforensics", "detect", *checkpoint, f"report={report}", *arguments]
+        monkeypatch.setattr(sys, "argv", argv)
+        return cli.main()
+
+    return call
+
+
+def rows(folder="out"):
+    with (Path(folder) / "scores.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_one_file(detect, tmp_path, capsys):
+    clip = make_clip(tmp_path / "a [1], take=2.mp4")
+    assert detect(f"input={clip}", "output_dir=out", "save_features=true", report=True) == 0
+    (row,) = rows()
+    assert list(row)[:13] == REQUIRED.split()
+    assert (row["path"], row["status"], row["error"]) == (str(clip), "scored", "")
+    assert (row["n_windows"], row["n_frames"], row["fps"]) == ("16", "20", "25.0")
+    score = float(row["score"])
+    assert score == pytest.approx(float(row["distribution_score"]))  # lam 0
+    for name in ("testing_score.npy", "testing_scores.npy"):
+        np.testing.assert_array_equal(np.load(tmp_path / "out" / name), [score])
+    features = load_file(tmp_path / "out/features/a_1_take_2.safetensors")
+    assert features["sync_logits"].shape == (16, 31)
+    assert features["activations"].shape == (16, 80)
+    assert features["step_distribution"].mean() == pytest.approx(score, rel=1e-5)
+    assert (tmp_path / "out" / row["report"]).stat().st_size > 10_000
+    assert row["report"] in (tmp_path / "out/index.html").read_text()
+    versions = json.loads((tmp_path / "out/versions.json").read_text())
+    assert list(versions["checkpoints"]) == ["tiny.safetensors"]
+    assert versions["packages"]["torch"]
+    assert OmegaConf.load(tmp_path / "out/config.yaml").input == str(clip)
+    assert "1 scored, 0 failed" in (tmp_path / "out/output.log").read_text()
+    assert "Stand-in weights" in capsys.readouterr().out
+
+
+def test_several_lams_cost_one_pass(detect, tmp_path):
+    make_clip(tmp_path / "a.mp4")
+    assert detect("input=a.mp4", "output_dir=out", "scoring.lam=[0.5,0,2]") == 0
+    (row,) = rows()
+    distribution, activation = float(row["distribution_score"]), float(row["activation_score"])
+    assert float(row["lam"]) == 0.5
+    assert float(row["score"]) == pytest.approx(distribution + 0.5 * activation)
+    with (tmp_path / "out/scores_by_lam.csv").open() as file:
+        by_lam = list(csv.DictReader(file))
+    assert [float(r["lam"]) for r in by_lam] == [0.5, 0, 2]
+    assert float(by_lam[2]["score"]) == pytest.approx(distribution + 2 * activation)
+
+
+def bad_files(folder: Path) -> list[str]:
+    """Twelve files that cannot be scored, each for a reason of its own."""
+    good = make_clip(folder / "good_00.mp4")
+    (folder / "empty.mp4").touch()
+    (folder / "garbage.mp4").write_bytes(np.random.default_rng(0).bytes(5000))
+    (folder / "text.mp4").write_text("this is no video\n" * 100)
+    (folder / "head.mp4").write_bytes(good.read_bytes()[:200])
+    whole = good.read_bytes()
+    (folder / "no_index.mp4").write_bytes(whole.replace(b"moov", b"lost"))
+    (folder / "folder.mp4").mkdir()
+    (folder / "dangling.mp4").symlink_to(folder / "nowhere.mp4")
+    make_clip(folder / "silent.mp4", sound=False)
+    make_clip(folder / "short.mp4", frames=4)
+    make_clip(folder / "one_window.mp4", frames=5)
+    write_wav(folder / "sound.wav", np.zeros(16000, np.int16))
+    (folder / "sound.wav").rename(folder / "sound.mp4")
+    return [
+        "empty.mp4",
+        "garbage.mp4",
+        "text.mp4",
+        "head.mp4",
+        "no_index.mp4",
+        "folder.mp4",
+        "dangling.mp4",
+        "silent.mp4",
+        "short.mp4",
+        "one_window.mp4",
+        "sound.mp4",
+        "missing.mp4",
+    ]
+
+
+def test_twenty_good_and_twelve_bad_files(detect, tmp_path, capsys):
+    clips = tmp_path / "clips"
+    bad = bad_files(clips)
+    good = [make_clip(clips / f"good_{i:02d}.mp4", seed=i).name for i in range(20)]
+    listed = [name for pair in zip(good, bad, strict=False) for name in pair] + good[len(bad) :]
+    text = "\ufeff# a list\r\n\r\n" + "".join(f"{name}\r\n" for name in [*listed, good[3]])
+    (clips / "list.txt").write_text(text, encoding="utf-8", newline="")
+    assert detect("input=clips/list.txt", "output_dir=out") == 1
+    found = rows()
+    assert [Path(row["path"]).name for row in found] == listed
+    scored = [row for row in found if row["status"] == "scored"]
+    failed = [row for row in found if row["status"] == "failed"]
+    assert [Path(row["path"]).name for row in scored] == good
+    assert [Path(row["path"]).name for row in failed] == bad
+    assert all(row["error"] and "Error" not in row["error"] for row in failed), failed
+    assert all(row["score"] == "" for row in failed)
+    scores = np.load(tmp_path / "out/testing_score.npy")
+    expected = [float(row["score"]) if row["score"] else np.nan for row in found]
+    np.testing.assert_array_equal(scores, expected)
+    assert len(set(scores[np.isfinite(scores)])) == 20
+    out = capsys.readouterr().out
+    assert "20 scored, 12 failed" in out
+    assert "1 file listed more than once: scored once" in out
+    assert "failed: clips/missing.mp4: " in out
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_file_without_permission(detect, tmp_path):
+    make_clip(tmp_path / "a.mp4").chmod(0)
+    assert detect("input=a.mp4", "output_dir=out") == 1
+    assert "permission" in rows()[0]["error"].lower()
+
+
+ODD_NAMES = [
+    "a b.mp4",
+    "a.b.c.mp4",
+    "[x](y).mp4",
+    "ünï 视频.mp4",
+    "-dash.mp4",
+    "it's=1,2.mp4",
+    "%41#?.mp4",
+]
+
+
+def test_odd_names_in_a_folder(detect, tmp_path):
+    clip = make_clip(tmp_path / "clip.mp4")
+    folder = tmp_path / "videos, all"
+    for name in ODD_NAMES:
+        (folder / "sub").mkdir(parents=True, exist_ok=True)
+        shutil.copy(clip, folder / name)
+        shutil.copy(clip, folder / "sub" / name)
+    assert detect("input=videos, all", "output_dir=my [out]", "save_features=true") == 0
+    found = rows("my [out]")
+    assert len(found) == 2 * len(ODD_NAMES)
+    assert {Path(row["path"]).name for row in found} == set(ODD_NAMES)
+    assert len(list((tmp_path / "my [out]/features").iterdir())) == 2 * len(ODD_NAMES)
+    assert len({row["score"] for row in found}) == 1
+
+
+def test_a_leading_dash_and_brackets_as_input(detect, tmp_path):
+    for name in ("-dash.mp4", "[1].mp4"):
+        make_clip(tmp_path / name)
+        assert detect(f"input={name}", f"output_dir=out {name}") == 0
+
+
+def test_nothing_is_done_twice(detect, tmp_path, capsys):
+    for i in range(4):
+        make_clip(tmp_path / f"v/{i}.mp4", seed=i)
+    run = ("input=v", "output_dir=out")
+    assert detect(*run) == 0
+    before = rows()
+    capsys.readouterr()
+    assert detect(*run) == 0
+    assert rows() == before  # `seconds` too
+    assert "4 of 4 videos are done already" in capsys.readouterr().out
+
+    make_clip(tmp_path / "v/1.mp4", seed=9)
+    os.utime(tmp_path / "v/2.mp4")  # another time, the same bytes
+    assert detect(*run) == 0
+    after = rows()
+    assert after[1]["score"] != before[1]["score"]
+    assert [after[i] for i in (0, 2, 3)] == [before[i] for i in (0, 2, 3)]
+    assert "1 done again: the file has changed" in capsys.readouterr().out
+
+    assert detect(*run, "scoring.max_len=9") == 0
+    told = capsys.readouterr().out
+    assert "4 done again: scored with other settings (scoring.max_len 50 -> 9)" in told
+    assert {row["n_windows"] for row in rows()} == {"9"}
+
+    assert detect(*run, "scoring.max_len=9", report=True) == 0
+    assert "4 done again: its report or features are missing" in capsys.readouterr().out
+    assert detect(*run, "scoring.max_len=9", "resume=false") == 0
+    assert "done already" not in capsys.readouterr().out
+
+
+def test_failures_are_tried_again(detect, tmp_path):
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v/a.mp4").touch()
+    assert detect("input=v", "output_dir=out") == 1
+    make_clip(tmp_path / "v/a.mp4")
+    assert detect("input=v", "output_dir=out") == 0
+    assert rows()[0]["status"] == "scored"
+
+
+def test_another_input_into_the_same_folder(detect, tmp_path):
+    for name in ("a/clip.mp4", "b/clip.mp4"):
+        make_clip(tmp_path / name, seed=len(name))
+    assert detect("input=a", "output_dir=out", report=True) == 0
+    assert detect("input=.", "output_dir=out", report=True) == 0
+    reports = [row["report"] for row in rows()]
+    assert reports[0] == "reports/clip.html"
+    assert reports[1].startswith("reports/clip-")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["input=nowhere"], "input=nowhere: there is no such file or folder"),
+        (["input=nowhere.txt"], "nowhere.txt: the list cannot be read (No such file or directory)"),
+        (["input=none"], "none: no video in this folder or below"),
+        (["input=empty.txt"], "empty.txt: the list names no video"),
+        (["input=binary.txt"], "binary.txt: this is not a text file"),
+        (["input="], "input is empty"),
+        ([], "a value is missing: write input=..."),
+        (["input=a.mp4", "scoring.max_len=51"], ""),
+        (["input=a.mp4", "scoring.windows=some"], ""),
+        (["input=a.mp4", "scoring.lam=[]"], "at least one lam is needed"),
+        (["input=a.mp4", "device=gpu7"], ""),
+        (["input=a.mp4", "checkpoint.bundle=nowhere.safetensors"], "nowhere.safetensors: "),
+        (
+            ["input=a.mp4", "scoring.max_leng=3"],
+            "detect has no setting 'scoring.max_leng'; did you",
+        ),
+    ],
+)
+def test_wrong_usage_is_one_sentence(detect, tmp_path, capfd, arguments, sentence):
+    make_clip(tmp_path / "a.mp4")
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none/readme.md").touch()
+    (tmp_path / "empty.txt").write_text("\n# nothing\n\n")
+    (tmp_path / "binary.txt").write_bytes(bytes(range(256)))
+    assert detect("output_dir=out", *arguments) == 2
+    err = capfd.readouterr().err
+    assert err.startswith(f"avforensics: {sentence}")
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out/scores.csv").exists()
+
+
+SLOW = """
+import sys, time
+from avforensics import cli
+from avforensics.scoring import detector
+
+network = detector.Engine.run
+
+def slow(self, batch):
+    time.sleep(0.15)
+    return network(self, batch)
+
+detector.Engine.run = slow
+sys.exit(cli.main())
+"""
+
+
+def started(tmp_path, bundle, *arguments):
+    (tmp_path / "slow.py").write_text(SLOW)
+    command = [sys.executable, "slow.py", "detect", "checkpoint=bundle", "report=false"]
+    return subprocess.Popen(
+        [*command, f"checkpoint.bundle={bundle}", *arguments],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_lines(path: Path, count: int) -> list[str]:
+    """Lines of a growing file once there are so many."""
+    for _ in range(1200):
+        lines = path.read_bytes().split(b"\n") if path.exists() else []
+        if len(lines) > count:
+            return lines
+        time.sleep(0.05)
+    raise TimeoutError(path)
+
+
+def test_a_kill_loses_and_doubles_nothing(detect, bundle, tmp_path):
+    for i in range(20):
+        make_clip(tmp_path / f"v/{i:02d}.mp4", seed=i)
+    run = started(tmp_path, bundle, "input=v", "output_dir=out")
+    wait_for_lines(tmp_path / "out/journal.jsonl", 1 + 8)
+    run.send_signal(signal.SIGKILL)
+    run.communicate(timeout=60)
+    finished = rows(tmp_path / "out")
+    assert 5 <= len(finished) < 20
+    assert np.isfinite(np.load(tmp_path / "out/testing_score.npy")).sum() == len(finished)
+    with (tmp_path / "out/journal.jsonl").open("ab") as file:
+        file.write(b'{"video": "torn')
+    (tmp_path / "out/.scores.99.partial.csv").write_text("half a ta")
+
+    assert detect("input=v", "output_dir=out") == 0
+    after = rows()
+    assert [Path(row["path"]).stem for row in after] == [f"{i:02d}" for i in range(20)]
+    assert after[: len(finished)] == finished  # `seconds` too: they were not computed again
+    assert not list((tmp_path / "out").glob(".*partial*"))
+    shutil.rmtree(tmp_path / "out")
+    assert detect("input=v", "output_dir=out") == 0
+    assert [row["score"] for row in rows()] == [row["score"] for row in after]
+
+
+def test_ctrl_c_keeps_what_is_done(bundle, tmp_path):
+    for i in range(20):
+        make_clip(tmp_path / f"v/{i:02d}.mp4", seed=i)
+    run = started(tmp_path, bundle, "input=v", "output_dir=out")
+    wait_for_lines(tmp_path / "out/journal.jsonl", 1 + 3)
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=60)
+    assert run.returncode == 130, err
+    assert "the same command goes on from there" in out
+    assert err == "avforensics: interrupted; every file that was written is whole.\n"
+    assert 3 <= len(rows(tmp_path / "out")) < 20
+
+
+def test_two_runs_in_one_folder(detect, bundle, tmp_path, capfd):
+    for i in range(20):
+        make_clip(tmp_path / f"v/{i:02d}.mp4", seed=i)
+    run = started(tmp_path, bundle, "input=v", "output_dir=out")
+    try:
+        wait_for_lines(tmp_path / "out/journal.jsonl", 1)
+        assert detect("input=v", "output_dir=out") == 2
+        assert "another run is writing to this folder" in capfd.readouterr().err
+    finally:
+        run.kill()
+        run.communicate(timeout=60)
+
+
+def test_a_full_disk_leaves_whole_files(detect, tmp_path, monkeypatch, capfd):
+    for i in range(4):
+        make_clip(tmp_path / f"v/{i}.mp4", seed=i)
+    write, calls = os.write, []
+
+    def full(fd, data):
+        if data.startswith(b'{"video"') and len(calls) >= 2:
+            write(fd, data[:10])
+            raise OSError(28, "No space left on device")
+        calls.append(len(data))
+        return write(fd, data)
+
+    monkeypatch.setattr(os, "write", full)
+    assert detect("input=v", "output_dir=out") == 1
+    assert "avforensics: the disk is full" in capfd.readouterr().err
+    monkeypatch.undo()
+    lines = (tmp_path / "out/journal.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines]
+    assert len(rows(tmp_path / "out")) == 1
+
+
+def test_a_sweep_with_a_launcher(detect, tmp_path, capfd):
+    assert detect("-m", "hydra/launcher=joblib", "input=nowhere", "output_dir=out") == 2
+    assert "input=nowhere: there is no such file or folder" in capfd.readouterr().err
