@@ -171,9 +171,12 @@ class Manifest:
             for row in self.rows
             if not exists(row.path) or (row.audio and not exists(row.audio))
         )
+        return Coverage(listed=len(self.rows), missing=missing, doubled=self.doubled())
+
+    def doubled(self) -> tuple[str, ...]:
+        """Files that more than one row names with the same start and duration."""
         times = Counter((row.path, row.start, row.duration) for row in self.rows)
-        doubled = tuple(dict.fromkeys(key[0] for key, n in times.items() if n > 1))
-        return Coverage(listed=len(self.rows), missing=missing, doubled=doubled)
+        return tuple(dict.fromkeys(key[0] for key, n in times.items() if n > 1))
 
     def require_files(self) -> None:
         """Raise ManifestError, in one sentence that counts and names them, if files are missing."""

@@ -167,11 +167,16 @@ def _open_pictures(path: Path, regular: int | None) -> _Pictures:
 class _Decord:
     name = "decord"
 
-    def __init__(self, reader) -> None:
+    def __init__(self, reader, path: Path, errors: tuple[type[Exception], ...]) -> None:
         self._reader = reader
+        self._path = path
+        self._errors = errors
 
     def frames(self, start: int, count: int) -> np.ndarray:
-        return self._reader.get_batch(range(start, start + count)).asnumpy()
+        try:
+            return self._reader.get_batch(range(start, start + count)).asnumpy()
+        except self._errors:  # damage, or a width (16, 24, 48, 72) that decord 0.6 cannot copy
+            return _Seeking(self._path).frames(start, count)
 
 
 def _open_decord(path: Path, frames: int) -> _Decord | None:
@@ -192,7 +197,8 @@ def _open_decord(path: Path, frames: int) -> _Decord | None:
         and first[0] == 0
         and abs(last[1] - frames / FPS) < 0.5 / FPS
     )
-    return _Decord(reader) if agrees else None
+    errors = (decord.DECORDError, decord.DECORDLimitReachedError)
+    return _Decord(reader, path, errors) if agrees else None
 
 
 class _Seeking:

@@ -1,0 +1,125 @@
+"""``avforensics manifest``: a data set's folder to a manifest with identity-disjoint splits."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import defaultdict
+from pathlib import Path
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from rich import get_console
+from rich.progress import Progress
+from rich.table import Table
+
+from avforensics.data.lists import pick, read_list
+from avforensics.data.manifest import Manifest
+from avforensics.data.probe import Problem, probe, write_problems
+from avforensics.data.splits import EXCLUDED, sample, split_by_identity
+from avforensics.errors import ConfigError, ManifestError
+
+log = logging.getLogger(__name__)
+
+
+def run(cfg: DictConfig) -> int:
+    """Make the manifest that ``cfg`` describes and say what is in it.
+
+    Returns
+    -------
+    int
+        0, or 1 when files are missing or unreadable; they are listed beside the manifest.
+
+    Raises
+    ------
+    ManifestError
+        The data set, the list or the splits are not what they are said to be.
+    """
+    output = Path(cfg.output).expanduser()
+    manifest = _chosen(instantiate(cfg.source, root=cfg.root), cfg)
+    if cfg.drop:  # before sampling, so that what is drawn is there
+        manifest, problems = _looked_at(manifest, cfg)
+        gone = {problem.index for problem in problems}
+        manifest = Manifest(row for index, row in enumerate(manifest) if index not in gone)
+        manifest = _split(_sampled(manifest, cfg), cfg)
+    else:
+        manifest, problems = _looked_at(_split(_sampled(manifest, cfg), cfg), cfg)
+    manifest.write(output)
+    _tell(manifest, cfg)
+    if problems:
+        listing = output.with_name(f"{output.stem}.problems.csv")
+        write_problems(listing, problems)
+        what = "left out" if cfg.drop else "kept in the manifest"
+        log.warning("%d clips cannot be used and are %s: %s", len(problems), what, listing)
+    log.info("wrote %s: %d clips, sha256 of its rows %s", output, len(manifest), manifest.digest)
+    return 1 if problems else 0
+
+
+def _chosen(manifest: Manifest, cfg: DictConfig) -> Manifest:
+    if cfg.list.path:
+        entries = read_list(cfg.list.path, fake=cfg.list.fake)
+        manifest = pick(manifest, entries, strict=cfg.list.strict)
+    return manifest.select(**OmegaConf.to_container(cfg.select, resolve=True))
+
+
+def _sampled(manifest: Manifest, cfg: DictConfig) -> Manifest:
+    real, fake = cfg.sample.real, cfg.sample.fake
+    if real is None and fake is None:
+        return manifest
+    return sample(
+        manifest,
+        real=real or 0,
+        fake=fake or 0,
+        seed=cfg.seed,
+        one_per_identity=cfg.sample.one_per_identity,
+    )
+
+
+def _split(manifest: Manifest, cfg: DictConfig) -> Manifest:
+    shares, keep = cfg.split.shares, list(cfg.split.keep)
+    if not shares:
+        if keep:
+            raise ConfigError("split.keep has a meaning only together with split.shares")
+        _warn_of_shared(manifest)
+        return manifest
+    manifest = split_by_identity(manifest, shares, seed=cfg.seed, keep=keep)
+    manifest.check_disjoint(*{row.split for row in manifest} - {EXCLUDED})
+    return manifest
+
+
+def _warn_of_shared(manifest: Manifest) -> None:
+    if len({row.split for row in manifest}) < 2:
+        return
+    try:
+        manifest.check_disjoint()
+    except ManifestError as error:
+        log.warning("%s; split.shares=... cuts the set anew", error)
+
+
+def _looked_at(manifest: Manifest, cfg: DictConfig) -> tuple[Manifest, list[Problem]]:
+    workers = cfg.workers or os.cpu_count() or 1
+    with Progress(console=get_console(), transient=True) as progress:
+        task = progress.add_task("looking at files", total=len(manifest))
+        return probe(
+            manifest,
+            media=cfg.probe,
+            hashes=cfg.hash,
+            workers=workers,
+            advance=lambda: progress.advance(task),
+        )
+
+
+def _tell(manifest: Manifest, cfg: DictConfig) -> None:
+    table = Table(title=f"{cfg.root}")
+    for name in ("split", "label", "category", "clips", "identities"):
+        table.add_column(name, justify="right" if name in ("clips", "identities") else "left")
+    groups = defaultdict(list)
+    for row in manifest:
+        groups[row.split, row.label, row.category].append(row.identity)
+    for (split, label, category), people in sorted(groups.items()):
+        word = "fake" if label else "real"
+        counts = str(len(people)), str(len(set(people)))
+        table.add_row(split or "-", word, category or "-", *counts)
+    get_console().print(table)
+    if doubled := manifest.doubled():
+        log.warning("%d files are listed more than once, e.g. %s", len(doubled), doubled[0])

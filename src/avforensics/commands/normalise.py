@@ -1,0 +1,150 @@
+"""``avforensics normalise``: clips of a manifest to one recipe, in parallel, resumable."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from rich import get_console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from avforensics.data.ledger import Ledger
+from avforensics.data.manifest import Manifest
+from avforensics.data.normalise import (
+    Done,
+    Recipe,
+    clip_names,
+    normalise_clip,
+    normalised_row,
+)
+from avforensics.data.probe import Problem, write_problems
+from avforensics.data.row import Row
+from avforensics.errors import AVForensicsError, ConfigError, MediaError
+
+log = logging.getLogger(__name__)
+
+MOST_LISTED = 10  # failures named on the terminal; all are in the file
+
+Outcome = Done | str  # what was written, or why it failed
+
+
+def run(cfg: DictConfig) -> int:
+    """Normalise every clip of ``cfg.manifest`` that is not done already.
+
+    Returns
+    -------
+    int
+        0, or 1 when clips failed; ``OUTPUT/failures.csv`` lists them.
+
+    Raises
+    ------
+    ManifestError
+        The manifest or the ledger of an earlier run cannot be read.
+    ConfigError
+        ``workers`` is not a positive number.
+    """
+    manifest = Manifest.read(Path(cfg.manifest).expanduser()).select()
+    output = Path(cfg.output).expanduser().absolute()
+    recipe: Recipe = instantiate(cfg.recipe)
+    workers = os.cpu_count() or 1 if cfg.workers is None else cfg.workers
+    if workers < 1:
+        raise ConfigError(f"workers must be at least 1, not {workers}")
+    clips = [output / "clips" / name for name in clip_names(manifest)]
+    outcomes: dict[Path, Outcome] = {}
+    with Ledger(output / "ledger.jsonl") as ledger:
+        jobs = {}
+        for row, clip in zip(manifest, clips, strict=True):
+            if done := ledger.find(row, recipe.digest, clip):
+                outcomes[clip] = done
+            else:
+                jobs[str(clip)] = row
+        reused = len(outcomes)
+        for clip, outcome in _progress(_outcomes(jobs, recipe, workers), len(jobs)):
+            outcomes[Path(clip)] = outcome
+            if isinstance(outcome, Done):
+                ledger.add(jobs[clip], recipe.digest, Path(clip), outcome)
+    return _report(manifest, clips, outcomes, reused, output)
+
+
+def _outcomes(jobs: dict[str, Row], recipe: Recipe, workers: int) -> Iterator[tuple[str, Outcome]]:
+    """Clips as they are finished, made here or by processes of their own."""
+    if workers == 1 or len(jobs) < 2:
+        for clip, row in jobs.items():
+            yield clip, _normalise(row, clip, recipe)
+        return
+    spawn = multiprocessing.get_context("spawn")  # a fork would copy FFmpeg's and OpenCV's locks
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=spawn) as pool:
+        futures = {pool.submit(_normalise, row, clip, recipe): clip for clip, row in jobs.items()}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BrokenProcessPool:
+            raise AVForensicsError(
+                "a process was killed, perhaps for lack of memory; run the command again with "
+                "fewer workers: finished clips are kept"
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _normalise(row: Row, clip: str, recipe: Recipe) -> Outcome:
+    try:
+        return normalise_clip(row, clip, recipe)
+    except MediaError as error:
+        return error.reason
+
+
+def _progress(outcomes: Iterator[tuple[str, Outcome]], total: int) -> Iterator[tuple[str, Outcome]]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=get_console()) as progress:
+        task = progress.add_task("normalising", total=total)
+        for clip, outcome in outcomes:
+            yield clip, outcome
+            progress.advance(task)
+
+
+def _report(
+    manifest: Manifest, clips: list[Path], outcomes: dict[Path, Outcome], reused: int, output: Path
+) -> int:
+    """Write the new manifest and the failures, and say how much of the old one is there."""
+    rows, problems, warned = [], [], 0
+    for index, (row, clip) in enumerate(zip(manifest, clips, strict=True)):
+        outcome = outcomes[clip]
+        if isinstance(outcome, Done):
+            rows.append(normalised_row(row, clip, outcome))
+            warned += bool(outcome.warnings)
+        else:
+            problems.append(Problem(index, row.path, outcome))
+    write_problems(output / "failures.csv", problems)
+    Manifest(rows).write(output / "manifest.csv")
+    log.info(
+        "%d of %d clips are in %s (%d from before), %d of them with remarks in ledger.jsonl",
+        len(rows),
+        len(manifest),
+        output / "manifest.csv",
+        reused,
+        warned,
+    )
+    for problem in problems[:MOST_LISTED]:
+        log.warning("%s: %s", problem.path, problem.reason)
+    if problems:
+        log.warning("%d clips failed: %s", len(problems), output / "failures.csv")
+    return 1 if problems else 0

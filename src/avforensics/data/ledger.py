@@ -1,0 +1,111 @@
+"""What `avforensics normalise` has done already, a line for each clip."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import TracebackType
+
+from avforensics.data.normalise import Done, source_hash
+from avforensics.data.row import Row
+from avforensics.errors import ManifestError
+
+
+class Ledger:
+    """A file of JSON lines that grows by a line as each clip is finished.
+
+    A line that a kill has cut in two is left out; its clip is made again. Use it in a ``with``
+    statement.
+
+    Parameters
+    ----------
+    path : str or Path
+        Created where there is none.
+
+    Raises
+    ------
+    ManifestError
+        The file holds something else.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._entries: dict[tuple, dict] = {}
+        whole = b""
+        if self.path.exists():
+            whole, _, cut = self.path.read_bytes().rpartition(b"\n")
+            if cut:  # the next line must not be glued to a broken one
+                self.path.write_bytes(whole + b"\n" if whole else b"")
+        for number, line in enumerate(filter(None, whole.split(b"\n")), start=1):
+            try:
+                entry = json.loads(line)
+                self._entries[tuple(entry["source"]), entry["recipe"]] = entry
+            except (ValueError, KeyError, TypeError):
+                raise ManifestError(
+                    f"{self.path}, line {number}: this is not a ledger of avforensics normalise"
+                ) from None
+        self._file = self.path.open("a", encoding="utf-8")
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def find(self, row: Row, recipe: str, clip: Path) -> Done | None:
+        """What was done of a row, if its clip is there and its source has not changed.
+
+        A source with the size and time of change that it had is taken as unchanged; of others
+        the hash decides.
+
+        Parameters
+        ----------
+        row : Row
+        recipe : str
+            Digest of the recipe.
+        clip : Path
+            Where the clip is to be, below the ledger's folder.
+        """
+        entry = self._entries.get((_source(row), recipe))
+        if entry is None or entry["clip"] != self._name(clip) or not clip.exists():
+            return None
+        try:
+            if entry["state"] != _state(row) and entry["source_hash"] != source_hash(row):
+                return None
+        except OSError:
+            return None
+        return Done(entry["frames"], entry["source_hash"], entry["hash"], tuple(entry["warnings"]))
+
+    def add(self, row: Row, recipe: str, clip: Path, done: Done) -> None:
+        """Write down that a clip is finished."""
+        entry = {
+            "source": _source(row),
+            "state": _state(row),
+            "recipe": recipe,
+            "clip": self._name(clip),
+            "frames": done.frames,
+            "source_hash": done.source_hash,
+            "hash": done.hash,
+            "warnings": done.warnings,
+        }
+        self._file.write(json.dumps(entry) + "\n")
+        self._file.flush()
+
+    def _name(self, clip: Path) -> str:
+        return clip.relative_to(self.path.parent).as_posix()
+
+
+def _source(row: Row) -> tuple:
+    return (row.path, row.audio, row.start, row.duration)
+
+
+def _state(row: Row) -> list[int]:
+    """Size and time of change of the files that a row is made from."""
+    states = [Path(path).stat() for path in (row.path, row.audio) if path]
+    return [number for state in states for number in (state.st_size, state.st_mtime_ns)]

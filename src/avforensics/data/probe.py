@@ -1,0 +1,98 @@
+"""Opening and hashing the files of a manifest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from avforensics.data.manifest import Manifest
+from avforensics.data.row import Row
+from avforensics.data.tables import write_table
+from avforensics.errors import MediaError
+from avforensics.files import sha256_file
+from avforensics.media.container import declared_end, open_container, pick_stream
+
+
+class Problem(NamedTuple):
+    """A row that cannot be used: its index, the file at fault and why."""
+
+    index: int
+    path: str
+    reason: str
+
+
+def probe(
+    manifest: Manifest,
+    *,
+    media: bool = True,
+    hashes: bool = False,
+    workers: int = 1,
+    advance: Callable[[], None] = lambda: None,
+) -> tuple[Manifest, list[Problem]]:
+    """Look at every row's files.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    media : bool
+        Open them, without decoding: `duration` is filled in where it is unknown and the file says
+        it. False looks only whether they exist.
+    hashes : bool
+        Fill in `hash`.
+    workers : int
+        Threads.
+    advance : callable
+        Called after each row, for a progress bar.
+
+    Returns
+    -------
+    manifest : Manifest
+        All rows, in order.
+    problems : list of Problem
+        One for each row that cannot be used, in order.
+    """
+
+    def look(index: int, row: Row) -> tuple[Row, Problem | None]:
+        try:
+            for path in filter(None, (row.path, row.audio)):
+                if not os.path.isfile(path):  # noqa: PTH113 (rows hold text)
+                    raise MediaError(path, "no such file")
+            if media:
+                row = _opened(row)
+            if hashes:
+                row = row._replace(hash=sha256_file(row.path))
+            return row, None
+        except MediaError as error:
+            return row, Problem(index, str(error.path), error.reason)
+        except OSError as error:
+            return row, Problem(index, row.path, error.strerror or str(error))
+        finally:
+            advance()
+
+    with ThreadPoolExecutor(workers) as pool:
+        looked = list(pool.map(look, range(len(manifest)), manifest))
+    problems = [problem for _, problem in looked if problem]
+    return Manifest(row for row, _ in looked), problems
+
+
+def write_problems(path: str | Path, problems: Iterable[Problem]) -> None:
+    """List files that cannot be used, with the reasons, as CSV."""
+    write_table(path, ("path", "reason"), [(p.path, p.reason) for p in problems])
+
+
+def _opened(row: Row) -> Row:
+    """The row with the duration that the file declares; raises MediaError if it is unusable."""
+    with open_container(row.path) as container:
+        pick_stream(container, "video", 0)
+        if not row.audio:
+            pick_stream(container, "audio", 0)
+        end = declared_end(container)
+    if row.audio:
+        with open_container(row.audio) as container:
+            pick_stream(container, "audio", 0)
+    if row.duration is None and end is not None and end > row.start:
+        row = row._replace(duration=round(end - row.start, 3))
+    return row
