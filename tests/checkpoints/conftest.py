@@ -1,0 +1,73 @@
+"""Small models of every kind, and files in the authors' layout with fresh weights."""
+
+import pickle
+from types import SimpleNamespace
+
+import pytest
+import torch
+from sklearn_pipeline import fitted_pipeline
+
+from avforensics.checkpoints import Models
+from avforensics.checkpoints.published import published_state
+from avforensics.features.projection import Projection
+from avforensics.models.audio import AudioEncoder
+from avforensics.models.decoder import PublishedDecoder
+from avforensics.models.fusion import CosineFusion, FusionTransformer
+from avforensics.models.sync import SyncNetwork, published_sync_network
+from avforensics.models.visual import VisualEncoder
+
+
+def _two_towers():
+    return SyncNetwork(
+        visual=VisualEncoder(widths=(4, 6, 8), depths=(1, 1, 1), strides=(1, 2, 2), pad_time=False),
+        audio=AudioEncoder(widths=(4, 4, 4, 4, 4, 8, 12)),
+        fusion=CosineFusion(video_width=8, audio_width=12, plane=4, width=10),
+        size=64,
+        crop=(0.25, 0.5, 0.75, 1.0),
+        max_delay=3,
+    )
+
+
+def _transformer():
+    return SyncNetwork(
+        visual=VisualEncoder(widths=(4, 6, 8, 10), depths=(1, 2, 1, 1)),
+        audio=AudioEncoder(widths=(4, 4, 4, 4, 4, 8, 10)),
+        fusion=FusionTransformer(width=10, plane=4, depth=2, heads=2),
+        size=64,
+        max_delay=3,
+    )
+
+
+@pytest.fixture(params=[_two_towers, _transformer])
+def compact(request) -> Models:
+    """All four parts, small, with a notice."""
+    torch.manual_seed(0)
+    sync = request.param()
+    projection = Projection.fit(torch.randn(40, sync.activation_width), outputs=6)
+    return Models(
+        sync=sync,
+        distribution=PublishedDecoder(inputs=7, outputs=7, width=16, heads=4, positions=19),
+        activation=PublishedDecoder(inputs=6, outputs=6, width=16, heads=4, positions=19),
+        projection=projection,
+        hashes={"a.pth": "0" * 64},
+        metadata={"notes": "made by a test", "epochs": 3},
+        notice="These weights mean nothing.",
+    )
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory) -> SimpleNamespace:
+    """State dicts under the published names, with fresh weights, and a `folder` of four files."""
+    torch.manual_seed(1)
+    states = SimpleNamespace(
+        sync=published_state("sync", published_sync_network()),
+        distribution=published_state("distribution", PublishedDecoder()),
+        activation=published_state("activation", PublishedDecoder()),
+    )
+    folder = tmp_path_factory.mktemp("published")
+    torch.save(states.sync, folder / "sync_model.pth")
+    torch.save(states.distribution, folder / "dist_regressive_model.pth")
+    torch.save(states.activation, folder / "avfeature_regressive_model.pth")
+    (folder / "pca.pkl").write_bytes(pickle.dumps(fitted_pipeline()))
+    states.folder = folder
+    return states
