@@ -39,25 +39,30 @@ def head_textures(look: Look, size: int) -> np.ndarray:
     grain = np.random.default_rng(12345).standard_normal((side, side)).astype(np.float32)
     _back_hair(head, look, grain)
     _skin(head, look, grain)
+    for sign in (-1, 1):
+        _brow(head, look, sign, grain)
+    over = Canvas(side, REACH)
+    _front_hair(head, over, look, grain)
+    if look.glasses:
+        _glasses(over, look)
     textures = []
     for lid in LIDS:
         canvas = head.copy()
         for sign in (-1, 1):
             _eye(canvas, look, sign, lid)
-            _brow(canvas, look, sign, grain)
-        _front_hair(canvas, look, grain)
-        if look.glasses:
-            _glasses(canvas, look)
+        canvas.lay(over)
         textures.append(_pack(canvas))
     return np.stack(textures)
 
 
 def _pack(canvas: Canvas) -> np.ndarray:
-    rgba = np.concatenate([canvas.colour, 255 * canvas.alpha[..., None]], axis=2)
-    image = Image.fromarray(np.clip(rgba + 0.5, 0, 255).astype(np.uint8), "RGBA")
+    rgba = np.concatenate([canvas.colour, 255 * canvas.alpha[None]])
+    planes = np.clip(rgba + 0.5, 0, 255).astype(np.uint8)
+    # As CMYK, since Pillow would divide the colours of RGBA by the coverage while resizing.
+    image = Image.frombytes("CMYK", canvas.alpha.shape, planes.transpose(1, 2, 0).tobytes())
     side = canvas.alpha.shape[0] * FINE
-    planes = [band.resize((side, side), Image.Resampling.BICUBIC) for band in image.split()]
-    return np.ascontiguousarray(np.stack(planes, axis=2)).view(np.uint32)[..., 0]
+    fine = np.asarray(image.resize((side, side), Image.Resampling.BICUBIC))
+    return np.ascontiguousarray(fine).view(np.uint32)[..., 0]
 
 
 def face_distance(canvas: Canvas, look: Look) -> np.ndarray:
@@ -108,6 +113,7 @@ def _skin(c: Canvas, look: Look, grain: np.ndarray) -> None:
 def _nose(c: Canvas, look: Look) -> None:
     skin, w = np.array(look.skin), look.nose_width
     tip = EYE_Y + look.nose_length
+    c = c.part(-0.28, 0.28, EYE_Y - 0.35, tip + 0.14)
     c.tint(skin * [0.80, 0.70, 0.68], 0.45 * c.glow(0.055, (EYE_Y + tip) / 2, 0.022, 0.12))
     c.tint(skin * [0.88, 0.80, 0.78], 0.30 * c.glow(-0.055, (EYE_Y + tip) / 2, 0.022, 0.12))
     light = np.minimum(skin * 1.12 + 10, 255)
@@ -140,8 +146,10 @@ def _beard(c: Canvas, look: Look, grain: np.ndarray, distance: np.ndarray) -> No
 
 
 def _eye(c: Canvas, look: Look, sign: int, lid: float) -> None:
+    middle, reach = sign * look.eye_gap, 1.6 * look.eye_size
+    c = c.part(middle - reach, middle + reach, EYE_Y - reach, EYE_Y + reach)
     skin = np.array(look.skin)
-    x = (c.x - sign * look.eye_gap) * sign  # positive towards the temple
+    x = (c.x - middle) * sign  # positive towards the temple
     y = c.y - EYE_Y + 0.10 * x
     w = look.eye_size
     arch = np.clip(1 - (x / w) ** 2, 0, 1)
@@ -150,13 +158,13 @@ def _eye(c: Canvas, look: Look, sign: int, lid: float) -> None:
     open_eye = c.inside(np.minimum(y - upper, lower - y)) * (np.abs(x) < w)
     c.tint((238, 234, 230), open_eye)
     c.tint((196, 176, 170), 0.5 * open_eye * c.inside(upper + 0.03 - y, 0.03))
-    centre_x, radius = sign * look.eye_gap, 0.43 * w
-    iris = c.oval(centre_x, EYE_Y - 0.004, radius, radius) * open_eye
+    radius = 0.43 * w
+    iris = c.oval(middle, EYE_Y - 0.004, radius, radius) * open_eye
     c.tint(np.array(look.iris) * 0.55, iris)
-    inner = c.oval(centre_x, EYE_Y - 0.002, radius * 0.8, radius * 0.8, softness=0.02)
+    inner = c.oval(middle, EYE_Y - 0.002, radius * 0.8, radius * 0.8, softness=0.02)
     c.tint(look.iris, iris * inner)
-    c.tint((14, 10, 10), c.oval(centre_x, EYE_Y - 0.004, radius * 0.45, radius * 0.45) * open_eye)
-    spark = c.oval(centre_x - 0.014, EYE_Y - 0.020, 0.012, 0.012)
+    c.tint((14, 10, 10), c.oval(middle, EYE_Y - 0.004, radius * 0.45, radius * 0.45) * open_eye)
+    spark = c.oval(middle - 0.014, EYE_Y - 0.020, 0.012, 0.012)
     c.tint((255, 255, 255), 0.95 * spark * open_eye)
     lash = np.exp(-(((y - upper) / 0.012) ** 2)) * (np.abs(x) < w * 1.04)
     c.tint((30, 20, 18), 0.85 * lash * arch**0.25)
@@ -181,7 +189,7 @@ def _strands(c: Canvas, look: Look, grain: np.ndarray, *, curl: bool) -> np.ndar
     if not curl:
         texture = 0.7 * texture + 0.5 * _blur(grain, 1)
     sheen = 0.20 * np.exp(-(((c.y + 0.62 + 0.2 * c.x) / 0.10) ** 2))
-    return np.array(look.hair) * (0.92 + 0.16 * texture + sheen)[..., None]
+    return np.array(look.hair, np.float32)[:, None, None] * (0.92 + 0.16 * texture + sheen)
 
 
 def _back_hair(c: Canvas, look: Look, grain: np.ndarray) -> None:
@@ -201,11 +209,11 @@ def _back_hair(c: Canvas, look: Look, grain: np.ndarray) -> None:
         c.fill(_strands(c, look, grain, curl=curl) * 0.72, cover)
 
 
-def _front_hair(c: Canvas, look: Look, grain: np.ndarray) -> None:
+def _front_hair(head: Canvas, c: Canvas, look: Look, grain: np.ndarray) -> None:
+    """Paint on ``c`` the hair that hangs over the face, and its shadow on the face itself."""
     if look.style == "bald":
-        c.tint(
-            np.minimum(np.array(look.skin) * 1.15 + 14, 255), 0.5 * c.glow(-0.12, -0.66, 0.14, 0.05)
-        )
+        shine = np.minimum(np.array(look.skin) * 1.15 + 14, 255)
+        head.tint(shine, 0.5 * c.glow(-0.12, -0.66, 0.14, 0.05))
         return
     x, w = c.x, look.half_width
     curl = look.style == "curly"
@@ -228,19 +236,20 @@ def _front_hair(c: Canvas, look: Look, grain: np.ndarray) -> None:
         flank = c.inside(c.oval_distance(0, 0, w + 0.13, 0.95, p=2.6), 0.02)
         cover = np.maximum(cover, flank * c.inside(edge - c.y, 0.04) * (side > 0.8))
     shadow = c.inside(edge + 0.05 - c.y, 0.09) * (1 - cover)
-    c.tint(np.array(look.skin) * [0.66, 0.55, 0.53], 0.4 * shadow)
+    head.tint(np.array(look.skin) * [0.66, 0.55, 0.53], 0.4 * shadow)
     c.fill(_strands(c, look, grain, curl=curl), cover)
 
 
 def _glasses(c: Canvas, look: Look) -> None:
     for sign in (-1, 1):
         lens = c.oval_distance(sign * look.eye_gap, EYE_Y + 0.015, 0.165, 0.125, p=3)
-        c.tint((235, 242, 248), 0.10 * c.inside(lens))
-        c.tint((30, 28, 32), 0.9 * c.inside(0.011 - np.abs(lens)))
+        c.fill((235, 242, 248), 0.10 * c.inside(lens))
+        c.fill((30, 28, 32), 0.9 * c.inside(0.011 - np.abs(lens)))
         arm = c.inside(0.010 - np.abs(c.y - EYE_Y)) * (sign * c.x > look.eye_gap + 0.16)
-        c.tint((30, 28, 32), 0.8 * arm)
+        arm = arm * (sign * c.x < look.half_width)
+        c.fill((30, 28, 32), 0.8 * arm)
     bridge = c.inside(0.010 - np.abs(c.y - EYE_Y + 0.01)) * (np.abs(c.x) < look.eye_gap - 0.155)
-    c.tint((30, 28, 32), 0.9 * bridge)
+    c.fill((30, 28, 32), 0.9 * bridge)
 
 
 def _blur(noise: np.ndarray, times: int) -> np.ndarray:

@@ -19,6 +19,7 @@ HAIRS = [
     (140, 66, 34), (120, 118, 116), (196, 192, 188),
 ]  # fmt: skip
 IRISES = [(70, 46, 30), (100, 70, 40), (70, 96, 70), (70, 104, 136), (96, 110, 118)]
+OFFSET_ODDS = (0.08, 0.17, 0.5, 0.17, 0.08)  # of -2 .. 2 frames: most recordings are in sync
 HAIR_STYLES = ("short", "parted", "long", "bob", "curly", "bun", "receding", "bald")
 
 
@@ -93,7 +94,7 @@ class Look:
             nose_length=float(rng.uniform(0.26, 0.34)),
             mouth_width=float(rng.uniform(0.21, 0.27)),
             lip_height=float(rng.uniform(0.042, 0.062) + (0.0 if man else 0.010)),
-            smile=float(rng.uniform(0.005, 0.06)),
+            smile=float(rng.uniform(0.02, 0.065)),
             beard=float(max(0.0, rng.uniform(-0.8, 0.9))) if man else 0.0,
             moustache=float(max(0.0, rng.uniform(-1.2, 0.9))) if man else 0.0,
             freckles=float(max(0.0, rng.uniform(-1.0, 0.6))),
@@ -145,7 +146,7 @@ class Habits:
             jaw_lag=float(rng.uniform(0.0, 0.03)),
             rounding_lead=float(rng.uniform(0.0, 0.03)),
             skew=float(rng.uniform(-0.5, 0.5)),
-            offset=int(rng.integers(-2, 3)),
+            offset=int(rng.choice(5, p=OFFSET_ODDS)) - 2,
         )
 
 

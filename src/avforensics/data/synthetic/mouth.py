@@ -23,7 +23,7 @@ def draw_mouth(
 
     Parameters
     ----------
-    picture : float32 array, (T, h, w, 3), 0..255
+    picture : float32 array, (3, T, h, w), 0..255
     x, y : float32 array, (T, h, w)
         Place of each pixel in half frames from the middle of the mouth, in the face's frame.
     lips : float32 array, (T, 3)
@@ -80,4 +80,5 @@ def draw_mouth(
 
 
 def _lay(picture: np.ndarray, colour: np.ndarray, cover: np.ndarray) -> None:
-    picture += cover[..., None] * (colour - picture)
+    for plane, value in zip(picture, colour, strict=True):
+        plane += cover * (value - plane)

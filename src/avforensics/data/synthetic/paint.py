@@ -23,7 +23,7 @@ class Canvas:
         Coordinates of the pixels' middles, x to the right, y downwards.
     pixel : float
         Side of a pixel in these units.
-    colour : float32 array, (side, side, 3), 0..255, premultiplied by ``alpha``
+    colour : float32 array, (3, side, side), 0..255, premultiplied by ``alpha``
     alpha : float32 array, (side, side), 0..1
     """
 
@@ -33,7 +33,7 @@ class Canvas:
         line = ((np.arange(side, dtype=np.float32) + 0.5) / side * 2 - 1) * reach
         self.x, self.y = line[None, :], line[:, None]
         self.pixel = 2 * reach / side
-        self.colour = np.zeros((side, side, 3), np.float32)
+        self.colour = np.zeros((3, side, side), np.float32)
         self.alpha = np.zeros((side, side), np.float32)
 
     def copy(self) -> Canvas:
@@ -43,22 +43,38 @@ class Canvas:
         twin.colour, twin.alpha = self.colour.copy(), self.alpha.copy()
         return twin
 
+    def part(self, left: float, right: float, top: float, bottom: float) -> Canvas:
+        """A box of this canvas: what is painted on it appears here, in less time."""
+        columns = slice(*np.searchsorted(self.x[0], (left, right)))
+        rows = slice(*np.searchsorted(self.y[:, 0], (top, bottom)))
+        box = object.__new__(Canvas)
+        box.x, box.y, box.pixel = self.x[:, columns], self.y[rows], self.pixel
+        box.colour, box.alpha = self.colour[:, rows, columns], self.alpha[rows, columns]
+        return box
+
     def fill(self, colour: Sequence[float] | np.ndarray, cover: np.ndarray) -> None:
-        """Lay a colour, (3,) or (side, side, 3), over the picture where ``cover`` is 1."""
-        cover = np.clip(cover, 0, 1)
+        """Lay a colour, (3,) or (3, side, side), over the picture where ``cover`` is 1."""
+        box, cover = _visible(cover)
         colour = np.asarray(colour, np.float32)
-        self.colour += cover[..., None] * (colour - self.colour)
-        self.alpha += cover * (1 - self.alpha)
+        colour = colour[box] if colour.ndim == 3 else colour[:, None, None]
+        self.colour[box] += cover * (colour - self.colour[box])
+        self.alpha[box[1:]] += cover * (1 - self.alpha[box[1:]])
 
     def tint(self, colour: Sequence[float], cover: np.ndarray) -> None:
         """Colour only what is painted already."""
-        cover = np.clip(cover, 0, 1)[..., None]
-        target = np.asarray(colour, np.float32) * self.alpha[..., None]
-        self.colour += cover * (target - self.colour)
+        box, cover = _visible(cover)
+        colour = np.asarray(colour, np.float32)
+        colour = colour[box] if colour.ndim == 3 else colour[:, None, None]
+        self.colour[box] += cover * (colour * self.alpha[box[1:]] - self.colour[box])
+
+    def lay(self, other: Canvas) -> None:
+        """Lay another picture of the same side on top."""
+        self.colour += other.colour - self.colour * other.alpha
+        self.alpha += other.alpha * (1 - self.alpha)
 
     def shade(self, factor: np.ndarray) -> None:
         """Multiply what is painted: below 1 a shadow, above a light."""
-        self.colour *= factor[..., None]
+        self.colour *= factor
 
     def inside(self, distance: np.ndarray, softness: float = 0.0) -> np.ndarray:
         """Coverage of a shape from its signed distance (positive = inside), antialiased."""
@@ -82,3 +98,13 @@ class Canvas:
         """A Gaussian spot."""
         gx = np.exp(-0.5 * ((self.x - cx) / sx) ** 2)
         return gx * np.exp(-0.5 * ((self.y - cy) / sy) ** 2)
+
+
+def _visible(cover: np.ndarray) -> tuple[tuple[slice, slice, slice], np.ndarray]:
+    """The box outside of which a shape cannot be seen, and its coverage there: small is quick."""
+    rows = np.flatnonzero(cover.max(axis=1) > 1 / 512)
+    columns = np.flatnonzero(cover.max(axis=0) > 1 / 512)
+    if not len(rows):
+        return (slice(None), slice(0, 0), slice(0, 0)), cover[:0, :0]
+    across = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return (slice(None), *across), np.clip(cover[across], 0, 1)

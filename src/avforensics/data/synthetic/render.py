@@ -52,30 +52,32 @@ def render(
     for first in range(0, n_frames, BLOCK):
         part = slice(first, min(first + BLOCK, n_frames))
         picture = _film(heads, room, look, habits, scene, lips, jaw, part, size)
-        for index, frame in enumerate(picture, start=first):
-            top, left = rng.integers(0, noise.shape[0] - size, 2)
-            frame += noise[top : top + size, left : left + size]
-            frames[index] = np.clip(frame, 0, 255)
+        for index in range(picture.shape[1]):
+            top, left = rng.integers(0, noise.shape[1] - size, 2)
+            picture[:, index] += noise[:, top : top + size, left : left + size]
+        np.clip(picture, 0, 255, out=picture)
+        frames[part] = np.moveaxis(picture, 0, -1)
     return frames
 
 
 def _film(heads, room, look, habits, scene, lips, jaw, part, size) -> np.ndarray:
-    """A block of frames without noise: float32 array, (t, size, size, 3)."""
+    """A block of frames without noise: float32 array, (3, t, size, size)."""
     line = (np.arange(size, dtype=np.float32) + 0.5) / size * 2 - 1
     x, y = _face_coordinates(scene, part, line)
     u, v = _skin_coordinates(x, y, lips[part], jaw[part])
     rgba = _sample(heads, scene.lids[part], u, v).view(np.uint8).reshape(*u.shape, 4)
-    alpha = rgba[..., 3:].astype(np.float32) * np.float32(1 / 255)
     picture = _shifted_rooms(room, scene.sway[part], size)
-    picture *= 1 - alpha
-    picture += rgba[..., :3]
+    picture *= 1 - rgba[..., 3] * np.float32(1 / 255)
+    for channel, plane in enumerate(picture):
+        plane += rgba[..., channel]
 
     top, bottom, left, right = (int((edge + 1) / 2 * size) for edge in MOUTH_BOX)
-    box = (slice(None), slice(top, bottom), slice(left, right))
+    box = (..., slice(top, bottom), slice(left, right))
     draw_mouth(picture[box], x[box], y[box] - MOUTH_Y, lips[part], look, habits, 2 / size)
 
-    light = scene.light[part, None, None] + scene.light_side[part, None, None] * line
-    picture *= light[..., None] * scene.paints[3]
+    light = _column(scene.light[part]) + _column(scene.light_side[part]) * line
+    for plane, warmth in zip(picture, scene.paints[3], strict=True):
+        plane *= light * np.float32(warmth)
     return picture
 
 
@@ -118,22 +120,22 @@ def _sample(heads: np.ndarray, lids: np.ndarray, u: np.ndarray, v: np.ndarray) -
 
 
 def _shifted_rooms(room: np.ndarray, sway: np.ndarray, size: int) -> np.ndarray:
-    """The room as a swaying camera sees it, with sub-pixel shifts: (t, size, size, 3)."""
-    slack = (room.shape[0] - size) / 2
-    result = np.empty((len(sway), size, size, 3), np.float32)
-    for frame, (dx, dy) in zip(result, sway * size / 2, strict=True):
+    """The room as a swaying camera sees it, with sub-pixel shifts: (3, t, size, size)."""
+    slack = (room.shape[1] - size) / 2
+    result = np.empty((3, len(sway), size, size), np.float32)
+    for index, (dx, dy) in enumerate(sway * size / 2):
         left, top = (float(np.clip(slack - d, 0, 2 * slack - 1)) for d in (dx, dy))
         i, j = int(top), int(left)
         a, b = top - i, left - j
-        wide = room[i : i + size + 1, j : j + size + 1]
-        tall = wide[:-1] * (1 - a) + wide[1:] * a
-        frame[:] = tall[:, :-1] * (1 - b) + tall[:, 1:] * b
+        wide = room[:, i : i + size + 1, j : j + size + 1]
+        tall = wide[:, :-1] * (1 - a) + wide[:, 1:] * a
+        result[:, index] = tall[..., :-1] * (1 - b) + tall[..., 1:] * b
     return result
 
 
 def _noise_bank(rng: np.random.Generator, size: int) -> np.ndarray:
     """Sensor noise to cut frames from, a little correlated between neighbours and colours."""
-    white = rng.standard_normal((size + 97, size + 97, 3), np.float32)
-    white += 0.7 * white[..., :1]
-    white[:, 1:] += 0.5 * white[:, :-1]
+    white = rng.standard_normal((3, size + 97, size + 97), np.float32)
+    white[1:] += 0.7 * white[0]
+    white[..., 1:] += 0.5 * white[..., :-1]
     return white * 0.7

@@ -114,7 +114,7 @@ def paint_room(scene: Scene, look: Look, size: int) -> np.ndarray:
 
     Returns
     -------
-    float32 array, (side, side, 3), 0..255, covering ``-ROOM_REACH .. ROOM_REACH``
+    float32 array, (3, side, side), 0..255, covering ``-ROOM_REACH .. ROOM_REACH``
     """
     c = Canvas(round(ROOM_REACH * size), ROOM_REACH)
     rng = np.random.default_rng(scene.seed)

@@ -12,7 +12,8 @@ from avforensics.media.types import SAMPLE_RATE
 STEP = SAMPLE_RATE // RATE  # samples between two shapes of the filter
 WINDOW = 4 * STEP
 N_FFT = 512
-BANDWIDTHS = np.array([80.0, 100.0, 140.0, 250.0, 350.0])
+BANDWIDTHS = np.array([80, 100, 140, 250, 350], np.float32)
+FREQUENCIES = np.fft.rfftfreq(N_FFT, 1 / SAMPLE_RATE).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -75,13 +76,13 @@ def synthesise_speech(
     part = slice(first, first + n_steps)
     length = (n_steps - 1) * STEP + WINDOW
     pulses = _spectra(_pulses(voice, rng, length), n_steps)
-    hiss = _spectra(rng.standard_normal(length), n_steps)
+    hiss = _spectra(rng.standard_normal(length, np.float32), n_steps)
 
     level, noise = articulation.level[part, None], articulation.noise[part, None]
-    resonances = _resonances(articulation.formants[part] * voice.tract, voice.tilt)
+    resonances = _resonances(articulation.formants[part] * np.float32(voice.tract), voice.tilt)
     friction = _friction(articulation.noise_hz[part])
-    spectra = level * resonances * (pulses + voice.breath * hiss)
-    spectra = spectra / 6 + 0.07 * noise * friction * hiss
+    spectra = (level / 6 * resonances) * (pulses + np.float32(voice.breath) * hiss)
+    spectra += (0.07 * noise * friction) * hiss
     sound = _overlap_add(spectra, length)[4 * STEP + WINDOW // 2 - STEP // 2 :][:n_samples]
     return _record(sound, rng)
 
@@ -99,34 +100,34 @@ def _pulses(voice: Voice, rng: np.random.Generator, length: int) -> np.ndarray:
     phase = np.cumsum(pitch / SAMPLE_RATE) % 1
     opening = np.sin(np.pi * phase / 0.4) * (phase < 0.4)
     closing = -2.2 * np.sin(np.pi / 2 * (phase - 0.4) / 0.16) * ((phase >= 0.4) & (phase < 0.56))
-    return opening + closing
+    return (opening + closing).astype(np.float32)
 
 
 def _spectra(signal: np.ndarray, n_steps: int) -> np.ndarray:
     """Windowed spectra every 5 ms: complex array, (n_steps, 257)."""
     frames = np.lib.stride_tricks.sliding_window_view(signal, WINDOW)[::STEP][:n_steps]
-    return np.fft.rfft(frames * np.hanning(WINDOW), N_FFT)
+    return np.fft.rfft(frames * np.hanning(WINDOW).astype(np.float32), N_FFT)
 
 
 def _resonances(formants: np.ndarray, tilt: float) -> np.ndarray:
     """Gain of the vocal tract: (n, 3) Hz -> (n, 257)."""
-    f = np.fft.rfftfreq(N_FFT, 1 / SAMPLE_RATE)
-    upper = np.broadcast_to([3600.0, 4700.0], (len(formants), 2))
-    gain = np.ones((len(formants), len(f)))
-    for centre, width in zip(np.hstack([formants, upper]).T[:, :, None], BANDWIDTHS, strict=True):
-        gain *= centre**2 / np.hypot(f**2 - centre**2, width * f)
-    return gain * (np.maximum(f, 500) / 500) ** (tilt / 6.02) * (f > 60)
+    f = FREQUENCIES
+    upper = np.broadcast_to(np.array([3600, 4700], np.float32), (len(formants), 2))
+    squares = np.hstack([formants, upper]).T[:, :, None] ** 2
+    power = np.ones((len(formants), len(f)), np.float32)
+    for square, width in zip(squares, BANDWIDTHS, strict=True):
+        power *= square * square / ((f * f - square) ** 2 + (width * f) ** 2)
+    return np.sqrt(power) * ((np.maximum(f, 500) / 500) ** (tilt / 6.02) * (f > 60))
 
 
 def _friction(centre: np.ndarray) -> np.ndarray:
     """Gain of the friction noise: (n,) Hz -> (n, 257)."""
-    f = np.fft.rfftfreq(N_FFT, 1 / SAMPLE_RATE)
-    return np.exp(-0.5 * ((f - centre[:, None]) / (0.28 * centre[:, None])) ** 2)
+    return np.exp(-0.5 * ((FREQUENCIES / centre[:, None] - 1) / 0.28) ** 2)
 
 
 def _overlap_add(spectra: np.ndarray, length: int) -> np.ndarray:
     frames = np.fft.irfft(spectra, N_FFT)[:, :WINDOW]
-    sound = np.zeros(length)
+    sound = np.zeros(length, np.float32)
     lanes = WINDOW // STEP
     for lane in range(lanes):  # windows of one lane do not overlap: add them in one go
         block = frames[lane::lanes].reshape(-1)
@@ -138,7 +139,7 @@ def _record(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Loudness and background of a recording; int16."""
     loud = np.sqrt(np.mean(sound**2)) + 1e-9
     sound = sound * (rng.uniform(0.05, 0.11) / loud)
-    room = rng.standard_normal(len(sound))
+    room = rng.standard_normal(len(sound), np.float32)
     room = room + 3 * np.convolve(room, np.ones(24) / 24, mode="same")  # darker than white
     sound = sound + room * 10 ** (rng.uniform(-62, -48) / 20)
     return (np.tanh(sound) * 32767).astype(np.int16)
