@@ -33,8 +33,10 @@ def run(cfg: DictConfig) -> int:
         raise ConfigError(f"to={cfg.to}: convert writes to=bundle or to=published")
     if not cfg.output:
         raise ConfigError("convert needs output=FILE.safetensors (or a folder, to=published)")
-    models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
     output = Path(cfg.output).expanduser()
+    if cfg.to == "bundle" and output.suffix != ".safetensors":
+        raise ConfigError(f"output={output}: a bundle's name ends in .safetensors")
+    models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
     if cfg.to == "bundle":
         _write_bundle(models, output, notes=cfg.notes, notice=cfg.notice)
     else:
@@ -43,8 +45,6 @@ def run(cfg: DictConfig) -> int:
 
 
 def _write_bundle(models: Models, output: Path, *, notes: str | None, notice: str | None) -> None:
-    if output.suffix != ".safetensors":
-        raise ConfigError(f"output={output}: a bundle's name ends in .safetensors")
     models.metadata |= {
         "sources": models.metadata.get("sources", {}) | models.hashes,
         "converted_by": f"avforensics {avforensics.__version__}",
