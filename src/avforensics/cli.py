@@ -75,9 +75,10 @@ def main() -> int:
 
 
 def verbs() -> dict[str, str]:
-    """Every verb and the first line of its module's docstring."""
+    """Every verb and the first line of its module's docstring, without the verb in front."""
     names = sorted(m.name for m in pkgutil.iter_modules(commands.__path__) if m.name[0] != "_")
-    return {name: (ast.get_docstring(_source(name)) or "").split("\n")[0] for name in names}
+    lines = {name: (ast.get_docstring(_source(name)) or "").split("\n")[0] for name in names}
+    return {name: line.removeprefix(f"``avforensics {name}``: ") for name, line in lines.items()}
 
 
 def usage() -> str:

@@ -44,10 +44,15 @@ def bundle(tmp_path_factory) -> Path:
     return path
 
 
-def make_clip(path: Path, *, frames: int = 20, seed: int = 0, sound: bool = True) -> Path:
-    """Moving colours and noise: a file of a few kilobytes."""
-    random = np.random.default_rng(seed)
-    pictures = np.repeat(random.integers(0, 256, (frames, 4, 4, 3), np.uint8), 16, axis=1)
-    audio = random.integers(-8000, 8000, frames * 640).astype(np.int16) if sound else None
-    write_clip(path, np.repeat(pictures, 16, axis=2), audio)
-    return path
+@pytest.fixture(scope="session")
+def make_clip():
+    """Function: write a file of a few kilobytes, moving colours and noise; give its path."""
+
+    def make(path: Path, *, frames: int = 20, seed: int = 0, sound: bool = True) -> Path:
+        random = np.random.default_rng(seed)
+        pictures = np.repeat(random.integers(0, 256, (frames, 4, 4, 3), np.uint8), 16, axis=1)
+        audio = random.integers(-8000, 8000, frames * 640).astype(np.int16) if sound else None
+        write_clip(path, np.repeat(pictures, 16, axis=2), audio)
+        return path
+
+    return make

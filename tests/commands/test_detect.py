@@ -17,7 +17,6 @@ from safetensors.numpy import load_file
 
 from avforensics import cli
 from avforensics.media import write_wav
-from tests.commands.conftest import make_clip
 
 REQUIRED = (
     "path status error score distribution_score activation_score lam n_windows n_frames fps "
@@ -44,7 +43,7 @@ def rows(folder="out"):
         return list(csv.DictReader(file))
 
 
-def test_one_file(detect, tmp_path, capsys):
+def test_one_file(detect, tmp_path, capsys, make_clip):
     clip = make_clip(tmp_path / "a [1], take=2.mp4")
     assert detect(f"input={clip}", "output_dir=out", "save_features=true", report=True) == 0
     (row,) = rows()
@@ -69,7 +68,7 @@ def test_one_file(detect, tmp_path, capsys):
     assert "Stand-in weights" in capsys.readouterr().out
 
 
-def test_several_lams_cost_one_pass(detect, tmp_path):
+def test_several_lams_cost_one_pass(detect, tmp_path, make_clip):
     make_clip(tmp_path / "a.mp4")
     assert detect("input=a.mp4", "output_dir=out", "scoring.lam=[0.5,0,2]") == 0
     (row,) = rows()
@@ -82,7 +81,7 @@ def test_several_lams_cost_one_pass(detect, tmp_path):
     assert float(by_lam[2]["score"]) == pytest.approx(distribution + 2 * activation)
 
 
-def bad_files(folder: Path) -> list[str]:
+def bad_files(folder: Path, make_clip) -> list[str]:
     """Twelve files that cannot be scored, each for a reason of its own."""
     good = make_clip(folder / "good_00.mp4")
     (folder / "empty.mp4").touch()
@@ -114,9 +113,9 @@ def bad_files(folder: Path) -> list[str]:
     ]
 
 
-def test_twenty_good_and_twelve_bad_files(detect, tmp_path, capsys):
+def test_twenty_good_and_twelve_bad_files(detect, tmp_path, capsys, make_clip):
     clips = tmp_path / "clips"
-    bad = bad_files(clips)
+    bad = bad_files(clips, make_clip)
     good = [make_clip(clips / f"good_{i:02d}.mp4", seed=i).name for i in range(20)]
     listed = [name for pair in zip(good, bad, strict=False) for name in pair] + good[len(bad) :]
     text = "\ufeff# a list\r\n\r\n" + "".join(f"{name}\r\n" for name in [*listed, good[3]])
@@ -141,7 +140,7 @@ def test_twenty_good_and_twelve_bad_files(detect, tmp_path, capsys):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
-def test_a_file_without_permission(detect, tmp_path):
+def test_a_file_without_permission(detect, tmp_path, make_clip):
     make_clip(tmp_path / "a.mp4").chmod(0)
     assert detect("input=a.mp4", "output_dir=out") == 1
     assert "permission" in rows()[0]["error"].lower()
@@ -158,7 +157,7 @@ ODD_NAMES = [
 ]
 
 
-def test_odd_names_in_a_folder(detect, tmp_path):
+def test_odd_names_in_a_folder(detect, tmp_path, make_clip):
     clip = make_clip(tmp_path / "clip.mp4")
     folder = tmp_path / "videos, all"
     for name in ODD_NAMES:
@@ -173,13 +172,13 @@ def test_odd_names_in_a_folder(detect, tmp_path):
     assert len({row["score"] for row in found}) == 1
 
 
-def test_a_leading_dash_and_brackets_as_input(detect, tmp_path):
+def test_a_leading_dash_and_brackets_as_input(detect, tmp_path, make_clip):
     for name in ("-dash.mp4", "[1].mp4"):
         make_clip(tmp_path / name)
         assert detect(f"input={name}", f"output_dir=out {name}") == 0
 
 
-def test_nothing_is_done_twice(detect, tmp_path, capsys):
+def test_nothing_is_done_twice(detect, tmp_path, capsys, make_clip):
     for i in range(4):
         make_clip(tmp_path / f"v/{i}.mp4", seed=i)
     run = ("input=v", "output_dir=out")
@@ -209,7 +208,7 @@ def test_nothing_is_done_twice(detect, tmp_path, capsys):
     assert "done already" not in capsys.readouterr().out
 
 
-def test_failures_are_tried_again(detect, tmp_path):
+def test_failures_are_tried_again(detect, tmp_path, make_clip):
     (tmp_path / "v").mkdir()
     (tmp_path / "v/a.mp4").touch()
     assert detect("input=v", "output_dir=out") == 1
@@ -218,7 +217,7 @@ def test_failures_are_tried_again(detect, tmp_path):
     assert rows()[0]["status"] == "scored"
 
 
-def test_another_input_into_the_same_folder(detect, tmp_path):
+def test_another_input_into_the_same_folder(detect, tmp_path, make_clip):
     for name in ("a/clip.mp4", "b/clip.mp4"):
         make_clip(tmp_path / name, seed=len(name))
     assert detect("input=a", "output_dir=out", report=True) == 0
@@ -249,7 +248,7 @@ def test_another_input_into_the_same_folder(detect, tmp_path):
         ),
     ],
 )
-def test_wrong_usage_is_one_sentence(detect, tmp_path, capfd, arguments, sentence):
+def test_wrong_usage_is_one_sentence(detect, tmp_path, capfd, arguments, sentence, make_clip):
     make_clip(tmp_path / "a.mp4")
     (tmp_path / "none").mkdir()
     (tmp_path / "none/readme.md").touch()
@@ -300,7 +299,7 @@ def wait_for_lines(path: Path, count: int) -> list[str]:
     raise TimeoutError(path)
 
 
-def test_a_kill_loses_and_doubles_nothing(detect, bundle, tmp_path):
+def test_a_kill_loses_and_doubles_nothing(detect, bundle, tmp_path, make_clip):
     for i in range(20):
         make_clip(tmp_path / f"v/{i:02d}.mp4", seed=i)
     run = started(tmp_path, bundle, "input=v", "output_dir=out")
@@ -324,7 +323,7 @@ def test_a_kill_loses_and_doubles_nothing(detect, bundle, tmp_path):
     assert [row["score"] for row in rows()] == [row["score"] for row in after]
 
 
-def test_ctrl_c_keeps_what_is_done(bundle, tmp_path):
+def test_ctrl_c_keeps_what_is_done(bundle, tmp_path, make_clip):
     for i in range(20):
         make_clip(tmp_path / f"v/{i:02d}.mp4", seed=i)
     run = started(tmp_path, bundle, "input=v", "output_dir=out")
@@ -337,7 +336,7 @@ def test_ctrl_c_keeps_what_is_done(bundle, tmp_path):
     assert 3 <= len(rows(tmp_path / "out")) < 20
 
 
-def test_two_runs_in_one_folder(detect, bundle, tmp_path, capfd):
+def test_two_runs_in_one_folder(detect, bundle, tmp_path, capfd, make_clip):
     for i in range(20):
         make_clip(tmp_path / f"v/{i:02d}.mp4", seed=i)
     run = started(tmp_path, bundle, "input=v", "output_dir=out")
@@ -350,7 +349,7 @@ def test_two_runs_in_one_folder(detect, bundle, tmp_path, capfd):
         run.communicate(timeout=60)
 
 
-def test_a_full_disk_leaves_whole_files(detect, tmp_path, monkeypatch, capfd):
+def test_a_full_disk_leaves_whole_files(detect, tmp_path, monkeypatch, capfd, make_clip):
     for i in range(4):
         make_clip(tmp_path / f"v/{i}.mp4", seed=i)
     write, calls = os.write, []

@@ -1,4 +1,4 @@
-"""Score videos: how likely is each one manipulated?
+"""``avforensics detect``: score videos, the higher the more likely manipulated, with a report.
 
   avforensics detect input=FILE|FOLDER|LIST.txt output_dir=OUT checkpoint.sync=... \\
       checkpoint.distribution=... checkpoint.activation=... checkpoint.pca=...
