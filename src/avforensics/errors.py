@@ -42,3 +42,7 @@ class MediaError(AVForensicsError):
 
     def __reduce__(self):
         return type(self), (self.path, self.reason)
+
+
+class TrainingError(AVForensicsError):
+    """A training cannot go on, e.g. because its loss is no longer a number."""

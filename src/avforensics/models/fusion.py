@@ -7,6 +7,7 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 
 class Attention(nn.Module):
@@ -109,6 +110,36 @@ class FusionTransformer(nn.Module):
         x = self.blocks[-1](x, queries=1)  # only the cls row is read
         return self.head(x[:, 0]).squeeze(-1)
 
+    def all_pairs(
+        self, video: Tensor, audio: Tensor, *, chunk: int = 256, recompute: bool = False
+    ) -> Tensor:
+        """Logits of every window with every crop of its group.
+
+        Parameters
+        ----------
+        video : Tensor, (G, N, Tv, C)
+        audio : Tensor, (G, M, Ta, C)
+        chunk : int
+            Pairs in the transformer at a time.
+        recompute : bool
+            Keep nothing of a chunk for the backward pass and compute it again there: memory of
+            one chunk instead of all pairs, for a third more time.
+
+        Returns
+        -------
+        Tensor, (G, N, M)
+        """
+        groups, n, m = len(video), video.shape[1], audio.shape[1]
+        video, audio = video.flatten(0, 1), audio.flatten(0, 1)
+        logits = []
+        for pair in torch.arange(groups * n * m, device=video.device).split(chunk):
+            window = pair // m
+            operands = video[window], audio[window // n * m + pair % m]
+            logits.append(
+                checkpoint(self, *operands, use_reentrant=False) if recompute else self(*operands)
+            )
+        return torch.cat(logits).view(groups, n, m)
+
 
 class CosineFusion(nn.Module):
     """Two towers: scaled cosine of one vector for the picture and one for the sound.
@@ -167,6 +198,25 @@ class CosineFusion(nn.Module):
     def forward(self, video: Tensor, audio: Tensor) -> Tensor:
         """Logits of pairs, (P, 1, D) and (P, 1, D) -> (P,)."""
         return self.scale * F.cosine_similarity(video, audio, dim=-1).squeeze(-1)
+
+    def all_pairs(
+        self, video: Tensor, audio: Tensor, *, chunk: int = 256, recompute: bool = False
+    ) -> Tensor:
+        """Logits of every window with every crop of its group: one product of two matrices.
+
+        Parameters
+        ----------
+        video : Tensor, (G, N, 1, D)
+        audio : Tensor, (G, M, 1, D)
+        chunk, recompute
+            As for `FusionTransformer.all_pairs`; of no use here.
+
+        Returns
+        -------
+        Tensor, (G, N, M)
+        """
+        video, audio = (F.normalize(x.squeeze(2), dim=-1, eps=1e-8) for x in (video, audio))
+        return self.scale * video @ audio.transpose(1, 2)
 
     @property
     def scale(self) -> Tensor:

@@ -1,0 +1,87 @@
+"""``avforensics train``: train a model from a manifest of clips.
+
+    avforensics train experiment=grid_compact data.manifest=clips/manifest.csv
+    avforensics train experiment=grid_compact ckpt=last output_dir=FOLDER   # go on after a kill
+
+The run's folder gets checkpoints/ (best and last), csv/ (the curve), sync.safetensors (the best
+weights, for every other command) and metrics.json.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from avforensics.checkpoints import save_bundle
+from avforensics.errors import ConfigError, TrainingError
+from avforensics.files import atomic_path
+
+log = logging.getLogger(__name__)
+
+FAILED = 1
+
+
+def run(cfg: DictConfig) -> int:
+    """Build everything that ``cfg`` names, train, and write the best weights.
+
+    Raises
+    ------
+    ConfigError, ManifestError
+        Before any training, where settings or data cannot work.
+    """
+    pl.seed_everything(cfg.seed, workers=True, verbose=False)
+    folder = Path(cfg.output_dir)
+    ckpt = resume_from(cfg.ckpt, folder)
+    data = instantiate(cfg.data, _convert_="all")
+    data.setup("fit")
+    module = instantiate(cfg.module, _convert_="all")
+    trainer = instantiate(
+        cfg.trainer,
+        callbacks=[instantiate(c, _convert_="all") for c in (cfg.callbacks or {}).values() if c],
+        logger=[instantiate(c, _convert_="all") for c in (cfg.logger or {}).values() if c],
+        _convert_="all",
+    )
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=ckpt, weights_only=True)
+    except TrainingError as error:
+        log.error("%s", error)
+        return FAILED
+    if trainer.is_global_zero and not trainer.fast_dev_run:
+        finish(trainer, module, folder, part=cfg.part)
+    return 0
+
+
+def resume_from(ckpt: str | None, folder: Path) -> str | None:
+    """The checkpoint to go on from: ``last`` means the one in the run's own folder."""
+    if ckpt is None:
+        return None
+    path = folder / "checkpoints" / "last.ckpt" if ckpt == "last" else Path(ckpt).expanduser()
+    if not path.is_file():
+        raise ConfigError(f"ckpt={ckpt}: there is no {path} to go on from")
+    return os.fspath(path)
+
+
+def finish(trainer: pl.Trainer, module: pl.LightningModule, folder: Path, *, part: str) -> None:
+    """Write the bundle of the best weights and what was measured."""
+    metrics = {k: float(v) for k, v in trainer.callback_metrics.items()}
+    best = getattr(trainer.checkpoint_callback, "best_model_path", "")
+    summary = {"epochs": trainer.current_epoch, "steps": trainer.global_step, "last": metrics}
+    if best:
+        state = torch.load(best, map_location="cpu", weights_only=True)
+        module.load_state_dict(state["state_dict"])
+        monitor = trainer.checkpoint_callback.monitor
+        score = float(trainer.checkpoint_callback.best_model_score)
+        summary["best"] = {"epoch": state["epoch"], "step": state["global_step"], monitor: score}
+    models = module.models
+    models.metadata["training"] = summary
+    save_bundle(folder / f"{part}.safetensors", models)
+    with atomic_path(folder / "metrics.json") as partial:
+        partial.write_text(json.dumps(summary, indent=1) + "\n")
+    log.info("wrote %s", folder / f"{part}.safetensors")

@@ -1,0 +1,48 @@
+"""The newest state of a training on disk, from which it goes on after a kill."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Checkpoint
+
+
+class KeepLast(Checkpoint):
+    """Write ``last.ckpt`` every so many steps and at the end of every epoch.
+
+    Not at the end of an epoch's last batch: Lightning would resume from there without the
+    validation that follows it, and the curve would miss a point.
+
+    Parameters
+    ----------
+    folder : str or Path
+    every_n_steps : int
+    """
+
+    def __init__(self, *, folder: str | Path, every_n_steps: int = 200) -> None:
+        if every_n_steps < 1:
+            raise ValueError(f"every_n_steps must be at least 1, not {every_n_steps}")
+        self.path = Path(folder) / "last.ckpt"
+        self.every_n_steps = every_n_steps
+        self._saved = 0
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, index: int
+    ) -> None:
+        """Save between the batches of an epoch."""
+        step = trainer.global_step
+        due = step % self.every_n_steps == 0 and step != self._saved
+        accumulating = trainer.fit_loop._should_accumulate()
+        if due and not accumulating and not trainer.is_last_batch:
+            self._save(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Save after the validation of an epoch."""
+        self._save(trainer)
+
+    def _save(self, trainer: pl.Trainer) -> None:
+        self._saved = trainer.global_step
+        if not trainer.fast_dev_run:
+            trainer.save_checkpoint(self.path)

@@ -1,0 +1,68 @@
+"""Lines that tell how a training goes, for logs and terminals alike."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.utilities import rank_zero_only
+
+log = logging.getLogger(__name__)
+
+
+class Progress(Callback):
+    """Log one line every so many steps and one for every epoch.
+
+    Parameters
+    ----------
+    every_n_steps : int
+        Steps between lines; the first comes after a tenth of them.
+    """
+
+    def __init__(self, *, every_n_steps: int = 50) -> None:
+        if every_n_steps < 1:
+            raise ValueError(f"every_n_steps must be at least 1, not {every_n_steps}")
+        self.every_n_steps = every_n_steps
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self._start, self._first = time.monotonic(), trainer.global_step
+
+    @rank_zero_only
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, index: int
+    ) -> None:
+        """Say where training stands and how long it will still take."""
+        done = trainer.global_step - self._first
+        if done != max(self.every_n_steps // 10, 1) and done % self.every_n_steps:
+            return
+        seconds = (time.monotonic() - self._start) / max(done, 1)
+        left = trainer.estimated_stepping_batches - trainer.global_step
+        loss = trainer.callback_metrics.get("train/loss")
+        log.info(
+            "step %d, epoch %d: loss %.4f, %.2f s a step, %s left",
+            trainer.global_step,
+            trainer.current_epoch,
+            float("nan") if loss is None else float(loss),
+            seconds,
+            duration(seconds * left),
+        )
+
+    @rank_zero_only
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Say what validation measured."""
+        measured = {k: v for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
+        if not trainer.sanity_checking and measured:
+            text = ", ".join(f"{name[4:]} {float(value):.4f}" for name, value in measured.items())
+            log.info("validation after epoch %d: %s", trainer.current_epoch, text)
+
+
+def duration(seconds: float) -> str:
+    """E.g. ``2 h 05 min``, ``3 min``, ``12 s``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
