@@ -20,6 +20,9 @@ MAX_READ_ERRORS = 32
 SLACK_SECONDS = 10.0
 # Formats that only name other files. An input is scored for what it holds, nothing else is opened.
 PLAYLISTS = frozenset({"applehttp", "hls", "concat", "dash", "image2", "imf"})
+# What an MP4 or MOV file may begin with.
+FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+CUT_OFF = "the file is cut off: its index (moov) is missing"
 
 
 @dataclass
@@ -30,9 +33,12 @@ class Tally:
     ----------
     skipped : int
         Damaged packets left out.
+    concealed : int
+        Damaged frames handed on as far as the decoder could mend them.
     """
 
     skipped: int = 0
+    concealed: int = 0
 
 
 def open_container(path: str | os.PathLike) -> av.container.InputContainer:
@@ -84,33 +90,32 @@ def _check_file(path: Path) -> None:
 
 
 def _why_unreadable(path: Path, error: av.FFmpegError) -> str:
-    boxes = _top_level_boxes(path)
-    if boxes and "moov" not in boxes:
-        return "the file is cut off: its index (moov) is missing"
+    if _lacks_index(path):
+        return CUT_OFF
     if isinstance(error, av.error.InvalidDataError):
         return "not a media file, or damaged beyond recognition"
     return f"cannot be opened ({error.strerror})"
 
 
-def _top_level_boxes(path: Path) -> list[str]:
-    """Names of the outermost boxes of an MP4 or MOV file; nothing for any other file."""
-    names: list[str] = []
+def _lacks_index(path: Path) -> bool:
+    """Whether a file begins as MP4 or MOV does and holds no whole ``moov`` box."""
     size = path.stat().st_size
+    position = 0
     with path.open("rb") as file:
-        position = 0
         while position + 8 <= size:
             file.seek(position)
             header = file.read(16)
             length, name = struct.unpack(">I4s", header[:8])
-            if not names and name not in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
-                return []
-            names.append(name.decode("latin-1"))
+            if position == 0 and name not in FIRST_BOXES:
+                return False
             if length == 1 and len(header) == 16:
                 length = struct.unpack(">Q", header[8:])[0]
             if length < 8:  # 0: the box reaches to the end of the file
-                break
+                return name != b"moov"
             position += length
-    return names
+            if name == b"moov":
+                return position > size
+    return position > 0
 
 
 def pick_stream(container: av.container.InputContainer, kind: str, number: int) -> av.stream.Stream:
@@ -135,7 +140,7 @@ def pick_stream(container: av.container.InputContainer, kind: str, number: int) 
         if not stream.disposition & Disposition.attached_pic
     ]
     if not streams:
-        raise MediaError(path, f"no {kind} stream")
+        raise MediaError(path, CUT_OFF if _lacks_index(Path(path)) else f"no {kind} stream")
     if not 0 <= number < len(streams):
         raise MediaError(path, f"no {kind} stream {number}: it has {len(streams)}, counted from 0")
     chosen = streams[number]
@@ -144,6 +149,9 @@ def pick_stream(container: av.container.InputContainer, kind: str, number: int) 
     for stream in container.streams:
         if stream.index != chosen.index and hasattr(stream, "discard"):  # PyAV 18 and later
             stream.discard = type(stream.discard).all
+    # Threads of the decoder mend a damaged picture differently from run to run, and with their
+    # number: one thread gives the same picture everywhere.
+    chosen.codec_context.thread_type = "NONE"
     return chosen
 
 
@@ -159,8 +167,8 @@ def decode(
 ) -> Iterator[av.frame.Frame]:
     """Decode a stream from where the container stands; damaged packets are left out and counted.
 
-    A frame without a time stamp is given its decoding time, where it has one. A frame stamped far
-    past the end of the file is left out and counted: filling up to it would never end.
+    A frame stamped far past the end of the file is left out and counted too: filling up to it would
+    never end.
     """
     end = declared_end(container)
     for packet in _packets(container, stream, tally):
@@ -174,11 +182,10 @@ def decode(
             continue
         for frame in frames:
             frame.time_base = stream.time_base
-            if frame.pts is None:
-                frame.pts = frame.dts
             if end is not None and frame.pts is not None and frame.time > end + SLACK_SECONDS:
                 tally.skipped += 1
                 continue
+            tally.concealed += frame.is_corrupt
             yield frame
 
 

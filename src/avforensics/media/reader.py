@@ -64,7 +64,8 @@ def open_media(
         A number above is not positive, or the crop lies outside the picture.
     """
     options = options or MediaOptions()
-    if block_frames < 1 or threads < 1 or options.size < 1 or (max_frames or 1) < 1:
+    limit = 1 if max_frames is None else max_frames
+    if min(block_frames, threads, options.size, limit) < 1:
         raise ValueError("block_frames, max_frames, threads and size must be positive")
     if options.crop is not None:
         left, top, right, bottom = options.crop
@@ -95,6 +96,7 @@ class MediaStream:
         threads: int,
     ) -> None:
         self._path = path
+        self._audio_path = path if audio_path is None else audio_path
         self._options = options
         self._block_frames = block_frames
         self._max_frames = max_frames
@@ -102,7 +104,7 @@ class MediaStream:
         self._video = VideoReader(path, stream=options.video_stream)
         try:
             self._audio = AudioReader(
-                path if audio_path is None else audio_path,
+                self._audio_path,
                 stream=options.audio_stream,
                 origin=self._video.origin if audio_path is None else None,
             )
@@ -131,6 +133,12 @@ class MediaStream:
         self._audio.close()
 
     def __iter__(self) -> Iterator[Block]:
+        try:
+            yield from self._blocks()
+        except av.FFmpegError as error:
+            raise MediaError(self._path, f"cannot be decoded ({error.strerror})") from None
+
+    def _blocks(self) -> Iterator[Block]:
         report = self.report
         pictures = self._counted(islice(self._video, self._max_frames))
         squares = self._squares(pictures)
@@ -181,7 +189,7 @@ class MediaStream:
         report.duration = report.n_frames / FPS
         report.skipped_packets = self._video.tally.skipped + self._audio.tally.skipped
         if not sound.total:
-            raise MediaError(self._path, "no sound of it can be decoded")
+            raise MediaError(self._audio_path, "nothing of its sound can be decoded")
         if report.n_frames < min(MIN_FRAMES, self._max_frames or MIN_FRAMES):
             raise MediaError(
                 self._path,
@@ -195,6 +203,8 @@ class MediaStream:
         picture, sound = report.video_frames / FPS, report.audio_samples / SAMPLE_RATE
         if of_video or of_audio:
             yield f"damaged packets left out: {of_video} of video, {of_audio} of audio"
+        if self._video.tally.concealed:
+            yield f"damaged frames mended by the decoder: {self._video.tally.concealed}"
         if self._max_frames is None:
             found, declared = max(picture, sound), self._video.declared
             if declared is not None and declared - found > LONGER_SECONDS:

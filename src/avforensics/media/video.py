@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from fractions import Fraction
 
 import av
 import numpy as np
@@ -99,18 +98,47 @@ class VideoReader:
 
     def _rebased(self) -> Iterator[av.VideoFrame]:
         """Decoded frames with time stamps that begin at 0 and never lack."""
-        time_base = self._stream.time_base
-        step = max(1, round(1 / (Fraction(self._stream.average_rate or FPS) * time_base)))
-        start = last = None
+        step = max(1, round(1 / ((self._stream.average_rate or FPS) * self._stream.time_base)))
+        stamps = _Stamps(step)
+        start = None
         frame, self._first = self._first, None
         while frame is not None:
-            if frame.pts is None:
-                frame.pts = 0 if last is None else last + step
-            start = frame.pts if start is None else start
-            last = frame.pts
-            frame.pts = last - start
+            stamp = stamps.best(frame)
+            start = stamp if start is None else start
+            frame.pts = stamp - start
+            # The last frame lasts as long as it says: the filter drops one that lasts no time.
+            frame.duration = frame.duration or step
             yield frame
             frame = next(self._decoded, None)
+
+
+class _Stamps:
+    """FFmpeg's best-effort time stamp of a frame, which PyAV does not hand on.
+
+    Some containers (AVI) know no presentation times; the demuxer's guess then runs backwards at
+    B-frames, while decoding times run on evenly. The kind that ran backwards less often is right.
+    """
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+        self._pts = self._dts = self._best = None
+        self._faulty_pts = self._faulty_dts = 0
+
+    def best(self, frame: av.VideoFrame) -> int:
+        pts, dts = frame.pts, frame.dts
+        if dts is not None:
+            self._faulty_dts += self._dts is not None and dts <= self._dts
+            self._dts = dts
+        if pts is not None:
+            self._faulty_pts += self._pts is not None and pts <= self._pts
+            self._pts = pts
+        if pts is not None and (dts is None or self._faulty_pts <= self._faulty_dts):
+            self._best = pts
+        elif dts is not None:
+            self._best = dts
+        else:
+            self._best = 0 if self._best is None else self._best + self._step
+        return self._best
 
 
 def _fps_graph(frame: av.VideoFrame) -> av.filter.Graph:

@@ -1,0 +1,119 @@
+"""Makes the odd media files that the tests read. Every frame shows its number, in eight stripes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+RATE = 16_000
+BITS = 8
+
+
+def numbered(number: int, width: int = 128, height: int = 96) -> np.ndarray:
+    """A grey picture whose white stripes are the bits of ``number``, highest on the left."""
+    bits = (number >> np.arange(BITS)[::-1]) & 1
+    row = np.repeat(np.where(bits, 230, 25), width // BITS).astype(np.uint8)
+    return np.broadcast_to(row[None, :, None], (height, width, 3)).copy()
+
+
+def number_of(frame: np.ndarray) -> int:
+    """The number that a decoded frame shows."""
+    width = frame.shape[1] // BITS
+    middle = frame[frame.shape[0] // 2, width // 2 :: width, 1][:BITS]
+    return int(((middle > 128) << np.arange(BITS)[::-1]).sum())
+
+
+def noise(seconds: float, *, seed: int = 0, rate: int = RATE) -> np.ndarray:
+    """Smooth noise: its correlation with itself has one peak, to the sample."""
+    raw = np.random.default_rng(seed).normal(size=round(seconds * rate))
+    smooth = np.convolve(raw, np.hanning(16), "same")
+    return (8000 * smooth / np.abs(smooth).max()).astype(np.int16)
+
+
+def lag(sound: np.ndarray, reference: np.ndarray) -> int:
+    """Samples by which ``sound`` comes later than ``reference``."""
+    size = len(sound) + len(reference)
+    spectrum = np.fft.rfft(sound, size) * np.conj(np.fft.rfft(reference, size))
+    peak = int(np.fft.irfft(spectrum, size).argmax())
+    return peak if peak < size // 2 else peak - size
+
+
+def mux(
+    path: Path,
+    *,
+    times: Sequence[float] | None,
+    sounds: Sequence[Sequence[tuple[float, np.ndarray]]] = (),
+    size: tuple[int, int] = (128, 96),
+    video_codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    b_frames: int = 0,
+    rate: Fraction | int = 25,
+    time_base: Fraction = Fraction(1, 60_000),
+    audio_codec: str = "aac",
+    audio_rate: int = RATE,
+    layout: str = "mono",
+) -> Path:
+    """Write a file with frames and sounds at any times.
+
+    ``times``: seconds at which frames 0, 1, ... are shown; None = no video stream. ``sounds``: one
+    entry per audio stream, each a list of (seconds, samples); samples may be float (for PCM).
+    """
+    options = {"movflags": "+faststart"} if path.suffix == ".mp4" else {}
+    with av.open(str(path), "w", options=options) as out:
+        video = None
+        if times is not None:
+            video = out.add_stream(video_codec, rate=rate)
+            video.width, video.height = size
+            video.pix_fmt = pix_fmt
+            video.codec_context.time_base = time_base
+            video.codec_context.gop_size = 12
+            video.codec_context.max_b_frames = b_frames
+        audios = [out.add_stream(audio_codec, rate=audio_rate, layout=layout) for _ in sounds]
+        packets = []
+        for number, time in enumerate(times or ()):
+            frame = av.VideoFrame.from_ndarray(numbered(number, *size), format="rgb24")
+            frame.pts, frame.time_base = round(time / time_base), time_base
+            packets += video.encode(frame)
+        packets += video.encode(None) if video else []
+        for stream, pieces in zip(audios, sounds, strict=True):
+            for time, samples in pieces:
+                packets += _encode_sound(stream, time, samples, audio_rate, layout)
+            packets += stream.encode(None)
+        for packet in sorted(packets, key=lambda p: float(p.dts * p.time_base)):
+            out.mux(packet)
+    return path
+
+
+def _encode_sound(stream, time, samples, rate, layout):
+    channels = len(av.AudioLayout(layout).channels)
+    kind = "flt" if samples.dtype == np.float32 else "s16"
+    for start in range(0, len(samples), 1024):
+        piece = np.repeat(samples[start : start + 1024], channels)[None]
+        frame = av.AudioFrame.from_ndarray(piece, format=kind, layout=layout)
+        frame.sample_rate = rate
+        frame.pts, frame.time_base = round(time * rate) + start, Fraction(1, rate)
+        yield from stream.encode(frame)
+
+
+def remux(source: Path, path: Path, *, shift: float) -> Path:
+    """Copy packets with their times moved; what falls before 0 is cut by an edit list."""
+    options = {"avoid_negative_ts": "disabled"}
+    with av.open(str(source)) as src, av.open(str(path), "w", options=options) as out:
+        copies = {stream.index: out.add_stream_from_template(stream) for stream in src.streams}
+        for packet in src.demux():
+            if packet.dts is None:
+                continue
+            ticks = round(shift / packet.time_base)
+            packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
+            packet.stream = copies[packet.stream.index]
+            out.mux(packet)
+    return path
+
+
+def frames_at(rate: float, count: int, start: float = 0.0) -> list[float]:
+    """Times of ``count`` frames at a constant rate."""
+    return [start + index / rate for index in range(count)]

@@ -1,0 +1,239 @@
+"""Files that nobody wanted: each is read as far as it goes, or refused with a reason."""
+
+import os
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from media_files import frames_at, lag, mux, noise, number_of, numbered
+from PIL import Image
+
+from avforensics.errors import MediaError
+from avforensics.media import MediaOptions, open_media, read_audio, write_clip, write_wav
+
+SOUND = noise(3)
+PLAIN = frames_at(25, 75)
+OPEN_FILES = Path("/proc/self/fd")
+
+
+def read(path, **options):
+    with open_media(path, MediaOptions(**options)) as stream:
+        blocks = list(stream)
+    frames = np.concatenate([block.frames for block in blocks])
+    return frames, np.concatenate([block.audio for block in blocks]), stream.report
+
+
+def reason(path, **options):
+    with pytest.raises(MediaError) as caught:
+        read(path, **options)
+    assert str(caught.value) == f"{path}: {caught.value.reason}"
+    return caught.value.reason
+
+
+@pytest.fixture
+def plain(tmp_path):
+    return mux(tmp_path / "plain.mp4", times=PLAIN, sounds=[[(0, SOUND)]])
+
+
+def test_no_usable_file(tmp_path):
+    (tmp_path / "empty.mp4").touch()
+    assert reason(tmp_path / "missing.mp4") == "no such file"
+    assert reason(tmp_path / "empty.mp4") == "the file is empty"
+    assert reason(tmp_path / "empty.mp4" / "below.mp4") == "no such file"
+    assert reason(tmp_path) == "a folder, not a file"
+    assert reason("/dev/null") == "not a regular file"
+
+
+def test_no_permission(plain, monkeypatch):
+    plain.chmod(0)
+    if os.access(plain, os.R_OK):  # root reads everything: refuse in its place
+
+        def refuse(*_, **__):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr("pathlib.Path.open", refuse)
+    assert reason(plain) == "no permission to read it"
+
+
+@pytest.mark.parametrize("content", [b"This is not a video.\n" * 50, bytes(5000), None])
+def test_garbage(tmp_path, content):
+    content = content or np.random.default_rng(0).bytes(50_000)
+    (tmp_path / "a.mp4").write_bytes(content)
+    assert reason(tmp_path / "a.mp4") == "not a media file, or damaged beyond recognition"
+
+
+def test_playlists_open_nothing_else(tmp_path, plain):
+    (tmp_path / "a.mp4").write_text("ffconcat version 1.0\nfile plain.mp4\n")
+    assert reason(tmp_path / "a.mp4") == "a playlist, not a media file"
+    (tmp_path / "b.mp4").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\nplain.mp4\n")
+    assert "not a media file" in reason(tmp_path / "b.mp4")
+
+
+def test_missing_streams(tmp_path):
+    assert reason(mux(tmp_path / "a.mp4", times=PLAIN)) == "no audio stream"
+    assert reason(mux(tmp_path / "b.mp4", times=None, sounds=[[(0, SOUND)]])) == "no video stream"
+    Image.new("RGB", (64, 64)).save(tmp_path / "c.png")
+    assert reason(tmp_path / "c.png") == "no audio stream"
+    write_wav(tmp_path / "d.wav", SOUND)
+    assert reason(tmp_path / "d.wav") == "no video stream"
+    with pytest.raises(MediaError, match="no audio stream"):
+        read_audio(tmp_path / "a.mp4")
+
+
+def test_missing_stream_numbers(plain):
+    assert reason(plain, video_stream=1) == "no video stream 1: it has 1, counted from 0"
+    assert reason(plain, audio_stream=2) == "no audio stream 2: it has 1, counted from 0"
+    assert "no audio stream -1" in reason(plain, audio_stream=-1)
+
+
+def test_a_cover_picture_is_no_video(tmp_path):
+    path = tmp_path / "song.mp4"
+    with av.open(str(path), "w") as out:
+        audio = out.add_stream("aac", rate=16_000, layout="mono")
+        cover = out.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 64, 64, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        picture = av.VideoFrame.from_ndarray(numbered(3, 64, 64), format="rgb24")
+        sound = av.AudioFrame.from_ndarray(SOUND[None], format="s16", layout="mono")
+        sound.sample_rate = 16_000
+        for stream, frame in ((cover, picture), (audio, sound)):
+            out.mux(stream.encode(frame))
+            out.mux(stream.encode(None))
+    assert reason(path) == "no video stream"
+
+
+def test_too_short(tmp_path):
+    sounds = [[(0, SOUND)]]
+    assert reason(mux(tmp_path / "a.mp4", times=PLAIN[:5], sounds=sounds)) == (
+        "too short: 5 frames with sound, at least 6 are needed"
+    )
+    assert read(mux(tmp_path / "b.mp4", times=PLAIN[:6], sounds=sounds))[2].n_frames == 6
+
+
+def test_cut_off_before_its_index(tmp_path):
+    path = mux(tmp_path / "a.mov", times=PLAIN, sounds=[[(0, SOUND)]])  # index at the end
+    data = path.read_bytes()
+    for size in (20, len(data) // 2, data.rindex(b"moov") - 4):
+        path.write_bytes(data[:size])
+        assert reason(path) == "the file is cut off: its index (moov) is missing"
+
+
+def test_cut_off_within_its_index(plain):
+    data = plain.read_bytes()
+    for size in (40, 200, 1000):
+        plain.write_bytes(data[:size])
+        assert reason(plain) == "the file is cut off: its index (moov) is missing"
+
+
+def test_cut_off_behind_its_index_is_read_as_far_as_it_goes(plain):
+    data = plain.read_bytes()
+    plain.write_bytes(data[: len(data) * 6 // 10])
+    frames, sound, report = read(plain)
+    assert 35 <= len(frames) <= 45
+    assert [number_of(frame) for frame in frames] == list(range(len(frames)))
+    assert lag(sound, SOUND) == 0
+    assert any(warning.startswith("cut off:") for warning in report.warnings)
+    plain.write_bytes(data[: data.index(b"mdat") + 200])
+    assert reason(plain) in (
+        "no frame of its video can be decoded",
+        "nothing of its sound can be decoded",
+    )
+
+
+@pytest.mark.parametrize("b_frames", [0, 3])
+def test_damaged_packets_are_left_out_and_counted(tmp_path, b_frames):
+    path = mux(tmp_path / "a.mp4", times=PLAIN, sounds=[[(0, SOUND)]], b_frames=b_frames)
+    with av.open(str(path)) as container:
+        packets = [p for p in container.demux() if p.size]
+        victims = [p for p in packets if p.stream.type == "video" and not p.is_keyframe][20:23]
+        victims += [p for p in packets if p.stream.type == "audio"][15:17]
+        spans = [(p.pos, p.size) for p in victims]
+    data = bytearray(path.read_bytes())
+    for position, size in spans:
+        data[position : position + size] = b"\xff" * size
+    path.write_bytes(data)
+    frames, sound, report = read(path)
+    assert report.skipped_packets == 5
+    assert "damaged packets left out: 3 of video, 2 of audio" in report.warnings
+    assert len(frames) == 75  # the frames before stay on
+    assert [number_of(frame) for frame in frames[:15]] == list(range(15))
+    assert number_of(frames[-1]) == 74
+    assert lag(sound, SOUND) == 0  # what comes after the loss keeps its time
+    assert lag(sound[32_000:], SOUND[32_000:]) == 0
+    assert np.array_equal(read(path)[0], frames)
+
+
+def test_a_stamp_far_past_the_end_is_not_filled_up_to(tmp_path):
+    path = mux(
+        tmp_path / "a.mkv",
+        times=[*PLAIN, 40_000.0],
+        sounds=[[(0, SOUND)]],
+        audio_codec="pcm_s16le",
+    )
+    # The declared length is where the stamp would take us: write the true one in its place.
+    with av.open(str(path)) as container:
+        declared = np.array([container.duration / 1000], ">f8").tobytes()
+    data = path.read_bytes()
+    assert declared in data
+    path.write_bytes(data.replace(declared, np.array([3000.0], ">f8").tobytes()))
+    frames, _, report = read(path)
+    assert len(frames) == 75 and report.skipped_packets == 1
+
+
+def test_silent_sound_is_flagged(tmp_path):
+    path = mux(tmp_path / "a.mp4", times=PLAIN, sounds=[[(0, np.zeros(48_000, np.int16))]])
+    _, sound, report = read(path)
+    assert not sound.any()
+    assert report.warnings == ["audio is silent: every sample is zero"]
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_nan_becomes_zero(tmp_path, rate):
+    clean = (noise(3, rate=rate) / 32_768).astype(np.float32)
+    broken = clean.copy()
+    broken[5000:5100], broken[7000] = np.nan, np.inf
+    sounds = [[(0, broken)]]
+    options = {"audio_codec": "pcm_f32le", "audio_rate": rate, "times": PLAIN}
+    _, sound, report = read(mux(tmp_path / "a.mkv", sounds=sounds, **options))
+    assert report.warnings == ["audio holds NaN or infinite samples: 101 replaced by zeros"]
+    _, whole, _ = read(mux(tmp_path / "b.mkv", sounds=[[(0, clean)]], **options))
+    differs = np.flatnonzero(np.abs(sound.astype(int) - whole) > 3) * rate / 16_000
+    assert differs.min() > 4900 and differs.max() < 7100
+
+
+def test_all_nan_is_silence(tmp_path):
+    sounds = [[(0, np.full(48_000, np.nan, np.float32))]]
+    path = mux(tmp_path / "a.mkv", times=PLAIN, sounds=sounds, audio_codec="pcm_f32le")
+    _, sound, report = read(path)
+    assert not sound.any() and len(report.warnings) == 2
+
+
+@pytest.mark.parametrize("layout", ["stereo", "5.1", "3 channels", "octagonal"])
+def test_channels_are_mixed(tmp_path, layout):
+    sounds = [[(0, SOUND)]]
+    options = {"audio_codec": "pcm_s16le", "layout": layout}
+    _, sound, _ = read(mux(tmp_path / "a.mkv", times=PLAIN, sounds=sounds, **options))
+    assert np.abs(sound.astype(int) - SOUND[: len(sound)]).max() <= 1
+
+
+def test_nothing_is_printed(plain, capfd):
+    data = bytearray(plain.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 500] = bytes(500)
+    plain.write_bytes(data)
+    read(plain)
+    with pytest.raises(MediaError):
+        read(plain.with_name("nothing.mp4"))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(not OPEN_FILES.is_dir(), reason="open files are counted in /proc")
+def test_errors_leave_no_file_open(plain):
+    before = len(list(OPEN_FILES.iterdir()))
+    for _ in range(20):
+        reason(plain, audio_stream=5)
+        reason(plain, video_stream=5)
+    write_clip(plain, [numbered(1)] * 3, SOUND[:1920])
+    for _ in range(20):
+        reason(plain)
+    assert len(list(OPEN_FILES.iterdir())) <= before + 1
