@@ -74,6 +74,15 @@ def test_a_training_checkpoint_brings_its_own_architecture(tmp_path):
     assert all(torch.equal(read.state_dict()[n], t) for n, t in network.state_dict().items())
 
 
+def test_our_names_need_no_description_of_the_published_architecture(tmp_path):
+    network = PublishedDecoder()
+    path = tmp_path / "last.ckpt"
+    state = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    torch.save({"state_dict": state}, path)
+    read = read_network("distribution", path)
+    assert all(torch.equal(read.state_dict()[n], t) for n, t in network.state_dict().items())
+
+
 def _without(state, name):
     return {n: t for n, t in state.items() if n != name}
 

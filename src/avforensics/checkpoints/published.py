@@ -88,8 +88,8 @@ PUBLISHED = {
 def read_network(part: str, path: Path) -> nn.Module:
     """Read the synchronisation network or a decoder from a torch file.
 
-    The file is a published one, or a checkpoint of our own training, which carries the network's
-    description under ``architecture`` beside its ``state_dict``.
+    The file is a published one, or a checkpoint of our own training: our names, and the network's
+    description under ``architecture`` beside ``state_dict`` where it is not the published one.
 
     Parameters
     ----------
@@ -103,14 +103,16 @@ def read_network(part: str, path: Path) -> nn.Module:
     """
     content = read_torch(path)
     state = state_dict_in(content, path)
-    description = content.get("architecture")
-    if description is not None and "state_dict" in content:
+    sync = part == "sync"
+    description = content.get("architecture") if "state_dict" in content else None
+    if description is not None:
         network = _described_network(description, path)
+    else:
+        network = published_sync_network() if sync else PublishedDecoder()
+    if description is not None or network.state_dict().keys() & state.keys():
         check_tensors(network.state_dict(), state, path)
         network.load_state_dict(state)
         return network
-    sync = part == "sync"
-    network = published_sync_network() if sync else PublishedDecoder()
     check_tensors(to_published(network.state_dict(), sync=sync), state, path)
     network.load_state_dict(dict(from_published(n, t, sync=sync) for n, t in state.items()))
     return network
