@@ -10,7 +10,7 @@ import numpy as np
 from avforensics.data.synthetic.articulation import Articulation, articulate
 from avforensics.data.synthetic.follow import LipTrack, follow, remake, splice
 from avforensics.data.synthetic.identity import Identity, Look
-from avforensics.data.synthetic.plan import FORGE, WHAT, Job, Take, person
+from avforensics.data.synthetic.plan import Job, Take, Use, person, stream
 from avforensics.data.synthetic.render import render
 from avforensics.data.synthetic.scene import Scene
 from avforensics.data.synthetic.speech import synthesise_speech
@@ -50,7 +50,7 @@ def make_clip(
     look = speaker.look
     track = follow(said, speaker.habits, n_frames)
     audio = _sound(seed, job.source, said, speaker, n_frames)
-    if job.manner == "FVRA-FS":
+    if job.manner == "FVRA-faceswap":
         look = swap_face(look, person(seed, job.target.identity).look)
     elif job.manner != "real":
         forged_track, forged_audio = _forge(job, speaker, track, audio, seed, n_frames, strength)
@@ -82,7 +82,7 @@ def _forge(
         return track, _sound(seed, job.target, other, voice, n_frames)
     if job.manner == "FVRA-WL":
         return follow(other, speaker.habits, n_frames), audio
-    rng = np.random.default_rng([seed, *job.source, job.number, FORGE])
+    rng = stream(seed, Use.REMAKE, *job.source, job.number)
     # A cloned voice says the other's words, and a generator makes the lips from that sound.
     cloned = _sound(seed, job.target, other, speaker, n_frames)
     return remake(other, speaker.habits, n_frames, rng, strength=strength), cloned
@@ -90,16 +90,16 @@ def _forge(
 
 @lru_cache(maxsize=32)
 def _articulation(seed: int, take: Take, n_frames: int) -> Articulation:
-    return articulate(np.random.default_rng([seed, *take, WHAT, 0]), n_frames / FPS)
+    return articulate(stream(seed, Use.WORDS, *take), n_frames / FPS)
 
 
 def _sound(seed: int, take: Take, said: Articulation, who: Identity, n_frames: int) -> np.ndarray:
-    rng = np.random.default_rng([seed, *take, WHAT, 1])
+    rng = stream(seed, Use.SOUND, *take)
     return synthesise_speech(said, who.voice, rng, n_frames / FPS)
 
 
 def _scene(seed: int, take: Take, n_frames: int) -> Scene:
-    return Scene.sample(np.random.default_rng([seed, *take, WHAT, 2]), n_frames)
+    return Scene.sample(stream(seed, Use.SCENE, *take), n_frames)
 
 
 def _splice_sound(audio: np.ndarray, other: np.ndarray, first: int, last: int) -> np.ndarray:

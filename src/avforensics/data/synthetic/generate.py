@@ -21,8 +21,8 @@ from avforensics.files import atomic_path
 from avforensics.media.types import FPS
 from avforensics.media.writer import write_clip
 
-VERSION = 2  # counts up when the same settings give other clips
-FAKES = {"RVFA": 60, "FVRA-WL": 60, "FVFA-WL": 60, "FVRA-FS": 60, PARTIAL: 60}
+VERSION = 3  # counts up when the same settings give other clips
+FAKES = {"RVFA": 60, "FVRA-WL": 60, "FVFA-WL": 60, "FVRA-faceswap": 60, PARTIAL: 60}
 SPLITS = {
     "sync": Split(identities=40, clips=6),
     "anomaly": Split(identities=20, clips=4),

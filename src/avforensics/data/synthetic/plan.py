@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -24,7 +25,17 @@ REGIONS = (
     "Caucasian (American)",
     "Caucasian (European)",
 )
-WHO, WHAT, FORGE, SPAN = range(4)  # last entries of the seeds: one stream of numbers for each use
+
+
+class Use(IntEnum):
+    """What random numbers are for; each use has streams of its own."""
+
+    PERSON = 0
+    WORDS = 1
+    SOUND = 2
+    SCENE = 3
+    PLAN = 4
+    REMAKE = 5
 
 
 class Kind(NamedTuple):
@@ -41,7 +52,7 @@ FORGERIES = {
     "RVFA": Kind("rtvc", "B", "RealVideo-FakeAudio", "rtvc"),
     "FVRA-WL": Kind("wav2lip", "C", "FakeVideo-RealAudio", "wavtolip"),
     "FVFA-WL": Kind("wav2lip", "D", "FakeVideo-FakeAudio", "wavtolip"),
-    "FVRA-FS": Kind("faceswap", "C", "FakeVideo-RealAudio", "faceswap"),
+    "FVRA-faceswap": Kind("faceswap", "C", "FakeVideo-RealAudio", "faceswap"),
 }
 PARTIAL = "partial"
 PARTIAL_MANNERS = ("RVFA", "FVRA-WL", "FVFA-WL")
@@ -63,8 +74,8 @@ class Split:
     identities, clips : int
         Persons, and real clips of each.
     fakes : mapping of str to int
-        Fakes by category: RVFA, FVRA-WL, FVFA-WL, FVRA-FS (a face swap that keeps lips and sound
-        in sync), partial.
+        Fakes by category: RVFA, FVRA-WL, FVFA-WL, FVRA-faceswap (a face swap that
+        keeps lips and sound in sync), partial.
 
     Raises
     ------
@@ -135,6 +146,11 @@ class Job:
         return ((self.span[0] / FPS, self.span[1] / FPS),) if self.span else ()
 
 
+def stream(seed: int, use: Use, *numbers: int) -> np.random.Generator:
+    """The random numbers of one thing: nothing else that is made before or after moves them."""
+    return np.random.default_rng([seed, int(use), *numbers])
+
+
 def name(identity: int) -> str:
     """``id00001`` for the first person."""
     return f"id{identity + 1:05d}"
@@ -153,7 +169,7 @@ def gender(seed: int, identity: int) -> str:
 @lru_cache(maxsize=4096)
 def person(seed: int, identity: int) -> Identity:
     """The ``identity``-th person of a set; one more split changes nobody."""
-    return Identity.sample(np.random.default_rng([seed, identity, 0, WHO]))
+    return Identity.sample(stream(seed, Use.PERSON, identity))
 
 
 def plan(splits: Mapping[str, Split], *, seed: int, n_frames: int) -> list[Job]:
@@ -178,15 +194,24 @@ def plan(splits: Mapping[str, Split], *, seed: int, n_frames: int) -> list[Job]:
         first += sizes.identities
         takes = [Take(who, clip) for who in people for clip in range(sizes.clips)]
         reals = [Job(_real_path(seed, take), split, "real", "real", take) for take in takes]
-        rng = np.random.default_rng([seed, order, 0, FORGE])
         fakes = []
-        for category, count in sizes.fakes.items():
+        for number, category in enumerate((*FORGERIES, PARTIAL)):
+            rng = stream(seed, Use.PLAN, order, number)
+            count = sizes.fakes.get(category, 0)
             fakes += _fakes(rng, split, category, count, takes, seed, n_frames)
         jobs += sorted(reals + fakes, key=lambda job: job.source.identity)
     return _number_partials(jobs)
 
 
-def _fakes(rng, split, category, count, takes, seed, n_frames) -> list[Job]:
+def _fakes(
+    rng: np.random.Generator,
+    split: str,
+    category: str,
+    count: int,
+    takes: list[Take],
+    seed: int,
+    n_frames: int,
+) -> list[Job]:
     """``count`` fakes, each from a real clip of its own while there are enough of them."""
     sources = [takes[i] for i in rng.permutation(len(takes))]
     jobs = []
@@ -207,7 +232,7 @@ def _fakes(rng, split, category, count, takes, seed, n_frames) -> list[Job]:
     return jobs
 
 
-def _target(rng, seed: int, source: Take, takes: list[Take]) -> Take:
+def _target(rng: np.random.Generator, seed: int, source: Take, takes: list[Take]) -> Take:
     """Somebody else's clip; of the same gender where there is one, as forgers choose."""
     others = [take for take in takes if take.identity != source.identity]
     wanted = gender(seed, source.identity)
@@ -216,7 +241,7 @@ def _target(rng, seed: int, source: Take, takes: list[Take]) -> Take:
     return pool[rng.integers(len(pool))]
 
 
-def _span(rng, n_frames: int) -> tuple[int, int]:
+def _span(rng: np.random.Generator, n_frames: int) -> tuple[int, int]:
     """A stretch of 30-60 % of the clip."""
     length = round(n_frames * rng.uniform(0.3, 0.6))
     first = int(rng.integers(0, n_frames - length + 1))

@@ -6,7 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
-from avforensics.data.manifest import Manifest, Row
+from avforensics.data.manifest import Manifest
+from avforensics.data.row import Row
 from avforensics.data.synthetic.plan import (
     AVCELEB,
     LAVDF,
