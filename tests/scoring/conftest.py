@@ -1,0 +1,78 @@
+"""A tiny network with the paper's structure, and one with the compact's."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from avforensics.checkpoints import Models
+from avforensics.features.projection import Projection
+from avforensics.models.audio import AudioEncoder
+from avforensics.models.decoder import PublishedDecoder
+from avforensics.models.fusion import CosineFusion, FusionTransformer
+from avforensics.models.sync import SyncNetwork
+from avforensics.models.visual import VisualEncoder
+
+AUDIO_WIDTHS = (8, 8, 8, 8, 8, 16, 16)
+
+
+def padded_network() -> SyncNetwork:
+    """Two 2-D and two padded 3-D stages, fused by a transformer, as published; 32 px."""
+    visual = VisualEncoder(widths=(4, 8, 8, 16), depths=(1, 1, 1, 1))
+    fusion = FusionTransformer(width=16, plane=2, depth=2, heads=2)
+    return SyncNetwork(
+        visual=visual, audio=AudioEncoder(widths=AUDIO_WIDTHS), fusion=fusion, size=32
+    )
+
+
+def valid_network() -> SyncNetwork:
+    """One 3-D block without padding in time and two towers; 32 px."""
+    visual = VisualEncoder(
+        widths=(4, 8, 8, 16), depths=(1, 1, 1, 1), first_temporal_stage=3, pad_time=False
+    )
+    fusion = CosineFusion(video_width=16, audio_width=16, plane=2, width=16)
+    return SyncNetwork(
+        visual=visual, audio=AudioEncoder(widths=AUDIO_WIDTHS), fusion=fusion, size=32
+    )
+
+
+def randomise(network: torch.nn.Module, seed: int) -> torch.nn.Module:
+    """Random weights and batch-norm statistics, so that nothing is left at 0 or 1."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, tensor in network.state_dict().items():
+        if tensor.is_floating_point():
+            noise = torch.randn(tensor.shape, generator=generator)
+            tensor.copy_(noise.abs() + 0.5 if "running_var" in name else noise * 0.3)
+    return network.eval()
+
+
+@pytest.fixture(params=[padded_network, valid_network], ids=["padded", "valid"])
+def network(request) -> SyncNetwork:
+    return randomise(request.param(), seed=1)
+
+
+@pytest.fixture
+def models() -> Models:
+    projection = randomise(Projection(inputs=32, outputs=31), seed=2)
+    return Models(
+        sync=randomise(padded_network(), seed=1),
+        distribution=randomise(PublishedDecoder(width=32, heads=4), seed=3),
+        activation=randomise(PublishedDecoder(width=32, heads=4), seed=4),
+        projection=projection,
+    )
+
+
+@pytest.fixture
+def long_models(models) -> Callable[[int], Models]:
+    """Models whose decoders read sequences of a given length."""
+
+    def make(max_len: int) -> Models:
+        models.distribution = randomise(
+            PublishedDecoder(width=32, heads=4, positions=max_len - 1), seed=3
+        )
+        models.activation = randomise(
+            PublishedDecoder(width=32, heads=4, positions=max_len - 1), seed=4
+        )
+        return models
+
+    return make

@@ -1,0 +1,104 @@
+"""The one-pass engine computes what the network computes window by window."""
+
+import numpy as np
+import pytest
+import torch
+
+from avforensics.errors import ConfigError
+from avforensics.features.projection import Projection
+from avforensics.media.types import HOP, Block
+from avforensics.models.folding import fold_batch_norms
+from avforensics.scoring.engine import Engine
+from avforensics.scoring.spans import cut_spans
+
+
+def video(n_frames: int, seed: int) -> Block:
+    random = np.random.default_rng(seed)
+    frames = random.integers(0, 256, (n_frames, 32, 32, 3), np.uint8)
+    return Block(frames, random.integers(-9000, 9000, n_frames * HOP).astype(np.int16))
+
+
+def projection_for(network) -> Projection:
+    projection = Projection(inputs=network.activation_width, outputs=7)
+    projection.components.normal_(generator=torch.Generator().manual_seed(0))
+    return projection
+
+
+@torch.inference_mode()
+def one_by_one(network, block: Block) -> np.ndarray:
+    """Rows by the plain forward pass: each window 31 times, once for each delay."""
+    frames = torch.from_numpy(block.frames).permute(0, 3, 1, 2).float()
+    sound = torch.from_numpy(np.pad(block.audio, 15 * HOP)).float()
+    rows = []
+    for k in range(len(frames) - 4):
+        copies = frames[k : k + 5].expand(31, -1, -1, -1, -1)
+        crops = torch.stack([sound[(k + i) * HOP : (k + i + 5) * HOP] for i in range(31)])
+        rows.append(network(copies, crops))
+    return torch.stack(rows).numpy()
+
+
+def test_equals_the_plain_forward_pass(network):
+    block = video(24, seed=0)
+    engine = Engine(network, projection_for(network), device="cpu", chunk=3)
+    parts = [engine.run([("a", span)])[0] for span in cut_spans([block], span_windows=6)]
+    rows = np.concatenate([part.sync_logits for part in parts])
+    expected = one_by_one(network, block)
+    assert np.ptp(expected, axis=1).min() > 1e-3  # the delays differ, so that order matters
+    np.testing.assert_allclose(rows, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_batches_across_videos_change_nothing(network):
+    blocks = {name: video(n, seed=n) for name, n in (("a", 30), ("b", 19), ("c", 41))}
+    alone, together = {}, {}
+    engine = Engine(network, projection_for(network), device="cpu", keep_activations=True)
+    for name, block in blocks.items():
+        (span,) = cut_spans([block])
+        (alone[name],) = engine.run([(name, span)])
+        engine.forget(name)
+    queue = [
+        (name, span)
+        for name, block in blocks.items()
+        for span in cut_spans([block], span_windows=10)
+    ]
+    for start in range(0, len(queue), 3):
+        batch = queue[start : start + 3]
+        for (name, _), part in zip(batch, engine.run(batch), strict=True):
+            together.setdefault(name, []).append(part)
+    for name, parts in together.items():
+        for kind in ("sync_logits", "projected", "activations"):
+            value = np.concatenate([getattr(part, kind) for part in parts])
+            np.testing.assert_allclose(value, getattr(alone[name], kind), rtol=1e-4, atol=1e-4)
+
+
+def test_folding_changes_nothing_and_spares_the_original(network):
+    block = video(8, seed=5)
+    before = one_by_one(network, block)
+    folded = one_by_one(fold_batch_norms(network), block)
+    np.testing.assert_allclose(folded, before, atol=1e-4 * np.abs(before).max())
+    np.testing.assert_array_equal(one_by_one(network, block), before)
+    assert not any("BatchNorm" in type(m).__name__ for m in fold_batch_norms(network).modules())
+
+
+def test_bf16_is_near(network):
+    (span,) = cut_spans([video(20, seed=0)])
+    exact, rough = (
+        Engine(network, projection_for(network), device="cpu", precision=p).run([("a", span)])[0]
+        for p in ("float32", "bf16")
+    )
+    scale = np.abs(exact.sync_logits).max()
+    difference = np.abs(exact.sync_logits - rough.sync_logits).max()
+    assert 0 < difference < 0.1 * scale
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"device": "tpu9"}, "device 'tpu9'"),
+        ({"device": "cuda:99"}, "is not there"),
+        ({"precision": "int4"}, "precision must be one of"),
+        ({"chunk": 0}, "must be positive"),
+    ],
+)
+def test_nonsense_is_refused(network, options, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        Engine(network, projection_for(network), **{"device": "cpu", **options})
