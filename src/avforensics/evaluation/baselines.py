@@ -17,10 +17,7 @@ from scipy.special import softmax
 
 from avforensics.errors import CheckpointError
 from avforensics.files import atomic_path
-from avforensics.media.types import SAMPLE_RATE
-
-SILENCE = 0.0005 * 32768
-"""Largest int16 amplitude that counts as silence: 0.0005 of full scale (arXiv 2412.00175)."""
+from avforensics.media.silence import LeadingSilence
 
 
 def random_score(path: str, *, seed: int = 0) -> float:
@@ -30,7 +27,7 @@ def random_score(path: str, *, seed: int = 0) -> float:
 
 
 def leading_silence(audio: np.ndarray) -> float:
-    """Seconds before the first sample that is louder than :data:`SILENCE`.
+    """Seconds before the first sample that is louder than 0.0005 of full scale (arXiv 2412.00175).
 
     Fakes of FakeAVCeleb and AV-Deepfake1M begin with silence that their real videos lack.
 
@@ -43,9 +40,9 @@ def leading_silence(audio: np.ndarray) -> float:
     float
         The whole duration where nothing is louder.
     """
-    loud = np.abs(audio.astype(np.int32)) > SILENCE
-    first = int(np.argmax(loud)) if loud.any() else len(audio)
-    return first / SAMPLE_RATE
+    silence = LeadingSilence()
+    silence.hear(audio)
+    return silence.seconds
 
 
 def constant_offset(sync_logits: np.ndarray) -> float:

@@ -9,20 +9,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from avforensics.checkpoints import Models, load_models
 from avforensics.errors import ConfigError, MediaError
-from avforensics.media.reader import MediaStream, open_media
 from avforensics.media.types import MediaOptions
-from avforensics.scoring.engine import Engine
+from avforensics.scoring.extractor import Extraction, FeatureExtractor
 from avforensics.scoring.result import Features, VideoResult
 from avforensics.scoring.sequences import SequencePolicy, score_features
-from avforensics.scoring.source import Source, read_ahead
-from avforensics.scoring.spans import Span, cut_spans, frames_needed
+from avforensics.scoring.source import Clip
 
 
 class Detector:
@@ -87,25 +84,24 @@ class Detector:
         self.lams = tuple(float(lam) for lam in lams)
         self.policy = SequencePolicy(max_len=max_len, windows=windows, audio=audio)
         self.policy.check(distribution=models.distribution, activation=models.activation)
-        self.engine = Engine(
+        self.extractor = FeatureExtractor(
             models.sync,
             models.projection,
+            max_windows=self._max_windows,
             device=device,
             precision=precision,
             compile=compile,
-            chunk=batch_windows or 8,
+            batch_windows=batch_windows,
+            readers=readers,
             keep_activations=keep_activations,
-        )
-        on_gpu = self.engine.device.type == "cuda"
-        if batch_windows is None and on_gpu:
-            self.engine.chunk = 64
-        self.readers = readers or (4 if on_gpu else 1)
-        self.media = MediaOptions(
-            size=models.sync.size,
-            crop=models.sync.crop,
             video_stream=video_stream,
             audio_stream=audio_stream,
         )
+
+    @property
+    def media(self) -> MediaOptions:
+        """How files are read."""
+        return self.extractor.media
 
     @classmethod
     def from_checkpoints(
@@ -158,34 +154,19 @@ class Detector:
             raise MediaError(path, result.error)
         return result
 
-    def score_many(self, paths: Iterable[str | os.PathLike]) -> Iterator[VideoResult]:
+    def score_many(self, videos: Iterable[str | os.PathLike | Clip]) -> Iterator[VideoResult]:
         """Score videos, in order, each result as soon as it is there.
 
         A file that cannot be scored gives a result with ``error``; the others go on. Reading runs
         ahead in threads, and small videos share batches.
+
+        Parameters
+        ----------
+        videos : iterable of path or Clip
+            A `Clip` names a part of a file, or a file whose sound lies elsewhere.
         """
-        sources = read_ahead(map(Path, paths), self._open, self._cut, readers=self.readers)
-        held: list[_Pending] = []  # videos in order, whose results are not out yet
-        batch: list[tuple[_Pending, Span]] = []
-        windows = 0
-        for source in sources:
-            pending = _Pending(source)
-            held.append(pending)
-            try:
-                for span in source.spans():
-                    batch.append((pending, span))
-                    windows += span.n_windows
-                    if windows >= self.engine.chunk:
-                        self._run(batch)
-                        batch, windows = [], 0
-            finally:
-                source.stop()
-            if windows == 0:
-                yield from (self._finish(done) for done in held)
-                held = []
-        if batch:
-            self._run(batch)
-        yield from (self._finish(done) for done in held)
+        clips = (video if isinstance(video, Clip) else Clip(Path(video)) for video in videos)
+        return map(self._result, self.extractor.extract(clips))
 
     @property
     def _max_windows(self) -> int | None:
@@ -194,40 +175,19 @@ class Detector:
         unheard = self.models.sync.max_delay if self.policy.audio == "context" else 0
         return self.policy.max_len + unheard
 
-    def _open(self, path: Path) -> MediaStream:
-        limit = self._max_windows
-        max_delay = self.models.sync.max_delay
-        max_frames = None if limit is None else frames_needed(limit, max_delay)
-        return open_media(path, self.media, max_frames=max_frames)
-
-    def _cut(self, stream: MediaStream) -> Iterator[Span]:
-        return cut_spans(
-            stream, max_delay=self.models.sync.max_delay, max_windows=self._max_windows
-        )
-
-    def _run(self, batch: list[tuple[_Pending, Span]]) -> None:
-        started = time.perf_counter()
-        parts = self.engine.run([(id(pending), span) for pending, span in batch])
-        share = (time.perf_counter() - started) / sum(span.n_windows for _, span in batch)
-        for (pending, span), features in zip(batch, parts, strict=True):
-            pending.parts.append(features)
-            pending.seconds += share * span.n_windows
-
-    def _finish(self, pending: _Pending) -> VideoResult:
-        source = pending.source
-        self.engine.forget(id(pending))
+    def _result(self, found: Extraction) -> VideoResult:
         started = time.perf_counter()
         result = VideoResult(
-            path=source.path, error=source.error, media=source.media, sha256=source.sha256
+            path=found.clip.path, error=found.error, media=found.media, sha256=found.sha256
         )
-        if source.media is not None:
-            result.warnings = list(source.media.warnings)
-        if result.error is None:
+        if found.media is not None:
+            result.warnings = list(found.media.warnings)
+        if found.features is not None:
             try:
-                self._score(result, _join(pending.parts))
+                self._score(result, found.features)
             except ValueError as error:  # too few windows for the policy
                 result.error = str(error)
-        result.seconds = source.seconds + pending.seconds + time.perf_counter() - started
+        result.seconds = found.seconds + time.perf_counter() - started
         return result
 
     def _score(self, result: VideoResult, features: Features) -> None:
@@ -237,28 +197,3 @@ class Detector:
         )
         if not all(np.isfinite(score.score) for score in result.scores):
             result.warnings.append("the score is not a finite number")
-
-
-@dataclass(eq=False)
-class _Pending:
-    """A video between its first span and its result."""
-
-    source: Source
-    parts: list[Features] = field(default_factory=list)
-    seconds: float = 0.0
-
-
-def _join(parts: list[Features]) -> Features:
-    """Features of consecutive spans as those of one video."""
-    if not parts:
-        raise ValueError("no window could be read")
-
-    def joined(name: str) -> np.ndarray:
-        return np.concatenate([getattr(part, name) for part in parts])
-
-    return Features(
-        sync_logits=joined("sync_logits"),
-        projected=joined("projected"),
-        heard=joined("heard"),
-        activations=None if parts[0].activations is None else joined("activations"),
-    )

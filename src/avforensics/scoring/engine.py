@@ -58,7 +58,8 @@ class Engine:
     Parameters
     ----------
     sync : SyncNetwork
-    projection : Projection
+    projection : Projection, optional
+        Without it ``Features.projected`` has no columns.
     device : str
     precision : str
         ``float32``, or ``bf16`` for autocast.
@@ -73,7 +74,7 @@ class Engine:
     def __init__(
         self,
         sync: SyncNetwork,
-        projection: Projection,
+        projection: Projection | None,
         *,
         device: str = "auto",
         precision: str = "float32",
@@ -114,7 +115,7 @@ class Engine:
             self.device.type, self.precision, enabled=self.precision != torch.float32
         ):
             rows, activations = self._network(batch)
-        projected = self.projection(activations).numpy()
+        projected = activations[:, :0] if self.projection is None else self.projection(activations)
         out, start = [], 0
         for _, span in batch:
             part = slice(start, start + span.n_windows)
@@ -122,7 +123,7 @@ class Engine:
             out.append(
                 Features(
                     sync_logits=rows[part].numpy(),
-                    projected=projected[part],
+                    projected=projected[part].numpy(),
                     heard=span.heard,
                     activations=activations[part].numpy() if self.keep_activations else None,
                     first_window=span.first_window,

@@ -19,7 +19,8 @@ class Features:
     sync_logits : float32, (N, 31)
         Row of logits over delay indices (paper Eq. 1 before the softmax).
     projected : float32, (N, D)
-        Activations after StandardScaler and PCA, before L2 normalisation.
+        Activations after StandardScaler and PCA, before L2 normalisation; without a projection
+        D = 0.
     activations : float32, (N, 1024), optional
         Kept only on request.
     first_window : int

@@ -13,13 +13,56 @@ from queue import Empty, Full, Queue
 from avforensics.errors import MediaError
 from avforensics.files import sha256_or_none
 from avforensics.media.reader import MediaStream
-from avforensics.media.types import MediaReport
+from avforensics.media.silence import LeadingSilence
+from avforensics.media.types import FPS, HOP, Block, MediaReport
 from avforensics.scoring.spans import Span
 
-Opener = Callable[[Path], MediaStream]
-Cutter = Callable[[MediaStream], Iterator[Span]]
-
 _AHEAD = 2  # spans of a video waiting for the network
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What is scored: a video file or a part of it.
+
+    Attributes
+    ----------
+    path : Path
+    audio : Path or None
+        Another file that holds the sound.
+    start : float
+        Seconds into the file.
+    duration : float or None
+        Seconds; None = to the end.
+    """
+
+    path: Path
+    audio: Path | None = None
+    start: float = 0.0
+    duration: float | None = None
+
+    @property
+    def first_frame(self) -> int:
+        return round(self.start * FPS)
+
+    @property
+    def n_frames(self) -> int | None:
+        """Frames at most; None = all there are."""
+        return None if self.duration is None else round(self.duration * FPS)
+
+    def cut(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        """The clip's part of the blocks of a file, read from its beginning."""
+        skip, left = self.first_frame, self.n_frames
+        for block in blocks:
+            begin = min(skip, len(block.frames))
+            end = len(block.frames) if left is None else min(len(block.frames), begin + left)
+            skip -= begin
+            left = left if left is None else left - (end - begin)
+            if end > begin:
+                yield Block(block.frames[begin:end], block.audio[begin * HOP : end * HOP])
+
+
+Opener = Callable[[Clip], MediaStream]
+Cutter = Callable[[Iterator[Block]], Iterator[Span]]
 
 
 @dataclass
@@ -28,19 +71,22 @@ class Source:
 
     Attributes
     ----------
-    path : Path
+    clip : Clip
     media : MediaReport or None
     error : str or None
         Why reading ended early.
     sha256 : str or None
+    silence : LeadingSilence
+        Of the part that has been read.
     seconds : float
         Spent on reading so far.
     """
 
-    path: Path
+    clip: Clip
     media: MediaReport | None = None
     error: str | None = None
     sha256: str | None = None
+    silence: LeadingSilence = field(default_factory=LeadingSilence)
     seconds: float = 0.0
     _spans: Queue[Span | None] = field(default_factory=lambda: Queue(_AHEAD))
     _stopped: threading.Event = field(default_factory=threading.Event)
@@ -61,10 +107,10 @@ class Source:
     def _read(self, open_stream: Opener, cut: Cutter) -> None:
         started = time.perf_counter()
         try:
-            self.sha256 = sha256_or_none(self.path)
-            with open_stream(self.path) as stream:
+            self.sha256 = sha256_or_none(self.clip.path)
+            with open_stream(self.clip) as stream:
                 self.media = stream.report
-                for span in cut(stream):
+                for span in cut(self._listened(self.clip.cut(stream))):
                     self.seconds += time.perf_counter() - started
                     self._put(span)
                     started = time.perf_counter()
@@ -75,6 +121,11 @@ class Source:
         self.seconds += time.perf_counter() - started
         self._put(None)
 
+    def _listened(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        for block in blocks:
+            self.silence.hear(block.audio)
+            yield block
+
     def _put(self, span: Span | None) -> None:
         while not self._stopped.is_set():
             with suppress(Full):
@@ -83,16 +134,16 @@ class Source:
 
 
 def read_ahead(
-    paths: Iterable[Path], open_stream: Opener, cut: Cutter, *, readers: int
+    clips: Iterable[Clip], open_stream: Opener, cut: Cutter, *, readers: int
 ) -> Iterator[Source]:
-    """Sources in the order of ``paths``, with ``readers`` of them being read at a time."""
+    """Sources in the order of ``clips``, with ``readers`` of them being read at a time."""
     waiting: Queue[Source] = Queue()
-    remaining = iter(paths)
+    remaining = iter(clips)
 
     def begin() -> None:
-        path = next(remaining, None)
-        if path is not None:
-            source = Source(path)
+        clip = next(remaining, None)
+        if clip is not None:
+            source = Source(clip)
             source.start(open_stream, cut)
             waiting.put(source)
 

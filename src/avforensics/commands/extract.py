@@ -1,0 +1,139 @@
+"""Run the synchronisation network over a manifest, once: delay rows and activations in a store.
+
+  avforensics extract manifest=clips.csv output_dir=STORE checkpoint.sync=sync_model.pth
+  torchrun --nproc-per-node 8 -m avforensics extract manifest=clips.csv output_dir=STORE ...
+
+Anomaly models are trained and evaluated from the store (features=STORE) without the network. Run
+the same command once more to go on after an interruption. Exit code 0: all clips are in the store;
+1: some failed and are listed; 2: wrong usage.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from rich import get_console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from avforensics.data.manifest import Manifest
+from avforensics.errors import ConfigError
+from avforensics.extraction import Outcome, Settings, extract_features
+from avforensics.features.shards import Extracted
+from avforensics.provenance import versions, write_json
+
+log = logging.getLogger(__name__)
+
+MOST_LISTED = 20  # failures named on the terminal; all are in the index
+
+
+def run(cfg: DictConfig) -> int:
+    """Fill the store ``cfg.output_dir``.
+
+    Returns
+    -------
+    int
+        0, or 1 when clips failed.
+
+    Raises
+    ------
+    AVForensicsError
+        The manifest, the checkpoint or a setting makes no sense, or a process died.
+    """
+    manifest = Manifest.read(Path(cfg.manifest).expanduser())
+    manifest = manifest.select(**OmegaConf.to_container(cfg.select, resolve=True))
+    rank, world = _place(cfg)
+    settings = Settings(
+        max_windows=_max_windows(cfg),
+        activations=cfg.activations,
+        device=_device(cfg.device, world),
+        precision=cfg.precision,
+        compile=cfg.compile,
+        batch_windows=cfg.batch_windows,
+        readers=cfg.readers,
+    )
+    folder = Path(cfg.output_dir)
+    columns = (
+        TextColumn("extracting"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=get_console(), disable=rank > 0) as progress:
+        task = progress.add_task("")
+
+        def advance(path: str, clip: Extracted) -> None:
+            progress.advance(task)
+            if clip.error is not None:
+                log.warning("failed: %s: %s", path, clip.error)
+
+        outcome = extract_features(
+            manifest,
+            folder,
+            OmegaConf.to_container(cfg.checkpoint, resolve=True),
+            settings=settings,
+            workers=1 if world > 1 and cfg.workers is None else cfg.workers,
+            rank=rank,
+            world=world,
+            begin=lambda total: progress.update(task, total=total),
+            advance=advance,
+        )
+    write_json(folder / "versions.json", versions())
+    _report(outcome, folder)
+    return int(bool(outcome.failed))
+
+
+def _place(cfg: DictConfig) -> tuple[int, int]:
+    """This process among all: from the settings, else from torchrun or SLURM."""
+    if cfg.world is not None:
+        return cfg.rank, cfg.world
+    for rank, world in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS")):
+        if rank in os.environ and world in os.environ:
+            return int(os.environ[rank]), int(os.environ[world])
+    return 0, 1
+
+
+def _device(device: str, world: int) -> str:
+    """Under torchrun or srun each process of a node takes the GPU of its local rank."""
+    local = os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID"))
+    if device != "auto" or world == 1 or local is None:
+        return device
+    import torch
+
+    count = torch.cuda.device_count()
+    return f"cuda:{int(local) % count}" if count else "cpu"
+
+
+def _max_windows(cfg: DictConfig) -> int | None:
+    if cfg.windows not in ("first", "all"):
+        raise ConfigError(f"windows must be first or all, not {cfg.windows!r}")
+    return cfg.max_windows if cfg.windows == "first" else None
+
+
+def _report(outcome: Outcome, folder: Path) -> None:
+    for path in outcome.damaged:
+        log.warning("%s could not be read; its clips were done again", path)
+    if outcome.left:
+        log.info(
+            "%d clips are with other processes; the last to end writes the index", outcome.left
+        )
+    log.info(
+        "%d of %d clips are in %s (%d from before), %d failed",
+        outcome.extracted,
+        outcome.listed,
+        folder,
+        outcome.reused,
+        len(outcome.failed),
+    )
+    for path, reason in outcome.failed[:MOST_LISTED]:
+        log.warning("failed: %s: %s", path, reason)
+    if len(outcome.failed) > MOST_LISTED:
+        log.warning("and %d more; index.jsonl lists all", len(outcome.failed) - MOST_LISTED)

@@ -1,0 +1,355 @@
+"""Fill a feature store: every clip of a manifest through the synchronisation network, once."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import torch
+from torch import nn
+
+import avforensics
+from avforensics.checkpoints import Models, load_models, save_bundle
+from avforensics.data.manifest import Manifest
+from avforensics.data.row import Row
+from avforensics.errors import AVForensicsError, ConfigError
+from avforensics.features.shards import DTYPES, Extracted, ShardWriter, read_clips, shard_paths
+from avforensics.features.store import (
+    Entry,
+    StoreInfo,
+    read_info,
+    write_index,
+    write_info,
+)
+from avforensics.scoring.engine import resolve_device
+from avforensics.scoring.extractor import Extraction, FeatureExtractor
+from avforensics.scoring.source import Clip
+
+Advance = Callable[[str, Extracted], None]
+CLIPS_A_PROCESS = 16  # starting one takes about as long as so many clips
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an extraction ended.
+
+    Attributes
+    ----------
+    listed : int
+        Rows of the manifest.
+    reused : int
+        Clips that were in the store before.
+    failed : tuple of (str, str)
+        Path and reason of each row without features.
+    left : int
+        Clips that other processes still have to do; 0 = the store is complete.
+    damaged : tuple of Path
+        Shards that could not be read; their clips were done again.
+    """
+
+    listed: int
+    reused: int
+    failed: tuple[tuple[str, str], ...]
+    left: int
+    damaged: tuple[Path, ...]
+
+    @property
+    def extracted(self) -> int:
+        """Rows with features."""
+        return self.listed - len(self.failed) - self.left
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How features are computed and kept.
+
+    Parameters
+    ----------
+    max_windows : int, optional
+        Windows of a clip, from its start; None = all.
+    activations : {"float32", "float16", "none"}
+        How activation vectors are kept: 4 KB a window of the published network, or half of it.
+    device, precision, compile, batch_windows, readers
+        As for `FeatureExtractor`.
+    max_seconds : float
+        A shard is written at least so often: no more work is lost in a kill.
+    """
+
+    max_windows: int | None = None
+    activations: str = "float32"
+    device: str = "auto"
+    precision: str = "float32"
+    compile: bool = False
+    batch_windows: int | None = None
+    readers: int | None = None
+    max_seconds: float = 120.0
+
+    def __post_init__(self) -> None:
+        if self.activations not in DTYPES:
+            raise ConfigError(
+                f"activations must be one of {', '.join(DTYPES)}, not {self.activations!r}"
+            )
+        if self.max_windows is not None and self.max_windows < 2:
+            raise ConfigError(f"max_windows must be at least 2, not {self.max_windows}")
+
+
+def extract_features(
+    manifest: Manifest,
+    folder: str | os.PathLike,
+    checkpoint: Mapping[str, Any],
+    *,
+    settings: Settings | None = None,
+    workers: int | None = None,
+    rank: int = 0,
+    world: int = 1,
+    advance: Advance | None = None,
+    begin: Callable[[int], None] | None = None,
+) -> Outcome:
+    """Compute what is missing in the store at ``folder``, and write its index.
+
+    Clips that are in the store and whose file has not changed are not read again; those that
+    failed are tried again. With several ranks (nodes, jobs), each takes every ``world``-th clip,
+    and the one that ends last writes the index: they need not know of each other.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    folder : path
+    checkpoint : mapping
+        As for `load_models`; only the synchronisation network is needed.
+    settings : Settings, optional
+    workers : int, optional
+        Processes of this rank; None = one for each GPU, or for each core where there is work.
+    rank, world : int
+    advance : callable, optional
+        Called with the path and the result of every clip that this rank finishes.
+    begin : callable, optional
+        Called with the number of clips that this rank has to do.
+
+    Raises
+    ------
+    ConfigError
+        The folder holds features that were made with something else.
+    CheckpointError
+        The network cannot be loaded.
+    AVForensicsError
+        A process died.
+    """
+    if not 0 <= rank < world:
+        raise ConfigError(f"rank {rank} is not one of {world} processes")
+    settings = settings or Settings()
+    folder = Path(folder).expanduser()
+    models = load_models(checkpoint, parts=["sync"])
+    _settle(folder, models, settings, writes=rank == 0)
+    clips = {clip_key(row): row for row in manifest}
+    known, damaged = read_clips(folder)
+    todo = [
+        (key, row)
+        for key, row in list(clips.items())[rank::world]
+        if (done := known.get(key)) is None or done.error or _stat(row.path) != _read_as(done)
+    ]
+    if begin is not None:
+        begin(len(todo))
+    n = _processes(workers, len(todo), settings.device)
+    first = 1 + max((int(path.name[:5]) for path in shard_paths(folder)), default=-1)
+    jobs = [_Job(folder, todo[i::n], settings, rank * n + i, first, n) for i in range(n)]
+    results = _here(jobs[0], models) if n == 1 else _apart(jobs, checkpoint)
+    for path, clip in results:
+        if advance is not None:
+            advance(path, clip)
+    known, _ = read_clips(folder)
+    entries = [_entry(row, known[key]) for row in manifest if (key := clip_key(row)) in known]
+    left = len(manifest) - len(entries)
+    if not left:
+        write_index(folder, entries)
+    return Outcome(
+        listed=len(manifest),
+        reused=len(clips) - len(todo) if world == 1 else 0,
+        failed=tuple((entry.path, entry.error) for entry in entries if entry.error is not None),
+        left=left,
+        damaged=tuple(damaged),
+    )
+
+
+def clip_key(row: Row) -> str:
+    """Name of a row's clip: rows that mean the same part of the same file share it."""
+    text = "\0".join((row.path, f"{row.start:.6f}", f"{row.duration or 0:.6f}", row.audio))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:20]
+
+
+def network_digest(network: nn.Module) -> str:
+    """SHA-256 over names, kinds and values of all tensors of a network."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class _Job:
+    """The share of one process."""
+
+    folder: Path
+    todo: Sequence[tuple[str, Row]]
+    settings: Settings
+    number: int  # among all processes of all ranks: keeps shards apart
+    first: int  # number of the first shard
+    siblings: int
+
+
+def _settle(folder: Path, models: Models, settings: Settings, *, writes: bool) -> None:
+    """Begin a store, or make sure that the one that is there takes these features."""
+    sync = models.sync
+    kept = settings.activations != "none"
+    info = StoreInfo(
+        network=network_digest(sync),
+        max_delay=sync.max_delay,
+        activation_width=sync.activation_width if kept else 0,
+        activations=settings.activations,
+        max_windows=settings.max_windows,
+        precision=settings.precision,
+        checkpoints=models.hashes,
+        notice=models.notice,
+        code=avforensics.__version__,
+    )
+    present = read_info(folder)
+    if present is not None and (difference := present.difference(info)):
+        raise ConfigError(
+            f"{folder} holds features made with {difference}; choose another output_dir"
+        )
+    if present is None and writes:
+        save_bundle(folder / "sync.safetensors", models)
+        write_info(folder, info)
+
+
+def _processes(workers: int | None, n_clips: int, device: str) -> int:
+    if workers is not None:
+        if workers < 1:
+            raise ConfigError(f"workers must be at least 1, not {workers}")
+        return min(workers, max(n_clips, 1))
+    if resolve_device(device).type == "cuda":
+        return max(torch.cuda.device_count(), 1) if device == "auto" else 1
+    return max(min(os.cpu_count() or 1, n_clips // CLIPS_A_PROCESS), 1)
+
+
+def _here(job: _Job, models: Models) -> Iterator[tuple[str, Extracted]]:
+    """Do a share in this process; gives the path and the result of each clip."""
+    if not job.todo:
+        return
+    settings = job.settings
+    extractor = FeatureExtractor(
+        models.sync,
+        max_windows=settings.max_windows,
+        device=settings.device,
+        precision=settings.precision,
+        compile=settings.compile,
+        batch_windows=settings.batch_windows,
+        readers=settings.readers,
+        keep_activations=settings.activations != "none",
+    )
+    writer = ShardWriter(
+        job.folder,
+        activations=settings.activations,
+        rank=job.number,
+        first=job.first,
+        max_seconds=settings.max_seconds,
+    )
+    found = extractor.extract(_clip(row) for _, row in job.todo)
+    with writer:
+        for (key, row), extraction in zip(job.todo, found, strict=True):
+            clip = _extracted(key, row, extraction)
+            features = extraction.features
+            if features is None:
+                writer.add(clip)
+            else:
+                writer.add(
+                    clip,
+                    sync_logits=features.sync_logits,
+                    heard=features.heard,
+                    activations=features.activations,
+                )
+            yield row.path, clip
+
+
+def _apart(jobs: list[_Job], checkpoint: Mapping[str, Any]) -> Iterator[tuple[str, Extracted]]:
+    """Do each share in a process of its own."""
+    context = multiprocessing.get_context("spawn")  # a fork would copy torch's and FFmpeg's locks
+    results = context.Queue()
+    workers = [
+        context.Process(target=_work, args=(job, dict(checkpoint), results), daemon=True)
+        for job in jobs
+    ]
+    for worker in workers:
+        worker.start()
+    try:
+        left = sum(len(job.todo) for job in jobs)
+        while left:
+            try:
+                yield results.get(timeout=1)
+                left -= 1
+            except Empty:
+                if any(worker.exitcode for worker in workers):
+                    raise AVForensicsError(
+                        "a process died, perhaps for lack of memory; run the command again with "
+                        "fewer workers: whole shards are kept"
+                    ) from None
+        for worker in workers:
+            worker.join()
+    finally:
+        for worker in workers:
+            worker.terminate()
+
+
+def _work(job: _Job, checkpoint: dict[str, Any], results: multiprocessing.Queue) -> None:
+    device = resolve_device(job.settings.device)
+    if device.type == "cpu":
+        torch.set_num_threads(max((os.cpu_count() or 1) // job.siblings, 1))
+    elif job.settings.device == "auto":
+        torch.cuda.set_device(job.number % torch.cuda.device_count())
+    models = load_models(checkpoint, parts=["sync"])
+    for result in _here(job, models):
+        results.put(result)
+
+
+def _clip(row: Row) -> Clip:
+    audio = Path(row.audio) if row.audio else None
+    return Clip(Path(row.path), audio=audio, start=row.start, duration=row.duration)
+
+
+def _extracted(key: str, row: Row, found: Extraction) -> Extracted:
+    size, mtime = _stat(row.path)
+    return Extracted(
+        key=key,
+        size=size,
+        mtime_ns=mtime,
+        error=found.error,
+        sha256=found.sha256,
+        silence=found.silence,
+        warnings=tuple(found.media.warnings) if found.media is not None else (),
+        seconds=round(found.seconds, 3),
+    )
+
+
+def _stat(path: str) -> tuple[int, int]:
+    try:
+        stat = Path(path).stat()
+    except OSError:
+        return 0, 0
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _read_as(clip: Extracted) -> tuple[int, int]:
+    return clip.size, clip.mtime_ns
+
+
+def _entry(row: Row, clip: Extracted) -> Entry:
+    columns = row._asdict()
+    del columns["hash"], columns["audio"]
+    return Entry(**columns, clip=clip)

@@ -1,0 +1,178 @@
+"""Files of a feature store: features of some clips each, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from avforensics.files import atomic_path
+
+KEY = "avforensics"
+DTYPES = {"float32": np.float32, "float16": np.float16, "none": None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extracted:
+    """What became of one clip.
+
+    Attributes
+    ----------
+    key : str
+        Names the clip: the file and the part of it.
+    size, mtime_ns : int
+        Of the file when it was read; 0 where it was not there.
+    shard : str
+        File name under ``shards``.
+    offset, n_windows : int
+        Rows of the shard's tensors; no rows on failure.
+    error : str or None
+        Why there are no features.
+    sha256 : str or None
+        Of the file's bytes.
+    silence : float
+        Seconds of leading silence, of the part that was read.
+    warnings : list of str
+        What a person should know of the file.
+    seconds : float
+        Wall-clock time it took.
+    """
+
+    key: str
+    size: int
+    mtime_ns: int
+    shard: str = ""
+    offset: int = 0
+    n_windows: int = 0
+    error: str | None = None
+    sha256: str | None = None
+    silence: float = 0.0
+    warnings: Sequence[str] = ()
+    seconds: float = 0.0
+
+
+class ShardWriter:
+    """Collect clips and write a shard every so many windows or minutes.
+
+    Each process has a writer of its own; ``rank`` keeps their file names apart. Use it in a
+    ``with`` statement: what is collected at its end is written, after an error too.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the store.
+    activations : {"float32", "float16", "none"}
+    rank : int
+    first : int
+        Number of the first shard.
+    max_windows : int
+        Windows after which a shard is written (200 MB of published activations).
+    max_seconds : float
+        Time after which it is written whatever it holds: no more work than that is ever lost.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        activations: str = "float32",
+        rank: int = 0,
+        first: int = 0,
+        max_windows: int = 50_000,
+        max_seconds: float = 120.0,
+    ) -> None:
+        if activations not in DTYPES:
+            raise ValueError(f"activations must be one of {tuple(DTYPES)}, not {activations!r}")
+        self.folder = folder / "shards"
+        self.dtype = DTYPES[activations]
+        self.rank = rank
+        self.number = first
+        self.max_windows = max_windows
+        self.max_seconds = max_seconds
+        self._clips: list[Extracted] = []
+        self._tensors: list[dict[str, np.ndarray]] = []
+        self._windows = 0
+        self._since = time.monotonic()
+
+    def __enter__(self) -> ShardWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.flush()
+
+    def add(
+        self,
+        clip: Extracted,
+        *,
+        sync_logits: np.ndarray | None = None,
+        heard: np.ndarray | None = None,
+        activations: np.ndarray | None = None,
+    ) -> None:
+        """Take a clip: its arrays of (N, ...), or none of them where ``clip.error`` is set."""
+        if not self._clips:
+            self._since = time.monotonic()
+        n_windows = 0
+        if clip.error is None:
+            n_windows = len(sync_logits)
+            tensors = {"sync_logits": sync_logits.astype(np.float32), "heard": heard}
+            if self.dtype is not None:
+                tensors["activations"] = activations.astype(self.dtype)
+            self._tensors.append(tensors)
+        self._clips.append(replace(clip, offset=self._windows, n_windows=n_windows))
+        self._windows += n_windows
+        late = time.monotonic() - self._since > self.max_seconds
+        if late or self._windows >= self.max_windows:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is collected."""
+        if not self._clips:
+            return
+        name = f"{self.number:05d}-{self.rank:03d}.safetensors"
+        joined = {
+            tensor: np.concatenate([tensors[tensor] for tensors in self._tensors])
+            for tensor in (self._tensors[0] if self._tensors else ())
+        }
+        listed = [asdict(replace(clip, shard=name)) for clip in self._clips]
+        content = save(joined, metadata={KEY: json.dumps(listed)})
+        with atomic_path(self.folder / name) as partial:
+            partial.write_bytes(content)
+        self._clips, self._tensors, self._windows = [], [], 0
+        self.number += 1
+
+
+def shard_paths(folder: Path) -> list[Path]:
+    """The shards of a store, in the order in which runs wrote them."""
+    return sorted(folder.glob("shards/[0-9]*.safetensors"))
+
+
+def read_clips(folder: Path) -> tuple[dict[str, Extracted], list[Path]]:
+    """All clips of a store's shards, by key, and the shards that cannot be read.
+
+    Of a clip that is there more than once the newest counts.
+    """
+    clips, damaged = {}, []
+    for path in shard_paths(folder):
+        try:
+            clips |= {clip.key: clip for clip in _listed(path)}
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+            damaged.append(path)
+    return clips, damaged
+
+
+def _listed(path: Path) -> Iterator[Extracted]:
+    with safe_open(path, framework="numpy") as file:
+        for clip in json.loads(file.metadata()[KEY]):
+            yield Extracted(**clip)

@@ -1,0 +1,36 @@
+"""How long a clip stays silent before its first sound."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from avforensics.media.types import SAMPLE_RATE
+
+SILENCE = 0.0005 * 32768
+"""Largest int16 amplitude that counts as silence: 0.0005 of full scale (arXiv 2412.00175)."""
+
+
+class LeadingSilence:
+    """Seconds before the first loud sample of sound that comes in pieces.
+
+    Attributes
+    ----------
+    seconds : float
+        So far; the whole duration while nothing was louder than `SILENCE`.
+    """
+
+    def __init__(self) -> None:
+        self._samples = 0
+        self._loud = False
+
+    @property
+    def seconds(self) -> float:
+        return self._samples / SAMPLE_RATE
+
+    def hear(self, audio: np.ndarray) -> None:
+        """Take the next piece, int16 mono 16 kHz, (samples,)."""
+        if self._loud:
+            return
+        loud = np.abs(audio.astype(np.int32)) > SILENCE
+        self._loud = bool(loud.any())
+        self._samples += int(np.argmax(loud)) if self._loud else len(audio)

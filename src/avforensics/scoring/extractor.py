@@ -1,0 +1,199 @@
+"""From files to features: reading in threads, and one pass of the synchronisation network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from avforensics.errors import MediaError
+from avforensics.features.projection import Projection
+from avforensics.media.reader import MIN_FRAMES, MediaStream, open_media
+from avforensics.media.types import Block, MediaOptions, MediaReport
+from avforensics.models.sync import SyncNetwork
+from avforensics.scoring.engine import Engine
+from avforensics.scoring.result import Features
+from avforensics.scoring.source import Clip, Source, read_ahead
+from avforensics.scoring.spans import Span, cut_spans, frames_needed
+
+
+@dataclass
+class Extraction:
+    """What became of one clip.
+
+    Attributes
+    ----------
+    clip : Clip
+    features : Features or None
+        None where ``error`` says why.
+    error : str or None
+    media : MediaReport or None
+    sha256 : str or None
+        Of the video file's bytes.
+    silence : float
+        Seconds of leading silence of the part that was read.
+    seconds : float
+        Wall-clock time spent on the clip.
+    """
+
+    clip: Clip
+    features: Features | None
+    error: str | None
+    media: MediaReport | None
+    sha256: str | None
+    silence: float
+    seconds: float
+
+
+class FeatureExtractor:
+    """Rows of delay logits and activations of any number of clips; needs no decoders.
+
+    Parameters
+    ----------
+    sync : SyncNetwork
+    projection : Projection, optional
+        Fills ``Features.projected``.
+    max_windows : int, optional
+        Windows of a clip, from its start; None = all.
+    device, precision, compile
+        As for `Engine`.
+    batch_windows : int, optional
+        Windows in the 3-D stages at a time; default 8 on a CPU, 64 on a GPU.
+    readers : int, optional
+        Files read at a time; default 1 on a CPU, 4 on a GPU.
+    keep_activations : bool
+    video_stream, audio_stream : int
+        Which stream of a file, counted among its kind.
+    """
+
+    def __init__(
+        self,
+        sync: SyncNetwork,
+        projection: Projection | None = None,
+        *,
+        max_windows: int | None = None,
+        device: str = "auto",
+        precision: str = "float32",
+        compile: bool = False,
+        batch_windows: int | None = None,
+        readers: int | None = None,
+        keep_activations: bool = False,
+        video_stream: int = 0,
+        audio_stream: int = 0,
+    ) -> None:
+        self.engine = Engine(
+            sync,
+            projection,
+            device=device,
+            precision=precision,
+            compile=compile,
+            chunk=batch_windows or 8,
+            keep_activations=keep_activations,
+        )
+        on_gpu = self.engine.device.type == "cuda"
+        if batch_windows is None and on_gpu:
+            self.engine.chunk = 64
+        self.readers = readers or (4 if on_gpu else 1)
+        self.max_windows = max_windows
+        self.max_delay = sync.max_delay
+        self.media = MediaOptions(
+            size=sync.size, crop=sync.crop, video_stream=video_stream, audio_stream=audio_stream
+        )
+
+    def extract(self, clips: Iterable[Clip]) -> Iterator[Extraction]:
+        """Features of clips, in order, each as soon as it is there.
+
+        A clip that cannot be read gives an extraction with ``error``; the others go on. Reading
+        runs ahead in threads, and small clips share batches.
+        """
+        sources = read_ahead(clips, self._open, self._cut, readers=self.readers)
+        held: list[_Pending] = []  # clips in order, whose features are not out yet
+        batch: list[tuple[_Pending, Span]] = []
+        windows = 0
+        for source in sources:
+            pending = _Pending(source)
+            held.append(pending)
+            try:
+                for span in source.spans():
+                    batch.append((pending, span))
+                    windows += span.n_windows
+                    if windows >= self.engine.chunk:
+                        self._run(batch)
+                        batch, windows = [], 0
+            finally:
+                source.stop()
+            if windows == 0:
+                yield from (self._finish(done) for done in held)
+                held = []
+        if batch:
+            self._run(batch)
+        yield from (self._finish(done) for done in held)
+
+    def _open(self, clip: Clip) -> MediaStream:
+        limits = [clip.n_frames]
+        if self.max_windows is not None:
+            limits.append(frames_needed(self.max_windows, self.max_delay))
+        frames = min((limit for limit in limits if limit is not None), default=None)
+        return open_media(
+            clip.path,
+            self.media,
+            max_frames=None if frames is None else clip.first_frame + max(frames, MIN_FRAMES),
+            audio_path=clip.audio,
+        )
+
+    def _cut(self, blocks: Iterable[Block]) -> Iterator[Span]:
+        return cut_spans(blocks, max_delay=self.max_delay, max_windows=self.max_windows)
+
+    def _run(self, batch: list[tuple[_Pending, Span]]) -> None:
+        started = time.perf_counter()
+        parts = self.engine.run([(id(pending), span) for pending, span in batch])
+        share = (time.perf_counter() - started) / sum(span.n_windows for _, span in batch)
+        for (pending, span), features in zip(batch, parts, strict=True):
+            pending.parts.append(features)
+            pending.seconds += share * span.n_windows
+
+    def _finish(self, pending: _Pending) -> Extraction:
+        source, features = pending.source, None
+        self.engine.forget(id(pending))
+        started = time.perf_counter()
+        if source.error is None:
+            try:
+                features = _join(source.clip, pending.parts)
+            except MediaError as error:
+                source.error = error.reason
+        return Extraction(
+            clip=source.clip,
+            features=features,
+            error=source.error,
+            media=source.media,
+            sha256=source.sha256,
+            silence=source.silence.seconds,
+            seconds=source.seconds + pending.seconds + time.perf_counter() - started,
+        )
+
+
+@dataclass(eq=False)
+class _Pending:
+    """A clip between its first span and its features."""
+
+    source: Source
+    parts: list[Features] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def _join(clip: Clip, parts: list[Features]) -> Features:
+    """Features of consecutive spans as those of one clip."""
+    if sum(part.n_windows for part in parts) < 2:
+        raise MediaError(clip.path, "too short: fewer than two windows of five frames")
+
+    def joined(name: str) -> np.ndarray:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    return Features(
+        sync_logits=joined("sync_logits"),
+        projected=joined("projected"),
+        heard=joined("heard"),
+        activations=None if parts[0].activations is None else joined("activations"),
+    )

@@ -1,0 +1,160 @@
+"""Extraction: the store holds what scoring computes, whatever is killed, broken or divided."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avforensics.data.manifest import Manifest
+from avforensics.errors import ConfigError
+from avforensics.extraction import Settings, clip_key, extract_features
+from avforensics.features.store import FeatureStore
+from avforensics.scoring.extractor import FeatureExtractor
+from avforensics.scoring.source import Clip
+
+CPU = Settings(device="cpu")
+
+
+def extract(clips, folder, bundle, **options):
+    options.setdefault("settings", CPU)
+    return extract_features(clips, folder, {"bundle": str(bundle)}, workers=1, **options)
+
+
+@pytest.fixture(scope="module")
+def plain(clips, sync_bundle, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("plain")
+    extract(clips, folder, sync_bundle)
+    return FeatureStore.open(folder)
+
+
+def assert_same(store, other):
+    assert [entry.path for entry in store] == [entry.path for entry in other]
+    for index in range(len(store)):
+        np.testing.assert_allclose(store.logits(index), other.logits(index), atol=1e-5)
+        np.testing.assert_allclose(store.activations(index), other.activations(index), atol=1e-4)
+        np.testing.assert_array_equal(store.heard(index), other.heard(index))
+
+
+def test_store_holds_what_the_extractor_gives(plain, clips, tiny_sync):
+    extractor = FeatureExtractor(tiny_sync, device="cpu", keep_activations=True)
+    for index, row in enumerate(clips):
+        (found,) = extractor.extract([Clip(Path(row.path))])
+        features = found.features
+        np.testing.assert_allclose(plain.logits(index), features.sync_logits, atol=1e-5)
+        np.testing.assert_allclose(plain.activations(index), features.activations, atol=1e-4)
+        assert plain[index].n_windows == found.media.n_frames - 4
+        assert (plain[index].label, plain[index].split) == (row.label, row.split)
+        assert plain[index].clip.sha256 == found.sha256
+        assert plain[index].clip.silence == pytest.approx(0.1, abs=0.04)  # AAC smears the start
+
+
+def test_a_part_of_a_file_gives_the_features_of_that_part(plain, clips, sync_bundle, tmp_path):
+    part = Manifest([clips[3]._replace(start=0.4, duration=0.64)])
+    extract(part, tmp_path, sync_bundle)
+    store = FeatureStore.open(tmp_path)
+    assert store[0].n_windows == 12  # 16 frames
+    # windows whose delays all see sound of the part see the same as in the whole file
+    heard = store.heard(0)
+    assert heard.tolist() == [False] * 3 + [True] * 6 + [False] * 3
+    np.testing.assert_allclose(store.logits(0)[heard], plain.logits(3)[10:22][heard], atol=1e-5)
+
+
+def test_only_the_first_windows(plain, clips, sync_bundle, tmp_path):
+    settings = Settings(device="cpu", max_windows=6, activations="none")
+    extract(clips, tmp_path, sync_bundle, settings=settings)
+    store = FeatureStore.open(tmp_path)
+    for index in range(len(clips)):
+        np.testing.assert_allclose(store.logits(index), plain.logits(index)[:6], atol=1e-5)
+
+
+def test_a_kill_costs_unfinished_shards_only(plain, clips, sync_bundle, tmp_path):
+    settings = Settings(device="cpu", max_seconds=0.0)  # a shard for each clip
+
+    def stop_after_two(path, clip):
+        seen.append(path)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    seen = []
+    with pytest.raises(KeyboardInterrupt):
+        extract(clips, tmp_path, sync_bundle, settings=settings, advance=stop_after_two)
+    with pytest.raises(ConfigError, match="has not come to its end"):
+        FeatureStore.open(tmp_path)
+    again = []
+    outcome = extract(clips, tmp_path, sync_bundle, advance=lambda path, _: again.append(path))
+    assert again == [row.path for row in clips][2:]
+    assert (outcome.reused, outcome.extracted, outcome.left) == (2, 5, 0)
+    assert_same(FeatureStore.open(tmp_path), plain)
+
+
+def test_ranks_that_do_not_know_of_each_other(plain, clips, sync_bundle, tmp_path):
+    first = extract(clips, tmp_path, sync_bundle, rank=1, world=2)
+    assert (first.extracted, first.left) == (2, 3)
+    second = extract(clips, tmp_path, sync_bundle, rank=0, world=2)
+    assert (second.extracted, second.left) == (5, 0)
+    assert_same(FeatureStore.open(tmp_path), plain)
+
+
+def test_broken_files_are_listed_and_tried_again(clips, sync_bundle, tmp_path):
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    rows = [clips[0], clips[1]._replace(path=str(broken)), clips[2]]
+    outcome = extract(Manifest(rows), tmp_path / "store", sync_bundle)
+    assert [path for path, _ in outcome.failed] == [str(broken)]
+    assert outcome.extracted == 2
+    store = FeatureStore.open(tmp_path / "store")
+    assert [entry.error is None for entry in store] == [True, False, True]
+    broken.write_bytes(Path(clips[1].path).read_bytes())
+    mended = extract(Manifest(rows), tmp_path / "store", sync_bundle)
+    assert (mended.failed, mended.reused) == ((), 2)
+
+
+def test_a_changed_file_is_read_again(clips, sync_bundle, tmp_path):
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(Path(clips[0].path).read_bytes())
+    manifest = Manifest([clips[0]._replace(path=str(path))])
+    extract(manifest, tmp_path / "store", sync_bundle)
+    path.write_bytes(Path(clips[3].path).read_bytes())
+    os.utime(path, ns=(1, 1))
+    assert extract(manifest, tmp_path / "store", sync_bundle).reused == 0
+    assert FeatureStore.open(tmp_path / "store")[0].n_windows == 26
+
+
+def test_new_labels_need_no_network(clips, sync_bundle, tmp_path):
+    extract(clips, tmp_path, sync_bundle)
+    changed = Manifest(row._replace(split="other") for row in clips)
+    assert extract(changed, tmp_path, sync_bundle).reused == len(clips)
+    assert {entry.split for entry in FeatureStore.open(tmp_path)} == {"other"}
+
+
+def test_a_doubled_row_is_computed_once(clips, sync_bundle, tmp_path):
+    rows = [clips[0], clips[0]._replace(category="FVRA-WL", method="wav2lip")]
+    seen = []
+    extract(Manifest(rows), tmp_path, sync_bundle, advance=lambda path, _: seen.append(path))
+    store = FeatureStore.open(tmp_path)
+    assert (len(seen), len(store)) == (1, 2)
+    np.testing.assert_array_equal(store.logits(0), store.logits(1))
+
+
+def test_a_store_takes_features_of_one_kind_only(clips, sync_bundle, tmp_path):
+    few = Manifest(clips[:2])
+    extract(few, tmp_path, sync_bundle)
+    with pytest.raises(ConfigError, match="made with activations float32, not none"):
+        extract(few, tmp_path, sync_bundle, settings=Settings(device="cpu", activations="none"))
+
+
+def test_parts_of_a_file_have_names_of_their_own(clips):
+    row = clips[0]
+    parts = [row, row._replace(start=1.0), row._replace(duration=1.0), row._replace(audio="/a.wav")]
+    assert len({clip_key(part) for part in parts}) == 4
+    assert clip_key(row._replace(label=1, split="x")) == clip_key(row)
+
+
+@pytest.mark.slow
+def test_two_processes(plain, clips, sync_bundle, tmp_path):
+    outcome = extract_features(
+        clips, tmp_path, {"bundle": str(sync_bundle)}, settings=CPU, workers=2
+    )
+    assert outcome.extracted == 5
+    assert_same(FeatureStore.open(tmp_path), plain)
