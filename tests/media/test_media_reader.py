@@ -13,7 +13,7 @@ from media_files import frames_at, lag, mux, noise, number_of, numbered, remux
 from PIL import Image
 
 from avforensics.media import MediaOptions, open_media, read_audio, write_clip
-from avforensics.media.video import VideoReader, upright_rgb
+from avforensics.media.video import VideoReader
 
 SOUND = noise(3)
 PLAIN = frames_at(25, 75)
@@ -113,7 +113,7 @@ def test_other_rates(tmp_path, rate, count):
     times = [index / Fraction(rate) for index in range(count)]
     path = mux(tmp_path / "a.mp4", times=times, rate=rate, sounds=[[(0, SOUND)]])
     with VideoReader(path) as video:
-        found = [number_of(np.asarray(upright_rgb(frame))) for frame in video]
+        found = [number_of(np.asarray(video.upright(frame))) for frame in video]
     assert found == expected_numbers(times, count / Fraction(rate))
     assert len(found) == 75
 
@@ -123,7 +123,7 @@ def test_variable_rate(tmp_path):
     times = np.round(np.cumsum(gaps), 3).tolist()  # Matroska counts milliseconds
     path = mux(tmp_path / "a.mkv", times=times, sounds=[[(0, noise(4))]])
     with VideoReader(path) as video:
-        found = [number_of(np.asarray(upright_rgb(frame))) for frame in video]
+        found = [number_of(np.asarray(video.upright(frame))) for frame in video]
     expected = expected_numbers(times, times[-1] + 0.04)
     assert abs(len(found) - len(expected)) <= 1  # how long the last frame lasts is not written
     assert found[: len(expected) - 1] == expected[:-1][: len(found)]
@@ -171,7 +171,7 @@ def test_rotation(tmp_path, rotation):
     write_clip(path, [stored] * 10, noise(0.4), rotation=rotation, crf=1)
     upright = np.rot90(stored, rotation // 90)
     with VideoReader(path) as video:
-        shown = np.asarray(upright_rgb(next(iter(video))))
+        shown = np.asarray(video.upright(next(iter(video))))
     assert shown.shape == upright.shape
     assert np.abs(shown.astype(int) - upright).mean() < 3
     frames, _, report = read(path, size=64)
@@ -200,7 +200,7 @@ def test_crop_and_size(tmp_path):
     assert frames.shape == (10, 48, 48, 3)
     assert frames[0, 24, 4:44].min() > 200  # the four bright stripes alone
     with VideoReader(path) as video:
-        whole = upright_rgb(next(iter(video)))
+        whole = video.upright(next(iter(video)))
     expected = whole.crop((32, 10, 96, 58)).resize((48, 48), Image.Resampling.BICUBIC)
     assert np.array_equal(frames[0], np.asarray(expected))
 
@@ -209,7 +209,7 @@ def test_frames_of_the_right_size_stay_as_decoded(tmp_path):
     path = tmp_path / "a.mp4"
     write_clip(path, [numbered(k, 96, 96) for k in range(10)], noise(0.4))
     with VideoReader(path) as video:
-        decoded = np.stack([np.asarray(upright_rgb(frame)) for frame in video])
+        decoded = np.stack([np.asarray(video.upright(frame)) for frame in video])
     assert np.array_equal(read(path, size=96)[0], decoded)
 
 
@@ -289,7 +289,7 @@ def test_memory_does_not_grow_with_length(tmp_path):
     assert result.stderr == ""
     n_frames, *memory = map(int, result.stdout.split())
     assert n_frames == 25 * 60 and len(memory) == 60
-    assert max(memory[45:]) - max(memory[20:30]) < 10, "the frames between are 29 MB or more"
+    assert max(memory) - memory[0] < 25, "the frames are 115 MB"
 
 
 NAMES = [

@@ -9,7 +9,7 @@ module or making a `ClipReader`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -17,12 +17,13 @@ from typing import Protocol
 
 import av
 import numpy as np
+from PIL import Image
 
 from avforensics.errors import MediaError
 from avforensics.media.audio import read_audio
 from avforensics.media.container import Tally, decode, open_container, pick_stream
 from avforensics.media.types import FPS, HOP
-from avforensics.media.video import VideoReader, upright_rgb
+from avforensics.media.video import Orientation, VideoReader, orientation, upright_rgb
 from avforensics.media.wav import read_wav, wav_samples
 
 
@@ -208,6 +209,7 @@ class _Seeking:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._turn: Orientation | None = None
 
     def frames(self, start: int, count: int) -> np.ndarray:
         with open_container(self._path) as container:
@@ -218,7 +220,11 @@ class _Seeking:
                 for frame in decode(container, stream, Tally())
                 if round(frame.pts * stream.time_base * FPS) >= start
             )
-            return _stack(islice(wanted, count))
+            return _stack(self._upright(frame) for frame in islice(wanted, count))
+
+    def _upright(self, frame: av.VideoFrame) -> Image.Image:
+        self._turn = self._turn or orientation(frame)
+        return upright_rgb(frame, self._turn)
 
 
 class _Sequential:
@@ -231,9 +237,9 @@ class _Sequential:
 
     def frames(self, start: int, count: int) -> np.ndarray:
         with VideoReader(self._path) as video:
-            return _stack(islice(video, start, start + count))
+            return _stack(map(video.upright, islice(video, start, start + count)))
 
 
-def _stack(frames: Iterator[av.VideoFrame]) -> np.ndarray:
-    pictures = [np.asarray(upright_rgb(frame)) for frame in frames]
+def _stack(images: Iterable[Image.Image]) -> np.ndarray:
+    pictures = [np.asarray(image) for image in images]
     return np.stack(pictures) if pictures else np.zeros((0, 0, 0, 3), np.uint8)

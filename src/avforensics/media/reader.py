@@ -14,7 +14,7 @@ import numpy as np
 from avforensics.errors import MediaError
 from avforensics.media.audio import AudioReader
 from avforensics.media.types import FPS, HOP, SAMPLE_RATE, Block, MediaOptions, MediaReport
-from avforensics.media.video import VideoReader, to_square, upright_rgb
+from avforensics.media.video import VideoReader, to_square
 
 # Two windows of five frames: with fewer, nothing can be predicted and nothing scored.
 MIN_FRAMES = 6
@@ -164,7 +164,7 @@ class MediaStream:
         """Resize frames, in order; in threads, a few frames ahead at most."""
 
         def convert(frame: av.VideoFrame) -> np.ndarray:
-            return to_square(upright_rgb(frame), self._options.size, self._options.crop)
+            return to_square(self._video.upright(frame), self._options.size, self._options.crop)
 
         if self._threads == 1:
             yield from map(convert, frames)

@@ -14,7 +14,7 @@ from avforensics.errors import MediaError
 from avforensics.media.container import Tally, declared_end, decode, open_container, pick_stream
 from avforensics.media.types import FPS
 
-UPRIGHT = (1, 0, 0, 1)
+Orientation = tuple[int, int, int, int]
 
 
 class VideoReader:
@@ -71,7 +71,8 @@ class VideoReader:
         end = declared_end(self._container)
         self.declared = None if end is None else end - float(self.origin)
         self.rotation = first.rotation % 360
-        sideways = _orientation(first)[0] == 0
+        self._orientation = orientation(first)
+        sideways = self._orientation[0] == 0
         self.width = first.height if sideways else first.width
         self.height = first.width if sideways else first.height
 
@@ -86,7 +87,7 @@ class VideoReader:
         self._container.close()
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
-        """Frames of the 25 fps clock as decoded, not yet turned: see `upright_rgb`."""
+        """Frames of the 25 fps clock as they are stored; `upright` turns and converts them."""
         graph = None
         for frame in self._rebased():
             graph = graph or _fps_graph(frame)
@@ -95,6 +96,22 @@ class VideoReader:
         if graph is not None:
             graph.vpush(None)
             yield from _pull(graph)
+
+    def upright(self, frame: av.VideoFrame) -> Image.Image:
+        """A frame of this reader as an RGB picture, turned and mirrored as its file asks for.
+
+        Safe to call from other threads while the reader goes on.
+
+        Parameters
+        ----------
+        frame : av.VideoFrame
+
+        Returns
+        -------
+        PIL.Image.Image
+            Mode RGB. Shares memory with the converted frame where nothing had to be turned.
+        """
+        return upright_rgb(frame, self._orientation)
 
     def _rebased(self) -> Iterator[av.VideoFrame]:
         """Decoded frames with time stamps that begin at 0 and never lack."""
@@ -158,40 +175,41 @@ def _pull(graph: av.filter.Graph) -> Iterator[av.VideoFrame]:
             return
 
 
-def _orientation(frame: av.VideoFrame) -> tuple[int, int, int, int]:
-    """``(a, b, c, d)`` of the display matrix: ``x' = a x + c y``, ``y' = b x + d y``.
+def orientation(frame: av.VideoFrame) -> Orientation:
+    """``(a, b, c, d)`` of a frame's display matrix: ``x' = a x + c y``, ``y' = b x + d y``.
 
-    Rounded to quarter turns and mirrors, which is all that cameras write.
+    Rounded to quarter turns and mirrors, which is all that cameras write. Ask one frame of a
+    stream only: a frame asked for its side data is part of a cycle and lives until Python next
+    looks for those; at 1080p hundreds of megabytes pile up.
     """
     data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
     if data is None:
-        return UPRIGHT
+        return (1, 0, 0, 1)
     a, b, _, c, d = np.frombuffer(bytes(data), "<i4")[:5].tolist()
     if abs(a) + abs(d) >= abs(b) + abs(c):
         return (-1 if a < 0 else 1, 0, 0, -1 if d < 0 else 1)
     return (0, -1 if b < 0 else 1, -1 if c < 0 else 1, 0)
 
 
-def upright_rgb(frame: av.VideoFrame) -> Image.Image:
-    """A decoded frame as an RGB picture, turned and mirrored as its file asks for.
+def upright_rgb(frame: av.VideoFrame, turn: Orientation) -> Image.Image:
+    """A decoded frame as an RGB picture, turned and mirrored.
 
     Parameters
     ----------
     frame : av.VideoFrame
-        From `VideoReader`.
+    turn : Orientation
+        What `orientation` says of its stream.
 
     Returns
     -------
     PIL.Image.Image
-        Mode RGB. Shares memory with the decoded frame where nothing had to be turned.
+        Mode RGB. Shares memory with the converted frame where nothing had to be turned.
     """
-    a, b, c, d = _orientation(frame)
     rgb = frame.reformat(format="rgb24")
     plane = rgb.planes[0]
     size = (rgb.width, rgb.height)
     image = Image.frombuffer("RGB", size, plane, "raw", "RGB", plane.line_size, 1)
-    if (a, b, c, d) == UPRIGHT:
-        return image
+    a, b, c, d = turn
     if a == 0:
         image = image.transpose(Image.Transpose.TRANSPOSE)
     if a + c < 0:

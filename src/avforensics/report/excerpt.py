@@ -21,7 +21,7 @@ from PIL import Image
 from avforensics.errors import MediaError
 from avforensics.media.audio import AudioReader
 from avforensics.media.types import FPS, HOP, MediaOptions
-from avforensics.media.video import VideoReader, upright_rgb
+from avforensics.media.video import VideoReader
 from avforensics.media.writer import write_clip
 
 CONTEXT = 1.0  # seconds shown before and after what was scored
@@ -127,7 +127,7 @@ def cut_excerpt(
             opening = next(frames, None)
             if opening is None:
                 raise MediaError(path, "no excerpt for the player (the file ends before it)")
-            pictures = _small(chain([opening], frames), long_side)
+            pictures = _small(map(video.upright, chain([opening], frames)), long_side)
             with AudioReader(path, stream=options.audio_stream, origin=video.origin) as audio:
                 sound = _samples(audio, first * HOP, last * HOP)
             clip = Path(folder) / "excerpt.mp4"
@@ -141,11 +141,10 @@ def cut_excerpt(
         raise MediaError(path, f"no excerpt for the player ({error})") from error
 
 
-def _small(frames: Iterable[av.VideoFrame], long_side: int) -> Iterator[np.ndarray]:
-    """Upright RGB arrays with even sides, the longer one at most ``long_side`` pixels."""
+def _small(images: Iterable[Image.Image], long_side: int) -> Iterator[np.ndarray]:
+    """RGB arrays with even sides, the longer one at most ``long_side`` pixels."""
     size = None
-    for frame in frames:
-        image = upright_rgb(frame)
+    for image in images:
         if size is None:
             shrink = min(1.0, long_side / max(image.size))
             size = tuple(max(2, 2 * round(side * shrink / 2)) for side in image.size)
