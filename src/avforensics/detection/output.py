@@ -94,6 +94,7 @@ class OutputFolder:
     ) -> None:
         self.folder = folder
         self.paths = list(paths)
+        self._keys = [file_key(path) for path in self.paths]
         self.jobs: list[Job] = []
         self.remarks: list[str] = []
         self._journal = journal
@@ -111,8 +112,7 @@ class OutputFolder:
     @property
     def rows(self) -> list[Row]:
         """Rows of finished videos in the order of the input."""
-        keys = map(file_key, self.paths)
-        return [self._records[key]["row"] for key in keys if key in self._records]
+        return [self._records[key]["row"] for key in self._keys if key in self._records]
 
     def add(self, job: Job, result: VideoResult, *, report: str | None = None) -> Row:
         """Keep a result for good; refresh the tables when that is due.
@@ -144,7 +144,7 @@ class OutputFolder:
         started = time.monotonic()
         rows = self.rows
         write_csv(self.folder / "scores.csv", COLUMNS, rows)
-        found = [self._records.get(file_key(path)) for path in self.paths]
+        found = [self._records.get(key) for key in self._keys]
         if any(record and len(record["lams"]) > 1 for record in found):
             by_lam = [row for record in found if record for row in record["lams"]]
             write_csv(self.folder / "scores_by_lam.csv", LAM_COLUMNS, by_lam)
@@ -162,12 +162,12 @@ class OutputFolder:
             self._journal.append({"settings": self._digest, "is": self._settings})
         taken = {record["name"].casefold() for record in known.values()}
         reasons: Counter[str] = Counter()
-        for path in self.paths:
-            record = known.get(file_key(path))
+        for key, path in zip(self._keys, self.paths, strict=True):
+            record = known.get(key)
             size, mtime_ns = _stat(path)
             reason = "" if record is None else self._why_again(record, size, mtime_ns, described)
             if record is not None and reason is None:
-                self._records[file_key(path)] = record
+                self._records[key] = record
                 record["row"]["path"] = str(path)  # as it is called this time
                 continue
             name = record["name"] if record else unique_name(path, taken)

@@ -1,0 +1,155 @@
+"""The journal and the tables made from it."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avforensics.detection import output as output_module
+from avforensics.detection.journal import open_journal
+from avforensics.detection.names import unique_name
+from avforensics.detection.output import OutputFolder
+from avforensics.errors import ConfigError
+from avforensics.files import sha256_file
+from avforensics.scoring.result import Score, VideoResult
+
+
+@pytest.fixture
+def videos(tmp_path):
+    paths = [tmp_path / "v" / f"{i}.mp4" for i in range(5)]
+    paths[0].parent.mkdir()
+    for i, path in enumerate(paths):
+        path.write_bytes(bytes([i]) * 10)
+    return paths
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out"
+
+
+def result(path, score=1.0):
+    if score is None:
+        return VideoResult(path, error="broken")
+    scores = [Score(0.0, score, score, 0.5, score)]
+    return VideoResult(path, scores=scores, sha256=sha256_file(path))
+
+
+def scored(folder, videos, settings=None, *, only=None, score=1.0, **options):
+    """Do what is to do (at most ``only``); give the names of what was to do, and the remarks."""
+    options = {"is_complete": lambda name: True} | options
+    with open_journal(folder / "journal.jsonl") as journal:
+        output = OutputFolder(folder, journal, videos, settings=settings or {"a": 1}, **options)
+        for job in output.jobs[:only]:
+            output.add(job, result(job.path, score))
+        output.write_tables()
+    return [job.path.stem for job in output.jobs], output.remarks
+
+
+def test_what_is_done_stands(folder, videos):
+    assert scored(folder, videos, only=2) == (list("01234"), [])
+    assert np.isnan(np.load(folder / "testing_scores.npy")).tolist() == [False] * 2 + [True] * 3
+    assert scored(folder, videos) == (list("234"), [])
+    assert scored(folder, videos) == ([], [])
+    assert scored(folder, videos[::-1][:3]) == ([], [])
+    assert len((folder / "scores.csv").read_text().splitlines()) == 1 + 3
+
+
+def test_why_something_is_done_again(folder, videos):
+    scored(folder, videos, score=None, only=1)
+    assert scored(folder, videos) == (list("01234"), ["1 done again: failed before"])
+    videos[1].write_bytes(b"other length")
+    videos[2].write_bytes(b"\xff" * 10)
+    assert scored(folder, videos) == (list("12"), ["2 done again: the file has changed"])
+    os.utime(videos[3], (1, 1))
+    videos[4].unlink()
+    assert scored(folder, videos[:4]) == ([], [])
+    remarks = ["4 done again: scored with other settings (a 1 -> 2, b)"]
+    assert scored(folder, videos[:4], {"a": 2, "b": {"c": 1}})[1] == [
+        remarks[0].replace("b)", "b.c)")
+    ]
+    assert scored(folder, videos[:4], {"a": 2, "b": {"c": 1}}, resume=False) == (list("0123"), [])
+
+
+def test_missing_reports_are_made(folder, videos):
+    scored(folder, videos)
+    todo, remarks = scored(folder, videos, is_complete=lambda name: name != "3")
+    assert todo == ["3"]
+    assert remarks == ["1 done again: its report or features are missing"]
+
+
+@pytest.mark.parametrize("cut", range(1, 60, 7))
+def test_a_torn_line_is_dropped(folder, videos, cut):
+    scored(folder, videos, only=3)
+    journal = folder / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-cut])
+    assert scored(folder, videos)[0] == list("234")
+    assert all(json.loads(line) for line in journal.read_text().splitlines())
+
+
+def test_a_damaged_line_is_counted(folder, videos):
+    scored(folder, videos)
+    journal = folder / "journal.jsonl"
+    lines = journal.read_text().splitlines()
+    lines[2] = lines[2][:50]
+    journal.write_text("\n".join(lines) + "\n")
+    todo, remarks = scored(folder, videos)
+    assert todo == ["1"]
+    assert remarks == ["1 damaged lines of journal.jsonl left out"]
+
+
+def test_one_run_at_a_time(folder):
+    with (
+        open_journal(folder / "journal.jsonl"),
+        pytest.raises(ConfigError, match="another run is writing"),
+        open_journal(folder / "journal.jsonl"),
+    ):
+        pass
+    with open_journal(folder / "journal.jsonl") as journal:
+        assert journal.records == []
+
+
+def test_tables_take_a_small_share_of_the_time(folder, tmp_path, monkeypatch):
+    """With tables that take 1 s and videos that take 0.1 s, few tables are written."""
+    now = [0.0]
+    written = []
+    monkeypatch.setattr(output_module.time, "monotonic", lambda: now[0])
+
+    def slow_table(*arguments):
+        now[0] += 1.0
+        written.append(now[0])
+
+    monkeypatch.setattr(output_module, "write_csv", slow_table)
+    with open_journal(folder / "journal.jsonl") as journal:
+        paths = [tmp_path / f"{i}.mp4" for i in range(1000)]
+        output = OutputFolder(folder, journal, paths, settings={}, is_complete=lambda name: True)
+        for job in output.jobs:
+            now[0] += 0.1
+            output.add(job, result(job.path, None))
+    assert 100 < now[0] < 108
+    assert 4 <= len(written) <= 7
+
+
+def test_odd_values_survive(folder, tmp_path):
+    path = Path(os.fsdecode(bytes(tmp_path) + b'/caf\xe9, "x"\n.mp4'))
+    with open_journal(folder / "journal.jsonl") as journal:
+        output = OutputFolder(folder, journal, [path], settings={}, is_complete=lambda name: True)
+        bad = VideoResult(path, scores=[Score(0.0, float("nan"), 1.0, 1.0, 1.0)])
+        output.add(output.jobs[0], bad)
+    assert b"caf\xe9" in (folder / "scores.csv").read_bytes()
+    assert np.isnan(np.load(folder / "testing_score.npy")).all()
+
+
+def test_names_are_unlike_each_other():
+    taken = set()
+    paths = ["a/x.mp4", "b/x.mp4", "b/X.mkv", "b/x.webm", "-.mp4", ".mp4", "ü [1].mp4", "z" * 300]
+    for path in paths:
+        name = unique_name(Path(path), taken)
+        assert name.casefold() not in taken
+        assert len(name) < 80
+        assert name[0] not in ".-"
+        assert not set(name) & set("/[] ?#%")
+        taken.add(name.casefold())
