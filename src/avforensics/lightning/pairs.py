@@ -12,7 +12,7 @@ from avforensics.models.visual import WINDOW_FRAMES
 
 
 def encode(
-    network: SyncNetwork, frames: Tensor, audio: Tensor, *, chunk: int = 64
+    network: SyncNetwork, frames: Tensor, audio: Tensor, *, chunk: int = 64, silence: int = 0
 ) -> tuple[Tensor, Tensor]:
     """Tokens of the windows of every video of a batch and of their own sound.
 
@@ -29,13 +29,19 @@ def encode(
         (B, n, 3200) or (B, T * 640).
     chunk : int
         Windows in the 3-D stages at a time, for networks that cannot take a span at once.
+    silence : int
+        Frames of zeros before and after the sound of a span. Crops that reach into them belong to
+        no window; scoring pads so, and a network that never saw it judges such crops at random.
 
     Returns
     -------
     video : Tensor, (B, n, Tv, D)
-    audio : Tensor, (B, n, Ta, D)
+    audio : Tensor, (B, n + 2 * silence, Ta, D)
+        Window k's own sound is number ``silence + k``.
     """
     batch, spans = len(frames), frames.ndim == 5
+    if spans:
+        audio = F.pad(audio, (silence * HOP, silence * HOP))
     crops = audio.unfold(-1, CROP_SAMPLES, HOP) if spans else audio
     count = crops.shape[1]
     pictures = frames.reshape(-1, *frames.shape[-3:]).permute(0, 3, 1, 2).float()
@@ -46,7 +52,7 @@ def encode(
     with torch.autocast(crops.device.type, enabled=False):  # bfloat16 would spoil the logarithm
         log_mel = network.log_mel(crops.reshape(-1, CROP_SAMPLES).float())
     sound = network.fusion.audio_tokens(network.audio(log_mel))
-    return video.unflatten(0, (batch, count)), sound.unflatten(0, (batch, count))
+    return video.unflatten(0, (batch, -1)), sound.unflatten(0, (batch, count))
 
 
 def _windows(network: SyncNetwork, features: Tensor, *, spans: bool, chunk: int) -> Tensor:

@@ -9,7 +9,7 @@ from torchaudio.functional import melscale_fbanks
 N_FFT = 512
 WINDOW = 320
 STRIDE = 160
-FLOOR = 1e-20
+PUBLISHED_FLOOR = 1e-20
 
 
 class LogMel(nn.Module):
@@ -23,10 +23,16 @@ class LogMel(nn.Module):
     ----------
     n_mels : int
         Mel bands between 0 and 8000 Hz; Slaney scale and area norm (librosa's default).
+    floor : float
+        Added before the logarithm. With the published 1e-20 digital silence becomes -46, far from
+        any sound; a network trained here may take a floor near the quietest real sound.
     """
 
-    def __init__(self, *, n_mels: int = 80) -> None:
+    def __init__(self, *, n_mels: int = 80, floor: float = PUBLISHED_FLOOR) -> None:
         super().__init__()
+        if not floor > 0:
+            raise ValueError(f"floor must be above 0, not {floor}")
+        self.floor = floor
         banks = melscale_fbanks(
             N_FFT // 2 + 1, 0.0, 8000.0, n_mels, 16_000, norm="slaney", mel_scale="slaney"
         )
@@ -55,4 +61,4 @@ class LogMel(nn.Module):
             return_complex=True,
         )
         magnitude = spectrum[..., :-1].abs()  # the centred STFT has one frame too many
-        return torch.log(self.banks @ magnitude + FLOOR).unsqueeze(1)
+        return torch.log(self.banks @ magnitude + self.floor).unsqueeze(1)

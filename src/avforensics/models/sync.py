@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from avforensics.media.types import HOP
 from avforensics.models.audio import AudioEncoder
 from avforensics.models.fusion import CosineFusion, FusionTransformer
-from avforensics.models.logmel import LogMel
+from avforensics.models.logmel import PUBLISHED_FLOOR, LogMel
 from avforensics.models.visual import WINDOW_FRAMES, VisualEncoder
 
 CROP_SAMPLES = WINDOW_FRAMES * HOP  # 3200
@@ -36,6 +36,8 @@ class SyncNetwork(nn.Module):
         fractions); None = the whole frame.
     max_delay : int
         tau; a row has 2 * tau + 1 delays.
+    mel_floor : float
+        See `LogMel`.
     """
 
     def __init__(
@@ -47,9 +49,10 @@ class SyncNetwork(nn.Module):
         size: int = 224,
         crop: tuple[float, float, float, float] | None = None,
         max_delay: int = 15,
+        mel_floor: float = PUBLISHED_FLOOR,
     ) -> None:
         super().__init__()
-        self.log_mel = LogMel()
+        self.log_mel = LogMel(floor=mel_floor)
         self.visual = visual
         self.audio = audio
         self.fusion = fusion
@@ -67,6 +70,7 @@ class SyncNetwork(nn.Module):
             "size": self.size,
             "crop": self.crop,
             "max_delay": self.max_delay,
+            "mel_floor": self.log_mel.floor,
         }
 
     @property
