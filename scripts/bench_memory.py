@@ -1,0 +1,117 @@
+"""Peak memory of scoring whole videos of growing length (scoring.windows=all).
+
+    python scripts/bench_memory.py --minutes 1 10              # the compact network
+    python scripts/bench_memory.py --minutes 0.2 1 --model paper
+
+Each length is scored in a process of its own. The files are 1080p, made here by encoding ten
+seconds once and repeating their packets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from hydra import compose, initialize_config_module
+from hydra.utils import instantiate
+from rich.console import Console
+from rich.table import Table
+
+from avforensics.checkpoints import Models
+from avforensics.features.projection import Projection
+from avforensics.media.types import FPS, HOP
+from avforensics.media.writer import write_clip
+from avforensics.models.decoder import PublishedDecoder
+from avforensics.scoring.detector import Detector
+
+SECONDS = 10  # encoded once, then repeated
+SIZE = 1080, 1920
+
+
+def encode(path: Path) -> None:
+    """Ten seconds of moving stripes at 1080p with noise for sound."""
+    random = np.random.default_rng(0)
+    wide = random.integers(0, 256, (SIZE[0] // 40, SIZE[1] // 40 + 100, 3), np.uint8)
+    wide = wide.repeat(40, 0).repeat(40, 1)
+    frames = (wide[:, 4 * t : 4 * t + SIZE[1]] for t in range(SECONDS * FPS))
+    write_clip(path, frames, random.normal(0, 2500, SECONDS * FPS * HOP).astype(np.int16))
+
+
+def repeat(source: Path, path: Path, times: int) -> None:
+    """Write the packets of ``source`` several times, one after the other."""
+    with av.open(str(path), "w") as out:
+        streams = {}
+        for n in range(times):
+            with av.open(str(source)) as container:
+                for stream in container.streams:
+                    if stream.index not in streams:
+                        streams[stream.index] = out.add_stream_from_template(stream)
+                for packet in container.demux():
+                    if packet.dts is None:
+                        continue
+                    shift = round(n * SECONDS / packet.time_base)
+                    packet.pts += shift
+                    packet.dts += shift
+                    packet.stream = streams[packet.stream.index]
+                    out.mux(packet)
+
+
+def random_models(name: str) -> Models:
+    """An untrained network of ``configs/model`` with untrained decoders."""
+    torch.manual_seed(0)
+    with initialize_config_module("avforensics.configs.model", version_base="1.3"):
+        sync = instantiate(compose(name), _convert_="all")
+    projection = Projection(inputs=sync.activation_width, outputs=31)
+    decoders = {"distribution": PublishedDecoder(), "activation": PublishedDecoder()}
+    return Models(sync=sync, projection=projection, **decoders)
+
+
+def score(path: Path, model: str) -> None:
+    """Score one file and print what it took, as JSON."""
+    started = time.perf_counter()
+    result = Detector(random_models(model), device="cpu", windows="all").score(path)
+    spent = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(json.dumps({"gib": peak, "seconds": spent, "windows": result.features.n_windows}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, nargs="+", default=[1, 10])
+    parser.add_argument("--model", default="compact", help="a file of configs/model")
+    parser.add_argument("--score", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.score:
+        score(options.score, options.model)
+        return
+    table = Table("minutes of 1080p", "windows", "peak memory, GiB", "seconds", "x real time")
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "source.mp4"
+        encode(source)
+        for minutes in options.minutes:
+            path = Path(folder) / f"{minutes:g}.mp4"
+            repeat(source, path, round(minutes * 60 / SECONDS))
+            command = [sys.executable, __file__, "--score", str(path), "--model", options.model]
+            out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            found = json.loads(out.splitlines()[-1])
+            table.add_row(
+                f"{minutes:g}",
+                str(found["windows"]),
+                f"{found['gib']:.2f}",
+                f"{found['seconds']:.0f}",
+                f"{minutes * 60 / found['seconds']:.1f}",
+            )
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""``avforensics synthesise``: make synthetic talking heads, real and forged, to learn and test on.
+
+  avforensics synthesise output=FOLDER
+  avforensics synthesise output=FOLDER seed=1 splits.test.fakes.RVFA=200
+
+FOLDER gets SyntheticAVCeleb/ with meta_data.csv in FakeAVCeleb's layout, and manifest.csv with the
+splits. The people do not exist; nothing measured on them tells how well forgeries of real people
+are found.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from rich import get_console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from avforensics.data.synthetic import generate
+
+log = logging.getLogger(__name__)
+
+
+def run(cfg: DictConfig) -> int:
+    """Generate the clips that are not there yet.
+
+    Raises
+    ------
+    ConfigError
+        A setting makes no sense, or the folder holds a set with other settings.
+    """
+    columns = TextColumn("synthesising"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=get_console()) as progress:
+        task = progress.add_task("", total=None)
+        made = generate(
+            Path(cfg.output).expanduser(),
+            splits=OmegaConf.to_container(cfg.splits, resolve=True),
+            seed=cfg.seed,
+            seconds=cfg.seconds,
+            size=cfg.size,
+            strength=cfg.strength,
+            workers=cfg.workers,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    counts = ", ".join(f"{n} {category}" for category, n in made.counts.items())
+    log.info("%s: %s (synthetic; %d made now)", made.manifest, counts, made.made)
+    return 0
