@@ -1,0 +1,275 @@
+"""Score the clips of a feature store: seconds for hundreds of videos, for no network has to run.
+
+>>> store = FeatureStore.open("features/fakeavceleb")  # doctest: +SKIP
+>>> models = load_models({"bundle": "model.safetensors"})  # doctest: +SKIP
+>>> rows, summary = evaluate_store(store, models, SequencePolicy())  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from avforensics.checkpoints import Models
+from avforensics.errors import ConfigError, ManifestError
+from avforensics.evaluation.baselines import NaiveBayesDelay, baseline_scores
+from avforensics.evaluation.rows import ScoredVideo
+from avforensics.evaluation.summary import summarise
+from avforensics.features.store import Entry, FeatureStore
+from avforensics.scoring.result import Features, Score, Steps
+from avforensics.scoring.sequences import SequencePolicy, score_features
+
+STATISTICS = ("mean", "max")
+
+
+@dataclass(frozen=True)
+class StoredScore:
+    """One clip of a store after scoring.
+
+    Attributes
+    ----------
+    index : int
+        Of the entry in the store.
+    scores : list of Score
+        One for each lam; empty where ``error`` says why.
+    steps : Steps or None
+    error : str or None
+    baselines : dict of str to float
+    """
+
+    index: int
+    scores: list[Score] = field(default_factory=list)
+    steps: Steps | None = None
+    error: str | None = None
+    baselines: dict[str, float] = field(default_factory=dict)
+
+
+class StoreScorer:
+    """Scores and baselines of single clips of a store.
+
+    Parameters
+    ----------
+    store : FeatureStore
+    models : Models
+        Both decoders and the projection; the synchronisation network is not needed.
+    policy : SequencePolicy
+    lams : sequence of float
+    naive_bayes : NaiveBayesDelay, optional
+        See `fit_naive_bayes`.
+    seed : int
+        Of the random baseline.
+
+    Raises
+    ------
+    CheckpointError
+        A model is missing.
+    ConfigError
+        The store lacks what the policy or the models need.
+    """
+
+    def __init__(
+        self,
+        store: FeatureStore,
+        models: Models,
+        policy: SequencePolicy,
+        *,
+        lams: Sequence[float] = (0.0,),
+        naive_bayes: NaiveBayesDelay | None = None,
+        seed: int = 0,
+    ) -> None:
+        models.require("distribution", "activation", "projection")
+        policy.check(distribution=models.distribution, activation=models.activation)
+        check_store(store, models, policy)
+        self.store, self.models, self.policy = store, models, policy
+        self.lams = tuple(float(lam) for lam in lams)
+        self.naive_bayes = naive_bayes
+        self.seed = seed
+        self._folder = _common_folder(store)
+
+    def features(self, index: int) -> Features:
+        """The stored features of a clip, its activations projected."""
+        activations = torch.from_numpy(self.store.activations(index))
+        return Features(
+            sync_logits=self.store.logits(index),
+            projected=self.models.projection(activations).numpy(),
+            heard=self.store.heard(index),
+        )
+
+    def score(self, index: int) -> StoredScore:
+        """Score one clip, on its own: what stands beside it changes nothing."""
+        entry = self.store[index]
+        if entry.error is not None:
+            return StoredScore(index, error=entry.error)
+        features = self.features(index)
+        baselines = baseline_scores(
+            os.path.relpath(entry.path, self._folder),  # the same wherever the data lie
+            features.sync_logits,
+            silence=entry.clip.silence,
+            naive_bayes=self.naive_bayes,
+            seed=self.seed,
+        )
+        try:
+            steps, scores = score_features(
+                features, self.models.distribution, self.models.activation, self.policy, self.lams
+            )
+        except ValueError as error:  # too few windows for the policy
+            return StoredScore(index, error=str(error), baselines=baselines)
+        return StoredScore(index, scores, steps, baselines=baselines)
+
+
+def evaluate_store(
+    store: FeatureStore,
+    models: Models,
+    policy: SequencePolicy,
+    *,
+    lam: float = 0.0,
+    statistic: str = "mean",
+    split: str | Collection[str] | None = None,
+    fit_split: str | None = "anomaly",
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[list[ScoredVideo], dict]:
+    """Score every clip of a store, or of some splits, and summarise.
+
+    Parameters
+    ----------
+    store : FeatureStore
+    models : Models
+    policy : SequencePolicy
+    lam : float
+    statistic : {"mean", "max"}
+        Over the sequences of a video under policy ``all``.
+    split : str or collection of str, optional
+        None = every clip.
+    fit_split : str, optional
+        Split whose real clips the naive Bayes baseline is fitted on; those that are evaluated are
+        never used.
+    resamples, seed : int
+        Of the bootstrap, and the random baseline.
+
+    Returns
+    -------
+    list of ScoredVideo
+    dict
+        As of `avforensics.evaluation.summary.summarise`.
+    """
+    chosen = choose(store, split=split)
+    naive_bayes = fit_naive_bayes(store, fit_split, leave_out=chosen)
+    scorer = StoreScorer(store, models, policy, lams=[lam], naive_bayes=naive_bayes, seed=seed)
+    rows = [scored_video(store, scorer.score(index), 0, statistic) for index in chosen]
+    return rows, summarise(rows, resamples=resamples, seed=seed)
+
+
+def choose(
+    store: FeatureStore,
+    *,
+    split: str | Collection[str] | None = None,
+    category: str | Collection[str] | None = None,
+    method: str | Collection[str] | None = None,
+) -> list[int]:
+    """Indices of a store's entries, those without features too; a doubled row counts once.
+
+    Real videos are kept whatever ``category`` and ``method`` say: every category is measured
+    against them.
+
+    Raises
+    ------
+    ManifestError
+        Nothing matches.
+    """
+    splits, categories, methods = _names(split), _names(category), _names(method)
+    found = {}
+    for index, entry in enumerate(store):
+        fits = entry.label == 0 or (
+            (categories is None or entry.category in categories)
+            and (methods is None or entry.method in methods)
+        )
+        if fits and (splits is None or entry.split in splits):
+            found.setdefault((video_name(entry), entry.label, entry.category), index)
+    if not found:
+        there = ", ".join(sorted({entry.split or "(empty)" for entry in store}))
+        raise ManifestError(f"{store.folder}: no clip fits the selection; splits there: {there}")
+    return list(found.values())
+
+
+def fit_naive_bayes(
+    store: FeatureStore, split: str | None, *, leave_out: Collection[int] = ()
+) -> NaiveBayesDelay | None:
+    """Naive Bayes of the real clips of a training split; None where there are none.
+
+    ``leave_out`` are indices that are evaluated: what is measured is never fitted on.
+    """
+    held_out = set(leave_out)
+    rows = [
+        store.logits(index)
+        for index, entry in enumerate(store)
+        if split is not None
+        and entry.split == split
+        and entry.label == 0
+        and entry.error is None
+        and index not in held_out
+    ]
+    return NaiveBayesDelay.fit(rows) if rows else None
+
+
+def scored_video(
+    store: FeatureStore, found: StoredScore, place: int = 0, statistic: str = "mean"
+) -> ScoredVideo:
+    """A row of results: the score of the ``place``-th lam with the entry's labels."""
+    if statistic not in STATISTICS:
+        raise ConfigError(f"statistic must be one of {STATISTICS}, not {statistic!r}")
+    entry = store[found.index]
+    score = None
+    if found.error is None:
+        of_lam = found.scores[place]
+        score = of_lam.score if statistic == "mean" else of_lam.maximum
+    return ScoredVideo(
+        path=video_name(entry),
+        label=entry.label,
+        category=entry.category,
+        identity=entry.identity,
+        score=score,
+        error=found.error,
+        baselines=found.baselines,
+    )
+
+
+def video_name(entry: Entry) -> str:
+    """The path, with the start of the clip where it is only a part of the file."""
+    return f"{entry.path}#t={entry.start:g}" if entry.start else entry.path
+
+
+def check_store(store: FeatureStore, models: Models, policy: SequencePolicy) -> None:
+    """Refuse a store that lacks what the policy or the models need.
+
+    Raises
+    ------
+    ConfigError
+    """
+    kept = store.info.max_windows
+    unheard = store.info.max_delay if policy.audio == "context" else 0
+    needed = policy.max_len + unheard
+    if kept is not None and (policy.windows == "all" or kept < needed):
+        wanted = "every window" if policy.windows == "all" else f"{needed} windows"
+        raise ConfigError(
+            f"{store.folder} holds the first {kept} windows of each clip, and windows="
+            f"{policy.windows} with audio={policy.audio} needs {wanted}"
+        )
+    width = models.projection.architecture["inputs"]
+    if store.info.activations != "none" and store.info.activation_width != width:
+        raise ConfigError(
+            f"{store.folder}: activations of {store.info.activation_width} values; the projection "
+            f"was fitted on {width}: it belongs to another synchronisation network"
+        )
+
+
+def _names(value: str | Collection[str] | None) -> set[str] | None:
+    return None if value is None else {value} if isinstance(value, str) else set(value)
+
+
+def _common_folder(store: FeatureStore) -> str:
+    folders = {os.path.dirname(entry.path) for entry in store}  # noqa: PTH120
+    return os.path.commonpath(folders) if folders else ""

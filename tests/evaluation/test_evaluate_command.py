@@ -1,0 +1,71 @@
+"""avforensics evaluate on a store: the files it writes and the sentences it says."""
+
+import csv
+import json
+import sys
+
+import pytest
+
+from avforensics import cli
+
+
+@pytest.fixture
+def avforensics(monkeypatch):
+    """Run a command line in this process; gives its exit code."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["avforensics", *map(str, words)])
+        return cli.main()
+
+    return run
+
+
+def test_a_store_to_tables_and_figures(avforensics, store, decoders_bundle, tmp_path, capsys):
+    out = tmp_path / "out"
+    code = avforensics(
+        "evaluate",
+        f"features={store.folder}",
+        f"checkpoint.bundle={decoders_bundle}",
+        f"output_dir={out}",
+        "select.split=test",
+        "scoring.max_len=20",
+        "scoring.lam=0.5",
+        "intervals.resamples=50",
+    )
+    assert code == 1  # one of the store's clips could not be read
+    names = {path.name for path in out.iterdir()}
+    assert names >= {"scores.csv", "metrics.json", "metrics.csv", "metrics.md", "metrics.tex"}
+    assert names >= {"roc.png", "pr.png", "scores.png", "config.yaml", "versions.json"}
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert 0 <= metrics["overall"]["auc"] <= 1
+    block = metrics["categories"]["FVFA-GAN"]
+    assert block.keys() >= {"auc", "auc_ci", "ap", "ap_balanced", "eer", "n_real", "n_fake"}
+    assert (metrics["coverage"]["listed"], metrics["coverage"]["scored"]) == (60, 59)
+    assert metrics["made_with"]["scoring"]["lam"] == 0.5
+    with (out / "scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 60
+    assert rows[0]["error"] == "damaged"
+    text = capsys.readouterr().out
+    assert "59 of 60 listed videos scored" in text
+    assert "Random weights: scores mean nothing" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("features=/nowhere", "there is no feature store"),
+        ("select.split=val", "splits there: anomaly, test"),
+        ("scoring.max_len=60", "max_len 60"),
+        ("scoring.lam=[0,1]", "one scoring.lam"),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    avforensics, store, decoders_bundle, tmp_path, capsys, change, sentence
+):
+    words = [f"features={store.folder}", f"checkpoint.bundle={decoders_bundle}"]
+    words = [word for word in words if word.split("=")[0] != change.split("=")[0]]
+    assert avforensics("evaluate", *words, change, f"output_dir={tmp_path / 'out'}") == 2
+    err = capsys.readouterr().err
+    assert sentence in err
+    assert err.count("\n") == 1

@@ -1,0 +1,95 @@
+"""Scores of stored clips: each on its own, baselines beside it, nothing fitted on the test."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from avforensics.errors import ConfigError, ManifestError
+from avforensics.evaluation.baselines import NaiveBayesDelay
+from avforensics.evaluation.stored import (
+    StoreScorer,
+    choose,
+    evaluate_store,
+    fit_naive_bayes,
+    scored_video,
+)
+from avforensics.scoring.sequences import SequencePolicy, score_features
+
+
+def test_rows_are_those_of_the_scoring_itself(store, decoders):
+    policy = SequencePolicy(max_len=20, windows="all", audio="context")
+    scorer = StoreScorer(store, decoders, policy, lams=(0.0, 0.5))
+    index = choose(store, split="test")[3]
+    found = scorer.score(index)
+    _, direct = score_features(
+        scorer.features(index), decoders.distribution, decoders.activation, policy, (0.0, 0.5)
+    )
+    assert found.scores == direct
+    assert scored_video(store, found, 1).score == direct[1].score
+    assert scored_video(store, found, 1, "max").score == direct[1].maximum > direct[1].score
+    with pytest.raises(ConfigError, match="median"):
+        scored_video(store, found, 0, "median")
+
+
+def test_evaluation_by_category_with_baselines_and_coverage(store, decoders):
+    rows, summary = evaluate_store(
+        store, decoders, SequencePolicy(max_len=20), split="test", resamples=50
+    )
+    assert len(rows) == 60
+    assert summary["coverage"] | {"not_scored": None} == {
+        "listed": 60,
+        "scored": 59,
+        "failed": 1,
+        "missing": 0,
+        "not_scored": None,
+    }
+    assert list(summary["averages"]) == ["AVG-FV", "AVG-ALL"]
+    for block in summary["categories"].values():
+        assert (block["n_real"], block["n_fake"]) == (9, 10)
+        assert set(block["baselines"]) == {
+            "random",
+            "leading_silence",
+            "constant_offset",
+            "sync_confidence",
+            "naive_bayes",
+        }
+        assert block["baselines"]["naive_bayes"]["auc"] > 0.9  # delays of fakes are anywhere
+    # only the category made with that flaw is told apart by its silence
+    silence = {
+        name: block["baselines"]["leading_silence"]["auc"]
+        for name, block in summary["categories"].items()
+    }
+    assert silence == dict.fromkeys(silence, 0.5) | {"FVFA-WL": 1.0}
+
+
+def test_naive_bayes_never_sees_what_is_evaluated(store):
+    train = [index for index, entry in enumerate(store) if entry.split == "anomaly"]
+    whole = fit_naive_bayes(store, "anomaly")
+    expected = NaiveBayesDelay.fit(store.logits(index) for index in train)
+    np.testing.assert_array_equal(whole.log_probability, expected.log_probability)
+    fewer = fit_naive_bayes(store, "anomaly", leave_out=train[:5])
+    expected = NaiveBayesDelay.fit(store.logits(index) for index in train[5:])
+    np.testing.assert_array_equal(fewer.log_probability, expected.log_probability)
+    assert fit_naive_bayes(store, "anomaly", leave_out=train) is None
+    assert fit_naive_bayes(store, "no such split") is None
+
+
+def test_selection_keeps_real_videos_and_says_what_is_there(store):
+    chosen = choose(store, split="test", category="RVFA")
+    assert [store[index].category for index in chosen].count("real") == 10
+    assert len(chosen) == 20
+    with pytest.raises(ManifestError, match="splits there: anomaly, test"):
+        choose(store, split="val")
+
+
+def test_a_store_of_first_windows_serves_no_other_policy(store, decoders):
+    short = type(store)(store.folder, replace(store.info, max_windows=30), store.entries)
+    StoreScorer(short, decoders, SequencePolicy(max_len=30))
+    for policy in (
+        SequencePolicy(max_len=31),
+        SequencePolicy(max_len=20, audio="context"),
+        SequencePolicy(max_len=20, windows="all"),
+    ):
+        with pytest.raises(ConfigError, match="first 30 windows"):
+            StoreScorer(short, decoders, policy)
