@@ -13,9 +13,19 @@ from torch import nn
 
 from avforensics.errors import CheckpointError
 from avforensics.features.projection import Projection
+from avforensics.models.anomaly import AnomalyModel, NaiveBayes
 from avforensics.models.audio import AudioEncoder
+from avforensics.models.clean import CleanDecoder
 from avforensics.models.decoder import PublishedDecoder
 from avforensics.models.fusion import CosineFusion, FusionTransformer
+from avforensics.models.objectives import (
+    BinaryCrossEntropy,
+    DiscreteDelay,
+    HardCrossEntropy,
+    ProbabilityGrid,
+    SoftCrossEntropy,
+    SquaredError,
+)
 from avforensics.models.sync import SyncNetwork
 from avforensics.models.visual import VisualEncoder
 
@@ -28,6 +38,15 @@ CLASSES: dict[str, type[nn.Module]] = {
         FusionTransformer,
         CosineFusion,
         PublishedDecoder,
+        CleanDecoder,
+        AnomalyModel,
+        NaiveBayes,
+        SoftCrossEntropy,
+        HardCrossEntropy,
+        DiscreteDelay,
+        BinaryCrossEntropy,
+        SquaredError,
+        ProbabilityGrid,
         Projection,
     )
 }

@@ -9,13 +9,15 @@ from torch import nn
 
 from avforensics.errors import CheckpointError
 from avforensics.features.projection import Projection
+from avforensics.models.anomaly import AnomalyModel, NaiveBayes
+from avforensics.models.clean import CleanDecoder
 from avforensics.models.decoder import PublishedDecoder
 from avforensics.models.sync import SyncNetwork
 
 PART_CLASSES: dict[str, tuple[type[nn.Module], ...]] = {
     "sync": (SyncNetwork,),
-    "distribution": (PublishedDecoder,),
-    "activation": (PublishedDecoder,),
+    "distribution": (PublishedDecoder, CleanDecoder, AnomalyModel, NaiveBayes),
+    "activation": (PublishedDecoder, CleanDecoder, AnomalyModel),
     "projection": (Projection,),
 }
 PARTS = tuple(PART_CLASSES)
@@ -30,7 +32,7 @@ class Models:
     sync : SyncNetwork or None
         31 delay logits and an activation vector for each window.
     distribution : Module or None
-        Autoregressive decoder of rows of delay logits.
+        Autoregressive decoder of rows of delay logits, or another anomaly model of them.
     activation : Module or None
         Autoregressive decoder of projected activations.
     projection : Projection or None
@@ -91,16 +93,16 @@ class Models:
         """Each part must take what the one before it gives."""
         sync, projection = self.sync, self.projection
         if sync is not None and self.distribution is not None:
-            _same("distribution", self.distribution, "delays", sync.n_delays)
+            _same("distribution", self.distribution.row_width, "delays", sync.n_delays)
         if sync is not None and projection is not None:
-            _same("projection", projection, "activations", sync.activation_width)
+            inputs = projection.architecture["inputs"]
+            _same("projection", inputs, "activations", sync.activation_width)
         if projection is not None and self.activation is not None:
             outputs = projection.architecture["outputs"]
-            _same("activation", self.activation, "projected activations", outputs)
+            _same("activation", self.activation.row_width, "projected activations", outputs)
 
 
-def _same(name: str, module: nn.Module, what: str, width: int) -> None:
-    inputs = module.architecture["inputs"]
+def _same(name: str, inputs: int, what: str, width: int) -> None:
     if inputs != width:
         raise CheckpointError(
             f"the {name} model was made for {inputs} {what}, but the checkpoint gives {width}"

@@ -106,6 +106,7 @@ class PublishedDecoder(nn.Module):
             "positions": positions,
             "dropout": dropout,
         }
+        self.row_width = inputs
         self.to_width = nn.Linear(inputs, width)
         self.position = nn.Parameter(torch.randn(1, positions, width))
         self.blocks = nn.ModuleList(

@@ -1,23 +1,55 @@
 """What an anomaly decoder reads, what it predicts and how wrong it was at each step.
 
-An objective turns the features of consecutive windows into decoder inputs and compares each output
-with the window after it (paper Sec. 3.2).
+One class for each feature set and loss of the paper's Table 3 (Sec. 3.2). An objective turns the
+features of consecutive windows into decoder inputs and compares each output with the window after
+it. `AnomalyModel` puts it together with a decoder.
 """
 
 from __future__ import annotations
 
+import numpy as np
+import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 
-class SoftCrossEntropy:
-    """Distribution over delays against the predicted one: KL divergence (Eq. 5).
+class NextRow(nn.Module):
+    """Predict each row from the rows before it. The children say what is read and compared.
 
-    Quirk of the released weights: the decoder reads raw logits, while the target is their softmax.
+    Attributes
+    ----------
+    reads : str
+        ``"logits"`` = rows of delay logits, ``"activations"`` = projected activations.
     """
 
+    reads = "logits"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.architecture: dict[str, object] = {}
+
+    def decoder_sizes(self, width: int, max_len: int) -> dict[str, int]:
+        """Arguments of a decoder for sequences of ``max_len`` rows of ``width`` numbers."""
+        return {"inputs": width, "outputs": width, "positions": max_len - 1}
+
+    def judge(self, decoder: nn.Module, sequences: Tensor) -> tuple[Tensor, Tensor]:
+        """Losses and predictions of all rows but the first.
+
+        Parameters
+        ----------
+        decoder : Module
+        sequences : Tensor, (B, L, D)
+
+        Returns
+        -------
+        Tensor, (B, L - 1)
+        Tensor, (B, L - 1, D)
+        """
+        outputs = decoder(self.inputs(sequences[:, :-1]))
+        return self.step_losses(outputs, sequences[:, 1:]), self.predicted(outputs)
+
     def inputs(self, rows: Tensor) -> Tensor:
-        """Rows of delay logits (..., D) as the decoder reads them."""
+        """Rows (..., D) as the decoder reads them."""
         return rows
 
     def predicted(self, outputs: Tensor) -> Tensor:
@@ -25,17 +57,66 @@ class SoftCrossEntropy:
         return outputs.softmax(-1)
 
     def step_losses(self, outputs: Tensor, following: Tensor) -> Tensor:
+        """Loss of each output against the row after it, (..., D) -> (...)."""
+        raise NotImplementedError
+
+
+class SoftCrossEntropy(NextRow):
+    """Distribution over delays against the predicted one: KL divergence (Eq. 5, the default).
+
+    Quirk of the released weights: the decoder reads raw logits, while the target is their softmax.
+    """
+
+    def step_losses(self, outputs: Tensor, following: Tensor) -> Tensor:
         """KL(softmax(following) || softmax(outputs)) summed over delays, (..., D) -> (...)."""
         target = following.softmax(-1)
         return F.kl_div(outputs.log_softmax(-1), target, reduction="none").sum(-1)
 
 
-class SquaredError:
-    """L2-normalised projected activations against the predicted ones (activation-AV, Table 3)."""
+class HardCrossEntropy(NextRow):
+    """Distribution over delays in, the next window's most likely delay out ("distribution, CE")."""
 
-    def inputs(self, projected: Tensor) -> Tensor:
+    def step_losses(self, outputs: Tensor, following: Tensor) -> Tensor:
+        """Minus log probability of the most likely delay that follows, (..., D) -> (...)."""
+        delay = following.argmax(-1)
+        return F.cross_entropy(outputs.movedim(-1, 1), delay, reduction="none")
+
+
+class DiscreteDelay(HardCrossEntropy):
+    """Most likely delay in, most likely delay out ("discrete delay, CE").
+
+    A delay is read as a one-hot vector: the decoder's first layer is then a table of embeddings.
+    """
+
+    def inputs(self, rows: Tensor) -> Tensor:
+        """One-hot vectors (..., D) of the largest entries."""
+        return F.one_hot(rows.argmax(-1), rows.shape[-1]).to(rows.dtype)
+
+
+class BinaryCrossEntropy(NextRow):
+    """Each delay on its own, a sigmoid instead of the softmax (Eq. 6-7)."""
+
+    def predicted(self, outputs: Tensor) -> Tensor:
+        """Probability of each delay, (..., D); they need not add up to one."""
+        return outputs.sigmoid()
+
+    def step_losses(self, outputs: Tensor, following: Tensor) -> Tensor:
+        """Binary cross entropy summed over delays, (..., D) -> (...)."""
+        target = following.sigmoid()
+        return F.binary_cross_entropy_with_logits(outputs, target, reduction="none").sum(-1)
+
+
+class SquaredError(NextRow):
+    """L2-normalised projected activations against the predicted ones (activation-AV and -V).
+
+    Whether picture and sound or the picture alone is looked at, the projection decides.
+    """
+
+    reads = "activations"
+
+    def inputs(self, rows: Tensor) -> Tensor:
         """Projected activations (..., D), L2-normalised."""
-        return F.normalize(projected, dim=-1)
+        return F.normalize(rows, dim=-1)
 
     def predicted(self, outputs: Tensor) -> Tensor:
         """Decoder outputs (..., D), as they are."""
@@ -44,3 +125,66 @@ class SquaredError:
     def step_losses(self, outputs: Tensor, following: Tensor) -> Tensor:
         """Squared error summed over components, (..., D) -> (...)."""
         return (outputs - self.inputs(following)).square().sum(-1)
+
+
+class ProbabilityGrid(nn.Module):
+    """Probabilities in K steps, one after the other: delays within a window, then the next (Eq. 8).
+
+    The decoder reads a sequence of L * D tokens, so it should have an attention that is cheap for
+    long sequences. The tokens of the first window are read and not scored, as for the other rows
+    of Table 3.
+
+    Parameters
+    ----------
+    delays : int
+        D, entries of a row.
+    levels : int
+        K, number of tokens.
+    """
+
+    reads = "logits"
+
+    def __init__(self, *, delays: int = 31, levels: int = 8) -> None:
+        super().__init__()
+        if levels < 2:
+            raise ValueError(f"levels must be at least 2, not {levels}")
+        self.architecture = {"delays": delays, "levels": levels}
+        self.register_buffer("centres", torch.linspace(0, 1, levels))  # ascending probabilities
+
+    def decoder_sizes(self, width: int, max_len: int) -> dict[str, int]:
+        """Arguments of a decoder for sequences of ``max_len`` rows of ``width`` delays."""
+        levels = len(self.centres)
+        return {"inputs": levels, "outputs": levels, "positions": max_len * width - 1}
+
+    def fit(self, rows: Tensor, *, seed: int = 0, most: int = 200_000) -> None:
+        """Find the K levels by k-means over the probabilities in rows of logits, (N, D).
+
+        Raises
+        ------
+        ValueError
+            There are fewer different probabilities than levels.
+        """
+        from sklearn.cluster import KMeans  # scoring should not wait for its import
+
+        values = rows.softmax(-1).flatten().double().numpy()
+        chosen = np.random.default_rng(seed).permutation(len(values))[:most]
+        values = values[chosen, None]
+        if len(np.unique(values)) < len(self.centres):
+            raise ValueError(f"too few different probabilities for {len(self.centres)} levels")
+        found = KMeans(len(self.centres), n_init=1, random_state=seed).fit(values)
+        self.centres.copy_(torch.from_numpy(np.sort(found.cluster_centers_[:, 0])))
+
+    def tokens(self, rows: Tensor) -> Tensor:
+        """Nearest level of each probability, (..., D) logits -> (..., D) int64."""
+        borders = (self.centres[1:] + self.centres[:-1]) / 2
+        return torch.bucketize(rows.softmax(-1), borders)
+
+    def judge(self, decoder: nn.Module, sequences: Tensor) -> tuple[Tensor, Tensor]:
+        """Losses (B, L - 1), summed over delays, and expected probabilities (B, L - 1, D)."""
+        delays = sequences.shape[-1]
+        tokens = self.tokens(sequences).flatten(1)  # (B, L * D), raster order
+        one_hot = F.one_hot(tokens[:, :-1], len(self.centres)).to(sequences.dtype)
+        outputs = decoder(one_hot)[:, delays - 1 :]  # those that predict windows 2..L
+        losses = F.cross_entropy(outputs.movedim(-1, 1), tokens[:, delays:], reduction="none")
+        expected = (outputs.softmax(-1) @ self.centres).unflatten(1, (-1, delays))
+        return losses.unflatten(1, (-1, delays)).sum(-1), expected / expected.sum(-1, keepdim=True)

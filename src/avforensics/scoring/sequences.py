@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from avforensics.errors import ConfigError
-from avforensics.models.objectives import SoftCrossEntropy, SquaredError
+from avforensics.models.anomaly import anomaly_model
 from avforensics.scoring.result import Features, Score, Steps
 
 WINDOW_POLICIES = ("first", "all")
@@ -88,7 +88,8 @@ def score_features(
     ----------
     features : Features
     distribution, activation : Module
-        Decoders of delay rows and of projected activations, in evaluation mode on the CPU.
+        Decoders of delay rows and of projected activations, or other anomaly models of them, in
+        evaluation mode on the CPU.
     policy : SequencePolicy
     lams : sequence of float
         Weights of the activation score.
@@ -115,11 +116,13 @@ def score_features(
     starts = policy.starts(len(kept))
     length = min(policy.max_len, len(kept))
     index = torch.from_numpy(starts[:, None] + np.arange(length))  # (S, L) into kept windows
-    by_delay, predicted = _decode(
-        distribution, SoftCrossEntropy(), torch.from_numpy(features.sync_logits[kept]), index
+    by_delay, predicted = _judge(
+        anomaly_model(distribution, "distribution"),
+        torch.from_numpy(features.sync_logits[kept]),
+        index,
     )
-    by_activation, _ = _decode(
-        activation, SquaredError(), torch.from_numpy(features.projected[kept]), index
+    by_activation, _ = _judge(
+        anomaly_model(activation, "activation"), torch.from_numpy(features.projected[kept]), index
     )
     following = index[:, 1:]
     steps = Steps(
@@ -131,16 +134,10 @@ def score_features(
     return steps, [_score(steps, by_delay, by_activation, lam) for lam in lams]
 
 
-def _decode(
-    decoder: nn.Module, objective: SoftCrossEntropy | SquaredError, rows: Tensor, index: Tensor
-) -> tuple[Tensor, Tensor]:
+def _judge(model: nn.Module, rows: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     """Step losses (S, L - 1) and predictions (S, L - 1, D) of sequences of rows."""
-    losses, predictions = [], []
-    for part in index.split(BATCH):
-        sequences = rows[part]  # (s, L, D)
-        outputs = decoder(objective.inputs(sequences[:, :-1]))
-        losses.append(objective.step_losses(outputs, sequences[:, 1:]))
-        predictions.append(objective.predicted(outputs))
+    judged = [model(rows[part]) for part in index.split(BATCH)]  # of (s, L, D)
+    losses, predictions = zip(*judged, strict=True)
     return torch.cat(losses), torch.cat(predictions)
 
 

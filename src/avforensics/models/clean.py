@@ -1,0 +1,125 @@
+"""The decoder without the quirks of the released one: ordinary layer norms, scale and attention."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class CleanAttention(nn.Module):
+    """Causal self-attention, scaled by the width of a head.
+
+    With ``sink`` a learnt key and value stand before the sequence, as in the released decoder.
+    """
+
+    def __init__(self, width: int, *, heads: int, dropout: float, sink: bool) -> None:
+        super().__init__()
+        self.heads = heads
+        self.dropout = dropout
+        self.to_qkv = nn.Linear(width, 3 * width, bias=False)
+        self.to_out = nn.Linear(width, width)
+        self.sink = nn.Parameter(torch.zeros(2, 1, 1, width)) if sink else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, length, _ = x.shape
+        q, k, v = self.to_qkv(x).chunk(3, dim=-1)
+        mask = None
+        if self.sink is not None:
+            k, v = (
+                torch.cat([first.expand(batch, -1, -1), t], dim=1)
+                for first, t in zip(self.sink, (k, v), strict=True)
+            )
+            mask = torch.ones(length, length + 1, dtype=torch.bool, device=x.device).tril(1)
+        q, k, v = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (q, k, v))
+        dropout = self.dropout if self.training else 0.0
+        mixed = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=mask is None
+        )
+        return self.to_out(mixed.transpose(1, 2).flatten(2))
+
+
+class CleanBlock(nn.Module):
+    """Post-norm block with a norm for each residual."""
+
+    def __init__(self, width: int, *, heads: int, dropout: float, sink: bool) -> None:
+        super().__init__()
+        self.attention = CleanAttention(width, heads=heads, dropout=dropout, sink=sink)
+        self.attention_norm = nn.LayerNorm(width)
+        self.feed_forward = nn.Sequential(
+            nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, width)
+        )
+        self.feed_forward_norm = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.attention_norm(x + self.dropout(self.attention(x)))
+        return self.feed_forward_norm(h + self.dropout(self.feed_forward(h)))
+
+
+class CleanDecoder(nn.Module):
+    """Predict the next row from the rows so far, (B, N, inputs) -> (B, N, outputs).
+
+    The published decoder's shape with ordinary parts: two norms a block with the biased deviation,
+    attention scaled by the head's width and computed by ``scaled_dot_product_attention``, dropout
+    inside the residuals. Published weights do not fit it.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Length of a row and of its prediction.
+    width, heads, depth : int
+    positions : int
+        Longest input, one less than the longest sequence.
+    dropout : float
+    sink : bool
+        A learnt key and value in front, so that attention need not rest on any window. It costs
+        the fast causal attention, which matters for long sequences only.
+    """
+
+    def __init__(
+        self,
+        *,
+        inputs: int = 31,
+        outputs: int = 31,
+        width: int = 256,
+        heads: int = 16,
+        depth: int = 2,
+        positions: int = 49,
+        dropout: float = 0.1,
+        sink: bool = False,
+    ) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"width {width} is not a multiple of heads {heads}")
+        if positions < 1 or depth < 1:
+            raise ValueError("positions and depth must be at least 1")
+        self.architecture = {
+            "inputs": inputs,
+            "outputs": outputs,
+            "width": width,
+            "heads": heads,
+            "depth": depth,
+            "positions": positions,
+            "dropout": dropout,
+            "sink": sink,
+        }
+        self.row_width = inputs
+        self.to_width = nn.Linear(inputs, width)
+        self.position = nn.Parameter(0.02 * torch.randn(1, positions, width))
+        self.blocks = nn.ModuleList(
+            CleanBlock(width, heads=heads, dropout=dropout, sink=sink) for _ in range(depth)
+        )
+        self.to_row = nn.Linear(width, outputs)
+
+    @property
+    def max_len(self) -> int:
+        """Longest sequence of windows that can be scored."""
+        return self.position.shape[1] + 1
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Outputs at step t depend on rows 0..t only and predict row t + 1."""
+        x = self.to_width(rows).relu() + self.position[:, : rows.shape[1]]
+        for block in self.blocks:
+            x = block(x)
+        return self.to_row(x)

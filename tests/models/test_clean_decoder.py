@@ -1,0 +1,86 @@
+"""The clean decoder, and where it agrees with the published one."""
+
+import pytest
+import torch
+
+from avforensics.models.clean import CleanDecoder
+from avforensics.models.decoder import PublishedDecoder
+
+SIZES = {"inputs": 7, "outputs": 5, "width": 32, "heads": 4, "positions": 9}
+
+
+@pytest.fixture
+def published():
+    torch.manual_seed(0)
+    decoder = PublishedDecoder(**SIZES).eval()
+    with torch.no_grad():
+        for block in decoder.blocks:  # nothing may be the identity
+            block.norm.weight.uniform_(0.5, 2)
+            block.norm.bias.normal_()
+            block.attention.null_key.normal_()
+            block.attention.null_value.normal_()
+    return decoder
+
+
+@torch.no_grad()
+def carried_over(published, *, norms=True, scale=True, sink=True):
+    """Weights of the published decoder in a clean one, each quirk made up for or not."""
+    clean = CleanDecoder(**SIZES, sink=sink).eval()
+    clean.to_width.load_state_dict(published.to_width.state_dict())
+    clean.to_row.load_state_dict(published.to_row.state_dict())
+    clean.position.copy_(published.position)
+    width, heads = SIZES["width"], SIZES["heads"]
+    for new, old in zip(clean.blocks, published.blocks, strict=True):
+        new.feed_forward.load_state_dict(old.feed_forward.state_dict())
+        new.attention.to_out.load_state_dict(old.attention.to_out.state_dict())
+        new.attention.to_qkv.weight.copy_(old.attention.to_qkv.weight)
+        if scale:  # by the width of a head instead of the whole: make the queries smaller
+            new.attention.to_qkv.weight[:width] *= heads**-0.5
+        if sink:
+            new.attention.sink[0].copy_(old.attention.null_key)
+            new.attention.sink[1].copy_(old.attention.null_value)
+        for norm in (new.attention_norm, new.feed_forward_norm):  # one norm becomes two
+            norm.weight.copy_(old.norm.weight)
+            if norms:  # deviation over n instead of n - 1
+                norm.weight *= ((width - 1) / width) ** 0.5
+            norm.bias.copy_(old.norm.bias)
+    return clean
+
+
+@torch.inference_mode()
+def test_equals_the_published_decoder_where_every_quirk_is_made_up_for(published):
+    rows = torch.randn(3, 9, 7)
+    torch.testing.assert_close(carried_over(published)(rows), published(rows), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("quirk", ["norms", "scale", "sink"])
+@torch.inference_mode()
+def test_each_quirk_alone_makes_a_difference(published, quirk):
+    rows = torch.randn(3, 9, 7)
+    clean = carried_over(published, **{quirk: False})
+    assert (clean(rows) - published(rows)).abs().max() > 3e-3
+
+
+@pytest.mark.parametrize("sink", [False, True])
+@torch.inference_mode()
+def test_a_step_sees_no_later_row(sink):
+    torch.manual_seed(0)
+    decoder = CleanDecoder(**SIZES, sink=sink).eval()
+    rows = torch.randn(2, 9, 7)
+    changed = rows.clone()
+    changed[:, 6:] += 1
+    before, after = decoder(rows), decoder(changed)
+    torch.testing.assert_close(before[:, :6], after[:, :6])
+    assert not torch.allclose(before[:, 6], after[:, 6])
+    torch.testing.assert_close(decoder(rows[:, :4]), before[:, :4])
+
+
+def test_longest_sequence_is_one_more_than_its_positions():
+    assert CleanDecoder(**SIZES).max_len == 10
+
+
+def test_nonsense_is_refused():
+    with pytest.raises(ValueError, match="heads"):
+        CleanDecoder(width=30, heads=4)
+    with pytest.raises(ValueError, match="positions"):
+        CleanDecoder(positions=0)
