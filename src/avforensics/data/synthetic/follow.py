@@ -59,9 +59,10 @@ def remake(
     strength : float
         Factor on all errors; 0 gives steady, smoothed lips.
     """
-    strength = strength * rng.uniform(0.6, 1.4)
-    wander = smooth(rng.standard_normal(n_frames + 20).astype(np.float32), 2.5)[10:-10] * 3.0
-    stray = 1.7 * wander + 0.5 * rng.standard_normal(n_frames)
+    strength = strength * rng.uniform(0.6, 1.4)  # some forgeries are better than others
+    # Smoothing leaves a third of the spread: a wander of about 1.7 frames, a jitter of 0.5.
+    wander = smooth(rng.standard_normal(n_frames + 20).astype(np.float32), 2.5)[10:-10]
+    stray = 5.1 * wander + 0.5 * rng.standard_normal(n_frames)
     times = (np.arange(n_frames) + 0.5 + strength * stray) / FPS
     track = _at_times(articulation, habits, times)
     errors = smooth(rng.standard_normal((n_frames + 20, 3)).astype(np.float32), 2.0)[10:-10]
