@@ -19,6 +19,7 @@ from avforensics.checkpoints import Models, load_models, save_bundle
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
 from avforensics.errors import AVForensicsError, ConfigError
+from avforensics.evaluation.edits import edit_of
 from avforensics.features.shards import DTYPES, Extracted, ShardWriter, read_clips, shard_paths
 from avforensics.features.store import (
     Entry,
@@ -77,6 +78,8 @@ class Settings:
         How activation vectors are kept: 4 KB a window of the published network, or half of it.
     device, precision, compile, batch_windows, readers
         As for `FeatureExtractor`.
+    edit : str
+        What is done to clips while they are read: see `avforensics.evaluation.edits`.
     max_seconds : float
         A shard is written at least so often: no more work is lost in a kill.
     """
@@ -88,6 +91,7 @@ class Settings:
     compile: bool = False
     batch_windows: int | None = None
     readers: int | None = None
+    edit: str = ""
     max_seconds: float = 120.0
 
     def __post_init__(self) -> None:
@@ -97,6 +101,7 @@ class Settings:
             )
         if self.max_windows is not None and self.max_windows < 2:
             raise ConfigError(f"max_windows must be at least 2, not {self.max_windows}")
+        edit_of(self.edit, "")  # refuses what has no meaning
 
 
 def extract_features(
@@ -215,6 +220,7 @@ def _settle(folder: Path, models: Models, settings: Settings, *, writes: bool) -
         activations=settings.activations,
         max_windows=settings.max_windows,
         precision=settings.precision,
+        edit=settings.edit,
         checkpoints=models.hashes,
         notice=models.notice,
         code=avforensics.__version__,
@@ -261,7 +267,7 @@ def _here(job: _Job, models: Models) -> Iterator[tuple[str, Extracted]]:
         first=job.first,
         max_seconds=settings.max_seconds,
     )
-    found = extractor.extract(_clip(row) for _, row in job.todo)
+    found = extractor.extract(_clip(row, settings.edit) for _, row in job.todo)
     with writer:
         for (key, row), extraction in zip(job.todo, found, strict=True):
             clip = _extracted(key, row, extraction)
@@ -318,9 +324,14 @@ def _work(job: _Job, checkpoint: dict[str, Any], results: multiprocessing.Queue)
         results.put(result)
 
 
-def _clip(row: Row) -> Clip:
-    audio = Path(row.audio) if row.audio else None
-    return Clip(Path(row.path), audio=audio, start=row.start, duration=row.duration)
+def _clip(row: Row, edit: str) -> Clip:
+    return Clip(
+        Path(row.path),
+        audio=Path(row.audio) if row.audio else None,
+        start=row.start,
+        duration=row.duration,
+        edit=edit_of(edit, row.path),
+    )
 
 
 def _extracted(key: str, row: Row, found: Extraction) -> Extracted:

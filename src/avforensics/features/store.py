@@ -52,6 +52,8 @@ class StoreInfo:
         Of the network's arithmetic.
     checkpoints : dict of str to str
         SHA-256 of the weight files, by name.
+    edit : str
+        What was done to clips while they were read; empty = nothing.
     notice : str or None
         A sentence that must stand on every result.
     code : str
@@ -65,6 +67,7 @@ class StoreInfo:
     max_windows: int | None
     precision: str
     checkpoints: dict[str, str] = field(default_factory=dict)
+    edit: str = ""
     notice: str | None = None
     code: str = ""
 
@@ -74,10 +77,10 @@ class StoreInfo:
 
     def difference(self, other: StoreInfo) -> str | None:
         """What makes features of the two unfit to stand in one store, in words; None = nothing."""
-        for name in ("network", "max_delay", "activations", "max_windows", "precision"):
+        for name in ("network", "max_delay", "activations", "max_windows", "precision", "edit"):
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
-                return f"{name} {_short(mine)}, not {_short(theirs)}"
+                return f"{name} {_short(mine) or 'none'}, not {_short(theirs) or 'none'}"
         return None
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
 import av
 import numpy as np
+from PIL import Image
 
 from avforensics.errors import MediaError
 from avforensics.media.audio import AudioReader
@@ -23,6 +24,9 @@ LATE_SECONDS = 1 / FPS
 SHORTER_SECONDS = 0.1
 LONGER_SECONDS = 0.5
 
+PictureEdit = Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]]
+"""Upright RGB pictures, uint8 (H, W, 3), in order -> as many of them, changed."""
+
 
 def open_media(
     path: str | os.PathLike,
@@ -32,6 +36,7 @@ def open_media(
     max_frames: int | None = None,
     audio_path: str | os.PathLike | None = None,
     threads: int = 1,
+    edit: PictureEdit | None = None,
 ) -> MediaStream:
     """Open any media file for scoring.
 
@@ -49,6 +54,8 @@ def open_media(
         Another file that holds the sound (VoxCeleb2's m4a); the two are taken to start together.
     threads : int
         Threads that resize frames; more than one helps with large pictures.
+    edit : callable, optional
+        Changes whole pictures at 25 fps before they are cut and resized (robustness tests).
 
     Returns
     -------
@@ -71,7 +78,7 @@ def open_media(
         left, top, right, bottom = options.crop
         if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
             raise ValueError(f"crop {options.crop} is not (left, top, right, bottom) within 0..1")
-    return MediaStream(path, options, block_frames, max_frames, audio_path, threads)
+    return MediaStream(path, options, block_frames, max_frames, audio_path, threads, edit)
 
 
 class MediaStream:
@@ -94,6 +101,7 @@ class MediaStream:
         max_frames: int | None,
         audio_path: str | os.PathLike | None,
         threads: int,
+        edit: PictureEdit | None,
     ) -> None:
         self._path = path
         self._audio_path = path if audio_path is None else audio_path
@@ -101,6 +109,7 @@ class MediaStream:
         self._block_frames = block_frames
         self._max_frames = max_frames
         self._threads = threads
+        self._edit = edit
         self._video = VideoReader(path, stream=options.video_stream)
         try:
             self._audio = AudioReader(
@@ -166,6 +175,12 @@ class MediaStream:
         def convert(frame: av.VideoFrame) -> np.ndarray:
             return to_square(self._video.upright(frame), self._options.size, self._options.crop)
 
+        if self._edit is not None:
+            pictures = (np.asarray(self._video.upright(frame)) for frame in frames)
+            for picture in self._edit(pictures):
+                image = Image.fromarray(picture)
+                yield to_square(image, self._options.size, self._options.crop)
+            return
         if self._threads == 1:
             yield from map(convert, frames)
             return

@@ -133,7 +133,7 @@ class FeatureExtractor:
 
     def _open(self, clip: Clip) -> MediaStream:
         limits = [clip.n_frames]
-        if self.max_windows is not None:
+        if self.max_windows is not None and clip.edit.blocks is None:  # an edit may drop some
             limits.append(frames_needed(self.max_windows, self.max_delay))
         frames = min((limit for limit in limits if limit is not None), default=None)
         return open_media(
@@ -141,6 +141,7 @@ class FeatureExtractor:
             self.media,
             max_frames=None if frames is None else clip.first_frame + max(frames, MIN_FRAMES),
             audio_path=clip.audio,
+            edit=clip.edit.pictures,
         )
 
     def _cut(self, blocks: Iterable[Block]) -> Iterator[Span]:

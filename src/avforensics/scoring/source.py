@@ -12,12 +12,28 @@ from queue import Empty, Full, Queue
 
 from avforensics.errors import MediaError
 from avforensics.files import sha256_or_none
-from avforensics.media.reader import MediaStream
+from avforensics.media.reader import MediaStream, PictureEdit
 from avforensics.media.silence import LeadingSilence
 from avforensics.media.types import FPS, HOP, Block, MediaReport
 from avforensics.scoring.spans import Span
 
 _AHEAD = 2  # spans of a video waiting for the network
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change made to a clip while it is read, for controls and robustness tests.
+
+    Attributes
+    ----------
+    pictures : callable, optional
+        Changes whole pictures before they are cut and resized.
+    blocks : callable, optional
+        Changes the stream of aligned blocks, e.g. its start.
+    """
+
+    pictures: PictureEdit | None = None
+    blocks: Callable[[Iterator[Block]], Iterator[Block]] | None = None
 
 
 @dataclass(frozen=True)
@@ -33,12 +49,14 @@ class Clip:
         Seconds into the file.
     duration : float or None
         Seconds; None = to the end.
+    edit : Edit
     """
 
     path: Path
     audio: Path | None = None
     start: float = 0.0
     duration: float | None = None
+    edit: Edit = Edit()
 
     @property
     def first_frame(self) -> int:
@@ -50,7 +68,11 @@ class Clip:
         return None if self.duration is None else round(self.duration * FPS)
 
     def cut(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """The clip's part of the blocks of a file, read from its beginning."""
+        """The clip's part of the blocks of a file, read from its beginning, edited."""
+        part = self._part(blocks)
+        return part if self.edit.blocks is None else self.edit.blocks(part)
+
+    def _part(self, blocks: Iterable[Block]) -> Iterator[Block]:
         skip, left = self.first_frame, self.n_frames
         for block in blocks:
             begin = min(skip, len(block.frames))
