@@ -49,7 +49,7 @@ def encode(path: Path) -> None:
 def repeat(source: Path, path: Path, times: int) -> None:
     """Write the packets of ``source`` several times, one after the other."""
     with av.open(str(path), "w") as out:
-        streams = {}
+        streams, last = {}, {}
         for n in range(times):
             with av.open(str(source)) as container:
                 for stream in container.streams:
@@ -61,6 +61,9 @@ def repeat(source: Path, path: Path, times: int) -> None:
                     shift = round(n * SECONDS / packet.time_base)
                     packet.pts += shift
                     packet.dts += shift
+                    if packet.dts <= last.get(packet.stream.index, packet.dts - 1):
+                        continue  # the sound is a little longer than the picture
+                    last[packet.stream.index] = packet.dts
                     packet.stream = streams[packet.stream.index]
                     out.mux(packet)
 
@@ -68,8 +71,9 @@ def repeat(source: Path, path: Path, times: int) -> None:
 def random_models(name: str) -> Models:
     """An untrained network of ``configs/model`` with untrained decoders."""
     torch.manual_seed(0)
-    with initialize_config_module("avforensics.configs.model", version_base="1.3"):
-        sync = instantiate(compose(name), _convert_="all")
+    with initialize_config_module("avforensics.configs", version_base="1.3"):
+        chosen = compose("train", overrides=[f"model={name}"]).model
+    sync = instantiate(chosen, _convert_="all")
     projection = Projection(inputs=sync.activation_width, outputs=31)
     decoders = {"distribution": PublishedDecoder(), "activation": PublishedDecoder()}
     return Models(sync=sync, projection=projection, **decoders)

@@ -57,9 +57,9 @@ def run(cfg: DictConfig) -> int:
         recipe=HydraConfig.get().runtime.choices.recipe, output_dir=folder / "logs" / "normalise",
     )  # fmt: skip
     _step(
-        "train", *cfg.train, experiment="synthetic_compact", seed=cfg.seed,
-        output_dir=folder / "sync",
-        **{"data.manifest": folder / "clips" / "manifest.csv", "model.crop": list(cfg.recipe.crop)},
+        "train", experiment="synthetic_compact", seed=cfg.seed, output_dir=folder / "sync",
+        **{"trainer.max_epochs": cfg.epochs, "data.manifest": folder / "clips" / "manifest.csv"},
+        **{"model.crop": list(cfg.recipe.crop)},
     )  # fmt: skip
     scored = Manifest(row for row in manifest if row.split not in TRAINING[:1])
     scored.write(folder / "scored.csv")
@@ -109,7 +109,7 @@ def _synthesise(cfg: DictConfig, folder: Path) -> None:
     )  # fmt: skip
 
 
-def _step(verb: str, *overrides: str, **settings: object) -> None:
+def _step(verb: str, **settings: object) -> None:
     """Print one command of this program and run it in a process of its own.
 
     Raises
@@ -117,7 +117,7 @@ def _step(verb: str, *overrides: str, **settings: object) -> None:
     AVForensicsError
         It did not end with exit code 0.
     """
-    words = [verb, *(f"{key}={value}" for key, value in settings.items()), *overrides]
+    words = [verb, *(f"{key}={value}" for key, value in settings.items())]
     log.info("\n$ avforensics %s", " ".join(map(_shown, words)))
     ended = subprocess.run(
         [sys.executable, "-m", "avforensics", words[0], *map(quote_override, words[1:])],
