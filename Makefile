@@ -12,7 +12,7 @@ help: ## list the targets
 
 install: $(STAMP) ## the package and its development tools in .venv
 
-$(STAMP): setup.cfg pyproject.toml
+$(STAMP): # its name changes with what it depends on
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
 	@rm -f $(VENV)/.installed-*

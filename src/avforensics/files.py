@@ -28,7 +28,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     partial = final.with_name(f".{final.stem[:100]}.{os.getpid()}.partial{final.suffix}")
     try:
         yield partial
-        os.replace(partial, final)
+        partial.replace(final)
     finally:
         partial.unlink(missing_ok=True)
 
