@@ -165,7 +165,7 @@ def test_a_mistake_is_one_sentence(probe, capfd, arguments, sentence):
 
 def test_a_full_disk_is_one_sentence(probe, capfd):
     assert probe("output_dir=out", "action=full") == 1
-    assert "some/file: the disk is full" in capfd.readouterr().err
+    assert capfd.readouterr().err == "avforensics: some/file: the disk is full\n"
 
 
 def test_an_interrupt(probe, capfd):

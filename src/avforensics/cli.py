@@ -167,9 +167,14 @@ def run_reporting(verb: str, cfg: DictConfig) -> int:
     except AVForensicsError as error:
         if wants_traceback():
             raise
-        logging.getLogger(__name__).debug("%s", error, exc_info=True)
         print(f"avforensics: {error}", file=sys.stderr)
         return USAGE
+    except OSError as error:
+        if error.errno not in _DISK_FULL or wants_traceback():
+            raise
+        place = "" if error.filename else f"{cfg.get('output_dir')}: "
+        print(f"avforensics: {place}{explain(error, verb)}", file=sys.stderr)
+        return FAILED
 
 
 def settle_output_dir(cfg: DictConfig) -> None:

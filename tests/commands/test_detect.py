@@ -363,13 +363,14 @@ def test_a_full_disk_leaves_whole_files(detect, tmp_path, monkeypatch, capfd, ma
 
     monkeypatch.setattr(os, "write", full)
     assert detect("input=v", "output_dir=out") == 1
-    assert "avforensics: the disk is full" in capfd.readouterr().err
+    assert capfd.readouterr().err == f"avforensics: {tmp_path / 'out'}: the disk is full\n"
     monkeypatch.undo()
     lines = (tmp_path / "out/journal.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines]
     assert len(rows(tmp_path / "out")) == 1
 
 
+@pytest.mark.slow
 def test_a_sweep_with_a_launcher(detect, tmp_path, capfd):
     assert detect("-m", "hydra/launcher=joblib", "input=nowhere", "output_dir=out") == 2
     assert "input=nowhere: there is no such file or folder" in capfd.readouterr().err
