@@ -16,6 +16,7 @@ import torch
 from avforensics.checkpoints import Models
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.evaluation.baselines import NaiveBayesDelay, baseline_scores
+from avforensics.evaluation.benchmark import Names, fits
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.summary import summarise
 from avforensics.features.store import Entry, FeatureStore
@@ -127,7 +128,7 @@ def evaluate_store(
     *,
     lam: float = 0.0,
     statistic: str = "mean",
-    split: str | Collection[str] | None = None,
+    split: Names = None,
     fit_split: str | None = "anomaly",
     resamples: int = 2000,
     seed: int = 0,
@@ -166,28 +167,23 @@ def evaluate_store(
 def choose(
     store: FeatureStore,
     *,
-    split: str | Collection[str] | None = None,
-    category: str | Collection[str] | None = None,
-    method: str | Collection[str] | None = None,
+    split: Names = None,
+    category: Names = None,
+    method: Names = None,
 ) -> list[int]:
     """Indices of a store's entries, those without features too; a doubled row counts once.
 
-    Real videos are kept whatever ``category`` and ``method`` say: every category is measured
-    against them.
+    As `avforensics.evaluation.benchmark.fits` says, real videos are always among them.
 
     Raises
     ------
     ManifestError
         Nothing matches.
     """
-    splits, categories, methods = _names(split), _names(category), _names(method)
+    wanted = fits(split, category, method)
     found = {}
     for index, entry in enumerate(store):
-        fits = entry.label == 0 or (
-            (categories is None or entry.category in categories)
-            and (methods is None or entry.method in methods)
-        )
-        if fits and (splits is None or entry.split in splits):
+        if wanted(entry):
             found.setdefault((video_name(entry), entry.label, entry.category), index)
     if not found:
         there = ", ".join(sorted({entry.split or "(empty)" for entry in store}))
@@ -264,10 +260,6 @@ def check_store(store: FeatureStore, models: Models, policy: SequencePolicy) -> 
             f"{store.folder}: activations of {store.info.activation_width} values; the projection "
             f"was fitted on {width}: it belongs to another synchronisation network"
         )
-
-
-def _names(value: str | Collection[str] | None) -> set[str] | None:
-    return None if value is None else {value} if isinstance(value, str) else set(value)
 
 
 def _common_folder(store: FeatureStore) -> str:

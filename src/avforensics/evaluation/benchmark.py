@@ -1,0 +1,101 @@
+"""Which clips of a benchmark are tested, and where their features are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from os import PathLike
+
+from avforensics.data.lists import pick, read_list
+from avforensics.data.manifest import Manifest
+from avforensics.data.row import Row
+from avforensics.data.splits import sample
+from avforensics.errors import ManifestError
+from avforensics.features.store import Entry
+
+Names = str | Collection[str] | None
+
+
+def fits(split: Names = None, category: Names = None, method: Names = None) -> Callable:
+    """Whether a row of a manifest or of a store is tested.
+
+    Real videos are, whatever ``category`` and ``method`` say: every category is measured against
+    them. None = anything.
+    """
+    splits, categories, methods = map(_names, (split, category, method))
+
+    def test(row: Row | Entry) -> bool:
+        of_kind = row.label == 0 or (
+            (categories is None or row.category in categories)
+            and (methods is None or row.method in methods)
+        )
+        return of_kind and (splits is None or row.split in splits)
+
+    return test
+
+
+def tested_clips(
+    manifest: Manifest,
+    *,
+    split: Names = None,
+    category: Names = None,
+    method: Names = None,
+    listed: str | PathLike | None = None,
+    listed_fake: int = 1,
+    strict: bool = True,
+    real: int | None = None,
+    fake: int | None = None,
+    one_per_identity: bool = False,
+    seed: int = 0,
+) -> Manifest:
+    """The clips of a benchmark that are tested: a user's own list, or some drawn by seed, or all.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Of the whole benchmark.
+    split, category, method
+        As for `fits`.
+    listed : path, optional
+        A list of clips, as for `avforensics.data.lists.read_list`; nothing is drawn then.
+    listed_fake : int
+        What the list writes for a fake.
+    strict : bool
+        Refuse a list of which entries fit no clip.
+    real, fake : int, optional
+        Draw so many real clips and so many of each category; None = all.
+    one_per_identity : bool
+    seed : int
+
+    Raises
+    ------
+    ManifestError
+        Nothing is left, or there are fewer clips than are to be drawn.
+    """
+    chosen = Manifest(filter(fits(split, category, method), manifest))
+    if listed is not None:
+        chosen = pick(chosen, read_list(listed, fake=listed_fake), strict=strict)
+    elif real is not None or fake is not None:
+        chosen = sample(
+            chosen,
+            real=sum(row.label == 0 for row in chosen) if real is None else real,
+            fake=fake or 0,
+            seed=seed,
+            one_per_identity=one_per_identity,
+        )
+    if not len(chosen):
+        there = ", ".join(sorted({row.split or "(empty)" for row in manifest})) or "none"
+        raise ManifestError(f"no clip of the benchmark fits the selection; splits there: {there}")
+    return chosen
+
+
+def store_name(
+    benchmark: str, manifest: Manifest, network: str, *, max_windows: int | None, edit: str = ""
+) -> str:
+    """A folder name for features: equal only where the same clips give the same features."""
+    windows = "all" if max_windows is None else f"first{max_windows}"
+    made_of = [benchmark, manifest.digest[:8], network[:8], windows]
+    return "-".join([*made_of, edit.replace("/", "_")] if edit else made_of)
+
+
+def _names(value: Names) -> set[str] | None:
+    return None if value is None else {value} if isinstance(value, str) else set(value)

@@ -1,0 +1,180 @@
+"""The test stage: fill a feature store and score its clips over any number of processes.
+
+Every clip goes to one process and is scored on its own, so neither scores nor metrics depend on
+how many processes there are; nothing is repeated to fill up a batch.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import torch.distributed as dist
+from torch.utils.data import DataLoader
+
+from avforensics.checkpoints import Models
+from avforensics.data.manifest import Manifest
+from avforensics.errors import ConfigError
+from avforensics.evaluation.stored import StoredScore, StoreScorer
+from avforensics.extraction import Settings, extract_features
+from avforensics.features.shards import Extracted
+from avforensics.features.store import FeatureStore
+
+log = logging.getLogger(__name__)
+
+Choose = Callable[[FeatureStore], Sequence[int]]
+
+
+class StoredClips(pl.LightningDataModule):
+    """The chosen clips of a feature store; fills the store first where a manifest is given.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Of the store.
+    choose : callable
+        Store -> indices of the clips to score; the same in every process.
+    manifest : Manifest, optional
+        Clips to extract; those that are in the store are not read again.
+    checkpoint : mapping, optional
+        With the synchronisation network, as for `load_models`; needed with a manifest.
+    settings : Settings, optional
+        Of the extraction. A device of ``auto`` becomes the trainer's own where there are several.
+    workers : int, optional
+        Processes of an extraction by one trainer process.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: str | Path,
+        choose: Choose,
+        manifest: Manifest | None = None,
+        checkpoint: Mapping[str, Any] | None = None,
+        settings: Settings | None = None,
+        workers: int | None = None,
+    ) -> None:
+        super().__init__()
+        if (manifest is None) != (checkpoint is None):
+            raise ValueError("a manifest and a checkpoint are needed together")
+        self.folder = Path(folder).expanduser()
+        self.choose = choose
+        self.manifest = manifest
+        self.checkpoint = checkpoint
+        self.settings = settings or Settings()
+        self.workers = workers
+        self.store: FeatureStore | None = None
+        self.chosen: list[int] = []
+
+    def setup(self, stage: str) -> None:
+        """Extract this process's share, wait for the others, and open the store.
+
+        Raises
+        ------
+        ConfigError
+            The store was made with something else, or there are fewer clips than processes.
+        """
+        if self.store is not None:
+            return
+        if self.manifest is not None:
+            self._extract()
+        self.store = FeatureStore.open(self.folder)
+        self.chosen = list(self.choose(self.store))
+        world = self.trainer.world_size
+        if len(self.chosen) < world:
+            raise ConfigError(f"{len(self.chosen)} clips leave some of {world} processes idle")
+
+    def test_dataloader(self) -> DataLoader:
+        """Indices of clips: every ``world``-th, from this process's own on."""
+        own = self.chosen[self.trainer.global_rank :: self.trainer.world_size]
+        return DataLoader(own, batch_size=None)
+
+    def _extract(self) -> None:
+        strategy, world = self.trainer.strategy, self.trainer.world_size
+        settings = self.settings
+        if world > 1 and settings.device == "auto":
+            settings = replace(settings, device=str(strategy.root_device))
+        outcome = extract_features(
+            self.manifest,
+            self.folder,
+            self.checkpoint,
+            settings=settings,
+            workers=1 if world > 1 else self.workers,
+            rank=self.trainer.global_rank,
+            world=world,
+            begin=lambda total: log.info("%d clips to extract into %s", total, self.folder),
+            advance=_tell_failure,
+        )
+        strategy.barrier("features extracted")
+        if self.trainer.is_global_zero and outcome.failed:
+            log.warning("%d clips have no features", len(outcome.failed))
+
+
+class EvaluationModule(pl.LightningModule):
+    """Score stored clips with the decoders of a checkpoint.
+
+    Parameters
+    ----------
+    models : Models
+    scorer : callable
+        Store and models -> `StoreScorer`, once the store is there.
+    keep_steps : bool
+        Keep step losses, for localisation.
+
+    Attributes
+    ----------
+    found : list of StoredScore
+        After the test, in every process: all clips, each once, in the order of the store.
+    """
+
+    def __init__(
+        self,
+        *,
+        models: Models,
+        scorer: Callable[[FeatureStore, Models], StoreScorer],
+        keep_steps: bool = False,
+    ) -> None:
+        super().__init__()
+        self.models = models
+        self.make_scorer = scorer
+        self.keep_steps = keep_steps
+        self.found: list[StoredScore] = []
+
+    def setup(self, stage: str) -> None:
+        """Make the scorer of the data module's store."""
+        self.scorer = self.make_scorer(self.trainer.datamodule.store, self.models)
+
+    def on_test_epoch_start(self) -> None:
+        """Forget an earlier test."""
+        self.found = []
+
+    def test_step(self, index: int, batch_idx: int) -> None:
+        """Score one clip."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # sums come out the same on any number of cores
+        try:
+            scored = self.scorer.score(int(index))
+        finally:
+            torch.set_num_threads(threads)
+        self.found.append(scored if self.keep_steps else replace(scored, steps=None))
+
+    def on_test_epoch_end(self) -> None:
+        """Bring the scores of all processes together."""
+        parts = [self.found]
+        if self.trainer.world_size > 1:
+            parts = [None] * self.trainer.world_size
+            dist.all_gather_object(parts, self.found)
+        self.found = sorted((one for part in parts for one in part), key=lambda one: one.index)
+        indices = [one.index for one in self.found]
+        if indices != sorted(set(self.trainer.datamodule.chosen)):
+            raise RuntimeError("not every clip was scored exactly once")
+
+
+def _tell_failure(path: str, clip: Extracted) -> None:
+    if clip.error is not None:
+        log.warning("failed: %s: %s", path, clip.error)
