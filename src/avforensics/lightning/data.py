@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from torch.utils.data import DataLoader
 
 from avforensics.data.augment import Augment
@@ -154,6 +155,10 @@ class SyncData(pl.LightningDataModule):
             batches += phase.epochs * (len(self.rows) // phase.batch_size)
         return self.phases[-1], batches
 
+    def batches(self, epoch: int) -> int:
+        """Global batches of an epoch."""
+        return len(self.rows) // self.phase(epoch)[0].batch_size
+
     def train_dataloader(self) -> DataLoader:
         """Batches of the current epoch's phase, from where training stands."""
         trainer = self.trainer
@@ -177,12 +182,34 @@ class SyncData(pl.LightningDataModule):
             pin_memory=trainer.strategy.root_device.type == "cuda",
         )
 
-    def clips(self, phase: Phase) -> RandomClips | SpanClips:
-        """The training set of a phase."""
-        common = {"size": self.size, "augment": self.augment, "seed": self.seed}
+    def statistics_dataloader(self, clips: int) -> DataLoader:
+        """Batches of fixed training videos, unchanged and the same in every process.
+
+        Parameters
+        ----------
+        clips : int
+            Videos, spread evenly over the split; all of it where it has fewer.
+        """
+        phase, _ = self.phase(self.trainer.current_epoch)
+        count = min(clips, len(self.rows))
+        rows = Manifest(self.rows[i * len(self.rows) // count] for i in range(count))
+        return DataLoader(
+            self.clips(phase, rows=rows, augment=False),
+            batch_size=min(phase.batch_size, count),
+            num_workers=self.workers,
+            generator=torch.Generator(),  # the seed of the workers is not drawn from training's
+        )
+
+    def clips(
+        self, phase: Phase, *, rows: Manifest | None = None, augment: bool = True
+    ) -> RandomClips | SpanClips:
+        """Clips of a phase, of all training rows or of some."""
+        rows = self.rows if rows is None else rows
+        changes = self.augment if augment else None
+        common = {"size": self.size, "augment": changes, "seed": self.seed}
         if phase.span is not None:
-            return SpanClips(self.rows, span=phase.span, **common)
-        return RandomClips(self.rows, clips_per_video=phase.clips, gap=phase.gap, **common)
+            return SpanClips(rows, span=phase.span, **common)
+        return RandomClips(rows, clips_per_video=phase.clips, gap=phase.gap, **common)
 
     def val_clips_set(self) -> SpanClips:
         """The validation set: clips from their first frame on, unchanged."""

@@ -1,0 +1,48 @@
+"""Batch norm's statistics for evaluation, taken over many training clips at once."""
+
+from __future__ import annotations
+
+import pytorch_lightning as pl
+import torch
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from avforensics.lightning.pairs import encode
+from avforensics.lightning.sync import SyncModule
+
+
+class NormStatistics(pl.Callback):
+    """Measure running means and variances anew before each validation.
+
+    With a few clips a batch the running averages follow the last twenty or so clips and weights
+    that have changed since. Here they are the plain average over fixed training clips under the
+    weights of the moment. Training itself does not read them, so its curve stays as it is.
+
+    Parameters
+    ----------
+    clips : int
+        Training videos to average over, spread evenly over the split.
+    """
+
+    def __init__(self, *, clips: int = 96) -> None:
+        if clips < 1:
+            raise ValueError(f"clips must be at least 1, not {clips}")
+        self.clips = clips
+
+    @torch.no_grad()
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: SyncModule) -> None:
+        """Reset the statistics and average them over the clips."""
+        if trainer.sanity_checking or not trainer.training or pl_module.hparams.freeze_norm:
+            return
+        network = pl_module.network
+        norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+        momentum = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the plain average of all batches
+        network.train()
+        for batch in trainer.datamodule.statistics_dataloader(self.clips):
+            frames, audio = (batch[key].to(pl_module.device) for key in ("frames", "audio"))
+            encode(network, frames, audio, silence=pl_module.hparams.silence)
+        network.eval()
+        for norm, value in zip(norms, momentum, strict=True):
+            norm.momentum = value
