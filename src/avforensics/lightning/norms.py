@@ -31,7 +31,8 @@ class NormStatistics(pl.Callback):
     @torch.no_grad()
     def on_validation_start(self, trainer: pl.Trainer, pl_module: SyncModule) -> None:
         """Reset the statistics and average them over the clips."""
-        if trainer.sanity_checking or not trainer.training or pl_module.hparams.freeze_norm:
+        fitting = trainer.state.fn == "fit" and not trainer.sanity_checking
+        if not fitting or pl_module.hparams.freeze_norm:
             return
         network = pl_module.network
         norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
