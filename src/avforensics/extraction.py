@@ -259,6 +259,7 @@ def _here(job: _Job, models: Models) -> Iterator[tuple[str, Extracted]]:
         batch_windows=settings.batch_windows,
         readers=settings.readers,
         keep_activations=settings.activations != "none",
+        mix_clips=False,  # the same store however many processes share the work
     )
     writer = ShardWriter(
         job.folder,

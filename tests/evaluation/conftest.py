@@ -2,18 +2,14 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from made_up_store import ACTIVATIONS, make_store
 
 from avforensics.checkpoints import Models, save_bundle
 from avforensics.features.projection import Projection
-from avforensics.features.shards import Extracted, ShardWriter, read_clips
-from avforensics.features.store import Entry, FeatureStore, StoreInfo, write_index, write_info
+from avforensics.features.store import FeatureStore
 from avforensics.models.decoder import PublishedDecoder
-
-DELAYS, ACTIVATIONS = 31, 40
-FAKES = ("RVFA", "FVRA-WL", "FVFA-FS", "FVFA-GAN", "FVFA-WL")
 
 
 @pytest.fixture(scope="session")
@@ -35,80 +31,6 @@ def decoders_bundle(decoders, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("decoders") / "decoders.safetensors"
     save_bundle(path, decoders)
     return path
-
-
-def features(rng, windows: int, *, fake: bool, span: tuple[int, int] | None = None) -> dict:
-    """Rows that peak near one delay; of fakes (within ``span``) they peak anywhere."""
-    peak = np.full(windows, 15)
-    wrong = np.full(windows, bool(fake) and span is None)
-    if span is not None:
-        wrong[slice(*span)] = True
-    peak[wrong] = rng.integers(0, DELAYS, wrong.sum())
-    logits = rng.normal(scale=0.5, size=(windows, DELAYS))
-    logits += 6 * np.exp(-0.5 * ((np.arange(DELAYS) - peak[:, None]) / 1.5) ** 2)
-    heard = np.arange(windows) >= 15
-    heard[max(windows - 15, 0) :] = False
-    return {
-        "sync_logits": logits.astype(np.float32),
-        "heard": heard,
-        "activations": rng.normal(size=(windows, ACTIVATIONS)).astype(np.float32),
-    }
-
-
-def make_store(
-    folder: Path, *, people: int = 10, windows: int = 60, categories=FAKES, failed: int = 1
-) -> FeatureStore:
-    """Each person has two real clips for training and, for testing, a real one and fakes.
-
-    ``failed`` of the test's real clips could not be read.
-    """
-    rng = np.random.default_rng(0)
-    rows = []
-    with ShardWriter(folder) as writer:
-
-        def add(split, category, person, number):
-            path = f"/data/{category}/id{person:02d}_{number}.mp4"
-            fake = int(category != "real")
-            broken = split == "test" and not fake and person < failed
-            silence = 0.4 if category == "FVFA-WL" else 0.0
-            clip = Extracted(
-                key=path, size=1, mtime_ns=1, silence=silence, error="damaged" if broken else None
-            )
-            span = (20, 45) if category == "partial" else None
-            segments = (((span[0] + 2) / 25, (span[1] + 2) / 25),) if span else ()
-            writer.add(clip, **({} if broken else features(rng, windows, fake=fake, span=span)))
-            rows.append((path, fake, category, f"id{person:02d}", split, segments))
-
-        for person in range(people):
-            for number in range(2):
-                add("anomaly", "real", person + people, number)
-            for category in ("real", *categories):
-                add("test", category, person, 0)
-    clips, _ = read_clips(folder)
-    info = StoreInfo(
-        network="0" * 64,
-        max_delay=15,
-        activation_width=ACTIVATIONS,
-        activations="float32",
-        max_windows=None,
-        precision="float32",
-        checkpoints={"sync_model.pth": "0" * 64},
-    )
-    write_info(folder, info)
-    entries = [
-        Entry(
-            path=path,
-            label=label,
-            category=category,
-            identity=identity,
-            split=split,
-            segments=segments,
-            clip=clips[path],
-        )
-        for path, label, category, identity, split, segments in rows
-    ]
-    write_index(folder, entries)
-    return FeatureStore.open(folder)
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ def test_a_store_to_tables_and_figures(avforensics, store, decoders_bundle, tmp_
     block = metrics["categories"]["FVFA-GAN"]
     assert block.keys() >= {"auc", "auc_ci", "ap", "ap_balanced", "eer", "n_real", "n_fake"}
     assert (metrics["coverage"]["listed"], metrics["coverage"]["scored"]) == (60, 59)
-    assert metrics["made_with"]["scoring"]["lam"] == 0.5
+    assert metrics["made_with"]["config"]["scoring"]["lam"] == 0.5
     with (out / "scores.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 60

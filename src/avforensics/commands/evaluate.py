@@ -31,7 +31,13 @@ from avforensics.errors import ConfigError, ManifestError
 from avforensics.evaluation.benchmark import store_name, tested_clips
 from avforensics.evaluation.results import show, write_results
 from avforensics.evaluation.rows import ScoredVideo
-from avforensics.evaluation.stored import StoreScorer, choose, fit_naive_bayes, scored_video
+from avforensics.evaluation.stored import (
+    StoreScorer,
+    check_network,
+    choose,
+    fit_naive_bayes,
+    scored_video,
+)
 from avforensics.evaluation.summary import summarise
 from avforensics.extraction import Settings, network_digest
 from avforensics.features.store import FeatureStore
@@ -219,20 +225,6 @@ def build_scorer(cfg: DictConfig, store: FeatureStore, models: Models) -> StoreS
     )
 
 
-def check_network(store: FeatureStore, models: Models) -> None:
-    """Refuse features of another synchronisation network than the checkpoint's own.
-
-    Raises
-    ------
-    ConfigError
-    """
-    if models.sync is not None and network_digest(models.sync) != store.info.network:
-        raise ConfigError(
-            f"{store.folder} holds features of another synchronisation network than the one in the "
-            "checkpoint, to which its decoders belong"
-        )
-
-
 def describe(
     cfg: DictConfig, store: FeatureStore, models: Models, rows: list[ScoredVideo], *, baseline: bool
 ) -> dict:
@@ -250,8 +242,7 @@ def describe(
         "features": str(store.folder),
         "edit": store.info.edit,
         "checkpoints": store.info.checkpoints | models.hashes,
-        "scoring": OmegaConf.to_container(cfg.scoring, resolve=True),
-        "statistic": cfg.statistic,
+        "config": OmegaConf.to_container(cfg, resolve=True),
     }
     return summary
 

@@ -19,6 +19,7 @@ from avforensics.evaluation.baselines import NaiveBayesDelay, baseline_scores
 from avforensics.evaluation.benchmark import Names, fits
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.summary import summarise
+from avforensics.extraction import network_digest
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.scoring.result import Features, Score, Steps
 from avforensics.scoring.sequences import SequencePolicy, score_features
@@ -236,6 +237,20 @@ def scored_video(
 def video_name(entry: Entry) -> str:
     """The path, with the start of the clip where it is only a part of the file."""
     return f"{entry.path}#t={entry.start:g}" if entry.start else entry.path
+
+
+def check_network(store: FeatureStore, models: Models) -> None:
+    """Refuse features of another synchronisation network than the checkpoint's own.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if models.sync is not None and network_digest(models.sync) != store.info.network:
+        raise ConfigError(
+            f"{store.folder} holds features of another synchronisation network than the one in the "
+            "checkpoint, to which its decoders belong"
+        )
 
 
 def check_store(store: FeatureStore, models: Models, policy: SequencePolicy) -> None:

@@ -64,6 +64,9 @@ class FeatureExtractor:
     readers : int, optional
         Files read at a time; default 1 on a CPU, 4 on a GPU.
     keep_activations : bool
+    mix_clips : bool
+        Let small clips share batches. Otherwise the last digits of a clip's features do not depend
+        on its neighbours.
     video_stream, audio_stream : int
         Which stream of a file, counted among its kind.
     """
@@ -80,6 +83,7 @@ class FeatureExtractor:
         batch_windows: int | None = None,
         readers: int | None = None,
         keep_activations: bool = False,
+        mix_clips: bool = True,
         video_stream: int = 0,
         audio_stream: int = 0,
     ) -> None:
@@ -96,6 +100,7 @@ class FeatureExtractor:
         if batch_windows is None and on_gpu:
             self.engine.chunk = 64
         self.readers = readers or (4 if on_gpu else 1)
+        self.mix_clips = mix_clips
         self.max_windows = max_windows
         self.max_delay = sync.max_delay
         self.media = MediaOptions(
@@ -124,6 +129,9 @@ class FeatureExtractor:
                         batch, windows = [], 0
             finally:
                 source.stop()
+            if batch and not self.mix_clips:
+                self._run(batch)
+                batch, windows = [], 0
             if windows == 0:
                 yield from (self._finish(done) for done in held)
                 held = []

@@ -1,0 +1,41 @@
+"""After ``avforensics evaluate -m``: all runs in one table and one figure."""
+
+from __future__ import annotations
+
+import logging
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from avforensics.errors import AVForensicsError
+from avforensics.evaluation.sweep import axes_of, read_runs, write_sweep
+
+log = logging.getLogger(__name__)
+
+
+class CollectRuns(Callback):
+    """Write sweep.csv, sweep.md and sweep.png beside the folders of the runs."""
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: object) -> None:
+        """Collect what the runs left; a failed run is told, not hidden."""
+        folder = config.hydra.sweep.dir
+        names = [word.split("=", 1)[0].lstrip("+~") for word in config.hydra.overrides.task]
+        names = [name for name in names if name != "output_dir" and _is_setting(config, name)]
+        try:
+            points = read_runs(folder, names)
+        except AVForensicsError as error:
+            log.warning("the runs were not collected: %s", error)
+            return
+        if axes_of(points):
+            write_sweep(points, folder)
+            print(f"collected {len(points)} runs in {folder}/sweep.md and sweep.png")
+
+
+def _is_setting(config: DictConfig, name: str) -> bool:
+    """Whether an override sets a plain value, not the choice of a group."""
+    node = config
+    for part in name.split("."):
+        if not isinstance(node, DictConfig) or part not in node:
+            return False
+        node = node._get_node(part)
+    return not OmegaConf.is_config(node)

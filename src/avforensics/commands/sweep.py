@@ -1,0 +1,97 @@
+"""``avforensics sweep``: many settings to one table and one figure, without the network.
+
+  avforensics sweep features=STORE checkpoint.bundle=FILE 'lam=[0,0.5,1]' 'max_len=[10,30,50]'
+  avforensics sweep runs=FOLDER 'settings=[scoring.lam,scoring.max_len]'
+
+The first form scores a feature store with every combination; the second collects finished runs of
+`avforensics evaluate -m`. OUT receives sweep.csv, sweep.md and sweep.png. Exit code 0: all scored;
+1: some clips have no score; 2: wrong usage.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from rich import get_console
+from rich.progress import Progress
+from rich.table import Table
+
+from avforensics.checkpoints import load_models
+from avforensics.errors import ConfigError
+from avforensics.evaluation.results import WIDTH
+from avforensics.evaluation.stored import check_network, choose
+from avforensics.evaluation.sweep import (
+    Point,
+    best,
+    read_runs,
+    short_table,
+    sweep_store,
+    write_sweep,
+)
+from avforensics.features.store import FeatureStore
+from avforensics.provenance import versions, write_json
+
+log = logging.getLogger(__name__)
+
+
+def run(cfg: DictConfig) -> int:
+    """Sweep ``cfg.features``, or collect ``cfg.runs``, into ``cfg.output_dir``.
+
+    Returns
+    -------
+    int
+        0, or 1 when clips have no score.
+
+    Raises
+    ------
+    AVForensicsError
+        Settings make no sense, or there is nothing to collect.
+    """
+    if (cfg.features is None) == (cfg.runs is None):
+        raise ConfigError("a sweep needs either features=STORE or runs=FOLDER")
+    points = _scored(cfg) if cfg.runs is None else read_runs(cfg.runs, list(cfg.settings))
+    folder = Path(cfg.output_dir)
+    write_sweep(points, folder, cfg.title)
+    write_json(folder / "versions.json", versions())
+    _show(points, cfg.title)
+    top = ", ".join(f"{name} {value:g}" for name, value in best(points).settings.items())
+    log.info("highest AUC: %s (chosen on these videos, so report it on others)", top)
+    log.info("wrote %s", folder)
+    return int(any(point.summary["coverage"]["not_scored"] for point in points))
+
+
+def _scored(cfg: DictConfig) -> list[Point]:
+    store = FeatureStore.open(cfg.features)
+    models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
+    check_network(store, models)
+    if notice := store.info.notice or models.notice:
+        log.warning("%s", notice)
+    chosen = choose(store, **OmegaConf.to_container(cfg.select, resolve=True))
+    with Progress(console=get_console(), transient=True) as progress:
+        task = progress.add_task("scoring", total=len(chosen))
+        return sweep_store(
+            store,
+            models,
+            chosen,
+            lams=list(cfg.lam),
+            max_lens=list(cfg.max_len),
+            windows=cfg.scoring.windows,
+            audio=cfg.scoring.audio,
+            resamples=cfg.intervals.resamples,
+            level=cfg.intervals.level,
+            seed=cfg.seed,
+            advance=lambda: progress.advance(task),
+        )
+
+
+def _show(points: list[Point], title: str) -> None:
+    header, *rows = short_table(points)
+    table = Table(title=title or "AP/AUC (%)")
+    for place, name in enumerate(header):
+        table.add_column(name, justify="right", no_wrap=place < len(points[0].settings))
+    for row in rows:
+        table.add_row(*row)
+    console = get_console()
+    console.print(table, width=None if console.is_terminal else WIDTH)

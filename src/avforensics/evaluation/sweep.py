@@ -1,0 +1,279 @@
+"""Many settings side by side: one table and one figure (the paper's Fig. 5 and 6, and a lam curve).
+
+Points come from one pass over a feature store, or from the folders of finished evaluations.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from avforensics.checkpoints import Models
+from avforensics.errors import ConfigError, ManifestError
+from avforensics.evaluation.figures import COLOURS
+from avforensics.evaluation.rows import ScoredVideo
+from avforensics.evaluation.stored import StoredScore, StoreScorer, scored_video
+from avforensics.evaluation.summary import summarise
+from avforensics.evaluation.tables import blocks
+from avforensics.features.store import FeatureStore
+from avforensics.files import atomic_path
+from avforensics.scoring.sequences import SequencePolicy, score_features
+
+METRICS = ("auc", "ap", "ap_balanced", "eer")
+MARKERS = "osD^vPX"
+MOST_LINES = 7
+
+
+@dataclass(frozen=True)
+class Point:
+    """One combination of settings and what it gave.
+
+    Attributes
+    ----------
+    settings : mapping of str to value
+    summary : mapping
+        As of `summarise`.
+    """
+
+    settings: Mapping[str, object]
+    summary: Mapping
+
+
+def sweep_store(
+    store: FeatureStore,
+    models: Models,
+    chosen: Sequence[int],
+    *,
+    lams: Sequence[float],
+    max_lens: Sequence[int],
+    windows: str = "first",
+    audio: str = "pad",
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+    advance: Callable[[], None] = lambda: None,
+) -> list[Point]:
+    """Evaluate every combination of lam and max_len; features are read once.
+
+    Parameters
+    ----------
+    store, models
+        As for `StoreScorer`.
+    chosen : sequence of int
+        Indices of the clips.
+    lams, max_lens : sequence
+    windows, audio : str
+        As for `SequencePolicy`.
+    resamples, level, seed
+        Of the intervals.
+    advance : callable
+        Called after each video.
+
+    Raises
+    ------
+    ConfigError
+        A list is empty, or a value cannot be scored with these models or features.
+    """
+    if not lams or not max_lens:
+        raise ConfigError("a sweep needs at least one lam and one max_len")
+    policies = [SequencePolicy(max_len=n, windows=windows, audio=audio) for n in max_lens]
+    scorers = [StoreScorer(store, models, policy, lams=lams) for policy in policies]
+    rows: dict[tuple[int, int], list[ScoredVideo]] = {
+        (i, j): [] for i in range(len(policies)) for j in range(len(lams))
+    }
+    for index in chosen:
+        for i, found in enumerate(_score_all(scorers, index)):
+            for j in range(len(lams)):
+                rows[i, j].append(scored_video(store, found, j))
+        advance()
+    return [
+        Point(
+            {"lam": float(lams[j]), "max_len": max_lens[i]},
+            summarise(rows[i, j], resamples=resamples, level=level, seed=seed),
+        )
+        for i, j in rows
+    ]
+
+
+def _score_all(scorers: Sequence[StoreScorer], index: int) -> list[StoredScore]:
+    """One clip by every policy, its features read once."""
+    store, models = scorers[0].store, scorers[0].models
+    if store[index].error is not None:
+        return [StoredScore(index, error=store[index].error)] * len(scorers)
+    features = scorers[0].features(index)
+    found = []
+    for scorer in scorers:
+        try:
+            _, scores = score_features(
+                features, models.distribution, models.activation, scorer.policy, scorer.lams
+            )
+            found.append(StoredScore(index, scores))
+        except ValueError as error:
+            found.append(StoredScore(index, error=str(error)))
+    return found
+
+
+def read_runs(folder: str | PathLike, settings: Sequence[str]) -> list[Point]:
+    """Points of finished evaluations: every ``*/metrics.json`` below a folder.
+
+    Parameters
+    ----------
+    folder : path
+        E.g. the ``output_dir`` of ``avforensics evaluate -m``.
+    settings : sequence of str
+        Dotted names of settings that tell the runs apart, as ``made_with.config`` of each
+        metrics.json has them.
+
+    Raises
+    ------
+    ManifestError
+        There are no runs, or one lacks a setting.
+    """
+    points = []
+    for path in sorted(Path(folder).expanduser().glob("*/metrics.json")):
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        values = {name: _value(summary, name, path) for name in settings}
+        points.append(Point({_short(name, settings): v for name, v in values.items()}, summary))
+    if not points:
+        raise ManifestError(f"{folder}: no folder in it holds a metrics.json")
+    return points
+
+
+def _value(summary: Mapping, name: str, path: Path) -> object:
+    value = summary.get("made_with", {}).get("config", {})
+    for part in name.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            raise ManifestError(f"{path}: this run says nothing of {name}")
+        value = value[part]
+    return value
+
+
+def _short(name: str, names: Sequence[str]) -> str:
+    last = name.rsplit(".", 1)[-1]
+    return last if sum(other.rsplit(".", 1)[-1] == last for other in names) == 1 else name
+
+
+def axes_of(points: Sequence[Point]) -> list[str]:
+    """Settings that take several values, those with most values first."""
+    counts = {name: len(_values(points, name)) for name in points[0].settings}
+    return sorted((name for name in counts if counts[name] > 1), key=lambda name: -counts[name])
+
+
+def write_sweep(points: Sequence[Point], folder: str | PathLike, title: str = "") -> list[str]:
+    """Write sweep.csv (all numbers), sweep.md (AUC and AP by setting) and sweep.png."""
+    paths = [f"{folder}/sweep.{suffix}" for suffix in ("csv", "md", "png")]
+    with (
+        atomic_path(paths[0]) as partial,
+        partial.open("w", newline="", encoding="utf-8") as file,
+    ):
+        csv.writer(file).writerows(long_table(points))
+    with atomic_path(paths[1]) as partial:
+        header, *rows = short_table(points)
+        lines = ["| " + " | ".join(row) + " |" for row in (header, ["---"] * len(header), *rows)]
+        partial.write_text("\n".join([*([f"### {title}", ""] if title else []), *lines, ""]))
+    with atomic_path(paths[2]) as partial:
+        sweep_figure(points, title).savefig(partial, dpi=150)
+    return paths
+
+
+def long_table(points: Sequence[Point]) -> list[list]:
+    """A line for every setting and result, full precision, header first."""
+    names = list(points[0].settings)
+    intervals = [f"{metric}_{end}" for metric in METRICS for end in ("low", "high")]
+    table = [[*names, "category", "n_real", "n_fake", *METRICS, *intervals]]
+    for point in points:
+        for category, block in blocks(point.summary):
+            ends = [end for metric in METRICS for end in (block.get(f"{metric}_ci") or ("", ""))]
+            counts = [block.get(name, "") for name in ("n_real", "n_fake")]
+            values = [block.get(metric, "") for metric in METRICS]
+            table.append([*point.settings.values(), category, *counts, *values, *ends])
+    return table
+
+
+def short_table(points: Sequence[Point]) -> list[list[str]]:
+    """A line for every setting, ``AP/AUC`` in % by category as the paper writes it."""
+    names = list(points[0].settings)
+    found = [dict(blocks(point.summary)) for point in points]
+    columns = list(dict.fromkeys(name for blocks_ in found for name in blocks_))
+    table = [[*names, *columns]]
+    for point, blocks_ in zip(points, found, strict=True):
+        cells = [_pair(blocks_.get(column, {})) for column in columns]
+        table.append([*map(_text, point.settings.values()), *cells])
+    return table
+
+
+def best(points: Sequence[Point]) -> Point:
+    """The point of highest AUC (of AVG-ALL where there is one, else overall)."""
+    return max(points, key=lambda point: _headline(point.summary)[1].get("auc") or -1.0)
+
+
+def sweep_figure(points: Sequence[Point], title: str = "") -> Figure:
+    """AUC and AP at 1:1 over each setting with several values, with intervals.
+
+    One panel for each of the first two such settings; lines stand for values of the other one.
+    """
+    axes = axes_of(points)[:2] or list(points[0].settings)[:1]
+    figure = Figure(figsize=(4.6 * len(axes), 3.8), layout="constrained")
+    panels = figure.subplots(1, len(axes), sharey=True, squeeze=False)[0]
+    name = _headline(points[0].summary)[0]
+    for panel, x in zip(panels, axes, strict=True):
+        other = next((axis for axis in axes if axis != x), None)
+        lines = _some(_values(points, other)) if other else [None]
+        for place, value in enumerate(lines):
+            chosen = [p for p in points if other is None or p.settings[other] == value]
+            _line(panel, chosen, x, place, "" if other is None else f"{other} {_text(value)}")
+        panel.set_xlabel(x)
+        panel.grid(color="0.92")
+        if other:
+            panel.legend(fontsize=8)
+    panels[0].set_ylabel(f"AUC, {name} (%)")
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def _line(panel, points: Sequence[Point], x: str, place: int, label: str) -> None:
+    points = sorted(points, key=lambda point: point.settings[x])
+    found = [_headline(point.summary)[1] for point in points]
+    where = [point.settings[x] for point in points]
+    colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+    auc = [np.nan if b.get("auc") is None else 100 * b["auc"] for b in found]
+    panel.plot(where, auc, color=colour, marker=marker, markersize=4, label=label or None)
+    if place == 0:  # bands of all lines would hide each other
+        ends = [b.get("auc_ci") or (np.nan, np.nan) for b in found]
+        low, high = 100 * np.array(ends, dtype=float).T
+        panel.fill_between(where, low, high, color=colour, alpha=0.15, linewidth=0)
+
+
+def _headline(summary: Mapping) -> tuple[str, Mapping]:
+    for name in ("AVG-ALL", "AVG-FV"):
+        if name in summary["averages"]:
+            return name, summary["averages"][name]
+    return "overall", summary["overall"]
+
+
+def _values(points: Sequence[Point], name: str) -> list:
+    return sorted({point.settings[name] for point in points})
+
+
+def _some(values: list) -> list:
+    """At most so many values that lines can be told apart, evenly chosen."""
+    if len(values) <= MOST_LINES:
+        return values
+    places = np.linspace(0, len(values) - 1, MOST_LINES).round().astype(int)
+    return [values[place] for place in places]
+
+
+def _pair(block: Mapping) -> str:
+    values = (block.get("ap"), block.get("auc"))
+    return "/".join("-" if value is None else f"{100 * value:.1f}" for value in values)
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

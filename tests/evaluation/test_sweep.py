@@ -1,0 +1,132 @@
+"""Sweeps: the points of single evaluations, in one table and one figure, in seconds."""
+
+import csv
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from made_up_store import ACTIVATIONS, make_store
+from PIL import Image
+
+from avforensics import cli
+from avforensics.checkpoints import Models, load_models, save_bundle
+from avforensics.errors import ManifestError
+from avforensics.evaluation.stored import choose, evaluate_store
+from avforensics.evaluation.sweep import axes_of, best, read_runs, short_table, sweep_store
+from avforensics.features.projection import Projection
+from avforensics.models.decoder import PublishedDecoder
+from avforensics.scoring.sequences import SequencePolicy
+
+
+def call(monkeypatch, *words):
+    monkeypatch.setattr(sys, "argv", ["avforensics", *map(str, words)])
+    return cli.main()
+
+
+def test_a_point_is_what_an_evaluation_alone_gives(store, decoders):
+    points = sweep_store(
+        store,
+        decoders,
+        choose(store, split="test"),
+        lams=[0.0, 2.0],
+        max_lens=[10, 25],
+        resamples=20,
+    )
+    assert [point.settings for point in points] == [
+        {"lam": lam, "max_len": n} for n in (10, 25) for lam in (0.0, 2.0)
+    ]
+    _, alone = evaluate_store(
+        store, decoders, SequencePolicy(max_len=25), lam=2.0, split="test", resamples=20
+    )
+    for name, block in alone["categories"].items():
+        found = points[3].summary["categories"][name]
+        assert {k: v for k, v in found.items() if k != "baselines"} == {
+            k: v for k, v in block.items() if k != "baselines"
+        }
+    assert points[3].summary["coverage"] == alone["coverage"]
+    assert axes_of(points) == ["lam", "max_len"]
+    top = best(points).summary["averages"]["AVG-ALL"]["auc"]
+    assert top == max(point.summary["averages"]["AVG-ALL"]["auc"] for point in points)
+
+
+def test_command_writes_one_table_and_one_figure(
+    monkeypatch, store, decoders_bundle, tmp_path, capsys
+):
+    words = (f"features={store.folder}", f"checkpoint.bundle={decoders_bundle}")
+    code = call(
+        monkeypatch, "sweep", *words, f"output_dir={tmp_path}", "lam=[0,1]", "max_len=[5,10,20]",
+        "intervals.resamples=20", "select.split=test",
+    )  # fmt: skip
+    assert code == 1  # a clip of the store could not be read
+    assert "highest AUC" in capsys.readouterr().out
+    with (tmp_path / "sweep.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 6 * (5 + 2 + 1)  # categories, averages, overall
+    assert {(row["lam"], row["max_len"]) for row in rows} == {
+        (lam, n) for lam in ("0.0", "1.0") for n in ("5", "10", "20")
+    }
+    assert all(0 <= float(row["auc"]) <= 1 for row in rows)
+    assert (tmp_path / "sweep.md").read_text().count("\n") == 2 + 6
+    with Image.open(tmp_path / "sweep.png") as image:
+        assert min(image.size) > 300
+        assert np.asarray(image.convert("L")).std() > 10
+
+
+def test_runs_of_evaluate_are_collected(monkeypatch, store, decoders_bundle, tmp_path, capsys):
+    words = (f"features={store.folder}", f"checkpoint.bundle={decoders_bundle}")
+    call(
+        monkeypatch, "evaluate", "-m", *words, f"output_dir={tmp_path / 'runs'}",
+        "scoring.lam=0,0.5", "scoring.max_len=5,10", "intervals.resamples=5", "select.split=test",
+    )  # fmt: skip
+    assert "collected 4 runs" in capsys.readouterr().out
+    with (tmp_path / "runs/sweep.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["lam"], row["max_len"]) for row in rows} == {
+        (lam, n) for lam in ("0", "0.5") for n in ("5", "10")
+    }
+    points = read_runs(tmp_path / "runs", ["scoring.lam", "scoring.max_len"])
+    direct = sweep_store(
+        store,
+        load_models({"bundle": decoders_bundle}),
+        choose(store, split="test"),
+        lams=[0.0, 0.5],
+        max_lens=[5, 10],
+        resamples=5,
+    )
+    assert sorted(short_table(points)[1:]) == sorted(short_table(direct)[1:])
+    with pytest.raises(ManifestError, match=r"says nothing of scoring\.tau"):
+        read_runs(tmp_path / "runs", ["scoring.tau"])
+    with pytest.raises(ManifestError, match=r"no folder in it holds a metrics\.json"):
+        read_runs(tmp_path, ["scoring.lam"])
+
+
+def test_mistakes_are_one_sentence(monkeypatch, tmp_path, capsys):
+    assert call(monkeypatch, "sweep", f"output_dir={tmp_path}") == 2
+    assert "either features=STORE or runs=FOLDER" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_thirty_points_of_two_hundred_videos_take_less_than_a_minute(monkeypatch, tmp_path, capsys):
+    """With decoders of the published size; measured in processor time, which is what it costs."""
+    make_store(tmp_path / "store", people=34, windows=80, failed=0)  # 204 test clips
+    torch.manual_seed(0)
+    models = Models(
+        distribution=PublishedDecoder(),
+        activation=PublishedDecoder(),
+        projection=Projection(inputs=ACTIVATIONS, outputs=31),
+    )
+    torch.nn.init.normal_(models.projection.components)
+    save_bundle(tmp_path / "m.safetensors", models)
+    words = (f"features={tmp_path / 'store'}", f"checkpoint.bundle={tmp_path / 'm.safetensors'}")
+    started = time.process_time()
+    code = call(
+        monkeypatch, "sweep", *words, f"output_dir={tmp_path / 'out'}", "select.split=test",
+        "intervals.resamples=1000",
+    )  # fmt: skip
+    spent = time.process_time() - started
+    assert code == 0
+    with (tmp_path / "out/sweep.csv").open() as file:
+        assert len({(row["lam"], row["max_len"]) for row in csv.DictReader(file)}) == 30
+    assert spent < 120  # of two cores
