@@ -12,12 +12,14 @@ from __future__ import annotations
 import json
 import logging
 import os
+import warnings
 from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
+from pytorch_lightning.callbacks import ProgressBar
 
 from avforensics.checkpoints import save_bundle
 from avforensics.errors import ConfigError, TrainingError
@@ -26,6 +28,12 @@ from avforensics.files import atomic_path
 log = logging.getLogger(__name__)
 
 FAILED = 1
+HUSHED = (  # said by Lightning about itself, or of no use to who trains
+    ".*isinstance.treespec, LeafSpec.*",
+    ".*does not have many workers.*",
+    ".*is smaller than the logging interval.*",
+    ".*dataloader is not resumable.*",  # ours is: see lightning/batches.py
+)
 
 
 def run(cfg: DictConfig) -> int:
@@ -36,26 +44,42 @@ def run(cfg: DictConfig) -> int:
     ConfigError, ManifestError
         Before any training, where settings or data cannot work.
     """
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    logging.getLogger("pytorch_lightning.callbacks").setLevel(logging.INFO)  # why it stopped early
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     folder = Path(cfg.output_dir)
     ckpt = resume_from(cfg.ckpt, folder)
     data = instantiate(cfg.data, _convert_="all")
     data.setup("fit")
     module = instantiate(cfg.module, _convert_="all")
-    trainer = instantiate(
-        cfg.trainer,
-        callbacks=[instantiate(c, _convert_="all") for c in (cfg.callbacks or {}).values() if c],
-        logger=[instantiate(c, _convert_="all") for c in (cfg.logger or {}).values() if c],
-        _convert_="all",
-    )
+    trainer = build_trainer(cfg)
     try:
-        trainer.fit(module, datamodule=data, ckpt_path=ckpt, weights_only=True)
+        with warnings.catch_warnings():
+            for message in HUSHED:
+                warnings.filterwarnings("ignore", message)
+            trainer.fit(module, datamodule=data, ckpt_path=ckpt, weights_only=True)
     except TrainingError as error:
         log.error("%s", error)
         return FAILED
+    except SystemExit:  # Lightning's answer to Ctrl-C
+        raise KeyboardInterrupt from None
     if trainer.is_global_zero and not trainer.fast_dev_run:
         finish(trainer, module, folder, part=cfg.part)
     return 0
+
+
+def build_trainer(cfg: DictConfig) -> pl.Trainer:
+    """The trainer with its callbacks and loggers; entries that are null are left out."""
+    made = [instantiate(c, _convert_="all") for c in (cfg.callbacks or {}).values() if c]
+    callbacks = [callback for callback in made if callback is not None]
+    loggers = [instantiate(c, _convert_="all") for c in (cfg.logger or {}).values() if c]
+    return instantiate(
+        cfg.trainer,
+        callbacks=callbacks,
+        logger=loggers or False,
+        enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
+        _convert_="all",
+    )
 
 
 def resume_from(ckpt: str | None, folder: Path) -> str | None:

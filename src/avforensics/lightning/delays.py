@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from avforensics.media.types import HOP
@@ -84,3 +86,29 @@ def delay_errors(rows: Tensor) -> DelayErrors:
         inner=(position >= middle) & (position < n - middle),
         loss=-logp[:, middle].mean(),
     )
+
+
+def heat_maps(clips: Mapping[str, Tensor]) -> Figure:
+    """Draw softmax rows of clips, one panel each: windows to the right, delays upwards.
+
+    Parameters
+    ----------
+    clips : mapping of str to Tensor, (N, 2 * max_delay + 1)
+        Title and logits.
+    """
+    figure = Figure(figsize=(6.4, 1.7 * len(clips)), layout="constrained")
+    panels = figure.subplots(len(clips), 1, squeeze=False)[:, 0]
+    for axes, (title, rows) in zip(panels, clips.items(), strict=True):
+        n, delays = rows.shape
+        reach = delays // 2
+        axes.imshow(
+            rows.softmax(dim=1).T.numpy(),
+            origin="lower",
+            aspect="auto",
+            cmap="cividis",
+            extent=(-0.5, n - 0.5, -reach - 0.5, reach + 0.5),
+        )
+        axes.set_title(title, fontsize=8)
+        axes.set_ylabel("delay (frames)", fontsize=8)
+    panels[-1].set_xlabel("window")
+    return figure

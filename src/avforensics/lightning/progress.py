@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.callbacks import Callback, ProgressBar, RichProgressBar
 from pytorch_lightning.utilities import rank_zero_only
+
+from avforensics.lightning.schedule import total_steps
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +33,7 @@ class Progress(Callback):
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Start the clock."""
         self._start, self._first = time.monotonic(), trainer.global_step
+        self._steps = total_steps(trainer)
 
     @rank_zero_only
     def on_train_batch_end(
@@ -40,7 +44,7 @@ class Progress(Callback):
         if done != max(self.every_n_steps // 10, 1) and done % self.every_n_steps:
             return
         seconds = (time.monotonic() - self._start) / max(done, 1)
-        left = trainer.estimated_stepping_batches - trainer.global_step
+        left = self._steps - trainer.global_step
         loss = trainer.callback_metrics.get("train/loss")
         log.info(
             "step %d, epoch %d: loss %.4f, %.2f s a step, %s left",
@@ -58,6 +62,11 @@ class Progress(Callback):
         if not trainer.sanity_checking and measured:
             text = ", ".join(f"{name[4:]} {float(value):.4f}" for name, value in measured.items())
             log.info("validation after epoch %d: %s", trainer.current_epoch, text)
+
+
+def bar() -> ProgressBar | None:
+    """A progress bar where a person is watching, else None."""
+    return RichProgressBar(leave=True) if sys.stdout.isatty() else None
 
 
 def duration(seconds: float) -> str:

@@ -4,8 +4,32 @@ from __future__ import annotations
 
 import math
 
+import pytorch_lightning as pl
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
+
+
+def batches_between(trainer: pl.Trainer, begin: int, end: int) -> int:
+    """Batches of epochs ``begin`` up to but not including ``end``; the data module knows each.
+
+    Not Lightning's ``estimated_stepping_batches``: it takes all epochs for equal, and where an
+    optimiser asks for it, it makes the training's iterator before a resumed run knows its place.
+    """
+    limit = trainer.limit_train_batches
+    counts = (trainer.datamodule.batches(epoch) for epoch in range(begin, end))
+    if isinstance(limit, float):
+        return sum(int(count * limit) for count in counts)
+    return sum(min(count, limit) for count in counts)
+
+
+def total_steps(trainer: pl.Trainer) -> int:
+    """Optimiser steps of the whole training, by ``max_epochs`` or ``max_steps``."""
+    if trainer.max_epochs is None or trainer.max_epochs < 0:
+        return trainer.max_steps
+    accumulate = trainer.accumulate_grad_batches
+    epochs = range(trainer.max_epochs)
+    steps = sum(-(-batches_between(trainer, e, e + 1) // accumulate) for e in epochs)
+    return min(steps, trainer.max_steps) if trainer.max_steps > 0 else steps
 
 
 def warmup_cosine(

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytorch_lightning as pl
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from avforensics.checkpoints import Models
+from avforensics.data.manifest import shorten
 from avforensics.errors import TrainingError
-from avforensics.lightning.delays import clip_rows, delay_errors
+from avforensics.lightning.delays import clip_rows, delay_errors, heat_maps
 from avforensics.lightning.pairs import contrast, encode
+from avforensics.lightning.schedule import total_steps
 from avforensics.models.sync import SyncNetwork
 
 log = logging.getLogger(__name__)
 
+SHOWN_CLIPS = 4  # validation clips whose rows are drawn
 MEASURES = (
     "loss",
     "window_exact",
@@ -56,6 +60,9 @@ class SyncModule(pl.LightningModule):
         Logits are divided by it in the training loss.
     across_videos : bool
         Take the other videos of the batch as negatives too where each has several clips.
+    silence : int
+        With spans: frames of silence around each span's sound, whose crops are further negatives
+        (see `encode`). Not together with ``across_videos``.
     gather : bool
         Where the other videos are negatives, take those of all processes.
     freeze_norm : bool
@@ -78,6 +85,7 @@ class SyncModule(pl.LightningModule):
         symmetric: bool = False,
         temperature: float = 1.0,
         across_videos: bool = False,
+        silence: int = 0,
         gather: bool = False,
         freeze_norm: bool = False,
         chunk: int = 256,
@@ -89,11 +97,15 @@ class SyncModule(pl.LightningModule):
             raise ValueError(f"temperature must be above 0, not {temperature}")
         if chunk < 1:
             raise ValueError(f"chunk must be at least 1 pair, not {chunk}")
+        if silence < 0 or (silence and across_videos):
+            raise ValueError("silence must not be negative, nor go together with across_videos")
         self.save_hyperparameters(ignore=["network", "optimizer", "scheduler"])
         self.network = network
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.measures = nn.ModuleDict({name: MeanMetric() for name in MEASURES})
+        self._shown: dict[str, Tensor] = {}
+        self._complained: set[str] = set()
         if compile:
             network.visual.compile()
             network.audio.compile()
@@ -114,8 +126,10 @@ class SyncModule(pl.LightningModule):
 
     def logits(self, batch: dict) -> tuple[Tensor, int]:
         """Logits of a batch's pairs, (G, N, M), and the column of window 0's own sound."""
-        video, audio = encode(self.network, batch["frames"], batch["audio"])
-        first = 0
+        video, audio = encode(
+            self.network, batch["frames"], batch["audio"], silence=self.hparams.silence
+        )
+        first = (audio.shape[1] - video.shape[1]) // 2  # of spans: the silence; of clips: 0
         if self.hparams.across_videos or video.shape[1] == 1:
             video, audio = (tokens.flatten(0, 1).unsqueeze(0) for tokens in (video, audio))
             if self.hparams.gather and self.trainer.world_size > 1:
@@ -126,30 +140,40 @@ class SyncModule(pl.LightningModule):
         )
         return pairs, first
 
+    def loss(self, batch: dict) -> Tensor:
+        """InfoNCE of one batch."""
+        logits, first = self.logits(batch)
+        return contrast(
+            logits.float() / self.hparams.temperature,
+            first=first,
+            symmetric=self.hparams.symmetric,
+        )
+
     def training_step(self, batch: dict, batch_idx: int) -> Tensor:
-        """Loss of one batch.
+        """Loss of one batch, logged as the mean over processes.
 
         Raises
         ------
         TrainingError
             The loss is no finite number; the message names the clips.
         """
-        logits, first = self.logits(batch)
-        loss = contrast(
-            logits.float() / self.hparams.temperature,
-            first=first,
-            symmetric=self.hparams.symmetric,
-        )
+        self._report_broken(batch["broken"])
+        loss = self.loss(batch)
         self._require_finite(loss, batch, batch_idx)
-        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch["frames"]))
+        self.log("train/loss", loss, prog_bar=True, sync_dist=True, batch_size=len(batch["audio"]))
         return loss
 
     def validation_step(self, batch: dict, batch_idx: int) -> None:
         """Measure one clip (``SpanClips`` with ``fixed``, not batched)."""
         if batch["broken"]:
-            log.warning("left out of validation: %s", batch["broken"])
+            self._report_broken([batch["broken"]])
             return
-        found = delay_errors(clip_rows(self.network, batch["frames"], batch["audio"]))
+        rows = clip_rows(self.network, batch["frames"], batch["audio"])
+        if batch_idx == 0:
+            self._shown.clear()
+        if len(self._shown) < SHOWN_CLIPS:
+            self._shown[f"clip {int(batch['index'])}"] = rows.cpu()
+        found = delay_errors(rows)
         measured = {"loss": found.loss}
         for name, error in (
             ("window", found.windows),
@@ -173,19 +197,31 @@ class SyncModule(pl.LightningModule):
         optimizer = self.optimizer(self.parameters())
         if self.scheduler is None:
             return optimizer
-        total = int(self.trainer.estimated_stepping_batches)
-        schedule = self.scheduler(optimizer, total_steps=total)
+        schedule = self.scheduler(optimizer, total_steps=total_steps(self.trainer))
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
+    def pictures(self) -> dict[str, Figure]:
+        """Rows of the first validation clips, as heat maps."""
+        return {"heatmaps": heat_maps(self._shown)} if self._shown else {}
+
+    def _report_broken(self, problems: Iterable[str]) -> None:
+        """Warn once of each clip that could not be read and was replaced or left out."""
+        for problem in {line for text in problems for line in text.splitlines()}:
+            if problem not in self._complained:
+                self._complained.add(problem)
+                log.warning("clip %d that cannot be used: %s", len(self._complained), problem)
+
     def _require_finite(self, loss: Tensor, batch: dict, batch_idx: int) -> None:
-        if self.trainer.strategy.reduce_boolean_decision(bool(loss.isfinite()), all=True):
+        finite = bool(loss.isfinite())
+        if self.trainer.strategy.reduce_boolean_decision(finite, all=True):
             return
-        rows = batch["index"].tolist()
+        rows = self.trainer.datamodule.rows
+        clips = [rows[index].path for index in batch["index"].tolist()]
         raise TrainingError(
-            f"the loss of batch {batch_idx} of epoch {self.current_epoch} is {loss.item()} "
-            f"(step {self.global_step}, rows {rows} of the training clips); a smaller learning "
-            "rate or trainer.gradient_clip_val may help"
+            f"the loss of step {self.global_step} (batch {batch_idx} of epoch "
+            f"{self.current_epoch}) is {loss.item()}; its clips are {shorten(clips, most=8)}; a "
+            "smaller optimizer.lr or trainer.gradient_clip_val=1 may help"
         )

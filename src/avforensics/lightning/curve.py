@@ -1,0 +1,127 @@
+"""The curve of a training: kept through kills, written as JSON and as a picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
+
+from avforensics.files import atomic_path
+
+SMOOTH = 0.98  # of the drawn running mean of the training loss
+
+
+class Curve(Callback):
+    """Keep losses and measures, and draw them after every validation.
+
+    The curve is part of the checkpoints: after a resume it goes on from the step that the
+    checkpoint was written at, as if nothing had happened. ``curve.json`` holds ``train``, rows of
+    step and loss, and ``val``, rows of epoch, step and a mapping of measures. Pictures are
+    ``curve.png`` and whatever figures the module's ``pictures()`` returns, by name; loggers that
+    can show pictures (wandb, TensorBoard) get them too.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The run's folder.
+    """
+
+    def __init__(self, *, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.train: list[list[float]] = []
+        self.val: list[list[Any]] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """For the checkpoint: plain lists."""
+        return {"train": [list(row) for row in self.train], "val": [list(row) for row in self.val]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """From the checkpoint."""
+        self.train, self.val = state["train"], state["val"]
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, index: int
+    ) -> None:
+        """Note the loss of a step; of accumulated batches, the last one's."""
+        loss = trainer.callback_metrics.get("train/loss")
+        if loss is not None and (not self.train or self.train[-1][0] != trainer.global_step):
+            self.train.append([trainer.global_step, float(loss)])
+
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Note the measures; write and draw."""
+        if trainer.sanity_checking or trainer.state.fn != "fit":
+            return
+        measured = {
+            name.removeprefix("val/"): float(value)
+            for name, value in sorted(trainer.callback_metrics.items())
+            if name.startswith("val/")
+        }
+        self.val.append([trainer.current_epoch, trainer.global_step, measured])
+        if trainer.is_global_zero and not trainer.fast_dev_run:
+            self._write(trainer, module)
+
+    def _write(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        with atomic_path(self.folder / "curve.json") as partial:
+            partial.write_text(json.dumps(self.state_dict()) + "\n")
+        for name, figure in {
+            "curve": curve_figure(self.train, self.val),
+            **module.pictures(),
+        }.items():
+            with atomic_path(self.folder / f"{name}.png") as partial:
+                figure.savefig(partial, dpi=120)
+            for logger in trainer.loggers:
+                _show(logger, name, figure, trainer.global_step)
+
+
+def curve_figure(train: list[list[float]], val: list[list[Any]]) -> Figure:
+    """Losses above, the other measures of validation below, over steps."""
+    measures = [name for name in (val[-1][2] if val else {}) if name != "loss"]
+    figure = Figure(figsize=(6.4, 6.0 if measures else 3.4), layout="constrained")
+    panels = figure.subplots(2 if measures else 1, 1, sharex=True, squeeze=False)[:, 0]
+    if train:
+        steps, losses = np.array(train).T
+        panels[0].plot(steps, losses, color="0.8", linewidth=0.6)
+        panels[0].plot(steps, _running_mean(losses), color="0.3", label="training, smoothed")
+    val_steps = [row[1] for row in val]
+    if val and "loss" in val[-1][2]:
+        losses = [row[2].get("loss", np.nan) for row in val]
+        panels[0].plot(val_steps, losses, "o-", color="#D55E00", label="validation")
+    panels[0].set_ylabel("loss")
+    panels[0].legend(fontsize=8)
+    for name in measures:
+        values = [row[2].get(name, np.nan) for row in val]
+        panels[1].plot(val_steps, values, "o-", markersize=3, label=name.replace("_", " "))
+    if measures:
+        panels[1].set_ylim(0, 1.02)
+        panels[1].legend(fontsize=7, ncols=2)
+    panels[-1].set_xlabel("step")
+    return figure
+
+
+def _running_mean(values: np.ndarray) -> np.ndarray:
+    """Exponential mean without the bias of its start."""
+    mean, weight, smoothed = 0.0, 0.0, np.empty_like(values)
+    for index, value in enumerate(values):
+        mean = SMOOTH * mean + (1 - SMOOTH) * value
+        weight = SMOOTH * weight + 1 - SMOOTH
+        smoothed[index] = mean / weight
+    return smoothed
+
+
+def _show(logger: Logger, name: str, figure: Figure, step: int) -> None:
+    if not isinstance(logger, (TensorBoardLogger, WandbLogger)):
+        return
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    picture = np.asarray(canvas.buffer_rgba())[..., :3]
+    if isinstance(logger, WandbLogger):
+        logger.log_image(f"pictures/{name}", [picture], step=step)
+    else:
+        logger.experiment.add_image(f"pictures/{name}", picture, step, dataformats="HWC")

@@ -1,0 +1,100 @@
+"""What a training will cost, measured on one batch before it begins."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import sys
+import time
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+from torch.utils.flop_counter import FlopCounterMode
+
+from avforensics.lightning.progress import duration
+from avforensics.lightning.schedule import total_steps
+
+log = logging.getLogger(__name__)
+
+
+class Estimate(Callback):
+    """Log parameters, steps, time and memory of the run that is about to start.
+
+    The first batch goes forward and back twice, once to warm up and count operations and once on
+    the clock. Gradients are thrown away and batch norm's statistics put back, so that training is
+    the same with and without this callback. The module must have ``loss(batch)``. Validation and
+    decoding that is slower than training are not in the estimate.
+
+    Parameters
+    ----------
+    flops : bool
+        Count floating-point operations too.
+    """
+
+    def __init__(self, *, flops: bool = True) -> None:
+        self.flops = flops
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Measure and log."""
+        batch = _first_batch(trainer)
+        buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}
+        counter = FlopCounterMode(display=False)
+        if self.flops:
+            with counter:
+                _forward_and_back(trainer, module, batch)
+        else:
+            _forward_and_back(trainer, module, batch)
+        start = time.perf_counter()
+        _forward_and_back(trainer, module, batch)
+        seconds = time.perf_counter() - start
+        with torch.no_grad():
+            for name, buffer in module.named_buffers():
+                buffer.copy_(buffers[name])
+        if trainer.is_global_zero:
+            _report(trainer, module, seconds, counter.get_total_flops())
+
+
+def _first_batch(trainer: pl.Trainer) -> Any:
+    """Read apart from the loader, whose workers are busy with the batches of the training."""
+    loader = trainer.train_dataloader
+    keys = next(iter(loader.batch_sampler))
+    batch = loader.collate_fn([loader.dataset[key] for key in keys])
+    return trainer.strategy.batch_to_device(batch)
+
+
+def _forward_and_back(trainer: pl.Trainer, module: pl.LightningModule, batch: Any) -> None:
+    with trainer.precision_plugin.forward_context():
+        loss = module.loss(batch)
+    loss.backward()
+    module.zero_grad(set_to_none=True)
+    if loss.is_cuda:
+        torch.cuda.synchronize()
+
+
+def _report(trainer: pl.Trainer, module: pl.LightningModule, seconds: float, flops: int) -> None:
+    steps = total_steps(trainer) - trainer.global_step
+    parameters = sum(p.numel() for p in module.parameters())
+    trained = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    log.info("%.2f M parameters, %.2f M of them trained", parameters / 1e6, trained / 1e6)
+    work = f", {flops / 1e9:.0f} GFLOP ({flops / seconds / 1e9:.0f} a second)" if flops else ""
+    log.info(
+        "%.3g s a batch forward and back%s; %s of memory at most so far",
+        seconds,
+        work,
+        _memory(trainer.strategy.root_device),
+    )
+    log.info(
+        "%d steps to go, %d batches in this epoch: about %s, validation not counted",
+        steps,
+        int(trainer.num_training_batches),
+        duration(seconds * steps * trainer.accumulate_grad_batches),
+    )
+
+
+def _memory(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"{torch.cuda.max_memory_allocated(device) / 1e9:.1f} GB"
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kibibytes
+    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9:.1f} GB"

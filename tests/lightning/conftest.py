@@ -1,0 +1,45 @@
+"""Runs of `avforensics train` on small clips."""
+
+import json
+from pathlib import Path
+
+import pytest
+from bars import TINY, composed, write_bars
+
+from avforensics.commands import train
+
+
+@pytest.fixture(scope="session")
+def bars(tmp_path_factory) -> Path:
+    """Manifest of eight training clips, three for validation."""
+    return write_bars(tmp_path_factory.mktemp("bars"), {"sync": 8, "val": 3})
+
+
+@pytest.fixture(scope="session")
+def tiny_settings(bars):
+    """Function: folder -> overrides of `avforensics train` for the tiny network on the bars."""
+
+    def settings(folder: Path) -> list[str]:
+        return [
+            *TINY,
+            f"data.manifest={bars}",
+            "data.phases=[{batch_size: 2, span: 20}]",
+            "data.workers=0",
+            "callbacks.estimate=null",
+            "trainer.log_every_n_steps=1",
+            "optimizer.lr=1e-2",
+            f"output_dir={folder}",
+        ]
+
+    return settings
+
+
+@pytest.fixture(scope="session")
+def train_tiny(tiny_settings):
+    """Function: folder and overrides -> curve of a training of the tiny network on the bars."""
+
+    def run(folder: Path, *overrides: str) -> dict:
+        assert train.run(composed("train", *tiny_settings(folder), *overrides)) == 0
+        return json.loads((folder / "curve.json").read_text())
+
+    return run

@@ -1,0 +1,154 @@
+"""What is encoded, what is compared with what, and the loss on it."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from bars import SIZE, TINY, composed, loud_bar
+from hydra.utils import instantiate
+
+from avforensics.lightning.pairs import contrast, encode
+from avforensics.lightning.sync import SyncModule
+from avforensics.media.types import HOP
+from avforensics.models.audio import AudioEncoder
+from avforensics.models.fusion import CosineFusion, FusionTransformer
+from avforensics.models.sync import SyncNetwork
+from avforensics.models.visual import VisualEncoder
+
+
+@pytest.fixture
+def tiny():
+    torch.manual_seed(0)
+    cfg = composed("train", *TINY, "data.manifest=none")
+    return instantiate(cfg.model, _convert_="all").eval()
+
+
+@pytest.fixture
+def tiny_published():
+    """The published kind of network, with padding in time and the transformer, in small."""
+    torch.manual_seed(0)
+    return SyncNetwork(
+        visual=VisualEncoder(widths=(8, 8, 8, 8), depths=(1, 1, 1, 1)),
+        audio=AudioEncoder(widths=(8,) * 7),
+        fusion=FusionTransformer(width=8, plane=2, depth=2, heads=2),
+        size=SIZE,
+    ).eval()
+
+
+def spans(frames=12):
+    clips = [loud_bar(seed, frames) for seed in (1, 2)]
+    return tuple(torch.from_numpy(np.stack(part)) for part in zip(*clips, strict=True))
+
+
+@pytest.mark.parametrize("network", ["tiny", "tiny_published"])
+def test_a_span_and_its_windows_give_the_same_tokens(network, request):
+    network = request.getfixturevalue(network)
+    frames, audio = spans()
+    windows = torch.stack([frames[:, k : k + 5] for k in range(8)], dim=1)
+    crops = torch.stack([audio[:, k * HOP : (k + 5) * HOP] for k in range(8)], dim=1)
+    with torch.no_grad():
+        one = encode(network, frames, audio)
+        two = encode(network, windows, crops, chunk=3)
+        logits = network.fusion.all_pairs(*one, chunk=7)
+        for b, n, m in [(0, 0, 0), (1, 3, 5), (1, 7, 0)]:
+            pair = network(
+                windows[b, n : n + 1].permute(0, 1, 4, 2, 3).float(), crops[b, m : m + 1]
+            )
+            assert logits[b, n, m] == pytest.approx(pair.item(), abs=1e-5)
+    for a, b in zip(one, two, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+    assert logits.shape == (2, 8, 8)
+
+
+def test_silence_around_a_span_adds_candidates_that_are_nobodys_own(tiny):
+    frames, audio = spans()
+    with torch.no_grad():
+        video, sound = encode(tiny, frames, audio)
+        same, padded = encode(tiny, frames, audio, silence=3)
+    torch.testing.assert_close(video, same)
+    assert padded.shape[1] == 8 + 6
+    torch.testing.assert_close(padded[:, 3:-3], sound)
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_all_pairs_has_the_gradient_of_single_pairs(recompute):
+    torch.manual_seed(0)
+    fusion = FusionTransformer(width=8, plane=2, depth=2, heads=2)
+    video, audio = torch.randn(2, 3, 5, 8), torch.randn(2, 4, 4, 8)
+    fusion.all_pairs(video, audio, chunk=5, recompute=recompute).square().sum().backward()
+    found = {name: p.grad.clone() for name, p in fusion.named_parameters() if p.grad is not None}
+    fusion.zero_grad()
+    pairs = [(video[g, n], audio[g, m]) for g in range(2) for n in range(3) for m in range(4)]
+    sum(fusion(v[None], a[None]).square().sum() for v, a in pairs).backward()
+    for name, gradient in found.items():
+        torch.testing.assert_close(
+            gradient, fusion.get_parameter(name).grad, msg=name, atol=1e-4, rtol=1e-4
+        )
+
+
+def test_cosine_pairs_are_the_cosine():
+    torch.manual_seed(0)
+    fusion = CosineFusion(video_width=3, audio_width=3, plane=2, width=6)
+    video, audio = torch.randn(2, 3, 1, 6), torch.randn(2, 4, 1, 6)
+    logits = fusion.all_pairs(video, audio)
+    assert logits[1, 2, 3].item() == pytest.approx(
+        fusion(video[1, 2][None], audio[1, 3][None]).item(), abs=1e-5
+    )
+
+
+def test_the_loss_is_equation_2():
+    torch.manual_seed(0)
+    logits = torch.randn(2, 3, 5)
+    by_hand = -sum(
+        logits[g, n, 1 + n] - logits[g, n].exp().sum().log() for g in range(2) for n in range(3)
+    )
+    assert contrast(logits, first=1).item() == pytest.approx(by_hand.item() / 6, rel=1e-5)
+    own = logits[:, :, 1:4]
+    other = -sum(own[g, n, n] - own[g, :, n].exp().sum().log() for g in range(2) for n in range(3))
+    both = contrast(logits, first=1, symmetric=True).item()
+    assert both == pytest.approx((by_hand + other).item() / 12, rel=1e-5)
+
+
+def module(network, **options):
+    return SyncModule(network=network, optimizer=torch.optim.Adam, **options)
+
+
+def test_who_is_a_negative(tiny):
+    frames, audio = spans()
+    windows, crops = frames[:, None, :5], audio[:, None, : 5 * HOP]
+    one_clip_each = {"frames": windows, "audio": crops}
+    logits, first = module(tiny).logits(one_clip_each)
+    assert (logits.shape, first) == ((1, 2, 2), 0)  # the other video
+    two_clips_each = {"frames": windows.repeat(1, 2, 1, 1, 1, 1), "audio": crops.repeat(1, 2, 1)}
+    assert module(tiny).logits(two_clips_each)[0].shape == (2, 2, 2)  # the same video
+    whole = {"frames": frames, "audio": audio}
+    assert module(tiny).logits(whole)[0].shape == (2, 8, 8)
+    assert module(tiny, across_videos=True).logits(whole)[0].shape == (1, 16, 16)
+    logits, first = module(tiny, silence=2).logits(whole)
+    assert (logits.shape, first) == ((2, 8, 12), 2)
+    assert module(tiny, silence=2).logits(two_clips_each)[1] == 0
+
+
+def test_temperature_divides_the_logits(tiny):
+    frames, audio = spans()
+    batch = {"frames": frames, "audio": audio}
+    logits, _ = module(tiny).logits(batch)
+    warm = module(tiny, temperature=2.0).loss(batch)
+    truth = torch.arange(8).expand(2, 8)
+    assert warm.item() == pytest.approx(
+        F.cross_entropy((logits / 2).transpose(1, 2), truth).item(), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("options", [{"temperature": 0.0}, {"chunk": 0}])
+def test_nonsense_is_refused(tiny, options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        module(tiny, **options)
+
+
+def test_frozen_norms_stay_frozen(tiny):
+    frozen = module(tiny, freeze_norm=True).train()
+    before = {name: buffer.clone() for name, buffer in tiny.named_buffers()}
+    frames, audio = spans()
+    frozen.loss({"frames": frames, "audio": audio}).backward()
+    assert all(torch.equal(before[name], buffer) for name, buffer in tiny.named_buffers())

@@ -1,0 +1,94 @@
+"""A run that was killed and resumed is the run that was not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from avforensics.lightning import keep
+
+SETTINGS = (
+    "trainer.max_epochs=3",
+    "scheduler=warmup_cosine",
+    "callbacks.last.every_n_steps=1",
+    "data.augment={_target_: avforensics.data.augment.Augment, flip: 0.5, colour: 0.2}",
+)
+
+
+class Kill(Exception):
+    """Stands for SIGKILL: nothing of the run's own code gets to react to it."""
+
+
+@pytest.fixture
+def kill_at(monkeypatch):
+    """Function: let training die right after so many optimiser steps (None: let it live)."""
+    real = keep.KeepLast.on_train_batch_end
+
+    def set_step(step):
+        def on_train_batch_end(self, trainer, *args):
+            real(self, trainer, *args)
+            if trainer.global_step == step:
+                raise Kill
+
+        monkeypatch.setattr(keep.KeepLast, "on_train_batch_end", on_train_batch_end)
+
+    return set_step
+
+
+@pytest.fixture(scope="module")
+def unbroken(train_tiny, tmp_path_factory):
+    """Folder of a run of three epochs of four steps that nobody killed."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    curve = train_tiny(folder, *SETTINGS)
+    assert [row[0] for row in curve["train"]] == list(range(1, 13))
+    assert [row[0] for row in curve["val"]] == [0, 1, 2]
+    return folder
+
+
+def assert_same_run(one, two):
+    """Same curve, same best weights, same last weights and optimiser state, to the bit."""
+    curves = [json.loads((folder / "curve.json").read_text()) for folder in (one, two)]
+    assert curves[0] == curves[1]
+    best = [load_file(folder / "sync.safetensors") for folder in (one, two)]
+    assert all(torch.equal(best[0][name], best[1][name]) for name in best[0])
+    last = [
+        torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True) for folder in (one, two)
+    ]
+    for name, tensor in last[0]["state_dict"].items():
+        assert torch.equal(tensor, last[1]["state_dict"][name]), name
+    adam = [checkpoint["optimizer_states"][0]["state"] for checkpoint in last]
+    for index, moments in adam[0].items():
+        assert all(torch.equal(moments[key], adam[1][index][key]) for key in moments)
+
+
+@pytest.mark.parametrize("step", [3, 4, 6])  # of four an epoch: within, at the end, in the next
+def test_same_run_after_a_kill(train_tiny, unbroken, tmp_path, kill_at, step):
+    kill_at(step)
+    with pytest.raises(Kill):
+        train_tiny(tmp_path, *SETTINGS)
+    kill_at(None)
+    train_tiny(tmp_path, *SETTINGS, "ckpt=last")
+    assert_same_run(unbroken, tmp_path)
+
+
+@pytest.mark.slow
+def test_same_run_after_sigkill_with_decoding_processes(tiny_settings, unbroken, tmp_path):
+    command = [sys.executable, "-m", "avforensics", "train", *tiny_settings(tmp_path), *SETTINGS]
+    command.append("data.workers=2")
+    run = subprocess.Popen(command, start_new_session=True)
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    while not last.exists():
+        assert run.poll() is None, "training ended before it could be killed"
+        time.sleep(0.01)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    done = torch.load(last, weights_only=True)["global_step"]
+    assert done < 12
+    subprocess.run([*command, "ckpt=last"], check=True)
+    assert_same_run(unbroken, tmp_path)
