@@ -48,3 +48,11 @@ def test_too_few_videos_for_the_components(activations):
         Projection.fit(activations, outputs=13)
     with pytest.raises(ValueError, match="5 components"):
         Projection.fit(activations[:4], outputs=5)
+
+
+def test_of_the_first_half_the_other_half_changes_nothing(activations):
+    half = Projection.fit(activations, outputs=3, used=6)
+    alone = Projection.fit(activations[:, :6], outputs=3)
+    torch.testing.assert_close(half(activations), alone(activations[:, :6]))
+    changed = torch.cat([activations[:, :6], -3 * activations[:, 6:]], dim=1)
+    assert torch.equal(half(changed), half(activations))

@@ -26,8 +26,20 @@ class Projection(nn.Module):
         self.register_buffer("components", torch.zeros(outputs, inputs, dtype=torch.float64))
 
     @classmethod
-    def fit(cls, activations: Tensor, *, outputs: int = 31, seed: int = 0) -> Projection:
+    def fit(
+        cls, activations: Tensor, *, outputs: int = 31, used: int | None = None, seed: int = 0
+    ) -> Projection:
         """Fit on activations of real training videos, (N, inputs).
+
+        Parameters
+        ----------
+        activations : Tensor, (N, inputs)
+        outputs : int
+            D.
+        used : int, optional
+            Look at the first so many numbers only, such as the picture's half (activation-V of
+            Table 3); the components of the others are zero.
+        seed : int
 
         Raises
         ------
@@ -38,19 +50,19 @@ class Projection(nn.Module):
         from sklearn.decomposition import PCA
         from sklearn.preprocessing import StandardScaler
 
-        if outputs > min(activations.shape):
+        inputs = activations.shape[1]
+        rows = activations[:, :used].double().numpy()
+        if outputs > min(rows.shape):
             raise ValueError(
-                f"cannot fit {outputs} components to activations of shape "
-                f"{tuple(activations.shape)}"
+                f"cannot fit {outputs} components to activations of shape {rows.shape}"
             )
-        rows = activations.double().numpy()
         scaler = StandardScaler().fit(rows)
         pca = PCA(outputs, random_state=seed).fit(scaler.transform(rows))
-        projection = cls(inputs=rows.shape[1], outputs=outputs)
-        projection.mean.copy_(torch.from_numpy(scaler.mean_))
-        projection.scale.copy_(torch.from_numpy(scaler.scale_))
-        projection.center.copy_(torch.from_numpy(pca.mean_))
-        projection.components.copy_(torch.from_numpy(pca.components_.copy()))
+        projection = cls(inputs=inputs, outputs=outputs)
+        projection.mean[:used].copy_(torch.from_numpy(scaler.mean_))
+        projection.scale[:used].copy_(torch.from_numpy(scaler.scale_))
+        projection.center[:used].copy_(torch.from_numpy(pca.mean_))
+        projection.components[:, :used].copy_(torch.from_numpy(pca.components_.copy()))
         return projection
 
     def forward(self, activations: Tensor) -> Tensor:

@@ -1,0 +1,294 @@
+"""Training of the anomaly models on features of real videos (paper Sec. 3.2, 4 and Table 3)."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from torchmetrics import MeanMetric
+
+from avforensics.checkpoints import Models, load_bundle, load_models
+from avforensics.data.manifest import shorten
+from avforensics.errors import ConfigError, TrainingError
+from avforensics.evaluation.baselines import NaiveBayesDelay
+from avforensics.lightning.forecast import forecast_figure
+from avforensics.lightning.schedule import total_steps
+from avforensics.models.anomaly import AnomalyModel, NaiveBayes, Objective, anomaly_model, as_part
+from avforensics.models.objectives import ProbabilityGrid
+
+log = logging.getLogger(__name__)
+
+SHOWN_CLIPS = 3  # validation clips that are drawn
+
+
+class AnomalyModule(pl.LightningModule):
+    """One or two anomaly models, each learning to predict the next window of real videos.
+
+    Two models share batches and nothing else: training them together is training them one after
+    the other. For each, the weights of its own best epoch are kept (``best``, in checkpoints too)
+    and go into the bundle. Logged are the mean step loss over the windows of a batch
+    (``train/...``) and, over held-out real videos, the mean of their scores (``val/PART``,
+    ``val/loss`` for the sum, ``val/best`` for the sum of the lowest so far: what to monitor).
+
+    Parameters
+    ----------
+    objectives : mapping of str to NextRow, ProbabilityGrid or NaiveBayes
+        For ``distribution``, ``activation`` or both.
+    decoder : callable
+        Takes ``inputs``, ``outputs`` and ``positions``; gives a decoder.
+    optimizer : callable
+        Parameters -> optimiser.
+    scheduler : callable, optional
+        ``scheduler(optimizer, total_steps=...)`` -> a schedule that steps with every batch.
+    max_len, tau, components
+        As for `FeatureData`.
+    init : mapping, optional
+        As for `load_models`, e.g. ``{"distribution": "dist_regressive_model.pth"}``: weights to
+        begin with.
+
+    Raises
+    ------
+    ConfigError
+        Nothing is to be trained, or the weights of ``init`` do not fit.
+    """
+
+    def __init__(
+        self,
+        *,
+        objectives: Mapping[str, Objective | NaiveBayes],
+        decoder: Callable[..., nn.Module],
+        optimizer: Callable,
+        scheduler: Callable | None = None,
+        max_len: int = 50,
+        tau: int = 15,
+        components: int | None = 31,
+        init: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters("max_len", "tau", "components")
+        widths = {"logits": 2 * tau + 1, "activations": components}
+        self.parts = nn.ModuleDict()
+        for part, objective in objectives.items():
+            self.parts[part] = _model(part, objective, decoder, widths[objective.reads], max_len)
+        if not self.parts:
+            raise ConfigError("objectives names neither a distribution nor an activation model")
+        if init and any(init.values()):
+            self._begin_with(load_models({"search": False, **init}))
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.best: dict[str, dict[str, Any]] = {}
+        self.measures = nn.ModuleDict({part: MeanMetric() for part in self.parts})
+
+    @property
+    def models(self) -> Models:
+        """What a bundle of this training holds: everything that scores a video.
+
+        Each model with the weights of its best epoch, the synchronisation network of the store
+        and the projection.
+        """
+        data = self.trainer.datamodule
+        source = load_bundle(data.store.sync_path)
+        source.sync.max_delay = self.hparams.tau
+        trained = {}
+        for part, model in self.parts.items():
+            model = copy.deepcopy(model).cpu()
+            if part in self.best:
+                model.load_state_dict(self.best[part]["state"])
+            trained[part] = as_part(model, part)
+        return Models(
+            sync=source.sync,
+            projection=data.projection,
+            **trained,
+            hashes=dict(data.store.info.checkpoints),
+            metadata={
+                "sync": source.metadata,
+                "anomaly": {
+                    part: {"objective": _name(model), "val_loss": self.best[part]["loss"]}
+                    for part, model in self.parts.items()
+                    if part in self.best
+                },
+            },
+            notice=source.notice,
+        )
+
+    def step_losses(self, batch: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
+        """Step losses of each model, and which of them count: sequences may end early.
+
+        Returns
+        -------
+        dict of str to Tensor, (B, L - 1)
+        bool tensor, (B, L - 1)
+        """
+        longest = int(batch["length"].max())
+        position = torch.arange(1, longest, device=batch["length"].device)
+        losses = {
+            part: model(batch[_reads(model)][:, :longest])[0] for part, model in self.parts.items()
+        }
+        return losses, position < batch["length"][:, None]
+
+    def mean_losses(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Mean step loss of each model over a batch."""
+        losses, counts = self.step_losses(batch)
+        return {part: loss[counts].mean() for part, loss in losses.items()}
+
+    def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Sum over the models of their mean step loss."""
+        return sum(self.mean_losses(batch).values())
+
+    def on_fit_start(self) -> None:
+        """Fit what needs counting instead of gradients: naive Bayes, and the levels of a grid."""
+        data = self.trainer.datamodule
+        for model in self.parts.values():
+            rows = data.training_rows(_reads(model))
+            if isinstance(model, NaiveBayes):
+                fitted = NaiveBayesDelay.fit(clip.numpy() for clip in rows)
+                model.log_probability.copy_(torch.from_numpy(fitted.log_probability))
+            elif isinstance(model.objective, ProbabilityGrid):
+                model.objective.fit(torch.cat(rows))
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor | None:
+        """Loss of one batch; None where nothing has a gradient.
+
+        Raises
+        ------
+        TrainingError
+            The loss is no finite number; the message names the clips.
+        """
+        means = self.mean_losses(batch)
+        loss = sum(means.values())
+        self._require_finite(loss, batch, batch_idx)
+        size = len(batch["index"])
+        self.log("train/loss", loss, prog_bar=True, batch_size=size)
+        if len(means) > 1:
+            for part, mean in means.items():
+                self.log(f"train/{part}", mean, batch_size=size)
+        return loss if loss.requires_grad else None
+
+    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        """Scores of held-out real videos."""
+        losses, counts = self.step_losses(batch)
+        for part, loss in losses.items():
+            self.measures[part].update(torch.where(counts, loss, 0).sum(1) / counts.sum(1))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log, and keep the weights of each model where they are the best so far."""
+        found = {part: float(metric.compute()) for part, metric in self.measures.items()}
+        for part, metric in self.measures.items():
+            metric.reset()
+            if found[part] < self.best.get(part, {}).get("loss", math.inf):
+                state = self.parts[part].state_dict()
+                self.best[part] = {
+                    "loss": found[part],
+                    "epoch": self.current_epoch,
+                    "state": {name: t.detach().cpu().clone() for name, t in state.items()},
+                }
+        best = sum(self.best[part]["loss"] if part in self.best else math.inf for part in found)
+        self.log("val/loss", sum(found.values()), prog_bar=True)
+        self.log("val/best", best)
+        if len(found) > 1:
+            self.log_dict({f"val/{part}": value for part, value in found.items()})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the best weights through a kill."""
+        checkpoint["best"] = self.best
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on from them."""
+        self.best = checkpoint["best"]
+
+    def configure_optimizers(self):
+        """Optimiser, with a schedule by steps where one is given; None for naive Bayes."""
+        parameters = [p for p in self.parameters() if p.requires_grad]
+        if not parameters:
+            return None
+        optimizer = self.optimizer(parameters)
+        if self.scheduler is None:
+            return optimizer
+        schedule = self.scheduler(optimizer, total_steps=total_steps(self.trainer))
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    @torch.no_grad()
+    def pictures(self) -> dict[str, Figure]:
+        """Observed and predicted delays of some validation clips, with their step losses."""
+        if "distribution" not in self.parts:
+            return {}
+        data, model = self.trainer.datamodule, self.parts["distribution"]
+        clips = data.val_set.tables["logits"][:SHOWN_CLIPS]
+        training, device = model.training, next(iter(model.state_dict().values())).device
+        model.eval()
+        shown = []
+        for rows in clips:
+            losses, predicted = model(rows[None, : self.hparams.max_len].to(device))
+            shown.append((rows[1 : self.hparams.max_len], predicted[0].cpu(), losses[0].cpu()))
+        model.train(training)
+        return {"forecasts": forecast_figure(shown)}
+
+    def _begin_with(self, models: Models) -> None:
+        for part, model in self.parts.items():
+            given = getattr(models, part)
+            if given is None:
+                continue
+            state = anomaly_model(given, part).state_dict()
+            name = "decoder.position"
+            if name in state and hasattr(model, "decoder"):  # shorter sequences use the first ones
+                state[name] = state[name][:, : model.decoder.position.shape[1]]
+            own = {name: tensor.shape for name, tensor in model.state_dict().items()}
+            others = {name: tensor.shape for name, tensor in state.items()}
+            if wrong := sorted(n for n in own | others if own.get(n) != others.get(n)):
+                raise ConfigError(
+                    f"the {part} model of init does not fit this one: tensor {wrong[0]} is "
+                    f"{_shape(others.get(wrong[0]))} there and {_shape(own.get(wrong[0]))} here"
+                )
+            model.load_state_dict(state)
+
+    def _require_finite(self, loss: Tensor, batch: dict[str, Tensor], batch_idx: int) -> None:
+        if self.trainer.strategy.reduce_boolean_decision(bool(loss.isfinite()), all=True):
+            return
+        rows = self.trainer.datamodule.rows
+        clips = [rows[index].path for index in batch["index"].tolist()]
+        raise TrainingError(
+            f"the loss of step {self.global_step} (batch {batch_idx} of epoch "
+            f"{self.current_epoch}) is {loss.item()}; its clips are {shorten(clips, most=8)}; a "
+            "smaller optimizer.lr or trainer.gradient_clip_val=1 may help"
+        )
+
+
+def _model(
+    part: str,
+    objective: Objective | NaiveBayes,
+    decoder: Callable[..., nn.Module],
+    width: int | None,
+    max_len: int,
+) -> nn.Module:
+    if part not in ("distribution", "activation"):
+        raise ConfigError(f"objectives.{part}: there are distribution and activation")
+    if width is None:
+        raise ConfigError("an activation model needs components=D, e.g. components=31")
+    delays = objective.architecture.get("delays", width)
+    if delays != width:
+        raise ConfigError(f"objective.{part}.delays={delays}, but tau gives {width}")
+    if isinstance(objective, NaiveBayes):
+        return objective
+    return AnomalyModel.build(objective, decoder, width=width, max_len=max_len)
+
+
+def _shape(shape: torch.Size | None) -> str:
+    return "missing" if shape is None else f"of shape {tuple(shape)}"
+
+
+def _reads(model: nn.Module) -> str:
+    return model.reads if isinstance(model, NaiveBayes) else model.objective.reads
+
+
+def _name(model: nn.Module) -> str:
+    return type(getattr(model, "objective", model)).__name__

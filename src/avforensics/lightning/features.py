@@ -1,0 +1,306 @@
+"""From a feature store to batches of sequences for the anomaly models."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from avforensics.checkpoints import load_models
+from avforensics.data.manifest import Manifest
+from avforensics.data.row import Row
+from avforensics.data.sampling import EpochSampler
+from avforensics.errors import ConfigError, ManifestError
+from avforensics.features.projection import Projection
+from avforensics.features.store import Entry, FeatureStore
+from avforensics.lightning.batches import NumberedBatches
+
+log = logging.getLogger(__name__)
+
+VAL_BATCH = 64
+
+
+class Sequences(Dataset):
+    """Sequences of windows of clips, in memory.
+
+    Items are ``index``, ``length`` and for each table its rows, (max_len, D), zeros after
+    ``length``.
+
+    Parameters
+    ----------
+    tables : mapping of str to sequence of Tensor
+        Rows of each clip, (N, D); all tables have the same clips.
+    max_len : int
+        Windows in a sequence.
+    anywhere : bool
+        Sequences begin at a random window, drawn anew in each epoch; else at the first.
+    seed : int
+    """
+
+    def __init__(
+        self,
+        tables: Mapping[str, Sequence[Tensor]],
+        *,
+        max_len: int,
+        anywhere: bool = False,
+        seed: int = 0,
+    ) -> None:
+        self.tables = {name: list(clips) for name, clips in tables.items()}
+        self.max_len = max_len
+        self.anywhere = anywhere
+        self.seed = seed
+        self._lengths = [len(rows) for rows in next(iter(self.tables.values()))]
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
+        epoch, index = key if isinstance(key, tuple) else (0, key)
+        n = self._lengths[index]
+        length = min(n, self.max_len)
+        begin = 0
+        if self.anywhere and n > length:
+            begin = int(np.random.default_rng([self.seed, epoch, index]).integers(n - length + 1))
+        rows = {
+            name: F.pad(clips[index][begin : begin + length], (0, 0, 0, self.max_len - length))
+            for name, clips in self.tables.items()
+        }
+        return {"index": index, "length": length, **rows}
+
+
+class FeatureData(pl.LightningDataModule):
+    """Sequences of real clips of a store, for training and for validation.
+
+    Batches hold ``logits`` (B, L, 2 * tau + 1) and, with ``components``, ``activations``
+    (B, L, D), projected but not normalised, with ``length`` (B,) and ``index`` (B,).
+
+    Parameters
+    ----------
+    features : str or Path
+        Folder of the store.
+    train : str
+        Name of the split.
+    val : str, optional
+        Name of the split; None = hold out a part of the training split's identities.
+    held_out : float
+        That part.
+    max_len : int
+        N, windows in a sequence.
+    tau : int
+        Delays up to so many frames; the store may have more.
+    components : int, optional
+        D of the PCA of activations; None = no activations.
+    modality : {"both", "video"}
+        What of the activations the PCA looks at: activation-AV or activation-V of Table 3.
+    anywhere : bool
+        Training sequences begin at a random window instead of the first (for windows=all).
+    audio : {"pad", "context"}
+        ``context`` leaves out windows whose delays do not all see real sound.
+    batch_size : int
+        Over all processes.
+    init : mapping, optional
+        As for `load_models`: a projection in it is used instead of a PCA of these clips.
+    pca_windows : int
+        The PCA is fitted on at most about so many windows, of randomly chosen clips.
+    disjoint : bool
+        Refuse splits that share an identity.
+    seed : int
+    """
+
+    def __init__(
+        self,
+        *,
+        features: str | Path,
+        train: str = "anomaly",
+        val: str | None = "val",
+        held_out: float = 0.1,
+        max_len: int = 50,
+        tau: int = 15,
+        components: int | None = 31,
+        modality: str = "both",
+        anywhere: bool = False,
+        audio: str = "pad",
+        batch_size: int = 16,
+        init: Mapping[str, Any] | None = None,
+        pca_windows: int = 40_000,
+        disjoint: bool = True,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if modality not in ("both", "video"):
+            raise ConfigError(f"modality must be both or video, not {modality!r}")
+        if audio not in ("pad", "context"):
+            raise ConfigError(f"audio must be pad or context, not {audio!r}")
+        if max_len < 2 or tau < 1 or batch_size < 1 or not 0 < held_out < 1:
+            raise ConfigError(
+                "max_len must be at least 2, tau and batch_size at least 1, held_out within 0..1"
+            )
+        self.features = Path(features)
+        self.splits = (train, val)
+        self.held_out = held_out
+        self.max_len = max_len
+        self.tau = tau
+        self.components = components
+        self.modality = modality
+        self.anywhere = anywhere
+        self.audio = audio
+        self.batch_size = batch_size
+        self.init = dict(init or {})
+        self.pca_windows = pca_windows
+        self.disjoint = disjoint
+        self.seed = seed
+        self.store: FeatureStore | None = None
+        self.projection: Projection | None = None
+        self.rows: Sequence[Entry] = ()
+        self.train_set: Sequences | None = None
+        self.val_set: Sequences | None = None
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read the store, fit the PCA.
+
+        Raises
+        ------
+        ManifestError
+            A split has no real clip with features, or identities are shared.
+        ConfigError
+            There is no store, it has fewer delays, or the clips do not fill one batch.
+        """
+        if self.store is not None:
+            return
+        store = FeatureStore.open(self.features)
+        if self.tau > store.info.max_delay:
+            raise ConfigError(
+                f"{store.folder} has delays up to {store.info.max_delay} frames; tau={self.tau} "
+                "needs a network that was scored with more"
+            )
+        train, val = self._split(store)
+        if len(train) < self.batch_size:
+            raise ConfigError(
+                f"{len(train)} real clips of split {self.splits[0]} do not fill one batch of "
+                f"{self.batch_size}; choose a smaller batch_size"
+            )
+        log.info("%d clips to train on, %d for validation", len(train), len(val))
+        if self.components is not None:
+            self.projection = self._given_projection(store) or self._fit(train)
+        self.train_set = self._sequences(train, anywhere=self.anywhere)
+        self.val_set = self._sequences(val, anywhere=False)
+        self.rows = train.entries
+        self.store = store
+
+    def training_rows(self, reads: str) -> list[Tensor]:
+        """Rows of every training clip, (N, D) each; ``reads`` as in a batch."""
+        return self.train_set.tables[reads]
+
+    def batches(self, epoch: int) -> int:
+        """Global batches of an epoch."""
+        return len(self.train_set) // self.batch_size
+
+    def train_dataloader(self) -> DataLoader:
+        """Batches from where training stands."""
+        trainer = self.trainer
+        progress = trainer.fit_loop.epoch_loop.batch_progress.total
+        order = EpochSampler(
+            len(self.train_set),
+            batch_size=self.batch_size,
+            seed=self.seed,
+            rank=trainer.global_rank,
+            world=trainer.world_size,
+        )
+        batches = NumberedBatches(order, lambda: progress.processed)
+        return DataLoader(self.train_set, batch_sampler=batches)
+
+    def val_dataloader(self) -> DataLoader:
+        """Every validation clip once; each process takes its share."""
+        order = range(self.trainer.global_rank, len(self.val_set), self.trainer.world_size)
+        return DataLoader(self.val_set, batch_size=VAL_BATCH, sampler=order)
+
+    def _split(self, store: FeatureStore) -> tuple[FeatureStore, FeatureStore]:
+        train, val = self.splits
+        enough = self._enough_windows(store)
+        if val is None:
+            return self._hold_out(store.select(enough, split=train, label=0))
+        parts = tuple(store.select(enough, split=name, label=0) for name in (train, val))
+        if self.disjoint:
+            rows = (Row(e.path, 0, identity=e.identity, split=e.split) for p in parts for e in p)
+            Manifest(rows).check_disjoint(train, val)
+        return parts
+
+    def _enough_windows(self, store: FeatureStore) -> Callable[[Entry], bool]:
+        """Whether at least two windows of a clip are used."""
+        unused = 2 * store.info.max_delay if self.audio == "context" else 0
+        return lambda entry: entry.n_windows >= 2 + unused
+
+    def _hold_out(self, store: FeatureStore) -> tuple[FeatureStore, FeatureStore]:
+        """Cut identities (clips, where nobody is named) by a hash of seed and name."""
+        names = sorted({entry.identity or entry.path for entry in store})
+        names.sort(key=lambda name: hashlib.sha256(f"{self.seed}:{name}".encode()).digest())
+        if len(names) < 2:
+            raise ManifestError(
+                f"split {self.splits[0]} has one identity, so none can be held out for validation"
+            )
+        chosen = set(names[: max(round(self.held_out * len(names)), 1)])
+        return (
+            store.select(lambda entry: (entry.identity or entry.path) not in chosen),
+            store.select(lambda entry: (entry.identity or entry.path) in chosen),
+        )
+
+    def _kept(self, store: FeatureStore, index: int) -> np.ndarray:
+        """Positions of the windows of a clip that are used."""
+        if self.audio == "context":
+            return np.flatnonzero(store.heard(index))
+        return np.arange(store[index].n_windows)
+
+    def _sequences(self, store: FeatureStore, *, anywhere: bool) -> Sequences:
+        tables: dict[str, list[Tensor]] = {"logits": []}
+        if self.projection is not None:
+            tables["activations"] = []
+        unused = store.info.max_delay - self.tau
+        for index in range(len(store)):
+            kept = self._kept(store, index)[: None if anywhere else self.max_len]
+            logits = store.logits(index)[kept, unused : store.info.n_delays - unused]
+            tables["logits"].append(torch.from_numpy(logits))
+            if self.projection is not None:
+                activations = torch.from_numpy(store.activations(index)[kept])
+                tables["activations"].append(self.projection(activations))
+        return Sequences(tables, max_len=self.max_len, anywhere=anywhere, seed=self.seed)
+
+    def _given_projection(self, store: FeatureStore) -> Projection | None:
+        if not any(self.init.values()):
+            return None
+        given = load_models({"search": False, **self.init}).projection
+        if given is None:
+            return None
+        sizes = given.architecture
+        if sizes != {"inputs": store.info.activation_width, "outputs": self.components}:
+            raise ConfigError(
+                f"the projection of init is from {sizes['inputs']} to {sizes['outputs']} numbers; "
+                f"the store has {store.info.activation_width} and components={self.components}"
+            )
+        return given
+
+    def _fit(self, store: FeatureStore) -> Projection:
+        parts, windows = [], 0
+        for index in np.random.default_rng(self.seed).permutation(len(store)):
+            if windows >= self.pca_windows:
+                break
+            kept = self._kept(store, index)
+            parts.append(torch.from_numpy(store.activations(index)[kept]))
+            windows += len(kept)
+        used = store.info.activation_width // 2 if self.modality == "video" else None
+        try:
+            projection = Projection.fit(
+                torch.cat(parts), outputs=self.components, used=used, seed=self.seed
+            )
+        except ValueError as error:
+            raise ConfigError(f"{error}; choose fewer components") from None
+        log.info("PCA to %d components, fitted on %d windows", self.components, windows)
+        return projection

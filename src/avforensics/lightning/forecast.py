@@ -1,0 +1,37 @@
+"""Pictures of what an anomaly model expects and what comes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+from torch import Tensor
+
+
+def forecast_figure(clips: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Figure:
+    """Draw clips side by side: delays observed, delays predicted, step losses below (Fig. 3).
+
+    Parameters
+    ----------
+    clips : sequence of (Tensor, Tensor, Tensor)
+        Logits (L - 1, 2 * tau + 1), predicted probabilities of the same shape, losses (L - 1,).
+    """
+    figure = Figure(figsize=(3.2 * len(clips), 5.2), layout="constrained")
+    axes = figure.subplots(3, len(clips), sharex="col", squeeze=False)
+    for column, (logits, predicted, losses) in zip(axes.T, clips, strict=True):
+        n, delays = logits.shape
+        reach = delays // 2
+        for panel, rows in zip(column, (logits.softmax(-1), predicted), strict=False):
+            panel.imshow(
+                rows.T.numpy(),
+                origin="lower",
+                aspect="auto",
+                cmap="cividis",
+                extent=(0.5, n + 0.5, -reach - 0.5, reach + 0.5),
+            )
+        column[2].plot(range(1, n + 1), losses.numpy(), color="0.2")
+        column[2].set_ylim(bottom=0)
+        column[2].set_xlabel("window")
+    for panel, name in zip(axes[:, 0], ("observed", "predicted", "step loss"), strict=True):
+        panel.set_ylabel(name if name == "step loss" else f"{name}\ndelay (frames)")
+    return figure

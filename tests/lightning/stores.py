@@ -1,0 +1,88 @@
+"""Feature stores made of numbers: clips whose delay wanders as slowly as a real clip's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from avforensics.checkpoints import Models, save_bundle
+from avforensics.extraction import network_digest
+from avforensics.features.shards import Extracted, ShardWriter, read_clips
+from avforensics.features.store import Entry, StoreInfo, write_index, write_info
+from avforensics.models.audio import AudioEncoder
+from avforensics.models.fusion import CosineFusion
+from avforensics.models.sync import SyncNetwork
+from avforensics.models.visual import VisualEncoder
+
+
+def tiny_sync(tau: int, width: int) -> SyncNetwork:
+    """A network with rows of 2 * tau + 1 delays and activations of 2 * width numbers."""
+    torch.manual_seed(0)
+    return SyncNetwork(
+        visual=VisualEncoder(widths=(4, 6, 8), depths=(1, 1, 1), strides=(1, 2, 2), pad_time=False),
+        audio=AudioEncoder(widths=(4, 4, 4, 4, 4, 8, 12)),
+        fusion=CosineFusion(video_width=8, audio_width=12, plane=2, width=width),
+        size=32,
+        max_delay=tau,
+    )
+
+
+def clip_features(
+    number: int, windows: int, *, tau: int, width: int, jump: bool = False
+) -> dict[str, np.ndarray]:
+    """Rows with one clear delay, and activations that drift; ``jump`` tears both apart."""
+    rng = np.random.default_rng(number)
+    delay = rng.integers(-1, 2) + np.zeros(windows)
+    drift = rng.normal(size=(1, 4)) + 0.1 * rng.normal(size=(windows, 4)).cumsum(0)
+    if jump:
+        delay += rng.integers(-tau + 1, tau, windows)
+        drift = rng.normal(size=(windows, 4))
+    index = np.arange(-tau, tau + 1)
+    logits = -((index - delay[:, None]) ** 2) + 0.3 * rng.normal(size=(windows, 2 * tau + 1))
+    mixing = np.random.default_rng(99).normal(size=(4, 2 * width))
+    activations = 20 * drift @ mixing + rng.normal(size=(windows, 2 * width))
+    return {
+        "sync_logits": logits.astype(np.float32),
+        "heard": np.ones(windows, bool),
+        "activations": activations.astype(np.float32),
+    }
+
+
+def write_store(
+    folder: Path,
+    *,
+    real: dict[str, int],
+    fake: int = 0,
+    windows: int = 12,
+    tau: int = 3,
+    width: int = 6,
+) -> Path:
+    """Write a store of ``real`` clips by split, and ``fake`` ones whose delay jumps in ``test``."""
+    sync = tiny_sync(tau, width)
+    save_bundle(folder / "sync.safetensors", Models(sync=sync, notice="Made of numbers."))
+    info = StoreInfo(
+        network=network_digest(sync),
+        max_delay=tau,
+        activation_width=2 * width,
+        activations="float32",
+        max_windows=None,
+        precision="float32",
+        notice="Made of numbers.",
+    )
+    kinds = [(split, 0) for split, count in real.items() for _ in range(count)]
+    kinds += [("test", 1)] * fake
+    with ShardWriter(folder) as writer:
+        for number, (_, label) in enumerate(kinds):
+            length = windows - 3 * (number % 5 == 4)  # every fifth is shorter
+            found = clip_features(number, length, tau=tau, width=width, jump=bool(label))
+            writer.add(Extracted(key=str(number), size=1, mtime_ns=1), **found)
+    write_info(folder, info)
+    clips, _ = read_clips(folder)
+    entries = [
+        Entry(path=f"/c{n}.mp4", label=label, split=split, identity=f"id{n}", clip=clips[str(n)])
+        for n, (split, label) in enumerate(kinds)
+    ]
+    write_index(folder, entries)
+    return folder

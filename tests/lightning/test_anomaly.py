@@ -1,0 +1,325 @@
+"""Training of the anomaly models from a feature store: bundle, best weights, resume, mistakes."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from hydra import compose, initialize_config_module
+from hydra.errors import InstantiationException
+from sklearn.metrics import roc_auc_score
+
+from avforensics.checkpoints import load_bundle, load_models
+from avforensics.commands import train
+from avforensics.errors import ConfigError, ManifestError, TrainingError
+from avforensics.evaluation.baselines import NaiveBayesDelay
+from avforensics.features.projection import Projection
+from avforensics.features.store import FeatureStore
+from avforensics.lightning.anomaly import AnomalyModule
+from avforensics.lightning.features import FeatureData, Sequences
+from avforensics.models.anomaly import anomaly_model
+from avforensics.models.decoder import PublishedDecoder
+from avforensics.models.objectives import SoftCrossEntropy, SquaredError
+from avforensics.scoring.result import Features
+from avforensics.scoring.sequences import SequencePolicy, score_features
+
+sys.path.insert(0, str(Path(__file__).parent))
+from stores import write_store
+
+TAU, LEN = 3, 12
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_store(
+        tmp_path_factory.mktemp("store"), real={"anomaly": 40, "val": 8, "test": 20}, fake=20
+    )
+
+
+def run(folder, output, *overrides):
+    settings = [
+        f"features={folder}",
+        f"output_dir={output}",
+        f"tau={TAU}",
+        f"max_len={LEN}",
+        "decoder.width=16",
+        "decoder.heads=2",
+        "callbacks.estimate=null",
+        "data.batch_size=8",
+        "trainer.max_epochs=2",
+        "trainer.log_every_n_steps=1",
+        "optimizer.lr=1e-2",
+        *overrides,
+    ]
+    with initialize_config_module("avforensics.configs", version_base="1.3"):
+        cfg = compose("train", settings)
+    assert train.run(cfg) == 0
+    return load_bundle(Path(output) / "model.safetensors")
+
+
+def scores(folder, models, split="test"):
+    """Distribution and activation score of every clip, and which are fake."""
+    store = FeatureStore.open(folder).select(split=split)
+    found = []
+    for index in range(len(store)):
+        features = Features(
+            sync_logits=store.logits(index),
+            projected=models.projection(torch.from_numpy(store.activations(index))).numpy(),
+            heard=store.heard(index),
+        )
+        policy = SequencePolicy(max_len=LEN)
+        _, (score,) = score_features(features, models.distribution, models.activation, policy)
+        found.append((score.distribution_score, score.activation_score))
+    return np.array(found), np.array([entry.label for entry in store])
+
+
+@pytest.fixture(scope="module")
+def trained(folder, tmp_path_factory):
+    output = tmp_path_factory.mktemp("run")
+    models = run(folder, output, "experiment=anomaly", "components=4", "trainer.max_epochs=12")
+    return output, models
+
+
+def test_one_run_gives_everything_that_scores_a_video(folder, trained):
+    output, models = trained
+    assert [name for name, _ in models.parts()] == [
+        "sync", "distribution", "activation", "projection",
+    ]  # fmt: skip
+    assert isinstance(models.distribution, PublishedDecoder)
+    assert models.notice == "Made of numbers."
+    assert models.metadata["anomaly"]["activation"]["objective"] == "SquaredError"
+    found, label = scores(folder, models)
+    for column in found.T:  # jumping clips above steady ones
+        assert roc_auc_score(label, column) > 0.95
+    assert (output / "forecasts.png").stat().st_size > 0
+
+
+def test_the_bundle_holds_the_best_weights_of_each_model(folder, trained):
+    output, models = trained
+    curve = json.loads((output / "curve.json").read_text())
+    found, _ = scores(folder, models, split="val")
+    for column, part in zip(found.T, ("distribution", "activation"), strict=True):
+        best = min(measured[part] for *_, measured in curve["val"])
+        assert column.mean() == pytest.approx(best, rel=1e-4)
+        assert models.metadata["anomaly"][part]["val_loss"] == pytest.approx(best)
+    assert curve["val"][-1][2]["best"] <= curve["val"][-1][2]["loss"]
+
+
+def test_training_both_is_training_each(folder, tmp_path):
+    both = run(folder, tmp_path / "both", "experiment=anomaly", "components=4", "decoder.dropout=0")
+    losses = {}
+    for part, components in (("distribution", "null"), ("activation", "4")):
+        extra = ["decoder.dropout=0", f"components={components}"]
+        run(folder, tmp_path / part, f"experiment=anomaly_{part}", *extra)
+        curve = json.loads((tmp_path / part / "curve.json").read_text())
+        losses[part] = [measured["loss"] for *_, measured in curve["val"]]
+    # another first draw of the activation model's weights, so only the first can be compared
+    found = json.loads((tmp_path / "both" / "curve.json").read_text())
+    together = [measured["distribution"] for *_, measured in found["val"]]
+    assert together == pytest.approx(losses["distribution"], rel=1e-5)
+    assert both.activation is not None
+
+
+@pytest.mark.parametrize(
+    ("experiment", "extra"),
+    [
+        ("distribution_ce", []),
+        ("distribution_bce", []),
+        ("discrete", []),
+        ("naive_bayes", ["trainer.max_epochs=1", "objective.distribution.delays=7"]),
+        ("grid", ["objective.distribution.delays=7", "objective.distribution.levels=4"]),
+        ("distribution", ["decoder=clean"]),
+    ],
+)
+def test_every_row_of_the_table_trains_and_comes_back(folder, tmp_path, experiment, extra):
+    models = run(folder, tmp_path, f"experiment=anomaly_{experiment}", *extra)
+    model = anomaly_model(models.distribution, "distribution")
+    store = FeatureStore.open(folder).select(split="val")
+    losses = [model(torch.from_numpy(store.logits(i)[None, :LEN]))[0].mean() for i in range(8)]
+    (*_, measured) = json.loads((tmp_path / "curve.json").read_text())["val"][-1]
+    best = models.metadata["anomaly"]["distribution"]["val_loss"]
+    assert torch.stack(losses).mean().item() == pytest.approx(best, rel=1e-4)
+    assert best <= measured["loss"]
+
+
+def test_naive_bayes_is_the_baseline(folder, tmp_path):
+    models = run(
+        folder, tmp_path, "experiment=anomaly_naive_bayes", "objective.distribution.delays=7"
+    )
+    store = FeatureStore.open(folder).select(split="anomaly")
+    baseline = NaiveBayesDelay.fit(store.logits(i) for i in range(len(store)))
+    found = models.distribution.log_probability
+    np.testing.assert_allclose(found, baseline.log_probability, rtol=1e-5)
+
+
+def test_activation_v_looks_at_the_picture_alone(folder, tmp_path):
+    models = run(folder, tmp_path, "experiment=anomaly_activation_v", "components=3")
+    activations = torch.from_numpy(FeatureStore.open(folder).activations(0))
+    other = activations.clone()
+    other[:, 6:] += 10
+    assert torch.equal(models.projection(other), models.projection(activations))
+    assert models.projection(activations).abs().max() > 0.1
+
+
+def test_pca_of_the_training_clips(folder):
+    data = FeatureData(features=folder, components=4, tau=TAU, max_len=LEN, batch_size=8)
+    data.setup()
+    store = FeatureStore.open(folder).select(split="anomaly", label=0)
+    activations = torch.from_numpy(np.concatenate([store.activations(i) for i in range(40)]))
+    expected = Projection.fit(activations, outputs=4)(activations)
+    # the sign of a component is free, and the clips come in another order
+    found = data.projection(activations)
+    torch.testing.assert_close(found.abs(), expected.abs(), atol=1e-3, rtol=1e-3)
+
+
+def test_a_smaller_tau_keeps_the_middle(folder):
+    data = FeatureData(features=folder, components=None, tau=2, max_len=LEN, batch_size=8)
+    data.setup()
+    store = FeatureStore.open(folder).select(split="anomaly", label=0)
+    np.testing.assert_array_equal(data.train_set[3]["logits"], store.logits(3)[:, 1:6])
+
+
+def test_sequences_begin_anywhere_but_the_same_in_every_run():
+    rows = torch.arange(10.0)[:, None]
+    short = torch.arange(4.0)[:, None]
+
+    def drawn(epoch, index, **options):
+        item = Sequences({"logits": [rows, short]}, max_len=6, **options)[epoch, index]
+        return item["logits"][:, 0].tolist(), item["length"]
+
+    assert drawn(3, 0) == ([0, 1, 2, 3, 4, 5], 6)
+    assert drawn(3, 1) == ([0, 1, 2, 3, 0, 0], 4)
+    starts = [drawn(epoch, 0, anywhere=True)[0][0] for epoch in range(40)]
+    assert set(starts) == {0, 1, 2, 3, 4}
+    assert starts == [drawn(epoch, 0, anywhere=True)[0][0] for epoch in range(40)]
+
+
+def test_padding_does_not_count(folder):
+    def module():
+        torch.manual_seed(0)
+        return AnomalyModule(
+            objectives={"distribution": SoftCrossEntropy(), "activation": SquaredError()},
+            decoder=lambda **sizes: PublishedDecoder(width=16, heads=2, dropout=0, **sizes),
+            optimizer=torch.optim.Adam,
+            max_len=LEN,
+            tau=TAU,
+            components=4,
+        )
+
+    data = FeatureData(features=folder, components=4, tau=TAU, max_len=LEN, batch_size=8)
+    data.setup()
+    items = [data.train_set[index] for index in (3, 4)]
+    assert [item["length"] for item in items] == [12, 9]
+    batch = torch.utils.data.default_collate(items)
+    together, counts = module().step_losses(batch)
+    for part, losses in together.items():
+        for item, row, counted in zip(items, losses, counts, strict=True):
+            single = torch.utils.data.default_collate([item])
+            (alone,) = module().step_losses(single)[0][part]
+            torch.testing.assert_close(row[counted], alone)
+    before = module().loss(batch)
+    batch["logits"][1, 9:] = batch["activations"][1, 9:] = 1e3
+    torch.testing.assert_close(module().loss(batch), before)
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(folder, tmp_path, monkeypatch):
+    settings = ["experiment=anomaly", "components=4", "callbacks.last.every_n_steps=1"]
+    whole = run(folder, tmp_path / "whole", *settings)
+    step = AnomalyModule.training_step
+
+    def killed(module, batch, index):
+        if module.global_step == 7:  # five steps an epoch: in the middle of the second
+            raise KeyboardInterrupt
+        return step(module, batch, index)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(AnomalyModule, "training_step", killed)
+        run(folder, tmp_path / "cut", *settings)
+    again = run(folder, tmp_path / "cut", *settings, "ckpt=last")
+    curves = [json.loads((tmp_path / n / "curve.json").read_text()) for n in ("whole", "cut")]
+    assert curves[0] == curves[1]
+    for part in ("distribution", "activation"):
+        expected, found = (getattr(m, part).state_dict() for m in (whole, again))
+        assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_not_a_number_names_the_clips(tmp_path):
+    folder = write_store(tmp_path / "store", real={"anomaly": 8, "val": 2})
+    data = FeatureData(features=folder, components=None, tau=TAU, max_len=LEN, batch_size=8)
+    data.setup()
+    data.train_set.tables["logits"][5][2, 1] = torch.nan
+    module = AnomalyModule(
+        objectives={"distribution": SoftCrossEntropy()},
+        decoder=lambda **sizes: PublishedDecoder(width=8, heads=2, **sizes),
+        optimizer=torch.optim.Adam,
+        max_len=LEN,
+        tau=TAU,
+    )
+    trainer = pl.Trainer(
+        accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, use_distributed_sampler=False,
+    )  # fmt: skip
+    with pytest.raises(TrainingError, match=r"is nan; its clips are .*/c\d\.mp4"):
+        trainer.fit(module, datamodule=data)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"tau": 9}, ConfigError, "has delays up to 3 frames"),
+        ({"train": "sync"}, ManifestError, "no clip with split sync and label 0"),
+        ({"batch_size": 64}, ConfigError, "40 real clips .* do not fill one batch of 64"),
+        ({"components": 40}, ConfigError, "choose fewer components"),
+        ({"modality": "sound"}, ConfigError, "both or video"),
+        ({"features": "nowhere"}, ConfigError, "no feature store"),
+    ],
+)
+def test_mistakes_are_one_sentence(folder, options, error, message):
+    settings = {"features": folder, "components": 4, "tau": TAU, "max_len": LEN, "batch_size": 8}
+    with pytest.raises(error, match=message):
+        FeatureData(**(settings | options)).setup()
+
+
+def test_shared_identities_are_refused(tmp_path):
+    folder = write_store(tmp_path, real={"anomaly": 8, "val": 4})
+    lines = (folder / "index.jsonl").read_text().replace('"id9"', '"id3"')
+    (folder / "index.jsonl").write_text(lines)
+    settings = {"features": folder, "components": None, "tau": TAU, "max_len": LEN, "batch_size": 8}
+    with pytest.raises(ManifestError, match=r"share 1 identities, e\.g\. id3"):
+        FeatureData(**settings).setup()
+    FeatureData(**settings, disjoint=False).setup()
+
+
+def test_identities_are_held_out_where_there_is_no_validation_split(folder):
+    data = FeatureData(
+        features=folder, val=None, held_out=0.2, components=None, tau=TAU, batch_size=8
+    )
+    data.setup()
+    assert (len(data.train_set), len(data.val_set)) == (32, 8)
+
+
+def test_weights_to_begin_with(folder, tmp_path, trained):
+    output, models = trained
+    bundle = output / "model.safetensors"
+    settings = ["experiment=anomaly", "components=4", f"init.bundle={bundle}", "optimizer.lr=0"]
+    again = run(folder, tmp_path, *settings, "optimizer.weight_decay=0")
+    for part in ("distribution", "activation", "projection"):
+        expected, found = (getattr(m, part).state_dict() for m in (models, again))
+        assert all(torch.equal(found[name], expected[name]) for name in expected)
+    with pytest.raises(
+        InstantiationException, match=r"model of init does not fit .* missing here"
+    ):
+        run(folder, tmp_path / "b", *settings, "decoder=clean", "decoder.sink=true")
+
+
+def test_shorter_sequences_use_the_first_positions(folder, tmp_path, trained):
+    bundle = trained[0] / "model.safetensors"
+    models = run(
+        folder, tmp_path, "experiment=anomaly_distribution", "max_len=6", "optimizer.lr=0",
+        f"init.bundle={bundle}", "optimizer.weight_decay=0",
+    )  # fmt: skip
+    expected = load_models({"bundle": str(bundle)}).distribution.position[:, :5]
+    assert torch.equal(models.distribution.position, expected)
