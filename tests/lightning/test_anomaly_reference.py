@@ -1,0 +1,82 @@
+"""Fine-tuning started from the released decoders begins at exactly the released step losses."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import default_collate
+
+from avforensics.features.shards import Extracted, ShardWriter, read_clips
+from avforensics.features.store import Entry, StoreInfo, write_index, write_info
+from avforensics.lightning.anomaly import AnomalyModule
+from avforensics.lightning.features import FeatureData
+from avforensics.models.decoder import PublishedDecoder
+from avforensics.models.objectives import SoftCrossEntropy, SquaredError
+
+pytestmark = pytest.mark.reference
+
+CLIPS = ("released_clip_seed0", "released_clip_30frames_seed0", "grid_clip_seed1")
+
+
+@pytest.fixture(scope="module")
+def golden(reference):
+    return [np.load(reference / "golden" / f"{name}.npz") for name in CLIPS]
+
+
+@pytest.fixture(scope="module")
+def store(golden, tmp_path_factory):
+    """What the released network says of the golden clips, as a feature store."""
+    folder = tmp_path_factory.mktemp("golden")
+    info = StoreInfo(
+        network="released",
+        max_delay=15,
+        activation_width=1024,
+        activations="float32",
+        max_windows=50,
+        precision="float32",
+    )
+    with ShardWriter(folder) as writer:
+        for name, arrays in zip(CLIPS, golden, strict=True):
+            writer.add(
+                Extracted(key=name, size=1, mtime_ns=1),
+                sync_logits=arrays["sync_logits"],
+                heard=np.ones(len(arrays["sync_logits"]), bool),
+                activations=arrays["av_activation"],
+            )
+    clips, _ = read_clips(folder)
+    write_info(folder, info)
+    rows = [
+        Entry(path=f"/{name}.mp4", label=0, split=split, clip=clips[name])
+        for split in ("anomaly", "val")
+        for name in CLIPS
+    ]
+    write_index(folder, rows)
+    return folder
+
+
+def test_fine_tuning_begins_at_the_released_step_losses(reference, golden, store):
+    init = {
+        "distribution": str(reference / "dist_regressive_model.pth"),
+        "activation": str(reference / "avfeature_regressive_model.pth"),
+        "pca": str(reference / "pca.pkl"),
+    }
+    data = FeatureData(features=store, init=init, batch_size=3, disjoint=False)
+    data.setup()
+    module = AnomalyModule(
+        objectives={"distribution": SoftCrossEntropy(), "activation": SquaredError()},
+        decoder=partial(PublishedDecoder, dropout=0.0),
+        optimizer=torch.optim.Adam,
+        init=init,
+    ).train()
+    batch = default_collate([data.train_set[index] for index in range(3)])
+    losses, counts = module.step_losses(batch)
+    for number, arrays in enumerate(golden):
+        counted = counts[number]
+        assert counted.sum() == len(arrays["dist_step"])
+        for part, released in (("distribution", "dist_step"), ("activation", "feature_step")):
+            found = losses[part][number][counted].detach()
+            np.testing.assert_allclose(found, arrays[released], rtol=2e-5, atol=2e-6)
+    # and the loss of the first training step is their mean
+    steps = [np.concatenate([a[name] for a in golden]) for name in ("dist_step", "feature_step")]
+    assert module.loss(batch).item() == pytest.approx(sum(s.mean() for s in steps), rel=1e-5)
