@@ -1,11 +1,12 @@
 """Every file in configs/ composes, and every verb has a command and a configuration."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_module
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from avforensics import cli
@@ -18,6 +19,7 @@ OPTIONS = sorted(
     for path in CONFIGS.glob("*/**/*.yaml")
     if path.relative_to(CONFIGS).parts[0] != "hydra"
 )
+EXPERIMENTS = [option.removeprefix("experiment/") for option in OPTIONS if "experiment/" in option]
 
 
 @pytest.fixture(autouse=True)
@@ -42,19 +44,57 @@ def test_a_verb_composes(verb):
     assert config.hydra.job.chdir is False
     del config.hydra
     assert "output_dir" in config
-    OmegaConf.to_container(config, resolve=True)  # interpolations lead somewhere
+    _resolve(config)
+
+
+@pytest.fixture(scope="module")
+def offers():
+    """Command lines (a verb, perhaps with an experiment) and the groups each chooses from."""
+    found = []
+    with initialize_config_module("avforensics.configs", version_base="1.3"):
+        for verb in VERBS:
+            found.append(([verb], _groups(verb)))
+            for experiment in EXPERIMENTS if "experiment" in found[-1][1] else ():
+                words = [verb, f"experiment={experiment}"]
+                with contextlib.suppress(HydraException):  # of another verb; has its own test
+                    found.append((words, _groups(*words)))
+    return found
+
+
+def _resolve(config):
+    """Make sure that interpolations lead somewhere, be it to what a user has to give."""
+    _fill(config)
+    OmegaConf.to_container(config, resolve=True)
+
+
+def _fill(config):
+    for key in config:
+        node = config._get_node(key)
+        if OmegaConf.is_missing(config, key):
+            config[key] = "given by the user"
+        elif isinstance(node, DictConfig) and not node._is_none() and not node._is_interpolation():
+            _fill(node)
+
+
+def _groups(verb, *overrides):
+    config = compose(verb, overrides=list(overrides), return_hydra_config=True)
+    return set(config.hydra.runtime.choices)
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_an_option_composes_in_some_verb(option):
+def test_an_option_composes_where_it_is_offered(option, offers):
     group, _, name = option.rpartition("/")
+    lines = [words for words, groups in offers if group in groups]
+    if group == "experiment":
+        lines = [words for words in lines if len(words) == 1]
+    assert lines, f"no verb and no experiment offers {group}"
     failures = {}
-    for verb in VERBS:
-        for override in (f"{group}={name}", f"+{group}={name}"):
-            try:
-                OmegaConf.to_container(compose(verb, overrides=[override]), resolve=True)
-            except (HydraException, OmegaConfBaseException) as error:
-                failures[f"{verb} {override}"] = str(error).splitlines()[0]
-            else:
-                return
-    pytest.fail("\n".join(f"{command}: {why}" for command, why in failures.items()))
+    for verb, *overrides in lines:
+        try:
+            config = compose(verb, overrides=[*overrides, f"{group}={name}"])
+            if group == "experiment":  # whole settings, not a part of some: everything is there
+                _resolve(config)
+            return
+        except (HydraException, OmegaConfBaseException) as error:
+            failures[" ".join([verb, *overrides])] = str(error).splitlines()[0]
+    pytest.fail("\n".join(f"{line} {group}={name}: {why}" for line, why in failures.items()))
