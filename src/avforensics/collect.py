@@ -20,7 +20,8 @@ class CollectRuns(Callback):
         """Collect what the runs left; a failed run is told, not hidden."""
         folder = config.hydra.sweep.dir
         names = [word.split("=", 1)[0].lstrip("+~") for word in config.hydra.overrides.task]
-        names = [name for name in names if name != "output_dir" and _is_setting(config, name)]
+        names += list(config.hydra.sweeper.get("params") or {})
+        names = [name for name in dict.fromkeys(names) if _is_setting(config, name)]
         try:
             points = read_runs(folder, names)
         except AVForensicsError as error:
@@ -32,7 +33,9 @@ class CollectRuns(Callback):
 
 
 def _is_setting(config: DictConfig, name: str) -> bool:
-    """Whether an override sets a plain value, not the choice of a group."""
+    """Whether an override sets a plain value that tells runs apart, not the choice of a group."""
+    if name == "output_dir":
+        return False
     node = config
     for part in name.split("."):
         if not isinstance(node, DictConfig) or part not in node:

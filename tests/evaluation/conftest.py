@@ -2,19 +2,33 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from made_up_store import ACTIVATIONS, make_store
+from made_up_store import ACTIVATIONS, make_store, peak_at
 
 from avforensics.checkpoints import Models, save_bundle
+from avforensics.data.manifest import Manifest
+from avforensics.data.row import Row
 from avforensics.features.projection import Projection
 from avforensics.features.store import FeatureStore
+from avforensics.media import write_clip
+from avforensics.models.audio import AudioEncoder
 from avforensics.models.decoder import PublishedDecoder
+from avforensics.models.fusion import CosineFusion
+from avforensics.models.sync import SyncNetwork
+from avforensics.models.visual import VisualEncoder
+
+LENGTHS = (40, 17, 25, 33, 6, 30, 21)  # seven clips: no process count above 1 divides them
+SILENT = 3000  # samples
 
 
 @pytest.fixture(scope="session")
 def decoders() -> Models:
-    """Decoders and a projection with random weights; no synchronisation network."""
+    """Decoders and a projection; no synchronisation network.
+
+    The distribution decoder expects what the store's real clips do: delays near zero.
+    """
     torch.manual_seed(0)
     models = Models(
         distribution=PublishedDecoder(width=32, heads=2, depth=1),
@@ -23,6 +37,10 @@ def decoders() -> Models:
         notice="Random weights: scores mean nothing.",
     )
     torch.nn.init.normal_(models.projection.components)
+    last = models.distribution.to_row
+    with torch.no_grad():
+        last.weight.mul_(0.1)
+        last.bias.copy_(torch.from_numpy(peak_at(15)))
     return models
 
 
@@ -37,3 +55,56 @@ def decoders_bundle(decoders, tmp_path_factory) -> Path:
 def store(tmp_path_factory) -> FeatureStore:
     """Ten people, the paper's five categories, one unreadable real clip in the test split."""
     return make_store(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory):
+    """Every part, random weights."""
+    torch.manual_seed(0)
+    models = Models(
+        sync=SyncNetwork(
+            visual=VisualEncoder(
+                widths=(4, 6, 8), depths=(1, 1, 1), strides=(1, 2, 2), pad_time=False
+            ),
+            audio=AudioEncoder(widths=(4, 4, 4, 4, 4, 8, 12)),
+            fusion=CosineFusion(video_width=8, audio_width=12, plane=2, width=10),
+            size=32,
+        ),
+        distribution=PublishedDecoder(width=32, heads=2, depth=1),
+        activation=PublishedDecoder(width=32, heads=2, depth=1),
+        projection=Projection(inputs=20, outputs=31),
+    )
+    torch.nn.init.normal_(models.projection.components)
+    path = tmp_path_factory.mktemp("bundle") / "tiny.safetensors"
+    save_bundle(path, models)
+    return path
+
+
+@pytest.fixture(scope="session")
+def clips_manifest(tmp_path_factory):
+    """Seven clips, an eighth without a file and one that is no video.
+
+    The fakes begin with 0.19 s of silence, which the real ones do not: the flaw of real sets.
+    """
+    folder = tmp_path_factory.mktemp("benchmark")
+    rng = np.random.default_rng(0)
+    rows = []
+    for number, frames in enumerate(LENGTHS):
+        path = folder / f"clip {number}.mp4"
+        fake = number % 2
+        sound = rng.integers(-9000, 9000, frames * 640).astype(np.int16)
+        sound[: fake * SILENT] = 0
+        write_clip(path, rng.integers(0, 256, (frames, 32, 32, 3), np.uint8), sound)
+        rows.append(Row(str(path), fake, "RVFA" if fake else "real", identity=f"id{number // 2}"))
+    (folder / "broken.mp4").write_bytes(b"this is no video")
+    rows.append(Row(str(folder / "absent.mp4"), 0, "real", identity="id8"))
+    rows.append(Row(str(folder / "broken.mp4"), 1, "RVFA", identity="id9"))
+    Manifest(rows).write(folder / "manifest.csv")
+    return folder / "manifest.csv"
+
+
+@pytest.fixture(scope="session")
+def store_of_segments(tmp_path_factory) -> FeatureStore:
+    """Six people, clips forged throughout and in part."""
+    folder = tmp_path_factory.mktemp("segments")
+    return make_store(folder, people=6, categories=("RVFA", "partial"), failed=0)

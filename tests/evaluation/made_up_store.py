@@ -11,6 +11,11 @@ DELAYS, ACTIVATIONS = 31, 40
 FAKES = ("RVFA", "FVRA-WL", "FVFA-FS", "FVFA-GAN", "FVFA-WL")
 
 
+def peak_at(delay) -> np.ndarray:
+    """Logits over delays that peak at an index, (..., DELAYS) for indices (..., 1)."""
+    return 6 * np.exp(-0.5 * ((np.arange(DELAYS) - delay) / 1.5) ** 2)
+
+
 def features(rng, windows: int, *, fake: bool, span: tuple[int, int] | None = None) -> dict:
     """Rows that peak near one delay; of fakes (within ``span``) they peak anywhere."""
     peak = np.full(windows, 15)
@@ -19,7 +24,7 @@ def features(rng, windows: int, *, fake: bool, span: tuple[int, int] | None = No
         wrong[slice(*span)] = True
     peak[wrong] = rng.integers(0, DELAYS, wrong.sum())
     logits = rng.normal(scale=0.5, size=(windows, DELAYS))
-    logits += 6 * np.exp(-0.5 * ((np.arange(DELAYS) - peak[:, None]) / 1.5) ** 2)
+    logits += peak_at(peak[:, None])
     heard = np.arange(windows) >= 15
     heard[max(windows - 15, 0) :] = False
     return {

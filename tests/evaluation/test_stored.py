@@ -27,9 +27,15 @@ def test_rows_are_those_of_the_scoring_itself(store, decoders):
     )
     assert found.scores == direct
     assert scored_video(store, found, 1).score == direct[1].score
-    assert scored_video(store, found, 1, "max").score == direct[1].maximum > direct[1].score
+    assert (
+        scored_video(store, found, 1, statistic="max").score == direct[1].maximum > direct[1].score
+    )
+    parts = [
+        scored_video(store, found, 1, part=part).score for part in ("distribution", "activation")
+    ]
+    assert parts == [direct[1].distribution_score, direct[1].activation_score]
     with pytest.raises(ConfigError, match="median"):
-        scored_video(store, found, 0, "median")
+        scored_video(store, found, statistic="median")
 
 
 def test_evaluation_by_category_with_baselines_and_coverage(store, decoders):

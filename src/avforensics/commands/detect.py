@@ -24,10 +24,12 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from avforensics.checkpoints import Models, load_models
 from avforensics.detection.inputs import list_inputs
 from avforensics.detection.journal import open_journal
+from avforensics.detection.judging import Judge
 from avforensics.detection.output import Job, OutputFolder
 from avforensics.detection.products import Products
 from avforensics.detection.progress import BatchProgress, summarise
-from avforensics.files import atomic_path
+from avforensics.evaluation.setting import scoring_setting
+from avforensics.files import atomic_path, sha256_file
 from avforensics.provenance import versions, write_json
 from avforensics.report.index import write_index
 from avforensics.scoring.detector import Detector
@@ -56,6 +58,7 @@ def run(cfg: DictConfig) -> int:
         log.warning("%s", remark)
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
     detector = build_detector(models, cfg)
+    judge = build_judge(models, detector, cfg)
     if models.notice:
         log.warning("%s", models.notice)
     folder = Path(cfg.output_dir)
@@ -83,7 +86,7 @@ def run(cfg: DictConfig) -> int:
         if output.kept:
             log.info("%d of %d videos are done already", output.kept, len(output.paths))
         try:
-            score_all(detector, output, products)
+            score_all(detector, output, products, judge)
         except BaseException:
             done = f"{len(output.rows)} of {len(output.paths)} videos are done"
             log.warning("stopped: %s; the same command goes on from there", done)
@@ -116,17 +119,34 @@ def build_detector(models: Models, cfg: DictConfig) -> Detector:
     )
 
 
+def build_judge(models: Models, detector: Detector, cfg: DictConfig) -> Judge | None:
+    """What turns scores into p-values, where ``cfg`` names a calibration."""
+    if cfg.calibration is None:
+        return None
+    return Judge(
+        cfg.calibration,
+        false_positive_rate=cfg.false_positive_rate,
+        setting=scoring_setting(models, detector.policy, detector.lams[0]),
+    )
+
+
 def score_settings(models: Models, detector: Detector, cfg: DictConfig) -> dict[str, Any]:
     """Everything but the file that a score depends on; the device is not among it."""
-    return {
+    settings = {
         "checkpoints": list(models.hashes.values()),
         "scoring": OmegaConf.to_container(cfg.scoring, resolve=True),
         "precision": cfg.precision,
         "media": asdict(detector.media),
     }
+    if cfg.calibration is not None:
+        calibration = sha256_file(Path(cfg.calibration).expanduser())
+        settings["calibration"] = [calibration, cfg.false_positive_rate]
+    return settings
 
 
-def score_all(detector: Detector, output: OutputFolder, products: Products) -> None:
+def score_all(
+    detector: Detector, output: OutputFolder, products: Products, judge: Judge | None
+) -> None:
     """Score what is to do; reports and rows are written beside the network's work."""
     workers = max(1, (os.cpu_count() or 1) // 4)
     adding = Lock()
@@ -136,7 +156,8 @@ def score_all(detector: Detector, output: OutputFolder, products: Products) -> N
     ):
 
         def finish(job: Job, result: VideoResult) -> None:
-            report = products.write(result, job.name)
+            calibrated = None if judge is None else judge.judge(result)
+            report = products.write(result, job.name, calibrated)
             with adding:
                 progress.advance(output.add(job, result, report=report))
 

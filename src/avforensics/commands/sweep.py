@@ -28,6 +28,7 @@ from avforensics.evaluation.sweep import (
     read_runs,
     short_table,
     sweep_store,
+    value_text,
     write_sweep,
 )
 from avforensics.features.store import FeatureStore
@@ -56,7 +57,7 @@ def run(cfg: DictConfig) -> int:
     write_sweep(points, folder, cfg.title)
     write_json(folder / "versions.json", versions())
     _show(points, cfg.title)
-    top = ", ".join(f"{name} {value:g}" for name, value in best(points).settings.items())
+    top = ", ".join(f"{name} {value_text(value)}" for name, value in best(points).settings.items())
     log.info("highest AUC: %s (chosen on these videos, so report it on others)", top)
     log.info("wrote %s", folder)
     return int(any(point.summary["coverage"]["not_scored"] for point in points))

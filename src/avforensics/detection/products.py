@@ -16,6 +16,7 @@ from avforensics.files import atomic_path
 from avforensics.media.types import MediaOptions
 from avforensics.report.figures import save_figures
 from avforensics.report.page import write_video_report
+from avforensics.report.sentences import Calibrated
 from avforensics.scoring.result import VideoResult
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,9 @@ class Products:
         ]
         return all((self.folder / path).is_file() for needed, path in wanted if needed)
 
-    def write(self, result: VideoResult, name: str) -> str | None:
+    def write(
+        self, result: VideoResult, name: str, calibrated: Calibrated | None = None
+    ) -> str | None:
         """Write what is wanted of a scored video.
 
         A report or figure that cannot be drawn is a warning on the result: the score stands.
@@ -88,7 +91,9 @@ class Products:
             save_features(result, self.folder / f"features/{name}.safetensors")
         if self.figures:
             self._try(result, "figures", self._draw, result, name)
-        if self.report and self._try(result, "report", self._write_report, result, name):
+        if self.report and self._try(
+            result, "report", self._write_report, result, name, calibrated
+        ):
             return self.report_path(name)
         return None
 
@@ -113,11 +118,12 @@ class Products:
         with self._drawing:
             save_figures(result, self.folder / "figures" / name)
 
-    def _write_report(self, result: VideoResult, name: str) -> None:
+    def _write_report(self, result: VideoResult, name: str, calibrated: Calibrated | None) -> None:
         write_video_report(
             result,
             self.folder / self.report_path(name),
             provenance=self.provenance,
+            calibrated=calibrated,
             media_options=self.media,
             index_link="../index.html",
         )

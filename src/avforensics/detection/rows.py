@@ -32,6 +32,7 @@ COLUMNS = (
     "offset_ms",
     "warnings",
     "report",
+    "p_value",
 )
 LAM_COLUMNS = ("path", "lam", "score", "distribution_score", "activation_score", "maximum")
 
@@ -49,6 +50,7 @@ def row_of(result: VideoResult, *, report: str | None = None) -> Row:
         "sha256": result.sha256,
         "warnings": "; ".join(result.warnings) or None,
         "report": report,
+        "p_value": result.p_value,
     }
     if result.media is not None:
         row |= {

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 
@@ -21,10 +22,18 @@ from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.summary import summarise
 from avforensics.extraction import network_digest
 from avforensics.features.store import Entry, FeatureStore
-from avforensics.scoring.result import Features, Score, Steps
+from avforensics.scoring.result import Features, Score, Steps, VideoResult
 from avforensics.scoring.sequences import SequencePolicy, score_features
 
 STATISTICS = ("mean", "max")
+SCORE_PARTS = ("both", "distribution", "activation")
+
+
+_ATTRIBUTE = {
+    "both": "score",
+    "distribution": "distribution_score",
+    "activation": "activation_score",
+}
 
 
 @dataclass(frozen=True)
@@ -56,9 +65,11 @@ class StoreScorer:
     ----------
     store : FeatureStore
     models : Models
-        Both decoders and the projection; the synchronisation network is not needed.
+        Decoders and the projection; the synchronisation network is not needed.
     policy : SequencePolicy
     lams : sequence of float
+    part : {"both", "distribution", "activation"}
+        Which models are needed.
     naive_bayes : NaiveBayesDelay, optional
         See `fit_naive_bayes`.
     seed : int
@@ -79,11 +90,13 @@ class StoreScorer:
         policy: SequencePolicy,
         *,
         lams: Sequence[float] = (0.0,),
+        part: str = "both",
         naive_bayes: NaiveBayesDelay | None = None,
         seed: int = 0,
     ) -> None:
-        models.require("distribution", "activation", "projection")
-        policy.check(distribution=models.distribution, activation=models.activation)
+        require_parts(models, part)
+        decoders = {"distribution": models.distribution, "activation": models.activation}
+        policy.check(**{name: model for name, model in decoders.items() if model is not None})
         check_store(store, models, policy)
         self.store, self.models, self.policy = store, models, policy
         self.lams = tuple(float(lam) for lam in lams)
@@ -93,12 +106,27 @@ class StoreScorer:
 
     def features(self, index: int) -> Features:
         """The stored features of a clip, its activations projected."""
-        activations = torch.from_numpy(self.store.activations(index))
-        return Features(
-            sync_logits=self.store.logits(index),
-            projected=self.models.projection(activations).numpy(),
-            heard=self.store.heard(index),
+        logits = self.store.logits(index)
+        projected = logits[:, :0]
+        if self.models.projection is not None:
+            activations = torch.from_numpy(self.store.activations(index))
+            projected = self.models.projection(activations).numpy()
+        return Features(sync_logits=logits, projected=projected, heard=self.store.heard(index))
+
+    def result(self, index: int) -> VideoResult:
+        """One clip with its features and steps, for figures.
+
+        Raises
+        ------
+        ValueError
+            It has no features, or too few windows.
+        """
+        features = self.features(index)
+        steps, scores = score_features(
+            features, self.models.distribution, self.models.activation, self.policy, self.lams
         )
+        path = Path(self.store[index].path)
+        return VideoResult(path=path, scores=scores, features=features, steps=steps)
 
     def score(self, index: int) -> StoredScore:
         """Score one clip, on its own: what stands beside it changes nothing."""
@@ -161,7 +189,7 @@ def evaluate_store(
     chosen = choose(store, split=split)
     naive_bayes = fit_naive_bayes(store, fit_split, leave_out=chosen)
     scorer = StoreScorer(store, models, policy, lams=[lam], naive_bayes=naive_bayes, seed=seed)
-    rows = [scored_video(store, scorer.score(index), 0, statistic) for index in chosen]
+    rows = [scored_video(store, scorer.score(index), statistic=statistic) for index in chosen]
     return rows, summarise(rows, resamples=resamples, seed=seed)
 
 
@@ -213,16 +241,39 @@ def fit_naive_bayes(
 
 
 def scored_video(
-    store: FeatureStore, found: StoredScore, place: int = 0, statistic: str = "mean"
+    store: FeatureStore,
+    found: StoredScore,
+    place: int = 0,
+    *,
+    statistic: str = "mean",
+    part: str = "both",
 ) -> ScoredVideo:
-    """A row of results: the score of the ``place``-th lam with the entry's labels."""
+    """A row of results: the score of the ``place``-th lam with the entry's labels.
+
+    Parameters
+    ----------
+    store : FeatureStore
+    found : StoredScore
+    place : int
+    statistic : {"mean", "max"}
+        Over the sequences of a video under policy ``all``.
+    part : {"both", "distribution", "activation"}
+        One model's score alone, as most rows of the paper's Table 3.
+
+    Raises
+    ------
+    ConfigError
+        ``statistic`` or ``part`` has no meaning.
+    """
     if statistic not in STATISTICS:
         raise ConfigError(f"statistic must be one of {STATISTICS}, not {statistic!r}")
+    if statistic == "max" and part != "both":
+        raise ConfigError("the maximum is that of both parts together")
     entry = store[found.index]
     score = None
     if found.error is None:
         of_lam = found.scores[place]
-        score = of_lam.score if statistic == "mean" else of_lam.maximum
+        score = of_lam.maximum if statistic == "max" else getattr(of_lam, _ATTRIBUTE[part])
     return ScoredVideo(
         path=video_name(entry),
         label=entry.label,
@@ -253,6 +304,24 @@ def check_network(store: FeatureStore, models: Models) -> None:
         )
 
 
+def require_parts(models: Models, part: str) -> None:
+    """Make sure that a checkpoint has what a score is made of.
+
+    Raises
+    ------
+    CheckpointError
+        A model is missing.
+    ConfigError
+        ``part`` has no meaning.
+    """
+    if part not in SCORE_PARTS:
+        raise ConfigError(f"part must be one of {SCORE_PARTS}, not {part!r}")
+    if part != "activation":
+        models.require("distribution")
+    if part != "distribution":
+        models.require("activation", "projection")
+
+
 def check_store(store: FeatureStore, models: Models, policy: SequencePolicy) -> None:
     """Refuse a store that lacks what the policy or the models need.
 
@@ -269,8 +338,8 @@ def check_store(store: FeatureStore, models: Models, policy: SequencePolicy) -> 
             f"{store.folder} holds the first {kept} windows of each clip, and windows="
             f"{policy.windows} with audio={policy.audio} needs {wanted}"
         )
-    width = models.projection.architecture["inputs"]
-    if store.info.activations != "none" and store.info.activation_width != width:
+    width = 0 if models.projection is None else models.projection.architecture["inputs"]
+    if width and store.info.activations != "none" and store.info.activation_width != width:
         raise ConfigError(
             f"{store.folder}: activations of {store.info.activation_width} values; the projection "
             f"was fitted on {width}: it belongs to another synchronisation network"

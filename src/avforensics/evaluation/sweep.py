@@ -205,7 +205,7 @@ def short_table(points: Sequence[Point]) -> list[list[str]]:
     table = [[*names, *columns]]
     for point, blocks_ in zip(points, found, strict=True):
         cells = [_pair(blocks_.get(column, {})) for column in columns]
-        table.append([*map(_text, point.settings.values()), *cells])
+        table.append([*map(value_text, point.settings.values()), *cells])
     return table
 
 
@@ -228,7 +228,7 @@ def sweep_figure(points: Sequence[Point], title: str = "") -> Figure:
         lines = _some(_values(points, other)) if other else [None]
         for place, value in enumerate(lines):
             chosen = [p for p in points if other is None or p.settings[other] == value]
-            _line(panel, chosen, x, place, "" if other is None else f"{other} {_text(value)}")
+            _line(panel, chosen, x, place, "" if other is None else f"{other} {value_text(value)}")
         panel.set_xlabel(x)
         panel.grid(color="0.92")
         if other:
@@ -275,5 +275,6 @@ def _pair(block: Mapping) -> str:
     return "/".join("-" if value is None else f"{100 * value:.1f}" for value in values)
 
 
-def _text(value: object) -> str:
+def value_text(value: object) -> str:
+    """A setting as people write it."""
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -17,7 +17,6 @@ import torch
 import torch.distributed as dist
 from torch.utils.data import DataLoader
 
-from avforensics.checkpoints import Models
 from avforensics.data.manifest import Manifest
 from avforensics.errors import ConfigError
 from avforensics.evaluation.stored import StoredScore, StoreScorer
@@ -120,9 +119,8 @@ class EvaluationModule(pl.LightningModule):
 
     Parameters
     ----------
-    models : Models
     scorer : callable
-        Store and models -> `StoreScorer`, once the store is there.
+        Store -> `StoreScorer`, once the store is there.
     keep_steps : bool
         Keep step losses, for localisation.
 
@@ -135,19 +133,17 @@ class EvaluationModule(pl.LightningModule):
     def __init__(
         self,
         *,
-        models: Models,
-        scorer: Callable[[FeatureStore, Models], StoreScorer],
+        scorer: Callable[[FeatureStore], StoreScorer],
         keep_steps: bool = False,
     ) -> None:
         super().__init__()
-        self.models = models
         self.make_scorer = scorer
         self.keep_steps = keep_steps
         self.found: list[StoredScore] = []
 
     def setup(self, stage: str) -> None:
         """Make the scorer of the data module's store."""
-        self.scorer = self.make_scorer(self.trainer.datamodule.store, self.models)
+        self.scorer = self.make_scorer(self.trainer.datamodule.store)
 
     def on_test_epoch_start(self) -> None:
         """Forget an earlier test."""

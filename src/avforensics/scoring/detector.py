@@ -178,7 +178,11 @@ class Detector:
     def _result(self, found: Extraction) -> VideoResult:
         started = time.perf_counter()
         result = VideoResult(
-            path=found.clip.path, error=found.error, media=found.media, sha256=found.sha256
+            path=found.clip.path,
+            error=found.error,
+            media=found.media,
+            sha256=found.sha256,
+            silence=found.silence,
         )
         if found.media is not None:
             result.warnings = list(found.media.warnings)

@@ -92,6 +92,10 @@ class VideoResult:
         Of the file's bytes; None where it cannot be read.
     seconds : float
         Wall-clock time spent on this file.
+    silence : float
+        Seconds of leading silence of the part that was read.
+    p_value : float or None
+        Share of real videos that score as high, where there is a calibration.
     warnings : list of str
         Flags such as silent or damaged audio; the score stands.
     """
@@ -104,6 +108,8 @@ class VideoResult:
     steps: Steps | None = None
     sha256: str | None = None
     seconds: float = 0.0
+    silence: float = 0.0
+    p_value: float | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property

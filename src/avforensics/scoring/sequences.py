@@ -77,8 +77,8 @@ class SequencePolicy:
 @torch.inference_mode()
 def score_features(
     features: Features,
-    distribution: nn.Module,
-    activation: nn.Module,
+    distribution: nn.Module | None,
+    activation: nn.Module | None,
     policy: SequencePolicy,
     lams: Sequence[float] = (0.0,),
 ) -> tuple[Steps, list[Score]]:
@@ -87,9 +87,9 @@ def score_features(
     Parameters
     ----------
     features : Features
-    distribution, activation : Module
+    distribution, activation : Module or None
         Decoders of delay rows and of projected activations, or other anomaly models of them, in
-        evaluation mode on the CPU.
+        evaluation mode on the CPU. The losses of one that is None are zero.
     policy : SequencePolicy
     lams : sequence of float
         Weights of the activation score.
@@ -107,7 +107,8 @@ def score_features(
     ValueError
         Fewer than two windows can be scored.
     """
-    policy.check(distribution=distribution, activation=activation)
+    decoders = {"distribution": distribution, "activation": activation}
+    policy.check(**{name: decoder for name, decoder in decoders.items() if decoder is not None})
     kept = policy.kept(features.heard)
     if len(kept) < 2:
         raise ValueError(
@@ -116,14 +117,10 @@ def score_features(
     starts = policy.starts(len(kept))
     length = min(policy.max_len, len(kept))
     index = torch.from_numpy(starts[:, None] + np.arange(length))  # (S, L) into kept windows
-    by_delay, predicted = _judge(
-        anomaly_model(distribution, "distribution"),
-        torch.from_numpy(features.sync_logits[kept]),
-        index,
-    )
-    by_activation, _ = _judge(
-        anomaly_model(activation, "activation"), torch.from_numpy(features.projected[kept]), index
-    )
+    rows = torch.from_numpy(features.sync_logits[kept])
+    by_delay, predicted = _judge(distribution, "distribution", rows, index)
+    rows = torch.from_numpy(features.projected[kept])
+    by_activation, _ = _judge(activation, "activation", rows, index)
     following = index[:, 1:]
     steps = Steps(
         window=features.first_window + kept[1:],
@@ -134,8 +131,14 @@ def score_features(
     return steps, [_score(steps, by_delay, by_activation, lam) for lam in lams]
 
 
-def _judge(model: nn.Module, rows: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+def _judge(
+    decoder: nn.Module | None, part: str, rows: Tensor, index: Tensor
+) -> tuple[Tensor, Tensor]:
     """Step losses (S, L - 1) and predictions (S, L - 1, D) of sequences of rows."""
+    if decoder is None:
+        shape = index.shape[0], index.shape[1] - 1
+        return rows.new_zeros(shape), rows.new_zeros(*shape, rows.shape[1])
+    model = anomaly_model(decoder, part)
     judged = [model(rows[part]) for part in index.split(BATCH)]  # of (s, L, D)
     losses, predictions = zip(*judged, strict=True)
     return torch.cat(losses), torch.cat(predictions)

@@ -1,0 +1,296 @@
+"""The test stage that a configuration describes: which clips, which features, which scores.
+
+``avforensics evaluate`` runs it once, and again for each control and perturbation.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.strategies import DDPStrategy
+
+from avforensics.checkpoints import Models
+from avforensics.data.manifest import Manifest
+from avforensics.data.row import Row
+from avforensics.errors import ConfigError, ManifestError
+from avforensics.evaluation.benchmark import store_name, tested_clips
+from avforensics.evaluation.rows import ScoredVideo
+from avforensics.evaluation.stored import (
+    StoredScore,
+    StoreScorer,
+    check_network,
+    choose,
+    fit_naive_bayes,
+    scored_video,
+)
+from avforensics.extraction import Settings, network_digest
+from avforensics.features.store import FeatureStore
+from avforensics.lightning.testing import EvaluationModule, StoredClips
+from avforensics.scoring.sequences import SequencePolicy
+
+log = logging.getLogger(__name__)
+
+LONGEST_SEQUENCE = 50  # of the published decoders: a store serves every max_len up to it
+PATIENCE = timedelta(days=30)  # one process may extract for hours after another has ended
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variation:
+    """One pass over the tested clips.
+
+    Attributes
+    ----------
+    policy : SequencePolicy
+    edit : str
+        Done to clips while they are read: see `avforensics.evaluation.edits`.
+    real : int or None
+        Only the first so many real clips; None = every clip.
+    """
+
+    policy: SequencePolicy
+    edit: str = ""
+    real: int | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one pass gave.
+
+    Attributes
+    ----------
+    store : FeatureStore
+    found : list of StoredScore
+        Each clip once, in the order of the store.
+    rows : list of ScoredVideo
+    naive_bayes : bool
+        Whether that baseline could be fitted.
+    """
+
+    store: FeatureStore
+    found: list[StoredScore]
+    rows: list[ScoredVideo]
+    naive_bayes: bool
+
+
+class Evaluation:
+    """Runs `Trainer.test` for a configuration of ``avforensics evaluate``.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+    models : Models
+
+    Raises
+    ------
+    ConfigError, ManifestError
+        Nothing to test is named, or it is not where it is said to be.
+    """
+
+    def __init__(self, cfg: DictConfig, models: Models) -> None:
+        self.cfg = cfg
+        self.models = models
+        self.trainer = build_trainer(cfg)
+        self.select = OmegaConf.to_container(cfg.select, resolve=True)
+        self.manifest: Manifest | None = None
+        if cfg.benchmark is not None:
+            models.require("sync")
+            self.manifest = benchmark_manifest(cfg)
+        elif cfg.features is None:
+            raise ConfigError("nothing to evaluate: give features=STORE, or benchmark= and root=")
+        elif cfg.edit:
+            raise ConfigError("edit changes clips while they are read: it needs a benchmark")
+
+    @property
+    def asked(self) -> Variation:
+        """What ``scoring`` and ``edit`` say."""
+        scoring = self.cfg.scoring
+        policy = SequencePolicy(
+            max_len=scoring.max_len, windows=scoring.windows, audio=scoring.audio
+        )
+        return Variation(policy=policy, edit=self.cfg.edit)
+
+    def run(self, variation: Variation) -> Outcome:
+        """Extract what is missing and score every clip once, over all processes."""
+        clips = self._clips(variation)
+        module = EvaluationModule(
+            scorer=partial(self.scorer_of, policy=variation.policy),
+            keep_steps=self._has_segments(),
+        )
+        self.trainer.test(module, datamodule=clips, verbose=False)
+        rows = [
+            scored_video(clips.store, found, statistic=self.cfg.statistic, part=self.cfg.part)
+            for found in module.found
+        ]
+        return Outcome(clips.store, module.found, rows, module.scorer.naive_bayes is not None)
+
+    def _clips(self, variation: Variation) -> StoredClips:
+        """A store to read, or clips to extract into one."""
+        manifest, folder = self.manifest, self.cfg.features
+        if manifest is None:
+            if not variation.edit:
+                return StoredClips(folder=folder, choose=self._choose(variation))
+            manifest, checkpoint = self._manifest_of_store()
+        else:
+            checkpoint = OmegaConf.to_container(self.cfg.checkpoint, resolve=True)
+        if variation.real is not None:
+            real = [row for row in manifest if row.label == 0]
+            manifest = Manifest(real[: variation.real])
+        settings = self._settings(variation)
+        if folder is None:
+            name = store_name(
+                self.cfg.benchmark.name,
+                self.manifest,
+                network_digest(self.models.sync),
+                max_windows=settings.max_windows,
+                edit=variation.edit,
+            )
+            folder = Path(self.cfg.paths.outputs, "features", name)
+        elif variation.edit != self.cfg.edit:
+            folder = f"{folder}-{variation.edit.replace('/', '_')}"
+        return StoredClips(
+            folder=folder,
+            choose=choose,
+            manifest=manifest,
+            checkpoint=checkpoint,
+            settings=settings,
+            workers=self.cfg.extract.workers,
+        )
+
+    def _choose(self, variation: Variation) -> Callable[[FeatureStore], list[int]]:
+        def chosen(store: FeatureStore) -> list[int]:
+            indices = choose(store, **self.select)
+            if variation.real is None:
+                return indices
+            return [index for index in indices if store[index].label == 0][: variation.real]
+
+        return chosen
+
+    def _manifest_of_store(self) -> tuple[Manifest, dict[str, str]]:
+        """The clips of a store, to be read again, and the network that made its features."""
+        store = FeatureStore.open(self.cfg.features)
+        chosen = (store[index] for index in choose(store, **self.select))
+        names = [name for name in Row._fields if name not in ("hash", "audio")]
+        rows = [Row(**{name: getattr(entry, name) for name in names}) for entry in chosen]
+        return Manifest(rows), {"bundle": os.fspath(store.sync_path), "search": False}
+
+    def _has_segments(self) -> bool:
+        listed = self.manifest
+        if listed is None:
+            listed = FeatureStore.open(self.cfg.features)
+        return any(row.segments for row in listed)
+
+    def _settings(self, variation: Variation) -> Settings:
+        """How features are extracted; ``windows=needed`` serves every max_len and both policies."""
+        extract, policy = self.cfg.extract, variation.policy
+        if extract.windows not in ("needed", "all"):
+            raise ConfigError(f"extract.windows must be needed or all, not {extract.windows!r}")
+        if self.manifest is None:
+            max_windows = FeatureStore.open(self.cfg.features).info.max_windows
+        elif extract.windows == "all" or policy.windows == "all":
+            max_windows = None
+        else:
+            max_windows = max(policy.max_len, LONGEST_SEQUENCE) + self.models.sync.max_delay
+        return Settings(
+            max_windows=max_windows,
+            activations=extract.activations,
+            device=extract.device,
+            precision=extract.precision,
+            compile=extract.compile,
+            batch_windows=extract.batch_windows,
+            readers=extract.readers,
+            edit=variation.edit,
+            max_seconds=extract.max_seconds,
+        )
+
+    def scorer_of(self, store: FeatureStore, policy: SequencePolicy | None = None) -> StoreScorer:
+        """The scorer of a store, with baselines fitted on what is not tested."""
+        check_network(store, self.models)
+        wanted = self.cfg.baselines
+        if wanted.features is None:
+            select = self.select if self.manifest is None else {}
+            fitted = fit_naive_bayes(store, wanted.fit_split, leave_out=choose(store, **select))
+        else:
+            training = FeatureStore.open(wanted.features)
+            if training.info.network != store.info.network:
+                raise ConfigError(f"{training.folder}: features of another network")
+            fitted = fit_naive_bayes(training, wanted.fit_split)
+        return StoreScorer(
+            store,
+            self.models,
+            policy or self.asked.policy,
+            lams=[self.cfg.scoring.lam],
+            part=self.cfg.part,
+            naive_bayes=fitted,
+            seed=self.cfg.seed,
+        )
+
+
+def build_trainer(cfg: DictConfig) -> pl.Trainer:
+    """The trainer of a configuration, without what only training needs."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    options: dict[str, Any] = {}
+    alone = cfg.trainer.devices in (1, "1") and "WORLD_SIZE" not in os.environ
+    if cfg.trainer.get("strategy") in (None, "auto", "ddp") and not alone:
+        options["strategy"] = DDPStrategy(timeout=PATIENCE)
+    return instantiate(
+        cfg.trainer,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        _convert_="all",
+        **options,
+    )
+
+
+def require_data(cfg: DictConfig) -> None:
+    """Make sure that the folder of ``cfg.benchmark`` is there.
+
+    Raises
+    ------
+    ManifestError
+    """
+    name = cfg.benchmark.name
+    if cfg.root is None:
+        raise ManifestError(f"the data set {name} is needed: give its folder as root=FOLDER")
+    if not Path(cfg.root).expanduser().exists():
+        raise ManifestError(f"the data set {name} is needed, and there is no {cfg.root}")
+
+
+def benchmark_manifest(cfg: DictConfig) -> Manifest:
+    """The tested clips of ``cfg.benchmark``, found below ``cfg.root``.
+
+    Raises
+    ------
+    ManifestError
+    """
+    require_data(cfg)
+    name = cfg.benchmark.name
+    whole = instantiate(cfg.benchmark.source, root=cfg.root, _convert_="all")
+    listed, drawn = cfg.benchmark.list, cfg.benchmark.sample
+    manifest = tested_clips(
+        whole,
+        **OmegaConf.to_container(cfg.select, resolve=True),
+        listed=listed.path,
+        listed_fake=listed.fake,
+        strict=listed.strict,
+        real=drawn.real,
+        fake=drawn.fake,
+        one_per_identity=drawn.one_per_identity,
+        seed=cfg.seed,
+    )
+    if doubled := whole.doubled():
+        log.warning("%s lists %d files more than once, e.g. %s", name, len(doubled), doubled[0])
+    log.info("%s: %d of %d clips are tested", name, len(manifest), len(whole))
+    return manifest

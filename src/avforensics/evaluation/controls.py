@@ -1,0 +1,192 @@
+"""Controls: does the result stand without leading silence, on whole videos, with real sound only?
+
+And do real videos whose sound is merely shifted count as fakes? Nothing here runs a network.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from os import PathLike
+
+import numpy as np
+from rich.table import Table
+
+from avforensics.errors import ConfigError
+from avforensics.evaluation.bootstrap import bootstrap_interval
+from avforensics.evaluation.edits import MAX_SHIFT
+from avforensics.evaluation.metrics import score_metrics
+from avforensics.evaluation.rows import ScoredVideo
+from avforensics.evaluation.tables import blocks
+from avforensics.files import atomic_path
+from avforensics.scoring.sequences import SequencePolicy
+
+CONTROLS = ("trim", "windows", "audio", "shift")
+SILENCE = "leading_silence"
+ALARM_RATE = 0.05  # false alarms on unshifted real videos at which shifted ones are counted
+FEWEST = 5  # videos that a percentile is taken of
+
+
+def variations(
+    names: Sequence[str], policy: SequencePolicy, edit: str
+) -> dict[str, tuple[SequencePolicy, str]]:
+    """Policy and edit of each control that scores all videos again, by a name for its row.
+
+    Raises
+    ------
+    ConfigError
+        A control does not exist.
+    """
+    unknown = sorted(set(names) - set(CONTROLS))
+    if unknown:
+        raise ConfigError(f"no control {unknown[0]!r}; there are {', '.join(CONTROLS)}")
+    windows = {"first": "all", "all": "first"}[policy.windows]
+    audio = {"pad": "context", "context": "pad"}[policy.audio]
+    other_edit = "" if edit == "trim" else "trim"
+    found = {
+        "windows": (f"windows {windows}", replace(policy, windows=windows), edit),
+        "audio": (f"audio {audio}", replace(policy, audio=audio), edit),
+        "trim": ("silence trimmed" if other_edit else "silence as it is", policy, other_edit),
+    }
+    return {found[name][0]: found[name][1:] for name in names if name in found}
+
+
+def shift_result(
+    plain: Sequence[ScoredVideo], shifted: Sequence[ScoredVideo], *, seed: int = 0
+) -> dict:
+    """How real videos with shifted sound stand among the same videos as they are.
+
+    Parameters
+    ----------
+    plain, shifted : sequence of ScoredVideo
+        Real videos; those that both scored are compared.
+    seed : int
+
+    Returns
+    -------
+    dict
+        ``n``, mean scores ``plain`` and ``shifted``, ``auc`` of shifted against plain with
+        ``auc_ci``, ``offset_auc`` of the constant-offset baseline (which should find them), and
+        ``called_fake``: the share above the score that 5 % of the plain ones exceed.
+    """
+    by_path = {row.path: row for row in plain if row.scored}
+    pairs = [(by_path[row.path], row) for row in shifted if row.scored and row.path in by_path]
+    if len(pairs) < 2:
+        return {"n": len(pairs)}
+    rows = [pair[place] for place in (0, 1) for pair in pairs]
+    labels = np.repeat([0, 1], len(pairs))
+    scores = np.array([row.score for row in rows])
+    offsets = np.array([row.baselines["constant_offset"] for row in rows])
+    names = [row.identity or row.path for row in rows]
+    interval = bootstrap_interval(labels, scores, names, resamples=1000, seed=seed)
+    before, after = scores[: len(pairs)], scores[len(pairs) :]
+    return {
+        "n": len(pairs),
+        "plain": float(before.mean()),
+        "shifted": float(after.mean()),
+        "auc": score_metrics(labels, scores)["auc"],
+        "auc_ci": None if interval is None else list(interval),
+        "offset_auc": score_metrics(labels, offsets)["auc"],
+        "called_fake": None
+        if len(pairs) < FEWEST
+        else float((after > np.quantile(before, 1 - ALARM_RATE)).mean()),
+    }
+
+
+def check_shifts(shifts: Sequence[int]) -> list[int]:
+    """Whole frames other than 0 that the network's delays reach, rising.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if any(not 0 < abs(shift) <= MAX_SHIFT for shift in shifts):
+        raise ConfigError(f"shifts lie between -{MAX_SHIFT} and {MAX_SHIFT} frames and are not 0")
+    return sorted(shifts)
+
+
+def control_cells(summaries: Mapping[str, Mapping]) -> list[list[str]]:
+    """AUC by category of each control, and what leading silence alone would give; header first."""
+    found = {name: dict(blocks(summary)) for name, summary in summaries.items()}
+    columns = list(dict.fromkeys(column for of_run in found.values() for column in of_run))
+    table = [["AUC", *columns, "silence alone", "scored"]]
+    for name, of_run in found.items():
+        silence = of_run.get("overall", {}).get("baselines", {}).get(SILENCE, {})
+        coverage = summaries[name]["coverage"]
+        table.append(
+            [
+                name,
+                *(_auc(of_run.get(column, {})) for column in columns),
+                _auc(silence),
+                f"{coverage['scored']}/{coverage['listed']}",
+            ]
+        )
+    return table
+
+
+def shift_cells(shifts: Mapping[int, Mapping]) -> list[list[str]]:
+    """One line for each shift; header first."""
+    table = [
+        ["frames", "videos", "mean score", "unshifted", "AUC", "offset AUC", "called fake"],
+    ]
+    for frames, found in shifts.items():
+        called = found.get("called_fake")
+        table.append(
+            [
+                f"{frames:+d} ({40 * frames:+d} ms)",
+                str(found["n"]),
+                *("-" if name not in found else f"{found[name]:.4g}" for name in _MEANS),
+                _auc(found),
+                _auc({"auc": found.get("offset_auc")}),
+                "-" if called is None else f"{100 * called:.0f} %",
+            ]
+        )
+    return table
+
+
+_MEANS = ("shifted", "plain")
+
+
+def rich_cells(cells: Sequence[Sequence[str]], title: str) -> Table:
+    """Cells for the terminal, intervals below their values."""
+    table = Table(title=title)
+    for place, name in enumerate(cells[0]):
+        table.add_column(name, justify="right" if place else "left", no_wrap=not place)
+    for row in cells[1:]:
+        table.add_row(*(cell.replace(" [", "\n[") for cell in row))
+    return table
+
+
+def write_controls(
+    summaries: Mapping[str, Mapping], shifts: Mapping[int, Mapping], folder: str | PathLike
+) -> None:
+    """Write controls.json (every number) and controls.md (both tables)."""
+    content = {
+        "runs": dict(summaries),
+        "shifts": {str(key): value for key, value in shifts.items()},
+    }
+    with atomic_path(f"{folder}/controls.json") as partial:
+        partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    parts = [markdown(control_cells(summaries))] if len(summaries) > 1 else []
+    if shifts:
+        parts.append(markdown(shift_cells(shifts)))
+    with atomic_path(f"{folder}/controls.md") as partial:
+        partial.write_text("\n".join(parts), encoding="utf-8")
+
+
+def markdown(cells: Sequence[Sequence[str]]) -> str:
+    """Cells as a Markdown table, header first."""
+    header, *rows = cells
+    rule = ["---"] + ["---:"] * (len(header) - 1)
+    return "".join("| " + " | ".join(row) + " |\n" for row in (header, rule, *rows))
+
+
+def _auc(block: Mapping) -> str:
+    value, interval = block.get("auc"), block.get("auc_ci")
+    if value is None:
+        return "-"
+    text = f"{100 * value:.1f}"
+    return (
+        text if interval is None else f"{text} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
+    )

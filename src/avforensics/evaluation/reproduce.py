@@ -1,0 +1,128 @@
+"""The paper's numbers beside ours: the difference, and whether theirs lies in our interval."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+from os import PathLike
+
+from avforensics.errors import ConfigError
+from avforensics.evaluation.tables import blocks
+from avforensics.files import atomic_path
+
+METRICS = ("ap", "auc")
+ROUNDING = 0.0005  # the paper prints one decimal of a percentage
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One number of the paper and ours; fractions of 1.
+
+    Attributes
+    ----------
+    result : str
+        Category or average.
+    metric : str
+    paper : float
+    ours : float or None
+        None where the run has no such result.
+    interval : (low, high) or None
+    """
+
+    result: str
+    metric: str
+    paper: float
+    ours: float | None
+    interval: tuple[float, float] | None
+
+    @property
+    def difference(self) -> float | None:
+        """Ours less the paper's."""
+        return None if self.ours is None else self.ours - self.paper
+
+    @property
+    def inside(self) -> bool | None:
+        """Whether the paper's number lies in our interval; None where there is none."""
+        if self.interval is None:
+            return None
+        low, high = self.interval
+        return low - ROUNDING <= self.paper <= high + ROUNDING
+
+
+def published(name: str) -> dict:
+    """Title, results and, where there are none, a note of one of the paper's experiments.
+
+    Raises
+    ------
+    ConfigError
+        There is no experiment of that name.
+    """
+    path = resources.files("avforensics.evaluation") / "published.json"
+    experiments = json.loads(path.read_text(encoding="utf-8"))["experiments"]
+    if name not in experiments:
+        raise ConfigError(f"the paper has no {name!r}; there are {', '.join(experiments)}")
+    return experiments[name]
+
+
+def compare_with_paper(name: str, summary: Mapping) -> list[Comparison]:
+    """Every number that the paper prints for an experiment, beside that of a summary."""
+    found = dict(blocks(summary))
+    comparisons = []
+    for result, numbers in published(name)["results"].items():
+        block = found.get(result, {})
+        for metric in METRICS:
+            interval = block.get(f"{metric}_ci")
+            comparisons.append(
+                Comparison(
+                    result=result,
+                    metric=metric,
+                    paper=numbers[metric] / 100,
+                    ours=block.get(metric),
+                    interval=None if interval is None else tuple(interval),
+                )
+            )
+    return comparisons
+
+
+def cells(comparisons: Sequence[Comparison]) -> list[list[str]]:
+    """One line a number, in %, header first."""
+    table = [["result", "metric", "ours", "paper", "difference", "paper in our interval"]]
+    for item in comparisons:
+        ours = "-" if item.ours is None else f"{100 * item.ours:.1f}"
+        if item.interval is not None:
+            ours += f" [{100 * item.interval[0]:.1f}, {100 * item.interval[1]:.1f}]"
+        table.append(
+            [
+                item.result,
+                item.metric.upper(),
+                ours,
+                f"{100 * item.paper:.1f}",
+                "-" if item.difference is None else f"{100 * item.difference:+.1f}",
+                {True: "yes", False: "no", None: "-"}[item.inside],
+            ]
+        )
+    return table
+
+
+def write_reproduction(
+    name: str, comparisons: Sequence[Comparison], folder: str | PathLike, markdown: str
+) -> None:
+    """Write reproduction.json (fractions of 1) and reproduction.md (the given table)."""
+    experiment = published(name)
+    content = {
+        "experiment": name,
+        "title": experiment["title"],
+        "note": experiment.get("note"),
+        "numbers": [
+            asdict(item) | {"difference": item.difference, "inside": item.inside}
+            for item in comparisons
+        ],
+    }
+    with atomic_path(f"{folder}/reproduction.json") as partial:
+        partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    with atomic_path(f"{folder}/reproduction.md") as partial:
+        note = experiment.get("note")
+        lines = [f"### {experiment['title']}", "", *([note, ""] if note else []), markdown]
+        partial.write_text("\n".join(lines), encoding="utf-8")

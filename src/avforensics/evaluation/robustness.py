@@ -1,0 +1,127 @@
+"""Robustness to the seven perturbations of the paper's Fig. 4: a table and a figure of two panels.
+
+"Average" is the mean over perturbations at a level, "adversarial" the worst of them at that level.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from os import PathLike
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from avforensics.errors import ConfigError
+from avforensics.evaluation.figures import COLOURS
+from avforensics.evaluation.perturbations import LEVELS, NAMES
+from avforensics.evaluation.tables import blocks
+from avforensics.files import atomic_path
+
+Runs = Mapping[tuple[str, int], Mapping]
+"""Summaries by perturbation and level; level 0, the plain run, is that of every perturbation."""
+
+MARKERS = "osD^vPX*"
+
+
+def edits(names: Sequence[str], levels: Sequence[int], seed: int) -> dict[tuple[str, int], str]:
+    """The edit of each perturbation and level; see `avforensics.evaluation.edits`.
+
+    Raises
+    ------
+    ConfigError
+        A perturbation or level does not exist.
+    """
+    for name in names:
+        if name not in LEVELS:
+            raise ConfigError(f"no perturbation {name!r}; there are {', '.join(LEVELS)}")
+    if any(level not in range(1, 6) for level in levels):
+        raise ConfigError(f"levels of perturbations are 1 to 5, not {list(levels)}")
+    return {(name, level): f"{name}={level}/{seed}" for name in names for level in levels}
+
+
+def curves(runs: Runs, metric: str = "auc") -> dict[str, list[tuple[int, float]]]:
+    """Level and value of each perturbation, of AVG-FV where there is one, else overall."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    for (name, level), summary in sorted(runs.items()):
+        value = headline(summary)[1].get(metric)
+        found.setdefault(name, []).append((level, np.nan if value is None else value))
+    return found
+
+
+def average_and_adversarial(
+    by_name: Mapping[str, Sequence[tuple[int, float]]],
+) -> tuple[list[int], list[float], list[float]]:
+    """Levels, the mean over perturbations and the worst one; levels that all of them have."""
+    tables = [dict(values) for values in by_name.values()]
+    levels = sorted(set.intersection(*(set(table) for table in tables)))
+    values = np.array([[table[level] for level in levels] for table in tables])
+    return levels, values.mean(0).tolist(), values.min(0).tolist()
+
+
+def robustness_figure(runs: Runs, title: str = "") -> Figure:
+    """Left: every perturbation and their mean. Right: the worst at each level."""
+    by_name = curves(runs)
+    levels, mean, worst = average_and_adversarial(by_name)
+    figure = Figure(figsize=(9.2, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    for place, (name, values) in enumerate(by_name.items()):
+        style = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
+        x, y = zip(*values, strict=True)
+        left.plot(x, 100 * np.array(y), label=NAMES[name], linewidth=1, markersize=4, **style)
+    left.plot(levels, 100 * np.array(mean), color="black", linewidth=2.5, label="average")
+    left.set_title("average")
+    right.plot(levels, 100 * np.array(worst), color="black", linewidth=2.5, marker="o")
+    for level, value in zip(levels, worst, strict=True):
+        name = min(by_name, key=lambda key: dict(by_name[key])[level])
+        if level:
+            right.annotate(name, (level, 100 * value), (0, 6), textcoords="offset points")
+    right.set_title("adversarial: the worst at each level")
+    what = headline(next(iter(runs.values())))[0]
+    left.set_ylabel(f"AUC, {what} (%)")
+    for panel in (left, right):
+        panel.set_xlabel("level")
+        panel.set_xticks(levels)
+        panel.axhline(50, color="0.6", linestyle=":", linewidth=1)
+        panel.grid(color="0.92")
+    left.legend(fontsize=7)
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def write_robustness(runs: Runs, folder: str | PathLike, title: str = "") -> list[str]:
+    """Write robustness.csv (every category) and robustness.png."""
+    paths = [f"{folder}/robustness.{suffix}" for suffix in ("csv", "png")]
+    with (
+        atomic_path(paths[0]) as partial,
+        partial.open("w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.writer(file)
+        names = ("auc", "ap", "ap_balanced", "eer")
+        writer.writerow(["perturbation", "level", "category", *names, "auc_low", "auc_high"])
+        for (name, level), summary in sorted(runs.items()):
+            for category, block in blocks(summary):
+                ends = block.get("auc_ci") or ("", "")
+                writer.writerow([name, level, category, *(block.get(m) for m in names), *ends])
+    with atomic_path(paths[1]) as partial:
+        robustness_figure(runs, title).savefig(partial, dpi=150)
+    return paths
+
+
+def cells(runs: Runs) -> list[list[str]]:
+    """AUC by perturbation and level in %, with average and adversarial lines; header first."""
+    by_name = curves(runs)
+    levels, mean, worst = average_and_adversarial(by_name)
+    table = [["AUC", *(f"level {level}" for level in levels)]]
+    for name, values in by_name.items():
+        table.append([NAMES[name], *(f"{100 * dict(values)[level]:.1f}" for level in levels)])
+    for name, values in (("average", mean), ("adversarial", worst)):
+        table.append([name, *(f"{100 * value:.1f}" for value in values)])
+    return table
+
+
+def headline(summary: Mapping) -> tuple[str, Mapping]:
+    """The paper's own average for this figure where all its categories are there, else overall."""
+    if "AVG-FV" in summary["averages"]:
+        return "AVG-FV", summary["averages"]["AVG-FV"]
+    return "overall", summary["overall"]

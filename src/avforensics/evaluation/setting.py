@@ -1,0 +1,30 @@
+"""What a score depends on beside the video: kept with a calibration and compared in use."""
+
+from __future__ import annotations
+
+from avforensics.checkpoints import Models
+from avforensics.extraction import network_digest
+from avforensics.scoring.sequences import SequencePolicy
+
+
+def scoring_setting(
+    models: Models, policy: SequencePolicy, lam: float, *, network: str | None = None
+) -> dict[str, object]:
+    """Hashes of all networks, the policy and lam, as plain values.
+
+    Parameters
+    ----------
+    models : Models
+    policy : SequencePolicy
+    lam : float
+    network : str, optional
+        SHA-256 of the synchronisation network where ``models`` lacks it.
+    """
+    setting: dict[str, object] = {
+        "lam": float(lam),
+        "max_len": policy.max_len,
+        "windows": policy.windows,
+        "audio": policy.audio,
+    }
+    setting |= {name: network_digest(module) for name, module in models.parts()}
+    return setting | ({} if network is None else {"sync": network})

@@ -1,0 +1,97 @@
+"""avforensics calibrate, and what detect says with it."""
+
+import csv
+import sys
+
+import numpy as np
+import pytest
+
+from avforensics import cli
+from avforensics.data.manifest import Manifest
+from avforensics.evaluation.calibration import Calibration
+from avforensics.evaluation.stored import evaluate_store
+from avforensics.scoring.sequences import SequencePolicy
+
+
+@pytest.fixture
+def avforensics(monkeypatch):
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["avforensics", *map(str, words)])
+        return cli.main()
+
+    return run
+
+
+def test_fits_on_real_videos_only(avforensics, store, decoders, decoders_bundle, tmp_path, capsys):
+    output = tmp_path / "calibration.safetensors"
+    words = ("calibrate", f"features={store.folder}", f"checkpoint.bundle={decoders_bundle}")
+    code = avforensics(
+        *words, f"output={output}", f"output_dir={tmp_path}", "select.split=test", "scoring.lam=1",
+        f"check.features={store.folder}", "check.split=anomaly",
+    )  # fmt: skip
+    assert code == 1  # one real video of the split could not be read
+    rows, _ = evaluate_store(store, decoders, SequencePolicy(), lam=1.0, split="test", resamples=1)
+    expected = sorted(row.score for row in rows if row.label == 0 and row.scored)
+    calibration = Calibration.load(output)
+    np.testing.assert_array_equal(calibration.scores, expected)
+    assert calibration.setting["lam"] == 1
+    assert calibration.setting["sync"] == store.info.network
+    assert calibration.ranges == {"leading_silence": (0.0, 0.0)}
+    said = capsys.readouterr().out
+    assert "thresholds from 9 real videos" in said
+    assert "needs at least 99 real videos" in said  # no threshold at 1 % from nine
+    assert "of 20" in said  # the other real videos
+
+
+def test_people_of_the_training_are_refused(avforensics, store, decoders_bundle, tmp_path, capsys):
+    words = (f"features={store.folder}", f"checkpoint.bundle={decoders_bundle}")
+    code = avforensics(
+        "calibrate", *words, f"output={tmp_path / 'c'}", "select.split=anomaly",
+        f"output_dir={tmp_path}",
+    )  # fmt: skip
+    assert code == 2
+    assert "10 of the identities to calibrate on were trained on" in capsys.readouterr().err
+
+
+def test_detect_says_how_unusual(avforensics, tiny_bundle, clips_manifest, tmp_path, capsys):
+    """Extract, calibrate and detect with one model: the p-values are those of the calibration."""
+    manifest = Manifest.read(clips_manifest)
+    models, folder = f"checkpoint.bundle={tiny_bundle}", tmp_path / "store"
+    code = avforensics(
+        "extract", f"manifest={clips_manifest}", f"output_dir={folder}", "checkpoint=bundle",
+        models, "device=cpu", "workers=1",
+    )  # fmt: skip
+    assert code == 1
+    output = tmp_path / "calibration.safetensors"
+    policy = ("scoring.max_len=20",)
+    code = avforensics(
+        "calibrate", f"features={folder}", models, f"output={output}", "select.split=null",
+        f"output_dir={tmp_path / 'log'}", *policy,
+    )  # fmt: skip
+    assert code == 1
+    calibration = Calibration.load(output)
+    assert len(calibration.scores) == 4
+    assert calibration.ranges["frames_per_second"] == (25.0, 25.0)
+    assert calibration.ranges["width"] == (32.0, 32.0)
+    detect = (
+        "detect", f"input={manifest[0].path}", "checkpoint=bundle", models, "device=cpu",
+        f"calibration={output}",
+    )  # fmt: skip
+    out = tmp_path / "out"
+    code = avforensics(*detect, f"output_dir={out}", "false_positive_rate=0.25", *policy)
+    assert code == 0
+    with (out / "scores.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["p_value"]) == calibration.p_value(float(row["score"]))
+    assert float(row["score"]) in calibration.scores  # the network sees the same as in the store
+    (report,) = (out / "reports").glob("*.html")
+    page = report.read_text()
+    assert "calibration.safetensors" in page
+    assert "the threshold of" in page
+    capsys.readouterr()
+    code = avforensics(*detect, f"output_dir={tmp_path / 'other'}", "false_positive_rate=0.25")
+    assert code == 2  # the calibration is for sequences of 20
+    assert "was made with max_len 20 (here 50)" in capsys.readouterr().err
+    code = avforensics(*detect, f"output_dir={tmp_path / 'other'}", *policy)
+    assert code == 2
+    assert "needs at least 19 real videos; the calibration has 4" in capsys.readouterr().err

@@ -1,0 +1,145 @@
+"""Controls and perturbations beside a result: the same clips, read or scored in another way."""
+
+import csv
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from avforensics import cli
+from avforensics.errors import ConfigError
+from avforensics.evaluation.controls import check_shifts, shift_result, variations
+from avforensics.evaluation.robustness import average_and_adversarial, edits
+from avforensics.evaluation.rows import ScoredVideo
+from avforensics.features.store import FeatureStore
+from avforensics.scoring.sequences import SequencePolicy
+
+
+def video(number, score, offset):
+    return ScoredVideo(
+        path=f"{number}.mp4",
+        label=0,
+        identity=f"id{number}",
+        score=score,
+        baselines={"constant_offset": offset},
+    )
+
+
+def test_shifted_videos_stand_among_the_same_unshifted_ones():
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=40)
+    plain = [video(i, float(score), 0.0) for i, score in enumerate(scores)]
+    same = [video(i, float(score), 5.0) for i, score in enumerate(np.roll(scores, 1))]
+    found = shift_result(plain, [*same, video(99, 5.0, 5.0)])
+    assert found["n"] == 40
+    assert found["auc"] == pytest.approx(0.5)
+    assert found["auc_ci"][0] < 0.5 < found["auc_ci"][1]
+    assert found["offset_auc"] == 1.0
+    assert found["called_fake"] == pytest.approx(0.05)
+    higher = [video(i, float(score) + 10, 5.0) for i, score in enumerate(scores)]
+    found = shift_result(plain, higher)
+    assert (found["auc"], found["called_fake"]) == (1.0, 1.0)
+    assert shift_result(plain, []) == {"n": 0}
+
+
+def test_variations_change_one_thing_each():
+    policy = SequencePolicy(max_len=20)
+    found = variations(["windows", "audio", "trim", "shift"], policy, "")
+    assert found == {
+        "windows all": (SequencePolicy(max_len=20, windows="all"), ""),
+        "audio context": (SequencePolicy(max_len=20, audio="context"), ""),
+        "silence trimmed": (policy, "trim"),
+    }
+    assert variations(["trim"], policy, "trim") == {"silence as it is": (policy, "")}
+    with pytest.raises(ConfigError, match="no control 'silence'"):
+        variations(["silence"], policy, "")
+    with pytest.raises(ConfigError, match="between -15 and 15"):
+        check_shifts([5, 0])
+    with pytest.raises(ConfigError, match="levels of perturbations are 1 to 5"):
+        edits(["GB"], [0], 0)
+
+
+def test_adversarial_is_the_worst_and_average_the_mean():
+    by_name = {"GB": [(0, 0.9), (3, 0.7)], "CS": [(0, 0.9), (3, 0.8)], "VC": [(0, 0.9), (3, 0.9)]}
+    levels, mean, worst = average_and_adversarial(by_name)
+    assert levels == [0, 3]
+    np.testing.assert_allclose(mean, [0.9, 0.8])
+    np.testing.assert_allclose(worst, [0.9, 0.7])
+
+
+def test_command_runs_controls_and_perturbations(
+    tiny_bundle, clips_manifest, tmp_path, monkeypatch, capsys
+):
+    """On a set whose fakes begin with silence, and from a store alone, its files read again."""
+    common = ["evaluate", f"checkpoint.bundle={tiny_bundle}", "intervals.resamples=20"]
+    common += ["extract.workers=1", "extract.device=cpu", "scoring.max_len=10"]
+    store = tmp_path / "store"
+
+    def run(out, *words):
+        words = ["avforensics", *common, f"output_dir={tmp_path / out}", *words]
+        monkeypatch.setattr(sys, "argv", words)
+        assert cli.main() == 1  # two of the clips cannot be read
+
+    run(
+        "a", "benchmark=manifest", f"root={clips_manifest}", f"features={store}",
+        "extract.windows=all", "controls.run=[trim,windows,audio,shift]", "controls.shifts=[-2,3]",
+        "controls.clips=3",
+    )  # fmt: skip
+    said = capsys.readouterr().out
+    assert "silence trimmed" in said
+    assert "+3 (+120 ms)" in said
+    content = json.loads((tmp_path / "a/controls.json").read_text())
+    assert list(content["runs"]) == ["as asked", "silence trimmed", "windows all", "audio context"]
+    alone = {
+        name: content["runs"][name]["overall"]["baselines"]["leading_silence"]["auc"]
+        for name in ("as asked", "silence trimmed", "windows all")
+    }
+    # the flaw gives the fakes away, and is gone
+    assert alone == {"as asked": 1.0, "silence trimmed": 0.5, "windows all": 1.0}
+    # of clips this short one alone has windows with real sound at all delays: said, not hidden
+    assert content["runs"]["audio context"]["coverage"]["scored"] == 1
+    trimmed = FeatureStore.open(f"{store}-trim")
+    assert trimmed.info.edit == "trim"
+    plain = FeatureStore.open(store)
+    for index, entry in enumerate(plain):
+        if entry.error is None:
+            assert trimmed[index].clip.silence == 0.0
+            dropped = round(entry.clip.silence * 25)
+            assert entry.n_windows - dropped - trimmed[index].n_windows in (0, 1)
+    # three real clips, of which one is too short once it is shifted
+    assert {key: value["n"] for key, value in content["shifts"].items()} == {"-2": 2, "3": 2}
+    assert (tmp_path / "a/controls.md").read_text().count("\n") > 8
+
+    run(
+        "b", f"features={store}", "robustness.levels=[5]", "robustness.perturbations=[JPEG,CC]",
+        "seed=3",
+    )  # fmt: skip
+    assert FeatureStore.open(f"{store}-JPEG=5_3").info.edit == "JPEG=5/3"
+    with (tmp_path / "b/robustness.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["perturbation"], row["level"]) for row in rows} == {
+        (name, level) for name in ("JPEG", "CC") for level in "05"
+    }
+    with Image.open(tmp_path / "b/robustness.png") as image:
+        assert np.asarray(image.convert("L")).std() > 10
+    assert "adversarial" in capsys.readouterr().out
+
+
+def test_partial_forgeries_are_localised(store_of_segments, decoders_bundle, tmp_path, monkeypatch):
+    words = [
+        "avforensics", "evaluate", f"features={store_of_segments.folder}",
+        f"checkpoint.bundle={decoders_bundle}", f"output_dir={tmp_path}", "select.split=test",
+        "intervals.resamples=20", "scoring.windows=all",
+    ]  # fmt: skip
+    monkeypatch.setattr(sys, "argv", words)
+    assert cli.main() == 0
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    found = metrics["localisation"]
+    # six real clips and six forged in part; those forged throughout have nothing to be found
+    assert (found["n_videos"], found["n_segments"]) == (12, 6)
+    assert found["window_auc"] > 0.8
+    assert found["ap_50"] > 0.5
+    assert found["ar_5"] <= found["ar_100"]
+    assert any("Localisation of 6 segments" in note for note in metrics["notes"])
