@@ -147,7 +147,7 @@ def test_nonsense_is_refused(tiny, options):
 
 
 def test_frozen_norms_stay_frozen(tiny):
-    frozen = module(tiny, freeze_norm=True).train()
+    frozen = module(tiny.train(), freeze_norm=True)
     before = {name: buffer.clone() for name, buffer in tiny.named_buffers()}
     frames, audio = spans()
     frozen.loss({"frames": frames, "audio": audio}).backward()

@@ -103,7 +103,9 @@ class SyncData(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         self.phases = [Phase(**phase) for phase in phases]
-        if not phases or any(phase.epochs is None for phase in self.phases[:-1]):
+        if not phases:
+            raise ConfigError("training needs at least one phase: data.phases")
+        if any(phase.epochs is None for phase in self.phases[:-1]):
             raise ConfigError("every phase but the last must say how many epochs it lasts")
         self.manifest = Path(manifest)
         self.splits = (train, val)

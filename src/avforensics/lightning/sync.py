@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
-from avforensics.checkpoints import Models
+from avforensics.checkpoints import Models, load_models
+from avforensics.checkpoints.architecture import describe
 from avforensics.data.manifest import shorten
-from avforensics.errors import TrainingError
+from avforensics.errors import CheckpointError, TrainingError
 from avforensics.lightning.delays import clip_rows, delay_errors, heat_maps
 from avforensics.lightning.pairs import contrast, encode
 from avforensics.lightning.schedule import total_steps
@@ -74,6 +77,16 @@ class SyncModule(pl.LightningModule):
         Gradient checkpointing of the fusion; see `FusionTransformer.all_pairs`.
     compile : bool
         torch.compile for both encoders.
+    init : str, optional
+        File whose synchronisation network gives the weights to begin with: a bundle, a checkpoint
+        or the published sync_model.pth.
+
+    Raises
+    ------
+    ValueError
+        A setting has no meaning.
+    CheckpointError
+        ``init`` cannot be read, or its network is another one.
     """
 
     def __init__(
@@ -91,6 +104,7 @@ class SyncModule(pl.LightningModule):
         chunk: int = 256,
         recompute: bool = False,
         compile: bool = False,
+        init: str | None = None,
     ) -> None:
         super().__init__()
         if not temperature > 0:
@@ -106,9 +120,12 @@ class SyncModule(pl.LightningModule):
         self.measures = nn.ModuleDict({name: MeanMetric() for name in MEASURES})
         self._shown: dict[str, Tensor] = {}
         self._complained: set[str] = set()
+        if init is not None:
+            self._begin_with(Path(init))
         if compile:
             network.visual.compile()
             network.audio.compile()
+        self.train()  # Lightning does not call it
 
     @property
     def models(self) -> Models:
@@ -203,9 +220,19 @@ class SyncModule(pl.LightningModule):
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Describe the network, so that every command can read the checkpoint."""
+        checkpoint["architecture"] = describe(self.network)
+
     def pictures(self) -> dict[str, Figure]:
         """Rows of the first validation clips, as heat maps."""
         return {"heatmaps": heat_maps(self._shown)} if self._shown else {}
+
+    def _begin_with(self, path: Path) -> None:
+        given = load_models({"search": False, "sync": path}, parts=["sync"]).sync
+        if describe(given) != describe(self.network):
+            raise CheckpointError(f"{path}: its network is not the one of these model settings")
+        self.network.load_state_dict(given.state_dict())
 
     def _report_broken(self, problems: Iterable[str]) -> None:
         """Warn once of each clip that could not be read and was replaced or left out."""
