@@ -264,15 +264,15 @@ def test_wrong_usage_is_one_sentence(detect, tmp_path, capfd, arguments, sentenc
 SLOW = """
 import sys, time
 from avforensics import cli
-from avforensics.scoring import detector
+from avforensics.scoring.engine import Engine
 
-network = detector.Engine.run
+network = Engine.run
 
 def slow(self, batch):
     time.sleep(0.15)
     return network(self, batch)
 
-detector.Engine.run = slow
+Engine.run = slow
 sys.exit(cli.main())
 """
 
@@ -289,21 +289,20 @@ def started(tmp_path, bundle, *arguments):
     )
 
 
-def wait_for_lines(path: Path, count: int) -> list[str]:
-    """Lines of a growing file once there are so many."""
-    for _ in range(1200):
-        lines = path.read_bytes().split(b"\n") if path.exists() else []
-        if len(lines) > count:
-            return lines
-        time.sleep(0.05)
-    raise TimeoutError(path)
+def wait_for_lines(run: subprocess.Popen, path: Path, count: int) -> None:
+    """Wait until a process has written so many lines to a file."""
+    until = time.monotonic() + 300
+    while not path.exists() or path.read_bytes().count(b"\n") < count:
+        assert run.poll() is None, run.communicate()
+        assert time.monotonic() < until, "nothing is written"
+        time.sleep(0.02)
 
 
 def test_a_kill_loses_and_doubles_nothing(detect, bundle, tmp_path, make_clip):
     for i in range(20):
         make_clip(tmp_path / f"v/{i:02d}.mp4", seed=i)
     run = started(tmp_path, bundle, "input=v", "output_dir=out")
-    wait_for_lines(tmp_path / "out/journal.jsonl", 1 + 8)
+    wait_for_lines(run, tmp_path / "out/journal.jsonl", 1 + 8)
     run.send_signal(signal.SIGKILL)
     run.communicate(timeout=60)
     finished = rows(tmp_path / "out")
@@ -327,7 +326,7 @@ def test_ctrl_c_keeps_what_is_done(bundle, tmp_path, make_clip):
     for i in range(20):
         make_clip(tmp_path / f"v/{i:02d}.mp4", seed=i)
     run = started(tmp_path, bundle, "input=v", "output_dir=out")
-    wait_for_lines(tmp_path / "out/journal.jsonl", 1 + 3)
+    wait_for_lines(run, tmp_path / "out/journal.jsonl", 1 + 3)
     run.send_signal(signal.SIGINT)
     out, err = run.communicate(timeout=60)
     assert run.returncode == 130, err
@@ -341,7 +340,7 @@ def test_two_runs_in_one_folder(detect, bundle, tmp_path, capfd, make_clip):
         make_clip(tmp_path / f"v/{i:02d}.mp4", seed=i)
     run = started(tmp_path, bundle, "input=v", "output_dir=out")
     try:
-        wait_for_lines(tmp_path / "out/journal.jsonl", 1)
+        wait_for_lines(run, tmp_path / "out/journal.jsonl", 1)
         assert detect("input=v", "output_dir=out") == 2
         assert "another run is writing to this folder" in capfd.readouterr().err
     finally:
