@@ -104,6 +104,7 @@ def _synthesise(cfg: DictConfig, folder: Path) -> None:
     sizes |= {f"splits.test.fakes.{category}": n for category, n in fakes.items()}
     _step(
         "synthesise", output=folder / "set", seed=cfg.seed, seconds=cfg.seconds,
+        strength=cfg.strength,
         output_dir=folder / "logs" / "synthesise",
         **{"splits.test.fakes.partial": 0, **sizes},
     )  # fmt: skip
