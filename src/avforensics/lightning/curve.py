@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +20,29 @@ SMOOTH = 0.98  # of the drawn running mean of the training loss
 
 
 class Curve(Callback):
-    """Keep losses and measures, and draw them after every validation.
+    """Keep losses and measures, and draw them.
 
     The curve is part of the checkpoints: after a resume it goes on from the step that the
     checkpoint was written at, as if nothing had happened. ``curve.json`` holds ``train``, rows of
-    step and loss, and ``val``, rows of epoch, step and a mapping of measures. Pictures are
-    ``curve.png`` and whatever figures the module's ``pictures()`` returns, by name; loggers that
-    can show pictures (wandb, TensorBoard) get them too.
+    step and loss, and ``val``, rows of epoch, step and a mapping of measures; it is written after
+    every validation. Pictures are ``curve.png`` and whatever figures the module's ``pictures()``
+    returns, by name; loggers that can show pictures (wandb, TensorBoard) get them too.
 
     Parameters
     ----------
     folder : str or Path
         The run's folder.
+    every_seconds : float
+        Least time between drawings, which take a second or two; the last state is always drawn.
     """
 
-    def __init__(self, *, folder: str | Path) -> None:
+    def __init__(self, *, folder: str | Path, every_seconds: float = 60.0) -> None:
         self.folder = Path(folder)
+        self.every_seconds = every_seconds
         self.train: list[list[float]] = []
         self.val: list[list[Any]] = []
+        self._drawn = 0  # validations in the last drawing
+        self._clock = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
         """For the checkpoint: plain lists."""
@@ -55,7 +61,7 @@ class Curve(Callback):
             self.train.append([trainer.global_step, float(loss)])
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Note the measures; write and draw."""
+        """Note the measures and write them; draw now and then."""
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         measured = {
@@ -64,12 +70,20 @@ class Curve(Callback):
             if name.startswith("val/")
         }
         self.val.append([trainer.current_epoch, trainer.global_step, measured])
-        if trainer.is_global_zero and not trainer.fast_dev_run:
-            self._write(trainer, module)
-
-    def _write(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if not trainer.is_global_zero or trainer.fast_dev_run:
+            return
         with atomic_path(self.folder / "curve.json") as partial:
             partial.write_text(json.dumps(self.state_dict()) + "\n")
+        if time.monotonic() - self._clock >= self.every_seconds:
+            self._draw(trainer, module)
+
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Draw what came after the last drawing."""
+        if trainer.is_global_zero and not trainer.fast_dev_run and self._drawn < len(self.val):
+            self._draw(trainer, module)
+
+    def _draw(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self._drawn = len(self.val)
         for name, figure in {
             "curve": curve_figure(self.train, self.val),
             **module.pictures(),
@@ -78,6 +92,7 @@ class Curve(Callback):
                 figure.savefig(partial, dpi=120)
             for logger in trainer.loggers:
                 _show(logger, name, figure, trainer.global_step)
+        self._clock = time.monotonic()
 
 
 def curve_figure(train: list[list[float]], val: list[list[Any]]) -> Figure:

@@ -1,0 +1,118 @@
+"""Train both anomaly models in one call of plain Python.
+
+>>> models = train_anomaly("features", "model.safetensors")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EarlyStopping
+from torch import nn
+
+from avforensics.checkpoints import Models, save_bundle
+from avforensics.lightning.anomaly import AnomalyModule
+from avforensics.lightning.features import FeatureData
+from avforensics.lightning.repeat import StepSeeds
+from avforensics.lightning.schedule import warmup_cosine
+from avforensics.models.decoder import PublishedDecoder
+from avforensics.models.objectives import SoftCrossEntropy, SquaredError
+
+
+def train_anomaly(
+    features: str | os.PathLike,
+    output: str | os.PathLike | None = None,
+    *,
+    train: str = "anomaly",
+    val: str | None = "val",
+    disjoint: bool = True,
+    max_len: int = 50,
+    tau: int = 15,
+    components: int = 31,
+    batch_size: int = 16,
+    max_epochs: int = 60,
+    patience: int = 10,
+    lr: float = 1e-3,
+    weight_decay: float = 1e-6,
+    decoder: Callable[..., nn.Module] = PublishedDecoder,
+    accelerator: str = "cpu",
+    seed: int = 0,
+) -> Models:
+    """What ``avforensics train experiment=anomaly`` does, with the same numbers.
+
+    Parameters
+    ----------
+    features : path
+        Folder of a feature store.
+    output : path, optional
+        Safetensors file for the bundle of everything that scores a video.
+    train, val, disjoint, max_len, tau, components, batch_size
+        As for `FeatureData`.
+    max_epochs : int
+    patience : int
+        Stop when neither model has become better for so many epochs.
+    lr, weight_decay : float
+    decoder : callable
+        Takes ``inputs``, ``outputs`` and ``positions``; gives a decoder.
+    accelerator : str
+        As Lightning names it.
+    seed : int
+
+    Returns
+    -------
+    Models
+        The store's synchronisation network, both decoders at their best epochs, the projection.
+
+    Raises
+    ------
+    ConfigError, ManifestError
+        Settings or data cannot work.
+    TrainingError
+        A loss is no finite number.
+    """
+    pl.seed_everything(seed, workers=True, verbose=False)
+    data = FeatureData(
+        features=os.fspath(features),
+        train=train,
+        val=val,
+        disjoint=disjoint,
+        max_len=max_len,
+        tau=tau,
+        components=components,
+        batch_size=batch_size,
+        seed=seed,
+    )
+    data.setup("fit")
+    module = AnomalyModule(
+        objectives={"distribution": SoftCrossEntropy(), "activation": SquaredError()},
+        decoder=decoder,
+        optimizer=partial(torch.optim.Adam, lr=lr, weight_decay=weight_decay),
+        scheduler=warmup_cosine,
+        max_len=max_len,
+        tau=tau,
+        components=components,
+    )
+    trainer = pl.Trainer(
+        accelerator=accelerator,
+        devices=1,
+        max_epochs=max_epochs,
+        callbacks=[
+            StepSeeds(seed=seed),
+            EarlyStopping("val/best", mode="min", patience=patience, min_delta=0.0),
+        ],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+    trainer.fit(module, datamodule=data)
+    models = module.models
+    if output is not None:
+        save_bundle(output, models)
+    return models
