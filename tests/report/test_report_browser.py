@@ -96,7 +96,7 @@ def test_the_playhead_follows_the_video_and_a_click_seeks(result, tmp_path, page
     wait(browser, "now > 1.2")
     assert playhead(browser) > moved + 0.15 * per_second
     browser.find_element("id", "play").click()
-    assert browser.execute_script("return video.paused")
+    wait(browser, "video.paused")
 
     heat_map = browser.find_element("id", "observed")
     webdriver.ActionChains(browser).move_to_element(heat_map).click().perform()
