@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "avforensics"
 FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "omegaconf", "wandb"}
 # Lowest first: a layer may import itself and what stands before it.
-LAYERS = ["media", "models", "features", "checkpoints", "scoring", "report"]
+LAYERS = ["media", "faces", "models", "features", "checkpoints", "scoring", "report"]
 PLAIN = [*LAYERS, "evaluation"]
 
 

@@ -1,0 +1,1 @@
+"""Faces in videos: found, followed, cut out, and who of them speaks."""
