@@ -1,0 +1,101 @@
+"""Who speaks: of several faces, the one whose lips fit the sound best at the time.
+
+The synchronisation network gives each window of each face a row of logits over delays. For the
+face that speaks, one delay stands out and stays where it is; for one that listens, rows are flat
+or their peak wanders. So rows are averaged over a second before they are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.ndimage import uniform_filter1d
+from scipy.special import log_softmax
+
+from avforensics.media.types import FPS
+from avforensics.models.sync import WINDOW_FRAMES
+
+SMOOTH = FPS  # windows over which rows are averaged: one second
+NOBODY = -1
+MIDDLE = WINDOW_FRAMES // 2
+
+
+def sync_confidence(sync_logits: np.ndarray, *, smooth: int = SMOOTH) -> np.ndarray:
+    """How far the likeliest delay around each window stands out.
+
+    The largest log-probability of the mean row of the ``smooth`` windows around (fewer at the
+    ends), above that of a flat row.
+
+    Parameters
+    ----------
+    sync_logits : float array, (N, D)
+    smooth : int
+
+    Returns
+    -------
+    float64 array, (N,)
+        From 0 (all delays alike) to log D (one delay alone is possible).
+    """
+    rows = np.asarray(sync_logits, np.float64)
+    if rows.ndim != 2 or not len(rows):
+        raise ValueError(f"rows over delays must be (N, D), not {rows.shape}")
+    # mode "nearest" would repeat the row at each end: divide by what is really there instead
+    total = uniform_filter1d(rows, smooth, axis=0, mode="constant")
+    share = uniform_filter1d(np.ones(len(rows)), smooth, mode="constant")
+    return log_softmax(total / share[:, None], axis=1).max(1) + np.log(rows.shape[1])
+
+
+def who_speaks(
+    rows: Sequence[np.ndarray], first_windows: Sequence[int], *, smooth: int = SMOOTH
+) -> np.ndarray:
+    """The face with the highest confidence at each window of a video.
+
+    Parameters
+    ----------
+    rows : sequence of float array, (N, D)
+        Logits of consecutive windows of each face.
+    first_windows : sequence of int
+        Where each face's first window is on the video's own clock.
+    smooth : int
+        Windows that are averaged.
+
+    Returns
+    -------
+    int64 array, (windows of the video,)
+        Which face speaks, counted in ``rows``; `NOBODY` where there is none. It ends with the
+        last window of any face.
+    """
+    ends = [first + len(part) for part, first in zip(rows, first_windows, strict=True)]
+    best = np.full(max(ends, default=0), -np.inf)
+    speaker = np.full(len(best), NOBODY)
+    for face, (part, first, end) in enumerate(zip(rows, first_windows, ends, strict=True)):
+        confidence = sync_confidence(part, smooth=smooth)
+        higher = confidence > best[first:end]
+        best[first:end][higher] = confidence[higher]
+        speaker[first:end][higher] = face
+    return speaker
+
+
+def speaking_shares(speaker: np.ndarray, n_faces: int) -> np.ndarray:
+    """Share of the windows with a face in which each one speaks; float64, (n_faces,), sum 1."""
+    counts = np.bincount(speaker[speaker != NOBODY], minlength=n_faces)
+    return counts / max(1, counts.sum())
+
+
+def speaking_spans(speaker: np.ndarray, face: int) -> list[tuple[float, float]]:
+    """When a face speaks, in seconds on the video's clock, in order.
+
+    A window stands for its middle frame; at the ends of what was looked at, for the two frames
+    outside of it too.
+    """
+    speaks = speaker == face
+    edges = np.flatnonzero(np.diff(speaks, prepend=False, append=False))
+    spans = []
+    for first, end in edges.reshape(-1, 2):
+        opens = first == 0 or speaker[first - 1] == NOBODY
+        closes = end == len(speaker) or speaker[end] == NOBODY
+        start = first + (0 if opens else MIDDLE)
+        stop = end + (WINDOW_FRAMES - 1 if closes else MIDDLE)
+        spans.append((start / FPS, stop / FPS))
+    return spans
