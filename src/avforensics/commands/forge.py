@@ -1,0 +1,104 @@
+"""``avforensics forge``: a test set from your own real clips, forged by their sound alone.
+
+  avforensics forge manifest=clips/manifest.csv output=forged select.split=test
+
+Every real clip is there three times: as it is, with the sound of another clip (swap), and with its
+own sound whose offset jumps in mid-clip (jump). It shows whether models trained on your own videos
+see what this method can see, without any set of deepfakes; it says nothing of deepfakes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from omegaconf import DictConfig
+from rich import get_console
+from rich.progress import track
+
+from avforensics.data.manifest import Manifest
+from avforensics.data.missync import (
+    KINDS,
+    draw_jump,
+    forged_row,
+    jump,
+    partners,
+    sound_of,
+    swap,
+)
+from avforensics.data.normalise import clip_names
+from avforensics.data.probe import Problem, write_problems
+from avforensics.data.row import Row
+from avforensics.errors import ConfigError, MediaError
+
+log = logging.getLogger(__name__)
+
+
+def run(cfg: DictConfig) -> int:
+    """Forge the real clips of ``cfg.manifest``.
+
+    Returns
+    -------
+    int
+        0, or 1 when clips failed; ``OUTPUT/failures.csv`` lists them.
+
+    Raises
+    ------
+    ConfigError
+        A kind does not exist, or the limits of the jumps have no meaning.
+    ManifestError
+        The manifest cannot be read or has no such clips.
+    """
+    _check(cfg)
+    manifest = Manifest.read(Path(cfg.manifest).expanduser()).select(
+        label=0, split=cfg.select.split
+    )
+    output = Path(cfg.output).expanduser().absolute()
+    rows, sounds, problems = _read(manifest)
+    partner = partners(rows, seed=cfg.seed) if "swap" in cfg.kinds else []
+    names = [Path(name).with_suffix(".wav") for name in clip_names(Manifest(rows))]
+    made = []
+    for index, (row, sound, name) in enumerate(zip(rows, sounds, names, strict=True)):
+        forged = {"real": sound}
+        if "swap" in cfg.kinds:
+            other = partner[index]
+            forged["swap"] = swap(row, sound, rows[other], sounds[other])
+        if "jump" in cfg.kinds:
+            drawn = draw_jump(row, sound, tuple(cfg.jump), seed=cfg.seed)
+            forged["jump"] = jump(row, sound, **drawn)
+        made += [forged_row(row, kind, s, output / kind / name) for kind, s in forged.items()]
+    made.sort(key=lambda row: (row.label, row.category))
+    write_problems(output / "failures.csv", problems)
+    Manifest(made).write(output / "manifest.csv")
+    counts = Counter(row.category if row.label else "real" for row in made)
+    listing = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    log.info("%s: %s", output / "manifest.csv", listing)
+    for problem in problems:
+        log.warning("%s: %s", problem.path, problem.reason)
+    return int(bool(problems))
+
+
+def _check(cfg: DictConfig) -> None:
+    unknown = sorted(set(cfg.kinds) - set(KINDS))
+    if unknown or not cfg.kinds:
+        raise ConfigError(f"kinds must be some of {', '.join(KINDS)}, not {list(cfg.kinds)}")
+    least, most = cfg.jump
+    if not 0 < least <= most:
+        raise ConfigError(f"jump must be [least, most] frames, at least 1, not {list(cfg.jump)}")
+
+
+def _read(manifest: Manifest) -> tuple[list[Row], list[np.ndarray], list[Problem]]:
+    """Sound of every clip that can be read; a minute of it takes 2 MB."""
+    rows, sounds, problems = [], [], []
+    console = get_console()
+    for index, row in enumerate(track(manifest, "reading", console=console, transient=True)):
+        try:
+            sound = sound_of(row)
+        except MediaError as error:
+            problems.append(Problem(index, row.path, error.reason))
+        else:
+            rows.append(row)
+            sounds.append(sound)
+    return rows, sounds, problems

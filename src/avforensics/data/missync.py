@@ -1,0 +1,130 @@
+"""Forgeries of synchronisation from real clips: their pictures with sound that does not fit them.
+
+Only sound is written; the pictures stay where they are. Real clips get their own sound as a file
+too, so that nothing but its timing tells them from forged ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from avforensics.data.row import Row
+from avforensics.errors import ManifestError, MediaError
+from avforensics.media.audio import read_audio
+from avforensics.media.types import FPS, HOP
+from avforensics.media.video import VideoReader
+from avforensics.media.wav import write_wav
+
+KINDS = ("swap", "jump")
+FADE = 160  # samples (10 ms) of cross-fade where the sound jumps
+SHORTEST = 20  # frames: with fewer there is no middle to jump in
+
+
+def sound_of(row: Row) -> np.ndarray:
+    """The sound of a row's whole file, counted from its first frame: int16, (samples,), 16 kHz.
+
+    Raises
+    ------
+    MediaError
+        A file cannot be used, or the clip is shorter than `SHORTEST` frames.
+    """
+    if row.audio:
+        sound = read_audio(row.audio)
+    else:
+        with VideoReader(row.path) as video:
+            origin = video.origin
+        sound = read_audio(row.path, origin=origin)
+    first, last = _span(row, sound)
+    if last - first < SHORTEST:
+        raise MediaError(row.path, f"too short to be forged: {last - first} frames with sound")
+    return sound
+
+
+def partners(rows: Sequence[Row], *, seed: int) -> list[int]:
+    """For each row another one whose sound it gets: of another identity where there is one.
+
+    Raises
+    ------
+    ManifestError
+        There are fewer than two clips.
+    """
+    if len(rows) < 2:
+        raise ManifestError("swapped sound needs two clips at least")
+    found = []
+    for index, row in enumerate(rows):
+        others = [i for i, other in enumerate(rows) if other.identity != row.identity]
+        others = others or [i for i, other in enumerate(rows) if other.path != row.path]
+        if not others:
+            raise ManifestError(f"swapped sound needs two clips at least; all are {row.path}")
+        found.append(others[_stream(seed, "swap", row, index).integers(len(others))])
+    return found
+
+
+def swap(row: Row, sound: np.ndarray, other: Row, other_sound: np.ndarray) -> np.ndarray:
+    """The sound of ``row``'s file with another clip's from where the clip begins; int16."""
+    first, last = _span(row, sound)
+    begin, end = _span(other, other_sound)
+    count = min(last - first, end - begin) * HOP
+    return np.concatenate([sound[: first * HOP], other_sound[begin * HOP : begin * HOP + count]])
+
+
+def jump(row: Row, sound: np.ndarray, *, frame: int, by: int) -> np.ndarray:
+    """Sound in time until ``frame`` of the clip, and ``by`` frames ahead of itself after it; int16.
+
+    Where it runs ahead, the clip ends so much earlier; where it falls back, some is heard twice.
+    """
+    first, last = _span(row, sound)
+    here = (first + frame) * HOP
+    after = sound[here + by * HOP : last * HOP][: last * HOP - here]
+    joined = np.concatenate([sound[:here], after])
+    ramp = np.linspace(0, 1, FADE)
+    straight = sound[here : here + FADE].astype(float)
+    joined[here : here + FADE] = np.round(straight + ramp * (after[:FADE] - straight))
+    return joined
+
+
+def draw_jump(row: Row, sound: np.ndarray, limits: tuple[int, int], *, seed: int) -> dict[str, int]:
+    """Where a clip's sound jumps (a frame of its middle quarter) and by how many frames.
+
+    Parameters
+    ----------
+    row, sound
+    limits : (int, int)
+        Least and most frames of the jump; half of the jumps go back.
+    seed : int
+    """
+    rng = _stream(seed, "jump", row)
+    first, last = _span(row, sound)
+    n_frames = last - first
+    least, most = limits
+    by = int(rng.integers(least, min(most, n_frames // 4) + 1))
+    frame = int(rng.integers(3 * n_frames // 8, 5 * n_frames // 8))
+    return {"frame": frame, "by": by if rng.random() < 0.5 else -by}
+
+
+def forged_row(row: Row, kind: str, sound: np.ndarray, path: Path) -> Row:
+    """Write ``sound`` to ``path`` and give the row of the clip with it."""
+    write_wav(path, sound)
+    category = kind if kind in KINDS else row.category
+    method = kind if kind in KINDS else row.method
+    return row._replace(
+        label=int(kind in KINDS), category=category, method=method, audio=os.fspath(path)
+    )
+
+
+def _span(row: Row, sound: np.ndarray) -> tuple[int, int]:
+    """First frame of the clip and the one after its last with sound."""
+    first = round(row.start * FPS)
+    last = len(sound) // HOP
+    return first, last if row.duration is None else min(last, first + round(row.duration * FPS))
+
+
+def _stream(seed: int, kind: str, row: Row, *more: int) -> np.random.Generator:
+    name = f"{kind} {os.path.basename(row.path)} {row.start:.3f} {more}"  # noqa: PTH119
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+    return np.random.default_rng([seed, *digest[:8]])
