@@ -16,7 +16,7 @@ import numpy as np
 from avforensics.checkpoints import Models, load_models
 from avforensics.errors import ConfigError, MediaError
 from avforensics.media.types import MediaOptions
-from avforensics.scoring.extractor import Extraction, FeatureExtractor
+from avforensics.scoring.extractor import Extraction, FeatureExtractor, Progress
 from avforensics.scoring.result import Features, VideoResult
 from avforensics.scoring.sequences import SequencePolicy, score_features
 from avforensics.scoring.source import Clip
@@ -154,7 +154,9 @@ class Detector:
             raise MediaError(path, result.error)
         return result
 
-    def score_many(self, videos: Iterable[str | os.PathLike | Clip]) -> Iterator[VideoResult]:
+    def score_many(
+        self, videos: Iterable[str | os.PathLike | Clip], progress: Progress | None = None
+    ) -> Iterator[VideoResult]:
         """Score videos, in order, each result as soon as it is there.
 
         A file that cannot be scored gives a result with ``error``; the others go on. Reading runs
@@ -164,9 +166,12 @@ class Detector:
         ----------
         videos : iterable of path or Clip
             A `Clip` names a part of a file, or a file whose sound lies elsewhere.
+        progress : callable, optional
+            Called with a clip and the number of its windows that the network has seen; what it
+            raises ends the scoring.
         """
         clips = (video if isinstance(video, Clip) else Clip(Path(video)) for video in videos)
-        return map(self._result, self.extractor.extract(clips))
+        return map(self._result, self.extractor.extract(clips, progress))
 
     @property
     def _max_windows(self) -> int | None:

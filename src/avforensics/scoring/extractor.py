@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +17,8 @@ from avforensics.scoring.engine import Engine
 from avforensics.scoring.result import Features
 from avforensics.scoring.source import Clip, Source, read_ahead
 from avforensics.scoring.spans import Span, cut_spans, frames_needed
+
+Progress = Callable[[Clip, int], None]  # a clip, and how many of its windows the network has seen
 
 
 @dataclass
@@ -107,14 +109,25 @@ class FeatureExtractor:
             size=sync.size, crop=sync.crop, video_stream=video_stream, audio_stream=audio_stream
         )
 
-    def extract(self, clips: Iterable[Clip]) -> Iterator[Extraction]:
+    def extract(
+        self, clips: Iterable[Clip], progress: Progress | None = None
+    ) -> Iterator[Extraction]:
         """Features of clips, in order, each as soon as it is there.
 
         A clip that cannot be read gives an extraction with ``error``; the others go on. Reading
-        runs ahead in threads, and small clips share batches.
+        runs ahead in threads, and small clips share batches. What ``progress`` raises ends it.
         """
-        sources = read_ahead(clips, self._open, self._cut, readers=self.readers)
         held: list[_Pending] = []  # clips in order, whose features are not out yet
+        try:
+            yield from self._extract(clips, held, progress)
+        finally:
+            for pending in held:  # where it ends early
+                self.engine.forget(id(pending))
+
+    def _extract(
+        self, clips: Iterable[Clip], held: list[_Pending], progress: Progress | None
+    ) -> Iterator[Extraction]:
+        sources = read_ahead(clips, self._open, self._cut, readers=self.readers)
         batch: list[tuple[_Pending, Span]] = []
         windows = 0
         for source in sources:
@@ -125,18 +138,18 @@ class FeatureExtractor:
                     batch.append((pending, span))
                     windows += span.n_windows
                     if windows >= self.engine.chunk:
-                        self._run(batch)
+                        self._run(batch, progress)
                         batch, windows = [], 0
             finally:
                 source.stop()
             if batch and not self.mix_clips:
-                self._run(batch)
+                self._run(batch, progress)
                 batch, windows = [], 0
             if windows == 0:
                 yield from (self._finish(done) for done in held)
-                held = []
+                held.clear()
         if batch:
-            self._run(batch)
+            self._run(batch, progress)
         yield from (self._finish(done) for done in held)
 
     def _open(self, clip: Clip) -> MediaStream:
@@ -155,13 +168,15 @@ class FeatureExtractor:
     def _cut(self, blocks: Iterable[Block]) -> Iterator[Span]:
         return cut_spans(blocks, max_delay=self.max_delay, max_windows=self.max_windows)
 
-    def _run(self, batch: list[tuple[_Pending, Span]]) -> None:
+    def _run(self, batch: list[tuple[_Pending, Span]], progress: Progress | None) -> None:
         started = time.perf_counter()
         parts = self.engine.run([(id(pending), span) for pending, span in batch])
         share = (time.perf_counter() - started) / sum(span.n_windows for _, span in batch)
         for (pending, span), features in zip(batch, parts, strict=True):
             pending.parts.append(features)
             pending.seconds += share * span.n_windows
+            if progress is not None:
+                progress(pending.source.clip, span.first_window + span.n_windows)
 
     def _finish(self, pending: _Pending) -> Extraction:
         source, features = pending.source, None
