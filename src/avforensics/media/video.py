@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import av
 import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
+from av.video.reformatter import Interpolation, VideoReformatter
 from PIL import Image
 
 from avforensics.errors import MediaError
@@ -38,6 +39,8 @@ class VideoReader:
         Upright size in pixels.
     rotation : int
         Degrees counter-clockwise by which stored frames are turned to stand upright.
+    turn : tuple of int
+        How they are turned and mirrored, see `orientation`.
     fps : float
         Average rate of the source; 0 where unknown.
     declared : float or None
@@ -71,8 +74,8 @@ class VideoReader:
         end = declared_end(self._container)
         self.declared = None if end is None else end - float(self.origin)
         self.rotation = first.rotation % 360
-        self._orientation = orientation(first)
-        sideways = self._orientation[0] == 0
+        self.turn = orientation(first)
+        sideways = self.turn[0] == 0
         self.width = first.height if sideways else first.width
         self.height = first.width if sideways else first.height
 
@@ -111,7 +114,7 @@ class VideoReader:
         PIL.Image.Image
             Mode RGB. Shares memory with the converted frame where nothing had to be turned.
         """
-        return upright_rgb(frame, self._orientation)
+        return upright_rgb(frame, self.turn)
 
     def _rebased(self) -> Iterator[av.VideoFrame]:
         """Decoded frames with time stamps that begin at 0 and never lack."""
@@ -217,6 +220,60 @@ def upright_rgb(frame: av.VideoFrame, turn: Orientation) -> Image.Image:
     if b + d < 0:
         image = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
     return image
+
+
+def scaled(
+    frame: av.VideoFrame,
+    size: tuple[int, int],
+    reformatter: VideoReformatter,
+    *,
+    turn: Orientation = (1, 0, 0, 1),
+    pixels: str = "rgb24",
+    interpolation: Interpolation = Interpolation.AREA,
+) -> np.ndarray:
+    """A decoded frame at another size, straight from its stored form: for looking, not for scoring.
+
+    Parameters
+    ----------
+    frame : av.VideoFrame
+    size : (int, int)
+        Width and height of the result.
+    reformatter : VideoReformatter
+        Kept by the caller for frames of one size; not to be used in two threads at a time.
+    turn : tuple of int
+        As for `upright_rgb`.
+    pixels : {"rgb24", "bgr24"}
+    interpolation : Interpolation
+        How the frame is scaled.
+
+    Returns
+    -------
+    uint8 array, (height, width, 3)
+    """
+    width, height = size if turn[0] else size[::-1]
+    small = reformatter.reformat(
+        frame, width=width, height=height, format=pixels, interpolation=interpolation, threads=1
+    )
+    return np.ascontiguousarray(turned(_pixels(small), turn))
+
+
+def turned(picture: np.ndarray, turn: Orientation) -> np.ndarray:
+    """A view of a picture, (H, W, 3), turned and mirrored."""
+    a, b, c, d = turn
+    if a == 0:
+        picture = picture.transpose(1, 0, 2)
+    if a + c < 0:
+        picture = picture[:, ::-1]
+    if b + d < 0:
+        picture = picture[::-1]
+    return picture
+
+
+def _pixels(frame: av.VideoFrame) -> np.ndarray:
+    """A packed frame of three bytes a pixel as (H, W, 3), without a copy."""
+    plane = frame.planes[0]
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return rows[: frame.height, : frame.width * 3].reshape(frame.height, frame.width, 3)
 
 
 def to_square(

@@ -1,0 +1,93 @@
+"""Recipes that turn a face track into a moving square."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d, median_filter
+
+from avforensics.faces.track import LANDMARKS, FaceTrack
+from avforensics.media.crop import MovingCrop
+from avforensics.media.types import FPS
+
+MOUTH = [LANDMARKS.index("right mouth corner"), LANDMARKS.index("left mouth corner")]
+ANCHORS = ("box", "mouth")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CropRecipe:
+    """A square that follows a face.
+
+    All lengths are in face sizes: the longer side of the box, smoothed.
+
+    Parameters
+    ----------
+    anchor : {"box", "mouth"}
+        Centre of the box, or the middle between the corners of the mouth.
+    side : float
+        Of the square.
+    down : float
+        How far its centre lies below the anchor.
+    median : int
+        Length in frames of a median filter over centre and size; odd, 1 = none.
+    smooth : float
+        Seconds; standard deviation of a Gaussian over the centre.
+    smooth_size : float
+        The same over the size; a mouth that opens lengthens the box.
+    fill : int or None
+        Level (0..255) of what lies beyond the picture; None repeats its edge.
+
+    Raises
+    ------
+    ValueError
+        A value has no meaning.
+    """
+
+    anchor: str = "box"
+    side: float = 1.4
+    down: float = 0.2
+    median: int = 1
+    smooth: float = 0.0
+    smooth_size: float = 0.0
+    fill: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.anchor not in ANCHORS:
+            raise ValueError(f"anchor must be one of {', '.join(ANCHORS)}, not {self.anchor!r}")
+        if self.side <= 0 or min(self.smooth, self.smooth_size) < 0:
+            raise ValueError("side must be positive, smooth and smooth_size not negative")
+        if self.median < 1 or self.median % 2 == 0:
+            raise ValueError(f"median must be an odd number of frames, not {self.median}")
+
+    def squares(self, track: FaceTrack) -> np.ndarray:
+        """Where the square lies in each frame of a track.
+
+        Returns
+        -------
+        float32 array, (T, 3)
+            x and y of the centre, side; in pixels of the upright picture.
+        """
+        boxes = track.boxes.astype(np.float64)
+        size = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+        if self.anchor == "box":
+            centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+        else:
+            centre = track.landmarks[:, MOUTH].astype(np.float64).mean(axis=1)
+        values = np.column_stack([centre, size])
+        values = median_filter(values, size=(self.median, 1), mode="nearest")
+        values[:, :2] = _smoothed(values[:, :2], self.smooth)
+        values[:, 2] = _smoothed(values[:, 2], self.smooth_size)
+        values[:, 1] += self.down * values[:, 2]
+        values[:, 2] *= self.side
+        return values.astype(np.float32)
+
+    def crop(self, track: FaceTrack) -> MovingCrop:
+        """The same as what `avforensics.media.open_media` takes."""
+        return MovingCrop(self.squares(track), fill=self.fill)
+
+
+def _smoothed(values: np.ndarray, seconds: float) -> np.ndarray:
+    if seconds == 0:
+        return values
+    return gaussian_filter1d(values, seconds * FPS, axis=0, mode="nearest")

@@ -1,0 +1,142 @@
+"""All faces of a video, followed from frame to frame, in one pass over the file."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import av
+import numpy as np
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from avforensics.errors import MediaError
+from avforensics.faces.detector import FaceDetector
+from avforensics.faces.follow import Look, link, tracks_of
+from avforensics.faces.settings import FaceSettings
+from avforensics.faces.shots import THUMB, ShotCuts
+from avforensics.faces.track import Faces
+from avforensics.media.video import VideoReader, scaled
+
+AHEAD = 4  # frames waiting for the detector while others are decoded
+
+
+def find_faces(
+    path: str | os.PathLike, settings: FaceSettings | None = None, *, video_stream: int = 0
+) -> Faces:
+    """Find and follow all faces of a video.
+
+    Decoding and detecting run side by side in two threads. What is kept of a frame is what was
+    found in it, a few bytes.
+
+    Parameters
+    ----------
+    path : str or PathLike
+    settings : FaceSettings, optional
+    video_stream : int
+        Counted among the video streams.
+
+    Raises
+    ------
+    MediaError
+        The file cannot be decoded.
+    ConfigError
+        The detector is not installed.
+    """
+    settings = settings or FaceSettings()
+    detector = FaceDetector(score=settings.score)
+    with VideoReader(path, stream=video_stream) as video:
+        shots = ShotCuts(settings.cut)
+        try:
+            looks = list(_looks(video, detector, shots, settings))
+        except av.FFmpegError as error:
+            raise MediaError(path, f"cannot be decoded ({error.strerror})") from None
+        cuts = shots.cuts()
+        tracks, dropped = tracks_of(link(looks, cuts, settings), cuts, shots.n_frames, settings)
+        return Faces(
+            width=video.width,
+            height=video.height,
+            n_frames=shots.n_frames,
+            tracks=tracks,
+            dropped=dropped,
+            detector=detector.sha256,
+            cuts=cuts,
+        )
+
+
+def explain(faces: Faces) -> str:
+    """Why a video has no track, in a few words for its status; empty where it has one."""
+    if faces.tracks:
+        return ""
+    if not faces.dropped:
+        return "no face was found"
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(faces.dropped.items()))
+    return f"no face of use was found: {reasons}"
+
+
+def _looks(
+    video: VideoReader, detector: FaceDetector, shots: ShotCuts, settings: FaceSettings
+) -> Iterator[Look]:
+    """Looks in order, made in a thread of their own while the next frames are decoded."""
+    eye = _Eye(video, detector, settings)
+    pending: deque[Future[Look]] = deque()
+    with ThreadPoolExecutor(1) as pool:
+        for index, frame in _frames_to_look_at(video, shots, settings.every):
+            pending.append(pool.submit(eye.look, index, frame))
+            if len(pending) > AHEAD:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def _frames_to_look_at(
+    video: VideoReader, shots: ShotCuts, every: int
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Every few frames, the last one, and both sides of whatever may be a cut."""
+    reformatter = VideoReformatter()
+    last, before, index = -1, None, -1
+    for index, frame in enumerate(video):
+        thumb = scaled(frame, (THUMB, THUMB), reformatter, interpolation=Interpolation.POINT)
+        jump = shots.add(thumb) > shots.least
+        if jump and last < index - 1:
+            yield index - 1, before
+        if jump or index % every == 0:
+            yield index, frame
+            last = index
+        before = frame
+    if last < index:
+        yield index, before
+
+
+class _Eye:
+    """Looks at frames one after the other, at the size that shows the faces."""
+
+    def __init__(self, video: VideoReader, detector: FaceDetector, settings: FaceSettings) -> None:
+        self._video = video
+        self._detector = detector
+        self._settings = settings
+        self._reformatters = {side: VideoReformatter() for side in (0, 1)}
+        self._in_vain: int | None = None  # frame of the last full look that found nothing
+
+    def look(self, index: int, frame: av.VideoFrame) -> Look:
+        settings, long_side = self._settings, max(self._video.width, self._video.height)
+        found = self._at(frame, settings.long_side, self._reformatters[0])
+        rested = self._in_vain is None or index - self._in_vain >= settings.full_every
+        if len(found) == 0 and long_side > settings.long_side and rested:
+            found = self._at(frame, settings.full_side, self._reformatters[1])
+            self._in_vain = None if len(found) else index
+        return Look(index, found)
+
+    def _at(
+        self, frame: av.VideoFrame, long_side: int, reformatter: VideoReformatter
+    ) -> np.ndarray:
+        """Faces at a size, in pixels of the upright picture."""
+        width, height = self._video.width, self._video.height
+        scale = min(1.0, long_side / max(width, height))
+        size = max(round(width * scale), 1), max(round(height * scale), 1)
+        picture = scaled(frame, size, reformatter, turn=self._video.turn, pixels="bgr24")
+        found = self._detector.find(picture)
+        found[:, 0:14:2] *= width / size[0]
+        found[:, 1:14:2] *= height / size[1]
+        return found

@@ -1,0 +1,68 @@
+"""Settings of finding and following faces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from avforensics.media.types import FPS
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaceSettings:
+    """How faces are found, and which tracks are kept.
+
+    Parameters
+    ----------
+    every : int
+        Frames (of 25 a second) from one look to the next; between them is interpolated.
+    long_side : int
+        Longer side in pixels at which the detector looks at a frame (never enlarged).
+    full_side : int
+        Longer side at which it looks again where it found nothing, for small faces...
+    full_every : int
+        ...but not sooner than so many frames after it did so in vain.
+    score : float
+        Least confidence of the detector, 0 to 1.
+    overlap : float
+        Least intersection over union from look to look.
+    gap : float
+        Seconds without the face that a track bridges.
+    smooth : float
+        Seconds; standard deviation of the (zero-phase) Gaussian over boxes and landmarks.
+    cut : float
+        Least difference of a hard cut, see `ShotCuts`.
+    min_seconds : float
+        Shorter tracks are dropped.
+    min_size : float
+        Tracks whose box is smaller (longer side, pixels, median) are dropped.
+    min_seen : float
+        Tracks seen in a smaller share of looks are dropped.
+
+    Raises
+    ------
+    ValueError
+        A value has no meaning.
+    """
+
+    every: int = 5
+    long_side: int = 640
+    full_side: int = 1920
+    full_every: int = FPS
+    score: float = 0.7
+    overlap: float = 0.2
+    gap: float = 1.0
+    smooth: float = 0.2
+    cut: float = 12.0
+    min_seconds: float = 1.0
+    min_size: float = 40.0
+    min_seen: float = 0.4
+
+    def __post_init__(self) -> None:
+        if min(self.every, self.full_every) < 1:
+            raise ValueError("every and full_every must be at least 1 frame")
+        if not 32 <= self.long_side <= self.full_side:
+            raise ValueError("long_side must be at least 32 and at most full_side")
+        if not (0 < self.score < 1 and 0 < self.overlap < 1 and 0 <= self.min_seen <= 1):
+            raise ValueError("score and overlap must lie within 0..1, min_seen too")
+        if min(self.gap, self.smooth, self.cut, self.min_seconds, self.min_size) < 0:
+            raise ValueError("gap, smooth, cut, min_seconds and min_size cannot be negative")
