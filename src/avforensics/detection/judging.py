@@ -42,13 +42,18 @@ class Judge:
         self.threshold = self.calibration.threshold(false_positive_rate)
         self.source = path.name
 
-    def judge(self, result: VideoResult) -> Calibrated | None:
-        """Note the p-value and warnings on a scored result, and give them for its report."""
+    def judge(self, result: VideoResult, *, cropped: bool = False) -> Calibrated | None:
+        """Note the p-value and warnings on a scored result, and give them for its report.
+
+        ``cropped`` = a face was cut out of the picture, whose size then says nothing.
+        """
         if result.error is not None:
             return None
         result.p_value = float(self.calibration.p_value(result.scores[0].score))
         if result.media is not None:
             found = media_properties(result.media) | {"leading_silence": result.silence}
+            if cropped:
+                found = {k: v for k, v in found.items() if k not in ("width", "height")}
             result.warnings += self.calibration.unlike(found)
         return Calibrated(
             p_value=result.p_value,

@@ -19,6 +19,7 @@ from avforensics.detection.names import unique_name
 from avforensics.detection.rows import (
     COLUMNS,
     LAM_COLUMNS,
+    SEGMENT_COLUMNS,
     Row,
     lam_rows,
     row_of,
@@ -26,7 +27,7 @@ from avforensics.detection.rows import (
     write_scores,
 )
 from avforensics.files import sha256_or_none
-from avforensics.scoring.result import VideoResult
+from avforensics.scoring.result import NO_FACE, VideoResult
 
 SCORE_FILES = ("testing_score.npy", "testing_scores.npy")  # the published README's name and code's
 # Tables are rewritten whole, so that a kill leaves whole ones; this much of the time may go there.
@@ -114,8 +115,45 @@ class OutputFolder:
         """Rows of finished videos in the order of the input."""
         return [self._records[key]["row"] for key in self._keys if key in self._records]
 
-    def add(self, job: Job, result: VideoResult, *, report: str | None = None) -> Row:
+    @property
+    def all_rows(self) -> list[Row]:
+        """Rows of finished videos, each followed by those of its faces."""
+        found = (self._records[key] for key in self._keys if key in self._records)
+        return [row for record in found for row in (record["row"], *record.get("faces", ()))]
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """Faces that were found and not used: how many for which reason."""
+        total: Counter[str] = Counter()
+        for key in self._keys:
+            total.update(self._records.get(key, {}).get("dropped", {}))
+        return total
+
+    def add(
+        self,
+        job: Job,
+        result: VideoResult,
+        *,
+        report: str | None = None,
+        faces: Sequence[Row] = (),
+        segments: Sequence[Row] = (),
+        dropped: Mapping[str, int] | None = None,
+    ) -> Row:
         """Keep a result for good; refresh the tables when that is due.
+
+        Parameters
+        ----------
+        job : Job
+        result : VideoResult
+            Of the video.
+        report : str, optional
+            The page's path from the folder.
+        faces : sequence of Row
+            A row for each face.
+        segments : sequence of Row
+            Rows of segments.csv.
+        dropped : mapping, optional
+            Faces that were not used: how many for which reason.
 
         Raises
         ------
@@ -133,6 +171,10 @@ class OutputFolder:
             "row": row,
             "lams": lam_rows(result),
         }
+        path = {"path": str(job.path)}
+        record |= {"faces": [face | path for face in faces]} if faces else {}
+        record |= {"segments": [segment | path for segment in segments]} if segments else {}
+        record |= {"dropped": dict(dropped)} if dropped else {}
         self._journal.append(record)
         self._records[record["video"]] = record
         if time.monotonic() >= self._next_tables:
@@ -140,11 +182,13 @@ class OutputFolder:
         return row
 
     def write_tables(self) -> None:
-        """Write scores.csv, scores_by_lam.csv and the arrays as of now."""
+        """Write scores.csv, scores_by_lam.csv, segments.csv and the arrays as of now."""
         started = time.monotonic()
-        rows = self.rows
-        write_csv(self.folder / "scores.csv", COLUMNS, rows)
+        write_csv(self.folder / "scores.csv", COLUMNS, self.all_rows)
         found = [self._records.get(key) for key in self._keys]
+        segments = [row for record in found if record for row in record.get("segments", ())]
+        if segments:
+            write_csv(self.folder / "segments.csv", SEGMENT_COLUMNS, segments)
         if any(record and len(record["lams"]) > 1 for record in found):
             by_lam = [row for record in found if record for row in record["lams"]]
             write_csv(self.folder / "scores_by_lam.csv", LAM_COLUMNS, by_lam)
@@ -168,7 +212,8 @@ class OutputFolder:
             reason = "" if record is None else self._why_again(record, size, mtime_ns, described)
             if record is not None and reason is None:
                 self._records[key] = record
-                record["row"]["path"] = str(path)  # as it is called this time
+                for row in (record["row"], *record.get("faces", ()), *record.get("segments", ())):
+                    row["path"] = str(path)  # as it is called this time
                 continue
             name = record["name"] if record else unique_name(path, taken)
             taken.add(name.casefold())
@@ -187,7 +232,8 @@ class OutputFolder:
         described: Mapping[str, Mapping[str, Any]],
     ) -> str | None:
         """Why a finished video has to be done again; None where it stands."""
-        if record["row"]["status"] != "scored":
+        status = record["row"]["status"]
+        if status not in ("scored", NO_FACE):
             return "failed before"
         if record["settings"] != self._digest:
             changes = _changes(described.get(record["settings"], {}), self._settings)
@@ -198,6 +244,8 @@ class OutputFolder:
         unlike = mtime_ns != record["mtime_ns"]
         if unlike and sha256_or_none(record["video"]) != record["row"]["sha256"]:
             return "the file has changed"
+        if status == NO_FACE:  # it would have none again, and has no report
+            return None
         return None if self._is_complete(record["name"]) else "its report or features are missing"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from types import TracebackType
 
 from rich import get_console
@@ -20,6 +21,7 @@ from rich.text import Text
 
 from avforensics.console import ON_BAR
 from avforensics.detection.rows import Row
+from avforensics.scoring.result import NO_FACE
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +76,7 @@ class BatchProgress:
         count = f"[{self.done}/{self.total}]"
         if row["status"] != "scored":
             self.failed += 1
-            log.warning("%s failed  %s: %s", count, row["path"], row["error"])
+            log.warning("%s %s  %s: %s", count, row["status"], row["path"], row["error"])
             return
         rate = self.done / max(time.monotonic() - self._started, 1e-9)
         left = duration((self.total - self.done) / rate)
@@ -108,8 +110,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def summarise(rows: list[Row], folder: str) -> None:
-    """Say how a batch ended: its scores, or the highest of many, and every failure."""
+def summarise(rows: list[Row], folder: str, dropped: Mapping[str, int] | None = None) -> None:
+    """Say how a batch ended: its scores, or the highest of many, and every failure.
+
+    ``dropped`` counts faces that were found and not used, by the reason.
+    """
     scored = sorted(
         (row for row in rows if row["score"] is not None), key=lambda row: -row["score"]
     )
@@ -126,8 +131,13 @@ def summarise(rows: list[Row], folder: str) -> None:
             offset = f"{row['offset_ms']:+d} ms"
             table.add_row(f"{row['score']:.4f}", offset, str(row["n_windows"]), Text(row["path"]))
         console.print(table)
-    log.info("%d scored, %d failed; results in %s", len(rows) - len(failed), len(failed), folder)
+    without = sum(row["status"] == NO_FACE for row in failed)
+    counts = f"{len(rows) - len(failed)} scored, {len(failed) - without} failed"
+    counts += f", {without} without a face of use" if without else ""
+    log.info("%s; results in %s", counts, folder)
+    for reason, count in sorted((dropped or {}).items()):
+        log.info("face tracks not used: %d %s", count, reason)
     for row in failed[:LISTED_FAILURES]:
-        log.warning("failed: %s: %s", row["path"], row["error"])
+        log.warning("%s: %s: %s", row["status"], row["path"], row["error"])
     if len(failed) > LISTED_FAILURES:
         log.warning("and %d more: see scores.csv", len(failed) - LISTED_FAILURES)

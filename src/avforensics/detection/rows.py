@@ -13,6 +13,7 @@ import numpy as np
 from avforensics.files import atomic_path
 from avforensics.report.curves import constant_offset
 from avforensics.scoring.result import VideoResult
+from avforensics.scoring.tracks import FaceResult
 
 COLUMNS = (
     "path",
@@ -33,7 +34,12 @@ COLUMNS = (
     "warnings",
     "report",
     "p_value",
+    "track",
+    "start",
+    "end",
+    "speaks",
 )
+SEGMENT_COLUMNS = ("path", "track", "start", "end", "loss", "threshold")
 LAM_COLUMNS = ("path", "lam", "score", "distribution_score", "activation_score", "maximum")
 
 Row = dict[str, Any]
@@ -64,6 +70,20 @@ def row_of(result: VideoResult, *, report: str | None = None) -> Row:
         row["n_windows"] = result.features.n_windows
         row["offset_ms"] = int(constant_offset(result.features).milliseconds)
     return row
+
+
+def face_row(face: FaceResult, *, report: str | None = None) -> Row:
+    """A row of scores.csv for one face: as of a video, and where it is and how much it speaks.
+
+    ``start`` and ``end`` are seconds into the video, ``speaks`` the share of the time with a face
+    in which it is the one who speaks.
+    """
+    return row_of(face.result, report=report) | {
+        "track": face.track.name,
+        "start": round(face.track.start, 3),
+        "end": round(face.track.end, 3),
+        "speaks": round(face.speaks, 4),
+    }
 
 
 def lam_rows(result: VideoResult) -> list[Row]:

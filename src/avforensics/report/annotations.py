@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from avforensics.scoring.result import VideoResult
+
 
 @dataclass(frozen=True, kw_only=True)
 class Segment:
@@ -17,11 +19,17 @@ class Segment:
         Seconds on the video's clock.
     label : str
         What is said of it, e.g. ``"as unusual as the top 1 % of real speech"``.
+    face : str
+        Label of the face that it is about; empty = the only one.
+    picture : str
+        A still picture of it as a ``data:`` address; empty = none.
     """
 
     start: float
     end: float
     label: str = ""
+    face: str = ""
+    picture: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end:
@@ -37,20 +45,43 @@ class FaceBoxes:
     label : str
         Name of the track.
     time : float array, (n,)
-        Seconds on the video's clock, rising.
+        Seconds on the video's clock, rising. Between times that are at most a quarter of a second
+        apart the box moves evenly.
     box : float array, (n, 4)
         ``left, top, right, bottom`` in fractions of the upright picture.
     speaker : bool
-        Drawn in the colour of the one who speaks.
+        Drawn in the colour of the one who speaks, all the time ...
+    spans : sequence of (float, float)
+        ... or within these seconds.
     """
 
     label: str
     time: np.ndarray
     box: np.ndarray
     speaker: bool = False
+    spans: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         if np.shape(self.box) != (len(self.time), 4):
             raise ValueError(f"box must be ({len(self.time)}, 4), got {np.shape(self.box)}")
         if np.any(np.diff(self.time) <= 0):
             raise ValueError("time must rise")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Face:
+    """One of a video's faces, with curves of its own.
+
+    Parameters
+    ----------
+    result : VideoResult
+        Of this face, scored, its windows on the video's clock.
+    boxes : FaceBoxes
+        Where it is; its label names the face, its spans say when it speaks.
+    speaks : float
+        Share of the time in which it is the one who speaks.
+    """
+
+    result: VideoResult
+    boxes: FaceBoxes
+    speaks: float

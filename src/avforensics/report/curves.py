@@ -150,3 +150,27 @@ def constant_offset(features: Features) -> ConstantOffset:
     mean = probabilities[heard if heard.any() else slice(None)].mean(axis=0)
     best = int(mean.argmax())
     return ConstantOffset(best - len(mean) // 2, float(mean[best]), 1 / len(mean))
+
+
+def binned(values: np.ndarray, index: np.ndarray, stride: int) -> tuple[np.ndarray, np.ndarray]:
+    """Means of rows over bins of ``stride`` windows: long videos, drawn thinner.
+
+    Parameters
+    ----------
+    values : float array, (n, ...)
+    index : int array, (n,)
+        Window of each row, rising.
+    stride : int
+        Bin ``b`` holds windows ``b * stride`` to ``(b + 1) * stride - 1``.
+
+    Returns
+    -------
+    float array, (m, ...)
+    int array, (m,)
+        The bins that hold anything.
+    """
+    if stride == 1 or not len(index):
+        return values, index
+    bins, first = np.unique(index // stride, return_index=True)
+    counts = np.diff(np.append(first, len(index))).reshape(-1, *[1] * (values.ndim - 1))
+    return np.add.reduceat(values, first, axis=0) / counts, bins

@@ -4,11 +4,13 @@ const report = JSON.parse(document.getElementById("report").textContent);
 report.table = colourTable(report.colours);
 report.observed = unpack(report.observed);
 report.predicted = unpack(report.predicted);
-// A window is drawn over its middle frame: window k from (k + 2) / fps to (k + 3) / fps.
-report.windowAt = (time) => Math.floor(time * report.fps + 1e-6) - 2;
+// A window is drawn over its middle frame: window k from (k + 2) / fps to (k + 3) / fps. In pages
+// of long videos a column stands for `stride` windows: column b for b * stride and those after it.
+report.columnAt = (time) => Math.floor((Math.floor(time * report.fps + 1e-6) - 2) / report.stride);
+report.edgeOf = (column) => (column * report.stride + 2) / report.fps;
 
 const find = (name) => document.getElementById(name);
-const stepOf = new Map(report.window.map((k, i) => [k, i]));
+let stepOf = new Map(report.window.map((k, i) => [k, i]));
 const observedRow = (k) => (k >= report.firstWindow && k < report.firstWindow + report.windows ? k - report.firstWindow : -1);
 const predictedRow = (k) => stepOf.get(k) ?? -1;
 const rowOf = (values, row) => (row < 0 ? null : Array.from(values.subarray(row * report.delays, (row + 1) * report.delays)));
@@ -17,11 +19,12 @@ const video = find("video");
 const plots = find("plots");
 const axis = new TimeAxis(...report.view);
 let clip = report.clip;
-let now = (report.firstWindow + 2) / report.fps; // seconds on the video's clock
+let now = report.edgeOf(report.firstWindow); // seconds on the video's clock
 let hovered = null; // {time, delay} under the pointer
 
 function drawPlots() {
   axis.width = plots.clientWidth;
+  if (find("speakers")) drawSpeakers(find("speakers"), axis, report);
   if (find("segments")) drawSegments(find("segments"), axis, report.segments);
   drawDelays(find("observed"), axis, report, report.observed, observedRow);
   drawDelays(find("predicted"), axis, report, report.predicted, predictedRow);
@@ -48,7 +51,7 @@ function showTime() {
   place(find("hover"), hovered && hovered.time);
   plots.setAttribute("aria-valuenow", now.toFixed(2));
   plots.setAttribute("aria-valuetext", clock(now));
-  const k = report.windowAt(hovered ? hovered.time : now);
+  const k = report.columnAt(hovered ? hovered.time : now);
   const observed = rowOf(report.observed, observedRow(k));
   const predicted = rowOf(report.predicted, predictedRow(k));
   drawMoment(find("moment"), report, observed, predicted);
@@ -72,7 +75,8 @@ function writeReadout(k, observed, predicted) {
     lines.push([["span", "not scored here"]]);
   } else {
     const top = best(observed);
-    lines[0].push(["span", ` · window ${k}`]);
+    const first = k * report.stride;
+    lines[0].push(["span", report.stride > 1 ? ` · windows ${first}–${first + report.stride - 1}` : ` · window ${k}`]);
     lines.push([["span", "most likely "], ["b", delayText(top - half)], ["span", " " + percent(observed[top])]]);
     if (hovered && hovered.delay !== null) {
       const d = hovered.delay + half;
@@ -96,7 +100,25 @@ function writeReadout(k, observed, predicted) {
   );
 }
 
-/** Faces over the picture, at the box nearest in time (at most 0.2 s away). */
+/** Where a face is at a moment: between two boxes, or at the one nearest; null where it is not. */
+function boxAt({ time, box }, moment) {
+  let [low, high] = [0, time.length - 1];
+  while (low < high) { // the first box at or after the moment
+    const middle = (low + high) >> 1;
+    if (time[middle] < moment) low = middle + 1;
+    else high = middle;
+  }
+  if (!time.length) return null;
+  const [before, gap] = [Math.max(0, low - 1), time[low] - time[Math.max(0, low - 1)]];
+  if (gap > 0 && gap <= 0.25 && moment >= time[before] && moment <= time[low]) {
+    const share = (moment - time[before]) / gap;
+    return box[before].map((value, i) => value + share * (box[low][i] - value));
+  }
+  const nearest = Math.abs(time[before] - moment) < Math.abs(time[low] - moment) ? before : low;
+  return Math.abs(time[nearest] - moment) <= 0.2 ? box[nearest] : null;
+}
+
+/** Faces over the picture; the one who speaks in its own colour. */
 function drawBoxes() {
   const canvas = find("boxes");
   if (!canvas) return;
@@ -104,19 +126,31 @@ function drawBoxes() {
   // The picture is fitted into the element; find where it lies.
   const scale = Math.min(width / video.videoWidth || 0, height / video.videoHeight || 0);
   const [w, h] = [video.videoWidth * scale, video.videoHeight * scale];
-  for (const { label: name, time, box, speaker } of report.boxes) {
-    let nearest = 0;
-    time.forEach((t, i) => {
-      if (Math.abs(t - now) < Math.abs(time[nearest] - now)) nearest = i;
-    });
-    if (!time.length || Math.abs(time[nearest] - now) > 0.2) continue;
-    const [l, t, r, b] = box[nearest];
+  for (const face of report.boxes) {
+    const found = boxAt(face, now);
+    if (!found) continue;
+    const [l, t, r, b] = found;
     const [x, y] = [(width - w) / 2 + l * w, (height - h) / 2 + t * h];
-    context.strokeStyle = context.fillStyle = speaker ? colour("--speaker") : "#ffffff";
+    const speaks = face.speaker || face.spans.some(([start, end]) => now >= start && now < end);
+    context.strokeStyle = context.fillStyle = speaks ? colour("--speaker") : "#ffffff";
     context.lineWidth = 2;
     context.strokeRect(x, y, (r - l) * w, (b - t) * h);
-    context.fillText(name, x + 2, Math.max(10, y - 5));
+    context.fillText(face.label, x + 2, Math.max(10, y - 5));
   }
+}
+
+/** Show the curves of another face. */
+function showFace(index) {
+  if (index === report.shown || !report.views?.[index]) return;
+  const { firstWindow, windows, silence, observed, predicted, window, loss, cumulative, activation } = report;
+  report.views[report.shown] = { firstWindow, windows, silence, observed, predicted, window, loss, cumulative, activation };
+  Object.assign(report, report.views[index], { shown: index });
+  for (const name of ["observed", "predicted"]) if (typeof report[name] === "string") report[name] = unpack(report[name]);
+  stepOf = new Map(report.window.map((k, i) => [k, i]));
+  document.querySelectorAll("[data-face]").forEach((button) => {
+    button.setAttribute("aria-pressed", Number(button.dataset.face) === index);
+  });
+  drawPlots();
 }
 
 /** Go to a moment; the player follows where it holds that moment. */
@@ -241,9 +275,14 @@ for (const [name, factor] of [["narrower", 0.5], ["wider", 2], ["whole", Infinit
 }
 document.querySelectorAll("[data-jump]").forEach((button) => {
   button.addEventListener("click", () => {
+    if (button.dataset.show) showFace(Number(button.dataset.show));
     seek(Number(button.dataset.jump));
     if (video && find("outside").hidden && video.paused) playOrPause();
   });
+});
+
+document.querySelectorAll("[data-face]").forEach((button) => {
+  button.addEventListener("click", () => showFace(Number(button.dataset.face)));
 });
 
 new ResizeObserver(drawPlots).observe(plots);

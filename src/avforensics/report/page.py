@@ -12,17 +12,23 @@ import numpy as np
 
 from avforensics.errors import MediaError
 from avforensics.media.types import FPS, MediaOptions
-from avforensics.report.annotations import FaceBoxes, Segment
+from avforensics.report.annotations import Face, FaceBoxes, Segment
 from avforensics.report.curves import WINDOW_FRAMES, Curves, constant_offset, curves_of
 from avforensics.report.excerpt import Excerpt, cut_excerpt
+from avforensics.report.faces import (
+    box_data,
+    curve_data,
+    face_table,
+    stride_for,
+    strip_canvas,
+    strip_data,
+)
 from avforensics.report.figures import COLORMAP, middle_of
 from avforensics.report.markup import (
     asset,
     banner,
     data_block,
     facts,
-    numbers,
-    packed,
     provenance_section,
     relative_link,
     text,
@@ -49,6 +55,8 @@ def write_video_report(
     calibrated: Calibrated | None = None,
     segments: Sequence[Segment] = (),
     boxes: Sequence[FaceBoxes] = (),
+    faces: Sequence[Face] = (),
+    face_notes: Sequence[tuple[str, str]] = (),
     media_options: MediaOptions | None = None,
     clip_seconds: float = 60.0,
     clip_side: int = 480,
@@ -73,6 +81,12 @@ def write_video_report(
         Stretches marked on the time axis, with a button to jump to each.
     boxes : sequence of FaceBoxes
         Faces drawn over the player.
+    faces : sequence of Face
+        The faces that were scored, each with curves that a click shows; ``result`` is then the
+        video's, with the features and steps of the face that is shown first. Their boxes are
+        drawn, so ``boxes`` is not needed.
+    face_notes : sequence of (str, str)
+        Headings and sentences on how faces were found and scored, for the table of what was.
     media_options : MediaOptions, optional
         Which streams were scored.
     clip_seconds : float
@@ -109,7 +123,10 @@ def write_video_report(
     except MediaError as error:  # the file is gone or changed; the plots still stand
         excerpt = error
     duration = _duration(result, curves, excerpt)
+    boxes = [face.boxes for face in faces] or boxes
     data = _data(result, curves, duration, excerpt, segments, boxes)
+    if faces:
+        data |= _face_data(result, faces, lam_index)
     write_page(
         out,
         "page.html",
@@ -121,11 +138,13 @@ def write_video_report(
         player=_player(excerpt, bool(boxes)),
         under_player=_under_player(excerpt, duration),
         verdict=_verdict(result, lam_index, calibrated),
+        faces=face_table(faces, data.get("shown", 0)),
+        speakers=strip_canvas(faces),
         segments=_segment_strip(segments),
-        jumps=_jumps(segments),
+        jumps=_jumps(segments, [face.boxes.label for face in faces]),
         top=percent(data["top"]),
         activation_key="λ × activation" if curves.lam else "activation (not in this score)",
-        coverage=facts(coverage(result, lam_index, duration)),
+        coverage=facts([*face_notes, *coverage(result, lam_index, duration)]),
         delays=str(len(curves.delays)),
         provenance=provenance_section(
             {"file": str(result.path), "sha256": result.sha256, **provenance}
@@ -160,40 +179,53 @@ def _data(
         clip = {"start": excerpt.start, "end": excerpt.end}
         start, end = min(start, excerpt.start), max(end, excerpt.end)
     lut = matplotlib.colormaps[COLORMAP](np.arange(256), bytes=True)[:, :3]
+    stride = stride_for([curves])
     return {
         "fps": FPS,
         "windowFrames": WINDOW_FRAMES,
+        "stride": stride,
         "duration": duration,
-        "silence": _silence(result, curves),
         "view": [start, end],
         "clip": clip,
-        "firstWindow": curves.first_window,
-        "windows": len(curves.probabilities),
         "delays": len(curves.delays),
-        "top": float(max(curves.probabilities.max(), np.nanmax(curves.prediction, initial=0))),
+        "top": _top(curves),
         "colours": lut.tobytes().hex(),
-        "observed": packed(curves.probabilities),
-        "predicted": packed(curves.prediction),
-        "window": curves.window.tolist(),
-        "loss": numbers(curves.loss),
-        "cumulative": numbers(curves.cumulative),
-        "activation": numbers(curves.activation * (curves.lam or 1)),
+        **curve_data(curves, stride, _silence(result, curves)),
         "segments": [{"start": s.start, "end": s.end} for s in segments],
-        "boxes": [
-            {
-                "label": track.label,
-                "time": numbers(track.time, 7),
-                "box": [numbers(box, 4) for box in track.box],
-                "speaker": track.speaker,
-            }
-            for track in boxes
-        ],
+        "boxes": [box_data(track) for track in boxes],
     }
+
+
+def _face_data(result: VideoResult, faces: Sequence[Face], lam_index: int) -> dict[str, object]:
+    """Curves of each face, which of them is shown first, and who speaks when."""
+    lam = result.scores[lam_index].lam
+    found = [curves_of(face.result, lam) if face.result.scores else None for face in faces]
+    scored = [curves for curves in found if curves is not None]
+    stride = stride_for(scored)
+    shown = max(range(len(faces)), key=lambda i: (found[i] is not None, faces[i].speaks))
+    view = min(c.span[0] for c in scored), max(c.span[1] for c in scored)
+    views = [
+        None if curves is None else curve_data(curves, stride, _silence(face.result, curves))
+        for face, curves in zip(faces, found, strict=True)
+    ]
+    return {
+        **views[shown],
+        "views": [None if index == shown else data for index, data in enumerate(views)],
+        "shown": shown,
+        "stride": stride,
+        "top": max(map(_top, scored)),
+        "view": list(view),
+        "bars": strip_data(faces),
+    }
+
+
+def _top(curves: Curves) -> float:
+    return float(max(curves.probabilities.max(), np.nanmax(curves.prediction, initial=0)))
 
 
 def _silence(result: VideoResult, curves: Curves) -> list[int | None]:
     """Frames at which the sound begins and ends, where windows reach past them."""
-    begins = 0 if not curves.heard[0] else None
+    begins = curves.first_window if not curves.heard[0] else None
     ends = result.media.n_frames if result.media is not None and not curves.heard[-1] else None
     return [begins, ends]
 
@@ -271,13 +303,17 @@ def _segment_strip(segments: Sequence[Segment]) -> str:
     )
 
 
-def _jumps(segments: Sequence[Segment]) -> str:
-    """A button for each marked stretch."""
+def _jumps(segments: Sequence[Segment], faces: Sequence[str]) -> str:
+    """A button for each marked stretch, with its picture where there is one."""
     if not segments:
         return ""
-    buttons = "".join(
-        f'<li><button type="button" data-jump="{segment.start:.3f}">'
-        f"{segment.start:.2f}–{segment.end:.2f} s {text(segment.label)}</button></li>"
-        for segment in segments
+    return f'<ul class="jumps">{"".join(_jump(segment, faces) for segment in segments)}</ul>'
+
+
+def _jump(segment: Segment, faces: Sequence[str]) -> str:
+    picture = f'<img alt="" src="{text(segment.picture)}">' if segment.picture else ""
+    face = f' data-show="{faces.index(segment.face)}"' if segment.face in faces else ""
+    return (
+        f'<li><button type="button" data-jump="{segment.start:.3f}"{face}>{picture}'
+        f"<span>{segment.start:.2f}–{segment.end:.2f} s {text(segment.label)}</span></button></li>"
     )
-    return f'<ul class="jumps">{buttons}</ul>'

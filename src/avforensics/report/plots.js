@@ -124,9 +124,9 @@ function drawDelays(canvas, axis, report, values, rowAt) {
   for (let c = 0; c < columns; c++) {
     const time = axis.start + c * perColumn;
     // A pixel shows the window in its middle, or the mean where it covers several.
-    const crowded = perColumn * report.fps > 1;
-    const first = report.windowAt(crowded ? time : time + perColumn / 2);
-    const last = crowded ? report.windowAt(time + perColumn) : first;
+    const crowded = perColumn * report.fps > report.stride;
+    const first = report.columnAt(crowded ? time : time + perColumn / 2);
+    const last = crowded ? report.columnAt(time + perColumn) : first;
     const rows = [];
     for (let k = first; k <= last; k++) if (rowAt(k) >= 0) rows.push(rowAt(k));
     if (!rows.length) continue;
@@ -171,13 +171,13 @@ function drawSilence(context, axis, report, y, height) {
   const path = new Path2D();
   for (let k = 0; k < half; k++) {
     const below = y(-k - 0.5);
-    if (begins !== null) path.rect(edge(k), below, edge(k + 1) - edge(k), height - below);
+    if (begins !== null) path.rect(edge(begins + k), below, edge(1) - edge(0), height - below);
     const last = ends - report.windowFrames - k;
     if (ends !== null) path.rect(edge(last), 0, edge(last + 1) - edge(last), y(k + 0.5));
   }
   const scored = new Path2D();
-  const start = Math.max(GUTTER.left, edge(report.firstWindow));
-  const end = Math.min(GUTTER.left + axis.plotWidth, edge(report.firstWindow + report.windows));
+  const start = Math.max(GUTTER.left, axis.x(report.edgeOf(report.firstWindow)));
+  const end = Math.min(GUTTER.left + axis.plotWidth, axis.x(report.edgeOf(report.firstWindow + report.windows)));
   scored.rect(start, 0, Math.max(0, end - start), height);
   context.save();
   context.clip(scored);
@@ -219,7 +219,7 @@ function drawLine(context, axis, report, { values, stroke, dash, fill }, y) {
   let previous = null;
   report.window.forEach((k, i) => {
     if (values[i] === null) return;
-    const x = axis.x((k + report.windowFrames / 2) / report.fps);
+    const x = axis.x(report.edgeOf(k + 0.5));
     const joined = previous !== null && previous.k + 1 === k;
     if (joined) {
       path.lineTo(x, y(values[i]));
@@ -267,6 +267,32 @@ function drawAxis(canvas, axis, clip) {
     context.fillStyle = colour("--soft");
     context.fillRect(from, 3, Math.max(0, until - from), 3);
   }
+}
+
+/** A bar for each face, in the speaker's colour where it speaks; the one shown has a frame. */
+function drawSpeakers(canvas, axis, report) {
+  const { context } = prepare(canvas);
+  context.save();
+  context.beginPath();
+  context.rect(GUTTER.left, 0, axis.plotWidth, canvas.clientHeight);
+  context.clip();
+  report.bars.forEach(({ start, end, lane }, i) => {
+    const y = 5 + 18 * lane;
+    const bar = (from, until) => [axis.x(from), y, Math.max(1, axis.x(until) - axis.x(from)), 14];
+    context.fillStyle = colour("--grid");
+    context.fillRect(...bar(start, end));
+    context.fillStyle = colour("--speaker");
+    for (const [from, until] of report.boxes[i].spans) context.fillRect(...bar(from, until));
+    context.strokeStyle = colour(i === report.shown ? "--observed" : "--line");
+    context.lineWidth = i === report.shown ? 2 : 1;
+    context.strokeRect(...bar(start, end));
+    if (axis.x(end) - axis.x(start) > 14) {
+      context.fillStyle = colour("--ink");
+      context.textBaseline = "middle";
+      context.fillText(report.boxes[i].label, Math.max(GUTTER.left, axis.x(start)) + 4, y + 7.5);
+    }
+  });
+  context.restore();
 }
 
 /** Stretches of time as blocks. */

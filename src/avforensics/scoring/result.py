@@ -9,6 +9,8 @@ import numpy as np
 
 from avforensics.media.types import MediaReport
 
+FAILED, NO_FACE = "failed", "no face"  # what a video without a score can be
+
 
 @dataclass
 class Features:
@@ -98,6 +100,9 @@ class VideoResult:
         Share of real videos that score as high, where there is a calibration.
     warnings : list of str
         Flags such as silent or damaged audio; the score stands.
+    failure : str
+        What ``status`` is where there is an error: `FAILED`, or `NO_FACE` where faces were looked
+        for and the video shows none of use.
     """
 
     path: Path
@@ -111,8 +116,9 @@ class VideoResult:
     silence: float = 0.0
     p_value: float | None = None
     warnings: list[str] = field(default_factory=list)
+    failure: str = FAILED
 
     @property
     def status(self) -> str:
-        """``"scored"`` or ``"failed"``."""
-        return "scored" if self.error is None else "failed"
+        """``"scored"``, ``"failed"`` or ``"no face"``."""
+        return "scored" if self.error is None else self.failure
