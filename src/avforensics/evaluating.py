@@ -23,6 +23,7 @@ from avforensics.checkpoints import Models
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
 from avforensics.errors import ConfigError, ManifestError
+from avforensics.evaluation.baselines import NaiveBayesDelay
 from avforensics.evaluation.benchmark import store_name, tested_clips
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.stored import (
@@ -72,14 +73,14 @@ class Outcome:
     found : list of StoredScore
         Each clip once, in the order of the store.
     rows : list of ScoredVideo
-    naive_bayes : bool
-        Whether that baseline could be fitted.
+    naive_bayes : NaiveBayesDelay or None
+        None where that baseline could not be fitted.
     """
 
     store: FeatureStore
     found: list[StoredScore]
     rows: list[ScoredVideo]
-    naive_bayes: bool
+    naive_bayes: NaiveBayesDelay | None
 
 
 class Evaluation:
@@ -131,7 +132,7 @@ class Evaluation:
             scored_video(clips.store, found, statistic=self.cfg.statistic, part=self.cfg.part)
             for found in module.found
         ]
-        return Outcome(clips.store, module.found, rows, module.scorer.naive_bayes is not None)
+        return Outcome(clips.store, module.found, rows, module.scorer.naive_bayes)
 
     def _clips(self, variation: Variation) -> StoredClips:
         """A store to read, or clips to extract into one."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
 import torch
@@ -18,9 +16,8 @@ import avforensics
 from avforensics.checkpoints import Models, load_models, save_bundle
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
-from avforensics.errors import AVForensicsError, ConfigError
-from avforensics.evaluation.edits import edit_of
-from avforensics.features.shards import DTYPES, Extracted, ShardWriter, read_clips, shard_paths
+from avforensics.errors import ConfigError
+from avforensics.features.shards import Extracted, read_clips, shard_paths
 from avforensics.features.store import (
     Entry,
     StoreInfo,
@@ -29,8 +26,9 @@ from avforensics.features.store import (
     write_info,
 )
 from avforensics.scoring.engine import resolve_device
-from avforensics.scoring.extractor import Extraction, FeatureExtractor
-from avforensics.scoring.source import Clip
+from avforensics.shares import Settings, Share, do_share, do_shares, file_stat
+
+__all__ = ["Outcome", "Settings", "clip_key", "extract_features", "network_digest"]
 
 Advance = Callable[[str, Extracted], None]
 CLIPS_A_PROCESS = 16  # starting one takes about as long as so many clips
@@ -64,44 +62,6 @@ class Outcome:
     def extracted(self) -> int:
         """Rows with features."""
         return self.listed - len(self.failed) - self.left
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How features are computed and kept.
-
-    Parameters
-    ----------
-    max_windows : int, optional
-        Windows of a clip, from its start; None = all.
-    activations : {"float32", "float16", "none"}
-        How activation vectors are kept: 4 KB a window of the published network, or half of it.
-    device, precision, compile, batch_windows, readers
-        As for `FeatureExtractor`.
-    edit : str
-        What is done to clips while they are read: see `avforensics.evaluation.edits`.
-    max_seconds : float
-        A shard is written at least so often: no more work is lost in a kill.
-    """
-
-    max_windows: int | None = None
-    activations: str = "float32"
-    device: str = "auto"
-    precision: str = "float32"
-    compile: bool = False
-    batch_windows: int | None = None
-    readers: int | None = None
-    edit: str = ""
-    max_seconds: float = 120.0
-
-    def __post_init__(self) -> None:
-        if self.activations not in DTYPES:
-            raise ConfigError(
-                f"activations must be one of {', '.join(DTYPES)}, not {self.activations!r}"
-            )
-        if self.max_windows is not None and self.max_windows < 2:
-            raise ConfigError(f"max_windows must be at least 2, not {self.max_windows}")
-        edit_of(self.edit, "")  # refuses what has no meaning
 
 
 def extract_features(
@@ -157,14 +117,14 @@ def extract_features(
     todo = [
         (key, row)
         for key, row in list(clips.items())[rank::world]
-        if (done := known.get(key)) is None or done.error or _stat(row.path) != _read_as(done)
+        if (done := known.get(key)) is None or done.error or file_stat(row.path) != _read_as(done)
     ]
     if begin is not None:
         begin(len(todo))
     n = _processes(workers, len(todo), settings.device)
     first = 1 + max((int(path.name[:5]) for path in shard_paths(folder)), default=-1)
-    jobs = [_Job(folder, todo[i::n], settings, rank * n + i, first, n) for i in range(n)]
-    results = _here(jobs[0], models) if n == 1 else _apart(jobs, checkpoint)
+    shares = [Share(folder, todo[i::n], settings, rank * n + i, first, n) for i in range(n)]
+    results = do_share(shares[0], models) if n == 1 else do_shares(shares, checkpoint)
     for path, clip in results:
         if advance is not None:
             advance(path, clip)
@@ -195,18 +155,6 @@ def network_digest(network: nn.Module) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
-
-
-@dataclass(frozen=True)
-class _Job:
-    """The share of one process."""
-
-    folder: Path
-    todo: Sequence[tuple[str, Row]]
-    settings: Settings
-    number: int  # among all processes of all ranks: keeps shards apart
-    first: int  # number of the first shard
-    siblings: int
 
 
 def _settle(folder: Path, models: Models, settings: Settings, *, writes: bool) -> None:
@@ -243,118 +191,6 @@ def _processes(workers: int | None, n_clips: int, device: str) -> int:
     if resolve_device(device).type == "cuda":
         return max(torch.cuda.device_count(), 1) if device == "auto" else 1
     return max(min(os.cpu_count() or 1, n_clips // CLIPS_A_PROCESS), 1)
-
-
-def _here(job: _Job, models: Models) -> Iterator[tuple[str, Extracted]]:
-    """Do a share in this process; gives the path and the result of each clip."""
-    if not job.todo:
-        return
-    settings = job.settings
-    extractor = FeatureExtractor(
-        models.sync,
-        max_windows=settings.max_windows,
-        device=settings.device,
-        precision=settings.precision,
-        compile=settings.compile,
-        batch_windows=settings.batch_windows,
-        readers=settings.readers,
-        keep_activations=settings.activations != "none",
-        mix_clips=False,  # the same store however many processes share the work
-    )
-    writer = ShardWriter(
-        job.folder,
-        activations=settings.activations,
-        rank=job.number,
-        first=job.first,
-        max_seconds=settings.max_seconds,
-    )
-    found = extractor.extract(_clip(row, settings.edit) for _, row in job.todo)
-    with writer:
-        for (key, row), extraction in zip(job.todo, found, strict=True):
-            clip = _extracted(key, row, extraction)
-            features = extraction.features
-            if features is None:
-                writer.add(clip)
-            else:
-                writer.add(
-                    clip,
-                    sync_logits=features.sync_logits,
-                    heard=features.heard,
-                    activations=features.activations,
-                )
-            yield row.path, clip
-
-
-def _apart(jobs: list[_Job], checkpoint: Mapping[str, Any]) -> Iterator[tuple[str, Extracted]]:
-    """Do each share in a process of its own."""
-    context = multiprocessing.get_context("spawn")  # a fork would copy torch's and FFmpeg's locks
-    results = context.Queue()
-    workers = [
-        context.Process(target=_work, args=(job, dict(checkpoint), results), daemon=True)
-        for job in jobs
-    ]
-    for worker in workers:
-        worker.start()
-    try:
-        left = sum(len(job.todo) for job in jobs)
-        while left:
-            try:
-                yield results.get(timeout=1)
-                left -= 1
-            except Empty:
-                if any(worker.exitcode for worker in workers):
-                    raise AVForensicsError(
-                        "a process died, perhaps for lack of memory; run the command again with "
-                        "fewer workers: whole shards are kept"
-                    ) from None
-        for worker in workers:
-            worker.join()
-    finally:
-        for worker in workers:
-            worker.terminate()
-
-
-def _work(job: _Job, checkpoint: dict[str, Any], results: multiprocessing.Queue) -> None:
-    device = resolve_device(job.settings.device)
-    if device.type == "cpu":
-        torch.set_num_threads(max((os.cpu_count() or 1) // job.siblings, 1))
-    elif job.settings.device == "auto":
-        torch.cuda.set_device(job.number % torch.cuda.device_count())
-    models = load_models(checkpoint, parts=["sync"])
-    for result in _here(job, models):
-        results.put(result)
-
-
-def _clip(row: Row, edit: str) -> Clip:
-    return Clip(
-        Path(row.path),
-        audio=Path(row.audio) if row.audio else None,
-        start=row.start,
-        duration=row.duration,
-        edit=edit_of(edit, row.path),
-    )
-
-
-def _extracted(key: str, row: Row, found: Extraction) -> Extracted:
-    size, mtime = _stat(row.path)
-    return Extracted(
-        key=key,
-        size=size,
-        mtime_ns=mtime,
-        error=found.error,
-        sha256=found.sha256,
-        silence=found.silence,
-        warnings=tuple(found.media.warnings) if found.media is not None else (),
-        seconds=round(found.seconds, 3),
-    )
-
-
-def _stat(path: str) -> tuple[int, int]:
-    try:
-        stat = Path(path).stat()
-    except OSError:
-        return 0, 0
-    return stat.st_size, stat.st_mtime_ns
 
 
 def _read_as(clip: Extracted) -> tuple[int, int]:

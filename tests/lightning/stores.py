@@ -58,8 +58,12 @@ def write_store(
     windows: int = 12,
     tau: int = 3,
     width: int = 6,
+    heard: slice = slice(None),
 ) -> Path:
-    """Write a store of ``real`` clips by split, and ``fake`` ones whose delay jumps in ``test``."""
+    """Write a store of ``real`` clips by split, and ``fake`` ones whose delay jumps in ``test``.
+
+    ``heard``: the windows whose delays all see real sound.
+    """
     sync = tiny_sync(tau, width)
     save_bundle(folder / "sync.safetensors", Models(sync=sync, notice="Made of numbers."))
     info = StoreInfo(
@@ -77,6 +81,7 @@ def write_store(
         for number, (_, label) in enumerate(kinds):
             length = windows - 3 * (number % 5 == 4)  # every fifth is shorter
             found = clip_features(number, length, tau=tau, width=width, jump=bool(label))
+            found["heard"] = np.isin(np.arange(length), np.arange(length)[heard])
             writer.add(Extracted(key=str(number), size=1, mtime_ns=1), **found)
     write_info(folder, info)
     clips, _ = read_clips(folder)

@@ -193,6 +193,17 @@ def test_a_smaller_tau_keeps_the_middle(folder):
     np.testing.assert_array_equal(data.train_set[3]["logits"], store.logits(3)[:, 1:6])
 
 
+def test_windows_that_reach_into_the_padding_are_left_out(tmp_path):
+    folder = write_store(tmp_path, real={"anomaly": 4, "val": 2}, heard=slice(TAU, -TAU))
+    settings = {"components": None, "tau": TAU, "max_len": LEN, "batch_size": 4}
+    data = FeatureData(features=folder, audio="context", **settings)
+    data.setup()
+    store = FeatureStore.open(folder).select(split="anomaly", label=0)
+    found = data.train_set[2]
+    assert found["length"] == 6
+    np.testing.assert_array_equal(found["logits"][:6], store.logits(2)[TAU:-TAU])
+
+
 def test_sequences_begin_anywhere_but_the_same_in_every_run():
     rows = torch.arange(10.0)[:, None]
     short = torch.arange(4.0)[:, None]
@@ -225,12 +236,10 @@ def test_padding_does_not_count(folder):
     items = [data.train_set[index] for index in (3, 4)]
     assert [item["length"] for item in items] == [12, 9]
     batch = torch.utils.data.default_collate(items)
-    together, counts = module().step_losses(batch)
-    for part, losses in together.items():
-        for item, row, counted in zip(items, losses, counts, strict=True):
+    for part, together in module().scores(batch).items():
+        for item, score in zip(items, together, strict=True):
             single = torch.utils.data.default_collate([item])
-            (alone,) = module().step_losses(single)[0][part]
-            torch.testing.assert_close(row[counted], alone)
+            torch.testing.assert_close(score, module().scores(single)[part][0])
     before = module().loss(batch)
     batch["logits"][1, 9:] = batch["activations"][1, 9:] = 1e3
     torch.testing.assert_close(module().loss(batch), before)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from bars import SIZE, TINY, composed, loud_bar
 from hydra.utils import instantiate
 
@@ -113,31 +112,45 @@ def module(network, **options):
     return SyncModule(network=network, optimizer=torch.optim.Adam, **options)
 
 
-def test_who_is_a_negative(tiny):
+@pytest.fixture
+def compared(monkeypatch):
+    """Function: module and batch -> shape of the logits and the column of window 0's own sound."""
+    calls = []
+
+    def spy(logits, *, first=0, symmetric=False):
+        calls.append((tuple(logits.shape), first))
+        return contrast(logits, first=first, symmetric=symmetric)
+
+    monkeypatch.setattr("avforensics.lightning.sync.contrast", spy)
+
+    def run(module, batch):
+        module.loss(batch)
+        return calls.pop()
+
+    return run
+
+
+def test_who_is_a_negative(tiny, compared):
     frames, audio = spans()
     windows, crops = frames[:, None, :5], audio[:, None, : 5 * HOP]
     one_clip_each = {"frames": windows, "audio": crops}
-    logits, first = module(tiny).logits(one_clip_each)
-    assert (logits.shape, first) == ((1, 2, 2), 0)  # the other video
+    assert compared(module(tiny), one_clip_each) == ((1, 2, 2), 0)  # the other video
     two_clips_each = {"frames": windows.repeat(1, 2, 1, 1, 1, 1), "audio": crops.repeat(1, 2, 1)}
-    assert module(tiny).logits(two_clips_each)[0].shape == (2, 2, 2)  # the same video
+    assert compared(module(tiny), two_clips_each) == ((2, 2, 2), 0)  # the same video
     whole = {"frames": frames, "audio": audio}
-    assert module(tiny).logits(whole)[0].shape == (2, 8, 8)
-    assert module(tiny, across_videos=True).logits(whole)[0].shape == (1, 16, 16)
-    logits, first = module(tiny, silence=2).logits(whole)
-    assert (logits.shape, first) == ((2, 8, 12), 2)
-    assert module(tiny, silence=2).logits(two_clips_each)[1] == 0
+    assert compared(module(tiny), whole) == ((2, 8, 8), 0)
+    assert compared(module(tiny, across_videos=True), whole) == ((1, 16, 16), 0)
+    assert compared(module(tiny, silence=2), whole) == ((2, 8, 12), 2)
+    assert compared(module(tiny, silence=2), two_clips_each) == ((2, 2, 2), 0)
 
 
 def test_temperature_divides_the_logits(tiny):
     frames, audio = spans()
     batch = {"frames": frames, "audio": audio}
-    logits, _ = module(tiny).logits(batch)
     warm = module(tiny, temperature=2.0).loss(batch)
-    truth = torch.arange(8).expand(2, 8)
-    assert warm.item() == pytest.approx(
-        F.cross_entropy((logits / 2).transpose(1, 2), truth).item(), rel=1e-5
-    )
+    logits = tiny.fusion.all_pairs(*encode(tiny, frames, audio))
+    assert warm.item() == pytest.approx(contrast(logits / 2).item(), rel=1e-5)
+    assert warm.item() != pytest.approx(contrast(logits).item(), rel=1e-3)
 
 
 @pytest.mark.parametrize("options", [{"temperature": 0.0}, {"chunk": 0}])

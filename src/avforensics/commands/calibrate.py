@@ -26,7 +26,7 @@ from avforensics.detection.judging import media_properties
 from avforensics.errors import ConfigError, ManifestError, MediaError
 from avforensics.evaluation.calibration import Calibration
 from avforensics.evaluation.setting import scoring_setting
-from avforensics.evaluation.stored import StoreScorer, check_network, choose
+from avforensics.evaluation.stored import StoreScorer, check_network, choose, one_thread
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.media import open_media
 from avforensics.scoring.sequences import SequencePolicy
@@ -117,7 +117,8 @@ def score(
     scores: dict[int, float] = {}
     failed = []
     for index in track(chosen, "scoring", console=get_console(), transient=True):
-        found = scorer.score(index)
+        with one_thread():
+            found = scorer.score(index)
         if found.error is None:
             scores[index] = found.scores[0].score
         else:

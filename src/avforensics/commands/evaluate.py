@@ -36,7 +36,7 @@ from avforensics.evaluation.controls import (
 )
 from avforensics.evaluation.reproduce import cells as comparison_cells
 from avforensics.evaluation.reproduce import compare_with_paper, published, write_reproduction
-from avforensics.evaluation.results import WIDTH, show, write_results
+from avforensics.evaluation.results import show, wide, write_results
 from avforensics.evaluation.robustness import cells as robustness_cells
 from avforensics.evaluation.robustness import edits, write_robustness
 from avforensics.evaluation.segments import localise, sentence
@@ -170,8 +170,7 @@ def perturbed(
 
 def show_cells(cells: list[list[str]], title: str) -> None:
     """Print a table."""
-    console = get_console()
-    console.print(rich_cells(cells, title), width=None if console.is_terminal else WIDTH)
+    wide(get_console()).print(rich_cells(cells, title))
 
 
 def brief(cfg: DictConfig, outcome: Outcome) -> dict:
@@ -186,14 +185,15 @@ def describe(cfg: DictConfig, outcome: Outcome, models: Models) -> dict:
     """The summary of a run, with its notes and what it was made with."""
     store = outcome.store
     summary = brief(cfg, outcome)
-    if metrics := localise(store, outcome.found, cfg.scoring.lam):
-        summary["localisation"] = metrics
-        summary["notes"].append(sentence(metrics))
+    found = localise(store, outcome.found, cfg.scoring.lam, outcome.naive_bayes)
+    if found:
+        summary["localisation"] = found
+        summary["notes"] += [sentence(name, metrics) for name, metrics in found.items()]
         if cfg.scoring.windows != "all":
             summary["notes"].append(
                 "segments after the first windows cannot be found: use scoring.windows=all"
             )
-    if not outcome.naive_bayes:
+    if outcome.naive_bayes is None:
         summary["notes"].append(
             f"no naive Bayes baseline: no real videos of split {cfg.baselines.fit_split} beside "
             "those evaluated (baselines.features names a store that has some)"

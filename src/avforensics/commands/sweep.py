@@ -20,7 +20,7 @@ from rich.table import Table
 
 from avforensics.checkpoints import load_models
 from avforensics.errors import ConfigError
-from avforensics.evaluation.results import WIDTH
+from avforensics.evaluation.results import wide
 from avforensics.evaluation.stored import check_network, choose
 from avforensics.evaluation.sweep import (
     Point,
@@ -94,5 +94,4 @@ def _show(points: list[Point], title: str) -> None:
         table.add_column(name, justify="right", no_wrap=place < len(points[0].settings))
     for row in rows:
         table.add_row(*row)
-    console = get_console()
-    console.print(table, width=None if console.is_terminal else WIDTH)
+    wide(get_console()).print(table)

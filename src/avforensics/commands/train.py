@@ -17,9 +17,11 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ProgressBar
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from avforensics.checkpoints import save_bundle
 from avforensics.errors import ConfigError, TrainingError
@@ -73,13 +75,18 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
     made = [instantiate(c, _convert_="all") for c in (cfg.callbacks or {}).values() if c]
     callbacks = [callback for callback in made if callback is not None]
     loggers = [instantiate(c, _convert_="all") for c in (cfg.logger or {}).values() if c]
-    return instantiate(
-        cfg.trainer,
-        callbacks=callbacks,
-        logger=loggers or False,
-        enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
-        _convert_="all",
-    )
+    try:
+        return instantiate(
+            cfg.trainer,
+            callbacks=callbacks,
+            logger=loggers or False,
+            enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
+            _convert_="all",
+        )
+    except InstantiationException as error:
+        if isinstance(error.__cause__, MisconfigurationException):  # e.g. no GPU is there
+            raise ConfigError(" ".join(str(error.__cause__).split())) from error
+        raise
 
 
 def resume_from(ckpt: str | None, folder: Path) -> str | None:

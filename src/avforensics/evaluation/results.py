@@ -24,6 +24,10 @@ def write_results(
 
 
 def show(summary: Mapping, console: Console, title: str = "") -> None:
-    """Print the table; in a log file it is as wide as it needs to be."""
-    width = None if console.is_terminal else WIDTH
-    console.print(rich_table(summary, title), width=width)
+    """Print the table."""
+    wide(console).print(rich_table(summary, title))
+
+
+def wide(console: Console) -> Console:
+    """The console, or one wide enough for tables where no terminal says how wide it is."""
+    return console if console.is_terminal else Console(width=WIDTH)

@@ -1,20 +1,34 @@
-"""Localisation of a run: proposals from the step losses of stored clips against true segments."""
+"""Localisation of a run: proposals from curves over the windows of stored clips, against segments.
+
+Two curves are tried. ``step_loss`` is what the score is the mean of; it is high where delays begin
+to go on in another way and falls again once the decoder has seen the new way. ``delays`` says how
+unusual the delays of a window are among those of real videos, whatever came before, so it stays
+high to the end of a forged stretch; it needs the naive Bayes baseline.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
+from scipy.special import softmax
 
+from avforensics.evaluation.baselines import NaiveBayesDelay
 from avforensics.evaluation.localisation import localisation_metrics, propose_segments
 from avforensics.evaluation.stored import StoredScore
 from avforensics.features.store import FeatureStore
 
+SMOOTH = 5  # windows: neighbours share frames up to that distance
+
 
 def localise(
-    store: FeatureStore, found: Sequence[StoredScore], lam: float, *, min_windows: int = 5
-) -> dict | None:
-    """Metrics of partial forgeries; None where no scored clip has segments.
+    store: FeatureStore,
+    found: Sequence[StoredScore],
+    lam: float,
+    naive_bayes: NaiveBayesDelay | None = None,
+) -> dict[str, dict]:
+    """Metrics of partial forgeries by curve; empty where no scored clip has segments.
 
     Clips with segments and real ones take part. Fakes without segments are forged from beginning
     to end: there is nothing to find in them.
@@ -25,30 +39,63 @@ def localise(
     found : sequence of StoredScore
         With steps.
     lam : float
-    min_windows : int
-        Shortest proposal.
+    naive_bayes : NaiveBayesDelay, optional
+        Fitted on real training videos; adds the curve ``delays``.
 
     Returns
     -------
-    dict or None
+    dict of str to dict
         As of `localisation_metrics`.
     """
-    proposals, truth, curves = [], [], []
-    for item in found:
-        entry = store[item.index]
-        if item.steps is None or (entry.label == 1 and not entry.segments):
-            continue
-        curve = item.steps.distribution + lam * item.steps.activation
-        curve = curve.astype(np.float64)
-        proposals.append(propose_segments(curve, item.steps.window, min_windows=min_windows))
-        truth.append(np.array(entry.segments, dtype=np.float64).reshape(-1, 2))
-        curves.append((curve, item.steps.window))
+    taking_part = [
+        item
+        for item in found
+        if item.steps is not None and (store[item.index].label == 0 or store[item.index].segments)
+    ]
+    truth = [
+        np.array(store[item.index].segments, dtype=np.float64).reshape(-1, 2)
+        for item in taking_part
+    ]
     if not any(len(segments) for segments in truth):
-        return None
-    return localisation_metrics(proposals, truth, curves)
+        return {}
+    windows = [item.steps.window for item in taking_part]
+    curves = {"step_loss": [step_loss(item, lam) for item in taking_part]}
+    if naive_bayes is not None:
+        curves["delays"] = [
+            unusual_delays(store.logits(item.index)[item.steps.window], naive_bayes)
+            for item in taking_part
+        ]
+    return {
+        name: localisation_metrics(
+            [propose_segments(*pair) for pair in zip(of_clips, windows, strict=True)],
+            truth,
+            list(zip(of_clips, windows, strict=True)),
+        )
+        for name, of_clips in curves.items()
+    }
 
 
-def sentence(metrics: Mapping[str, float]) -> str:
+def step_loss(item: StoredScore, lam: float) -> np.ndarray:
+    """The terms of the score at each predicted window, float64, (S,)."""
+    return item.steps.distribution.astype(np.float64) + lam * item.steps.activation
+
+
+def unusual_delays(sync_logits: np.ndarray, naive_bayes: NaiveBayesDelay) -> np.ndarray:
+    """Expected surprise of each window's delays among real ones, smoothed: float64, (N,).
+
+    ``- sum_i S_i log p_i`` with S the window's distribution over delays (Eq. 1) and p how often
+    each delay is the likeliest in real videos.
+
+    Parameters
+    ----------
+    sync_logits : float array, (N, 2 * tau + 1)
+    naive_bayes : NaiveBayesDelay
+    """
+    delays = softmax(sync_logits.astype(np.float64), axis=-1)
+    return uniform_filter1d(-(delays @ naive_bayes.log_probability), SMOOTH, mode="nearest")
+
+
+def sentence(curve: str, metrics: Mapping[str, float]) -> str:
     """The metrics in a line for tables' notes."""
     named = {
         "AP@0.5": "ap_50",
@@ -60,6 +107,6 @@ def sentence(metrics: Mapping[str, float]) -> str:
     }
     values = [f"{name} {100 * metrics[key]:.1f}" for name, key in named.items() if key in metrics]
     return (
-        f"Localisation of {metrics['n_segments']} segments in {metrics['n_videos']} videos: "
-        f"{', '.join(values)}"
+        f"Localisation by {curve.replace('_', ' ')}, {metrics['n_segments']} segments in "
+        f"{metrics['n_videos']} videos: {', '.join(values)}"
     )

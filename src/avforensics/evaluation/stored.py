@@ -8,7 +8,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -150,6 +151,20 @@ class StoreScorer:
         return StoredScore(index, scores, steps, baselines=baselines)
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute in one thread inside the block.
+
+    Decoders are too small for more, and sums then come out the same on any number of cores.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def evaluate_store(
     store: FeatureStore,
     models: Models,
@@ -189,7 +204,9 @@ def evaluate_store(
     chosen = choose(store, split=split)
     naive_bayes = fit_naive_bayes(store, fit_split, leave_out=chosen)
     scorer = StoreScorer(store, models, policy, lams=[lam], naive_bayes=naive_bayes, seed=seed)
-    rows = [scored_video(store, scorer.score(index), statistic=statistic) for index in chosen]
+    with one_thread():
+        found = [scorer.score(index) for index in chosen]
+    rows = [scored_video(store, item, statistic=statistic) for item in found]
     return rows, summarise(rows, resamples=resamples, seed=seed)
 
 

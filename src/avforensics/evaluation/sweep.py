@@ -19,7 +19,7 @@ from avforensics.checkpoints import Models
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.evaluation.figures import COLOURS
 from avforensics.evaluation.rows import ScoredVideo
-from avforensics.evaluation.stored import StoredScore, StoreScorer, scored_video
+from avforensics.evaluation.stored import StoredScore, StoreScorer, one_thread, scored_video
 from avforensics.evaluation.summary import summarise
 from avforensics.evaluation.tables import blocks
 from avforensics.features.store import FeatureStore
@@ -89,7 +89,9 @@ def sweep_store(
         (i, j): [] for i in range(len(policies)) for j in range(len(lams))
     }
     for index in chosen:
-        for i, found in enumerate(_score_all(scorers, index)):
+        with one_thread():
+            of_policies = _score_all(scorers, index)
+        for i, found in enumerate(of_policies):
             for j in range(len(lams)):
                 rows[i, j].append(scored_video(store, found, j))
         advance()

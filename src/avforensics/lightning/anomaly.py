@@ -33,9 +33,9 @@ class AnomalyModule(pl.LightningModule):
 
     Two models share batches and nothing else: training them together is training them one after
     the other. For each, the weights of its own best epoch are kept (``best``, in checkpoints too)
-    and go into the bundle. Logged are the mean step loss over the windows of a batch
-    (``train/...``) and, over held-out real videos, the mean of their scores (``val/PART``,
-    ``val/loss`` for the sum, ``val/best`` for the sum of the lowest so far: what to monitor).
+    and go into the bundle. The loss is the mean of real videos' scores. Logged are that of a batch
+    (``train/...``) and of the held-out videos (``val/PART``, ``val/loss`` for the sum of both
+    models, ``val/best`` for the sum of the lowest so far: what to monitor).
 
     Parameters
     ----------
@@ -118,29 +118,20 @@ class AnomalyModule(pl.LightningModule):
             notice=source.notice,
         )
 
-    def step_losses(self, batch: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
-        """Step losses of each model, and which of them count: sequences may end early.
-
-        Returns
-        -------
-        dict of str to Tensor, (B, L - 1)
-        bool tensor, (B, L - 1)
-        """
+    def scores(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Mean step loss of each video by each model, (B,): its score (paper Sec. 3.2)."""
         longest = int(batch["length"].max())
         position = torch.arange(1, longest, device=batch["length"].device)
-        losses = {
-            part: model(batch[_reads(model)][:, :longest])[0] for part, model in self.parts.items()
-        }
-        return losses, position < batch["length"][:, None]
-
-    def mean_losses(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Mean step loss of each model over a batch."""
-        losses, counts = self.step_losses(batch)
-        return {part: loss[counts].mean() for part, loss in losses.items()}
+        counts = position < batch["length"][:, None]  # sequences may end early
+        found = {}
+        for part, model in self.parts.items():
+            losses, _ = model(batch[_reads(model)][:, :longest])
+            found[part] = torch.where(counts, losses, 0).sum(1) / counts.sum(1)
+        return found
 
     def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Sum over the models of their mean step loss."""
-        return sum(self.mean_losses(batch).values())
+        """Sum over the models of the videos' mean score."""
+        return sum(score.mean() for score in self.scores(batch).values())
 
     def on_fit_start(self) -> None:
         """Fit what needs counting instead of gradients: naive Bayes, and the levels of a grid."""
@@ -161,21 +152,20 @@ class AnomalyModule(pl.LightningModule):
         TrainingError
             The loss is no finite number; the message names the clips.
         """
-        means = self.mean_losses(batch)
+        means = {part: score.mean() for part, score in self.scores(batch).items()}
         loss = sum(means.values())
         self._require_finite(loss, batch, batch_idx)
         size = len(batch["index"])
-        self.log("train/loss", loss, prog_bar=True, batch_size=size)
+        self.log("train/loss", loss, prog_bar=True, sync_dist=True, batch_size=size)
         if len(means) > 1:
             for part, mean in means.items():
-                self.log(f"train/{part}", mean, batch_size=size)
+                self.log(f"train/{part}", mean, sync_dist=True, batch_size=size)
         return loss if loss.requires_grad else None
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Scores of held-out real videos."""
-        losses, counts = self.step_losses(batch)
-        for part, loss in losses.items():
-            self.measures[part].update(torch.where(counts, loss, 0).sum(1) / counts.sum(1))
+        for part, score in self.scores(batch).items():
+            self.measures[part].update(score)
 
     def on_validation_epoch_end(self) -> None:
         """Log, and keep the weights of each model where they are the best so far."""
@@ -190,10 +180,11 @@ class AnomalyModule(pl.LightningModule):
                     "state": {name: t.detach().cpu().clone() for name, t in state.items()},
                 }
         best = sum(self.best[part]["loss"] if part in self.best else math.inf for part in found)
-        self.log("val/loss", sum(found.values()), prog_bar=True)
-        self.log("val/best", best)
+        values = {"val/loss": sum(found.values()), "val/best": best}
         if len(found) > 1:
-            self.log_dict({f"val/{part}": value for part, value in found.items()})
+            values |= {f"val/{part}": value for part, value in found.items()}
+        # the same in all processes already, but Lightning cannot know
+        self.log_dict(values, sync_dist=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the best weights through a kill."""

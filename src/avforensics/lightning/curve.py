@@ -110,11 +110,13 @@ def curve_figure(train: list[list[float]], val: list[list[Any]]) -> Figure:
         panels[0].plot(val_steps, losses, "o-", color="#D55E00", label="validation")
     panels[0].set_ylabel("loss")
     panels[0].legend(fontsize=8)
+    highest = 1.0  # shares of windows and clips; losses of single models may be higher
     for name in measures:
         values = [row[2].get(name, np.nan) for row in val]
+        highest = max(highest, np.nanmax(values))
         panels[1].plot(val_steps, values, "o-", markersize=3, label=name.replace("_", " "))
     if measures:
-        panels[1].set_ylim(0, 1.02)
+        panels[1].set_ylim(0, 1.02 * highest)
         panels[1].legend(fontsize=7, ncols=2)
     panels[-1].set_xlabel("step")
     return figure

@@ -17,6 +17,7 @@ from avforensics.checkpoints.architecture import describe
 from avforensics.data.manifest import shorten
 from avforensics.errors import CheckpointError, TrainingError
 from avforensics.lightning.delays import clip_rows, delay_errors, heat_maps
+from avforensics.lightning.gather import gather
 from avforensics.lightning.pairs import contrast, encode
 from avforensics.lightning.schedule import total_steps
 from avforensics.models.sync import SyncNetwork
@@ -141,30 +142,34 @@ class SyncModule(pl.LightningModule):
                     module.eval()
         return self
 
-    def logits(self, batch: dict) -> tuple[Tensor, int]:
-        """Logits of a batch's pairs, (G, N, M), and the column of window 0's own sound."""
+    def loss(self, batch: dict) -> Tensor:
+        """InfoNCE of one batch of `RandomClips` or `SpanClips`."""
+        symmetric = self.hparams.symmetric
         video, audio = encode(
             self.network, batch["frames"], batch["audio"], silence=self.hparams.silence
         )
-        first = (audio.shape[1] - video.shape[1]) // 2  # of spans: the silence; of clips: 0
-        if self.hparams.across_videos or video.shape[1] == 1:
-            video, audio = (tokens.flatten(0, 1).unsqueeze(0) for tokens in (video, audio))
-            if self.hparams.gather and self.trainer.world_size > 1:
-                first = self.global_rank * audio.shape[1]
-                audio = self.all_gather(audio, sync_grads=True).flatten(0, 2).unsqueeze(0)
-        pairs = self.network.fusion.all_pairs(
+        if video.shape[1] > 1 and not self.hparams.across_videos:
+            silence = (audio.shape[1] - video.shape[1]) // 2
+            return contrast(self._pairs(video, audio), first=silence, symmetric=symmetric)
+        video, audio = (tokens.flatten(0, 1).unsqueeze(0) for tokens in (video, audio))
+        if not self.hparams.gather or self.trainer.world_size == 1:
+            return contrast(self._pairs(video, audio), symmetric=symmetric)
+        first = self.global_rank * video.shape[1]
+        loss = contrast(self._pairs(video, self._everybodys(audio)), first=first)
+        if symmetric:
+            logits = self._pairs(self._everybodys(video), audio).transpose(1, 2)
+            loss = (loss + contrast(logits, first=first)) / 2
+        return loss
+
+    def _pairs(self, video: Tensor, audio: Tensor) -> Tensor:
+        logits = self.network.fusion.all_pairs(
             video, audio, chunk=self.hparams.chunk, recompute=self.hparams.recompute
         )
-        return pairs, first
+        return logits.float() / self.hparams.temperature
 
-    def loss(self, batch: dict) -> Tensor:
-        """InfoNCE of one batch."""
-        logits, first = self.logits(batch)
-        return contrast(
-            logits.float() / self.hparams.temperature,
-            first=first,
-            symmetric=self.hparams.symmetric,
-        )
+    def _everybodys(self, tokens: Tensor) -> Tensor:
+        """Tokens of all processes in the order of ranks, (1, n, T, D) -> (1, world * n, T, D)."""
+        return gather(tokens).flatten(0, 2).unsqueeze(0)
 
     def training_step(self, batch: dict, batch_idx: int) -> Tensor:
         """Loss of one batch, logged as the mean over processes.

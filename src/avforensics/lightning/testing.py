@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 import torch.distributed as dist
 from torch.utils.data import DataLoader
 
 from avforensics.data.manifest import Manifest
 from avforensics.errors import ConfigError
-from avforensics.evaluation.stored import StoredScore, StoreScorer
+from avforensics.evaluation.stored import StoredScore, StoreScorer, one_thread
 from avforensics.extraction import Settings, extract_features
 from avforensics.features.shards import Extracted
 from avforensics.features.store import FeatureStore
@@ -151,12 +150,8 @@ class EvaluationModule(pl.LightningModule):
 
     def test_step(self, index: int, batch_idx: int) -> None:
         """Score one clip."""
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # sums come out the same on any number of cores
-        try:
+        with one_thread():
             scored = self.scorer.score(int(index))
-        finally:
-            torch.set_num_threads(threads)
         self.found.append(scored if self.keep_steps else replace(scored, steps=None))
 
     def on_test_epoch_end(self) -> None:

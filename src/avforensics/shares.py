@@ -1,0 +1,202 @@
+"""A process's share of an extraction: clips in, shards out; here or in processes of their own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import torch
+
+from avforensics.checkpoints import Models, load_models
+from avforensics.data.row import Row
+from avforensics.errors import AVForensicsError, ConfigError
+from avforensics.evaluation.edits import edit_of
+from avforensics.features.shards import DTYPES, Extracted, ShardWriter
+from avforensics.scoring.engine import resolve_device
+from avforensics.scoring.extractor import Extraction, FeatureExtractor
+from avforensics.scoring.source import Clip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How features are computed and kept.
+
+    Parameters
+    ----------
+    max_windows : int, optional
+        Windows of a clip, from its start; None = all.
+    activations : {"float32", "float16", "none"}
+        How activation vectors are kept: 4 KB a window of the published network, or half of it.
+    device, precision, compile, batch_windows, readers
+        As for `FeatureExtractor`.
+    edit : str
+        What is done to clips while they are read: see `avforensics.evaluation.edits`.
+    max_seconds : float
+        A shard is written at least so often: no more work is lost in a kill.
+    """
+
+    max_windows: int | None = None
+    activations: str = "float32"
+    device: str = "auto"
+    precision: str = "float32"
+    compile: bool = False
+    batch_windows: int | None = None
+    readers: int | None = None
+    edit: str = ""
+    max_seconds: float = 120.0
+
+    def __post_init__(self) -> None:
+        if self.activations not in DTYPES:
+            raise ConfigError(
+                f"activations must be one of {', '.join(DTYPES)}, not {self.activations!r}"
+            )
+        if self.max_windows is not None and self.max_windows < 2:
+            raise ConfigError(f"max_windows must be at least 2, not {self.max_windows}")
+        edit_of(self.edit, "")  # refuses what has no meaning
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one process does.
+
+    Attributes
+    ----------
+    folder : Path
+        Of the store.
+    todo : sequence of (str, Row)
+        Keys and rows of clips.
+    settings : Settings
+    number : int
+        Of this process among all of all ranks: keeps the shards' names apart.
+    first : int
+        Number of the first shard.
+    siblings : int
+        Processes on this machine.
+    """
+
+    folder: Path
+    todo: Sequence[tuple[str, Row]]
+    settings: Settings
+    number: int
+    first: int
+    siblings: int
+
+
+def do_share(share: Share, models: Models) -> Iterator[tuple[str, Extracted]]:
+    """Do a share in this process; gives the path and the result of each clip."""
+    if not share.todo:
+        return
+    settings = share.settings
+    extractor = FeatureExtractor(
+        models.sync,
+        max_windows=settings.max_windows,
+        device=settings.device,
+        precision=settings.precision,
+        compile=settings.compile,
+        batch_windows=settings.batch_windows,
+        readers=settings.readers,
+        keep_activations=settings.activations != "none",
+        mix_clips=False,  # the same store however many processes share the work
+    )
+    writer = ShardWriter(
+        share.folder,
+        activations=settings.activations,
+        rank=share.number,
+        first=share.first,
+        max_seconds=settings.max_seconds,
+    )
+    found = extractor.extract(_clip(row, settings.edit) for _, row in share.todo)
+    with writer:
+        for (key, row), extraction in zip(share.todo, found, strict=True):
+            clip = _extracted(key, row, extraction)
+            features = extraction.features
+            if features is None:
+                writer.add(clip)
+            else:
+                writer.add(
+                    clip,
+                    sync_logits=features.sync_logits,
+                    heard=features.heard,
+                    activations=features.activations,
+                )
+            yield row.path, clip
+
+
+def do_shares(
+    shares: list[Share], checkpoint: Mapping[str, Any]
+) -> Iterator[tuple[str, Extracted]]:
+    """Do each share in a process of its own."""
+    context = multiprocessing.get_context("spawn")  # a fork would copy torch's and FFmpeg's locks
+    results = context.Queue()
+    workers = [
+        context.Process(target=_work, args=(share, dict(checkpoint), results), daemon=True)
+        for share in shares
+    ]
+    for worker in workers:
+        worker.start()
+    try:
+        left = sum(len(share.todo) for share in shares)
+        while left:
+            try:
+                yield results.get(timeout=1)
+                left -= 1
+            except Empty:
+                if any(worker.exitcode for worker in workers):
+                    raise AVForensicsError(
+                        "a process died, perhaps for lack of memory; run the command again with "
+                        "fewer workers: whole shards are kept"
+                    ) from None
+        for worker in workers:
+            worker.join()
+    finally:
+        for worker in workers:
+            worker.terminate()
+
+
+def _work(share: Share, checkpoint: dict[str, Any], results: multiprocessing.Queue) -> None:
+    device = resolve_device(share.settings.device)
+    if device.type == "cpu":
+        torch.set_num_threads(max((os.cpu_count() or 1) // share.siblings, 1))
+    elif share.settings.device == "auto":
+        torch.cuda.set_device(share.number % torch.cuda.device_count())
+    models = load_models(checkpoint, parts=["sync"])
+    for result in do_share(share, models):
+        results.put(result)
+
+
+def _clip(row: Row, edit: str) -> Clip:
+    return Clip(
+        Path(row.path),
+        audio=Path(row.audio) if row.audio else None,
+        start=row.start,
+        duration=row.duration,
+        edit=edit_of(edit, row.path),
+    )
+
+
+def _extracted(key: str, row: Row, found: Extraction) -> Extracted:
+    size, mtime = file_stat(row.path)
+    return Extracted(
+        key=key,
+        size=size,
+        mtime_ns=mtime,
+        error=found.error,
+        sha256=found.sha256,
+        silence=found.silence,
+        warnings=tuple(found.media.warnings) if found.media is not None else (),
+        seconds=round(found.seconds, 3),
+    )
+
+
+def file_stat(path: str) -> tuple[int, int]:
+    """Size and time of change of a file, zeros where there is none."""
+    try:
+        stat = Path(path).stat()
+    except OSError:
+        return 0, 0
+    return stat.st_size, stat.st_mtime_ns

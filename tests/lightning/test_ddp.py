@@ -1,0 +1,66 @@
+"""Two processes give the curve of one with the same global batch.
+
+Batch norm is frozen here: its statistics over half a batch are others, and synchronised batch norm
+needs a GPU. The steps are plain gradient steps: Adam divides by the size of a gradient, so it would
+hide a wrong factor, and blows up what is left to differ, the order of sums in float32.
+"""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+TOLERANCE = 1e-5  # of a loss, relative, over eight steps
+
+PHASES = {
+    "own windows": ("data.phases=[{batch_size: 4, span: 20}]",),
+    "other videos of all processes": (
+        "data.phases=[{batch_size: 4, clips: 1}]",
+        "module.gather=true",
+        "module.symmetric=true",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def begun(train_tiny, tmp_path_factory):
+    """Settings that go on from a short training with batch norm's statistics as they are."""
+    folder = tmp_path_factory.mktemp("begun")
+    train_tiny(folder, "trainer.max_epochs=2", "callbacks.best=null")
+    return (
+        f"module.init={folder / 'sync.safetensors'}",
+        "module.freeze_norm=true",
+        "optimizer._target_=torch.optim.SGD",
+        "optimizer.lr=0.1",
+    )
+
+
+def in_two_processes(folder, *settings):
+    command = [sys.executable, "-m", "avforensics", "train", *settings, "trainer=ddp_sim"]
+    subprocess.run(command, check=True)
+    return json.loads((folder / "curve.json").read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PHASES)
+def test_the_curve_of_one_process(name, begun, train_tiny, tiny_settings, tmp_path):
+    settings = (*begun, *PHASES[name], "trainer.max_epochs=4")
+    one = train_tiny(tmp_path / "one", *settings)
+    two = in_two_processes(tmp_path / "two", *tiny_settings(tmp_path / "two"), *settings)
+    assert [row[0] for row in two["train"]] == list(range(1, 9))
+    for (_, loss), (_, same) in zip(one["train"], two["train"], strict=True):
+        assert same == pytest.approx(loss, rel=TOLERANCE)
+    for a, b in zip(one["val"], two["val"], strict=True):
+        assert b[:2] == a[:2]
+        assert b[2]["loss"] == pytest.approx(a[2]["loss"], rel=TOLERANCE)
+    losses = [row[1] for row in one["train"]]
+    assert max(losses) - min(losses) > 100 * TOLERANCE  # or the comparison would say little
+
+
+@pytest.mark.slow
+def test_without_gathering_the_negatives_are_fewer(begun, train_tiny, tiny_settings, tmp_path):
+    settings = (*begun, "data.phases=[{batch_size: 4, clips: 1}]", "trainer.max_epochs=1")
+    one = train_tiny(tmp_path / "one", *settings)
+    two = in_two_processes(tmp_path / "two", *tiny_settings(tmp_path / "two"), *settings)
+    assert two["train"][0][1] < one["train"][0][1] - 0.1
