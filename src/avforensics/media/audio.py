@@ -33,8 +33,10 @@ class AudioReader:
     stream : int
         Counted among the audio streams.
     origin : Fraction, optional
-        Time on the file's own clock, in seconds, of the first sample handed on. None starts with
-        the first decoded sample.
+        Time on the file's own clock, in seconds, that counts as 0. None = of the first decoded
+        sample.
+    skip : int
+        Samples from there to the first one handed on.
 
     Attributes
     ----------
@@ -42,8 +44,8 @@ class AudioReader:
     tally : Tally
         Damage met so far.
     start : float or None
-        Seconds from ``origin`` to the first sample of the file (negative: cut); None before it
-        has been read.
+        Seconds from the first sample handed on to the first one of the file (negative: cut); None
+        before it has been read.
     not_finite : int
         Samples that were NaN or infinite and became zero.
     silent : bool
@@ -56,13 +58,19 @@ class AudioReader:
     """
 
     def __init__(
-        self, path: str | os.PathLike, *, stream: int = 0, origin: Fraction | None = None
+        self,
+        path: str | os.PathLike,
+        *,
+        stream: int = 0,
+        origin: Fraction | None = None,
+        skip: int = 0,
     ) -> None:
         self.tally = Tally()
         self.start: float | None = None
         self.not_finite = 0
         self.silent = True
         self._origin = origin
+        self._skip = Fraction(skip, SAMPLE_RATE)
         self._container = open_container(path)
         try:
             self._stream = pick_stream(self._container, "audio", stream)
@@ -82,7 +90,7 @@ class AudioReader:
         self._container.close()
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Consecutive pieces of sound, int16 arrays of any length, the first one at ``origin``."""
+        """Consecutive pieces of sound, int16 arrays of any length."""
         position = 0
         for start, piece in self._placed():
             while position < start:
@@ -121,9 +129,9 @@ class AudioReader:
             if self._origin is None:
                 self._origin = stamp or Fraction(0)
             if stamp is not None:
-                time = stamp - self._origin
+                time = stamp - self._origin - self._skip
             else:
-                time = Fraction(0) if expected is None else expected
+                time = -self._skip if expected is None else expected
             if self.start is None:
                 self.start = float(time)
             lost = self.tally.skipped > skipped

@@ -171,7 +171,7 @@ def decode(
     never end.
     """
     end = declared_end(container)
-    for packet in _packets(container, stream, tally):
+    for packet in packets(container, stream, tally):
         if packet.is_corrupt:
             tally.skipped += 1
             continue
@@ -189,9 +189,10 @@ def decode(
             yield frame
 
 
-def _packets(
+def packets(
     container: av.container.InputContainer, stream: av.stream.Stream, tally: Tally
 ) -> Iterator[av.Packet]:
+    """Packets of a stream; places that cannot be read are passed over and counted."""
     failures = 0
     while failures < MAX_READ_ERRORS:
         try:

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from itertools import count, islice
 
 import av
 import numpy as np
@@ -14,8 +14,10 @@ from PIL import Image
 
 from avforensics.errors import MediaError
 from avforensics.media.audio import AudioReader
+from avforensics.media.crop import MovingCrop
+from avforensics.media.spool import SoundSpool, SpooledSound
 from avforensics.media.types import FPS, HOP, SAMPLE_RATE, Block, MediaOptions, MediaReport
-from avforensics.media.video import VideoReader, to_square
+from avforensics.media.video import VideoReader, to_square, upright_pixels
 
 # Two windows of five frames: with fewer, nothing can be predicted and nothing scored.
 MIN_FRAMES = 6
@@ -33,12 +35,17 @@ def open_media(
     options: MediaOptions | None = None,
     *,
     block_frames: int = FPS,
+    start_frame: int = 0,
     max_frames: int | None = None,
     audio_path: str | os.PathLike | None = None,
+    crop: MovingCrop | None = None,
+    sound: SoundSpool | None = None,
     threads: int = 1,
     edit: PictureEdit | None = None,
 ) -> MediaStream:
-    """Open any media file for scoring.
+    """Open any media file, or a part of it, for scoring.
+
+    A part gives the same pictures and the same sound as reading from the beginning would.
 
     Parameters
     ----------
@@ -48,10 +55,18 @@ def open_media(
         Size, crop and choice of streams.
     block_frames : int
         Frames in a block; the last one may be shorter.
+    start_frame : int
+        First frame handed on, on the 25 fps clock.
     max_frames : int, optional
         Stop after so many frames. The report then tells of the part that was read.
     audio_path : str or PathLike, optional
         Another file that holds the sound (VoxCeleb2's m4a); the two are taken to start together.
+    crop : MovingCrop, optional
+        A square that follows a face, from ``start_frame`` on and as long as it has squares. Takes
+        the place of ``options.crop``.
+    sound : SoundSpool, optional
+        The file's sound, where many parts of the file are read; it stays open. Without it the
+        sound is decoded from its beginning.
     threads : int
         Threads that resize frames; more than one helps with large pictures.
     edit : callable, optional
@@ -74,11 +89,26 @@ def open_media(
     limit = 1 if max_frames is None else max_frames
     if min(block_frames, threads, options.size, limit) < 1:
         raise ValueError("block_frames, max_frames, threads and size must be positive")
+    if start_frame < 0:
+        raise ValueError(f"start_frame cannot be negative, got {start_frame}")
     if options.crop is not None:
         left, top, right, bottom = options.crop
         if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
             raise ValueError(f"crop {options.crop} is not (left, top, right, bottom) within 0..1")
-    return MediaStream(path, options, block_frames, max_frames, audio_path, threads, edit)
+    if crop is not None:
+        max_frames = len(crop) if max_frames is None else min(max_frames, len(crop))
+    return MediaStream(
+        path,
+        options,
+        block_frames=block_frames,
+        start_frame=start_frame,
+        max_frames=max_frames,
+        audio_path=audio_path,
+        crop=crop,
+        sound=sound,
+        threads=threads,
+        edit=edit,
+    )
 
 
 class MediaStream:
@@ -97,9 +127,13 @@ class MediaStream:
         self,
         path: str | os.PathLike,
         options: MediaOptions,
+        *,
         block_frames: int,
+        start_frame: int,
         max_frames: int | None,
         audio_path: str | os.PathLike | None,
+        crop: MovingCrop | None,
+        sound: SoundSpool | None,
         threads: int,
         edit: PictureEdit | None,
     ) -> None:
@@ -107,16 +141,14 @@ class MediaStream:
         self._audio_path = path if audio_path is None else audio_path
         self._options = options
         self._block_frames = block_frames
+        self._start_frame = start_frame
         self._max_frames = max_frames
+        self._crop = crop
         self._threads = threads
         self._edit = edit
-        self._video = VideoReader(path, stream=options.video_stream)
+        self._video = VideoReader(path, stream=options.video_stream, start=start_frame)
         try:
-            self._audio = AudioReader(
-                self._audio_path,
-                stream=options.audio_stream,
-                origin=self._video.origin if audio_path is None else None,
-            )
+            self._audio = self._open_sound(audio_path, sound)
         except BaseException:
             self._video.close()
             raise
@@ -128,6 +160,19 @@ class MediaStream:
             rotation=video.rotation,
             video_codec=video.codec,
             audio_codec=self._audio.codec,
+        )
+
+    def _open_sound(
+        self, audio_path: str | os.PathLike | None, sound: SoundSpool | None
+    ) -> AudioReader | SpooledSound:
+        skip = self._start_frame * HOP
+        if sound is not None:
+            return SpooledSound(sound, skip)
+        return AudioReader(
+            self._audio_path,
+            stream=self._options.audio_stream,
+            origin=self._video.origin if audio_path is None else None,
+            skip=skip,
         )
 
     def __enter__(self) -> MediaStream:
@@ -172,26 +217,32 @@ class MediaStream:
     def _squares(self, frames: Iterable[av.VideoFrame]) -> Iterator[np.ndarray]:
         """Resize frames, in order; in threads, a few frames ahead at most."""
 
-        def convert(frame: av.VideoFrame) -> np.ndarray:
-            return to_square(self._video.upright(frame), self._options.size, self._options.crop)
-
         if self._edit is not None:
             pictures = (np.asarray(self._video.upright(frame)) for frame in frames)
-            for picture in self._edit(pictures):
-                image = Image.fromarray(picture)
-                yield to_square(image, self._options.size, self._options.crop)
+            yield from map(self._square, count(), self._edit(pictures))
             return
         if self._threads == 1:
-            yield from map(convert, frames)
+            yield from map(self._convert, count(), frames)
             return
         pending: deque[Future] = deque()
         with ThreadPoolExecutor(self._threads) as pool:
-            for frame in frames:
-                pending.append(pool.submit(convert, frame))
+            for index, frame in enumerate(frames):
+                pending.append(pool.submit(self._convert, index, frame))
                 if len(pending) > self._threads:
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
+
+    def _convert(self, index: int, frame: av.VideoFrame) -> np.ndarray:
+        if self._crop is None:
+            return to_square(self._video.upright(frame), self._options.size, self._options.crop)
+        return self._square(index, upright_pixels(frame, self._video.turn))
+
+    def _square(self, index: int, picture: np.ndarray) -> np.ndarray:
+        if self._crop is None:
+            image = Image.fromarray(picture)
+            return to_square(image, self._options.size, self._options.crop)
+        return self._crop.cut(picture, index, self._options.size)
 
     def _finish(self, pictures: Iterator[av.VideoFrame], sound: _Sound) -> None:
         """Complete the report once one of the two streams has ended."""
@@ -221,7 +272,8 @@ class MediaStream:
         if self._video.tally.concealed:
             yield f"damaged frames mended by the decoder: {self._video.tally.concealed}"
         if self._max_frames is None:
-            found, declared = max(picture, sound), self._video.declared
+            start = self._start_frame / FPS
+            found, declared = start + max(picture, sound), self._video.declared
             if declared is not None and declared - found > LONGER_SECONDS:
                 yield f"cut off: {found:.2f} s of the {declared:.2f} s that the file declares"
             if picture - sound > SHORTER_SECONDS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 
 from avforensics.errors import MediaError
 from avforensics.media.container import Tally, declared_end, decode, open_container, pick_stream
+from avforensics.media.seek import is_entry, key_time_before
 from avforensics.media.types import FPS
 
 Orientation = tuple[int, int, int, int]
@@ -30,6 +32,10 @@ class VideoReader:
     path : str or PathLike
     stream : int
         Counted among the video streams; cover pictures do not count.
+    start : int
+        First frame handed on, on the 25 fps clock. Where the file can be trusted with it, reading
+        begins at a key frame shortly before, otherwise at the first frame of all; either way the
+        frames are those that reading from the first one gives.
 
     Attributes
     ----------
@@ -55,18 +61,13 @@ class VideoReader:
         The file cannot be opened, has no such stream, or not one frame of it can be decoded.
     """
 
-    def __init__(self, path: str | os.PathLike, *, stream: int = 0) -> None:
+    def __init__(self, path: str | os.PathLike, *, stream: int = 0, start: int = 0) -> None:
         self.tally = Tally()
-        self._container = open_container(path)
-        try:
-            self._stream = pick_stream(self._container, "video", stream)
-            self._decoded = decode(self._container, self._stream, self.tally)
-            first = next(self._decoded, None)
-            if first is None:
-                raise MediaError(path, "no frame of its video can be decoded")
-        except BaseException:
+        self._path, self._number, self._start = path, stream, start
+        first = self._open()
+        if first is None:
             self.close()
-            raise
+            raise MediaError(path, "no frame of its video can be decoded")
         self._first: av.VideoFrame | None = first
         self.codec = self._stream.codec_context.name
         self.fps = float(self._stream.average_rate or 0)
@@ -91,14 +92,9 @@ class VideoReader:
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
         """Frames of the 25 fps clock as they are stored; `upright` turns and converts them."""
-        graph = None
-        for frame in self._rebased():
-            graph = graph or _fps_graph(frame)
-            graph.vpush(frame)
-            yield from _pull(graph)
-        if graph is not None:
-            graph.vpush(None)
-            yield from _pull(graph)
+        for frame in self._clocked():
+            if frame.pts >= self._start:
+                yield frame
 
     def upright(self, frame: av.VideoFrame) -> Image.Image:
         """A frame of this reader as an RGB picture, turned and mirrored as its file asks for.
@@ -116,20 +112,65 @@ class VideoReader:
         """
         return upright_rgb(frame, self.turn)
 
+    def _open(self) -> av.VideoFrame | None:
+        """Begin to read at the beginning; gives the first frame."""
+        self._container = open_container(self._path)
+        try:
+            self._stream = pick_stream(self._container, "video", self._number)
+            self._decoded = decode(self._container, self._stream, self.tally)
+            return next(self._decoded, None)
+        except BaseException:
+            self.close()
+            raise
+
+    def _clocked(self) -> Iterator[av.VideoFrame]:
+        """Frames of the 25 fps clock, ``pts`` counting them from the video's first."""
+        graph = None
+        for frame in self._rebased():
+            graph = graph or _fps_graph(frame)
+            graph.vpush(frame)
+            yield from _pull(graph)
+        if graph is not None:
+            graph.vpush(None)
+            yield from _pull(graph)
+
+    def _entry(self, first: av.VideoFrame) -> av.VideoFrame | None:
+        """Go to a key frame shortly before the start; None where reading goes on from ``first``."""
+        if self._start < 2 or first.pts is None:
+            return None
+        wanted = first.pts + int(Fraction(self._start - 1, FPS) / self._stream.time_base)
+        stamp = key_time_before(self._path, self._number, wanted)
+        if stamp is None or stamp <= first.pts:
+            return None
+        self._container.seek(stamp, stream=self._stream)
+        self._decoded = decode(self._container, self._stream, self.tally)
+        # Frames shown before the key frame may be made from ones that were not read.
+        late = (frame for frame in self._decoded if frame.pts is None or frame.pts >= stamp)
+        entry = next(late, None)
+        self.tally.skipped = self.tally.concealed = 0
+        if entry is not None and is_entry(entry, stamp):
+            return entry
+        self.close()
+        self._first = self._open()
+        return None
+
     def _rebased(self) -> Iterator[av.VideoFrame]:
-        """Decoded frames with time stamps that begin at 0 and never lack."""
+        """Decoded frames with time stamps that never lack; those of the first one is 0."""
         step = max(1, round(1 / ((self._stream.average_rate or FPS) * self._stream.time_base)))
         stamps = _Stamps(step)
-        start = None
-        frame, self._first = self._first, None
-        while frame is not None:
+        start = stamp = stamps.best(self._first)
+        frame = self._entry(self._first)
+        if frame is not None:
             stamp = stamps.best(frame)
-            start = stamp if start is None else start
+        else:
+            frame, self._first = self._first, None
+        while frame is not None:
             frame.pts = stamp - start
             # The last frame lasts as long as it says: the filter drops one that lasts no time.
             frame.duration = frame.duration or step
             yield frame
             frame = next(self._decoded, None)
+            stamp = start if frame is None else stamps.best(frame)
 
 
 class _Stamps:
@@ -192,6 +233,11 @@ def orientation(frame: av.VideoFrame) -> Orientation:
     if abs(a) + abs(d) >= abs(b) + abs(c):
         return (-1 if a < 0 else 1, 0, 0, -1 if d < 0 else 1)
     return (0, -1 if b < 0 else 1, -1 if c < 0 else 1, 0)
+
+
+def upright_pixels(frame: av.VideoFrame, turn: Orientation) -> np.ndarray:
+    """The same pixels as `upright_rgb`, uint8 (H, W, 3), as a view: for cutting a part out."""
+    return turned(_pixels(frame.reformat(format="rgb24", threads=1)), turn)
 
 
 def upright_rgb(frame: av.VideoFrame, turn: Orientation) -> Image.Image:

@@ -160,8 +160,11 @@ class FeatureExtractor:
         return open_media(
             clip.path,
             self.media,
-            max_frames=None if frames is None else clip.first_frame + max(frames, MIN_FRAMES),
+            start_frame=clip.first_frame,
+            max_frames=None if frames is None else max(frames, MIN_FRAMES),
             audio_path=clip.audio,
+            crop=clip.crop,
+            sound=clip.sound,
             edit=clip.edit.pictures,
         )
 

@@ -12,8 +12,10 @@ from queue import Empty, Full, Queue
 
 from avforensics.errors import MediaError
 from avforensics.files import sha256_or_none
+from avforensics.media.crop import MovingCrop
 from avforensics.media.reader import MediaStream, PictureEdit
 from avforensics.media.silence import LeadingSilence
+from avforensics.media.spool import SoundSpool
 from avforensics.media.types import FPS, HOP, Block, MediaReport
 from avforensics.scoring.spans import Span
 
@@ -50,6 +52,10 @@ class Clip:
     duration : float or None
         Seconds; None = to the end.
     edit : Edit
+    crop : MovingCrop or None
+        A square that follows a face, from ``start`` on.
+    sound : SoundSpool or None
+        The file's sound, shared by clips of one file; closed by whoever made it.
     """
 
     path: Path
@@ -57,6 +63,8 @@ class Clip:
     start: float = 0.0
     duration: float | None = None
     edit: Edit = Edit()
+    crop: MovingCrop | None = None
+    sound: SoundSpool | None = None
 
     @property
     def first_frame(self) -> int:
@@ -68,19 +76,17 @@ class Clip:
         return None if self.duration is None else round(self.duration * FPS)
 
     def cut(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """The clip's part of the blocks of a file, read from its beginning, edited."""
+        """The clip's part of blocks that were read from its start on, edited."""
         part = self._part(blocks)
         return part if self.edit.blocks is None else self.edit.blocks(part)
 
     def _part(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        skip, left = self.first_frame, self.n_frames
+        left = self.n_frames
         for block in blocks:
-            begin = min(skip, len(block.frames))
-            end = len(block.frames) if left is None else min(len(block.frames), begin + left)
-            skip -= begin
-            left = left if left is None else left - (end - begin)
-            if end > begin:
-                yield Block(block.frames[begin:end], block.audio[begin * HOP : end * HOP])
+            end = len(block.frames) if left is None else min(len(block.frames), left)
+            left = left if left is None else left - end
+            if end:
+                yield Block(block.frames[:end], block.audio[: end * HOP])
 
 
 Opener = Callable[[Clip], MediaStream]

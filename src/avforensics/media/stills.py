@@ -1,0 +1,73 @@
+"""Single pictures of a video, wherever they lie, without decoding all that comes before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+
+import av
+from PIL import Image
+
+from avforensics.errors import MediaError
+from avforensics.media.container import Tally, decode, open_container, pick_stream
+from avforensics.media.types import FPS
+from avforensics.media.video import Orientation, orientation, upright_rgb
+
+FARTHEST = 1000  # frames decoded after a key frame before a picture is given up
+
+
+def stills(
+    path: str | os.PathLike, seconds: Iterable[float], *, stream: int = 0
+) -> Iterator[Image.Image | None]:
+    """Upright pictures of a video at some moments.
+
+    For showing, not for scoring: what a file without a good index gives may be some frames off.
+
+    Parameters
+    ----------
+    path : str or PathLike
+    seconds : iterable of float
+        On the clock that starts with the first frame, in any order.
+    stream : int
+        Counted among the video streams.
+
+    Yields
+    ------
+    PIL.Image.Image or None
+        RGB; None where there is no picture.
+    """
+    try:
+        container = open_container(path)
+    except MediaError:
+        yield from (None for _ in seconds)
+        return
+    with container:
+        video = pick_stream(container, "video", stream)
+        first = next(decode(container, video, Tally()), None)
+        if first is None:
+            yield from (None for _ in seconds)
+            return
+        turn = orientation(first)
+        origin = (first.pts or 0) * video.time_base
+        for moment in seconds:
+            yield _still(container, video, origin + Fraction(moment), turn)
+
+
+def _still(
+    container: av.container.InputContainer,
+    video: av.VideoStream,
+    time: Fraction,
+    turn: Orientation,
+) -> Image.Image | None:
+    early = Fraction(1, 2 * FPS)
+    try:
+        container.seek(round(time / video.time_base), stream=video)
+        for count, frame in enumerate(container.decode(video)):
+            if frame.pts is not None and frame.pts * video.time_base >= time - early:
+                return upright_rgb(frame, turn)
+            if count >= FARTHEST:
+                break
+    except av.FFmpegError:
+        pass
+    return None
