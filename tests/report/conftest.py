@@ -1,9 +1,8 @@
-"""A small scored video whose numbers are known, and a real browser to look at its page."""
+"""A small scored video whose numbers are known."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +14,6 @@ from avforensics.scoring.result import Features, Score, Steps, VideoResult
 
 FRAMES, WINDOWS, DELAYS = 75, 50, 31
 OFFSET = 3  # frames: where the ridge of the made-up delays lies
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--mute-audio",
-    "--autoplay-policy=no-user-gesture-required",
-]
 
 
 @pytest.fixture(scope="session")
@@ -81,21 +69,3 @@ def scored(clip) -> Callable[..., VideoResult]:
 @pytest.fixture
 def result(scored) -> VideoResult:
     return scored()
-
-
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory) -> Iterator[object]:
-    """Headless Chromium that logs its console and every request."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("no chromium with chromedriver on this machine")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    chrome.set_window_size(1280, 900)
-    yield chrome
-    chrome.quit()

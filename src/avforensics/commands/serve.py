@@ -1,0 +1,112 @@
+"""``avforensics serve``: a page in the browser to drop a video on; it stays on this machine.
+
+  avforensics serve checkpoint=bundle checkpoint.bundle=model.safetensors
+  avforensics serve port=8000 max_megabytes=200 max_minutes=5 scoring.windows=all
+
+The page has upload, progress, report and downloads. It is for this machine alone (host=127.0.0.1),
+works on one video at a time, and deletes each as soon as it is scored. Ctrl-C ends it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import socket
+import tempfile
+from html import escape
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from avforensics.checkpoints import load_models
+from avforensics.commands.detect import build_detector, build_judge, describe
+from avforensics.errors import ConfigError
+from avforensics.serving.jobs import JobQueue
+from avforensics.serving.limits import Limits
+from avforensics.serving.page import build_app, require_gradio
+from avforensics.serving.scorer import Scorer
+
+log = logging.getLogger(__name__)
+
+
+def run(cfg: DictConfig) -> int:
+    """Serve the page until interrupted.
+
+    Returns
+    -------
+    int
+        0.
+
+    Raises
+    ------
+    AVForensicsError
+        gradio is missing, the address is taken, or a checkpoint or a setting makes no sense.
+    """
+    require_gradio()
+    limits = Limits(**OmegaConf.to_container(cfg.limits, resolve=True))
+    models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
+    detector = build_detector(models, cfg)
+    scorer = Scorer(detector, build_judge(models, detector, cfg), describe(models, cfg))
+    if models.notice:
+        log.warning("%s", models.notice)
+    with (
+        listen(cfg.host, cfg.port) as listening,
+        tempfile.TemporaryDirectory(prefix="avforensics-", dir=cfg.temporary) as folder,
+    ):
+        queue = JobQueue(scorer, Path(folder, "jobs"), limits=limits)
+        try:
+            app = build_app(queue, Path(folder, "uploads"), about=about(limits, models.notice))
+            host, port = listening.getsockname()[:2]
+            log.info("the page is at http://%s:%d (Ctrl-C ends it)", host, port)
+            serve(app, listening)
+        finally:
+            queue.close()
+    return 0
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 takes any free one.
+
+    Raises
+    ------
+    ConfigError
+        The address is taken, or none of this machine.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot listen at {host}:{port} ({reason}); try port=0") from None
+    return listening
+
+
+def serve(app: object, listening: socket.socket) -> None:
+    """Run the web server until Ctrl-C or SIGTERM."""
+    import uvicorn
+
+    # uvicorn raises the signal once more when it has ended: what follows must still be done
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def about(limits: Limits, notice: str | None) -> str:
+    """HTML above the drop zone: what this is and what it takes."""
+    warning = f'<p class="note mistake">{escape(notice)}</p>' if notice else ""
+    return (
+        "<h1>Does the sound belong to these lips?</h1>"
+        "<p>Drop a video of one talking person. The report shows how unusual its sound and lip "
+        "movements are to a model of real videos; the score is not a probability. "
+        f"{limits} The video stays on this machine and is deleted as soon as it is scored.</p>"
+        f"{warning}"
+    )

@@ -1,0 +1,263 @@
+"""Uploads one after the other: a queue with a single worker, and what each upload has come to."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import shutil
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from avforensics.errors import AVForensicsError, MediaError
+from avforensics.serving.limits import Limits
+
+log = logging.getLogger(__name__)
+
+UNWATCHED = 30.0  # seconds after which a video is given up that no page asks about any more
+
+
+class Stopped(Exception):
+    """Raised inside the work when its video has been given up."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a scored video has come to.
+
+    Attributes
+    ----------
+    summary : str
+        A sentence.
+    files : dict of str to Path
+        Name in addresses -> file in the job's folder.
+    """
+
+    summary: str
+    files: dict[str, Path]
+
+
+@dataclass(eq=False)
+class Job:
+    """One upload.
+
+    Attributes
+    ----------
+    name : str
+        File name as uploaded, for people.
+    folder : Path
+        Its own; its name is in addresses and cannot be guessed.
+    video : Path
+        In the folder.
+    state : str
+        ``waiting``, ``running``, ``done`` or ``failed``.
+    stage : str
+        What is being done.
+    share : float
+        How much of that, 0..1.
+    error : str or None
+        Why it failed.
+    answer : Answer or None
+    """
+
+    name: str
+    folder: Path
+    video: Path
+    state: str = "waiting"
+    stage: str = "starting"
+    share: float = 0.0
+    error: str | None = None
+    answer: Answer | None = None
+    _upload: Path | None = None
+    _watched: float = field(default_factory=time.monotonic)
+    _deadline: float = float("inf")
+    _ended: float = float("inf")
+
+    @property
+    def token(self) -> str:
+        return self.folder.name
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in ("done", "failed")
+
+    def tell(self, stage: str, share: float = 0.0) -> None:
+        """Called by the work: how far it is.
+
+        Raises
+        ------
+        Stopped
+            Time is over, or nobody waits for the answer any more.
+        """
+        self.stage, self.share = stage, min(max(share, 0.0), 1.0)
+        if time.monotonic() > self._deadline:
+            raise Stopped("scoring it took longer than this page allows")
+        if self.is_abandoned:
+            raise Stopped("its page was closed")
+
+    @property
+    def is_abandoned(self) -> bool:
+        return time.monotonic() - self._watched > UNWATCHED
+
+    def abandon(self) -> None:
+        """Say that nobody waits for the answer."""
+        self._watched = -float("inf")
+
+
+class JobQueue:
+    """Takes uploads, works on one at a time, forgets them after a while.
+
+    An upload is deleted as soon as its work is over, however it ended. What the work has made is
+    deleted `Limits.keep_minutes` later, and all of it by `close`.
+
+    Parameters
+    ----------
+    work : callable
+        `Job` -> `Answer`; it calls `Job.tell` often.
+    folder : Path
+        Where jobs have their folders.
+    limits : Limits
+    """
+
+    def __init__(self, work: Callable[[Job], Answer], folder: Path, *, limits: Limits) -> None:
+        self.limits = limits
+        self._work = work
+        self._folder = folder
+        self._jobs: dict[str, Job] = {}
+        self._waiting: deque[Job] = deque()
+        self._running: Job | None = None
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._serve, name="scoring", daemon=True)
+        self._thread.start()
+
+    def submit(self, upload: str | os.PathLike, name: str | None = None) -> Job:
+        """Take over an uploaded file.
+
+        The file keeps its place until its job is over: two people may upload the same bytes, and a
+        web server may then give both uploads one place.
+
+        Parameters
+        ----------
+        upload : path
+            On the same disk as the queue's folder.
+        name : str, optional
+            What it is called; by default its file name.
+
+        Raises
+        ------
+        AVForensicsError
+            It cannot be scored, or too many are waiting; it has been deleted.
+        """
+        upload = Path(upload)
+        folder = self._folder / secrets.token_urlsafe(16)
+        job = Job(name or upload.name, folder, folder / upload.name, _upload=upload)
+        try:
+            self.limits.check(upload)
+            folder.mkdir(parents=True)
+            os.link(upload, job.video)
+            with self._changed:
+                ahead = len(self._waiting) + (self._running is not None)
+                if self._closed or ahead > self.limits.max_waiting:
+                    raise AVForensicsError("too many videos are waiting; please try again later")
+                self._jobs[job.token] = job
+                self._waiting.append(job)
+                self._changed.notify_all()
+        except BaseException:
+            upload.unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return job
+
+    def before(self, job: Job) -> int:
+        """How many videos come first; 0 when it is this one's turn."""
+        with self._changed:
+            if job not in self._waiting:
+                return 0
+            return self._waiting.index(job) + (self._running is not None)
+
+    def watch(self, job: Job, seconds: float) -> None:
+        """Wait so long, or less where the job ends; it goes on only as long as someone does so."""
+        job._watched = time.monotonic()
+        with self._changed:
+            self._changed.wait_for(lambda: job.is_over, timeout=seconds)
+
+    def find(self, token: str) -> Job | None:
+        """The job of an address, where it is still there."""
+        with self._changed:
+            return self._jobs.get(token)
+
+    def close(self) -> None:
+        """Give everything up, and delete it."""
+        with self._changed:
+            self._closed = True
+            for job in self._jobs.values():
+                job.abandon()
+            self._changed.notify_all()
+        self._thread.join(timeout=UNWATCHED)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _serve(self) -> None:
+        while not self._closed:
+            with self._changed:
+                self._running = self._waiting.popleft() if self._waiting else None
+                if self._running is None:
+                    self._changed.wait(timeout=1.0)
+            if self._running is not None:
+                self._do(self._running)
+            self._forget()
+
+    def _do(self, job: Job) -> None:
+        job.state = "running"
+        job._deadline = time.monotonic() + 60 * self.limits.timeout_minutes
+        started = time.monotonic()
+        try:
+            job.tell("starting")
+            job.answer = self._work(job)
+        except Stopped as why:
+            job.error = str(why)
+        except MediaError as error:
+            job.error = error.reason
+        except AVForensicsError as error:
+            job.error = str(error)
+        except Exception as error:  # one video must not end the service
+            log.exception("%s", job.name)
+            job.error = f"scoring failed ({type(error).__name__})"
+        took = time.monotonic() - started
+        log.info("%s: %s (%.1f s)", job.name, job.error or job.answer.summary, took)
+        self._delete_video(job)
+        if job.error is not None:
+            shutil.rmtree(job.folder, ignore_errors=True)
+        with self._changed:
+            job.state = "done" if job.error is None else "failed"
+            job._ended = time.monotonic()
+            self._running = None
+            self._changed.notify_all()
+
+    @staticmethod
+    def _delete_video(job: Job) -> None:
+        """Delete the upload, unless another upload has taken its place meanwhile."""
+        with contextlib.suppress(OSError):
+            if job._upload.samefile(job.video):
+                job._upload.unlink()
+                job._upload.parent.rmdir()  # the server's, one for each upload
+        job.video.unlink(missing_ok=True)
+
+    def _forget(self) -> None:
+        """Delete what is old, and uploads that nobody waits for."""
+        oldest = time.monotonic() - 60 * self.limits.keep_minutes
+        with self._changed:
+            gone = [job for job in self._jobs.values() if job._ended < oldest]
+            gone += [job for job in self._waiting if job.is_abandoned]
+            for job in gone:
+                del self._jobs[job.token]
+                if job in self._waiting:
+                    self._waiting.remove(job)
+        for job in gone:
+            self._delete_video(job)
+            shutil.rmtree(job.folder, ignore_errors=True)

@@ -1,0 +1,77 @@
+"""How much one upload may ask for, and the sentence for what is more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+
+from avforensics.errors import ConfigError, MediaError
+from avforensics.media.container import open_container, pick_stream
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Bounds of one upload and of all.
+
+    Parameters
+    ----------
+    max_megabytes : float
+        Size of a file, in units of 1,000,000 bytes.
+    max_minutes : float
+        Length of a video.
+    timeout_minutes : float
+        Time that scoring one video may take.
+    max_waiting : int
+        Videos that may wait while one is scored.
+    keep_minutes : float
+        Time for which a report can be had; its video is deleted as soon as it is scored.
+
+    Raises
+    ------
+    ConfigError
+        A bound leaves nothing.
+    """
+
+    max_megabytes: float = 500
+    max_minutes: float = 20
+    timeout_minutes: float = 60
+    max_waiting: int = 8
+    keep_minutes: float = 60
+
+    def __post_init__(self) -> None:
+        for name in ("max_megabytes", "max_minutes", "timeout_minutes", "keep_minutes"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be above 0, not {getattr(self, name)}")
+        if self.max_waiting < 0:
+            raise ConfigError(f"max_waiting must be at least 0, not {self.max_waiting}")
+
+    @property
+    def max_bytes(self) -> int:
+        return round(self.max_megabytes * 1e6)
+
+    def __str__(self) -> str:
+        return f"At most {self.max_megabytes:g} MB and {self.max_minutes:g} minutes."
+
+    def check(self, video: Path) -> None:
+        """Look at an upload without decoding it.
+
+        Raises
+        ------
+        MediaError
+            It is too large or too long, no video, or has no picture or no sound.
+        """
+        size = video.stat().st_size
+        if size > self.max_bytes:
+            raise MediaError(
+                video, f"the file has {size / 1e6:.1f} MB; {self.max_megabytes:g} MB are allowed"
+            )
+        with open_container(video) as container:
+            for kind in ("video", "audio"):
+                pick_stream(container, kind, 0)
+            minutes = (container.duration or 0) / av.time_base / 60
+        if minutes > self.max_minutes:
+            raise MediaError(
+                video, f"the video lasts {minutes:.1f} minutes; {self.max_minutes:g} are allowed"
+            )

@@ -1,0 +1,152 @@
+"""The page itself, with gradio: upload, progress, report; nothing is loaded from elsewhere."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from avforensics.errors import AVForensicsError, ConfigError, MediaError
+from avforensics.serving import markup
+from avforensics.serving.jobs import JobQueue
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+TITLE = "avforensics"
+TICK = 0.5  # seconds between two looks at a job
+
+# gradio's scripts are inline and build functions; beyond that, nothing but this server.
+POLICY = (
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'; "
+    "form-action 'self'; base-uri 'self'"
+)
+# A report brings a policy of its own, and gets an origin of its own however it is opened.
+REPORT_POLICY = "sandbox allow-scripts allow-downloads; frame-ancestors 'self'"
+TYPES = {".html": "text/html; charset=utf-8", ".csv": "text/csv; charset=utf-8"}
+
+
+def require_gradio() -> None:
+    """Raise ConfigError where the page's packages are not installed."""
+    try:
+        import gradio  # noqa: F401
+    except ImportError:
+        raise ConfigError(
+            'the page needs gradio, which is not installed: pip install "avforensics[app]"'
+        ) from None
+
+
+def follow(queue: JobQueue, upload: str, name: str) -> Iterator[tuple[str, str]]:
+    """What the page shows of an upload from now until its end: a note, and the report.
+
+    Closing the iterator, as when the page is closed, gives the upload up.
+    """
+    yield markup.receiving(name), ""
+    try:
+        job = queue.submit(upload, name)
+    except MediaError as error:
+        yield markup.mistake(name, error.reason), ""
+        return
+    except AVForensicsError as error:
+        yield markup.mistake(name, str(error)), ""
+        return
+    begun = time.monotonic()
+    try:
+        while not job.is_over:
+            before = queue.before(job)
+            if before:
+                begun = time.monotonic()
+                yield markup.waiting(job, before), ""
+            else:
+                yield markup.running(job, time.monotonic() - begun), ""
+            queue.watch(job, TICK)
+    finally:
+        job.abandon()
+    if job.error is not None:
+        yield markup.mistake(name, job.error), ""
+    else:
+        yield markup.answer(job), markup.report(job)
+
+
+def build_app(queue: JobQueue, folder: Path, *, about: str) -> FastAPI:
+    """The web application: the page at ``/``, results below ``/results``.
+
+    Parameters
+    ----------
+    queue : JobQueue
+    folder : Path
+        Where uploads arrive; on the same disk as the queue's folder.
+    about : str
+        HTML above the drop zone.
+    """
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)  # read when the components are made
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    import gradio as gr
+    from fastapi import FastAPI, HTTPException
+    from fastapi.responses import FileResponse
+
+    app = FastAPI(openapi_url=None)
+
+    @app.get("/results/{token}/{name}")
+    def result(token: str, name: str) -> FileResponse:
+        job = queue.find(token)
+        if job is None or job.answer is None or name not in job.answer.files:
+            raise HTTPException(404, "This result is no longer kept.")
+        path = job.answer.files[name]
+        headers = {"Content-Security-Policy": REPORT_POLICY, "Cache-Control": "no-store"}
+        return FileResponse(path, media_type=TYPES[path.suffix], headers=headers)
+
+    def score(upload: dict[str, Any] | None) -> Iterator[tuple[str, str]]:
+        if upload is not None:
+            yield from follow(queue, upload["path"], upload.get("orig_name") or "the file")
+
+    with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
+        gr.HTML(about)
+        drop = gr.File(label="Drop a video here", file_count="single", height=140)
+        gr.HTML(markup.REFUSED)
+        note = gr.HTML(elem_id="note")
+        report = gr.HTML(elem_id="report")
+        event = drop.upload(
+            score,
+            drop,
+            [note, report],
+            preprocess=False,  # gradio would leave an empty file behind
+            concurrency_limit=None,  # the queue is ours: it says who comes first
+            show_progress="hidden",
+            api_visibility="private",
+        )
+        drop.clear(lambda: ("", ""), None, [note, report], cancels=event, queue=False)
+    gr.mount_gradio_app(
+        app,
+        page,
+        path="/",
+        css=markup.STYLE,
+        head=markup.guard(queue.limits),
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        max_file_size=queue.limits.max_bytes,
+        show_error=True,
+    )
+    app.add_middleware(Policy)
+    return app
+
+
+class Policy:
+    """Adds `POLICY` to every answer that has none of its own."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: dict, receive: Any, send: Any) -> None:
+        async def send_with_policy(message: dict) -> None:
+            if message["type"] == "http.response.start":
+                headers = message["headers"]
+                if not any(name.lower() == b"content-security-policy" for name, _ in headers):
+                    headers.append((b"content-security-policy", POLICY.encode()))
+            await send(message)
+
+        await self.app(scope, receive, send_with_policy)
