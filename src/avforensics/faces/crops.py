@@ -101,3 +101,13 @@ RECIPES = {
     "syncnet": CropRecipe(side=1.4, down=0.2, median=13, fill=110),
     "mouth": CropRecipe(anchor="mouth", side=0.66, down=0.04, smooth=0.2, smooth_size=1.0),
 }
+
+
+RECIPES = {
+    # LRS2, LRS3, VoxCeleb2 and FakeAVCeleb are cut so; side and centre measured on a clip of them.
+    "lrs": CropRecipe(side=1.41, down=0.21, median=13),
+    # The published crop of raw videos: scale 0.40, median filter of 13 frames, grey outside.
+    "syncnet": CropRecipe(side=1.40, down=0.20, median=13, fill=110),
+    # What compact networks see: on GRID the fixed 96 pixels of configs/recipe/grid.yaml.
+    "mouth": CropRecipe(anchor="mouth", side=0.667, down=0.065, smooth=0.2, smooth_size=1.0),
+}
