@@ -4,8 +4,9 @@
       checkpoint.distribution=... checkpoint.activation=... checkpoint.pca=...
 
 OUT receives scores.csv, testing_score.npy, a report for each video and an index of them, and what
-is needed to run it again. Run the same command once more to go on after an interruption. Exit code
-0: all scored; 1: some failed; 2: wrong usage.
+is needed to run it again. With faces=auto any video will do: faces are found and scored one by one.
+Run the same command once more to go on after an interruption. Exit code 0: all scored; 1: some have
+no score; 2: wrong usage.
 """
 
 from __future__ import annotations
@@ -22,18 +23,21 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from avforensics.checkpoints import Models, load_models
+from avforensics.detection.choices import face_options
+from avforensics.detection.faces import FaceOptions, Outcome, VideoScorer
 from avforensics.detection.inputs import list_inputs
 from avforensics.detection.journal import open_journal
 from avforensics.detection.judging import Judge
 from avforensics.detection.output import Job, OutputFolder
 from avforensics.detection.products import Products
 from avforensics.detection.progress import BatchProgress, summarise
+from avforensics.detection.rows import face_row
+from avforensics.detection.verdict import verdict_of
 from avforensics.evaluation.setting import scoring_setting
 from avforensics.files import atomic_path, sha256_file
 from avforensics.provenance import versions, write_json
 from avforensics.report.index import write_index
 from avforensics.scoring.detector import Detector
-from avforensics.scoring.result import VideoResult
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +62,7 @@ def run(cfg: DictConfig) -> int:
         log.warning("%s", remark)
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
     detector = build_detector(models, cfg)
+    scorer = VideoScorer(detector, build_faces(models, cfg))
     judge = build_judge(models, detector, cfg)
     if models.notice:
         log.warning("%s", models.notice)
@@ -70,6 +75,7 @@ def run(cfg: DictConfig) -> int:
         report=cfg.report,
         features=cfg.save_features,
         figures=cfg.figures,
+        rule=scorer.options.rule,
     )
     with open_journal(folder / "journal.jsonl") as journal:
         write_settings(folder, cfg, provenance)
@@ -77,7 +83,7 @@ def run(cfg: DictConfig) -> int:
             folder,
             journal,
             inputs.paths,
-            settings=score_settings(models, detector, cfg),
+            settings=score_settings(models, scorer, cfg),
             is_complete=products.is_complete,
             resume=cfg.resume,
         )
@@ -86,7 +92,7 @@ def run(cfg: DictConfig) -> int:
         if output.kept:
             log.info("%d of %d videos are done already", output.kept, len(output.paths))
         try:
-            score_all(detector, output, products, judge)
+            score_all(scorer, output, products, judge)
         except BaseException:
             done = f"{len(output.rows)} of {len(output.paths)} videos are done"
             log.warning("stopped: %s; the same command goes on from there", done)
@@ -94,8 +100,8 @@ def run(cfg: DictConfig) -> int:
         finally:
             output.write_tables()
             if cfg.report:
-                write_index(output.rows, folder / "index.html", provenance=provenance)
-    summarise(output.rows, str(folder))
+                write_index(output.all_rows, folder / "index.html", provenance=provenance)
+    summarise(output.rows, str(folder), output.dropped)
     return int(any(row["status"] != "scored" for row in output.rows))
 
 
@@ -119,6 +125,12 @@ def build_detector(models: Models, cfg: DictConfig) -> Detector:
     )
 
 
+def build_faces(models: Models, cfg: DictConfig) -> FaceOptions:
+    """What of a picture is scored, as a configuration says."""
+    faces = OmegaConf.to_container(cfg.faces, resolve=True)
+    return face_options(models, **faces)
+
+
 def build_judge(models: Models, detector: Detector, cfg: DictConfig) -> Judge | None:
     """What turns scores into p-values, where ``cfg`` names a calibration."""
     if cfg.calibration is None:
@@ -130,14 +142,16 @@ def build_judge(models: Models, detector: Detector, cfg: DictConfig) -> Judge | 
     )
 
 
-def score_settings(models: Models, detector: Detector, cfg: DictConfig) -> dict[str, Any]:
+def score_settings(models: Models, scorer: VideoScorer, cfg: DictConfig) -> dict[str, Any]:
     """Everything but the file that a score depends on; the device is not among it."""
     settings = {
         "checkpoints": list(models.hashes.values()),
         "scoring": OmegaConf.to_container(cfg.scoring, resolve=True),
         "precision": cfg.precision,
-        "media": asdict(detector.media),
+        "media": asdict(scorer.detector.media),
     }
+    if scorer.options.mode != "given":
+        settings["faces"] = asdict(scorer.options)
     if cfg.calibration is not None:
         calibration = sha256_file(Path(cfg.calibration).expanduser())
         settings["calibration"] = [calibration, cfg.false_positive_rate]
@@ -145,7 +159,7 @@ def score_settings(models: Models, detector: Detector, cfg: DictConfig) -> dict[
 
 
 def score_all(
-    detector: Detector, output: OutputFolder, products: Products, judge: Judge | None
+    scorer: VideoScorer, output: OutputFolder, products: Products, judge: Judge | None
 ) -> None:
     """Score what is to do; reports and rows are written beside the network's work."""
     workers = max(1, (os.cpu_count() or 1) // 4)
@@ -155,16 +169,27 @@ def score_all(
         ThreadPoolExecutor(workers, thread_name_prefix="results") as pool,
     ):
 
-        def finish(job: Job, result: VideoResult) -> None:
-            calibrated = None if judge is None else judge.judge(result)
-            report = products.write(result, job.name, calibrated)
+        def finish(job: Job, outcome: Outcome) -> None:
+            verdict = verdict_of(outcome, scorer, judge)
+            report = products.write(outcome, job.name, verdict)
+            faces = [face_row(face, report=report) for face in outcome.faces]
+            segments = [stretch.row() for stretch in verdict.stretches]
+            dropped = None if outcome.found is None else outcome.found.dropped
             with adding:
-                progress.advance(output.add(job, result, report=report))
+                row = output.add(
+                    job,
+                    outcome.result,
+                    report=report,
+                    faces=faces,
+                    segments=segments,
+                    dropped=dropped,
+                )
+                progress.advance(row)
 
         unfinished: deque[Future[None]] = deque()
-        results = detector.score_many(job.path for job in output.jobs)
-        for job, result in zip(output.jobs, results, strict=True):
-            unfinished.append(pool.submit(finish, job, result))
+        outcomes = scorer.score_many(job.path for job in output.jobs)
+        for job, outcome in zip(output.jobs, outcomes, strict=True):
+            unfinished.append(pool.submit(finish, job, outcome))
             while unfinished and (unfinished[0].done() or len(unfinished) > 2 * workers):
                 unfinished.popleft().result()
         for future in unfinished:

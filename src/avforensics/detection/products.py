@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import numpy as np
-from safetensors.numpy import save
-
-from avforensics.files import atomic_path
+from avforensics.detection.faces import Outcome
+from avforensics.detection.kept import save_features
+from avforensics.detection.pages import write_outcome_report
+from avforensics.detection.verdict import Verdict
 from avforensics.media.types import MediaOptions
 from avforensics.report.figures import save_figures
-from avforensics.report.page import write_video_report
-from avforensics.report.sentences import Calibrated
 from avforensics.scoring.result import VideoResult
 
 log = logging.getLogger(__name__)
@@ -35,6 +32,8 @@ class Products:
         How the videos are read, for the player.
     report, features, figures : bool
         What is wanted.
+    rule : str
+        How a video's score comes from those of its faces.
     """
 
     def __init__(
@@ -46,6 +45,7 @@ class Products:
         report: bool = True,
         features: bool = False,
         figures: bool = False,
+        rule: str = "speaker",
     ) -> None:
         self.folder = folder
         self.provenance = provenance
@@ -53,6 +53,7 @@ class Products:
         self.report = report
         self.features = features
         self.figures = figures
+        self.rule = rule
         self._drawing = Lock()  # matplotlib's settings are one for all threads
 
     def report_path(self, name: str) -> str:
@@ -69,7 +70,10 @@ class Products:
         return all((self.folder / path).is_file() for needed, path in wanted if needed)
 
     def write(
-        self, result: VideoResult, name: str, calibrated: Calibrated | None = None
+        self,
+        outcome: Outcome,
+        name: str,
+        verdict: Verdict,
     ) -> str | None:
         """Write what is wanted of a scored video.
 
@@ -85,15 +89,15 @@ class Products:
         OSError
             The disk is full or cannot be written.
         """
+        result = outcome.result
         if result.error is not None:
             return None
         if self.features:
-            save_features(result, self.folder / f"features/{name}.safetensors")
+            save_features(outcome, self.folder / f"features/{name}.safetensors")
         if self.figures:
             self._try(result, "figures", self._draw, result, name)
-        if self.report and self._try(
-            result, "report", self._write_report, result, name, calibrated
-        ):
+        arguments = outcome, name, verdict
+        if self.report and self._try(result, "report", self._write_report, *arguments):
             return self.report_path(name)
         return None
 
@@ -118,42 +122,19 @@ class Products:
         with self._drawing:
             save_figures(result, self.folder / "figures" / name)
 
-    def _write_report(self, result: VideoResult, name: str, calibrated: Calibrated | None) -> None:
-        write_video_report(
-            result,
+    def _write_report(
+        self,
+        outcome: Outcome,
+        name: str,
+        verdict: Verdict,
+    ) -> None:
+        write_outcome_report(
+            outcome,
             self.folder / self.report_path(name),
             provenance=self.provenance,
-            calibrated=calibrated,
+            rule=self.rule,
+            calibrated=verdict.calibrated,
+            stretches=verdict.stretches,
             media_options=self.media,
             index_link="../index.html",
         )
-
-
-def save_features(result: VideoResult, path: str | os.PathLike) -> None:
-    """Write what the network and the decoders said of one video, as safetensors.
-
-    ``sync_logits`` (N, 31), ``activations`` (N, 1024), ``pca`` (N, D), ``heard`` (N,), and for the
-    S predicted windows ``step_window``, ``step_distribution``, ``step_activation`` (S,) and
-    ``prediction`` (S, 31). Metadata: path, sha256, first_window.
-    """
-    features, steps = result.features, result.steps
-    arrays = {
-        "sync_logits": features.sync_logits,
-        "activations": features.activations,
-        "pca": features.projected,
-        "heard": features.heard.astype(np.uint8),
-        "step_window": steps.window,
-        "step_distribution": steps.distribution,
-        "step_activation": steps.activation,
-        "prediction": steps.prediction,
-    }
-    content = save(
-        {name: np.ascontiguousarray(array) for name, array in arrays.items() if array is not None},
-        metadata={
-            "path": str(result.path).encode("utf-8", "backslashreplace").decode(),
-            "sha256": result.sha256 or "",
-            "first_window": str(features.first_window),
-        },
-    )
-    with atomic_path(path) as partial:
-        partial.write_bytes(content)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from avforensics.detection.faces import Outcome
 from avforensics.detection.rows import Row
 from avforensics.evaluation.localisation import propose_segments, window_seconds
 from avforensics.media.types import FPS
@@ -49,6 +50,45 @@ class Stretch:
             "loss": self.loss,
             "threshold": self.threshold,
         }
+
+
+def stretches_of(
+    outcome: Outcome, *, lam: float, length: int, threshold: float | None, rule: str = "speaker"
+) -> list[Stretch]:
+    """Unusual stretches of a scored video, of each of its faces where it has any.
+
+    By the rule ``speaker`` a face counts only while it speaks: the sound does not fit who listens.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    lam, length, threshold
+        As for `unusual_stretches`.
+    rule : str
+        How the video's score comes from those of its faces.
+
+    Returns
+    -------
+    list of Stretch
+        In order of time.
+    """
+    judged = {"lam": lam, "length": length, "threshold": threshold}
+    if outcome.result.error is not None:
+        return []
+    if not outcome.faces:
+        return unusual_stretches(outcome.result.steps, **judged)
+    found = [
+        stretch
+        for face in outcome.faces
+        if face.result.scores
+        for stretch in unusual_stretches(
+            face.result.steps,
+            **judged,
+            spoken=face.spans if rule == "speaker" else None,
+            track=face.track.name,
+        )
+    ]
+    return sorted(found, key=lambda stretch: (stretch.start, stretch.end))
 
 
 def unusual_stretches(

@@ -93,16 +93,6 @@ def _smoothed(values: np.ndarray, seconds: float) -> np.ndarray:
     return gaussian_filter1d(values, seconds * FPS, axis=0, mode="nearest")
 
 
-# By name, as settings give them. Measured on clips of the sets themselves: on tight tracks as of
-# LRS2 and FakeAVCeleb the longer side of the detector's box is 0.71 of the picture; `mouth` is
-# the square of `configs/recipe/grid.yaml` around GRID's mouths.
-RECIPES = {
-    "lrs": CropRecipe(side=1.4, down=0.2),
-    "syncnet": CropRecipe(side=1.4, down=0.2, median=13, fill=110),
-    "mouth": CropRecipe(anchor="mouth", side=0.66, down=0.04, smooth=0.2, smooth_size=1.0),
-}
-
-
 RECIPES = {
     # LRS2, LRS3, VoxCeleb2 and FakeAVCeleb are cut so; side and centre measured on a clip of them.
     "lrs": CropRecipe(side=1.41, down=0.21, median=13),

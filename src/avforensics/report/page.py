@@ -225,8 +225,11 @@ def _top(curves: Curves) -> float:
 
 def _silence(result: VideoResult, curves: Curves) -> list[int | None]:
     """Frames at which the sound begins and ends, where windows reach past them."""
-    begins = curves.first_window if not curves.heard[0] else None
-    ends = result.media.n_frames if result.media is not None and not curves.heard[-1] else None
+    first = curves.first_window
+    begins = first if not curves.heard[0] else None
+    ends = None
+    if result.media is not None and not curves.heard[-1]:
+        ends = first + result.media.n_frames
     return [begins, ends]
 
 

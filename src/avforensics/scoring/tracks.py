@@ -39,14 +39,13 @@ class FaceResult:
     spans: tuple[tuple[float, float], ...] = ()
 
 
-def on_video_clock(result: VideoResult, first_frame: int) -> VideoResult:
-    """A result of a part of a video, with its windows counted from the video's first frame."""
-    if result.features is None:
-        return result
-    features = replace(result.features, first_window=result.features.first_window + first_frame)
-    steps = result.steps
+def on_video_clock(result: VideoResult, track: FaceTrack) -> VideoResult:
+    """A result of a face's stretch, with its windows counted from the video's first frame."""
+    first, features, steps = track.first_frame, result.features, result.steps
+    if features is not None:
+        features = replace(features, first_window=features.first_window + first)
     if steps is not None:
-        steps = replace(steps, window=steps.window + first_frame)
+        steps = replace(steps, window=steps.window + first)
     return replace(result, features=features, steps=steps)
 
 

@@ -1,0 +1,65 @@
+"""How faces are scored, from a few plain settings and what the network was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from avforensics.checkpoints import Models
+from avforensics.detection.faces import FaceOptions
+from avforensics.errors import ConfigError
+from avforensics.faces.crops import RECIPES
+from avforensics.faces.settings import FaceSettings
+
+LARGE = 224  # pixels: networks of that size and above see the whole face, smaller ones the mouth
+
+
+def face_options(
+    models: Models,
+    *,
+    mode: str = "given",
+    recipe: str | None = None,
+    score: str = "speaker",
+    find: FaceSettings | Mapping[str, Any] | None = None,
+) -> FaceOptions:
+    """Options for `VideoScorer`.
+
+    Parameters
+    ----------
+    models : Models
+        Its synchronisation network gives the recipe where none is named.
+    mode : str
+        ``given``, ``auto`` or ``none``.
+    recipe : str, optional
+        One of `avforensics.faces.crops.RECIPES`.
+    score : str
+        The rule of a video's score.
+    find : FaceSettings or mapping of its settings, optional
+
+    Raises
+    ------
+    ConfigError
+        A value has no meaning.
+    """
+    if mode != "auto":
+        return FaceOptions(mode=mode)
+    name = recipe or default_recipe(models)
+    if name not in RECIPES:
+        raise ConfigError(f"faces.recipe must be one of {', '.join(RECIPES)}, not {name!r}")
+    try:
+        settings = find if isinstance(find, FaceSettings) else FaceSettings(**(find or {}))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"faces.find: {error}") from None
+    return FaceOptions(mode=mode, recipe=RECIPES[name], rule=score, find=settings)
+
+
+def default_recipe(models: Models) -> str:
+    """The recipe whose crops the synchronisation network was trained on.
+
+    A checkpoint may name it (``recipe`` in its metadata); otherwise the network's size tells: the
+    paper's 224 px network saw tight faces as in LRS2 and LRS3, compact ones see the mouth.
+    """
+    named = models.metadata.get("recipe")
+    if isinstance(named, str):
+        return named
+    return "lrs" if models.sync.size >= LARGE else "mouth"

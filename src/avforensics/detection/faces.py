@@ -1,0 +1,278 @@
+"""Scoring whole videos, or every face in them: the work of ``avforensics detect`` for one file."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+from avforensics.errors import ConfigError, MediaError
+from avforensics.faces.crops import CropRecipe
+from avforensics.faces.find import explain, find_faces
+from avforensics.faces.settings import FaceSettings
+from avforensics.faces.track import Faces
+from avforensics.files import sha256_or_none
+from avforensics.media.reader import open_media
+from avforensics.media.spool import SoundSpool
+from avforensics.media.types import MediaOptions, MediaReport
+from avforensics.scoring.detector import Detector
+from avforensics.scoring.extractor import Progress
+from avforensics.scoring.result import NO_FACE, VideoResult
+from avforensics.scoring.source import Clip
+from avforensics.scoring.tracks import (
+    FaceResult,
+    check_rule,
+    find_speakers,
+    main_face,
+    on_video_clock,
+    score_of_video,
+)
+
+MODES = ("given", "auto", "none")
+Finder = Callable[..., Faces]
+Item, Result = TypeVar("Item"), TypeVar("Result")
+
+
+@dataclass
+class Outcome:
+    """What became of one video.
+
+    Attributes
+    ----------
+    result : VideoResult
+        Of the video. With faces: its score by the rule, and windows of the face that speaks most.
+    faces : tuple of FaceResult
+        Each face that was followed, in the order of appearance; empty where none was looked for.
+    found : Faces or None
+        All that was found; None where none was looked for.
+    """
+
+    result: VideoResult
+    faces: tuple[FaceResult, ...] = ()
+    found: Faces | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaceOptions:
+    """What in a picture is scored.
+
+    Parameters
+    ----------
+    mode : str
+        ``given`` = pictures are framed as the network was trained on, a face crop or what it cuts
+        itself (published); ``none`` = pictures as they are, nothing is cut; ``auto`` = faces are
+        found, followed and scored one by one.
+    recipe : CropRecipe, optional
+        How a face is cut out; needed by ``auto``.
+    rule : str
+        The video's score from those of its faces; see `score_of_video`.
+    find : FaceSettings
+        How faces are found.
+
+    Raises
+    ------
+    ConfigError
+        A value has no meaning.
+    """
+
+    mode: str = "given"
+    recipe: CropRecipe | None = None
+    rule: str = "speaker"
+    find: FaceSettings = field(default_factory=FaceSettings)
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise ConfigError(f"faces must be one of {MODES}, not {self.mode!r}")
+        if self.mode == "auto" and self.recipe is None:
+            raise ConfigError("faces=auto needs a recipe for its crops")
+        check_rule(self.rule)
+
+
+class VideoScorer:
+    """Scores videos with a detector, face by face where that is asked for.
+
+    Parameters
+    ----------
+    detector : Detector
+    options : FaceOptions
+    finder : callable, optional
+        Finds the faces of a file, as `find_faces` does.
+    """
+
+    def __init__(
+        self, detector: Detector, options: FaceOptions, *, finder: Finder = find_faces
+    ) -> None:
+        self.detector = detector
+        self.options = options
+        if options.mode != "given":
+            extractor = detector.extractor
+            extractor.media = replace(extractor.media, crop=None)
+        self._finder = finder
+
+    def score(self, path: str | os.PathLike, progress: Progress | None = None) -> Outcome:
+        """Score one video; what cannot be scored says why in ``result.error``."""
+        (outcome,) = self.score_many([path], progress)
+        return outcome
+
+    def score_many(
+        self, paths: Iterable[str | os.PathLike], progress: Progress | None = None
+    ) -> Iterator[Outcome]:
+        """Score videos, in order, each outcome as soon as it is there.
+
+        Faces are found in threads, some videos ahead of the network; small clips share batches.
+        ``progress`` is told of each clip, a face's stretch of its video, as by
+        `Detector.score_many`.
+        """
+        if self.options.mode != "auto":
+            for result in self.detector.score_many(paths, progress):
+                yield Outcome(result)
+            return
+        waiting: deque[_Video] = deque()  # found, not all of its faces scored
+
+        def clips() -> Iterator[Clip]:
+            readers = self.detector.extractor.readers
+            for video in ahead(self._find, map(Path, paths), threads=readers):
+                waiting.append(video)
+                yield from video.clips
+
+        for result in self.detector.score_many(clips(), progress):
+            next(video for video in waiting if not video.complete).results.append(result)
+            while waiting and waiting[0].complete:
+                yield self._outcome(waiting.popleft())
+        while waiting:
+            yield self._outcome(waiting.popleft())
+
+    def _find(self, path: Path) -> _Video:
+        """Find the faces of a file; never raises but for what every file would raise."""
+        started = time.perf_counter()
+        video, media = _Video(path), self.detector.media
+        try:
+            with open_media(path, media) as stream:  # a file without sound is not searched
+                video.media = stream.report
+            video.found = self._finder(path, self.options.find, video_stream=media.video_stream)
+            video.cut(self.options.recipe, media)
+        except MediaError as error:
+            video.error = error.reason
+        video.seconds = time.perf_counter() - started
+        return video
+
+    def _outcome(self, video: _Video) -> Outcome:
+        """What became of a video, all of whose faces are scored."""
+        video.close()
+        found = video.found
+        if found is None:
+            return Outcome(VideoResult(video.path, error=video.error, seconds=video.seconds))
+        if not found.tracks:
+            result = VideoResult(
+                video.path,
+                error=explain(found),
+                failure=NO_FACE,
+                media=replace(video.media, n_frames=found.n_frames),
+                sha256=sha256_or_none(video.path),
+                seconds=video.seconds,
+            )
+            return Outcome(result, found=found)
+        faces = tuple(
+            FaceResult(track, on_video_clock(result, track))
+            for track, result in zip(found.tracks, video.results, strict=True)
+        )
+        result = self._result(faces, found)
+        result.seconds += video.seconds
+        return Outcome(result, faces, found)
+
+    def _result(self, faces: tuple[FaceResult, ...], found: Faces) -> VideoResult:
+        """The video's own result."""
+        speaker = find_speakers(faces)
+        seconds = sum(face.result.seconds for face in faces)
+        if not any(face.result.scores for face in faces):
+            return replace(faces[0].result, seconds=seconds)
+        main = main_face(faces).result
+        return replace(
+            main,
+            scores=score_of_video(faces, speaker, self.options.rule),
+            media=replace(main.media, n_frames=found.n_frames),
+            seconds=seconds,
+            warnings=[*main.warnings, *(f"not used: {what}" for what in dropped(found))],
+        )
+
+
+def dropped(found: Faces) -> list[str]:
+    """What was left out of a video and why, in a few words each."""
+    return [
+        f"{count} face track{'s' if count > 1 else ''} {reason}"
+        for reason, count in found.dropped.items()
+        if count
+    ]
+
+
+@dataclass(eq=False)
+class _Video:
+    """A video between the search for faces and its outcome."""
+
+    path: Path
+    found: Faces | None = None
+    error: str | None = None
+    media: MediaReport | None = None
+    clips: list[Clip] = field(default_factory=list)
+    results: list[VideoResult] = field(default_factory=list)
+    seconds: float = 0.0
+    sound: SoundSpool | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every face has its result."""
+        return len(self.results) == len(self.clips)
+
+    def cut(self, recipe: CropRecipe, media: MediaOptions) -> None:
+        """Make a clip of each face; several share the sound, which is decoded once."""
+        tracks = self.found.tracks
+        if len(tracks) > 1:
+            self.sound = SoundSpool(
+                self.path, video_stream=media.video_stream, audio_stream=media.audio_stream
+            )
+        self.clips = [
+            Clip(
+                self.path,
+                start=track.start,
+                duration=track.end - track.start,
+                crop=recipe.crop(track),
+                sound=self.sound,
+            )
+            for track in tracks
+        ]
+
+    def close(self) -> None:
+        """Give the sound's temporary file back."""
+        if self.sound is not None:
+            self.sound.close()
+
+
+def ahead(
+    function: Callable[[Item], Result], items: Iterable[Item], *, threads: int
+) -> Iterator[Result]:
+    """``function`` of each item, in order, at most ``threads`` of them ahead of the one asked for.
+
+    In daemon threads: who is interrupted need not wait for a long video to end.
+    """
+    waiting: deque[Future[Result]] = deque()
+
+    def settle(future: Future[Result], item: Item) -> None:
+        try:
+            future.set_result(function(item))
+        except BaseException as error:
+            future.set_exception(error)
+
+    for item in items:
+        future: Future[Result] = Future()
+        threading.Thread(target=settle, args=(future, item), daemon=True).start()
+        waiting.append(future)
+        if len(waiting) > threads:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

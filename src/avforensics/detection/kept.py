@@ -1,0 +1,181 @@
+"""What the networks said of a video, on disk: for other tools and for ``avforensics render``."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from avforensics.detection.faces import Outcome
+from avforensics.errors import ConfigError
+from avforensics.faces.track import Faces, FaceTrack
+from avforensics.files import atomic_path
+from avforensics.scoring.result import Features, Steps, VideoResult
+from avforensics.scoring.tracks import FaceResult
+
+
+def save_features(outcome: Outcome, path: str | os.PathLike) -> None:
+    """Write what the network and the decoders said of one video, as safetensors.
+
+    ``sync_logits`` (N, 31), ``activations`` (N, 1024), ``pca`` (N, D), ``heard`` (N,), and for the
+    S predicted windows ``step_window``, ``step_distribution``, ``step_activation`` (S,) and
+    ``prediction`` (S, 31). Metadata: path, sha256, first_window.
+
+    With faces, these of each face stand under its name, as in ``1.sync_logits``, together with
+    its T ``boxes`` (T, 4), ``landmarks`` (T, 5, 2), ``seen`` (T,) and when it ``speaks``, rows of
+    start and end in seconds (n, 2); the metadata ``faces`` holds names, first frames, errors and
+    the size of the picture as JSON. Windows and frames count on the video's own clock.
+    """
+    if outcome.found is None:
+        arrays = _arrays(outcome.result)
+    else:
+        arrays = {
+            f"{face.track.name}.{name}": array
+            for face in outcome.faces
+            for name, array in (_arrays(face.result) | _track_arrays(face)).items()
+        }
+    result = outcome.result
+    metadata = {
+        "path": str(result.path).encode("utf-8", "backslashreplace").decode(),
+        "sha256": result.sha256 or "",
+        "first_window": str(result.features.first_window),
+    }
+    if outcome.found is not None:
+        metadata["faces"] = json.dumps(_face_notes(outcome))
+    content = save(
+        {name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata=metadata
+    )
+    with atomic_path(path) as partial:
+        partial.write_bytes(content)
+
+
+def _arrays(result: VideoResult) -> dict[str, np.ndarray]:
+    features, steps = result.features, result.steps
+    if features is None or steps is None:
+        return {}
+    arrays = {
+        "sync_logits": features.sync_logits,
+        "activations": features.activations,
+        "pca": features.projected,
+        "heard": features.heard.astype(np.uint8),
+        "step_window": steps.window,
+        "step_distribution": steps.distribution,
+        "step_activation": steps.activation,
+        "prediction": steps.prediction,
+    }
+    return {name: array for name, array in arrays.items() if array is not None}
+
+
+def _track_arrays(face: FaceResult) -> dict[str, np.ndarray]:
+    return {
+        "boxes": face.track.boxes,
+        "landmarks": face.track.landmarks,
+        "seen": face.track.seen.astype(np.uint8),
+        "speaks": np.array(face.spans, np.float64).reshape(-1, 2),
+    }
+
+
+def _face_notes(outcome: Outcome) -> dict[str, object]:
+    found = outcome.found
+    return {
+        "width": found.width,
+        "height": found.height,
+        "n_frames": found.n_frames,
+        "detector": found.detector,
+        "cuts": list(found.cuts),
+        "dropped": dict(found.dropped),
+        "tracks": [
+            {
+                "name": face.track.name,
+                "first_frame": face.track.first_frame,
+                "share": face.speaks,
+                "error": face.result.error,
+            }
+            for face in outcome.faces
+        ],
+    }
+
+
+def load_outcome(path: str | os.PathLike, video: str | os.PathLike) -> Outcome:
+    """Read what `save_features` wrote, as far as it is needed to draw: no scores, no media report.
+
+    Parameters
+    ----------
+    path : path
+        The safetensors file.
+    video : path
+        The video that it belongs to, wherever that is now.
+
+    Raises
+    ------
+    ConfigError
+        The file is missing, damaged or something else.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        first = int(metadata["first_window"])
+        if "faces" not in metadata:
+            result = _result(video, arrays, "", first)
+            return Outcome(result)
+        notes = json.loads(metadata["faces"])
+        faces = tuple(_face(video, arrays, track) for track in notes["tracks"])
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise ConfigError(
+            f"{path}: not what detect keeps with save_features=true ({error})"
+        ) from None
+    found = Faces(
+        width=notes["width"],
+        height=notes["height"],
+        n_frames=notes["n_frames"],
+        tracks=tuple(face.track for face in faces),
+        dropped=notes["dropped"],
+        detector=notes["detector"],
+        cuts=tuple(notes["cuts"]),
+    )
+    main = max(faces, key=lambda face: (face.result.features is not None, face.speaks))
+    return Outcome(main.result, faces, found)
+
+
+def _result(
+    video: str | os.PathLike, arrays: dict[str, np.ndarray], prefix: str, first_window: int
+) -> VideoResult:
+    return VideoResult(
+        Path(video),
+        features=Features(
+            sync_logits=arrays[f"{prefix}sync_logits"],
+            projected=arrays[f"{prefix}pca"],
+            heard=arrays[f"{prefix}heard"].astype(bool),
+            first_window=first_window,
+        ),
+        steps=Steps(
+            window=arrays[f"{prefix}step_window"],
+            distribution=arrays[f"{prefix}step_distribution"],
+            activation=arrays[f"{prefix}step_activation"],
+            prediction=arrays[f"{prefix}prediction"],
+        ),
+    )
+
+
+def _face(
+    video: str | os.PathLike, arrays: dict[str, np.ndarray], notes: dict[str, object]
+) -> FaceResult:
+    name, first = str(notes["name"]), int(notes["first_frame"])
+    track = FaceTrack(
+        name=name,
+        first_frame=first,
+        boxes=arrays[f"{name}.boxes"],
+        landmarks=arrays[f"{name}.landmarks"],
+        seen=arrays[f"{name}.seen"].astype(bool),
+    )
+    if f"{name}.sync_logits" in arrays:
+        result = _result(video, arrays, f"{name}.", first)
+    else:
+        result = VideoResult(Path(video), error=str(notes["error"]))
+    spans = tuple((start, end) for start, end in arrays[f"{name}.speaks"].tolist())
+    return FaceResult(track, result, speaks=float(notes["share"]), spans=spans)

@@ -1,0 +1,151 @@
+"""An annotated copy of a video, frame by frame, with its sound."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+
+import av
+import numpy as np
+from PIL import Image
+
+from avforensics.errors import MediaError
+from avforensics.files import atomic_path
+from avforensics.media.container import Tally, decode, open_container, pick_stream
+from avforensics.media.types import FPS
+from avforensics.media.video import VideoReader
+
+HIGHEST_RATE = 48_000  # of sound, in samples a second: players need not know more
+Draw = Callable[[Image.Image, int], Image.Image]
+
+
+def render_video(
+    path: str | os.PathLike,
+    out: str | os.PathLike,
+    draw: Draw,
+    size: tuple[int, int],
+    *,
+    video_stream: int = 0,
+    audio_stream: int = 0,
+    crf: int = 22,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Write an H.264 + AAC MP4 of a video whose frames were drawn on, at 25 frames a second.
+
+    Pictures and sound are taken from the file one after the other and keep their places; memory
+    does not grow with the length.
+
+    Parameters
+    ----------
+    path : str or PathLike
+    out : str or PathLike
+        The MP4 file; written whole or not at all.
+    draw : callable
+        Upright RGB picture and its index -> the picture to show.
+    size : (int, int)
+        Width and height of what ``draw`` gives, even.
+    video_stream, audio_stream : int
+        Which streams. A file without sound gives one without sound.
+    crf : int
+        x264's constant rate factor.
+    progress : callable, optional
+        Called with the number of frames written.
+
+    Returns
+    -------
+    int
+        Frames written.
+
+    Raises
+    ------
+    MediaError
+        The video cannot be read.
+    """
+    options = {"movflags": "+faststart"}
+    with (
+        VideoReader(path, stream=video_stream) as video,
+        atomic_path(out) as partial,
+        av.open(f"file:{partial}", "w", options=options) as output,
+    ):
+        picture = output.add_stream(
+            "libx264", rate=FPS, options={"crf": str(crf), "preset": "veryfast"}
+        )
+        picture.width, picture.height = size
+        picture.pix_fmt = "yuv420p"
+        sound = _Sound(path, audio_stream, video.origin, output)
+        count = 0
+        try:
+            for count, frame in enumerate(video, start=1):
+                drawn = np.asarray(draw(video.upright(frame), count - 1))
+                encoded = av.VideoFrame.from_ndarray(drawn, format="rgb24")
+                encoded.pts, encoded.time_base = count - 1, Fraction(1, FPS)
+                output.mux(picture.encode(encoded))
+                sound.copy(until=Fraction(count, FPS))
+                if progress is not None:
+                    progress(count)
+            output.mux(picture.encode(None))
+            sound.finish()
+        except av.FFmpegError as error:
+            raise MediaError(path, f"cannot be rendered ({error.strerror})") from None
+        finally:
+            sound.close()
+    return count
+
+
+class _Sound:
+    """Copies the sound of a file into another, as far as the picture has come."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        index: int,
+        origin: Fraction,
+        output: av.container.OutputContainer,
+    ) -> None:
+        self._container = open_container(path)
+        self._output = output
+        self._out = self._frames = self._next = None
+        try:
+            source = pick_stream(self._container, "audio", index)
+        except MediaError:
+            return
+        rate = min(source.rate or HIGHEST_RATE, HIGHEST_RATE)
+        layout = "mono" if source.channels == 1 else "stereo"
+        self._out = output.add_stream("aac", rate=rate, layout=layout)
+        self._resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+        self._frames = self._placed(source, origin)
+        self._next = next(self._frames, None)
+
+    def copy(self, *, until: Fraction) -> None:
+        """Hand on what begins before a time."""
+        while self._next is not None and self._next[0] < until:
+            self._write(self._next[1])
+            self._next = next(self._frames, None)
+
+    def finish(self) -> None:
+        """Write what the encoder still holds; sound after the last picture is left out."""
+        if self._out is not None:
+            for piece in self._resampler.resample(None):
+                self._output.mux(self._out.encode(piece))
+            self._output.mux(self._out.encode(None))
+
+    def close(self) -> None:
+        """Release the file."""
+        self._container.close()
+
+    def _placed(
+        self, source: av.AudioStream, origin: Fraction
+    ) -> Iterator[tuple[Fraction, av.AudioFrame]]:
+        """Frames with their time from the first picture; those before it are left out."""
+        for frame in decode(self._container, source, Tally()):
+            if frame.pts is None:
+                continue
+            time = frame.pts * frame.time_base - origin
+            if time >= 0:
+                frame.pts = round(time / frame.time_base)
+                yield time, frame
+
+    def _write(self, frame: av.AudioFrame) -> None:
+        for piece in self._resampler.resample(frame):
+            self._output.mux(self._out.encode(piece))

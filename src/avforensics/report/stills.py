@@ -1,0 +1,65 @@
+"""Small pictures of moments of a video, as they stand in a page."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from avforensics.media.stills import stills
+from avforensics.report.annotations import FaceBoxes
+
+HEIGHT = 96  # pixels; shown smaller, sharp on dense screens
+AROUND = 0.35  # of a face's size, shown on each of its sides
+
+
+def still_addresses(
+    path: str | os.PathLike,
+    moments: Sequence[tuple[float, FaceBoxes | None]],
+    *,
+    stream: int = 0,
+) -> list[str]:
+    """JPEG pictures as ``data:`` addresses.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The video.
+    moments : sequence of (float, FaceBoxes or None)
+        Seconds on the video's clock and the face to show; None = the whole picture.
+    stream : int
+        Counted among the video streams.
+
+    Returns
+    -------
+    list of str
+        Empty text where there is no picture.
+    """
+    pictures = stills(path, (moment for moment, _ in moments), stream=stream)
+    return [
+        "" if picture is None else _address(_cut(picture, moment, face))
+        for picture, (moment, face) in zip(pictures, moments, strict=True)
+    ]
+
+
+def _cut(picture: Image.Image, moment: float, face: FaceBoxes | None) -> Image.Image:
+    if face is None:
+        return picture
+    left, top, right, bottom = face.box[np.abs(np.asarray(face.time) - moment).argmin()]
+    wide, high = AROUND * (right - left), AROUND * (bottom - top)
+    edges = np.clip([left - wide, top - high, right + wide, bottom + high], 0, 1)
+    box = np.rint(edges * [*picture.size, *picture.size]).astype(int)
+    if box[2] - box[0] < 2 or box[3] - box[1] < 2:
+        return picture
+    return picture.crop(box.tolist())
+
+
+def _address(picture: Image.Image) -> str:
+    width = max(1, round(picture.width * HEIGHT / picture.height))
+    memory = io.BytesIO()
+    picture.resize((width, HEIGHT)).save(memory, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(memory.getvalue()).decode('ascii')}"
