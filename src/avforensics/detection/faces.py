@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from avforensics.errors import ConfigError, MediaError
+from avforensics.errors import AVForensicsError, ConfigError, MediaError
 from avforensics.faces.crops import CropRecipe
 from avforensics.faces.find import explain, find_faces
 from avforensics.faces.settings import FaceSettings
@@ -102,18 +102,18 @@ class VideoScorer:
     detector : Detector
     options : FaceOptions
     finder : callable, optional
-        Finds the faces of a file, as `find_faces` does.
+        Finds the faces of a file; None = `find_faces`.
     """
 
     def __init__(
-        self, detector: Detector, options: FaceOptions, *, finder: Finder = find_faces
+        self, detector: Detector, options: FaceOptions, *, finder: Finder | None = None
     ) -> None:
         self.detector = detector
         self.options = options
         if options.mode != "given":
             extractor = detector.extractor
             extractor.media = replace(extractor.media, crop=None)
-        self._finder = finder
+        self._finder = finder or find_faces
 
     def score(self, path: str | os.PathLike, progress: Progress | None = None) -> Outcome:
         """Score one video; what cannot be scored says why in ``result.error``."""
@@ -145,11 +145,11 @@ class VideoScorer:
             next(video for video in waiting if not video.complete).results.append(result)
             while waiting and waiting[0].complete:
                 yield self._outcome(waiting.popleft())
-        while waiting:
+        while waiting:  # the last ones without a face
             yield self._outcome(waiting.popleft())
 
     def _find(self, path: Path) -> _Video:
-        """Find the faces of a file; never raises but for what every file would raise."""
+        """Find the faces of a file; only what every file would raise is raised."""
         started = time.perf_counter()
         video, media = _Video(path), self.detector.media
         try:
@@ -159,6 +159,10 @@ class VideoScorer:
             video.cut(self.options.recipe, media)
         except MediaError as error:
             video.error = error.reason
+        except AVForensicsError:
+            raise
+        except Exception as error:  # one file must never end the batch
+            video.error = f"looking for faces failed: {type(error).__name__}: {error}"
         video.seconds = time.perf_counter() - started
         return video
 

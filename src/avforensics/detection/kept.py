@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -11,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from avforensics.detection.faces import Outcome
+from avforensics.detection.inputs import file_key
 from avforensics.errors import ConfigError
 from avforensics.faces.track import Faces, FaceTrack
 from avforensics.files import atomic_path
@@ -179,3 +181,55 @@ def _face(
         result = VideoResult(Path(video), error=str(notes["error"]))
     spans = tuple((start, end) for start, end in arrays[f"{name}.speaks"].tolist())
     return FaceResult(track, result, speaks=float(notes["share"]), spans=spans)
+
+
+def find_kept(folder: Path, video: Path) -> tuple[Outcome, float, list[tuple[float, float]]]:
+    """What a run of detect with ``save_features=true`` kept of a video.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder.
+    video : Path
+        Under the name that it was scored under, or any other with the same name if only one has.
+
+    Returns
+    -------
+    Outcome
+    float
+        lam of its score.
+    list of (float, float)
+        Its stretches above a threshold, in seconds.
+
+    Raises
+    ------
+    ConfigError
+        The folder does not know the video, or kept nothing of it.
+    """
+    try:
+        lines = (folder / "journal.jsonl").read_bytes().splitlines()
+    except OSError as error:
+        raise ConfigError(f"results={folder}: no folder of detect ({error.strerror})") from None
+    records = {}
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            record = json.loads(line)
+            records[record.get("video")] = record
+    key = file_key(video)
+    alike = [name for name in records if name is not None and Path(name).name == video.name]
+    record = records.get(key) or (records[alike[0]] if len(alike) == 1 else None)
+    if record is None:
+        raise ConfigError(f"results={folder}: {video} is not among its videos")
+    if record["row"]["status"] != "scored":
+        raise ConfigError(f"{video} has no score: {record['row']['error']}")
+    path = folder / f"features/{record['name']}.safetensors"
+    if not path.is_file():
+        raise ConfigError(
+            f"results={folder}: {path.name} is missing; detect needs save_features=true"
+        )
+    marked = [
+        (segment["start"], segment["end"])
+        for segment in record.get("segments", ())
+        if segment["threshold"] is not None
+    ]
+    return load_outcome(path, video), float(record["row"]["lam"]), marked

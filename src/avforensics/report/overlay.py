@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import matplotlib
 import numpy as np
@@ -16,39 +15,13 @@ from avforensics.media.types import FPS
 from avforensics.report.curves import FRAME_MS, WINDOW_FRAMES
 from avforensics.report.figures import COLORMAP
 from avforensics.report.sentences import number, signed
+from avforensics.scoring.course import Course
 
 MIDDLE = WINDOW_FRAMES // 2
 AROUND = 3 * FPS  # windows of the strip on each side of the present one
 LEAST_WIDTH = 480  # pixels: below it nobody could read the panel, so small videos are enlarged
 PANEL, INK, SOFT, GREY = (18, 21, 26), (233, 236, 240), (154, 164, 177), (50, 58, 69)
 SPEAKS, SILENT, MARK, LINE = (62, 207, 160), (255, 255, 255), (255, 138, 61), (86, 180, 233)
-
-
-@dataclass(frozen=True)
-class Course:
-    """What is known of each window of a video, on its own clock.
-
-    Attributes
-    ----------
-    probabilities : float array, (N, D)
-        Over delays, of whoever speaks; NaN where nothing was scored.
-    loss : float array, (N,)
-        Step loss, NaN where there is none.
-    """
-
-    probabilities: np.ndarray
-    loss: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.loss)
-
-    @cached_property
-    def running(self) -> np.ndarray:
-        """Mean of the step losses so far, (N,); NaN before the first."""
-        known = np.isfinite(self.loss)
-        count = np.cumsum(known)
-        total = np.cumsum(np.where(known, self.loss, 0.0))
-        return np.divide(total, count, out=np.full(len(self), np.nan), where=count > 0)
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def find_speakers(faces: Sequence[FaceResult]) -> np.ndarray:
     int64 array, (windows of the video,)
         Index into ``faces`` or `NOBODY`.
     """
-    scored = [index for index, face in enumerate(faces) if face.result.scores]
+    scored = [index for index, face in enumerate(faces) if face.result.steps is not None]
     features = [faces[index].result.features for index in scored]
     speaker = who_speaks([f.sync_logits for f in features], [f.first_window for f in features])
     speaker = np.append(scored, NOBODY)[speaker] if len(scored) else speaker

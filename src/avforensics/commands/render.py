@@ -1,0 +1,102 @@
+"""``avforensics render``: an annotated video: faces in boxes, delays and the score as they go.
+
+  avforensics render input=VIDEO output=FILE.mp4 results=OUT
+  avforensics render input=VIDEO output=FILE.mp4 faces=auto scoring.windows=all checkpoint=...
+
+OUT is the folder of `avforensics detect save_features=true`; without it the video is scored first.
+The MP4 file has the video's own sound. Exit code 0: written; 1: the video cannot be scored; 2:
+wrong usage.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from rich import get_console
+from rich.progress import Progress
+
+from avforensics.checkpoints import load_models
+from avforensics.commands.detect import build_detector, build_faces, build_judge
+from avforensics.detection.faces import Outcome, VideoScorer
+from avforensics.detection.kept import find_kept
+from avforensics.detection.verdict import verdict_of
+from avforensics.errors import ConfigError, MediaError
+from avforensics.media.types import FPS
+from avforensics.media.video import VideoReader
+from avforensics.report.overlay import BoxedFace, Overlay
+from avforensics.report.render import render_video
+from avforensics.scoring.course import course_of
+
+log = logging.getLogger(__name__)
+
+Spans = Sequence[tuple[float, float]]
+
+
+def run(cfg: DictConfig) -> int:
+    """Write ``cfg.output``.
+
+    Returns
+    -------
+    int
+        0, or 1 where the video cannot be scored.
+
+    Raises
+    ------
+    AVForensicsError
+        The video, the results, a checkpoint or a setting makes no sense.
+    """
+    video, output = Path(cfg.input).expanduser(), Path(cfg.output).expanduser()
+    if output.suffix.lower() != ".mp4":
+        raise ConfigError(f"output={cfg.output}: annotated videos are .mp4 files")
+    if output.absolute() == video.absolute():
+        raise ConfigError("output is the input itself")
+    if cfg.results is None:
+        outcome, lam, marked = score_now(video, cfg)
+    else:
+        outcome, lam, marked = find_kept(Path(cfg.results).expanduser(), video)
+    if outcome.result.error is not None:
+        log.warning("%s: %s", video, outcome.result.error)
+        return 1
+    with VideoReader(video, stream=cfg.video_stream) as reader:
+        width, height, declared = reader.width, reader.height, reader.declared
+    overlay = Overlay(
+        course_of(outcome.result, outcome.faces, lam),
+        width,
+        height,
+        faces=[BoxedFace(face.track, face.spans) for face in outcome.faces],
+        marked=marked,
+    )
+    total = None if declared is None else round(declared * FPS)
+    with Progress(console=get_console(), transient=True) as progress:
+        task = progress.add_task("rendering", total=total)
+        frames = render_video(
+            video,
+            output,
+            overlay.draw,
+            overlay.size,
+            video_stream=cfg.video_stream,
+            audio_stream=cfg.audio_stream,
+            crf=cfg.crf,
+            progress=lambda count: progress.update(task, completed=count),
+        )
+    log.info("wrote %s: %d frames", output, frames)
+    return 0
+
+
+def score_now(video: Path, cfg: DictConfig) -> tuple[Outcome, float, Spans]:
+    """Score a video; its outcome, lam, and its stretches above the threshold in seconds."""
+    if not video.is_file():
+        raise MediaError(video, "no such file")
+    models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
+    detector = build_detector(models, cfg)
+    if models.notice:
+        log.warning("%s", models.notice)
+    scorer = VideoScorer(detector, build_faces(models, cfg))
+    judge = build_judge(models, detector, cfg)
+    outcome = scorer.score(video)
+    found = verdict_of(outcome, scorer, judge).stretches
+    marked = [(s.start, s.end) for s in found if s.threshold is not None]
+    return outcome, detector.lams[0], marked
