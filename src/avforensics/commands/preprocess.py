@@ -1,0 +1,216 @@
+"""``avforensics preprocess``: the faces of raw videos as clips with sound, to train on.
+
+  avforensics preprocess input=FILE|FOLDER|LIST.txt|MANIFEST.csv output=DIR recipe=lrs
+  avforensics preprocess input=... output=DIR shard=2/8      the second of eight shares
+
+Each face that is followed becomes a square clip of 25 frames a second with its sound (.wav) and
+what it shows (.json) beside it; manifest.csv lists them, videos.csv says what became of each video.
+Run the same command once more to go on after an interruption, and without shard= to join shares.
+Exit code 0: every video could be read; 1: some could not and are listed; 2: wrong usage.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from avforensics.data.manifest import Manifest
+from avforensics.data.normalise import clip_names
+from avforensics.data.probe import Problem, write_problems
+from avforensics.data.row import Row
+from avforensics.data.tables import PARQUET, write_table
+from avforensics.detection.inputs import list_inputs
+from avforensics.errors import ConfigError
+from avforensics.faces.clips import DONE, FAILED, ClipSettings, Cut, Video, cut_faces
+from avforensics.faces.crops import RECIPES, CropRecipe
+from avforensics.faces.detector import FaceDetector
+from avforensics.faces.ledger import CutLedger
+from avforensics.media.types import FPS
+from avforensics.pool import do_jobs
+
+log = logging.getLogger(__name__)
+
+MOST_LISTED = 10  # failures named on the terminal; all are in the file
+TABLES = {".csv", *PARQUET}
+
+
+def run(cfg: DictConfig) -> int:
+    """Cut the faces out of every video that is not done already.
+
+    Returns
+    -------
+    int
+        0, or 1 when videos could not be read; ``OUTPUT/failures.csv`` lists them.
+
+    Raises
+    ------
+    AVForensicsError
+        The input, an earlier run's ledger or a setting makes no sense, or the detector is missing.
+    """
+    rows = _rows(cfg)
+    output = Path(cfg.output).expanduser().absolute()
+    settings = _settings(cfg)
+    workers = os.cpu_count() or 1 if cfg.workers is None else cfg.workers
+    if workers < 1:
+        raise ConfigError(f"workers must be at least 1, not {workers}")
+    FaceDetector()  # is it installed? Better said once and now than for each video
+    names = [name.removesuffix(".mp4") for name in clip_names(rows)]
+    number, of = _shard(cfg.shard)
+    rows, names = rows[number - 1 :: of], names[number - 1 :: of]
+    suffix = f"-{number}-of-{of}" if of > 1 else ""
+    cuts: dict[str, Cut] = {}
+    with CutLedger(output, f"ledger{suffix}.jsonl") as ledger:
+        jobs = {}
+        for row, name in zip(rows, names, strict=True):
+            video = Video(row.path, row.audio, row.start, row.duration)
+            if cut := ledger.find(video, name, settings.digest):
+                cuts[name] = cut
+            else:
+                jobs[name] = (video, name)
+        reused = len(cuts)
+        work = partial(_cut, folder=ledger.clips, settings=settings)
+        for name, cut in do_jobs(work, jobs, workers=workers, title="cutting faces"):
+            cuts[name] = cut
+            if cut.status != FAILED:
+                ledger.add(*jobs[name], settings.digest, cut)
+    done = [(row, cuts[name]) for row, name in zip(rows, names, strict=True)]
+    return _report(done, output, suffix, reused)
+
+
+def _cut(job: tuple[Video, str], *, folder: Path, settings: ClipSettings) -> Cut:
+    video, name = job
+    return cut_faces(video, folder, name, settings)
+
+
+def _rows(cfg: DictConfig) -> list[Row]:
+    """Rows of a manifest, or one for each video found, which is then its own identity."""
+    source = Path(str(cfg.input)).expanduser()
+    if source.suffix.lower() in TABLES:
+        return list(Manifest.read(source).select())
+    inputs = list_inputs(cfg.input)
+    for remark in inputs.remarks:
+        log.warning(remark)
+    paths = [os.path.normpath(path.absolute()) for path in inputs.paths]
+    common = os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120
+    return [
+        Row(path, cfg.label, identity=os.path.splitext(os.path.relpath(path, common))[0])  # noqa: PTH122
+        for path in paths
+    ]
+
+
+def _settings(cfg: DictConfig) -> ClipSettings:
+    try:
+        return ClipSettings(
+            find=instantiate(cfg.find),
+            recipe=_recipe(cfg.recipe),
+            size=cfg.size,
+            longest=cfg.longest,
+            alone=cfg.alone,
+            crf=cfg.crf,
+            preset=cfg.preset,
+            gop=cfg.gop,
+        )
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _recipe(chosen: str | Mapping) -> CropRecipe:
+    """A recipe by name, or one of the user's own making."""
+    if isinstance(chosen, str):
+        if chosen not in RECIPES:
+            raise ConfigError(f"recipe must be one of {', '.join(RECIPES)}, not {chosen!r}")
+        return RECIPES[chosen]
+    try:
+        return CropRecipe(**OmegaConf.to_container(chosen, resolve=True))
+    except TypeError as error:
+        raise ConfigError(f"recipe: {error}") from None
+
+
+def _shard(text: str | None) -> tuple[int, int]:
+    """Which share of how many: ``"2/8"``; else as torchrun or srun says, else all."""
+    if text is None:
+        for rank, world in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS")):
+            if rank in os.environ and world in os.environ:
+                return int(os.environ[rank]) + 1, int(os.environ[world])
+        return 1, 1
+    match = re.fullmatch(r"(\d+)/(\d+)", str(text))
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise ConfigError(f"shard must look like 2/8, the second of eight shares, not {text!r}")
+    return int(match[1]), int(match[2])
+
+
+def _report(done: list[tuple[Row, Cut]], output: Path, suffix: str, reused: int) -> int:
+    """Write the manifest and what became of each video, and say it in a few lines."""
+    clips = [clip for row, cut in done for clip in _clip_rows(row, cut, output)]
+    Manifest(clips).write(output / f"manifest{suffix}.csv")
+    write_table(
+        output / f"videos{suffix}.csv",
+        ("path", "status", "clips", "frames", "reason", "dropped"),
+        [
+            (
+                row.path,
+                cut.status,
+                str(len(cut.clips)),
+                str(cut.frames),
+                cut.reason,
+                "; ".join(f"{count} {what}" for what, count in sorted(cut.dropped.items())),
+            )
+            for row, cut in done
+        ],
+    )
+    problems = [
+        Problem(index, row.path, cut.reason)
+        for index, (row, cut) in enumerate(done)
+        if cut.status == FAILED
+    ]
+    write_problems(output / f"failures{suffix}.csv", problems)
+    counted = Counter(cut.status for _, cut in done)
+    log.info(
+        "%d clips, %.1f minutes, of %d of %d videos (%d from before) are in %s",
+        len(clips),
+        sum(row.duration for row in clips) / 60,
+        counted[DONE],
+        len(done),
+        reused,
+        output / f"manifest{suffix}.csv",
+    )
+    for status in sorted(set(counted) - {DONE}):
+        log.info("%s: %d videos", status, counted[status])
+    dropped = sum((Counter(cut.dropped) for _, cut in done), Counter())
+    for reason, count in sorted(dropped.items()):
+        log.info("left out: %d tracks %s", count, reason)
+    for problem in problems[:MOST_LISTED]:
+        log.warning("%s: %s", problem.path, problem.reason)
+    if problems:
+        log.warning("%d videos failed: %s", len(problems), output / f"failures{suffix}.csv")
+    return 1 if problems else 0
+
+
+def _clip_rows(row: Row, cut: Cut, output: Path) -> list[Row]:
+    """Rows of a video's clips; forged stretches count from each clip's own start."""
+    rows = []
+    for clip in cut.clips:
+        length = clip.frames / FPS
+        segments = (
+            (max(start - clip.start, 0.0), min(end - clip.start, length))
+            for start, end in row.segments
+        )
+        rows.append(
+            row._replace(
+                path=str(output / "clips" / clip.name),
+                start=0.0,
+                duration=length,
+                hash=clip.hash,
+                audio="",
+                segments=tuple((start, end) for start, end in segments if end > start),
+            )
+        )
+    return rows

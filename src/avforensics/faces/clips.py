@@ -1,0 +1,311 @@
+"""Faces of raw videos as clips to train on: 25 fps, square, with their sound and origin."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avforensics.errors import MediaError
+from avforensics.faces.crops import CropRecipe
+from avforensics.faces.find import find_faces
+from avforensics.faces.settings import FaceSettings
+from avforensics.faces.track import Faces, FaceTrack
+from avforensics.files import atomic_path, sha256_file
+from avforensics.media.crop import MovingCrop
+from avforensics.media.reader import open_media
+from avforensics.media.spool import SoundSpool
+from avforensics.media.types import FPS, HOP, MediaOptions
+from avforensics.media.wav import write_wav
+from avforensics.media.writer import write_clip
+
+DONE, NO_FACE, UNUSED, FAILED = "done", "no face", "no face of use", "failed"
+ALONE = "not alone in the picture"
+SILENT = "without sound"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipSettings:
+    """How faces are found, cut out and written.
+
+    Parameters
+    ----------
+    find : FaceSettings
+    recipe : CropRecipe
+    size : int
+        Side of the clips in pixels, even.
+    longest : float
+        Seconds; a longer track becomes several clips of nearly the same length.
+    alone : bool
+        Only stretches in which no other face is followed: the one seen is then the one heard.
+    crf, preset, gop
+        As for `avforensics.media.write_clip`.
+
+    Raises
+    ------
+    ValueError
+        A value has no meaning.
+    """
+
+    find: FaceSettings = field(default_factory=FaceSettings)
+    recipe: CropRecipe
+    size: int = 224
+    longest: float = 60.0
+    alone: bool = False
+    crf: int = 18
+    preset: str = "fast"
+    gop: int = 12
+
+    def __post_init__(self) -> None:
+        if self.size < 2 or self.size % 2:
+            raise ValueError(f"size must be even and at least 2, not {self.size}")
+        if not 0 <= self.crf <= 51 or self.gop < 1:
+            raise ValueError(f"crf is 0..51 and gop at least 1, not {self.crf} and {self.gop}")
+        if self.longest < max(2 * self.find.min_seconds, 1.0):
+            raise ValueError("longest must be at least a second and twice the shortest track")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the settings."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Video:
+    """What clips are cut from.
+
+    Attributes
+    ----------
+    path : str
+    audio : str
+        Another file with the sound, or empty.
+    start, duration : float, float or None
+        The part to use, in seconds; None = to the end.
+    """
+
+    path: str
+    audio: str = ""
+    start: float = 0.0
+    duration: float | None = None
+
+
+@dataclass(frozen=True)
+class FaceClip:
+    """A clip that was written.
+
+    Attributes
+    ----------
+    name : str
+        Below the folder of all clips, with ``/``.
+    start : float
+        Seconds into the video.
+    frames : int
+    hash : str
+        SHA-256 of the clip.
+    """
+
+    name: str
+    start: float
+    frames: int
+    hash: str
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What became of a video.
+
+    Attributes
+    ----------
+    status : str
+        `DONE`, `NO_FACE`, `UNUSED` (all tracks were left out) or `FAILED`.
+    reason : str
+        Why there are no clips.
+    frames : int
+        Of the part of the video that was looked at, at 25 a second.
+    clips : tuple of FaceClip
+    dropped : dict
+        Reason -> number of tracks left out.
+    """
+
+    status: str
+    reason: str = ""
+    frames: int = 0
+    clips: tuple[FaceClip, ...] = ()
+    dropped: dict[str, int] = field(default_factory=dict)
+
+
+def cut_faces(video: Video, folder: Path, name: str, settings: ClipSettings) -> Cut:
+    """Write a clip, its sound (``.wav``) and its sidecar (``.json``) for each face of a video.
+
+    Parameters
+    ----------
+    video : Video
+    folder : Path
+        Of all clips.
+    name : str
+        Of this video's own folder in it, with ``/``; its clips are ``NAME/TRACK.mp4``, or
+        ``NAME/TRACK-PART.mp4`` where a track is too long for one.
+    settings : ClipSettings
+
+    Raises
+    ------
+    ConfigError
+        The detector is not installed.
+    """
+    try:
+        return _cut(video, folder, name, settings)
+    except MediaError as error:
+        return Cut(FAILED, error.reason)
+
+
+def _cut(video: Video, folder: Path, name: str, settings: ClipSettings) -> Cut:
+    with SoundSpool(video.path, audio_path=video.audio or None) as sound:
+        faces = find_faces(video.path, settings.find)
+        first = round(video.start * FPS)
+        end = faces.n_frames
+        if video.duration is not None:
+            end = min(end, first + round(video.duration * FPS))
+        if first >= end:
+            raise MediaError(video.path, f"nothing is left after its start at {video.start} s")
+        shortest = max(round(settings.find.min_seconds * FPS), 1)
+        dropped, clips = dict(faces.dropped), []
+        for part, title in _parts(faces, first, end, shortest, settings, dropped):
+            heard = sound.read(part.first_frame * HOP, len(part) * HOP)
+            part = _shortened(part, 0, len(heard) // HOP)
+            if len(part) < shortest:
+                dropped[SILENT] = dropped.get(SILENT, 0) + 1
+                continue
+            clip = folder / name / f"{title}.mp4"
+            digest = _write(video, part, heard[: len(part) * HOP], sound, clip, settings)
+            _write_sidecar(video, faces, part, clip, digest, settings)
+            clips.append(FaceClip(f"{name}/{title}.mp4", part.start, len(part), digest))
+    status, reason = DONE, ""
+    if not clips:
+        status, reason = (UNUSED, _listed(dropped)) if dropped else (NO_FACE, NO_FACE)
+    return Cut(status, reason, end - first, tuple(clips), dropped)
+
+
+def _parts(
+    faces: Faces,
+    first: int,
+    end: int,
+    shortest: int,
+    settings: ClipSettings,
+    dropped: dict[str, int],
+) -> Iterator[tuple[FaceTrack, str]]:
+    """Stretches of tracks within ``first .. end - 1``, none too long, each with its file's name."""
+    tracks = list(_within(faces.tracks, first, end, shortest, dropped))
+    for track in tracks:
+        others = [other for other in tracks if other.name != track.name]
+        if settings.alone and any(
+            other.first_frame < track.end_frame and track.first_frame < other.end_frame
+            for other in others
+        ):
+            dropped[ALONE] = dropped.get(ALONE, 0) + 1
+            continue
+        count = ceil(len(track) / max(round(settings.longest * FPS), 1))
+        edges = np.linspace(0, len(track), count + 1).round().astype(int)
+        for number, (begin, stop) in enumerate(pairwise(edges), start=1):
+            title = track.name if count == 1 else f"{track.name}-{number:0{len(str(count))}d}"
+            yield _shortened(track, begin, stop), title
+
+
+def _within(
+    tracks: tuple[FaceTrack, ...], first: int, end: int, shortest: int, dropped: dict[str, int]
+) -> Iterator[FaceTrack]:
+    for track in tracks:
+        begin, stop = max(first, track.first_frame), min(end, track.end_frame)
+        if stop - begin >= shortest:
+            yield _shortened(track, begin - track.first_frame, stop - track.first_frame)
+        elif stop > begin:
+            reason = "too short within the part that was asked for"
+            dropped[reason] = dropped.get(reason, 0) + 1
+
+
+def _shortened(track: FaceTrack, begin: int, stop: int) -> FaceTrack:
+    """Frames ``begin .. stop - 1`` of a track."""
+    return replace(
+        track,
+        first_frame=track.first_frame + int(begin),
+        boxes=track.boxes[begin:stop],
+        landmarks=track.landmarks[begin:stop],
+        seen=track.seen[begin:stop],
+    )
+
+
+def _write(
+    video: Video,
+    part: FaceTrack,
+    heard: np.ndarray,
+    sound: SoundSpool,
+    clip: Path,
+    settings: ClipSettings,
+) -> str:
+    """Write the sound, then the clip, so that a clip that is there has its sound."""
+    write_wav(clip.with_suffix(".wav"), heard)
+    crop = MovingCrop(settings.recipe.squares(part), fill=settings.recipe.fill)
+    with open_media(
+        video.path,
+        MediaOptions(size=settings.size),
+        start_frame=part.first_frame,
+        crop=crop,
+        sound=sound,
+    ) as media:
+        frames = (frame for block in media for frame in block.frames)
+        count = write_clip(
+            clip, frames, heard, crf=settings.crf, preset=settings.preset, gop=settings.gop
+        )
+    if count != len(part):
+        clip.unlink()
+        raise MediaError(
+            video.path, f"{count} frames of a track of {len(part)} could be read again"
+        )
+    return sha256_file(clip)
+
+
+def _write_sidecar(
+    video: Video, faces: Faces, part: FaceTrack, clip: Path, digest: str, settings: ClipSettings
+) -> None:
+    """What a clip shows, for whoever wants to cut it otherwise or to trace it back."""
+    record: dict[str, Any] = {
+        "source": os.path.relpath(video.path, clip.parent),
+        "clip_sha256": digest,
+        "track": part.name,
+        "first_frame": part.first_frame,
+        "frames": len(part),
+        "start": part.start,
+        "end": part.end,
+        "fps": FPS,
+        "width": faces.width,
+        "height": faces.height,
+        "detector_sha256": faces.detector,
+        "settings": asdict(settings),
+        "boxes": part.boxes.round(1).tolist(),
+        "landmarks": part.landmarks.round(1).tolist(),
+        "squares": settings.recipe.squares(part).round(2).tolist(),
+        "seen": part.seen.astype(int).tolist(),
+    }
+    text = json.dumps(_short(record), separators=(",", ":"))
+    with atomic_path(clip.with_suffix(".json")) as partial:
+        partial.write_text(text + "\n", encoding="utf-8", errors="surrogateescape")
+
+
+def _short(value: Any) -> Any:
+    """Floats without the tail that float32 leaves in them."""
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, dict):
+        return {key: _short(item) for key, item in value.items()}
+    return [_short(item) for item in value] if isinstance(value, list) else value
+
+
+def _listed(dropped: dict[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items()))

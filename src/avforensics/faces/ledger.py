@@ -1,0 +1,101 @@
+"""Which videos `avforensics preprocess` has cut already, a line of JSON for each."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, astuple
+from pathlib import Path
+
+from avforensics.errors import ManifestError
+from avforensics.faces.clips import Cut, FaceClip, Video
+
+
+class CutLedger:
+    """Files of JSON lines, one for each share of a run; this run adds to its own.
+
+    A line that a kill has cut in two is left out; its video is cut again. Use it in a ``with``
+    statement.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the ledgers (``ledger*.jsonl``) and the folder of clips; created.
+    name : str
+        Of this run's own file.
+
+    Raises
+    ------
+    ManifestError
+        A file holds something else.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.clips = folder / "clips"
+        self.clips.mkdir(parents=True, exist_ok=True)
+        self._entries: dict[tuple, dict] = {}
+        own = folder / name
+        if own.exists():
+            whole, newline, cut = own.read_bytes().rpartition(b"\n")
+            if cut:  # the next line must not be glued to a broken one
+                own.write_bytes(whole + newline)
+        for path in sorted(folder.glob("ledger*.jsonl")):
+            self._read(path)
+        self._file = own.open("a", encoding="utf-8")
+
+    def __enter__(self) -> CutLedger:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+    def find(self, video: Video, name: str, digest: str) -> Cut | None:
+        """What became of a video, if it has not changed since and its clips are there.
+
+        Parameters
+        ----------
+        video : Video
+        name : str
+            Of its folder among the clips.
+        digest : str
+            Of the settings.
+        """
+        entry = self._entries.get((*astuple(video), name, digest))
+        if entry is None:
+            return None
+        clips = tuple(FaceClip(**clip) for clip in entry["clips"])
+        try:
+            unchanged = entry["state"] == _state(video)
+        except OSError:
+            return None
+        if not unchanged or not all((self.clips / clip.name).is_file() for clip in clips):
+            return None
+        return Cut(entry["status"], entry["reason"], entry["frames"], clips, entry["dropped"])
+
+    def add(self, video: Video, name: str, digest: str, cut: Cut) -> None:
+        """Write down what became of a video."""
+        entry = {
+            "source": astuple(video),
+            "state": _state(video),
+            "name": name,
+            "settings": digest,
+            **asdict(cut),
+        }
+        self._file.write(json.dumps(entry) + "\n")
+        self._file.flush()
+
+    def _read(self, path: Path) -> None:
+        whole, _, _ = path.read_bytes().rpartition(b"\n")
+        for number, line in enumerate(filter(None, whole.split(b"\n")), start=1):
+            try:
+                entry = json.loads(line)
+                self._entries[(*entry["source"], entry["name"], entry["settings"])] = entry
+            except (ValueError, KeyError, TypeError):
+                raise ManifestError(
+                    f"{path}, line {number}: this is not a ledger of avforensics preprocess"
+                ) from None
+
+
+def _state(video: Video) -> list[int]:
+    """Size and time of change of the files that a video consists of."""
+    states = [Path(path).stat() for path in (video.path, video.audio) if path]
+    return [number for state in states for number in (state.st_size, state.st_mtime_ns)]
