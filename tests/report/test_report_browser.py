@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from avforensics.media.writer import write_clip
-from avforensics.report.annotations import FaceBoxes, Segment
+from avforensics.report.annotations import Face, FaceBoxes, Segment
 from avforensics.report.index import write_index
 from avforensics.report.page import write_video_report
 
@@ -239,3 +239,49 @@ def test_the_index_sorts_filters_and_stays_quick(tmp_path, page):
         "document.body.offsetHeight; return (performance.now() - t) / 1000"
     )
     assert seconds < 2
+
+
+def test_faces_are_chosen_and_the_speaker_is_coloured(scored, tmp_path, page):
+    first, second = scored(), scored(windows=26)
+    second.features.first_window, second.steps.window = 24, second.steps.window + 24
+    second.features.sync_logits = np.roll(second.features.sync_logits, -8, axis=1)  # delay -5
+    time = np.arange(0, 3, 0.2)
+    top = np.linspace(0.1, 0.7, 15)
+    box = np.column_stack([np.full(15, 0.1), top, np.full(15, 0.4), top + 0.2])
+    faces = [
+        Face(
+            result=result,
+            boxes=FaceBoxes(label=label, time=time, box=box + shift, spans=spans),
+            speaks=speaks,
+        )
+        for result, label, shift, spans, speaks in [
+            (first, "face 1", 0.0, ((0.0, 2.0),), 0.7),
+            (second, "face 2", [0.5, 0, 0.5, 0], ((2.0, 3.0),), 0.3),
+        ]
+    ]
+    segment = Segment(start=1.2, end=1.6, label="odd", face="face 2")
+    out = write_video_report(
+        first, tmp_path / "page.html", provenance={}, faces=faces, segments=[segment]
+    )
+    browser = page(out)
+    wait(browser, "video.readyState >= 2")
+    browser.execute_script("seek(1.5)")
+    assert "+3 frames" in browser.find_element("id", "readout").text
+    moved = browser.execute_script(
+        "return [boxAt(report.boxes[0], 1.5), boxAt(report.boxes[0], 9)]"
+    )
+    assert moved[0][1] == pytest.approx(0.1 + 0.6 * 1.5 / 2.8, abs=1e-3)  # between two boxes
+    assert moved[1] is None
+    left, width = browser.execute_script("return [GUTTER.left, axis.plotWidth]")
+    whole = browser.execute_script("return plots.clientWidth")
+    at = [(left + width * t / 3) / whole for t in (1.0, 2.5)]
+    bar = [pixel(browser, "speakers", x, 0.25)[:3] for x in at]  # the lane of face 1
+    assert bar[0][1] > bar[0][0] + 80 and bar[1][1] < bar[1][0] + 20  # green, then grey
+    browser.find_element("css selector", "[data-face='1']").click()
+    browser.execute_script("seek(1.5)")
+    assert "−5 frames" in browser.find_element("id", "readout").text
+    browser.find_element("css selector", "[data-face='0']").click()
+    browser.execute_script("seek(1.5)")
+    assert "+3 frames" in browser.find_element("id", "readout").text
+    browser.find_element("css selector", "[data-jump]").click()  # to a stretch of the other face
+    wait(browser, "now >= 1.2 && now < 2 && report.shown === 1")

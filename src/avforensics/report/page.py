@@ -126,7 +126,7 @@ def write_video_report(
     boxes = [face.boxes for face in faces] or boxes
     data = _data(result, curves, duration, excerpt, segments, boxes)
     if faces:
-        data |= _face_data(result, faces, lam_index)
+        data |= _face_data(faces, result.scores[lam_index].lam, data["view"])
     write_page(
         out,
         "page.html",
@@ -196,14 +196,13 @@ def _data(
     }
 
 
-def _face_data(result: VideoResult, faces: Sequence[Face], lam_index: int) -> dict[str, object]:
+def _face_data(faces: Sequence[Face], lam: float, view: Sequence[float]) -> dict[str, object]:
     """Curves of each face, which of them is shown first, and who speaks when."""
-    lam = result.scores[lam_index].lam
     found = [curves_of(face.result, lam) if face.result.scores else None for face in faces]
     scored = [curves for curves in found if curves is not None]
     stride = stride_for(scored)
     shown = max(range(len(faces)), key=lambda i: (found[i] is not None, faces[i].speaks))
-    view = min(c.span[0] for c in scored), max(c.span[1] for c in scored)
+    spans = [view, *(curves.span for curves in scored)]
     views = [
         None if curves is None else curve_data(curves, stride, _silence(face.result, curves))
         for face, curves in zip(faces, found, strict=True)
@@ -214,7 +213,7 @@ def _face_data(result: VideoResult, faces: Sequence[Face], lam_index: int) -> di
         "shown": shown,
         "stride": stride,
         "top": max(map(_top, scored)),
-        "view": list(view),
+        "view": [min(start for start, _ in spans), max(end for _, end in spans)],
         "bars": strip_data(faces),
     }
 

@@ -1,0 +1,249 @@
+"""`avforensics detect faces=auto` with tracks that are given: rows, statuses, resuming, render."""
+
+import csv
+import json
+import os
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from avforensics import cli
+from avforensics.detection import faces as faces_module
+from avforensics.detection.kept import load_outcome
+from avforensics.errors import MediaError
+from avforensics.faces.track import Faces, FaceTrack
+from avforensics.media import write_clip
+
+FRAMES = 60
+
+
+def track(name, first=0, frames=FRAMES, left=4):
+    boxes = np.tile(np.array([left, 8, left + 40, 56], np.float32), (frames, 1))
+    landmarks = np.tile(
+        np.float32([[15, 25], [30, 25], [22, 35], [15, 45], [30, 45]]), (frames, 1, 1)
+    )
+    landmarks[..., 0] += left
+    return FaceTrack(name, first, boxes, landmarks, np.ones(frames, bool))
+
+
+FOUND = {
+    "two.mp4": ((track("1"), track("2", 10, 40, left=60)), {"shorter than 1 s": 1}),
+    "one.mp4": ((track("1"),), {}),
+    "none.mp4": ((), {}),
+    "small.mp4": ((), {"smaller than 40 pixels": 2}),
+}
+
+
+@pytest.fixture
+def videos(tmp_path, make_clip):
+    """Four pictures of two halves with noise for sound, one without sound, one that is none."""
+    folder = tmp_path / "v"
+    random = np.random.default_rng(0)
+    pictures = random.integers(0, 256, (FRAMES, 8, 14, 3), np.uint8).repeat(8, 1).repeat(8, 2)
+    for seed, name in enumerate(FOUND):
+        sound = np.random.default_rng(seed).integers(-8000, 8000, FRAMES * 640).astype(np.int16)
+        write_clip(folder / name, np.roll(pictures, seed, 0), sound)
+    make_clip(folder / "mute.mp4", sound=False)
+    (folder / "text.mp4").write_text("no video")
+    return folder
+
+
+@pytest.fixture
+def looked_at(monkeypatch):
+    """Names of the files whose faces were looked for, by a finder that knows the answer."""
+    names = []
+
+    def find(path, settings, *, video_stream=0):
+        names.append(path.name)
+        tracks, dropped = FOUND[path.name]
+        return Faces(112, 64, FRAMES, tracks, dropped, detector="00")
+
+    monkeypatch.setattr(faces_module, "find_faces", find)
+    return names
+
+
+@pytest.fixture
+def run(bundle, tmp_path, monkeypatch, looked_at):
+    monkeypatch.chdir(tmp_path)
+
+    def call(verb, *arguments):
+        checkpoint = ["checkpoint=bundle", f"checkpoint.bundle={bundle}"]
+        monkeypatch.setattr(sys, "argv", ["avforensics", verb, *checkpoint, *arguments])
+        return cli.main()
+
+    return call
+
+
+@pytest.fixture
+def detect(run):
+    return lambda *arguments, report=False: run(
+        "detect", "input=v", "output_dir=out", "faces=auto", f"report={report}", *arguments
+    )
+
+
+def rows(name="scores.csv"):
+    with Path("out", name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_row_for_each_face_and_one_for_the_video(detect, videos, looked_at, capsys):
+    assert detect(report=True) == 1
+    found = rows()
+    of_videos = [row for row in found if not row["track"]]
+    assert [Path(row["path"]).name for row in of_videos] == sorted(p.name for p in videos.iterdir())
+    by_name = {Path(row["path"]).name: row for row in of_videos}
+    assert {name: row["status"] for name, row in by_name.items()} == {
+        "mute.mp4": "failed",
+        "none.mp4": "no face",
+        "one.mp4": "scored",
+        "small.mp4": "no face",
+        "text.mp4": "failed",
+        "two.mp4": "scored",
+    }
+    assert by_name["none.mp4"]["error"] == "no face was found"
+    assert by_name["small.mp4"]["error"] == "no face of use was found: 2 smaller than 40 pixels"
+    assert "no audio" in by_name["mute.mp4"]["error"]
+    assert sorted(looked_at) == sorted(FOUND)  # a file without sound is not searched
+
+    first, second = (row for row in found if row["track"] and "two.mp4" in row["path"])
+    assert (first["track"], first["start"], first["end"]) == ("1", "0.0", "2.4")
+    assert (second["track"], second["start"], second["end"]) == ("2", "0.4", "2.0")
+    assert float(first["speaks"]) + float(second["speaks"]) == pytest.approx(1, abs=1e-3)
+    assert first["n_windows"] == "50" and second["n_windows"] == "36"  # policy within a track
+    assert "1 face track shorter than 1 s" in by_name["two.mp4"]["warnings"]
+    assert by_name["two.mp4"]["n_frames"] == "60"
+
+    scores = np.load("out/testing_score.npy")
+    expected = [float(row["score"]) if row["score"] else np.nan for row in of_videos]
+    np.testing.assert_array_equal(scores, expected)
+    (only,) = (row for row in found if row["track"] and "one.mp4" in row["path"])
+    assert float(only["score"]) == pytest.approx(float(by_name["one.mp4"]["score"]))
+    page = Path("out", by_name["two.mp4"]["report"]).read_text()
+    assert page.count("data-face=") >= 2 and 'id="boxes"' in page and 'id="speakers"' in page
+    told = capsys.readouterr().out
+    assert "2 scored, 2 failed, 2 without a face of use" in told
+    assert "face tracks not used: 1 shorter than 1 s" in told
+    assert "face tracks not used: 2 smaller than 40 pixels" in told
+
+
+def test_what_is_done_stands_and_settings_count(detect, videos, looked_at, capsys):
+    for name in ("mute.mp4", "text.mp4"):
+        (videos / name).unlink()
+    assert detect("save_features=true") == 1
+    before = rows()
+    looked_at.clear()
+    assert detect("save_features=true") == 1
+    assert rows() == before and looked_at == []  # videos without a face are not searched again
+    os.utime(videos / "none.mp4")
+    assert detect("save_features=true") == 1
+    assert looked_at == []
+    # a kill in the middle of a line: that video alone is done again, with its faces
+    journal = Path("out/journal.jsonl")
+    journal.write_bytes(journal.read_bytes()[:-20])
+    assert detect("save_features=true") == 1
+    assert looked_at == ["two.mp4"]
+    drop = lambda row: row | {"seconds": ""}  # noqa: E731
+    assert list(map(drop, rows())) == list(map(drop, before))
+    capsys.readouterr()
+    assert detect("faces.score=max") == 1
+    assert "faces.rule speaker -> max" in capsys.readouterr().out
+    highest = max(float(row["score"]) for row in rows() if row["track"] and "two" in row["path"])
+    (row,) = (row for row in rows() if not row["track"] and "two" in row["path"])
+    assert float(row["score"]) == highest
+    assert detect("faces=given") == 0
+    assert all(not row["track"] for row in rows()) and len(rows()) == 4
+
+
+def test_features_of_each_face_can_be_read_again(detect, videos):
+    assert detect("save_features=true", "scoring.windows=all") == 1
+    path = Path("out/features/two.safetensors")
+    arrays = load_file(path)
+    assert arrays["1.sync_logits"].shape == (56, 31)
+    assert arrays["2.boxes"].shape == (40, 4)
+    outcome = load_outcome(path, videos / "two.mp4")
+    assert [face.track.name for face in outcome.faces] == ["1", "2"]
+    assert outcome.faces[1].result.steps.window[[0, -1]].tolist() == [11, 45]
+    assert outcome.faces[1].track.first_frame == 10
+    journal = [json.loads(line) for line in Path("out/journal.jsonl").read_text().splitlines()]
+    (record,) = (r for r in journal if "two.mp4" in r.get("video", ""))
+    shares = [face["speaks"] for face in record["faces"]]
+    assert shares == pytest.approx([face.speaks for face in outcome.faces], abs=1e-4)
+
+
+def test_what_is_scored_depends_on_the_mode(run, videos):
+    common = ("input=v/one.mp4", "report=false", "output_dir=out")
+    scores = {}
+    for mode in ("given", "none", "auto"):
+        assert run("detect", *common, f"faces={mode}") == 0
+        scores[mode] = float(rows()[0]["score"])
+    assert scores["none"] == scores["given"]  # this network cuts nothing out itself
+    assert scores["auto"] != pytest.approx(scores["given"], rel=1e-3)
+
+
+def test_wrong_settings_are_one_sentence(detect, videos, capfd):
+    for setting, sentence in [
+        ("faces.recipe=square", "faces.recipe must be one of lrs, syncnet, mouth, not 'square'"),
+        ("faces.score=loudest", "the rule of a video's score must be one of"),
+        ("faces.find.every=0", "faces.find: every"),
+        ("faces=some", ""),
+    ]:
+        assert detect(setting) == 2
+        err = capfd.readouterr().err
+        assert err.startswith(f"avforensics: {sentence}") and err.count("\n") == 1, err
+
+
+def test_a_finder_that_breaks_ends_no_batch(detect, videos, monkeypatch):
+    def broken(path, settings, *, video_stream=0):
+        if path.name == "one.mp4":
+            raise RuntimeError("odd")
+        if path.name == "two.mp4":
+            raise MediaError(path, "cut off")
+        return Faces(112, 64, FRAMES, (track("1"),), {}, detector="00")
+
+    monkeypatch.setattr(faces_module, "find_faces", broken)
+    assert detect() == 1
+    errors = {Path(row["path"]).name: row["error"] for row in rows() if not row["track"]}
+    assert errors["one.mp4"] == "looking for faces failed: RuntimeError: odd"
+    assert errors["two.mp4"] == "cut off"
+    assert errors["none.mp4"] == ""
+
+
+def test_segments_of_a_long_video(detect, videos, monkeypatch):
+    random = np.random.default_rng(5)
+    pictures = random.integers(0, 256, (300, 8, 14, 3), np.uint8).repeat(8, 1).repeat(8, 2)
+    write_clip(
+        videos / "long.mp4", pictures, random.integers(-8000, 8000, 300 * 640).astype(np.int16)
+    )
+    monkeypatch.setitem(FOUND, "long.mp4", ((track("1", frames=300),), {}))
+    assert detect("input=v/long.mp4", "scoring.windows=all", report=True) == 0
+    segments = rows("segments.csv")
+    assert segments and all(row["track"] == "1" and row["threshold"] == "" for row in segments)
+    page = Path("out/reports/long.html").read_text()
+    assert page.count("data:image/jpeg;base64,") == len(segments)
+    assert "stands out from the rest of this video" in page
+
+
+def test_render_from_what_was_kept_and_from_nothing(detect, run, videos, capfd):
+    assert detect("save_features=true", "scoring.windows=all") == 1
+    assert run("render", "input=v/two.mp4", "output=two.mp4", "results=out") == 0
+    assert run("render", "input=v/one.mp4", "output=one.mp4", "faces=auto") == 0
+    for name in ("one.mp4", "two.mp4"):
+        with av.open(name) as file:
+            assert file.streams.audio[0].codec_context.name == "aac"
+            assert sum(1 for _ in file.decode(video=0)) == FRAMES
+    assert run("render", "input=v/none.mp4", "output=x.mp4", "faces=auto") == 1
+    capfd.readouterr()
+    for arguments, sentence in [
+        (["input=v/none.mp4", "output=x.mp4", "results=out"], "no face was found"),
+        (["input=v/two.mp4", "output=x.mp4", "results=v"], "no folder of detect"),
+        (["input=v/two.mp4", "output=x.avi", "results=out"], "annotated videos are .mp4 files"),
+        (["input=v/two.mp4", "output=v/two.mp4", "results=out"], "output is the input itself"),
+        (["input=v/new.mp4", "output=x.mp4"], "no such file"),
+    ]:
+        assert run("render", *arguments) == 2
+        err = capfd.readouterr().err
+        assert sentence in err and err.count("\n") == 1, err

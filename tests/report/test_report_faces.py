@@ -1,0 +1,195 @@
+"""The page of a video with several faces, pictures of moments, and the annotated video."""
+
+import base64
+import io
+import json
+import re
+from dataclasses import replace
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from avforensics.faces.track import FaceTrack
+from avforensics.media.stills import stills
+from avforensics.media.writer import write_clip
+from avforensics.report.annotations import Face, FaceBoxes, Segment
+from avforensics.report.curves import binned, curves_of
+from avforensics.report.faces import MOST_ROWS, curve_data, stride_for, strip_data
+from avforensics.report.overlay import BoxedFace, Overlay
+from avforensics.report.page import write_video_report
+from avforensics.report.render import render_video
+from avforensics.report.stills import still_addresses
+from avforensics.scoring.course import course_of
+
+
+def boxes(label, start, end, spans=(), left=0.25):
+    time = np.arange(start, end, 0.2)
+    return FaceBoxes(
+        label=label,
+        time=time,
+        box=np.tile([left, 0.25, left + 0.25, 0.75], (len(time), 1)),
+        spans=spans,
+    )
+
+
+@pytest.fixture
+def two_faces(scored):
+    """A face over all of the clip that speaks in its first second, and one from 1 s on."""
+    first, second = scored(), scored(windows=26)
+    second.features.first_window = 24
+    second.steps.window += 24
+    return [
+        Face(result=first, boxes=boxes("face 1", 0, 3, ((0.0, 1.0),)), speaks=0.4),
+        Face(result=second, boxes=boxes("face 2", 1, 2.2, ((1.0, 2.2),), left=0.6), speaks=0.6),
+    ]
+
+
+def data_of(path):
+    page = path.read_text(encoding="utf-8")
+    found = re.search(r'<script type="[^"]+" id="report">(.*?)</script>', page, re.S)[1]
+    return page, json.loads(found)
+
+
+def test_the_page_holds_curves_of_every_face(result, two_faces, tmp_path):
+    failed = Face(
+        result=replace(result, scores=[], error="too short", features=None, steps=None),
+        boxes=boxes("face 3", 2.4, 3),
+        speaks=0.0,
+    )
+    segment = Segment(start=1.2, end=1.8, label="odd", face="face 2", picture="data:image/jpeg,")
+    out = write_video_report(
+        result,
+        tmp_path / "page.html",
+        provenance={},
+        faces=[*two_faces, failed],
+        face_notes=[("Faces", "three <of> them")],
+        segments=[segment],
+    )
+    page, data = data_of(out)
+    assert data["shown"] == 1  # speaks most
+    assert (data["firstWindow"], data["windows"]) == (24, 26)
+    assert data["views"][1] is None and data["views"][2] is None
+    assert (data["views"][0]["firstWindow"], data["views"][0]["windows"]) == (0, 50)
+    assert data["views"][0]["silence"] == [0, None]
+    assert data["silence"] == [24, None]
+    assert [bar["lane"] for bar in data["bars"]] == [0, 1, 1]
+    assert [box["spans"] for box in data["boxes"]] == [[[0, 1]], [[1, 2.2]], []]
+    assert page.count("data-face=") == 3 and page.count("disabled>face 3") == 1
+    assert 'data-show="1"><img alt="" src="data:image/jpeg,">' in page
+    assert "three &lt;of&gt; them" in page
+
+
+def test_bars_share_a_lane_where_none_covers_another(two_faces):
+    faces = [
+        replace(two_faces[0], boxes=boxes("x", start, start + 1)) for start in (0, 0.5, 1.2, 2)
+    ]
+    assert [bar["lane"] for bar in strip_data(faces)] == [0, 1, 0, 1]
+
+
+def test_long_curves_are_thinned(scored):
+    result = scored(windows=50)
+    curves = curves_of(result, 0.0)
+    assert stride_for([curves]) == 1
+    data = curve_data(curves, 4, [None, None])
+    assert (data["firstWindow"], data["windows"]) == (0, 13)
+    observed = np.frombuffer(base64.b64decode(data["observed"]), "<u2").reshape(13, 31) / 65535
+    np.testing.assert_allclose(observed[3], curves.probabilities[12:16].mean(0), atol=2e-5)
+    assert data["window"] == list(range(13))  # windows 1..49 in bins of four
+    assert data["loss"][1] == pytest.approx(curves.loss[3:7].mean())
+    assert data["cumulative"][-1] == pytest.approx(curves.cumulative[-1], rel=1e-4)
+    long = replace(curves, probabilities=np.zeros((MOST_ROWS + 1, 31)))
+    assert stride_for([long]) == stride_for([long, curves]) == 2
+
+
+def test_bins_keep_gaps():
+    values, bins = binned(np.arange(6.0), np.array([3, 4, 5, 12, 13, 20]), 4)
+    assert bins.tolist() == [0, 1, 3, 5]
+    assert values.tolist() == [0, 1.5, 3.5, 5]
+
+
+@pytest.fixture(scope="module")
+def counting(tmp_path_factory):
+    """300 frames whose left half counts them, with few key frames and a tone."""
+    path = tmp_path_factory.mktemp("counting") / "count.mp4"
+    frames = np.full((300, 64, 96, 3), 20, np.uint8)
+    frames[:, :, :48] = (np.arange(300) % 100 * 2 + 30)[:, None, None, None]
+    tone = (8000 * np.sin(np.arange(300 * 640) / 8)).astype(np.int16)
+    write_clip(path, frames, tone, gop=100, b_frames=2)
+    return path
+
+
+def test_stills_are_of_their_moment(counting, tmp_path):
+    moments = [11.5, 0.1, 4.02, 8.0]
+    for moment, picture in zip(moments, stills(counting, moments), strict=True):
+        level = np.asarray(picture)[:, :40].mean()
+        assert level == pytest.approx(round(moment * 25) % 100 * 2 + 30, abs=5)
+    assert list(stills(counting, [99.0])) == [None]
+    assert list(stills(tmp_path / "gone.mp4", [1.0, 2.0])) == [None, None]
+
+
+def test_a_still_shows_its_face(counting):
+    face = FaceBoxes(label="f", time=np.array([1.0]), box=np.array([[0.6, 0.3, 0.8, 0.7]]))
+    whole, cut = still_addresses(counting, [(2.0, None), (2.0, face)])
+    pictures = []
+    for address in (whole, cut):
+        content = address.removeprefix("data:image/jpeg;base64,")
+        pictures.append(np.asarray(Image.open(io.BytesIO(base64.b64decode(content)))))
+    assert pictures[0].shape == (96, 144, 3)
+    assert pictures[1].max() < 40  # the dark half alone
+    assert still_addresses("gone.mp4", [(1.0, None)]) == [""]
+
+
+def test_the_annotated_video_marks_faces_and_keeps_the_sound(counting, scored, tmp_path):
+    result = scored(path=counting, windows=200)
+    n = 100
+    track = FaceTrack(
+        "1",
+        50,
+        np.tile(np.float32([60, 20, 80, 50]), (n, 1)),
+        np.zeros((n, 5, 2)),
+        np.ones(n, bool),
+    )
+    overlay = Overlay(
+        course_of(result),
+        96,
+        64,
+        faces=[BoxedFace(track, [(2.0, 4.0)])],
+        marked=[(3.0, 3.5)],
+    )
+    assert overlay.size[0] == 480 and overlay.size[1] % 2 == 0
+    out = tmp_path / "out.mp4"
+    assert render_video(counting, out, overlay.draw, overlay.size) == 300
+    with av.open(str(out)) as file:
+        pictures = [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
+    assert len(pictures) == 300
+
+    def edge(index):  # a point on the left edge of the box, at the fivefold size
+        return pictures[index][5 * 35, 5 * 60 : 5 * 60 + 2].mean(0)
+
+    assert edge(10).max() < 60 and edge(160).max() < 60  # before and after the face
+    assert edge(75)[1] > edge(75)[0] + 60  # green while it speaks
+    assert edge(120).min() > 120  # white while it does not
+    panel = slice(overlay.size[1] - 60, None)
+    orange = (pictures[80][panel, 320:].astype(int) @ [1, 0, -1]).max()
+    assert orange > (pictures[100][panel, 320:].astype(int) @ [1, 0, -1]).max() + 50
+
+    with av.open(str(out)) as file, av.open(str(counting)) as source:
+        sounds = [
+            np.concatenate([f.to_ndarray().mean(0) for f in each.decode(audio=0)])
+            for each in (file, source)
+        ]
+        assert file.streams.audio[0].rate == 16000
+    assert abs(len(sounds[0]) - len(sounds[1])) <= 2048
+    peaks = [np.abs(np.fft.rfft(sound[16000:32000])).argmax() for sound in sounds]
+    assert peaks[0] == peaks[1] == pytest.approx(16000 / (16 * np.pi), abs=1)
+
+
+def test_a_video_without_sound_is_rendered_without(scored, tmp_path):
+    path = tmp_path / "mute.mp4"
+    write_clip(path, np.zeros((20, 32, 32, 3), np.uint8), None)
+    overlay = Overlay(course_of(scored(path=path, windows=10)), 32, 32)
+    assert render_video(path, tmp_path / "out.mp4", overlay.draw, overlay.size) == 20
+    with av.open(str(tmp_path / "out.mp4")) as file:
+        assert not file.streams.audio
