@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d, median_filter
+from scipy.ndimage import median_filter
 
+from avforensics.faces.follow import smoothed
 from avforensics.faces.track import LANDMARKS, FaceTrack
 from avforensics.media.crop import MovingCrop
-from avforensics.media.types import FPS
 
 MOUTH = [LANDMARKS.index("right mouth corner"), LANDMARKS.index("left mouth corner")]
 ANCHORS = ("box", "mouth")
@@ -76,8 +76,8 @@ class CropRecipe:
             centre = track.landmarks[:, MOUTH].astype(np.float64).mean(axis=1)
         values = np.column_stack([centre, size])
         values = median_filter(values, size=(self.median, 1), mode="nearest")
-        values[:, :2] = _smoothed(values[:, :2], self.smooth)
-        values[:, 2] = _smoothed(values[:, 2], self.smooth_size)
+        values[:, :2] = smoothed(values[:, :2], self.smooth)
+        values[:, 2] = smoothed(values[:, 2], self.smooth_size)
         values[:, 1] += self.down * values[:, 2]
         values[:, 2] *= self.side
         return values.astype(np.float32)
@@ -87,17 +87,11 @@ class CropRecipe:
         return MovingCrop(self.squares(track), fill=self.fill)
 
 
-def _smoothed(values: np.ndarray, seconds: float) -> np.ndarray:
-    if seconds == 0:
-        return values
-    return gaussian_filter1d(values, seconds * FPS, axis=0, mode="nearest")
-
-
 RECIPES = {
     # LRS2, LRS3, VoxCeleb2 and FakeAVCeleb are cut so; side and centre measured on a clip of them.
     "lrs": CropRecipe(side=1.41, down=0.21, median=13),
     # The published crop of raw videos: scale 0.40, median filter of 13 frames, grey outside.
     "syncnet": CropRecipe(side=1.40, down=0.20, median=13, fill=110),
-    # What compact networks see: on GRID the fixed 96 pixels of configs/recipe/grid.yaml.
-    "mouth": CropRecipe(anchor="mouth", side=0.667, down=0.065, smooth=0.2, smooth_size=1.0),
+    # What compact networks see: lips and chin up to the nose; 66 of 360x288 pixels on GRID.
+    "mouth": CropRecipe(anchor="mouth", side=0.46, down=0.03, smooth=0.2, smooth_size=1.0),
 }

@@ -1,0 +1,168 @@
+"""Finding and following faces in real pictures."""
+
+import sys
+from itertools import chain, pairwise
+
+import numpy as np
+import pytest
+
+from avforensics.errors import ConfigError
+from avforensics.faces import detector
+from avforensics.faces.crops import MOUTH, RECIPES
+from avforensics.faces.find import explain, find_faces
+from avforensics.faces.settings import FaceSettings
+
+pytest.importorskip("cv2", reason="the extra `faces` is not installed")
+
+A, B, C = "grid_s1/bbaf2n.mp4", "grid_s1/lwae9s.mp4", "wild/hdtf_WDA_KatieHill_000.mp4"
+# Middles of both eyes and corners of the mouth in frame 40, read by hand.
+HAND_READ = {
+    "released_clip.mp4": [(71, 57), (132, 57), (83, 124), (123, 123)],
+    "grid_s1/bbaf2n.mp4": [(130, 153), (178, 152), (139, 213), (175, 213)],
+    "wild/hdtf_RD_Radio2_000.mp4": [(249, 263), (356, 258), (256, 395), (346, 395)],
+    "wild/hdtf_WDA_KatieHill_000.mp4": [(205, 210), (311, 212), (198, 323), (287, 331)],
+    "wild/portrait_30fps.mp4": [(523, 612), (614, 608), (550, 702), (604, 702)],
+    "wild/web_22fps.mp4": [(368, 200), (464, 208), (372, 303), (443, 303)],
+}
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("name, points", HAND_READ.items(), ids=HAND_READ)
+def test_one_face_over_the_whole_clip(shared, name, points):
+    faces = find_faces(shared / "media" / name)
+    (track,) = faces.tracks
+    assert (track.first_frame, len(track)) == (0, faces.n_frames)
+    assert faces.cuts == () and not faces.dropped and explain(faces) == ""
+    assert len(track.boxes) == len(track.landmarks) == len(track.seen)
+    assert track.seen[::5].all() and track.seen[-1]
+    left, top, right, bottom = track.boxes[40]
+    points = np.array(points)
+    found = track.landmarks[40][[0, 1, 3, 4]]
+    assert np.abs(found.mean(0) - points.mean(0)).max() < 0.1 * (right - left)
+    assert np.abs(found - points).max() < 0.1 * (right - left)
+    assert left < points[:, 0].min() and right > points[:, 0].max()
+    assert top < points[:, 1].min() and bottom > points[:, 1].max()
+
+
+@pytest.mark.reference
+def test_two_people_in_a_frame_are_two_tracks(pictures, write_video):
+    both = [
+        np.hstack(pair) for pair in zip(pictures(A, 360, 288), pictures(B, 360, 288), strict=True)
+    ]
+    alone = find_faces(write_video("one.mp4", pictures(A, 360, 288)))
+    faces = find_faces(write_video("two.mp4", both))
+    assert [(track.first_frame, len(track)) for track in faces.tracks] == [(0, 75), (0, 75)]
+    left, right = sorted(faces.tracks, key=lambda track: track.boxes[0, 0])
+    assert right.boxes[:, 0].min() > 360 > left.boxes[:, 2].max()
+    assert np.abs(left.boxes - alone.tracks[0].boxes).max() < 10
+
+
+@pytest.mark.reference
+def test_no_track_reaches_across_a_cut(pictures, write_video):
+    shots = (pictures(name, 256, 256)[:n] for name, n in ((A, 43), (C, 36), (A, 31)))
+    faces = find_faces(write_video("cuts.mp4", chain(*shots)))
+    assert faces.cuts == (43, 79)
+    assert [(t.first_frame, t.end_frame) for t in faces.tracks] == [(0, 43), (43, 79), (79, 110)]
+    for before, after in pairwise(faces.tracks):
+        assert np.abs(before.boxes[-1] - after.boxes[0]).max() > 20
+
+
+@pytest.fixture
+def scene(pictures):
+    """Function: which frames show the face -> frames of a room with a small head in it."""
+    head = pictures(A, 180, 144)
+
+    def make(shows, scale=1):
+        frames = []
+        for n, shown in enumerate(shows):
+            frame = np.full((360, 640, 3), (90, 120, 130), np.uint8)
+            frame[::7] = 70
+            if shown:
+                picture = head[n % len(head)][::scale, ::scale]
+                frame[100 : 100 + len(picture), 200 : 200 + picture.shape[1]] = picture
+            frames.append(frame)
+        return frames
+
+    return make
+
+
+@pytest.mark.reference
+def test_a_face_that_leaves_and_returns(scene, write_video):
+    away = [True] * 40 + [False] * 40 + [True] * 40
+    faces = find_faces(write_video("away.mp4", scene(away)))
+    assert [(t.first_frame, t.end_frame) for t in faces.tracks] == [(0, 36), (80, 120)]
+    blink = [True] * 40 + [False] * 15 + [True] * 40
+    (track,) = find_faces(write_video("blink.mp4", scene(blink))).tracks
+    assert len(track) == 95 and not track.seen[40:55].any()
+
+
+@pytest.mark.reference
+def test_what_is_left_out_is_counted(scene, write_video):
+    short = find_faces(write_video("short.mp4", scene([True] * 18 + [False] * 42)))
+    assert short.tracks == () and short.dropped == {"shorter than 1 s": 1}
+    assert "1 shorter than 1 s" in explain(short)
+    small = find_faces(write_video("small.mp4", scene([True] * 40, scale=3)))
+    assert small.tracks == () and small.dropped == {"smaller than 40 pixels": 1}
+    settings = FaceSettings(min_size=10)
+    assert len(find_faces(write_video("small.mp4", scene([True] * 40, 3)), settings).tracks) == 1
+    empty = find_faces(write_video("empty.mp4", scene([False] * 40)))
+    assert (empty.tracks, empty.dropped) == ((), {}) and explain(empty) == "no face was found"
+    assert (empty.width, empty.height, empty.n_frames) == (640, 360, 40)
+
+
+@pytest.mark.reference
+def test_phones_ten_bits_and_odd_rates(pictures, write_video):
+    upright = pictures(A, 180, 144)
+    (plain,) = find_faces(write_video("plain.mp4", upright)).tracks
+    lying = [np.rot90(picture, -1) for picture in upright]
+    faces = find_faces(write_video("phone.mp4", lying, rotation=90))
+    assert (faces.width, faces.height) == (180, 144)
+    assert np.abs(faces.tracks[0].boxes - plain.boxes).max() < 5
+    (deep,) = find_faces(write_video("deep.mp4", upright, pix_fmt="yuv420p10le")).tracks
+    assert np.abs(deep.boxes - plain.boxes).max() < 5
+    steps = np.random.default_rng(0).uniform(0.02, 0.08, len(upright))
+    faces = find_faces(write_video("vfr.mkv", upright, times=np.cumsum(steps).tolist()))
+    (odd,) = faces.tracks
+    assert len(odd) == faces.n_frames == pytest.approx(25 * steps.sum(), abs=3)
+
+
+@pytest.mark.reference
+def test_recipes_on_the_clips_they_were_made_for(shared):
+    """Named crops give back what data sets of such crops look like."""
+    (track,) = find_faces(shared / "media" / "released_clip.mp4").tracks
+    x, y, side = RECIPES["lrs"].squares(track).T
+    assert np.abs(side - 224).max() < 4, "the clip is such a crop of 224 pixels"
+    assert np.abs(x - 112).mean() < 5 and np.abs(y - 112).mean() < 3
+    squares = []
+    for name in ("bbal9a", "bram3s", "lwae9s", "sgii5a"):
+        (track,) = find_faces(shared / "media" / "grid_s1" / f"{name}.mp4").tracks
+        squares.append(RECIPES["mouth"].squares(track).mean(0))
+        mouth = track.landmarks[:, MOUTH].mean((0, 1))
+        assert np.abs(squares[-1][:2] - mouth).max() < 0.15 * squares[-1][2]
+    # lips, and the chin up to the nose: 66 of the 360 x 288 pixels, around the lips
+    np.testing.assert_allclose(np.mean(squares, 0), (157, 209, 66), atol=6)
+
+
+def test_a_missing_package_is_one_sentence(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "cv2", None)
+        with pytest.raises(ConfigError, match=r'pip install "avforensics\[faces\]"'):
+            detector.FaceDetector()
+    monkeypatch.setattr(detector, "WHEEL", "no-such-wheel")
+    with pytest.raises(ConfigError, match=r'pip install "avforensics\[faces\]"'):
+        detector.FaceDetector()
+
+
+def test_another_model_is_refused(tmp_path):
+    path = tmp_path / "other.onnx"
+    path.write_bytes(b"something else")
+    with pytest.raises(ConfigError, match="not the face detector"):
+        detector.FaceDetector(model=path)
+
+
+@pytest.mark.parametrize(
+    "options", [{"every": 0}, {"score": 1.5}, {"long_side": 4000}, {"gap": -1}, {"min_seen": 2}]
+)
+def test_settings_without_meaning(options):
+    with pytest.raises(ValueError, match=r"must|cannot"):
+        FaceSettings(**options)
