@@ -42,8 +42,8 @@ def test_a_peak_that_stays_counts_and_one_that_wanders_does_not():
 
 def test_confidence_is_the_mean_of_the_windows_that_there_are():
     logits = rows(30, delay=0)
-    mean = logits[:3].astype(np.float64).mean(0)  # half of five windows at the start
-    expected = mean.max() - np.log(np.exp(mean).sum()) + np.log(DELAYS)
+    first = logits[:3].astype(np.float64)  # half of five windows at the start
+    expected = (first - np.log(np.exp(first).sum(1, keepdims=True))).mean(0).max() + np.log(DELAYS)
     assert sync_confidence(logits, smooth=5)[0] == pytest.approx(expected)
 
 

