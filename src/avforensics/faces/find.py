@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import av
@@ -23,7 +23,11 @@ AHEAD = 4  # frames waiting for the detector while others are decoded
 
 
 def find_faces(
-    path: str | os.PathLike, settings: FaceSettings | None = None, *, video_stream: int = 0
+    path: str | os.PathLike,
+    settings: FaceSettings | None = None,
+    *,
+    video_stream: int = 0,
+    progress: Callable[[int], None] = lambda frame: None,
 ) -> Faces:
     """Find and follow all faces of a video.
 
@@ -36,6 +40,8 @@ def find_faces(
     settings : FaceSettings, optional
     video_stream : int
         Counted among the video streams.
+    progress : callable
+        Called with the number of each frame that was looked at; what it raises ends the search.
 
     Raises
     ------
@@ -49,7 +55,10 @@ def find_faces(
     with VideoReader(path, stream=video_stream) as video:
         shots = ShotCuts(settings.cut)
         try:
-            looks = list(_looks(video, detector, shots, settings))
+            looks = []
+            for look in _looks(video, detector, shots, settings):
+                looks.append(look)
+                progress(look.frame)
         except av.FFmpegError as error:
             raise MediaError(path, f"cannot be decoded ({error.strerror})") from None
         cuts = shots.cuts()

@@ -119,7 +119,7 @@ def tracks_of(
         elif len(sighting.frames) < settings.min_seen * looks:
             dropped[f"seen in less than {100 * settings.min_seen:g} % of its frames"] += 1
         else:
-            values = gaussian_filter1d(values, settings.smooth * FPS, axis=0, mode="nearest")
+            values = smoothed(values, settings.smooth)
             kept.append((first, -size, values.astype(np.float32), seen))
     kept.sort(key=lambda track: track[:2])
     tracks = tuple(
@@ -143,3 +143,10 @@ def _filled(
     faces = np.array(sighting.faces, np.float64)[:, :14]
     values = np.stack([np.interp(clock, sighting.frames, column) for column in faces.T], axis=1)
     return first, values, np.isin(clock, sighting.frames)
+
+
+def smoothed(values: np.ndarray, seconds: float) -> np.ndarray:
+    """A Gaussian of that standard deviation over the frames, (T, ...); it delays nothing."""
+    if seconds == 0:
+        return values
+    return gaussian_filter1d(values, seconds * FPS, axis=0, mode="nearest")

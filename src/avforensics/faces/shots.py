@@ -9,6 +9,7 @@ import numpy as np
 
 THUMB = 64  # pixels a side taken from a frame...
 CELL = 4  # ...and averaged over cells of so many
+EACH = 3  # frames on each side of a cut that are compared
 AROUND = 12  # frames on each side that say how much the picture moves anyway
 STEADY = 5.0  # a cut changes so many times as much
 
@@ -16,10 +17,10 @@ STEADY = 5.0  # a cut changes so many times as much
 class ShotCuts:
     """Find hard cuts in frames that come one after the other.
 
-    A cut is where every one of the two frames before differs from every one of the three frames
-    from there on: a flash, or a damaged frame, lasts one or two. The difference is the mean over
-    a coarse picture of 16 x 16 cells, in levels of 0..255, and has to stand out from what the
-    picture does around it anyway.
+    A cut is where every one of the three frames before differs from every one of the three from
+    there on: a flash, or a damaged frame, lasts one or two. The difference is the mean over a
+    coarse picture of 16 x 16 cells, in levels of 0..255, and has to stand out from what the picture
+    does around it anyway. Shots of fewer than three frames are not told from flashes.
 
     Parameters
     ----------
@@ -29,7 +30,7 @@ class ShotCuts:
 
     def __init__(self, least: float = 12.0) -> None:
         self.least = least
-        self._thumbs: deque[np.ndarray] = deque(maxlen=5)
+        self._thumbs: deque[np.ndarray] = deque(maxlen=2 * EACH)
         self._steps = array("f")  # from the frame before to frame 1, 2...
         self._candidates: list[tuple[int, float]] = []
         self.n_frames = 0
@@ -53,8 +54,8 @@ class ShotCuts:
             return 0.0
         step = _difference(self._thumbs[-1], self._thumbs[-2])
         self._steps.append(step)
-        if len(self._thumbs) == 5:
-            self._judge(self.n_frames - 3, 2)
+        if len(self._thumbs) == 2 * EACH:
+            self._judge(self.n_frames - EACH)
         return step
 
     def cuts(self) -> tuple[int, ...]:
@@ -67,9 +68,11 @@ class ShotCuts:
                 found.append(frame)
         return tuple(found)
 
-    def _judge(self, frame: int, before: int) -> None:
+    def _judge(self, frame: int) -> None:
+        if self._steps[frame - 1] <= self.least:
+            return
         thumbs = list(self._thumbs)
-        difference = min(_difference(a, b) for a in thumbs[:before] for b in thumbs[before:])
+        difference = min(_difference(a, b) for a in thumbs[:EACH] for b in thumbs[EACH:])
         if difference > self.least:
             self._candidates.append((frame, difference))
 
