@@ -2,7 +2,11 @@
 
 import csv
 import json
+import signal
+import subprocess
+import sys
 import threading
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -11,7 +15,7 @@ from omegaconf import OmegaConf
 
 from avforensics.checkpoints import load_models
 from avforensics.commands import serve
-from avforensics.commands.detect import build_detector, describe
+from avforensics.commands.detect import build_detector, build_faces, describe
 from avforensics.serving.jobs import JobQueue
 from avforensics.serving.limits import Limits
 from avforensics.serving.page import build_app
@@ -29,9 +33,11 @@ class Site:
 
     def __init__(self, bundle: Path, folder: Path) -> None:
         with initialize_config_module("avforensics.configs", version_base="1.3"):
-            cfg = compose("serve", ["checkpoint=bundle", f"checkpoint.bundle={bundle}"])
+            words = ["checkpoint=bundle", f"checkpoint.bundle={bundle}", "faces=given"]
+            cfg = compose("serve", words)
         models = load_models(OmegaConf.to_container(cfg.checkpoint))
-        scorer = Scorer(build_detector(models, cfg), None, describe(models, cfg))
+        detector, faces = build_detector(models, cfg), build_faces(models, cfg)
+        scorer = Scorer(detector, faces, None, describe(models, cfg))
         self.gate = threading.Event()
         self.gate.set()
         self.folder = folder
@@ -212,3 +218,22 @@ def test_a_closed_page_gives_its_place_away(site, page, make_clip, tmp_path):
     page.switch_to.window(page.window_handles[0])
     until(page, lambda _: set(site.files()) == before)
     site.gate.set()
+
+
+def test_the_verb_serves_and_leaves_nothing(bundle, tmp_path):
+    words = ["checkpoint=bundle", f"checkpoint.bundle={bundle}", "faces=given", "port=0"]
+    folders = [f"temporary={tmp_path}", f"output_dir={tmp_path / 'out'}"]
+    command = [sys.executable, "-m", "avforensics", "serve", *words, *folders]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        lines = iter(process.stdout.readline, "")
+        address = next(line for line in lines if "http://" in line).split()[4]
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            assert answer.status == 200
+            assert answer.headers["Content-Security-Policy"].startswith("default-src 'self'")
+        assert list(tmp_path.glob("avforensics-*"))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+    assert not list(tmp_path.glob("avforensics-*"))

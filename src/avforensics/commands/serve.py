@@ -1,7 +1,7 @@
 """``avforensics serve``: a page in the browser to drop a video on; it stays on this machine.
 
   avforensics serve checkpoint=bundle checkpoint.bundle=model.safetensors
-  avforensics serve port=8000 max_megabytes=200 max_minutes=5 scoring.windows=all
+  avforensics serve port=8000 limits.max_megabytes=200 limits.max_minutes=5 scoring.windows=all
 
 The page has upload, progress, report and downloads. It is for this machine alone (host=127.0.0.1),
 works on one video at a time, and deletes each as soon as it is scored. Ctrl-C ends it.
@@ -20,8 +20,9 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from avforensics.checkpoints import load_models
-from avforensics.commands.detect import build_detector, build_judge, describe
+from avforensics.commands.detect import build_detector, build_faces, build_judge, describe
 from avforensics.errors import ConfigError
+from avforensics.faces.detector import FaceDetector
 from avforensics.serving.jobs import JobQueue
 from avforensics.serving.limits import Limits
 from avforensics.serving.page import build_app, require_gradio
@@ -47,7 +48,10 @@ def run(cfg: DictConfig) -> int:
     limits = Limits(**OmegaConf.to_container(cfg.limits, resolve=True))
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
     detector = build_detector(models, cfg)
-    scorer = Scorer(detector, build_judge(models, detector, cfg), describe(models, cfg))
+    faces = build_faces(models, cfg)
+    if faces.mode == "auto":
+        FaceDetector()  # is it installed? Better said now than of each upload
+    scorer = Scorer(detector, faces, build_judge(models, detector, cfg), describe(models, cfg))
     if models.notice:
         log.warning("%s", models.notice)
     with (
@@ -73,6 +77,8 @@ def listen(host: str, port: int) -> socket.socket:
     ConfigError
         The address is taken, or none of this machine.
     """
+    if not 0 <= port <= 65535:
+        raise ConfigError(f"port must be 0 to 65535, not {port}")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -80,9 +86,11 @@ def listen(host: str, port: int) -> socket.socket:
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"cannot listen at {host}:{port} ({reason}); try port=0") from None
+        listening.listen()  # who comes before the server is up waits
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen at {host}:{port} ({error.strerror}); try port=0"
+        ) from None
     return listening
 
 

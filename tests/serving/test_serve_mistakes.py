@@ -1,0 +1,31 @@
+"""`avforensics serve`: what can be wrong before the page is there."""
+
+import sys
+
+import pytest
+
+from avforensics import cli
+from avforensics.commands.serve import listen
+from avforensics.errors import ConfigError
+
+
+def test_without_gradio_it_says_what_to_install(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    monkeypatch.setattr(sys, "argv", ["avforensics", "serve", f"output_dir={tmp_path}"])
+    assert cli.main() == 2
+    said = capsys.readouterr().err.strip()
+    assert said.endswith('is not installed: pip install "avforensics[app]"')
+    assert "\n" not in said
+
+
+def test_an_address_that_is_taken():
+    with listen("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(ConfigError, match=rf"cannot listen at 127.0.0.1:{port} \(.*in use"):
+            listen("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(("host", "port"), [("no such host", 80), ("127.0.0.1", 99999)])
+def test_an_address_that_is_none(host, port):
+    with pytest.raises(ConfigError, match=r"cannot listen at|port must be"):
+        listen(host, port)
