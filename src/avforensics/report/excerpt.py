@@ -117,19 +117,22 @@ def cut_excerpt(
         Nothing of the stretch can be decoded, or it cannot be encoded.
     """
     try:
+        with VideoReader(path, stream=options.video_stream) as video:
+            declared = max(video.declared or 0.0, span[1])
+        first, last = choose_stretch(span, declared, longest, time, loss)
         with (
             tempfile.TemporaryDirectory() as folder,
-            VideoReader(path, stream=options.video_stream) as video,
+            VideoReader(path, stream=options.video_stream, start=first) as video,
         ):
-            declared = max(video.declared or 0.0, span[1])
-            first, last = choose_stretch(span, declared, longest, time, loss)
-            frames = islice(video, first, last)
+            frames = islice(video, last - first)
             opening = next(frames, None)
             if opening is None:
                 raise MediaError(path, "no excerpt for the player (the file ends before it)")
             pictures = _small(map(video.upright, chain([opening], frames)), long_side)
-            with AudioReader(path, stream=options.audio_stream, origin=video.origin) as audio:
-                sound = _samples(audio, first * HOP, last * HOP)
+            with AudioReader(
+                path, stream=options.audio_stream, origin=video.origin, skip=first * HOP
+            ) as audio:
+                sound = _samples(audio, (last - first) * HOP)
             clip = Path(folder) / "excerpt.mp4"
             count = write_clip(clip, pictures, sound, crf=CRF)
             with av.open(str(clip)) as written:
@@ -153,15 +156,14 @@ def _small(images: Iterable[Image.Image], long_side: int) -> Iterator[np.ndarray
         yield np.asarray(image)
 
 
-def _samples(pieces: Iterable[np.ndarray], first: int, last: int) -> np.ndarray:
-    """Samples ``first`` to ``last`` of consecutive pieces; silence where the sound has ended."""
-    samples = np.zeros(last - first, np.int16)
+def _samples(pieces: Iterable[np.ndarray], count: int) -> np.ndarray:
+    """The first samples of consecutive pieces; silence where the sound has ended."""
+    samples = np.zeros(count, np.int16)
     position = 0
     for piece in pieces:
-        start, end = max(first, position), min(last, position + len(piece))
-        if start < end:
-            samples[start - first : end - first] = piece[start - position : end - position]
-        position += len(piece)
-        if position >= last:
+        part = piece[: count - position]
+        samples[position : position + len(part)] = part
+        position += len(part)
+        if position >= count:
             break
     return samples
