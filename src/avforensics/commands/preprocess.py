@@ -1,6 +1,6 @@
 """``avforensics preprocess``: the faces of raw videos as clips with sound, to train on.
 
-  avforensics preprocess input=FILE|FOLDER|LIST.txt|MANIFEST.csv output=DIR recipe=lrs
+  avforensics preprocess input=FILE|FOLDER|LIST.txt|MANIFEST.csv output=DIR crop=lrs
   avforensics preprocess input=... output=DIR shard=2/8      the second of eight shares
 
 Each face that is followed becomes a square clip of 25 frames a second with its sound (.wav) and
@@ -110,7 +110,7 @@ def _settings(cfg: DictConfig) -> ClipSettings:
     try:
         return ClipSettings(
             find=instantiate(cfg.find),
-            recipe=_recipe(cfg.recipe),
+            recipe=_recipe(cfg.crop),
             size=cfg.size,
             longest=cfg.longest,
             alone=cfg.alone,
@@ -126,12 +126,12 @@ def _recipe(chosen: str | Mapping) -> CropRecipe:
     """A recipe by name, or one of the user's own making."""
     if isinstance(chosen, str):
         if chosen not in RECIPES:
-            raise ConfigError(f"recipe must be one of {', '.join(RECIPES)}, not {chosen!r}")
+            raise ConfigError(f"crop must be one of {', '.join(RECIPES)}, not {chosen!r}")
         return RECIPES[chosen]
     try:
         return CropRecipe(**OmegaConf.to_container(chosen, resolve=True))
     except TypeError as error:
-        raise ConfigError(f"recipe: {error}") from None
+        raise ConfigError(f"crop: {error}") from None
 
 
 def _shard(text: str | None) -> tuple[int, int]:

@@ -1,0 +1,217 @@
+"""``avforensics preprocess``: from raw videos to clips that training reads."""
+
+import csv
+import errno
+import json
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_module
+
+from avforensics.commands import preprocess
+from avforensics.data.clips import RandomClips
+from avforensics.data.manifest import Manifest
+from avforensics.data.row import Row
+from avforensics.errors import ConfigError, ManifestError
+from avforensics.faces import clips as face_clips
+from avforensics.faces.detector import SHA256
+from avforensics.media import HOP, ClipReader, read_audio, read_wav
+
+pytest.importorskip("cv2", reason="the extra `faces` is not installed")
+
+A, B = "grid_s1/bbaf2n.mp4", "grid_s1/lwae9s.mp4"
+
+
+def call(*overrides, size=64):
+    with initialize_config_module("avforensics.configs", version_base="1.3"):
+        return preprocess.run(compose("preprocess", [*overrides, f"size={size}"]))
+
+
+def table(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def raw(pictures, write_video, tmp_path):
+    """A talk of one, a talk of two, an empty room and a file of text."""
+    first, second = pictures(A, 180, 144), pictures(B, 180, 144)
+    write_video("raw/one.mp4", first[:40])
+    both = (np.hstack(pair) for pair in zip(first[:35], second[:35], strict=True))
+    write_video("raw/talks/two.mkv", both)
+    write_video("raw/room.mp4", [np.full((96, 96, 3), 90 + n, np.uint8) for n in range(30)])
+    (tmp_path / "raw" / "text.mp4").write_text("no video")
+    return tmp_path / "raw"
+
+
+@pytest.mark.reference
+def test_clips_sidecars_and_tables(raw, tmp_path, caplog):
+    caplog.set_level("INFO")
+    out = tmp_path / "out"
+    assert call(f"input={raw}", f"output={out}", "workers=1") == 1
+    manifest = Manifest.read(out / "manifest.csv")
+    found = [(row.path.removeprefix(f"{out}/clips/"), row.duration) for row in manifest]
+    assert found == [("one/1.mp4", 1.6), ("talks/two/1.mp4", 1.4), ("talks/two/2.mp4", 1.4)]
+    assert [row.identity for row in manifest] == ["one", "talks/two", "talks/two"]
+    status = {row["path"].rsplit("/", 1)[1]: row["status"] for row in table(out / "videos.csv")}
+    assert status == {
+        "one.mp4": "done",
+        "two.mkv": "done",
+        "room.mp4": "no face",
+        "text.mp4": "failed",
+    }
+    (failure,) = table(out / "failures.csv")
+    assert failure["path"].endswith("text.mp4")
+    assert "3 clips, 0.1 minutes, of 2 of 4 videos" in caplog.text and "no face: 1" in caplog.text
+
+    clip = out / "clips" / "one" / "1.mp4"
+    np.testing.assert_array_equal(
+        read_wav(clip.with_suffix(".wav")), read_audio(raw / "one.mp4")[: 40 * HOP]
+    )
+    side = json.loads(clip.with_suffix(".json").read_text())
+    assert (side["frames"], side["width"], side["height"]) == (40, 180, 144)
+    assert side["detector_sha256"] == SHA256 and side["clip_sha256"] == manifest[0].hash
+    assert (clip.parent / side["source"]).resolve() == raw / "one.mp4"
+    assert np.shape(side["boxes"]) == (40, 4) and np.shape(side["squares"]) == (40, 3)
+    assert side["settings"]["recipe"]["side"] == 1.41
+    assert ClipReader(clip).n_frames == 40
+    item = RandomClips(manifest, clips_per_video=2)[1]
+    assert item["frames"].shape == (2, 5, 64, 64, 3) and item["broken"] == ""
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """Names of the videos that were really worked on."""
+    names, real = [], preprocess.cut_faces
+    monkeypatch.setattr(
+        preprocess, "cut_faces", lambda video, *rest: (names.append(rest[1]), real(video, *rest))[1]
+    )
+    return names
+
+
+@pytest.mark.reference
+def test_a_second_run_does_what_is_missing(raw, tmp_path, seen):
+    options = (f"input={raw}", f"output={tmp_path / 'out'}", "workers=1")
+    call(*options)
+    before = Manifest.read(tmp_path / "out" / "manifest.csv")
+    seen.clear()
+    (tmp_path / "out" / "clips" / "one" / "1.mp4").unlink()
+    call(*options)
+    assert seen == ["one", "text"], "what failed is tried again"
+    assert Manifest.read(tmp_path / "out" / "manifest.csv").rows == before.rows
+    seen.clear()
+    call(*options, "crop=mouth")
+    assert len(seen) == 4, "other settings, other clips"
+
+
+@pytest.mark.reference
+def test_shares_join(raw, tmp_path, seen):
+    options = (f"input={raw}", "workers=1")
+    for number in (1, 2):
+        call(*options, f"output={tmp_path / 'shares'}", f"shard={number}/2")
+    assert sorted(seen) == ["one", "room", "talks/two", "text"]
+    seen.clear()
+    call(*options, f"output={tmp_path / 'shares'}")
+    assert seen == ["text"]
+    call(*options, f"output={tmp_path / 'whole'}")
+    joined, whole = (Manifest.read(tmp_path / f / "manifest.csv") for f in ("shares", "whole"))
+    assert [row.hash for row in joined] == [row.hash for row in whole]
+    parts = [Manifest.read(tmp_path / "shares" / f"manifest-{n}-of-2.csv") for n in (1, 2)]
+    assert {row for part in parts for row in part} == set(joined)
+
+
+@pytest.mark.reference
+def test_what_stops_a_run_leaves_whole_files(raw, tmp_path, monkeypatch):
+    """Ctrl-C in the second video, then a full disk: nothing half-written, nothing done twice."""
+    options = (f"input={raw}", f"output={tmp_path / 'out'}", "workers=1")
+    real, calls = face_clips.write_clip, []
+
+    def stop(error):
+        def write(path, frames, *rest, **options):
+            calls.append(path)
+            if len(calls) == 2:
+                next(iter(frames))
+                raise error
+            return real(path, frames, *rest, **options)
+
+        return write
+
+    for error in (KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")):
+        monkeypatch.setattr(face_clips, "write_clip", stop(error))
+        calls.clear()
+        with pytest.raises(type(error)):
+            call(*options)
+        files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+        assert not [path for path in files if "partial" in path.name]
+        done = (tmp_path / "out" / "ledger.jsonl").read_text().splitlines()
+        assert [json.loads(line)["name"] for line in done][:1] == ["one"]
+        if isinstance(error, OSError):
+            assert len(calls) == 2 and "one" not in str(calls[0])
+    monkeypatch.setattr(face_clips, "write_clip", real)
+    assert call(*options) == 1
+    assert len(Manifest.read(tmp_path / "out" / "manifest.csv")) == 3
+
+
+@pytest.mark.reference
+def test_a_manifest_gives_parts_labels_and_forged_stretches(raw, tmp_path):
+    row = Row(
+        str(raw / "one.mp4"), 1, "FVRA", "cut", "p7", "test", 0.2, 1.2, segments=((0.4, 0.8),)
+    )
+    Manifest([row, row._replace(start=0.0, duration=0.6)]).write(tmp_path / "in.csv")
+    out = tmp_path / "out"
+    call(f"input={tmp_path / 'in.csv'}", f"output={out}", "workers=1", "crop=syncnet")
+    (clip,) = Manifest.read(out / "manifest.csv")
+    assert clip[1:6] == (1, "FVRA", "cut", "p7", "test")
+    assert clip.duration == 1.2 and clip.segments == ((0.2, 0.6),)
+    short = table(out / "videos.csv")[1]
+    assert short["status"] == "no face of use" and "1 too short" in short["reason"]
+
+
+@pytest.mark.reference
+def test_long_tracks_and_company(raw, tmp_path):
+    out = tmp_path / "out"
+    options = (f"input={raw / 'one.mp4'}", "workers=1", "find.min_seconds=0.5")
+    assert call(*options, f"output={out}", "longest=1") == 0
+    rows = Manifest.read(out / "manifest.csv")
+    assert [row.path[-9:] for row in rows] == ["e/1-1.mp4", "e/1-2.mp4"]
+    assert [row.duration for row in rows] == [0.8, 0.8]
+    sound = [read_wav(row.path.replace(".mp4", ".wav")) for row in rows]
+    np.testing.assert_array_equal(np.concatenate(sound), read_audio(raw / "one.mp4")[: 40 * HOP])
+    company = (f"input={raw / 'talks'}", f"output={tmp_path / 'alone'}", "alone=true", "workers=1")
+    assert call(*company) == 0
+    (video,) = table(tmp_path / "alone" / "videos.csv")
+    assert video["dropped"] == "2 not alone in the picture"
+
+
+@pytest.mark.reference
+def test_processes_write_the_same_bytes(raw, tmp_path):
+    for workers in (1, 2):
+        call(f"input={raw}", f"output={tmp_path / str(workers)}", f"workers={workers}")
+    one, two = (Manifest.read(tmp_path / name / "manifest.csv") for name in "12")
+    assert [row.hash for row in one] == [row.hash for row in two]
+
+
+MISTAKES = [
+    ("workers=0", ConfigError, "workers must be at least 1"),
+    ("shard=9/8", ConfigError, "shard must look like 2/8"),
+    ("crop=nose", ConfigError, "crop must be one of lrs, syncnet, mouth"),
+    ("crop={sides: 2}", ConfigError, "crop: "),
+    ("longest=0.1", ConfigError, "longest must be"),
+    ("input=/no/such/file", ConfigError, "no such file"),
+    ("input=/no/such/table.csv", ManifestError, "no such file"),
+]
+
+
+@pytest.mark.parametrize("override, error, message", MISTAKES)
+def test_mistakes_are_one_sentence(make_video, tmp_path, override, error, message):
+    options = [f"input={make_video()}", f"output={tmp_path / 'out'}"]
+    with pytest.raises(error, match=message):
+        call(*options, override)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_foreign_ledger_is_refused(make_video, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "ledger.jsonl").write_text('{"a": 1}\n')
+    with pytest.raises(ManifestError, match="not a ledger of avforensics preprocess"):
+        call(f"input={make_video()}", f"output={tmp_path / 'out'}")
