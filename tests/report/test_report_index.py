@@ -115,3 +115,10 @@ def test_a_batch_without_a_score_says_so(tmp_path):
     out = write_index([row("a.mp4", error="empty")], tmp_path / "i.html", provenance={})
     assert "No video has a score." in out.read_text()
     assert "<strong>0</strong>rows" in write_index([], out, provenance={}).read_text()
+
+
+def test_faces_are_listed_and_not_counted(rows, tmp_path):
+    faces = [row("a b/10.mp4", 9.0, track=name) for name in "12"]
+    page = write_index([rows[0], *faces, *rows[1:]], tmp_path / "i.html", provenance={}).read_text()
+    assert len(embedded(page)["rows"]) == 5
+    assert "<strong>3</strong>rows" in page and "score of 2 videos" in page

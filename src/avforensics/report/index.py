@@ -56,7 +56,8 @@ def write_index(
     ----------
     rows : iterable of mapping
         As in scores.csv, numbers as numbers or as text; empty text and NaN count as nothing.
-        ``report``, where present, is the page's path relative to ``out``.
+        ``report``, where present, is the page's path relative to ``out``. Rows with a ``track``
+        are of one face of a video: they are in the table and not counted.
     out : str or PathLike
         The HTML file; written whole or not at all.
     provenance : mapping
@@ -75,16 +76,17 @@ def write_index(
         for key, label, kind in COLUMNS
         if key in ALWAYS or any(_value(row.get(key), kind) is not None for row in rows)
     ]
-    counts = Counter(str(row.get("status")) for row in rows)
+    videos = [row for row in rows if not row.get("track")]
+    counts = Counter(str(row.get("status")) for row in videos)
     write_page(
         out,
         "index.html",
         title=text(title),
         style=asset("base.css") + asset("index.css"),
         banner=banner(provenance),
-        counts=_counts(counts, len(rows)),
+        counts=_counts(counts, len(videos)),
         statuses=_status_buttons(counts),
-        histogram=histogram(rows),
+        histogram=histogram(videos),
         provenance=provenance_section(provenance),
         version=text(provenance.get("version", "")),
         data=data_block("rows", _data(rows, columns)),
