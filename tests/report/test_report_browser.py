@@ -285,3 +285,34 @@ def test_faces_are_chosen_and_the_speaker_is_coloured(scored, tmp_path, page):
     assert "+3 frames" in browser.find_element("id", "readout").text
     browser.find_element("css selector", "[data-jump]").click()  # to a stretch of the other face
     wait(browser, "now >= 1.2 && now < 2 && report.shown === 1")
+
+
+def test_twenty_minutes_of_two_people_open_quickly(scored, tmp_path, page):
+    time = np.arange(0, 1200, 0.2)
+    box = np.tile([0.1, 0.2, 0.4, 0.7], (len(time), 1))
+    spans = tuple((start, start + 5.0) for start in range(0, 1200, 10))
+    faces = [
+        Face(
+            result=scored(windows=29_996),
+            boxes=FaceBoxes(label=f"face {i}", time=time, box=box + 0.1 * i, spans=spans),
+            speaks=0.5,
+        )
+        for i in (1, 2)
+    ]
+    segments = [Segment(start=s, end=s + 1.0, face="face 2") for s in range(5, 1200, 20)]
+    out = write_video_report(
+        faces[0].result, tmp_path / "page.html", provenance={}, faces=faces, segments=segments
+    )
+    assert out.stat().st_size < 3_000_000
+    ready = []
+    while len(ready) < 3 and min(ready, default=9) > 3:  # a busy machine may need a second try
+        browser = page(out)
+        wait(browser, "video.readyState >= 2 && axis.width > 1")
+        timing = "performance.getEntriesByType('navigation')[0].loadEventEnd"
+        ready.append(browser.execute_script(f"return {timing}") / 1000)
+    drawn = browser.execute_script(
+        "const t = performance.now(); drawPlots(); return (performance.now() - t) / 1000"
+    )
+    assert min(ready) < 3 and drawn < 0.5, (ready, drawn)
+    browser.execute_script("seek(700)")
+    assert "windows 17" in browser.find_element("id", "readout").text
