@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import sys
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -15,8 +16,11 @@ from avforensics import cli
 from avforensics.detection import faces as faces_module
 from avforensics.detection.kept import load_outcome
 from avforensics.errors import MediaError
+from avforensics.evaluation.calibration import Calibration
 from avforensics.faces.track import Faces, FaceTrack
 from avforensics.media import write_clip
+from avforensics.media.audio import read_audio
+from avforensics.media.video import VideoReader
 
 FRAMES = 60
 
@@ -215,16 +219,44 @@ def test_a_finder_that_breaks_ends_no_batch(detect, videos, monkeypatch):
 def test_segments_of_a_long_video(detect, videos, monkeypatch):
     random = np.random.default_rng(5)
     pictures = random.integers(0, 256, (300, 8, 14, 3), np.uint8).repeat(8, 1).repeat(8, 2)
-    write_clip(
-        videos / "long.mp4", pictures, random.integers(-8000, 8000, 300 * 640).astype(np.int16)
-    )
+    sound = random.integers(-8000, 8000, 300 * 640).astype(np.int16)
+    write_clip(videos / "long.mp4", pictures, sound)
     monkeypatch.setitem(FOUND, "long.mp4", ((track("1", frames=300),), {}))
-    assert detect("input=v/long.mp4", "scoring.windows=all", report=True) == 0
+    common = ("input=v/long.mp4", "scoring.windows=all")
+    assert detect(*common, report=True) == 0
     segments = rows("segments.csv")
     assert segments and all(row["track"] == "1" and row["threshold"] == "" for row in segments)
     page = Path("out/reports/long.html").read_text()
     assert page.count("data:image/jpeg;base64,") == len(segments)
     assert "stands out from the rest of this video" in page
+
+    Calibration.fit([0.001] * 30, inputs=[{"width": 224, "leading_silence": 0.0}]).save("low")
+    assert detect(*common, "calibration=low") == 0
+    (segment,) = rows("segments.csv")
+    assert (segment["start"], segment["end"]) == ("0.12", "11.92")  # windows 1 to 295
+    assert float(segment["threshold"]) == 0.001
+    video, face = rows()
+    assert video["p_value"] == face["p_value"] == str(1 / 31)
+    assert "unlike" not in video["warnings"]  # a face's picture has no width of its own
+
+
+@pytest.mark.reference
+def test_two_people_of_a_real_video(run, shared, tmp_path, monkeypatch):
+    """Found, followed and cut by the real finder, as two clips put side by side."""
+    pytest.importorskip("cv2", reason="the extra `faces` is not installed")
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    clips = [shared / "media/grid_s1" / name for name in ("bbaf2n.mp4", "lbwy6n.mp4")]
+    with VideoReader(clips[0]) as left, VideoReader(clips[1]) as right:
+        pictures = (
+            np.concatenate([np.asarray(left.upright(a)), np.asarray(right.upright(b))], axis=1)
+            for a, b in zip(left, right, strict=False)
+        )
+        write_clip(tmp_path / "two.mp4", islice(pictures, 40), read_audio(clips[1])[: 40 * 640])
+    assert run("detect", "input=two.mp4", "output_dir=out", "faces=auto", "report=false") == 0
+    _, *faces = rows()
+    assert [(face["start"], face["end"]) for face in faces] == [("0.0", "1.6")] * 2
+    assert {face["n_windows"] for face in faces} == {"36"}
 
 
 def test_render_from_what_was_kept_and_from_nothing(detect, run, videos, capfd):

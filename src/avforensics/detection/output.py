@@ -189,6 +189,8 @@ class OutputFolder:
         segments = [row for record in found if record for row in record.get("segments", ())]
         if segments:
             write_csv(self.folder / "segments.csv", SEGMENT_COLUMNS, segments)
+        else:  # of a run with other settings
+            (self.folder / "segments.csv").unlink(missing_ok=True)
         if any(record and len(record["lams"]) > 1 for record in found):
             by_lam = [row for record in found if record for row in record["lams"]]
             write_csv(self.folder / "scores_by_lam.csv", LAM_COLUMNS, by_lam)
