@@ -113,9 +113,7 @@ def write_video_report(
     try:
         excerpt = cut_excerpt(
             result.path,
-            curves.span,
-            middle_of(curves.window),
-            curves.loss,
+            *_unusual(curves, faces),
             longest=clip_seconds,
             long_side=clip_side,
             options=media_options or MediaOptions(),
@@ -194,6 +192,27 @@ def _data(
         "segments": [{"start": s.start, "end": s.end} for s in segments],
         "boxes": [box_data(track) for track in boxes],
     }
+
+
+def _unusual(
+    curves: Curves, faces: Sequence[Face]
+) -> tuple[tuple[float, float], np.ndarray, np.ndarray]:
+    """What was scored, in seconds, and when it is how unusual; of faces, only while they speak."""
+    if not faces:
+        return curves.span, middle_of(curves.window), curves.loss
+    spoken = []
+    for face in faces:
+        if face.result.scores:
+            part = curves_of(face.result, curves.lam)
+            time = middle_of(part.window)
+            inside = [(time >= start) & (time < end) for start, end in face.boxes.spans]
+            keep = np.any(inside, axis=0) if inside else np.zeros(len(time), bool)
+            spoken.append((part.span, time[keep], part.loss[keep]))
+    spans, times, losses = zip(*spoken, strict=True)
+    time, loss = np.concatenate(times), np.concatenate(losses)
+    order = np.argsort(time, kind="stable")
+    whole = min(start for start, _ in spans), max(end for _, end in spans)
+    return whole, time[order], loss[order]
 
 
 def _face_data(faces: Sequence[Face], lam: float, view: Sequence[float]) -> dict[str, object]:

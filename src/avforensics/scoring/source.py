@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from queue import Empty, Full, Queue
 
@@ -135,7 +136,7 @@ class Source:
     def _read(self, open_stream: Opener, cut: Cutter) -> None:
         started = time.perf_counter()
         try:
-            self.sha256 = sha256_or_none(self.clip.path)
+            self.sha256 = _sha256(self.clip.path)
             with open_stream(self.clip) as stream:
                 self.media = stream.report
                 for span in cut(self._listened(self.clip.cut(stream))):
@@ -159,6 +160,20 @@ class Source:
             with suppress(Full):
                 self._spans.put(span, timeout=0.1)
                 break
+
+
+def _sha256(path: Path) -> str | None:
+    """SHA-256 of a file; of one with many faces once for all of them."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return _sha256_of(path, (status.st_size, status.st_mtime_ns, status.st_ino))
+
+
+@lru_cache(maxsize=8)
+def _sha256_of(path: Path, _state: tuple[int, int, int]) -> str | None:
+    return sha256_or_none(path)
 
 
 def read_ahead(
