@@ -91,6 +91,13 @@ class Evaluation:
     cfg : DictConfig
     models : Models
 
+    Attributes
+    ----------
+    manifest : Manifest or None
+        The tested clips of a benchmark; None where a feature store is evaluated.
+    doubled : int
+        Files that the benchmark lists more than once.
+
     Raises
     ------
     ConfigError, ManifestError
@@ -103,9 +110,10 @@ class Evaluation:
         self.trainer = build_trainer(cfg)
         self.select = OmegaConf.to_container(cfg.select, resolve=True)
         self.manifest: Manifest | None = None
+        self.doubled = 0
         if cfg.benchmark is not None:
             models.require("sync")
-            self.manifest = benchmark_manifest(cfg)
+            self.manifest, self.doubled = benchmark_manifest(cfg)
         elif cfg.features is None:
             raise ConfigError("nothing to evaluate: give features=STORE, or benchmark= and root=")
         elif cfg.edit:
@@ -269,8 +277,8 @@ def require_data(cfg: DictConfig) -> None:
         raise ManifestError(f"the data set {name} is needed, and there is no {cfg.root}")
 
 
-def benchmark_manifest(cfg: DictConfig) -> Manifest:
-    """The tested clips of ``cfg.benchmark``, found below ``cfg.root``.
+def benchmark_manifest(cfg: DictConfig) -> tuple[Manifest, int]:
+    """The tested clips of ``cfg.benchmark`` below ``cfg.root``, and how many files it lists twice.
 
     Raises
     ------
@@ -294,4 +302,4 @@ def benchmark_manifest(cfg: DictConfig) -> Manifest:
     if doubled := whole.doubled():
         log.warning("%s lists %d files more than once, e.g. %s", name, len(doubled), doubled[0])
     log.info("%s: %d of %d clips are tested", name, len(manifest), len(whole))
-    return manifest
+    return manifest, len(doubled)

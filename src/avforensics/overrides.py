@@ -18,7 +18,7 @@ from hydra.errors import HydraException
 _OVERRIDE = re.compile(r"(?P<key>\+{0,2}[A-Za-z_][\w./@:-]*)=(?P<value>.*)", re.DOTALL)
 # Keys whose value is a file or folder, by their last part.
 _PATH_NAMES = {"input", "output", "file", "folder", "root", "path", "dir", "list", "manifest"}
-_PATH_NAMES |= {"features", "calibration", "runs"}
+_PATH_NAMES |= {"features", "calibration", "runs", "scores", "against"}
 _PATH_ENDINGS = ("_dir", "_path", "_file", "_folder", "_root", "_manifest", "_list")
 _PATH_GROUPS = ("checkpoint", "paths")
 _INTERPOLATION = re.compile(r"\$\{[^${}]+\}")

@@ -13,7 +13,7 @@ from sklearn import metrics as sk
 from avforensics.errors import ManifestError
 from avforensics.evaluation.figures import write_figures
 from avforensics.evaluation.rows import ScoredVideo, read_scores, write_scores
-from avforensics.evaluation.summary import PAPER_CATEGORIES, by_category, compare, summarise
+from avforensics.evaluation.summary import PAPER_CATEGORIES, summarise
 from avforensics.evaluation.tables import (
     coverage_line,
     paper_table,
@@ -230,19 +230,3 @@ def test_a_bad_scores_file_is_one_clear_sentence(text, says, tmp_path):
         read_scores(tmp_path / "scores.csv")
     with pytest.raises(ManifestError, match="No such file"):
         read_scores(tmp_path / "absent.csv")
-
-
-def test_compare_pairs_videos_whatever_their_order(rows):
-    better = [
-        ScoredVideo(**{**vars(row), "score": row.score + 0.5 * row.label}) for row in rows[:-3]
-    ]
-    result = compare(rows, better[::-1], resamples=200)
-    assert (result["n"], result["left_out"]) == (237, 3)
-    assert list(by_category(rows)) == [key for key in result if key in PAPER_CATEGORIES]
-    assert result["overall"].difference > 0
-    assert result["overall"].interval[0] > 0
-    other = [ScoredVideo(**{**vars(rows[0]), "identity": "somebody else"}), *rows[1:]]
-    with pytest.raises(ManifestError, match="disagree"):
-        compare(rows, other)
-    with pytest.raises(ManifestError, match="share 0 videos"):
-        compare(rows, [ScoredVideo(path="elsewhere", label=0, score=1.0)])

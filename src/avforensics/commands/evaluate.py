@@ -5,6 +5,11 @@
   avforensics evaluate -m features=STORE checkpoint.bundle=FILE scoring.lam=0,0.5,1
   avforensics evaluate ... 'controls.run=[trim,windows,audio,shift]'
   avforensics evaluate ... 'robustness.levels=[1,3,5]'
+  avforensics evaluate ... against=EARLIER_OUT
+  avforensics evaluate scores=FILE.csv
+
+The last two: the difference to an earlier run on the same videos, with its interval; and the same
+tables for scores that are there already, of any detector (columns path, label, score).
 
 With a benchmark, features are extracted first, into a store that later runs use again; the same
 command goes on after an interruption. OUT receives scores.csv, metrics.json (and .csv, .md, .tex),
@@ -16,14 +21,18 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from rich import get_console
 
-from avforensics.checkpoints import Models, load_models
+from avforensics.checkpoints import load_models
 from avforensics.errors import ConfigError
 from avforensics.evaluating import Evaluation, Outcome, Variation, require_data
+from avforensics.evaluation.benchmark import also_trained
+from avforensics.evaluation.comparison import cells as difference_cells
+from avforensics.evaluation.comparison import compare, read_run, sentence, write_comparison
 from avforensics.evaluation.controls import (
     check_shifts,
     control_cells,
@@ -39,7 +48,9 @@ from avforensics.evaluation.reproduce import compare_with_paper, published, writ
 from avforensics.evaluation.results import show, wide, write_results
 from avforensics.evaluation.robustness import cells as robustness_cells
 from avforensics.evaluation.robustness import edits, write_robustness
-from avforensics.evaluation.segments import localise, sentence
+from avforensics.evaluation.rows import ScoredVideo
+from avforensics.evaluation.segments import localise
+from avforensics.evaluation.segments import sentence as found_segments
 from avforensics.evaluation.summary import summarise
 from avforensics.files import atomic_path
 from avforensics.provenance import versions, write_json
@@ -66,6 +77,9 @@ def run(cfg: DictConfig) -> int:
         raise ConfigError("evaluate takes one scoring.lam; -m scoring.lam=0,0.5 runs one for each")
     if cfg.reproduce is not None:
         published(cfg.reproduce)  # refuses what the paper does not have
+    earlier = None if cfg.against is None else read_run(cfg.against)
+    if cfg.scores is not None:
+        return tabulate(cfg, earlier)
     if cfg.benchmark is not None:
         require_data(cfg)
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
@@ -78,9 +92,11 @@ def run(cfg: DictConfig) -> int:
     outcome = stage.run(stage.asked)
     summary, failed = None, 0
     if stage.trainer.is_global_zero:
-        summary = describe(cfg, outcome, models)
+        summary = describe(cfg, outcome, stage)
         failed = int(bool(summary["coverage"]["not_scored"]))
-        write(cfg, outcome, summary)
+        if stage.manifest is not None:
+            stage.manifest.write(Path(cfg.output_dir, "manifest.csv"))
+        write(cfg, outcome.rows, summary, earlier)
         draw_examples(outcome, stage, cfg)
     if cfg.controls.run:
         shifts = checked if "shift" in cfg.controls.run else []
@@ -92,11 +108,33 @@ def run(cfg: DictConfig) -> int:
     return failed
 
 
-def write(cfg: DictConfig, outcome: Outcome, summary: dict) -> None:
+def tabulate(cfg: DictConfig, earlier: list[ScoredVideo] | None) -> int:
+    """Tables and figures of scores that are there already, by whatever detector."""
+    asked = [cfg.benchmark, cfg.features, cfg.edit, cfg.controls.run, cfg.robustness.levels]
+    if any(asked) or cfg.examples:
+        raise ConfigError(
+            "the scores are there already: with scores=FILE there is no benchmark, no features, no "
+            "edit, no controls, no robustness and no examples"
+        )
+    rows = read_run(cfg.scores)
+    summary = brief(cfg, rows)
+    config = OmegaConf.to_container(cfg, resolve=True)
+    summary["made_with"] = {"scores": str(cfg.scores), "config": config}
+    write(cfg, rows, summary, earlier)
+    log.info("wrote %s", cfg.output_dir)
+    return int(bool(summary["coverage"]["not_scored"]))
+
+
+def write(
+    cfg: DictConfig,
+    rows: Sequence[ScoredVideo],
+    summary: dict,
+    earlier: Sequence[ScoredVideo] | None,
+) -> None:
     """Write and print the results of the main pass."""
     title = cfg.title or title_of(cfg)
     folder = Path(cfg.output_dir)
-    write_results(outcome.rows, summary, folder, title)
+    write_results(rows, summary, folder, title)
     with atomic_path(folder / "config.yaml") as partial:
         partial.write_text(OmegaConf.to_yaml(cfg, resolve=True), encoding="utf-8")
     write_json(folder / "versions.json", versions())
@@ -108,6 +146,12 @@ def write(cfg: DictConfig, outcome: Outcome, summary: dict) -> None:
             show_cells(comparison_cells(found), experiment["title"])
         else:
             log.info("%s: %s", experiment["title"], experiment["note"])
+    if earlier is not None:
+        intervals = OmegaConf.to_container(cfg.intervals)
+        difference = compare(earlier, rows, seed=cfg.seed, **intervals)
+        table = difference_cells(difference)
+        write_comparison(difference, str(cfg.against), folder, markdown(table))
+        show_cells(table, f"against {cfg.against}: {sentence(difference)}")
     for item in summary["coverage"]["not_scored"]:
         log.warning("not scored: %s: %s", item["path"], item["reason"])
 
@@ -137,7 +181,7 @@ def control(
     runs, found = {"as asked": summary}, {}
     for name, (policy, edit) in beside.items():
         log.info("control: %s", name)
-        runs[name] = brief(cfg, stage.run(Variation(policy=policy, edit=edit)))
+        runs[name] = brief(cfg, stage.run(Variation(policy=policy, edit=edit)).rows)
     for frames in shifts:
         log.info("control: sound shifted by %+d frames", frames)
         edit = f"shift={frames}"
@@ -162,7 +206,8 @@ def perturbed(
     runs = {(name, 0): summary for name, _ in changes}
     for (name, level), edit in changes.items():
         log.info("perturbation: %s, level %d", name, level)
-        runs[name, level] = brief(cfg, stage.run(Variation(policy=stage.asked.policy, edit=edit)))
+        changed = Variation(policy=stage.asked.policy, edit=edit)
+        runs[name, level] = brief(cfg, stage.run(changed).rows)
     if stage.trainer.is_global_zero:
         write_robustness(runs, cfg.output_dir, cfg.title)
         show_cells(robustness_cells(runs), "perturbations")
@@ -173,34 +218,43 @@ def show_cells(cells: list[list[str]], title: str) -> None:
     wide(get_console()).print(rich_cells(cells, title))
 
 
-def brief(cfg: DictConfig, outcome: Outcome) -> dict:
-    """The summary of a control."""
+def brief(cfg: DictConfig, rows: Sequence[ScoredVideo]) -> dict:
+    """The summary of scored videos."""
     intervals = cfg.intervals
-    return summarise(
-        outcome.rows, resamples=intervals.resamples, level=intervals.level, seed=cfg.seed
-    )
+    return summarise(rows, resamples=intervals.resamples, level=intervals.level, seed=cfg.seed)
 
 
-def describe(cfg: DictConfig, outcome: Outcome, models: Models) -> dict:
+def describe(cfg: DictConfig, outcome: Outcome, stage: Evaluation) -> dict:
     """The summary of a run, with its notes and what it was made with."""
-    store = outcome.store
-    summary = brief(cfg, outcome)
+    store, models = outcome.store, stage.models
+    summary = brief(cfg, outcome.rows)
     found = localise(store, outcome.found, cfg.scoring.lam, outcome.naive_bayes)
+    notes = summary["notes"]
     if found:
         summary["localisation"] = found
-        summary["notes"] += [sentence(name, metrics) for name, metrics in found.items()]
+        notes += [found_segments(name, metrics) for name, metrics in found.items()]
         if cfg.scoring.windows != "all":
-            summary["notes"].append(
+            notes.append(
                 "segments after the first windows cannot be found: use scoring.windows=all"
             )
     if outcome.naive_bayes is None:
-        summary["notes"].append(
+        notes.append(
             f"no naive Bayes baseline: no real videos of split {cfg.baselines.fit_split} beside "
             "those evaluated (baselines.features names a store that has some)"
         )
+    if stage.doubled:
+        notes.append(
+            f"{stage.doubled} files are listed more than once; each counts once a category"
+        )
+    if people := also_trained(store, [item.index for item in outcome.found], list(cfg.trained)):
+        notes.append(
+            f"{len(people)} of the tested identities are in a training split too: nothing here "
+            "says how people are scored that training has not seen"
+        )
     notices = dict.fromkeys(notice for notice in (store.info.notice, models.notice) if notice)
-    summary["notes"] += [notice.rstrip(".") for notice in notices]
+    notes += [notice.rstrip(".") for notice in notices]
     summary["made_with"] = {
+        "manifest": None if stage.manifest is None else stage.manifest.digest,
         "features": str(store.folder),
         "edit": store.info.edit,
         "checkpoints": store.info.checkpoints | models.hashes,
@@ -211,6 +265,8 @@ def describe(cfg: DictConfig, outcome: Outcome, models: Models) -> dict:
 
 def title_of(cfg: DictConfig) -> str:
     """What tells one run from another."""
+    if cfg.scores is not None:
+        return str(cfg.scores)
     scoring = cfg.scoring
     parts = [
         cfg.benchmark.name if cfg.benchmark else "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from os import PathLike
 
 from avforensics.data.lists import pick, read_list
@@ -86,6 +86,14 @@ def tested_clips(
         there = ", ".join(sorted({row.split or "(empty)" for row in manifest})) or "none"
         raise ManifestError(f"no clip of the benchmark fits the selection; splits there: {there}")
     return chosen
+
+
+def also_trained(
+    clips: Sequence[Row | Entry], tested: Collection[int], splits: Collection[str]
+) -> set[str]:
+    """Identities (paths, where nobody is named) of tested clips that training splits hold too."""
+    trained = {clip.identity or clip.path for clip in clips if clip.split in splits}
+    return trained & {clips[index].identity or clips[index].path for index in tested}
 
 
 def store_name(

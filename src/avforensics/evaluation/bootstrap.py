@@ -189,6 +189,26 @@ class Difference:
     interval: tuple[float, float] | None
     p_value: float
 
+    @classmethod
+    def of(
+        cls,
+        metric: str,
+        a: float,
+        b: float,
+        change: np.ndarray,
+        bootstrap: Bootstrap,
+        rows: ArrayLike | None = None,
+    ) -> Difference:
+        """From the two values and ``change``, B less A on each resample of ``bootstrap``.
+
+        ``rows`` are the videos that count, as for `Bootstrap.values`.
+        """
+        present = change[np.isfinite(change)]
+        opposite = min((present <= 0).sum(), (present >= 0).sum())
+        p_value = min(1.0, 2 * (opposite + 1) / (len(present) + 1))
+        interval = bootstrap.interval(change, rows)
+        return cls(metric, float(a), float(b), float(b - a), interval, float(p_value))
+
 
 def paired_bootstrap(
     labels: ArrayLike,
@@ -211,15 +231,6 @@ def paired_bootstrap(
     bootstrap = Bootstrap(labels, identities, resamples=resamples, level=level, seed=seed)
     a = bootstrap.values(scores_a, (metric,))[metric]
     b = bootstrap.values(scores_b, (metric,))[metric]
-    change = b - a
-    opposite = min((change <= 0).sum(), (change >= 0).sum())
     point_a = float(Curve.from_scores(labels, scores_a).metric(metric))
     point_b = float(Curve.from_scores(labels, scores_b).metric(metric))
-    return Difference(
-        metric=metric,
-        a=point_a,
-        b=point_b,
-        difference=point_b - point_a,
-        interval=bootstrap.interval(change),
-        p_value=float(min(1.0, 2 * (opposite + 1) / (resamples + 1))),
-    )
+    return Difference.of(metric, point_a, point_b, b - a, bootstrap)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from avforensics.errors import ManifestError
-from avforensics.evaluation.bootstrap import Bootstrap, Difference, paired_bootstrap
+from avforensics.evaluation.bootstrap import Bootstrap
 from avforensics.evaluation.metrics import score_metrics
 from avforensics.evaluation.rows import ScoredVideo, baseline_names, check_once
 
@@ -79,7 +79,7 @@ def summarise(
             "resamples": resamples,
             "seed": seed,
             "grouped_by": "identity",
-            "n_identities": len({_identity(row) for row in scored}),
+            "n_identities": len({identity_of(row) for row in scored}),
         },
         "notes": notes,
     }
@@ -93,13 +93,13 @@ def summarise(
         unknown = sum(not row.identity for row in scored)
         notes.append(f"{unknown} videos have no identity and were resampled one by one")
     bootstrap = Bootstrap(
-        labels, [_identity(row) for row in scored], resamples=resamples, level=level, seed=seed
+        labels, [identity_of(row) for row in scored], resamples=resamples, level=level, seed=seed
     )
     blocks = _Blocks(scored, bootstrap)
     everything = np.arange(len(scored))
     summary["overall"] = blocks.block("overall", everything)
     for name in by_category(scored):
-        chosen = [row.label == 0 or _category(row) == name for row in scored]
+        chosen = [row.label == 0 or category_of(row) == name for row in scored]
         summary["categories"][name] = blocks.block(name, everything[chosen])
     for name, members in averages.items():
         absent = [member for member in members if member not in summary["categories"]]
@@ -110,64 +110,14 @@ def summarise(
     return summary
 
 
-def compare(
-    rows_a: Sequence[ScoredVideo],
-    rows_b: Sequence[ScoredVideo],
-    *,
-    metric: str = "auc",
-    resamples: int = 2000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> dict[str, Difference | int]:
-    """Paired difference of two runs (B less A) on the videos that both scored.
-
-    Returns
-    -------
-    dict
-        ``overall`` and each category to its :class:`Difference`, ``n`` to the number of videos
-        compared and ``left_out`` to the number that only one run scored.
-
-    Raises
-    ------
-    ManifestError
-        If the runs share too few videos, or disagree on a label or an identity.
-    """
-    check_once(rows_a)
-    check_once(rows_b)
-    a = {(row.path, _category(row)): row for row in rows_a if row.scored}
-    b = {(row.path, _category(row)): row for row in rows_b if row.scored}
-    shared = sorted(a.keys() & b.keys())
-    for key in shared:
-        if (a[key].label, a[key].identity) != (b[key].label, b[key].identity):
-            raise ManifestError(f"{key[0]}: the two runs disagree on its label or identity")
-    if {a[key].label for key in shared} != {0, 1}:
-        raise ManifestError(f"the two runs share {len(shared)} videos; both classes are needed")
-    categories = by_category([a[key] for key in shared])
-    groups = {"overall": shared} | {
-        name: [key for key in shared if a[key].label == 0 or key[1] == name] for name in categories
-    }
-    differences: dict[str, Difference | int] = {
-        name: paired_bootstrap(
-            [a[key].label for key in keys],
-            [a[key].score for key in keys],
-            [b[key].score for key in keys],
-            [_identity(a[key]) for key in keys],
-            metric=metric,
-            resamples=resamples,
-            level=level,
-            seed=seed,
-        )
-        for name, keys in groups.items()
-    }
-    return differences | {"n": len(shared), "left_out": len(a.keys() ^ b.keys())}
-
-
 def by_category(rows: Sequence[ScoredVideo]) -> dict[str, list[ScoredVideo]]:
     """Fakes by category: the paper's categories first and in its order, then by name."""
     place = {name: index for index, name in enumerate(PAPER_CATEGORIES)}
     fakes = [row for row in rows if row.label == 1]
-    names = sorted({_category(row) for row in fakes}, key=lambda name: (place.get(name, 99), name))
-    return {name: [row for row in fakes if _category(row) == name] for name in names}
+    names = sorted(
+        {category_of(row) for row in fakes}, key=lambda name: (place.get(name, 99), name)
+    )
+    return {name: [row for row in fakes if category_of(row) == name] for name in names}
 
 
 class _Blocks:
@@ -271,11 +221,13 @@ def _coverage(rows: Sequence[ScoredVideo], listed: int | Sequence[str] | None) -
     }
 
 
-def _identity(row: ScoredVideo) -> str:
+def identity_of(row: ScoredVideo) -> str:
+    """What a video is resampled with: its identity, or itself where none is known."""
     return row.identity or f"video {row.path}"
 
 
-def _category(row: ScoredVideo) -> str:
+def category_of(row: ScoredVideo) -> str:
+    """Name of a fake's group in tables."""
     return row.category or "fake"
 
 

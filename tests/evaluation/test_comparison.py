@@ -1,0 +1,168 @@
+"""Two runs on the same videos, in Python and from the command line."""
+
+import csv
+import json
+import sys
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from avforensics import cli
+from avforensics.errors import ManifestError
+from avforensics.evaluation.bootstrap import paired_bootstrap
+from avforensics.evaluation.comparison import cells, compare, sentence
+from avforensics.evaluation.rows import ScoredVideo, write_scores
+from avforensics.evaluation.summary import PAPER_CATEGORIES
+
+
+def run(shift=0.0, seed=0, noise=0.1):
+    """Forty people, each with a real video and a fake of each category; fakes ``shift`` higher."""
+    rng, own = np.random.default_rng(0), np.random.default_rng(seed + 1)
+    rows = []
+    for person in range(40):
+        for category in ("real", *PAPER_CATEGORIES):
+            fake = int(category != "real")
+            score = rng.normal() + (1 + shift) * fake + noise * own.normal()
+            path, name = f"{category}/{person}.mp4", f"id{person}"
+            rows.append(
+                ScoredVideo(path=path, label=fake, category=category, identity=name, score=score)
+            )
+    return rows
+
+
+def changed(row, **changes):
+    return ScoredVideo(**{**vars(row), **changes})
+
+
+def test_videos_are_paired_whatever_their_order():
+    before, after = run(), run(shift=0.5)[:-3]
+    found = compare(before, after[::-1], resamples=200)
+    assert (found.n, found.left_out) == (237, 3)
+    assert sentence(found) == "237 videos that both runs scored, 3 left out"
+    assert list(found.results) == ["overall", *PAPER_CATEGORIES, "AVG-FV", "AVG-ALL"]
+    shared = before[:-3]
+    for rows, value in ((shared, "a"), (after, "b")):
+        labels, scores = [row.label for row in rows], [row.score for row in rows]
+        auc = getattr(found.results["overall"]["auc"], value)
+        assert auc == pytest.approx(sk.roc_auc_score(labels, scores))
+        ap = getattr(found.results["overall"]["ap"], value)
+        assert ap == pytest.approx(sk.average_precision_score(labels, scores))
+    for name in ("overall", "AVG-FV", "AVG-ALL"):
+        assert found.results[name]["auc"].interval[0] > 0
+        assert found.results[name]["auc"].p_value == pytest.approx(2 / 201)
+
+
+def test_averages_are_means_and_known_better_than_their_categories():
+    found = compare(run(), run(seed=5), resamples=400).results
+    of = {name: found[name]["auc"] for name in (*PAPER_CATEGORIES, "AVG-FV", "AVG-ALL")}
+    assert of["AVG-ALL"].difference == pytest.approx(
+        np.mean([of[name].difference for name in PAPER_CATEGORIES])
+    )
+    assert of["AVG-FV"].a == pytest.approx(np.mean([of[n].a for n in PAPER_CATEGORIES[1:]]))
+    widths = [np.ptp(of[name].interval) for name in PAPER_CATEGORIES]
+    assert np.ptp(of["AVG-ALL"].interval) < np.mean(widths)
+    low, high = of["AVG-ALL"].interval  # two runs that differ by noise alone
+    assert low < 0 < high
+
+
+def test_overall_is_the_paired_bootstrap():
+    before, after = run(), run(shift=0.1, seed=3)
+    order = sorted(range(len(before)), key=lambda i: (before[i].path, before[i].category))
+    a, b = ([rows[i] for i in order] for rows in (before, after))
+    expected = paired_bootstrap(
+        [row.label for row in a],
+        [row.score for row in a],
+        [row.score for row in b],
+        [row.identity for row in a],
+        resamples=300,
+        seed=4,
+    )
+    assert compare(before, after, resamples=300, seed=4).results["overall"]["auc"] == expected
+
+
+def test_a_plain_list_of_scores_is_understood():
+    before = run()
+    plain = [changed(row, category="", identity="") for row in run(shift=0.5)]
+    found = compare(before, plain, resamples=20)
+    assert found.results == compare(before, run(shift=0.5), resamples=20).results
+    turned = compare(plain, before, resamples=20).results["RVFA"]["auc"]
+    assert turned.difference == -found.results["RVFA"]["auc"].difference
+
+
+def test_runs_that_cannot_be_compared():
+    rows = run()
+    other = [changed(rows[0], identity="somebody else"), *rows[1:]]
+    with pytest.raises(ManifestError, match="disagree on its label or identity"):
+        compare(rows, other)
+    with pytest.raises(ManifestError, match="share 0 videos"):
+        compare(rows, [ScoredVideo(path="elsewhere", label=0, score=1.0)])
+
+
+def test_table():
+    lines = cells(compare(run(), run(shift=0.5), resamples=50))
+    assert lines[0] == ["result", "metric", "other run", "this run", "difference", "p"]
+    assert len(lines) == 1 + 2 * 8
+    assert lines[1][:2] == ["overall", "AUC"]
+    assert lines[1][4].startswith("+") and lines[1][4].endswith("]")
+
+
+@pytest.fixture
+def avforensics(monkeypatch):
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["avforensics", *map(str, words)])
+        return cli.main()
+
+    return run
+
+
+def test_an_evaluation_against_an_earlier_one(
+    avforensics, store, decoders_bundle, tmp_path, capsys
+):
+    words = ("evaluate", f"features={store.folder}", f"checkpoint.bundle={decoders_bundle}")
+    words += ("select.split=test", "intervals.resamples=50")
+    assert avforensics(*words, f"output_dir={tmp_path / 'a'}", "scoring.max_len=10") == 1
+    code = avforensics(*words, f"output_dir={tmp_path / 'b'}", f"against={tmp_path / 'a'}")
+    assert code == 1  # one clip has no score
+    said = capsys.readouterr().out
+    assert "59 videos that both runs scored" in said
+    content = json.loads((tmp_path / "b/comparison.json").read_text())
+    assert content["n"] == 59
+    for name, run in (("a", "a"), ("b", "b")):
+        metrics = json.loads((tmp_path / run / "metrics.json").read_text())
+        for result in ("overall", "AVG-ALL"):
+            block = metrics["averages"].get(result, metrics["overall"])
+            found = content["results"][result]["auc"][name]
+            assert found == pytest.approx(block["auc"])
+    assert "| AVG-ALL | AUC |" in (tmp_path / "b/comparison.md").read_text()
+
+
+def test_scores_of_any_detector(avforensics, tmp_path, capsys):
+    """A list of paths, labels and scores gets the same tables, without a model."""
+    write_scores(run(shift=0.5), tmp_path / "ours.csv")
+    with (tmp_path / "theirs.csv").open("w", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(["path", "label", "score"])
+        lines.writerows([row.path, row.label, row.score] for row in run())
+    words = ("evaluate", f"output_dir={tmp_path / 'out'}", "intervals.resamples=20")
+    code = avforensics(*words, f"scores={tmp_path / 'theirs.csv'}", f"against={tmp_path}/ours.csv")
+    assert code == 0
+    metrics = json.loads((tmp_path / "out/metrics.json").read_text())
+    rows = run()
+    expected = sk.roc_auc_score([row.label for row in rows], [row.score for row in rows])
+    assert metrics["overall"]["auc"] == pytest.approx(expected)
+    assert metrics["coverage"]["scored"] == 240
+    compared = json.loads((tmp_path / "out/comparison.json").read_text())["results"]
+    assert compared["RVFA"]["auc"]["difference"] < 0
+    assert (tmp_path / "out/roc.png").exists()
+    capsys.readouterr()
+    for change, sentence_ in (
+        (["scores=nowhere.csv"], "nowhere.csv: No such file"),
+        ([f"scores={tmp_path}/ours.csv", "features=x"], "scores are there already"),
+        ([f"scores={tmp_path}/ours.csv", "controls.run=[trim]"], "scores are there already"),
+        ([f"scores={tmp_path}/ours.csv", "against=nowhere"], "nowhere: No such file"),
+    ):
+        assert avforensics(*words, *change) == 2
+        err = capsys.readouterr().err
+        assert sentence_ in err
+        assert err.count("\n") == 1
