@@ -8,7 +8,7 @@ from typing import Any
 from avforensics.checkpoints import Models
 from avforensics.detection.faces import FaceOptions
 from avforensics.errors import ConfigError
-from avforensics.faces.crops import RECIPES
+from avforensics.faces.crops import RECIPES, CropRecipe
 from avforensics.faces.settings import FaceSettings
 
 LARGE = 224  # pixels: networks of that size and above see the whole face, smaller ones the mouth
@@ -18,9 +18,9 @@ def face_options(
     models: Models,
     *,
     mode: str = "given",
-    recipe: str | None = None,
+    crop: str | Mapping[str, Any] | None = None,
     score: str = "speaker",
-    find: FaceSettings | Mapping[str, Any] | None = None,
+    find: Mapping[str, Any] | None = None,
 ) -> FaceOptions:
     """Options for `VideoScorer`.
 
@@ -30,11 +30,12 @@ def face_options(
         Its synchronisation network gives the recipe where none is named.
     mode : str
         ``given``, ``auto`` or ``none``.
-    recipe : str, optional
-        One of `avforensics.faces.crops.RECIPES`.
+    crop : str or mapping, optional
+        One of `avforensics.faces.crops.RECIPES`, or the settings of a `CropRecipe`.
     score : str
         The rule of a video's score.
-    find : FaceSettings or mapping of its settings, optional
+    find : mapping, optional
+        Settings of `FaceSettings`.
 
     Raises
     ------
@@ -43,14 +44,28 @@ def face_options(
     """
     if mode != "auto":
         return FaceOptions(mode=mode)
-    name = recipe or default_recipe(models)
-    if name not in RECIPES:
-        raise ConfigError(f"faces.recipe must be one of {', '.join(RECIPES)}, not {name!r}")
+    settings = {key: value for key, value in (find or {}).items() if key != "_target_"}
+    return FaceOptions(
+        mode=mode,
+        recipe=_recipe(crop or default_recipe(models)),
+        rule=score,
+        find=_made(FaceSettings, settings, "faces.find"),
+    )
+
+
+def _recipe(crop: str | Mapping[str, Any]) -> CropRecipe:
+    if isinstance(crop, Mapping):
+        return _made(CropRecipe, crop, "faces.crop")
+    if crop not in RECIPES:
+        raise ConfigError(f"faces.crop must be one of {', '.join(RECIPES)}, not {crop!r}")
+    return RECIPES[crop]
+
+
+def _made(kind: type, settings: Mapping[str, Any], name: str) -> Any:
     try:
-        settings = find if isinstance(find, FaceSettings) else FaceSettings(**(find or {}))
+        return kind(**settings)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"faces.find: {error}") from None
-    return FaceOptions(mode=mode, recipe=RECIPES[name], rule=score, find=settings)
+        raise ConfigError(f"{name}: {error}") from None
 
 
 def default_recipe(models: Models) -> str:
