@@ -17,8 +17,10 @@ from avforensics.faces.follow import Look, link, tracks_of
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.shots import THUMB, ShotCuts
 from avforensics.faces.track import Faces
-from avforensics.media.video import VideoReader, scaled
+from avforensics.media.pictures import scaled
+from avforensics.media.video import VideoReader
 
+LARGE = 48  # pixels of a face at which the detector is at its best
 AHEAD = 4  # frames waiting for the detector while others are decoded
 
 
@@ -119,31 +121,50 @@ def _frames_to_look_at(
 
 
 class _Eye:
-    """Looks at frames one after the other, at the size that shows the faces."""
+    """Looks at frames one after the other, at the size that shows the faces.
+
+    Small faces need a large picture, which takes long. So where all faces of the last look were
+    large, the next one is quick, and a full one is tried again only after some rest.
+    """
 
     def __init__(self, video: VideoReader, detector: FaceDetector, settings: FaceSettings) -> None:
         self._video = video
         self._detector = detector
         self._settings = settings
-        self._reformatters = {side: VideoReformatter() for side in (0, 1)}
+        self._reformatters: dict[int, VideoReformatter] = {}
+        self._known = 0  # faces of the last look, all of them large
+        self._looked = 0  # frame of the last look at the usual size
         self._in_vain: int | None = None  # frame of the last full look that found nothing
 
     def look(self, index: int, frame: av.VideoFrame) -> Look:
-        settings, long_side = self._settings, max(self._video.width, self._video.height)
-        found = self._at(frame, settings.long_side, self._reformatters[0])
+        settings = self._settings
+        if self._known and index - self._looked < settings.usual_every:
+            found = self._at(frame, settings.quick_side)
+            if len(found) >= self._known:
+                return Look(index, found)
+        found = self._at(frame, settings.long_side)
+        self._looked = index
         rested = self._in_vain is None or index - self._in_vain >= settings.full_every
-        if len(found) == 0 and long_side > settings.long_side and rested:
-            found = self._at(frame, settings.full_side, self._reformatters[1])
+        if len(found) == 0 and self._long_side > settings.long_side and rested:
+            found = self._at(frame, settings.full_side)
             self._in_vain = None if len(found) else index
+        self._known = len(found) if self._all_large(found) else 0
         return Look(index, found)
 
-    def _at(
-        self, frame: av.VideoFrame, long_side: int, reformatter: VideoReformatter
-    ) -> np.ndarray:
+    @property
+    def _long_side(self) -> int:
+        return max(self._video.width, self._video.height)
+
+    def _all_large(self, found: np.ndarray) -> bool:
+        sizes = (found[:, 2:4] - found[:, :2]).max(axis=1, initial=0)
+        return bool((sizes * self._settings.quick_side >= LARGE * self._long_side).all())
+
+    def _at(self, frame: av.VideoFrame, long_side: int) -> np.ndarray:
         """Faces at a size, in pixels of the upright picture."""
         width, height = self._video.width, self._video.height
-        scale = min(1.0, long_side / max(width, height))
+        scale = min(1.0, long_side / self._long_side)
         size = max(round(width * scale), 1), max(round(height * scale), 1)
+        reformatter = self._reformatters.setdefault(long_side, VideoReformatter())
         picture = scaled(frame, size, reformatter, turn=self._video.turn, pixels="bgr24")
         found = self._detector.find(picture)
         found[:, 0:14:2] *= width / size[0]

@@ -17,6 +17,11 @@ class FaceSettings:
         Frames (of 25 a second) from one look to the next; between them is interpolated.
     long_side : int
         Longer side in pixels at which the detector looks at a frame (never enlarged).
+    quick_side : int
+        Longer side for looks after one that found large faces only; ``long_side`` = always the
+        same.
+    usual_every : int
+        Most frames of quick looks in a row.
     full_side : int
         Longer side at which it looks again where it found nothing, for small faces...
     full_every : int
@@ -46,6 +51,8 @@ class FaceSettings:
 
     every: int = 5
     long_side: int = 640
+    quick_side: int = 320
+    usual_every: int = FPS
     full_side: int = 1920
     full_every: int = FPS
     score: float = 0.7
@@ -58,10 +65,10 @@ class FaceSettings:
     min_seen: float = 0.4
 
     def __post_init__(self) -> None:
-        if min(self.every, self.full_every) < 1:
-            raise ValueError("every and full_every must be at least 1 frame")
-        if not 32 <= self.long_side <= self.full_side:
-            raise ValueError("long_side must be at least 32 and at most full_side")
+        if min(self.every, self.usual_every, self.full_every) < 1:
+            raise ValueError("every, usual_every and full_every must be at least 1 frame")
+        if not 32 <= self.quick_side <= self.long_side <= self.full_side:
+            raise ValueError("it must be 32 <= quick_side <= long_side <= full_side")
         if not (0 < self.score < 1 and 0 < self.overlap < 1 and 0 <= self.min_seen <= 1):
             raise ValueError("score and overlap must lie within 0..1, min_seen too")
         if min(self.gap, self.smooth, self.cut, self.min_seconds, self.min_size) < 0:

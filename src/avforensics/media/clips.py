@@ -22,8 +22,9 @@ from PIL import Image
 from avforensics.errors import MediaError
 from avforensics.media.audio import read_audio
 from avforensics.media.container import Tally, decode, open_container, pick_stream
+from avforensics.media.pictures import Orientation, orientation, upright_rgb
 from avforensics.media.types import FPS, HOP
-from avforensics.media.video import Orientation, VideoReader, orientation, upright_rgb
+from avforensics.media.video import VideoReader
 from avforensics.media.wav import read_wav, wav_samples
 
 

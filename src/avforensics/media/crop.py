@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, floor
 
+import av
 import numpy as np
 from PIL import Image
+
+from avforensics.media.pictures import Orientation, upright_part
 
 MARGIN = 4  # pixels around the square that the filter may look at, times the reduction
 
@@ -59,15 +62,34 @@ class MovingCrop:
         -------
         uint8 array, (size, size, 3)
         """
+        return _resized(picture, self.squares[index], size, self.fill)
+
+    def cut_stored(
+        self, frame: av.VideoFrame, turn: Orientation, index: int, size: int
+    ) -> np.ndarray:
+        """The same from a frame as it is stored; only what lies around the square is converted.
+
+        A square of twice the size or more is first reduced by a whole factor, the same for all
+        frames, as PIL does with a ``reducing_gap``.
+        """
+        factor = max(int(self.squares[:, 2].min() // size), 1)
+        longest = self.squares[:, 2].max()
+        room = ceil(longest + 2 * MARGIN * max(factor, longest / size)) + 4 * factor
         x, y, side = (float(value) for value in self.squares[index])
-        left, top = x - side / 2, y - side / 2
-        margin = MARGIN * max(1.0, side / size)
-        first = floor(left - margin), floor(top - margin)
-        last = ceil(left + side + margin), ceil(top + side + margin)
-        part = _part(picture, first, last, self.fill)
-        box = (left - first[0], top - first[1], left + side - first[0], top + side - first[1])
-        image = Image.fromarray(part)
-        return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box=box))
+        part, left, top = upright_part(frame, turn, (x, y), room, factor)
+        square = np.array([x - left, y - top, side]) / factor
+        return _resized(part, square, size, self.fill)
+
+
+def _resized(picture: np.ndarray, square: np.ndarray, size: int, fill: int | None) -> np.ndarray:
+    x, y, side = (float(value) for value in square)
+    left, top = x - side / 2, y - side / 2
+    margin = MARGIN * max(1.0, side / size)
+    first = floor(left - margin), floor(top - margin)
+    last = ceil(left + side + margin), ceil(top + side + margin)
+    image = Image.fromarray(_part(picture, first, last, fill))
+    box = (left - first[0], top - first[1], left + side - first[0], top + side - first[1])
+    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box=box))
 
 
 def _part(
@@ -77,9 +99,15 @@ def _part(
     height, width = picture.shape[:2]
     if first[0] >= 0 and first[1] >= 0 and last[0] <= width and last[1] <= height:
         return np.ascontiguousarray(picture[first[1] : last[1], first[0] : last[0]])
-    columns, rows = np.arange(first[0], last[0]), np.arange(first[1], last[1])
-    part = picture[np.clip(rows, 0, height - 1)[:, None], np.clip(columns, 0, width - 1)]
+    left, top = max(first[0], 0), max(first[1], 0)
+    right, bottom = min(last[0], width), min(last[1], height)
+    if left < right and top < bottom:
+        around = ((top - first[1], last[1] - bottom), (left - first[0], last[0] - right), (0, 0))
+        inside = picture[top:bottom, left:right]
+        if fill is None:
+            return np.pad(inside, around, mode="edge")
+        return np.pad(inside, around, constant_values=fill)
     if fill is not None:
-        part[(rows < 0) | (rows >= height)] = fill
-        part[:, (columns < 0) | (columns >= width)] = fill
-    return part
+        return np.full((last[1] - first[1], last[0] - first[0], 3), fill, np.uint8)
+    columns, rows = np.arange(first[0], last[0]), np.arange(first[1], last[1])
+    return picture[np.clip(rows, 0, height - 1)[:, None], np.clip(columns, 0, width - 1)]

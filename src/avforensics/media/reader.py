@@ -15,9 +15,10 @@ from PIL import Image
 from avforensics.errors import MediaError
 from avforensics.media.audio import AudioReader
 from avforensics.media.crop import MovingCrop
+from avforensics.media.pictures import to_square
 from avforensics.media.spool import SoundSpool, SpooledSound
 from avforensics.media.types import FPS, HOP, SAMPLE_RATE, Block, MediaOptions, MediaReport
-from avforensics.media.video import VideoReader, to_square, upright_pixels
+from avforensics.media.video import VideoReader
 
 # Two windows of five frames: with fewer, nothing can be predicted and nothing scored.
 MIN_FRAMES = 6
@@ -236,7 +237,7 @@ class MediaStream:
     def _convert(self, index: int, frame: av.VideoFrame) -> np.ndarray:
         if self._crop is None:
             return to_square(self._video.upright(frame), self._options.size, self._options.crop)
-        return self._square(index, upright_pixels(frame, self._video.turn))
+        return self._crop.cut_stored(frame, self._video.turn, index, self._options.size)
 
     def _square(self, index: int, picture: np.ndarray) -> np.ndarray:
         if self._crop is None:

@@ -11,8 +11,8 @@ from PIL import Image
 
 from avforensics.errors import MediaError
 from avforensics.media.container import Tally, decode, open_container, pick_stream
+from avforensics.media.pictures import Orientation, orientation, upright_rgb
 from avforensics.media.types import FPS
-from avforensics.media.video import Orientation, orientation, upright_rgb
 
 FARTHEST = 1000  # frames decoded after a key frame before a picture is given up
 

@@ -7,17 +7,13 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 import av
-import numpy as np
-from av.sidedata.sidedata import Type as SideDataType
-from av.video.reformatter import Interpolation, VideoReformatter
 from PIL import Image
 
 from avforensics.errors import MediaError
 from avforensics.media.container import Tally, declared_end, decode, open_container, pick_stream
+from avforensics.media.pictures import orientation, upright_rgb
 from avforensics.media.seek import is_entry, key_time_before
 from avforensics.media.types import FPS
-
-Orientation = tuple[int, int, int, int]
 
 
 class VideoReader:
@@ -217,138 +213,3 @@ def _pull(graph: av.filter.Graph) -> Iterator[av.VideoFrame]:
             yield graph.vpull()
         except (av.BlockingIOError, av.EOFError):
             return
-
-
-def orientation(frame: av.VideoFrame) -> Orientation:
-    """``(a, b, c, d)`` of a frame's display matrix: ``x' = a x + c y``, ``y' = b x + d y``.
-
-    Rounded to quarter turns and mirrors, which is all that cameras write. Ask one frame of a
-    stream only: a frame asked for its side data is part of a cycle and lives until Python next
-    looks for those; at 1080p hundreds of megabytes pile up.
-    """
-    data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
-    if data is None:
-        return (1, 0, 0, 1)
-    a, b, _, c, d = np.frombuffer(bytes(data), "<i4")[:5].tolist()
-    if abs(a) + abs(d) >= abs(b) + abs(c):
-        return (-1 if a < 0 else 1, 0, 0, -1 if d < 0 else 1)
-    return (0, -1 if b < 0 else 1, -1 if c < 0 else 1, 0)
-
-
-def upright_pixels(frame: av.VideoFrame, turn: Orientation) -> np.ndarray:
-    """The same pixels as `upright_rgb`, uint8 (H, W, 3), as a view: for cutting a part out."""
-    return turned(_pixels(frame.reformat(format="rgb24", threads=1)), turn)
-
-
-def upright_rgb(frame: av.VideoFrame, turn: Orientation) -> Image.Image:
-    """A decoded frame as an RGB picture, turned and mirrored.
-
-    Parameters
-    ----------
-    frame : av.VideoFrame
-    turn : Orientation
-        What `orientation` says of its stream.
-
-    Returns
-    -------
-    PIL.Image.Image
-        Mode RGB. Shares memory with the converted frame where nothing had to be turned.
-    """
-    rgb = frame.reformat(format="rgb24")
-    plane = rgb.planes[0]
-    size = (rgb.width, rgb.height)
-    image = Image.frombuffer("RGB", size, plane, "raw", "RGB", plane.line_size, 1)
-    a, b, c, d = turn
-    if a == 0:
-        image = image.transpose(Image.Transpose.TRANSPOSE)
-    if a + c < 0:
-        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    if b + d < 0:
-        image = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
-    return image
-
-
-def scaled(
-    frame: av.VideoFrame,
-    size: tuple[int, int],
-    reformatter: VideoReformatter,
-    *,
-    turn: Orientation = (1, 0, 0, 1),
-    pixels: str = "rgb24",
-    interpolation: Interpolation = Interpolation.AREA,
-) -> np.ndarray:
-    """A decoded frame at another size, straight from its stored form: for looking, not for scoring.
-
-    Parameters
-    ----------
-    frame : av.VideoFrame
-    size : (int, int)
-        Width and height of the result.
-    reformatter : VideoReformatter
-        Kept by the caller for frames of one size; not to be used in two threads at a time.
-    turn : tuple of int
-        As for `upright_rgb`.
-    pixels : {"rgb24", "bgr24"}
-    interpolation : Interpolation
-        How the frame is scaled.
-
-    Returns
-    -------
-    uint8 array, (height, width, 3)
-    """
-    width, height = size if turn[0] else size[::-1]
-    small = reformatter.reformat(
-        frame, width=width, height=height, format=pixels, interpolation=interpolation, threads=1
-    )
-    return np.ascontiguousarray(turned(_pixels(small), turn))
-
-
-def turned(picture: np.ndarray, turn: Orientation) -> np.ndarray:
-    """A view of a picture, (H, W, 3), turned and mirrored."""
-    a, b, c, d = turn
-    if a == 0:
-        picture = picture.transpose(1, 0, 2)
-    if a + c < 0:
-        picture = picture[:, ::-1]
-    if b + d < 0:
-        picture = picture[::-1]
-    return picture
-
-
-def _pixels(frame: av.VideoFrame) -> np.ndarray:
-    """A packed frame of three bytes a pixel as (H, W, 3), without a copy."""
-    plane = frame.planes[0]
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    return rows[: frame.height, : frame.width * 3].reshape(frame.height, frame.width, 3)
-
-
-def to_square(
-    image: Image.Image, size: int, crop: tuple[float, float, float, float] | None = None
-) -> np.ndarray:
-    """Cut a picture and resize it to a square.
-
-    PIL's bicubic filter is antialiased; the aspect is ignored and a picture that has the size
-    already is left as it is (method Sec. 1).
-
-    Parameters
-    ----------
-    image : PIL.Image.Image, RGB
-    size : int
-        Side in pixels.
-    crop : tuple of float, optional
-        ``(left, top, right, bottom)`` in fractions of the picture, rounded to whole pixels.
-
-    Returns
-    -------
-    uint8 array, (size, size, 3)
-    """
-    if crop is not None:
-        left, top, right, bottom = crop
-        width, height = image.size
-        x, y = round(left * width), round(top * height)
-        image = image.crop(
-            (x, y, max(x + 1, round(right * width)), max(y + 1, round(bottom * height)))
-        )
-    if image.size != (size, size):
-        image = image.resize((size, size), Image.Resampling.BICUBIC)
-    return np.asarray(image)
