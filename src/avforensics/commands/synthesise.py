@@ -40,6 +40,7 @@ def run(cfg: DictConfig) -> int:
             seconds=cfg.seconds,
             size=cfg.size,
             strength=cfg.strength,
+            silence=cfg.silence,
             workers=cfg.workers,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )

@@ -17,6 +17,7 @@ from avforensics.data.synthetic import Split, generate
 from avforensics.data.synthetic.forge import make_clip
 from avforensics.data.synthetic.plan import PARTIAL_MANNERS, person, plan
 from avforensics.errors import ConfigError
+from avforensics.evaluation.baselines import leading_silence
 from avforensics.media.reader import open_media
 from avforensics.media.types import HOP, MediaOptions
 
@@ -210,9 +211,34 @@ def test_a_second_call_makes_only_what_is_missing(tmp_path):
         generate(tmp_path, **(settings | {"seed": 1}))
 
 
+def test_silence_at_the_start_of_fakes_is_there_on_purpose_only():
+    """The flaw of real sets, for controls to expose; pictures, reals and partials stay as is."""
+    fakes = {"RVFA": 1, "FVRA-WL": 1, "FVFA-WL": 1, "FVRA-faceswap": 1, "partial": 1}
+    jobs = plan({"test": Split(identities=2, clips=1, fakes=fakes)}, seed=1, n_frames=25)
+    for job in jobs:
+        same = {"seed": 1, "n_frames": 25, "size": 32}
+        frames, sound = make_clip(job, **same)
+        again, silenced = make_clip(job, silence=0.2, **same)
+        whole = job.category not in ("real", "partial")
+        assert (frames == again).all()
+        assert (silenced[3200:] == sound[3200:]).all()
+        assert (not silenced[:3200].any()) == whole, job.category
+        assert leading_silence(sound) < 0.1
+        assert (leading_silence(silenced) >= 0.2) == whole
+
+
+def test_a_set_with_silence_is_another_set(tmp_path):
+    settings = {"splits": SMALL, "seconds": 1.0, "size": 48, "workers": 1}
+    generate(tmp_path, silence=0.2, **settings)
+    assert json.loads((tmp_path / "synthetic.json").read_text())["silence"] == 0.2
+    with pytest.raises(ConfigError, match="other settings"):
+        generate(tmp_path, **settings)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        ({"silence": 3.0}, "silence must be 0 or more seconds and less than 3"),
         ({"splits": {}}, "at least one split"),
         ({"splits": {"a": {"identities": 0, "clips": 1}}}, "1 identity or more"),
         ({"splits": {"a": {"identities": 1, "clips": 1, "fakes": {"RVFA": 1}}}}, "two identities"),

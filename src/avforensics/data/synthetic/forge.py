@@ -10,11 +10,11 @@ import numpy as np
 from avforensics.data.synthetic.articulation import Articulation, articulate
 from avforensics.data.synthetic.follow import LipTrack, follow, remake, splice
 from avforensics.data.synthetic.identity import Identity, Look
-from avforensics.data.synthetic.plan import Job, Take, Use, person, stream
+from avforensics.data.synthetic.plan import FORGERIES, Job, Take, Use, person, stream
 from avforensics.data.synthetic.render import render
 from avforensics.data.synthetic.scene import Scene
 from avforensics.data.synthetic.speech import synthesise_speech
-from avforensics.media.types import FPS, HOP
+from avforensics.media.types import FPS, HOP, SAMPLE_RATE
 
 FADE = 160  # samples (10 ms) of cross-fade where forged sound begins and ends
 # What a face swap takes from the target; head, hair, clothes and the way to speak stay.
@@ -25,7 +25,13 @@ SWAPPED = (
 
 
 def make_clip(
-    job: Job, *, seed: int, n_frames: int, size: int, strength: float = 1.0
+    job: Job,
+    *,
+    seed: int,
+    n_frames: int,
+    size: int,
+    strength: float = 1.0,
+    silence: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Render a planned clip.
 
@@ -39,6 +45,8 @@ def make_clip(
         Side of the frames.
     strength : float
         Factor on the errors of re-made mouths (see `remake`).
+    silence : float
+        Seconds without sound at the start of what is forged from beginning to end.
 
     Returns
     -------
@@ -57,6 +65,8 @@ def make_clip(
         first, last = job.span or (0, n_frames)
         track = splice(track, forged_track, first, last)
         audio = _splice_sound(audio, forged_audio, first * HOP, last * HOP)
+    if job.category in FORGERIES:
+        audio[: round(silence * SAMPLE_RATE)] = 0
     scene = _scene(seed, job.source, n_frames)
     return render(look, speaker.habits, scene, track.lips, track.jaw, size=size), audio
 

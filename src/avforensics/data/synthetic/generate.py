@@ -62,6 +62,7 @@ def generate(
     seconds: float = 3.0,
     size: int = 112,
     strength: float = 1.0,
+    silence: float = 0.0,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> SyntheticSet:
@@ -83,6 +84,10 @@ def generate(
         Side of the square frames in pixels, even, 32 or more.
     strength : float
         Factor on the errors of mouths re-made from the sound (FVFA-WL).
+    silence : float
+        Seconds without sound at the start of forgeries, which real clips do not have: the flaw of
+        FakeAVCeleb and AV-Deepfake1M (arXiv 2412.00175), on purpose, to see a control expose it.
+        Partial forgeries stay without.
     workers : int, optional
         Processes; None takes all cores this process may use, 1 stays in this process. A script
         that calls with more needs ``if __name__ == "__main__":``, since they are spawned.
@@ -106,11 +111,16 @@ def generate(
         raise ConfigError(f"the size of synthetic clips must be even and 32 or more, got {size}")
     if seed < 0 or strength < 0 or (workers is not None and workers < 1):
         raise ConfigError("seed and strength must not be negative, workers must be 1 or more")
+    if not 0 <= silence < seconds:
+        raise ConfigError(f"silence must be 0 or more seconds and less than {seconds}: {silence}")
     folder = Path(out)
-    _claim(folder, sizes, seed=seed, n_frames=n_frames, size=size, strength=strength)
+    made_with = {"seed": seed, "n_frames": n_frames, "size": size, "strength": strength}
+    if silence:
+        made_with["silence"] = silence
+    _claim(folder, sizes, **made_with)
     jobs = plan(sizes, seed=seed, n_frames=n_frames)
     missing = [job for job in jobs if not (folder / job.path).exists()]
-    work = partial(_make, str(folder), seed=seed, n_frames=n_frames, size=size, strength=strength)
+    work = partial(_make, str(folder), **made_with)
     done = len(jobs) - len(missing)
     for count in _run(work, missing, workers or _cores()):
         done += count
