@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat setup.cfg pyproject.toml | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test format bench
+.PHONY: help install demo test format bench bench-faces
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## the package and its development tools in .venv
 
@@ -30,3 +30,6 @@ format: $(STAMP) ## ruff: order imports, mend what it can, format
 
 bench: $(STAMP) ## measure this machine: writes docs/benchmarks.md
 	$(BIN)/python scripts/bench.py
+
+bench-faces: $(STAMP) ## speed and memory of finding and cutting faces: make bench-faces VIDEO=file-with-a-face
+	$(BIN)/python scripts/bench_faces.py $(VIDEO) --minutes 1 30
