@@ -182,7 +182,8 @@ def test_what_is_scored_depends_on_the_mode(run, videos):
     common = ("input=v/one.mp4", "report=false", "output_dir=out")
     scores = {}
     for mode in ("given", "none", "auto"):
-        assert run("detect", *common, f"faces={mode}") == 0
+        assert run("detect", *common, f"faces={mode}", "save_features=true") == 0
+        assert run("render", "input=v/one.mp4", f"output={mode}.mp4", "results=out") == 0
         scores[mode] = float(rows()[0]["score"])
     assert scores["none"] == scores["given"]  # this network cuts nothing out itself
     assert scores["auto"] != pytest.approx(scores["given"], rel=1e-3)
@@ -263,7 +264,7 @@ def test_two_people_of_a_real_video(run, shared, tmp_path, monkeypatch):
 def test_render_from_what_was_kept_and_from_nothing(detect, run, videos, capfd):
     assert detect("save_features=true", "scoring.windows=all") == 1
     assert run("render", "input=v/two.mp4", "output=two.mp4", "results=out") == 0
-    assert run("render", "input=v/one.mp4", "output=one.mp4", "faces=auto") == 0
+    assert run("render", "input=v/one.mp4", "output=one.mp4", "faces=auto") == 0  # scored now
     for name in ("one.mp4", "two.mp4"):
         with av.open(name) as file:
             assert file.streams.audio[0].codec_context.name == "aac"

@@ -9,6 +9,7 @@ from avforensics.scoring.speakers import (
     speaking_spans,
     sync_confidence,
     who_speaks,
+    within,
 )
 
 DELAYS = 31
@@ -79,3 +80,16 @@ def test_no_face_at_all():
 def test_rows_of_another_shape_are_refused():
     with pytest.raises(ValueError, match=r"must be \(N, D\)"):
         sync_confidence(np.zeros(31))
+
+
+def test_moments_within_spans():
+    time = np.array([0.0, 1.0, 1.5, 2.0, 2.5, 4.0])
+    assert within(time, [(1.0, 2.0), (2.5, 3.0)]).tolist() == [
+        False,
+        True,
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert not within(time, []).any()

@@ -12,6 +12,7 @@ from avforensics.detection.rows import Row
 from avforensics.evaluation.localisation import propose_segments, window_seconds
 from avforensics.media.types import FPS
 from avforensics.scoring.result import Steps
+from avforensics.scoring.speakers import within
 
 EDGE = 5  # windows over which the ends of a stretch are looked for: neighbours share frames so far
 RELATIVE = 3  # stretches that are shown of a video without a threshold
@@ -131,9 +132,7 @@ def unusual_stretches(
         loss = loss + lam * steps.activation
     counts = np.isfinite(loss)
     if spoken is not None:
-        time = window_seconds(window)
-        inside = [(time >= start - 1e-9) & (time < end - 1e-9) for start, end in spoken]
-        counts &= np.any(inside, axis=0) if inside else False
+        counts &= within(window_seconds(window), spoken)
     window, loss = window[counts], loss[counts]
     if threshold is None:
         return _standing_out(window, loss, track)

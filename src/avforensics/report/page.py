@@ -44,6 +44,7 @@ from avforensics.report.sentences import (
     signed,
 )
 from avforensics.scoring.result import VideoResult
+from avforensics.scoring.speakers import within
 
 
 def write_video_report(
@@ -205,8 +206,7 @@ def _unusual(
         if face.result.scores:
             part = curves_of(face.result, curves.lam)
             time = middle_of(part.window)
-            inside = [(time >= start) & (time < end) for start, end in face.boxes.spans]
-            keep = np.any(inside, axis=0) if inside else np.zeros(len(time), bool)
+            keep = within(time, face.boxes.spans)
             spoken.append((part.span, time[keep], part.loss[keep]))
     spans, times, losses = zip(*spoken, strict=True)
     time, loss = np.concatenate(times), np.concatenate(losses)

@@ -102,3 +102,16 @@ def speaking_spans(speaker: np.ndarray, face: int) -> list[tuple[float, float]]:
         stop = end + (WINDOW_FRAMES - 1 if closes else MIDDLE)
         spans.append((start / FPS, stop / FPS))
     return spans
+
+
+def within(seconds: np.ndarray, spans: Sequence[tuple[float, float]]) -> np.ndarray:
+    """Whether each moment lies in one of the spans, ``start <= moment < end``; bool, (n,).
+
+    Parameters
+    ----------
+    seconds : float array, (n,)
+    spans : sequence of (float, float)
+        In order, none covering another.
+    """
+    edges = np.asarray(spans, np.float64).reshape(-1)
+    return np.searchsorted(edges, np.asarray(seconds) + 1e-9, side="right") % 2 == 1
