@@ -111,7 +111,7 @@ def test_shares_join(raw, tmp_path, seen):
         call(*options, f"output={tmp_path / 'shares'}", f"shard={number}/2")
     assert sorted(seen) == ["one", "room", "talks/two", "text"]
     seen.clear()
-    call(*options, f"output={tmp_path / 'shares'}")
+    call(*options, f"output={tmp_path / 'shares'}", "shard=1/1")
     assert seen == ["text"]
     call(*options, f"output={tmp_path / 'whole'}")
     joined, whole = (Manifest.read(tmp_path / f / "manifest.csv") for f in ("shares", "whole"))
@@ -189,6 +189,27 @@ def test_processes_write_the_same_bytes(raw, tmp_path):
         call(f"input={raw}", f"output={tmp_path / str(workers)}", f"workers={workers}")
     one, two = (Manifest.read(tmp_path / name / "manifest.csv") for name in "12")
     assert [row.hash for row in one] == [row.hash for row in two]
+
+
+@pytest.mark.reference
+def test_a_launcher_gives_the_share(raw, tmp_path, seen, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert call(f"input={raw}", f"output={tmp_path / 'out'}") == 0
+    assert seen == ["room"] and "shard=1/1 joins them" in caplog.text
+    assert (tmp_path / "out" / "videos-2-of-4.csv").is_file()
+
+
+@pytest.mark.reference
+def test_one_video_never_ends_the_batch(raw, tmp_path, monkeypatch):
+    def broken(path, *rest):
+        raise RuntimeError(f"odd thing in {path[-8:]}")
+
+    monkeypatch.setattr(face_clips, "find_faces", broken)
+    assert call(f"input={raw}", f"output={tmp_path / 'out'}", "workers=1") == 1
+    reasons = [row["reason"] for row in table(tmp_path / "out" / "failures.csv")]
+    assert reasons[0] == "RuntimeError: odd thing in /one.mp4" and len(reasons) == 4
 
 
 MISTAKES = [

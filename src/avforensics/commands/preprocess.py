@@ -5,7 +5,7 @@
 
 Each face that is followed becomes a square clip of 25 frames a second with its sound (.wav) and
 what it shows (.json) beside it; manifest.csv lists them, videos.csv says what became of each video.
-Run the same command once more to go on after an interruption, and without shard= to join shares.
+Run the same command once more to go on after an interruption, and with shard=1/1 to join shares.
 Exit code 0: every video could be read; 1: some could not and are listed; 2: wrong usage.
 """
 
@@ -31,7 +31,7 @@ from avforensics.detection.inputs import list_inputs
 from avforensics.errors import ConfigError
 from avforensics.faces.clips import DONE, FAILED, ClipSettings, Cut, Video, cut_faces
 from avforensics.faces.crops import RECIPES, CropRecipe
-from avforensics.faces.detector import FaceDetector
+from avforensics.faces.detector import FaceDetector, use_one_thread
 from avforensics.faces.ledger import CutLedger
 from avforensics.media.types import FPS
 from avforensics.pool import do_jobs
@@ -58,12 +58,14 @@ def run(cfg: DictConfig) -> int:
     rows = _rows(cfg)
     output = Path(cfg.output).expanduser().absolute()
     settings = _settings(cfg)
-    workers = os.cpu_count() or 1 if cfg.workers is None else cfg.workers
+    number, of = _shard(cfg.shard)
+    workers = cfg.workers
+    if workers is None:  # torchrun and srun start a process for each core that is to be used
+        workers = 1 if of > 1 and cfg.shard is None else os.cpu_count() or 1
     if workers < 1:
         raise ConfigError(f"workers must be at least 1, not {workers}")
     FaceDetector()  # is it installed? Better said once and now than for each video
     names = [name.removesuffix(".mp4") for name in clip_names(rows)]
-    number, of = _shard(cfg.shard)
     rows, names = rows[number - 1 :: of], names[number - 1 :: of]
     suffix = f"-{number}-of-{of}" if of > 1 else ""
     cuts: dict[str, Cut] = {}
@@ -76,7 +78,7 @@ def run(cfg: DictConfig) -> int:
             else:
                 jobs[name] = (video, name)
         reused = len(cuts)
-        work = partial(_cut, folder=ledger.clips, settings=settings)
+        work = partial(_cut, folder=ledger.clips, settings=settings, shared=workers > 1)
         for name, cut in do_jobs(work, jobs, workers=workers, title="cutting faces"):
             cuts[name] = cut
             if cut.status != FAILED:
@@ -85,8 +87,10 @@ def run(cfg: DictConfig) -> int:
     return _report(done, output, suffix, reused)
 
 
-def _cut(job: tuple[Video, str], *, folder: Path, settings: ClipSettings) -> Cut:
+def _cut(job: tuple[Video, str], *, folder: Path, settings: ClipSettings, shared: bool) -> Cut:
     video, name = job
+    if shared:
+        use_one_thread()
     return cut_faces(video, folder, name, settings)
 
 
@@ -191,6 +195,8 @@ def _report(done: list[tuple[Row, Cut]], output: Path, suffix: str, reused: int)
         log.warning("%s: %s", problem.path, problem.reason)
     if problems:
         log.warning("%d videos failed: %s", len(problems), output / f"failures{suffix}.csv")
+    if suffix:
+        log.info("a share is done; once all are, the same command with shard=1/1 joins them")
     return 1 if problems else 0
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from avforensics.errors import MediaError
+from avforensics.errors import AVForensicsError, MediaError
 from avforensics.faces.crops import CropRecipe
 from avforensics.faces.find import find_faces
 from avforensics.faces.settings import FaceSettings
@@ -159,11 +159,17 @@ def cut_faces(video: Video, folder: Path, name: str, settings: ClipSettings) -> 
     ------
     ConfigError
         The detector is not installed.
+    OSError
+        The clips cannot be written.
     """
     try:
         return _cut(video, folder, name, settings)
     except MediaError as error:
         return Cut(FAILED, error.reason)
+    except (AVForensicsError, OSError):  # what every other video would meet too
+        raise
+    except Exception as error:  # one video must never end the batch
+        return Cut(FAILED, f"{type(error).__name__}: {error}")
 
 
 def _cut(video: Video, folder: Path, name: str, settings: ClipSettings) -> Cut:

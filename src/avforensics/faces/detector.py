@@ -93,3 +93,10 @@ def model_path() -> Path:
         if file.name == FILE and Path(file.locate()).is_file():
             return Path(file.locate())
     raise ConfigError(f"the installed {WHEEL} does not bring {FILE}; {INSTALL}")
+
+
+def use_one_thread() -> None:
+    """Let OpenCV work in the thread that calls it: for processes that share the cores."""
+    import cv2
+
+    cv2.setNumThreads(1)
