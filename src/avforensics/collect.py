@@ -8,7 +8,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from avforensics.errors import AVForensicsError
-from avforensics.evaluation.sweep import axes_of, read_runs, write_sweep
+from avforensics.evaluation.sweep import axes_of, only_varying, read_runs, write_sweep
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class CollectRuns(Callback):
             log.warning("the runs were not collected: %s", error)
             return
         if axes_of(points):
-            write_sweep(points, folder)
+            write_sweep(only_varying(points), folder)
             print(f"collected {len(points)} runs in {folder}/sweep.md and sweep.png")
 
 

@@ -82,6 +82,7 @@ def test_runs_of_evaluate_are_collected(monkeypatch, store, decoders_bundle, tmp
     assert "collected 4 runs" in capsys.readouterr().out
     with (tmp_path / "runs/sweep.csv").open() as file:
         rows = list(csv.DictReader(file))
+    assert list(rows[0])[:3] == ["lam", "max_len", "category"]  # nothing that is alike in all runs
     assert {(row["lam"], row["max_len"]) for row in rows} == {
         (lam, n) for lam in ("0", "0.5") for n in ("5", "10")
     }

@@ -168,6 +168,15 @@ def axes_of(points: Sequence[Point]) -> list[str]:
     return sorted((name for name in counts if counts[name] > 1), key=lambda name: -counts[name])
 
 
+def only_varying(points: Sequence[Point]) -> list[Point]:
+    """The same points without the settings that are alike in all of them."""
+    varying = set(axes_of(points))
+    return [
+        Point({k: v for k, v in point.settings.items() if k in varying}, point.summary)
+        for point in points
+    ]
+
+
 def write_sweep(points: Sequence[Point], folder: str | PathLike, title: str = "") -> list[str]:
     """Write sweep.csv (all numbers), sweep.md (AUC and AP by setting) and sweep.png."""
     paths = [f"{folder}/sweep.{suffix}" for suffix in ("csv", "md", "png")]

@@ -1,0 +1,337 @@
+"""Every benchmark from a tree in the shape of the real set, of clips that are read and scored."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_module
+
+from avforensics import cli
+from avforensics.checkpoints import load_models
+from avforensics.evaluating import Evaluation
+from avforensics.evaluation.rows import read_scores
+from avforensics.evaluation.segments import localise
+from avforensics.evaluation.summary import summarise
+from avforensics.media import write_clip
+
+UUID = "1a2b3c4d-0000-1111-2222-333344445555"
+HEADER = "source,target1,target2,method,category,type,race,gender,path,"
+TYPES = {
+    "A": "RealVideo-RealAudio",
+    "B": "RealVideo-FakeAudio",
+    "C": "FakeVideo-RealAudio",
+    "D": "FakeVideo-FakeAudio",
+}
+KINDS = {
+    "real": ("A", "real"),
+    "RVFA": ("B", "rtvc"),
+    "FVRA-WL": ("C", "wav2lip"),
+    "FVFA-FS": ("D", "faceswap-wav2lip"),
+    "FVFA-GAN": ("D", "fsgan-wav2lip"),
+    "FVFA-WL": ("D", "wav2lip"),
+    "FVRA-faceswap": ("C", "faceswap"),
+    "FVRA-fsgan": ("C", "fsgan"),
+}
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """Half a second with sound, and one without."""
+    folder = tmp_path_factory.mktemp("clips")
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (13, 32, 32, 3), np.uint8)
+    write_clip(folder / "sound.mp4", frames, rng.integers(-9000, 9000, 13 * 640).astype(np.int16))
+    write_clip(folder / "mute.mp4", frames, None)
+    return folder
+
+
+@pytest.fixture
+def tree(clips, tmp_path):
+    """Make a set: clips by name, ``mute`` ones among them, and tables as text or JSON."""
+
+    def make(names=(), mute=(), root=tmp_path / "set", **tables):
+        for source, those in (("sound", names), ("mute", mute)):
+            for name in those:
+                path = root / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(clips / f"{source}.mp4", path)
+        for name, content in tables.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return root
+
+    return make
+
+
+@pytest.fixture
+def evaluated(tiny_bundle, tmp_path):
+    """Rows, summary and store of a benchmark, as the command makes them."""
+
+    def run(name, root, *words):
+        with initialize_config_module("avforensics.configs", version_base="1.3"):
+            cfg = compose(
+                "evaluate",
+                [
+                    f"benchmark={name}", f"root='{root}'", f"checkpoint.bundle='{tiny_bundle}'",
+                    f"features='{tmp_path / 'store'}'", "extract.workers=1", "extract.device=cpu",
+                    "scoring.max_len=5", f"output_dir='{tmp_path / 'out'}'", *words,
+                ],
+            )  # fmt: skip
+        stage = Evaluation(cfg, load_models({"bundle": tiny_bundle}))
+        outcome = stage.run(stage.asked)
+        return outcome, summarise(outcome.rows, resamples=5)
+
+    return run
+
+
+def found(root, outcome):
+    """Path below the root, label, category and identity of each row, and whether it was scored."""
+    return [
+        (
+            Path(row.path).relative_to(root).as_posix(),
+            row.label,
+            row.category,
+            row.identity,
+            row.scored,
+        )
+        for row in outcome.rows
+    ]
+
+
+def test_kodf(tree, evaluated):
+    real = f"original_videos/{UUID}/{UUID}_022.mp4"
+    driven = "audio-driven/20200820/169273/169273_103564_5_0680.mp4"
+    swapped, still = "dfl/20200821/222222/a.mp4", "fsgan/20200901/444444/c.mp4"
+    root = tree([real, driven, swapped], mute=[still])
+    outcome, summary = evaluated("kodf", root, "benchmark.sample={real: 1, fake: 1}")
+    assert found(root, outcome) == [
+        (real, 0, "real", UUID, True),
+        (driven, 1, "audio-driven", "169273", True),
+        (swapped, 1, "dfl", "222222", True),
+        (still, 1, "fsgan", "444444", False),  # that kind has no sound: counted, not dropped
+    ]
+    assert list(summary["categories"]) == ["audio-driven", "dfl"]
+    (failed,) = summary["coverage"]["not_scored"]
+    assert failed["category"] == "fsgan"
+    assert "audio" in failed["reason"]
+    assert (summary["coverage"]["listed"], summary["coverage"]["scored"]) == (4, 3)
+
+
+def lavdf_entry(file, split, periods, original, picture=False, sound=False):
+    return {
+        "file": file, "n_fakes": len(periods), "fake_periods": periods, "duration": 0.52,
+        "original": original, "modify_video": picture, "modify_audio": sound, "split": split,
+        "video_frames": 13, "audio_channels": 1, "audio_frames": 8320,
+    }  # fmt: skip
+
+
+def test_lavdf(tree, evaluated):
+    entries = [
+        lavdf_entry("test/000001.mp4", "test", [], None),
+        lavdf_entry("test/000002.mp4", "test", [[0.2, 0.36]], "000001.mp4", sound=True),
+        lavdf_entry("test/000003.mp4", "test", [[0.1, 0.3]], "000001.mp4", True, True),
+        lavdf_entry("test/000004.mp4", "test", [], None),
+        lavdf_entry("train/000005.mp4", "train", [], None),
+    ]
+    names = ["test/000001.mp4", "test/000002.mp4", "test/000003.mp4"]
+    root = tree(names, **{"metadata.min.json": entries})
+    outcome, summary = evaluated("lavdf", root, "scoring.windows=all")
+    assert found(root, outcome) == [
+        ("test/000001.mp4", 0, "real", "000001", True),
+        ("test/000002.mp4", 1, "audio_modified", "000001", True),
+        ("test/000003.mp4", 1, "both_modified", "000001", True),
+        ("test/000004.mp4", 0, "real", "000004", False),  # listed and not there
+    ]
+    assert [entry.segments for entry in outcome.store] == [
+        (), ((0.2, 0.36),), ((0.1, 0.3),), (),
+    ]  # fmt: skip
+    assert summary["coverage"]["not_scored"][0]["path"] == str(root / "test/000004.mp4")
+    metrics = localise(outcome.store, outcome.found, 0.0)["step_loss"]
+    assert (metrics["n_videos"], metrics["n_segments"]) == (3, 2)
+    assert metrics.keys() >= {"ap_50", "ap_75", "ap_95", "ar_5", "ar_10", "ar_100", "window_auc"}
+
+
+def test_av_deepfake1m(tree, evaluated):
+    folder = "id01591/q7LU-D4bH_c/00167"
+    kinds = {
+        "real": ("real", []),
+        "fake_video_real_audio": ("visual_modified", [[0.1, 0.2]]),
+        "real_video_fake_audio": ("audio_modified", [[0.1, 0.2]]),
+        "fake_video_fake_audio": ("both_modified", [[0.1, 0.2], [0.3, 0.4]]),
+    }
+    entries = [
+        {
+            "file": f"{folder}/{name}.mp4", "original": None, "split": "val", "modify_type": kind,
+            "audio_model": "vits" if "audio" in kind else None, "fake_segments": periods,
+            "audio_fake_segments": [], "visual_fake_segments": [], "video_frames": 13,
+            "audio_frames": 8320,
+        }
+        for name, (kind, periods) in kinds.items()
+    ]  # fmt: skip
+    tables = {"val_metadata.json": entries, "test_files.txt": "000001.mp4\n"}
+    root = tree([f"val/{folder}/{name}.mp4" for name in kinds], **tables)
+    outcome, summary = evaluated("av_deepfake1m", root)
+    assert found(root, outcome) == [
+        (f"val/{folder}/{name}.mp4", int(name != "real"), kind, "id01591", True)
+        for name, (kind, _) in kinds.items()
+    ]
+    assert [len(entry.segments) for entry in outcome.store] == [0, 1, 1, 2]
+    assert list(summary["categories"]) == ["audio_modified", "both_modified", "visual_modified"]
+
+
+def test_dfdc(tree, evaluated):
+    part = "dfdc_train_part_2"
+    table = {
+        "a b.mp4": {"label": "REAL", "split": "train", "original": None},
+        "b.mp4": {"label": "FAKE", "split": "train", "original": "a b.mp4"},
+    }
+    labels = "filename,label\nc.mp4,0\nd.mp4,1\n"
+    root = tree(
+        [f"{part}/a b.mp4", f"{part}/b.mp4", "test/test_videos/c.mp4", "test/test_videos/d.mp4"],
+        **{f"{part}/metadata.json": table, "test/labels.csv": labels},
+    )
+    outcome, summary = evaluated("dfdc", root)
+    assert found(root, outcome) == [
+        (f"{part}/a b.mp4", 0, "real", "a b", True),
+        (f"{part}/b.mp4", 1, "fake", "a b", True),
+        ("test/test_videos/c.mp4", 0, "real", "c", True),
+        ("test/test_videos/d.mp4", 1, "fake", "d", True),
+    ]
+    assert summary["categories"]["fake"]["n_fake"] == 2
+    outcome, _ = evaluated("dfdc", root, "benchmark.split=test")
+    assert len(outcome.rows) == 2
+
+
+def test_avlips_takes_the_sound_beside_the_video(tree, evaluated):
+    names = ["0_real/7.mp4", "1_fake/7.mp4"]
+    sounds = [f"wav/{name[:-4]}.wav" for name in names]
+    root = tree(sounds, mute=names)  # the picture files have none
+    outcome, summary = evaluated("avlips", root)
+    assert found(root, outcome) == [
+        ("0_real/7.mp4", 0, "real", "7", True),
+        ("1_fake/7.mp4", 1, "fake", "7", True),
+    ]
+    assert summary["coverage"]["scored"] == 2
+
+
+def test_deepfake_timit(tree, evaluated, tmp_path):
+    fakes = [f"{q}_quality/fadg0/sa1-video-fram1.avi" for q in ("higher", "lower")]
+    root = tree(fakes)
+    reals = tree(["fadg0/sa1.avi"], root=tmp_path / "VidTIMIT")
+    outcome, summary = evaluated("deepfake_timit", root, f"benchmark.source.vidtimit='{reals}'")
+    assert found(tmp_path, outcome) == [
+        ("VidTIMIT/fadg0/sa1.avi", 0, "real", "fadg0", True),
+        (f"set/{fakes[0]}", 1, "higher_quality", "fadg0", True),
+        (f"set/{fakes[1]}", 1, "lower_quality", "fadg0", True),
+    ]
+    assert list(summary["categories"]) == ["higher_quality", "lower_quality"]
+
+
+# --- FakeAVCeleb, and the paper's table of it -----------------------------------------------------
+
+
+@pytest.fixture
+def fakeavceleb(tree):
+    """Three people with a clip of each kind; a row without a file and a file with two rows.
+
+    The table writes ``Asian (East)`` and the disk has ``Asian_East``.
+    """
+    names, lines = [], [HEADER]
+
+    def add(person, letter, method, name, *, there=True):
+        place = f"{TYPES[letter]}/{{}}/women/{person}"
+        lines.append(
+            f"{person},id00001,-,{method},{letter},{TYPES[letter]},Asian (East),women,{name},"
+            f"FakeAVCeleb/{place.format('Asian (East)')}"
+        )
+        if there:
+            names.append(f"{place.format('Asian_East')}/{name}")
+
+    for number in range(3):
+        for letter, method in KINDS.values():
+            add(f"id{number:05d}", letter, method, f"0{number}_{letter}_{method}.mp4")
+    add("id00000", "C", "fsgan", "00_C_faceswap.mp4", there=False)  # there: under another method
+    add("id00002", "A", "real", "absent.mp4", there=False)
+    return tree(names, **{"meta_data.csv": "\n".join(lines) + "\n"})
+
+
+@pytest.fixture
+def avforensics(monkeypatch):
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["avforensics", *map(str, words)])
+        return cli.main()
+
+    return run
+
+
+def paper(root, out, tiny_bundle, experiment):
+    """The command line of an experiment, with weights that are there."""
+    return [
+        "evaluate", f"experiment=paper/{experiment}", f"root={root}", f"output_dir={out}",
+        "checkpoint=bundle", f"checkpoint.bundle={tiny_bundle}", "scoring.max_len=5",
+        f"features={root.parent / 'store'}", "extract.workers=1", "extract.device=cpu",
+        "intervals.resamples=20",
+    ]  # fmt: skip
+
+
+def test_table_1_on_a_tree_of_fakeavceleb(fakeavceleb, avforensics, tiny_bundle, tmp_path, capsys):
+    words = paper(fakeavceleb, tmp_path / "out", tiny_bundle, "table1_lrs2")
+    assert avforensics(*words, "benchmark.sample={real: 3, fake: 2}") in (0, 1)
+    said = capsys.readouterr().out
+    assert "Table 1, FakeAVCeleb, trained on LRS2" in said
+    assert "difference" in said
+    metrics = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert list(metrics["categories"]) == list(KINDS)[1:]  # the paper's five, then the others
+    assert {block["n_fake"] for block in metrics["categories"].values()} == {2}
+    assert "1 files are listed more than once" in " ".join(metrics["notes"])
+    assert len(metrics["made_with"]["manifest"]) == 64
+    numbers = json.loads((tmp_path / "out/reproduction.json").read_text())["numbers"]
+    assert len(numbers) == 12
+    for item in numbers:
+        averages = metrics["averages"] | metrics["categories"]
+        ours = averages[item["result"]][item["metric"]]
+        assert item["ours"] == ours
+        assert item["difference"] == pytest.approx(ours - item["paper"])
+        low, high = item["interval"]
+        assert item["inside"] == (low - 0.0005 <= item["paper"] <= high + 0.0005)
+    rows = read_scores(tmp_path / "out/scores.csv")
+    assert len(rows) == metrics["coverage"]["listed"] == 3 + 7 * 2
+    assert all("Asian_East" in row.path for row in rows if row.scored)
+
+
+def test_a_split_list_in_either_polarity(fakeavceleb, evaluated, tmp_path):
+    """A public list: other folders in front, the table's spelling, 0 for fakes."""
+    lines = [
+        "FakeAVCeleb/RealVideo-RealAudio/Asian (East)/women/id00001/01_A_real.mp4",
+        "FakeAVCeleb/FakeVideo-FakeAudio/Asian (East)/women/id00001/01_D_wav2lip.mp4",
+    ]
+    for fake in (0, 1):
+        text = "".join(f"{line},{place ^ 1 ^ fake}\n" for place, line in enumerate(lines))
+        (tmp_path / "test.csv").write_text(f"path,label\n{text}")
+        words = (f"benchmark.list.path='{tmp_path / 'test.csv'}'", f"benchmark.list.fake={fake}")
+        outcome, _ = evaluated("fakeavceleb", fakeavceleb, *words)
+        assert [(row.label, row.category) for row in outcome.rows] == [(0, "real"), (1, "FVFA-WL")]
+
+
+def test_a_sweep_of_the_paper(fakeavceleb, avforensics, tiny_bundle, tmp_path, capsys):
+    """Fig. 5, left: a run for each length, each with its own model, in one table and one figure."""
+    models = tmp_path / "models"
+    models.mkdir()
+    for length in (3, 6):
+        shutil.copyfile(tiny_bundle, models / f"length_{length}.safetensors")
+    code = avforensics(
+        "evaluate", "experiment=paper/fig5_length", f"root={fakeavceleb}", f"models={models}",
+        f"output_dir={tmp_path / 'runs'}", "hydra.sweeper.params.length='3,6'",
+        f"features={tmp_path / 'store'}", "extract.workers=1", "extract.device=cpu",
+        "intervals.resamples=5", "benchmark.sample={real: 2, fake: 1}",
+    )  # fmt: skip
+    assert code in (0, 1)
+    assert "collected 2 runs" in capsys.readouterr().out
+    assert (tmp_path / "runs/sweep.png").stat().st_size > 5000
+    lines = (tmp_path / "runs/sweep.md").read_text().splitlines()
+    assert lines[0].startswith("| length |")
+    assert [line.split("|")[1].strip() for line in lines[2:]] == ["3", "6"]
