@@ -104,7 +104,7 @@ def test_a_row_for_each_face_and_one_for_the_video(detect, videos, looked_at, ca
         "mute.mp4": "failed",
         "none.mp4": "no face",
         "one.mp4": "scored",
-        "small.mp4": "no face",
+        "small.mp4": "no face of use",
         "text.mp4": "failed",
         "two.mp4": "scored",
     }

@@ -23,7 +23,7 @@ from avforensics.media.spool import SoundSpool
 from avforensics.media.types import MediaOptions, MediaReport
 from avforensics.scoring.detector import Detector
 from avforensics.scoring.extractor import Progress
-from avforensics.scoring.result import NO_FACE, VideoResult
+from avforensics.scoring.result import NO_FACE, NO_FACE_OF_USE, VideoResult
 from avforensics.scoring.source import Clip
 from avforensics.scoring.tracks import (
     FaceResult,
@@ -176,7 +176,7 @@ class VideoScorer:
             result = VideoResult(
                 video.path,
                 error=explain(found),
-                failure=NO_FACE,
+                failure=NO_FACE_OF_USE if found.dropped else NO_FACE,
                 media=replace(video.media, n_frames=found.n_frames),
                 sha256=sha256_or_none(video.path),
                 seconds=video.seconds,

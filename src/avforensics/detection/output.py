@@ -27,7 +27,7 @@ from avforensics.detection.rows import (
     write_scores,
 )
 from avforensics.files import sha256_or_none
-from avforensics.scoring.result import NO_FACE, VideoResult
+from avforensics.scoring.result import FACELESS, VideoResult
 
 SCORE_FILES = ("testing_score.npy", "testing_scores.npy")  # the published README's name and code's
 # Tables are rewritten whole, so that a kill leaves whole ones; this much of the time may go there.
@@ -235,7 +235,7 @@ class OutputFolder:
     ) -> str | None:
         """Why a finished video has to be done again; None where it stands."""
         status = record["row"]["status"]
-        if status not in ("scored", NO_FACE):
+        if status not in ("scored", *FACELESS):
             return "failed before"
         if record["settings"] != self._digest:
             changes = _changes(described.get(record["settings"], {}), self._settings)
@@ -246,7 +246,7 @@ class OutputFolder:
         unlike = mtime_ns != record["mtime_ns"]
         if unlike and sha256_or_none(record["video"]) != record["row"]["sha256"]:
             return "the file has changed"
-        if status == NO_FACE:  # it would have none again, and has no report
+        if status in FACELESS:  # it would have none again, and has no report
             return None
         return None if self._is_complete(record["name"]) else "its report or features are missing"
 

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from avforensics.console import ON_BAR
 from avforensics.detection.rows import Row
-from avforensics.scoring.result import NO_FACE
+from avforensics.scoring.result import FACELESS
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ def summarise(rows: list[Row], folder: str, dropped: Mapping[str, int] | None = 
             offset = f"{row['offset_ms']:+d} ms"
             table.add_row(f"{row['score']:.4f}", offset, str(row["n_windows"]), Text(row["path"]))
         console.print(table)
-    without = sum(row["status"] == NO_FACE for row in failed)
+    without = sum(row["status"] in FACELESS for row in failed)
     counts = f"{len(rows) - len(failed)} scored, {len(failed) - without} failed"
     counts += f", {without} without a face of use" if without else ""
     log.info("%s; results in %s", counts, folder)

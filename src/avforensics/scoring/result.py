@@ -9,7 +9,9 @@ import numpy as np
 
 from avforensics.media.types import MediaReport
 
-FAILED, NO_FACE = "failed", "no face"  # what a video without a score can be
+# What a video without a score can be; `FACELESS` where faces were looked for.
+FAILED, NO_FACE, NO_FACE_OF_USE = "failed", "no face", "no face of use"
+FACELESS = NO_FACE, NO_FACE_OF_USE
 
 
 @dataclass
@@ -101,8 +103,8 @@ class VideoResult:
     warnings : list of str
         Flags such as silent or damaged audio; the score stands.
     failure : str
-        What ``status`` is where there is an error: `FAILED`, or `NO_FACE` where faces were looked
-        for and the video shows none of use.
+        What ``status`` is where there is an error: `FAILED`; or, where faces were looked for,
+        `NO_FACE`, or `NO_FACE_OF_USE` where all were too small, too short or seen too rarely.
     """
 
     path: Path
@@ -120,5 +122,5 @@ class VideoResult:
 
     @property
     def status(self) -> str:
-        """``"scored"``, ``"failed"`` or ``"no face"``."""
+        """``"scored"``, ``"failed"``, ``"no face"`` or ``"no face of use"``."""
         return "scored" if self.error is None else self.failure
