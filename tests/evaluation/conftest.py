@@ -19,7 +19,7 @@ from avforensics.models.fusion import CosineFusion
 from avforensics.models.sync import SyncNetwork
 from avforensics.models.visual import VisualEncoder
 
-LENGTHS = (40, 17, 25, 33, 6, 30, 21)  # seven clips: no process count above 1 divides them
+LENGTHS = (40, 17, 25, 33, 6, 30, 21)  # with the four below, eleven: no process count divides that
 SILENT = 3000  # samples
 
 
@@ -82,7 +82,7 @@ def tiny_bundle(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def clips_manifest(tmp_path_factory):
-    """Seven clips, an eighth without a file and one that is no video.
+    """Seven clips, and four that cannot be scored: no file, no video, no sound, no bytes.
 
     The fakes begin with 0.19 s of silence, which the real ones do not: the flaw of real sets.
     """
@@ -97,8 +97,12 @@ def clips_manifest(tmp_path_factory):
         write_clip(path, rng.integers(0, 256, (frames, 32, 32, 3), np.uint8), sound)
         rows.append(Row(str(path), fake, "RVFA" if fake else "real", identity=f"id{number // 2}"))
     (folder / "broken.mp4").write_bytes(b"this is no video")
-    rows.append(Row(str(folder / "absent.mp4"), 0, "real", identity="id8"))
-    rows.append(Row(str(folder / "broken.mp4"), 1, "RVFA", identity="id9"))
+    (folder / "empty.mp4").touch()
+    write_clip(folder / "mute.mp4", rng.integers(0, 256, (12, 32, 32, 3), np.uint8), None)
+    for number, name in enumerate(("absent", "broken", "mute", "empty")):
+        fake = number % 2
+        kind = "RVFA" if fake else "real"
+        rows.append(Row(str(folder / f"{name}.mp4"), fake, kind, identity=f"id{8 + number}"))
     Manifest(rows).write(folder / "manifest.csv")
     return folder / "manifest.csv"
 

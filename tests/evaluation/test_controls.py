@@ -80,7 +80,7 @@ def test_command_runs_controls_and_perturbations(
     def run(out, *words):
         words = ["avforensics", *common, f"output_dir={tmp_path / out}", *words]
         monkeypatch.setattr(sys, "argv", words)
-        assert cli.main() == 1  # two of the clips cannot be read
+        assert cli.main() == 1  # four of the clips cannot be read
 
     run(
         "a", "benchmark=manifest", f"root={clips_manifest}", f"features={store}",

@@ -90,9 +90,10 @@ def test_noise(level):
     for index, frame in enumerate(_frames()):
         rng = frame_rng(3, "a/b.mp4", index)
         noise = rng.standard_normal(frame.shape, dtype=np.float32).astype(float)
-        expected.append(_rgb(_ycbcr(frame)[0] + np.sqrt(variance) * noise))
+        noisy = _rgb(_ycbcr(frame)[0] + np.sqrt(variance) * noise)
+        expected.append(np.floor(noisy))  # cut to whole grey levels, as published
     ours = _run("GNC", level, seed=3, video="a/b.mp4")
-    _assert_close(ours, expected, 1.5 if level == 5 else 1.25)  # 255 * 0.2 of noise, three digits
+    _assert_close(ours, expected)
     grey = [np.full((128, 128, 3), 128, np.uint8)]
     luma = _run("GNC", 1, grey)[0] @ np.array([0.299, 0.587, 0.114])
     assert luma.std() == pytest.approx(255 / 219 * 255 * np.sqrt(0.001), rel=0.03)
