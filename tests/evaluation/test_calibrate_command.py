@@ -10,6 +10,7 @@ from avforensics import cli
 from avforensics.data.manifest import Manifest
 from avforensics.evaluation.calibration import Calibration
 from avforensics.evaluation.stored import evaluate_store
+from avforensics.report.sentences import percent
 from avforensics.scoring.sequences import SequencePolicy
 
 
@@ -53,7 +54,9 @@ def test_people_of_the_training_are_refused(avforensics, store, decoders_bundle,
     assert "10 of the identities to calibrate on were trained on" in capsys.readouterr().err
 
 
-def test_detect_says_how_unusual(avforensics, tiny_bundle, clips_manifest, tmp_path, capsys):
+def test_detect_says_how_unusual(
+    avforensics, tiny_bundle, clips_manifest, make_video, tmp_path, capsys
+):
     """Extract, calibrate and detect with one model: the p-values are those of the calibration."""
     manifest = Manifest.read(clips_manifest)
     models, folder = f"checkpoint.bundle={tiny_bundle}", tmp_path / "store"
@@ -88,6 +91,17 @@ def test_detect_says_how_unusual(avforensics, tiny_bundle, clips_manifest, tmp_p
     page = report.read_text()
     assert "calibration.safetensors" in page
     assert "the threshold of" in page
+    share = percent(calibration.p_value(float(row["score"])))
+    assert f"As unusual as the top {share} of 4 real videos" in page
+    said = " ".join(capsys.readouterr().out.split())
+    assert "as unusual as" in said and share.split()[0] in said
+    other = make_video("other.mp4", n_frames=30, size=64, fps=30)
+    words = (f"input={other}", f"output_dir={tmp_path / 'unlike'}", "false_positive_rate=0.25")
+    assert avforensics(*detect, *words, *policy, "report=false") == 0
+    with (tmp_path / "unlike/scores.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert "unlike the calibration videos: frames per second 30, theirs 25" in row["warnings"]
+    assert "width 64, theirs 32" in row["warnings"]
     capsys.readouterr()
     code = avforensics(*detect, f"output_dir={tmp_path / 'other'}", "false_positive_rate=0.25")
     assert code == 2  # the calibration is for sequences of 20

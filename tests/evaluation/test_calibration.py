@@ -57,13 +57,6 @@ def test_threshold_is_a_score_that_the_wanted_share_exceeds():
         calibration.threshold(5)
 
 
-def test_words_for_people():
-    calibration = Calibration.fit(np.arange(99.0))
-    assert calibration.describe(96.0) == "as unusual as the top 4 % of real videos"
-    assert calibration.describe(-3.0) == "as unusual as the top 100 % of real videos"
-    assert "more unusual than all 99 real videos" in calibration.describe(1000.0)
-
-
 def test_inputs_unlike_the_calibration_videos_are_named():
     inputs = [
         {"fps": 25.0, "width": 224, "leading_silence": 0.0},

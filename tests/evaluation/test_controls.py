@@ -3,17 +3,21 @@
 import csv
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from avforensics import cli
+from avforensics.data.manifest import Manifest
 from avforensics.errors import ConfigError
 from avforensics.evaluation.controls import check_shifts, shift_result, variations
 from avforensics.evaluation.robustness import average_and_adversarial, edits
 from avforensics.evaluation.rows import ScoredVideo
+from avforensics.extraction import extract_features
 from avforensics.features.store import FeatureStore
+from avforensics.media.wav import write_wav
 from avforensics.scoring.sequences import SequencePolicy
 
 
@@ -42,6 +46,8 @@ def test_shifted_videos_stand_among_the_same_unshifted_ones():
     found = shift_result(plain, higher)
     assert (found["auc"], found["called_fake"]) == (1.0, 1.0)
     assert shift_result(plain, []) == {"n": 0}
+    forged = [replace(row, label=1, score=99.0) for row in plain]  # other sound, same pictures
+    assert shift_result([*plain, *forged], higher) == found
 
 
 def test_variations_change_one_thing_each():
@@ -125,6 +131,31 @@ def test_command_runs_controls_and_perturbations(
     with Image.open(tmp_path / "b/robustness.png") as image:
         assert np.asarray(image.convert("L")).std() > 10
     assert "adversarial" in capsys.readouterr().out
+
+
+def test_a_store_reads_its_clips_again_with_their_own_sound(
+    tiny_bundle, clips_manifest, tmp_path, monkeypatch
+):
+    """Forgeries by sound alone: the same picture files, each with sound of its own."""
+    rng, rows = np.random.default_rng(0), []
+    for number, clip in enumerate(Manifest.read(clips_manifest)[i] for i in (0, 2)):
+        for label in (0, 1):
+            sound = tmp_path / f"{number} {label}.wav"
+            write_wav(sound, rng.integers(-9000, 9000, 25 * 640, np.int16))
+            rows.append(clip._replace(label=label, category="swap", audio=str(sound)))
+    store = tmp_path / "store"
+    checkpoint = {"bundle": str(tiny_bundle)}
+    extract_features(Manifest(rows), store, checkpoint, workers=1)
+    words = [
+        "avforensics", "evaluate", f"features={store}", f"checkpoint.bundle={tiny_bundle}",
+        f"output_dir={tmp_path / 'out'}", "scoring.max_len=10", "intervals.resamples=20",
+        "extract.workers=1", "extract.device=cpu", "controls.run=[trim]",
+    ]  # fmt: skip
+    monkeypatch.setattr(sys, "argv", words)
+    assert cli.main() == 0
+    plain, trimmed = FeatureStore.open(store), FeatureStore.open(f"{store}-trim")
+    for index in range(len(rows)):  # there is no silence to trim
+        np.testing.assert_allclose(trimmed.logits(index), plain.logits(index), atol=1e-5)
 
 
 def test_partial_forgeries_are_localised(store_of_segments, decoders_bundle, tmp_path, monkeypatch):

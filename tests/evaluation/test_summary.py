@@ -68,6 +68,9 @@ def test_each_category_is_ranked_against_the_same_real_videos(rows, summary):
         for metric in ("auc", "ap", "ap_balanced", "eer"):
             low, high = block[f"{metric}_ci"]
             assert low < block[metric] < high
+        for rate in (1, 5, 10):
+            low, high = block[f"tpr_at_fpr_{rate}_ci"]
+            assert low <= block[f"tpr_at_fpr_{rate}"] <= high
     assert summary["overall"]["n_fake"] == 200
     assert summary["overall"]["prevalence"] == pytest.approx(5 / 6)
     assert summary["overall"]["auc"] == pytest.approx(
@@ -170,6 +173,10 @@ def test_every_form_is_written_and_says_the_same(rows, summary, tmp_path):
     first = table[0]
     assert (first["category"], first["scores"]) == ("RVFA", "model")
     assert float(first["auc"]) == summary["categories"]["RVFA"]["auc"]
+    assert (
+        float(first["tpr_at_fpr_5_ci_high"])
+        == (summary["categories"]["RVFA"]["tpr_at_fpr_5_ci"][1])
+    )
     assert float(first["auc_ci_low"]) == summary["categories"]["RVFA"]["auc_ci"][0]
     auc = f"{100 * summary['categories']['RVFA']['auc']:.1f}"
     console = Console(file=io.StringIO(), width=220)

@@ -21,6 +21,7 @@ from rich.text import Text
 
 from avforensics.console import ON_BAR
 from avforensics.detection.rows import Row
+from avforensics.report.sentences import percent
 from avforensics.scoring.result import FACELESS
 
 log = logging.getLogger(__name__)
@@ -110,6 +111,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
+def rank(p_value: float | None) -> str:
+    """Where a score stands among the real videos of the calibration."""
+    return "-" if p_value is None else f"the top {percent(p_value)} of real videos"
+
+
 def summarise(rows: list[Row], folder: str, dropped: Mapping[str, int] | None = None) -> None:
     """Say how a batch ended: its scores, or the highest of many, and every failure.
 
@@ -124,12 +130,15 @@ def summarise(rows: list[Row], folder: str, dropped: Mapping[str, int] | None = 
         shown = scored[:LISTED]
         title = f"highest {LISTED} of {len(scored)} scores" if len(scored) > LISTED else None
         table = Table(title=title, title_justify="left")
-        for column, justify in (("score", "right"), ("offset", "right"), ("windows", "right")):
-            table.add_column(column, justify=justify)
+        judged = any(row["p_value"] is not None for row in shown)
+        for column in ("score", *(["as unusual as"] if judged else []), "offset", "windows"):
+            table.add_column(column, justify="right")
         table.add_column("video", overflow="fold")
         for row in shown:
-            offset = f"{row['offset_ms']:+d} ms"
-            table.add_row(f"{row['score']:.4f}", offset, str(row["n_windows"]), Text(row["path"]))
+            cells = [f"{row['score']:.4f}", f"{row['offset_ms']:+d} ms", str(row["n_windows"])]
+            if judged:
+                cells.insert(1, rank(row["p_value"]))
+            table.add_row(*cells, Text(row["path"]))
         console.print(table)
     without = sum(row["status"] in FACELESS for row in failed)
     counts = f"{len(rows) - len(failed)} scored, {len(failed) - without} failed"

@@ -111,14 +111,6 @@ class Calibration:
             )
         return float(self.scores[n - above])
 
-    def describe(self, score: float) -> str:
-        """The p-value in words, for people."""
-        p, n = float(self.p_value(score)), len(self.scores)
-        if score > self.scores[-1]:
-            return f"more unusual than all {n} real videos of the calibration set (p = {p:.2g})"
-        share = f"{100 * p:.2g}" if p < 0.1 else f"{100 * p:.0f}"
-        return f"as unusual as the top {share} % of real videos"
-
     def check_setting(self, setting: Mapping) -> None:
         """Refuse a calibration made for another scoring.
 

@@ -60,7 +60,7 @@ def shift_result(
     Parameters
     ----------
     plain, shifted : sequence of ScoredVideo
-        Real videos; those that both scored are compared.
+        Real videos that both scored are compared; a fake may be the same file with another sound.
     seed : int
 
     Returns
@@ -70,7 +70,7 @@ def shift_result(
         ``auc_ci``, ``offset_auc`` of the constant-offset baseline (which should find them), and
         ``called_fake``: the share above the score that 5 % of the plain ones exceed.
     """
-    by_path = {row.path: row for row in plain if row.scored}
+    by_path = {row.path: row for row in plain if row.scored and row.label == 0}
     pairs = [(by_path[row.path], row) for row in shifted if row.scored and row.path in by_path]
     if len(pairs) < 2:
         return {"n": len(pairs)}

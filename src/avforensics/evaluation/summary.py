@@ -13,7 +13,7 @@ import numpy as np
 
 from avforensics.errors import ManifestError
 from avforensics.evaluation.bootstrap import Bootstrap
-from avforensics.evaluation.metrics import score_metrics
+from avforensics.evaluation.metrics import METRICS, score_metrics
 from avforensics.evaluation.rows import ScoredVideo, baseline_names, check_once
 
 PAPER_CATEGORIES = ("RVFA", "FVRA-WL", "FVFA-FS", "FVFA-GAN", "FVFA-WL")
@@ -25,7 +25,6 @@ PAPER_AVERAGES: Mapping[str, tuple[str, ...]] = {
 }
 """AVG-FV: mean of the four categories with a fake picture; AVG-ALL: of the five (Tables 1, 3)."""
 
-_WITH_INTERVAL = ("auc", "ap", "ap_balanced", "eer")
 _BASELINE_METRICS = ("auc", "ap", "ap_balanced")
 
 
@@ -135,7 +134,7 @@ class _Blocks:
     def block(self, category: str, rows: np.ndarray) -> dict:
         """Metrics of the videos ``rows``; their resamples are kept for averages."""
         resampled: dict[str, dict[str, np.ndarray]] = {}
-        result, resampled[""] = self._ranked(self.scores, rows, _WITH_INTERVAL)
+        result, resampled[""] = self._ranked(self.scores, rows, tuple(METRICS))
         n_real, n_fake = self.bootstrap.identities(rows)
         result |= {"n_real_identities": n_real, "n_fake_identities": n_fake, "baselines": {}}
         for name, scores in self.baselines.items():
@@ -169,7 +168,7 @@ class _Blocks:
         """Mean over categories; its interval from the same resamples in every category."""
         rows = np.unique(np.concatenate([self.resampled[name][0] for name in members]))
         blocks = [categories[name] for name in members]
-        result = {name: _mean(block[name] for block in blocks) for name in _WITH_INTERVAL}
+        result = {name: _mean(block[name] for block in blocks) for name in METRICS}
         result |= self._intervals(self._mean_resampled(members, ""), rows)
         result |= {"of": list(members), "baselines": {}}
         for name in self.baselines:

@@ -24,6 +24,7 @@ _COLUMNS = {
     "tpr_at_fpr_5": "TPR@5",
     "tpr_at_fpr_10": "TPR@10",
 }
+_WITH_INTERVAL = ("auc", "ap", "ap_balanced", "eer")  # in tables; files have every interval
 _COUNTS = {"n_real": "real", "n_fake": "fake"}
 
 
@@ -38,8 +39,8 @@ def blocks(summary: Mapping) -> Iterator[tuple[str, Mapping]]:
 def cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the table that every text form shows; percentages with one decimal.
 
-    One row a category, average and overall: counts, prevalence, metrics with their intervals where
-    they have one, and each baseline's AUC beside them.
+    One row a category, average and overall: counts, prevalence, metrics, those of the whole curve
+    with their intervals, and each baseline's AUC beside them.
     """
     baselines = list(summary["overall"].get("baselines", {}))
     header = [
@@ -128,7 +129,7 @@ def to_latex(summary: Mapping, title: str = "") -> str:
 
 def to_csv(summary: Mapping) -> str:
     """Every number at full precision, one line for each result of the model and of a baseline."""
-    names = [*_COLUMNS, *(f"{key}_ci" for key in ("auc", "ap", "ap_balanced", "eer"))]
+    names = [*_COLUMNS, *(f"{key}_ci" for key in _COLUMNS)]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     flat = [column for name in names for column in _flat_names(name)]
@@ -212,7 +213,7 @@ def _count(value: int | None) -> str:
 
 def _with_interval(block: Mapping, name: str) -> str:
     text = _percent(block.get(name))
-    interval = block.get(f"{name}_ci")
+    interval = block.get(f"{name}_ci") if name in _WITH_INTERVAL else None
     return f"{text} [{_percent(interval[0])}, {_percent(interval[1])}]" if interval else text
 
 
