@@ -1,0 +1,86 @@
+"""What `avforensics serve` does with one upload, without the page around it."""
+
+import csv
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_module
+
+from avforensics.checkpoints import load_models
+from avforensics.commands.detect import build_detector, build_faces
+from avforensics.errors import MediaError
+from avforensics.faces.track import Faces, FaceTrack
+from avforensics.serving import scorer as scorer_module
+from avforensics.serving.jobs import Job, Stopped
+from avforensics.serving.scorer import Scorer
+
+FRAMES = 60
+
+
+def track(name, left):
+    boxes = np.tile(np.float32([left, 8, left + 24, 40]), (FRAMES, 1))
+    marks = np.array([[6, 18], [18, 18], [12, 24], [7, 32], [17, 32]], np.float32)
+    landmarks = np.tile(marks + np.float32([left, 0]), (FRAMES, 1, 1))
+    return FaceTrack(name, 0, boxes, landmarks, np.ones(FRAMES, bool))
+
+
+@pytest.fixture
+def make_scorer(bundle):
+    def make(*words):
+        with initialize_config_module("avforensics.configs", version_base="1.3"):
+            cfg = compose("serve", ["checkpoint=bundle", f"checkpoint.bundle={bundle}", *words])
+        models = load_models({"bundle": str(bundle)})
+        return Scorer(build_detector(models, cfg), build_faces(models, cfg), None, {})
+
+    return make
+
+
+@pytest.fixture
+def job(make_clip, tmp_path):
+    video = make_clip(tmp_path / "secret-folder" / "a.mp4", frames=FRAMES)
+    told = []
+    job = Job("talk.mp4", video.parent, video)
+    job.tell = lambda stage, share=0.0: told.append((stage, round(share, 2)))
+    job.told = told
+    return job
+
+
+def test_every_face_has_a_row_and_each_step_is_told(make_scorer, job, monkeypatch):
+    def find(path, settings, *, video_stream=0, progress):
+        progress(30)
+        return Faces(64, 64, FRAMES, (track("1", 4), track("2", 34)), {}, detector="00")
+
+    monkeypatch.setattr(scorer_module, "find_faces", find)
+    answer = make_scorer("faces=auto")(job)
+    assert answer.summary.endswith("; 2 faces followed.")
+    with answer.files["scores.csv"].open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["track"] for row in rows] == ["", "1", "2"]
+    assert {row["path"] for row in rows} == {"talk.mp4"}
+    stages = [stage for stage, _ in job.told]
+    assert sorted(set(stages), key=stages.index) == [
+        "finding faces",
+        "scoring",
+        "writing the report",
+    ]
+    assert job.told[0] == ("finding faces", 0.5)
+    page = answer.files["report.html"].read_text(encoding="utf-8")
+    assert "talk.mp4" in page and "secret-folder" not in page
+
+
+def test_no_face_is_said(make_scorer, job, monkeypatch):
+    found = Faces(64, 64, FRAMES, (), {}, detector="00")
+    monkeypatch.setattr(scorer_module, "find_faces", lambda *_, **__: found)
+    with pytest.raises(MediaError, match="no face was found"):
+        make_scorer("faces=auto")(job)
+
+
+def test_it_stops_where_it_is_told_to(make_scorer, job):
+    def tell(stage, share=0.0):
+        raise Stopped("its page was closed")
+
+    scorer = make_scorer("faces=given")
+    job.tell = tell
+    with pytest.raises(Stopped):
+        scorer(job)
+    assert scorer.detector.extractor.engine._tails == {}
