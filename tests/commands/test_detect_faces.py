@@ -179,14 +179,15 @@ def test_features_of_each_face_can_be_read_again(detect, videos):
 
 
 def test_what_is_scored_depends_on_the_mode(run, videos):
-    common = ("input=v/one.mp4", "report=false", "output_dir=out")
+    common = ("input=v/one.mp4", "report=false", "output_dir=out", "save_features=true")
     scores = {}
-    for mode in ("given", "none", "auto"):
-        assert run("detect", *common, f"faces={mode}", "save_features=true") == 0
-        assert run("render", "input=v/one.mp4", f"output={mode}.mp4", "results=out") == 0
+    for mode in ("auto", "none", "given"):
+        assert run("detect", *common, f"faces={mode}") == 0
         scores[mode] = float(rows()[0]["score"])
     assert scores["none"] == scores["given"]  # this network cuts nothing out itself
     assert scores["auto"] != pytest.approx(scores["given"], rel=1e-3)
+    # without faces there is a strip to draw all the same
+    assert run("render", "input=v/one.mp4", "output=one.mp4", "results=out") == 0
 
 
 def test_wrong_settings_are_one_sentence(detect, videos, capfd):
