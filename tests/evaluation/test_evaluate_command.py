@@ -40,6 +40,9 @@ def test_a_store_to_tables_and_figures(avforensics, store, decoders_bundle, tmp_
     assert 0 <= metrics["overall"]["auc"] <= 1
     block = metrics["categories"]["FVFA-GAN"]
     assert block.keys() >= {"auc", "auc_ci", "ap", "ap_balanced", "eer", "n_real", "n_fake"}
+    low, high = block["auc_ci"]
+    assert 0 <= low <= block["auc"] <= high <= 1
+    assert (block["n_real"], block["n_fake"]) == (9, 10)
     assert (metrics["coverage"]["listed"], metrics["coverage"]["scored"]) == (60, 59)
     assert metrics["made_with"]["config"]["scoring"]["lam"] == 0.5
     with (out / "scores.csv").open() as file:
