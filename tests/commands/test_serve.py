@@ -25,6 +25,7 @@ pytest.importorskip("gradio", reason="the extra `app` is not installed")
 uvicorn = pytest.importorskip("uvicorn")
 WebDriverWait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
 
+pytestmark = pytest.mark.slow
 LIMITS = Limits(max_megabytes=1, max_minutes=0.5, max_waiting=4)
 
 
@@ -60,7 +61,7 @@ class Site:
 
     def close(self) -> None:
         self.server.should_exit = self.server.force_exit = True
-        self.thread.join(20)
+        self.thread.join(60)
         self.queue.close()
         self.listening.close()
 
@@ -92,7 +93,7 @@ def open_page(browser, site):
     until(browser, lambda b: b.find_elements("css selector", "input[type=file]"))
 
 
-def until(browser, condition, seconds=20):
+def until(browser, condition, seconds=60):
     return WebDriverWait(browser, seconds, 0.05).until(condition)
 
 
@@ -233,7 +234,7 @@ def test_the_verb_serves_and_leaves_nothing(bundle, tmp_path):
             assert answer.headers["Content-Security-Policy"].startswith("default-src 'self'")
         assert list(tmp_path.glob("avforensics-*"))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
     assert not list(tmp_path.glob("avforensics-*"))
