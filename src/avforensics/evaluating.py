@@ -188,7 +188,7 @@ class Evaluation:
         """The clips of a store, to be read again, and the network that made its features."""
         store = FeatureStore.open(self.cfg.features)
         chosen = (store[index] for index in choose(store, **self.select))
-        names = [name for name in Row._fields if name not in ("hash", "audio")]
+        names = [name for name in Row._fields if name != "hash"]
         rows = [Row(**{name: getattr(entry, name) for name in names}) for entry in chosen]
         return Manifest(rows), {"bundle": os.fspath(store.sync_path), "search": False}
 

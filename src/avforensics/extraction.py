@@ -117,7 +117,7 @@ def extract_features(
     todo = [
         (key, row)
         for key, row in list(clips.items())[rank::world]
-        if (done := known.get(key)) is None or done.error or file_stat(row.path) != _read_as(done)
+        if (done := known.get(key)) is None or done.error or file_stat(row) != _read_as(done)
     ]
     if begin is not None:
         begin(len(todo))
@@ -199,5 +199,5 @@ def _read_as(clip: Extracted) -> tuple[int, int]:
 
 def _entry(row: Row, clip: Extracted) -> Entry:
     columns = row._asdict()
-    del columns["hash"], columns["audio"]
+    del columns["hash"]
     return Entry(**columns, clip=clip)

@@ -153,6 +153,8 @@ def do_shares(
                     ) from None
         for worker in workers:
             worker.join()
+            if worker.exitcode:  # after its last clip: the shard that holds it was not written
+                raise AVForensicsError("a process could not write its last clips: run it again")
     finally:
         for worker in workers:
             worker.terminate()
@@ -180,7 +182,7 @@ def _clip(row: Row, edit: str) -> Clip:
 
 
 def _extracted(key: str, row: Row, found: Extraction) -> Extracted:
-    size, mtime = file_stat(row.path)
+    size, mtime = file_stat(row)
     return Extracted(
         key=key,
         size=size,
@@ -193,10 +195,10 @@ def _extracted(key: str, row: Row, found: Extraction) -> Extracted:
     )
 
 
-def file_stat(path: str) -> tuple[int, int]:
-    """Size and time of change of a file, zeros where there is none."""
+def file_stat(row: Row) -> tuple[int, int]:
+    """Size and last change of a row's files, video and sound; zeros where one is missing."""
     try:
-        stat = Path(path).stat()
+        stats = [Path(path).stat() for path in (row.path, row.audio) if path]
     except OSError:
         return 0, 0
-    return stat.st_size, stat.st_mtime_ns
+    return sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 
 from avforensics.data.manifest import Manifest
-from avforensics.errors import ConfigError
+from avforensics.errors import AVForensicsError, ConfigError
 from avforensics.extraction import Settings, clip_key, extract_features
 from avforensics.features.store import FeatureStore
+from avforensics.media.types import HOP
+from avforensics.media.wav import write_wav
 from avforensics.scoring.extractor import FeatureExtractor
 from avforensics.scoring.source import Clip
+from avforensics.shares import Share, do_shares
 
 CPU = Settings(device="cpu")
 
@@ -121,6 +124,18 @@ def test_a_changed_file_is_read_again(clips, sync_bundle, tmp_path):
     assert FeatureStore.open(tmp_path / "store")[0].n_windows == 26
 
 
+def test_changed_sound_is_read_again(clips, sync_bundle, tmp_path):
+    sound = tmp_path / "clip.wav"
+    manifest = Manifest([clips[3]._replace(audio=str(sound))])
+    write_wav(sound, np.zeros(26 * HOP, np.int16))
+    extract(manifest, tmp_path / "store", sync_bundle)
+    assert extract(manifest, tmp_path / "store", sync_bundle).reused == 1
+    write_wav(sound, np.random.default_rng(0).integers(-9000, 9000, 26 * HOP, np.int16))
+    assert extract(manifest, tmp_path / "store", sync_bundle).reused == 0
+    (entry,) = FeatureStore.open(tmp_path / "store")
+    assert (entry.audio, entry.clip.silence) == (str(sound), 0.0)
+
+
 def test_new_labels_need_no_network(clips, sync_bundle, tmp_path):
     extract(clips, tmp_path, sync_bundle)
     changed = Manifest(row._replace(split="other") for row in clips)
@@ -149,6 +164,14 @@ def test_parts_of_a_file_have_names_of_their_own(clips):
     parts = [row, row._replace(start=1.0), row._replace(duration=1.0), row._replace(audio="/a.wav")]
     assert len({clip_key(part) for part in parts}) == 4
     assert clip_key(row._replace(label=1, split="x")) == clip_key(row)
+
+
+@pytest.mark.slow
+def test_a_process_that_cannot_write_is_told_of(clips, sync_bundle, tmp_path):
+    (tmp_path / "shards").touch()  # a file where the folder of shards should be
+    share = Share(tmp_path, [("a", clips[4])], CPU, number=0, first=0, siblings=1)
+    with pytest.raises(AVForensicsError, match="could not write its last clips"):
+        list(do_shares([share], {"bundle": str(sync_bundle)}))
 
 
 @pytest.mark.slow

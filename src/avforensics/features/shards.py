@@ -28,7 +28,8 @@ class Extracted:
     key : str
         Names the clip: the file and the part of it.
     size, mtime_ns : int
-        Of the file when it was read; 0 where it was not there.
+        Of the file when it was read, with that of its sound where it has one of its own: the sum,
+        and the later time. 0 where one was not there.
     shard : str
         File name under ``shards``.
     offset, n_windows : int

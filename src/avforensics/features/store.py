@@ -90,7 +90,7 @@ class Entry:
 
     Attributes
     ----------
-    path, label, category, method, identity, split, start, duration, segments
+    path, label, category, method, identity, split, start, duration, segments, audio
         As in the manifest.
     clip : Extracted
         Where its features lie, or why there are none.
@@ -105,6 +105,7 @@ class Entry:
     start: float = 0.0
     duration: float | None = None
     segments: tuple[tuple[float, float], ...] = ()
+    audio: str = ""
     clip: Extracted
 
     @property
