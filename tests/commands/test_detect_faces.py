@@ -94,6 +94,21 @@ def rows(name="scores.csv"):
         return list(csv.DictReader(file))
 
 
+def test_faces_that_cannot_be_cut_out_cost_their_own_video(detect, videos, monkeypatch):
+    real = faces_module._Video.cut
+
+    def cut(video, *options):
+        if video.path.name == "two.mp4":
+            raise RuntimeError("odd")
+        real(video, *options)
+
+    monkeypatch.setattr(faces_module._Video, "cut", cut)
+    assert detect() == 1
+    by_name = {Path(row["path"]).name: row for row in rows() if not row["track"]}
+    assert by_name["two.mp4"]["error"] == "looking for faces failed: RuntimeError: odd"
+    assert by_name["one.mp4"]["status"] == "scored"
+
+
 def test_a_row_for_each_face_and_one_for_the_video(detect, videos, looked_at, capsys):
     assert detect(report=True) == 1
     found = rows()

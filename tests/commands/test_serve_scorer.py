@@ -75,6 +75,19 @@ def test_no_face_is_said(make_scorer, job, monkeypatch):
         make_scorer("faces=auto")(job)
 
 
+def test_a_search_that_is_given_up_says_why(make_scorer, job, monkeypatch):
+    def find(path, settings, *, video_stream=0, progress):
+        progress(30)
+
+    def tell(stage, share=0.0):
+        raise Stopped("its page was closed")
+
+    monkeypatch.setattr(scorer_module, "find_faces", find)
+    job.tell = tell
+    with pytest.raises(Stopped, match=r"^its page was closed$"):
+        make_scorer("faces=auto")(job)
+
+
 def test_it_stops_where_it_is_told_to(make_scorer, job):
     def tell(stage, share=0.0):
         raise Stopped("its page was closed")

@@ -170,7 +170,7 @@ class VideoScorer:
         """What became of a video, all of whose faces are scored."""
         video.close()
         found = video.found
-        if found is None:
+        if found is None or video.error is not None:
             return Outcome(VideoResult(video.path, error=video.error, seconds=video.seconds))
         if not found.tracks:
             result = VideoResult(

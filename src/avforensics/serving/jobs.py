@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 UNWATCHED = 30.0  # seconds after which a video is given up that no page asks about any more
 
 
-class Stopped(Exception):
-    """Raised inside the work when its video has been given up."""
+class Stopped(AVForensicsError):
+    """Raised inside the work when its video has been given up; no fault of the video."""
 
 
 @dataclass(frozen=True)
