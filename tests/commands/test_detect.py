@@ -79,6 +79,8 @@ def test_several_lams_cost_one_pass(detect, tmp_path, make_clip):
         by_lam = list(csv.DictReader(file))
     assert [float(r["lam"]) for r in by_lam] == [0.5, 0, 2]
     assert float(by_lam[2]["score"]) == pytest.approx(distribution + 2 * activation)
+    assert detect("input=a.mp4", "output_dir=out", "scoring.lam=2") == 0
+    assert not (tmp_path / "out/scores_by_lam.csv").exists(), "of another run"
 
 
 def bad_files(folder: Path, make_clip) -> list[str]:

@@ -194,6 +194,8 @@ class OutputFolder:
         if any(record and len(record["lams"]) > 1 for record in found):
             by_lam = [row for record in found if record for row in record["lams"]]
             write_csv(self.folder / "scores_by_lam.csv", LAM_COLUMNS, by_lam)
+        else:
+            (self.folder / "scores_by_lam.csv").unlink(missing_ok=True)
         scores = [record and record["row"]["score"] for record in found]
         array = np.array([np.nan if score is None else score for score in scores], np.float64)
         write_scores([self.folder / name for name in SCORE_FILES], array)
