@@ -1,11 +1,13 @@
 """The measure of validation, with a network that knows the answer."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
 from avforensics.lightning.delays import clip_rows, delay_errors, heat_maps
-from avforensics.lightning.sync import SyncModule
+from avforensics.lightning.sync import MEASURES, SyncModule
 from avforensics.media.types import HOP
 from avforensics.models.sync import SyncNetwork
 
@@ -105,6 +107,17 @@ def test_a_clip_that_cannot_be_read_is_left_out_and_named(caplog):
     replaced = numbered(7) | {"broken": "bad.mp4: cut short"}
     assert measured(numbered(0), replaced, replaced)["clip_exact"] == 1.0
     assert caplog.text.count("bad.mp4: cut short") == 1
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_every_process_logs_what_any_has_measured(elsewhere, monkeypatch):
+    """A process without a clip that can be read must not keep the others waiting."""
+    module, logged = SyncModule(network=Oracle(), optimizer=torch.optim.Adam), []
+    strategy = SimpleNamespace(reduce_boolean_decision=lambda own, all: own or elsewhere)
+    monkeypatch.setattr(SyncModule, "trainer", SimpleNamespace(strategy=strategy))
+    monkeypatch.setattr(module, "log", lambda name, *_, **__: logged.append(name))
+    module.on_validation_epoch_end()
+    assert logged == [f"val/{name}" for name in MEASURES if elsewhere]
 
 
 def test_heat_maps_draw_every_clip():

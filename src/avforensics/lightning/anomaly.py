@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from avforensics.checkpoints import Models, load_bundle, load_models
-from avforensics.data.manifest import shorten
-from avforensics.errors import ConfigError, TrainingError
+from avforensics.errors import ConfigError
 from avforensics.evaluation.baselines import NaiveBayesDelay
+from avforensics.lightning.finite import require_finite
 from avforensics.lightning.forecast import forecast_figure
 from avforensics.lightning.schedule import total_steps
 from avforensics.models.anomaly import AnomalyModel, NaiveBayes, Objective, anomaly_model, as_part
@@ -154,7 +154,7 @@ class AnomalyModule(pl.LightningModule):
         """
         means = {part: score.mean() for part, score in self.scores(batch).items()}
         loss = sum(means.values())
-        self._require_finite(loss, batch, batch_idx)
+        require_finite(self, loss, batch, batch_idx)
         size = len(batch["index"])
         self.log("train/loss", loss, prog_bar=True, sync_dist=True, batch_size=size)
         if len(means) > 1:
@@ -241,17 +241,6 @@ class AnomalyModule(pl.LightningModule):
                     f"{_shape(others.get(wrong[0]))} there and {_shape(own.get(wrong[0]))} here"
                 )
             model.load_state_dict(state)
-
-    def _require_finite(self, loss: Tensor, batch: dict[str, Tensor], batch_idx: int) -> None:
-        if self.trainer.strategy.reduce_boolean_decision(bool(loss.isfinite()), all=True):
-            return
-        rows = self.trainer.datamodule.rows
-        clips = [rows[index].path for index in batch["index"].tolist()]
-        raise TrainingError(
-            f"the loss of step {self.global_step} (batch {batch_idx} of epoch "
-            f"{self.current_epoch}) is {loss.item()}; its clips are {shorten(clips, most=8)}; a "
-            "smaller optimizer.lr or trainer.gradient_clip_val=1 may help"
-        )
 
 
 def _model(

@@ -14,9 +14,9 @@ from torchmetrics import MeanMetric
 
 from avforensics.checkpoints import Models, load_models
 from avforensics.checkpoints.architecture import describe
-from avforensics.data.manifest import shorten
-from avforensics.errors import CheckpointError, TrainingError
+from avforensics.errors import CheckpointError
 from avforensics.lightning.delays import clip_rows, delay_errors, heat_maps
+from avforensics.lightning.finite import require_finite
 from avforensics.lightning.gather import gather
 from avforensics.lightning.pairs import contrast, encode
 from avforensics.lightning.schedule import total_steps
@@ -181,7 +181,7 @@ class SyncModule(pl.LightningModule):
         """
         self._report_broken(batch["broken"])
         loss = self.loss(batch)
-        self._require_finite(loss, batch, batch_idx)
+        require_finite(self, loss, batch, batch_idx)
         self.log("train/loss", loss, prog_bar=True, sync_dist=True, batch_size=len(batch["audio"]))
         return loss
 
@@ -211,7 +211,8 @@ class SyncModule(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the measures, over all processes."""
         for name, metric in self.measures.items():
-            if metric.update_count:
+            measured = bool(metric.update_count)  # not where all clips of a process are broken
+            if self.trainer.strategy.reduce_boolean_decision(measured, all=False):
                 self.log(f"val/{name}", metric, prog_bar=name == "window_within_one")
 
     def configure_optimizers(self):
@@ -245,15 +246,3 @@ class SyncModule(pl.LightningModule):
             if problem not in self._complained:
                 self._complained.add(problem)
                 log.warning("clip %d that cannot be used: %s", len(self._complained), problem)
-
-    def _require_finite(self, loss: Tensor, batch: dict, batch_idx: int) -> None:
-        finite = bool(loss.isfinite())
-        if self.trainer.strategy.reduce_boolean_decision(finite, all=True):
-            return
-        rows = self.trainer.datamodule.rows
-        clips = [rows[index].path for index in batch["index"].tolist()]
-        raise TrainingError(
-            f"the loss of step {self.global_step} (batch {batch_idx} of epoch "
-            f"{self.current_epoch}) is {loss.item()}; its clips are {shorten(clips, most=8)}; a "
-            "smaller optimizer.lr or trainer.gradient_clip_val=1 may help"
-        )

@@ -1,0 +1,42 @@
+"""A training whose loss is no longer a number ends, and says at which clips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytorch_lightning as pl
+from torch import Tensor
+
+from avforensics.data.manifest import shorten
+from avforensics.errors import TrainingError
+
+
+def require_finite(
+    module: pl.LightningModule, loss: Tensor, batch: Mapping[str, Tensor], batch_idx: int
+) -> None:
+    """End the training in all processes where the loss of any is no finite number.
+
+    Parameters
+    ----------
+    module : LightningModule
+        In training, on a data module with ``rows``.
+    loss : tensor, ()
+    batch : mapping
+        Its ``index`` says which rows are in it.
+    batch_idx : int
+
+    Raises
+    ------
+    TrainingError
+        The message names this process's clips.
+    """
+    trainer = module.trainer
+    if trainer.strategy.reduce_boolean_decision(bool(loss.isfinite()), all=True):
+        return
+    rows = trainer.datamodule.rows
+    clips = [rows[index].path for index in batch["index"].tolist()]
+    raise TrainingError(
+        f"the loss of step {module.global_step} (batch {batch_idx} of epoch "
+        f"{module.current_epoch}) is {loss.item()}; its clips are {shorten(clips, most=8)}; a "
+        "smaller optimizer.lr or trainer.gradient_clip_val=1 may help"
+    )
