@@ -66,6 +66,8 @@ def test_draws_depend_on_seed_and_name_only():
     others = [draw_jump(row(f"c{i}"), counted(), (4, 12), seed=0) for i in range(50)]
     assert all(4 <= abs(d["by"]) <= 12 and N * 3 // 8 <= d["frame"] < N * 5 // 8 for d in others)
     assert {d["by"] > 0 for d in others} == {True, False}
+    with pytest.raises(MediaError, match="60 frames are too few for a jump of 16"):
+        draw_jump(row("a"), counted(), (16, 20), seed=0)
 
 
 def test_the_command_writes_a_set_and_counts_what_fails(tmp_path, monkeypatch):

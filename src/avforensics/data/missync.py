@@ -95,13 +95,20 @@ def draw_jump(row: Row, sound: np.ndarray, limits: tuple[int, int], *, seed: int
     ----------
     row, sound
     limits : (int, int)
-        Least and most frames of the jump; half of the jumps go back.
+        Least and most frames of the jump, but a quarter of the clip; half of the jumps go back.
     seed : int
+
+    Raises
+    ------
+    MediaError
+        A quarter of the clip is shorter than the least jump.
     """
     rng = _stream(seed, "jump", row)
     first, last = _span(row, sound)
     n_frames = last - first
     least, most = limits
+    if least > n_frames // 4:
+        raise MediaError(row.path, f"{n_frames} frames are too few for a jump of {least}")
     by = int(rng.integers(least, min(most, n_frames // 4) + 1))
     frame = int(rng.integers(3 * n_frames // 8, 5 * n_frames // 8))
     return {"frame": frame, "by": by if rng.random() < 0.5 else -by}
