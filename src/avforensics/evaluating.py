@@ -205,7 +205,7 @@ class Evaluation:
             raise ConfigError(f"extract.windows must be needed or all, not {extract.windows!r}")
         if self.manifest is None:
             max_windows = FeatureStore.open(self.cfg.features).info.max_windows
-        elif extract.windows == "all" or policy.windows == "all":
+        elif extract.windows == "all" or policy.windows == "all" or self._whole(variation):
             max_windows = None
         else:
             max_windows = max(policy.max_len, LONGEST_SEQUENCE) + self.models.sync.max_delay
@@ -220,6 +220,11 @@ class Evaluation:
             edit=variation.edit,
             max_seconds=extract.max_seconds,
         )
+
+    def _whole(self, variation: Variation) -> bool:
+        """Whether another pass needs every window of this one's store: they share it."""
+        others = self.asked.policy.windows == "all" or "windows" in self.cfg.controls.run
+        return others and variation.edit == self.cfg.edit
 
     def scorer_of(self, store: FeatureStore, policy: SequencePolicy | None = None) -> StoreScorer:
         """The scorer of a store, with baselines fitted on what is not tested."""

@@ -90,8 +90,7 @@ def test_command_runs_controls_and_perturbations(
 
     run(
         "a", "benchmark=manifest", f"root={clips_manifest}", f"features={store}",
-        "extract.windows=all", "controls.run=[trim,windows,audio,shift]", "controls.shifts=[-2,3]",
-        "controls.clips=3",
+        "controls.run=[trim,windows,audio,shift]", "controls.shifts=[-2,3]", "controls.clips=3",
     )  # fmt: skip
     said = capsys.readouterr().out
     assert "silence trimmed" in said
@@ -117,6 +116,15 @@ def test_command_runs_controls_and_perturbations(
     # three real clips, of which one is too short once it is shifted
     assert {key: value["n"] for key, value in content["shifts"].items()} == {"-2": 2, "3": 2}
     assert (tmp_path / "a/controls.md").read_text().count("\n") > 8
+
+    run(  # from the other side, in the store that is there
+        "c", "benchmark=manifest", f"root={clips_manifest}", f"features={store}",
+        "scoring.windows=all", "controls.run=[windows]",
+    )  # fmt: skip
+    other = json.loads((tmp_path / "c/controls.json").read_text())["runs"]
+    assert other["windows first"]["overall"] == content["runs"]["as asked"]["overall"]
+    assert other["as asked"]["overall"] == content["runs"]["windows all"]["overall"]
+    capsys.readouterr()
 
     run(
         "b", f"features={store}", "robustness.levels=[5]", "robustness.perturbations=[JPEG,CC]",
