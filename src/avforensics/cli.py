@@ -37,6 +37,7 @@ import avforensics
 from avforensics import commands
 from avforensics.errors import AVForensicsError, ConfigError
 from avforensics.explain import explain, first_line
+from avforensics.kinds import check_kinds
 from avforensics.overrides import quote_override
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -127,7 +128,9 @@ def run_verb(verb: str, arguments: list[str]) -> int:
         with replaced_argv(job_arguments(script, verb, arguments, cfg)):
             if os.getpid() == main_process:
                 codes.append(run_reporting(verb, cfg))
-            elif code := run_command(verb, cfg):  # a launcher's process: only errors come back
+                return
+            check_given(verb, cfg)
+            if code := run_command(verb, cfg):  # a launcher's process: only errors come back
                 raise ConfigError(f"a job in {cfg.output_dir} ended with exit code {code}")
 
     with full_errors(), replaced_argv([script, f"hydra.job.name={verb}", *quoted, *flags]):
@@ -163,6 +166,7 @@ def run_reporting(verb: str, cfg: DictConfig) -> int:
     Hydra would print a heading of its own above them, and end a sweep at the first.
     """
     try:
+        check_given(verb, cfg)
         return run_command(verb, cfg)
     except AVForensicsError as error:
         if wants_traceback():
@@ -175,6 +179,12 @@ def run_reporting(verb: str, cfg: DictConfig) -> int:
         place = "" if error.filename else f"{cfg.get('output_dir')}: "
         print(f"avforensics: {place}{explain(error, verb)}", file=sys.stderr)
         return FAILED
+
+
+def check_given(verb: str, cfg: DictConfig) -> None:
+    """Raise ConfigError where a value on the command line is of another kind than its default."""
+    settings = HydraConfig.get()
+    check_kinds(verb, cfg, settings.overrides.task, settings.runtime.choices)
 
 
 def settle_output_dir(cfg: DictConfig) -> None:

@@ -79,6 +79,8 @@ class Detector:
     ) -> None:
         if not lams:
             raise ConfigError("at least one lam is needed")
+        if not all(0 <= lam < float("inf") for lam in lams):
+            raise ConfigError(f"lam is a weight of 0 or more, not {list(lams)}")
         models.require("sync", "distribution", "activation", "projection")
         self.models = models
         self.lams = tuple(float(lam) for lam in lams)

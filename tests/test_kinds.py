@@ -1,0 +1,73 @@
+"""Values of the wrong kind are one sentence that names the setting, whatever the verb."""
+
+import sys
+
+import pytest
+from hydra import compose, initialize_config_module
+
+from avforensics import cli
+from avforensics.errors import ConfigError
+from avforensics.kinds import check_kinds
+
+
+def check(verb, *overrides):
+    with initialize_config_module("avforensics.configs", version_base="1.3"):
+        cfg = compose(verb, overrides=list(overrides), return_hydra_config=True)
+    check_kinds(verb, cfg, cfg.hydra.overrides.task, cfg.hydra.runtime.choices)
+
+
+@pytest.mark.parametrize(
+    ("verb", "override", "sentence"),
+    [
+        ("detect", "scoring.max_len=ten", "scoring.max_len must be a whole number, not ten"),
+        ("detect", "scoring.max_len=2.5", "scoring.max_len must be a whole number, not 2.5"),
+        ("detect", "scoring.lam=nan", "scoring.lam must be a number, not nan"),
+        ("detect", "scoring.lam=[1,a]", "scoring.lam must be a number, not a"),
+        ("detect", "false_positive_rate=true", "false_positive_rate must be a number, not true"),
+        ("detect", "report=yes", "report must be true or false, not yes"),
+        ("detect", "device=null", "device cannot be null"),
+        ("detect", "readers=-2", "readers must be at least 1, not -2"),
+        ("detect", "batch_windows=x", "batch_windows must be a whole number, not x"),
+        ("serve", "faces.find.every=a", "faces.find.every must be a whole number, not a"),
+        ("preprocess", "find.gap=[1]", r"find.gap must be a number, not \[1\]"),
+        ("forge", "kinds=swap", r"kinds must be a list, as in 'kinds=\[swap\]'"),
+        ("forge", "select=test", "select has settings of its own, as in select.split="),
+        ("sweep", "lam=[x]", "lam must be a number, not x"),
+        ("preprocess", "output=null", "output is empty: write output=..."),
+        ("preprocess", "output=", "output is empty: write output=..."),
+        ("evaluate", "seed=-1", "seed must be at least 0, not -1"),
+        ("evaluate", "intervals.resamples=0", "intervals.resamples must be at least 1, not 0"),
+        ("manifest", "sample.real=-1", "sample.real must be at least 0, not -1"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(verb, override, sentence):
+    with pytest.raises(ConfigError, match=f"^{sentence}"):
+        check(verb, override)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("detect", "scoring.lam=[0,0.5,1]", "scoring.lam=0.5", "readers=null", "readers=3"),
+        ("detect", "faces=auto", "faces.crop={anchor: box}", "faces.find.gap=1", "device=cuda:1"),
+        ("preprocess", "crop={anchor: box, side: 1.5}", "longest=7.5", "shard=2/8"),
+        ("forge", "select.split=null", "kinds=[jump]"),
+        ("normalise", "recipe=mouth", "recipe.crop=null"),
+        ("evaluate", "benchmark=fakeavceleb", "benchmark.sample.real=null"),
+        ("train", "experiment=anomaly", "components=null", "features=x"),
+        ("evaluate", "title=2024", "select.category=[a,b]", "robustness.levels=[1,2]"),
+        ("sweep", "sweep=fig5_length", "lam=[0,0.5]"),
+        ("train", "trainer.devices=auto", "data=clips", "seed=3"),
+        ("serve", "limits.max_minutes=0.5", "+limits.more=1"),
+        ("manifest", "split.shares={a: 1}", "select.split=3"),
+    ],
+)
+def test_values_that_mean_something_pass(words):
+    check(*words)
+
+
+def test_the_command_line_says_so_and_ends_with_2(monkeypatch, capfd, tmp_path):
+    argv = ["avforensics", "manifest", "seed=abc", f"output_dir={tmp_path}", "root=x", "output=y"]
+    monkeypatch.setattr(sys, "argv", argv)
+    assert cli.main() == 2
+    assert capfd.readouterr().err == "avforensics: seed must be a whole number, not abc\n"
