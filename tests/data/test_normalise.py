@@ -175,6 +175,19 @@ def test_ledger_remembers(finished):
         assert ledger.find(row, "r", clip) is None
 
 
+def test_ledger_knows_what_was_written_over(finished):
+    row, clip, done, out = finished
+    with Ledger(out / "ledger.jsonl") as ledger:
+        ledger.add(row, "r", clip, done)
+        ledger.add(row, "s", clip, done)
+    with Ledger(out / "ledger.jsonl") as ledger:
+        assert ledger.find(row, "r", clip) is None, "the clip is now one of recipe s"
+        assert ledger.find(row, "s", clip) == done
+        ledger.begin(clip)
+    with Ledger(out / "ledger.jsonl") as ledger:
+        assert ledger.find(row, "s", clip) is None, "a kill may have come in between"
+
+
 def test_ledger_sees_a_changed_source_and_only_that(finished):
     row, clip, done, out = finished
     with Ledger(out / "ledger.jsonl") as ledger:

@@ -15,6 +15,7 @@ from avforensics.data.row import Row
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.faces import clips as face_clips
 from avforensics.faces.detector import SHA256
+from avforensics.faces.ledger import CutLedger
 from avforensics.media import HOP, ClipReader, read_audio, read_wav
 
 pytest.importorskip("cv2", reason="the extra `faces` is not installed")
@@ -102,6 +103,32 @@ def test_a_second_run_does_what_is_missing(raw, tmp_path, seen):
     seen.clear()
     call(*options, "crop=mouth")
     assert len(seen) == 4, "other settings, other clips"
+
+
+@pytest.mark.reference
+def test_clips_of_other_settings_are_never_taken_for_these(raw, tmp_path, seen):
+    out = tmp_path / "out"
+    options = (f"input={raw / 'one.mp4'}", f"output={out}", "workers=1")
+    call(*options)
+    before = Manifest.read(out / "manifest.csv")
+    call(*options, "crop=mouth")
+    call(*options)
+    assert seen == ["one"] * 3, "crop=mouth had written over the clips"
+    assert Manifest.read(out / "manifest.csv").rows == before.rows
+    with CutLedger(out, "ledger.jsonl") as ledger:
+        ledger.begin("one")  # and a kill comes
+    call(*options)
+    assert seen == ["one"] * 4
+
+
+@pytest.mark.reference
+def test_clips_are_no_input(raw, tmp_path, seen):
+    (raw / "talks" / "two.mkv").unlink()
+    for _ in range(2):
+        call(f"input={raw}", f"output={raw / 'out'}", "workers=1")
+    assert seen == ["one", "room", "text", "text"]
+    with pytest.raises(ConfigError, match="no video but the clips of output="):
+        call(f"input={raw / 'out' / 'clips'}", f"output={raw / 'out'}")
 
 
 @pytest.mark.reference

@@ -70,6 +70,7 @@ def run(cfg: DictConfig) -> int:
             if done := ledger.find(row, recipe.digest, clip):
                 outcomes[clip] = done
             else:
+                ledger.begin(clip)
                 jobs[str(clip)] = row
         reused = len(outcomes)
         for clip, outcome in _progress(_outcomes(jobs, recipe, workers), len(jobs)):

@@ -76,6 +76,7 @@ def run(cfg: DictConfig) -> int:
             if cut := ledger.find(video, name, settings.digest):
                 cuts[name] = cut
             else:
+                ledger.begin(name)
                 jobs[name] = (video, name)
         reused = len(cuts)
         work = partial(_cut, folder=ledger.clips, settings=settings, shared=workers > 1)
@@ -99,10 +100,18 @@ def _rows(cfg: DictConfig) -> list[Row]:
     source = Path(str(cfg.input)).expanduser()
     if source.suffix.lower() in TABLES:
         return list(Manifest.read(source).select())
+    if cfg.label not in (0, 1):
+        raise ConfigError(f"label must be 0 (real) or 1 (fake), not {cfg.label!r}")
     inputs = list_inputs(cfg.input)
     for remark in inputs.remarks:
         log.warning(remark)
     paths = [os.path.normpath(path.absolute()) for path in inputs.paths]
+    made = Path(cfg.output).expanduser().absolute() / "clips"
+    given, paths = len(paths), [path for path in paths if made not in Path(path).parents]
+    if not paths:
+        raise ConfigError(f"input={cfg.input}: no video but the clips of output={cfg.output}")
+    if len(paths) < given:
+        log.info("%d clips of output=%s are no input: left out", given - len(paths), cfg.output)
     common = os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120
     return [
         Row(path, cfg.label, identity=os.path.splitext(os.path.relpath(path, common))[0])  # noqa: PTH122
@@ -134,7 +143,7 @@ def _recipe(chosen: str | Mapping) -> CropRecipe:
         return RECIPES[chosen]
     try:
         return CropRecipe(**OmegaConf.to_container(chosen, resolve=True))
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ConfigError(f"crop: {error}") from None
 
 

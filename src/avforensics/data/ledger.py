@@ -31,7 +31,7 @@ class Ledger:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._entries: dict[tuple, dict] = {}
+        self._entries: dict[str, dict] = {}  # by clip: the last to write it counts
         whole = b""
         if self.path.exists():
             whole, _, cut = self.path.read_bytes().rpartition(b"\n")
@@ -40,8 +40,11 @@ class Ledger:
         for number, line in enumerate(filter(None, whole.split(b"\n")), start=1):
             try:
                 entry = json.loads(line)
-                self._entries[tuple(entry["source"]), entry["recipe"]] = entry
-            except (ValueError, KeyError, TypeError):
+                self._entries.pop(entry["clip"], None)
+                if not entry.get("begun"):
+                    entry["source"] = tuple(entry["source"])
+                    self._entries[entry["clip"]] = entry
+            except (ValueError, KeyError, TypeError, AttributeError):
                 raise ManifestError(
                     f"{self.path}, line {number}: this is not a ledger of avforensics normalise"
                 ) from None
@@ -72,8 +75,10 @@ class Ledger:
         clip : Path
             Where the clip is to be, below the ledger's folder.
         """
-        entry = self._entries.get((_source(row), recipe))
-        if entry is None or entry["clip"] != self._name(clip) or not clip.exists():
+        entry = self._entries.get(self._name(clip))
+        if entry is None or (entry["source"], entry["recipe"]) != (_source(row), recipe):
+            return None
+        if not clip.exists():
             return None
         try:
             if entry["state"] != _state(row) and entry["source_hash"] != source_hash(row):
@@ -81,6 +86,11 @@ class Ledger:
         except OSError:
             return None
         return Done(entry["frames"], entry["source_hash"], entry["hash"], tuple(entry["warnings"]))
+
+    def begin(self, clip: Path) -> None:
+        """Write down that a clip no longer is what an earlier run made."""
+        if self._entries.pop(self._name(clip), None) is not None:
+            self._write({"clip": self._name(clip), "begun": True})
 
     def add(self, row: Row, recipe: str, clip: Path, done: Done) -> None:
         """Write down that a clip is finished."""
@@ -94,6 +104,9 @@ class Ledger:
             "hash": done.hash,
             "warnings": done.warnings,
         }
+        self._write(entry)
+
+    def _write(self, entry: dict) -> None:
         self._file.write(json.dumps(entry) + "\n")
         self._file.flush()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf, isfinite
 
 import numpy as np
 from scipy.ndimage import median_filter
@@ -55,8 +56,12 @@ class CropRecipe:
     def __post_init__(self) -> None:
         if self.anchor not in ANCHORS:
             raise ValueError(f"anchor must be one of {', '.join(ANCHORS)}, not {self.anchor!r}")
-        if self.side <= 0 or min(self.smooth, self.smooth_size) < 0:
+        if not (0 < self.side < inf and 0 <= self.smooth < inf and 0 <= self.smooth_size < inf):
             raise ValueError("side must be positive, smooth and smooth_size not negative")
+        if not isfinite(self.down):
+            raise ValueError(f"down must be a number, not {self.down}")
+        if self.fill is not None and not 0 <= self.fill <= 255:
+            raise ValueError(f"fill is a level of 0..255, not {self.fill}")
         if self.median < 1 or self.median % 2 == 0:
             raise ValueError(f"median must be an odd number of frames, not {self.median}")
 

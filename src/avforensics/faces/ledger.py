@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
+from collections.abc import Iterator
 from dataclasses import asdict, astuple
 from pathlib import Path
 
 from avforensics.errors import ManifestError
 from avforensics.faces.clips import Cut, FaceClip, Video
+
+_FIELDS = {"source", "state", "name", "settings", "status", "reason", "frames", "clips", "dropped"}
 
 
 class CutLedger:
@@ -32,14 +37,17 @@ class CutLedger:
     def __init__(self, folder: Path, name: str) -> None:
         self.clips = folder / "clips"
         self.clips.mkdir(parents=True, exist_ok=True)
-        self._entries: dict[tuple, dict] = {}
+        self._entries: dict[str, dict] = {}
         own = folder / name
         if own.exists():
             whole, newline, cut = own.read_bytes().rpartition(b"\n")
             if cut:  # the next line must not be glued to a broken one
                 own.write_bytes(whole + newline)
-        for path in sorted(folder.glob("ledger*.jsonl")):
-            self._read(path)
+        entries = [e for path in sorted(folder.glob("ledger*.jsonl")) for e in _read(path)]
+        for entry in sorted(entries, key=lambda entry: entry.get("written", 0)):
+            self._entries[entry["name"]] = entry  # what was written over a folder last counts
+            if entry.get("begun"):
+                del self._entries[entry["name"]]
         self._file = own.open("a", encoding="utf-8")
 
     def __enter__(self) -> CutLedger:
@@ -59,8 +67,8 @@ class CutLedger:
         digest : str
             Of the settings.
         """
-        entry = self._entries.get((*astuple(video), name, digest))
-        if entry is None:
+        entry = self._entries.get(name)
+        if entry is None or (entry["source"], entry["settings"]) != (list(astuple(video)), digest):
             return None
         clips = tuple(FaceClip(**clip) for clip in entry["clips"])
         try:
@@ -71,6 +79,11 @@ class CutLedger:
             return None
         return Cut(entry["status"], entry["reason"], entry["frames"], clips, entry["dropped"])
 
+    def begin(self, name: str) -> None:
+        """Write down that a video's folder of clips no longer holds what an earlier run wrote."""
+        if self._entries.pop(name, None) is not None:
+            self._write({"name": name, "begun": True})
+
     def add(self, video: Video, name: str, digest: str, cut: Cut) -> None:
         """Write down what became of a video."""
         entry = {
@@ -80,19 +93,25 @@ class CutLedger:
             "settings": digest,
             **asdict(cut),
         }
-        self._file.write(json.dumps(entry) + "\n")
+        self._write(entry)
+
+    def _write(self, entry: dict) -> None:
+        self._file.write(json.dumps(entry | {"written": time.time_ns()}) + "\n")
         self._file.flush()
 
-    def _read(self, path: Path) -> None:
-        whole, _, _ = path.read_bytes().rpartition(b"\n")
-        for number, line in enumerate(filter(None, whole.split(b"\n")), start=1):
-            try:
-                entry = json.loads(line)
-                self._entries[(*entry["source"], entry["name"], entry["settings"])] = entry
-            except (ValueError, KeyError, TypeError):
-                raise ManifestError(
-                    f"{path}, line {number}: this is not a ledger of avforensics preprocess"
-                ) from None
+
+def _read(path: Path) -> Iterator[dict]:
+    """Entries of a ledger; raises ManifestError where a line is something else."""
+    whole, _, _ = path.read_bytes().rpartition(b"\n")
+    for number, line in enumerate(filter(None, whole.split(b"\n")), start=1):
+        with contextlib.suppress(ValueError):
+            entry = json.loads(line)
+            if isinstance(entry, dict) and ("begun" in entry or entry.keys() >= _FIELDS):
+                yield entry
+                continue
+        raise ManifestError(
+            f"{path}, line {number}: this is not a ledger of avforensics preprocess"
+        )
 
 
 def _state(video: Video) -> list[int]:
