@@ -26,6 +26,14 @@ def rows(folder, n, **changes):
     return [Row(str(folder / f"{i:06d}.mp4"), i % 2, identity=f"p{i}", **changes) for i in range(n)]
 
 
+def test_odd_names_and_splits_come_back(tmp_path):
+    names = [" lead.mp4", "a,b.mp4", 'q"u.mp4', "new\nline.mp4", "-dash.mp4", "#x.mp4"]
+    made = Manifest(Row(str(tmp_path / name), 0, split="2024") for name in names)
+    made.write(tmp_path / "m.csv")
+    assert Manifest.read(tmp_path / "m.csv").rows == made.rows
+    assert len(made.select(split=2024)) == len(made.select(split=[2024, "x"])) == len(names)
+
+
 def test_reads_every_column(tmp_path):
     real, fake = Manifest.read(write(tmp_path, FULL))
     assert real == Row(

@@ -94,6 +94,23 @@ def test_the_command_writes_a_set_and_counts_what_fails(tmp_path, monkeypatch):
     assert "gone.mp4" in (tmp_path / "out" / "failures.csv").read_text()
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["kinds=[jump]"], "none of 1 clips can be forged, e.g. "),
+        (["jump=[4]"], "jump must be [least, most] frames"),
+        (["jump=[9,4]"], "jump must be [least, most] frames"),
+    ],
+)
+def test_nothing_to_forge_is_one_sentence(tmp_path, monkeypatch, capfd, words, sentence):
+    Manifest([Row(str(tmp_path / "gone.mp4"), 0)]).write(tmp_path / "m.csv")
+    words = [f"manifest={tmp_path / 'm.csv'}", f"output={tmp_path / 'out'}", *words]
+    words += ["select.split=null", f"output_dir={tmp_path / 'log'}"]
+    monkeypatch.setattr(sys, "argv", ["avforensics", "forge", *words])
+    assert cli.main() == 2
+    assert sentence in capfd.readouterr().err
+
+
 def test_sound_is_counted_from_the_first_frame(tmp_path):
     write_clip(tmp_path / "a.mp4", np.zeros((N, 32, 32, 3), np.uint8), counted())
     sound = sound_of(Row(str(tmp_path / "a.mp4"), 0))

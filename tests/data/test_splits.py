@@ -75,6 +75,8 @@ def test_kept_splits_stay_and_their_people_are_excluded_elsewhere():
         (people(9), {}, "numbers above 0"),
         (people(9), {"sync": 0}, "numbers above 0"),
         (people(9), {"sync": float("nan")}, "numbers above 0"),
+        (people(9), {"sync": "half"}, "numbers above 0, as in .*, not {'sync': 'half'}"),
+        (people(9), ["sync"], "numbers above 0"),
         (Manifest([Row("/a.mp4", 0)]), {"sync": 1}, "1 clips name no identity"),
     ],
 )

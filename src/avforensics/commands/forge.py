@@ -31,7 +31,7 @@ from avforensics.data.missync import (
 from avforensics.data.normalise import clip_names
 from avforensics.data.probe import Problem, write_problems
 from avforensics.data.row import Row
-from avforensics.errors import ConfigError, MediaError
+from avforensics.errors import ConfigError, ManifestError, MediaError
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def run(cfg: DictConfig) -> int:
     ConfigError
         A kind does not exist, or the limits of the jumps have no meaning.
     ManifestError
-        The manifest cannot be read or has no such clips.
+        The manifest cannot be read or has no such clips, or none of them can be forged.
     """
     _check(cfg)
     manifest = Manifest.read(Path(cfg.manifest).expanduser()).select(
@@ -57,6 +57,10 @@ def run(cfg: DictConfig) -> int:
     )
     output = Path(cfg.output).expanduser().absolute()
     rows, sounds, problems = _read(manifest)
+    write_problems(output / "failures.csv", problems)
+    if not rows:
+        what = f"{problems[0].path}: {problems[0].reason}"
+        raise ManifestError(f"none of {len(problems)} clips can be forged, e.g. {what}")
     partner = partners(rows, seed=cfg.seed) if "swap" in cfg.kinds else []
     names = [Path(name).with_suffix(".wav") for name in clip_names(Manifest(rows))]
     made = []
@@ -70,7 +74,6 @@ def run(cfg: DictConfig) -> int:
             forged["jump"] = jump(row, sound, **drawn)
         made += [forged_row(row, kind, s, output / kind / name) for kind, s in forged.items()]
     made.sort(key=lambda row: (row.label, row.category))
-    write_problems(output / "failures.csv", problems)
     Manifest(made).write(output / "manifest.csv")
     counts = Counter(row.category if row.label else "real" for row in made)
     listing = ", ".join(f"{count} {kind}" for kind, count in counts.items())
@@ -84,8 +87,7 @@ def _check(cfg: DictConfig) -> None:
     unknown = sorted(set(cfg.kinds) - set(KINDS))
     if unknown or not cfg.kinds:
         raise ConfigError(f"kinds must be some of {', '.join(KINDS)}, not {list(cfg.kinds)}")
-    least, most = cfg.jump
-    if not 0 < least <= most:
+    if len(cfg.jump) != 2 or not 0 < cfg.jump[0] <= cfg.jump[1]:
         raise ConfigError(f"jump must be [least, most] frames, at least 1, not {list(cfg.jump)}")
 
 

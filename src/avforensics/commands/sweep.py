@@ -52,6 +52,8 @@ def run(cfg: DictConfig) -> int:
     """
     if (cfg.features is None) == (cfg.runs is None):
         raise ConfigError("a sweep needs either features=STORE or runs=FOLDER")
+    if cfg.runs is not None and not cfg.settings:
+        raise ConfigError("runs=FOLDER needs what tells the runs apart: 'settings=[scoring.lam]'")
     points = _scored(cfg) if cfg.runs is None else read_runs(cfg.runs, list(cfg.settings))
     folder = Path(cfg.output_dir)
     write_sweep(points, folder, cfg.title)

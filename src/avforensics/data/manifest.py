@@ -147,7 +147,8 @@ class Manifest:
         for column, values in wanted.items():
             if values is None:
                 continue
-            values = {values} if isinstance(values, str) else set(values)
+            listed = isinstance(values, Collection) and not isinstance(values, str)
+            values = {str(value) for value in (values if listed else [values])}
             found = [row for row in rows if getattr(row, column) in values]
             if not found:
                 there = Counter(getattr(row, column) or "(empty)" for row in rows)

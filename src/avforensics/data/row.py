@@ -132,7 +132,10 @@ def format_segments(segments: Iterable[tuple[float, float]]) -> str:
 
 def _relative(path: str, folder: str) -> str:
     prefix = folder.rstrip(os.sep) + os.sep
-    return path[len(prefix) :].replace(os.sep, "/") if path.startswith(prefix) else path
+    if not path.startswith(prefix):
+        return path
+    name = path[len(prefix) :].replace(os.sep, "/")
+    return f"./{name}" if name[:1].isspace() else name  # blanks around a cell do not count
 
 
 def _seconds(text: str) -> float:

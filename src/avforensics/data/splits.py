@@ -44,8 +44,10 @@ def split_by_identity(
     ManifestError
         Shares are nonsense, a row has no identity, or there are fewer identities than splits.
     """
-    if not shares or any(not share > 0 for share in shares.values()):
-        raise ManifestError("shares of splits must be numbers above 0, e.g. sync: 0.5")
+    if not (shares and isinstance(shares, Mapping) and all(map(_is_share, shares.values()))):
+        raise ManifestError(
+            f"shares of splits must be numbers above 0, as in {{sync: 0.5, val: 0.5}}, not {shares}"
+        )
     nameless = [row.path for row in manifest if not row.identity and row.split not in keep]
     if nameless:
         raise ManifestError(
@@ -132,6 +134,10 @@ def _cut(names: list[str], shares: Mapping[str, float]) -> dict[str, str]:
         split_of.update(dict.fromkeys(names[begin:end], split))
         begin = end
     return split_of
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and 0 < value < float("inf")
 
 
 def _rank(seed: int, name: str) -> bytes:

@@ -56,7 +56,7 @@ def face_options(
 def _recipe(crop: str | Mapping[str, Any]) -> CropRecipe:
     if isinstance(crop, Mapping):
         return _made(CropRecipe, crop, "faces.crop")
-    if crop not in RECIPES:
+    if not isinstance(crop, str) or crop not in RECIPES:
         raise ConfigError(f"faces.crop must be one of {', '.join(RECIPES)}, not {crop!r}")
     return RECIPES[crop]
 

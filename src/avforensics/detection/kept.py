@@ -214,9 +214,10 @@ def find_kept(folder: Path, video: Path) -> tuple[Outcome, float, list[tuple[flo
     for line in lines:
         with contextlib.suppress(ValueError):
             record = json.loads(line)
-            records[record.get("video")] = record
+            if isinstance(record, dict) and record.keys() >= {"video", "name", "row"}:
+                records[record["video"]] = record
     key = file_key(video)
-    alike = [name for name in records if name is not None and Path(name).name == video.name]
+    alike = [name for name in records if Path(name).name == video.name]
     record = records.get(key) or (records[alike[0]] if len(alike) == 1 else None)
     if record is None:
         raise ConfigError(f"results={folder}: {video} is not among its videos")

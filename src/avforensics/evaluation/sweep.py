@@ -140,7 +140,11 @@ def read_runs(folder: str | PathLike, settings: Sequence[str]) -> list[Point]:
     """
     points = []
     for path in sorted(Path(folder).expanduser().glob("*/metrics.json")):
-        summary = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            summary = json.loads(path.read_text(encoding="utf-8"))
+            summary["averages"], summary["overall"], summary["coverage"]["not_scored"]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise ManifestError(f"{path}: this was not written by avforensics evaluate") from None
         values = {name: _value(summary, name, path) for name in settings}
         points.append(Point({_short(name, settings): v for name, v in values.items()}, summary))
     if not points:

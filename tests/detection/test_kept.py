@@ -1,0 +1,34 @@
+"""What ``render results=FOLDER`` says of folders and records that are something else."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from avforensics.detection.kept import find_kept
+from avforensics.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        ([], "a.mp4 is not among its videos"),
+        (["5", "[1]", "{}", "no json", '{"video": "a.mp4"}'], "a.mp4 is not among its videos"),
+        (
+            [
+                json.dumps(
+                    {"video": "/x/a.mp4", "name": "a", "row": {"status": "failed", "error": "e"}}
+                )
+            ],
+            "a.mp4 has no score: e",
+        ),
+        (
+            [json.dumps({"video": "/x/a.mp4", "name": "a", "row": {"status": "scored"}})],
+            "detect needs save_features=true",
+        ),
+    ],
+)
+def test_foreign_journals_are_one_sentence(tmp_path, lines, sentence):
+    (tmp_path / "journal.jsonl").write_text("\n".join(lines))
+    with pytest.raises(ConfigError, match=sentence):
+        find_kept(tmp_path, Path("a.mp4"))
