@@ -26,6 +26,7 @@ from rich.table import Table
 from avforensics.data.manifest import Manifest
 from avforensics.errors import AVForensicsError, ConfigError
 from avforensics.files import atomic_path
+from avforensics.media.types import FPS
 from avforensics.overrides import quote_override
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ def run(cfg: DictConfig) -> int:
         "train", experiment="synthetic_compact", seed=cfg.seed, output_dir=folder / "sync",
         **{"trainer.max_epochs": cfg.epochs, "data.manifest": folder / "clips" / "manifest.csv"},
         **{"model.crop": list(cfg.recipe.crop)},
+        **{"data.phases": f"[{{batch_size: 4, span: {int(cfg.seconds * FPS)}}}]"},
     )  # fmt: skip
     scored = Manifest(row for row in manifest if row.split not in TRAINING[:1])
     scored.write(folder / "scored.csv")
