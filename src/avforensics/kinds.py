@@ -59,8 +59,15 @@ def check_kinds(
         key = _KEY.match(override)
         if key and key[0].partition(".")[0] not in _ELSEWHERE and key[0] not in choices:
             found = _default(verb, key[0], choices)
-            if found:
+            if found and not _refers(cfg, key[0]):
                 _check(key[0], found[0], OmegaConf.select(cfg, key[0]))
+
+
+def _refers(cfg: DictConfig, key: str) -> bool:
+    """Whether a value is taken from another setting, which has a kind of its own."""
+    parent, _, last = key.rpartition(".")
+    node = OmegaConf.select(cfg, parent) if parent else cfg
+    return isinstance(node, DictConfig) and OmegaConf.is_interpolation(node, last)
 
 
 def _default(verb: str, key: str, choices: Mapping[str, str]) -> tuple[Any] | None:

@@ -1,5 +1,6 @@
 """The queue behind the page: order, refusals, and that nothing stays on the disk."""
 
+import os
 import time
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from avforensics.serving.page import follow
 def files(tmp_path: Path) -> set[str]:
     """Names of all files of uploads and jobs."""
     folders = (tmp_path / "uploads", tmp_path / "jobs")
-    return {path.name for folder in folders for path in folder.rglob("*") if path.is_file()}
+    # os.walk does not mind what is removed meanwhile
+    return {name for folder in folders for *_, names in os.walk(folder) for name in names}
 
 
 def eventually(condition, seconds=5.0):
