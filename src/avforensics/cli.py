@@ -25,7 +25,7 @@ from hydra._internal.utils import get_args_parser  # the parser that hydra.main 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException
 from hydra.types import RunMode
-from omegaconf import DictConfig, read_write
+from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import (
     InterpolationKeyError,
     InterpolationResolutionError,
@@ -184,7 +184,9 @@ def run_reporting(verb: str, cfg: DictConfig) -> int:
 def check_given(verb: str, cfg: DictConfig) -> None:
     """Raise ConfigError where a value on the command line is of another kind than its default."""
     settings = HydraConfig.get()
-    check_kinds(verb, cfg, settings.overrides.task, settings.runtime.choices)
+    # as text: ${...} among them stands for nothing here
+    given = OmegaConf.to_container(settings.overrides.task, resolve=False)
+    check_kinds(verb, cfg, given, settings.runtime.choices)
 
 
 def settle_output_dir(cfg: DictConfig) -> None:
