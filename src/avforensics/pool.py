@@ -1,4 +1,4 @@
-"""Independent jobs in processes of their own, with a bar."""
+"""Independent jobs in processes of their own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,24 @@ Key, Job, Result = TypeVar("Key"), TypeVar("Job"), TypeVar("Result")
 def do_jobs(
     work: Callable[[Job], Result], jobs: Mapping[Key, Job], *, workers: int, title: str
 ) -> Iterator[tuple[Key, Result]]:
-    """Do jobs in any order, here or in processes of their own, under a progress bar.
+    """As `in_processes`, under a progress bar with this title."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=get_console()) as progress:
+        task = progress.add_task(title, total=len(jobs))
+        for key, result in in_processes(work, jobs, workers=workers):
+            yield key, result
+            progress.advance(task)
+
+
+def in_processes(
+    work: Callable[[Job], Result], jobs: Mapping[Key, Job], *, workers: int
+) -> Iterator[tuple[Key, Result]]:
+    """Do jobs in any order, here or in processes of their own.
 
     Parameters
     ----------
@@ -34,8 +51,6 @@ def do_jobs(
     jobs : mapping
     workers : int
         Processes; with one, or one job, all is done here.
-    title : str
-        Of the bar.
 
     Yields
     ------
@@ -47,22 +62,6 @@ def do_jobs(
     AVForensicsError
         A process was killed. What ``work`` raises is raised here; nothing new is begun then.
     """
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=get_console()) as progress:
-        task = progress.add_task(title, total=len(jobs))
-        for key, result in _done(work, jobs, workers):
-            yield key, result
-            progress.advance(task)
-
-
-def _done(
-    work: Callable[[Job], Result], jobs: Mapping[Key, Job], workers: int
-) -> Iterator[tuple[Key, Result]]:
     if workers == 1 or len(jobs) < 2:
         for key, job in jobs.items():
             yield key, work(job)

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from rich import get_console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
 from avforensics.data.ledger import Ledger
 from avforensics.data.manifest import Manifest
@@ -32,7 +21,8 @@ from avforensics.data.normalise import (
 )
 from avforensics.data.probe import Problem, write_problems
 from avforensics.data.row import Row
-from avforensics.errors import AVForensicsError, ConfigError, MediaError
+from avforensics.errors import ConfigError, MediaError
+from avforensics.pool import do_jobs
 
 log = logging.getLogger(__name__)
 
@@ -71,55 +61,21 @@ def run(cfg: DictConfig) -> int:
                 outcomes[clip] = done
             else:
                 ledger.begin(clip)
-                jobs[str(clip)] = row
+                jobs[clip] = (row, str(clip))
         reused = len(outcomes)
-        for clip, outcome in _progress(_outcomes(jobs, recipe, workers), len(jobs)):
-            outcomes[Path(clip)] = outcome
+        work = partial(_normalise, recipe=recipe)
+        for clip, outcome in do_jobs(work, jobs, workers=workers, title="normalising"):
+            outcomes[clip] = outcome
             if isinstance(outcome, Done):
-                ledger.add(jobs[clip], recipe.digest, Path(clip), outcome)
+                ledger.add(jobs[clip][0], recipe.digest, clip, outcome)
     return _report(manifest, clips, outcomes, reused, output)
 
 
-def _outcomes(jobs: dict[str, Row], recipe: Recipe, workers: int) -> Iterator[tuple[str, Outcome]]:
-    """Clips as they are finished, made here or by processes of their own."""
-    if workers == 1 or len(jobs) < 2:
-        for clip, row in jobs.items():
-            yield clip, _normalise(row, clip, recipe)
-        return
-    spawn = multiprocessing.get_context("spawn")  # a fork would copy FFmpeg's and OpenCV's locks
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=spawn) as pool:
-        futures = {pool.submit(_normalise, row, clip, recipe): clip for clip, row in jobs.items()}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BrokenProcessPool:
-            raise AVForensicsError(
-                "a process was killed, perhaps for lack of memory; run the command again with "
-                "fewer workers: finished clips are kept"
-            ) from None
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _normalise(row: Row, clip: str, recipe: Recipe) -> Outcome:
+def _normalise(job: tuple[Row, str], recipe: Recipe) -> Outcome:
     try:
-        return normalise_clip(row, clip, recipe)
+        return normalise_clip(*job, recipe)
     except MediaError as error:
         return error.reason
-
-
-def _progress(outcomes: Iterator[tuple[str, Outcome]], total: int) -> Iterator[tuple[str, Outcome]]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=get_console()) as progress:
-        task = progress.add_task("normalising", total=total)
-        for clip, outcome in outcomes:
-            yield clip, outcome
-            progress.advance(task)
 
 
 def _report(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import groupby
@@ -20,8 +18,9 @@ from avforensics.errors import ConfigError
 from avforensics.files import atomic_path
 from avforensics.media.types import FPS
 from avforensics.media.writer import write_clip
+from avforensics.pool import in_processes
 
-VERSION = 3  # counts up when the same settings give other clips
+VERSION = 4  # counts up when the same settings give other clips
 FAKES = {"RVFA": 60, "FVRA-WL": 60, "FVFA-WL": 60, "FVRA-faceswap": 60, PARTIAL: 60}
 SPLITS = {
     "sync": Split(identities=40, clips=6),
@@ -167,14 +166,10 @@ def _cores() -> int:
 
 def _run(work: Callable[[list[Job]], int], jobs: list[Job], workers: int) -> Iterator[int]:
     """Make clips, those of a person in one go (the painted head is kept); yield counts."""
-    batches = [list(group) for _, group in groupby(jobs, key=lambda job: job.source.identity)]
-    if workers == 1 or len(batches) < 2:
-        yield from map(work, batches)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(batches)), mp_context=context) as pool:
-        for future in as_completed([pool.submit(work, batch) for batch in batches]):
-            yield future.result()
+    groups = groupby(jobs, key=lambda job: job.source.identity)
+    batches = dict(enumerate(list(group) for _, group in groups))
+    for _, made in in_processes(work, batches, workers=workers):
+        yield made
 
 
 def _make(folder: str, jobs: list[Job], **settings) -> int:
