@@ -25,6 +25,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from long_files import peak_memory, repeat
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
@@ -73,34 +74,6 @@ def encode(source: Path, path: Path) -> None:
             piece.sample_rate, piece.pts, piece.time_base = 48_000, start, Fraction(1, 48_000)
             out.mux(sound.encode(piece))
         out.mux(sound.encode(None))
-
-
-def repeat(source: Path, path: Path, times: int) -> None:
-    """Write the packets of ``source`` several times, one after the other."""
-    with av.open(str(path), "w") as out:
-        streams, last = {}, {}
-        for n in range(times):
-            with av.open(str(source)) as container:
-                for stream in container.streams:
-                    if stream.index not in streams:
-                        streams[stream.index] = out.add_stream_from_template(stream)
-                for packet in container.demux():
-                    if packet.dts is None:
-                        continue
-                    shift = round(n * SECONDS / packet.time_base)
-                    packet.pts += shift
-                    packet.dts += shift
-                    if packet.dts <= last.get(packet.stream.index, packet.dts - 1):
-                        continue  # the sound is a little longer than the picture
-                    last[packet.stream.index] = packet.dts
-                    packet.stream = streams[packet.stream.index]
-                    out.mux(packet)
-
-
-def peak_memory() -> float:
-    """Of this process, in MiB. (``ru_maxrss`` would begin with that of the one that started it.)"""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 2**10
 
 
 def measure(path: Path) -> None:
@@ -174,7 +147,7 @@ def main() -> None:
         encode(options.video, source)
         for minutes in options.minutes:
             path = Path(folder) / f"{minutes:g}.mp4"
-            repeat(source, path, max(round(minutes * 60 / SECONDS), 1))
+            repeat(source, path, max(round(minutes * 60 / SECONDS), 1), seconds=SECONDS)
             command = [sys.executable, __file__, "--measure", str(path)]
             out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             table.add_row(*row(minutes, json.loads(out.splitlines()[-1])))

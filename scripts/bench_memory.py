@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import av
 import numpy as np
 import torch
 from hydra import compose, initialize_config_module
 from hydra.utils import instantiate
+from long_files import peak_memory, repeat
 from rich.console import Console
 from rich.table import Table
 
@@ -46,28 +45,6 @@ def encode(path: Path) -> None:
     write_clip(path, frames, random.normal(0, 2500, SECONDS * FPS * HOP).astype(np.int16))
 
 
-def repeat(source: Path, path: Path, times: int) -> None:
-    """Write the packets of ``source`` several times, one after the other."""
-    with av.open(str(path), "w") as out:
-        streams, last = {}, {}
-        for n in range(times):
-            with av.open(str(source)) as container:
-                for stream in container.streams:
-                    if stream.index not in streams:
-                        streams[stream.index] = out.add_stream_from_template(stream)
-                for packet in container.demux():
-                    if packet.dts is None:
-                        continue
-                    shift = round(n * SECONDS / packet.time_base)
-                    packet.pts += shift
-                    packet.dts += shift
-                    if packet.dts <= last.get(packet.stream.index, packet.dts - 1):
-                        continue  # the sound is a little longer than the picture
-                    last[packet.stream.index] = packet.dts
-                    packet.stream = streams[packet.stream.index]
-                    out.mux(packet)
-
-
 def random_models(name: str) -> Models:
     """An untrained network of ``configs/model`` with untrained decoders."""
     torch.manual_seed(0)
@@ -84,7 +61,7 @@ def score(path: Path, model: str) -> None:
     started = time.perf_counter()
     result = Detector(random_models(model), device="cpu", windows="all").score(path)
     spent = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = peak_memory() / 2**10
     print(json.dumps({"gib": peak, "seconds": spent, "windows": result.features.n_windows}))
 
 
@@ -103,7 +80,7 @@ def main() -> None:
         encode(source)
         for minutes in options.minutes:
             path = Path(folder) / f"{minutes:g}.mp4"
-            repeat(source, path, round(minutes * 60 / SECONDS))
+            repeat(source, path, round(minutes * 60 / SECONDS), seconds=SECONDS)
             command = [sys.executable, __file__, "--score", str(path), "--model", options.model]
             out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             found = json.loads(out.splitlines()[-1])

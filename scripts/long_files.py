@@ -1,0 +1,35 @@
+"""What the benches of long files share: making one, and how much memory reading it took."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+
+
+def repeat(source: Path, path: Path, times: int, *, seconds: float) -> None:
+    """Write the packets of ``source``, which lasts ``seconds``, several times over."""
+    with av.open(str(path), "w") as out:
+        streams, last = {}, {}
+        for n in range(times):
+            with av.open(str(source)) as container:
+                for stream in container.streams:
+                    if stream.index not in streams:
+                        streams[stream.index] = out.add_stream_from_template(stream)
+                for packet in container.demux():
+                    if packet.dts is None:
+                        continue
+                    shift = round(n * seconds / packet.time_base)
+                    packet.pts += shift
+                    packet.dts += shift
+                    if packet.dts <= last.get(packet.stream.index, packet.dts - 1):
+                        continue  # the sound is a little longer than the picture
+                    last[packet.stream.index] = packet.dts
+                    packet.stream = streams[packet.stream.index]
+                    out.mux(packet)
+
+
+def peak_memory() -> float:
+    """Of this process, in MiB. (``ru_maxrss`` would begin with that of the one that started it.)"""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 2**10
