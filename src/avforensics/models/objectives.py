@@ -7,13 +7,15 @@ it. `AnomalyModel` puts it together with a decoder.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class NextRow(nn.Module):
+class NextRow(nn.Module, ABC):
     """Predict each row from the rows before it. The children say what is read and compared.
 
     Attributes
@@ -56,9 +58,9 @@ class NextRow(nn.Module):
         """Decoder outputs (..., D) as probabilities over delays."""
         return outputs.softmax(-1)
 
+    @abstractmethod
     def step_losses(self, outputs: Tensor, following: Tensor) -> Tensor:
         """Loss of each output against the row after it, (..., D) -> (...)."""
-        raise NotImplementedError
 
 
 class SoftCrossEntropy(NextRow):
