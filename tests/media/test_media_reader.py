@@ -19,12 +19,11 @@ SOUND = noise(3)
 PLAIN = frames_at(25, 75)
 
 
-def read(path, *, threads=1, max_frames=None, block_frames=25, audio_path=None, **options):
+def read(path, *, max_frames=None, block_frames=25, audio_path=None, **options):
     """Frames, sound and report of a file."""
     stream = open_media(
         path,
         MediaOptions(**options),
-        threads=threads,
         max_frames=max_frames,
         block_frames=block_frames,
         audio_path=audio_path,
@@ -240,10 +239,10 @@ def test_both_are_cut_to_the_shorter(tmp_path):
     assert report.warnings == ["video shorter than audio (1.20 s of 3.00 s)"]
 
 
-def test_blocks_threads_and_early_stop_change_nothing(tmp_path):
+def test_blocks_and_early_stop_change_nothing(tmp_path):
     path = mux(tmp_path / "a.mp4", times=PLAIN, sounds=[[(0, SOUND)]])
     frames, sound, _ = read(path)
-    for options in ({"block_frames": 7}, {"block_frames": 500}, {"threads": 3}):
+    for options in ({"block_frames": 7}, {"block_frames": 500}):
         other, heard, _ = read(path, **options)
         assert np.array_equal(frames, other) and np.array_equal(sound, heard)
     other, heard, report = read(path, max_frames=30, block_frames=8)
@@ -259,7 +258,6 @@ def test_blocks_threads_and_early_stop_change_nothing(tmp_path):
         {"size": 0},
         {"block_frames": 0},
         {"max_frames": 0},
-        {"threads": 0},
     ],
 )
 def test_nonsense_is_refused(make_video, wrong):

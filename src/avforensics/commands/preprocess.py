@@ -31,7 +31,7 @@ from avforensics.detection.inputs import list_inputs
 from avforensics.errors import ConfigError
 from avforensics.faces.clips import DONE, FAILED, ClipSettings, Cut, Video, cut_faces
 from avforensics.faces.crops import RECIPES, CropRecipe
-from avforensics.faces.detector import FaceDetector, use_one_thread
+from avforensics.faces.detector import FaceDetector
 from avforensics.faces.ledger import CutLedger
 from avforensics.media.types import FPS
 from avforensics.pool import do_jobs
@@ -79,7 +79,7 @@ def run(cfg: DictConfig) -> int:
                 ledger.begin(name)
                 jobs[name] = (video, name)
         reused = len(cuts)
-        work = partial(_cut, folder=ledger.clips, settings=settings, shared=workers > 1)
+        work = partial(_cut, folder=ledger.clips, settings=settings)
         for name, cut in do_jobs(work, jobs, workers=workers, title="cutting faces"):
             cuts[name] = cut
             if cut.status != FAILED:
@@ -88,10 +88,8 @@ def run(cfg: DictConfig) -> int:
     return _report(done, output, suffix, reused)
 
 
-def _cut(job: tuple[Video, str], *, folder: Path, settings: ClipSettings, shared: bool) -> Cut:
+def _cut(job: tuple[Video, str], *, folder: Path, settings: ClipSettings) -> Cut:
     video, name = job
-    if shared:
-        use_one_thread()
     return cut_faces(video, folder, name, settings)
 
 

@@ -20,6 +20,9 @@ INSTALL = 'finding faces needs more packages: pip install "avforensics[faces]"'
 class FaceDetector:
     """Faces in one picture, each with five landmarks.
 
+    OpenCV is told to work in the thread that calls it: pictures are small, and the other cores
+    have frames to decode or other videos to look at.
+
     Parameters
     ----------
     score : float
@@ -51,6 +54,7 @@ class FaceDetector:
         self.sha256 = sha256_file(path)
         if self.sha256 != SHA256:
             raise ConfigError(f"{path}: not the face detector that is expected (its bytes differ)")
+        cv2.setNumThreads(1)
         self._size = (320, 320)
         self._net = cv2.FaceDetectorYN.create(str(path), "", self._size, score, overlap)
 
@@ -93,10 +97,3 @@ def model_path() -> Path:
         if file.name == FILE and Path(file.locate()).is_file():
             return Path(file.locate())
     raise ConfigError(f"the installed {WHEEL} does not bring {FILE}; {INSTALL}")
-
-
-def use_one_thread() -> None:
-    """Let OpenCV work in the thread that calls it: for processes that share the cores."""
-    import cv2
-
-    cv2.setNumThreads(1)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil, floor
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from avforensics.media.pictures import Orientation, upright_part
@@ -47,6 +49,11 @@ class MovingCrop:
     def __len__(self) -> int:
         return len(self.squares)
 
+    @cached_property
+    def _sides(self) -> tuple[float, float]:
+        """The shortest and the longest."""
+        return self.squares[:, 2].min(), self.squares[:, 2].max()
+
     def cut(self, picture: np.ndarray, index: int, size: int) -> np.ndarray:
         """The square of frame ``index``, resized as whole frames are (PIL's bicubic).
 
@@ -65,18 +72,23 @@ class MovingCrop:
         return _resized(picture, self.squares[index], size, self.fill)
 
     def cut_stored(
-        self, frame: av.VideoFrame, turn: Orientation, index: int, size: int
+        self,
+        frame: av.VideoFrame,
+        turn: Orientation,
+        index: int,
+        size: int,
+        reformatter: VideoReformatter,
     ) -> np.ndarray:
         """The same from a frame as it is stored; only what lies around the square is converted.
 
         A square of twice the size or more is first reduced by a whole factor, the same for all
-        frames, as PIL does with a ``reducing_gap``.
+        frames, as PIL does with a ``reducing_gap``. The reformatter is kept by the caller.
         """
-        factor = max(int(self.squares[:, 2].min() // size), 1)
-        longest = self.squares[:, 2].max()
+        shortest, longest = self._sides
+        factor = max(int(shortest // size), 1)
         room = ceil(longest + 2 * MARGIN * max(factor, longest / size)) + 4 * factor
         x, y, side = (float(value) for value in self.squares[index])
-        part, left, top = upright_part(frame, turn, (x, y), room, factor)
+        part, left, top = upright_part(frame, turn, (x, y), room, factor, reformatter)
         square = np.array([x - left, y - top, side]) / factor
         return _resized(part, square, size, self.fill)
 

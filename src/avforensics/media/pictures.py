@@ -42,7 +42,12 @@ def upright_pixels(frame: av.VideoFrame, turn: Orientation) -> np.ndarray:
 
 
 def upright_part(
-    frame: av.VideoFrame, turn: Orientation, centre: tuple[float, float], room: int, factor: int
+    frame: av.VideoFrame,
+    turn: Orientation,
+    centre: tuple[float, float],
+    room: int,
+    factor: int,
+    reformatter: VideoReformatter,
 ) -> tuple[np.ndarray, int, int]:
     """What a frame shows around a point, reduced by a whole factor.
 
@@ -59,6 +64,8 @@ def upright_part(
     room : int
         Pixels on each side of a square around the point, cut off where the picture ends.
     factor : int
+    reformatter : VideoReformatter
+        As for `scaled`.
 
     Returns
     -------
@@ -76,7 +83,8 @@ def upright_part(
         wide.append((start, extent, length - start - extent if flip else start))
     (x, width, left), (y, height, top) = wide
     cut = _cut_planes(frame, x, y, width, height)
-    small = cut.reformat(
+    small = reformatter.reformat(
+        cut,
         width=width // factor,
         height=height // factor,
         format="rgb24",

@@ -10,6 +10,7 @@ from itertools import count, islice
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from avforensics.errors import MediaError
@@ -22,6 +23,7 @@ from avforensics.media.video import VideoReader
 
 # Two windows of five frames: with fewer, nothing can be predicted and nothing scored.
 MIN_FRAMES = 6
+AHEAD = 4  # frames waiting to be resized while others are decoded
 # From which difference on a person is told.
 LATE_SECONDS = 1 / FPS
 SHORTER_SECONDS = 0.1
@@ -41,12 +43,12 @@ def open_media(
     audio_path: str | os.PathLike | None = None,
     crop: MovingCrop | None = None,
     sound: SoundSpool | None = None,
-    threads: int = 1,
     edit: PictureEdit | None = None,
 ) -> MediaStream:
     """Open any media file, or a part of it, for scoring.
 
-    A part gives the same pictures and the same sound as reading from the beginning would.
+    A part gives the same pictures and the same sound as reading from the beginning would. Frames
+    are decoded in the thread that iterates and resized in another.
 
     Parameters
     ----------
@@ -68,8 +70,6 @@ def open_media(
     sound : SoundSpool, optional
         The file's sound, where many parts of the file are read; it stays open. Without it the
         sound is decoded from its beginning.
-    threads : int
-        Threads that resize frames; more than one helps with large pictures.
     edit : callable, optional
         Changes whole pictures at 25 fps before they are cut and resized (robustness tests).
 
@@ -88,8 +88,8 @@ def open_media(
     """
     options = options or MediaOptions()
     limit = 1 if max_frames is None else max_frames
-    if min(block_frames, threads, options.size, limit) < 1:
-        raise ValueError("block_frames, max_frames, threads and size must be positive")
+    if min(block_frames, options.size, limit) < 1:
+        raise ValueError("block_frames, max_frames and size must be positive")
     if start_frame < 0:
         raise ValueError(f"start_frame cannot be negative, got {start_frame}")
     if options.crop is not None:
@@ -107,7 +107,6 @@ def open_media(
         audio_path=audio_path,
         crop=crop,
         sound=sound,
-        threads=threads,
         edit=edit,
     )
 
@@ -135,7 +134,6 @@ class MediaStream:
         audio_path: str | os.PathLike | None,
         crop: MovingCrop | None,
         sound: SoundSpool | None,
-        threads: int,
         edit: PictureEdit | None,
     ) -> None:
         self._path = path
@@ -145,7 +143,7 @@ class MediaStream:
         self._start_frame = start_frame
         self._max_frames = max_frames
         self._crop = crop
-        self._threads = threads
+        self._reformatter = VideoReformatter()
         self._edit = edit
         self._video = VideoReader(path, stream=options.video_stream, start=start_frame)
         try:
@@ -216,20 +214,17 @@ class MediaStream:
             yield frame
 
     def _squares(self, frames: Iterable[av.VideoFrame]) -> Iterator[np.ndarray]:
-        """Resize frames, in order; in threads, a few frames ahead at most."""
+        """Resize frames, in order, a few of them ahead."""
 
         if self._edit is not None:
             pictures = (np.asarray(self._video.upright(frame)) for frame in frames)
             yield from map(self._square, count(), self._edit(pictures))
             return
-        if self._threads == 1:
-            yield from map(self._convert, count(), frames)
-            return
         pending: deque[Future] = deque()
-        with ThreadPoolExecutor(self._threads) as pool:
+        with ThreadPoolExecutor(1) as pool:
             for index, frame in enumerate(frames):
                 pending.append(pool.submit(self._convert, index, frame))
-                if len(pending) > self._threads:
+                if len(pending) > AHEAD:
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
@@ -237,7 +232,9 @@ class MediaStream:
     def _convert(self, index: int, frame: av.VideoFrame) -> np.ndarray:
         if self._crop is None:
             return to_square(self._video.upright(frame), self._options.size, self._options.crop)
-        return self._crop.cut_stored(frame, self._video.turn, index, self._options.size)
+        return self._crop.cut_stored(
+            frame, self._video.turn, index, self._options.size, self._reformatter
+        )
 
     def _square(self, index: int, picture: np.ndarray) -> np.ndarray:
         if self._crop is None:
