@@ -29,6 +29,7 @@ from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.stored import (
     StoredScore,
     StoreScorer,
+    as_scored,
     check_network,
     choose,
     fit_naive_bayes,
@@ -136,11 +137,12 @@ class Evaluation:
             keep_steps=self._has_segments(),
         )
         self.trainer.test(module, datamodule=clips, verbose=False)
+        store = module.scorer.store
         rows = [
-            scored_video(clips.store, found, statistic=self.cfg.statistic, part=self.cfg.part)
+            scored_video(store, found, statistic=self.cfg.statistic, part=self.cfg.part)
             for found in module.found
         ]
-        return Outcome(clips.store, module.found, rows, module.scorer.naive_bayes)
+        return Outcome(store, module.found, rows, module.scorer.naive_bayes)
 
     def _clips(self, variation: Variation) -> StoredClips:
         """A store to read, or clips to extract into one."""
@@ -229,12 +231,13 @@ class Evaluation:
     def scorer_of(self, store: FeatureStore, policy: SequencePolicy | None = None) -> StoreScorer:
         """The scorer of a store, with baselines fitted on what is not tested."""
         check_network(store, self.models)
+        store = as_scored(store, self.models)
         wanted = self.cfg.baselines
         if wanted.features is None:
             select = self.select if self.manifest is None else {}
             fitted = fit_naive_bayes(store, wanted.fit_split, leave_out=choose(store, **select))
         else:
-            training = FeatureStore.open(wanted.features)
+            training = as_scored(FeatureStore.open(wanted.features), self.models)
             if training.info.network != store.info.network:
                 raise ConfigError(f"{training.folder}: features of another network")
             fitted = fit_naive_bayes(training, wanted.fit_split)

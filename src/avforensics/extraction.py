@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 import avforensics
-from avforensics.checkpoints import Models, load_models, save_bundle
+from avforensics.checkpoints import Models, save_bundle
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
 from avforensics.errors import ConfigError
@@ -26,7 +26,7 @@ from avforensics.features.store import (
     write_info,
 )
 from avforensics.scoring.engine import resolve_device
-from avforensics.shares import Settings, Share, do_share, do_shares, file_stat
+from avforensics.shares import Settings, Share, do_share, do_shares, file_stat, load_network
 
 __all__ = ["Outcome", "Settings", "clip_key", "extract_features", "network_digest"]
 
@@ -110,7 +110,7 @@ def extract_features(
         raise ConfigError(f"rank {rank} is not one of {world} processes")
     settings = settings or Settings()
     folder = Path(folder).expanduser()
-    models = load_models(checkpoint, parts=["sync"])
+    models = load_network(checkpoint, settings)
     _settle(folder, models, settings, writes=rank == 0)
     clips = {clip_key(row): row for row in manifest}
     known, damaged = read_clips(folder)

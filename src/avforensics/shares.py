@@ -30,6 +30,9 @@ class Settings:
     ----------
     max_windows : int, optional
         Windows of a clip, from its start; None = all.
+    max_delay : int, optional
+        Delays up to so many frames; None = as the network says. More than it scores videos with
+        let anomaly models be trained on moved sound: see `FeatureData`.
     activations : {"float32", "float16", "none"}
         How activation vectors are kept: 4 KB a window of the published network, or half of it.
     device, precision, compile, batch_windows, readers
@@ -41,6 +44,7 @@ class Settings:
     """
 
     max_windows: int | None = None
+    max_delay: int | None = None
     activations: str = "float32"
     device: str = "auto"
     precision: str = "float32"
@@ -57,6 +61,8 @@ class Settings:
             )
         if self.max_windows is not None and self.max_windows < 2:
             raise ConfigError(f"max_windows must be at least 2, not {self.max_windows}")
+        if self.max_delay is not None and self.max_delay < 1:
+            raise ConfigError(f"max_delay must be at least 1, not {self.max_delay}")
         edit_of(self.edit, "")  # refuses what has no meaning
 
 
@@ -85,6 +91,14 @@ class Share:
     number: int
     first: int
     siblings: int
+
+
+def load_network(checkpoint: Mapping[str, Any], settings: Settings) -> Models:
+    """The synchronisation network of a checkpoint, with the delays that are asked for."""
+    models = load_models(checkpoint, parts=["sync"])
+    if settings.max_delay is not None:
+        models.sync.max_delay = settings.max_delay
+    return models
 
 
 def do_share(share: Share, models: Models) -> Iterator[tuple[str, Extracted]]:
@@ -166,7 +180,7 @@ def _work(share: Share, checkpoint: dict[str, Any], results: multiprocessing.Que
         torch.set_num_threads(max((os.cpu_count() or 1) // share.siblings, 1))
     elif share.settings.device == "auto":
         torch.cuda.set_device(share.number % torch.cuda.device_count())
-    models = load_models(checkpoint, parts=["sync"])
+    models = load_network(checkpoint, share.settings)
     for result in do_share(share, models):
         results.put(result)
 

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from avforensics.data.manifest import Manifest
 from avforensics.errors import AVForensicsError, ConfigError
 from avforensics.extraction import Settings, clip_key, extract_features
+from avforensics.features.projection import Projection
 from avforensics.features.store import FeatureStore
+from avforensics.lightning.rows import ClipRows
 from avforensics.media.types import HOP
 from avforensics.media.wav import write_wav
 from avforensics.scoring.extractor import FeatureExtractor
@@ -69,6 +72,53 @@ def test_only_the_first_windows(plain, clips, sync_bundle, tmp_path):
     store = FeatureStore.open(tmp_path)
     for index in range(len(clips)):
         np.testing.assert_allclose(store.logits(index), plain.logits(index)[:6], atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def wide(clips, sync_bundle, tmp_path_factory):
+    """The same clips with two more delays on either side."""
+    folder = tmp_path_factory.mktemp("wide")
+    extract(clips, folder, sync_bundle, settings=Settings(device="cpu", max_delay=5))
+    return FeatureStore.open(folder)
+
+
+def test_more_delays_than_the_network_scores_with(plain, wide):
+    assert wide.logits(0).shape == (16, 11)
+    assert wide.info.max_delay == 5
+    assert wide.heard(0).tolist() == [False] * 5 + [True] * 6 + [False] * 5
+    assert wide.within(3).info.max_delay == 3
+
+    def long_enough(entry):  # for eleven delays: nothing is heard of the others
+        return entry.n_windows > 10
+
+    expected = plain.select(long_enough)
+    assert len(expected) == 3
+    assert_same(wide.select(long_enough).within(3), expected)
+    assert_same(wide.within(4).select(long_enough).within(3), expected)
+    with pytest.raises(ConfigError, match="extract its clips with max_delay=6"):
+        wide.within(6)
+
+
+@pytest.mark.parametrize("late", [-2, -1, 1, 2])
+def test_moved_rows_are_those_of_moved_sound(wide, clips, sync_bundle, tmp_path, late):
+    settings = Settings(device="cpu", edit=f"shift={late}")
+    extract(clips, tmp_path, sync_bundle, settings=settings)
+    shifted = FeatureStore.open(tmp_path)
+    activations = [wide.activations(index) for index in range(len(wide))]
+    projection = Projection.fit(torch.from_numpy(np.concatenate(activations)), outputs=4)
+    for index in range(len(clips)):
+        rows = ClipRows.of(
+            torch.from_numpy(wide.logits(index)),
+            torch.from_numpy(activations[index]),
+            projection,
+            reach=2,
+        )
+        moved = rows.moved(-late)
+        heard = shifted.heard(index)  # elsewhere one has padding where the other has sound
+        assert heard.any() or index == 4
+        np.testing.assert_allclose(moved["logits"][heard], shifted.logits(index)[heard], atol=1e-5)
+        expected = projection(torch.from_numpy(shifted.activations(index)))
+        torch.testing.assert_close(moved["activations"], expected, atol=1e-3, rtol=1e-4)
 
 
 def test_a_kill_costs_unfinished_shards_only(plain, clips, sync_bundle, tmp_path):

@@ -23,6 +23,7 @@ from avforensics.lightning.anomaly import AnomalyModule
 from avforensics.lightning.curve import Curve
 from avforensics.lightning.features import FeatureData, Sequences
 from avforensics.lightning.fit import train_anomaly
+from avforensics.lightning.rows import ClipRows
 from avforensics.models.anomaly import anomaly_model
 from avforensics.models.decoder import PublishedDecoder
 from avforensics.models.objectives import SoftCrossEntropy, SquaredError
@@ -205,11 +206,11 @@ def test_windows_that_reach_into_the_padding_are_left_out(tmp_path):
 
 
 def test_sequences_begin_anywhere_but_the_same_in_every_run():
-    rows = torch.arange(10.0)[:, None]
-    short = torch.arange(4.0)[:, None]
+    rows = ClipRows(torch.arange(10.0)[:, None])
+    short = ClipRows(torch.arange(4.0)[:, None])
 
     def drawn(epoch, index, **options):
-        item = Sequences({"logits": [rows, short]}, max_len=6, **options)[epoch, index]
+        item = Sequences([rows, short], max_len=6, **options)[epoch, index]
         return item["logits"][:, 0].tolist(), item["length"]
 
     assert drawn(3, 0) == ([0, 1, 2, 3, 4, 5], 6)
@@ -217,6 +218,47 @@ def test_sequences_begin_anywhere_but_the_same_in_every_run():
     starts = [drawn(epoch, 0, anywhere=True)[0][0] for epoch in range(40)]
     assert set(starts) == {0, 1, 2, 3, 4}
     assert starts == [drawn(epoch, 0, anywhere=True)[0][0] for epoch in range(40)]
+
+
+def test_sound_is_moved_by_another_shift_in_every_epoch():
+    windows, delays = torch.arange(10.0)[:, None], torch.arange(9.0)
+    clip = ClipRows(100 * windows + delays, windows.clone(), -windows, reach=2)
+    drawn = Sequences([clip], max_len=8, shift=2)
+    seen = set()
+    for epoch in range(40):
+        item = drawn[epoch, 0]
+        first, delay = divmod(int(item["logits"][0, 0]), 100)
+        frames = delay - 2
+        assert first == max(-frames, 0)  # windows whose sound would come from before the clip
+        assert torch.equal(item["logits"][0], 100.0 * first + torch.arange(5) + delay)
+        # picture of the window, sound of another
+        assert torch.equal(
+            item["activations"][:, 0],
+            torch.full((8,), -float(frames)) + torch.arange(first, first + 8),
+        )
+        seen.add(frames)
+    assert seen == {-2, -1, 0, 1, 2}
+    assert torch.equal(drawn[3, 0]["logits"], drawn[3, 0]["logits"])
+
+
+def test_a_model_of_moved_sound_finds_a_constant_offset_usual(tmp_path):
+    folder = write_store(tmp_path / "s", real={"anomaly": 40, "val": 8, "test": 20}, tau=5)
+    offset = {}
+    for shift in (0, 2):
+        models = run(
+            folder, tmp_path / str(shift), "experiment=anomaly_distribution",
+            f"data.shift={shift}", "trainer.max_epochs=12",
+        )  # fmt: skip
+        store = FeatureStore.open(folder).select(split="test")
+        rows = [ClipRows(torch.from_numpy(store.logits(i)), reach=2) for i in range(len(store))]
+        model = anomaly_model(models.distribution, "distribution")
+        score = {
+            frames: np.mean([model(r.moved(frames)["logits"][None])[0].mean().item() for r in rows])
+            for frames in (0, 2)
+        }
+        offset[shift] = score[2] - score[0]
+    assert offset[0] > 0.3
+    assert abs(offset[2]) < offset[0] / 3
 
 
 def test_padding_does_not_count(folder):
@@ -271,7 +313,7 @@ def test_not_a_number_names_the_clips(tmp_path):
     folder = write_store(tmp_path / "store", real={"anomaly": 8, "val": 2})
     data = FeatureData(features=folder, components=None, tau=TAU, max_len=LEN, batch_size=8)
     data.setup()
-    data.train_set.tables["logits"][5][2, 1] = torch.nan
+    data.train_set.clips[5].logits[2, 1] = torch.nan
     module = AnomalyModule(
         objectives={"distribution": SoftCrossEntropy()},
         decoder=lambda **sizes: PublishedDecoder(width=8, heads=2, **sizes),
@@ -290,7 +332,9 @@ def test_not_a_number_names_the_clips(tmp_path):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"tau": 9}, ConfigError, "has delays up to 3 frames"),
+        ({"tau": 9}, ConfigError, "has delays up to 3 frames, 9 are needed"),
+        ({"shift": 2}, ConfigError, "extract its clips with max_delay=5"),
+        ({"shift": -1}, ConfigError, "shift not negative"),
         ({"train": "sync"}, ManifestError, "no clip with split sync and label 0"),
         ({"batch_size": 64}, ConfigError, "40 real clips .* do not fill one batch of 64"),
         ({"components": 40}, ConfigError, "choose fewer components"),

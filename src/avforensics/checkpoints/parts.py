@@ -69,6 +69,13 @@ class Models:
         present = ((name, getattr(self, name)) for name in PARTS)
         return [(name, module) for name, module in present if module is not None]
 
+    @property
+    def max_delay(self) -> int | None:
+        """tau of the rows that are scored; None where no part says so."""
+        if self.distribution is not None:
+            return (self.distribution.row_width - 1) // 2
+        return None if self.sync is None else self.sync.max_delay
+
     def require(self, *names: str) -> None:
         """Make sure that parts are present.
 

@@ -26,7 +26,13 @@ from avforensics.detection.judging import media_properties
 from avforensics.errors import ConfigError, ManifestError, MediaError
 from avforensics.evaluation.calibration import Calibration
 from avforensics.evaluation.setting import scoring_setting
-from avforensics.evaluation.stored import StoreScorer, check_network, choose, one_thread
+from avforensics.evaluation.stored import (
+    StoreScorer,
+    as_scored,
+    check_network,
+    choose,
+    one_thread,
+)
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.media import open_media
 from avforensics.scoring.sequences import SequencePolicy
@@ -55,7 +61,7 @@ def run(cfg: DictConfig) -> int:
         max_len=cfg.scoring.max_len, windows=cfg.scoring.windows, audio=cfg.scoring.audio
     )
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
-    store = FeatureStore.open(cfg.features)
+    store = as_scored(FeatureStore.open(cfg.features), models)
     chosen = real_clips(store, cfg.select.split, trained=list(cfg.trained))
     scores, failed = score(store, models, policy, cfg.scoring.lam, chosen)
     inputs = [properties(store[index]) for index in scores]
@@ -70,7 +76,7 @@ def run(cfg: DictConfig) -> int:
         log.warning("%s", notice)
     check = None
     if cfg.check.features is not None:
-        other = FeatureStore.open(cfg.check.features)
+        other = as_scored(FeatureStore.open(cfg.check.features), models)
         indices = real_clips(other, cfg.check.split, trained=())
         check, more = score(other, models, policy, cfg.scoring.lam, indices)
         failed += more

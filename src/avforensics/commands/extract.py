@@ -53,6 +53,7 @@ def run(cfg: DictConfig) -> int:
     rank, world = _place(cfg)
     settings = Settings(
         max_windows=_max_windows(cfg),
+        max_delay=cfg.max_delay,
         activations=cfg.activations,
         device=_device(cfg.device, world),
         precision=cfg.precision,

@@ -21,7 +21,7 @@ from rich.table import Table
 from avforensics.checkpoints import load_models
 from avforensics.errors import ConfigError
 from avforensics.evaluation.results import wide
-from avforensics.evaluation.stored import check_network, choose
+from avforensics.evaluation.stored import as_scored, check_network, choose
 from avforensics.evaluation.sweep import (
     Point,
     best,
@@ -66,8 +66,8 @@ def run(cfg: DictConfig) -> int:
 
 
 def _scored(cfg: DictConfig) -> list[Point]:
-    store = FeatureStore.open(cfg.features)
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
+    store = as_scored(FeatureStore.open(cfg.features), models)
     check_network(store, models)
     if notice := store.info.notice or models.notice:
         log.warning("%s", notice)

@@ -201,6 +201,7 @@ def evaluate_store(
     dict
         As of `avforensics.evaluation.summary.summarise`.
     """
+    store = as_scored(store, models)
     chosen = choose(store, split=split)
     naive_bayes = fit_naive_bayes(store, fit_split, leave_out=chosen)
     scorer = StoreScorer(store, models, policy, lams=[lam], naive_bayes=naive_bayes, seed=seed)
@@ -307,6 +308,17 @@ def video_name(entry: Entry) -> str:
     return f"{entry.path}#t={entry.start:g}" if entry.start else entry.path
 
 
+def as_scored(store: FeatureStore, models: Models) -> FeatureStore:
+    """A store with the delays that the models look at, where it has more.
+
+    Raises
+    ------
+    ConfigError
+        It has fewer.
+    """
+    return store if models.max_delay is None else store.within(models.max_delay)
+
+
 def check_network(store: FeatureStore, models: Models) -> None:
     """Refuse features of another synchronisation network than the checkpoint's own.
 
@@ -346,6 +358,11 @@ def check_store(store: FeatureStore, models: Models, policy: SequencePolicy) -> 
     ------
     ConfigError
     """
+    if models.max_delay not in (None, store.info.max_delay):
+        raise ConfigError(
+            f"{store.folder} has delays up to {store.info.max_delay} frames; the models were made "
+            f"for {models.max_delay}"
+        )
     kept = store.info.max_windows
     unheard = store.info.max_delay if policy.audio == "context" else 0
     needed = policy.max_len + unheard

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
+from scipy.ndimage import binary_dilation
 
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.features.shards import Extracted
@@ -134,6 +135,7 @@ class FeatureStore(Sequence[Entry]):
         self.info = info
         self.entries = tuple(entries)
         self._shards: dict[str, Any] = {}
+        self._left_out = 0  # delays at either end of the rows on disk
 
     @classmethod
     def open(cls, folder: str | PathLike) -> FeatureStore:
@@ -211,11 +213,33 @@ class FeatureStore(Sequence[Entry]):
             )
         view = FeatureStore(self.folder, self.info, with_features)
         view._shards = self._shards  # one open file for each shard, whatever the view
+        view._left_out = self._left_out
+        return view
+
+    def within(self, max_delay: int) -> FeatureStore:
+        """The same clips with delays up to so many frames only.
+
+        Clips that are too short for the delays of the store count as unheard still.
+
+        Raises
+        ------
+        ConfigError
+            The store has fewer.
+        """
+        if max_delay > self.info.max_delay:
+            raise ConfigError(
+                f"{self.folder} has delays up to {self.info.max_delay} frames, {max_delay} are "
+                f"needed: extract its clips with max_delay={max_delay}"
+            )
+        view = FeatureStore(self.folder, replace(self.info, max_delay=max_delay), self.entries)
+        view._shards = self._shards
+        view._left_out = self._left_out + self.info.max_delay - max_delay
         return view
 
     def logits(self, index: int) -> np.ndarray:
         """Rows of delay logits of a clip, float32, (N, 2 * tau + 1)."""
-        return self._read(index, "sync_logits").astype(np.float32, copy=False)
+        rows = self._read(index, "sync_logits").astype(np.float32, copy=False)
+        return rows[:, self._left_out : rows.shape[1] - self._left_out]
 
     def activations(self, index: int) -> np.ndarray:
         """Activation vectors of a clip, float32, (N, A)."""
@@ -227,7 +251,10 @@ class FeatureStore(Sequence[Entry]):
 
     def heard(self, index: int) -> np.ndarray:
         """Whether every delay of a window sees real sound, bool, (N,)."""
-        return self._read(index, "heard").astype(bool)
+        heard = self._read(index, "heard").astype(bool)
+        if not self._left_out:
+            return heard
+        return binary_dilation(heard, np.ones(2 * self._left_out + 1, bool))
 
     def _read(self, index: int, name: str) -> np.ndarray:
         entry = self.entries[index]

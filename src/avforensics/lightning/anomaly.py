@@ -142,7 +142,7 @@ class AnomalyModule(pl.LightningModule):
                 fitted = NaiveBayesDelay.fit(clip.numpy() for clip in rows)
                 model.log_probability.copy_(torch.from_numpy(fitted.log_probability))
             elif isinstance(model.objective, ProbabilityGrid):
-                model.objective.fit(torch.cat(rows))
+                model.objective.fit(torch.cat(list(rows)))
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor | None:
         """Loss of one batch; None where nothing has a gradient.
@@ -214,7 +214,7 @@ class AnomalyModule(pl.LightningModule):
         if "distribution" not in self.parts:
             return {}
         data, model = self.trainer.datamodule, self.parts["distribution"]
-        clips = data.val_set.tables["logits"][:SHOWN_CLIPS]
+        clips = [clip.moved()["logits"] for clip in data.val_set.clips[:SHOWN_CLIPS]]
         training, device = model.training, next(iter(model.state_dict().values())).device
         model.eval()
         shown = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from avforensics.errors import ConfigError, ManifestError
 from avforensics.features.projection import Projection
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.lightning.batches import NumberedBatches
+from avforensics.lightning.rows import ClipRows
 
 log = logging.getLogger(__name__)
 
@@ -32,49 +33,52 @@ VAL_BATCH = 64
 class Sequences(Dataset):
     """Sequences of windows of clips, in memory.
 
-    Items are ``index``, ``length`` and for each table its rows, (max_len, D), zeros after
-    ``length``.
+    Items are ``index``, ``length``, ``logits`` (max_len, 2 * tau + 1) and, where the clips have
+    any, ``activations`` (max_len, D), zeros after ``length``.
 
     Parameters
     ----------
-    tables : mapping of str to sequence of Tensor
-        Rows of each clip, (N, D); all tables have the same clips.
+    clips : sequence of ClipRows
     max_len : int
         Windows in a sequence.
     anywhere : bool
         Sequences begin at a random window, drawn anew in each epoch; else at the first.
+    shift : int
+        The sound of each clip is moved by up to so many frames, drawn anew in each epoch.
     seed : int
     """
 
     def __init__(
         self,
-        tables: Mapping[str, Sequence[Tensor]],
+        clips: Sequence[ClipRows],
         *,
         max_len: int,
         anywhere: bool = False,
+        shift: int = 0,
         seed: int = 0,
     ) -> None:
-        self.tables = {name: list(clips) for name, clips in tables.items()}
+        self.clips = clips
         self.max_len = max_len
         self.anywhere = anywhere
+        self.shift = shift
         self.seed = seed
-        self._lengths = [len(rows) for rows in next(iter(self.tables.values()))]
 
     def __len__(self) -> int:
-        return len(self._lengths)
+        return len(self.clips)
 
     def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
         epoch, index = key if isinstance(key, tuple) else (0, key)
-        n = self._lengths[index]
+        random = np.random.default_rng([self.seed, epoch, index])
+        frames = int(random.integers(-self.shift, self.shift + 1)) if self.shift else 0
+        rows = self.clips[index].moved(frames)
+        n = len(rows["logits"])
         length = min(n, self.max_len)
-        begin = 0
-        if self.anywhere and n > length:
-            begin = int(np.random.default_rng([self.seed, epoch, index]).integers(n - length + 1))
-        rows = {
-            name: F.pad(clips[index][begin : begin + length], (0, 0, 0, self.max_len - length))
-            for name, clips in self.tables.items()
+        begin = int(random.integers(n - length + 1)) if self.anywhere and n > length else 0
+        padded = {
+            name: F.pad(table[begin : begin + length], (0, 0, 0, self.max_len - length))
+            for name, table in rows.items()
         }
-        return {"index": index, "length": length, **rows}
+        return {"index": index, "length": length, **padded}
 
 
 class FeatureData(pl.LightningDataModule):
@@ -103,6 +107,10 @@ class FeatureData(pl.LightningDataModule):
         What of the activations the PCA looks at: activation-AV or activation-V of Table 3.
     anywhere : bool
         Training sequences begin at a random window instead of the first (for windows=all).
+    shift : int
+        Sound is moved against the picture by up to so many frames, for training anew in each
+        epoch: a constant offset is then nothing unusual. The store needs delays up to
+        tau + shift.
     audio : {"pad", "context"}
         ``context`` leaves out windows whose delays do not all see real sound.
     batch_size : int
@@ -128,6 +136,7 @@ class FeatureData(pl.LightningDataModule):
         components: int | None = 31,
         modality: str = "both",
         anywhere: bool = False,
+        shift: int = 0,
         audio: str = "pad",
         batch_size: int = 16,
         init: Mapping[str, Any] | None = None,
@@ -140,9 +149,10 @@ class FeatureData(pl.LightningDataModule):
             raise ConfigError(f"modality must be both or video, not {modality!r}")
         if audio not in ("pad", "context"):
             raise ConfigError(f"audio must be pad or context, not {audio!r}")
-        if max_len < 2 or tau < 1 or batch_size < 1 or not 0 < held_out < 1:
+        if max_len < 2 or tau < 1 or batch_size < 1 or shift < 0 or not 0 < held_out < 1:
             raise ConfigError(
-                "max_len must be at least 2, tau and batch_size at least 1, held_out within 0..1"
+                "max_len must be at least 2, tau and batch_size at least 1, shift not negative, "
+                "held_out within 0..1"
             )
         self.features = Path(features)
         self.splits = (train, val)
@@ -152,6 +162,7 @@ class FeatureData(pl.LightningDataModule):
         self.components = components
         self.modality = modality
         self.anywhere = anywhere
+        self.shift = shift
         self.audio = audio
         self.batch_size = batch_size
         self.init = dict(init or {})
@@ -176,12 +187,7 @@ class FeatureData(pl.LightningDataModule):
         """
         if self.store is not None:
             return
-        store = FeatureStore.open(self.features)
-        if self.tau > store.info.max_delay:
-            raise ConfigError(
-                f"{store.folder} has delays up to {store.info.max_delay} frames; tau={self.tau} "
-                "needs a network that was scored with more"
-            )
+        store = FeatureStore.open(self.features).within(self.tau + self.shift)
         train, val = self._split(store)
         if len(train) < self.batch_size:
             raise ConfigError(
@@ -196,9 +202,11 @@ class FeatureData(pl.LightningDataModule):
         self.rows = train.entries
         self.store = store
 
-    def training_rows(self, reads: str) -> list[Tensor]:
-        """Rows of every training clip, (N, D) each; ``reads`` as in a batch."""
-        return self.train_set.tables[reads]
+    def training_rows(self, reads: str) -> Iterator[Tensor]:
+        """Rows of every training clip, (n, D) each, by every shift; ``reads`` as in a batch."""
+        for clip in self.train_set.clips:
+            for frames in range(-self.shift, self.shift + 1):
+                yield clip.moved(frames)[reads]
 
     def batches(self, epoch: int) -> int:
         """Global batches of an epoch."""
@@ -237,7 +245,7 @@ class FeatureData(pl.LightningDataModule):
     def _enough_windows(self, store: FeatureStore) -> Callable[[Entry], bool]:
         """Whether at least two windows of a clip are used."""
         unused = 2 * store.info.max_delay if self.audio == "context" else 0
-        return lambda entry: entry.n_windows >= 2 + unused
+        return lambda entry: entry.n_windows >= 2 + self.shift + unused
 
     def _hold_out(self, store: FeatureStore) -> tuple[FeatureStore, FeatureStore]:
         """Cut identities (clips, where nobody is named) by a hash of seed and name."""
@@ -260,18 +268,18 @@ class FeatureData(pl.LightningDataModule):
         return np.arange(store[index].n_windows)
 
     def _sequences(self, store: FeatureStore, *, anywhere: bool) -> Sequences:
-        tables: dict[str, list[Tensor]] = {"logits": []}
-        if self.projection is not None:
-            tables["activations"] = []
-        unused = store.info.max_delay - self.tau
+        clips = []
         for index in range(len(store)):
-            kept = self._kept(store, index)[: None if anywhere else self.max_len]
-            logits = store.logits(index)[kept, unused : store.info.n_delays - unused]
-            tables["logits"].append(torch.from_numpy(logits))
-            if self.projection is not None:
-                activations = torch.from_numpy(store.activations(index)[kept])
-                tables["activations"].append(self.projection(activations))
-        return Sequences(tables, max_len=self.max_len, anywhere=anywhere, seed=self.seed)
+            kept = self._kept(store, index)[: None if anywhere else self.max_len + self.shift]
+            logits = torch.from_numpy(store.logits(index)[kept])
+            if self.projection is None:
+                clips.append(ClipRows(logits, reach=self.shift))
+                continue
+            activations = torch.from_numpy(store.activations(index)[kept])
+            clips.append(ClipRows.of(logits, activations, self.projection, self.shift))
+        return Sequences(
+            clips, max_len=self.max_len, anywhere=anywhere, shift=self.shift, seed=self.seed
+        )
 
     def _given_projection(self, store: FeatureStore) -> Projection | None:
         if not any(self.init.values()):

@@ -1,0 +1,61 @@
+"""Feature rows of one clip, as they would be with its sound moved against the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from avforensics.features.projection import Projection
+
+
+@dataclass(frozen=True)
+class ClipRows:
+    """Rows of a clip, with what is needed to move its sound by up to ``reach`` frames.
+
+    A constant shift only renames delays: the crop of sound that is i frames away from a window is
+    i - s frames away once the sound comes s frames earlier. So nothing has to be computed again.
+
+    Attributes
+    ----------
+    logits : Tensor, (N, 2 * (tau + reach) + 1)
+    activations : Tensor or None, (N, D)
+        Projected.
+    sound : Tensor or None, (N, D)
+        The same of activations whose picture half is zero.
+    reach : int
+    """
+
+    logits: Tensor
+    activations: Tensor | None = None
+    sound: Tensor | None = None
+    reach: int = 0
+
+    @classmethod
+    def of(
+        cls, logits: Tensor, activations: Tensor, projection: Projection, reach: int
+    ) -> ClipRows:
+        """Rows of logits, and of activations before the projection, (N, A)."""
+        silent = activations.clone()
+        silent[:, : activations.shape[1] // 2] = 0  # picture first, then sound
+        return cls(logits, projection(activations), projection(silent), reach)
+
+    def __len__(self) -> int:
+        return len(self.logits)
+
+    def moved(self, frames: int = 0) -> dict[str, Tensor]:
+        """``logits`` (n, 2 * tau + 1) and, where there are any, ``activations`` (n, D).
+
+        Parameters
+        ----------
+        frames : int
+            So much earlier comes the sound, -reach to reach. Windows whose new sound would lie
+            outside the clip are left out: n = N - abs(frames).
+        """
+        first, last = max(-frames, 0), len(self) - max(frames, 0)
+        columns = slice(self.reach + frames, self.logits.shape[1] - self.reach + frames)
+        rows = {"logits": self.logits[first:last, columns]}
+        if self.activations is not None:
+            change = self.sound[first + frames : last + frames] - self.sound[first:last]
+            rows["activations"] = self.activations[first:last] + change  # the projection is linear
+        return rows
