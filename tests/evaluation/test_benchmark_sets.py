@@ -11,10 +11,10 @@ from hydra import compose, initialize_config_module
 
 from avforensics import cli
 from avforensics.checkpoints import load_models
-from avforensics.evaluating import Evaluation
 from avforensics.evaluation.rows import read_scores
 from avforensics.evaluation.segments import localise
 from avforensics.evaluation.summary import summarise
+from avforensics.lightning.evaluation import Evaluation
 from avforensics.media import write_clip
 
 UUID = "1a2b3c4d-0000-1111-2222-333344445555"

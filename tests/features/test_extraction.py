@@ -9,7 +9,8 @@ import torch
 
 from avforensics.data.manifest import Manifest
 from avforensics.errors import AVForensicsError, ConfigError
-from avforensics.extraction import Settings, clip_key, extract_features
+from avforensics.extraction import ExtractionSettings, clip_key, extract_features
+from avforensics.extraction.share import Share, do_shares
 from avforensics.features.projection import Projection
 from avforensics.features.store import FeatureStore
 from avforensics.lightning.rows import ClipRows
@@ -17,9 +18,8 @@ from avforensics.media.types import HOP
 from avforensics.media.wav import write_wav
 from avforensics.scoring.extractor import FeatureExtractor
 from avforensics.scoring.source import Clip
-from avforensics.shares import Share, do_shares
 
-CPU = Settings(device="cpu")
+CPU = ExtractionSettings(device="cpu")
 
 
 def extract(clips, folder, bundle, **options):
@@ -67,7 +67,7 @@ def test_a_part_of_a_file_gives_the_features_of_that_part(plain, clips, sync_bun
 
 
 def test_only_the_first_windows(plain, clips, sync_bundle, tmp_path):
-    settings = Settings(device="cpu", max_windows=6, activations="none")
+    settings = ExtractionSettings(device="cpu", max_windows=6, activations="none")
     extract(clips, tmp_path, sync_bundle, settings=settings)
     store = FeatureStore.open(tmp_path)
     for index in range(len(clips)):
@@ -78,7 +78,7 @@ def test_only_the_first_windows(plain, clips, sync_bundle, tmp_path):
 def wide(clips, sync_bundle, tmp_path_factory):
     """The same clips with two more delays on either side."""
     folder = tmp_path_factory.mktemp("wide")
-    extract(clips, folder, sync_bundle, settings=Settings(device="cpu", max_delay=5))
+    extract(clips, folder, sync_bundle, settings=ExtractionSettings(device="cpu", max_delay=5))
     return FeatureStore.open(folder)
 
 
@@ -101,7 +101,7 @@ def test_more_delays_than_the_network_scores_with(plain, wide):
 
 @pytest.mark.parametrize("late", [-2, -1, 1, 2])
 def test_moved_rows_are_those_of_moved_sound(wide, clips, sync_bundle, tmp_path, late):
-    settings = Settings(device="cpu", edit=f"shift={late}")
+    settings = ExtractionSettings(device="cpu", edit=f"shift={late}")
     extract(clips, tmp_path, sync_bundle, settings=settings)
     shifted = FeatureStore.open(tmp_path)
     activations = [wide.activations(index) for index in range(len(wide))]
@@ -122,7 +122,7 @@ def test_moved_rows_are_those_of_moved_sound(wide, clips, sync_bundle, tmp_path,
 
 
 def test_a_kill_costs_unfinished_shards_only(plain, clips, sync_bundle, tmp_path):
-    settings = Settings(device="cpu", max_seconds=0.0)  # a shard for each clip
+    settings = ExtractionSettings(device="cpu", max_seconds=0.0)  # a shard for each clip
 
     def stop_after_two(path, clip):
         seen.append(path)
@@ -206,7 +206,12 @@ def test_a_store_takes_features_of_one_kind_only(clips, sync_bundle, tmp_path):
     few = Manifest(clips[:2])
     extract(few, tmp_path, sync_bundle)
     with pytest.raises(ConfigError, match="made with activations float32, not none"):
-        extract(few, tmp_path, sync_bundle, settings=Settings(device="cpu", activations="none"))
+        extract(
+            few,
+            tmp_path,
+            sync_bundle,
+            settings=ExtractionSettings(device="cpu", activations="none"),
+        )
 
 
 def test_parts_of_a_file_have_names_of_their_own(clips):

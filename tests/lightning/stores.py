@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from avforensics.checkpoints import Models, save_bundle
-from avforensics.extraction import network_digest
+from avforensics.checkpoints.digest import network_digest
 from avforensics.features.shards import Extracted, ShardWriter, read_clips
 from avforensics.features.store import Entry, StoreInfo, write_index, write_info
 from avforensics.models.audio import AudioEncoder

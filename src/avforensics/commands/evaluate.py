@@ -29,7 +29,6 @@ from rich import get_console
 
 from avforensics.checkpoints import load_models
 from avforensics.errors import ConfigError
-from avforensics.evaluating import Evaluation, Outcome, Variation, require_data
 from avforensics.evaluation.benchmark import also_trained
 from avforensics.evaluation.comparison import cells as difference_cells
 from avforensics.evaluation.comparison import compare, read_run, sentence, write_comparison
@@ -53,6 +52,7 @@ from avforensics.evaluation.segments import localise
 from avforensics.evaluation.segments import sentence as found_segments
 from avforensics.evaluation.summary import summarise
 from avforensics.files import atomic_path
+from avforensics.lightning.evaluation import Evaluated, Evaluation, Variation, require_data
 from avforensics.provenance import versions, write_json
 from avforensics.report.figures import save_figures
 from avforensics.scoring.sequences import SequencePolicy
@@ -156,7 +156,7 @@ def write(
         log.warning("not scored: %s: %s", item["path"], item["reason"])
 
 
-def draw_examples(outcome: Outcome, stage: Evaluation, cfg: DictConfig) -> None:
+def draw_examples(outcome: Evaluated, stage: Evaluation, cfg: DictConfig) -> None:
     """Fig. 3 for the first clips of each category: delays, their prediction, cumulative losses."""
     scorer = stage.scorer_of(outcome.store)
     drawn: Counter[str] = Counter()
@@ -171,7 +171,7 @@ def draw_examples(outcome: Outcome, stage: Evaluation, cfg: DictConfig) -> None:
 def control(
     cfg: DictConfig,
     stage: Evaluation,
-    outcome: Outcome,
+    outcome: Evaluated,
     summary: dict | None,
     beside: dict[str, tuple[SequencePolicy, str]],
     shifts: list[int],
@@ -224,7 +224,7 @@ def brief(cfg: DictConfig, rows: Sequence[ScoredVideo]) -> dict:
     return summarise(rows, resamples=intervals.resamples, level=intervals.level, seed=cfg.seed)
 
 
-def describe(cfg: DictConfig, outcome: Outcome, stage: Evaluation) -> dict:
+def describe(cfg: DictConfig, outcome: Evaluated, stage: Evaluation) -> dict:
     """The summary of a run, with its notes and what it was made with."""
     store, models = outcome.store, stage.models
     summary = brief(cfg, outcome.rows)

@@ -26,9 +26,10 @@ from rich.progress import (
 
 from avforensics.data.manifest import Manifest
 from avforensics.errors import ConfigError
-from avforensics.extraction import Outcome, Settings, extract_features
+from avforensics.extraction import ExtractionSettings, Filled, extract_features
 from avforensics.features.shards import Extracted
 from avforensics.provenance import versions, write_json
+from avforensics.ranks import rank_and_world
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +51,8 @@ def run(cfg: DictConfig) -> int:
     """
     manifest = Manifest.read(Path(cfg.manifest).expanduser())
     manifest = manifest.select(**OmegaConf.to_container(cfg.select, resolve=True))
-    rank, world = _place(cfg)
-    settings = Settings(
+    rank, world = rank_and_world() if cfg.world is None else (cfg.rank, cfg.world)
+    settings = ExtractionSettings(
         max_windows=_max_windows(cfg),
         max_delay=cfg.max_delay,
         activations=cfg.activations,
@@ -92,16 +93,6 @@ def run(cfg: DictConfig) -> int:
     return int(bool(outcome.failed))
 
 
-def _place(cfg: DictConfig) -> tuple[int, int]:
-    """This process among all: from the settings, else from torchrun or SLURM."""
-    if cfg.world is not None:
-        return cfg.rank, cfg.world
-    for rank, world in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS")):
-        if rank in os.environ and world in os.environ:
-            return int(os.environ[rank]), int(os.environ[world])
-    return 0, 1
-
-
 def _device(device: str, world: int) -> str:
     """Under torchrun or srun each process of a node takes the GPU of its local rank."""
     local = os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID"))
@@ -119,7 +110,7 @@ def _max_windows(cfg: DictConfig) -> int | None:
     return cfg.max_windows if cfg.windows == "first" else None
 
 
-def _report(outcome: Outcome, folder: Path) -> None:
+def _report(outcome: Filled, folder: Path) -> None:
     for path in outcome.damaged:
         log.warning("%s could not be read; its clips were done again", path)
     if outcome.left:

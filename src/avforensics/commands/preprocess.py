@@ -15,12 +15,11 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from avforensics.data.manifest import Manifest
 from avforensics.data.normalise import clip_names
@@ -30,11 +29,12 @@ from avforensics.data.tables import PARQUET, write_table
 from avforensics.detection.inputs import list_inputs
 from avforensics.errors import ConfigError
 from avforensics.faces.clips import DONE, FAILED, ClipSettings, Cut, Video, cut_faces
-from avforensics.faces.crops import RECIPES, CropRecipe
+from avforensics.faces.crops import recipe_of
 from avforensics.faces.detector import FaceDetector
 from avforensics.faces.ledger import CutLedger
 from avforensics.media.types import FPS
 from avforensics.pool import do_jobs
+from avforensics.ranks import rank_and_world
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ def _settings(cfg: DictConfig) -> ClipSettings:
     try:
         return ClipSettings(
             find=instantiate(cfg.find),
-            recipe=_recipe(cfg.crop),
+            recipe=recipe_of(cfg.crop),
             size=cfg.size,
             longest=cfg.longest,
             alone=cfg.alone,
@@ -133,25 +133,11 @@ def _settings(cfg: DictConfig) -> ClipSettings:
         raise ConfigError(str(error)) from None
 
 
-def _recipe(chosen: str | Mapping) -> CropRecipe:
-    """A recipe by name, or one of the user's own making."""
-    if isinstance(chosen, str):
-        if chosen not in RECIPES:
-            raise ConfigError(f"crop must be one of {', '.join(RECIPES)}, not {chosen!r}")
-        return RECIPES[chosen]
-    try:
-        return CropRecipe(**OmegaConf.to_container(chosen, resolve=True))
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"crop: {error}") from None
-
-
 def _shard(text: str | None) -> tuple[int, int]:
     """Which share of how many: ``"2/8"``; else as torchrun or srun says, else all."""
     if text is None:
-        for rank, world in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS")):
-            if rank in os.environ and world in os.environ:
-                return int(os.environ[rank]) + 1, int(os.environ[world])
-        return 1, 1
+        rank, world = rank_and_world()
+        return rank + 1, world
     match = re.fullmatch(r"(\d+)/(\d+)", str(text))
     if not match or not 1 <= int(match[1]) <= int(match[2]):
         raise ConfigError(f"shard must look like 2/8, the second of eight shares, not {text!r}")

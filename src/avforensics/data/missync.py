@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,14 +55,26 @@ def partners(rows: Sequence[Row], *, seed: int) -> list[int]:
     """
     if len(rows) < 2:
         raise ManifestError("swapped sound needs two clips at least")
+    same_identity, same_file = _places(row.identity for row in rows), _places(r.path for r in rows)
     found = []
     for index, row in enumerate(rows):
-        others = [i for i, other in enumerate(rows) if other.identity != row.identity]
-        others = others or [i for i, other in enumerate(rows) if other.path != row.path]
-        if not others:
+        own = same_identity[row.identity]
+        if len(own) == len(rows):
+            own = same_file[row.path]
+        if len(own) == len(rows):
             raise ManifestError(f"swapped sound needs two clips at least; all are {row.path}")
-        found.append(others[_stream(seed, "swap", row, index).integers(len(others))])
+        drawn = _stream(seed, "swap", row, index).integers(len(rows) - len(own))
+        # the drawn-th place that is none of its own
+        found.append(int(drawn + np.searchsorted(own - np.arange(len(own)), drawn, "right")))
     return found
+
+
+def _places(names: Iterable[str]) -> dict[str, np.ndarray]:
+    """Where each name stands, rising."""
+    found: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        found.setdefault(name, []).append(place)
+    return {name: np.array(places) for name, places in found.items()}
 
 
 def swap(row: Row, sound: np.ndarray, other: Row, other_sound: np.ndarray) -> np.ndarray:

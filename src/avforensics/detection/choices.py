@@ -8,7 +8,7 @@ from typing import Any
 from avforensics.checkpoints import Models
 from avforensics.detection.faces import FaceOptions
 from avforensics.errors import ConfigError
-from avforensics.faces.crops import RECIPES, CropRecipe
+from avforensics.faces.crops import recipe_of
 from avforensics.faces.settings import FaceSettings
 
 LARGE = 224  # pixels: networks of that size and above see the whole face, smaller ones the mouth
@@ -47,25 +47,17 @@ def face_options(
     settings = {key: value for key, value in (find or {}).items() if key != "_target_"}
     return FaceOptions(
         mode=mode,
-        recipe=_recipe(crop or default_recipe(models)),
+        recipe=recipe_of(crop or default_recipe(models)),
         rule=score,
-        find=_made(FaceSettings, settings, "faces.find"),
+        find=_find(settings),
     )
 
 
-def _recipe(crop: str | Mapping[str, Any]) -> CropRecipe:
-    if isinstance(crop, Mapping):
-        return _made(CropRecipe, crop, "faces.crop")
-    if not isinstance(crop, str) or crop not in RECIPES:
-        raise ConfigError(f"faces.crop must be one of {', '.join(RECIPES)}, not {crop!r}")
-    return RECIPES[crop]
-
-
-def _made(kind: type, settings: Mapping[str, Any], name: str) -> Any:
+def _find(settings: Mapping[str, Any]) -> FaceSettings:
     try:
-        return kind(**settings)
+        return FaceSettings(**settings)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{name}: {error}") from None
+        raise ConfigError(f"faces.find: {error}") from None
 
 
 def default_recipe(models: Models) -> str:

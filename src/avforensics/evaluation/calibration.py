@@ -164,7 +164,9 @@ class Calibration:
                 if metadata.get("format") != _FORMAT:
                     raise CheckpointError(f"{path} is not a calibration file")
                 scores = file.get_tensor("scores")
+            ranges = {name: tuple(pair) for name, pair in json.loads(metadata["ranges"]).items()}
+            return cls(scores, json.loads(metadata["setting"]), ranges)
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{path}: {error}") from error
-        ranges = {name: tuple(pair) for name, pair in json.loads(metadata["ranges"]).items()}
-        return cls(scores, json.loads(metadata["setting"]), ranges)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"{path} is a damaged calibration file ({error!r})") from error

@@ -16,15 +16,15 @@ from pathlib import Path
 import torch
 
 from avforensics.checkpoints import Models
+from avforensics.checkpoints.digest import network_digest
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.evaluation.baselines import NaiveBayesDelay, baseline_scores
 from avforensics.evaluation.benchmark import Names, fits
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.summary import summarise
-from avforensics.extraction import network_digest
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.scoring.result import Features, Score, Steps, VideoResult
-from avforensics.scoring.sequences import SequencePolicy, score_features
+from avforensics.scoring.sequences import SequencePolicy, check_lams, score_features
 
 STATISTICS = ("mean", "max")
 SCORE_PARTS = ("both", "distribution", "activation")
@@ -100,7 +100,7 @@ class StoreScorer:
         policy.check(**{name: model for name, model in decoders.items() if model is not None})
         check_store(store, models, policy)
         self.store, self.models, self.policy = store, models, policy
-        self.lams = tuple(float(lam) for lam in lams)
+        self.lams = check_lams(lams)
         self.naive_bayes = naive_bayes
         self.seed = seed
         self._folder = _common_folder(store)

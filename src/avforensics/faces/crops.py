@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, isfinite
+from typing import Any
 
 import numpy as np
 from scipy.ndimage import median_filter
 
+from avforensics.errors import ConfigError
 from avforensics.faces.follow import smoothed
 from avforensics.faces.track import LANDMARKS, FaceTrack
 from avforensics.media.crop import MovingCrop
@@ -100,3 +103,21 @@ RECIPES = {
     # What compact networks see: lips and chin up to the nose; 66 of 360x288 pixels on GRID.
     "mouth": CropRecipe(anchor="mouth", side=0.46, down=0.03, smooth=0.2, smooth_size=1.0),
 }
+
+
+def recipe_of(crop: str | Mapping[str, Any]) -> CropRecipe:
+    """One of `RECIPES` by its name, or one of the user's own making by its settings.
+
+    Raises
+    ------
+    ConfigError
+        There is no such recipe, or its settings make no sense.
+    """
+    if isinstance(crop, Mapping):
+        try:
+            return CropRecipe(**crop)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"crop: {error}") from None
+    if not isinstance(crop, str) or crop not in RECIPES:
+        raise ConfigError(f"crop must be one of {', '.join(RECIPES)}, not {crop!r}")
+    return RECIPES[crop]

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from avforensics.data.manifest import Manifest
 from avforensics.errors import ConfigError
 from avforensics.evaluation.stored import StoredScore, StoreScorer, one_thread
-from avforensics.extraction import Settings, extract_features
+from avforensics.extraction import ExtractionSettings, extract_features
 from avforensics.features.shards import Extracted
 from avforensics.features.store import FeatureStore
 
@@ -41,7 +41,7 @@ class StoredClips(pl.LightningDataModule):
         Clips to extract; those that are in the store are not read again.
     checkpoint : mapping, optional
         With the synchronisation network, as for `load_models`; needed with a manifest.
-    settings : Settings, optional
+    settings : ExtractionSettings, optional
         Of the extraction. A device of ``auto`` becomes the trainer's own where there are several.
     workers : int, optional
         Processes of an extraction by one trainer process.
@@ -54,7 +54,7 @@ class StoredClips(pl.LightningDataModule):
         choose: Choose,
         manifest: Manifest | None = None,
         checkpoint: Mapping[str, Any] | None = None,
-        settings: Settings | None = None,
+        settings: ExtractionSettings | None = None,
         workers: int | None = None,
     ) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class StoredClips(pl.LightningDataModule):
         self.choose = choose
         self.manifest = manifest
         self.checkpoint = checkpoint
-        self.settings = settings or Settings()
+        self.settings = settings or ExtractionSettings()
         self.workers = workers
         self.store: FeatureStore | None = None
         self.chosen: list[int] = []

@@ -18,7 +18,7 @@ from avforensics.errors import ConfigError, MediaError
 from avforensics.media.types import MediaOptions
 from avforensics.scoring.extractor import Extraction, FeatureExtractor, Progress
 from avforensics.scoring.result import Features, VideoResult
-from avforensics.scoring.sequences import SequencePolicy, score_features
+from avforensics.scoring.sequences import SequencePolicy, check_lams, score_features
 from avforensics.scoring.source import Clip
 
 
@@ -79,11 +79,9 @@ class Detector:
     ) -> None:
         if not lams:
             raise ConfigError("at least one lam is needed")
-        if not all(0 <= lam < float("inf") for lam in lams):
-            raise ConfigError(f"lam is a weight of 0 or more, not {list(lams)}")
         models.require("sync", "distribution", "activation", "projection")
         self.models = models
-        self.lams = tuple(float(lam) for lam in lams)
+        self.lams = check_lams(lams)
         self.policy = SequencePolicy(max_len=max_len, windows=windows, audio=audio)
         self.policy.check(distribution=models.distribution, activation=models.activation)
         self.extractor = FeatureExtractor(

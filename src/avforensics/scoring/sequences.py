@@ -74,6 +74,18 @@ class SequencePolicy:
         return np.unique(np.append(np.arange(0, last, max(self.max_len // 2, 1)), last))
 
 
+def check_lams(lams: Sequence[float]) -> tuple[float, ...]:
+    """Weights of the activation score, if that is what they are.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if not all(0 <= lam < float("inf") for lam in lams):
+        raise ConfigError(f"lam is a weight of 0 or more, not {', '.join(map(str, lams))}")
+    return tuple(float(lam) for lam in lams)
+
+
 @torch.inference_mode()
 def score_features(
     features: Features,

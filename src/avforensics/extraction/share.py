@@ -12,58 +12,15 @@ from typing import Any
 
 import torch
 
-from avforensics.checkpoints import Models, load_models
+from avforensics.checkpoints import Models
 from avforensics.data.row import Row
-from avforensics.errors import AVForensicsError, ConfigError
+from avforensics.errors import AVForensicsError
 from avforensics.evaluation.edits import edit_of
-from avforensics.features.shards import DTYPES, Extracted, ShardWriter
+from avforensics.extraction.settings import ExtractionSettings, load_network
+from avforensics.features.shards import Extracted, ShardWriter
 from avforensics.scoring.engine import resolve_device
 from avforensics.scoring.extractor import Extraction, FeatureExtractor
 from avforensics.scoring.source import Clip
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How features are computed and kept.
-
-    Parameters
-    ----------
-    max_windows : int, optional
-        Windows of a clip, from its start; None = all.
-    max_delay : int, optional
-        Delays up to so many frames; None = as the network says. More than it scores videos with
-        let anomaly models be trained on moved sound: see `FeatureData`.
-    activations : {"float32", "float16", "none"}
-        How activation vectors are kept: 4 KB a window of the published network, or half of it.
-    device, precision, compile, batch_windows, readers
-        As for `FeatureExtractor`.
-    edit : str
-        What is done to clips while they are read: see `avforensics.evaluation.edits`.
-    max_seconds : float
-        A shard is written at least so often: no more work is lost in a kill.
-    """
-
-    max_windows: int | None = None
-    max_delay: int | None = None
-    activations: str = "float32"
-    device: str = "auto"
-    precision: str = "float32"
-    compile: bool = False
-    batch_windows: int | None = None
-    readers: int | None = None
-    edit: str = ""
-    max_seconds: float = 120.0
-
-    def __post_init__(self) -> None:
-        if self.activations not in DTYPES:
-            raise ConfigError(
-                f"activations must be one of {', '.join(DTYPES)}, not {self.activations!r}"
-            )
-        if self.max_windows is not None and self.max_windows < 2:
-            raise ConfigError(f"max_windows must be at least 2, not {self.max_windows}")
-        if self.max_delay is not None and self.max_delay < 1:
-            raise ConfigError(f"max_delay must be at least 1, not {self.max_delay}")
-        edit_of(self.edit, "")  # refuses what has no meaning
 
 
 @dataclass(frozen=True)
@@ -76,7 +33,7 @@ class Share:
         Of the store.
     todo : sequence of (str, Row)
         Keys and rows of clips.
-    settings : Settings
+    settings : ExtractionSettings
     number : int
         Of this process among all of all ranks: keeps the shards' names apart.
     first : int
@@ -87,18 +44,10 @@ class Share:
 
     folder: Path
     todo: Sequence[tuple[str, Row]]
-    settings: Settings
+    settings: ExtractionSettings
     number: int
     first: int
     siblings: int
-
-
-def load_network(checkpoint: Mapping[str, Any], settings: Settings) -> Models:
-    """The synchronisation network of a checkpoint, with the delays that are asked for."""
-    models = load_models(checkpoint, parts=["sync"])
-    if settings.max_delay is not None:
-        models.sync.max_delay = settings.max_delay
-    return models
 
 
 def do_share(share: Share, models: Models) -> Iterator[tuple[str, Extracted]]:

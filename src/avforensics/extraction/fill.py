@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 import avforensics
 from avforensics.checkpoints import Models, save_bundle
+from avforensics.checkpoints.digest import network_digest
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
 from avforensics.errors import ConfigError
+from avforensics.extraction.settings import ExtractionSettings, load_network
+from avforensics.extraction.share import Share, do_share, do_shares, file_stat
 from avforensics.features.shards import Extracted, read_clips, shard_paths
 from avforensics.features.store import (
     Entry,
@@ -26,16 +28,13 @@ from avforensics.features.store import (
     write_info,
 )
 from avforensics.scoring.engine import resolve_device
-from avforensics.shares import Settings, Share, do_share, do_shares, file_stat, load_network
-
-__all__ = ["Outcome", "Settings", "clip_key", "extract_features", "network_digest"]
 
 Advance = Callable[[str, Extracted], None]
 CLIPS_A_PROCESS = 16  # starting one takes about as long as so many clips
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Filled:
     """How an extraction ended.
 
     Attributes
@@ -69,13 +68,13 @@ def extract_features(
     folder: str | os.PathLike,
     checkpoint: Mapping[str, Any],
     *,
-    settings: Settings | None = None,
+    settings: ExtractionSettings | None = None,
     workers: int | None = None,
     rank: int = 0,
     world: int = 1,
     advance: Advance | None = None,
     begin: Callable[[int], None] | None = None,
-) -> Outcome:
+) -> Filled:
     """Compute what is missing in the store at ``folder``, and write its index.
 
     Clips that are in the store and whose file has not changed are not read again; those that
@@ -88,7 +87,7 @@ def extract_features(
     folder : path
     checkpoint : mapping
         As for `load_models`; only the synchronisation network is needed.
-    settings : Settings, optional
+    settings : ExtractionSettings, optional
     workers : int, optional
         Processes of this rank; None = one for each GPU, or for each core where there is work.
     rank, world : int
@@ -108,7 +107,7 @@ def extract_features(
     """
     if not 0 <= rank < world:
         raise ConfigError(f"rank {rank} is not one of {world} processes")
-    settings = settings or Settings()
+    settings = settings or ExtractionSettings()
     folder = Path(folder).expanduser()
     models = load_network(checkpoint, settings)
     _settle(folder, models, settings, writes=rank == 0)
@@ -133,7 +132,7 @@ def extract_features(
     left = len(manifest) - len(entries)
     if not left:
         write_index(folder, entries)
-    return Outcome(
+    return Filled(
         listed=len(manifest),
         reused=len(clips) - len(todo) if world == 1 else 0,
         failed=tuple((entry.path, entry.error) for entry in entries if entry.error is not None),
@@ -148,16 +147,7 @@ def clip_key(row: Row) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:20]
 
 
-def network_digest(network: nn.Module) -> str:
-    """SHA-256 over names, kinds and values of all tensors of a network."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
-
-
-def _settle(folder: Path, models: Models, settings: Settings, *, writes: bool) -> None:
+def _settle(folder: Path, models: Models, settings: ExtractionSettings, *, writes: bool) -> None:
     """Begin a store, or make sure that the one that is there takes these features."""
     sync = models.sync
     kept = settings.activations != "none"

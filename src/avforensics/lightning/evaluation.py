@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.strategies import DDPStrategy
 
 from avforensics.checkpoints import Models
+from avforensics.checkpoints.digest import network_digest
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
 from avforensics.errors import ConfigError, ManifestError
@@ -35,7 +36,7 @@ from avforensics.evaluation.stored import (
     fit_naive_bayes,
     scored_video,
 )
-from avforensics.extraction import Settings, network_digest
+from avforensics.extraction import ExtractionSettings
 from avforensics.features.store import FeatureStore
 from avforensics.lightning.testing import EvaluationModule, StoredClips
 from avforensics.scoring.sequences import SequencePolicy
@@ -65,7 +66,7 @@ class Variation:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Evaluated:
     """What one pass gave.
 
     Attributes
@@ -129,7 +130,7 @@ class Evaluation:
         )
         return Variation(policy=policy, edit=self.cfg.edit)
 
-    def run(self, variation: Variation) -> Outcome:
+    def run(self, variation: Variation) -> Evaluated:
         """Extract what is missing and score every clip once, over all processes."""
         clips = self._clips(variation)
         module = EvaluationModule(
@@ -142,7 +143,7 @@ class Evaluation:
             scored_video(store, found, statistic=self.cfg.statistic, part=self.cfg.part)
             for found in module.found
         ]
-        return Outcome(store, module.found, rows, module.scorer.naive_bayes)
+        return Evaluated(store, module.found, rows, module.scorer.naive_bayes)
 
     def _clips(self, variation: Variation) -> StoredClips:
         """A store to read, or clips to extract into one."""
@@ -200,7 +201,7 @@ class Evaluation:
             listed = FeatureStore.open(self.cfg.features)
         return any(row.segments for row in listed)
 
-    def _settings(self, variation: Variation) -> Settings:
+    def _settings(self, variation: Variation) -> ExtractionSettings:
         """How features are extracted; ``windows=needed`` serves every max_len and both policies."""
         extract, policy = self.cfg.extract, variation.policy
         if extract.windows not in ("needed", "all"):
@@ -211,7 +212,7 @@ class Evaluation:
             max_windows = None
         else:
             max_windows = max(policy.max_len, LONGEST_SEQUENCE) + self.models.sync.max_delay
-        return Settings(
+        return ExtractionSettings(
             max_windows=max_windows,
             activations=extract.activations,
             device=extract.device,
