@@ -222,7 +222,7 @@ def test_sequences_begin_anywhere_but_the_same_in_every_run():
 
 def test_sound_is_moved_by_another_shift_in_every_epoch():
     windows, delays = torch.arange(10.0)[:, None], torch.arange(9.0)
-    clip = ClipRows(100 * windows + delays, windows.clone(), -windows, reach=2)
+    clip = ClipRows(100 * windows + delays, windows.clone(), -windows, reach=2, start=20)
     drawn = Sequences([clip], max_len=8, shift=2)
     seen = set()
     for epoch in range(40):

@@ -271,12 +271,13 @@ class FeatureData(pl.LightningDataModule):
         clips = []
         for index in range(len(store)):
             kept = self._kept(store, index)[: None if anywhere else self.max_len + self.shift]
+            place = {"reach": self.shift, "start": int(kept[0])}
             logits = torch.from_numpy(store.logits(index)[kept])
             if self.projection is None:
-                clips.append(ClipRows(logits, reach=self.shift))
+                clips.append(ClipRows(logits, **place))
                 continue
             activations = torch.from_numpy(store.activations(index)[kept])
-            clips.append(ClipRows.of(logits, activations, self.projection, self.shift))
+            clips.append(ClipRows.of(logits, activations, self.projection, **place))
         return Sequences(
             clips, max_len=self.max_len, anywhere=anywhere, shift=self.shift, seed=self.seed
         )

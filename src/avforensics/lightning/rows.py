@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from avforensics.features.projection import Projection
@@ -15,6 +16,7 @@ class ClipRows:
 
     A constant shift only renames delays: the crop of sound that is i frames away from a window is
     i - s frames away once the sound comes s frames earlier. So nothing has to be computed again.
+    What such a clip has lost of its sound's beginning is silence, as in the leftmost delays.
 
     Attributes
     ----------
@@ -24,21 +26,30 @@ class ClipRows:
     sound : Tensor or None, (N, D)
         The same of activations whose picture half is zero.
     reach : int
+    start : int
+        Number of the first row's window in the clip.
     """
 
     logits: Tensor
     activations: Tensor | None = None
     sound: Tensor | None = None
     reach: int = 0
+    start: int = 0
 
     @classmethod
     def of(
-        cls, logits: Tensor, activations: Tensor, projection: Projection, reach: int
+        cls,
+        logits: Tensor,
+        activations: Tensor,
+        projection: Projection,
+        *,
+        reach: int = 0,
+        start: int = 0,
     ) -> ClipRows:
         """Rows of logits, and of activations before the projection, (N, A)."""
         silent = activations.clone()
         silent[:, : activations.shape[1] // 2] = 0  # picture first, then sound
-        return cls(logits, projection(activations), projection(silent), reach)
+        return cls(logits, projection(activations), projection(silent), reach, start)
 
     def __len__(self) -> int:
         return len(self.logits)
@@ -54,8 +65,18 @@ class ClipRows:
         """
         first, last = max(-frames, 0), len(self) - max(frames, 0)
         columns = slice(self.reach + frames, self.logits.shape[1] - self.reach + frames)
-        rows = {"logits": self.logits[first:last, columns]}
+        logits = self.logits[first:last, columns]
+        if frames > 0:
+            silence = self.logits[first:last, :1]
+            logits = torch.where(self._before(*logits.shape), silence, logits)
+        rows = {"logits": logits}
         if self.activations is not None:
             change = self.sound[first + frames : last + frames] - self.sound[first:last]
             rows["activations"] = self.activations[first:last] + change  # the projection is linear
         return rows
+
+    def _before(self, n_windows: int, n_delays: int) -> Tensor:
+        """Whether a delay of a window points before the first frame, bool, (n, 2 * tau + 1)."""
+        window = self.start + torch.arange(n_windows)
+        delay = torch.arange(n_delays) - n_delays // 2
+        return window[:, None] + delay < 0
