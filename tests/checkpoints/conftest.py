@@ -6,26 +6,22 @@ from types import SimpleNamespace
 import pytest
 import torch
 from sklearn_pipeline import fitted_pipeline
+from tiny_network import tiny_sync
 
 from avforensics.checkpoints import Models
 from avforensics.checkpoints.published import published_state
 from avforensics.features.projection import Projection
 from avforensics.models.audio import AudioEncoder
 from avforensics.models.decoder import PublishedDecoder
-from avforensics.models.fusion import CosineFusion, FusionTransformer
+from avforensics.models.fusion import FusionTransformer
 from avforensics.models.sync import SyncNetwork, published_sync_network
 from avforensics.models.visual import VisualEncoder
 
 
 def _two_towers():
-    return SyncNetwork(
-        visual=VisualEncoder(widths=(4, 6, 8), depths=(1, 1, 1), strides=(1, 2, 2), pad_time=False),
-        audio=AudioEncoder(widths=(4, 4, 4, 4, 4, 8, 12)),
-        fusion=CosineFusion(video_width=8, audio_width=12, plane=4, width=10),
-        size=64,
-        crop=(0.25, 0.5, 0.75, 1.0),
-        max_delay=3,
-    )
+    sync = tiny_sync(tau=3, size=64, plane=4)
+    sync.crop = (0.25, 0.5, 0.75, 1.0)
+    return sync
 
 
 def _transformer():

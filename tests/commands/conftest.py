@@ -5,28 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny_network import tiny_sync
 
 from avforensics.checkpoints import Models, save_bundle
 from avforensics.features.projection import Projection
 from avforensics.media import write_clip
-from avforensics.models.audio import AudioEncoder
 from avforensics.models.decoder import PublishedDecoder
-from avforensics.models.fusion import CosineFusion
-from avforensics.models.sync import SyncNetwork
-from avforensics.models.visual import VisualEncoder
 
 
 def tiny_models(seed: int = 0) -> Models:
-    torch.manual_seed(seed)
     return Models(
-        sync=SyncNetwork(
-            visual=VisualEncoder(
-                widths=(4, 6, 8), depths=(1, 1, 1), strides=(1, 2, 2), pad_time=False
-            ),
-            audio=AudioEncoder(widths=(4, 4, 4, 4, 4, 8, 12)),
-            fusion=CosineFusion(video_width=8, audio_width=12, plane=4, width=40),
-            size=64,
-        ),
+        sync=tiny_sync(size=64, plane=4, width=40, seed=seed),
         distribution=PublishedDecoder(width=32, heads=2, depth=1),
         activation=PublishedDecoder(width=32, heads=2, depth=1),
         projection=Projection(inputs=80, outputs=31),

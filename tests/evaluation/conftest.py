@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from made_up_store import ACTIVATIONS, make_store, peak_at
+from tiny_network import tiny_sync
 
 from avforensics.checkpoints import Models, save_bundle
 from avforensics.data.manifest import Manifest
@@ -13,11 +14,7 @@ from avforensics.data.row import Row
 from avforensics.features.projection import Projection
 from avforensics.features.store import FeatureStore
 from avforensics.media import write_clip
-from avforensics.models.audio import AudioEncoder
 from avforensics.models.decoder import PublishedDecoder
-from avforensics.models.fusion import CosineFusion
-from avforensics.models.sync import SyncNetwork
-from avforensics.models.visual import VisualEncoder
 
 LENGTHS = (40, 17, 25, 33, 6, 30, 21)  # with the four below, eleven: no process count divides that
 SILENT = 3000  # samples
@@ -60,16 +57,8 @@ def store(tmp_path_factory) -> FeatureStore:
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory):
     """Every part, random weights."""
-    torch.manual_seed(0)
     models = Models(
-        sync=SyncNetwork(
-            visual=VisualEncoder(
-                widths=(4, 6, 8), depths=(1, 1, 1), strides=(1, 2, 2), pad_time=False
-            ),
-            audio=AudioEncoder(widths=(4, 4, 4, 4, 4, 8, 12)),
-            fusion=CosineFusion(video_width=8, audio_width=12, plane=2, width=10),
-            size=32,
-        ),
+        sync=tiny_sync(),
         distribution=PublishedDecoder(width=32, heads=2, depth=1),
         activation=PublishedDecoder(width=32, heads=2, depth=1),
         projection=Projection(inputs=20, outputs=31),

@@ -2,16 +2,12 @@
 
 import numpy as np
 import pytest
-import torch
+from tiny_network import tiny_sync
 
 from avforensics.checkpoints import Models, save_bundle
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
 from avforensics.media import write_clip
-from avforensics.models.audio import AudioEncoder
-from avforensics.models.fusion import CosineFusion
-from avforensics.models.sync import SyncNetwork
-from avforensics.models.visual import VisualEncoder
 
 TAU = 3
 FRAMES = (20, 14, 17, 30, 12)
@@ -19,22 +15,15 @@ SILENT = 1600  # samples without sound at the beginning of the clips
 
 
 @pytest.fixture(scope="session")
-def tiny_sync():
+def network():
     """A synchronisation network of 7 delays with random weights."""
-    torch.manual_seed(0)
-    return SyncNetwork(
-        visual=VisualEncoder(widths=(4, 6, 8), depths=(1, 1, 1), strides=(1, 2, 2), pad_time=False),
-        audio=AudioEncoder(widths=(4, 4, 4, 4, 4, 8, 12)),
-        fusion=CosineFusion(video_width=8, audio_width=12, plane=2, width=10),
-        size=32,
-        max_delay=TAU,
-    ).eval()
+    return tiny_sync(tau=TAU)
 
 
 @pytest.fixture(scope="session")
-def sync_bundle(tiny_sync, tmp_path_factory):
+def sync_bundle(network, tmp_path_factory):
     path = tmp_path_factory.mktemp("sync") / "sync.safetensors"
-    save_bundle(path, Models(sync=tiny_sync))
+    save_bundle(path, Models(sync=network))
     return path
 
 

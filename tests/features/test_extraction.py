@@ -42,8 +42,8 @@ def assert_same(store, other):
         np.testing.assert_array_equal(store.heard(index), other.heard(index))
 
 
-def test_store_holds_what_the_extractor_gives(plain, clips, tiny_sync):
-    extractor = FeatureExtractor(tiny_sync, device="cpu", keep_activations=True)
+def test_store_holds_what_the_extractor_gives(plain, clips, network):
+    extractor = FeatureExtractor(network, device="cpu", keep_activations=True)
     for index, row in enumerate(clips):
         (found,) = extractor.extract([Clip(Path(row.path))])
         features = found.features

@@ -5,28 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
+from tiny_network import tiny_sync
 
 from avforensics.checkpoints import Models, save_bundle
 from avforensics.checkpoints.digest import network_digest
 from avforensics.features.shards import Extracted, ShardWriter, read_clips
 from avforensics.features.store import Entry, StoreInfo, write_index, write_info
-from avforensics.models.audio import AudioEncoder
-from avforensics.models.fusion import CosineFusion
-from avforensics.models.sync import SyncNetwork
-from avforensics.models.visual import VisualEncoder
-
-
-def tiny_sync(tau: int, width: int) -> SyncNetwork:
-    """A network with rows of 2 * tau + 1 delays and activations of 2 * width numbers."""
-    torch.manual_seed(0)
-    return SyncNetwork(
-        visual=VisualEncoder(widths=(4, 6, 8), depths=(1, 1, 1), strides=(1, 2, 2), pad_time=False),
-        audio=AudioEncoder(widths=(4, 4, 4, 4, 4, 8, 12)),
-        fusion=CosineFusion(video_width=8, audio_width=12, plane=2, width=width),
-        size=32,
-        max_delay=tau,
-    )
 
 
 def clip_features(
@@ -64,7 +48,7 @@ def write_store(
 
     ``heard``: the windows whose delays all see real sound.
     """
-    sync = tiny_sync(tau, width)
+    sync = tiny_sync(tau=tau, width=width)
     save_bundle(folder / "sync.safetensors", Models(sync=sync, notice="Made of numbers."))
     info = StoreInfo(
         network=network_digest(sync),

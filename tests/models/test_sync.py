@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from tiny_network import tiny_sync
 
 from avforensics.models.audio import AudioEncoder
-from avforensics.models.fusion import CosineFusion, FusionTransformer
+from avforensics.models.fusion import FusionTransformer
 from avforensics.models.sync import SyncNetwork
 from avforensics.models.visual import VisualEncoder
 
@@ -24,13 +25,7 @@ def _transformer_network():
 
 
 def _two_tower_network():
-    return SyncNetwork(
-        visual=VisualEncoder(widths=(4, 6, 8), depths=(1, 1, 1), strides=(1, 2, 2), pad_time=False),
-        audio=AudioEncoder(widths=(4, 4, 4, 4, 4, 8, 12)),
-        fusion=CosineFusion(video_width=8, audio_width=12, plane=4, width=10),
-        size=64,
-        max_delay=TAU,
-    )
+    return tiny_sync(tau=TAU, size=64, plane=4)
 
 
 @pytest.fixture(params=[_transformer_network, _two_tower_network])

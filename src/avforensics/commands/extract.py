@@ -1,4 +1,4 @@
-"""Run the synchronisation network over a manifest, once: delay rows and activations in a store.
+"""``avforensics extract``: clips through the synchronisation network, once, to a feature store.
 
   avforensics extract manifest=clips.csv output_dir=STORE checkpoint.sync=sync_model.pth
   torchrun --nproc-per-node 8 -m avforensics extract manifest=clips.csv output_dir=STORE ...

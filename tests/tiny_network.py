@@ -1,0 +1,25 @@
+"""The smallest synchronisation network with every part of the compact ones."""
+
+import torch
+
+from avforensics.models.audio import AudioEncoder
+from avforensics.models.fusion import CosineFusion
+from avforensics.models.sync import SyncNetwork
+from avforensics.models.visual import VisualEncoder
+
+
+def tiny_sync(
+    *, tau: int = 15, size: int = 32, width: int = 10, plane: int = 2, seed: int = 0
+) -> SyncNetwork:
+    """Random weights; rows of 2 * tau + 1 delays, activations of 2 * width numbers.
+
+    ``plane`` is what the visual encoder leaves of ``size``: 2 of 32 pixels, 4 of 64.
+    """
+    torch.manual_seed(seed)
+    return SyncNetwork(
+        visual=VisualEncoder(widths=(4, 6, 8), depths=(1, 1, 1), strides=(1, 2, 2), pad_time=False),
+        audio=AudioEncoder(widths=(4, 4, 4, 4, 4, 8, 12)),
+        fusion=CosineFusion(video_width=8, audio_width=12, plane=plane, width=width),
+        size=size,
+        max_delay=tau,
+    ).eval()
