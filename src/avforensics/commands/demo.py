@@ -32,6 +32,7 @@ from avforensics.overrides import quote_override
 log = logging.getLogger(__name__)
 
 TRAINING = ("sync", "val")  # splits that are read again and again, so worth normalising
+DELAYS = 15  # tau: of the rows that are scored
 MARK = "demo.json"  # in folders that this command made and may remove
 
 
@@ -67,11 +68,12 @@ def run(cfg: DictConfig) -> int:
     scored.write(folder / "scored.csv")
     _step(
         "extract", manifest=folder / "scored.csv", output_dir=folder / "features",
-        checkpoint="bundle", **{"checkpoint.bundle": folder / "sync" / "sync.safetensors"},
+        max_delay=DELAYS + cfg.shift, checkpoint="bundle",
+        **{"checkpoint.bundle": folder / "sync" / "sync.safetensors"},
     )  # fmt: skip
     _step(
         "train", experiment="anomaly", features=folder / "features", seed=cfg.seed,
-        output_dir=folder / "anomaly",
+        output_dir=folder / "anomaly", **{"data.shift": cfg.shift},
     )  # fmt: skip
     bundle = folder / "anomaly" / "model.safetensors"
     _step(

@@ -263,7 +263,9 @@ def _line(panel, points: Sequence[Point], x: str, place: int, label: str) -> Non
     if place == 0:  # bands of all lines would hide each other
         ends = [b.get("auc_ci") or (np.nan, np.nan) for b in found]
         low, high = 100 * np.array(ends, dtype=float).T
-        panel.fill_between(where, low, high, color=colour, alpha=0.15, linewidth=0)
+        panel.fill_between(
+            where, low, high, color=colour, alpha=0.15, linewidth=0, label="95 % interval"
+        )
 
 
 def _headline(summary: Mapping) -> tuple[str, Mapping]:
