@@ -158,7 +158,7 @@ class FeatureStore(Sequence[Entry]):
                 f"{folder}: extraction has not come to its end; run avforensics extract again, it "
                 "goes on where it stopped"
             ) from None
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ConfigError(f"{folder / 'index.jsonl'}: cannot be read ({error})") from None
         return cls(folder, info, entries)
 
@@ -261,14 +261,14 @@ class FeatureStore(Sequence[Entry]):
         clip = entry.clip
         if clip.error is not None:
             raise ValueError(f"{entry.path} has no features: {clip.error}")
-        if clip.shard not in self._shards:
-            path = self.folder / "shards" / clip.shard
-            try:
+        path = self.folder / "shards" / clip.shard
+        try:
+            if clip.shard not in self._shards:
                 self._shards[clip.shard] = safe_open(path, framework="numpy")
-            except (OSError, SafetensorError) as error:
-                raise ConfigError(f"{path}: missing or damaged ({error})") from None
-        part = self._shards[clip.shard].get_slice(name)
-        return part[clip.offset : clip.offset + clip.n_windows]
+            part = self._shards[clip.shard].get_slice(name)
+            return part[clip.offset : clip.offset + clip.n_windows]
+        except (OSError, SafetensorError) as error:
+            raise ConfigError(f"{path}: missing or damaged ({error})") from None
 
 
 def read_info(folder: Path) -> StoreInfo | None:
