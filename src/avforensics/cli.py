@@ -174,11 +174,12 @@ def run_reporting(verb: str, cfg: DictConfig) -> int:
         print(f"avforensics: {error}", file=sys.stderr)
         return USAGE
     except OSError as error:
-        if error.errno not in _DISK_FULL or wants_traceback():
+        reason = explain(error, verb)
+        if reason is None or wants_traceback():
             raise
         place = "" if error.filename else f"{cfg.get('output_dir')}: "
-        print(f"avforensics: {place}{explain(error, verb)}", file=sys.stderr)
-        return FAILED
+        print(f"avforensics: {place}{reason}", file=sys.stderr)
+        return FAILED if error.errno in _DISK_FULL else USAGE
 
 
 def check_given(verb: str, cfg: DictConfig) -> None:
