@@ -120,3 +120,17 @@ def test_too_few_to_sample():
         sample(people(3), real=10, fake=0)
     with pytest.raises(ManifestError, match="4 real clips are asked for and there are 3"):
         sample(people(3), real=4, fake=0, one_per_identity=True)
+
+
+def test_of_a_kind_without_a_number_all_that_can_be_drawn_are_taken():
+    real = people(3, clips=2)
+    fakes = [row._replace(path=row.path + "f", label=1, category="f") for row in real]
+    manifest = Manifest([*real, *fakes, real[0]])  # the last row is there twice
+    every = list(manifest)[:-1]
+    assert list(sample(manifest, real=None, fake=None)) == every
+    drawn = sample(manifest, real=2, fake=None)
+    assert Counter(row.label for row in drawn) == {0: 2, 1: 6}
+    drawn = sample(manifest, real=None, fake=1)
+    assert Counter(row.label for row in drawn) == {0: 6, 1: 1}
+    drawn = sample(manifest, real=None, fake=1, one_per_identity=True)
+    assert Counter(row.label for row in drawn) == {0: 3, 1: 1}

@@ -68,7 +68,12 @@ def split_by_identity(
 
 
 def sample(
-    manifest: Manifest, *, real: int, fake: int, seed: int = 0, one_per_identity: bool = False
+    manifest: Manifest,
+    *,
+    real: int | None,
+    fake: int | None,
+    seed: int = 0,
+    one_per_identity: bool = False,
 ) -> Manifest:
     """Draw so many real clips and so many of each fake category.
 
@@ -79,8 +84,8 @@ def sample(
 
     Parameters
     ----------
-    real, fake : int
-        Number of real clips, and of fake clips of each category.
+    real, fake : int or None
+        Number of real clips, and of fake clips of each category; None = all that can be drawn.
     one_per_identity : bool
         Take at most one clip of an identity within each category.
 
@@ -101,7 +106,7 @@ def sample(
     for (label, category), people in sorted(groups.items()):
         wanted = fake if label else real
         drawn = _in_turn(manifest, people, seed, 1 if one_per_identity else None)
-        if len(drawn) < wanted:
+        if wanted is not None and len(drawn) < wanted:
             what = f"fake clips of category {category or '(empty)'}" if label else "real clips"
             raise ManifestError(f"{wanted} {what} are asked for and there are {len(drawn)}")
         chosen.update(drawn[:wanted])

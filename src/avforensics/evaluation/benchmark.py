@@ -74,14 +74,8 @@ def tested_clips(
     chosen = Manifest(filter(fits(split, category, method), manifest))
     if listed is not None:
         chosen = pick(chosen, read_list(listed, fake=listed_fake), strict=strict)
-    elif real is not None or fake is not None:
-        chosen = sample(
-            chosen,
-            real=sum(row.label == 0 for row in chosen) if real is None else real,
-            fake=fake or 0,
-            seed=seed,
-            one_per_identity=one_per_identity,
-        )
+    elif real is not None or fake is not None or one_per_identity:
+        chosen = sample(chosen, real=real, fake=fake, seed=seed, one_per_identity=one_per_identity)
     if not len(chosen):
         there = ", ".join(sorted({row.split or "(empty)" for row in manifest})) or "none"
         raise ManifestError(f"no clip of the benchmark fits the selection; splits there: {there}")
