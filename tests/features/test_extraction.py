@@ -9,7 +9,7 @@ import torch
 
 from avforensics.data.manifest import Manifest
 from avforensics.errors import AVForensicsError, ConfigError
-from avforensics.extraction import ExtractionSettings, clip_key, extract_features
+from avforensics.extraction import ExtractionSettings, clip_key, extract_features, fill
 from avforensics.extraction.share import Share, do_shares
 from avforensics.features.projection import Projection
 from avforensics.features.store import FeatureStore
@@ -149,6 +149,24 @@ def test_ranks_that_do_not_know_of_each_other(plain, clips, sync_bundle, tmp_pat
     assert (first.extracted, first.left) == (2, 3)
     second = extract(clips, tmp_path, sync_bundle, rank=0, world=2)
     assert (second.extracted, second.left) == (5, 0)
+    assert_same(FeatureStore.open(tmp_path), plain)
+
+
+def test_two_commands_in_one_cold_store_do_not_write_over_each_other(
+    plain, clips, sync_bundle, tmp_path, monkeypatch
+):
+    settings = ExtractionSettings(device="cpu", max_seconds=0.0)  # a shard for each clip
+    begun = False
+
+    def other_begins(path, clip):
+        nonlocal begun
+        if not begun:  # after the first clip; it sees one shard and does all the others
+            begun = True
+            extract(clips, tmp_path, sync_bundle, settings=settings)
+
+    monkeypatch.setattr(fill, "shard_paths", lambda folder: [])  # as if both began at once
+    extract(clips, tmp_path, sync_bundle, settings=settings, advance=other_begins)
+    assert len(list((tmp_path / "shards").iterdir())) == 5 + 4
     assert_same(FeatureStore.open(tmp_path), plain)
 
 

@@ -122,7 +122,7 @@ def extract_features(
         begin(len(todo))
     n = _processes(workers, len(todo), settings.device)
     first = 1 + max((int(path.name[:5]) for path in shard_paths(folder)), default=-1)
-    shares = [Share(folder, todo[i::n], settings, rank * n + i, first, n) for i in range(n)]
+    shares = [Share(folder, todo[i::n], settings, i, first, n) for i in range(n)]
     results = do_share(shares[0], models) if n == 1 else do_shares(shares, checkpoint)
     for path, clip in results:
         if advance is not None:

@@ -35,7 +35,7 @@ class Share:
         Keys and rows of clips.
     settings : ExtractionSettings
     number : int
-        Of this process among all of all ranks: keeps the shards' names apart.
+        Of this process among those of this machine: which GPU it takes.
     first : int
         Number of the first shard.
     siblings : int
@@ -69,7 +69,6 @@ def do_share(share: Share, models: Models) -> Iterator[tuple[str, Extracted]]:
     writer = ShardWriter(
         share.folder,
         activations=settings.activations,
-        rank=share.number,
         first=share.first,
         max_seconds=settings.max_seconds,
     )

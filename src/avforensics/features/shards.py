@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -62,17 +63,17 @@ class Extracted:
 class ShardWriter:
     """Collect clips and write a shard every so many windows or minutes.
 
-    Each process has a writer of its own; ``rank`` keeps their file names apart. Use it in a
-    ``with`` statement: what is collected at its end is written, after an error too.
+    Each process has a writer of its own, with file names of its own: no shard is ever written
+    over, whoever else fills the store. Use it in a ``with`` statement: what is collected at its
+    end is written, after an error too.
 
     Parameters
     ----------
     folder : Path
         Of the store.
     activations : {"float32", "float16", "none"}
-    rank : int
     first : int
-        Number of the first shard.
+        Number of the first shard: higher than that of those that it may put out of date.
     max_windows : int
         Windows after which a shard is written (200 MB of published activations).
     max_seconds : float
@@ -84,7 +85,6 @@ class ShardWriter:
         folder: Path,
         *,
         activations: str = "float32",
-        rank: int = 0,
         first: int = 0,
         max_windows: int = 50_000,
         max_seconds: float = 120.0,
@@ -93,7 +93,7 @@ class ShardWriter:
             raise ValueError(f"activations must be one of {tuple(DTYPES)}, not {activations!r}")
         self.folder = folder / "shards"
         self.dtype = DTYPES[activations]
-        self.rank = rank
+        self.token = secrets.token_hex(4)
         self.number = first
         self.max_windows = max_windows
         self.max_seconds = max_seconds
@@ -141,7 +141,7 @@ class ShardWriter:
         """Write what is collected."""
         if not self._clips:
             return
-        name = f"{self.number:05d}-{self.rank:03d}.safetensors"
+        name = f"{self.number:05d}-{self.token}.safetensors"
         joined = {
             tensor: np.concatenate([tensors[tensor] for tensors in self._tensors])
             for tensor in (self._tensors[0] if self._tensors else ())
