@@ -72,6 +72,16 @@ def test_planted_segments_are_found_in_noise():
     assert localisation_metrics(noise, truth)["ap_50"] < 0.3
 
 
+def test_windows_of_one_kind_have_no_auc():
+    """Segments after, or throughout, the part that was scored."""
+    for segment in ([4.0, 5.0], [0.0, 9.0]):
+        curve, window = np.arange(50.0), np.arange(1, 51)
+        proposals, truth = [propose_segments(curve, window)], [np.array([segment])]
+        values = localisation_metrics(proposals, truth, [(curve, window)])
+        assert "window_auc" not in values
+        assert values["n_segments"] == 1
+
+
 def test_average_precision_by_hand():
     truth = [np.array([[0.0, 1.0], [2.0, 3.0]]), np.zeros((0, 2))]
     proposals = [

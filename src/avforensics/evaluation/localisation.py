@@ -243,15 +243,19 @@ def localisation_metrics(
     Returns
     -------
     dict
-        ``ap_50``, ``ap_75``, ``ap_95``, ``ar_5`` ... ``ar_100``, ``window_auc``, ``n_videos``,
-        ``n_segments``; fractions of 1.
+        ``ap_50``, ``ap_75``, ``ap_95``, ``ar_5`` ... ``ar_100``, ``window_auc`` (where some
+        windows lie inside a segment and some do not), ``n_videos``, ``n_segments``; fractions
+        of 1.
     """
     values = {f"ap_{100 * t:.0f}": average_precision(proposals, truth, t) for t in AP_IOUS}
     values |= {f"ar_{count}": average_recall(proposals, truth, count) for count in AR_COUNTS}
     if len(curves):
-        labels = [window_labels(w, real) for (_, w), real in zip(curves, truth, strict=True)]
+        labels = np.concatenate(
+            [window_labels(w, real) for (_, w), real in zip(curves, truth, strict=True)]
+        )
         anomaly = np.concatenate([np.asarray(curve) for curve, _ in curves])
-        values["window_auc"] = float(Curve.from_scores(np.concatenate(labels), anomaly).auc())
+        if 0 < labels.sum() < len(labels):
+            values["window_auc"] = float(Curve.from_scores(labels, anomaly).auc())
     n_segments = _true_segments(proposals, truth)
     return values | {"n_videos": len(truth), "n_segments": n_segments}
 
