@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sys
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from avforensics.evaluation.controls import check_shifts, shift_result, variatio
 from avforensics.evaluation.robustness import average_and_adversarial, edits
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.extraction import extract_features
-from avforensics.features.store import FeatureStore
+from avforensics.features.store import FeatureStore, write_info
 from avforensics.media.wav import write_wav
 from avforensics.scoring.sequences import SequencePolicy
 
@@ -59,6 +60,13 @@ def test_variations_change_one_thing_each():
         "silence trimmed": (policy, "trim"),
     }
     assert variations(["trim"], policy, "trim") == {"silence as it is": (policy, "")}
+    for edit, control in (("trim", "shift"), ("shift=3", "shift"), ("GB=3", "trim")):
+        with pytest.raises(ConfigError, match=f"the control {control} is an edit of its own"):
+            variations(["windows", control], policy, edit)
+    assert variations(["windows"], policy, "GB=3")["windows all"][1] == "GB=3"
+    with pytest.raises(ConfigError, match="cannot stand beside edit=trim"):
+        edits(["GB"], [1], 0, "trim")
+    assert edits(["GB"], [], 0, "trim") == {}
     with pytest.raises(ConfigError, match="no control 'silence'"):
         variations(["silence"], policy, "")
     with pytest.raises(ConfigError, match="between -15 and 15"):
@@ -126,6 +134,15 @@ def test_command_runs_controls_and_perturbations(
     assert other["as asked"]["overall"] == content["runs"]["windows all"]["overall"]
     capsys.readouterr()
 
+    run("d", f"features={store}-trim", "controls.run=[trim]")  # a store says what was done to it
+    other = json.loads((tmp_path / "d/controls.json").read_text())["runs"]
+    assert other["as asked"]["overall"] == content["runs"]["silence trimmed"]["overall"]
+    assert other["silence as it is"]["overall"] == content["runs"]["as asked"]["overall"]
+    words = ["avforensics", *common, f"output_dir={tmp_path / 'e'}", f"features={store}-trim"]
+    monkeypatch.setattr(sys, "argv", [*words, "controls.run=[shift]"])
+    assert cli.main() == 2
+    assert "cannot stand beside edit=trim" in capsys.readouterr().err
+
     run(
         "b", f"features={store}", "robustness.levels=[5]", "robustness.perturbations=[JPEG,CC]",
         "seed=3",
@@ -183,3 +200,20 @@ def test_partial_forgeries_are_localised(store_of_segments, decoders_bundle, tmp
         assert found["ar_5"] <= found["ar_100"], name
     assert set(metrics["localisation"]) == {"step_loss", "delays"}
     assert sum("6 segments in 12 videos" in note for note in metrics["notes"]) == 2
+
+
+@pytest.mark.parametrize("edit", ["trim", "shift=-3"])
+def test_segments_are_not_looked_for_where_an_edit_moved_them(
+    store_of_segments, decoders_bundle, tmp_path, monkeypatch, edit
+):
+    folder = shutil.copytree(store_of_segments.folder, tmp_path / "store")
+    write_info(folder, replace(store_of_segments.info, edit=edit))
+    words = [
+        "avforensics", "evaluate", f"features={folder}", f"checkpoint.bundle={decoders_bundle}",
+        f"output_dir={tmp_path / 'out'}", "select.split=test", "intervals.resamples=20",
+    ]  # fmt: skip
+    monkeypatch.setattr(sys, "argv", words)
+    assert cli.main() == 0
+    metrics = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert "localisation" not in metrics
+    assert sum("segments were not looked for" in note for note in metrics["notes"]) == 1

@@ -42,6 +42,7 @@ from avforensics.evaluation.controls import (
     variations,
     write_controls,
 )
+from avforensics.evaluation.edits import moves_time
 from avforensics.evaluation.reproduce import cells as comparison_cells
 from avforensics.evaluation.reproduce import compare_with_paper, published, write_reproduction
 from avforensics.evaluation.results import show, wide, write_results
@@ -87,8 +88,10 @@ def run(cfg: DictConfig) -> int:
     if not stage.trainer.is_global_zero:
         logging.getLogger("avforensics").setLevel(logging.ERROR)
     checked = check_shifts(list(cfg.controls.shifts))
-    beside = variations(list(cfg.controls.run), stage.asked.policy, cfg.edit)
-    changes = edits(list(cfg.robustness.perturbations), list(cfg.robustness.levels), cfg.seed)
+    beside = variations(list(cfg.controls.run), stage.asked.policy, stage.edit)
+    changes = edits(
+        list(cfg.robustness.perturbations), list(cfg.robustness.levels), cfg.seed, stage.edit
+    )
     outcome = stage.run(stage.asked)
     summary, failed = None, 0
     if stage.trainer.is_global_zero:
@@ -228,8 +231,14 @@ def describe(cfg: DictConfig, outcome: Evaluated, stage: Evaluation) -> dict:
     """The summary of a run, with its notes and what it was made with."""
     store, models = outcome.store, stage.models
     summary = brief(cfg, outcome.rows)
-    found = localise(store, outcome.found, cfg.scoring.lam, outcome.naive_bayes)
-    notes = summary["notes"]
+    notes, found = summary["notes"], {}
+    if not moves_time(store.info.edit):
+        found = localise(store, outcome.found, cfg.scoring.lam, outcome.naive_bayes)
+    elif any(store[item.index].segments for item in outcome.found):
+        notes.append(
+            f"segments were not looked for: edit {store.info.edit} moves them, and the truth is "
+            "that of the files"
+        )
     if found:
         summary["localisation"] = found
         notes += [found_segments(name, metrics) for name, metrics in found.items()]

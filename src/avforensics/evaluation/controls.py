@@ -36,11 +36,18 @@ def variations(
     Raises
     ------
     ConfigError
-        A control does not exist.
+        A control does not exist, or is an edit that would take the place of ``edit``.
     """
     unknown = sorted(set(names) - set(CONTROLS))
     if unknown:
         raise ConfigError(f"no control {unknown[0]!r}; there are {', '.join(CONTROLS)}")
+    allowed = {"": ("trim", "shift"), "trim": ("trim",)}.get(edit, ())
+    refused = [name for name in ("trim", "shift") if name in names and name not in allowed]
+    if refused:
+        raise ConfigError(
+            f"the control {refused[0]} is an edit of its own, and clips are read with one edit: "
+            f"it cannot stand beside edit={edit}"
+        )
     windows = {"first": "all", "all": "first"}[policy.windows]
     audio = {"pad": "context", "context": "pad"}[policy.audio]
     other_edit = "" if edit == "trim" else "trim"

@@ -58,6 +58,11 @@ def edit_of(name: str, path: str) -> Edit:
     )
 
 
+def moves_time(name: str) -> bool:
+    """Whether an edit makes a clip begin at another moment than its file."""
+    return name == "trim" or name.startswith("shift=")
+
+
 def trim_silence(blocks: Iterable[Block]) -> Iterator[Block]:
     """Begin at the first sample louder than 0.0005 of full scale (arXiv 2412.00175).
 

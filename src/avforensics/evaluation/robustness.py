@@ -24,14 +24,21 @@ Runs = Mapping[tuple[str, int], Mapping]
 MARKERS = "osD^vPX*"
 
 
-def edits(names: Sequence[str], levels: Sequence[int], seed: int) -> dict[tuple[str, int], str]:
+def edits(
+    names: Sequence[str], levels: Sequence[int], seed: int, edit: str = ""
+) -> dict[tuple[str, int], str]:
     """The edit of each perturbation and level; see `avforensics.evaluation.edits`.
 
     Raises
     ------
     ConfigError
-        A perturbation or level does not exist.
+        A perturbation or level does not exist, or clips have an ``edit`` already.
     """
+    if levels and edit:
+        raise ConfigError(
+            "perturbations are edits of their own, and clips are read with one edit: "
+            f"robustness.levels cannot stand beside edit={edit}"
+        )
     for name in names:
         if name not in LEVELS:
             raise ConfigError(f"no perturbation {name!r}; there are {', '.join(LEVELS)}")

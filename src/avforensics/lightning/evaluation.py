@@ -99,6 +99,8 @@ class Evaluation:
         The tested clips of a benchmark; None where a feature store is evaluated.
     doubled : int
         Files that the benchmark lists more than once.
+    edit : str
+        What is done, or was done for the store, to the clips as they are asked for.
 
     Raises
     ------
@@ -113,6 +115,7 @@ class Evaluation:
         self.select = OmegaConf.to_container(cfg.select, resolve=True)
         self.manifest: Manifest | None = None
         self.doubled = 0
+        self.edit = cfg.edit
         if cfg.benchmark is not None:
             models.require("sync")
             self.manifest, self.doubled = benchmark_manifest(cfg)
@@ -120,15 +123,17 @@ class Evaluation:
             raise ConfigError("nothing to evaluate: give features=STORE, or benchmark= and root=")
         elif cfg.edit:
             raise ConfigError("edit changes clips while they are read: it needs a benchmark")
+        else:
+            self.edit = FeatureStore.open(cfg.features).info.edit
 
     @property
     def asked(self) -> Variation:
-        """What ``scoring`` and ``edit`` say."""
+        """What ``scoring`` and ``edit``, or the store, say."""
         scoring = self.cfg.scoring
         policy = SequencePolicy(
             max_len=scoring.max_len, windows=scoring.windows, audio=scoring.audio
         )
-        return Variation(policy=policy, edit=self.cfg.edit)
+        return Variation(policy=policy, edit=self.edit)
 
     def run(self, variation: Variation) -> Evaluated:
         """Extract what is missing and score every clip once, over all processes."""
@@ -149,7 +154,7 @@ class Evaluation:
         """A store to read, or clips to extract into one."""
         manifest, folder = self.manifest, self.cfg.features
         if manifest is None:
-            if not variation.edit:
+            if variation.edit == self.edit:
                 return StoredClips(folder=folder, choose=self._choose(variation))
             manifest, checkpoint = self._manifest_of_store()
         else:
@@ -167,8 +172,8 @@ class Evaluation:
                 edit=variation.edit,
             )
             folder = Path(self.cfg.paths.outputs, "features", name)
-        elif variation.edit != self.cfg.edit:
-            folder = f"{folder}-{variation.edit.replace('/', '_')}"
+        elif variation.edit != self.edit:
+            folder = f"{folder}-{variation.edit.replace('/', '_') or 'plain'}"
         return StoredClips(
             folder=folder,
             choose=choose,
@@ -227,7 +232,7 @@ class Evaluation:
     def _whole(self, variation: Variation) -> bool:
         """Whether another pass needs every window of this one's store: they share it."""
         others = self.asked.policy.windows == "all" or "windows" in self.cfg.controls.run
-        return others and variation.edit == self.cfg.edit
+        return others and variation.edit == self.edit
 
     def scorer_of(self, store: FeatureStore, policy: SequencePolicy | None = None) -> StoreScorer:
         """The scorer of a store, with baselines fitted on what is not tested."""
