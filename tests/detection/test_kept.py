@@ -1,6 +1,7 @@
 """What ``render results=FOLDER`` says of folders and records that are something else."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -31,4 +32,17 @@ from avforensics.errors import ConfigError
 def test_foreign_journals_are_one_sentence(tmp_path, lines, sentence):
     (tmp_path / "journal.jsonl").write_text("\n".join(lines))
     with pytest.raises(ConfigError, match=sentence):
+        find_kept(tmp_path, Path("a.mp4"))
+
+
+@pytest.mark.parametrize("scored_as", ["a.mp4", "/elsewhere/a.mp4"])
+def test_another_file_of_the_same_name_is_refused(tmp_path, monkeypatch, scored_as):
+    monkeypatch.chdir(tmp_path)
+    Path("a.mp4").write_bytes(b"one video")
+    row = {"status": "scored", "sha256": sha256(b"another video").hexdigest()}
+    record = {"video": str(Path(scored_as).absolute()), "name": "a", "row": row}
+    Path("journal.jsonl").write_text(json.dumps(record))
+    Path("features").mkdir()
+    Path("features/a.safetensors").touch()
+    with pytest.raises(ConfigError, match=r"a\.mp4 is not the file that was scored"):
         find_kept(tmp_path, Path("a.mp4"))

@@ -15,7 +15,7 @@ from avforensics.detection.faces import Outcome
 from avforensics.detection.inputs import file_key
 from avforensics.errors import ConfigError
 from avforensics.faces.track import Faces, FaceTrack
-from avforensics.files import atomic_path
+from avforensics.files import atomic_path, sha256_or_none
 from avforensics.scoring.result import Features, Steps, VideoResult
 from avforensics.scoring.tracks import FaceResult
 
@@ -204,7 +204,7 @@ def find_kept(folder: Path, video: Path) -> tuple[Outcome, float, list[tuple[flo
     Raises
     ------
     ConfigError
-        The folder does not know the video, or kept nothing of it.
+        The folder does not know the video, scored another file of that name, or kept nothing of it.
     """
     try:
         lines = (folder / "journal.jsonl").read_bytes().splitlines()
@@ -227,6 +227,12 @@ def find_kept(folder: Path, video: Path) -> tuple[Outcome, float, list[tuple[flo
     if not path.is_file():
         raise ConfigError(
             f"results={folder}: {path.name} is missing; detect needs save_features=true"
+        )
+    scored, given = record["row"].get("sha256"), sha256_or_none(video)
+    if scored and given and scored != given:
+        raise ConfigError(
+            f"results={folder}: {video} is not the file that was scored (SHA-256 {given[:12]}, "
+            f"then {scored[:12]})"
         )
     marked = [
         (segment["start"], segment["end"])
