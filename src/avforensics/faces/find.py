@@ -54,7 +54,7 @@ def find_faces(
     """
     settings = settings or FaceSettings()
     detector = FaceDetector(score=settings.score)
-    with VideoReader(path, stream=video_stream) as video:
+    with VideoReader(path, stream=video_stream, rough=True) as video:
         shots = ShotCuts(settings.cut)
         try:
             looks = []

@@ -32,6 +32,9 @@ class VideoReader:
         First frame handed on, on the 25 fps clock. Where the file can be trusted with it, reading
         begins at a key frame shortly before, otherwise at the first frame of all; either way the
         frames are those that reading from the first one gives.
+    rough : bool
+        Leave out the decoder's loop filter: a quarter less work for pictures with visible blocks.
+        For looking, not for scoring.
 
     Attributes
     ----------
@@ -57,8 +60,11 @@ class VideoReader:
         The file cannot be opened, has no such stream, or not one frame of it can be decoded.
     """
 
-    def __init__(self, path: str | os.PathLike, *, stream: int = 0, start: int = 0) -> None:
+    def __init__(
+        self, path: str | os.PathLike, *, stream: int = 0, start: int = 0, rough: bool = False
+    ) -> None:
         self.tally = Tally()
+        self._rough = rough
         self._path, self._number, self._start = path, stream, start
         first = self._open()
         if first is None:
@@ -113,6 +119,8 @@ class VideoReader:
         self._container = open_container(self._path)
         try:
             self._stream = pick_stream(self._container, "video", self._number)
+            if self._rough:
+                self._stream.codec_context.options = {"skip_loop_filter": "all"}
             self._decoded = decode(self._container, self._stream, self.tally)
             return next(self._decoded, None)
         except BaseException:
