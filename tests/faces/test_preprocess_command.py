@@ -3,6 +3,7 @@
 import csv
 import errno
 import json
+import os
 
 import numpy as np
 import pytest
@@ -237,6 +238,63 @@ def test_one_video_never_ends_the_batch(raw, tmp_path, monkeypatch):
     assert call(f"input={raw}", f"output={tmp_path / 'out'}", "workers=1") == 1
     reasons = [row["reason"] for row in table(tmp_path / "out" / "failures.csv")]
     assert reasons[0] == "RuntimeError: odd thing in /one.mp4" and len(reasons) == 4
+
+
+@pytest.mark.reference
+def test_a_source_that_vanishes_costs_its_own_clips_only(raw, tmp_path, monkeypatch):
+    real = face_clips.find_faces
+
+    def vanishing(path, *rest):
+        if path.endswith("one.mp4"):
+            (raw / "one.mp4").unlink()
+            (raw / "one.mp4").stat()
+        return real(path, *rest)
+
+    monkeypatch.setattr(face_clips, "find_faces", vanishing)
+    assert call(f"input={raw}", f"output={tmp_path / 'out'}", "workers=1") == 1
+    failed, _ = table(tmp_path / "out" / "failures.csv")
+    assert failed["reason"] == "cannot be read (No such file or directory)"
+    assert len(Manifest.read(tmp_path / "out" / "manifest.csv")) == 2
+
+
+@pytest.mark.reference
+def test_what_changes_after_it_was_cut_is_cut_again(raw, tmp_path, seen, monkeypatch):
+    real = preprocess.cut_faces
+
+    def replaced(video, *rest):
+        cut = real(video, *rest)
+        os.utime(video.path, ns=(0, 0))
+        return cut
+
+    options = (f"input={raw / 'one.mp4'}", f"output={tmp_path / 'out'}", "workers=1")
+    with monkeypatch.context() as patch:
+        patch.setattr(preprocess, "cut_faces", replaced)
+        assert call(*options) == 0
+    assert call(*options) == 0
+    assert seen == ["one"] * 2
+    (raw / "one.mp4").rename(raw / "two.mp4")
+    assert call(*options) == 1, "gone before the run"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        OSError(errno.EROFS, "Read-only file system"),
+        PermissionError(errno.EACCES, "Permission denied", "OUT/one/1.wav"),
+        OSError(errno.EIO, "Input/output error", "file:OUT/one/.1.7.partial.mp4"),
+    ],
+)
+def test_what_every_video_would_meet_ends_the_run(make_video, tmp_path, monkeypatch, error):
+    if error.filename:
+        error.filename = error.filename.replace("OUT", f"{tmp_path}/out/clips")
+
+    def broken(path, *rest):
+        raise error
+
+    monkeypatch.setattr(face_clips, "find_faces", broken)
+    with pytest.raises(type(error)):
+        call(f"input={make_video()}", f"output={tmp_path / 'out'}", "workers=1")
 
 
 MISTAKES = [

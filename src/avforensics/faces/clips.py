@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -30,6 +31,7 @@ from avforensics.media.writer import write_clip
 DONE, NO_FACE, UNUSED, FAILED = "done", "no face", "no face of use", "failed"
 ALONE = "not alone in the picture"
 SILENT = "without sound"
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +135,8 @@ class Cut:
     clips : tuple of FaceClip
     dropped : dict
         Reason -> number of tracks left out.
+    state : tuple of int
+        Of the video's files before they were read; see `state_of`.
     """
 
     status: str
@@ -140,6 +144,13 @@ class Cut:
     frames: int = 0
     clips: tuple[FaceClip, ...] = ()
     dropped: dict[str, int] = field(default_factory=dict)
+    state: tuple[int, ...] = ()
+
+
+def state_of(video: Video) -> tuple[int, ...]:
+    """Size and time of change of each file that a video consists of."""
+    states = [Path(path).stat() for path in (video.path, video.audio) if path]
+    return tuple(number for state in states for number in (state.st_size, state.st_mtime_ns))
 
 
 def cut_faces(video: Video, folder: Path, name: str, settings: ClipSettings) -> Cut:
@@ -163,13 +174,23 @@ def cut_faces(video: Video, folder: Path, name: str, settings: ClipSettings) -> 
         The clips cannot be written.
     """
     try:
-        return _cut(video, folder, name, settings)
+        state = state_of(video)
+        return replace(_cut(video, folder, name, settings), state=state)
     except MediaError as error:
         return Cut(FAILED, error.reason)
-    except (AVForensicsError, OSError):  # what every other video would meet too
+    except AVForensicsError:  # what every other video would meet too
         raise
+    except OSError as error:
+        if error.errno in NO_ROOM or _is_below(error.filename, folder):
+            raise
+        return Cut(FAILED, f"cannot be read ({error.strerror or error})")
     except Exception as error:  # one video must never end the batch
         return Cut(FAILED, f"{type(error).__name__}: {error}")
+
+
+def _is_below(name: object, folder: Path) -> bool:
+    """Whether an error's file is one of a folder's; FFmpeg puts ``file:`` in front of names."""
+    return isinstance(name, str) and Path(name.removeprefix("file:")).is_relative_to(folder)
 
 
 def _cut(video: Video, folder: Path, name: str, settings: ClipSettings) -> Cut:

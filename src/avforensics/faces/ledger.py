@@ -10,7 +10,7 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 
 from avforensics.errors import ManifestError
-from avforensics.faces.clips import Cut, FaceClip, Video
+from avforensics.faces.clips import Cut, FaceClip, Video, state_of
 
 _FIELDS = {"source", "state", "name", "settings", "status", "reason", "frames", "clips", "dropped"}
 
@@ -72,12 +72,16 @@ class CutLedger:
             return None
         clips = tuple(FaceClip(**clip) for clip in entry["clips"])
         try:
-            unchanged = entry["state"] == _state(video)
+            state = state_of(video)
         except OSError:
             return None
-        if not unchanged or not all((self.clips / clip.name).is_file() for clip in clips):
+        if entry["state"] != list(state) or not all(
+            (self.clips / clip.name).is_file() for clip in clips
+        ):
             return None
-        return Cut(entry["status"], entry["reason"], entry["frames"], clips, entry["dropped"])
+        return Cut(
+            entry["status"], entry["reason"], entry["frames"], clips, entry["dropped"], state
+        )
 
     def begin(self, name: str) -> None:
         """Write down that a video's folder of clips no longer holds what an earlier run wrote."""
@@ -88,7 +92,6 @@ class CutLedger:
         """Write down what became of a video."""
         entry = {
             "source": astuple(video),
-            "state": _state(video),
             "name": name,
             "settings": digest,
             **asdict(cut),
@@ -112,9 +115,3 @@ def _read(path: Path) -> Iterator[dict]:
         raise ManifestError(
             f"{path}, line {number}: this is not a ledger of avforensics preprocess"
         )
-
-
-def _state(video: Video) -> list[int]:
-    """Size and time of change of the files that a video consists of."""
-    states = [Path(path).stat() for path in (video.path, video.audio) if path]
-    return [number for state in states for number in (state.st_size, state.st_mtime_ns)]
