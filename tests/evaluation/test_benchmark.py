@@ -18,6 +18,15 @@ def made_up(people=4, clips=2):
     return Manifest([*rows, rows[0]])
 
 
+def test_real_clips_of_a_control_are_of_many_people():
+    drawn = benchmark.some_real(made_up(), 3, seed=0)
+    assert {row.label for row in drawn} == {0}
+    assert len({row.identity for row in drawn}) == len(drawn) == 3
+    draws = {benchmark.some_real(made_up(), 3, seed=seed).digest for seed in range(5)}
+    assert len(draws) > 1
+    assert len(benchmark.some_real(made_up(), 20, seed=0)) == 8
+
+
 def test_a_number_for_one_kind_says_nothing_of_the_others():
     def counts(**asked):
         return Counter(row.category for row in benchmark.tested_clips(made_up(), **asked))

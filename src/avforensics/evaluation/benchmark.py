@@ -82,6 +82,12 @@ def tested_clips(
     return chosen
 
 
+def some_real(manifest: Manifest, count: int, seed: int) -> Manifest:
+    """At most so many real clips, drawn by seed and spread over identities."""
+    real = sample(manifest, real=None, fake=0)
+    return sample(real, real=min(count, len(real)), fake=0, seed=seed)
+
+
 def also_trained(
     clips: Sequence[Row | Entry], tested: Collection[int], splits: Collection[str]
 ) -> set[str]:

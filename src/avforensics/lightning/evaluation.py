@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -25,7 +24,7 @@ from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.evaluation.baselines import NaiveBayesDelay
-from avforensics.evaluation.benchmark import store_name, tested_clips
+from avforensics.evaluation.benchmark import some_real, store_name, tested_clips
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.stored import (
     StoredScore,
@@ -57,7 +56,8 @@ class Variation:
     edit : str
         Done to clips while they are read: see `avforensics.evaluation.edits`.
     real : int or None
-        Only the first so many real clips; None = every clip.
+        Of clips that are read again for an edit, only so many real ones, drawn by seed; None =
+        every clip.
     """
 
     policy: SequencePolicy
@@ -143,6 +143,7 @@ class Evaluation:
             keep_steps=self._has_segments(),
         )
         self.trainer.test(module, datamodule=clips, verbose=False)
+        module.gather()
         store = module.scorer.store
         rows = [
             scored_video(store, found, statistic=self.cfg.statistic, part=self.cfg.part)
@@ -155,13 +156,12 @@ class Evaluation:
         manifest, folder = self.manifest, self.cfg.features
         if manifest is None:
             if variation.edit == self.edit:
-                return StoredClips(folder=folder, choose=self._choose(variation))
+                return StoredClips(folder=folder, choose=partial(choose, **self.select))
             manifest, checkpoint = self._manifest_of_store()
         else:
             checkpoint = OmegaConf.to_container(self.cfg.checkpoint, resolve=True)
         if variation.real is not None:
-            real = [row for row in manifest if row.label == 0]
-            manifest = Manifest(real[: variation.real])
+            manifest = some_real(manifest, variation.real, self.cfg.seed)
         settings = self._settings(variation)
         if folder is None:
             name = store_name(
@@ -182,15 +182,6 @@ class Evaluation:
             settings=settings,
             workers=self.cfg.extract.workers,
         )
-
-    def _choose(self, variation: Variation) -> Callable[[FeatureStore], list[int]]:
-        def chosen(store: FeatureStore) -> list[int]:
-            indices = choose(store, **self.select)
-            if variation.real is None:
-                return indices
-            return [index for index in indices if store[index].label == 0][: variation.real]
-
-        return chosen
 
     def _manifest_of_store(self) -> tuple[Manifest, dict[str, str]]:
         """The clips of a store, to be read again, and the network that made its features."""

@@ -17,7 +17,6 @@ import torch.distributed as dist
 from torch.utils.data import DataLoader
 
 from avforensics.data.manifest import Manifest
-from avforensics.errors import ConfigError
 from avforensics.evaluation.stored import StoredScore, StoreScorer, one_thread
 from avforensics.extraction import ExtractionSettings, extract_features
 from avforensics.features.shards import Extracted
@@ -58,6 +57,7 @@ class StoredClips(pl.LightningDataModule):
         workers: int | None = None,
     ) -> None:
         super().__init__()
+        self.allow_zero_length_dataloader_with_multiple_devices = True
         if (manifest is None) != (checkpoint is None):
             raise ValueError("a manifest and a checkpoint are needed together")
         self.folder = Path(folder).expanduser()
@@ -75,7 +75,7 @@ class StoredClips(pl.LightningDataModule):
         Raises
         ------
         ConfigError
-            The store was made with something else, or there are fewer clips than processes.
+            The store was made with something else.
         """
         if self.store is not None:
             return
@@ -83,12 +83,9 @@ class StoredClips(pl.LightningDataModule):
             self._extract()
         self.store = FeatureStore.open(self.folder)
         self.chosen = list(self.choose(self.store))
-        world = self.trainer.world_size
-        if len(self.chosen) < world:
-            raise ConfigError(f"{len(self.chosen)} clips leave some of {world} processes idle")
 
     def test_dataloader(self) -> DataLoader:
-        """Indices of clips: every ``world``-th, from this process's own on."""
+        """Indices of clips: every ``world``-th, from this process's own on; maybe none."""
         own = self.chosen[self.trainer.global_rank :: self.trainer.world_size]
         return DataLoader(own, batch_size=None)
 
@@ -126,7 +123,8 @@ class EvaluationModule(pl.LightningModule):
     Attributes
     ----------
     found : list of StoredScore
-        After the test, in every process: all clips, each once, in the order of the store.
+        After the test those of this process; after `gather`, in every process, all clips, each
+        once, in the order of the store.
     """
 
     def __init__(
@@ -144,18 +142,17 @@ class EvaluationModule(pl.LightningModule):
         """Make the scorer of the data module's store."""
         self.scorer = self.make_scorer(self.trainer.datamodule.store)
 
-    def on_test_epoch_start(self) -> None:
-        """Forget an earlier test."""
-        self.found = []
-
     def test_step(self, index: int, batch_idx: int) -> None:
         """Score one clip."""
         with one_thread():
             scored = self.scorer.score(int(index))
         self.found.append(scored if self.keep_steps else replace(scored, steps=None))
 
-    def on_test_epoch_end(self) -> None:
-        """Bring the scores of all processes together."""
+    def gather(self) -> None:
+        """Bring the scores of all processes together, also of those that had no clip to score.
+
+        To be called after the test: Lightning runs no hook of it where there is nothing to do.
+        """
         parts = [self.found]
         if self.trainer.world_size > 1:
             parts = [None] * self.trainer.world_size
