@@ -47,7 +47,7 @@ def face_options(
     settings = {key: value for key, value in (find or {}).items() if key != "_target_"}
     return FaceOptions(
         mode=mode,
-        recipe=recipe_of(crop or default_recipe(models)),
+        recipe=recipe_of(crop or default_recipe(models), setting="faces.crop"),
         rule=score,
         find=_find(settings),
     )

@@ -105,19 +105,19 @@ RECIPES = {
 }
 
 
-def recipe_of(crop: str | Mapping[str, Any]) -> CropRecipe:
+def recipe_of(crop: str | Mapping[str, Any], *, setting: str = "crop") -> CropRecipe:
     """One of `RECIPES` by its name, or one of the user's own making by its settings.
 
     Raises
     ------
     ConfigError
-        There is no such recipe, or its settings make no sense.
+        There is no such recipe, or its settings make no sense; ``setting`` is what the user wrote.
     """
     if isinstance(crop, Mapping):
         try:
             return CropRecipe(**crop)
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"crop: {error}") from None
+            raise ConfigError(f"{setting}: {error}") from None
     if not isinstance(crop, str) or crop not in RECIPES:
-        raise ConfigError(f"crop must be one of {', '.join(RECIPES)}, not {crop!r}")
+        raise ConfigError(f"{setting} must be one of {', '.join(RECIPES)}, not {crop!r}")
     return RECIPES[crop]

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from avforensics.media.types import FPS
 from avforensics.report.annotations import Face, FaceBoxes
 from avforensics.report.curves import Curves, binned, constant_offset
 from avforensics.report.markup import numbers, packed, text
 from avforensics.report.sentences import number, percent, signed
 
 MOST_ROWS = 6000  # of heat maps in a page; with more windows, neighbours are averaged
+HALF_A_FRAME = 0.5 / FPS  # boxes are told at the middle of their frame
 
 
 def stride_for(curves: Sequence[Curves]) -> int:
@@ -63,7 +65,8 @@ def strip_data(faces: Sequence[Face]) -> list[dict[str, object]]:
     free: list[float] = []  # when each lane is free again
     bars = []
     for face in faces:
-        start, end = (float(face.boxes.time[side]) for side in (0, -1))
+        start = float(face.boxes.time[0]) - HALF_A_FRAME
+        end = float(face.boxes.time[-1]) + HALF_A_FRAME
         lane = next((i for i, until in enumerate(free) if until <= start), len(free))
         free[lane : lane + 1] = [end]
         bars.append({"start": start, "end": end, "lane": lane})
