@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from avforensics.errors import ConfigError
 
 
 @contextmanager
@@ -31,6 +34,106 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         partial.replace(final)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_partial_files(folder: Path, *patterns: str) -> None:
+    """Remove what a killed process had not finished writing by `atomic_path`.
+
+    Parameters
+    ----------
+    folder : Path
+    patterns : str
+        Of files below the folder that nobody else is writing.
+    """
+    for pattern in patterns:
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
+
+
+class LineFile:
+    """A file of lines that survive a kill: appended and synced one by one, a torn one dropped.
+
+    The open file is locked: who comes second is refused, and a killed process leaves nothing
+    locked. Use it in a ``with`` statement.
+
+    Parameters
+    ----------
+    path : Path
+        Created where missing.
+
+    Attributes
+    ----------
+    lines : list of bytes
+        What was in the file when it was opened, without the ends of lines.
+
+    Raises
+    ------
+    ConfigError
+        Another process has it open.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        if not _lock(self._fd, fcntl.LOCK_EX):
+            self.close()
+            raise ConfigError(f"{path.parent}: another run is writing to this folder")
+        content = path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            os.ftruncate(self._fd, whole)
+        self.lines = content[:whole].split(b"\n")[:-1]
+
+    def __enter__(self) -> LineFile:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def append(self, line: bytes) -> None:
+        """Add one line; when this returns it is on the disk.
+
+        Raises
+        ------
+        OSError
+            The disk is full; the file is as it was.
+        """
+        before = os.fstat(self._fd).st_size
+        line += b"\n"
+        try:
+            written = 0
+            while written < len(line):
+                written += os.write(self._fd, line[written:])
+            os.fsync(self._fd)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._fd, before)
+            raise
+
+    def clear(self) -> None:
+        """Begin anew."""
+        os.ftruncate(self._fd, 0)
+        self.lines = []
+
+    def close(self) -> None:
+        """Give the lock back."""
+        os.close(self._fd)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process has a `LineFile` open."""
+    with path.open("rb") as file:
+        return not _lock(file.fileno(), fcntl.LOCK_SH)
+
+
+def _lock(fd: int, kind: int) -> bool:
+    """Lock an open file, unless another process holds it."""
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks: nobody can be seen there
+        return True
+    return True
 
 
 def sha256_file(path: str | os.PathLike) -> str:

@@ -4,6 +4,7 @@ import csv
 import errno
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -295,6 +296,53 @@ def test_what_every_video_would_meet_ends_the_run(make_video, tmp_path, monkeypa
     monkeypatch.setattr(face_clips, "find_faces", broken)
     with pytest.raises(type(error)):
         call(f"input={make_video()}", f"output={tmp_path / 'out'}", "workers=1")
+
+
+@pytest.mark.reference
+def test_what_a_kill_left_is_removed_and_the_ledger_stays(raw, tmp_path, seen, monkeypatch):
+    out = tmp_path / "out"
+    options = (f"input={raw}", f"output={out}", "workers=1")
+    call(*options)
+    (out / "clips" / "one" / "1.mp4").unlink()
+    left = [out / "clips" / "one" / ".1.99.partial.mp4", out / ".manifest.99.partial.csv"]
+    other = out / ".manifest-1-of-2.99.partial.csv"
+    for path in (*left, other):
+        path.write_bytes(b"half of")
+    with (out / "ledger.jsonl").open("ab") as file:
+        file.write(b'{"name": "ro')
+
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    seen.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        call(*options)
+    assert seen == ["one", "text"]
+    assert list(out.rglob(".*.partial*")) == [other], "of a share, which may be at work"
+    call(*options)
+    assert seen == ["one", "text", "text"]
+
+
+@pytest.mark.parametrize(
+    ("at_work", "shard"),
+    [
+        ("ledger.jsonl", "1/1"),
+        ("ledger.jsonl", "1/2"),
+        ("ledger-2-of-4.jsonl", "2/4"),
+        ("ledger-2-of-4.jsonl", "1/2"),
+        ("ledger-2-of-4.jsonl", "1/1"),
+    ],
+)
+def test_who_comes_second_is_refused(make_video, tmp_path, at_work, shard):
+    out = tmp_path / "out"
+    with (
+        CutLedger(out, at_work),
+        pytest.raises(ConfigError, match="out: another run is writing to this folder"),
+    ):
+        call(f"input={make_video()}", f"output={out}", "workers=1", f"shard={shard}")
+    with CutLedger(out, "ledger-1-of-2.jsonl"), CutLedger(out, "ledger-2-of-2.jsonl"):
+        pass
 
 
 MISTAKES = [

@@ -32,6 +32,7 @@ from avforensics.faces.clips import DONE, FAILED, ClipSettings, Cut, Video, cut_
 from avforensics.faces.crops import recipe_of
 from avforensics.faces.detector import FaceDetector
 from avforensics.faces.ledger import CutLedger
+from avforensics.files import remove_partial_files
 from avforensics.media.types import FPS
 from avforensics.pool import do_jobs
 from avforensics.ranks import rank_and_world
@@ -53,7 +54,8 @@ def run(cfg: DictConfig) -> int:
     Raises
     ------
     AVForensicsError
-        The input, an earlier run's ledger or a setting makes no sense, or the detector is missing.
+        The input, an earlier run's ledger or a setting makes no sense, the detector is missing, or
+        another run is writing to the folder.
     """
     rows = _rows(cfg)
     output = Path(cfg.output).expanduser().absolute()
@@ -70,6 +72,8 @@ def run(cfg: DictConfig) -> int:
     suffix = f"-{number}-of-{of}" if of > 1 else ""
     cuts: dict[str, Cut] = {}
     with CutLedger(output, f"ledger{suffix}.jsonl") as ledger:
+        tables = ("manifest", "videos", "failures")
+        remove_partial_files(output, *(f".{table}{suffix}.*.partial*" for table in tables))
         jobs = {}
         for row, name in zip(rows, names, strict=True):
             video = Video(row.path, row.audio, row.start, row.duration)

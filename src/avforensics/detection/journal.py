@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from avforensics.errors import ConfigError
+from avforensics.files import LineFile
 
 
 class Journal:
-    """JSON lines that survive a kill: appended and synced one by one, a torn last line dropped.
-
-    The open file is locked: a second run in the same folder is refused, and a killed run leaves
-    nothing locked.
+    """Records as lines of JSON in a `LineFile`.
 
     Parameters
     ----------
@@ -38,19 +33,10 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._fd)
-            raise ConfigError(f"{path.parent}: another run is writing to this folder") from None
-        content = path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            os.ftruncate(self._fd, whole)
+        self._file = LineFile(path)
         self.records: list[dict[str, Any]] = []
         self.damaged = 0
-        for line in content[:whole].splitlines():
+        for line in self._file.lines:
             try:
                 self.records.append(dict(json.loads(line)))
             except (ValueError, TypeError):
@@ -64,26 +50,16 @@ class Journal:
         OSError
             The disk is full; the file is as it was.
         """
-        line = json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n"
-        before = os.fstat(self._fd).st_size
-        try:
-            written = 0
-            while written < len(line):
-                written += os.write(self._fd, line[written:])
-            os.fsync(self._fd)
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._fd, before)
-            raise
+        self._file.append(json.dumps(record, separators=(",", ":")).encode("ascii"))
 
     def clear(self) -> None:
         """Begin anew."""
-        os.ftruncate(self._fd, 0)
+        self._file.clear()
         self.records = []
 
     def close(self) -> None:
         """Give the lock back."""
-        os.close(self._fd)
+        self._file.close()
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ from avforensics.detection.rows import (
     write_csv,
     write_scores,
 )
-from avforensics.files import sha256_or_none
+from avforensics.files import remove_partial_files, sha256_or_none
 from avforensics.scoring.result import FACELESS, VideoResult
 
 SCORE_FILES = ("testing_score.npy", "testing_scores.npy")  # the published README's name and code's
@@ -104,7 +104,7 @@ class OutputFolder:
         self._is_complete = is_complete
         self._records: dict[str, dict[str, Any]] = {}
         self._next_tables = 0.0
-        _remove_partial_files(folder)
+        remove_partial_files(folder, ".*.partial*", "*/.*.partial*", "*/*/.*.partial*")
         if not resume:
             journal.clear()
         self._plan()
@@ -284,10 +284,3 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
-
-
-def _remove_partial_files(folder: Path) -> None:
-    """What a killed run had not finished writing."""
-    for pattern in (".*.partial*", "*/.*.partial*", "*/*/.*.partial*"):
-        for path in folder.glob(pattern):
-            path.unlink(missing_ok=True)

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, astuple
 from pathlib import Path
 
-from avforensics.errors import ManifestError
+from avforensics.errors import ConfigError, ManifestError
 from avforensics.faces.clips import Cut, FaceClip, Video, state_of
+from avforensics.files import LineFile, is_locked, remove_partial_files
 
 _FIELDS = {"source", "state", "name", "settings", "status", "reason", "frames", "clips", "dropped"}
 
@@ -18,8 +19,8 @@ _FIELDS = {"source", "state", "name", "settings", "status", "reason", "frames", 
 class CutLedger:
     """Files of JSON lines, one for each share of a run; this run adds to its own.
 
-    A line that a kill has cut in two is left out; its video is cut again. Use it in a ``with``
-    statement.
+    A line that a kill has cut in two is left out; its video is cut again. The own file is locked.
+    Use it in a ``with`` statement.
 
     Parameters
     ----------
@@ -30,6 +31,8 @@ class CutLedger:
 
     Raises
     ------
+    ConfigError
+        Another run that may cut the same videos is writing to the folder.
     ManifestError
         A file holds something else.
     """
@@ -38,17 +41,24 @@ class CutLedger:
         self.clips = folder / "clips"
         self.clips.mkdir(parents=True, exist_ok=True)
         self._entries: dict[str, dict] = {}
-        own = folder / name
-        if own.exists():
-            whole, newline, cut = own.read_bytes().rpartition(b"\n")
-            if cut:  # the next line must not be glued to a broken one
-                own.write_bytes(whole + newline)
-        entries = [e for path in sorted(folder.glob("ledger*.jsonl")) for e in _read(path)]
+        self._file = LineFile(folder / name)
+        try:
+            self._read_all(folder, name)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _read_all(self, folder: Path, name: str) -> None:
+        paths = sorted(folder.glob("ledger*.jsonl"))
+        of = name.rpartition("-of-")[2]  # shares of one run have no video in common
+        others = [path for path in paths if path.name.rpartition("-of-")[2] != of]
+        if any(map(is_locked, others)):
+            raise ConfigError(f"{folder}: another run is writing to this folder")
+        entries = [entry for path in paths for entry in _read(path)]
         for entry in sorted(entries, key=lambda entry: entry.get("written", 0)):
             self._entries[entry["name"]] = entry  # what was written over a folder last counts
             if entry.get("begun"):
                 del self._entries[entry["name"]]
-        self._file = own.open("a", encoding="utf-8")
 
     def __enter__(self) -> CutLedger:
         return self
@@ -84,7 +94,11 @@ class CutLedger:
         )
 
     def begin(self, name: str) -> None:
-        """Write down that a video's folder of clips no longer holds what an earlier run wrote."""
+        """Write down that a video's folder of clips no longer holds what an earlier run wrote.
+
+        What a killed run left half-written there is removed.
+        """
+        remove_partial_files(self.clips / name, ".*.partial*")
         if self._entries.pop(name, None) is not None:
             self._write({"name": name, "begun": True})
 
@@ -99,8 +113,7 @@ class CutLedger:
         self._write(entry)
 
     def _write(self, entry: dict) -> None:
-        self._file.write(json.dumps(entry | {"written": time.time_ns()}) + "\n")
-        self._file.flush()
+        self._file.append(json.dumps(entry | {"written": time.time_ns()}).encode("ascii"))
 
 
 def _read(path: Path) -> Iterator[dict]:
