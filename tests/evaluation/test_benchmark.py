@@ -2,9 +2,14 @@
 
 from collections import Counter
 
+import pytest
+from hydra import compose, initialize_config_module
+
+from avforensics.checkpoints import load_models
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
 from avforensics.evaluation import benchmark
+from avforensics.lightning.evaluation import Evaluation
 
 
 def made_up(people=4, clips=2):
@@ -36,3 +41,43 @@ def test_a_number_for_one_kind_says_nothing_of_the_others():
     assert counts(real=3, fake=0) == {"real": 3}
     assert counts(fake=2, one_per_identity=True) == {"real": 4, "a": 2, "b": 2}
     assert counts(one_per_identity=True) == {"real": 4, "a": 4, "b": 4}
+
+
+def test_people_who_were_trained_on_are_known(store):
+    tested = [entry for entry in store if entry.split == "test"]
+    assert benchmark.also_trained(tested, store, ["sync", "anomaly"]) == set()
+    people = {entry.identity for entry in store if entry.split == "anomaly"}
+    assert benchmark.also_trained(store, store, ["anomaly"]) == people
+    assert len(people) == 10
+
+
+@pytest.fixture
+def stage(tiny_bundle, tmp_path):
+    """The test stage of a manifest, of which split ``test`` is tested."""
+
+    def make(rows, *words):
+        Manifest(rows).write(tmp_path / "clips.csv")
+        with initialize_config_module("avforensics.configs", version_base="1.3"):
+            cfg = compose(
+                "evaluate",
+                ["benchmark=manifest", f"root='{tmp_path}/clips.csv'", "select.split=test", *words],
+            )
+        return Evaluation(cfg, load_models({"bundle": tiny_bundle}))
+
+    return make
+
+
+def test_tested_people_who_were_trained_on_are_found_in_the_whole_set(stage):
+    rows = [row._replace(split=("anomaly", "test")[i % 2]) for i, row in enumerate(made_up())]
+    made = stage(rows)
+    assert {row.split for row in made.manifest} == {"test"}
+    assert made.also_trained(made.manifest) == {"p0", "p1", "p2", "p3"}
+
+
+def test_and_in_the_store_of_the_baselines(stage, store):
+    person = next(entry.identity for entry in store if entry.split == "anomaly")
+    rows = [row._replace(split="test") for row in made_up()]
+    rows[0] = rows[0]._replace(identity=person)
+    made = stage(rows, f"baselines.features='{store.folder}'")
+    assert made.also_trained(made.manifest) == {person}
+    assert stage(rows).also_trained(made.manifest) == set()

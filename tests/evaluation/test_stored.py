@@ -7,7 +7,6 @@ import pytest
 
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.evaluation.baselines import NaiveBayesDelay
-from avforensics.evaluation.benchmark import also_trained
 from avforensics.evaluation.stored import (
     StoreScorer,
     choose,
@@ -100,12 +99,3 @@ def test_a_store_of_first_windows_serves_no_other_policy(store, decoders):
     ):
         with pytest.raises(ConfigError, match="first 30 windows"):
             StoreScorer(short, decoders, policy)
-
-
-def test_people_who_were_trained_on_are_known(store):
-    tested = choose(store, split="test")
-    assert also_trained(store, tested, ["sync", "anomaly"]) == set()
-    everything = range(len(store))
-    people = {entry.identity for entry in store if entry.split == "anomaly"}
-    assert also_trained(store, everything, ["anomaly"]) == people
-    assert len(people) == 10

@@ -29,7 +29,6 @@ from rich import get_console
 
 from avforensics.checkpoints import load_models
 from avforensics.errors import ConfigError
-from avforensics.evaluation.benchmark import also_trained
 from avforensics.evaluation.comparison import cells as difference_cells
 from avforensics.evaluation.comparison import compare, read_run, sentence, write_comparison
 from avforensics.evaluation.controls import (
@@ -255,7 +254,7 @@ def describe(cfg: DictConfig, outcome: Evaluated, stage: Evaluation) -> dict:
         notes.append(
             f"{stage.doubled} files are listed more than once; each counts once a category"
         )
-    if people := also_trained(store, [item.index for item in outcome.found], list(cfg.trained)):
+    if people := stage.also_trained(store[item.index] for item in outcome.found):
         notes.append(
             f"{len(people)} of the tested identities are in a training split too: nothing here "
             "says how people are scored that training has not seen"

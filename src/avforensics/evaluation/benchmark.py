@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable
 from os import PathLike
 
 from avforensics.data.lists import pick, read_list
@@ -89,11 +89,20 @@ def some_real(manifest: Manifest, count: int, seed: int) -> Manifest:
 
 
 def also_trained(
-    clips: Sequence[Row | Entry], tested: Collection[int], splits: Collection[str]
+    tested: Iterable[Row | Entry], known: Iterable[Row | Entry], splits: Collection[str]
 ) -> set[str]:
-    """Identities (paths, where nobody is named) of tested clips that training splits hold too."""
-    trained = {clip.identity or clip.path for clip in clips if clip.split in splits}
-    return trained & {clips[index].identity or clips[index].path for index in tested}
+    """Identities (paths, where nobody is named) of tested clips that training splits hold too.
+
+    Parameters
+    ----------
+    tested : iterable of Row or Entry
+    known : iterable of Row or Entry
+        All clips that may say what was trained on.
+    splits : collection of str
+        Of the training.
+    """
+    trained = {clip.identity or clip.path for clip in known if clip.split in splits}
+    return trained & {clip.identity or clip.path for clip in tested}
 
 
 def store_name(

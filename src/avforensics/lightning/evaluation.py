@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -24,7 +25,7 @@ from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.evaluation.baselines import NaiveBayesDelay
-from avforensics.evaluation.benchmark import some_real, store_name, tested_clips
+from avforensics.evaluation.benchmark import also_trained, some_real, store_name, tested_clips
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.stored import (
     StoredScore,
@@ -36,7 +37,7 @@ from avforensics.evaluation.stored import (
     scored_video,
 )
 from avforensics.extraction import ExtractionSettings
-from avforensics.features.store import FeatureStore
+from avforensics.features.store import Entry, FeatureStore
 from avforensics.lightning.testing import EvaluationModule, StoredClips
 from avforensics.scoring.sequences import SequencePolicy
 
@@ -97,6 +98,8 @@ class Evaluation:
     ----------
     manifest : Manifest or None
         The tested clips of a benchmark; None where a feature store is evaluated.
+    listed : Manifest or FeatureStore
+        All clips of the benchmark or of the store, tested or not.
     doubled : int
         Files that the benchmark lists more than once.
     edit : str
@@ -118,13 +121,22 @@ class Evaluation:
         self.edit = cfg.edit
         if cfg.benchmark is not None:
             models.require("sync")
-            self.manifest, self.doubled = benchmark_manifest(cfg)
+            self.manifest, self.listed = benchmark_manifest(cfg)
+            if doubled := self.listed.doubled():
+                self.doubled = len(doubled)
+                log.warning(
+                    "%s lists %d files more than once, e.g. %s",
+                    cfg.benchmark.name,
+                    self.doubled,
+                    doubled[0],
+                )
         elif cfg.features is None:
             raise ConfigError("nothing to evaluate: give features=STORE, or benchmark= and root=")
         elif cfg.edit:
             raise ConfigError("edit changes clips while they are read: it needs a benchmark")
         else:
-            self.edit = FeatureStore.open(cfg.features).info.edit
+            self.listed = FeatureStore.open(cfg.features)
+            self.edit = self.listed.info.edit
 
     @property
     def asked(self) -> Variation:
@@ -185,17 +197,14 @@ class Evaluation:
 
     def _manifest_of_store(self) -> tuple[Manifest, dict[str, str]]:
         """The clips of a store, to be read again, and the network that made its features."""
-        store = FeatureStore.open(self.cfg.features)
+        store = self.listed
         chosen = (store[index] for index in choose(store, **self.select))
         names = [name for name in Row._fields if name != "hash"]
         rows = [Row(**{name: getattr(entry, name) for name in names}) for entry in chosen]
         return Manifest(rows), {"bundle": os.fspath(store.sync_path), "search": False}
 
     def _has_segments(self) -> bool:
-        listed = self.manifest
-        if listed is None:
-            listed = FeatureStore.open(self.cfg.features)
-        return any(row.segments for row in listed)
+        return any(row.segments for row in self.manifest or self.listed)
 
     def _settings(self, variation: Variation) -> ExtractionSettings:
         """How features are extracted; ``windows=needed`` serves every max_len and both policies."""
@@ -203,7 +212,7 @@ class Evaluation:
         if extract.windows not in ("needed", "all"):
             raise ConfigError(f"extract.windows must be needed or all, not {extract.windows!r}")
         if self.manifest is None:
-            max_windows = FeatureStore.open(self.cfg.features).info.max_windows
+            max_windows = self.listed.info.max_windows
         elif extract.windows == "all" or policy.windows == "all" or self._whole(variation):
             max_windows = None
         else:
@@ -219,6 +228,13 @@ class Evaluation:
             edit=variation.edit,
             max_seconds=extract.max_seconds,
         )
+
+    def also_trained(self, tested: Iterable[Row | Entry]) -> set[str]:
+        """Identities of tested clips in the splits that models were trained on, wherever listed."""
+        known: list[Row | Entry] = list(self.listed)
+        if self.cfg.baselines.features is not None:
+            known += FeatureStore.open(self.cfg.baselines.features)
+        return also_trained(tested, known, list(self.cfg.trained))
 
     def _whole(self, variation: Variation) -> bool:
         """Whether another pass needs every window of this one's store: they share it."""
@@ -282,15 +298,14 @@ def require_data(cfg: DictConfig) -> None:
         raise ManifestError(f"the data set {name} is needed, and there is no {cfg.root}")
 
 
-def benchmark_manifest(cfg: DictConfig) -> tuple[Manifest, int]:
-    """The tested clips of ``cfg.benchmark`` below ``cfg.root``, and how many files it lists twice.
+def benchmark_manifest(cfg: DictConfig) -> tuple[Manifest, Manifest]:
+    """The tested clips of ``cfg.benchmark`` below ``cfg.root``, and all that it lists.
 
     Raises
     ------
     ManifestError
     """
     require_data(cfg)
-    name = cfg.benchmark.name
     whole = instantiate(cfg.benchmark.source, root=cfg.root, _convert_="all")
     listed, drawn = cfg.benchmark.list, cfg.benchmark.sample
     manifest = tested_clips(
@@ -304,7 +319,5 @@ def benchmark_manifest(cfg: DictConfig) -> tuple[Manifest, int]:
         one_per_identity=drawn.one_per_identity,
         seed=cfg.seed,
     )
-    if doubled := whole.doubled():
-        log.warning("%s lists %d files more than once, e.g. %s", name, len(doubled), doubled[0])
-    log.info("%s: %d of %d clips are tested", name, len(manifest), len(whole))
-    return manifest, len(doubled)
+    log.info("%s: %d of %d clips are tested", cfg.benchmark.name, len(manifest), len(whole))
+    return manifest, whole
