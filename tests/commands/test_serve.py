@@ -48,8 +48,8 @@ class Site:
                 job.tell("scoring", 0.25)
             return scorer(job)
 
-        self.queue = JobQueue(work, folder / "jobs", limits=LIMITS)
-        app = build_app(self.queue, folder / "uploads", about=serve.about(LIMITS, models.notice))
+        self.queue = JobQueue(work, folder, limits=LIMITS)
+        app = build_app(self.queue, about=serve.about(LIMITS, models.notice))
         self.listening = serve.listen("127.0.0.1", 0)
         self.address = f"http://127.0.0.1:{self.listening.getsockname()[1]}/"
         self.server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))

@@ -38,7 +38,7 @@ def work() -> Work:
 def upload(make_video, tmp_path) -> Callable[..., Path]:
     """Function: put a video where a web server would."""
     folder = tmp_path / "uploads"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     whole = make_video("whole.mp4", n_frames=30, size=32).read_bytes()
 
     def put(name: str = "a.mp4", content: bytes = whole) -> Path:
@@ -57,7 +57,7 @@ def make_queue(work, tmp_path):
     queues = []
 
     def make(**limits) -> JobQueue:
-        queues.append(JobQueue(work, tmp_path / "jobs", limits=Limits(**limits)))
+        queues.append(JobQueue(work, tmp_path, limits=Limits(**limits)))
         return queues[-1]
 
     yield make

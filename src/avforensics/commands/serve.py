@@ -58,9 +58,10 @@ def run(cfg: DictConfig) -> int:
         listen(cfg.host, cfg.port) as listening,
         tempfile.TemporaryDirectory(prefix="avforensics-", dir=cfg.temporary) as folder,
     ):
-        queue = JobQueue(scorer, Path(folder, "jobs"), limits=limits)
+        queue = JobQueue(scorer, Path(folder), limits=limits)
         try:
-            app = build_app(queue, Path(folder, "uploads"), about=about(limits, models.notice))
+            names = [cfg.host, *cfg.names]
+            app = build_app(queue, about=about(limits, models.notice), names=names)
             host, port = listening.getsockname()[:2]
             log.info("the page is at http://%s:%d (Ctrl-C ends it)", host, port)
             serve(app, listening)

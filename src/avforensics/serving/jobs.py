@@ -16,6 +16,7 @@ from pathlib import Path
 
 from avforensics.errors import AVForensicsError, MediaError
 from avforensics.serving.limits import Limits
+from avforensics.serving.uploads import Uploads
 
 log = logging.getLogger(__name__)
 
@@ -120,14 +121,19 @@ class JobQueue:
     work : callable
         `Job` -> `Answer`; it calls `Job.tell` often.
     folder : Path
-        Where jobs have their folders.
+        Uploads arrive in its ``uploads``, jobs have their folders in its ``jobs``.
     limits : Limits
+
+    Attributes
+    ----------
+    uploads : Uploads
     """
 
     def __init__(self, work: Callable[[Job], Answer], folder: Path, *, limits: Limits) -> None:
         self.limits = limits
         self._work = work
-        self._folder = folder
+        self.uploads = Uploads(folder / "uploads")
+        self._folder = folder / "jobs"
         self._jobs: dict[str, Job] = {}
         self._waiting: deque[Job] = deque()
         self._running: Job | None = None
@@ -145,16 +151,19 @@ class JobQueue:
         Parameters
         ----------
         upload : path
-            On the same disk as the queue's folder.
+            Below the queue's ``uploads``.
         name : str, optional
             What it is called; by default its file name.
 
         Raises
         ------
         AVForensicsError
-            It cannot be scored, or too many are waiting; it has been deleted.
+            It is no upload, which is left alone; or it cannot be scored, or too many are waiting,
+            and it has been deleted.
         """
-        upload = Path(upload)
+        upload = self.uploads.find(upload)
+        if upload is None or not upload.is_file():
+            raise AVForensicsError("the upload is not here; please send it again")
         folder = self._folder / secrets.token_urlsafe(16)
         job = Job(name or upload.name, folder, folder / upload.name, _upload=upload)
         try:

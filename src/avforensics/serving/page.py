@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from avforensics.errors import AVForensicsError, ConfigError, MediaError
 from avforensics.serving import markup
+from avforensics.serving.gate import Gate
 from avforensics.serving.jobs import JobQueue
 
 if TYPE_CHECKING:
@@ -70,18 +70,19 @@ def follow(queue: JobQueue, upload: str, name: str) -> Iterator[tuple[str, str]]
         yield markup.answer(job), markup.report(job)
 
 
-def build_app(queue: JobQueue, folder: Path, *, about: str) -> FastAPI:
+def build_app(queue: JobQueue, *, about: str, names: Iterable[str] = ()) -> FastAPI:
     """The web application: the page at ``/``, results below ``/results``.
 
     Parameters
     ----------
     queue : JobQueue
-    folder : Path
-        Where uploads arrive; on the same disk as the queue's folder.
     about : str
         HTML above the drop zone.
+    names : iterable of str
+        Host names under which the page may be reached; see `Gate`.
     """
-    os.environ["GRADIO_TEMP_DIR"] = str(folder)  # read when the components are made
+    # read when the components are made
+    os.environ["GRADIO_TEMP_DIR"] = str(queue.uploads.folder)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     import gradio as gr
@@ -129,8 +130,10 @@ def build_app(queue: JobQueue, folder: Path, *, about: str) -> FastAPI:
         run_history=False,
         ssr_mode=False,
         max_file_size=queue.limits.max_bytes,
-        show_error=True,
+        show_error=False,  # an error that nobody thought of may name folders of this machine
     )
+    page.has_launched = True  # until then gradio takes any path for an upload
+    app.add_middleware(Gate, uploads=queue.uploads, names=names)
     app.add_middleware(Policy)
     return app
 

@@ -1,0 +1,135 @@
+"""Which requests reach gradio: those that the page itself sends, to a name of this server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from avforensics.serving.uploads import Uploads
+
+API = "/gradio_api/"
+READS = ("heartbeat/", "queue/data", "startup-events", "upload_progress")
+UPLOAD = f"{API}upload"
+POSTS = (UPLOAD, f"{API}queue/join", f"{API}cancel", f"{API}reset")
+MAX_BODY = 65_536  # bytes of a request that is no upload
+
+
+class Refused(Exception):
+    """A request ends here.
+
+    Parameters
+    ----------
+    status : int
+        Of HTTP.
+    reason : str
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class Gate:
+    """Middleware that refuses what the page would never ask for.
+
+    gradio has many more routes than one page needs, fetches a file that is given as an address, and
+    opens whatever path a request calls an upload. Its own checks come after this one.
+
+    Parameters
+    ----------
+    app : ASGI application
+    uploads : Uploads
+        Requests may name these files only.
+    names : iterable of str
+        Names of this server beside ``localhost``. Any address in numbers is one too: another site
+        can make a name of its own lead here, but not an address.
+    """
+
+    def __init__(self, app: Any, uploads: Uploads, names: Iterable[str] = ()) -> None:
+        self.app = app
+        self.uploads = uploads
+        self.names = {"localhost", *(name.lower() for name in names)}
+
+    async def __call__(self, scope: dict, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        try:
+            self._check_host(scope)
+            _check_route(scope["method"], scope["path"])
+            if scope["method"] == "POST" and scope["path"] != UPLOAD:
+                body = await _read(receive)
+                self._check_body(body)
+                receive = _again(body, receive)
+        except Refused as refused:
+            await _answer(send, refused)
+            return
+        await self.app(scope, receive, send)
+
+    def _check_host(self, scope: dict) -> None:
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        try:
+            (host,) = hosts
+            name = urlsplit(f"//{host.decode('ascii')}").hostname or ""
+        except ValueError:
+            raise Refused(400, "no valid host") from None
+        if name not in self.names and not _is_address(name):
+            raise Refused(403, "no name of this server; its setting names= adds one")
+
+    def _check_body(self, body: bytes) -> None:
+        def check(part: dict) -> None:
+            if "path" in part and self.uploads.find(str(part["path"])) is None:
+                raise Refused(403, "this is no upload")
+
+        try:
+            json.loads(body, object_hook=check)
+        except (ValueError, RecursionError):
+            raise Refused(400, "not understood") from None
+
+
+def _check_route(method: str, path: str) -> None:
+    if method in ("GET", "HEAD"):
+        used = not path.startswith(API) or path.removeprefix(API).startswith(READS)
+    else:
+        used = method == "POST" and path in POSTS
+    if not used:
+        raise Refused(404, "there is nothing here")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+async def _read(receive: Any) -> bytes:
+    """The whole body of a small request."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > MAX_BODY:
+            raise Refused(413, "too long")
+    return body
+
+
+def _again(body: bytes, receive: Any) -> Any:
+    """A ``receive`` that gives a body that was read already, and then what comes after it."""
+    rest = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> dict:
+        return rest.pop() if rest else await receive()
+
+    return replay
+
+
+async def _answer(send: Any, refused: Refused) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8")]
+    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "http.response.body", "body": f"{refused}\n".encode()})

@@ -1,0 +1,179 @@
+"""What a visitor can do who does not use the page but asks its server directly."""
+
+from functools import partial
+
+import pytest
+
+pytest.importorskip("gradio", reason="the extra `app` is not installed")
+
+from gradio import processing_utils
+from starlette.testclient import TestClient
+
+from avforensics.errors import AVForensicsError
+from avforensics.serving.jobs import Answer, JobQueue
+from avforensics.serving.limits import Limits
+from avforensics.serving.page import build_app
+
+ADDRESS = "http://127.0.0.1:7860"
+FILE = {"meta": {"_type": "gradio.FileData"}}
+
+
+@pytest.fixture(scope="module")
+def queue(tmp_path_factory):
+    def work(job):
+        (job.folder / "report.html").write_text("<p>done</p>")
+        return Answer("Done.", {"report.html": job.folder / "report.html"})
+
+    queue = JobQueue(work, tmp_path_factory.mktemp("site"), limits=Limits())
+    yield queue
+    queue.close()
+
+
+@pytest.fixture(scope="module")
+def make_app(queue):
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY"):
+            patch.setenv(name, "")  # what `build_app` sets is taken back in the end
+        yield partial(build_app, queue, about="", names=["Lab.example"])
+
+
+@pytest.fixture(scope="module")
+def client(make_app):
+    with TestClient(make_app(), base_url=ADDRESS) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def behind(make_app):
+    """A client that is past our own gate: gradio alone."""
+    with TestClient(make_app().routes[-1].app, base_url=ADDRESS) as client:
+        client.get("/gradio_api/startup-events")
+        yield client
+
+
+@pytest.fixture
+def secret(make_video):
+    return make_video("thesis.mp4", n_frames=30, size=32)
+
+
+def join(client, *data):
+    """Ask for a score; the answer, and all that the page would be told."""
+    body = {"fn_index": 0, "session_hash": "x", "data": data}
+    answer = client.post("/gradio_api/queue/join", json=body)
+    told = ""
+    if answer.status_code == 200:
+        told = client.get("/gradio_api/queue/data", params={"session_hash": "x"}).text
+    return answer, told
+
+
+def send(client, video, name="talk.mp4"):
+    files = {"files": (name, video.read_bytes())}
+    (path,) = client.post("/gradio_api/upload", files=files).json()
+    return path
+
+
+def test_an_upload_is_scored(client, secret, queue):
+    path = send(client, secret)
+    answer, told = join(client, FILE | {"path": path, "orig_name": "talk.mp4"})
+    assert answer.status_code == 200
+    assert "talk.mp4</b>: Done." in told.encode().decode("unicode_escape")
+    assert not any(path.is_file() for path in queue.uploads.folder.rglob("*"))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda file: file,
+        lambda file: [file],
+        lambda file: {"path": "/uploads", "more": [file]},
+        lambda file: {"path": file["path"]},
+    ],
+)
+def test_a_file_of_this_machine_is_no_upload(client, secret, queue, made, stream):
+    for path in (secret, queue.uploads.folder / "a" / ".." / ".." / secret.name, "/dev/zero"):
+        answer, _ = join(client, made(FILE | {"path": str(path), "is_stream": stream}))
+        assert (answer.status_code, answer.text) == (403, "this is no upload\n")
+    assert secret.exists()
+    assert list(queue.uploads.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_without_the_gate_it_is_none_either(behind, secret, queue, stream):
+    answer, told = join(behind, FILE | {"path": str(secret), "is_stream": stream})
+    assert answer.status_code == 200
+    assert '"success":false' in told and "Done." not in told
+    assert str(secret) not in told
+    assert secret.exists()
+    assert list(queue.uploads.folder.iterdir()) == []
+
+
+def test_the_queue_deletes_uploads_only(queue, secret):
+    (queue.uploads.folder / "link.mp4").symlink_to(secret)
+    for path in (secret, queue.uploads.folder / "link.mp4", queue.uploads.folder, "a\0b"):
+        with pytest.raises(AVForensicsError, match=r"^the upload is not here"):
+            queue.submit(path)
+    assert secret.exists()
+    (queue.uploads.folder / "link.mp4").unlink()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_nothing_is_fetched_from_elsewhere(client, monkeypatch, stream):
+    fetched = []
+    monkeypatch.setattr(processing_utils, "async_ssrf_protected_download", fetched.append)
+    url = "http://other.example/talk.mp4"
+    assert join(client, FILE | {"path": url, "is_stream": stream})[0].status_code == 403
+    assert client.get(f"/gradio_api/file={url}").status_code == 404
+    assert fetched == []
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:7860", 200),
+        ("localhost", 200),
+        ("[::1]:7860", 200),
+        ("lab.EXAMPLE:80", 200),
+        ("192.168.0.7:7860", 200),
+        ("evil.example", 403),
+        ("127.0.0.1.evil.example:7860", 403),
+        ("evil.example@x:7860", 403),
+        ("", 403),
+        ("[evil", 400),
+    ],
+)
+def test_another_name_is_refused(client, host, status):
+    # a site whose name is made to lead to 127.0.0.1 would be read by its own scripts
+    for path in ("/config", "/results/token/report.html"):
+        answer = client.get(path, headers={"host": host})
+        assert (answer.status_code == 400) == (status == 400)
+        assert (answer.status_code == 403) == (status == 403)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", f"/gradio_api/file={__file__}"),
+        ("GET", "/gradio_api/deep_link?session_hash=x"),
+        ("GET", "/gradio_api/proxy=http://other.example/"),
+        ("POST", "/gradio_api/process_recording"),
+        ("POST", "/gradio_api/component_server"),
+        ("POST", "/gradio_api/run/predict"),
+        ("POST", "/gradio_api/call/predict"),
+        ("POST", "/gradio_api/queue/join/"),
+        ("PUT", "/"),
+    ],
+)
+def test_routes_that_the_page_does_not_use(client, method, path):
+    answer = client.request(method, path)
+    assert (answer.status_code, answer.text) == (404, "there is nothing here\n")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b"{", 400), (b"[" * 60_000, 400), (b" " * 70_000, 413), (b"\xff\xfe", 400)],
+)
+def test_bodies_of_no_use(client, body, status):
+    headers = {"content-type": "application/json"}
+    answer = client.post("/gradio_api/queue/join", content=body, headers=headers)
+    assert answer.status_code == status
