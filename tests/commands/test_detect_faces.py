@@ -193,6 +193,26 @@ def test_features_of_each_face_can_be_read_again(detect, videos):
     assert shares == pytest.approx([face.speaks for face in outcome.faces], abs=1e-4)
 
 
+def test_damaged_and_missing_sound_are_told_of_the_video(detect, videos):
+    with av.open(str(videos / "two.mp4")) as container:
+        packets = [packet for packet in container.demux(audio=0) if packet.size][15:17]
+        spans = [(packet.pos, packet.size) for packet in packets]
+    with (videos / "two.mp4").open("r+b") as file:
+        for position, size in spans:
+            file.seek(position)
+            file.write(b"\xff" * size)
+    pictures = np.zeros((FRAMES, 64, 112, 3), np.uint8)
+    sound = np.random.default_rng(0).integers(-8000, 8000, 30 * 640).astype(np.int16)
+    write_clip(videos / "one.mp4", pictures, sound)
+    assert detect("scoring.windows=all") == 1
+    by_name = {Path(row["path"]).name: row for row in rows() if not row["track"]}
+    two, one = by_name["two.mp4"], by_name["one.mp4"]
+    assert two["skipped_packets"] == "2"
+    assert "damaged packets left out: 2 of audio" in two["warnings"]
+    assert "sound ended" not in two["warnings"]
+    assert one["warnings"].startswith("sound ended 1.")
+
+
 def test_what_is_scored_depends_on_the_mode(run, videos):
     common = ("input=v/one.mp4", "report=false", "output_dir=out", "save_features=true")
     scores = {}

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_module
@@ -18,7 +19,7 @@ from avforensics.errors import ConfigError, ManifestError
 from avforensics.faces import clips as face_clips
 from avforensics.faces.detector import SHA256
 from avforensics.faces.ledger import CutLedger
-from avforensics.media import HOP, ClipReader, read_audio, read_wav
+from avforensics.media import HOP, ClipReader, read_audio, read_wav, write_clip
 
 pytest.importorskip("cv2", reason="the extra `faces` is not installed")
 
@@ -296,6 +297,28 @@ def test_what_every_video_would_meet_ends_the_run(make_video, tmp_path, monkeypa
     monkeypatch.setattr(face_clips, "find_faces", broken)
     with pytest.raises(type(error)):
         call(f"input={make_video()}", f"output={tmp_path / 'out'}", "workers=1")
+
+
+@pytest.mark.reference
+def test_damage_and_sound_that_ends_are_told(pictures, tmp_path, seen, caplog):
+    frames = pictures(A, 180, 144)[:60]
+    sound = np.random.default_rng(0).integers(-8000, 8000, 60 * HOP).astype(np.int16)
+    write_clip(tmp_path / "raw" / "ends.mp4", frames, sound[: 40 * HOP])
+    damaged = tmp_path / "raw" / "torn.mp4"
+    write_clip(damaged, frames, sound)
+    with av.open(str(damaged)) as container:
+        packets = [packet for packet in container.demux(audio=0) if packet.size][15:17]
+        spans = [(packet.pos, packet.size) for packet in packets]
+    with damaged.open("r+b") as file:
+        for position, size in spans:
+            file.seek(position)
+            file.write(b"\xff" * size)
+    for _ in range(2):  # read again from the ledger
+        assert call(f"input={tmp_path / 'raw'}", f"output={tmp_path / 'out'}", "workers=1") == 0
+        ends, torn = (row["warnings"] for row in table(tmp_path / "out" / "videos.csv"))
+        assert float(ends.removeprefix("sound ended ")[:4]) == pytest.approx(0.8, abs=0.1)
+        assert torn == "damaged packets left out: 2 of audio"
+    assert seen == ["ends", "torn"] and "2 videos are damaged or lack sound" in caplog.text
 
 
 @pytest.mark.reference

@@ -154,7 +154,7 @@ def _report(done: list[tuple[Row, Cut]], output: Path, suffix: str, reused: int)
     Manifest(clips).write(output / f"manifest{suffix}.csv")
     write_table(
         output / f"videos{suffix}.csv",
-        ("path", "status", "clips", "frames", "reason", "dropped"),
+        ("path", "status", "clips", "frames", "reason", "dropped", "warnings"),
         [
             (
                 row.path,
@@ -163,6 +163,7 @@ def _report(done: list[tuple[Row, Cut]], output: Path, suffix: str, reused: int)
                 str(cut.frames),
                 cut.reason,
                 "; ".join(f"{count} {what}" for what, count in sorted(cut.dropped.items())),
+                "; ".join(cut.warnings),
             )
             for row, cut in done
         ],
@@ -188,6 +189,11 @@ def _report(done: list[tuple[Row, Cut]], output: Path, suffix: str, reused: int)
     dropped = sum((Counter(cut.dropped) for _, cut in done), Counter())
     for reason, count in sorted(dropped.items()):
         log.info("left out: %d tracks %s", count, reason)
+    warned = sum(bool(cut.warnings) for _, cut in done)
+    if warned:
+        log.warning(
+            "%d videos are damaged or lack sound: %s", warned, output / f"videos{suffix}.csv"
+        )
     for problem in problems[:MOST_LISTED]:
         log.warning("%s: %s", problem.path, problem.reason)
     if problems:

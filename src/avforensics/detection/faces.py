@@ -18,9 +18,9 @@ from avforensics.faces.find import explain, find_faces
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import Faces
 from avforensics.files import sha256_or_none
-from avforensics.media.reader import open_media
+from avforensics.media.reader import SHORTER_SECONDS, open_media
 from avforensics.media.spool import SoundSpool
-from avforensics.media.types import MediaOptions, MediaReport
+from avforensics.media.types import FPS, SAMPLE_RATE, MediaOptions, MediaReport
 from avforensics.scoring.detector import Detector
 from avforensics.scoring.extractor import Progress
 from avforensics.scoring.result import NO_FACE, NO_FACE_OF_USE, VideoResult
@@ -187,6 +187,9 @@ class VideoScorer:
             for track, result in zip(found.tracks, video.results, strict=True)
         )
         result = self._result(faces, found)
+        if video.sound is not None and result.error is None:  # whose packets are no face's own
+            result.media.skipped_packets += video.sound.audio.tally.skipped
+            result.warnings += video.sound.warnings
         result.seconds += video.seconds
         return Outcome(result, faces, found)
 
@@ -202,7 +205,11 @@ class VideoScorer:
             scores=score_of_video(faces, speaker, self.options.rule),
             media=replace(main.media, n_frames=found.n_frames),
             seconds=seconds,
-            warnings=[*main.warnings, *(f"not used: {what}" for what in dropped(found))],
+            warnings=[
+                *main.warnings,
+                *_sound_ended(faces, found),
+                *(f"not used: {what}" for what in dropped(found)),
+            ],
         )
 
 
@@ -213,6 +220,17 @@ def dropped(found: Faces) -> list[str]:
         for reason, count in found.dropped.items()
         if count
     ]
+
+
+def _sound_ended(faces: tuple[FaceResult, ...], found: Faces) -> Iterator[str]:
+    """A sentence where the sound ends before the picture of a face does, as far as it was read."""
+    for face in faces:
+        media = face.result.media
+        heard = 0.0 if media is None else media.audio_samples / SAMPLE_RATE
+        if heard and media.video_frames / FPS - heard > SHORTER_SECONDS:
+            missing = found.n_frames / FPS - face.track.start - heard
+            yield f"sound ended {missing:.2f} s early"
+            return
 
 
 @dataclass(eq=False)

@@ -22,7 +22,7 @@ from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import Faces, FaceTrack
 from avforensics.files import atomic_path, sha256_file
 from avforensics.media.crop import MovingCrop
-from avforensics.media.reader import open_media
+from avforensics.media.reader import SHORTER_SECONDS, open_media
 from avforensics.media.spool import SoundSpool
 from avforensics.media.types import FPS, HOP, MediaOptions
 from avforensics.media.wav import write_wav
@@ -137,6 +137,8 @@ class Cut:
         Reason -> number of tracks left out.
     state : tuple of int
         Of the video's files before they were read; see `state_of`.
+    warnings : tuple of str
+        Damage, and sound that is missing; those of a clip begin with its name.
     """
 
     status: str
@@ -145,6 +147,7 @@ class Cut:
     clips: tuple[FaceClip, ...] = ()
     dropped: dict[str, int] = field(default_factory=dict)
     state: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def state_of(video: Video) -> tuple[int, ...]:
@@ -203,7 +206,7 @@ def _cut(video: Video, folder: Path, name: str, settings: ClipSettings) -> Cut:
         if first >= end:
             raise MediaError(video.path, f"nothing is left after its start at {video.start} s")
         shortest = max(round(settings.find.min_seconds * FPS), 1)
-        dropped, clips = dict(faces.dropped), []
+        dropped, clips, warnings = dict(faces.dropped), [], []
         for part, title in _parts(faces, first, end, shortest, settings, dropped):
             heard = sound.read(part.first_frame * HOP, len(part) * HOP)
             part = _shortened(part, 0, len(heard) // HOP)
@@ -211,13 +214,17 @@ def _cut(video: Video, folder: Path, name: str, settings: ClipSettings) -> Cut:
                 dropped[SILENT] = dropped.get(SILENT, 0) + 1
                 continue
             clip = folder / name / f"{title}.mp4"
-            digest = _write(video, part, heard[: len(part) * HOP], sound, clip, settings)
+            digest, found = _write(video, part, heard[: len(part) * HOP], sound, clip, settings)
             _write_sidecar(video, faces, part, clip, digest, settings)
             clips.append(FaceClip(f"{name}/{title}.mp4", part.start, len(part), digest))
+            warnings += [f"{title}: {warning}" for warning in found]
+        warnings += sound.warnings
+        if sound.ended is not None and (missing := end / FPS - sound.ended) > SHORTER_SECONDS:
+            warnings.append(f"sound ended {missing:.2f} s early")
     status, reason = DONE, ""
     if not clips:
         status, reason = (UNUSED, _listed(dropped)) if dropped else (NO_FACE, NO_FACE)
-    return Cut(status, reason, end - first, tuple(clips), dropped)
+    return Cut(status, reason, end - first, tuple(clips), dropped, warnings=tuple(warnings))
 
 
 def _parts(
@@ -275,8 +282,16 @@ def _write(
     sound: SoundSpool,
     clip: Path,
     settings: ClipSettings,
-) -> str:
-    """Write the sound, then the clip, so that a clip that is there has its sound."""
+) -> tuple[str, list[str]]:
+    """Write the sound, then the clip, so that a clip that is there has its sound.
+
+    Returns
+    -------
+    str
+        SHA-256 of the clip.
+    list of str
+        What was wrong with this part of the video.
+    """
     write_wav(clip.with_suffix(".wav"), heard)
     crop = MovingCrop(settings.recipe.squares(part), fill=settings.recipe.fill)
     with open_media(
@@ -295,7 +310,7 @@ def _write(
         raise MediaError(
             video.path, f"{count} frames of a track of {len(part)} could be read again"
         )
-    return sha256_file(clip)
+    return sha256_file(clip), media.report.warnings
 
 
 def _write_sidecar(

@@ -90,7 +90,13 @@ class CutLedger:
         ):
             return None
         return Cut(
-            entry["status"], entry["reason"], entry["frames"], clips, entry["dropped"], state
+            entry["status"],
+            entry["reason"],
+            entry["frames"],
+            clips,
+            entry["dropped"],
+            state,
+            tuple(entry.get("warnings", ())),
         )
 
     def begin(self, name: str) -> None:

@@ -32,6 +32,13 @@ class SoundSpool:
         Another file that holds the sound; the two are taken to start together.
     video_stream, audio_stream : int
 
+    Attributes
+    ----------
+    audio : AudioReader
+        What reads the file; its tally counts the damage met so far.
+    ended : float or None
+        Seconds at which the sound ends; None before somebody has asked for more.
+
     Raises
     ------
     MediaError
@@ -51,6 +58,7 @@ class SoundSpool:
             with VideoReader(path, stream=video_stream) as video:
                 origin = video.origin
         self.audio = AudioReader(audio_path or path, stream=audio_stream, origin=origin)
+        self.ended: float | None = None
         self._pieces = iter(self.audio)
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 (kept until close)
         self._held = 0  # samples in the file
@@ -78,11 +86,25 @@ class SoundSpool:
         """
         with self._lock:
             self._file.seek(0, os.SEEK_END)
-            while self._held < start + count and (piece := next(self._pieces, None)) is not None:
+            while self._held < start + count and self.ended is None:
+                if (piece := next(self._pieces, None)) is None:
+                    self.ended = self._held / SAMPLE_RATE
+                    break
                 self._file.write(piece.tobytes())
                 self._held += len(piece)
             self._file.seek(start * BYTES)
             return np.frombuffer(self._file.read(count * BYTES), np.int16)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is wrong with the sound as far as it has been decoded, in sentences."""
+        damaged, not_finite = self.audio.tally.skipped, self.audio.not_finite
+        found = []
+        if damaged:
+            found.append(f"damaged packets left out: {damaged} of audio")
+        if not_finite:
+            found.append(f"audio holds NaN or infinite samples: {not_finite} replaced by zeros")
+        return found
 
 
 class SpooledSound:
@@ -101,7 +123,7 @@ class SpooledSound:
         self._position = skip
         self._skip = skip
         self.codec = spool.audio.codec
-        self.tally = Tally()  # damage of the whole file is not this part's
+        self.tally = Tally()  # damage of the whole file is not this part's: the spool counts it
         self.not_finite = 0
         self.silent = True
 
