@@ -8,6 +8,7 @@ from hydra import compose, initialize_config_module
 from avforensics.checkpoints import load_models
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
+from avforensics.errors import CheckpointError, ConfigError
 from avforensics.evaluation import benchmark
 from avforensics.lightning.evaluation import Evaluation
 
@@ -55,16 +56,39 @@ def test_people_who_were_trained_on_are_known(store):
 def stage(tiny_bundle, tmp_path):
     """The test stage of a manifest, of which split ``test`` is tested."""
 
-    def make(rows, *words):
+    def make(rows, *words, models=None):
         Manifest(rows).write(tmp_path / "clips.csv")
         with initialize_config_module("avforensics.configs", version_base="1.3"):
             cfg = compose(
                 "evaluate",
                 ["benchmark=manifest", f"root='{tmp_path}/clips.csv'", "select.split=test", *words],
             )
-        return Evaluation(cfg, load_models({"bundle": tiny_bundle}))
+        return Evaluation(cfg, models or load_models({"bundle": tiny_bundle}))
 
     return make
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["scoring.max_len=60"], "max_len 60"),
+        (["scoring.lam=-1"], "weight of 0 or more"),
+        (["part=sound"], "part must be one of"),
+        (["statistic=median"], "statistic must be one of"),
+        (["statistic=max", "part=activation"], "the maximum is that of both"),
+    ],
+)
+def test_what_cannot_be_scored_is_said_before_anything_is_read(stage, words, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        stage([], *words)
+
+
+def test_a_missing_model_is_said_before_anything_is_read(stage, tiny_bundle):
+    models = load_models({"bundle": tiny_bundle})
+    models.activation = None
+    with pytest.raises(CheckpointError, match="no activation model"):
+        stage([], models=models)
+    assert len(stage(made_up(), "part=distribution", "select.split=null", models=models).listed)
 
 
 def test_tested_people_who_were_trained_on_are_found_in_the_whole_set(stage):

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from avforensics import cli
+from avforensics.checkpoints import Models, save_bundle
 from avforensics.data.manifest import Manifest
+from avforensics.errors import ConfigError
 from avforensics.evaluation.calibration import Calibration
+from avforensics.evaluation.setting import scoring_setting
 from avforensics.evaluation.stored import evaluate_store
 from avforensics.report.sentences import percent
 from avforensics.scoring.sequences import SequencePolicy
@@ -42,6 +45,21 @@ def test_fits_on_real_videos_only(avforensics, store, decoders, decoders_bundle,
     assert "thresholds from 9 real videos" in said
     assert "needs at least 99 real videos" in said  # no threshold at 1 % from nine
     assert "of 20" in said  # the other real videos
+
+
+def test_one_model_alone_is_calibrated(avforensics, store, decoders, tmp_path):
+    bundle, output = tmp_path / "m.safetensors", tmp_path / "calibration.safetensors"
+    save_bundle(bundle, Models(distribution=decoders.distribution))
+    words = ("calibrate", f"features={store.folder}", f"checkpoint.bundle={bundle}")
+    words += (f"output={output}", f"output_dir={tmp_path}", "select.split=test")
+    assert avforensics(*words) == 2
+    assert avforensics(*words, "part=distribution", "scoring.lam=1") == 1
+    rows, _ = evaluate_store(store, decoders, SequencePolicy(), split="test", resamples=1)
+    expected = sorted(row.score for row in rows if row.label == 0 and row.scored)
+    calibration = Calibration.load(output)
+    np.testing.assert_array_equal(calibration.scores, expected)
+    with pytest.raises(ConfigError, match=r"part 'distribution' \(here 'both'\)"):
+        calibration.check_setting(scoring_setting(decoders, SequencePolicy(), 1.0))
 
 
 def test_people_of_the_training_are_refused(avforensics, store, decoders_bundle, tmp_path, capsys):

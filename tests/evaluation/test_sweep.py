@@ -102,6 +102,22 @@ def test_runs_of_evaluate_are_collected(monkeypatch, store, decoders_bundle, tmp
         read_runs(tmp_path, ["scoring.lam"])
 
 
+def test_one_model_alone_is_swept(monkeypatch, store, decoders, tmp_path):
+    alone = Models(distribution=decoders.distribution)
+    save_bundle(tmp_path / "m.safetensors", alone)
+    words = (f"features={store.folder}", f"checkpoint.bundle={tmp_path / 'm.safetensors'}")
+    words += ("lam=[0]", "max_len=[20]", "intervals.resamples=20", "select.split=test")
+    out = (f"output_dir={tmp_path / 'out'}", "part=distribution")
+    assert call(monkeypatch, "sweep", *words, *out) == 1  # a clip could not be read
+    with (tmp_path / "out/sweep.csv").open() as file:
+        found = {row["category"]: row["auc"] for row in csv.DictReader(file)}
+    _, expected = evaluate_store(
+        store, decoders, SequencePolicy(max_len=20), split="test", resamples=20
+    )
+    assert float(found["overall"]) == expected["overall"]["auc"]
+    assert call(monkeypatch, "sweep", *words, f"output_dir={tmp_path / 'out'}") == 2
+
+
 def test_mistakes_are_one_sentence(monkeypatch, tmp_path, capsys):
     assert call(monkeypatch, "sweep", f"output_dir={tmp_path}") == 2
     assert "either features=STORE or runs=FOLDER" in capsys.readouterr().err

@@ -32,6 +32,7 @@ from avforensics.evaluation.stored import (
     check_network,
     choose,
     one_thread,
+    scored_video,
 )
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.media import open_media
@@ -63,11 +64,13 @@ def run(cfg: DictConfig) -> int:
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
     store = as_scored(FeatureStore.open(cfg.features), models)
     chosen = real_clips(store, cfg.select.split, trained=list(cfg.trained))
-    scores, failed = score(store, models, policy, cfg.scoring.lam, chosen)
+    scores, failed = score(store, models, policy, cfg.scoring.lam, chosen, cfg.part)
     inputs = [properties(store[index]) for index in scores]
     calibration = Calibration.fit(
         list(scores.values()),
-        setting=scoring_setting(models, policy, cfg.scoring.lam, network=store.info.network),
+        setting=scoring_setting(
+            models, policy, cfg.scoring.lam, part=cfg.part, network=store.info.network
+        ),
         inputs=inputs,
     )
     output = Path(cfg.output).expanduser()
@@ -78,7 +81,7 @@ def run(cfg: DictConfig) -> int:
     if cfg.check.features is not None:
         other = as_scored(FeatureStore.open(cfg.check.features), models)
         indices = real_clips(other, cfg.check.split, trained=())
-        check, more = score(other, models, policy, cfg.scoring.lam, indices)
+        check, more = score(other, models, policy, cfg.scoring.lam, indices, cfg.part)
         failed += more
     tell(calibration, check)
     for path, reason in failed:
@@ -115,18 +118,23 @@ def real_clips(store: FeatureStore, split: str | None, *, trained: Sequence[str]
 
 
 def score(
-    store: FeatureStore, models: Models, policy: SequencePolicy, lam: float, chosen: Sequence[int]
+    store: FeatureStore,
+    models: Models,
+    policy: SequencePolicy,
+    lam: float,
+    chosen: Sequence[int],
+    part: str,
 ) -> tuple[dict[int, float], list[tuple[str, str]]]:
     """Scores by index, and path and reason of each clip without one."""
     check_network(store, models)
-    scorer = StoreScorer(store, models, policy, lams=[lam])
+    scorer = StoreScorer(store, models, policy, lams=[lam], part=part)
     scores: dict[int, float] = {}
     failed = []
     for index in track(chosen, "scoring", console=get_console(), transient=True):
         with one_thread():
             found = scorer.score(index)
         if found.error is None:
-            scores[index] = found.scores[0].score
+            scores[index] = scored_video(store, found, part=part).score
         else:
             failed.append((store[index].path, found.error))
     return scores, failed

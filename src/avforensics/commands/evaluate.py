@@ -87,7 +87,7 @@ def run(cfg: DictConfig) -> int:
     if not stage.trainer.is_global_zero:
         logging.getLogger("avforensics").setLevel(logging.ERROR)
     checked = check_shifts(list(cfg.controls.shifts))
-    beside = variations(list(cfg.controls.run), stage.asked.policy, stage.edit)
+    beside = variations(list(cfg.controls.run), stage.policy, stage.edit)
     changes = edits(
         list(cfg.robustness.perturbations), list(cfg.robustness.levels), cfg.seed, stage.edit
     )
@@ -179,7 +179,6 @@ def control(
     shifts: list[int],
 ) -> None:
     """Run the controls in all processes; the first writes and prints them."""
-    asked = stage.asked
     runs, found = {"as asked": summary}, {}
     for name, (policy, edit) in beside.items():
         log.info("control: %s", name)
@@ -187,7 +186,7 @@ def control(
     for frames in shifts:
         log.info("control: sound shifted by %+d frames", frames)
         edit = f"shift={frames}"
-        shifted = stage.run(Variation(policy=asked.policy, edit=edit, real=cfg.controls.clips))
+        shifted = stage.run(Variation(policy=stage.policy, edit=edit, real=cfg.controls.clips))
         found[frames] = shift_result(outcome.rows, shifted.rows, seed=cfg.seed)
     if not stage.trainer.is_global_zero:
         return
@@ -208,7 +207,7 @@ def perturbed(
     runs = {(name, 0): summary for name, _ in changes}
     for (name, level), edit in changes.items():
         log.info("perturbation: %s, level %d", name, level)
-        changed = Variation(policy=stage.asked.policy, edit=edit)
+        changed = Variation(policy=stage.policy, edit=edit)
         runs[name, level] = brief(cfg, stage.run(changed).rows)
     if stage.trainer.is_global_zero:
         write_robustness(runs, cfg.output_dir, cfg.title)

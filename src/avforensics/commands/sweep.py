@@ -82,6 +82,7 @@ def _scored(cfg: DictConfig) -> list[Point]:
             max_lens=list(cfg.max_len),
             windows=cfg.scoring.windows,
             audio=cfg.scoring.audio,
+            part=cfg.part,
             resamples=cfg.intervals.resamples,
             level=cfg.intervals.level,
             seed=cfg.seed,

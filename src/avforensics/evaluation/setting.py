@@ -8,19 +8,27 @@ from avforensics.scoring.sequences import SequencePolicy
 
 
 def scoring_setting(
-    models: Models, policy: SequencePolicy, lam: float, *, network: str | None = None
+    models: Models,
+    policy: SequencePolicy,
+    lam: float,
+    *,
+    part: str = "both",
+    network: str | None = None,
 ) -> dict[str, object]:
-    """Hashes of all networks, the policy and lam, as plain values.
+    """Hashes of all networks, the policy, lam and the part, as plain values.
 
     Parameters
     ----------
     models : Models
     policy : SequencePolicy
     lam : float
+    part : {"both", "distribution", "activation"}
+        Whose score it is.
     network : str, optional
         SHA-256 of the synchronisation network where ``models`` lacks it.
     """
     setting: dict[str, object] = {
+        "part": part,
         "lam": float(lam),
         "max_len": policy.max_len,
         "windows": policy.windows,

@@ -95,9 +95,7 @@ class StoreScorer:
         naive_bayes: NaiveBayesDelay | None = None,
         seed: int = 0,
     ) -> None:
-        require_parts(models, part)
-        decoders = {"distribution": models.distribution, "activation": models.activation}
-        policy.check(**{name: model for name, model in decoders.items() if model is not None})
+        check_models(models, policy, part)
         check_store(store, models, policy)
         self.store, self.models, self.policy = store, models, policy
         self.lams = check_lams(lams)
@@ -283,10 +281,7 @@ def scored_video(
     ConfigError
         ``statistic`` or ``part`` has no meaning.
     """
-    if statistic not in STATISTICS:
-        raise ConfigError(f"statistic must be one of {STATISTICS}, not {statistic!r}")
-    if statistic == "max" and part != "both":
-        raise ConfigError("the maximum is that of both parts together")
+    check_statistic(statistic, part)
     entry = store[found.index]
     score = None
     if found.error is None:
@@ -333,15 +328,28 @@ def check_network(store: FeatureStore, models: Models) -> None:
         )
 
 
-def require_parts(models: Models, part: str) -> None:
-    """Make sure that a checkpoint has what a score is made of.
+def check_statistic(statistic: str, part: str) -> None:
+    """Refuse what is no statistic of a video's sequences, or none of that part.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if statistic not in STATISTICS:
+        raise ConfigError(f"statistic must be one of {STATISTICS}, not {statistic!r}")
+    if statistic == "max" and part != "both":
+        raise ConfigError("the maximum is that of both parts together")
+
+
+def check_models(models: Models, policy: SequencePolicy, part: str) -> None:
+    """Make sure that a checkpoint has what a score is made of, trained for the policy.
 
     Raises
     ------
     CheckpointError
         A model is missing.
     ConfigError
-        ``part`` has no meaning.
+        ``part`` has no meaning, or a decoder reads shorter sequences.
     """
     if part not in SCORE_PARTS:
         raise ConfigError(f"part must be one of {SCORE_PARTS}, not {part!r}")
@@ -349,6 +357,8 @@ def require_parts(models: Models, part: str) -> None:
         models.require("distribution")
     if part != "distribution":
         models.require("activation", "projection")
+    decoders = {"distribution": models.distribution, "activation": models.activation}
+    policy.check(**{name: model for name, model in decoders.items() if model is not None})
 
 
 def check_store(store: FeatureStore, models: Models, policy: SequencePolicy) -> None:

@@ -55,6 +55,7 @@ def sweep_store(
     max_lens: Sequence[int],
     windows: str = "first",
     audio: str = "pad",
+    part: str = "both",
     resamples: int = 1000,
     level: float = 0.95,
     seed: int = 0,
@@ -71,6 +72,8 @@ def sweep_store(
     lams, max_lens : sequence
     windows, audio : str
         As for `SequencePolicy`.
+    part : {"both", "distribution", "activation"}
+        Whose score it is.
     resamples, level, seed
         Of the intervals.
     advance : callable
@@ -84,7 +87,7 @@ def sweep_store(
     if not lams or not max_lens:
         raise ConfigError("a sweep needs at least one lam and one max_len")
     policies = [SequencePolicy(max_len=n, windows=windows, audio=audio) for n in max_lens]
-    scorers = [StoreScorer(store, models, policy, lams=lams) for policy in policies]
+    scorers = [StoreScorer(store, models, policy, lams=lams, part=part) for policy in policies]
     rows: dict[tuple[int, int], list[ScoredVideo]] = {
         (i, j): [] for i in range(len(policies)) for j in range(len(lams))
     }
@@ -93,7 +96,7 @@ def sweep_store(
             of_policies = _score_all(scorers, index)
         for i, found in enumerate(of_policies):
             for j in range(len(lams)):
-                rows[i, j].append(scored_video(store, found, j))
+                rows[i, j].append(scored_video(store, found, j, part=part))
         advance()
     return [
         Point(

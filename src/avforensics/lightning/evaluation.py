@@ -31,7 +31,9 @@ from avforensics.evaluation.stored import (
     StoredScore,
     StoreScorer,
     as_scored,
+    check_models,
     check_network,
+    check_statistic,
     choose,
     fit_naive_bayes,
     scored_video,
@@ -39,7 +41,7 @@ from avforensics.evaluation.stored import (
 from avforensics.extraction import ExtractionSettings
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.lightning.testing import EvaluationModule, StoredClips
-from avforensics.scoring.sequences import SequencePolicy
+from avforensics.scoring.sequences import SequencePolicy, check_lams
 
 log = logging.getLogger(__name__)
 
@@ -107,13 +109,19 @@ class Evaluation:
 
     Raises
     ------
+    CheckpointError
+        A model is missing.
     ConfigError, ManifestError
-        Nothing to test is named, or it is not where it is said to be.
+        Nothing to test is named, or it is not where it is said to be, or it cannot be scored as
+        asked.
     """
 
     def __init__(self, cfg: DictConfig, models: Models) -> None:
         self.cfg = cfg
         self.models = models
+        check_models(models, self.policy, cfg.part)
+        check_statistic(cfg.statistic, cfg.part)
+        check_lams([cfg.scoring.lam])
         self.trainer = build_trainer(cfg)
         self.select = OmegaConf.to_container(cfg.select, resolve=True)
         self.manifest: Manifest | None = None
@@ -139,13 +147,15 @@ class Evaluation:
             self.edit = self.listed.info.edit
 
     @property
+    def policy(self) -> SequencePolicy:
+        """What ``scoring`` says."""
+        scoring = self.cfg.scoring
+        return SequencePolicy(max_len=scoring.max_len, windows=scoring.windows, audio=scoring.audio)
+
+    @property
     def asked(self) -> Variation:
         """What ``scoring`` and ``edit``, or the store, say."""
-        scoring = self.cfg.scoring
-        policy = SequencePolicy(
-            max_len=scoring.max_len, windows=scoring.windows, audio=scoring.audio
-        )
-        return Variation(policy=policy, edit=self.edit)
+        return Variation(policy=self.policy, edit=self.edit)
 
     def run(self, variation: Variation) -> Evaluated:
         """Extract what is missing and score every clip once, over all processes."""
@@ -238,7 +248,7 @@ class Evaluation:
 
     def _whole(self, variation: Variation) -> bool:
         """Whether another pass needs every window of this one's store: they share it."""
-        others = self.asked.policy.windows == "all" or "windows" in self.cfg.controls.run
+        others = self.policy.windows == "all" or "windows" in self.cfg.controls.run
         return others and variation.edit == self.edit
 
     def scorer_of(self, store: FeatureStore, policy: SequencePolicy | None = None) -> StoreScorer:
@@ -257,7 +267,7 @@ class Evaluation:
         return StoreScorer(
             store,
             self.models,
-            policy or self.asked.policy,
+            policy or self.policy,
             lams=[self.cfg.scoring.lam],
             part=self.cfg.part,
             naive_bayes=fitted,
