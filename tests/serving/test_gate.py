@@ -177,3 +177,35 @@ def test_bodies_of_no_use(client, body, status):
     headers = {"content-type": "application/json"}
     answer = client.post("/gradio_api/queue/join", content=body, headers=headers)
     assert answer.status_code == status
+
+
+def test_uploads_that_nobody_asks_about_are_bounded(client, queue, secret, monkeypatch):
+    monkeypatch.setattr(queue.uploads, "limits", Limits(max_megabytes=0.002, max_waiting=1))
+    paths = [queue.uploads.folder / name for name in "ab"]
+    for path in paths:
+        path.write_bytes(bytes(2000))
+    files = {"files": ("c.mp4", bytes(1000))}
+    assert client.post("/gradio_api/upload", files=files).status_code == 200
+    full = "too many videos have been sent; please try again later\n"
+    answer = client.post("/gradio_api/upload", files=files)
+    assert (answer.status_code, answer.text) == (503, full)
+    (upload,) = queue.uploads.folder.glob("*/c.mp4")
+    for path in (upload, *paths):
+        queue.uploads.delete(path)
+    assert client.post("/gradio_api/upload", files={"files": ("c.mp4", b"c")}).status_code == 200
+    with queue.uploads.arriving(4001):
+        assert client.post("/gradio_api/upload", files=files).status_code == 503
+    assert not queue.uploads.is_full
+    queue.uploads.delete(next(queue.uploads.folder.glob("*/c.mp4")))
+
+
+def test_an_upload_is_no_longer_than_a_video(client, queue, monkeypatch):
+    monkeypatch.setattr(queue.uploads, "limits", Limits(max_megabytes=0.1))
+    many = [("files", (f"{number}.mp4", bytes(90_000))) for number in range(3)]
+    answer = client.post("/gradio_api/upload", files=many)
+    assert (answer.status_code, answer.text) == (413, "0.1 MB are allowed\n")
+    kind = {"content-type": "multipart/form-data; boundary=x"}
+    for headers in (kind, kind | {"content-length": "9", "transfer-encoding": "chunked"}):
+        answer = client.post("/gradio_api/upload", content=iter([b"--x"]), headers=headers)
+        assert answer.status_code == 411
+    assert list(queue.uploads.folder.iterdir()) == []

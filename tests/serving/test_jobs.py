@@ -1,5 +1,6 @@
 """The queue behind the page: order, refusals, and that nothing stays on the disk."""
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from avforensics.errors import AVForensicsError, MediaError
-from avforensics.serving import jobs, markup
+from avforensics.serving import jobs, markup, uploads
 from avforensics.serving.page import follow
 
 
@@ -102,7 +103,13 @@ def test_reports_are_kept_for_a_while(make_queue, work, upload, tmp_path):
     eventually(lambda: files(tmp_path) == set())
 
 
-def test_the_same_bytes_twice(make_queue, work, upload, tmp_path):
+def no_links(source, target):
+    raise OSError(errno.EPERM, "Operation not permitted", str(source))
+
+
+@pytest.mark.parametrize("link", [os.link, no_links])
+def test_the_same_bytes_twice(make_queue, work, upload, tmp_path, monkeypatch, link):
+    monkeypatch.setattr(os, "link", link)
     queue = make_queue()
     place = upload()
     first, second = queue.submit(place), queue.submit(place)  # servers name files by their content
@@ -113,6 +120,22 @@ def test_the_same_bytes_twice(make_queue, work, upload, tmp_path):
     third = queue.submit(place)
     eventually(lambda: third.state == "done")
     assert files(tmp_path) == {"report.html"}
+
+
+def test_what_nobody_asks_about_is_deleted(make_queue, work, upload, tmp_path):
+    queue = make_queue()
+    queue.submit(upload("a.mp4"))
+    eventually(lambda: work.begun)
+    waiting = queue.submit(upload("b.mp4"))
+    upload("new.mp4"), upload("old.mp4")
+    (tmp_path / "uploads" / "broken-off").write_bytes(b"60 %")
+    long_ago = time.time() - uploads.STALE - 60
+    for path in ("b.mp4/b.mp4", "old.mp4/old.mp4", "broken-off"):
+        os.utime(tmp_path / "uploads" / path, (long_ago, long_ago))
+    eventually(lambda: files(tmp_path) == {"a.mp4", "b.mp4", "new.mp4"})
+    eventually(lambda: not (tmp_path / "uploads" / "old.mp4").exists())
+    work.go.set()
+    eventually(lambda: waiting.state == "done")
 
 
 def test_closing_deletes_everything(make_queue, work, upload, tmp_path):
@@ -153,4 +176,16 @@ def test_a_mistake_is_a_sentence(make_queue, upload, tmp_path):
     *_, (note, report) = follow(make_queue(), upload("notes.mp4", b"no video"), "notes.mp4")
     assert note == markup.mistake("notes.mp4", "not a media file, or damaged beyond recognition")
     assert report == ""
+    assert files(tmp_path) == set()
+
+
+def test_a_full_disk_is_a_sentence(make_queue, upload, tmp_path, monkeypatch):
+    def full(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device", str(target))
+
+    monkeypatch.setattr(os, "link", no_links)
+    monkeypatch.setattr(jobs.shutil, "copyfile", full)
+    *_, (note, report) = follow(make_queue(), upload(), "a.mp4")
+    reason = "it cannot be kept here (No space left on device)"
+    assert (note, report) == (markup.mistake("a.mp4", reason), "")
     assert files(tmp_path) == set()

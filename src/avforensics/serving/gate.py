@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import nullcontext
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +15,8 @@ API = "/gradio_api/"
 READS = ("heartbeat/", "queue/data", "startup-events", "upload_progress")
 UPLOAD = f"{API}upload"
 POSTS = (UPLOAD, f"{API}queue/join", f"{API}cancel", f"{API}reset")
-MAX_BODY = 65_536  # bytes of a request that is no upload
+MAX_BODY = 65_536  # bytes of a request, beside those of a video
+LENGTH = (b"content-length", b"transfer-encoding")  # the second one leaves it open
 
 
 class Refused(Exception):
@@ -60,14 +62,17 @@ class Gate:
         try:
             self._check_host(scope)
             _check_route(scope["method"], scope["path"])
-            if scope["method"] == "POST" and scope["path"] != UPLOAD:
+            arriving = nullcontext()
+            if scope["path"] == UPLOAD:
+                arriving = self.uploads.arriving(self._length(scope))
+            elif scope["method"] == "POST":
                 body = await _read(receive)
                 self._check_body(body)
                 receive = _again(body, receive)
+            with arriving:
+                await self.app(scope, receive, send)
         except Refused as refused:
             await _answer(send, refused)
-            return
-        await self.app(scope, receive, send)
 
     def _check_host(self, scope: dict) -> None:
         hosts = [value for name, value in scope["headers"] if name == b"host"]
@@ -78,6 +83,19 @@ class Gate:
             raise Refused(400, "no valid host") from None
         if name not in self.names and not _is_address(name):
             raise Refused(403, "no name of this server; its setting names= adds one")
+
+    def _length(self, scope: dict) -> int:
+        """Of an upload, in bytes."""
+        if self.uploads.is_full:
+            raise Refused(503, "too many videos have been sent; please try again later")
+        try:
+            (length,) = (int(value) for name, value in scope["headers"] if name in LENGTH)
+        except ValueError:
+            raise Refused(411, "an upload must say how long it is") from None
+        limits = self.uploads.limits
+        if length > limits.max_bytes + MAX_BODY:
+            raise Refused(413, f"{limits.max_megabytes:g} MB are allowed")
+        return length
 
     def _check_body(self, body: bytes) -> None:
         def check(part: dict) -> None:

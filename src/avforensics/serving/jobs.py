@@ -75,6 +75,7 @@ class Job:
     error: str | None = None
     answer: Answer | None = None
     _upload: Path | None = None
+    _state: tuple[int, int] | None = None  # of the upload
     _watched: float = field(default_factory=time.monotonic)
     _deadline: float = float("inf")
     _ended: float = float("inf")
@@ -132,15 +133,19 @@ class JobQueue:
     def __init__(self, work: Callable[[Job], Answer], folder: Path, *, limits: Limits) -> None:
         self.limits = limits
         self._work = work
-        self.uploads = Uploads(folder / "uploads")
+        self.uploads = Uploads(folder / "uploads", limits)
         self._folder = folder / "jobs"
         self._jobs: dict[str, Job] = {}
         self._waiting: deque[Job] = deque()
         self._running: Job | None = None
         self._changed = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._serve, name="scoring", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._serve, name="scoring", daemon=True),
+            threading.Thread(target=self._tidy, name="tidying", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, upload: str | os.PathLike, name: str | None = None) -> Job:
         """Take over an uploaded file.
@@ -160,6 +165,8 @@ class JobQueue:
         AVForensicsError
             It is no upload, which is left alone; or it cannot be scored, or too many are waiting,
             and it has been deleted.
+        OSError
+            It cannot be kept, as on a full disk; it has been deleted.
         """
         upload = self.uploads.find(upload)
         if upload is None or not upload.is_file():
@@ -168,8 +175,12 @@ class JobQueue:
         job = Job(name or upload.name, folder, folder / upload.name, _upload=upload)
         try:
             self.limits.check(upload)
+            job._state = _state(upload)
             folder.mkdir(parents=True)
-            os.link(upload, job.video)
+            try:
+                os.link(upload, job.video)
+            except OSError:  # not every file system has hard links
+                shutil.copyfile(upload, job.video)
             with self._changed:
                 ahead = len(self._waiting) + (self._running is not None)
                 if self._closed or ahead > self.limits.max_waiting:
@@ -178,7 +189,7 @@ class JobQueue:
                 self._waiting.append(job)
                 self._changed.notify_all()
         except BaseException:
-            upload.unlink(missing_ok=True)
+            self.uploads.delete(upload)
             shutil.rmtree(folder, ignore_errors=True)
             raise
         return job
@@ -208,7 +219,8 @@ class JobQueue:
             for job in self._jobs.values():
                 job.abandon()
             self._changed.notify_all()
-        self._thread.join(timeout=UNWATCHED)
+        for thread in self._threads:
+            thread.join(timeout=UNWATCHED)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _serve(self) -> None:
@@ -219,7 +231,12 @@ class JobQueue:
                     self._changed.wait(timeout=1.0)
             if self._running is not None:
                 self._do(self._running)
+
+    def _tidy(self) -> None:
+        while not self._closed:
             self._forget()
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed, timeout=1.0)
 
     def _do(self, job: Job) -> None:
         job.state = "running"
@@ -248,17 +265,15 @@ class JobQueue:
             self._running = None
             self._changed.notify_all()
 
-    @staticmethod
-    def _delete_video(job: Job) -> None:
+    def _delete_video(self, job: Job) -> None:
         """Delete the upload, unless another upload has taken its place meanwhile."""
         with contextlib.suppress(OSError):
-            if job._upload.samefile(job.video):
-                job._upload.unlink()
-                job._upload.parent.rmdir()  # the server's, one for each upload
+            if _state(job._upload) == job._state:
+                self.uploads.delete(job._upload)
         job.video.unlink(missing_ok=True)
 
     def _forget(self) -> None:
-        """Delete what is old, and uploads that nobody waits for."""
+        """Delete what is old, and uploads that nobody waits for or has asked about."""
         oldest = time.monotonic() - 60 * self.limits.keep_minutes
         with self._changed:
             gone = [job for job in self._jobs.values() if job._ended < oldest]
@@ -267,6 +282,14 @@ class JobQueue:
                 del self._jobs[job.token]
                 if job in self._waiting:
                     self._waiting.remove(job)
+            wanted = {job._upload for job in self._jobs.values() if not job.is_over}
         for job in gone:
             self._delete_video(job)
             shutil.rmtree(job.folder, ignore_errors=True)
+        self.uploads.tidy(wanted)
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """Tells a file from another one that takes its place."""
+    status = path.stat()
+    return status.st_ino, status.st_mtime_ns

@@ -51,6 +51,11 @@ class Limits:
     def max_bytes(self) -> int:
         return round(self.max_megabytes * 1e6)
 
+    @property
+    def max_bytes_of_all(self) -> int:
+        """Of uploads at a time: one that is scored, and those that wait."""
+        return (self.max_waiting + 1) * self.max_bytes
+
     def __str__(self) -> str:
         return f"At most {self.max_megabytes:g} MB and {self.max_minutes:g} minutes."
 

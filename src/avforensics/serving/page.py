@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,8 @@ from avforensics.serving.jobs import JobQueue
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+log = logging.getLogger(__name__)
 
 TITLE = "avforensics"
 TICK = 0.5  # seconds between two looks at a job
@@ -51,6 +54,10 @@ def follow(queue: JobQueue, upload: str, name: str) -> Iterator[tuple[str, str]]
         return
     except AVForensicsError as error:
         yield markup.mistake(name, str(error)), ""
+        return
+    except OSError as error:
+        log.error("%s: %s", name, error)
+        yield markup.mistake(name, f"it cannot be kept here ({error.strerror})"), ""
         return
     begun = time.monotonic()
     try:
