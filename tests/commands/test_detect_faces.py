@@ -278,6 +278,34 @@ def test_segments_of_a_long_video(detect, videos, monkeypatch):
     assert "unlike" not in video["warnings"]  # a face's picture has no width of its own
 
 
+def test_a_calibration_of_other_crops_is_refused_and_of_unknown_ones_told(detect, videos, capfd):
+    Calibration.fit([0.1] * 30, setting={"crop": "mouth"}).save("mouth")
+    Calibration.fit([0.1] * 30, setting={"crop": "lrs"}).save("lrs")
+    Calibration.fit([0.1] * 30).save("unknown")
+    common = ("input=v/one.mp4", "faces.crop=lrs")
+    assert detect(*common, "calibration=mouth") == 2
+    err = capfd.readouterr().err
+    assert "cut as crop=mouth, here they are cut as crop=lrs; calibrate on clips of" in err
+    assert detect(*common, "calibration=lrs") == 0
+    assert "calibration" not in rows()[0]["warnings"]
+    assert detect(*common, "calibration=unknown") == 0
+    assert "whether its faces were cut as here (crop=lrs)" in rows()[0]["warnings"]
+    assert detect("input=v/one.mp4", "faces=given", "calibration=mouth") == 0
+    assert rows()[0]["warnings"] == ""
+
+
+def test_the_highest_of_several_faces_is_no_single_one(detect, videos):
+    Calibration.fit(np.arange(1, 30) / 10_000).save("low")
+    assert detect("calibration=low", "faces.score=max", report=True) == 1
+    video, *faces = (row for row in rows() if row["path"].endswith("two.mp4"))
+    assert [face["p_value"] for face in faces] == [str(1 / 30)] * 2
+    assert float(video["p_value"]) == pytest.approx(1 - (29 / 30) ** 2)
+    assert "It is above the threshold" not in Path("out", video["report"]).read_text()
+    alone = next(row for row in rows() if row["path"].endswith("/one.mp4"))
+    assert alone["p_value"] == str(1 / 30)
+    assert "It is above the threshold" in Path("out", alone["report"]).read_text()
+
+
 @pytest.mark.reference
 def test_two_people_of_a_real_video(run, shared, tmp_path, monkeypatch):
     """Found, followed and cut by the real finder, as two clips put side by side."""

@@ -139,6 +139,7 @@ def build_judge(models: Models, detector: Detector, cfg: DictConfig) -> Judge | 
         cfg.calibration,
         false_positive_rate=cfg.false_positive_rate,
         setting=scoring_setting(models, detector.policy, detector.lams[0]),
+        crop=build_faces(models, cfg).crop,
     )
 
 

@@ -8,12 +8,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from avforensics.errors import AVForensicsError, ConfigError, MediaError
-from avforensics.faces.crops import CropRecipe
+from avforensics.faces.crops import RECIPES, CropRecipe
 from avforensics.faces.find import explain, find_faces
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import Faces
@@ -92,6 +92,14 @@ class FaceOptions:
         if self.mode == "auto" and self.recipe is None:
             raise ConfigError("faces=auto needs a recipe for its crops")
         check_rule(self.rule)
+
+    @property
+    def crop(self) -> str | dict[str, Any] | None:
+        """The recipe by name, or its settings where it has none; None where nothing is cut out."""
+        if self.recipe is None:
+            return None
+        names = (name for name, recipe in RECIPES.items() if recipe == self.recipe)
+        return next(names, asdict(self.recipe))
 
 
 class VideoScorer:

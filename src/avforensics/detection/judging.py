@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from avforensics.errors import ConfigError
 from avforensics.evaluation.calibration import Calibration
 from avforensics.media.types import MediaReport
 from avforensics.report.sentences import Calibrated
@@ -23,6 +24,9 @@ class Judge:
         The share of real videos that may lie above the threshold.
     setting : mapping
         How videos are scored here; see `avforensics.evaluation.calibration`.
+    crop : str or mapping, optional
+        How faces that are found here are cut out. A calibration whose setting names another
+        ``crop`` is refused, one that names none judges with a warning.
 
     Raises
     ------
@@ -33,35 +37,65 @@ class Judge:
     """
 
     def __init__(
-        self, path: str | os.PathLike, *, false_positive_rate: float, setting: Mapping
+        self,
+        path: str | os.PathLike,
+        *,
+        false_positive_rate: float,
+        setting: Mapping,
+        crop: str | Mapping | None = None,
     ) -> None:
         path = Path(path).expanduser()
         self.calibration = Calibration.load(path)
         self.calibration.check_setting(setting)
+        self._remarks = [] if crop is None else _check_crop(self.calibration, path, crop)
         self.false_positive_rate = false_positive_rate
         self.threshold = self.calibration.threshold(false_positive_rate)
         self.source = path.name
 
-    def judge(self, result: VideoResult, *, cropped: bool = False) -> Calibrated | None:
+    def judge(
+        self, result: VideoResult, *, cropped: bool = False, highest_of: int = 1
+    ) -> Calibrated | None:
         """Note the p-value and warnings on a scored result, and give them for its report.
 
-        ``cropped`` = a face was cut out of the picture, whose size then says nothing.
+        Parameters
+        ----------
+        result : VideoResult
+        cropped : bool
+            A face was cut out of the picture, whose size then says nothing.
+        highest_of : int
+            The score is the highest of so many. The p-value is then that of the highest of as many
+            independent real ones, and no threshold holds.
         """
         if result.error is not None:
             return None
-        result.p_value = float(self.calibration.p_value(result.scores[0].score))
+        p_value = float(self.calibration.p_value(result.scores[0].score))
+        result.p_value = 1 - (1 - p_value) ** highest_of if highest_of > 1 else p_value
         if result.media is not None:
             found = media_properties(result.media) | {"leading_silence": result.silence}
             if cropped:
                 found = {k: v for k, v in found.items() if k not in ("width", "height")}
             result.warnings += self.calibration.unlike(found)
+        result.warnings += self._remarks
         return Calibrated(
             p_value=result.p_value,
             n_real=len(self.calibration.scores),
             source=self.source,
-            threshold=self.threshold,
-            false_positive_rate=self.false_positive_rate,
+            threshold=self.threshold if highest_of == 1 else None,
+            false_positive_rate=self.false_positive_rate if highest_of == 1 else None,
         )
+
+
+def _check_crop(calibration: Calibration, path: Path, crop: str | Mapping) -> list[str]:
+    """What to say where a calibration names no crop; raises ConfigError where it names another."""
+    fitted = calibration.setting.get("crop")
+    if fitted is None:
+        return [f"the calibration does not say whether its faces were cut as here (crop={crop})"]
+    if fitted != crop:
+        raise ConfigError(
+            f"{path}: fitted on faces cut as crop={fitted}, here they are cut as crop={crop}; "
+            f"calibrate on clips of `avforensics preprocess crop={crop}`, or set faces.crop"
+        )
+    return []
 
 
 def media_properties(media: MediaReport) -> dict[str, float]:

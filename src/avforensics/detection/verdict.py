@@ -33,7 +33,12 @@ def verdict_of(outcome: Outcome, scorer: VideoScorer, judge: Judge | None) -> Ve
         return Verdict()
     calibrated = None
     if judge is not None:
-        calibrated = judge.judge(outcome.result, cropped=bool(outcome.faces))
+        scored = sum(bool(face.result.scores) for face in outcome.faces)
+        calibrated = judge.judge(
+            outcome.result,
+            cropped=bool(outcome.faces),
+            highest_of=scored if scorer.options.rule == "max" and scored else 1,
+        )
         for face in outcome.faces:
             judge.judge(face.result, cropped=True)
     policy = scorer.detector.policy
