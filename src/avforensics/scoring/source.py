@@ -152,6 +152,8 @@ class Source:
 
     def _listened(self, blocks: Iterable[Block]) -> Iterator[Block]:
         for block in blocks:
+            if self._stopped.is_set():
+                return
             self.silence.hear(block.audio)
             yield block
 
