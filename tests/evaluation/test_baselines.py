@@ -1,5 +1,7 @@
 """Baselines: values worked out by hand, and the polarity that all share."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -85,3 +87,7 @@ def test_nonsense_is_refused(tmp_path):
     for name in ("x.safetensors", "absent.safetensors"):
         with pytest.raises(CheckpointError, match="holds no naive Bayes"):
             NaiveBayesDelay.load(tmp_path / name)
+
+
+def test_a_file_name_need_not_be_text():
+    assert 0 <= random_score(os.fsdecode(b"caf\xe9.mp4")) < 1

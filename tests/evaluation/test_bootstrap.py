@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
+from avforensics.errors import ConfigError
 from avforensics.evaluation.bootstrap import Bootstrap, bootstrap_interval, paired_bootstrap
 
 
@@ -144,10 +145,10 @@ def test_paired_bootstrap_of_equal_runs_finds_nothing():
 
 
 @pytest.mark.parametrize(
-    ("setting", "says"), [({"level": 95}, "level must lie"), ({"resamples": 0}, "at least 1")]
+    ("setting", "says"), [({"level": 95}, "between 0 and 1"), ({"resamples": 0}, "at least 1")]
 )
 def test_nonsense_is_refused(setting, says):
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(ConfigError, match=says):
         Bootstrap([0, 1], ["a", "b"], **setting)
     with pytest.raises(ValueError, match="2 identities for 3 videos"):
         Bootstrap([0, 1, 1], ["a", "b"])

@@ -1,6 +1,7 @@
 """Each perturbation against a formula written another way, and its seeds."""
 
 import io
+import os
 
 import av
 import numpy as np
@@ -233,3 +234,7 @@ def test_nonsense_is_refused(name, level):
     with pytest.raises(ValueError, match=r"no perturbation|a level is"):
         perturb([], name, level)
     assert list(perturb([], "VC", 3)) == []
+
+
+def test_a_file_name_need_not_be_text():
+    assert frame_rng(0, os.fsdecode(b"caf\xe9.mp4"), 0).random() < 1

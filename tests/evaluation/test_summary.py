@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from sklearn import metrics as sk
 
 from avforensics.errors import ManifestError
 from avforensics.evaluation.figures import write_figures
+from avforensics.evaluation.results import write_results
 from avforensics.evaluation.rows import ScoredVideo, read_scores, write_scores
 from avforensics.evaluation.summary import PAPER_CATEGORIES, summarise
 from avforensics.evaluation.tables import (
@@ -220,6 +222,28 @@ def test_scores_file_round_trips(tmp_path):
     assert again[0] == rows[0]
     assert (again[1].error, again[1].score, again[1].category) == ("no face, sorry", None, "Ü")
     assert again[1].baselines == {"random": None}
+
+
+def test_a_file_name_need_not_be_text(tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    rows = [
+        ScoredVideo(path=f"/{name}/{n}.mp4", label=n % 2, category=name, identity=name, score=n)
+        for n in range(4)
+    ]
+    failed = ScoredVideo(path=f"/{name}/x.mp4", label=0, error="no face")
+    summary = summarise([*rows, failed], resamples=20)
+    write_results([*rows, failed], summary, tmp_path)
+    assert read_scores(tmp_path / "scores.csv")[0].path == rows[0].path
+    for suffix in ("md", "tex", "csv"):
+        text = (tmp_path / f"metrics.{suffix}").read_text(encoding="utf-8")
+        assert "caf" in text
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04\x00\x00\xff\r\r\xe9", b"path;caf\xe9\n"])
+def test_what_is_no_csv_is_one_clear_sentence(content, tmp_path):
+    (tmp_path / "theirs.xlsx").write_bytes(content)
+    with pytest.raises(ManifestError, match="theirs"):
+        read_scores(tmp_path / "theirs.xlsx")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Sweeps: the points of single evaluations, in one table and one figure, in seconds."""
 
 import csv
+import json
 import sys
 
 import numpy as np
@@ -13,7 +14,14 @@ from avforensics import cli
 from avforensics.checkpoints import Models, load_models, save_bundle
 from avforensics.errors import ManifestError
 from avforensics.evaluation.stored import choose, evaluate_store
-from avforensics.evaluation.sweep import axes_of, best, read_runs, short_table, sweep_store
+from avforensics.evaluation.sweep import (
+    axes_of,
+    best,
+    read_runs,
+    short_table,
+    sweep_store,
+    write_sweep,
+)
 from avforensics.features.projection import Projection
 from avforensics.models.decoder import PublishedDecoder
 from avforensics.scoring.sequences import SequencePolicy
@@ -116,6 +124,23 @@ def test_one_model_alone_is_swept(monkeypatch, store, decoders, tmp_path):
     )
     assert float(found["overall"]) == expected["overall"]["auc"]
     assert call(monkeypatch, "sweep", *words, f"output_dir={tmp_path / 'out'}") == 2
+
+
+def test_settings_of_runs_may_be_anything(tmp_path, store, decoders):
+    (point,) = sweep_store(
+        store, decoders, choose(store, split="test"), lams=[0], max_lens=[10], resamples=5
+    )
+    kinds = ((None, {"lam": 0}), ("RVFA", {"lam": 1}), (["RVFA", "x"], {"lam": 0}), (3, None))
+    for number, (category, scoring) in enumerate(kinds):
+        config = {"select": {"category": category}, "scoring": scoring}
+        content = {**point.summary, "made_with": {"config": config}}
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "metrics.json").write_text(json.dumps(content))
+    points = read_runs(tmp_path, ["select.category", "scoring"])
+    assert axes_of(points) == ["category", "scoring"]
+    assert [line[0] for line in short_table(points)[1:]] == ["null", "RVFA", '["RVFA", "x"]', "3"]
+    write_sweep(points, tmp_path)
+    assert (tmp_path / "sweep.png").stat().st_size > 5000
 
 
 def test_mistakes_are_one_sentence(monkeypatch, tmp_path, capsys):

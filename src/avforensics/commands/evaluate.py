@@ -29,6 +29,7 @@ from rich import get_console
 
 from avforensics.checkpoints import load_models
 from avforensics.errors import ConfigError
+from avforensics.evaluation.bootstrap import check_intervals
 from avforensics.evaluation.comparison import cells as difference_cells
 from avforensics.evaluation.comparison import compare, read_run, sentence, write_comparison
 from avforensics.evaluation.controls import (
@@ -47,7 +48,7 @@ from avforensics.evaluation.reproduce import compare_with_paper, published, writ
 from avforensics.evaluation.results import show, wide, write_results
 from avforensics.evaluation.robustness import cells as robustness_cells
 from avforensics.evaluation.robustness import edits, write_robustness
-from avforensics.evaluation.rows import ScoredVideo
+from avforensics.evaluation.rows import ScoredVideo, printable
 from avforensics.evaluation.segments import localise
 from avforensics.evaluation.segments import sentence as found_segments
 from avforensics.evaluation.summary import summarise
@@ -75,6 +76,7 @@ def run(cfg: DictConfig) -> int:
     """
     if isinstance(cfg.scoring.lam, ListConfig):
         raise ConfigError("evaluate takes one scoring.lam; -m scoring.lam=0,0.5 runs one for each")
+    check_intervals(cfg.intervals.resamples, cfg.intervals.level)
     if cfg.reproduce is not None:
         published(cfg.reproduce)  # refuses what the paper does not have
     earlier = None if cfg.against is None else read_run(cfg.against)
@@ -134,11 +136,12 @@ def write(
     earlier: Sequence[ScoredVideo] | None,
 ) -> None:
     """Write and print the results of the main pass."""
-    title = cfg.title or title_of(cfg)
+    title = printable(cfg.title or title_of(cfg))
     folder = Path(cfg.output_dir)
     write_results(rows, summary, folder, title)
     with atomic_path(folder / "config.yaml") as partial:
-        partial.write_text(OmegaConf.to_yaml(cfg, resolve=True), encoding="utf-8")
+        text = OmegaConf.to_yaml(cfg, resolve=True)
+        partial.write_text(text, encoding="utf-8", errors="surrogateescape")
     write_json(folder / "versions.json", versions())
     show(summary, get_console(), title)
     if cfg.reproduce is not None:

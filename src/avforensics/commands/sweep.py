@@ -20,6 +20,7 @@ from rich.table import Table
 
 from avforensics.checkpoints import load_models
 from avforensics.errors import ConfigError
+from avforensics.evaluation.bootstrap import check_intervals
 from avforensics.evaluation.results import wide
 from avforensics.evaluation.stored import as_scored, check_network, choose
 from avforensics.evaluation.sweep import (
@@ -52,6 +53,7 @@ def run(cfg: DictConfig) -> int:
     """
     if (cfg.features is None) == (cfg.runs is None):
         raise ConfigError("a sweep needs either features=STORE or runs=FOLDER")
+    check_intervals(cfg.intervals.resamples, cfg.intervals.level)
     if cfg.runs is not None and not cfg.settings:
         raise ConfigError("runs=FOLDER needs what tells the runs apart: 'settings=[scoring.lam]'")
     points = _scored(cfg) if cfg.runs is None else read_runs(cfg.runs, list(cfg.settings))

@@ -22,7 +22,7 @@ from avforensics.media.silence import LeadingSilence
 
 def random_score(path: str, *, seed: int = 0) -> float:
     """A number in [0, 1) that depends on the path and the seed alone, not on order or process."""
-    digest = hashlib.sha256(f"{seed}\0{path}".encode()).digest()
+    digest = hashlib.sha256(f"{seed}\0{path}".encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
 
 

@@ -13,9 +13,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from avforensics.errors import ConfigError
 from avforensics.evaluation.metrics import Curve, check_scores
 
 _CHUNK = 1 << 21  # weights held at a time: 16 MiB an array of float64
+
+
+def check_intervals(resamples: int, level: float) -> None:
+    """Refuse intervals that cannot be.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if not 0 < level < 1:
+        raise ConfigError(f"the level of intervals lies between 0 and 1, as 0.95, not {level}")
+    if resamples < 1:
+        raise ConfigError(f"intervals need at least 1 of resamples, not {resamples}")
 
 
 class Bootstrap:
@@ -39,7 +53,9 @@ class Bootstrap:
     Raises
     ------
     ValueError
-        On lengths that differ, a missing class, or a level outside (0, 1).
+        On lengths that differ or a missing class.
+    ConfigError
+        As of `check_intervals`.
     """
 
     def __init__(
@@ -51,10 +67,7 @@ class Bootstrap:
         level: float = 0.95,
         seed: int = 0,
     ) -> None:
-        if not 0 < level < 1:
-            raise ValueError(f"level must lie between 0 and 1, not {level}")
-        if resamples < 1:
-            raise ValueError(f"resamples must be at least 1, not {resamples}")
+        check_intervals(resamples, level)
         self.labels, _ = check_scores(labels, np.zeros(len(labels)))
         if len(identities) != len(self.labels):
             raise ValueError(f"{len(identities)} identities for {len(self.labels)} videos")

@@ -192,4 +192,4 @@ def write_comparison(
         partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     with atomic_path(f"{folder}/comparison.md") as partial:
         lines = [f"### This run against {other}", "", markdown, f"{sentence(difference)}.", ""]
-        partial.write_text("\n".join(lines), encoding="utf-8")
+        partial.write_text("\n".join(lines), encoding="utf-8", errors="backslashreplace")

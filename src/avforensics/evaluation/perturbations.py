@@ -106,7 +106,8 @@ def perturb(
 
 def frame_rng(seed: int, video: str, index: int) -> np.random.Generator:
     """The random numbers of one frame of one video."""
-    digest = hashlib.sha256(f"{seed}\0{video}\0{index}".encode()).digest()
+    text = f"{seed}\0{video}\0{index}"
+    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 

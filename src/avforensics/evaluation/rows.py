@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
+from avforensics.data.tables import ERRORS
 from avforensics.errors import ManifestError
 from avforensics.files import atomic_path
 
@@ -81,10 +82,18 @@ def check_once(rows: Sequence[ScoredVideo]) -> None:
         raise ManifestError(f"{len(double)} videos are scored more than once, first {double[0]}")
 
 
+def printable(text: str) -> str:
+    """Text for tables and figures: bytes of file names that are no UTF-8 become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def write_scores(rows: Sequence[ScoredVideo], path: str | PathLike) -> None:
     """Write one line a video: path, label, category, identity, score, error, ``baseline_*``."""
     names = baseline_names(rows)
-    with atomic_path(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    with (
+        atomic_path(path) as partial,
+        partial.open("w", newline="", encoding="utf-8", errors=ERRORS) as file,
+    ):
         writer = csv.writer(file)
         writer.writerow([*_COLUMNS, *(_BASELINE + name for name in names)])
         for row in rows:
@@ -102,7 +111,7 @@ def read_scores(path: str | PathLike) -> list[ScoredVideo]:
         If a column is missing or a cell is no number; says which line.
     """
     try:
-        with Path(path).open(newline="", encoding="utf-8-sig") as file:
+        with Path(path).open(newline="", encoding="utf-8-sig", errors=ERRORS) as file:
             reader = csv.DictReader(file)
             missing = {"path", "label", "score"} - set(reader.fieldnames or ())
             if missing:
@@ -110,6 +119,8 @@ def read_scores(path: str | PathLike) -> list[ScoredVideo]:
             rows = [_parse(path, reader.line_num, cells) for cells in reader]
     except OSError as error:
         raise ManifestError(f"{path}: {error.strerror}") from error
+    except csv.Error as error:
+        raise ManifestError(f"{path}: this is not a CSV file ({error})") from None
     check_once(rows)
     return rows
 

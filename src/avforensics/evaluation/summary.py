@@ -14,7 +14,7 @@ import numpy as np
 from avforensics.errors import ManifestError
 from avforensics.evaluation.bootstrap import Bootstrap
 from avforensics.evaluation.metrics import METRICS, score_metrics
-from avforensics.evaluation.rows import ScoredVideo, baseline_names, check_once
+from avforensics.evaluation.rows import ScoredVideo, baseline_names, check_once, printable
 
 PAPER_CATEGORIES = ("RVFA", "FVRA-WL", "FVFA-FS", "FVFA-GAN", "FVFA-WL")
 """FakeAVCeleb's categories in the order of the paper's Table 1."""
@@ -227,7 +227,7 @@ def identity_of(row: ScoredVideo) -> str:
 
 def category_of(row: ScoredVideo) -> str:
     """Name of a fake's group in tables."""
-    return row.category or "fake"
+    return printable(row.category) or "fake"
 
 
 def _or_nan(value: float | None) -> float:

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from avforensics.checkpoints import Models
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.evaluation.figures import COLOURS
-from avforensics.evaluation.rows import ScoredVideo
+from avforensics.evaluation.rows import ScoredVideo, printable
 from avforensics.evaluation.stored import StoredScore, StoreScorer, one_thread, scored_video
 from avforensics.evaluation.summary import summarise
 from avforensics.evaluation.tables import blocks
@@ -161,7 +161,7 @@ def _value(summary: Mapping, name: str, path: Path) -> object:
         if not isinstance(value, Mapping) or part not in value:
             raise ManifestError(f"{path}: this run says nothing of {name}")
         value = value[part]
-    return value
+    return value if isinstance(value, str | int | float) else json.dumps(value)
 
 
 def _short(name: str, names: Sequence[str]) -> str:
@@ -195,7 +195,8 @@ def write_sweep(points: Sequence[Point], folder: str | PathLike, title: str = ""
     with atomic_path(paths[1]) as partial:
         header, *rows = short_table(points)
         lines = ["| " + " | ".join(row) + " |" for row in (header, ["---"] * len(header), *rows)]
-        partial.write_text("\n".join([*([f"### {title}", ""] if title else []), *lines, ""]))
+        text = "\n".join([*([f"### {title}", ""] if title else []), *lines, ""])
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
     with atomic_path(paths[2]) as partial:
         sweep_figure(points, title).savefig(partial, dpi=150)
     return paths
@@ -244,9 +245,11 @@ def sweep_figure(points: Sequence[Point], title: str = "") -> Figure:
     for panel, x in zip(panels, axes, strict=True):
         other = next((axis for axis in axes if axis != x), None)
         lines = _some(_values(points, other)) if other else [None]
+        as_text = any(isinstance(value, str) for value in _values(points, x))
         for place, value in enumerate(lines):
             chosen = [p for p in points if other is None or p.settings[other] == value]
-            _line(panel, chosen, x, place, "" if other is None else f"{other} {value_text(value)}")
+            label = "" if other is None else f"{other} {value_text(value)}"
+            _line(panel, chosen, x, place, label, as_text=as_text)
         panel.set_xlabel(x)
         panel.grid(color="0.92")
         if other:
@@ -256,10 +259,12 @@ def sweep_figure(points: Sequence[Point], title: str = "") -> Figure:
     return figure
 
 
-def _line(panel, points: Sequence[Point], x: str, place: int, label: str) -> None:
-    points = sorted(points, key=lambda point: point.settings[x])
+def _line(panel, points: Sequence[Point], x: str, place: int, label: str, *, as_text: bool) -> None:
+    points = sorted(points, key=lambda point: _order(point.settings[x]))
     found = [_headline(point.summary)[1] for point in points]
     where = [point.settings[x] for point in points]
+    if as_text:
+        where = [value_text(value) for value in where]
     colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
     auc = [np.nan if b.get("auc") is None else 100 * b["auc"] for b in found]
     panel.plot(where, auc, color=colour, marker=marker, markersize=4, label=label or None)
@@ -279,7 +284,13 @@ def _headline(summary: Mapping) -> tuple[str, Mapping]:
 
 
 def _values(points: Sequence[Point], name: str) -> list:
-    return sorted({point.settings[name] for point in points})
+    return sorted({point.settings[name] for point in points}, key=_order)
+
+
+def _order(value: object) -> tuple[bool, float, str]:
+    """Numbers by size, then everything else by name."""
+    text = not isinstance(value, int | float)
+    return text, 0.0 if text else value, str(value)
 
 
 def _some(values: list) -> list:
@@ -297,4 +308,4 @@ def _pair(block: Mapping) -> str:
 
 def value_text(value: object) -> str:
     """A setting as people write it."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else printable(str(value))

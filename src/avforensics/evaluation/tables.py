@@ -177,7 +177,7 @@ def write_summary(summary: Mapping, folder: str | PathLike, stem: str = "metrics
     for suffix, render in FORMS.items():
         path = f"{folder}/{stem}.{suffix}"
         with atomic_path(path) as partial:
-            partial.write_text(render(summary), encoding="utf-8")
+            partial.write_text(render(summary), encoding="utf-8", errors="backslashreplace")
         paths.append(path)
     return paths
 
