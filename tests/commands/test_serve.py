@@ -38,7 +38,7 @@ class Site:
             cfg = compose("serve", words)
         models = load_models(OmegaConf.to_container(cfg.checkpoint))
         detector, faces = build_detector(models, cfg), build_faces(models, cfg)
-        scorer = Scorer(detector, faces, None, describe(models, cfg))
+        scorer = Scorer(detector, faces, None, describe(models, cfg), LIMITS)
         self.gate = threading.Event()
         self.gate.set()
         self.folder = folder

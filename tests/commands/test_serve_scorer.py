@@ -12,6 +12,7 @@ from avforensics.errors import MediaError
 from avforensics.faces.track import Faces, FaceTrack
 from avforensics.serving import scorer as scorer_module
 from avforensics.serving.jobs import Job, Stopped
+from avforensics.serving.limits import Limits
 from avforensics.serving.scorer import Scorer
 
 FRAMES = 60
@@ -26,11 +27,13 @@ def track(name, left):
 
 @pytest.fixture
 def make_scorer(bundle):
-    def make(*words):
+    def make(*words, **limits):
         with initialize_config_module("avforensics.configs", version_base="1.3"):
             cfg = compose("serve", ["checkpoint=bundle", f"checkpoint.bundle={bundle}", *words])
         models = load_models({"bundle": str(bundle)})
-        return Scorer(build_detector(models, cfg), build_faces(models, cfg), None, {})
+        return Scorer(
+            build_detector(models, cfg), build_faces(models, cfg), None, {}, Limits(**limits)
+        )
 
     return make
 
@@ -64,6 +67,9 @@ def test_every_face_has_a_row_and_each_step_is_told(make_scorer, job, monkeypatc
         "writing the report",
     ]
     assert job.told[0] == ("finding faces", 0.5)
+    shares = [share for stage, share in job.told if stage == "scoring"]
+    assert len(shares) == len(set(shares)) > 1  # both faces begin at 0, and count
+    assert shares == sorted(shares) and shares[-1] == 1
     page = answer.files["report.html"].read_text(encoding="utf-8")
     assert "talk.mp4" in page and "secret-folder" not in page
 
@@ -97,3 +103,19 @@ def test_it_stops_where_it_is_told_to(make_scorer, job):
     with pytest.raises(Stopped):
         scorer(job)
     assert scorer.detector.extractor.engine._tails == {}
+
+
+@pytest.mark.parametrize("faces", ["auto", "given"])
+def test_a_video_that_does_not_say_how_long_it_is_ends_at_the_limit(
+    make_scorer, job, monkeypatch, faces
+):
+    def find(path, settings, *, video_stream=0, progress):
+        for frame in range(FRAMES):
+            progress(frame)
+        raise AssertionError("it was looked at to its end")
+
+    monkeypatch.setattr(scorer_module, "find_faces", find)
+    monkeypatch.setattr(scorer_module, "seconds", lambda video: 0.0)
+    scorer = make_scorer(f"faces={faces}", "scoring.windows=all", max_minutes=1 / 60)
+    with pytest.raises(MediaError, match=r": the video is longer than the 0\.0166667 minutes"):
+        scorer(job)

@@ -51,7 +51,8 @@ def run(cfg: DictConfig) -> int:
     faces = build_faces(models, cfg)
     if faces.mode == "auto":
         FaceDetector()  # is it installed? Better said now than of each upload
-    scorer = Scorer(detector, faces, build_judge(models, detector, cfg), describe(models, cfg))
+    judge = build_judge(models, detector, cfg)
+    scorer = Scorer(detector, faces, judge, describe(models, cfg), limits)
     if models.notice:
         log.warning("%s", models.notice)
     with (

@@ -21,6 +21,8 @@ class Limits:
         Size of a file, in units of 1,000,000 bytes.
     max_minutes : float
         Length of a video.
+    max_pixels : int
+        Size of its pictures, width times height.
     timeout_minutes : float
         Time that scoring one video may take.
     max_waiting : int
@@ -36,12 +38,14 @@ class Limits:
 
     max_megabytes: float = 500
     max_minutes: float = 20
+    max_pixels: int = 10_000_000
     timeout_minutes: float = 60
     max_waiting: int = 8
     keep_minutes: float = 60
 
     def __post_init__(self) -> None:
-        for name in ("max_megabytes", "max_minutes", "timeout_minutes", "keep_minutes"):
+        positive = ("max_megabytes", "max_minutes", "max_pixels", "timeout_minutes", "keep_minutes")
+        for name in positive:
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be above 0, not {getattr(self, name)}")
         if self.max_waiting < 0:
@@ -65,7 +69,8 @@ class Limits:
         Raises
         ------
         MediaError
-            It is too large or too long, no video, or has no picture or no sound.
+            It is too large or too long, no video, or has no picture or no sound. A video need not
+            say how long it is: see `check_seconds`.
         """
         size = video.stat().st_size
         if size > self.max_bytes:
@@ -73,10 +78,28 @@ class Limits:
                 video, f"the file has {size / 1e6:.1f} MB; {self.max_megabytes:g} MB are allowed"
             )
         with open_container(video) as container:
-            for kind in ("video", "audio"):
-                pick_stream(container, kind, 0)
+            picture = pick_stream(container, "video", 0).codec_context
+            pixels = picture.width * picture.height
+            pick_stream(container, "audio", 0)
             minutes = (container.duration or 0) / av.time_base / 60
         if minutes > self.max_minutes:
             raise MediaError(
                 video, f"the video lasts {minutes:.1f} minutes; {self.max_minutes:g} are allowed"
+            )
+        if pixels > self.max_pixels:
+            raise MediaError(
+                video, f"a picture has {pixels:,} pixels; {self.max_pixels:,} are allowed"
+            )
+
+    def check_seconds(self, video: Path, seconds: float) -> None:
+        """Say while a video is decoded how much there has been of it.
+
+        Raises
+        ------
+        MediaError
+            It is too long.
+        """
+        if seconds > 60 * self.max_minutes:
+            raise MediaError(
+                video, f"the video is longer than the {self.max_minutes:g} minutes allowed"
             )

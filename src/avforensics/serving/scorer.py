@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from avforensics.detection.rows import COLUMNS, face_row, row_of, write_csv
 from avforensics.detection.verdict import verdict_of
 from avforensics.errors import MediaError
 from avforensics.faces.find import find_faces
+from avforensics.faces.settings import FaceSettings
+from avforensics.faces.track import Faces
 from avforensics.media.container import open_container
 from avforensics.media.types import FPS
 from avforensics.models.sync import WINDOW_FRAMES
@@ -23,6 +25,7 @@ from avforensics.report.sentences import number
 from avforensics.scoring.detector import Detector
 from avforensics.scoring.source import Clip
 from avforensics.serving.jobs import Answer, Job
+from avforensics.serving.limits import Limits
 
 
 class Scorer:
@@ -37,6 +40,7 @@ class Scorer:
         Of a calibration.
     provenance : mapping
         For the report's end.
+    limits : Limits
     """
 
     def __init__(
@@ -45,11 +49,13 @@ class Scorer:
         faces: FaceOptions,
         judge: Judge | None,
         provenance: Mapping[str, Any],
+        limits: Limits,
     ) -> None:
         self.detector = detector
         self.faces = faces
         self.judge = judge
         self.provenance = provenance
+        self.limits = limits
 
     def __call__(self, job: Job) -> Answer:
         """Score an upload into its folder.
@@ -61,9 +67,8 @@ class Scorer:
         Stopped
             From `Job.tell`.
         """
-        steps = _Steps(job, seconds(job.video), self.detector.extractor.max_windows)
-        finder = partial(find_faces, progress=steps.looked)
-        scorer = VideoScorer(self.detector, self.faces, finder=finder)
+        steps = _Steps(job, self.limits, self.detector.extractor.max_windows)
+        scorer = VideoScorer(self.detector, self.faces, finder=steps.find)
         outcome = scorer.score(job.video, steps.scored)
         if outcome.result.error is not None:
             raise MediaError(job.video, outcome.result.error)
@@ -85,20 +90,33 @@ class Scorer:
 
 
 class _Steps:
-    """Turns frames looked at and windows scored into shares of what there is."""
+    """Turns frames looked at and windows scored into shares of what there is, up to a limit."""
 
-    def __init__(self, job: Job, seconds: float, max_windows: int | None) -> None:
+    def __init__(self, job: Job, limits: Limits, max_windows: int | None) -> None:
         self.job = job
-        self.frames = max(FPS * seconds, 1.0)
-        windows = max(self.frames - WINDOW_FRAMES + 1, 1.0)
-        self.windows = windows if max_windows is None else min(windows, max_windows)
-        self.done: dict[float, int] = {}  # by where a clip starts: a face's own stretch has its own
+        self.limits = limits
+        self.max_windows = inf if max_windows is None else max_windows
+        self.frames = max(FPS * seconds(job.video), 1.0)
+        self.windows = self._windows_in(self.frames)
+        self.done: dict[Clip, int] = {}
+
+    def find(self, path: Path, settings: FaceSettings, *, video_stream: int) -> Faces:
+        """Find faces; each has windows of its own."""
+        faces = find_faces(path, settings, video_stream=video_stream, progress=self.looked)
+        lengths = [FPS * (track.end - track.start) for track in faces.tracks]
+        self.windows = max(sum(map(self._windows_in, lengths)), 1.0)
+        return faces
+
+    def _windows_in(self, frames: float) -> float:
+        return min(max(frames - WINDOW_FRAMES + 1, 1.0), self.max_windows)
 
     def looked(self, frame: int) -> None:
+        self.limits.check_seconds(self.job.video, frame / FPS)
         self.job.tell("finding faces", frame / self.frames)
 
     def scored(self, clip: Clip, windows: int) -> None:
-        self.done[clip.start] = windows
+        self.limits.check_seconds(self.job.video, clip.start + windows / FPS)
+        self.done[clip] = windows
         self.job.tell("scoring", sum(self.done.values()) / self.windows)
 
 
