@@ -2,17 +2,22 @@
 
 import csv
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from avforensics import cli
 from avforensics.checkpoints import Models, save_bundle
+from avforensics.commands.calibrate import properties
 from avforensics.data.manifest import Manifest
 from avforensics.errors import ConfigError
 from avforensics.evaluation.calibration import Calibration
 from avforensics.evaluation.setting import scoring_setting
 from avforensics.evaluation.stored import evaluate_store
+from avforensics.features.shards import Extracted
+from avforensics.features.store import Entry
+from avforensics.media import write_wav
 from avforensics.report.sentences import percent
 from avforensics.scoring.sequences import SequencePolicy
 
@@ -45,6 +50,17 @@ def test_fits_on_real_videos_only(avforensics, store, decoders, decoders_bundle,
     assert "thresholds from 9 real videos" in said
     assert "needs at least 99 real videos" in said  # no threshold at 1 % from nine
     assert "of 20" in said  # the other real videos
+    assert "9 of 9 files could not be opened" in said
+
+
+def test_properties_of_a_clip_with_sound_of_its_own(make_video, tmp_path):
+    sound = tmp_path / "sound.wav"
+    write_wav(sound, np.zeros(25 * 640, np.int16))
+    clip = Extracted(key="clip", size=0, mtime_ns=0, silence=0.5)
+    entry = Entry(path=str(make_video(n_frames=25, sound=False)), label=0, clip=clip)
+    assert properties(entry) == {"leading_silence": 0.5}
+    found = properties(replace(entry, audio=str(sound)))
+    assert (found["width"], found["frames_per_second"]) == (96.0, 25.0)
 
 
 def test_one_model_alone_is_calibrated(avforensics, store, decoders, tmp_path):

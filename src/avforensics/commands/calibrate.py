@@ -66,6 +66,12 @@ def run(cfg: DictConfig) -> int:
     chosen = real_clips(store, cfg.select.split, trained=list(cfg.trained))
     scores, failed = score(store, models, policy, cfg.scoring.lam, chosen, cfg.part)
     inputs = [properties(store[index]) for index in scores]
+    if unread := sum("width" not in found for found in inputs):
+        log.warning(
+            "%d of %d files could not be opened: of these the calibration knows the silence only",
+            unread,
+            len(inputs),
+        )
     calibration = Calibration.fit(
         list(scores.values()),
         setting=scoring_setting(
@@ -143,7 +149,7 @@ def score(
 def properties(entry: Entry) -> dict[str, float]:
     """What `avforensics detect` compares of an input; without the file, its silence only."""
     found = {"leading_silence": entry.clip.silence}
-    with suppress(MediaError), open_media(entry.path) as stream:
+    with suppress(MediaError), open_media(entry.path, audio_path=entry.audio or None) as stream:
         found |= media_properties(stream.report)
     return found
 
