@@ -193,3 +193,34 @@ def test_a_video_without_sound_is_rendered_without(scored, tmp_path):
     assert render_video(path, tmp_path / "out.mp4", overlay.draw, overlay.size) == 20
     with av.open(str(tmp_path / "out.mp4")) as file:
         assert not file.streams.audio
+
+
+def test_sound_that_changes_its_kind_is_rendered(tmp_path):
+    """Stereo for a second, then 5.1 at another rate, as broadcasts switch."""
+    whole = b""
+    for second, (layout, rate) in enumerate([("stereo", 48_000), ("5.1", 44_100)]):
+        with av.open(str(tmp_path / "part.ts"), "w") as out:
+            video = out.add_stream("mpeg2video", rate=25)
+            video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
+            sound = out.add_stream("aac", rate=rate, layout=layout)
+            for index in range(25):
+                frame = av.VideoFrame(64, 64, "rgb24")
+                frame.pts = 25 * second + index
+                out.mux(video.encode(frame))
+            out.mux(video.encode(None))
+            tone = np.sin(np.arange(rate) * (2 * np.pi * 1000 / rate)).astype(np.float32) / 2
+            samples = np.tile(tone, (len(av.AudioLayout(layout).channels), 1))
+            frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
+            frame.sample_rate, frame.pts = rate, second * rate
+            out.mux([*sound.encode(frame), *sound.encode(None)])
+        whole += (tmp_path / "part.ts").read_bytes()
+    path, out = tmp_path / "whole.ts", tmp_path / "out.mp4"
+    path.write_bytes(whole)
+    render_video(path, out, lambda picture, _: picture, (64, 64))
+    with av.open(str(out)) as file:
+        assert file.streams.audio[0].rate == 48_000
+        heard = np.concatenate([f.to_ndarray()[0] for f in file.decode(audio=0)])
+    assert len(heard) == pytest.approx(96_000, abs=4096)
+    for second in (0, 1):
+        spectrum = np.abs(np.fft.rfft(heard[second * 48_000 + 12_000 :][:24_000]))
+        assert spectrum.argmax() * 2 == pytest.approx(1000, abs=4)

@@ -105,15 +105,15 @@ class _Sound:
     ) -> None:
         self._container = open_container(path)
         self._output = output
-        self._out = self._frames = self._next = None
+        self._out = self._frames = self._next = self._resampler = self._kind = None
+        self._from = self._end = 0  # samples: where sound of this kind may begin, and ends so far
         try:
             source = pick_stream(self._container, "audio", index)
         except MediaError:
             return
-        rate = min(source.rate or HIGHEST_RATE, HIGHEST_RATE)
-        layout = "mono" if source.channels == 1 else "stereo"
-        self._out = output.add_stream("aac", rate=rate, layout=layout)
-        self._resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+        self._rate = min(source.rate or HIGHEST_RATE, HIGHEST_RATE)
+        self._layout = "mono" if source.channels == 1 else "stereo"
+        self._out = output.add_stream("aac", rate=self._rate, layout=self._layout)
         self._frames = self._placed(source, origin)
         self._next = next(self._frames, None)
 
@@ -126,8 +126,7 @@ class _Sound:
     def finish(self) -> None:
         """Write what the encoder still holds; sound after the last picture is left out."""
         if self._out is not None:
-            for piece in self._resampler.resample(None):
-                self._output.mux(self._out.encode(piece))
+            self._flush()
             self._output.mux(self._out.encode(None))
 
     def close(self) -> None:
@@ -147,5 +146,30 @@ class _Sound:
                 yield time, frame
 
     def _write(self, frame: av.AudioFrame) -> None:
+        kind = frame.format.name, frame.layout.name, frame.sample_rate
+        if kind != self._kind:
+            self._flush()
+            self._kind, self._from = kind, self._end
+            self._resampler = av.AudioResampler(format="fltp", layout=self._layout, rate=self._rate)
         for piece in self._resampler.resample(frame):
-            self._output.mux(self._out.encode(piece))
+            self._encode(piece)
+
+    def _flush(self) -> None:
+        """Write what the resampler still holds."""
+        if self._resampler is not None:
+            for piece in self._resampler.resample(None):
+                self._encode(piece)
+
+    def _encode(self, piece: av.AudioFrame) -> None:
+        """Write resampled sound, without what overlaps sound of another kind before it."""
+        start = round(piece.pts * piece.time_base * self._rate)
+        overlap = max(self._from - start, 0)
+        if overlap >= piece.samples:
+            return
+        self._end = start + piece.samples
+        if overlap:
+            kept = np.ascontiguousarray(piece.to_ndarray()[:, overlap:])
+            piece = av.AudioFrame.from_ndarray(kept, format="fltp", layout=self._layout)
+            piece.sample_rate = self._rate
+        piece.pts, piece.time_base = start + overlap, Fraction(1, self._rate)
+        self._output.mux(self._out.encode(piece))
