@@ -13,10 +13,12 @@ import pytest
 from safetensors.numpy import load_file
 
 from avforensics import cli
+from avforensics.commands import detect as detect_command
 from avforensics.detection import faces as faces_module
 from avforensics.detection.kept import load_outcome
 from avforensics.errors import MediaError
 from avforensics.evaluation.calibration import Calibration
+from avforensics.faces.detector import FaceDetector
 from avforensics.faces.track import Faces, FaceTrack
 from avforensics.media import write_clip
 from avforensics.media.audio import read_audio
@@ -67,6 +69,7 @@ def looked_at(monkeypatch):
         return Faces(112, 64, FRAMES, tracks, dropped, detector="00")
 
     monkeypatch.setattr(faces_module, "find_faces", find)
+    monkeypatch.setattr(detect_command, "FaceDetector", object)
     return names
 
 
@@ -306,6 +309,16 @@ def test_the_highest_of_several_faces_is_no_single_one(detect, videos):
     assert "It is above the threshold" in Path("out", alone["report"]).read_text()
 
 
+def test_a_missing_detector_is_told_up_front(run, videos, looked_at, monkeypatch, capfd):
+    monkeypatch.setattr(detect_command, "FaceDetector", FaceDetector)
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    for call in (["detect", "input=v"], ["render", "input=v/one.mp4", "output=x.mp4"]):
+        assert run(*call, "output_dir=out", "faces=auto") == 2
+        assert 'pip install "avforensics[faces]"' in capfd.readouterr().err
+    assert looked_at == [] and not Path("out/scores.csv").exists()
+    assert run("detect", "input=v/one.mp4", "output_dir=out", "report=false") == 0
+
+
 @pytest.mark.reference
 def test_two_people_of_a_real_video(run, shared, tmp_path, monkeypatch):
     """Found, followed and cut by the real finder, as two clips put side by side."""
@@ -334,12 +347,16 @@ def test_render_from_what_was_kept_and_from_nothing(detect, run, videos, capfd):
             assert file.streams.audio[0].codec_context.name == "aac"
             assert sum(1 for _ in file.decode(video=0)) == FRAMES
     assert run("render", "input=v/none.mp4", "output=x.mp4", "faces=auto") == 1
+    Path("beside").mkdir()
+    Path("link.mp4").symlink_to("v/two.mp4")
     capfd.readouterr()
     for arguments, sentence in [
         (["input=v/none.mp4", "output=x.mp4", "results=out"], "no face was found"),
         (["input=v/two.mp4", "output=x.mp4", "results=v"], "no folder of detect"),
         (["input=v/two.mp4", "output=x.avi", "results=out"], "annotated videos are .mp4 files"),
         (["input=v/two.mp4", "output=v/two.mp4", "results=out"], "output is the input itself"),
+        (["input=v/two.mp4", "output=beside/../v/two.mp4", "results=out"], "the input itself"),
+        (["input=link.mp4", "output=v/two.mp4", "results=out"], "the input itself"),
         (["input=v/new.mp4", "output=x.mp4"], "no such file"),
     ]:
         assert run("render", *arguments) == 2

@@ -34,6 +34,7 @@ from avforensics.detection.progress import BatchProgress, summarise
 from avforensics.detection.rows import face_row
 from avforensics.detection.verdict import verdict_of
 from avforensics.evaluation.setting import scoring_setting
+from avforensics.faces.detector import FaceDetector
 from avforensics.files import atomic_path, sha256_file
 from avforensics.provenance import versions, write_json
 from avforensics.report.index import write_index
@@ -126,9 +127,11 @@ def build_detector(models: Models, cfg: DictConfig) -> Detector:
 
 
 def build_faces(models: Models, cfg: DictConfig) -> FaceOptions:
-    """What of a picture is scored, as a configuration says."""
-    faces = OmegaConf.to_container(cfg.faces, resolve=True)
-    return face_options(models, **faces)
+    """What of a picture is scored, as a configuration says; ConfigError without the detector."""
+    options = face_options(models, **OmegaConf.to_container(cfg.faces, resolve=True))
+    if options.mode == "auto":
+        FaceDetector()  # is it installed? Better said once and now than for each video
+    return options
 
 
 def build_judge(models: Models, detector: Detector, cfg: DictConfig) -> Judge | None:

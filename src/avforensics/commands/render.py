@@ -51,7 +51,7 @@ def run(cfg: DictConfig) -> int:
     video, output = Path(cfg.input).expanduser(), Path(cfg.output).expanduser()
     if output.suffix.lower() != ".mp4":
         raise ConfigError(f"output={cfg.output}: annotated videos are .mp4 files")
-    if output.absolute() == video.absolute():
+    if video.exists() and output.exists() and output.samefile(video):
         raise ConfigError("output is the input itself")
     if cfg.results is None:
         outcome, lam, marked = score_now(video, cfg)
