@@ -72,7 +72,7 @@ def run(cfg: DictConfig) -> int:
     products = Products(
         folder,
         provenance=provenance,
-        media=detector.media,
+        media=scorer.detector.media,
         report=cfg.report,
         features=cfg.save_features,
         figures=cfg.figures,

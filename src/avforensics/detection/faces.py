@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from copy import copy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -108,6 +109,7 @@ class VideoScorer:
     Parameters
     ----------
     detector : Detector
+        Is not changed: ``VideoScorer.detector`` is a copy where pictures are framed otherwise.
     options : FaceOptions
     finder : callable, optional
         Finds the faces of a file; None = `find_faces`.
@@ -116,11 +118,8 @@ class VideoScorer:
     def __init__(
         self, detector: Detector, options: FaceOptions, *, finder: Finder | None = None
     ) -> None:
-        self.detector = detector
         self.options = options
-        if options.mode != "given":
-            extractor = detector.extractor
-            extractor.media = replace(extractor.media, crop=None)
+        self.detector = detector if options.mode == "given" else _whole_pictures(detector)
         self._finder = finder or find_faces
 
     def score(self, path: str | os.PathLike, progress: Progress | None = None) -> Outcome:
@@ -219,6 +218,14 @@ class VideoScorer:
                 *(f"not used: {what}" for what in dropped(found)),
             ],
         )
+
+
+def _whole_pictures(detector: Detector) -> Detector:
+    """The same detector, with networks in common, that cuts nothing out of pictures."""
+    whole = copy(detector)
+    whole.extractor = copy(detector.extractor)
+    whole.extractor.media = replace(detector.media, crop=None)
+    return whole
 
 
 def dropped(found: Faces) -> list[str]:
