@@ -268,6 +268,17 @@ def avforensics(monkeypatch):
     return run
 
 
+def test_whole_frames_are_said(tree, avforensics, tiny_bundle, tmp_path, capsys):
+    names = ["test/test_videos/c.mp4", "test/test_videos/d.mp4"]
+    root = tree(names, **{"test/labels.csv": "filename,label\nc.mp4,0\nd.mp4,1\n"})
+    words = paper(root, tmp_path / "out", tiny_bundle, "table2")[2:]
+    assert avforensics("evaluate", "benchmark=dfdc", *words) == 0
+    metrics = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert "whole frames" in " ".join(metrics["notes"])
+    assert "whole frames" in (tmp_path / "out/metrics.md").read_text()
+    assert "whole frames" in " ".join(capsys.readouterr().out.split())
+
+
 def paper(root, out, tiny_bundle, experiment):
     """The command line of an experiment, with weights that are there."""
     return [

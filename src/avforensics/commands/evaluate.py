@@ -247,6 +247,11 @@ def describe(cfg: DictConfig, outcome: Evaluated, stage: Evaluation) -> dict:
             notes.append(
                 "segments after the first windows cannot be found: use scoring.windows=all"
             )
+    if cfg.benchmark is not None and cfg.benchmark.full_frames:
+        notes.append(
+            f"{cfg.benchmark.name} shows more than faces, and the network saw whole frames made as "
+            "small as a face; docs/evaluation.md says how faces are cut first"
+        )
     if outcome.naive_bayes is None:
         notes.append(
             f"no naive Bayes baseline: no real videos of split {cfg.baselines.fit_split} beside "
