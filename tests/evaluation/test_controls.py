@@ -14,7 +14,7 @@ from avforensics import cli
 from avforensics.data.manifest import Manifest
 from avforensics.errors import ConfigError
 from avforensics.evaluation.controls import check_shifts, shift_result, variations
-from avforensics.evaluation.robustness import average_and_adversarial, edits
+from avforensics.evaluation.robustness import average_and_adversarial, curves, edits
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.extraction import extract_features
 from avforensics.features.store import FeatureStore, write_info
@@ -73,6 +73,13 @@ def test_variations_change_one_thing_each():
         check_shifts([5, 0])
     with pytest.raises(ConfigError, match="levels of perturbations are 1 to 5"):
         edits(["GB"], [0], 0)
+
+
+def test_every_run_is_shown_by_the_same_result():
+    both = {"categories": {}, "averages": {"AVG-FV": {"auc": 0.9}}, "overall": {"auc": 0.7}}
+    fewer = both | {"averages": {}, "overall": {"auc": 0.6}}  # a perturbed run lost a category
+    assert curves({("GB", 0): both, ("GB", 3): fewer}) == {"GB": [(0, 0.7), (3, 0.6)]}
+    assert curves({("GB", 0): both, ("GB", 3): both}) == {"GB": [(0, 0.9), (3, 0.9)]}
 
 
 def test_adversarial_is_the_worst_and_average_the_mean():

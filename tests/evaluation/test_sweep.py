@@ -15,6 +15,7 @@ from avforensics.checkpoints import Models, load_models, save_bundle
 from avforensics.errors import ManifestError
 from avforensics.evaluation.stored import choose, evaluate_store
 from avforensics.evaluation.sweep import (
+    Point,
     axes_of,
     best,
     read_runs,
@@ -124,6 +125,13 @@ def test_one_model_alone_is_swept(monkeypatch, store, decoders, tmp_path):
     )
     assert float(found["overall"]) == expected["overall"]["auc"]
     assert call(monkeypatch, "sweep", *words, f"output_dir={tmp_path / 'out'}") == 2
+
+
+def test_the_best_point_is_best_by_one_result():
+    both = {"categories": {}, "averages": {"AVG-ALL": {"auc": 0.9}}, "overall": {"auc": 0.5}}
+    fewer = both | {"averages": {}, "overall": {"auc": 0.6}}
+    points = [Point({"lam": 0}, both), Point({"lam": 1}, fewer)]
+    assert best(points).settings == {"lam": 1}
 
 
 def test_settings_of_runs_may_be_anything(tmp_path, store, decoders):

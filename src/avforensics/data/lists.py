@@ -87,7 +87,8 @@ def pick(manifest: Manifest, entries: list[Entry], *, strict: bool = True) -> Ma
         if entry.label is not None and entry.label != row.label:
             raise ManifestError(
                 f"the list calls {entry.path} {_word(entry.label)} and the data set calls it "
-                f"{_word(row.label)}; if the list writes 0 for fakes, say list.fake=0"
+                f"{_word(row.label)}; if the list writes 0 for fakes, say list.fake=0 "
+                "(evaluate: benchmark.list.fake=0)"
             )
         rows.append(row)
     if lost:

@@ -15,13 +15,14 @@ from matplotlib.figure import Figure
 from avforensics.errors import ConfigError
 from avforensics.evaluation.figures import COLOURS
 from avforensics.evaluation.perturbations import LEVELS, NAMES
-from avforensics.evaluation.tables import blocks
+from avforensics.evaluation.tables import block_of, blocks, headline
 from avforensics.files import atomic_path
 
 Runs = Mapping[tuple[str, int], Mapping]
 """Summaries by perturbation and level; level 0, the plain run, is that of every perturbation."""
 
 MARKERS = "osD^vPX*"
+AVERAGES = ("AVG-FV",)  # the paper's own for this figure
 
 
 def edits(
@@ -48,10 +49,11 @@ def edits(
 
 
 def curves(runs: Runs, metric: str = "auc") -> dict[str, list[tuple[int, float]]]:
-    """Level and value of each perturbation, of AVG-FV where there is one, else overall."""
+    """Level and value of each perturbation, of AVG-FV where all runs have it, else overall."""
     found: dict[str, list[tuple[int, float]]] = {}
+    result = headline(runs.values(), AVERAGES)
     for (name, level), summary in sorted(runs.items()):
-        value = headline(summary)[1].get(metric)
+        value = block_of(summary, result).get(metric)
         found.setdefault(name, []).append((level, np.nan if value is None else value))
     return found
 
@@ -84,8 +86,7 @@ def robustness_figure(runs: Runs, title: str = "") -> Figure:
         if level:
             right.annotate(name, (level, 100 * value), (0, 6), textcoords="offset points")
     right.set_title("adversarial: the worst at each level")
-    what = headline(next(iter(runs.values())))[0]
-    left.set_ylabel(f"AUC, {what} (%)")
+    left.set_ylabel(f"AUC, {headline(runs.values(), AVERAGES)} (%)")
     for panel in (left, right):
         panel.set_xlabel("level")
         panel.set_xticks(levels)
@@ -125,10 +126,3 @@ def cells(runs: Runs) -> list[list[str]]:
     for name, values in (("average", mean), ("adversarial", worst)):
         table.append([name, *(f"{100 * value:.1f}" for value in values)])
     return table
-
-
-def headline(summary: Mapping) -> tuple[str, Mapping]:
-    """The paper's own average for this figure where all its categories are there, else overall."""
-    if "AVG-FV" in summary["averages"]:
-        return "AVG-FV", summary["averages"]["AVG-FV"]
-    return "overall", summary["overall"]

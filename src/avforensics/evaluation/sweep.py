@@ -21,13 +21,14 @@ from avforensics.evaluation.figures import COLOURS
 from avforensics.evaluation.rows import ScoredVideo, printable
 from avforensics.evaluation.stored import StoredScore, StoreScorer, one_thread, scored_video
 from avforensics.evaluation.summary import summarise
-from avforensics.evaluation.tables import blocks
+from avforensics.evaluation.tables import block_of, blocks, headline
 from avforensics.features.store import FeatureStore
 from avforensics.files import atomic_path
 from avforensics.scoring.sequences import SequencePolicy, score_features
 
 METRICS = ("auc", "ap", "ap_balanced", "eer")
 MARKERS = "osD^vPX"
+AVERAGES = ("AVG-ALL", "AVG-FV")
 MOST_LINES = 7
 
 
@@ -229,8 +230,9 @@ def short_table(points: Sequence[Point]) -> list[list[str]]:
 
 
 def best(points: Sequence[Point]) -> Point:
-    """The point of highest AUC (of AVG-ALL where there is one, else overall)."""
-    return max(points, key=lambda point: _headline(point.summary)[1].get("auc") or -1.0)
+    """The point of highest AUC (of the first of `AVERAGES` that all points have, else overall)."""
+    result = _result(points)
+    return max(points, key=lambda point: block_of(point.summary, result).get("auc") or -1.0)
 
 
 def sweep_figure(points: Sequence[Point], title: str = "") -> Figure:
@@ -241,7 +243,7 @@ def sweep_figure(points: Sequence[Point], title: str = "") -> Figure:
     axes = axes_of(points)[:2] or list(points[0].settings)[:1]
     figure = Figure(figsize=(4.6 * len(axes), 3.8), layout="constrained")
     panels = figure.subplots(1, len(axes), sharey=True, squeeze=False)[0]
-    name = _headline(points[0].summary)[0]
+    result = _result(points)
     for panel, x in zip(panels, axes, strict=True):
         other = next((axis for axis in axes if axis != x), None)
         lines = _some(_values(points, other)) if other else [None]
@@ -249,19 +251,21 @@ def sweep_figure(points: Sequence[Point], title: str = "") -> Figure:
         for place, value in enumerate(lines):
             chosen = [p for p in points if other is None or p.settings[other] == value]
             label = "" if other is None else f"{other} {value_text(value)}"
-            _line(panel, chosen, x, place, label, as_text=as_text)
+            _line(panel, chosen, x, place, label, result, as_text=as_text)
         panel.set_xlabel(x)
         panel.grid(color="0.92")
         if other:
             panel.legend(fontsize=8)
-    panels[0].set_ylabel(f"AUC, {name} (%)")
+    panels[0].set_ylabel(f"AUC, {result} (%)")
     figure.suptitle(title, fontsize=11)
     return figure
 
 
-def _line(panel, points: Sequence[Point], x: str, place: int, label: str, *, as_text: bool) -> None:
+def _line(
+    panel, points: Sequence[Point], x: str, place: int, label: str, result: str, *, as_text: bool
+) -> None:
     points = sorted(points, key=lambda point: _order(point.settings[x]))
-    found = [_headline(point.summary)[1] for point in points]
+    found = [block_of(point.summary, result) for point in points]
     where = [point.settings[x] for point in points]
     if as_text:
         where = [value_text(value) for value in where]
@@ -276,11 +280,8 @@ def _line(panel, points: Sequence[Point], x: str, place: int, label: str, *, as_
         )
 
 
-def _headline(summary: Mapping) -> tuple[str, Mapping]:
-    for name in ("AVG-ALL", "AVG-FV"):
-        if name in summary["averages"]:
-            return name, summary["averages"][name]
-    return "overall", summary["overall"]
+def _result(points: Sequence[Point]) -> str:
+    return headline((point.summary for point in points), AVERAGES)
 
 
 def _values(points: Sequence[Point], name: str) -> list:

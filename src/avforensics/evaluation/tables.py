@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 
 from rich import box
@@ -34,6 +34,17 @@ def blocks(summary: Mapping) -> Iterator[tuple[str, Mapping]]:
     yield from summary["averages"].items()
     if summary["overall"]:
         yield "overall", summary["overall"]
+
+
+def headline(summaries: Iterable[Mapping], averages: Sequence[str]) -> str:
+    """The first of these averages that every summary has, else ``overall``: one name for all."""
+    shared = set.intersection(*(set(summary["averages"]) for summary in summaries))
+    return next((name for name in averages if name in shared), "overall")
+
+
+def block_of(summary: Mapping, name: str) -> Mapping:
+    """The block of a category, an average or ``overall``; empty where there is none."""
+    return dict(blocks(summary)).get(name, {})
 
 
 def cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
