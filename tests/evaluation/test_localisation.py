@@ -7,7 +7,6 @@ from sklearn.metrics import roc_auc_score
 from avforensics.evaluation.localisation import (
     average_precision,
     average_recall,
-    hysteresis_segments,
     iou,
     localisation_metrics,
     propose_segments,
@@ -22,20 +21,6 @@ def _video(rng, n=240, segment=(80, 110), rise=1.0):
     window = np.arange(1, n + 1)  # the first window is never predicted
     truth = np.array([[(segment[0] + 3) / 25, (segment[1] + 3) / 25]] if segment else [])
     return curve, window, truth.reshape(-1, 2)
-
-
-def test_hysteresis_joins_what_stays_high_and_drops_what_never_peaks():
-    curve = [0, 0, 2, 5, 2, 1, 2, 2, 0, 0, 0, 2, 2, 2, 0, 0, 5]
-    segments = hysteresis_segments(curve, range(17), high=4, low=2, min_windows=3, max_gap=1)
-    np.testing.assert_allclose(segments, [[4 / 25, 10 / 25, 14 / 6]])  # windows 2 to 7
-    assert len(hysteresis_segments(curve, range(17), high=6, low=1)) == 0
-    short = hysteresis_segments(curve, range(17), high=4, min_windows=1, max_gap=0)
-    np.testing.assert_allclose(short, [[5 / 25, 6 / 25, 5], [18 / 25, 19 / 25, 5]])
-
-
-def test_absent_windows_end_a_segment():
-    segments = hysteresis_segments([5, 5, 5, 5], [0, 1, 40, 41], high=4, min_windows=2)
-    np.testing.assert_allclose(segments[:, :2], [[2 / 25, 4 / 25], [42 / 25, 44 / 25]])
 
 
 def test_a_clean_step_is_proposed_exactly():
@@ -120,8 +105,6 @@ def test_nonsense_is_refused():
         localisation_metrics([np.zeros((0, 3))], [np.zeros((0, 2))])
     with pytest.raises(ValueError, match="proposals for 0 videos, truth for 1"):
         average_recall([], [np.zeros((1, 2))], 5)
-    with pytest.raises(ValueError, match="lies above"):
-        hysteresis_segments([1, 2], [0, 1], high=1, low=2)
     with pytest.raises(ValueError, match="rising"):
         propose_segments([1, 2], [1, 1])
     with pytest.raises(ValueError, match="equal lists"):

@@ -18,7 +18,6 @@ from avforensics.evaluation.rows import ScoredVideo, read_scores, write_scores
 from avforensics.evaluation.summary import PAPER_CATEGORIES, summarise
 from avforensics.evaluation.tables import (
     coverage_line,
-    paper_table,
     rich_table,
     to_csv,
     to_latex,
@@ -191,15 +190,6 @@ def test_every_form_is_written_and_says_the_same(rows, summary, tmp_path):
     assert r"AUC \& more" in latex
     assert r"leading\_silence AUC" in latex
     assert latex.count(r"\midrule") == 3
-
-
-def test_paper_shaped_table_puts_runs_side_by_side(summary):
-    better = summarise(_benchmark(effect=3), resamples=20)
-    header, lines = paper_table({"ours": summary, "better": better})
-    assert header == ["run", *PAPER_CATEGORIES, "AVG-FV", "AVG-ALL", "overall"]
-    block = summary["averages"]["AVG-FV"]
-    assert lines[0][6] == f"{100 * block['ap']:.1f}/{100 * block['auc']:.1f}"
-    assert len(lines) == 2
 
 
 def test_figures_are_drawn(rows, tmp_path):

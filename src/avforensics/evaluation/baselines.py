@@ -8,15 +8,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from os import PathLike
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 from scipy.special import softmax
 
-from avforensics.errors import CheckpointError
-from avforensics.files import atomic_path
 from avforensics.media.silence import LeadingSilence
 
 
@@ -113,19 +108,6 @@ class NaiveBayesDelay:
                 f"fitted on {len(self.log_probability)} delays, the video has {rows.shape[1]}"
             )
         return float(-self.log_probability[rows.argmax(-1)].mean())
-
-    def save(self, path: str | PathLike) -> None:
-        """Write a safetensors file."""
-        with atomic_path(path) as partial:
-            save_file({"log_probability": self.log_probability}, partial)
-
-    @classmethod
-    def load(cls, path: str | PathLike) -> NaiveBayesDelay:
-        """Read what :meth:`save` wrote; CheckpointError where that fails."""
-        try:
-            return cls(load_file(path)["log_probability"])
-        except (OSError, SafetensorError, KeyError) as error:
-            raise CheckpointError(f"{path} holds no naive Bayes delay model: {error}") from error
 
 
 def baseline_scores(

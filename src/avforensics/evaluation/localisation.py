@@ -25,52 +25,6 @@ def window_seconds(window: ArrayLike) -> np.ndarray:
     return (np.asarray(window) + MIDDLE) / FPS
 
 
-def hysteresis_segments(
-    curve: ArrayLike,
-    window: ArrayLike,
-    *,
-    high: float,
-    low: float | None = None,
-    min_windows: int = 3,
-    max_gap: int = 2,
-) -> np.ndarray:
-    """Runs of windows above ``low`` that somewhere reach ``high``: what a person is shown.
-
-    Parameters
-    ----------
-    curve : array, (S,)
-        Anomaly of each window, higher = less expected.
-    window : int array, (S,)
-        Index of each window in the video, rising; a window that is absent ends a run when more than
-        ``max_gap`` are.
-    high, low : float
-        Upper and lower threshold; ``low`` is ``high`` where not given.
-    min_windows : int
-        Shorter runs are dropped.
-    max_gap : int
-        So many windows below ``low`` do not end a run.
-
-    Returns
-    -------
-    float array, (P, 3)
-        Start and end in seconds and the mean of the curve inside, in order of time.
-    """
-    curve, window = _curve(curve, window)
-    low = high if low is None else low
-    if low > high:
-        raise ValueError(f"the lower threshold {low} lies above the upper one {high}")
-    above = np.flatnonzero(curve >= low)
-    breaks = np.flatnonzero(np.diff(window[above]) > max_gap + 1) + 1
-    segments = []
-    for run in np.split(above, breaks):
-        if len(run) and curve[run].max() >= high:
-            first, last = window[run[0]], window[run[-1]]
-            if last - first + 1 >= min_windows:
-                inside = curve[run[0] : run[-1] + 1].mean()
-                segments.append((window_seconds(first), window_seconds(last + 1), inside))
-    return np.array(segments).reshape(-1, 3)
-
-
 def propose_segments(
     curve: ArrayLike,
     window: ArrayLike,
@@ -91,7 +45,8 @@ def propose_segments(
     Parameters
     ----------
     curve, window : array, (S,)
-        As for :func:`hysteresis_segments`; windows that are absent count as the median.
+        Anomaly of each window, higher = less expected, and its index in the video, rising;
+        windows that are absent count as the median.
     count : int
         Most proposals returned.
     min_windows, max_windows : int

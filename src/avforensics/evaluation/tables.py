@@ -158,26 +158,6 @@ def to_json(summary: Mapping) -> str:
     return json.dumps(summary, indent=2, allow_nan=False) + "\n"
 
 
-def paper_table(
-    runs: Mapping[str, Mapping], columns: Sequence[str] | None = None
-) -> tuple[list[str], list[list[str]]]:
-    """Runs side by side in the shape of the paper's Table 1: a cell says ``AP/AUC`` in %.
-
-    Parameters
-    ----------
-    runs : mapping of str to summary
-    columns : sequence of str, optional
-        Categories and averages to show; by default all that any run has.
-    """
-    by_name = {run: dict(blocks(summary)) for run, summary in runs.items()}
-    columns = columns or list(dict.fromkeys(name for found in by_name.values() for name in found))
-    rows = []
-    for run, found in by_name.items():
-        pairs = [found.get(column, {}) for column in columns]
-        rows.append([run, *(f"{_percent(p.get('ap'))}/{_percent(p.get('auc'))}" for p in pairs)])
-    return ["run", *columns], rows
-
-
 FORMS = {"json": to_json, "csv": to_csv, "md": to_markdown, "tex": to_latex}
 """Text forms of a summary by file suffix."""
 
