@@ -5,8 +5,10 @@ import json
 import sys
 
 import pytest
+from omegaconf import OmegaConf
 
 from avforensics import cli
+from avforensics.commands import evaluate
 
 
 @pytest.fixture
@@ -73,3 +75,7 @@ def test_mistakes_are_one_sentence(
     err = capsys.readouterr().err
     assert sentence in err
     assert err.count("\n") == 1
+
+
+def test_no_examples_need_no_scorer():
+    evaluate.draw_examples(None, None, OmegaConf.create({"examples": 0}))

@@ -163,6 +163,8 @@ def write(
 
 def draw_examples(outcome: Evaluated, stage: Evaluation, cfg: DictConfig) -> None:
     """Fig. 3 for the first clips of each category: delays, their prediction, cumulative losses."""
+    if not cfg.examples:
+        return
     scorer = stage.scorer_of(outcome.store)
     drawn: Counter[str] = Counter()
     for item, row in zip(outcome.found, outcome.rows, strict=True):
@@ -185,12 +187,15 @@ def control(
     runs, found = {"as asked": summary}, {}
     for name, (policy, edit) in beside.items():
         log.info("control: %s", name)
-        runs[name] = brief(cfg, stage.run(Variation(policy=policy, edit=edit)).rows)
+        changed = stage.run(Variation(policy=policy, edit=edit))
+        if stage.trainer.is_global_zero:
+            runs[name] = brief(cfg, changed.rows)
     for frames in shifts:
         log.info("control: sound shifted by %+d frames", frames)
         edit = f"shift={frames}"
         shifted = stage.run(Variation(policy=stage.policy, edit=edit, real=cfg.controls.clips))
-        found[frames] = shift_result(outcome.rows, shifted.rows, seed=cfg.seed)
+        if stage.trainer.is_global_zero:
+            found[frames] = shift_result(outcome.rows, shifted.rows, seed=cfg.seed)
     if not stage.trainer.is_global_zero:
         return
     write_controls(runs, found, cfg.output_dir)
@@ -210,8 +215,9 @@ def perturbed(
     runs = {(name, 0): summary for name, _ in changes}
     for (name, level), edit in changes.items():
         log.info("perturbation: %s, level %d", name, level)
-        changed = Variation(policy=stage.policy, edit=edit)
-        runs[name, level] = brief(cfg, stage.run(changed).rows)
+        changed = stage.run(Variation(policy=stage.policy, edit=edit))
+        if stage.trainer.is_global_zero:
+            runs[name, level] = brief(cfg, changed.rows)
     if stage.trainer.is_global_zero:
         write_robustness(runs, cfg.output_dir, cfg.title)
         show_cells(robustness_cells(runs), "perturbations")
