@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from avforensics.errors import ConfigError
-from avforensics.evaluation.bootstrap import Bootstrap, bootstrap_interval, paired_bootstrap
+from avforensics.evaluation.bootstrap import Bootstrap, bootstrap_interval
 
 
 def _world(rng, n_identities, per_identity, effect=1.0, between=1.0):
@@ -119,29 +119,6 @@ def test_two_thousand_resamples_of_thousands_of_videos_take_seconds():
     start = time.process_time()
     bootstrap_interval(labels, scores, identities)
     assert time.process_time() - start < 8
-
-
-def test_paired_bootstrap_sees_a_small_steady_gain():
-    rng = np.random.default_rng(7)
-    labels, scores, identities = _world(rng, 40, 3)
-    better = scores + 0.3 * labels + 0.05 * rng.normal(size=len(labels))
-    difference = paired_bootstrap(labels, scores, better, identities, resamples=500)
-    assert difference.difference == pytest.approx(
-        sk.roc_auc_score(labels, better) - sk.roc_auc_score(labels, scores)
-    )
-    low, high = difference.interval
-    assert 0 < low < difference.difference < high
-    assert difference.p_value == pytest.approx(2 / 501)
-    alone = bootstrap_interval(labels, scores, identities, resamples=500)
-    assert high - low < (alone[1] - alone[0]) / 3  # two intervals side by side would overlap
-
-
-def test_paired_bootstrap_of_equal_runs_finds_nothing():
-    labels, scores, identities = _world(np.random.default_rng(8), 20, 2)
-    difference = paired_bootstrap(labels, scores, scores, identities, resamples=200)
-    assert difference.difference == 0
-    assert difference.interval == (0, 0)
-    assert difference.p_value == 1
 
 
 @pytest.mark.parametrize(

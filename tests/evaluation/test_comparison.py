@@ -10,7 +10,7 @@ from sklearn import metrics as sk
 
 from avforensics import cli
 from avforensics.errors import ManifestError
-from avforensics.evaluation.bootstrap import paired_bootstrap
+from avforensics.evaluation.bootstrap import bootstrap_interval
 from avforensics.evaluation.comparison import cells, compare, sentence
 from avforensics.evaluation.rows import ScoredVideo, write_scores
 from avforensics.evaluation.summary import PAPER_CATEGORIES
@@ -66,19 +66,22 @@ def test_averages_are_means_and_known_better_than_their_categories():
     assert low < 0 < high
 
 
-def test_overall_is_the_paired_bootstrap():
-    before, after = run(), run(shift=0.1, seed=3)
-    order = sorted(range(len(before)), key=lambda i: (before[i].path, before[i].category))
-    a, b = ([rows[i] for i in order] for rows in (before, after))
-    expected = paired_bootstrap(
-        [row.label for row in a],
-        [row.score for row in a],
-        [row.score for row in b],
-        [row.identity for row in a],
-        resamples=300,
-        seed=4,
+def test_a_small_steady_gain_is_known_better_than_either_number():
+    before, after = run(), run(shift=0.3)
+    change = compare(before, after, resamples=500).results["overall"]["auc"]
+    low, high = change.interval
+    assert 0 < low < change.difference < high
+    assert change.p_value == pytest.approx(2 / 501)
+    columns = ("label", "score", "identity")
+    alone = bootstrap_interval(
+        *([getattr(row, name) for row in before] for name in columns), resamples=500
     )
-    assert compare(before, after, resamples=300, seed=4).results["overall"]["auc"] == expected
+    assert high - low < (alone[1] - alone[0]) / 2  # two intervals side by side would overlap
+
+
+def test_equal_runs_differ_by_nothing():
+    change = compare(run(), run(), resamples=200).results["overall"]["auc"]
+    assert (change.difference, change.interval, change.p_value) == (0, (0, 0), 1)
 
 
 def test_a_plain_list_of_scores_is_understood():

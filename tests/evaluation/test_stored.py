@@ -47,7 +47,6 @@ def test_evaluation_by_category_with_baselines_and_coverage(store, decoders):
         "listed": 60,
         "scored": 59,
         "failed": 1,
-        "missing": 0,
         "not_scored": None,
     }
     assert list(summary["averages"]) == ["AVG-FV", "AVG-ALL"]

@@ -221,29 +221,3 @@ class Difference:
         p_value = min(1.0, 2 * (opposite + 1) / (len(present) + 1))
         interval = bootstrap.interval(change, rows)
         return cls(metric, float(a), float(b), float(b - a), interval, float(p_value))
-
-
-def paired_bootstrap(
-    labels: ArrayLike,
-    scores_a: ArrayLike,
-    scores_b: ArrayLike,
-    identities: Sequence,
-    *,
-    metric: str = "auc",
-    resamples: int = 2000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Difference:
-    """Compare two runs on the same videos with the same resamples.
-
-    Parameters
-    ----------
-    labels, scores_a, scores_b, identities : array or sequence, (n,)
-        In the same order of videos.
-    """
-    bootstrap = Bootstrap(labels, identities, resamples=resamples, level=level, seed=seed)
-    a = bootstrap.values(scores_a, (metric,))[metric]
-    b = bootstrap.values(scores_b, (metric,))[metric]
-    point_a = float(Curve.from_scores(labels, scores_a).metric(metric))
-    point_b = float(Curve.from_scores(labels, scores_b).metric(metric))
-    return Difference.of(metric, point_a, point_b, b - a, bootstrap)

@@ -6,12 +6,10 @@ what was listed but not scored is counted and named.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from avforensics.errors import ManifestError
 from avforensics.evaluation.bootstrap import Bootstrap
 from avforensics.evaluation.metrics import METRICS, score_metrics
 from avforensics.evaluation.rows import ScoredVideo, baseline_names, check_once, printable
@@ -31,7 +29,6 @@ _BASELINE_METRICS = ("auc", "ap", "ap_balanced")
 def summarise(
     rows: Sequence[ScoredVideo],
     *,
-    listed: int | Sequence[str] | None = None,
     averages: Mapping[str, Sequence[str]] = PAPER_AVERAGES,
     resamples: int = 2000,
     level: float = 0.95,
@@ -42,10 +39,7 @@ def summarise(
     Parameters
     ----------
     rows : sequence of ScoredVideo
-        Each video once, scored or with its error.
-    listed : int or sequence of str, optional
-        How many videos the manifest lists, or their paths, so that those without a row are counted
-        (and named) as missing. By default, the rows are all there is.
+        Each listed video once, scored or with its error.
     averages : mapping of str to sequence of str
         Means over categories; one that lacks a category is left out and noted.
     resamples, level, seed
@@ -61,10 +55,10 @@ def summarise(
     Raises
     ------
     ManifestError
-        If a video is counted twice or more videos are scored than listed.
+        If a video is counted twice.
     """
     check_once(rows)
-    coverage = _coverage(rows, listed)
+    coverage = _coverage(rows)
     scored = [row for row in rows if row.scored]
     notes: list[str] = []
     summary = {
@@ -190,32 +184,17 @@ class _Blocks:
         }
 
 
-def _coverage(rows: Sequence[ScoredVideo], listed: int | Sequence[str] | None) -> dict:
-    """Counts of listed, scored, failed and missing videos, and the names of those not scored."""
+def _coverage(rows: Sequence[ScoredVideo]) -> dict:
+    """Counts of listed, scored and failed videos, and the names of those not scored."""
     not_scored = [
         {"path": row.path, "category": row.category, "reason": row.reason}
         for row in rows
         if not row.scored
     ]
-    failed = len(not_scored)
-    if listed is None:
-        n_listed = len(rows)
-    elif isinstance(listed, int):
-        n_listed = listed
-    else:
-        n_listed = len(listed)
-        absent = Counter(listed) - Counter(row.path for row in rows)
-        not_scored += [
-            {"path": path, "category": None, "reason": "never reached"}
-            for path in absent.elements()
-        ]
-    if n_listed < len(rows):
-        raise ManifestError(f"{len(rows)} videos have a result but only {n_listed} are listed")
     return {
-        "listed": n_listed,
-        "scored": len(rows) - failed,
-        "failed": failed,
-        "missing": n_listed - len(rows),
+        "listed": len(rows),
+        "scored": len(rows) - len(not_scored),
+        "failed": len(not_scored),
         "not_scored": not_scored,
     }
 

@@ -78,8 +78,7 @@ def coverage_line(summary: Mapping) -> str:
     """One sentence on what was scored; part of every table."""
     coverage = summary["coverage"]
     line = f"{coverage['scored']} of {coverage['listed']} listed videos scored"
-    parts = [f"{coverage[key]} {key}" for key in ("failed", "missing") if coverage[key]]
-    return f"{line} ({', '.join(parts)})" if parts else line
+    return f"{line} ({coverage['failed']} failed)" if coverage["failed"] else line
 
 
 def rich_table(summary: Mapping, title: str = "") -> Group:
