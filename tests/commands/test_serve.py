@@ -219,6 +219,17 @@ def test_a_closed_page_gives_its_place_away(site, page, make_clip, tmp_path):
     site.gate.set()
 
 
+def test_a_cleared_upload_gives_its_place_away(site, page, make_clip, tmp_path):
+    before = set(site.files())
+    site.gate.clear()
+    choose(page, make_clip(tmp_path / "wrong.mp4", frames=30))
+    note(page, "running")
+    until(page, lambda b: b.find_elements("css selector", "button[aria-label=Clear]"))[0].click()
+    until(page, lambda b: not b.find_elements("css selector", "[data-state]"))
+    until(page, lambda _: set(site.files()) == before)
+    site.gate.set()
+
+
 def test_the_verb_serves_and_leaves_nothing(bundle, tmp_path):
     words = ["checkpoint=bundle", f"checkpoint.bundle={bundle}", "faces=given", "port=0"]
     folders = [f"temporary={tmp_path}", f"output_dir={tmp_path / 'out'}"]

@@ -126,7 +126,7 @@ def build_app(queue: JobQueue, *, about: str, names: Iterable[str] = ()) -> Fast
             show_progress="hidden",
             api_visibility="private",
         )
-        drop.clear(lambda: ("", ""), None, [note, report], cancels=event, queue=False)
+        drop.clear(lambda: ("", ""), None, [note, report], cancels=event)
     gr.mount_gradio_app(
         app,
         page,
