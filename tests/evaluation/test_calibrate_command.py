@@ -78,6 +78,24 @@ def test_one_model_alone_is_calibrated(avforensics, store, decoders, tmp_path):
         calibration.check_setting(scoring_setting(decoders, SequencePolicy(), 1.0))
 
 
+@pytest.mark.parametrize(
+    "word, kept",
+    [
+        ("crop=lrs", "lrs"),
+        ("crop={side: 1.41, down: 0.21, median: 13}", "lrs"),
+        ("part=both", None),
+    ],
+)
+def test_the_crop_of_its_clips_is_kept(avforensics, store, decoders_bundle, tmp_path, word, kept):
+    words = (f"features={store.folder}", f"checkpoint.bundle={decoders_bundle}", word)
+    output = tmp_path / "c.safetensors"
+    code = avforensics(
+        "calibrate", *words, f"output={output}", "select.split=test", f"output_dir={tmp_path}"
+    )
+    assert code == 1  # one clip of the split cannot be read
+    assert Calibration.load(output).setting.get("crop") == kept
+
+
 def test_people_of_the_training_are_refused(avforensics, store, decoders_bundle, tmp_path, capsys):
     words = (f"features={store.folder}", f"checkpoint.bundle={decoders_bundle}")
     code = avforensics(

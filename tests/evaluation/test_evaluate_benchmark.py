@@ -159,6 +159,19 @@ def test_a_kill_costs_nothing_that_was_done(alone, clips_manifest, tiny_bundle, 
     assert len(FeatureStore.open(store)) == 11
 
 
+def test_a_store_made_for_more_clips_is_not_cut_down(
+    alone, clips_manifest, tiny_bundle, tmp_path, monkeypatch, capsys
+):
+    fewer = tmp_path / "fewer.csv"
+    Manifest(list(Manifest.read(clips_manifest))[:4]).write(fewer)
+    before = (alone / "store" / "index.jsonl").read_bytes()
+    arguments = words(fewer, tiny_bundle, tmp_path / "out", alone / "store")
+    monkeypatch.setattr(sys, "argv", ["avforensics", *arguments])
+    assert cli.main() == 2
+    assert "lists 7 clips that are not tested" in capsys.readouterr().err
+    assert (alone / "store" / "index.jsonl").read_bytes() == before
+
+
 def test_what_is_missing_is_one_sentence(tiny_bundle, tmp_path, monkeypatch, capsys):
     for change, sentence in (
         (["benchmark=fakeavceleb"], "the data set fakeavceleb is needed: give its folder"),

@@ -22,18 +22,19 @@ from rich.progress import track
 from rich.table import Table
 
 from avforensics.checkpoints import Models, load_models
+from avforensics.detection.faces import FaceOptions
 from avforensics.detection.judging import media_properties
 from avforensics.errors import ConfigError, ManifestError, MediaError
 from avforensics.evaluation.calibration import Calibration
 from avforensics.evaluation.setting import scoring_setting
 from avforensics.evaluation.stored import (
     StoreScorer,
-    as_scored,
     check_network,
     choose,
     one_thread,
     scored_video,
 )
+from avforensics.faces.crops import recipe_of
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.media import open_media
 from avforensics.scoring.sequences import SequencePolicy
@@ -62,7 +63,7 @@ def run(cfg: DictConfig) -> int:
         max_len=cfg.scoring.max_len, windows=cfg.scoring.windows, audio=cfg.scoring.audio
     )
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
-    store = as_scored(FeatureStore.open(cfg.features), models)
+    store = FeatureStore.open(cfg.features)
     chosen = real_clips(store, cfg.select.split, trained=list(cfg.trained))
     scores, failed = score(store, models, policy, cfg.scoring.lam, chosen, cfg.part)
     inputs = [properties(store[index]) for index in scores]
@@ -76,7 +77,8 @@ def run(cfg: DictConfig) -> int:
         list(scores.values()),
         setting=scoring_setting(
             models, policy, cfg.scoring.lam, part=cfg.part, network=store.info.network
-        ),
+        )
+        | _crop(cfg.crop),
         inputs=inputs,
     )
     output = Path(cfg.output).expanduser()
@@ -85,7 +87,7 @@ def run(cfg: DictConfig) -> int:
         log.warning("%s", notice)
     check = None
     if cfg.check.features is not None:
-        other = as_scored(FeatureStore.open(cfg.check.features), models)
+        other = FeatureStore.open(cfg.check.features)
         indices = real_clips(other, cfg.check.split, trained=())
         check, more = score(other, models, policy, cfg.scoring.lam, indices, cfg.part)
         failed += more
@@ -94,6 +96,13 @@ def run(cfg: DictConfig) -> int:
         log.warning("not scored: %s: %s", path, reason)
     log.info("wrote %s: %d real videos", output, len(calibration.scores))
     return int(bool(failed))
+
+
+def _crop(crop: str | DictConfig | None) -> dict[str, object]:
+    """How faces were cut, as ``detect`` will compare it."""
+    if crop is None:
+        return {}
+    return {"crop": FaceOptions(mode="auto", recipe=recipe_of(crop)).crop}
 
 
 def real_clips(store: FeatureStore, split: str | None, *, trained: Sequence[str]) -> list[int]:

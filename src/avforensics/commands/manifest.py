@@ -63,13 +63,12 @@ def _chosen(manifest: Manifest, cfg: DictConfig) -> Manifest:
 
 
 def _sampled(manifest: Manifest, cfg: DictConfig) -> Manifest:
-    real, fake = cfg.sample.real, cfg.sample.fake
-    if real is None and fake is None:
+    if (cfg.sample.real, cfg.sample.fake, cfg.sample.one_per_identity) == (None, None, False):
         return manifest
     return sample(
         manifest,
-        real=real or 0,
-        fake=fake or 0,
+        real=cfg.sample.real,
+        fake=cfg.sample.fake,
         seed=cfg.seed,
         one_per_identity=cfg.sample.one_per_identity,
     )

@@ -22,7 +22,7 @@ from avforensics.checkpoints import load_models
 from avforensics.errors import ConfigError
 from avforensics.evaluation.bootstrap import check_intervals
 from avforensics.evaluation.results import wide
-from avforensics.evaluation.stored import as_scored, check_network, choose
+from avforensics.evaluation.stored import check_network, choose
 from avforensics.evaluation.sweep import (
     Point,
     best,
@@ -69,7 +69,7 @@ def run(cfg: DictConfig) -> int:
 
 def _scored(cfg: DictConfig) -> list[Point]:
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
-    store = as_scored(FeatureStore.open(cfg.features), models)
+    store = FeatureStore.open(cfg.features)
     check_network(store, models)
     if notice := store.info.notice or models.notice:
         log.warning("%s", notice)

@@ -96,6 +96,7 @@ class StoreScorer:
         seed: int = 0,
     ) -> None:
         check_models(models, policy, part)
+        store = as_scored(store, models)
         check_store(store, models, policy)
         self.store, self.models, self.policy = store, models, policy
         self.lams = check_lams(lams)
@@ -368,11 +369,6 @@ def check_store(store: FeatureStore, models: Models, policy: SequencePolicy) -> 
     ------
     ConfigError
     """
-    if models.max_delay not in (None, store.info.max_delay):
-        raise ConfigError(
-            f"{store.folder} has delays up to {store.info.max_delay} frames; the models were made "
-            f"for {models.max_delay}"
-        )
     kept = store.info.max_windows
     unheard = store.info.max_delay if policy.audio == "context" else 0
     needed = policy.max_len + unheard

@@ -38,7 +38,7 @@ from avforensics.evaluation.stored import (
     fit_naive_bayes,
     scored_video,
 )
-from avforensics.extraction import ExtractionSettings
+from avforensics.extraction import ExtractionSettings, clip_key
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.lightning.testing import EvaluationModule, StoredClips
 from avforensics.scoring.sequences import SequencePolicy, check_lams
@@ -196,6 +196,8 @@ class Evaluation:
             folder = Path(self.cfg.paths.outputs, "features", name)
         elif variation.edit != self.edit:
             folder = f"{folder}-{variation.edit.replace('/', '_') or 'plain'}"
+        else:
+            _keep_whole(folder, manifest)
         return StoredClips(
             folder=folder,
             choose=choose,
@@ -272,6 +274,23 @@ class Evaluation:
             part=self.cfg.part,
             naive_bayes=fitted,
             seed=self.cfg.seed,
+        )
+
+
+def _keep_whole(folder: str | os.PathLike, manifest: Manifest) -> None:
+    """Refuse to leave clips out of a store that was made for more, e.g. for training.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if not Path(folder, "index.jsonl").expanduser().exists():
+        return
+    tested = {clip_key(row) for row in manifest}
+    if more := [entry.path for entry in FeatureStore.open(folder) if entry.clip.key not in tested]:
+        raise ConfigError(
+            f"{folder} lists {len(more)} clips that are not tested, e.g. {more[0]}: evaluate it "
+            "without benchmark=, or name another folder as features="
         )
 
 
