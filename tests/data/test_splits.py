@@ -107,6 +107,14 @@ def test_sample_draws_so_many_of_each_kind_over_as_many_people_as_possible():
     assert sample(manifest, real=30, fake=20, seed=1).digest != drawn.digest
 
 
+def test_a_clip_and_its_forgery_by_sound_alone_are_two():
+    real = people(4, clips=1)
+    fakes = [row._replace(label=1, category="swap", audio=f"{row.path}.wav") for row in real]
+    drawn = sample(Manifest([*real, *fakes]), real=None, fake=3)
+    assert Counter(row.label for row in drawn) == {0: 4, 1: 3}
+    assert Manifest([*real, *fakes]).doubled() == ()
+
+
 def test_sample_is_the_same_wherever_the_set_lies():
     ends = [
         [row.path.rsplit("/", 2)[1:] for row in sample(people(9, root=root), real=12, fake=0)]

@@ -22,7 +22,6 @@ from omegaconf import DictConfig, OmegaConf
 from avforensics.checkpoints import load_models
 from avforensics.commands.detect import build_detector, build_faces, build_judge, describe
 from avforensics.errors import ConfigError
-from avforensics.faces.detector import FaceDetector
 from avforensics.serving.jobs import JobQueue
 from avforensics.serving.limits import Limits
 from avforensics.serving.page import build_app, require_gradio
@@ -49,8 +48,6 @@ def run(cfg: DictConfig) -> int:
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
     detector = build_detector(models, cfg)
     faces = build_faces(models, cfg)
-    if faces.mode == "auto":
-        FaceDetector()  # is it installed? Better said now than of each upload
     judge = build_judge(models, detector, cfg)
     scorer = Scorer(detector, faces, judge, describe(models, cfg), limits)
     if models.notice:

@@ -32,7 +32,7 @@ class Coverage:
     missing : tuple of str
         Files (video or sound) that rows name and that do not exist, in row order.
     doubled : tuple of str
-        Files that more than one row names with the same start and duration.
+        Files that more than one row names with the same sound, start and duration.
     """
 
     listed: int
@@ -175,8 +175,8 @@ class Manifest:
         return Coverage(listed=len(self.rows), missing=missing, doubled=self.doubled())
 
     def doubled(self) -> tuple[str, ...]:
-        """Files that more than one row names with the same start and duration."""
-        times = Counter((row.path, row.start, row.duration) for row in self.rows)
+        """Files that more than one row names with the same sound, start and duration."""
+        times = Counter((row.path, row.audio, row.start, row.duration) for row in self.rows)
         return tuple(dict.fromkeys(key[0] for key, n in times.items() if n > 1))
 
     def require_files(self) -> None:
