@@ -22,6 +22,7 @@ from avforensics.extraction.share import Share, do_share, do_shares, file_stat
 from avforensics.features.shards import Extracted, read_clips, shard_paths
 from avforensics.features.store import (
     Entry,
+    FeatureStore,
     StoreInfo,
     read_info,
     write_index,
@@ -69,6 +70,7 @@ def extract_features(
     checkpoint: Mapping[str, Any],
     *,
     settings: ExtractionSettings | None = None,
+    keep_listed: bool = False,
     workers: int | None = None,
     rank: int = 0,
     world: int = 1,
@@ -88,6 +90,8 @@ def extract_features(
     checkpoint : mapping
         As for `load_models`; only the synchronisation network is needed.
     settings : ExtractionSettings, optional
+    keep_listed : bool
+        Clips that the index lists already stay in it, after those of the manifest.
     workers : int, optional
         Processes of this rank; None = one for each GPU, or for each core where there is work.
     rank, world : int
@@ -131,7 +135,7 @@ def extract_features(
     entries = [_entry(row, known[key]) for row in manifest if (key := clip_key(row)) in known]
     left = len(manifest) - len(entries)
     if not left:
-        write_index(folder, entries)
+        write_index(folder, entries + (_others(folder, set(clips)) if keep_listed else []))
     return Filled(
         listed=len(manifest),
         reused=len(clips) - len(todo) if world == 1 else 0,
@@ -171,6 +175,13 @@ def _settle(folder: Path, models: Models, settings: ExtractionSettings, *, write
     if present is None and writes:
         save_bundle(folder / "sync.safetensors", models)
         write_info(folder, info)
+
+
+def _others(folder: Path, keys: set[str]) -> list[Entry]:
+    """What an index lists beside these clips."""
+    if not (folder / "index.jsonl").exists():
+        return []
+    return [entry for entry in FeatureStore.open(folder) if entry.clip.key not in keys]
 
 
 def _processes(workers: int | None, n_clips: int, device: str) -> int:

@@ -196,11 +196,9 @@ class Evaluation:
             folder = Path(self.cfg.paths.outputs, "features", name)
         elif variation.edit != self.edit:
             folder = f"{folder}-{variation.edit.replace('/', '_') or 'plain'}"
-        else:
-            _keep_whole(folder, manifest)
         return StoredClips(
             folder=folder,
-            choose=choose,
+            choose=partial(_among, manifest),
             manifest=manifest,
             checkpoint=checkpoint,
             settings=settings,
@@ -259,8 +257,11 @@ class Evaluation:
         store = as_scored(store, self.models)
         wanted = self.cfg.baselines
         if wanted.features is None:
-            select = self.select if self.manifest is None else {}
-            fitted = fit_naive_bayes(store, wanted.fit_split, leave_out=choose(store, **select))
+            if self.manifest is None:
+                tested = choose(store, **self.select)
+            else:
+                tested = _among(self.manifest, store)
+            fitted = fit_naive_bayes(store, wanted.fit_split, leave_out=tested)
         else:
             training = as_scored(FeatureStore.open(wanted.features), self.models)
             if training.info.network != store.info.network:
@@ -277,21 +278,10 @@ class Evaluation:
         )
 
 
-def _keep_whole(folder: str | os.PathLike, manifest: Manifest) -> None:
-    """Refuse to leave clips out of a store that was made for more, e.g. for training.
-
-    Raises
-    ------
-    ConfigError
-    """
-    if not Path(folder, "index.jsonl").expanduser().exists():
-        return
-    tested = {clip_key(row) for row in manifest}
-    if more := [entry.path for entry in FeatureStore.open(folder) if entry.clip.key not in tested]:
-        raise ConfigError(
-            f"{folder} lists {len(more)} clips that are not tested, e.g. {more[0]}: evaluate it "
-            "without benchmark=, or name another folder as features="
-        )
+def _among(manifest: Manifest, store: FeatureStore) -> list[int]:
+    """Indices of a manifest's clips in a store that may list others."""
+    keys = {clip_key(row) for row in manifest}
+    return [index for index in choose(store) if store[index].clip.key in keys]
 
 
 def build_trainer(cfg: DictConfig) -> pl.Trainer:

@@ -99,6 +99,7 @@ class StoredClips(pl.LightningDataModule):
             self.folder,
             self.checkpoint,
             settings=settings,
+            keep_listed=True,
             workers=1 if world > 1 else self.workers,
             rank=self.trainer.global_rank,
             world=world,
