@@ -69,4 +69,4 @@ def arguments(words: list[str]) -> list[str]:
 
 if __name__ == "__main__":
     sys.argv[1:] = ["detect", *arguments(sys.argv[1:])]
-    sys.exit(cli.main())
+    cli.command()

@@ -59,7 +59,7 @@ SCRIPT = """
     from avforensics import cli, commands
     commands.__path__.append({folder!r})
     if __name__ == "__main__":
-        sys.exit(cli.main())
+        cli.command()
 """
 
 

@@ -1,8 +1,6 @@
 """``python -m avforensics`` is the command ``avforensics``."""
 
-import sys
-
-from avforensics.cli import main
+from avforensics.cli import command
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

@@ -45,6 +45,22 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 _CONFIGS = "avforensics.configs"
 
 
+def command() -> None:
+    """Run `main` and end the process with its exit code.
+
+    After Ctrl-C threads that read ahead may be in the middle of native code. An ordinary end of the
+    interpreter would tear that down under them, which now and then is a crash.
+    """
+    code = main()
+    if code == INTERRUPTED:
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 def main() -> int:
     """Run one verb from ``sys.argv`` and give its exit code."""
     for stream in (sys.stdout, sys.stderr):
