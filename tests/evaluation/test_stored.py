@@ -14,6 +14,7 @@ from avforensics.evaluation.stored import (
     fit_naive_bayes,
     scored_video,
 )
+from avforensics.features.store import FeatureStore
 from avforensics.scoring.sequences import SequencePolicy, score_features
 
 
@@ -36,6 +37,19 @@ def test_rows_are_those_of_the_scoring_itself(store, decoders):
     assert parts == [direct[1].distribution_score, direct[1].activation_score]
     with pytest.raises(ConfigError, match="median"):
         scored_video(store, found, statistic="median")
+
+
+def test_delays_alone_need_no_activations(store, decoders):
+    policy = SequencePolicy(max_len=20)
+    without = FeatureStore(store.folder, replace(store.info, activations="none"), store.entries)
+    index = choose(store, split="test")[3]
+    whole = StoreScorer(store, decoders, policy).score(index)
+    alone = StoreScorer(without, decoders, policy, part="distribution").score(index)
+    assert (
+        scored_video(store, alone, part="distribution").score == whole.scores[0].distribution_score
+    )
+    with pytest.raises(ConfigError, match="activations were not kept"):
+        StoreScorer(without, decoders, policy).score(index)
 
 
 def test_evaluation_by_category_with_baselines_and_coverage(store, decoders):

@@ -150,6 +150,21 @@ def test_another_name_is_refused(client, host, status):
         assert (answer.status_code == 403) == (status == 403)
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_another_site_cannot_send_a_video(client, queue, site):
+    def send(**headers):
+        files = {"files": ("a.mp4", b"0" * 100)}
+        return client.post("/gradio_api/upload", files=files, headers=headers).status_code
+
+    before = set(queue.uploads.folder.rglob("*"))
+    assert send(**{"sec-fetch-site": site}) == 403
+    assert set(queue.uploads.folder.rglob("*")) == before
+    assert client.get("/", headers={"sec-fetch-site": site}).status_code == 200
+    assert send(**{"sec-fetch-site": "same-origin"}) == 200
+    (upload,) = (path for path in queue.uploads.folder.rglob("a.mp4") if path not in before)
+    queue.uploads.delete(upload)
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -96,6 +96,8 @@ class StoreScorer:
         seed: int = 0,
     ) -> None:
         check_models(models, policy, part)
+        if part == "distribution":  # the store need not have activations
+            models = replace(models, activation=None, projection=None)
         store = as_scored(store, models)
         check_store(store, models, policy)
         self.store, self.models, self.policy = store, models, policy

@@ -61,6 +61,7 @@ class Gate:
             return
         try:
             self._check_host(scope)
+            _check_site(scope)
             _check_route(scope["method"], scope["path"])
             arriving = nullcontext()
             if scope["path"] == UPLOAD:
@@ -106,6 +107,13 @@ class Gate:
             json.loads(body, object_hook=check)
         except (ValueError, RecursionError):
             raise Refused(400, "not understood") from None
+
+
+def _check_site(scope: dict) -> None:
+    """Browsers say from where a request comes: another site's page may link here, but not send."""
+    site = dict(scope["headers"]).get(b"sec-fetch-site", b"none")
+    if scope["method"] not in ("GET", "HEAD") and site not in (b"same-origin", b"none"):
+        raise Refused(403, "this was sent by another site")
 
 
 def _check_route(method: str, path: str) -> None:
