@@ -111,11 +111,23 @@ def test_a_part_is_what_reading_from_the_beginning_gives_there(tmp_path, make):
             np.testing.assert_array_equal(heard, audio[start * HOP :][: len(wanted) * HOP])
 
 
-def test_a_part_does_not_decode_what_lies_before(tmp_path):
+@pytest.mark.parametrize("start", [100, 110])
+def test_a_part_does_not_decode_what_lies_before(tmp_path, start):
     path = encoded(tmp_path / "a.mp4", 150, g="25", bf="2")
-    with VideoReader(path, start=110) as video:
+    with VideoReader(path, start=start) as video:
         decoded = sum(1 for _ in video._rebased())
     assert decoded <= 150 - 100, "reading began at the key frame 100"
+
+
+@pytest.mark.parametrize("name", ["30 fps, Matroska", "29.97 fps, open GOP", "variable rate"])
+def test_parts_that_begin_beside_a_key_frame(tmp_path, name):
+    """Each start in turn, on key frames and on both sides of them."""
+    path = FILES[name](tmp_path)
+    pictures = whole(path)
+    for start in range(1, len(pictures)):
+        with VideoReader(path, start=start) as video:
+            first = np.asarray(video.upright(next(iter(video))))
+        np.testing.assert_array_equal(first, pictures[start])
 
 
 @pytest.mark.parametrize("suffix, trusted", [("mp4", True), ("mkv", True), ("ts", False)])

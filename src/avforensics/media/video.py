@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from fractions import Fraction
+from math import ceil
 
 import av
 from PIL import Image
@@ -140,17 +141,18 @@ class VideoReader:
 
     def _entry(self, first: av.VideoFrame) -> av.VideoFrame | None:
         """Go to a key frame shortly before the start; None where reading goes on from ``first``."""
-        if self._start < 2 or first.pts is None:
+        if self._start == 0 or first.pts is None:
             return None
-        wanted = first.pts + int(Fraction(self._start - 1, FPS) / self._stream.time_base)
-        stamp = key_time_before(self._path, self._number, wanted)
+        # The filter rounds times to its clock: what lies half a frame after the start is too late.
+        late = Fraction(2 * self._start + 1, 2 * FPS) / self._stream.time_base
+        stamp = key_time_before(self._path, self._number, first.pts + ceil(late) - 1)
         if stamp is None or stamp <= first.pts:
             return None
         self._container.seek(stamp, stream=self._stream)
         self._decoded = decode(self._container, self._stream, self.tally)
         # Frames shown before the key frame may be made from ones that were not read.
-        late = (frame for frame in self._decoded if frame.pts is None or frame.pts >= stamp)
-        entry = next(late, None)
+        whole = (frame for frame in self._decoded if frame.pts is None or frame.pts >= stamp)
+        entry = next(whole, None)
         self.tally.skipped = self.tally.concealed = 0
         if entry is not None and is_entry(entry, stamp):
             return entry
