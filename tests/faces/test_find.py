@@ -127,6 +127,43 @@ def test_phones_ten_bits_and_odd_rates(pictures, write_video):
 
 
 @pytest.mark.reference
+@pytest.mark.parametrize("rate", [25, 10])
+def test_a_ground_that_runs_past_is_no_cut_at_any_rate(pictures, write_video, rate):
+    """At 10 fps every other picture is a repeat: the median step must not be nothing."""
+    random = np.random.default_rng(0)
+    ground = np.kron(random.integers(0, 255, (6, 60, 3)), np.ones((48, 32, 1))).astype(np.uint8)
+    frames = []
+    for n, face in enumerate(pictures(A, 180, 144)[: 3 * rate]):
+        picture = ground[:, n * 480 // rate :][:, :480].copy()
+        picture[100:244, 150:330] = face
+        frames.append(picture)
+    times = [n / rate for n in range(len(frames))]
+    faces = find_faces(write_video("pan.mp4", frames, times=times))
+    assert faces.cuts == ()
+    assert [(t.first_frame, t.end_frame) for t in faces.tracks] == [(0, faces.n_frames)]
+
+
+@pytest.mark.reference
+def test_small_faces_in_large_pictures(pictures, write_video):
+    """Found at full size, then looked at where they were, until somebody else comes."""
+    head = pictures(A, 120, 96)  # its face has 34 of 1920 pixels
+    frames = []
+    for n in range(75):
+        picture = np.full((1080, 1920, 3), (90, 120, 130), np.uint8)
+        picture[300:396, 400 + 2 * n : 520 + 2 * n] = head[n]
+        if n >= 40:
+            picture[600:696, 1500:1620] = head[n - 40]
+        frames.append(picture)
+    path = write_video("far.mp4", frames)
+    settings = FaceSettings(min_size=20)
+    always = FaceSettings(min_size=20, usual_every=1)
+    (first, second), (plain, _) = (find_faces(path, s).tracks for s in (settings, always))
+    assert (first.first_frame, len(first)) == (0, 75)
+    assert 40 <= second.first_frame <= 50 and second.end_frame == 75, "a second late at most"
+    assert np.abs(first.boxes - plain.boxes).max() < 8
+
+
+@pytest.mark.reference
 def test_recipes_on_the_clips_they_were_made_for(shared):
     """Named crops give back what data sets of such crops look like."""
     (track,) = find_faces(shared / "media" / "released_clip.mp4").tracks

@@ -13,14 +13,16 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from avforensics.errors import MediaError
 from avforensics.faces.detector import FaceDetector
-from avforensics.faces.follow import Look, link, tracks_of
+from avforensics.faces.follow import Look, intersection_over_union, link, tracks_of
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.shots import THUMB, ShotCuts
 from avforensics.faces.track import Faces
-from avforensics.media.pictures import scaled
+from avforensics.media.pictures import Part, scaled
 from avforensics.media.video import VideoReader
 
 LARGE = 48  # pixels of a face at which the detector is at its best
+STEP = 32  # pixels by which pictures of a part grow: the detector takes time to change their size
+WORTH = 0.5  # most of the whole picture's pixels for which a part is looked at
 AHEAD = 4  # frames waiting for the detector while others are decoded
 
 
@@ -93,8 +95,8 @@ def _looks(
     eye = _Eye(video, detector, settings)
     pending: deque[Future[Look]] = deque()
     with ThreadPoolExecutor(1) as pool:
-        for index, frame in _frames_to_look_at(video, shots, settings.every):
-            pending.append(pool.submit(eye.look, index, frame))
+        for index, frame, anew in _frames_to_look_at(video, shots, settings.every):
+            pending.append(pool.submit(eye.look, index, frame, anew))
             if len(pending) > AHEAD:
                 yield pending.popleft().result()
         while pending:
@@ -103,70 +105,106 @@ def _looks(
 
 def _frames_to_look_at(
     video: VideoReader, shots: ShotCuts, every: int
-) -> Iterator[tuple[int, av.VideoFrame]]:
-    """Every few frames, the last one, and both sides of whatever may be a cut."""
+) -> Iterator[tuple[int, av.VideoFrame, bool]]:
+    """Every few frames, the last one, and both sides of whatever may be a cut.
+
+    With each frame goes its number and whether it may be the first of a shot.
+    """
     reformatter = VideoReformatter()
     last, before, index = -1, None, -1
     for index, frame in enumerate(video):
         thumb = scaled(frame, (THUMB, THUMB), reformatter, interpolation=Interpolation.POINT)
         jump = shots.add(thumb) > shots.least
         if jump and last < index - 1:
-            yield index - 1, before
+            yield index - 1, before, False
         if jump or index % every == 0:
-            yield index, frame
+            yield index, frame, jump
             last = index
         before = frame
     if last < index:
-        yield index, before
+        yield index, before, False
 
 
 class _Eye:
-    """Looks at frames one after the other, at the size that shows the faces.
+    """Looks at frames one after the other, with as little work as shows the faces.
 
-    Small faces need a large picture, which takes long. So where all faces of the last look were
-    large, the next one is quick, and a full one is tried again only after some rest.
+    Small faces need a large picture, which takes long. So after a look at the usual size the next
+    ones are quick: at all of the picture in a small size, if its faces are large, and otherwise at
+    the part of it around them. A usual look is tried again only after some rest.
     """
 
     def __init__(self, video: VideoReader, detector: FaceDetector, settings: FaceSettings) -> None:
         self._video = video
         self._detector = detector
         self._settings = settings
-        self._reformatters: dict[int, VideoReformatter] = {}
-        self._known = 0  # faces of the last look, all of them large
-        self._looked = 0  # frame of the last look at the usual size
+        self._size = np.array([video.width, video.height])
+        self._reformatters: dict[object, VideoReformatter] = {}
+        self._known = np.zeros((0, 15), np.float32)  # faces of the last look
+        self._scale = 1.0  # of the last look that was not quick
+        self._looked = 0  # its frame
         self._in_vain: int | None = None  # frame of the last full look that found nothing
 
-    def look(self, index: int, frame: av.VideoFrame) -> Look:
-        settings = self._settings
-        if self._known and index - self._looked < settings.usual_every:
-            found = self._at(frame, settings.quick_side)
-            if len(found) >= self._known:
+    def look(self, index: int, frame: av.VideoFrame, anew: bool) -> Look:
+        """What is seen in a frame; ``anew`` where it may be the first of a shot."""
+        rest = self._settings.every if anew else self._settings.usual_every
+        if len(self._known) and index - self._looked < rest:
+            found = self._quick(frame, self._known, self._scale)
+            if len(found) >= len(self._known):
+                self._known = found
                 return Look(index, found)
-        found = self._at(frame, settings.long_side)
-        self._looked = index
-        rested = self._in_vain is None or index - self._in_vain >= settings.full_every
-        if len(found) == 0 and self._long_side > settings.long_side and rested:
-            found = self._at(frame, settings.full_side)
-            self._in_vain = None if len(found) else index
-        self._known = len(found) if self._all_large(found) else 0
+        found = self._usual(index, frame)
+        self._known, self._looked = found, index
         return Look(index, found)
 
-    @property
-    def _long_side(self) -> int:
-        return max(self._video.width, self._video.height)
+    def _usual(self, index: int, frame: av.VideoFrame) -> np.ndarray:
+        """Faces of the whole picture, and those known before that only a nearer look shows."""
+        settings, scale = self._settings, self._scale
+        found = self._whole(frame, settings.long_side)
+        rested = self._in_vain is None or index - self._in_vain >= settings.full_every
+        if len(found) == 0 and self._size.max() > settings.long_side and rested:
+            found = self._whole(frame, settings.full_side)
+            self._in_vain = None if len(found) else index
+        lost = _not_among(self._known, found, settings.overlap)
+        if len(lost) == 0:
+            return found
+        again = _not_among(self._quick(frame, lost, scale), found, settings.overlap)
+        self._scale = max(self._scale, scale) if len(again) else self._scale
+        return np.concatenate([found, again])
 
-    def _all_large(self, found: np.ndarray) -> bool:
-        sizes = (found[:, 2:4] - found[:, :2]).max(axis=1, initial=0)
-        return bool((sizes * self._settings.quick_side >= LARGE * self._long_side).all())
+    def _whole(self, frame: av.VideoFrame, long_side: int) -> np.ndarray:
+        self._scale = min(1.0, long_side / self._size.max())
+        return self._at(frame, None, self._scale)
 
-    def _at(self, frame: av.VideoFrame, long_side: int) -> np.ndarray:
-        """Faces at a size, in pixels of the upright picture."""
-        width, height = self._video.width, self._video.height
-        scale = min(1.0, long_side / self._long_side)
+    def _quick(self, frame: av.VideoFrame, known: np.ndarray, scale: float) -> np.ndarray:
+        """Faces where some are known that show at a scale; none where it would save little."""
+        boxes = known[:, :4].T  # (4, n)
+        sizes = (boxes[2:] - boxes[:2]).max(axis=0)
+        small = self._settings.quick_side / self._size.max()
+        if small < scale and sizes.min() * small >= LARGE:
+            return self._at(frame, None, small)
+        first, last = (boxes[:2] - sizes).min(axis=1), (boxes[2:] + sizes).max(axis=1)
+        extent = np.minimum(last, self._size) - np.maximum(first, 0)
+        extent = np.minimum(np.ceil(extent * scale / STEP) * STEP / scale, self._size) // 2 * 2
+        if extent.prod() > WORTH * self._size.prod():
+            return known[:0]
+        start = np.clip((first + last - extent) / 2, 0, self._size - extent) // 2 * 2
+        left, top, right, bottom = map(int, (*start, *(start + extent)))
+        return self._at(frame, (left, top, right, bottom), scale)
+
+    def _at(self, frame: av.VideoFrame, part: Part | None, scale: float) -> np.ndarray:
+        """Faces of a part, or all, at a scale, in pixels of the upright picture."""
+        left, top, right, bottom = part or (0, 0, *map(int, self._size))
+        width, height = right - left, bottom - top
         size = max(round(width * scale), 1), max(round(height * scale), 1)
-        reformatter = self._reformatters.setdefault(long_side, VideoReformatter())
-        picture = scaled(frame, size, reformatter, turn=self._video.turn, pixels="bgr24")
+        reformatter = self._reformatters.setdefault((part is None, scale), VideoReformatter())
+        picture = scaled(frame, size, reformatter, part=part, turn=self._video.turn, pixels="bgr24")
         found = self._detector.find(picture)
-        found[:, 0:14:2] *= width / size[0]
-        found[:, 1:14:2] *= height / size[1]
+        found[:, 0:14:2] = left + found[:, 0:14:2] * (width / size[0])
+        found[:, 1:14:2] = top + found[:, 1:14:2] * (height / size[1])
         return found
+
+
+def _not_among(faces: np.ndarray, others: np.ndarray, overlap: float) -> np.ndarray:
+    """Those of some faces, (n, 15), that overlap with none of the others."""
+    shared = intersection_over_union(faces[:, :4], others[:, :4])
+    return faces[shared.max(axis=1, initial=0) < overlap]

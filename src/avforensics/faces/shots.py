@@ -11,6 +11,7 @@ THUMB = 64  # pixels a side taken from a frame...
 CELL = 4  # ...and averaged over cells of so many
 EACH = 3  # frames on each side of a cut that are compared
 AROUND = 12  # frames on each side that say how much the picture moves anyway
+SLOWEST = 5  # frames for which a slow video shows the same
 STEADY = 5.0  # a cut changes so many times as much
 
 
@@ -61,7 +62,7 @@ class ShotCuts:
 
     def cuts(self) -> tuple[int, ...]:
         """Frames at which another shot begins, once all frames have been given."""
-        steps = np.asarray(self._steps)
+        steps = _without_repeats(np.asarray(self._steps))
         found = []
         for frame, difference in self._candidates:
             around = steps[max(frame - 1 - AROUND, 0) : frame + AROUND]
@@ -76,6 +77,13 @@ class ShotCuts:
         difference = min(_difference(a, b) for a in thumbs[:EACH] for b in thumbs[EACH:])
         if difference > self.least:
             self._candidates.append((frame, difference))
+
+
+def _without_repeats(steps: np.ndarray) -> np.ndarray:
+    """Steps, (T,), of which none is 0 only because a slow video repeats its frames."""
+    clock = np.arange(len(steps))
+    moved = np.maximum.accumulate(np.where(steps > 0, clock, -SLOWEST))
+    return np.where(clock - moved < SLOWEST, steps[moved], 0)
 
 
 def _difference(a: np.ndarray, b: np.ndarray) -> float:

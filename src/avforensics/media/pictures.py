@@ -9,6 +9,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from PIL import Image
 
 Orientation = tuple[int, int, int, int]
+Part = tuple[int, int, int, int]
 # Planes of 8 bits that can be cut out without conversion: name -> how often colour is halved.
 PLANAR = {
     "yuv420p": (2, 2),
@@ -102,6 +103,21 @@ def _flips(turn: Orientation) -> tuple[bool, bool]:
     return (across, down) if a else (down, across)
 
 
+def _stored_part(frame: av.VideoFrame, part: Part, turn: Orientation) -> Part:
+    """Column, row, width and height in the stored frame of a part of its upright picture."""
+    left, top, right, bottom = part
+    across, down = (left, right), (top, bottom)
+    spans = (across, down) if turn[0] else (down, across)
+    starts = [
+        (length - end if flip else start) // 2 * 2
+        for (start, end), length, flip in zip(
+            spans, (frame.width, frame.height), _flips(turn), strict=True
+        )
+    ]
+    (first, last), (upper, lower) = spans
+    return starts[0], starts[1], last - first, lower - upper
+
+
 def _cut_planes(frame: av.VideoFrame, x: int, y: int, width: int, height: int) -> av.VideoFrame:
     """A part of a stored frame as a frame of its own; x and y are even."""
     halved = PLANAR.get(frame.format.name)
@@ -153,6 +169,7 @@ def scaled(
     size: tuple[int, int],
     reformatter: VideoReformatter,
     *,
+    part: Part | None = None,
     turn: Orientation = (1, 0, 0, 1),
     pixels: str = "rgb24",
     interpolation: Interpolation = Interpolation.AREA,
@@ -166,6 +183,9 @@ def scaled(
         Width and height of the result.
     reformatter : VideoReformatter
         Kept by the caller for frames of one size; not to be used in two threads at a time.
+    part : tuple of int, optional
+        ``(left, top, right, bottom)`` in the upright picture, even numbers within it; None = all.
+        It may be taken a pixel aside where the picture is mirrored and its length odd.
     turn : tuple of int
         As for `upright_rgb`.
     pixels : {"rgb24", "bgr24"}
@@ -176,6 +196,8 @@ def scaled(
     -------
     uint8 array, (height, width, 3)
     """
+    if part is not None:
+        frame = _cut_planes(frame, *_stored_part(frame, part, turn))
     width, height = size if turn[0] else size[::-1]
     small = reformatter.reformat(
         frame, width=width, height=height, format=pixels, interpolation=interpolation, threads=1
