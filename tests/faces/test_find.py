@@ -67,6 +67,21 @@ def test_no_track_reaches_across_a_cut(pictures, write_video):
         assert np.abs(before.boxes[-1] - after.boxes[0]).max() > 20
 
 
+@pytest.mark.reference
+def test_a_part_is_searched_alone_and_counted_on_the_whole_clock(pictures, write_video):
+    shots = (pictures(name, 256, 256)[:n] for name, n in ((A, 43), (C, 36), (A, 31)))
+    path = write_video("cuts.mp4", chain(*shots))
+    looked = []
+    part = {"start_frame": 30, "max_frames": 60, "progress": looked.append}
+    faces = find_faces(path, FaceSettings(min_seconds=0.4), **part)
+    assert (faces.n_frames, faces.cuts) == (90, (43, 79))
+    assert [(t.first_frame, t.end_frame) for t in faces.tracks] == [(30, 43), (43, 79), (79, 90)]
+    assert min(looked) == 30 and max(looked) == 89
+    middle = find_faces(path).tracks[1]
+    assert np.abs(faces.tracks[1].boxes - middle.boxes).max() < 3
+    assert find_faces(path, start_frame=500).n_frames == 500
+
+
 @pytest.fixture
 def scene(pictures):
     """Function: which frames show the face -> frames of a room with a small head in it."""

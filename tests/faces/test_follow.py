@@ -77,7 +77,7 @@ def test_reasons():
     assert len(tracks) == 1
     assert dropped == {"smaller than 40 pixels": 1, "shorter than 1 s": 1}
     seldom = [look(n, *[face(100)] * (n % 25 == 0)) for n in range(0, 201, 5)]
-    assert follow(seldom, 201)[1] == {"seen in less than 40 % of its frames": 1}
+    assert follow(seldom, 201)[1] == {"seen in less than 40 % of the looks": 1}
 
 
 def test_overlap():

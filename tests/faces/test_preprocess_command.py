@@ -194,7 +194,7 @@ def test_a_manifest_gives_parts_labels_and_forged_stretches(raw, tmp_path):
     assert clip[1:6] == (1, "FVRA", "cut", "p7", "test")
     assert clip.duration == 1.2 and clip.segments == ((0.2, 0.6),)
     short = table(out / "videos.csv")[1]
-    assert short["status"] == "no face of use" and "1 too short" in short["reason"]
+    assert short["status"] == "no face of use" and "1 shorter than 1 s" in short["reason"]
 
 
 @pytest.mark.reference
@@ -211,6 +211,27 @@ def test_long_tracks_and_company(raw, tmp_path):
     assert call(*company) == 0
     (video,) = table(tmp_path / "alone" / "videos.csv")
     assert video["dropped"] == "2 not alone in the picture"
+
+
+@pytest.mark.reference
+def test_alone_keeps_the_stretches_without_company(pictures, write_video, tmp_path):
+    """One face from frame 0 to 60, another from 30 on: what is alone is 0..29 and 60..99."""
+    first, second = pictures(A, 180, 144), pictures(B, 180, 144)
+    empty = np.full_like(first[0], 110)
+    frames = [
+        np.hstack([first[n] if n < 60 else empty, second[n - 30] if n >= 30 else empty])
+        for n in range(100)
+    ]
+    write_video("raw/meeting.mp4", frames)
+    for alone, found in ((True, [(0, 30), (60, 40)]), (False, [(0, 60), (30, 70)])):
+        out = tmp_path / str(alone)
+        options = (f"alone={alone}", "workers=1", "find.cut=100")  # who comes is no cut
+        call(f"input={tmp_path / 'raw'}", f"output={out}", *options)
+        sidecars = [json.loads(path.read_text()) for path in sorted(out.glob("clips/*/*.json"))]
+        spans = [(sidecar["first_frame"], sidecar["frames"]) for sidecar in sidecars]
+        assert np.abs(np.array(spans) - found).max() <= 5, "looks are five frames apart"
+        (video,) = table(out / "videos.csv")
+        assert video["dropped"] == ""
 
 
 @pytest.mark.reference
@@ -233,7 +254,7 @@ def test_a_launcher_gives_the_share(raw, tmp_path, seen, monkeypatch, caplog):
 
 @pytest.mark.reference
 def test_one_video_never_ends_the_batch(raw, tmp_path, monkeypatch):
-    def broken(path, *rest):
+    def broken(path, *rest, **part):
         raise RuntimeError(f"odd thing in {path[-8:]}")
 
     monkeypatch.setattr(face_clips, "find_faces", broken)
@@ -246,11 +267,11 @@ def test_one_video_never_ends_the_batch(raw, tmp_path, monkeypatch):
 def test_a_source_that_vanishes_costs_its_own_clips_only(raw, tmp_path, monkeypatch):
     real = face_clips.find_faces
 
-    def vanishing(path, *rest):
+    def vanishing(path, *rest, **part):
         if path.endswith("one.mp4"):
             (raw / "one.mp4").unlink()
             (raw / "one.mp4").stat()
-        return real(path, *rest)
+        return real(path, *rest, **part)
 
     monkeypatch.setattr(face_clips, "find_faces", vanishing)
     assert call(f"input={raw}", f"output={tmp_path / 'out'}", "workers=1") == 1
@@ -291,7 +312,7 @@ def test_what_every_video_would_meet_ends_the_run(make_video, tmp_path, monkeypa
     if error.filename:
         error.filename = error.filename.replace("OUT", f"{tmp_path}/out/clips")
 
-    def broken(path, *rest):
+    def broken(path, *rest, **part):
         raise error
 
     monkeypatch.setattr(face_clips, "find_faces", broken)

@@ -10,7 +10,15 @@ from media_files import frames_at, lag, mux, noise, number_of, numbered
 from PIL import Image
 
 from avforensics.errors import MediaError
-from avforensics.media import MediaOptions, open_media, read_audio, write_clip, write_wav
+from avforensics.media import (
+    MediaOptions,
+    container,
+    open_media,
+    read_audio,
+    write_clip,
+    write_wav,
+)
+from avforensics.media.crop import MovingCrop
 
 SOUND = noise(3)
 PLAIN = frames_at(25, 75)
@@ -179,6 +187,43 @@ def test_a_stamp_far_past_the_end_is_not_filled_up_to(tmp_path):
     path.write_bytes(data.replace(declared, np.array([3000.0], ">f8").tobytes()))
     frames, _, report = read(path)
     assert len(frames) == 75 and report.skipped_packets == 1
+
+
+def parts_of_two_sizes(folder, second):
+    """A transport stream of a call: 30 frames of 128 x 96, then 30 of another size."""
+    path = folder / "call.ts"
+    parts = [
+        mux(
+            folder / f"{n}.ts",
+            times=frames_at(25, 30, start=1.4 + 1.2 * n),
+            sounds=[[(1.4 + 1.2 * n, noise(1.2))]],
+            size=size,
+        )
+        for n, size in enumerate(((128, 96), second))
+    ]
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return path
+
+
+def test_pictures_that_change_their_size_are_scaled_and_counted(tmp_path):
+    path = parts_of_two_sizes(tmp_path, (256, 160))
+    corner = MovingCrop(np.tile([32.0, 48.0, 64.0], (60, 1)))  # the four stripes on the left
+    with open_media(path, MediaOptions(size=64), crop=corner) as media:
+        frames = np.concatenate([block.frames for block in media])
+    (warning,) = (text for text in media.report.warnings if "another size" in text)
+    assert warning.endswith(": 30") and (media.report.width, media.report.height) == (128, 96)
+    # the second part shows its own numbers 0..29, whose highest bits are 000x xxxx
+    assert len(frames) == 60
+    stripes = (frames[:, 32, 8::16, 1] > 128).astype(int)
+    np.testing.assert_array_equal(stripes[:, 3], [int(n % 30 >= 16) for n in range(60)])
+
+
+def test_a_picture_of_absurd_size_is_damage(tmp_path, monkeypatch):
+    path = parts_of_two_sizes(tmp_path, (256, 160))
+    monkeypatch.setattr(container, "MAX_PIXELS", 20_000)
+    with open_media(path, MediaOptions(size=64)) as media:
+        count = sum(len(block.frames) for block in media)
+    assert count < 60 and media.report.skipped_packets >= 29
 
 
 def test_silent_sound_is_flagged(tmp_path):

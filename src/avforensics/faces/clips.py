@@ -6,7 +6,8 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from math import ceil
@@ -198,20 +199,19 @@ def _is_below(name: object, folder: Path) -> bool:
 
 def _cut(video: Video, folder: Path, name: str, settings: ClipSettings) -> Cut:
     with SoundSpool(video.path, audio_path=video.audio or None) as sound:
-        faces = find_faces(video.path, settings.find)
         first = round(video.start * FPS)
+        length = None if video.duration is None else max(round(video.duration * FPS), 1)
+        faces = find_faces(video.path, settings.find, start_frame=first, max_frames=length)
         end = faces.n_frames
-        if video.duration is not None:
-            end = min(end, first + round(video.duration * FPS))
         if first >= end:
             raise MediaError(video.path, f"nothing is left after its start at {video.start} s")
         shortest = max(round(settings.find.min_seconds * FPS), 1)
-        dropped, clips, warnings = dict(faces.dropped), [], []
-        for part, title in _parts(faces, first, end, shortest, settings, dropped):
+        dropped, clips, warnings = Counter(faces.dropped), [], []
+        for part, title in _parts(faces.tracks, shortest, settings, dropped):
             heard = sound.read(part.first_frame * HOP, len(part) * HOP)
-            part = _shortened(part, 0, len(heard) // HOP)
+            part = part.part(0, len(heard) // HOP)
             if len(part) < shortest:
-                dropped[SILENT] = dropped.get(SILENT, 0) + 1
+                dropped[SILENT] += 1
                 continue
             clip = folder / name / f"{title}.mp4"
             digest, found = _write(video, part, heard[: len(part) * HOP], sound, clip, settings)
@@ -224,55 +224,44 @@ def _cut(video: Video, folder: Path, name: str, settings: ClipSettings) -> Cut:
     status, reason = DONE, ""
     if not clips:
         status, reason = (UNUSED, _listed(dropped)) if dropped else (NO_FACE, NO_FACE)
-    return Cut(status, reason, end - first, tuple(clips), dropped, warnings=tuple(warnings))
+    return Cut(status, reason, end - first, tuple(clips), dict(dropped), warnings=tuple(warnings))
 
 
 def _parts(
-    faces: Faces,
-    first: int,
-    end: int,
-    shortest: int,
-    settings: ClipSettings,
-    dropped: dict[str, int],
+    tracks: Sequence[FaceTrack], shortest: int, settings: ClipSettings, dropped: Counter[str]
 ) -> Iterator[tuple[FaceTrack, str]]:
-    """Stretches of tracks within ``first .. end - 1``, none too long, each with its file's name."""
-    tracks = list(_within(faces.tracks, first, end, shortest, dropped))
+    """What becomes a clip of each track, none too long, with its file's name."""
+    longest = max(round(settings.longest * FPS), 1)
     for track in tracks:
-        others = [other for other in tracks if other.name != track.name]
-        if settings.alone and any(
-            other.first_frame < track.end_frame and track.first_frame < other.end_frame
-            for other in others
-        ):
-            dropped[ALONE] = dropped.get(ALONE, 0) + 1
-            continue
-        count = ceil(len(track) / max(round(settings.longest * FPS), 1))
-        edges = np.linspace(0, len(track), count + 1).round().astype(int)
-        for number, (begin, stop) in enumerate(pairwise(edges), start=1):
-            title = track.name if count == 1 else f"{track.name}-{number:0{len(str(count))}d}"
-            yield _shortened(track, begin, stop), title
+        others = [other for other in tracks if other.name != track.name] if settings.alone else []
+        edges = [
+            edge
+            for begin, stop in _alone(track, others)
+            if stop - begin >= shortest
+            for edge in pairwise(_divided(begin, stop, longest))
+        ]
+        if not edges:
+            dropped[ALONE] += 1
+        for number, (begin, stop) in enumerate(edges, start=1):
+            digits = len(str(len(edges)))
+            title = track.name if len(edges) == 1 else f"{track.name}-{number:0{digits}d}"
+            yield track.part(begin, stop), title
 
 
-def _within(
-    tracks: tuple[FaceTrack, ...], first: int, end: int, shortest: int, dropped: dict[str, int]
-) -> Iterator[FaceTrack]:
-    for track in tracks:
-        begin, stop = max(first, track.first_frame), min(end, track.end_frame)
-        if stop - begin >= shortest:
-            yield _shortened(track, begin - track.first_frame, stop - track.first_frame)
-        elif stop > begin:
-            reason = "too short within the part that was asked for"
-            dropped[reason] = dropped.get(reason, 0) + 1
+def _alone(track: FaceTrack, others: Sequence[FaceTrack]) -> list[tuple[int, int]]:
+    """Stretches, from the track's first frame, in which none of the others is followed."""
+    company = np.zeros(len(track), bool)
+    for other in others:
+        begin, stop = (edge - track.first_frame for edge in (other.first_frame, other.end_frame))
+        company[max(begin, 0) : max(stop, 0)] = True
+    edges = np.flatnonzero(np.diff(company, prepend=True, append=True))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-def _shortened(track: FaceTrack, begin: int, stop: int) -> FaceTrack:
-    """Frames ``begin .. stop - 1`` of a track."""
-    return replace(
-        track,
-        first_frame=track.first_frame + int(begin),
-        boxes=track.boxes[begin:stop],
-        landmarks=track.landmarks[begin:stop],
-        seen=track.seen[begin:stop],
-    )
+def _divided(begin: int, stop: int, longest: int) -> list[int]:
+    """Edges of pieces of nearly the same length."""
+    count = ceil((stop - begin) / longest)
+    return np.linspace(begin, stop, count + 1).round().astype(int).tolist()
 
 
 def _write(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice
 
 import av
 import numpy as np
@@ -31,9 +33,11 @@ def find_faces(
     settings: FaceSettings | None = None,
     *,
     video_stream: int = 0,
+    start_frame: int = 0,
+    max_frames: int | None = None,
     progress: Callable[[int], None] = lambda frame: None,
 ) -> Faces:
-    """Find and follow all faces of a video.
+    """Find and follow all faces of a video, or of a part of it.
 
     Decoding and detecting run side by side in two threads. What is kept of a frame is what was
     found in it, a few bytes.
@@ -44,6 +48,8 @@ def find_faces(
     settings : FaceSettings, optional
     video_stream : int
         Counted among the video streams.
+    start_frame, max_frames : int, int or None
+        Only these frames of the 25 fps clock. Tracks are counted on the clock of the whole video.
     progress : callable
         Called with the number of each frame that was looked at; what it raises ends the search.
 
@@ -56,13 +62,14 @@ def find_faces(
     """
     settings = settings or FaceSettings()
     detector = FaceDetector(score=settings.score)
-    with VideoReader(path, stream=video_stream, rough=True) as video:
+    with VideoReader(path, stream=video_stream, start=start_frame, rough=True) as video:
         shots = ShotCuts(settings.cut)
+        eye = _Eye(video, detector, settings)
         try:
             looks = []
-            for look in _looks(video, detector, shots, settings):
+            for look in _looks(islice(video, max_frames), eye, shots, settings.every):
                 looks.append(look)
-                progress(look.frame)
+                progress(start_frame + look.frame)
         except av.FFmpegError as error:
             raise MediaError(path, f"cannot be decoded ({error.strerror})") from None
         cuts = shots.cuts()
@@ -70,11 +77,13 @@ def find_faces(
         return Faces(
             width=video.width,
             height=video.height,
-            n_frames=shots.n_frames,
-            tracks=tracks,
+            n_frames=start_frame + shots.n_frames,
+            tracks=tuple(
+                replace(track, first_frame=start_frame + track.first_frame) for track in tracks
+            ),
             dropped=dropped,
             detector=detector.sha256,
-            cuts=cuts,
+            cuts=tuple(start_frame + cut for cut in cuts),
         )
 
 
@@ -89,13 +98,12 @@ def explain(faces: Faces) -> str:
 
 
 def _looks(
-    video: VideoReader, detector: FaceDetector, shots: ShotCuts, settings: FaceSettings
+    frames: Iterable[av.VideoFrame], eye: _Eye, shots: ShotCuts, every: int
 ) -> Iterator[Look]:
     """Looks in order, made in a thread of their own while the next frames are decoded."""
-    eye = _Eye(video, detector, settings)
     pending: deque[Future[Look]] = deque()
     with ThreadPoolExecutor(1) as pool:
-        for index, frame, anew in _frames_to_look_at(video, shots, settings.every):
+        for index, frame, anew in _frames_to_look_at(frames, shots, every):
             pending.append(pool.submit(eye.look, index, frame, anew))
             if len(pending) > AHEAD:
                 yield pending.popleft().result()
@@ -104,7 +112,7 @@ def _looks(
 
 
 def _frames_to_look_at(
-    video: VideoReader, shots: ShotCuts, every: int
+    frames: Iterable[av.VideoFrame], shots: ShotCuts, every: int
 ) -> Iterator[tuple[int, av.VideoFrame, bool]]:
     """Every few frames, the last one, and both sides of whatever may be a cut.
 
@@ -112,7 +120,7 @@ def _frames_to_look_at(
     """
     reformatter = VideoReformatter()
     last, before, index = -1, None, -1
-    for index, frame in enumerate(video):
+    for index, frame in enumerate(frames):
         thumb = scaled(frame, (THUMB, THUMB), reformatter, interpolation=Interpolation.POINT)
         jump = shots.add(thumb) > shots.least
         if jump and last < index - 1:

@@ -117,7 +117,7 @@ def tracks_of(
         elif size < settings.min_size:
             dropped[f"smaller than {settings.min_size:g} pixels"] += 1
         elif len(sighting.frames) < settings.min_seen * looks:
-            dropped[f"seen in less than {100 * settings.min_seen:g} % of its frames"] += 1
+            dropped[f"seen in less than {100 * settings.min_seen:g} % of the looks"] += 1
         else:
             values = smoothed(values, settings.smooth)
             kept.append((first, -size, values.astype(np.float32), seen))

@@ -18,10 +18,10 @@ class FaceSettings:
     long_side : int
         Longer side in pixels at which the detector looks at a frame (never enlarged).
     quick_side : int
-        Longer side for looks after one that found large faces only; ``long_side`` = always the
-        same.
+        Longer side for quick looks at all of the picture, where its faces are known and large.
+        Where they are small, a quick look is at the part around them.
     usual_every : int
-        Most frames of quick looks in a row.
+        Most frames of quick looks in a row; 1 = none is quick.
     full_side : int
         Longer side at which it looks again where it found nothing, for small faces...
     full_every : int

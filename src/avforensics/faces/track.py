@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -39,6 +39,16 @@ class FaceTrack:
     def __len__(self) -> int:
         return len(self.boxes)
 
+    def part(self, begin: int, stop: int) -> FaceTrack:
+        """Its frames ``begin .. stop - 1``, counted from its own first."""
+        return replace(
+            self,
+            first_frame=self.first_frame + begin,
+            boxes=self.boxes[begin:stop],
+            landmarks=self.landmarks[begin:stop],
+            seen=self.seen[begin:stop],
+        )
+
     @property
     def end_frame(self) -> int:
         """The frame after its last one."""
@@ -64,7 +74,7 @@ class Faces:
     width, height : int
         Of the upright picture, in pixels.
     n_frames : int
-        Of the video at 25 fps.
+        Of the video at 25 fps; where only a part was searched, to the end of that part.
     tracks : tuple of FaceTrack
         In the order of their first frames.
     dropped : mapping of str to int

@@ -18,6 +18,8 @@ from avforensics.errors import MediaError
 MAX_READ_ERRORS = 32
 # A time stamp this far behind the declared end of the file is a damaged number, not a long pause.
 SLACK_SECONDS = 10.0
+# A picture that declares more is damaged, or made to fill the memory; 8K has half as many.
+MAX_PIXELS = 2**26
 # Formats that only name other files. An input is scored for what it holds, nothing else is opened.
 PLAYLISTS = frozenset({"applehttp", "hls", "concat", "dash", "image2", "imf"})
 # What an MP4 or MOV file may begin with.
@@ -35,10 +37,13 @@ class Tally:
         Damaged packets left out.
     concealed : int
         Damaged frames handed on as far as the decoder could mend them.
+    resized : int
+        Frames of another size or kind than the first one, converted to it.
     """
 
     skipped: int = 0
     concealed: int = 0
+    resized: int = 0
 
 
 def open_container(path: str | os.PathLike) -> av.container.InputContainer:
@@ -149,6 +154,8 @@ def pick_stream(container: av.container.InputContainer, kind: str, number: int) 
     for stream in container.streams:
         if stream.index != chosen.index and hasattr(stream, "discard"):  # PyAV 18 and later
             stream.discard = type(stream.discard).all
+    if kind == "video":
+        chosen.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     # Threads of the decoder mend a damaged picture differently from run to run, and with their
     # number: one thread gives the same picture everywhere.
     chosen.codec_context.thread_type = "NONE"

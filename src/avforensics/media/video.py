@@ -8,6 +8,7 @@ from fractions import Fraction
 from math import ceil
 
 import av
+from av.video.reformatter import Interpolation, VideoReformatter
 from PIL import Image
 
 from avforensics.errors import MediaError
@@ -22,7 +23,8 @@ class VideoReader:
 
     FFmpeg's own ``fps`` filter repeats and drops frames, as ``ffmpeg -vf fps=25`` would. Its clock
     starts at the first frame, so that a file already at 25 fps gives each frame once whenever it
-    starts. Iterate once; close (or leave the ``with`` block) to release the file.
+    starts. Pictures that change their size on the way are scaled to that of the first one. Iterate
+    once; close (or leave the ``with`` block) to release the file.
 
     Parameters
     ----------
@@ -72,6 +74,8 @@ class VideoReader:
             self.close()
             raise MediaError(path, "no frame of its video can be decoded")
         self._first: av.VideoFrame | None = first
+        self._kind = first.width, first.height, first.format.name
+        self._reformatter = VideoReformatter()
         self.codec = self._stream.codec_context.name
         self.fps = float(self._stream.average_rate or 0)
         self.origin = (first.pts or 0) * self._stream.time_base
@@ -121,7 +125,7 @@ class VideoReader:
         try:
             self._stream = pick_stream(self._container, "video", self._number)
             if self._rough:
-                self._stream.codec_context.options = {"skip_loop_filter": "all"}
+                self._stream.codec_context.options |= {"skip_loop_filter": "all"}
             self._decoded = decode(self._container, self._stream, self.tally)
             return next(self._decoded, None)
         except BaseException:
@@ -153,7 +157,7 @@ class VideoReader:
         # Frames shown before the key frame may be made from ones that were not read.
         whole = (frame for frame in self._decoded if frame.pts is None or frame.pts >= stamp)
         entry = next(whole, None)
-        self.tally.skipped = self.tally.concealed = 0
+        self.tally.skipped = self.tally.concealed = self.tally.resized = 0
         if entry is not None and is_entry(entry, stamp):
             return entry
         self.close()
@@ -171,12 +175,24 @@ class VideoReader:
         else:
             frame, self._first = self._first, None
         while frame is not None:
+            frame = self._like_first(frame)
             frame.pts = stamp - start
             # The last frame lasts as long as it says: the filter drops one that lasts no time.
             frame.duration = frame.duration or step
             yield frame
             frame = next(self._decoded, None)
             stamp = start if frame is None else stamps.best(frame)
+
+    def _like_first(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """Calls and broadcasts change the size of their pictures on the way: squares and crops are
+        in pixels of the first one."""
+        if (frame.width, frame.height, frame.format.name) == self._kind:
+            return frame
+        self.tally.resized += 1
+        width, height, pixels = self._kind
+        return self._reformatter.reformat(
+            frame, width=width, height=height, format=pixels, interpolation=Interpolation.BICUBIC
+        )
 
 
 class _Stamps:
