@@ -29,8 +29,8 @@ format: $(STAMP) ## ruff: order imports, mend what it can, format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP) ## measure this machine: writes docs/benchmarks.md
+bench: bench-faces ## measure this machine (an hour): writes docs/benchmarks.md
 	$(BIN)/python scripts/bench.py
 
-bench-faces: $(STAMP) ## speed and memory of finding and cutting faces: make bench-faces VIDEO=file-with-a-face
-	$(BIN)/python scripts/bench_faces.py $(VIDEO) --minutes 1 30
+bench-faces: $(STAMP) ## finding and cutting faces alone (ten minutes); VIDEO=FILE for one of yours
+	$(BIN)/python scripts/bench_faces.py $(VIDEO)

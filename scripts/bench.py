@@ -16,7 +16,6 @@ import os
 import platform
 import resource
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from bench_table import DOCUMENT, commit, processor, write
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -40,9 +40,6 @@ from avforensics.scoring.engine import Engine, resolve_device
 from avforensics.scoring.result import Features
 from avforensics.scoring.sequences import SequencePolicy, score_features
 from avforensics.scoring.spans import cut_spans, frames_needed
-
-DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-MARKS = ("<!-- bench:scoring -->", "<!-- /bench:scoring -->")
 
 
 def random_models(seed: int) -> Models:
@@ -153,23 +150,8 @@ def scores(models: Models, features: Features) -> tuple[float, float]:
 
 def machine(device: torch.device) -> str:
     if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    names = (
-        [
-            line.split(":", 1)[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ]
-        if Path("/proc/cpuinfo").exists()
-        else []
-    )
-    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
-
-
-def commit() -> str:
-    command = ["git", "-C", str(DOCUMENT.parent), "rev-parse", "--short", "HEAD"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "no git"
+        return f"{torch.cuda.get_device_name(device)}, {os.cpu_count()} CPU cores"
+    return processor()
 
 
 def measure(windows: int, device: torch.device, console: Console) -> list[tuple[str, str]]:
@@ -252,15 +234,6 @@ def measure(windows: int, device: torch.device, console: Console) -> list[tuple[
     return out
 
 
-def write(rows: list[tuple[str, str]]) -> None:
-    """Put the table between its marks in docs/benchmarks.md."""
-    table = "\n".join(["| what | measured |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows)])
-    text = DOCUMENT.read_text(encoding="utf-8") if DOCUMENT.exists() else "\n".join(MARKS)
-    before, rest = text.split(MARKS[0], 1)
-    after = rest.split(MARKS[1], 1)[1]
-    DOCUMENT.write_text(f"{before}{MARKS[0]}\n{table}\n{MARKS[1]}{after}", encoding="utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--windows", type=int, default=50, help="of one clip, 2 to 50")
@@ -276,7 +249,7 @@ def main() -> None:
         table.add_row(name.strip("*"), value.strip("*"))
     console.print(table)
     if options.windows == 50:
-        write(rows)
+        write("scoring", ("what", "measured"), rows)
         console.print(f"written to {DOCUMENT}")
 
 

@@ -1,38 +1,42 @@
 """Speed and peak memory of finding faces and reading their crops, for 720p at 25 frames a second.
 
-    python scripts/bench_faces.py VIDEO                    # a video with a face, any size
-    python scripts/bench_faces.py VIDEO --minutes 1 10 30
+    python scripts/bench_faces.py                    # a synthetic head; writes docs/benchmarks.md
+    python scripts/bench_faces.py VIDEO              # a video of yours with a face, any size
+    python scripts/bench_faces.py --minutes 1 10 30
 
 Twenty seconds are made of the video (its picture over a moving ground, at 1280 x 720) and their
 packets repeated to each length. Each length is read in a process of its own: one pass that finds
-and follows the faces, then one that reads each track as a moving 224 px crop with its sound.
-Processor seconds are given beside the clock's: on a busy machine only they mean something.
+and follows the faces, then one that reads each track as a moving 224 px crop with its sound. Then
+the shortest is read by two processes at once, as `preprocess` reads a folder on two cores.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import cycle, islice
 from pathlib import Path
 
 import av
 import numpy as np
+from bench_table import DOCUMENT, commit, processor, write
 from long_files import peak_memory, repeat
 from PIL import Image
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
+from avforensics.data.synthetic.forge import make_clip
+from avforensics.data.synthetic.plan import Job, Take
 from avforensics.faces.crops import RECIPES
 from avforensics.faces.find import find_faces
-from avforensics.media import FPS, SoundSpool, open_media
+from avforensics.media import FPS, SoundSpool, open_media, write_clip
 from avforensics.media.types import MediaOptions
 from avforensics.media.video import VideoReader
 
@@ -40,7 +44,14 @@ SECONDS = 20  # encoded once, then repeated
 SIZE = 1280, 720
 
 
-def pictures(source: Path):
+def synthetic_head(path: Path) -> None:
+    """Six seconds of a drawn talking head, 224 pixels."""
+    job = Job("head.mp4", "test", "real", "real", Take(identity=4, clip=0))
+    frames, sound = make_clip(job, seed=0, n_frames=6 * FPS, size=224)
+    write_clip(path, frames, sound)
+
+
+def pictures(source: Path) -> Iterator[np.ndarray]:
     """The video's own frames, there and back, over stripes that wander."""
     with VideoReader(source) as video:
         frames = [video.upright(frame).copy() for frame in islice(video, 10 * FPS)]
@@ -104,54 +115,70 @@ def measure(path: Path) -> None:
     print(json.dumps({**taken, **found}))
 
 
-def row(minutes: float, found: dict) -> list[str]:
-    seconds = found["frames"] / FPS
-    clock = found["find"][0] + found["crop"][0]
-    work = found["find"][1] + found["crop"][1]
+def together(paths: list[Path]) -> list[dict]:
+    """What each process measured, all of them at work at the same time."""
+    commands = [[sys.executable, __file__, "--measure", str(path)] for path in paths]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
+    outputs = [process.communicate()[0] for process in running]
+    if any(process.returncode for process in running):
+        raise SystemExit("a measurement failed")
+    return [json.loads(output.splitlines()[-1]) for output in outputs]
+
+
+def row(minutes: float, found: list[dict]) -> list[str]:
+    """Of files that were read at the same time, each in a process of its own."""
+    frames, cut = (sum(one[key] for one in found) for key in ("frames", "cut"))
+    clock = max(one["find"][0] + one["crop"][0] for one in found)
+    find, crop = (sum(one[key][1] for one in found) for key in ("find", "crop"))
     return [
-        f"{minutes:g}",
-        str(found["tracks"]),
-        f"{found['cut']:,} of {found['frames']:,}",
-        f"{1000 * found['find'][1] / found['frames']:.1f}",
-        f"{1000 * found['crop'][1] / max(found['cut'], 1):.1f}",
-        f"{seconds / clock:.1f}",
-        f"{seconds / work:.1f}",
-        f"{found['mib']:.0f}",
+        f"{minutes:g} min" if len(found) == 1 else f"{len(found)} x {minutes:g} min at once",
+        f"{cut:,} of {frames:,}",
+        f"{1000 * find / frames:.1f} ms",
+        f"{1000 * crop / max(cut, 1):.1f} ms",
+        f"{frames / FPS / clock:.1f}",
+        f"{max(one['mib'] for one in found):.0f} MiB",
     ]
+
+
+HEAD = (
+    "video",
+    "frames cut",
+    "finding, CPU a frame",
+    "cutting, CPU a frame",
+    "times real time",
+    "peak memory of a process",
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("video", type=Path, nargs="?", help="shows a face")
-    parser.add_argument("--minutes", type=float, nargs="+", default=[1, 10])
+    parser.add_argument("video", type=Path, nargs="?", help="shows a face; a drawn one without it")
+    parser.add_argument("--minutes", type=float, nargs="+", default=[1, 10, 30])
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
         measure(options.measure)
         return
-    if options.video is None:
-        parser.error("give a video with a face")
-    table = Table(
-        "minutes",
-        "tracks",
-        "frames cut",
-        "ms of CPU a frame, finding",
-        "cutting",
-        "x real time",
-        "x real time by CPU, one core",
-        "peak memory, MiB",
-        title=f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
-    )
+    console, rows = Console(), []
+    title = f"{processor()}, {commit()}"
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "source.mp4"
-        encode(options.video, source)
-        for minutes in options.minutes:
+        source, video = Path(folder) / "source.mp4", options.video
+        if video is None:
+            video = Path(folder) / "head.mp4"
+            synthetic_head(video)
+        encode(video, source)
+        lengths = [(minutes, 1) for minutes in options.minutes] + [(min(options.minutes), 2)]
+        for minutes, count in track(lengths, "reading", console=console):
             path = Path(folder) / f"{minutes:g}.mp4"
             repeat(source, path, max(round(minutes * 60 / SECONDS), 1), seconds=SECONDS)
-            command = [sys.executable, __file__, "--measure", str(path)]
-            out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-            table.add_row(*row(minutes, json.loads(out.splitlines()[-1])))
-    Console().print(table)
+            rows.append(row(minutes, together([path] * count)))
+    table = Table(*HEAD, title=title)
+    for cells in rows:
+        table.add_row(*cells)
+    console.print(table)
+    if options.video is None:
+        write("faces", HEAD, [*rows, [title, *[""] * (len(HEAD) - 1)]])
+        console.print(f"written to {DOCUMENT}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,41 @@
+"""Where benches write what they measured: a table between two marks of docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+
+
+def write(name: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Put a table between ``<!-- bench:NAME -->`` and ``<!-- /bench:NAME -->``."""
+    lines = [head, ["---"] * len(head), *rows]
+    table = "\n".join(f"|{'|'.join(line)}|" if line[0] == "---" else _row(line) for line in lines)
+    begin, end = f"<!-- bench:{name} -->", f"<!-- /bench:{name} -->"
+    text = DOCUMENT.read_text(encoding="utf-8")
+    before, rest = text.split(begin, 1)
+    after = rest.split(end, 1)[1]
+    DOCUMENT.write_text(f"{before}{begin}\n{table}\n{end}{after}", encoding="utf-8")
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def processor() -> str:
+    """Name and number of this machine's cores."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
+
+
+def commit() -> str:
+    """Of the code that was measured."""
+    command = ["git", "-C", str(DOCUMENT.parent), "rev-parse", "--short", "HEAD"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "no git"
