@@ -175,7 +175,9 @@ def score_all(
 
         def finish(job: Job, outcome: Outcome) -> None:
             verdict = verdict_of(outcome, scorer, judge)
-            report = products.write(outcome, job.name, verdict)
+            with adding:
+                output.begin(job)
+            report, undrawn = products.write(outcome, job.name, verdict)
             faces = [face_row(face, report=report) for face in outcome.faces]
             segments = [stretch.row() for stretch in verdict.stretches]
             dropped = None if outcome.found is None else outcome.found.dropped
@@ -184,6 +186,7 @@ def score_all(
                     job,
                     outcome.result,
                     report=report,
+                    undrawn=undrawn,
                     faces=faces,
                     segments=segments,
                     dropped=dropped,

@@ -214,8 +214,12 @@ def find_kept(folder: Path, video: Path) -> tuple[Outcome, float, list[tuple[flo
     for line in lines:
         with contextlib.suppress(ValueError):
             record = json.loads(line)
-            if isinstance(record, dict) and record.keys() >= {"video", "name", "row"}:
+            if not isinstance(record, dict):
+                continue
+            if record.keys() >= {"video", "name", "row"}:
                 records[record["video"]] = record
+            elif "void" in record:  # its files are of a score that was never noted
+                records.pop(record.get("video"), None)
     key = file_key(video)
     alike = [name for name in records if Path(name).name == video.name]
     record = records.get(key) or (records[alike[0]] if len(alike) == 1 else None)
