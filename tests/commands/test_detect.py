@@ -17,7 +17,9 @@ from safetensors.numpy import load_file
 
 from avforensics import cli
 from avforensics.detection import products as products_module
+from avforensics.evaluation.calibration import Calibration
 from avforensics.media import write_wav
+from avforensics.scoring import detector as detector_module
 
 REQUIRED = (
     "path status error score distribution_score activation_score lam n_windows n_frames fps "
@@ -252,6 +254,28 @@ def test_a_report_that_cannot_be_drawn_costs_no_score(detect, tmp_path, monkeypa
     assert before[0]["report"] == ""
     assert detect(*run, report=True) == 0
     assert rows() == before  # `seconds` too: nothing was scored again
+
+
+def test_a_score_that_is_no_number_ends_no_batch(detect, tmp_path, monkeypatch, make_clip):
+    for i in range(3):
+        make_clip(tmp_path / f"v/{i}.mp4", frames=20 + i, seed=i)
+    score_features = detector_module.score_features
+
+    def odd(features, *arguments):
+        if features.n_windows == 17:  # the second video
+            features.sync_logits[:] = np.nan
+        return score_features(features, *arguments)
+
+    monkeypatch.setattr(detector_module, "score_features", odd)
+    Calibration.fit([0.001] * 30).save("real")
+    run = ("input=v", "output_dir=out", "calibration=real")
+    assert detect(*run, report=True) == 0
+    found = rows()
+    assert [row["p_value"] for row in found] == [str(1 / 31), "", str(1 / 31)]
+    assert [row["score"] == "" for row in found] == [False, True, False]
+    assert "no p-value: the score is not a finite number" in found[1]["warnings"]
+    assert detect(*run, report=True) == 0
+    assert rows() == found
 
 
 def test_failures_are_tried_again(detect, tmp_path, make_clip):
