@@ -15,6 +15,8 @@ from safetensors.numpy import load_file
 from avforensics import cli
 from avforensics.commands import detect as detect_command
 from avforensics.detection import faces as faces_module
+from avforensics.detection.choices import face_options
+from avforensics.detection.faces import VideoScorer
 from avforensics.detection.kept import load_outcome
 from avforensics.errors import MediaError
 from avforensics.evaluation.calibration import Calibration
@@ -23,6 +25,7 @@ from avforensics.faces.track import Faces, FaceTrack
 from avforensics.media import write_clip
 from avforensics.media.audio import read_audio
 from avforensics.media.video import VideoReader
+from avforensics.scoring.detector import Detector
 
 FRAMES = 60
 
@@ -255,6 +258,23 @@ def test_a_finder_that_breaks_ends_no_batch(detect, videos, monkeypatch):
     assert errors["one.mp4"] == "looking for faces failed: RuntimeError: odd"
     assert errors["two.mp4"] == "cut off"
     assert errors["none.mp4"] == ""
+
+
+def test_videos_without_a_face_do_not_wait_for_one(bundle, videos, looked_at):
+    """Each outcome comes while few videos after it have been searched, and in order."""
+    names = ["none"] * 8 + ["one", "two"] + ["none", "small", "mute"] * 4 + ["one", "none"]
+    for number, name in enumerate(names):
+        (videos / f"{number:02d}").mkdir()
+        (videos / f"{number:02d}/{name}.mp4").symlink_to(videos / f"{name}.mp4")
+    paths = [videos / f"{number:02d}/{name}.mp4" for number, name in enumerate(names)]
+    detector = Detector.from_checkpoints(bundle=bundle, device="cpu", readers=1)
+    options = face_options(detector.models, mode="auto")
+    seen = []
+    for outcome in VideoScorer(detector, options).score_many(paths):
+        seen.append(outcome.result.path)
+        finished = [path for path in seen if path.name != "mute.mp4"]  # which is not searched
+        assert len(looked_at) <= len(finished) + 4
+    assert seen == paths
 
 
 def test_segments_of_a_long_video(detect, videos, monkeypatch):

@@ -132,7 +132,8 @@ class VideoScorer:
     ) -> Iterator[Outcome]:
         """Score videos, in order, each outcome as soon as it is there.
 
-        Faces are found in threads, some videos ahead of the network; small clips share batches.
+        Faces are found in threads, some videos ahead of the network; small clips share batches,
+        up to the next video without a face.
         ``progress`` is told of each clip, a face's stretch of its video, as by
         `Detector.score_many`.
         """
@@ -140,20 +141,15 @@ class VideoScorer:
             for result in self.detector.score_many(paths, progress):
                 yield Outcome(result)
             return
-        waiting: deque[_Video] = deque()  # found, not all of its faces scored
-
-        def clips() -> Iterator[Clip]:
-            readers = self.detector.extractor.readers
-            for video in ahead(self._find, map(Path, paths), threads=readers):
-                waiting.append(video)
-                yield from video.clips
-
-        for result in self.detector.score_many(clips(), progress):
-            next(video for video in waiting if not video.complete).results.append(result)
-            while waiting and waiting[0].complete:
+        videos = ahead(self._find, map(Path, paths), threads=self.detector.extractor.readers)
+        while (first := next(videos, None)) is not None:
+            waiting = deque([first])  # found, not all of its faces scored
+            for result in self.detector.score_many(_clips(videos, waiting), progress):
+                next(video for video in waiting if not video.complete).results.append(result)
+                while waiting and waiting[0].complete:
+                    yield self._outcome(waiting.popleft())
+            while waiting:  # the one without a face
                 yield self._outcome(waiting.popleft())
-        while waiting:  # the last ones without a face
-            yield self._outcome(waiting.popleft())
 
     def _find(self, path: Path) -> _Video:
         """Find the faces of a file; only what every file would raise is raised."""
@@ -288,6 +284,25 @@ class _Video:
         """Give the sound's temporary file back."""
         if self.sound is not None:
             self.sound.close()
+
+
+def _clips(videos: Iterator[_Video], waiting: deque[_Video]) -> Iterator[Clip]:
+    """Clips of the video that waits and of the ones after it, up to one without a face.
+
+    That one is done with, and would be told of only once the next face was found.
+
+    Parameters
+    ----------
+    videos : iterator of _Video
+        What follows.
+    waiting : deque of _Video
+        Holds the first one; the others are added.
+    """
+    video = waiting[0]
+    while video is not None and video.clips:
+        yield from video.clips
+        if (video := next(videos, None)) is not None:
+            waiting.append(video)
 
 
 def ahead(
