@@ -124,6 +124,7 @@ def write_video_report(
     duration = _duration(result, curves, excerpt)
     boxes = [face.boxes for face in faces] or boxes
     data = _data(result, curves, duration, excerpt, segments, boxes)
+    scored = coverage(result, lam_index, duration, [face.result for face in faces])
     if faces:
         data |= _face_data(faces, result.scores[lam_index].lam, data["view"])
     write_page(
@@ -143,7 +144,7 @@ def write_video_report(
         jumps=_jumps(segments, [face.boxes.label for face in faces]),
         top=percent(data["top"]),
         activation_key="λ × activation" if curves.lam else "activation (not in this score)",
-        coverage=facts([*face_notes, *coverage(result, lam_index, duration)]),
+        coverage=facts([*face_notes, *scored]),
         delays=str(len(curves.delays)),
         provenance=provenance_section(
             {"file": str(result.path), "sha256": result.sha256, **provenance}
