@@ -202,7 +202,7 @@ class VideoScorer:
         seconds = sum(face.result.seconds for face in faces)
         if not any(face.result.scores for face in faces):
             return replace(faces[0].result, seconds=seconds)
-        main = main_face(faces).result
+        main = faces[main_face(faces)].result
         return replace(
             main,
             scores=score_of_video(faces, speaker, self.options.rule),

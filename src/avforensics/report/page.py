@@ -45,6 +45,7 @@ from avforensics.report.sentences import (
 )
 from avforensics.scoring.result import VideoResult
 from avforensics.scoring.speakers import within
+from avforensics.scoring.tracks import main_face
 
 
 def write_video_report(
@@ -221,7 +222,7 @@ def _face_data(faces: Sequence[Face], lam: float, view: Sequence[float]) -> dict
     found = [curves_of(face.result, lam) if face.result.scores else None for face in faces]
     scored = [curves for curves in found if curves is not None]
     stride = stride_for(scored)
-    shown = max(range(len(faces)), key=lambda i: (found[i] is not None, faces[i].speaks))
+    shown = main_face(faces)
     spans = [view, *(curves.span for curves in scored)]
     views = [
         None if curves is None else curve_data(curves, stride, _silence(face.result, curves))
