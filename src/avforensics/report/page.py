@@ -12,8 +12,9 @@ import numpy as np
 
 from avforensics.errors import MediaError
 from avforensics.media.types import FPS, MediaOptions
+from avforensics.models.visual import WINDOW_FRAMES
 from avforensics.report.annotations import Face, FaceBoxes, Segment
-from avforensics.report.curves import WINDOW_FRAMES, Curves, constant_offset, curves_of
+from avforensics.report.curves import Curves, constant_offset, curves_of
 from avforensics.report.excerpt import Excerpt, cut_excerpt
 from avforensics.report.faces import (
     box_data,

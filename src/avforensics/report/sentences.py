@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from avforensics.media.types import FPS, SAMPLE_RATE, MediaReport
-from avforensics.report.curves import FRAME_MS, WINDOW_FRAMES, ConstantOffset
+from avforensics.models.visual import WINDOW_FRAMES
+from avforensics.report.curves import FRAME_MS, ConstantOffset
 from avforensics.scoring.result import Features, Score, VideoResult
 
 
