@@ -92,8 +92,9 @@ def score_now(video: Path, cfg: DictConfig) -> Kept:
     detector = build_detector(models, cfg)
     if models.notice:
         log.warning("%s", models.notice)
-    scorer = VideoScorer(detector, build_faces(models, cfg))
-    judge = build_judge(models, detector, cfg)
+    faces = build_faces(models, cfg)
+    scorer = VideoScorer(detector, faces)
+    judge = build_judge(models, detector, faces, cfg)
     outcome = scorer.score(video)
     found = verdict_of(outcome, scorer, judge).stretches
     marked = [(s.start, s.end) for s in found if s.threshold is not None]
