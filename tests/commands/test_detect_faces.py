@@ -132,7 +132,8 @@ def test_a_row_for_each_face_and_one_for_the_video(detect, videos, looked_at, ca
         "two.mp4": "scored",
     }
     assert by_name["none.mp4"]["error"] == "no face was found"
-    assert by_name["small.mp4"]["error"] == "no face of use was found: 2 smaller than 40 pixels"
+    said = "no face of use was found: 2 face tracks smaller than 40 pixels"
+    assert by_name["small.mp4"]["error"] == said
     assert "no audio" in by_name["mute.mp4"]["error"]
     assert sorted(looked_at) == sorted(FOUND)  # a file without sound is not searched
 
@@ -329,6 +330,21 @@ def test_the_highest_of_several_faces_is_no_single_one(detect, videos):
     alone = next(row for row in rows() if row["path"].endswith("/one.mp4"))
     assert alone["p_value"] == str(1 / 30)
     assert "It is above the threshold" in Path("out", alone["report"]).read_text()
+
+
+@pytest.mark.parametrize("verb", ["detect", "render"])
+def test_the_detector_is_loaded_once_to_see_that_it_is_there(
+    detect, run, videos, monkeypatch, verb
+):
+    loaded = []
+    monkeypatch.setattr(detect_command, "FaceDetector", lambda: loaded.append(1))
+    Calibration.fit([0.1] * 30).save("low")
+    common = ("input=v/one.mp4", "calibration=low", "faces=auto")
+    if verb == "detect":
+        assert detect(*common) == 0
+    else:
+        assert run("render", "output=one.mp4", *common) == 0
+    assert len(loaded) == 1
 
 
 def test_a_missing_detector_is_told_up_front(run, videos, looked_at, monkeypatch, capfd):

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from avforensics.errors import AVForensicsError, ConfigError, MediaError
 from avforensics.faces.crops import RECIPES, CropRecipe
-from avforensics.faces.find import explain, find_faces
+from avforensics.faces.find import find_faces
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import Faces
 from avforensics.files import sha256_or_none
@@ -178,7 +178,7 @@ class VideoScorer:
         if not found.tracks:
             result = VideoResult(
                 video.path,
-                error=explain(found),
+                error=_faceless(found),
                 failure=NO_FACE_OF_USE if found.dropped else NO_FACE,
                 media=replace(video.media, n_frames=found.n_frames),
                 sha256=sha256_or_none(video.path),
@@ -228,9 +228,14 @@ def dropped(found: Faces) -> list[str]:
     """What was left out of a video and why, in a few words each."""
     return [
         f"{count} face track{'s' if count > 1 else ''} {reason}"
-        for reason, count in found.dropped.items()
-        if count
+        for reason, count in sorted(found.dropped.items())
     ]
+
+
+def _faceless(found: Faces) -> str:
+    """Why a video has no track."""
+    left_out = ", ".join(dropped(found))
+    return f"no face of use was found: {left_out}" if left_out else "no face was found"
 
 
 def _sound_ended(faces: tuple[FaceResult, ...], found: Faces) -> Iterator[str]:
