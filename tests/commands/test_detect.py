@@ -16,7 +16,10 @@ from omegaconf import OmegaConf
 from safetensors.numpy import load_file
 
 from avforensics import cli
+from avforensics.detection import products as products_module
+from avforensics.evaluation.calibration import Calibration
 from avforensics.media import write_wav
+from avforensics.scoring import detector as detector_module
 
 REQUIRED = (
     "path status error score distribution_score activation_score lam n_windows n_frames fps "
@@ -208,6 +211,71 @@ def test_nothing_is_done_twice(detect, tmp_path, capsys, make_clip):
     assert "4 done again: its report or features are missing" in capsys.readouterr().out
     assert detect(*run, "scoring.max_len=9", "resume=false") == 0
     assert "done already" not in capsys.readouterr().out
+
+
+def test_products_are_of_the_score_beside_them(detect, tmp_path, make_clip):
+    """Settings A with all products, B without, B with: the third run makes its own."""
+    clip = make_clip(tmp_path / "v/a.mp4")
+    run = ("input=v", "output_dir=out")
+    every = ("save_features=true", "figures=true")
+    out = tmp_path / "out"
+    products = "features/a.safetensors", "figures/a/delays.png", "reports/a.html"
+
+    def of_the_score():
+        losses = load_file(out / "features/a.safetensors")["step_distribution"]
+        return losses.mean() == pytest.approx(float(rows()[0]["distribution_score"]), rel=1e-5)
+
+    assert detect(*run, *every, report=True) == 0
+    assert of_the_score()
+    assert detect(*run, "scoring.max_len=9") == 0
+    assert not any((out / name).exists() for name in products)
+    assert detect(*run, "scoring.max_len=9", *every, report=True) == 0
+    assert all((out / name).exists() for name in products)
+    assert len(load_file(out / "features/a.safetensors")["step_distribution"]) == 8
+    assert of_the_score()
+    assert rows()[0]["report"] == "reports/a.html"
+
+    clip.write_text("no video any more")
+    assert detect(*run, "scoring.max_len=9") == 1
+    assert not any((out / name).exists() for name in products)
+
+
+def test_a_report_that_cannot_be_drawn_costs_no_score(detect, tmp_path, monkeypatch, make_clip):
+    def broken(*arguments, **options):
+        raise ValueError("odd")
+
+    make_clip(tmp_path / "a.mp4")
+    run = ("input=a.mp4", "output_dir=out", "figures=true")
+    for name in ("save_figures", "write_outcome_report"):
+        monkeypatch.setattr(products_module, name, broken)
+    assert detect(*run, report=True) == 0
+    before = rows()
+    assert before[0]["warnings"] == "no figures: ValueError: odd; no report: ValueError: odd"
+    assert before[0]["report"] == ""
+    assert detect(*run, report=True) == 0
+    assert rows() == before  # `seconds` too: nothing was scored again
+
+
+def test_a_score_that_is_no_number_ends_no_batch(detect, tmp_path, monkeypatch, make_clip):
+    for i in range(3):
+        make_clip(tmp_path / f"v/{i}.mp4", frames=20 + i, seed=i)
+    score_features = detector_module.score_features
+
+    def odd(features, *arguments):
+        if features.n_windows == 17:  # the second video
+            features.sync_logits[:] = np.nan
+        return score_features(features, *arguments)
+
+    monkeypatch.setattr(detector_module, "score_features", odd)
+    Calibration.fit([0.001] * 30).save("real")
+    run = ("input=v", "output_dir=out", "calibration=real")
+    assert detect(*run, report=True) == 0
+    found = rows()
+    assert [row["p_value"] for row in found] == [str(1 / 31), "", str(1 / 31)]
+    assert [row["score"] == "" for row in found] == [False, True, False]
+    assert "no p-value: the score is not a finite number" in found[1]["warnings"]
+    assert detect(*run, report=True) == 0
+    assert rows() == found
 
 
 def test_failures_are_tried_again(detect, tmp_path, make_clip):

@@ -10,12 +10,15 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import ImageDraw
 from safetensors.numpy import load_file
 
 from avforensics import cli
 from avforensics.commands import detect as detect_command
 from avforensics.detection import faces as faces_module
-from avforensics.detection.kept import load_outcome
+from avforensics.detection.choices import face_options
+from avforensics.detection.faces import VideoScorer
+from avforensics.detection.kept import find_kept, load_outcome
 from avforensics.errors import MediaError
 from avforensics.evaluation.calibration import Calibration
 from avforensics.faces.detector import FaceDetector
@@ -23,6 +26,8 @@ from avforensics.faces.track import Faces, FaceTrack
 from avforensics.media import write_clip
 from avforensics.media.audio import read_audio
 from avforensics.media.video import VideoReader
+from avforensics.report.sentences import number
+from avforensics.scoring.detector import Detector
 
 FRAMES = 60
 
@@ -127,7 +132,8 @@ def test_a_row_for_each_face_and_one_for_the_video(detect, videos, looked_at, ca
         "two.mp4": "scored",
     }
     assert by_name["none.mp4"]["error"] == "no face was found"
-    assert by_name["small.mp4"]["error"] == "no face of use was found: 2 smaller than 40 pixels"
+    said = "no face of use was found: 2 face tracks smaller than 40 pixels"
+    assert by_name["small.mp4"]["error"] == said
     assert "no audio" in by_name["mute.mp4"]["error"]
     assert sorted(looked_at) == sorted(FOUND)  # a file without sound is not searched
 
@@ -257,6 +263,23 @@ def test_a_finder_that_breaks_ends_no_batch(detect, videos, monkeypatch):
     assert errors["none.mp4"] == ""
 
 
+def test_videos_without_a_face_do_not_wait_for_one(bundle, videos, looked_at):
+    """Each outcome comes while few videos after it have been searched, and in order."""
+    names = ["none"] * 8 + ["one", "two"] + ["none", "small", "mute"] * 4 + ["one", "none"]
+    for index, name in enumerate(names):
+        (videos / f"{index:02d}").mkdir()
+        (videos / f"{index:02d}/{name}.mp4").symlink_to(videos / f"{name}.mp4")
+    paths = [videos / f"{index:02d}/{name}.mp4" for index, name in enumerate(names)]
+    detector = Detector.from_checkpoints(bundle=bundle, device="cpu", readers=1)
+    options = face_options(detector.models, mode="auto")
+    seen = []
+    for outcome in VideoScorer(detector, options).score_many(paths):
+        seen.append(outcome.result.path)
+        finished = [path for path in seen if path.name != "mute.mp4"]  # which is not searched
+        assert len(looked_at) <= len(finished) + 4
+    assert seen == paths
+
+
 def test_segments_of_a_long_video(detect, videos, monkeypatch):
     random = np.random.default_rng(5)
     pictures = random.integers(0, 256, (300, 8, 14, 3), np.uint8).repeat(8, 1).repeat(8, 2)
@@ -309,6 +332,21 @@ def test_the_highest_of_several_faces_is_no_single_one(detect, videos):
     assert "It is above the threshold" in Path("out", alone["report"]).read_text()
 
 
+@pytest.mark.parametrize("verb", ["detect", "render"])
+def test_the_detector_is_loaded_once_to_see_that_it_is_there(
+    detect, run, videos, monkeypatch, verb
+):
+    loaded = []
+    monkeypatch.setattr(detect_command, "FaceDetector", lambda: loaded.append(1))
+    Calibration.fit([0.1] * 30).save("low")
+    common = ("input=v/one.mp4", "calibration=low", "faces=auto")
+    if verb == "detect":
+        assert detect(*common) == 0
+    else:
+        assert run("render", "output=one.mp4", *common) == 0
+    assert len(loaded) == 1
+
+
 def test_a_missing_detector_is_told_up_front(run, videos, looked_at, monkeypatch, capfd):
     monkeypatch.setattr(detect_command, "FaceDetector", FaceDetector)
     monkeypatch.setitem(sys.modules, "cv2", None)
@@ -336,6 +374,53 @@ def test_two_people_of_a_real_video(run, shared, tmp_path, monkeypatch):
     _, *faces = rows()
     assert [(face["start"], face["end"]) for face in faces] == [("0.0", "1.6")] * 2
     assert {face["n_windows"] for face in faces} == {"36"}
+
+
+@pytest.mark.parametrize("rule", ["speaker", "max", "mean"])
+def test_the_drawn_score_ends_with_the_score_of_the_table(detect, run, videos, monkeypatch, rule):
+    drawn = []
+    text = ImageDraw.ImageDraw.text
+
+    def write(pen, place, words, *style, **more):
+        drawn.append(words)
+        text(pen, place, words, *style, **more)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", write)
+    Calibration.fit([0.001] * 30).save("low")
+    common = ("scoring.windows=all", "calibration=low", f"faces.score={rule}")
+    assert detect("input=v/two.mp4", "save_features=true", *common) == 0
+    video, *faces = rows()
+    told = {number(float(row["score"]), 3) for row in (video, *faces)}
+    assert len(told) == (2 if rule == "max" else 3), "a rule that is not followed is seen"
+
+    kept = find_kept(Path("out"), videos / "two.mp4")
+    assert (kept.rule, kept.lam) == (rule, 0.0)
+    assert [(f"{start}", f"{end}") for start, end in kept.marked] == [
+        (row["start"], row["end"]) for row in rows("segments.csv")
+    ]
+    assert kept.marked
+    last = []
+    for source in (["results=out"], ["faces=auto", *common]):
+        drawn.clear()
+        assert run("render", "input=v/two.mp4", "output=two.mp4", *source) == 0
+        last.append([words for words in drawn if words.startswith("score so far")][-1])
+        unusual = drawn.count("UNUSUAL")
+        assert unusual == sum(
+            any(start <= frame / 25 < end for start, end in kept.marked) for frame in range(FRAMES)
+        )
+    assert last == [f"score so far {number(float(video['score']), 3)}"] * 2
+
+
+def test_stretches_that_only_stand_out_are_not_marked(detect, videos, monkeypatch):
+    random = np.random.default_rng(5)
+    pictures = random.integers(0, 256, (300, 8, 14, 3), np.uint8).repeat(8, 1).repeat(8, 2)
+    write_clip(
+        videos / "long.mp4", pictures, random.integers(-8000, 8000, 300 * 640).astype(np.int16)
+    )
+    monkeypatch.setitem(FOUND, "long.mp4", ((track("1", frames=300),), {}))
+    assert detect("input=v/long.mp4", "scoring.windows=all", "save_features=true") == 0
+    assert rows("segments.csv")
+    assert find_kept(Path("out"), videos / "long.mp4").marked == []
 
 
 def test_render_from_what_was_kept_and_from_nothing(detect, run, videos, capfd):

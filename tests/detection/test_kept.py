@@ -24,6 +24,13 @@ from avforensics.errors import ConfigError
             "a.mp4 has no score: e",
         ),
         (
+            [
+                json.dumps({"video": "/x/a.mp4", "name": "a", "row": {"status": "scored"}}),
+                json.dumps({"video": "/x/a.mp4", "name": "a", "void": True}),
+            ],
+            "a.mp4 is not among its videos",
+        ),
+        (
             [json.dumps({"video": "/x/a.mp4", "name": "a", "row": {"status": "scored"}})],
             "detect needs save_features=true",
         ),

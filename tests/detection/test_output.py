@@ -40,7 +40,7 @@ def result(path, score=1.0):
 
 def scored(folder, videos, settings=None, *, only=None, score=1.0, **options):
     """Do what is to do (at most ``only``); give the names of what was to do, and the remarks."""
-    options = {"is_complete": lambda name: True} | options
+    options = {"is_complete": lambda name, undrawn: True} | options
     with open_journal(folder / "journal.jsonl") as journal:
         output = OutputFolder(folder, journal, videos, settings=settings or {"a": 1}, **options)
         for job in output.jobs[:only]:
@@ -76,9 +76,53 @@ def test_why_something_is_done_again(folder, videos):
 
 def test_missing_reports_are_made(folder, videos):
     scored(folder, videos)
-    todo, remarks = scored(folder, videos, is_complete=lambda name: name != "3")
+    todo, remarks = scored(folder, videos, is_complete=lambda name, undrawn: name != "3")
     assert todo == ["3"]
     assert remarks == ["1 done again: its report or features are missing"]
+
+
+def test_what_could_not_be_drawn_is_not_tried_again(folder, videos):
+    def is_complete(name, undrawn):
+        return name != "3" or "report" in undrawn
+
+    with open_journal(folder / "journal.jsonl") as journal:
+        output = OutputFolder(folder, journal, videos, settings={"a": 1}, is_complete=is_complete)
+        for job in output.jobs:
+            output.add(job, result(job.path), undrawn=["report"] if job.name == "3" else [])
+    assert scored(folder, videos, is_complete=is_complete) == ([], [])
+
+
+def test_a_kill_among_files_of_other_settings_leaves_no_score_beside_them(folder, videos):
+    scored(folder, videos[:2])
+    with open_journal(folder / "journal.jsonl") as journal:
+        output = OutputFolder(
+            folder, journal, videos, settings={"a": 2}, is_complete=lambda name, undrawn: True
+        )
+        output.begin(output.jobs[0])
+        output.begin(output.jobs[2])  # never scored before: nothing to void
+    remarks = ["1 done again: stopped while its files were written"]
+    assert scored(folder, videos[:3]) == (["0", "2"], remarks)
+    assert scored(folder, videos[:3]) == ([], [])
+
+
+def test_every_table_calls_a_video_as_it_is_called_this_time(folder, videos, monkeypatch):
+    def tables():
+        names = "scores.csv", "scores_by_lam.csv", "segments.csv"
+        return [(folder / name).read_text().splitlines()[1:] for name in names]
+
+    with open_journal(folder / "journal.jsonl") as journal:
+        output = OutputFolder(
+            folder, journal, videos[:1], settings={"a": 1}, is_complete=lambda name, undrawn: True
+        )
+        two = [Score(lam, 1.0, 1.0, 0.5, 1.0) for lam in (0.0, 2.0)]
+        found = VideoResult(videos[0], scores=two, sha256=sha256_file(videos[0]))
+        parts = {"faces": [{"track": "1"}], "segments": [{"start": 1.0}]}
+        output.add(output.jobs[0], found, **parts)
+    assert all(str(videos[0]) in line for table in tables() for line in table)
+    monkeypatch.chdir(videos[0].parent)
+    assert scored(folder, [Path("0.mp4")]) == ([], [])
+    assert [len(table) for table in tables()] == [2, 2, 1]
+    assert all(line.startswith("0.mp4,") for table in tables() for line in table)
 
 
 @pytest.mark.parametrize("cut", range(1, 60, 7))
@@ -125,7 +169,9 @@ def test_tables_take_a_small_share_of_the_time(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(output_module, "write_csv", slow_table)
     with open_journal(folder / "journal.jsonl") as journal:
         paths = [tmp_path / f"{i}.mp4" for i in range(1000)]
-        output = OutputFolder(folder, journal, paths, settings={}, is_complete=lambda name: True)
+        output = OutputFolder(
+            folder, journal, paths, settings={}, is_complete=lambda name, undrawn: True
+        )
         for job in output.jobs:
             now[0] += 0.1
             output.add(job, result(job.path, None))
@@ -136,7 +182,9 @@ def test_tables_take_a_small_share_of_the_time(folder, tmp_path, monkeypatch):
 def test_odd_values_survive(folder, tmp_path):
     path = Path(os.fsdecode(bytes(tmp_path) + b'/caf\xe9, "x"\n.mp4'))
     with open_journal(folder / "journal.jsonl") as journal:
-        output = OutputFolder(folder, journal, [path], settings={}, is_complete=lambda name: True)
+        output = OutputFolder(
+            folder, journal, [path], settings={}, is_complete=lambda name, undrawn: True
+        )
         bad = VideoResult(path, scores=[Score(0.0, float("nan"), 1.0, 1.0, 1.0)])
         output.add(output.jobs[0], bad)
     assert b"caf\xe9" in (folder / "scores.csv").read_bytes()

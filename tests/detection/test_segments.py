@@ -1,10 +1,15 @@
 """Unusual stretches of made-up curves of step losses."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from avforensics.detection.segments import unusual_stretches
-from avforensics.scoring.result import Steps
+from avforensics.detection.faces import Outcome
+from avforensics.detection.segments import stretches_of
+from avforensics.faces.track import FaceTrack
+from avforensics.scoring.result import Score, Steps, VideoResult
+from avforensics.scoring.tracks import FaceResult
 
 
 def steps(loss, first=1):
@@ -13,9 +18,22 @@ def steps(loss, first=1):
     return Steps(window, loss, np.zeros_like(loss), np.zeros((len(loss), 31)))
 
 
-def found(curve, **settings):
+def result(curve):
+    return VideoResult(Path("v.mp4"), scores=[Score(0.0, 1.0, 1.0, 0.0, 1.0)], steps=curve)
+
+
+def face(name, curve, spoken):
+    n = len(curve.window)
+    track = FaceTrack(
+        name, int(curve.window[0]) - 1, np.zeros((n, 4)), np.zeros((n, 5, 2)), np.ones(n, bool)
+    )
+    return FaceResult(track, result(curve), spans=tuple(spoken))
+
+
+def found(curve, *faces, **settings):
+    """Stretches of a curve of the whole picture, or of faces."""
     settings = {"lam": 0.0, "length": 49, "threshold": 1.0} | settings
-    return unusual_stretches(curve, **settings)
+    return stretches_of(Outcome(result(curve), faces), **settings)
 
 
 def burst(*places, n=1000, height=3.0):
@@ -54,10 +72,10 @@ def test_a_gap_ends_a_stretch():
 
 def test_only_what_is_spoken_counts():
     curve = steps(np.full(500, 5.0))
-    (one,) = found(curve, spoken=[(4.0, 8.0)], track="2")
+    (one,) = found(curve, face("2", curve, [(4.0, 8.0)]))
     assert (one.start, one.end) == pytest.approx((4.0, 8.0))
     assert one.track == one.row()["track"] == "2"
-    assert found(curve, spoken=[]) == []
+    assert found(curve, face("2", curve, [])) == []
 
 
 def test_lam_weighs_the_activation_loss():
@@ -80,3 +98,70 @@ def test_without_a_threshold_a_long_video_shows_what_stands_out():
 def test_a_long_curve_takes_no_time():
     loss = np.random.default_rng(0).gamma(2, 0.3, 30_000)
     assert len(found(steps(loss), threshold=None)) == 3
+
+
+@pytest.fixture
+def two():
+    """Two faces over 40 s who speak by turns; each is unusual for 2 s of a turn, and listening."""
+    turns = {"1": [(0.0, 10.0), (20.0, 30.0)], "2": [(10.0, 20.0), (30.0, 40.12)]}
+    curves = {
+        "1": burst((20 * 25 + 50, 20 * 25 + 100), (250, 500), (750, 1000)),
+        "2": burst((10 * 25 + 50, 10 * 25 + 100), (0, 250), (500, 750)),
+    }
+    return [face(name, steps(curves[name]), turns[name]) for name in turns]
+
+
+def test_of_several_faces_each_counts_while_it_speaks(two):
+    found_of = [(s.track, round(s.start), round(s.end)) for s in found(two[0].result.steps, *two)]
+    assert found_of == [("2", 12, 14), ("1", 22, 24)]
+    listening = found(two[0].result.steps, *two, rule="max")
+    assert sum(s.end - s.start for s in listening) > 2 * 20
+
+
+def test_a_face_without_a_score_has_no_stretch(two):
+    failed = FaceResult(two[0].track, VideoResult(Path("v.mp4"), error="too short"))
+    assert {s.track for s in found(two[1].result.steps, failed, two[1])} == {"2"}
+    broken = Outcome(VideoResult(Path("v.mp4"), error="no audio"))
+    assert stretches_of(broken, lam=0.0, length=49, threshold=1.0) == []
+
+
+def test_what_stands_out_of_several_faces_is_three_stretches_in_all(two):
+    marked = found(two[0].result.steps, *two, threshold=None)
+    assert 2 <= len(marked) <= 3
+    spans = {one.track.name: one.spans for one in two}
+    for stretch in marked:
+        assert np.isfinite(stretch.loss)
+        assert any(a <= stretch.start and stretch.end <= b for a, b in spans[stretch.track])
+    high = {(s.track, round(s.start), round(s.end)) for s in marked if s.loss > 2}
+    assert high == {("2", 12, 14), ("1", 22, 24)}
+
+
+def test_nothing_stands_out_where_a_face_is_silent():
+    """A high second before a short silence and one after it are two stretches."""
+    loss = burst((220, 250), (260, 290), n=750, height=4.0)
+    one = face("1", steps(loss), [(0.0, 10.12), (10.52, 30.0)])  # silent in windows 251 to 260
+    marked = found(one.result.steps, one, threshold=None)
+    spans = [(s.start, s.end) for s in marked if s.loss > 3.9]
+    assert spans == [pytest.approx((8.92, 10.12)), pytest.approx((10.52, 11.72))]
+
+
+def test_nothing_stands_out_where_there_are_no_windows():
+    """Of a curve that is low at times, a gap counted as its median would stand out."""
+    curve = steps(burst((0, 75), (325, 400), n=400, height=0.1))
+    curve.window[200:] += 1000
+    marked = found(curve, threshold=None)
+    assert marked
+    assert all(np.isfinite(s.loss) and s.end - s.start < 10 for s in marked)
+
+
+def test_shots_of_a_few_seconds_are_ten_in_all():
+    shots = [
+        face(str(i), steps(burst((10, 40), n=74) if i == 2 else burst(n=74), first=75 * i + 1), [])
+        for i in range(5)
+    ]
+    for shot in shots:
+        start = shot.track.first_frame / 25
+        shot.spans = ((start, start + 3.0),)
+    (one,) = found(shots[0].result.steps, *shots, threshold=None)
+    assert one.track == "2" and 6 < one.start < one.end < 9
+    assert found(shots[0].result.steps, *shots[:3], threshold=None) == []

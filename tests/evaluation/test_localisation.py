@@ -35,6 +35,17 @@ def test_a_clean_step_is_proposed_exactly():
     assert len(propose_segments([1.0, 2.0], [4, 5])) == 0
 
 
+def test_proposals_over_gaps_only_where_they_may_be():
+    curve = np.zeros(100)
+    curve[40:60] = 1.0
+    window = np.arange(100) + np.repeat([0, 10], 50)  # ten are absent in the middle of it
+    (first, *_) = propose_segments(curve, window, overlap=0.01)
+    np.testing.assert_allclose(first[:2], [42 / 25, 72 / 25])
+    whole = propose_segments(curve, window, overlap=0.01, over_gaps=False)
+    np.testing.assert_allclose(np.sort(whole[:2, 0]), [42 / 25, 62 / 25])
+    assert not ((whole[:, 0] < 52 / 25) & (whole[:, 1] > 52 / 25 + 1e-9)).any()
+
+
 def test_planted_segments_are_found_in_noise():
     rng = np.random.default_rng(0)
     videos = [

@@ -5,10 +5,13 @@ import json
 import numpy as np
 import pytest
 
+from avforensics.detection.pages import boxes_of
+from avforensics.faces.track import FaceTrack
 from avforensics.media.writer import write_clip
 from avforensics.report.annotations import Face, FaceBoxes, Segment
 from avforensics.report.index import write_index
 from avforensics.report.page import write_video_report
+from avforensics.scoring.tracks import FaceResult
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 
@@ -138,11 +141,43 @@ def test_segments_jump_and_boxes_are_drawn(result, tmp_path, page):
     browser.execute_script("video.currentTime = 1")
     wait(browser, "Math.abs(now - 1) < 0.01")
     assert has_drawing(browser, "boxes")
-    browser.execute_script("video.currentTime = 1.5")  # no box within 0.2 s
+    browser.execute_script("video.currentTime = 1.5")  # half a second from any box
     wait(browser, "Math.abs(now - 1.5) < 0.01")
     assert not has_drawing(browser, "boxes")
     browser.find_element("css selector", "[data-jump]").click()
     wait(browser, "now >= 2 && now < 2.9")
+
+
+def test_a_box_ends_with_its_shot(scored, tmp_path, page):
+    """A face of frames 25 to 49, another from the cut on, and one of a single frame."""
+    tracks = [
+        FaceTrack(
+            str(first),
+            first,
+            np.full((n, 4), [8, 8, 40, 40]),
+            np.zeros((n, 5, 2)),
+            np.ones(n, bool),
+        )
+        for first, n in ((25, 25), (50, 23), (10, 1))
+    ]
+    faces = [boxes_of(FaceResult(track, scored()), 64, 96) for track in tracks]
+    out = write_video_report(scored(), tmp_path / "page.html", provenance={}, boxes=faces)
+    browser = page(out)
+    wait(browser, "video.readyState >= 2")
+    drawn = browser.execute_script(
+        "return report.boxes.map(face => Array.from({length: 75}, (_, frame) => frame)"
+        # as the player tells the time: a frame's start, or somewhere in it
+        ".filter(frame => [0, 0.001, 0.02, 0.039].every(late => boxAt(face, frame / 25 + late))))"
+    )
+    assert drawn == [list(range(25, 50)), list(range(50, 73)), [10]]
+    lingering = browser.execute_script(
+        "return report.boxes.map(face => [...Array(75).keys()]"
+        ".filter(frame => [0, 0.001, 0.02, 0.039].some(late => boxAt(face, frame / 25 + late))))"
+    )
+    assert lingering == drawn
+    browser.execute_script("video.currentTime = 2.95")
+    wait(browser, "Math.abs(now - 2.95) < 0.01")
+    assert not has_drawing(browser, "boxes")
 
 
 def test_a_long_video_zooms_and_says_what_the_excerpt_lacks(scored, tmp_path, page):
@@ -239,6 +274,31 @@ def test_the_index_sorts_filters_and_stays_quick(tmp_path, page):
         "document.body.offsetHeight; return (performance.now() - t) / 1000"
     )
     assert seconds < 2
+
+
+def test_a_column_of_the_index_shows_the_videos_that_it_counts(tmp_path, page):
+    rows = []
+    for i in range(40):
+        shared = {"path": f"{i}.mp4", "status": "scored", "score": i / 100, "lam": 0.0}
+        rows += [shared, shared | {"track": "1"}, shared | {"track": "2"}]
+    browser = page(write_index(rows, tmp_path / "index.html", provenance={}))
+    shown, counted = browser.execute_script(
+        "return [...document.querySelectorAll('[data-from]')].map(bar => {"
+        "bar.dispatchEvent(new Event('click'));"
+        "return [find('shown').textContent.split(' of ')[0], bar.textContent.split(' with ')[0]]"
+        "}).reduce(([a, b], [c, d]) => [[...a, Number(c)], [...b, Number(d)]], [[], []])"
+    )
+    assert shown == counted and sum(shown) == 40
+
+
+def test_the_index_of_a_large_batch_opens(tmp_path, page):
+    rows = [
+        {"path": f"{i}.mp4", "status": "scored", "score": i / 1e5, "lam": 0.0}
+        for i in range(200_000)
+    ]
+    browser = page(write_index(rows, tmp_path / "index.html", provenance={}))
+    assert browser.find_element("id", "shown").text == "200,000 of 200,000 rows"
+    assert browser.find_element("css selector", "tbody td").text == "199999.mp4"
 
 
 def test_faces_are_chosen_and_the_speaker_is_coloured(scored, tmp_path, page):

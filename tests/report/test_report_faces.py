@@ -79,6 +79,8 @@ def test_the_page_holds_curves_of_every_face(result, two_faces, tmp_path):
     assert page.count("data-face=") == 3 and page.count("disabled>face 3") == 1
     assert 'data-show="1"><img alt="" src="data:image/jpeg,">' in page
     assert "three &lt;of&gt; them" in page
+    assert "50 windows of 5 frames, 0.00 s to 2.16 s" in page  # of faces 1 and 2 together
+    assert "30 of 76 windows of 2 faces together" in page
 
 
 def test_bars_share_a_lane_where_none_covers_another(two_faces):

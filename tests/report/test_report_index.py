@@ -122,3 +122,9 @@ def test_faces_are_listed_and_not_counted(rows, tmp_path):
     page = write_index([rows[0], *faces, *rows[1:]], tmp_path / "i.html", provenance={}).read_text()
     assert len(embedded(page)["rows"]) == 5
     assert "<strong>3</strong>rows" in page and "score of 2 videos" in page
+
+
+def test_a_status_that_only_faces_have_has_a_button(rows, tmp_path):
+    face = row("a b/10.mp4", error="too short", track="1")
+    page = write_index([rows[0], face], tmp_path / "i.html", provenance={}).read_text()
+    assert 'data-status="failed"' in page and "<strong>1</strong>failed" not in page

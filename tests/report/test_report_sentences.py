@@ -75,6 +75,41 @@ def test_coverage_counts_what_was_left_out(result, scored):
     assert whole["Left out"].startswith("nothing")
 
 
+def test_coverage_is_of_every_face_that_counts(scored):
+    """An interview cut into shots: 3 s of one face, 3 s of another, and half of it a third."""
+    faces = [scored(windows=71) for _ in range(3)]
+    for face, first in zip(faces, (0, 75, 112), strict=True):
+        face.features.first_window += first
+        face.steps.window = face.steps.window + first
+        face.media.video_frames = 75
+    failed = scored(windows=71)
+    failed.scores, failed.error = [], "too short"
+    result = faces[1]
+    result.media.n_frames = 250
+    rows = dict(coverage(result, 0, 10.0, [*faces, failed]))
+    # frames 0 to 74, 75 to 149 and 112 to 186
+    assert rows["Scored"] == (
+        "179 windows of 5 frames, 0.00 s to 7.48 s (187 frames at 25 fps)"
+    )  # 71 of the first, 108 of the two that overlap
+    assert rows["Predicted"].startswith("177 of them; each from the ones before it, so the first")
+    assert "of each of 3 faces" in rows["Predicted"]
+    assert rows["Left out"] == "2.52 s of the 10.00 s of this video"
+    assert rows["Sound at the edges"].startswith("45 of 213 windows of 3 faces together have")
+    assert "; 225 frames read after conversion to 25 fps, 3 faces together" in rows["Picture"]
+    assert "mean of its step losses" not in rows["Parts of the score"]
+    assert "Highest sequence" not in rows
+    assert dict(coverage(faces[0], 0, 3.0, [faces[0]])) == dict(coverage(faces[0], 0, 3.0))
+
+
+def test_coverage_tells_of_gaps_between_faces(scored):
+    faces = [scored(windows=71), scored(windows=71)]
+    faces[1].features.first_window = 200
+    faces[1].steps.window = faces[1].steps.window + 200
+    rows = dict(coverage(faces[0], 0, 11.0, faces))
+    assert "0.00 s to 11.00 s in 2 stretches (150 frames" in rows["Scored"]
+    assert rows["Left out"] == "5.00 s of the 11.00 s of this video"
+
+
 def test_curves_add_up_to_the_score(result):
     for index, lam in enumerate((0.0, 1.0)):
         curves = curves_of(result, lam)

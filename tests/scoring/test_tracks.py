@@ -11,6 +11,7 @@ from avforensics.media.types import MediaReport
 from avforensics.scoring.course import course_of
 from avforensics.scoring.result import Features, Score, Steps, VideoResult
 from avforensics.scoring.tracks import (
+    RULES,
     FaceResult,
     find_speakers,
     main_face,
@@ -93,7 +94,7 @@ def test_one_face_has_the_score_of_the_video():
     score = score_of_video(only, find_speakers(only))[0]
     assert score.score == pytest.approx(only[0].result.scores[0].score)
     assert only[0].speaks == 1
-    assert main_face(only) is only[0]
+    assert main_face(only) == 0
 
 
 def test_a_face_without_a_score_takes_no_part(turns):
@@ -101,6 +102,7 @@ def test_a_face_without_a_score_takes_no_part(turns):
     speaker = find_speakers(turns)
     assert set(speaker) == {1}
     assert [f.speaks for f in turns] == [0, 1]
+    assert main_face(turns) == 1
     assert score_of_video(turns, speaker)[0].score == turns[1].result.scores[0].score
 
 
@@ -117,3 +119,30 @@ def test_the_course_follows_the_speaker(turns):
     score = score_of_video(faces, find_speakers(faces))[1].score
     assert course.running[-1] == pytest.approx(score, rel=1e-6)
     assert np.isnan(course.running[0])
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("index", [0, 1])
+def test_the_running_score_ends_with_the_score(turns, rule, index):
+    faces = [*turns, face("3", 450, 50, speaks=slice(None), loss=5.0)]
+    score = score_of_video(faces, find_speakers(faces), rule)[index].score
+    running = course_of(turns[0].result, faces, LAMS[index], rule).running
+    assert running[-1] == pytest.approx(score, rel=1e-6)
+    assert np.isnan(running[0]) and np.isfinite(running[1:]).all()
+    early = {"speaker": 1.0, "max": 7.0, "mean": 4.0}[rule] + LAMS[index] * 0.5
+    assert running[150] == pytest.approx(early)  # the first speaks, the third is not there yet
+
+
+def test_where_no_step_is_spoken_the_main_face_runs(turns):
+    for one, kept in zip(turns, (slice(250, 399), slice(0, 150)), strict=True):
+        steps = one.result.steps
+        one.result.steps = Steps(
+            *(array[kept] for array in (steps.window, steps.distribution, steps.activation)),
+            steps.prediction[kept],
+        )
+    speaker = find_speakers(turns)
+    assert score_of_video(turns, speaker)[0].score == turns[main_face(turns)].result.scores[0].score
+    course = course_of(turns[0].result, turns)
+    assert np.isnan(course.loss).all()
+    main = turns[main_face(turns)].result.steps
+    assert course.running[-1] == pytest.approx(main.distribution.mean())

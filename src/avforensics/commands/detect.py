@@ -63,8 +63,9 @@ def run(cfg: DictConfig) -> int:
         log.warning("%s", remark)
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
     detector = build_detector(models, cfg)
-    scorer = VideoScorer(detector, build_faces(models, cfg))
-    judge = build_judge(models, detector, cfg)
+    faces = build_faces(models, cfg)
+    scorer = VideoScorer(detector, faces)
+    judge = build_judge(models, detector, faces, cfg)
     if models.notice:
         log.warning("%s", models.notice)
     folder = Path(cfg.output_dir)
@@ -134,7 +135,9 @@ def build_faces(models: Models, cfg: DictConfig) -> FaceOptions:
     return options
 
 
-def build_judge(models: Models, detector: Detector, cfg: DictConfig) -> Judge | None:
+def build_judge(
+    models: Models, detector: Detector, faces: FaceOptions, cfg: DictConfig
+) -> Judge | None:
     """What turns scores into p-values, where ``cfg`` names a calibration."""
     if cfg.calibration is None:
         return None
@@ -142,7 +145,7 @@ def build_judge(models: Models, detector: Detector, cfg: DictConfig) -> Judge | 
         cfg.calibration,
         false_positive_rate=cfg.false_positive_rate,
         setting=scoring_setting(models, detector.policy, detector.lams[0]),
-        crop=build_faces(models, cfg).crop,
+        crop=faces.crop,
     )
 
 
@@ -175,7 +178,9 @@ def score_all(
 
         def finish(job: Job, outcome: Outcome) -> None:
             verdict = verdict_of(outcome, scorer, judge)
-            report = products.write(outcome, job.name, verdict)
+            with adding:
+                output.begin(job)
+            report, undrawn = products.write(outcome, job.name, verdict)
             faces = [face_row(face, report=report) for face in outcome.faces]
             segments = [stretch.row() for stretch in verdict.stretches]
             dropped = None if outcome.found is None else outcome.found.dropped
@@ -184,6 +189,7 @@ def score_all(
                     job,
                     outcome.result,
                     report=report,
+                    undrawn=undrawn,
                     faces=faces,
                     segments=segments,
                     dropped=dropped,

@@ -11,7 +11,6 @@ wrong usage.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -20,8 +19,8 @@ from rich.progress import Progress
 
 from avforensics.checkpoints import load_models
 from avforensics.commands.detect import build_detector, build_faces, build_judge
-from avforensics.detection.faces import Outcome, VideoScorer
-from avforensics.detection.kept import find_kept
+from avforensics.detection.faces import VideoScorer
+from avforensics.detection.kept import Kept, find_kept
 from avforensics.detection.verdict import verdict_of
 from avforensics.errors import ConfigError, MediaError
 from avforensics.media.types import FPS
@@ -31,8 +30,6 @@ from avforensics.report.render import render_video
 from avforensics.scoring.course import course_of
 
 log = logging.getLogger(__name__)
-
-Spans = Sequence[tuple[float, float]]
 
 
 def run(cfg: DictConfig) -> int:
@@ -54,20 +51,21 @@ def run(cfg: DictConfig) -> int:
     if video.exists() and output.exists() and output.samefile(video):
         raise ConfigError("output is the input itself")
     if cfg.results is None:
-        outcome, lam, marked = score_now(video, cfg)
+        kept = score_now(video, cfg)
     else:
-        outcome, lam, marked = find_kept(Path(cfg.results).expanduser(), video)
+        kept = find_kept(Path(cfg.results).expanduser(), video)
+    outcome = kept.outcome
     if outcome.result.error is not None:
         log.warning("%s: %s", video, outcome.result.error)
         return 1
     with VideoReader(video, stream=cfg.video_stream) as reader:
         width, height, declared = reader.width, reader.height, reader.declared
     overlay = Overlay(
-        course_of(outcome.result, outcome.faces, lam),
+        course_of(outcome.result, outcome.faces, kept.lam, kept.rule),
         width,
         height,
         faces=[BoxedFace(face.track, face.spans) for face in outcome.faces],
-        marked=marked,
+        marked=kept.marked,
     )
     total = None if declared is None else round(declared * FPS)
     with Progress(console=get_console(), transient=True) as progress:
@@ -86,17 +84,18 @@ def run(cfg: DictConfig) -> int:
     return 0
 
 
-def score_now(video: Path, cfg: DictConfig) -> tuple[Outcome, float, Spans]:
-    """Score a video; its outcome, lam, and its stretches above the threshold in seconds."""
+def score_now(video: Path, cfg: DictConfig) -> Kept:
+    """Score a video, as far as it is drawn."""
     if not video.is_file():
         raise MediaError(video, "no such file")
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
     detector = build_detector(models, cfg)
     if models.notice:
         log.warning("%s", models.notice)
-    scorer = VideoScorer(detector, build_faces(models, cfg))
-    judge = build_judge(models, detector, cfg)
+    faces = build_faces(models, cfg)
+    scorer = VideoScorer(detector, faces)
+    judge = build_judge(models, detector, faces, cfg)
     outcome = scorer.score(video)
     found = verdict_of(outcome, scorer, judge).stretches
     marked = [(s.start, s.end) for s in found if s.threshold is not None]
-    return outcome, detector.lams[0], marked
+    return Kept(outcome, detector.lams[0], scorer.options.rule, marked)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from avforensics.errors import AVForensicsError, ConfigError, MediaError
 from avforensics.faces.crops import RECIPES, CropRecipe
-from avforensics.faces.find import explain, find_faces
+from avforensics.faces.find import find_faces
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import Faces
 from avforensics.files import sha256_or_none
@@ -132,7 +132,8 @@ class VideoScorer:
     ) -> Iterator[Outcome]:
         """Score videos, in order, each outcome as soon as it is there.
 
-        Faces are found in threads, some videos ahead of the network; small clips share batches.
+        Faces are found in threads, some videos ahead of the network; small clips share batches,
+        up to the next video without a face.
         ``progress`` is told of each clip, a face's stretch of its video, as by
         `Detector.score_many`.
         """
@@ -140,20 +141,15 @@ class VideoScorer:
             for result in self.detector.score_many(paths, progress):
                 yield Outcome(result)
             return
-        waiting: deque[_Video] = deque()  # found, not all of its faces scored
-
-        def clips() -> Iterator[Clip]:
-            readers = self.detector.extractor.readers
-            for video in ahead(self._find, map(Path, paths), threads=readers):
-                waiting.append(video)
-                yield from video.clips
-
-        for result in self.detector.score_many(clips(), progress):
-            next(video for video in waiting if not video.complete).results.append(result)
-            while waiting and waiting[0].complete:
+        videos = ahead(self._find, map(Path, paths), threads=self.detector.extractor.readers)
+        while (first := next(videos, None)) is not None:
+            waiting = deque([first])  # found, not all of its faces scored
+            for result in self.detector.score_many(_clips(videos, waiting), progress):
+                next(video for video in waiting if not video.complete).results.append(result)
+                while waiting and waiting[0].complete:
+                    yield self._outcome(waiting.popleft())
+            while waiting:  # the one without a face
                 yield self._outcome(waiting.popleft())
-        while waiting:  # the last ones without a face
-            yield self._outcome(waiting.popleft())
 
     def _find(self, path: Path) -> _Video:
         """Find the faces of a file; only what every file would raise is raised."""
@@ -182,7 +178,7 @@ class VideoScorer:
         if not found.tracks:
             result = VideoResult(
                 video.path,
-                error=explain(found),
+                error=_faceless(found),
                 failure=NO_FACE_OF_USE if found.dropped else NO_FACE,
                 media=replace(video.media, n_frames=found.n_frames),
                 sha256=sha256_or_none(video.path),
@@ -206,7 +202,7 @@ class VideoScorer:
         seconds = sum(face.result.seconds for face in faces)
         if not any(face.result.scores for face in faces):
             return replace(faces[0].result, seconds=seconds)
-        main = main_face(faces).result
+        main = faces[main_face(faces)].result
         return replace(
             main,
             scores=score_of_video(faces, speaker, self.options.rule),
@@ -232,9 +228,14 @@ def dropped(found: Faces) -> list[str]:
     """What was left out of a video and why, in a few words each."""
     return [
         f"{count} face track{'s' if count > 1 else ''} {reason}"
-        for reason, count in found.dropped.items()
-        if count
+        for reason, count in sorted(found.dropped.items())
     ]
+
+
+def _faceless(found: Faces) -> str:
+    """Why a video has no track."""
+    left_out = ", ".join(dropped(found))
+    return f"no face of use was found: {left_out}" if left_out else "no face was found"
 
 
 def _sound_ended(faces: tuple[FaceResult, ...], found: Faces) -> Iterator[str]:
@@ -288,6 +289,25 @@ class _Video:
         """Give the sound's temporary file back."""
         if self.sound is not None:
             self.sound.close()
+
+
+def _clips(videos: Iterator[_Video], waiting: deque[_Video]) -> Iterator[Clip]:
+    """Clips of the video that waits and of the ones after it, up to one without a face.
+
+    That one is done with, and would be told of only once the next face was found.
+
+    Parameters
+    ----------
+    videos : iterator of _Video
+        What follows.
+    waiting : deque of _Video
+        Holds the first one; the others are added.
+    """
+    video = waiting[0]
+    while video is not None and video.clips:
+        yield from video.clips
+        if (video := next(videos, None)) is not None:
+            waiting.append(video)
 
 
 def ahead(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,10 +66,19 @@ class Judge:
         highest_of : int
             The score is the highest of so many. The p-value is then that of the highest of as many
             independent real ones, and no threshold holds.
+
+        Returns
+        -------
+        Calibrated or None
+            None where there is no score, or one that is not finite.
         """
         if result.error is not None:
             return None
-        p_value = float(self.calibration.p_value(result.scores[0].score))
+        score = result.scores[0].score
+        if not math.isfinite(score):
+            result.warnings.append("no p-value: the score is not a finite number")
+            return None
+        p_value = float(self.calibration.p_value(score))
         result.p_value = 1 - (1 - p_value) ** highest_of if highest_of > 1 else p_value
         if result.media is not None:
             found = media_properties(result.media) | {"leading_silence": result.silence}

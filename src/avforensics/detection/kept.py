@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,28 @@ from avforensics.errors import ConfigError
 from avforensics.faces.track import Faces, FaceTrack
 from avforensics.files import atomic_path, sha256_or_none
 from avforensics.scoring.result import Features, Steps, VideoResult
-from avforensics.scoring.tracks import FaceResult
+from avforensics.scoring.tracks import FaceResult, main_face
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is drawn of a scored video.
+
+    Attributes
+    ----------
+    outcome : Outcome
+    lam : float
+        Of its score.
+    rule : str
+        How its score comes from those of its faces.
+    marked : list of (float, float)
+        Its stretches above a threshold, in seconds.
+    """
+
+    outcome: Outcome
+    lam: float
+    rule: str
+    marked: list[tuple[float, float]]
 
 
 def save_features(outcome: Outcome, path: str | os.PathLike) -> None:
@@ -140,8 +162,7 @@ def load_outcome(path: str | os.PathLike, video: str | os.PathLike) -> Outcome:
         detector=notes["detector"],
         cuts=tuple(notes["cuts"]),
     )
-    main = max(faces, key=lambda face: (face.result.features is not None, face.speaks))
-    return Outcome(main.result, faces, found)
+    return Outcome(faces[main_face(faces)].result, faces, found)
 
 
 def _result(
@@ -183,7 +204,7 @@ def _face(
     return FaceResult(track, result, speaks=float(notes["share"]), spans=spans)
 
 
-def find_kept(folder: Path, video: Path) -> tuple[Outcome, float, list[tuple[float, float]]]:
+def find_kept(folder: Path, video: Path) -> Kept:
     """What a run of detect with ``save_features=true`` kept of a video.
 
     Parameters
@@ -193,29 +214,12 @@ def find_kept(folder: Path, video: Path) -> tuple[Outcome, float, list[tuple[flo
     video : Path
         Under the name that it was scored under, or any other with the same name if only one has.
 
-    Returns
-    -------
-    Outcome
-    float
-        lam of its score.
-    list of (float, float)
-        Its stretches above a threshold, in seconds.
-
     Raises
     ------
     ConfigError
         The folder does not know the video, scored another file of that name, or kept nothing of it.
     """
-    try:
-        lines = (folder / "journal.jsonl").read_bytes().splitlines()
-    except OSError as error:
-        raise ConfigError(f"results={folder}: no folder of detect ({error.strerror})") from None
-    records = {}
-    for line in lines:
-        with contextlib.suppress(ValueError):
-            record = json.loads(line)
-            if isinstance(record, dict) and record.keys() >= {"video", "name", "row"}:
-                records[record["video"]] = record
+    records, settings = _read_journal(folder)
     key = file_key(video)
     alike = [name for name in records if Path(name).name == video.name]
     record = records.get(key) or (records[alike[0]] if len(alike) == 1 else None)
@@ -239,4 +243,26 @@ def find_kept(folder: Path, video: Path) -> tuple[Outcome, float, list[tuple[flo
         for segment in record.get("segments", ())
         if segment["threshold"] is not None
     ]
-    return load_outcome(path, video), float(record["row"]["lam"]), marked
+    rule = settings.get(record.get("settings"), {}).get("faces", {}).get("rule", "speaker")
+    return Kept(load_outcome(path, video), float(record["row"]["lam"]), rule, marked)
+
+
+def _read_journal(folder: Path) -> tuple[dict[str, dict], dict[str, dict]]:
+    """Records of scored videos by their file, and settings by their digest."""
+    try:
+        lines = (folder / "journal.jsonl").read_bytes().splitlines()
+    except OSError as error:
+        raise ConfigError(f"results={folder}: no folder of detect ({error.strerror})") from None
+    records, settings = {}, {}
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            record = json.loads(line)
+            if not isinstance(record, dict):
+                continue
+            if record.keys() >= {"video", "name", "row"}:
+                records[record["video"]] = record
+            elif record.keys() >= {"settings", "is"}:
+                settings[record["settings"]] = record["is"]
+            elif "void" in record:  # its files are of a score that was never noted
+                records.pop(record.get("video"), None)
+    return records, settings

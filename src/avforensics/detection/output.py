@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,8 @@ class OutputFolder:
     settings : mapping
         Everything that a score depends on besides the file: checkpoints, scoring, streams.
     is_complete : callable
-        Whether everything that this run wants beside the scores is there for a name.
+        Whether everything that this run wants beside the scores is there: told a name and what of
+        it could not be drawn.
     resume : bool
         Keep what was done with the same files and settings.
 
@@ -90,7 +92,7 @@ class OutputFolder:
         paths: Sequence[Path],
         *,
         settings: Mapping[str, Any],
-        is_complete: Callable[[str], bool],
+        is_complete: Callable[[str, Sequence[str]], bool],
         resume: bool = True,
     ) -> None:
         self.folder = folder
@@ -103,6 +105,7 @@ class OutputFolder:
         self._digest = _digest(self._settings)
         self._is_complete = is_complete
         self._records: dict[str, dict[str, Any]] = {}
+        self._outdated: set[str] = set()  # with a record of an earlier run in the journal
         self._next_tables = 0.0
         remove_partial_files(folder, ".*.partial*", "*/.*.partial*", "*/*/.*.partial*")
         if not resume:
@@ -129,12 +132,28 @@ class OutputFolder:
             total.update(self._records.get(key, {}).get("dropped", {}))
         return total
 
+    def begin(self, job: Job) -> None:
+        """Void what an earlier run noted of a video, before its files are written over.
+
+        After a kill in between, that run's settings must not find its score beside these files.
+
+        Raises
+        ------
+        OSError
+            The disk is full.
+        """
+        key = file_key(job.path)
+        if key in self._outdated:
+            self._journal.append({"video": key, "name": job.name, "void": True})
+            self._outdated.remove(key)
+
     def add(
         self,
         job: Job,
         result: VideoResult,
         *,
         report: str | None = None,
+        undrawn: Sequence[str] = (),
         faces: Sequence[Row] = (),
         segments: Sequence[Row] = (),
         dropped: Mapping[str, int] | None = None,
@@ -148,6 +167,8 @@ class OutputFolder:
             Of the video.
         report : str, optional
             The page's path from the folder.
+        undrawn : sequence of str
+            What was wanted and could not be drawn; it is not tried again.
         faces : sequence of Row
             A row for each face.
         segments : sequence of Row
@@ -172,6 +193,7 @@ class OutputFolder:
             "lams": lam_rows(result),
         }
         path = {"path": str(job.path)}
+        record |= {"undrawn": list(undrawn)} if undrawn else {}
         record |= {"faces": [face | path for face in faces]} if faces else {}
         record |= {"segments": [segment | path for segment in segments]} if segments else {}
         record |= {"dropped": dict(dropped)} if dropped else {}
@@ -216,9 +238,12 @@ class OutputFolder:
             reason = "" if record is None else self._why_again(record, size, mtime_ns, described)
             if record is not None and reason is None:
                 self._records[key] = record
-                for row in (record["row"], *record.get("faces", ()), *record.get("segments", ())):
+                parts = (record.get(part, ()) for part in ("lams", "faces", "segments"))
+                for row in chain([record["row"]], *parts):
                     row["path"] = str(path)  # as it is called this time
                 continue
+            if record is not None:
+                self._outdated.add(key)
             name = record["name"] if record else unique_name(path, taken)
             taken.add(name.casefold())
             self.jobs.append(Job(path, name, size, mtime_ns))
@@ -236,6 +261,8 @@ class OutputFolder:
         described: Mapping[str, Mapping[str, Any]],
     ) -> str | None:
         """Why a finished video has to be done again; None where it stands."""
+        if "void" in record:
+            return "stopped while its files were written"
         status = record["row"]["status"]
         if status not in ("scored", *FACELESS):
             return "failed before"
@@ -250,7 +277,8 @@ class OutputFolder:
             return "the file has changed"
         if status in FACELESS:  # it would have none again, and has no report
             return None
-        return None if self._is_complete(record["name"]) else "its report or features are missing"
+        complete = self._is_complete(record["name"], record.get("undrawn", ()))
+        return None if complete else "its report or features are missing"
 
 
 def _stat(path: Path) -> tuple[int | None, int | None]:

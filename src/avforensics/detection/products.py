@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import shutil
+from collections.abc import Container, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -60,12 +61,18 @@ class Products:
         """Where a report lies, from the batch's folder."""
         return f"reports/{name}.html"
 
-    def is_complete(self, name: str) -> bool:
-        """Whether everything wanted is there."""
+    def _features_path(self, name: str) -> str:
+        return f"features/{name}.safetensors"
+
+    def _figures_path(self, name: str) -> str:
+        return f"figures/{name}"
+
+    def is_complete(self, name: str, undrawn: Container[str] = ()) -> bool:
+        """Whether everything wanted is there, but for what could not be drawn."""
         wanted = [
-            (self.report, self.report_path(name)),
-            (self.features, f"features/{name}.safetensors"),
-            (self.figures, f"figures/{name}/delays.png"),
+            (self.report and "report" not in undrawn, self.report_path(name)),
+            (self.features, self._features_path(name)),
+            (self.figures and "figures" not in undrawn, f"{self._figures_path(name)}/delays.png"),
         ]
         return all((self.folder / path).is_file() for needed, path in wanted if needed)
 
@@ -74,8 +81,8 @@ class Products:
         outcome: Outcome,
         name: str,
         verdict: Verdict,
-    ) -> str | None:
-        """Write what is wanted of a scored video.
+    ) -> tuple[str | None, list[str]]:
+        """Write what is wanted of a scored video, and nothing else is left of an earlier score.
 
         A report or figure that cannot be drawn is a warning on the result: the score stands.
 
@@ -83,23 +90,36 @@ class Products:
         -------
         str or None
             The report's path from the batch's folder, where there is one.
+        list of str
+            What could not be drawn: ``report``, ``figures``.
 
         Raises
         ------
         OSError
             The disk is full or cannot be written.
         """
+        self._remove(name)
         result = outcome.result
         if result.error is not None:
-            return None
+            return None, []
+        undrawn = []
         if self.features:
-            save_features(outcome, self.folder / f"features/{name}.safetensors")
-        if self.figures:
-            self._try(result, "figures", self._draw, result, name)
+            save_features(outcome, self.folder / self._features_path(name))
+        if self.figures and not self._try(result, "figures", self._draw, result, name):
+            undrawn.append("figures")
         arguments = outcome, name, verdict
-        if self.report and self._try(result, "report", self._write_report, *arguments):
-            return self.report_path(name)
-        return None
+        if self.report and not self._try(result, "report", self._write_report, *arguments):
+            undrawn.append("report")
+        written = self.report and "report" not in undrawn
+        return self.report_path(name) if written else None, undrawn
+
+    def _remove(self, name: str) -> None:
+        """Remove what there is of a name: a later run must not take it for its own."""
+        for path in (self.report_path(name), self._features_path(name)):
+            (self.folder / path).unlink(missing_ok=True)
+        figures = self.folder / self._figures_path(name)
+        if figures.is_dir():
+            shutil.rmtree(figures)
 
     def _try(self, result: VideoResult, what: str, write, *arguments) -> bool:
         try:
@@ -120,7 +140,7 @@ class Products:
 
     def _draw(self, result: VideoResult, name: str) -> None:
         with self._drawing:
-            save_figures(result, self.folder / "figures" / name)
+            save_figures(result, self.folder / self._figures_path(name))
 
     def _write_report(
         self,

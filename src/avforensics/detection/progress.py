@@ -44,7 +44,7 @@ class BatchProgress:
 
     def __init__(self, total: int) -> None:
         self.total = total
-        self.done = self.failed = 0
+        self.done = 0
         self._started = time.monotonic()
         console = get_console()
         self._bar = Progress(
@@ -76,7 +76,6 @@ class BatchProgress:
         self._bar.advance(self._task)
         count = f"[{self.done}/{self.total}]"
         if row["status"] != "scored":
-            self.failed += 1
             log.warning("%s %s  %s: %s", count, row["status"], row["path"], row["error"])
             return
         rate = self.done / max(time.monotonic() - self._started, 1e-9)

@@ -53,18 +53,45 @@ class Stretch:
         }
 
 
+@dataclass(frozen=True)
+class _Losses:
+    """Step losses of one face that count: ``window`` and ``loss``, both (S,)."""
+
+    window: np.ndarray
+    loss: np.ndarray
+    track: str
+
+    def stretch(self, first: int, last: int, threshold: float | None) -> Stretch:
+        """From one row to another, this one included."""
+        return Stretch(
+            float(window_seconds(self.window[first])),
+            float(window_seconds(self.window[last] + 1)),
+            float(self.loss[first : last + 1].mean()),
+            threshold,
+            self.track,
+        )
+
+
 def stretches_of(
     outcome: Outcome, *, lam: float, length: int, threshold: float | None, rule: str = "speaker"
 ) -> list[Stretch]:
     """Unusual stretches of a scored video, of each of its faces where it has any.
+
+    With a threshold: every ``length`` steps in a row of a face are judged as a video of that length
+    would be, by their mean; those above it are joined, and cut at both ends to where the loss is
+    high. Without one: of ten seconds or more in all, the three stretches that stand out most from
+    the rest of the video.
 
     By the rule ``speaker`` a face counts only while it speaks: the sound does not fit who listens.
 
     Parameters
     ----------
     outcome : Outcome
-    lam, length, threshold
-        As for `unusual_stretches`.
+    lam : float
+        Weight of the activation loss in the score.
+    length : int
+        Steps of a sequence: what the threshold was calibrated on.
+    threshold : float or None
     rule : str
         How the video's score comes from those of its faces.
 
@@ -73,59 +100,41 @@ def stretches_of(
     list of Stretch
         In order of time.
     """
-    judged = {"lam": lam, "length": length, "threshold": threshold}
     if outcome.result.error is not None:
         return []
-    if not outcome.faces:
-        return unusual_stretches(outcome.result.steps, **judged)
-    found = [
-        stretch
-        for face in outcome.faces
-        if face.result.scores
-        for stretch in unusual_stretches(
-            face.result.steps,
-            **judged,
-            spoken=face.spans if rule == "speaker" else None,
-            track=face.track.name,
-        )
-    ]
+    if outcome.faces:
+        parts = [
+            _losses(
+                face.result.steps,
+                lam,
+                spoken=face.spans if rule == "speaker" else None,
+                track=face.track.name,
+            )
+            for face in outcome.faces
+            if face.result.scores
+        ]
+    else:
+        parts = [_losses(outcome.result.steps, lam)]
+    if threshold is None:
+        found = _standing_out(parts)
+    else:
+        found = [
+            part.stretch(first, last, threshold)
+            for part in parts
+            for run in _runs(part.window)
+            for first, last in _above(part.loss, run, length, threshold)
+        ]
     return sorted(found, key=lambda stretch: (stretch.start, stretch.end))
 
 
-def unusual_stretches(
+def _losses(
     steps: Steps,
-    *,
     lam: float,
-    length: int,
-    threshold: float | None,
+    *,
     spoken: Sequence[tuple[float, float]] | None = None,
     track: str = "",
-) -> list[Stretch]:
-    """Stretches of a face's curve of step losses.
-
-    With a threshold: every ``length`` steps in a row are judged as a video of that length would
-    be, by their mean; those above it are joined, and cut at both ends to where the loss is high.
-    Without one: in curves of ten seconds or more, the three stretches that stand out most.
-
-    Parameters
-    ----------
-    steps : Steps
-        On the video's clock.
-    lam : float
-        Weight of the activation loss in the score.
-    length : int
-        Steps of a sequence: what the threshold was calibrated on.
-    threshold : float or None
-    spoken : sequence of (float, float), optional
-        When the face speaks, in seconds; only these windows count. None = all.
-    track : str
-        Name of the face.
-
-    Returns
-    -------
-    list of Stretch
-        In order of time.
-    """
+) -> _Losses:
+    """A face's step losses; only within the seconds ``spoken``, where these are given."""
     window = np.asarray(steps.window)
     loss = steps.distribution.astype(np.float64)
     if lam:
@@ -133,21 +142,12 @@ def unusual_stretches(
     counts = np.isfinite(loss)
     if spoken is not None:
         counts &= within(window_seconds(window), spoken)
-    window, loss = window[counts], loss[counts]
-    if threshold is None:
-        return _standing_out(window, loss, track)
-    runs = np.split(np.arange(len(window)), np.flatnonzero(np.diff(window) > 1) + 1)
-    return [
-        Stretch(
-            float(window_seconds(window[first])),
-            float(window_seconds(window[last] + 1)),
-            float(loss[first : last + 1].mean()),
-            threshold,
-            track,
-        )
-        for run in runs
-        for first, last in _above(loss, run, length, threshold)
-    ]
+    return _Losses(window[counts], loss[counts], track)
+
+
+def _runs(window: np.ndarray) -> list[np.ndarray]:
+    """Rows of windows that follow one another without a gap."""
+    return np.split(np.arange(len(window)), np.flatnonzero(np.diff(window) > 1) + 1)
 
 
 def _above(
@@ -178,18 +178,24 @@ def _means(values: np.ndarray, length: int) -> np.ndarray:
     return (total[length:] - total[:-length]) / length
 
 
-def _standing_out(window: np.ndarray, loss: np.ndarray, track: str) -> list[Stretch]:
-    if len(window) < RELATIVE_SECONDS * FPS:
+def _standing_out(parts: Sequence[_Losses]) -> list[Stretch]:
+    """Stretches that stand out from all parts together, each within one run of windows."""
+    runs = [(part, run) for part in parts for run in _runs(part.window) if len(run)]
+    if sum(len(run) for _, run in runs) < RELATIVE_SECONDS * FPS:
         return []
-    found = propose_segments(loss, window, count=RELATIVE, min_windows=SHORTEST, overlap=0.01)
-    time = window_seconds(window)
-    return [
-        Stretch(
-            start,
-            end,
-            float(loss[(time >= start - 1e-9) & (time < end - 1e-9)].mean()),
-            None,
-            track,
-        )
-        for start, end, _ in sorted(found.tolist())
-    ]
+    # Laid one behind the other, with a gap after each that no stretch reaches over.
+    ends = np.cumsum([len(run) + 1 for _, run in runs])
+    loss = np.concatenate([part.loss[run] for part, run in runs])
+    place = np.concatenate(
+        [end - 1 - len(run) + np.arange(len(run)) for end, (_, run) in zip(ends, runs, strict=True)]
+    )
+    proposed = propose_segments(
+        loss, place, count=RELATIVE, min_windows=SHORTEST, overlap=0.01, over_gaps=False
+    )
+    found = []
+    for start, end in np.rint((proposed[:, :2] - window_seconds(0)) * FPS).astype(int):
+        index = int(np.searchsorted(ends, start, side="right"))
+        part, run = runs[index]
+        before = ends[index] - 1 - len(run)
+        found.append(part.stretch(run[start - before], run[end - 1 - before], None))
+    return found

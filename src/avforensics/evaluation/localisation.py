@@ -33,6 +33,7 @@ def propose_segments(
     min_windows: int = 5,
     max_windows: int = 250,
     overlap: float = 0.7,
+    over_gaps: bool = True,
 ) -> np.ndarray:
     """The stretches of a video that stand out most from the rest of it, at any place and length.
 
@@ -53,6 +54,8 @@ def propose_segments(
         Shortest and longest stretch.
     overlap : float
         Intersection over union above which a weaker proposal is dropped.
+    over_gaps : bool
+        Whether a stretch may hold windows that are absent.
 
     Returns
     -------
@@ -63,6 +66,12 @@ def propose_segments(
     dense = np.full(window[-1] - window[0] + 1, np.median(curve))
     dense[window - window[0]] = curve
     first, length, score = _stretches(dense, min_windows, max_windows)
+    if not over_gaps:
+        present = np.zeros(len(dense) + 1, int)
+        present[window - window[0] + 1] = 1
+        present = np.cumsum(present)
+        whole = present[first + length] - present[first] == length
+        first, length, score = first[whole], length[whole], score[whole]
     chosen = []
     while len(score) and len(chosen) < count:
         best = int(score.argmax())

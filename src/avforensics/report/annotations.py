@@ -46,7 +46,7 @@ class FaceBoxes:
         Name of the track.
     time : float array, (n,)
         Seconds on the video's clock, rising. Between times that are at most a quarter of a second
-        apart the box moves evenly.
+        apart the box moves evenly; elsewhere it stands for half a frame before and after.
     box : float array, (n, 4)
         ``left, top, right, bottom`` in fractions of the upright picture.
     speaker : bool

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from avforensics.media.types import FPS
+from avforensics.models.visual import WINDOW_FRAMES
 from avforensics.scoring.result import Features, VideoResult
 
-WINDOW_FRAMES = 5
 FRAME_MS = 1000 // FPS
 
 

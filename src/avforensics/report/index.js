@@ -6,7 +6,8 @@ const BATCH = 200; // rows added at a time while scrolling: thousands stay quick
 const find = (name) => document.getElementById(name);
 const at = Object.fromEntries(columns.map((column, i) => [column.key, i]));
 const body = document.querySelector("#table tbody");
-const highest = Math.max(...rows.map((row) => row[at.score] ?? 0), 1e-12);
+// Spread into Math.max, as arguments, the rows of a large batch are too many.
+const highest = rows.reduce((most, row) => Math.max(most, row[at.score] ?? 0), 1e-12);
 const collator = new Intl.Collator(undefined, { numeric: true });
 
 const state = { key: "score", descending: true, words: "", status: "all", range: null };
@@ -29,6 +30,7 @@ function matches(row) {
     const { from, until, last, lam } = state.range;
     if (score === null || score < from || (last ? score > until : score >= until)) return false;
     if (row[at.lam] !== lam) return false;
+    if ((row[at.track] ?? null) !== null) return false; // the columns count videos
   }
   const text = `${row[at.path]} ${row[at.error] ?? ""}`.toLowerCase();
   return state.words.split(/\s+/).every((word) => text.includes(word));

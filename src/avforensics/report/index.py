@@ -85,7 +85,7 @@ def write_index(
         style=asset("base.css") + asset("index.css"),
         banner=banner(provenance),
         counts=_counts(counts, len(videos)),
-        statuses=_status_buttons(counts),
+        statuses=_status_buttons({str(row.get("status")) for row in rows}),
         histogram=histogram(videos),
         provenance=provenance_section(provenance),
         version=text(provenance.get("version", "")),
@@ -130,10 +130,10 @@ def _counts(counts: Counter[str], total: int) -> str:
     )
 
 
-def _status_buttons(counts: Counter[str]) -> str:
+def _status_buttons(statuses: Iterable[str]) -> str:
     return "".join(
         f'<button type="button" data-status="{text(name)}">{text(name)}</button>'
-        for name in ("all", *sorted(counts, reverse=True))
+        for name in ("all", *sorted(statuses, reverse=True))
     )
 
 

@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from avforensics.faces.track import FaceTrack
 from avforensics.media.types import FPS
-from avforensics.report.curves import FRAME_MS, WINDOW_FRAMES
+from avforensics.models.visual import WINDOW_FRAMES
+from avforensics.report.curves import FRAME_MS
 from avforensics.report.figures import COLORMAP
 from avforensics.report.sentences import number, signed
 from avforensics.scoring.course import Course

@@ -100,7 +100,11 @@ function writeReadout(k, observed, predicted) {
   );
 }
 
-/** Where a face is at a moment: between two boxes, or at the one nearest; null where it is not. */
+/**
+ * Where a face is at a moment; null where it is not. Boxes are of the middle of their frame: a face
+ * is there from half a frame before its first box until half a frame after its last, between shots
+ * not a frame longer.
+ */
 function boxAt({ time, box }, moment) {
   let [low, high] = [0, time.length - 1];
   while (low < high) { // the first box at or after the moment
@@ -114,8 +118,9 @@ function boxAt({ time, box }, moment) {
     const share = (moment - time[before]) / gap;
     return box[before].map((value, i) => value + share * (box[low][i] - value));
   }
-  const nearest = Math.abs(time[before] - moment) < Math.abs(time[low] - moment) ? before : low;
-  return Math.abs(time[nearest] - moment) <= 0.2 ? box[nearest] : null;
+  const half = 0.5 / report.fps;
+  const within = (i) => moment >= time[i] - half - 1e-6 && moment < time[i] + half - 1e-6;
+  return within(before) ? box[before] : within(low) ? box[low] : null;
 }
 
 /** Faces over the picture; the one who speaks in its own colour. */

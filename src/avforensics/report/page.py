@@ -12,8 +12,9 @@ import numpy as np
 
 from avforensics.errors import MediaError
 from avforensics.media.types import FPS, MediaOptions
+from avforensics.models.visual import WINDOW_FRAMES
 from avforensics.report.annotations import Face, FaceBoxes, Segment
-from avforensics.report.curves import WINDOW_FRAMES, Curves, constant_offset, curves_of
+from avforensics.report.curves import Curves, constant_offset, curves_of
 from avforensics.report.excerpt import Excerpt, cut_excerpt
 from avforensics.report.faces import (
     box_data,
@@ -45,6 +46,7 @@ from avforensics.report.sentences import (
 )
 from avforensics.scoring.result import VideoResult
 from avforensics.scoring.speakers import within
+from avforensics.scoring.tracks import main_face
 
 
 def write_video_report(
@@ -124,6 +126,7 @@ def write_video_report(
     duration = _duration(result, curves, excerpt)
     boxes = [face.boxes for face in faces] or boxes
     data = _data(result, curves, duration, excerpt, segments, boxes)
+    scored = coverage(result, lam_index, duration, [face.result for face in faces])
     if faces:
         data |= _face_data(faces, result.scores[lam_index].lam, data["view"])
     write_page(
@@ -143,7 +146,7 @@ def write_video_report(
         jumps=_jumps(segments, [face.boxes.label for face in faces]),
         top=percent(data["top"]),
         activation_key="λ × activation" if curves.lam else "activation (not in this score)",
-        coverage=facts([*face_notes, *coverage(result, lam_index, duration)]),
+        coverage=facts([*face_notes, *scored]),
         delays=str(len(curves.delays)),
         provenance=provenance_section(
             {"file": str(result.path), "sha256": result.sha256, **provenance}
@@ -220,7 +223,7 @@ def _face_data(faces: Sequence[Face], lam: float, view: Sequence[float]) -> dict
     found = [curves_of(face.result, lam) if face.result.scores else None for face in faces]
     scored = [curves for curves in found if curves is not None]
     stride = stride_for(scored)
-    shown = max(range(len(faces)), key=lambda i: (found[i] is not None, faces[i].speaks))
+    shown = main_face(faces)
     spans = [view, *(curves.span for curves in scored)]
     views = [
         None if curves is None else curve_data(curves, stride, _silence(face.result, curves))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from avforensics.media.types import FPS, SAMPLE_RATE, MediaReport
-from avforensics.report.curves import FRAME_MS, WINDOW_FRAMES, ConstantOffset
+from avforensics.models.visual import WINDOW_FRAMES
+from avforensics.report.curves import FRAME_MS, ConstantOffset
 from avforensics.scoring.result import Features, Score, VideoResult
 
 
@@ -101,68 +105,101 @@ def offset_meaning(offset: ConstantOffset) -> str:
     return f"{text} That delay has {share}. A constant offset alone is no sign of manipulation."
 
 
-def coverage(result: VideoResult, lam_index: int, duration: float) -> list[tuple[str, str]]:
+def coverage(
+    result: VideoResult, lam_index: int, duration: float, faces: Sequence[VideoResult] = ()
+) -> list[tuple[str, str]]:
     """What was scored and what was not, as pairs of a heading and a sentence.
 
-    ``duration`` is the length of the whole video in seconds.
+    Parameters
+    ----------
+    result : VideoResult
+        Of the video.
+    lam_index : int
+        Which of ``result.scores`` is told.
+    duration : float
+        Length of the whole video in seconds.
+    faces : sequence of VideoResult
+        Of its faces; every scored one counts. Empty = ``result`` is of the whole picture.
     """
-    features, steps, media = result.features, result.steps, result.media
-    first, count = features.first_window, features.n_windows
-    frames = count + WINDOW_FRAMES - 1
-    start, end = first / FPS, (first + frames) / FPS
+    parts = [face for face in faces if face.scores] or [result]
+    several = len(parts) > 1
+    windows = _union(
+        part.features.first_window + np.arange(part.features.n_windows) for part in parts
+    )
+    frames = _union(windows + frame for frame in range(WINDOW_FRAMES))
+    predicted = _union(part.steps.window for part in parts)
+    of_each = f" of each of {len(parts)} faces" if several else ""
     rows = [
         (
             "Scored",
-            f"{count:,} windows of {WINDOW_FRAMES} frames, {start:.2f} s to {end:.2f} s "
-            f"({frames:,} frames at {FPS} fps)",
+            f"{len(windows):,} windows of {WINDOW_FRAMES} frames, {_stretches(frames)} "
+            f"({len(frames):,} frames at {FPS} fps)",
         ),
         (
             "Predicted",
-            f"{len(steps.window):,} of them; each from the ones before it, so the first cannot be",
+            f"{len(predicted):,} of them; each from the ones before it, so the first{of_each} "
+            "cannot be",
         ),
-        ("Left out", _left_out(start, end, duration)),
+        ("Left out", _left_out(len(frames) / FPS, duration)),
     ]
-    if media is not None:
-        rows += _media_rows(media)
-    rows.append(("Sound at the edges", _edges(features)))
-    rows += _score_rows(result.scores, lam_index)
+    if result.media is not None:
+        rows += _media_rows(result.media, [part.media for part in parts])
+    rows.append(("Sound at the edges", _edges([part.features for part in parts])))
+    rows += _score_rows(result.scores, lam_index, several)
     rows.append(("Time taken", f"{result.seconds:.2f} s"))
     return rows
 
 
-def _left_out(start: float, end: float, duration: float) -> str:
-    missing = start + max(0.0, duration - end)
+def _union(parts: Iterable[np.ndarray]) -> np.ndarray:
+    """What is in any of the arrays, rising, once."""
+    return np.unique(np.concatenate(list(parts)))
+
+
+def _stretches(frames: np.ndarray) -> str:
+    """From when to when, and in how many pieces."""
+    pieces = 1 + int((np.diff(frames) > 1).sum())
+    told = f"{frames[0] / FPS:.2f} s to {(frames[-1] + 1) / FPS:.2f} s"
+    return told if pieces == 1 else f"{told} in {pieces:,} stretches"
+
+
+def _left_out(scored: float, duration: float) -> str:
+    missing = duration - scored
     if missing < 1.5 / FPS:  # declared lengths are off by a frame
         return "nothing: the whole video was scored"
     return f"{missing:.2f} s of the {duration:.2f} s of this video"
 
 
-def _media_rows(media: MediaReport) -> list[tuple[str, str]]:
+def _media_rows(media: MediaReport, parts: Sequence[MediaReport]) -> list[tuple[str, str]]:
+    """What was read of a file, for all its faces together."""
     picture = f"{media.width} × {media.height}, {number(media.fps)} fps"
     if media.video_codec:
         picture += f", {media.video_codec}"
     if media.rotation:  # the size is the upright one
         picture += f", turned by {media.rotation}°"
-    sound = f"{media.audio_samples / SAMPLE_RATE:.2f} s read"
+    frames = sum(part.video_frames for part in parts)
+    together = f", {len(parts)} faces together" if len(parts) > 1 else ""
+    sound = f"{sum(part.audio_samples for part in parts) / SAMPLE_RATE:.2f} s read{together}"
     if media.audio_codec:
         sound += f", {media.audio_codec}"
     return [
-        ("Picture", f"{picture}; {media.video_frames:,} frames read after conversion to {FPS} fps"),
+        ("Picture", f"{picture}; {frames:,} frames read after conversion to {FPS} fps{together}"),
         ("Sound", sound),
         ("Damaged packets", f"{media.skipped_packets:,} skipped"),
     ]
 
 
-def _score_rows(scores: list[Score], lam_index: int) -> list[tuple[str, str]]:
+def _score_rows(scores: list[Score], lam_index: int, several: bool) -> list[tuple[str, str]]:
+    """What the score is made of; of ``several`` faces it is not always the mean of all steps."""
     score = scores[lam_index]
+    mean = "" if several else ", each the mean of its step losses"
     rows = [
         (
             "Parts of the score",
             f"delay distributions {number(score.distribution_score)} + λ × activations "
-            f"{number(score.activation_score)}, each the mean of its step losses",
+            f"{number(score.activation_score)}{mean}",
         )
     ]
-    if score.maximum > score.score:
+    if score.maximum > score.score and not several:
         rows.append(("Highest sequence", f"{number(score.maximum)}; the score is the mean of all"))
     if len(scores) > 1:
         others = (f"{number(other.score)} for λ = {number(other.lam)}" for other in scores)
@@ -170,11 +207,13 @@ def _score_rows(scores: list[Score], lam_index: int) -> list[tuple[str, str]]:
     return rows
 
 
-def _edges(features: Features) -> str:
-    unheard = int((~features.heard).sum())
+def _edges(parts: Sequence[Features]) -> str:
+    unheard = sum(int((~part.heard).sum()) for part in parts)
     if not unheard:
         return "every delay of every window is compared with real sound"
+    total = sum(part.n_windows for part in parts)
+    together = f" of {len(parts)} faces together" if len(parts) > 1 else ""
     return (
-        f"{unheard:,} of {features.n_windows:,} windows have delays that reach before the start or "
+        f"{unheard:,} of {total:,} windows{together} have delays that reach before the start or "
         "past the end of the sound (hatched in the plot)"
     )

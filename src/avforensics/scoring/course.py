@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from scipy.special import softmax
 
-from avforensics.scoring.result import VideoResult
-from avforensics.scoring.tracks import FaceResult, find_speakers
+from avforensics.scoring.result import Steps, VideoResult
+from avforensics.scoring.tracks import FaceResult, check_rule, find_speakers, main_face
 
 
 @dataclass(frozen=True)
@@ -23,24 +22,24 @@ class Course:
         Over delays; NaN where nothing was scored.
     loss : float64 array, (N,)
         Step loss, NaN where there is none.
+    running : float64 array, (N,)
+        The score of what was seen so far, NaN before the first step; it ends with the video's.
     """
 
     probabilities: np.ndarray
     loss: np.ndarray
+    running: np.ndarray
 
     def __len__(self) -> int:
         return len(self.loss)
 
-    @cached_property
-    def running(self) -> np.ndarray:
-        """Mean of the step losses so far, (N,); NaN before the first."""
-        known = np.isfinite(self.loss)
-        count = np.cumsum(known)
-        total = np.cumsum(np.where(known, self.loss, 0.0))
-        return np.divide(total, count, out=np.full(len(self), np.nan), where=count > 0)
 
-
-def course_of(result: VideoResult, faces: Sequence[FaceResult] = (), lam: float = 0.0) -> Course:
+def course_of(
+    result: VideoResult,
+    faces: Sequence[FaceResult] = (),
+    lam: float = 0.0,
+    rule: str = "speaker",
+) -> Course:
     """The curve of a video.
 
     Parameters
@@ -51,7 +50,15 @@ def course_of(result: VideoResult, faces: Sequence[FaceResult] = (), lam: float 
         On the video's own clock.
     lam : float
         Weight of the activation loss.
+    rule : str
+        How the video's score comes from those of its faces; see `score_of_video`.
+
+    Raises
+    ------
+    ConfigError
+        There is no such rule.
     """
+    check_rule(rule)
     if not faces:
         parts = [(result, None)]
     else:
@@ -61,16 +68,50 @@ def course_of(result: VideoResult, faces: Sequence[FaceResult] = (), lam: float 
             for index, face in enumerate(faces)
             if face.result.steps is not None
         ]
-    ends = [part.features.first_window + part.features.n_windows for part, _ in parts]
+    n_windows = max(part.features.first_window + part.features.n_windows for part, _ in parts)
     delays = parts[0][0].features.sync_logits.shape[1]
-    course = Course(np.full((max(ends), delays), np.nan), np.full(max(ends), np.nan))
+    probabilities = np.full((n_windows, delays), np.nan)
+    loss = np.full(n_windows, np.nan)
+    each = []
     for part, speaks in parts:
         windows = part.features.first_window + np.arange(part.features.n_windows)
         chosen = slice(None) if speaks is None else speaks[windows]
         rows = softmax(part.features.sync_logits.astype(np.float64), axis=1)
-        course.probabilities[windows[chosen]] = rows[chosen]
-        loss = part.steps.distribution.astype(np.float64)
-        loss = loss + lam * part.steps.activation if lam else loss
-        chosen = slice(None) if speaks is None else speaks[part.steps.window]
-        course.loss[part.steps.window[chosen]] = loss[chosen]
-    return course
+        probabilities[windows[chosen]] = rows[chosen]
+        each.append(_losses(part.steps, lam, n_windows))
+        chosen = slice(None) if speaks is None else speaks
+        loss[chosen] = each[-1][chosen]
+    if faces and rule != "speaker":
+        running = _joined([_mean_so_far(losses) for losses in each], rule)
+    elif faces and not np.isfinite(loss).any():  # the score is then that of one face
+        main = faces[main_face(faces)].result
+        running = _mean_so_far(_losses(main.steps, lam, n_windows))
+    else:
+        running = _mean_so_far(loss)
+    return Course(probabilities, loss, running)
+
+
+def _losses(steps: Steps, lam: float, n_windows: int) -> np.ndarray:
+    """Step losses on the video's clock, (n_windows,); NaN where there are none."""
+    losses = np.full(n_windows, np.nan)
+    losses[steps.window] = steps.distribution
+    if lam:
+        losses[steps.window] += lam * steps.activation.astype(np.float64)
+    return losses
+
+
+def _mean_so_far(loss: np.ndarray) -> np.ndarray:
+    """Mean of what is known up to each window, (N,); NaN before the first."""
+    known = np.isfinite(loss)
+    count = np.cumsum(known)
+    total = np.cumsum(np.where(known, loss, 0.0))
+    return np.divide(total, count, out=np.full(len(loss), np.nan), where=count > 0)
+
+
+def _joined(running: Sequence[np.ndarray], rule: str) -> np.ndarray:
+    """Running scores of the faces, (N,) each, as one; those that have not begun take no part."""
+    if rule == "max":
+        return np.fmax.reduce(running)
+    begun = np.isfinite(running)
+    total, count = np.where(begun, running, 0.0).sum(0), begun.sum(0)
+    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)

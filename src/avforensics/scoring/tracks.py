@@ -99,7 +99,7 @@ def score_of_video(
         return [max(scores, key=lambda score: score.score) for scores in by_lam]
     if rule == "mean":
         return [_mean(scores) for scores in by_lam]
-    main = main_face(faces).result.scores
+    main = faces[main_face(faces)].result.scores
     losses = _spoken_losses(faces, speaker)
     if not len(losses[0]):  # so few windows that whoever speaks has no step of its own there
         return main
@@ -142,6 +142,7 @@ def _spoken_losses(
     return np.concatenate(distribution), np.concatenate(activation)
 
 
-def main_face(faces: Sequence[FaceResult]) -> FaceResult:
-    """The scored face that speaks longest."""
-    return max((face for face in faces if face.result.scores), key=lambda face: face.speaks)
+def main_face(faces: Sequence[FaceResult]) -> int:
+    """Which face is shown first: the scored one that speaks longest; 0 where none is scored."""
+    told = [(face.result.steps is not None, face.speaks) for face in faces]
+    return told.index(max(told))
