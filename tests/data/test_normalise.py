@@ -1,4 +1,7 @@
+import errno
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +15,10 @@ from avforensics.data.normalise import (
     normalise_clip,
     normalised_row,
     source_hash,
+    state_of,
 )
 from avforensics.data.row import Row
-from avforensics.errors import ManifestError, MediaError
+from avforensics.errors import ConfigError, ManifestError, MediaError
 from avforensics.files import sha256_file
 from avforensics.media.clips import ClipReader
 from avforensics.media.reader import open_media
@@ -158,7 +162,8 @@ def finished(tmp_path):
     source.write_bytes(b"source")
     clip.write_bytes(b"clip")
     row = Row(str(source), 0)
-    return row, clip, Done(5, source_hash(row), sha256_file(clip), ("a remark",)), tmp_path / "out"
+    done = Done(5, source_hash(row), sha256_file(clip), ("a remark",), state_of(row))
+    return row, clip, done, tmp_path / "out"
 
 
 def test_ledger_remembers(finished):
@@ -195,7 +200,8 @@ def test_ledger_sees_a_changed_source_and_only_that(finished):
     source = clip.parents[2] / "s.mp4"
     source.touch()
     with Ledger(out / "ledger.jsonl") as ledger:
-        assert ledger.find(row, "r", clip) == done
+        found = ledger.find(row, "r", clip)
+        assert found == replace(done, state=state_of(row))
         source.write_bytes(b"another")
         assert ledger.find(row, "r", clip) is None
         source.unlink()
@@ -218,3 +224,49 @@ def test_ledger_after_a_kill_in_the_middle_of_a_line(finished):
     (out / "ledger.jsonl").write_text("path,label\n")
     with pytest.raises(ManifestError, match="line 1: this is not a ledger"):
         Ledger(out / "ledger.jsonl")
+
+
+def test_a_full_disk_leaves_the_ledger(finished, monkeypatch):
+    row, clip, done, out = finished
+    with Ledger(out / "ledger.jsonl") as ledger:
+        ledger.add(row, "r", clip, done)
+    with (out / "ledger.jsonl").open("ab") as file:
+        file.write(b'{"clip": "t')
+
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with Ledger(out / "ledger.jsonl") as ledger:
+        assert ledger.find(row, "r", clip) == done
+
+
+def test_who_comes_second_is_refused(tmp_path):
+    with (
+        Ledger(tmp_path / "ledger.jsonl"),
+        pytest.raises(ConfigError, match="another run is writing to this folder"),
+    ):
+        Ledger(tmp_path / "ledger.jsonl")
+
+
+def test_a_source_that_is_replaced_meanwhile_is_not_done(source, tmp_path, monkeypatch):
+    path = tmp_path / "s.mp4"
+    path.write_bytes(source.read_bytes())
+
+    def replaced(*rest, **options):
+        write_clip(*rest, **options)
+        path.write_bytes(b"another")
+
+    monkeypatch.setattr("avforensics.data.normalise.write_clip", replaced)
+    with pytest.raises(MediaError, match="changed while it was read"):
+        normalise_clip(Row(str(path), 0), tmp_path / "clip.mp4", Recipe(size=32))
+
+
+def test_the_ledger_keeps_the_state_of_what_was_read(finished):
+    row, clip, done, out = finished
+    with Ledger(out / "ledger.jsonl") as ledger:
+        Path(row.path).write_bytes(b"another")
+        ledger.add(row, "r", clip, done)
+        assert ledger.find(row, "r", clip) is None
+    with Ledger(out / "ledger.jsonl") as ledger:
+        assert ledger.find(row, "r", clip) is None

@@ -44,7 +44,7 @@ def run(cfg: DictConfig) -> int:
     ManifestError
         The manifest or the ledger of an earlier run cannot be read.
     ConfigError
-        ``workers`` is not a positive number.
+        ``workers`` is not a positive number, or another run is writing to the folder.
     """
     manifest = Manifest.read(Path(cfg.manifest).expanduser()).select()
     output = Path(cfg.output).expanduser().absolute()

@@ -14,6 +14,7 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -92,12 +93,15 @@ class Done:
         SHA-256 of what was read (see `source_hash`) and of the clip written.
     warnings : tuple of str
         What `avforensics.media` had to say of the source.
+    state : tuple of int
+        Of the source's files; see `state_of`.
     """
 
     frames: int
     source_hash: str
     hash: str
     warnings: tuple[str, ...]
+    state: tuple[int, ...]
 
 
 def clip_names(rows: Collection[Row]) -> list[str]:
@@ -145,13 +149,14 @@ def normalise_clip(row: Row, clip: str | Path, recipe: Recipe) -> Done:
     Raises
     ------
     MediaError
-        The source cannot be used, or ends before ``start``.
+        The source cannot be used, ends before ``start``, or was changed while it was read.
     """
     clip = Path(clip)
     clip.parent.mkdir(parents=True, exist_ok=True)
     first = round(row.start * FPS)
     last = None if row.duration is None else first + round(row.duration * FPS)
     options = MediaOptions(size=recipe.size, crop=recipe.crop)
+    state = _state_or_none(row)
     with (
         open_media(row.path, options, max_frames=last, audio_path=row.audio or None) as media,
         tempfile.SpooledTemporaryFile(IN_MEMORY, dir=clip.parent) as spool,
@@ -176,13 +181,30 @@ def normalise_clip(row: Row, clip: str | Path, recipe: Recipe) -> Done:
             gop=recipe.gop,
         )
         warnings = tuple(media.report.warnings)
-    return Done(n, source_hash(row), sha256_file(clip), warnings)
+    with suppress(OSError):
+        of_source = source_hash(row)
+    if state is None or _state_or_none(row) != state:  # that may be the hash of another file
+        raise MediaError(row.path, "the file was changed while it was read")
+    return Done(n, of_source, sha256_file(clip), warnings, state)
 
 
 def source_hash(row: Row) -> str:
     """SHA-256 of the file, or of the two hashes where the sound lies in a file of its own."""
     hashes = [sha256_file(path) for path in (row.path, row.audio) if path]
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+def state_of(row: Row) -> tuple[int, ...]:
+    """Size and time of change of the files that a row is made from."""
+    states = [Path(path).stat() for path in (row.path, row.audio) if path]
+    return tuple(number for state in states for number in (state.st_size, state.st_mtime_ns))
+
+
+def _state_or_none(row: Row) -> tuple[int, ...] | None:
+    try:
+        return state_of(row)
+    except OSError:
+        return None
 
 
 def normalised_row(row: Row, clip: str | Path, done: Done) -> Row:
