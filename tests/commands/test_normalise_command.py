@@ -55,6 +55,16 @@ def test_normalised_clips_feed_the_training_reader(listed, caplog):
     assert item["broken"] == ""
 
 
+def test_the_unforged_part_of_a_forgery_is_left_out(listed, caplog):
+    caplog.set_level("INFO")
+    fake = Row(str(listed / "in/p0/clip.mp4"), 1, segments=((0.8, 1.0),))
+    Manifest([fake, fake._replace(duration=0.6)]).write(listed / "in.csv")
+    assert call(f"manifest={listed / 'in.csv'}", f"output={listed / 'out'}", "workers=1") == 0
+    (row,) = Manifest.read(listed / "out" / "manifest.csv")
+    assert row.segments == fake.segments
+    assert "left out: 1 clips in the unforged part of a partial forgery" in caplog.text
+
+
 def test_a_second_run_makes_only_what_is_missing(listed, caplog, monkeypatch):
     caplog.set_level("INFO")
     options = (f"manifest={listed / 'in.csv'}", f"output={listed / 'out'}", "workers=1")

@@ -12,8 +12,8 @@ from avforensics.data.normalise import (
     Done,
     Recipe,
     clip_names,
+    clip_row,
     normalise_clip,
-    normalised_row,
     source_hash,
     state_of,
 )
@@ -86,13 +86,25 @@ def test_start_and_duration_are_cut_out_to_the_frame(source, tmp_path):
     assert np.array_equal(read_wav(tmp_path / "cut.wav"), audio[20 * 640 : 35 * 640])
     middle = ClipReader(tmp_path / "cut.mp4").frames(0, 15)[:, :, 20:28].mean((1, 2, 3))
     assert np.abs(middle - (4 * np.arange(20, 35) + 20)).max() < 4
-    new = normalised_row(row, tmp_path / "cut.mp4", done)
+    new = clip_row(row, tmp_path / "cut.mp4", start=0.8, frames=15, sha=done.hash)
     assert (new.path, new.start, new.duration) == (str(tmp_path / "cut.mp4"), 0.0, 0.6)
     assert np.allclose(new.segments, [(0, 0.2), (0.4, 0.6)])
     assert (new.label, new.hash, new.audio) == (1, done.hash, "")
     with pytest.raises(MediaError, match="nothing is left"):
         normalise_clip(row._replace(start=60.0), tmp_path / "none.mp4", Recipe(size=48))
     assert not (tmp_path / "none.mp4").exists()
+
+
+def test_the_unforged_part_of_a_forgery_is_no_fake():
+    def cut(row, start):
+        return clip_row(row, "/clip.mp4", start=start, frames=1500, sha="")
+
+    fake = Row("/v.mp4", 1, segments=((70.0, 72.0),))
+    assert cut(fake, 0.0) is None and cut(fake, 72.0) is None
+    assert cut(fake, 60.0).segments == ((10.0, 12.0),)
+    assert cut(fake._replace(segments=((0.1, 0.3 + 1e-9),)), 0.3) is None, "a rounding error"
+    whole, real = fake._replace(segments=()), fake._replace(label=0)
+    assert cut(whole, 0.0).label == 1 and cut(real, 0.0).segments == ()
 
 
 def test_sound_of_a_file_of_its_own(source, tmp_path):

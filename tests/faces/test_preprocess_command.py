@@ -198,6 +198,24 @@ def test_a_manifest_gives_parts_labels_and_forged_stretches(raw, tmp_path):
 
 
 @pytest.mark.reference
+def test_the_unforged_part_of_a_forgery_is_left_out(raw, tmp_path, caplog):
+    caplog.set_level("INFO")
+    late = Row(str(raw / "one.mp4"), 1, segments=((1.2, 1.4),))
+    before = Row(str(raw / "talks" / "two.mkv"), 1, segments=((1.5, 1.6),))
+    Manifest([late, before]).write(tmp_path / "in.csv")
+    out = tmp_path / "out"
+    short = ("longest=1", "find.min_seconds=0.5")
+    for _ in range(2):  # again from the ledger
+        assert call(f"input={tmp_path / 'in.csv'}", f"output={out}", "workers=1", *short) == 0
+        (clip,) = Manifest.read(out / "manifest.csv")
+        assert (clip.path[-9:], clip.segments) == ("e/1-2.mp4", ((0.4, 0.6),))
+        rows = [(row["status"], row["clips"], row["dropped"]) for row in table(out / "videos.csv")]
+        reason = "in the unforged part of a partial forgery"
+        assert rows == [("done", "1", f"1 {reason}"), ("no face of use", "0", f"4 {reason}")]
+        assert f"left out: 5 tracks or parts of them {reason}" in caplog.text
+
+
+@pytest.mark.reference
 def test_long_tracks_and_company(raw, tmp_path):
     out = tmp_path / "out"
     options = (f"input={raw / 'one.mp4'}", "workers=1", "find.min_seconds=0.5")

@@ -13,11 +13,12 @@ from omegaconf import DictConfig
 from avforensics.data.ledger import Ledger
 from avforensics.data.manifest import Manifest
 from avforensics.data.normalise import (
+    UNFORGED,
     Done,
     Recipe,
     clip_names,
+    clip_row,
     normalise_clip,
-    normalised_row,
 )
 from avforensics.data.probe import Problem, write_problems
 from avforensics.data.row import Row
@@ -82,11 +83,15 @@ def _report(
     manifest: Manifest, clips: list[Path], outcomes: dict[Path, Outcome], reused: int, output: Path
 ) -> int:
     """Write the new manifest and the failures, and say how much of the old one is there."""
-    rows, problems, warned = [], [], 0
+    rows, problems, warned, unforged = [], [], 0, 0
     for index, (row, clip) in enumerate(zip(manifest, clips, strict=True)):
         outcome = outcomes[clip]
         if isinstance(outcome, Done):
-            rows.append(normalised_row(row, clip, outcome))
+            made = clip_row(row, clip, start=row.start, frames=outcome.frames, sha=outcome.hash)
+            if made is None:
+                unforged += 1
+                continue
+            rows.append(made)
             warned += bool(outcome.warnings)
         else:
             problems.append(Problem(index, row.path, outcome))
@@ -100,6 +105,8 @@ def _report(
         reused,
         warned,
     )
+    if unforged:
+        log.info("left out: %d clips %s", unforged, UNFORGED)
     for problem in problems[:MOST_LISTED]:
         log.warning("%s: %s", problem.path, problem.reason)
     if problems:

@@ -15,6 +15,7 @@ import logging
 import os
 import re
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,18 +23,17 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from avforensics.data.manifest import Manifest
-from avforensics.data.normalise import clip_names
+from avforensics.data.normalise import UNFORGED, clip_names, clip_row
 from avforensics.data.probe import Problem, write_problems
 from avforensics.data.row import Row
 from avforensics.data.tables import PARQUET, write_table
 from avforensics.detection.inputs import list_inputs
 from avforensics.errors import ConfigError
-from avforensics.faces.clips import DONE, FAILED, ClipSettings, Cut, Video, cut_faces
+from avforensics.faces.clips import DONE, FAILED, UNUSED, ClipSettings, Cut, Video, cut_faces
 from avforensics.faces.crops import recipe_of
 from avforensics.faces.detector import FaceDetector
 from avforensics.faces.ledger import CutLedger
 from avforensics.files import remove_partial_files
-from avforensics.media.types import FPS
 from avforensics.pool import do_jobs
 from avforensics.ranks import rank_and_world
 
@@ -150,7 +150,9 @@ def _shard(text: str | None) -> tuple[int, int]:
 
 def _report(done: list[tuple[Row, Cut]], output: Path, suffix: str, reused: int) -> int:
     """Write the manifest and what became of each video, and say it in a few lines."""
-    clips = [clip for row, cut in done for clip in _clip_rows(row, cut, output)]
+    kept = [_kept(row, cut, output) for row, cut in done]
+    clips = [clip for rows, _ in kept for clip in rows]
+    done = [(row, cut) for (row, _), (_, cut) in zip(done, kept, strict=True)]
     Manifest(clips).write(output / f"manifest{suffix}.csv")
     write_table(
         output / f"videos{suffix}.csv",
@@ -162,7 +164,7 @@ def _report(done: list[tuple[Row, Cut]], output: Path, suffix: str, reused: int)
                 str(len(cut.clips)),
                 str(cut.frames),
                 cut.reason,
-                "; ".join(f"{count} {what}" for what, count in sorted(cut.dropped.items())),
+                _listed(cut.dropped),
                 "; ".join(cut.warnings),
             )
             for row, cut in done
@@ -188,7 +190,7 @@ def _report(done: list[tuple[Row, Cut]], output: Path, suffix: str, reused: int)
         log.info("%s: %d videos", status, counted[status])
     dropped = sum((Counter(cut.dropped) for _, cut in done), Counter())
     for reason, count in sorted(dropped.items()):
-        log.info("left out: %d tracks %s", count, reason)
+        log.info("left out: %d tracks or parts of them %s", count, reason)
     warned = sum(bool(cut.warnings) for _, cut in done)
     if warned:
         log.warning(
@@ -203,23 +205,26 @@ def _report(done: list[tuple[Row, Cut]], output: Path, suffix: str, reused: int)
     return 1 if problems else 0
 
 
-def _clip_rows(row: Row, cut: Cut, output: Path) -> list[Row]:
-    """Rows of a video's clips; forged stretches count from each clip's own start."""
-    rows = []
-    for clip in cut.clips:
-        length = clip.frames / FPS
-        segments = (
-            (max(start - clip.start, 0.0), min(end - clip.start, length))
-            for start, end in row.segments
+def _kept(row: Row, cut: Cut, output: Path) -> tuple[list[Row], Cut]:
+    """Rows of a video's clips, and what became of it when those of no use are left out."""
+    made = {
+        clip: clip_row(
+            row,
+            output / "clips" / clip.name,
+            start=clip.start,
+            frames=clip.frames,
+            sha=clip.hash,
         )
-        rows.append(
-            row._replace(
-                path=str(output / "clips" / clip.name),
-                start=0.0,
-                duration=length,
-                hash=clip.hash,
-                audio="",
-                segments=tuple((start, end) for start, end in segments if end > start),
-            )
-        )
-    return rows
+        for clip in cut.clips
+    }
+    rows = {clip: new for clip, new in made.items() if new is not None}
+    if unforged := len(made) - len(rows):
+        dropped = cut.dropped | {UNFORGED: unforged}
+        cut = replace(cut, clips=tuple(rows), dropped=dropped)
+        if not rows:
+            cut = replace(cut, status=UNUSED, reason=_listed(dropped))
+    return list(rows.values()), cut
+
+
+def _listed(dropped: dict[str, int]) -> str:
+    return "; ".join(f"{count} {what}" for what, count in sorted(dropped.items()))

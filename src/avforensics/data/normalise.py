@@ -29,6 +29,7 @@ from avforensics.media.types import FPS, HOP, MediaOptions
 from avforensics.media.wav import write_wav
 from avforensics.media.writer import write_clip
 
+UNFORGED = "in the unforged part of a partial forgery"  # why a clip is left out
 IN_MEMORY = 256 << 20  # bytes of frames of one clip; more wait on disk until they are encoded
 
 
@@ -207,19 +208,38 @@ def _state_or_none(row: Row) -> tuple[int, ...] | None:
         return None
 
 
-def normalised_row(row: Row, clip: str | Path, done: Done) -> Row:
-    """The row of a clip that was written: its times and segments count from the clip's start."""
-    duration = done.frames / FPS
-    segments = (
-        (max(start - row.start, 0.0), min(end - row.start, duration)) for start, end in row.segments
+def clip_row(row: Row, clip: str | Path, *, start: float, frames: int, sha: str) -> Row | None:
+    """The row of a clip that was cut from a row's video.
+
+    Parameters
+    ----------
+    row : Row
+        Of the video.
+    clip : str or Path
+    start : float
+        Seconds into the video where the clip begins: its times and segments count from there.
+    frames : int
+        At 25 a second.
+    sha : str
+        SHA-256 of the clip.
+
+    Returns
+    -------
+    Row or None
+        None where a partial forgery has no segment within the clip: as a fake without segments it
+        would be taken as forged from beginning to end.
+    """
+    duration = frames / FPS
+    shifted = (
+        # a manifest holds microseconds: what is shorter is a rounding error
+        (round(max(begin - start, 0.0), 6), round(min(end - start, duration), 6))
+        for begin, end in row.segments
     )
+    segments = tuple((begin, end) for begin, end in shifted if end > begin)
+    if row.label == 1 and row.segments and not segments:
+        return None
     return row._replace(
-        path=str(clip),
-        start=0.0,
-        duration=duration,
-        hash=done.hash,
-        audio="",
-        segments=tuple((start, end) for start, end in segments if end > start),
+        path=str(clip), start=0.0, duration=duration, hash=sha, audio="", segments=segments
     )
 
 
