@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from avforensics.data.normalise import (
 from avforensics.data.probe import Problem, write_problems
 from avforensics.data.row import Row
 from avforensics.errors import ConfigError, MediaError
-from avforensics.pool import do_jobs
+from avforensics.pool import cores, do_jobs
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +49,7 @@ def run(cfg: DictConfig) -> int:
     manifest = Manifest.read(Path(cfg.manifest).expanduser()).select()
     output = Path(cfg.output).expanduser().absolute()
     recipe: Recipe = instantiate(cfg.recipe)
-    workers = os.cpu_count() or 1 if cfg.workers is None else cfg.workers
+    workers = cores() if cfg.workers is None else cfg.workers
     if workers < 1:
         raise ConfigError(f"workers must be at least 1, not {workers}")
     clips = [output / "clips" / name for name in clip_names(manifest)]

@@ -34,7 +34,7 @@ from avforensics.faces.crops import recipe_of
 from avforensics.faces.detector import FaceDetector
 from avforensics.faces.ledger import CutLedger
 from avforensics.files import remove_partial_files
-from avforensics.pool import do_jobs
+from avforensics.pool import cores, do_jobs
 from avforensics.ranks import rank_and_world
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def run(cfg: DictConfig) -> int:
     number, of = _shard(cfg.shard)
     workers = cfg.workers
     if workers is None:  # torchrun and srun start a process for each core that is to be used
-        workers = 1 if of > 1 and cfg.shard is None else os.cpu_count() or 1
+        workers = 1 if of > 1 and cfg.shard is None else cores()
     if workers < 1:
         raise ConfigError(f"workers must be at least 1, not {workers}")
     FaceDetector()  # is it installed? Better said once and now than for each video
