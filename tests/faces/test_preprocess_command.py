@@ -151,6 +151,20 @@ def test_shares_join(raw, tmp_path, seen):
 
 
 @pytest.mark.reference
+def test_rows_of_one_part_are_in_one_share(raw, tmp_path, seen):
+    """Two shares that cut the same clips would take each other's half-written files away."""
+    one, two = Row(str(raw / "one.mp4"), 0), Row(str(raw / "talks" / "two.mkv"), 0)
+    Manifest([one, one._replace(category="again"), two]).write(tmp_path / "in.csv")
+    found = []
+    for number in (1, 2):
+        options = (f"output={tmp_path / 'out'}", "workers=1", f"shard={number}/2")
+        call(f"input={tmp_path / 'in.csv'}", *options)
+        videos = table(tmp_path / "out" / f"videos-{number}-of-2.csv")
+        found.append([row["path"][-7:] for row in videos])
+    assert found == [["one.mp4", "one.mp4"], ["two.mkv"]] and seen == ["one", "talks/two"]
+
+
+@pytest.mark.reference
 def test_what_stops_a_run_leaves_whole_files(raw, tmp_path, monkeypatch):
     """Ctrl-C in the second video, then a full disk: nothing half-written, nothing done twice."""
     options = (f"input={raw}", f"output={tmp_path / 'out'}", "workers=1")

@@ -67,15 +67,14 @@ def run(cfg: DictConfig) -> int:
     if workers < 1:
         raise ConfigError(f"workers must be at least 1, not {workers}")
     FaceDetector()  # is it installed? Better said once and now than for each video
-    names = [name.removesuffix(".mp4") for name in clip_names(rows)]
-    rows, names = rows[number - 1 :: of], names[number - 1 :: of]
+    named = _share(rows, number, of)
     suffix = f"-{number}-of-{of}" if of > 1 else ""
     cuts: dict[str, Cut] = {}
     with CutLedger(output, f"ledger{suffix}.jsonl") as ledger:
         tables = ("manifest", "videos", "failures")
         remove_partial_files(output, *(f".{table}{suffix}.*.partial*" for table in tables))
         jobs = {}
-        for row, name in zip(rows, names, strict=True):
+        for row, name in named:
             video = Video(row.path, row.audio, row.start, row.duration)
             if cut := ledger.find(video, name, settings.digest):
                 cuts[name] = cut
@@ -88,7 +87,7 @@ def run(cfg: DictConfig) -> int:
             cuts[name] = cut
             if cut.status != FAILED:
                 ledger.add(*jobs[name], settings.digest, cut)
-    done = [(row, cuts[name]) for row, name in zip(rows, names, strict=True)]
+    done = [(row, cuts[name]) for row, name in named]
     return _report(done, output, suffix, reused)
 
 
@@ -146,6 +145,17 @@ def _shard(text: str | None) -> tuple[int, int]:
     if not match or not 1 <= int(match[1]) <= int(match[2]):
         raise ConfigError(f"shard must look like 2/8, the second of eight shares, not {text!r}")
     return int(match[1]), int(match[2])
+
+
+def _share(rows: list[Row], number: int, of: int) -> list[tuple[Row, str]]:
+    """The rows of a share, each with the name of its folder of clips.
+
+    Names are divided, not rows: those that cut the same part of a video have one folder, and two
+    shares must not write to it.
+    """
+    names = [name.removesuffix(".mp4") for name in clip_names(rows)]
+    own = set(list(dict.fromkeys(names))[number - 1 :: of])
+    return [(row, name) for row, name in zip(rows, names, strict=True) if name in own]
 
 
 def _report(done: list[tuple[Row, Cut]], output: Path, suffix: str, reused: int) -> int:
