@@ -173,12 +173,14 @@ def finished(tmp_path):
     clip.parent.mkdir(parents=True)
     source.write_bytes(b"source")
     clip.write_bytes(b"clip")
+    clip.with_suffix(".wav").write_bytes(b"sound")
     row = Row(str(source), 0)
     done = Done(5, source_hash(row), sha256_file(clip), ("a remark",), state_of(row))
     return row, clip, done, tmp_path / "out"
 
 
-def test_ledger_remembers(finished):
+@pytest.mark.parametrize("suffix", [".mp4", ".wav"])
+def test_ledger_remembers(finished, suffix):
     row, clip, done, out = finished
     with Ledger(out / "ledger.jsonl") as ledger:
         assert ledger.find(row, "r", clip) is None
@@ -188,7 +190,7 @@ def test_ledger_remembers(finished):
         assert ledger.find(row, "other recipe", clip) is None
         assert ledger.find(row._replace(start=1.0), "r", clip) is None
         assert ledger.find(row._replace(category="x"), "r", clip) == done
-        clip.unlink()
+        clip.with_suffix(suffix).unlink()
         assert ledger.find(row, "r", clip) is None
 
 

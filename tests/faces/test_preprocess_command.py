@@ -94,12 +94,13 @@ def seen(monkeypatch):
 
 
 @pytest.mark.reference
-def test_a_second_run_does_what_is_missing(raw, tmp_path, seen):
+@pytest.mark.parametrize("suffix", [".mp4", ".wav", ".json"])
+def test_a_second_run_does_what_is_missing(raw, tmp_path, seen, suffix):
     options = (f"input={raw}", f"output={tmp_path / 'out'}", "workers=1")
     call(*options)
     before = Manifest.read(tmp_path / "out" / "manifest.csv")
     seen.clear()
-    (tmp_path / "out" / "clips" / "one" / "1.mp4").unlink()
+    (tmp_path / "out" / "clips" / "one" / f"1{suffix}").unlink()
     call(*options)
     assert seen == ["one", "text"], "what failed is tried again"
     assert Manifest.read(tmp_path / "out" / "manifest.csv").rows == before.rows

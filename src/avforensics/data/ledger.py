@@ -61,7 +61,7 @@ class Ledger:
         self._file.close()
 
     def find(self, row: Row, recipe: str, clip: Path) -> Done | None:
-        """What was done of a row, if its clip is there and its source has not changed.
+        """What was done of a row, if its clip and its sound are there and its source is the same.
 
         A source with the size and time of change that it had is taken as unchanged; of others
         the hash decides.
@@ -77,7 +77,7 @@ class Ledger:
         entry = self._entries.get(self._name(clip))
         if entry is None or (entry["source"], entry["recipe"]) != (_source(row), recipe):
             return None
-        if not clip.exists():
+        if not all(path.is_file() for path in (clip, clip.with_suffix(".wav"))):
             return None
         try:
             state = state_of(row)
