@@ -166,6 +166,28 @@ def test_another_site_cannot_send_a_video(client, queue, site):
 
 
 @pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://192.168.0.7:7860", 400),
+        ("https://192.168.0.7:7860", 400),
+        ("http://evil.example", 403),
+        ("http://evil.example/192.168.0.7:7860", 403),
+        ("http://192.168.0.7", 403),
+        ("http://192.168.0.7:8000", 403),
+        ("null", 403),
+        ("", 403),
+    ],
+)
+def test_another_site_is_known_by_its_origin(client, origin, status):
+    # to plain http elsewhere than localhost browsers send no Sec-Fetch-Site
+    headers = {"host": "192.168.0.7:7860", "origin": origin}
+    for path in ("/gradio_api/queue/join", "/gradio_api/upload"):
+        answer = client.post(path, content=b"{", headers=headers)
+        assert (answer.status_code == 403) == (status == 403)
+    assert client.get("/", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
     ("method", "path"),
     [
         ("GET", f"/gradio_api/file={__file__}"),

@@ -110,9 +110,19 @@ class Gate:
 
 
 def _check_site(scope: dict) -> None:
-    """Browsers say from where a request comes: another site's page may link here, but not send."""
-    site = dict(scope["headers"]).get(b"sec-fetch-site", b"none")
-    if scope["method"] not in ("GET", "HEAD") and site not in (b"same-origin", b"none"):
+    """Browsers say from where a request comes: another site's page may link here, but not send.
+
+    ``Sec-Fetch-Site`` goes to https and to localhost only, ``Origin`` everywhere. The latter is
+    compared with the host, which a web server before this one must pass on.
+    """
+    if scope["method"] in ("GET", "HEAD"):
+        return
+    headers = dict(scope["headers"])
+    own = headers.get(b"sec-fetch-site", b"none") in (b"same-origin", b"none")
+    if b"origin" in headers:
+        _, _, host = headers[b"origin"].lower().partition(b"://")
+        own = own and host == headers[b"host"].lower()
+    if not own:
         raise Refused(403, "this was sent by another site")
 
 
