@@ -28,7 +28,8 @@ class Limits:
     max_waiting : int
         Videos that may wait while one is scored.
     keep_minutes : float
-        Time for which a report can be had; its video is deleted as soon as it is scored.
+        Time for which a report can be had, which holds up to a minute of its video; the video is
+        deleted as soon as it is scored.
 
     Raises
     ------
