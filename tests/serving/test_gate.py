@@ -144,7 +144,7 @@ def test_nothing_is_fetched_from_elsewhere(client, monkeypatch, stream):
 )
 def test_another_name_is_refused(client, host, status):
     # a site whose name is made to lead to 127.0.0.1 would be read by its own scripts
-    for path in ("/config", "/results/token/report.html"):
+    for path in ("/", "/results/token/report.html"):
         answer = client.get(path, headers={"host": host})
         assert (answer.status_code == 400) == (status == 400)
         assert (answer.status_code == 403) == (status == 403)
@@ -192,6 +192,11 @@ def test_another_site_is_known_by_its_origin(client, origin, status):
     [
         ("GET", f"/gradio_api/file={__file__}"),
         ("GET", "/gradio_api/deep_link?session_hash=x"),
+        ("GET", "/config"),
+        ("GET", "/openapi.json"),
+        ("GET", "/monitoring/summary"),
+        ("GET", "/login_check"),
+        ("GET", "/docs"),
         ("GET", "/gradio_api/proxy=http://other.example/"),
         ("POST", "/gradio_api/process_recording"),
         ("POST", "/gradio_api/component_server"),
@@ -204,6 +209,11 @@ def test_another_site_is_known_by_its_origin(client, origin, status):
 def test_routes_that_the_page_does_not_use(client, method, path):
     answer = client.request(method, path)
     assert (answer.status_code, answer.text) == (404, "there is nothing here\n")
+
+
+@pytest.mark.parametrize("path", ["/", "/theme.css", "/static/img/logo_nosize.svg"])
+def test_what_the_page_is_made_of(client, path):
+    assert client.get(path).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def about(limits: Limits, notice: str | None) -> str:
 def what_stays(limits: Limits) -> str:
     """What is kept of a video, and for how long."""
     return (
-        "A video is deleted as soon as it is scored. Its report holds up to a minute of it, so of a "
-        "short video all picture and sound, and is deleted "
+        "A video is deleted as soon as it is scored. Its report holds up to a minute of it, so "
+        "of a short video all picture and sound, and is deleted "
         f"{limits.keep_minutes:g} minutes later."
     )

@@ -12,7 +12,13 @@ from urllib.parse import urlsplit
 from avforensics.serving.uploads import Uploads
 
 API = "/gradio_api/"
-READS = ("heartbeat/", "queue/data", "startup-events", "upload_progress")
+PAGE = ("/", "/theme.css", "/manifest.json", "/favicon.ico")
+READS = (
+    "/assets/",
+    "/static/",
+    "/results/",
+    *(f"{API}{name}" for name in ("heartbeat/", "queue/data", "startup-events", "upload_progress")),
+)
 UPLOAD = f"{API}upload"
 POSTS = (UPLOAD, f"{API}queue/join", f"{API}cancel", f"{API}reset")
 MAX_BODY = 65_536  # bytes of a request, beside those of a video
@@ -128,7 +134,7 @@ def _check_site(scope: dict) -> None:
 
 def _check_route(method: str, path: str) -> None:
     if method in ("GET", "HEAD"):
-        used = not path.startswith(API) or path.removeprefix(API).startswith(READS)
+        used = path in PAGE or path.startswith(READS)
     else:
         used = method == "POST" and path in POSTS
     if not used:
