@@ -1,5 +1,6 @@
 """What a visitor can do who does not use the page but asks its server directly."""
 
+import asyncio
 from functools import partial
 
 import pytest
@@ -10,6 +11,7 @@ from gradio import processing_utils
 from starlette.testclient import TestClient
 
 from avforensics.errors import AVForensicsError
+from avforensics.serving import gate
 from avforensics.serving.jobs import Answer, JobQueue
 from avforensics.serving.limits import Limits
 from avforensics.serving.page import build_app
@@ -244,6 +246,58 @@ def test_uploads_that_nobody_asks_about_are_bounded(client, queue, secret, monke
         assert client.post("/gradio_api/upload", files=files).status_code == 503
     assert not queue.uploads.is_full
     queue.uploads.delete(next(queue.uploads.folder.glob("*/c.mp4")))
+
+
+def upload_slowly(queue, receive):
+    """Send an upload through the gate to an app that reads it to its end; what is answered."""
+    sent = []
+
+    async def app(scope, receive, send):
+        message = {"more_body": True}
+        while message.get("more_body"):
+            message = await receive()
+        broken = message["type"] == "http.disconnect"
+        status = 500 if broken else 200
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        if broken:
+            raise ConnectionError  # as gradio does
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"host", b"localhost"), (b"content-length", b"4000")]
+    scope = {"type": "http", "method": "POST", "path": gate.UPLOAD, "headers": headers}
+    asyncio.run(gate.Gate(app, queue.uploads)(scope, receive, send))
+    return sent[0]["status"]
+
+
+def test_an_upload_that_stands_still_gives_its_room_away(queue, monkeypatch):
+    monkeypatch.setattr(gate, "STALLED", 0.2)
+    reserved = []
+
+    async def stand_still():
+        reserved.append(queue.uploads._arriving)
+        if len(reserved) == 1:
+            return {"type": "http.request", "body": bytes(1000), "more_body": True}
+        await asyncio.sleep(60)
+
+    assert upload_slowly(queue, stand_still) == 408
+    assert reserved == [4000, 3000], "what has come is in the folder, and counts there"
+    assert queue.uploads._arriving == 0
+
+
+@pytest.mark.parametrize(("slowest", "status"), [(1, 200), (1e6, 408)])
+def test_an_upload_by_drops_ends(queue, monkeypatch, slowest, status):
+    monkeypatch.setattr(gate, "STALLED", 0.2)
+    monkeypatch.setattr(gate, "SLOWEST", slowest)
+    left = [False] + [True] * 9
+
+    async def drip():
+        await asyncio.sleep(0.05)
+        return {"type": "http.request", "body": b"0", "more_body": left.pop()}
+
+    assert upload_slowly(queue, drip) == status
+    assert queue.uploads._arriving == 0
 
 
 def test_an_upload_is_no_longer_than_a_video(client, queue, monkeypatch):
