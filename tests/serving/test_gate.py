@@ -82,6 +82,15 @@ def test_an_upload_is_scored(client, secret, queue):
     assert not any(path.is_file() for path in queue.uploads.folder.rglob("*"))
 
 
+def test_a_name_is_one_short_line_of_the_log(client, secret, caplog):
+    caplog.set_level("INFO")
+    name = "a.mp4\n[INFO] forged line" + 60_000 * "o"
+    _, told = join(client, FILE | {"path": send(client, secret), "orig_name": name})
+    (line,) = (r.getMessage() for r in caplog.records if "Done." in r.getMessage())
+    assert "\n" not in line and len(line) < 300 and "\\n[INFO] forged" in line
+    assert len(told) < 5000
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
     "made",
@@ -279,7 +288,7 @@ def test_an_upload_that_stands_still_gives_its_room_away(queue, monkeypatch):
         reserved.append(queue.uploads._arriving)
         if len(reserved) == 1:
             return {"type": "http.request", "body": bytes(1000), "more_body": True}
-        await asyncio.sleep(60)
+        return await asyncio.sleep(60, {})
 
     assert upload_slowly(queue, stand_still) == 408
     assert reserved == [4000, 3000], "what has come is in the folder, and counts there"
