@@ -97,6 +97,14 @@ def test_processes_write_the_same_bytes(listed):
     assert len(set(hashes[0])) == 3
 
 
+def test_the_input_is_not_written_over(listed):
+    (listed / "in.csv").rename(listed / "manifest.csv")
+    before = (listed / "manifest.csv").read_bytes()
+    with pytest.raises(ConfigError, match="this run would write over it"):
+        call(f"manifest={listed / 'manifest.csv'}", f"output={listed}", "workers=1")
+    assert (listed / "manifest.csv").read_bytes() == before
+
+
 def test_no_workers(listed):
     with pytest.raises(ConfigError, match="workers must be at least 1"):
         call(f"manifest={listed / 'in.csv'}", f"output={listed / 'out'}", "workers=0")

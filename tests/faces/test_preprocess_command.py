@@ -209,6 +209,7 @@ def test_a_manifest_gives_parts_labels_and_forged_stretches(raw, tmp_path):
     assert clip[1:6] == (1, "FVRA", "cut", "p7", "test")
     assert clip.duration == 1.2 and clip.segments == ((0.2, 0.6),)
     short = table(out / "videos.csv")[1]
+    assert (short["start"], short["duration"]) == ("0.0", "0.6"), "one file has many rows"
     assert short["status"] == "no face of use" and "1 too short" in short["reason"]
 
 
@@ -418,6 +419,15 @@ def test_mistakes_are_one_sentence(make_video, tmp_path, override, error, messag
     with pytest.raises(error, match=message):
         call(*options, override)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["manifest.csv", "videos.csv", "failures.csv"])
+def test_the_input_is_not_written_over(make_video, tmp_path, name):
+    Manifest([Row(str(make_video()), 0)]).write(tmp_path / name)
+    before = (tmp_path / name).read_bytes()
+    with pytest.raises(ConfigError, match="this run would write over it"):
+        call(f"input={tmp_path / name}", f"output={tmp_path}", "workers=1")
+    assert (tmp_path / name).read_bytes() == before
 
 
 def test_a_foreign_ledger_is_refused(make_video, tmp_path):

@@ -44,10 +44,15 @@ def run(cfg: DictConfig) -> int:
     ManifestError
         The manifest or the ledger of an earlier run cannot be read.
     ConfigError
-        ``workers`` is not a positive number, or another run is writing to the folder.
+        ``workers`` is not a positive number, another run is writing to the folder, or this one
+        would write over its own input.
     """
     manifest = Manifest.read(Path(cfg.manifest).expanduser()).select()
     output = Path(cfg.output).expanduser().absolute()
+    if Path(cfg.manifest).expanduser().resolve() == (output / "manifest.csv").resolve():
+        raise ConfigError(
+            f"manifest={cfg.manifest}: this run would write over it; choose another output"
+        )
     recipe: Recipe = instantiate(cfg.recipe)
     workers = cores() if cfg.workers is None else cfg.workers
     if workers < 1:

@@ -69,10 +69,12 @@ def run(cfg: DictConfig) -> int:
     FaceDetector()  # is it installed? Better said once and now than for each video
     named = _share(rows, number, of)
     suffix = f"-{number}-of-{of}" if of > 1 else ""
+    made = [output / f"{table}{suffix}.csv" for table in ("manifest", "videos", "failures")]
+    if Path(str(cfg.input)).expanduser().resolve() in [path.resolve() for path in made]:
+        raise ConfigError(f"input={cfg.input}: this run would write over it; choose another output")
     cuts: dict[str, Cut] = {}
     with CutLedger(output, f"ledger{suffix}.jsonl") as ledger:
-        tables = ("manifest", "videos", "failures")
-        remove_partial_files(output, *(f".{table}{suffix}.*.partial*" for table in tables))
+        remove_partial_files(output, *(f".{path.stem}.*.partial*" for path in made))
         jobs = {}
         for row, name in named:
             video = Video(row.path, row.audio, row.start, row.duration)
@@ -166,10 +168,12 @@ def _report(done: list[tuple[Row, Cut]], output: Path, suffix: str, reused: int)
     Manifest(clips).write(output / f"manifest{suffix}.csv")
     write_table(
         output / f"videos{suffix}.csv",
-        ("path", "status", "clips", "frames", "reason", "dropped", "warnings"),
+        ("path", "start", "duration", "status", "clips", "frames", "reason", "dropped", "warnings"),
         [
             (
                 row.path,
+                str(row.start),
+                "" if row.duration is None else str(row.duration),
                 cut.status,
                 str(len(cut.clips)),
                 str(cut.frames),
