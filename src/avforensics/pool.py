@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -20,6 +21,11 @@ from rich.progress import (
 from avforensics.errors import AVForensicsError
 
 Key, Job, Result = TypeVar("Key"), TypeVar("Job"), TypeVar("Result")
+
+
+def cores() -> int:
+    """Cores that this process may use: a job on a shared node has fewer than the node."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def do_jobs(

@@ -55,6 +55,16 @@ def test_normalised_clips_feed_the_training_reader(listed, caplog):
     assert item["broken"] == ""
 
 
+def test_the_unforged_part_of_a_forgery_is_left_out(listed, caplog):
+    caplog.set_level("INFO")
+    fake = Row(str(listed / "in/p0/clip.mp4"), 1, segments=((0.8, 1.0),))
+    Manifest([fake, fake._replace(duration=0.6)]).write(listed / "in.csv")
+    assert call(f"manifest={listed / 'in.csv'}", f"output={listed / 'out'}", "workers=1") == 0
+    (row,) = Manifest.read(listed / "out" / "manifest.csv")
+    assert row.segments == fake.segments
+    assert "left out: 1 clips in the unforged part of a partial forgery" in caplog.text
+
+
 def test_a_second_run_makes_only_what_is_missing(listed, caplog, monkeypatch):
     caplog.set_level("INFO")
     options = (f"manifest={listed / 'in.csv'}", f"output={listed / 'out'}", "workers=1")
@@ -85,6 +95,14 @@ def test_processes_write_the_same_bytes(listed):
     ]
     assert hashes[0] == hashes[1]
     assert len(set(hashes[0])) == 3
+
+
+def test_the_input_is_not_written_over(listed):
+    (listed / "in.csv").rename(listed / "manifest.csv")
+    before = (listed / "manifest.csv").read_bytes()
+    with pytest.raises(ConfigError, match="this run would write over it"):
+        call(f"manifest={listed / 'manifest.csv'}", f"output={listed}", "workers=1")
+    assert (listed / "manifest.csv").read_bytes() == before
 
 
 def test_no_workers(listed):

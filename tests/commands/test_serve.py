@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from omegaconf import OmegaConf
 from avforensics.checkpoints import load_models
 from avforensics.commands import serve
 from avforensics.commands.detect import build_detector, build_faces, describe
+from avforensics.report import write_video_report
 from avforensics.serving.jobs import JobQueue
 from avforensics.serving.limits import Limits
 from avforensics.serving.page import build_app
@@ -230,6 +232,13 @@ def test_a_cleared_upload_gives_its_place_away(site, page, make_clip, tmp_path):
     site.gate.set()
 
 
+def test_the_page_says_what_stays(site, page):
+    said = page.find_element("tag name", "body").text
+    assert "Its report holds up to a minute of it" in said
+    assert "and is deleted 60 minutes later." in said
+    assert signature(write_video_report).parameters["clip_seconds"].default == 60
+
+
 def test_the_verb_serves_and_leaves_nothing(bundle, tmp_path):
     words = ["checkpoint=bundle", f"checkpoint.bundle={bundle}", "faces=given", "port=0"]
     folders = [f"temporary={tmp_path}", f"output_dir={tmp_path / 'out'}"]
@@ -238,6 +247,7 @@ def test_the_verb_serves_and_leaves_nothing(bundle, tmp_path):
     try:
         lines = iter(process.stdout.readline, "")
         address = next(line for line in lines if "http://" in line).split()[4]
+        assert "A video is deleted as soon as it is scored." in next(lines)
         with urllib.request.urlopen(address, timeout=10) as answer:
             assert answer.status == 200
             assert answer.headers["Content-Security-Policy"].startswith("default-src 'self'")

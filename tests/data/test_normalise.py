@@ -1,4 +1,7 @@
+import errno
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +12,13 @@ from avforensics.data.normalise import (
     Done,
     Recipe,
     clip_names,
+    clip_row,
     normalise_clip,
-    normalised_row,
     source_hash,
+    state_of,
 )
 from avforensics.data.row import Row
-from avforensics.errors import ManifestError, MediaError
+from avforensics.errors import ConfigError, ManifestError, MediaError
 from avforensics.files import sha256_file
 from avforensics.media.clips import ClipReader
 from avforensics.media.reader import open_media
@@ -82,13 +86,25 @@ def test_start_and_duration_are_cut_out_to_the_frame(source, tmp_path):
     assert np.array_equal(read_wav(tmp_path / "cut.wav"), audio[20 * 640 : 35 * 640])
     middle = ClipReader(tmp_path / "cut.mp4").frames(0, 15)[:, :, 20:28].mean((1, 2, 3))
     assert np.abs(middle - (4 * np.arange(20, 35) + 20)).max() < 4
-    new = normalised_row(row, tmp_path / "cut.mp4", done)
+    new = clip_row(row, tmp_path / "cut.mp4", start=0.8, frames=15, sha=done.hash)
     assert (new.path, new.start, new.duration) == (str(tmp_path / "cut.mp4"), 0.0, 0.6)
     assert np.allclose(new.segments, [(0, 0.2), (0.4, 0.6)])
     assert (new.label, new.hash, new.audio) == (1, done.hash, "")
     with pytest.raises(MediaError, match="nothing is left"):
         normalise_clip(row._replace(start=60.0), tmp_path / "none.mp4", Recipe(size=48))
     assert not (tmp_path / "none.mp4").exists()
+
+
+def test_the_unforged_part_of_a_forgery_is_no_fake():
+    def cut(row, start):
+        return clip_row(row, "/clip.mp4", start=start, frames=1500, sha="")
+
+    fake = Row("/v.mp4", 1, segments=((70.0, 72.0),))
+    assert cut(fake, 0.0) is None and cut(fake, 72.0) is None
+    assert cut(fake, 60.0).segments == ((10.0, 12.0),)
+    assert cut(fake._replace(segments=((0.1, 0.3 + 1e-9),)), 0.3) is None, "a rounding error"
+    whole, real = fake._replace(segments=()), fake._replace(label=0)
+    assert cut(whole, 0.0).label == 1 and cut(real, 0.0).segments == ()
 
 
 def test_sound_of_a_file_of_its_own(source, tmp_path):
@@ -157,11 +173,14 @@ def finished(tmp_path):
     clip.parent.mkdir(parents=True)
     source.write_bytes(b"source")
     clip.write_bytes(b"clip")
+    clip.with_suffix(".wav").write_bytes(b"sound")
     row = Row(str(source), 0)
-    return row, clip, Done(5, source_hash(row), sha256_file(clip), ("a remark",)), tmp_path / "out"
+    done = Done(5, source_hash(row), sha256_file(clip), ("a remark",), state_of(row))
+    return row, clip, done, tmp_path / "out"
 
 
-def test_ledger_remembers(finished):
+@pytest.mark.parametrize("suffix", [".mp4", ".wav"])
+def test_ledger_remembers(finished, suffix):
     row, clip, done, out = finished
     with Ledger(out / "ledger.jsonl") as ledger:
         assert ledger.find(row, "r", clip) is None
@@ -171,7 +190,7 @@ def test_ledger_remembers(finished):
         assert ledger.find(row, "other recipe", clip) is None
         assert ledger.find(row._replace(start=1.0), "r", clip) is None
         assert ledger.find(row._replace(category="x"), "r", clip) == done
-        clip.unlink()
+        clip.with_suffix(suffix).unlink()
         assert ledger.find(row, "r", clip) is None
 
 
@@ -195,7 +214,8 @@ def test_ledger_sees_a_changed_source_and_only_that(finished):
     source = clip.parents[2] / "s.mp4"
     source.touch()
     with Ledger(out / "ledger.jsonl") as ledger:
-        assert ledger.find(row, "r", clip) == done
+        found = ledger.find(row, "r", clip)
+        assert found == replace(done, state=state_of(row))
         source.write_bytes(b"another")
         assert ledger.find(row, "r", clip) is None
         source.unlink()
@@ -218,3 +238,49 @@ def test_ledger_after_a_kill_in_the_middle_of_a_line(finished):
     (out / "ledger.jsonl").write_text("path,label\n")
     with pytest.raises(ManifestError, match="line 1: this is not a ledger"):
         Ledger(out / "ledger.jsonl")
+
+
+def test_a_full_disk_leaves_the_ledger(finished, monkeypatch):
+    row, clip, done, out = finished
+    with Ledger(out / "ledger.jsonl") as ledger:
+        ledger.add(row, "r", clip, done)
+    with (out / "ledger.jsonl").open("ab") as file:
+        file.write(b'{"clip": "t')
+
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with Ledger(out / "ledger.jsonl") as ledger:
+        assert ledger.find(row, "r", clip) == done
+
+
+def test_who_comes_second_is_refused(tmp_path):
+    with (
+        Ledger(tmp_path / "ledger.jsonl"),
+        pytest.raises(ConfigError, match="another run is writing to this folder"),
+    ):
+        Ledger(tmp_path / "ledger.jsonl")
+
+
+def test_a_source_that_is_replaced_meanwhile_is_not_done(source, tmp_path, monkeypatch):
+    path = tmp_path / "s.mp4"
+    path.write_bytes(source.read_bytes())
+
+    def replaced(*rest, **options):
+        write_clip(*rest, **options)
+        path.write_bytes(b"another")
+
+    monkeypatch.setattr("avforensics.data.normalise.write_clip", replaced)
+    with pytest.raises(MediaError, match="changed while it was read"):
+        normalise_clip(Row(str(path), 0), tmp_path / "clip.mp4", Recipe(size=32))
+
+
+def test_the_ledger_keeps_the_state_of_what_was_read(finished):
+    row, clip, done, out = finished
+    with Ledger(out / "ledger.jsonl") as ledger:
+        Path(row.path).write_bytes(b"another")
+        ledger.add(row, "r", clip, done)
+        assert ledger.find(row, "r", clip) is None
+    with Ledger(out / "ledger.jsonl") as ledger:
+        assert ledger.find(row, "r", clip) is None

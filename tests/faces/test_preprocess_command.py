@@ -94,12 +94,13 @@ def seen(monkeypatch):
 
 
 @pytest.mark.reference
-def test_a_second_run_does_what_is_missing(raw, tmp_path, seen):
+@pytest.mark.parametrize("suffix", [".mp4", ".wav", ".json"])
+def test_a_second_run_does_what_is_missing(raw, tmp_path, seen, suffix):
     options = (f"input={raw}", f"output={tmp_path / 'out'}", "workers=1")
     call(*options)
     before = Manifest.read(tmp_path / "out" / "manifest.csv")
     seen.clear()
-    (tmp_path / "out" / "clips" / "one" / "1.mp4").unlink()
+    (tmp_path / "out" / "clips" / "one" / f"1{suffix}").unlink()
     call(*options)
     assert seen == ["one", "text"], "what failed is tried again"
     assert Manifest.read(tmp_path / "out" / "manifest.csv").rows == before.rows
@@ -151,6 +152,30 @@ def test_shares_join(raw, tmp_path, seen):
 
 
 @pytest.mark.reference
+def test_rows_of_one_part_are_in_one_share(raw, tmp_path, seen):
+    """Two shares that cut the same clips would take each other's half-written files away."""
+    one, two = Row(str(raw / "one.mp4"), 0), Row(str(raw / "talks" / "two.mkv"), 0)
+    Manifest([one, one._replace(category="again"), two]).write(tmp_path / "in.csv")
+    found = []
+    for number in (1, 2):
+        options = (f"output={tmp_path / 'out'}", "workers=1", f"shard={number}/2")
+        call(f"input={tmp_path / 'in.csv'}", *options)
+        videos = table(tmp_path / "out" / f"videos-{number}-of-2.csv")
+        found.append([row["path"][-7:] for row in videos])
+    assert found == [["one.mp4", "one.mp4"], ["two.mkv"]] and seen == ["one", "talks/two"]
+
+
+@pytest.mark.reference
+def test_parts_of_a_file_are_told_apart(raw, tmp_path):
+    room = Row(str(raw / "room.mp4"), 0)
+    parts = [room._replace(duration=0.6), room._replace(start=0.6)]
+    Manifest(parts).write(tmp_path / "in.csv")
+    call(f"input={tmp_path / 'in.csv'}", f"output={tmp_path / 'out'}", "workers=1")
+    rows = table(tmp_path / "out" / "videos.csv")
+    assert [(row["start"], row["duration"]) for row in rows] == [("0.0", "0.6"), ("0.6", "")]
+
+
+@pytest.mark.reference
 def test_what_stops_a_run_leaves_whole_files(raw, tmp_path, monkeypatch):
     """Ctrl-C in the second video, then a full disk: nothing half-written, nothing done twice."""
     options = (f"input={raw}", f"output={tmp_path / 'out'}", "workers=1")
@@ -195,6 +220,24 @@ def test_a_manifest_gives_parts_labels_and_forged_stretches(raw, tmp_path):
     assert clip.duration == 1.2 and clip.segments == ((0.2, 0.6),)
     short = table(out / "videos.csv")[1]
     assert short["status"] == "no face of use" and "1 shorter than 1 s" in short["reason"]
+
+
+@pytest.mark.reference
+def test_the_unforged_part_of_a_forgery_is_left_out(raw, tmp_path, caplog):
+    caplog.set_level("INFO")
+    late = Row(str(raw / "one.mp4"), 1, segments=((1.2, 1.4),))
+    before = Row(str(raw / "talks" / "two.mkv"), 1, segments=((1.5, 1.6),))
+    Manifest([late, before]).write(tmp_path / "in.csv")
+    out = tmp_path / "out"
+    short = ("longest=1", "find.min_seconds=0.5")
+    for _ in range(2):  # again from the ledger
+        assert call(f"input={tmp_path / 'in.csv'}", f"output={out}", "workers=1", *short) == 0
+        (clip,) = Manifest.read(out / "manifest.csv")
+        assert (clip.path[-9:], clip.segments) == ("e/1-2.mp4", ((0.4, 0.6),))
+        rows = [(row["status"], row["clips"], row["dropped"]) for row in table(out / "videos.csv")]
+        reason = "in the unforged part of a partial forgery"
+        assert rows == [("done", "1", f"1 {reason}"), ("no face of use", "0", f"4 {reason}")]
+        assert f"left out: 5 tracks or parts of them {reason}" in caplog.text
 
 
 @pytest.mark.reference
@@ -406,6 +449,15 @@ def test_mistakes_are_one_sentence(make_video, tmp_path, override, error, messag
     with pytest.raises(error, match=message):
         call(*options, override)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["manifest.csv", "videos.csv", "failures.csv"])
+def test_the_input_is_not_written_over(make_video, tmp_path, name):
+    Manifest([Row(str(make_video()), 0)]).write(tmp_path / name)
+    before = (tmp_path / name).read_bytes()
+    with pytest.raises(ConfigError, match="this run would write over it"):
+        call(f"input={tmp_path / name}", f"output={tmp_path}", "workers=1")
+    assert (tmp_path / name).read_bytes() == before
 
 
 def test_a_foreign_ledger_is_refused(make_video, tmp_path):

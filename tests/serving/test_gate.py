@@ -1,5 +1,6 @@
 """What a visitor can do who does not use the page but asks its server directly."""
 
+import asyncio
 from functools import partial
 
 import pytest
@@ -10,6 +11,7 @@ from gradio import processing_utils
 from starlette.testclient import TestClient
 
 from avforensics.errors import AVForensicsError
+from avforensics.serving import gate
 from avforensics.serving.jobs import Answer, JobQueue
 from avforensics.serving.limits import Limits
 from avforensics.serving.page import build_app
@@ -80,6 +82,15 @@ def test_an_upload_is_scored(client, secret, queue):
     assert not any(path.is_file() for path in queue.uploads.folder.rglob("*"))
 
 
+def test_a_name_is_one_short_line_of_the_log(client, secret, caplog):
+    caplog.set_level("INFO")
+    name = "a.mp4\n[INFO] forged line" + 60_000 * "o"
+    _, told = join(client, FILE | {"path": send(client, secret), "orig_name": name})
+    (line,) = (r.getMessage() for r in caplog.records if "Done." in r.getMessage())
+    assert "\n" not in line and len(line) < 300 and "\\n[INFO] forged" in line
+    assert len(told) < 5000
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
     "made",
@@ -144,7 +155,7 @@ def test_nothing_is_fetched_from_elsewhere(client, monkeypatch, stream):
 )
 def test_another_name_is_refused(client, host, status):
     # a site whose name is made to lead to 127.0.0.1 would be read by its own scripts
-    for path in ("/config", "/results/token/report.html"):
+    for path in ("/", "/results/token/report.html"):
         answer = client.get(path, headers={"host": host})
         assert (answer.status_code == 400) == (status == 400)
         assert (answer.status_code == 403) == (status == 403)
@@ -166,10 +177,37 @@ def test_another_site_cannot_send_a_video(client, queue, site):
 
 
 @pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://192.168.0.7:7860", 400),
+        ("https://192.168.0.7:7860", 400),
+        ("http://evil.example", 403),
+        ("http://evil.example/192.168.0.7:7860", 403),
+        ("http://192.168.0.7", 403),
+        ("http://192.168.0.7:8000", 403),
+        ("null", 403),
+        ("", 403),
+    ],
+)
+def test_another_site_is_known_by_its_origin(client, origin, status):
+    # to plain http elsewhere than localhost browsers send no Sec-Fetch-Site
+    headers = {"host": "192.168.0.7:7860", "origin": origin}
+    for path in ("/gradio_api/queue/join", "/gradio_api/upload"):
+        answer = client.post(path, content=b"{", headers=headers)
+        assert (answer.status_code == 403) == (status == 403)
+    assert client.get("/", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
     ("method", "path"),
     [
         ("GET", f"/gradio_api/file={__file__}"),
         ("GET", "/gradio_api/deep_link?session_hash=x"),
+        ("GET", "/config"),
+        ("GET", "/openapi.json"),
+        ("GET", "/monitoring/summary"),
+        ("GET", "/login_check"),
+        ("GET", "/docs"),
         ("GET", "/gradio_api/proxy=http://other.example/"),
         ("POST", "/gradio_api/process_recording"),
         ("POST", "/gradio_api/component_server"),
@@ -182,6 +220,11 @@ def test_another_site_cannot_send_a_video(client, queue, site):
 def test_routes_that_the_page_does_not_use(client, method, path):
     answer = client.request(method, path)
     assert (answer.status_code, answer.text) == (404, "there is nothing here\n")
+
+
+@pytest.mark.parametrize("path", ["/", "/theme.css", "/static/img/logo_nosize.svg"])
+def test_what_the_page_is_made_of(client, path):
+    assert client.get(path).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -212,6 +255,58 @@ def test_uploads_that_nobody_asks_about_are_bounded(client, queue, secret, monke
         assert client.post("/gradio_api/upload", files=files).status_code == 503
     assert not queue.uploads.is_full
     queue.uploads.delete(next(queue.uploads.folder.glob("*/c.mp4")))
+
+
+def upload_slowly(queue, receive):
+    """Send an upload through the gate to an app that reads it to its end; what is answered."""
+    sent = []
+
+    async def app(scope, receive, send):
+        message = {"more_body": True}
+        while message.get("more_body"):
+            message = await receive()
+        broken = message["type"] == "http.disconnect"
+        status = 500 if broken else 200
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        if broken:
+            raise ConnectionError  # as gradio does
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"host", b"localhost"), (b"content-length", b"4000")]
+    scope = {"type": "http", "method": "POST", "path": gate.UPLOAD, "headers": headers}
+    asyncio.run(gate.Gate(app, queue.uploads)(scope, receive, send))
+    return sent[0]["status"]
+
+
+def test_an_upload_that_stands_still_gives_its_room_away(queue, monkeypatch):
+    monkeypatch.setattr(gate, "STALLED", 0.2)
+    reserved = []
+
+    async def stand_still():
+        reserved.append(queue.uploads._arriving)
+        if len(reserved) == 1:
+            return {"type": "http.request", "body": bytes(1000), "more_body": True}
+        return await asyncio.sleep(60, {})
+
+    assert upload_slowly(queue, stand_still) == 408
+    assert reserved == [4000, 3000], "what has come is in the folder, and counts there"
+    assert queue.uploads._arriving == 0
+
+
+@pytest.mark.parametrize(("slowest", "status"), [(1, 200), (1e6, 408)])
+def test_an_upload_by_drops_ends(queue, monkeypatch, slowest, status):
+    monkeypatch.setattr(gate, "STALLED", 0.2)
+    monkeypatch.setattr(gate, "SLOWEST", slowest)
+    left = [False] + [True] * 9
+
+    async def drip():
+        await asyncio.sleep(0.05)
+        return {"type": "http.request", "body": b"0", "more_body": left.pop()}
+
+    assert upload_slowly(queue, drip) == status
+    assert queue.uploads._arriving == 0
 
 
 def test_an_upload_is_no_longer_than_a_video(client, queue, monkeypatch):

@@ -1,5 +1,7 @@
 """What one upload may ask for."""
 
+import av
+import numpy as np
 import pytest
 
 from avforensics.errors import ConfigError, MediaError
@@ -19,6 +21,27 @@ def test_too_large_and_too_long(make_video, limits, reason):
     Limits().check(video)
     with pytest.raises(MediaError, match=reason):
         Limits(**limits).check(video)
+
+
+def test_a_header_that_names_a_smaller_picture(tmp_path):
+    video = tmp_path / "a.webm"
+    with av.open(str(video), "w") as out:
+        picture = out.add_stream("libvpx", rate=25, width=320, height=240, pix_fmt="yuv420p")
+        sound = out.add_stream("libopus", rate=48_000, layout="mono")
+        out.mux(picture.encode(av.VideoFrame(320, 240, "yuv420p")))
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 960), np.int16), layout="mono")
+        silence.sample_rate = 48_000
+        out.mux(sound.encode(silence))
+        out.mux(picture.encode(None))
+        out.mux(sound.encode(None))
+    content = video.read_bytes()
+    width, height = b"\xb0\x82" + (320).to_bytes(2, "big"), b"\xba\x81" + bytes([240])
+    assert content.count(width) == content.count(height) == 1
+    content = content.replace(width, b"\xb0\x82" + (64).to_bytes(2, "big"))
+    video.write_bytes(content.replace(height, b"\xba\x81" + bytes([64])))
+    Limits(max_pixels=320 * 240).check(video)
+    with pytest.raises(MediaError, match=r"a picture has 76,800 pixels; 10,000 are allowed"):
+        Limits(max_pixels=10_000).check(video)
 
 
 def test_without_sound(make_video):

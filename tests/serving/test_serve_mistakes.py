@@ -1,11 +1,12 @@
 """`avforensics serve`: what can be wrong before the page is there."""
 
 import sys
+import tempfile
 
 import pytest
 
 from avforensics import cli
-from avforensics.commands.serve import listen
+from avforensics.commands.serve import listen, temporary_files_in
 from avforensics.errors import ConfigError
 
 
@@ -29,3 +30,10 @@ def test_an_address_that_is_taken():
 def test_an_address_that_is_none(host, port):
     with pytest.raises(ConfigError, match=r"cannot listen at|port must be"):
         listen(host, port)
+
+
+def test_temporary_files_lie_with_the_uploads(tmp_path):
+    before = tempfile.gettempdir()
+    with temporary_files_in(str(tmp_path)), tempfile.NamedTemporaryFile() as file:
+        assert file.name.startswith(f"{tmp_path}/")
+    assert tempfile.gettempdir() == before

@@ -12,7 +12,6 @@ no score; 2: wrong usage.
 from __future__ import annotations
 
 import logging
-import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
@@ -36,6 +35,7 @@ from avforensics.detection.verdict import verdict_of
 from avforensics.evaluation.setting import scoring_setting
 from avforensics.faces.detector import FaceDetector
 from avforensics.files import atomic_path, sha256_file
+from avforensics.pool import cores
 from avforensics.provenance import versions, write_json
 from avforensics.report.index import write_index
 from avforensics.scoring.detector import Detector
@@ -169,7 +169,7 @@ def score_all(
     scorer: VideoScorer, output: OutputFolder, products: Products, judge: Judge | None
 ) -> None:
     """Score what is to do; reports and rows are written beside the network's work."""
-    workers = max(1, (os.cpu_count() or 1) // 4)
+    workers = max(1, cores() // 4)
     adding = Lock()
     with (
         BatchProgress(len(output.jobs)) as progress,

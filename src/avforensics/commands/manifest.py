@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections import defaultdict
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from avforensics.data.manifest import Manifest
 from avforensics.data.probe import Problem, probe, write_problems
 from avforensics.data.splits import EXCLUDED, sample, split_by_identity
 from avforensics.errors import ConfigError, ManifestError
+from avforensics.pool import cores
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def _warn_of_shared(manifest: Manifest) -> None:
 
 
 def _looked_at(manifest: Manifest, cfg: DictConfig) -> tuple[Manifest, list[Problem]]:
-    workers = cfg.workers or os.cpu_count() or 1
+    workers = cfg.workers or cores()
     with Progress(console=get_console(), transient=True) as progress:
         task = progress.add_task("looking at files", total=len(manifest))
         return probe(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from functools import partial
 from pathlib import Path
 
@@ -13,16 +12,17 @@ from omegaconf import DictConfig
 from avforensics.data.ledger import Ledger
 from avforensics.data.manifest import Manifest
 from avforensics.data.normalise import (
+    UNFORGED,
     Done,
     Recipe,
     clip_names,
+    clip_row,
     normalise_clip,
-    normalised_row,
 )
 from avforensics.data.probe import Problem, write_problems
 from avforensics.data.row import Row
 from avforensics.errors import ConfigError, MediaError
-from avforensics.pool import do_jobs
+from avforensics.pool import cores, do_jobs
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +44,17 @@ def run(cfg: DictConfig) -> int:
     ManifestError
         The manifest or the ledger of an earlier run cannot be read.
     ConfigError
-        ``workers`` is not a positive number.
+        ``workers`` is not a positive number, another run is writing to the folder, or this one
+        would write over its own input.
     """
     manifest = Manifest.read(Path(cfg.manifest).expanduser()).select()
     output = Path(cfg.output).expanduser().absolute()
+    if Path(cfg.manifest).expanduser().resolve() == (output / "manifest.csv").resolve():
+        raise ConfigError(
+            f"manifest={cfg.manifest}: this run would write over it; choose another output"
+        )
     recipe: Recipe = instantiate(cfg.recipe)
-    workers = os.cpu_count() or 1 if cfg.workers is None else cfg.workers
+    workers = cores() if cfg.workers is None else cfg.workers
     if workers < 1:
         raise ConfigError(f"workers must be at least 1, not {workers}")
     clips = [output / "clips" / name for name in clip_names(manifest)]
@@ -82,11 +87,15 @@ def _report(
     manifest: Manifest, clips: list[Path], outcomes: dict[Path, Outcome], reused: int, output: Path
 ) -> int:
     """Write the new manifest and the failures, and say how much of the old one is there."""
-    rows, problems, warned = [], [], 0
+    rows, problems, warned, unforged = [], [], 0, 0
     for index, (row, clip) in enumerate(zip(manifest, clips, strict=True)):
         outcome = outcomes[clip]
         if isinstance(outcome, Done):
-            rows.append(normalised_row(row, clip, outcome))
+            made = clip_row(row, clip, start=row.start, frames=outcome.frames, sha=outcome.hash)
+            if made is None:
+                unforged += 1
+                continue
+            rows.append(made)
             warned += bool(outcome.warnings)
         else:
             problems.append(Problem(index, row.path, outcome))
@@ -100,6 +109,8 @@ def _report(
         reused,
         warned,
     )
+    if unforged:
+        log.info("left out: %d clips %s", unforged, UNFORGED)
     for problem in problems[:MOST_LISTED]:
         log.warning("%s: %s", problem.path, problem.reason)
     if problems:

@@ -15,6 +15,7 @@ import logging
 import os
 import re
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,19 +23,18 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from avforensics.data.manifest import Manifest
-from avforensics.data.normalise import clip_names
+from avforensics.data.normalise import UNFORGED, clip_names, clip_row
 from avforensics.data.probe import Problem, write_problems
 from avforensics.data.row import Row
 from avforensics.data.tables import PARQUET, write_table
 from avforensics.detection.inputs import list_inputs
 from avforensics.errors import ConfigError
-from avforensics.faces.clips import DONE, FAILED, ClipSettings, Cut, Video, cut_faces
+from avforensics.faces.clips import DONE, FAILED, UNUSED, ClipSettings, Cut, Video, cut_faces
 from avforensics.faces.crops import recipe_of
 from avforensics.faces.detector import FaceDetector
 from avforensics.faces.ledger import CutLedger
 from avforensics.files import remove_partial_files
-from avforensics.media.types import FPS
-from avforensics.pool import do_jobs
+from avforensics.pool import cores, do_jobs
 from avforensics.ranks import rank_and_world
 
 log = logging.getLogger(__name__)
@@ -63,19 +63,20 @@ def run(cfg: DictConfig) -> int:
     number, of = _shard(cfg.shard)
     workers = cfg.workers
     if workers is None:  # torchrun and srun start a process for each core that is to be used
-        workers = 1 if of > 1 and cfg.shard is None else os.cpu_count() or 1
+        workers = 1 if of > 1 and cfg.shard is None else cores()
     if workers < 1:
         raise ConfigError(f"workers must be at least 1, not {workers}")
     FaceDetector()  # is it installed? Better said once and now than for each video
-    names = [name.removesuffix(".mp4") for name in clip_names(rows)]
-    rows, names = rows[number - 1 :: of], names[number - 1 :: of]
+    named = _share(rows, number, of)
     suffix = f"-{number}-of-{of}" if of > 1 else ""
+    made = [output / f"{table}{suffix}.csv" for table in ("manifest", "videos", "failures")]
+    if Path(str(cfg.input)).expanduser().resolve() in [path.resolve() for path in made]:
+        raise ConfigError(f"input={cfg.input}: this run would write over it; choose another output")
     cuts: dict[str, Cut] = {}
     with CutLedger(output, f"ledger{suffix}.jsonl") as ledger:
-        tables = ("manifest", "videos", "failures")
-        remove_partial_files(output, *(f".{table}{suffix}.*.partial*" for table in tables))
+        remove_partial_files(output, *(f".{path.stem}.*.partial*" for path in made))
         jobs = {}
-        for row, name in zip(rows, names, strict=True):
+        for row, name in named:
             video = Video(row.path, row.audio, row.start, row.duration)
             if cut := ledger.find(video, name, settings.digest):
                 cuts[name] = cut
@@ -88,7 +89,7 @@ def run(cfg: DictConfig) -> int:
             cuts[name] = cut
             if cut.status != FAILED:
                 ledger.add(*jobs[name], settings.digest, cut)
-    done = [(row, cuts[name]) for row, name in zip(rows, names, strict=True)]
+    done = [(row, cuts[name]) for row, name in named]
     return _report(done, output, suffix, reused)
 
 
@@ -148,21 +149,36 @@ def _shard(text: str | None) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def _share(rows: list[Row], number: int, of: int) -> list[tuple[Row, str]]:
+    """The rows of a share, each with the name of its folder of clips.
+
+    Names are divided, not rows: those that cut the same part of a video have one folder, and two
+    shares must not write to it.
+    """
+    names = [name.removesuffix(".mp4") for name in clip_names(rows)]
+    own = set(list(dict.fromkeys(names))[number - 1 :: of])
+    return [(row, name) for row, name in zip(rows, names, strict=True) if name in own]
+
+
 def _report(done: list[tuple[Row, Cut]], output: Path, suffix: str, reused: int) -> int:
     """Write the manifest and what became of each video, and say it in a few lines."""
-    clips = [clip for row, cut in done for clip in _clip_rows(row, cut, output)]
+    kept = [_kept(row, cut, output) for row, cut in done]
+    clips = [clip for rows, _ in kept for clip in rows]
+    done = [(row, cut) for (row, _), (_, cut) in zip(done, kept, strict=True)]
     Manifest(clips).write(output / f"manifest{suffix}.csv")
     write_table(
         output / f"videos{suffix}.csv",
-        ("path", "status", "clips", "frames", "reason", "dropped", "warnings"),
+        ("path", "start", "duration", "status", "clips", "frames", "reason", "dropped", "warnings"),
         [
             (
                 row.path,
+                str(row.start),
+                "" if row.duration is None else str(row.duration),
                 cut.status,
                 str(len(cut.clips)),
                 str(cut.frames),
                 cut.reason,
-                "; ".join(f"{count} {what}" for what, count in sorted(cut.dropped.items())),
+                _listed(cut.dropped),
                 "; ".join(cut.warnings),
             )
             for row, cut in done
@@ -188,7 +204,7 @@ def _report(done: list[tuple[Row, Cut]], output: Path, suffix: str, reused: int)
         log.info("%s: %d videos", status, counted[status])
     dropped = sum((Counter(cut.dropped) for _, cut in done), Counter())
     for reason, count in sorted(dropped.items()):
-        log.info("left out: %d tracks %s", count, reason)
+        log.info("left out: %d tracks or parts of them %s", count, reason)
     warned = sum(bool(cut.warnings) for _, cut in done)
     if warned:
         log.warning(
@@ -203,23 +219,26 @@ def _report(done: list[tuple[Row, Cut]], output: Path, suffix: str, reused: int)
     return 1 if problems else 0
 
 
-def _clip_rows(row: Row, cut: Cut, output: Path) -> list[Row]:
-    """Rows of a video's clips; forged stretches count from each clip's own start."""
-    rows = []
-    for clip in cut.clips:
-        length = clip.frames / FPS
-        segments = (
-            (max(start - clip.start, 0.0), min(end - clip.start, length))
-            for start, end in row.segments
+def _kept(row: Row, cut: Cut, output: Path) -> tuple[list[Row], Cut]:
+    """Rows of a video's clips, and what became of it when those of no use are left out."""
+    made = {
+        clip: clip_row(
+            row,
+            output / "clips" / clip.name,
+            start=clip.start,
+            frames=clip.frames,
+            sha=clip.hash,
         )
-        rows.append(
-            row._replace(
-                path=str(output / "clips" / clip.name),
-                start=0.0,
-                duration=length,
-                hash=clip.hash,
-                audio="",
-                segments=tuple((start, end) for start, end in segments if end > start),
-            )
-        )
-    return rows
+        for clip in cut.clips
+    }
+    rows = {clip: new for clip, new in made.items() if new is not None}
+    if unforged := len(made) - len(rows):
+        dropped = cut.dropped | {UNFORGED: unforged}
+        cut = replace(cut, clips=tuple(rows), dropped=dropped)
+        if not rows:
+            cut = replace(cut, status=UNUSED, reason=_listed(dropped))
+    return list(rows.values()), cut
+
+
+def _listed(dropped: dict[str, int]) -> str:
+    return "; ".join(f"{count} {what}" for what, count in sorted(dropped.items()))

@@ -4,7 +4,8 @@
   avforensics serve port=8000 limits.max_megabytes=200 limits.max_minutes=5 scoring.windows=all
 
 The page has upload, progress, report and downloads. It is for this machine alone (host=127.0.0.1),
-works on one video at a time, and deletes each as soon as it is scored. Ctrl-C ends it.
+works on one video at a time, and deletes each as soon as it is scored; its report, which holds up
+to a minute of it, can be had for limits.keep_minutes. Ctrl-C ends it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import logging
 import signal
 import socket
 import tempfile
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
@@ -55,6 +57,7 @@ def run(cfg: DictConfig) -> int:
     with (
         listen(cfg.host, cfg.port) as listening,
         tempfile.TemporaryDirectory(prefix="avforensics-", dir=cfg.temporary) as folder,
+        temporary_files_in(folder),
     ):
         queue = JobQueue(scorer, Path(folder), limits=limits)
         try:
@@ -62,10 +65,21 @@ def run(cfg: DictConfig) -> int:
             app = build_app(queue, about=about(limits, models.notice), names=names)
             host, port = listening.getsockname()[:2]
             log.info("the page is at http://%s:%d (Ctrl-C ends it)", host, port)
+            log.info("%s", what_stays(limits))
             serve(app, listening)
         finally:
             queue.close()
     return 0
+
+
+@contextlib.contextmanager
+def temporary_files_in(folder: str) -> Iterator[None]:
+    """Let all temporary files of this process, such as a video's sound, lie in a folder."""
+    before, tempfile.tempdir = tempfile.tempdir, folder
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -114,6 +128,15 @@ def about(limits: Limits, notice: str | None) -> str:
         "<h1>Does the sound belong to these lips?</h1>"
         "<p>Drop a video of one talking person. The report shows how unusual its sound and lip "
         "movements are to a model of real videos; the score is not a probability. "
-        f"{limits} The video stays on this machine and is deleted as soon as it is scored.</p>"
+        f"{limits} It goes to this page's machine and nowhere else. {what_stays(limits)}</p>"
         f"{warning}"
+    )
+
+
+def what_stays(limits: Limits) -> str:
+    """What is kept of a video, and for how long."""
+    return (
+        "A video is deleted as soon as it is scored. Its report holds up to a minute of it, so "
+        "of a short video all picture and sound, and is deleted "
+        f"{limits.keep_minutes:g} minutes later."
     )

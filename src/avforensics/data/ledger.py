@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import TracebackType
 
-from avforensics.data.normalise import Done, source_hash
+from avforensics.data.normalise import Done, source_hash, state_of
 from avforensics.data.row import Row
 from avforensics.errors import ManifestError
+from avforensics.files import LineFile
 
 
 class Ledger:
     """A file of JSON lines that grows by a line as each clip is finished.
 
-    A line that a kill has cut in two is left out; its clip is made again. Use it in a ``with``
-    statement.
+    A line that a kill has cut in two is left out; its clip is made again. The file is locked. Use
+    it in a ``with`` statement.
 
     Parameters
     ----------
@@ -24,6 +24,8 @@ class Ledger:
 
     Raises
     ------
+    ConfigError
+        Another run is writing to the folder.
     ManifestError
         The file holds something else.
     """
@@ -32,12 +34,15 @@ class Ledger:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._entries: dict[str, dict] = {}  # by clip: the last to write it counts
-        whole = b""
-        if self.path.exists():
-            whole, _, cut = self.path.read_bytes().rpartition(b"\n")
-            if cut:  # the next line must not be glued to a broken one
-                self.path.write_bytes(whole + b"\n" if whole else b"")
-        for number, line in enumerate(filter(None, whole.split(b"\n")), start=1):
+        self._file = LineFile(self.path)
+        try:
+            self._read()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _read(self) -> None:
+        for number, line in enumerate(filter(None, self._file.lines), start=1):
             try:
                 entry = json.loads(line)
                 self._entries.pop(entry["clip"], None)
@@ -48,21 +53,15 @@ class Ledger:
                 raise ManifestError(
                     f"{self.path}, line {number}: this is not a ledger of avforensics normalise"
                 ) from None
-        self._file = self.path.open("a", encoding="utf-8")
 
     def __enter__(self) -> Ledger:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._file.close()
 
     def find(self, row: Row, recipe: str, clip: Path) -> Done | None:
-        """What was done of a row, if its clip is there and its source has not changed.
+        """What was done of a row, if its clip and its sound are there and its source is the same.
 
         A source with the size and time of change that it had is taken as unchanged; of others
         the hash decides.
@@ -78,14 +77,16 @@ class Ledger:
         entry = self._entries.get(self._name(clip))
         if entry is None or (entry["source"], entry["recipe"]) != (_source(row), recipe):
             return None
-        if not clip.exists():
+        if not all(path.is_file() for path in (clip, clip.with_suffix(".wav"))):
             return None
         try:
-            if entry["state"] != _state(row) and entry["source_hash"] != source_hash(row):
+            state = state_of(row)
+            if entry["state"] != list(state) and entry["source_hash"] != source_hash(row):
                 return None
         except OSError:
             return None
-        return Done(entry["frames"], entry["source_hash"], entry["hash"], tuple(entry["warnings"]))
+        warnings = tuple(entry["warnings"])
+        return Done(entry["frames"], entry["source_hash"], entry["hash"], warnings, state)
 
     def begin(self, clip: Path) -> None:
         """Write down that a clip no longer is what an earlier run made."""
@@ -96,7 +97,7 @@ class Ledger:
         """Write down that a clip is finished."""
         entry = {
             "source": _source(row),
-            "state": _state(row),
+            "state": done.state,
             "recipe": recipe,
             "clip": self._name(clip),
             "frames": done.frames,
@@ -107,8 +108,7 @@ class Ledger:
         self._write(entry)
 
     def _write(self, entry: dict) -> None:
-        self._file.write(json.dumps(entry) + "\n")
-        self._file.flush()
+        self._file.append(json.dumps(entry).encode("ascii"))
 
     def _name(self, clip: Path) -> str:
         return clip.relative_to(self.path.parent).as_posix()
@@ -116,9 +116,3 @@ class Ledger:
 
 def _source(row: Row) -> tuple:
     return (row.path, row.audio, row.start, row.duration)
-
-
-def _state(row: Row) -> list[int]:
-    """Size and time of change of the files that a row is made from."""
-    states = [Path(path).stat() for path in (row.path, row.audio) if path]
-    return [number for state in states for number in (state.st_size, state.st_mtime_ns)]

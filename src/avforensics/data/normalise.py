@@ -14,6 +14,7 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -28,6 +29,7 @@ from avforensics.media.types import FPS, HOP, MediaOptions
 from avforensics.media.wav import write_wav
 from avforensics.media.writer import write_clip
 
+UNFORGED = "in the unforged part of a partial forgery"  # why a clip is left out
 IN_MEMORY = 256 << 20  # bytes of frames of one clip; more wait on disk until they are encoded
 
 
@@ -92,12 +94,15 @@ class Done:
         SHA-256 of what was read (see `source_hash`) and of the clip written.
     warnings : tuple of str
         What `avforensics.media` had to say of the source.
+    state : tuple of int
+        Of the source's files; see `state_of`.
     """
 
     frames: int
     source_hash: str
     hash: str
     warnings: tuple[str, ...]
+    state: tuple[int, ...]
 
 
 def clip_names(rows: Collection[Row]) -> list[str]:
@@ -145,13 +150,14 @@ def normalise_clip(row: Row, clip: str | Path, recipe: Recipe) -> Done:
     Raises
     ------
     MediaError
-        The source cannot be used, or ends before ``start``.
+        The source cannot be used, ends before ``start``, or was changed while it was read.
     """
     clip = Path(clip)
     clip.parent.mkdir(parents=True, exist_ok=True)
     first = round(row.start * FPS)
     last = None if row.duration is None else first + round(row.duration * FPS)
     options = MediaOptions(size=recipe.size, crop=recipe.crop)
+    state = _state_or_none(row)
     with (
         open_media(row.path, options, max_frames=last, audio_path=row.audio or None) as media,
         tempfile.SpooledTemporaryFile(IN_MEMORY, dir=clip.parent) as spool,
@@ -176,7 +182,11 @@ def normalise_clip(row: Row, clip: str | Path, recipe: Recipe) -> Done:
             gop=recipe.gop,
         )
         warnings = tuple(media.report.warnings)
-    return Done(n, source_hash(row), sha256_file(clip), warnings)
+    with suppress(OSError):
+        of_source = source_hash(row)
+    if state is None or _state_or_none(row) != state:  # that may be the hash of another file
+        raise MediaError(row.path, "the file was changed while it was read")
+    return Done(n, of_source, sha256_file(clip), warnings, state)
 
 
 def source_hash(row: Row) -> str:
@@ -185,19 +195,51 @@ def source_hash(row: Row) -> str:
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
-def normalised_row(row: Row, clip: str | Path, done: Done) -> Row:
-    """The row of a clip that was written: its times and segments count from the clip's start."""
-    duration = done.frames / FPS
-    segments = (
-        (max(start - row.start, 0.0), min(end - row.start, duration)) for start, end in row.segments
+def state_of(row: Row) -> tuple[int, ...]:
+    """Size and time of change of the files that a row is made from."""
+    states = [Path(path).stat() for path in (row.path, row.audio) if path]
+    return tuple(number for state in states for number in (state.st_size, state.st_mtime_ns))
+
+
+def _state_or_none(row: Row) -> tuple[int, ...] | None:
+    try:
+        return state_of(row)
+    except OSError:
+        return None
+
+
+def clip_row(row: Row, clip: str | Path, *, start: float, frames: int, sha: str) -> Row | None:
+    """The row of a clip that was cut from a row's video.
+
+    Parameters
+    ----------
+    row : Row
+        Of the video.
+    clip : str or Path
+    start : float
+        Seconds into the video where the clip begins: its times and segments count from there.
+    frames : int
+        At 25 a second.
+    sha : str
+        SHA-256 of the clip.
+
+    Returns
+    -------
+    Row or None
+        None where a partial forgery has no segment within the clip: as a fake without segments it
+        would be taken as forged from beginning to end.
+    """
+    duration = frames / FPS
+    shifted = (
+        # a manifest holds microseconds: what is shorter is a rounding error
+        (round(max(begin - start, 0.0), 6), round(min(end - start, duration), 6))
+        for begin, end in row.segments
     )
+    segments = tuple((begin, end) for begin, end in shifted if end > begin)
+    if row.label == 1 and row.segments and not segments:
+        return None
     return row._replace(
-        path=str(clip),
-        start=0.0,
-        duration=duration,
-        hash=done.hash,
-        audio="",
-        segments=tuple((start, end) for start, end in segments if end > start),
+        path=str(clip), start=0.0, duration=duration, hash=sha, audio="", segments=segments
     )
 
 

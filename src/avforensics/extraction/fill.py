@@ -28,6 +28,7 @@ from avforensics.features.store import (
     write_index,
     write_info,
 )
+from avforensics.pool import cores
 from avforensics.scoring.engine import resolve_device
 
 Advance = Callable[[str, Extracted], None]
@@ -191,7 +192,7 @@ def _processes(workers: int | None, n_clips: int, device: str) -> int:
         return min(workers, max(n_clips, 1))
     if resolve_device(device).type == "cuda":
         return max(torch.cuda.device_count(), 1) if device == "auto" else 1
-    return max(min(os.cpu_count() or 1, n_clips // CLIPS_A_PROCESS), 1)
+    return max(min(cores(), n_clips // CLIPS_A_PROCESS), 1)
 
 
 def _read_as(clip: Extracted) -> tuple[int, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from avforensics.errors import AVForensicsError
 from avforensics.evaluation.edits import edit_of
 from avforensics.extraction.settings import ExtractionSettings, load_network
 from avforensics.features.shards import Extracted, ShardWriter
+from avforensics.pool import cores
 from avforensics.scoring.engine import resolve_device
 from avforensics.scoring.extractor import Extraction, FeatureExtractor
 from avforensics.scoring.source import Clip
@@ -125,7 +125,7 @@ def do_shares(
 def _work(share: Share, checkpoint: dict[str, Any], results: multiprocessing.Queue) -> None:
     device = resolve_device(share.settings.device)
     if device.type == "cpu":
-        torch.set_num_threads(max((os.cpu_count() or 1) // share.siblings, 1))
+        torch.set_num_threads(max(cores() // share.siblings, 1))
     elif share.settings.device == "auto":
         torch.cuda.set_device(share.number % torch.cuda.device_count())
     models = load_network(checkpoint, share.settings)

@@ -69,6 +69,9 @@ class CutLedger:
     def find(self, video: Video, name: str, digest: str) -> Cut | None:
         """What became of a video, if it has not changed since and its clips are there.
 
+        A clip is there with its sound and its sidecar: without the first, readers would decode that
+        of the clip, which is not the exact one.
+
         Parameters
         ----------
         video : Video
@@ -86,7 +89,9 @@ class CutLedger:
         except OSError:
             return None
         if entry["state"] != list(state) or not all(
-            (self.clips / clip.name).is_file() for clip in clips
+            (self.clips / clip.name).with_suffix(suffix).is_file()
+            for clip in clips
+            for suffix in (".mp4", ".wav", ".json")
         ):
             return None
         return Cut(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,9 +12,17 @@ from urllib.parse import urlsplit
 from avforensics.serving.uploads import Uploads
 
 API = "/gradio_api/"
-READS = ("heartbeat/", "queue/data", "startup-events", "upload_progress")
+PAGE = ("/", "/theme.css", "/manifest.json", "/favicon.ico")
+READS = (
+    "/assets/",
+    "/static/",
+    "/results/",
+    *(f"{API}{name}" for name in ("heartbeat/", "queue/data", "startup-events", "upload_progress")),
+)
 UPLOAD = f"{API}upload"
 POSTS = (UPLOAD, f"{API}queue/join", f"{API}cancel", f"{API}reset")
+STALLED = 30.0  # seconds without a byte of an upload
+SLOWEST = 20_000  # bytes a second: so much behind, and `STALLED`, it ends as well
 MAX_BODY = 65_536  # bytes of a request, beside those of a video
 LENGTH = (b"content-length", b"transfer-encoding")  # the second one leaves it open
 
@@ -63,17 +71,52 @@ class Gate:
             self._check_host(scope)
             _check_site(scope)
             _check_route(scope["method"], scope["path"])
-            arriving = nullcontext()
             if scope["path"] == UPLOAD:
-                arriving = self.uploads.arriving(self._length(scope))
-            elif scope["method"] == "POST":
+                with self.uploads.arriving(self._length(scope)) as came:
+                    await self._receive_upload(scope, receive, send, came)
+                return
+            if scope["method"] == "POST":
                 body = await _read(receive)
                 self._check_body(body)
                 receive = _again(body, receive)
-            with arriving:
-                await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
         except Refused as refused:
             await _answer(send, refused)
+
+    async def _receive_upload(
+        self, scope: dict, receive: Any, send: Any, came: Callable[[int], None]
+    ) -> None:
+        """Hand an upload on; one that stands still gives the room that is kept for it away."""
+        loop = asyncio.get_running_loop()
+        begun, received, more, late = loop.time(), 0, True, False
+
+        async def receive_in_time() -> dict:
+            nonlocal received, more, late
+            if not more:  # what comes now is the visitor's leaving
+                return await receive()
+            ahead = begun + received / SLOWEST - loop.time()
+            try:
+                message = await asyncio.wait_for(receive(), STALLED + min(ahead, 0))
+            except asyncio.TimeoutError:
+                late = True
+                return {"type": "http.disconnect"}
+            more = message.get("more_body", False)
+            n_bytes = len(message.get("body", b""))
+            received += n_bytes
+            came(n_bytes)
+            return message
+
+        async def send_in_time(message: dict) -> None:
+            if not late:
+                await send(message)
+
+        try:
+            await self.app(scope, receive_in_time, send_in_time)
+        except Exception:
+            if not late:
+                raise
+        if late:
+            raise Refused(408, "the upload stood still for too long")
 
     def _check_host(self, scope: dict) -> None:
         hosts = [value for name, value in scope["headers"] if name == b"host"]
@@ -110,15 +153,25 @@ class Gate:
 
 
 def _check_site(scope: dict) -> None:
-    """Browsers say from where a request comes: another site's page may link here, but not send."""
-    site = dict(scope["headers"]).get(b"sec-fetch-site", b"none")
-    if scope["method"] not in ("GET", "HEAD") and site not in (b"same-origin", b"none"):
+    """Browsers say from where a request comes: another site's page may link here, but not send.
+
+    ``Sec-Fetch-Site`` goes to https and to localhost only, ``Origin`` everywhere. The latter is
+    compared with the host, which a web server before this one must pass on.
+    """
+    if scope["method"] in ("GET", "HEAD"):
+        return
+    headers = dict(scope["headers"])
+    own = headers.get(b"sec-fetch-site", b"none") in (b"same-origin", b"none")
+    if b"origin" in headers:
+        _, _, host = headers[b"origin"].lower().partition(b"://")
+        own = own and host == headers[b"host"].lower()
+    if not own:
         raise Refused(403, "this was sent by another site")
 
 
 def _check_route(method: str, path: str) -> None:
     if method in ("GET", "HEAD"):
-        used = not path.startswith(API) or path.removeprefix(API).startswith(READS)
+        used = path in PAGE or path.startswith(READS)
     else:
         used = method == "POST" and path in POSTS
     if not used:

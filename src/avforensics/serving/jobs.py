@@ -252,10 +252,10 @@ class JobQueue:
         except AVForensicsError as error:
             job.error = str(error)
         except Exception as error:  # one video must not end the service
-            log.exception("%s", job.name)
+            log.exception("%r", job.name)
             job.error = f"scoring failed ({type(error).__name__})"
         took = time.monotonic() - started
-        log.info("%s: %s (%.1f s)", job.name, job.error or job.answer.summary, took)
+        log.info("%r: %s (%.1f s)", job.name, job.error or job.answer.summary, took)
         self._delete_video(job)
         if job.error is not None:
             shutil.rmtree(job.folder, ignore_errors=True)

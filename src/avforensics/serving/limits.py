@@ -9,6 +9,7 @@ import av
 
 from avforensics.errors import ConfigError, MediaError
 from avforensics.media.container import open_container, pick_stream
+from avforensics.media.video import VideoReader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,13 +23,14 @@ class Limits:
     max_minutes : float
         Length of a video.
     max_pixels : int
-        Size of its pictures, width times height.
+        Size of its first picture, width times height.
     timeout_minutes : float
         Time that scoring one video may take.
     max_waiting : int
         Videos that may wait while one is scored.
     keep_minutes : float
-        Time for which a report can be had; its video is deleted as soon as it is scored.
+        Time for which a report can be had, which holds up to a minute of its video; the video is
+        deleted as soon as it is scored.
 
     Raises
     ------
@@ -64,7 +66,7 @@ class Limits:
         return f"At most {self.max_megabytes:g} MB and {self.max_minutes:g} minutes."
 
     def check(self, video: Path) -> None:
-        """Look at an upload without decoding it.
+        """Look at an upload, decoding one picture of it.
 
         Raises
         ------
@@ -79,13 +81,17 @@ class Limits:
             )
         with open_container(video) as container:
             picture = pick_stream(container, "video", 0).codec_context
-            pixels = picture.width * picture.height
+            self._check_picture(video, picture.width * picture.height)
             pick_stream(container, "audio", 0)
             minutes = (container.duration or 0) / av.time_base / 60
         if minutes > self.max_minutes:
             raise MediaError(
                 video, f"the video lasts {minutes:.1f} minutes; {self.max_minutes:g} are allowed"
             )
+        with VideoReader(video) as reader:  # WebM names a size, and VP8 in it may have another
+            self._check_picture(video, reader.width * reader.height)
+
+    def _check_picture(self, video: Path, pixels: int) -> None:
         if pixels > self.max_pixels:
             raise MediaError(
                 video, f"a picture has {pixels:,} pixels; {self.max_pixels:,} are allowed"

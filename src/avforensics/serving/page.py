@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TITLE = "avforensics"
+LONGEST_NAME = 200  # letters of what a visitor calls a file
 TICK = 0.5  # seconds between two looks at a job
 
 # gradio's scripts are inline and build functions; beyond that, nothing but this server.
@@ -56,7 +57,7 @@ def follow(queue: JobQueue, upload: str, name: str) -> Iterator[tuple[str, str]]
         yield markup.mistake(name, str(error)), ""
         return
     except OSError as error:
-        log.error("%s: %s", name, error)
+        log.error("%r: %s", name, error)
         yield markup.mistake(name, f"it cannot be kept here ({error.strerror})"), ""
         return
     begun = time.monotonic()
@@ -109,7 +110,8 @@ def build_app(queue: JobQueue, *, about: str, names: Iterable[str] = ()) -> Fast
 
     def score(upload: dict[str, Any] | None) -> Iterator[tuple[str, str]]:
         if upload is not None:
-            yield from follow(queue, upload["path"], upload.get("orig_name") or "the file")
+            name = str(upload.get("orig_name") or "the file")[:LONGEST_NAME]
+            yield from follow(queue, upload["path"], name)
 
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         gr.HTML(about)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from avforensics.serving.limits import Limits
@@ -27,7 +27,7 @@ class Uploads:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder.resolve()
         self.limits = limits
-        self._arriving = 0  # bytes, of uploads on their way
+        self._arriving = 0  # bytes that uploads on their way still lack
 
     def find(self, path: str | os.PathLike) -> Path | None:
         """The place of an upload; None for every path outside, by whatever way it leads there."""
@@ -44,13 +44,27 @@ class Uploads:
         return held + self._arriving > self.limits.max_bytes_of_all
 
     @contextlib.contextmanager
-    def arriving(self, n_bytes: int) -> Iterator[None]:
-        """While so much is received, in one thread only."""
+    def arriving(self, n_bytes: int) -> Iterator[Callable[[int], None]]:
+        """While so much is received, in one thread only.
+
+        Yields
+        ------
+        callable
+            To be told of the bytes that have come: from then on they are in the folder.
+        """
+        missing = n_bytes
+
+        def came(n_bytes: int) -> None:
+            nonlocal missing
+            n_bytes = min(n_bytes, missing)
+            missing -= n_bytes
+            self._arriving -= n_bytes
+
         self._arriving += n_bytes
         try:
-            yield
+            yield came
         finally:
-            self._arriving -= n_bytes
+            self._arriving -= missing
 
     def delete(self, upload: Path) -> None:
         """Delete an upload with the folder that the server made for it."""

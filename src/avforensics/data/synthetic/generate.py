@@ -18,7 +18,7 @@ from avforensics.errors import ConfigError
 from avforensics.files import atomic_path
 from avforensics.media.types import FPS
 from avforensics.media.writer import write_clip
-from avforensics.pool import in_processes
+from avforensics.pool import cores, in_processes
 
 VERSION = 4  # counts up when the same settings give other clips
 FAKES = {"RVFA": 60, "FVRA-WL": 60, "FVFA-WL": 60, "FVRA-faceswap": 60, PARTIAL: 60}
@@ -121,7 +121,7 @@ def generate(
     missing = [job for job in jobs if not (folder / job.path).exists()]
     work = partial(_make, str(folder), **made_with)
     done = len(jobs) - len(missing)
-    for count in _run(work, missing, workers or _cores()):
+    for count in _run(work, missing, workers or cores()):
         done += count
         if progress:
             progress(done, len(jobs))
@@ -158,10 +158,6 @@ def _claim(folder: Path, sizes: dict[str, Split], **settings) -> None:
         return
     with atomic_path(path) as part:
         part.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _run(work: Callable[[list[Job]], int], jobs: list[Job], workers: int) -> Iterator[int]:
