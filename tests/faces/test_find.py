@@ -205,6 +205,19 @@ def test_a_missing_package_is_one_sentence(monkeypatch):
         detector.FaceDetector()
 
 
+def test_thin_pictures_show_the_same_each_time():
+    """YuNet reads memory of its own where a picture is 32 pixels or less."""
+    eye = detector.FaceDetector()
+    random = np.random.default_rng(0)
+    for height, width in ((10, 640), (16, 640), (640, 20), (8, 8)):
+        picture = random.integers(0, 255, (height, width, 3), np.uint8)
+        found = set()
+        for _ in range(6):
+            eye.find(random.integers(0, 255, (200, 300, 3), np.uint8))
+            found.add(eye.find(picture).tobytes())
+        assert len(found) == 1
+
+
 def test_another_model_is_refused(tmp_path):
     path = tmp_path / "other.onnx"
     path.write_bytes(b"something else")
@@ -213,7 +226,17 @@ def test_another_model_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [{"every": 0}, {"score": 1.5}, {"long_side": 4000}, {"gap": -1}, {"min_seen": 2}]
+    "options",
+    [
+        {"every": 0},
+        {"every": 1.5},
+        {"score": 1.5},
+        {"score": float("nan")},
+        {"long_side": 4000},
+        {"gap": -1},
+        {"smooth": 1e9},
+        {"min_seen": 2},
+    ],
 )
 def test_settings_without_meaning(options):
     with pytest.raises(ValueError, match=r"must|cannot"):

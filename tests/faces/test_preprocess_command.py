@@ -277,6 +277,41 @@ def test_alone_keeps_the_stretches_without_company(pictures, write_video, tmp_pa
         assert video["dropped"] == ""
 
 
+def test_a_size_that_no_memory_holds(make_video, tmp_path):
+    options = (f"input={make_video()}", f"output={tmp_path / 'out'}")
+    for size in (100_000, 224.0, 33):
+        with pytest.raises(ConfigError, match="size must be"):
+            call(*options, size=size)
+
+
+def test_the_file_with_the_sound_is_named_where_it_is_at_fault(make_video, tmp_path):
+    video = str(make_video())
+    text = tmp_path / "talk.txt"
+    text.write_text("no sound")
+    rows = [Row(video, 0, audio=name, identity="a") for name in ("none.wav", str(text))]
+    Manifest(rows).write(tmp_path / "in.csv")
+    options = (f"input={tmp_path / 'in.csv'}", f"output={tmp_path / 'out'}", "workers=1")
+    assert call(*options) == 1
+    missing, wrong = (row["reason"] for row in table(tmp_path / "out" / "failures.csv"))
+    assert "none.wav: cannot be read (No such file" in missing
+    assert wrong == f"{text}: not a media file, or damaged beyond recognition"
+
+
+def test_damage_is_told_where_no_face_is_found(tmp_path):
+    video = tmp_path / "raw" / "torn.mp4"
+    noise = np.random.default_rng(0).integers(0, 255, (40, 96, 96, 3), np.uint8)
+    write_clip(video, noise, np.zeros(40 * HOP, np.int16))
+    with av.open(str(video)) as container:
+        packet = [packet for packet in container.demux(video=0) if packet.size][20]
+        position, size = packet.pos, packet.size
+    with video.open("r+b") as file:
+        file.seek(position + size // 2)
+        file.write(b"\xff" * (size // 4))
+    call(f"input={video}", f"output={tmp_path / 'out'}", "workers=1")
+    (row,) = table(tmp_path / "out" / "videos.csv")
+    assert row["status"] == "no face" and "damaged" in row["warnings"]
+
+
 @pytest.mark.reference
 def test_processes_write_the_same_bytes(raw, tmp_path):
     for workers in (1, 2):
@@ -436,7 +471,12 @@ MISTAKES = [
     ("workers=0", ConfigError, "workers must be at least 1"),
     ("shard=9/8", ConfigError, "shard must look like 2/8"),
     ("crop=nose", ConfigError, "crop must be one of lrs, syncnet, mouth"),
-    ("crop={sides: 2}", ConfigError, "crop: "),
+    ("crop={sides: 2}", ConfigError, "crop has no sides, but anchor, down, fill"),
+    ("crop={side: abc}", ConfigError, "crop: side must be a number, not 'abc'"),
+    ("crop={side: 1e30}", ConfigError, "crop: side must be 20 at most"),
+    ("crop={median: 1.5}", ConfigError, "crop: median must be a whole number"),
+    ("crf=1.5", ConfigError, "crf must be a whole number"),
+    ("preset=foo", ConfigError, "preset must be one of ultrafast"),
     ("longest=0.1", ConfigError, "longest must be"),
     ("input=/no/such/file", ConfigError, "no such file"),
     ("input=/no/such/table.csv", ManifestError, "no such file"),

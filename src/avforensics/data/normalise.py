@@ -23,11 +23,12 @@ import numpy as np
 
 from avforensics.data.row import Row
 from avforensics.errors import MediaError
+from avforensics.fields import check_numbers
 from avforensics.files import sha256_file
 from avforensics.media.reader import open_media
 from avforensics.media.types import FPS, HOP, MediaOptions
 from avforensics.media.wav import write_wav
-from avforensics.media.writer import write_clip
+from avforensics.media.writer import check_encoding, write_clip
 
 UNFORGED = "in the unforged part of a partial forgery"  # why a clip is left out
 IN_MEMORY = 256 << 20  # bytes of frames of one clip; more wait on disk until they are encoded
@@ -71,10 +72,8 @@ class Recipe:
                 raise ValueError(
                     f"crop must be [left, top, right, bottom] within 0..1, not {list(self.crop)}"
                 )
-        if self.size < 2 or self.size % 2:
-            raise ValueError(f"size must be even and at least 2, not {self.size}")
-        if not 0 <= self.crf <= 51 or self.gop < 1:
-            raise ValueError(f"crf is 0..51 and gop at least 1, not {self.crf} and {self.gop}")
+        check_numbers(self)
+        check_encoding(size=self.size, crf=self.crf, preset=self.preset, gop=self.gop)
 
     @property
     def digest(self) -> str:

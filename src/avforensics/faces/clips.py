@@ -21,13 +21,14 @@ from avforensics.faces.crops import CropRecipe
 from avforensics.faces.find import find_faces
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import Faces, FaceTrack
+from avforensics.fields import check_numbers
 from avforensics.files import atomic_path, sha256_file
 from avforensics.media.crop import MovingCrop
 from avforensics.media.reader import SHORTER_SECONDS, open_media
 from avforensics.media.spool import SoundSpool
 from avforensics.media.types import FPS, HOP, MediaOptions
 from avforensics.media.wav import write_wav
-from avforensics.media.writer import write_clip
+from avforensics.media.writer import check_encoding, write_clip
 
 DONE, NO_FACE, UNUSED, FAILED = "done", "no face", "no face of use", "failed"
 ALONE = "not alone in the picture"
@@ -68,10 +69,8 @@ class ClipSettings:
     gop: int = 12
 
     def __post_init__(self) -> None:
-        if self.size < 2 or self.size % 2:
-            raise ValueError(f"size must be even and at least 2, not {self.size}")
-        if not 0 <= self.crf <= 51 or self.gop < 1:
-            raise ValueError(f"crf is 0..51 and gop at least 1, not {self.crf} and {self.gop}")
+        check_numbers(self)
+        check_encoding(size=self.size, crf=self.crf, preset=self.preset, gop=self.gop)
         if self.longest < max(2 * self.find.min_seconds, 1.0):
             raise ValueError("longest must be at least a second and twice the shortest track")
 
@@ -181,15 +180,22 @@ def cut_faces(video: Video, folder: Path, name: str, settings: ClipSettings) -> 
         state = state_of(video)
         return replace(_cut(video, folder, name, settings), state=state)
     except MediaError as error:
-        return Cut(FAILED, error.reason)
+        return Cut(FAILED, _told(video, error.path, error.reason))
     except AVForensicsError:  # what every other video would meet too
         raise
     except OSError as error:
         if error.errno in NO_ROOM or _is_below(error.filename, folder):
             raise
-        return Cut(FAILED, f"cannot be read ({error.strerror or error})")
+        return Cut(
+            FAILED, _told(video, error.filename, f"cannot be read ({error.strerror or error})")
+        )
     except Exception as error:  # one video must never end the batch
         return Cut(FAILED, f"{type(error).__name__}: {error}")
+
+
+def _told(video: Video, path: object, reason: str) -> str:
+    """A reason, with the file if it is another one than the picture's: that of the sound."""
+    return reason if path is None or str(path) == video.path else f"{path}: {reason}"
 
 
 def _is_below(name: object, folder: Path) -> bool:
@@ -223,6 +229,7 @@ def _cut(video: Video, folder: Path, name: str, settings: ClipSettings) -> Cut:
             warnings.append(f"sound ended {missing:.2f} s early")
     status, reason = DONE, ""
     if not clips:
+        warnings += faces.warnings
         status, reason = (UNUSED, _listed(dropped)) if dropped else (NO_FACE, NO_FACE)
     return Cut(status, reason, end - first, tuple(clips), dict(dropped), warnings=tuple(warnings))
 

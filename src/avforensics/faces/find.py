@@ -84,6 +84,7 @@ def find_faces(
             dropped=dropped,
             detector=detector.sha256,
             cuts=tuple(start_frame + cut for cut in cuts),
+            warnings=tuple(_damage(video)),
         )
 
 
@@ -95,6 +96,12 @@ def explain(faces: Faces) -> str:
         return "no face was found"
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(faces.dropped.items()))
     return f"no face of use was found: {reasons}"
+
+
+def _damage(video: VideoReader) -> Iterator[str]:
+    if video.tally.skipped:
+        yield f"damaged packets of video left out: {video.tally.skipped}"
+    yield from video.tally.of_pictures()
 
 
 def _looks(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from avforensics.fields import check_numbers
 from avforensics.media.types import FPS
 
 
@@ -65,6 +66,7 @@ class FaceSettings:
     min_seen: float = 0.4
 
     def __post_init__(self) -> None:
+        check_numbers(self, smooth=60, gap=3600, full_side=16_384)
         if min(self.every, self.usual_every, self.full_every) < 1:
             raise ValueError("every, usual_every and full_every must be at least 1 frame")
         if not 32 <= self.quick_side <= self.long_side <= self.full_side:

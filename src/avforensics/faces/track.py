@@ -83,6 +83,8 @@ class Faces:
         SHA-256 of the detector's file.
     cuts : tuple of int
         Frames at which another shot begins.
+    warnings : tuple of str
+        Damage met on the way: where there is no face, it may be why.
     """
 
     width: int
@@ -92,3 +94,4 @@ class Faces:
     dropped: Mapping[str, int] = field(default_factory=dict)
     detector: str = ""
     cuts: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()

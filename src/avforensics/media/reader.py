@@ -267,10 +267,7 @@ class MediaStream:
         picture, sound = report.video_frames / FPS, report.audio_samples / SAMPLE_RATE
         if of_video or of_audio:
             yield f"damaged packets left out: {of_video} of video, {of_audio} of audio"
-        if self._video.tally.concealed:
-            yield f"damaged frames mended by the decoder: {self._video.tally.concealed}"
-        if self._video.tally.resized:
-            yield f"pictures of another size scaled to the first one's: {self._video.tally.resized}"
+        yield from self._video.tally.of_pictures()
         if self._max_frames is None:
             start = self._start_frame / FPS
             found, declared = start + max(picture, sound), self._video.declared

@@ -13,6 +13,9 @@ import numpy as np
 from avforensics.files import atomic_path
 from avforensics.media.types import FPS, SAMPLE_RATE
 
+LARGEST = 4096  # pixels: H.264 levels go no further, and a block of frames would fill the memory
+PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast")
+PRESETS += ("medium", "slow", "slower", "veryslow", "placebo")
 AUDIO_CHUNK = 1024  # samples handed to the AAC encoder at a time: one of its frames
 
 
@@ -91,6 +94,22 @@ def write_clip(
             sound = out.add_stream("aac", rate=sample_rate, layout="mono")
             sound.codec_context.bit_rate = audio_bitrate
         return _encode(out, video, sound, frames, audio, Fraction(fps), sample_rate)
+
+
+def check_encoding(*, size: int, crf: int, preset: str, gop: int) -> None:
+    """See to it that square clips can be written so, before any work is done for them.
+
+    Raises
+    ------
+    ValueError
+        A value has no meaning.
+    """
+    if not 2 <= size <= LARGEST or size % 2:
+        raise ValueError(f"size must be even and 2 to {LARGEST}, not {size}")
+    if not 0 <= crf <= 51 or gop < 1:
+        raise ValueError(f"crf is 0..51 and gop at least 1, not {crf} and {gop}")
+    if preset not in PRESETS:
+        raise ValueError(f"preset must be one of {', '.join(PRESETS)}, not {preset!r}")
 
 
 def _check_frames(

@@ -1,0 +1,38 @@
+"""Numbers in dataclasses of settings: of the kind that their annotations say, and finite."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from math import isfinite
+from typing import Any
+
+
+def check_numbers(settings: Any, **most: float) -> None:
+    """Check the fields of a dataclass that are annotated as ``int`` or ``float``.
+
+    Parameters
+    ----------
+    settings : dataclass instance
+        Of a module with ``from __future__ import annotations``.
+    **most : float
+        Greatest absolute value of fields, by name.
+
+    Raises
+    ------
+    ValueError
+        A field is no number, a fraction where it must be whole, not finite or too large.
+    """
+    for field in fields(settings):
+        value, kinds = getattr(settings, field.name), field.type.split(" | ")
+        if value is None and "None" in kinds:
+            continue
+        if "int" in kinds and (isinstance(value, bool) or not isinstance(value, int)):
+            raise ValueError(f"{field.name} must be a whole number, not {value!r}")
+        if "float" in kinds and not _is_finite(value):
+            raise ValueError(f"{field.name} must be a number, not {value!r}")
+        if field.name in most and abs(value) > most[field.name]:
+            raise ValueError(f"{field.name} must be {most[field.name]:g} at most, not {value!r}")
+
+
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, bool) and isinstance(value, (int, float)) and isfinite(value)
