@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from avforensics.detection.pages import boxes_of
-from avforensics.faces.track import FaceTrack
+from avforensics.detection.pages import face_views
+from avforensics.faces.track import Faces, FaceTrack
 from avforensics.media.writer import write_clip
 from avforensics.report.annotations import Face, FaceBoxes, Segment
 from avforensics.report.index import write_index
@@ -134,7 +134,13 @@ def test_segments_jump_and_boxes_are_drawn(result, tmp_path, page):
         tmp_path / "page.html",
         provenance={},
         segments=[Segment(start=2.0, end=2.5, label="odd")],
-        boxes=[FaceBoxes(label="face", time=np.arange(3.0), box=box, speaker=True)],
+        faces=[
+            Face(
+                result=result,
+                boxes=FaceBoxes(label="face", time=np.arange(3.0), box=box),
+                speaks=1.0,
+            )
+        ],
     )
     browser = page(out)
     wait(browser, "video.readyState >= 2")
@@ -160,8 +166,10 @@ def test_a_box_ends_with_its_shot(scored, tmp_path, page):
         )
         for first, n in ((25, 25), (50, 23), (10, 1))
     ]
-    faces = [boxes_of(FaceResult(track, scored()), 64, 96) for track in tracks]
-    out = write_video_report(scored(), tmp_path / "page.html", provenance={}, boxes=faces)
+    faces = face_views(
+        [FaceResult(track, scored()) for track in tracks], Faces(64, 96, 75, tuple(tracks), {})
+    )
+    out = write_video_report(scored(), tmp_path / "page.html", provenance={}, faces=faces)
     browser = page(out)
     wait(browser, "video.readyState >= 2")
     drawn = browser.execute_script(

@@ -11,7 +11,7 @@ import pytest
 
 from avforensics.media.types import MediaOptions
 from avforensics.media.writer import write_clip
-from avforensics.report.annotations import FaceBoxes, Segment
+from avforensics.report.annotations import Face, FaceBoxes, Segment
 from avforensics.report.excerpt import choose_stretch, cut_excerpt
 from avforensics.report.page import write_video_report
 from avforensics.report.sentences import Calibrated
@@ -45,8 +45,9 @@ def assert_self_contained(page: str) -> None:
     assert "default-src 'none'" in page
 
 
-def test_numbers_survive_the_way_into_the_page(result, tmp_path):
-    page = make_page(result, tmp_path, lam_index=1)
+def test_numbers_survive_the_way_into_the_page(scored, tmp_path):
+    result = scored(lams=(1.0, 0.0))
+    page = make_page(result, tmp_path)
     assert_self_contained(page)
     data = json.loads(embedded(page, "report"))
     observed = np.frombuffer(base64.b64decode(data["observed"]), "<u2").reshape(50, 31) / 65535
@@ -57,7 +58,7 @@ def test_numbers_survive_the_way_into_the_page(result, tmp_path):
     assert np.abs(predicted - 1 / 31).max() < 1e-5
     assert data["window"] == list(range(1, 50))
     assert data["loss"][0] == pytest.approx(0.375)
-    assert data["cumulative"][-1] == pytest.approx(49 * result.scores[1].score, rel=1e-4)
+    assert data["cumulative"][-1] == pytest.approx(49 * result.scores[0].score, rel=1e-4)
     assert data["clip"] == {"start": 0.0, "end": 3.0}
     assert data["silence"] == [0, None]
     assert len(data["colours"]) == 256 * 6
@@ -91,14 +92,14 @@ def test_notice_calibration_and_warnings_are_shown(result, tmp_path):
         result,
         tmp_path / "page.html",
         provenance={"notice": "Stand-in weights: this score means nothing."},
-        calibrated=Calibrated(p_value=0.02, n_real=500, warnings=("50 fps, unlike the others",)),
+        calibrated=Calibrated(p_value=0.02, n_real=500),
         index_link="../index.html",
     )
     page = read(out)
     assert '<p class="notice" role="alert">Stand-in weights: this score means nothing.</p>' in page
     assert "top 2\N{NO-BREAK SPACE}% of 500 real videos" in page
     assert page.count("audio is silent") == 1
-    assert "a &lt;b&gt; &amp; c" in page and "50 fps, unlike the others" in page
+    assert "a &lt;b&gt; &amp; c" in page
     assert 'href="./../index.html"' in page
 
 
@@ -111,8 +112,14 @@ def test_a_hostile_file_name_stays_text(clip, scored, tmp_path):
         scored(path),
         tmp_path / "out",
         segments=[Segment(start=0.5, end=1, label="</script><img src=x>")],
-        boxes=[
-            FaceBoxes(label="</script><!--", time=np.array([0.0]), box=np.array([[0, 0, 1, 1]]))
+        faces=[
+            Face(
+                result=scored(path),
+                boxes=FaceBoxes(
+                    label="</script><!--", time=np.array([0.0]), box=np.array([[0, 0, 1, 1]])
+                ),
+                speaks=1.0,
+            )
         ],
     )
     assert_self_contained(page)
@@ -158,12 +165,15 @@ def test_segments_and_boxes_reach_the_page(result, tmp_path):
         result,
         tmp_path,
         segments=[Segment(start=1.2, end=1.6, label="top 1 %")],
-        boxes=[
-            FaceBoxes(
-                label="face 1",
-                time=np.array([0.0, 0.2]),
-                box=np.array([[0.1, 0.2, 0.5, 0.6]] * 2),
-                speaker=True,
+        faces=[
+            Face(
+                result=result,
+                boxes=FaceBoxes(
+                    label="face 1",
+                    time=np.array([0.0, 0.2]),
+                    box=np.array([[0.1, 0.2, 0.5, 0.6]] * 2),
+                ),
+                speaks=1.0,
             )
         ],
     )

@@ -64,14 +64,14 @@ def test_windows_that_hear_padding_do_not_vote_on_the_offset(result):
 
 
 def test_coverage_counts_what_was_left_out(result, scored):
-    rows = dict(coverage(result, 0, 3.0))
+    rows = dict(coverage(result, 3.0))
     assert rows["Scored"].startswith("50 windows of 5 frames, 0.00 s to 2.16 s (54 frames")
     assert rows["Predicted"].startswith("49 of them")
     assert rows["Left out"] == "0.84 s of the 3.00 s of this video"
     assert rows["Sound at the edges"].startswith("15 of 50 windows")
     assert rows["Highest sequence"].startswith("3;")
     assert "for λ = 1" in rows["Score by λ"]
-    whole = dict(coverage(scored(windows=71), 0, 3.0))
+    whole = dict(coverage(scored(windows=71), 3.0))
     assert whole["Left out"].startswith("nothing")
 
 
@@ -86,7 +86,7 @@ def test_coverage_is_of_every_face_that_counts(scored):
     failed.scores, failed.error = [], "too short"
     result = faces[1]
     result.media.n_frames = 250
-    rows = dict(coverage(result, 0, 10.0, [*faces, failed]))
+    rows = dict(coverage(result, 10.0, [*faces, failed]))
     # frames 0 to 74, 75 to 149 and 112 to 186
     assert rows["Scored"] == (
         "179 windows of 5 frames, 0.00 s to 7.48 s (187 frames at 25 fps)"
@@ -98,14 +98,14 @@ def test_coverage_is_of_every_face_that_counts(scored):
     assert "; 225 frames read after conversion to 25 fps, 3 faces together" in rows["Picture"]
     assert "mean of its step losses" not in rows["Parts of the score"]
     assert "Highest sequence" not in rows
-    assert dict(coverage(faces[0], 0, 3.0, [faces[0]])) == dict(coverage(faces[0], 0, 3.0))
+    assert dict(coverage(faces[0], 3.0, [faces[0]])) == dict(coverage(faces[0], 3.0))
 
 
 def test_coverage_tells_of_gaps_between_faces(scored):
     faces = [scored(windows=71), scored(windows=71)]
     faces[1].features.first_window = 200
     faces[1].steps.window = faces[1].steps.window + 200
-    rows = dict(coverage(faces[0], 0, 11.0, faces))
+    rows = dict(coverage(faces[0], 11.0, faces))
     assert "0.00 s to 11.00 s in 2 stretches (150 frames" in rows["Scored"]
     assert rows["Left out"] == "5.00 s of the 11.00 s of this video"
 

@@ -1,6 +1,6 @@
 """HTML pages about one video and a batch, and figures for papers."""
 
-from avforensics.report.annotations import FaceBoxes, Segment
+from avforensics.report.annotations import Face, FaceBoxes, Segment
 from avforensics.report.figures import save_figures
 from avforensics.report.index import write_index
 from avforensics.report.page import write_video_report
@@ -8,6 +8,7 @@ from avforensics.report.sentences import Calibrated
 
 __all__ = [
     "Calibrated",
+    "Face",
     "FaceBoxes",
     "Segment",
     "save_figures",

@@ -49,16 +49,13 @@ class FaceBoxes:
         apart the box moves evenly; elsewhere it stands for half a frame before and after.
     box : float array, (n, 4)
         ``left, top, right, bottom`` in fractions of the upright picture.
-    speaker : bool
-        Drawn in the colour of the one who speaks, all the time ...
     spans : sequence of (float, float)
-        ... or within these seconds.
+        When it speaks, in seconds: it is drawn in the colour of the one who does.
     """
 
     label: str
     time: np.ndarray
     box: np.ndarray
-    speaker: bool = False
     spans: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:

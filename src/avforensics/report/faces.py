@@ -55,7 +55,6 @@ def box_data(track: FaceBoxes) -> dict[str, object]:
         "label": track.label,
         "time": numbers(track.time, 7),
         "box": [numbers(box, 4) for box in track.box],
-        "speaker": track.speaker,
         "spans": [[round(start, 3), round(end, 3)] for start, end in track.spans],
     }
 

@@ -136,7 +136,7 @@ function drawBoxes() {
     if (!found) continue;
     const [l, t, r, b] = found;
     const [x, y] = [(width - w) / 2 + l * w, (height - h) / 2 + t * h];
-    const speaks = face.speaker || face.spans.some(([start, end]) => now >= start && now < end);
+    const speaks = face.spans.some(([start, end]) => now >= start && now < end);
     context.strokeStyle = context.fillStyle = speaks ? colour("--speaker") : "#ffffff";
     context.lineWidth = 2;
     context.strokeRect(x, y, (r - l) * w, (b - t) * h);

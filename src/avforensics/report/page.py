@@ -13,7 +13,7 @@ import numpy as np
 from avforensics.errors import MediaError
 from avforensics.media.types import FPS, MediaOptions
 from avforensics.models.visual import WINDOW_FRAMES
-from avforensics.report.annotations import Face, FaceBoxes, Segment
+from avforensics.report.annotations import Face, Segment
 from avforensics.report.curves import Curves, constant_offset, curves_of
 from avforensics.report.excerpt import Excerpt, cut_excerpt
 from avforensics.report.faces import (
@@ -54,10 +54,8 @@ def write_video_report(
     out: str | os.PathLike,
     *,
     provenance: Mapping[str, object],
-    lam_index: int = 0,
     calibrated: Calibrated | None = None,
     segments: Sequence[Segment] = (),
-    boxes: Sequence[FaceBoxes] = (),
     faces: Sequence[Face] = (),
     face_notes: Sequence[tuple[str, str]] = (),
     media_options: MediaOptions | None = None,
@@ -70,24 +68,21 @@ def write_video_report(
     Parameters
     ----------
     result : VideoResult
-        Scored, with features and steps; its file is read again for the player.
+        Scored, with features and steps; its file is read again for the player. The first of its
+        scores is the page's, the others are listed.
     out : str or PathLike
         The HTML file; written whole or not at all.
     provenance : mapping
         Hashes, versions and configuration, nested as you like, shown folded. The key ``notice``
         becomes a banner on top: say there what a reader must know, such as stand-in weights.
-    lam_index : int
-        Which of ``result.scores`` is the page's score; the others are listed.
     calibrated : Calibrated, optional
-        Where that score stands among real videos.
+        Where the score stands among real videos.
     segments : sequence of Segment
         Stretches marked on the time axis, with a button to jump to each.
-    boxes : sequence of FaceBoxes
-        Faces drawn over the player.
     faces : sequence of Face
         The faces that were scored, each with curves that a click shows; ``result`` is then the
         video's, with the features and steps of the face that is shown first. Their boxes are
-        drawn, so ``boxes`` is not needed.
+        drawn over the player.
     face_notes : sequence of (str, str)
         Headings and sentences on how faces were found and scored, for the table of what was.
     media_options : MediaOptions, optional
@@ -111,7 +106,7 @@ def write_video_report(
     """
     if result.error is not None or not result.scores:
         raise ValueError(f"{result.path}: not scored, so there is nothing to report")
-    curves = curves_of(result, result.scores[lam_index].lam)
+    curves = curves_of(result, result.scores[0].lam)
     excerpt: Excerpt | MediaError
     try:
         excerpt = cut_excerpt(
@@ -124,11 +119,10 @@ def write_video_report(
     except MediaError as error:  # the file is gone or changed; the plots still stand
         excerpt = error
     duration = _duration(result, curves, excerpt)
-    boxes = [face.boxes for face in faces] or boxes
-    data = _data(result, curves, duration, excerpt, segments, boxes)
-    scored = coverage(result, lam_index, duration, [face.result for face in faces])
+    data = _data(result, curves, duration, excerpt, segments)
+    scored = coverage(result, duration, [face.result for face in faces])
     if faces:
-        data |= _face_data(faces, result.scores[lam_index].lam, data["view"])
+        data |= _face_data(faces, curves.lam, data["view"])
     write_page(
         out,
         "page.html",
@@ -136,10 +130,10 @@ def write_video_report(
         style=asset("base.css") + asset("page.css"),
         home=f' · <a href="{text(relative_link(index_link))}">all videos</a>' if index_link else "",
         banner=banner(provenance),
-        warnings=_warnings(result, calibrated),
-        player=_player(excerpt, bool(boxes)),
+        warnings=_warnings(result),
+        player=_player(excerpt, bool(faces)),
         under_player=_under_player(excerpt, duration),
-        verdict=_verdict(result, lam_index, calibrated),
+        verdict=_verdict(result, calibrated),
         faces=face_table(faces, data.get("shown", 0)),
         speakers=strip_canvas(faces),
         segments=_segment_strip(segments),
@@ -172,7 +166,6 @@ def _data(
     duration: float,
     excerpt: Excerpt | MediaError,
     segments: Sequence[Segment],
-    boxes: Sequence[FaceBoxes],
 ) -> dict[str, object]:
     """What the page's script draws."""
     start, end = curves.span
@@ -194,7 +187,6 @@ def _data(
         "colours": lut.tobytes().hex(),
         **curve_data(curves, stride, _silence(result, curves)),
         "segments": [{"start": s.start, "end": s.end} for s in segments],
-        "boxes": [box_data(track) for track in boxes],
     }
 
 
@@ -236,6 +228,7 @@ def _face_data(faces: Sequence[Face], lam: float, view: Sequence[float]) -> dict
         "stride": stride,
         "top": max(map(_top, scored)),
         "view": [min(start for start, _ in spans), max(end for _, end in spans)],
+        "boxes": [box_data(face.boxes) for face in faces],
         "bars": strip_data(faces),
     }
 
@@ -254,12 +247,10 @@ def _silence(result: VideoResult, curves: Curves) -> list[int | None]:
     return [begins, ends]
 
 
-def _warnings(result: VideoResult, calibrated: Calibrated | None) -> str:
+def _warnings(result: VideoResult) -> str:
     found = [*result.warnings]
     if result.media is not None:
         found += [line for line in result.media.warnings if line not in found]
-    if calibrated is not None:
-        found += calibrated.warnings
     if not found:
         return ""
     items = "".join(f"<li>{text(line)}</li>" for line in found)
@@ -299,9 +290,9 @@ def _clip(excerpt: Excerpt | MediaError) -> str:
     return f'<script type="text/plain" id="clip">{encoded}</script>'
 
 
-def _verdict(result: VideoResult, lam_index: int, calibrated: Calibrated | None) -> str:
+def _verdict(result: VideoResult, calibrated: Calibrated | None) -> str:
     """The score, what it means, and the offset."""
-    score = result.scores[lam_index]
+    score = result.scores[0]
     offset = constant_offset(result.features)
     rank = ""
     if calibrated is not None:

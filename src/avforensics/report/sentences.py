@@ -29,8 +29,6 @@ class Calibrated:
         Score above which a video is called unusual ...
     false_positive_rate : float, optional
         ... and the share of real videos that lies above it.
-    warnings : tuple of str
-        Why this video may be unlike the real ones.
     """
 
     p_value: float
@@ -38,7 +36,6 @@ class Calibrated:
     source: str = ""
     threshold: float | None = None
     false_positive_rate: float | None = None
-    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.p_value <= 1:
@@ -106,7 +103,7 @@ def offset_meaning(offset: ConstantOffset) -> str:
 
 
 def coverage(
-    result: VideoResult, lam_index: int, duration: float, faces: Sequence[VideoResult] = ()
+    result: VideoResult, duration: float, faces: Sequence[VideoResult] = ()
 ) -> list[tuple[str, str]]:
     """What was scored and what was not, as pairs of a heading and a sentence.
 
@@ -114,8 +111,6 @@ def coverage(
     ----------
     result : VideoResult
         Of the video.
-    lam_index : int
-        Which of ``result.scores`` is told.
     duration : float
         Length of the whole video in seconds.
     faces : sequence of VideoResult
@@ -145,7 +140,7 @@ def coverage(
     if result.media is not None:
         rows += _media_rows(result.media, [part.media for part in parts])
     rows.append(("Sound at the edges", _edges([part.features for part in parts])))
-    rows += _score_rows(result.scores, lam_index, several)
+    rows += _score_rows(result.scores, several)
     rows.append(("Time taken", f"{result.seconds:.2f} s"))
     return rows
 
@@ -188,9 +183,9 @@ def _media_rows(media: MediaReport, parts: Sequence[MediaReport]) -> list[tuple[
     ]
 
 
-def _score_rows(scores: list[Score], lam_index: int, several: bool) -> list[tuple[str, str]]:
+def _score_rows(scores: list[Score], several: bool) -> list[tuple[str, str]]:
     """What the score is made of; of ``several`` faces it is not always the mean of all steps."""
-    score = scores[lam_index]
+    score = scores[0]
     mean = "" if several else ", each the mean of its step losses"
     rows = [
         (
