@@ -161,7 +161,8 @@ def _ffmpeg_crf(frames, crf):
     """The same compression through a real MP4 file in a buffer, muxed and demuxed."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as out:
-        stream = out.add_stream("libx264", rate=25, options={"crf": str(crf), "threads": "1"})
+        options = {"crf": str(crf), "threads": "1", "x264-params": "asm=sse4.2"}
+        stream = out.add_stream("libx264", rate=25, options=options)
         stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], "yuv420p"
         for frame in frames:
             out.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))

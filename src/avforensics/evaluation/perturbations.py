@@ -18,6 +18,8 @@ import av
 import numpy as np
 from scipy.ndimage import correlate1d
 
+from avforensics.media.writer import x264_options
+
 LEVELS: dict[str, tuple[float, ...]] = {
     "CS": (0.4, 0.3, 0.2, 0.1, 0.0),
     "CC": (0.85, 0.725, 0.6, 0.475, 0.35),
@@ -204,7 +206,7 @@ def _encoder(height: int, width: int, crf: int, fps: Fraction) -> av.VideoCodecC
     encoder.pix_fmt = "yuv420p"
     encoder.framerate, encoder.time_base = fps, 1 / fps
     encoder.thread_count = 1
-    encoder.options = {"crf": str(crf), "preset": "medium"}
+    encoder.options = x264_options(crf, "medium")
     return encoder
 
 

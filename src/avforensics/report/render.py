@@ -15,6 +15,7 @@ from avforensics.files import atomic_path
 from avforensics.media.container import Tally, decode, open_container, pick_stream
 from avforensics.media.types import FPS
 from avforensics.media.video import VideoReader
+from avforensics.media.writer import x264_options
 
 HIGHEST_RATE = 48_000  # of sound, in samples a second: players need not know more
 Draw = Callable[[Image.Image, int], Image.Image]
@@ -68,9 +69,7 @@ def render_video(
         atomic_path(out) as partial,
         av.open(f"file:{partial}", "w", options=options) as output,
     ):
-        picture = output.add_stream(
-            "libx264", rate=FPS, options={"crf": str(crf), "preset": "veryfast"}
-        )
+        picture = output.add_stream("libx264", rate=FPS, options=x264_options(crf, "veryfast"))
         picture.width, picture.height = size
         picture.pix_fmt = "yuv420p"
         sound = _Sound(path, audio_stream, video.origin, output)
