@@ -71,7 +71,8 @@ def looked_at(monkeypatch):
     def find(path, settings, *, video_stream=0):
         names.append(path.name)
         tracks, dropped = FOUND[path.name]
-        return Faces(112, 64, FRAMES, tracks, dropped, detector="00")
+        warnings = () if tracks else ("damaged frames mended by the decoder: 3",)
+        return Faces(112, 64, FRAMES, tracks, dropped, detector="00", warnings=warnings)
 
     monkeypatch.setattr(faces_module, "find_faces", find)
     monkeypatch.setattr(detect_command, "FaceDetector", object)
@@ -132,6 +133,7 @@ def test_a_row_for_each_face_and_one_for_the_video(detect, videos, looked_at, ca
         "two.mp4": "scored",
     }
     assert by_name["none.mp4"]["error"] == "no face was found"
+    assert by_name["none.mp4"]["warnings"] == "damaged frames mended by the decoder: 3"
     said = "no face of use was found: 2 face tracks smaller than 40 pixels"
     assert by_name["small.mp4"]["error"] == said
     assert "no audio" in by_name["mute.mp4"]["error"]
@@ -433,6 +435,7 @@ def test_render_from_what_was_kept_and_from_nothing(detect, run, videos, capfd):
             assert sum(1 for _ in file.decode(video=0)) == FRAMES
     assert run("render", "input=v/none.mp4", "output=x.mp4", "faces=auto") == 1
     Path("beside").mkdir()
+    Path("folder.mp4").mkdir()
     Path("link.mp4").symlink_to("v/two.mp4")
     capfd.readouterr()
     for arguments, sentence in [
@@ -440,6 +443,8 @@ def test_render_from_what_was_kept_and_from_nothing(detect, run, videos, capfd):
         (["input=v/two.mp4", "output=x.mp4", "results=v"], "no folder of detect"),
         (["input=v/two.mp4", "output=x.avi", "results=out"], "annotated videos are .mp4 files"),
         (["input=v/two.mp4", "output=v/two.mp4", "results=out"], "output is the input itself"),
+        (["input=v/two.mp4", "output=folder.mp4", "results=out"], "folder.mp4 is a folder"),
+        (["input=v/two.mp4", "output=x.mp4", "results=out", "crf=99"], "crf is 0..51"),
         (["input=v/two.mp4", "output=beside/../v/two.mp4", "results=out"], "the input itself"),
         (["input=link.mp4", "output=v/two.mp4", "results=out"], "the input itself"),
         (["input=v/new.mp4", "output=x.mp4"], "no such file"),

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from avforensics.errors import MediaError
 from avforensics.faces.track import FaceTrack
 from avforensics.media.stills import stills
 from avforensics.media.writer import write_clip
@@ -195,6 +196,21 @@ def test_a_video_without_sound_is_rendered_without(scored, tmp_path):
     assert render_video(path, tmp_path / "out.mp4", overlay.draw, overlay.size) == 20
     with av.open(str(tmp_path / "out.mp4")) as file:
         assert not file.streams.audio
+
+
+def test_a_stream_of_sound_that_is_not_there(counting, scored, tmp_path):
+    overlay = Overlay(course_of(scored(path=counting, windows=10)), 96, 64)
+    with pytest.raises(MediaError, match="no audio stream 4: it has 1"):
+        render_video(counting, tmp_path / "out.mp4", overlay.draw, overlay.size, audio_stream=4)
+    assert not list(tmp_path.glob("*.mp4"))
+
+
+def test_a_tall_thin_video_is_drawn_at_a_size_that_players_take(scored, tmp_path):
+    path = tmp_path / "tall.mp4"
+    write_clip(path, np.full((20, 2000, 16, 3), 99, np.uint8), None)
+    overlay = Overlay(course_of(scored(path=path, windows=10)), 16, 2000)
+    assert overlay.size[0] == 480 and 2000 < overlay.size[1] < 2300
+    assert render_video(path, tmp_path / "out.mp4", overlay.draw, overlay.size) == 20
 
 
 def test_sound_that_changes_its_kind_is_rendered(tmp_path):

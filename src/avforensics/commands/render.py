@@ -48,6 +48,10 @@ def run(cfg: DictConfig) -> int:
     video, output = Path(cfg.input).expanduser(), Path(cfg.output).expanduser()
     if output.suffix.lower() != ".mp4":
         raise ConfigError(f"output={cfg.output}: annotated videos are .mp4 files")
+    if output.is_dir():
+        raise ConfigError(f"output={cfg.output} is a folder")
+    if not 0 <= cfg.crf <= 51:
+        raise ConfigError(f"crf is 0..51, not {cfg.crf}")
     if video.exists() and output.exists() and output.samefile(video):
         raise ConfigError("output is the input itself")
     if cfg.results is None:

@@ -180,6 +180,7 @@ class VideoScorer:
                 video.path,
                 error=_faceless(found),
                 failure=NO_FACE_OF_USE if found.dropped else NO_FACE,
+                warnings=list(found.warnings),
                 media=replace(video.media, n_frames=found.n_frames),
                 sha256=sha256_or_none(video.path),
                 seconds=video.seconds,

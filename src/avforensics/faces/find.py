@@ -88,16 +88,6 @@ def find_faces(
         )
 
 
-def explain(faces: Faces) -> str:
-    """Why a video has no track, in a few words for its status; empty where it has one."""
-    if faces.tracks:
-        return ""
-    if not faces.dropped:
-        return "no face was found"
-    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(faces.dropped.items()))
-    return f"no face of use was found: {reasons}"
-
-
 def _damage(video: VideoReader) -> Iterator[str]:
     if video.tally.skipped:
         yield f"damaged packets of video left out: {video.tally.skipped}"

@@ -21,6 +21,7 @@ from avforensics.scoring.course import Course
 MIDDLE = WINDOW_FRAMES // 2
 AROUND = 3 * FPS  # windows of the strip on each side of the present one
 LEAST_WIDTH = 480  # pixels: below it nobody could read the panel, so small videos are enlarged
+ENLARGED_HEIGHT = 1080  # pixels to which they are enlarged at most; the rest stays empty
 PANEL, INK, SOFT, GREY = (18, 21, 26), (233, 236, 240), (154, 164, 177), (50, 58, 69)
 SPEAKS, SILENT, MARK, LINE = (62, 207, 160), (255, 255, 255), (255, 138, 61), (86, 180, 233)
 
@@ -63,12 +64,13 @@ class Overlay:
         self.course = course
         self.faces = faces
         self.marked = marked
-        scale = max(1.0, LEAST_WIDTH / width)
+        scale = max(1.0, min(LEAST_WIDTH / width, ENLARGED_HEIGHT / height))
         self._picture = _even(width * scale), _even(height * scale)
         self._source = width, height
-        self._unit = max(12, round(self._picture[0] / 45))  # height of a line of text
+        across = max(self._picture[0], LEAST_WIDTH)
+        self._unit = max(12, round(across / 45))  # height of a line of text
         self._panel = _even(7.5 * self._unit)
-        self.size = self._picture[0], self._picture[1] + self._panel
+        self.size = across, self._picture[1] + self._panel
         font = os.path.join(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")  # noqa: PTH118
         self._font = ImageFont.truetype(font, round(0.85 * self._unit))
         self._columns = _coloured(course.probabilities)

@@ -61,7 +61,7 @@ def render_video(
     Raises
     ------
     MediaError
-        The video cannot be read.
+        The video cannot be read, or has sound but no such stream of it.
     """
     options = {"movflags": "+faststart"}
     with (
@@ -106,10 +106,13 @@ class _Sound:
         self._output = output
         self._out = self._frames = self._next = self._resampler = self._kind = None
         self._from = self._end = 0  # samples: where sound of this kind may begin, and ends so far
+        if not self._container.streams.audio:
+            return
         try:
             source = pick_stream(self._container, "audio", index)
         except MediaError:
-            return
+            self.close()
+            raise
         self._rate = min(source.rate or HIGHEST_RATE, HIGHEST_RATE)
         self._layout = "mono" if source.channels == 1 else "stereo"
         self._out = output.add_stream("aac", rate=self._rate, layout=self._layout)
