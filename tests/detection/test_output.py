@@ -12,8 +12,10 @@ from avforensics.detection.journal import open_journal
 from avforensics.detection.names import unique_name
 from avforensics.detection.output import OutputFolder
 from avforensics.errors import ConfigError
+from avforensics.faces.track import FaceTrack
 from avforensics.files import sha256_file
 from avforensics.scoring.result import Score, VideoResult
+from avforensics.scoring.tracks import FaceResult
 
 
 @pytest.fixture
@@ -116,7 +118,8 @@ def test_every_table_calls_a_video_as_it_is_called_this_time(folder, videos, mon
         )
         two = [Score(lam, 1.0, 1.0, 0.5, 1.0) for lam in (0.0, 2.0)]
         found = VideoResult(videos[0], scores=two, sha256=sha256_file(videos[0]))
-        parts = {"faces": [{"track": "1"}], "segments": [{"start": 1.0}]}
+        track = FaceTrack("1", 0, np.zeros((9, 4)), np.zeros((9, 5, 2)), np.ones(9, bool))
+        parts = {"faces": [FaceResult(track, found)], "segments": [{"start": 1.0}]}
         output.add(output.jobs[0], found, **parts)
     assert all(str(videos[0]) in line for table in tables() for line in table)
     monkeypatch.chdir(videos[0].parent)

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avforensics.detection.rows import row_of
 from avforensics.errors import ConfigError
 from avforensics.faces.track import FaceTrack
 from avforensics.media.types import MediaReport
 from avforensics.scoring.course import course_of
-from avforensics.scoring.result import Features, Score, Steps, VideoResult
+from avforensics.scoring.result import Features, Score, Steps, VideoResult, windows_of
 from avforensics.scoring.tracks import (
     RULES,
     FaceResult,
@@ -62,6 +63,17 @@ def test_windows_count_from_the_start_of_the_video():
     late = face("1", 70, 50, speaks=slice(None), loss=1.0)
     assert late.result.features.first_window == 70
     assert late.result.steps.window[[0, -1]].tolist() == [71, 119]
+
+
+def test_windows_of_several_faces_count_once():
+    """50 windows of one, 36 in the same time, 20 after a pause."""
+    spans = ((0, 50), (10, 36), (80, 20))
+    faces = [face(str(n), *span, speaks=[], loss=1) for n, span in enumerate(spans)]
+    windows = windows_of([one.result for one in faces])
+    np.testing.assert_array_equal(windows, [*range(50), *range(80, 100)])
+    assert row_of(faces[0].result, faces=faces)["n_windows"] == 70
+    assert row_of(faces[0].result)["n_windows"] == 50
+    assert len(windows_of([])) == 0
 
 
 def test_the_speaker_is_the_one_of_the_time(turns):

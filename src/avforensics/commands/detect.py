@@ -30,7 +30,6 @@ from avforensics.detection.judging import Judge
 from avforensics.detection.output import Job, OutputFolder
 from avforensics.detection.products import Products
 from avforensics.detection.progress import BatchProgress, summarise
-from avforensics.detection.rows import face_row
 from avforensics.detection.verdict import verdict_of
 from avforensics.evaluation.setting import scoring_setting
 from avforensics.faces.detector import FaceDetector
@@ -181,7 +180,6 @@ def score_all(
             with adding:
                 output.begin(job)
             report, undrawn = products.write(outcome, job.name, verdict)
-            faces = [face_row(face, report=report) for face in outcome.faces]
             segments = [stretch.row() for stretch in verdict.stretches]
             dropped = None if outcome.found is None else outcome.found.dropped
             with adding:
@@ -190,7 +188,7 @@ def score_all(
                     outcome.result,
                     report=report,
                     undrawn=undrawn,
-                    faces=faces,
+                    faces=outcome.faces,
                     segments=segments,
                     dropped=dropped,
                 )

@@ -22,6 +22,7 @@ from avforensics.detection.rows import (
     LAM_COLUMNS,
     SEGMENT_COLUMNS,
     Row,
+    face_row,
     lam_rows,
     row_of,
     write_csv,
@@ -29,6 +30,7 @@ from avforensics.detection.rows import (
 )
 from avforensics.files import remove_partial_files, sha256_or_none
 from avforensics.scoring.result import FACELESS, VideoResult
+from avforensics.scoring.tracks import FaceResult
 
 SCORE_FILES = ("testing_score.npy", "testing_scores.npy")  # the published README's name and code's
 # Tables are rewritten whole, so that a kill leaves whole ones; this much of the time may go there.
@@ -154,7 +156,7 @@ class OutputFolder:
         *,
         report: str | None = None,
         undrawn: Sequence[str] = (),
-        faces: Sequence[Row] = (),
+        faces: Sequence[FaceResult] = (),
         segments: Sequence[Row] = (),
         dropped: Mapping[str, int] | None = None,
     ) -> Row:
@@ -169,8 +171,8 @@ class OutputFolder:
             The page's path from the folder.
         undrawn : sequence of str
             What was wanted and could not be drawn; it is not tried again.
-        faces : sequence of Row
-            A row for each face.
+        faces : sequence of FaceResult
+            Each has a row of its own.
         segments : sequence of Row
             Rows of segments.csv.
         dropped : mapping, optional
@@ -181,7 +183,7 @@ class OutputFolder:
         OSError
             The disk is full: nothing of this result was kept.
         """
-        row = row_of(result, report=report)
+        row = row_of(result, report=report, faces=faces)
         row["path"] = str(job.path)
         record = {
             "video": file_key(job.path),
@@ -194,7 +196,8 @@ class OutputFolder:
         }
         path = {"path": str(job.path)}
         record |= {"undrawn": list(undrawn)} if undrawn else {}
-        record |= {"faces": [face | path for face in faces]} if faces else {}
+        of_faces = [face_row(face, report=report) | path for face in faces]
+        record |= {"faces": of_faces} if faces else {}
         record |= {"segments": [segment | path for segment in segments]} if segments else {}
         record |= {"dropped": dict(dropped)} if dropped else {}
         self._journal.append(record)

@@ -12,7 +12,7 @@ import numpy as np
 
 from avforensics.files import atomic_path
 from avforensics.report.curves import constant_offset
-from avforensics.scoring.result import VideoResult
+from avforensics.scoring.result import VideoResult, windows_of
 from avforensics.scoring.tracks import FaceResult
 
 COLUMNS = (
@@ -45,8 +45,13 @@ LAM_COLUMNS = ("path", "lam", "score", "distribution_score", "activation_score",
 Row = dict[str, Any]
 
 
-def row_of(result: VideoResult, *, report: str | None = None) -> Row:
-    """A row of scores.csv: plain values, None where there is nothing to say."""
+def row_of(
+    result: VideoResult, *, report: str | None = None, faces: Sequence[FaceResult] = ()
+) -> Row:
+    """A row of scores.csv: plain values, None where there is nothing to say.
+
+    The windows of a video are those of all its faces, each counted once.
+    """
     row: Row = dict.fromkeys(COLUMNS)
     row |= {
         "path": str(result.path),
@@ -67,7 +72,8 @@ def row_of(result: VideoResult, *, report: str | None = None) -> Row:
     if result.scores:
         row |= lam_rows(result)[0]
     if result.features is not None:
-        row["n_windows"] = result.features.n_windows
+        parts = [face.result for face in faces if face.result.scores] or [result]
+        row["n_windows"] = len(windows_of(parts))
         row["offset_ms"] = int(constant_offset(result.features).milliseconds)
     return row
 

@@ -10,7 +10,7 @@ import numpy as np
 from avforensics.media.types import FPS, SAMPLE_RATE, MediaReport
 from avforensics.models.visual import WINDOW_FRAMES
 from avforensics.report.curves import FRAME_MS, ConstantOffset
-from avforensics.scoring.result import Features, Score, VideoResult
+from avforensics.scoring.result import Features, Score, VideoResult, windows_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,9 +118,7 @@ def coverage(
     """
     parts = [face for face in faces if face.scores] or [result]
     several = len(parts) > 1
-    windows = _union(
-        part.features.first_window + np.arange(part.features.n_windows) for part in parts
-    )
+    windows = windows_of(parts)
     frames = _union(windows + frame for frame in range(WINDOW_FRAMES))
     predicted = _union(part.steps.window for part in parts)
     of_each = f" of each of {len(parts)} faces" if several else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -124,3 +125,10 @@ class VideoResult:
     def status(self) -> str:
         """``"scored"``, ``"failed"``, ``"no face"`` or ``"no face of use"``."""
         return "scored" if self.error is None else self.failure
+
+
+def windows_of(results: Iterable[VideoResult]) -> np.ndarray:
+    """Windows of which any of some results on one clock has logits: int array, in order."""
+    features = [result.features for result in results if result.features is not None]
+    spans = [one.first_window + np.arange(one.n_windows) for one in features]
+    return np.unique(np.concatenate(spans)) if spans else np.zeros(0, int)

@@ -84,7 +84,7 @@ class Scorer:
             stretches=verdict.stretches,
             media_options=self.detector.media,
         )
-        rows = [row_of(outcome.result), *map(face_row, outcome.faces)]
+        rows = [row_of(outcome.result, faces=outcome.faces), *map(face_row, outcome.faces)]
         write_csv(scores, COLUMNS, [row | {"path": job.name} for row in rows])
         return Answer(summary(outcome), {"report.html": report, "scores.csv": scores})
 
