@@ -110,6 +110,26 @@ def test_a_second_run_does_what_is_missing(raw, tmp_path, seen, suffix):
 
 
 @pytest.mark.reference
+@pytest.mark.parametrize("suffix", [".mp4", ".wav", ".json"])
+def test_a_clip_that_was_changed_is_cut_again(raw, tmp_path, seen, suffix):
+    options = (f"input={raw / 'one.mp4'}", f"output={tmp_path / 'out'}", "workers=1")
+    call(*options)
+    path = (tmp_path / "out" / "clips" / "one" / "1.mp4").with_suffix(suffix)
+    content = path.read_bytes()
+    seen.clear()
+    os.utime(path, (1, 1))
+    call(*options)
+    assert not seen, "a copy may have another time"
+    path.write_bytes(content + b"0")
+    call(*options)
+    assert seen == ["one"] and path.read_bytes() == content
+    if suffix == ".mp4":
+        path.write_bytes(content[:-1] + b"?")
+        call(*options)
+        assert seen == ["one", "one"] and path.read_bytes() == content
+
+
+@pytest.mark.reference
 def test_clips_of_other_settings_are_never_taken_for_these(raw, tmp_path, seen):
     out = tmp_path / "out"
     options = (f"input={raw / 'one.mp4'}", f"output={out}", "workers=1")

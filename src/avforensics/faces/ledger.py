@@ -11,8 +11,9 @@ from pathlib import Path
 
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.faces.clips import Cut, FaceClip, Video, state_of
-from avforensics.files import LineFile, is_locked, remove_partial_files
+from avforensics.files import LineFile, is_locked, remove_partial_files, sha256_file
 
+_SUFFIXES = (".mp4", ".wav", ".json")
 _FIELDS = {"source", "state", "name", "settings", "status", "reason", "frames", "clips", "dropped"}
 
 
@@ -67,10 +68,11 @@ class CutLedger:
         self._file.close()
 
     def find(self, video: Video, name: str, digest: str) -> Cut | None:
-        """What became of a video, if it has not changed since and its clips are there.
+        """What became of a video, if neither it nor its clips have changed since.
 
         A clip is there with its sound and its sidecar: without the first, readers would decode that
-        of the clip, which is not the exact one.
+        of the clip, which is not the exact one. Of files with another time of change, as copies
+        have, the hash of the clip decides.
 
         Parameters
         ----------
@@ -88,10 +90,9 @@ class CutLedger:
             state = state_of(video)
         except OSError:
             return None
+        written = entry.get("files", {})
         if entry["state"] != list(state) or not all(
-            (self.clips / clip.name).with_suffix(suffix).is_file()
-            for clip in clips
-            for suffix in (".mp4", ".wav", ".json")
+            self._is_unchanged(clip, written.get(clip.name)) for clip in clips
         ):
             return None
         return Cut(
@@ -103,6 +104,27 @@ class CutLedger:
             state,
             tuple(entry.get("warnings", ())),
         )
+
+    def _is_unchanged(self, clip: FaceClip, before: list[list[int]] | None) -> bool:
+        """Whether a clip's files are those that were written; ``before`` as `_files` gave it."""
+        now = self._files(clip)
+        if now is None or before is None:
+            return False
+        if now == before:
+            return True
+        sizes = [size for size, _ in before]
+        return [size for size, _ in now] == sizes and (
+            sha256_file(self.clips / clip.name) == clip.hash
+        )
+
+    def _files(self, clip: FaceClip) -> list[list[int]] | None:
+        """Size and time of change of a clip, its sound and its sidecar; None where one is gone."""
+        path = self.clips / clip.name
+        try:
+            states = [path.with_suffix(suffix).stat() for suffix in _SUFFIXES]
+        except OSError:
+            return None
+        return [[state.st_size, state.st_mtime_ns] for state in states]
 
     def begin(self, name: str) -> None:
         """Write down that a video's folder of clips no longer holds what an earlier run wrote.
@@ -119,6 +141,7 @@ class CutLedger:
             "source": astuple(video),
             "name": name,
             "settings": digest,
+            "files": {clip.name: self._files(clip) for clip in cut.clips},
             **asdict(cut),
         }
         self._write(entry)
