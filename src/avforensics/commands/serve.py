@@ -112,13 +112,15 @@ def serve(app: object, listening: socket.socket) -> None:
     import uvicorn
 
     # uvicorn raises the signal once more when it has ended: what follows must still be done
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)
     try:
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listening])
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def about(limits: Limits, notice: str | None) -> str:
