@@ -88,13 +88,15 @@ def listen(host: str, port: int) -> socket.socket:
     Raises
     ------
     ConfigError
-        The address is taken, or none of this machine.
+        The address is taken, or none of this machine; or none is given, which would be all of them.
     """
+    if not host:
+        raise ConfigError("host is empty: write 0.0.0.0 to let in everyone who can reach it")
     if not 0 <= port <= 65535:
         raise ConfigError(f"port must be 0 to 65535, not {port}")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            str(host), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
