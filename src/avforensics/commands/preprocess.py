@@ -34,6 +34,7 @@ from avforensics.faces.crops import recipe_of
 from avforensics.faces.detector import FaceDetector
 from avforensics.faces.ledger import CutLedger
 from avforensics.files import remove_partial_files
+from avforensics.paths import typed_path
 from avforensics.pool import cores, do_jobs
 from avforensics.ranks import rank_and_world
 
@@ -58,7 +59,7 @@ def run(cfg: DictConfig) -> int:
         another run is writing to the folder.
     """
     rows = _rows(cfg)
-    output = Path(cfg.output).expanduser().absolute()
+    output = typed_path(cfg.output).absolute()
     settings = _settings(cfg)
     number, of = _shard(cfg.shard)
     workers = cfg.workers
@@ -70,7 +71,7 @@ def run(cfg: DictConfig) -> int:
     named = _share(rows, number, of)
     suffix = f"-{number}-of-{of}" if of > 1 else ""
     made = [output / f"{table}{suffix}.csv" for table in ("manifest", "videos", "failures")]
-    if Path(str(cfg.input)).expanduser().resolve() in [path.resolve() for path in made]:
+    if typed_path(str(cfg.input)).resolve() in [path.resolve() for path in made]:
         raise ConfigError(f"input={cfg.input}: this run would write over it; choose another output")
     cuts: dict[str, Cut] = {}
     with CutLedger(output, f"ledger{suffix}.jsonl") as ledger:
@@ -100,7 +101,7 @@ def _cut(job: tuple[Video, str], *, folder: Path, settings: ClipSettings) -> Cut
 
 def _rows(cfg: DictConfig) -> list[Row]:
     """Rows of a manifest, or one for each video found, which is then its own identity."""
-    source = Path(str(cfg.input)).expanduser()
+    source = typed_path(str(cfg.input))
     if source.suffix.lower() in TABLES:
         return list(Manifest.read(source).select())
     if cfg.label not in (0, 1):
@@ -109,7 +110,7 @@ def _rows(cfg: DictConfig) -> list[Row]:
     for remark in inputs.remarks:
         log.warning(remark)
     paths = [os.path.normpath(path.absolute()) for path in inputs.paths]
-    made = Path(cfg.output).expanduser().absolute() / "clips"
+    made = typed_path(cfg.output).absolute() / "clips"
     given, paths = len(paths), [path for path in paths if made not in Path(path).parents]
     if not paths:
         raise ConfigError(f"input={cfg.input}: no video but the clips of output={cfg.output}")
