@@ -326,6 +326,17 @@ def test_one_video_never_ends_the_batch(raw, tmp_path, monkeypatch):
     assert reasons[0] == "RuntimeError: odd thing in /one.mp4" and len(reasons) == 4
 
 
+def test_a_name_that_is_too_long_costs_its_own_clips_only(write_video, tmp_path):
+    grey = [np.full((96, 96, 3), 90 + n, np.uint8) for n in range(10)]
+    rows = [Row(f"/{'x' * 300}.mp4", 0), Row(str(write_video("raw/room.mp4", grey)), 0)]
+    Manifest(rows).write(tmp_path / "in.csv")
+    assert call(f"input={tmp_path / 'in.csv'}", f"output={tmp_path / 'out'}", "workers=1") == 1
+    (failure,) = table(tmp_path / "out" / "failures.csv")
+    assert failure["path"] == rows[0].path and "too long" in failure["reason"]
+    long, room = table(tmp_path / "out" / "videos.csv")
+    assert (long["status"], room["status"]) == ("failed", "no face")
+
+
 @pytest.mark.reference
 def test_a_source_that_vanishes_costs_its_own_clips_only(raw, tmp_path, monkeypatch):
     real = face_clips.find_faces

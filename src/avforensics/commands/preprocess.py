@@ -11,6 +11,7 @@ Exit code 0: every video could be read; 1: some could not and are listed; 2: wro
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
@@ -76,15 +77,16 @@ def run(cfg: DictConfig) -> int:
     cuts: dict[str, Cut] = {}
     with CutLedger(output, f"ledger{suffix}.jsonl") as ledger:
         remove_partial_files(output, *(f".{path.stem}.*.partial*" for path in made))
-        jobs = {}
+        jobs, reused = {}, 0
         for row, name in named:
             video = Video(row.path, row.audio, row.start, row.duration)
             if cut := ledger.find(video, name, settings.digest):
                 cuts[name] = cut
-            else:
-                ledger.begin(name)
+                reused += 1
+            elif _begun(ledger, name):
                 jobs[name] = (video, name)
-        reused = len(cuts)
+            else:
+                cuts[name] = Cut(FAILED, "its name is too long for a folder of clips")
         work = partial(_cut, folder=ledger.clips, settings=settings)
         for name, cut in do_jobs(work, jobs, workers=workers, title="cutting faces"):
             cuts[name] = cut
@@ -92,6 +94,17 @@ def run(cfg: DictConfig) -> int:
                 ledger.add(*jobs[name], settings.digest, cut)
     done = [(row, cuts[name]) for row, name in named]
     return _report(done, output, suffix, reused)
+
+
+def _begun(ledger: CutLedger, name: str) -> bool:
+    """Make a video's folder of clips ready; False where there can be none of that name."""
+    try:
+        ledger.begin(name)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return False
+    return True
 
 
 def _cut(job: tuple[Video, str], *, folder: Path, settings: ClipSettings) -> Cut:
