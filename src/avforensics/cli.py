@@ -39,7 +39,7 @@ from avforensics import commands, interruption
 from avforensics.errors import AVForensicsError, ConfigError
 from avforensics.explain import explain, first_line
 from avforensics.kinds import check_kinds
-from avforensics.overrides import check_groups, quote_override
+from avforensics.overrides import check_overrides, quote_override
 
 FAILED, USAGE = 1, 2
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
@@ -131,7 +131,7 @@ def run_verb(verb: str, arguments: list[str]) -> int:
     multirun = "-m" in arguments or "--multirun" in arguments
     flags, overrides = split_arguments(arguments)
     quoted = [quote_override(override, multirun=multirun) for override in overrides]
-    check_groups(quoted)
+    check_overrides(quoted)
     script, main_process, codes = sys.argv[0], os.getpid(), []
 
     def task(cfg: DictConfig) -> None:

@@ -74,14 +74,22 @@ def quote_override(argument: str, *, multirun: bool = False) -> str:
     return f"{key}={_quoted(value)}"
 
 
-def check_groups(overrides: Iterable[str]) -> None:
-    """Raise ConfigError where a group is given something else than the name of an option."""
+def check_overrides(overrides: Iterable[str]) -> None:
+    """Look for what Hydra would stumble over, or take for something else, before the verb begins.
+
+    Raises
+    ------
+    ConfigError
+        A group is given something else than the name of an option, or the run's folder no name.
+    """
     for override in OverridesParser.create().parse_overrides(list(overrides)):
-        group = override.key_or_group
-        folder = files("avforensics.configs").joinpath(group)
-        if override.is_delete() or override.is_sweep_override() or not folder.is_dir():
+        if override.is_delete() or override.is_sweep_override():
             continue
-        if not isinstance(override.value(), str | list):
+        group = override.key_or_group
+        if group == "output_dir" and not str(override.value() or "").strip():
+            raise ConfigError("output_dir is empty: write output_dir=...")
+        folder = files("avforensics.configs").joinpath(group)
+        if folder.is_dir() and not isinstance(override.value(), str | list):
             options = sorted(
                 path.name.removesuffix(".yaml")
                 for path in folder.iterdir()
