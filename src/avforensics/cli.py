@@ -188,8 +188,7 @@ def run_reporting(verb: str, cfg: DictConfig) -> int:
         reason = explain(error, verb)
         if reason is None or wants_traceback():
             raise
-        place = "" if error.filename else f"{cfg.get('output_dir')}: "
-        print(f"avforensics: {place}{reason}", file=sys.stderr)
+        print(f"avforensics: {reason}", file=sys.stderr)
         return FAILED if error.errno in _DISK_FULL else USAGE
 
 

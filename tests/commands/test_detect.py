@@ -435,7 +435,9 @@ def test_a_full_disk_leaves_whole_files(detect, tmp_path, monkeypatch, capfd, ma
 
     monkeypatch.setattr(os, "write", full)
     assert detect("input=v", "output_dir=out") == 1
-    assert capfd.readouterr().err == f"avforensics: {tmp_path / 'out'}: the disk is full\n"
+    assert capfd.readouterr().err == (
+        f"avforensics: {tmp_path / 'out/journal.jsonl'}: the disk is full\n"
+    )
     monkeypatch.undo()
     lines = (tmp_path / "out/journal.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines]
