@@ -71,6 +71,13 @@ def test_one_file(detect, tmp_path, capsys, make_clip):
     assert "Stand-in weights" in capsys.readouterr().out
 
 
+def test_figures_leave_the_log_readable(detect, tmp_path, make_clip):
+    make_clip(tmp_path / "a.mp4")
+    assert detect("input=a.mp4", "output_dir=out", "figures=true") == 0
+    assert list(tmp_path.glob("out/figures/*/*.pdf"))
+    assert "fontTools" not in (tmp_path / "out/output.log").read_text()
+
+
 def test_several_lams_cost_one_pass(detect, tmp_path, make_clip):
     make_clip(tmp_path / "a.mp4")
     assert detect("input=a.mp4", "output_dir=out", "scoring.lam=[0.5,0,2]") == 0
