@@ -24,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from avforensics.checkpoints import load_models
 from avforensics.commands.detect import build_detector, build_faces, build_judge, describe
 from avforensics.errors import ConfigError
+from avforensics.media.container import no_picture_above
 from avforensics.serving.jobs import JobQueue
 from avforensics.serving.limits import Limits
 from avforensics.serving.page import build_app, require_gradio
@@ -58,6 +59,7 @@ def run(cfg: DictConfig) -> int:
         listen(cfg.host, cfg.port) as listening,
         tempfile.TemporaryDirectory(prefix="avforensics-", dir=cfg.temporary) as folder,
         temporary_files_in(folder),
+        no_picture_above(limits.most_pixels),
     ):
         queue = JobQueue(scorer, Path(folder), limits=limits)
         try:
