@@ -11,7 +11,13 @@ from pathlib import Path
 
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.faces.clips import Cut, FaceClip, Video, state_of
-from avforensics.files import LineFile, is_locked, remove_partial_files, sha256_file
+from avforensics.files import (
+    LineFile,
+    are_unchanged,
+    is_locked,
+    remove_partial_files,
+    states_of,
+)
 
 _SUFFIXES = (".mp4", ".wav", ".json")
 _FIELDS = {"source", "state", "name", "settings", "status", "reason", "frames", "clips", "dropped"}
@@ -92,7 +98,7 @@ class CutLedger:
             return None
         written = entry.get("files", {})
         if entry["state"] != list(state) or not all(
-            self._is_unchanged(clip, written.get(clip.name)) for clip in clips
+            are_unchanged(self._files(clip), written.get(clip.name), clip.hash) for clip in clips
         ):
             return None
         return Cut(
@@ -105,26 +111,9 @@ class CutLedger:
             tuple(entry.get("warnings", ())),
         )
 
-    def _is_unchanged(self, clip: FaceClip, before: list[list[int]] | None) -> bool:
-        """Whether a clip's files are those that were written; ``before`` as `_files` gave it."""
-        now = self._files(clip)
-        if now is None or before is None:
-            return False
-        if now == before:
-            return True
-        sizes = [size for size, _ in before]
-        return [size for size, _ in now] == sizes and (
-            sha256_file(self.clips / clip.name) == clip.hash
-        )
-
-    def _files(self, clip: FaceClip) -> list[list[int]] | None:
-        """Size and time of change of a clip, its sound and its sidecar; None where one is gone."""
-        path = self.clips / clip.name
-        try:
-            states = [path.with_suffix(suffix).stat() for suffix in _SUFFIXES]
-        except OSError:
-            return None
-        return [[state.st_size, state.st_mtime_ns] for state in states]
+    def _files(self, clip: FaceClip) -> list[Path]:
+        """A clip, its sound and its sidecar."""
+        return [(self.clips / clip.name).with_suffix(suffix) for suffix in _SUFFIXES]
 
     def begin(self, name: str) -> None:
         """Write down that a video's folder of clips no longer holds what an earlier run wrote.
@@ -141,7 +130,7 @@ class CutLedger:
             "source": astuple(video),
             "name": name,
             "settings": digest,
-            "files": {clip.name: self._files(clip) for clip in cut.clips},
+            "files": {clip.name: states_of(self._files(clip)) for clip in cut.clips},
             **asdict(cut),
         }
         self._write(entry)
