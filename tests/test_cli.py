@@ -153,6 +153,9 @@ def test_a_flag_may_stand_between_overrides(probe):
         (["group.x=${nope}"], "group.x: Interpolation key 'nope' not found"),
         (["action=wrong"], "the setting is wrong"),
         (["action=missing"], "a value is missing: write needed=..."),
+        (["output_dir="], "output_dir is empty: write output_dir=..."),
+        (["output_dir= "], "output_dir is empty: write output_dir=..."),
+        (["output_dir=null"], "output_dir is empty: write output_dir=..."),
         (["output_dir=verbs/probe.py"], "verbs/probe.py: this is a file, not a folder"),
     ],
 )

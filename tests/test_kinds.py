@@ -37,6 +37,14 @@ def check(verb, *overrides):
         ("preprocess", "output=", "output is empty: write output=..."),
         ("evaluate", "seed=-1", "seed must be at least 0, not -1"),
         ("evaluate", "intervals.resamples=0", "intervals.resamples must be at least 1, not 0"),
+        ("preprocess", "size=null", "size cannot be null"),
+        ("preprocess", "longest=null", "longest cannot be null"),
+        ("serve", "port=null", "port cannot be null"),
+        ("serve", "host=null", "host cannot be null"),
+        ("serve", "limits=null", "limits cannot be null"),
+        ("serve", "faces.find=null", "faces.find cannot be null"),
+        ("detect", "readers=1e3", "readers must be a whole number, not 1000.0"),
+        ("detect", "scoring.max_len=20.0", "scoring.max_len must be a whole number, not 20.0"),
         ("manifest", "sample.real=-1", "sample.real must be at least 0, not -1"),
     ],
 )
@@ -55,6 +63,7 @@ def test_a_value_of_another_kind_is_refused(verb, override, sentence):
         ("normalise", "recipe=mouth", "recipe.crop=null"),
         ("evaluate", "benchmark=fakeavceleb", "benchmark.sample.real=null"),
         ("train", "experiment=anomaly", "components=null", "features=x"),
+        ("evaluate", "baselines.fit_split=null"),
         ("evaluate", "title=2024", "select.category=[a,b]", "robustness.levels=[1,2]"),
         ("sweep", "sweep=fig5_length", "lam=[0,0.5]"),
         ("train", "trainer.devices=auto", "data=clips", "seed=3"),
@@ -64,6 +73,22 @@ def test_a_value_of_another_kind_is_refused(verb, override, sentence):
 )
 def test_values_that_mean_something_pass(words):
     check(*words)
+
+
+@pytest.mark.parametrize(
+    ("verb", "override", "options"),
+    [
+        ("preprocess", "find=null", "default"),
+        ("detect", "scoring=null", "default"),
+        ("detect", "faces=2", "auto, given, none"),
+    ],
+)
+def test_a_group_takes_the_name_of_an_option(monkeypatch, capfd, tmp_path, verb, override, options):
+    argv = ["avforensics", verb, "input=x", override, f"output_dir={tmp_path}"]
+    monkeypatch.setattr(sys, "argv", argv)
+    assert cli.main() == 2
+    sentence = f"avforensics: {override}: there is no such option; there are {options}\n"
+    assert capfd.readouterr().err == sentence
 
 
 def test_the_command_line_says_so_and_ends_with_2(monkeypatch, capfd, tmp_path):

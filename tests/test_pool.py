@@ -1,6 +1,12 @@
-"""How many processes there are when no setting says it."""
+"""How many processes there are when no setting says it, and that they end with the command."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_module
@@ -44,3 +50,99 @@ def test_a_process_for_each_core_of_the_job(shared_node, monkeypatch, tmp_path, 
         cfg = compose(verb, [f"{name}={tmp_path / 'in.csv'}", f"output={tmp_path / 'out'}"])
     with pytest.raises(Begun, match=r"^3$"):
         command.run(cfg)
+
+
+# `normalise` with jobs that never end
+ENDLESS = """
+import os, sys, time
+from pathlib import Path
+from avforensics import cli
+from avforensics.commands import normalise
+from avforensics.files import atomic_path
+
+def endless(job, recipe):
+    with atomic_path(job[1]) as partial:
+        partial.touch()
+        Path(job[1]).with_suffix(".pid").write_text(str(os.getpid()))
+        while True:
+            time.sleep(0.05)
+
+normalise._normalise = endless
+if __name__ == "__main__":
+    cli.command()
+"""
+
+
+def is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def wait_until(true: Callable[[], bool], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.02)
+    return true()
+
+
+@pytest.fixture
+def endless(tmp_path, make_video):
+    """`normalise` at work with two processes, and their numbers."""
+    (tmp_path / "endless.py").write_text(ENDLESS)
+    Manifest([Row(str(make_video(f"{i}.mp4")), 0) for i in range(9)]).write(tmp_path / "in.csv")
+    command = [sys.executable, "endless.py", "normalise", "manifest=in.csv", "output=out"]
+    run = subprocess.Popen(
+        [*command, "workers=2"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # a suite that was started in the background has it ignored, and children inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+
+    def numbers() -> list[int]:
+        return [int(path.read_text() or 0) for path in tmp_path.glob("out/**/*.pid")]
+
+    assert wait_until(lambda: len(numbers()) == 2 and all(numbers()), 120), run.poll()
+    yield run, numbers()
+    run.kill()
+    run.communicate()
+    for number in filter(is_running, numbers()):
+        os.kill(number, signal.SIGKILL)
+
+
+LINE = "avforensics: {}; every file that was written is whole.\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "times", "code", "said"),
+    [
+        (signal.SIGINT, 1, 130, LINE.format("interrupted")),
+        (signal.SIGINT, 2, 130, LINE.format("interrupted")),
+        (signal.SIGTERM, 1, 143, LINE.format("ended by SIGTERM")),
+    ],
+)
+@pytest.mark.parametrize("whole_group", [True, False])
+def test_what_ends_a_command_ends_its_processes(
+    endless, tmp_path, number, times, code, said, whole_group
+):
+    run, processes = endless
+    for _ in range(times):
+        (os.killpg if whole_group else os.kill)(run.pid, number)
+        time.sleep(0.1)
+    _, err = run.communicate(timeout=30)
+    assert (run.returncode, err) == (code, said)
+    assert wait_until(lambda: not any(map(is_running, processes)), 5)
+    assert not list(tmp_path.glob("out/**/.*.partial*"))
+
+
+def test_processes_end_with_a_command_that_is_killed(endless, tmp_path):
+    run, processes = endless
+    run.kill()
+    assert wait_until(lambda: not any(map(is_running, processes)), 5)
+    assert not list(tmp_path.glob("out/**/.*.partial*"))

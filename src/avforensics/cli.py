@@ -1,8 +1,9 @@
 """The command ``avforensics VERB [key=value ...]``.
 
 ``configs/VERB.yaml`` is composed by Hydra and ``avforensics.commands.VERB.run(cfg)`` is called with
-it. Exit codes: 0 all done, 1 some of it failed, 2 wrong usage, 130 interrupted. What a user can
-cause and mend is one sentence on stderr; HYDRA_FULL_ERROR=1 shows the traceback.
+it. Exit codes: 0 all done, 1 some of it failed, 2 wrong usage, 130 interrupted by Ctrl-C, 143 by
+SIGTERM. What a user can cause and mend is one sentence on stderr; AVFORENSICS_TRACEBACK=1 shows the
+traceback.
 """
 
 from __future__ import annotations
@@ -34,30 +35,23 @@ from omegaconf.errors import (
 )
 
 import avforensics
-from avforensics import commands
+from avforensics import commands, interruption
 from avforensics.errors import AVForensicsError, ConfigError
 from avforensics.explain import explain, first_line
 from avforensics.kinds import check_kinds
-from avforensics.overrides import quote_override
+from avforensics.overrides import check_overrides, quote_override
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+FAILED, USAGE = 1, 2
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 _CONFIGS = "avforensics.configs"
 
 
 def command() -> None:
-    """Run `main` and end the process with its exit code.
-
-    After Ctrl-C threads that read ahead may be in the middle of native code. An ordinary end of the
-    interpreter would tear that down under them, which now and then is a crash.
-    """
+    """Run `main` and end the process with its exit code."""
+    interruption.watch()
     code = main()
-    if code == INTERRUPTED:
-        logging.shutdown()
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError):
-                stream.flush()
-        os._exit(code)
+    if code == interruption.exit_code():
+        interruption.leave()
     sys.exit(code)
 
 
@@ -87,8 +81,8 @@ def main() -> int:
         print(f"avforensics: {message}", file=sys.stderr)
         return FAILED if getattr(error, "errno", None) in _DISK_FULL else USAGE
     except KeyboardInterrupt:
-        print("avforensics: interrupted; every file that was written is whole.", file=sys.stderr)
-        return INTERRUPTED
+        interruption.report()
+        return interruption.exit_code()
 
 
 def verbs() -> dict[str, str]:
@@ -137,6 +131,7 @@ def run_verb(verb: str, arguments: list[str]) -> int:
     multirun = "-m" in arguments or "--multirun" in arguments
     flags, overrides = split_arguments(arguments)
     quoted = [quote_override(override, multirun=multirun) for override in overrides]
+    check_overrides(quoted)
     script, main_process, codes = sys.argv[0], os.getpid(), []
 
     def task(cfg: DictConfig) -> None:
@@ -193,8 +188,7 @@ def run_reporting(verb: str, cfg: DictConfig) -> int:
         reason = explain(error, verb)
         if reason is None or wants_traceback():
             raise
-        place = "" if error.filename else f"{cfg.get('output_dir')}: "
-        print(f"avforensics: {place}{reason}", file=sys.stderr)
+        print(f"avforensics: {reason}", file=sys.stderr)
         return FAILED if error.errno in _DISK_FULL else USAGE
 
 

@@ -63,7 +63,8 @@ def explain(error: Exception, verb: str) -> str | None:
         return first_line(error)
     if isinstance(error, OSError):
         reason = _FOLDER_ERRORS.get(error.errno, error.strerror)
-        return f"{error.filename}: {reason}" if error.filename and reason else reason
+        name = str(error.filename or "").removeprefix("file:")  # FFmpeg puts it in front
+        return f"{name}: {reason}" if name and reason else reason
     return None
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from avforensics.errors import ConfigError
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 @contextmanager
@@ -25,6 +28,11 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     ------
     Path
         A name in the same folder with the same suffix, to be written by the caller.
+
+    Raises
+    ------
+    OSError
+        Where the disk is full it names ``path``: a write to an open file names none.
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
@@ -32,6 +40,11 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     try:
         yield partial
         partial.replace(final)
+    except OSError as error:
+        written = error.filename and str(error.filename).removeprefix("file:")  # as FFmpeg has it
+        if error.errno in _NO_ROOM and written in (None, str(partial)):
+            raise OSError(error.errno, error.strerror, str(final)) from error
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
@@ -73,6 +86,7 @@ class LineFile:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         if not _lock(self._fd, fcntl.LOCK_EX):
             self.close()
@@ -104,9 +118,10 @@ class LineFile:
             while written < len(line):
                 written += os.write(self._fd, line[written:])
             os.fsync(self._fd)
-        except OSError:
+        except OSError as error:
             with suppress(OSError):
                 os.ftruncate(self._fd, before)
+            error.filename = str(self._path)
             raise
 
     def clear(self) -> None:
@@ -151,3 +166,33 @@ def sha256_or_none(path: str | os.PathLike) -> str | None:
         return sha256_file(path)
     except OSError:
         return None
+
+
+def states_of(paths: Sequence[Path]) -> list[list[int]] | None:
+    """Size and time of change of each file, as JSON has them; None where one is missing."""
+    try:
+        states = [path.stat() for path in paths]
+    except OSError:
+        return None
+    return [[state.st_size, state.st_mtime_ns] for state in states]
+
+
+def are_unchanged(paths: Sequence[Path], before: list[list[int]] | None, sha: str) -> bool:
+    """Whether files are those that once were written.
+
+    To read 100,000 clips would take hours: size and time of change tell. Where only a time differs,
+    as it does in a copy, the hash of the first file decides.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    before : list or None
+        Of `states_of` when they had been written.
+    sha : str
+        SHA-256 of the first one then.
+    """
+    now = states_of(paths)
+    if now is None or before is None:
+        return False
+    same_sizes = [size for size, _ in now] == [size for size, _ in before]
+    return now == before or (same_sizes and sha256_file(paths[0]) == sha)

@@ -25,8 +25,9 @@ _FRACTIONS |= {"max_megabytes", "max_minutes", "timeout_minutes", "keep_minutes"
 # One or several, and what may be described by settings of its own.
 _LISTS_TOO = {"lam"}
 _MAPPINGS_TOO = {"crop"}
-# Groups and names for which null means nothing; elsewhere it often is "all" or "none".
-_NEVER_NULL = {"scoring", "faces", "find", "device", "precision", "seed", "kinds", "jump"}
+# What may become null though its default is something else: it means "all" or "none" there.
+_NULL_TOO = {"select.split", "recipe.crop", "components"}
+_NULL_TOO |= {"benchmark.sample.real", "benchmark.sample.fake", "baselines.fit_split"}
 # Whole numbers, also where there is no default, and the least that has a meaning.
 _LEAST = {"batch_windows": 1, "readers": 1, "workers": 1, "world": 1, "rank": 0, "port": 0}
 _LEAST |= {"real": 0, "fake": 0, "seed": 0, "resamples": 1, "examples": 0, "clips": 1, "epochs": 1}
@@ -55,8 +56,11 @@ def check_kinds(
     ConfigError
         Naming the first setting whose value is of another kind than its default.
     """
+    packages = {group.partition("@")[2] for group in choices}
     for override in overrides:
         key = _KEY.match(override)
+        if key and key[0] in packages and OmegaConf.select(cfg, key[0]) is None:
+            raise ConfigError(f"{key[0]} cannot be null")
         if key and key[0].partition(".")[0] not in _ELSEWHERE and key[0] not in choices:
             found = _default(verb, key[0], choices)
             if found and not _refers(cfg, key[0]):
@@ -98,9 +102,7 @@ def _check(key: str, default: Any, value: Any) -> None:
     if default == _NEEDED and value in (None, ""):
         raise ConfigError(f"{key} is empty: write {key}=...")
     if value is None:
-        if isinstance(default, bool) or (
-            default is not None and {key.partition(".")[0], name} & _NEVER_NULL
-        ):
+        if default is not None and key not in _NULL_TOO:
             raise ConfigError(f"{key} cannot be null")
     elif name in _LEAST:
         _check_number(key, value, whole=True)
@@ -139,8 +141,8 @@ def _check_one(key: str, default: Any, value: Any) -> None:
 
 
 def _check_number(key: str, value: Any, *, whole: bool) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or (whole and value != int(value)):
+    number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value):
         kind = "a whole number" if whole else "a number"
         raise ConfigError(f"{key} must be {kind}, not {_shown(value)}")
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
+from importlib.resources import files
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
+
+from avforensics.errors import ConfigError
 
 # `key=value` with Hydra's prefixes (+, ++) and packages (group@package); flags do not match.
 _OVERRIDE = re.compile(r"(?P<key>\+{0,2}[A-Za-z_][\w./@:-]*)=(?P<value>.*)", re.DOTALL)
@@ -68,6 +72,33 @@ def quote_override(argument: str, *, multirun: bool = False) -> str:
     if element == value and not _names_existing(value):
         return argument
     return f"{key}={_quoted(value)}"
+
+
+def check_overrides(overrides: Iterable[str]) -> None:
+    """Look for what Hydra would stumble over, or take for something else, before the verb begins.
+
+    Raises
+    ------
+    ConfigError
+        A group is given something else than the name of an option, or the run's folder no name.
+    """
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        if override.is_delete() or override.is_sweep_override():
+            continue
+        group = override.key_or_group
+        if group == "output_dir" and not str(override.value() or "").strip():
+            raise ConfigError("output_dir is empty: write output_dir=...")
+        folder = files("avforensics.configs").joinpath(group)
+        if folder.is_dir() and not isinstance(override.value(), str | list):
+            options = sorted(
+                path.name.removesuffix(".yaml")
+                for path in folder.iterdir()
+                if path.name.endswith(".yaml")
+            )
+            raise ConfigError(
+                f"{group}={override.get_value_element_as_str()}: there is no such option; there "
+                f"are {', '.join(options)}"
+            )
 
 
 def _names_existing(value: str) -> bool:

@@ -71,6 +71,13 @@ def test_one_file(detect, tmp_path, capsys, make_clip):
     assert "Stand-in weights" in capsys.readouterr().out
 
 
+def test_figures_leave_the_log_readable(detect, tmp_path, make_clip):
+    make_clip(tmp_path / "a.mp4")
+    assert detect("input=a.mp4", "output_dir=out", "figures=true") == 0
+    assert list(tmp_path.glob("out/figures/*/*.pdf"))
+    assert "fontTools" not in (tmp_path / "out/output.log").read_text()
+
+
 def test_several_lams_cost_one_pass(detect, tmp_path, make_clip):
     make_clip(tmp_path / "a.mp4")
     assert detect("input=a.mp4", "output_dir=out", "scoring.lam=[0.5,0,2]") == 0
@@ -395,16 +402,20 @@ def test_a_kill_loses_and_doubles_nothing(detect, bundle, tmp_path, make_clip):
     assert [row["score"] for row in rows()] == [row["score"] for row in after]
 
 
-def test_ctrl_c_keeps_what_is_done(bundle, tmp_path, make_clip):
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "ended by SIGTERM")],
+)
+def test_ctrl_c_and_sigterm_keep_what_is_done(bundle, tmp_path, make_clip, number, code, word):
     for i in range(20):
         make_clip(tmp_path / f"v/{i:02d}.mp4", seed=i)
     run = started(tmp_path, bundle, "input=v", "output_dir=out")
     wait_for_lines(run, tmp_path / "out/journal.jsonl", 1 + 3)
-    run.send_signal(signal.SIGINT)
+    run.send_signal(number)
     out, err = run.communicate(timeout=60)
-    assert run.returncode == 130, err
+    assert run.returncode == code, err
     assert "the same command goes on from there" in out
-    assert err == "avforensics: interrupted; every file that was written is whole.\n"
+    assert err == f"avforensics: {word}; every file that was written is whole.\n"
     assert 3 <= len(rows(tmp_path / "out")) < 20
 
 
@@ -435,7 +446,9 @@ def test_a_full_disk_leaves_whole_files(detect, tmp_path, monkeypatch, capfd, ma
 
     monkeypatch.setattr(os, "write", full)
     assert detect("input=v", "output_dir=out") == 1
-    assert capfd.readouterr().err == f"avforensics: {tmp_path / 'out'}: the disk is full\n"
+    assert capfd.readouterr().err == (
+        f"avforensics: {tmp_path / 'out/journal.jsonl'}: the disk is full\n"
+    )
     monkeypatch.undo()
     lines = (tmp_path / "out/journal.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines]

@@ -1,4 +1,5 @@
 import csv
+import os
 
 import numpy as np
 import pytest
@@ -83,6 +84,21 @@ def test_a_second_run_makes_only_what_is_missing(listed, caplog, monkeypatch):
     made.clear()
     call(*options, "recipe.crf=30")
     assert len(made) == 4
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".wav"])
+def test_a_clip_that_was_changed_is_made_again(listed, caplog, suffix):
+    caplog.set_level("INFO")
+    options = (f"manifest={listed / 'in.csv'}", f"output={listed / 'out'}", "workers=1")
+    call(*options)
+    path = (listed / "out/clips/p0/clip.mp4").with_suffix(suffix)
+    content = path.read_bytes()
+    os.utime(path, (1, 1))
+    call(*options)
+    assert "(3 from before)" in caplog.text, "a copy may have another time"
+    path.write_bytes(content + b"0")
+    call(*options)
+    assert "(2 from before)" in caplog.text and path.read_bytes() == content
 
 
 def test_processes_write_the_same_bytes(listed):

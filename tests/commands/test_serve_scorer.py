@@ -7,9 +7,11 @@ import pytest
 from hydra import compose, initialize_config_module
 
 from avforensics.checkpoints import load_models
+from avforensics.commands import serve
 from avforensics.commands.detect import build_detector, build_faces
 from avforensics.errors import MediaError
 from avforensics.faces.track import Faces, FaceTrack
+from avforensics.media import MediaOptions, open_media
 from avforensics.serving import scorer as scorer_module
 from avforensics.serving.jobs import Job, Stopped
 from avforensics.serving.limits import Limits
@@ -119,3 +121,23 @@ def test_a_video_that_does_not_say_how_long_it_is_ends_at_the_limit(
     scorer = make_scorer(f"faces={faces}", "scoring.windows=all", max_minutes=1 / 60)
     with pytest.raises(MediaError, match=r": the video is longer than the 0\.0166667 minutes"):
         scorer(job)
+
+
+def test_pictures_far_above_the_limit_are_left_out(bundle, make_clip, tmp_path, monkeypatch):
+    pytest.importorskip("gradio", reason="the extra `app` is not installed")
+    video = make_clip(tmp_path / "a.mp4", frames=20)
+
+    def look(app, listening):
+        with open_media(video, MediaOptions()) as media:
+            list(media)
+
+    monkeypatch.setattr(serve, "serve", look)
+    for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY"):
+        monkeypatch.setenv(name, "")  # what `build_app` sets is taken back in the end
+    words = ["checkpoint=bundle", f"checkpoint.bundle={bundle}", "faces=given", "port=0"]
+    with initialize_config_module("avforensics.configs", version_base="1.3"):
+        cfg = compose("serve", [*words, "output_dir=x"])
+    serve.run(cfg)
+    cfg.limits.max_pixels = 100
+    with pytest.raises(MediaError, match="no frame of its video can be decoded"):
+        serve.run(cfg)

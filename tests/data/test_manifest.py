@@ -92,6 +92,7 @@ def test_digest_names_the_rows_and_not_the_place(tmp_path):
         ("path,label,label\nx,1,1\n", "column 'label' is there twice"),
         ("path,label\nx,0\ny,fake\n", "row 2: label must be 0 (real) or 1 (fake), not 'fake'"),
         ("path,label\n,0\n", "row 1: the path is empty"),
+        ("path,label\na\0b,0\n", "row 1: a path has a NUL byte"),
         ("path,label\nx,0,\n", "row 1: 3 cells under a header of 2 columns"),
         ("path,label,start\nx,0,soon\n", "row 1: start and duration must be seconds"),
         ("path,label,start\nx,0,-1\n", "row 1: start and duration must be seconds"),
@@ -107,6 +108,15 @@ def test_mistakes_give_one_sentence(tmp_path, text, message):
     assert message in str(error.value)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_what_cannot_be_selected_names_the_file(tmp_path):
+    path = write(tmp_path, "path,label\n")
+    with pytest.raises(ManifestError, match=f"^{path}: the manifest is empty$"):
+        Manifest.read(path).select()
+    path = write(tmp_path, "path,label,split\nx,0,test\n")
+    with pytest.raises(ManifestError, match=f"^{path}: no clip has label 1$"):
+        Manifest.read(path).select(split="test").select(label=1)
 
 
 def test_no_file_and_no_text(tmp_path):

@@ -101,3 +101,10 @@ def test_nothing_to_do_is_an_error(here, source, sentence):
     (here / "binary.txt").write_bytes(b"\x00\x01")
     with pytest.raises(ConfigError, match=sentence):
         list_inputs(source)
+
+
+def test_a_name_that_begins_with_a_tilde(here):
+    touch("~no_such_user.mp4")
+    (here / "list.txt").write_text("~no_such_user.mp4\n~gone.mp4\n")
+    assert list_inputs("~no_such_user.mp4").paths == [Path("~no_such_user.mp4")]
+    assert list_inputs("list.txt").paths == [Path("~no_such_user.mp4"), Path("~gone.mp4")]

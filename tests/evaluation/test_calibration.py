@@ -87,7 +87,9 @@ def test_saved_and_loaded_whole(tmp_path):
 def test_other_files_and_bad_scores_are_refused(tmp_path):
     save_file({"scores": np.zeros(3)}, tmp_path / "other.safetensors")
     (tmp_path / "broken.safetensors").write_bytes(b"{")
-    for name in ("other", "broken", "absent"):
+    with pytest.raises(CheckpointError, match=r"^absent: there is no such file$"):
+        Calibration.load("absent")
+    for name in ("other", "broken"):
         with pytest.raises(CheckpointError, match=name):
             Calibration.load(tmp_path / f"{name}.safetensors")
     with pytest.raises(ConfigError, match="there are none"):

@@ -110,6 +110,26 @@ def test_a_second_run_does_what_is_missing(raw, tmp_path, seen, suffix):
 
 
 @pytest.mark.reference
+@pytest.mark.parametrize("suffix", [".mp4", ".wav", ".json"])
+def test_a_clip_that_was_changed_is_cut_again(raw, tmp_path, seen, suffix):
+    options = (f"input={raw / 'one.mp4'}", f"output={tmp_path / 'out'}", "workers=1")
+    call(*options)
+    path = (tmp_path / "out" / "clips" / "one" / "1.mp4").with_suffix(suffix)
+    content = path.read_bytes()
+    seen.clear()
+    os.utime(path, (1, 1))
+    call(*options)
+    assert not seen, "a copy may have another time"
+    path.write_bytes(content + b"0")
+    call(*options)
+    assert seen == ["one"] and path.read_bytes() == content
+    if suffix == ".mp4":
+        path.write_bytes(content[:-1] + b"?")
+        call(*options)
+        assert seen == ["one", "one"] and path.read_bytes() == content
+
+
+@pytest.mark.reference
 def test_clips_of_other_settings_are_never_taken_for_these(raw, tmp_path, seen):
     out = tmp_path / "out"
     options = (f"input={raw / 'one.mp4'}", f"output={out}", "workers=1")
@@ -339,6 +359,17 @@ def test_one_video_never_ends_the_batch(raw, tmp_path, monkeypatch):
     assert call(f"input={raw}", f"output={tmp_path / 'out'}", "workers=1") == 1
     reasons = [row["reason"] for row in table(tmp_path / "out" / "failures.csv")]
     assert reasons[0] == "RuntimeError: odd thing in /one.mp4" and len(reasons) == 4
+
+
+def test_a_name_that_is_too_long_costs_its_own_clips_only(write_video, tmp_path):
+    grey = [np.full((96, 96, 3), 90 + n, np.uint8) for n in range(10)]
+    rows = [Row(f"/{'x' * 300}.mp4", 0), Row(str(write_video("raw/room.mp4", grey)), 0)]
+    Manifest(rows).write(tmp_path / "in.csv")
+    assert call(f"input={tmp_path / 'in.csv'}", f"output={tmp_path / 'out'}", "workers=1") == 1
+    (failure,) = table(tmp_path / "out" / "failures.csv")
+    assert failure["path"] == rows[0].path and "too long" in failure["reason"]
+    long, room = table(tmp_path / "out" / "videos.csv")
+    assert (long["status"], room["status"]) == ("failed", "no face")
 
 
 @pytest.mark.reference

@@ -1,6 +1,7 @@
 """What a visitor can do who does not use the page but asks its server directly."""
 
 import asyncio
+import json
 from functools import partial
 
 import pytest
@@ -235,6 +236,72 @@ def test_bodies_of_no_use(client, body, status):
     headers = {"content-type": "application/json"}
     answer = client.post("/gradio_api/queue/join", content=body, headers=headers)
     assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fn_index": 999},
+        {"fn_index": True},
+        {"fn_index": "0"},
+        {"fn_index": 1},
+        {"data": [5]},
+        {"data": ["x"]},
+        {"data": [{}]},
+        {"data": []},
+        {"data": {}},
+        {"data": None},
+        {"data": [None, None]},
+        {"event_data": float("nan")},
+        {"event_data": float("inf")},
+        {"session_hash": "\ud800"},
+    ],
+)
+def test_calls_of_another_form(client, change):
+    body = json.dumps({"fn_index": 0, "session_hash": "x", "data": [None]} | change)
+    headers = {"content-type": "application/json"}
+    answer = client.post("/gradio_api/queue/join", content=body, headers=headers)
+    assert (answer.status_code, answer.text) == (400, "not understood\n")
+    assert client.post("/gradio_api/queue/join", content="5", headers=headers).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"meta": 5},
+        {"meta": None},
+        {"url": 5},
+        {"orig_name": ["a"]},
+        {"orig_name": {"a": 1}},
+        {"size": "big"},
+        {"more": {"meta": 5}},
+        {"more": [1]},
+    ],
+)
+def test_uploads_of_another_form(client, secret, queue, change):
+    path = send(client, secret)
+    answer, _ = join(client, FILE | {"path": path} | change)
+    assert (answer.status_code, answer.text) == (400, "not understood\n")
+    queue.uploads.delete(queue.uploads.find(path))
+
+
+def test_the_page_may_empty_itself(client):
+    body = {"fn_index": 1, "session_hash": "x", "data": []}
+    assert client.post("/gradio_api/queue/join", json=body).status_code == 200
+    assert (
+        '"success":true' in client.get("/gradio_api/queue/data", params={"session_hash": "x"}).text
+    )
+
+
+def test_what_is_refused_is_in_the_log(client, secret, queue, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    secret.write_text("no video\n" * 9)
+    join(client, FILE | {"path": send(client, secret), "orig_name": "talk.mp4"})
+    monkeypatch.setattr(queue.uploads, "limits", Limits(max_megabytes=0.1))
+    client.post("/gradio_api/upload", files={"files": ("long.mp4", bytes(200_000))})
+    lines = [r.getMessage() for r in caplog.records if r.name.startswith("avforensics")]
+    assert len(lines) == 2 and lines[0].startswith("'talk.mp4': ")
+    assert lines[1] == "an upload was refused: 0.1 MB are allowed"
 
 
 def test_uploads_that_nobody_asks_about_are_bounded(client, queue, secret, monkeypatch):

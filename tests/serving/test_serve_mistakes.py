@@ -32,6 +32,12 @@ def test_an_address_that_is_none(host, port):
         listen(host, port)
 
 
+@pytest.mark.parametrize("host", [None, "", 0])
+def test_no_address_is_not_every_address(host):
+    with pytest.raises(ConfigError, match="host is empty"):
+        listen(host, 0)
+
+
 def test_temporary_files_lie_with_the_uploads(tmp_path):
     before = tempfile.gettempdir()
     with temporary_files_in(str(tmp_path)), tempfile.NamedTemporaryFile() as file:

@@ -13,6 +13,7 @@ from avforensics.checkpoints.parts import PARTS, Models
 from avforensics.checkpoints.published import PUBLISHED, read_network, read_projection
 from avforensics.errors import CheckpointError, ConfigError
 from avforensics.files import sha256_file
+from avforensics.paths import typed_path
 
 ENVIRONMENT = "AVFORENSICS_CHECKPOINTS"
 
@@ -33,7 +34,7 @@ def checkpoint_folder(folder: str | os.PathLike | None = None) -> Path:
     ``avforensics/checkpoints`` in the user's cache (``XDG_CACHE_HOME`` or ``~/.cache``).
     """
     if named := folder or os.environ.get(ENVIRONMENT):
-        return Path(named).expanduser().absolute()
+        return typed_path(named).absolute()
     cache = os.environ.get("XDG_CACHE_HOME")
     root = Path(cache) if cache else Path.home() / ".cache"
     return root / "avforensics" / "checkpoints"
@@ -86,7 +87,7 @@ def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = 
 
 def _bundle_path(checkpoint: Mapping[str, Any]) -> Path | None:
     if named := checkpoint.get("bundle"):
-        return Path(named).expanduser()
+        return typed_path(named)
     asset = checkpoint.get("asset")
     if not asset:
         return None
@@ -102,7 +103,7 @@ def _bundle_path(checkpoint: Mapping[str, Any]) -> Path | None:
 
 def _named_files(checkpoint: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, Path]:
     named = {
-        part: Path(checkpoint[setting]).expanduser()
+        part: typed_path(checkpoint[setting])
         for setting, part in FILE_SETTINGS.items()
         if part in wanted and checkpoint.get(setting)
     }

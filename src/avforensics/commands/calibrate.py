@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -37,6 +36,7 @@ from avforensics.evaluation.stored import (
 from avforensics.faces.crops import recipe_of
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.media import open_media
+from avforensics.paths import typed_path
 from avforensics.scoring.sequences import SequencePolicy
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def run(cfg: DictConfig) -> int:
         | _crop(cfg.crop),
         inputs=inputs,
     )
-    output = Path(cfg.output).expanduser()
+    output = typed_path(cfg.output)
     calibration.save(output)
     if notice := store.info.notice or models.notice:
         log.warning("%s", notice)

@@ -15,6 +15,7 @@ from avforensics.checkpoints.parts import Models
 from avforensics.checkpoints.published import PUBLISHED, published_state
 from avforensics.errors import ConfigError
 from avforensics.files import atomic_path
+from avforensics.paths import typed_path
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ def run(cfg: DictConfig) -> int:
         raise ConfigError(f"to={cfg.to}: convert writes to=bundle or to=published")
     if not cfg.output:
         raise ConfigError("convert needs output=FILE.safetensors (or a folder, to=published)")
-    output = Path(cfg.output).expanduser()
+    output = typed_path(cfg.output)
     if cfg.to == "bundle" and output.suffix != ".safetensors":
         raise ConfigError(f"output={output}: a bundle's name ends in .safetensors")
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))

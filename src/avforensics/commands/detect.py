@@ -34,6 +34,7 @@ from avforensics.detection.verdict import verdict_of
 from avforensics.evaluation.setting import scoring_setting
 from avforensics.faces.detector import FaceDetector
 from avforensics.files import atomic_path, sha256_file
+from avforensics.paths import typed_path
 from avforensics.pool import cores
 from avforensics.provenance import versions, write_json
 from avforensics.report.index import write_index
@@ -159,7 +160,7 @@ def score_settings(models: Models, scorer: VideoScorer, cfg: DictConfig) -> dict
     if scorer.options.mode != "given":
         settings["faces"] = asdict(scorer.options)
     if cfg.calibration is not None:
-        calibration = sha256_file(Path(cfg.calibration).expanduser())
+        calibration = sha256_file(typed_path(cfg.calibration))
         settings["calibration"] = [calibration, cfg.false_positive_rate]
     return settings
 

@@ -28,6 +28,7 @@ from avforensics.data.manifest import Manifest
 from avforensics.errors import ConfigError
 from avforensics.extraction import ExtractionSettings, Filled, extract_features
 from avforensics.features.shards import Extracted
+from avforensics.paths import typed_path
 from avforensics.provenance import versions, write_json
 from avforensics.ranks import rank_and_world
 
@@ -49,7 +50,7 @@ def run(cfg: DictConfig) -> int:
     AVForensicsError
         The manifest, the checkpoint or a setting makes no sense, or a process died.
     """
-    manifest = Manifest.read(Path(cfg.manifest).expanduser())
+    manifest = Manifest.read(typed_path(cfg.manifest))
     manifest = manifest.select(**OmegaConf.to_container(cfg.select, resolve=True))
     rank, world = rank_and_world() if cfg.world is None else (cfg.rank, cfg.world)
     settings = ExtractionSettings(

@@ -32,6 +32,7 @@ from avforensics.data.normalise import clip_names
 from avforensics.data.probe import Problem, write_problems
 from avforensics.data.row import Row
 from avforensics.errors import ConfigError, ManifestError, MediaError
+from avforensics.paths import typed_path
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +53,8 @@ def run(cfg: DictConfig) -> int:
         The manifest cannot be read or has no such clips, or none of them can be forged.
     """
     _check(cfg)
-    manifest = Manifest.read(Path(cfg.manifest).expanduser()).select(
-        label=0, split=cfg.select.split
-    )
-    output = Path(cfg.output).expanduser().absolute()
+    manifest = Manifest.read(typed_path(cfg.manifest)).select(label=0, split=cfg.select.split)
+    output = typed_path(cfg.output).absolute()
     rows, sounds, problems = _read(manifest)
     write_problems(output / "failures.csv", problems)
     if not rows:

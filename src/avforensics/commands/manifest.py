@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from pathlib import Path
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -17,6 +16,7 @@ from avforensics.data.manifest import Manifest
 from avforensics.data.probe import Problem, probe, write_problems
 from avforensics.data.splits import EXCLUDED, sample, split_by_identity
 from avforensics.errors import ConfigError, ManifestError
+from avforensics.paths import typed_path
 from avforensics.pool import cores
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def run(cfg: DictConfig) -> int:
     ManifestError
         The data set, the list or the splits are not what they are said to be.
     """
-    output = Path(cfg.output).expanduser()
+    output = typed_path(cfg.output)
     manifest = _chosen(instantiate(cfg.source, root=cfg.root), cfg)
     if cfg.drop:  # before sampling, so that what is drawn is there
         manifest, problems = _looked_at(manifest, cfg)

@@ -22,6 +22,7 @@ from avforensics.data.normalise import (
 from avforensics.data.probe import Problem, write_problems
 from avforensics.data.row import Row
 from avforensics.errors import ConfigError, MediaError
+from avforensics.paths import typed_path
 from avforensics.pool import cores, do_jobs
 
 log = logging.getLogger(__name__)
@@ -47,9 +48,9 @@ def run(cfg: DictConfig) -> int:
         ``workers`` is not a positive number, another run is writing to the folder, or this one
         would write over its own input.
     """
-    manifest = Manifest.read(Path(cfg.manifest).expanduser()).select()
-    output = Path(cfg.output).expanduser().absolute()
-    if Path(cfg.manifest).expanduser().resolve() == (output / "manifest.csv").resolve():
+    manifest = Manifest.read(typed_path(cfg.manifest)).select()
+    output = typed_path(cfg.output).absolute()
+    if typed_path(cfg.manifest).resolve() == (output / "manifest.csv").resolve():
         raise ConfigError(
             f"manifest={cfg.manifest}: this run would write over it; choose another output"
         )

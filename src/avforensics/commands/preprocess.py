@@ -11,6 +11,7 @@ Exit code 0: every video could be read; 1: some could not and are listed; 2: wro
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
@@ -34,6 +35,7 @@ from avforensics.faces.crops import recipe_of
 from avforensics.faces.detector import FaceDetector
 from avforensics.faces.ledger import CutLedger
 from avforensics.files import remove_partial_files
+from avforensics.paths import typed_path
 from avforensics.pool import cores, do_jobs
 from avforensics.ranks import rank_and_world
 
@@ -58,7 +60,7 @@ def run(cfg: DictConfig) -> int:
         another run is writing to the folder.
     """
     rows = _rows(cfg)
-    output = Path(cfg.output).expanduser().absolute()
+    output = typed_path(cfg.output).absolute()
     settings = _settings(cfg)
     number, of = _shard(cfg.shard)
     workers = cfg.workers
@@ -70,20 +72,21 @@ def run(cfg: DictConfig) -> int:
     named = _share(rows, number, of)
     suffix = f"-{number}-of-{of}" if of > 1 else ""
     made = [output / f"{table}{suffix}.csv" for table in ("manifest", "videos", "failures")]
-    if Path(str(cfg.input)).expanduser().resolve() in [path.resolve() for path in made]:
+    if typed_path(str(cfg.input)).resolve() in [path.resolve() for path in made]:
         raise ConfigError(f"input={cfg.input}: this run would write over it; choose another output")
     cuts: dict[str, Cut] = {}
     with CutLedger(output, f"ledger{suffix}.jsonl") as ledger:
         remove_partial_files(output, *(f".{path.stem}.*.partial*" for path in made))
-        jobs = {}
+        jobs, reused = {}, 0
         for row, name in named:
             video = Video(row.path, row.audio, row.start, row.duration)
             if cut := ledger.find(video, name, settings.digest):
                 cuts[name] = cut
-            else:
-                ledger.begin(name)
+                reused += 1
+            elif _begun(ledger, name):
                 jobs[name] = (video, name)
-        reused = len(cuts)
+            else:
+                cuts[name] = Cut(FAILED, "its name is too long for a folder of clips")
         work = partial(_cut, folder=ledger.clips, settings=settings)
         for name, cut in do_jobs(work, jobs, workers=workers, title="cutting faces"):
             cuts[name] = cut
@@ -93,6 +96,17 @@ def run(cfg: DictConfig) -> int:
     return _report(done, output, suffix, reused)
 
 
+def _begun(ledger: CutLedger, name: str) -> bool:
+    """Make a video's folder of clips ready; False where there can be none of that name."""
+    try:
+        ledger.begin(name)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return False
+    return True
+
+
 def _cut(job: tuple[Video, str], *, folder: Path, settings: ClipSettings) -> Cut:
     video, name = job
     return cut_faces(video, folder, name, settings)
@@ -100,7 +114,7 @@ def _cut(job: tuple[Video, str], *, folder: Path, settings: ClipSettings) -> Cut
 
 def _rows(cfg: DictConfig) -> list[Row]:
     """Rows of a manifest, or one for each video found, which is then its own identity."""
-    source = Path(str(cfg.input)).expanduser()
+    source = typed_path(str(cfg.input))
     if source.suffix.lower() in TABLES:
         return list(Manifest.read(source).select())
     if cfg.label not in (0, 1):
@@ -109,7 +123,7 @@ def _rows(cfg: DictConfig) -> list[Row]:
     for remark in inputs.remarks:
         log.warning(remark)
     paths = [os.path.normpath(path.absolute()) for path in inputs.paths]
-    made = Path(cfg.output).expanduser().absolute() / "clips"
+    made = typed_path(cfg.output).absolute() / "clips"
     given, paths = len(paths), [path for path in paths if made not in Path(path).parents]
     if not paths:
         raise ConfigError(f"input={cfg.input}: no video but the clips of output={cfg.output}")

@@ -25,6 +25,7 @@ from avforensics.detection.verdict import verdict_of
 from avforensics.errors import ConfigError, MediaError
 from avforensics.media.types import FPS
 from avforensics.media.video import VideoReader
+from avforensics.paths import typed_path
 from avforensics.report.overlay import BoxedFace, Overlay
 from avforensics.report.render import render_video
 from avforensics.scoring.course import course_of
@@ -45,7 +46,7 @@ def run(cfg: DictConfig) -> int:
     AVForensicsError
         The video, the results, a checkpoint or a setting makes no sense.
     """
-    video, output = Path(cfg.input).expanduser(), Path(cfg.output).expanduser()
+    video, output = typed_path(cfg.input), typed_path(cfg.output)
     if output.suffix.lower() != ".mp4":
         raise ConfigError(f"output={cfg.output}: annotated videos are .mp4 files")
     if output.is_dir():
@@ -57,7 +58,7 @@ def run(cfg: DictConfig) -> int:
     if cfg.results is None:
         kept = score_now(video, cfg)
     else:
-        kept = find_kept(Path(cfg.results).expanduser(), video)
+        kept = find_kept(typed_path(cfg.results), video)
     outcome = kept.outcome
     if outcome.result.error is not None:
         log.warning("%s: %s", video, outcome.result.error)

@@ -24,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from avforensics.checkpoints import load_models
 from avforensics.commands.detect import build_detector, build_faces, build_judge, describe
 from avforensics.errors import ConfigError
+from avforensics.media.container import no_picture_above
 from avforensics.serving.jobs import JobQueue
 from avforensics.serving.limits import Limits
 from avforensics.serving.page import build_app, require_gradio
@@ -58,6 +59,7 @@ def run(cfg: DictConfig) -> int:
         listen(cfg.host, cfg.port) as listening,
         tempfile.TemporaryDirectory(prefix="avforensics-", dir=cfg.temporary) as folder,
         temporary_files_in(folder),
+        no_picture_above(limits.most_pixels),
     ):
         queue = JobQueue(scorer, Path(folder), limits=limits)
         try:
@@ -88,13 +90,15 @@ def listen(host: str, port: int) -> socket.socket:
     Raises
     ------
     ConfigError
-        The address is taken, or none of this machine.
+        The address is taken, or none of this machine; or none is given, which would be all of them.
     """
+    if not host:
+        raise ConfigError("host is empty: write 0.0.0.0 to let in everyone who can reach it")
     if not 0 <= port <= 65535:
         raise ConfigError(f"port must be 0 to 65535, not {port}")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            str(host), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -112,13 +116,15 @@ def serve(app: object, listening: socket.socket) -> None:
     import uvicorn
 
     # uvicorn raises the signal once more when it has ended: what follows must still be done
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)
     try:
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listening])
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def about(limits: Limits, notice: str | None) -> str:

@@ -11,13 +11,13 @@ are found.
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 from rich import get_console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from avforensics.data.synthetic import generate
+from avforensics.paths import typed_path
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def run(cfg: DictConfig) -> int:
     with Progress(*columns, console=get_console()) as progress:
         task = progress.add_task("", total=None)
         made = generate(
-            Path(cfg.output).expanduser(),
+            typed_path(cfg.output),
             splits=OmegaConf.to_container(cfg.splits, resolve=True),
             seed=cfg.seed,
             seconds=cfg.seconds,

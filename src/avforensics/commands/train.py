@@ -26,6 +26,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from avforensics.checkpoints import save_bundle
 from avforensics.errors import ConfigError, TrainingError
 from avforensics.files import atomic_path
+from avforensics.paths import typed_path
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ def resume_from(ckpt: str | None, folder: Path) -> str | None:
     """The checkpoint to go on from: ``last`` means the one in the run's own folder."""
     if ckpt is None:
         return None
-    path = folder / "checkpoints" / "last.ckpt" if ckpt == "last" else Path(ckpt).expanduser()
+    path = folder / "checkpoints" / "last.ckpt" if ckpt == "last" else typed_path(ckpt)
     if not path.is_file():
         raise ConfigError(f"ckpt={ckpt}: there is no {path} to go on from")
     return os.fspath(path)

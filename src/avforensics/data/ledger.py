@@ -8,7 +8,7 @@ from pathlib import Path
 from avforensics.data.normalise import Done, source_hash, state_of
 from avforensics.data.row import Row
 from avforensics.errors import ManifestError
-from avforensics.files import LineFile
+from avforensics.files import LineFile, are_unchanged, states_of
 
 
 class Ledger:
@@ -61,10 +61,10 @@ class Ledger:
         self._file.close()
 
     def find(self, row: Row, recipe: str, clip: Path) -> Done | None:
-        """What was done of a row, if its clip and its sound are there and its source is the same.
+        """What was done of a row, if its source, its clip and its sound have not changed since.
 
         A source with the size and time of change that it had is taken as unchanged; of others
-        the hash decides.
+        the hash decides, and so it is with the clip.
 
         Parameters
         ----------
@@ -77,7 +77,7 @@ class Ledger:
         entry = self._entries.get(self._name(clip))
         if entry is None or (entry["source"], entry["recipe"]) != (_source(row), recipe):
             return None
-        if not all(path.is_file() for path in (clip, clip.with_suffix(".wav"))):
+        if not are_unchanged(_files(clip), entry.get("files"), entry["hash"]):
             return None
         try:
             state = state_of(row)
@@ -103,6 +103,7 @@ class Ledger:
             "frames": done.frames,
             "source_hash": done.source_hash,
             "hash": done.hash,
+            "files": states_of(_files(clip)),
             "warnings": done.warnings,
         }
         self._write(entry)
@@ -112,6 +113,11 @@ class Ledger:
 
     def _name(self, clip: Path) -> str:
         return clip.relative_to(self.path.parent).as_posix()
+
+
+def _files(clip: Path) -> list[Path]:
+    """A clip and its sound."""
+    return [clip, clip.with_suffix(".wav")]
 
 
 def _source(row: Row) -> tuple:

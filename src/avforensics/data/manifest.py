@@ -58,6 +58,8 @@ class Manifest:
     Parameters
     ----------
     rows : iterable of Row
+    source : str or Path
+        The file that they are from, for messages.
 
     Raises
     ------
@@ -65,8 +67,9 @@ class Manifest:
         A path is not absolute.
     """
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(self, rows: Iterable[Row], source: str | Path = "") -> None:
         self.rows = tuple(rows)
+        self.source = source
         for row in self.rows:
             if not os.path.isabs(row.path):
                 raise ValueError(f"paths of rows must be absolute, not {row.path!r}")
@@ -100,7 +103,7 @@ class Manifest:
                 rows.append(parse_row(folder, ["" if i is None else row[i].strip() for i in order]))
             except ValueError as error:
                 raise ManifestError(f"{path}, row {number}: {error}") from None
-        return cls(rows)
+        return cls(rows, path)
 
     def write(self, path: str | Path) -> None:
         """Write as CSV, or as Parquet where the name ends so.
@@ -154,15 +157,19 @@ class Manifest:
                 there = Counter(getattr(row, column) or "(empty)" for row in rows)
                 listing = ", ".join(f"{name} ({n})" for name, n in sorted(there.items()))
                 raise ManifestError(
-                    f"no clip has {column} {' or '.join(sorted(values))}; "
+                    f"{self._where}no clip has {column} {' or '.join(sorted(values))}; "
                     f"there is: {listing or 'nothing'}"
                 )
             rows = found
         if not rows:
-            raise ManifestError(
-                "the manifest is empty" if label is None else f"no clip has label {label}"
-            )
-        return Manifest(rows)
+            reason = "the manifest is empty" if label is None else f"no clip has label {label}"
+            raise ManifestError(f"{self._where}{reason}")
+        return Manifest(rows, self.source)
+
+    @property
+    def _where(self) -> str:
+        """How a message about the rows begins."""
+        return f"{self.source}: " if self.source else ""
 
     def coverage(self) -> Coverage:
         """Count rows, missing files and doubled rows; looks at the disk once for each file."""

@@ -66,6 +66,8 @@ def parse_row(folder: str, cells: list[str]) -> Row:
     path, label, category, method, identity, split, start, duration, sha, audio, segments = cells
     if not path:
         raise ValueError("the path is empty")
+    if "\0" in path or "\0" in audio:
+        raise ValueError("a path has a NUL byte, which no file name has")
     if label not in ("0", "1"):
         raise ValueError(f"label must be 0 (real) or 1 (fake), not {label!r}")
     try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from avforensics.errors import ConfigError
+from avforensics.paths import typed_path
 
 _SUFFIXES = (
     ".3gp .asf .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm .wmv"
@@ -49,7 +50,7 @@ def list_inputs(source: str | os.PathLike) -> Inputs:
     ConfigError
         Nothing there, a folder without video, a list without entries or that is no text.
     """
-    path = Path(source).expanduser()
+    path = typed_path(source)
     if not str(source).strip():
         raise ConfigError("input is empty: give a video, a folder or a list of videos")
     if path.is_dir():
@@ -111,7 +112,7 @@ def _list(path: Path) -> Inputs:
 
 
 def _from_list(entry: str, folder: Path) -> Path:
-    path = Path(entry).expanduser()
+    path = typed_path(entry)
     beside = folder / path
     return path if not os.path.lexists(beside) and os.path.lexists(path) else beside
 

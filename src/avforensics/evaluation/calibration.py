@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -158,6 +159,8 @@ class Calibration:
         CheckpointError
             If the file is missing, damaged or something else.
         """
+        if not Path(path).is_file():
+            raise CheckpointError(f"{path}: there is no such file")
         try:
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata() or {}

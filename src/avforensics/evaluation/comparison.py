@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from avforensics.evaluation.metrics import Curve
 from avforensics.evaluation.rows import ScoredVideo, check_once, read_scores
 from avforensics.evaluation.summary import PAPER_AVERAGES, by_category, category_of, identity_of
 from avforensics.files import atomic_path
+from avforensics.paths import typed_path
 
 METRICS = ("auc", "ap", "ap_balanced", "eer")
 
@@ -47,7 +47,7 @@ def read_run(path: str | PathLike) -> list[ScoredVideo]:
     ManifestError
         There is no such file, or it is no list of scores.
     """
-    path = Path(path).expanduser()
+    path = typed_path(path)
     return read_scores(path / "scores.csv" if path.is_dir() else path)
 
 

@@ -24,6 +24,7 @@ from avforensics.evaluation.summary import summarise
 from avforensics.evaluation.tables import block_of, blocks, headline
 from avforensics.features.store import FeatureStore
 from avforensics.files import atomic_path
+from avforensics.paths import typed_path
 from avforensics.scoring.sequences import SequencePolicy, score_features
 
 METRICS = ("auc", "ap", "ap_balanced", "eer")
@@ -143,7 +144,7 @@ def read_runs(folder: str | PathLike, settings: Sequence[str]) -> list[Point]:
         There are no runs, or one lacks a setting.
     """
     points = []
-    for path in sorted(Path(folder).expanduser().glob("*/metrics.json")):
+    for path in sorted(typed_path(folder).glob("*/metrics.json")):
         try:
             summary = json.loads(path.read_text(encoding="utf-8"))
             summary["averages"], summary["overall"], summary["coverage"]["not_scored"]

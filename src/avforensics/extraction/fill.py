@@ -28,6 +28,7 @@ from avforensics.features.store import (
     write_index,
     write_info,
 )
+from avforensics.paths import typed_path
 from avforensics.pool import cores
 from avforensics.scoring.engine import resolve_device
 
@@ -113,7 +114,7 @@ def extract_features(
     if not 0 <= rank < world:
         raise ConfigError(f"rank {rank} is not one of {world} processes")
     settings = settings or ExtractionSettings()
-    folder = Path(folder).expanduser()
+    folder = typed_path(folder)
     models = load_network(checkpoint, settings)
     _settle(folder, models, settings, writes=rank == 0)
     clips = {clip_key(row): row for row in manifest}

@@ -11,8 +11,15 @@ from pathlib import Path
 
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.faces.clips import Cut, FaceClip, Video, state_of
-from avforensics.files import LineFile, is_locked, remove_partial_files
+from avforensics.files import (
+    LineFile,
+    are_unchanged,
+    is_locked,
+    remove_partial_files,
+    states_of,
+)
 
+_SUFFIXES = (".mp4", ".wav", ".json")
 _FIELDS = {"source", "state", "name", "settings", "status", "reason", "frames", "clips", "dropped"}
 
 
@@ -67,10 +74,11 @@ class CutLedger:
         self._file.close()
 
     def find(self, video: Video, name: str, digest: str) -> Cut | None:
-        """What became of a video, if it has not changed since and its clips are there.
+        """What became of a video, if neither it nor its clips have changed since.
 
         A clip is there with its sound and its sidecar: without the first, readers would decode that
-        of the clip, which is not the exact one.
+        of the clip, which is not the exact one. Of files with another time of change, as copies
+        have, the hash of the clip decides.
 
         Parameters
         ----------
@@ -88,10 +96,9 @@ class CutLedger:
             state = state_of(video)
         except OSError:
             return None
+        written = entry.get("files", {})
         if entry["state"] != list(state) or not all(
-            (self.clips / clip.name).with_suffix(suffix).is_file()
-            for clip in clips
-            for suffix in (".mp4", ".wav", ".json")
+            are_unchanged(self._files(clip), written.get(clip.name), clip.hash) for clip in clips
         ):
             return None
         return Cut(
@@ -103,6 +110,10 @@ class CutLedger:
             state,
             tuple(entry.get("warnings", ())),
         )
+
+    def _files(self, clip: FaceClip) -> list[Path]:
+        """A clip, its sound and its sidecar."""
+        return [(self.clips / clip.name).with_suffix(suffix) for suffix in _SUFFIXES]
 
     def begin(self, name: str) -> None:
         """Write down that a video's folder of clips no longer holds what an earlier run wrote.
@@ -119,6 +130,7 @@ class CutLedger:
             "source": astuple(video),
             "name": name,
             "settings": digest,
+            "files": {clip.name: states_of(self._files(clip)) for clip in cut.clips},
             **asdict(cut),
         }
         self._write(entry)

@@ -29,6 +29,7 @@ from scipy.ndimage import binary_dilation
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.features.shards import Extracted
 from avforensics.files import atomic_path
+from avforensics.paths import typed_path
 
 FORMAT_VERSION = 1
 
@@ -146,7 +147,7 @@ class FeatureStore(Sequence[Entry]):
         ConfigError
             There is no store, it is of a later version, or extraction has not come to its end.
         """
-        folder = Path(folder).expanduser()
+        folder = typed_path(folder)
         info = read_info(folder)
         if info is None:
             raise ConfigError(f"{folder}: there is no feature store; avforensics extract makes one")

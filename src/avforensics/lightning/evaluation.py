@@ -41,6 +41,7 @@ from avforensics.evaluation.stored import (
 from avforensics.extraction import ExtractionSettings, clip_key
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.lightning.testing import EvaluationModule, StoredClips
+from avforensics.paths import typed_path
 from avforensics.scoring.sequences import SequencePolicy, check_lams
 
 log = logging.getLogger(__name__)
@@ -313,7 +314,7 @@ def require_data(cfg: DictConfig) -> None:
     name = cfg.benchmark.name
     if cfg.root is None:
         raise ManifestError(f"the data set {name} is needed: give its folder as root=FOLDER")
-    if not Path(cfg.root).expanduser().exists():
+    if not typed_path(cfg.root).exists():
         raise ManifestError(f"the data set {name} is needed, and there is no {cfg.root}")
 
 

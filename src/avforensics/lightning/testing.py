@@ -21,6 +21,7 @@ from avforensics.evaluation.stored import StoredScore, StoreScorer, one_thread
 from avforensics.extraction import ExtractionSettings, extract_features
 from avforensics.features.shards import Extracted
 from avforensics.features.store import FeatureStore
+from avforensics.paths import typed_path
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class StoredClips(pl.LightningDataModule):
         self.allow_zero_length_dataloader_with_multiple_devices = True
         if (manifest is None) != (checkpoint is None):
             raise ValueError("a manifest and a checkpoint are needed together")
-        self.folder = Path(folder).expanduser()
+        self.folder = typed_path(folder)
         self.choose = choose
         self.manifest = manifest
         self.checkpoint = checkpoint

@@ -6,6 +6,7 @@ import os
 import stat
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ MAX_PIXELS = 2**26
 PLAYLISTS = frozenset({"applehttp", "hls", "concat", "dash", "image2", "imf"})
 # What an MP4 or MOV file may begin with.
 FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+_bounds: list[int] = []  # of `no_picture_above`
 CUT_OFF = "the file is cut off: its index (moov) is missing"
 
 
@@ -130,6 +132,19 @@ def _lacks_index(path: Path) -> bool:
     return position > 0
 
 
+@contextmanager
+def no_picture_above(pixels: int) -> Iterator[None]:
+    """Let this process take larger pictures for damage, as it does those above `MAX_PIXELS`.
+
+    Decoders count rows with their padding: a picture of a little less may be left out, too.
+    """
+    _bounds.append(pixels)
+    try:
+        yield
+    finally:
+        _bounds.remove(pixels)
+
+
 def pick_stream(container: av.container.InputContainer, kind: str, number: int) -> av.stream.Stream:
     """The ``number``-th stream of a kind, cover pictures not counted; all others are not read.
 
@@ -162,7 +177,7 @@ def pick_stream(container: av.container.InputContainer, kind: str, number: int) 
         if stream.index != chosen.index and hasattr(stream, "discard"):  # PyAV 18 and later
             stream.discard = type(stream.discard).all
     if kind == "video":
-        chosen.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+        chosen.codec_context.options = {"max_pixels": str(min([MAX_PIXELS, *_bounds]))}
     # Threads of the decoder mend a damaged picture differently from run to run, and with their
     # number: one thread gives the same picture everywhere.
     chosen.codec_context.thread_type = "NONE"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 from avforensics.serving.uploads import Uploads
+
+log = logging.getLogger(__name__)
 
 API = "/gradio_api/"
 PAGE = ("/", "/theme.css", "/manifest.json", "/favicon.ico")
@@ -20,7 +23,9 @@ READS = (
     *(f"{API}{name}" for name in ("heartbeat/", "queue/data", "startup-events", "upload_progress")),
 )
 UPLOAD = f"{API}upload"
-POSTS = (UPLOAD, f"{API}queue/join", f"{API}cancel", f"{API}reset")
+JOIN = f"{API}queue/join"
+POSTS = (UPLOAD, JOIN, f"{API}cancel", f"{API}reset")
+FILE = {"url": str, "orig_name": str, "mime_type": str, "path": str, "size": int, "is_stream": bool}
 STALLED = 30.0  # seconds without a byte of an upload
 SLOWEST = 20_000  # bytes a second: so much behind, and `STALLED`, it ends as well
 MAX_BODY = 65_536  # bytes of a request, beside those of a video
@@ -56,11 +61,20 @@ class Gate:
     names : iterable of str
         Names of this server beside ``localhost``. Any address in numbers is one too: another site
         can make a name of its own lead here, but not an address.
+    functions : mapping of int to int, optional
+        The page's functions by number -> how many inputs each has, all of them uploads.
     """
 
-    def __init__(self, app: Any, uploads: Uploads, names: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        app: Any,
+        uploads: Uploads,
+        names: Iterable[str] = (),
+        functions: Mapping[int, int] | None = None,
+    ) -> None:
         self.app = app
         self.uploads = uploads
+        self.functions = functions or {}
         self.names = {"localhost", *(name.lower() for name in names)}
 
     async def __call__(self, scope: dict, receive: Any, send: Any) -> None:
@@ -77,10 +91,14 @@ class Gate:
                 return
             if scope["method"] == "POST":
                 body = await _read(receive)
-                self._check_body(body)
+                content = self._check_body(body)
+                if scope["path"] == JOIN:
+                    self._check_call(content)
                 receive = _again(body, receive)
             await self.app(scope, receive, send)
         except Refused as refused:
+            if scope["path"] == UPLOAD:
+                log.info("an upload was refused: %s", refused)
             await _answer(send, refused)
 
     async def _receive_upload(
@@ -141,15 +159,49 @@ class Gate:
             raise Refused(413, f"{limits.max_megabytes:g} MB are allowed")
         return length
 
-    def _check_body(self, body: bytes) -> None:
-        def check(part: dict) -> None:
+    def _check_body(self, body: bytes) -> Any:
+        """The content of a body that names no file but uploads."""
+
+        def check(part: dict) -> dict:
             if "path" in part and self.uploads.find(str(part["path"])) is None:
                 raise Refused(403, "this is no upload")
+            return part
 
         try:
-            json.loads(body, object_hook=check)
+            content = json.loads(body, object_hook=check)
+            # what others can read: neither NaN nor half a character, which Python takes
+            json.dumps(content, allow_nan=False, ensure_ascii=False).encode()
+            return content
         except (ValueError, RecursionError):
             raise Refused(400, "not understood") from None
+
+    def _check_call(self, content: Any) -> None:
+        """Whether a body calls one of the page's functions with an upload, or nothing, for each
+        input: gradio would stumble over all else.
+        """
+        content = content if isinstance(content, dict) else {}
+        number, data = content.get("fn_index"), content.get("data")
+        if (
+            type(number) is not int  # true is a number, too
+            or not isinstance(data, list)
+            or len(data) != self.functions.get(number)
+            or not all(part is None or _is_upload(part) for part in data)
+        ):
+            raise Refused(400, "not understood")
+
+
+def _is_upload(part: Any) -> bool:
+    """Whether a value has the form in which the page names a file."""
+    return (
+        isinstance(part, dict)
+        and isinstance(part.get("path"), str)
+        and part.get("meta") == {"_type": "gradio.FileData"}
+        and all(
+            value is None or isinstance(value, FILE.get(key, (str, int)))
+            for key, value in part.items()
+            if key != "meta" and value != {}  # so a browser writes what has no JSON
+        )
+    )
 
 
 def _check_site(scope: dict) -> None:

@@ -23,7 +23,7 @@ class Limits:
     max_minutes : float
         Length of a video.
     max_pixels : int
-        Size of its first picture, width times height.
+        Size of its first picture, width times height; see `most_pixels` for the others.
     timeout_minutes : float
         Time that scoring one video may take.
     max_waiting : int
@@ -52,6 +52,11 @@ class Limits:
                 raise ConfigError(f"{name} must be above 0, not {getattr(self, name)}")
         if self.max_waiting < 0:
             raise ConfigError(f"max_waiting must be at least 0, not {self.max_waiting}")
+
+    @property
+    def most_pixels(self) -> int:
+        """Of any picture; more than one may have, since decoders count padded rows."""
+        return 2 * self.max_pixels
 
     @property
     def max_bytes(self) -> int:

@@ -50,11 +50,10 @@ def follow(queue: JobQueue, upload: str, name: str) -> Iterator[tuple[str, str]]
     yield markup.receiving(name), ""
     try:
         job = queue.submit(upload, name)
-    except MediaError as error:
-        yield markup.mistake(name, error.reason), ""
-        return
     except AVForensicsError as error:
-        yield markup.mistake(name, str(error)), ""
+        reason = error.reason if isinstance(error, MediaError) else str(error)
+        log.info("%r: %s", name, reason)
+        yield markup.mistake(name, reason), ""
         return
     except OSError as error:
         log.error("%r: %s", name, error)
@@ -142,7 +141,8 @@ def build_app(queue: JobQueue, *, about: str, names: Iterable[str] = ()) -> Fast
         show_error=False,  # an error that nobody thought of may name folders of this machine
     )
     page.has_launched = True  # until then gradio takes any path for an upload
-    app.add_middleware(Gate, uploads=queue.uploads, names=names)
+    functions = {number: len(function.inputs) for number, function in page.fns.items()}
+    app.add_middleware(Gate, uploads=queue.uploads, names=names, functions=functions)
     app.add_middleware(Policy)
     return app
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from avforensics.errors import ManifestError
+from avforensics.paths import typed_path
 
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".ts"}
@@ -27,7 +28,7 @@ def find_root(root: str | Path, *marks: str) -> str:
     ManifestError
         There is no such folder, or nothing in it looks like the data set, or two folders do.
     """
-    top = Path(root).expanduser().absolute()
+    top = typed_path(root).absolute()
     if not top.is_dir():
         raise ManifestError(f"{root}: there is no such folder")
     if any((top / mark).exists() for mark in marks):

@@ -1,0 +1,42 @@
+"""Writing files: what a full disk leaves and says."""
+
+import errno
+import os
+
+import av
+import pytest
+
+from avforensics.files import LineFile, atomic_path
+
+
+def full(filename=None, kind=OSError):
+    return kind(errno.ENOSPC, "No space left on device", *([filename] if filename else []))
+
+
+@pytest.mark.parametrize("kind", [OSError, av.error.OSError])
+@pytest.mark.parametrize("name", [None, "{}", "file:{}"])
+def test_a_full_disk_is_told_with_the_file_that_was_to_be(tmp_path, name, kind):
+    with (
+        pytest.raises(OSError, match="No space left") as error,
+        atomic_path(tmp_path / "clip.mp4") as partial,
+    ):
+        raise full(name and name.format(partial), kind)
+    assert (error.value.errno, error.value.filename) == (
+        errno.ENOSPC,
+        str(tmp_path / "clip.mp4"),
+    )
+    with pytest.raises(OSError, match="No space left") as error, atomic_path(tmp_path / "a"):
+        raise full("/another/file", kind)
+    assert error.value.filename == "/another/file"
+
+
+def test_a_full_disk_is_told_with_the_file_of_lines(tmp_path, monkeypatch):
+    def write(fd, data):
+        raise full()
+
+    path = tmp_path / "ledger.jsonl"
+    with LineFile(path) as lines, monkeypatch.context() as patch:
+        patch.setattr(os, "write", write)
+        with pytest.raises(OSError, match="No space left") as error:
+            lines.append(b"{}")
+    assert error.value.filename == str(path)
