@@ -114,6 +114,9 @@ def in_processes(
 @contextlib.contextmanager
 def _without_ctrl_c() -> Iterator[None]:
     """Let processes that are started inside the block never see Ctrl-C; here it comes later."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
