@@ -126,8 +126,13 @@ def _without_ctrl_c() -> Iterator[None]:
 
 def _follow(parent: Connection) -> None:
     """Let this process end on SIGTERM, and once the other side of a pipe is closed."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the pool sends another, in the midst of this
+    sys.exit(1)
 
 
 def _end_after(parent: Connection) -> None:
