@@ -10,6 +10,7 @@ from pathlib import Path
 from avforensics.errors import ConfigError
 from avforensics.evaluation.calibration import Calibration
 from avforensics.media.types import MediaReport
+from avforensics.paths import typed_path
 from avforensics.report.sentences import Calibrated
 from avforensics.scoring.result import VideoResult
 
@@ -45,7 +46,7 @@ class Judge:
         setting: Mapping,
         crop: str | Mapping | None = None,
     ) -> None:
-        path = Path(path).expanduser()
+        path = typed_path(path)
         self.calibration = Calibration.load(path)
         self.calibration.check_setting(setting)
         self._remarks = [] if crop is None else _check_crop(self.calibration, path, crop)
