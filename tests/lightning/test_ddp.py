@@ -32,7 +32,7 @@ def begun(train_tiny, tmp_path_factory):
         f"module.init={folder / 'sync.safetensors'}",
         "module.freeze_norm=true",
         "optimizer._target_=torch.optim.SGD",
-        "optimizer.lr=0.1",
+        "optimizer.lr=0.03",  # with 0.1 the last step goes so far that rounding grew a hundredfold
     )
 
 
