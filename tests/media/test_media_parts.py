@@ -1,5 +1,6 @@
 """A part of a file is what reading from the beginning gives there: same pixels, same samples."""
 
+import gc
 from fractions import Fraction
 from itertools import pairwise
 
@@ -210,6 +211,20 @@ def test_a_square_lies_in_the_upright_picture(make_video):
     crop = MovingCrop(np.array([[40, 30, 48]] * 12))
     frames, _ = read(path, start_frame=9, crop=crop)
     np.testing.assert_array_equal(frames[3], upright[12][6:54, 16:64])
+
+
+def test_parts_leave_no_frames_behind(make_video):
+    """Each part asks its first frame how it is turned, which makes a cycle of it."""
+    path = make_video(n_frames=30)
+
+    def frames():
+        return sum(isinstance(one, av.VideoFrame) for one in gc.get_objects())
+
+    gc.collect()
+    before = frames()
+    for _ in range(8):
+        read(path, start_frame=10, max_frames=10)
+    assert frames() <= before + 1
 
 
 def test_many_parts_share_one_spool(tmp_path):

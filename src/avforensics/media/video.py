@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from fractions import Fraction
@@ -94,8 +95,10 @@ class VideoReader:
         self.close()
 
     def close(self) -> None:
-        """Release the file."""
+        """Release the file, and the first frame, which only the garbage collector finds."""
         self._container.close()
+        self._first = None
+        gc.collect(1)  # it was asked for its side data (see `orientation`): megabytes for each part
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
         """Frames of the 25 fps clock as they are stored; `upright` turns and converts them."""
