@@ -30,10 +30,11 @@ from avforensics.data.row import Row
 from avforensics.data.tables import PARQUET, write_table
 from avforensics.detection.inputs import list_inputs
 from avforensics.errors import ConfigError
-from avforensics.faces.clips import DONE, FAILED, UNUSED, ClipSettings, Cut, Video, cut_faces
+from avforensics.faces.clips import DONE, FAILED, ClipSettings, Cut, Video, cut_faces
 from avforensics.faces.crops import recipe_of
 from avforensics.faces.detector import FaceDetector
 from avforensics.faces.ledger import CutLedger
+from avforensics.faces.track import NO_FACE_OF_USE
 from avforensics.files import remove_partial_files
 from avforensics.paths import typed_path
 from avforensics.pool import cores, do_jobs
@@ -250,7 +251,7 @@ def _kept(row: Row, cut: Cut, output: Path) -> tuple[list[Row], Cut]:
         dropped = cut.dropped | {UNFORGED: unforged}
         cut = replace(cut, clips=tuple(rows), dropped=dropped)
         if not rows:
-            cut = replace(cut, status=UNUSED, reason=_listed(dropped))
+            cut = replace(cut, status=NO_FACE_OF_USE, reason=_listed(dropped))
     return list(rows.values()), cut
 
 

@@ -17,14 +17,14 @@ from avforensics.errors import AVForensicsError, ConfigError, MediaError
 from avforensics.faces.crops import RECIPES, CropRecipe
 from avforensics.faces.find import find_faces
 from avforensics.faces.settings import FaceSettings
-from avforensics.faces.track import Faces
+from avforensics.faces.track import NO_FACE, NO_FACE_OF_USE, Faces
 from avforensics.files import sha256_or_none
 from avforensics.media.reader import SHORTER_SECONDS, open_media
 from avforensics.media.spool import SoundSpool
 from avforensics.media.types import FPS, SAMPLE_RATE, MediaOptions, MediaReport
 from avforensics.scoring.detector import Detector
 from avforensics.scoring.extractor import Progress
-from avforensics.scoring.result import NO_FACE, NO_FACE_OF_USE, VideoResult
+from avforensics.scoring.result import VideoResult
 from avforensics.scoring.source import Clip
 from avforensics.scoring.tracks import (
     FaceResult,

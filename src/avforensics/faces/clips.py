@@ -20,7 +20,7 @@ from avforensics.errors import AVForensicsError, MediaError
 from avforensics.faces.crops import CropRecipe
 from avforensics.faces.find import find_faces
 from avforensics.faces.settings import FaceSettings
-from avforensics.faces.track import Faces, FaceTrack
+from avforensics.faces.track import NO_FACE, NO_FACE_OF_USE, Faces, FaceTrack
 from avforensics.fields import check_numbers
 from avforensics.files import atomic_path, sha256_file
 from avforensics.media.crop import MovingCrop
@@ -30,7 +30,7 @@ from avforensics.media.types import FPS, HOP, MediaOptions
 from avforensics.media.wav import write_wav
 from avforensics.media.writer import check_encoding, write_clip
 
-DONE, NO_FACE, UNUSED, FAILED = "done", "no face", "no face of use", "failed"
+DONE, FAILED = "done", "failed"
 ALONE = "not alone in the picture"
 SILENT = "without sound"
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
@@ -127,7 +127,7 @@ class Cut:
     Attributes
     ----------
     status : str
-        `DONE`, `NO_FACE`, `UNUSED` (all tracks were left out) or `FAILED`.
+        `DONE`, `NO_FACE`, `NO_FACE_OF_USE` (all tracks were left out) or `FAILED`.
     reason : str
         Why there are no clips.
     frames : int
@@ -230,7 +230,7 @@ def _cut(video: Video, folder: Path, name: str, settings: ClipSettings) -> Cut:
     status, reason = DONE, ""
     if not clips:
         warnings += faces.warnings
-        status, reason = (UNUSED, _listed(dropped)) if dropped else (NO_FACE, NO_FACE)
+        status, reason = (NO_FACE_OF_USE, _listed(dropped)) if dropped else (NO_FACE, NO_FACE)
     return Cut(status, reason, end - first, tuple(clips), dict(dropped), warnings=tuple(warnings))
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 
@@ -19,13 +17,13 @@ from avforensics.faces.follow import Look, intersection_over_union, link, tracks
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.shots import THUMB, ShotCuts
 from avforensics.faces.track import Faces
+from avforensics.media.ahead import in_another_thread
 from avforensics.media.pictures import Part, scaled
 from avforensics.media.video import VideoReader
 
 LARGE = 48  # pixels of a face at which the detector is at its best
 STEP = 32  # pixels by which pictures of a part grow: the detector takes time to change their size
 WORTH = 0.5  # most of the whole picture's pixels for which a part is looked at
-AHEAD = 4  # frames waiting for the detector while others are decoded
 
 
 def find_faces(
@@ -67,7 +65,8 @@ def find_faces(
         eye = _Eye(video, detector, settings)
         try:
             looks = []
-            for look in _looks(islice(video, max_frames), eye, shots, settings.every):
+            frames = _frames_to_look_at(islice(video, max_frames), shots, settings.every)
+            for look in in_another_thread(eye.look, frames):
                 looks.append(look)
                 progress(start_frame + look.frame)
         except av.FFmpegError as error:
@@ -92,20 +91,6 @@ def _damage(video: VideoReader) -> Iterator[str]:
     if video.tally.skipped:
         yield f"damaged packets of video left out: {video.tally.skipped}"
     yield from video.tally.of_pictures()
-
-
-def _looks(
-    frames: Iterable[av.VideoFrame], eye: _Eye, shots: ShotCuts, every: int
-) -> Iterator[Look]:
-    """Looks in order, made in a thread of their own while the next frames are decoded."""
-    pending: deque[Future[Look]] = deque()
-    with ThreadPoolExecutor(1) as pool:
-        for index, frame, anew in _frames_to_look_at(frames, shots, every):
-            pending.append(pool.submit(eye.look, index, frame, anew))
-            if len(pending) > AHEAD:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
 
 
 def _frames_to_look_at(

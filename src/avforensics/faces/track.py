@@ -9,6 +9,8 @@ import numpy as np
 
 from avforensics.media.types import FPS
 
+# What becomes of a video in which nobody, or nobody of use, was found.
+NO_FACE, NO_FACE_OF_USE = "no face", "no face of use"
 LANDMARKS = ("right eye", "left eye", "nose", "right mouth corner", "left mouth corner")
 
 

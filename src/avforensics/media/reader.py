@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count, islice
 
 import av
@@ -14,6 +12,7 @@ from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from avforensics.errors import MediaError
+from avforensics.media.ahead import in_another_thread
 from avforensics.media.audio import AudioReader
 from avforensics.media.crop import MovingCrop
 from avforensics.media.pictures import to_square
@@ -23,7 +22,6 @@ from avforensics.media.video import VideoReader
 
 # Two windows of five frames: with fewer, nothing can be predicted and nothing scored.
 MIN_FRAMES = 6
-AHEAD = 4  # frames waiting to be resized while others are decoded
 # From which difference on a person is told.
 LATE_SECONDS = 1 / FPS
 SHORTER_SECONDS = 0.1
@@ -214,20 +212,12 @@ class MediaStream:
             yield frame
 
     def _squares(self, frames: Iterable[av.VideoFrame]) -> Iterator[np.ndarray]:
-        """Resize frames, in order, a few of them ahead."""
-
+        """Resize frames, in order, while later ones are decoded."""
         if self._edit is not None:
             pictures = (np.asarray(self._video.upright(frame)) for frame in frames)
             yield from map(self._square, count(), self._edit(pictures))
             return
-        pending: deque[Future] = deque()
-        with ThreadPoolExecutor(1) as pool:
-            for index, frame in enumerate(frames):
-                pending.append(pool.submit(self._convert, index, frame))
-                if len(pending) > AHEAD:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
+        yield from in_another_thread(self._convert, enumerate(frames))
 
     def _convert(self, index: int, frame: av.VideoFrame) -> np.ndarray:
         if self._crop is None:

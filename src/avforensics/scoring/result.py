@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from avforensics.faces.track import NO_FACE, NO_FACE_OF_USE
 from avforensics.media.types import MediaReport
 
 # What a video without a score can be; `FACELESS` where faces were looked for.
-FAILED, NO_FACE, NO_FACE_OF_USE = "failed", "no face", "no face of use"
+FAILED = "failed"
 FACELESS = NO_FACE, NO_FACE_OF_USE
 
 
