@@ -1,9 +1,9 @@
 from pathlib import Path
 
-import avforensics.configs
 import pytest
 from omegaconf import OmegaConf
 
+import avforensics.configs
 from avforensics.checkpoints import load_models
 from avforensics.errors import CheckpointError
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import avforensics.configs
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -10,6 +9,7 @@ from bars import composed
 from hydra.utils import instantiate
 from pytorch_lightning.callbacks import EarlyStopping
 
+import avforensics.configs
 from avforensics.commands.train import build_trainer
 from avforensics.errors import ConfigError
 from avforensics.lightning.data import SyncData
