@@ -19,7 +19,8 @@ from avforensics.faces.find import find_faces
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import NO_FACE, NO_FACE_OF_USE, Faces
 from avforensics.files import sha256_or_none
-from avforensics.media.reader import SHORTER_SECONDS, open_media
+from avforensics.media.reader import open_media
+from avforensics.media.remarks import SHORTER_SECONDS
 from avforensics.media.spool import SoundSpool
 from avforensics.media.types import FPS, SAMPLE_RATE, MediaOptions, MediaReport
 from avforensics.scoring.detector import Detector

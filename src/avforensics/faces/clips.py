@@ -24,7 +24,8 @@ from avforensics.faces.track import NO_FACE, NO_FACE_OF_USE, Faces, FaceTrack
 from avforensics.fields import check_numbers
 from avforensics.files import atomic_path, sha256_file
 from avforensics.media.crop import MovingCrop
-from avforensics.media.reader import SHORTER_SECONDS, open_media
+from avforensics.media.reader import open_media
+from avforensics.media.remarks import SHORTER_SECONDS
 from avforensics.media.spool import SoundSpool
 from avforensics.media.types import FPS, HOP, MediaOptions
 from avforensics.media.wav import write_wav

@@ -19,6 +19,7 @@ from avforensics.faces.shots import THUMB, ShotCuts
 from avforensics.faces.track import Faces
 from avforensics.media.ahead import in_another_thread
 from avforensics.media.pictures import Part, scaled
+from avforensics.media.remarks import damaged_packets, of_pictures
 from avforensics.media.video import VideoReader
 
 LARGE = 48  # pixels of a face at which the detector is at its best
@@ -89,8 +90,8 @@ def find_faces(
 
 def _damage(video: VideoReader) -> Iterator[str]:
     if video.tally.skipped:
-        yield f"damaged packets of video left out: {video.tally.skipped}"
-    yield from video.tally.of_pictures()
+        yield damaged_packets(video=video.tally.skipped)
+    yield from of_pictures(video.tally.concealed, video.tally.resized)
 
 
 def _frames_to_look_at(

@@ -11,6 +11,7 @@ import numpy as np
 
 from avforensics.errors import MediaError
 from avforensics.media.container import Tally, decode, open_container, pick_stream
+from avforensics.media.level import Level
 from avforensics.media.types import HOP, SAMPLE_RATE
 
 # Time stamps that stray less than this from the count of samples are jitter of the container;
@@ -48,8 +49,8 @@ class AudioReader:
         before it has been read.
     not_finite : int
         Samples that were NaN or infinite and became zero.
-    silent : bool
-        Whether every sample so far was zero.
+    level : Level
+        Of the samples handed on so far, filled gaps left out.
 
     Raises
     ------
@@ -68,7 +69,7 @@ class AudioReader:
         self.tally = Tally()
         self.start: float | None = None
         self.not_finite = 0
-        self.silent = True
+        self.level = Level()
         self._origin = origin
         self._skip = Fraction(skip, SAMPLE_RATE)
         self._container = open_container(path)
@@ -100,7 +101,7 @@ class AudioReader:
             kept = piece[position - start :]
             if len(kept):
                 position += len(kept)
-                self.silent = self.silent and not kept.any()
+                self.level.hear(kept)
                 yield kept
 
     def _placed(self) -> Iterator[tuple[int, np.ndarray]]:

@@ -47,13 +47,6 @@ class Tally:
     concealed: int = 0
     resized: int = 0
 
-    def of_pictures(self) -> Iterator[str]:
-        """What a person should know of frames that are not as they were recorded."""
-        if self.concealed:
-            yield f"damaged frames mended by the decoder: {self.concealed}"
-        if self.resized:
-            yield f"pictures of another size scaled to the first one's: {self.resized}"
-
 
 def open_container(path: str | os.PathLike) -> av.container.InputContainer:
     """Open a file for demuxing.

@@ -16,16 +16,13 @@ from avforensics.media.ahead import in_another_thread
 from avforensics.media.audio import AudioReader
 from avforensics.media.crop import MovingCrop
 from avforensics.media.pictures import to_square
+from avforensics.media.remarks import remarks
 from avforensics.media.spool import SoundSpool, SpooledSound
 from avforensics.media.types import FPS, HOP, SAMPLE_RATE, Block, MediaOptions, MediaReport
 from avforensics.media.video import VideoReader
 
 # Two windows of five frames: with fewer, nothing can be predicted and nothing scored.
 MIN_FRAMES = 6
-# From which difference on a person is told.
-LATE_SECONDS = 1 / FPS
-SHORTER_SECONDS = 0.1
-LONGER_SECONDS = 0.5
 
 PictureEdit = Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]]
 """Upright RGB pictures, uint8 (H, W, 3), in order -> as many of them, changed."""
@@ -155,6 +152,8 @@ class MediaStream:
             width=video.width,
             height=video.height,
             rotation=video.rotation,
+            container=video.container,
+            declared=video.declared,
             video_codec=video.codec,
             audio_codec=self._audio.codec,
         )
@@ -200,11 +199,17 @@ class MediaStream:
             audio = sound.take(len(frames) * HOP)
             heard = len(audio) // HOP
             report.n_frames += heard
-            report.skipped_packets = self._video.tally.skipped + self._audio.tally.skipped
+            self._count_damage()
             if heard < self._block_frames:
                 self._finish(pictures, sound)
             if heard:
                 yield Block(np.stack(frames[:heard]), audio[: heard * HOP])
+
+    def _count_damage(self) -> None:
+        report, pictures, sound = self.report, self._video.tally, self._audio.tally
+        report.skipped_packets = pictures.skipped + sound.skipped
+        report.skipped_audio = sound.skipped
+        report.concealed, report.resized = pictures.concealed, pictures.resized
 
     def _counted(self, frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
         for frame in frames:
@@ -241,7 +246,7 @@ class MediaStream:
             sound.drain()
         report.audio_samples = sound.total
         report.duration = report.n_frames / FPS
-        report.skipped_packets = self._video.tally.skipped + self._audio.tally.skipped
+        self._count_damage()
         if not sound.total:
             raise MediaError(self._audio_path, "nothing of its sound can be decoded")
         if report.n_frames < min(MIN_FRAMES, self._max_frames or MIN_FRAMES):
@@ -249,30 +254,12 @@ class MediaStream:
                 self._path,
                 f"too short: {report.n_frames} frames with sound, at least {MIN_FRAMES} are needed",
             )
-        report.warnings.extend(self._warnings())
-
-    def _warnings(self) -> Iterator[str]:
-        report, audio = self.report, self._audio
-        of_video, of_audio = self._video.tally.skipped, audio.tally.skipped
-        picture, sound = report.video_frames / FPS, report.audio_samples / SAMPLE_RATE
-        if of_video or of_audio:
-            yield f"damaged packets left out: {of_video} of video, {of_audio} of audio"
-        yield from self._video.tally.of_pictures()
-        if self._max_frames is None:
-            start = self._start_frame / FPS
-            found, declared = start + max(picture, sound), self._video.declared
-            if declared is not None and declared - found > LONGER_SECONDS:
-                yield f"cut off: {found:.2f} s of the {declared:.2f} s that the file declares"
-            if picture - sound > SHORTER_SECONDS:
-                yield f"audio shorter than video ({sound:.2f} s of {picture:.2f} s)"
-            if sound - picture > LONGER_SECONDS:
-                yield f"video shorter than audio ({picture:.2f} s of {sound:.2f} s)"
-        if audio.start is not None and audio.start > LATE_SECONDS:
-            yield f"audio starts {audio.start:.2f} s after video; silence was put in front"
-        if audio.not_finite:
-            yield f"audio holds NaN or infinite samples: {audio.not_finite} replaced by zeros"
-        if audio.silent:
-            yield "audio is silent: every sample is zero"
+        start = self._start_frame / FPS
+        report.found = start + max(report.video_frames / FPS, sound.total / SAMPLE_RATE)
+        report.level = self._audio.level.decibels
+        report.audio_start = self._audio.start
+        report.not_finite = self._audio.not_finite
+        report.warnings.extend(remarks(report, whole=self._max_frames is None))
 
 
 class _Sound:

@@ -11,6 +11,8 @@ import numpy as np
 
 from avforensics.media.audio import AudioReader
 from avforensics.media.container import Tally
+from avforensics.media.level import Level
+from avforensics.media.remarks import damaged_packets, of_sound
 from avforensics.media.types import HOP, SAMPLE_RATE
 from avforensics.media.video import VideoReader
 
@@ -98,13 +100,9 @@ class SoundSpool:
     @property
     def warnings(self) -> list[str]:
         """What is wrong with the sound as far as it has been decoded, in sentences."""
-        damaged, not_finite = self.audio.tally.skipped, self.audio.not_finite
-        found = []
-        if damaged:
-            found.append(f"damaged packets left out: {damaged} of audio")
-        if not_finite:
-            found.append(f"audio holds NaN or infinite samples: {not_finite} replaced by zeros")
-        return found
+        damaged = self.audio.tally.skipped
+        found = [damaged_packets(audio=damaged)] if damaged else []
+        return [*found, *of_sound(self.audio.not_finite)]
 
 
 class SpooledSound:
@@ -125,7 +123,7 @@ class SpooledSound:
         self.codec = spool.audio.codec
         self.tally = Tally()  # damage of the whole file is not this part's: the spool counts it
         self.not_finite = 0
-        self.silent = True
+        self.level = Level()
 
     @property
     def start(self) -> float | None:
@@ -139,5 +137,5 @@ class SpooledSound:
     def __iter__(self) -> Iterator[np.ndarray]:
         while len(piece := self._spool.read(self._position, 25 * HOP)):
             self._position += len(piece)
-            self.silent = self.silent and not piece.any()
+            self.level.hear(piece)
             yield piece

@@ -46,9 +46,59 @@ class Block:
     audio: np.ndarray
 
 
+@dataclass(frozen=True, kw_only=True)
+class Track:
+    """A video or audio track of a file.
+
+    Attributes
+    ----------
+    kind : {"video", "audio"}
+    number : int
+        Counted from 0 among the tracks of its kind, cover pictures left out.
+    codec, language, title : str
+        Empty where the file does not say.
+    flags : tuple of str
+        Dispositions of the file, e.g. ``("default", "comment")``.
+    detail : str
+        Size of the picture, or rate and channels of the sound.
+    note : str
+        Why it is not a candidate, e.g. ``"silent"`` or ``"a still picture"``.
+    chosen : bool
+        Whether this is the track that was read.
+    """
+
+    kind: str
+    number: int
+    codec: str = ""
+    language: str = ""
+    title: str = ""
+    flags: tuple[str, ...] = ()
+    detail: str = ""
+    note: str = ""
+    chosen: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClockBreak:
+    """A place where a file's time stamps restart, step back or jump.
+
+    Attributes
+    ----------
+    time : float
+        Seconds from the first frame, on the mended clock.
+    jump : float
+        Seconds by which the file's own clock jumps there; negative: it steps back.
+    """
+
+    time: float
+    jump: float
+
+
 @dataclass
 class MediaReport:
-    """What was found in a file; complete once its blocks have been read.
+    """What a file holds and what was done to it; complete once its blocks have been read.
+
+    `avforensics.media.remarks` puts into words what a person should know of it.
 
     Attributes
     ----------
@@ -65,11 +115,39 @@ class MediaReport:
     duration : float
         Seconds handed on.
     skipped_packets : int
-        Damaged packets left out.
+        Damaged packets left out; ``skipped_audio`` of them hold sound.
+    video_codec, audio_codec : str
     reader : str
         ``"pyav"`` or ``"decord"``.
+    container : str
+        FFmpeg's name of the format, e.g. ``"matroska,webm"``.
+    tracks : tuple of Track
+        All video and audio tracks.
+    display_aspect : float or None
+        Width over height at which a player shows the picture, where its pixels are not square.
+    colour_transfer : str
+        Transfer function of the picture, e.g. ``"arib-std-b67"``; empty where the file is silent.
+    tone_map : str
+        What was done to bring high-dynamic-range pictures to BT.709; empty: nothing.
+    breaks : tuple of ClockBreak
+        Where the time stamps were mended.
+    declared : float or None
+        Seconds from the first frame to the end that the file declares.
+    found : float
+        Seconds from the first frame to the end of what could be read.
+    channels : str
+        How the channels became mono, where they were not simply mixed.
+    level : float or None
+        Level of the loud parts of the sound in dB below full scale (dBFS, negative); None where
+        it is digital silence.
+    concealed, resized : int
+        Damaged frames mended by the decoder; frames scaled to the size of the first.
+    audio_start : float or None
+        Seconds from the first frame handed on to the first sample of the file.
+    not_finite : int
+        Samples that were NaN or infinite.
     warnings : list of str
-        Flags for a person, e.g. ``"audio shorter than video (2.00 s of 3.00 s)"``.
+        What a person should know, e.g. ``"audio shorter than video (2.00 s of 3.00 s)"``.
     """
 
     n_frames: int = 0
@@ -81,7 +159,22 @@ class MediaReport:
     rotation: int = 0
     duration: float = 0.0
     skipped_packets: int = 0
+    skipped_audio: int = 0
     video_codec: str = ""
     audio_codec: str = ""
     reader: str = "pyav"
+    container: str = ""
+    tracks: tuple[Track, ...] = ()
+    display_aspect: float | None = None
+    colour_transfer: str = ""
+    tone_map: str = ""
+    breaks: tuple[ClockBreak, ...] = ()
+    declared: float | None = None
+    found: float = 0.0
+    channels: str = ""
+    level: float | None = None
+    concealed: int = 0
+    resized: int = 0
+    audio_start: float | None = None
+    not_finite: int = 0
     warnings: list[str] = field(default_factory=list)

@@ -55,6 +55,8 @@ class VideoReader:
     declared : float or None
         Seconds from the first frame to where the file says that it ends.
     codec : str
+    container : str
+        FFmpeg's name of the file's format.
     tally : Tally
         Damage met so far.
 
@@ -78,6 +80,7 @@ class VideoReader:
         self._kind = first.width, first.height, first.format.name
         self._reformatter = VideoReformatter()
         self.codec = self._stream.codec_context.name
+        self.container = self._container.format.name
         self.fps = float(self._stream.average_rate or 0)
         self.origin = (first.pts or 0) * self._stream.time_base
         end = declared_end(self._container)

@@ -1,0 +1,47 @@
+"""How loud the sound of a file is."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from avforensics.media.types import SAMPLE_RATE
+
+BLOCK = SAMPLE_RATE // 10  # samples whose power is one value
+FULL_SCALE = 32768.0
+LOUD = 0.1  # share of the blocks, the loudest, that make the level: pauses do not count
+
+
+class Level:
+    """Level of the loud parts of sound that comes in pieces.
+
+    The mean power of the loudest tenth of all blocks of 0.1 s: speech with long pauses has the
+    level of speech without. Keeps 8 bytes for each block.
+    """
+
+    def __init__(self) -> None:
+        self._powers: list[float] = []
+        self._rest = np.zeros(0, np.int16)
+
+    def hear(self, audio: np.ndarray) -> None:
+        """Take the next piece, int16 mono 16 kHz, (samples,)."""
+        audio = np.concatenate([self._rest, audio])
+        whole = len(audio) // BLOCK * BLOCK
+        self._powers += _powers(audio[:whole].reshape(-1, BLOCK))
+        self._rest = audio[whole:].copy()
+
+    @property
+    def decibels(self) -> float | None:
+        """dB below full scale, so far; None where every sample was zero."""
+        powers = self._powers
+        if len(self._rest):
+            powers = powers + _powers(self._rest[None])
+        loudest = sorted(powers, reverse=True)[: max(round(LOUD * len(powers)), 1)]
+        power = sum(loudest) / max(len(loudest), 1)
+        return 10 * math.log10(power) if power > 0 else None
+
+
+def _powers(blocks: np.ndarray) -> list[float]:
+    """Mean square of each row, full scale being 1."""
+    return np.square(blocks / FULL_SCALE).mean(axis=1).tolist()

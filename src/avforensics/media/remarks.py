@@ -1,0 +1,67 @@
+"""What a person should know of a file, in words: pages and tables all take their sentences here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from avforensics.media.types import FPS, SAMPLE_RATE, MediaReport
+
+# Differences (s) above which a warning is issued.
+LATE_SECONDS = 1 / FPS
+SHORTER_SECONDS = 0.1
+LONGER_SECONDS = 0.5
+
+
+def remarks(report: MediaReport, *, whole: bool = True) -> Iterator[str]:
+    """Sentences about a file, from its complete report.
+
+    Parameters
+    ----------
+    report : MediaReport
+    whole : bool
+        Whether it was read to its end; lengths are compared only then.
+    """
+    if report.skipped_packets:
+        yield damaged_packets(
+            video=report.skipped_packets - report.skipped_audio, audio=report.skipped_audio
+        )
+    yield from of_pictures(report.concealed, report.resized)
+    if whole:
+        yield from _lengths(report)
+    if report.audio_start is not None and report.audio_start > LATE_SECONDS:
+        yield f"audio starts {report.audio_start:.2f} s after video; silence was put in front"
+    yield from of_sound(report.not_finite)
+    if report.audio_samples and report.level is None:
+        yield "audio is silent: every sample is zero"
+
+
+def damaged_packets(*, video: int | None = None, audio: int | None = None) -> str:
+    """A sentence that counts damaged packets; None leaves a kind out."""
+    counts = {"video": video, "audio": audio}
+    told = ", ".join(f"{count} of {kind}" for kind, count in counts.items() if count is not None)
+    return f"damaged packets left out: {told}"
+
+
+def of_pictures(concealed: int, resized: int) -> Iterator[str]:
+    """Sentences about frames that are not as they were recorded."""
+    if concealed:
+        yield f"damaged frames mended by the decoder: {concealed}"
+    if resized:
+        yield f"pictures of another size scaled to the first one's: {resized}"
+
+
+def of_sound(not_finite: int) -> Iterator[str]:
+    """Sentences about samples that are not as they were recorded."""
+    if not_finite:
+        yield f"audio holds NaN or infinite samples: {not_finite} replaced by zeros"
+
+
+def _lengths(report: MediaReport) -> Iterator[str]:
+    picture, sound = report.video_frames / FPS, report.audio_samples / SAMPLE_RATE
+    declared, found = report.declared, report.found
+    if declared is not None and declared - found > LONGER_SECONDS:
+        yield f"cut off: {found:.2f} s of the {declared:.2f} s that the file declares"
+    if picture - sound > SHORTER_SECONDS:
+        yield f"audio shorter than video ({sound:.2f} s of {picture:.2f} s)"
+    if sound - picture > LONGER_SECONDS:
+        yield f"video shorter than audio ({picture:.2f} s of {sound:.2f} s)"
