@@ -294,6 +294,31 @@ def test_failures_are_tried_again(detect, tmp_path, make_clip):
     assert rows()[0]["status"] == "scored"
 
 
+@pytest.mark.parametrize("faces", ["given", "none"])
+def test_rows_of_a_manifest(detect, tmp_path, make_clip, faces):
+    """Whole files, a part, and a file whose sound lies elsewhere; each is done once."""
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    make_clip(clips / "a.mp4", frames=40)
+    make_clip(clips / "mute.mp4", seed=1, sound=False)
+    make_clip(clips / "b.mp4", seed=2)
+    table = "Path;Label;Start;Duration;Audio\na.mp4;real;;;\na.mp4;fake;0,4;0,8;\n"
+    table += "mute.mp4;1;;;b.mp4\ngone.mp4;0;;;\n"
+    (clips / "m.csv").write_text(table, encoding="utf-16")
+    words = "input=clips/m.csv", "output_dir=out", f"faces={faces}"
+    assert detect(*words, report=True) == 1
+    found = rows()
+    assert [Path(row["path"]).name for row in found] == ["a.mp4", "a.mp4", "mute.mp4", "gone.mp4"]
+    assert [row["status"] for row in found] == ["scored"] * 3 + ["failed"]
+    assert [row["n_frames"] for row in found] == ["40", "20", "20", ""]
+    assert [(row["start"], row["end"]) for row in found[:3]] == [("", ""), ("0.4", "1.2"), ("", "")]
+    assert len({row["report"] for row in found[:3]}) == 3
+    assert detect(*words, report=True) == 1
+    assert rows() == [*found[:3], {**rows()[3], "seconds": rows()[3]["seconds"]}]
+    assert detect("input=out/scores.csv", "output_dir=again", f"faces={faces}") == 1
+    assert [row["score"] for row in rows("again")][:2] == [row["score"] for row in found][:2]
+
+
 def test_another_input_into_the_same_folder(detect, tmp_path, make_clip):
     for name in ("a/clip.mp4", "b/clip.mp4"):
         make_clip(tmp_path / name, seed=len(name))

@@ -88,11 +88,12 @@ def test_digest_names_the_rows_and_not_the_place(tmp_path):
     [
         ("", "the file is empty"),
         ("path,lable\nx,1\n", "unknown column 'lable'; did you mean label?"),
-        ("path\nx\n", "column 'label' is missing"),
+        ("path\nx\n", "no column label; the columns in its first line: path"),
         ("path,label,label\nx,1,1\n", "column 'label' is there twice"),
-        ("path,label\nx,0\ny,fake\n", "row 2: label must be 0 (real) or 1 (fake), not 'fake'"),
+        ("path,label\nx,0\ny,2\n", "line 3, row 2: label must be 0 (real) or 1 (fake), or one of"),
+        ("path,label\nx,0\n\ny,maybe\n", "line 4, row 2: label must be 0"),
         ("path,label\n,0\n", "row 1: the path is empty"),
-        ("path,label\na\0b,0\n", "row 1: a path has a NUL byte"),
+        ("path,label\na\0b,0\n", "binary data (a NUL in line 2)"),
         ("path,label\nx,0,\n", "row 1: 3 cells under a header of 2 columns"),
         ("path,label,start\nx,0,soon\n", "row 1: start and duration must be seconds"),
         ("path,label,start\nx,0,-1\n", "row 1: start and duration must be seconds"),
@@ -123,7 +124,7 @@ def test_no_file_and_no_text(tmp_path):
     with pytest.raises(ManifestError, match="no such file"):
         Manifest.read(tmp_path / "none.csv")
     (tmp_path / "video.csv").write_bytes(b"\x00\xff\xfe\x80")
-    with pytest.raises(ManifestError, match="not a CSV file"):
+    with pytest.raises(ManifestError, match="not text but binary"):
         Manifest.read(tmp_path / "video.csv")
     (tmp_path / "video.parquet").write_bytes(b"nothing of the kind")
     with pytest.raises(ManifestError, match="not a Parquet file"):

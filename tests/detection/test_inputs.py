@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from avforensics.data.manifest import Manifest
+from avforensics.data.row import Row
 from avforensics.detection.inputs import list_inputs
-from avforensics.errors import ConfigError
+from avforensics.errors import AVForensicsError
+from avforensics.scoring.source import Clip
 
 
 @pytest.fixture
@@ -89,17 +92,22 @@ def test_bytes_that_are_no_utf_8(here):
     [
         ("", "input is empty"),
         ("nowhere", "there is no such file or folder"),
-        ("nowhere.txt", "the list cannot be read"),
+        ("nowhere.txt", "nowhere.txt: there is no such file"),
         ("empty", "no video in this folder or below"),
         ("empty.txt", "the list names no video"),
-        ("binary.txt", "this is not a text file"),
+        ("binary.txt", "not text but binary"),
+        ("nowhere.csv", "nowhere.csv: there is no such file"),
+        ("faces.csv", "no column path; the columns in its first line: face, label"),
+        ("start.csv", "line 3, row 2: start and duration must be seconds"),
     ],
 )
 def test_nothing_to_do_is_an_error(here, source, sentence):
     touch("empty/readme.md")
     (here / "empty.txt").write_text("# nothing\n\n")
     (here / "binary.txt").write_bytes(b"\x00\x01")
-    with pytest.raises(ConfigError, match=sentence):
+    (here / "faces.csv").write_text("face,label\n1,0\n")
+    (here / "start.csv").write_text("path,start\na.mp4,1\nb.mp4,soon\n")
+    with pytest.raises(AVForensicsError, match=sentence):
         list_inputs(source)
 
 
@@ -108,3 +116,51 @@ def test_a_name_that_begins_with_a_tilde(here):
     (here / "list.txt").write_text("~no_such_user.mp4\n~gone.mp4\n")
     assert list_inputs("~no_such_user.mp4").paths == [Path("~no_such_user.mp4")]
     assert list_inputs("list.txt").paths == [Path("~no_such_user.mp4"), Path("~gone.mp4")]
+
+
+@pytest.mark.parametrize("name", ["m.csv", "m.tsv", "m.txt", "m.parquet"])
+def test_rows_of_a_manifest(here, name):
+    (here / "l").mkdir()
+    touch("l/a.mp4", "here.mp4")
+    rows = [
+        Row(str(here / "l/a.mp4"), 0),
+        Row(str(here / "l/a.mp4"), 1, start=0.5, duration=1.0),
+        Row(str(here / "l/b c.mp4"), 1, audio=str(here / "l/b c.wav")),
+        Row(str(here / "l/a.mp4"), 1),
+    ]
+    if name.endswith(".parquet"):
+        pytest.importorskip("pyarrow")
+    Manifest(rows).write(here / "l" / name)
+    inputs = list_inputs(f"l/{name}")
+    assert inputs.clips == [
+        Clip(Path("l/a.mp4")),
+        Clip(Path("l/a.mp4"), start=0.5, duration=1.0),
+        Clip(Path("l/b c.mp4"), audio=Path("l/b c.wav")),
+    ]
+    assert inputs.remarks == [f"l/{name}: 1 file listed more than once: scored once"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path,label\na.mp4,1\nhere.mp4,whatever\n",
+        "File;Remark\na.mp4;\nhere.mp4;x\n",
+        "path,status,score,track,start,end\na.mp4,scored,1,,,\na.mp4,scored,1,1,0.0,2.0\n"
+        "here.mp4,failed,,,,\n",
+        "path\na.mp4\nhere.mp4\n",
+        "a.mp4,1\nhere.mp4,0\n",
+        "a.mp4;fake\nhere.mp4;real\n",
+        "a.mp4\nhere.mp4\n",
+    ],
+)
+@pytest.mark.parametrize("name", ["t.csv", "t.txt"])
+def test_tables_that_name_files(here, text, name):
+    touch("l/a.mp4", "here.mp4")
+    (here / "l" / name).write_text(text)
+    assert list_inputs(f"l/{name}").clips == [Clip(Path("l/a.mp4")), Clip(Path("here.mp4"))]
+
+
+def test_a_name_that_ends_as_a_label_does(here):
+    touch("take 1", "b.mp4 0.mp4")
+    (here / "list.txt").write_text("take 1\nb.mp4 0.mp4\nc.mp4 1\n")
+    assert list_inputs("list.txt").paths == [Path("take 1"), Path("b.mp4 0.mp4"), Path("c.mp4")]

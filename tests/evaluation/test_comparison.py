@@ -160,12 +160,41 @@ def test_scores_of_any_detector(avforensics, tmp_path, capsys):
     assert (tmp_path / "out/roc.png").exists()
     capsys.readouterr()
     for change, sentence_ in (
-        (["scores=nowhere.csv"], "nowhere.csv: No such file"),
+        (["scores=nowhere.csv"], "nowhere.csv: there is no such file"),
         ([f"scores={tmp_path}/ours.csv", "features=x"], "scores are there already"),
         ([f"scores={tmp_path}/ours.csv", "controls.run=[trim]"], "scores are there already"),
-        ([f"scores={tmp_path}/ours.csv", "against=nowhere"], "nowhere: No such file"),
+        ([f"scores={tmp_path}/ours.csv", "against=nowhere"], "nowhere: there is no such file"),
     ):
         assert avforensics(*words, *change) == 2
         err = capsys.readouterr().err
         assert sentence_ in err
         assert err.count("\n") == 1
+
+
+def test_the_output_of_detect_with_labels_added(avforensics, tmp_path, capsys):
+    """Spelt as a spreadsheet saves it; the rows of faces are no videos, whatever they score."""
+    rows = run()[::7]
+    lines = ["Path;Status;Score;Track;Label"]
+    for row in rows:
+        word = "Spoof" if row.label else "Bona-fide"
+        lines += [f"{row.path};scored;{row.score};;{word}".replace(".", ",")]
+        lines += [f"{row.path};scored;{9 - 9 * row.label};{track};{word}" for track in (1, 2)]
+    (tmp_path / "scores.csv").write_bytes("\r\n".join(lines).encode("utf-16"))
+    words = ("evaluate", f"scores={tmp_path}/scores.csv", "intervals.resamples=20")
+    assert avforensics(*words, f"output_dir={tmp_path / 'out'}") == 0
+    overall = json.loads((tmp_path / "out/metrics.json").read_text())["overall"]
+    expected = sk.roc_auc_score([row.label for row in rows], [row.score for row in rows])
+    assert overall["auc"] == pytest.approx(expected)
+    assert "label: 1 = fake; read Bona-fide as 0, Spoof as 1" in capsys.readouterr().out
+
+
+def test_the_number_that_marks_a_fake_in_foreign_scores(avforensics, tmp_path):
+    for fake in (1, 0):
+        table = "path,label,score\n" + "".join(
+            f"{i}.mp4,{int((i % 2) == fake)},{i % 2 + i / 9}\n" for i in range(8)
+        )
+        (tmp_path / "scores.csv").write_text(table)
+        words = (f"scores={tmp_path}/scores.csv", f"scores_fake={fake}", "intervals.resamples=20")
+        assert avforensics("evaluate", *words, f"output_dir={tmp_path / 'out'}") == 0
+        metrics = json.loads((tmp_path / "out/metrics.json").read_text())
+        assert metrics["overall"]["auc"] > 0.9

@@ -232,7 +232,7 @@ def test_what_is_no_csv_is_one_clear_sentence(content, tmp_path):
     ("text", "says"),
     [
         ("path,score\na,1\n", "no column label"),
-        ("path,label,score\na,real,1\n", "line 2: invalid literal"),
+        ("path,label,score\na,perhaps,1\n", "line 2, row 1: label must be 0"),
         ("path,label,score\na,1,1\na,1,1\n", "more than once"),
         ("path,label,score\na,3,1\n", "label must be 0"),
     ],
@@ -241,5 +241,5 @@ def test_a_bad_scores_file_is_one_clear_sentence(text, says, tmp_path):
     (tmp_path / "scores.csv").write_text(text)
     with pytest.raises(ManifestError, match=says):
         read_scores(tmp_path / "scores.csv")
-    with pytest.raises(ManifestError, match="No such file"):
+    with pytest.raises(ManifestError, match="no such file"):
         read_scores(tmp_path / "absent.csv")

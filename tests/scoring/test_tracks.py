@@ -47,7 +47,7 @@ def face(name, first, n, *, speaks, loss, activation=0.5, seed=0):
             np.arange(1, n), loss, np.full(n - 1, activation, np.float32), np.zeros((n - 1, 31))
         ),
     )
-    return FaceResult(track, on_video_clock(result, track))
+    return FaceResult(track, on_video_clock(result, track.first_frame))
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """``avforensics detect``: score videos, the higher the more likely manipulated, with a report.
 
-  avforensics detect input=FILE|FOLDER|LIST.txt output_dir=OUT checkpoint.sync=... \\
+  avforensics detect input=FILE|FOLDER|LIST.txt|TABLE.csv output_dir=OUT checkpoint.sync=... \\
       checkpoint.distribution=... checkpoint.activation=... checkpoint.pca=...
 
 OUT receives scores.csv, testing_score.npy, a report for each video and an index of them, and what
@@ -84,7 +84,7 @@ def run(cfg: DictConfig) -> int:
         output = OutputFolder(
             folder,
             journal,
-            inputs.paths,
+            inputs.clips,
             settings=score_settings(models, scorer, cfg),
             is_complete=products.is_complete,
             resume=cfg.resume,
@@ -92,11 +92,11 @@ def run(cfg: DictConfig) -> int:
         for remark in output.remarks:
             log.info("%s", remark)
         if output.kept:
-            log.info("%d of %d videos are done already", output.kept, len(output.paths))
+            log.info("%d of %d videos are done already", output.kept, len(output.clips))
         try:
             score_all(scorer, output, products, judge)
         except BaseException:
-            done = f"{len(output.rows)} of {len(output.paths)} videos are done"
+            done = f"{len(output.rows)} of {len(output.clips)} videos are done"
             log.warning("stopped: %s; the same command goes on from there", done)
             raise
         finally:
@@ -196,7 +196,7 @@ def score_all(
                 progress.advance(row)
 
         unfinished: deque[Future[None]] = deque()
-        outcomes = scorer.score_many(job.path for job in output.jobs)
+        outcomes = scorer.score_many(job.clip for job in output.jobs)
         for job, outcome in zip(output.jobs, outcomes, strict=True):
             unfinished.append(pool.submit(finish, job, outcome))
             while unfinished and (unfinished[0].done() or len(unfinished) > 2 * workers):

@@ -120,7 +120,7 @@ def tabulate(cfg: DictConfig, earlier: list[ScoredVideo] | None) -> int:
             "the scores are there already: with scores=FILE there is no benchmark, no features, no "
             "edit, no controls, no robustness and no examples"
         )
-    rows = read_run(cfg.scores)
+    rows = read_run(cfg.scores, fake=cfg.scores_fake)
     summary = brief(cfg, rows)
     config = OmegaConf.to_container(cfg, resolve=True)
     summary["made_with"] = {"scores": str(cfg.scores), "config": config}

@@ -27,7 +27,7 @@ from avforensics.data.manifest import Manifest
 from avforensics.data.normalise import UNFORGED, clip_names, clip_row
 from avforensics.data.probe import Problem, write_problems
 from avforensics.data.row import Row
-from avforensics.data.tables import PARQUET, write_table
+from avforensics.data.tables import is_table, write_table
 from avforensics.detection.inputs import list_inputs
 from avforensics.errors import ConfigError
 from avforensics.faces.clips import DONE, FAILED, ClipSettings, Cut, Video, cut_faces
@@ -43,7 +43,6 @@ from avforensics.ranks import rank_and_world
 log = logging.getLogger(__name__)
 
 MOST_LISTED = 10  # failures named on the terminal; all are in the file
-TABLES = {".csv", *PARQUET}
 
 
 def run(cfg: DictConfig) -> int:
@@ -116,10 +115,10 @@ def _cut(job: tuple[Video, str], *, folder: Path, settings: ClipSettings) -> Cut
 def _rows(cfg: DictConfig) -> list[Row]:
     """Rows of a manifest, or one for each video found, which is then its own identity."""
     source = typed_path(str(cfg.input))
-    if source.suffix.lower() in TABLES:
-        return list(Manifest.read(source).select())
     if cfg.label not in (0, 1):
         raise ConfigError(f"label must be 0 (real) or 1 (fake), not {cfg.label!r}")
+    if is_table(source):
+        return list(Manifest.read(source, label=cfg.label).select())
     inputs = list_inputs(cfg.input)
     for remark in inputs.remarks:
         log.warning(remark)

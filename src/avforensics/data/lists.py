@@ -8,8 +8,10 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
+from avforensics.data.labels import Labels
 from avforensics.data.manifest import Manifest, shorten
 from avforensics.data.row import Row
+from avforensics.data.tables import SEPARATORS, Table, Text, read_source
 from avforensics.errors import ManifestError
 
 log = logging.getLogger(__name__)
@@ -23,36 +25,59 @@ class Entry(NamedTuple):
 
 
 def read_list(path: str | Path, *, fake: int = 1) -> list[Entry]:
-    """Read ``path,label`` lines, with or without a header, or a text file with a path a line.
+    """Read a table with the columns path and label, or a text file with a path a line.
 
-    In text files a label may follow the path after blanks. Paths may hold blanks and commas.
+    A table may lack its header, and the label; more columns do not matter. In text files a label
+    may follow the path after blanks. Paths may hold blanks and commas; lines that begin with ``#``
+    are comments.
 
     Parameters
     ----------
     path : str or Path
     fake : int
-        What the list writes for a fake, 1 or 0. Public lists differ, so it has to be said.
+        Which number the list writes for a fake, 1 or 0. Public lists differ, so it has to be said.
 
     Raises
     ------
     ManifestError
         The file is missing, empty, or labels some paths and not others.
     """
-    if fake not in (0, 1):
-        raise ManifestError(f"fake must be 0 or 1 (what the list writes for a fake), not {fake}")
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path}: this list cannot be read ({error})") from None
-    entries = [_entry(line, fake) for line in lines if line.strip()]
-    if entries and entries[0].label is None and _is_header(lines):
-        del entries[0]
+    labels = Labels(fake)
+    source = read_source(path)
+    if isinstance(source, Table):
+        pairs = [
+            (source.row_name(number), cells["path"], cells.get("label", ""))
+            for number, cells in enumerate(source.records())
+        ]
+    else:
+        pairs = [(f"{path}", *split_label(line, labels)) for line in listed_lines(source)]
+    entries = [_entry(*pair, labels) for pair in pairs]
     if not entries:
         raise ManifestError(f"{path}: the list is empty")
     bare = [entry.path for entry in entries if entry.label is None]
     if bare and len(bare) < len(entries):
         raise ManifestError(f"{path}: some lines have a label and this one has none: {bare[0]}")
+    labels.tell(path)
     return entries
+
+
+def listed_lines(source: Text) -> list[str]:
+    """Lines of a list without a header, each without blanks around it; no comments."""
+    lines = (line.strip() for line in source.text.split("\n"))
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def split_label(line: str, labels: Labels) -> tuple[str, str]:
+    """A line's path, and the label after it (empty where there is none)."""
+    for separator in SEPARATORS:
+        cells = next(csv.reader([line], delimiter=separator))
+        if len(cells) > 1 and labels.known(cells[-1]):
+            return separator.join(cells[:-1]).strip(), cells[-1].strip()
+    words = line.rsplit(maxsplit=1)
+    if len(words) == 2 and labels.known(words[1]):
+        return words[0], words[1]
+    cells = next(csv.reader([line]))
+    return (cells[0] if len(cells) == 1 else line).strip(), ""
 
 
 def pick(manifest: Manifest, entries: list[Entry], *, strict: bool = True) -> Manifest:
@@ -99,21 +124,12 @@ def pick(manifest: Manifest, entries: list[Entry], *, strict: bool = True) -> Ma
     return Manifest(rows)
 
 
-def _entry(line: str, fake: int) -> Entry:
-    head, mark = line.strip(), ""
-    if len(cells := next(csv.reader([head]))) > 1 and cells[-1].strip() in ("0", "1", "label"):
-        head, mark = ",".join(cells[:-1]), cells[-1].strip()
-    elif len(words := head.rsplit(maxsplit=1)) == 2 and words[1] in ("0", "1"):
-        head, mark = words
-    elif len(cells) == 1:
-        head = cells[0]
-    path = head.strip().replace("\\", "/").removeprefix("./")
-    return Entry(path, int(int(mark) == fake) if mark in ("0", "1") else None)
-
-
-def _is_header(lines: list[str]) -> bool:
-    first = next(line for line in lines if line.strip()).strip().lower()
-    return first.split(",")[0].strip() in ("path", "file", "filename", "video") and "." not in first
+def _entry(where: str, path: str, text: str, labels: Labels) -> Entry:
+    try:
+        label = labels(text) if text else None
+    except ValueError as error:
+        raise ManifestError(f"{where}: {error}") from None
+    return Entry(path.replace("\\", "/").removeprefix("./"), label)
 
 
 def _match(entry: Entry, by_name: dict[str, list[tuple[list[str], Row]]]) -> Row | None:

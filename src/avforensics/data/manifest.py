@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from avforensics.data.labels import Labels
 from avforensics.data.row import COLUMNS, Row, format_row, parse_row
-from avforensics.data.tables import read_table, write_table
+from avforensics.data.tables import Table, read_table, write_table
 from avforensics.errors import ManifestError
 
 REQUIRED = ("path", "label")
+_LABEL = COLUMNS.index("label")
+_FILES = COLUMNS.index("path"), COLUMNS.index("audio")
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,14 @@ class Manifest:
         return self.rows[index]
 
     @classmethod
-    def read(cls, path: str | Path) -> Manifest:
-        """Read a CSV or Parquet file; relative paths in it count from its folder.
+    def read(cls, path: str | Path, *, label: int | None = None) -> Manifest:
+        """Read a table (see `read_table`); relative paths in it count from its folder.
+
+        Parameters
+        ----------
+        path : str or Path
+        label : int, optional
+            Of all rows, where the table has no column ``label``; None = it needs one.
 
         Raises
         ------
@@ -93,16 +102,23 @@ class Manifest:
             The file is missing, a column is missing or unknown, or a cell has no meaning. Whether
             the clips exist is not looked at here: see `coverage` and `require_files`.
         """
-        header, cells = read_table(path)
-        _check_header(path, header)
+        table = read_table(path).with_path()
+        _check_header(table, REQUIRED if label is None else REQUIRED[:1])
         folder = os.path.dirname(os.path.abspath(path))
-        order = [header.index(name) if name in header else None for name in COLUMNS]
+        places = [table.index(name) for name in COLUMNS]
+        labels, unsaid = Labels(), "" if label is None else str(label)
         rows = []
-        for number, row in enumerate(cells, start=1):
+        for number, row in enumerate(table.rows):
+            cells = ["" if place is None else row[place] for place in places]
+            if places[_LABEL] is None:
+                cells[_LABEL] = unsaid
+            for place in _FILES:
+                cells[place] = cells[place] and table.on_disk(folder, cells[place])
             try:
-                rows.append(parse_row(folder, ["" if i is None else row[i].strip() for i in order]))
+                rows.append(parse_row(folder, cells, labels))
             except ValueError as error:
-                raise ManifestError(f"{path}, row {number}: {error}") from None
+                raise ManifestError(f"{table.row_name(number)}: {error}") from None
+        labels.tell(path)
         return cls(rows, path)
 
     def write(self, path: str | Path) -> None:
@@ -221,17 +237,13 @@ class Manifest:
             )
 
 
-def _check_header(path: str | Path, header: list[str]) -> None:
-    for name in header:
+def _check_header(table: Table, required: Collection[str]) -> None:
+    for name in filter(None, table.header):  # a nameless column is the index of a data frame
         if name not in COLUMNS:
             near = difflib.get_close_matches(name, COLUMNS, n=1)
             hint = f"did you mean {near[0]}?" if near else f"a manifest has {', '.join(COLUMNS)}"
-            raise ManifestError(f"{path}: unknown column {name!r}; {hint}")
-        if header.count(name) > 1:
-            raise ManifestError(f"{path}: column {name!r} is there twice")
-    for name in REQUIRED:
-        if name not in header:
-            raise ManifestError(f"{path}: column {name!r} is missing; path and label are needed")
+            raise ManifestError(f"{table.path}: unknown column {name!r}; {hint}")
+    table.require(*{*required, *filter(None, table.header)})
 
 
 def shorten(names: Collection[str], most: int = 5) -> str:

@@ -9,6 +9,8 @@ import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from avforensics.data.labels import Labels
+
 
 class Row(NamedTuple):
     """One clip.
@@ -55,7 +57,7 @@ class Row(NamedTuple):
 COLUMNS = Row._fields
 
 
-def parse_row(folder: str, cells: list[str]) -> Row:
+def parse_row(folder: str, cells: list[str], labels: Labels) -> Row:
     """Make a row of one text for each column; relative paths count from ``folder``.
 
     Raises
@@ -68,8 +70,6 @@ def parse_row(folder: str, cells: list[str]) -> Row:
         raise ValueError("the path is empty")
     if "\0" in path or "\0" in audio:
         raise ValueError("a path has a NUL byte, which no file name has")
-    if label not in ("0", "1"):
-        raise ValueError(f"label must be 0 (real) or 1 (fake), not {label!r}")
     try:
         begin = _seconds(start or "0")
         length = _seconds(duration) if duration else None
@@ -79,7 +79,7 @@ def parse_row(folder: str, cells: list[str]) -> Row:
         ) from None
     return Row(
         os.path.normpath(os.path.join(folder, path)),
-        int(label),
+        labels(label),
         category,
         method,
         identity,

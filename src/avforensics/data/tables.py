@@ -1,32 +1,155 @@
-"""Tables of text on disk: CSV, or Parquet where pyarrow is installed."""
+"""Tables of text as people have them: CSV in its many forms, or Parquet where pyarrow is installed.
+
+One reader for manifests, lists and tables of scores. What it takes: UTF-8 (with or without a
+byte-order mark), UTF-16, Windows-1252 and Latin-1; commas, semicolons, tabs or bars between cells;
+headers in any case; blanks around cells; quoted cells; empty lines. Where the separator is no
+comma, numbers may have a decimal comma.
+"""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+import io
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from avforensics.errors import ManifestError
 from avforensics.files import atomic_path
 
 PARQUET = {".parquet", ".pq"}
-ERRORS = "surrogateescape"  # file names on Linux may hold bytes that are not UTF-8
+TABLES = {".csv", ".tsv", ".tab", *PARQUET}
+LISTS = {".txt", ".lst"}
+SEPARATORS = ",;\t|"
+# Names that tables give to the column with the file.
+PATH_NAMES = ("path", "file", "filename", "file_name", "filepath", "file_path", "video")
+# Columns in which a decimal comma becomes a point, where the separator is no comma.
+NUMBERS = re.compile(r"label|score|start|end|duration|segments|baseline_.*")
+_WHOLE_LINE = "\x1f"  # the "separator" of a table with one column: its cells may hold any other
+_BYTE_ORDER_MARKS = {
+    b"\xff\xfe\0\0": "utf-32",
+    b"\0\0\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+    b"\xef\xbb\xbf": "utf-8-sig",
+}
+_EIGHT_BIT = ("cp1252", "latin-1")
 
 
-def read_table(path: str | Path) -> tuple[list[str], list[list[str]]]:
+@dataclass(frozen=True)
+class Text:
+    """Decoded text.
+
+    Attributes
+    ----------
+    path : Path
+    text : str
+        Bytes of file names that are not UTF-8 are surrogate escapes, as `os.fsdecode` gives them.
+    encoding : str
+    """
+
+    path: Path
+    text: str
+    encoding: str
+
+    def on_disk(self, folder: str | os.PathLike, name: str) -> str:
+        """``name`` spelled so that the file exists, where the encoding leaves a choice.
+
+        In a table that is not UTF-8 the same bytes can be a name's own bytes or letters of an
+        8-bit encoding: the letters count where such a file exists, else the bytes.
+        """
+        if self.encoding not in _EIGHT_BIT or os.path.lexists(os.path.join(folder, name)):  # noqa: PTH118
+            return name
+        return os.fsdecode(name.encode(self.encoding))
+
+
+@dataclass(frozen=True)
+class Table(Text):
+    """A table of text.
+
+    Attributes
+    ----------
+    header : list of str
+        Names of the columns in lower case.
+    rows : list of list of str
+        Cells without blanks around them; as long as the header.
+    lines : list of int
+        Where in the file each row ends; empty for Parquet.
+    """
+
+    header: list[str]
+    rows: list[list[str]]
+    lines: list[int]
+
+    def index(self, *names: str) -> int | None:
+        """Place of the first of ``names`` that is a column; None where there is none."""
+        return next((self.header.index(name) for name in names if name in self.header), None)
+
+    def with_path(self) -> Table:
+        """The same table with the column of files called ``path``, whatever its name here."""
+        place = self.index(*PATH_NAMES)
+        if place is None:
+            return self
+        header = [*self.header[:place], "path", *self.header[place + 1 :]]
+        return replace(self, header=header)
+
+    def require(self, *names: str) -> None:
+        """Raise ManifestError unless each of ``names`` is a column, once."""
+        missing = [name for name in names if name not in self.header]
+        if missing:
+            found = ", ".join(name for name in self.header if name) or "none"
+            raise ManifestError(
+                f"{self.path}: no column {', '.join(missing)}; the columns in its first line: "
+                f"{found}"
+            )
+        for name in names:
+            if self.header.count(name) > 1:
+                raise ManifestError(f"{self.path}: column {name!r} is there twice")
+
+    def row_name(self, index: int) -> str:
+        """How a message about row ``index`` (from 0) begins."""
+        line = f"line {self.lines[index]}, " if self.lines else ""
+        return f"{self.path}, {line}row {index + 1}"
+
+    def records(self) -> Iterator[dict[str, str]]:
+        """Rows as cells by column name."""
+        return (dict(zip(self.header, row, strict=True)) for row in self.rows)
+
+    def videos(self) -> list[tuple[int, dict[str, str]]]:
+        """Records with their index, without those of faces.
+
+        In what `avforensics detect` writes, the row of a video has an empty ``track`` and is
+        followed by those of its faces.
+        """
+        records = list(enumerate(self.records()))
+        videos = [(index, cells) for index, cells in records if not cells.get("track")]
+        return videos or records
+
+
+def is_table(path: str | os.PathLike) -> bool:
+    """Whether a file is a table: by its name, or a text file whose first line names columns."""
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix in LISTS and path.is_file():
+        return isinstance(read_source(path), Table)
+    return suffix in TABLES
+
+
+def read_table(path: str | Path) -> Table:
     """Read a table as text.
 
     Parameters
     ----------
     path : str or Path
-        ``.parquet`` / ``.pq``, or anything else as UTF-8 CSV with a header.
+        ``.parquet`` / ``.pq``, or anything else as CSV with a header.
 
     Returns
     -------
-    header : list of str
-    rows : list of list of str
-        As long as the header; what is missing in Parquet (null, NaN) is an empty string. Empty
-        lines of a CSV are left out.
+    Table
+        What is missing in Parquet (null, NaN) is an empty string. Empty lines of a CSV are left
+        out, as are nameless columns without content.
 
     Raises
     ------
@@ -34,52 +157,174 @@ def read_table(path: str | Path) -> tuple[list[str], list[list[str]]]:
         The file is missing, empty, unreadable, or a row has more or fewer cells than the header.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ManifestError(f"{path}: there is no such file")
-    header, rows = _read_parquet(path) if path.suffix in PARQUET else _read_csv(path)
+    if path.suffix.lower() in PARQUET:
+        header, rows = _read_parquet(path)
+        return Table(path, "", "", [name.strip().lower() for name in header], rows, [])
+    return parse_table(read_text(path))
+
+
+def read_source(path: str | Path) -> Table | Text:
+    """Read a list: a table where its first line names a column of files, else its text.
+
+    Raises
+    ------
+    ManifestError
+        As for `read_table`.
+    """
+    if Path(path).suffix.lower() in PARQUET:
+        return read_table(path).with_path()
+    source = read_text(path)
+    stream, _, separator = _lines(source.text)
+    header = next(csv.reader(stream, delimiter=separator, skipinitialspace=True), [])
+    if {name.strip().lower() for name in header}.isdisjoint(PATH_NAMES):
+        return source
+    return parse_table(source).with_path()
+
+
+def read_text(path: str | Path) -> Text:
+    """Read a file of text in whatever encoding it is.
+
+    Raises
+    ------
+    ManifestError
+        The file is missing, cannot be read, or is no text.
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ManifestError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be read ({error.strerror})") from None
+    if content.startswith(b"PK\x03\x04"):
+        raise ManifestError(f"{path}: this is not a CSV file but a workbook; export it as CSV")
+    try:
+        text, encoding = _decode(content)
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise ManifestError(f"{path}: this is not text but binary data (a NUL in line {line})")
+    return Text(path, text, encoding)
+
+
+def parse_table(source: Text) -> Table:
+    """Split text into the cells of a table; as `read_table`."""
+    path, (stream, skipped, separator) = source.path, _lines(source.text)
+    reader = csv.reader(stream, delimiter=separator, skipinitialspace=True)
+    rows, lines = [], []
+    try:
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if any(cells):
+                rows.append(cells)
+                lines.append(reader.line_num + skipped)
+    except csv.Error as error:
+        raise ManifestError(
+            f"{path}, line {reader.line_num + skipped}: this is not a CSV file ({error})"
+        ) from None
+    if not rows:
+        raise ManifestError(f"{path}: the file is empty")
+    header, rows, lines = [name.lower() for name in rows[0]], rows[1:], lines[1:]
+    header, rows = _without_nameless_ends(header, rows)
+    table = Table(path, "", source.encoding, header, rows, lines)
     width = len(header)
-    for number, row in enumerate(rows, start=1):
+    for index, row in enumerate(rows):
         if len(row) != width:
             raise ManifestError(
-                f"{path}, row {number}: {len(row)} cells under a header of {width} columns"
+                f"{table.row_name(index)}: {len(row)} cells under a header of {width} columns"
             )
-    return header, rows
+    if separator != ",":
+        places = [place for place, name in enumerate(header) if NUMBERS.fullmatch(name)]
+        for row in rows:
+            for place in places:
+                row[place] = re.sub(r",(?=\d)", ".", row[place])
+    return table
 
 
-def write_table(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Write a table of text; the file appears whole or not at all.
+def write_table(path: str | Path, header: Sequence[str], rows: Iterable[Sequence]) -> None:
+    """Write a table; the file appears whole or not at all. None is an empty cell.
+
+    A CSV is UTF-8. Where file names hold other bytes, these are written as they are, and a
+    byte-order mark says that the rest is UTF-8 all the same.
 
     Raises
     ------
     ManifestError
         Parquet is asked for and pyarrow is not installed.
     """
+    rows = list(rows)
     with atomic_path(path) as partial:
-        if partial.suffix in PARQUET:
+        if partial.suffix.lower() in PARQUET:
             arrow, parquet = _pyarrow(Path(path))
             columns = list(zip(*rows, strict=True)) or [()] * len(header)
             text = [arrow.array(column, arrow.string()) for column in columns]
             parquet.write_table(arrow.Table.from_arrays(text, names=list(header)), partial)
             return
-        with partial.open("w", newline="", encoding="utf-8", errors=ERRORS) as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(header)
-            writer.writerows(rows)
+        written = io.StringIO(newline="")
+        writer = csv.writer(written, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+        try:
+            content = written.getvalue().encode()
+        except UnicodeEncodeError:
+            content = b"\xef\xbb\xbf" + written.getvalue().encode("utf-8", "surrogateescape")
+        partial.write_bytes(content)
 
 
-def _read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig", errors=ERRORS) as file:
-            rows = [row for row in csv.reader(file) if row]
-        "".join(rows[0] if rows else []).encode()  # the header at least must be text
-    except (UnicodeEncodeError, csv.Error) as error:
-        raise ManifestError(f"{path}: this is not a CSV file in UTF-8 ({error})") from None
-    if not rows:
-        raise ManifestError(f"{path}: the file is empty")
-    return [name.strip() for name in rows[0]], rows[1:]
+def _decode(content: bytes) -> tuple[str, str]:
+    """Text and the name of its encoding."""
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
+        if content.startswith(mark):
+            errors = "surrogateescape" if encoding == "utf-8-sig" else "strict"
+            return content.decode(encoding, errors), encoding
+    for encoding, zeros in (("utf-16-le", content[1::2]), ("utf-16-be", content[::2])):
+        # without a mark: mostly Latin letters, so every second byte is zero
+        if len(content) % 2 == 0 and zeros.count(0) > max(0.7 * len(zeros), 2):
+            return content.decode(encoding), encoding
+    text = content.decode("utf-8", "surrogateescape")
+    foreign = {letter for letter in set(text) if letter > "\x7f"}
+    if not foreign or any(not "\udc80" <= letter <= "\udcff" for letter in foreign):
+        return text, "utf-8"
+    try:  # not one letter of UTF-8 in it
+        return content.decode(_EIGHT_BIT[0]), _EIGHT_BIT[0]
+    except UnicodeDecodeError:
+        return content.decode(_EIGHT_BIT[1]), _EIGHT_BIT[1]
+
+
+def _lines(text: str) -> tuple[io.StringIO, int, str]:
+    """A stream of lines that begins with the header, the lines before it, and the separator."""
+    stream, skipped, separator = io.StringIO(text, newline=""), 0, None
+    while True:
+        begin, line = stream.tell(), stream.readline()
+        mark = re.fullmatch(r'"?sep=(.)"?', line.strip())  # Excel's own
+        separator = mark[1] if mark else separator
+        if not line or not (mark or line.startswith("#") or not line.strip()):
+            break
+        skipped += 1
+    stream.seek(begin)
+    if separator is None:
+        widths = [len(next(csv.reader([line], delimiter=one), ())) for one in SEPARATORS]
+        best = max(widths)
+        separator = SEPARATORS[widths.index(best)] if best > 1 else _WHOLE_LINE
+    return stream, skipped, separator
+
+
+def _without_nameless_ends(
+    header: list[str], rows: list[list[str]]
+) -> tuple[list[str], list[list[str]]]:
+    """Leave out columns after the last name that have no content, as spreadsheets write them."""
+    width = len(header)
+    while width and not header[width - 1] and not any(any(row[width - 1 :]) for row in rows):
+        width -= 1
+    if width == len(header):
+        return header, rows
+    return header[:width], [row[:width] for row in rows]
 
 
 def _read_parquet(path: Path) -> tuple[list[str], list[list[str]]]:
+    if not path.is_file():
+        raise ManifestError(f"{path}: there is no such file")
     arrow, parquet = _pyarrow(path)
     try:
         table = parquet.read_table(path)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from copy import copy
 from dataclasses import asdict, dataclass, field, replace
+from itertools import tee
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -123,15 +124,15 @@ class VideoScorer:
         self.detector = detector if options.mode == "given" else _whole_pictures(detector)
         self._finder = finder or find_faces
 
-    def score(self, path: str | os.PathLike, progress: Progress | None = None) -> Outcome:
+    def score(self, video: str | os.PathLike | Clip, progress: Progress | None = None) -> Outcome:
         """Score one video; what cannot be scored says why in ``result.error``."""
-        (outcome,) = self.score_many([path], progress)
+        (outcome,) = self.score_many([video], progress)
         return outcome
 
     def score_many(
-        self, paths: Iterable[str | os.PathLike], progress: Progress | None = None
+        self, videos: Iterable[str | os.PathLike | Clip], progress: Progress | None = None
     ) -> Iterator[Outcome]:
-        """Score videos, in order, each outcome as soon as it is there.
+        """Score videos or parts of them, in order, each outcome as soon as it is there.
 
         Faces are found in threads, some videos ahead of the network; small clips share batches,
         up to the next video without a face.
@@ -139,27 +140,35 @@ class VideoScorer:
         `Detector.score_many`.
         """
         if self.options.mode != "auto":
-            for result in self.detector.score_many(paths, progress):
-                yield Outcome(result)
+            clips, asked = tee(map(Clip.of, videos))
+            for result in self.detector.score_many(clips, progress):
+                yield Outcome(on_video_clock(result, next(asked).first_frame))
             return
-        videos = ahead(self._find, map(Path, paths), threads=self.detector.extractor.readers)
-        while (first := next(videos, None)) is not None:
+        found = ahead(self._find, map(Clip.of, videos), threads=self.detector.extractor.readers)
+        while (first := next(found, None)) is not None:
             waiting = deque([first])  # found, not all of its faces scored
-            for result in self.detector.score_many(_clips(videos, waiting), progress):
+            for result in self.detector.score_many(_clips(found, waiting), progress):
                 next(video for video in waiting if not video.complete).results.append(result)
                 while waiting and waiting[0].complete:
                     yield self._outcome(waiting.popleft())
             while waiting:  # the one without a face
                 yield self._outcome(waiting.popleft())
 
-    def _find(self, path: Path) -> _Video:
-        """Find the faces of a file; only what every file would raise is raised."""
+    def _find(self, clip: Clip) -> _Video:
+        """Find the faces of a file or a part; only what every file would raise is raised."""
         started = time.perf_counter()
-        video, media = _Video(path), self.detector.media
+        video, media = _Video(clip), self.detector.media
         try:
-            with open_media(path, media) as stream:  # a file without sound is not searched
+            # a file without sound is not searched
+            with open_media(clip.path, media, audio_path=clip.audio) as stream:
                 video.media = stream.report
-            video.found = self._finder(path, self.options.find, video_stream=media.video_stream)
+            part = {"start_frame": clip.first_frame, "max_frames": clip.n_frames}
+            video.found = self._finder(
+                clip.path,
+                self.options.find,
+                video_stream=media.video_stream,
+                **(part if clip.is_part else {}),
+            )
             video.cut(self.options.recipe, media)
         except MediaError as error:
             video.error = error.reason
@@ -188,7 +197,7 @@ class VideoScorer:
             )
             return Outcome(result, found=found)
         faces = tuple(
-            FaceResult(track, on_video_clock(result, track))
+            FaceResult(track, on_video_clock(result, track.first_frame))
             for track, result in zip(found.tracks, video.results, strict=True)
         )
         result = self._result(faces, found)
@@ -255,7 +264,7 @@ def _sound_ended(faces: tuple[FaceResult, ...], found: Faces) -> Iterator[str]:
 class _Video:
     """A video between the search for faces and its outcome."""
 
-    path: Path
+    clip: Clip
     found: Faces | None = None
     error: str | None = None
     media: MediaReport | None = None
@@ -263,6 +272,11 @@ class _Video:
     results: list[VideoResult] = field(default_factory=list)
     seconds: float = 0.0
     sound: SoundSpool | None = None
+
+    @property
+    def path(self) -> Path:
+        """Of the file."""
+        return self.clip.path
 
     @property
     def complete(self) -> bool:
@@ -274,11 +288,15 @@ class _Video:
         tracks = self.found.tracks
         if len(tracks) > 1:
             self.sound = SoundSpool(
-                self.path, video_stream=media.video_stream, audio_stream=media.audio_stream
+                self.path,
+                audio_path=self.clip.audio,
+                video_stream=media.video_stream,
+                audio_stream=media.audio_stream,
             )
         self.clips = [
             Clip(
                 self.path,
+                audio=self.clip.audio,
                 start=track.start,
                 duration=track.end - track.start,
                 crop=recipe.crop(track),

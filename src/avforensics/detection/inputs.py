@@ -1,20 +1,23 @@
-"""Which videos a run is about: one file, a folder or a list."""
+"""Which videos a run is about: one file, a folder, a list or a manifest."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from avforensics.errors import ConfigError
+from avforensics.data.labels import Labels
+from avforensics.data.lists import listed_lines, split_label
+from avforensics.data.row import COLUMNS, parse_row
+from avforensics.data.tables import LISTS, TABLES, Table, Text, parse_table, read_source
+from avforensics.errors import ConfigError, ManifestError
 from avforensics.paths import typed_path
+from avforensics.scoring.source import Clip
 
 _SUFFIXES = (
     ".3gp .asf .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm .wmv"
 )
 VIDEO_SUFFIXES = frozenset(_SUFFIXES.split())
-LIST_SUFFIXES = frozenset({".txt", ".lst"})
 
 
 @dataclass
@@ -23,14 +26,20 @@ class Inputs:
 
     Attributes
     ----------
-    paths : list of Path
-        Each file once. What does not exist is listed too: it gets a row with a reason.
+    clips : list of Clip
+        Each file, or part of one that a manifest names, once. What does not exist is listed too: it
+        gets a row with a reason.
     remarks : list of str
         What was left out and why, in sentences.
     """
 
-    paths: list[Path]
+    clips: list[Clip]
     remarks: list[str] = field(default_factory=list)
+
+    @property
+    def paths(self) -> list[Path]:
+        """Files of the clips."""
+        return [clip.path for clip in self.clips]
 
 
 def list_inputs(source: str | os.PathLike) -> Inputs:
@@ -40,14 +49,15 @@ def list_inputs(source: str | os.PathLike) -> Inputs:
     ----------
     source : str or PathLike
         A video; a folder, searched with its subfolders for known video suffixes and sorted (hidden
-        files left out); or a text file (.txt, .lst) with one path a line. In a list blank lines
-        and lines that begin with # mean nothing, Windows line ends and byte-order marks do no
-        harm, and a relative path counts from the list's folder or, where there is no such file,
-        from the current folder.
+        files left out); a manifest or any other table with a column ``path`` (see `read_table`),
+        whose ``start``, ``duration`` (or ``end``) and ``audio`` count and whose rows of faces do not; or a text
+        file (.txt, .lst) with one path a line, where blank lines and lines that begin with # mean
+        nothing. A relative path counts from the list's folder or, where there is no such file, from
+        the current folder.
 
     Raises
     ------
-    ConfigError
+    AVForensicsError
         Nothing there, a folder without video, a list without entries or that is no text.
     """
     path = typed_path(source)
@@ -55,11 +65,11 @@ def list_inputs(source: str | os.PathLike) -> Inputs:
         raise ConfigError("input is empty: give a video, a folder or a list of videos")
     if path.is_dir():
         return _folder(path)
-    if path.suffix.lower() in LIST_SUFFIXES:
-        return _list(path)
+    if path.suffix.lower() in LISTS | TABLES:
+        return _listed(path)
     if not os.path.lexists(path) and path.suffix.lower() not in VIDEO_SUFFIXES:
         raise ConfigError(f"input={source}: there is no such file or folder")
-    return Inputs([path])
+    return Inputs([Clip(path)])
 
 
 def _folder(root: Path) -> Inputs:
@@ -83,48 +93,76 @@ def _folder(root: Path) -> Inputs:
         raise ConfigError(f"{root}: no video in this folder or below (looked for {_SUFFIXES})")
     if hidden:
         remarks.append(f"{_files(hidden)} with a name that begins with a dot: left out")
-    return Inputs(sorted(found), remarks)
+    return Inputs([Clip(path) for path in sorted(found)], remarks)
 
 
-def _list(path: Path) -> Inputs:
-    """Paths of a text file, each once, in its order."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: the list cannot be read ({error.strerror})") from None
-    utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-    try:
-        text = content.decode(
-            "utf-16" if utf16 else "utf-8-sig", "strict" if utf16 else "surrogateescape"
-        )
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise ConfigError(f"{path}: this is not a text file with one path a line")
-    lines = [line.strip() for line in text.split("\n")]
-    entries = [line for line in lines if line and not line.startswith("#")]
+def _listed(path: Path) -> Inputs:
+    """Videos of a table or of a text file, each once, in its order."""
+    source = read_source(path)
+    if not isinstance(source, Table) and path.suffix.lower() in TABLES:
+        first = next(iter(listed_lines(source)), "")
+        if not _names_video(split_label(first, Labels())[0]):
+            parse_table(source).require("path")
+    if isinstance(source, Table):
+        entries = [_row(source, *record) for record in source.videos()]
+    else:
+        entries = [Clip(_from_list(source, line)) for line in listed_lines(source)]
     if not entries:
         raise ConfigError(f"{path}: the list names no video")
-    paths = list(_once(_from_list(entry, path.parent) for entry in entries))
-    repeated = len(entries) - len(paths)
+    once: dict[str, Clip] = {}
+    for clip in entries:
+        once.setdefault(clip_key(clip), clip)
+    clips = list(once.values())
+    repeated = len(entries) - len(clips)
     remarks = [f"{path}: {_files(repeated)} listed more than once: scored once"] if repeated else []
-    return Inputs(paths, remarks)
+    return Inputs(clips, remarks)
 
 
-def _from_list(entry: str, folder: Path) -> Path:
-    path = typed_path(entry)
+def _row(table: Table, index: int, cells: dict[str, str]) -> Clip:
+    """What a row of a table names; labels and other columns do not count here."""
+    values = [cells.get(name, "") for name in COLUMNS]
+    try:
+        row = parse_row("", values, _no_label)
+        if row.duration is None and cells.get("end"):  # as detect itself writes parts
+            row = row._replace(duration=float(cells["end"]) - row.start)
+    except ValueError as error:
+        raise ManifestError(f"{table.row_name(index)}: {error}") from None
+    path = _on_disk(table, row.path)
+    audio = _on_disk(table, row.audio) if row.audio else None
+    return Clip(path, audio=audio, start=row.start, duration=row.duration)
+
+
+def _no_label(text: str) -> int:
+    """Labels mean nothing here: whatever stands there is as good as none."""
+    return 0
+
+
+def _from_list(source: Text, line: str) -> Path:
+    """The file that a line of a list names, with or without a label after it."""
+    path = _on_disk(source, line)
+    if os.path.lexists(path) or _names_video(line):
+        return path
+    return _on_disk(source, split_label(line, Labels())[0])
+
+
+def _names_video(name: str) -> bool:
+    return Path(name).suffix.lower() in VIDEO_SUFFIXES
+
+
+def _on_disk(source: Text, name: str) -> Path:
+    """A path in a list: from the list's folder or, where nothing is there, from here."""
+    folder = source.path.parent
+    path = typed_path(source.on_disk(folder, name))
     beside = folder / path
     return path if not os.path.lexists(beside) and os.path.lexists(path) else beside
 
 
-def _once(paths: Iterable[Path]) -> Iterable[Path]:
-    """Each file the first time only."""
-    seen = set()
-    for path in paths:
-        key = file_key(path)
-        if key not in seen:
-            seen.add(key)
-            yield path
+def clip_key(clip: Clip) -> str:
+    """What a clip is known by: its file, and which part of it with which sound."""
+    key = file_key(clip.path)
+    if clip.is_part:
+        key += f"#t={clip.start},{'' if clip.duration is None else clip.start + clip.duration}"
+    return key if clip.audio is None else f"{key}#audio={file_key(clip.audio)}"
 
 
 def file_key(path: Path) -> str:

@@ -13,15 +13,17 @@ from avforensics.detection.inputs import file_key
 _LONGEST = 60  # characters; with four bytes each still below what file systems take
 
 
-def unique_name(path: Path, taken: Collection[str]) -> str:
+def unique_name(path: Path, taken: Collection[str], key: str = "") -> str:
     """A name made from a video's, that any file system and any address can bear.
 
     Parameters
     ----------
     path : Path
     taken : collection of str
-        Names in use, case-folded. Where the plain name is among them, a part of the hash of the
-        whole path follows it, so that ``a/clip.mp4`` and ``b/clip.mp4`` stay apart.
+        Names in use, case-folded. Where the plain name is among them, a part of the hash of
+        ``key`` follows it, so that ``a/clip.mp4`` and ``b/clip.mp4`` stay apart.
+    key : str
+        What tells the video from all others; empty = the whole path.
 
     Returns
     -------
@@ -31,7 +33,7 @@ def unique_name(path: Path, taken: Collection[str]) -> str:
     name = re.sub(r"[^\w.-]+", "_", path.stem)[:_LONGEST].strip("._-") or "video"
     if name.casefold() not in taken:
         return name
-    digest = hashlib.sha256(os.fsencode(file_key(path))).hexdigest()
+    digest = hashlib.sha256(os.fsencode(key or file_key(path))).hexdigest()
     return next(
         longer
         for length in range(8, 65, 8)

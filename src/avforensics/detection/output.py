@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from avforensics.detection.inputs import file_key
+from avforensics.detection.inputs import clip_key
 from avforensics.detection.journal import Journal
 from avforensics.detection.names import unique_name
 from avforensics.detection.rows import (
@@ -30,6 +30,7 @@ from avforensics.detection.rows import (
 )
 from avforensics.files import remove_partial_files, sha256_or_none
 from avforensics.scoring.result import FACELESS, VideoResult
+from avforensics.scoring.source import Clip
 from avforensics.scoring.tracks import FaceResult
 
 SCORE_FILES = ("testing_score.npy", "testing_scores.npy")  # the published README's name and code's
@@ -39,21 +40,26 @@ TABLE_SHARE = 0.05
 
 @dataclass(frozen=True)
 class Job:
-    """A video that has to be scored.
+    """A video, or a part of one, that has to be scored.
 
     Attributes
     ----------
-    path : Path
+    clip : Clip
     name : str
         What its report and features are called, unlike any other's of the batch.
     size, mtime_ns : int or None
         Of the file before it was read; None where there is none.
     """
 
-    path: Path
+    clip: Clip
     name: str
     size: int | None
     mtime_ns: int | None
+
+    @property
+    def path(self) -> Path:
+        """Of the file."""
+        return self.clip.path
 
 
 class OutputFolder:
@@ -67,7 +73,7 @@ class OutputFolder:
     folder : Path
     journal : Journal
         Of this folder.
-    paths : sequence of Path
+    videos : sequence of path or Clip
         The batch.
     settings : mapping
         Everything that a score depends on besides the file: checkpoints, scoring, streams.
@@ -91,15 +97,15 @@ class OutputFolder:
         self,
         folder: Path,
         journal: Journal,
-        paths: Sequence[Path],
+        videos: Sequence[Path | Clip],
         *,
         settings: Mapping[str, Any],
         is_complete: Callable[[str, Sequence[str]], bool],
         resume: bool = True,
     ) -> None:
         self.folder = folder
-        self.paths = list(paths)
-        self._keys = [file_key(path) for path in self.paths]
+        self.clips = [Clip.of(video) for video in videos]
+        self._keys = [clip_key(clip) for clip in self.clips]
         self.jobs: list[Job] = []
         self.remarks: list[str] = []
         self._journal = journal
@@ -144,7 +150,7 @@ class OutputFolder:
         OSError
             The disk is full.
         """
-        key = file_key(job.path)
+        key = clip_key(job.clip)
         if key in self._outdated:
             self._journal.append({"video": key, "name": job.name, "void": True})
             self._outdated.remove(key)
@@ -184,9 +190,9 @@ class OutputFolder:
             The disk is full: nothing of this result was kept.
         """
         row = row_of(result, report=report, faces=faces)
-        row["path"] = str(job.path)
+        row |= _named(job.clip)
         record = {
-            "video": file_key(job.path),
+            "video": clip_key(job.clip),
             "name": job.name,
             "settings": self._digest,
             "size": job.size,
@@ -235,10 +241,11 @@ class OutputFolder:
             self._journal.append({"settings": self._digest, "is": self._settings})
         taken = {record["name"].casefold() for record in known.values()}
         reasons: Counter[str] = Counter()
-        for key, path in zip(self._keys, self.paths, strict=True):
-            record = known.get(key)
+        for key, clip in zip(self._keys, self.clips, strict=True):
+            record, path = known.get(key), clip.path
             size, mtime_ns = _stat(path)
-            reason = "" if record is None else self._why_again(record, size, mtime_ns, described)
+            stat = path, size, mtime_ns
+            reason = "" if record is None else self._why_again(record, *stat, described)
             if record is not None and reason is None:
                 self._records[key] = record
                 parts = (record.get(part, ()) for part in ("lams", "faces", "segments"))
@@ -247,9 +254,9 @@ class OutputFolder:
                 continue
             if record is not None:
                 self._outdated.add(key)
-            name = record["name"] if record else unique_name(path, taken)
+            name = record["name"] if record else unique_name(path, taken, key)
             taken.add(name.casefold())
-            self.jobs.append(Job(path, name, size, mtime_ns))
+            self.jobs.append(Job(clip, name, size, mtime_ns))
             if reason:
                 reasons[reason] += 1
         if self._journal.damaged:
@@ -259,6 +266,7 @@ class OutputFolder:
     def _why_again(
         self,
         record: Mapping[str, Any],
+        path: Path,
         size: int | None,
         mtime_ns: int | None,
         described: Mapping[str, Mapping[str, Any]],
@@ -276,12 +284,20 @@ class OutputFolder:
             return "the file has changed"
         # the same bytes copied anew have another time, and stand
         unlike = mtime_ns != record["mtime_ns"]
-        if unlike and sha256_or_none(record["video"]) != record["row"]["sha256"]:
+        if unlike and sha256_or_none(path) != record["row"]["sha256"]:
             return "the file has changed"
         if status in FACELESS:  # it would have none again, and has no report
             return None
         complete = self._is_complete(record["name"], record.get("undrawn", ()))
         return None if complete else "its report or features are missing"
+
+
+def _named(clip: Clip) -> Row:
+    """Cells that say what was scored: the file, and where a part of it begins and ends."""
+    if not clip.is_part:
+        return {"path": str(clip.path)}
+    end = None if clip.duration is None else round(clip.start + clip.duration, 6)
+    return {"path": str(clip.path), "start": clip.start, "end": end}
 
 
 def _stat(path: Path) -> tuple[int | None, int | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from avforensics.data.tables import write_table
 from avforensics.files import atomic_path
 from avforensics.report.curves import constant_offset
 from avforensics.scoring.result import VideoResult, windows_of
@@ -113,13 +113,7 @@ def _finite(value: float) -> float | None:
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write a table, whole or not at all; None is an empty cell."""
-    with (
-        atomic_path(path) as partial,
-        partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
-    ):
-        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_table(path, columns, ([row.get(name) for name in columns] for row in rows))
 
 
 def write_scores(paths: Iterable[Path], scores: np.ndarray) -> None:

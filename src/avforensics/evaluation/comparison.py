@@ -39,8 +39,10 @@ class RunDifference:
     left_out: int
 
 
-def read_run(path: str | PathLike) -> list[ScoredVideo]:
+def read_run(path: str | PathLike, *, fake: int = 1) -> list[ScoredVideo]:
     """Scored videos of a finished run: its folder, or its scores.csv.
+
+    ``fake`` is the number that marks a fake there, 1 or 0.
 
     Raises
     ------
@@ -48,7 +50,7 @@ def read_run(path: str | PathLike) -> list[ScoredVideo]:
         There is no such file, or it is no list of scores.
     """
     path = typed_path(path)
-    return read_scores(path / "scores.csv" if path.is_dir() else path)
+    return read_scores(path / "scores.csv" if path.is_dir() else path, fake=fake)
 
 
 def compare(

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
-from pathlib import Path
 
-from avforensics.data.tables import ERRORS
+from avforensics.data.labels import Labels
+from avforensics.data.tables import read_table, write_table
 from avforensics.errors import ManifestError
-from avforensics.files import atomic_path
 
 _COLUMNS = ("path", "label", "category", "identity", "score", "error")
 _BASELINE = "baseline_"
+_NOTHING = {"", "na", "n/a", "none", "null"}  # what other programs write in an empty cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,37 +89,43 @@ def printable(text: str) -> str:
 def write_scores(rows: Sequence[ScoredVideo], path: str | PathLike) -> None:
     """Write one line a video: path, label, category, identity, score, error, ``baseline_*``."""
     names = baseline_names(rows)
-    with (
-        atomic_path(path) as partial,
-        partial.open("w", newline="", encoding="utf-8", errors=ERRORS) as file,
-    ):
-        writer = csv.writer(file)
-        writer.writerow([*_COLUMNS, *(_BASELINE + name for name in names)])
-        for row in rows:
-            values = [row.score, row.error, *(row.baselines.get(name) for name in names)]
-            cells = ["" if value is None else value for value in values]
-            writer.writerow([row.path, row.label, row.category, row.identity, *cells])
+    cells = [
+        (
+            *(getattr(row, column) for column in _COLUMNS),
+            *(row.baselines.get(name) for name in names),
+        )
+        for row in rows
+    ]
+    write_table(path, [*_COLUMNS, *(_BASELINE + name for name in names)], cells)
 
 
-def read_scores(path: str | PathLike) -> list[ScoredVideo]:
-    """Read what :func:`write_scores` wrote, or any CSV with at least path, label and score.
+def read_scores(path: str | PathLike, *, fake: int = 1) -> list[ScoredVideo]:
+    """Read any table with at least path, label and score, such as :func:`write_scores` wrote.
+
+    Of a table that `avforensics detect` wrote, with a column of labels added, the rows of faces
+    are left out: the videos are those with an empty ``track``.
+
+    Parameters
+    ----------
+    path : path
+    fake : int
+        Which number marks a fake, 1 or 0; see `Labels`.
 
     Raises
     ------
     ManifestError
-        If a column is missing or a cell is no number; says which line.
+        A column is missing, or a cell means nothing; says which row.
     """
-    try:
-        with Path(path).open(newline="", encoding="utf-8-sig", errors=ERRORS) as file:
-            reader = csv.DictReader(file)
-            missing = {"path", "label", "score"} - set(reader.fieldnames or ())
-            if missing:
-                raise ManifestError(f"{path}: no column {', '.join(sorted(missing))}")
-            rows = [_parse(path, reader.line_num, cells) for cells in reader]
-    except OSError as error:
-        raise ManifestError(f"{path}: {error.strerror}") from error
-    except csv.Error as error:
-        raise ManifestError(f"{path}: this is not a CSV file ({error})") from None
+    table = read_table(path).with_path()
+    table.require("path", "label", "score")
+    labels = Labels(fake)
+    rows = []
+    for number, cells in table.videos():
+        try:
+            rows.append(_parse(cells, labels))
+        except ValueError as error:
+            raise ManifestError(f"{table.row_name(number)}: {error}") from None
+    labels.tell(path)
     check_once(rows)
     return rows
 
@@ -130,25 +135,27 @@ def baseline_names(rows: Sequence[ScoredVideo]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row.baselines))
 
 
-def _parse(path: str | PathLike, line: int, cells: Mapping[str, str]) -> ScoredVideo:
-    try:
-        baselines = {
-            name.removeprefix(_BASELINE): _number(value)
+def _parse(cells: Mapping[str, str], labels: Labels) -> ScoredVideo:
+    return ScoredVideo(
+        path=cells["path"],
+        label=labels(cells["label"]),
+        category=cells.get("category") or "",
+        identity=cells.get("identity") or "",
+        score=_number("score", cells["score"]),
+        error=cells.get("error") or None,
+        baselines={
+            name.removeprefix(_BASELINE): _number(name, value)
             for name, value in cells.items()
-            if name and name.startswith(_BASELINE)
-        }
-        return ScoredVideo(
-            path=cells["path"],
-            label=int(cells["label"]),
-            category=cells.get("category") or "",
-            identity=cells.get("identity") or "",
-            score=_number(cells["score"]),
-            error=cells.get("error") or None,
-            baselines=baselines,
-        )
-    except (TypeError, ValueError) as error:
-        raise ManifestError(f"{path}, line {line}: {error}") from error
+            if name.startswith(_BASELINE)
+        },
+    )
 
 
-def _number(cell: str | None) -> float | None:
-    return float(cell) if cell else None
+def _number(name: str, cell: str) -> float | None:
+    """A number, or None where there is none."""
+    if cell.casefold() in _NOTHING:
+        return None
+    try:
+        return float(cell)
+    except ValueError:
+        raise ValueError(f"{name} must be a number such as 0.25, or empty, got {cell!r}") from None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -170,8 +169,7 @@ class Detector:
             Called with a clip and the number of its windows that the network has seen; what it
             raises ends the scoring.
         """
-        clips = (video if isinstance(video, Clip) else Clip(Path(video)) for video in videos)
-        return map(self._result, self.extractor.extract(clips, progress))
+        return map(self._result, self.extractor.extract(map(Clip.of, videos), progress))
 
     @property
     def _max_windows(self) -> int | None:

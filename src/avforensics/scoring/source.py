@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -67,6 +68,16 @@ class Clip:
     crop: MovingCrop | None = None
     sound: SoundSpool | None = None
 
+    @classmethod
+    def of(cls, video: str | os.PathLike | Clip) -> Clip:
+        """The whole of a file; a clip is itself."""
+        return video if isinstance(video, cls) else cls(Path(video))
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it may be less than the whole file."""
+        return bool(self.start) or self.duration is not None
+
     @property
     def first_frame(self) -> int:
         return round(self.start * FPS)
@@ -74,7 +85,7 @@ class Clip:
     @property
     def n_frames(self) -> int | None:
         """Frames at most; None = all there are."""
-        return None if self.duration is None else round(self.duration * FPS)
+        return None if self.duration is None else max(round(self.duration * FPS), 1)
 
     def cut(self, blocks: Iterable[Block]) -> Iterator[Block]:
         """The clip's part of blocks that were read from its start on, edited."""

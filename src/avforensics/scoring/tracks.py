@@ -39,9 +39,9 @@ class FaceResult:
     spans: tuple[tuple[float, float], ...] = ()
 
 
-def on_video_clock(result: VideoResult, track: FaceTrack) -> VideoResult:
-    """A result of a face's stretch, with its windows counted from the video's first frame."""
-    first, features, steps = track.first_frame, result.features, result.steps
+def on_video_clock(result: VideoResult, first: int) -> VideoResult:
+    """A result of a part that begins at frame ``first``, with windows counted from the video's."""
+    features, steps = result.features, result.steps
     if features is not None:
         features = replace(features, first_window=features.first_window + first)
     if steps is not None:

@@ -194,7 +194,7 @@ def test_dfdc_test_set(tree, place):
 def test_dfdc_mistakes(tree):
     with pytest.raises(ManifestError, match=r"no dfdc_train_part_N/metadata\.json and no labels"):
         dfdc(tree(["x/a.mp4"]))
-    with pytest.raises(ManifestError, match=r"a\.mp4 has the unknown label 'MAYBE'"):
+    with pytest.raises(ManifestError, match=r"a\.mp4: label must be .*, got 'MAYBE'"):
         dfdc(tree({"dfdc_train_part_0/metadata.json": {"a.mp4": {"label": "MAYBE"}}}))
 
 

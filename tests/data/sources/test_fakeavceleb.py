@@ -115,7 +115,7 @@ def test_doubled_and_missing_files_are_reported(tree):
     ("text", "message"),
     [
         (table([(*CLIPS[0][:3], "lipgan", *CLIPS[0][4:])]), "row 1: unknown category A with"),
-        ("path,label\nx,1\n", "no column 'source'"),
+        ("path,label\nx,1\n", "no column source, method, category; "),
         ("source,method,category,path\na,b,c,d\n", "no column with the folder after 'path'"),
     ],
 )

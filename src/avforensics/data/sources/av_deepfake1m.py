@@ -8,6 +8,7 @@ from pathlib import Path
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
 from avforensics.data.sources.tree import find_root, read_json
+from avforensics.data.tables import read_text
 from avforensics.errors import ManifestError
 from avforensics.media.types import FPS
 
@@ -48,7 +49,7 @@ def av_deepfake1m(root: str | Path) -> Manifest:
                 reason = f"no field {error}" if isinstance(error, KeyError) else error
                 raise ManifestError(f"{table}, entry {number}: {reason}") from None
     if (unlabelled := Path(root, TEST)).exists():
-        n = sum(bool(line.strip()) for line in unlabelled.read_text().splitlines())
+        n = sum(bool(line.strip()) for line in read_text(unlabelled).text.splitlines())
         log.warning("%s: %d files without public labels are left out", TEST, n)
     return Manifest(rows)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from avforensics.data.labels import Labels
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
 from avforensics.data.sources.tree import find_root, read_json
 from avforensics.data.tables import read_table
 from avforensics.errors import ManifestError
 
-LABELS = {"REAL": 0, "FAKE": 1, "0": 0, "1": 1}
+LABELS = Labels()
 PART = "dfdc_train_part_"
 
 
@@ -63,23 +64,21 @@ def _part(table: Path) -> list[Row]:
 
 
 def _test(folder: Path) -> list[Row]:
-    table = folder / "labels.csv"
-    header, lines = read_table(table)
-    if not {"filename", "label"} <= set(header):
-        raise ManifestError(f"{table}: needs the columns filename and label")
-    names, labels = header.index("filename"), header.index("label")
+    path = folder / "labels.csv"
+    table = read_table(path)
+    table.require("filename", "label")
     places = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
     rows = []
-    for line in lines:
-        name, label = line[names], _label(table, line[names], line[labels])
-        path = next((p / name for p in places if (p / name).exists()), folder / name)
+    for cells in table.records():
+        name, label = cells["filename"], _label(path, cells["filename"], cells["label"])
+        found = next((p / name for p in places if (p / name).exists()), folder / name)
         kind = "fake" if label else "real"
-        rows.append(Row(str(path), label, kind, kind, Path(name).stem, "test"))
+        rows.append(Row(str(found), label, kind, kind, Path(name).stem, "test"))
     return rows
 
 
 def _label(table: str | Path, name: str, text: object) -> int:
     try:
-        return LABELS[str(text).upper()]
-    except KeyError:
-        raise ManifestError(f"{table}: {name} has the unknown label {text!r}") from None
+        return LABELS(str(text))
+    except ValueError as error:
+        raise ManifestError(f"{table}: {name}: {error}") from None

@@ -52,25 +52,21 @@ def fakeavceleb(root: str | Path) -> Manifest:
         The table is missing, has another header, or an unknown category and method.
     """
     root = find_root(root, TABLE)
-    header, lines = read_table(f"{root}/{TABLE}")
-    name_column = "filename" if "filename" in header else "path"
-    for name in (*NEEDED, name_column):
-        if name not in header:
-            raise ManifestError(
-                f"{root}/{TABLE}: no column {name!r}; this is not FakeAVCeleb's table"
-            )
-    columns = [header.index(name) for name in (*NEEDED, name_column)]
+    table = read_table(f"{root}/{TABLE}")
+    name_column = "filename" if "filename" in table.header else "path"
+    table.require(*NEEDED, name_column)
+    columns = [table.header.index(name) for name in (*NEEDED, name_column)]
     columns.append(columns[-1] + 1)  # the folder follows the file name in every copy
-    if columns[-1] == len(header):
+    if columns[-1] == len(table.header):
         raise ManifestError(f"{root}/{TABLE}: no column with the folder after {name_column!r}")
     spelling = _Spelling(root)
     rows = []
-    for number, line in enumerate(lines, start=1):
-        source, method, letter, name, folder = (line[i].strip() for i in columns)
+    for number, line in enumerate(table.rows):
+        source, method, letter, name, folder = (line[place] for place in columns)
         category = CATEGORIES.get((letter, method))
         if category is None:
             raise ManifestError(
-                f"{root}/{TABLE}, row {number}: unknown category {letter} with method {method}"
+                f"{table.row_name(number)}: unknown category {letter} with method {method}"
             )
         path = f"{spelling.on_disk(folder)}/{name}"
         rows.append(Row(path, int(letter != "A"), category, method, source))

@@ -13,6 +13,7 @@ from pathlib import Path
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
 from avforensics.data.sources.tree import files_below, find_root
+from avforensics.data.tables import read_text
 from avforensics.errors import ManifestError
 
 LRS2_LISTS = {"pretrain": "pretrain", "train": "main", "val": "main", "test": "main"}
@@ -47,7 +48,7 @@ def lrs2(root: str | Path, *, lists: str | Path | None = None) -> Manifest:
         path = folder / f"{split}.txt"
         if not path.is_file():
             continue
-        for number, line in enumerate(path.read_text().splitlines(), start=1):
+        for number, line in enumerate(read_text(path).text.splitlines(), start=1):
             if not line.strip():
                 continue
             name = line.split()[0]  # a line of test.txt goes on with a flag: "6330.../00011 NF"

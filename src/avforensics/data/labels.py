@@ -1,0 +1,81 @@
+"""Labels as people write them, and which of them is the fake."""
+
+from __future__ import annotations
+
+import logging
+import re
+from os import PathLike
+
+from avforensics.errors import ManifestError
+
+log = logging.getLogger(__name__)
+
+FAKE = {"fake", "spoof", "spoofed", "forged", "forgery", "manipulated", "deepfake", "tampered"}
+REAL = {"real", "bonafide", "genuine", "authentic", "pristine", "original"}
+TRUTH = {"true": 1, "false": 0}
+SPELLINGS = (
+    "0 (real) or 1 (fake), or one of the words real, bona-fide, genuine, fake, spoof, forged, true "
+    "(= 1) or false (= 0)"
+)
+
+
+class Labels:
+    """Reads labels: 1 = fake, 0 = real.
+
+    Numbers (``1``, ``1.0``) and ``true`` / ``false`` mean what ``fake`` says, so the polarity is
+    never guessed; words such as ``spoof`` and ``bona-fide`` mean what they say. Case, blanks and
+    hyphens do not count.
+
+    Parameters
+    ----------
+    fake : int
+        Which number marks a fake, 1 or 0; true is 1.
+
+    Raises
+    ------
+    ManifestError
+        ``fake`` is neither.
+    """
+
+    def __init__(self, fake: int = 1) -> None:
+        if fake not in (0, 1):
+            raise ManifestError(f"fake must be 0 or 1 (the label of a fake), got {fake}")
+        self.fake = int(fake)
+        self._read: dict[str, int] = {}
+
+    def __call__(self, text: str) -> int:
+        """The label that ``text`` means.
+
+        Raises
+        ------
+        ValueError
+            It means none; the message says what may stand there.
+        """
+        if text not in self._read:
+            label = self._parse(text)
+            if label is None:
+                raise ValueError(f"label must be {SPELLINGS}, got {text!r}")
+            self._read[text] = label
+        return self._read[text]
+
+    def known(self, text: str) -> bool:
+        """Whether ``text`` is a label."""
+        return self._parse(text) is not None
+
+    def tell(self, source: str | PathLike) -> None:
+        """Log how labels were read, unless all were plain 0 and 1 in this package's sense."""
+        if self._read.keys() <= {"0", "1"} and self.fake == 1:
+            return
+        read = ", ".join(f"{text} as {label}" for text, label in sorted(self._read.items()))
+        log.info("%s: label: 1 = fake; read %s", source, read)
+
+    def _parse(self, text: str) -> int | None:
+        text = text.strip(" '\"")
+        word = re.sub(r"[\s_-]", "", text).casefold()
+        if word in FAKE or word in REAL:
+            return int(word in FAKE)
+        try:
+            number = TRUTH[word] if word in TRUTH else float(text)
+        except ValueError:
+            return None
+        return int(number == self.fake) if number in (0, 1) else None
