@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat setup.cfg pyproject.toml | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test format bench bench-faces
+.PHONY: help install demo test lock format bench bench-faces
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ demo: $(STAMP) ## make synthetic talking heads, train on them, score them, open 
 # Two processes of one thread each take about half the time of one that has both cores.
 test: $(STAMP) ## every test that this machine can run
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+lock: $(STAMP) ## write constraints.txt: the versions in .venv
+	$(BIN)/python scripts/lock.py >$(VENV)/constraints.txt && mv $(VENV)/constraints.txt .
 
 format: $(STAMP) ## ruff: order imports, mend what it can, format
 	$(BIN)/ruff check --fix .

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from avforensics.media.types import FPS, HOP
 from avforensics.media.writer import write_clip
@@ -52,6 +51,8 @@ def stand_in_state_dict(reference):
 @pytest.fixture(scope="session")
 def released_folder(reference, stand_in_state_dict, tmp_path_factory) -> Path:
     """The four files of `checkpoint=released`; sync_model.pth holds stand-in weights of seed 0."""
+    import torch  # here: the media layer's tests run where there is none
+
     folder = tmp_path_factory.mktemp("released")
     torch.save(stand_in_state_dict(0), folder / "sync_model.pth")
     for name in ("dist_regressive_model.pth", "avfeature_regressive_model.pth", "pca.pkl"):

@@ -1,10 +1,22 @@
-"""What a wheel must hold: every package, every file beside the code, every configuration."""
+"""What a wheel must hold: every package, every file beside the code, every configuration.
 
+And what it may be installed with: ranges with both ends, a lock within them.
+"""
+
+import subprocess
+import sys
 from configparser import ConfigParser
 from fnmatch import fnmatch
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import pytest
+from packaging.version import Version
+
 ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "scripts"))
+from lock import declared, normal  # noqa: E402
+
 SOURCE = ROOT / "src" / "avforensics"
 
 
@@ -45,3 +57,53 @@ def test_every_other_file_is_packed():
 def test_configurations_are_yaml_only():
     files = [p for p in (ROOT / "configs").rglob("*") if p.is_file() and p.suffix != ".pyc"]
     assert {p.suffix for p in files if p.name != "__init__.py"} == {".yaml"}
+
+
+REQUIREMENTS = declared()
+
+
+def _lock() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if not line.startswith("#"))
+
+
+@pytest.mark.parametrize("one", REQUIREMENTS, ids=str)
+def test_a_range_has_two_ends(one):
+    """The next major version of anything may break this package, as PyAV 19 did."""
+    operators = {each.operator for each in one.specifier}
+    assert "==" in operators or (">=" in operators and operators & {"<", "<="}), one
+
+
+@pytest.mark.parametrize("one", REQUIREMENTS, ids=str)
+def test_the_installed_versions_are_in_range(one):
+    try:
+        found = version(one.name)
+    except PackageNotFoundError:
+        pytest.skip(f"{one.name} is not installed")
+    assert one.specifier.contains(found, prereleases=True), found
+
+
+def test_the_lock_names_every_requirement_in_range():
+    """`make lock` writes it again."""
+    lock = _lock()
+    assert list(lock) == sorted(lock) and all(name == normal(name) for name in lock)
+    for one in REQUIREMENTS:
+        assert normal(one.name) in lock, f"constraints.txt lacks {one.name}: run `make lock`"
+        assert one.specifier.contains(lock[normal(one.name)]), one
+    assert all(str(Version(number)) for number in lock.values())
+
+
+def test_the_lock_follows_what_requirements_need():
+    """A package that only another one asks for is pinned, too; what nothing asks for is not."""
+    script = (
+        "from lock import installed, Requirement; print(*installed([Requirement('matplotlib')]))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT / "scripts",
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert {"matplotlib", "numpy", "python-dateutil"} <= set(found)
+    assert not {"pytest", "torch", "avforensics"} & set(found)

@@ -286,3 +286,22 @@ def test_errors_leave_no_file_open(plain):
     for _ in range(20):
         reason(plain)
     assert len(list(OPEN_FILES.iterdir())) <= before + 1
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+def test_tags_that_are_not_utf8(tmp_path, plain, suffix):
+    """Recorders write titles in the encoding of their country; every PyAV reads them alike."""
+    path = tmp_path / f"tagged{suffix}"
+    with av.open(str(plain)) as source, av.open(str(path), "w") as out:
+        out.metadata["title"] = "TITLE-TITLE"
+        copies = [out.add_stream_from_template(stream) for stream in source.streams]
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream.index]
+                out.mux(packet)
+    content = path.read_bytes()
+    assert b"TITLE-TITLE" in content
+    path.write_bytes(content.replace(b"TITLE-TITLE", b"TITL\xc9-\xff\xfeTLE"))
+    with container.open_container(path) as opened:
+        assert opened.metadata["title"] == os.fsdecode(b"TITL\xc9-\xff\xfeTLE")
+    assert read(path)[2].n_frames == 75

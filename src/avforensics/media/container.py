@@ -26,6 +26,9 @@ PLAYLISTS = frozenset({"applehttp", "hls", "concat", "dash", "image2", "imf"})
 # What an MP4 or MOV file may begin with.
 FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 _bounds: list[int] = []  # of `no_picture_above`
+# Tags that are not UTF-8 must not fail the file: PyAV 19 keeps their bytes as surrogates, as
+# `os.fsdecode` does with names, and takes no setting; older ones raise unless they are asked to.
+BAD_TAGS = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "surrogateescape"}
 CUT_OFF = "the file is cut off: its index (moov) is missing"
 
 
@@ -66,8 +69,8 @@ def open_container(path: str | os.PathLike) -> av.container.InputContainer:
     try:
         container = av.open(
             f"file:{path}",  # the prefix keeps names such as "a:b.mp4" from being taken for URLs
-            metadata_errors="replace",
             options={"protocol_whitelist": "file"},
+            **BAD_TAGS,
         )
     except av.FFmpegError as error:
         raise MediaError(path, _why_unreadable(Path(path), error)) from None

@@ -1,0 +1,73 @@
+"""Write constraints.txt: the versions installed here of all that setup.cfg asks for.
+
+    python scripts/lock.py > constraints.txt      # `make lock`
+
+Only packages that the project or one of its extras needs, directly or through others, are
+listed: what else the environment holds is left out.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from configparser import ConfigParser
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+NAME = "avforensics"
+
+
+def declared(setup: Path = ROOT / "setup.cfg") -> list[Requirement]:
+    """Every requirement of the package and of its extras."""
+    parser = ConfigParser()
+    parser.read(setup, encoding="utf-8")
+    texts = [parser["options"]["install_requires"], *parser["options.extras_require"].values()]
+    return [Requirement(line) for text in texts for line in text.splitlines() if line.strip()]
+
+
+def normal(name: str) -> str:
+    """A package's name as indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def installed(requirements: list[Requirement]) -> dict[str, str]:
+    """Versions of the installed packages among the requirements and all that those need.
+
+    Returns
+    -------
+    dict
+        Normalised name -> version, sorted. A requirement whose marker does not hold here, and an
+        optional one that is not installed, are left out.
+    """
+    found: dict[str, str] = {}
+    seen: set[tuple[str, str]] = set()
+    waiting = [(one, "") for one in requirements]
+    while waiting:
+        one, extra = waiting.pop()
+        if one.marker and not one.marker.evaluate({"extra": extra}):
+            continue
+        try:
+            package = distribution(one.name)
+        except PackageNotFoundError:
+            continue
+        found[normal(one.name)] = package.version
+        for wanted in ({"", *one.extras}) - {e for n, e in seen if n == normal(one.name)}:
+            seen.add((normal(one.name), wanted))
+            waiting += [(Requirement(text), wanted) for text in package.requires or ()]
+    found.pop(NAME, None)
+    return dict(sorted(found.items()))
+
+
+def main() -> None:
+    print("# The environment that the whole suite was last run in:")
+    print(f"# Python {sys.version_info.major}.{sys.version_info.minor}, {sys.platform}. Use it by")
+    print('#     pip install -c constraints.txt -e ".[dev]"')
+    for name, version in installed(declared()).items():
+        print(f"{name}=={version}")
+
+
+if __name__ == "__main__":
+    main()
