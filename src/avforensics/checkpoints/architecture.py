@@ -18,6 +18,7 @@ from avforensics.models.audio import AudioEncoder
 from avforensics.models.clean import CleanDecoder
 from avforensics.models.decoder import PublishedDecoder
 from avforensics.models.fusion import CosineFusion, FusionTransformer
+from avforensics.models.motion import MotionEncoder, StridedAudioEncoder
 from avforensics.models.objectives import (
     BinaryCrossEntropy,
     DiscreteDelay,
@@ -35,6 +36,8 @@ CLASSES: dict[str, type[nn.Module]] = {
         SyncNetwork,
         VisualEncoder,
         AudioEncoder,
+        MotionEncoder,
+        StridedAudioEncoder,
         FusionTransformer,
         CosineFusion,
         PublishedDecoder,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
+import av
 import numpy as np
 import torch
 from torch.nn import functional as F
@@ -24,25 +27,52 @@ class Augment:
         One scale for both sides, so that faces keep their proportions.
     colour : float
         Largest relative change of brightness, contrast and saturation, each drawn by itself.
+    scale : pair of float
+        Smallest and largest magnification about the centre; what lies beyond repeats the edge.
+    shift : float
+        Largest shift in either direction, as a part of the side.
+    roll : float
+        Standard deviation in degrees of a rotation about the centre.
+    grey : float
+        Probability of grey pictures.
+    blur : float
+        Probability of scaling down and up again, to 0.35 to 0.8 of the side.
+    noise : float
+        Probability of Gaussian noise, another in each frame, of 2 to 12 grey levels.
+    h264 : float
+        Probability of compression with H.264 at a CRF of 24 to 40.
 
     Raises
     ------
     ValueError
-        A number is outside 0..1 (``crop`` and ``colour``: 0 up to but not including 1).
+        A number is outside 0..1 (``crop``, ``colour``, ``shift``: 0 up to but not including 1), or
+        ``scale`` or ``roll`` is out of range.
     """
 
     flip: float = 0.0
     crop: float = 0.0
     colour: float = 0.0
+    scale: Sequence[float] = (1.0, 1.0)
+    shift: float = 0.0
+    roll: float = 0.0
+    grey: float = 0.0
+    blur: float = 0.0
+    noise: float = 0.0
+    h264: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.flip <= 1:
-            raise ValueError(f"flip is a probability, not {self.flip}")
-        for name in ("crop", "colour"):
+        for name in ("flip", "grey", "blur", "noise", "h264"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be a probability, got {getattr(self, name)}")
+        for name in ("crop", "colour", "shift"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(
-                    f"{name} must be at least 0 and below 1, not {getattr(self, name)}"
+                    f"{name} must be at least 0 and below 1, got {getattr(self, name)}"
                 )
+        if len(self.scale) != 2 or not 0.1 <= self.scale[0] <= self.scale[1] <= 10:
+            raise ValueError(f"scale must be two numbers from 0.1 to 10, got {self.scale}")
+        if not 0 <= self.roll <= 90:
+            raise ValueError(f"roll must be 0 to 90 degrees, got {self.roll}")
 
     def __call__(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw once and change all frames alike.
@@ -60,12 +90,30 @@ class Augment:
         """
         flip, shrink, left, top = rng.random(4)
         gains = 1 + self.colour * rng.uniform(-1, 1, 3)
+        scale, x, y, grey, blur, small, noise, h264, crf = rng.random(9)
+        turn, seed = rng.standard_normal(), rng.integers(2**32)
         if self.crop:
             frames = self._crop(frames, shrink, left, top)
+        if self.shift or self.roll or tuple(self.scale) != (1, 1):
+            low, high = self.scale
+            frames = _moved(
+                frames,
+                scale=low + scale * (high - low),
+                degrees=self.roll * turn,
+                shift=[self.shift * (2 * part - 1) for part in (x, y)],
+            )
         if flip < self.flip:
             frames = frames[..., ::-1, :]
+        if blur < self.blur:
+            frames = _blurred(frames, 0.35 + 0.45 * small)
         if self.colour:
             frames = _recolour(frames, *gains)
+        if grey < self.grey:
+            frames = _recolour(frames, 1.0, 1.0, 0.0)
+        if noise < self.noise:
+            frames = _noisy(frames, np.random.default_rng(seed))
+        if h264 < self.h264:
+            frames = _compressed(frames, 24 + round(16 * crf))
         return np.ascontiguousarray(frames)
 
     def _crop(self, frames: np.ndarray, shrink: float, left: float, top: float) -> np.ndarray:
@@ -106,3 +154,55 @@ def _recolour(
     offset = np.float32(127.5 * (1 - contrast) * brightness)
     changed = frames.reshape(-1, 3).astype(np.float32) @ matrix + offset
     return np.clip(changed + 0.5, 0, 255).astype(np.uint8).reshape(frames.shape)
+
+
+def _moved(
+    frames: np.ndarray, *, scale: float, degrees: float, shift: Sequence[float]
+) -> np.ndarray:
+    """Magnify about the centre, turn and shift; edges are repeated."""
+    height, width = frames.shape[-3:-1]
+    angle = np.deg2rad(degrees)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / scale
+    offset = -2 * turn @ np.asarray(shift)  # grid_sample's coordinates run from -1 to 1
+    matrix = torch.from_numpy(np.column_stack([turn, offset]).astype(np.float32))[None]
+    grid = F.affine_grid(matrix, [1, 1, height, width], align_corners=False)
+    flat = np.ascontiguousarray(frames).reshape(-1, height, width, 3)
+    planes = torch.from_numpy(flat).permute(0, 3, 1, 2).reshape(1, -1, height, width)
+    moved = F.grid_sample(planes.float(), grid, padding_mode="border", align_corners=False)
+    moved = moved.round_().to(torch.uint8).reshape(-1, 3, height, width).permute(0, 2, 3, 1)
+    return moved.numpy().reshape(frames.shape)
+
+
+def _blurred(frames: np.ndarray, part: float) -> np.ndarray:
+    height, width = frames.shape[-3:-1]
+    small = resize(frames, (max(1, round(part * height)), max(1, round(part * width))))
+    return resize(small, (height, width))
+
+
+def _noisy(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    deviation = np.float32(rng.uniform(2, 12))
+    noise = rng.standard_normal(frames.shape[:-1], dtype=np.float32)[..., None] * deviation
+    return np.clip(frames + noise + 0.5, 0, 255).astype(np.uint8)
+
+
+def _compressed(frames: np.ndarray, crf: int) -> np.ndarray:
+    """Through x264 and back, in memory; all frames are one sequence."""
+    height, width = frames.shape[-3:-1]
+    if height % 2 or width % 2:
+        raise ValueError(f"H.264 needs an even height and width, got {height} x {width}")
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+    encoder.time_base, encoder.framerate = Fraction(1, 25), Fraction(25)
+    encoder.thread_count = 1
+    # Elsewhere x264 reads memory that nobody wrote on processors with AVX-512; see media/writer.py.
+    encoder.options = {"crf": str(crf), "preset": "veryfast", "x264-params": "asm=sse4.2"}
+    decoder = av.CodecContext.create("h264", "r")
+    decoder.thread_count = 1
+    packets, pictures = [], []
+    for index, picture in enumerate(frames.reshape(-1, height, width, 3)):
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        frame.pts = index
+        packets += encoder.encode(frame)
+    for packet in [*packets, *encoder.encode(None), None]:
+        pictures += decoder.decode(packet)
+    return np.stack([p.to_ndarray(format="rgb24") for p in pictures]).reshape(frames.shape)

@@ -103,10 +103,11 @@ class RandomClips(Dataset):
         def read(index: int, row: Row) -> dict:
             rng = np.random.default_rng([self.seed, epoch, index])
             reader = ClipReader(row.path)
-            first, n = frame_range(row, reader.n_frames)
+            first, heard, n = aligned_range(row, reader.n_frames)
             starts = first + self._starts(rng, row, n - self.window + 1)
             frames = np.stack([reader.frames(int(s), self.window) for s in starts])
-            audio = np.stack([reader.audio(int(s), self.window) for s in starts])
+            sounds = starts + heard - first
+            audio = np.stack([reader.audio(int(s), self.window) for s in sounds])
             return {
                 "frames": _finish(frames, self.size, self.augment, rng),
                 "audio": audio,
@@ -191,14 +192,14 @@ class SpanClips(Dataset):
         def read(index: int, row: Row) -> dict:
             rng = np.random.default_rng([self.seed, epoch, index])
             reader = ClipReader(row.path)
-            first, n = frame_range(row, reader.n_frames)
+            first, heard, n = aligned_range(row, reader.n_frames)
             span = n if self.span is None else self.span
             if not 0 < span <= n:
                 raise MediaError(row.path, f"{n} frames, and {span or 'some'} are needed")
             start = first + (0 if self.fixed else int(rng.integers(n - span + 1)))
             return {
                 "frames": _finish(reader.frames(start, span), self.size, self.augment, rng),
-                "audio": reader.audio(start, span).copy(),  # what is read may not be written to
+                "audio": reader.audio(start + heard - first, span).copy(),  # what is read may not be written to
                 "start": start,
             }
 
@@ -210,6 +211,15 @@ def frame_range(row: Row, n_frames: int) -> tuple[int, int]:
     first = min(round(row.start * FPS), n_frames)
     n = n_frames - first
     return first, n if row.duration is None else min(n, round(row.duration * FPS))
+
+
+def aligned_range(row: Row, n_frames: int) -> tuple[int, int, int]:
+    """First frame and first frame's worth of sound of a row's clip, and how many there are.
+
+    A row with a ``delay`` loses as many frames at one end, and as much sound at the other.
+    """
+    first, n = frame_range(row, n_frames)
+    return first + max(-row.delay, 0), first + max(row.delay, 0), max(n - abs(row.delay), 0)
 
 
 def _finish(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -39,6 +40,10 @@ class Row(NamedTuple):
         Absolute path of the sound where it lies in a file of its own, else empty.
     segments : tuple of (float, float)
         Forged stretches in seconds of a partial forgery; empty = none known.
+    delay : int
+        Frames (of 25 a second) by which the matching sound comes later than the picture throughout
+        the recording. Training of the synchronisation network moves the sound back by it; nothing
+        else does.
     """
 
     path: str
@@ -52,6 +57,7 @@ class Row(NamedTuple):
     hash: str = ""
     audio: str = ""
     segments: tuple[tuple[float, float], ...] = ()
+    delay: int = 0
 
 
 COLUMNS = Row._fields
@@ -65,7 +71,20 @@ def parse_row(folder: str, cells: list[str], labels: Labels) -> Row:
     ValueError
         A cell has no meaning; the message says which, without naming the file.
     """
-    path, label, category, method, identity, split, start, duration, sha, audio, segments = cells
+    (
+        path,
+        label,
+        category,
+        method,
+        identity,
+        split,
+        start,
+        duration,
+        sha,
+        audio,
+        segments,
+        delay,
+    ) = cells
     if not path:
         raise ValueError("the path is empty")
     if "\0" in path or "\0" in audio:
@@ -77,6 +96,8 @@ def parse_row(folder: str, cells: list[str], labels: Labels) -> Row:
         raise ValueError(
             f"start and duration must be seconds, not {start!r} and {duration!r}"
         ) from None
+    if not re.fullmatch(r"[+-]?\d{1,4}|", delay):
+        raise ValueError(f"delay must be a whole number of frames, got {delay!r}")
     return Row(
         os.path.normpath(os.path.join(folder, path)),
         labels(label),
@@ -89,6 +110,7 @@ def parse_row(folder: str, cells: list[str], labels: Labels) -> Row:
         sha,
         os.path.normpath(os.path.join(folder, audio)) if audio else "",
         parse_segments(segments) if segments else (),
+        int(delay or 0),
     )
 
 
@@ -106,6 +128,7 @@ def format_row(row: Row, folder: str) -> list[str]:
         row.hash,
         _relative(row.audio, folder) if row.audio else "",
         format_segments(row.segments),
+        str(row.delay) if row.delay else "",
     ]
 
 

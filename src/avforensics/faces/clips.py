@@ -329,7 +329,7 @@ def _write_sidecar(
         "settings": asdict(settings),
         "boxes": part.boxes.round(1).tolist(),
         "landmarks": part.landmarks.round(1).tolist(),
-        "squares": settings.recipe.squares(part).round(2).tolist(),
+        "squares": settings.recipe.squares(part).round(3).tolist(),
         "seen": part.seen.astype(int).tolist(),
     }
     text = json.dumps(_short(record), separators=(",", ":"))

@@ -15,7 +15,10 @@ from avforensics.faces.track import LANDMARKS, FaceTrack
 from avforensics.fields import check_numbers
 from avforensics.media.crop import MovingCrop
 
+EYES = [LANDMARKS.index("right eye"), LANDMARKS.index("left eye")]
 MOUTH = [LANDMARKS.index("right mouth corner"), LANDMARKS.index("left mouth corner")]
+EYES_APART = 0.25  # of the face's size; seen from the front it is about 0.4
+MOST_ROLL = 0.8  # radians; a larger angle is a mistake of the landmarks more often than a head
 ANCHORS = ("box", "mouth")
 
 
@@ -41,6 +44,10 @@ class CropRecipe:
         The same over the size; a mouth that opens lengthens the box.
     fill : int or None
         Level (0..255) of what lies beyond the picture; None repeats its edge.
+    roll : bool
+        Turn the square with the head: its upper side is parallel to the line through the eyes.
+    smooth_roll : float
+        Seconds; standard deviation of a Gaussian over the angle.
 
     Raises
     ------
@@ -55,13 +62,19 @@ class CropRecipe:
     smooth: float = 0.0
     smooth_size: float = 0.0
     fill: int | None = None
+    roll: bool = False
+    smooth_roll: float = 0.4
 
     def __post_init__(self) -> None:
         if self.anchor not in ANCHORS:
             raise ValueError(f"anchor must be one of {', '.join(ANCHORS)}, not {self.anchor!r}")
-        check_numbers(self, side=20, down=10, median=1001, smooth=60, smooth_size=60)
-        if self.side <= 0 or min(self.smooth, self.smooth_size) < 0:
-            raise ValueError("side must be positive, smooth and smooth_size not negative")
+        check_numbers(
+            self, side=20, down=10, median=1001, smooth=60, smooth_size=60, smooth_roll=60
+        )
+        if self.side <= 0 or min(self.smooth, self.smooth_size, self.smooth_roll) < 0:
+            raise ValueError(
+                "side must be above 0, and smooth, smooth_size and smooth_roll at least 0"
+            )
         if self.fill is not None and not 0 <= self.fill <= 255:
             raise ValueError(f"fill is a level of 0..255, not {self.fill}")
         if self.median < 1 or self.median % 2 == 0:
@@ -72,8 +85,9 @@ class CropRecipe:
 
         Returns
         -------
-        float32 array, (T, 3)
-            x and y of the centre, side; in pixels of the upright picture.
+        float32 array, (T, 3), or (T, 4) with ``roll``
+            x and y of the centre, side; in pixels of the upright picture. Then the angle, in
+            radians clockwise.
         """
         boxes = track.boxes.astype(np.float64)
         size = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
@@ -85,13 +99,32 @@ class CropRecipe:
         values = median_filter(values, size=(self.median, 1), mode="nearest")
         values[:, :2] = smoothed(values[:, :2], self.smooth)
         values[:, 2] = smoothed(values[:, 2], self.smooth_size)
-        values[:, 1] += self.down * values[:, 2]
+        down = self.down * values[:, 2]
         values[:, 2] *= self.side
-        return values.astype(np.float32)
+        if not self.roll:
+            values[:, 1] += down
+            return values.astype(np.float32)
+        angle = smoothed(roll(track), self.smooth_roll)
+        values[:, 0] -= down * np.sin(angle[:, 0])
+        values[:, 1] += down * np.cos(angle[:, 0])
+        return np.hstack([values, angle]).astype(np.float32)
 
     def crop(self, track: FaceTrack) -> MovingCrop:
         """The same as what `avforensics.media.open_media` takes."""
         return MovingCrop(self.squares(track), fill=self.fill)
+
+
+def roll(track: FaceTrack) -> np.ndarray:
+    """Angle of the line through the eyes, in radians clockwise: float64 (T, 1).
+
+    The eyes of a face in profile lie so close together that their line says little. The angle is
+    scaled down as their distance falls below `EYES_APART` of the face's size.
+    """
+    right, left = (track.landmarks[:, eye].astype(np.float64) for eye in EYES)
+    across, size = left - right, (track.boxes[:, 2:] - track.boxes[:, :2]).max(axis=1)
+    angle = np.arctan2(across[:, 1], across[:, 0])
+    trust = np.clip(np.hypot(*across.T) / (EYES_APART * np.maximum(size, 1)), 0, 1)
+    return (np.clip(angle, -MOST_ROLL, MOST_ROLL) * trust)[:, None]
 
 
 RECIPES = {
@@ -101,6 +134,10 @@ RECIPES = {
     "syncnet": CropRecipe(side=1.40, down=0.20, median=13, fill=110),
     # What compact networks see: lips and chin up to the nose; 66 of 360x288 pixels on GRID.
     "mouth": CropRecipe(anchor="mouth", side=0.46, down=0.03, smooth=0.2, smooth_size=1.0),
+    # The same, turned with the head and a little wider: what `talkers` sees.
+    "level_mouth": CropRecipe(
+        anchor="mouth", side=0.5, down=0.03, smooth=0.2, smooth_size=1.0, roll=True
+    ),
 }
 
 

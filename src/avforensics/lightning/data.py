@@ -15,7 +15,9 @@ from torch.utils.data import DataLoader
 from avforensics.data.augment import Augment
 from avforensics.data.clips import RandomClips, SpanClips
 from avforensics.data.manifest import Manifest
+from avforensics.data.packed import ClipMemory, NumberedSteps, PackedClips, Tape, clip_weights
 from avforensics.data.sampling import EpochSampler
+from avforensics.data.sound import SoundAugment
 from avforensics.errors import ConfigError
 from avforensics.lightning.batches import NumberedBatches
 
@@ -29,11 +31,18 @@ class Phase:
     Parameters
     ----------
     batch_size : int
-        Videos in a batch, over all processes.
+        Videos in a batch, over all processes; with ``frames`` it does not count.
     clips : int, optional
         Clips of five frames a video, at random places.
     span : int, optional
         Consecutive frames a video instead, all of whose windows are used.
+    frames : int, optional
+        Frames of a step over all processes instead, made of whole clips of any length, which are
+        kept in memory; see `avforensics.data.packed`.
+    longest : int
+        With ``frames``: most frames of a clip in an epoch.
+    edges : int
+        With ``frames``: crops of sound that reach into silence, further negatives of a step.
     gap : int
         Least distance in frames between two clips of a video.
     epochs : int, optional
@@ -42,18 +51,25 @@ class Phase:
     Raises
     ------
     ValueError
-        Not exactly one of ``clips`` and ``span`` is given, or a number has no meaning.
+        Not exactly one of ``clips``, ``span`` and ``frames`` is given, or a number is out of range.
     """
 
-    batch_size: int
+    batch_size: int = 1
     clips: int | None = None
     span: int | None = None
+    frames: int | None = None
+    longest: int = 75
+    edges: int = 32
     gap: int = 1
     epochs: int | None = None
 
     def __post_init__(self) -> None:
-        if (self.clips is None) == (self.span is None):
-            raise ValueError("a phase takes either clips or a span of each video")
+        if sum(value is not None for value in (self.clips, self.span, self.frames)) != 1:
+            raise ValueError("a phase takes exactly one of clips, span and frames")
+        if self.frames is not None and min(self.frames, self.longest) < 6:
+            raise ValueError("frames and longest must be at least 6: two windows of five")
+        if self.edges < 0:
+            raise ValueError(f"edges must be at least 0, got {self.edges}")
         if self.batch_size < 1 or (self.epochs is not None and self.epochs < 1):
             raise ValueError("batch_size and epochs of a phase must be at least 1")
         if self.span is not None and self.span < 6:
@@ -74,6 +90,10 @@ class SyncData(pl.LightningDataModule):
     size : int
         Side of the frames handed to the network.
     augment : Augment, optional
+    sound : SoundAugment, optional
+        With ``frames`` only.
+    weights : mapping of str to float, optional
+        With ``frames`` only: how often clips of a category come up in an epoch; others once.
     disjoint : bool
         Refuse splits that share an identity. Only a set with one speaker may do without.
     val_frames : int, optional
@@ -95,6 +115,8 @@ class SyncData(pl.LightningDataModule):
         val: str = "val",
         size: int = 224,
         augment: Augment | None = None,
+        sound: SoundAugment | None = None,
+        weights: Mapping[str, float] | None = None,
         disjoint: bool = True,
         val_frames: int | None = None,
         val_clips: int | None = None,
@@ -111,11 +133,17 @@ class SyncData(pl.LightningDataModule):
         self.splits = (train, val)
         self.size = size
         self.augment = augment
+        self.sound = sound
+        self.weights = weights
+        if (sound or weights) and any(phase.frames is None for phase in self.phases):
+            raise ConfigError("data.sound and data.weights work with phases of frames only")
         self.disjoint = disjoint
         self.val_frames = val_frames
         self.val_clips = val_clips
         self.workers = workers
         self.seed = seed
+        self._memory: ClipMemory | None = None
+        self._tapes: dict[Phase, Tape] = {}
         self.rows: Manifest | None = None
         self.val_rows: Manifest | None = None
 
@@ -154,12 +182,60 @@ class SyncData(pl.LightningDataModule):
             if epoch < phase.epochs:
                 return phase, batches
             epoch -= phase.epochs
-            batches += phase.epochs * (len(self.rows) // phase.batch_size)
+            batches += phase.epochs * self._batches(phase)
         return self.phases[-1], batches
 
     def batches(self, epoch: int) -> int:
         """Global batches of an epoch."""
-        return len(self.rows) // self.phase(epoch)[0].batch_size
+        return self._batches(self.phase(epoch)[0])
+
+    def _batches(self, phase: Phase) -> int:
+        if phase.frames is not None:
+            return self.tape(phase).steps
+        return len(self.rows) // phase.batch_size
+
+    @property
+    def memory(self) -> ClipMemory:
+        """The training clips, read at the first use; `rows` are then those that could be read."""
+        if self._memory is None:
+            self._memory = ClipMemory(self.rows)
+            for problem in self._memory.broken:
+                log.warning("clip left out: %s", problem)
+            self.rows = Manifest(self._memory.rows, self.manifest)
+        return self._memory
+
+    def tape(self, phase: Phase) -> Tape:
+        """Steps of a phase of ``frames``."""
+        if phase not in self._tapes:
+            memory = self.memory
+            try:
+                self._tapes[phase] = Tape(
+                    memory.lengths,
+                    frames=phase.frames,
+                    longest=phase.longest,
+                    weights=clip_weights(memory.rows, self.weights),
+                    seed=self.seed,
+                )
+            except ValueError as error:
+                raise ConfigError(f"split {self.splits[0]}: {error}") from None
+        return self._tapes[phase]
+
+    def packed(self, phase: Phase, *, augment: bool = True) -> PackedClips:
+        """The steps of this process in a phase of ``frames``."""
+        try:
+            return PackedClips(
+                self.memory,
+                self.tape(phase),
+                size=self.size,
+                augment=self.augment if augment else None,
+                sound=self.sound if augment else None,
+                edges=phase.edges,
+                rank=self.trainer.global_rank if augment else 0,
+                world=self.trainer.world_size if augment else 1,
+                seed=self.seed,
+            )
+        except ValueError as error:
+            raise ConfigError(f"data.phases: {error}") from None
 
     def train_dataloader(self) -> DataLoader:
         """Batches of the current epoch's phase, from where training stands."""
@@ -168,6 +244,18 @@ class SyncData(pl.LightningDataModule):
             raise ConfigError("a curriculum needs trainer.reload_dataloaders_every_n_epochs=1")
         phase, before = self.phase(trainer.current_epoch)
         progress = trainer.fit_loop.epoch_loop.batch_progress.total
+
+        def done() -> int:
+            return max(progress.processed - before, 0)
+
+        if phase.frames is not None:
+            clips = self.packed(phase)
+            return DataLoader(
+                clips,
+                batch_size=None,
+                sampler=NumberedSteps(len(clips), done),
+                num_workers=self.workers,
+            )
         order = EpochSampler(
             len(self.rows),
             batch_size=phase.batch_size,
@@ -175,7 +263,7 @@ class SyncData(pl.LightningDataModule):
             rank=trainer.global_rank,
             world=trainer.world_size,
         )
-        batches = NumberedBatches(order, lambda: max(progress.processed - before, 0))
+        batches = NumberedBatches(order, done)
         return DataLoader(
             self.clips(phase),
             batch_sampler=batches,
@@ -193,6 +281,11 @@ class SyncData(pl.LightningDataModule):
             Videos, spread evenly over the split; all of it where it has fewer.
         """
         phase, _ = self.phase(self.trainer.current_epoch)
+        if phase.frames is not None:
+            packed = self.packed(phase, augment=False)
+            frames = clips * packed.tape.lengths.mean()
+            steps = min(max(round(frames / phase.frames), 1), len(packed))
+            return DataLoader(packed, batch_size=None, sampler=range(steps))
         count = min(clips, len(self.rows))
         rows = Manifest(self.rows[i * len(self.rows) // count] for i in range(count))
         return DataLoader(

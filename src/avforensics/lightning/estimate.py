@@ -59,8 +59,11 @@ class Estimate(Callback):
 def _first_batch(trainer: pl.Trainer) -> Any:
     """Read apart from the loader, whose workers are busy with the batches of the training."""
     loader = trainer.train_dataloader
-    keys = next(iter(loader.batch_sampler))
-    batch = loader.collate_fn([loader.dataset[key] for key in keys])
+    if loader.batch_sampler is None:  # an item is a batch
+        batch = loader.collate_fn(loader.dataset[next(iter(loader.sampler))])
+    else:
+        keys = next(iter(loader.batch_sampler))
+        batch = loader.collate_fn([loader.dataset[key] for key in keys])
     return trainer.strategy.batch_to_device(batch)
 
 

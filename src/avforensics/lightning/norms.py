@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from avforensics.lightning.pairs import encode
+from avforensics.lightning.pairs import encode, encode_packed
 from avforensics.lightning.sync import SyncModule
 
 
@@ -42,8 +42,15 @@ class NormStatistics(pl.Callback):
             norm.momentum = None  # the plain average of all batches
         network.train()
         for batch in trainer.datamodule.statistics_dataloader(self.clips):
-            frames, audio = (batch[key].to(pl_module.device) for key in ("frames", "audio"))
-            encode(network, frames, audio, silence=pl_module.hparams.silence)
+            batch = {
+                key: value.to(pl_module.device)
+                for key, value in batch.items()
+                if isinstance(value, torch.Tensor)
+            }
+            if "clip" in batch:
+                encode_packed(network, batch)
+            else:
+                encode(network, batch["frames"], batch["audio"], silence=pl_module.hparams.silence)
         network.eval()
         for norm, value in zip(norms, momentum, strict=True):
             norm.momentum = value

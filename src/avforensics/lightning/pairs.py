@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -65,7 +67,68 @@ def _windows(network: SyncNetwork, features: Tensor, *, spans: bool, chunk: int)
     return torch.cat([visual.windows(part.contiguous()) for part in windows.split(chunk)])
 
 
-def contrast(logits: Tensor, *, first: int = 0, symmetric: bool = False) -> Tensor:
+def encode_packed(network: SyncNetwork, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Tokens of all windows of a step of `PackedClips`, those across a border too.
+
+    Returns
+    -------
+    video : Tensor, (F - 4, Tv, D)
+    audio : Tensor, (F - 4 + E, Ta, D)
+        The sound of each window, then the edges.
+    """
+    crops = batch["audio"].unfold(0, CROP_SAMPLES, HOP)
+    crops = torch.cat([crops, batch["edges"]]).float()
+    features = network.visual.frames(batch["frames"].permute(0, 3, 1, 2).float())
+    with torch.autocast(crops.device.type, enabled=False):  # bfloat16 would spoil the logarithm
+        log_mel = network.log_mel(crops)
+    return network.video_tokens(features), network.fusion.audio_tokens(network.audio(log_mel))
+
+
+def packed_loss(
+    network: SyncNetwork,
+    batch: Mapping[str, Tensor],
+    pairs: Callable[[Tensor, Tensor], Tensor],
+    *,
+    symmetric: bool = False,
+    neighbours: float = 0.0,
+) -> Tensor:
+    """InfoNCE over the windows of each clip of a step, averaged over windows.
+
+    Parameters
+    ----------
+    network : SyncNetwork
+    batch : mapping
+        As `PackedClips` gives it.
+    pairs : callable
+        Video tokens (1, N, Tv, D) and audio tokens (1, M, Ta, D) -> logits (1, N, M).
+    symmetric, neighbours
+        As for `contrast`.
+
+    Returns
+    -------
+    Tensor, ()
+    """
+    video, audio = encode_packed(network, batch)
+    owner = batch["clip"]
+    whole = owner[: len(video)] == owner[WINDOW_FRAMES - 1 :]
+    parts, count = [], 0
+    for clip in owner.unique():
+        own = (whole & (owner[: len(video)] == clip)).nonzero()[:, 0]
+        if len(own) < 2:
+            continue
+        edges = (batch["edge_clip"] == clip).nonzero()[:, 0] + len(video)
+        logits = pairs(video[own][None], audio[torch.cat([own, edges])][None])
+        loss = contrast(logits, symmetric=symmetric, neighbours=neighbours)
+        parts.append(loss * len(own))
+        count += len(own)
+    if not parts:
+        return video.sum() * 0.0
+    return torch.stack(parts).sum() / count
+
+
+def contrast(
+    logits: Tensor, *, first: int = 0, symmetric: bool = False, neighbours: float = 0.0
+) -> Tensor:
     """InfoNCE (Eq. 2): minus log softmax of the true sound among the candidates, averaged.
 
     Parameters
@@ -76,15 +139,37 @@ def contrast(logits: Tensor, *, first: int = 0, symmetric: bool = False) -> Tens
         The true crop of window n is number ``first + n``.
     symmetric : bool
         Average with the same loss over the windows for each window's crop.
+    neighbours : float
+        Part of the target that each of the two crops beside the true one gets, where there are
+        two: recordings are aligned to half a frame at best.
 
     Returns
     -------
     Tensor, ()
     """
-    groups, n, _ = logits.shape
-    truth = torch.arange(first, first + n, device=logits.device).expand(groups, n)
-    loss = F.cross_entropy(logits.transpose(1, 2), truth)
+    groups, n, m = logits.shape
+    loss = F.cross_entropy(
+        logits.flatten(0, 1), _targets(groups, n, m, first, neighbours, logits.device)
+    )
     if symmetric:
-        own = logits[:, :, first : first + n]
-        loss = (loss + F.cross_entropy(own, truth - first)) / 2
+        own = logits[:, :, first : first + n].transpose(1, 2).flatten(0, 1)
+        targets = _targets(groups, n, n, 0, neighbours, logits.device)
+        loss = (loss + F.cross_entropy(own, targets)) / 2
     return loss
+
+
+def _targets(
+    groups: int, n: int, m: int, first: int, neighbours: float, device: torch.device
+) -> Tensor:
+    """True crop of each window: int64 (G * N,), or with ``neighbours`` shares (G * N, M)."""
+    truth = torch.arange(first, first + n, device=device)
+    if not neighbours:
+        return truth.repeat(groups)
+    shares = torch.zeros(n, m, device=device)
+    windows = torch.arange(n, device=device)
+    shares[windows, truth] = 1
+    inside = (truth > 0) & (truth < m - 1)
+    shares[windows[inside], truth[inside]] = 1 - 2 * neighbours
+    shares[windows[inside], truth[inside] - 1] = neighbours
+    shares[windows[inside], truth[inside] + 1] = neighbours
+    return shares.repeat(groups, 1)

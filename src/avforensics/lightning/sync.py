@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
@@ -18,7 +19,7 @@ from avforensics.errors import CheckpointError
 from avforensics.lightning.delays import clip_rows, delay_errors, heat_maps
 from avforensics.lightning.finite import require_finite
 from avforensics.lightning.gather import gather
-from avforensics.lightning.pairs import contrast, encode
+from avforensics.lightning.pairs import contrast, encode, packed_loss
 from avforensics.lightning.schedule import total_steps
 from avforensics.models.sync import SyncNetwork
 
@@ -78,6 +79,10 @@ class SyncModule(pl.LightningModule):
         Gradient checkpointing of the fusion; see `FusionTransformer.all_pairs`.
     compile : bool
         torch.compile for both encoders.
+    neighbours : float
+        Part of the target that goes to each of the two crops beside the true one.
+    channels_last : bool
+        Keep pictures' channels last in memory, which many processors are faster with.
     init : str, optional
         File whose synchronisation network gives the weights to begin with: a bundle, a checkpoint
         or the published sync_model.pth.
@@ -105,6 +110,8 @@ class SyncModule(pl.LightningModule):
         chunk: int = 256,
         recompute: bool = False,
         compile: bool = False,
+        neighbours: float = 0.0,
+        channels_last: bool = False,
         init: str | None = None,
     ) -> None:
         super().__init__()
@@ -114,6 +121,8 @@ class SyncModule(pl.LightningModule):
             raise ValueError(f"chunk must be at least 1 pair, not {chunk}")
         if silence < 0 or (silence and across_videos):
             raise ValueError("silence must not be negative, nor go together with across_videos")
+        if not 0 <= neighbours < 0.5:
+            raise ValueError(f"neighbours must be at least 0 and below 0.5, got {neighbours}")
         self.save_hyperparameters(ignore=["network", "optimizer", "scheduler"])
         self.network = network
         self.optimizer = optimizer
@@ -123,6 +132,10 @@ class SyncModule(pl.LightningModule):
         self._complained: set[str] = set()
         if init is not None:
             self._begin_with(Path(init))
+        if channels_last:
+            for part in network.modules():
+                if isinstance(part, nn.Conv2d):
+                    part.to(memory_format=torch.channels_last)
         if compile:
             network.visual.compile()
             network.audio.compile()
@@ -143,14 +156,23 @@ class SyncModule(pl.LightningModule):
         return self
 
     def loss(self, batch: dict) -> Tensor:
-        """InfoNCE of one batch of `RandomClips` or `SpanClips`."""
-        symmetric = self.hparams.symmetric
+        """InfoNCE of one batch of `RandomClips`, `SpanClips` or `PackedClips`."""
+        symmetric, neighbours = self.hparams.symmetric, self.hparams.neighbours
+        if "clip" in batch:
+            return packed_loss(
+                self.network, batch, self._pairs, symmetric=symmetric, neighbours=neighbours
+            )
         video, audio = encode(
             self.network, batch["frames"], batch["audio"], silence=self.hparams.silence
         )
         if video.shape[1] > 1 and not self.hparams.across_videos:
             silence = (audio.shape[1] - video.shape[1]) // 2
-            return contrast(self._pairs(video, audio), first=silence, symmetric=symmetric)
+            return contrast(
+                self._pairs(video, audio),
+                first=silence,
+                symmetric=symmetric,
+                neighbours=neighbours,
+            )
         video, audio = (tokens.flatten(0, 1).unsqueeze(0) for tokens in (video, audio))
         if not self.hparams.gather or self.trainer.world_size == 1:
             return contrast(self._pairs(video, audio), symmetric=symmetric)

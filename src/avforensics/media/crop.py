@@ -1,10 +1,10 @@
-"""A square that moves over the pictures of a video, cut out at any size."""
+"""A square that moves over the pictures of a video, and turns with a head, cut out at any size."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil, floor
+from math import ceil, cos, floor, sin
 
 import av
 import numpy as np
@@ -22,9 +22,10 @@ class MovingCrop:
 
     Parameters
     ----------
-    squares : float array, (T, 3)
+    squares : float array, (T, 3) or (T, 4)
         x and y of the centre and the side, in pixels of the upright picture, for the first frame
-        read and those after it. It may reach beyond the picture.
+        read and those after it. It may reach beyond the picture. The fourth column, where there is
+        one, is the angle in radians by which the square is turned clockwise, as a tilted head is.
     fill : int or None
         Level (0..255) of what lies beyond the picture; None repeats its edge.
 
@@ -39,8 +40,8 @@ class MovingCrop:
 
     def __post_init__(self) -> None:
         squares = np.asarray(self.squares)
-        if squares.ndim != 2 or squares.shape[1] != 3 or len(squares) == 0:
-            raise ValueError(f"squares must be (T, 3), not {squares.shape}")
+        if squares.ndim != 2 or squares.shape[1] not in (3, 4) or len(squares) == 0:
+            raise ValueError(f"squares must be (T, 3) or (T, 4), got {squares.shape}")
         if not np.isfinite(squares).all() or squares[:, 2].min() <= 0:
             raise ValueError("squares must be finite and have a positive side")
         if self.fill is not None and not 0 <= self.fill <= 255:
@@ -53,6 +54,14 @@ class MovingCrop:
     def _sides(self) -> tuple[float, float]:
         """The shortest and the longest."""
         return self.squares[:, 2].min(), self.squares[:, 2].max()
+
+    @cached_property
+    def _reach(self) -> float:
+        """Side of the upright square around the most turned one, in sides."""
+        if self.squares.shape[1] == 3:
+            return 1.0
+        angles = self.squares[:, 3]
+        return float((np.abs(np.cos(angles)) + np.abs(np.sin(angles))).max())
 
     def cut(self, picture: np.ndarray, index: int, size: int) -> np.ndarray:
         """The square of frame ``index``, resized as whole frames are (PIL's bicubic).
@@ -86,20 +95,26 @@ class MovingCrop:
         """
         shortest, longest = self._sides
         factor = max(int(shortest // size), 1)
-        room = ceil(longest + 2 * MARGIN * max(factor, longest / size)) + 4 * factor
-        x, y, side = (float(value) for value in self.squares[index])
+        room = ceil(longest * self._reach + 2 * MARGIN * max(factor, longest / size)) + 4 * factor
+        x, y, side, *angle = (float(value) for value in self.squares[index])
         part, left, top = upright_part(frame, turn, (x, y), room, factor, reformatter)
-        square = np.array([x - left, y - top, side]) / factor
+        square = np.array([(x - left) / factor, (y - top) / factor, side / factor, *angle])
         return _resized(part, square, size, self.fill)
 
 
 def _resized(picture: np.ndarray, square: np.ndarray, size: int, fill: int | None) -> np.ndarray:
-    x, y, side = (float(value) for value in square)
+    x, y, side, *angle = (float(value) for value in square)
+    turned = angle[0] if angle else 0.0
     left, top = x - side / 2, y - side / 2
     margin = MARGIN * max(1.0, side / size)
-    first = floor(left - margin), floor(top - margin)
-    last = ceil(left + side + margin), ceil(top + side + margin)
+    reach = side * (abs(cos(turned)) + abs(sin(turned)) - 1) / 2 + margin
+    first = floor(left - reach), floor(top - reach)
+    last = ceil(left + side + reach), ceil(top + side + reach)
     image = Image.fromarray(_part(picture, first, last, fill))
+    if turned:
+        centre = (x - first[0], y - first[1])
+        degrees = float(np.degrees(turned))
+        image = image.rotate(degrees, Image.Resampling.BICUBIC, center=centre)
     box = (left - first[0], top - first[1], left + side - first[0], top + side - first[1])
     return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box=box))
 

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from avforensics.models.audio import AudioEncoder
+from avforensics.models.motion import MotionEncoder, StridedAudioEncoder
 from avforensics.models.sync import SyncNetwork
 from avforensics.models.visual import FrameBlock, TimeBlock, VisualEncoder
 
@@ -28,12 +29,15 @@ def fold_batch_norms(network: SyncNetwork) -> SyncNetwork:
             _fold(module, "conv2", "bn2")
             if isinstance(module.shortcut, nn.Sequential):
                 _fold(module.shortcut, "0", "1")
-        elif isinstance(module, VisualEncoder):
+        elif isinstance(module, VisualEncoder | MotionEncoder):
             _fold(module, "conv1", "bn1")
         elif isinstance(module, AudioEncoder):
             for index, norm in enumerate(module.norms):
                 module.convs[index] = fuse_conv_bn_eval(module.convs[index], norm)
                 module.norms[index] = nn.Identity()
+        elif isinstance(module, StridedAudioEncoder):
+            for index in range(0, len(module.layers), 3):
+                _fold(module.layers, str(index), str(index + 1))
     return folded
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torchaudio.functional import melscale_fbanks
@@ -10,6 +12,7 @@ N_FFT = 512
 WINDOW = 320
 STRIDE = 160
 PUBLISHED_FLOOR = 1e-20
+NATS_PER_DB = math.log(10) / 20  # of a magnitude
 
 
 class LogMel(nn.Module):
@@ -26,13 +29,22 @@ class LogMel(nn.Module):
     floor : float
         Added before the logarithm. With the published 1e-20 digital silence becomes -46, far from
         any sound; a network trained here may take a floor near the quietest real sound.
+    depth : float, optional
+        Decibels below the loudest entry of a crop that are kept. What is quieter is raised to that
+        level, and the mean of the crop is subtracted: loudness then changes nothing. None = as
+        published.
     """
 
-    def __init__(self, *, n_mels: int = 80, floor: float = PUBLISHED_FLOOR) -> None:
+    def __init__(
+        self, *, n_mels: int = 80, floor: float = PUBLISHED_FLOOR, depth: float | None = None
+    ) -> None:
         super().__init__()
         if not floor > 0:
-            raise ValueError(f"floor must be above 0, not {floor}")
+            raise ValueError(f"floor must be above 0, got {floor}")
+        if depth is not None and not depth > 0:
+            raise ValueError(f"depth must be above 0 dB, got {depth}")
         self.floor = floor
+        self.depth = depth
         banks = melscale_fbanks(
             N_FFT // 2 + 1, 0.0, 8000.0, n_mels, 16_000, norm="slaney", mel_scale="slaney"
         )
@@ -61,4 +73,9 @@ class LogMel(nn.Module):
             return_complex=True,
         )
         magnitude = spectrum[..., :-1].abs()  # the centred STFT has one frame too many
-        return torch.log(self.banks @ magnitude + self.floor).unsqueeze(1)
+        log_mel = torch.log(self.banks @ magnitude + self.floor)
+        if self.depth is not None:
+            lowest = log_mel.amax(dim=(1, 2), keepdim=True) - self.depth * NATS_PER_DB
+            log_mel = torch.maximum(log_mel, lowest)
+            log_mel = log_mel - log_mel.mean(dim=(1, 2), keepdim=True)
+        return log_mel.unsqueeze(1)

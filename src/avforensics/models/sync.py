@@ -12,6 +12,7 @@ from avforensics.media.types import HOP
 from avforensics.models.audio import AudioEncoder
 from avforensics.models.fusion import CosineFusion, FusionTransformer
 from avforensics.models.logmel import PUBLISHED_FLOOR, LogMel
+from avforensics.models.motion import MotionEncoder, StridedAudioEncoder
 from avforensics.models.visual import WINDOW_FRAMES, VisualEncoder
 
 CROP_SAMPLES = WINDOW_FRAMES * HOP  # 3200
@@ -26,8 +27,8 @@ class SyncNetwork(nn.Module):
 
     Parameters
     ----------
-    visual : VisualEncoder
-    audio : AudioEncoder
+    visual : VisualEncoder or MotionEncoder
+    audio : AudioEncoder or StridedAudioEncoder
     fusion : FusionTransformer or CosineFusion
     size : int
         Side of the square input frames in pixels.
@@ -36,23 +37,24 @@ class SyncNetwork(nn.Module):
         fractions); None = the whole frame.
     max_delay : int
         tau; a row has 2 * tau + 1 delays.
-    mel_floor : float
-        See `LogMel`.
+    mel_floor, mel_depth : float, float or None
+        ``floor`` and ``depth`` of `LogMel`.
     """
 
     def __init__(
         self,
         *,
-        visual: VisualEncoder,
-        audio: AudioEncoder,
+        visual: VisualEncoder | MotionEncoder,
+        audio: AudioEncoder | StridedAudioEncoder,
         fusion: FusionTransformer | CosineFusion,
         size: int = 224,
         crop: tuple[float, float, float, float] | None = None,
         max_delay: int = 15,
         mel_floor: float = PUBLISHED_FLOOR,
+        mel_depth: float | None = None,
     ) -> None:
         super().__init__()
-        self.log_mel = LogMel(floor=mel_floor)
+        self.log_mel = LogMel(floor=mel_floor, depth=mel_depth)
         self.visual = visual
         self.audio = audio
         self.fusion = fusion
@@ -71,6 +73,7 @@ class SyncNetwork(nn.Module):
             "crop": self.crop,
             "max_delay": self.max_delay,
             "mel_floor": self.log_mel.floor,
+            "mel_depth": self.log_mel.depth,
         }
 
     @property

@@ -1,0 +1,342 @@
+"""Steps of a fixed number of frames, made of whole clips of any length, from memory.
+
+A processor's libraries prepare every new shape of input anew, and a batch of equal spans leaves out
+clips that are shorter. Here the clips of an epoch follow each other like sentences on a tape that is
+cut every so many frames; windows across a border are left out of the loss.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from torch.utils.data import Dataset, Sampler
+
+from avforensics.data.augment import Augment, resize
+from avforensics.data.clips import aligned_range
+from avforensics.data.manifest import Manifest, Row
+from avforensics.data.sound import SoundAugment
+from avforensics.errors import ManifestError, MediaError
+from avforensics.media.clips import ClipReader
+from avforensics.media.types import HOP
+
+log = logging.getLogger(__name__)
+
+WINDOW = 5  # frames
+TELL_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Frames ``start .. start + count - 1`` of a clip, counted from its first usable frame."""
+
+    clip: int
+    start: int
+    count: int
+
+
+class ClipMemory:
+    """Frames and sound of clips, read once.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    size : int, optional
+        Side in pixels at which frames are kept; None = as stored.
+
+    Attributes
+    ----------
+    rows : list of Row
+        Clips that could be read.
+    broken : list of str
+        What was wrong with the others.
+
+    Raises
+    ------
+    ManifestError
+        No clip could be read.
+    """
+
+    def __init__(self, manifest: Manifest, *, size: int | None = None) -> None:
+        self.rows: list[Row] = []
+        self.broken: list[str] = []
+        self._frames: list[np.ndarray] = []
+        self._audio: list[np.ndarray] = []
+        told = time.monotonic()
+        for number, row in enumerate(manifest):
+            try:
+                frames, audio = _read(row)
+            except MediaError as error:
+                self.broken.append(str(error))
+                continue
+            self.rows.append(row)
+            self._frames.append(frames if size is None else resize(frames, (size, size)))
+            self._audio.append(audio)
+            if time.monotonic() - told > TELL_SECONDS:
+                told = time.monotonic()
+                log.info("read %d of %d clips into memory", number + 1, len(manifest))
+        if not self.rows:
+            raise ManifestError(f"none of {len(manifest)} clips can be read: {self.broken[:1]}")
+        total = sum(len(frames) for frames in self._frames)
+        size_gb = sum(frames.nbytes for frames in self._frames) / 1e9
+        log.info(
+            "%d clips in memory: %d frames, %.1f GB; %d could not be read",
+            len(self.rows),
+            total,
+            size_gb,
+            len(self.broken),
+        )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Frames of each clip: int64 (n,)."""
+        return np.array([len(frames) for frames in self._frames])
+
+    def frames(self, piece: Piece) -> np.ndarray:
+        """uint8 (count, H, W, 3)."""
+        return self._frames[piece.clip][piece.start : piece.start + piece.count]
+
+    def audio(self, piece: Piece) -> np.ndarray:
+        """int16 (count * 640,)."""
+        begin = piece.start * HOP
+        return self._audio[piece.clip][begin : begin + piece.count * HOP]
+
+
+def _read(row: Row) -> tuple[np.ndarray, np.ndarray]:
+    reader = ClipReader(row.path)
+    first, heard, n = aligned_range(row, reader.n_frames)
+    if n < WINDOW:
+        raise MediaError(row.path, f"{n} frames, and {WINDOW} are needed")
+    return reader.frames(first, n), reader.audio(heard, n).copy()
+
+
+class Tape:
+    """Which pieces of clips make up each step of an epoch.
+
+    What comes out depends on seed and epoch only.
+
+    Parameters
+    ----------
+    lengths : int array, (n,)
+        Frames of each clip.
+    frames : int
+        Of a step, over all processes.
+    longest : int
+        Most frames of a clip in an epoch, from a random start.
+    weights : float array, (n,), optional
+        How often a clip comes up in an epoch, on average.
+    seed : int
+
+    Raises
+    ------
+    ValueError
+        The clips do not fill one step.
+    """
+
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        *,
+        frames: int,
+        longest: int = 75,
+        weights: np.ndarray | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.lengths = np.minimum(lengths, longest)
+        self.whole = lengths
+        self.frames = frames
+        self.weights = np.ones(len(lengths)) if weights is None else np.asarray(weights, float)
+        self.seed = seed
+        self.steps = int((self.lengths * self.weights).sum()) // frames
+        if self.steps < 1:
+            raise ValueError(f"{len(lengths)} clips do not fill one step of {frames} frames")
+        self.epoch = lru_cache(maxsize=2)(self._epoch)
+
+    def _epoch(self, epoch: int) -> list[list[Piece]]:
+        """Pieces of each step."""
+        steps: list[list[Piece]] = [[] for _ in range(self.steps)]
+        step, room = 0, self.frames
+        for piece in self._clips(epoch):
+            while piece.count:
+                count = min(piece.count, room)
+                steps[step].append(Piece(piece.clip, piece.start, count))
+                piece = Piece(piece.clip, piece.start + count, piece.count - count)
+                room -= count
+                if room == 0:
+                    step, room = step + 1, self.frames
+                    if step == self.steps:
+                        return steps
+        raise AssertionError("the tape never ends")
+
+    def _clips(self, epoch: int) -> Iterator[Piece]:
+        rng = np.random.default_rng([self.seed, epoch])
+        while True:  # fractions of a weight are drawn, so that one round may fall short
+            times = np.floor(self.weights + rng.random(len(self.weights))).astype(int)
+            for clip in rng.permutation(np.repeat(np.arange(len(times)), times)):
+                count = int(self.lengths[clip])
+                start = int(rng.integers(self.whole[clip] - count + 1))
+                yield Piece(int(clip), start, count)
+
+
+class PackedClips(Dataset):
+    """One item is a whole step.
+
+    Parameters
+    ----------
+    memory : ClipMemory
+    tape : Tape
+    size : int
+        Side in pixels of the frames handed on.
+    augment : Augment, optional
+        Drawn once for each piece.
+    sound : SoundAugment, optional
+        Drawn once for each piece; babble is the sound of another clip.
+    edges : int
+        Crops that reach one to five frames into digital silence, as scoring pads a video; they are
+        further negatives of their own clips.
+    rank, world : int
+        This process and the number of processes; each takes its part of every step.
+    seed : int
+    """
+
+    def __init__(
+        self,
+        memory: ClipMemory,
+        tape: Tape,
+        *,
+        size: int,
+        augment: Augment | None = None,
+        sound: SoundAugment | None = None,
+        edges: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        seed: int = 0,
+    ) -> None:
+        if tape.frames % world:
+            raise ValueError(f"{tape.frames} frames cannot be divided among {world} processes")
+        self.memory = memory
+        self.tape = tape
+        self.size = size
+        self.augment = augment
+        self.sound = sound
+        self.edges = edges
+        self.rank = rank
+        self.world = world
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return self.tape.steps
+
+    def __getitem__(self, key: int | tuple[int, int]) -> dict:
+        """One step.
+
+        Parameters
+        ----------
+        key : int or (int, int)
+            Step of epoch 0, or epoch and step.
+
+        Returns
+        -------
+        dict
+            ``frames`` uint8 (F, S, S, 3); ``audio`` int16 (F * 640,); ``clip`` int64 (F,), number
+            of the piece that a frame belongs to; ``edges`` int16 (E, 3200) and ``edge_clip``
+            int64 (E,), the piece that each belongs to; ``index`` int64, rows that were read;
+            ``broken`` list of str, empty.
+        """
+        epoch, step = key if isinstance(key, tuple) else (0, key)
+        part = self.tape.frames // self.world
+        pieces = list(_cut(self.tape.epoch(epoch)[step], self.rank * part, part))
+        frames, audio = [], []
+        for number, piece in enumerate(pieces):
+            rng = np.random.default_rng([self.seed, epoch, step, self.rank, number])
+            seen, heard = self.memory.frames(piece), self.memory.audio(piece)
+            if piece.count >= WINDOW:
+                if self.augment is not None:
+                    seen = self.augment(seen, rng)
+                if self.sound is not None:
+                    other = int(rng.integers(len(self.memory)))
+                    whole = Piece(other, 0, int(self.memory.lengths[other]))
+                    heard = self.sound(heard, rng, self.memory.audio(whole))
+            frames.append(resize(seen, (self.size, self.size)))
+            audio.append(heard)
+        edges, edge_clip = self._edges(audio, np.random.default_rng([self.seed, epoch, step, 1]))
+        return {
+            "frames": np.concatenate(frames),
+            "audio": np.concatenate(audio),
+            "clip": np.repeat(np.arange(len(pieces)), [piece.count for piece in pieces]),
+            "edges": edges,
+            "edge_clip": edge_clip,
+            "index": np.array([piece.clip for piece in pieces]),
+            "broken": [],
+        }
+
+    def _edges(
+        self, audio: Sequence[np.ndarray], rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        crops = np.zeros((self.edges, WINDOW * HOP), np.int16)
+        whole = [number for number, sound in enumerate(audio) if len(sound) >= WINDOW * HOP]
+        owners = np.resize(whole, self.edges)
+        for crop, owner in zip(crops, owners, strict=True):
+            silent, before = int(rng.integers(1, WINDOW + 1)) * HOP, rng.random() < 0.5
+            kept = len(crop) - silent
+            if before:
+                crop[silent:] = audio[owner][:kept]
+            elif kept:
+                crop[:kept] = audio[owner][-kept:]
+        return crops, owners.astype(np.int64)
+
+
+def _cut(pieces: Sequence[Piece], begin: int, count: int) -> Iterator[Piece]:
+    """The pieces' frames ``begin .. begin + count - 1``."""
+    at = 0
+    for piece in pieces:
+        first, last = max(begin - at, 0), min(begin + count - at, piece.count)
+        if first < last:
+            yield Piece(piece.clip, piece.start + first, last - first)
+        at += piece.count
+
+
+class NumberedSteps(Sampler[tuple[int, int]]):
+    """Keys ``(epoch, step)`` from wherever training stands; see `NumberedBatches`.
+
+    Parameters
+    ----------
+    steps : int
+        Of an epoch.
+    done : callable
+        How many steps have been trained so far.
+    """
+
+    def __init__(self, steps: int, done: Callable[[], int]) -> None:
+        self.steps = steps
+        self.done = done
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        first = self.done()  # ask now, not when a worker wants the first step
+        return (divmod(number, self.steps) for number in range(first, first + self.steps))
+
+    def __len__(self) -> int:
+        return self.steps
+
+
+def clip_weights(rows: Sequence[Row], weights: Mapping[str, float] | None) -> np.ndarray:
+    """How often each row comes up in an epoch, by its category; 1 where none is given.
+
+    Raises
+    ------
+    ManifestError
+        A category has no row, or a weight is negative.
+    """
+    weights = dict(weights or {})
+    if strange := set(weights) - {row.category for row in rows}:
+        raise ManifestError(f"weights names no category of the split: {', '.join(sorted(strange))}")
+    if any(weight < 0 for weight in weights.values()):
+        raise ManifestError(f"weights must be at least 0, got {weights}")
+    return np.array([float(weights.get(row.category, 1.0)) for row in rows])

@@ -1,0 +1,195 @@
+"""Random changes of sound for training, alike for all of an item; all off = the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import numpy as np
+from scipy.signal import butter, fftconvolve, lfilter, sosfilt
+
+from avforensics.media.types import SAMPLE_RATE
+
+CODECS = (("aac", (16_000, 24_000, 32_000, 64_000)), ("libopus", (12_000, 16_000, 24_000, 32_000)))
+OPUS_RATE = 48_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundAugment:
+    """What may change.
+
+    Parameters
+    ----------
+    gain : pair of float
+        Lowest and highest gain in dB; the result is rounded to 16 bits and clipped, as recordings
+        are.
+    noise : float
+        Probability of white or pink noise.
+    noise_snr : pair of float
+        Its signal-to-noise ratio in dB.
+    babble : float
+        Probability of other clips' sound under it.
+    babble_snr : pair of float
+        Its signal-to-noise ratio in dB.
+    equaliser : float
+        Probability of a random filter of nine taps.
+    reverb : float
+        Probability of reverberation of 0.1 to 0.6 s; the direct sound stays where it is.
+    band : float
+        Probability of a band limit: 100 to 400 Hz below, 3 to 7 kHz above.
+    codec : float
+        Probability of AAC or Opus at 12 to 64 kbit/s, and back.
+
+    Raises
+    ------
+    ValueError
+        A probability is outside 0..1, or a range does not run upwards.
+    """
+
+    gain: Sequence[float] = (0.0, 0.0)
+    noise: float = 0.0
+    noise_snr: Sequence[float] = (5.0, 35.0)
+    babble: float = 0.0
+    babble_snr: Sequence[float] = (5.0, 25.0)
+    equaliser: float = 0.0
+    reverb: float = 0.0
+    band: float = 0.0
+    codec: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("noise", "babble", "equaliser", "reverb", "band", "codec"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be a probability, got {getattr(self, name)}")
+        for name in ("gain", "noise_snr", "babble_snr"):
+            low, high = getattr(self, name)
+            if not -100 <= low <= high <= 100:
+                raise ValueError(f"{name} must be two numbers of dB, got {getattr(self, name)}")
+
+    def __call__(
+        self, audio: np.ndarray, rng: np.random.Generator, other: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Draw once and change all of an item's sound.
+
+        Parameters
+        ----------
+        audio : int16 array, (S,), 16 kHz
+        rng : Generator
+            As much is drawn whatever is switched on.
+        other : int16 array, (R,), optional
+            Sound of another clip, for babble; repeated where it is shorter.
+
+        Returns
+        -------
+        int16 array, (S,)
+        """
+        noise, babble, equaliser, reverb, band, codec = rng.random(6)
+        levels = rng.random(3)
+        taps = rng.standard_normal(8)
+        echo, cut, kind = rng.random(3), rng.random(2), rng.random(2)
+        seed = rng.integers(2**32)
+        sound = audio.astype(np.float32)
+        if reverb < self.reverb:
+            sound = _reverberant(sound, echo, np.random.default_rng(seed))
+        if equaliser < self.equaliser:
+            sound = lfilter(np.append(1, 0.25 * taps), 1, sound).astype(np.float32)
+        if babble < self.babble and other is not None and len(other):
+            sound = _mixed(
+                sound, np.resize(other, len(sound)), _between(self.babble_snr, levels[0])
+            )
+        if noise < self.noise:
+            made = _noise(len(sound), np.random.default_rng(seed + 1))
+            sound = _mixed(sound, made, _between(self.noise_snr, levels[1]))
+        if band < self.band:
+            edges = [100 + 300 * cut[0], 3000 + 4000 * cut[1]]
+            sos = butter(2, edges, "bandpass", fs=SAMPLE_RATE, output="sos")
+            sound = sosfilt(sos, sound)
+        sound = sound * 10 ** (_between(self.gain, levels[2]) / 20)
+        changed = np.clip(np.rint(sound), -32768, 32767).astype(np.int16)
+        if codec < self.codec:
+            name, rates = CODECS[int(kind[0] * len(CODECS))]
+            changed = through_codec(changed, name, rates[int(kind[1] * len(rates))])
+        return changed
+
+
+def through_codec(audio: np.ndarray, codec: str, bit_rate: int) -> np.ndarray:
+    """Encode and decode sound in memory, in place: what an encoder delays is cut off again.
+
+    Parameters
+    ----------
+    audio : int16 array, (S,), mono, 16 kHz
+    codec : str
+        ``aac`` or ``libopus``.
+    bit_rate : int
+        Bits a second.
+
+    Returns
+    -------
+    int16 array, (S,)
+    """
+    rate = OPUS_RATE if codec == "libopus" else SAMPLE_RATE
+    encoder = av.CodecContext.create(codec, "w")
+    encoder.sample_rate, encoder.layout, encoder.bit_rate = rate, "mono", bit_rate
+    encoder.format = "s16" if codec == "libopus" else "fltp"
+    encoder.time_base = Fraction(1, rate)
+    encoder.open()
+    size = encoder.frame_size or 1024
+    into = av.AudioResampler(encoder.format.name, "mono", rate, frame_size=size)
+    back = av.AudioResampler("s16", "mono", SAMPLE_RATE)
+    padded = np.pad(audio, (0, 4 * SAMPLE_RATE // 10))  # what is still inside at the end comes out
+    frame = av.AudioFrame.from_ndarray(padded[None], format="s16", layout="mono")
+    frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, 0, Fraction(1, SAMPLE_RATE)
+    packets = [p for part in into.resample(frame) for p in encoder.encode(part)]
+    decoder = av.CodecContext.create("opus" if codec == "libopus" else codec, "r")
+    decoder.extradata = encoder.extradata
+    decoder.sample_rate, decoder.layout = rate, "mono"
+    pieces = []
+    for packet in packets:
+        for part in decoder.decode(packet):
+            pieces += [piece.to_ndarray()[0] for piece in back.resample(part)]
+    pieces += [piece.to_ndarray()[0] for piece in back.resample(None)]
+    sound = np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
+    delay = _lag(audio, sound)
+    return np.pad(sound[delay:], (0, len(audio)))[: len(audio)]
+
+
+def _lag(audio: np.ndarray, sound: np.ndarray, most: int = SAMPLE_RATE // 5) -> int:
+    """Samples by which ``sound`` comes later, found by correlation: encoders differ in delay."""
+    if not audio.any():
+        return 0
+    a, b = audio[: 4 * most].astype(np.float64), sound[: 5 * most].astype(np.float64)
+    match = fftconvolve(b, a[::-1])[len(a) - 1 :][:most]
+    return int(match.argmax()) if len(match) else 0
+
+
+def _between(bounds: Sequence[float], part: float) -> float:
+    return bounds[0] + part * (bounds[1] - bounds[0])
+
+
+def _mixed(sound: np.ndarray, under: np.ndarray, snr: float) -> np.ndarray:
+    """Add ``under`` at ``snr`` dB below ``sound``."""
+    under = under.astype(np.float32)
+    ours, theirs = (float(np.sqrt(np.mean(np.square(x)))) for x in (sound, under))
+    if ours == 0 or theirs == 0:
+        return sound
+    return sound + under * (ours / theirs * 10 ** (-snr / 20))
+
+
+def _noise(n: int, rng: np.random.Generator) -> np.ndarray:
+    """White noise, or in half of the cases pink (a slope of -3 dB an octave)."""
+    white = rng.standard_normal(n).astype(np.float32)
+    if rng.random() < 0.5:
+        return white
+    spectrum = np.fft.rfft(white)
+    return np.fft.irfft(spectrum / np.sqrt(np.arange(len(spectrum)) + 1.0), n).astype(np.float32)
+
+
+def _reverberant(sound: np.ndarray, echo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The direct sound and an exponentially decaying tail of noise, 0 to 12 dB below it in sum."""
+    seconds = 0.1 + 0.5 * echo[0]
+    n = int(seconds * SAMPLE_RATE)
+    tail = rng.standard_normal(n) * 10 ** (-3 * np.arange(n) / n)
+    tail[: SAMPLE_RATE // 500] = 0
+    tail *= 10 ** (-12 * echo[1] / 20) / np.sqrt(np.square(tail).sum())
+    return (sound + fftconvolve(sound, tail)[: len(sound)]).astype(np.float32)

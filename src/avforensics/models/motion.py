@@ -1,0 +1,130 @@
+"""Encoders for small processors: motion first, and sound in few steps.
+
+The published visual network looks at single frames first and at time last. A small network of
+that kind spends most of its work on what a mouth looks like and has little left for how it moves.
+`MotionEncoder` begins with the five frames together, as SyncNet does (Chung and Zisserman, "Out of
+time", ACCV-W 2016, Sec. 2.2) and as lip-reading networks do (Stafylakis and Tzimiropoulos, 2017).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from avforensics.models.visual import WINDOW_FRAMES, FrameBlock
+
+LUMA = (0.299, 0.587, 0.114)  # BT.601
+
+
+class MotionEncoder(nn.Module):
+    """Grey frames, one convolution over all five of them, then a 2-D ResNet.
+
+    One output for each window, so a run of frames is encoded in one pass and windows share all
+    that they overlap in.
+
+    Parameters
+    ----------
+    stem : int
+        Channels of the first convolution, 5 x 5 x 5 with a spatial stride of 2.
+    widths, depths, strides : sequence of int
+        Channels, blocks and first spatial stride of each stage.
+    dropout : float
+        Probability that a channel of the output is zeroed in training.
+    """
+
+    pad_time = False
+
+    def __init__(
+        self,
+        *,
+        stem: int = 32,
+        widths: Sequence[int] = (48, 96, 160),
+        depths: Sequence[int] = (1, 1, 1),
+        strides: Sequence[int] = (1, 2, 2),
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if not len(widths) == len(depths) == len(strides):
+            raise ValueError("widths, depths and strides must have one entry for each stage")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
+        self.architecture = {
+            "stem": stem,
+            "widths": list(widths),
+            "depths": list(depths),
+            "strides": list(strides),
+            "dropout": dropout,
+        }
+        self.width = widths[-1]
+        self.register_buffer("luma", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
+        # A 3-D convolution over all frames of a window is a 2-D one over their stack.
+        self.conv1 = nn.Conv2d(WINDOW_FRAMES, stem, 5, 2, 2, bias=False)
+        self.bn1 = nn.BatchNorm2d(stem)
+        self.pool = nn.MaxPool2d(3, 2, 1)
+        blocks, inputs = [], stem
+        for width, depth, stride in zip(widths, depths, strides, strict=True):
+            for index in range(depth):
+                blocks.append(FrameBlock(inputs, width, stride=1 if index else stride))
+                inputs = width
+        self.blocks = nn.Sequential(*blocks)
+        self.dropout = nn.Dropout2d(dropout)
+
+    def frames(self, frames: Tensor) -> Tensor:
+        """Grey levels around 0: (T, 3, H, W), RGB in 0..255 -> (T, 1, H, W)."""
+        return (frames * self.luma).sum(dim=1, keepdim=True) / 64 - 2
+
+    def windows(self, windows: Tensor) -> Tensor:
+        """Encode runs of frames, (B, 1, T, H, W) -> (B, C, T - 4, h, w)."""
+        batch = len(windows)
+        stacks = windows[:, 0].unfold(1, WINDOW_FRAMES, 1).permute(0, 1, 4, 2, 3).flatten(0, 1)
+        encoded = self.pool(self.bn1(self.conv1(stacks)).relu_())
+        return self.dropout(self.blocks(encoded)).unflatten(0, (batch, -1)).transpose(1, 2)
+
+    def span(self, features: Tensor, starts: Tensor) -> Tensor:
+        """Encode chosen windows of a run: (T, 1, H, W), int64 (N,) -> (N, C, 1, h, w)."""
+        frames = starts[:, None] + torch.arange(WINDOW_FRAMES, device=starts.device)
+        return self.windows(features[frames].transpose(1, 2))
+
+
+class StridedAudioEncoder(nn.Module):
+    """Log-mel of five frames to five steps, with strides in place of pooling.
+
+    About half of the work of `AudioEncoder` at the same widths.
+
+    Parameters
+    ----------
+    widths : sequence of 5 int
+        Channels of the five convolutions.
+    dropout : float
+        Probability that a channel of the output is zeroed in training.
+    """
+
+    def __init__(
+        self, *, widths: Sequence[int] = (32, 64, 96, 128, 128), dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        if len(widths) != 5:
+            raise ValueError(f"widths must have 5 entries, got {len(widths)}")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
+        self.architecture = {"widths": list(widths), "dropout": dropout}
+        self.width = 5 * widths[-1]
+        kernels = [(5, 3), 3, 3, 3, 3]
+        strides = [(2, 1), 2, (2, 1), 2, 1]
+        pads = [(2, 1), 1, 1, 1, 1]
+        layers, inputs = [], 1
+        for width, kernel, stride, pad in zip(widths, kernels, strides, pads, strict=True):
+            layers += [
+                nn.Conv2d(inputs, width, kernel, stride, pad, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(inplace=True),
+            ]
+            inputs = width
+        self.layers = nn.Sequential(*layers)
+        self.dropout = nn.Dropout2d(dropout)
+
+    def forward(self, log_mel: Tensor) -> Tensor:
+        """Encode crops, (B, 1, 80, 20) -> (B, 5 C, 5): 5 bands of C channels at 5 times."""
+        return self.dropout(self.layers(log_mel)).flatten(1, 2)
