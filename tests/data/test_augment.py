@@ -96,3 +96,73 @@ def test_resize_is_that_of_pil():
 def test_nonsense(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Augment(**wrong)
+
+
+def disc(x, y, side=64, radius=6):
+    """A white disc on black."""
+    rows, columns = np.mgrid[:side, :side]
+    inside = (columns - x) ** 2 + (rows - y) ** 2 <= radius**2
+    return np.repeat((255 * inside).astype(np.uint8)[None, ..., None], 3, axis=3)
+
+
+def centre(frames):
+    """x, y and area of what is white in the first frame."""
+    light = frames[0, ..., 0] / 255.0
+    rows, columns = np.mgrid[: light.shape[0], : light.shape[1]]
+    area = light.sum()
+    return (light * columns).sum() / area, (light * rows).sum() / area, area
+
+
+def test_scale_magnifies_about_the_centre():
+    x, y, area = centre(Augment(scale=(1.5, 1.5))(disc(44, 31.5), rng()))
+    assert (x, y) == (pytest.approx(31.5 + 1.5 * 12.5, abs=0.3), pytest.approx(31.5, abs=0.3))
+    assert area == pytest.approx(1.5**2 * centre(disc(44, 31.5))[2], rel=0.05)
+
+
+def test_shift_keeps_to_its_bound():
+    moved = [centre(Augment(shift=0.1)(disc(31.5, 31.5), rng(seed)))[:2] for seed in range(100)]
+    away = np.abs(np.array(moved) - 31.5)
+    assert 5 < away.max() < 6.7
+    assert away.mean() > 2
+
+
+def test_roll_turns_about_the_centre():
+    angles = []
+    for seed in range(100):
+        x, y, _ = centre(Augment(roll=5)(disc(51.5, 31.5), rng(seed)))
+        angles.append(np.degrees(np.arctan2(y - 31.5, x - 31.5)))
+        assert np.hypot(x - 31.5, y - 31.5) == pytest.approx(20, abs=0.3)
+    assert 4 < np.std(angles) < 6
+
+
+def test_grey_has_one_level_for_all_colours():
+    changed = Augment(grey=1)(picture(2, 16, 16), rng()).astype(int)
+    assert np.ptp(changed, axis=-1).max() <= 1
+
+
+def test_blur_takes_away_detail_and_noise_adds_it():
+    def detail(frames):
+        return np.abs(np.diff(frames.astype(float), axis=-2)).mean()
+
+    rough, flat = picture(2, 32, 32), np.full((4, 32, 32, 3), 128, np.uint8)
+    assert detail(Augment(blur=1)(rough, rng())) < 0.6 * detail(rough)
+    noisy = Augment(noise=1)(flat, rng())
+    assert 1 < noisy.astype(float).std() < 14
+    assert not np.array_equal(noisy[0], noisy[1]), "noise must differ from frame to frame"
+
+
+def test_compression_keeps_the_picture_and_every_frame():
+    ramp = np.linspace(0, 255, 64).astype(np.uint8)
+    frames = np.stack([np.roll(np.tile(ramp, (64, 1)), k, axis=1) for k in range(7)])
+    frames = np.repeat(frames[..., None], 3, axis=3)
+    changed = Augment(h264=1)(frames, rng())
+    assert changed.shape == frames.shape
+    assert not np.array_equal(changed, frames)
+    errors = np.abs(changed.astype(int)[:, None] - frames.astype(int)[None]).mean(axis=(2, 3, 4))
+    assert errors.argmin(axis=1).tolist() == list(range(7)), "frames changed places"
+
+
+@pytest.mark.parametrize("wrong", [{"scale": (0, 1)}, {"roll": 100}, {"shift": 1}, {"h264": 2}])
+def test_new_values_out_of_range(wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
+        Augment(**wrong)

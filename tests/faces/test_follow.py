@@ -140,8 +140,29 @@ def test_a_median_takes_outliers_away_and_the_mouth_is_an_anchor():
     np.testing.assert_allclose(mouth[0], (140, 100 + 30 + 10, 50))
 
 
+@pytest.mark.parametrize("degrees", [-20, 0, 10])
+def test_a_square_turns_with_the_eyes(degrees):
+    track = track_at([[100, 50, 180, 150]] * 9)
+    angle = np.radians(degrees)
+    track.landmarks[:, 0] = (140 - 20 * np.cos(angle), 90 - 20 * np.sin(angle))
+    track.landmarks[:, 1] = (140 + 20 * np.cos(angle), 90 + 20 * np.sin(angle))
+    x, y, side, turned = CropRecipe(roll=True, side=0.5, down=0.2).squares(track)[4]
+    assert np.degrees(turned) == pytest.approx(degrees, abs=0.01)
+    assert side == 50
+    # below the centre of the box along the turned face's own axis
+    assert x == pytest.approx(140 - 20 * np.sin(angle), abs=1e-3)
+    assert y == pytest.approx(100 + 20 * np.cos(angle), abs=1e-3)
+
+
+def test_a_profile_says_little_of_the_roll():
+    track = track_at([[100, 50, 180, 150]] * 9)
+    track.landmarks[:, 0], track.landmarks[:, 1] = (139, 88), (141, 92)  # a steep line, 4.5 pixels
+    assert np.degrees(CropRecipe(roll=True).squares(track)[4, 3]) < 10
+
+
 @pytest.mark.parametrize(
-    "options", [{"anchor": "nose"}, {"side": 0}, {"median": 4}, {"smooth": -1}]
+    "options",
+    [{"anchor": "nose"}, {"side": 0}, {"median": 4}, {"smooth": -1}, {"smooth_roll": -1}],
 )
 def test_recipes_without_meaning(options):
     with pytest.raises(ValueError, match="must"):

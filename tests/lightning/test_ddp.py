@@ -64,3 +64,13 @@ def test_without_gathering_the_negatives_are_fewer(begun, train_tiny, tiny_setti
     one = train_tiny(tmp_path / "one", *settings)
     two = in_two_processes(tmp_path / "two", *tiny_settings(tmp_path / "two"), *settings)
     assert two["train"][0][1] < one["train"][0][1] - 0.1
+
+
+@pytest.mark.slow
+def test_processes_divide_a_packed_step(begun, train_tiny, tiny_settings, tmp_path):
+    settings = (*begun, "data.phases=[{frames: 144, edges: 0}]", "trainer.max_epochs=1")
+    one = train_tiny(tmp_path / "one", *settings)
+    two = in_two_processes(tmp_path / "two", *tiny_settings(tmp_path / "two"), *settings)
+    assert len(two["train"]) == len(one["train"]) == 2
+    for (_, loss), (_, same) in zip(one["train"], two["train"], strict=True):
+        assert same == pytest.approx(loss, rel=1e-4)  # 36 frames a clip: no border within one

@@ -6,7 +6,7 @@ import torch
 from bars import SIZE, TINY, composed, loud_bar
 from hydra.utils import instantiate
 
-from avforensics.lightning.pairs import contrast, encode
+from avforensics.lightning.pairs import contrast, encode, packed_loss
 from avforensics.lightning.sync import SyncModule
 from avforensics.media.types import HOP
 from avforensics.models.audio import AudioEncoder
@@ -117,7 +117,7 @@ def compared(monkeypatch):
     """Function: module and batch -> shape of the logits and the column of window 0's own sound."""
     calls = []
 
-    def spy(logits, *, first=0, symmetric=False):
+    def spy(logits, *, first=0, symmetric=False, neighbours=0.0):
         calls.append((tuple(logits.shape), first))
         return contrast(logits, first=first, symmetric=symmetric)
 
@@ -165,3 +165,53 @@ def test_frozen_norms_stay_frozen(tiny):
     frames, audio = spans()
     frozen.loss({"frames": frames, "audio": audio}).backward()
     assert all(torch.equal(before[name], buffer) for name, buffer in tiny.named_buffers())
+
+
+def packed(clips=(9, 12, 3), edges=4):
+    """A step of clips of those lengths, as `PackedClips` gives it."""
+    made = [loud_bar(seed, max(count, 5)) for seed, count in enumerate(clips)]
+    frames = np.concatenate([f[:n] for (f, _), n in zip(made, clips, strict=True)])
+    audio = np.concatenate([a[: n * HOP] for (_, a), n in zip(made, clips, strict=True)])
+    return {
+        "frames": torch.from_numpy(frames),
+        "audio": torch.from_numpy(audio),
+        "clip": torch.repeat_interleave(torch.arange(len(clips)), torch.tensor(clips)),
+        "edges": torch.zeros(edges, 5 * HOP, dtype=torch.int16),
+        "edge_clip": torch.tensor([0, 1, 0, 1][:edges]),
+    }
+
+
+def test_a_packed_step_is_the_mean_over_the_windows_of_its_clips(tiny):
+    batch = packed(edges=0)
+    loss = packed_loss(tiny, batch, tiny.fusion.all_pairs, symmetric=True)
+    alone, windows = [], []
+    for clip in (0, 1):  # the third has no whole window
+        own = batch["clip"] == clip
+        frames = batch["frames"][own][None]
+        audio = batch["audio"].reshape(-1, HOP)[own].reshape(1, -1)
+        alone.append(contrast(tiny.fusion.all_pairs(*encode(tiny, frames, audio)), symmetric=True))
+        windows.append(frames.shape[1] - 4)
+    expected = sum(a * n for a, n in zip(alone, windows, strict=True)) / sum(windows)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_edges_are_further_negatives(tiny):
+    without = packed_loss(tiny, packed(edges=0), tiny.fusion.all_pairs)
+    assert packed_loss(tiny, packed(edges=4), tiny.fusion.all_pairs) > without + 0.01
+
+
+def test_neighbours_share_the_target():
+    logits = torch.zeros(1, 6, 6)
+    logits[0].diagonal()[:] = 8.0
+    near = logits.clone()
+    near[0].diagonal(1)[:] = near[0].diagonal(-1)[:] = 6.0
+    sharp = contrast(logits), contrast(near)
+    soft = contrast(logits, neighbours=0.1), contrast(near, neighbours=0.1)
+    assert sharp[0] < sharp[1]
+    assert soft[1] < soft[0], "mass beside the truth must cost less"
+    shares = torch.full((6,), 0.0)
+    shares[2], shares[1], shares[3] = 0.8, 0.1, 0.1
+    row = near[0, 2]
+    expected = -(shares * row.log_softmax(0)).sum()
+    one = contrast(near[:, 2:3], first=2, neighbours=0.1)
+    assert one.item() == pytest.approx(expected.item(), rel=1e-5)

@@ -77,6 +77,25 @@ def test_same_run_after_a_kill(train_tiny, unbroken, tmp_path, kill_at, step):
     assert_same_run(unbroken, tmp_path)
 
 
+PACKED = (
+    *SETTINGS,
+    "data.phases=[{frames: 60, edges: 4}]",
+    "data.sound={_target_: avforensics.data.sound.SoundAugment, noise: 0.5, babble: 0.5}",
+    "module.neighbours=0.1",
+    "module.channels_last=true",
+)
+
+
+def test_same_run_of_packed_steps_after_a_kill(train_tiny, tmp_path, kill_at):
+    train_tiny(tmp_path / "whole", *PACKED)
+    kill_at(6)  # of four an epoch
+    with pytest.raises(Kill):
+        train_tiny(tmp_path / "broken", *PACKED)
+    kill_at(None)
+    train_tiny(tmp_path / "broken", *PACKED, "ckpt=last")
+    assert_same_run(tmp_path / "whole", tmp_path / "broken")
+
+
 @pytest.mark.slow
 def test_same_run_after_sigkill_with_decoding_processes(tiny_settings, unbroken, tmp_path):
     command = [sys.executable, "-m", "avforensics", "train", *tiny_settings(tmp_path), *SETTINGS]

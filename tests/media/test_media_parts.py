@@ -195,6 +195,25 @@ def test_a_square_between_pixels_is_resized_as_whole_frames_are(picture_file):
     assert np.abs(frames[4].astype(int) - np.asarray(wanted)).max() <= 1
 
 
+@pytest.mark.parametrize("side", [48, 110.0])
+def test_a_turned_square_sets_a_turned_picture_upright(tmp_path, side):
+    """A cross turned by 30 degrees clockwise, read by a square that is turned alike."""
+    upright = np.full((192, 192, 3), 40, np.uint8)
+    upright[92:100, 60:132] = upright[60:100, 92:100] = 200  # a T upside down
+    turned = np.asarray(Image.fromarray(upright).rotate(-30, Image.Resampling.BICUBIC))
+    path = tmp_path / "turned.mp4"
+    write_clip(path, iter([turned] * 12), noise(12 / FPS), crf=0, gop=10)
+    angle = np.radians(30)
+    straight = MovingCrop(np.array([[96, 96, side]] * 12))
+    tilted = MovingCrop(np.array([[96, 96, side, angle]] * 12))
+    wanted = straight.cut(upright, 0, 48).astype(int)
+    frames, _ = read(path, crop=tilted)
+    close = np.abs(frames[5].astype(int) - wanted)
+    assert close.mean() < 4
+    away, _ = read(path, crop=MovingCrop(np.array([[96, 96, side, -angle]] * 12)))
+    assert np.abs(away[5].astype(int) - wanted).mean() > 3 * close.mean()
+
+
 @pytest.mark.parametrize("fill, left", [(110, 110), (None, 40)])
 def test_beyond_the_picture(picture_file, fill, left):
     crop = MovingCrop(np.array([[0, 48, 48]] * 8), fill=fill)

@@ -199,7 +199,9 @@ class SpanClips(Dataset):
             start = first + (0 if self.fixed else int(rng.integers(n - span + 1)))
             return {
                 "frames": _finish(reader.frames(start, span), self.size, self.augment, rng),
-                "audio": reader.audio(start + heard - first, span).copy(),  # what is read may not be written to
+                "audio": reader.audio(
+                    start + heard - first, span
+                ).copy(),  # what is read may not be written to
                 "start": start,
             }
 
