@@ -1,8 +1,8 @@
 """Steps of a fixed number of frames, made of whole clips of any length, from memory.
 
-A processor's libraries prepare every new shape of input anew, and a batch of equal spans leaves out
-clips that are shorter. Here the clips of an epoch follow each other like sentences on a tape that is
-cut every so many frames; windows across a border are left out of the loss.
+A processor's libraries compile code for every new shape of input, and a batch of equal spans leaves
+out clips that are shorter. Here the clips of an epoch follow each other on a tape, which is cut
+every so many frames; windows across a border between clips do not enter the loss.
 """
 
 from __future__ import annotations
