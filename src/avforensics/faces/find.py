@@ -91,7 +91,8 @@ def find_faces(
 def _damage(video: VideoReader) -> Iterator[str]:
     if video.tally.skipped:
         yield damaged_packets(video=video.tally.skipped)
-    yield from of_pictures(video.tally.concealed, video.tally.resized)
+    tally = video.tally
+    yield from of_pictures(tally.concealed, tally.resized, tally.refused_aspect)
 
 
 def _frames_to_look_at(
@@ -188,7 +189,7 @@ class _Eye:
         width, height = right - left, bottom - top
         size = max(round(width * scale), 1), max(round(height * scale), 1)
         reformatter = self._reformatters.setdefault((part is None, scale), VideoReformatter())
-        picture = scaled(frame, size, reformatter, part=part, turn=self._video.turn, pixels="bgr24")
+        picture = scaled(frame, size, reformatter, part=part, view=self._video.view, pixels="bgr24")
         found = self._detector.find(picture)
         found[:, 0:14:2] = left + found[:, 0:14:2] * (width / size[0])
         found[:, 1:14:2] = top + found[:, 1:14:2] * (height / size[1])

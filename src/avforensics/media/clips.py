@@ -22,7 +22,7 @@ from PIL import Image
 from avforensics.errors import MediaError
 from avforensics.media.audio import read_audio
 from avforensics.media.container import Tally, decode, open_container, pick_stream
-from avforensics.media.pictures import Orientation, orientation, upright_rgb
+from avforensics.media.pictures import View, orientation, upright_rgb
 from avforensics.media.types import FPS, HOP
 from avforensics.media.video import VideoReader
 from avforensics.media.wav import read_wav, wav_samples
@@ -210,7 +210,7 @@ class _Seeking:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._turn: Orientation | None = None
+        self._view: View | None = None
 
     def frames(self, start: int, count: int) -> np.ndarray:
         with open_container(self._path) as container:
@@ -224,8 +224,8 @@ class _Seeking:
             return _stack(self._upright(frame) for frame in islice(wanted, count))
 
     def _upright(self, frame: av.VideoFrame) -> Image.Image:
-        self._turn = self._turn or orientation(frame)
-        return upright_rgb(frame, self._turn)
+        self._view = self._view or View(orientation(frame))
+        return upright_rgb(frame, self._view)
 
 
 class _Sequential:
@@ -237,7 +237,7 @@ class _Sequential:
         self._path = path
 
     def frames(self, start: int, count: int) -> np.ndarray:
-        with VideoReader(self._path) as video:
+        with VideoReader(self._path, square=False) as video:
             return _stack(map(video.upright, islice(video, start, start + count)))
 
 

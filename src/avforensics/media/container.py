@@ -44,11 +44,14 @@ class Tally:
         Damaged frames handed on as far as the decoder could mend them.
     resized : int
         Frames of another size or kind than the first one, converted to it.
+    refused_aspect : str
+        Pixel aspect that the file declares and that cannot be right, e.g. ``"1000:1"``.
     """
 
     skipped: int = 0
     concealed: int = 0
     resized: int = 0
+    refused_aspect: str = ""
 
 
 def open_container(path: str | os.PathLike) -> av.container.InputContainer:

@@ -11,7 +11,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from PIL import Image
 
-from avforensics.media.pictures import Orientation, upright_part
+from avforensics.media.pictures import View, upright_part
 
 MARGIN = 4  # pixels around the square that the filter may look at, times the reduction
 
@@ -83,7 +83,7 @@ class MovingCrop:
     def cut_stored(
         self,
         frame: av.VideoFrame,
-        turn: Orientation,
+        view: View,
         index: int,
         size: int,
         reformatter: VideoReformatter,
@@ -97,7 +97,7 @@ class MovingCrop:
         factor = max(int(shortest // size), 1)
         room = ceil(longest * self._reach + 2 * MARGIN * max(factor, longest / size)) + 4 * factor
         x, y, side, *angle = (float(value) for value in self.squares[index])
-        part, left, top = upright_part(frame, turn, (x, y), room, factor, reformatter)
+        part, left, top = upright_part(frame, view, (x, y), room, factor, reformatter)
         square = np.array([(x - left) / factor, (y - top) / factor, side / factor, *angle])
         return _resized(part, square, size, self.fill)
 

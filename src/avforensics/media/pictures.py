@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from fractions import Fraction
+
 import av
 import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import Interpolation, VideoReformatter
 from PIL import Image
+
+from avforensics.media.aspect import square_size
 
 Orientation = tuple[int, int, int, int]
 Part = tuple[int, int, int, int]
@@ -19,6 +24,50 @@ PLANAR = {
     "yuv444p": (1, 1),
     "yuvj444p": (1, 1),
 }
+
+
+@dataclass(frozen=True)
+class View:
+    """How the stored frames of a video become upright pictures with square pixels.
+
+    Attributes
+    ----------
+    turn : tuple of int
+        How they are turned and mirrored, see `orientation`.
+    stretch : (float, float)
+        Factors by which stored columns and rows are stretched; 1, 1 where pixels are square.
+    """
+
+    turn: Orientation = (1, 0, 0, 1)
+    stretch: tuple[float, float] = (1.0, 1.0)
+
+    @classmethod
+    def of(cls, frame: av.VideoFrame, aspect: Fraction) -> View:
+        """How a video is shown.
+
+        Parameters
+        ----------
+        frame : av.VideoFrame
+            Its first one; see `orientation` about asking more of them.
+        aspect : Fraction
+            Width over height of a stored pixel.
+        """
+        width, height = square_size(frame.width, frame.height, aspect)
+        return cls(orientation(frame), (width / frame.width, height / frame.height))
+
+    @property
+    def stretches(self) -> bool:
+        """Whether pixels are not square."""
+        return self.stretch != (1.0, 1.0)
+
+    def stretched(self, frame: av.VideoFrame) -> tuple[int, int]:
+        """Width and height of a frame in square pixels, not yet turned."""
+        return round(frame.width * self.stretch[0]), round(frame.height * self.stretch[1])
+
+    def size(self, frame: av.VideoFrame) -> tuple[int, int]:
+        """Width and height of a frame as it is shown."""
+        width, height = self.stretched(frame)
+        return (width, height) if self.turn[0] else (height, width)
 
 
 def orientation(frame: av.VideoFrame) -> Orientation:
@@ -37,28 +86,23 @@ def orientation(frame: av.VideoFrame) -> Orientation:
     return (0, -1 if b < 0 else 1, -1 if c < 0 else 1, 0)
 
 
-def upright_pixels(frame: av.VideoFrame, turn: Orientation) -> np.ndarray:
-    """The same pixels as `upright_rgb`, uint8 (H, W, 3), as a view."""
-    return turned(_pixels(frame.reformat(format="rgb24", threads=1)), turn)
-
-
 def upright_part(
     frame: av.VideoFrame,
-    turn: Orientation,
+    view: View,
     centre: tuple[float, float],
     room: int,
     factor: int,
     reformatter: VideoReformatter,
-) -> tuple[np.ndarray, int, int]:
+) -> tuple[np.ndarray, float, float]:
     """What a frame shows around a point, reduced by a whole factor.
 
-    Unreduced, its pixels are those of `upright_pixels`; converting a part only is several times as
-    quick.
+    Unreduced and unstretched, its pixels are those of `upright_rgb`; converting a part only is
+    several times as quick.
 
     Parameters
     ----------
     frame : av.VideoFrame
-    turn : tuple of int
+    view : View
         As for `upright_rgb`.
     centre : (float, float)
         x, y in the upright picture.
@@ -71,29 +115,47 @@ def upright_part(
     Returns
     -------
     part : uint8 array, (h, w, 3)
-    left, top : int
-        Of the part in the upright picture, in its pixels.
+    left, top : float
+        Of the part in the upright picture, in its pixels; whole numbers unless it is stretched.
     """
+    turn = view.turn
     stored = centre if turn[0] else centre[::-1]
-    flips = _flips(turn)
-    wide = []
-    for at, length, flip in zip(stored, (frame.width, frame.height), flips, strict=True):
-        at = length - at if flip else at
-        extent = min(room + 2 * factor, length) // factor * factor
-        start = min(max(int(at - extent / 2), 0), length - extent) // 2 * 2
-        wide.append((start, extent, length - start - extent if flip else start))
-    (x, width, left), (y, height, top) = wide
-    cut = _cut_planes(frame, x, y, width, height)
+    axes = zip(stored, (frame.width, frame.height), _flips(turn), view.stretch, strict=True)
+    (x, width, wide, left), (y, height, high, top) = (
+        _stretch_of_axis(*axis, room + 2 * factor, factor) for axis in axes
+    )
     small = reformatter.reformat(
-        cut,
-        width=width // factor,
-        height=height // factor,
+        _cut_planes(frame, x, y, width, height),
+        width=wide,
+        height=high,
         format="rgb24",
-        interpolation=Interpolation.AREA,
+        interpolation=Interpolation.BICUBIC if view.stretches else Interpolation.AREA,
         threads=1,
     )
     part = turned(_pixels(small), turn)
     return (part, left, top) if turn[0] else (part, top, left)
+
+
+def _stretch_of_axis(
+    at: float, length: int, flip: bool, stretch: float, extent: int, factor: int
+) -> tuple[int, int, int, float]:
+    """Which stored columns or rows to take around a point, how many to make of them, and where
+    the first of those lies in the upright picture.
+
+    With pixels that are not square the number made is rounded; the point itself stays exact.
+    """
+    if stretch == 1:
+        at = length - at if flip else at
+        extent = min(extent, length) // factor * factor
+        start = min(max(int(at - extent / 2), 0), length - extent) // 2 * 2
+        return start, extent, extent // factor, length - start - extent if flip else start
+    shown = at / stretch
+    extent = min(round(extent / stretch), length)
+    start = min(max(int((length - shown if flip else shown) - extent / 2), 0), length - extent)
+    start = start // 2 * 2
+    made = max(round(extent * stretch / factor), 1)
+    first = length - start - extent if flip else start
+    return start, extent, made, at - (shown - first) * factor * made / extent
 
 
 def _flips(turn: Orientation) -> tuple[bool, bool]:
@@ -103,11 +165,19 @@ def _flips(turn: Orientation) -> tuple[bool, bool]:
     return (across, down) if a else (down, across)
 
 
-def _stored_part(frame: av.VideoFrame, part: Part, turn: Orientation) -> Part:
+def _stored_part(frame: av.VideoFrame, part: Part, view: View) -> Part:
     """Column, row, width and height in the stored frame of a part of its upright picture."""
     left, top, right, bottom = part
     across, down = (left, right), (top, bottom)
+    turn = view.turn
     spans = (across, down) if turn[0] else (down, across)
+    if view.stretches:
+        spans = [
+            (min(round(start / by), length - 1), min(max(round(end / by), 1), length))
+            for (start, end), by, length in zip(
+                spans, view.stretch, (frame.width, frame.height), strict=True
+            )
+        ]
     starts = [
         (length - end if flip else start) // 2 * 2
         for (start, end), length, flip in zip(
@@ -136,25 +206,31 @@ def _cut_planes(frame: av.VideoFrame, x: int, y: int, width: int, height: int) -
     return cut
 
 
-def upright_rgb(frame: av.VideoFrame, turn: Orientation) -> Image.Image:
-    """A decoded frame as an RGB picture, turned and mirrored.
+def upright_rgb(frame: av.VideoFrame, view: View) -> Image.Image:
+    """A decoded frame as an RGB picture, turned and mirrored, with square pixels.
 
     Parameters
     ----------
     frame : av.VideoFrame
-    turn : Orientation
-        What `orientation` says of its stream.
+    view : View
+        Of its stream.
 
     Returns
     -------
     PIL.Image.Image
         Mode RGB. Shares memory with the converted frame where nothing had to be turned.
     """
-    rgb = frame.reformat(format="rgb24")
+    if view.stretches:
+        width, height = view.stretched(frame)
+        rgb = frame.reformat(
+            width=width, height=height, format="rgb24", interpolation=Interpolation.BICUBIC
+        )
+    else:
+        rgb = frame.reformat(format="rgb24")
     plane = rgb.planes[0]
     size = (rgb.width, rgb.height)
     image = Image.frombuffer("RGB", size, plane, "raw", "RGB", plane.line_size, 1)
-    a, b, c, d = turn
+    a, b, c, d = view.turn
     if a == 0:
         image = image.transpose(Image.Transpose.TRANSPOSE)
     if a + c < 0:
@@ -170,7 +246,7 @@ def scaled(
     reformatter: VideoReformatter,
     *,
     part: Part | None = None,
-    turn: Orientation = (1, 0, 0, 1),
+    view: View = View(),
     pixels: str = "rgb24",
     interpolation: Interpolation = Interpolation.AREA,
 ) -> np.ndarray:
@@ -186,7 +262,7 @@ def scaled(
     part : tuple of int, optional
         ``(left, top, right, bottom)`` in the upright picture, even numbers within it; None = all.
         It may be taken a pixel aside where the picture is mirrored and its length odd.
-    turn : tuple of int
+    view : View
         As for `upright_rgb`.
     pixels : {"rgb24", "bgr24"}
     interpolation : Interpolation
@@ -197,12 +273,12 @@ def scaled(
     uint8 array, (height, width, 3)
     """
     if part is not None:
-        frame = _cut_planes(frame, *_stored_part(frame, part, turn))
-    width, height = size if turn[0] else size[::-1]
+        frame = _cut_planes(frame, *_stored_part(frame, part, view))
+    width, height = size if view.turn[0] else size[::-1]
     small = reformatter.reformat(
         frame, width=width, height=height, format=pixels, interpolation=interpolation, threads=1
     )
-    return np.ascontiguousarray(turned(_pixels(small), turn))
+    return np.ascontiguousarray(turned(_pixels(small), view.turn))
 
 
 def turned(picture: np.ndarray, turn: Orientation) -> np.ndarray:

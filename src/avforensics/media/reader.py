@@ -140,7 +140,9 @@ class MediaStream:
         self._crop = crop
         self._reformatter = VideoReformatter()
         self._edit = edit
-        self._video = VideoReader(path, stream=options.video_stream, start=start_frame)
+        self._video = VideoReader(
+            path, stream=options.video_stream, start=start_frame, square=crop is not None
+        )
         try:
             self._audio = self._open_sound(audio_path, sound)
         except BaseException:
@@ -149,8 +151,10 @@ class MediaStream:
         video = self._video
         self.report = MediaReport(
             fps=video.fps,
-            width=video.width,
-            height=video.height,
+            width=video.stored[0],
+            height=video.stored[1],
+            display_aspect=video.aspect,
+            refused_aspect=video.tally.refused_aspect,
             rotation=video.rotation,
             container=video.container,
             declared=video.declared,
@@ -228,7 +232,7 @@ class MediaStream:
         if self._crop is None:
             return to_square(self._video.upright(frame), self._options.size, self._options.crop)
         return self._crop.cut_stored(
-            frame, self._video.turn, index, self._options.size, self._reformatter
+            frame, self._video.view, index, self._options.size, self._reformatter
         )
 
     def _square(self, index: int, picture: np.ndarray) -> np.ndarray:

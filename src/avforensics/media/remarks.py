@@ -25,7 +25,7 @@ def remarks(report: MediaReport, *, whole: bool = True) -> Iterator[str]:
         yield damaged_packets(
             video=report.skipped_packets - report.skipped_audio, audio=report.skipped_audio
         )
-    yield from of_pictures(report.concealed, report.resized)
+    yield from of_pictures(report.concealed, report.resized, report.refused_aspect)
     if whole:
         yield from _lengths(report)
     if report.audio_start is not None and report.audio_start > LATE_SECONDS:
@@ -42,12 +42,14 @@ def damaged_packets(*, video: int | None = None, audio: int | None = None) -> st
     return f"damaged packets left out: {told}"
 
 
-def of_pictures(concealed: int, resized: int) -> Iterator[str]:
+def of_pictures(concealed: int, resized: int, refused_aspect: str = "") -> Iterator[str]:
     """Sentences about frames that are not as they were recorded."""
     if concealed:
         yield f"damaged frames mended by the decoder: {concealed}"
     if resized:
-        yield f"pictures of another size scaled to the first one's: {resized}"
+        yield f"pictures of another size or shape fitted into the first one's: {resized}"
+    if refused_aspect:
+        yield f"the file's pixel aspect of {refused_aspect} cannot be right; pixels taken as square"
 
 
 def of_sound(not_finite: int) -> Iterator[str]:

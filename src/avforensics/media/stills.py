@@ -10,8 +10,9 @@ import av
 from PIL import Image
 
 from avforensics.errors import MediaError
+from avforensics.media.aspect import PixelAspect
 from avforensics.media.container import Tally, decode, open_container, pick_stream
-from avforensics.media.pictures import Orientation, orientation, upright_rgb
+from avforensics.media.pictures import View, upright_rgb
 from avforensics.media.types import FPS
 
 FARTHEST = 1000  # frames decoded after a key frame before a picture is given up
@@ -48,24 +49,24 @@ def stills(
         if first is None:
             yield from (None for _ in seconds)
             return
-        turn = orientation(first)
+        view = View.of(first, PixelAspect(video).now)
         origin = (first.pts or 0) * video.time_base
         for moment in seconds:
-            yield _still(container, video, origin + Fraction(moment), turn)
+            yield _still(container, video, origin + Fraction(moment), view)
 
 
 def _still(
     container: av.container.InputContainer,
     video: av.VideoStream,
     time: Fraction,
-    turn: Orientation,
+    view: View,
 ) -> Image.Image | None:
     early = Fraction(1, 2 * FPS)
     try:
         container.seek(round(time / video.time_base), stream=video)
         for count, frame in enumerate(container.decode(video)):
             if frame.pts is not None and frame.pts * video.time_base >= time - early:
-                return upright_rgb(frame, turn)
+                return upright_rgb(frame, view)
             if count >= FARTHEST:
                 break
     except av.FFmpegError:

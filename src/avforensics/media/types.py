@@ -109,7 +109,7 @@ class MediaReport:
     fps : float
         Average frame rate of the source.
     width, height : int
-        Upright size of the source picture in pixels.
+        Upright size of the source picture in stored pixels.
     rotation : int
         Degrees by which the stored picture was turned to stand upright.
     duration : float
@@ -125,6 +125,8 @@ class MediaReport:
         All video and audio tracks.
     display_aspect : float or None
         Width over height at which a player shows the picture, where its pixels are not square.
+    refused_aspect : str
+        Pixel aspect that the file declares and that cannot be right, e.g. ``"1000:1"``.
     colour_transfer : str
         Transfer function of the picture, e.g. ``"arib-std-b67"``; empty where the file is silent.
     tone_map : str
@@ -166,6 +168,7 @@ class MediaReport:
     container: str = ""
     tracks: tuple[Track, ...] = ()
     display_aspect: float | None = None
+    refused_aspect: str = ""
     colour_transfer: str = ""
     tone_map: str = ""
     breaks: tuple[ClockBreak, ...] = ()

@@ -9,12 +9,14 @@ from fractions import Fraction
 from math import ceil
 
 import av
+import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from PIL import Image
 
 from avforensics.errors import MediaError
+from avforensics.media.aspect import PixelAspect, alike
 from avforensics.media.container import Tally, declared_end, decode, open_container, pick_stream
-from avforensics.media.pictures import orientation, upright_rgb
+from avforensics.media.pictures import View, upright_rgb
 from avforensics.media.seek import is_entry, key_time_before
 from avforensics.media.types import FPS
 
@@ -24,8 +26,8 @@ class VideoReader:
 
     FFmpeg's own ``fps`` filter repeats and drops frames, as ``ffmpeg -vf fps=25`` would. Its clock
     starts at the first frame, so that a file already at 25 fps gives each frame once whenever it
-    starts. Pictures that change their size on the way are scaled to that of the first one. Iterate
-    once; close (or leave the ``with`` block) to release the file.
+    starts. Pictures that change their size or the shape of their pixels on the way are fitted into
+    the first one. Iterate once; close (or leave the ``with`` block) to release the file.
 
     Parameters
     ----------
@@ -39,17 +41,25 @@ class VideoReader:
     rough : bool
         Leave out the decoder's loop filter: a quarter less work for pictures with visible blocks.
         For looking, not for scoring.
+    square : bool
+        Show pictures with square pixels. Otherwise their pixels are taken as they are stored, and
+        pictures of another shape are stretched to the first one's: for what is resized to a square
+        with the aspect ignored (method Sec. 1).
 
     Attributes
     ----------
     origin : Fraction
         Time of the first frame on the file's own clock, in seconds.
     width, height : int
-        Upright size in pixels.
+        Size in pixels of what `upright` gives.
+    stored : (int, int)
+        Upright width and height in stored pixels.
+    aspect : float or None
+        Width over height at which the picture is shown, where its stored pixels are not square.
     rotation : int
         Degrees counter-clockwise by which stored frames are turned to stand upright.
-    turn : tuple of int
-        How they are turned and mirrored, see `orientation`.
+    view : View
+        How stored frames become what `upright` gives.
     fps : float
         Average rate of the source; 0 where unknown.
     declared : float or None
@@ -67,10 +77,17 @@ class VideoReader:
     """
 
     def __init__(
-        self, path: str | os.PathLike, *, stream: int = 0, start: int = 0, rough: bool = False
+        self,
+        path: str | os.PathLike,
+        *,
+        stream: int = 0,
+        start: int = 0,
+        rough: bool = False,
+        square: bool = True,
     ) -> None:
         self.tally = Tally()
         self._rough = rough
+        self._square = square
         self._path, self._number, self._start = path, stream, start
         first = self._open()
         if first is None:
@@ -79,6 +96,7 @@ class VideoReader:
         self._first: av.VideoFrame | None = first
         self._kind = first.width, first.height, first.format.name
         self._reformatter = VideoReformatter()
+        self._graphs: dict[tuple, av.filter.Graph] = {}
         self.codec = self._stream.codec_context.name
         self.container = self._container.format.name
         self.fps = float(self._stream.average_rate or 0)
@@ -86,10 +104,12 @@ class VideoReader:
         end = declared_end(self._container)
         self.declared = None if end is None else end - float(self.origin)
         self.rotation = first.rotation % 360
-        self.turn = orientation(first)
-        sideways = self.turn[0] == 0
-        self.width = first.height if sideways else first.width
-        self.height = first.width if sideways else first.height
+        self._aspect = self._pixels.now
+        shown = View.of(first, self._aspect)
+        self.view = shown if square else View(shown.turn)
+        self.width, self.height = self.view.size(first)
+        self.stored = View(shown.turn).size(first)
+        self.aspect = np.divide(*shown.size(first)).item() if shown.stretches else None
 
     def __enter__(self) -> VideoReader:
         return self
@@ -110,7 +130,7 @@ class VideoReader:
                 yield frame
 
     def upright(self, frame: av.VideoFrame) -> Image.Image:
-        """A frame of this reader as an RGB picture, turned and mirrored as its file asks for.
+        """A frame of this reader as an RGB picture, as its file asks for it to be shown.
 
         Safe to call from other threads while the reader goes on.
 
@@ -123,7 +143,7 @@ class VideoReader:
         PIL.Image.Image
             Mode RGB. Shares memory with the converted frame where nothing had to be turned.
         """
-        return upright_rgb(frame, self.turn)
+        return upright_rgb(frame, self.view)
 
     def _open(self) -> av.VideoFrame | None:
         """Begin to read at the beginning; gives the first frame."""
@@ -133,7 +153,10 @@ class VideoReader:
             if self._rough:
                 self._stream.codec_context.options |= {"skip_loop_filter": "all"}
             self._decoded = decode(self._container, self._stream, self.tally)
-            return next(self._decoded, None)
+            first = next(self._decoded, None)
+            self._pixels = PixelAspect(self._stream)
+            self.tally.refused_aspect = self._pixels.refused
+            return first
         except BaseException:
             self.close()
             raise
@@ -192,13 +215,28 @@ class VideoReader:
     def _like_first(self, frame: av.VideoFrame) -> av.VideoFrame:
         """Calls and broadcasts change the size of their pictures on the way: squares and crops are
         in pixels of the first one."""
-        if (frame.width, frame.height, frame.format.name) == self._kind:
+        kind = frame.width, frame.height, frame.format.name
+        aspect = self._pixels.see(frame) if self._square else self._aspect
+        if kind == self._kind and aspect == self._aspect:
             return frame
         self.tally.resized += 1
         width, height, pixels = self._kind
+        shown, first = (float(kind[0] / kind[1] * aspect), float(width / height * self._aspect))
+        if self._square and not alike(shown, first):
+            fitted = width * min(shown / first, 1), height * min(first / shown, 1)
+            return self._fitted(frame, *(max(round(side) // 2 * 2, 2) for side in fitted))
         return self._reformatter.reformat(
             frame, width=width, height=height, format=pixels, interpolation=Interpolation.BICUBIC
         )
+
+    def _fitted(self, frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+        """A frame at another size, in the middle of a black one of the first one's size."""
+        key = frame.width, frame.height, frame.format.name, width, height
+        if key not in self._graphs:
+            self._graphs[key] = _fit_graph(frame, width, height, *self._kind)
+        graph = self._graphs[key]
+        graph.vpush(frame)
+        return graph.vpull()
 
 
 class _Stamps:
@@ -236,6 +274,24 @@ def _fps_graph(frame: av.VideoFrame) -> av.filter.Graph:
         width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
     )
     graph.link_nodes(source, graph.add("fps", str(FPS)), graph.add("buffersink")).configure()
+    return graph
+
+
+def _fit_graph(
+    frame: av.VideoFrame, width: int, height: int, whole: int, high: int, pixels: str
+) -> av.filter.Graph:
+    """Scales frames to a size and puts them into the middle of black ones of another."""
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+    )
+    filters = (
+        ("scale", f"{width}:{height}:flags=bicubic"),
+        ("pad", f"{whole}:{high}:{(whole - width) // 4 * 2}:{(high - height) // 4 * 2}"),
+        ("format", pixels),
+        ("buffersink", None),
+    )
+    graph.link_nodes(source, *(graph.add(*each) for each in filters)).configure()
     return graph
 
 
