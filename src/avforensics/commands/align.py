@@ -1,0 +1,124 @@
+"""``avforensics align``: the constant delay of each recording into a manifest's column ``delay``.
+
+  avforensics extract manifest=clips/manifest.csv checkpoint.bundle=FIRST.safetensors output_dir=STORE
+  avforensics align manifest=clips/manifest.csv features=STORE output=clips/aligned.csv
+  avforensics train ... data.manifest=clips/aligned.csv module.init=FIRST.safetensors
+
+Training moves the sound back by it. Clips in which another person speaks than the one who is seen
+are left out of OUTPUT; OUTPUT.estimates.csv lists what was read for each clip, and why it stayed or
+went.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from avforensics.data.manifest import Manifest
+from avforensics.data.row import Row
+from avforensics.data.tables import write_table
+from avforensics.errors import ConfigError
+from avforensics.evaluation.alignment import Alignment, align
+from avforensics.features.store import FeatureStore
+from avforensics.paths import typed_path
+
+log = logging.getLogger(__name__)
+
+
+def run(cfg: DictConfig) -> int:
+    """Write ``cfg.output``.
+
+    Returns
+    -------
+    int
+        0.
+
+    Raises
+    ------
+    AVForensicsError
+        The manifest or the store cannot be read, or the store knows none of the manifest's clips.
+    """
+    try:
+        settings = instantiate(cfg.settings)
+    except Exception as error:
+        if isinstance(error.__cause__, ValueError):
+            raise ConfigError(f"settings: {error.__cause__}") from None
+        raise
+    manifest = Manifest.read(typed_path(cfg.manifest))
+    store = FeatureStore.open(cfg.features)
+    index = {
+        (entry.path, entry.start, entry.duration): number
+        for number, entry in enumerate(store)
+        if entry.error is None
+    }
+    none = np.zeros((0, 2 * store.info.max_delay + 1), np.float32)
+    rows = []
+    for row in manifest:
+        number = index.get((row.path, row.start, row.duration))
+        rows.append(none if number is None else store.logits(number)[store.heard(number)])
+    known = sum((row.path, row.start, row.duration) in index for row in manifest)
+    if not known:
+        raise ConfigError(
+            f"features={cfg.features}: the store has no clip of {cfg.manifest}; extract that manifest"
+        )
+    # Fakes are listed for information; what a forger did to them is not a recording's delay.
+    names = [row.identity if row.label == 0 and cfg.by == "identity" else "" for row in manifest]
+    found = align(rows, names, settings)
+    real = [row.label == 0 for row in manifest]
+    kept = [
+        row._replace(delay=alignment.delay) if is_real else row
+        for row, alignment, is_real in zip(manifest, found, real, strict=True)
+        if not (is_real and alignment.voice_over)
+    ]
+    output = typed_path(cfg.output)
+    Manifest(kept).write(output)
+    _write_estimates(output.with_name(f"{output.stem}.estimates.csv"), list(manifest), found)
+    _tell(found, real, known, len(manifest))
+    log.info("wrote %s: %d clips", output, len(kept))
+    return 0
+
+
+def _write_estimates(path, rows: Sequence[Row], found: Sequence[Alignment]) -> None:
+    header = ("path", "recording", "delay", "basis", "left_out", "own_delay", "margin", "share")
+    write_table(
+        path,
+        (*header, "windows"),
+        [
+            (
+                row.path,
+                row.identity,
+                str(one.delay if row.label == 0 else 0),
+                one.basis if row.label == 0 else "fake",
+                "voice-over" if one.voice_over and row.label == 0 else "",
+                str(one.own.delay),
+                f"{one.own.margin:.2f}",
+                f"{one.own.share:.3f}",
+                str(one.own.windows),
+            )
+            for row, one in zip(rows, found, strict=True)
+        ],
+    )
+
+
+def _tell(found: Sequence[Alignment], real: Sequence[bool], known: int, listed: int) -> None:
+    if known < listed:
+        log.warning("%d of %d clips have no features and stay as they are", listed - known, listed)
+    ours = [one for one, is_real in zip(found, real, strict=True) if is_real]
+    basis = Counter(one.basis for one in ours if not one.voice_over)
+    log.info(
+        "delay by recording: %d clips, by clip: %d, unsure and left at 0: %d; "
+        "left out because the face does not speak: %d",
+        basis["recording"],
+        basis["clip"],
+        basis["unsure"],
+        sum(one.voice_over for one in ours),
+    )
+    delays = Counter(one.delay for one in ours if not one.voice_over and one.basis != "unsure")
+    if delays:
+        text = ", ".join(f"{delay:+d}: {count}" for delay, count in sorted(delays.items()))
+        log.info("clips by delay in frames: %s", text)
