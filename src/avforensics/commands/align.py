@@ -1,8 +1,8 @@
 """``avforensics align``: the constant delay of each recording into a manifest's column ``delay``.
 
-  avforensics extract manifest=clips/manifest.csv checkpoint.bundle=FIRST.safetensors output_dir=STORE
+  avforensics extract manifest=clips/manifest.csv checkpoint.bundle=FIRST output_dir=STORE
   avforensics align manifest=clips/manifest.csv features=STORE output=clips/aligned.csv
-  avforensics train ... data.manifest=clips/aligned.csv module.init=FIRST.safetensors
+  avforensics train ... data.manifest=clips/aligned.csv module.init=FIRST
 
 Training moves the sound back by it. Clips in which another person speaks than the one who is seen
 are left out of OUTPUT; OUTPUT.estimates.csv lists what was read for each clip, and why it stayed or
@@ -64,7 +64,7 @@ def run(cfg: DictConfig) -> int:
     known = sum((row.path, row.start, row.duration) in index for row in manifest)
     if not known:
         raise ConfigError(
-            f"features={cfg.features}: the store has no clip of {cfg.manifest}; extract that manifest"
+            f"features={cfg.features}: no clip of {cfg.manifest} is in this store; extract it"
         )
     # Fakes are listed for information; what a forger did to them is not a recording's delay.
     names = [row.identity if row.label == 0 and cfg.by == "identity" else "" for row in manifest]

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
 from scipy.special import log_softmax
 
 NEAR = 1  # frames: windows this close to a delay support it

@@ -15,6 +15,7 @@ from avforensics.data.sources.kodf import kodf
 from avforensics.data.sources.lavdf import lavdf
 from avforensics.data.sources.lrs import lrs2, lrs3
 from avforensics.data.sources.table import table
+from avforensics.data.sources.talkers import talkers
 from avforensics.data.sources.voxceleb2 import voxceleb2
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "lrs2",
     "lrs3",
     "table",
+    "talkers",
     "voxceleb2",
 ]
