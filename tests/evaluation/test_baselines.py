@@ -3,16 +3,10 @@
 import os
 
 import numpy as np
-import pytest
 
-from avforensics.evaluation.baselines import (
-    NaiveBayesDelay,
-    baseline_scores,
-    constant_offset,
-    leading_silence,
-    random_score,
-    sync_confidence,
-)
+from avforensics.evaluation.baselines import baseline_scores, leading_silence, random_score
+from avforensics.scoring.result import Features
+from avforensics.scoring.statistics import VideoRows, measure
 
 
 def _rows(delays, height=8.0):
@@ -39,46 +33,17 @@ def test_leading_silence_ends_at_the_first_sample_above_the_threshold():
     assert leading_silence(np.zeros(0, np.int16)) == 0
 
 
-def test_constant_offset_is_the_distance_from_zero_delay():
-    assert constant_offset(_rows([15] * 20)) == 0
-    assert constant_offset(_rows([12] * 20)) == constant_offset(_rows([18] * 20)) == 3
-    assert constant_offset(_rows([18] * 9 + [15] * 11)) == 0  # the mean decides
-    loud = np.concatenate([_rows([15] * 11), _rows([20] * 9, 500.0)])
-    assert constant_offset(loud) == 0  # of distributions: one loud window has one vote
-
-
-def test_sync_confidence_is_higher_for_what_fits_nowhere():
-    sure, unsure = _rows([15] * 5, 10.0), np.zeros((5, 31))
-    assert sync_confidence(unsure) == pytest.approx(-1 / 31)
-    assert sync_confidence(sure) == pytest.approx(-np.exp(10) / (np.exp(10) + 30))
-    assert sync_confidence(sure) < sync_confidence(unsure)
-
-
-def test_naive_bayes_is_the_mean_negative_log_frequency():
-    model = NaiveBayesDelay.fit([_rows([15] * 6 + [14] * 2), _rows([15])])
-    total = 9 + 31  # one added to each of 31 delays
-    expected = -np.mean(np.log([8 / total, 3 / total, 1 / total]))
-    assert model.score(_rows([15, 14, 0])) == pytest.approx(expected)
-    assert np.exp(model.log_probability).sum() == pytest.approx(1)
-
-
-def test_all_baselines_by_name_with_what_is_known():
-    rows = _rows([15, 16])
-    assert set(baseline_scores("a", rows)) == {"random", "constant_offset", "sync_confidence"}
-    model = NaiveBayesDelay.fit([_rows([15] * 6)])
-    scores = baseline_scores("a", rows, silence=0.5, naive_bayes=model)
-    assert scores["leading_silence"] == 0.5
-    assert scores["naive_bayes"] == model.score(rows)
+def test_baselines_are_the_statistics_by_their_names():
+    rows = _rows([18] * 9 + [20] * 3)
+    features = Features(rows, rows[:, :0], np.ones(12, bool))
+    statistics = measure(VideoRows(rows, np.arange(12)))
+    scores = baseline_scores("a", features, statistics)
+    assert set(scores) == {"random", "constant_offset", "sync_confidence"}
+    assert scores["constant_offset"] == 3
+    assert scores["sync_confidence"] == -statistics["mean_maximum"]
+    scores = baseline_scores("a", features, {**statistics, "naive_bayes": 2.0}, silence=0.5)
+    assert (scores["leading_silence"], scores["naive_bayes"]) == (0.5, 2.0)
     assert all(isinstance(value, float) for value in scores.values())
-
-
-def test_nonsense_is_refused():
-    with pytest.raises(ValueError, match="at least one real video"):
-        NaiveBayesDelay.fit([])
-    with pytest.raises(ValueError, match=r"must be \(N, 2 \* tau \+ 1\)"):
-        sync_confidence(np.zeros((0, 31)))
-    with pytest.raises(ValueError, match="fitted on 31 delays, the video has 11"):
-        NaiveBayesDelay.fit([_rows([15])]).score(np.zeros((3, 11)))
 
 
 def test_a_file_name_need_not_be_text():

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from avforensics.errors import ConfigError, ManifestError
-from avforensics.evaluation.baselines import NaiveBayesDelay
 from avforensics.evaluation.stored import (
     StoreScorer,
     choose,
     evaluate_store,
-    fit_naive_bayes,
+    fit_delay_frequency,
     scored_video,
 )
 from avforensics.features.store import FeatureStore
 from avforensics.scoring.sequences import SequencePolicy, score_features
+from avforensics.scoring.statistics import STATISTICS
 
 
 def test_rows_are_those_of_the_scoring_itself(store, decoders):
@@ -74,6 +74,9 @@ def test_evaluation_by_category_with_baselines_and_coverage(store, decoders):
             "naive_bayes",
         }
         assert block["baselines"]["naive_bayes"]["auc"] > 0.9  # delays of fakes are anywhere
+        assert set(block["statistics"]) == set(STATISTICS) - {"score"}
+        assert block["statistics"]["at_delay"]["auc"] > 0.9
+        assert block["statistics"]["at_delay"]["auc_ci"]
     # only the category made with that flaw is told apart by its silence
     silence = {
         name: block["baselines"]["leading_silence"]["auc"]
@@ -82,16 +85,21 @@ def test_evaluation_by_category_with_baselines_and_coverage(store, decoders):
     assert silence == dict.fromkeys(silence, 0.5) | {"FVFA-WL": 1.0}
 
 
+def counted(store, indices):
+    """Log-frequency of each delay being the likeliest, one added to each count."""
+    found = np.concatenate([store.logits(index).argmax(1) for index in indices])
+    counts = np.bincount(found, minlength=31) + 1
+    return np.log(counts / counts.sum())
+
+
 def test_naive_bayes_never_sees_what_is_evaluated(store):
     train = [index for index, entry in enumerate(store) if entry.split == "anomaly"]
-    whole = fit_naive_bayes(store, "anomaly")
-    expected = NaiveBayesDelay.fit(store.logits(index) for index in train)
-    np.testing.assert_array_equal(whole.log_probability, expected.log_probability)
-    fewer = fit_naive_bayes(store, "anomaly", leave_out=train[:5])
-    expected = NaiveBayesDelay.fit(store.logits(index) for index in train[5:])
-    np.testing.assert_array_equal(fewer.log_probability, expected.log_probability)
-    assert fit_naive_bayes(store, "anomaly", leave_out=train) is None
-    assert fit_naive_bayes(store, "no such split") is None
+    whole = fit_delay_frequency(store, "anomaly")
+    np.testing.assert_allclose(whole, counted(store, train), rtol=1e-6)
+    fewer = fit_delay_frequency(store, "anomaly", leave_out=train[:5])
+    np.testing.assert_allclose(fewer, counted(store, train[5:]), rtol=1e-6)
+    assert fit_delay_frequency(store, "anomaly", leave_out=train) is None
+    assert fit_delay_frequency(store, "no such split") is None
 
 
 def test_selection_keeps_real_videos_and_says_what_is_there(store):

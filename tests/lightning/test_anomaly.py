@@ -16,7 +16,7 @@ from stores import write_store
 from avforensics.checkpoints import load_bundle, load_models
 from avforensics.commands import train
 from avforensics.errors import ConfigError, ManifestError, TrainingError
-from avforensics.evaluation.baselines import NaiveBayesDelay
+from avforensics.evaluation.stored import fit_delay_frequency
 from avforensics.features.projection import Projection
 from avforensics.features.store import FeatureStore
 from avforensics.lightning.anomaly import AnomalyModule
@@ -161,10 +161,8 @@ def test_naive_bayes_is_the_baseline(folder, tmp_path):
     models = run(
         folder, tmp_path, "experiment=anomaly_naive_bayes", "objective.distribution.delays=7"
     )
-    store = FeatureStore.open(folder).select(split="anomaly")
-    baseline = NaiveBayesDelay.fit(store.logits(i) for i in range(len(store)))
-    found = models.distribution.log_probability
-    np.testing.assert_allclose(found, baseline.log_probability, rtol=1e-5)
+    baseline = fit_delay_frequency(FeatureStore.open(folder), "anomaly")
+    np.testing.assert_allclose(models.distribution.log_probability, baseline, rtol=1e-5)
 
 
 def test_activation_v_looks_at_the_picture_alone(folder, tmp_path):

@@ -57,6 +57,14 @@ def test_naive_bayes_counts_each_window_on_its_own():
     torch.testing.assert_close(prediction[0, 0], torch.tensor([0.5, 0.25, 0.25]))
 
 
+def test_naive_bayes_counts_real_windows_one_added_to_each_delay():
+    model = NaiveBayes(delays=3)
+    model.fit(torch.eye(3)[[0, 0, 0, 0, 0, 1]])
+    torch.testing.assert_close(model.log_probability, torch.tensor([6 / 9, 2 / 9, 1 / 9]).log())
+    with pytest.raises(ValueError, match=r"real windows \(N, 3\), got \(2, 4\)"):
+        model.fit(torch.zeros(2, 4))
+
+
 def test_a_bare_decoder_is_what_the_published_ones_are():
     decoder = PublishedDecoder(inputs=7, outputs=7, width=8, heads=2, positions=5)
     for part, objective in (("distribution", SoftCrossEntropy), ("activation", SquaredError)):

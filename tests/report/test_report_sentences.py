@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from avforensics.report.curves import ConstantOffset, constant_offset, curves_of
+from avforensics.report.curves import curves_of
 from avforensics.report.sentences import Calibrated, coverage, offset_meaning, score_meaning
+from avforensics.scoring.offset import ConstantOffset, constant_offset
 from avforensics.scoring.result import Score
 
 OFFSET = 3  # frames: where the fixtures' ridge of delays lies

@@ -5,9 +5,9 @@ import pytest
 
 from avforensics.scoring.speakers import (
     NOBODY,
+    constant_delay_fit,
     speaking_shares,
     speaking_spans,
-    sync_confidence,
     who_speaks,
     within,
 )
@@ -25,18 +25,19 @@ def rows(n, *, delay=None, seed=0, noise=1.0):
 
 
 def test_confidence_lies_between_flat_and_certain():
-    assert sync_confidence(np.zeros((40, DELAYS))) == pytest.approx(np.zeros(40), abs=1e-12)
+    assert constant_delay_fit(np.zeros((40, DELAYS))) == pytest.approx(np.zeros(40), abs=1e-12)
     certain = np.full((40, DELAYS), -100.0)
     certain[:, 3] = 0
-    assert sync_confidence(certain) == pytest.approx(np.full(40, np.log(DELAYS)))
+    assert constant_delay_fit(certain) == pytest.approx(np.full(40, np.log(DELAYS)))
 
 
 def test_a_peak_that_stays_counts_and_one_that_wanders_does_not():
-    stays, wanders = sync_confidence(rows(200, delay=2)), sync_confidence(rows(200, seed=1))
+    stays, wanders = constant_delay_fit(rows(200, delay=2)), constant_delay_fit(rows(200, seed=1))
     assert stays.min() > wanders.max()
     # each window on its own cannot tell them apart
     single = [
-        sync_confidence(rows(200, delay=d, seed=s), smooth=1).mean() for d, s in [(2, 0), (None, 1)]
+        constant_delay_fit(rows(200, delay=delay, seed=seed), smooth=1).mean()
+        for delay, seed in [(2, 0), (None, 1)]
     ]
     assert single[0] == pytest.approx(single[1], rel=0.1)
 
@@ -45,7 +46,7 @@ def test_confidence_is_the_mean_of_the_windows_that_there_are():
     logits = rows(30, delay=0)
     first = logits[:3].astype(np.float64)  # half of five windows at the start
     expected = (first - np.log(np.exp(first).sum(1, keepdims=True))).mean(0).max() + np.log(DELAYS)
-    assert sync_confidence(logits, smooth=5)[0] == pytest.approx(expected)
+    assert constant_delay_fit(logits, smooth=5)[0] == pytest.approx(expected)
 
 
 def test_turns_are_found_to_half_a_second():
@@ -79,7 +80,7 @@ def test_no_face_at_all():
 
 def test_rows_of_another_shape_are_refused():
     with pytest.raises(ValueError, match=r"must be \(N, D\)"):
-        sync_confidence(np.zeros(31))
+        constant_delay_fit(np.zeros(31))
 
 
 def test_moments_within_spans():

@@ -240,7 +240,7 @@ def describe(cfg: DictConfig, outcome: Evaluated, stage: Evaluation) -> dict:
     summary = brief(cfg, outcome.rows)
     notes, found = summary["notes"], {}
     if not moves_time(store.info.edit):
-        found = localise(store, outcome.found, cfg.scoring.lam, outcome.naive_bayes)
+        found = localise(store, outcome.found, cfg.scoring.lam, outcome.delay_frequency)
     elif any(store[item.index].segments for item in outcome.found):
         notes.append(
             f"segments were not looked for: edit {store.info.edit} moves them, and the truth is "
@@ -258,7 +258,7 @@ def describe(cfg: DictConfig, outcome: Evaluated, stage: Evaluation) -> dict:
             f"{cfg.benchmark.name} shows more than faces, and the network saw whole frames made as "
             "small as a face; docs/evaluation.md says how faces are cut first"
         )
-    if outcome.naive_bayes is None:
+    if outcome.delay_frequency is None:
         notes.append(
             f"no naive Bayes baseline: no real videos of split {cfg.baselines.fit_split} beside "
             "those evaluated (baselines.features names a store that has some)"

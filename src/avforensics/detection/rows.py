@@ -11,7 +11,7 @@ import numpy as np
 
 from avforensics.data.tables import write_table
 from avforensics.files import atomic_path
-from avforensics.report.curves import constant_offset
+from avforensics.scoring.offset import constant_offset
 from avforensics.scoring.result import VideoResult, windows_of
 from avforensics.scoring.tracks import FaceResult
 

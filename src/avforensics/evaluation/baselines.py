@@ -6,13 +6,13 @@ All follow the polarity of the model's score: higher = more likely fake.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
-from scipy.special import softmax
 
 from avforensics.media.silence import LeadingSilence
+from avforensics.scoring.offset import constant_offset
+from avforensics.scoring.result import Features
 
 
 def random_score(path: str, *, seed: int = 0) -> float:
@@ -40,82 +40,12 @@ def leading_silence(audio: np.ndarray) -> float:
     return silence.seconds
 
 
-def constant_offset(sync_logits: np.ndarray) -> float:
-    """|argmax of the mean delay row - centre| in frames: how far the sound is shifted as a whole.
-
-    The mean is taken over the windows' distributions over delays (softmax, Eq. 1).
-
-    Parameters
-    ----------
-    sync_logits : float array, (N, 2 * tau + 1)
-    """
-    mean = softmax(_rows(sync_logits), axis=-1).mean(0)
-    return float(abs(int(mean.argmax()) - len(mean) // 2))
-
-
-def sync_confidence(sync_logits: np.ndarray) -> float:
-    """Minus the mean over windows of the largest probability of any delay, in [-1, 0).
-
-    Near -1: each window is sure of its delay, whichever; near 0: nothing fits anything.
-
-    Parameters
-    ----------
-    sync_logits : float array, (N, 2 * tau + 1)
-    """
-    return float(-softmax(_rows(sync_logits), axis=-1).max(-1).mean())
-
-
-@dataclass(frozen=True)
-class NaiveBayesDelay:
-    """Each window's most likely delay, drawn on its own: the first row of the paper's Table 3.
-
-    Attributes
-    ----------
-    log_probability : float64 array, (2 * tau + 1,)
-        Of each delay index in real videos.
-    """
-
-    log_probability: np.ndarray
-
-    @classmethod
-    def fit(cls, real_rows: Iterable[np.ndarray]) -> NaiveBayesDelay:
-        """Count the most likely delays of real training videos, one added to each count.
-
-        Parameters
-        ----------
-        real_rows : iterable of float array, (N, 2 * tau + 1)
-            One array of logits a video.
-        """
-        counts = None
-        for rows in real_rows:
-            rows = _rows(rows)
-            found = np.bincount(rows.argmax(-1), minlength=rows.shape[1])
-            counts = found if counts is None else counts + found
-        if counts is None:
-            raise ValueError("naive Bayes needs at least one real video")
-        return cls(np.log((counts + 1) / (counts + 1).sum()))
-
-    def score(self, sync_logits: np.ndarray) -> float:
-        """Mean negative log-likelihood of a video's windows.
-
-        Parameters
-        ----------
-        sync_logits : float array, (N, 2 * tau + 1)
-        """
-        rows = _rows(sync_logits)
-        if rows.shape[1] != len(self.log_probability):
-            raise ValueError(
-                f"fitted on {len(self.log_probability)} delays, the video has {rows.shape[1]}"
-            )
-        return float(-self.log_probability[rows.argmax(-1)].mean())
-
-
 def baseline_scores(
     path: str,
-    sync_logits: np.ndarray,
+    features: Features,
+    statistics: Mapping[str, float],
     *,
     silence: float | None = None,
-    naive_bayes: NaiveBayesDelay | None = None,
     seed: int = 0,
 ) -> dict[str, float]:
     """Scores of all baselines for one video, named as in ``metrics.json``.
@@ -124,26 +54,22 @@ def baseline_scores(
     ----------
     path : str
         As the manifest spells it: the random baseline depends on it.
-    sync_logits : float array, (N, 2 * tau + 1)
+    features : Features
+        ``constant_offset`` is how many frames their best constant delay is away from none.
+    statistics : mapping of str to float
+        As `avforensics.scoring.statistics.measure` gives them: ``sync_confidence`` is minus
+        ``mean_maximum`` (near -1: each window is sure of its delay; near 0: nothing fits anything);
+        ``naive_bayes`` is itself, and left out where no real videos could be counted.
     silence : float, optional
         Seconds from :func:`leading_silence`; left out where the audio was not read.
-    naive_bayes : NaiveBayesDelay, optional
-        Fitted on real training videos; left out where there are none.
     """
     scores = {
         "random": random_score(path, seed=seed),
-        "constant_offset": constant_offset(sync_logits),
-        "sync_confidence": sync_confidence(sync_logits),
+        "constant_offset": float(abs(constant_offset(features).frames)),
+        "sync_confidence": -statistics["mean_maximum"],
     }
     if silence is not None:
         scores["leading_silence"] = silence
-    if naive_bayes is not None:
-        scores["naive_bayes"] = naive_bayes.score(sync_logits)
+    if "naive_bayes" in statistics:
+        scores["naive_bayes"] = statistics["naive_bayes"]
     return scores
-
-
-def _rows(sync_logits: np.ndarray) -> np.ndarray:
-    rows = np.asarray(sync_logits, dtype=np.float64)
-    if rows.ndim != 2 or not len(rows):
-        raise ValueError(f"rows over delays must be (N, 2 * tau + 1), not {rows.shape}")
-    return rows

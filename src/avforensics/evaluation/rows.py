@@ -13,7 +13,7 @@ from avforensics.data.tables import read_table, write_table
 from avforensics.errors import ManifestError
 
 _COLUMNS = ("path", "label", "category", "identity", "score", "error")
-_BASELINE = "baseline_"
+_GROUPS = {"baselines": "baseline_", "statistics": "statistic_"}  # and their columns
 _NOTHING = {"", "na", "n/a", "none", "null"}  # what other programs write in an empty cell
 
 
@@ -37,6 +37,8 @@ class ScoredVideo:
         Why there is no score.
     baselines : mapping of str to float
         Scores of the baselines for the same video, same polarity.
+    statistics : mapping of str to float
+        Other statistics of the same rows, with the sign that gives them the same polarity.
     """
 
     path: str
@@ -46,6 +48,7 @@ class ScoredVideo:
     score: float | None = None
     error: str | None = None
     baselines: Mapping[str, float | None] = field(default_factory=dict)
+    statistics: Mapping[str, float | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.label not in (0, 1):
@@ -87,16 +90,19 @@ def printable(text: str) -> str:
 
 
 def write_scores(rows: Sequence[ScoredVideo], path: str | PathLike) -> None:
-    """Write one line a video: path, label, category, identity, score, error, ``baseline_*``."""
-    names = baseline_names(rows)
+    """Write a line a video: path, label, category, identity, score, error and others' scores.
+
+    Those are ``baseline_*`` and ``statistic_*``.
+    """
+    names = [(group, name) for group in _GROUPS for name in names_of(rows, group)]
     cells = [
         (
             *(getattr(row, column) for column in _COLUMNS),
-            *(row.baselines.get(name) for name in names),
+            *(getattr(row, group).get(name) for group, name in names),
         )
         for row in rows
     ]
-    write_table(path, [*_COLUMNS, *(_BASELINE + name for name in names)], cells)
+    write_table(path, [*_COLUMNS, *(_GROUPS[group] + name for group, name in names)], cells)
 
 
 def read_scores(path: str | PathLike, *, fake: int = 1) -> list[ScoredVideo]:
@@ -130,9 +136,9 @@ def read_scores(path: str | PathLike, *, fake: int = 1) -> list[ScoredVideo]:
     return rows
 
 
-def baseline_names(rows: Sequence[ScoredVideo]) -> list[str]:
-    """Names of the baselines that any video has, in the order first met."""
-    return list(dict.fromkeys(name for row in rows for name in row.baselines))
+def names_of(rows: Sequence[ScoredVideo], group: str) -> list[str]:
+    """Names of the ``baselines`` or ``statistics`` that any video has, in the order first met."""
+    return list(dict.fromkeys(name for row in rows for name in getattr(row, group)))
 
 
 def _parse(cells: Mapping[str, str], labels: Labels) -> ScoredVideo:
@@ -143,10 +149,13 @@ def _parse(cells: Mapping[str, str], labels: Labels) -> ScoredVideo:
         identity=cells.get("identity") or "",
         score=_number("score", cells["score"]),
         error=cells.get("error") or None,
-        baselines={
-            name.removeprefix(_BASELINE): _number(name, value)
-            for name, value in cells.items()
-            if name.startswith(_BASELINE)
+        **{
+            group: {
+                name.removeprefix(prefix): _number(name, value)
+                for name, value in cells.items()
+                if name.startswith(prefix)
+            }
+            for group, prefix in _GROUPS.items()
         },
     )
 

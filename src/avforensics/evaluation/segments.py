@@ -12,12 +12,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
-from scipy.special import softmax
 
-from avforensics.evaluation.baselines import NaiveBayesDelay
 from avforensics.evaluation.localisation import localisation_metrics, propose_segments
 from avforensics.evaluation.stored import StoredScore
 from avforensics.features.store import FeatureStore
+from avforensics.scoring.offset import delay_probabilities
 
 SMOOTH = 5  # windows: neighbours share frames up to that distance
 
@@ -26,7 +25,7 @@ def localise(
     store: FeatureStore,
     found: Sequence[StoredScore],
     lam: float,
-    naive_bayes: NaiveBayesDelay | None = None,
+    delay_frequency: np.ndarray | None = None,
 ) -> dict[str, dict]:
     """Metrics of partial forgeries by curve; empty where no scored clip has segments.
 
@@ -39,8 +38,8 @@ def localise(
     found : sequence of StoredScore
         With steps.
     lam : float
-    naive_bayes : NaiveBayesDelay, optional
-        Fitted on real training videos; adds the curve ``delays``.
+    delay_frequency : float array, (D,), optional
+        As of `fit_delay_frequency`; adds the curve ``delays``.
 
     Returns
     -------
@@ -60,9 +59,9 @@ def localise(
         return {}
     windows = [item.steps.window for item in taking_part]
     curves = {"step_loss": [step_loss(item, lam) for item in taking_part]}
-    if naive_bayes is not None:
+    if delay_frequency is not None:
         curves["delays"] = [
-            unusual_delays(store.logits(item.index)[item.steps.window], naive_bayes)
+            unusual_delays(store.logits(item.index)[item.steps.window], delay_frequency)
             for item in taking_part
         ]
     return {
@@ -80,7 +79,7 @@ def step_loss(item: StoredScore, lam: float) -> np.ndarray:
     return item.steps.distribution.astype(np.float64) + lam * item.steps.activation
 
 
-def unusual_delays(sync_logits: np.ndarray, naive_bayes: NaiveBayesDelay) -> np.ndarray:
+def unusual_delays(sync_logits: np.ndarray, delay_frequency: np.ndarray) -> np.ndarray:
     """Expected surprise of each window's delays among real ones, smoothed: float64, (N,).
 
     ``- sum_i S_i log p_i`` with S the window's distribution over delays (Eq. 1) and p how often
@@ -89,10 +88,11 @@ def unusual_delays(sync_logits: np.ndarray, naive_bayes: NaiveBayesDelay) -> np.
     Parameters
     ----------
     sync_logits : float array, (N, 2 * tau + 1)
-    naive_bayes : NaiveBayesDelay
+    delay_frequency : float array, (2 * tau + 1,)
+        Log-probabilities.
     """
-    delays = softmax(sync_logits.astype(np.float64), axis=-1)
-    return uniform_filter1d(-(delays @ naive_bayes.log_probability), SMOOTH, mode="nearest")
+    delays = delay_probabilities(sync_logits)
+    return uniform_filter1d(-(delays @ delay_frequency), SMOOTH, mode="nearest")
 
 
 def sentence(curve: str, metrics: Mapping[str, float]) -> str:

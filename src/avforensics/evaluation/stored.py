@@ -13,18 +13,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from avforensics.checkpoints import Models
 from avforensics.checkpoints.digest import network_digest
 from avforensics.errors import ConfigError, ManifestError
-from avforensics.evaluation.baselines import NaiveBayesDelay, baseline_scores
+from avforensics.evaluation.baselines import baseline_scores
 from avforensics.evaluation.benchmark import Names, fits
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.summary import summarise
 from avforensics.features.store import Entry, FeatureStore
+from avforensics.models.anomaly import NaiveBayes
 from avforensics.scoring.result import Features, Score, Steps, VideoResult
 from avforensics.scoring.sequences import SequencePolicy, check_lams, score_features
+from avforensics.scoring.statistics import VideoRows, measure, towards_fake
 
 STATISTICS = ("mean", "max")
 SCORE_PARTS = ("both", "distribution", "activation")
@@ -50,6 +53,10 @@ class StoredScore:
     steps : Steps or None
     error : str or None
     baselines : dict of str to float
+    statistics : dict of str to float
+        As of `avforensics.scoring.statistics.measure`; ``score`` is that of the first lam.
+    inner : bool
+        Whether the statistics are of windows that are heard in full.
     """
 
     index: int
@@ -57,6 +64,8 @@ class StoredScore:
     steps: Steps | None = None
     error: str | None = None
     baselines: dict[str, float] = field(default_factory=dict)
+    statistics: dict[str, float] = field(default_factory=dict)
+    inner: bool = True
 
 
 class StoreScorer:
@@ -71,8 +80,8 @@ class StoreScorer:
     lams : sequence of float
     part : {"both", "distribution", "activation"}
         Which models are needed.
-    naive_bayes : NaiveBayesDelay, optional
-        See `fit_naive_bayes`.
+    delay_frequency : float array, (D,), optional
+        See `fit_delay_frequency`.
     seed : int
         Of the random baseline.
 
@@ -92,7 +101,7 @@ class StoreScorer:
         *,
         lams: Sequence[float] = (0.0,),
         part: str = "both",
-        naive_bayes: NaiveBayesDelay | None = None,
+        delay_frequency: np.ndarray | None = None,
         seed: int = 0,
     ) -> None:
         check_models(models, policy, part)
@@ -102,7 +111,7 @@ class StoreScorer:
         check_store(store, models, policy)
         self.store, self.models, self.policy = store, models, policy
         self.lams = check_lams(lams)
-        self.naive_bayes = naive_bayes
+        self.delay_frequency = delay_frequency
         self.seed = seed
         self._folder = _common_folder(store)
 
@@ -136,20 +145,29 @@ class StoreScorer:
         if entry.error is not None:
             return StoredScore(index, error=entry.error)
         features = self.features(index)
-        baselines = baseline_scores(
-            os.path.relpath(entry.path, self._folder),  # the same wherever the data lie
-            features.sync_logits,
-            silence=entry.clip.silence,
-            naive_bayes=self.naive_bayes,
-            seed=self.seed,
-        )
+        steps, scores, error = None, [], None
         try:
             steps, scores = score_features(
                 features, self.models.distribution, self.models.activation, self.policy, self.lams
             )
-        except ValueError as error:  # too few windows for the policy
-            return StoredScore(index, error=str(error), baselines=baselines)
-        return StoredScore(index, scores, steps, baselines=baselines)
+        except ValueError as reason:  # too few windows for the policy
+            error = str(reason)
+        rows = VideoRows.of(
+            features,
+            self.policy,
+            steps,
+            score=scores[0].score if scores else None,
+            delay_frequency=self.delay_frequency,
+        )
+        statistics = measure(rows)
+        baselines = baseline_scores(
+            os.path.relpath(entry.path, self._folder),  # the same wherever the data lie
+            features,
+            statistics,
+            silence=entry.clip.silence,
+            seed=self.seed,
+        )
+        return StoredScore(index, scores, steps, error, baselines, statistics, rows.inner)
 
 
 @contextmanager
@@ -204,8 +222,14 @@ def evaluate_store(
     """
     store = as_scored(store, models)
     chosen = choose(store, split=split)
-    naive_bayes = fit_naive_bayes(store, fit_split, leave_out=chosen)
-    scorer = StoreScorer(store, models, policy, lams=[lam], naive_bayes=naive_bayes, seed=seed)
+    scorer = StoreScorer(
+        store,
+        models,
+        policy,
+        lams=[lam],
+        delay_frequency=fit_delay_frequency(store, fit_split, leave_out=chosen),
+        seed=seed,
+    )
     with one_thread():
         found = [scorer.score(index) for index in chosen]
     rows = [scored_video(store, item, statistic=statistic) for item in found]
@@ -239,16 +263,19 @@ def choose(
     return list(found.values())
 
 
-def fit_naive_bayes(
+def fit_delay_frequency(
     store: FeatureStore, split: str | None, *, leave_out: Collection[int] = ()
-) -> NaiveBayesDelay | None:
-    """Naive Bayes of the real clips of a training split; None where there are none.
+) -> np.ndarray | None:
+    """How often each delay is the likeliest in the real clips of a training split.
+
+    What the naive Bayes statistic needs: log-probabilities, float64, (D,); None where there are no
+    such clips.
 
     ``leave_out`` are indices that are evaluated: what is measured is never fitted on.
     """
     held_out = set(leave_out)
     rows = [
-        store.logits(index)
+        torch.from_numpy(store.logits(index))
         for index, entry in enumerate(store)
         if split is not None
         and entry.split == split
@@ -256,7 +283,11 @@ def fit_naive_bayes(
         and entry.error is None
         and index not in held_out
     ]
-    return NaiveBayesDelay.fit(rows) if rows else None
+    if not rows:
+        return None
+    counted = NaiveBayes(delays=store.info.n_delays)
+    counted.fit(torch.cat(rows))
+    return counted.log_probability.double().numpy()
 
 
 def scored_video(
@@ -298,6 +329,7 @@ def scored_video(
         score=score,
         error=found.error,
         baselines=found.baselines,
+        statistics=towards_fake({k: v for k, v in found.statistics.items() if k != "score"}),
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from avforensics.evaluation.bootstrap import Bootstrap
 from avforensics.evaluation.metrics import METRICS, score_metrics
-from avforensics.evaluation.rows import ScoredVideo, baseline_names, check_once, printable
+from avforensics.evaluation.rows import ScoredVideo, check_once, names_of, printable
 
 PAPER_CATEGORIES = ("RVFA", "FVRA-WL", "FVFA-FS", "FVFA-GAN", "FVFA-WL")
 """FakeAVCeleb's categories in the order of the paper's Table 1."""
@@ -23,7 +23,10 @@ PAPER_AVERAGES: Mapping[str, tuple[str, ...]] = {
 }
 """AVG-FV: mean of the four categories with a fake picture; AVG-ALL: of the five (Tables 1, 3)."""
 
-_BASELINE_METRICS = ("auc", "ap", "ap_balanced")
+OTHERS = ("baselines", "statistics")
+"""Scores beside the model's own, each group with its own part of a block."""
+
+_OTHER_METRICS = ("auc", "ap", "ap_balanced")
 
 
 def summarise(
@@ -49,8 +52,8 @@ def summarise(
     -------
     dict
         Plain values, ready for JSON: ``overall``, ``categories`` and ``averages`` (blocks of
-        ``auc``, ``auc_ci`` and so on, fractions of 1, with ``baselines``), ``coverage``,
-        ``intervals``, ``notes``.
+        ``auc``, ``auc_ci`` and so on, fractions of 1, with ``baselines`` and ``statistics``),
+        ``coverage``, ``intervals``, ``notes``.
 
     Raises
     ------
@@ -119,27 +122,29 @@ class _Blocks:
     def __init__(self, scored: Sequence[ScoredVideo], bootstrap: Bootstrap) -> None:
         self.bootstrap = bootstrap
         self.scores = np.array([row.score for row in scored])
-        self.baselines = {
-            name: np.array([_or_nan(row.baselines.get(name)) for row in scored])
-            for name in baseline_names(scored)
+        self.others = {
+            (group, name): np.array([_or_nan(getattr(row, group).get(name)) for row in scored])
+            for group in OTHERS
+            for name in names_of(scored, group)
         }
-        self.resampled: dict[str, tuple[np.ndarray, dict[str, dict[str, np.ndarray]]]] = {}
+        self.resampled: dict[str, tuple[np.ndarray, dict[tuple, dict[str, np.ndarray]]]] = {}
 
     def block(self, category: str, rows: np.ndarray) -> dict:
         """Metrics of the videos ``rows``; their resamples are kept for averages."""
-        resampled: dict[str, dict[str, np.ndarray]] = {}
-        result, resampled[""] = self._ranked(self.scores, rows, tuple(METRICS))
+        resampled: dict[tuple, dict[str, np.ndarray]] = {}
+        result, resampled[()] = self._ranked(self.scores, rows, tuple(METRICS))
         n_real, n_fake = self.bootstrap.identities(rows)
-        result |= {"n_real_identities": n_real, "n_fake_identities": n_fake, "baselines": {}}
-        for name, scores in self.baselines.items():
+        result |= {"n_real_identities": n_real, "n_fake_identities": n_fake}
+        result |= {group: {} for group in OTHERS}
+        for (group, name), scores in self.others.items():
             kept = rows[np.isfinite(scores[rows])]
             if len(np.unique(self.bootstrap.labels[kept])) < 2:
-                result["baselines"][name] = dict.fromkeys(_BASELINE_METRICS) | {"n": len(kept)}
+                result[group][name] = dict.fromkeys(_OTHER_METRICS) | {"n": len(kept)}
                 continue
-            full, resampled[name] = self._ranked(scores, kept, ("auc",))
-            result["baselines"][name] = {
-                key: full[key] for key in (*_BASELINE_METRICS, "auc_ci")
-            } | {"n": len(kept)}
+            full, resampled[group, name] = self._ranked(scores, kept, ("auc",))
+            result[group][name] = {key: full[key] for key in (*_OTHER_METRICS, "auc_ci")} | {
+                "n": len(kept)
+            }
         self.resampled[category] = (rows, resampled)
         return result
 
@@ -163,20 +168,19 @@ class _Blocks:
         rows = np.unique(np.concatenate([self.resampled[name][0] for name in members]))
         blocks = [categories[name] for name in members]
         result = {name: _mean(block[name] for block in blocks) for name in METRICS}
-        result |= self._intervals(self._mean_resampled(members, ""), rows)
-        result |= {"of": list(members), "baselines": {}}
-        for name in self.baselines:
-            of_baseline = [block["baselines"][name] for block in blocks]
-            result["baselines"][name] = {
-                metric: _mean(values[metric] for values in of_baseline)
-                for metric in _BASELINE_METRICS
+        result |= self._intervals(self._mean_resampled(members, ()), rows)
+        result |= {"of": list(members)} | {group: {} for group in OTHERS}
+        for group, name in self.others:
+            of_other = [block[group][name] for block in blocks]
+            result[group][name] = {
+                metric: _mean(values[metric] for values in of_other) for metric in _OTHER_METRICS
             }
-            if all(name in self.resampled[member][1] for member in members):
-                resampled = self._mean_resampled(members, name)
-                result["baselines"][name] |= self._intervals(resampled, rows)
+            if all((group, name) in self.resampled[member][1] for member in members):
+                resampled = self._mean_resampled(members, (group, name))
+                result[group][name] |= self._intervals(resampled, rows)
         return result
 
-    def _mean_resampled(self, members: Sequence[str], source: str) -> dict[str, np.ndarray]:
+    def _mean_resampled(self, members: Sequence[str], source: tuple) -> dict[str, np.ndarray]:
         of_members = [self.resampled[name][1][source] for name in members]
         return {
             metric: np.mean([values[metric] for values in of_members], axis=0)

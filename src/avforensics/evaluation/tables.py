@@ -74,6 +74,21 @@ def cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
+def statistics_cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of AUC by statistic and result, the score first; empty without statistics.
+
+    Each is read with the sign of a video whose sound and picture do not belong together; below 50,
+    the forgeries of a kind lie on the other side.
+    """
+    names = list(summary["overall"].get("statistics", {}))
+    found = list(blocks(summary))
+    rows = [["score", *(_with_interval(block, "auc") for _, block in found)]]
+    for name in names:
+        of_all = [block["statistics"].get(name, {}) for _, block in found]
+        rows.append([name.replace("_", " "), *(_with_interval(block, "auc") for block in of_all)])
+    return (["AUC", *(name for name, _ in found)], rows) if names else ([], [])
+
+
 def coverage_line(summary: Mapping) -> str:
     """One sentence on what was scored; part of every table."""
     coverage = summary["coverage"]
@@ -82,7 +97,7 @@ def coverage_line(summary: Mapping) -> str:
 
 
 def rich_table(summary: Mapping, title: str = "") -> Group:
-    """The table for the terminal, baselines in a second one; coverage and notes below them."""
+    """The table for the terminal, baselines and statistics in others; coverage and notes below."""
     header, rows = cells(summary)
     split = header.index(_COLUMNS["tpr_at_fpr_10"]) + 1
     auc = header.index(_COLUMNS["auc"])
@@ -91,6 +106,9 @@ def rich_table(summary: Mapping, title: str = "") -> Group:
         beside = [[row[0], row[auc], *row[split:]] for row in rows]
         names = [header[0], header[auc], *(name.replace("_", " ") for name in header[split:])]
         parts.append(_rich(names, beside, "beside the baselines", summary))
+    header, rows = statistics_cells(summary)
+    if header:
+        parts.append(_rich(header, rows, "statistics of the same rows", summary))
     return Group(*parts, Text("\n".join(_footer(summary))))
 
 
@@ -106,11 +124,15 @@ def _rich(header: Sequence[str], rows: Sequence[Sequence[str]], title: str, summ
 
 
 def to_markdown(summary: Mapping, title: str = "") -> str:
-    """The table in Markdown, with coverage and notes below it."""
+    """The table in Markdown, that of statistics, then coverage and notes."""
     header, rows = cells(summary)
     lines = [f"### {title}", ""] if title else []
     lines += [_markdown_row(header), _markdown_row(["---"] + ["---:"] * (len(header) - 1))]
     lines += [_markdown_row(row) for row in rows]
+    header, rows = statistics_cells(summary)
+    if header:
+        lines += ["", _markdown_row(header), _markdown_row(["---"] + ["---:"] * (len(header) - 1))]
+        lines += [_markdown_row(row) for row in rows]
     return "\n".join([*lines, "", *(f"{line}  " for line in _footer(summary)), ""])
 
 
@@ -138,14 +160,15 @@ def to_latex(summary: Mapping, title: str = "") -> str:
 
 
 def to_csv(summary: Mapping) -> str:
-    """Every number at full precision, one line for each result of the model and of a baseline."""
+    """Every number in full, one line for each result of the model, a baseline, a statistic."""
     names = [*_COLUMNS, *(f"{key}_ci" for key in _COLUMNS)]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     flat = [column for name in names for column in _flat_names(name)]
     writer.writerow(["category", "scores", "n_real", "n_fake", "prevalence", *flat])
     for category, block in blocks(summary):
-        for source, values in {"model": block, **block["baselines"]}.items():
+        others = {f"statistic {name}": found for name, found in block["statistics"].items()}
+        for source, values in {"model": block, **block["baselines"], **others}.items():
             counts = [_or_empty(block.get(key)) for key in (*_COUNTS, "prevalence")]
             numbers = [cell for name in names for cell in _flat_cells(name, values.get(name))]
             writer.writerow([category, source, *counts, *numbers])

@@ -16,7 +16,6 @@ from torchmetrics import MeanMetric
 
 from avforensics.checkpoints import Models, load_bundle, load_models
 from avforensics.errors import ConfigError
-from avforensics.evaluation.baselines import NaiveBayesDelay
 from avforensics.lightning.finite import require_finite
 from avforensics.lightning.forecast import forecast_figure
 from avforensics.lightning.schedule import total_steps
@@ -139,8 +138,7 @@ class AnomalyModule(pl.LightningModule):
         for model in self.parts.values():
             rows = data.training_rows(_reads(model))
             if isinstance(model, NaiveBayes):
-                fitted = NaiveBayesDelay.fit(clip.numpy() for clip in rows)
-                model.log_probability.copy_(torch.from_numpy(fitted.log_probability))
+                model.fit(torch.cat(list(rows)))
             elif isinstance(model.objective, ProbabilityGrid):
                 model.objective.fit(torch.cat(list(rows)))
 

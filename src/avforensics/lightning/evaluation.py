@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -24,7 +25,6 @@ from avforensics.checkpoints.digest import network_digest
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
 from avforensics.errors import ConfigError, ManifestError
-from avforensics.evaluation.baselines import NaiveBayesDelay
 from avforensics.evaluation.benchmark import also_trained, some_real, store_name, tested_clips
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.stored import (
@@ -35,7 +35,7 @@ from avforensics.evaluation.stored import (
     check_network,
     check_statistic,
     choose,
-    fit_naive_bayes,
+    fit_delay_frequency,
     scored_video,
 )
 from avforensics.extraction import ExtractionSettings, clip_key
@@ -79,14 +79,14 @@ class Evaluated:
     found : list of StoredScore
         Each clip once, in the order of the store.
     rows : list of ScoredVideo
-    naive_bayes : NaiveBayesDelay or None
-        None where that baseline could not be fitted.
+    delay_frequency : float array, (D,), or None
+        Of real training clips; None where there were none to count.
     """
 
     store: FeatureStore
     found: list[StoredScore]
     rows: list[ScoredVideo]
-    naive_bayes: NaiveBayesDelay | None
+    delay_frequency: np.ndarray | None
 
 
 class Evaluation:
@@ -172,7 +172,7 @@ class Evaluation:
             scored_video(store, found, statistic=self.cfg.statistic, part=self.cfg.part)
             for found in module.found
         ]
-        return Evaluated(store, module.found, rows, module.scorer.naive_bayes)
+        return Evaluated(store, module.found, rows, module.scorer.delay_frequency)
 
     def _clips(self, variation: Variation) -> StoredClips:
         """A store to read, or clips to extract into one."""
@@ -262,19 +262,19 @@ class Evaluation:
                 tested = choose(store, **self.select)
             else:
                 tested = _among(self.manifest, store)
-            fitted = fit_naive_bayes(store, wanted.fit_split, leave_out=tested)
+            fitted = fit_delay_frequency(store, wanted.fit_split, leave_out=tested)
         else:
             training = as_scored(FeatureStore.open(wanted.features), self.models)
             if training.info.network != store.info.network:
                 raise ConfigError(f"{training.folder}: features of another network")
-            fitted = fit_naive_bayes(training, wanted.fit_split)
+            fitted = fit_delay_frequency(training, wanted.fit_split)
         return StoreScorer(
             store,
             self.models,
             policy or self.policy,
             lams=[self.cfg.scoring.lam],
             part=self.cfg.part,
-            naive_bayes=fitted,
+            delay_frequency=fitted,
             seed=self.cfg.seed,
         )
 

@@ -94,6 +94,21 @@ class NaiveBayes(nn.Module):
         self.row_width = delays
         self.register_buffer("log_probability", torch.full((delays,), -math.log(delays)))
 
+    def fit(self, rows: Tensor) -> None:
+        """Count the most likely delays of real windows, (N, D) logits, one added to each count.
+
+        Raises
+        ------
+        ValueError
+            There are no windows, or they have another number of delays.
+        """
+        if rows.ndim != 2 or rows.shape[1] != self.row_width or not len(rows):
+            raise ValueError(
+                f"naive Bayes counts real windows (N, {self.row_width}), got {tuple(rows.shape)}"
+            )
+        counts = torch.bincount(rows.argmax(-1), minlength=self.row_width).double() + 1
+        self.log_probability.copy_((counts / counts.sum()).log())
+
     def forward(self, sequences: Tensor) -> tuple[Tensor, Tensor]:
         """Step losses (B, L - 1) and predictions (B, L - 1, D) of rows of logits (B, L, D)."""
         delay = sequences[:, 1:].argmax(-1)

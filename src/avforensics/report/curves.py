@@ -13,9 +13,8 @@ import numpy as np
 
 from avforensics.media.types import FPS
 from avforensics.models.visual import WINDOW_FRAMES
-from avforensics.scoring.result import Features, VideoResult
-
-FRAME_MS = 1000 // FPS
+from avforensics.scoring.offset import delay_probabilities
+from avforensics.scoring.result import VideoResult
 
 
 @dataclass(frozen=True)
@@ -74,34 +73,6 @@ class Curves:
         return self.first_window / FPS, (last + WINDOW_FRAMES) / FPS
 
 
-@dataclass(frozen=True)
-class ConstantOffset:
-    """The delay that fits the whole video best.
-
-    Attributes
-    ----------
-    frames : int
-        Positive = the matching sound comes later than the picture.
-    probability : float
-        Mean probability of that delay over the windows.
-    chance : float
-        What it would be if all delays were equally likely.
-    """
-
-    frames: int
-    probability: float
-    chance: float
-
-    @property
-    def milliseconds(self) -> int:
-        return self.frames * FRAME_MS
-
-    @property
-    def is_clear(self) -> bool:
-        """Whether the delay stands out: twice as likely as chance."""
-        return self.probability >= 2 * self.chance
-
-
 def curves_of(result: VideoResult, lam: float) -> Curves:
     """Collect what a report draws of one scored video.
 
@@ -130,26 +101,6 @@ def curves_of(result: VideoResult, lam: float) -> Curves:
         activation=np.asarray(steps.activation, np.float64),
         lam=lam,
     )
-
-
-def delay_probabilities(logits: np.ndarray) -> np.ndarray:
-    """Softmax of rows of logits over delays (Eq. 1): (N, D) -> float64 (N, D)."""
-    logits = np.asarray(logits, np.float64)
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
-
-
-def constant_offset(features: Features) -> ConstantOffset:
-    """The delay with the highest mean probability.
-
-    Windows whose delays reach into padding are left out wherever there are others, because
-    silence that nobody recorded says nothing about the offset.
-    """
-    probabilities = delay_probabilities(features.sync_logits)
-    heard = np.asarray(features.heard, bool)
-    mean = probabilities[heard if heard.any() else slice(None)].mean(axis=0)
-    best = int(mean.argmax())
-    return ConstantOffset(best - len(mean) // 2, float(mean[best]), 1 / len(mean))
 
 
 def binned(values: np.ndarray, index: np.ndarray, stride: int) -> tuple[np.ndarray, np.ndarray]:

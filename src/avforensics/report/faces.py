@@ -8,9 +8,10 @@ import numpy as np
 
 from avforensics.media.types import FPS
 from avforensics.report.annotations import Face, FaceBoxes
-from avforensics.report.curves import Curves, binned, constant_offset
+from avforensics.report.curves import Curves, binned
 from avforensics.report.markup import numbers, packed, text
 from avforensics.report.sentences import number, percent, signed
+from avforensics.scoring.offset import constant_offset
 
 MOST_ROWS = 6000  # of heat maps in a page; with more windows, neighbours are averaged
 HALF_A_FRAME = 0.5 / FPS  # boxes are told at the middle of their frame

@@ -18,7 +18,8 @@ from matplotlib.image import AxesImage
 from avforensics.files import atomic_path
 from avforensics.media.types import FPS
 from avforensics.models.visual import WINDOW_FRAMES
-from avforensics.report.curves import FRAME_MS, Curves, curves_of
+from avforensics.report.curves import Curves, curves_of
+from avforensics.scoring.offset import FRAME_MS
 from avforensics.scoring.result import VideoResult
 
 # Okabe and Ito's colours stay apart for colour-blind readers; cividis does so for heat maps.

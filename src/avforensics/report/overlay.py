@@ -13,10 +13,10 @@ from PIL import Image, ImageDraw, ImageFont
 from avforensics.faces.track import FaceTrack
 from avforensics.media.types import FPS
 from avforensics.models.visual import WINDOW_FRAMES
-from avforensics.report.curves import FRAME_MS
 from avforensics.report.figures import COLORMAP
 from avforensics.report.sentences import number, signed
 from avforensics.scoring.course import Course
+from avforensics.scoring.offset import FRAME_MS
 
 MIDDLE = WINDOW_FRAMES // 2
 AROUND = 3 * FPS  # windows of the strip on each side of the present one

@@ -14,7 +14,7 @@ from avforensics.errors import MediaError
 from avforensics.media.types import FPS, MediaOptions
 from avforensics.models.visual import WINDOW_FRAMES
 from avforensics.report.annotations import Face, Segment
-from avforensics.report.curves import Curves, constant_offset, curves_of
+from avforensics.report.curves import Curves, curves_of
 from avforensics.report.excerpt import Excerpt, cut_excerpt
 from avforensics.report.faces import (
     box_data,
@@ -44,6 +44,7 @@ from avforensics.report.sentences import (
     score_meaning,
     signed,
 )
+from avforensics.scoring.offset import constant_offset
 from avforensics.scoring.result import VideoResult
 from avforensics.scoring.speakers import within
 from avforensics.scoring.tracks import main_face

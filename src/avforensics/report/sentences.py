@@ -9,7 +9,7 @@ import numpy as np
 
 from avforensics.media.types import FPS, SAMPLE_RATE, MediaReport
 from avforensics.models.visual import WINDOW_FRAMES
-from avforensics.report.curves import FRAME_MS, ConstantOffset
+from avforensics.scoring.offset import FRAME_MS, ConstantOffset
 from avforensics.scoring.result import Features, Score, VideoResult, windows_of
 
 

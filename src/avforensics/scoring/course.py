@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import softmax
 
+from avforensics.scoring.offset import delay_probabilities
 from avforensics.scoring.result import Steps, VideoResult
 from avforensics.scoring.tracks import FaceResult, check_rule, find_speakers, main_face
 
@@ -76,7 +76,7 @@ def course_of(
     for part, speaks in parts:
         windows = part.features.first_window + np.arange(part.features.n_windows)
         chosen = slice(None) if speaks is None else speaks[windows]
-        rows = softmax(part.features.sync_logits.astype(np.float64), axis=1)
+        rows = delay_probabilities(part.features.sync_logits)
         probabilities[windows[chosen]] = rows[chosen]
         each.append(_losses(part.steps, lam, n_windows))
         chosen = slice(None) if speaks is None else speaks

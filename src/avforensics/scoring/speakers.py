@@ -23,7 +23,7 @@ NOBODY = -1
 MIDDLE = WINDOW_FRAMES // 2
 
 
-def sync_confidence(sync_logits: np.ndarray, *, smooth: int = SMOOTH) -> np.ndarray:
+def constant_delay_fit(sync_logits: np.ndarray, *, smooth: int = SMOOTH) -> np.ndarray:
     """How well one constant delay explains the windows around each window.
 
     The mean log-probability of the best delay over the ``smooth`` windows around (fewer at the
@@ -73,7 +73,7 @@ def who_speaks(
     best = np.full(max(ends, default=0), -np.inf)
     speaker = np.full(len(best), NOBODY)
     for face, (part, first, end) in enumerate(zip(rows, first_windows, ends, strict=True)):
-        confidence = sync_confidence(part, smooth=smooth)
+        confidence = constant_delay_fit(part, smooth=smooth)
         higher = confidence > best[first:end]
         best[first:end][higher] = confidence[higher]
         speaker[first:end][higher] = face

@@ -1,0 +1,361 @@
+"""What the rows of a video say, each as one number: the statistics beside the published score.
+
+The published score asks how well each window is predicted from the ones before. A network that is
+unsure gives flat rows, which are easily predicted and so count as normal. The statistics here look
+at the same rows in other ways: how sure they are, whether they stay at one delay, how often they
+jump. None needs another pass of a network.
+
+Each is taken of the windows of which every delay hears sound; a clip with fewer than
+`avforensics.scoring.offset.ENOUGH` of them is measured on all of its windows, and
+`VideoRows.inner` says so: such a number must not be compared with those of longer clips.
+
+Which direction means "fake" depends on the forgery: a generator trained against a synchronisation
+network is more in sync than real speech, a swapped voice less. ``fake`` names the direction of a
+video that does not fit together; a fusion looks at both unless ``sides`` says that one has no
+meaning.
+
+To add one::
+
+    @statistic("my_name", scale="positive", fake="high")
+    def my_name(rows: VideoRows) -> float:
+        "One sentence on what it is, and where it comes from."
+        return float(...)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.special import log_softmax
+
+from avforensics.errors import ConfigError
+from avforensics.scoring.offset import delay_probabilities, inner_windows
+from avforensics.scoring.result import Features, Steps
+from avforensics.scoring.sequences import SequencePolicy
+
+SCALES = ("share", "positive", "real")
+NEAR = 1  # frames from a delay that count as that delay: neighbouring delays share most sound
+
+
+@dataclass(frozen=True, eq=False)
+class VideoRows:
+    """What statistics are taken of: windows of one video, in their order.
+
+    Attributes
+    ----------
+    logits : float array, (N, D)
+        Rows over delays.
+    window : int array, (N,)
+        Index of each window in the video; a gap parts what does not follow on each other.
+    inner : bool
+        Whether every delay of these windows hears sound.
+    score : float or None
+        The published score.
+    activation : float array, (N,), or None
+        Step loss of the activation model, NaN where a window was not predicted.
+    delay_frequency : float array, (D,), or None
+        Log-probability of each delay being the likeliest one of a window in real videos.
+    """
+
+    logits: np.ndarray
+    window: np.ndarray
+    inner: bool = True
+    score: float | None = None
+    activation: np.ndarray | None = None
+    delay_frequency: np.ndarray | None = None
+
+    @classmethod
+    def of(
+        cls,
+        features: Features,
+        policy: SequencePolicy,
+        steps: Steps | None = None,
+        *,
+        score: float | None = None,
+        delay_frequency: np.ndarray | None = None,
+        speaks: np.ndarray | None = None,
+    ) -> VideoRows:
+        """The inner ones of the windows that a policy scores; of all where they are too few.
+
+        Parameters
+        ----------
+        features : Features
+        policy : SequencePolicy
+            Windows that it does not score are not measured either.
+        steps : Steps, optional
+        score, delay_frequency
+            As above.
+        speaks : bool array, (N,), optional
+            Windows of a face in which it speaks; others are left out.
+        """
+        kept = policy.kept(features.heard)
+        if speaks is not None and speaks[kept].any():
+            kept = kept[speaks[kept]]
+        if not len(kept):
+            kept = np.arange(features.n_windows)
+        chosen, inner = inner_windows(features.heard[kept])
+        position = kept[chosen]
+        window = features.first_window + position
+        activation = None
+        if steps is not None and features.projected.shape[1]:
+            places = {int(number): place for place, number in enumerate(steps.window)}
+            losses = [places.get(int(number)) for number in window]
+            activation = np.array(
+                [np.nan if place is None else float(steps.activation[place]) for place in losses]
+            )
+        logits = features.sync_logits[position]
+        return cls(logits, window, inner, score, activation, delay_frequency)
+
+    @classmethod
+    def joined(cls, parts: Iterable[VideoRows], score: float | None = None) -> VideoRows:
+        """Windows of several faces of one video as one, each part apart from the next.
+
+        Inner windows are used alone where any part has them.
+        """
+        parts = list(parts)
+        inner = any(part.inner for part in parts)
+        parts = [part for part in parts if part.inner == inner]
+        windows, after = [], 0
+        for part in parts:
+            windows.append(part.window - part.window[0] + after)
+            after = int(windows[-1][-1]) + 2  # a gap: the next part does not follow on this one
+        with_activation = all(part.activation is not None for part in parts)
+        return cls(
+            np.concatenate([part.logits for part in parts]),
+            np.concatenate(windows),
+            inner,
+            score,
+            np.concatenate([part.activation for part in parts]) if with_activation else None,
+            parts[0].delay_frequency,
+        )
+
+    @cached_property
+    def probability(self) -> np.ndarray:
+        """Softmax of the rows (Eq. 1), float64, (N, D)."""
+        return delay_probabilities(self.logits)
+
+    @cached_property
+    def likeliest(self) -> np.ndarray:
+        """Index of the most likely delay of each window, int64, (N,)."""
+        return self.probability.argmax(axis=1)
+
+    @cached_property
+    def delay(self) -> int:
+        """Index of the clip's own delay: the highest mean probability."""
+        return int(self.probability.mean(axis=0).argmax())
+
+    @cached_property
+    def mass_at_delay(self) -> np.ndarray:
+        """Probability within `NEAR` frames of the clip's delay, of each window, (N,)."""
+        first = max(0, self.delay - NEAR)
+        return self.probability[:, first : self.delay + NEAR + 1].sum(axis=1)
+
+    @cached_property
+    def follows(self) -> np.ndarray:
+        """Whether each window but the first comes right after the one before, bool, (N - 1,)."""
+        return np.diff(self.window) == 1
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """One number of a video's rows.
+
+    Attributes
+    ----------
+    name : str
+    function : callable
+        `VideoRows` to float; None where what it needs is not there.
+    scale : str
+        ``share`` = in [0, 1], ``positive`` = 0 or more, without an upper end, ``real`` = any
+        number. Says how a fusion makes it look like a normal distribution.
+    fake : str
+        ``high`` or ``low``: where a video lies of which sound and picture do not belong together.
+    sides : str
+        ``two`` = values on both sides are unusual; ``one`` = those towards ``fake`` alone.
+    meaning : str
+        What it is and where it comes from, in words.
+    """
+
+    name: str
+    function: Callable[[VideoRows], float | None]
+    scale: str
+    fake: str
+    sides: str
+    meaning: str
+
+    def towards_fake(self, value: float) -> float:
+        """The value with a sign such that higher = more likely fake, as every score here."""
+        return value if self.fake == "high" else -value
+
+
+STATISTICS: dict[str, Statistic] = {}
+
+
+def statistic(
+    name: str, *, scale: str = "real", fake: str = "high", sides: str = "two"
+) -> Callable[[Callable[[VideoRows], float | None]], Callable[[VideoRows], float | None]]:
+    """Register a function of `VideoRows` as a statistic; its docstring says what it is.
+
+    Parameters
+    ----------
+    name : str
+        Unlike any other's; it becomes a column.
+    scale, fake, sides : str
+        As for `Statistic`.
+
+    Raises
+    ------
+    ConfigError
+        There is a statistic of that name, or a word has no meaning.
+    """
+    if scale not in SCALES or fake not in ("high", "low") or sides not in ("one", "two"):
+        raise ConfigError(
+            f"statistic {name}: scale must be one of {SCALES}, fake high or low, sides one or two, "
+            f"got {scale!r}, {fake!r}, {sides!r}"
+        )
+
+    def register(function: Callable[[VideoRows], float | None]) -> Callable:
+        if name in STATISTICS:
+            raise ConfigError(f"there is a statistic named {name} already")
+        meaning = " ".join((function.__doc__ or "").split())
+        STATISTICS[name] = Statistic(name, function, scale, fake, sides, meaning)
+        return function
+
+    return register
+
+
+def check_statistics(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of statistics, if that is what they are.
+
+    Raises
+    ------
+    ConfigError
+        There are none, one is listed twice, or there is no statistic of that name.
+    """
+    names = tuple(names)
+    unknown = [name for name in names if name not in STATISTICS]
+    if unknown:
+        raise ConfigError(
+            f"there is no statistic {unknown[0]!r}; there are {', '.join(STATISTICS)}"
+        )
+    if not names or len(set(names)) < len(names):
+        raise ConfigError("statistics must be a list of different names, at least one")
+    return names
+
+
+def measure(rows: VideoRows, names: Iterable[str] | None = None) -> dict[str, float]:
+    """Statistics of one video by name; those that cannot be computed are left out.
+
+    Parameters
+    ----------
+    rows : VideoRows
+    names : iterable of str, optional
+        None = all that are registered.
+    """
+    found = {}
+    for name in STATISTICS if names is None else check_statistics(names):
+        value = STATISTICS[name].function(rows)
+        if value is not None and np.isfinite(value):
+            found[name] = float(value)
+    return found
+
+
+def towards_fake(values: Mapping[str, float]) -> dict[str, float]:
+    """Statistics by name with the polarity of a score: higher = more likely fake."""
+    return {name: STATISTICS[name].towards_fake(value) for name, value in values.items()}
+
+
+@statistic("score", scale="positive", fake="high", sides="two")
+def score(rows: VideoRows) -> float | None:
+    """The published score: mean step loss of the anomaly model (Feng et al. 2023, Eq. 5)."""
+    return rows.score
+
+
+@statistic("mean_maximum", scale="share", fake="low")
+def mean_maximum(rows: VideoRows) -> float:
+    """Mean probability of each window's most likely delay: how sure the network is of any."""
+    return float(rows.probability.max(axis=1).mean())
+
+
+@statistic("entropy", scale="positive", fake="high")
+def entropy(rows: VideoRows) -> float:
+    """Mean entropy of the distribution over delays, in nats: 0 = sure, log D = flat."""
+    log = np.log(np.clip(rows.probability, 1e-300, None))
+    return float(-(rows.probability * log).sum(axis=1).mean())
+
+
+@statistic("constant_delay", scale="real", fake="low")
+def constant_delay(rows: VideoRows) -> float:
+    """Mean log-probability of the best constant delay, above a flat row: log D = perfect sync.
+
+    The measure by which the face that speaks is found.
+    """
+    log = log_softmax(np.asarray(rows.logits, np.float64), axis=1)
+    return float(log.mean(axis=0).max() + np.log(log.shape[1]))
+
+
+@statistic("at_delay", scale="share", fake="low")
+def at_delay(rows: VideoRows) -> float:
+    """Share of windows whose most likely delay lies within one frame of the clip's own."""
+    return float((np.abs(rows.likeliest - rows.delay) <= NEAR).mean())
+
+
+@statistic("mass_at_delay", scale="share", fake="low")
+def mass_at_delay(rows: VideoRows) -> float:
+    """Mean probability within one frame of the clip's own delay."""
+    return float(rows.mass_at_delay.mean())
+
+
+@statistic("mass_spread", scale="positive", fake="high")
+def mass_spread(rows: VideoRows) -> float:
+    """How that probability varies from window to window (standard deviation)."""
+    return float(rows.mass_at_delay.std())
+
+
+@statistic("delay_distance", scale="positive", fake="high")
+def delay_distance(rows: VideoRows) -> float:
+    """Mean distance of the probability from the clip's own delay, in frames."""
+    away = np.abs(np.arange(rows.probability.shape[1]) - rows.delay)
+    return float((rows.probability @ away).mean())
+
+
+@statistic("jump_rate", scale="share", fake="high")
+def jump_rate(rows: VideoRows) -> float | None:
+    """Share of steps to the next window at which the most likely delay moves by over one frame."""
+    jumps = np.abs(np.diff(rows.likeliest)) > NEAR
+    return float(jumps[rows.follows].mean()) if rows.follows.any() else None
+
+
+@statistic("row_divergence", scale="positive", fake="high")
+def row_divergence(rows: VideoRows) -> float | None:
+    """Mean divergence (KL) of each row from the one before: the score of the simplest prediction.
+
+    The anomaly model with "as before" in place of a decoder.
+    """
+    if not rows.follows.any():
+        return None
+    log = log_softmax(np.asarray(rows.logits, np.float64), axis=1)
+    steps = (rows.probability[1:] * (log[1:] - log[:-1])).sum(axis=1)
+    return float(steps[rows.follows].mean())
+
+
+@statistic("naive_bayes", scale="positive", fake="high", sides="one")
+def naive_bayes(rows: VideoRows) -> float | None:
+    """Mean surprise at each window's most likely delay, given how often real videos have it.
+
+    The first row of Feng et al.'s Table 3; needs real videos to count.
+    """
+    if rows.delay_frequency is None:
+        return None
+    return float(-np.asarray(rows.delay_frequency)[rows.likeliest].mean())
+
+
+@statistic("activation_error", scale="positive", fake="high")
+def activation_error(rows: VideoRows) -> float | None:
+    """Mean squared error of the predicted activations: the published score's other half."""
+    if rows.activation is None or not np.isfinite(rows.activation).any():
+        return None
+    return float(np.nanmean(rows.activation))
