@@ -12,8 +12,9 @@ from PIL import Image
 
 from avforensics import cli
 from avforensics.checkpoints import Models, load_models, save_bundle
-from avforensics.errors import ManifestError
+from avforensics.errors import ConfigError, ManifestError
 from avforensics.evaluation.stored import choose, evaluate_store
+from avforensics.evaluation.summary import OTHERS
 from avforensics.evaluation.sweep import (
     Point,
     axes_of,
@@ -50,13 +51,26 @@ def test_a_point_is_what_an_evaluation_alone_gives(store, decoders):
     )
     for name, block in alone["categories"].items():
         found = points[3].summary["categories"][name]
-        assert {k: v for k, v in found.items() if k != "baselines"} == {
-            k: v for k, v in block.items() if k != "baselines"
+        assert {k: v for k, v in found.items() if k not in OTHERS} == {
+            k: v for k, v in block.items() if k not in OTHERS
         }
     assert points[3].summary["coverage"] == alone["coverage"]
     assert axes_of(points) == ["lam", "max_len"]
     top = best(points).summary["averages"]["AVG-ALL"]["auc"]
     assert top == max(point.summary["averages"]["AVG-ALL"]["auc"] for point in points)
+
+
+def test_a_statistic_is_a_point_of_its_own(store, decoders):
+    chosen = choose(store, split="test", category="RVFA")
+    points = sweep_store(
+        store, decoders, chosen, lams=[0.0], max_lens=[50], statistics=["at_delay"], resamples=5
+    )
+    assert [point.settings["score"] for point in points] == ["score", "at_delay"]
+    _, alone = evaluate_store(store, decoders, SequencePolicy(), split="test", resamples=5)
+    expected = alone["categories"]["RVFA"]["statistics"]["at_delay"]["auc"]
+    assert points[1].summary["categories"]["RVFA"]["auc"] == expected
+    with pytest.raises(ConfigError, match="no statistic 'loudness'"):
+        sweep_store(store, decoders, chosen, lams=[0], max_lens=[5], statistics=["loudness"])
 
 
 def test_command_writes_one_table_and_one_figure(

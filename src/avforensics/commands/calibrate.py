@@ -3,9 +3,11 @@
   avforensics calibrate features=STORE select.split=val checkpoint.bundle=FILE output=FILE
   avforensics detect calibration=FILE ...
 
-Only real videos are used, and none of a person whom a model was trained on. FILE (safetensors) then
-gives `avforensics detect` the share of real videos that score as high, and a threshold for a chosen
-false-positive rate. Exit code 0: all scored; 1: some have no score; 2: wrong usage.
+No video of a person whom a model was trained on is used. FILE (safetensors) then gives `avforensics
+detect` the share of real videos that score as high, a threshold for a chosen false-positive rate,
+and the same of several statistics in one (docs/evidence.md). With fakes.features=STORE it gives
+likelihood ratios too, or the reason why there are none. Exit code 0: all scored; 1: some have no
+score; 2: wrong usage.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -25,14 +28,20 @@ from avforensics.detection.faces import FaceOptions
 from avforensics.detection.judging import media_properties
 from avforensics.errors import ConfigError, ManifestError, MediaError
 from avforensics.evaluation.calibration import Calibration
+from avforensics.evaluation.populations import fit_evidence, fit_likelihood, forgeries
 from avforensics.evaluation.setting import scoring_setting
 from avforensics.evaluation.stored import (
+    StoredScore,
     StoreScorer,
+    as_scored,
     check_network,
     choose,
+    count_delays,
     one_thread,
-    scored_video,
+    score_of,
 )
+from avforensics.evaluation.strength import LikelihoodRatio, other_population
+from avforensics.evaluation.validation import write_validation
 from avforensics.faces.crops import recipe_of
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.media import open_media
@@ -65,9 +74,12 @@ def run(cfg: DictConfig) -> int:
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
     store = FeatureStore.open(cfg.features)
     chosen = real_clips(store, cfg.select.split, trained=list(cfg.trained))
-    scores, failed = score(store, models, policy, cfg.scoring.lam, chosen, cfg.part)
+    counted = [index for index in chosen if store[index].error is None]
+    frequency = count_delays(as_scored(store, models), counted) if counted else None
+    found, failed = score(store, models, policy, cfg, chosen, frequency)
+    scores = {index: value(one, cfg.part) for index, one in found.items()}
     inputs = [properties(store[index]) for index in scores]
-    if unread := sum("width" not in found for found in inputs):
+    if unread := sum("width" not in known for known in inputs):
         log.warning(
             "%d of %d files could not be opened: of these the calibration knows the silence only",
             unread,
@@ -81,21 +93,90 @@ def run(cfg: DictConfig) -> int:
         | _crop(cfg.crop),
         inputs=inputs,
     )
+    evidence, used, remark = fit_evidence(
+        store,
+        found,
+        **OmegaConf.to_container(cfg.evidence, resolve=True),
+        delay_frequency=frequency,
+        seed=cfg.seed,
+    )
+    if remark:
+        log.warning("%s", remark)
+    calibration = replace(calibration, evidence=evidence)
+    if cfg.fakes.features is not None:
+        reals = store, list(scores), list(scores.values())
+        if cfg.likelihood.of == "evidence" and evidence is not None:
+            reals = store, used, evidence.scores
+        likelihood, more = ratios(cfg, models, policy, calibration, reals, frequency)
+        calibration = replace(calibration, likelihood=likelihood)
+        failed += more
+    check = None
+    if cfg.check.features is not None:
+        calibration, check, more = other_set(cfg, models, policy, calibration, frequency)
+        failed += more
     output = typed_path(cfg.output)
     calibration.save(output)
     if notice := store.info.notice or models.notice:
         log.warning("%s", notice)
-    check = None
-    if cfg.check.features is not None:
-        other = FeatureStore.open(cfg.check.features)
-        indices = real_clips(other, cfg.check.split, trained=())
-        check, more = score(other, models, policy, cfg.scoring.lam, indices, cfg.part)
-        failed += more
     tell(calibration, check)
+    if calibration.likelihood is not None:
+        tell_likelihood(calibration.likelihood)
+        write_validation(calibration.likelihood, cfg.output_dir)
     for path, reason in failed:
         log.warning("not scored: %s: %s", path, reason)
     log.info("wrote %s: %d real videos", output, len(calibration.scores))
     return int(bool(failed))
+
+
+def ratios(
+    cfg: DictConfig,
+    models: Models,
+    policy: SequencePolicy,
+    calibration: Calibration,
+    reals: tuple[FeatureStore, Sequence[int], Sequence[float]],
+    frequency: np.ndarray | None,
+) -> tuple[LikelihoodRatio, list[tuple[str, str]]]:
+    """Likelihood ratios of ``cfg.fakes``, and path and reason of each forgery without a score."""
+    store = FeatureStore.open(cfg.fakes.features)
+    if store.info.network != reals[0].info.network:
+        raise ConfigError(f"fakes.features={store.folder}: features of another network")
+    category = cfg.fakes.category
+    kinds = list(category) if isinstance(category, ListConfig) else category
+    chosen = forgeries(store, split=cfg.fakes.split, category=kinds)
+    found, failed = score(store, models, policy, cfg, chosen, frequency)
+    likelihood = fit_likelihood(
+        reals,
+        (store, found),
+        calibration.evidence,
+        **OmegaConf.to_container(cfg.likelihood, resolve=True),
+        generator=cfg.fakes.generator,
+        seed=cfg.seed,
+    )
+    return likelihood, failed
+
+
+def other_set(
+    cfg: DictConfig,
+    models: Models,
+    policy: SequencePolicy,
+    calibration: Calibration,
+    frequency: np.ndarray | None,
+) -> tuple[Calibration, list[float], list[tuple[str, str]]]:
+    """Real videos of ``cfg.check``: their scores, and no ratio where they are otherwise."""
+    store = FeatureStore.open(cfg.check.features)
+    indices = real_clips(store, cfg.check.split, trained=())
+    found, failed = score(store, models, policy, cfg, indices, frequency)
+    check = [value(one, cfg.part) for one in found.values()]
+    likelihood, evidence = calibration.likelihood, calibration.evidence
+    if likelihood is not None and likelihood.refused is None:
+        known, others = calibration.scores, check
+        if likelihood.about["of"] == "evidence":
+            known = evidence.scores
+            measured = (evidence.value(one.statistics) for one in found.values())
+            others = [number for number in measured if number is not None]
+        if others and (reason := other_population(known, np.array(others))):
+            calibration = replace(calibration, likelihood=likelihood.refuse(reason))
+    return calibration, check, failed
 
 
 def _crop(crop: str | DictConfig | None) -> dict[str, object]:
@@ -136,23 +217,35 @@ def score(
     store: FeatureStore,
     models: Models,
     policy: SequencePolicy,
-    lam: float,
+    cfg: DictConfig,
     chosen: Sequence[int],
-    part: str,
-) -> tuple[dict[int, float], list[tuple[str, str]]]:
-    """Scores by index, and path and reason of each clip without one."""
+    frequency: np.ndarray | None,
+) -> tuple[dict[int, StoredScore], list[tuple[str, str]]]:
+    """Scored clips by index, and path and reason of each clip without a score."""
     check_network(store, models)
-    scorer = StoreScorer(store, models, policy, lams=[lam], part=part)
-    scores: dict[int, float] = {}
+    scorer = StoreScorer(
+        store,
+        models,
+        policy,
+        lams=[cfg.scoring.lam],
+        part=cfg.part,
+        delay_frequency=frequency,
+    )
+    scored: dict[int, StoredScore] = {}
     failed = []
     for index in track(chosen, "scoring", console=get_console(), transient=True):
         with one_thread():
             found = scorer.score(index)
         if found.error is None:
-            scores[index] = scored_video(store, found, part=part).score
+            scored[index] = found
         else:
             failed.append((store[index].path, found.error))
-    return scores, failed
+    return scored, failed
+
+
+def value(found: StoredScore, part: str) -> float:
+    """The score that is calibrated."""
+    return score_of(found.scores[0], part=part)
 
 
 def properties(entry: Entry) -> dict[str, float]:
@@ -163,7 +256,7 @@ def properties(entry: Entry) -> dict[str, float]:
     return found
 
 
-def tell(calibration: Calibration, check: dict[int, float] | None) -> None:
+def tell(calibration: Calibration, check: Sequence[float] | None) -> None:
     """Print thresholds, and how many real videos of another set lie above them."""
     table = Table(title=f"thresholds from {len(calibration.scores)} real videos")
     for name in ("false alarms", "threshold", *(["of the other set"] if check else [])):
@@ -176,7 +269,34 @@ def tell(calibration: Calibration, check: dict[int, float] | None) -> None:
             continue
         cells = [f"{100 * rate:g} %", f"{threshold:.5g}"]
         if check:
-            above = np.mean(np.array(list(check.values())) > threshold)
+            above = np.mean(np.array(check) > threshold)
             cells.append(f"{100 * above:.1f} % of {len(check)}")
         table.add_row(*cells)
     get_console().print(table)
+    if (evidence := calibration.evidence) is not None:
+        log.info(
+            "evidence: %s of %s, on %d real videos",
+            evidence.kind,
+            ", ".join(evidence.names),
+            len(evidence.scores),
+        )
+
+
+def tell_likelihood(likelihood: LikelihoodRatio) -> None:
+    """Print how the ratios did on people and generators that they were not fitted on."""
+    about = likelihood.about
+    log.info(
+        "likelihood ratios of %s: %d real videos of %d people, %d forgeries of %d generators",
+        about["of"],
+        about["n_real"],
+        about["n_people"],
+        about["n_fake"],
+        len(about["generators"]),
+    )
+    if "cllr" in about:
+        log.info("Cllr %.3f, at best %.3f", about["cllr"], about["cllr_min"])
+    if likelihood.refused is not None:
+        log.warning("no likelihood ratio: %s", likelihood.refused)
+        return
+    lower, upper = likelihood.arrays["bounds"]
+    log.info("ratios between 1/%.3g and %.3g can be given", 10**-lower, 10**upper)

@@ -1,11 +1,13 @@
 """``avforensics sweep``: many settings to one table and one figure, without the network.
 
   avforensics sweep features=STORE checkpoint.bundle=FILE 'lam=[0,0.5,1]' 'max_len=[10,30,50]'
+  avforensics sweep features=STORE checkpoint.bundle=FILE 'statistics=[mean_maximum,jump_rate]'
   avforensics sweep runs=FOLDER 'settings=[scoring.lam,scoring.max_len]'
 
-The first form scores a feature store with every combination; the second collects finished runs of
-`avforensics evaluate -m`. OUT receives sweep.csv, sweep.md and sweep.png. Exit code 0: all scored;
-1: some clips have no score; 2: wrong usage.
+The first form scores a feature store with every combination; the second adds other statistics
+of the same rows as points of their own (docs/evidence.md); the third collects finished
+runs of `avforensics evaluate -m`. OUT receives sweep.csv, sweep.md and sweep.png. Exit code 0: all
+scored; 1: some clips have no score; 2: wrong usage.
 """
 
 from __future__ import annotations
@@ -82,6 +84,7 @@ def _scored(cfg: DictConfig) -> list[Point]:
             chosen,
             lams=list(cfg.lam),
             max_lens=list(cfg.max_len),
+            statistics=list(cfg.statistics),
             windows=cfg.scoring.windows,
             audio=cfg.scoring.audio,
             part=cfg.part,

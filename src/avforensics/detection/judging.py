@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from avforensics.errors import ConfigError
@@ -12,6 +13,7 @@ from avforensics.evaluation.calibration import Calibration
 from avforensics.media.types import MediaReport
 from avforensics.paths import typed_path
 from avforensics.report.sentences import Calibrated
+from avforensics.report.statements import evidence_meaning, ratio_statement
 from avforensics.scoring.result import VideoResult
 
 
@@ -81,19 +83,53 @@ class Judge:
             return None
         p_value = float(self.calibration.p_value(score))
         result.p_value = 1 - (1 - p_value) ** highest_of if highest_of > 1 else p_value
+        unlike = []
         if result.media is not None:
             found = media_properties(result.media) | {"leading_silence": result.silence}
             if cropped:
                 found = {k: v for k, v in found.items() if k not in ("width", "height")}
-            result.warnings += self.calibration.unlike(found)
+            unlike = self.calibration.unlike(found)
+            result.warnings += unlike
         result.warnings += self._remarks
+        self._weigh(result, unlike)
         return Calibrated(
             p_value=result.p_value,
             n_real=len(self.calibration.scores),
             source=self.source,
             threshold=self.threshold if highest_of == 1 else None,
             false_positive_rate=self.false_positive_rate if highest_of == 1 else None,
+            statements=result.statements,
         )
+
+    def _weigh(self, result: VideoResult, unlike: Sequence[str]) -> None:
+        """Note evidence and likelihood ratio, where the calibration has them."""
+        evidence, likelihood = self.calibration.evidence, self.calibration.likelihood
+        statements = []
+        if evidence is not None:
+            if result.inner == evidence.inner:
+                result.evidence = evidence.value(result.statistics)
+            else:
+                result.warnings.append(f"no evidence: {_OTHER_LENGTH[evidence.inner]}")
+        if result.evidence is not None:
+            result.evidence_p_value = evidence.p_value(result.evidence)
+            statements.append(
+                evidence_meaning(result.evidence_p_value, len(evidence.scores), evidence.names)
+            )
+        if likelihood is not None:
+            about = dict(likelihood.about)
+            value = result.evidence if about["of"] == "evidence" else result.scores[0].score
+            if unlike and not likelihood.refused:
+                about["refused"] = "; ".join(unlike)
+            elif value is not None and (found := likelihood(value)) is not None:
+                result.likelihood = asdict(found)
+            statements.append(ratio_statement(about, result.likelihood))
+        result.statements = tuple(statements)
+
+
+_OTHER_LENGTH = {
+    True: "too few windows hear sound at every delay, unlike those of the calibration's videos",
+    False: "the calibration's videos are short clips, of which few windows hear sound at every delay",
+}
 
 
 def _check_crop(calibration: Calibration, path: Path, crop: str | Mapping) -> list[str]:

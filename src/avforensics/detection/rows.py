@@ -38,6 +38,9 @@ COLUMNS = (
     "start",
     "end",
     "speaks",
+    "evidence",
+    "evidence_p_value",
+    "log10_lr",
 )
 SEGMENT_COLUMNS = ("path", "track", "start", "end", "loss", "threshold")
 LAM_COLUMNS = ("path", "lam", "score", "distribution_score", "activation_score", "maximum")
@@ -62,6 +65,9 @@ def row_of(
         "warnings": "; ".join(result.warnings) or None,
         "report": report,
         "p_value": result.p_value,
+        "evidence": result.evidence,
+        "evidence_p_value": result.evidence_p_value,
+        "log10_lr": None if result.likelihood is None else result.likelihood["log10"],
     }
     if result.media is not None:
         row |= {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from avforensics.detection.faces import Outcome, VideoScorer
 from avforensics.detection.judging import Judge
+from avforensics.detection.measuring import measure_outcome
 from avforensics.detection.segments import Stretch, stretches_of
 from avforensics.report.sentences import Calibrated
 
@@ -28,9 +29,13 @@ class Verdict:
 
 
 def verdict_of(outcome: Outcome, scorer: VideoScorer, judge: Judge | None) -> Verdict:
-    """Judge a video and its faces; p-values and warnings are noted on their results."""
+    """Measure and judge a video and its faces; what is found is noted on their results."""
     if outcome.result.error is not None:
         return Verdict()
+    evidence = None if judge is None else judge.calibration.evidence
+    measure_outcome(
+        outcome, scorer.detector.policy, None if evidence is None else evidence.delay_frequency
+    )
     calibrated = None
     if judge is not None:
         scored = sum(bool(face.result.scores) for face in outcome.faces)

@@ -19,9 +19,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from avforensics.errors import CheckpointError, ConfigError
+from avforensics.evaluation.evidence import Evidence
+from avforensics.evaluation.pvalues import p_values
+from avforensics.evaluation.strength import LikelihoodRatio
 from avforensics.files import atomic_path
 
-_FORMAT = "avforensics.calibration/1"
+_FORMATS = ("avforensics.calibration/1", "avforensics.calibration/2")  # 2: with evidence
 _SLACK = 0.01  # share by which an input may leave a calibrated range: 25.0004 fps is 25 fps
 
 
@@ -38,11 +41,17 @@ class Calibration:
     ranges : mapping of str to (low, high)
         Smallest and largest value met for each property of the inputs, such as ``fps``, ``width``,
         ``height`` or ``leading_silence``.
+    evidence : Evidence or None
+        Fused statistics of the same videos; None where there were too few.
+    likelihood : LikelihoodRatio or None
+        Where it was fitted on forgeries too; it may hold the reason why there is no ratio.
     """
 
     scores: np.ndarray
     setting: Mapping = field(default_factory=dict)
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    evidence: Evidence | None = None
+    likelihood: LikelihoodRatio | None = None
 
     @classmethod
     def fit(
@@ -79,19 +88,8 @@ class Calibration:
         return cls(scores, dict(setting or {}), ranges)
 
     def p_value(self, score: ArrayLike) -> np.ndarray:
-        """How likely a real video scores at least this high, (...) in ``[1 / (n + 1), 1]``.
-
-        The share of calibration scores at or above, counting the video itself (the +1 that keeps
-        the false-positive rate at what it says for any n), joined by straight lines between scores:
-        these never fall below the steps, so the promise holds. Above the highest calibration score
-        nothing is extrapolated: n videos cannot tell one in n + 1 from one in a million.
-        """
-        values, first = np.unique(self.scores, return_index=True)
-        n = len(self.scores)
-        at_least = (n - first + 1) / (n + 1)
-        score = np.asarray(score, dtype=np.float64)
-        p = np.interp(score, values, at_least, left=1.0)
-        return np.where(score > values[-1], 1 / (n + 1), p)
+        """How likely a real video scores at least this high: see `p_values`."""
+        return p_values(self.scores, score)
 
     def threshold(self, false_positive_rate: float) -> float:
         """The score above which a video is called fake, at a rate of false alarms on real videos.
@@ -142,13 +140,21 @@ class Calibration:
 
     def save(self, path: str | PathLike) -> None:
         """Write a safetensors file with the setting and the ranges as metadata."""
+        parts = {"evidence": self.evidence, "likelihood": self.likelihood}
+        parts = {name: part for name, part in parts.items() if part is not None}
         metadata = {
-            "format": _FORMAT,
+            "format": _FORMATS[bool(parts)],
             "setting": json.dumps(dict(self.setting), sort_keys=True),
             "ranges": json.dumps({name: list(pair) for name, pair in self.ranges.items()}),
         }
+        metadata |= {name: part.header() for name, part in parts.items()}
+        tensors = {"scores": self.scores}
+        if self.evidence is not None:
+            tensors |= {f"evidence.{name}": a for name, a in self.evidence.arrays().items()}
+        if self.likelihood is not None:
+            tensors |= {f"likelihood.{name}": a for name, a in self.likelihood.arrays.items()}
         with atomic_path(path) as partial:
-            save_file({"scores": self.scores}, partial, metadata=metadata)
+            save_file(tensors, partial, metadata=metadata)
 
     @classmethod
     def load(cls, path: str | PathLike) -> Calibration:
@@ -164,12 +170,29 @@ class Calibration:
         try:
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata() or {}
-                if metadata.get("format") != _FORMAT:
+                if metadata.get("format") not in _FORMATS:
                     raise CheckpointError(f"{path} is not a calibration file")
-                scores = file.get_tensor("scores")
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             ranges = {name: tuple(pair) for name, pair in json.loads(metadata["ranges"]).items()}
-            return cls(scores, json.loads(metadata["setting"]), ranges)
+            evidence = likelihood = None
+            if "evidence" in metadata:
+                evidence = Evidence.restore(metadata["evidence"], _part(tensors, "evidence."))
+            if "likelihood" in metadata:
+                about = json.loads(metadata["likelihood"])
+                likelihood = LikelihoodRatio(about, _part(tensors, "likelihood."))
+            setting = json.loads(metadata["setting"])
+            return cls(tensors["scores"], setting, ranges, evidence, likelihood)
+        except ConfigError as error:
+            raise CheckpointError(f"{path}: {error}") from error
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{path}: {error}") from error
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{path} is a damaged calibration file ({error!r})") from error
+
+
+def _part(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }

@@ -144,7 +144,11 @@ class StoreScorer:
         entry = self.store[index]
         if entry.error is not None:
             return StoredScore(index, error=entry.error)
-        features = self.features(index)
+        return self.judge(index, self.features(index))
+
+    def judge(self, index: int, features: Features) -> StoredScore:
+        """Score one clip whose features were read before."""
+        entry = self.store[index]
         steps, scores, error = None, [], None
         try:
             steps, scores = score_features(
@@ -274,8 +278,8 @@ def fit_delay_frequency(
     ``leave_out`` are indices that are evaluated: what is measured is never fitted on.
     """
     held_out = set(leave_out)
-    rows = [
-        torch.from_numpy(store.logits(index))
+    chosen = [
+        index
         for index, entry in enumerate(store)
         if split is not None
         and entry.split == split
@@ -283,10 +287,13 @@ def fit_delay_frequency(
         and entry.error is None
         and index not in held_out
     ]
-    if not rows:
-        return None
+    return count_delays(store, chosen) if chosen else None
+
+
+def count_delays(store: FeatureStore, chosen: Sequence[int]) -> np.ndarray:
+    """Log-probability of each delay being the likeliest in these clips, float64, (D,)."""
     counted = NaiveBayes(delays=store.info.n_delays)
-    counted.fit(torch.cat(rows))
+    counted.fit(torch.cat([torch.from_numpy(store.logits(index)) for index in chosen]))
     return counted.log_probability.double().numpy()
 
 
@@ -315,12 +322,11 @@ def scored_video(
     ConfigError
         ``statistic`` or ``part`` has no meaning.
     """
-    check_statistic(statistic, part)
     entry = store[found.index]
+    check_statistic(statistic, part)
     score = None
     if found.error is None:
-        of_lam = found.scores[place]
-        score = of_lam.maximum if statistic == "max" else getattr(of_lam, _ATTRIBUTE[part])
+        score = score_of(found.scores[place], statistic=statistic, part=part)
     return ScoredVideo(
         path=video_name(entry),
         label=entry.label,
@@ -331,6 +337,11 @@ def scored_video(
         baselines=found.baselines,
         statistics=towards_fake({k: v for k, v in found.statistics.items() if k != "score"}),
     )
+
+
+def score_of(score: Score, *, statistic: str = "mean", part: str = "both") -> float:
+    """The number of a score that is asked for; see `scored_video`."""
+    return score.maximum if statistic == "max" else getattr(score, _ATTRIBUTE[part])
 
 
 def video_name(entry: Entry) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
@@ -25,7 +25,8 @@ from avforensics.evaluation.tables import block_of, blocks, headline
 from avforensics.features.store import FeatureStore
 from avforensics.files import atomic_path
 from avforensics.paths import typed_path
-from avforensics.scoring.sequences import SequencePolicy, score_features
+from avforensics.scoring.sequences import SequencePolicy
+from avforensics.scoring.statistics import check_statistics, towards_fake
 
 METRICS = ("auc", "ap", "ap_balanced", "eer")
 MARKERS = "osD^vPX"
@@ -55,6 +56,7 @@ def sweep_store(
     *,
     lams: Sequence[float],
     max_lens: Sequence[int],
+    statistics: Sequence[str] = (),
     windows: str = "first",
     audio: str = "pad",
     part: str = "both",
@@ -72,6 +74,8 @@ def sweep_store(
     chosen : sequence of int
         Indices of the clips.
     lams, max_lens : sequence
+    statistics : sequence of str
+        Other statistics that are points of their own, beside the published score.
     windows, audio : str
         As for `SequencePolicy`.
     part : {"both", "distribution", "activation"}
@@ -90,40 +94,52 @@ def sweep_store(
         raise ConfigError("a sweep needs at least one lam and one max_len")
     policies = [SequencePolicy(max_len=n, windows=windows, audio=audio) for n in max_lens]
     scorers = [StoreScorer(store, models, policy, lams=lams, part=part) for policy in policies]
-    rows: dict[tuple[int, int], list[ScoredVideo]] = {
-        (i, j): [] for i in range(len(policies)) for j in range(len(lams))
+    names = check_statistics(statistics) if statistics else ()
+    settings: dict[tuple[int, int | str], dict[str, object]] = {
+        (i, j): {"lam": float(lam), "max_len": max_len} | ({"score": "score"} if names else {})
+        for i, max_len in enumerate(max_lens)
+        for j, lam in enumerate(lams)
     }
+    settings |= {
+        (i, name): {"lam": float(lams[0]), "max_len": max_len, "score": name}
+        for i, max_len in enumerate(max_lens)
+        for name in names
+    }
+    rows: dict[tuple[int, int | str], list[ScoredVideo]] = {place: [] for place in settings}
     for index in chosen:
         with one_thread():
             of_policies = _score_all(scorers, index)
         for i, found in enumerate(of_policies):
             for j in range(len(lams)):
-                rows[i, j].append(scored_video(store, found, j, part=part))
+                row = scored_video(store, found, j, part=part)
+                rows[i, j].append(replace(row, statistics={}))
+            for name in names:
+                rows[i, name].append(_by_statistic(store, found, name))
         advance()
     return [
-        Point(
-            {"lam": float(lams[j]), "max_len": max_lens[i]},
-            summarise(rows[i, j], resamples=resamples, level=level, seed=seed),
-        )
-        for i, j in rows
+        Point(settings[place], summarise(of, resamples=resamples, level=level, seed=seed))
+        for place, of in rows.items()
     ]
+
+
+def _by_statistic(store: FeatureStore, found: StoredScore, name: str) -> ScoredVideo:
+    """A row whose score is another statistic."""
+    row = scored_video(store, found)
+    value = towards_fake(found.statistics).get(name)
+    missing = None if value is not None else f"no {name}"
+    return replace(row, score=value, error=found.error or missing, baselines={}, statistics={})
 
 
 def _score_all(scorers: Sequence[StoreScorer], index: int) -> list[StoredScore]:
     """One clip by every policy, its features read once."""
-    store, models = scorers[0].store, scorers[0].models
+    store = scorers[0].store
     if store[index].error is not None:
         return [StoredScore(index, error=store[index].error)] * len(scorers)
     features = scorers[0].features(index)
     found = []
     for scorer in scorers:
-        try:
-            _, scores = score_features(
-                features, models.distribution, models.activation, scorer.policy, scorer.lams
-            )
-            found.append(StoredScore(index, scores))
-        except ValueError as error:
-            found.append(StoredScore(index, error=str(error)))
+        judged = scorer.judge(index, features)
+        found.append(replace(judged, steps=None, baselines={}))
     return found
 
 

@@ -307,7 +307,17 @@ def _verdict(result: VideoResult, calibrated: Calibrated | None) -> str:
         f'<p id="meaning">{text(score_meaning(score, calibrated))}</p>'
         f'<div><h2>Constant offset <span id="offset">{signed(offset.milliseconds)} ms</span></h2>'
         f'<p id="offset-meaning">{text(offset_meaning(offset))}</p></div>'
+        f"{_evidence(result, calibrated)}"
     )
+
+
+def _evidence(result: VideoResult, calibrated: Calibrated | None) -> str:
+    """What other statistics of the delays, and a likelihood ratio, say."""
+    if calibrated is None or not calibrated.statements:
+        return ""
+    value = "" if result.evidence is None else number(result.evidence)
+    said = "".join(f"<p>{text(sentence)}</p>" for sentence in calibrated.statements)
+    return f'<div class="evidence"><h2>Evidence <span id="evidence">{value}</span></h2>{said}</div>'
 
 
 def _segment_strip(segments: Sequence[Segment]) -> str:

@@ -29,6 +29,8 @@ class Calibrated:
         Score above which a video is called unusual ...
     false_positive_rate : float, optional
         ... and the share of real videos that lies above it.
+    statements : sequence of str
+        What evidence and likelihood ratio say, where the calibration has them.
     """
 
     p_value: float
@@ -36,6 +38,7 @@ class Calibrated:
     source: str = ""
     threshold: float | None = None
     false_positive_rate: float | None = None
+    statements: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.p_value <= 1:

@@ -102,6 +102,18 @@ class VideoResult:
         Seconds of leading silence of the part that was read.
     p_value : float or None
         Share of real videos that score as high, where there is a calibration.
+    statistics : dict of str to float
+        Other numbers of the same rows; see `avforensics.scoring.statistics`.
+    inner : bool
+        Whether they are of windows that are heard in full.
+    evidence : float or None
+        The calibration's fusion of them; higher = less like real videos.
+    evidence_p_value : float or None
+        Share of real videos with as much of it.
+    likelihood : dict or None
+        ``log10``, ``low``, ``high`` and ``at_bound`` of the likelihood ratio, where one is given.
+    statements : tuple of str
+        What evidence and ratio say, in words.
     warnings : list of str
         Flags such as silent or damaged audio; the score stands.
     failure : str
@@ -119,6 +131,12 @@ class VideoResult:
     seconds: float = 0.0
     silence: float = 0.0
     p_value: float | None = None
+    statistics: dict[str, float] = field(default_factory=dict)
+    inner: bool = True
+    evidence: float | None = None
+    evidence_p_value: float | None = None
+    likelihood: dict[str, float | bool] | None = None
+    statements: tuple[str, ...] = ()
     warnings: list[str] = field(default_factory=list)
     failure: str = FAILED
 

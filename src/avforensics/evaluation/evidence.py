@@ -1,0 +1,237 @@
+"""The fused statistics of a video among those of held-out real videos: ``evidence``.
+
+A fusion fitted on some videos finds these very videos usual, so the values that p-values come from
+are cross-fitted: those of each person's videos by a fusion that never saw that person.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from avforensics.errors import ConfigError
+from avforensics.evaluation.fusion import FUSIONS, Fusion, NormalMap, check_fusion
+from avforensics.evaluation.pvalues import p_values
+from avforensics.scoring.statistics import check_statistics
+
+DEFAULT_STATISTICS = (
+    "mean_maximum",
+    "constant_delay",
+    "at_delay",
+    "jump_rate",
+    "mass_spread",
+    "row_divergence",
+)
+FEWEST = 20  # real videos of a fusion ...
+FEWEST_EACH = 5  # ... and of each statistic: a covariance needs that many
+FOLDS = 5
+
+
+def fewest(names: Sequence[str]) -> int:
+    """Real videos that a fusion of these statistics must be fitted on, at least."""
+    return max(FEWEST, FEWEST_EACH * len(names))
+
+
+def person(identity: str) -> str:
+    """A person's name in a file that is handed on: a digest, enough to find them again."""
+    return hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def folds_of(groups: Sequence[str], count: int = FOLDS, *, seed: int = 0) -> np.ndarray:
+    """A fold for each item, all of a group in one; int64, (n,). As even as groups allow.
+
+    Raises
+    ------
+    ConfigError
+        There is one group only.
+    """
+    names, member, sizes = np.unique(list(groups), return_inverse=True, return_counts=True)
+    if len(names) < 2:
+        raise ConfigError("cross-validation needs at least two people")
+    order = np.random.default_rng(seed).permutation(len(names))
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    fold_of, filled = np.zeros(len(names), int), np.zeros(min(count, len(names)), int)
+    for name in order:  # the largest groups first, each into the emptiest fold
+        fold_of[name] = int(filled.argmin())
+        filled[fold_of[name]] += sizes[name]
+    return fold_of[member]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A fusion of statistics with what held-out real videos have of it.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the statistics.
+    kind : str
+        Of the fusion, as in `FUSIONS`.
+    sides : str
+        As for `NormalMap.fit`.
+    mapping : NormalMap
+    fusion : Fusion
+    scores : float64 array, (n,)
+        Cross-fitted values of the real videos, in the order in which they were given.
+    inner : bool
+        Whether the statistics are of windows that are heard in full; others are not comparable.
+    delay_frequency : float64 array, (D,), or None
+        What naive Bayes counted.
+    people : frozenset of str
+        Digests of the people of the real videos, see `person`.
+    """
+
+    names: tuple[str, ...]
+    kind: str
+    sides: str
+    mapping: NormalMap
+    fusion: Fusion
+    scores: np.ndarray
+    inner: bool = True
+    delay_frequency: np.ndarray | None = None
+    people: frozenset[str] = field(default_factory=frozenset)
+
+    @classmethod
+    def fit(
+        cls,
+        statistics: Sequence[Mapping[str, float]],
+        groups: Sequence[str],
+        *,
+        names: Sequence[str] = DEFAULT_STATISTICS,
+        kind: str = "mahalanobis",
+        sides: str = "declared",
+        inner: bool = True,
+        delay_frequency: np.ndarray | None = None,
+        seed: int = 0,
+    ) -> Evidence:
+        """Fit on real videos that no model was trained on.
+
+        Parameters
+        ----------
+        statistics : sequence of mapping
+            One a video, with all of ``names``.
+        groups : sequence of str
+            Whose video it is; people are never split between fitting and cross-fitted values.
+        names, kind, sides
+            As above.
+        inner, delay_frequency
+            Kept; see above.
+        seed : int
+            Of the folds.
+
+        Raises
+        ------
+        ConfigError
+            A name has no meaning, a video lacks a statistic, or there are too few videos or people.
+        """
+        names = check_statistics(names)
+        values = _table(statistics, names)
+        if len(values) < fewest(names):
+            raise ConfigError(
+                f"a fusion of {len(names)} statistics needs at least {fewest(names)} real videos, "
+                f"got {len(values)}"
+            )
+        scores = np.empty(len(values))
+        for held_out in _held_out(folds_of(groups, seed=seed)):
+            mapping, fusion = _fit(names, values[~held_out], kind, sides)
+            scores[held_out] = fusion(mapping(values[held_out]))
+        mapping, fusion = _fit(names, values, kind, sides)
+        people = frozenset(map(person, groups))
+        return cls(names, kind, sides, mapping, fusion, scores, inner, delay_frequency, people)
+
+    def value(self, statistics: Mapping[str, float]) -> float | None:
+        """Of one video, higher = less like real ones; None where a statistic is missing."""
+        if any(name not in statistics for name in self.names):
+            return None
+        value = float(self.fusion(self.mapping(_table([statistics], self.names)))[0])
+        return value if math.isfinite(value) else None
+
+    def p_value(self, value: float) -> float:
+        """How likely a real video is at least as unusual: see `p_values`."""
+        return float(p_values(self.scores, value))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What a file keeps, by name."""
+        found = {"scores": self.scores}
+        found |= {
+            f"map.{name}": getattr(self.mapping, name) for name in ("floor", "centre", "spread")
+        }
+        found |= {f"fusion.{name}": array for name, array in self.fusion.arrays.items()}
+        if self.delay_frequency is not None:
+            found["delay_frequency"] = self.delay_frequency
+        return {name: np.ascontiguousarray(array, np.float64) for name, array in found.items()}
+
+    def header(self) -> str:
+        """What a file says of them, JSON."""
+        return json.dumps(
+            {
+                "statistics": list(self.names),
+                "fusion": self.kind,
+                "sides": self.sides,
+                "one_sided": self.mapping.one_sided.tolist(),
+                "inner": self.inner,
+                "people": sorted(self.people),
+            },
+            sort_keys=True,
+        )
+
+    @classmethod
+    def restore(cls, header: str, arrays: Mapping[str, np.ndarray]) -> Evidence:
+        """The inverse of `header` and `arrays`.
+
+        Raises
+        ------
+        ConfigError
+            A statistic or fusion is not registered here.
+        KeyError, TypeError, ValueError
+            Something is missing or of another kind.
+        """
+        about = json.loads(header)
+        names, kind = check_statistics(about["statistics"]), check_fusion(about["fusion"])
+        limits = (arrays[f"map.{name}"] for name in ("floor", "centre", "spread"))
+        mapping = NormalMap(names, *limits, np.array(about["one_sided"], bool))
+        prefix = "fusion."
+        kept = {
+            name.removeprefix(prefix): array
+            for name, array in arrays.items()
+            if name.startswith(prefix)
+        }
+        return cls(
+            names,
+            kind,
+            about["sides"],
+            mapping,
+            FUSIONS[kind](kept),
+            arrays["scores"],
+            bool(about["inner"]),
+            arrays.get("delay_frequency"),
+            frozenset(about["people"]),
+        )
+
+
+def _table(statistics: Sequence[Mapping[str, float]], names: Sequence[str]) -> np.ndarray:
+    """Statistics as an array, (n, K)."""
+    missing = [name for name in names if any(name not in one for one in statistics)]
+    if missing:
+        raise ConfigError(
+            f"statistic {missing[0]} cannot be computed for every real video: leave it out of "
+            "evidence.statistics, or use a checkpoint that has what it needs"
+        )
+    table = [[one[name] for name in names] for one in statistics]
+    return np.array(table, np.float64).reshape(-1, len(names))
+
+
+def _fit(
+    names: Sequence[str], values: np.ndarray, kind: str, sides: str
+) -> tuple[NormalMap, Fusion]:
+    mapping = NormalMap.fit(names, values, sides=sides)
+    return mapping, FUSIONS[check_fusion(kind)].fit(mapping(values))
+
+
+def _held_out(folds: np.ndarray) -> list[np.ndarray]:
+    return [folds == fold for fold in np.unique(folds)]

@@ -1,0 +1,166 @@
+"""From stored clips to the populations that evidence and likelihood ratios are fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from avforensics.errors import ConfigError, ManifestError
+from avforensics.evaluation.benchmark import Names, fits
+from avforensics.evaluation.evidence import Evidence, fewest
+from avforensics.evaluation.stored import StoredScore
+from avforensics.evaluation.strength import LikelihoodRatio, Sample
+from avforensics.features.store import Entry, FeatureStore
+from avforensics.scoring.statistics import check_statistics
+
+GENERATORS = ("method", "category")
+
+
+def who(entry: Entry) -> str:
+    """Whose video it is; a video of nobody known stands alone."""
+    return entry.identity or entry.path
+
+
+def fit_evidence(
+    store: FeatureStore,
+    found: Mapping[int, StoredScore],
+    *,
+    statistics: Sequence[str],
+    fusion: str,
+    sides: str,
+    delay_frequency: np.ndarray | None,
+    seed: int = 0,
+) -> tuple[Evidence | None, list[int], str]:
+    """Fuse the statistics of real clips that are measured alike.
+
+    Parameters
+    ----------
+    store : FeatureStore
+    found : mapping of int to StoredScore
+        Scored real clips by index.
+    statistics, fusion, sides, delay_frequency, seed
+        As for `Evidence.fit`.
+
+    Returns
+    -------
+    Evidence or None
+    list of int
+        The clips that it was fitted on, in the order of its scores.
+    str
+        What has to be said of it: why there is none, or what was left out.
+
+    Raises
+    ------
+    ConfigError
+        A setting has no meaning, or a statistic cannot be computed.
+    """
+    names = check_statistics(statistics)
+    alike = [[index for index in found if found[index].inner == inner] for inner in (True, False)]
+    inner = len(alike[0]) >= min(len(alike[1]), fewest(names))
+    used = alike[0 if inner else 1]
+    if len(used) < fewest(names):
+        return (
+            None,
+            [],
+            (
+                f"no evidence: {len(names)} statistics need {fewest(names)} real videos of "
+                f"{'sufficient' if inner else 'equal'} length, there are {len(used)}"
+            ),
+        )
+    groups = [who(store[index]) for index in used]
+    if len(set(groups)) < 2:
+        return None, [], "no evidence: all real videos are of one person"
+    evidence = Evidence.fit(
+        [found[index].statistics for index in used],
+        groups,
+        names=names,
+        kind=fusion,
+        sides=sides,
+        inner=inner,
+        delay_frequency=delay_frequency,
+        seed=seed,
+    )
+    left_out = len(found) - len(used)
+    what = "shorter" if inner else "longer"
+    return evidence, used, f"{left_out} {what} real videos take no part in it" if left_out else ""
+
+
+def forgeries(store: FeatureStore, *, split: Names = None, category: Names = None) -> list[int]:
+    """Indices of a store's forgeries of some kinds.
+
+    Raises
+    ------
+    ManifestError
+        There are none.
+    """
+    wanted = fits(split, category)
+    chosen = [index for index, entry in enumerate(store) if entry.label == 1 and wanted(entry)]
+    if not chosen:
+        raise ManifestError(
+            f"{store.folder}: no forgeries of category {category or '(any)'} in split "
+            f"{split or '(any)'}"
+        )
+    return chosen
+
+
+def fit_likelihood(
+    reals: tuple[FeatureStore, Sequence[int], np.ndarray],
+    fakes: tuple[FeatureStore, Mapping[int, StoredScore]],
+    evidence: Evidence | None,
+    *,
+    of: str,
+    method: str,
+    generator: str,
+    fewest: int,
+    seed: int = 0,
+) -> LikelihoodRatio:
+    """Fit ratios to both populations.
+
+    Parameters
+    ----------
+    reals : (FeatureStore, sequence of int, float array)
+        The clips with their values: cross-fitted evidence, or scores.
+    fakes : (FeatureStore, mapping of int to StoredScore)
+        Scored forgeries by index.
+    evidence : Evidence or None
+        Fitted on ``reals``; needed for ``of="evidence"``.
+    of, method, fewest, seed
+        As for `LikelihoodRatio.fit`.
+    generator : {"method", "category"}
+        The column that says what made a forgery.
+
+    Raises
+    ------
+    ConfigError
+        A word has no meaning, or there is no evidence.
+    """
+    if generator not in GENERATORS:
+        raise ConfigError(f"fakes.generator must be one of {GENERATORS}, got {generator!r}")
+    if of not in ("evidence", "score"):
+        raise ConfigError(f"likelihood.of must be evidence or score, got {of!r}")
+    if of == "evidence" and evidence is None:
+        raise ConfigError("likelihood.of=evidence needs evidence; likelihood.of=score does not")
+    store, found = fakes
+    entries, values = [], []
+    for index, one in found.items():
+        value = one.scores[0].score
+        if of == "evidence":
+            value = evidence.value(one.statistics) if one.inner == evidence.inner else None
+        if value is not None:
+            entries.append(store[index])
+            values.append(value)
+    of_reals = [reals[0][index] for index in reals[1]]
+    return LikelihoodRatio.fit(
+        Sample(np.asarray(reals[2]), [who(entry) for entry in of_reals]),
+        Sample(
+            np.array(values, np.float64),
+            [who(entry) for entry in entries],
+            [getattr(entry, generator) or "(not named)" for entry in entries],
+        ),
+        of=of,
+        kinds=[entry.category for entry in entries if entry.category],
+        method=method,
+        fewest=fewest,
+        seed=seed,
+    )

@@ -1,0 +1,274 @@
+"""How much more probable a video is if it was forged in named ways than if it is real.
+
+A likelihood ratio is a statement about two propositions and a population of each. It is fitted on
+real videos and on forgeries of several generators, validated on people and generators that the
+fit never saw, and kept within what so many videos can support. Where that fails it is refused, and
+the reason is kept in its place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.stats import ks_2samp
+
+from avforensics.errors import ConfigError
+from avforensics.evaluation.evidence import folds_of
+from avforensics.evaluation.likelihood import METHODS, cllr, cllr_min, elub
+
+FEWEST_VIDEOS = 50  # of each population
+FEWEST_PEOPLE = 10  # among the real videos
+FEWEST_GENERATORS = 3
+MOST_FOLDS = 10
+GRID = 201  # points at which the ratio is kept
+RESAMPLES = 200
+LEVEL = 0.95
+UNLIKE = 0.01  # p-value below which the real videos of another set are another population
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Values of one population.
+
+    Attributes
+    ----------
+    values : float array, (n,)
+        Evidence or score; of real videos cross-fitted.
+    people : sequence of str
+        Whose video each is.
+    generators : sequence of str
+        What made each forgery; empty for real videos.
+    """
+
+    values: np.ndarray
+    people: Sequence[str]
+    generators: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Strength:
+    """The ratio for one value, log10.
+
+    Attributes
+    ----------
+    log10 : float
+        Positive = more probable if forged.
+    low, high : float
+        Interval of resampled people and generators.
+    at_bound : bool
+        The videos support no more extreme ratio: it is at least (or at most) this.
+    """
+
+    log10: float
+    low: float
+    high: float
+    at_bound: bool
+
+
+@dataclass(frozen=True)
+class LikelihoodRatio:
+    """Fitted, validated ratios by value, or the reason why there are none.
+
+    Attributes
+    ----------
+    about : mapping
+        ``of`` (evidence or score), ``method``, ``kinds``, ``generators``, ``n_real``, ``n_fake``,
+        ``n_people``, ``cllr``, ``cllr_min``, ``refused`` ... as the file and the report have it.
+    arrays : mapping of str to float64 array
+        ``grid``, ``log10``, ``low``, ``high``, (`GRID`,); ``bounds``, (2,); ``validated_lr`` and
+        ``validated_label``, (n,): ratios of videos that their fit never saw.
+    """
+
+    about: Mapping[str, Any]
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def refused(self) -> str | None:
+        """Why no ratio is given; None where one is."""
+        return self.about.get("refused")
+
+    @classmethod
+    def fit(
+        cls,
+        reals: Sample,
+        fakes: Sample,
+        *,
+        of: str,
+        kinds: Sequence[str] = (),
+        method: str = "logistic",
+        fewest: int = FEWEST_VIDEOS,
+        seed: int = 0,
+    ) -> LikelihoodRatio:
+        """Fit, validate, bound; or refuse.
+
+        Parameters
+        ----------
+        reals, fakes : Sample
+        of : {"evidence", "score"}
+            What the values are.
+        kinds : sequence of str
+            Categories of the forgeries, for the proposition.
+        method : {"logistic", "kde"}
+        fewest : int
+            Videos that each population needs.
+        seed : int
+            Of folds and resamples.
+
+        Raises
+        ------
+        ConfigError
+            There is no such method.
+        """
+        if method not in METHODS:
+            raise ConfigError(
+                f"likelihood.method must be one of {', '.join(METHODS)}, got {method!r}"
+            )
+        about: dict[str, Any] = {
+            "of": of,
+            "method": method,
+            "kinds": sorted(set(kinds)),
+            "generators": sorted(set(fakes.generators)),
+            "n_real": len(reals.values),
+            "n_fake": len(fakes.values),
+            "n_people": len(set(reals.people)),
+        }
+        if reason := _too_small(reals, fakes, fewest):
+            return cls(about | {"refused": reason})
+        log10, labels = _validate(reals, fakes, method, seed)
+        about |= {"cllr": cllr(log10, labels), "cllr_min": cllr_min(log10, labels)}
+        about["cllr_by_generator"] = _by_generator(log10, labels, fakes.generators)
+        validated = {"validated_lr": log10, "validated_label": labels.astype(np.float64)}
+        if not about["cllr"] < 1:
+            reason = (
+                f"on people and generators that the fit never saw, ratios cost more than saying "
+                f"nothing (Cllr {about['cllr']:.2f}, 1 = nothing said)"
+            )
+            return cls(about | {"refused": reason}, validated)
+        bounds = elub(log10, labels)
+        fitted = _fit_all(reals, fakes, method, bounds, seed)
+        return cls(
+            about | {"refused": None, "level": LEVEL},
+            fitted | {"bounds": np.array(bounds)} | validated,
+        )
+
+    def refuse(self, reason: str) -> LikelihoodRatio:
+        """The same without a ratio."""
+        return LikelihoodRatio({**self.about, "refused": reason}, self.arrays)
+
+    def __call__(self, value: float) -> Strength | None:
+        """The ratio for a value; None where it is refused.
+
+        Values beyond those that were met count as the nearest that was.
+        """
+        if self.refused is not None:
+            return None
+        grid = self.arrays["grid"]
+        found = (float(np.interp(value, grid, self.arrays[n])) for n in ("log10", "low", "high"))
+        log10, low, high = found
+        lower, upper = self.arrays["bounds"]
+        at_bound = not lower < log10 < upper or not grid[0] <= value <= grid[-1]
+        return Strength(log10, low, high, at_bound)
+
+    def header(self) -> str:
+        """What a file says of it, JSON."""
+        return json.dumps(dict(self.about), sort_keys=True)
+
+
+def other_population(reals: np.ndarray, others: np.ndarray) -> str | None:
+    """Why real videos of another set are no sample of the same population; None = they may be.
+
+    Parameters
+    ----------
+    reals, others : float array, (n,)
+        Values of both sets.
+    """
+    found = ks_2samp(reals, others)
+    if found.pvalue >= UNLIKE:
+        return None
+    return (
+        f"{len(others)} real videos of the other set have other values than the {len(reals)} that "
+        f"it was fitted on (Kolmogorov-Smirnov {found.statistic:.2f}, p {found.pvalue:.1e})"
+    )
+
+
+def _too_small(reals: Sample, fakes: Sample, fewest: int) -> str | None:
+    counts = [
+        ("real videos", len(reals.values), fewest),
+        ("forgeries", len(fakes.values), fewest),
+        ("people in real videos", len(set(reals.people)), FEWEST_PEOPLE),
+        ("generators", len(set(fakes.generators)), FEWEST_GENERATORS),
+    ]
+    small = [f"{n} {what} ({least} are needed)" for what, n, least in counts if n < least]
+    return f"the populations are too small: {', '.join(small)}" if small else None
+
+
+def _joined(reals: np.ndarray, fakes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.concatenate([reals, fakes]), np.repeat([0, 1], [len(reals), len(fakes)])
+
+
+def _validate(
+    reals: Sample, fakes: Sample, method: str, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Log10 ratios of every video by a fit without its person and without its generator."""
+    count = min(MOST_FOLDS, len(set(reals.people)), len(set(fakes.generators)))
+    of_reals = folds_of(reals.people, count, seed=seed)
+    of_fakes = folds_of(fakes.generators, count, seed=seed)
+    people = np.array(fakes.people, dtype=object)
+    found = [np.empty(len(reals.values)), np.empty(len(fakes.values))]
+    for fold in range(count):
+        real, fake = of_reals == fold, of_fakes == fold
+        held_out = {name for name, out in zip(reals.people, real, strict=True) if out and name}
+        known = ~fake & ~np.isin(people, list(held_out))
+        if not known.any():  # every forgery shows somebody who is held out
+            known = ~fake
+        ratio = METHODS[method](*_joined(reals.values[~real], fakes.values[known]))
+        found[0][real] = ratio(reals.values[real])
+        found[1][fake] = ratio(fakes.values[fake])
+    return _joined(*found)
+
+
+def _by_generator(
+    log10: np.ndarray, labels: np.ndarray, generators: Sequence[str]
+) -> dict[str, float]:
+    """The cost of each generator's forgeries against all real videos."""
+    of_fakes, reals = log10[labels == 1], log10[labels == 0]
+    names = np.array(generators, dtype=object)
+    return {
+        name: cllr(*_joined(reals, of_fakes[names == name])) for name in sorted(set(generators))
+    }
+
+
+def _fit_all(
+    reals: Sample, fakes: Sample, method: str, bounds: tuple[float, float], seed: int
+) -> dict[str, np.ndarray]:
+    """Ratios over a grid of values from all videos, and their interval."""
+    values, labels = _joined(reals.values, fakes.values)
+    grid = np.linspace(values.min(), values.max(), GRID)
+    log10 = METHODS[method](values, labels)(grid)
+    random = np.random.default_rng(seed)
+    resampled = np.array(
+        [
+            METHODS[method](
+                *_joined(
+                    _resample(reals.values, reals.people, random),
+                    _resample(fakes.values, fakes.generators, random),
+                )
+            )(grid)
+            for _ in range(RESAMPLES)
+        ]
+    )
+    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    curves = {"log10": log10, "low": np.minimum(low, log10), "high": np.maximum(high, log10)}
+    return {"grid": grid} | {name: np.clip(curve, *bounds) for name, curve in curves.items()}
+
+
+def _resample(values: np.ndarray, groups: Sequence[str], random: np.random.Generator) -> np.ndarray:
+    """Values of as many groups, drawn with replacement."""
+    names = np.array(groups, dtype=object)
+    members = [values[names == name] for name in sorted(set(groups))]
+    drawn = random.integers(0, len(members), len(members))
+    return np.concatenate([members[place] for place in drawn])

@@ -1,0 +1,61 @@
+"""The figures and numbers by which likelihood ratios are validated."""
+
+from __future__ import annotations
+
+import json
+from os import PathLike
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from avforensics.evaluation.figures import COLOURS
+from avforensics.evaluation.likelihood import reliability, tippett
+from avforensics.evaluation.strength import LikelihoodRatio
+from avforensics.files import atomic_path
+
+
+def write_validation(likelihood: LikelihoodRatio, folder: str | PathLike) -> list[str]:
+    """Write likelihood.json and, where ratios were validated, tippett.png and reliability.png."""
+    paths = [f"{folder}/likelihood.json"]
+    with atomic_path(paths[0]) as partial:
+        text = json.dumps(dict(likelihood.about), indent=2, allow_nan=False)
+        partial.write_text(text + "\n", encoding="utf-8")
+    if "validated_lr" in likelihood.arrays:
+        log10 = likelihood.arrays["validated_lr"]
+        labels = likelihood.arrays["validated_label"].astype(int)
+        title = f"Cllr {likelihood.about['cllr']:.2f}, at best {likelihood.about['cllr_min']:.2f}"
+        for name, draw in (("tippett", tippett_figure), ("reliability", reliability_figure)):
+            paths.append(f"{folder}/{name}.png")
+            with atomic_path(paths[-1]) as partial:
+                draw(log10, labels, title).savefig(partial, dpi=150)
+    return paths
+
+
+def tippett_figure(log10: np.ndarray, labels: np.ndarray, title: str = "") -> Figure:
+    """Share of forgeries and of real videos whose ratio is at least as high."""
+    figure = Figure(figsize=(4.6, 3.8), layout="constrained")
+    panel = figure.subplots()
+    at = np.linspace(min(log10.min(), -1), max(log10.max(), 1), 400)
+    for label, name, colour in ((1, "forgeries", COLOURS[1]), (0, "real videos", COLOURS[0])):
+        panel.plot(at, 100 * tippett(log10[labels == label], at), color=colour, label=name)
+    panel.axvline(0, color="0.7", linewidth=0.8)
+    panel.set_xlabel("log10 likelihood ratio (people and generators held out)")
+    panel.set_ylabel("share at least as high (%)")
+    panel.set_title(title, fontsize=10)
+    panel.grid(color="0.92")
+    panel.legend(fontsize=8)
+    return figure
+
+
+def reliability_figure(log10: np.ndarray, labels: np.ndarray, title: str = "") -> Figure:
+    """Stated against observed probability of a forgery, at prior odds of 1:1."""
+    stated, observed, counts = reliability(log10, labels)
+    figure = Figure(figsize=(4.2, 3.8), layout="constrained")
+    panel = figure.subplots()
+    panel.plot([0, 100], [0, 100], color="0.7", linewidth=0.8)
+    panel.plot(100 * stated, 100 * observed, "o-", color=COLOURS[0], markersize=4)
+    panel.set_xlabel("stated probability of a forgery (%)")
+    panel.set_ylabel(f"observed (%), {counts.min()} to {counts.max()} videos a point")
+    panel.set_title(title, fontsize=10)
+    panel.grid(color="0.92")
+    return figure

@@ -1,0 +1,86 @@
+"""What evidence and likelihood ratios say in words. Plain text: the pages escape it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from avforensics.report.sentences import number, percent
+
+# Ratios up to each limit, in the words of the ENFSI guideline for evaluative reporting (2015).
+_STRENGTHS = (
+    (2, "no support for one over the other"),
+    (10, "weak support"),
+    (100, "moderate support"),
+    (1_000, "moderately strong support"),
+    (10_000, "strong support"),
+    (1_000_000, "very strong support"),
+)
+
+
+def evidence_meaning(p_value: float, n_real: int, statistics: Sequence[str]) -> str:
+    """Where the fused statistics of a video stand among real ones."""
+    of = f"{len(statistics)} statistic{'s' if len(statistics) > 1 else ''} of the delays together"
+    if p_value <= 1 / (n_real + 1):
+        return f"Less like real videos, by {of}, than every one of {n_real:,} of them."
+    return f"By {of}, the top {percent(p_value)} of {n_real:,} real videos are as unusual."
+
+
+def propositions(kinds: Sequence[str], generators: Sequence[str]) -> tuple[str, str]:
+    """The two propositions that a ratio weighs against each other."""
+    what = f"forged ({', '.join(kinds)})" if kinds else "forged"
+    count = len(generators)
+    return (
+        f"the video is {what}, as by the {count} generators of the calibration",
+        "the video is real, as those of the calibration",
+    )
+
+
+def ratio_statement(about: Mapping[str, Any], found: Mapping[str, Any] | None) -> str:
+    """One statement with both propositions, the ratio, its bounds and the populations.
+
+    Parameters
+    ----------
+    about : mapping
+        As of `LikelihoodRatio.about`.
+    found : mapping or None
+        ``log10``, ``low``, ``high`` and ``at_bound``; None = no ratio was given.
+    """
+    if found is None:
+        reason = about.get("refused") or "this video cannot be compared with the calibration's"
+        return f"No likelihood ratio: {reason}."
+    forged, real = propositions(about["kinds"], about["generators"])
+    population = (
+        f"{about['n_real']:,} real videos of {about['n_people']:,} people and {about['n_fake']:,} "
+        f"forgeries; on people and generators held out, Cllr {about['cllr']:.2f}"
+    )
+    if 10 ** abs(found["log10"]) < 2:
+        return (
+            f"Inconclusive: what was observed is about as probable if {forged} as if {real} "
+            f"({_interval(found)}; {population})."
+        )
+    more, less = (forged, real) if found["log10"] > 0 else (real, forged)
+    times = number(10 ** abs(found["log10"]), 2)
+    bound = "at least " if found["at_bound"] else "about "
+    return (
+        f"What was observed is {bound}{times} times more probable if {more} than if {less}: "
+        f"{strength(found['log10'])} ({_interval(found)}; {population}). This is not the "
+        "probability that the video is forged."
+    )
+
+
+def strength(log10: float) -> str:
+    """A ratio in words."""
+    ratio = 10 ** abs(log10)
+    return next((words for limit, words in _STRENGTHS if ratio < limit), "extremely strong support")
+
+
+def _interval(found: Mapping[str, Any]) -> str:
+    low, high = (_ratio(found[end]) for end in ("low", "high"))
+    return f"ratio {_ratio(found['log10'])}, 95 % interval {low} to {high}"
+
+
+def _ratio(log10: float) -> str:
+    """10 -> ``"10"``, 0.1 -> ``"1/10"``."""
+    text = number(10 ** abs(log10), 2)
+    return f"1/{text}" if log10 < 0 and text != "1" else text
