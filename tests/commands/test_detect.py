@@ -17,6 +17,7 @@ from safetensors.numpy import load_file
 
 from avforensics import cli
 from avforensics.detection import products as products_module
+from avforensics.detection.record import read_record
 from avforensics.evaluation.calibration import Calibration
 from avforensics.media import write_wav
 from avforensics.scoring import detector as detector_module
@@ -36,7 +37,10 @@ def detect(bundle, tmp_path, monkeypatch):
         checkpoint = ["checkpoint=bundle", f"checkpoint.bundle={bundle}"]
         argv = ["avforensics", "detect", *checkpoint, f"report={report}", *arguments]
         monkeypatch.setattr(sys, "argv", argv)
-        return cli.main()
+        code = cli.main()
+        for path in tmp_path.glob("*/results/*.json"):
+            read_record(path)  # every result of these tests is as its schema says
+        return code
 
     return call
 
@@ -62,6 +66,14 @@ def test_one_file(detect, tmp_path, capsys, make_clip):
     assert features["activations"].shape == (16, 80)
     assert features["step_distribution"].mean() == pytest.approx(score, rel=1e-5)
     assert (tmp_path / "out" / row["report"]).stat().st_size > 10_000
+    record = read_record(tmp_path / "out/results/a_1_take_2.json")
+    assert (record["status"], record["score"]["score"]) == ("scored", score)
+    assert record["file"]["sha256"] == row["sha256"]
+    assert record["offset_ms"] == int(row["offset_ms"])
+    assert record["weights"].keys() == {"tiny.safetensors"}
+    assert not record["measured_on_inner_windows"]  # of 16 windows none is heard in full
+    assert {"mean_maximum", "jump_rate"} <= record["statistics"].keys()
+    assert record["command"][1:3] == ["detect", "checkpoint=bundle"]
     assert row["report"] in (tmp_path / "out/index.html").read_text()
     versions = json.loads((tmp_path / "out/versions.json").read_text())
     assert list(versions["checkpoints"]) == ["tiny.safetensors"]

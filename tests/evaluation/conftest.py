@@ -101,3 +101,11 @@ def store_of_segments(tmp_path_factory) -> FeatureStore:
     """Six people, clips forged throughout and in part."""
     folder = tmp_path_factory.mktemp("segments")
     return make_store(folder, people=6, categories=("RVFA", "partial"), failed=0)
+
+
+@pytest.fixture(scope="session")
+def many_people(tmp_path_factory) -> FeatureStore:
+    """Forty people, a real clip and three kinds of forgeries of each."""
+    folder = tmp_path_factory.mktemp("many")
+    categories = ("RVFA", "FVRA-WL", "FVFA-FS")
+    return make_store(folder, people=40, categories=categories, failed=0)

@@ -35,18 +35,24 @@ def features(rng, windows: int, *, fake: bool, span: tuple[int, int] | None = No
 
 
 def make_store(
-    folder: Path, *, people: int = 10, windows: int = 60, categories=FAKES, failed: int = 1
+    folder: Path,
+    *,
+    people: int = 10,
+    windows: int = 60,
+    categories=FAKES,
+    failed: int = 1,
+    name: str = "id",
 ) -> FeatureStore:
     """Each person has two real clips for training and, for testing, a real one and fakes.
 
-    ``failed`` of the test's real clips could not be read.
+    ``failed`` of the test's real clips could not be read; people are called ``name`` and a number.
     """
     rng = np.random.default_rng(0)
     rows = []
     with ShardWriter(folder) as writer:
 
         def add(split, category, person, number):
-            path = f"/data/{category}/id{person:02d}_{number}.mp4"
+            path = f"/data/{category}/{name}{person:02d}_{number}.mp4"
             fake = int(category != "real")
             broken = split == "test" and not fake and person < failed
             silence = 0.4 if category == "FVFA-WL" else 0.0
@@ -56,7 +62,7 @@ def make_store(
             span = (20, 45) if category == "partial" else None
             segments = (((span[0] + 2) / 25, (span[1] + 2) / 25),) if span else ()
             writer.add(clip, **({} if broken else features(rng, windows, fake=fake, span=span)))
-            rows.append((path, fake, category, f"id{person:02d}", split, segments))
+            rows.append((path, fake, category, f"{name}{person:02d}", split, segments))
 
         for person in range(people):
             for number in range(2):

@@ -1,11 +1,13 @@
 """avforensics calibrate, and what detect says with it."""
 
 import csv
+import json
 import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_up_store import make_store
 
 from avforensics import cli
 from avforensics.checkpoints import Models, save_bundle
@@ -161,3 +163,78 @@ def test_detect_says_how_unusual(
     code = avforensics(*detect, f"output_dir={tmp_path / 'other'}", *policy)
     assert code == 2
     assert "needs at least 19 real videos; the calibration has 4" in capsys.readouterr().err
+
+
+def test_evidence_and_ratios_from_stores(
+    avforensics, many_people, decoders_bundle, tmp_path, capsys
+):
+    """Reals alone give evidence; with forgeries of named kinds, ratios and their validation."""
+    output = tmp_path / "calibration.safetensors"
+    words = (
+        "calibrate", f"features={many_people.folder}", f"checkpoint.bundle={decoders_bundle}",
+        f"output={output}", f"output_dir={tmp_path}", "select.split=test",
+    )  # fmt: skip
+    assert avforensics(*words) == 0
+    calibration = Calibration.load(output)
+    assert calibration.likelihood is None
+    assert len(calibration.evidence.scores) == 40
+    assert calibration.evidence.inner
+    assert "evidence: mahalanobis of mean_maximum, " in capsys.readouterr().out
+    fakes = (
+        f"fakes.features={many_people.folder}", "fakes.category=[RVFA,FVRA-WL,FVFA-FS]",
+        "fakes.generator=category", "likelihood.fewest=40",
+    )  # fmt: skip
+    assert avforensics(*words, *fakes, "evidence=fisher") == 0
+    calibration = Calibration.load(output)
+    assert calibration.evidence.kind == "fisher"
+    likelihood = calibration.likelihood
+    assert likelihood.refused is None
+    assert likelihood.about["generators"] == ["FVFA-FS", "FVRA-WL", "RVFA"]
+    assert (likelihood.about["n_real"], likelihood.about["n_fake"]) == (40, 120)
+    assert likelihood.about["cllr"] < 0.5
+    assert (tmp_path / "tippett.png").is_file() and (tmp_path / "reliability.png").is_file()
+    said = " ".join(capsys.readouterr().out.split())
+    assert "likelihood ratios of evidence: 40 real videos of 40 people, 120 forgeries of 3" in said
+    assert avforensics(*words, *fakes, "likelihood.fewest=41", "likelihood.of=score") == 0
+    assert "40 real videos (41 are needed)" in Calibration.load(output).likelihood.refused
+    assert avforensics(*words, "fakes.features=" + str(many_people.folder), "fakes.split=none") == 2
+    assert "no forgeries of category (any) in split none" in capsys.readouterr().err
+
+
+def test_too_few_real_videos_give_no_evidence_and_say_so(
+    avforensics, store, decoders_bundle, tmp_path, capsys
+):
+    output = tmp_path / "c.safetensors"
+    code = avforensics(
+        "calibrate", f"features={store.folder}", f"checkpoint.bundle={decoders_bundle}",
+        f"output={output}", f"output_dir={tmp_path}", "select.split=test",
+    )  # fmt: skip
+    assert code == 1
+    assert Calibration.load(output).evidence is None
+    said = " ".join(capsys.readouterr().out.split())
+    assert "no evidence: 6 statistics need 30 real videos of sufficient length, there are 9" in said
+
+
+def test_evidence_is_evaluated_on_other_people_only(
+    avforensics, many_people, store, decoders_bundle, tmp_path, capsys
+):
+    output = tmp_path / "calibration.safetensors"
+    models = f"checkpoint.bundle={decoders_bundle}"
+    code = avforensics(
+        "calibrate", f"features={many_people.folder}", models, f"output={output}",
+        f"output_dir={tmp_path}", "select.split=test",
+    )  # fmt: skip
+    assert code == 0
+    words = ("evaluate", models, f"calibration={output}", "intervals.resamples=20")
+    words += (f"output_dir={tmp_path / 'out'}", "select.split=test")
+    assert avforensics(*words, f"features={many_people.folder}") == 2
+    assert "40 of the tested people are among those of the calibration" in capsys.readouterr().err
+    others = make_store(tmp_path / "others", people=8, categories=("RVFA",), failed=0, name="other")
+    assert avforensics(*words, f"features={others.folder}") == 0
+    found = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert found["categories"]["RVFA"]["statistics"]["evidence"]["auc"] > 0.9
+    with (tmp_path / "out/scores.csv").open() as file:
+        (row, *_) = csv.DictReader(file)
+    assert float(row["statistic_evidence"]) > 0
+    compared = json.loads((tmp_path / "out/evidence.json").read_text())
+    assert compared["results"]["RVFA"]["auc"]["b"] > 0.9

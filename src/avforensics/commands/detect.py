@@ -3,16 +3,18 @@
   avforensics detect input=FILE|FOLDER|LIST.txt|TABLE.csv output_dir=OUT checkpoint.sync=... \\
       checkpoint.distribution=... checkpoint.activation=... checkpoint.pca=...
 
-OUT receives scores.csv, testing_score.npy, a report for each video and an index of them, and what
-is needed to run it again. With faces=auto any video will do: faces are found and scored one by one.
-Run the same command once more to go on after an interruption. Exit code 0: all scored; 1: some have
-no score; 2: wrong usage.
+OUT receives scores.csv, testing_score.npy, a report and a result file for each video, an index of
+reports, and what is needed to run it again. With faces=auto any video will do: faces are found and
+scored one by one. Run the same command once more to go on after an interruption. Exit code 0: all
+scored; 1: some have no score; 2: wrong usage.
 """
 
 from __future__ import annotations
 
 import logging
+import sys
 from collections import deque
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -30,6 +32,7 @@ from avforensics.detection.judging import Judge
 from avforensics.detection.output import Job, OutputFolder
 from avforensics.detection.products import Products
 from avforensics.detection.progress import BatchProgress, summarise
+from avforensics.detection.record import RunRecord
 from avforensics.detection.verdict import verdict_of
 from avforensics.evaluation.setting import scoring_setting
 from avforensics.faces.detector import FaceDetector
@@ -78,6 +81,7 @@ def run(cfg: DictConfig) -> int:
         features=cfg.save_features,
         figures=cfg.figures,
         rule=scorer.options.rule,
+        run=run_record(models, cfg, provenance),
     )
     with open_journal(folder / "journal.jsonl") as journal:
         write_settings(folder, cfg, provenance)
@@ -181,6 +185,7 @@ def score_all(
             with adding:
                 output.begin(job)
             report, undrawn = products.write(outcome, job.name, verdict)
+            products.write_result(outcome, verdict, job.clip, job.size, job.name)
             segments = [stretch.row() for stretch in verdict.stretches]
             dropped = None if outcome.found is None else outcome.found.dropped
             with adding:
@@ -215,6 +220,22 @@ def describe(models: Models, cfg: DictConfig) -> dict[str, Any]:
         "versions": found,
         "config": OmegaConf.to_container(cfg, resolve=True),
     }
+
+
+def run_record(models: Models, cfg: DictConfig, provenance: Mapping[str, Any]) -> RunRecord:
+    """What every result file of a run says of it."""
+    calibration = None
+    if cfg.calibration is not None:
+        path = typed_path(cfg.calibration)
+        calibration = {"file": str(path), "sha256": sha256_file(path)}
+    return RunRecord(
+        weights=models.hashes,
+        calibration=calibration,
+        settings=provenance["config"],
+        versions=provenance["versions"],
+        command=sys.argv,
+        notice=models.notice,
+    )
 
 
 def write_settings(folder: Path, cfg: DictConfig, provenance: dict[str, Any]) -> None:

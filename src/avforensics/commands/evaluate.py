@@ -22,13 +22,14 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from rich import get_console
 
 from avforensics.checkpoints import load_models
-from avforensics.errors import ConfigError
+from avforensics.errors import ConfigError, ManifestError
 from avforensics.evaluation.bootstrap import check_intervals
 from avforensics.evaluation.comparison import cells as difference_cells
 from avforensics.evaluation.comparison import compare, read_run, sentence, write_comparison
@@ -157,8 +158,30 @@ def write(
         table = difference_cells(difference)
         write_comparison(difference, str(cfg.against), folder, markdown(table))
         show_cells(table, f"against {cfg.against}: {sentence(difference)}")
+    if any(row.statistics.get("evidence") is not None for row in rows):
+        compare_evidence(cfg, rows)
     for item in summary["coverage"]["not_scored"]:
         log.warning("not scored: %s: %s", item["path"], item["reason"])
+
+
+def compare_evidence(cfg: DictConfig, rows: Sequence[ScoredVideo]) -> None:
+    """The paired difference of evidence to the score, of the videos that have both."""
+    fused = [replace(row, score=row.statistics.get("evidence")) for row in rows]
+    try:
+        difference = compare(rows, fused, seed=cfg.seed, **OmegaConf.to_container(cfg.intervals))
+    except ManifestError as error:
+        log.warning("evidence is not compared with the score: %s", error)
+        return
+    table = difference_cells(difference)
+    write_comparison(
+        difference,
+        "the score (other run)",
+        cfg.output_dir,
+        markdown(table),
+        what="Evidence (this run)",
+        stem="evidence",
+    )
+    show_cells(table, f"evidence (this run) against the score (other run): {sentence(difference)}")
 
 
 def draw_examples(outcome: Evaluated, stage: Evaluation, cfg: DictConfig) -> None:

@@ -128,7 +128,7 @@ class Judge:
 
 _OTHER_LENGTH = {
     True: "too few windows hear sound at every delay, unlike those of the calibration's videos",
-    False: "the calibration's videos are short clips, of which few windows hear sound at every delay",
+    False: "the calibration's videos are short clips, and this one is longer",
 }
 
 

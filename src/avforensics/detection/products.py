@@ -1,4 +1,4 @@
-"""What is written for each video beside its row: report, features, figures."""
+"""What is written for each video beside its row: result, report, features, figures."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from typing import Any
 from avforensics.detection.faces import Outcome
 from avforensics.detection.kept import save_features
 from avforensics.detection.pages import write_outcome_report
+from avforensics.detection.record import RunRecord, record_of, write_record
 from avforensics.detection.verdict import Verdict
 from avforensics.media.types import MediaOptions
 from avforensics.report.figures import save_figures
 from avforensics.scoring.result import VideoResult
+from avforensics.scoring.source import Clip
 
 log = logging.getLogger(__name__)
 
 
 class Products:
-    """Writes one video's files into ``reports/``, ``features/`` and ``figures/``.
+    """Writes one video's files into ``results/``, ``reports/``, ``features/`` and ``figures/``.
 
     Parameters
     ----------
@@ -35,6 +37,8 @@ class Products:
         What is wanted.
     rule : str
         How a video's score comes from those of its faces.
+    run : RunRecord, optional
+        Kept with each result; None = no result files.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class Products:
         features: bool = False,
         figures: bool = False,
         rule: str = "speaker",
+        run: RunRecord | None = None,
     ) -> None:
         self.folder = folder
         self.provenance = provenance
@@ -55,11 +60,15 @@ class Products:
         self.features = features
         self.figures = figures
         self.rule = rule
+        self.run = run
         self._drawing = Lock()  # matplotlib's settings are one for all threads
 
     def report_path(self, name: str) -> str:
         """Where a report lies, from the batch's folder."""
         return f"reports/{name}.html"
+
+    def _result_path(self, name: str) -> str:
+        return f"results/{name}.json"
 
     def _features_path(self, name: str) -> str:
         return f"features/{name}.safetensors"
@@ -70,6 +79,7 @@ class Products:
     def is_complete(self, name: str, undrawn: Container[str] = ()) -> bool:
         """Whether everything wanted is there, but for what could not be drawn."""
         wanted = [
+            (self.run is not None, self._result_path(name)),
             (self.report and "report" not in undrawn, self.report_path(name)),
             (self.features, self._features_path(name)),
             (self.figures and "figures" not in undrawn, f"{self._figures_path(name)}/delays.png"),
@@ -113,9 +123,33 @@ class Products:
         written = self.report and "report" not in undrawn
         return self.report_path(name) if written else None, undrawn
 
+    def write_result(
+        self, outcome: Outcome, verdict: Verdict, clip: Clip, size: int | None, name: str
+    ) -> None:
+        """Write ``results/NAME.json`` of any video, also of one without a score.
+
+        Parameters
+        ----------
+        outcome : Outcome
+        verdict : Verdict
+        clip : Clip
+            What was scored.
+        size : int or None
+            Of its file, in bytes.
+        name : str
+
+        Raises
+        ------
+        OSError
+            The disk is full or cannot be written.
+        """
+        if self.run is not None:
+            record = record_of(outcome, verdict, clip, size, self.run)
+            write_record(record, self.folder / self._result_path(name))
+
     def _remove(self, name: str) -> None:
         """Remove what there is of a name: a later run must not take it for its own."""
-        for path in (self.report_path(name), self._features_path(name)):
+        for path in (self._result_path(name), self.report_path(name), self._features_path(name)):
             (self.folder / path).unlink(missing_ok=True)
         figures = self.folder / self._figures_path(name)
         if figures.is_dir():

@@ -178,9 +178,15 @@ def sentence(difference: RunDifference) -> str:
 
 
 def write_comparison(
-    difference: RunDifference, other: str, folder: str | PathLike, markdown: str
+    difference: RunDifference,
+    other: str,
+    folder: str | PathLike,
+    markdown: str,
+    *,
+    what: str = "This run",
+    stem: str = "comparison",
 ) -> None:
-    """Write comparison.json (every number, fractions of 1) and comparison.md (the given table)."""
+    """Write ``stem.json`` (every number, fractions of 1) and ``stem.md`` (the given table)."""
     content = {
         "other": other,
         "n": difference.n,
@@ -190,8 +196,8 @@ def write_comparison(
             for name, by_metric in difference.results.items()
         },
     }
-    with atomic_path(f"{folder}/comparison.json") as partial:
+    with atomic_path(f"{folder}/{stem}.json") as partial:
         partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    with atomic_path(f"{folder}/comparison.md") as partial:
-        lines = [f"### This run against {other}", "", markdown, f"{sentence(difference)}.", ""]
+    with atomic_path(f"{folder}/{stem}.md") as partial:
+        lines = [f"### {what} against {other}", "", markdown, f"{sentence(difference)}.", ""]
         partial.write_text("\n".join(lines), encoding="utf-8", errors="backslashreplace")

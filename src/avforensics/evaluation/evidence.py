@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -154,6 +154,25 @@ class Evidence:
     def p_value(self, value: float) -> float:
         """How likely a real video is at least as unusual: see `p_values`."""
         return float(p_values(self.scores, value))
+
+    def check_unseen(self, people: Iterable[str]) -> None:
+        """Refuse to be measured on people that it was fitted on.
+
+        Parameters
+        ----------
+        people : iterable of str
+            Of the tested videos.
+
+        Raises
+        ------
+        ConfigError
+        """
+        shared = sorted(name for name in set(people) if person(name) in self.people)
+        if shared:
+            raise ConfigError(
+                f"{len(shared)} of the tested people are among those of the calibration, "
+                f"e.g. {shared[0]}: calibrate on others"
+            )
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What a file keeps, by name."""

@@ -21,6 +21,7 @@ from avforensics.checkpoints.digest import network_digest
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.evaluation.baselines import baseline_scores
 from avforensics.evaluation.benchmark import Names, fits
+from avforensics.evaluation.evidence import Evidence
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.summary import summarise
 from avforensics.features.store import Entry, FeatureStore
@@ -57,6 +58,8 @@ class StoredScore:
         As of `avforensics.scoring.statistics.measure`; ``score`` is that of the first lam.
     inner : bool
         Whether the statistics are of windows that are heard in full.
+    evidence : float or None
+        The statistics fused, where there is a calibration.
     """
 
     index: int
@@ -66,6 +69,7 @@ class StoredScore:
     baselines: dict[str, float] = field(default_factory=dict)
     statistics: dict[str, float] = field(default_factory=dict)
     inner: bool = True
+    evidence: float | None = None
 
 
 class StoreScorer:
@@ -82,6 +86,8 @@ class StoreScorer:
         Which models are needed.
     delay_frequency : float array, (D,), optional
         See `fit_delay_frequency`.
+    evidence : Evidence, optional
+        Of a calibration.
     seed : int
         Of the random baseline.
 
@@ -102,6 +108,7 @@ class StoreScorer:
         lams: Sequence[float] = (0.0,),
         part: str = "both",
         delay_frequency: np.ndarray | None = None,
+        evidence: Evidence | None = None,
         seed: int = 0,
     ) -> None:
         check_models(models, policy, part)
@@ -112,6 +119,7 @@ class StoreScorer:
         self.store, self.models, self.policy = store, models, policy
         self.lams = check_lams(lams)
         self.delay_frequency = delay_frequency
+        self.evidence = evidence
         self.seed = seed
         self._folder = _common_folder(store)
 
@@ -171,7 +179,10 @@ class StoreScorer:
             silence=entry.clip.silence,
             seed=self.seed,
         )
-        return StoredScore(index, scores, steps, error, baselines, statistics, rows.inner)
+        fused = None
+        if self.evidence is not None and rows.inner == self.evidence.inner:
+            fused = self.evidence.value(statistics)
+        return StoredScore(index, scores, steps, error, baselines, statistics, rows.inner, fused)
 
 
 @contextmanager
@@ -335,8 +346,15 @@ def scored_video(
         score=score,
         error=found.error,
         baselines=found.baselines,
-        statistics=towards_fake({k: v for k, v in found.statistics.items() if k != "score"}),
+        statistics=_with_evidence(found),
     )
+
+
+def _with_evidence(found: StoredScore) -> dict[str, float]:
+    """Statistics with the polarity of a score, evidence first; the score has a place of its own."""
+    fused = {} if found.evidence is None else {"evidence": found.evidence}
+    others = {name: value for name, value in found.statistics.items() if name != "score"}
+    return fused | towards_fake(others)
 
 
 def score_of(score: Score, *, statistic: str = "mean", part: str = "both") -> float:

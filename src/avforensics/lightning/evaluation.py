@@ -26,7 +26,11 @@ from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.evaluation.benchmark import also_trained, some_real, store_name, tested_clips
+from avforensics.evaluation.calibration import Calibration
+from avforensics.evaluation.evidence import Evidence
+from avforensics.evaluation.populations import who
 from avforensics.evaluation.rows import ScoredVideo
+from avforensics.evaluation.setting import scoring_setting
 from avforensics.evaluation.stored import (
     StoredScore,
     StoreScorer,
@@ -125,6 +129,7 @@ class Evaluation:
         check_lams([cfg.scoring.lam])
         self.trainer = build_trainer(cfg)
         self.select = OmegaConf.to_container(cfg.select, resolve=True)
+        self.evidence = self._read_evidence()
         self.manifest: Manifest | None = None
         self.doubled = 0
         self.edit = cfg.edit
@@ -146,6 +151,18 @@ class Evaluation:
         else:
             self.listed = FeatureStore.open(cfg.features)
             self.edit = self.listed.info.edit
+
+    def _read_evidence(self) -> Evidence | None:
+        """What the calibration has of it, if one is named that fits these models."""
+        if self.cfg.calibration is None:
+            return None
+        calibration = Calibration.load(typed_path(self.cfg.calibration))
+        calibration.check_setting(
+            scoring_setting(self.models, self.policy, self.cfg.scoring.lam, part=self.cfg.part)
+        )
+        if calibration.evidence is None:
+            raise ConfigError(f"{self.cfg.calibration}: this calibration has no evidence")
+        return calibration.evidence
 
     @property
     def policy(self) -> SequencePolicy:
@@ -257,17 +274,19 @@ class Evaluation:
         check_network(store, self.models)
         store = as_scored(store, self.models)
         wanted = self.cfg.baselines
+        if self.manifest is None:
+            tested = choose(store, **self.select)
+        else:
+            tested = _among(self.manifest, store)
         if wanted.features is None:
-            if self.manifest is None:
-                tested = choose(store, **self.select)
-            else:
-                tested = _among(self.manifest, store)
             fitted = fit_delay_frequency(store, wanted.fit_split, leave_out=tested)
         else:
             training = as_scored(FeatureStore.open(wanted.features), self.models)
             if training.info.network != store.info.network:
                 raise ConfigError(f"{training.folder}: features of another network")
             fitted = fit_delay_frequency(training, wanted.fit_split)
+        if self.evidence is not None:
+            self.evidence.check_unseen(who(store[index]) for index in tested)
         return StoreScorer(
             store,
             self.models,
@@ -275,6 +294,7 @@ class Evaluation:
             lams=[self.cfg.scoring.lam],
             part=self.cfg.part,
             delay_frequency=fitted,
+            evidence=self.evidence,
             seed=self.cfg.seed,
         )
 

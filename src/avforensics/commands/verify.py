@@ -1,0 +1,103 @@
+"""``avforensics verify``: is a result file whole, of this video, by these weights?
+
+  avforensics verify result=OUT/results/NAME.json
+  avforensics verify result=OUT/results/NAME.json video=FILE recompute=true
+
+Checks the file against its schema and its own hash, and the hashes of the video, the weights and
+the calibration where they lie as they did; video=, checkpoint.bundle= and calibration= name them
+where they do not. With recompute=true the video is scored again with the recorded settings, and
+every number compared. Exit code 0: all that could be checked is right; 1: something is not;
+2: wrong usage.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from rich import get_console
+from rich.table import Table
+from rich.text import Text
+
+from avforensics.commands import detect
+from avforensics.detection.record import read_record
+from avforensics.detection.verification import (
+    Check,
+    check_calibration,
+    check_record,
+    check_video,
+    check_weights,
+    compare,
+)
+from avforensics.errors import ConfigError
+from avforensics.paths import typed_path
+
+log = logging.getLogger(__name__)
+
+
+def run(cfg: DictConfig) -> int:
+    """Check ``cfg.result``.
+
+    Returns
+    -------
+    int
+        0, or 1 where something is not as it should be.
+
+    Raises
+    ------
+    ConfigError
+        The file is no result.
+    """
+    record, checks = check_record(typed_path(cfg.result))
+    settings = dict(record["settings"])
+    if given := {k: v for k, v in cfg.checkpoint.items() if v is not None}:
+        settings["checkpoint"] = given
+    if cfg.calibration is not None:
+        settings["calibration"] = cfg.calibration
+    checks.append(check_video(record, cfg.video))
+    checks += check_weights(record, settings.get("checkpoint", {}))
+    checks += check_calibration(record, cfg.calibration)
+    if cfg.recompute:
+        checks += again(record, settings, cfg)
+    show(checks, str(cfg.result))
+    return int(any(check.passed is False for check in checks))
+
+
+def again(record: Mapping[str, Any], settings: Mapping[str, Any], cfg: DictConfig) -> list[Check]:
+    """Score the video once more in a folder of its own and compare."""
+    recorded = record["file"]
+    video = typed_path(recorded["path"] if cfg.video is None else cfg.video)
+    if recorded["start"] or recorded["duration"] is not None or recorded["audio"] is not None:
+        return [Check("numbers", None, "only whole files are scored again, this is a part of one")]
+    if not video.is_file():
+        return [Check("numbers", None, f"{video} is not here; give video=FILE")]
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = {
+            "input": os.fspath(video),
+            "output_dir": folder,
+            "report": False,
+            "figures": False,
+            "save_features": False,
+            "device": cfg.device,
+        }
+        detect.run(OmegaConf.create({**settings, **wanted}))
+        files = list(Path(folder, "results").glob("*.json"))
+        if len(files) != 1:
+            raise ConfigError(f"{video}: scoring it again gave no result")
+        return compare(record, read_record(files[0]), tolerance=cfg.tolerance)
+
+
+def show(checks: list[Check], title: str) -> None:
+    """Print what was checked."""
+    words = {True: "right", False: "WRONG", None: "not checked"}
+    table = Table(title=Text(title))
+    for name in ("what", "is", ""):
+        table.add_column(name)
+    for check in checks:
+        table.add_row(check.name, words[check.passed], Text(check.said))
+    get_console().print(table)

@@ -1,0 +1,235 @@
+"""``results/NAME.json``: everything that was found of one video, for programs and for reviewers.
+
+The file's bytes follow from its content alone, and one of its entries is the SHA-256 of the rest:
+`avforensics verify` finds a changed byte. Whoever changes a file on purpose can write that hash
+anew; quote it elsewhere, such as in the written report, to rule that out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from importlib.resources import files
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jsonschema import Draft202012Validator
+
+from avforensics.detection.faces import Outcome
+from avforensics.detection.verdict import Verdict
+from avforensics.errors import ConfigError
+from avforensics.files import atomic_path
+from avforensics.scoring.offset import constant_offset
+from avforensics.scoring.result import VideoResult, windows_of
+from avforensics.scoring.source import Clip
+
+FORMAT = "avforensics.result/"
+VERSIONS = (1,)  # that can be read; the last one is written
+LIMITS = (
+    "Forgeries that keep lips and sound in sync, such as most face swaps, are not seen.",
+    "Forged picture and sound that were made for each other, if well enough, are not seen.",
+    "Without speech of a visible speaker (music, voice-over, dubbing) the numbers mean nothing.",
+    "A constant offset of sound and picture is no sign of manipulation.",
+    "No number here is the probability that the video is forged.",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """What all results of a run have in common.
+
+    Attributes
+    ----------
+    weights : mapping of str to str
+        SHA-256 of each weight file by name.
+    calibration : mapping or None
+        ``file`` and ``sha256``.
+    settings : mapping
+        The resolved configuration.
+    versions : mapping
+        As of `avforensics.provenance.versions`.
+    command : sequence of str
+        As it was typed.
+    notice : str or None
+    """
+
+    weights: Mapping[str, str]
+    calibration: Mapping[str, str] | None
+    settings: Mapping[str, Any]
+    versions: Mapping[str, Any]
+    command: Sequence[str]
+    notice: str | None = None
+
+
+def record_of(
+    outcome: Outcome, verdict: Verdict, clip: Clip, size: int | None, run: RunRecord
+) -> dict[str, Any]:
+    """The content of a result file, plain values; ``digest`` is the hash of the rest."""
+    result, calibrated = outcome.result, verdict.calibrated
+    record = {
+        "format": f"{FORMAT}{VERSIONS[-1]}",
+        **_result(result),
+        "file": {
+            "name": clip.path.name,
+            "path": str(clip.path),
+            "size": size,
+            "sha256": result.sha256,
+            "start": clip.start,
+            "duration": clip.duration,
+            "audio": None if clip.audio is None else str(clip.audio),
+        },
+        "media": None if result.media is None else asdict(result.media),
+        "tracks": [
+            {
+                "name": face.track.name,
+                "start": face.track.start,
+                "end": face.track.end,
+                "speaks": face.speaks,
+                "spans": face.spans,
+                **_result(face.result),
+            }
+            for face in outcome.faces
+        ],
+        "threshold": None if calibrated is None else calibrated.threshold,
+        "false_positive_rate": None if calibrated is None else calibrated.false_positive_rate,
+        "segments": [
+            {
+                "track": stretch.track or None,
+                "start": stretch.start,
+                "end": stretch.end,
+                "loss": stretch.loss,
+                "threshold": stretch.threshold,
+            }
+            for stretch in verdict.stretches
+        ],
+        "weights": dict(run.weights),
+        "calibration": run.calibration,
+        "settings": run.settings,
+        "versions": run.versions,
+        "command": list(run.command),
+        "notice": run.notice,
+        "limits": [*_coverage(result, outcome, run.settings), *LIMITS],
+    }
+    parts = [face.result for face in outcome.faces if face.result.scores] or [result]
+    record["windows"]["count"] = len(windows_of(parts))
+    record = _plain(record)
+    return record | {"digest": digest_of(record)}
+
+
+def _result(result: VideoResult) -> dict[str, Any]:
+    """What a video and each of its faces have."""
+    score = result.scores[0] if result.scores else None
+    features = result.features
+    evidence = None
+    if result.evidence is not None:
+        evidence = {"value": result.evidence, "p_value": result.evidence_p_value}
+    return {
+        "status": result.status,
+        "error": result.error,
+        "score": None if score is None else asdict(score),
+        "p_value": result.p_value,
+        "offset_ms": None if features is None else constant_offset(features).milliseconds,
+        "windows": {
+            "count": 0 if features is None else features.n_windows,
+            "first": None if features is None else features.first_window,
+            "heard_in_full": 0 if features is None else int(np.sum(features.heard)),
+        },
+        "statistics": result.statistics,
+        "measured_on_inner_windows": result.inner,
+        "evidence": evidence,
+        "likelihood_ratio": result.likelihood,
+        "statements": result.statements,
+        "warnings": result.warnings,
+    }
+
+
+def _coverage(result: VideoResult, outcome: Outcome, settings: Mapping[str, Any]) -> list[str]:
+    """What of the video was not looked at."""
+    limits = []
+    scoring = settings.get("scoring", {})
+    if result.scores and scoring.get("windows") == "first":
+        limits.append(
+            f"Only the first {scoring['max_len']} windows were scored; later parts were not."
+        )
+    if result.scores and result.p_value is None:
+        limits.append("Without a calibration no value of the score separates real from fake.")
+    if outcome.found is not None and outcome.found.dropped:
+        limits.append("Some faces were found and not scored; the report counts them.")
+    return limits
+
+
+def _plain(value: Any) -> Any:
+    """Values that JSON has: numbers that are not finite become null."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
+
+
+def text_of(record: Mapping[str, Any]) -> str:
+    """The bytes of a result file: the same content gives the same file."""
+    return json.dumps(record, indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def digest_of(record: Mapping[str, Any]) -> str:
+    """SHA-256 of everything but the digest itself."""
+    rest = {name: value for name, value in record.items() if name != "digest"}
+    return hashlib.sha256(text_of(rest).encode("ascii")).hexdigest()
+
+
+def write_record(record: Mapping[str, Any], path: str | PathLike) -> None:
+    """Write a result file, whole or not at all."""
+    with atomic_path(path) as partial:
+        partial.write_text(text_of(record), encoding="ascii")
+
+
+def read_record(path: str | PathLike) -> dict[str, Any]:
+    """Read a result file of any version that this program knows.
+
+    Raises
+    ------
+    ConfigError
+        It is missing, no result, of a later version, or not as its schema says.
+    """
+    try:
+        record = json.loads(Path(path).read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: this is no result file ({error})") from None
+    name = record.get("format") if isinstance(record, dict) else None
+    if not isinstance(name, str) or not name.startswith(FORMAT):
+        raise ConfigError(f"{path}: this is no result file of avforensics detect")
+    version = name.removeprefix(FORMAT)
+    if version not in map(str, VERSIONS):
+        raise ConfigError(
+            f"{path}: result version {version}; this program reads {', '.join(map(str, VERSIONS))}"
+        )
+    errors = sorted(_validator(int(version)).iter_errors(record), key=lambda one: one.json_path)
+    if errors:
+        raise ConfigError(f"{path}: {errors[0].json_path}: {errors[0].message}")
+    return record
+
+
+@lru_cache
+def schema(version: int = VERSIONS[-1]) -> dict[str, Any]:
+    """The JSON Schema of a version's result files."""
+    name = f"result-{version}.schema.json"
+    text = files("avforensics.detection").joinpath(name).read_text(encoding="utf-8")
+    return json.loads(text)
+
+
+@lru_cache
+def _validator(version: int) -> Draft202012Validator:
+    return Draft202012Validator(schema(version))

@@ -1,0 +1,142 @@
+"""`avforensics verify`: as written, of this video, by these weights; one changed byte fails."""
+
+import json
+import shutil
+import sys
+
+import numpy as np
+import pytest
+
+from avforensics import cli
+from avforensics.detection import record as record_module
+from avforensics.detection.record import digest_of, read_record, schema, text_of
+from avforensics.detection.verification import compare
+from avforensics.errors import ConfigError
+
+
+@pytest.fixture
+def avforensics(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["avforensics", *map(str, words)])
+        return cli.main()
+
+    return run
+
+
+@pytest.fixture
+def written(avforensics, bundle, tmp_path, make_clip):
+    """A clip, weights and the result of scoring one by the other."""
+    weights = shutil.copy(bundle, tmp_path / "weights.safetensors")
+    clip = make_clip(tmp_path / "a clip.mp4", frames=60)
+    code = avforensics(
+        "detect", f"input={clip}", "output_dir=out", "checkpoint=bundle", "report=false",
+        f"checkpoint.bundle={weights}", "device=cpu",
+    )  # fmt: skip
+    assert code == 0
+    return tmp_path / "out/results/a_clip.json"
+
+
+def flip(path, place):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_result_is_right_and_comes_out_again(avforensics, written, capsys):
+    assert avforensics("verify", f"result={written}", "recompute=true", "device=cpu") == 0
+    said = capsys.readouterr().out
+    assert said.count("right") == 5  # schema, result, video, weights, numbers
+    assert "WRONG" not in said and "not checked" not in said
+
+
+def test_one_changed_byte_fails(avforensics, written, tmp_path, capsys):
+    result = ["verify", f"result={written}"]
+    whole = written.read_bytes()
+    digit = whole.index(b'"mean_maximum": 0.') + len(b'"mean_maximum": 0.') + 2
+    flip(written, digit)
+    assert avforensics(*result) == 1
+    assert "WRONG" in capsys.readouterr().out
+    written.write_bytes(whole[:-1] + b" \n")  # the same content, other bytes
+    assert avforensics(*result) == 1
+    written.write_bytes(whole)
+    for name, place in (("a clip.mp4", -1), ("weights.safetensors", -1)):
+        flip(tmp_path / name, place)
+        assert avforensics(*result) == 1
+        assert "WRONG" in capsys.readouterr().out
+        flip(tmp_path / name, place)
+    assert avforensics(*result) == 0
+
+
+def test_numbers_of_another_video_are_found(avforensics, written, tmp_path, make_clip, capsys):
+    other = make_clip(tmp_path / "other.mp4", frames=60, seed=5)
+    words = ("verify", f"result={written}", f"video={other}", "recompute=true", "device=cpu")
+    assert avforensics(*words) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("WRONG") == 2  # the hash, the numbers
+    assert "score.score" in said.replace("score. score", "score.score")
+
+
+def test_what_is_elsewhere_is_not_checked_until_it_is_named(avforensics, written, tmp_path, capsys):
+    (tmp_path / "a clip.mp4").rename(tmp_path / "moved.mp4")
+    (tmp_path / "weights.safetensors").rename(tmp_path / "moved.safetensors")
+    assert avforensics("verify", f"result={written}") == 0
+    assert capsys.readouterr().out.count("not checked") == 2
+    named = ("video=moved.mp4", "checkpoint.bundle=moved.safetensors")
+    assert avforensics("verify", f"result={written}", *named) == 0
+    assert capsys.readouterr().out.count("right") == 4
+
+
+def test_what_is_no_result_is_one_sentence(avforensics, written, tmp_path, capsys):
+    assert avforensics("verify", "result=nowhere.json") == 2
+    assert "nowhere.json: No such file" in capsys.readouterr().err
+    record = read_record(written)
+    for changed, says in (
+        ({"format": "avforensics.result/99"}, "result version 99; this program reads 1"),
+        ({"format": "other"}, "no result file of avforensics detect"),
+        ({"status": "fine"}, "$.status: 'fine' is not one of"),
+        ({"p_value": 1.5}, "$.p_value: 1.5 is greater than the maximum of 1"),
+        ({"extra": 1}, "'extra' was unexpected"),
+    ):
+        (tmp_path / "changed.json").write_text(json.dumps(record | changed))
+        assert avforensics("verify", "result=changed.json") == 2
+        assert says in capsys.readouterr().err
+    (tmp_path / "changed.json").write_bytes(b"\xff\x00")
+    with pytest.raises(ConfigError, match="this is no result file"):
+        read_record(tmp_path / "changed.json")
+
+
+def test_a_result_of_an_older_version_is_read(written, monkeypatch, tmp_path):
+    """Every version that was ever written has its schema here, and is checked by that one."""
+    for version in record_module.VERSIONS:
+        assert schema(version)["properties"]["format"] == {"const": f"avforensics.result/{version}"}
+    monkeypatch.setattr(record_module, "VERSIONS", (*record_module.VERSIONS, 99))
+    assert read_record(written)["format"] == "avforensics.result/1"
+
+
+def test_a_video_without_a_score_has_a_result_too(avforensics, bundle, tmp_path):
+    (tmp_path / "broken.mp4").write_bytes(b"this is no video")
+    code = avforensics(
+        "detect", "input=broken.mp4", "output_dir=out", "checkpoint=bundle",
+        f"checkpoint.bundle={bundle}", "report=false",
+    )  # fmt: skip
+    assert code == 1
+    record = read_record(tmp_path / "out/results/broken.json")
+    assert (record["status"], record["score"], record["statistics"]) == ("failed", None, {})
+    assert record["error"] and record["digest"] == digest_of(record)
+
+
+def test_numbers_that_are_none_are_written_as_null():
+    record = record_module._plain({"a": np.float64("nan"), "b": (1, np.int64(2)), "c": [np.inf]})
+    assert text_of(record) == json.dumps({"a": None, "b": [1, 2], "c": [None]}, indent=1) + "\n"
+
+
+def test_small_differences_between_machines_are_allowed():
+    names = ("score", "p_value", "statistics", "evidence", "likelihood_ratio", "offset_ms")
+    before = dict.fromkeys(names) | {"status": "scored", "score": {"score": 2.0}}
+    now = before | {"score": {"score": 2.001}}
+    assert compare(before, now, tolerance=1e-3)[0].passed
+    assert not compare(before, now, tolerance=1e-4)[0].passed
+    assert not compare(before, before | {"offset_ms": 40}, tolerance=1e-3)[0].passed
+    assert not compare(before, before | {"status": "failed"}, tolerance=1e-3)[0].passed
