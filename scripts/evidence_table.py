@@ -5,7 +5,8 @@
 
 STORE are feature stores of `avforensics extract` (they may be one); real videos of the given splits
 take part, which no model may have been trained on. GROUPS.csv has the columns method and group:
-which kind of forgery each generator makes. Sources are the values of --source: all videos of one lie in one half.
+which kind of forgery each generator makes. Sources are the values of --source: all videos of one
+lie in one half.
 On the first half every fusion of every set of statistics is fitted on real videos and ranked by its
 mean AUC over groups; on the second half all are measured, fitted on the first half's real videos.
 OUT receives evidence_table.md and .json.
