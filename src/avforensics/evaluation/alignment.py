@@ -42,7 +42,7 @@ class AlignmentSettings:
     sure: float = 10.0
     most: int = 12
     least_windows: int = 20
-    least_share: float = 0.25
+    least_share: float = 0.2
 
     def __post_init__(self) -> None:
         if self.sure < 0 or self.most < 0 or self.least_windows < 1:

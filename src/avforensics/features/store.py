@@ -92,8 +92,8 @@ class Entry:
 
     Attributes
     ----------
-    path, label, category, method, identity, split, start, duration, segments, audio
-        As in the manifest.
+    path, label, category, method, identity, split, start, duration, segments, audio, delay
+        As in the manifest. Features are those of the clip as it is, whatever its ``delay``.
     clip : Extracted
         Where its features lie, or why there are none.
     """
@@ -108,6 +108,7 @@ class Entry:
     duration: float | None = None
     segments: tuple[tuple[float, float], ...] = ()
     audio: str = ""
+    delay: int = 0
     clip: Extracted
 
     @property
