@@ -1,6 +1,7 @@
 """The command line: verbs, exit codes, one sentence for a mistake, and DDP's child processes."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -243,3 +244,24 @@ def test_lightning_starts_its_other_processes_through_the_command_line(tmp_path)
     assert len(ranks) == 2
     assert ranks[0] == ranks[1]
     assert ranks[0]["input"] == "it's [1], b.mp4"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["detect", "--help"], ["train", "--cfg", "job"]])
+def test_a_reader_that_leaves_is_no_error(words):
+    """As ``| head -1`` does, which closes the pipe."""
+    command = [sys.executable, "-m", "avforensics", *words]
+    read, write = os.pipe()
+    os.close(read)
+    ended = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["calibration", "input", "batch_windows", "features"])
+def test_a_setting_without_a_value_is_known_all_the_same(name, monkeypatch, capsys):
+    verb = "evaluate" if name == "features" else "detect"
+    monkeypatch.setattr(sys, "argv", ["avforensics", verb, f"~{name}"])
+    assert cli.main() == 2
+    err = capsys.readouterr().err
+    assert f"~{name}: the setting {name} has no value to take away; leave ~{name} out" in err
+    assert "did you mean" not in err

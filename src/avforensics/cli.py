@@ -36,6 +36,7 @@ from omegaconf.errors import (
 
 import avforensics
 from avforensics import commands, interruption
+from avforensics.console import OpenEnded
 from avforensics.errors import AVForensicsError, ConfigError
 from avforensics.explain import explain, first_line
 from avforensics.kinds import check_kinds
@@ -49,7 +50,10 @@ _CONFIGS = "avforensics.configs"
 def command() -> None:
     """Run `main` and end the process with its exit code."""
     interruption.watch()
+    sys.stdout, sys.stderr = OpenEnded(sys.stdout), OpenEnded(sys.stderr)
     code = main()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()  # while a closed pipe is still no error
     if code == interruption.exit_code():
         interruption.leave()
     sys.exit(code)

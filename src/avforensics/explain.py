@@ -87,7 +87,9 @@ def _composition(message: str, verb: str) -> str:
     unknown = re.match(r"Could not (?:override|delete from config\.) '([^']+)'", message)
     if unknown:
         key = unknown[1]
-        near = difflib.get_close_matches(key, _settings(verb), n=1, cutoff=0.6)
+        if key in (names := _settings(verb)):  # Hydra takes null for absent
+            return f"~{key}: the setting {key} has no value to take away; leave ~{key} out"
+        near = difflib.get_close_matches(key, names, n=1, cutoff=0.6)
         hint = f"did you mean {near[0]}?" if near else f"avforensics {verb} --help lists them"
         return f"{verb} has no setting {key!r}; {hint}"
     ambiguous = re.match(r"Ambiguous value for argument '([^=]+)=(.*)'", message)

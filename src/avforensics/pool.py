@@ -15,16 +15,8 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
-from rich import get_console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
-
 from avforensics.errors import AVForensicsError
+from avforensics.progress import Progress
 
 Key, Job, Result = TypeVar("Key"), TypeVar("Job"), TypeVar("Result")
 
@@ -37,20 +29,18 @@ def cores() -> int:
 
 
 def do_jobs(
-    work: Callable[[Job], Result], jobs: Mapping[Key, Job], *, workers: int, title: str
+    work: Callable[[Job], Result],
+    jobs: Mapping[Key, Job],
+    *,
+    workers: int,
+    title: str,
+    unit: str = "videos",
 ) -> Iterator[tuple[Key, Result]]:
-    """As `in_processes`, under a progress bar with this title."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=get_console()) as progress:
-        task = progress.add_task(title, total=len(jobs))
+    """As `in_processes`, telling how far it has come under this title."""
+    with Progress(title, len(jobs), unit=unit) as progress:
         for key, result in in_processes(work, jobs, workers=workers):
             yield key, result
-            progress.advance(task)
+            progress.advance()
 
 
 def in_processes(

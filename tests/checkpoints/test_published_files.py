@@ -46,6 +46,13 @@ def test_released_files_under_each_others_name_are_told_apart(reference, tmp_pat
         load_models({"search": False, "distribution": path})
 
 
+def test_which_of_several_networks_is_not_guessed(published, tmp_path):
+    path = tmp_path / "two.pth"
+    torch.save({"generator": published.distribution, "critic": published.distribution}, path)
+    with pytest.raises(CheckpointError, match=r"several networks \(generator, critic\); keep one"):
+        read_network("distribution", path)
+
+
 @pytest.mark.parametrize(
     "wrap",
     [
@@ -53,6 +60,12 @@ def test_released_files_under_each_others_name_are_told_apart(reference, tmp_pat
         lambda state: {f"module.{name}": tensor for name, tensor in state.items()},
         lambda state: {"state_dict": {f"module.{name}": t for name, t in state.items()}},
         lambda state: {"state_dict": {f"_orig_mod.module.{n}": t for n, t in state.items()}},
+        lambda state: {"model": state, "optimizer": {"state": {0: {"step": 1}}}, "epoch": 3},
+        lambda state: {"net": {f"module.{name}": tensor for name, tensor in state.items()}},
+        lambda state: {"epoch": 1, "model_state_dict": state, "best": 0.5},
+        lambda state: {"model": {f"net.{n}": t for n, t in state.items()}, "model_ema": state},
+        lambda state: {"decoder": state, "args": {"lr": 0.1}},
+        lambda state: {"checkpoint": {"state_dict": state}, "version": "2"},
     ],
 )
 def test_wrapped_state_dicts_are_accepted(published, tmp_path, wrap):

@@ -72,6 +72,7 @@ def test_kept_splits_stay_and_their_people_are_excluded_elsewhere():
     ("manifest", "shares", "message"),
     [
         (people(2), SHARES, "2 identities cannot make 4 splits"),
+        (people(1), SHARES, "1 identity cannot make 4 .* say source.identity=stem"),
         (people(9), {}, "numbers above 0"),
         (people(9), {"sync": 0}, "numbers above 0"),
         (people(9), {"sync": float("nan")}, "numbers above 0"),

@@ -13,7 +13,11 @@ from torch import Tensor
 from avforensics.errors import CheckpointError
 
 # What training programs put in front of every name: DataParallel, torch.compile, a LightningModule.
-WRAPPERS = ("module.", "_orig_mod.", "network.", "model.")
+WRAPPERS = ("module.", "_orig_mod.", "network.", "model.", "net.")
+# Under which names training programs keep the weights beside optimiser, epoch and the like; where a
+# file has several, the first of these.
+NESTS = ["state_dict", "model_state_dict", "model", "net", "network", "weights", "params"]
+NESTS += ["checkpoint"]
 
 
 def check_weight_file(path: Path) -> None:
@@ -64,17 +68,17 @@ def read_torch(path: Path) -> Any:
 def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
     """The flat names and tensors of a checkpoint, without wrappers.
 
-    Accepts a state dict, one under ``state_dict`` (a Lightning checkpoint too), and names that all
-    begin with one of ``WRAPPERS``. Where only some do, as when a training module keeps other
-    tensors beside its network, those under ``network.`` are taken.
+    Accepts a state dict, one nested in other entries (``state_dict`` as in a Lightning checkpoint,
+    ``model``, ``net``, ...; see ``NESTS``), and names that all begin with one of ``WRAPPERS``.
+    Where only some do, as when a training module keeps other tensors beside its network, those
+    under ``network.`` are taken.
 
     Raises
     ------
     CheckpointError
-        When there is no state dict in the file.
+        When there is no state dict in the file, or one cannot tell which of several is meant.
     """
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
+    content = _unnested(content, path)
     if not isinstance(content, Mapping) or not content:
         raise CheckpointError(f"{path}: holds no state dict of tensors")
     state = dict(content)
@@ -86,6 +90,29 @@ def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
     while wrapper := next((w for w in WRAPPERS if all(n.startswith(w) for n in state)), None):
         state = {name.removeprefix(wrapper): tensor for name, tensor in state.items()}
     return state
+
+
+def _unnested(content: Any, path: Path) -> Any:
+    """The state dict below the entries of a training program, where there is one."""
+    while isinstance(content, Mapping) and not _is_state(content):
+        named = [name for name in NESTS if isinstance(content.get(name), Mapping)]
+        other = [name for name, value in content.items() if _is_state(value)]
+        if not named and len(other) > 1:
+            listed = ", ".join(map(str, other))
+            raise CheckpointError(f"{path}: holds several networks ({listed}); keep one of them")
+        if not (found := named or other):
+            break
+        content = content[found[0]]
+    return content
+
+
+def _is_state(value: Any) -> bool:
+    """Whether something is nothing but tensors by name."""
+    return (
+        isinstance(value, Mapping)
+        and bool(value)
+        and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in value.items())
+    )
 
 
 def check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], path: Path) -> None:

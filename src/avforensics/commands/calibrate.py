@@ -20,7 +20,6 @@ from dataclasses import replace
 import numpy as np
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from rich import get_console
-from rich.progress import track
 from rich.table import Table
 
 from avforensics.checkpoints import Models, load_models
@@ -46,6 +45,7 @@ from avforensics.faces.crops import recipe_of
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.media import open_media
 from avforensics.paths import typed_path
+from avforensics.progress import follow
 from avforensics.scoring.sequences import SequencePolicy
 
 log = logging.getLogger(__name__)
@@ -233,7 +233,7 @@ def score(
     )
     scored: dict[int, StoredScore] = {}
     failed = []
-    for index in track(chosen, "scoring", console=get_console(), transient=True):
+    for index in follow(chosen, "scoring", total=len(chosen)):
         with one_thread():
             found = scorer.score(index)
         if found.error is None:

@@ -198,7 +198,7 @@ def score_all(
                     segments=segments,
                     dropped=dropped,
                 )
-                progress.advance(row)
+                progress.finish(row)
 
         unfinished: deque[Future[None]] = deque()
         outcomes = scorer.score_many(job.clip for job in output.jobs)

@@ -15,20 +15,13 @@ import os
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
-from rich import get_console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
 from avforensics.data.manifest import Manifest
 from avforensics.errors import ConfigError
 from avforensics.extraction import ExtractionSettings, Filled, extract_features
 from avforensics.features.shards import Extracted
 from avforensics.paths import typed_path
+from avforensics.progress import Progress
 from avforensics.provenance import versions, write_json
 from avforensics.ranks import rank_and_world
 
@@ -64,17 +57,10 @@ def run(cfg: DictConfig) -> int:
         readers=cfg.readers,
     )
     folder = Path(cfg.output_dir)
-    columns = (
-        TextColumn("extracting"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=get_console(), disable=rank > 0) as progress:
-        task = progress.add_task("")
+    with Progress("extracting", quiet=rank > 0) as progress:
 
         def advance(path: str, clip: Extracted) -> None:
-            progress.advance(task)
+            progress.advance()
             if clip.error is not None:
                 log.warning("failed: %s: %s", path, clip.error)
 
@@ -86,7 +72,7 @@ def run(cfg: DictConfig) -> int:
             workers=1 if world > 1 and cfg.workers is None else cfg.workers,
             rank=rank,
             world=world,
-            begin=lambda total: progress.update(task, total=total),
+            begin=lambda total: progress.update(0, total),
             advance=advance,
         )
     write_json(folder / "versions.json", versions())

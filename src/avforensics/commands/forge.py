@@ -15,8 +15,6 @@ from pathlib import Path
 
 import numpy as np
 from omegaconf import DictConfig
-from rich import get_console
-from rich.progress import track
 
 from avforensics.data.manifest import Manifest
 from avforensics.data.missync import (
@@ -33,6 +31,7 @@ from avforensics.data.probe import Problem, write_problems
 from avforensics.data.row import Row
 from avforensics.errors import ConfigError, ManifestError, MediaError
 from avforensics.paths import typed_path
+from avforensics.progress import follow
 
 log = logging.getLogger(__name__)
 
@@ -93,8 +92,7 @@ def _check(cfg: DictConfig) -> None:
 def _read(manifest: Manifest) -> tuple[list[Row], list[np.ndarray], list[Problem]]:
     """Sound of every clip that can be read; a minute of it takes 2 MB."""
     rows, sounds, problems = [], [], []
-    console = get_console()
-    for index, row in enumerate(track(manifest, "reading", console=console, transient=True)):
+    for index, row in enumerate(follow(manifest, "reading", total=len(manifest))):
         try:
             sound = sound_of(row)
         except MediaError as error:

@@ -8,7 +8,6 @@ from collections import defaultdict
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich import get_console
-from rich.progress import Progress
 from rich.table import Table
 
 from avforensics.data.lists import pick, read_list
@@ -18,6 +17,7 @@ from avforensics.data.splits import EXCLUDED, sample, split_by_identity
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.paths import typed_path
 from avforensics.pool import cores
+from avforensics.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -97,14 +97,13 @@ def _warn_of_shared(manifest: Manifest) -> None:
 
 def _looked_at(manifest: Manifest, cfg: DictConfig) -> tuple[Manifest, list[Problem]]:
     workers = cfg.workers or cores()
-    with Progress(console=get_console(), transient=True) as progress:
-        task = progress.add_task("looking at files", total=len(manifest))
+    with Progress("looking at files", len(manifest), unit="files") as progress:
         return probe(
             manifest,
             media=cfg.probe,
             hashes=cfg.hash,
             workers=workers,
-            advance=lambda: progress.advance(task),
+            advance=progress.advance,
         )
 
 

@@ -14,8 +14,6 @@ import logging
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
-from rich import get_console
-from rich.progress import Progress
 
 from avforensics.checkpoints import load_models
 from avforensics.commands.detect import build_detector, build_faces, build_judge
@@ -26,6 +24,7 @@ from avforensics.errors import ConfigError, MediaError
 from avforensics.media.types import FPS
 from avforensics.media.video import VideoReader
 from avforensics.paths import typed_path
+from avforensics.progress import Progress
 from avforensics.report.overlay import BoxedFace, Overlay
 from avforensics.report.render import render_video
 from avforensics.scoring.course import course_of
@@ -73,8 +72,7 @@ def run(cfg: DictConfig) -> int:
         marked=kept.marked,
     )
     total = None if declared is None else round(declared * FPS)
-    with Progress(console=get_console(), transient=True) as progress:
-        task = progress.add_task("rendering", total=total)
+    with Progress("rendering", total, unit="frames") as progress:
         frames = render_video(
             video,
             output,
@@ -83,7 +81,7 @@ def run(cfg: DictConfig) -> int:
             video_stream=cfg.video_stream,
             audio_stream=cfg.audio_stream,
             crf=cfg.crf,
-            progress=lambda count: progress.update(task, completed=count),
+            progress=progress.update,
         )
     log.info("wrote %s: %d frames", output, frames)
     return 0

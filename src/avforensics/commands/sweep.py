@@ -17,7 +17,6 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 from rich import get_console
-from rich.progress import Progress
 from rich.table import Table
 
 from avforensics.checkpoints import load_models
@@ -35,6 +34,7 @@ from avforensics.evaluation.sweep import (
     write_sweep,
 )
 from avforensics.features.store import FeatureStore
+from avforensics.progress import Progress
 from avforensics.provenance import versions, write_json
 
 log = logging.getLogger(__name__)
@@ -76,8 +76,7 @@ def _scored(cfg: DictConfig) -> list[Point]:
     if notice := store.info.notice or models.notice:
         log.warning("%s", notice)
     chosen = choose(store, **OmegaConf.to_container(cfg.select, resolve=True))
-    with Progress(console=get_console(), transient=True) as progress:
-        task = progress.add_task("scoring", total=len(chosen))
+    with Progress("scoring", len(chosen)) as progress:
         return sweep_store(
             store,
             models,
@@ -91,7 +90,7 @@ def _scored(cfg: DictConfig) -> list[Point]:
             resamples=cfg.intervals.resamples,
             level=cfg.intervals.level,
             seed=cfg.seed,
-            advance=lambda: progress.advance(task),
+            advance=progress.advance,
         )
 
 

@@ -13,11 +13,10 @@ from __future__ import annotations
 import logging
 
 from omegaconf import DictConfig, OmegaConf
-from rich import get_console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from avforensics.data.synthetic import generate
 from avforensics.paths import typed_path
+from avforensics.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +29,7 @@ def run(cfg: DictConfig) -> int:
     ConfigError
         A setting makes no sense, or the folder holds a set with other settings.
     """
-    columns = TextColumn("synthesising"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=get_console()) as progress:
-        task = progress.add_task("", total=None)
+    with Progress("synthesising") as progress:
         made = generate(
             typed_path(cfg.output),
             splits=OmegaConf.to_container(cfg.splits, resolve=True),
@@ -42,7 +39,7 @@ def run(cfg: DictConfig) -> int:
             strength=cfg.strength,
             silence=cfg.silence,
             workers=cfg.workers,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
+            progress=progress.update,
         )
     counts = ", ".join(f"{n} {category}" for category, n in made.counts.items())
     log.info("%s: %s (synthetic; %d made now)", made.manifest, counts, made.made)

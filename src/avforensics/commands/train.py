@@ -26,6 +26,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from avforensics.checkpoints import save_bundle
 from avforensics.errors import ConfigError, TrainingError
 from avforensics.files import atomic_path
+from avforensics.lightning.shared_memory import shared_memory_error
 from avforensics.paths import typed_path
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,10 @@ def run(cfg: DictConfig) -> int:
     except TrainingError as error:
         log.error("%s", error)
         return FAILED
+    except RuntimeError as error:
+        if (reason := shared_memory_error(error)) is not None:
+            raise reason from None
+        raise
     except SystemExit:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt from None
     if trainer.is_global_zero and not trainer.fast_dev_run:

@@ -57,8 +57,9 @@ def split_by_identity(
     pool = {row.identity for row in manifest if row.split not in keep} - kept
     if len(pool) < len(shares):
         raise ManifestError(
-            f"{len(pool)} identities cannot make {len(shares)} splits that share none "
-            f"({', '.join(shares)})"
+            f"{len(pool)} identit{'y' if len(pool) == 1 else 'ies'} cannot make {len(shares)} "
+            f"splits that share none ({', '.join(shares)}); where each video of a folder shows "
+            "somebody else, say source.identity=stem"
         )
     split_of = _cut(sorted(pool, key=lambda name: (_rank(seed, name), name)), shares)
     return Manifest(

@@ -50,10 +50,10 @@ def list_inputs(source: str | os.PathLike) -> Inputs:
     source : str or PathLike
         A video; a folder, searched with its subfolders for known video suffixes and sorted (hidden
         files left out); a manifest or any other table with a column ``path`` (see `read_table`),
-        whose ``start``, ``duration`` (or ``end``) and ``audio`` count and whose rows of faces do not; or a text
-        file (.txt, .lst) with one path a line, where blank lines and lines that begin with # mean
-        nothing. A relative path counts from the list's folder or, where there is no such file, from
-        the current folder.
+        whose ``start``, ``duration`` (or ``end``) and ``audio`` count and whose rows of faces do
+        not; or a text file (.txt, .lst) with one path a line, where blank lines and lines that
+        begin with # mean nothing. A relative path counts from the list's folder or, where there is
+        no such file, from the current folder.
 
     Raises
     ------

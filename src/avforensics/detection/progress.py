@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
-from types import TracebackType
 
 from rich import get_console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
 from avforensics.console import ON_BAR
 from avforensics.detection.rows import Row
+from avforensics.progress import Progress, speed
 from avforensics.report.sentences import percent
 from avforensics.scoring.result import FACELESS
 
@@ -30,11 +21,10 @@ LISTED = 20  # videos that the closing table shows
 LISTED_FAILURES = 100
 
 
-class BatchProgress:
+class BatchProgress(Progress):
     """Tells of each finished video.
 
-    On a terminal there is a bar with rate and remaining time, and only failures get a line of
-    their own; the log file has them all. Elsewhere each video is a line.
+    On a terminal only failures get a line of their own below the bar; the log file has them all.
 
     Parameters
     ----------
@@ -43,71 +33,18 @@ class BatchProgress:
     """
 
     def __init__(self, total: int) -> None:
-        self.total = total
-        self.done = 0
-        self._started = time.monotonic()
-        console = get_console()
-        self._bar = Progress(
-            TextColumn("scoring"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            _Rate(),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._task = self._bar.add_task("", total=total)
+        super().__init__("scoring", total, unit="videos", final=False)
 
-    def __enter__(self) -> BatchProgress:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.stop()
-
-    def advance(self, row: Row) -> None:
+    def finish(self, row: Row) -> None:
         """One more video is done."""
-        self.done += 1
-        self._bar.advance(self._task)
+        self.advance()
         count = f"[{self.done}/{self.total}]"
         if row["status"] != "scored":
             log.warning("%s %s  %s: %s", count, row["status"], row["path"], row["error"])
             return
-        rate = self.done / max(time.monotonic() - self._started, 1e-9)
-        left = duration((self.total - self.done) / rate)
         score = "nan" if row["score"] is None else f"{row['score']:.4f}"
-        log.info(
-            "%s %s  %s  (%s left, %s)", count, score, row["path"], left, speed(rate), extra=ON_BAR
-        )
-
-
-class _Rate(TextColumn):
-    """Videos a second, or seconds a video."""
-
-    def __init__(self) -> None:
-        super().__init__("")
-
-    def render(self, task: Task) -> Text:
-        return Text(speed(task.speed) if task.speed else "")
-
-
-def speed(rate: float) -> str:
-    """A rate in the unit in which it can be read."""
-    return f"{rate:.1f} videos/s" if rate >= 1 else f"{1 / max(rate, 1e-9):.1f} s/video"
-
-
-def duration(seconds: float) -> str:
-    """A time to wait, roughly."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+        pace = f"{self.left} left, {speed(self.rate)}"
+        log.info("%s %s  %s  (%s)", count, score, row["path"], pace, extra=ON_BAR)
 
 
 def rank(p_value: float | None) -> str:

@@ -20,6 +20,9 @@ from avforensics.data.sampling import EpochSampler
 from avforensics.data.sound import SoundAugment
 from avforensics.errors import ConfigError
 from avforensics.lightning.batches import NumberedBatches
+from avforensics.lightning.shared_memory import check_shared_memory
+from avforensics.media.types import FPS
+from avforensics.models.visual import WINDOW_FRAMES
 
 log = logging.getLogger(__name__)
 
@@ -249,6 +252,7 @@ class SyncData(pl.LightningDataModule):
             return max(progress.processed - before, 0)
 
         if phase.frames is not None:
+            self._check_shared_memory(1, phase.frames // trainer.world_size)
             clips = self.packed(phase)
             return DataLoader(
                 clips,
@@ -264,6 +268,9 @@ class SyncData(pl.LightningDataModule):
             world=trainer.world_size,
         )
         batches = NumberedBatches(order, done)
+        self._check_shared_memory(
+            phase.batch_size // trainer.world_size, phase.span or phase.clips * WINDOW_FRAMES
+        )
         return DataLoader(
             self.clips(phase),
             batch_sampler=batches,
@@ -295,6 +302,9 @@ class SyncData(pl.LightningDataModule):
             generator=torch.Generator(),  # the seed of the workers is not drawn from training's
         )
 
+    def _check_shared_memory(self, videos: int, frames: int) -> None:
+        check_shared_memory(videos=videos, frames=frames, size=self.size, workers=self.workers)
+
     def clips(
         self, phase: Phase, *, rows: Manifest | None = None, augment: bool = True
     ) -> RandomClips | SpanClips:
@@ -315,4 +325,6 @@ class SyncData(pl.LightningDataModule):
         trainer = self.trainer
         clips = self.val_clips_set()
         order = range(trainer.global_rank, len(clips), trainer.world_size)
+        longest = max((row.duration or 0.0 for row in self.val_rows), default=0.0)
+        self._check_shared_memory(1, self.val_frames or round(longest * FPS))
         return DataLoader(clips, batch_size=None, sampler=order, num_workers=self.workers)

@@ -13,8 +13,8 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch.utils.flop_counter import FlopCounterMode
 
-from avforensics.lightning.progress import duration
 from avforensics.lightning.schedule import total_steps
+from avforensics.progress import duration
 
 log = logging.getLogger(__name__)
 

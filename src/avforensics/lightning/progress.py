@@ -12,6 +12,7 @@ from pytorch_lightning.callbacks import Callback, ProgressBar, RichProgressBar
 from pytorch_lightning.utilities import rank_zero_only
 
 from avforensics.lightning.schedule import total_steps
+from avforensics.progress import duration
 
 log = logging.getLogger(__name__)
 
@@ -67,11 +68,3 @@ class Progress(Callback):
 def bar() -> ProgressBar | None:
     """A progress bar where a person is watching, else None."""
     return RichProgressBar(leave=True) if sys.stdout.isatty() else None
-
-
-def duration(seconds: float) -> str:
-    """E.g. ``2 h 05 min``, ``3 min``, ``12 s``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

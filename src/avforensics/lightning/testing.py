@@ -22,6 +22,7 @@ from avforensics.extraction import ExtractionSettings, extract_features
 from avforensics.features.shards import Extracted
 from avforensics.features.store import FeatureStore
 from avforensics.paths import typed_path
+from avforensics.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -95,18 +96,29 @@ class StoredClips(pl.LightningDataModule):
         settings = self.settings
         if world > 1 and settings.device == "auto":
             settings = replace(settings, device=str(strategy.root_device))
-        outcome = extract_features(
-            self.manifest,
-            self.folder,
-            self.checkpoint,
-            settings=settings,
-            keep_listed=True,
-            workers=1 if world > 1 else self.workers,
-            rank=self.trainer.global_rank,
-            world=world,
-            begin=lambda total: log.info("%d clips to extract into %s", total, self.folder),
-            advance=_tell_failure,
-        )
+        with Progress("extracting", quiet=not self.trainer.is_global_zero) as progress:
+
+            def begin(total: int) -> None:
+                log.info("%d clips to extract into %s", total, self.folder)
+                progress.update(0, total)
+
+            def advance(path: str, clip: Extracted) -> None:
+                progress.advance()
+                if clip.error is not None:
+                    log.warning("failed: %s: %s", path, clip.error)
+
+            outcome = extract_features(
+                self.manifest,
+                self.folder,
+                self.checkpoint,
+                settings=settings,
+                keep_listed=True,
+                workers=1 if world > 1 else self.workers,
+                rank=self.trainer.global_rank,
+                world=world,
+                begin=begin,
+                advance=advance,
+            )
         strategy.barrier("features extracted")
         if self.trainer.is_global_zero and outcome.failed:
             log.warning("%d clips have no features", len(outcome.failed))
@@ -163,8 +175,3 @@ class EvaluationModule(pl.LightningModule):
         indices = [one.index for one in self.found]
         if indices != sorted(set(self.trainer.datamodule.chosen)):
             raise RuntimeError("not every clip was scored exactly once")
-
-
-def _tell_failure(path: str, clip: Extracted) -> None:
-    if clip.error is not None:
-        log.warning("failed: %s: %s", path, clip.error)

@@ -1,0 +1,169 @@
+"""How far a long command has come: a bar on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import TypeVar
+
+from rich import get_console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bar
+from rich.text import Text
+
+from avforensics.console import ON_BAR
+
+log = logging.getLogger(__name__)
+
+FIRST_LINE, EVERY = 10.0, 60.0  # seconds until the first line, and between the later ones
+Item = TypeVar("Item")
+
+
+class Progress:
+    """Tells how much of a task is done, with its rate and the time that is left.
+
+    On a terminal this is a bar, and the lines go to the log file only. Lines come by the clock, so
+    that they come during one long item too; the last one at the end.
+
+    Parameters
+    ----------
+    title : str
+        What is done, e.g. ``"extracting"``.
+    total : int, optional
+        Items to do; None = not known yet.
+    unit : str
+        What the items are, in the plural.
+    final : bool
+        Whether a line comes at the end too.
+    quiet : bool
+        True: neither bar nor lines, as in all processes but the first.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        total: int | None = None,
+        *,
+        unit: str = "clips",
+        final: bool = True,
+        quiet: bool = False,
+    ) -> None:
+        self.title = title
+        self.total = total
+        self.unit = unit
+        self.done = 0
+        self._final = final
+        self._lines = not quiet
+        console = get_console()
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _Rate(unit),
+            TimeRemainingColumn(),
+            console=console,
+            disable=quiet or not console.is_terminal,
+        )
+        self._task = self._bar.add_task(title, total=total)
+        self._ended = threading.Event()
+        self._clock = threading.Thread(target=self._tell_by_the_clock, daemon=True)
+
+    def __enter__(self) -> Progress:
+        self._started = time.monotonic()
+        self._bar.start()
+        if self._lines:
+            self._clock.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        if self._lines:
+            self._clock.join()
+        self._bar.stop()
+        if self._lines and self._final and kind is None and self.total != 0:
+            self._tell()
+
+    def advance(self, count: int = 1) -> None:
+        """So many items more are done."""
+        self.update(self.done + count)
+
+    def update(self, done: int, total: int | None = None) -> None:
+        """Set what is done and, where it is given, of how many."""
+        self.done = done
+        self.total = self.total if total is None else total
+        self._bar.update(self._task, completed=done, total=self.total)
+
+    @property
+    def rate(self) -> float:
+        """Items a second so far."""
+        return self.done / max(time.monotonic() - self._started, 1e-9)
+
+    @property
+    def left(self) -> str:
+        """The time that the rest will take, in words."""
+        return duration((self.total - self.done) / max(self.rate, 1e-9))
+
+    def _tell_by_the_clock(self) -> None:
+        pause = FIRST_LINE
+        while not self._ended.wait(pause):
+            self._tell()
+            pause = EVERY
+
+    def _tell(self) -> None:
+        text = f"{self.title}: {self.done}"
+        text += "" if self.total is None else f" of {self.total}"
+        text += f" {self.unit} in {duration(time.monotonic() - self._started)}"
+        if self.done:
+            text += f", {speed(self.rate, self.unit)}"
+            if self.total is not None and self.done < self.total:
+                text += f", {self.left} left"
+        log.info("%s", text, extra=ON_BAR)
+
+
+def follow(items: Iterable[Item], title: str, *, total: int, unit: str = "clips") -> Iterator[Item]:
+    """The items, each of them done when the next one is asked for."""
+    with Progress(title, total, unit=unit) as progress:
+        for item in items:
+            yield item
+            progress.advance()
+
+
+class _Rate(ProgressColumn):
+    """Items a second, or seconds an item."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self.unit = unit
+
+    def render(self, task: Task) -> Text:
+        return Text(speed(task.speed, self.unit) if task.speed else "")
+
+
+def speed(rate: float, unit: str = "videos") -> str:
+    """A rate (items a second) in the unit in which it can be read."""
+    if rate >= 1:
+        return f"{rate:.1f} {unit}/s"
+    return f"{1 / max(rate, 1e-9):.1f} s/{unit.removesuffix('s')}"
+
+
+def duration(seconds: float) -> str:
+    """E.g. ``2 h 05 min``, ``3 min``, ``12 s``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
