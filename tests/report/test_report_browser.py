@@ -1,6 +1,8 @@
 """The pages in a real browser: no error, no request, a playhead that follows the video."""
 
+import base64
 import json
+import re
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from avforensics.scoring.tracks import FaceResult
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 
 WebDriverWait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
+PrintOptions = pytest.importorskip("selenium.webdriver.common.print_page_options").PrintOptions
 
 
 @pytest.fixture
@@ -384,3 +387,23 @@ def test_twenty_minutes_of_two_people_open_quickly(scored, tmp_path, page):
     assert min(ready) < 3 and drawn < 0.5, (ready, drawn)
     browser.execute_script("seek(700)")
     assert "windows 17" in browser.find_element("id", "readout").text
+
+
+@pytest.mark.parametrize(("width", "height"), [(21.0, 29.7), (21.59, 27.94)], ids=["A4", "Letter"])
+def test_the_page_prints_on_a_few_sheets_without_its_player(result, tmp_path, page, width, height):
+    browser = page(write_video_report(result, tmp_path / "page.html", provenance={"seed": 1}))
+    wait(browser, "video.readyState >= 2")
+    options = PrintOptions()
+    options.page_width, options.page_height = width, height
+    printed = base64.b64decode(browser.print_page(options))
+    sheets = len(re.findall(rb"/Type\s*/Page\b(?!s)", printed))
+    assert 1 <= sheets <= 4
+    hidden = browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    assert hidden == {}
+    shown = browser.execute_script(
+        "return ['.player', '#score', '#observed', '.limits'].map("
+        "name => document.querySelector(name).getClientRects().length > 0)"
+    )
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert shown == [False, True, True, True]
+    assert browser.execute_script("return [...folded].some(part => part.open)") is False

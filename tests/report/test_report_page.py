@@ -231,3 +231,17 @@ def test_an_excerpt_from_the_middle_is_small_upright_and_in_step(tmp_path):
     with av.open(str(tmp_path / "excerpt.mp4")) as container:
         heard = np.concatenate([f.to_ndarray()[0] for f in container.decode(audio=0)])
     assert abs(int(np.argmax(np.abs(heard) > 0.1)) - turn * 640) < 320
+
+
+def test_evidence_is_said_and_escaped_and_limits_always(scored, tmp_path):
+    result = scored()
+    result.evidence = 3.25
+    said = ("More usual than <most>.", "Inconclusive: about as probable.")
+    calibrated = Calibrated(p_value=0.2, n_real=50, statements=said)
+    page = make_page(result, tmp_path, calibrated=calibrated)
+    assert '<span id="evidence">3.25</span>' in page
+    assert "<p>More usual than &lt;most&gt;.</p><p>Inconclusive: about as probable.</p>" in page
+    assert "What this method cannot see" in page and "face swaps, are not seen." in page
+    plain = make_page(scored(), tmp_path)
+    assert 'id="evidence"' not in plain
+    assert "What this method cannot see" in plain

@@ -25,19 +25,13 @@ from avforensics.detection.faces import Outcome
 from avforensics.detection.verdict import Verdict
 from avforensics.errors import ConfigError
 from avforensics.files import atomic_path
+from avforensics.report.statements import LIMITS
 from avforensics.scoring.offset import constant_offset
 from avforensics.scoring.result import VideoResult, windows_of
 from avforensics.scoring.source import Clip
 
 FORMAT = "avforensics.result/"
 VERSIONS = (1,)  # that can be read; the last one is written
-LIMITS = (
-    "Forgeries that keep lips and sound in sync, such as most face swaps, are not seen.",
-    "Forged picture and sound that were made for each other, if well enough, are not seen.",
-    "Without speech of a visible speaker (music, voice-over, dubbing) the numbers mean nothing.",
-    "A constant offset of sound and picture is no sign of manipulation.",
-    "No number here is the probability that the video is forged.",
-)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -292,6 +292,16 @@ document.querySelectorAll("[data-face]").forEach((button) => {
 
 new ResizeObserver(drawPlots).observe(plots);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawPlots);
+// On paper everything is unfolded, and the plots have the colours of paper.
+matchMedia("print").addEventListener("change", drawPlots);
+const folded = document.querySelectorAll("details");
+addEventListener("beforeprint", () => folded.forEach((part) => {
+  part.dataset.open = part.open;
+  part.open = true;
+}));
+addEventListener("afterprint", () => folded.forEach((part) => {
+  part.open = part.dataset.open === "true";
+}));
 plots.setAttribute("aria-valuemax", axis.whole[1].toFixed(2));
 startPlayer();
 drawPlots();

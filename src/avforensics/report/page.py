@@ -44,6 +44,7 @@ from avforensics.report.sentences import (
     score_meaning,
     signed,
 )
+from avforensics.report.statements import LIMITS
 from avforensics.scoring.offset import constant_offset
 from avforensics.scoring.result import VideoResult
 from avforensics.scoring.speakers import within
@@ -142,6 +143,7 @@ def write_video_report(
         top=percent(data["top"]),
         activation_key="λ × activation" if curves.lam else "activation (not in this score)",
         coverage=facts([*face_notes, *scored]),
+        limits="".join(f"<li>{text(limit)}</li>" for limit in LIMITS),
         delays=str(len(curves.delays)),
         provenance=provenance_section(
             {"file": str(result.path), "sha256": result.sha256, **provenance}

@@ -7,6 +7,15 @@ from typing import Any
 
 from avforensics.report.sentences import number, percent
 
+LIMITS = (
+    "Forgeries that keep lips and sound in sync, such as most face swaps, are not seen.",
+    "Forged picture and sound that were made for each other, if well enough, are not seen.",
+    "Without speech of a visible speaker (music, voice-over, dubbing) the numbers mean nothing.",
+    "A constant offset of sound and picture is no sign of manipulation.",
+    "No number here is the probability that the video is forged.",
+)
+"""What has to be said of every result."""
+
 # Ratios up to each limit, in the words of the ENFSI guideline for evaluative reporting (2015).
 _STRENGTHS = (
     (2, "no support for one over the other"),
