@@ -237,7 +237,7 @@ def score(
         with one_thread():
             found = scorer.score(index)
         if found.error is None:
-            scored[index] = found
+            scored[index] = replace(found, steps=None)  # of thousands of clips
         else:
             failed.append((store[index].path, found.error))
     return scored, failed
