@@ -23,7 +23,7 @@ def test_a_ratio_names_both_propositions_its_interval_and_the_populations():
     said = ratio_statement(ABOUT, ratio(1.6))
     assert said.startswith(
         "What was observed is about 40 times more probable if the video is forged (lip-sync, "
-        "portrait), as by the 3 generators of the calibration than if the video is real"
+        "portrait), as by the 3 generators of the calibration, than if the video is real"
     )
     assert "moderate support (ratio 40, 95 % interval 20 to 79;" in said
     assert "1,200 real videos of 150 people and 300 forgeries" in said

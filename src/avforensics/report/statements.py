@@ -72,7 +72,7 @@ def ratio_statement(about: Mapping[str, Any], found: Mapping[str, Any] | None) -
     times = number(10 ** abs(found["log10"]), 2)
     bound = "at least " if found["at_bound"] else "about "
     return (
-        f"What was observed is {bound}{times} times more probable if {more} than if {less}: "
+        f"What was observed is {bound}{times} times more probable if {more}, than if {less}: "
         f"{strength(found['log10'])} ({_interval(found)}; {population}). This is not the "
         "probability that the video is forged."
     )
