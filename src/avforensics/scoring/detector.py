@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -16,9 +17,9 @@ from avforensics.checkpoints import Models, load_models
 from avforensics.errors import ConfigError, MediaError
 from avforensics.media.types import MediaOptions
 from avforensics.scoring.extractor import Extraction, FeatureExtractor, Progress
+from avforensics.scoring.given import Arrays, Temporary, Video, listed
 from avforensics.scoring.result import Features, VideoResult
 from avforensics.scoring.sequences import SequencePolicy, check_lams, score_features
-from avforensics.scoring.source import Clip
 
 
 class Detector:
@@ -140,21 +141,41 @@ class Detector:
         given = {name: os.fspath(path) for name, path in files.items() if path is not None}
         return cls(load_models(given), **options)
 
-    def score(self, path: str | os.PathLike) -> VideoResult:
+    def score(
+        self,
+        video: Video | np.ndarray,
+        fps: float | None = None,
+        samples: np.ndarray | None = None,
+        rate: int | None = None,
+    ) -> VideoResult:
         """Score one video.
+
+        Parameters
+        ----------
+        video : path, bytes, binary file object, Clip, Arrays, or uint8 array (T, H, W, 3)
+            Frames alone need the other three; see `Arrays`.
+        fps, samples, rate
+            Of frames in an array.
 
         Raises
         ------
         MediaError
-            When the file cannot be scored.
+            When the video cannot be scored.
+        TypeError, ValueError
+            When this is nothing that can be scored; says what can be.
         """
-        (result,) = self.score_many([path])
+        parts = (fps, samples, rate)
+        if any(part is not None for part in parts):
+            if any(part is None for part in parts):
+                raise TypeError("frames need all of fps, samples and rate beside them")
+            video = Arrays(video, fps, samples, rate)
+        (result,) = self.score_many([video])
         if result.error is not None:
-            raise MediaError(path, result.error)
+            raise MediaError(result.path, result.error)
         return result
 
     def score_many(
-        self, videos: Iterable[str | os.PathLike | Clip], progress: Progress | None = None
+        self, videos: Video | Iterable[Video], progress: Progress | None = None
     ) -> Iterator[VideoResult]:
         """Score videos, in order, each result as soon as it is there.
 
@@ -163,13 +184,28 @@ class Detector:
 
         Parameters
         ----------
-        videos : iterable of path or Clip
-            A `Clip` names a part of a file, or a file whose sound lies elsewhere.
+        videos : iterable of path, bytes, binary file object, Clip or Arrays, or one of these
+            A `Clip` names a part of a file, or a file whose sound lies elsewhere. A str is one
+            path. Bytes, file objects and arrays lie in the folder for temporary files until they
+            are scored.
         progress : callable, optional
             Called with a clip and the number of its windows that the network has seen; what it
             raises ends the scoring.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Something is nothing that can be scored; says what can be.
         """
-        return map(self._result, self.extractor.extract(map(Clip.of, videos), progress))
+        return self._score_many(listed(videos), progress)
+
+    def _score_many(
+        self, videos: Iterable[Video], progress: Progress | None
+    ) -> Iterator[VideoResult]:
+        with Temporary() as temporary:
+            for found in self.extractor.extract(temporary.clips(videos), progress):
+                yield self._result(found)
+                temporary.forget(found.clip)
 
     @property
     def _max_windows(self) -> int | None:
@@ -181,7 +217,7 @@ class Detector:
     def _result(self, found: Extraction) -> VideoResult:
         started = time.perf_counter()
         result = VideoResult(
-            path=found.clip.path,
+            path=Path(found.clip.name or found.clip.path),
             error=found.error,
             media=found.media,
             sha256=found.sha256,

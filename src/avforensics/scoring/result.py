@@ -83,7 +83,7 @@ class Score:
     maximum: float
 
 
-@dataclass
+@dataclass(repr=False)
 class VideoResult:
     """Everything known about one input file after scoring.
 
@@ -116,9 +116,9 @@ class VideoResult:
         What evidence and ratio say, in words.
     warnings : list of str
         Flags such as silent or damaged audio; the score stands.
-    failure : str
-        What ``status`` is where there is an error: `FAILED`; or, where faces were looked for,
-        `NO_FACE`, or `NO_FACE_OF_USE` where all were too small, too short or seen too rarely.
+    failure : str or None
+        What ``status`` is where there is an error: None = `FAILED`; or, where faces were looked
+        for, `NO_FACE`, or `NO_FACE_OF_USE` where all were too small, too short or seen too rarely.
     """
 
     path: Path
@@ -138,12 +138,31 @@ class VideoResult:
     likelihood: dict[str, float | bool] | None = None
     statements: tuple[str, ...] = ()
     warnings: list[str] = field(default_factory=list)
-    failure: str = FAILED
+    failure: str | None = None
 
     @property
     def status(self) -> str:
         """``"scored"``, ``"failed"``, ``"no face"`` or ``"no face of use"``."""
-        return "scored" if self.error is None else self.failure
+        return "scored" if self.error is None else self.failure or FAILED
+
+    def __repr__(self) -> str:
+        """One line: what became of the video."""
+        return f"<{type(self).__name__} {self.summary()}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the numbers, and the map of delays."""
+        from avforensics.scoring.notebook import html_of
+
+        return html_of(self)
+
+    def summary(self) -> str:
+        """In a few words: the file, and its score or why it has none."""
+        if self.error is not None:
+            return f"{self.path.name}: {self.status}: {self.error}"
+        told = [f"score {one.score:.4g}" for one in self.scores[:1]]
+        told += [] if self.features is None else [f"{self.features.n_windows} windows"]
+        told += [f"{len(self.warnings)} warnings"] if self.warnings else []
+        return f"{self.path.name}: {', '.join(told) or self.status}"
 
 
 def windows_of(results: Iterable[VideoResult]) -> np.ndarray:

@@ -58,6 +58,8 @@ class Clip:
         A square that follows a face, from ``start`` on.
     sound : SoundSpool or None
         The file's sound, shared by clips of one file; closed by whoever made it.
+    name : str
+        What it is called in results, where the file was only made to be read.
     """
 
     path: Path
@@ -67,6 +69,7 @@ class Clip:
     edit: Edit = Edit()
     crop: MovingCrop | None = None
     sound: SoundSpool | None = None
+    name: str = ""
 
     @classmethod
     def of(cls, video: str | os.PathLike | Clip) -> Clip:
