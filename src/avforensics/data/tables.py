@@ -269,7 +269,8 @@ def write_table(path: str | Path, header: Sequence[str], rows: Iterable[Sequence
             content = written.getvalue().encode()
         except UnicodeEncodeError:
             content = b"\xef\xbb\xbf" + written.getvalue().encode("utf-8", "surrogateescape")
-        partial.write_bytes(content)
+        with partial.open("wb") as file:
+            file.write(content)
 
 
 def _decode(content: bytes) -> tuple[str, str]:
