@@ -24,8 +24,8 @@ def test_the_demo_ends_with_results_and_reports(small_demo):
     assert len(list((small_demo / "reports" / "reports").glob("*.html"))) == len(CATEGORIES) + 1
 
 
-def test_there_are_four():
-    assert [path.name[0] for path in NOTEBOOKS] == ["1", "2", "3", "4"]
+def test_there_are_five():
+    assert [path.name[0] for path in NOTEBOOKS] == ["1", "2", "3", "4", "5"]
 
 
 @pytest.mark.slow
@@ -33,10 +33,19 @@ def test_there_are_four():
 def test_a_notebook_runs(path, small_demo, monkeypatch):
     monkeypatch.setenv("AVFORENSICS_DEMO", os.fspath(small_demo))
     notebook = nbformat.read(path, as_version=4)
-    shown = sum("image/png" in output.get("data", {}) for output in outputs(notebook))
+    before = shown(notebook)
     NotebookClient(notebook, timeout=300, kernel_name="python3").execute(cwd=path.parent)
-    assert sum("image/png" in output.get("data", {}) for output in outputs(notebook)) == shown
+    assert shown(notebook) == before
 
 
-def outputs(notebook):
-    return [o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs]
+def shown(notebook):
+    """How many pictures and pieces of HTML the cells leave."""
+    outputs = [o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs]
+    return [
+        sum(kind in output.get("data", {}) for output in outputs)
+        for kind in ("image/png", "text/html")
+    ]
+
+
+def test_the_notebook_of_videos_in_memory_shows_results():
+    assert shown(nbformat.read(NOTEBOOKS[4], as_version=4)) == [0, 2]
