@@ -197,6 +197,35 @@ def test_help_of_a_verb(probe, capsys):
     assert "number: 2" in out
 
 
+def test_code_and_configurations_of_ones_own(probe, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("AVFORENSICS_PLUGINS", "")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "probe_plugin.py").write_text("import sys\nsys.probe_plugin = True\n")
+    (tmp_path / "verbs" / "paths").mkdir()
+    (tmp_path / "verbs" / "paths" / "mine.yaml").write_text("outputs: elsewhere\n")
+    monkeypatch.setattr(sys, "probe_plugin", False, raising=False)
+    assert probe("paths=mine", "output_dir=out", "+plugins=own/probe_plugin.py") == 0
+    assert sys.probe_plugin
+    del sys.modules["probe_plugin"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["plugins=[no_such_module]"], "plugins: no_such_module cannot be imported (No module"),
+        (["plugins=no_such.py"], "plugins: there is no file no_such.py"),
+        (["--config-dir", "nowhere"], "Additional config directory '"),
+    ],
+)
+def test_plugins_and_folders_that_are_not_there(probe, capfd, monkeypatch, arguments, sentence):
+    monkeypatch.setenv("AVFORENSICS_PLUGINS", "")
+    assert probe("output_dir=out", *arguments) == 2
+    err = capfd.readouterr().err
+    assert err.startswith(f"avforensics: {sentence}")
+    assert err.count("\n") == 1
+
+
 def test_show_the_config(probe, capsys):
     assert probe("--cfg", "job", "group.x=7") == 0
     assert "x: 7" in capsys.readouterr().out

@@ -21,9 +21,10 @@ _EXPORTS = {
     "AVForensicsError": "avforensics.errors",
     "Detector": "avforensics.scoring.detector",
     "VideoResult": "avforensics.scoring.result",
+    "register": "avforensics.checkpoints.architecture",
 }
 
-__all__ = ["AVForensicsError", "Detector", "VideoResult", "__version__"]
+__all__ = ["AVForensicsError", "Detector", "VideoResult", "__version__", "register"]
 
 
 def __getattr__(name: str) -> Any:

@@ -41,6 +41,7 @@ from avforensics.errors import AVForensicsError, ConfigError
 from avforensics.explain import explain, first_line
 from avforensics.kinds import check_kinds
 from avforensics.overrides import check_overrides, quote_override
+from avforensics.registry import load_plugins
 
 FAILED, USAGE = 1, 2
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
@@ -162,8 +163,9 @@ def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 
 def run_command(verb: str, cfg: DictConfig) -> int:
-    """Call the verb; what a wrong setting raises inside Hydra or OmegaConf is a ConfigError."""
+    """Import plugins and call the verb; what a wrong setting raises in Hydra is a ConfigError."""
     try:
+        load_plugins(cfg.get("plugins"))
         return int(import_module(f"{commands.__name__}.{verb}").run(cfg) or 0)
     except MissingMandatoryValue as error:
         raise ConfigError(f"a value is missing: write {error.full_key}=...") from error

@@ -18,7 +18,7 @@ from avforensics.errors import ConfigError
 
 # Groups whose settings are the arguments of classes, which say themselves what is wrong.
 _ELSEWHERE = {"hydra", "trainer", "callbacks", "logger", "data", "model", "module"}
-_ELSEWHERE |= {"optimizer", "scheduler", "objective", "decoder", "init"}
+_ELSEWHERE |= {"optimizer", "scheduler", "objective", "decoder", "projection", "init"}
 # By the last part of their names: whole by default, yet fractions have a meaning.
 _FRACTIONS = {"lam", "longest", "max_seconds"}
 _FRACTIONS |= {"max_megabytes", "max_minutes", "timeout_minutes", "keep_minutes"}
@@ -80,12 +80,14 @@ def _default(verb: str, key: str, choices: Mapping[str, str]) -> tuple[Any] | No
     for group, option in choices.items():
         folder, _, package = group.partition("@")
         inside = f"{package or folder}."
-        rest = key.removeprefix(inside)  # whole in files that are @package _global_
+        rest = key.removeprefix(inside)
         places.append((f"{folder}/{option}.yaml", rest))
     for name, rest in places:
         path = files("avforensics.configs").joinpath(name)
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
-        if rest == key and "@package _global_" not in text and name != f"{verb}.yaml":
+        if "@package _global_" in text:
+            rest = key
+        elif rest == key and name != f"{verb}.yaml":
             continue
         config = OmegaConf.create(text)
         parent, _, last = rest.rpartition(".")

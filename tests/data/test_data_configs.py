@@ -24,7 +24,11 @@ def composed(verb, *overrides):
 
 
 def test_every_source_has_a_config():
-    assert options("source") == sorted(sources.__all__)
+    modules = {path.name.removesuffix(".py") for path in files(sources).iterdir()}
+    named = {composed("manifest", f"source={name}").source._target_ for name in options("source")}
+    assert {target.split(".")[-2] for target in named} == {
+        name for name in modules if name[0] != "_" and name != "tree"
+    }
 
 
 @pytest.mark.parametrize("name", options("source"))

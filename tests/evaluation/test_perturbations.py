@@ -9,13 +9,16 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from avforensics.errors import ConfigError
+from avforensics.evaluation.edits import edit_of
 from avforensics.evaluation.perturbations import (
-    LEVELS,
-    NAMES,
     PAPER_PERTURBATIONS,
+    PERTURBATIONS,
     frame_rng,
     perturb,
+    perturbation,
 )
+from avforensics.evaluation.robustness import edits
 
 LEVEL_RANGE = range(1, 6)
 
@@ -59,8 +62,24 @@ def _rgb(ycbcr):
 
 def test_the_table_is_the_specified_one():
     assert PAPER_PERTURBATIONS == ("CS", "CC", "BW", "GNC", "GB", "JPEG", "VC")
-    assert set(LEVELS) == set(NAMES) == {*PAPER_PERTURBATIONS, "BW_small"}
-    assert all(len(parameters) == 5 for parameters in LEVELS.values())
+    assert set(PERTURBATIONS) == {*PAPER_PERTURBATIONS, "BW_small"}
+
+
+def test_one_of_ones_own_is_an_edit_and_has_five_levels(monkeypatch):
+    monkeypatch.setattr(PERTURBATIONS, "_entries", dict(PERTURBATIONS._entries))
+
+    @perturbation("dark", title="darker", levels=(10, 20, 30, 40, 50))
+    def darker(frame, p):
+        return np.clip(frame.astype(int) - int(p), 0, 255).astype(np.uint8)
+
+    _assert_close(_run("dark", 2), [frame.astype(float) - 20 for frame in _frames()])
+    (frame,) = edit_of("dark=5", "clip.mp4").pictures(_frames(1))
+    _assert_close([frame], [_frames(1)[0].astype(float) - 50])
+    assert edits(["dark"], [1], 3) == {("dark", 1): "dark=1/3"}
+    with pytest.raises(ValueError, match="short: a perturbation has 5 levels, got 2"):
+        perturbation("few", title="short", levels=(1, 2))(darker)
+    with pytest.raises(ConfigError, match="no perturbation 'haze'; there are .*dark"):
+        edits(["haze"], [1], 0)
 
 
 @pytest.mark.parametrize("level", LEVEL_RANGE)
@@ -201,7 +220,7 @@ def test_compression_streams_and_takes_odd_sizes():
     assert max(errors) < 12  # in order: a frame late by one would be far off
 
 
-@pytest.mark.parametrize("name", LEVELS)
+@pytest.mark.parametrize("name", list(PERTURBATIONS))
 def test_worse_by_level_deterministic_and_input_kept(name):
     frames = _frames(4, 264, 264)
     before = [frame.copy() for frame in frames]

@@ -59,10 +59,10 @@ def test_naive_bayes_counts_each_window_on_its_own():
 
 def test_naive_bayes_counts_real_windows_one_added_to_each_delay():
     model = NaiveBayes(delays=3)
-    model.fit(torch.eye(3)[[0, 0, 0, 0, 0, 1]])
+    model.fit([torch.eye(3)[[0, 0, 0]], torch.eye(3)[[0, 0, 1]]])
     torch.testing.assert_close(model.log_probability, torch.tensor([6 / 9, 2 / 9, 1 / 9]).log())
     with pytest.raises(ValueError, match=r"real windows \(N, 3\), got \(2, 4\)"):
-        model.fit(torch.zeros(2, 4))
+        model.fit([torch.zeros(2, 4)])
 
 
 def test_a_bare_decoder_is_what_the_published_ones_are():
@@ -80,8 +80,7 @@ def test_a_bare_decoder_is_what_the_published_ones_are():
 def test_through_a_bundle(objective, tmp_path):
     torch.manual_seed(0)
     model = AnomalyModel.build(objective(), small_clean, width=7, max_len=6).eval()
-    if isinstance(model.objective, ProbabilityGrid):
-        model.objective.fit(torch.randn(50, 7))
+    model.fit([torch.randn(30, 7), torch.randn(20, 7)])
     part = "activation" if model.objective.reads == "activations" else "distribution"
     save_bundle(tmp_path / "m.safetensors", Models(**{part: as_part(model, part)}))
     loaded = getattr(load_bundle(tmp_path / "m.safetensors"), part)

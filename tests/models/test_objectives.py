@@ -113,7 +113,7 @@ def test_grid_levels_are_found_where_the_probabilities_lie():
 
 def test_grid_with_fewer_values_than_levels():
     with pytest.raises(ValueError, match="8 levels"):
-        ProbabilityGrid(delays=3).fit(torch.zeros(100, 3))
+        ProbabilityGrid(delays=3).fit([torch.zeros(100, 3)])
 
 
 def test_sizes_of_decoders():

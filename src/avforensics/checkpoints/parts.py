@@ -8,19 +8,23 @@ from typing import Any
 from torch import nn
 
 from avforensics.errors import CheckpointError
-from avforensics.features.projection import Projection
-from avforensics.models.anomaly import AnomalyModel, NaiveBayes
-from avforensics.models.clean import CleanDecoder
-from avforensics.models.decoder import PublishedDecoder
-from avforensics.models.sync import SyncNetwork
+from avforensics.models.anomaly import READS
+from avforensics.models.protocols import (
+    AnomalyProtocol,
+    DecoderProtocol,
+    FeatureProtocol,
+    SyncProtocol,
+    missing,
+)
 
-PART_CLASSES: dict[str, tuple[type[nn.Module], ...]] = {
-    "sync": (SyncNetwork,),
-    "distribution": (PublishedDecoder, CleanDecoder, AnomalyModel, NaiveBayes),
-    "activation": (PublishedDecoder, CleanDecoder, AnomalyModel),
-    "projection": (Projection,),
+# What each part must offer: any class that does may take its place.
+ROLES: dict[str, tuple[str, tuple[type, ...]]] = {
+    "sync": ("a synchronisation network", (SyncProtocol,)),
+    "distribution": ("a decoder or an anomaly model", (DecoderProtocol, AnomalyProtocol)),
+    "activation": ("a decoder or an anomaly model", (DecoderProtocol, AnomalyProtocol)),
+    "projection": ("a feature", (FeatureProtocol,)),
 }
-PARTS = tuple(PART_CLASSES)
+PARTS = tuple(ROLES)
 
 
 @dataclass(kw_only=True)
@@ -29,14 +33,14 @@ class Models:
 
     Attributes
     ----------
-    sync : SyncNetwork or None
+    sync : SyncProtocol or None
         31 delay logits and an activation vector for each window.
     distribution : Module or None
         Autoregressive decoder of rows of delay logits, or another anomaly model of them.
     activation : Module or None
         Autoregressive decoder of projected activations.
-    projection : Projection or None
-        StandardScaler and PCA of activations.
+    projection : FeatureProtocol or None
+        What the activation model reads of activations: `Projection`, StandardScaler and PCA.
     hashes : dict of str to str
         SHA-256 of each source file, by file name.
     metadata : dict
@@ -50,10 +54,10 @@ class Models:
         When two parts cannot work together.
     """
 
-    sync: SyncNetwork | None = None
+    sync: SyncProtocol | None = None
     distribution: nn.Module | None = None
     activation: nn.Module | None = None
-    projection: Projection | None = None
+    projection: FeatureProtocol | None = None
     hashes: dict[str, str] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     notice: str | None = None
@@ -91,10 +95,16 @@ class Models:
 
     def _check_classes(self) -> None:
         for name, module in self.parts():
-            allowed = PART_CLASSES[name]
-            if not isinstance(module, allowed):
-                found, expected = type(module).__name__, " or ".join(c.__name__ for c in allowed)
-                raise CheckpointError(f"the {name} model is a {found}, expected {expected}")
+            role, protocols = ROLES[name]
+            if all(missing(module, protocol) for protocol in protocols):
+                raise CheckpointError(
+                    f"the {name} model is a {type(module).__name__}, expected {role}"
+                )
+            reads = getattr(module, "reads", READS.get(name))
+            if reads != READS.get(name):
+                raise CheckpointError(
+                    f"the {name} model reads {reads}, expected one that reads {READS[name]}"
+                )
 
     def _check_sizes(self) -> None:
         """Each part must take what the one before it gives."""
@@ -102,11 +112,10 @@ class Models:
         if sync is not None and self.distribution is not None:
             _same("distribution", self.distribution.row_width, "delays", sync.n_delays)
         if sync is not None and projection is not None:
-            inputs = projection.architecture["inputs"]
-            _same("projection", inputs, "activations", sync.activation_width)
+            _same("projection", projection.inputs, "activations", sync.activation_width)
         if projection is not None and self.activation is not None:
-            outputs = projection.architecture["outputs"]
-            _same("activation", self.activation.row_width, "projected activations", outputs)
+            width = self.activation.row_width
+            _same("activation", width, "projected activations", projection.outputs)
 
 
 def _same(name: str, inputs: int, what: str, width: int) -> None:

@@ -14,7 +14,7 @@ from pathlib import PurePath
 import numpy as np
 
 from avforensics.errors import ConfigError
-from avforensics.evaluation.perturbations import LEVELS, perturb
+from avforensics.evaluation.perturbations import PERTURBATIONS, perturb
 from avforensics.media.silence import SILENCE
 from avforensics.media.types import HOP, Block
 from avforensics.scoring.source import Edit
@@ -46,7 +46,7 @@ def edit_of(name: str, path: str) -> Edit:
         if kind == "shift" and 0 < abs(frames := int(value)) <= MAX_SHIFT:
             return Edit(blocks=partial(shift_sound, frames=frames))
         level, _, seed = value.partition("/")
-        if kind in LEVELS and int(level) in range(1, 6):
+        if kind in PERTURBATIONS and int(level) in range(1, 6):
             video = "/".join(PurePath(path).parts[-4:])
             change = partial(perturb, name=kind, level=int(level), seed=int(seed or 0), video=video)
             return Edit(pictures=change)
@@ -54,7 +54,7 @@ def edit_of(name: str, path: str) -> Edit:
         pass
     raise ConfigError(
         f"edit {name!r} has no meaning: use trim, shift=FRAMES (-{MAX_SHIFT} to {MAX_SHIFT}) or "
-        f"one of {', '.join(LEVELS)} with a level from 1 to 5, e.g. GB=3"
+        f"one of {', '.join(PERTURBATIONS)} with a level from 1 to 5, e.g. GB=3"
     )
 
 

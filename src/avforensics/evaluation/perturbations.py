@@ -1,5 +1,7 @@
 """The seven perturbations of the paper's Fig. 4, with the parameters of DeeperForensics-1.0.
 
+``@perturbation`` adds one of your own (docs/extending.md).
+
 They act on whole RGB frames before any crop; sound is never touched. As published, colour
 arithmetic is cut to whole grey levels downwards, while blur and resize round. Frames are streamed:
 nothing is held but what the video encoder looks ahead.
@@ -11,7 +13,9 @@ order, batch or process, and all levels of one perturbation share their random n
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 import av
@@ -19,29 +23,7 @@ import numpy as np
 from scipy.ndimage import correlate1d
 
 from avforensics.media.writer import x264_options
-
-LEVELS: dict[str, tuple[float, ...]] = {
-    "CS": (0.4, 0.3, 0.2, 0.1, 0.0),
-    "CC": (0.85, 0.725, 0.6, 0.475, 0.35),
-    "BW": (16, 32, 48, 64, 80),
-    "GNC": (0.001, 0.002, 0.005, 0.01, 0.05),
-    "GB": (7, 9, 13, 17, 21),
-    "JPEG": (2, 3, 4, 5, 6),
-    "VC": (30, 32, 35, 38, 40),
-    "BW_small": (16, 32, 48, 64, 80),
-}
-"""Parameter at levels 1 to 5; level 0 leaves frames as they are."""
-
-NAMES = {
-    "CS": "colour saturation",
-    "CC": "colour contrast",
-    "BW": "block-wise",
-    "GNC": "Gaussian noise",
-    "GB": "Gaussian blur",
-    "JPEG": "pixelation",
-    "VC": "video compression",
-    "BW_small": "block-wise, small frames too",
-}
+from avforensics.registry import Registry
 
 PAPER_PERTURBATIONS = ("CS", "CC", "BW", "GNC", "GB", "JPEG", "VC")
 """Those of Fig. 4. ``BW`` does nothing below 256 px; ``BW_small`` is the variant that does."""
@@ -51,6 +33,55 @@ _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 # (b - y) and (r - y) to chroma; the inverses below are what OpenCV's YCrCb uses
 _CHROMA_SCALE = np.array([0.564, 0.713], dtype=np.float32)
 _LUMA_RANGE, _CHROMA_RANGE = 219 / 255, 224 / 255  # of 8-bit studio swing
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """A way to spoil frames, at five levels.
+
+    Attributes
+    ----------
+    title : str
+        In tables and figures.
+    levels : tuple of 5 float
+        Parameter at levels 1 to 5; level 0 leaves frames as they are.
+    function : callable
+        ``(frame, p)`` or, where it draws random numbers, ``(frame, p, rng)`` -> frame, uint8 RGB
+        (H, W, 3); where it ``streams``, ``(frames, p, fps=)`` -> frames.
+    streams : bool
+    """
+
+    title: str
+    levels: tuple[float, ...]
+    function: Callable
+    streams: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.levels) != 5:
+            raise ValueError(f"{self.title}: a perturbation has 5 levels, got {len(self.levels)}")
+
+    @property
+    def random(self) -> bool:
+        """Whether the function takes random numbers."""
+        return len(inspect.signature(self.function).parameters) == 3
+
+
+PERTURBATIONS: Registry[Perturbation] = Registry("perturbation")
+
+
+def perturbation(
+    name: str, *, title: str, levels: Sequence[float], streams: bool = False
+) -> Callable[[Callable], Callable]:
+    """Decorator that makes a function a perturbation; the parameters are as for `Perturbation`.
+
+    ``evaluate robustness.perturbations=[NAME]`` and ``edit=NAME=3`` then use it.
+    """
+
+    def add(function: Callable) -> Callable:
+        PERTURBATIONS.add(name, Perturbation(title, tuple(levels), function, streams))
+        return function
+
+    return add
 
 
 def perturb(
@@ -69,7 +100,7 @@ def perturb(
     frames : iterable of uint8 array, (H, W, 3), RGB
         In order, all of one size; they are not changed in place.
     name : str
-        A key of :data:`LEVELS`.
+        A key of :data:`PERTURBATIONS`.
     level : int
         0 to 5; 0 hands the frames on untouched.
     seed : int
@@ -88,22 +119,22 @@ def perturb(
     ValueError
         If there is no such perturbation or level.
     """
-    if name not in LEVELS:
-        raise ValueError(f"no perturbation named {name!r}; there are {', '.join(LEVELS)}")
+    if name not in PERTURBATIONS:
+        raise ValueError(f"no perturbation named {name!r}; there are {', '.join(PERTURBATIONS)}")
     if level not in range(6):
         raise ValueError(f"a level is one of 0 to 5, not {level!r}")
     if level == 0:
         return iter(frames)
-    parameter = LEVELS[name][level - 1]
-    if name == "VC":
-        return video_compression(frames, int(parameter), fps=fps)
-    if name in _SEEDED:
-        operation = _SEEDED[name]
+    chosen = PERTURBATIONS[name]
+    parameter = chosen.levels[level - 1]
+    if chosen.streams:
+        return chosen.function(frames, parameter, fps=fps)
+    if chosen.random:
         return (
-            operation(frame, parameter, frame_rng(seed, video, index))
+            chosen.function(frame, parameter, frame_rng(seed, video, index))
             for index, frame in enumerate(frames)
         )
-    return (_PLAIN[name](frame, parameter) for frame in frames)
+    return (chosen.function(frame, parameter) for frame in frames)
 
 
 def frame_rng(seed: int, video: str, index: int) -> np.random.Generator:
@@ -113,6 +144,7 @@ def frame_rng(seed: int, video: str, index: int) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
+@perturbation("CS", title="colour saturation", levels=(0.4, 0.3, 0.2, 0.1, 0.0))
 def saturation(frame: np.ndarray, p: float) -> np.ndarray:
     """CS: chroma of YCbCr moved towards its middle, ``c -> 0.5 + (c - 0.5) * p``.
 
@@ -123,21 +155,25 @@ def saturation(frame: np.ndarray, p: float) -> np.ndarray:
     return _to_uint8(luma + p * (rgb - luma))
 
 
+@perturbation("CC", title="colour contrast", levels=(0.85, 0.725, 0.6, 0.475, 0.35))
 def contrast(frame: np.ndarray, p: float) -> np.ndarray:
     """CC: every value times ``p``; darkens, the mean is not kept."""
     return _to_uint8(frame.astype(np.float32) * np.float32(p))
 
 
+@perturbation("BW", title="block-wise", levels=(16, 32, 48, 64, 80))
 def block_wise(frame: np.ndarray, p: float, rng: np.random.Generator) -> np.ndarray:
     """BW: ``min(h, w) // 256 * p`` grey blocks of 8 x 8 at random places; none below 256 px."""
     return _blocks(frame, min(frame.shape[:2]) // 256 * int(p), rng)
 
 
+@perturbation("BW_small", title="block-wise, small frames too", levels=(16, 32, 48, 64, 80))
 def block_wise_small(frame: np.ndarray, p: float, rng: np.random.Generator) -> np.ndarray:
     """BW_small: ``max(1, min(h, w) // 256) * p`` blocks, so that face crops are covered too."""
     return _blocks(frame, max(1, min(frame.shape[:2]) // 256) * int(p), rng)
 
 
+@perturbation("GNC", title="Gaussian noise", levels=(0.001, 0.002, 0.005, 0.01, 0.05))
 def gaussian_noise(frame: np.ndarray, p: float, rng: np.random.Generator) -> np.ndarray:
     """GNC: noise of standard deviation ``sqrt(p)`` of full scale on Y, Cb and Cr, then clipped.
 
@@ -154,6 +190,7 @@ def gaussian_noise(frame: np.ndarray, p: float, rng: np.random.Generator) -> np.
     return _to_uint8(np.moveaxis(noisy, 0, -1))
 
 
+@perturbation("GB", title="Gaussian blur", levels=(7, 9, 13, 17, 21))
 def gaussian_blur(frame: np.ndarray, p: float) -> np.ndarray:
     """GB: a ``p`` x ``p`` Gaussian of sigma ``p / 6``; edges are mirrored about the edge pixel."""
     half = int(p) // 2
@@ -165,6 +202,7 @@ def gaussian_blur(frame: np.ndarray, p: float) -> np.ndarray:
     return _to_uint8(blurred + 0.5)
 
 
+@perturbation("JPEG", title="pixelation", levels=(2, 3, 4, 5, 6))
 def pixelation(frame: np.ndarray, p: float) -> np.ndarray:
     """JPEG: bilinear to ``1 / p`` of the size and back; no JPEG is involved.
 
@@ -176,8 +214,9 @@ def pixelation(frame: np.ndarray, p: float) -> np.ndarray:
     return _bilinear(small, height, width)
 
 
+@perturbation("VC", title="video compression", levels=(30, 32, 35, 38, 40), streams=True)
 def video_compression(
-    frames: Iterable[np.ndarray], crf: int, *, fps: float | Fraction = 25
+    frames: Iterable[np.ndarray], crf: float, *, fps: float | Fraction = 25
 ) -> Iterator[np.ndarray]:
     """VC: through H.264 (libx264, preset medium, 4:2:0) at a constant rate factor, in memory.
 
@@ -189,7 +228,7 @@ def video_compression(
     for index, frame in enumerate(frames):
         if encoder is None:
             height, width = frame.shape[:2]
-            encoder = _encoder(height, width, crf, Fraction(fps).limit_denominator(1001))
+            encoder = _encoder(height, width, int(crf), Fraction(fps).limit_denominator(1001))
         even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         picture = av.VideoFrame.from_ndarray(even, format="rgb24")
         picture.pts = index
@@ -245,7 +284,3 @@ def _between(size: int, new_size: int) -> tuple[np.ndarray, np.ndarray]:
 def _to_uint8(values: np.ndarray) -> np.ndarray:
     # a thousandth, so that 100 which float arithmetic made 99.99999 stays 100
     return np.clip(values + 1e-3, 0, 255).astype(np.uint8)
-
-
-_PLAIN = {"CS": saturation, "CC": contrast, "GB": gaussian_blur, "JPEG": pixelation}
-_SEEDED = {"BW": block_wise, "BW_small": block_wise_small, "GNC": gaussian_noise}

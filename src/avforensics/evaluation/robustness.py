@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from avforensics.errors import ConfigError
 from avforensics.evaluation.figures import COLOURS
-from avforensics.evaluation.perturbations import LEVELS, NAMES
+from avforensics.evaluation.perturbations import PERTURBATIONS
 from avforensics.evaluation.tables import block_of, blocks, headline
 from avforensics.files import atomic_path
 
@@ -41,8 +41,8 @@ def edits(
             f"robustness.levels cannot stand beside edit={edit}"
         )
     for name in names:
-        if name not in LEVELS:
-            raise ConfigError(f"no perturbation {name!r}; there are {', '.join(LEVELS)}")
+        if name not in PERTURBATIONS:
+            raise ConfigError(f"no perturbation {name!r}; there are {', '.join(PERTURBATIONS)}")
     if any(level not in range(1, 6) for level in levels):
         raise ConfigError(f"levels of perturbations are 1 to 5, not {list(levels)}")
     return {(name, level): f"{name}={level}/{seed}" for name in names for level in levels}
@@ -77,7 +77,14 @@ def robustness_figure(runs: Runs, title: str = "") -> Figure:
     for place, (name, values) in enumerate(by_name.items()):
         style = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
         x, y = zip(*values, strict=True)
-        left.plot(x, 100 * np.array(y), label=NAMES[name], linewidth=1, markersize=4, **style)
+        left.plot(
+            x,
+            100 * np.array(y),
+            label=PERTURBATIONS[name].title,
+            linewidth=1,
+            markersize=4,
+            **style,
+        )
     left.plot(levels, 100 * np.array(mean), color="black", linewidth=2.5, label="average")
     left.set_title("average")
     right.plot(levels, 100 * np.array(worst), color="black", linewidth=2.5, marker="o")
@@ -122,7 +129,9 @@ def cells(runs: Runs) -> list[list[str]]:
     levels, mean, worst = average_and_adversarial(by_name)
     table = [["AUC", *(f"level {level}" for level in levels)]]
     for name, values in by_name.items():
-        table.append([NAMES[name], *(f"{100 * dict(values)[level]:.1f}" for level in levels)])
+        table.append(
+            [PERTURBATIONS[name].title, *(f"{100 * dict(values)[level]:.1f}" for level in levels)]
+        )
     for name, values in (("average", mean), ("adversarial", worst)):
         table.append([name, *(f"{100 * value:.1f}" for value in values)])
     return table

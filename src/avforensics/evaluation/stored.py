@@ -304,7 +304,7 @@ def fit_delay_frequency(
 def count_delays(store: FeatureStore, chosen: Sequence[int]) -> np.ndarray:
     """Log-probability of each delay being the likeliest in these clips, float64, (D,)."""
     counted = NaiveBayes(delays=store.info.n_delays)
-    counted.fit(torch.cat([torch.from_numpy(store.logits(index)) for index in chosen]))
+    counted.fit(torch.from_numpy(store.logits(index)) for index in chosen)
     return counted.log_probability.double().numpy()
 
 
@@ -441,7 +441,7 @@ def check_store(store: FeatureStore, models: Models, policy: SequencePolicy) -> 
             f"{store.folder} holds the first {kept} windows of each clip, and windows="
             f"{policy.windows} with audio={policy.audio} needs {wanted}"
         )
-    width = 0 if models.projection is None else models.projection.architecture["inputs"]
+    width = 0 if models.projection is None else models.projection.inputs
     if width and store.info.activations != "none" and store.info.activation_width != width:
         raise ConfigError(
             f"{store.folder}: activations of {store.info.activation_width} values; the projection "

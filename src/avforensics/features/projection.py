@@ -17,9 +17,12 @@ class Projection(nn.Module):
         D, number of components (31 in the paper).
     """
 
+    linear = True
+
     def __init__(self, *, inputs: int = 1024, outputs: int = 31) -> None:
         super().__init__()
         self.architecture = {"inputs": inputs, "outputs": outputs}
+        self.inputs, self.outputs = inputs, outputs
         self.register_buffer("mean", torch.zeros(inputs, dtype=torch.float64))
         self.register_buffer("scale", torch.ones(inputs, dtype=torch.float64))
         self.register_buffer("center", torch.zeros(inputs, dtype=torch.float64))

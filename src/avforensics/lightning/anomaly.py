@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from avforensics.checkpoints import Models, load_bundle, load_models
+from avforensics.checkpoints.architecture import check_savable
 from avforensics.errors import ConfigError
 from avforensics.lightning.finite import require_finite
 from avforensics.lightning.forecast import forecast_figure
 from avforensics.lightning.schedule import total_steps
-from avforensics.models.anomaly import AnomalyModel, NaiveBayes, Objective, anomaly_model, as_part
-from avforensics.models.objectives import ProbabilityGrid
+from avforensics.models.anomaly import READS, AnomalyModel, anomaly_model, as_part
+from avforensics.models.protocols import AnomalyProtocol, ObjectiveProtocol, missing, require
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +39,8 @@ class AnomalyModule(pl.LightningModule):
 
     Parameters
     ----------
-    objectives : mapping of str to NextRow, ProbabilityGrid or NaiveBayes
-        For ``distribution``, ``activation`` or both.
+    objectives : mapping of str to ObjectiveProtocol or AnomalyProtocol
+        For ``distribution``, ``activation`` or both: what its decoder learns, or a whole model.
     decoder : callable
         Takes ``inputs``, ``outputs`` and ``positions``; gives a decoder.
     optimizer : callable
@@ -55,13 +56,14 @@ class AnomalyModule(pl.LightningModule):
     Raises
     ------
     ConfigError
-        Nothing is to be trained, or the weights of ``init`` do not fit.
+        Nothing is to be trained, a model could not be read back from a file, or the weights of
+        ``init`` do not fit.
     """
 
     def __init__(
         self,
         *,
-        objectives: Mapping[str, Objective | NaiveBayes],
+        objectives: Mapping[str, ObjectiveProtocol | AnomalyProtocol],
         decoder: Callable[..., nn.Module],
         optimizer: Callable,
         scheduler: Callable | None = None,
@@ -75,7 +77,7 @@ class AnomalyModule(pl.LightningModule):
         widths = {"logits": 2 * tau + 1, "activations": components}
         self.parts = nn.ModuleDict()
         for part, objective in objectives.items():
-            self.parts[part] = _model(part, objective, decoder, widths[objective.reads], max_len)
+            self.parts[part] = _model(part, objective, decoder, widths, max_len)
         if not self.parts:
             raise ConfigError("objectives names neither a distribution nor an activation model")
         if init and any(init.values()):
@@ -124,7 +126,7 @@ class AnomalyModule(pl.LightningModule):
         counts = position < batch["length"][:, None]  # sequences may end early
         found = {}
         for part, model in self.parts.items():
-            losses, _ = model(batch[_reads(model)][:, :longest])
+            losses, _ = model(batch[model.reads][:, :longest])
             found[part] = torch.where(counts, losses, 0).sum(1) / counts.sum(1)
         return found
 
@@ -133,14 +135,9 @@ class AnomalyModule(pl.LightningModule):
         return sum(score.mean() for score in self.scores(batch).values())
 
     def on_fit_start(self) -> None:
-        """Fit what needs counting instead of gradients: naive Bayes, and the levels of a grid."""
-        data = self.trainer.datamodule
+        """Fit what needs counting instead of gradients, as naive Bayes and the levels of a grid."""
         for model in self.parts.values():
-            rows = data.training_rows(_reads(model))
-            if isinstance(model, NaiveBayes):
-                model.fit(torch.cat(list(rows)))
-            elif isinstance(model.objective, ProbabilityGrid):
-                model.objective.fit(torch.cat(list(rows)))
+            model.fit(self.trainer.datamodule.training_rows(model.reads))
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor | None:
         """Loss of one batch; None where nothing has a gradient.
@@ -243,29 +240,38 @@ class AnomalyModule(pl.LightningModule):
 
 def _model(
     part: str,
-    objective: Objective | NaiveBayes,
+    objective: ObjectiveProtocol | AnomalyProtocol,
     decoder: Callable[..., nn.Module],
-    width: int | None,
+    widths: Mapping[str, int | None],
     max_len: int,
 ) -> nn.Module:
     if part not in ("distribution", "activation"):
         raise ConfigError(f"objectives.{part}: there are distribution and activation")
+    whole = not missing(objective, AnomalyProtocol)
+    if not whole:
+        require(objective, ObjectiveProtocol, "objective")
+    if objective.reads != READS[part]:
+        raise ConfigError(
+            f"objective.{part} must read {READS[part]}, but {type(objective).__name__} reads "
+            f"{objective.reads}"
+        )
+    width = widths[objective.reads]
     if width is None:
         raise ConfigError("an activation model needs components=D, e.g. components=31")
-    delays = objective.architecture.get("delays", width)
-    if delays != width:
-        raise ConfigError(f"objective.{part}.delays={delays}, but tau gives {width}")
-    if isinstance(objective, NaiveBayes):
-        return objective
-    return AnomalyModel.build(objective, decoder, width=width, max_len=max_len)
+    model = objective
+    if not whole:
+        model = AnomalyModel.build(objective, decoder, width=width, max_len=max_len)
+    if model.row_width != width:
+        raise ConfigError(
+            f"objective.{part} reads rows of {model.row_width} numbers, but "
+            f"{'tau' if model.reads == 'logits' else 'components'} gives {width}"
+        )
+    check_savable(model)
+    return model
 
 
 def _shape(shape: torch.Size | None) -> str:
     return "missing" if shape is None else f"of shape {tuple(shape)}"
-
-
-def _reads(model: nn.Module) -> str:
-    return model.reads if isinstance(model, NaiveBayes) else model.objective.reads
 
 
 def _name(model: nn.Module) -> str:

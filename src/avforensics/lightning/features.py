@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from avforensics.checkpoints import load_models
+from avforensics.checkpoints.architecture import check_savable
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
 from avforensics.data.sampling import EpochSampler
@@ -24,6 +25,7 @@ from avforensics.features.projection import Projection
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.lightning.batches import NumberedBatches
 from avforensics.lightning.rows import ClipRows
+from avforensics.models.protocols import FeatureProtocol, require
 
 log = logging.getLogger(__name__)
 
@@ -117,8 +119,10 @@ class FeatureData(pl.LightningDataModule):
         Over all processes.
     init : mapping, optional
         As for `load_models`: a projection in it is used instead of a PCA of these clips.
+    projection : callable
+        ``fit`` of a `FeatureProtocol`: what becomes of activations. The PCA of the paper.
     pca_windows : int
-        The PCA is fitted on at most about so many windows, of randomly chosen clips.
+        It is fitted on at most about so many windows, of randomly chosen clips.
     disjoint : bool
         Refuse splits that share an identity.
     seed : int
@@ -140,6 +144,7 @@ class FeatureData(pl.LightningDataModule):
         audio: str = "pad",
         batch_size: int = 16,
         init: Mapping[str, Any] | None = None,
+        projection: Callable[..., FeatureProtocol] = Projection.fit,
         pca_windows: int = 40_000,
         disjoint: bool = True,
         seed: int = 0,
@@ -166,17 +171,18 @@ class FeatureData(pl.LightningDataModule):
         self.audio = audio
         self.batch_size = batch_size
         self.init = dict(init or {})
+        self.fit_projection = projection
         self.pca_windows = pca_windows
         self.disjoint = disjoint
         self.seed = seed
         self.store: FeatureStore | None = None
-        self.projection: Projection | None = None
+        self.projection: FeatureProtocol | None = None
         self.rows: Sequence[Entry] = ()
         self.train_set: Sequences | None = None
         self.val_set: Sequences | None = None
 
     def setup(self, stage: str | None = None) -> None:
-        """Read the store, fit the PCA.
+        """Read the store, fit the projection.
 
         Raises
         ------
@@ -282,21 +288,20 @@ class FeatureData(pl.LightningDataModule):
             clips, max_len=self.max_len, anywhere=anywhere, shift=self.shift, seed=self.seed
         )
 
-    def _given_projection(self, store: FeatureStore) -> Projection | None:
+    def _given_projection(self, store: FeatureStore) -> FeatureProtocol | None:
         if not any(self.init.values()):
             return None
         given = load_models({"search": False, **self.init}).projection
         if given is None:
             return None
-        sizes = given.architecture
-        if sizes != {"inputs": store.info.activation_width, "outputs": self.components}:
+        if (given.inputs, given.outputs) != (store.info.activation_width, self.components):
             raise ConfigError(
-                f"the projection of init is from {sizes['inputs']} to {sizes['outputs']} numbers; "
+                f"the projection of init is from {given.inputs} to {given.outputs} numbers; "
                 f"the store has {store.info.activation_width} and components={self.components}"
             )
         return given
 
-    def _fit(self, store: FeatureStore) -> Projection:
+    def _fit(self, store: FeatureStore) -> FeatureProtocol:
         parts, windows = [], 0
         for index in np.random.default_rng(self.seed).permutation(len(store)):
             if windows >= self.pca_windows:
@@ -306,10 +311,19 @@ class FeatureData(pl.LightningDataModule):
             windows += len(kept)
         used = store.info.activation_width // 2 if self.modality == "video" else None
         try:
-            projection = Projection.fit(
+            projection = self.fit_projection(
                 torch.cat(parts), outputs=self.components, used=used, seed=self.seed
             )
         except ValueError as error:
             raise ConfigError(f"{error}; choose fewer components") from None
-        log.info("PCA to %d components, fitted on %d windows", self.components, windows)
+        require(projection, FeatureProtocol, "projection")
+        check_savable(projection)
+        name = type(projection).__name__
+        if projection.outputs != self.components:
+            raise ConfigError(f"components={self.components}, but {name} has {projection.outputs}")
+        if self.shift and not projection.linear:
+            raise ConfigError(
+                f"data.shift moves the sound of linear projections only; {name} is not linear"
+            )
+        log.info("%s to %d numbers, fitted on %d windows", name, self.components, windows)
         return projection

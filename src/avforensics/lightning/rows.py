@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from avforensics.features.projection import Projection
+from avforensics.models.protocols import FeatureProtocol
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class ClipRows:
         cls,
         logits: Tensor,
         activations: Tensor,
-        projection: Projection,
+        projection: FeatureProtocol,
         *,
         reach: int = 0,
         start: int = 0,
@@ -70,7 +70,9 @@ class ClipRows:
             silence = self.logits[first:last, :1]
             logits = torch.where(self._before(*logits.shape), silence, logits)
         rows = {"logits": logits}
-        if self.activations is not None:
+        if self.activations is not None and not frames:
+            rows["activations"] = self.activations
+        elif self.activations is not None:
             change = self.sound[first + frames : last + frames] - self.sound[first:last]
             rows["activations"] = self.activations[first:last] + change  # the projection is linear
         return rows

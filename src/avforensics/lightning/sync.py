@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from avforensics.checkpoints import Models, load_models
-from avforensics.checkpoints.architecture import describe
+from avforensics.checkpoints.architecture import check_savable, describe
 from avforensics.errors import CheckpointError
 from avforensics.lightning.delays import clip_rows, delay_errors, heat_maps
 from avforensics.lightning.finite import require_finite
@@ -89,6 +89,8 @@ class SyncModule(pl.LightningModule):
 
     Raises
     ------
+    ConfigError
+        The network could not be read back from a file.
     ValueError
         A setting has no meaning.
     CheckpointError
@@ -124,6 +126,7 @@ class SyncModule(pl.LightningModule):
         if not 0 <= neighbours < 0.5:
             raise ValueError(f"neighbours must be at least 0 and below 0.5, got {neighbours}")
         self.save_hyperparameters(ignore=["network", "optimizer", "scheduler"])
+        check_savable(network)
         self.network = network
         self.optimizer = optimizer
         self.scheduler = scheduler

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
 
-from avforensics.models.objectives import NextRow, ProbabilityGrid, SoftCrossEntropy, SquaredError
+from avforensics.models.objectives import SoftCrossEntropy, SquaredError
+from avforensics.models.protocols import (
+    AnomalyProtocol,
+    DecoderProtocol,
+    ObjectiveProtocol,
+    missing,
+    require,
+)
 
-Objective = NextRow | ProbabilityGrid
-
+# What the model of each part is given to read.
+READS = {"distribution": "logits", "activation": "activations"}
 # What a bare decoder was trained for, as the published ones.
 PUBLISHED_OBJECTIVES = {"distribution": SoftCrossEntropy, "activation": SquaredError}
 
@@ -21,20 +28,27 @@ class AnomalyModel(nn.Module):
 
     Parameters
     ----------
-    decoder : Module
+    decoder : DecoderProtocol
         Autoregressive: (B, L, inputs) -> (B, L, outputs).
-    objective : NextRow or ProbabilityGrid
+    objective : ObjectiveProtocol
+
+    Raises
+    ------
+    TypeError
+        One of them lacks something that its protocol has.
     """
 
-    def __init__(self, *, decoder: nn.Module, objective: Objective) -> None:
+    def __init__(self, *, decoder: DecoderProtocol, objective: ObjectiveProtocol) -> None:
         super().__init__()
+        require(decoder, DecoderProtocol, "decoder")
+        require(objective, ObjectiveProtocol, "objective")
         self.decoder = decoder
         self.objective = objective
 
     @classmethod
     def build(
         cls,
-        objective: Objective,
+        objective: ObjectiveProtocol,
         decoder: Callable[..., nn.Module],
         *,
         width: int,
@@ -44,7 +58,7 @@ class AnomalyModel(nn.Module):
 
         Parameters
         ----------
-        objective : NextRow or ProbabilityGrid
+        objective : ObjectiveProtocol
         decoder : callable
             Takes ``inputs``, ``outputs`` and ``positions``.
         width : int
@@ -52,6 +66,7 @@ class AnomalyModel(nn.Module):
         max_len : int
             Windows in a sequence.
         """
+        require(objective, ObjectiveProtocol, "objective")
         sizes = objective.decoder_sizes(width, max_len)
         return cls(decoder=decoder(**sizes), objective=objective)
 
@@ -61,16 +76,23 @@ class AnomalyModel(nn.Module):
         return {"decoder": self.decoder, "objective": self.objective}
 
     @property
-    def row_width(self) -> int:
-        """Numbers in a row of features."""
-        return self.objective.architecture.get("delays", self.decoder.row_width)
+    def reads(self) -> str:
+        """``logits`` or ``activations``, as the objective says."""
+        return self.objective.reads
 
     @property
-    def max_len(self) -> int:
+    def row_width(self) -> int:
+        """Numbers in a row of features."""
+        return self.objective.row_width(self.decoder)
+
+    @property
+    def max_len(self) -> int | float:
         """Longest sequence of windows that can be scored."""
-        if isinstance(self.objective, ProbabilityGrid):
-            return self.decoder.max_len // self.row_width
-        return self.decoder.max_len
+        return self.objective.windows(self.decoder)
+
+    def fit(self, rows: Iterable[Tensor]) -> None:
+        """Let the objective count what it needs in clips' rows, (n, D) each."""
+        self.objective.fit(rows)
 
     def forward(self, sequences: Tensor) -> tuple[Tensor, Tensor]:
         """Step losses (B, L - 1) and predictions (B, L - 1, D) of sequences (B, L, D)."""
@@ -94,19 +116,24 @@ class NaiveBayes(nn.Module):
         self.row_width = delays
         self.register_buffer("log_probability", torch.full((delays,), -math.log(delays)))
 
-    def fit(self, rows: Tensor) -> None:
-        """Count the most likely delays of real windows, (N, D) logits, one added to each count.
+    def fit(self, rows: Iterable[Tensor]) -> None:
+        """Count the most likely delays of real clips, (n, D) logits each, one added to each count.
 
         Raises
         ------
         ValueError
             There are no windows, or they have another number of delays.
         """
-        if rows.ndim != 2 or rows.shape[1] != self.row_width or not len(rows):
-            raise ValueError(
-                f"naive Bayes counts real windows (N, {self.row_width}), got {tuple(rows.shape)}"
-            )
-        counts = torch.bincount(rows.argmax(-1), minlength=self.row_width).double() + 1
+        counts = torch.ones(self.row_width, dtype=torch.float64)
+        for clip in rows:
+            if clip.ndim != 2 or clip.shape[1] != self.row_width:
+                raise ValueError(
+                    f"naive Bayes counts real windows (N, {self.row_width}), got "
+                    f"{tuple(clip.shape)}"
+                )
+            counts += torch.bincount(clip.argmax(-1).cpu(), minlength=self.row_width)
+        if counts.sum() == self.row_width:
+            raise ValueError("naive Bayes needs at least one real window")
         self.log_probability.copy_((counts / counts.sum()).log())
 
     def forward(self, sequences: Tensor) -> tuple[Tensor, Tensor]:
@@ -124,10 +151,10 @@ def anomaly_model(module: nn.Module, part: str) -> nn.Module:
     Parameters
     ----------
     module : Module
-        `AnomalyModel`, `NaiveBayes` or a decoder.
+        An anomaly model or a decoder.
     part : {"distribution", "activation"}
     """
-    if isinstance(module, (AnomalyModel, NaiveBayes)):
+    if not missing(module, AnomalyProtocol):
         return module
     return AnomalyModel(decoder=module, objective=PUBLISHED_OBJECTIVES[part]()).eval()
 

@@ -82,11 +82,6 @@ class MotionEncoder(nn.Module):
         encoded = self.pool(self.bn1(self.conv1(stacks)).relu_())
         return self.dropout(self.blocks(encoded)).unflatten(0, (batch, -1)).transpose(1, 2)
 
-    def span(self, features: Tensor, starts: Tensor) -> Tensor:
-        """Encode chosen windows of a run: (T, 1, H, W), int64 (N,) -> (N, C, 1, h, w)."""
-        frames = starts[:, None] + torch.arange(WINDOW_FRAMES, device=starts.device)
-        return self.windows(features[frames].transpose(1, 2))
-
 
 class StridedAudioEncoder(nn.Module):
     """Log-mel of five frames to five steps, with strides in place of pooling.

@@ -8,11 +8,14 @@ it. `AnomalyModel` puts it together with a decoder.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from avforensics.models.protocols import DecoderProtocol
 
 
 class NextRow(nn.Module, ABC):
@@ -33,6 +36,17 @@ class NextRow(nn.Module, ABC):
     def decoder_sizes(self, width: int, max_len: int) -> dict[str, int]:
         """Arguments of a decoder for sequences of ``max_len`` rows of ``width`` numbers."""
         return {"inputs": width, "outputs": width, "positions": max_len - 1}
+
+    def windows(self, decoder: DecoderProtocol) -> int | float:
+        """Longest sequence of windows that can be judged with a decoder."""
+        return decoder.max_len
+
+    def row_width(self, decoder: DecoderProtocol) -> int:
+        """Numbers in a row of features."""
+        return decoder.row_width
+
+    def fit(self, rows: Iterable[Tensor]) -> None:
+        """Nothing has to be counted before training."""
 
     def judge(self, decoder: nn.Module, sequences: Tensor) -> tuple[Tensor, Tensor]:
         """Losses and predictions of all rows but the first.
@@ -151,6 +165,7 @@ class ProbabilityGrid(nn.Module):
         if levels < 2:
             raise ValueError(f"levels must be at least 2, not {levels}")
         self.architecture = {"delays": delays, "levels": levels}
+        self.delays = delays
         self.register_buffer("centres", torch.linspace(0, 1, levels))  # ascending probabilities
 
     def decoder_sizes(self, width: int, max_len: int) -> dict[str, int]:
@@ -158,8 +173,16 @@ class ProbabilityGrid(nn.Module):
         levels = len(self.centres)
         return {"inputs": levels, "outputs": levels, "positions": max_len * width - 1}
 
-    def fit(self, rows: Tensor, *, seed: int = 0, most: int = 200_000) -> None:
-        """Find the K levels by k-means over the probabilities in rows of logits, (N, D).
+    def windows(self, decoder: DecoderProtocol) -> int | float:
+        """Longest sequence of windows that can be judged with a decoder of tokens."""
+        return decoder.max_len // self.delays
+
+    def row_width(self, decoder: DecoderProtocol) -> int:
+        """Delays in a row, each a token of the decoder."""
+        return self.delays
+
+    def fit(self, rows: Iterable[Tensor], *, seed: int = 0, most: int = 200_000) -> None:
+        """Find the K levels by k-means over the probabilities in clips' rows of logits, (n, D).
 
         Raises
         ------
@@ -168,7 +191,7 @@ class ProbabilityGrid(nn.Module):
         """
         from sklearn.cluster import KMeans  # scoring should not wait for its import
 
-        values = rows.softmax(-1).flatten().double().numpy()
+        values = torch.cat(list(rows)).softmax(-1).flatten().double().numpy()
         chosen = np.random.default_rng(seed).permutation(len(values))[:most]
         values = values[chosen, None]
         if len(np.unique(values)) < len(self.centres):

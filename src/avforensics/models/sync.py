@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from avforensics.media.types import HOP
 from avforensics.models.audio import AudioEncoder
-from avforensics.models.fusion import CosineFusion, FusionTransformer
+from avforensics.models.fusion import FusionTransformer
 from avforensics.models.logmel import PUBLISHED_FLOOR, LogMel
-from avforensics.models.motion import MotionEncoder, StridedAudioEncoder
+from avforensics.models.protocols import AudioProtocol, FusionProtocol, VisualProtocol, require
 from avforensics.models.visual import WINDOW_FRAMES, VisualEncoder
 
 CROP_SAMPLES = WINDOW_FRAMES * HOP  # 3200
@@ -22,14 +22,17 @@ class SyncNetwork(nn.Module):
     """Visual encoder, audio encoder and fusion.
 
     The parts are called one by one so that nothing is computed twice: ``visual.frames`` once per
-    frame, ``visual.span`` once per window, ``audio_tokens`` once per distinct crop of sound,
+    frame, ``visual.windows`` once per window, ``audio_tokens`` once per distinct crop of sound,
     ``fusion`` once per pair. ``forward`` is the plain composition of them.
 
     Parameters
     ----------
-    visual : VisualEncoder or MotionEncoder
-    audio : AudioEncoder or StridedAudioEncoder
-    fusion : FusionTransformer or CosineFusion
+    visual : VisualProtocol
+        Such as `VisualEncoder`.
+    audio : AudioProtocol
+        Such as `AudioEncoder`.
+    fusion : FusionProtocol
+        Such as `FusionTransformer` or `CosineFusion`.
     size : int
         Side of the square input frames in pixels.
     crop : tuple of float, optional
@@ -39,14 +42,19 @@ class SyncNetwork(nn.Module):
         tau; a row has 2 * tau + 1 delays.
     mel_floor, mel_depth : float, float or None
         ``floor`` and ``depth`` of `LogMel`.
+
+    Raises
+    ------
+    TypeError
+        A part lacks something that its protocol has.
     """
 
     def __init__(
         self,
         *,
-        visual: VisualEncoder | MotionEncoder,
-        audio: AudioEncoder | StridedAudioEncoder,
-        fusion: FusionTransformer | CosineFusion,
+        visual: VisualProtocol,
+        audio: AudioProtocol,
+        fusion: FusionProtocol,
         size: int = 224,
         crop: tuple[float, float, float, float] | None = None,
         max_delay: int = 15,
@@ -54,6 +62,9 @@ class SyncNetwork(nn.Module):
         mel_depth: float | None = None,
     ) -> None:
         super().__init__()
+        require(visual, VisualProtocol, "visual encoder")
+        require(audio, AudioProtocol, "audio encoder")
+        require(fusion, FusionProtocol, "fusion")
         self.log_mel = LogMel(floor=mel_floor, depth=mel_depth)
         self.visual = visual
         self.audio = audio
@@ -107,7 +118,15 @@ class SyncNetwork(nn.Module):
         if starts is None:
             starts = torch.arange(len(features) - WINDOW_FRAMES + 1, device=features.device)
         parts = starts.split(chunk) if self.visual.pad_time else [starts]
-        return torch.cat([self.fusion.video_tokens(self.visual.span(features, p)) for p in parts])
+        return torch.cat([self.fusion.video_tokens(self._windows(features, p)) for p in parts])
+
+    def _windows(self, features: Tensor, starts: Tensor) -> Tensor:
+        """Encode windows of a run of frames, (T, C, h, w) and (N,) -> (N, C', t, h', w')."""
+        if not self.visual.pad_time:  # one pass over the run: windows share what they overlap in
+            encoded = self.visual.windows(features.transpose(0, 1).unsqueeze(0))
+            return encoded[0].transpose(0, 1)[starts].unsqueeze(2)  # from (1, C', T - 4, h', w')
+        frames = starts[:, None] + torch.arange(WINDOW_FRAMES, device=starts.device)
+        return self.visual.windows(features[frames].transpose(1, 2))  # of (N, C, 5, h, w)
 
     def audio_tokens(self, crops: Tensor) -> Tensor:
         """Tokens of crops of sound, (M, 3200) int16-scaled -> (M, Ta, D)."""

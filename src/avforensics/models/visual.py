@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 WINDOW_FRAMES = 5
@@ -148,24 +147,3 @@ class VisualEncoder(nn.Module):
         T' = T with ``pad_time``, else T - 4.
         """
         return self.time_stages(windows)
-
-    def span(self, features: Tensor, starts: Tensor) -> Tensor:
-        """Encode chosen windows of a run of frames.
-
-        Parameters
-        ----------
-        features : Tensor, (T, C, h, w)
-            Output of ``frames``.
-        starts : int64 tensor, (N,)
-            First frame of each window.
-
-        Returns
-        -------
-        Tensor, (N, C', t, h', w')
-            t = 5 with ``pad_time``, else 1.
-        """
-        if not self.pad_time:  # one pass over the run: its windows share all that they overlap in
-            encoded = self.windows(features.transpose(0, 1).unsqueeze(0))  # (1, C', T - 4, h, w)
-            return encoded[0].transpose(0, 1)[starts].unsqueeze(2)
-        frames = starts[:, None] + torch.arange(WINDOW_FRAMES, device=starts.device)
-        return self.windows(features[frames].transpose(1, 2))  # (N, C, 5, h, w)

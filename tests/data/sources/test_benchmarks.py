@@ -1,13 +1,11 @@
 import pytest
 
-from avforensics.data.sources import (
-    av_deepfake1m,
-    avlips,
-    deepfake_timit,
-    dfdc,
-    kodf,
-    lavdf,
-)
+from avforensics.data.sources.av_deepfake1m import av_deepfake1m
+from avforensics.data.sources.avlips import avlips
+from avforensics.data.sources.deepfake_timit import deepfake_timit
+from avforensics.data.sources.dfdc import dfdc
+from avforensics.data.sources.kodf import kodf
+from avforensics.data.sources.lavdf import lavdf
 from avforensics.errors import ManifestError
 
 UUID = "1a2b3c4d-0000-1111-2222-333344445555"

@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from avforensics.data.sources import fakeavceleb
+from avforensics.data.sources.fakeavceleb import fakeavceleb
 from avforensics.data.splits import sample
 from avforensics.errors import ManifestError
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from avforensics.data.sources import talkers
+from avforensics.data.sources.talkers import talkers
 from avforensics.errors import ManifestError
 
 HEADER = "path,label,category,identity,source,language,pair,licence,note\n"

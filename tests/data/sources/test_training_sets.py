@@ -2,7 +2,10 @@ from collections import Counter
 
 import pytest
 
-from avforensics.data.sources import folder, lrs2, lrs3, table, voxceleb2
+from avforensics.data.sources.folder import folder
+from avforensics.data.sources.lrs import lrs2, lrs3
+from avforensics.data.sources.table import table
+from avforensics.data.sources.voxceleb2 import voxceleb2
 from avforensics.data.splits import split_by_identity
 from avforensics.errors import ManifestError
 

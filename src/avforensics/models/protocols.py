@@ -1,0 +1,248 @@
+"""What a class of one's own must offer to replace one of ours.
+
+Each protocol is one exchangeable part. A class needs no base class, only these names; it is an
+``nn.Module`` with ``@register`` above it. Shapes: B batch, T frames, N windows of five frames,
+M crops of sound (3200 samples), P pairs, C channels, D numbers in a token or row, L windows in a
+sequence. Gradients must flow through every method that returns a tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from torch import Tensor, nn
+
+
+def missing(part: object, protocol: type) -> list[str]:
+    """Names of a protocol that a class or object lacks."""
+    names = dict.fromkeys([*protocol.__annotations__, *vars(protocol)])
+    return [name for name in names if name[0] != "_" and not hasattr(part, name)]
+
+
+def require(part: nn.Module, protocol: type, role: str) -> None:
+    """Make sure that a part can play its role.
+
+    Raises
+    ------
+    TypeError
+        Naming what the part lacks.
+    """
+    if lacking := missing(part, protocol):
+        raise TypeError(
+            f"{type(part).__name__} cannot be the {role}: it has no {', '.join(lacking)} "
+            f"(see avforensics.models.protocols.{protocol.__name__})"
+        )
+
+
+class VisualProtocol(Protocol):
+    """Visual encoder: frames to one feature map for each window. `VisualEncoder` is ours.
+
+    Attributes
+    ----------
+    pad_time : bool
+        True: windows are encoded one by one, into any number of time steps. False: ``windows``
+        slides over a whole run of frames and gives one time step for each window, which is cheaper.
+    """
+
+    pad_time: bool
+
+    def frames(self, frames: Tensor) -> Tensor:
+        """Encode single frames, (T, 3, H, W) float RGB in 0..255 -> (T, C, h, w).
+
+        Runs once for each frame, however many windows it is part of.
+        """
+
+    def windows(self, windows: Tensor) -> Tensor:
+        """Encode windows, (B, C, T, h, w) outputs of ``frames`` -> (B, C', T', h', w').
+
+        With ``pad_time`` T is 5 and T' is what the fusion expects. Without it T is any number from
+        5 on and T' is T - 4.
+        """
+
+
+class AudioProtocol(Protocol):
+    """Audio encoder: log-mel crops to features. `AudioEncoder` is ours."""
+
+    def __call__(self, log_mel: Tensor) -> Tensor:
+        """Encode crops of 200 ms, (M, 1, 80, 20) -> (M, C, t)."""
+
+
+class FusionProtocol(Protocol):
+    """Fusion: how well a window and a crop fit together. `FusionTransformer`, `CosineFusion`.
+
+    Attributes
+    ----------
+    width : int
+        D of the tokens; an activation vector has 2 * D numbers.
+    """
+
+    width: int
+
+    def video_tokens(self, features: Tensor) -> Tensor:
+        """The visual encoder's output, (B, C', T', h', w') -> (B, Tv, D)."""
+
+    def audio_tokens(self, features: Tensor) -> Tensor:
+        """The audio encoder's output, (M, C, t) -> (M, Ta, D)."""
+
+    def __call__(self, video: Tensor, audio: Tensor) -> Tensor:
+        """Logits of pairs, (P, Tv, D) and (P, Ta, D) -> (P,)."""
+
+    def all_pairs(
+        self, video: Tensor, audio: Tensor, *, chunk: int = 256, recompute: bool = False
+    ) -> Tensor:
+        """Logits of all pairs within groups, (G, N, Tv, D) and (G, M, Ta, D) -> (G, N, M).
+
+        ``chunk`` pairs at a time; ``recompute``: save memory in the backward pass.
+        """
+
+
+class SyncProtocol(Protocol):
+    """A whole synchronisation network. `SyncNetwork` puts it together from the three parts above.
+
+    Attributes
+    ----------
+    visual, audio, fusion : Module
+        Its parts.
+    size : int
+        Side of the square input frames in pixels.
+    crop : tuple of float or None
+        Part of the upright frame that it was trained on (left, top, right, bottom in fractions).
+    max_delay, n_delays : int
+        tau, and 2 * tau + 1, the length of a row.
+    activation_width : int
+        Length of an activation vector.
+    """
+
+    visual: nn.Module
+    audio: nn.Module
+    fusion: nn.Module
+    size: int
+    crop: tuple[float, float, float, float] | None
+    max_delay: int
+    n_delays: int
+    activation_width: int
+
+    def video_tokens(
+        self, features: Tensor, starts: Tensor | None = None, *, chunk: int = 8
+    ) -> Tensor:
+        """Tokens of windows of a run of frames' features, (T, C, h, w) -> (N, Tv, D)."""
+
+    def audio_tokens(self, crops: Tensor) -> Tensor:
+        """Tokens of crops of sound, (M, 3200) int16-scaled -> (M, Ta, D)."""
+
+    def delay_rows(
+        self, video: Tensor, audio: Tensor, starts: Tensor | None = None, *, chunk: int = 8
+    ) -> Tensor:
+        """Logits of every delay of each window, (N, Tv, D) and (M, Ta, D) -> (N, 2 * tau + 1)."""
+
+    def activations(self, video: Tensor, audio: Tensor) -> Tensor:
+        """Activation vectors of pairs at zero delay, (N, Tv, D) and (N, Ta, D) -> (N, A)."""
+
+
+class DecoderProtocol(Protocol):
+    """Autoregressive decoder of rows. `PublishedDecoder`, `CleanDecoder`, `RotaryDecoder`.
+
+    The constructor takes ``inputs`` and ``outputs``, the widths of a row and of its prediction, and
+    ``positions``, the longest input.
+
+    Attributes
+    ----------
+    row_width : int
+        ``inputs``.
+    max_len : int
+        Longest sequence of windows that can be scored, ``positions + 1`` or more.
+    """
+
+    row_width: int
+    max_len: int | float
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """Predict, (B, L, inputs) -> (B, L, outputs): step t sees rows 0..t and predicts t + 1."""
+
+
+class ObjectiveProtocol(Protocol):
+    """What a decoder reads and how wrong its prediction is. `NextRow` is a base for most.
+
+    Attributes
+    ----------
+    reads : str
+        ``"logits"``: rows of delay logits; ``"activations"``: projected activations.
+    """
+
+    reads: str
+
+    def decoder_sizes(self, width: int, max_len: int) -> dict[str, int]:
+        """``inputs``, ``outputs`` and ``positions`` of a decoder for max_len rows of width."""
+
+    def windows(self, decoder: DecoderProtocol) -> int | float:
+        """Longest sequence of windows that can be judged with a decoder."""
+
+    def row_width(self, decoder: DecoderProtocol) -> int:
+        """Numbers in a row of features that is judged with a decoder."""
+
+    def fit(self, rows: Iterable[Tensor]) -> None:
+        """Count what gradients cannot find, before training; ``rows``: (n, D) for each clip."""
+
+    def judge(self, decoder: DecoderProtocol, sequences: Tensor) -> tuple[Tensor, Tensor]:
+        """Losses and predictions of all rows but the first, (B, L, D) -> (B, L-1), (B, L-1, D)."""
+
+
+class AnomalyProtocol(Protocol):
+    """A whole anomaly model: a decoder with an objective (`AnomalyModel`), or `NaiveBayes`.
+
+    Attributes
+    ----------
+    reads : str
+        As for `ObjectiveProtocol`.
+    row_width : int
+        Numbers in a row of features.
+    max_len : int or float
+        Longest sequence of windows; infinite where windows are judged one by one.
+    """
+
+    reads: str
+    row_width: int
+    max_len: int | float
+
+    def fit(self, rows: Iterable[Tensor]) -> None:
+        """As for `ObjectiveProtocol`."""
+
+    def __call__(self, sequences: Tensor) -> tuple[Tensor, Tensor]:
+        """Step losses and predictions, (B, L, D) -> (B, L - 1) and (B, L - 1, D)."""
+
+
+class FeatureProtocol(Protocol):
+    """What an activation model reads of a window's activation vector. `Projection` (PCA) is ours.
+
+    The constructor takes ``inputs``, A, and ``outputs``, D.
+
+    Attributes
+    ----------
+    inputs, outputs : int
+        A numbers of an activation vector in, D numbers of a row out.
+    linear : bool
+        Whether it is an affine map. Only then can ``data.shift`` move the sound without
+        recomputing the feature.
+    """
+
+    inputs: int
+    outputs: int
+    linear: bool
+
+    @classmethod
+    def fit(
+        cls, activations: Tensor, *, outputs: int, used: int | None = None, seed: int = 0
+    ) -> FeatureProtocol:
+        """Learn from activations of real training videos, (N, A), before the anomaly model does.
+
+        ``used``: look at the first ``used`` numbers only (the picture's half).
+
+        Raises
+        ------
+        ValueError
+            There are too few of them.
+        """
+
+    def __call__(self, activations: Tensor) -> Tensor:
+        """(N, A) -> (N, D), float32; each row on its own."""

@@ -1,0 +1,150 @@
+"""Names under which classes and functions can be asked for, and how a user's own code joins them.
+
+A ``Registry`` maps names to things of one kind: network classes, perturbations, baselines. Code
+outside this package adds to it with a decorator, which runs when its module is imported. Modules
+are imported from two places, both under the user's control: entry points of installed packages
+(group ``avforensics.plugins``) and the ``plugins`` setting or AVFORENSICS_PLUGINS. A name in a
+downloaded file never makes this program import anything.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from avforensics.errors import ConfigError
+from avforensics.paths import typed_path
+
+GROUP = "avforensics.plugins"
+ENVIRONMENT = "AVFORENSICS_PLUGINS"
+
+T = TypeVar("T")
+
+
+class Registry(Mapping[str, T], Generic[T]):
+    """Things of one kind by name.
+
+    Plugins are imported when a name is not known yet and when all names are listed, so a lookup
+    of our own names costs nothing.
+
+    Parameters
+    ----------
+    kind : str
+        What the things are, for messages: "network class".
+    entries : mapping, optional
+        To begin with.
+    """
+
+    def __init__(self, kind: str, entries: Mapping[str, T] | None = None) -> None:
+        self.kind = kind
+        self._entries = dict(entries or {})
+
+    def add(self, name: str, value: T) -> T:
+        """Register ``value`` under ``name`` and return it.
+
+        Defining the same thing again (a notebook cell, a reloaded module) replaces it.
+
+        Raises
+        ------
+        ValueError
+            The name belongs to something else.
+        """
+        known = self._entries.get(name)
+        if known is not None and _origin(known) != _origin(value):
+            raise ValueError(f"a {self.kind} named {name!r} is registered already: {known!r}")
+        self._entries[name] = value
+        return value
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self._entries:
+            load_plugins()
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        load_plugins()
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        load_plugins()
+        return len(self._entries)
+
+
+def load_plugins(named: str | Iterable[str] | None = None) -> None:
+    """Import the user's own code, so that its decorators run. Nothing is imported twice.
+
+    Parameters
+    ----------
+    named : str or iterable of str, optional
+        Modules, or paths of .py files; a file's folder then stands on ``sys.path``. They are
+        remembered in AVFORENSICS_PLUGINS, from which processes that this one starts import them.
+
+    Raises
+    ------
+    ConfigError
+        A module cannot be imported, saying which and why.
+    """
+    words = os.environ.get(ENVIRONMENT, "").split(os.pathsep)
+    words += [named] if isinstance(named, str) else list(named or ())
+    words = list(dict.fromkeys(word for word in words if word))
+    for word in words:
+        _import(_module_name(word), word)
+    if words:
+        os.environ[ENVIRONMENT] = os.pathsep.join(map(_absolute, words))
+    for module, shown in _installed():
+        _import(module, shown)
+
+
+@cache
+def _installed() -> list[tuple[str, str]]:
+    """Module of each entry point, and how it is named in a message."""
+    return [
+        (entry.value.partition(":")[0], f"{entry.name} (an entry point of {entry.dist.name})")
+        for entry in entry_points(group=GROUP)
+    ]
+
+
+def _absolute(word: str) -> str:
+    return str(typed_path(word).absolute()) if word.endswith(".py") else word
+
+
+def _module_name(word: str) -> str:
+    if not word.endswith(".py"):
+        return word
+    path = typed_path(word).resolve()
+    if not path.is_file():
+        raise ConfigError(f"plugins: there is no file {word}")
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    known = sys.modules.get(path.stem)
+    if known is not None and Path(getattr(known, "__file__", None) or "").resolve() != path:
+        raise ConfigError(f"plugins: {word} has the name of another module; rename the file")
+    return path.stem
+
+
+def _import(module: str, shown: str) -> None:
+    try:
+        import_module(module)
+    except Exception as error:  # the user's code may raise anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ConfigError(f"plugins: {shown} cannot be imported ({reason})") from error
+
+
+def _origin(value: object) -> tuple[str | None, str | None]:
+    """Where a class or function was defined; what is neither has an origin of its own."""
+    known = getattr(value, "function", value)  # a described function stands for it
+    return getattr(known, "__module__", None), getattr(known, "__qualname__", repr(known))
+
+
+def adder(registry: Registry[T]) -> Callable[[str], Callable[[T], T]]:
+    """A decorator that registers what it decorates under a name, as in ``@baseline("mine")``."""
+
+    def named(name: str) -> Callable[[T], T]:
+        return lambda value: registry.add(name, value)
+
+    return named
