@@ -21,10 +21,11 @@ _EXPORTS = {
     "AVForensicsError": "avforensics.errors",
     "Detector": "avforensics.scoring.detector",
     "VideoResult": "avforensics.scoring.result",
+    "perturbation": "avforensics.evaluation.perturbations",
     "register": "avforensics.checkpoints.architecture",
 }
 
-__all__ = ["AVForensicsError", "Detector", "VideoResult", "__version__", "register"]
+__all__ = ["AVForensicsError", "Detector", "VideoResult", "__version__", "perturbation", "register"]
 
 
 def __getattr__(name: str) -> Any:

@@ -170,7 +170,7 @@ def test_foreign_safetensors(tmp_path):
 
 
 def test_a_network_of_an_unlisted_class_cannot_be_written(tmp_path):
-    with pytest.raises(ConfigError, match="put @register .* above class Linear"):
+    with pytest.raises(ConfigError, match=r"put @register .* above class Linear"):
         describe(torch.nn.Linear(2, 2))
     with pytest.raises(CheckpointError, match="the sync model is a PublishedDecoder"):
         Models(sync=build({"class": "PublishedDecoder", "width": 16, "heads": 2}))

@@ -64,7 +64,7 @@ def test_an_unregistered_class_is_refused_with_the_remedy():
         def step_losses(self, outputs, following):
             return (outputs - following).square().sum(-1)
 
-    with pytest.raises(ConfigError, match="put @register .* above class Stranger"):
+    with pytest.raises(ConfigError, match=r"put @register .* above class Stranger"):
         check_savable(Stranger())
     with pytest.raises(CheckpointError, match="unknown network class 'Stranger'; install or name"):
         build({"class": "Stranger"})

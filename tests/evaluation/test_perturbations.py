@@ -78,7 +78,7 @@ def test_one_of_ones_own_is_an_edit_and_has_five_levels(monkeypatch):
     assert edits(["dark"], [1], 3) == {("dark", 1): "dark=1/3"}
     with pytest.raises(ValueError, match="short: a perturbation has 5 levels, got 2"):
         perturbation("few", title="short", levels=(1, 2))(darker)
-    with pytest.raises(ConfigError, match="no perturbation 'haze'; there are .*dark"):
+    with pytest.raises(ConfigError, match=r"no perturbation 'haze'; there are .*dark"):
         edits(["haze"], [1], 0)
 
 

@@ -27,13 +27,16 @@ from avforensics.models.motion import MotionEncoder, StridedAudioEncoder
 from avforensics.models.objectives import (
     BinaryCrossEntropy,
     DiscreteDelay,
+    EarthMover,
     HardCrossEntropy,
     ProbabilityGrid,
     SoftCrossEntropy,
     SquaredError,
 )
+from avforensics.models.rotary import RotaryDecoder
 from avforensics.models.sync import SyncNetwork
 from avforensics.models.visual import VisualEncoder
+from avforensics.models.vit import MouthTransformer
 from avforensics.registry import Registry
 
 CLASSES: Registry[type[nn.Module]] = Registry(
@@ -43,6 +46,7 @@ CLASSES: Registry[type[nn.Module]] = Registry(
         for cls in (
             SyncNetwork,
             VisualEncoder,
+            MouthTransformer,
             AudioEncoder,
             MotionEncoder,
             StridedAudioEncoder,
@@ -50,12 +54,14 @@ CLASSES: Registry[type[nn.Module]] = Registry(
             CosineFusion,
             PublishedDecoder,
             CleanDecoder,
+            RotaryDecoder,
             AnomalyModel,
             NaiveBayes,
             SoftCrossEntropy,
             HardCrossEntropy,
             DiscreteDelay,
             BinaryCrossEntropy,
+            EarthMover,
             SquaredError,
             ProbabilityGrid,
             Projection,

@@ -1,8 +1,10 @@
 """``avforensics extract``: clips through the synchronisation network, once, to a feature store.
 
   avforensics extract manifest=clips.csv output_dir=STORE checkpoint.sync=sync_model.pth
+  avforensics extract manifest=clips.csv output_dir=STORE features=external external.folder=ARRAYS
   torchrun --nproc-per-node 8 -m avforensics extract manifest=clips.csv output_dir=STORE ...
 
+With features=external the rows are another network's: an array for each video (docs/extending.md).
 Anomaly models are trained and evaluated from the store (features=STORE) without the network. Run
 the same command once more to go on after an interruption. Exit code 0: all clips are in the store;
 1: some failed and are listed; 2: wrong usage.
@@ -12,13 +14,21 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
 from avforensics.data.manifest import Manifest
 from avforensics.errors import ConfigError
-from avforensics.extraction import ExtractionSettings, Filled, extract_features
+from avforensics.extraction import (
+    ExternalFeatures,
+    ExtractionSettings,
+    Filled,
+    extract_features,
+    import_features,
+)
 from avforensics.features.shards import Extracted
 from avforensics.paths import typed_path
 from avforensics.progress import Progress
@@ -46,6 +56,29 @@ def run(cfg: DictConfig) -> int:
     manifest = Manifest.read(typed_path(cfg.manifest))
     manifest = manifest.select(**OmegaConf.to_container(cfg.select, resolve=True))
     rank, world = rank_and_world() if cfg.world is None else (cfg.rank, cfg.world)
+    make = _imported(cfg) if _are_external(cfg) else _computed(cfg, world)
+    folder = Path(cfg.output_dir)
+    with Progress("extracting", quiet=rank > 0) as progress:
+
+        def advance(path: str, clip: Extracted) -> None:
+            progress.advance()
+            if clip.error is not None:
+                log.warning("failed: %s: %s", path, clip.error)
+
+        outcome = make(
+            manifest,
+            folder,
+            rank=rank,
+            world=world,
+            begin=lambda total: progress.update(0, total),
+            advance=advance,
+        )
+    write_json(folder / "versions.json", versions())
+    _report(outcome, folder)
+    return int(bool(outcome.failed))
+
+
+def _computed(cfg: DictConfig, world: int) -> Callable[..., Filled]:
     settings = ExtractionSettings(
         max_windows=_max_windows(cfg),
         max_delay=cfg.max_delay,
@@ -56,28 +89,23 @@ def run(cfg: DictConfig) -> int:
         batch_windows=cfg.batch_windows,
         readers=cfg.readers,
     )
-    folder = Path(cfg.output_dir)
-    with Progress("extracting", quiet=rank > 0) as progress:
+    return partial(
+        extract_features,
+        checkpoint=OmegaConf.to_container(cfg.checkpoint, resolve=True),
+        settings=settings,
+        workers=1 if world > 1 and cfg.workers is None else cfg.workers,
+    )
 
-        def advance(path: str, clip: Extracted) -> None:
-            progress.advance()
-            if clip.error is not None:
-                log.warning("failed: %s: %s", path, clip.error)
 
-        outcome = extract_features(
-            manifest,
-            folder,
-            OmegaConf.to_container(cfg.checkpoint, resolve=True),
-            settings=settings,
-            workers=1 if world > 1 and cfg.workers is None else cfg.workers,
-            rank=rank,
-            world=world,
-            begin=lambda total: progress.update(0, total),
-            advance=advance,
-        )
-    write_json(folder / "versions.json", versions())
-    _report(outcome, folder)
-    return int(bool(outcome.failed))
+def _are_external(cfg: DictConfig) -> bool:
+    if cfg.features not in ("network", "external"):
+        raise ConfigError(f"features must be network or external, got {cfg.features!r}")
+    return cfg.features == "external"
+
+
+def _imported(cfg: DictConfig) -> Callable[..., Filled]:
+    source = ExternalFeatures(**OmegaConf.to_container(cfg.external, resolve=True))
+    return partial(import_features, source=source)
 
 
 def _device(device: str, world: int) -> str:

@@ -385,7 +385,10 @@ def check_network(store: FeatureStore, models: Models) -> None:
     ------
     ConfigError
     """
-    if models.sync is not None and network_digest(models.sync) != store.info.network:
+    network = models.metadata.get("network")  # of bundles that hold decoders alone
+    if models.sync is not None:
+        network = network_digest(models.sync)
+    if network is not None and network != store.info.network:
         raise ConfigError(
             f"{store.folder} holds features of another synchronisation network than the one in the "
             "checkpoint, to which its decoders belong"

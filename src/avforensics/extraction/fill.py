@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ from avforensics.pool import cores
 from avforensics.scoring.engine import resolve_device
 
 Advance = Callable[[str, Extracted], None]
+Todo = list[tuple[str, Row]]  # keys and rows of clips
+Results = Iterator[tuple[str, Extracted]]
 CLIPS_A_PROCESS = 16  # starting one takes about as long as so many clips
 
 
@@ -111,26 +113,80 @@ def extract_features(
     AVForensicsError
         A process died.
     """
-    if not 0 <= rank < world:
-        raise ConfigError(f"rank {rank} is not one of {world} processes")
     settings = settings or ExtractionSettings()
     folder = typed_path(folder)
     models = load_network(checkpoint, settings)
-    _settle(folder, models, settings, writes=rank == 0)
+
+    def work(todo: Todo, first: int) -> Results:
+        n = _processes(workers, len(todo), settings.device)
+        shares = [Share(folder, todo[i::n], settings, i, first, n) for i in range(n)]
+        return do_share(shares[0], models) if n == 1 else do_shares(shares, checkpoint)
+
+    return fill_store(
+        manifest,
+        folder,
+        _info(models, settings),
+        work,
+        models=models,
+        keep_listed=keep_listed,
+        rank=rank,
+        world=world,
+        advance=advance,
+        begin=begin,
+    )
+
+
+def fill_store(
+    manifest: Manifest,
+    folder: Path,
+    info: StoreInfo,
+    work: Callable[[Todo, int], Results],
+    *,
+    models: Models | None = None,
+    stat: Callable[[Row], tuple[int, int]] = file_stat,
+    keep_listed: bool = False,
+    rank: int = 0,
+    world: int = 1,
+    advance: Advance | None = None,
+    begin: Callable[[int], None] | None = None,
+) -> Filled:
+    """Let ``work`` write what is missing in a store, then write the index.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    folder : Path
+    info : StoreInfo
+        What the store is made with, or must have been made with.
+    work : callable
+        Takes keys and rows of clips, and the number of the first shard to write; gives the path and
+        the result of each clip.
+    models : Models, optional
+        To keep in a new store.
+    stat : callable
+        Size and last change of what a row's features are made from.
+    keep_listed, rank, world, advance, begin
+        As for `extract_features`.
+
+    Raises
+    ------
+    ConfigError
+        The folder holds features that were made with something else.
+    """
+    if not 0 <= rank < world:
+        raise ConfigError(f"rank {rank} is not one of {world} processes")
+    _settle(folder, info, models, writes=rank == 0)
     clips = {clip_key(row): row for row in manifest}
     known, damaged = read_clips(folder)
     todo = [
         (key, row)
         for key, row in list(clips.items())[rank::world]
-        if (done := known.get(key)) is None or done.error or file_stat(row) != _read_as(done)
+        if (done := known.get(key)) is None or done.error or stat(row) != _read_as(done)
     ]
     if begin is not None:
         begin(len(todo))
-    n = _processes(workers, len(todo), settings.device)
     first = 1 + max((int(path.name[:5]) for path in shard_paths(folder)), default=-1)
-    shares = [Share(folder, todo[i::n], settings, i, first, n) for i in range(n)]
-    results = do_share(shares[0], models) if n == 1 else do_shares(shares, checkpoint)
-    for path, clip in results:
+    for path, clip in work(todo, first):
         if advance is not None:
             advance(path, clip)
     known, _ = read_clips(folder)
@@ -153,11 +209,10 @@ def clip_key(row: Row) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:20]
 
 
-def _settle(folder: Path, models: Models, settings: ExtractionSettings, *, writes: bool) -> None:
-    """Begin a store, or make sure that the one that is there takes these features."""
+def _info(models: Models, settings: ExtractionSettings) -> StoreInfo:
     sync = models.sync
     kept = settings.activations != "none"
-    info = StoreInfo(
+    return StoreInfo(
         network=network_digest(sync),
         max_delay=sync.max_delay,
         activation_width=sync.activation_width if kept else 0,
@@ -169,13 +224,18 @@ def _settle(folder: Path, models: Models, settings: ExtractionSettings, *, write
         notice=models.notice,
         code=avforensics.__version__,
     )
+
+
+def _settle(folder: Path, info: StoreInfo, models: Models | None, *, writes: bool) -> None:
+    """Begin a store, or make sure that the one that is there takes these features."""
     present = read_info(folder)
     if present is not None and (difference := present.difference(info)):
         raise ConfigError(
             f"{folder} holds features made with {difference}; choose another output_dir"
         )
     if present is None and writes:
-        save_bundle(folder / "sync.safetensors", models)
+        if models is not None:
+            save_bundle(folder / "sync.safetensors", models)
         write_info(folder, info)
 
 

@@ -32,6 +32,7 @@ from avforensics.files import atomic_path
 from avforensics.paths import typed_path
 
 FORMAT_VERSION = 1
+EXTERNAL = "external:"  # begins the name of a network that is not ours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +42,10 @@ class StoreInfo:
     Attributes
     ----------
     network : str
-        SHA-256 of the synchronisation network's tensors.
+        SHA-256 of the synchronisation network's tensors; ``external:NAME`` for another network,
+        whose features were imported.
     max_delay : int
-        tau; a row has 2 * tau + 1 delays.
+        tau; a row has 2 * tau + 1 delays. 0 = there are no delays (imported features).
     activation_width : int
         Length of an activation vector; 0 where activations were not kept.
     activations : str
@@ -76,6 +78,11 @@ class StoreInfo:
     @property
     def n_delays(self) -> int:
         return 2 * self.max_delay + 1
+
+    @property
+    def external(self) -> bool:
+        """Whether the features are another network's: there is no network in the store."""
+        return self.network.startswith(EXTERNAL)
 
     def difference(self, other: StoreInfo) -> str | None:
         """What makes features of the two unfit to stand in one store, in words; None = nothing."""
@@ -229,6 +236,8 @@ class FeatureStore(Sequence[Entry]):
             The store has fewer.
         """
         if max_delay > self.info.max_delay:
+            if not self.info.max_delay:
+                raise ConfigError(f"{self.folder} has no rows over delays, only activations")
             raise ConfigError(
                 f"{self.folder} has delays up to {self.info.max_delay} frames, {max_delay} are "
                 f"needed: extract its clips with max_delay={max_delay}"

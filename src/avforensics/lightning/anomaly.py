@@ -95,8 +95,12 @@ class AnomalyModule(pl.LightningModule):
         and the projection.
         """
         data = self.trainer.datamodule
-        source = load_bundle(data.store.sync_path)
-        source.sync.max_delay = self.hparams.tau
+        info = data.store.info
+        if info.external:
+            source = Models(notice=info.notice)
+        else:
+            source = load_bundle(data.store.sync_path)
+            source.sync.max_delay = self.hparams.tau
         trained = {}
         for part, model in self.parts.items():
             model = copy.deepcopy(model).cpu()
@@ -107,8 +111,9 @@ class AnomalyModule(pl.LightningModule):
             sync=source.sync,
             projection=data.projection,
             **trained,
-            hashes=dict(data.store.info.checkpoints),
+            hashes=dict(info.checkpoints),
             metadata={
+                "network": info.network,
                 "sync": source.metadata,
                 "anomaly": {
                     part: {"objective": _name(model), "val_loss": self.best[part]["loss"]}
@@ -136,8 +141,15 @@ class AnomalyModule(pl.LightningModule):
 
     def on_fit_start(self) -> None:
         """Fit what needs counting instead of gradients, as naive Bayes and the levels of a grid."""
-        for model in self.parts.values():
-            model.fit(self.trainer.datamodule.training_rows(model.reads))
+        data = self.trainer.datamodule
+        for part, model in self.parts.items():
+            width = next(data.training_rows(model.reads)).shape[1]
+            if width != model.row_width:
+                raise ConfigError(
+                    f"the {part} model reads rows of {model.row_width} {model.reads}, and those of "
+                    f"{data.store.folder} have {width}"
+                )
+            model.fit(data.training_rows(model.reads))
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor | None:
         """Loss of one batch; None where nothing has a gradient.

@@ -193,7 +193,9 @@ class FeatureData(pl.LightningDataModule):
         """
         if self.store is not None:
             return
-        store = FeatureStore.open(self.features).within(self.tau + self.shift)
+        store = FeatureStore.open(self.features)
+        if store.info.max_delay or self.shift:  # imported activations come without delays
+            store = store.within(self.tau + self.shift)
         train, val = self._split(store)
         if len(train) < self.batch_size:
             raise ConfigError(

@@ -32,19 +32,24 @@ class CleanAttention(nn.Module):
             )
             mask = torch.ones(length, length + 1, dtype=torch.bool, device=x.device).tril(1)
         q, k, v = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (q, k, v))
+        q, k = self.placed(q), self.placed(k)
         dropout = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(
             q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=mask is None
         )
         return self.to_out(mixed.transpose(1, 2).flatten(2))
 
+    def placed(self, x: Tensor) -> Tensor:
+        """Queries or keys that know their position, (B, heads, N, d): here the rows do already."""
+        return x
+
 
 class CleanBlock(nn.Module):
     """Post-norm block with a norm for each residual."""
 
-    def __init__(self, width: int, *, heads: int, dropout: float, sink: bool) -> None:
+    def __init__(self, width: int, *, attention: nn.Module, dropout: float) -> None:
         super().__init__()
-        self.attention = CleanAttention(width, heads=heads, dropout=dropout, sink=sink)
+        self.attention = attention
         self.attention_norm = nn.LayerNorm(width)
         self.feed_forward = nn.Sequential(
             nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, width)
@@ -108,7 +113,12 @@ class CleanDecoder(nn.Module):
         self.to_width = nn.Linear(inputs, width)
         self.position = nn.Parameter(0.02 * torch.randn(1, positions, width))
         self.blocks = nn.ModuleList(
-            CleanBlock(width, heads=heads, dropout=dropout, sink=sink) for _ in range(depth)
+            CleanBlock(
+                width,
+                attention=CleanAttention(width, heads=heads, dropout=dropout, sink=sink),
+                dropout=dropout,
+            )
+            for _ in range(depth)
         )
         self.to_row = nn.Linear(width, outputs)
 

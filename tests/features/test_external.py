@@ -1,0 +1,183 @@
+"""Rows of another network: from arrays to a store, an anomaly model of them, and its scores."""
+
+import csv
+import json
+import re
+import sys
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from avforensics import cli
+from avforensics.checkpoints import load_bundle
+from avforensics.data.manifest import Manifest
+from avforensics.data.row import Row
+from avforensics.errors import ConfigError
+from avforensics.extraction import ExternalFeatures, import_features
+from avforensics.features.store import FeatureStore
+
+WINDOWS = 14
+
+
+@pytest.fixture
+def avforensics(monkeypatch):
+    """Run a command line in this process; gives its exit code."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["avforensics", *map(str, words)])
+        return cli.main()
+
+    return run
+
+
+def wander(number, width, *, jump=False):
+    """A slow walk of ``width`` numbers, or (a fake) numbers without a memory."""
+    random = np.random.default_rng(number)
+    steps = random.normal(size=(WINDOWS, width))
+    return (3 * steps if jump else 3 * steps[:1] + 0.1 * steps.cumsum(0)).astype(np.float32)
+
+
+def manifest_of(folder, counts):
+    """A manifest of videos that need not exist: ``counts`` by split, and as many fakes to test."""
+    rows = []
+    for split, count in counts.items():
+        for label in (0, 1) if split == "test" else (0,):
+            for _ in range(count):
+                name = f"{split}{len(rows)}"
+                path = f"{folder}/videos/{split}/{name}.mp4"
+                rows.append(Row(path, label, "fake" if label else "real", "", name, split))
+    return Manifest(rows)
+
+
+@pytest.mark.parametrize("holds", ["activations", "delays"])
+def test_trained_evaluated_and_scored_on_another_networks_rows(avforensics, tmp_path, holds):
+    width = 20 if holds == "activations" else 7
+    manifest = manifest_of(tmp_path, {"anomaly": 16, "val": 4, "test": 6})
+    arrays = tmp_path / "arrays [1]"
+    arrays.mkdir()
+    for number, row in enumerate(manifest):
+        name = row.path.rsplit("/", 1)[1].removesuffix(".mp4")
+        rows = wander(number, width, jump=bool(row.label))
+        if number % 2:
+            np.save(arrays / f"{name}.npy", rows)
+        else:
+            save_file({"anything": rows}, arrays / f"{name}.safetensors")
+    (arrays / "test20.safetensors").unlink()  # the first of the test split
+    manifest.write(tmp_path / "m.csv")
+    store, run = tmp_path / "store", tmp_path / "run"
+    words = [
+        "extract", f"manifest={tmp_path / 'm.csv'}", f"output_dir={store}", "features=external",
+        f"external.folder={arrays}", "external.name=my network", f"external.holds={holds}",
+    ]  # fmt: skip
+    assert avforensics(*words) == 1
+    entries = list(FeatureStore.open(store))
+    assert [entry.error is None for entry in entries].count(False) == 1
+    assert "no array test20.safetensors or .npy in" in entries[20].error
+    part = {"activations": "activation", "delays": "distribution"}[holds]
+    settings = ["tau=3"] if holds == "delays" else ["components=6"]
+    train = [
+        "train", f"experiment=anomaly_{part}", f"features={store}", f"output_dir={run}",
+        "data.batch_size=8", "trainer.max_epochs=6", "optimizer.lr=1e-2", "decoder.width=16",
+        "decoder.heads=2", "callbacks.estimate=null", "callbacks.curve=null", *settings,
+    ]  # fmt: skip
+    assert avforensics(*train) == 0
+    bundle = run / "model.safetensors"
+    assert load_bundle(bundle).metadata["network"] == "external:my network"
+    assert load_bundle(bundle).sync is None
+    out = tmp_path / "evaluation"
+    evaluate = [
+        "evaluate", f"features={store}", f"checkpoint.bundle={bundle}", f"part={part}",
+        "select.split=test", "intervals.resamples=20",
+    ]  # fmt: skip
+    assert avforensics(*evaluate, f"output_dir={out}", "examples=1") == 1
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["overall"]["auc"] > 0.9
+    with (out / "scores.csv").open() as file:
+        assert len([row for row in csv.DictReader(file) if row["score"]]) == 11
+    assert list((out / "examples").rglob("*.png"))
+
+
+def test_a_model_of_another_network_is_refused(avforensics, tmp_path, capfd):
+    manifest = manifest_of(tmp_path, {"anomaly": 4, "val": 2, "test": 1})
+    (tmp_path / "arrays").mkdir()
+    for number, row in enumerate(manifest):
+        np.save(
+            tmp_path / "arrays" / row.path.rsplit("/", 1)[1].replace("mp4", "npy"),
+            wander(number, 5),
+        )
+    for name in ("one", "other"):
+        source = ExternalFeatures(folder=tmp_path / "arrays", name=name)
+        import_features(manifest, tmp_path / name, source)
+    small = [
+        "decoder.width=8",
+        "decoder.heads=2",
+        "callbacks.estimate=null",
+        "callbacks.curve=null",
+    ]
+    train = ["train", "trainer.max_epochs=1", "data.batch_size=4", f"features={tmp_path / 'one'}"]
+    train += [f"output_dir={tmp_path / 'run'}", *small]
+    assert avforensics(*train, "experiment=anomaly_activation", "components=3") == 0
+    bundle = f"checkpoint.bundle={tmp_path / 'run' / 'model.safetensors'}"
+    words = ["evaluate", f"features={tmp_path / 'other'}", bundle, "part=activation"]
+    capfd.readouterr()
+    assert avforensics(*words, f"output_dir={tmp_path / 'out'}") == 2
+    assert "holds features of another synchronisation network" in capfd.readouterr().err
+    assert avforensics(*train, "experiment=anomaly_distribution") == 2
+    assert "reads rows of 31 logits, and those of" in capfd.readouterr().err
+
+
+def test_arrays_are_found_by_name_and_by_the_folders_that_agree(tmp_path):
+    manifest = manifest_of(tmp_path, {"anomaly": 1, "val": 1})
+    rows = [row._replace(path=row.path.replace("/val1", "/anomaly0")) for row in manifest]
+    for number, split in enumerate(("anomaly", "val")):
+        (tmp_path / "arrays" / split).mkdir(parents=True)
+        np.save(tmp_path / "arrays" / split / "anomaly0.npy", np.full((3, 2), number))
+    source = ExternalFeatures(folder=tmp_path / "arrays", name="n")
+    assert not import_features(Manifest(rows), tmp_path / "store", source).failed
+    store = FeatureStore.open(tmp_path / "store")
+    assert [store.activations(index)[0, 0] for index in (0, 1)] == [0, 1]
+    again = import_features(Manifest(rows), tmp_path / "store", source)
+    assert again.reused == 2
+
+
+MISTAKES = {
+    "one dimension": (np.zeros(5), r"shape \(windows, D\) .* got float64 of shape \(5,\)"),
+    "one window": (np.zeros((1, 4)), "two windows or more"),
+    "words": (np.array([["a", "b"]] * 3), "must be numbers"),
+    "objects": (np.array([[None]] * 3, dtype=object), "damaged or no array"),
+    "not finite": (np.array([[1.0, np.nan, 0]] * 3), "not finite"),
+    "other width": (
+        np.zeros((3, 5)),
+        "sync_logits of 5 numbers a window, the first",
+    ),
+    "even": (np.zeros((3, 4)), "an odd number of them, 3 or more, got 4"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_an_array_that_cannot_be_used_is_one_sentence_and_the_others_go_on(tmp_path, case):
+    array, message = MISTAKES[case]
+    manifest = manifest_of(tmp_path, {"anomaly": 2})
+    (tmp_path / "arrays").mkdir()
+    np.save(tmp_path / "arrays" / "anomaly0.npy", np.zeros((4, 3)))
+    np.save(tmp_path / "arrays" / "anomaly1.npy", array)
+    source = ExternalFeatures(folder=tmp_path / "arrays", name="n", holds="delays")
+    outcome = import_features(manifest, tmp_path / "store", source)
+    (failed,) = outcome.failed
+    assert failed[0].endswith("anomaly1.mp4")
+    assert re.search(message, failed[1]), failed[1]
+    assert "\n" not in failed[1]
+    assert FeatureStore.open(tmp_path / "store").info.max_delay == 1
+
+
+def test_settings_without_meaning(tmp_path):
+    with pytest.raises(ConfigError, match="no folder"):
+        ExternalFeatures(folder=tmp_path / "nowhere", name="n")
+    with pytest.raises(ConfigError, match="must be delays or activations, got 'rows'"):
+        ExternalFeatures(folder=tmp_path, name="n", holds="rows")
+    with pytest.raises(ConfigError, match="must name the network"):
+        ExternalFeatures(folder=tmp_path, name="")
+    source = ExternalFeatures(folder=tmp_path, name="n")
+    with pytest.raises(ConfigError, match="no array can be used; the first reason: no array"):
+        import_features(manifest_of(tmp_path, {"anomaly": 1}), tmp_path / "store", source)

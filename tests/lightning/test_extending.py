@@ -1,0 +1,163 @@
+"""docs/extending.md, run as it stands: classes of one's own train, are saved and score videos."""
+
+import csv
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from bars import loud_bar
+
+from avforensics import cli, registry
+from avforensics.checkpoints import load_bundle
+from avforensics.checkpoints.architecture import CLASSES
+from avforensics.evaluation.perturbations import PERTURBATIONS
+from avforensics.lightning import keep
+from avforensics.media.wav import write_wav
+from avforensics.media.writer import write_clip
+
+PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# What makes each command small; of the page's own settings nothing is changed.
+SMALL = {
+    "train": [
+        "trainer.max_epochs=2", "callbacks.estimate=null", "callbacks.curve=null",
+        "callbacks.last.every_n_steps=1", "trainer.log_every_n_steps=1",
+    ],
+    "sync": ["data.workers=0", "data.phases=[{batch_size: 2, span: 16}]", "data.disjoint=false"],
+    "anomaly": ["data.batch_size=4", "max_len=12"],
+    "evaluate": ["intervals.resamples=20", "scoring.max_len=12", "extract.workers=1"],
+    "detect": ["scoring.max_len=12", "report=false"],
+}  # fmt: skip
+
+
+class Kill(Exception):
+    """Stands for SIGKILL: nothing of the run's own code gets to react to it."""
+
+
+def written(folder):
+    """Write the page's code and settings into a folder; gives its command lines."""
+    commands = []
+    for kind, text in BLOCK.findall(PAGE.read_text(encoding="utf-8")):
+        if kind == "bash":
+            commands += text.replace("\\\n", " ").splitlines()
+        if kind in ("python", "yaml"):
+            name, body = text.split("\n", 1)
+            path = folder / name.removeprefix("# ")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a") as file:
+                file.write(f"{body}\n\n")
+    return [shlex.split(line)[1:] for line in commands if line.startswith("avforensics ")]
+
+
+def write_set(root):
+    """Clips of `mine.my_set`: real ones by split, and swapped sound in the test split."""
+    for number, split in enumerate(["sync"] * 4 + ["anomaly"] * 6 + ["val"] * 2 + ["test"] * 2):
+        pictures, sound = loud_bar(number)
+        kinds = {"real": sound}
+        if split == "test":
+            kinds["swapped"] = loud_bar(number + 50)[1]
+        for kind, heard in kinds.items():
+            path = root / split / kind / f"person{number}.mp4"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_clip(path, pictures, heard, crf=10)
+            write_wav(path.with_suffix(".wav"), heard)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """Folder in which the page's commands ran, each training killed and resumed on its way."""
+    folder = tmp_path_factory.mktemp("page")
+    lines = written(folder)
+    write_set(folder / "set")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "path", list(sys.path))
+        patch.setenv(registry.ENVIRONMENT, "")
+        for names in (CLASSES, PERTURBATIONS):
+            patch.setattr(names, "_entries", dict(names._entries))
+        for words in lines:
+            if words[0] == "train":
+                die_at(3, patch)
+                with pytest.raises(Kill):
+                    avforensics(words, patch)
+                die_at(None, patch)
+                words = [*words, "ckpt=last"]
+            assert avforensics(words, patch) == 0, " ".join(words)
+        yield folder
+    sys.modules.pop("mine", None)
+
+
+def die_at(step, patch):
+    """Let training die after so many optimiser steps; None: let it live."""
+    real = keep.KeepLast.on_train_batch_end
+    real = getattr(real, "real", real)
+
+    def on_train_batch_end(self, trainer, *args):
+        real(self, trainer, *args)
+        if trainer.global_step == step:
+            raise Kill
+
+    on_train_batch_end.real = real
+    patch.setattr(keep.KeepLast, "on_train_batch_end", on_train_batch_end)
+
+
+def avforensics(words, patch):
+    """Run a command of the page, made small, in this process."""
+    verb = words[0]
+    small = list(SMALL.get(verb, ()))
+    if verb == "train":
+        small += SMALL["anomaly" if "experiment=anomaly" in words else "sync"]
+    patch.setattr(sys, "argv", ["avforensics", *words, *small])
+    return cli.main()
+
+
+def test_every_kind_of_class_went_through_training_into_the_bundle(page):
+    models = load_bundle(page / "anomaly" / "model.safetensors")
+    names = [
+        type(part).__name__
+        for part in (
+            models.sync.visual, models.sync.audio, models.sync.fusion, models.projection,
+            models.distribution.decoder, models.distribution.objective,
+        )
+    ]  # fmt: skip
+    assert names == [
+        "MeanOfFrames", "BandMixer", "DotFusion", "MostVarying", "RunningMean", "AbsoluteError",
+    ]  # fmt: skip
+    trained = json.loads((page / "sync" / "metrics.json").read_text())
+    assert (trained["epochs"], trained["steps"]) == (2, 4)
+    start = type(models.sync.visual)(width=8)
+    assert not torch.equal(models.sync.visual.patches.weight, start.patches.weight)
+    assert len(set(models.projection.chosen.tolist())) == 4
+
+
+def test_videos_are_scored_with_it(page):
+    with (page / "scores" / "scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4
+    assert all(np.isfinite(float(row["score"])) for row in rows)
+
+
+def test_it_is_evaluated_with_ones_own_set_and_perturbation(page):
+    metrics = json.loads((page / "evaluation" / "metrics.json").read_text())
+    assert (metrics["coverage"]["listed"], metrics["coverage"]["scored"]) == (4, 4)
+    assert metrics["categories"].keys() == {"swapped"}
+    assert "darker" in (page / "evaluation" / "robustness.csv").read_text()
+
+
+def test_a_bundle_of_a_class_that_is_not_registered_is_refused(page, monkeypatch, capfd):
+    own = {name: cls for name, cls in CLASSES._entries.items() if cls.__module__ != "mine"}
+    monkeypatch.setattr(CLASSES, "_entries", own)
+    monkeypatch.setenv(registry.ENVIRONMENT, "")
+    words = ["checkpoint=bundle", "checkpoint.bundle=anomaly/model.safetensors"]
+    words += ["input=set/test", "output_dir=refused"]
+    assert avforensics(["detect", *words], monkeypatch) == 2
+    err = capfd.readouterr().err
+    assert err.startswith("avforensics: anomaly/model.safetensors: ")
+    assert "unknown network class" in err
+    assert "install or name (plugins=...) the code that registers it" in err
+    assert err.count("\n") == 1
