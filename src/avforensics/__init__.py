@@ -21,11 +21,22 @@ _EXPORTS = {
     "AVForensicsError": "avforensics.errors",
     "Detector": "avforensics.scoring.detector",
     "VideoResult": "avforensics.scoring.result",
+    "baseline": "avforensics.evaluation.baselines",
     "perturbation": "avforensics.evaluation.perturbations",
     "register": "avforensics.checkpoints.architecture",
+    "statistic": "avforensics.scoring.statistics",
 }
 
-__all__ = ["AVForensicsError", "Detector", "VideoResult", "__version__", "perturbation", "register"]
+__all__ = [
+    "AVForensicsError",
+    "Detector",
+    "VideoResult",
+    "__version__",
+    "baseline",
+    "perturbation",
+    "register",
+    "statistic",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -27,7 +27,7 @@ ENVIRONMENT = "AVFORENSICS_PLUGINS"
 T = TypeVar("T")
 
 
-class Registry(Mapping[str, T], Generic[T]):
+class Registry(MutableMapping[str, T], Generic[T]):
     """Things of one kind by name.
 
     Plugins are imported when a name is not known yet and when all names are listed, so a lookup
@@ -65,6 +65,12 @@ class Registry(Mapping[str, T], Generic[T]):
         if name not in self._entries:
             load_plugins()
         return self._entries[name]
+
+    def __setitem__(self, name: str, value: T) -> None:
+        self.add(name, value)
+
+    def __delitem__(self, name: str) -> None:
+        del self._entries[name]
 
     def __iter__(self) -> Iterator[str]:
         load_plugins()
@@ -139,12 +145,3 @@ def _origin(value: object) -> tuple[str | None, str | None]:
     """Where a class or function was defined; what is neither has an origin of its own."""
     known = getattr(value, "function", value)  # a described function stands for it
     return getattr(known, "__module__", None), getattr(known, "__qualname__", repr(known))
-
-
-def adder(registry: Registry[T]) -> Callable[[str], Callable[[T], T]]:
-    """A decorator that registers what it decorates under a name, as in ``@baseline("mine")``."""
-
-    def named(name: str) -> Callable[[T], T]:
-        return lambda value: registry.add(name, value)
-
-    return named

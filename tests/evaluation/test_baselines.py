@@ -4,7 +4,14 @@ import os
 
 import numpy as np
 
-from avforensics.evaluation.baselines import baseline_scores, leading_silence, random_score
+from avforensics.evaluation.baselines import (
+    BASELINES,
+    BaselineClip,
+    baseline,
+    baseline_scores,
+    leading_silence,
+    random_score,
+)
 from avforensics.scoring.result import Features
 from avforensics.scoring.statistics import VideoRows, measure
 
@@ -37,13 +44,33 @@ def test_baselines_are_the_statistics_by_their_names():
     rows = _rows([18] * 9 + [20] * 3)
     features = Features(rows, rows[:, :0], np.ones(12, bool))
     statistics = measure(VideoRows(rows, np.arange(12)))
-    scores = baseline_scores("a", features, statistics)
+    scores = baseline_scores(BaselineClip("a", features, statistics))
     assert set(scores) == {"random", "constant_offset", "sync_confidence"}
     assert scores["constant_offset"] == 3
     assert scores["sync_confidence"] == -statistics["mean_maximum"]
-    scores = baseline_scores("a", features, {**statistics, "naive_bayes": 2.0}, silence=0.5)
+    statistics["naive_bayes"] = 2.0
+    scores = baseline_scores(BaselineClip("a", features, statistics, silence=0.5))
     assert (scores["leading_silence"], scores["naive_bayes"]) == (0.5, 2.0)
     assert all(isinstance(value, float) for value in scores.values())
+
+
+def test_one_of_ones_own_is_a_column_where_it_can_tell(monkeypatch):
+    monkeypatch.setattr(BASELINES, "_entries", dict(BASELINES._entries))
+    rows = _rows([18] * 9)
+    features = Features(rows, rows[:, :0], np.ones(9, bool))
+
+    @baseline("length")
+    def length(clip):
+        return None if clip.path == "b" else len(clip.features.sync_logits)
+
+    assert baseline_scores(BaselineClip("a", features, {}))["length"] == 9
+    assert "length" not in baseline_scores(BaselineClip("b", features, {}))
+
+
+def test_rows_without_delays_have_no_offset():
+    rows = np.zeros((9, 1), np.float32)
+    features = Features(rows, rows[:, :0], np.ones(9, bool))
+    assert set(baseline_scores(BaselineClip("a", features, {}))) == {"random"}
 
 
 def test_a_file_name_need_not_be_text():

@@ -32,10 +32,10 @@ def avforensics(monkeypatch):
 
 
 def wander(number, width, *, jump=False):
-    """A slow walk of ``width`` numbers, or (a fake) numbers without a memory."""
-    random = np.random.default_rng(number)
-    steps = random.normal(size=(WINDOWS, width))
-    return (3 * steps if jump else 3 * steps[:1] + 0.1 * steps.cumsum(0)).astype(np.float32)
+    """``width`` numbers that hardly change, or (a fake) numbers without a memory."""
+    usual = np.random.default_rng(99).normal(size=width)
+    steps = np.random.default_rng(number).normal(size=(WINDOWS, width))
+    return 3 * (steps if jump else usual + 0.1 * steps).astype(np.float32)
 
 
 def manifest_of(folder, counts):
@@ -78,7 +78,7 @@ def test_trained_evaluated_and_scored_on_another_networks_rows(avforensics, tmp_
     settings = ["tau=3"] if holds == "delays" else ["components=6"]
     train = [
         "train", f"experiment=anomaly_{part}", f"features={store}", f"output_dir={run}",
-        "data.batch_size=8", "trainer.max_epochs=20", "optimizer.lr=1e-2", "decoder.width=16",
+        "data.batch_size=8", "trainer.max_epochs=5", "optimizer.lr=1e-2", "decoder.width=16",
         "decoder.heads=2", "callbacks.estimate=null", "callbacks.curve=null", *settings,
     ]  # fmt: skip
     assert avforensics(*train) == 0
@@ -92,7 +92,7 @@ def test_trained_evaluated_and_scored_on_another_networks_rows(avforensics, tmp_
     ]  # fmt: skip
     assert avforensics(*evaluate, f"output_dir={out}", "examples=1") == 1
     metrics = json.loads((out / "metrics.json").read_text())
-    assert metrics["overall"]["auc"] > 0.8
+    assert metrics["overall"]["auc"] > 0.9
     with (out / "scores.csv").open() as file:
         assert len([row for row in csv.DictReader(file) if row["score"]]) == 11
     assert list((out / "examples").rglob("*.png"))

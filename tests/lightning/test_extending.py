@@ -15,10 +15,12 @@ from bars import loud_bar
 from avforensics import cli, registry
 from avforensics.checkpoints import load_bundle
 from avforensics.checkpoints.architecture import CLASSES
+from avforensics.evaluation.baselines import BASELINES
 from avforensics.evaluation.perturbations import PERTURBATIONS
 from avforensics.lightning import keep
 from avforensics.media.wav import write_wav
 from avforensics.media.writer import write_clip
+from avforensics.scoring.statistics import STATISTICS
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -78,7 +80,7 @@ def page(tmp_path_factory):
         patch.chdir(folder)
         patch.setattr(sys, "path", list(sys.path))
         patch.setenv(registry.ENVIRONMENT, "")
-        for names in (CLASSES, PERTURBATIONS):
+        for names in (CLASSES, PERTURBATIONS, BASELINES, STATISTICS):
             patch.setattr(names, "_entries", dict(names._entries))
         for words in lines:
             if words[0] == "train":
@@ -142,10 +144,12 @@ def test_videos_are_scored_with_it(page):
     assert all(np.isfinite(float(row["score"])) for row in rows)
 
 
-def test_it_is_evaluated_with_ones_own_set_and_perturbation(page):
+def test_it_is_evaluated_with_ones_own_set_perturbation_baseline_and_statistic(page):
     metrics = json.loads((page / "evaluation" / "metrics.json").read_text())
     assert (metrics["coverage"]["listed"], metrics["coverage"]["scored"]) == (4, 4)
     assert metrics["categories"].keys() == {"swapped"}
+    assert "length" in metrics["categories"]["swapped"]["baselines"]
+    assert "steps_back" in metrics["categories"]["swapped"]["statistics"]
     assert "dark,5,swapped" in (page / "evaluation" / "robustness.csv").read_text()
 
 

@@ -158,8 +158,8 @@ def test_one_of_ones_own():
 
     try:
         assert measure(video([3, 3, 5, 5]))["test_of_ones_own"] == 0.5
-        with pytest.raises(ConfigError, match="already"):
-            statistic("test_of_ones_own")(own)
+        with pytest.raises(ValueError, match="already"):
+            statistic("test_of_ones_own")(lambda rows: 0.0)
     finally:
         del STATISTICS["test_of_ones_own"]
     with pytest.raises(ConfigError, match="scale must be one of"):

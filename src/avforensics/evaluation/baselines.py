@@ -1,4 +1,4 @@
-"""What a detector must beat: five scores that know nothing, or next to nothing, of forgery.
+"""What a detector must beat: scores that know nothing, or next to nothing, of forgery.
 
 All follow the polarity of the model's score: higher = more likely fake.
 """
@@ -6,11 +6,13 @@ All follow the polarity of the model's score: higher = more likely fake.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from avforensics.media.silence import LeadingSilence
+from avforensics.registry import Registry
 from avforensics.scoring.offset import constant_offset
 from avforensics.scoring.result import Features
 
@@ -40,36 +42,73 @@ def leading_silence(audio: np.ndarray) -> float:
     return silence.seconds
 
 
-def baseline_scores(
-    path: str,
-    features: Features,
-    statistics: Mapping[str, float],
-    *,
-    silence: float | None = None,
-    seed: int = 0,
-) -> dict[str, float]:
-    """Scores of all baselines for one video, named as in ``metrics.json``.
+@dataclass(frozen=True)
+class BaselineClip:
+    """What a baseline may look at.
 
-    Parameters
+    Attributes
     ----------
     path : str
-        As the manifest spells it: the random baseline depends on it.
+        As the manifest spells it.
     features : Features
-        ``constant_offset`` is how many frames their best constant delay is away from none.
     statistics : mapping of str to float
-        As `avforensics.scoring.statistics.measure` gives them: ``sync_confidence`` is minus
-        ``mean_maximum`` (near -1: each window is sure of its delay; near 0: nothing fits anything);
-        ``naive_bayes`` is itself, and left out where no real videos could be counted.
-    silence : float, optional
-        Seconds from :func:`leading_silence`; left out where the audio was not read.
+        As `avforensics.scoring.statistics.measure` gives them.
+    silence : float or None
+        Seconds from `leading_silence`; None where the sound was not read.
+    seed : int
     """
-    scores = {
-        "random": random_score(path, seed=seed),
-        "constant_offset": float(abs(constant_offset(features).frames)),
-        "sync_confidence": -statistics["mean_maximum"],
-    }
-    if silence is not None:
-        scores["leading_silence"] = silence
-    if "naive_bayes" in statistics:
-        scores["naive_bayes"] = statistics["naive_bayes"]
-    return scores
+
+    path: str
+    features: Features
+    statistics: Mapping[str, float]
+    silence: float | None = None
+    seed: int = 0
+
+
+Baseline = Callable[[BaselineClip], float | None]
+BASELINES: Registry[Baseline] = Registry("baseline")
+
+
+def baseline(name: str) -> Callable[[Baseline], Baseline]:
+    """Decorator that makes a function of a `BaselineClip` a baseline, a column of every result.
+
+    It gives a number, higher = more likely fake, or None where it cannot tell.
+    """
+    return lambda function: BASELINES.add(name, function)
+
+
+@baseline("random")
+def _random(clip: BaselineClip) -> float:
+    return random_score(clip.path, seed=clip.seed)
+
+
+@baseline("constant_offset")
+def _constant_offset(clip: BaselineClip) -> float | None:
+    """How many frames the best constant delay is away from none."""
+    if clip.features.sync_logits.shape[1] < 3:  # another network's rows, which know no delays
+        return None
+    return float(abs(constant_offset(clip.features).frames))
+
+
+@baseline("sync_confidence")
+def _sync_confidence(clip: BaselineClip) -> float | None:
+    """Near -1: each window is sure of its delay; near 0: nothing fits anything."""
+    sure = clip.statistics.get("mean_maximum")
+    return None if sure is None else -sure
+
+
+@baseline("leading_silence")
+def _leading_silence(clip: BaselineClip) -> float | None:
+    return clip.silence
+
+
+@baseline("naive_bayes")
+def _naive_bayes(clip: BaselineClip) -> float | None:
+    """Left out where no real videos could be counted."""
+    return clip.statistics.get("naive_bayes")
+
+
+def baseline_scores(clip: BaselineClip) -> dict[str, float]:
+    """Scores of all baselines for one video, named as in ``metrics.json``."""
+    found = {name: score(clip) for name, score in BASELINES.items()}
+    return {name: float(score) for name, score in found.items() if score is not None}

@@ -19,7 +19,7 @@ import torch
 from avforensics.checkpoints import Models
 from avforensics.checkpoints.digest import network_digest
 from avforensics.errors import ConfigError, ManifestError
-from avforensics.evaluation.baselines import baseline_scores
+from avforensics.evaluation.baselines import BaselineClip, baseline_scores
 from avforensics.evaluation.benchmark import Names, fits
 from avforensics.evaluation.evidence import Evidence
 from avforensics.evaluation.rows import ScoredVideo
@@ -171,14 +171,10 @@ class StoreScorer:
             score=scores[0].score if scores else None,
             delay_frequency=self.delay_frequency,
         )
-        statistics = measure(rows)
-        baselines = baseline_scores(
-            os.path.relpath(entry.path, self._folder),  # the same wherever the data lie
-            features,
-            statistics,
-            silence=entry.clip.silence,
-            seed=self.seed,
-        )
+        statistics = measure(rows) if self.store.info.max_delay else {}  # of rows over delays
+        path = os.path.relpath(entry.path, self._folder)  # the same wherever the data lie
+        clip = BaselineClip(path, features, statistics, entry.clip.silence, self.seed)
+        baselines = baseline_scores(clip)
         fused = None
         if self.evidence is not None and rows.inner == self.evidence.inner:
             fused = self.evidence.value(statistics)

@@ -32,6 +32,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from avforensics.errors import ConfigError
+from avforensics.registry import Registry
 from avforensics.scoring.offset import delay_probabilities, inner_windows
 from avforensics.scoring.result import Features, Steps
 from avforensics.scoring.sequences import SequencePolicy
@@ -191,7 +192,7 @@ class Statistic:
         return value if self.fake == "high" else -value
 
 
-STATISTICS: dict[str, Statistic] = {}
+STATISTICS: Registry[Statistic] = Registry("statistic")
 
 
 def statistic(
@@ -209,7 +210,9 @@ def statistic(
     Raises
     ------
     ConfigError
-        There is a statistic of that name, or a word has no meaning.
+        A word has no meaning.
+    ValueError
+        There is another statistic of that name.
     """
     if scale not in SCALES or fake not in ("high", "low") or sides not in ("one", "two"):
         raise ConfigError(
@@ -218,8 +221,6 @@ def statistic(
         )
 
     def register(function: Callable[[VideoRows], float | None]) -> Callable:
-        if name in STATISTICS:
-            raise ConfigError(f"there is a statistic named {name} already")
         meaning = " ".join((function.__doc__ or "").split())
         STATISTICS[name] = Statistic(name, function, scale, fake, sides, meaning)
         return function
