@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,7 +47,7 @@ CONFIG = """
       - hydra: default
       - paths: default
       - _self_
-    input: null
+    input: null # what is read
     needed: ???
     action: none
     code: 0
@@ -189,12 +190,12 @@ def test_traceback_on_request(probe, monkeypatch):
 
 
 def test_help_of_a_verb(probe, capsys):
-    with pytest.raises(SystemExit) as ended:
-        probe("--help")
-    assert not ended.value.code
+    assert probe("--help") == 0
     out = capsys.readouterr().out
     assert "Second paragraph." in out
-    assert "number: 2" in out
+    assert "  group.number=2\n" in out
+    assert re.search(r"  input=null +what is read\n", out)
+    assert re.search(r"  needed=\.\.\.\n", out)
 
 
 def test_code_and_configurations_of_ones_own(probe, tmp_path, monkeypatch):

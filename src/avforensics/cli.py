@@ -40,6 +40,7 @@ from avforensics.console import OpenEnded
 from avforensics.errors import AVForensicsError, ConfigError
 from avforensics.explain import explain, first_line
 from avforensics.kinds import check_kinds
+from avforensics.manual import manual
 from avforensics.overrides import check_overrides, quote_override
 from avforensics.registry import load_plugins
 
@@ -77,7 +78,8 @@ def main() -> int:
     try:
         check_verb(verb)
         if "-h" in rest or "--help" in rest:
-            print(ast.get_docstring(_source(verb)), end="\n\n", flush=True)
+            print(f"{ast.get_docstring(_source(verb))}\n\n{_manual(verb, rest)}")
+            return 0
         return run_verb(verb, rest)
     except (AVForensicsError, HydraException, OmegaConfBaseException, OSError) as error:
         message = explain(error, verb)
@@ -114,6 +116,13 @@ def usage() -> str:
             "avforensics --version",
         ]
     )
+
+
+def _manual(verb: str, arguments: list[str]) -> str:
+    """Groups and settings of a verb, as the rest of the command line chooses them."""
+    given = get_args_parser().parse_intermixed_args(arguments)
+    quoted = [quote_override(override) for override in given.overrides]
+    return manual(verb, quoted, [given.config_dir] if given.config_dir else [])
 
 
 def _source(verb: str) -> ast.Module:

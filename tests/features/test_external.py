@@ -32,10 +32,14 @@ def avforensics(monkeypatch):
 
 
 def wander(number, width, *, jump=False):
-    """``width`` numbers that hardly change, or (a fake) numbers without a memory."""
-    usual = np.random.default_rng(99).normal(size=width)
-    steps = np.random.default_rng(number).normal(size=(WINDOWS, width))
-    return 3 * (steps if jump else usual + 0.1 * steps).astype(np.float32)
+    """Numbers that turn in a plane by the same angle each window; a fake's by any angle."""
+    axes = np.random.default_rng(99).normal(size=(2, width))
+    random = np.random.default_rng(number)
+    angle = random.uniform(0, 2 * np.pi) + 0.6 * np.arange(WINDOWS)
+    if jump:
+        angle = random.uniform(0, 2 * np.pi, WINDOWS)
+    rows = 3 * np.stack([np.cos(angle), np.sin(angle)], 1) @ axes
+    return (rows + 0.1 * random.normal(size=rows.shape)).astype(np.float32)
 
 
 def manifest_of(folder, counts):
@@ -75,10 +79,10 @@ def test_trained_evaluated_and_scored_on_another_networks_rows(avforensics, tmp_
     assert [entry.error is None for entry in entries].count(False) == 1
     assert "no array test20.safetensors or .npy in" in entries[20].error
     part = {"activations": "activation", "delays": "distribution"}[holds]
-    settings = ["tau=3"] if holds == "delays" else ["components=6"]
+    settings = ["tau=3"] if holds == "delays" else ["components=2"]
     train = [
         "train", f"experiment=anomaly_{part}", f"features={store}", f"output_dir={run}",
-        "data.batch_size=8", "trainer.max_epochs=5", "optimizer.lr=1e-2", "decoder.width=16",
+        "data.batch_size=8", "trainer.max_epochs=15", "optimizer.lr=1e-2", "decoder.width=16",
         "decoder.heads=2", "callbacks.estimate=null", "callbacks.curve=null", *settings,
     ]  # fmt: skip
     assert avforensics(*train) == 0

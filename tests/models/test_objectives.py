@@ -103,7 +103,7 @@ def test_grid_levels_are_found_where_the_probabilities_lie():
     rows = torch.nn.functional.one_hot(which, 3) * 4.0
     rows += 0.05 * torch.randn(2000, 3, generator=generator)
     grid = ProbabilityGrid(delays=3, levels=2)
-    grid.fit(rows)
+    grid.fit([rows])
     likely = math.exp(4) / (math.exp(4) + 2)
     torch.testing.assert_close(
         grid.centres, torch.tensor([(1 - likely) / 2, likely]), atol=2e-3, rtol=0

@@ -1,0 +1,167 @@
+"""What ``avforensics VERB --help`` prints: the verb's groups and settings, with what they mean.
+
+The meaning of a setting is the comment behind it in the YAML file that declares it. Nothing but
+Hydra is imported, so help is there at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from hydra import version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path  # what hydra.main uses itself
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+CONFIGS = "avforensics.configs"
+_LINE = re.compile(r"(?P<indent> *)(?P<key>[\w./@]+):(?: (?P<value>.*?))??(?:\s+# ?(?P<said>.*))?$")
+_GLOBAL = "@package _global_"
+_OF_CODE = {"_target_", "_partial_"}
+_WIDEST = 44  # columns for a setting and its value, before what it means
+
+
+def manual(verb: str, overrides: Sequence[str] = (), folders: Sequence[str] = ()) -> str:
+    """Groups and settings of a verb, with the options that were chosen.
+
+    Parameters
+    ----------
+    verb : str
+    overrides : sequence of str
+        ``key=value``: with ``faces=auto`` the settings of that option are shown.
+    folders : sequence of str
+        Configurations of the user's own (``--config-dir``).
+    """
+    GlobalHydra.instance().clear()
+    version.setbase("1.3")
+    search = create_config_search_path(f"pkg://{CONFIGS}")
+    for folder in folders:  # as hydra.main does with --config-dir
+        place = f"file://{Path(folder).absolute()}"
+        search.prepend("command-line", place, SearchPathQuery(provider="schema"))
+    hydra = Hydra.create_main_hydra2("help", search)
+    try:
+        cfg = hydra.compose_config(verb, list(overrides), RunMode.RUN, from_shell=False)
+    finally:
+        GlobalHydra.instance().clear()
+    loader = hydra.config_loader
+    choices = {
+        group: option
+        for group, option in cfg.hydra.runtime.choices.items()
+        if not group.startswith("hydra")
+    }
+    options = {
+        group: loader.get_group_options(group.partition("@")[0], ObjectType.CONFIG)
+        for group in choices
+    }
+    sources = [element.path for element in loader.get_search_path().get_path()]
+    del cfg.hydra
+    said = _meanings(verb, choices, sources)
+    lines = ["Groups (group=option):", ""]
+    lines += [
+        f"  {group}={'null' if choices[group] is None else choices[group]}: {', '.join(names)}"
+        for group, names in options.items()
+        if len(names) > 1 or choices[group] is None
+    ]
+    lines += ["", "Settings (key=value):", ""]
+    grouped = {_place(group).partition(".")[0] for group in choices} | {"plugins"}
+    settings = list(_settings(cfg))  # and the verb's own first
+    settings.sort(key=lambda setting: setting[0].partition(".")[0] in grouped)
+    for key, value in settings:
+        shown = f"  {key}={value}"
+        meaning = said.get(key, "")
+        lines.append(f"{shown:<{_WIDEST}}  {meaning}".rstrip())
+    return "\n".join(lines)
+
+
+def _settings(cfg: DictConfig, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted names and values as they are typed."""
+    for key in cfg:
+        name = f"{prefix}{key}"
+        node = cfg._get_node(key)
+        if key in _OF_CODE:
+            continue
+        if isinstance(node, DictConfig) and not (
+            node._is_none() or node._is_missing() or node._is_interpolation()
+        ):
+            yield from _settings(node, f"{name}.")
+        else:
+            yield name, "..." if OmegaConf.is_missing(cfg, key) else _typed(node)
+
+
+def _typed(node: Any) -> str:
+    value = node._value() if not OmegaConf.is_config(node) or node._is_interpolation() else None
+    if OmegaConf.is_config(node) and not node._is_interpolation():
+        if node._is_none():
+            return "null"
+        value = OmegaConf.to_container(node, resolve=False)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | dict):
+        return str(value).replace("'", "").replace("None", "null")
+    return str(value)
+
+
+def _meanings(
+    verb: str, choices: Mapping[str, str | None], sources: Sequence[str]
+) -> dict[str, str]:
+    """Comments by dotted name, from the verb's file and those of the chosen options."""
+    said: dict[str, str] = {}
+    for group, option in choices.items():
+        for text in _texts(group.partition("@")[0], option, sources):
+            said |= _comments(text, "" if _GLOBAL in text else f"{_place(group)}.")
+    for text in _texts("", verb, sources):
+        said |= _comments(text, "")
+    return said
+
+
+def _place(group: str) -> str:
+    """Where a group's settings stand: ``source@benchmark.source`` in benchmark.source."""
+    folder, _, package = group.partition("@")
+    return package or folder.replace("/", ".")
+
+
+def _texts(folder: str, option: str | None, sources: Sequence[str]) -> Iterator[str]:
+    """The file of an option, after those of its group that it is made from."""
+    path = _find(f"{folder}/{option}.yaml".lstrip("/"), sources) if option else None
+    if path is None:
+        return
+    text = path.read_text(encoding="utf-8")
+    first = re.search(r"^defaults:\n((?: +- .*\n)+)", text, re.MULTILINE)
+    for name in re.findall(r"^ +- (\w+) *$", first[1], re.MULTILINE) if first and folder else ():
+        if name != "_self_":
+            yield from _texts(folder, name, sources)
+    yield text
+
+
+def _find(name: str, sources: Sequence[str]) -> Any | None:
+    for source in sources:
+        kind, _, place = source.partition("://")
+        if kind in ("pkg", "file"):
+            root = files(place.replace("/", ".")) if kind == "pkg" else Path(place)
+            if (path := root.joinpath(name)).is_file():
+                return path
+    return None
+
+
+def _comments(text: str, prefix: str) -> dict[str, str]:
+    """What stands behind each key, by its dotted name."""
+    found, above = {}, []
+    for line in text.splitlines():
+        match = _LINE.match(line)
+        if not match or match["key"] == "defaults":
+            continue
+        indent = len(match["indent"])
+        above = [(column, key) for column, key in above if column < indent]
+        above.append((indent, match["key"]))
+        if match["said"]:
+            found[prefix + ".".join(key for _, key in above)] = match["said"].strip()
+    return found

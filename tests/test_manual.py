@@ -1,0 +1,61 @@
+"""Help of a verb: its groups and settings alone, each with the comment of its YAML file."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from avforensics.cli import verbs
+from avforensics.manual import manual
+
+
+def meaning(text, key):
+    return re.search(rf"^  {re.escape(key)}=\S* *(.*)$", text, re.MULTILINE)[1]
+
+
+@pytest.mark.parametrize("verb", verbs())
+def test_every_verb_has_one(verb):
+    text = manual(verb)
+    assert text.startswith("Groups (group=option):\n\n")
+    assert "\n  output_dir=" in text
+    assert "\n  hydra." not in text
+
+
+def test_settings_have_the_comments_of_their_files():
+    text = manual("detect")
+    assert meaning(text, "report").startswith("reports/NAME.html")
+    assert meaning(text, "scoring.lam").startswith("weight of the activation score")
+    assert "\n  faces=given: auto, given, none\n" in text
+    assert "benchmark" not in text
+    assert "_target_" not in text
+    assert text.index("  input=...") < text.index("  scoring.lam=")
+
+
+def test_chosen_options_are_shown():
+    assert "faces.find." not in manual("detect")
+    assert "faces.find." in manual("detect", ["faces=auto"])
+    text = manual("train", ["experiment=anomaly", "trainer=gpu"])
+    assert "\n  trainer=gpu: " in text
+    assert meaning(text, "trainer.use_distributed_sampler")  # stands in cpu, which gpu is made from
+    assert meaning(text, "max_len") == "N, windows in a sequence"
+    assert "\n  decoder.heads=16\n" in text
+    text = manual("evaluate", ["benchmark=kodf"])
+    assert meaning(text, "benchmark.full_frames").startswith("true: its videos show more")
+
+
+def test_configurations_of_ones_own_are_shown(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.yaml").write_text("size: 12 # side in pixels\n")
+    text = manual("train", ["model=mine"], [str(tmp_path)])
+    assert meaning(text, "model.size") == "side in pixels"
+    assert re.search(r"^  model=mine: .*mine", text, re.MULTILINE)
+
+
+def test_help_does_not_wait_for_torch():
+    code = "import sys; from avforensics import cli; cli.main(); print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "train", "--help"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.endswith("False\n")
+    assert "trainer.max_epochs=10" in done.stdout
