@@ -64,8 +64,9 @@ def main() -> None:
             groups = {row["method"]: row["group"] for row in csv.DictReader(file)}
     videos = read(options, groups)
     first, second = halves(videos, seed=options.seed)
-    chosen, ranking = choose(first)
-    rows = measured(first, second, ranking)
+    wanted = candidates(options.fusions, options.sets)
+    chosen, ranking = choose(first, wanted)
+    rows = measured(first, second, {name: wanted[name] for name in ranking})
     summary = summarise(rows, resamples=options.resamples, seed=options.seed)
     fused = [replace(row, score=row.statistics[chosen]) for row in rows]
     difference = compare(rows, fused, metrics=("auc",), resamples=options.resamples)
@@ -97,6 +98,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--source", default="category", choices=("category", "method", "identity"))
     parser.add_argument("--split", nargs="*", default=[], help="of the real videos; none = all")
     parser.add_argument("--windows", default="first", choices=("first", "all"))
+    parser.add_argument("--fusions", nargs="+", default=list(FUSIONS), choices=FUSIONS)
+    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
@@ -152,9 +155,12 @@ def halves(videos: list[Video], *, seed: int) -> tuple[list[Video], list[Video]]
     return parts[0], parts[1]
 
 
-def candidates() -> dict[str, tuple[str, tuple[str, ...]]]:
+Candidates = dict[str, tuple[str, tuple[str, ...]]]
+
+
+def candidates(fusions: list[str], sets: list[str]) -> Candidates:
     """Fusions by a name: each of each set, and each statistic alone on both sides."""
-    found = {f"{kind} of {name}": (kind, SETS[name]) for kind in FUSIONS for name in SETS}
+    found = {f"{kind} of {name}": (kind, SETS[name]) for kind in fusions for name in sets}
     return found | {f"two-sided {name}": ("min_p", (name,)) for name in STATISTICS}
 
 
@@ -175,10 +181,10 @@ def fit(videos: list[Video], kind: str, names: tuple[str, ...]) -> Evidence | No
         return None
 
 
-def choose(videos: list[Video]) -> tuple[str, dict[str, float]]:
+def choose(videos: list[Video], wanted: Candidates) -> tuple[str, dict[str, float]]:
     """The fusion with the highest mean AUC over groups; real videos by cross-fitted values."""
     ranking = {}
-    for name, (kind, names) in candidates().items():
+    for name, (kind, names) in wanted.items():
         evidence = fit(videos, kind, names)
         if evidence is None:
             continue
@@ -194,11 +200,9 @@ def choose(videos: list[Video]) -> tuple[str, dict[str, float]]:
     return next(iter(ranking)), ranking
 
 
-def measured(
-    first: list[Video], second: list[Video], ranking: dict[str, float]
-) -> list[ScoredVideo]:
+def measured(first: list[Video], second: list[Video], wanted: Candidates) -> list[ScoredVideo]:
     """Rows of the second half: the score, each statistic, and each fusion of the first half."""
-    fused = {name: fit(first, *candidates()[name]) for name in ranking}
+    fused = {name: fit(first, *how) for name, how in wanted.items()}
     rows = []
     for video in second:
         values = towards_fake(video.found.statistics)
