@@ -96,6 +96,10 @@ def parse() -> argparse.Namespace:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--groups", default="")
     parser.add_argument("--source", default="category", choices=("category", "method", "identity"))
+    parser.add_argument(
+        "--training", default="", help="store whose split anomaly naive Bayes counts"
+    )
+    parser.add_argument("--max-len", type=int, default=50, help="windows in a sequence")
     parser.add_argument("--split", nargs="*", default=[], help="of the real videos; none = all")
     parser.add_argument("--windows", default="first", choices=("first", "all"))
     parser.add_argument("--fusions", nargs="+", default=list(FUSIONS), choices=FUSIONS)
@@ -108,16 +112,17 @@ def parse() -> argparse.Namespace:
 def read(options: argparse.Namespace, groups: dict[str, str]) -> list[Video]:
     """Score all clips that are measured on inner windows."""
     models = load_models({"bundle": options.bundle, "search": False})
-    policy = SequencePolicy(windows=options.windows)
+    policy = SequencePolicy(windows=options.windows, max_len=options.max_len)
     stores = [FeatureStore.open(path) for path in dict.fromkeys((options.reals, options.fakes))]
     videos, short = [], 0
+    counted = FeatureStore.open(options.training or options.reals)
+    trained = [
+        index
+        for index, entry in enumerate(counted)
+        if entry.error is None and entry.label == 0 and entry.split == "anomaly"
+    ]
+    frequency = count_delays(counted, trained) if trained else None
     for store in stores:
-        trained = [
-            index
-            for index, entry in enumerate(store)
-            if entry.error is None and entry.label == 0 and entry.split == "anomaly"
-        ]
-        frequency = count_delays(store, trained) if trained else None
         part = "both" if models.activation is not None else "distribution"
         scorer = StoreScorer(store, models, policy, part=part, delay_frequency=frequency)
         for index, entry in enumerate(store):
