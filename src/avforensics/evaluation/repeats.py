@@ -1,0 +1,171 @@
+"""The same experiment trained with several seeds: mean, spread, and what both kinds of chance allow.
+
+A result moves with the videos that happened to be tested and with the seed that training happened to
+have. An interval over videos alone says how far one training is known, not how far the method is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from os import PathLike
+
+import numpy as np
+from scipy import stats
+
+from avforensics.errors import ConfigError
+from avforensics.evaluation.bootstrap import Bootstrap
+from avforensics.evaluation.rows import ScoredVideo
+from avforensics.evaluation.shared import METRICS, share_videos
+from avforensics.files import atomic_path
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """One metric over several runs.
+
+    Attributes
+    ----------
+    values : list of float
+        Of each run.
+    mean, spread : float
+        Spread: standard deviation between runs (n - 1).
+    interval_videos : (low, high) or None
+        Of the mean, had other people been tested with the same trained models.
+    interval : (low, high) or None
+        Of the mean, had other people been tested and other seeds been drawn. None as for
+        `Bootstrap.interval`.
+    """
+
+    values: list[float]
+    mean: float
+    spread: float
+    interval_videos: tuple[float, float] | None
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class RepeatedRuns:
+    """Several runs on the videos that all of them scored.
+
+    Attributes
+    ----------
+    results : dict of str to dict of str to Repeated
+        By category, average or ``overall``, then by metric.
+    runs, n, left_out : int
+        Number of runs, of videos compared, and of videos that some run lacks.
+    level : float
+        Coverage of the intervals.
+    """
+
+    results: dict[str, dict[str, Repeated]]
+    runs: int
+    n: int
+    left_out: int
+    level: float
+
+
+def repeat(
+    runs: Sequence[Sequence[ScoredVideo]],
+    *,
+    metrics: Sequence[str] = METRICS,
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> RepeatedRuns:
+    """Mean, spread and intervals of at least two runs of one experiment.
+
+    The variance of a mean of k runs is that over resampled identities plus the variance between
+    runs divided by k; the interval is Student's t with the degrees of freedom of Satterthwaite
+    (Biometrics 1946). With three seeds it is wide, and rightly so.
+
+    Raises
+    ------
+    ConfigError
+        Fewer than two runs.
+    ManifestError
+        As of `share_videos`.
+    """
+    if len(runs) < 2:
+        raise ConfigError(f"a spread over seeds needs at least 2 runs, got {len(runs)}")
+    shared = share_videos(runs, metrics=metrics, resamples=resamples, level=level, seed=seed)
+    results = {
+        name: {
+            metric: _repeated(
+                [point[metric] for point in shared.points[name]],
+                np.mean([drawn[metric] for drawn in shared.drawn[name]], axis=0),
+                shared.bootstrap,
+                rows,
+            )
+            for metric in metrics
+        }
+        for name, rows in shared.groups.items()
+    }
+    return RepeatedRuns(results, len(runs), len(shared.labels), shared.left_out, level)
+
+
+def _repeated(
+    values: list[float], drawn: np.ndarray, bootstrap: Bootstrap, rows: np.ndarray
+) -> Repeated:
+    mean, spread = float(np.mean(values)), float(np.std(values, ddof=1))
+    of_videos = bootstrap.interval(drawn, rows)
+    both = None
+    if of_videos is not None:
+        people = min(bootstrap.identities(rows))
+        # resampling n identities understates the variance by (n - 1) / n
+        parts = np.array(
+            [np.nanvar(drawn, ddof=1) * people / (people - 1), spread**2 / len(values)]
+        )
+        freedom = np.array([people - 1, len(values) - 1])
+        total, half = parts.sum(), 0.0
+        if total > 0:
+            t = stats.t.ppf((1 + bootstrap.level) / 2, total**2 / (parts**2 / freedom).sum())
+            half = float(t * np.sqrt(total))
+        both = (max(0.0, mean - half), min(1.0, mean + half))
+    return Repeated(values, mean, spread, of_videos, both)
+
+
+def cells(found: RepeatedRuns, metrics: Sequence[str] = ("auc", "ap")) -> list[list[str]]:
+    """One line for each result and metric, in %, header first."""
+    table = [["result", "metric", "mean", "spread", "lowest", "highest", "videos", "both"]]
+    for name, by_metric in found.results.items():
+        for metric in metrics:
+            one = by_metric[metric]
+            numbers = (one.mean, one.spread, min(one.values), max(one.values))
+            intervals = (one.interval_videos, one.interval)
+            table.append(
+                [
+                    name,
+                    metric.upper(),
+                    *(f"{100 * number:.1f}" for number in numbers),
+                    *("-" if pair is None else _range(pair) for pair in intervals),
+                ]
+            )
+    return table
+
+
+def _range(pair: tuple[float, float]) -> str:
+    return f"[{100 * pair[0]:.1f}, {100 * pair[1]:.1f}]"
+
+
+def sentence(found: RepeatedRuns) -> str:
+    """What stands behind the table."""
+    text = f"{found.runs} runs on {found.n} videos that all of them scored"
+    return f"{text}, {found.left_out} left out" if found.left_out else text
+
+
+def write_repeats(
+    found: RepeatedRuns, others: Sequence[str], folder: str | PathLike, markdown: str
+) -> None:
+    """Write repeats.json (every number, fractions of 1) and repeats.md (the given table)."""
+    content = asdict(found) | {"others": list(others)}
+    with atomic_path(f"{folder}/repeats.json") as partial:
+        partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    note = (
+        f"Spread: standard deviation between runs. Ranges are {100 * found.level:g} % intervals of "
+        "the mean: over the people tested alone, and over people and seeds."
+    )
+    lines = ["### This run and its repeats", "", markdown, f"{sentence(found)}. {note}", ""]
+    with atomic_path(f"{folder}/repeats.md") as partial:
+        partial.write_text("\n".join(lines), encoding="utf-8", errors="backslashreplace")

@@ -1,0 +1,140 @@
+"""Several runs on the same videos: every metric of each, on all of them and on each resample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from avforensics.errors import ManifestError
+from avforensics.evaluation.bootstrap import Bootstrap
+from avforensics.evaluation.metrics import Curve
+from avforensics.evaluation.rows import ScoredVideo, check_once
+from avforensics.evaluation.summary import PAPER_AVERAGES, by_category, category_of, identity_of
+
+METRICS = ("auc", "ap", "ap_balanced", "eer")
+
+
+@dataclass(frozen=True)
+class SharedVideos:
+    """The videos that all runs scored.
+
+    Attributes
+    ----------
+    labels : int array, (n,)
+    scores : list of float array, (n,)
+        Of each run.
+    groups : dict of str to int array
+        Videos of ``overall``, of each category (with all real ones) and of each average.
+    points : dict of str to list of dict of str to float
+        By group: each metric of each run.
+    drawn : dict of str to list of dict of str to float array, (resamples,)
+        The same on each resample; the same identities are drawn for all runs.
+    bootstrap : Bootstrap
+    left_out : int
+        Videos that some run lacks.
+    """
+
+    labels: np.ndarray
+    scores: list[np.ndarray]
+    groups: dict[str, np.ndarray]
+    points: dict[str, list[dict]]
+    drawn: dict[str, list[dict]]
+    bootstrap: Bootstrap
+    left_out: int
+
+
+def share_videos(
+    runs: Sequence[Sequence[ScoredVideo]],
+    *,
+    metrics: Sequence[str] = METRICS,
+    averages: Mapping[str, Sequence[str]] = PAPER_AVERAGES,
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> SharedVideos:
+    """Pair the videos of several runs by path and category, and resample them together.
+
+    Parameters
+    ----------
+    runs : sequence of sequence of ScoredVideo
+        Each in any order. Where one says nothing of categories and identities (a plain list of
+        scores), what another says of that path holds.
+    metrics : sequence of str
+        Names from `avforensics.evaluation.metrics.METRICS`.
+    averages : mapping of str to sequence of str
+        Means over categories, where all of them are there.
+    resamples, level, seed
+        Of `Bootstrap`.
+
+    Raises
+    ------
+    ManifestError
+        The runs share too few videos, or disagree on a label or an identity.
+    """
+    keys, tables, left_out = _paired(_described(runs))
+    shared = [tables[0][key] for key in keys]
+    labels = np.array([row.label for row in shared])
+    scores = [np.array([float(table[key].score) for key in keys]) for table in tables]
+    people = [identity_of(row) for row in shared]
+    bootstrap = Bootstrap(labels, people, resamples=resamples, level=level, seed=seed)
+    groups = {"overall": np.arange(len(keys))}
+    for name in by_category(shared):
+        chosen = [row.label == 0 or category_of(row) == name for row in shared]
+        groups[name] = np.flatnonzero(chosen)
+    points, drawn = {}, {}
+    for name, rows in groups.items():
+        curves = [Curve.from_scores(labels[rows], of_run[rows]) for of_run in scores]
+        points[name] = [{m: float(curve.metric(m)) for m in metrics} for curve in curves]
+        drawn[name] = [bootstrap.values(of_run[rows], metrics, rows) for of_run in scores]
+    for name, members in averages.items():
+        if all(member in groups for member in members):
+            groups[name] = np.unique(np.concatenate([groups[member] for member in members]))
+            for values in (points, drawn):
+                values[name] = [
+                    _mean([values[member][run] for member in members]) for run in range(len(runs))
+                ]
+    return SharedVideos(labels, scores, groups, points, drawn, bootstrap, left_out)
+
+
+def _described(runs: Sequence[Sequence[ScoredVideo]]) -> list[list[ScoredVideo]]:
+    """Rows that say neither category nor identity get those of another run's row of that path."""
+    known: dict[str, list[ScoredVideo]] = {}
+    for rows in runs:
+        of_run: dict[str, list[ScoredVideo]] = {}
+        for row in rows:
+            if row.category or row.identity:
+                of_run.setdefault(row.path, []).append(row)
+        known = of_run | known
+    found = []
+    for rows in runs:
+        found.append([])
+        for row in rows:
+            alike = known.get(row.path, ())
+            if not row.category and not row.identity and len(alike) == 1:
+                row = replace(row, category=alike[0].category, identity=alike[0].identity)
+            found[-1].append(row)
+    return found
+
+
+def _paired(
+    runs: Sequence[Sequence[ScoredVideo]],
+) -> tuple[list[tuple[str, str]], list[dict[tuple[str, str], ScoredVideo]], int]:
+    """Keys of the videos that all runs scored, each run's videos by key, and how many are lost."""
+    for rows in runs:
+        check_once(rows)
+    tables = [{(row.path, category_of(row)): row for row in rows if row.scored} for rows in runs]
+    shared = sorted(set.intersection(*(set(table) for table in tables)))
+    for key in shared:
+        if len({(table[key].label, table[key].identity) for table in tables}) > 1:
+            raise ManifestError(f"{key[0]}: the runs disagree on its label or identity")
+    if {tables[0][key].label for key in shared} != {0, 1}:
+        raise ManifestError(
+            f"the {len(runs)} runs share {len(shared)} videos; both classes are needed"
+        )
+    return shared, tables, len(set.union(*(set(table) for table in tables))) - len(shared)
+
+
+def _mean(values: Sequence[Mapping]) -> dict:
+    return {metric: np.mean([v[metric] for v in values], axis=0) for metric in values[0]}
