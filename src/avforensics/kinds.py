@@ -31,7 +31,7 @@ _NULL_TOO |= {"benchmark.sample.real", "benchmark.sample.fake", "baselines.fit_s
 # Whole numbers, also where there is no default, and the least that has a meaning.
 _LEAST = {"batch_windows": 1, "readers": 1, "workers": 1, "world": 1, "rank": 0, "port": 0}
 _LEAST |= {"real": 0, "fake": 0, "seed": 0, "resamples": 1, "examples": 0, "clips": 1, "epochs": 1}
-_LEAST |= {"video_stream": 0, "audio_stream": 0}
+_LEAST |= {"video_stream": 0, "audio_stream": 0, "min_videos": 1, "bins": 2}
 _NEEDED = "???"  # as configs write it: there is no default
 _KEY = re.compile(r"[A-Za-z_][\w.]*(?==)")
 

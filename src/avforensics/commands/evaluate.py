@@ -5,11 +5,14 @@
   avforensics evaluate -m features=STORE checkpoint.bundle=FILE scoring.lam=0,0.5,1
   avforensics evaluate ... 'controls.run=[trim,windows,audio,shift]'
   avforensics evaluate ... 'robustness.levels=[1,3,5]'
+  avforensics evaluate ... 'breakdowns.columns=[gender,language,method]'
   avforensics evaluate ... against=EARLIER_OUT
+  avforensics evaluate ... 'repeats=[OUT_OF_SEED_1,OUT_OF_SEED_2]'
   avforensics evaluate scores=FILE.csv
 
-The last two: the difference to an earlier run on the same videos, with its interval; and the same
-tables for scores that are there already, of any detector (columns path, label, score).
+The last three: the difference to an earlier run on the same videos, with its interval; mean and
+spread of several trainings; and the same tables for scores that are there already, of any detector
+(columns path, label, score).
 
 With a benchmark, features are extracted first, into a store that later runs use again; the same
 command goes on after an interruption. OUT receives scores.csv, metrics.json (and .csv, .md, .tex),
@@ -22,22 +25,20 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from rich import get_console
 
 from avforensics.checkpoints import load_models
-from avforensics.errors import ConfigError, ManifestError
+from avforensics.commands._beside import Beside, show_cells
+from avforensics.errors import ConfigError
 from avforensics.evaluation.bootstrap import check_intervals
-from avforensics.evaluation.comparison import cells as difference_cells
-from avforensics.evaluation.comparison import compare, read_run, sentence, write_comparison
+from avforensics.evaluation.comparison import read_run
 from avforensics.evaluation.controls import (
     check_shifts,
     control_cells,
     markdown,
-    rich_cells,
     shift_cells,
     shift_result,
     variations,
@@ -46,12 +47,13 @@ from avforensics.evaluation.controls import (
 from avforensics.evaluation.edits import moves_time
 from avforensics.evaluation.reproduce import cells as comparison_cells
 from avforensics.evaluation.reproduce import compare_with_paper, published, write_reproduction
-from avforensics.evaluation.results import show, wide, write_results
+from avforensics.evaluation.results import show, write_results
 from avforensics.evaluation.robustness import cells as robustness_cells
 from avforensics.evaluation.robustness import edits, write_robustness
 from avforensics.evaluation.rows import ScoredVideo, printable
 from avforensics.evaluation.segments import localise
 from avforensics.evaluation.segments import sentence as found_segments
+from avforensics.evaluation.setting import scoring_setting
 from avforensics.evaluation.summary import summarise
 from avforensics.files import atomic_path
 from avforensics.lightning.evaluation import Evaluated, Evaluation, Variation, require_data
@@ -80,15 +82,18 @@ def run(cfg: DictConfig) -> int:
     check_intervals(cfg.intervals.resamples, cfg.intervals.level)
     if cfg.reproduce is not None:
         published(cfg.reproduce)  # refuses what the paper does not have
-    earlier = None if cfg.against is None else read_run(cfg.against)
+    known = Beside.read(cfg)
     if cfg.scores is not None:
-        return tabulate(cfg, earlier)
+        return tabulate(cfg, known)
     if cfg.benchmark is not None:
         require_data(cfg)
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
     stage = Evaluation(cfg, models)
     if not stage.trainer.is_global_zero:
         logging.getLogger("avforensics").setLevel(logging.ERROR)
+    if known.calibration is not None:
+        setting = scoring_setting(models, stage.policy, cfg.scoring.lam, part=cfg.part)
+        known.calibration.check_setting(setting)
     checked = check_shifts(list(cfg.controls.shifts))
     beside = variations(list(cfg.controls.run), stage.policy, stage.edit)
     changes = edits(
@@ -101,7 +106,7 @@ def run(cfg: DictConfig) -> int:
         failed = int(bool(summary["coverage"]["not_scored"]))
         if stage.manifest is not None:
             stage.manifest.write(Path(cfg.output_dir, "manifest.csv"))
-        write(cfg, outcome.rows, summary, earlier)
+        write(cfg, outcome.rows, summary, known)
         draw_examples(outcome, stage, cfg)
     if cfg.controls.run:
         shifts = checked if "shift" in cfg.controls.run else []
@@ -113,7 +118,7 @@ def run(cfg: DictConfig) -> int:
     return failed
 
 
-def tabulate(cfg: DictConfig, earlier: list[ScoredVideo] | None) -> int:
+def tabulate(cfg: DictConfig, known: Beside) -> int:
     """Tables and figures of scores that are there already, by whatever detector."""
     asked = [cfg.benchmark, cfg.features, cfg.edit, cfg.controls.run, cfg.robustness.levels]
     if any(asked) or cfg.examples:
@@ -125,18 +130,14 @@ def tabulate(cfg: DictConfig, earlier: list[ScoredVideo] | None) -> int:
     summary = brief(cfg, rows)
     config = OmegaConf.to_container(cfg, resolve=True)
     summary["made_with"] = {"scores": str(cfg.scores), "config": config}
-    write(cfg, rows, summary, earlier)
+    write(cfg, rows, summary, known)
     log.info("wrote %s", cfg.output_dir)
     return int(bool(summary["coverage"]["not_scored"]))
 
 
-def write(
-    cfg: DictConfig,
-    rows: Sequence[ScoredVideo],
-    summary: dict,
-    earlier: Sequence[ScoredVideo] | None,
-) -> None:
+def write(cfg: DictConfig, rows: Sequence[ScoredVideo], summary: dict, known: Beside) -> None:
     """Write and print the results of the main pass."""
+    rows = known.described(cfg, rows)
     title = printable(cfg.title or title_of(cfg))
     folder = Path(cfg.output_dir)
     write_results(rows, summary, folder, title)
@@ -152,36 +153,9 @@ def write(
             show_cells(comparison_cells(found), experiment["title"])
         else:
             log.info("%s: %s", experiment["title"], experiment["note"])
-    if earlier is not None:
-        intervals = OmegaConf.to_container(cfg.intervals)
-        difference = compare(earlier, rows, seed=cfg.seed, **intervals)
-        table = difference_cells(difference)
-        write_comparison(difference, str(cfg.against), folder, markdown(table))
-        show_cells(table, f"against {cfg.against}: {sentence(difference)}")
-    if any(row.statistics.get("evidence") is not None for row in rows):
-        compare_evidence(cfg, rows)
+    known.write(cfg, rows, summary)
     for item in summary["coverage"]["not_scored"]:
         log.warning("not scored: %s: %s", item["path"], item["reason"])
-
-
-def compare_evidence(cfg: DictConfig, rows: Sequence[ScoredVideo]) -> None:
-    """The paired difference of evidence to the score, of the videos that have both."""
-    fused = [replace(row, score=row.statistics.get("evidence")) for row in rows]
-    try:
-        difference = compare(rows, fused, seed=cfg.seed, **OmegaConf.to_container(cfg.intervals))
-    except ManifestError as error:
-        log.warning("evidence is not compared with the score: %s", error)
-        return
-    table = difference_cells(difference)
-    write_comparison(
-        difference,
-        "the score (other run)",
-        cfg.output_dir,
-        markdown(table),
-        what="Evidence (this run)",
-        stem="evidence",
-    )
-    show_cells(table, f"evidence (this run) against the score (other run): {sentence(difference)}")
 
 
 def draw_examples(outcome: Evaluated, stage: Evaluation, cfg: DictConfig) -> None:
@@ -244,11 +218,6 @@ def perturbed(
     if stage.trainer.is_global_zero:
         write_robustness(runs, cfg.output_dir, cfg.title)
         show_cells(robustness_cells(runs), "perturbations")
-
-
-def show_cells(cells: list[list[str]], title: str) -> None:
-    """Print a table."""
-    wide(get_console()).print(rich_cells(cells, title))
 
 
 def brief(cfg: DictConfig, rows: Sequence[ScoredVideo]) -> dict:

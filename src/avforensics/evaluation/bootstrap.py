@@ -121,6 +121,27 @@ class Bootstrap:
                 parts[name].append(curve.metric(name))
         return {name: np.concatenate(part) for name, part in parts.items()}
 
+    def rate(self, events: ArrayLike, rows: ArrayLike) -> np.ndarray:
+        """Share of the videos ``rows`` for which an event holds, on each resample.
+
+        Parameters
+        ----------
+        events : bool array, (rows,)
+        rows : int array
+            Indices of the videos that count.
+
+        Returns
+        -------
+        float array, (resamples,)
+            NaN where a resample holds none of them.
+        """
+        events, rows = np.asarray(events, dtype=bool), np.asarray(rows)
+        parts = []
+        for weights in self._chunks(rows):
+            with np.errstate(invalid="ignore"):
+                parts.append(weights[:, events].sum(-1) / weights.sum(-1, dtype=np.float64))
+        return np.concatenate(parts)
+
     def identities(self, rows: ArrayLike | None = None) -> tuple[int, int]:
         """Number of identities with a real and with a fake video among ``rows``."""
         rows = np.arange(len(self.labels)) if rows is None else np.asarray(rows)
@@ -134,14 +155,15 @@ class Bootstrap:
 
         The percentiles are those of Student's t with as many degrees of freedom as the scarcer
         class has identities less one (the "expanded percentile" interval of Hesterberg 2015), for a
-        plain percentile interval of ten identities covers 90 % where it says 95 %.
+        plain percentile interval of ten identities covers 90 % where it says 95 %. Where all
+        ``rows`` are of one class, as for a rate of false alarms, that class counts.
 
         Returns
         -------
         (low, high) or None
             None where one identity, or resamples that mostly lost a class, allow no statement.
         """
-        n = min(self.identities(rows))
+        n = self._fewest(rows)
         present = values[np.isfinite(values)]
         if n < 2 or len(present) < len(values) / 2:
             return None
@@ -152,7 +174,7 @@ class Bootstrap:
     def auc_interval(
         self, values: np.ndarray, rows: ArrayLike | None = None
     ) -> tuple[float, float] | None:
-        """:meth:`interval` for an AUC, which has something to say of a perfect one too.
+        """:meth:`interval` for an AUC or a rate, which has something to say of 0 and 1 too.
 
         Where no resample ever misorders a pair the percentiles collapse onto 1 (or 0). What is then
         known is that all n identities were ranked perfectly, and the exact binomial bound on the
@@ -161,8 +183,12 @@ class Bootstrap:
         interval = self.interval(values, rows)
         if interval is None or interval[0] != interval[1] or interval[0] not in (0.0, 1.0):
             return interval
-        bound = float(((1 - self.level) / 2) ** (1 / min(self.identities(rows))))
+        bound = float(((1 - self.level) / 2) ** (1 / self._fewest(rows)))
         return (bound, 1.0) if interval[0] == 1 else (0.0, 1 - bound)
+
+    def _fewest(self, rows: ArrayLike | None) -> int:
+        """Identities of the scarcer class among ``rows``."""
+        return min((n for n in self.identities(rows) if n), default=0)
 
 
 def bootstrap_interval(

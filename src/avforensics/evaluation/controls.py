@@ -186,7 +186,8 @@ def markdown(cells: Sequence[Sequence[str]]) -> str:
     """Cells as a Markdown table, header first."""
     header, *rows = cells
     rule = ["---"] + ["---:"] * (len(header) - 1)
-    return "".join("| " + " | ".join(row) + " |\n" for row in (header, rule, *rows))
+    escaped = ([cell.replace("|", r"\|") for cell in row] for row in (header, rule, *rows))
+    return "".join("| " + " | ".join(row) + " |\n" for row in escaped)
 
 
 def _auc(block: Mapping) -> str:

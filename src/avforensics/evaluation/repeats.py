@@ -1,7 +1,7 @@
-"""The same experiment trained with several seeds: mean, spread, and what both kinds of chance allow.
+"""One experiment trained with several seeds: mean, spread and what both kinds of chance allow.
 
-A result moves with the videos that happened to be tested and with the seed that training happened to
-have. An interval over videos alone says how far one training is known, not how far the method is.
+A result moves with the videos that happened to be tested and with the seed of the training. An
+interval over videos alone says how well one training is known, not how well the method is.
 """
 
 from __future__ import annotations

@@ -39,6 +39,8 @@ class ScoredVideo:
         Scores of the baselines for the same video, same polarity.
     statistics : mapping of str to float
         Other statistics of the same rows, with the sign that gives them the same polarity.
+    attributes : mapping of str to str
+        What else is known of the video (method, gender, duration ...), for breakdowns.
     """
 
     path: str
@@ -49,6 +51,7 @@ class ScoredVideo:
     error: str | None = None
     baselines: Mapping[str, float | None] = field(default_factory=dict)
     statistics: Mapping[str, float | None] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.label not in (0, 1):
@@ -92,17 +95,20 @@ def printable(text: str) -> str:
 def write_scores(rows: Sequence[ScoredVideo], path: str | PathLike) -> None:
     """Write a line a video: path, label, category, identity, score, error and others' scores.
 
-    Those are ``baseline_*`` and ``statistic_*``.
+    Those are ``baseline_*`` and ``statistic_*``; a column for each attribute follows.
     """
     names = [(group, name) for group in _GROUPS for name in names_of(rows, group)]
+    others = names_of(rows, "attributes")
     cells = [
         (
             *(getattr(row, column) for column in _COLUMNS),
             *(getattr(row, group).get(name) for group, name in names),
+            *(row.attributes.get(name) for name in others),
         )
         for row in rows
     ]
-    write_table(path, [*_COLUMNS, *(_GROUPS[group] + name for group, name in names)], cells)
+    scores = (_GROUPS[group] + name for group, name in names)
+    write_table(path, [*_COLUMNS, *scores, *others], cells)
 
 
 def read_scores(path: str | PathLike, *, fake: int = 1) -> list[ScoredVideo]:
@@ -137,7 +143,7 @@ def read_scores(path: str | PathLike, *, fake: int = 1) -> list[ScoredVideo]:
 
 
 def names_of(rows: Sequence[ScoredVideo], group: str) -> list[str]:
-    """Names of the ``baselines`` or ``statistics`` that any video has, in the order first met."""
+    """Names in a group of scores, or ``attributes``, that any video has, in the order first met."""
     return list(dict.fromkeys(name for row in rows for name in getattr(row, group)))
 
 
@@ -156,6 +162,11 @@ def _parse(cells: Mapping[str, str], labels: Labels) -> ScoredVideo:
                 if name.startswith(prefix)
             }
             for group, prefix in _GROUPS.items()
+        },
+        attributes={
+            name: value
+            for name, value in cells.items()
+            if name and name not in _COLUMNS and not name.startswith(tuple(_GROUPS.values()))
         },
     )
 

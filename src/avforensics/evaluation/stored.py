@@ -343,6 +343,7 @@ def scored_video(
         error=found.error,
         baselines=found.baselines,
         statistics=_with_evidence(found),
+        attributes=_attributes(entry),
     )
 
 
@@ -356,6 +357,14 @@ def _with_evidence(found: StoredScore) -> dict[str, float]:
 def score_of(score: Score, *, statistic: str = "mean", part: str = "both") -> float:
     """The number of a score that is asked for; see `scored_video`."""
     return score.maximum if statistic == "max" else getattr(score, _ATTRIBUTE[part])
+
+
+def _attributes(entry: Entry) -> dict[str, str]:
+    """What the manifest says of a clip that is not a part of its score's row."""
+    known = {"method": entry.method, "split": entry.split}
+    if entry.duration is not None:
+        known["duration"] = f"{entry.duration:g}"
+    return {name: value for name, value in known.items() if value}
 
 
 def video_name(entry: Entry) -> str:

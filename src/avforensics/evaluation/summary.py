@@ -93,17 +93,44 @@ def summarise(
     )
     blocks = _Blocks(scored, bootstrap)
     everything = np.arange(len(scored))
-    summary["overall"] = blocks.block("overall", everything)
+    summary["overall"] = blocks.block("overall", everything) | _listed(rows)
     for name in by_category(scored):
         chosen = [row.label == 0 or category_of(row) == name for row in scored]
-        summary["categories"][name] = blocks.block(name, everything[chosen])
+        listed = [row for row in rows if row.label == 0 or category_of(row) == name]
+        summary["categories"][name] = blocks.block(name, everything[chosen]) | _listed(listed)
     for name, members in averages.items():
         absent = [member for member in members if member not in summary["categories"]]
         if not absent:
             summary["averages"][name] = blocks.average(summary["categories"], members)
         elif len(absent) < len(members):
             notes.append(f"{name} left out: no scored video of {', '.join(absent)}")
+    for block in (summary["overall"], *summary["categories"].values()):
+        block["auc_unscored"] = auc_with_unscored(block)
+    for block in summary["averages"].values():
+        members = [summary["categories"][name] for name in block["of"]]
+        block["auc_unscored"] = _mean(member["auc_unscored"] for member in members)
     return summary
+
+
+def auc_with_unscored(block: Mapping) -> float:
+    """The AUC if every video without a score were ranked by a coin.
+
+    A pair of a real and a fake video counts one half unless both are scored, so that a detector
+    gains nothing by refusing what is hard.
+
+    Parameters
+    ----------
+    block : mapping
+        ``auc``, ``n_real``, ``n_fake`` and how many there were to score: ``listed_real``,
+        ``listed_fake``.
+    """
+    pairs = block["listed_real"] * block["listed_fake"]
+    return 0.5 + (block["auc"] - 0.5) * block["n_real"] * block["n_fake"] / pairs
+
+
+def _listed(rows: Sequence[ScoredVideo]) -> dict[str, int]:
+    n_fake = sum(row.label for row in rows)
+    return {"listed_real": len(rows) - n_fake, "listed_fake": n_fake}
 
 
 def by_category(rows: Sequence[ScoredVideo]) -> dict[str, list[ScoredVideo]]:

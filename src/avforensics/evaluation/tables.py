@@ -26,6 +26,7 @@ _COLUMNS = {
 }
 _WITH_INTERVAL = ("auc", "ap", "ap_balanced", "eer")  # in tables; files have every interval
 _COUNTS = {"n_real": "real", "n_fake": "fake"}
+_UNSCORED = "AUC, unscored = chance"  # a column where some videos have no score
 
 
 def blocks(summary: Mapping) -> Iterator[tuple[str, Mapping]]:
@@ -51,14 +52,17 @@ def cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the table that every text form shows; percentages with one decimal.
 
     One row a category, average and overall: counts, prevalence, metrics, those of the whole curve
-    with their intervals, and each baseline's AUC beside them.
+    with their intervals, the AUC with unscored videos as chance where there are any, and each
+    baseline's AUC beside them.
     """
     baselines = list(summary["overall"].get("baselines", {}))
+    unscored = [_UNSCORED] if summary["coverage"]["failed"] else []
     header = [
         "category",
         *_COUNTS.values(),
         "fake %",
         *_COLUMNS.values(),
+        *unscored,
         *(f"{name} AUC" for name in baselines),
     ]
     rows = [
@@ -67,6 +71,7 @@ def cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
             *(_count(block.get(key)) for key in _COUNTS),
             _percent(block.get("prevalence")),
             *(_with_interval(block, key) for key in _COLUMNS),
+            *(_percent(block.get("auc_unscored")) for _ in unscored),
             *(_percent(block["baselines"].get(other, {}).get("auc")) for other in baselines),
         ]
         for name, block in blocks(summary)
@@ -105,7 +110,8 @@ def rich_table(summary: Mapping, title: str = "") -> Group:
     if header[split:]:
         beside = [[row[0], row[auc], *row[split:]] for row in rows]
         names = [header[0], header[auc], *(name.replace("_", " ") for name in header[split:])]
-        parts.append(_rich(names, beside, "beside the baselines", summary))
+        what = "beside the baselines" if summary["overall"].get("baselines") else ""
+        parts.append(_rich(names, beside, what, summary))
     header, rows = statistics_cells(summary)
     if header:
         parts.append(_rich(header, rows, "statistics of the same rows", summary))
@@ -165,13 +171,14 @@ def to_csv(summary: Mapping) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     flat = [column for name in names for column in _flat_names(name)]
-    writer.writerow(["category", "scores", "n_real", "n_fake", "prevalence", *flat])
+    writer.writerow(["category", "scores", "n_real", "n_fake", "prevalence", *flat, "auc_unscored"])
     for category, block in blocks(summary):
         others = {f"statistic {name}": found for name, found in block["statistics"].items()}
         for source, values in {"model": block, **block["baselines"], **others}.items():
             counts = [_or_empty(block.get(key)) for key in (*_COUNTS, "prevalence")]
             numbers = [cell for name in names for cell in _flat_cells(name, values.get(name))]
-            writer.writerow([category, source, *counts, *numbers])
+            unscored = _or_empty(values.get("auc_unscored"))
+            writer.writerow([category, source, *counts, *numbers, unscored])
     return out.getvalue()
 
 

@@ -1,0 +1,136 @@
+"""What ``avforensics evaluate`` prints beside a result: other runs, other seeds, groups."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from rich import get_console
+
+from avforensics.errors import ManifestError
+from avforensics.evaluation.breakdown_table import cells as group_cells
+from avforensics.evaluation.breakdown_table import (
+    choose_threshold,
+    notes,
+    with_columns,
+    write_breakdowns,
+)
+from avforensics.evaluation.breakdowns import break_down
+from avforensics.evaluation.calibration import Calibration
+from avforensics.evaluation.comparison import cells as difference_cells
+from avforensics.evaluation.comparison import compare, read_run, sentence, write_comparison
+from avforensics.evaluation.controls import markdown, rich_cells
+from avforensics.evaluation.repeats import cells as repeat_cells
+from avforensics.evaluation.repeats import repeat, write_repeats
+from avforensics.evaluation.repeats import sentence as repeat_sentence
+from avforensics.evaluation.results import wide
+from avforensics.evaluation.rows import ScoredVideo, printable
+from avforensics.paths import typed_path
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a result is compared with, read before anything is scored."""
+
+    against: list[ScoredVideo] | None
+    repeats: list[list[ScoredVideo]]
+    calibration: Calibration | None
+
+    @classmethod
+    def read(cls, cfg: DictConfig) -> Beside:
+        """Raises AVForensicsError for the first file that cannot be read."""
+        wanted = cfg.breakdowns
+        if wanted.table is not None:
+            with_columns([], typed_path(wanted.table), wanted.columns)
+        return cls(
+            against=None if cfg.against is None else read_run(cfg.against),
+            repeats=[read_run(path) for path in cfg.repeats],
+            calibration=None
+            if wanted.calibration is None
+            else Calibration.load(typed_path(wanted.calibration)),
+        )
+
+    def described(self, cfg: DictConfig, rows: Sequence[ScoredVideo]) -> Sequence[ScoredVideo]:
+        """The scored videos with the columns of ``breakdowns.table``."""
+        wanted = cfg.breakdowns
+        if wanted.table is None:
+            return rows
+        rows, missing = with_columns(rows, typed_path(wanted.table), wanted.columns)
+        if missing:
+            log.warning("%s does not list %d of %d videos", wanted.table, missing, len(rows))
+        return rows
+
+    def write(self, cfg: DictConfig, rows: Sequence[ScoredVideo], summary: Mapping) -> None:
+        """Write and print comparison, repeats and breakdowns, where they are asked for."""
+        folder = Path(cfg.output_dir)
+        intervals = OmegaConf.to_container(cfg.intervals)
+        if self.against is not None:
+            difference = compare(self.against, rows, seed=cfg.seed, **intervals)
+            table = difference_cells(difference)
+            write_comparison(difference, str(cfg.against), folder, markdown(table))
+            show_cells(table, f"against {cfg.against}: {sentence(difference)}")
+        if any(row.statistics.get("evidence") is not None for row in rows):
+            compare_evidence(cfg, rows)
+        if self.repeats:
+            repeated = repeat([rows, *self.repeats], seed=cfg.seed, **intervals)
+            table = repeat_cells(repeated)
+            write_repeats(repeated, [str(path) for path in cfg.repeats], folder, markdown(table))
+            show_cells(table, repeat_sentence(repeated))
+        if cfg.breakdowns.columns and summary["overall"]:
+            by_group(cfg, rows, self.calibration)
+
+
+def compare_evidence(cfg: DictConfig, rows: Sequence[ScoredVideo]) -> None:
+    """The paired difference of evidence to the score, of the videos that have both."""
+    fused = [replace(row, score=row.statistics.get("evidence")) for row in rows]
+    try:
+        difference = compare(rows, fused, seed=cfg.seed, **OmegaConf.to_container(cfg.intervals))
+    except ManifestError as error:
+        log.warning("evidence is not compared with the score: %s", error)
+        return
+    table = difference_cells(difference)
+    write_comparison(
+        difference,
+        "the score (other run)",
+        cfg.output_dir,
+        markdown(table),
+        what="Evidence (this run)",
+        stem="evidence",
+    )
+    show_cells(table, f"evidence (this run) against the score (other run): {sentence(difference)}")
+
+
+def by_group(cfg: DictConfig, rows: Sequence[ScoredVideo], calibration: Calibration | None) -> None:
+    """Write and print the breakdowns."""
+    wanted = cfg.breakdowns
+    threshold, origin = choose_threshold(
+        rows, threshold=wanted.threshold, calibration=calibration, rate=wanted.false_alarms
+    )
+    found = break_down(
+        rows,
+        list(wanted.columns),
+        threshold=threshold,
+        bins=wanted.bins,
+        min_videos=wanted.min_videos,
+        seed=cfg.seed,
+        **OmegaConf.to_container(cfg.intervals),
+    )
+    found["origin"] = origin
+    tables = {column: group_cells(found, column) for column in found["columns"]}
+    below = notes(found)
+    texts = {column: markdown(table) for column, table in tables.items()}
+    write_breakdowns(found, cfg.output_dir, texts, below)
+    for column, table in tables.items():
+        show_cells(table, f"by {printable(column)}")
+    for line in below:
+        log.info("%s", line)
+
+
+def show_cells(cells: list[list[str]], title: str) -> None:
+    """Print a table."""
+    wide(get_console()).print(rich_cells(cells, title))

@@ -1,0 +1,299 @@
+"""One result by group: is a detector worse, or quicker to accuse, for some people or files?
+
+Groups are the values of any column that is known of the videos: gender, language, method, duration.
+Every group is compared with all other videos whose group is known, on the same resamples of
+identities, and all comparisons are corrected together: among twenty groups one differs "at 5 %" by
+chance.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+from scipy import stats
+
+from avforensics.errors import ConfigError
+from avforensics.evaluation.bootstrap import Bootstrap
+from avforensics.evaluation.delong import holm
+from avforensics.evaluation.metrics import Curve
+from avforensics.evaluation.rows import ScoredVideo, printable
+from avforensics.evaluation.summary import category_of, identity_of
+
+METRICS = ("auc", "false_alarms")
+_FEW_VALUES = 8  # a column of more different numbers is cut into ranges
+
+
+def value_of(row: ScoredVideo, column: str) -> str:
+    """What a column says of a video; empty = nothing."""
+    if column == "category":
+        return category_of(row) if row.label else ""
+    return row.identity if column == "identity" else row.attributes.get(column) or ""
+
+
+def break_down(
+    rows: Sequence[ScoredVideo],
+    columns: Sequence[str],
+    *,
+    threshold: float | None,
+    bins: int = 3,
+    min_videos: int = 20,
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict:
+    """Results by group for each of some columns.
+
+    Parameters
+    ----------
+    rows : sequence of ScoredVideo
+        Each listed video once, scored or not.
+    columns : sequence of str
+        Names of attributes, or ``category``. A column with more than eight different values, all
+        numbers, is cut into ``bins`` ranges of equally many videos. Where no value is shared by a
+        real and a fake video the column tells fakes apart, and each group of fakes stands against
+        all real videos.
+    threshold : float or None
+        Videos above it are called fake; None = no rates of false alarms.
+    bins : int
+    min_videos : int
+        A group with fewer real or fewer fake videos has no AUC, with fewer real ones no rate of
+        false alarms; a group with neither is listed under ``left_out`` with its counts.
+    resamples, level, seed
+        Of `Bootstrap`.
+
+    Returns
+    -------
+    dict
+        Plain values: ``columns``, by column ``groups`` (by value: counts, ``listed``, ``auc``,
+        ``false_alarms`` and for each of these ``_ci``, ``_gap``, ``_gap_ci``, ``_gap_p`` and
+        ``_gap_p_holm``), ``left_out`` and ``unknown`` (videos of which it says nothing); and
+        ``absent``, the columns of which no video says anything.
+
+    Raises
+    ------
+    ConfigError
+        No real or no fake video has a score.
+    """
+    scored = [row for row in rows if row.scored]
+    labels = np.array([row.label for row in scored], dtype=np.int64)
+    if not 0 < labels.sum() < len(labels):
+        raise ConfigError("breakdowns need scored videos of both classes")
+    people = [identity_of(row) for row in scored]
+    bootstrap = Bootstrap(labels, people, resamples=resamples, level=level, seed=seed)
+    work = _Work(scored, bootstrap, threshold, min_videos)
+    present = [column for column in columns if any(value_of(row, column) for row in rows)]
+    found = {column: work.column(*_grouped(rows, column, bins)) for column in present}
+    _correct([block for of in found.values() for block in of["groups"].values()])
+    for of in found.values():
+        if of.pop("mirrored"):
+            first, second = of["groups"].values()
+            for metric in METRICS:
+                if f"{metric}_gap" in first:
+                    second |= _mirrored(first, metric)
+    return {
+        "threshold": threshold,
+        "min_videos": min_videos,
+        "level": level,
+        "resamples": resamples,
+        "seed": seed,
+        "columns": found,
+        "absent": [column for column in columns if column not in present],
+    }
+
+
+class _Work:
+    """Results of groups of the scored videos."""
+
+    def __init__(
+        self,
+        scored: Sequence[ScoredVideo],
+        bootstrap: Bootstrap,
+        threshold: float | None,
+        min_videos: int,
+    ) -> None:
+        self.scored, self.bootstrap, self.min_videos = scored, bootstrap, min_videos
+        self.scores = np.array([row.score for row in scored])
+        self.real = bootstrap.labels == 0
+        self.called = None if threshold is None else self.scores > threshold
+
+    def column(self, values: Sequence[str], listed: Counter, order: Sequence[str]) -> dict:
+        """Every group of one column; ``values`` are those of all scored videos."""
+        values = np.array(values, dtype=object)
+        known = values != ""
+        shared = set(values[known & self.real]) & set(values[known & ~self.real])
+        of_fakes = not shared and bool((known & ~self.real).any())
+        groups, left_out, results = {}, {}, {}
+        for name in order:
+            fakes = np.flatnonzero((values == name) & ~self.real)
+            reals = np.flatnonzero((values == name) & self.real)
+            if of_fakes:
+                if not len(fakes):
+                    continue
+                reals = np.flatnonzero(self.real)
+                others = np.flatnonzero(self.real | (known & ~self.real & (values != name)))
+            else:
+                others = np.flatnonzero(known & (values != name))
+            counts = {"listed": listed[name], "scored": int((values == name).sum())}
+            counts |= {"n_real": len(reals), "n_fake": len(fakes)}
+            rows = np.sort(np.concatenate([reals, fakes]))
+            pair = {"auc": (rows, others)}
+            if self.called is not None and not of_fakes:
+                pair["false_alarms"] = (reals, others[self.real[others]])
+            results[name] = {m: self._compared(m, *both) for m, both in pair.items()}
+            if not any(results[name].values()):
+                left_out[name] = counts
+                continue
+            n_real, n_fake = self.bootstrap.identities(rows)
+            groups[name] = counts | {"n_real_identities": n_real, "n_fake_identities": n_fake}
+            for block in results[name].values():
+                groups[name] |= block
+        unknown = ~known & ~self.real if of_fakes else ~known
+        mirrored = len(groups) == 2 and not left_out
+        if mirrored:  # one question, not two: the second's gap is the first's, turned round
+            for name in [name for name in list(groups.values())[1] if "_gap" in name]:
+                del list(groups.values())[1][name]
+        return {
+            "groups": groups,
+            "left_out": left_out,
+            "unknown": int(unknown.sum()),
+            "fakes_only": of_fakes,
+            "mirrored": mirrored,
+        }
+
+    def _compared(self, metric: str, rows: np.ndarray, others: np.ndarray) -> dict:
+        """A metric of a group, and its gap to the others; empty where there are too few videos."""
+        if not self._enough(metric, rows):
+            return {}
+        value, drawn, interval = self._result(metric, rows)
+        block = {metric: value, f"{metric}_ci": interval}
+        if not self._enough(metric, others):
+            return block
+        of_others = self._result(metric, others)
+        gap = value - of_others[0]
+        between = self._gap_interval(drawn - of_others[1], gap, rows, others, interval, of_others)
+        p_value = None if between is None else self._p_value(gap, between, rows, others)
+        names = ("gap", "gap_ci", "gap_p")
+        return block | {
+            f"{metric}_{name}": one
+            for name, one in zip(names, (gap, between, p_value), strict=True)
+        }
+
+    def _enough(self, metric: str, rows: np.ndarray) -> bool:
+        n_real = int(self.real[rows].sum())
+        return min(n_real, len(rows) - n_real if metric == "auc" else n_real) >= self.min_videos
+
+    def _result(self, metric: str, rows: np.ndarray) -> tuple[float, np.ndarray, list | None]:
+        """A metric of some videos, on each resample, and its interval."""
+        if metric == "auc":
+            value = float(Curve.from_scores(self.bootstrap.labels[rows], self.scores[rows]).auc())
+            drawn = self.bootstrap.values(self.scores[rows], ("auc",), rows)["auc"]
+        else:
+            value = float(self.called[rows].mean())
+            drawn = self.bootstrap.rate(self.called[rows], rows)
+        interval = self.bootstrap.auc_interval(drawn, rows)
+        return value, drawn, None if interval is None else list(interval)
+
+    def _gap_interval(self, drawn, gap, rows, others, own, of_others) -> list | None:
+        """Of a difference; by Newcombe's combination (1998) where one side never varied.
+
+        A group without a single false alarm shows none on any resample, either: the difference
+        would be as certain as the other side alone.
+        """
+        value, _, other = of_others
+        if own is None or other is None:
+            return None
+        mine = value + gap
+        if not {mine, value} & {0.0, 1.0}:
+            scarce = min(rows, others, key=self._people)
+            interval = self.bootstrap.interval(drawn, scarce)
+            return None if interval is None else list(interval)
+        low = gap - math.hypot(mine - own[0], other[1] - value)
+        high = gap + math.hypot(own[1] - mine, value - other[0])
+        return [low, high]
+
+    def _people(self, rows: np.ndarray) -> int:
+        return min(n for n in self.bootstrap.identities(rows) if n)
+
+    def _p_value(self, gap: float, interval: Sequence[float], rows, others) -> float:
+        """Two-sided, from the side of the interval that faces 0: below 1 - level where it ends."""
+        half = gap - interval[0] if gap > 0 else interval[1] - gap
+        freedom = min(self._people(rows), self._people(others)) - 1
+        if not gap or half <= 0:
+            return 1.0 if not gap else 0.0
+        edge = stats.t.ppf((1 + self.bootstrap.level) / 2, freedom)
+        return float(2 * stats.t.sf(edge * abs(gap) / half, freedom))
+
+
+def _grouped(
+    rows: Sequence[ScoredVideo], column: str, bins: int
+) -> tuple[list[str], Counter, list[str]]:
+    """The group of each scored video, listed videos by group, and the groups in order."""
+    values = [value_of(row, column) for row in rows]
+    numbers = [_number(value) for value in values if value]
+    if None in numbers or len(set(numbers)) <= _FEW_VALUES:
+        order = sorted(set(filter(None, values)), key=_natural)
+    else:
+        edges = np.unique(np.quantile(numbers, np.linspace(0, 1, bins + 1)[1:-1]))
+        order = _ranges(edges)
+        values = [v and order[int(np.searchsorted(edges, float(v)))] for v in values]
+    kept = [value for value, row in zip(values, rows, strict=True) if row.scored]
+    return kept, Counter(values), order
+
+
+def _ranges(edges: np.ndarray) -> list[str]:
+    """Names of the ranges that these edges part; an edge belongs to the range below it."""
+    names = [f"{edge:.4g}" for edge in edges]
+    between = [f"above {low} to {high}" for low, high in pairwise(names)]
+    return [f"up to {names[0]}", *between, f"above {names[-1]}"]
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _natural(text: str) -> list:
+    """Sorts v2 before v10."""
+    return [(0, int(p), "") if p.isdigit() else (1, 0, p) for p in re.split(r"(\d+)", text) if p]
+
+
+def _correct(blocks: Sequence[dict]) -> None:
+    """Add Holm's p-values over every gap of every column."""
+    tested = [(block, metric) for block in blocks for metric in METRICS if f"{metric}_gap" in block]
+    corrected = holm([block[f"{metric}_gap_p"] for block, metric in tested])
+    for (block, metric), p_value in zip(tested, corrected, strict=True):
+        block[f"{metric}_gap_p_holm"] = p_value
+
+
+def differences(found: Mapping) -> list[str]:
+    """One sentence for each gap that stays after correction, largest evidence first."""
+    chance = 1 - found["level"]
+    kept = []
+    for column, of in found["columns"].items():
+        for name, block in of["groups"].items():
+            for metric, what in (("auc", "AUC"), ("false_alarms", "false alarms")):
+                p_value = block.get(f"{metric}_gap_p_holm")
+                if p_value is not None and p_value < chance:
+                    gap = 100 * block[f"{metric}_gap"]
+                    text = f"{printable(column)} {printable(name)}: {what} {gap:+.1f} points "
+                    kept.append((p_value, f"{text}against the others (Holm p {p_value:.2g})"))
+    return [text for _, text in sorted(kept)]
+
+
+def _mirrored(block: Mapping, metric: str) -> dict:
+    """The gap of the other one of two groups."""
+    interval = block[f"{metric}_gap_ci"]
+    return {
+        f"{metric}_gap": -block[f"{metric}_gap"],
+        f"{metric}_gap_ci": interval and [-interval[1], -interval[0]],
+        f"{metric}_gap_p": block[f"{metric}_gap_p"],
+        f"{metric}_gap_p_holm": block[f"{metric}_gap_p_holm"],
+    }
