@@ -110,6 +110,32 @@ def test_baselines_stand_beside_each_result_and_expose_a_flaw(summary):
     assert low < 0.5 < high
 
 
+def test_unscored_videos_count_as_chance_beside_coverage(rows):
+    kept = [row for row in rows if row.category in ("real", "RVFA", "FVFA-WL")]
+    lost = [
+        ScoredVideo(path=row.path, label=row.label, category=row.category, error="no face")
+        if number % 5 == 0
+        else row
+        for number, row in enumerate(kept)
+    ]
+    summary = summarise(lost, resamples=20)
+    for name, block in (("overall", summary["overall"]), *summary["categories"].items()):
+        chosen = [row for row in lost if row.label == 0 or name in ("overall", row.category)]
+        pairs = [
+            0.5 if None in (real.score, fake.score) else float(fake.score > real.score)
+            for real in chosen
+            if not real.label
+            for fake in chosen
+            if fake.label
+        ]
+        assert block["auc_unscored"] == pytest.approx(np.mean(pairs))
+        assert 0.5 < block["auc_unscored"] < block["auc"]
+    assert "AUC, unscored = chance" in to_markdown(summary)
+    whole = summarise(kept, resamples=20)
+    assert whole["overall"]["auc_unscored"] == pytest.approx(whole["overall"]["auc"])
+    assert "unscored" not in to_markdown(whole)
+
+
 def test_coverage_counts_and_names_what_has_no_score(rows):
     broken = [
         ScoredVideo(path="a.mp4", label=0, error="no audio stream"),
