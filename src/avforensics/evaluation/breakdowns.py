@@ -292,7 +292,7 @@ def _mirrored(block: Mapping, metric: str) -> dict:
     """The gap of the other one of two groups."""
     interval = block[f"{metric}_gap_ci"]
     return {
-        f"{metric}_gap": -block[f"{metric}_gap"],
+        f"{metric}_gap": 0.0 - block[f"{metric}_gap"],
         f"{metric}_gap_ci": interval and [-interval[1], -interval[0]],
         f"{metric}_gap_p": block[f"{metric}_gap_p"],
         f"{metric}_gap_p_holm": block[f"{metric}_gap_p_holm"],
