@@ -13,7 +13,9 @@ from hydra.errors import InstantiationException
 from sklearn.metrics import roc_auc_score
 from stores import write_store
 
+from avforensics import register
 from avforensics.checkpoints import load_bundle, load_models
+from avforensics.checkpoints.architecture import CLASSES
 from avforensics.commands import train
 from avforensics.errors import ConfigError, ManifestError, TrainingError
 from avforensics.evaluation.stored import fit_delay_frequency
@@ -146,6 +148,7 @@ def test_plain_python_does_the_same(folder, trained):
         ("naive_bayes", ["trainer.max_epochs=1", "objective.distribution.delays=7"]),
         ("grid", ["objective.distribution.delays=7", "objective.distribution.levels=4"]),
         ("distribution", ["decoder=clean"]),
+        ("distribution", ["decoder=rotary", "objective=earth_mover"]),
     ],
 )
 def test_every_row_of_the_table_trains_and_comes_back(folder, tmp_path, experiment, extra):
@@ -344,6 +347,22 @@ def test_mistakes_are_one_sentence(folder, options, error, message):
     settings = {"features": folder, "components": 4, "tau": TAU, "max_len": LEN, "batch_size": 8}
     with pytest.raises(error, match=message):
         FeatureData(**(settings | options)).setup()
+
+
+def test_a_projection_must_be_savable_and_linear_where_sound_is_moved(tmp_path, monkeypatch):
+    monkeypatch.setattr(CLASSES, "_entries", dict(CLASSES._entries))
+    folder = write_store(tmp_path, real={"anomaly": 8, "val": 2}, tau=TAU + 1)
+
+    class Curved(Projection):
+        linear = False
+
+    settings = {"components": 4, "tau": TAU, "max_len": LEN, "batch_size": 8, "features": folder}
+    with pytest.raises(ConfigError, match=r"put @register .* above class Curved"):
+        FeatureData(**settings, projection=Curved.fit).setup()
+    register(Curved)
+    FeatureData(**settings, projection=Curved.fit).setup()
+    with pytest.raises(ConfigError, match=r"data\.shift moves .* linear .*; Curved is not linear"):
+        FeatureData(**settings, projection=Curved.fit, shift=1).setup()
 
 
 def test_shared_identities_are_refused(tmp_path):
