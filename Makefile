@@ -18,8 +18,10 @@ $(STAMP): # its name changes with what it depends on
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 
-demo: $(STAMP) ## make synthetic talking heads, train on them, score them, open the report
-	$(BIN)/avforensics demo
+# The name of the file as typed, whatever is in it: it reaches the command as a variable of the shell.
+demo: export CLIP := $(value VIDEO)
+demo: $(STAMP) ## score a clip (VIDEO=FILE) beside forgeries of it; then train on synthetic heads, score them
+	$(BIN)/avforensics demo $${CLIP:+"video=$$CLIP"}
 
 # Two processes of one thread each take about half the time of one that has both cores.
 test: $(STAMP) ## every test that this machine can run

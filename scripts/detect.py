@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
         "--checkpoints",
         default=None,
         help="folder of sync_model.pth, dist_regressive_model.pth, avfeature_regressive_model.pth "
-        "and pca.pkl; without it they are looked for as `avforensics detect` does",
+        "and pca.pkl; without it they are looked for as `checkpoint=released` does",
     )
     return flags
 
@@ -56,6 +56,8 @@ def arguments(words: list[str]) -> list[str]:
                 f"--{name} {getattr(given, name)}: the models were trained for {value} only"
             )
     settings = {
+        "checkpoint": "released",
+        "faces": "given",
         "input": given.test_video_path,
         "output_dir": given.output_dir,
         "device": given.device,

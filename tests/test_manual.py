@@ -26,15 +26,15 @@ def test_settings_have_the_comments_of_their_files():
     text = manual("detect")
     assert meaning(text, "report").startswith("reports/NAME.html")
     assert meaning(text, "scoring.lam").startswith("weight of the activation score")
-    assert "\n  faces=given: auto, given, none\n" in text
+    assert "\n  faces=trained: auto, given, none, trained\n" in text
     assert "benchmark" not in text
     assert "_target_" not in text
     assert text.index("  input=...") < text.index("  scoring.lam=")
 
 
 def test_chosen_options_are_shown():
-    assert "faces.find." not in manual("detect")
-    assert "faces.find." in manual("detect", ["faces=auto"])
+    assert "faces.find." not in manual("detect", ["faces=given"])
+    assert "faces.find." in manual("detect")
     text = manual("train", ["experiment=anomaly", "trainer=gpu"])
     assert "\n  trainer=gpu: " in text
     assert meaning(text, "trainer.use_distributed_sampler")  # stands in cpu, which gpu is made from

@@ -1,8 +1,7 @@
 """Self-supervised audio-visual video forensics (Feng, Chen, Owens, CVPR 2023).
 
 >>> from avforensics import Detector
->>> detector = Detector.from_checkpoints(bundle="model.safetensors")
->>> detector.score("video.mp4").scores[0].score
+>>> Detector().score("video.mp4").scores[0].score
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ except PackageNotFoundError:  # run from a source tree that was never installed
 # Loaded when first asked for: the command line lists its verbs without importing torch.
 _EXPORTS = {
     "AVForensicsError": "avforensics.errors",
-    "Detector": "avforensics.scoring.detector",
+    "Detector": "avforensics.detection.detector",
     "VideoResult": "avforensics.scoring.result",
     "baseline": "avforensics.evaluation.baselines",
     "perturbation": "avforensics.evaluation.perturbations",

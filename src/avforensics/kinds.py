@@ -26,7 +26,7 @@ _FRACTIONS |= {"max_megabytes", "max_minutes", "timeout_minutes", "keep_minutes"
 _LISTS_TOO = {"lam"}
 _MAPPINGS_TOO = {"crop"}
 # What may become null though its default is something else: it means "all" or "none" there.
-_NULL_TOO = {"select.split", "recipe.crop", "components"}
+_NULL_TOO = {"select.split", "recipe.crop", "components", "calibration"}
 _NULL_TOO |= {"benchmark.sample.real", "benchmark.sample.fake", "baselines.fit_split"}
 # Whole numbers, also where there is no default, and the least that has a meaning.
 _LEAST = {"batch_windows": 1, "readers": 1, "workers": 1, "world": 1, "rank": 0, "port": 0}

@@ -22,7 +22,7 @@ from avforensics.errors import ConfigError
 _OVERRIDE = re.compile(r"(?P<key>\+{0,2}[A-Za-z_][\w./@:-]*)=(?P<value>.*)", re.DOTALL)
 # Keys whose value is a file or folder, by their last part.
 _PATH_NAMES = {"input", "output", "file", "folder", "root", "path", "dir", "list", "manifest"}
-_PATH_NAMES |= {"features", "calibration", "runs", "scores", "against"}
+_PATH_NAMES |= {"features", "calibration", "runs", "scores", "against", "video"}
 _PATH_ENDINGS = ("_dir", "_path", "_file", "_folder", "_root", "_manifest", "_list")
 _PATH_GROUPS = ("checkpoint", "paths")
 _INTERPOLATION = re.compile(r"\$\{[^${}]+\}")

@@ -24,6 +24,12 @@ def tiny_models(seed: int = 0) -> Models:
 
 
 @pytest.fixture(scope="session")
+def make_models():
+    """Function: seed -> the models of `bundle`."""
+    return tiny_models
+
+
+@pytest.fixture(scope="session")
 def bundle(tmp_path_factory) -> Path:
     """A checkpoint of every part that scores a clip in milliseconds."""
     path = tmp_path_factory.mktemp("checkpoint") / "tiny.safetensors"

@@ -6,6 +6,7 @@ version, each part's architecture, the hashes of the source files, notes and the
 
 from __future__ import annotations
 
+import glob
 import json
 from collections.abc import Mapping
 from os import PathLike
@@ -24,6 +25,8 @@ from avforensics.files import atomic_path, sha256_file
 
 FORMAT_VERSION = 1
 KEY = "avforensics"
+# Bundles from before their metadata named the recipe by which faces were cut.
+RECIPES = {"c21d6dbca86abfef7bc176735ff6a4f80e82cbf50a0d3f4781758ba89b0fd0d8": "mouth"}
 
 
 def save_bundle(path: str | PathLike, models: Models) -> None:
@@ -53,7 +56,7 @@ def load_bundle(path: str | PathLike) -> Models:
     """Read a file of ``save_bundle``.
 
     ``hashes`` of the result name the bundle itself; those of the files it was made from stand in
-    ``metadata["sources"]``.
+    ``metadata["sources"]``. Calibrations that lie beside it are listed, not read.
 
     Raises
     ------
@@ -77,11 +80,16 @@ def load_bundle(path: str | PathLike) -> Models:
         module.load_state_dict({name: tensors[f"{part}.{name}"] for name in module.state_dict()})
     metadata = dict(header.get("metadata") or {})
     metadata.setdefault("sources", dict(header.get("hashes") or {}))
+    digest = sha256_file(path)
+    if digest in RECIPES:
+        metadata["recipe"] = RECIPES[digest]
+    beside = f"{glob.escape(path.stem)}.calibration*.safetensors"
     return Models(
         **parts,
-        hashes={path.name: sha256_file(path)},
+        hashes={path.name: digest},
         metadata=metadata,
         notice=header.get("notice"),
+        calibrations=tuple(sorted(path.parent.glob(beside))),
     )
 
 

@@ -16,6 +16,8 @@ from avforensics.files import sha256_file
 from avforensics.paths import typed_path
 
 ENVIRONMENT = "AVFORENSICS_CHECKPOINTS"
+SHIPPED = "grid_compact"  # in assets/: used where nothing is named and nothing found
+AUTO = "auto"  # of ``search``: the published files where all are found, else SHIPPED
 
 # Setting that names a file -> the part of Models that the file holds.
 FILE_SETTINGS = {
@@ -49,7 +51,9 @@ def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = 
         ``bundle`` (a file) or ``asset`` (a bundle shipped with the package) provides parts;
         ``sync``, ``distribution``, ``activation``, ``pca`` name files that replace single parts;
         with ``search`` (the default where no bundle is named) the published files are looked for
-        in ``dir`` (see ``checkpoint_folder``) for the parts still missing.
+        in ``dir`` (see ``checkpoint_folder``) for the parts still missing. ``search="auto"``: where
+        no file, bundle or ``dir`` is named and not all four files are found, the weights that come
+        with the package (``SHIPPED``) are loaded instead; ``origin`` of the result says which.
     parts : sequence of str, optional
         Parts that are needed, of ``PARTS``; nothing else is read. Default: everything that is to
         be had, which with ``search`` means all four.
@@ -67,8 +71,10 @@ def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = 
             f"checkpoint.{unknown[0]} is no setting; there are {', '.join(sorted(SETTINGS))}"
         )
     wanted = PARTS if parts is None else tuple(parts)
+    checkpoint, origin = _decided(checkpoint)
     bundle = _bundle_path(checkpoint)
     base = load_bundle(bundle) if bundle else Models()
+    base.origin = origin
     files = _named_files(checkpoint, wanted)
     if checkpoint.get("search", bundle is None):
         lacking = [p for p in wanted if p not in files and getattr(base, p) is None]
@@ -85,6 +91,28 @@ def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = 
     return models
 
 
+def _decided(checkpoint: Mapping[str, Any]) -> tuple[Mapping[str, Any], str | None]:
+    """``checkpoint`` with ``search="auto"`` decided, and a line that says how.
+
+    The choice depends on what lies in the folder alone, never on the parts that a command needs:
+    features and scores must come from the same weights. Files of the two are never mixed.
+    """
+    if checkpoint.get("search") != AUTO:
+        return checkpoint, None
+    if checkpoint.get("bundle") or checkpoint.get("asset"):
+        return {**checkpoint, "search": False}, None
+    if any(checkpoint.get(name) for name in ("dir", *FILE_SETTINGS)):
+        return {**checkpoint, "search": True}, None
+    folder = checkpoint_folder()
+    missing = [file.name for file in PUBLISHED.values() if not (folder / file.name).is_file()]
+    if not missing:
+        return {**checkpoint, "search": True}, f"weights: the authors' published files in {folder}"
+    line = f"weights: {SHIPPED}, which comes with this package"
+    if len(missing) < len(PUBLISHED):
+        line += f" ({folder} lacks {', '.join(missing)})"
+    return {**checkpoint, "search": False, "asset": SHIPPED}, line
+
+
 def _bundle_path(checkpoint: Mapping[str, Any]) -> Path | None:
     if named := checkpoint.get("bundle"):
         return typed_path(named)
@@ -94,7 +122,8 @@ def _bundle_path(checkpoint: Mapping[str, Any]) -> Path | None:
     folder = Path(str(resources.files("avforensics"))) / "assets"
     path = folder / f"{asset}.safetensors"
     if not path.is_file():
-        shipped = ", ".join(sorted(p.stem for p in folder.glob("*.safetensors"))) or "none"
+        names = sorted(p.stem for p in folder.glob("*.safetensors") if ".calib" not in p.stem)
+        shipped = ", ".join(names) or "none"
         raise CheckpointError(
             f"no checkpoint named {asset!r} is shipped with this package (there are: {shipped})"
         )
@@ -135,6 +164,9 @@ def _merged(
     networks = {name: module for name, module in base.parts() if name in wanted}
     hashes, metadata = dict(base.hashes), dict(base.metadata)
     notices = {base.notice: None} if base.notice else {}  # a dict keeps order and drops doubles
+    if "sync" in replaced:  # what is noted of the network that it replaces holds no longer
+        metadata.pop("recipe", None)
+        metadata.pop("sync", None)
     for part, (path, source) in replaced.items():
         networks[part] = getattr(source, part)
         (digest,) = source.hashes.values()
@@ -145,7 +177,14 @@ def _merged(
             metadata[part] = source.metadata
         if source.notice:
             notices[source.notice] = None
-    return Models(**networks, hashes=hashes, metadata=metadata, notice=" ".join(notices) or None)
+    return Models(
+        **networks,
+        hashes=hashes,
+        metadata=metadata,
+        notice=" ".join(notices) or None,
+        origin=base.origin,
+        calibrations=base.calibrations,
+    )
 
 
 def _read(part: str, path: Path) -> Models:

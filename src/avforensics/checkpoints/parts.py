@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from logging import Logger
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -47,6 +50,10 @@ class Models:
         Training notes and sources, JSON-like.
     notice : str or None
         A sentence that must stand on every result, e.g. that these are stand-in weights.
+    origin : str or None
+        Which weights these are, in a line, where `load_models` chose them itself.
+    calibrations : tuple of Path
+        Calibration files that lie beside the bundle: ``NAME.calibration*.safetensors``.
 
     Raises
     ------
@@ -61,6 +68,8 @@ class Models:
     hashes: dict[str, str] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     notice: str | None = None
+    origin: str | None = None
+    calibrations: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         self._check_classes()
@@ -74,11 +83,31 @@ class Models:
         return [(name, module) for name, module in present if module is not None]
 
     @property
+    def recipe(self) -> str | Mapping[str, Any] | None:
+        """How faces were cut for the synchronisation network: a recipe's name or its settings.
+
+        None where the checkpoint does not name one, as with the published files.
+        """
+        notes: Any = self.metadata
+        while isinstance(notes, Mapping):  # those of the network itself may lie below others
+            if notes.get("recipe") is not None:
+                return notes["recipe"]
+            notes = notes.get("sync")
+        return None
+
+    @property
     def max_delay(self) -> int | None:
         """tau of the rows that are scored; None where no part says so."""
         if self.distribution is not None:
             return (self.distribution.row_width - 1) // 2
         return None if self.sync is None else self.sync.max_delay
+
+    def introduce(self, log: Logger) -> None:
+        """Log which weights these are, where that was chosen, and the notice."""
+        if self.origin:
+            log.info("%s", self.origin)
+        if self.notice:
+            log.warning("%s", self.notice)
 
     def require(self, *names: str) -> None:
         """Make sure that parts are present.

@@ -72,6 +72,8 @@ def run(cfg: DictConfig) -> int:
         max_len=cfg.scoring.max_len, windows=cfg.scoring.windows, audio=cfg.scoring.audio
     )
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
+    if models.origin:
+        log.info("%s", models.origin)
     store = FeatureStore.open(cfg.features)
     chosen = real_clips(store, cfg.select.split, trained=list(cfg.trained))
     counted = [index for index in chosen if store[index].error is None]

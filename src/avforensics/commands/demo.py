@@ -1,9 +1,15 @@
-"""``avforensics demo``: the whole system on synthetic talking heads, in minutes on two cores.
+"""``avforensics demo``: your own clip beside forgeries of it, then all of it on made-up people.
 
-Generates clips, trains both models on real ones, scores real and forged clips of people that
-training has not seen, and writes reports. Each step is a command of this program and is printed
-before it runs. The people do not exist and the forgeries are simple: the numbers show that the
-parts work together, not how well forgeries of real people are found.
+  avforensics demo video=FILE     begins with a clip of yours in which a face speaks
+  avforensics demo                begins with a synthetic head
+  avforensics demo train=false    ends there
+
+First the weights that come with the package score the clip and forgeries that are made of it by
+its sound; clip/index.html shows them side by side. Then clips of synthetic talking heads are
+generated, both models are trained on real ones, and real and forged clips of people that training
+has not seen are scored. Each of these steps is a command of this program and is printed before it
+runs. The people do not exist and the forgeries are simple: the numbers show that the parts work
+together, not how well forgeries of real people are found.
 """
 
 from __future__ import annotations
@@ -15,25 +21,50 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from rich import get_console
 from rich.table import Table
+from rich.text import Text
 
+from avforensics.checkpoints import load_models
+from avforensics.checkpoints.locate import SHIPPED
+from avforensics.commands.detect import describe
 from avforensics.data.manifest import Manifest
-from avforensics.errors import AVForensicsError, ConfigError
+from avforensics.data.synthetic.forge import make_clip
+from avforensics.data.synthetic.plan import Split, plan
+from avforensics.detection.choices import face_options
+from avforensics.detection.faces import VideoScorer
+from avforensics.detection.judging import judge_for
+from avforensics.detection.showcase import Showcase, Shown
+from avforensics.errors import AVForensicsError, ConfigError, MediaError
 from avforensics.files import atomic_path
-from avforensics.media.types import FPS
+from avforensics.media.types import FPS, SAMPLE_RATE
+from avforensics.media.writer import write_clip
 from avforensics.overrides import quote_override
+from avforensics.paths import typed_path
+from avforensics.provenance import write_json
+from avforensics.scoring.detector import Detector
 
 log = logging.getLogger(__name__)
 
 TRAINING = ("sync", "val")  # splits that are read again and again, so worth normalising
 DELAYS = 15  # tau: of the rows that are scored
 MARK = "demo.json"  # in folders that this command made and may remove
+CALIBRATION, RATE = "auto", 0.05  # the one of the weights, and the rate of false alarms it is for
+HEAD_FRAMES, HEAD_SIDE = 150, 256  # of the synthetic head that stands in for a user's clip
+OWN = (
+    "Your clip, and forgeries of it made by its sound alone; the pictures are the same in all. A "
+    "score that rises where the sound is wrong is what this method can do; it sees no forgery "
+    "that keeps lips and sound in sync."
+)
+HEAD = (
+    "Nobody: a synthetic head that stands in for a clip of yours (demo video=FILE), and forgeries "
+    "of it. The weights were trained on real faces, so its numbers only show what the page is."
+)
 
 
 def run(cfg: DictConfig) -> int:
@@ -43,12 +74,99 @@ def run(cfg: DictConfig) -> int:
     ------
     ConfigError
         The folder holds something else.
+    MediaError
+        The video cannot be used.
     AVForensicsError
         A step failed.
     """
     folder = Path(cfg.output_dir)
+    video = None if cfg.video is None else _own(typed_path(cfg.video).absolute(), folder)
     _start_anew(folder)
     started = time.monotonic()
+    show(video or _head(cfg, folder), cfg, own=video is not None)
+    log.info("%.0f s so far.", time.monotonic() - started)
+    if cfg.train:
+        log.info("\nNext both models are trained anew, in minutes; Ctrl-C ends it here.")
+        train(cfg, folder, started)
+    return 0
+
+
+def show(video: Path, cfg: DictConfig, *, own: bool) -> Path:
+    """Score a clip of a video and forgeries of it, and write the page that shows them."""
+    folder = Path(cfg.output_dir, "clip")
+    models = load_models({"search": False, "asset": SHIPPED})
+    models.origin = f"weights: {SHIPPED}, which comes with this package"
+    models.introduce(log)
+    detector = Detector(models, windows="all", lams=[0.0])
+    # any video will do: faces are looked for whatever the weights were trained on
+    scorer = VideoScorer(detector, face_options(models, mode="auto"))
+    judge = judge_for(CALIBRATION, detector, crop=scorer.options.crop, false_positive_rate=RATE)
+    showcase = Showcase(video, folder, seconds=cfg.seconds_shown)
+    shown = showcase.score(scorer, judge)
+    provenance = describe(models, cfg)
+    seconds = len(shown[0].version.sound) / SAMPLE_RATE
+    what = (
+        f"{video.name}, {seconds:.1f} s from {showcase.start:.1f} s on"
+        if own
+        else "A synthetic head"
+    )
+    lead = OWN if own else HEAD
+    page = showcase.write_page(title=what, lead=lead, provenance=provenance)
+    _tell_clip(what, shown, folder / "results.json")
+    for left_out in showcase.left_out:
+        log.info("not made: %s", left_out)
+    showcase.write_reports(provenance=provenance, rule=scorer.options.rule)
+    get_console().print(f"Open {page}", soft_wrap=True)
+    return page
+
+
+def _own(video: Path, folder: Path) -> Path:
+    """The user's video, if it is one and what an earlier demo left may be removed."""
+    if not video.is_file():
+        raise MediaError(video, "no such file")
+    if video.resolve().is_relative_to(folder.resolve()):
+        raise ConfigError(
+            f"{video} lies in {folder}, which is made anew; choose another output_dir"
+        )
+    return video
+
+
+def _head(cfg: DictConfig, folder: Path) -> Path:
+    """A clip of somebody who does not exist."""
+    log.info("No video=FILE is given: a synthetic head stands in for a clip of yours.")
+    job = plan({"test": Split(identities=1, clips=1)}, seed=cfg.seed, n_frames=HEAD_FRAMES)[0]
+    frames, sound = make_clip(job, seed=cfg.seed, n_frames=HEAD_FRAMES, size=HEAD_SIDE)
+    path = folder / "clip" / "synthetic head.mp4"
+    write_clip(path, frames, sound)
+    return path
+
+
+def _tell_clip(what: str, shown: Sequence[Shown], out: Path) -> None:
+    """Print the scores of all versions, and write them as JSON."""
+    results = [
+        {
+            "version": item.version.name,
+            "forged": item.version.forged,
+            "score": item.outcome.result.scores[0].score,
+            "p_value": item.outcome.result.p_value,
+        }
+        for item in shown
+    ]
+    write_json(out, {"weights": SHIPPED, "clip": what, "versions": results})
+    with_p = shown[0].outcome.result.p_value is not None
+    table = Table(
+        "version", "score", *(["p-value"] if with_p else []), "what was done", title=Text(what)
+    )
+    for version, result in ((item.version, item.outcome.result) for item in shown):
+        cells = [version.title, f"{result.scores[0].score:.4f}", version.done]
+        if with_p:
+            cells.insert(2, f"{result.p_value:.3f}")
+        table.add_row(*map(Text, cells))
+    get_console().print(table)
+
+
+def train(cfg: DictConfig, folder: Path, started: float) -> None:
+    """Train both models on synthetic people and score others."""
     clips = folder / "set" / "manifest.csv"
     _synthesise(cfg, folder)
     manifest = Manifest.read(clips)
@@ -86,7 +204,6 @@ def run(cfg: DictConfig) -> int:
         checkpoint="bundle", **{"checkpoint.bundle": bundle},
     )  # fmt: skip
     _tell(folder, minutes=(time.monotonic() - started) / 60)
-    return 0
 
 
 def _start_anew(folder: Path) -> None:
@@ -177,4 +294,4 @@ def _tell(folder: Path, *, minutes: float) -> None:
         highlight=False,
     )
     console.print(f"Open {folder / 'reports' / 'index.html'}", soft_wrap=True)
-    console.print("Your own videos: avforensics download, then avforensics detect input=...")
+    console.print("Your own videos: avforensics demo video=FILE, or avforensics detect input=...")

@@ -28,16 +28,14 @@ from avforensics.detection.choices import face_options
 from avforensics.detection.faces import FaceOptions, Outcome, VideoScorer
 from avforensics.detection.inputs import list_inputs
 from avforensics.detection.journal import open_journal
-from avforensics.detection.judging import Judge
+from avforensics.detection.judging import Judge, judge_for
 from avforensics.detection.output import Job, OutputFolder
 from avforensics.detection.products import Products
 from avforensics.detection.progress import BatchProgress, summarise
 from avforensics.detection.record import RunRecord
 from avforensics.detection.verdict import verdict_of
-from avforensics.evaluation.setting import scoring_setting
 from avforensics.faces.detector import FaceDetector
-from avforensics.files import atomic_path, sha256_file
-from avforensics.paths import typed_path
+from avforensics.files import atomic_path
 from avforensics.pool import cores
 from avforensics.provenance import versions, write_json
 from avforensics.report.index import write_index
@@ -68,9 +66,8 @@ def run(cfg: DictConfig) -> int:
     detector = build_detector(models, cfg)
     faces = build_faces(models, cfg)
     scorer = VideoScorer(detector, faces)
-    judge = build_judge(models, detector, faces, cfg)
-    if models.notice:
-        log.warning("%s", models.notice)
+    judge = build_judge(detector, faces, cfg)
+    models.introduce(log)
     folder = Path(cfg.output_dir)
     provenance = describe(models, cfg)
     products = Products(
@@ -81,7 +78,7 @@ def run(cfg: DictConfig) -> int:
         features=cfg.save_features,
         figures=cfg.figures,
         rule=scorer.options.rule,
-        run=run_record(models, cfg, provenance),
+        run=run_record(models, judge, provenance),
     )
     with open_journal(folder / "journal.jsonl") as journal:
         write_settings(folder, cfg, provenance)
@@ -89,7 +86,7 @@ def run(cfg: DictConfig) -> int:
             folder,
             journal,
             inputs.clips,
-            settings=score_settings(models, scorer, cfg),
+            settings=score_settings(models, scorer, judge, cfg),
             is_complete=products.is_complete,
             resume=cfg.resume,
         )
@@ -108,6 +105,8 @@ def run(cfg: DictConfig) -> int:
             if cfg.report:
                 write_index(output.all_rows, folder / "index.html", provenance=provenance)
     summarise(output.rows, str(folder), output.dropped)
+    if cfg.report:
+        log.info("open %s", folder / "index.html")
     return int(any(row["status"] != "scored" for row in output.rows))
 
 
@@ -134,26 +133,24 @@ def build_detector(models: Models, cfg: DictConfig) -> Detector:
 def build_faces(models: Models, cfg: DictConfig) -> FaceOptions:
     """What of a picture is scored, as a configuration says; ConfigError without the detector."""
     options = face_options(models, **OmegaConf.to_container(cfg.faces, resolve=True))
-    if options.mode == "auto":
+    if options.mode == "auto" or options.expected is not None:
         FaceDetector()  # is it installed? Better said once and now than for each video
     return options
 
 
-def build_judge(
-    models: Models, detector: Detector, faces: FaceOptions, cfg: DictConfig
-) -> Judge | None:
-    """What turns scores into p-values, where ``cfg`` names a calibration."""
-    if cfg.calibration is None:
-        return None
-    return Judge(
+def build_judge(detector: Detector, faces: FaceOptions, cfg: DictConfig) -> Judge | None:
+    """What turns scores into p-values: the calibration that ``cfg`` names or the weights have."""
+    return judge_for(
         cfg.calibration,
+        detector,
         false_positive_rate=cfg.false_positive_rate,
-        setting=scoring_setting(models, detector.policy, detector.lams[0]),
         crop=faces.crop,
     )
 
 
-def score_settings(models: Models, scorer: VideoScorer, cfg: DictConfig) -> dict[str, Any]:
+def score_settings(
+    models: Models, scorer: VideoScorer, judge: Judge | None, cfg: DictConfig
+) -> dict[str, Any]:
     """Everything but the file that a score depends on; the device is not among it."""
     settings = {
         "checkpoints": list(models.hashes.values()),
@@ -163,9 +160,8 @@ def score_settings(models: Models, scorer: VideoScorer, cfg: DictConfig) -> dict
     }
     if scorer.options.mode != "given":
         settings["faces"] = asdict(scorer.options)
-    if cfg.calibration is not None:
-        calibration = sha256_file(typed_path(cfg.calibration))
-        settings["calibration"] = [calibration, cfg.false_positive_rate]
+    if judge is not None:
+        settings["calibration"] = [judge.sha256, judge.false_positive_rate]
     return settings
 
 
@@ -222,12 +218,11 @@ def describe(models: Models, cfg: DictConfig) -> dict[str, Any]:
     }
 
 
-def run_record(models: Models, cfg: DictConfig, provenance: Mapping[str, Any]) -> RunRecord:
+def run_record(models: Models, judge: Judge | None, provenance: Mapping[str, Any]) -> RunRecord:
     """What every result file of a run says of it."""
     calibration = None
-    if cfg.calibration is not None:
-        path = typed_path(cfg.calibration)
-        calibration = {"file": str(path), "sha256": sha256_file(path)}
+    if judge is not None:
+        calibration = {"file": str(judge.path), "sha256": judge.sha256}
     return RunRecord(
         weights=models.hashes,
         calibration=calibration,

@@ -88,6 +88,8 @@ def run(cfg: DictConfig) -> int:
     if cfg.benchmark is not None:
         require_data(cfg)
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
+    if models.origin and cfg.benchmark is None:  # else the extraction says so
+        log.info("%s", models.origin)
     stage = Evaluation(cfg, models)
     if not stage.trainer.is_global_zero:
         logging.getLogger("avforensics").setLevel(logging.ERROR)

@@ -93,11 +93,10 @@ def score_now(video: Path, cfg: DictConfig) -> Kept:
         raise MediaError(video, "no such file")
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
     detector = build_detector(models, cfg)
-    if models.notice:
-        log.warning("%s", models.notice)
+    models.introduce(log)
     faces = build_faces(models, cfg)
     scorer = VideoScorer(detector, faces)
-    judge = build_judge(models, detector, faces, cfg)
+    judge = build_judge(detector, faces, cfg)
     outcome = scorer.score(video)
     found = verdict_of(outcome, scorer, judge).stretches
     marked = [(s.start, s.end) for s in found if s.threshold is not None]

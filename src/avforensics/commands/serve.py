@@ -51,10 +51,9 @@ def run(cfg: DictConfig) -> int:
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
     detector = build_detector(models, cfg)
     faces = build_faces(models, cfg)
-    judge = build_judge(models, detector, faces, cfg)
+    judge = build_judge(detector, faces, cfg)
     scorer = Scorer(detector, faces, judge, describe(models, cfg), limits)
-    if models.notice:
-        log.warning("%s", models.notice)
+    models.introduce(log)
     with (
         listen(cfg.host, cfg.port) as listening,
         tempfile.TemporaryDirectory(prefix="avforensics-", dir=cfg.temporary) as folder,

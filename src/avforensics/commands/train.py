@@ -13,7 +13,9 @@ import json
 import logging
 import os
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -24,7 +26,9 @@ from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from avforensics.checkpoints import save_bundle
+from avforensics.data.manifest import Manifest
 from avforensics.errors import ConfigError, TrainingError
+from avforensics.faces.sidecar import recipe_of_clips
 from avforensics.files import atomic_path
 from avforensics.lightning.shared_memory import shared_memory_error
 from avforensics.paths import typed_path
@@ -72,7 +76,7 @@ def run(cfg: DictConfig) -> int:
     except SystemExit:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt from None
     if trainer.is_global_zero and not trainer.fast_dev_run:
-        finish(trainer, module, folder, part=cfg.part)
+        finish(trainer, module, folder, part=cfg.part, recipe=clips_recipe(cfg, module))
     return 0
 
 
@@ -105,7 +109,24 @@ def resume_from(ckpt: str | None, folder: Path) -> str | None:
     return os.fspath(path)
 
 
-def finish(trainer: pl.Trainer, module: pl.LightningModule, folder: Path, *, part: str) -> None:
+def clips_recipe(cfg: DictConfig, module: pl.LightningModule) -> str | dict[str, Any] | None:
+    """How the faces of the training clips were cut, where that is noted beside them.
+
+    A network that cuts a part out of its clips itself has none: it reads them as they are.
+    """
+    if not cfg.data.get("manifest") or module.models.sync.crop is not None:
+        return None
+    return recipe_of_clips(row.path for row in Manifest.read(typed_path(cfg.data.manifest)))
+
+
+def finish(
+    trainer: pl.Trainer,
+    module: pl.LightningModule,
+    folder: Path,
+    *,
+    part: str,
+    recipe: str | Mapping[str, Any] | None = None,
+) -> None:
     """Write the bundle of the best weights and what was measured."""
     metrics = {k: float(v) for k, v in trainer.callback_metrics.items()}
     best = getattr(trainer.checkpoint_callback, "best_model_path", "")
@@ -118,6 +139,8 @@ def finish(trainer: pl.Trainer, module: pl.LightningModule, folder: Path, *, par
         summary["best"] = {"epoch": state["epoch"], "step": state["global_step"], monitor: score}
     models = module.models
     models.metadata["training"] = summary
+    if recipe is not None:
+        models.metadata["recipe"] = recipe
     save_bundle(folder / f"{part}.safetensors", models)
     with atomic_path(folder / "metrics.json") as partial:
         partial.write_text(json.dumps(summary, indent=1) + "\n")

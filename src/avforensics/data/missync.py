@@ -21,7 +21,7 @@ from avforensics.media.video import VideoReader
 from avforensics.media.wav import write_wav
 
 KINDS = ("swap", "jump")
-FADE = 160  # samples (10 ms) of cross-fade where the sound jumps
+FADE = 160  # samples (10 ms) of cross-fade where the sound jumps, or other sound begins and ends
 SHORTEST = 20  # frames: with fewer there is no middle to jump in
 
 
@@ -98,6 +98,18 @@ def jump(row: Row, sound: np.ndarray, *, frame: int, by: int) -> np.ndarray:
     straight = sound[here : here + FADE].astype(float)
     joined[here : here + FADE] = np.round(straight + ramp * (after[:FADE] - straight))
     return joined
+
+
+def splice_sound(sound: np.ndarray, other: np.ndarray, first: int, last: int) -> np.ndarray:
+    """Samples ``first .. last`` of ``other`` in ``sound``, faded in and out: int16, (samples,)."""
+    share = np.zeros(len(sound))
+    share[first:last] = 1
+    ramp = np.linspace(0, 1, FADE)
+    if first > 0:
+        share[first : first + FADE] = ramp
+    if last < len(sound):
+        share[last - FADE : last] = ramp[::-1]
+    return np.round(sound + share * (other.astype(float) - sound)).astype(np.int16)
 
 
 def draw_jump(row: Row, sound: np.ndarray, limits: tuple[int, int], *, seed: int) -> dict[str, int]:

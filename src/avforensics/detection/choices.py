@@ -6,18 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from avforensics.checkpoints import Models
-from avforensics.detection.faces import FaceOptions
+from avforensics.detection.faces import MODES, FaceOptions
 from avforensics.errors import ConfigError
 from avforensics.faces.crops import recipe_of
 from avforensics.faces.settings import FaceSettings
 
+TRAINED = "trained"  # of ``mode``: as the network was trained
 LARGE = 224  # pixels: networks of that size and above see the whole face, smaller ones the mouth
 
 
 def face_options(
     models: Models,
     *,
-    mode: str = "given",
+    mode: str = TRAINED,
     crop: str | Mapping[str, Any] | None = None,
     score: str = "speaker",
     find: Mapping[str, Any] | None = None,
@@ -29,7 +30,8 @@ def face_options(
     models : Models
         Its synchronisation network gives the recipe where none is named.
     mode : str
-        ``given``, ``auto`` or ``none``.
+        ``given``, ``auto`` or ``none``, or ``trained``: ``auto`` where the checkpoint names the
+        recipe by which faces were cut for it, else ``given``.
     crop : str or mapping, optional
         One of `avforensics.faces.crops.RECIPES`, or the settings of a `CropRecipe`.
     score : str
@@ -42,7 +44,12 @@ def face_options(
     ConfigError
         A value has no meaning.
     """
+    if mode == TRAINED:
+        mode = "given" if models.recipe is None else "auto"
     if mode != "auto":
+        if mode in MODES and models.recipe is not None:
+            recipe = recipe_of(models.recipe, setting="the checkpoint's recipe")
+            return FaceOptions(mode=mode, expected=recipe)
         return FaceOptions(mode=mode)
     settings = {key: value for key, value in (find or {}).items() if key != "_target_"}
     return FaceOptions(
@@ -60,13 +67,12 @@ def _find(settings: Mapping[str, Any]) -> FaceSettings:
         raise ConfigError(f"faces.find: {error}") from None
 
 
-def default_recipe(models: Models) -> str:
+def default_recipe(models: Models) -> str | Mapping[str, Any]:
     """The recipe whose crops the synchronisation network was trained on.
 
     A checkpoint may name it (``recipe`` in its metadata); otherwise the network's size tells: the
     paper's 224 px network saw tight faces as in LRS2 and LRS3, compact ones see the mouth.
     """
-    named = models.metadata.get("recipe")
-    if isinstance(named, str):
-        return named
+    if models.recipe is not None:
+        return models.recipe
     return "lrs" if models.sync.size >= LARGE else "mouth"

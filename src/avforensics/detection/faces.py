@@ -9,14 +9,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from copy import copy
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import tee
 from pathlib import Path
 from typing import Any, TypeVar
 
 from avforensics.errors import AVForensicsError, ConfigError, MediaError
-from avforensics.faces.crops import RECIPES, CropRecipe
+from avforensics.faces.crops import CropRecipe, name_of
 from avforensics.faces.find import find_faces
+from avforensics.faces.framing import unlike_crop
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import NO_FACE, NO_FACE_OF_USE, Faces
 from avforensics.files import sha256_or_none
@@ -77,6 +78,9 @@ class FaceOptions:
         The video's score from those of its faces; see `score_of_video`.
     find : FaceSettings
         How faces are found.
+    expected : CropRecipe, optional
+        How faces were cut for the network, where none are cut here: videos that do not look like
+        it get a warning.
 
     Raises
     ------
@@ -88,6 +92,7 @@ class FaceOptions:
     recipe: CropRecipe | None = None
     rule: str = "speaker"
     find: FaceSettings = field(default_factory=FaceSettings)
+    expected: CropRecipe | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -99,10 +104,7 @@ class FaceOptions:
     @property
     def crop(self) -> str | dict[str, Any] | None:
         """The recipe by name, or its settings where it has none; None where nothing is cut out."""
-        if self.recipe is None:
-            return None
-        names = (name for name, recipe in RECIPES.items() if recipe == self.recipe)
-        return next(names, asdict(self.recipe))
+        return None if self.recipe is None else name_of(self.recipe)
 
 
 class VideoScorer:
@@ -142,7 +144,15 @@ class VideoScorer:
         if self.options.mode != "auto":
             clips, asked = tee(map(Clip.of, videos))
             for result in self.detector.score_many(clips, progress):
-                yield Outcome(on_video_clock(result, next(asked).first_frame))
+                clip = next(asked)
+                if self.options.expected is not None and result.error is None:
+                    result.warnings += unlike_crop(
+                        clip.path,
+                        self.options.expected,
+                        video_stream=self.detector.media.video_stream,
+                        start_frame=clip.first_frame,
+                    )
+                yield Outcome(on_video_clock(result, clip.first_frame))
             return
         found = ahead(self._find, map(Clip.of, videos), threads=self.detector.extractor.readers)
         while (first := next(found, None)) is not None:
@@ -188,7 +198,7 @@ class VideoScorer:
         if not found.tracks:
             result = VideoResult(
                 video.path,
-                error=_faceless(found),
+                error=faceless(found),
                 failure=NO_FACE_OF_USE if found.dropped else NO_FACE,
                 warnings=list(found.warnings),
                 media=replace(video.media, n_frames=found.n_frames),
@@ -243,7 +253,7 @@ def dropped(found: Faces) -> list[str]:
     ]
 
 
-def _faceless(found: Faces) -> str:
+def faceless(found: Faces) -> str:
     """Why a video has no track."""
     left_out = ", ".join(dropped(found))
     return f"no face of use was found: {left_out}" if left_out else "no face was found"

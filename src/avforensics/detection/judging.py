@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -10,11 +11,18 @@ from pathlib import Path
 
 from avforensics.errors import ConfigError
 from avforensics.evaluation.calibration import Calibration
+from avforensics.evaluation.setting import scoring_setting
+from avforensics.files import sha256_file
 from avforensics.media.types import MediaReport
 from avforensics.paths import typed_path
 from avforensics.report.sentences import Calibrated
 from avforensics.report.statements import evidence_meaning, ratio_statement
+from avforensics.scoring.detector import Detector
 from avforensics.scoring.result import VideoResult
+
+log = logging.getLogger(__name__)
+
+AUTO = "auto"  # of a calibration setting: what lies beside the checkpoint
 
 
 class Judge:
@@ -55,6 +63,7 @@ class Judge:
         self.false_positive_rate = false_positive_rate
         self.threshold = self.calibration.threshold(false_positive_rate)
         self.source = path.name
+        self.path, self.sha256 = path, sha256_file(path)
 
     def judge(
         self, result: VideoResult, *, cropped: bool = False, highest_of: int = 1
@@ -130,6 +139,49 @@ _OTHER_LENGTH = {
     True: "too few windows hear sound at every delay, unlike those of the calibration's videos",
     False: "the calibration's videos are short clips, and this one is longer",
 }
+
+
+def judge_for(
+    calibration: str | os.PathLike | None,
+    detector: Detector,
+    *,
+    false_positive_rate: float,
+    crop: str | Mapping | None = None,
+) -> Judge | None:
+    """The judge that a ``calibration`` setting means.
+
+    Parameters
+    ----------
+    calibration : path, optional
+        ``auto`` = the first file beside the checkpoint's bundle that was made for this scoring;
+        where there are some and none fits, the reasons are logged. None = no judge.
+    detector : Detector
+        How videos are scored.
+    false_positive_rate, crop
+        As for `Judge`.
+
+    Raises
+    ------
+    CheckpointError
+        A calibration file is missing or damaged.
+    ConfigError
+        The file that is named was made for another scoring, or has too few videos for the rate.
+    """
+    if calibration is None:
+        return None
+    setting = scoring_setting(detector.models, detector.policy, detector.lams[0])
+    options = {"false_positive_rate": false_positive_rate, "setting": setting, "crop": crop}
+    if calibration != AUTO:
+        return Judge(calibration, **options)
+    reasons = []
+    for path in detector.models.calibrations:
+        try:
+            return Judge(path, **options)
+        except ConfigError as error:
+            reasons.append(str(error))
+    if reasons:
+        log.info("no p-values, no calibration of these weights fits: %s", "; ".join(reasons))
+    return None
 
 
 def _check_crop(calibration: Calibration, path: Path, crop: str | Mapping) -> list[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from avforensics.errors import CheckpointError, ConfigError
 from avforensics.evaluation.evidence import Evidence
@@ -154,7 +154,8 @@ class Calibration:
         if self.likelihood is not None:
             tensors |= {f"likelihood.{name}": a for name, a in self.likelihood.arrays.items()}
         with atomic_path(path) as partial:
-            save_file(tensors, partial, metadata=metadata)
+            # safetensors' own writer makes files that only their owner may read
+            partial.write_bytes(save(tensors, metadata=metadata))
 
     @classmethod
     def load(cls, path: str | PathLike) -> Calibration:

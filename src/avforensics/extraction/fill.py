@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ from avforensics.checkpoints import Models, save_bundle
 from avforensics.checkpoints.digest import network_digest
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
-from avforensics.errors import ConfigError
+from avforensics.errors import ConfigError, MediaError
 from avforensics.extraction.settings import ExtractionSettings, load_network
 from avforensics.extraction.share import Share, do_share, do_shares, file_stat
+from avforensics.faces.crops import name_of, recipe_of
+from avforensics.faces.framing import unlike_crop
 from avforensics.features.shards import Extracted, read_clips, shard_paths
 from avforensics.features.store import (
     Entry,
@@ -28,13 +31,17 @@ from avforensics.features.store import (
     write_index,
     write_info,
 )
+from avforensics.media.types import FPS
 from avforensics.paths import typed_path
 from avforensics.pool import cores
 from avforensics.scoring.engine import resolve_device
 
+log = logging.getLogger(__name__)
+
 Advance = Callable[[str, Extracted], None]
 Todo = list[tuple[str, Row]]  # keys and rows of clips
 Results = Iterator[tuple[str, Extracted]]
+LOOKED_AT = 3  # clips whose pictures are compared with what the network was trained on
 CLIPS_A_PROCESS = 16  # starting one takes about as long as so many clips
 
 
@@ -107,7 +114,8 @@ def extract_features(
     Raises
     ------
     ConfigError
-        The folder holds features that were made with something else.
+        The folder holds features that were made with something else, or the clips show whole
+        pictures and the network was trained on crops of faces.
     CheckpointError
         The network cannot be loaded.
     AVForensicsError
@@ -117,7 +125,11 @@ def extract_features(
     folder = typed_path(folder)
     models = load_network(checkpoint, settings)
 
+    if models.origin:
+        log.info("%s", models.origin)
+
     def work(todo: Todo, first: int) -> Results:
+        _check_framing(models, [row for _, row in todo])
         n = _processes(workers, len(todo), settings.device)
         shares = [Share(folder, todo[i::n], settings, i, first, n) for i in range(n)]
         return do_share(shares[0], models) if n == 1 else do_shares(shares, checkpoint)
@@ -237,6 +249,28 @@ def _settle(folder: Path, info: StoreInfo, models: Models | None, *, writes: boo
         if models is not None:
             save_bundle(folder / "sync.safetensors", models)
         write_info(folder, info)
+
+
+def _check_framing(models: Models, rows: Sequence[Row]) -> None:
+    """Refuse whole pictures for a network that was trained on crops; a few clips are looked at.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if models.recipe is None:
+        return
+    recipe = recipe_of(models.recipe, setting="the checkpoint's recipe")
+    for row in rows[:: max(len(rows) // LOOKED_AT, 1)][:LOOKED_AT]:
+        try:
+            unlike = unlike_crop(row.path, recipe, start_frame=round(row.start * FPS))
+        except MediaError:  # told of when it is its turn
+            continue
+        if unlike:
+            raise ConfigError(
+                f"{row.path}: {unlike[0]}; cut the faces out first: avforensics preprocess "
+                f"input=MANIFEST output=CLIPS crop={name_of(recipe)} size={models.sync.size}"
+            )
 
 
 def _others(folder: Path, keys: set[str]) -> list[Entry]:

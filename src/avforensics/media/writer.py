@@ -17,6 +17,7 @@ from avforensics.media.types import FPS, SAMPLE_RATE
 LARGEST = 4096  # pixels: H.264 levels go no further, and a block of frames would fill the memory
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast")
 PRESETS += ("medium", "slow", "slower", "veryslow", "placebo")
+AUDIO_BITRATE = 64_000  # bits a second
 AUDIO_CHUNK = 1024  # samples handed to the AAC encoder at a time: one of its frames
 
 
@@ -31,7 +32,7 @@ def write_clip(
     preset: str = "fast",
     gop: int = FPS,
     b_frames: int = 0,
-    audio_bitrate: int = 64_000,
+    audio_bitrate: int = AUDIO_BITRATE,
     rotation: int = 0,
 ) -> int:
     """Write an H.264 (yuv420p) + AAC MP4 file.
@@ -93,6 +94,39 @@ def write_clip(
             sound = out.add_stream("aac", rate=sample_rate, layout="mono")
             sound.codec_context.bit_rate = audio_bitrate
         return _encode(out, video, sound, frames, audio, Fraction(fps), sample_rate)
+
+
+def replace_sound(source: str | os.PathLike, audio: np.ndarray, path: str | os.PathLike) -> None:
+    """Write a copy of a file of `write_clip` with other sound; its pictures stay bit for bit.
+
+    Parameters
+    ----------
+    source : str or PathLike
+    audio : int16 array, (samples,), mono, 16 kHz
+    path : str or PathLike
+    """
+    options = {"movflags": "+faststart", "fflags": "+bitexact"}
+    with (
+        av.open(f"file:{os.fspath(source)}") as read,
+        atomic_path(path) as partial,
+        av.open(f"file:{partial}", "w", options=options) as out,
+    ):
+        pictures = read.streams.video[0]
+        video = out.add_stream_from_template(pictures)
+        sound = out.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
+        sound.codec_context.bit_rate = AUDIO_BITRATE
+        position = 0
+        for packet in read.demux(pictures):
+            if packet.dts is None:
+                continue
+            until = min(
+                len(audio), int((packet.pts + packet.duration) * packet.time_base * SAMPLE_RATE)
+            )
+            packet.stream = video
+            out.mux(packet)
+            position = _encode_audio(out, sound, audio, position, until, SAMPLE_RATE)
+        _encode_audio(out, sound, audio, position, len(audio), SAMPLE_RATE, last=True)
+        out.mux(sound.encode(None))
 
 
 def x264_options(crf: int, preset: str) -> dict[str, str]:

@@ -128,7 +128,7 @@ def cut_excerpt(
             opening = next(frames, None)
             if opening is None:
                 raise MediaError(path, "no excerpt for the player (the file ends before it)")
-            pictures = _small(map(video.upright, chain([opening], frames)), long_side)
+            pictures = small_pictures(map(video.upright, chain([opening], frames)), long_side)
             with AudioReader(
                 path, stream=options.audio_stream, origin=video.origin, skip=first * HOP
             ) as audio:
@@ -144,7 +144,7 @@ def cut_excerpt(
         raise MediaError(path, f"no excerpt for the player ({error})") from error
 
 
-def _small(images: Iterable[Image.Image], long_side: int) -> Iterator[np.ndarray]:
+def small_pictures(images: Iterable[Image.Image], long_side: int) -> Iterator[np.ndarray]:
     """RGB arrays with even sides, the longer one at most ``long_side`` pixels."""
     size = None
     for image in images:

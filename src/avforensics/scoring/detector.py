@@ -17,7 +17,7 @@ from avforensics.checkpoints import Models, load_models
 from avforensics.errors import ConfigError, MediaError
 from avforensics.media.types import MediaOptions
 from avforensics.scoring.extractor import Extraction, FeatureExtractor, Progress
-from avforensics.scoring.given import Arrays, Temporary, Video, listed
+from avforensics.scoring.given import Temporary, Video, listed, video_of
 from avforensics.scoring.result import Features, VideoResult
 from avforensics.scoring.sequences import SequencePolicy, check_lams, score_features
 
@@ -164,12 +164,7 @@ class Detector:
         TypeError, ValueError
             When this is nothing that can be scored; says what can be.
         """
-        parts = (fps, samples, rate)
-        if any(part is not None for part in parts):
-            if any(part is None for part in parts):
-                raise TypeError("frames need all of fps, samples and rate beside them")
-            video = Arrays(video, fps, samples, rate)
-        (result,) = self.score_many([video])
+        (result,) = self.score_many([video_of(video, fps, samples, rate)])
         if result.error is not None:
             raise MediaError(result.path, result.error)
         return result

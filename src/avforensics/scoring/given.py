@@ -45,6 +45,27 @@ KINDS = (
 )
 
 
+def video_of(
+    video: Video | np.ndarray,
+    fps: float | None = None,
+    samples: np.ndarray | None = None,
+    rate: int | None = None,
+) -> Video:
+    """A video as it is, or frames with what belongs to them as `Arrays`.
+
+    Raises
+    ------
+    TypeError
+        Some of what frames need is missing.
+    """
+    parts = (fps, samples, rate)
+    if all(part is None for part in parts):
+        return video
+    if any(part is None for part in parts):
+        raise TypeError("frames need all of fps, samples and rate beside them")
+    return Arrays(video, fps, samples, rate)
+
+
 def listed(videos: Video | Iterable[Video]) -> Iterable[Video]:
     """Several videos as they are; one alone as a list of it, such as a path, which is a str.
 

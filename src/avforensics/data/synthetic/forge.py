@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from avforensics.data.missync import splice_sound
 from avforensics.data.synthetic.articulation import Articulation, articulate
 from avforensics.data.synthetic.follow import LipTrack, follow, remake, splice
 from avforensics.data.synthetic.identity import Identity, Look
@@ -16,7 +17,6 @@ from avforensics.data.synthetic.scene import Scene
 from avforensics.data.synthetic.speech import synthesise_speech
 from avforensics.media.types import FPS, HOP, SAMPLE_RATE
 
-FADE = 160  # samples (10 ms) of cross-fade where forged sound begins and ends
 # What a face swap takes from the target; head, hair, clothes and the way to speak stay.
 SWAPPED = (
     "skin", "lip", "iris", "eye_gap", "eye_size", "brow_weight", "brow_tilt", "nose_width",
@@ -64,7 +64,7 @@ def make_clip(
         forged_track, forged_audio = _forge(job, speaker, track, audio, seed, n_frames, strength)
         first, last = job.span or (0, n_frames)
         track = splice(track, forged_track, first, last)
-        audio = _splice_sound(audio, forged_audio, first * HOP, last * HOP)
+        audio = splice_sound(audio, forged_audio, first * HOP, last * HOP)
     if job.category in FORGERIES:
         audio[: round(silence * SAMPLE_RATE)] = 0
     scene = _scene(seed, job.source, n_frames)
@@ -110,15 +110,3 @@ def _sound(seed: int, take: Take, said: Articulation, who: Identity, n_frames: i
 
 def _scene(seed: int, take: Take, n_frames: int) -> Scene:
     return Scene.sample(stream(seed, Use.SCENE, *take), n_frames)
-
-
-def _splice_sound(audio: np.ndarray, other: np.ndarray, first: int, last: int) -> np.ndarray:
-    """Samples ``first .. last`` of ``other`` in ``audio``, faded in and out over 10 ms."""
-    share = np.zeros(len(audio))
-    share[first:last] = 1
-    ramp = np.linspace(0, 1, FADE)
-    if first > 0:
-        share[first : first + FADE] = ramp
-    if last < len(audio):
-        share[last - FADE : last] = ramp[::-1]
-    return np.round(audio + share * (other.astype(float) - audio)).astype(np.int16)

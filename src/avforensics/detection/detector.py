@@ -1,0 +1,187 @@
+"""Score videos in a few lines of plain Python, as ``avforensics detect`` does.
+
+>>> from avforensics import Detector
+>>> result = Detector().score("video.mp4")  # doctest: +SKIP
+>>> result.scores[0].score, result.p_value  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import tee
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avforensics.checkpoints import Models, load_models
+from avforensics.checkpoints.locate import AUTO
+from avforensics.detection.choices import TRAINED, face_options
+from avforensics.detection.faces import Outcome, VideoScorer
+from avforensics.detection.judging import Judge, judge_for
+from avforensics.detection.verdict import verdict_of
+from avforensics.errors import MediaError
+from avforensics.scoring.detector import Detector as ClipDetector
+from avforensics.scoring.extractor import Progress
+from avforensics.scoring.given import Temporary, Video, listed, video_of
+from avforensics.scoring.result import VideoResult
+from avforensics.scoring.sequences import SequencePolicy
+
+log = logging.getLogger(__name__)
+
+
+class Detector:
+    """One score for a video, higher = more likely fake; of any video, or of face crops.
+
+    Parameters
+    ----------
+    models : Models, optional
+        Default: as ``checkpoint=auto``, the published files where all are found, else the weights
+        that come with the package.
+    faces : str
+        What of a picture is scored: ``trained`` (as the weights were trained), ``auto``, ``given``
+        or ``none``; see `face_options`.
+    crop : str or mapping, optional
+        Recipe of the crops of ``auto``; None = as the weights were trained.
+    calibration : path, optional
+        Gives results a ``p_value``. ``auto`` = the one that belongs to the weights, where there is
+        one for this scoring; None = none.
+    false_positive_rate : float
+        Share of real videos above the calibration's threshold.
+    **options
+        As for `avforensics.scoring.detector.Detector`: ``device``, ``precision``, ``windows`` ...
+
+    Attributes
+    ----------
+    scorer : VideoScorer
+    judge : Judge or None
+
+    Raises
+    ------
+    CheckpointError
+        A model is missing, or the calibration is damaged.
+    ConfigError
+        A setting has no meaning, or the calibration was made for another scoring.
+    """
+
+    def __init__(
+        self,
+        models: Models | None = None,
+        *,
+        faces: str = TRAINED,
+        crop: str | Mapping[str, Any] | None = None,
+        calibration: str | os.PathLike | None = AUTO,
+        false_positive_rate: float = 0.05,
+        **options: Any,
+    ) -> None:
+        if models is None:
+            models = load_models({"search": AUTO})
+            log.info("%s", models.origin)
+        clips = ClipDetector(models, **options)
+        found = face_options(models, mode=faces, crop=crop)
+        self.models = models
+        self.scorer = VideoScorer(clips, found)
+        self.judge: Judge | None = judge_for(
+            calibration, clips, crop=found.crop, false_positive_rate=false_positive_rate
+        )
+
+    @classmethod
+    def from_checkpoints(
+        cls,
+        *,
+        sync: str | os.PathLike | None = None,
+        distribution: str | os.PathLike | None = None,
+        activation: str | os.PathLike | None = None,
+        pca: str | os.PathLike | None = None,
+        bundle: str | os.PathLike | None = None,
+        **options: Any,
+    ) -> Detector:
+        """Load published files, or one of our bundles, and build a detector.
+
+        Parameters
+        ----------
+        sync, distribution, activation, pca : path, optional
+            ``sync_model.pth``, ``dist_regressive_model.pth``, ``avfeature_regressive_model.pth``
+            and ``pca.pkl``; where some are named, the others are looked for as by
+            ``checkpoint=released``.
+        bundle : path, optional
+            A safetensors bundle; the files above replace parts of it.
+        **options
+            As for `Detector`.
+
+        Raises
+        ------
+        CheckpointError
+            A file is missing, damaged or foreign.
+        """
+        files = {
+            "sync": sync,
+            "distribution": distribution,
+            "activation": activation,
+            "pca": pca,
+            "bundle": bundle,
+        }
+        given = {name: os.fspath(path) for name, path in files.items() if path is not None}
+        return cls(load_models({"search": AUTO, **given}), **options)
+
+    @property
+    def policy(self) -> SequencePolicy:
+        """Which windows are scored."""
+        return self.scorer.detector.policy
+
+    def score(
+        self,
+        video: Video | np.ndarray,
+        fps: float | None = None,
+        samples: np.ndarray | None = None,
+        rate: int | None = None,
+    ) -> VideoResult:
+        """Score one video, or a part of one.
+
+        Parameters
+        ----------
+        video : path, bytes, binary file object, Clip, Arrays, or uint8 array (T, H, W, 3)
+            Frames alone need the other three; see `Arrays`.
+        fps, samples, rate
+            Of frames in an array.
+
+        Raises
+        ------
+        MediaError
+            When the video cannot be scored.
+        TypeError, ValueError
+            When this is nothing that can be scored; says what can be.
+        """
+        (result,) = self.score_many([video_of(video, fps, samples, rate)])
+        if result.error is not None:
+            raise MediaError(result.path, result.error)
+        return result
+
+    def score_many(
+        self, videos: Video | Iterable[Video], progress: Progress | None = None
+    ) -> Iterator[VideoResult]:
+        """Score videos, in order, each result as soon as it is there; see `outcomes`."""
+        return (outcome.result for outcome in self.outcomes(videos, progress))
+
+    def outcomes(
+        self, videos: Video | Iterable[Video], progress: Progress | None = None
+    ) -> Iterator[Outcome]:
+        """The same with the result of each face.
+
+        A video that cannot be scored gives a result with ``error``; the others go on. Parameters
+        as for `avforensics.scoring.detector.Detector.score_many`.
+        """
+        return self._outcomes(listed(videos), progress)
+
+    def _outcomes(self, videos: Iterable[Video], progress: Progress | None) -> Iterator[Outcome]:
+        with Temporary() as temporary:
+            clips, asked = tee(temporary.clips(videos))
+            for outcome, clip in zip(self.scorer.score_many(clips, progress), asked, strict=False):
+                if clip.name:  # of bytes or arrays, which only lay in a file to be read
+                    for result in (outcome.result, *(face.result for face in outcome.faces)):
+                        result.path = Path(clip.name)
+                verdict_of(outcome, self.scorer, self.judge)
+                yield outcome
+                temporary.forget(clip)

@@ -1,0 +1,39 @@
+"""The JSON file that `avforensics preprocess` writes beside each clip: how it was cut."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from avforensics.faces.crops import CropRecipe, name_of
+
+LOOKED_AT = 20  # clips of a set; all of them are cut alike
+
+
+def recipe_of_clips(paths: Iterable[str | os.PathLike]) -> str | dict[str, Any] | None:
+    """The recipe by which clips were cut, by name or by its settings.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Clips, of which the first `LOOKED_AT` count.
+
+    Returns
+    -------
+    str or dict or None
+        None where one of them says nothing, or two differ.
+    """
+    found = [_recipe(Path(path)) for path in islice(paths, LOOKED_AT)]
+    return found[0] if found and all(recipe == found[0] for recipe in found) else None
+
+
+def _recipe(clip: Path) -> str | dict[str, Any] | None:
+    try:
+        record = json.loads(clip.with_suffix(".json").read_text(encoding="utf-8"))
+        return name_of(CropRecipe(**record["settings"]["recipe"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
