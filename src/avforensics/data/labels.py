@@ -11,6 +11,7 @@ from avforensics.errors import ManifestError
 log = logging.getLogger(__name__)
 
 FAKE = {"fake", "spoof", "spoofed", "forged", "forgery", "manipulated", "deepfake", "tampered"}
+FAKE |= {"synthetic", "generated"}
 REAL = {"real", "bonafide", "genuine", "authentic", "pristine", "original"}
 TRUTH = {"true": 1, "false": 0}
 SPELLINGS = (

@@ -24,7 +24,8 @@ TABLES = {".csv", ".tsv", ".tab", *PARQUET}
 LISTS = {".txt", ".lst"}
 SEPARATORS = ",;\t|"
 # Names that tables give to the column with the file.
-PATH_NAMES = ("path", "file", "filename", "file_name", "filepath", "file_path", "video")
+PATH_NAMES = ["path", "file", "filename", "file_name", "filepath", "file_path", "video"]
+PATH_NAMES += ["video_path", "video_file", "video_name"]
 # Columns in which a decimal comma becomes a point, where the separator is no comma.
 NUMBERS = re.compile(r"label|score|start|end|duration|segments|baseline_.*")
 _WHOLE_LINE = "\x1f"  # the "separator" of a table with one column: its cells may hold any other
@@ -72,7 +73,7 @@ class Table(Text):
     Attributes
     ----------
     header : list of str
-        Names of the columns in lower case.
+        Names of the columns in lower case, with ``_`` for blanks and hyphens.
     rows : list of list of str
         Cells without blanks around them; as long as the header.
     lines : list of int
@@ -159,7 +160,7 @@ def read_table(path: str | Path) -> Table:
     path = Path(path)
     if path.suffix.lower() in PARQUET:
         header, rows = _read_parquet(path)
-        return Table(path, "", "", [name.strip().lower() for name in header], rows, [])
+        return Table(path, "", "", list(map(_column, header)), rows, [])
     return parse_table(read_text(path))
 
 
@@ -176,7 +177,7 @@ def read_source(path: str | Path) -> Table | Text:
     source = read_text(path)
     stream, _, separator = _lines(source.text)
     header = next(csv.reader(stream, delimiter=separator, skipinitialspace=True), [])
-    if {name.strip().lower() for name in header}.isdisjoint(PATH_NAMES):
+    if set(map(_column, header)).isdisjoint(PATH_NAMES):
         return source
     return parse_table(source).with_path()
 
@@ -225,7 +226,7 @@ def parse_table(source: Text) -> Table:
         ) from None
     if not rows:
         raise ManifestError(f"{path}: the file is empty")
-    header, rows, lines = [name.lower() for name in rows[0]], rows[1:], lines[1:]
+    header, rows, lines = [_column(name) for name in rows[0]], rows[1:], lines[1:]
     header, rows = _without_nameless_ends(header, rows)
     table = Table(path, "", source.encoding, header, rows, lines)
     width = len(header)
@@ -309,6 +310,11 @@ def _lines(text: str) -> tuple[io.StringIO, int, str]:
         best = max(widths)
         separator = SEPARATORS[widths.index(best)] if best > 1 else _WHOLE_LINE
     return stream, skipped, separator
+
+
+def _column(name: str) -> str:
+    """A column's name however it is written: ``Video Path`` is ``video_path``."""
+    return re.sub(r"[\s-]+", "_", name.strip().lower())
 
 
 def _without_nameless_ends(
