@@ -21,6 +21,7 @@ from PIL import Image
 
 from avforensics.errors import MediaError
 from avforensics.media.audio import read_audio
+from avforensics.media.colour import ColourTags
 from avforensics.media.container import Tally, decode, open_container, pick_stream
 from avforensics.media.pictures import View, orientation, upright_rgb
 from avforensics.media.types import FPS, HOP
@@ -163,6 +164,10 @@ class _Pictures(Protocol):
 def _open_pictures(path: Path, regular: int | None) -> _Pictures:
     if regular is None:
         return _Sequential(path)
+    with open_container(path) as container:
+        colours = ColourTags.of(pick_stream(container, "video", 0).codec_context)
+    if colours.tone_map is not None:  # which decord knows nothing of
+        return _Seeking(path)
     return _open_decord(path, regular) or _Seeking(path)
 
 

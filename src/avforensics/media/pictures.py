@@ -8,21 +8,24 @@ from fractions import Fraction
 import av
 import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from PIL import Image
 
 from avforensics.media.aspect import square_size
+from avforensics.media.colour import ColourTags
 
 Orientation = tuple[int, int, int, int]
 Part = tuple[int, int, int, int]
-# Planes of 8 bits that can be cut out without conversion: name -> how often colour is halved.
+# What swscale converts pictures to that are tone-mapped. Its packed 16 bits (rgb48) have false
+# colours where a width is odd.
+DEEP = "gbrp16le"
+# Planes that can be cut out without conversion: name -> how often colour is halved.
+HALVED = {"420": (2, 2), "422": (2, 1), "444": (1, 1)}
 PLANAR = {
-    "yuv420p": (2, 2),
-    "yuvj420p": (2, 2),
-    "yuv422p": (2, 1),
-    "yuvj422p": (2, 1),
-    "yuv444p": (1, 1),
-    "yuvj444p": (1, 1),
+    f"{kind}{sampling}p{bits}": halved
+    for sampling, halved in HALVED.items()
+    for kind, depths in (("yuv", ("", "10le", "12le")), ("yuvj", ("",)))
+    for bits in depths
 }
 
 
@@ -124,15 +127,15 @@ def upright_part(
     (x, width, wide, left), (y, height, high, top) = (
         _stretch_of_axis(*axis, room + 2 * factor, factor) for axis in axes
     )
-    small = reformatter.reformat(
+    way = Interpolation.BICUBIC if view.stretches else Interpolation.BILINEAR
+    way = way if factor == 1 else Interpolation.AREA
+    part = _converted(
         _cut_planes(frame, x, y, width, height),
-        width=wide,
-        height=high,
-        format="rgb24",
-        interpolation=Interpolation.BICUBIC if view.stretches else Interpolation.AREA,
-        threads=1,
+        (wide, high),
+        reformatter,
+        interpolation=way,
     )
-    part = turned(_pixels(small), turn)
+    part = turned(part, turn)
     return (part, left, top) if turn[0] else (part, top, left)
 
 
@@ -192,34 +195,85 @@ def _cut_planes(frame: av.VideoFrame, x: int, y: int, width: int, height: int) -
     """A part of a stored frame as a frame of its own; x and y are even."""
     halved = PLANAR.get(frame.format.name)
     if halved is None:
-        rows = _pixels(frame.reformat(format="rgb24", threads=1))[y : y + height, x : x + width]
-        return av.VideoFrame.from_ndarray(np.ascontiguousarray(rows), format="rgb24")
+        return _cut_converted(frame, x, y, width, height)
+    size = 1 if frame.format.components[0].bits == 8 else 2  # bytes
     cut = av.VideoFrame(width, height, frame.format.name)
     for source, target, (across, down) in zip(
         frame.planes, cut.planes, ((1, 1), halved, halved), strict=True
     ):
         rows = np.frombuffer(source, np.uint8).reshape(-1, source.line_size)
         into = np.frombuffer(target, np.uint8).reshape(-1, target.line_size)
-        part = rows[y // down : -(-(y + height) // down), x // across : -(-(x + width) // across)]
+        columns = slice(x // across * size, -(-(x + width) // across) * size)
+        part = rows[y // down : -(-(y + height) // down), columns]
         into[: part.shape[0], : part.shape[1]] = part
-    cut.colorspace, cut.color_range = frame.colorspace, frame.color_range
+    _copy_colour(frame, cut)
     return cut
 
 
-def upright_rgb(frame: av.VideoFrame, view: View) -> Image.Image:
-    """A decoded frame as an RGB picture, turned and mirrored, with square pixels.
+def _cut_converted(frame: av.VideoFrame, x: int, y: int, width: int, height: int) -> av.VideoFrame:
+    """The same of a frame whose planes cannot be cut: all of it is converted first."""
+    if ColourTags.of(frame).tone_map is None:
+        rows = _pixels(frame.reformat(format="rgb24", threads=1))[y : y + height, x : x + width]
+        return av.VideoFrame.from_ndarray(np.ascontiguousarray(rows), format="rgb24")
+    rows = _deep_pixels(frame.reformat(format=DEEP, threads=1))[y : y + height, x : x + width]
+    cut = av.VideoFrame.from_ndarray(np.ascontiguousarray(rows), format=DEEP)
+    cut.color_trc, cut.color_primaries = frame.color_trc, frame.color_primaries
+    return cut
+
+
+def _copy_colour(frame: av.VideoFrame, other: av.VideoFrame) -> None:
+    other.colorspace, other.color_range = frame.colorspace, frame.color_range
+    other.color_trc, other.color_primaries = frame.color_trc, frame.color_primaries
+
+
+def _converted(
+    frame: av.VideoFrame,
+    size: tuple[int, int],
+    reformatter: VideoReformatter,
+    *,
+    pixels: str = "rgb24",
+    interpolation: Interpolation,
+) -> np.ndarray:
+    """A stored frame at another width and height, in the colours of BT.709: uint8 (H, W, 3)."""
+    tone_map = ColourTags.of(frame).tone_map
+    small = reformatter.reformat(
+        frame,
+        width=size[0],
+        height=size[1],
+        format=pixels if tone_map is None else DEEP,
+        interpolation=interpolation,
+        threads=1,
+    )
+    if tone_map is None:
+        return _pixels(small)
+    picture = tone_map(_deep_pixels(small), _white(frame))
+    return picture if pixels == "rgb24" else picture[..., ::-1]
+
+
+def upright_rgb(frame: av.VideoFrame, view: View, least: float | None = None) -> Image.Image:
+    """A decoded frame as an RGB picture in BT.709, turned and mirrored, with square pixels.
 
     Parameters
     ----------
     frame : av.VideoFrame
     view : View
         Of its stream.
+    least : float, optional
+        A picture that has to be tone-mapped, which takes long, is first reduced by the largest
+        whole factor that leaves its shorter side as many pixels.
 
     Returns
     -------
     PIL.Image.Image
         Mode RGB. Shares memory with the converted frame where nothing had to be turned.
     """
+    if ColourTags.of(frame).tone_map is not None:
+        sides = view.stretched(frame)
+        factor = 1 if least is None else max(int(min(sides) // least), 1)
+        small = (max(round(side / factor), 1) for side in sides)
+        way = Interpolation.BICUBIC if factor == 1 else Interpolation.AREA
+        rgb = _converted(frame, tuple(small), VideoReformatter(), interpolation=way)
+        return Image.fromarray(np.ascontiguousarray(turned(rgb, view.turn)))
     if view.stretches:
         width, height = view.stretched(frame)
         rgb = frame.reformat(
@@ -275,10 +329,10 @@ def scaled(
     if part is not None:
         frame = _cut_planes(frame, *_stored_part(frame, part, view))
     width, height = size if view.turn[0] else size[::-1]
-    small = reformatter.reformat(
-        frame, width=width, height=height, format=pixels, interpolation=interpolation, threads=1
+    small = _converted(
+        frame, (width, height), reformatter, pixels=pixels, interpolation=interpolation
     )
-    return np.ascontiguousarray(turned(_pixels(small), view.turn))
+    return np.ascontiguousarray(turned(small, view.turn))
 
 
 def turned(picture: np.ndarray, turn: Orientation) -> np.ndarray:
@@ -298,6 +352,23 @@ def _pixels(frame: av.VideoFrame) -> np.ndarray:
     plane = frame.planes[0]
     rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
     return rows[: frame.height, : frame.width * 3].reshape(frame.height, frame.width, 3)
+
+
+def _deep_pixels(frame: av.VideoFrame) -> np.ndarray:
+    """A frame of `DEEP` planes as red, green and blue, uint16 (H, W, 3)."""
+    green, blue, red = (
+        np.frombuffer(plane, "<u2").reshape(-1, plane.line_size // 2) for plane in frame.planes
+    )
+    rows, columns = slice(frame.height), slice(frame.width)
+    return np.stack([plane[rows, columns] for plane in (red, green, blue)], axis=-1)
+
+
+def _white(frame: av.VideoFrame) -> int:
+    """What swscale makes of a frame's white in 16 bits: it shifts, and does not round up."""
+    bits = frame.format.components[0].bits
+    if frame.color_range == ColorRange.JPEG or frame.format.is_rgb:
+        return (2**bits - 1) << (16 - bits)
+    return 255 << 8
 
 
 def to_square(

@@ -140,6 +140,8 @@ class MediaStream:
         self._crop = crop
         self._reformatter = VideoReformatter()
         self._edit = edit
+        left, top, right, bottom = options.crop or (0, 0, 1, 1)
+        self._least = options.size / min(right - left, bottom - top)
         self._video = VideoReader(
             path, stream=options.video_stream, start=start_frame, square=crop is not None
         )
@@ -155,6 +157,8 @@ class MediaStream:
             height=video.stored[1],
             display_aspect=video.aspect,
             refused_aspect=video.tally.refused_aspect,
+            colour_transfer=video.colours.transfer_name,
+            tone_map=video.colours.tone_map.name if video.colours.tone_map else "",
             rotation=video.rotation,
             container=video.container,
             declared=video.declared,
@@ -230,7 +234,8 @@ class MediaStream:
 
     def _convert(self, index: int, frame: av.VideoFrame) -> np.ndarray:
         if self._crop is None:
-            return to_square(self._video.upright(frame), self._options.size, self._options.crop)
+            picture = self._video.upright(frame, self._least)
+            return to_square(picture, self._options.size, self._options.crop)
         return self._crop.cut_stored(
             frame, self._video.view, index, self._options.size, self._reformatter
         )

@@ -26,6 +26,8 @@ def remarks(report: MediaReport, *, whole: bool = True) -> Iterator[str]:
             video=report.skipped_packets - report.skipped_audio, audio=report.skipped_audio
         )
     yield from of_pictures(report.concealed, report.resized, report.refused_aspect)
+    if "tone-mapped" in report.tone_map:
+        yield f"high dynamic range: {report.tone_map}"
     if whole:
         yield from _lengths(report)
     if report.audio_start is not None and report.audio_start > LATE_SECONDS:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from avforensics.errors import MediaError
 from avforensics.media.aspect import PixelAspect
+from avforensics.media.colour import ColourTags
 from avforensics.media.container import Tally, decode, open_container, pick_stream
 from avforensics.media.pictures import View, upright_rgb
 from avforensics.media.types import FPS
@@ -45,6 +46,7 @@ def stills(
         return
     with container:
         video = pick_stream(container, "video", stream)
+        said = ColourTags.of(video.codec_context)
         first = next(decode(container, video, Tally()), None)
         if first is None:
             yield from (None for _ in seconds)
@@ -52,7 +54,7 @@ def stills(
         view = View.of(first, PixelAspect(video).now)
         origin = (first.pts or 0) * video.time_base
         for moment in seconds:
-            yield _still(container, video, origin + Fraction(moment), view)
+            yield _still(container, video, origin + Fraction(moment), view, said)
 
 
 def _still(
@@ -60,12 +62,14 @@ def _still(
     video: av.VideoStream,
     time: Fraction,
     view: View,
+    said: ColourTags,
 ) -> Image.Image | None:
     early = Fraction(1, 2 * FPS)
     try:
         container.seek(round(time / video.time_base), stream=video)
         for count, frame in enumerate(container.decode(video)):
             if frame.pts is not None and frame.pts * video.time_base >= time - early:
+                said.fill(frame)
                 return upright_rgb(frame, view)
             if count >= FARTHEST:
                 break

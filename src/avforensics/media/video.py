@@ -15,6 +15,7 @@ from PIL import Image
 
 from avforensics.errors import MediaError
 from avforensics.media.aspect import PixelAspect, alike
+from avforensics.media.colour import ColourTags
 from avforensics.media.container import Tally, declared_end, decode, open_container, pick_stream
 from avforensics.media.pictures import View, upright_rgb
 from avforensics.media.seek import is_entry, key_time_before
@@ -58,6 +59,8 @@ class VideoReader:
         Width over height at which the picture is shown, where its stored pixels are not square.
     rotation : int
         Degrees counter-clockwise by which stored frames are turned to stand upright.
+    colours : ColourTags
+        What the file says of its colours.
     view : View
         How stored frames become what `upright` gives.
     fps : float
@@ -104,6 +107,8 @@ class VideoReader:
         end = declared_end(self._container)
         self.declared = None if end is None else end - float(self.origin)
         self.rotation = first.rotation % 360
+        self._said.fill(first)
+        self.colours = ColourTags.of(first)
         self._aspect = self._pixels.now
         shown = View.of(first, self._aspect)
         self.view = shown if square else View(shown.turn)
@@ -129,7 +134,7 @@ class VideoReader:
             if frame.pts >= self._start:
                 yield frame
 
-    def upright(self, frame: av.VideoFrame) -> Image.Image:
+    def upright(self, frame: av.VideoFrame, least: float | None = None) -> Image.Image:
         """A frame of this reader as an RGB picture, as its file asks for it to be shown.
 
         Safe to call from other threads while the reader goes on.
@@ -137,13 +142,15 @@ class VideoReader:
         Parameters
         ----------
         frame : av.VideoFrame
+        least : float, optional
+            As for `upright_rgb`.
 
         Returns
         -------
         PIL.Image.Image
             Mode RGB. Shares memory with the converted frame where nothing had to be turned.
         """
-        return upright_rgb(frame, self.view)
+        return upright_rgb(frame, self.view, least)
 
     def _open(self) -> av.VideoFrame | None:
         """Begin to read at the beginning; gives the first frame."""
@@ -153,6 +160,7 @@ class VideoReader:
             if self._rough:
                 self._stream.codec_context.options |= {"skip_loop_filter": "all"}
             self._decoded = decode(self._container, self._stream, self.tally)
+            self._said = ColourTags.of(self._stream.codec_context)
             first = next(self._decoded, None)
             self._pixels = PixelAspect(self._stream)
             self.tally.refused_aspect = self._pixels.refused
@@ -215,6 +223,7 @@ class VideoReader:
     def _like_first(self, frame: av.VideoFrame) -> av.VideoFrame:
         """Calls and broadcasts change the size of their pictures on the way: squares and crops are
         in pixels of the first one."""
+        self._said.fill(frame)
         kind = frame.width, frame.height, frame.format.name
         aspect = self._pixels.see(frame) if self._square else self._aspect
         if kind == self._kind and aspect == self._aspect:

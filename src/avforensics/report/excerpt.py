@@ -128,7 +128,8 @@ def cut_excerpt(
             opening = next(frames, None)
             if opening is None:
                 raise MediaError(path, "no excerpt for the player (the file ends before it)")
-            pictures = small_pictures(map(video.upright, chain([opening], frames)), long_side)
+            shown = (video.upright(frame, long_side) for frame in chain([opening], frames))
+            pictures = small_pictures(shown, long_side)
             with AudioReader(
                 path, stream=options.audio_stream, origin=video.origin, skip=first * HOP
             ) as audio:

@@ -172,6 +172,8 @@ def _media_rows(media: MediaReport, parts: Sequence[MediaReport]) -> list[tuple[
         picture += f", {media.video_codec}"
     if media.display_aspect:
         picture += f", shown {number(media.display_aspect)} times as wide as high"
+    if media.tone_map:
+        picture += f", {media.tone_map}"
     if media.rotation:  # the size is the upright one
         picture += f", turned by {media.rotation}°"
     frames = sum(part.video_frames for part in parts)

@@ -1,0 +1,219 @@
+"""Pictures of high dynamic range or wide gamut brought to BT.709, as SDR pictures are.
+
+Networks are trained on SDR pictures of BT.709; HLG or PQ taken for such look flat and dark.
+
+* Light: the inverse of the transfer function of ITU-R BT.2100 (HLG with its OOTF for a display of
+  1,000 cd/m2; PQ). For SDR it is the display of BT.1886, a gamma of 2.4.
+* Highlights: the reference white of 203 cd/m2 (BT.2408) is the white of SDR. What a display of
+  1,000 cd/m2 shows is fitted in by the curve of BT.2390 (EETF), taken of the largest of red, green
+  and blue, so that hues stay. Up to 93 cd/m2, 72 % of the SDR signal, nothing is changed.
+* Gamut: linear conversion of the primaries to BT.709; what lies outside is clipped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import av
+import numpy as np
+
+WHITE = 203.0  # cd/m2 of reference white, BT.2408: the white of SDR
+PEAK = 1000.0  # cd/m2 of the brightest light that is told apart
+GAMMA = 2.4  # of SDR displays, BT.1886
+# Numbers of ITU-T H.273, as FFmpeg uses them.
+PQ, HLG, UNKNOWN = 16, 18, 2
+BT709, BT2020, P3 = 1, 9, 12
+BT2020_MATRICES = (9, 10)  # of luma and colour difference
+XY = {  # chromaticities of red, green and blue; all have the white of D65
+    BT709: ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060)),
+    BT2020: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)),
+    P3: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
+}
+D65 = (0.3127, 0.3290)
+UNSAID = (0, UNKNOWN)
+TRANSFERS = {
+    1: "bt709",
+    4: "gamma22",
+    5: "gamma28",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "linear",
+    13: "iec61966-2-1",
+    14: "bt2020-10",
+    15: "bt2020-12",
+    PQ: "smpte2084",
+    HLG: "arib-std-b67",
+}
+HIGH = {PQ: "PQ", HLG: "HLG"}
+GAMUTS = {BT709: "BT.709", BT2020: "BT.2020", P3: "P3"}
+CHUNK = 2**15  # pixels converted at a time, so that what lies between stays in the cache
+STEPS = 2**14  # of the table of highlights
+
+
+@dataclass(frozen=True)
+class ColourTags:
+    """What a file says of the colours of a video; numbers of ITU-T H.273.
+
+    Attributes
+    ----------
+    transfer, primaries, matrix : int
+    """
+
+    transfer: int = UNKNOWN
+    primaries: int = UNKNOWN
+    matrix: int = UNKNOWN
+
+    @classmethod
+    def of(cls, source: av.VideoFrame | av.VideoCodecContext) -> ColourTags:
+        """What a frame says, or a stream before its first frame: then it is the container."""
+        return cls(int(source.color_trc), int(source.color_primaries), int(source.colorspace))
+
+    @property
+    def transfer_name(self) -> str:
+        """FFmpeg's name of the transfer function; empty where none is said."""
+        return TRANSFERS.get(self.transfer, "")
+
+    @property
+    def tone_map(self) -> ToneMap | None:
+        """What brings such pictures to BT.709; None where they are there, or nothing is said."""
+        high, primaries = self.transfer in (HLG, PQ), self.primaries
+        if primaries not in XY:
+            wide = high or self.matrix in BT2020_MATRICES
+            primaries = BT2020 if wide and primaries in UNSAID else BT709
+        if not high and primaries == BT709:
+            return None
+        return _tone_map(self.transfer if high else None, primaries)
+
+    def fill(self, frame: av.VideoFrame) -> None:
+        """Say of a frame what it does not say itself."""
+        if int(frame.color_trc) in UNSAID:
+            frame.color_trc = self.transfer
+        if int(frame.color_primaries) in UNSAID:
+            frame.color_primaries = self.primaries
+        if int(frame.colorspace) in UNSAID:
+            frame.colorspace = self.matrix
+
+
+@cache
+def _tone_map(transfer: int | None, primaries: int) -> ToneMap:
+    return ToneMap(transfer, primaries)
+
+
+class ToneMap:
+    """Converts pictures of one transfer function and gamut.
+
+    Parameters
+    ----------
+    transfer : int or None
+        `PQ` or `HLG`; None = SDR.
+    primaries : int
+        `BT709`, `BT2020` or `P3`.
+
+    Attributes
+    ----------
+    name : str
+        What is done, in words.
+    """
+
+    def __init__(self, transfer: int | None, primaries: int) -> None:
+        self.name = f"{GAMUTS[primaries]} converted to BT.709"
+        if transfer is not None:
+            self.name = f"{HIGH[transfer]} tone-mapped to BT.709 (BT.2390, white {WHITE:g} cd/m2)"
+        self._transfer = transfer
+        to_xyz = rgb_to_xyz(primaries)
+        self._luminance = to_xyz[1].astype(np.float32)
+        self._gamut = (np.linalg.inv(rgb_to_xyz(BT709)) @ to_xyz).T.astype(np.float32)
+        levels = np.linspace(0, PEAK / WHITE, STEPS + 1)
+        gain = np.ones_like(levels)
+        gain[1:] = fitted(levels[1:] * WHITE) / WHITE / levels[1:]
+        self._gain = None if transfer is None else gain.astype(np.float32)
+        # Of the root of light: its steps are fine where the eye is.
+        signal = np.arange(2**16) / (2**16 - 1)
+        self._signal = np.rint(255 * (signal**2) ** (1 / GAMMA)).astype(np.uint8)
+
+    def __call__(self, picture: np.ndarray, white: int = 2**16 - 1) -> np.ndarray:
+        """Convert a picture.
+
+        Parameters
+        ----------
+        picture : uint16 array, (H, W, 3)
+            Red, green and blue.
+        white : int
+            Value that stands for a signal of 1; 0 stands for 0.
+
+        Returns
+        -------
+        uint8 array, (H, W, 3)
+        """
+        flat = np.ascontiguousarray(picture).reshape(-1, 3)
+        out = np.empty(flat.shape, np.uint8)
+        light = _light_of(self._transfer, white)
+        for start in range(0, len(flat), CHUNK):
+            out[start : start + CHUNK] = self._converted(light[flat[start : start + CHUNK]])
+        return out.reshape(picture.shape)
+
+    def _converted(self, light: np.ndarray) -> np.ndarray:
+        """Signals of SDR, (n, 3), from light, of which 1 is white (of the scene for HLG)."""
+        if self._transfer == HLG:
+            light *= (PEAK / WHITE) * (light @ self._luminance)[:, None] ** 0.2
+        if self._gain is not None:
+            red, green, blue = light.T
+            most = np.maximum(np.maximum(red, green), blue) * (STEPS * WHITE / PEAK)
+            light *= self._gain[np.minimum(most + 0.5, STEPS).astype(np.int32)][:, None]
+        light = np.sqrt(np.clip(light @ self._gamut, 0, 1))
+        return self._signal[(light * (2**16 - 1) + 0.5).astype(np.uint16)]
+
+
+@cache
+def _light_of(transfer: int | None, white: int) -> np.ndarray:
+    """A table of the light that each 16-bit value stands for, float32 (65536,)."""
+    signal = np.minimum(np.arange(2**16) / white, 1)
+    if transfer == HLG:
+        return hlg_scene_light(signal).astype(np.float32)
+    if transfer == PQ:
+        return (np.minimum(pq_light(signal), PEAK) / WHITE).astype(np.float32)
+    return (signal**GAMMA).astype(np.float32)
+
+
+def hlg_scene_light(signal: np.ndarray) -> np.ndarray:
+    """Inverse OETF of HLG (BT.2100 Table 5): signal 0..1 -> light of the scene 0..1."""
+    a, b, c = 0.17883277, 0.28466892, 0.55991073
+    return np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
+
+
+def pq_light(signal: np.ndarray) -> np.ndarray:
+    """EOTF of PQ (BT.2100 Table 4): signal 0..1 -> light of the display in cd/m2."""
+    power = signal ** (1 / 78.84375)
+    return 10_000 * (np.maximum(power - 0.8359375, 0) / (18.8515625 - 18.6875 * power)) ** (
+        1 / 0.1593017578125
+    )
+
+
+def pq_signal(light: np.ndarray) -> np.ndarray:
+    """The inverse of `pq_light`."""
+    power = (np.asarray(light) / 10_000) ** 0.1593017578125
+    return ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
+
+
+def fitted(light: np.ndarray) -> np.ndarray:
+    """The EETF of BT.2390 from a peak of `PEAK` to one of `WHITE`, both in cd/m2."""
+    peak = pq_signal(PEAK)
+    signal = np.minimum(pq_signal(light) / peak, 1)
+    highest = pq_signal(WHITE) / peak
+    knee = 1.5 * highest - 0.5
+    t = np.clip((signal - knee) / (1 - knee), 0, 1)
+    bent = (
+        (2 * t**3 - 3 * t**2 + 1) * knee
+        + (t**3 - 2 * t**2 + t) * (1 - knee)
+        + (3 * t**2 - 2 * t**3) * highest
+    )
+    return pq_light(np.where(signal < knee, signal, bent) * peak)
+
+
+def rgb_to_xyz(primaries: int) -> np.ndarray:
+    """Linear red, green and blue -> CIE XYZ, (3, 3), white having a Y of 1."""
+    columns = np.array([(x / y, 1, (1 - x - y) / y) for x, y in XY[primaries]]).T
+    x, y = D65
+    white = np.array([x / y, 1, (1 - x - y) / y])
+    return columns * np.linalg.solve(columns, white)
