@@ -232,6 +232,7 @@ class VideoScorer:
             warnings=[
                 *main.warnings,
                 *_sound_ended(faces, found),
+                *_short(found, self.options.find),
                 *(f"not used: {what}" for what in dropped(found)),
             ],
         )
@@ -257,6 +258,15 @@ def faceless(found: Faces) -> str:
     """Why a video has no track."""
     left_out = ", ".join(dropped(found))
     return f"no face of use was found: {left_out}" if left_out else "no face was found"
+
+
+def _short(found: Faces, settings: FaceSettings) -> Iterator[str]:
+    """A sentence where all of the video is shorter than a track has to be elsewhere."""
+    if found.n_frames < settings.min_seconds * FPS:
+        yield (
+            f"short: {found.n_frames / FPS:.2f} s ({found.n_frames} frames), "
+            f"less than {settings.min_seconds:g} s"
+        )
 
 
 def _sound_ended(faces: tuple[FaceResult, ...], found: Faces) -> Iterator[str]:

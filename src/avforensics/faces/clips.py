@@ -214,7 +214,10 @@ def _cut(video: Video, folder: Path, name: str, settings: ClipSettings) -> Cut:
             raise MediaError(video.path, f"nothing is left after its start at {video.start} s")
         shortest = max(round(settings.find.min_seconds * FPS), 1)
         dropped, clips, warnings = Counter(faces.dropped), [], []
-        for part, title in _parts(faces.tracks, shortest, settings, dropped):
+        tracks = [track for track in faces.tracks if len(track) >= shortest]
+        if len(tracks) < len(faces.tracks):
+            dropped[settings.find.too_short] += len(faces.tracks) - len(tracks)
+        for part, title in _parts(tracks, shortest, settings, dropped):
             heard = sound.read(part.first_frame * HOP, len(part) * HOP)
             part = part.part(0, len(heard) // HOP)
             if len(part) < shortest:

@@ -95,7 +95,7 @@ def tracks_of(
     sightings : iterable of Sighting
     cuts : sequence of int
     n_frames : int
-        Of the video.
+        Of the video. A face seen in all of it is kept however short the video is.
     settings : FaceSettings
 
     Returns
@@ -112,8 +112,8 @@ def tracks_of(
         first, values, seen = _filled(sighting, bounds, settings.every)
         size = float(np.median((values[:, 2:4] - values[:, :2]).max(axis=1)))
         looks = 1 + (sighting.frames[-1] - sighting.frames[0]) / settings.every
-        if len(values) < settings.min_seconds * FPS:
-            dropped[f"shorter than {settings.min_seconds:g} s"] += 1
+        if len(values) < min(settings.min_seconds * FPS, n_frames):
+            dropped[settings.too_short] += 1
         elif size < settings.min_size:
             dropped[f"smaller than {settings.min_size:g} pixels"] += 1
         elif len(sighting.frames) < settings.min_seen * looks:

@@ -38,7 +38,7 @@ class FaceSettings:
     cut : float
         Least difference of a hard cut, see `ShotCuts`.
     min_seconds : float
-        Shorter tracks are dropped.
+        Shorter tracks are dropped, unless they are as long as their video.
     min_size : float
         Tracks whose box is smaller (longer side, pixels, median) are dropped.
     min_seen : float
@@ -75,3 +75,8 @@ class FaceSettings:
             raise ValueError("score and overlap must lie within 0..1, min_seen too")
         if min(self.gap, self.smooth, self.cut, self.min_seconds, self.min_size) < 0:
             raise ValueError("gap, smooth, cut, min_seconds and min_size cannot be negative")
+
+    @property
+    def too_short(self) -> str:
+        """Why a short track is left out, in words."""
+        return f"shorter than {self.min_seconds:g} s"

@@ -83,7 +83,7 @@ def _without_repeats(steps: np.ndarray) -> np.ndarray:
     """Steps, (T,), of which none is 0 only because a slow video repeats its frames."""
     clock = np.arange(len(steps))
     moved = np.maximum.accumulate(np.where(steps > 0, clock, -SLOWEST))
-    return np.where(clock - moved < SLOWEST, steps[moved], 0)
+    return np.where(clock - moved < SLOWEST, steps[np.maximum(moved, 0)], 0)
 
 
 def _difference(a: np.ndarray, b: np.ndarray) -> float:

@@ -231,6 +231,8 @@ def packets(
             return
         except av.FFmpegError:
             failures += 1
+        except IndexError:  # a packet of a stream that begins on the way: PyAV has no entry for it
+            continue
     last = av.Packet()  # an empty packet makes the decoder give what it still holds
     last.stream = stream
     yield last
