@@ -11,7 +11,16 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "avforensics"
 FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "omegaconf", "wandb"}
 # Lowest first: a layer may import itself and what stands before it.
-LAYERS = ["media", "faces", "models", "features", "checkpoints", "scoring", "report"]
+LAYERS = [
+    "media",
+    "faces",
+    "applicability",
+    "models",
+    "features",
+    "checkpoints",
+    "scoring",
+    "report",
+]
 PLAIN = [*LAYERS, "evaluation"]
 
 

@@ -22,6 +22,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from rich import get_console
 from rich.table import Table
 
+from avforensics.applicability import limits_of
 from avforensics.checkpoints import Models, load_models
 from avforensics.detection.faces import FaceOptions
 from avforensics.detection.judging import media_properties
@@ -38,6 +39,7 @@ from avforensics.evaluation.stored import (
     count_delays,
     one_thread,
     score_of,
+    why_not_applicable,
 )
 from avforensics.evaluation.strength import LikelihoodRatio, other_population
 from avforensics.evaluation.validation import write_validation
@@ -223,8 +225,16 @@ def score(
     chosen: Sequence[int],
     frequency: np.ndarray | None,
 ) -> tuple[dict[int, StoredScore], list[tuple[str, str]]]:
-    """Scored clips by index, and path and reason of each clip without a score."""
+    """Scored clips by index, and path and reason of each clip without a score.
+
+    Clips whose score means nothing are left out and counted in the log.
+    """
     check_network(store, models)
+    limits = limits_of(OmegaConf.to_container(cfg.applicability, resolve=True))
+    listed = len(chosen)
+    chosen = [index for index in chosen if not why_not_applicable(store[index], limits)]
+    if apart := listed - len(chosen):
+        log.info("%d of %d videos are not applicable and left out", apart, listed)
     scorer = StoreScorer(
         store,
         models,

@@ -23,6 +23,7 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from avforensics.applicability import limits_of
 from avforensics.checkpoints import Models, load_models
 from avforensics.detection.choices import face_options
 from avforensics.detection.faces import FaceOptions, Outcome, VideoScorer
@@ -40,6 +41,7 @@ from avforensics.pool import cores
 from avforensics.provenance import versions, write_json
 from avforensics.report.index import write_index
 from avforensics.scoring.detector import Detector
+from avforensics.scoring.result import WITH_SCORE
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +109,7 @@ def run(cfg: DictConfig) -> int:
     summarise(output.rows, str(folder), output.dropped)
     if cfg.report:
         log.info("open %s", folder / "index.html")
-    return int(any(row["status"] != "scored" for row in output.rows))
+    return int(any(row["status"] not in WITH_SCORE for row in output.rows))
 
 
 def build_detector(models: Models, cfg: DictConfig) -> Detector:
@@ -127,6 +129,7 @@ def build_detector(models: Models, cfg: DictConfig) -> Detector:
         keep_activations=cfg.save_features,
         video_stream=cfg.video_stream,
         audio_stream=cfg.audio_stream,
+        applicability=limits_of(OmegaConf.to_container(cfg.applicability, resolve=True)),
     )
 
 
@@ -158,6 +161,8 @@ def score_settings(
         "precision": cfg.precision,
         "media": asdict(scorer.detector.media),
     }
+    if (limits := scorer.detector.applicability) is not None:
+        settings["applicability"] = asdict(limits)
     if scorer.options.mode != "given":
         settings["faces"] = asdict(scorer.options)
     if judge is not None:

@@ -158,6 +158,8 @@ def write(cfg: DictConfig, rows: Sequence[ScoredVideo], summary: dict, known: Be
     known.write(cfg, rows, summary)
     for item in summary["coverage"]["not_scored"]:
         log.warning("not scored: %s: %s", item["path"], item["reason"])
+    for item in summary["coverage"]["not_applicable"]:
+        log.warning("not applicable: %s: %s", item["path"], item["reason"])
 
 
 def draw_examples(outcome: Evaluated, stage: Evaluation, cfg: DictConfig) -> None:
@@ -168,7 +170,7 @@ def draw_examples(outcome: Evaluated, stage: Evaluation, cfg: DictConfig) -> Non
     drawn: Counter[str] = Counter()
     for item, row in zip(outcome.found, outcome.rows, strict=True):
         category = row.category if row.label else "real"
-        if row.scored and drawn[category] < cfg.examples:
+        if row.counts and drawn[category] < cfg.examples:
             drawn[category] += 1
             folder = Path(cfg.output_dir, "examples", f"{category or 'fake'}_{drawn[category]}")
             save_figures(scorer.result(item.index), folder)

@@ -88,6 +88,7 @@ def _computed(cfg: DictConfig, world: int) -> Callable[..., Filled]:
         compile=cfg.compile,
         batch_windows=cfg.batch_windows,
         readers=cfg.readers,
+        measure=cfg.measure,
     )
     return partial(
         extract_features,

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich import get_console
 from rich.table import Table
 
+from avforensics.applicability import limits_of
 from avforensics.checkpoints import load_models
 from avforensics.errors import ConfigError
 from avforensics.evaluation.bootstrap import check_intervals
@@ -90,6 +91,7 @@ def _scored(cfg: DictConfig) -> list[Point]:
             resamples=cfg.intervals.resamples,
             level=cfg.intervals.level,
             seed=cfg.seed,
+            limits=limits_of(OmegaConf.to_container(cfg.applicability, resolve=True)),
             advance=progress.advance,
         )
 

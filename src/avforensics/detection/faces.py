@@ -36,6 +36,7 @@ from avforensics.scoring.tracks import (
     main_face,
     on_video_clock,
     score_of_video,
+    why_not_applicable,
 )
 
 MODES = ("given", "auto", "none")
@@ -227,6 +228,7 @@ class VideoScorer:
         return replace(
             main,
             scores=score_of_video(faces, speaker, self.options.rule),
+            not_applicable=why_not_applicable(faces),
             media=replace(main.media, n_frames=found.n_frames),
             seconds=seconds,
             warnings=[

@@ -17,7 +17,7 @@ from avforensics.detection.inputs import file_key
 from avforensics.errors import ConfigError
 from avforensics.faces.track import Faces, FaceTrack
 from avforensics.files import atomic_path, sha256_or_none
-from avforensics.scoring.result import Features, Steps, VideoResult
+from avforensics.scoring.result import WITH_SCORE, Features, Steps, VideoResult
 from avforensics.scoring.tracks import FaceResult, main_face
 
 
@@ -225,7 +225,7 @@ def find_kept(folder: Path, video: Path) -> Kept:
     record = records.get(key) or (records[alike[0]] if len(alike) == 1 else None)
     if record is None:
         raise ConfigError(f"results={folder}: {video} is not among its videos")
-    if record["row"]["status"] != "scored":
+    if record["row"]["status"] not in WITH_SCORE:
         raise ConfigError(f"{video} has no score: {record['row']['error']}")
     path = folder / f"features/{record['name']}.safetensors"
     if not path.is_file():

@@ -29,7 +29,7 @@ from avforensics.detection.rows import (
     write_scores,
 )
 from avforensics.files import remove_partial_files, sha256_or_none
-from avforensics.scoring.result import FACELESS, VideoResult
+from avforensics.scoring.result import FACELESS, WITH_SCORE, VideoResult
 from avforensics.scoring.source import Clip
 from avforensics.scoring.tracks import FaceResult
 
@@ -275,7 +275,7 @@ class OutputFolder:
         if "void" in record:
             return "stopped while its files were written"
         status = record["row"]["status"]
-        if status not in ("scored", *FACELESS):
+        if status not in (*WITH_SCORE, *FACELESS):
             return "failed before"
         if record["settings"] != self._digest:
             changes = _changes(described.get(record["settings"], {}), self._settings)

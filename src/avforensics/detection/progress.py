@@ -9,11 +9,12 @@ from rich import get_console
 from rich.table import Table
 from rich.text import Text
 
+from avforensics.applicability import NOT_APPLICABLE
 from avforensics.console import ON_BAR
 from avforensics.detection.rows import Row
 from avforensics.progress import Progress, speed
 from avforensics.report.sentences import percent
-from avforensics.scoring.result import FACELESS
+from avforensics.scoring.result import FACELESS, WITH_SCORE
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +40,14 @@ class BatchProgress(Progress):
         """One more video is done."""
         self.advance()
         count = f"[{self.done}/{self.total}]"
-        if row["status"] != "scored":
+        if row["status"] not in WITH_SCORE:
             log.warning("%s %s  %s: %s", count, row["status"], row["path"], row["error"])
             return
         score = "nan" if row["score"] is None else f"{row['score']:.4f}"
         pace = f"{self.left} left, {speed(self.rate)}"
         log.info("%s %s  %s  (%s)", count, score, row["path"], pace, extra=ON_BAR)
+        if row["not_applicable"]:
+            log.warning("%s %s  %s: %s", count, row["status"], row["path"], row["not_applicable"])
 
 
 def rank(p_value: float | None) -> str:
@@ -60,7 +63,8 @@ def summarise(rows: list[Row], folder: str, dropped: Mapping[str, int] | None = 
     scored = sorted(
         (row for row in rows if row["score"] is not None), key=lambda row: -row["score"]
     )
-    failed = [row for row in rows if row["status"] != "scored"]
+    failed = [row for row in rows if row["status"] not in WITH_SCORE]
+    marked = [row for row in rows if row["status"] == NOT_APPLICABLE]
     console = get_console()
     if scored:
         shown = scored[:LISTED]
@@ -70,14 +74,18 @@ def summarise(rows: list[Row], folder: str, dropped: Mapping[str, int] | None = 
         for column in ("score", *(["as unusual as"] if judged else []), "offset", "windows"):
             table.add_column(column, justify="right")
         table.add_column("video", overflow="fold")
+        if marked:
+            table.add_column("not applicable", overflow="fold")
         for row in shown:
             cells = [f"{row['score']:.4f}", f"{row['offset_ms']:+d} ms", str(row["n_windows"])]
             if judged:
                 cells.insert(1, rank(row["p_value"]))
-            table.add_row(*cells, Text(row["path"]))
+            cells.append(Text(row["path"]))
+            table.add_row(*cells, *([Text(row["not_applicable"] or "")] if marked else []))
         console.print(table)
     without = sum(row["status"] in FACELESS for row in failed)
     counts = f"{len(rows) - len(failed)} scored, {len(failed) - without} failed"
+    counts += f", {len(marked)} of the scored not applicable" if marked else ""
     counts += f", {without} without a face of use" if without else ""
     log.info("%s; results in %s", counts, folder)
     for reason, count in sorted((dropped or {}).items()):

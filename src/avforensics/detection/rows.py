@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from avforensics.applicability.measures import NAMES
 from avforensics.data.tables import write_table
 from avforensics.files import atomic_path
 from avforensics.scoring.offset import constant_offset
@@ -41,6 +42,8 @@ COLUMNS = (
     "evidence",
     "evidence_p_value",
     "log10_lr",
+    "not_applicable",
+    *NAMES,
 )
 SEGMENT_COLUMNS = ("path", "track", "start", "end", "loss", "threshold")
 LAM_COLUMNS = ("path", "lam", "score", "distribution_score", "activation_score", "maximum")
@@ -68,7 +71,10 @@ def row_of(
         "evidence": result.evidence,
         "evidence_p_value": result.evidence_p_value,
         "log10_lr": None if result.likelihood is None else result.likelihood["log10"],
+        "not_applicable": "; ".join(result.not_applicable) or None,
     }
+    if result.measures is not None:
+        row |= result.measures.row()
     if result.media is not None:
         row |= {
             "n_frames": result.media.n_frames,

@@ -77,8 +77,8 @@ def shift_result(
         ``auc_ci``, ``offset_auc`` of the constant-offset baseline (which should find them), and
         ``called_fake``: the share above the score that 5 % of the plain ones exceed.
     """
-    by_path = {row.path: row for row in plain if row.scored and row.label == 0}
-    pairs = [(by_path[row.path], row) for row in shifted if row.scored and row.path in by_path]
+    by_path = {row.path: row for row in plain if row.counts and row.label == 0}
+    pairs = [(by_path[row.path], row) for row in shifted if row.counts and row.path in by_path]
     if len(pairs) < 2:
         return {"n": len(pairs)}
     rows = [pair[place] for place in (0, 1) for pair in pairs]

@@ -51,7 +51,7 @@ def histogram_figure(rows: Sequence[ScoredVideo], title: str = "", bins: int = 3
     Bins reach from the lowest to the 99th percentile of all scores; what lies above is drawn in the
     last bin, so that one outlier does not flatten the picture.
     """
-    scored = [row for row in rows if row.scored]
+    scored = [row for row in rows if row.counts]
     kinds = by_category(scored) or {"": []}
     scores = np.array([row.score for row in scored] or [0.0])
     edges = np.linspace(scores.min(), max(np.quantile(scores, 0.99), scores.min() + 1e-9), bins + 1)
@@ -89,7 +89,7 @@ def write_figures(
 
 def _categories(rows: Sequence[ScoredVideo]):
     """Name, labels, scores and line style of each category with the same real videos."""
-    scored = [row for row in rows if row.scored]
+    scored = [row for row in rows if row.counts]
     real = [row.score for row in scored if row.label == 0]
     for place, (name, fakes) in enumerate(by_category(scored).items()):
         if real:

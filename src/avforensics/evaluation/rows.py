@@ -12,7 +12,7 @@ from avforensics.data.labels import Labels
 from avforensics.data.tables import read_table, write_table
 from avforensics.errors import ManifestError
 
-_COLUMNS = ("path", "label", "category", "identity", "score", "error")
+_COLUMNS = ("path", "label", "category", "identity", "score", "error", "not_applicable")
 _GROUPS = {"baselines": "baseline_", "statistics": "statistic_"}  # and their columns
 _NOTHING = {"", "na", "n/a", "none", "null"}  # what other programs write in an empty cell
 
@@ -35,6 +35,8 @@ class ScoredVideo:
         Higher = more likely fake. None (or a number that is not finite) = not scored.
     error : str or None
         Why there is no score.
+    not_applicable : str or None
+        Why the score means nothing: it is kept and counts in no metric.
     baselines : mapping of str to float
         Scores of the baselines for the same video, same polarity.
     statistics : mapping of str to float
@@ -49,6 +51,7 @@ class ScoredVideo:
     identity: str = ""
     score: float | None = None
     error: str | None = None
+    not_applicable: str | None = None
     baselines: Mapping[str, float | None] = field(default_factory=dict)
     statistics: Mapping[str, float | None] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
@@ -61,6 +64,11 @@ class ScoredVideo:
     def scored(self) -> bool:
         """Whether there is a finite score."""
         return self.score is not None and math.isfinite(self.score)
+
+    @property
+    def counts(self) -> bool:
+        """Whether the score counts in metrics."""
+        return self.scored and not self.not_applicable
 
     @property
     def reason(self) -> str | None:
@@ -93,7 +101,7 @@ def printable(text: str) -> str:
 
 
 def write_scores(rows: Sequence[ScoredVideo], path: str | PathLike) -> None:
-    """Write a line a video: path, label, category, identity, score, error and others' scores.
+    """Write a line a video: path, label, category, identity, score, error, reason and others' scores.
 
     Those are ``baseline_*`` and ``statistic_*``; a column for each attribute follows.
     """
@@ -155,6 +163,7 @@ def _parse(cells: Mapping[str, str], labels: Labels) -> ScoredVideo:
         identity=cells.get("identity") or "",
         score=_number("score", cells["score"]),
         error=cells.get("error") or None,
+        not_applicable=cells.get("not_applicable") or None,
         **{
             group: {
                 name.removeprefix(prefix): _number(name, value)

@@ -124,7 +124,7 @@ def _paired(
     """Keys of the videos that all runs scored, each run's videos by key, and how many are lost."""
     for rows in runs:
         check_once(rows)
-    tables = [{(row.path, category_of(row)): row for row in rows if row.scored} for rows in runs]
+    tables = [{(row.path, category_of(row)): row for row in rows if row.counts} for rows in runs]
     shared = sorted(set.intersection(*(set(table) for table in tables)))
     for key in shared:
         if len({(table[key].label, table[key].identity) for table in tables}) > 1:

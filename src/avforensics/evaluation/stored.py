@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from avforensics.applicability import Limits, Measures
 from avforensics.checkpoints import Models
 from avforensics.checkpoints.digest import network_digest
 from avforensics.errors import ConfigError, ManifestError
@@ -311,6 +312,7 @@ def scored_video(
     *,
     statistic: str = "mean",
     part: str = "both",
+    limits: Limits | None = None,
 ) -> ScoredVideo:
     """A row of results: the score of the ``place``-th lam with the entry's labels.
 
@@ -323,6 +325,9 @@ def scored_video(
         Over the sequences of a video under policy ``all``.
     part : {"both", "distribution", "activation"}
         One model's score alone, as most rows of the paper's Table 3.
+    limits : Limits, optional
+        Of the measures that were taken when the features were extracted; None = every score
+        counts.
 
     Raises
     ------
@@ -341,6 +346,7 @@ def scored_video(
         identity=entry.identity,
         score=score,
         error=found.error,
+        not_applicable=why_not_applicable(entry, limits),
         baselines=found.baselines,
         statistics=_with_evidence(found),
         attributes=_attributes(entry),
@@ -365,6 +371,13 @@ def _attributes(entry: Entry) -> dict[str, str]:
     if entry.duration is not None:
         known["duration"] = f"{entry.duration:g}"
     return {name: value for name, value in known.items() if value}
+
+
+def why_not_applicable(entry: Entry, limits: Limits | None) -> str | None:
+    """Why a clip's score means nothing, in words; None where it does or nothing was measured."""
+    if limits is None or entry.clip.measures is None:
+        return None
+    return "; ".join(limits.reasons(Measures.parse(entry.clip.measures))) or None
 
 
 def video_name(entry: Entry) -> str:

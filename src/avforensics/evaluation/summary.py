@@ -62,7 +62,7 @@ def summarise(
     """
     check_once(rows)
     coverage = _coverage(rows)
-    scored = [row for row in rows if row.scored]
+    scored = [row for row in rows if row.counts]
     notes: list[str] = []
     summary = {
         "polarity": "1 = fake, higher score = more likely fake",
@@ -83,6 +83,8 @@ def summarise(
     if not 0 < labels.sum() < len(labels):
         only = "real" if len(labels) and not labels.any() else "fake"
         what = f"all {len(labels)} scored videos are {only}" if len(labels) else "nothing is scored"
+        if not len(labels) and coverage["not_applicable"]:
+            what = "no scored video is applicable"
         notes.append(f"{what}: no metric can be computed")
         return summary
     if any(not row.identity for row in scored):
@@ -216,17 +218,23 @@ class _Blocks:
 
 
 def _coverage(rows: Sequence[ScoredVideo]) -> dict:
-    """Counts of listed, scored and failed videos, and the names of those not scored."""
+    """Counts of listed, scored and failed videos; names of those not scored or not applicable."""
     not_scored = [
         {"path": row.path, "category": row.category, "reason": row.reason}
         for row in rows
         if not row.scored
+    ]
+    not_applicable = [
+        {"path": row.path, "category": row.category, "reason": row.not_applicable}
+        for row in rows
+        if row.scored and row.not_applicable
     ]
     return {
         "listed": len(rows),
         "scored": len(rows) - len(not_scored),
         "failed": len(not_scored),
         "not_scored": not_scored,
+        "not_applicable": not_applicable,
     }
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from avforensics.applicability import Limits
 from avforensics.checkpoints import Models
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.evaluation.figures import COLOURS
@@ -63,6 +64,7 @@ def sweep_store(
     resamples: int = 1000,
     level: float = 0.95,
     seed: int = 0,
+    limits: Limits | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Point]:
     """Evaluate every combination of lam and max_len; features are read once.
@@ -82,6 +84,8 @@ def sweep_store(
         Whose score it is.
     resamples, level, seed
         Of the intervals.
+    limits : Limits, optional
+        Videos beyond them count in no metric.
     advance : callable
         Called after each video.
 
@@ -111,7 +115,7 @@ def sweep_store(
             of_policies = _score_all(scorers, index)
         for i, found in enumerate(of_policies):
             for j in range(len(lams)):
-                row = scored_video(store, found, j, part=part)
+                row = scored_video(store, found, j, part=part, limits=limits)
                 rows[i, j].append(replace(row, statistics={}))
             for name in names:
                 rows[i, name].append(_by_statistic(store, found, name))

@@ -98,7 +98,9 @@ def coverage_line(summary: Mapping) -> str:
     """One sentence on what was scored; part of every table."""
     coverage = summary["coverage"]
     line = f"{coverage['scored']} of {coverage['listed']} listed videos scored"
-    return f"{line} ({coverage['failed']} failed)" if coverage["failed"] else line
+    line = f"{line} ({coverage['failed']} failed)" if coverage["failed"] else line
+    apart = len(coverage.get("not_applicable", ()))  # results of before have none
+    return f"{line}; {apart} of them are not applicable and in no metric" if apart else line
 
 
 def rich_table(summary: Mapping, title: str = "") -> Group:
@@ -211,10 +213,11 @@ def _footer(summary: Mapping) -> list[str]:
         "videos.",
     ]
     lines += [f"{note}." for note in summary["notes"]]
-    reasons = [f"{item['path']}: {item['reason']}" for item in coverage["not_scored"]]
-    if reasons:
-        more = f"; and {len(reasons) - 5} more" if len(reasons) > 5 else ""
-        lines.append(f"Not scored: {'; '.join(reasons[:5])}{more}.")
+    for heading, key in (("Not scored", "not_scored"), ("Not applicable", "not_applicable")):
+        reasons = [f"{item['path']}: {item['reason']}" for item in coverage.get(key, ())]
+        if reasons:
+            more = f"; and {len(reasons) - 5} more" if len(reasons) > 5 else ""
+            lines.append(f"{heading}: {'; '.join(reasons[:5])}{more}.")
     return lines
 
 

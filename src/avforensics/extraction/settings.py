@@ -29,6 +29,8 @@ class ExtractionSettings:
         As for `FeatureExtractor`.
     edit : str
         What is done to clips while they are read: see `avforensics.evaluation.edits`.
+    measure : bool
+        Measure, while clips are read, what says whether a score of them means anything.
     max_seconds : float
         A shard is written at least so often: no more work is lost in a kill.
     """
@@ -42,6 +44,7 @@ class ExtractionSettings:
     batch_windows: int | None = None
     readers: int | None = None
     edit: str = ""
+    measure: bool = True
     max_seconds: float = 120.0
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -63,6 +63,7 @@ def do_share(share: Share, models: Models) -> Iterator[tuple[str, Extracted]]:
         compile=settings.compile,
         batch_windows=settings.batch_windows,
         readers=settings.readers,
+        measure=settings.measure,
         keep_activations=settings.activations != "none",
         mix_clips=False,  # the same store however many processes share the work
     )
@@ -154,6 +155,7 @@ def _extracted(key: str, row: Row, found: Extraction) -> Extracted:
         silence=found.silence,
         warnings=tuple(found.media.warnings) if found.media is not None else (),
         seconds=round(found.seconds, 3),
+        measures=None if found.measures is None else asdict(found.measures),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -45,6 +45,8 @@ class Extracted:
         What a person should know of the file.
     seconds : float
         Wall-clock time it took.
+    measures : mapping or None
+        The fields of `avforensics.applicability.Measures`; None where nothing was measured.
     """
 
     key: str
@@ -58,6 +60,7 @@ class Extracted:
     silence: float = 0.0
     warnings: Sequence[str] = ()
     seconds: float = 0.0
+    measures: Mapping[str, float | None] | None = None
 
 
 class ShardWriter:

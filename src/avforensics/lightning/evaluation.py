@@ -20,6 +20,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.strategies import DDPStrategy
 
+from avforensics.applicability import limits_of
 from avforensics.checkpoints import Models
 from avforensics.checkpoints.digest import network_digest
 from avforensics.data.manifest import Manifest
@@ -127,6 +128,7 @@ class Evaluation:
         check_models(models, self.policy, cfg.part)
         check_statistic(cfg.statistic, cfg.part)
         check_lams([cfg.scoring.lam])
+        self.limits = limits_of(OmegaConf.to_container(cfg.applicability, resolve=True))
         self.trainer = build_trainer(cfg)
         self.select = OmegaConf.to_container(cfg.select, resolve=True)
         self.evidence = self._read_evidence()
@@ -186,7 +188,13 @@ class Evaluation:
         module.gather()
         store = module.scorer.store
         rows = [
-            scored_video(store, found, statistic=self.cfg.statistic, part=self.cfg.part)
+            scored_video(
+                store,
+                found,
+                statistic=self.cfg.statistic,
+                part=self.cfg.part,
+                limits=self.limits,
+            )
             for found in module.found
         ]
         return Evaluated(store, module.found, rows, module.scorer.delay_frequency)
@@ -254,6 +262,7 @@ class Evaluation:
             batch_windows=extract.batch_windows,
             readers=extract.readers,
             edit=variation.edit,
+            measure=self.limits is not None,
             max_seconds=extract.max_seconds,
         )
 

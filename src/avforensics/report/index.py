@@ -57,7 +57,8 @@ def write_index(
     rows : iterable of mapping
         As in scores.csv, numbers as numbers or as text; empty text and NaN count as nothing.
         ``report``, where present, is the page's path relative to ``out``. Rows with a ``track``
-        are of one face of a video: they are in the table and not counted.
+        are of one face of a video: they are in the table and not counted. ``not_applicable`` is
+        shown as the reason of a row that has no ``error``.
     out : str or PathLike
         The HTML file; written whole or not at all.
     provenance : mapping
@@ -70,7 +71,7 @@ def write_index(
     Path
         ``out``.
     """
-    rows = list(rows)
+    rows = [row | {"error": row.get("error") or row.get("not_applicable")} for row in rows]
     columns = [
         (key, label, kind)
         for key, label, kind in COLUMNS

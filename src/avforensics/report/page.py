@@ -131,7 +131,7 @@ def write_video_report(
         title=text(result.path.name),
         style=asset("base.css") + asset("page.css"),
         home=f' · <a href="{text(relative_link(index_link))}">all videos</a>' if index_link else "",
-        banner=banner(provenance),
+        banner=banner(provenance) + _not_applicable(result),
         warnings=_warnings(result),
         player=_player(excerpt, bool(faces)),
         under_player=_under_player(excerpt, duration),
@@ -248,6 +248,17 @@ def _silence(result: VideoResult, curves: Curves) -> list[int | None]:
     if result.media is not None and not curves.heard[-1]:
         ends = first + result.media.n_frames
     return [begins, ends]
+
+
+def _not_applicable(result: VideoResult) -> str:
+    """A banner that says why the score means nothing; nothing where it is applicable."""
+    if not result.not_applicable:
+        return ""
+    reasons = "".join(f"<li>{text(reason)}</li>" for reason in result.not_applicable)
+    return (
+        '<section class="warnings" id="not-applicable" role="alert"><strong>Not applicable: this '
+        f"score says nothing about this video.</strong><ul>{reasons}</ul></section>"
+    )
 
 
 def _warnings(result: VideoResult) -> str:

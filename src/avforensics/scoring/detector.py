@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from avforensics.applicability import DEFAULT_LIMITS, Limits
 from avforensics.checkpoints import Models, load_models
 from avforensics.errors import ConfigError, MediaError
 from avforensics.media.types import MediaOptions
@@ -51,6 +52,9 @@ class Detector:
         Keep the activations of every window in the results (4 KB a window).
     video_stream, audio_stream : int
         Which stream of a file, counted among its kind.
+    applicability : Limits or None
+        What a video must have for its score to mean anything: beyond them it is marked
+        ``not_applicable``. None = nothing is measured.
 
     Raises
     ------
@@ -76,6 +80,7 @@ class Detector:
         keep_activations: bool = False,
         video_stream: int = 0,
         audio_stream: int = 0,
+        applicability: Limits | None = DEFAULT_LIMITS,
     ) -> None:
         if not lams:
             raise ConfigError("at least one lam is needed")
@@ -84,6 +89,7 @@ class Detector:
         self.lams = check_lams(lams)
         self.policy = SequencePolicy(max_len=max_len, windows=windows, audio=audio)
         self.policy.check(distribution=models.distribution, activation=models.activation)
+        self.applicability = applicability
         self.extractor = FeatureExtractor(
             models.sync,
             models.projection,
@@ -96,6 +102,7 @@ class Detector:
             keep_activations=keep_activations,
             video_stream=video_stream,
             audio_stream=audio_stream,
+            measure=applicability is not None,
         )
 
     @property
@@ -217,6 +224,7 @@ class Detector:
             media=found.media,
             sha256=found.sha256,
             silence=found.silence,
+            measures=found.measures,
         )
         if found.media is not None:
             result.warnings = list(found.media.warnings)
@@ -230,6 +238,8 @@ class Detector:
 
     def _score(self, result: VideoResult, features: Features) -> None:
         result.features = features
+        if self.applicability is not None and result.measures is not None:
+            result.not_applicable = self.applicability.reasons(result.measures)
         result.steps, result.scores = score_features(
             features, self.models.distribution, self.models.activation, self.policy, self.lams
         )

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from avforensics.applicability.measures import Measures
+from avforensics.applicability.meter import Meter
+from avforensics.applicability.voice import load_voice_network
 from avforensics.errors import MediaError
 from avforensics.features.projection import Projection
 from avforensics.media.reader import MIN_FRAMES, MediaStream, open_media
@@ -38,6 +41,8 @@ class Extraction:
         Seconds of leading silence of the part that was read.
     seconds : float
         Wall-clock time spent on the clip.
+    measures : Measures or None
+        Of that part; None where they were not asked for.
     """
 
     clip: Clip
@@ -47,6 +52,7 @@ class Extraction:
     sha256: str | None
     silence: float
     seconds: float
+    measures: Measures | None = None
 
 
 class FeatureExtractor:
@@ -71,6 +77,13 @@ class FeatureExtractor:
         on its neighbours.
     video_stream, audio_stream : int
         Which stream of a file, counted among its kind.
+    measure : bool
+        Measure, while a clip is read, what says whether a score of it means anything.
+
+    Raises
+    ------
+    ConfigError
+        With ``measure``: the speech detector is not installed.
     """
 
     def __init__(
@@ -88,7 +101,11 @@ class FeatureExtractor:
         mix_clips: bool = True,
         video_stream: int = 0,
         audio_stream: int = 0,
+        measure: bool = True,
     ) -> None:
+        if measure:
+            load_voice_network()  # fail once and now rather than in every file
+        self.measure = measure
         self.engine = Engine(
             sync,
             projection,
@@ -127,7 +144,7 @@ class FeatureExtractor:
     def _extract(
         self, clips: Iterable[Clip], held: list[_Pending], progress: Progress | None
     ) -> Iterator[Extraction]:
-        sources = read_ahead(clips, self._open, self._cut, readers=self.readers)
+        sources = read_ahead(clips, self._open, self._cut, readers=self.readers, meter=self._meter)
         batch: list[tuple[_Pending, Span]] = []
         windows = 0
         for source in sources:
@@ -151,6 +168,9 @@ class FeatureExtractor:
         if batch:
             self._run(batch, progress)
         yield from (self._finish(done) for done in held)
+
+    def _meter(self, clip: Clip) -> Meter | None:
+        return Meter() if self.measure else None
 
     def _open(self, clip: Clip) -> MediaStream:
         limits = [clip.n_frames]
@@ -198,6 +218,7 @@ class FeatureExtractor:
             sha256=source.sha256,
             silence=source.silence.seconds,
             seconds=source.seconds + pending.seconds + time.perf_counter() - started,
+            measures=None if source.meter is None else source.meter.measures(),
         )
 
 

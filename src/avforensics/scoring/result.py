@@ -8,9 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from avforensics.applicability import NOT_APPLICABLE, Measures
 from avforensics.faces.track import NO_FACE, NO_FACE_OF_USE
 from avforensics.media.types import MediaReport
 
+SCORED = "scored"
+# With a score, whether or not it means anything.
+WITH_SCORE = SCORED, NOT_APPLICABLE
 # What a video without a score can be; `FACELESS` where faces were looked for.
 FAILED = "failed"
 FACELESS = NO_FACE, NO_FACE_OF_USE
@@ -116,6 +120,11 @@ class VideoResult:
         What evidence and ratio say, in words.
     warnings : list of str
         Flags such as silent or damaged audio; the score stands.
+    measures : Measures or None
+        What says whether the score means anything; None where it was not measured.
+    not_applicable : tuple of str
+        Why the score means nothing: measures beyond their limits, a few words each. The score
+        stands, marked by ``status``.
     failure : str or None
         What ``status`` is where there is an error: None = `FAILED`; or, where faces were looked
         for, `NO_FACE`, or `NO_FACE_OF_USE` where all were too small, too short or seen too rarely.
@@ -138,12 +147,16 @@ class VideoResult:
     likelihood: dict[str, float | bool] | None = None
     statements: tuple[str, ...] = ()
     warnings: list[str] = field(default_factory=list)
+    measures: Measures | None = None
+    not_applicable: tuple[str, ...] = ()
     failure: str | None = None
 
     @property
     def status(self) -> str:
-        """``"scored"``, ``"failed"``, ``"no face"`` or ``"no face of use"``."""
-        return "scored" if self.error is None else self.failure or FAILED
+        """``"scored"``, ``"not_applicable"``, ``"failed"``, or ``failure``."""
+        if self.error is not None:
+            return self.failure or FAILED
+        return NOT_APPLICABLE if self.not_applicable else SCORED
 
     def __repr__(self) -> str:
         """One line: what became of the video."""
@@ -161,6 +174,7 @@ class VideoResult:
             return f"{self.path.name}: {self.status}: {self.error}"
         told = [f"score {one.score:.4g}" for one in self.scores[:1]]
         told += [] if self.features is None else [f"{self.features.n_windows} windows"]
+        told += [f"not applicable ({'; '.join(self.not_applicable)})"] if self.not_applicable else []
         told += [f"{len(self.warnings)} warnings"] if self.warnings else []
         return f"{self.path.name}: {', '.join(told) or self.status}"
 

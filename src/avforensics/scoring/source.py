@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from queue import Empty, Full, Queue
 
+from avforensics.applicability.meter import Meter
 from avforensics.errors import MediaError
 from avforensics.files import sha256_or_none
 from avforensics.media.crop import MovingCrop
@@ -121,6 +122,8 @@ class Source:
     sha256 : str or None
     silence : LeadingSilence
         Of the part that has been read.
+    meter : Meter or None
+        Of the same part; None where it is not measured whether a score is applicable.
     seconds : float
         Spent on reading so far.
     """
@@ -130,6 +133,7 @@ class Source:
     error: str | None = None
     sha256: str | None = None
     silence: LeadingSilence = field(default_factory=LeadingSilence)
+    meter: Meter | None = None
     seconds: float = 0.0
     _spans: Queue[Span | None] = field(default_factory=lambda: Queue(_AHEAD))
     _stopped: threading.Event = field(default_factory=threading.Event)
@@ -169,6 +173,8 @@ class Source:
             if self._stopped.is_set():
                 return
             self.silence.hear(block.audio)
+            if self.meter is not None:
+                self.meter.take(block)
             yield block
 
     def _put(self, span: Span | None) -> None:
@@ -193,16 +199,24 @@ def _sha256_of(path: Path, _state: tuple[int, int, int]) -> str | None:
 
 
 def read_ahead(
-    clips: Iterable[Clip], open_stream: Opener, cut: Cutter, *, readers: int
+    clips: Iterable[Clip],
+    open_stream: Opener,
+    cut: Cutter,
+    *,
+    readers: int,
+    meter: Callable[[Clip], Meter | None] = lambda clip: None,
 ) -> Iterator[Source]:
-    """Sources in the order of ``clips``, with ``readers`` of them being read at a time."""
+    """Sources in the order of ``clips``, with ``readers`` of them being read at a time.
+
+    ``meter`` makes what measures a clip while it is read.
+    """
     waiting: Queue[Source] = Queue()
     remaining = iter(clips)
 
     def begin() -> None:
         clip = next(remaining, None)
         if clip is not None:
-            source = Source(clip)
+            source = Source(clip, meter=meter(clip))
             source.start(open_stream, cut)
             waiting.put(source)
 

@@ -115,6 +115,13 @@ def score_of_video(
     ]
 
 
+def why_not_applicable(faces: Sequence[FaceResult]) -> tuple[str, ...]:
+    """Why the score of a video means nothing: the reasons of the main face, if none is fit."""
+    if any(face.result.scores and not face.result.not_applicable for face in faces):
+        return ()
+    return faces[main_face(faces)].result.not_applicable
+
+
 def check_rule(rule: str) -> None:
     """Raise ConfigError unless ``rule`` is one of `RULES`."""
     if rule not in RULES:

@@ -129,6 +129,8 @@ def seconds(video: Path) -> float:
 def summary(outcome: Outcome) -> str:
     """The score and the number of faces, in a sentence."""
     score = f"Anomaly score {number(outcome.result.scores[0].score)}"
+    if reasons := outcome.result.not_applicable:
+        score += f" (not applicable: {'; '.join(reasons)})"
     if not outcome.faces:
         return f"{score}."
     count = len(outcome.faces)

@@ -1,0 +1,137 @@
+"""Where someone speaks: silero-vad's network in plain torch, over sound that comes in pieces.
+
+The weights (MIT licence) are read from the safetensors file that the wheel of ``silero-vad``
+contains; nothing is downloaded and the package itself is not imported.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from avforensics.errors import ConfigError
+from avforensics.media.types import SAMPLE_RATE
+
+WHEEL, FILE = "silero-vad", "silero_vad_16k.safetensors"
+CHUNK = 512  # samples that one probability stands for
+CONTEXT = 64  # samples before them that the network sees, too
+CHUNK_SECONDS = CHUNK / SAMPLE_RATE
+INSTALL = 'finding speech needs its weights: pip install "silero-vad>=6.2.3,<7"'
+
+
+class VoiceNetwork(nn.Module):
+    """Silero VAD 6 for 16 kHz: STFT, four convolutions, one LSTM over chunks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stft_conv = nn.Conv1d(1, 258, 256, stride=128, bias=False)
+        self.conv1 = nn.Conv1d(129, 128, 3, padding=1)
+        self.conv2 = nn.Conv1d(128, 64, 3, stride=2, padding=1)
+        self.conv3 = nn.Conv1d(64, 64, 3, stride=2, padding=1)
+        self.conv4 = nn.Conv1d(64, 128, 3, padding=1)
+        self.lstm = nn.LSTM(128, 128)
+        self.final_conv = nn.Conv1d(128, 1, 1)
+
+    def forward(
+        self, chunks: Tensor, state: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Probability of speech in consecutive chunks.
+
+        Parameters
+        ----------
+        chunks : float32, (n, CONTEXT + CHUNK)
+            Samples in -1..1.
+        state : pair of float32, (1, 1, 128), optional
+            As the call before gave it; None at the start of the sound.
+
+        Returns
+        -------
+        float32, (n,)
+        pair of float32, (1, 1, 128)
+        """
+        x = F.pad(chunks, (0, 64), mode="reflect")[:, None]  # (n, 1, 640)
+        real, imaginary = self.stft_conv(x).chunk(2, dim=1)  # (n, 129, 4) each
+        x = (real.square() + imaginary.square()).sqrt()
+        for layer in (self.conv1, self.conv2, self.conv3, self.conv4):
+            x = layer(x).relu()  # ends as (n, 128, 1)
+        hidden, state = self.lstm(x.transpose(1, 2).transpose(0, 1).reshape(-1, 1, 128), state)
+        logits = self.final_conv(hidden.relu().permute(1, 2, 0))  # (1, 1, n)
+        return logits.sigmoid().reshape(-1), state
+
+
+class VoiceMeter:
+    """Probability of speech in sound that comes in pieces; memory grows by 31 numbers a second."""
+
+    def __init__(self) -> None:
+        self._network = load_voice_network()
+        self._state: tuple[Tensor, Tensor] | None = None
+        self._rest = np.zeros(CONTEXT, np.int16)  # context, and what does not fill a chunk
+        self._found: list[np.ndarray] = []
+
+    def hear(self, audio: np.ndarray) -> None:
+        """Take the next piece, int16 mono 16 kHz, (samples,)."""
+        sound = np.concatenate([self._rest, audio])
+        n_chunks = (len(sound) - CONTEXT) // CHUNK
+        self._rest = sound[n_chunks * CHUNK :]
+        if not n_chunks:
+            return
+        windows = np.lib.stride_tricks.sliding_window_view(sound, CONTEXT + CHUNK)[::CHUNK]
+        chunks = torch.from_numpy(windows[:n_chunks].astype(np.float32) / 32768)
+        with torch.inference_mode():
+            probabilities, self._state = self._network(chunks, self._state)
+        self._found.append(probabilities.numpy())
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """So far, float32, (chunks,); each chunk lasts `CHUNK_SECONDS`."""
+        return np.concatenate([np.zeros(0, np.float32), *self._found])
+
+
+@cache
+def load_voice_network() -> VoiceNetwork:
+    """The network with the weights of the installed wheel; one for all threads, never changed.
+
+    Raises
+    ------
+    ConfigError
+        The wheel is missing, or its file is not this network.
+    """
+    path = weights_path()
+    network = VoiceNetwork()
+    try:
+        state = load_file(path)
+        renamed = {
+            f"lstm.{name.removeprefix('lstm_cell.')}_l0" if "lstm_cell" in name else name: tensor
+            for name, tensor in state.items()
+        }
+        network.load_state_dict(renamed)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"{path}: not the speech detector that is expected ({reason})") from None
+    return network.eval().requires_grad_(False)
+
+
+def weights_path() -> Path:
+    """Where the installed wheel keeps the weights.
+
+    Raises
+    ------
+    ConfigError
+        It is not installed.
+    """
+    try:
+        files = importlib.metadata.files(WHEEL) or ()
+    except importlib.metadata.PackageNotFoundError:
+        raise ConfigError(INSTALL) from None
+    for file in files:
+        if file.name == FILE and Path(file.locate()).is_file():
+            return Path(file.locate())
+    raise ConfigError(f"the installed {WHEEL} does not contain {FILE}; {INSTALL}")
