@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_network import tiny_sync
+from voices import speech
 
 from avforensics.checkpoints import Models, save_bundle
 from avforensics.features.projection import Projection
@@ -41,12 +42,12 @@ def bundle(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def make_clip():
-    """Function: write a file of a few kilobytes, moving colours and noise; give its path."""
+    """Function: write a file of a few kilobytes, moving colours and speech; give its path."""
 
     def make(path: Path, *, frames: int = 20, seed: int = 0, sound: bool = True) -> Path:
         random = np.random.default_rng(seed)
         pictures = np.repeat(random.integers(0, 256, (frames, 4, 4, 3), np.uint8), 16, axis=1)
-        audio = random.integers(-8000, 8000, frames * 640).astype(np.int16) if sound else None
+        audio = speech(frames, seed) if sound else None
         write_clip(path, np.repeat(pictures, 16, axis=2), audio)
         return path
 

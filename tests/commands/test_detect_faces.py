@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import ImageDraw
 from safetensors.numpy import load_file
+from voices import speech
 
 from avforensics import cli
 from avforensics.commands import detect as detect_command
@@ -56,8 +57,7 @@ def videos(tmp_path, make_clip):
     random = np.random.default_rng(0)
     pictures = random.integers(0, 256, (FRAMES, 8, 14, 3), np.uint8).repeat(8, 1).repeat(8, 2)
     for seed, name in enumerate(FOUND):
-        sound = np.random.default_rng(seed).integers(-8000, 8000, FRAMES * 640).astype(np.int16)
-        write_clip(folder / name, np.roll(pictures, seed, 0), sound)
+        write_clip(folder / name, np.roll(pictures, seed, 0), speech(FRAMES, seed))
     make_clip(folder / "mute.mp4", sound=False)
     (folder / "text.mp4").write_text("no video")
     return folder

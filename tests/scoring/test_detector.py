@@ -13,7 +13,8 @@ def test_batch_goes_on_after_a_broken_file(models, make_video, tmp_path):
     broken.write_bytes(b"not a video")
     paths = [good[0], broken, good[1], tmp_path / "missing.mp4", good[2]]
 
-    results = list(Detector(models, device="cpu", lams=(0, 1)).score_many(paths))
+    detector = Detector(models, device="cpu", lams=(0, 1), applicability=None)
+    results = list(detector.score_many(paths))
 
     assert [r.path for r in results] == paths
     assert [r.status for r in results] == ["scored", "failed", "scored", "failed", "scored"]

@@ -17,7 +17,7 @@ class Measures:
     seconds : float
         Length of that part.
     level : float
-        Loudest 0.1 s, RMS in dB below full scale; -100 where there is nothing.
+        Of the loudest frame (0.04 s), RMS in dB below full scale; -100 where there is nothing.
     speech : float
         Seconds of speech.
     still : float

@@ -7,10 +7,9 @@ import numpy as np
 from avforensics.applicability.measures import Measures
 from avforensics.applicability.picture import PictureMeter
 from avforensics.applicability.voice import CHUNK_SECONDS, VoiceMeter
-from avforensics.media.types import FPS, SAMPLE_RATE, Block
+from avforensics.media.types import FPS, HOP, Block
 
 SPEECH = 0.5  # least probability of a chunk with speech
-LOUDNESS = SAMPLE_RATE // 10  # samples over which loudness is taken
 NOTHING = -100.0  # dB
 
 
@@ -28,9 +27,8 @@ class Meter:
         self._n_frames += len(block.frames)
         self._voice.hear(block.audio)
         self._picture.see(block.frames)
-        for first in range(0, len(block.audio), LOUDNESS):
-            part = block.audio[first : first + LOUDNESS].astype(np.float64) / 32768
-            self._loudest = max(self._loudest, float(np.square(part).mean()))
+        of_frames = np.square(block.audio.reshape(-1, HOP) / 32768).mean(axis=1)
+        self._loudest = max(self._loudest, float(of_frames.max()))
 
     def measures(self) -> Measures | None:
         """What was measured so far; None where no block came."""

@@ -1,0 +1,15 @@
+"""Sound that a speech detector takes for speech, made by the synthetic talking heads' voice."""
+
+import numpy as np
+
+from avforensics.data.synthetic import articulate, synthesise_speech
+from avforensics.data.synthetic.speech import Voice
+from avforensics.media.types import HOP
+
+
+def speech(frames: int, seed: int = 0) -> np.ndarray:
+    """Somebody who speaks for so many frames: int16, (frames * 640,)."""
+    seconds = frames * HOP / 16_000
+    rng = np.random.default_rng(seed)
+    voice = Voice.sample(rng, low=seed % 2 == 0)
+    return synthesise_speech(articulate(rng, seconds), voice, rng, seconds)
