@@ -101,9 +101,9 @@ def printable(text: str) -> str:
 
 
 def write_scores(rows: Sequence[ScoredVideo], path: str | PathLike) -> None:
-    """Write a line a video: path, label, category, identity, score, error, reason and others' scores.
+    """Write a line a video: what is known of it, its score, why that is missing or means nothing.
 
-    Those are ``baseline_*`` and ``statistic_*``; a column for each attribute follows.
+    Other scores are ``baseline_*`` and ``statistic_*``; a column for each attribute follows.
     """
     names = [(group, name) for group in _GROUPS for name in names_of(rows, group)]
     others = names_of(rows, "attributes")

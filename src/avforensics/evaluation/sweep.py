@@ -118,7 +118,7 @@ def sweep_store(
                 row = scored_video(store, found, j, part=part, limits=limits)
                 rows[i, j].append(replace(row, statistics={}))
             for name in names:
-                rows[i, name].append(_by_statistic(store, found, name))
+                rows[i, name].append(_by_statistic(store, found, name, limits))
         advance()
     return [
         Point(settings[place], summarise(of, resamples=resamples, level=level, seed=seed))
@@ -126,9 +126,11 @@ def sweep_store(
     ]
 
 
-def _by_statistic(store: FeatureStore, found: StoredScore, name: str) -> ScoredVideo:
+def _by_statistic(
+    store: FeatureStore, found: StoredScore, name: str, limits: Limits | None
+) -> ScoredVideo:
     """A row whose score is another statistic."""
-    row = scored_video(store, found)
+    row = scored_video(store, found, limits=limits)
     value = towards_fake(found.statistics).get(name)
     missing = None if value is not None else f"no {name}"
     return replace(row, score=value, error=found.error or missing, baselines={}, statistics={})
