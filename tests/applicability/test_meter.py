@@ -2,22 +2,46 @@
 
 import numpy as np
 import pytest
+from mouths import mouth_pictures, notes, sung
 from omegaconf import OmegaConf
 from voices import speech
 
-from avforensics.applicability import DEFAULT_LIMITS, Limits, Measures, Meter, limits_of
+from avforensics.applicability import (
+    DEFAULT_LIMITS,
+    Limits,
+    Measures,
+    Meter,
+    MouthView,
+    Speaking,
+    limits_of,
+    of_video,
+)
+from avforensics.applicability.song import SongMeter
+from avforensics.applicability.voice import CHUNK
 from avforensics.errors import ConfigError
+from avforensics.faces.crops import RECIPES
+from avforensics.faces.track import FaceTrack
 from avforensics.media.types import HOP, Block
 
 FRAMES = 50
 
 
-def measured(frames: np.ndarray, sound: np.ndarray, size: int = 25) -> Measures:
-    meter = Meter()
+def measured(
+    frames: np.ndarray, sound: np.ndarray, size: int = 25, view: MouthView | None = None
+) -> Measures:
+    meter = Meter(view)
     for first in range(0, len(frames), size):
         part = slice(first * HOP, (first + size) * HOP)
         meter.take(Block(frames[first : first + size], sound[part]))
     return meter.measures()
+
+
+def of_mouth(
+    frames: np.ndarray, sound: np.ndarray | None = None, view: MouthView | None = None
+) -> Measures:
+    """Measures of pictures that are cut around the mouth, or where ``view`` says."""
+    view = view or MouthView.of_recipe("mouth")
+    return measured(frames, speech(len(frames)) if sound is None else sound, view=view)
 
 
 def refused(frames: np.ndarray, sound: np.ndarray) -> str:
@@ -100,3 +124,108 @@ def test_limits_without_meaning(settings, sentence):
 def test_a_measure_that_was_not_taken_refuses_nothing():
     assert Limits().reasons(Measures(seconds=3.0)) == ()
     assert Measures.parse({"seconds": 2.0, "speech": 1.0, "of_a_later_version": 3.0}).speech == 1
+
+
+@pytest.mark.parametrize("sway", [0, 5])
+def test_a_mouth_that_speaks(sway):
+    found = of_mouth(mouth_pictures(FRAMES, sway=sway))
+    assert found.voice_over < 0.1 and DEFAULT_LIMITS.reasons(found) == ()
+
+
+@pytest.mark.parametrize("sway", [0, 5])
+def test_a_voice_over_a_mouth_that_stays_shut(sway):
+    """Also where the head sways: what moves as a whole is no mouth that moves."""
+    found = of_mouth(mouth_pictures(FRAMES, speaks=False, sway=sway))
+    assert found.voice_over == 1
+    assert DEFAULT_LIMITS.reasons(found)[0].startswith("voice-over")
+
+
+@pytest.mark.parametrize(("textured", "reason"), [(False, "mouth covered"), (True, "voice-over")])
+def test_a_covered_mouth(textured, reason):
+    frames = mouth_pictures(FRAMES)
+    block = np.random.default_rng(5).integers(0, 255, (48, 72, 3)) if textured else 128
+    frames[:, 20:68, 12:84] = block
+    (said,) = DEFAULT_LIMITS.reasons(of_mouth(frames))
+    assert said.startswith(reason)
+
+
+def test_nobody_is_asked_to_move_without_a_voice():
+    frames = mouth_pictures(FRAMES, speaks=False)
+    found = of_mouth(frames, np.zeros(FRAMES * HOP, np.int16))
+    assert found.voice_over is None
+    assert DEFAULT_LIMITS.reasons(found) == ("silence: never above -100 dB (at least -66 dB)",)
+
+
+def test_the_mouth_is_found_wherever_it_is_in_the_picture():
+    """A face crop with the mouth in a corner, in a square that is told frame by frame."""
+    mouths, frames = mouth_pictures(FRAMES), pictures()[:, :1, :1].repeat(224, 1).repeat(224, 2)
+    frames[:, 100:196, 30:126] = mouths
+    told = np.tile([(30 + 48) / 224, (100 + 48) / 224, 96 / 224], (FRAMES, 1))
+    direct, inside = of_mouth(mouths), of_mouth(frames, view=MouthView(told))
+    assert inside.detail == pytest.approx(direct.detail, rel=0.1)
+    assert inside.voice_over == direct.voice_over
+    outside = of_mouth(frames, view=MouthView(np.array([[9.0, 9.0, 0.1]])))
+    assert outside.voice_over == 1
+
+
+def test_a_song_is_told_from_speech():
+    for sound, sings in ((speech(75), False), (notes(3), True), (notes(3, vibrato=0), True)):
+        meter = SongMeter()
+        for first in range(0, len(sound), 7000):
+            meter.hear(sound[first : first + 7000])
+        held = meter.held(np.ones(len(sound) // CHUNK, bool), CHUNK)
+        assert (held > DEFAULT_LIMITS.max_song) == sings
+        assert meter.held(np.zeros(len(sound) // CHUNK, bool), CHUNK) is None
+
+
+def test_a_sung_voice_is_refused():
+    found = of_mouth(mouth_pictures(75), sung(75, seed=2))
+    assert found.speech > 1  # to the speech detector it is speech
+    assert DEFAULT_LIMITS.reasons(found)[0].startswith("song")
+
+
+def face(nose: float, eyes: float = 30.0, mouth: float = 32.0) -> FaceTrack:
+    """A face whose nose stands so many pixels beside the middle between its eyes."""
+    points = [[-eyes / 2, 0], [eyes / 2, 0], [nose, 18], [-mouth / 2, 36], [mouth / 2, 36]]
+    landmarks = np.tile(np.add(points, [60, 40]), (FRAMES, 1, 1)).astype(np.float32)
+    boxes = np.tile(np.float32([20, 10, 100, 110]), (FRAMES, 1))
+    return FaceTrack("1", 0, boxes, landmarks, np.ones(FRAMES, bool))
+
+
+@pytest.mark.parametrize(
+    ("track", "reason"),
+    [
+        (face(0), ""),
+        (face(-9), ""),
+        (face(20, eyes=10, mouth=14), "face turned away: by 73 degrees"),
+        (face(-20, eyes=10, mouth=14), "face turned away: by 73 degrees"),
+        (face(0, mouth=8), "mouth too small: 8 pixels"),
+    ],
+)
+def test_a_turned_face_and_a_small_mouth(track, reason):
+    view = MouthView.of_track(track, RECIPES["mouth"].crop(track))
+    np.testing.assert_allclose(view.squares, np.tile([0.5, 0.5, 1], (FRAMES, 1)), atol=1e-5)
+    reasons = "; ".join(DEFAULT_LIMITS.reasons(of_mouth(mouth_pictures(FRAMES), view=view)))
+    assert reasons.startswith(reason) and bool(reasons) == bool(reason)
+
+
+def test_the_mouth_of_a_face_crop_lies_where_recipes_say():
+    track = face(0)
+    view = MouthView.of_track(track, RECIPES["lrs"].crop(track))
+    x, y, side = view.squares[0]
+    usual = MouthView.of_recipe("lrs").squares[0]
+    np.testing.assert_allclose([x, side], usual[[0, 2]], atol=1e-3)
+    assert y == pytest.approx(usual[1], abs=0.1)
+    assert MouthView.of_recipe(None) is None and MouthView.of_recipe("my own") is None
+
+
+def test_a_video_is_as_good_as_its_best_face():
+    """Two people take turns: while either speaks, the other's mouth is shut."""
+    voice, first = np.ones(100, bool), np.arange(100) < 40
+    one = Measures(seconds=4, speech=4, mouth=8, turn=10, voice_over=0.6)
+    other = Measures(seconds=4, speech=4, mouth=30, turn=70, voice_over=0.4)
+    video = of_video([one, other], [(0, Speaking(voice, first)), (0, Speaking(voice, ~first))])
+    assert (video.mouth, video.turn, video.voice_over) == (30, 10, 0)
+    later = of_video([one, other], [(0, Speaking(voice, first)), (100, Speaking(voice, first))])
+    assert later.voice_over == pytest.approx(0.6)
+    assert of_video([], []) is None

@@ -6,6 +6,17 @@ Everything is measured while a clip is read for scoring, in the same pass. `Mete
 
 from avforensics.applicability.limits import DEFAULT_LIMITS, NOT_APPLICABLE, Limits, limits_of
 from avforensics.applicability.measures import Measures
-from avforensics.applicability.meter import Meter
+from avforensics.applicability.meter import Meter, Speaking, of_video
+from avforensics.applicability.mouth import MouthView
 
-__all__ = ["DEFAULT_LIMITS", "NOT_APPLICABLE", "Limits", "Measures", "Meter", "limits_of"]
+__all__ = [
+    "DEFAULT_LIMITS",
+    "NOT_APPLICABLE",
+    "Limits",
+    "Measures",
+    "Meter",
+    "MouthView",
+    "Speaking",
+    "limits_of",
+    "of_video",
+]

@@ -23,8 +23,18 @@ class Limits:
         dB below full scale; what is never louder is silence.
     min_speech : float
         Seconds.
+    max_song : float
+        Share of the time with a voice.
     max_still : float
-        Share of the time, 0 to 1.
+        Share of the time.
+    min_mouth : float
+        Pixels.
+    max_turn : float
+        Degrees.
+    min_detail : float
+        Detail of the lips over that around them.
+    max_voice_over : float
+        Share of the time with a voice.
 
     Raises
     ------
@@ -34,7 +44,12 @@ class Limits:
 
     min_level: float = -66.0
     min_speech: float = 0.3
+    max_song: float = 0.55
     max_still: float = 0.9
+    min_mouth: float = 12.0
+    max_turn: float = 60.0
+    min_detail: float = 0.4
+    max_voice_over: float = 0.65
 
     def __post_init__(self) -> None:
         check_numbers(self)
@@ -42,14 +57,26 @@ class Limits:
             raise ValueError(f"min_level must be 0 dB or less, got {self.min_level}")
         if self.min_speech < 0:
             raise ValueError(f"min_speech must be 0 s or more, got {self.min_speech}")
-        if not 0 <= self.max_still <= 1:
-            raise ValueError(f"max_still must lie within 0..1, got {self.max_still}")
+        for name in ("max_song", "max_still", "max_voice_over"):
+            if not 0 <= (share := getattr(self, name)) <= 1:
+                raise ValueError(f"{name} must lie within 0..1, got {share}")
+        if not 0 <= self.max_turn <= 90:
+            raise ValueError(f"max_turn must lie within 0..90 degrees, got {self.max_turn}")
+        if min(self.min_mouth, self.min_detail) < 0:
+            raise ValueError("min_mouth and min_detail must be 0 or more")
 
     def reasons(self, measures: Measures) -> tuple[str, ...]:
         """Why a score means nothing, a few words each; empty where it is applicable."""
         return tuple(self._reasons(measures))
 
     def _reasons(self, found: Measures) -> Iterator[str]:
+        yield from self._of_sound(found)
+        if found.still is not None and found.still > self.max_still:
+            yield f"frozen picture: still for {_most(found.still, self.max_still)} of the time"
+        else:
+            yield from self._of_mouth(found)
+
+    def _of_sound(self, found: Measures) -> Iterator[str]:
         if found.level is not None and found.level < self.min_level:
             yield f"silence: never above {found.level:.0f} dB (at least {self.min_level:g} dB)"
         elif found.speech is not None and found.speech < self.min_speech:
@@ -57,11 +84,26 @@ class Limits:
                 f"no speech: {found.speech:.2f} s of {found.seconds:.1f} s "
                 f"(at least {self.min_speech:g} s)"
             )
-        if found.still is not None and found.still > self.max_still:
+        elif found.song is not None and found.song > self.max_song:
+            yield f"song: notes are held in {_most(found.song, self.max_song)} of the voice"
+
+    def _of_mouth(self, found: Measures) -> Iterator[str]:
+        if found.turn is not None and found.turn > self.max_turn:
+            yield f"face turned away: by {found.turn:.0f} degrees (at most {self.max_turn:g})"
+        if found.mouth is not None and found.mouth < self.min_mouth:
+            yield f"mouth too small: {found.mouth:.0f} pixels (at least {self.min_mouth:g})"
+        if found.detail is not None and found.detail < self.min_detail:
             yield (
-                f"frozen picture: still for {100 * found.still:.0f} % of the time "
-                f"(at most {100 * self.max_still:g} %)"
+                f"mouth covered: {found.detail:.2f} of the detail around it "
+                f"(at least {self.min_detail:g})"
             )
+        elif found.voice_over is not None and found.voice_over > self.max_voice_over:
+            share = _most(found.voice_over, self.max_voice_over)
+            yield f"voice-over: no mouth moves in {share} of the time with a voice"
+
+
+def _most(share: float, limit: float) -> str:
+    return f"{100 * share:.0f} % (at most {100 * limit:g} %)"
 
 
 DEFAULT_LIMITS = Limits()

@@ -2,23 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
 import numpy as np
 
 from avforensics.applicability.measures import Measures
+from avforensics.applicability.mouth import MouthView
 from avforensics.applicability.picture import PictureMeter
-from avforensics.applicability.voice import CHUNK_SECONDS, VoiceMeter
+from avforensics.applicability.song import SongMeter
+from avforensics.applicability.voice import CHUNK, CHUNK_SECONDS, VoiceMeter
 from avforensics.media.types import FPS, HOP, Block
 
 SPEECH = 0.5  # least probability of a chunk with speech
 NOTHING = -100.0  # dB
 
 
-class Meter:
-    """Takes the blocks of one clip, in order; memory grows by a few numbers a frame."""
+@dataclass(frozen=True)
+class Speaking:
+    """When there is a voice and when a mouth moves, on a clip's own clock of 25 frames a second.
 
-    def __init__(self) -> None:
+    Attributes
+    ----------
+    voice, moves : bool array, (T,)
+    """
+
+    voice: np.ndarray
+    moves: np.ndarray
+
+    @property
+    def voice_over(self) -> float | None:
+        """Share of the time with a voice in which no mouth moves; None without a voice."""
+        return float(1 - self.moves[self.voice].mean()) if self.voice.any() else None
+
+
+class Meter:
+    """Takes the blocks of one clip, in order; memory grows by some hundred numbers a second.
+
+    Parameters
+    ----------
+    mouth : MouthView, optional
+        Where the mouth is; without it nothing is measured of mouths.
+    """
+
+    def __init__(self, mouth: MouthView | None = None) -> None:
+        self._mouth = mouth
         self._voice = VoiceMeter()
-        self._picture = PictureMeter()
+        self._song = SongMeter()
+        self._picture = PictureMeter(mouth)
         self._n_frames = 0
         self._loudest = 0.0  # mean square
 
@@ -26,6 +57,7 @@ class Meter:
         """Measure the next block."""
         self._n_frames += len(block.frames)
         self._voice.hear(block.audio)
+        self._song.hear(block.audio)
         self._picture.see(block.frames)
         of_frames = np.square(block.audio.reshape(-1, HOP) / 32768).mean(axis=1)
         self._loudest = max(self._loudest, float(of_frames.max()))
@@ -36,9 +68,63 @@ class Meter:
             return None
         voiced = self._voice.probabilities >= SPEECH
         level = 10 * np.log10(self._loudest) if self._loudest > 0 else NOTHING
-        return Measures(
+        found = Measures(
             seconds=self._n_frames / FPS,
             level=max(float(level), NOTHING),
             speech=float(voiced.sum() * CHUNK_SECONDS),
+            song=self._song.held(voiced, CHUNK),
             still=self._picture.still,
+            detail=self._picture.detail,
         )
+        if (speaking := self.speaking()) is not None:
+            found = replace(found, voice_over=speaking.voice_over)
+        if self._mouth is not None and self._mouth.turn is not None:
+            part = slice(self._n_frames)
+            found = replace(
+                found,
+                mouth=float(np.median(self._mouth.width[part])),
+                turn=float(np.median(self._mouth.turn[part])),
+            )
+        return found
+
+    def speaking(self) -> Speaking | None:
+        """When there is a voice and the mouth moves; None where no mouth was looked at."""
+        moves = self._picture.moves
+        if moves is None:
+            return None
+        voiced = self._voice.probabilities >= SPEECH
+        chunk = ((np.arange(len(moves)) + 1) * HOP) // CHUNK
+        voice = voiced[np.minimum(chunk, len(voiced) - 1)] if len(voiced) else moves & False
+        return Speaking(voice, moves)
+
+
+def of_video(
+    measures: Sequence[Measures], speaking: Sequence[tuple[int, Speaking]]
+) -> Measures | None:
+    """The measures of a video from those of its faces: each the best of any face.
+
+    A voice is no voice-over while the mouth of any face moves.
+
+    Parameters
+    ----------
+    measures : sequence of Measures
+    speaking : sequence of (int, Speaking)
+        With the frame of the video at which each begins.
+
+    Returns
+    -------
+    Measures or None
+        None where nothing was measured.
+    """
+    if not measures:
+        return None
+    best = measures[0].best(measures[1:])
+    if not speaking:
+        return best
+    length = max(first + len(one.voice) for first, one in speaking)
+    voice, moves = np.zeros(length, bool), np.zeros(length, bool)
+    for first, one in speaking:
+        part = slice(first, first + len(one.voice))
+        voice[part] |= one.voice
+        moves[part] |= one.moves
+    return replace(best, voice_over=Speaking(voice, moves).voice_over)

@@ -1,42 +1,134 @@
-"""What moves in the pictures that the network sees."""
+"""What moves in the pictures that the network sees, and whether the mouth is among it."""
 
 from __future__ import annotations
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import percentile_filter
+
+from avforensics.applicability.mouth import MouthView
+from avforensics.media.types import FPS
 
 SIDE = 48  # pixels a side at which motion is measured
 STILL = 0.15  # levels: mean change from frame to frame below which a picture stands still
 SLOWEST = 5  # frames for which a slow video shows the same (5 a second)
+MOVES = 0.3  # pixels of SIDE a frame: below it a mouth does not move...
+OFTEN = 75  # ...in less than this per cent of the frames of a second around
+LIPS = 0.36, 0.24, -0.065  # half width, half height and height of the lips' part of its square
+
+_Y, _X = (np.mgrid[:SIDE, :SIDE] + 0.5) / SIDE - 0.5
+_LIPS = (np.abs(_X) < LIPS[0]) & (np.abs(_Y - LIPS[2]) < LIPS[1])
+_AROUND = ~_LIPS
 
 
 class PictureMeter:
-    """Change from frame to frame; memory grows by one number a frame."""
+    """Motion from frame to frame; memory grows by three numbers a frame.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    mouth : MouthView, optional
+        None = only whether the picture moves is measured.
+    """
+
+    def __init__(self, mouth: MouthView | None = None) -> None:
+        self._mouth = mouth
+        self._n_frames = 0
         self._before: np.ndarray | None = None
+        self._before_mouth: np.ndarray | None = None
         self._changes: list[np.ndarray] = []
+        self._motion: list[np.ndarray] = []
+        self._detail: list[np.ndarray] = []
 
     def see(self, frames: np.ndarray) -> None:
         """Take the next frames, uint8 RGB, (m, H, W, 3)."""
-        small = np.stack([grey(frame) for frame in frames])
-        if self._before is not None:
-            small = np.concatenate([self._before[None], small])
+        grey = [Image.fromarray(frame).convert("L") for frame in frames]
+        small = _joined(self._before, [_small(image) for image in grey])
         self._changes.append(np.abs(np.diff(small, axis=0)).mean(axis=(1, 2)))
         self._before = small[-1]
+        if self._mouth is not None:
+            first = self._n_frames
+            cut = [self._cut(image, first + index) for index, image in enumerate(grey)]
+            mouths = _joined(self._before_mouth, cut)
+            motion, detail = mouth_motion(mouths)
+            self._motion.append(motion)
+            self._detail.append(detail)
+            self._before_mouth = mouths[-1]
+        self._n_frames += len(frames)
+
+    def _cut(self, image: Image.Image, frame: int) -> np.ndarray:
+        x, y, side = self._mouth.square(frame)
+        width, height = image.size
+        left, right = np.clip([(x - side / 2) * width, (x + side / 2) * width], 0, width)
+        top, bottom = np.clip([(y - side / 2) * height, (y + side / 2) * height], 0, height)
+        if right - left < 1 or bottom - top < 1:  # the square lies outside
+            return np.zeros((SIDE, SIDE), np.float32)
+        return _small(image, (left, top, right, bottom))
 
     @property
     def still(self) -> float | None:
         """Share of the time in which nothing changes for `SLOWEST` frames; None for one frame."""
-        changes = np.concatenate([np.zeros(0, np.float32), *self._changes])
+        changes = _all(self._changes)
         if not len(changes):
             return None
         clock = np.arange(len(changes))
         moved = np.maximum.accumulate(np.where(changes > STILL, clock, -len(changes) - SLOWEST))
         return float((clock - moved >= SLOWEST).mean())
 
+    @property
+    def moves(self) -> np.ndarray | None:
+        """Whether the mouth moves, bool, (frames - 1,): in each step, going by a second around."""
+        motion = _all(self._motion)
+        if not len(motion):
+            return None
+        return percentile_filter(motion, OFTEN, size=FPS, mode="nearest") >= MOVES
 
-def grey(frame: np.ndarray) -> np.ndarray:
-    """A picture, uint8 (H, W, 3), as float32 (SIDE, SIDE) levels of 0..255."""
-    image = Image.fromarray(frame).convert("L")
-    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BOX), np.float32)
+    @property
+    def detail(self) -> float | None:
+        """Detail of the lips over that of the skin around them, median; None without a mouth."""
+        detail = _all(self._detail)
+        return float(np.median(detail)) if len(detail) else None
+
+
+def mouth_motion(mouths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How far lips move against the skin around them, and how much detail they show.
+
+    Shift, scale and change of light are fitted to what lies around the lips and taken off, so that
+    a head that moves as a whole does not count. What is left over the mean gradient is a length.
+
+    Parameters
+    ----------
+    mouths : float32 array, (m, SIDE, SIDE)
+        Levels of 0..255 of the square around the mouth.
+
+    Returns
+    -------
+    motion : float32 array, (m - 1,)
+        Pixels from frame to frame.
+    detail : float32 array, (m - 1,)
+        Mean gradient of the lips over that of the skin around them.
+    """
+    step, mean = np.diff(mouths, axis=0), (mouths[1:] + mouths[:-1]) / 2
+    down, right = np.gradient(mean, axis=(1, 2))
+    one = np.ones_like(mean)
+    terms = np.stack([right, down, one, right * _X + down * _Y, mean / 128], -1).astype(np.float32)
+    around = terms[:, _AROUND]  # (m - 1, pixels, 5)
+    square = np.swapaxes(around, 1, 2) @ around + 1e-3 * np.eye(5, dtype=np.float32)
+    right_side = np.swapaxes(around, 1, 2) @ step[:, _AROUND][..., None]
+    fitted = np.linalg.solve(square, right_side)  # (m - 1, 5, 1)
+    left = np.abs(step[:, _LIPS] - (terms[:, _LIPS] @ fitted)[..., 0]).mean(axis=1)
+    gradient = np.hypot(right, down)
+    lips, skin = gradient[:, _LIPS].mean(axis=1), gradient[:, _AROUND].mean(axis=1)
+    return left / np.maximum(lips, 1e-3), lips / np.maximum(skin, 1e-3)
+
+
+def _small(image: Image.Image, box: tuple[float, ...] | None = None) -> np.ndarray:
+    resized = image.resize((SIDE, SIDE), Image.Resampling.BOX, box=box)
+    return np.asarray(resized, np.float32)
+
+
+def _joined(before: np.ndarray | None, pictures: list[np.ndarray]) -> np.ndarray:
+    return np.stack(pictures if before is None else [before, *pictures])
+
+
+def _all(parts: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.zeros(0, np.float32), *parts])

@@ -10,9 +10,9 @@ from avforensics.detection.faces import MODES, FaceOptions
 from avforensics.errors import ConfigError
 from avforensics.faces.crops import recipe_of
 from avforensics.faces.settings import FaceSettings
+from avforensics.scoring.extractor import trained_recipe
 
 TRAINED = "trained"  # of ``mode``: as the network was trained
-LARGE = 224  # pixels: networks of that size and above see the whole face, smaller ones the mouth
 
 
 def face_options(
@@ -70,9 +70,6 @@ def _find(settings: Mapping[str, Any]) -> FaceSettings:
 def default_recipe(models: Models) -> str | Mapping[str, Any]:
     """The recipe whose crops the synchronisation network was trained on.
 
-    A checkpoint may name it (``recipe`` in its metadata); otherwise the network's size tells: the
-    paper's 224 px network saw tight faces as in LRS2 and LRS3, compact ones see the mouth.
+    Where that is not known: the mouth, as compact networks see.
     """
-    if models.recipe is not None:
-        return models.recipe
-    return "lrs" if models.sync.size >= LARGE else "mouth"
+    return trained_recipe(models) or "mouth"

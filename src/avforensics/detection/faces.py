@@ -14,6 +14,7 @@ from itertools import tee
 from pathlib import Path
 from typing import Any, TypeVar
 
+from avforensics.applicability import MouthView
 from avforensics.errors import AVForensicsError, ConfigError, MediaError
 from avforensics.faces.crops import CropRecipe, name_of
 from avforensics.faces.find import find_faces
@@ -34,9 +35,9 @@ from avforensics.scoring.tracks import (
     check_rule,
     find_speakers,
     main_face,
+    measures_of_video,
     on_video_clock,
     score_of_video,
-    why_not_applicable,
 )
 
 MODES = ("given", "auto", "none")
@@ -225,10 +226,13 @@ class VideoScorer:
         if not any(face.result.scores for face in faces):
             return replace(faces[0].result, seconds=seconds)
         main = faces[main_face(faces)].result
+        measures, limits = measures_of_video(faces), self.detector.applicability
         return replace(
             main,
             scores=score_of_video(faces, speaker, self.options.rule),
-            not_applicable=why_not_applicable(faces),
+            measures=measures,
+            speaking=None,
+            not_applicable=() if measures is None else limits.reasons(measures),
             media=replace(main.media, n_frames=found.n_frames),
             seconds=seconds,
             warnings=[
@@ -315,16 +319,18 @@ class _Video:
                 video_stream=media.video_stream,
                 audio_stream=media.audio_stream,
             )
+        crops = [recipe.crop(track) for track in tracks]
         self.clips = [
             Clip(
                 self.path,
                 audio=self.clip.audio,
                 start=track.start,
                 duration=track.end - track.start,
-                crop=recipe.crop(track),
+                crop=crop,
+                mouth=MouthView.of_track(track, crop),
                 sound=self.sound,
             )
-            for track in tracks
+            for track, crop in zip(tracks, crops, strict=True)
         ]
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from avforensics.extraction.settings import ExtractionSettings, load_network
 from avforensics.features.shards import Extracted, ShardWriter
 from avforensics.pool import cores
 from avforensics.scoring.engine import resolve_device
-from avforensics.scoring.extractor import Extraction, FeatureExtractor
+from avforensics.scoring.extractor import Extraction, FeatureExtractor, trained_recipe
 from avforensics.scoring.source import Clip
 
 
@@ -64,6 +64,7 @@ def do_share(share: Share, models: Models) -> Iterator[tuple[str, Extracted]]:
         batch_windows=settings.batch_windows,
         readers=settings.readers,
         measure=settings.measure,
+        recipe=trained_recipe(models),
         keep_activations=settings.activations != "none",
         mix_clips=False,  # the same store however many processes share the work
     )

@@ -17,7 +17,7 @@ from avforensics.applicability import DEFAULT_LIMITS, Limits
 from avforensics.checkpoints import Models, load_models
 from avforensics.errors import ConfigError, MediaError
 from avforensics.media.types import MediaOptions
-from avforensics.scoring.extractor import Extraction, FeatureExtractor, Progress
+from avforensics.scoring.extractor import Extraction, FeatureExtractor, Progress, trained_recipe
 from avforensics.scoring.given import Temporary, Video, listed, video_of
 from avforensics.scoring.result import Features, VideoResult
 from avforensics.scoring.sequences import SequencePolicy, check_lams, score_features
@@ -103,6 +103,7 @@ class Detector:
             video_stream=video_stream,
             audio_stream=audio_stream,
             measure=applicability is not None,
+            recipe=trained_recipe(models),
         )
 
     @property
@@ -225,6 +226,7 @@ class Detector:
             sha256=found.sha256,
             silence=found.silence,
             measures=found.measures,
+            speaking=found.speaking,
         )
         if found.media is not None:
             result.warnings = list(found.media.warnings)

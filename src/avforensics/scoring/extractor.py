@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from avforensics.applicability.measures import Measures
-from avforensics.applicability.meter import Meter
+from avforensics.applicability import Measures, Meter, MouthView, Speaking
 from avforensics.applicability.voice import load_voice_network
+from avforensics.checkpoints import Models
 from avforensics.errors import MediaError
 from avforensics.features.projection import Projection
 from avforensics.media.reader import MIN_FRAMES, MediaStream, open_media
@@ -21,6 +21,7 @@ from avforensics.scoring.result import Features
 from avforensics.scoring.source import Clip, Source, read_ahead
 from avforensics.scoring.spans import Span, cut_spans, frames_needed
 
+LARGE = 224  # pixels: networks of that size and above see the whole face, smaller ones the mouth
 Progress = Callable[[Clip, int], None]  # a clip, and how many of its windows the network has seen
 
 
@@ -43,6 +44,8 @@ class Extraction:
         Wall-clock time spent on the clip.
     measures : Measures or None
         Of that part; None where they were not asked for.
+    speaking : Speaking or None
+        When there is a voice in it and the mouth moves; None where no mouth was looked at.
     """
 
     clip: Clip
@@ -53,6 +56,7 @@ class Extraction:
     silence: float
     seconds: float
     measures: Measures | None = None
+    speaking: Speaking | None = None
 
 
 class FeatureExtractor:
@@ -79,6 +83,9 @@ class FeatureExtractor:
         Which stream of a file, counted among its kind.
     measure : bool
         Measure, while a clip is read, what says whether a score of it means anything.
+    recipe : str, optional
+        How clips without a crop of their own were cut, which says where the mouth is; see
+        `avforensics.applicability.MouthView`.
 
     Raises
     ------
@@ -102,10 +109,12 @@ class FeatureExtractor:
         video_stream: int = 0,
         audio_stream: int = 0,
         measure: bool = True,
+        recipe: str | None = None,
     ) -> None:
         if measure:
             load_voice_network()  # fail once and now rather than in every file
         self.measure = measure
+        self.recipe = recipe
         self.engine = Engine(
             sync,
             projection,
@@ -170,7 +179,11 @@ class FeatureExtractor:
         yield from (self._finish(done) for done in held)
 
     def _meter(self, clip: Clip) -> Meter | None:
-        return Meter() if self.measure else None
+        if not self.measure:
+            return None
+        if clip.mouth is None and clip.crop is None and self.media.crop is None:
+            return Meter(MouthView.of_recipe(self.recipe))
+        return Meter(clip.mouth)
 
     def _open(self, clip: Clip) -> MediaStream:
         limits = [clip.n_frames]
@@ -219,6 +232,7 @@ class FeatureExtractor:
             silence=source.silence.seconds,
             seconds=source.seconds + pending.seconds + time.perf_counter() - started,
             measures=None if source.meter is None else source.meter.measures(),
+            speaking=None if source.meter is None else source.meter.speaking(),
         )
 
 
@@ -229,6 +243,17 @@ class _Pending:
     source: Source
     parts: list[Features] = field(default_factory=list)
     seconds: float = 0.0
+
+
+def trained_recipe(models: Models) -> str | None:
+    """How the clips were cut that the synchronisation network was trained on, where that is known.
+
+    A checkpoint may name it (``recipe`` in its metadata); networks of 224 pixels and more see whole
+    faces, as the paper's.
+    """
+    if models.recipe is not None:
+        return models.recipe
+    return "lrs" if models.sync.size >= LARGE else None
 
 
 def _join(clip: Clip, parts: list[Features]) -> Features:

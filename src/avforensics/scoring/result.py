@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from avforensics.applicability import NOT_APPLICABLE, Measures
+from avforensics.applicability import NOT_APPLICABLE, Measures, Speaking
 from avforensics.faces.track import NO_FACE, NO_FACE_OF_USE
 from avforensics.media.types import MediaReport
 
@@ -122,6 +122,8 @@ class VideoResult:
         Flags such as silent or damaged audio; the score stands.
     measures : Measures or None
         What says whether the score means anything; None where it was not measured.
+    speaking : Speaking or None
+        When there is a voice and the mouth moves, on the clock of the part that was read.
     not_applicable : tuple of str
         Why the score means nothing: measures beyond their limits, a few words each. The score
         stands, marked by ``status``.
@@ -148,6 +150,7 @@ class VideoResult:
     statements: tuple[str, ...] = ()
     warnings: list[str] = field(default_factory=list)
     measures: Measures | None = None
+    speaking: Speaking | None = None
     not_applicable: tuple[str, ...] = ()
     failure: str | None = None
 

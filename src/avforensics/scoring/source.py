@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from queue import Empty, Full, Queue
 
-from avforensics.applicability.meter import Meter
+from avforensics.applicability import Meter, MouthView
 from avforensics.errors import MediaError
 from avforensics.files import sha256_or_none
 from avforensics.media.crop import MovingCrop
@@ -57,6 +57,8 @@ class Clip:
     edit : Edit
     crop : MovingCrop or None
         A square that follows a face, from ``start`` on.
+    mouth : MouthView or None
+        Where the mouth of that face is in the square.
     sound : SoundSpool or None
         The file's sound, shared by clips of one file; closed by whoever made it.
     name : str
@@ -69,6 +71,7 @@ class Clip:
     duration: float | None = None
     edit: Edit = Edit()
     crop: MovingCrop | None = None
+    mouth: MouthView | None = None
     sound: SoundSpool | None = None
     name: str = ""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from avforensics.applicability import Measures, of_video
 from avforensics.errors import ConfigError
 from avforensics.faces.track import FaceTrack
 from avforensics.scoring.result import Score, VideoResult
@@ -115,11 +116,17 @@ def score_of_video(
     ]
 
 
-def why_not_applicable(faces: Sequence[FaceResult]) -> tuple[str, ...]:
-    """Why the score of a video means nothing: the reasons of the main face, if none is fit."""
-    if any(face.result.scores and not face.result.not_applicable for face in faces):
-        return ()
-    return faces[main_face(faces)].result.not_applicable
+def measures_of_video(faces: Sequence[FaceResult]) -> Measures | None:
+    """What says whether the score of a video means anything; None where it was not measured."""
+    scored = [face for face in faces if face.result.scores]
+    return of_video(
+        [face.result.measures for face in scored if face.result.measures is not None],
+        [
+            (face.track.first_frame, face.result.speaking)
+            for face in scored
+            if face.result.speaking is not None
+        ],
+    )
 
 
 def check_rule(rule: str) -> None:
