@@ -25,7 +25,8 @@ class Measures:
     speech : float
         Seconds of speech.
     song : float
-        Share of the time with a voice in which a note is held for 0.4 s or more.
+        Share of the time with a voice in which a note is held for 0.4 s or more; needs a second of
+        voice.
     still : float
         Share of the time in which the picture stands still.
     mouth : float

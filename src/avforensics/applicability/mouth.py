@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -54,9 +56,10 @@ class MouthView:
         return cls(np.column_stack([centre, mouth[: len(seen), 2:] / side]), width, turn)
 
     @classmethod
-    def of_recipe(cls, recipe: str | None) -> MouthView | None:
-        """Of clips that were cut by a recipe before; None where the recipe is not known."""
-        return cls(np.array([PLACES[recipe]])) if recipe in PLACES else None
+    def of_recipe(cls, recipe: str | Mapping[str, Any] | None) -> MouthView | None:
+        """Of clips that were cut by a recipe of that name; None where it is not known."""
+        known = isinstance(recipe, str) and recipe in PLACES
+        return cls(np.array([PLACES[recipe]])) if known else None
 
     def square(self, frame: int) -> np.ndarray:
         """The mouth's square in one frame, (3,)."""

@@ -14,6 +14,7 @@ VOICED = 0.6  # least autocorrelation of a voiced frame, 1 = perfectly periodic
 HELD = 41  # pitches, 0.4 s: shorter notes are not told from vowels
 STEADY = 1.0  # semitones between the 10th and the 90th percentile of a held note
 SHARE = 0.9  # of a held note must be voiced
+LEAST = 100  # pitches, 1 s of voice: in less, one long vowel is most of it
 
 _SHORTEST, _LONGEST = SAMPLE_RATE // HIGHEST, SAMPLE_RATE // LOWEST
 _SHAPE = np.hanning(WINDOW).astype(np.float32)
@@ -54,12 +55,12 @@ class SongMeter:
         Returns
         -------
         float or None
-            None where there is no voice.
+            None where there is less than a second of voice.
         """
         pitch = np.concatenate([np.zeros(0, np.float32), *self._pitch])
         place = (np.arange(len(pitch)) * HOP + WINDOW // 2) // chunk
         voice = speech[np.minimum(place, len(speech) - 1)] if len(speech) else speech
-        if not voice.any():
+        if voice.sum() < LEAST:
             return None
         voiced = np.concatenate(self._voiced) & voice
         low = percentile_filter(np.where(voiced, pitch, np.inf), 10, size=HELD)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -83,7 +84,7 @@ class FeatureExtractor:
         Which stream of a file, counted among its kind.
     measure : bool
         Measure, while a clip is read, what says whether a score of it means anything.
-    recipe : str, optional
+    recipe : str or mapping, optional
         How clips without a crop of their own were cut, which says where the mouth is; see
         `avforensics.applicability.MouthView`.
 
@@ -109,7 +110,7 @@ class FeatureExtractor:
         video_stream: int = 0,
         audio_stream: int = 0,
         measure: bool = True,
-        recipe: str | None = None,
+        recipe: str | Mapping[str, Any] | None = None,
     ) -> None:
         if measure:
             load_voice_network()  # fail once and now rather than in every file
@@ -245,7 +246,7 @@ class _Pending:
     seconds: float = 0.0
 
 
-def trained_recipe(models: Models) -> str | None:
+def trained_recipe(models: Models) -> str | Mapping[str, Any] | None:
     """How the clips were cut that the synchronisation network was trained on, where that is known.
 
     A checkpoint may name it (``recipe`` in its metadata); networks of 224 pixels and more see whole
