@@ -22,7 +22,7 @@ from avforensics.scoring.source import Clip
 
 @pytest.fixture
 def detector(models):
-    return Detector(models, device="cpu", windows="all")
+    return Detector(models, device="cpu", windows="all", applicability=None)
 
 
 @pytest.fixture(autouse=True)

@@ -145,7 +145,7 @@ def _result(result: VideoResult) -> dict[str, Any]:
 
 def _coverage(result: VideoResult, outcome: Outcome, settings: Mapping[str, Any]) -> list[str]:
     """What of the video was not looked at."""
-    limits = []
+    limits = [f"Not applicable: {reason}." for reason in result.not_applicable]
     scoring = settings.get("scoring", {})
     if result.scores and scoring.get("windows") == "first":
         limits.append(
