@@ -90,7 +90,7 @@ def choose_threshold(
         return float(threshold), "as given"
     origin = f"{100 * rate:g} % of the calibration's real videos"
     if calibration is None:
-        scores = [row.score for row in rows if row.scored and not row.label]
+        scores = [row.score for row in rows if row.counts and not row.label]
         if not scores:
             return None, "no real video is scored"
         calibration = Calibration.fit(np.array(scores))

@@ -79,7 +79,7 @@ def break_down(
     ConfigError
         No real or no fake video has a score.
     """
-    scored = [row for row in rows if row.scored]
+    scored = [row for row in rows if row.counts]
     labels = np.array([row.label for row in scored], dtype=np.int64)
     if not 0 < labels.sum() < len(labels):
         raise ConfigError("breakdowns need scored videos of both classes")
@@ -241,7 +241,7 @@ def _grouped(
         edges = np.unique(np.quantile(numbers, np.linspace(0, 1, bins + 1)[1:-1]))
         order = _ranges(edges)
         values = [v and order[int(np.searchsorted(edges, float(v)))] for v in values]
-    kept = [value for value, row in zip(values, rows, strict=True) if row.scored]
+    kept = [value for value, row in zip(values, rows, strict=True) if row.counts]
     return kept, Counter(values), order
 
 
