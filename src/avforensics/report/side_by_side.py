@@ -23,7 +23,7 @@ from avforensics.report.markup import (
     text,
     write_page,
 )
-from avforensics.report.sentences import Calibrated, number, score_meaning
+from avforensics.report.sentences import Calibrated, number, percent
 from avforensics.scoring.result import VideoResult
 
 WIDTH, HEIGHT = 600, 60  # of the curve of losses, in its own units
@@ -117,7 +117,7 @@ def write_side_by_side(
 def verdict(entry: Entry, original: Entry) -> str:
     """A short sentence on a version's score."""
     if entry is original:
-        return "The score to compare with." if entry.calibrated is None else _rank(entry)
+        return "The score to compare with." if entry.calibrated is None else _rank(entry.calibrated)
     factor = entry.score / original.score if original.score > 0 else float("inf")
     if factor >= 1.5:
         said = f"{number(factor, 2)} times the score of the clip as it is."
@@ -125,11 +125,14 @@ def verdict(entry: Entry, original: Entry) -> str:
         said = "A little above the clip as it is."
     else:
         said = "Not above the clip as it is: these weights do not notice it here."
-    return said if entry.calibrated is None else f"{said} {_rank(entry)}"
+    return said if entry.calibrated is None else f"{said} {_rank(entry.calibrated)}"
 
 
-def _rank(entry: Entry) -> str:
-    return score_meaning(entry.result.scores[0], entry.calibrated)
+def _rank(calibrated: Calibrated) -> str:
+    real = f"{calibrated.n_real:,} real videos"
+    if calibrated.p_value <= 1 / (calibrated.n_real + 1):
+        return f"More unusual than every one of {real}."
+    return f"As unusual as the top {percent(calibrated.p_value)} of {real}."
 
 
 def _card(entry: Entry, curves: Curves, original: Entry, heat: float, loss: float) -> str:
