@@ -62,6 +62,7 @@ def test_evaluation_by_category_with_baselines_and_coverage(store, decoders):
         "scored": 59,
         "failed": 1,
         "not_scored": None,
+        "not_applicable": [],
     }
     assert list(summary["averages"]) == ["AVG-FV", "AVG-ALL"]
     for block in summary["categories"].values():

@@ -46,7 +46,7 @@ class BatchProgress(Progress):
         score = "nan" if row["score"] is None else f"{row['score']:.4f}"
         pace = f"{self.left} left, {speed(self.rate)}"
         log.info("%s %s  %s  (%s)", count, score, row["path"], pace, extra=ON_BAR)
-        if row["not_applicable"]:
+        if row.get("not_applicable"):
             log.warning("%s %s  %s: %s", count, row["status"], row["path"], row["not_applicable"])
 
 
@@ -81,7 +81,7 @@ def summarise(rows: list[Row], folder: str, dropped: Mapping[str, int] | None = 
             if judged:
                 cells.insert(1, rank(row["p_value"]))
             cells.append(Text(row["path"]))
-            table.add_row(*cells, *([Text(row["not_applicable"] or "")] if marked else []))
+            table.add_row(*cells, *([Text(row.get("not_applicable") or "")] if marked else []))
         console.print(table)
     without = sum(row["status"] in FACELESS for row in failed)
     counts = f"{len(rows) - len(failed)} scored, {len(failed) - without} failed"
