@@ -123,7 +123,7 @@ def mistakes(tmp_path, bars):
         f"data.manifest={gone}": "1 of 12 clips have no file",
         "data.phases=[{batch_size: 9, span: 20}]": "8 clips, which do not fill one batch of 9",
         "data.phases=[{batch_size: 2, clips: 1}, {batch_size: 2, clips: 4}]": "epochs it lasts",
-        "data.phases=[{batch_size: 2}]": "clips or a span",
+        "data.phases=[{batch_size: 2}]": "exactly one of clips, span and frames",
         "data.phases=[]": "at least one phase",
         "data.phases=[{epochs: 1, batch_size: 2, clips: 1}, {batch_size: 2, clips: 4}]": (
             "reload_dataloaders_every_n_epochs=1"
