@@ -5,6 +5,7 @@ from itertools import chain, pairwise
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
 from avforensics.errors import ConfigError
 from avforensics.faces import detector
@@ -125,6 +126,31 @@ def test_what_is_left_out_is_counted(scene, write_video):
 
 
 @pytest.mark.reference
+@pytest.mark.parametrize("count", [1, 3, 6, 18])
+def test_a_short_video_of_one_face(pictures, write_video, count):
+    faces = find_faces(write_video("short.mp4", pictures(A, 180, 144)[:count]))
+    (track,) = faces.tracks
+    assert (track.first_frame, len(track), faces.n_frames) == (0, count, count)
+    two = [
+        np.hstack([a, b]) for a, b in zip(pictures(A, 180, 144), pictures(B, 180, 144), strict=True)
+    ]
+    both = find_faces(write_video("both.mp4", two[:count]))
+    assert [len(track) for track in both.tracks] == [count, count]
+
+
+@pytest.mark.reference
+def test_a_face_that_shows_badly_for_a_while_is_one_track(pictures, write_video):
+    """Blur as of a fast turn, and a hand before the mouth, in the middle of a video."""
+    frames = pictures(A, 360, 288)[:60]
+    for n in range(20, 50):
+        blurred = Image.fromarray(frames[n]).filter(ImageFilter.BoxBlur(7))
+        frames[n] = np.array(blurred)
+        frames[n][195:235, 130:190] = (200, 150, 130)
+    (track,) = find_faces(write_video("bad.mp4", frames)).tracks
+    assert (track.first_frame, len(track)) == (0, 60)
+
+
+@pytest.mark.reference
 def test_phones_ten_bits_and_odd_rates(pictures, write_video):
     upright = pictures(A, 180, 144)
     (plain,) = find_faces(write_video("plain.mp4", upright)).tracks
@@ -235,6 +261,7 @@ def test_another_model_is_refused(tmp_path):
         {"gap": -1},
         {"smooth": 1e9},
         {"min_seen": 2},
+        {"score_on": 0.8},
     ],
 )
 def test_settings_without_meaning(options):

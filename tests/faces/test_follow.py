@@ -80,6 +80,57 @@ def test_reasons():
     assert follow(seldom, 201)[1] == {"seen in less than 40 % of the looks": 1}
 
 
+def weak(*where, confidence=0.4):
+    found = face(*where)
+    found[14] = confidence
+    return found
+
+
+@pytest.mark.parametrize("count", [6, 10, 18, 24])
+def test_a_face_in_all_of_a_short_video_is_kept(count):
+    looks = [look(n, face(100)) for n in range(0, count, 5)]
+    (track,), dropped = follow(looks, count)
+    assert len(track) == count and not dropped
+    assert follow(looks, 60) == ((), {"shorter than 1 s": 1}), "elsewhere it is too short"
+
+
+def test_a_fast_turn_is_one_track():
+    """From profile to front within a look: the box moves by most of its size and grows."""
+    looks = [look(n, face(100, size=50)) for n in (0, 5, 10)]
+    looks += [look(n, face(148, y=96, size=66)) for n in range(15, 34, 5)]
+    (track,), dropped = follow(looks, 34)
+    assert (track.first_frame, len(track)) == (0, 34) and not dropped
+
+
+@pytest.mark.parametrize("x, size", [(230, 60), (165, 150)], ids=["far", "another size"])
+def test_who_comes_while_another_goes_is_another_track(x, size):
+    looks = [look(n, face(100)) for n in range(0, 31, 5)]
+    looks += [look(n, face(x, size=size)) for n in range(35, 66, 5)]
+    tracks, _ = follow(looks, 66)
+    assert len(tracks) == 2
+
+
+def test_neighbours_keep_apart_while_one_is_not_seen():
+    """Two heads together; one turns away for a while and the other stays."""
+    seen = [n for n in range(0, 66, 5) if not 20 <= n <= 35]
+    looks = [look(n, face(100), *[face(165)] * (n in seen)) for n in range(0, 66, 5)]
+    tracks, _ = follow(looks, 66)
+    assert [(t.first_frame, len(t)) for t in tracks] == [(0, 66), (0, 66)]
+    assert [np.ptp(t.boxes[:, 0]) for t in tracks] == [0, 0]
+
+
+def test_doubtful_faces_continue_tracks_both_ways_and_begin_none():
+    looks = [look(n, weak(100) if n < 20 or 35 < n < 70 else face(100)) for n in range(0, 90, 5)]
+    (track,), dropped = follow(looks, 86)
+    assert (track.first_frame, len(track)) == (0, 86) and not dropped
+    alone = [look(n, weak(100)) for n in range(0, 90, 5)]
+    assert follow(alone, 86) == ((), {})
+    cut, _ = follow(looks, 86, cuts=(20,))
+    assert [(t.first_frame, t.end_frame) for t in cut] == [(20, 86)]
+    elsewhere = [look(n, face(100) if n < 35 else weak(300)) for n in range(0, 90, 5)]
+    assert [len(t) for t in follow(elsewhere, 86)[0]] == [31]
+
+
 def test_overlap():
     boxes = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 20, 30]], float)
     found = intersection_over_union(boxes, boxes[:2])
@@ -114,6 +165,15 @@ def test_cuts(levels, cuts):
         shots.add(thumb)
     assert shots.cuts() == cuts
     assert shots.n_frames == len(levels)
+
+
+@pytest.mark.parametrize("count", range(1, 14))
+def test_cuts_of_a_few_frames(count):
+    for levels in ([50] * count, [50, 120] * 7, list(range(20, 160, 10))):
+        shots = ShotCuts()
+        for thumb in thumbs(*levels[:count]):
+            shots.add(thumb)
+        assert shots.cuts() == () and shots.n_frames == count
 
 
 def track_at(boxes):

@@ -60,7 +60,7 @@ def find_faces(
         The detector is not installed.
     """
     settings = settings or FaceSettings()
-    detector = FaceDetector(score=settings.score)
+    detector = FaceDetector(score=settings.score_on)
     with VideoReader(path, stream=video_stream, start=start_frame, rough=True) as video:
         shots = ShotCuts(settings.cut)
         eye = _Eye(video, detector, settings)
@@ -131,6 +131,7 @@ class _Eye:
         self._settings = settings
         self._size = np.array([video.width, video.height])
         self._reformatters: dict[object, VideoReformatter] = {}
+        self._doubtful: list[np.ndarray] = []  # faces of this look that begin no track
         self._known = np.zeros((0, 15), np.float32)  # faces of the last look
         self._scale = 1.0  # of the last look that was not quick
         self._looked = 0  # its frame
@@ -138,15 +139,22 @@ class _Eye:
 
     def look(self, index: int, frame: av.VideoFrame, anew: bool) -> Look:
         """What is seen in a frame; ``anew`` where it may be the first of a shot."""
+        self._doubtful = []
+        found = self._sure(index, frame, anew)
+        doubtful = np.concatenate([found[:0], *self._doubtful])
+        return Look(index, np.concatenate([found, _not_among(doubtful, found, 0.01)]))
+
+    def _sure(self, index: int, frame: av.VideoFrame, anew: bool) -> np.ndarray:
+        """Faces with which a track may begin; the others of this look are kept apart."""
         rest = self._settings.every if anew else self._settings.usual_every
         if len(self._known) and index - self._looked < rest:
             found = self._quick(frame, self._known, self._scale)
             if len(found) >= len(self._known):
                 self._known = found
-                return Look(index, found)
+                return found
         found = self._usual(index, frame)
         self._known, self._looked = found, index
-        return Look(index, found)
+        return found
 
     def _usual(self, index: int, frame: av.VideoFrame) -> np.ndarray:
         """Faces of the whole picture, and those known before that only a nearer look shows."""
@@ -193,7 +201,9 @@ class _Eye:
         found = self._detector.find(picture)
         found[:, 0:14:2] = left + found[:, 0:14:2] * (width / size[0])
         found[:, 1:14:2] = top + found[:, 1:14:2] * (height / size[1])
-        return found
+        sure = found[:, 14] >= self._settings.score
+        self._doubtful.append(found[~sure])
+        return found[sure]
 
 
 def _not_among(faces: np.ndarray, others: np.ndarray, overlap: float) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,10 +15,17 @@ from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import FaceTrack
 from avforensics.media.types import FPS
 
+NEAR = 1.0  # of a face's size: how far its middle gets from look to look in a fast turn
+ALIKE = 2.0  # at most how many times as large it is then
+
 
 @dataclass(frozen=True)
 class Look:
-    """What the detector found in a frame: float32 (n, 15), in pixels of the upright picture."""
+    """What the detector found in a frame: float32 (n, 15), in pixels of the upright picture.
+
+    The last column is its confidence. Where that is less than `FaceSettings.score`, the face
+    begins no track but continues one.
+    """
 
     frame: int
     faces: np.ndarray
@@ -36,9 +43,17 @@ class Sighting:
         self.frames.append(frame)
         self.faces.append(face)
 
+    def put_before(self, frame: int, face: np.ndarray) -> None:
+        self.frames.insert(0, frame)
+        self.faces.insert(0, face)
+
 
 def link(looks: Iterable[Look], cuts: Sequence[int], settings: FaceSettings) -> list[Sighting]:
-    """Join faces that overlap from look to look.
+    """Join faces from look to look.
+
+    Faces that overlap are joined first. What is left is one fast turn of a head if it is near and
+    of a like size: nothing else in the picture has changed. Then faces of less confidence (blurred,
+    in profile, behind a hand) continue tracks, forwards and backwards in time.
 
     Parameters
     ----------
@@ -52,23 +67,67 @@ def link(looks: Iterable[Look], cuts: Sequence[int], settings: FaceSettings) -> 
     gap = max(round(settings.gap * FPS), settings.every)
     sightings: list[Sighting] = []
     open_ones: list[Sighting] = []
+    doubtful: list[Look] = []
     for look in looks:
         shot = bisect_right(cuts, look.frame)
         open_ones = [s for s in open_ones if s.shot == shot and look.frame - s.frames[-1] <= gap]
-        boxes = np.array([s.faces[-1][:4] for s in open_ones]).reshape(-1, 4)
-        shared = intersection_over_union(boxes, look.faces[:, :4])
-        taken = set()
-        for row, column in zip(*linear_sum_assignment(-shared), strict=True):
-            if shared[row, column] >= settings.overlap:
-                open_ones[row].add(look.frame, look.faces[column])
-                taken.add(column)
-        for column, face in enumerate(look.faces):
-            if column not in taken:
-                begun = Sighting(shot)
-                begun.add(look.frame, face)
-                sightings.append(begun)
-                open_ones.append(begun)
+        sure = look.faces[:, 14] >= settings.score
+        faces, weak = look.faces[sure], look.faces[~sure]
+        last = [s.faces[-1] for s in open_ones]
+        pairs = _overlapping(last, faces, settings.overlap)
+        pairs |= _near(last, faces, pairs)
+        for row, column in pairs.items():
+            open_ones[row].add(look.frame, faces[column])
+        rows = [row for row in range(len(last)) if row not in pairs]
+        again = _overlapping([last[row] for row in rows], weak, settings.overlap)
+        for row, column in again.items():
+            open_ones[rows[row]].add(look.frame, weak[column])
+        doubtful.append(Look(look.frame, np.delete(weak, list(again.values()), axis=0)))
+        for column in sorted(set(range(len(faces))) - set(pairs.values())):
+            begun = Sighting(shot)
+            begun.add(look.frame, faces[column])
+            sightings.append(begun)
+            open_ones.append(begun)
+    for look in reversed(doubtful):
+        shot = bisect_right(cuts, look.frame)
+        later = [s for s in sightings if s.shot == shot and 0 < s.frames[0] - look.frame <= gap]
+        first = [s.faces[0] for s in later]
+        for row, column in _overlapping(first, look.faces, settings.overlap).items():
+            later[row].put_before(look.frame, look.faces[column])
     return sightings
+
+
+def _overlapping(first: Sequence[np.ndarray], second: np.ndarray, least: float) -> dict[int, int]:
+    """Which faces of two looks are one, each once: index in ``first`` -> index in ``second``."""
+    shared = intersection_over_union(_boxes(first), _boxes(second))
+    pairs = zip(*linear_sum_assignment(-shared), strict=True)
+    return {int(row): int(column) for row, column in pairs if shared[row, column] >= least}
+
+
+def _near(
+    first: Sequence[np.ndarray], second: np.ndarray, taken: Mapping[int, int]
+) -> dict[int, int]:
+    """The same by distance and size, of what is not taken."""
+    rows = [row for row in range(len(first)) if row not in taken]
+    columns = sorted(set(range(len(second))) - set(taken.values()))
+    if not rows or not columns:
+        return {}
+    one, two = (
+        _boxes([faces[n] for n in these]) for faces, these in ((first, rows), (second, columns))
+    )
+    sizes = [(boxes[:, 2:] - boxes[:, :2]).max(axis=1) for boxes in (one, two)]
+    larger = np.maximum(sizes[0][:, None], sizes[1][None, :])
+    smaller = np.minimum(sizes[0][:, None], sizes[1][None, :])
+    middles = [(boxes[:, :2] + boxes[:, 2:]) / 2 for boxes in (one, two)]
+    apart = np.linalg.norm(middles[0][:, None] - middles[1][None, :], axis=2) / larger
+    apart[larger > ALIKE * smaller] = np.inf
+    costs = np.minimum(apart, 10 * NEAR)
+    pairs = zip(*linear_sum_assignment(costs), strict=True)
+    return {rows[row]: columns[column] for row, column in pairs if apart[row, column] <= NEAR}
+
+
+def _boxes(faces: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    return np.array([face[:4] for face in faces]).reshape(-1, 4)
 
 
 def intersection_over_union(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -28,7 +28,9 @@ class FaceSettings:
     full_every : int
         ...but not sooner than so many frames after it did so in vain.
     score : float
-        Least confidence of the detector, 0 to 1.
+        Least confidence of the detector, 0 to 1, with which a track begins.
+    score_on : float
+        Least confidence with which one goes on: in profile, blurred, behind a hand.
     overlap : float
         Least intersection over union from look to look.
     gap : float
@@ -57,6 +59,7 @@ class FaceSettings:
     full_side: int = 1920
     full_every: int = FPS
     score: float = 0.7
+    score_on: float = 0.3
     overlap: float = 0.2
     gap: float = 1.0
     smooth: float = 0.2
@@ -73,6 +76,8 @@ class FaceSettings:
             raise ValueError("it must be 32 <= quick_side <= long_side <= full_side")
         if not (0 < self.score < 1 and 0 < self.overlap < 1 and 0 <= self.min_seen <= 1):
             raise ValueError("score and overlap must lie within 0..1, min_seen too")
+        if not 0 < self.score_on <= self.score:
+            raise ValueError("score_on must lie between 0 and score")
         if min(self.gap, self.smooth, self.cut, self.min_seconds, self.min_size) < 0:
             raise ValueError("gap, smooth, cut, min_seconds and min_size cannot be negative")
 
