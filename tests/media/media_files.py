@@ -56,11 +56,14 @@ def mux(
     audio_codec: str = "aac",
     audio_rate: int = RATE,
     layout: str = "mono",
+    flags: Sequence[int] = (),
+    titles: Sequence[dict[str, str]] = (),
 ) -> Path:
     """Write a file with frames and sounds at any times.
 
     ``times``: seconds at which frames 0, 1, ... are shown; None = no video stream. ``sounds``: one
-    entry per audio stream, each a list of (seconds, samples); samples may be float (for PCM).
+    entry per audio stream, each a list of (seconds, samples); samples may be float (for PCM), and
+    (n, channels). ``flags`` and ``titles``: dispositions and metadata of the audio streams.
     """
     options = {"movflags": "+faststart"} if path.suffix == ".mp4" else {}
     with av.open(str(path), "w", options=options) as out:
@@ -73,6 +76,10 @@ def mux(
             video.codec_context.gop_size = 12
             video.codec_context.max_b_frames = b_frames
         audios = [out.add_stream(audio_codec, rate=audio_rate, layout=layout) for _ in sounds]
+        for stream, flag in zip(audios, flags, strict=False):
+            stream.disposition = flag
+        for stream, metadata in zip(audios, titles, strict=False):
+            stream.metadata.update(metadata)
         packets = []
         for number, time in enumerate(times or ()):
             frame = av.VideoFrame.from_ndarray(numbered(number, *size), format="rgb24")
@@ -92,7 +99,8 @@ def _encode_sound(stream, time, samples, rate, layout):
     channels = len(av.AudioLayout(layout).channels)
     kind = "flt" if samples.dtype == np.float32 else "s16"
     for start in range(0, len(samples), 1024):
-        piece = np.repeat(samples[start : start + 1024], channels)[None]
+        piece = samples[start : start + 1024]
+        piece = piece.reshape(1, -1) if piece.ndim > 1 else np.repeat(piece, channels)[None]
         frame = av.AudioFrame.from_ndarray(piece, format=kind, layout=layout)
         frame.sample_rate = rate
         frame.pts, frame.time_base = round(time * rate) + start, Fraction(1, rate)
@@ -111,6 +119,37 @@ def remux(source: Path, path: Path, *, shift: float) -> Path:
             packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
             packet.stream = copies[packet.stream.index]
             out.mux(packet)
+    return path
+
+
+def restamp(
+    source: Path, path: Path, parts: Sequence[tuple[float, float]], options: dict | None = None
+) -> Path:
+    """Copy packets into files of their own, one after the other: (from when, seconds to
+    add). Times count from the first picture. Parts begin at key frames. What is
+    decoded is the same as without the shifts; the clock breaks.
+    """
+    pieces = []
+    for index, (start, shift) in enumerate(parts):
+        stop = parts[index + 1][0] if index + 1 < len(parts) else float("inf")
+        piece = path.with_name(f"{index}-{path.name}")
+        with (
+            av.open(str(source)) as src,
+            av.open(str(piece), "w", options=options or {}) as out,
+        ):
+            copies = {stream.index: out.add_stream_from_template(stream) for stream in src.streams}
+            packets = [packet for packet in src.demux() if packet.dts is not None]
+            origin = next(p.dts * p.time_base for p in packets if p.stream.type == "video")
+            for packet in packets:
+                time = float(packet.dts * packet.time_base - origin)
+                if time >= stop - 1e-6 or (index and time < start - 1e-6):
+                    continue
+                ticks = round(shift / packet.time_base)
+                packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
+                packet.stream = copies[packet.stream.index]
+                out.mux(packet)
+        pieces.append(piece.read_bytes())
+    path.write_bytes(b"".join(pieces))
     return path
 
 

@@ -186,7 +186,10 @@ def test_a_stamp_far_past_the_end_is_not_filled_up_to(tmp_path):
     assert declared in data
     path.write_bytes(data.replace(declared, np.array([3000.0], ">f8").tobytes()))
     frames, _, report = read(path)
-    assert len(frames) == 75 and report.skipped_packets == 1
+    assert len(frames) == 75 and report.video_frames == 76 and report.skipped_packets == 0
+    assert [number_of(frame) for frame in frames] == list(range(75))
+    (warning,) = report.warnings
+    assert warning.startswith("the file's clock jumps ahead by 39997.00 s at 3.00 s")
 
 
 def parts_of_two_sizes(folder, second):

@@ -63,7 +63,7 @@ def run(cfg: DictConfig) -> int:
         log.warning("%s: %s", video, outcome.result.error)
         return 1
     with VideoReader(video, stream=cfg.video_stream) as reader:
-        width, height, declared = reader.width, reader.height, reader.declared
+        width, height, length = reader.width, reader.height, reader.length
     overlay = Overlay(
         course_of(outcome.result, outcome.faces, kept.lam, kept.rule),
         width,
@@ -71,7 +71,7 @@ def run(cfg: DictConfig) -> int:
         faces=[BoxedFace(face.track, face.spans) for face in outcome.faces],
         marked=kept.marked,
     )
-    total = None if declared is None else round(declared * FPS)
+    total = round(length * FPS)
     with Progress("rendering", total, unit="frames") as progress:
         frames = render_video(
             video,

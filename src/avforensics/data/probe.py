@@ -8,12 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import av
+
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
 from avforensics.data.tables import write_table
 from avforensics.errors import MediaError
 from avforensics.files import sha256_file
-from avforensics.media.container import declared_end, open_container, pick_stream
+from avforensics.media.container import declared_length, open_container
+from avforensics.media.tracks import pick_stream
 
 
 class Problem(NamedTuple):
@@ -89,7 +92,7 @@ def _opened(row: Row) -> Row:
         pick_stream(container, "video", 0)
         if not row.audio:
             pick_stream(container, "audio", 0)
-        end = declared_end(container)
+        end = declared_length(container, (container.start_time or 0) / av.time_base, guess=True)
     if row.audio:
         with open_container(row.audio) as container:
             pick_stream(container, "audio", 0)

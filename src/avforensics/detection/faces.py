@@ -23,7 +23,7 @@ from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import NO_FACE, NO_FACE_OF_USE, Faces
 from avforensics.files import sha256_or_none
 from avforensics.media.reader import open_media
-from avforensics.media.remarks import SHORTER_SECONDS
+from avforensics.media.remarks import SHORTER_SECONDS, of_file
 from avforensics.media.spool import SoundSpool
 from avforensics.media.types import FPS, SAMPLE_RATE, MediaOptions, MediaReport
 from avforensics.scoring.detector import Detector
@@ -202,7 +202,7 @@ class VideoScorer:
                 video.path,
                 error=faceless(found),
                 failure=NO_FACE_OF_USE if found.dropped else NO_FACE,
-                warnings=list(found.warnings),
+                warnings=[*of_file(video.media), *found.warnings],
                 media=replace(video.media, n_frames=found.n_frames),
                 sha256=sha256_or_none(video.path),
                 seconds=video.seconds,

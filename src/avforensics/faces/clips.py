@@ -25,7 +25,7 @@ from avforensics.fields import check_numbers
 from avforensics.files import atomic_path, sha256_file
 from avforensics.media.crop import MovingCrop
 from avforensics.media.reader import open_media
-from avforensics.media.remarks import SHORTER_SECONDS
+from avforensics.media.remarks import SHORTER_SECONDS, of_file, of_part
 from avforensics.media.spool import SoundSpool
 from avforensics.media.types import FPS, HOP, MediaOptions
 from avforensics.media.wav import write_wav
@@ -228,6 +228,8 @@ def _cut(video: Video, folder: Path, name: str, settings: ClipSettings) -> Cut:
             _write_sidecar(video, faces, part, clip, digest, settings)
             clips.append(FaceClip(f"{name}/{title}.mp4", part.start, len(part), digest))
             warnings += [f"{title}: {warning}" for warning in found]
+        with open_media(video.path, audio_path=video.audio or None) as media:
+            warnings += of_file(media.report)
         warnings += sound.warnings
         if sound.ended is not None and (missing := end / FPS - sound.ended) > SHORTER_SECONDS:
             warnings.append(f"sound ended {missing:.2f} s early")
@@ -310,7 +312,7 @@ def _write(
         raise MediaError(
             video.path, f"{count} frames of a track of {len(part)} could be read again"
         )
-    return sha256_file(clip), media.report.warnings
+    return sha256_file(clip), list(of_part(media.report))
 
 
 def _write_sidecar(

@@ -31,7 +31,7 @@ def find_faces(
     path: str | os.PathLike,
     settings: FaceSettings | None = None,
     *,
-    video_stream: int = 0,
+    video_stream: int | None = None,
     start_frame: int = 0,
     max_frames: int | None = None,
     progress: Callable[[int], None] = lambda frame: None,
@@ -45,7 +45,7 @@ def find_faces(
     ----------
     path : str or PathLike
     settings : FaceSettings, optional
-    video_stream : int
+    video_stream : int, optional
         Counted among the video streams.
     start_frame, max_frames : int, int or None
         Only these frames of the 25 fps clock. Tracks are counted on the clock of the whole video.

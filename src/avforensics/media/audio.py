@@ -10,8 +10,12 @@ import av
 import numpy as np
 
 from avforensics.errors import MediaError
-from avforensics.media.container import Tally, decode, open_container, pick_stream
+from avforensics.media.channels import downmix, one_channel, packed
+from avforensics.media.clock import WHOLE, Mender, Piece
+from avforensics.media.container import Tally, decode, open_container
 from avforensics.media.level import Level
+from avforensics.media.survey import survey
+from avforensics.media.tracks import number_of, pick_stream
 from avforensics.media.types import HOP, SAMPLE_RATE
 
 # Time stamps that stray less than this from the count of samples are jitter of the container;
@@ -31,8 +35,8 @@ class AudioReader:
     Parameters
     ----------
     path : str or PathLike
-    stream : int
-        Counted among the audio streams.
+    stream : int, optional
+        Counted among the audio streams; None = see `file_tracks`.
     origin : Fraction, optional
         Time on the file's own clock, in seconds, that counts as 0. None = of the first decoded
         sample.
@@ -42,6 +46,10 @@ class AudioReader:
     Attributes
     ----------
     codec : str
+    number : int
+        Of its stream, among those that hold sound.
+    downmix : Downmix
+        How its channels become mono.
     tally : Tally
         Damage met so far.
     start : float or None
@@ -62,7 +70,7 @@ class AudioReader:
         self,
         path: str | os.PathLike,
         *,
-        stream: int = 0,
+        stream: int | None = None,
         origin: Fraction | None = None,
         skip: int = 0,
     ) -> None:
@@ -78,6 +86,9 @@ class AudioReader:
         except BaseException:
             self.close()
             raise
+        self.number = number_of(self._container, self._stream)
+        self.downmix = downmix(path, self.number)
+        self._mender = Mender(survey(path).pieces.get(self._stream.index, WHOLE))
         self.codec = self._stream.codec_context.name
 
     def __enter__(self) -> AudioReader:
@@ -108,24 +119,41 @@ class AudioReader:
         """Resampled pieces, each with the index of its first sample; a gap starts a new count."""
         resampler = kind = None
         index, expected = 0, Fraction(0)
+        place: Piece | None = None
         for time, lost, frame in self._timed_frames():
             stray = 0 if lost else TOLERANCE
             if resampler is None or kind != _kind(frame) or abs(time - expected) > stray:
                 if resampler is not None:
-                    yield from _indexed(index, _resample(resampler, None))
+                    yield from self._within(place, index, _resample(resampler, None))
                 resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
                 kind, index, expected = _kind(frame), round(time * SAMPLE_RATE), time
+                place = self._mender.piece
             expected += Fraction(frame.samples, frame.sample_rate)
             pieces = _resample(resampler, frame)
-            yield from _indexed(index, pieces)
+            yield from self._within(place, index, pieces)
             index += sum(map(len, pieces))
         if resampler is not None:
-            yield from _indexed(index, _resample(resampler, None))
+            yield from self._within(place, index, _resample(resampler, None))
+
+    def _within(
+        self, place: Piece, index: int, pieces: list[np.ndarray]
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Pieces with the index of their first sample, as far as they belong to their place."""
+        begin, end = (
+            None if edge is None else round((edge - self._origin - self._skip) * SAMPLE_RATE)
+            for edge in (place.begin, place.end)
+        )
+        for piece in pieces:
+            first = 0 if begin is None else min(max(begin - index, 0), len(piece))
+            last = len(piece) if end is None else min(max(end - index, 0), len(piece))
+            if first < last:
+                yield index + first, piece[first:last]
+            index += len(piece)
 
     def _timed_frames(self) -> Iterator[tuple[Fraction, bool, av.AudioFrame]]:
         """Decoded frames with their time from ``origin`` and whether sound was lost before them."""
         expected, skipped = None, 0
-        for frame in decode(self._container, self._stream, self.tally):
+        for frame in decode(self._container, self._stream, self.tally, self._mender):
             stamp = None if frame.pts is None else frame.pts * frame.time_base
             if self._origin is None:
                 self._origin = stamp or Fraction(0)
@@ -137,13 +165,20 @@ class AudioReader:
                 self.start = float(time)
             lost = self.tally.skipped > skipped
             skipped = self.tally.skipped
-            yield time, lost, self._finite(frame)
+            yield time, lost, self._finite(self._alone(frame))
             expected = time + Fraction(frame.samples, frame.sample_rate)
+
+    def _alone(self, frame: av.AudioFrame) -> av.AudioFrame:
+        channel = self.downmix.channel
+        if channel is None or channel >= len(frame.layout.channels):
+            return frame
+        return one_channel(frame, channel)
 
     def _finite(self, frame: av.AudioFrame) -> av.AudioFrame:
         """Replace NaN and infinity by zeros: a resampler would smear them over their neighbours."""
         if frame.format.name not in FLOATS:
             return frame
+        frame = packed(frame)
         samples = frame.to_ndarray()
         finite = np.isfinite(samples)
         if finite.all():
@@ -168,22 +203,16 @@ def _resample(resampler: av.AudioResampler, frame: av.AudioFrame | None) -> list
     return [piece.to_ndarray()[0] for piece in resampler.resample(frame) if piece is not None]
 
 
-def _indexed(index: int, pieces: list[np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
-    for piece in pieces:
-        yield index, piece
-        index += len(piece)
-
-
 def read_audio(
-    path: str | os.PathLike, *, stream: int = 0, origin: Fraction | None = None
+    path: str | os.PathLike, *, stream: int | None = None, origin: Fraction | None = None
 ) -> np.ndarray:
     """Decode the sound of a file at once.
 
     Parameters
     ----------
     path : str or PathLike
-    stream : int
-        Counted among the audio streams.
+    stream : int, optional
+        Counted among the audio streams; None = see `file_tracks`.
     origin : Fraction, optional
         Time on the file's clock, in seconds, of the first sample; None starts with the first
         one that the file has.

@@ -22,8 +22,9 @@ from PIL import Image
 from avforensics.errors import MediaError
 from avforensics.media.audio import read_audio
 from avforensics.media.colour import ColourTags
-from avforensics.media.container import Tally, decode, open_container, pick_stream
+from avforensics.media.container import Tally, decode, open_container
 from avforensics.media.pictures import View, orientation, upright_rgb
+from avforensics.media.tracks import pick_stream
 from avforensics.media.types import FPS, HOP
 from avforensics.media.video import VideoReader
 from avforensics.media.wav import read_wav, wav_samples
@@ -147,7 +148,9 @@ class ClipReader:
 def _regular_frames(path: Path) -> int | None:
     """Number of frames where the container says: 25 fps, from time 0, without gaps; else None."""
     with open_container(path) as container:
-        stream = pick_stream(container, "video", 0)
+        stream = pick_stream(container, "video")
+        if len(container.streams.video) > 1:
+            return None
         says = (stream.frames, stream.average_rate, stream.start_time, stream.duration)
         frames, rate, start, duration = says
         if not frames or rate != FPS or start != 0 or duration is None:
@@ -219,7 +222,7 @@ class _Seeking:
 
     def frames(self, start: int, count: int) -> np.ndarray:
         with open_container(self._path) as container:
-            stream = pick_stream(container, "video", 0)
+            stream = pick_stream(container, "video")
             container.seek(round(Fraction(start, FPS) / stream.time_base), stream=stream)
             wanted = (
                 frame

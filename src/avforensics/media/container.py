@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
-from av.stream import Disposition
 
 from avforensics.errors import MediaError
+from avforensics.media.clock import Mender
 
 # A file cut short answers every further read with an error; after this many in a row it has ended.
 MAX_READ_ERRORS = 32
-# A time stamp this far behind the declared end of the file is a damaged number, not a long pause.
-SLACK_SECONDS = 10.0
+# Formats without a header that declares a length.
+UNDECLARED = frozenset({"mpegts", "mpeg"})
 # A picture that declares more is damaged, or made to fill the memory; 8K has half as many.
 MAX_PIXELS = 2**26
 # Formats that only name other files. An input is scored for what it holds, nothing else is opened.
@@ -103,14 +103,14 @@ def _check_file(path: Path) -> None:
 
 
 def _why_unreadable(path: Path, error: av.FFmpegError) -> str:
-    if _lacks_index(path):
+    if lacks_index(path):
         return CUT_OFF
     if isinstance(error, av.error.InvalidDataError):
         return "not a media file, or damaged beyond recognition"
     return f"cannot be opened ({error.strerror})"
 
 
-def _lacks_index(path: Path) -> bool:
+def lacks_index(path: Path) -> bool:
     """Whether a file begins as MP4 or MOV does and holds no whole ``moov`` box."""
     size = path.stat().st_size
     position = 0
@@ -144,65 +144,48 @@ def no_picture_above(pixels: int) -> Iterator[None]:
         _bounds.remove(pixels)
 
 
-def pick_stream(container: av.container.InputContainer, kind: str, number: int) -> av.stream.Stream:
-    """The ``number``-th stream of a kind, cover pictures not counted; all others are not read.
+def picture_bound() -> int:
+    """Pixels above which this process takes a picture for damage."""
+    return min([MAX_PIXELS, *_bounds])
+
+
+def declared_length(
+    container: av.container.InputContainer, origin: float, *, guess: bool = False
+) -> float | None:
+    """Seconds from ``origin``, on the file's own clock, to where its header says that it ends.
+
+    Some writers count a length from the clock's zero, others from the first packet: the shorter of
+    the two that is possible is given. None where the header does not say; with ``guess``, what
+    FFmpeg takes the length for.
+    """
+    undeclared = bool(UNDECLARED & set(container.format.name.split(",")))
+    if not container.duration or (undeclared and not guess):
+        return None
+    length = container.duration / av.time_base
+    late = origin - (container.start_time or 0) / av.time_base
+    return min((end for end in (length - late, length - origin) if end > 0), default=None)
+
+
+def decode(
+    container: av.container.InputContainer,
+    stream: av.stream.Stream,
+    tally: Tally,
+    mender: Mender | None = None,
+) -> Iterator[av.frame.Frame]:
+    """Decode a stream from where the container stands; damaged packets are left out and counted.
 
     Parameters
     ----------
     container : InputContainer
-    kind : {"video", "audio"}
-    number : int
-        Counted from 0 among the streams of that kind.
-
-    Raises
-    ------
-    MediaError
-        There is no such stream, or nothing here decodes it.
+    stream : Stream
+    tally : Tally
+        Counts the damage.
+    mender : Mender, optional
+        Puts time stamps right, in a container that stands at its beginning.
     """
-    path = container.name.removeprefix("file:")
-    streams = [
-        stream
-        for stream in getattr(container.streams, kind)
-        if not stream.disposition & Disposition.attached_pic
-    ]
-    if not streams:
-        raise MediaError(path, CUT_OFF if _lacks_index(Path(path)) else f"no {kind} stream")
-    if not 0 <= number < len(streams):
-        raise MediaError(path, f"no {kind} stream {number}: it has {len(streams)}, counted from 0")
-    chosen = streams[number]
-    if chosen.codec_context is None:
-        raise MediaError(path, f"nothing here decodes its {kind} stream")
-    for stream in container.streams:
-        if stream.index != chosen.index and hasattr(stream, "discard"):  # PyAV 18 and later
-            stream.discard = type(stream.discard).all
-    if kind == "video":
-        chosen.codec_context.options = {"max_pixels": str(min([MAX_PIXELS, *_bounds]))}
-    # Threads of the decoder mend a damaged picture differently from run to run, and with their
-    # number: one thread gives the same picture everywhere.
-    chosen.codec_context.thread_type = "NONE"
-    return chosen
-
-
-def declared_end(container: av.container.InputContainer) -> float | None:
-    """Seconds on the file's own clock at which it says that it ends; None where it does not say."""
-    if not container.duration:
-        return None
-    return ((container.start_time or 0) + container.duration) / av.time_base
-
-
-def decode(
-    container: av.container.InputContainer, stream: av.stream.Stream, tally: Tally
-) -> Iterator[av.frame.Frame]:
-    """Decode a stream from where the container stands; damaged packets are left out and counted.
-
-    A frame stamped far past the end of the file is left out and counted too: filling up to it would
-    never end.
-    """
-    end = declared_end(container)
+    mender = mender or Mender()
     for packet in packets(container, stream, tally):
-        if packet.is_corrupt:
-            tally.skipped += 1
-            continue
+        mender.move(packet)
         try:
             frames = stream.decode(packet)
         except av.FFmpegError:
@@ -210,17 +193,16 @@ def decode(
             continue
         for frame in frames:
             frame.time_base = stream.time_base
-            if end is not None and frame.pts is not None and frame.time > end + SLACK_SECONDS:
-                tally.skipped += 1
-                continue
             tally.concealed += frame.is_corrupt
             yield frame
 
 
 def packets(
-    container: av.container.InputContainer, stream: av.stream.Stream, tally: Tally
+    container: av.container.InputContainer,
+    stream: av.stream.Stream | Sequence[av.stream.Stream],
+    tally: Tally,
 ) -> Iterator[av.Packet]:
-    """Packets of a stream; places that cannot be read are passed over and counted."""
+    """Packets of one stream or more; places that cannot be read are passed over and counted."""
     failures = 0
     while failures < MAX_READ_ERRORS:
         try:
@@ -233,6 +215,7 @@ def packets(
             failures += 1
         except IndexError:  # a packet of a stream that begins on the way: PyAV has no entry for it
             continue
-    last = av.Packet()  # an empty packet makes the decoder give what it still holds
-    last.stream = stream
-    yield last
+    if isinstance(stream, av.stream.Stream):
+        last = av.Packet()  # an empty packet makes the decoder give what it still holds
+        last.stream = stream
+        yield last

@@ -18,6 +18,7 @@ from avforensics.media.crop import MovingCrop
 from avforensics.media.pictures import to_square
 from avforensics.media.remarks import remarks
 from avforensics.media.spool import SoundSpool, SpooledSound
+from avforensics.media.tracks import file_tracks, read_tracks
 from avforensics.media.types import FPS, HOP, SAMPLE_RATE, Block, MediaOptions, MediaReport
 from avforensics.media.video import VideoReader
 
@@ -147,10 +148,13 @@ class MediaStream:
         )
         try:
             self._audio = self._open_sound(audio_path, sound)
+            tracks = file_tracks(path)
+            if audio_path is not None:
+                tracks = (*(t for t in tracks if t.kind == "video"), *file_tracks(audio_path))
         except BaseException:
             self._video.close()
             raise
-        video = self._video
+        video, audio = self._video, self._audio
         self.report = MediaReport(
             fps=video.fps,
             width=video.stored[0],
@@ -163,7 +167,11 @@ class MediaStream:
             container=video.container,
             declared=video.declared,
             video_codec=video.codec,
-            audio_codec=self._audio.codec,
+            audio_codec=audio.codec,
+            tracks=read_tracks(tracks, video=video.number, audio=audio.number),
+            breaks=video.breaks,
+            strays=video.strays,
+            channels=audio.downmix.words,
         )
 
     def _open_sound(
@@ -246,6 +254,26 @@ class MediaStream:
             return to_square(image, self._options.size, self._options.crop)
         return self._crop.cut(picture, index, self._options.size)
 
+    def examine(self) -> MediaReport:
+        """Decode everything, hand nothing on; gives the complete report.
+
+        Raises
+        ------
+        MediaError
+            As iterating would.
+        """
+        try:
+            sound = _Sound(self._audio)
+            pictures = self._counted(islice(self._video, self._max_frames))
+            for _ in pictures:
+                pass
+            sound.drain()
+            self.report.n_frames = min(self.report.video_frames, sound.total // HOP)
+            self._finish(pictures, sound)
+        except av.FFmpegError as error:
+            raise MediaError(self._path, f"cannot be decoded ({error.strerror})") from None
+        return self.report
+
     def _finish(self, pictures: Iterator[av.VideoFrame], sound: _Sound) -> None:
         """Complete the report once one of the two streams has ended."""
         report = self.report
@@ -264,7 +292,8 @@ class MediaStream:
                 f"too short: {report.n_frames} frames with sound, at least {MIN_FRAMES} are needed",
             )
         start = self._start_frame / FPS
-        report.found = start + max(report.video_frames / FPS, sound.total / SAMPLE_RATE)
+        read = max(report.video_frames / FPS, sound.total / SAMPLE_RATE)
+        report.found = max(self._video.length, start + read)
         report.level = self._audio.level.decibels
         report.audio_start = self._audio.start
         report.not_finite = self._audio.not_finite

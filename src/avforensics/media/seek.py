@@ -11,7 +11,8 @@ import av
 import numpy as np
 from av.video.frame import PictureType
 
-from avforensics.media.container import Tally, open_container, packets, pick_stream
+from avforensics.media.container import Tally, open_container, packets
+from avforensics.media.tracks import pick_stream
 
 # Formats that keep an index with presentation times. Others (MPEG-TS, AVI...) are read from the
 # start: where a seek lands there, and what time it then is, are guesses.

@@ -32,7 +32,8 @@ class SoundSpool:
         The file with the picture.
     audio_path : str or PathLike, optional
         Another file that holds the sound; the two are taken to start together.
-    video_stream, audio_stream : int
+    video_stream, audio_stream : int, optional
+        As of `MediaOptions`.
 
     Attributes
     ----------
@@ -52,8 +53,8 @@ class SoundSpool:
         path: str | os.PathLike,
         *,
         audio_path: str | os.PathLike | None = None,
-        video_stream: int = 0,
-        audio_stream: int = 0,
+        video_stream: int | None = None,
+        audio_stream: int | None = None,
     ) -> None:
         origin = None
         if audio_path is None:
@@ -120,7 +121,8 @@ class SpooledSound:
         self._spool = spool
         self._position = skip
         self._skip = skip
-        self.codec = spool.audio.codec
+        self.codec, self.downmix = spool.audio.codec, spool.audio.downmix
+        self.number = spool.audio.number
         self.tally = Tally()  # damage of the whole file is not this part's: the spool counts it
         self.not_finite = 0
         self.level = Level()

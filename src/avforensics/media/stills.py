@@ -11,16 +11,20 @@ from PIL import Image
 
 from avforensics.errors import MediaError
 from avforensics.media.aspect import PixelAspect
+from avforensics.media.clock import WHOLE
 from avforensics.media.colour import ColourTags
-from avforensics.media.container import Tally, decode, open_container, pick_stream
+from avforensics.media.container import Tally, decode, open_container
 from avforensics.media.pictures import View, upright_rgb
+from avforensics.media.survey import survey
+from avforensics.media.tracks import pick_stream
 from avforensics.media.types import FPS
+from avforensics.media.video import VideoReader
 
 FARTHEST = 1000  # frames decoded after a key frame before a picture is given up
 
 
 def stills(
-    path: str | os.PathLike, seconds: Iterable[float], *, stream: int = 0
+    path: str | os.PathLike, seconds: Iterable[float], *, stream: int | None = None
 ) -> Iterator[Image.Image | None]:
     """Upright pictures of a video at some moments.
 
@@ -31,7 +35,7 @@ def stills(
     path : str or PathLike
     seconds : iterable of float
         On the clock that starts with the first frame, in any order.
-    stream : int
+    stream : int, optional
         Counted among the video streams.
 
     Yields
@@ -46,6 +50,9 @@ def stills(
         return
     with container:
         video = pick_stream(container, "video", stream)
+        if survey(path).pieces.get(video.index, WHOLE) is not WHOLE:
+            yield from _in_order(path, list(seconds), stream)
+            return
         said = ColourTags.of(video.codec_context)
         first = next(decode(container, video, Tally()), None)
         if first is None:
@@ -55,6 +62,21 @@ def stills(
         origin = (first.pts or 0) * video.time_base
         for moment in seconds:
             yield _still(container, video, origin + Fraction(moment), view, said)
+
+
+def _in_order(
+    path: str | os.PathLike, seconds: list[float], stream: int | None
+) -> Iterator[Image.Image | None]:
+    """Pictures of a file whose clock was mended: a seek would not find them."""
+    numbers = [round(moment * FPS) for moment in seconds]
+    found: dict[int, Image.Image] = {}
+    with VideoReader(path, stream=stream) as video:
+        for frame in video:
+            if frame.pts in numbers:
+                found[frame.pts] = video.upright(frame).copy()
+            if frame.pts >= max(numbers, default=0):
+                break
+    yield from map(found.get, numbers)
 
 
 def _still(

@@ -22,14 +22,15 @@ class MediaOptions:
     crop : tuple of float, optional
         ``(left, top, right, bottom)`` in fractions of the upright frame, cut before resizing.
         None keeps the whole frame, as the published method does with its face crops.
-    video_stream, audio_stream : int
-        Which stream, counted among the streams of that kind.
+    video_stream, audio_stream : int, optional
+        Which stream, counted among the streams of that kind; None = the one that a player shows,
+        see `avforensics.media.tracks.file_tracks`.
     """
 
     size: int = 224
     crop: tuple[float, float, float, float] | None = None
-    video_stream: int = 0
-    audio_stream: int = 0
+    video_stream: int | None = None
+    audio_stream: int | None = None
 
 
 @dataclass(frozen=True)
@@ -132,11 +133,13 @@ class MediaReport:
     tone_map : str
         What was done to bring high-dynamic-range pictures to BT.709; empty: nothing.
     breaks : tuple of ClockBreak
-        Where the time stamps were mended.
+        Where the clock restarts, steps back or jumps, which was mended.
+    strays : int
+        Packets of which the time stamp alone was wrong, which was mended.
     declared : float or None
         Seconds from the first frame to the end that the file declares.
     found : float
-        Seconds from the first frame to the end of what could be read.
+        Seconds from the first frame to the end of what the file holds.
     channels : str
         How the channels became mono, where they were not simply mixed.
     level : float or None
@@ -172,6 +175,7 @@ class MediaReport:
     colour_transfer: str = ""
     tone_map: str = ""
     breaks: tuple[ClockBreak, ...] = ()
+    strays: int = 0
     declared: float | None = None
     found: float = 0.0
     channels: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil
 
@@ -15,10 +16,13 @@ from PIL import Image
 
 from avforensics.errors import MediaError
 from avforensics.media.aspect import PixelAspect, alike
+from avforensics.media.clock import WHOLE, Mender
 from avforensics.media.colour import ColourTags
-from avforensics.media.container import Tally, declared_end, decode, open_container, pick_stream
+from avforensics.media.container import Tally, declared_length, decode, open_container
 from avforensics.media.pictures import View, upright_rgb
 from avforensics.media.seek import is_entry, key_time_before
+from avforensics.media.survey import survey
+from avforensics.media.tracks import number_of, pick_stream
 from avforensics.media.types import FPS
 
 
@@ -33,8 +37,8 @@ class VideoReader:
     Parameters
     ----------
     path : str or PathLike
-    stream : int
-        Counted among the video streams; cover pictures do not count.
+    stream : int, optional
+        Counted among the video streams; cover pictures do not count. None = see `file_tracks`.
     start : int
         First frame handed on, on the 25 fps clock. Where the file can be trusted with it, reading
         begins at a key frame shortly before, otherwise at the first frame of all; either way the
@@ -66,7 +70,15 @@ class VideoReader:
     fps : float
         Average rate of the source; 0 where unknown.
     declared : float or None
-        Seconds from the first frame to where the file says that it ends.
+        Seconds from the first frame to where the file's header says that it ends.
+    length : float
+        Seconds from the first frame to the end of the last packet.
+    breaks : tuple of ClockBreak
+        Where the file's clock was mended; seconds from the first frame.
+    strays : int
+        Packets of which the time stamp alone was mended.
+    number : int
+        Of its stream, among those that hold pictures.
     codec : str
     container : str
         FFmpeg's name of the file's format.
@@ -83,7 +95,7 @@ class VideoReader:
         self,
         path: str | os.PathLike,
         *,
-        stream: int = 0,
+        stream: int | None = None,
         start: int = 0,
         rough: bool = False,
         square: bool = True,
@@ -92,6 +104,7 @@ class VideoReader:
         self._rough = rough
         self._square = square
         self._path, self._number, self._start = path, stream, start
+        self._survey = survey(path)
         first = self._open()
         if first is None:
             self.close()
@@ -104,8 +117,15 @@ class VideoReader:
         self.container = self._container.format.name
         self.fps = float(self._stream.average_rate or 0)
         self.origin = (first.pts or 0) * self._stream.time_base
-        end = declared_end(self._container)
-        self.declared = None if end is None else end - float(self.origin)
+        self.strays = self._survey.strays
+        self.number = number_of(self._container, self._stream)
+        self.length = float(self._survey.end - self.origin)
+        self.breaks = tuple(
+            replace(one, time=one.time - float(self.origin)) for one in self._survey.breaks
+        )
+        self.declared = None  # a header knows nothing of a clock that was mended
+        if not (self.breaks or self.strays):
+            self.declared = declared_length(self._container, float(self.origin))
         self.rotation = first.rotation % 360
         self._said.fill(first)
         self.colours = ColourTags.of(first)
@@ -159,7 +179,10 @@ class VideoReader:
             self._stream = pick_stream(self._container, "video", self._number)
             if self._rough:
                 self._stream.codec_context.options |= {"skip_loop_filter": "all"}
-            self._decoded = decode(self._container, self._stream, self.tally)
+            pieces = self._survey.pieces.get(self._stream.index, WHOLE)
+            self._in_order = pieces is WHOLE
+            mender = Mender(pieces)
+            self._decoded = decode(self._container, self._stream, self.tally, mender)
             self._said = ColourTags.of(self._stream.codec_context)
             first = next(self._decoded, None)
             self._pixels = PixelAspect(self._stream)
@@ -182,7 +205,7 @@ class VideoReader:
 
     def _entry(self, first: av.VideoFrame) -> av.VideoFrame | None:
         """Go to a key frame shortly before the start; None where reading goes on from ``first``."""
-        if self._start == 0 or first.pts is None:
+        if self._start == 0 or first.pts is None or not self._in_order:
             return None
         # The filter rounds times to its clock: what lies half a frame after the start is too late.
         late = Fraction(2 * self._start + 1, 2 * FPS) / self._stream.time_base
@@ -270,7 +293,7 @@ class _Stamps:
             self._pts = pts
         if pts is not None and (dts is None or self._faulty_pts <= self._faulty_dts):
             self._best = pts
-        elif dts is not None:
+        elif dts is not None and (pts is not None or self._best is None or dts > self._best):
             self._best = dts
         else:
             self._best = 0 if self._best is None else self._best + self._step

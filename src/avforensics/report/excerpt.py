@@ -118,7 +118,7 @@ def cut_excerpt(
     """
     try:
         with VideoReader(path, stream=options.video_stream) as video:
-            declared = max(video.declared or 0.0, span[1])
+            declared = max(video.declared or 0.0, video.length, span[1])
         first, last = choose_stretch(span, declared, longest, time, loss)
         with (
             tempfile.TemporaryDirectory() as folder,

@@ -12,7 +12,10 @@ from PIL import Image
 
 from avforensics.errors import MediaError
 from avforensics.files import atomic_path
-from avforensics.media.container import Tally, decode, open_container, pick_stream
+from avforensics.media.clock import WHOLE, Mender
+from avforensics.media.container import Tally, decode, open_container
+from avforensics.media.survey import survey
+from avforensics.media.tracks import pick_stream
 from avforensics.media.types import FPS
 from avforensics.media.video import VideoReader
 from avforensics.media.writer import x264_options
@@ -27,8 +30,8 @@ def render_video(
     draw: Draw,
     size: tuple[int, int],
     *,
-    video_stream: int = 0,
-    audio_stream: int = 0,
+    video_stream: int | None = None,
+    audio_stream: int | None = None,
     crf: int = 22,
     progress: Callable[[int], None] | None = None,
 ) -> int:
@@ -46,7 +49,7 @@ def render_video(
         Upright RGB picture and its index -> the picture to show.
     size : (int, int)
         Width and height of what ``draw`` gives, even.
-    video_stream, audio_stream : int
+    video_stream, audio_stream : int, optional
         Which streams. A file without sound gives one without sound.
     crf : int
         x264's constant rate factor.
@@ -98,10 +101,11 @@ class _Sound:
     def __init__(
         self,
         path: str | os.PathLike,
-        index: int,
+        index: int | None,
         origin: Fraction,
         output: av.container.OutputContainer,
     ) -> None:
+        self._path = path
         self._container = open_container(path)
         self._output = output
         self._out = self._frames = self._next = self._resampler = self._kind = None
@@ -139,8 +143,9 @@ class _Sound:
         self, source: av.AudioStream, origin: Fraction
     ) -> Iterator[tuple[Fraction, av.AudioFrame]]:
         """Frames with their time from the first picture; those before it are left out."""
-        for frame in decode(self._container, source, Tally()):
-            if frame.pts is None:
+        mender = Mender(survey(self._path).pieces.get(source.index, WHOLE))
+        for frame in decode(self._container, source, Tally(), mender):
+            if frame.pts is None or not mender.piece.holds(frame.pts * frame.time_base):
                 continue
             time = frame.pts * frame.time_base - origin
             if time >= 0:

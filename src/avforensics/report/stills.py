@@ -21,7 +21,7 @@ def still_addresses(
     path: str | os.PathLike,
     moments: Sequence[tuple[float, FaceBoxes | None]],
     *,
-    stream: int = 0,
+    stream: int | None = None,
 ) -> list[str]:
     """JPEG pictures as ``data:`` addresses.
 
@@ -31,7 +31,7 @@ def still_addresses(
         The video.
     moments : sequence of (float, FaceBoxes or None)
         Seconds on the video's clock and the face to show; None = the whole picture.
-    stream : int
+    stream : int, optional
         Counted among the video streams.
 
     Returns

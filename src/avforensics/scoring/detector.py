@@ -50,7 +50,7 @@ class Detector:
         Files read at a time; default 1 on a CPU, 4 on a GPU.
     keep_activations : bool
         Keep the activations of every window in the results (4 KB a window).
-    video_stream, audio_stream : int
+    video_stream, audio_stream : int, optional
         Which stream of a file, counted among its kind.
     applicability : Limits or None
         What a video must have for its score to mean anything: beyond them it is marked
@@ -78,8 +78,8 @@ class Detector:
         batch_windows: int | None = None,
         readers: int | None = None,
         keep_activations: bool = False,
-        video_stream: int = 0,
-        audio_stream: int = 0,
+        video_stream: int | None = None,
+        audio_stream: int | None = None,
         applicability: Limits | None = DEFAULT_LIMITS,
     ) -> None:
         if not lams:

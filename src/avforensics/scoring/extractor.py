@@ -80,7 +80,7 @@ class FeatureExtractor:
     mix_clips : bool
         Let small clips share batches. Otherwise the last digits of a clip's features do not depend
         on its neighbours.
-    video_stream, audio_stream : int
+    video_stream, audio_stream : int, optional
         Which stream of a file, counted among its kind.
     measure : bool
         Measure, while a clip is read, what says whether a score of it means anything.
@@ -107,8 +107,8 @@ class FeatureExtractor:
         readers: int | None = None,
         keep_activations: bool = False,
         mix_clips: bool = True,
-        video_stream: int = 0,
-        audio_stream: int = 0,
+        video_stream: int | None = None,
+        audio_stream: int | None = None,
         measure: bool = True,
         recipe: str | Mapping[str, Any] | None = None,
     ) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
-
 from avforensics.errors import ConfigError, MediaError
-from avforensics.media.container import open_container, pick_stream
+from avforensics.media.container import open_container
+from avforensics.media.tracks import pick_stream
 from avforensics.media.video import VideoReader
 
 
@@ -85,16 +84,16 @@ class Limits:
                 video, f"the file has {size / 1e6:.1f} MB; {self.max_megabytes:g} MB are allowed"
             )
         with open_container(video) as container:
-            picture = pick_stream(container, "video", 0).codec_context
+            picture = pick_stream(container, "video").codec_context
             self._check_picture(video, picture.width * picture.height)
-            pick_stream(container, "audio", 0)
-            minutes = (container.duration or 0) / av.time_base / 60
+            pick_stream(container, "audio")
+        with VideoReader(video) as reader:  # WebM names a size, and VP8 in it may have another
+            self._check_picture(video, reader.width * reader.height)
+            minutes = max(reader.length, reader.declared or 0) / 60
         if minutes > self.max_minutes:
             raise MediaError(
                 video, f"the video lasts {minutes:.1f} minutes; {self.max_minutes:g} are allowed"
             )
-        with VideoReader(video) as reader:  # WebM names a size, and VP8 in it may have another
-            self._check_picture(video, reader.width * reader.height)
 
     def _check_picture(self, video: Path, pixels: int) -> None:
         if pixels > self.max_pixels:

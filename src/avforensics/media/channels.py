@@ -1,0 +1,165 @@
+"""Which channel stands for all of them where mixing them would lose the sound."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+
+import av
+import numpy as np
+
+from avforensics.media.container import Tally, decode, open_container
+from avforensics.media.survey import state_of
+from avforensics.media.tracks import pick_stream
+from avforensics.media.types import SAMPLE_RATE
+
+LOST = 9.0  # dB below the best channel at which the mix has lost a second of sound
+SHARE = 0.2  # of the sound's energy that the mix must lose before a channel takes its place
+SPEECH = 0.03  # of the loudest channel's energy that a centre channel needs to be preferred
+ALIKE = 0.8  # of the loudest channel's energy: the first of several is read
+PLANES = 8
+NAMES = ("FL", "FR", "FC", "BL", "BR", "SL", "SR", "BC", "FLC", "FRC")
+CENTRE, BASS = "FC", ("LFE", "LFE2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Downmix:
+    """How a track becomes mono.
+
+    Attributes
+    ----------
+    channel : int or None
+        The one that is read alone; None = all are mixed.
+    words : str
+        That in words; empty for a plain mix.
+    """
+
+    channel: int | None = None
+    words: str = ""
+
+
+def downmix(path: str | os.PathLike, number: int | None = None) -> Downmix:
+    """Choose how an audio track becomes mono; measured once for a file that does not change.
+
+    Channels are mixed as the published method does, unless more than `SHARE` of the energy lies in
+    seconds of which the mix keeps less than one channel has, by `LOST` dB: channels in antiphase,
+    or speech in one of many. Then that channel is read: the centre, or the loudest.
+
+    Parameters
+    ----------
+    path : str or PathLike
+    number : int, optional
+        Counted among the audio streams; None = see `file_tracks`.
+
+    Raises
+    ------
+    MediaError
+        The file cannot be opened or has no such stream.
+    """
+    return _downmix(os.fspath(path), number, state_of(path))
+
+
+@lru_cache(maxsize=64)
+def _downmix(path: str, number: int | None, _state: tuple[int, int]) -> Downmix:
+    with open_container(path) as container:
+        stream = pick_stream(container, "audio", number)
+        layout = stream.codec_context.layout
+        names = [channel.name for channel in layout.channels]
+        if len(names) < 2:
+            return Downmix()
+        single, mixed = _energies(container, stream, len(names))
+    if not len(single):
+        return Downmix()
+    total = single.sum(axis=0)
+    loud = [0.0 if name in BASS else energy for name, energy in zip(names, total, strict=True)]
+    best = int(np.argmax(np.array(loud) >= ALIKE * max(loud)))
+    if CENTRE in names and loud[names.index(CENTRE)] > SPEECH * loud[best]:
+        best = names.index(CENTRE)
+    lost = mixed < single[:, best] * 10 ** (-LOST / 10)
+    if single[lost, best].sum() <= SHARE * single[:, best].sum():
+        return Downmix()
+    kept = mixed[lost].sum() / single[lost, best].sum()
+    loss = f"{-10 * math.log10(kept):.0f} dB of it" if kept > 1e-6 else "all of it"
+    return Downmix(
+        channel=best,
+        words=(
+            f"channel {names[best] if names[best] in NAMES else best + 1} of {layout.name} was "
+            f"read alone: a mix of all loses {loss}"
+        ),
+    )
+
+
+def _energies(
+    container: av.container.InputContainer, stream: av.stream.Stream, channels: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of squares of each second: of each channel, (seconds, channels), and of their mix."""
+    each = _Seconds(av.AudioResampler(format="s16", rate=SAMPLE_RATE), channels)
+    mix = _Seconds(av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE), 1)
+    layout = stream.codec_context.layout.name
+    try:
+        for frame in decode(container, stream, Tally()):
+            if frame.layout.name != layout:
+                break
+            frame.pts = None
+            each.add(frame)
+            mix.add(frame)
+    except (av.FFmpegError, ValueError):  # it changes its format on the way: judged up to there
+        pass
+    single, mixed = each.sums(), mix.sums()
+    length = min(len(single), len(mixed))
+    return single[:length], mixed[:length, 0]
+
+
+class _Seconds:
+    """Energy of each whole second of sound that comes in frames."""
+
+    def __init__(self, resampler: av.AudioResampler, channels: int) -> None:
+        self._resampler = resampler
+        self._sums: list[np.ndarray] = []
+        self._channels = channels
+        self._rest = np.zeros((0, channels))
+
+    def add(self, frame: av.AudioFrame) -> None:
+        for piece in self._resampler.resample(frame):
+            samples = piece.to_ndarray().reshape(-1, self._channels) / 32768.0
+            self._rest = np.concatenate([self._rest, samples])
+            while len(self._rest) >= SAMPLE_RATE:
+                second, self._rest = np.split(self._rest, [SAMPLE_RATE])
+                self._sums.append(np.square(second).sum(axis=0))
+
+    def sums(self) -> np.ndarray:
+        """(seconds, channels); the last second may be shorter."""
+        return np.array([*self._sums, np.square(self._rest).sum(axis=0)])
+
+
+def packed(frame: av.AudioFrame) -> av.AudioFrame:
+    """A frame whose samples PyAV can hand on: it reads past the end of eight planes and more."""
+    if not frame.format.is_planar or len(frame.layout.channels) < PLANES:
+        return frame
+    resampler = av.AudioResampler(
+        format=frame.format.packed.name, layout=frame.layout.name, rate=frame.sample_rate
+    )
+    pts, frame.pts = frame.pts, None
+    whole, *rest = [piece for part in (frame, None) for piece in resampler.resample(part) if piece]
+    if rest or whole.samples != frame.samples:
+        raise ValueError(f"{frame.samples} samples became {whole.samples} unasked")
+    whole.pts = frame.pts = pts
+    whole.time_base = frame.time_base
+    return whole
+
+
+def one_channel(frame: av.AudioFrame, channel: int) -> av.AudioFrame:
+    """A channel of a frame as a mono frame, its samples as they are."""
+    frame = packed(frame)
+    samples = frame.to_ndarray()
+    if frame.format.is_planar:
+        samples = samples[channel : channel + 1]
+    else:
+        samples = samples[:, channel :: len(frame.layout.channels)]
+    single = av.AudioFrame.from_ndarray(
+        np.ascontiguousarray(samples), format=frame.format.name, layout="mono"
+    )
+    single.sample_rate, single.pts, single.time_base = frame.sample_rate, frame.pts, frame.time_base
+    return single

@@ -1,0 +1,174 @@
+"""All packets of a file looked at once, without decoding: how many, and when, stream by stream."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+
+import av
+from av.stream import Disposition
+
+from avforensics.media.clock import REORDERED, Piece, Run, mend
+from avforensics.media.container import Tally, open_container, packets
+from avforensics.media.types import ClockBreak
+
+# Where all streams of a file pause for longer (s), its clock has jumped. Transport streams are
+# recorded without pauses; one stream alone may show a picture for long.
+PAUSE, MPEG_PAUSE, ALONE_PAUSE = Fraction(1), Fraction(3, 10), Fraction(10)
+# No packet is taken to last longer (s): some containers write the time to the next one.
+LONGEST = Fraction(1)
+# Stamps that step back by less (s) jitter; their clock does not restart.
+JITTER = {"video": Fraction(1, 50), "audio": Fraction(1, 25)}
+WRAPPING = frozenset({"mpegts", "mpeg"})  # clocks of 33 bits at 90 kHz
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """What the packets of a file say.
+
+    Attributes
+    ----------
+    packets : dict
+        Stream index -> packets that hold something.
+    ends : dict
+        Stream index -> first and last time, in seconds on the mended clock.
+    pieces : dict
+        Stream index -> how time stamps are mended, from which packet on; one piece without a shift
+        where there was nothing to mend.
+    breaks : tuple of ClockBreak
+        Where the clock restarts, steps back or jumps; seconds on the mended clock of the file.
+    strays : int
+        Packets whose stamp alone was wrong.
+    """
+
+    packets: dict[int, int]
+    ends: dict[int, tuple[Fraction, Fraction]]
+    pieces: dict[int, tuple[Piece, ...]]
+    breaks: tuple[ClockBreak, ...] = ()
+    strays: int = 0
+
+    @property
+    def end(self) -> Fraction:
+        """Seconds on the mended clock at which the last packet ends."""
+        return max((end for _, end in self.ends.values()), default=Fraction(0))
+
+
+def survey(path: str | os.PathLike) -> Survey:
+    """Look at all packets of a file's video and audio; done once for a file that does not change.
+
+    Raises
+    ------
+    MediaError
+        The file cannot be opened.
+    """
+    return _survey(os.fspath(path), state_of(path))
+
+
+def state_of(path: str | os.PathLike) -> tuple[int, int]:
+    """Size and time of change of a file: what is kept of it holds as long as they stay."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
+@lru_cache(maxsize=64)
+def _survey(path: str, _state: tuple[int, int]) -> Survey:
+    with open_container(path) as container:
+        streams = [
+            stream
+            for stream in (*container.streams.video, *container.streams.audio)
+            if not stream.disposition & Disposition.attached_pic
+        ]
+        alone = len({stream.type for stream in streams}) < 2
+        wraps = bool(WRAPPING & set(container.format.name.split(",")))
+        pause = MPEG_PAUSE if wraps else ALONE_PAUSE if alone else PAUSE
+        trails = {stream.index: _Trail(stream, pause) for stream in streams}
+        latest: dict[str, _Trail] = {}
+        for order, packet in enumerate(packets(container, streams, Tally()) if streams else ()):
+            if packet.size:
+                trail = trails[packet.stream_index]
+                trail.add(packet, order, latest.get("audio" if trail.kind == "video" else "video"))
+                latest[trail.kind] = trail
+    counts = {index: trail.count for index, trail in trails.items()}
+    runs = [run for trail in trails.values() for run in trail.finished()]
+    lead = max(
+        (trail for trail in trails.values() if trail.count),
+        key=lambda trail: (trail.kind == "video", trail.count),
+        default=None,
+    )
+    mended = mend(runs, lead=None if lead is None else lead.index, pause=pause, wraps=wraps)
+    return Survey(packets=counts, **mended)
+
+
+class _Trail:
+    """Runs of one stream, built packet by packet, in ticks of the stream's clock."""
+
+    def __init__(self, stream: av.stream.Stream, pause: Fraction) -> None:
+        self.kind, self.index = stream.type, stream.index
+        self.count = 0
+        self._base = stream.time_base
+        rate = getattr(stream, "average_rate", None)
+        self._usual = round(min(1 / rate, LONGEST) / self._base) if rate else 0
+        self._pause = int(pause / self._base)
+        self._longest = max(int(LONGEST / self._base), 1)
+        self._jitter = int(JITTER[self.kind] / self._base)
+        self._reordered = int(REORDERED / self._base)
+        self._runs: list[Run] = []
+        self._last: int | None = None  # decoding time of the packet before
+        self._top = self._start = self._end = self._step = 0
+
+    @property
+    def end(self) -> Fraction:
+        """How far its sound or picture has come."""
+        return self._end * self._base
+
+    def add(self, packet: av.Packet, order: int, other: _Trail | None) -> None:
+        """Take the next packet; ``other`` is the trail of the other kind."""
+        number, self.count = self.count, self.count + 1
+        shown, time = packet.pts, packet.dts
+        if shown is None or (time is not None and abs(shown - time) > self._reordered):
+            shown = time
+        if shown is None:
+            return
+        if not self._runs or (
+            None not in (time, self._last) and self._is_break(time, shown, self._last)
+        ):
+            self._finish()
+            self._start = self._top = self._end = shown
+            self._runs.append(
+                Run(
+                    stream=self.index,
+                    kind=self.kind,
+                    packet=number,
+                    order=order,
+                    first=(shown if time is None else time) * self._base,
+                    heard=None if other is None else other.end,
+                )
+            )
+        elif None not in (time, self._last):
+            self._step = time - self._last
+        lasts = min(packet.duration or self._usual or self._step, self._longest)
+        self._last = self._last if time is None else time  # Matroska lacks some at the beginning
+        self._top = max(self._top, shown)
+        self._start, self._end = min(self._start, shown), max(self._end, shown + lasts)
+
+    def finished(self) -> list[Run]:
+        """All runs."""
+        self._finish()
+        return self._runs
+
+    def _finish(self) -> None:
+        if self._runs:
+            run, base = self._runs[-1], self._base
+            run.start, run.end = self._start * base, self._end * base
+            run.last = run.end if self._last is None else self._last * base
+
+    def _is_break(self, time: int, shown: int, last: int) -> bool:
+        if time < last - self._jitter:
+            return shown <= self._top  # broken decoding times alone do not move a picture
+        return time > last + max(self._step, self._usual) + self._pause

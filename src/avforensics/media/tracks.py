@@ -1,0 +1,258 @@
+"""Which of a file's video and audio tracks is read: the one that a player shows, if it is alive."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+
+import av
+import numpy as np
+from av.stream import Disposition
+from av.video.reformatter import VideoReformatter
+
+from avforensics.errors import MediaError
+from avforensics.media.clock import Mender
+from avforensics.media.container import (
+    CUT_OFF,
+    Tally,
+    decode,
+    lacks_index,
+    open_container,
+    picture_bound,
+)
+from avforensics.media.silence import SILENCE
+from avforensics.media.survey import Survey, state_of, survey
+from avforensics.media.types import SAMPLE_RATE, Track
+
+KINDS = ("video", "audio")
+# Tracks that accompany the main one; a player offers them, but begins with another.
+ASIDE = (
+    Disposition.comment
+    | Disposition.hearing_impaired
+    | Disposition.visual_impaired
+    | Disposition.clean_effects
+    | Disposition.karaoke
+    | Disposition.dependent
+    | Disposition.still_image
+    | Disposition.timed_thumbnails
+)
+ASIDE_TITLE = re.compile(r"comment|descri|kommentar|deskription|coment|narrat|karaoke", re.I)
+HANDLER = re.compile(r"handler|core media|gpac|l-smash|mainconcept|apple|iso", re.I)
+FEW = 6  # packets: no video has fewer
+SLIDES = 2.0  # pictures a second, with fewer it is no moving picture
+MOVING = 5.0  # grey levels of 256 by which some part of a moving picture changes
+LOOKS, LOOKED_AT, THUMB = 4, 8, 64  # places, pictures at each, and their side in pixels
+
+
+def pick_stream(
+    container: av.container.InputContainer, kind: str, number: int | None = None
+) -> av.stream.Stream:
+    """A stream of a kind, cover pictures not counted; all others are not read.
+
+    Parameters
+    ----------
+    container : InputContainer
+    kind : {"video", "audio"}
+    number : int, optional
+        Counted from 0 among the streams of that kind; None = as `file_tracks` chooses.
+
+    Raises
+    ------
+    MediaError
+        There is no such stream, or nothing here decodes it.
+    """
+    path = container.name.removeprefix("file:")
+    streams = _streams(container, kind)
+    if not streams:
+        raise MediaError(path, CUT_OFF if lacks_index(Path(path)) else f"no {kind} stream")
+    if number is None:
+        number = chosen_number(path, kind) if len(streams) > 1 else 0
+    if not 0 <= number < len(streams):
+        raise MediaError(path, f"no {kind} stream {number}: it has {len(streams)}, counted from 0")
+    chosen = streams[number]
+    if chosen.codec_context is None:
+        raise MediaError(path, f"nothing here decodes its {kind} stream")
+    _read_only(container, chosen)
+    return chosen
+
+
+def _streams(container: av.container.InputContainer, kind: str) -> list[av.stream.Stream]:
+    return [
+        stream
+        for stream in getattr(container.streams, kind)
+        if not stream.disposition & Disposition.attached_pic
+    ]
+
+
+def _read_only(container: av.container.InputContainer, chosen: av.stream.Stream) -> None:
+    for stream in container.streams:
+        if stream.index != chosen.index and hasattr(stream, "discard"):  # PyAV 18 and later
+            stream.discard = type(stream.discard).all
+    if chosen.type == "video":
+        chosen.codec_context.options = {"max_pixels": str(picture_bound())}
+    # Threads of the decoder mend a damaged picture differently from run to run, and with their
+    # number: one thread gives the same picture everywhere.
+    chosen.codec_context.thread_type = "NONE"
+
+
+def number_of(container: av.container.InputContainer, stream: av.stream.Stream) -> int:
+    """What `pick_stream` calls a stream."""
+    return [one.index for one in _streams(container, stream.type)].index(stream.index)
+
+
+def read_tracks(tracks: Iterable[Track], *, video: int, audio: int) -> tuple[Track, ...]:
+    """Tracks of a file, or of two, with those marked that were read."""
+    numbers = {"video": video, "audio": audio}
+    return tuple(
+        replace(track, chosen=track.number == numbers[track.kind])
+        for track in tracks
+        if track.kind in numbers
+    )
+
+
+def chosen_number(path: str | os.PathLike, kind: str) -> int:
+    """Number of the track of a kind that `file_tracks` chooses; 0 where there is none."""
+    return next((t.number for t in file_tracks(path) if t.kind == kind and t.chosen), 0)
+
+
+def file_tracks(path: str | os.PathLike) -> tuple[Track, ...]:
+    """All video and audio tracks of a file, one of each kind chosen.
+
+    The default track is chosen, as players do, unless it holds nothing (a still picture, silence,
+    no packets) or accompanies another (commentary, description). What each holds is looked at only
+    where there are several of its kind.
+
+    Raises
+    ------
+    MediaError
+        The file cannot be opened.
+    """
+    return _tracks(os.fspath(path), state_of(path))
+
+
+@lru_cache(maxsize=64)
+def _tracks(path: str, _state: tuple[int, int]) -> tuple[Track, ...]:
+    found = survey(path)
+    tracks: list[Track] = []
+    with open_container(path) as container:
+        for kind in KINDS:
+            streams = _streams(container, kind)
+            several = len(streams) > 1
+            notes = [_note(path, stream, n, found, several) for n, stream in enumerate(streams)]
+            ranks = [_rank(stream, note) for stream, note in zip(streams, notes, strict=True)]
+            chosen = min(range(len(ranks)), key=ranks.__getitem__, default=None)
+            tracks += [
+                _described(stream, number, note, number == chosen)
+                for number, (stream, note) in enumerate(zip(streams, notes, strict=True))
+            ]
+    return tuple(tracks)
+
+
+def _rank(stream: av.stream.Stream, note: str) -> tuple[bool, ...]:
+    """The lower, the sooner a track is chosen; the first of several of one rank is."""
+    return (
+        stream.codec_context is None,
+        bool(note),
+        bool(stream.disposition & ASIDE),
+        not stream.disposition & Disposition.default,
+        bool(ASIDE_TITLE.search(_title(stream))),
+    )
+
+
+def _note(path: str, stream: av.stream.Stream, number: int, found: Survey, several: bool) -> str:
+    """Why a track is none that a person would want; empty: it may be."""
+    if stream.codec_context is None:
+        return "nothing here decodes it"
+    count = found.packets.get(stream.index, 0)
+    if not count:
+        return "empty"
+    if not several:
+        return ""
+    try:
+        if stream.type == "audio":
+            return "" if _sounds(path, number, found) else "silent"
+        begin, end = found.ends.get(stream.index, (0, 0))
+        if count < FEW or (end > begin and count / (end - begin) < SLIDES):
+            return f"still pictures: {count}" if count > 1 else "a still picture"
+        return "" if _moves(path, number) else "a still picture"
+    except (MediaError, av.FFmpegError, ValueError):
+        return "cannot be decoded"
+
+
+def _sounds(path: str, number: int, found: Survey) -> bool:
+    """Whether an audio track is anywhere louder than silence, a constant level left out."""
+    with open_container(path) as container:
+        stream = pick_stream(container, "audio", number)
+        resampler = av.AudioResampler(format="s16", rate=SAMPLE_RATE)
+        low, high = 32767, -32768
+        mender = Mender(found.pieces[stream.index])
+        for frame in decode(container, stream, Tally(), mender):
+            frame.pts = None
+            for piece in resampler.resample(frame):
+                samples = piece.to_ndarray()
+                low, high = min(low, int(samples.min())), max(high, int(samples.max()))
+            if high - low > 2 * SILENCE:
+                return True
+    return False
+
+
+def _moves(path: str, number: int) -> bool:
+    """Whether pictures of a video track differ, looked at in a few places."""
+    first = None
+    for picture in _thumbs(path, number):
+        first = picture if first is None else first
+        if np.abs(picture - first).max() > MOVING:
+            return True
+    return False
+
+
+def _thumbs(path: str, number: int) -> Iterator[np.ndarray]:
+    """Small grey pictures, float (THUMB, THUMB)."""
+    reformatter = VideoReformatter()
+    with open_container(path) as container:
+        stream = pick_stream(container, "video", number)
+        for look in range(LOOKS):
+            if look:
+                try:
+                    start, length = container.start_time or 0, container.duration or 0
+                    container.seek(start + length * look // LOOKS)
+                except av.FFmpegError:
+                    return
+            for frame in islice(decode(container, stream, Tally()), LOOKED_AT):
+                small = reformatter.reformat(frame, width=THUMB, height=THUMB, format="gray")
+                yield small.to_ndarray().astype(np.float32)
+
+
+def _described(stream: av.stream.Stream, number: int, note: str, chosen: bool) -> Track:
+    context = stream.codec_context
+    detail = ""
+    if context is not None and stream.type == "video":
+        detail = f"{context.width} × {context.height}"
+    elif context is not None:
+        detail = f"{context.sample_rate} Hz {context.layout.name}"
+    language = stream.metadata.get("language", "")
+    flags = [flag.name for flag in Disposition if flag and flag & stream.disposition]
+    return Track(
+        kind=stream.type,
+        number=number,
+        codec="" if context is None else context.name,
+        language="" if language == "und" else language,
+        title=_title(stream),
+        flags=tuple(flags),
+        detail=detail,
+        note=note,
+        chosen=chosen,
+    )
+
+
+def _title(stream: av.stream.Stream) -> str:
+    title = stream.metadata.get("title") or stream.metadata.get("name")
+    if title:
+        return title
+    handler = stream.metadata.get("handler_name", "")
+    return "" if HANDLER.search(handler) else handler.strip()
