@@ -53,7 +53,7 @@ def test_a_broken_clock_changes_nothing_but_the_report(tmp_path, name, parts):
         tmp_path / f"clean-{name}",
         times=PLAIN,
         sounds=[[(0, noise(3, rate=rate))]],
-        b_frames=0 if name == "a.mpg" else 2,  # MPEG-2 keeps frames open across key frames
+        b_frames=0 if name == "a.mpg" else 2,  # those of MPEG-2 reach across key frames
         **KINDS[name],
     )
     whole = restamp(clean, tmp_path / f"whole-{name}", [(0, parts[0][1])])

@@ -88,6 +88,30 @@ class Piece:
 WHOLE = (Piece(),)
 
 
+class Presentation:
+    """Presentation times of packets, in their order, without those made of two clocks.
+
+    Where a stream does not write all of them FFmpeg takes the next packet's decoding time; at a
+    break that one is of another clock. Such a packet is shown as long after its decoding as others.
+
+    Parameters
+    ----------
+    base : Fraction
+        Seconds of a tick.
+    """
+
+    def __init__(self, base: Fraction) -> None:
+        self._most = int(REORDERED / base)
+        self._ahead = 0
+
+    def __call__(self, shown: int, time: int) -> int:
+        """Presentation time of a packet from its own two, in ticks."""
+        if abs(shown - time) > self._most:
+            return time + self._ahead
+        self._ahead = max(self._ahead, shown - time)
+        return shown
+
+
 class Mender:
     """Moves the time stamps of one stream's packets, in their order from the first one on.
 
@@ -106,6 +130,7 @@ class Mender:
         self._coming = deque(pieces[1:])
         self._number = 0
         self._mends = len(pieces) > 1
+        self._shown: Presentation | None = None
 
     def move(self, packet: av.Packet) -> None:
         """Move a packet."""
@@ -114,9 +139,10 @@ class Mender:
         number, self._number = self._number, self._number + 1
         if self._coming and self._coming[0].packet == number:
             self.piece = self._coming.popleft()
+        if self._shown is None:
+            self._shown = Presentation(packet.time_base)
         if self._mends and None not in (packet.pts, packet.dts):
-            apart = abs(packet.pts - packet.dts) * packet.time_base
-            packet.pts = packet.pts if apart < REORDERED else None
+            packet.pts = self._shown(packet.pts, packet.dts)
         if self.piece.shift:
             ticks = round(self.piece.shift / packet.time_base)
             packet.pts = None if packet.pts is None else packet.pts + ticks

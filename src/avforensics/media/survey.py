@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 from av.stream import Disposition
 
-from avforensics.media.clock import REORDERED, Piece, Run, mend
+from avforensics.media.clock import Piece, Presentation, Run, mend
 from avforensics.media.container import Tally, open_container, packets
 from avforensics.media.types import ClockBreak
 
@@ -117,7 +117,7 @@ class _Trail:
         self._pause = int(pause / self._base)
         self._longest = max(int(LONGEST / self._base), 1)
         self._jitter = int(JITTER[self.kind] / self._base)
-        self._reordered = int(REORDERED / self._base)
+        self._shown = Presentation(self._base)
         self._runs: list[Run] = []
         self._last: int | None = None  # decoding time of the packet before
         self._top = self._start = self._end = self._step = 0
@@ -131,10 +131,12 @@ class _Trail:
         """Take the next packet; ``other`` is the trail of the other kind."""
         number, self.count = self.count, self.count + 1
         shown, time = packet.pts, packet.dts
-        if shown is None or (time is not None and abs(shown - time) > self._reordered):
+        if shown is None:
             shown = time
         if shown is None:
             return
+        if time is not None:
+            shown = self._shown(shown, time)
         if not self._runs or (
             None not in (time, self._last) and self._is_break(time, shown, self._last)
         ):

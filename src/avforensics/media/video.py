@@ -293,7 +293,7 @@ class _Stamps:
             self._pts = pts
         if pts is not None and (dts is None or self._faulty_pts <= self._faulty_dts):
             self._best = pts
-        elif dts is not None and (pts is not None or self._best is None or dts > self._best):
+        elif dts is not None:
             self._best = dts
         else:
             self._best = 0 if self._best is None else self._best + self._step
