@@ -75,6 +75,17 @@ def test_a_broken_clock_changes_nothing_but_the_report(tmp_path, name, parts):
     assert any(warning.startswith(f"the file's clock {way}") for warning in report.warnings)
 
 
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.flv"])
+def test_a_jump_of_all_tracks_is_closed_in_any_container(tmp_path, name):
+    times = [time if time < KEY * FRAME else time + 40 for time in PLAIN]
+    cut = round(KEY * FRAME * 16_000)
+    pieces = [(0, SOUND[:cut]), (cut / 16_000 + 40, SOUND[cut:])]
+    frames, sound, report = read(mux(tmp_path / name, times=times, sounds=[pieces]))
+    assert numbers(frames) == list(range(75))
+    assert abs(lag(sound, SOUND)) <= 16 and abs(lag(sound[32_000:], SOUND[32_000:])) <= 16
+    assert report.breaks[0].jump == pytest.approx(40, abs=0.1)
+
+
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory):
     """A transport stream whose second part steps back, and the same one without the step."""
@@ -195,13 +206,13 @@ def test_a_header_that_declares_too_little_takes_nothing_away(tmp_path, name):
         size=(64, 48),
         **options,
     )
-    clean, heard, _ = read(path)
+    clean, heard, plain = read(path)
     with av.open(str(short_header(path))) as container:
         assert container.duration < 16 * av.time_base
     frames, sound, report = read(path)
     assert numbers(frames[2::5]) == list(range(len(frames[2::5]))) and len(frames) >= 370
     assert np.array_equal(frames, clean) and np.array_equal(sound, heard)
-    assert report.skipped_packets == 0 and report.warnings == []
+    assert report.skipped_packets == 0 and report.warnings == plain.warnings
     assert report.found == pytest.approx(15, abs=0.3)
 
 

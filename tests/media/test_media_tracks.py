@@ -45,7 +45,7 @@ def with_track_first(source, path, pictures, *, codec, rate, pix_fmt="yuv420p"):
 POSTER = numbered(0b10101010, 160, 120)
 STILLS = {
     "one picture in MP4": ("a.mp4", [POSTER], {"codec": "mjpeg", "rate": 1, "pix_fmt": "yuvj420p"}),
-    "one in Matroska": ("a.mkv", [POSTER], {"codec": "mjpeg", "rate": 25, "pix_fmt": "yuvj420p"}),
+    "one in Matroska": ("a.mkv", [POSTER], {"codec": "mjpeg", "rate": 1, "pix_fmt": "yuvj420p"}),
     "a still as long as the film": ("a.mkv", [POSTER] * 40, {"codec": "libx264", "rate": 25}),
     "a slide show": ("a.mov", [POSTER, numbered(1, 160, 120)] * 4, {"codec": "mpeg4", "rate": 1}),
 }

@@ -163,6 +163,8 @@ def declared_length(
         return None
     length = container.duration / av.time_base
     late = origin - (container.start_time or 0) / av.time_base
+    if undeclared:
+        return length - late
     return min((end for end in (length - late, length - origin) if end > 0), default=None)
 
 

@@ -18,7 +18,7 @@ from avforensics.media.types import ClockBreak
 # Where all streams of a file pause for longer (s), its clock has jumped. Transport streams are
 # recorded without pauses; one stream alone may show a picture for long.
 PAUSE, MPEG_PAUSE, ALONE_PAUSE = Fraction(1), Fraction(3, 10), Fraction(10)
-# No packet is taken to last longer (s): some containers write the time to the next one.
+# No packet is taken to last longer (s).
 LONGEST = Fraction(1)
 # Stamps that step back by less (s) jitter; their clock does not restart.
 JITTER = {"video": Fraction(1, 50), "audio": Fraction(1, 25)}
@@ -154,10 +154,16 @@ class _Trail:
             )
         elif None not in (time, self._last):
             self._step = time - self._last
-        lasts = min(packet.duration or self._usual or self._step, self._longest)
+        lasts = self._lasts(packet.duration or 0)
         self._last = self._last if time is None else time  # Matroska lacks some at the beginning
         self._top = max(self._top, shown)
         self._start, self._end = min(self._start, shown), max(self._end, shown + lasts)
+
+    def _lasts(self, declared: int) -> int:
+        """Ticks that a packet lasts; MP4 declares the time to the next one, a jump included."""
+        if self._step and not 0 < declared <= 2 * self._step:
+            return min(self._step, self._longest)
+        return min(declared or self._usual, self._longest)
 
     def finished(self) -> list[Run]:
         """All runs."""
