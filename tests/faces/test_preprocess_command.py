@@ -537,3 +537,28 @@ def test_a_foreign_ledger_is_refused(make_video, tmp_path):
     (tmp_path / "out" / "ledger.jsonl").write_text('{"a": 1}\n')
     with pytest.raises(ManifestError, match="not a ledger of avforensics preprocess"):
         call(f"input={make_video()}", f"output={tmp_path / 'out'}")
+
+
+@pytest.mark.reference
+def test_a_poster_before_the_film_is_no_clip(pictures, write_video, tmp_path):
+    """The poster shows another face; it is neither searched nor cut out."""
+    film = write_video("film.mp4", pictures(A, 180, 144)[:40])
+    path = tmp_path / "raw" / "poster.mp4"
+    path.parent.mkdir()
+    with av.open(str(film)) as src, av.open(str(path), "w") as out:
+        poster = out.add_stream("mjpeg", rate=1)
+        poster.width, poster.height, poster.pix_fmt = 360, 288, "yuvj420p"
+        copies = {stream.index: out.add_stream_from_template(stream) for stream in src.streams}
+        picture = av.VideoFrame.from_ndarray(pictures(B, 360, 288)[0], format="rgb24")
+        out.mux(poster.encode(picture))
+        for packet in src.demux():
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream.index]
+                out.mux(packet)
+        out.mux(poster.encode(None))
+    assert call(f"input={path.parent}", f"output={tmp_path / 'out'}", "workers=1") == 0
+    (row,) = table(tmp_path / "out" / "videos.csv")
+    assert row["warnings"].startswith("2 video tracks: track 1 (h264, 180 × 144) was read")
+    clip = tmp_path / "out" / "clips" / "poster" / "1.mp4"
+    side = json.loads(clip.with_suffix(".json").read_text())
+    assert (side["frames"], side["width"]) == (40, 180)

@@ -234,7 +234,9 @@ def _described(stream: av.stream.Stream, number: int, note: str, chosen: bool) -
     if context is not None and stream.type == "video":
         detail = f"{context.width} × {context.height}"
     elif context is not None:
-        detail = f"{context.sample_rate} Hz {context.layout.name}"
+        layout = context.layout
+        channels = {1: "mono", 2: "stereo"}.get(layout.nb_channels, layout.name)
+        detail = f"{context.sample_rate} Hz {channels}"
     language = stream.metadata.get("language", "")
     flags = [flag.name for flag in Disposition if flag and flag & stream.disposition]
     return Track(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from avforensics.media.remarks import describe
 from avforensics.media.types import FPS, SAMPLE_RATE, MediaReport
 from avforensics.models.visual import WINDOW_FRAMES
 from avforensics.scoring.offset import FRAME_MS, ConstantOffset
@@ -181,7 +182,12 @@ def _media_rows(media: MediaReport, parts: Sequence[MediaReport]) -> list[tuple[
     sound = f"{sum(part.audio_samples for part in parts) / SAMPLE_RATE:.2f} s read{together}"
     if media.audio_codec:
         sound += f", {media.audio_codec}"
+    if media.level is not None:
+        sound += f", {media.level:.0f} dB of full scale"
+    several = {track.kind for track in media.tracks if not track.chosen}
+    read = [describe(track) for track in media.tracks if track.chosen and track.kind in several]
     return [
+        *([("Tracks read", "; ".join(read))] if read else []),
         ("Picture", f"{picture}; {frames:,} frames read after conversion to {FPS} fps{together}"),
         ("Sound", sound),
         ("Damaged packets", f"{media.skipped_packets:,} skipped"),
