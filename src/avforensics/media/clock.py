@@ -291,7 +291,9 @@ def _place(
             continue
         base = next((run for run in known if run.stream == lead), known[0])
         jump = base.start - base.before.end
-        if all(run.kind == "audio" and -DOUBLED < run.first - run.before.last < 0 for run in first):
+        if len(known) == len(first) and all(
+            run.kind == "audio" and -DOUBLED < run.first - run.before.last < 0 for run in first
+        ):
             epoch.shift = base.before.epoch.shift
             continue
         position = base.before.end + base.before.epoch.shift
