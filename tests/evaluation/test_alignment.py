@@ -2,7 +2,13 @@
 
 import numpy as np
 import pytest
+from hydra import compose, initialize_config_module
+from made_up_store import make_store
 
+from avforensics import cli
+from avforensics.data.manifest import Manifest
+from avforensics.data.row import Row
+from avforensics.errors import ConfigError
 from avforensics.evaluation.alignment import AlignmentSettings, align, estimate_delay
 
 
@@ -57,3 +63,32 @@ def test_delays_beyond_belief_stay():
 def test_settings_out_of_range(wrong):
     with pytest.raises(ValueError, match="must"):
         AlignmentSettings(**wrong)
+
+
+def run(*overrides):
+    with initialize_config_module("avforensics.configs", version_base="1.3"):
+        return cli.run_command("align", compose("align", list(overrides)))
+
+
+def test_the_command_writes_delays_and_says_what_it_left_out(tmp_path, caplog):
+    store = make_store(tmp_path / "store", people=4, categories=("RVFA",), failed=0)
+    rows = [
+        Row(entry.path, entry.label, entry.category, identity=entry.identity, split=entry.split)
+        for entry in store
+    ]
+    Manifest([*rows, Row("/data/new.mp4", 0)]).write(tmp_path / "clips.csv")
+    where = [f"features={tmp_path / 'store'}", f"output={tmp_path / 'aligned.csv'}"]
+    believing = ["settings.sure=5", "settings.least_windows=10"]
+    with caplog.at_level("INFO"):
+        assert run(f"manifest={tmp_path / 'clips.csv'}", *where, *believing) == 0
+    aligned = {row.path: row for row in Manifest.read(tmp_path / "aligned.csv")}
+    real = [row for row in rows if row.label == 0]
+    assert {aligned[row.path].delay for row in real} == {0}
+    assert "/data/new.mp4" in aligned, "a clip without features stays"
+    assert f"1 of {len(rows) + 1} clips have no features" in caplog.text
+    assert len((tmp_path / "aligned.estimates.csv").read_text().splitlines()) == len(rows) + 2
+    Manifest([Row("/data/other.mp4", 0)]).write(tmp_path / "other.csv")
+    with pytest.raises(ConfigError, match="no clip of"):
+        run(f"manifest={tmp_path / 'other.csv'}", *where)
+    with pytest.raises(ConfigError, match="least_share must be"):
+        run(f"manifest={tmp_path / 'clips.csv'}", *where, "settings.least_share=2")
