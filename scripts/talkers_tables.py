@@ -23,6 +23,7 @@ from avforensics.evaluation.alignment import estimate_delay
 from avforensics.features.store import FeatureStore
 
 RESAMPLES = 2000
+TAU = 15  # frames; rows of 31 delays
 LEAST_WINDOWS = 40  # of a clip whose halves are compared
 LEAST_REALS = 5  # of a page, to be compared with its own fakes
 
@@ -48,7 +49,8 @@ def main() -> None:
 
 def delay_table(folder: str, split: str | None) -> None:
     """By source: recordings, halves, windows."""
-    store = FeatureStore.open(folder).select(split=split, label=0)
+    store = FeatureStore.open(folder)
+    store = store.within(min(TAU, store.info.max_delay)).select(split=split, label=0)
     measures: dict[str, dict[str, list[tuple[str, float]]]] = defaultdict(lambda: defaultdict(list))
     recordings = defaultdict(list)
     for index, entry in enumerate(store):
