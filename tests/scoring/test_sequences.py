@@ -26,6 +26,7 @@ class LastRow(nn.Module):
     """Predict that the next row is the last one read; reads sequences of any length."""
 
     max_len = 10**6
+    row_width = 31
 
     def forward(self, rows):
         return rows
