@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from numbers import Rational
 
 import av
 
@@ -35,7 +36,7 @@ class PixelAspect:
     def __init__(self, stream: av.VideoStream) -> None:
         self._codec = stream.codec_context
         self.refused = ""
-        container, codec = stream.sample_aspect_ratio, self._codec.sample_aspect_ratio
+        container, codec = _fraction(stream.sample_aspect_ratio), self._codec_says()
         believed = self._believed(container)
         self._fixed = believed is not None and not alike(believed, codec or 0)
         self.now = believed or self._believed(codec) or Fraction(1)
@@ -43,8 +44,11 @@ class PixelAspect:
     def see(self, frame: av.VideoFrame) -> Fraction:
         """The pixels' shape in the next frame; it changes at key frames only."""
         if not self._fixed and frame.key_frame:
-            self.now = self._believed(self._codec.sample_aspect_ratio) or Fraction(1)
+            self.now = self._believed(self._codec_says()) or Fraction(1)
         return self.now
+
+    def _codec_says(self) -> Fraction | None:
+        return _fraction(self._codec.sample_aspect_ratio)
 
     def _believed(self, said: Fraction | None) -> Fraction | None:
         if not said or said < 0:
@@ -53,6 +57,11 @@ class PixelAspect:
             return Fraction(1) if alike(said, 1) else said
         self.refused = f"{said.numerator}:{said.denominator}"
         return None
+
+
+def _fraction(said: Rational | None) -> Fraction | None:
+    """A ratio as a Fraction: PyAV 19 has a type of its own that lacks `abs` and `round`."""
+    return Fraction(said.numerator, said.denominator) if said else None
 
 
 def alike(first: float | Fraction, second: float | Fraction) -> bool:
