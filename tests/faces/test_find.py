@@ -223,10 +223,10 @@ def test_recipes_on_the_clips_they_were_made_for(shared):
 def test_a_missing_package_is_one_sentence(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "cv2", None)
-        with pytest.raises(ConfigError, match=r'pip install "avforensics\[faces\]"'):
+        with pytest.raises(ConfigError, match="install avforensics again"):
             detector.FaceDetector()
     monkeypatch.setattr(detector, "WHEEL", "no-such-wheel")
-    with pytest.raises(ConfigError, match=r'pip install "avforensics\[faces\]"'):
+    with pytest.raises(ConfigError, match="install avforensics again"):
         detector.FaceDetector()
 
 
