@@ -84,6 +84,16 @@ def test_a_step_of_one_frame_is_no_jump_and_a_gap_is_no_step():
     assert "jump_rate" not in alone and "mean_maximum" in alone
 
 
+def test_a_change_of_delay_is_the_likelihood_ratio_of_two_delays():
+    changed = measure(video([15] * 14 + [20] * 26), ["delay_change"])["delay_change"]
+    # all windows at their own delay, against the 26 alone: 14 windows of height 8 too many
+    assert changed == pytest.approx(14 * 8, rel=1e-6)
+    assert measure(video([15] * 40), ["delay_change"])["delay_change"] == 0
+    near = measure(video([15] * 20 + [17] * 20), ["delay_change"])["delay_change"]
+    assert near == 0, "two frames apart is no other delay"
+    assert "delay_change" not in measure(video([15] * 19), ["delay_change"])
+
+
 def test_what_fits_nowhere_lies_towards_fake():
     random = np.random.default_rng(0)
     sure, unsure = video([16] * 40), video(random.integers(0, DELAYS, 40), 3.0)

@@ -38,6 +38,9 @@ from avforensics.scoring.result import Features, Steps
 from avforensics.scoring.sequences import SequencePolicy
 
 SCALES = ("share", "positive", "real")
+APART = 2  # frames: closer delays are one
+LEAST_PART = 10  # windows before and after a change of delay
+MOST_CHANGES = 2000  # places at which a change is tried
 NEAR = 1  # frames from a delay that count as that delay: neighbouring delays share most sound
 
 
@@ -328,6 +331,29 @@ def jump_rate(rows: VideoRows) -> float | None:
     """Share of steps to the next window at which the most likely delay moves by over one frame."""
     jumps = np.abs(np.diff(rows.likeliest)) > NEAR
     return float(jumps[rows.follows].mean()) if rows.follows.any() else None
+
+
+@statistic("delay_change", scale="positive", fake="high", sides="one")
+def delay_change(rows: VideoRows) -> float | None:
+    """How much better two constant delays explain the video than one does, in nats.
+
+    The generalised likelihood ratio of one change point: the rows' log-probabilities summed before
+    and after it, at two delays more than `APART` frames from each other.
+    """
+    log = log_softmax(np.asarray(rows.logits, np.float64), axis=1)
+    n, delays = log.shape
+    if n < 2 * LEAST_PART:
+        return None
+    before = log.cumsum(axis=0)
+    total = before[-1]
+    index = np.arange(delays)
+    apart = np.where(np.abs(index[:, None] - index) > APART, 0.0, -np.inf)
+    step = max(1, n // MOST_CHANGES)
+    two = max(
+        float((apart + before[at - 1][:, None] + (total - before[at - 1])).max())
+        for at in range(LEAST_PART, n - LEAST_PART + 1, step)
+    )
+    return max(two - float(total.max()), 0.0)
 
 
 @statistic("row_divergence", scale="positive", fake="high")
