@@ -1,5 +1,7 @@
 """What the blocks of a clip are measured to be, and where limits refuse them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from mouths import mouth_pictures, notes, sung
@@ -217,6 +219,18 @@ def test_the_mouth_of_a_face_crop_lies_where_recipes_say():
     np.testing.assert_allclose([x, side], usual[[0, 2]], atol=1e-3)
     assert y == pytest.approx(usual[1], abs=0.1)
     assert MouthView.of_recipe(None) is None and MouthView.of_recipe("my own") is None
+
+
+@pytest.mark.parametrize("degrees", [0, 15])
+def test_the_mouth_of_a_crop_that_turns_with_the_head(degrees):
+    track = face(0)
+    angle = np.radians(degrees)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    middle = track.landmarks.mean(axis=1, keepdims=True)
+    tilted = replace(track, landmarks=(track.landmarks - middle) @ turn + middle)
+    view = MouthView.of_track(tilted, RECIPES["level_mouth"].crop(tilted))
+    usual = MouthView.of_recipe("level_mouth").squares[0]
+    np.testing.assert_allclose(view.squares[0], usual, atol=0.02)
 
 
 def test_a_video_is_as_good_as_its_best_face():

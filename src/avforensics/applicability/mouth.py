@@ -19,7 +19,12 @@ LEAST_COSINE = 0.3  # a profile's mouth is not made wider than by this
 
 # Where the mouth is in pictures cut by a recipe: x, y of the centre and side of its square, in
 # fractions of the picture. `lrs` as measured on 84 real clips (deviation of y 0.014).
-PLACES = {"mouth": (0.5, 0.5, 1.0), "lrs": (0.5, 0.537, 0.326), "syncnet": (0.5, 0.537, 0.326)}
+PLACES = {
+    "mouth": (0.5, 0.5, 1.0),
+    "level_mouth": (0.5, 0.5, 0.92),
+    "lrs": (0.5, 0.537, 0.326),
+    "syncnet": (0.5, 0.537, 0.326),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +52,13 @@ class MouthView:
         """Of a face that is cut out along its track."""
         mouth = RECIPES["mouth"].squares(track).astype(np.float64)
         seen = np.asarray(crop.squares, np.float64)[: len(mouth)]
-        side = seen[:, 2:]
-        centre = (mouth[: len(seen), :2] - seen[:, :2]) / side + 0.5
+        side = seen[:, 2:3]
+        away = mouth[: len(seen), :2] - seen[:, :2]
+        if seen.shape[1] > 3:  # the crop is turned with the head
+            cosine, sine = np.cos(seen[:, 3]), np.sin(seen[:, 3])
+            x, y = away.T
+            away = np.column_stack([cosine * x + sine * y, cosine * y - sine * x])
+        centre = away / side + 0.5
         turn = turn_of(track.landmarks)
         corners = track.landmarks[:, MOUTH].astype(np.float64)
         width = np.hypot(*(corners[:, 1] - corners[:, 0]).T)

@@ -16,7 +16,7 @@ from avforensics.files import sha256_file
 from avforensics.paths import typed_path
 
 ENVIRONMENT = "AVFORENSICS_CHECKPOINTS"
-SHIPPED = "grid_compact"  # in assets/: used where nothing is named and nothing found
+SHIPPED = "talkers"  # in assets/: used where nothing is named and nothing found
 AUTO = "auto"  # of ``search``: the published files where all are found, else SHIPPED
 
 # Setting that names a file -> the part of Models that the file holds.
