@@ -28,3 +28,14 @@ for seed in $seeds; do
     avforensics train experiment=anomaly "features=$out/features" data.shift=10 data.disjoint=false "seed=$seed" \
         trainer.max_epochs=40 "output_dir=$out/anomaly-$seed"
 done
+
+# The calibrations: real clips of sources that trained nothing.
+avforensics extract "manifest=$out/clips/manifest.csv" 'select.split=[dev,test]' \
+    "checkpoint.bundle=$out/sync/sync.safetensors" "output_dir=$out/held_out"
+for windows in first all; do
+    avforensics calibrate "features=$out/held_out" select.split=null "checkpoint.bundle=$out/anomaly-0/model.safetensors" \
+        "scoring.windows=$windows" crop=level_mouth "output=$out/anomaly-0/model.calibration-$windows.safetensors"
+done
+
+# What docs/talkers.md reports.
+python "$(dirname "$0")/talkers_tables.py" delays "$out/features" --split test

@@ -96,6 +96,7 @@ def generator_table(scores: str, manifest: str, columns: Sequence[str]) -> None:
     """By generator: AUC against real clips of the same page, or of all pages."""
     table = read_table(scores).with_path()
     method = {row.path: row.method for row in Manifest.read(manifest)}
+    table.require("path", "label", "category", "identity", *columns)
     places = {name: table.index(name) for name in ("path", "label", "category", "identity")}
     rows = [{name: row[place] for name, place in places.items()} for row in table.rows]
     values = {

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from omegaconf import OmegaConf
 
 import avforensics.configs
@@ -19,6 +20,22 @@ def test_the_network_of_one_speaker_is_whole_and_says_what_it_is():
     models.require("sync", "distribution", "activation", "projection")
     assert "one speaker of GRID" in models.notice
     assert models.sync.size == 80
+
+
+def test_the_weights_of_many_speakers_name_their_crop_and_do_not_mind_loudness():
+    models = load_models(shipped("talkers"))
+    models.require("sync", "distribution", "activation", "projection")
+    assert models.recipe == "level_mouth"
+    assert "docs/talkers.md" in models.notice
+    crops = 3000 * torch.randn(6, 3200, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        tokens = models.sync.audio_tokens(crops)
+        for gain in (-30, 6):
+            changed = models.sync.audio_tokens(crops * 10 ** (gain / 20))
+            similar = torch.cosine_similarity(tokens, changed, dim=-1)
+            assert similar.min() > 0.999, gain
+        other = torch.cosine_similarity(tokens[:3], tokens[3:], dim=-1)
+    assert other.max() < 0.995, "different sound must not look the same"
 
 
 def test_a_name_that_is_not_shipped_lists_those_that_are():
