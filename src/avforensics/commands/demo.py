@@ -149,19 +149,23 @@ def _tell_clip(what: str, shown: Sequence[Shown], out: Path) -> None:
             "forged": item.version.forged,
             "score": item.outcome.result.scores[0].score,
             "p_value": item.outcome.result.p_value,
+            "evidence": item.outcome.result.evidence,
+            "evidence_p_value": item.outcome.result.evidence_p_value,
         }
         for item in shown
     ]
     write_json(out, {"weights": SHIPPED, "clip": what, "versions": results})
-    with_p = shown[0].outcome.result.p_value is not None
-    table = Table(
-        "version", "score", *(["p-value"] if with_p else []), "what was done", title=Text(what)
-    )
+    first = shown[0].outcome.result
+    columns = {"score": lambda result: result.scores[0].score}
+    if first.p_value is not None:
+        columns["p-value"] = lambda result: result.p_value
+    if first.evidence_p_value is not None:
+        columns["p of evidence"] = lambda result: result.evidence_p_value
+    table = Table("version", *columns, "what was done", title=Text(what))
     for version, result in ((item.version, item.outcome.result) for item in shown):
-        cells = [version.title, f"{result.scores[0].score:.4f}", version.done]
-        if with_p:
-            cells.insert(2, f"{result.p_value:.3f}")
-        table.add_row(*map(Text, cells))
+        numbers = [column(result) for column in columns.values()]
+        cells = ["-" if value is None else f"{value:.3f}" for value in numbers]
+        table.add_row(*map(Text, [version.title, *cells, version.done]))
     get_console().print(table)
 
 

@@ -146,6 +146,8 @@ def _card(entry: Entry, curves: Curves, original: Entry, heat: float, loss: floa
     last = int(curves.delays[-1])
     p_value = entry.result.p_value
     ranked = "" if p_value is None else f'<span class="p">p = {number(p_value, 2)}</span>'
+    if (fused := entry.result.evidence_p_value) is not None:
+        ranked += f'<span class="p">evidence: p = {number(fused, 2)}</span>'
     player = ""
     if entry.clip:
         data = base64.b64encode(entry.clip).decode("ascii")
