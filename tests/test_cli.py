@@ -54,7 +54,7 @@ CONFIG = """
     group:
       x: 1
       number: 2
-    output_dir: ${paths.outputs}/probe/${now:%H-%M-%S-%f}
+    output_dir: ${paths.outputs}/tryout/${now:%H-%M-%S-%f}
 """
 SCRIPT = """
     import sys
@@ -66,17 +66,17 @@ SCRIPT = """
 
 
 @pytest.fixture
-def probe(tmp_path, monkeypatch):
+def tryout(tmp_path, monkeypatch):
     """Run a verb of this test's own; give exit code and the folder that it was run from."""
     verbs = tmp_path / "verbs"
     verbs.mkdir()
-    (verbs / "probe.py").write_text(dedent(PROBE))
-    (verbs / "probe.yaml").write_text(dedent(CONFIG))
+    (verbs / "tryout.py").write_text(dedent(PROBE))
+    (verbs / "tryout.yaml").write_text(dedent(CONFIG))
     monkeypatch.setattr(commands, "__path__", [*commands.__path__, str(verbs)])
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments):
-        argv = ["avforensics", "probe", "--config-dir", str(verbs), *arguments]
+        argv = ["avforensics", "tryout", "--config-dir", str(verbs), *arguments]
         monkeypatch.setattr(sys, "argv", argv)
         code = cli.main()
         assert sys.argv == argv
@@ -89,11 +89,11 @@ def seen(folder):
     return json.loads((Path(folder) / "seen.json").read_text())
 
 
-def test_alone_it_lists_the_verbs(capsys, monkeypatch, probe):
+def test_alone_it_lists_the_verbs(capsys, monkeypatch, tryout):
     for argv in (["avforensics"], ["avforensics", "--help"]):
         monkeypatch.setattr(sys, "argv", argv)
         assert cli.main() == 0
-        assert "probe" in (out := capsys.readouterr().out)
+        assert "tryout" in (out := capsys.readouterr().out)
         assert "Write down how it was called." in out
 
 
@@ -110,27 +110,27 @@ def test_an_unknown_verb(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("code", [0, 1, 2])
-def test_the_verbs_exit_code(probe, code):
-    assert probe(f"code={code}", "output_dir=out") == code
+def test_the_verbs_exit_code(tryout, code):
+    assert tryout(f"code={code}", "output_dir=out") == code
 
 
-def test_inside_the_verb_argv_is_what_was_typed(probe, tmp_path):
-    assert probe("input=a [1], b.mp4", "output_dir=my out") == 0
+def test_inside_the_verb_argv_is_what_was_typed(tryout, tmp_path):
+    assert tryout("input=a [1], b.mp4", "output_dir=my out") == 0
     found = seen("my out")
     assert found["input"] == "a [1], b.mp4"
     assert found["output_dir"] == str(tmp_path / "my out")
-    assert found["argv"][:2] == ["avforensics", "probe"]
+    assert found["argv"][:2] == ["avforensics", "tryout"]
     assert found["argv"][4:6] == ["input=a [1], b.mp4", "output_dir=my out"]
 
 
-def test_nothing_is_written_but_the_runs_folder(probe, tmp_path):
-    assert probe("output_dir=out") == 0
+def test_nothing_is_written_but_the_runs_folder(tryout, tmp_path):
+    assert tryout("output_dir=out") == 0
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "verbs"]
     assert (tmp_path / "out/.hydra/config.yaml").is_file()
 
 
-def test_a_sweep_gives_each_job_a_folder_and_a_command_line(probe, tmp_path):
-    assert probe("-m", "group.x=1,2", "output_dir=out", "input=a b", "code=1") == 1
+def test_a_sweep_gives_each_job_a_folder_and_a_command_line(tryout, tmp_path):
+    assert tryout("-m", "group.x=1,2", "output_dir=out", "input=a b", "code=1") == 1
     for job, x in (("0", 1), ("1", 2)):
         found = seen(tmp_path / "out" / job)
         assert (found["x"], found["output_dir"]) == (x, str(tmp_path / "out" / job))
@@ -140,15 +140,15 @@ def test_a_sweep_gives_each_job_a_folder_and_a_command_line(probe, tmp_path):
     assert not (tmp_path / "multirun").exists()
 
 
-def test_a_flag_may_stand_between_overrides(probe):
-    assert probe("group.x=3", "-m", "output_dir=out") == 0
+def test_a_flag_may_stand_between_overrides(tryout):
+    assert tryout("group.x=3", "-m", "output_dir=out") == 0
     assert seen("out/0")["x"] == 3
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["zzz=1"], "probe has no setting 'zzz'; avforensics probe --help lists them"),
+        (["zzz=1"], "tryout has no setting 'zzz'; avforensics tryout --help lists them"),
         (["video.mp4"], "'video.mp4' is not of the form key=value"),
         (["paths=nowhere"], "paths=nowhere: there is no such option; there are default"),
         (["group.x=1,2"], "group.x has several values: write 'group.x=[1,2]' for a list"),
@@ -158,39 +158,39 @@ def test_a_flag_may_stand_between_overrides(probe):
         (["output_dir="], "output_dir is empty: write output_dir=..."),
         (["output_dir= "], "output_dir is empty: write output_dir=..."),
         (["output_dir=null"], "output_dir is empty: write output_dir=..."),
-        (["output_dir=verbs/probe.py"], "verbs/probe.py: this is a file, not a folder"),
+        (["output_dir=verbs/tryout.py"], "verbs/tryout.py: this is a file, not a folder"),
     ],
 )
-def test_a_mistake_is_one_sentence(probe, capfd, arguments, sentence):
-    assert probe("output_dir=out", *arguments) == 2
+def test_a_mistake_is_one_sentence(tryout, capfd, arguments, sentence):
+    assert tryout("output_dir=out", *arguments) == 2
     err = capfd.readouterr().err
     assert err.startswith(f"avforensics: {sentence}")
     assert err.count("\n") == 1
 
 
-def test_a_full_disk_is_one_sentence(probe, capfd):
-    assert probe("output_dir=out", "action=full") == 1
+def test_a_full_disk_is_one_sentence(tryout, capfd):
+    assert tryout("output_dir=out", "action=full") == 1
     assert capfd.readouterr().err == "avforensics: some/file: the disk is full\n"
 
 
-def test_an_interrupt(probe, capfd):
-    assert probe("output_dir=out", "action=interrupt") == 130
+def test_an_interrupt(tryout, capfd):
+    assert tryout("output_dir=out", "action=interrupt") == 130
     assert capfd.readouterr().err.count("\n") == 1
 
 
-def test_a_bug_keeps_its_traceback(probe):
+def test_a_bug_keeps_its_traceback(tryout):
     with pytest.raises(RuntimeError, match="a bug"):
-        probe("output_dir=out", "action=bug")
+        tryout("output_dir=out", "action=bug")
 
 
-def test_traceback_on_request(probe, monkeypatch):
+def test_traceback_on_request(tryout, monkeypatch):
     monkeypatch.setenv("AVFORENSICS_TRACEBACK", "1")
     with pytest.raises(Exception, match="the setting is wrong"):
-        probe("output_dir=out", "action=wrong")
+        tryout("output_dir=out", "action=wrong")
 
 
-def test_help_of_a_verb(probe, capsys):
-    assert probe("--help") == 0
+def test_help_of_a_verb(tryout, capsys):
+    assert tryout("--help") == 0
     out = capsys.readouterr().out
     assert "Second paragraph." in out
     assert "  group.number=2\n" in out
@@ -198,7 +198,7 @@ def test_help_of_a_verb(probe, capsys):
     assert re.search(r"  needed=\.\.\.\n", out)
 
 
-def test_code_and_configurations_of_ones_own(probe, tmp_path, monkeypatch):
+def test_code_and_configurations_of_ones_own(tryout, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setenv("AVFORENSICS_PLUGINS", "")
     (tmp_path / "own").mkdir()
@@ -206,7 +206,7 @@ def test_code_and_configurations_of_ones_own(probe, tmp_path, monkeypatch):
     (tmp_path / "verbs" / "paths").mkdir()
     (tmp_path / "verbs" / "paths" / "mine.yaml").write_text("outputs: elsewhere\n")
     monkeypatch.setattr(sys, "probe_plugin", False, raising=False)
-    assert probe("paths=mine", "output_dir=out", "+plugins=own/probe_plugin.py") == 0
+    assert tryout("paths=mine", "output_dir=out", "+plugins=own/probe_plugin.py") == 0
     assert sys.probe_plugin
     del sys.modules["probe_plugin"]
 
@@ -219,23 +219,23 @@ def test_code_and_configurations_of_ones_own(probe, tmp_path, monkeypatch):
         (["--config-dir", "nowhere"], "Additional config directory '"),
     ],
 )
-def test_plugins_and_folders_that_are_not_there(probe, capfd, monkeypatch, arguments, sentence):
+def test_plugins_and_folders_that_are_not_there(tryout, capfd, monkeypatch, arguments, sentence):
     monkeypatch.setenv("AVFORENSICS_PLUGINS", "")
-    assert probe("output_dir=out", *arguments) == 2
+    assert tryout("output_dir=out", *arguments) == 2
     err = capfd.readouterr().err
     assert err.startswith(f"avforensics: {sentence}")
     assert err.count("\n") == 1
 
 
-def test_show_the_config(probe, capsys):
-    assert probe("--cfg", "job", "group.x=7") == 0
+def test_show_the_config(tryout, capsys):
+    assert tryout("--cfg", "job", "group.x=7") == 0
     assert "x: 7" in capsys.readouterr().out
 
 
 @pytest.mark.slow
 def test_lightning_starts_its_other_processes_through_the_command_line(tmp_path):
     """Two DDP processes on the CPU get the same settings and folder, odd names included."""
-    (tmp_path / "probe.py").write_text(
+    (tmp_path / "tryout.py").write_text(
         dedent('''
         """Train nothing on two processes."""
         import json, os
@@ -257,10 +257,10 @@ def test_lightning_starts_its_other_processes_through_the_command_line(tmp_path)
             return 0
         ''')
     )
-    (tmp_path / "probe.yaml").write_text(dedent(CONFIG))
+    (tmp_path / "tryout.yaml").write_text(dedent(CONFIG))
     script = tmp_path / "main.py"
     script.write_text(dedent(SCRIPT.format(folder=str(tmp_path))))
-    arguments = ["probe", "--config-dir", str(tmp_path), "input=it's [1], b.mp4"]
+    arguments = ["tryout", "--config-dir", str(tmp_path), "input=it's [1], b.mp4"]
     arguments += ["paths.outputs=some, where"]
     done = subprocess.run(
         [sys.executable, str(script), *arguments],
@@ -270,7 +270,7 @@ def test_lightning_starts_its_other_processes_through_the_command_line(tmp_path)
         timeout=240,
     )
     assert done.returncode == 0, done.stderr
-    ranks = [json.loads(p.read_text()) for p in sorted(tmp_path.glob("some*/probe/*/rank*.json"))]
+    ranks = [json.loads(p.read_text()) for p in sorted(tmp_path.glob("some*/tryout/*/rank*.json"))]
     assert len(ranks) == 2
     assert ranks[0] == ranks[1]
     assert ranks[0]["input"] == "it's [1], b.mp4"
@@ -287,7 +287,7 @@ def test_a_reader_that_leaves_is_no_error(words):
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("name", ["calibration", "input", "batch_windows", "features"])
+@pytest.mark.parametrize("name", ["checkpoint.bundle", "input", "batch_windows", "features"])
 def test_a_setting_without_a_value_is_known_all_the_same(name, monkeypatch, capsys):
     verb = "evaluate" if name == "features" else "detect"
     monkeypatch.setattr(sys, "argv", ["avforensics", verb, f"~{name}"])

@@ -80,7 +80,7 @@ def test_values_that_mean_something_pass(words):
     [
         ("preprocess", "find=null", "default"),
         ("detect", "scoring=null", "default"),
-        ("detect", "faces=2", "auto, given, none"),
+        ("detect", "faces=2", "auto, given, none, trained"),
     ],
 )
 def test_a_group_takes_the_name_of_an_option(monkeypatch, capfd, tmp_path, verb, override, options):

@@ -144,7 +144,7 @@ def build_faces(models: Models, cfg: DictConfig) -> FaceOptions:
 def build_judge(detector: Detector, faces: FaceOptions, cfg: DictConfig) -> Judge | None:
     """What turns scores into p-values: the calibration that ``cfg`` names or the weights have."""
     return judge_for(
-        cfg.calibration,
+        cfg.get("calibration"),
         detector,
         false_positive_rate=cfg.false_positive_rate,
         crop=faces.crop,

@@ -57,11 +57,11 @@ def run(cfg: DictConfig) -> int:
     settings = dict(record["settings"])
     if given := {k: v for k, v in cfg.checkpoint.items() if v is not None}:
         settings["checkpoint"] = given
-    if cfg.calibration is not None:
-        settings["calibration"] = cfg.calibration
+    if cfg.get("calibration") is not None:
+        settings["calibration"] = cfg.get("calibration")
     checks.append(check_video(record, cfg.video))
     checks += check_weights(record, settings.get("checkpoint", {}))
-    checks += check_calibration(record, cfg.calibration)
+    checks += check_calibration(record, cfg.get("calibration"))
     if cfg.recompute:
         checks += again(record, settings, cfg)
     show(checks, str(cfg.result))

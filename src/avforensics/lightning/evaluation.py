@@ -156,14 +156,14 @@ class Evaluation:
 
     def _read_evidence(self) -> Evidence | None:
         """What the calibration has of it, if one is named that fits these models."""
-        if self.cfg.calibration is None:
+        if self.cfg.get("calibration") is None:
             return None
-        calibration = Calibration.load(typed_path(self.cfg.calibration))
+        calibration = Calibration.load(typed_path(self.cfg.get("calibration")))
         calibration.check_setting(
             scoring_setting(self.models, self.policy, self.cfg.scoring.lam, part=self.cfg.part)
         )
         if calibration.evidence is None:
-            raise ConfigError(f"{self.cfg.calibration}: this calibration has no evidence")
+            raise ConfigError(f"{self.cfg.get("calibration")}: this calibration has no evidence")
         return calibration.evidence
 
     @property
