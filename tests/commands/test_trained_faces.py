@@ -74,7 +74,11 @@ def detect(tmp_path, monkeypatch):
 
     def call(checkpoint, *words):
         given = [f"checkpoint.bundle={checkpoint}", "input=a.mp4", "output_dir=out", *words]
-        monkeypatch.setattr(sys, "argv", ["avforensics", "detect", "report=false", *given])
+        monkeypatch.setattr(
+            sys,
+            "argv",
+            ["avforensics", "detect", "report=false", "applicability.measure=false", *given],
+        )
         return cli.main()
 
     return call

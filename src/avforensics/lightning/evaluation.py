@@ -163,7 +163,7 @@ class Evaluation:
             scoring_setting(self.models, self.policy, self.cfg.scoring.lam, part=self.cfg.part)
         )
         if calibration.evidence is None:
-            raise ConfigError(f"{self.cfg.get("calibration")}: this calibration has no evidence")
+            raise ConfigError(f"{self.cfg.get('calibration')}: this calibration has no evidence")
         return calibration.evidence
 
     @property
