@@ -28,6 +28,7 @@ def words(clips_manifest, tiny_bundle, out, store, *more):
         "extract.max_seconds=0",
         "extract.workers=1",
         "extract.device=cpu",
+        "applicability.measure=false",  # noise is no speech
         "intervals.resamples=20",
         *more,
     ]
