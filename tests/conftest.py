@@ -1,6 +1,7 @@
 """Fixtures that several parts of the suite need."""
 
 import importlib.util
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -105,5 +106,21 @@ def browser(tmp_path_factory) -> Iterator[object]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
     chrome.set_window_size(1280, 900)
+    chrome.get("about:blank")  # leaves the browser's own first page, which asks for a lot
     yield chrome
     chrome.quit()
+
+
+@pytest.fixture
+def asked(browser) -> Callable[[], list[str]]:
+    """The addresses that pages of ours have asked for since the test began."""
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)  # what earlier pages left
+
+    def urls() -> list[str]:
+        messages = (json.loads(entry["message"]) for entry in browser.get_log("performance"))
+        events = [message["message"] for message in messages]
+        sent = [e["params"] for e in events if e["method"] == "Network.requestWillBeSent"]
+        return [e["request"]["url"] for e in sent if not e["documentURL"].startswith("chrome")]
+
+    return urls

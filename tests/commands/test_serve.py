@@ -1,7 +1,6 @@
 """`avforensics serve` in a real browser: upload, progress, report, downloads, and every refusal."""
 
 import csv
-import json
 import signal
 import subprocess
 import sys
@@ -76,16 +75,13 @@ def site(bundle, tmp_path_factory):
 
 
 @pytest.fixture
-def page(browser, site):
+def page(browser, site, asked):
     """Open the page; in the end, no mistake on its console and no request to another server."""
-    for kind in ("browser", "performance"):
-        browser.get_log(kind)
     open_page(browser, site)
     yield browser
     shown = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert shown == []
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    urls = [e["params"]["request"]["url"] for e in events if e["method"].endswith("BeSent")]
+    urls = asked()
     own = (site.address, "blob:", "data:")
     assert urls and all(url.startswith(own) for url in urls), urls
 

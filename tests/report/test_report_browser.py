@@ -1,7 +1,6 @@
 """The pages in a real browser: no error, no request, a playhead that follows the video."""
 
 import base64
-import json
 import re
 
 import numpy as np
@@ -22,7 +21,7 @@ PrintOptions = pytest.importorskip("selenium.webdriver.common.print_page_options
 
 
 @pytest.fixture
-def page(browser):
+def page(browser, asked):
     """Open a page; in the end, no message on its console and no request but for the file."""
 
     def open_page(path):
@@ -32,13 +31,9 @@ def page(browser):
         )
         return browser
 
-    for kind in ("browser", "performance"):
-        browser.get_log(kind)  # what earlier pages left
     yield open_page
     assert browser.get_log("browser") == []
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    urls = [e["params"]["request"]["url"] for e in events if e["method"].endswith("BeSent")]
-    urls = [url for url in urls if not url.startswith("chrome:")]  # the browser's own first page
+    urls = asked()
     assert urls and all(url.startswith(("file:", "blob:", "data:")) for url in urls), urls
 
 

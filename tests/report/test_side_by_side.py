@@ -1,6 +1,5 @@
 """The page of one clip beside forgeries of it: what it says, and that a browser shows it."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -55,9 +54,7 @@ def test_what_is_said_of_a_score(entries):
     ).replace("\N{NO-BREAK SPACE}", " ")
 
 
-def test_a_browser_shows_maps_and_players_and_asks_nobody(entries, tmp_path, browser):
-    for kind in ("browser", "performance"):
-        browser.get_log(kind)
+def test_a_browser_shows_maps_and_players_and_asks_nobody(entries, tmp_path, browser, asked):
     browser.get(write(entries, tmp_path).as_uri())
     wide = browser.execute_script(
         "return [...document.images].map(image => [image.complete, image.naturalWidth])"
@@ -74,6 +71,5 @@ def test_a_browser_shows_maps_and_players_and_asks_nobody(entries, tmp_path, bro
     )
     assert len(set(cards)) == 1, "they stand beside each other"
     assert browser.get_log("browser") == []
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    urls = [e["params"]["request"]["url"] for e in events if e["method"].endswith("BeSent")]
-    assert urls and all(url.startswith(("file:", "data:")) for url in urls)
+    urls = asked()
+    assert urls and all(url.startswith(("file:", "data:")) for url in urls), urls
