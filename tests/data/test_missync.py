@@ -60,10 +60,16 @@ def test_partners_are_other_people_where_there_are_any():
         partners(alone[:1], seed=0)
 
 
-def test_draws_depend_on_seed_and_name_only():
+def test_draws_depend_on_seed_and_the_clips_own_name_only():
     drawn = draw_jump(row("a"), counted(), (4, 12), seed=0)
     assert drawn == draw_jump(row("a"), counted(), (4, 12), seed=0)
-    others = [draw_jump(row(f"c{i}"), counted(), (4, 12), seed=0) for i in range(50)]
+    moved = Row("/data/a/1.mp4", 0)
+    assert draw_jump(moved, counted(), (4, 12), seed=0) == draw_jump(
+        Row("a/1.mp4", 0), counted(), (4, 12), seed=0
+    )
+    paths = [f"/data/c{i}/1.mp4" for i in range(50)]  # as preprocess names its clips
+    others = [draw_jump(Row(p, 0), counted(), (4, 12), seed=0) for p in paths]
+    assert len({abs(d["by"]) for d in others}) > 5
     assert all(4 <= abs(d["by"]) <= 12 and N * 3 // 8 <= d["frame"] < N * 5 // 8 for d in others)
     assert {d["by"] > 0 for d in others} == {True, False}
     with pytest.raises(MediaError, match="60 frames are too few for a jump of 16"):

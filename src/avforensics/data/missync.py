@@ -156,6 +156,7 @@ def _span(row: Row, sound: np.ndarray) -> tuple[int, int]:
 
 
 def _stream(seed: int, kind: str, row: Row, *more: int) -> np.random.Generator:
-    name = f"{kind} {os.path.basename(row.path)} {row.start:.3f} {more}"  # noqa: PTH119
+    clip = "/".join(Path(row.path).parts[-2:])  # preprocess writes NAME/1.mp4
+    name = f"{kind} {clip} {row.start:.3f} {more}"
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
     return np.random.default_rng([seed, *digest[:8]])
