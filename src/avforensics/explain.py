@@ -36,7 +36,6 @@ def explain(error: Exception, verb: str) -> str | None:
 
     Parameters
     ----------
-    error : Exception
     verb : str
         The command, whose settings are looked through for a name that was meant.
 

@@ -54,7 +54,6 @@ def remove_partial_files(folder: Path, *patterns: str) -> None:
 
     Parameters
     ----------
-    folder : Path
     patterns : str
         Of files below the folder that nobody else is writing.
     """
@@ -185,7 +184,6 @@ def are_unchanged(paths: Sequence[Path], before: list[list[int]] | None, sha: st
 
     Parameters
     ----------
-    paths : sequence of Path
     before : list or None
         Of `states_of` when they had been written.
     sha : str

@@ -43,7 +43,6 @@ def check_kinds(
 
     Parameters
     ----------
-    verb : str
     cfg : DictConfig
         As composed.
     overrides : iterable of str

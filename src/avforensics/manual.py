@@ -33,7 +33,6 @@ def manual(verb: str, overrides: Sequence[str] = (), folders: Sequence[str] = ()
 
     Parameters
     ----------
-    verb : str
     overrides : sequence of str
         ``key=value``: with ``faces=auto`` the settings of that option are shown.
     folders : sequence of str

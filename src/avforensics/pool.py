@@ -52,7 +52,6 @@ def in_processes(
     ----------
     work : callable
         Importable by name (or a ``partial`` of what is), as are its argument and result.
-    jobs : mapping
     workers : int
         Processes; with one, or one job, all is done here.
 

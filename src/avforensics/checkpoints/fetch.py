@@ -41,8 +41,6 @@ def fetch(file: PublishedFile, folder: Path, *, url: str | None = None) -> str:
 
     Parameters
     ----------
-    file : PublishedFile
-    folder : Path
     url : str, optional
         A mirror to fetch from.
 

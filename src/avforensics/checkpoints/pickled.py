@@ -21,12 +21,7 @@ from avforensics.errors import CheckpointError
 
 
 class Record:
-    """The attributes of a scikit-learn object; its class does not exist here.
-
-    Attributes
-    ----------
-    fields : dict
-    """
+    """The attributes of a scikit-learn object; its class does not exist here."""
 
     def __init__(self, *_: Any) -> None:
         self.fields: dict[str, Any] = {}

@@ -36,7 +36,6 @@ class PublishedFile:
     ----------
     part : str
         The part of ``Models`` that it holds.
-    name : str
     sha256 : str or None
         Of the published file; None where it is not known.
     source : str
@@ -94,7 +93,6 @@ def read_network(part: str, path: Path) -> nn.Module:
     Parameters
     ----------
     part : {"sync", "distribution", "activation"}
-    path : Path
 
     Raises
     ------

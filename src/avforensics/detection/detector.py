@@ -53,11 +53,6 @@ class Detector:
     **options
         As for `avforensics.scoring.detector.Detector`: ``device``, ``precision``, ``windows`` ...
 
-    Attributes
-    ----------
-    scorer : VideoScorer
-    judge : Judge or None
-
     Raises
     ------
     CheckpointError

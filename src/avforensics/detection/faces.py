@@ -116,7 +116,6 @@ class VideoScorer:
     ----------
     detector : Detector
         Is not changed: ``VideoScorer.detector`` is a copy where pictures are framed otherwise.
-    options : FaceOptions
     finder : callable, optional
         Finds the faces of a file; None = `find_faces`.
     """

@@ -72,7 +72,6 @@ class Judge:
 
         Parameters
         ----------
-        result : VideoResult
         cropped : bool
             A face was cut out of the picture, whose size then says nothing.
         highest_of : int

@@ -27,7 +27,6 @@ class Kept:
 
     Attributes
     ----------
-    outcome : Outcome
     lam : float
         Of its score.
     rule : str

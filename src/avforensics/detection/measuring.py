@@ -21,7 +21,6 @@ def measure_outcome(
 
     Parameters
     ----------
-    outcome : Outcome
     policy : SequencePolicy
         Which windows were scored.
     delay_frequency : float array, (D,), optional

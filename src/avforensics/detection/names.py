@@ -18,7 +18,6 @@ def unique_name(path: Path, taken: Collection[str], key: str = "") -> str:
 
     Parameters
     ----------
-    path : Path
     taken : collection of str
         Names in use, case-folded. Where the plain name is among them, a part of the hash of
         ``key`` follows it, so that ``a/clip.mp4`` and ``b/clip.mp4`` stay apart.

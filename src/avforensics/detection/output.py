@@ -44,7 +44,6 @@ class Job:
 
     Attributes
     ----------
-    clip : Clip
     name : str
         What its report and features are called, unlike any other's of the batch.
     size, mtime_ns : int or None
@@ -70,7 +69,6 @@ class OutputFolder:
 
     Parameters
     ----------
-    folder : Path
     journal : Journal
         Of this folder.
     videos : sequence of path or Clip
@@ -170,7 +168,6 @@ class OutputFolder:
 
         Parameters
         ----------
-        job : Job
         result : VideoResult
             Of the video.
         report : str, optional

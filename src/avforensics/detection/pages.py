@@ -43,12 +43,8 @@ def write_outcome_report(
 
     Parameters
     ----------
-    outcome : Outcome
-    out : str or PathLike
-    provenance : mapping
     rule : str
         How the video's score came from those of its faces.
-    calibrated : Calibrated, optional
     stretches : sequence of Stretch
         Marked in the page, with a picture of each.
     media_options : MediaOptions, optional

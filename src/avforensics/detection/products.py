@@ -130,13 +130,10 @@ class Products:
 
         Parameters
         ----------
-        outcome : Outcome
-        verdict : Verdict
         clip : Clip
             What was scored.
         size : int or None
             Of its file, in bytes.
-        name : str
 
         Raises
         ------

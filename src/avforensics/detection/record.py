@@ -50,7 +50,6 @@ class RunRecord:
         As of `avforensics.provenance.versions`.
     command : sequence of str
         As it was typed.
-    notice : str or None
     """
 
     weights: Mapping[str, str]

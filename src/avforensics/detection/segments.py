@@ -86,12 +86,10 @@ def stretches_of(
 
     Parameters
     ----------
-    outcome : Outcome
     lam : float
         Weight of the activation loss in the score.
     length : int
         Steps of a sequence: what the threshold was calibrated on.
-    threshold : float or None
     rule : str
         How the video's score comes from those of its faces.
 

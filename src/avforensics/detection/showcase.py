@@ -51,12 +51,10 @@ class Showcase:
 
     Parameters
     ----------
-    video : Path
     folder : Path
         Receives ``videos/``, ``reports/`` and ``index.html``.
     seconds : float
         Most of the video that is used.
-    find : FaceSettings, optional
 
     Attributes
     ----------
@@ -89,7 +87,6 @@ class Showcase:
         ----------
         scorer : VideoScorer
             Its faces are those found in the clip once, for all versions.
-        judge : Judge or None
 
         Raises
         ------

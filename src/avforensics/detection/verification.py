@@ -25,7 +25,6 @@ class Check:
 
     Attributes
     ----------
-    name : str
     passed : bool or None
         None = it could not be checked.
     said : str

@@ -125,7 +125,6 @@ def align(
         For each clip the logits of its windows whose every delay hears real sound.
     recordings : sequence of str
         Which recording a clip is of; empty = its own.
-    settings : AlignmentSettings
 
     Returns
     -------

@@ -50,12 +50,10 @@ class BaselineClip:
     ----------
     path : str
         As the manifest spells it.
-    features : Features
     statistics : mapping of str to float
         As `avforensics.scoring.statistics.measure` gives them.
     silence : float or None
         Seconds from `leading_silence`; None where the sound was not read.
-    seed : int
     """
 
     path: str

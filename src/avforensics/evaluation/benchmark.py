@@ -63,8 +63,6 @@ def tested_clips(
         Refuse a list of which entries fit no clip.
     real, fake : int, optional
         Draw so many real clips and so many of each category; None = all.
-    one_per_identity : bool
-    seed : int
 
     Raises
     ------
@@ -95,7 +93,6 @@ def also_trained(
 
     Parameters
     ----------
-    tested : iterable of Row or Entry
     known : iterable of Row or Entry
         All clips that may say what was trained on.
     splits : collection of str

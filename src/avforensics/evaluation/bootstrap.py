@@ -45,10 +45,8 @@ class Bootstrap:
         1 = fake, 0 = real; both present.
     identities : sequence of hashable, (n,)
         Whose face a video shows; videos with equal values are drawn together.
-    resamples : int
     level : float
         Coverage of the intervals, 0.95 by default.
-    seed : int
 
     Raises
     ------
@@ -213,8 +211,6 @@ class Difference:
 
     Attributes
     ----------
-    metric : str
-    a, b, difference : float
     interval : (low, high) or None
     p_value : float
         Two-sided, from the share of resamples whose difference has the other sign, with the +1

@@ -27,7 +27,6 @@ def with_columns(
 
     Parameters
     ----------
-    rows : sequence of ScoredVideo
     path : path
         A table with a column of files, spelt as in the scores or relative to the table's folder,
         and the columns wanted.
@@ -72,7 +71,6 @@ def choose_threshold(
 
     Parameters
     ----------
-    rows : sequence of ScoredVideo
     threshold : float, optional
         Taken as it is.
     calibration : Calibration, optional

@@ -59,7 +59,6 @@ def break_down(
         all real videos.
     threshold : float or None
         Videos above it are called fake; None = no rates of false alarms.
-    bins : int
     min_videos : int
         A group with fewer real or fewer fake videos has no AUC, with fewer real ones no rate of
         false alarms; a group with neither is listed under ``left_out`` with its counts.

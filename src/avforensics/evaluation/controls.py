@@ -68,7 +68,6 @@ def shift_result(
     ----------
     plain, shifted : sequence of ScoredVideo
         Real videos that both scored are compared; a fake may be the same file with another sound.
-    seed : int
 
     Returns
     -------

@@ -23,7 +23,6 @@ class DeLong:
 
     Attributes
     ----------
-    a, b, difference : float
     error : float or None
         Standard error of the difference; None with one video of a class.
     p_value : float or None

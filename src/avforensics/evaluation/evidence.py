@@ -74,8 +74,6 @@ class Evidence:
         Of the fusion, as in `FUSIONS`.
     sides : str
         As for `NormalMap.fit`.
-    mapping : NormalMap
-    fusion : Fusion
     scores : float64 array, (n,)
         Cross-fitted values of the real videos, in the order in which they were given.
     inner : bool

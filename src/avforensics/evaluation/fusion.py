@@ -32,7 +32,6 @@ class NormalMap:
 
     Attributes
     ----------
-    names : tuple of str
     floor, centre, spread : float64 array, (K,)
         What is added to positive statistics before the logarithm; median and spread afterwards.
     one_sided : bool array, (K,)

@@ -48,7 +48,6 @@ class Perturbation:
     function : callable
         ``(frame, p)`` or, where it draws random numbers, ``(frame, p, rng)`` -> frame, uint8 RGB
         (H, W, 3); where it ``streams``, ``(frames, p, fps=)`` -> frames.
-    streams : bool
     """
 
     title: str
@@ -103,7 +102,6 @@ def perturb(
         A key of :data:`PERTURBATIONS`.
     level : int
         0 to 5; 0 hands the frames on untouched.
-    seed : int
     video : str
         What tells this video from others (its path in the manifest), for ``GNC`` and ``BW``.
     fps : float or Fraction

@@ -36,7 +36,6 @@ def fit_evidence(
 
     Parameters
     ----------
-    store : FeatureStore
     found : mapping of int to StoredScore
         Scored real clips by index.
     statistics, fusion, sides, delay_frequency, seed

@@ -24,8 +24,6 @@ class Comparison:
     ----------
     result : str
         Category or average.
-    metric : str
-    paper : float
     ours : float or None
         None where the run has no such result.
     interval : (low, high) or None

@@ -127,7 +127,6 @@ def read_scores(path: str | PathLike, *, fake: int = 1) -> list[ScoredVideo]:
 
     Parameters
     ----------
-    path : path
     fake : int
         Which number marks a fake, 1 or 0; see `Labels`.
 

@@ -34,10 +34,8 @@ def localise(
 
     Parameters
     ----------
-    store : FeatureStore
     found : sequence of StoredScore
         With steps.
-    lam : float
     delay_frequency : float array, (D,), optional
         As of `fit_delay_frequency`; adds the curve ``delays``.
 

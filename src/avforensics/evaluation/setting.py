@@ -19,9 +19,6 @@ def scoring_setting(
 
     Parameters
     ----------
-    models : Models
-    policy : SequencePolicy
-    lam : float
     part : {"both", "distribution", "activation"}
         Whose score it is.
     network : str, optional

@@ -31,7 +31,6 @@ class SharedVideos:
         By group: each metric of each run.
     drawn : dict of str to list of dict of str to float array, (resamples,)
         The same on each resample; the same identities are drawn for all runs.
-    bootstrap : Bootstrap
     left_out : int
         Videos that some run lacks.
     """

@@ -52,9 +52,6 @@ class StoredScore:
         Of the entry in the store.
     scores : list of Score
         One for each lam; empty where ``error`` says why.
-    steps : Steps or None
-    error : str or None
-    baselines : dict of str to float
     statistics : dict of str to float
         As of `avforensics.scoring.statistics.measure`; ``score`` is that of the first lam.
     inner : bool
@@ -78,11 +75,8 @@ class StoreScorer:
 
     Parameters
     ----------
-    store : FeatureStore
     models : Models
         Decoders and the projection; the synchronisation network is not needed.
-    policy : SequencePolicy
-    lams : sequence of float
     part : {"both", "distribution", "activation"}
         Which models are needed.
     delay_frequency : float array, (D,), optional
@@ -212,10 +206,6 @@ def evaluate_store(
 
     Parameters
     ----------
-    store : FeatureStore
-    models : Models
-    policy : SequencePolicy
-    lam : float
     statistic : {"mean", "max"}
         Over the sequences of a video under policy ``all``.
     split : str or collection of str, optional
@@ -318,9 +308,6 @@ def scored_video(
 
     Parameters
     ----------
-    store : FeatureStore
-    found : StoredScore
-    place : int
     statistic : {"mean", "max"}
         Over the sequences of a video under policy ``all``.
     part : {"both", "distribution", "activation"}

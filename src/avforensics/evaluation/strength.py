@@ -107,7 +107,6 @@ class LikelihoodRatio:
 
         Parameters
         ----------
-        reals, fakes : Sample
         of : {"evidence", "score"}
             What the values are.
         kinds : sequence of str

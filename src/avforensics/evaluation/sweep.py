@@ -41,7 +41,6 @@ class Point:
 
     Attributes
     ----------
-    settings : mapping of str to value
     summary : mapping
         As of `summarise`.
     """
@@ -75,7 +74,6 @@ def sweep_store(
         As for `StoreScorer`.
     chosen : sequence of int
         Indices of the clips.
-    lams, max_lens : sequence
     statistics : sequence of str
         Other statistics that are points of their own, beside the published score.
     windows, audio : str

@@ -80,8 +80,6 @@ def import_features(
     ----------
     manifest : Manifest
         Which videos there are; the video files themselves need not exist.
-    folder : path
-    source : ExternalFeatures
     rank, world, advance, begin
         As for `extract_features`.
 

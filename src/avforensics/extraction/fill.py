@@ -96,16 +96,12 @@ def extract_features(
 
     Parameters
     ----------
-    manifest : Manifest
-    folder : path
     checkpoint : mapping
         As for `load_models`; only the synchronisation network is needed.
-    settings : ExtractionSettings, optional
     keep_listed : bool
         Clips that the index lists already stay in it, after those of the manifest.
     workers : int, optional
         Processes of this rank; None = one for each GPU, or for each core where there is work.
-    rank, world : int
     advance : callable, optional
         Called with the path and the result of every clip that this rank finishes.
     begin : callable, optional
@@ -166,8 +162,6 @@ def fill_store(
 
     Parameters
     ----------
-    manifest : Manifest
-    folder : Path
     info : StoreInfo
         What the store is made with, or must have been made with.
     work : callable

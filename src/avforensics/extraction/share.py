@@ -33,7 +33,6 @@ class Share:
         Of the store.
     todo : sequence of (str, Row)
         Keys and rows of clips.
-    settings : ExtractionSettings
     number : int
         Of this process among those of this machine: which GPU it takes.
     first : int

@@ -92,7 +92,6 @@ class SyncData(pl.LightningDataModule):
         Names of the splits.
     size : int
         Side of the frames handed to the network.
-    augment : Augment, optional
     sound : SoundAugment, optional
         With ``frames`` only.
     weights : mapping of str to float, optional

@@ -61,7 +61,6 @@ class Variation:
 
     Attributes
     ----------
-    policy : SequencePolicy
     edit : str
         Done to clips while they are read: see `avforensics.evaluation.edits`.
     real : int or None
@@ -80,10 +79,8 @@ class Evaluated:
 
     Attributes
     ----------
-    store : FeatureStore
     found : list of StoredScore
         Each clip once, in the order of the store.
-    rows : list of ScoredVideo
     delay_frequency : float array, (D,), or None
         Of real training clips; None where there were none to count.
     """
@@ -96,11 +93,6 @@ class Evaluated:
 
 class Evaluation:
     """Runs `Trainer.test` for a configuration of ``avforensics evaluate``.
-
-    Parameters
-    ----------
-    cfg : DictConfig
-    models : Models
 
     Attributes
     ----------

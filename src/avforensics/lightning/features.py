@@ -40,14 +40,12 @@ class Sequences(Dataset):
 
     Parameters
     ----------
-    clips : sequence of ClipRows
     max_len : int
         Windows in a sequence.
     anywhere : bool
         Sequences begin at a random window, drawn anew in each epoch; else at the first.
     shift : int
         The sound of each clip is moved by up to so many frames, drawn anew in each epoch.
-    seed : int
     """
 
     def __init__(
@@ -125,7 +123,6 @@ class FeatureData(pl.LightningDataModule):
         It is fitted on at most about so many windows, of randomly chosen clips.
     disjoint : bool
         Refuse splits that share an identity.
-    seed : int
     """
 
     def __init__(

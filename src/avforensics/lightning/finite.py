@@ -23,7 +23,6 @@ def require_finite(
     loss : tensor, ()
     batch : mapping
         Its ``index`` says which rows are in it.
-    batch_idx : int
 
     Raises
     ------

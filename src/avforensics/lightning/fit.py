@@ -52,15 +52,12 @@ def train_anomaly(
         Safetensors file for the bundle of everything that scores a video.
     train, val, disjoint, max_len, tau, components, batch_size
         As for `FeatureData`.
-    max_epochs : int
     patience : int
         Stop when neither model has become better for so many epochs.
-    lr, weight_decay : float
     decoder : callable
         Takes ``inputs``, ``outputs`` and ``positions``; gives a decoder.
     accelerator : str
         As Lightning names it.
-    seed : int
 
     Returns
     -------

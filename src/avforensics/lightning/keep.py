@@ -14,11 +14,6 @@ class KeepLast(Checkpoint):
 
     Not at the end of an epoch's last batch: Lightning would resume from there without the
     validation that follows it, and the curve would miss a point.
-
-    Parameters
-    ----------
-    folder : str or Path
-    every_n_steps : int
     """
 
     def __init__(self, *, folder: str | Path, every_n_steps: int = 200) -> None:

@@ -23,7 +23,6 @@ def encode(
 
     Parameters
     ----------
-    network : SyncNetwork
     frames : uint8 tensor
         Either clips, (B, n, 5, H, W, 3), or spans of consecutive frames, (B, T, H, W, 3), all of
         whose T - 4 windows are used and whose stem runs once per frame.
@@ -96,7 +95,6 @@ def packed_loss(
 
     Parameters
     ----------
-    network : SyncNetwork
     batch : mapping
         As `PackedClips` gives it.
     pairs : callable

@@ -15,10 +15,6 @@ class StepSeeds(Callback):
 
     To keep the states of all random generators of all processes in checkpoints would do the same
     with more to go wrong.
-
-    Parameters
-    ----------
-    seed : int
     """
 
     def __init__(self, *, seed: int) -> None:

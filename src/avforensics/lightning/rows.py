@@ -25,7 +25,6 @@ class ClipRows:
         Projected.
     sound : Tensor or None, (N, D)
         The same of activations whose picture half is zero.
-    reach : int
     start : int
         Number of the first row's window in the clip.
     """

@@ -27,7 +27,6 @@ def check_shared_memory(*, videos: int, frames: int, size: int, workers: int) ->
         In a batch, and of each video.
     size : int
         Side of a frame.
-    workers : int
 
     Raises
     ------

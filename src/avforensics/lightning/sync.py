@@ -54,7 +54,6 @@ class SyncModule(pl.LightningModule):
 
     Parameters
     ----------
-    network : SyncNetwork
     optimizer : callable
         Parameters -> optimiser.
     scheduler : callable, optional

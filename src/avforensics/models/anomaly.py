@@ -30,7 +30,6 @@ class AnomalyModel(nn.Module):
     ----------
     decoder : DecoderProtocol
         Autoregressive: (B, L, inputs) -> (B, L, outputs).
-    objective : ObjectiveProtocol
 
     Raises
     ------
@@ -58,7 +57,6 @@ class AnomalyModel(nn.Module):
 
         Parameters
         ----------
-        objective : ObjectiveProtocol
         decoder : callable
             Takes ``inputs``, ``outputs`` and ``positions``.
         width : int
@@ -100,12 +98,7 @@ class AnomalyModel(nn.Module):
 
 
 class NaiveBayes(nn.Module):
-    """Each window's most likely delay, drawn on its own: the first row of Table 3. No training.
-
-    Parameters
-    ----------
-    delays : int
-    """
+    """Each window's most likely delay, drawn on its own: the first row of Table 3. No training."""
 
     reads = "logits"
     max_len = math.inf

@@ -73,10 +73,8 @@ class CleanDecoder(nn.Module):
     ----------
     inputs, outputs : int
         Length of a row and of its prediction.
-    width, heads, depth : int
     positions : int
         Longest input, one less than the longest sequence.
-    dropout : float
     sink : bool
         A learnt key and value in front, so that attention need not rest on any window. It costs
         the fast causal attention, which matters for long sequences only.

@@ -77,10 +77,8 @@ class PublishedDecoder(nn.Module):
     ----------
     inputs, outputs : int
         Length of a row and of its prediction (31 for the released models).
-    width, heads, depth : int
     positions : int
         Longest input, one less than the longest sequence (49 for max_len 50).
-    dropout : float
     """
 
     def __init__(

@@ -57,7 +57,6 @@ class FusionTransformer(nn.Module):
         Channels of both encoders' outputs and of the tokens.
     plane : int
         Side of the visual feature map.
-    depth, heads : int
     video_steps, audio_steps : int
         Time steps of a window in the encoders' outputs.
     """

@@ -53,7 +53,6 @@ class NextRow(nn.Module, ABC):
 
         Parameters
         ----------
-        decoder : Module
         sequences : Tensor, (B, L, D)
 
         Returns

@@ -80,8 +80,6 @@ def from_published(name: str, tensor: Tensor, *, sync: bool) -> tuple[str | None
 
     Parameters
     ----------
-    name : str
-    tensor : Tensor
     sync : bool
         True for ``sync_model.pth``, False for a ``*_regressive_model.pth``.
 

@@ -44,7 +44,6 @@ class RotaryDecoder(nn.Module):
         Longest input of training, one less than the longest sequence.
     stretch : int
         Sequences up to so many times as long may be scored.
-    dropout : float
     base : float
         The slowest pair turns by about one radian in so many windows.
     """

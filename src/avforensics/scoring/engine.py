@@ -57,10 +57,8 @@ class Engine:
 
     Parameters
     ----------
-    sync : SyncNetwork
     projection : Projection, optional
         Without it ``Features.projected`` has no columns.
-    device : str
     precision : str
         ``float32``, or ``bf16`` for autocast.
     compile : bool
@@ -68,7 +66,6 @@ class Engine:
     chunk : int
         Windows in the 3-D stages at a time: memory grows with it, about 0.1 GB a window for the
         published network.
-    keep_activations : bool
     """
 
     def __init__(
@@ -106,10 +103,6 @@ class Engine:
         batch : sequence of (key, Span)
             The key names the video; spans of a video must come in order, one to a batch at most or
             several in order.
-
-        Returns
-        -------
-        list of Features
         """
         with torch.autocast(
             self.device.type, self.precision, enabled=self.precision != torch.float32

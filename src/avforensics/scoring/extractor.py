@@ -32,11 +32,8 @@ class Extraction:
 
     Attributes
     ----------
-    clip : Clip
     features : Features or None
         None where ``error`` says why.
-    error : str or None
-    media : MediaReport or None
     sha256 : str or None
         Of the video file's bytes.
     silence : float
@@ -65,7 +62,6 @@ class FeatureExtractor:
 
     Parameters
     ----------
-    sync : SyncNetwork
     projection : Projection, optional
         Fills ``Features.projected``.
     max_windows : int, optional
@@ -76,7 +72,6 @@ class FeatureExtractor:
         Windows in the 3-D stages at a time; default 8 on a CPU, 64 on a GPU.
     readers : int, optional
         Files read at a time; default 1 on a CPU, 4 on a GPU.
-    keep_activations : bool
     mix_clips : bool
         Let small clips share batches. Otherwise the last digits of a clip's features do not depend
         on its neighbours.

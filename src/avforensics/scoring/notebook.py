@@ -19,12 +19,7 @@ LONGEST = 1500  # windows; longer videos are averaged to as many columns
 
 
 def html_of(result: VideoResult) -> str:
-    """The result of one video as HTML that needs nothing else.
-
-    Parameters
-    ----------
-    result : VideoResult
-    """
+    """The result of one video as HTML that needs nothing else."""
     rows = [("video", result.path.name), ("status", result.status)]
     if result.error is not None:
         rows.append(("reason", result.error))

@@ -93,7 +93,6 @@ class VideoResult:
 
     Attributes
     ----------
-    path : Path
     error : str or None
         Why the file could not be scored; None = scored.
     scores : list of Score

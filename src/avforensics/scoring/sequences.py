@@ -98,11 +98,9 @@ def score_features(
 
     Parameters
     ----------
-    features : Features
     distribution, activation : Module or None
         Decoders of delay rows and of projected activations, or other anomaly models of them, in
         evaluation mode on the CPU. The losses of one that is None are zero.
-    policy : SequencePolicy
     lams : sequence of float
         Weights of the activation score.
 

@@ -47,14 +47,12 @@ class Clip:
 
     Attributes
     ----------
-    path : Path
     audio : Path or None
         Another file that holds the sound.
     start : float
         Seconds into the file.
     duration : float or None
         Seconds; None = to the end.
-    edit : Edit
     crop : MovingCrop or None
         A square that follows a face, from ``start`` on.
     mouth : MouthView or None
@@ -118,11 +116,8 @@ class Source:
 
     Attributes
     ----------
-    clip : Clip
-    media : MediaReport or None
     error : str or None
         Why reading ended early.
-    sha256 : str or None
     silence : LeadingSilence
         Of the part that has been read.
     meter : Meter or None

@@ -23,7 +23,6 @@ class Span:
     ----------
     first_window : int
         0 = start of the video; otherwise frames and crops continue the span before.
-    n_windows : int
     frames : uint8, (F, H, W, 3)
         ``n_windows`` frames, and 4 more in the first span.
     crops : int16, (M, 3200)
@@ -57,7 +56,6 @@ def cut_spans(
 
     Parameters
     ----------
-    blocks : iterable of Block
     max_delay : int
         tau.
     span_windows : int

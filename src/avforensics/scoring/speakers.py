@@ -32,7 +32,6 @@ def constant_delay_fit(sync_logits: np.ndarray, *, smooth: int = SMOOTH) -> np.n
     Parameters
     ----------
     sync_logits : float array, (N, D)
-    smooth : int
 
     Returns
     -------

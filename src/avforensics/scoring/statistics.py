@@ -86,10 +86,8 @@ class VideoRows:
 
         Parameters
         ----------
-        features : Features
         policy : SequencePolicy
             Windows that it does not score are not measured either.
-        steps : Steps, optional
         score, delay_frequency
             As above.
         speaks : bool array, (N,), optional
@@ -169,7 +167,6 @@ class Statistic:
 
     Attributes
     ----------
-    name : str
     function : callable
         `VideoRows` to float; None where what it needs is not there.
     scale : str
@@ -255,7 +252,6 @@ def measure(rows: VideoRows, names: Iterable[str] | None = None) -> dict[str, fl
 
     Parameters
     ----------
-    rows : VideoRows
     names : iterable of str, optional
         None = all that are registered.
     """

@@ -25,7 +25,6 @@ class FaceResult:
 
     Attributes
     ----------
-    track : FaceTrack
     result : VideoResult
         Of the face's stretch, its windows on the video's own clock.
     speaks : float
