@@ -88,15 +88,26 @@ def test_the_command_writes_a_set_and_counts_what_fails(tmp_path, monkeypatch):
     Manifest(rows).write(tmp_path / "m.csv")
     words = ["avforensics", "forge", f"manifest={tmp_path / 'm.csv'}", f"output={tmp_path / 'out'}"]
     monkeypatch.setattr(
-        sys, "argv", [*words, "select.split=null", f"output_dir={tmp_path / 'log'}"]
+        sys,
+        "argv",
+        [*words, "kinds=[swap,jump,part]", "select.split=null", f"output_dir={tmp_path / 'log'}"],
     )
     assert cli.main() == 1
     made = Manifest.read(tmp_path / "out" / "manifest.csv")
-    assert [r.category for r in made] == ["real"] * 3 + ["jump"] * 3 + ["swap"] * 3
-    assert [r.label for r in made] == [0] * 3 + [1] * 6
+    assert [r.category for r in made] == [
+        kind for kind in ("real", "jump", "part", "swap") for _ in range(3)
+    ]
+    assert [r.label for r in made] == [0] * 3 + [1] * 9
     made.require_files()
     for source, kept in zip(rows, made.rows[:3], strict=False):
-        np.testing.assert_array_equal(read_wav(kept.audio), read_wav(source.audio))
+        own = read_wav(source.audio)
+        np.testing.assert_array_equal(read_wav(kept.audio), own)
+        forged = next(r for r in made if r.category == "part" and r.path == kept.path)
+        changed = np.flatnonzero(read_wav(forged.audio) != own) / 16000
+        ((start, end),) = forged.segments
+        assert N / 5 <= round(25 * (end - start)) <= 2 * N / 5
+        assert start <= changed[0] < start + 0.02
+        assert end - 0.02 < changed[-1] < end
     assert "gone.mp4" in (tmp_path / "out" / "failures.csv").read_text()
 
 

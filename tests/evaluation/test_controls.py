@@ -205,8 +205,8 @@ def test_partial_forgeries_are_localised(store_of_segments, decoders_bundle, tmp
         assert found["window_auc"] > 0.8, name
         assert found["ap_50"] > 0.5, name
         assert found["ar_5"] <= found["ar_100"], name
-    assert set(metrics["localisation"]) == {"step_loss", "delays"}
-    assert sum("6 segments in 12 videos" in note for note in metrics["notes"]) == 2
+    assert set(metrics["localisation"]) == {"step_loss", "delays", "own_delay"}
+    assert sum("6 segments in 12 videos" in note for note in metrics["notes"]) == 3
 
 
 @pytest.mark.parametrize("edit", ["trim", "shift=-3"])

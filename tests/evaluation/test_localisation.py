@@ -12,6 +12,7 @@ from avforensics.evaluation.localisation import (
     propose_segments,
     window_labels,
 )
+from avforensics.evaluation.segments import SLIDING, off_own_delay
 
 
 def _video(rng, n=240, segment=(80, 110), rise=1.0):
@@ -66,6 +67,26 @@ def test_planted_segments_are_found_in_noise():
     assert values["window_auc"] == pytest.approx(expected)
     noise = [propose_segments(rng.gamma(4, 0.25, 240), np.arange(240)) for _ in videos]
     assert localisation_metrics(noise, truth)["ap_50"] < 0.3
+
+
+def test_another_delay_or_none_stands_out_and_a_flat_or_padded_row_does_not():
+    rows = np.zeros((200, 31))
+    rows[:, 20] = 4.0
+    rows[60:90, 20], rows[60:90, 8] = 0.0, 4.0  # another delay
+    rows[120:150] = 0.5 * rows[120:150]  # less sure of its own
+    rows[:10, 20], rows[:10, 3] = 0.0, 6.0  # padding is heard there
+    heard = np.arange(200) >= 15
+    curve = off_own_delay(rows, heard)
+    assert curve.shape == (200,)
+    inside = np.zeros(200, bool)
+    inside[60 + SLIDING // 2 : 90 - SLIDING // 2] = True
+    near = np.zeros(200, bool)
+    near[60 - SLIDING : 90 + SLIDING] = True
+    assert curve[inside].min() > 1.0
+    assert np.ptp(curve[~near]) < 1e-9
+    (best, *_) = propose_segments(curve, np.arange(200))
+    assert abs(best[0] - 62 / 25) < 0.1
+    assert abs(best[1] - 92 / 25) < 0.1
 
 
 def test_windows_of_one_kind_have_no_auc():

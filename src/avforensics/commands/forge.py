@@ -3,8 +3,9 @@
   avforensics forge manifest=clips/manifest.csv output=forged select.split=test
 
 Every real clip is there three times: as it is, with the sound of another clip (swap), and with its
-own sound whose offset jumps in mid-clip (jump). It shows whether models trained on your own videos
-see what this method can see, without any set of deepfakes; it says nothing of deepfakes.
+own sound whose offset jumps in mid-clip (jump); kinds=[part] exchanges the sound of a stretch alone
+and lists it in the column segments, for localisation. It shows whether models trained on your own
+videos see what this method can see, without any set of deepfakes; it says nothing of deepfakes.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from avforensics.data.manifest import Manifest
 from avforensics.data.missync import (
     KINDS,
     draw_jump,
+    draw_part,
     forged_row,
     jump,
+    part,
     partners,
     sound_of,
     swap,
@@ -30,6 +33,7 @@ from avforensics.data.normalise import clip_names
 from avforensics.data.probe import Problem, write_problems
 from avforensics.data.row import Row
 from avforensics.errors import ConfigError, ManifestError, MediaError
+from avforensics.media.types import FPS
 from avforensics.paths import typed_path
 from avforensics.progress import follow
 
@@ -59,18 +63,25 @@ def run(cfg: DictConfig) -> int:
     if not rows:
         what = f"{problems[0].path}: {problems[0].reason}"
         raise ManifestError(f"none of {len(problems)} clips can be forged, e.g. {what}")
-    partner = partners(rows, seed=cfg.seed) if "swap" in cfg.kinds else []
+    partner = partners(rows, seed=cfg.seed) if {"swap", "part"} & set(cfg.kinds) else []
     names = [Path(name).with_suffix(".wav") for name in clip_names(Manifest(rows))]
     made = []
     for index, (row, sound, name) in enumerate(zip(rows, sounds, names, strict=True)):
-        forged = {"real": sound}
+        forged, segments = {"real": sound}, {}
+        other = (rows[partner[index]], sounds[partner[index]]) if partner else ()
         if "swap" in cfg.kinds:
-            other = partner[index]
-            forged["swap"] = swap(row, sound, rows[other], sounds[other])
+            forged["swap"] = swap(row, sound, *other)
+        if "part" in cfg.kinds:
+            span = draw_part(row, sound, *other, seed=cfg.seed)
+            forged["part"] = part(row, sound, *other, **span)
+            segments["part"] = ((span["first"] / FPS, span["last"] / FPS),)
         if "jump" in cfg.kinds:
             drawn = draw_jump(row, sound, tuple(cfg.jump), seed=cfg.seed)
             forged["jump"] = jump(row, sound, **drawn)
-        made += [forged_row(row, kind, s, output / kind / name) for kind, s in forged.items()]
+        made += [
+            forged_row(row, kind, s, output / kind / name, segments=segments.get(kind, ()))
+            for kind, s in forged.items()
+        ]
     made.sort(key=lambda row: (row.label, row.category))
     Manifest(made).write(output / "manifest.csv")
     counts = Counter(row.category if row.label else "real" for row in made)

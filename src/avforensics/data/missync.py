@@ -20,7 +20,7 @@ from avforensics.media.types import FPS, HOP
 from avforensics.media.video import VideoReader
 from avforensics.media.wav import write_wav
 
-KINDS = ("swap", "jump")
+KINDS = ("swap", "jump", "part")
 FADE = 160  # samples (10 ms) of cross-fade where the sound jumps, or other sound begins and ends
 SHORTEST = 20  # frames: with fewer there is no middle to jump in
 
@@ -85,6 +85,15 @@ def swap(row: Row, sound: np.ndarray, other: Row, other_sound: np.ndarray) -> np
     return np.concatenate([sound[: first * HOP], other_sound[begin * HOP : begin * HOP + count]])
 
 
+def part(
+    row: Row, sound: np.ndarray, other: Row, other_sound: np.ndarray, *, first: int, last: int
+) -> np.ndarray:
+    """Another clip's sound in frames ``first .. last`` of the clip, its own elsewhere; int16."""
+    swapped = np.resize(swap(row, sound, other, other_sound), len(sound))
+    begin = _span(row, sound)[0]
+    return splice_sound(sound, swapped, (begin + first) * HOP, (begin + last) * HOP)
+
+
 def jump(row: Row, sound: np.ndarray, *, frame: int, by: int) -> np.ndarray:
     """Sound in time until ``frame`` of the clip, and ``by`` frames ahead of itself after it; int16.
 
@@ -138,13 +147,46 @@ def draw_jump(row: Row, sound: np.ndarray, limits: tuple[int, int], *, seed: int
     return {"frame": frame, "by": by if rng.random() < 0.5 else -by}
 
 
-def forged_row(row: Row, kind: str, sound: np.ndarray, path: Path) -> Row:
-    """Write ``sound`` to ``path`` and give the row of the clip with it."""
+def draw_part(
+    row: Row, sound: np.ndarray, other: Row, other_sound: np.ndarray, *, seed: int
+) -> dict[str, int]:
+    """Which frames get another clip's sound: a fifth to two fifths of those that have some of it.
+
+    Returns
+    -------
+    dict
+        ``first`` and ``last``, counted from the clip's first frame.
+    """
+    rng = _stream(seed, "part", row)
+    begin, end = _span(row, sound)
+    other_begin, other_end = _span(other, other_sound)
+    n_frames = min(end - begin, other_end - other_begin)
+    length = int(rng.integers(n_frames // 5, 2 * n_frames // 5 + 1))
+    first = int(rng.integers(0, n_frames - length + 1))
+    return {"first": first, "last": first + length}
+
+
+def forged_row(
+    row: Row,
+    kind: str,
+    sound: np.ndarray,
+    path: Path,
+    *,
+    segments: tuple[tuple[float, float], ...] = (),
+) -> Row:
+    """Write ``sound`` to ``path`` and give the row of the clip with it.
+
+    ``segments`` are the seconds that are forged, where not all are.
+    """
     write_wav(path, sound)
     category = kind if kind in KINDS else row.category
     method = kind if kind in KINDS else row.method
     return row._replace(
-        label=int(kind in KINDS), category=category, method=method, audio=os.fspath(path)
+        label=int(kind in KINDS),
+        category=category,
+        method=method,
+        audio=os.fspath(path),
+        segments=segments,
     )
 
 

@@ -1,9 +1,11 @@
 """Localisation of a run: proposals from curves over the windows of stored clips, against segments.
 
-Two curves are tried. ``step_loss`` is what the score is the mean of; it is high where delays begin
-to go on in another way and falls again once the decoder has seen the new way. ``delays`` says how
-unusual the delays of a window are among those of real videos, whatever came before, so it stays
-high to the end of a forged stretch; it needs the naive Bayes baseline.
+Three curves are tried. ``step_loss`` is what the score is the mean of; it is high where delays
+begin to go on in another way and falls again once the decoder has seen the new way. ``delays`` says
+how unusual the delays of a window are among those of real videos, whatever came before, so it stays
+high to the end of a forged stretch; it needs the naive Bayes baseline. ``own_delay`` is the
+statistic ``mass_at_delay`` in sliding windows: how much less probable the video's own delay is than
+the most probable one, whatever that delay is; it needs no real videos.
 """
 
 from __future__ import annotations
@@ -16,9 +18,12 @@ from scipy.ndimage import uniform_filter1d
 from avforensics.evaluation.localisation import localisation_metrics, propose_segments
 from avforensics.evaluation.stored import StoredScore
 from avforensics.features.store import FeatureStore
-from avforensics.scoring.offset import delay_probabilities
+from avforensics.scoring.offset import delay_probabilities, inner_windows
+from avforensics.scoring.statistics import NEAR
 
 SMOOTH = 5  # windows: neighbours share frames up to that distance
+SLIDING = 11  # windows over which the video's own delay is looked for
+LEAST_RATIO = 0.02  # of the mass at the own delay to that at the most probable one
 
 
 def localise(
@@ -56,7 +61,13 @@ def localise(
     if not any(len(segments) for segments in truth):
         return {}
     windows = [item.steps.window for item in taking_part]
-    curves = {"step_loss": [step_loss(item, lam) for item in taking_part]}
+    curves = {
+        "step_loss": [step_loss(item, lam) for item in taking_part],
+        "own_delay": [
+            off_own_delay(store.logits(item.index), store.heard(item.index))[item.steps.window]
+            for item in taking_part
+        ],
+    }
     if delay_frequency is not None:
         curves["delays"] = [
             unusual_delays(store.logits(item.index)[item.steps.window], delay_frequency)
@@ -91,6 +102,30 @@ def unusual_delays(sync_logits: np.ndarray, delay_frequency: np.ndarray) -> np.n
     """
     delays = delay_probabilities(sync_logits)
     return uniform_filter1d(-(delays @ delay_frequency), SMOOTH, mode="nearest")
+
+
+def off_own_delay(sync_logits: np.ndarray, heard: np.ndarray) -> np.ndarray:
+    """How much less probable the video's own delay is than the most probable: float64, (N,).
+
+    The logarithm of the ratio of the two masses, each within `NEAR` frames of its delay, averaged
+    over `SLIDING` windows; 0 = the own delay is the most probable throughout. How sure a row is
+    counts for nothing. Windows of which some delays reach into padding count as no worse than the
+    median of the others.
+
+    Parameters
+    ----------
+    sync_logits : float array, (N, 2 * tau + 1)
+    heard : bool array, (N,)
+        Whether every delay of a window hears sound.
+    """
+    probability = delay_probabilities(sync_logits)
+    inner, _ = inner_windows(heard)
+    own = int(probability[inner].mean(axis=0).argmax())
+    mass = uniform_filter1d(probability, 2 * NEAR + 1, axis=1, mode="constant")
+    loss = -np.log(mass[:, own] / mass.max(axis=1) + LEAST_RATIO)
+    outer = np.setdiff1d(np.arange(len(loss)), inner)
+    loss[outer] = np.minimum(loss[outer], np.median(loss[inner]))
+    return uniform_filter1d(loss, SLIDING, mode="nearest")
 
 
 def sentence(curve: str, metrics: Mapping[str, float]) -> str:
