@@ -174,7 +174,8 @@ def test_leaving_the_page_gives_the_upload_up(make_queue, work, upload, tmp_path
 
 def test_a_mistake_is_a_sentence(make_queue, upload, tmp_path):
     *_, (note, report) = follow(make_queue(), upload("notes.mp4", b"no video"), "notes.mp4")
-    assert note == markup.mistake("notes.mp4", "not a media file, or damaged beyond recognition")
+    reason = "not a media file, or damaged beyond recognition"
+    assert note == markup.note("failed", "notes.mp4", reason=reason)
     assert report == ""
     assert files(tmp_path) == set()
 
@@ -187,5 +188,5 @@ def test_a_full_disk_is_a_sentence(make_queue, upload, tmp_path, monkeypatch):
     monkeypatch.setattr(jobs.shutil, "copyfile", full)
     *_, (note, report) = follow(make_queue(), upload(), "a.mp4")
     reason = "it cannot be kept here (No space left on device)"
-    assert (note, report) == (markup.mistake("a.mp4", reason), "")
+    assert (note, report) == (markup.note("failed", "a.mp4", reason=reason), "")
     assert files(tmp_path) == set()

@@ -16,7 +16,6 @@ import signal
 import socket
 import tempfile
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -27,6 +26,7 @@ from avforensics.errors import ConfigError
 from avforensics.media.container import no_picture_above
 from avforensics.serving.jobs import JobQueue
 from avforensics.serving.limits import Limits
+from avforensics.serving.markup import fill
 from avforensics.serving.page import build_app, require_gradio
 from avforensics.serving.scorer import Scorer
 
@@ -128,14 +128,7 @@ def serve(app: object, listening: socket.socket) -> None:
 
 def about(limits: Limits, notice: str | None) -> str:
     """HTML above the drop zone: what this is and what it takes."""
-    warning = f'<p class="note mistake">{escape(notice)}</p>' if notice else ""
-    return (
-        "<h1>Does the sound belong to these lips?</h1>"
-        "<p>Drop a video of one talking person. The report shows how unusual its sound and lip "
-        "movements are to a model of real videos; the score is not a probability. "
-        f"{limits} It goes to this page's machine and nowhere else. {what_stays(limits)}</p>"
-        f"{warning}"
-    )
+    return fill("about.html", limits=limits, notice=notice, what_stays=what_stays(limits))
 
 
 def what_stays(limits: Limits) -> str:

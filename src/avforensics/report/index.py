@@ -10,16 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from avforensics.report.markup import (
-    asset,
-    banner,
-    data_block,
-    provenance_section,
-    relative_link,
-    text,
-    write_page,
-)
-from avforensics.report.sentences import number
+from avforensics.report.markup import relative_link, write_page
 
 # Key in scores.csv, heading, kind. A column that no row fills is left out, but for the first four.
 COLUMNS = (
@@ -40,7 +31,6 @@ COLUMNS = (
 )
 ALWAYS = frozenset({"path", "status", "score", "lam"})
 BINS = 40
-WIDTH, FLOOR = 640, 142  # of the histogram, in its own units
 
 
 def write_index(
@@ -79,21 +69,19 @@ def write_index(
     ]
     videos = [row for row in rows if not row.get("track")]
     counts = Counter(str(row.get("status")) for row in videos)
-    write_page(
+    return write_page(
         out,
         "index.html",
-        title=text(title),
-        style=asset("base.css") + asset("index.css"),
-        banner=banner(provenance),
-        counts=_counts(counts, len(videos)),
-        statuses=_status_buttons({str(row.get("status")) for row in rows}),
+        provenance=provenance,
+        title=title,
+        counts=[
+            (len(videos), "row" if len(videos) == 1 else "rows"),
+            *((n, name) for name, n in sorted(counts.items(), reverse=True)),
+        ],
+        statuses=["all", *sorted({str(row.get("status")) for row in rows}, reverse=True)],
         histogram=histogram(videos),
-        provenance=provenance_section(provenance),
-        version=text(provenance.get("version", "")),
-        data=data_block("rows", _data(rows, columns)),
-        script=asset("index.js"),
+        data=_data(rows, columns),
     )
-    return Path(out)
 
 
 def _data(rows: list[Mapping[str, object]], columns: list[tuple[str, str, str]]) -> dict:
@@ -119,27 +107,8 @@ def _value(value: object, kind: str) -> float | str | None:
     return number_ if math.isfinite(number_) else None
 
 
-def _counts(counts: Counter[str], total: int) -> str:
-    items = [
-        (total, "rows" if total != 1 else "row"),
-        *((n, name) for name, n in sorted(counts.items(), reverse=True)),
-    ]
-    return (
-        "<ul>"
-        + "".join(f"<li><strong>{n:,}</strong>{text(name)}</li>" for n, name in items)
-        + "</ul>"
-    )
-
-
-def _status_buttons(statuses: Iterable[str]) -> str:
-    return "".join(
-        f'<button type="button" data-status="{text(name)}">{text(name)}</button>'
-        for name in ("all", *sorted(statuses, reverse=True))
-    )
-
-
-def histogram(rows: list[Mapping[str, object]]) -> str:
-    """Scores as an inline SVG whose columns can be clicked.
+def histogram(rows: list[Mapping[str, object]]) -> dict[str, object] | None:
+    """Counts of scores, the edges of their bins, and lam; None where no row has a score.
 
     Where rows differ in lam, those of the first one are counted.
     """
@@ -149,23 +118,11 @@ def histogram(rows: list[Mapping[str, object]]) -> str:
         if (score := _value(row.get("score"), "number")) is not None
     ]
     if not scored:
-        return '<p class="soft">No video has a score.</p>'
+        return None
     lam = scored[0][1]
     scores = np.array([score for score, its_lam in scored if its_lam == lam])
     counts, edges = np.histogram(scores, bins=_bins(scores))
-    step = WIDTH / len(counts)
-    bars = "".join(
-        _bar(i, int(count), int(counts.max()), step, edges, lam) for i, count in enumerate(counts)
-    )
-    at_lam = "" if lam is None else f", λ = {number(lam)}"
-    return (
-        f'<figure><svg viewBox="0 0 {WIDTH} {FLOOR + 1}" role="group" '
-        f'aria-label="Histogram of scores">{bars}'
-        f'<line x1="0" x2="{WIDTH}" y1="{FLOOR + 0.5}" y2="{FLOOR + 0.5}"/></svg>'
-        f"<figcaption><span>{number(edges[0], 3)}</span><span>score of {len(scores):,} "
-        f"video{'s' if len(scores) > 1 else ''}{at_lam}; click a column to see its rows</span>"
-        f"<span>{number(edges[-1], 3)}</span></figcaption></figure>"
-    )
+    return {"lam": lam, "counts": counts.tolist(), "edges": edges.tolist()}
 
 
 def _bins(scores: np.ndarray) -> np.ndarray:
@@ -175,21 +132,3 @@ def _bins(scores: np.ndarray) -> np.ndarray:
         return np.array([low - 0.5, high + 0.5])
     count = min(BINS, max(5, round(2 * math.sqrt(len(scores)))))
     return np.linspace(low, high, count + 1)
-
-
-def _bar(
-    index: int, count: int, most: int, step: float, edges: np.ndarray, lam: float | None
-) -> str:
-    """A column, and over it the full-height area that takes clicks."""
-    height = max(1.5, (FLOOR - 6) * count / most) if count else 0.0  # one video can be seen
-    start, end = float(edges[index]), float(edges[index + 1])
-    label = f"{number(start, 3)} to {number(end, 3)}"
-    last = " data-last" if index == len(edges) - 2 else ""
-    return (
-        f'<rect class="column" x="{index * step + 1:.2f}" y="{FLOOR - height:.2f}" '
-        f'width="{step - 2:.2f}" height="{height:.2f}"/>'
-        f'<rect class="target" x="{index * step:.2f}" y="0" width="{step:.2f}" height="{FLOOR}" '
-        f'tabindex="0" role="button" data-from="{start!r}" data-until="{end!r}"{last} '
-        f'data-lam="{"" if lam is None else lam}" data-label="{label}">'
-        f"<title>{count:,} with a score of {label}</title></rect>"
-    )

@@ -47,17 +47,18 @@ def follow(queue: JobQueue, upload: str, name: str) -> Iterator[tuple[str, str]]
 
     Closing the iterator, as when the page is closed, gives the upload up.
     """
-    yield markup.receiving(name), ""
+    yield markup.note("received", name), ""
     try:
         job = queue.submit(upload, name)
     except AVForensicsError as error:
         reason = error.reason if isinstance(error, MediaError) else str(error)
         log.info("%r: %s", name, reason)
-        yield markup.mistake(name, reason), ""
+        yield markup.note("failed", name, reason=reason), ""
         return
     except OSError as error:
         log.error("%r: %s", name, error)
-        yield markup.mistake(name, f"it cannot be kept here ({error.strerror})"), ""
+        reason = f"it cannot be kept here ({error.strerror})"
+        yield markup.note("failed", name, reason=reason), ""
         return
     begun = time.monotonic()
     try:
@@ -65,16 +66,17 @@ def follow(queue: JobQueue, upload: str, name: str) -> Iterator[tuple[str, str]]
             before = queue.before(job)
             if before:
                 begun = time.monotonic()
-                yield markup.waiting(job, before), ""
+                yield markup.note("waiting", name, before=before), ""
             else:
-                yield markup.running(job, time.monotonic() - begun), ""
+                seconds = time.monotonic() - begun
+                yield markup.note("running", name, job=job, seconds=seconds), ""
             queue.watch(job, TICK)
     finally:
         job.abandon()
     if job.error is not None:
-        yield markup.mistake(name, job.error), ""
+        yield markup.note("failed", name, reason=job.error), ""
     else:
-        yield markup.answer(job), markup.report(job)
+        yield markup.note("done", name, job=job), markup.fill("report.html", job=job)
 
 
 def build_app(queue: JobQueue, *, about: str, names: Iterable[str] = ()) -> FastAPI:
@@ -132,8 +134,8 @@ def build_app(queue: JobQueue, *, about: str, names: Iterable[str] = ()) -> Fast
         app,
         page,
         path="/",
-        css=markup.STYLE,
-        head=markup.guard(queue.limits),
+        css=markup.fill("page.css"),
+        head=markup.fill("guard.html", limits=queue.limits),
         footer_links=[],
         run_history=False,
         ssr_mode=False,
