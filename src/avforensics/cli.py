@@ -1,4 +1,4 @@
-"""The command ``avforensics VERB [key=value ...]``.
+"""The command ``avforensics VERB [INPUT ...] [--out OUT] [key=value ...]``.
 
 ``configs/VERB.yaml`` is composed by Hydra and ``avforensics.commands.VERB.run(cfg)`` is called with
 it. Exit codes: 0 all done, 1 some of it failed, 2 wrong usage, 130 interrupted by Ctrl-C, 143 by
@@ -36,12 +36,14 @@ from omegaconf.errors import (
 
 import avforensics
 from avforensics import commands, interruption
+from avforensics.completion import complete
 from avforensics.console import OpenEnded
 from avforensics.errors import AVForensicsError, ConfigError
 from avforensics.explain import explain, first_line
 from avforensics.kinds import check_kinds
 from avforensics.manual import manual
 from avforensics.overrides import check_overrides, quote_override
+from avforensics.positional import name_words, split_arguments
 from avforensics.registry import load_plugins
 
 FAILED, USAGE = 1, 2
@@ -76,7 +78,11 @@ def main() -> int:
         return 0
     verb, *rest = arguments
     try:
+        if verb in ("-sc", "--shell-completion", "--completion"):
+            complete(rest[0] if rest else "", verbs())
+            return 0
         check_verb(verb)
+        rest = name_words(verb, rest)
         if "-h" in rest or "--help" in rest:
             print(f"{ast.get_docstring(_source(verb))}\n\n{_manual(verb, rest)}")
             return 0
@@ -106,13 +112,14 @@ def usage() -> str:
     lines = [f"  {name:<{width}}  {text}" for name, text in listed.items()]
     return "\n".join(
         [
-            "usage: avforensics VERB [key=value ...]",
+            "usage: avforensics VERB [INPUT ...] [--out OUT] [key=value ...]",
             "",
             *lines,
             "",
             "avforensics VERB --help     what the verb does and every setting",
             "avforensics VERB --cfg job  the settings that a command line would run with",
             "avforensics VERB -m key=a,b one run for each value",
+            'avforensics --completion SHELL  a script for bash, zsh or fish: eval "$(...)"',
             "avforensics --version",
         ]
     )
@@ -161,14 +168,6 @@ def run_verb(verb: str, arguments: list[str]) -> int:
     with full_errors(), replaced_argv([script, f"hydra.job.name={verb}", *quoted, *flags]):
         hydra.main(version_base="1.3", config_path=f"pkg://{_CONFIGS}", config_name=verb)(task)()
     return max(codes, default=0)
-
-
-def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Hydra's flags with their values, and the overrides, in whatever order they were typed."""
-    flags, overrides = list(arguments), get_args_parser().parse_intermixed_args(arguments).overrides
-    for override in overrides:
-        flags.remove(override)
-    return flags, overrides
 
 
 def run_command(verb: str, cfg: DictConfig) -> int:

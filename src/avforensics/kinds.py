@@ -23,7 +23,7 @@ _ELSEWHERE |= {"optimizer", "scheduler", "objective", "decoder", "projection", "
 _FRACTIONS = {"lam", "longest", "max_seconds"}
 _FRACTIONS |= {"max_megabytes", "max_minutes", "timeout_minutes", "keep_minutes"}
 # One or several, and what may be described by settings of its own.
-_LISTS_TOO = {"lam"}
+_LISTS_TOO = {"lam", "input"}
 _MAPPINGS_TOO = {"crop"}
 # What may become null though its default is something else: it means "all" or "none" there.
 _NULL_TOO = {"select.split", "recipe.crop", "components", "calibration"}

@@ -6,6 +6,7 @@ Hydra is imported, so help is there at once.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
@@ -38,17 +39,8 @@ def manual(verb: str, overrides: Sequence[str] = (), folders: Sequence[str] = ()
     folders : sequence of str
         Configurations of the user's own (``--config-dir``).
     """
-    GlobalHydra.instance().clear()
-    version.setbase("1.3")
-    search = create_config_search_path(f"pkg://{CONFIGS}")
-    for folder in folders:  # as hydra.main does with --config-dir
-        place = f"file://{Path(folder).absolute()}"
-        search.prepend("command-line", place, SearchPathQuery(provider="schema"))
-    hydra = Hydra.create_main_hydra2("help", search)
-    try:
+    with composer(folders) as hydra:
         cfg = hydra.compose_config(verb, list(overrides), RunMode.RUN, from_shell=False)
-    finally:
-        GlobalHydra.instance().clear()
     loader = hydra.config_loader
     choices = {
         group: option
@@ -77,6 +69,21 @@ def manual(verb: str, overrides: Sequence[str] = (), folders: Sequence[str] = ()
         meaning = said.get(key, "")
         lines.append(f"{shown:<{_WIDEST}}  {meaning}".rstrip())
     return "\n".join(lines)
+
+
+@contextlib.contextmanager
+def composer(folders: Sequence[str] = ()) -> Iterator[Hydra]:
+    """Hydra over our configurations, and before them those of ``folders``."""
+    GlobalHydra.instance().clear()
+    version.setbase("1.3")
+    search = create_config_search_path(f"pkg://{CONFIGS}")
+    for folder in folders:  # as hydra.main does with --config-dir
+        place = f"file://{Path(folder).absolute()}"
+        search.prepend("command-line", place, SearchPathQuery(provider="schema"))
+    try:
+        yield Hydra.create_main_hydra2("help", search)
+    finally:
+        GlobalHydra.instance().clear()
 
 
 def _settings(cfg: DictConfig, prefix: str = "") -> Iterator[tuple[str, str]]:

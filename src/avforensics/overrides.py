@@ -25,6 +25,7 @@ _PATH_NAMES = {"input", "output", "file", "folder", "root", "path", "dir", "list
 _PATH_NAMES |= {"features", "calibration", "runs", "scores", "against", "video"}
 _PATH_ENDINGS = ("_dir", "_path", "_file", "_folder", "_root", "_manifest", "_list")
 _PATH_GROUPS = ("checkpoint", "paths")
+_DELETION = re.compile(r"~[A-Za-z_][\w./@:-]*(=.*)?", re.DOTALL)
 _INTERPOLATION = re.compile(r"\$\{[^${}]+\}")
 
 
@@ -32,6 +33,17 @@ def is_path_key(key: str) -> bool:
     """Whether the value of ``key`` names a file or folder, so that no character of it is syntax."""
     group, _, name = key.lstrip("+").rpartition(".")
     return name in _PATH_NAMES or name.endswith(_PATH_ENDINGS) or group in _PATH_GROUPS
+
+
+def is_override(word: str) -> bool:
+    """Whether a word has the form ``key=value`` or ``~key``."""
+    return bool(_OVERRIDE.fullmatch(word) or _DELETION.fullmatch(word))
+
+
+def literal(value: str) -> str:
+    """A value, quoted, of which no character is syntax, not even ``${...}``."""
+    value = re.sub(r"(\\*)\$\{", lambda m: 2 * m[1] + r"\${", value)
+    return QuotedString(text=value, quote=Quote.single).with_quotes()
 
 
 def quote_override(argument: str, *, multirun: bool = False) -> str:
@@ -67,7 +79,8 @@ def quote_override(argument: str, *, multirun: bool = False) -> str:
     if not is_path_key(key) or (multirun and parsed.is_sweep_override()):
         return argument
     element = parsed._value  # value() would drop the quotes, and fails for sweeps
-    if element is None or isinstance(element, QuotedString):
+    quoted = element if isinstance(element, list) and element else [element]
+    if element is None or all(isinstance(part, QuotedString) for part in quoted):
         return argument
     if element == value and not _names_existing(value):
         return argument
@@ -109,6 +122,5 @@ def _names_existing(value: str) -> bool:
 def _quoted(value: str) -> str:
     """Text as a quoted string that Hydra and OmegaConf turn back into exactly that text."""
     if "${" in value and (_names_existing(value) or not _INTERPOLATION.search(value)):
-        # OmegaConf: \${ is a plain ${, and backslashes in front of it must be doubled
-        value = re.sub(r"(\\*)\$\{", lambda m: 2 * m[1] + r"\${", value)
+        return literal(value)
     return QuotedString(text=value, quote=Quote.single).with_quotes()

@@ -119,6 +119,8 @@ def _rows(cfg: DictConfig) -> list[Row]:
         raise ConfigError(f"label must be 0 (real) or 1 (fake), not {cfg.label!r}")
     if is_table(source):
         return list(Manifest.read(source, label=cfg.label).select())
+    if not isinstance(cfg.input, str) and any(is_table(typed_path(part)) for part in cfg.input):
+        raise ConfigError("a manifest must be the only input")
     inputs = list_inputs(cfg.input)
     for remark in inputs.remarks:
         log.warning(remark)

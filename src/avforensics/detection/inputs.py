@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,24 +43,28 @@ class Inputs:
         return [clip.path for clip in self.clips]
 
 
-def list_inputs(source: str | os.PathLike) -> Inputs:
-    """List the videos that ``source`` means.
+def list_inputs(source: str | os.PathLike | Sequence[str]) -> Inputs:
+    """List the videos that ``source`` means, each once.
 
     Parameters
     ----------
-    source : str or PathLike
-        A video; a folder, searched with its subfolders for known video suffixes and sorted (hidden
-        files left out); a manifest or any other table with a column ``path`` (see `read_table`),
-        whose ``start``, ``duration`` (or ``end``) and ``audio`` count and whose rows of faces do
-        not; or a text file (.txt, .lst) with one path a line, where blank lines and lines that
-        begin with # mean nothing. A relative path counts from the list's folder or, where there is
-        no such file, from the current folder.
+    source : str, PathLike or sequence of str
+        One or several of: a video; a folder, searched with its subfolders for known video
+        suffixes and sorted, without hidden files; a manifest or any other table with a column
+        ``path`` (see `read_table`), whose ``start``, ``duration`` (or ``end``) and ``audio`` count
+        and whose rows of faces do not; a text file (.txt, .lst) with one path a line, in which
+        blank lines and lines that begin with # are skipped. A relative path in a list starts at
+        the list's folder or, where there is no such file, at the current folder.
 
     Raises
     ------
     AVForensicsError
         Nothing there, a folder without video, a list without entries or that is no text.
     """
+    if not isinstance(source, str | os.PathLike):
+        parts = [list_inputs(part) for part in source]
+        clips = [clip for part in parts for clip in part.clips]
+        return _once("input", clips, [remark for part in parts for remark in part.remarks])
     path = typed_path(source)
     if not str(source).strip():
         raise ConfigError("input is empty: give a video, a folder or a list of videos")
@@ -109,13 +114,17 @@ def _listed(path: Path) -> Inputs:
         entries = [Clip(_from_list(source, line)) for line in listed_lines(source)]
     if not entries:
         raise ConfigError(f"{path}: the list names no video")
+    return _once(path, entries, [])
+
+
+def _once(source: object, entries: Sequence[Clip], remarks: list[str]) -> Inputs:
+    """Each clip once, at its first place."""
     once: dict[str, Clip] = {}
     for clip in entries:
         once.setdefault(clip_key(clip), clip)
-    clips = list(once.values())
-    repeated = len(entries) - len(clips)
-    remarks = [f"{path}: {_files(repeated)} listed more than once: scored once"] if repeated else []
-    return Inputs(clips, remarks)
+    if repeated := len(entries) - len(once):
+        remarks = [*remarks, f"{source}: {_files(repeated)} listed more than once: scored once"]
+    return Inputs(list(once.values()), remarks)
 
 
 def _row(table: Table, index: int, cells: dict[str, str]) -> Clip:

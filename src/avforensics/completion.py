@@ -1,0 +1,60 @@
+"""Shell completion by Hydra's own plugins: verbs, then groups, options and settings."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+
+from hydra.core.plugins import Plugins
+from hydra.plugins.completion_plugin import CompletionPlugin
+
+from avforensics.errors import ConfigError
+from avforensics.manual import composer
+from avforensics.overrides import is_override
+
+
+def complete(action: str, verbs: Iterable[str]) -> None:
+    """Print a shell's script, or (``query=SHELL``, what that script calls) what may come next.
+
+    Parameters
+    ----------
+    action : str
+        ``bash``, ``zsh`` or ``fish``; or as Hydra has it, ``install=``, ``uninstall=`` or
+        ``query=`` in front. A query reads the command line from ``COMP_LINE``.
+    verbs : iterable of str
+
+    Raises
+    ------
+    ConfigError
+        Another shell or action.
+    """
+    kind, _, shell = action.rpartition("=")
+    with composer() as hydra:
+        plugins = {
+            plugin.provides(): plugin(hydra.config_loader)
+            for plugin in Plugins.instance().discover(CompletionPlugin)
+            if plugin.__module__.startswith("hydra._internal.core_plugins")
+        }
+        if shell not in plugins or kind not in ("", "install", "uninstall", "query"):
+            shells = ", ".join(sorted(plugins))
+            raise ConfigError(f"--completion must be one of {shells}, got {action!r}")
+        if kind == "query":
+            _query(plugins[shell], os.environ.get("COMP_LINE", ""), verbs)
+        elif kind == "uninstall":
+            plugins[shell].uninstall()
+        else:
+            plugins[shell].install()
+
+
+def _query(plugin: CompletionPlugin, line: str, verbs: Iterable[str]) -> None:
+    name, _, typed = line.lstrip().partition(" ")
+    verb, space, rest = typed.lstrip().partition(" ")
+    if not space:
+        print("\n".join(name for name in verbs if name.startswith(verb)))
+        return
+    *done, last = rest.split(" ")
+    # inputs and flags change nothing in what may follow; options of groups do
+    os.environ["COMP_LINE"] = " ".join([name, *filter(is_override, done), last])
+    with contextlib.suppress(Exception):  # nothing to offer is better than a traceback
+        plugin.query(config_name=verb)

@@ -1,0 +1,102 @@
+"""Inputs without a name: ``detect VIDEO... --out OUT`` for ``detect input=... output_dir=...``."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+
+from hydra._internal.utils import get_args_parser  # the parser that hydra.main uses itself
+
+from avforensics.errors import ConfigError
+from avforensics.overrides import is_override, literal
+
+# The setting that a verb's words fill, and the verbs that take several of them.
+INPUTS = {
+    "align": "manifest",
+    "demo": "video",
+    "detect": "input",
+    "extract": "manifest",
+    "forge": "manifest",
+    "normalise": "manifest",
+    "preprocess": "input",
+    "probe": "input",
+    "render": "input",
+    "verify": "result",
+}
+SEVERAL = {"detect", "preprocess", "probe"}
+
+
+def name_words(verb: str, arguments: Sequence[str]) -> list[str]:
+    """Write a verb's words and ``--out OUT`` as the settings that they stand for.
+
+    A word is an input where it is not of the form ``key=value``, where a file of exactly that name
+    exists, or where it comes after ``--``. ``--out`` is the verb's ``output``, or its
+    ``output_dir`` where it has no such setting.
+
+    Parameters
+    ----------
+    verb : str
+    arguments : sequence of str
+        Everything behind the verb.
+
+    Returns
+    -------
+    list of str
+        Hydra's flags and overrides only. Values are quoted: no character of them is syntax.
+
+    Raises
+    ------
+    ConfigError
+        More inputs than the verb takes, or inputs both as words and by name.
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    flags, words = split_arguments(arguments[:end])
+    out, flags = _take_out(flags)
+    key = INPUTS.get(verb)
+    inputs = [word for word in words if key and (not is_override(word) or os.path.lexists(word))]
+    overrides = [word for word in words if word not in inputs]
+    inputs += arguments[end + 1 :]
+    if out is not None:
+        overrides.append(f"{_out_key(verb)}={literal(out)}")
+    if not inputs:  # as typed, but for --out
+        return list(arguments) if out is None else overrides + flags
+    if key is None:
+        raise ConfigError(f"{verb} takes no input but key=value, got {inputs[0]!r}")
+    if any(override.startswith(f"{key}=") for override in overrides):
+        raise ConfigError(f"{verb} has inputs by name ({key}=...) and without: {inputs[0]!r}")
+    if len(inputs) > 1 and verb not in SEVERAL:
+        raise ConfigError(f"{verb} takes one input, got {len(inputs)}: {', '.join(inputs)}")
+    values = [literal(word) for word in inputs]
+    value = values[0] if len(values) == 1 else f"[{','.join(values)}]"
+    return [f"{key}={value}", *overrides, *flags]
+
+
+def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Flags with their values, and the other words, in whatever order they were typed."""
+    parser = get_args_parser()
+    parser.add_argument("--out")
+    flags, words = list(arguments), parser.parse_intermixed_args(arguments).overrides
+    for word in words:
+        flags.remove(word)
+    return flags, words
+
+
+def _take_out(flags: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The value of ``--out``, and the other flags."""
+    out, others, rest = None, [], iter(flags)
+    for flag in rest:
+        if flag == "--out":
+            out = next(rest)
+        elif flag.startswith("--out="):
+            out = flag.removeprefix("--out=")
+        else:
+            others.append(flag)
+    return out, others
+
+
+def _out_key(verb: str) -> str:
+    path = files("avforensics.configs").joinpath(f"{verb}.yaml")
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return "output" if re.search(r"^output:", text, re.MULTILINE) else "output_dir"

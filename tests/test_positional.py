@@ -1,0 +1,76 @@
+"""Inputs without a name, --out, and completion in the shell."""
+
+import pytest
+from hydra import compose, initialize_config_module
+from test_overrides import NASTY
+
+from avforensics.completion import complete
+from avforensics.errors import ConfigError
+from avforensics.overrides import quote_override
+from avforensics.positional import INPUTS, SEVERAL, name_words
+
+
+def composed(verb, *arguments):
+    words = [quote_override(word) for word in name_words(verb, arguments)]
+    with initialize_config_module("avforensics.configs", version_base="1.3"):
+        return compose(verb, overrides=words)
+
+
+def test_every_name_arrives_as_typed():
+    names = [*NASTY, "-m", "--out", "${scoring.lam}.mp4", "key=value", "null", "", "input=x"]
+    assert list(composed("detect", "--", *names).input) == names
+    for name in ("a b.mp4", "[x].mp4", "-dash.mp4", "1", "${paths.data}"):
+        assert composed("detect", "--", name).input == name
+    cfg = composed("detect", "a b.mp4", "scoring.lam=0.5", "b[1].mp4", "--out", "my=out")
+    assert (list(cfg.input), cfg.scoring.lam) == (["a b.mp4", "b[1].mp4"], 0.5)
+    assert cfg.output_dir == "my=out"
+
+
+def test_a_word_with_an_equals_sign_is_a_file_where_there_is_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "device=cuda.mp4").touch()
+    cfg = composed("detect", "device=cuda.mp4", "device=cpu")
+    assert (cfg.input, cfg.device) == ("device=cuda.mp4", "cpu")
+
+
+@pytest.mark.parametrize("verb", sorted(INPUTS))
+def test_words_fill_a_setting_of_each_verb(verb):
+    cfg = composed(verb, "a.x", "--out=b.x")
+    assert cfg[INPUTS[verb]] == "a.x"
+    assert cfg.get("output", cfg.output_dir) == "b.x"
+    if verb not in SEVERAL:
+        with pytest.raises(ConfigError, match=f"{verb} takes one input, got 2: a, b"):
+            name_words(verb, ["a", "b"])
+
+
+def test_what_cannot_be_meant_is_a_sentence():
+    with pytest.raises(ConfigError, match="inputs by name"):
+        name_words("detect", ["a.mp4", "input=b.mp4"])
+    with pytest.raises(ConfigError, match="train takes no input"):
+        name_words("train", ["--", "a.mp4"])
+    typed = ["a=b", "-m", "c", "--cfg", "job", "--config-dir", "d"]
+    assert name_words("train", typed) == typed  # c: Hydra says what is wrong with it
+    assert name_words("train", ["a=b", "--out", "c", "-m"]) == ["a=b", "output_dir='c'", "-m"]
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("avforensics pro", ["probe"]),
+        ("avforensics detect faces=a", ["faces=auto"]),
+        ("avforensics detect 'a b.mp4' -m scoring.wind", ["scoring.windows="]),
+        ("avforensics evaluate benchmark=kodf benchmark.full", ["benchmark.full_frames="]),
+        ("avforensics nosuch x", []),
+    ],
+)
+def test_completion_offers_verbs_options_and_settings(line, offered, monkeypatch, capsys):
+    monkeypatch.setenv("COMP_LINE", line)
+    complete("query=bash", ["detect", "probe"])
+    assert capsys.readouterr().out.split() == offered
+
+
+def test_completion_prints_the_shells_script(capsys):
+    complete("bash", [])
+    assert "complete -o nospace" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="must be one of bash, fish, zsh, got 'tcsh'"):
+        complete("tcsh", [])
