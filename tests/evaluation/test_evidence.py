@@ -1,5 +1,7 @@
 """Evidence on made-up statistics: what it sees, what its p-values promise, what a file keeps."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.stats import kstest
@@ -9,6 +11,7 @@ from avforensics.errors import CheckpointError, ConfigError
 from avforensics.evaluation.calibration import Calibration
 from avforensics.evaluation.evidence import DEFAULT_STATISTICS, Evidence, folds_of
 from avforensics.evaluation.fusion import FUSIONS, NormalMap
+from avforensics.evaluation.populations import traces
 from avforensics.scoring.statistics import STATISTICS
 
 MIX = np.random.default_rng(9).normal(size=(6, 6)) / 3 + np.eye(6)
@@ -140,6 +143,31 @@ def test_a_file_gives_the_same_numbers(kind, tmp_path):
     assert again.value(one) == evidence.value(one)
     assert again.p_value(3.0) == evidence.p_value(3.0)
     np.testing.assert_array_equal(again.delay_frequency, np.full(31, -3.4))
+
+
+def test_people_files_and_sources_of_the_calibration_are_refused():
+    def entry(**values):
+        known = {
+            "identity": "",
+            "path": "p.mp4",
+            "category": "",
+            "clip": SimpleNamespace(sha256=""),
+        }
+        return SimpleNamespace(**(known | values))
+
+    clip = SimpleNamespace(sha256="abc")
+    seen = traces(entry(identity="ann", category="news", clip=clip), "category")
+    evidence = Evidence.fit(
+        statistics(np.random.default_rng(7), 60), people(60), seen=seen, source="category"
+    )
+    evidence = Evidence.restore(evidence.header(), evidence.arrays())
+    others = entry(identity="eve", category="talk", path="q.mp4"), entry(category="page")
+    evidence.check_unseen(traces(other, evidence.source) for other in others)
+    for known in ({"identity": "ann"}, {"category": "news"}, {"clip": clip}):
+        tested = traces(entry(**known), evidence.source)
+        with pytest.raises(ConfigError, match="1 of the tested videos are of people, files or sou"):
+            evidence.check_unseen([["somebody"], tested])
+    assert traces(entry(category="news")) == ["p.mp4"]
 
 
 def test_a_file_with_a_statistic_that_is_not_registered_is_one_sentence(tmp_path, monkeypatch):

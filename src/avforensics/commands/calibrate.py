@@ -28,7 +28,13 @@ from avforensics.detection.faces import FaceOptions
 from avforensics.detection.judging import media_properties
 from avforensics.errors import ConfigError, ManifestError, MediaError
 from avforensics.evaluation.calibration import Calibration
-from avforensics.evaluation.populations import fit_evidence, fit_likelihood, forgeries
+from avforensics.evaluation.populations import (
+    GENERATORS,
+    fit_evidence,
+    fit_likelihood,
+    forgeries,
+    traces,
+)
 from avforensics.evaluation.setting import scoring_setting
 from avforensics.evaluation.stored import (
     StoredScore,
@@ -70,6 +76,8 @@ def run(cfg: DictConfig) -> int:
     """
     if isinstance(cfg.scoring.lam, ListConfig):
         raise ConfigError("a calibration is for one scoring.lam")
+    if cfg.source not in (None, *GENERATORS):
+        raise ConfigError(f"source must be null or one of {GENERATORS}, got {cfg.source!r}")
     policy = SequencePolicy(
         max_len=cfg.scoring.max_len, windows=cfg.scoring.windows, audio=cfg.scoring.audio
     )
@@ -97,21 +105,24 @@ def run(cfg: DictConfig) -> int:
         | _crop(cfg.crop),
         inputs=inputs,
     )
+    fakes = None if cfg.fakes.features is None else named_fakes(cfg, store)
     evidence, used, remark = fit_evidence(
         store,
         found,
         **OmegaConf.to_container(cfg.evidence, resolve=True),
         delay_frequency=frequency,
+        fakes=[fakes[0][index] for index in fakes[1]] if fakes else (),
+        source=cfg.source,
         seed=cfg.seed,
     )
     if remark:
         log.warning("%s", remark)
     calibration = replace(calibration, evidence=evidence)
-    if cfg.fakes.features is not None:
+    if fakes is not None:
         reals = store, list(scores), list(scores.values())
         if cfg.likelihood.of == "evidence" and evidence is not None:
             reals = store, used, evidence.scores
-        likelihood, more = ratios(cfg, models, policy, calibration, reals, frequency)
+        likelihood, more = ratios(cfg, models, policy, calibration, reals, fakes, frequency)
         calibration = replace(calibration, likelihood=likelihood)
         failed += more
     check = None
@@ -132,21 +143,27 @@ def run(cfg: DictConfig) -> int:
     return int(bool(failed))
 
 
+def named_fakes(cfg: DictConfig, reals: FeatureStore) -> tuple[FeatureStore, list[int]]:
+    """The store of ``cfg.fakes`` and which of its forgeries take part."""
+    store = FeatureStore.open(cfg.fakes.features)
+    if store.info.network != reals.info.network:
+        raise ConfigError(f"fakes.features={store.folder}: features of another network")
+    category = cfg.fakes.category
+    kinds = list(category) if isinstance(category, ListConfig) else category
+    return store, forgeries(store, split=cfg.fakes.split, category=kinds)
+
+
 def ratios(
     cfg: DictConfig,
     models: Models,
     policy: SequencePolicy,
     calibration: Calibration,
     reals: tuple[FeatureStore, Sequence[int], Sequence[float]],
+    fakes: tuple[FeatureStore, Sequence[int]],
     frequency: np.ndarray | None,
 ) -> tuple[LikelihoodRatio, list[tuple[str, str]]]:
     """Likelihood ratios of ``cfg.fakes``, and path and reason of each forgery without a score."""
-    store = FeatureStore.open(cfg.fakes.features)
-    if store.info.network != reals[0].info.network:
-        raise ConfigError(f"fakes.features={store.folder}: features of another network")
-    category = cfg.fakes.category
-    kinds = list(category) if isinstance(category, ListConfig) else category
-    chosen = forgeries(store, split=cfg.fakes.split, category=kinds)
+    store, chosen = fakes
     found, failed = score(store, models, policy, cfg, chosen, frequency)
     likelihood = fit_likelihood(
         reals,
@@ -169,6 +186,8 @@ def other_set(
     """Real videos of ``cfg.check``: their scores, and no ratio where they are otherwise."""
     store = FeatureStore.open(cfg.check.features)
     indices = real_clips(store, cfg.check.split, trained=())
+    if (evidence := calibration.evidence) is not None:
+        evidence.check_unseen(traces(store[index], evidence.source) for index in indices)
     found, failed = score(store, models, policy, cfg, indices, frequency)
     check = [value(one, cfg.part) for one in found.values()]
     likelihood, evidence = calibration.likelihood, calibration.evidence

@@ -81,7 +81,10 @@ class Evidence:
     delay_frequency : float64 array, (D,), or None
         What naive Bayes counted.
     people : frozenset of str
-        Digests of the people of the real videos, see `person`.
+        Digests of what must not be tested: the people of the calibration's videos, see `person`,
+        their files and their sources.
+    source : str or None
+        The column that names sources.
     """
 
     names: tuple[str, ...]
@@ -93,6 +96,7 @@ class Evidence:
     inner: bool = True
     delay_frequency: np.ndarray | None = None
     people: frozenset[str] = field(default_factory=frozenset)
+    source: str | None = None
 
     @classmethod
     def fit(
@@ -105,6 +109,8 @@ class Evidence:
         sides: str = "declared",
         inner: bool = True,
         delay_frequency: np.ndarray | None = None,
+        seen: Iterable[str] = (),
+        source: str | None = None,
         seed: int = 0,
     ) -> Evidence:
         """Fit on real videos that no model was trained on.
@@ -139,8 +145,18 @@ class Evidence:
             mapping, fusion = _fit(names, values[~held_out], kind, sides)
             scores[held_out] = fusion(mapping(values[held_out]))
         mapping, fusion = _fit(names, values, kind, sides)
-        people = frozenset(map(person, groups))
-        return cls(names, kind, sides, mapping, fusion, scores, inner, delay_frequency, people)
+        return cls(
+            names,
+            kind,
+            sides,
+            mapping,
+            fusion,
+            scores,
+            inner,
+            delay_frequency,
+            frozenset(map(person, {*groups, *seen})),
+            source,
+        )
 
     def value(self, statistics: Mapping[str, float]) -> float | None:
         """Of one video, higher = less like real ones; None where a statistic is missing."""
@@ -153,23 +169,24 @@ class Evidence:
         """How likely a real video is at least as unusual: see `p_values`."""
         return float(p_values(self.scores, value))
 
-    def check_unseen(self, people: Iterable[str]) -> None:
-        """Refuse to be measured on people that it was fitted on.
+    def check_unseen(self, videos: Iterable[Sequence[str]]) -> None:
+        """Refuse to be measured on people, files or sources that it was fitted on.
 
         Parameters
         ----------
-        people : iterable of str
-            Of the tested videos.
+        videos : iterable of sequence of str
+            The names of each tested video, as of `traces`.
 
         Raises
         ------
         ConfigError
         """
-        shared = sorted(name for name in set(people) if person(name) in self.people)
+        shared = [[name for name in names if person(name) in self.people] for names in videos]
+        shared = sorted(names[0] for names in shared if names)
         if shared:
             raise ConfigError(
-                f"{len(shared)} of the tested people are among those of the calibration, "
-                f"e.g. {shared[0]}: calibrate on others"
+                f"{len(shared)} of the tested videos are of people, files or sources of the "
+                f"calibration, e.g. {shared[0]}: calibrate on others"
             )
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -193,6 +210,7 @@ class Evidence:
                 "one_sided": self.mapping.one_sided.tolist(),
                 "inner": self.inner,
                 "people": sorted(self.people),
+                "source": self.source,
             },
             sort_keys=True,
         )
@@ -228,6 +246,7 @@ class Evidence:
             bool(about["inner"]),
             arrays.get("delay_frequency"),
             frozenset(about["people"]),
+            about.get("source"),
         )
 
 

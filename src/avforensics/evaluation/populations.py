@@ -22,6 +22,23 @@ def who(entry: Entry) -> str:
     return entry.identity or entry.path
 
 
+def traces(entry: Entry, source: str | None = None) -> list[str]:
+    """What tells that a video, or its like, was seen before: its person, its file, its source.
+
+    Parameters
+    ----------
+    entry : Entry
+    source : {"category", "method"} or None
+        The column that names sources.
+    """
+    found = [who(entry)]
+    if entry.clip.sha256:
+        found.append(f"file {entry.clip.sha256}")
+    if source is not None and getattr(entry, source):
+        found.append(f"source {getattr(entry, source)}")
+    return found
+
+
 def fit_evidence(
     store: FeatureStore,
     found: Mapping[int, StoredScore],
@@ -30,6 +47,8 @@ def fit_evidence(
     fusion: str,
     sides: str,
     delay_frequency: np.ndarray | None,
+    fakes: Sequence[Entry] = (),
+    source: str | None = None,
     seed: int = 0,
 ) -> tuple[Evidence | None, list[int], str]:
     """Fuse the statistics of real clips that are measured alike.
@@ -40,6 +59,10 @@ def fit_evidence(
         Scored real clips by index.
     statistics, fusion, sides, delay_frequency, seed
         As for `Evidence.fit`.
+    fakes : sequence of Entry
+        Forgeries of the likelihood ratio: what they show must not be tested either.
+    source : {"category", "method"} or None
+        The column that names sources.
 
     Returns
     -------
@@ -78,6 +101,12 @@ def fit_evidence(
         sides=sides,
         inner=inner,
         delay_frequency=delay_frequency,
+        seen=[
+            name
+            for entry in (*map(store.__getitem__, found), *fakes)
+            for name in traces(entry, source if entry.label == 0 else None)
+        ],
+        source=source,
         seed=seed,
     )
     left_out = len(found) - len(used)

@@ -29,7 +29,7 @@ from avforensics.errors import ConfigError, ManifestError
 from avforensics.evaluation.benchmark import also_trained, some_real, store_name, tested_clips
 from avforensics.evaluation.calibration import Calibration
 from avforensics.evaluation.evidence import Evidence
-from avforensics.evaluation.populations import who
+from avforensics.evaluation.populations import traces
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.setting import scoring_setting
 from avforensics.evaluation.stored import (
@@ -287,7 +287,7 @@ class Evaluation:
                 raise ConfigError(f"{training.folder}: features of another network")
             fitted = fit_delay_frequency(training, wanted.fit_split)
         if self.evidence is not None:
-            self.evidence.check_unseen(who(store[index]) for index in tested)
+            self.evidence.check_unseen(traces(store[i], self.evidence.source) for i in tested)
         return StoreScorer(
             store,
             self.models,
