@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat setup.cfg pyproject.toml | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lock format bench bench-faces
+.PHONY: help install demo test docs lock format bench bench-faces
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ demo: $(STAMP) ## score a clip (VIDEO=FILE) beside forgeries of it; then train o
 # Two processes of one thread each take about half the time of one that has both cores.
 test: $(STAMP) ## every test that this machine can run
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+docs: $(STAMP) ## the documentation as a site in outputs/site
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 lock: $(STAMP) ## write constraints.txt: the versions in .venv
 	$(BIN)/python scripts/lock.py >$(VENV)/constraints.txt && mv $(VENV)/constraints.txt .

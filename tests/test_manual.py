@@ -17,9 +17,13 @@ def meaning(text, key):
 @pytest.mark.parametrize("verb", verbs())
 def test_every_verb_has_one(verb):
     text = manual(verb)
-    assert text.startswith("Groups (group=option):\n\n")
+    assert re.match(r"(Groups \(group=option\):\n\n  |Settings \(key=value\):\n\n  )", text)
     assert "\n  output_dir=" in text
     assert "\n  hydra." not in text
+    settings = text.partition("Settings (key=value):\n\n")[2].splitlines()
+    bare = {line.strip() for line in settings if not re.search(r"\S  +\S", line)}
+    if verb not in ("train", "evaluate"):  # those list what classes of other libraries take
+        assert not {line for line in bare if not line.startswith("splits.")}
 
 
 def test_settings_have_the_comments_of_their_files():

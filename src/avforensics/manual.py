@@ -54,13 +54,13 @@ def manual(verb: str, overrides: Sequence[str] = (), folders: Sequence[str] = ()
     sources = [element.path for element in loader.get_search_path().get_path()]
     del cfg.hydra
     said = _meanings(verb, choices, sources)
-    lines = ["Groups (group=option):", ""]
-    lines += [
+    groups = [
         f"  {group}={'null' if choices[group] is None else choices[group]}: {', '.join(names)}"
         for group, names in options.items()
         if len(names) > 1 or choices[group] is None
     ]
-    lines += ["", "Settings (key=value):", ""]
+    lines = ["Groups (group=option):", "", *groups, ""] if groups else []
+    lines += ["Settings (key=value):", ""]
     grouped = {_place(group).partition(".")[0] for group in choices} | {"plugins"}
     settings = list(_settings(cfg))  # and the verb's own first
     settings.sort(key=lambda setting: setting[0].partition(".")[0] in grouped)

@@ -1,15 +1,14 @@
-"""``avforensics demo``: your own clip beside forgeries of it, then all of it on made-up people.
+"""``avforensics demo``: your own clip next to forgeries of it, then training on synthetic people.
 
-  avforensics demo video=FILE     begins with a clip of yours in which a face speaks
-  avforensics demo                begins with a synthetic head
-  avforensics demo train=false    ends there
+  avforensics demo FILE           starts with your clip of a speaking face
+  avforensics demo                starts with a synthetic head
+  avforensics demo train=false    stops there
 
-First the weights that come with the package score the clip and forgeries that are made of it by
-its sound; clip/index.html shows them side by side. Then clips of synthetic talking heads are
-generated, both models are trained on real ones, and real and forged clips of people that training
-has not seen are scored. Each of these steps is a command of this program and is printed before it
-runs. The people do not exist and the forgeries are simple: the numbers show that the parts work
-together, not how well forgeries of real people are found.
+First the shipped weights score the clip and forgeries of its sound; clip/index.html shows them side
+by side. Then clips of synthetic talking heads are generated, both models are trained on real ones,
+and real and forged clips of other synthetic people are scored. Each step is a command of this
+program and is printed before it runs. The people do not exist and the forgeries are simple: the
+numbers show that the parts work together, not how well forgeries of real people are detected.
 """
 
 from __future__ import annotations

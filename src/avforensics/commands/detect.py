@@ -1,12 +1,11 @@
 """``avforensics detect``: score videos, the higher the more likely manipulated, with a report.
 
-  avforensics detect input=FILE|FOLDER|LIST.txt|TABLE.csv output_dir=OUT checkpoint.sync=... \\
-      checkpoint.distribution=... checkpoint.activation=... checkpoint.pca=...
+  avforensics detect FILE|FOLDER|LIST.txt|TABLE.csv... --out OUT [key=value ...]
+  avforensics detect VIDEO checkpoint.bundle=FILE scoring.windows=all save_features=true
 
-OUT receives scores.csv, testing_score.npy, a report and a result file for each video, an index of
-reports, and what is needed to run it again. With faces=auto any video will do: faces are found and
-scored one by one. Run the same command once more to go on after an interruption. Exit code 0: all
-scored; 1: some have no score; 2: wrong usage.
+OUT receives scores.csv, a report and a result file for each video, an index of the reports, and
+what is needed to run it again. Rerun the same command to resume. Exit code 0: all scored; 1: some
+have no score; 2: wrong usage.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """``avforensics extract``: clips through the synchronisation network, once, to a feature store.
 
-  avforensics extract manifest=clips.csv output_dir=STORE checkpoint.sync=sync_model.pth
-  avforensics extract manifest=clips.csv output_dir=STORE features=external external.folder=ARRAYS
+  avforensics extract clips.csv --out STORE checkpoint.sync=sync_model.pth
+  avforensics extract clips.csv --out STORE features=external external.folder=ARRAYS
   torchrun --nproc-per-node 8 -m avforensics extract manifest=clips.csv output_dir=STORE ...
 
 With features=external the rows are another network's: an array for each video (docs/extending.md).
-Anomaly models are trained and evaluated from the store (features=STORE) without the network. Run
-the same command once more to go on after an interruption. Exit code 0: all clips are in the store;
+Anomaly models are trained and evaluated from the store (features=STORE) without the network. Rerun
+the same command to resume. Exit code 0: all clips are in the store;
 1: some failed and are listed; 2: wrong usage.
 """
 

@@ -1,11 +1,11 @@
 """``avforensics preprocess``: the faces of raw videos as clips with sound, to train on.
 
-  avforensics preprocess input=FILE|FOLDER|LIST.txt|MANIFEST.csv output=DIR crop=lrs
-  avforensics preprocess input=... output=DIR shard=2/8      the second of eight shares
+  avforensics preprocess FILE|FOLDER|LIST.txt|MANIFEST.csv --out DIR crop=lrs
+  avforensics preprocess FOLDER --out DIR shard=2/8      the second of eight shares
 
-Each face that is followed becomes a square clip of 25 frames a second with its sound (.wav) and
-what it shows (.json) beside it; manifest.csv lists them, videos.csv says what became of each video.
-Run the same command once more to go on after an interruption, and with shard=1/1 to join shares.
+Each tracked face becomes a square clip at 25 fps with its sound (.wav) and a description (.json);
+manifest.csv lists the clips, videos.csv the result for each video. Rerun the same command to
+resume, and with shard=1/1 to join shares.
 Exit code 0: every video could be read; 1: some could not and are listed; 2: wrong usage.
 """
 

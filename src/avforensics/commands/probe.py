@@ -1,6 +1,6 @@
 """``avforensics probe``: what a media file holds and what scoring would do to it, without scoring.
 
-  avforensics probe input=FILE|FOLDER|LIST.txt [format=json] [decode=false]
+  avforensics probe FILE|FOLDER|LIST.txt... [format=json] [decode=false]
 
 Prints the report of each file: container, tracks and which of them are read, picture, sound, clock,
 damage, and the warnings that `detect` and `preprocess` would give. Exit code 0: all can be read;

@@ -1,7 +1,7 @@
 """``avforensics render``: an annotated video: faces in boxes, delays and the score as they go.
 
-  avforensics render input=VIDEO output=FILE.mp4 results=OUT
-  avforensics render input=VIDEO output=FILE.mp4 faces=auto scoring.windows=all checkpoint=...
+  avforensics render VIDEO --out FILE.mp4 results=OUT
+  avforensics render VIDEO --out FILE.mp4 faces=auto scoring.windows=all checkpoint=...
 
 OUT is the folder of `avforensics detect save_features=true`; without it the video is scored first.
 The MP4 file has the video's own sound. Exit code 0: written; 1: the video cannot be scored; 2:

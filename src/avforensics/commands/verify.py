@@ -1,7 +1,7 @@
 """``avforensics verify``: is a result file whole, of this video, by these weights?
 
-  avforensics verify result=OUT/results/NAME.json
-  avforensics verify result=OUT/results/NAME.json video=FILE recompute=true
+  avforensics verify OUT/results/NAME.json
+  avforensics verify OUT/results/NAME.json video=FILE recompute=true
 
 Checks the file against its schema and its own hash, and the hashes of the video, the weights and
 the calibration where they lie as they did; video=, checkpoint.bundle= and calibration= name them

@@ -1,0 +1,29 @@
+"""The documentation as a site: every link leads somewhere, every documented name exists."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+pytest.importorskip("mkdocstrings", reason="the extra `docs` is not installed")
+pytest.importorskip("material", reason="the extra `docs` is not installed")
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path / "site"],
+        cwd=ROOT,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0 and "WARNING" not in done.stderr, done.stderr
+    start = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    assert 'href="detect.html' in start and "github.com/OWNER" in start
+    detector = (tmp_path / "site" / "api" / "scoring.html").read_text(encoding="utf-8")
+    assert 'id="avforensics.detection.detector.Detector.score"' in detector
