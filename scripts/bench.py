@@ -30,11 +30,11 @@ from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
 from avforensics.checkpoints import Models
-from avforensics.features.projection import Projection
 from avforensics.media.reader import open_media
 from avforensics.media.types import HOP, Block
 from avforensics.media.writer import write_clip
 from avforensics.models.decoder import PublishedDecoder
+from avforensics.models.projection import Projection
 from avforensics.models.sync import CROP_SAMPLES, SyncNetwork, published_sync_network
 from avforensics.scoring.engine import Engine, resolve_device
 from avforensics.scoring.result import Features

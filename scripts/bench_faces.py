@@ -32,13 +32,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from avforensics.data.synthetic.forge import make_clip
-from avforensics.data.synthetic.plan import Job, Take
 from avforensics.faces.crops import RECIPES
 from avforensics.faces.find import find_faces
 from avforensics.media import FPS, SoundSpool, open_media, write_clip
 from avforensics.media.types import MediaOptions
 from avforensics.media.video import VideoReader
+from avforensics.synthetic.forge import make_clip
+from avforensics.synthetic.plan import Job, Take
 
 SECONDS = 20  # encoded once, then repeated
 SIZE = 1280, 720

@@ -26,10 +26,10 @@ from rich.console import Console
 from rich.table import Table
 
 from avforensics.checkpoints import Models
-from avforensics.features.projection import Projection
 from avforensics.media.types import FPS, HOP
 from avforensics.media.writer import write_clip
 from avforensics.models.decoder import PublishedDecoder
+from avforensics.models.projection import Projection
 from avforensics.scoring.detector import Detector
 
 SECONDS = 10  # encoded once, then repeated

@@ -1,7 +1,7 @@
 """How many training items a second the clip reader gives, and for each core.
 
     python scripts/bench_reader.py                        # on clips made for the purpose
-    python scripts/bench_reader.py --manifest FILE.csv    # on normalised clips of your own
+    python scripts/bench_reader.py --manifest FILE.csv    # on clips of your own
     python scripts/bench_reader.py --workers 0 2 8        # with so many loader processes
 
 Items: one clip of 5 frames of a video (phase 1 of the curriculum), four of the same video (phase
@@ -84,7 +84,7 @@ def processor_time(loader: DataLoader) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--manifest", type=Path, help="normalised clips; default: made here")
+    parser.add_argument("--manifest", type=Path, help="clips of preprocess; default: made here")
     parser.add_argument("--sizes", type=int, nargs="+", default=[96, 224])
     parser.add_argument("--clips", type=int, default=24, help="how many to make")
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 2])

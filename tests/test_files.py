@@ -6,7 +6,7 @@ import os
 import av
 import pytest
 
-from avforensics.files import LineFile, atomic_path
+from avforensics.files import JsonLines, atomic_path
 
 
 def full(filename=None, kind=OSError):
@@ -35,8 +35,8 @@ def test_a_full_disk_is_told_with_the_file_of_lines(tmp_path, monkeypatch):
         raise full()
 
     path = tmp_path / "ledger.jsonl"
-    with LineFile(path) as lines, monkeypatch.context() as patch:
+    with JsonLines(path) as lines, monkeypatch.context() as patch:
         patch.setattr(os, "write", write)
         with pytest.raises(OSError, match="No space left") as error:
-            lines.append(b"{}")
+            lines.append({})
     assert error.value.filename == str(path)

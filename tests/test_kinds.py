@@ -13,7 +13,7 @@ from avforensics.kinds import check_kinds
 def check(verb, *overrides):
     with initialize_config_module("avforensics.configs", version_base="1.3"):
         cfg = compose(verb, overrides=list(overrides), return_hydra_config=True)
-    check_kinds(verb, cfg, cfg.hydra.overrides.task, cfg.hydra.runtime.choices)
+        check_kinds(verb, cfg, cfg.hydra.overrides.task, cfg.hydra.runtime.choices)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def check(verb, *overrides):
         ("detect", "readers=-2", "readers must be at least 1, not -2"),
         ("detect", "batch_windows=x", "batch_windows must be a whole number, not x"),
         ("serve", "faces.find.every=a", "faces.find.every must be a whole number, not a"),
-        ("preprocess", "find.gap=[1]", r"find.gap must be a number, not \[1\]"),
+        ("preprocess", "faces.find.gap=[1]", r"faces.find.gap must be a number, not \[1\]"),
         ("forge", "kinds=swap", r"kinds must be a list, as in 'kinds=\[swap\]'"),
         ("forge", "select=test", "select has settings of its own, as in select.split="),
         ("sweep", "lam=[x]", "lam must be a number, not x"),
@@ -60,7 +60,6 @@ def test_a_value_of_another_kind_is_refused(verb, override, sentence):
         ("detect", "faces=auto", "faces.crop={anchor: box}", "faces.find.gap=1", "device=cuda:1"),
         ("preprocess", "crop={anchor: box, side: 1.5}", "longest=7.5", "shard=2/8"),
         ("forge", "select.split=null", "kinds=[jump]"),
-        ("normalise", "recipe=mouth", "recipe.crop=null"),
         ("evaluate", "benchmark=fakeavceleb", "benchmark.sample.real=null"),
         ("train", "experiment=anomaly", "components=null", "features=x"),
         ("evaluate", "baselines.fit_split=null"),
@@ -78,7 +77,7 @@ def test_values_that_mean_something_pass(words):
 @pytest.mark.parametrize(
     ("verb", "override", "options"),
     [
-        ("preprocess", "find=null", "default"),
+        ("preprocess", "faces=null", "auto, given, none, trained"),
         ("detect", "scoring=null", "default"),
         ("detect", "faces=2", "auto, given, none, trained"),
     ],

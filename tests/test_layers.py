@@ -5,23 +5,18 @@ import re
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "avforensics"
 FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "omegaconf", "wandb"}
-# Lowest first: a layer may import itself and what stands before it.
-LAYERS = [
-    "media",
-    "faces",
-    "applicability",
-    "models",
-    "features",
-    "checkpoints",
-    "scoring",
-    "report",
-]
-PLAIN = [*LAYERS, "evaluation"]
+# Lowest first: each package and module may import itself and what stands before it.
+ORDER = re.findall(
+    r"\w+",
+    """errors paths fields ranks interruption console files registry progress pool provenance
+    media faces applicability models checkpoints scoring report data synthetic features evaluation
+    detection serving explain overrides positional kinds manual completion collect lightning
+    commands cli __main__""",
+)
+PLAIN = ORDER[: ORDER.index("explain")]  # without Lightning, Hydra or wandb
 
 
 def imports(path: Path) -> set[str]:
@@ -35,27 +30,25 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("layer", PLAIN)
-def test_no_framework_below_the_outer_layer(layer):
-    for path in (SOURCE / layer).rglob("*.py"):
+def modules(name: str) -> list[Path]:
+    """Files of a package, or of a module of that name."""
+    return [*(SOURCE / name).rglob("*.py"), *SOURCE.glob(f"{name}.py")]
+
+
+def test_no_framework_below_the_outer_layer():
+    for path in (path for name in PLAIN for path in modules(name)):
         used = {name.split(".")[0] for name in imports(path)} & FRAMEWORKS
         assert not used, f"{path.relative_to(SOURCE)} imports {used}"
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-def test_no_layer_imports_an_upper_one(layer):
-    upper = {
-        "commands",
-        "cli",
-        "lightning",
-        "detection",
-        "serving",
-        *LAYERS[LAYERS.index(layer) + 1 :],
-    }
-    for path in (SOURCE / layer).rglob("*.py"):
-        parts = [name.split(".") for name in imports(path) if name.startswith("avforensics.")]
-        used = {name[1] for name in parts} & upper
-        assert not used, f"{path.relative_to(SOURCE)} imports {used}"
+def test_nothing_imports_what_stands_above_it():
+    there = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert there - {"__init__", "__pycache__", "configs", "assets"} == set(ORDER)
+    for place, name in enumerate(ORDER):
+        for path in modules(name):
+            parts = [name.split(".") for name in imports(path) if name.startswith("avforensics.")]
+            upper = {part[1] for part in parts} & set(ORDER[place + 1 :])
+            assert not upper, f"{path.relative_to(SOURCE)} imports {upper}"
 
 
 def test_the_media_layer_is_tested_with_what_it_imports():

@@ -12,10 +12,8 @@ import pytest
 from hydra import compose, initialize_config_module
 
 from avforensics import pool
-from avforensics.commands import normalise, preprocess
-from avforensics.data.manifest import Manifest
-from avforensics.data.row import Row
-from avforensics.extraction.fill import _processes
+from avforensics.commands import preprocess
+from avforensics.features.fill import _processes
 
 
 class Begun(Exception):
@@ -36,38 +34,33 @@ def test_cores_are_those_of_the_job(shared_node, monkeypatch):
     assert pool.cores() == 64
 
 
-@pytest.mark.parametrize("verb", ["normalise", "preprocess"])
-def test_a_process_for_each_core_of_the_job(shared_node, monkeypatch, tmp_path, make_video, verb):
+def test_a_process_for_each_core_of_the_job(shared_node, monkeypatch, tmp_path, make_video):
     def begin(work, jobs, *, workers, title):
         raise Begun(workers)
 
-    Manifest([Row(str(make_video()), 0)]).write(tmp_path / "in.csv")
-    if verb == "preprocess":
-        pytest.importorskip("cv2", reason="the extra `faces` is not installed")
-    command, name = (normalise, "manifest") if verb == "normalise" else (preprocess, "input")
-    monkeypatch.setattr(command, "do_jobs", begin)
+    monkeypatch.setattr(preprocess, "do_jobs", begin)
+    options = (f"input={make_video()}", f"output={tmp_path / 'out'}", "faces=given")
     with initialize_config_module("avforensics.configs", version_base="1.3"):
-        cfg = compose(verb, [f"{name}={tmp_path / 'in.csv'}", f"output={tmp_path / 'out'}"])
+        cfg = compose("preprocess", [*options])
     with pytest.raises(Begun, match=r"^3$"):
-        command.run(cfg)
+        preprocess.run(cfg)
 
 
-# `normalise` with jobs that never end
+# `preprocess` with jobs that never end
 ENDLESS = """
 import os, sys, time
-from pathlib import Path
 from avforensics import cli
-from avforensics.commands import normalise
+from avforensics.commands import preprocess
 from avforensics.files import atomic_path
 
-def endless(job, recipe):
-    with atomic_path(job[1]) as partial:
+def endless(job, folder, settings):
+    with atomic_path(folder / job[1] / "1.mp4") as partial:
         partial.touch()
-        Path(job[1]).with_suffix(".pid").write_text(str(os.getpid()))
+        (folder / f"{job[1]}.pid").write_text(str(os.getpid()))
         while True:
             time.sleep(0.05)
 
-normalise._normalise = endless
+preprocess._cut = endless
 if __name__ == "__main__":
     cli.command()
 """
@@ -90,10 +83,11 @@ def wait_until(true: Callable[[], bool], seconds: float) -> bool:
 
 @pytest.fixture
 def endless(tmp_path, make_video):
-    """`normalise` at work with two processes, and their numbers."""
+    """`preprocess` at work with two processes, and their numbers."""
     (tmp_path / "endless.py").write_text(ENDLESS)
-    Manifest([Row(str(make_video(f"{i}.mp4")), 0) for i in range(9)]).write(tmp_path / "in.csv")
-    command = [sys.executable, "endless.py", "normalise", "manifest=in.csv", "output=out"]
+    for i in range(9):
+        make_video(f"in/{i}.mp4")
+    command = [sys.executable, "endless.py", "preprocess", "faces=given", "input=in", "output=out"]
     run = subprocess.Popen(
         [*command, "workers=2"],
         cwd=tmp_path,

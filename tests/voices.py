@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from avforensics.data.synthetic import articulate, synthesise_speech
-from avforensics.data.synthetic.speech import Voice
 from avforensics.media.types import HOP
+from avforensics.synthetic.articulation import articulate
+from avforensics.synthetic.speech import Voice, synthesise_speech
 
 
 def speech(frames: int, seed: int = 0) -> np.ndarray:

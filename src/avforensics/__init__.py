@@ -21,7 +21,7 @@ _EXPORTS = {
     "Detector": "avforensics.detection.detector",
     "VideoResult": "avforensics.scoring.result",
     "baseline": "avforensics.evaluation.baselines",
-    "perturbation": "avforensics.evaluation.perturbations",
+    "perturbation": "avforensics.media.perturbations",
     "register": "avforensics.checkpoints.architecture",
     "statistic": "avforensics.scoring.statistics",
 }

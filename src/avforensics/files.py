@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
+import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
 
 from avforensics.errors import ConfigError
 
@@ -62,11 +65,11 @@ def remove_partial_files(folder: Path, *patterns: str) -> None:
             path.unlink(missing_ok=True)
 
 
-class LineFile:
-    """A file of lines that survive a kill: appended and synced one by one, a torn one dropped.
+class JsonLines:
+    """A locked file of JSON objects, one a line: what a run has finished, written as it goes.
 
-    The open file is locked: who comes second is refused, and a killed process leaves nothing
-    locked. Use it in a ``with`` statement.
+    Each line is on the disk before the next one is written. A line that a kill has cut in two is
+    removed when the file is opened again. Use it in a ``with`` statement.
 
     Parameters
     ----------
@@ -75,8 +78,10 @@ class LineFile:
 
     Attributes
     ----------
-    lines : list of bytes
-        What was in the file when it was opened, without the ends of lines.
+    records : list of dict
+        What was in the file when it was opened.
+    damaged : list of int
+        Lines, from 1, that hold something else.
 
     Raises
     ------
@@ -86,24 +91,27 @@ class LineFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-        if not _lock(self._fd, fcntl.LOCK_EX):
-            self.close()
-            raise ConfigError(f"{path.parent}: another run is writing to this folder")
-        content = path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            os.ftruncate(self._fd, whole)
-        self.lines = content[:whole].split(b"\n")[:-1]
+        self._lock = _lock_of(path)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise ConfigError(f"{path.parent}: another run is writing to this folder") from None
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            self.records, self.damaged = read_json_lines(path)
+            os.ftruncate(self._fd, path.read_bytes().rfind(b"\n") + 1)
+        except BaseException:
+            self._lock.release()
+            raise
 
-    def __enter__(self) -> LineFile:
+    def __enter__(self) -> JsonLines:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def append(self, line: bytes) -> None:
-        """Add one line; when this returns it is on the disk.
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Add one record; when this returns it is on the disk.
 
         Raises
         ------
@@ -111,7 +119,7 @@ class LineFile:
             The disk is full; the file is as it was.
         """
         before = os.fstat(self._fd).st_size
-        line += b"\n"
+        line = json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n"
         try:
             written = 0
             while written < len(line):
@@ -124,30 +132,45 @@ class LineFile:
             raise
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Remove all records."""
         os.ftruncate(self._fd, 0)
-        self.lines = []
+        self.records = []
 
     def close(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         os.close(self._fd)
+        self._lock.release()
+
+
+def read_json_lines(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
+    """Records of a `JsonLines` file, and the numbers of lines that hold something else."""
+    records, damaged = [], []
+    whole, _, _ = path.read_bytes().rpartition(b"\n")
+    for number, line in enumerate(whole.splitlines(), start=1):
+        try:
+            records.append(dict(json.loads(line)))
+        except (ValueError, TypeError):
+            damaged.append(number)
+    return records, damaged
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process has a `LineFile` open."""
-    with path.open("rb") as file:
-        return not _lock(file.fileno(), fcntl.LOCK_SH)
-
-
-def _lock(fd: int, kind: int) -> bool:
-    """Lock an open file, unless another process holds it."""
+    """Whether a process has a `JsonLines` file open."""
     try:
-        fcntl.flock(fd, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks: nobody can be seen there
+        with _lock_of(path).acquire(timeout=0):
+            return False
+    except Timeout:
         return True
-    return True
+
+
+def _lock_of(path: Path) -> FileLock:
+    return FileLock(path.with_name(f".{path.name}.lock"))
+
+
+def fingerprint(value: Any) -> str:
+    """SHA-256 of what JSON can hold, or of a text as it is; 64 hexadecimal digits."""
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def sha256_file(path: str | os.PathLike) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from importlib.resources import files
 from typing import Any
 
+from hydra import compose
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from avforensics.errors import ConfigError
@@ -26,7 +26,7 @@ _FRACTIONS |= {"max_megabytes", "max_minutes", "timeout_minutes", "keep_minutes"
 _LISTS_TOO = {"lam", "input"}
 _MAPPINGS_TOO = {"crop"}
 # What may become null though its default is something else: it means "all" or "none" there.
-_NULL_TOO = {"select.split", "recipe.crop", "components", "calibration"}
+_NULL_TOO = {"select.split", "components", "calibration"}
 _NULL_TOO |= {"benchmark.sample.real", "benchmark.sample.fake", "baselines.fit_split"}
 # Whole numbers, also where there is no default, and the least that has a meaning.
 _LEAST = {"batch_windows": 1, "readers": 1, "workers": 1, "world": 1, "rank": 0, "port": 0}
@@ -46,7 +46,7 @@ def check_kinds(
     cfg : DictConfig
         As composed.
     overrides : iterable of str
-        ``key=value``; groups and additions (``+key=value``) are passed over.
+        ``key=value``; additions (``+key=value``) are passed over.
     choices : mapping
         Group to option, as Hydra keeps them.
 
@@ -56,46 +56,28 @@ def check_kinds(
         Naming the first setting whose value is of another kind than its default.
     """
     packages = {group.partition("@")[2] for group in choices}
-    for override in overrides:
-        key = _KEY.match(override)
-        if key and key[0] in packages and OmegaConf.select(cfg, key[0]) is None:
-            raise ConfigError(f"{key[0]} cannot be null")
-        if key and key[0].partition(".")[0] not in _ELSEWHERE and key[0] not in choices:
-            found = _default(verb, key[0], choices)
-            if found and not _refers(cfg, key[0]):
-                _check(key[0], found[0], OmegaConf.select(cfg, key[0]))
+    given = {match[0]: text for text in overrides if (match := _KEY.match(text))}
+    for key in packages & given.keys():
+        if OmegaConf.select(cfg, key) is None:
+            raise ConfigError(f"{key} cannot be null")
+    keys = [key for key in given if key not in choices and key.partition(".")[0] not in _ELSEWHERE]
+    defaults = compose(verb, [text for key, text in given.items() if key in choices])
+    for key in keys:
+        parent, _, last = key.rpartition(".")
+        node = _parent(defaults, parent)
+        known = isinstance(node, DictConfig) and last in node.keys()  # noqa: SIM118
+        if known and not _refers(node, last) and not _refers(_parent(cfg, parent), last):
+            default = _NEEDED if OmegaConf.is_missing(node, last) else node[last]
+            _check(key, default, OmegaConf.select(cfg, key))
 
 
-def _refers(cfg: DictConfig, key: str) -> bool:
+def _parent(cfg: DictConfig, name: str) -> Any:
+    return OmegaConf.select(cfg, name) if name else cfg
+
+
+def _refers(node: Any, name: str) -> bool:
     """Whether a value is taken from another setting, which has a kind of its own."""
-    parent, _, last = key.rpartition(".")
-    node = OmegaConf.select(cfg, parent) if parent else cfg
-    return isinstance(node, DictConfig) and OmegaConf.is_interpolation(node, last)
-
-
-def _default(verb: str, key: str, choices: Mapping[str, str]) -> tuple[Any] | None:
-    """A setting's default in the verb's own file or in that of a group; None = unknown."""
-    places = [(f"{verb}.yaml", key)]
-    for group, option in choices.items():
-        folder, _, package = group.partition("@")
-        inside = f"{package or folder}."
-        rest = key.removeprefix(inside)
-        places.append((f"{folder}/{option}.yaml", rest))
-    for name, rest in places:
-        path = files("avforensics.configs").joinpath(name)
-        text = path.read_text(encoding="utf-8") if path.is_file() else ""
-        if "@package _global_" in text:
-            rest = key
-        elif rest == key and name != f"{verb}.yaml":
-            continue
-        config = OmegaConf.create(text)
-        parent, _, last = rest.rpartition(".")
-        node = OmegaConf.select(config, parent) if parent else config
-        if isinstance(node, DictConfig) and last in node.keys():  # noqa: SIM118
-            if OmegaConf.is_interpolation(node, last):
-                return None
-            return (_NEEDED if OmegaConf.is_missing(node, last) else node[last],)
-    return None
+    return isinstance(node, DictConfig) and OmegaConf.is_interpolation(node, name)
 
 
 def _check(key: str, default: Any, value: Any) -> None:

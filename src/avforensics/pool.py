@@ -9,10 +9,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from multiprocessing.connection import Connection
+from multiprocessing.queues import SimpleQueue
 from typing import TypeVar
 
 from avforensics.errors import AVForensicsError
@@ -20,6 +22,7 @@ from avforensics.progress import Progress
 
 Key, Job, Result = TypeVar("Key"), TypeVar("Job"), TypeVar("Result")
 
+POLL = 0.1  # seconds after which results of unfinished jobs are looked for
 GRACE = 1.0  # seconds in which a worker that is to end may remove what it has half written
 
 
@@ -36,29 +39,33 @@ def do_jobs(
     title: str,
     unit: str = "videos",
 ) -> Iterator[tuple[Key, Result]]:
-    """As `in_processes`, telling how far it has come under this title."""
+    """As `in_processes` with one result a job, telling how far it has come under this title."""
     with Progress(title, len(jobs), unit=unit) as progress:
-        for key, result in in_processes(work, jobs, workers=workers):
+        for key, result in in_processes(partial(_once, work), jobs, workers=workers):
             yield key, result
             progress.advance()
 
 
+def _once(work: Callable[[Job], Result], job: Job) -> list[Result]:
+    return [work(job)]
+
+
 def in_processes(
-    work: Callable[[Job], Result], jobs: Mapping[Key, Job], *, workers: int
+    work: Callable[[Job], Iterable[Result]], jobs: Mapping[Key, Job], *, workers: int
 ) -> Iterator[tuple[Key, Result]]:
     """Do jobs in any order, here or in processes of their own.
 
     Parameters
     ----------
     work : callable
-        Importable by name (or a ``partial`` of what is), as are its argument and result.
+        Importable by name (or a ``partial`` of what is), as are its argument and results.
     workers : int
         Processes; with one, or one job, all is done here.
 
     Yields
     ------
     key, result
-        As each job ends.
+        As soon as it is made, each of a job's results.
 
     Raises
     ------
@@ -72,22 +79,27 @@ def in_processes(
     """
     if workers == 1 or len(jobs) < 2:
         for key, job in jobs.items():
-            yield key, work(job)
+            for result in work(job):
+                yield key, result
         return
-    spawn = multiprocessing.get_context("spawn")  # a fork would copy FFmpeg's and OpenCV's locks
+    spawn = multiprocessing.get_context("spawn")  # a fork would copy the locks of libraries
     theirs, own = spawn.Pipe(duplex=False)  # nothing is ever sent: its end is the message
+    results = spawn.SimpleQueue()  # what is put is there before its job counts as done
+    setup = {"initializer": _follow, "initargs": (theirs, results)}
     with (
         theirs,
         own,
-        ProcessPoolExecutor(
-            min(workers, len(jobs)), mp_context=spawn, initializer=_follow, initargs=(theirs,)
-        ) as pool,
+        ProcessPoolExecutor(min(workers, len(jobs)), mp_context=spawn, **setup) as pool,
     ):
         try:
             with _without_ctrl_c():
-                futures = {pool.submit(_do, work, job): key for key, job in jobs.items()}
-            for future in as_completed(futures):
-                yield futures.pop(future), future.result()
+                left = {pool.submit(_do, work, key, job) for key, job in jobs.items()}
+            while left:
+                done, left = wait(left, POLL, FIRST_COMPLETED)
+                while not results.empty():
+                    yield results.get()
+                for job in done:
+                    job.result()  # raises what the job has raised
         except BrokenProcessPool:
             raise AVForensicsError(
                 "a process was killed, perhaps for lack of memory; run the command again with "
@@ -113,8 +125,10 @@ def _without_ctrl_c() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _follow(parent: Connection) -> None:
+def _follow(parent: Connection, results: SimpleQueue) -> None:
     """Let this process end on SIGTERM, and once the other side of a pipe is closed."""
+    global _results
+    _results = results
     signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
 
@@ -132,8 +146,9 @@ def _end_after(parent: Connection) -> None:
     os._exit(1)
 
 
-def _do(work: Callable[[Job], Result], job: Job) -> Result:
+def _do(work: Callable[[Job], Iterable[Result]], key: Key, job: Job) -> None:
     try:
-        return work(job)
+        for result in work(job):
+            _results.put((key, result))
     except SystemExit:
         os._exit(1)  # the pool would take it for the job's result and go on

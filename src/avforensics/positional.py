@@ -19,7 +19,6 @@ INPUTS = {
     "detect": "input",
     "extract": "manifest",
     "forge": "manifest",
-    "normalise": "manifest",
     "preprocess": "input",
     "probe": "input",
     "render": "input",

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from avforensics.data.synthetic import articulate, synthesise_speech
-from avforensics.data.synthetic.speech import Voice
 from avforensics.media.types import HOP
+from avforensics.synthetic.articulation import articulate
+from avforensics.synthetic.speech import Voice, synthesise_speech
 
 SIZE = 96
 

@@ -10,10 +10,10 @@ from tiny_network import tiny_sync
 
 from avforensics.checkpoints import Models
 from avforensics.checkpoints.published import published_state
-from avforensics.features.projection import Projection
 from avforensics.models.audio import AudioEncoder
 from avforensics.models.decoder import PublishedDecoder
 from avforensics.models.fusion import FusionTransformer
+from avforensics.models.projection import Projection
 from avforensics.models.sync import SyncNetwork, published_sync_network
 from avforensics.models.visual import VisualEncoder
 

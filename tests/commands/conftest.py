@@ -9,9 +9,9 @@ from tiny_network import tiny_sync
 from voices import speech
 
 from avforensics.checkpoints import Models, save_bundle
-from avforensics.features.projection import Projection
 from avforensics.media import write_clip
 from avforensics.models.decoder import PublishedDecoder
+from avforensics.models.projection import Projection
 
 
 def tiny_models(seed: int = 0) -> Models:

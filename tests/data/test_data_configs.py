@@ -1,14 +1,12 @@
-"""Every option of the groups source and recipe composes and does what its name says."""
+"""Every option of the group source composes and does what its name says."""
 
 from importlib.resources import files
 
 import pytest
 from hydra import compose, initialize_config_module
-from hydra.utils import instantiate
 
 from avforensics.cli import run_command
 from avforensics.data import sources
-from avforensics.data.normalise import Recipe
 from avforensics.errors import ConfigError
 
 CONFIGS = files("avforensics.configs")
@@ -38,20 +36,3 @@ def test_a_source_without_its_folder_is_one_sentence(name, tmp_path):
     with pytest.raises(ConfigError, match="not there: there is no such f") as error:
         run_command("manifest", cfg)
     assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize("name", options("recipe"))
-def test_recipes(name):
-    cfg = composed("normalise", f"recipe={name}", "manifest=m.csv", "output=out")
-    recipe = instantiate(cfg.recipe)
-    assert isinstance(recipe, Recipe)
-    if name.startswith("grid"):  # square pixels from GRID's frames of 360 x 288
-        left, top, right, bottom = recipe.crop
-        assert (right - left) * 360 == pytest.approx((bottom - top) * 288, abs=0.01)
-
-
-def test_a_wrong_recipe_is_one_sentence(tmp_path):
-    (tmp_path / "m.csv").write_text("path,label\nx.mp4,0\n")
-    settings = (f"manifest={tmp_path / 'm.csv'}", f"output={tmp_path / 'out'}", "recipe.size=95")
-    with pytest.raises(ConfigError, match="size must be even"):
-        run_command("normalise", composed("normalise", *settings))

@@ -13,8 +13,6 @@ import pytest
 
 from avforensics import cli
 from avforensics.commands import demo
-from avforensics.data.synthetic.forge import make_clip
-from avforensics.data.synthetic.plan import Split, plan
 from avforensics.data.versions import LEAST, versions_of
 from avforensics.detection import showcase
 from avforensics.detection.showcase import Showcase
@@ -22,6 +20,8 @@ from avforensics.faces.track import Faces
 from avforensics.media import write_clip
 from avforensics.media.audio import read_audio
 from avforensics.media.video import VideoReader
+from avforensics.synthetic.forge import make_clip
+from avforensics.synthetic.plan import Split, plan
 
 NAME = "-my clip, [take 1] é.mp4"
 

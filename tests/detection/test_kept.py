@@ -37,7 +37,7 @@ from avforensics.errors import ConfigError
     ],
 )
 def test_foreign_journals_are_one_sentence(tmp_path, lines, sentence):
-    (tmp_path / "journal.jsonl").write_text("\n".join(lines))
+    (tmp_path / "journal.jsonl").write_text("".join(f"{line}\n" for line in lines))
     with pytest.raises(ConfigError, match=sentence):
         find_kept(tmp_path, Path("a.mp4"))
 
@@ -48,7 +48,7 @@ def test_another_file_of_the_same_name_is_refused(tmp_path, monkeypatch, scored_
     Path("a.mp4").write_bytes(b"one video")
     row = {"status": "scored", "sha256": sha256(b"another video").hexdigest()}
     record = {"video": str(Path(scored_as).absolute()), "name": "a", "row": row}
-    Path("journal.jsonl").write_text(json.dumps(record))
+    Path("journal.jsonl").write_text(json.dumps(record) + "\n")
     Path("features").mkdir()
     Path("features/a.safetensors").touch()
     with pytest.raises(ConfigError, match=r"a\.mp4 is not the file that was scored"):

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from avforensics.detection import output as output_module
-from avforensics.detection.journal import open_journal
 from avforensics.detection.names import unique_name
 from avforensics.detection.output import OutputFolder
 from avforensics.errors import ConfigError
 from avforensics.faces.track import FaceTrack
-from avforensics.files import sha256_file
+from avforensics.files import JsonLines, sha256_file
 from avforensics.scoring.result import Score, VideoResult
 from avforensics.scoring.tracks import FaceResult
 
@@ -43,7 +42,7 @@ def result(path, score=1.0):
 def scored(folder, videos, settings=None, *, only=None, score=1.0, **options):
     """Do what is to do (at most ``only``); give the names of what was to do, and the remarks."""
     options = {"is_complete": lambda name, undrawn: True} | options
-    with open_journal(folder / "journal.jsonl") as journal:
+    with JsonLines(folder / "journal.jsonl") as journal:
         output = OutputFolder(folder, journal, videos, settings=settings or {"a": 1}, **options)
         for job in output.jobs[:only]:
             output.add(job, result(job.path, score))
@@ -87,7 +86,7 @@ def test_what_could_not_be_drawn_is_not_tried_again(folder, videos):
     def is_complete(name, undrawn):
         return name != "3" or "report" in undrawn
 
-    with open_journal(folder / "journal.jsonl") as journal:
+    with JsonLines(folder / "journal.jsonl") as journal:
         output = OutputFolder(folder, journal, videos, settings={"a": 1}, is_complete=is_complete)
         for job in output.jobs:
             output.add(job, result(job.path), undrawn=["report"] if job.name == "3" else [])
@@ -96,7 +95,7 @@ def test_what_could_not_be_drawn_is_not_tried_again(folder, videos):
 
 def test_a_kill_among_files_of_other_settings_leaves_no_score_beside_them(folder, videos):
     scored(folder, videos[:2])
-    with open_journal(folder / "journal.jsonl") as journal:
+    with JsonLines(folder / "journal.jsonl") as journal:
         output = OutputFolder(
             folder, journal, videos, settings={"a": 2}, is_complete=lambda name, undrawn: True
         )
@@ -112,7 +111,7 @@ def test_every_table_calls_a_video_as_it_is_called_this_time(folder, videos, mon
         names = "scores.csv", "scores_by_lam.csv", "segments.csv"
         return [(folder / name).read_text().splitlines()[1:] for name in names]
 
-    with open_journal(folder / "journal.jsonl") as journal:
+    with JsonLines(folder / "journal.jsonl") as journal:
         output = OutputFolder(
             folder, journal, videos[:1], settings={"a": 1}, is_complete=lambda name, undrawn: True
         )
@@ -150,12 +149,12 @@ def test_a_damaged_line_is_counted(folder, videos):
 
 def test_one_run_at_a_time(folder):
     with (
-        open_journal(folder / "journal.jsonl"),
+        JsonLines(folder / "journal.jsonl"),
         pytest.raises(ConfigError, match="another run is writing"),
-        open_journal(folder / "journal.jsonl"),
+        JsonLines(folder / "journal.jsonl"),
     ):
         pass
-    with open_journal(folder / "journal.jsonl") as journal:
+    with JsonLines(folder / "journal.jsonl") as journal:
         assert journal.records == []
 
 
@@ -170,7 +169,7 @@ def test_tables_take_a_small_share_of_the_time(folder, tmp_path, monkeypatch):
         written.append(now[0])
 
     monkeypatch.setattr(output_module, "write_csv", slow_table)
-    with open_journal(folder / "journal.jsonl") as journal:
+    with JsonLines(folder / "journal.jsonl") as journal:
         paths = [tmp_path / f"{i}.mp4" for i in range(1000)]
         output = OutputFolder(
             folder, journal, paths, settings={}, is_complete=lambda name, undrawn: True
@@ -184,7 +183,7 @@ def test_tables_take_a_small_share_of_the_time(folder, tmp_path, monkeypatch):
 
 def test_odd_values_survive(folder, tmp_path):
     path = Path(os.fsdecode(bytes(tmp_path) + b'/caf\xe9, "x"\n.mp4'))
-    with open_journal(folder / "journal.jsonl") as journal:
+    with JsonLines(folder / "journal.jsonl") as journal:
         output = OutputFolder(
             folder, journal, [path], settings={}, is_complete=lambda name, undrawn: True
         )

@@ -12,10 +12,10 @@ from avforensics.applicability import Limits
 from avforensics.checkpoints import Models, save_bundle
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
-from avforensics.features.projection import Projection
 from avforensics.features.store import FeatureStore
 from avforensics.media import write_clip
 from avforensics.models.decoder import PublishedDecoder
+from avforensics.models.projection import Projection
 
 LENGTHS = (40, 17, 25, 33, 6, 30, 21)  # with the four below, eleven: no process count divides that
 SILENT = 3000  # samples

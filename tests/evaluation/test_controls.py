@@ -16,7 +16,7 @@ from avforensics.errors import ConfigError
 from avforensics.evaluation.controls import check_shifts, shift_result, variations
 from avforensics.evaluation.robustness import average_and_adversarial, curves, edits
 from avforensics.evaluation.rows import ScoredVideo
-from avforensics.extraction import extract_features
+from avforensics.features.fill import extract_features
 from avforensics.features.store import FeatureStore, write_info
 from avforensics.media.wav import write_wav
 from avforensics.scoring.sequences import SequencePolicy

@@ -10,15 +10,15 @@ from PIL import Image
 from scipy import ndimage
 
 from avforensics.errors import ConfigError
-from avforensics.evaluation.edits import edit_of
-from avforensics.evaluation.perturbations import (
+from avforensics.evaluation.robustness import edits
+from avforensics.media.perturbations import (
     PAPER_PERTURBATIONS,
     PERTURBATIONS,
     frame_rng,
     perturb,
     perturbation,
 )
-from avforensics.evaluation.robustness import edits
+from avforensics.scoring.edits import edit_of
 
 LEVEL_RANGE = range(1, 6)
 

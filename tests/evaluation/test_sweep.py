@@ -24,8 +24,8 @@ from avforensics.evaluation.sweep import (
     sweep_store,
     write_sweep,
 )
-from avforensics.features.projection import Projection
 from avforensics.models.decoder import PublishedDecoder
+from avforensics.models.projection import Projection
 from avforensics.scoring.sequences import SequencePolicy
 
 

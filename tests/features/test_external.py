@@ -14,7 +14,7 @@ from avforensics.checkpoints import load_bundle
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
 from avforensics.errors import ConfigError
-from avforensics.extraction import ExternalFeatures, import_features
+from avforensics.features.external import ExternalFeatures, import_features
 from avforensics.features.store import FeatureStore
 
 WINDOWS = 14

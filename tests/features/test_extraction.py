@@ -8,14 +8,16 @@ import pytest
 import torch
 
 from avforensics.data.manifest import Manifest
-from avforensics.errors import AVForensicsError, ConfigError
-from avforensics.extraction import ExtractionSettings, clip_key, extract_features, fill
-from avforensics.extraction.share import Share, do_shares
-from avforensics.features.projection import Projection
+from avforensics.errors import ConfigError
+from avforensics.features import fill
+from avforensics.features.fill import clip_key, extract_features
+from avforensics.features.settings import ExtractionSettings
+from avforensics.features.share import Share, do_shares
 from avforensics.features.store import FeatureStore
 from avforensics.lightning.rows import ClipRows
 from avforensics.media.types import HOP
 from avforensics.media.wav import write_wav
+from avforensics.models.projection import Projection
 from avforensics.scoring.extractor import FeatureExtractor
 from avforensics.scoring.source import Clip
 
@@ -245,9 +247,10 @@ def test_parts_of_a_file_have_names_of_their_own(clips):
 @pytest.mark.slow
 def test_a_process_that_cannot_write_is_told_of(clips, sync_bundle, tmp_path):
     (tmp_path / "shards").touch()  # a file where the folder of shards should be
-    share = Share(tmp_path, [("a", clips[4])], CPU, number=0, first=0, siblings=1)
-    with pytest.raises(AVForensicsError, match="could not write its last clips"):
-        list(do_shares([share], {"bundle": str(sync_bundle)}))
+    todo = [("a", clips[4])]
+    shares = [Share(tmp_path, todo, CPU, number=n, first=0, siblings=2) for n in range(2)]
+    with pytest.raises(OSError, match="shards"):
+        list(do_shares(shares, {"bundle": str(sync_bundle)}))
 
 
 @pytest.mark.slow

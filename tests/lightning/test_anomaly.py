@@ -19,7 +19,6 @@ from avforensics.checkpoints.architecture import CLASSES
 from avforensics.commands import train
 from avforensics.errors import ConfigError, ManifestError, TrainingError
 from avforensics.evaluation.stored import fit_delay_frequency
-from avforensics.features.projection import Projection
 from avforensics.features.store import FeatureStore
 from avforensics.lightning.anomaly import AnomalyModule
 from avforensics.lightning.curve import Curve
@@ -29,6 +28,7 @@ from avforensics.lightning.rows import ClipRows
 from avforensics.models.anomaly import anomaly_model
 from avforensics.models.decoder import PublishedDecoder
 from avforensics.models.objectives import SoftCrossEntropy, SquaredError
+from avforensics.models.projection import Projection
 from avforensics.scoring.result import Features
 from avforensics.scoring.sequences import SequencePolicy, score_features
 

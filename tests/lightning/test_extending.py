@@ -16,8 +16,8 @@ from avforensics import cli, registry
 from avforensics.checkpoints import load_bundle
 from avforensics.checkpoints.architecture import CLASSES
 from avforensics.evaluation.baselines import BASELINES
-from avforensics.evaluation.perturbations import PERTURBATIONS
 from avforensics.lightning import keep
+from avforensics.media.perturbations import PERTURBATIONS
 from avforensics.media.wav import write_wav
 from avforensics.media.writer import write_clip
 from avforensics.scoring.statistics import STATISTICS

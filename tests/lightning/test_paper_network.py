@@ -73,8 +73,14 @@ def test_experiments_run_a_step_on_trees_like_the_real_sets(real_set, tmp_path):
     shares = "split.shares={sync: 3, anomaly: 1, val: 1, test: 1}"
     words = (f"source={name}", f"root={root}", f"output={raw}", shares)
     assert run_command("manifest", composed("manifest", *words)) == 0
-    words = (f"manifest={raw}", f"output={clips}", "workers=1", f"output_dir={tmp_path / 'n'}")
-    assert run_command("normalise", composed("normalise", *words)) == 0
+    words = (
+        f"input={raw}",
+        f"output={clips}",
+        "faces=given",
+        "workers=1",
+        f"output_dir={tmp_path / 'n'}",
+    )
+    assert run_command("preprocess", composed("preprocess", *words, f"output_dir={tmp_path}")) == 0
     run = tmp_path / "run"
     words = (
         f"experiment=sync_{name}",

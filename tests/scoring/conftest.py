@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from avforensics.checkpoints import Models
-from avforensics.features.projection import Projection
 from avforensics.models.audio import AudioEncoder
 from avforensics.models.decoder import PublishedDecoder
 from avforensics.models.fusion import CosineFusion, FusionTransformer
+from avforensics.models.projection import Projection
 from avforensics.models.sync import SyncNetwork
 from avforensics.models.visual import VisualEncoder
 

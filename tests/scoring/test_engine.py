@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from avforensics.errors import ConfigError
-from avforensics.features.projection import Projection
 from avforensics.media.types import HOP, Block
 from avforensics.models.folding import fold_batch_norms
+from avforensics.models.projection import Projection
 from avforensics.scoring.engine import Engine
 from avforensics.scoring.spans import cut_spans
 

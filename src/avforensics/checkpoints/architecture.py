@@ -17,7 +17,6 @@ import torch
 from torch import nn
 
 from avforensics.errors import CheckpointError, ConfigError
-from avforensics.features.projection import Projection
 from avforensics.models.anomaly import AnomalyModel, NaiveBayes
 from avforensics.models.audio import AudioEncoder
 from avforensics.models.clean import CleanDecoder
@@ -33,6 +32,7 @@ from avforensics.models.objectives import (
     SoftCrossEntropy,
     SquaredError,
 )
+from avforensics.models.projection import Projection
 from avforensics.models.rotary import RotaryDecoder
 from avforensics.models.sync import SyncNetwork
 from avforensics.models.visual import VisualEncoder

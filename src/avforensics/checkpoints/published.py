@@ -19,8 +19,8 @@ from avforensics.checkpoints.architecture import build
 from avforensics.checkpoints.pickled import Record, array_of, read_pickle
 from avforensics.checkpoints.states import check_tensors, read_torch, state_dict_in
 from avforensics.errors import CheckpointError
-from avforensics.features.projection import Projection
 from avforensics.models.decoder import PublishedDecoder
+from avforensics.models.projection import Projection
 from avforensics.models.published import from_published, to_published
 from avforensics.models.sync import published_sync_network
 

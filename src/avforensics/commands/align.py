@@ -31,18 +31,7 @@ log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> int:
-    """Write ``cfg.output``.
-
-    Returns
-    -------
-    int
-        0.
-
-    Raises
-    ------
-    AVForensicsError
-        The manifest or the store cannot be read, or the store knows none of the manifest's clips.
-    """
+    """Write ``cfg.output``."""
     try:
         settings = instantiate(cfg.settings)
     except Exception as error:
@@ -85,24 +74,14 @@ def run(cfg: DictConfig) -> int:
 
 def _write_estimates(path, rows: Sequence[Row], found: Sequence[Alignment]) -> None:
     header = ("path", "recording", "delay", "basis", "left_out", "own_delay", "margin", "share")
-    write_table(
-        path,
-        (*header, "windows"),
-        [
-            (
-                row.path,
-                row.identity,
-                str(one.delay if row.label == 0 else 0),
-                one.basis if row.label == 0 else "fake",
-                "voice-over" if one.voice_over and row.label == 0 else "",
-                str(one.own.delay),
-                f"{one.own.margin:.2f}",
-                f"{one.own.share:.3f}",
-                str(one.own.windows),
-            )
-            for row, one in zip(rows, found, strict=True)
-        ],
-    )
+    cells = []
+    for row, one in zip(rows, found, strict=True):
+        own, real = one.own, row.label == 0
+        left_out = "voice-over" if one.voice_over and real else ""
+        used = (one.delay, one.basis, left_out) if real else (0, "fake", "")
+        numbers = own.delay, f"{own.margin:.2f}", f"{own.share:.3f}", own.windows
+        cells.append((row.path, row.identity, *used, *numbers))
+    write_table(path, (*header, "windows"), cells)
 
 
 def _tell(found: Sequence[Alignment], real: Sequence[bool], known: int, listed: int) -> None:

@@ -62,18 +62,7 @@ RATES = (0.01, 0.05, 0.10)
 
 
 def run(cfg: DictConfig) -> int:
-    """Fit on the real videos of ``cfg.select`` and write ``cfg.output``.
-
-    Returns
-    -------
-    int
-        0, or 1 when videos have no score.
-
-    Raises
-    ------
-    AVForensicsError
-        There is nothing to fit on, or what there is was trained on.
-    """
+    """Fit on the real videos of ``cfg.select`` and write ``cfg.output``."""
     if isinstance(cfg.scoring.lam, ListConfig):
         raise ConfigError("a calibration is for one scoring.lam")
     if cfg.source not in (None, *GENERATORS):

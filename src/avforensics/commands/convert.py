@@ -21,15 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> int:
-    """Load what ``cfg.checkpoint`` means and write it to ``cfg.output``.
-
-    Raises
-    ------
-    ConfigError
-        Without an output, or for an unknown target.
-    CheckpointError
-        When the checkpoint cannot be read, or its networks have no published form.
-    """
+    """Load what ``cfg.checkpoint`` means and write it to ``cfg.output``."""
     if cfg.to not in ("bundle", "published"):
         raise ConfigError(f"to={cfg.to}: convert writes to=bundle or to=published")
     if not cfg.output:

@@ -23,7 +23,6 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from rich import get_console
 from rich.table import Table
@@ -33,8 +32,6 @@ from avforensics.checkpoints import load_models
 from avforensics.checkpoints.locate import SHIPPED
 from avforensics.commands.detect import describe
 from avforensics.data.manifest import Manifest
-from avforensics.data.synthetic.forge import make_clip
-from avforensics.data.synthetic.plan import Split, plan
 from avforensics.detection.choices import face_options
 from avforensics.detection.faces import VideoScorer
 from avforensics.detection.judging import judge_for
@@ -47,10 +44,12 @@ from avforensics.overrides import quote_override
 from avforensics.paths import typed_path
 from avforensics.provenance import write_json
 from avforensics.scoring.detector import Detector
+from avforensics.synthetic.forge import make_clip
+from avforensics.synthetic.plan import Split, plan
 
 log = logging.getLogger(__name__)
 
-TRAINING = ("sync", "val")  # splits that are read again and again, so worth normalising
+TRAINING = ("sync", "val")  # splits that are read again and again, so worth being made clips
 DELAYS = 15  # tau: of the rows that are scored
 MARK = "demo.json"  # in folders that this command made and may remove
 CALIBRATION, RATE = "auto", 0.05  # the one of the weights, and the rate of false alarms it is for
@@ -67,17 +66,7 @@ HEAD = (
 
 
 def run(cfg: DictConfig) -> int:
-    """Run all steps in ``cfg.output_dir``.
-
-    Raises
-    ------
-    ConfigError
-        The folder holds something else.
-    MediaError
-        The video cannot be used.
-    AVForensicsError
-        A step failed.
-    """
+    """Run all steps in ``cfg.output_dir``."""
     folder = Path(cfg.output_dir)
     video = None if cfg.video is None else _own(typed_path(cfg.video).absolute(), folder)
     _start_anew(folder)
@@ -176,13 +165,13 @@ def train(cfg: DictConfig, folder: Path, started: float) -> None:
     chosen = Manifest(row for row in manifest if row.split in TRAINING)
     chosen.write(folder / "training.csv")
     _step(
-        "normalise", manifest=folder / "training.csv", output=folder / "clips",
-        recipe=HydraConfig.get().runtime.choices.recipe, output_dir=folder / "logs" / "normalise",
+        "preprocess", input=folder / "training.csv", output=folder / "clips", faces="given",
+        crop=list(cfg.crop), size=cfg.size, output_dir=folder / "logs" / "preprocess",
     )  # fmt: skip
     _step(
         "train", experiment="synthetic_compact", seed=cfg.seed, output_dir=folder / "sync",
         **{"trainer.max_epochs": cfg.epochs, "data.manifest": folder / "clips" / "manifest.csv"},
-        **{"model.crop": list(cfg.recipe.crop)},
+        **{"model.crop": list(cfg.crop)},
         **{"data.phases": f"[{{batch_size: 4, span: {int(cfg.seconds * FPS)}}}]"},
     )  # fmt: skip
     scored = Manifest(row for row in manifest if row.split not in TRAINING[:1])

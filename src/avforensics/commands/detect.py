@@ -27,7 +27,6 @@ from avforensics.checkpoints import Models, load_models
 from avforensics.detection.choices import face_options
 from avforensics.detection.faces import FaceOptions, Outcome, VideoScorer
 from avforensics.detection.inputs import list_inputs
-from avforensics.detection.journal import open_journal
 from avforensics.detection.judging import Judge, judge_for
 from avforensics.detection.output import Job, OutputFolder
 from avforensics.detection.products import Products
@@ -35,7 +34,7 @@ from avforensics.detection.progress import BatchProgress, summarise
 from avforensics.detection.record import RunRecord
 from avforensics.detection.verdict import verdict_of
 from avforensics.faces.detector import FaceDetector
-from avforensics.files import atomic_path
+from avforensics.files import JsonLines, atomic_path
 from avforensics.pool import cores
 from avforensics.provenance import versions, write_json
 from avforensics.report.index import write_index
@@ -46,20 +45,7 @@ log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> int:
-    """Score ``cfg.input`` into ``cfg.output_dir``.
-
-    Returns
-    -------
-    int
-        0 all scored, 1 some failed.
-
-    Raises
-    ------
-    AVForensicsError
-        The input, a checkpoint or a setting makes no sense; nothing was scored.
-    OSError
-        The disk is full; what was finished before is whole and stays.
-    """
+    """Score ``cfg.input`` into ``cfg.output_dir``."""
     inputs = list_inputs(cfg.input)
     for remark in inputs.remarks:
         log.warning("%s", remark)
@@ -81,7 +67,7 @@ def run(cfg: DictConfig) -> int:
         rule=scorer.options.rule,
         run=run_record(models, judge, provenance),
     )
-    with open_journal(folder / "journal.jsonl") as journal:
+    with JsonLines(folder / "journal.jsonl") as journal:
         write_settings(folder, cfg, provenance)
         output = OutputFolder(
             folder,

@@ -15,18 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> int:
-    """Bring every file of ``cfg.parts`` into the folder.
-
-    Returns
-    -------
-    int
-        0 when all are there and right, 1 when some are not.
-
-    Raises
-    ------
-    ConfigError
-        For an unknown part, or when gdown is needed and not installed.
-    """
+    """Bring every file of ``cfg.parts`` into the folder."""
     unknown = [part for part in [*cfg.parts, *cfg.url] if part not in PUBLISHED]
     if unknown:
         raise ConfigError(f"no published file for {unknown[0]!r}; parts: {', '.join(PUBLISHED)}")

@@ -44,7 +44,6 @@ from avforensics.evaluation.controls import (
     variations,
     write_controls,
 )
-from avforensics.evaluation.edits import moves_time
 from avforensics.evaluation.reproduce import cells as comparison_cells
 from avforensics.evaluation.reproduce import compare_with_paper, published, write_reproduction
 from avforensics.evaluation.results import show, write_results
@@ -59,24 +58,14 @@ from avforensics.files import atomic_path
 from avforensics.lightning.evaluation import Evaluated, Evaluation, Variation, require_data
 from avforensics.provenance import versions, write_json
 from avforensics.report.figures import save_figures
+from avforensics.scoring.edits import moves_time
 from avforensics.scoring.sequences import SequencePolicy
 
 log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> int:
-    """Evaluate a benchmark or a feature store into ``cfg.output_dir``.
-
-    Returns
-    -------
-    int
-        0 all scored, 1 some failed.
-
-    Raises
-    ------
-    AVForensicsError
-        The data, a checkpoint or a setting makes no sense; nothing was scored.
-    """
+    """Evaluate a benchmark or a feature store into ``cfg.output_dir``."""
     if isinstance(cfg.scoring.lam, ListConfig):
         raise ConfigError("evaluate takes one scoring.lam; -m scoring.lam=0,0.5 runs one for each")
     check_intervals(cfg.intervals.resamples, cfg.intervals.level)

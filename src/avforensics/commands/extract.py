@@ -22,13 +22,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from avforensics.data.manifest import Manifest
 from avforensics.errors import ConfigError
-from avforensics.extraction import (
-    ExternalFeatures,
-    ExtractionSettings,
-    Filled,
-    extract_features,
-    import_features,
-)
+from avforensics.features.external import ExternalFeatures, import_features
+from avforensics.features.fill import Filled, extract_features
+from avforensics.features.settings import ExtractionSettings
 from avforensics.features.shards import Extracted
 from avforensics.paths import typed_path
 from avforensics.progress import Progress
@@ -41,18 +37,7 @@ MOST_LISTED = 20  # failures named on the terminal; all are in the index
 
 
 def run(cfg: DictConfig) -> int:
-    """Fill the store ``cfg.output_dir``.
-
-    Returns
-    -------
-    int
-        0, or 1 when clips failed.
-
-    Raises
-    ------
-    AVForensicsError
-        The manifest, the checkpoint or a setting makes no sense, or a process died.
-    """
+    """Fill the store ``cfg.output_dir``."""
     manifest = Manifest.read(typed_path(cfg.manifest))
     manifest = manifest.select(**OmegaConf.to_container(cfg.select, resolve=True))
     rank, world = rank_and_world() if cfg.world is None else (cfg.rank, cfg.world)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 from omegaconf import DictConfig
@@ -29,9 +28,8 @@ from avforensics.data.missync import (
     sound_of,
     swap,
 )
-from avforensics.data.normalise import clip_names
 from avforensics.data.probe import Problem, write_problems
-from avforensics.data.row import Row
+from avforensics.data.row import Row, clip_names
 from avforensics.errors import ConfigError, ManifestError, MediaError
 from avforensics.media.types import FPS
 from avforensics.paths import typed_path
@@ -41,30 +39,17 @@ log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> int:
-    """Forge the real clips of ``cfg.manifest``.
-
-    Returns
-    -------
-    int
-        0, or 1 when clips failed; ``OUTPUT/failures.csv`` lists them.
-
-    Raises
-    ------
-    ConfigError
-        A kind does not exist, or the limits of the jumps have no meaning.
-    ManifestError
-        The manifest cannot be read or has no such clips, or none of them can be forged.
-    """
+    """Forge the real clips of ``cfg.manifest``."""
     _check(cfg)
     manifest = Manifest.read(typed_path(cfg.manifest)).select(label=0, split=cfg.select.split)
     output = typed_path(cfg.output).absolute()
     rows, sounds, problems = _read(manifest)
-    write_problems(output / "failures.csv", problems)
+    code = write_problems(output / "failures.csv", problems)
     if not rows:
         what = f"{problems[0].path}: {problems[0].reason}"
         raise ManifestError(f"none of {len(problems)} clips can be forged, e.g. {what}")
     partner = partners(rows, seed=cfg.seed) if {"swap", "part"} & set(cfg.kinds) else []
-    names = [Path(name).with_suffix(".wav") for name in clip_names(Manifest(rows))]
+    names = [f"{name}.wav" for name in clip_names(rows)]
     made = []
     for index, (row, sound, name) in enumerate(zip(rows, sounds, names, strict=True)):
         forged, segments = {"real": sound}, {}
@@ -87,9 +72,7 @@ def run(cfg: DictConfig) -> int:
     counts = Counter(row.category if row.label else "real" for row in made)
     listing = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     log.info("%s: %s", output / "manifest.csv", listing)
-    for problem in problems:
-        log.warning("%s: %s", problem.path, problem.reason)
-    return int(bool(problems))
+    return code
 
 
 def _check(cfg: DictConfig) -> None:

@@ -23,18 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> int:
-    """Make the manifest that ``cfg`` describes and say what is in it.
-
-    Returns
-    -------
-    int
-        0, or 1 when files are missing or unreadable; they are listed beside the manifest.
-
-    Raises
-    ------
-    ManifestError
-        The data set, the list or the splits are not what they are said to be.
-    """
+    """Make the manifest that ``cfg`` describes and say what is in it."""
     output = typed_path(cfg.output)
     manifest = _chosen(instantiate(cfg.source, root=cfg.root), cfg)
     if cfg.drop:  # before sampling, so that what is drawn is there
@@ -47,10 +36,8 @@ def run(cfg: DictConfig) -> int:
     manifest.write(output)
     _tell(manifest, cfg)
     if problems:
-        listing = output.with_name(f"{output.stem}.problems.csv")
-        write_problems(listing, problems)
-        what = "left out" if cfg.drop else "kept in the manifest"
-        log.warning("%d clips cannot be used and are %s: %s", len(problems), what, listing)
+        write_problems(output.with_name(f"{output.stem}.problems.csv"), problems)
+        log.warning("they are %s", "left out" if cfg.drop else "kept in the manifest")
     log.info("wrote %s: %d clips, sha256 of its rows %s", output, len(manifest), manifest.digest)
     return 1 if problems else 0
 

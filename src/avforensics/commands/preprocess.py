@@ -1,11 +1,12 @@
-"""``avforensics preprocess``: the faces of raw videos as clips with sound, to train on.
+"""``avforensics preprocess``: clips of 25 frames a second with their sound, to train on.
 
   avforensics preprocess FILE|FOLDER|LIST.txt|MANIFEST.csv --out DIR crop=lrs
+  avforensics preprocess FOLDER --out DIR faces=given    videos are face crops already
   avforensics preprocess FOLDER --out DIR shard=2/8      the second of eight shares
 
-Each tracked face becomes a square clip at 25 fps with its sound (.wav) and a description (.json);
-manifest.csv lists the clips, videos.csv the result for each video. Rerun the same command to
-resume, and with shard=1/1 to join shares.
+Each tracked face (with faces=given: each video) becomes a square clip at 25 fps with its sound
+(.wav) and a description (.json); manifest.csv lists the clips, videos.csv the result for each
+video. Rerun the same command to resume, and with shard=1/1 to join shares.
 Exit code 0: every video could be read; 1: some could not and are listed; 2: wrong usage.
 """
 
@@ -21,19 +22,27 @@ from functools import partial
 from pathlib import Path
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
+from avforensics.data.cut import (
+    DONE,
+    FAILED,
+    UNFORGED,
+    ClipSettings,
+    Cut,
+    clip_row,
+    cut_clips,
+)
+from avforensics.data.ledger import Ledger
 from avforensics.data.manifest import Manifest
-from avforensics.data.normalise import UNFORGED, clip_names, clip_row
 from avforensics.data.probe import Problem, write_problems
-from avforensics.data.row import Row
+from avforensics.data.row import Row, clip_names
 from avforensics.data.tables import is_table, write_table
 from avforensics.detection.inputs import list_inputs
 from avforensics.errors import ConfigError
-from avforensics.faces.clips import DONE, FAILED, ClipSettings, Cut, Video, cut_faces
 from avforensics.faces.crops import recipe_of
 from avforensics.faces.detector import FaceDetector
-from avforensics.faces.ledger import CutLedger
+from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import NO_FACE_OF_USE
 from avforensics.files import remove_partial_files
 from avforensics.paths import typed_path
@@ -42,23 +51,12 @@ from avforensics.ranks import rank_and_world
 
 log = logging.getLogger(__name__)
 
-MOST_LISTED = 10  # failures named on the terminal; all are in the file
+VIDEO_COLUMNS = ("path", "start", "duration", "status", "clips", "frames")
+VIDEO_COLUMNS += ("reason", "dropped", "warnings")
 
 
 def run(cfg: DictConfig) -> int:
-    """Cut the faces out of every video that is not done already.
-
-    Returns
-    -------
-    int
-        0, or 1 when videos could not be read; ``OUTPUT/failures.csv`` lists them.
-
-    Raises
-    ------
-    AVForensicsError
-        The input, an earlier run's ledger or a setting makes no sense, the detector is missing, or
-        another run is writing to the folder.
-    """
+    """Cut clips from every video that is not done already."""
     rows = _rows(cfg)
     output = typed_path(cfg.output).absolute()
     settings = _settings(cfg)
@@ -68,27 +66,27 @@ def run(cfg: DictConfig) -> int:
         workers = 1 if of > 1 and cfg.shard is None else cores()
     if workers < 1:
         raise ConfigError(f"workers must be at least 1, not {workers}")
-    FaceDetector()  # is it installed? Better said once and now than for each video
+    if cfg.faces.mode == "auto":
+        FaceDetector()  # fail early if it is not installed
     named = _share(rows, number, of)
     suffix = f"-{number}-of-{of}" if of > 1 else ""
     made = [output / f"{table}{suffix}.csv" for table in ("manifest", "videos", "failures")]
     if typed_path(str(cfg.input)).resolve() in [path.resolve() for path in made]:
         raise ConfigError(f"input={cfg.input}: this run would write over it; choose another output")
     cuts: dict[str, Cut] = {}
-    with CutLedger(output, f"ledger{suffix}.jsonl") as ledger:
+    with Ledger(output, f"ledger{suffix}.jsonl") as ledger:
         remove_partial_files(output, *(f".{path.stem}.*.partial*" for path in made))
         jobs, reused = {}, 0
         for row, name in named:
-            video = Video(row.path, row.audio, row.start, row.duration)
-            if cut := ledger.find(video, name, settings.digest):
+            if cut := ledger.find(row, name, settings.digest):
                 cuts[name] = cut
                 reused += 1
             elif _begun(ledger, name):
-                jobs[name] = (video, name)
+                jobs[name] = (row, name)
             else:
                 cuts[name] = Cut(FAILED, "its name is too long for a folder of clips")
         work = partial(_cut, folder=ledger.clips, settings=settings)
-        for name, cut in do_jobs(work, jobs, workers=workers, title="cutting faces"):
+        for name, cut in do_jobs(work, jobs, workers=workers, title="cutting clips"):
             cuts[name] = cut
             if cut.status != FAILED:
                 ledger.add(*jobs[name], settings.digest, cut)
@@ -96,7 +94,7 @@ def run(cfg: DictConfig) -> int:
     return _report(done, output, suffix, reused)
 
 
-def _begun(ledger: CutLedger, name: str) -> bool:
+def _begun(ledger: Ledger, name: str) -> bool:
     """Make a video's folder of clips ready; False where there can be none of that name."""
     try:
         ledger.begin(name)
@@ -107,9 +105,9 @@ def _begun(ledger: CutLedger, name: str) -> bool:
     return True
 
 
-def _cut(job: tuple[Video, str], *, folder: Path, settings: ClipSettings) -> Cut:
-    video, name = job
-    return cut_faces(video, folder, name, settings)
+def _cut(job: tuple[Row, str], *, folder: Path, settings: ClipSettings) -> Cut:
+    row, name = job
+    return cut_clips(row, folder, name, settings)
 
 
 def _rows(cfg: DictConfig) -> list[Row]:
@@ -139,16 +137,20 @@ def _rows(cfg: DictConfig) -> list[Row]:
 
 
 def _settings(cfg: DictConfig) -> ClipSettings:
+    mode = cfg.faces.mode
+    crop = cfg.faces.get("crop") if cfg.crop is None else cfg.crop
+    if mode not in ("auto", "given"):
+        raise ConfigError(f"faces must be auto or given, not {mode}")
+    if mode == "given" and not isinstance(crop, ListConfig | None):
+        raise ConfigError(
+            "with faces=given crop must be [left, top, right, bottom] in fractions of the picture, "
+            f"not {crop!r}"
+        )
     try:
         return ClipSettings(
-            find=instantiate(cfg.find),
-            recipe=recipe_of(cfg.crop),
-            size=cfg.size,
-            longest=cfg.longest,
-            alone=cfg.alone,
-            crf=cfg.crf,
-            preset=cfg.preset,
-            gop=cfg.gop,
+            find=instantiate(cfg.faces.find) if mode == "auto" else FaceSettings(),
+            recipe=recipe_of(crop or "lrs") if mode == "auto" else crop and tuple(crop),
+            **{name: cfg[name] for name in ("size", "longest", "alone", "crf", "preset", "gop")},
         )
     except ValueError as error:
         raise ConfigError(str(error)) from None
@@ -171,7 +173,7 @@ def _share(rows: list[Row], number: int, of: int) -> list[tuple[Row, str]]:
     Names are divided, not rows: those that cut the same part of a video have one folder, and two
     shares must not write to it.
     """
-    names = [name.removesuffix(".mp4") for name in clip_names(rows)]
+    names = clip_names(rows)
     own = set(list(dict.fromkeys(names))[number - 1 :: of])
     return [(row, name) for row, name in zip(rows, names, strict=True) if name in own]
 
@@ -182,30 +184,8 @@ def _report(done: list[tuple[Row, Cut]], output: Path, suffix: str, reused: int)
     clips = [clip for rows, _ in kept for clip in rows]
     done = [(row, cut) for (row, _), (_, cut) in zip(done, kept, strict=True)]
     Manifest(clips).write(output / f"manifest{suffix}.csv")
-    write_table(
-        output / f"videos{suffix}.csv",
-        ("path", "start", "duration", "status", "clips", "frames", "reason", "dropped", "warnings"),
-        [
-            (
-                row.path,
-                str(row.start),
-                "" if row.duration is None else str(row.duration),
-                cut.status,
-                str(len(cut.clips)),
-                str(cut.frames),
-                cut.reason,
-                _listed(cut.dropped),
-                "; ".join(cut.warnings),
-            )
-            for row, cut in done
-        ],
-    )
-    problems = [
-        Problem(index, row.path, cut.reason)
-        for index, (row, cut) in enumerate(done)
-        if cut.status == FAILED
-    ]
-    write_problems(output / f"failures{suffix}.csv", problems)
+    videos = output / f"videos{suffix}.csv"
+    write_table(videos, VIDEO_COLUMNS, [_cells(row, cut) for row, cut in done])
     counted = Counter(cut.status for _, cut in done)
     log.info(
         "%d clips, %.1f minutes, of %d of %d videos (%d from before) are in %s",
@@ -223,30 +203,25 @@ def _report(done: list[tuple[Row, Cut]], output: Path, suffix: str, reused: int)
         log.info("left out: %d tracks or parts of them %s", count, reason)
     warned = sum(bool(cut.warnings) for _, cut in done)
     if warned:
-        log.warning(
-            "%d videos are damaged or lack sound: %s", warned, output / f"videos{suffix}.csv"
-        )
-    for problem in problems[:MOST_LISTED]:
-        log.warning("%s: %s", problem.path, problem.reason)
-    if problems:
-        log.warning("%d videos failed: %s", len(problems), output / f"failures{suffix}.csv")
+        log.warning("%d videos are damaged or lack sound: %s", warned, videos)
+    failed = [
+        Problem(n, row.path, c.reason) for n, (row, c) in enumerate(done) if c.status == FAILED
+    ]
+    code = write_problems(output / f"failures{suffix}.csv", failed)
     if suffix:
         log.info("a share is done; once all are, the same command with shard=1/1 joins them")
-    return 1 if problems else 0
+    return code
+
+
+def _cells(row: Row, cut: Cut) -> tuple:
+    dropped, warnings = _listed(cut.dropped), "; ".join(cut.warnings)
+    counts = len(cut.clips), cut.frames
+    return row.path, row.start, row.duration, cut.status, *counts, cut.reason, dropped, warnings
 
 
 def _kept(row: Row, cut: Cut, output: Path) -> tuple[list[Row], Cut]:
     """Rows of a video's clips, and what became of it when those of no use are left out."""
-    made = {
-        clip: clip_row(
-            row,
-            output / "clips" / clip.name,
-            start=clip.start,
-            frames=clip.frames,
-            sha=clip.hash,
-        )
-        for clip in cut.clips
-    }
+    made = {clip: clip_row(row, output / "clips", clip) for clip in cut.clips}
     rows = {clip: new for clip, new in made.items() if new is not None}
     if unforged := len(made) - len(rows):
         dropped = cut.dropped | {UNFORGED: unforged}

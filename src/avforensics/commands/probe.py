@@ -32,18 +32,7 @@ FORMATS = ("table", "json")
 
 
 def run(cfg: DictConfig) -> int:
-    """Print the report of each video of ``cfg.input``.
-
-    Returns
-    -------
-    int
-        0 all can be read, 1 some cannot.
-
-    Raises
-    ------
-    ConfigError
-        There is no such input, or ``format`` is another word.
-    """
+    """Print the report of each video of ``cfg.input``."""
     if cfg.format not in FORMATS:
         raise ConfigError(f"format must be one of {', '.join(FORMATS)}, got {cfg.format}")
     inputs = list_inputs(cfg.input)

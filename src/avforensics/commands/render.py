@@ -33,18 +33,7 @@ log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> int:
-    """Write ``cfg.output``.
-
-    Returns
-    -------
-    int
-        0, or 1 where the video cannot be scored.
-
-    Raises
-    ------
-    AVForensicsError
-        The video, the results, a checkpoint or a setting makes no sense.
-    """
+    """Write ``cfg.output``."""
     video, output = typed_path(cfg.input), typed_path(cfg.output)
     if output.suffix.lower() != ".mp4":
         raise ConfigError(f"output={cfg.output}: annotated videos are .mp4 files")

@@ -34,18 +34,7 @@ log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> int:
-    """Serve the page until interrupted.
-
-    Returns
-    -------
-    int
-        0.
-
-    Raises
-    ------
-    AVForensicsError
-        gradio is missing, the address is taken, or a checkpoint or a setting makes no sense.
-    """
+    """Serve the page until interrupted."""
     require_gradio()
     limits = Limits(**OmegaConf.to_container(cfg.limits, resolve=True))
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))

@@ -42,18 +42,7 @@ log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> int:
-    """Sweep ``cfg.features``, or collect ``cfg.runs``, into ``cfg.output_dir``.
-
-    Returns
-    -------
-    int
-        0, or 1 when clips have no score.
-
-    Raises
-    ------
-    AVForensicsError
-        Settings make no sense, or there is nothing to collect.
-    """
+    """Sweep ``cfg.features``, or collect ``cfg.runs``, into ``cfg.output_dir``."""
     if (cfg.features is None) == (cfg.runs is None):
         raise ConfigError("a sweep needs either features=STORE or runs=FOLDER")
     check_intervals(cfg.intervals.resamples, cfg.intervals.level)

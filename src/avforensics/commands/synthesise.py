@@ -14,21 +14,15 @@ import logging
 
 from omegaconf import DictConfig, OmegaConf
 
-from avforensics.data.synthetic import generate
 from avforensics.paths import typed_path
 from avforensics.progress import Progress
+from avforensics.synthetic.generate import generate
 
 log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> int:
-    """Generate the clips that are not there yet.
-
-    Raises
-    ------
-    ConfigError
-        A setting makes no sense, or the folder holds a set with other settings.
-    """
+    """Generate the clips that are not there yet."""
     with Progress("synthesising") as progress:
         made = generate(
             typed_path(cfg.output),

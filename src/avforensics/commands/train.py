@@ -45,13 +45,7 @@ HUSHED = (  # said by Lightning about itself, or of no use to who trains
 
 
 def run(cfg: DictConfig) -> int:
-    """Build everything that ``cfg`` names, train, and write the best weights.
-
-    Raises
-    ------
-    ConfigError, ManifestError
-        Before any training, where settings or data cannot work.
-    """
+    """Build everything that ``cfg`` names, train, and write the best weights."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     logging.getLogger("pytorch_lightning.callbacks").setLevel(logging.INFO)  # why it stopped early
     pl.seed_everything(cfg.seed, workers=True, verbose=False)

@@ -41,18 +41,7 @@ log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> int:
-    """Check ``cfg.result``.
-
-    Returns
-    -------
-    int
-        0, or 1 where something is not as it should be.
-
-    Raises
-    ------
-    ConfigError
-        The file is no result.
-    """
+    """Check ``cfg.result``."""
     record, checks = check_record(typed_path(cfg.result))
     settings = dict(record["settings"])
     if given := {k: v for k, v in cfg.checkpoint.items() if v is not None}:

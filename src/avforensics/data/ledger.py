@@ -1,58 +1,75 @@
-"""What `avforensics normalise` has done already, a line for each clip."""
+"""Which videos `avforensics preprocess` has cut already, a line of JSON for each."""
 
 from __future__ import annotations
 
-import json
+import time
+from dataclasses import asdict
 from pathlib import Path
 
-from avforensics.data.normalise import Done, source_hash, state_of
+from avforensics.data.cut import Cut, FaceClip
 from avforensics.data.row import Row
-from avforensics.errors import ManifestError
-from avforensics.files import LineFile, are_unchanged, states_of
+from avforensics.errors import ConfigError, ManifestError
+from avforensics.files import (
+    JsonLines,
+    are_unchanged,
+    is_locked,
+    read_json_lines,
+    remove_partial_files,
+    states_of,
+)
+
+_SUFFIXES = (".mp4", ".wav", ".json")
+_FIELDS = {"source", "state", "name", "settings", "status", "reason", "frames", "clips", "dropped"}
 
 
 class Ledger:
-    """A file of JSON lines that grows by a line as each clip is finished.
+    """Files of JSON lines, one for each share of a run; this run adds to its own.
 
-    A line that a kill has cut in two is left out; its clip is made again. The file is locked. Use
-    it in a ``with`` statement.
+    A line that a kill has cut in two is left out; its video is cut again. The own file is locked.
+    Use it in a ``with`` statement.
 
     Parameters
     ----------
-    path : str or Path
-        Created where there is none.
+    folder : Path
+        Holds the ledgers (``ledger*.jsonl``) and the folder of clips; created.
+    name : str
+        Of this run's own file.
 
     Raises
     ------
     ConfigError
-        Another run is writing to the folder.
+        Another run that may cut the same videos is writing to the folder.
     ManifestError
-        The file holds something else.
+        A file holds something else.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._entries: dict[str, dict] = {}  # by clip: the last to write it counts
-        self._file = LineFile(self.path)
+    def __init__(self, folder: Path, name: str) -> None:
+        self.clips = folder / "clips"
+        self.clips.mkdir(parents=True, exist_ok=True)
+        self._entries: dict[str, dict] = {}
+        self._file = JsonLines(folder / name)
         try:
-            self._read()
+            self._read_all(folder, name)
         except BaseException:
             self._file.close()
             raise
 
-    def _read(self) -> None:
-        for number, line in enumerate(filter(None, self._file.lines), start=1):
-            try:
-                entry = json.loads(line)
-                self._entries.pop(entry["clip"], None)
-                if not entry.get("begun"):
-                    entry["source"] = tuple(entry["source"])
-                    self._entries[entry["clip"]] = entry
-            except (ValueError, KeyError, TypeError, AttributeError):
-                raise ManifestError(
-                    f"{self.path}, line {number}: this is not a ledger of avforensics normalise"
-                ) from None
+    def _read_all(self, folder: Path, name: str) -> None:
+        paths = sorted(folder.glob("ledger*.jsonl"))
+        of = name.rpartition("-of-")[2]  # shares of one run have no video in common
+        others = [path for path in paths if path.name.rpartition("-of-")[2] != of]
+        if any(map(is_locked, others)):
+            raise ConfigError(f"{folder}: another run is writing to this folder")
+        entries = []
+        for path in paths:
+            found, damaged = read_json_lines(path)
+            if damaged or not all("begun" in entry or entry.keys() >= _FIELDS for entry in found):
+                raise ManifestError(f"{path}: this is not a ledger of avforensics preprocess")
+            entries += found
+        for entry in sorted(entries, key=lambda entry: entry.get("written", 0)):
+            self._entries[entry["name"]] = entry  # what was written over a folder last counts
+            if entry.get("begun"):
+                del self._entries[entry["name"]]
 
     def __enter__(self) -> Ledger:
         return self
@@ -60,65 +77,68 @@ class Ledger:
     def __exit__(self, *exception: object) -> None:
         self._file.close()
 
-    def find(self, row: Row, recipe: str, clip: Path) -> Done | None:
-        """What was done of a row, if its source, its clip and its sound have not changed since.
+    def find(self, row: Row, name: str, digest: str) -> Cut | None:
+        """What became of a video, if neither it nor its clips have changed since.
 
-        A source with the size and time of change that it had is taken as unchanged; of others
-        the hash decides, and so it is with the clip.
+        A clip is there with its sound and its sidecar: without the first, readers would decode that
+        of the clip, which is not the exact one. Of files with another time of change, as copies
+        have, the hash of the clip decides.
 
         Parameters
         ----------
         row : Row
-        recipe : str
-            Digest of the recipe.
-        clip : Path
-            Where the clip is to be, below the ledger's folder.
+        name : str
+            Of its folder among the clips.
+        digest : str
+            Of the settings.
         """
-        entry = self._entries.get(self._name(clip))
-        if entry is None or (entry["source"], entry["recipe"]) != (_source(row), recipe):
+        entry = self._entries.get(name)
+        if entry is None or (entry["source"], entry["settings"]) != (list(row.source), digest):
             return None
-        if not are_unchanged(_files(clip), entry.get("files"), entry["hash"]):
+        clips = tuple(FaceClip(**clip) for clip in entry["clips"])
+        state, written = states_of(row.files), entry.get("files", {})
+        if (
+            state is None
+            or entry["state"] != state
+            or not all(
+                are_unchanged(self._files(clip), written.get(clip.name), clip.hash)
+                for clip in clips
+            )
+        ):
             return None
-        try:
-            state = state_of(row)
-            if entry["state"] != list(state) and entry["source_hash"] != source_hash(row):
-                return None
-        except OSError:
-            return None
-        warnings = tuple(entry["warnings"])
-        return Done(entry["frames"], entry["source_hash"], entry["hash"], warnings, state)
+        return Cut(
+            entry["status"],
+            entry["reason"],
+            entry["frames"],
+            clips,
+            entry["dropped"],
+            state,
+            tuple(entry.get("warnings", ())),
+        )
 
-    def begin(self, clip: Path) -> None:
-        """Write down that a clip no longer is what an earlier run made."""
-        if self._entries.pop(self._name(clip), None) is not None:
-            self._write({"clip": self._name(clip), "begun": True})
+    def _files(self, clip: FaceClip) -> list[Path]:
+        """A clip, its sound and its sidecar."""
+        return [(self.clips / clip.name).with_suffix(suffix) for suffix in _SUFFIXES]
 
-    def add(self, row: Row, recipe: str, clip: Path, done: Done) -> None:
-        """Write down that a clip is finished."""
+    def begin(self, name: str) -> None:
+        """Write down that a video's folder of clips no longer holds what an earlier run wrote.
+
+        What a killed run left half-written there is removed.
+        """
+        remove_partial_files(self.clips / name, ".*.partial*")
+        if self._entries.pop(name, None) is not None:
+            self._write({"name": name, "begun": True})
+
+    def add(self, row: Row, name: str, digest: str, cut: Cut) -> None:
+        """Write down what became of a video."""
         entry = {
-            "source": _source(row),
-            "state": done.state,
-            "recipe": recipe,
-            "clip": self._name(clip),
-            "frames": done.frames,
-            "source_hash": done.source_hash,
-            "hash": done.hash,
-            "files": states_of(_files(clip)),
-            "warnings": done.warnings,
+            "source": row.source,
+            "name": name,
+            "settings": digest,
+            "files": {clip.name: states_of(self._files(clip)) for clip in cut.clips},
+            **asdict(cut),
         }
         self._write(entry)
 
     def _write(self, entry: dict) -> None:
-        self._file.append(json.dumps(entry).encode("ascii"))
-
-    def _name(self, clip: Path) -> str:
-        return clip.relative_to(self.path.parent).as_posix()
-
-
-def _files(clip: Path) -> list[Path]:
-    """A clip and its sound."""
-    return [clip, clip.with_suffix(".wav")]
-
-
-def _source(row: Row) -> tuple:
-    return (row.path, row.audio, row.start, row.duration)
+        self._file.append(entry | {"written": time.time_ns()})

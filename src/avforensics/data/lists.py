@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import logging
 from collections import defaultdict
+from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -134,7 +136,7 @@ def _entry(where: str, path: str, text: str, labels: Labels) -> Entry:
 
 def _match(entry: Entry, by_name: dict[str, list[tuple[list[str], Row]]]) -> Row | None:
     wanted = entry.path.strip("/").split("/")
-    scored = [(_shared(parts, wanted), row) for parts, row in by_name.get(wanted[-1], ())]
+    scored = [(shared_end(parts, wanted), row) for parts, row in by_name.get(wanted[-1], ())]
     best = max((score for score, _ in scored), default=0)
     if best < min(2, len(wanted)):
         return None
@@ -146,13 +148,10 @@ def _match(entry: Entry, by_name: dict[str, list[tuple[list[str], Row]]]) -> Row
     return found[0]
 
 
-def _shared(parts: list[str], wanted: list[str]) -> int:
-    count = 0
-    for ours, theirs in zip(reversed(parts), reversed(wanted), strict=False):
-        if ours != theirs:
-            break
-        count += 1
-    return count
+def shared_end(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many parts two paths have in common, counted from the end."""
+    pairs = zip(reversed(one), reversed(other), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _word(label: int) -> str:

@@ -8,7 +8,6 @@ every so many frames; windows across a border between clips do not enter the los
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,11 +22,11 @@ from avforensics.data.sound import SoundAugment
 from avforensics.errors import ManifestError, MediaError
 from avforensics.media.clips import ClipReader
 from avforensics.media.types import HOP
+from avforensics.progress import follow
 
 log = logging.getLogger(__name__)
 
 WINDOW = 5  # frames
-TELL_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -66,8 +65,7 @@ class ClipMemory:
         self.broken: list[str] = []
         self._frames: list[np.ndarray] = []
         self._audio: list[np.ndarray] = []
-        told = time.monotonic()
-        for number, row in enumerate(manifest):
+        for row in follow(manifest, "reading into memory", total=len(manifest)):
             try:
                 frames, audio = _read(row)
             except MediaError as error:
@@ -76,20 +74,11 @@ class ClipMemory:
             self.rows.append(row)
             self._frames.append(frames if size is None else resize(frames, (size, size)))
             self._audio.append(audio)
-            if time.monotonic() - told > TELL_SECONDS:
-                told = time.monotonic()
-                log.info("read %d of %d clips into memory", number + 1, len(manifest))
         if not self.rows:
             raise ManifestError(f"none of {len(manifest)} clips can be read: {self.broken[:1]}")
-        total = sum(len(frames) for frames in self._frames)
-        size_gb = sum(frames.nbytes for frames in self._frames) / 1e9
-        log.info(
-            "%d clips in memory: %d frames, %.1f GB; %d could not be read",
-            len(self.rows),
-            total,
-            size_gb,
-            len(self.broken),
-        )
+        gigabytes = sum(frames.nbytes for frames in self._frames) / 1e9
+        counts = len(self.rows), self.lengths.sum(), gigabytes, len(self.broken)
+        log.info("%d clips in memory: %d frames, %.1f GB; %d could not be read", *counts)
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,10 @@ from avforensics.errors import MediaError
 from avforensics.files import sha256_file
 from avforensics.media.container import declared_length, open_container
 from avforensics.media.tracks import pick_stream
+
+log = logging.getLogger(__name__)
+
+MOST_LISTED = 10  # named on the terminal; all are in the file
 
 
 class Problem(NamedTuple):
@@ -81,9 +86,20 @@ def probe(
     return Manifest(row for row, _ in looked), problems
 
 
-def write_problems(path: str | Path, problems: Iterable[Problem]) -> None:
-    """List files that cannot be used, with the reasons, as CSV."""
-    write_table(path, ("path", "reason"), [(p.path, p.reason) for p in problems])
+def write_problems(path: str | Path, problems: Sequence[Problem]) -> int:
+    """List files that cannot be used, with the reasons, as CSV, and log the first of them.
+
+    Returns
+    -------
+    int
+        The exit code of a command: 1 where there are any.
+    """
+    write_table(path, ("path", "reason"), [problem[1:] for problem in problems])
+    for problem in problems[:MOST_LISTED]:
+        log.warning("%s: %s", problem.path, problem.reason)
+    if problems:
+        log.warning("%d files cannot be used: %s", len(problems), path)
+    return int(bool(problems))
 
 
 def _opened(row: Row) -> Row:

@@ -1,13 +1,15 @@
 """One row of a manifest, as values and as text."""
 
 # Paths are text here: os.path is several times as fast as Path on 100,000 rows.
-# ruff: noqa: PTH118
+# ruff: noqa: PTH118, PTH120, PTH122
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from avforensics.data.labels import Labels
@@ -58,6 +60,16 @@ class Row(NamedTuple):
     audio: str = ""
     segments: tuple[tuple[float, float], ...] = ()
     delay: int = 0
+
+    @property
+    def source(self) -> tuple[str, str, float, float | None]:
+        """What is cut out: path, audio, start and duration."""
+        return self.path, self.audio, self.start, self.duration
+
+    @property
+    def files(self) -> list[Path]:
+        """The video, and the file with its sound where that is another one."""
+        return [Path(path) for path in (self.path, self.audio) if path]
 
 
 COLUMNS = Row._fields
@@ -172,3 +184,27 @@ def _seconds(text: str) -> float:
 
 def _number(value: float) -> str:
     return f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+def clip_names(rows: Collection[Row]) -> list[str]:
+    """A name for each row's clip, without a suffix: that of its source below the common folder.
+
+    Rows that cut the same part from the same file share one. Parts of a file differ in their
+    times, files that differ only in their suffix in that.
+    """
+    cuts = {row.source: None for row in rows}  # in order, each once
+    common = os.path.commonpath({os.path.dirname(path) for path, *_ in cuts})
+    often = Counter(path for path, *_ in cuts)
+    names: dict[str, tuple] = {}
+    for cut in cuts:
+        path, _, start, duration = cut
+        name, suffix = os.path.splitext(os.path.relpath(path, common))
+        if often[path] > 1:
+            name += f"@{start:g}" + ("" if duration is None else f"+{duration:g}")
+        if name in names:
+            name += suffix
+        while name in names:
+            name = f"_{name}"
+        names[name] = cut
+    by_cut = {cut: name for name, cut in names.items()}
+    return [by_cut[row.source] for row in rows]

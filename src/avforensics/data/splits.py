@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping
 
 from avforensics.data.manifest import Manifest
 from avforensics.errors import ManifestError
+from avforensics.files import fingerprint
 
 EXCLUDED = "excluded"
 
@@ -146,5 +146,5 @@ def _is_share(value: object) -> bool:
     return isinstance(value, int | float) and 0 < value < float("inf")
 
 
-def _rank(seed: int, name: str) -> bytes:
-    return hashlib.sha256(f"{seed}:{name}".encode("utf-8", "surrogateescape")).digest()
+def _rank(seed: int, name: str) -> str:
+    return fingerprint(f"{seed}:{name}")

@@ -12,13 +12,9 @@ from avforensics.data.lists import listed_lines, split_label
 from avforensics.data.row import COLUMNS, parse_row
 from avforensics.data.tables import LISTS, TABLES, Table, Text, parse_table, read_source
 from avforensics.errors import ConfigError, ManifestError
+from avforensics.media.types import VIDEO_SUFFIXES
 from avforensics.paths import typed_path
 from avforensics.scoring.source import Clip
-
-_SUFFIXES = (
-    ".3gp .asf .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm .wmv"
-)
-VIDEO_SUFFIXES = frozenset(_SUFFIXES.split())
 
 
 @dataclass
@@ -95,7 +91,8 @@ def _folder(root: Path) -> Inputs:
         hidden += sum(name.startswith(".") for name in videos)
         found += [Path(folder, name) for name in videos if not name.startswith(".")]
     if not found:
-        raise ConfigError(f"{root}: no video in this folder or below (looked for {_SUFFIXES})")
+        looked_for = " ".join(sorted(VIDEO_SUFFIXES))
+        raise ConfigError(f"{root}: no video in this folder or below (looked for {looked_for})")
     if hidden:
         remarks.append(f"{_files(hidden)} with a name that begins with a dot: left out")
     return Inputs([Clip(path) for path in sorted(found)], remarks)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from avforensics.detection.faces import Outcome
 from avforensics.detection.inputs import file_key
 from avforensics.errors import ConfigError
 from avforensics.faces.track import Faces, FaceTrack
-from avforensics.files import atomic_path, sha256_or_none
+from avforensics.files import atomic_path, read_json_lines, sha256_or_none
 from avforensics.scoring.result import WITH_SCORE, Features, Steps, VideoResult
 from avforensics.scoring.tracks import FaceResult, main_face
 
@@ -249,19 +248,15 @@ def find_kept(folder: Path, video: Path) -> Kept:
 def _read_journal(folder: Path) -> tuple[dict[str, dict], dict[str, dict]]:
     """Records of scored videos by their file, and settings by their digest."""
     try:
-        lines = (folder / "journal.jsonl").read_bytes().splitlines()
+        lines, _ = read_json_lines(folder / "journal.jsonl")
     except OSError as error:
         raise ConfigError(f"results={folder}: no folder of detect ({error.strerror})") from None
     records, settings = {}, {}
-    for line in lines:
-        with contextlib.suppress(ValueError):
-            record = json.loads(line)
-            if not isinstance(record, dict):
-                continue
-            if record.keys() >= {"video", "name", "row"}:
-                records[record["video"]] = record
-            elif record.keys() >= {"settings", "is"}:
-                settings[record["settings"]] = record["is"]
-            elif "void" in record:  # its files are of a score that was never noted
-                records.pop(record.get("video"), None)
+    for record in lines:
+        if record.keys() >= {"video", "name", "row"}:
+            records[record["video"]] = record
+        elif record.keys() >= {"settings", "is"}:
+            settings[record["settings"]] = record["is"]
+        elif "void" in record:  # its files are of a score that was never noted
+            records.pop(record.get("video"), None)
     return records, settings

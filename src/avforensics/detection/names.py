@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
 from collections.abc import Collection
 from pathlib import Path
 
 from avforensics.detection.inputs import file_key
+from avforensics.files import fingerprint
 
 _LONGEST = 60  # characters; with four bytes each still below what file systems take
 
@@ -32,7 +31,7 @@ def unique_name(path: Path, taken: Collection[str], key: str = "") -> str:
     name = re.sub(r"[^\w.-]+", "_", path.stem)[:_LONGEST].strip("._-") or "video"
     if name.casefold() not in taken:
         return name
-    digest = hashlib.sha256(os.fsencode(key or file_key(path))).hexdigest()
+    digest = fingerprint(key or file_key(path))
     return next(
         longer
         for length in range(8, 65, 8)

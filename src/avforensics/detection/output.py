@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections import Counter
@@ -15,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from avforensics.detection.inputs import clip_key
-from avforensics.detection.journal import Journal
 from avforensics.detection.names import unique_name
 from avforensics.detection.rows import (
     COLUMNS,
@@ -28,7 +26,7 @@ from avforensics.detection.rows import (
     write_csv,
     write_scores,
 )
-from avforensics.files import remove_partial_files, sha256_or_none
+from avforensics.files import JsonLines, fingerprint, remove_partial_files, sha256_or_none
 from avforensics.scoring.result import FACELESS, WITH_SCORE, VideoResult
 from avforensics.scoring.source import Clip
 from avforensics.scoring.tracks import FaceResult
@@ -69,7 +67,7 @@ class OutputFolder:
 
     Parameters
     ----------
-    journal : Journal
+    journal : JsonLines
         Of this folder.
     videos : sequence of path or Clip
         The batch.
@@ -94,7 +92,7 @@ class OutputFolder:
     def __init__(
         self,
         folder: Path,
-        journal: Journal,
+        journal: JsonLines,
         videos: Sequence[Path | Clip],
         *,
         settings: Mapping[str, Any],
@@ -108,7 +106,7 @@ class OutputFolder:
         self.remarks: list[str] = []
         self._journal = journal
         self._settings = json.loads(json.dumps(settings, sort_keys=True))
-        self._digest = _digest(self._settings)
+        self._digest = fingerprint(self._settings)[:16]
         self._is_complete = is_complete
         self._records: dict[str, dict[str, Any]] = {}
         self._outdated: set[str] = set()  # with a record of an earlier run in the journal
@@ -257,7 +255,9 @@ class OutputFolder:
             if reason:
                 reasons[reason] += 1
         if self._journal.damaged:
-            self.remarks.append(f"{self._journal.damaged} damaged lines of journal.jsonl left out")
+            self.remarks.append(
+                f"{len(self._journal.damaged)} damaged lines of journal.jsonl left out"
+            )
         self.remarks += [f"{count} done again: {why}" for why, count in reasons.items()]
 
     def _why_again(
@@ -303,10 +303,6 @@ def _stat(path: Path) -> tuple[int | None, int | None]:
     except (OSError, ValueError):
         return None, None
     return found.st_size, found.st_mtime_ns
-
-
-def _digest(settings: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

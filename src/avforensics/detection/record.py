@@ -7,7 +7,6 @@ anew; quote it elsewhere, such as in the written report, to rule that out.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -24,7 +23,7 @@ from jsonschema import Draft202012Validator
 from avforensics.detection.faces import Outcome
 from avforensics.detection.verdict import Verdict
 from avforensics.errors import ConfigError
-from avforensics.files import atomic_path
+from avforensics.files import atomic_path, fingerprint
 from avforensics.report.statements import LIMITS
 from avforensics.scoring.offset import constant_offset
 from avforensics.scoring.result import VideoResult, windows_of
@@ -178,7 +177,7 @@ def text_of(record: Mapping[str, Any]) -> str:
 def digest_of(record: Mapping[str, Any]) -> str:
     """SHA-256 of everything but the digest itself."""
     rest = {name: value for name, value in record.items() if name != "digest"}
-    return hashlib.sha256(text_of(rest).encode("ascii")).hexdigest()
+    return fingerprint(text_of(rest))
 
 
 def write_record(record: Mapping[str, Any], path: str | PathLike) -> None:

@@ -15,11 +15,11 @@ from rich.table import Table
 
 from avforensics.errors import ConfigError
 from avforensics.evaluation.bootstrap import bootstrap_interval
-from avforensics.evaluation.edits import MAX_SHIFT
 from avforensics.evaluation.metrics import score_metrics
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.tables import blocks
 from avforensics.files import atomic_path
+from avforensics.scoring.edits import MAX_SHIFT
 from avforensics.scoring.sequences import SequencePolicy
 
 CONTROLS = ("trim", "windows", "audio", "shift")

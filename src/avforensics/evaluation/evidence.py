@@ -6,7 +6,6 @@ are cross-fitted: those of each person's videos by a fusion that never saw that 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +16,7 @@ import numpy as np
 from avforensics.errors import ConfigError
 from avforensics.evaluation.fusion import FUSIONS, Fusion, NormalMap, check_fusion
 from avforensics.evaluation.pvalues import p_values
+from avforensics.files import fingerprint
 from avforensics.scoring.statistics import check_statistics
 
 DEFAULT_STATISTICS = (
@@ -39,7 +39,7 @@ def fewest(names: Sequence[str]) -> int:
 
 def person(identity: str) -> str:
     """A person's name in a file that is handed on: a digest, enough to find them again."""
-    return hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return fingerprint(identity)[:16]
 
 
 def folds_of(groups: Sequence[str], count: int = FOLDS, *, seed: int = 0) -> np.ndarray:

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 
 from avforensics.errors import ConfigError
 from avforensics.evaluation.figures import COLOURS
-from avforensics.evaluation.perturbations import PERTURBATIONS
 from avforensics.evaluation.tables import block_of, blocks, headline
 from avforensics.files import atomic_path
+from avforensics.media.perturbations import PERTURBATIONS
 
 Runs = Mapping[tuple[str, int], Mapping]
 """Summaries by perturbation and level; level 0, the plain run, is that of every perturbation."""
@@ -28,7 +28,7 @@ AVERAGES = ("AVG-FV",)  # the paper's own for this figure
 def edits(
     names: Sequence[str], levels: Sequence[int], seed: int, edit: str = ""
 ) -> dict[tuple[str, int], str]:
-    """The edit of each perturbation and level; see `avforensics.evaluation.edits`.
+    """The edit of each perturbation and level; see `avforensics.scoring.edits`.
 
     Raises
     ------

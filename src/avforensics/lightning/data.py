@@ -85,7 +85,7 @@ class SyncData(pl.LightningDataModule):
     Parameters
     ----------
     manifest : str or Path
-        Of normalised clips.
+        Of clips that `avforensics preprocess` has written.
     phases : sequence of mapping
         Arguments of `Phase`, in order.
     train, val : str

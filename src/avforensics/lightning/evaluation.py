@@ -43,7 +43,8 @@ from avforensics.evaluation.stored import (
     fit_delay_frequency,
     scored_video,
 )
-from avforensics.extraction import ExtractionSettings, clip_key
+from avforensics.features.fill import clip_key
+from avforensics.features.settings import ExtractionSettings
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.lightning.testing import EvaluationModule, StoredClips
 from avforensics.paths import typed_path
@@ -62,7 +63,7 @@ class Variation:
     Attributes
     ----------
     edit : str
-        Done to clips while they are read: see `avforensics.evaluation.edits`.
+        Done to clips while they are read: see `avforensics.scoring.edits`.
     real : int or None
         Of clips that are read again for an edit, only so many real ones, drawn by seed; None =
         every clip.

@@ -21,10 +21,10 @@ from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
 from avforensics.data.sampling import EpochSampler
 from avforensics.errors import ConfigError, ManifestError
-from avforensics.features.projection import Projection
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.lightning.batches import NumberedBatches
 from avforensics.lightning.rows import ClipRows
+from avforensics.models.projection import Projection
 from avforensics.models.protocols import FeatureProtocol, require
 
 log = logging.getLogger(__name__)

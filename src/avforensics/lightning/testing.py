@@ -18,7 +18,8 @@ from torch.utils.data import DataLoader
 
 from avforensics.data.manifest import Manifest
 from avforensics.evaluation.stored import StoredScore, StoreScorer, one_thread
-from avforensics.extraction import ExtractionSettings, extract_features
+from avforensics.features.fill import extract_features
+from avforensics.features.settings import ExtractionSettings
 from avforensics.features.shards import Extracted
 from avforensics.features.store import FeatureStore
 from avforensics.paths import typed_path

@@ -1,4 +1,4 @@
-"""Random access to clips that this project itself has normalised (25 fps, 16 kHz, one recipe).
+"""Random access to clips of `avforensics preprocess` (25 fps, 16 kHz, one size).
 
 decord is the fast reader here, and only here: on anything else it may be wrong without a word
 (edit lists, late starts). It also hangs in a process forked after it was opened, so it is imported

@@ -285,7 +285,8 @@ class MediaStream:
         report.duration = report.n_frames / FPS
         self._count_damage()
         if not sound.total:
-            raise MediaError(self._audio_path, "nothing of its sound can be decoded")
+            after = f" after {self._start_frame / FPS:g} s" if self._start_frame else ""
+            raise MediaError(self._audio_path, f"nothing of its sound can be decoded{after}")
         if report.n_frames < min(MIN_FRAMES, self._max_frames or MIN_FRAMES):
             raise MediaError(
                 self._path,

@@ -9,6 +9,8 @@ import numpy as np
 FPS = 25
 SAMPLE_RATE = 16_000
 HOP = SAMPLE_RATE // FPS  # 640 samples of audio belong to one video frame
+VIDEO_SUFFIXES = {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"}
+VIDEO_SUFFIXES |= {".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Mono int16 WAV files: the sound that lies beside a normalised clip."""
+"""Mono int16 WAV files: the sound that lies beside a clip."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from avforensics.errors import ConfigError
-from avforensics.features.projection import Projection
 from avforensics.models.folding import fold_batch_norms
+from avforensics.models.projection import Projection
 from avforensics.models.sync import SyncNetwork
 from avforensics.scoring.result import Features
 from avforensics.scoring.spans import Span

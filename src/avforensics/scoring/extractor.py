@@ -13,9 +13,9 @@ from avforensics.applicability import Measures, Meter, MouthView, Speaking
 from avforensics.applicability.voice import load_voice_network
 from avforensics.checkpoints import Models
 from avforensics.errors import MediaError
-from avforensics.features.projection import Projection
 from avforensics.media.reader import MIN_FRAMES, MediaStream, open_media
 from avforensics.media.types import Block, MediaOptions, MediaReport
+from avforensics.models.projection import Projection
 from avforensics.models.sync import SyncNetwork
 from avforensics.scoring.engine import Engine
 from avforensics.scoring.result import Features

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
-from avforensics.data.sources.tree import find_root, read_json
+from avforensics.data.sources.tree import find_root, rows_of_entries
 from avforensics.data.tables import read_text
-from avforensics.errors import ManifestError
 from avforensics.media.types import FPS
 
 log = logging.getLogger(__name__)
@@ -40,14 +40,8 @@ def av_deepfake1m(root: str | Path) -> Manifest:
     rows = []
     for split in SPLITS:
         table = Path(root, f"{split}_metadata.json")
-        if not table.exists():
-            continue
-        for number, entry in enumerate(read_json(table), start=1):
-            try:
-                rows.append(_row(root, split, entry))
-            except (KeyError, TypeError, ValueError) as error:
-                reason = f"no field {error}" if isinstance(error, KeyError) else error
-                raise ManifestError(f"{table}, entry {number}: {reason}") from None
+        if table.exists():
+            rows += rows_of_entries(table, partial(_row, root, split))
     if (unlabelled := Path(root, TEST)).exists():
         n = sum(bool(line.strip()) for line in read_text(unlabelled).text.splitlines())
         log.warning("%s: %d files without public labels are left out", TEST, n)

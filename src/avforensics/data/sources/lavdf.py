@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
-from avforensics.data.sources.tree import find_root, read_json
-from avforensics.errors import ManifestError
+from avforensics.data.sources.tree import find_root, rows_of_entries
 
 TABLES = ("metadata.min.json", "metadata.json")
 # (picture forged, sound forged) -> category, by the names that AV-Deepfake1M uses.
@@ -35,14 +35,7 @@ def lavdf(root: str | Path) -> Manifest:
     """
     root = find_root(root, *TABLES)
     table = next(path for name in TABLES if (path := Path(root, name)).exists())
-    rows = []
-    for number, entry in enumerate(read_json(table), start=1):
-        try:
-            rows.append(_row(root, entry))
-        except (KeyError, TypeError, ValueError) as error:
-            reason = f"no field {error}" if isinstance(error, KeyError) else error
-            raise ManifestError(f"{table}, entry {number}: {reason}") from None
-    return Manifest(rows)
+    return Manifest(rows_of_entries(table, partial(_row, root)))
 
 
 def _row(root: str, entry: dict) -> Row:

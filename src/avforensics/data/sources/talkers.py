@@ -7,7 +7,6 @@ read, the files that it lists, and, next to the folder, ``grid_s1/*.mp4``.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -18,6 +17,7 @@ from avforensics.data.row import Row
 from avforensics.data.sources.tree import files_below, find_root
 from avforensics.data.tables import read_table
 from avforensics.errors import ManifestError
+from avforensics.files import fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -56,13 +56,11 @@ def talkers(
     """
     root = Path(find_root(root, "talkers.csv"))
     table = read_table(root / "talkers.csv")
-    places = {name: table.index(name) for name in COLUMNS}
-    if missing := [name for name, place in places.items() if place is None]:
-        raise ManifestError(f"{root / 'talkers.csv'}: no column {', '.join(missing)}")
+    table.require(*COLUMNS)
     split_of = {source: split for split, group in (held_out or {}).items() for source in group}
     rows, sources = [], Counter()
-    for cells in table.rows:
-        path, label, category, identity, source = (cells[place] for place in places.values())
+    for cells in table.records():
+        path, label, category, identity, source = (cells[name] for name in COLUMNS)
         sources[source] += 1
         if label == "1":
             rows.append(Row(f"{root}/{path}", 1, source, category, identity, "fake"))
@@ -101,4 +99,4 @@ def _grid_split(stem: str) -> str:
 
 def _draw(name: str) -> float:
     """A number of 0 up to 1 that depends on the name only."""
-    return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) / 2**32
+    return int(fingerprint(name)[:8], 16) / 2**32

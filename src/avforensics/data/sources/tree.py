@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
+from avforensics.data.row import Row
 from avforensics.errors import ManifestError
+from avforensics.media.types import VIDEO_SUFFIXES
 from avforensics.paths import typed_path
-
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".ts"}
-)
 
 
 def find_root(root: str | Path, *marks: str) -> str:
@@ -66,3 +64,13 @@ def read_json(path: str | Path):
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ManifestError(f"{path}: this is not a JSON file ({error})") from None
+
+
+def rows_of_entries(table: Path, make: Callable[[dict], Row]) -> Iterator[Row]:
+    """A row of each entry of a JSON list; an entry that cannot be used is one sentence."""
+    for number, entry in enumerate(read_json(table), start=1):
+        try:
+            yield make(entry)
+        except (KeyError, TypeError, ValueError) as error:
+            reason = f"no field {error}" if isinstance(error, KeyError) else error
+            raise ManifestError(f"{table}, entry {number}: {reason}") from None

@@ -1,0 +1,369 @@
+"""Clips to train on, of faces or of whole pictures: 25 fps, square, with sound and origin."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avforensics.data.row import Row
+from avforensics.errors import AVForensicsError, MediaError
+from avforensics.faces.crops import CropRecipe
+from avforensics.faces.find import find_faces
+from avforensics.faces.parts import divide
+from avforensics.faces.settings import FaceSettings
+from avforensics.faces.track import NO_FACE, NO_FACE_OF_USE, FaceTrack
+from avforensics.fields import check_numbers
+from avforensics.files import atomic_path, fingerprint, sha256_file, states_of
+from avforensics.media.reader import open_media
+from avforensics.media.remarks import SHORTER_SECONDS, of_file, of_part
+from avforensics.media.spool import SoundSpool
+from avforensics.media.types import FPS, HOP, MediaOptions
+from avforensics.media.wav import write_wav
+from avforensics.media.writer import check_encoding, write_clip
+
+DONE, FAILED = "done", "failed"
+SILENT = "without sound"
+UNFORGED = "in the unforged part of a partial forgery"  # why a clip is left out
+IN_MEMORY = 256 << 20  # bytes of frames of a whole clip; more wait on disk until they are encoded
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipSettings:
+    """How faces are found, cut out and written.
+
+    Parameters
+    ----------
+    find : FaceSettings
+    recipe : CropRecipe, tuple of float or None
+        No faces are looked for where this is None, which takes the whole picture, or a fixed
+        ``(left, top, right, bottom)`` in fractions of it: each video becomes one clip.
+    size : int
+        Side of the clips in pixels, even.
+    longest : float
+        Seconds; a longer track becomes several clips of nearly the same length.
+    alone : bool
+        Only stretches in which no other face is followed: the one seen is then the one heard.
+    crf, preset, gop
+        As for `avforensics.media.write_clip`.
+
+    Raises
+    ------
+    ValueError
+        A value has no meaning.
+    """
+
+    find: FaceSettings = field(default_factory=FaceSettings)
+    recipe: CropRecipe | tuple[float, ...] | None
+    size: int = 224
+    longest: float = 60.0
+    alone: bool = False
+    crf: int = 18
+    preset: str = "fast"
+    gop: int = 12
+
+    def __post_init__(self) -> None:
+        check_numbers(self)
+        check_encoding(size=self.size, crf=self.crf, preset=self.preset, gop=self.gop)
+        if isinstance(self.recipe, tuple) and not _is_rectangle(self.recipe):
+            raise ValueError(
+                f"crop must be [left, top, right, bottom] within 0..1, not {list(self.recipe)}"
+            )
+        if self.longest < max(2 * self.find.min_seconds, 1.0):
+            raise ValueError("longest must be at least a second and twice the shortest track")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the settings."""
+        return fingerprint(asdict(self))
+
+
+@dataclass(frozen=True)
+class FaceClip:
+    """A clip that was written.
+
+    Attributes
+    ----------
+    name : str
+        Below the folder of all clips, with ``/``.
+    start : float
+        Seconds into the video.
+    frames : int
+    hash : str
+        SHA-256 of the clip.
+    """
+
+    name: str
+    start: float
+    frames: int
+    hash: str
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What became of a video.
+
+    Attributes
+    ----------
+    status : str
+        `DONE`, `NO_FACE`, `NO_FACE_OF_USE` (all tracks were left out) or `FAILED`.
+    reason : str
+        Why there are no clips.
+    frames : int
+        Of the part of the video that was looked at, at 25 a second.
+    clips : tuple of FaceClip
+    dropped : dict
+        Reason -> number of tracks left out.
+    state : list or None
+        Of the video's files before they were read; see `states_of`.
+    warnings : tuple of str
+        Damage, and sound that is missing; those of a clip begin with its name.
+    """
+
+    status: str
+    reason: str = ""
+    frames: int = 0
+    clips: tuple[FaceClip, ...] = ()
+    dropped: dict[str, int] = field(default_factory=dict)
+    state: list[list[int]] | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def clip_row(row: Row, folder: Path, clip: FaceClip) -> Row | None:
+    """The row of a clip in ``folder`` that was cut from a row's video.
+
+    Its times and segments count from the beginning of the clip. None where a partial forgery has no
+    segment within the clip: as a fake without segments it would be taken as forged from beginning
+    to end.
+    """
+    start, duration = clip.start, clip.frames / FPS
+    shifted = (
+        # a manifest holds microseconds: what is shorter is a rounding error
+        (round(max(begin - start, 0.0), 6), round(min(end - start, duration), 6))
+        for begin, end in row.segments
+    )
+    segments = tuple((begin, end) for begin, end in shifted if end > begin)
+    if row.label == 1 and row.segments and not segments:
+        return None
+    made = {"path": f"{folder / clip.name}", "duration": duration, "hash": clip.hash}
+    return row._replace(start=0.0, audio="", segments=segments, **made)
+
+
+def _is_rectangle(crop: tuple) -> bool:
+    try:
+        left, top, right, bottom = crop
+        return 0 <= left < right <= 1 and 0 <= top < bottom <= 1
+    except (TypeError, ValueError):
+        return False
+
+
+def cut_clips(row: Row, folder: Path, name: str, settings: ClipSettings) -> Cut:
+    """Write a clip, its sound (``.wav``) and its sidecar (``.json``) for each face of a video.
+
+    Parameters
+    ----------
+    row : Row
+    folder : Path
+        Of all clips.
+    name : str
+        Of this video's own folder in it, with ``/``; its clips are ``NAME/TRACK.mp4``, or
+        ``NAME/TRACK-PART.mp4`` where a track is too long for one.
+    settings : ClipSettings
+
+    Raises
+    ------
+    ConfigError
+        The detector is not installed.
+    OSError
+        The clips cannot be written.
+    """
+    try:
+        state = states_of(row.files)
+        cut = _cut_faces if isinstance(settings.recipe, CropRecipe) else _cut_whole
+        first = round(row.start * FPS)
+        length = None if row.duration is None else max(round(row.duration * FPS), 1)
+        return replace(cut(row, folder, name, settings, first, length), state=state)
+    except MediaError as error:
+        return Cut(FAILED, _told(row, error.path, error.reason))
+    except AVForensicsError:  # what every other video would meet too
+        raise
+    except OSError as error:
+        if error.errno in NO_ROOM or _is_below(error.filename, folder):
+            raise
+        return Cut(
+            FAILED, _told(row, error.filename, f"cannot be read ({error.strerror or error})")
+        )
+    except Exception as error:  # one video must never end the batch
+        return Cut(FAILED, f"{type(error).__name__}: {error}")
+
+
+def _told(row: Row, path: object, reason: str) -> str:
+    """A reason, with the file if it is another one than the picture's: that of the sound."""
+    return reason if path is None or str(path) == row.path else f"{path}: {reason}"
+
+
+def _is_below(name: object, folder: Path) -> bool:
+    """Whether an error's file is one of a folder's; FFmpeg puts ``file:`` in front of names."""
+    return isinstance(name, str) and Path(name.removeprefix("file:")).is_relative_to(folder)
+
+
+def _cut_whole(
+    row: Row, folder: Path, name: str, settings: ClipSettings, first: int, length: int | None
+) -> Cut:
+    """One clip of the pictures as they are, or of a fixed part of them."""
+    clip, sound, size = folder / name / "1.mp4", [], settings.size
+    clip.parent.mkdir(parents=True, exist_ok=True)
+    options = MediaOptions(size=size, crop=settings.recipe)
+    audio = row.audio or None
+    with (
+        open_media(
+            row.path, options, start_frame=first, max_frames=length, audio_path=audio
+        ) as media,
+        tempfile.SpooledTemporaryFile(IN_MEMORY, dir=clip.parent) as spool,
+    ):
+        for block in media:
+            spool.write(block.frames.tobytes())
+            sound.append(block.audio)
+        count = spool.tell() // (3 * size**2)
+        spool.seek(0)
+        frames = iter(lambda: spool.read(3 * size**2), b"")
+        pictures = (np.frombuffer(frame, np.uint8).reshape(size, size, 3) for frame in frames)
+        digest = _write(clip, pictures, np.concatenate(sound), settings)[0]
+    report = media.report
+    origin = {"width": report.width, "height": report.height}
+    written = _write_sidecar(row, folder, clip, digest, settings, first, count, origin)
+    return Cut(DONE, "", count, (written,), warnings=tuple(report.warnings))
+
+
+def _cut_faces(
+    row: Row, folder: Path, name: str, settings: ClipSettings, first: int, length: int | None
+) -> Cut:
+    with SoundSpool(row.path, audio_path=row.audio or None) as sound:
+        faces = find_faces(row.path, settings.find, start_frame=first, max_frames=length)
+        end = faces.n_frames
+        if first >= end:
+            raise MediaError(row.path, f"nothing is left after its start at {row.start} s")
+        shortest = max(round(settings.find.min_seconds * FPS), 1)
+        dropped, clips, warnings = Counter(faces.dropped), [], []
+        tracks = [track for track in faces.tracks if len(track) >= shortest]
+        if len(tracks) < len(faces.tracks):
+            dropped[settings.find.too_short] += len(faces.tracks) - len(tracks)
+        longest = max(round(settings.longest * FPS), 1)
+        parts = divide(tracks, dropped, shortest=shortest, longest=longest, alone=settings.alone)
+        for part, title in parts:
+            heard = sound.read(part.first_frame * HOP, len(part) * HOP)
+            part = part.part(0, len(heard) // HOP)
+            if len(part) < shortest:
+                dropped[SILENT] += 1
+                continue
+            clip = folder / name / f"{title}.mp4"
+            digest, found = _write_face(row, part, heard[: len(part) * HOP], sound, clip, settings)
+            origin = {
+                "track": part.name,
+                "width": faces.width,
+                "height": faces.height,
+                "detector_sha256": faces.detector,
+                "boxes": part.boxes.round(1).tolist(),
+                "landmarks": part.landmarks.round(1).tolist(),
+                "squares": settings.recipe.squares(part).round(3).tolist(),
+                "seen": part.seen.astype(int).tolist(),
+            }
+            span = part.first_frame, len(part)
+            clips.append(_write_sidecar(row, folder, clip, digest, settings, *span, origin))
+            warnings += [f"{title}: {warning}" for warning in found]
+        with open_media(row.path, audio_path=row.audio or None) as media:
+            warnings += of_file(media.report)
+        warnings += sound.warnings
+        if sound.ended is not None and (missing := end / FPS - sound.ended) > SHORTER_SECONDS:
+            warnings.append(f"sound ended {missing:.2f} s early")
+    status, reason = DONE, ""
+    if not clips:
+        warnings += faces.warnings
+        status, reason = (NO_FACE_OF_USE, _listed(dropped)) if dropped else (NO_FACE, NO_FACE)
+    return Cut(status, reason, end - first, tuple(clips), dict(dropped), warnings=tuple(warnings))
+
+
+def _write_face(
+    row: Row,
+    part: FaceTrack,
+    heard: np.ndarray,
+    sound: SoundSpool,
+    clip: Path,
+    settings: ClipSettings,
+) -> tuple[str, list[str]]:
+    """Write a clip of a track; its SHA-256, and what was wrong with this part of the video."""
+    crop = settings.recipe.crop(part)
+    options, start = MediaOptions(size=settings.size), part.first_frame
+    with open_media(row.path, options, start_frame=start, crop=crop, sound=sound) as media:
+        frames = (frame for block in media for frame in block.frames)
+        digest, count = _write(clip, frames, heard, settings)
+    if count != len(part):
+        clip.unlink()
+        raise MediaError(row.path, f"{count} frames of a track of {len(part)} could be read again")
+    return digest, list(of_part(media.report))
+
+
+def _write(
+    clip: Path, frames: Iterable[np.ndarray], sound: np.ndarray, settings: ClipSettings
+) -> tuple[str, int]:
+    """Write the sound, then the clip, so that a clip that is there has its sound.
+
+    Returns
+    -------
+    str, int
+        SHA-256 of the clip, number of its frames.
+    """
+    write_wav(clip.with_suffix(".wav"), sound)
+    encoding = {"crf": settings.crf, "preset": settings.preset, "gop": settings.gop}
+    count = write_clip(clip, frames, sound, **encoding)
+    return sha256_file(clip), count
+
+
+def _write_sidecar(
+    row: Row,
+    folder: Path,
+    clip: Path,
+    digest: str,
+    settings: ClipSettings,
+    first: int,
+    frames: int,
+    origin: dict[str, Any],
+) -> FaceClip:
+    """Write where a clip comes from and what it shows; say it in short."""
+    record = {
+        "source": os.path.relpath(row.path, clip.parent),
+        "clip_sha256": digest,
+        "first_frame": first,
+        "frames": frames,
+        "start": first / FPS,
+        "end": (first + frames) / FPS,
+        "fps": FPS,
+        "settings": asdict(settings),
+        **origin,
+    }
+    text = json.dumps(_short(record), separators=(",", ":"))
+    with atomic_path(clip.with_suffix(".json")) as partial:
+        partial.write_text(text + "\n", encoding="utf-8", errors="surrogateescape")
+    return FaceClip(clip.relative_to(folder).as_posix(), first / FPS, frames, digest)
+
+
+def _short(value: Any) -> Any:
+    """Floats without the tail that float32 leaves in them."""
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, dict):
+        return {key: _short(item) for key, item in value.items()}
+    return [_short(item) for item in value] if isinstance(value, list) else value
+
+
+def _listed(dropped: dict[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items()))

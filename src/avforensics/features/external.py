@@ -1,0 +1,232 @@
+"""Rows that another network made, from a folder of arrays into a feature store.
+
+So any network's sequence for a video can stand behind our anomaly models, test stage and figures.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+import avforensics
+from avforensics.data.lists import shared_end
+from avforensics.data.manifest import Manifest
+from avforensics.data.row import Row
+from avforensics.errors import ConfigError
+from avforensics.features.fill import Advance, Filled, Results, Todo, fill_store
+from avforensics.features.shards import Extracted, ShardWriter
+from avforensics.features.store import EXTERNAL, StoreInfo
+from avforensics.paths import typed_path
+
+SUFFIXES = (".safetensors", ".npy")
+HOLDS = ("delays", "activations")
+DELAYS, ACTIVATIONS = "sync_logits", "activations"  # names of tensors, as `detect` writes them
+
+
+@dataclass(frozen=True)
+class ExternalFeatures:
+    """Where the arrays are and what they hold.
+
+    Parameters
+    ----------
+    folder : str or Path
+        ``NAME.npy`` or ``NAME.safetensors`` for the video NAME, in any folder below.
+    name : str
+        Of the network. Models trained on its rows are refused for those of another.
+    holds : {"delays", "activations"}
+        ``delays``: logits over an odd number of delays, (N, 2 * tau + 1), the middle one in sync;
+        ``activations``: any numbers, (N, D). A safetensors file may hold both, as tensors
+        ``sync_logits`` and ``activations``.
+    notice : str, optional
+        A sentence that must stand on every result.
+    """
+
+    folder: str | Path | None
+    name: str | None
+    holds: str = "activations"
+    notice: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.holds not in HOLDS:
+            raise ConfigError(f"external.holds must be delays or activations, got {self.holds!r}")
+        if not self.name:
+            raise ConfigError("external.name must name the network that made the arrays")
+        if not self.folder or not typed_path(self.folder).is_dir():
+            raise ConfigError(f"external.folder: there is no folder {self.folder}")
+
+
+def import_features(
+    manifest: Manifest,
+    folder: str | os.PathLike,
+    source: ExternalFeatures,
+    *,
+    rank: int = 0,
+    world: int = 1,
+    advance: Advance | None = None,
+    begin: Callable[[int], None] | None = None,
+) -> Filled:
+    """Copy the arrays of a manifest's videos into the store at ``folder``, and write its index.
+
+    A video whose array is missing or cannot be used has no features, and the index says why.
+    Arrays that have not changed since an earlier run are not read again.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Which videos there are; the video files themselves need not exist.
+    rank, world, advance, begin
+        As for `extract_features`.
+
+    Raises
+    ------
+    ConfigError
+        No array can be used, or the folder holds features of something else.
+    """
+    folder = typed_path(folder)
+    files = _Arrays(source)
+    width, delays = _sizes(manifest, files)
+    info = StoreInfo(
+        network=f"{EXTERNAL}{source.name}",
+        max_delay=(delays - 1) // 2,
+        activation_width=width,
+        activations="float32" if width else "none",
+        max_windows=None,
+        precision="float32",
+        notice=source.notice,
+        code=avforensics.__version__,
+    )
+
+    def work(todo: Todo, first: int) -> Results:
+        with ShardWriter(folder, activations=info.activations, first=first) as writer:
+            for key, row in todo:
+                size, mtime = files.stat(row)
+                found, error = {}, None
+                try:
+                    found = files.read(row)
+                    error = _unlike(found, width, delays)
+                except ConfigError as reason:
+                    error = str(reason)
+                clip = Extracted(key=key, size=size, mtime_ns=mtime, error=error)
+                windows = 0 if error else len(next(iter(found.values())))
+                found.setdefault(DELAYS, np.zeros((windows, 1), np.float32))
+                found["heard"] = np.ones(windows, bool)
+                writer.add(clip) if error else writer.add(clip, **found)
+                yield row.path, clip
+
+    return fill_store(
+        manifest, folder, info, work, stat=files.stat,
+        rank=rank, world=world, advance=advance, begin=begin,
+    )  # fmt: skip
+
+
+class _Arrays:
+    """The arrays of a folder by the video that they belong to."""
+
+    def __init__(self, source: ExternalFeatures) -> None:
+        self.source = source
+        self.root = typed_path(source.folder)
+        self.by_name: dict[str, list[Path]] = defaultdict(list)
+        for path in sorted(self.root.rglob("*")):
+            if path.suffix in SUFFIXES:
+                self.by_name[path.stem].append(path)
+
+    def path(self, row: Row) -> Path:
+        """The array with a video's name; of several the one in the folders that fit best.
+
+        Raises
+        ------
+        ConfigError
+            There is none, or more than one fits.
+        """
+        video = Path(row.path)
+        found = self.by_name.get(video.stem, [])
+        if not found:
+            raise ConfigError(f"no array {video.stem}{' or '.join(SUFFIXES)} in {self.root}")
+        fit = {path: shared_end(path.parts[:-1], video.parts[:-1]) for path in found}
+        found = [path for path in found if fit[path] == max(fit.values())]
+        if len(found) > 1:
+            raise ConfigError(f"more than one array: {found[0]} and {found[1]}")
+        return found[0]
+
+    def stat(self, row: Row) -> tuple[int, int]:
+        """Size and last change of a video's array; zeros where there is none."""
+        try:
+            found = self.path(row).stat()
+        except (ConfigError, OSError):
+            return 0, 0
+        return found.st_size, found.st_mtime_ns
+
+    def read(self, row: Row) -> dict[str, np.ndarray]:
+        """Float32 arrays of a video by name, (N, D) each.
+
+        Raises
+        ------
+        ConfigError
+            The array is missing, damaged, or not (N, D) finite numbers.
+        """
+        path = self.path(row)
+        kind = DELAYS if self.source.holds == "delays" else ACTIVATIONS
+        try:
+            if path.suffix == ".npy":
+                found: Mapping[str, np.ndarray] = {kind: np.load(path, allow_pickle=False)}
+            else:
+                found = load_file(path)
+        except (OSError, ValueError, TypeError, EOFError, SafetensorError) as error:
+            raise ConfigError(f"{path}: cut short, damaged or no array ({error})") from None
+        named = {name: found[name] for name in (DELAYS, ACTIVATIONS) if name in found}
+        if not named and len(found) != 1:
+            raise ConfigError(
+                f"{path}: must hold one tensor, or tensors named {DELAYS} or {ACTIVATIONS}; it has "
+                f"{', '.join(sorted(found)) or 'none'}"
+            )
+        named = named or {kind: next(iter(found.values()))}
+        return {name: _rows(array, name, path) for name, array in named.items()}
+
+
+def _rows(array: np.ndarray, name: str, path: Path) -> np.ndarray:
+    if array.ndim != 2 or len(array) < 2 or array.dtype.kind not in "fiu":
+        raise ConfigError(
+            f"{path}: an array must be numbers of shape (windows, D) with two windows or more, got "
+            f"{array.dtype} of shape {array.shape}"
+        )
+    if name == DELAYS and (array.shape[1] < 3 or array.shape[1] % 2 == 0):
+        raise ConfigError(
+            f"{path}: rows of delays must have an odd number of them, 3 or more, got "
+            f"{array.shape[1]}; external.holds=activations takes any number"
+        )
+    if not np.isfinite(array).all():
+        raise ConfigError(f"{path}: some numbers are not finite")
+    return array.astype(np.float32)
+
+
+def _sizes(manifest: Manifest, files: _Arrays) -> tuple[int, int]:
+    """Width of activations (0 = none) and number of delays (1 = none) of the first good array."""
+    reason: ConfigError | None = None
+    for row in manifest:
+        try:
+            found = files.read(row)
+        except ConfigError as error:
+            reason = reason or error
+            continue
+        width = found[ACTIVATIONS].shape[1] if ACTIVATIONS in found else 0
+        return width, found[DELAYS].shape[1] if DELAYS in found else 1
+    raise ConfigError(f"no array can be used; the first reason: {reason}")
+
+
+def _unlike(found: Mapping[str, np.ndarray], width: int, delays: int) -> str | None:
+    """How a video's arrays differ from the store's, in words; None where they do not."""
+    expected = {ACTIVATIONS: width, DELAYS: 0 if delays == 1 else delays}
+    for name, size in expected.items():
+        got = found[name].shape[1] if name in found else 0
+        if got != size:
+            return f"{name} of {got} numbers a window, the first array's have {size}"
+    if len({len(array) for array in found.values()}) > 1:
+        return f"{DELAYS} and {ACTIVATIONS} have different numbers of windows"
+    return None

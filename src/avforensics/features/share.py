@@ -1,0 +1,138 @@
+"""A process's share of an extraction: clips in, shards out; here or in processes of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from avforensics.checkpoints import Models
+from avforensics.data.row import Row
+from avforensics.features.settings import ExtractionSettings, load_network
+from avforensics.features.shards import Extracted, ShardWriter
+from avforensics.files import states_of
+from avforensics.pool import cores, in_processes
+from avforensics.scoring.edits import edit_of
+from avforensics.scoring.engine import resolve_device
+from avforensics.scoring.extractor import Extraction, FeatureExtractor, trained_recipe
+from avforensics.scoring.source import Clip
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one process does.
+
+    Attributes
+    ----------
+    folder : Path
+        Of the store.
+    todo : sequence of (str, Row)
+        Keys and rows of clips.
+    number : int
+        Of this process among those of this machine: which GPU it takes.
+    first : int
+        Number of the first shard.
+    siblings : int
+        Processes on this machine.
+    """
+
+    folder: Path
+    todo: Sequence[tuple[str, Row]]
+    settings: ExtractionSettings
+    number: int
+    first: int
+    siblings: int
+
+
+def do_share(share: Share, models: Models) -> Iterator[tuple[str, Extracted]]:
+    """Do a share in this process; gives the path and the result of each clip."""
+    if not share.todo:
+        return
+    settings = share.settings
+    extractor = FeatureExtractor(
+        models.sync,
+        max_windows=settings.max_windows,
+        device=settings.device,
+        precision=settings.precision,
+        compile=settings.compile,
+        batch_windows=settings.batch_windows,
+        readers=settings.readers,
+        measure=settings.measure,
+        recipe=trained_recipe(models),
+        keep_activations=settings.activations != "none",
+        mix_clips=False,  # the same store however many processes share the work
+    )
+    writer = ShardWriter(
+        share.folder,
+        activations=settings.activations,
+        first=share.first,
+        max_seconds=settings.max_seconds,
+    )
+    found = extractor.extract(_clip(row, settings.edit) for _, row in share.todo)
+    with writer:
+        for (key, row), extraction in zip(share.todo, found, strict=True):
+            clip = _extracted(key, row, extraction)
+            features = extraction.features
+            if features is None:
+                writer.add(clip)
+            else:
+                writer.add(
+                    clip,
+                    sync_logits=features.sync_logits,
+                    heard=features.heard,
+                    activations=features.activations,
+                )
+            yield row.path, clip
+
+
+def do_shares(
+    shares: list[Share], checkpoint: Mapping[str, Any]
+) -> Iterator[tuple[str, Extracted]]:
+    """Do each share in a process of its own."""
+    work = partial(_work, checkpoint=dict(checkpoint))
+    for _, result in in_processes(work, dict(enumerate(shares)), workers=len(shares)):
+        yield result
+
+
+def _work(share: Share, checkpoint: dict[str, Any]) -> Iterator[tuple[str, Extracted]]:
+    device = resolve_device(share.settings.device)
+    if device.type == "cpu":
+        torch.set_num_threads(max(cores() // share.siblings, 1))
+    elif share.settings.device == "auto":
+        torch.cuda.set_device(share.number % torch.cuda.device_count())
+    yield from do_share(share, load_network(checkpoint, share.settings))
+
+
+def _clip(row: Row, edit: str) -> Clip:
+    return Clip(
+        Path(row.path),
+        audio=Path(row.audio) if row.audio else None,
+        start=row.start,
+        duration=row.duration,
+        edit=edit_of(edit, row.path),
+    )
+
+
+def _extracted(key: str, row: Row, found: Extraction) -> Extracted:
+    size, mtime = file_stat(row)
+    return Extracted(
+        key=key,
+        size=size,
+        mtime_ns=mtime,
+        error=found.error,
+        sha256=found.sha256,
+        silence=found.silence,
+        warnings=tuple(found.media.warnings) if found.media is not None else (),
+        seconds=round(found.seconds, 3),
+        measures=None if found.measures is None else asdict(found.measures),
+    )
+
+
+def file_stat(row: Row) -> tuple[int, int]:
+    """Size and last change of a row's files, video and sound; zeros where one is missing."""
+    sizes, times = zip(*(states_of(row.files) or [(0, 0)]), strict=True)
+    return sum(sizes), max(times)

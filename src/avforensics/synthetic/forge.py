@@ -1,0 +1,112 @@
+"""Making the frames and the sound of one planned clip, real or forged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+
+from avforensics.data.missync import splice_sound
+from avforensics.media.types import FPS, HOP, SAMPLE_RATE
+from avforensics.synthetic.articulation import Articulation, articulate
+from avforensics.synthetic.follow import LipTrack, follow, remake, splice
+from avforensics.synthetic.identity import Identity, Look
+from avforensics.synthetic.plan import FORGERIES, Job, Take, Use, person, stream
+from avforensics.synthetic.render import render
+from avforensics.synthetic.scene import Scene
+from avforensics.synthetic.speech import synthesise_speech
+
+# What a face swap takes from the target; head, hair, clothes and the way to speak stay.
+SWAPPED = (
+    "skin", "lip", "iris", "eye_gap", "eye_size", "brow_weight", "brow_tilt", "nose_width",
+    "nose_length", "mouth_width", "lip_height", "smile", "freckles", "moustache",
+)  # fmt: skip
+
+
+def make_clip(
+    job: Job,
+    *,
+    seed: int,
+    n_frames: int,
+    size: int,
+    strength: float = 1.0,
+    silence: float = 0.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Render a planned clip.
+
+    Parameters
+    ----------
+    job : Job
+    seed : int
+        Of the whole set.
+    n_frames : int
+    size : int
+        Side of the frames.
+    strength : float
+        Factor on the errors of re-made mouths (see `remake`).
+    silence : float
+        Seconds without sound at the start of what is forged from beginning to end.
+
+    Returns
+    -------
+    frames : uint8 array, (n_frames, size, size, 3)
+    audio : int16 array, (n_frames * 640,)
+    """
+    speaker = person(seed, job.source.identity)
+    said = _articulation(seed, job.source, n_frames)
+    look = speaker.look
+    track = follow(said, speaker.habits, n_frames)
+    audio = _sound(seed, job.source, said, speaker, n_frames)
+    if job.manner == "FVRA-faceswap":
+        look = swap_face(look, person(seed, job.target.identity).look)
+    elif job.manner != "real":
+        forged_track, forged_audio = _forge(job, speaker, track, audio, seed, n_frames, strength)
+        first, last = job.span or (0, n_frames)
+        track = splice(track, forged_track, first, last)
+        audio = splice_sound(audio, forged_audio, first * HOP, last * HOP)
+    if job.category in FORGERIES:
+        audio[: round(silence * SAMPLE_RATE)] = 0
+    scene = _scene(seed, job.source, n_frames)
+    return render(look, speaker.habits, scene, track.lips, track.jaw, size=size), audio
+
+
+def swap_face(look: Look, other: Look) -> Look:
+    """Another face in this head."""
+    return replace(look, **{part: getattr(other, part) for part in SWAPPED})
+
+
+def _forge(
+    job: Job,
+    speaker: Identity,
+    track: LipTrack,
+    audio: np.ndarray,
+    seed: int,
+    n_frames: int,
+    strength: float,
+) -> tuple[LipTrack, np.ndarray]:
+    """Lips and sound as forged throughout the clip."""
+    other = _articulation(seed, job.target, n_frames)
+    if job.manner == "RVFA":
+        voice = person(seed, job.target.identity)
+        return track, _sound(seed, job.target, other, voice, n_frames)
+    if job.manner == "FVRA-WL":
+        return follow(other, speaker.habits, n_frames), audio
+    rng = stream(seed, Use.REMAKE, *job.source, job.number)
+    # A cloned voice says the other's words, and a generator makes the lips from that sound.
+    cloned = _sound(seed, job.target, other, speaker, n_frames)
+    return remake(other, speaker.habits, n_frames, rng, strength=strength), cloned
+
+
+@lru_cache(maxsize=32)
+def _articulation(seed: int, take: Take, n_frames: int) -> Articulation:
+    return articulate(stream(seed, Use.WORDS, *take), n_frames / FPS)
+
+
+def _sound(seed: int, take: Take, said: Articulation, who: Identity, n_frames: int) -> np.ndarray:
+    rng = stream(seed, Use.SOUND, *take)
+    return synthesise_speech(said, who.voice, rng, n_frames / FPS)
+
+
+def _scene(seed: int, take: Take, n_frames: int) -> Scene:
+    return Scene.sample(stream(seed, Use.SCENE, *take), n_frames)

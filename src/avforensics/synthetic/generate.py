@@ -1,0 +1,169 @@
+"""Generating a synthetic set: planned clips made in parallel, and only those still missing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+
+from avforensics.errors import ConfigError
+from avforensics.files import atomic_path
+from avforensics.media.types import FPS
+from avforensics.media.writer import write_clip
+from avforensics.pool import cores, in_processes
+from avforensics.synthetic.forge import make_clip
+from avforensics.synthetic.plan import PARTIAL, Job, Split, plan
+from avforensics.synthetic.tree import write_papers
+
+VERSION = 4  # counts up when the same settings give other clips
+FAKES = {"RVFA": 60, "FVRA-WL": 60, "FVFA-WL": 60, "FVRA-faceswap": 60, PARTIAL: 60}
+SPLITS = {
+    "sync": Split(identities=40, clips=6),
+    "anomaly": Split(identities=20, clips=4),
+    "val": Split(identities=8, clips=3),
+    "test": Split(identities=20, clips=3, fakes=FAKES),
+}
+
+
+@dataclass(frozen=True)
+class SyntheticSet:
+    """What was generated.
+
+    Attributes
+    ----------
+    folder : Path
+        Holds SyntheticAVCeleb/ (with meta_data.csv), SyntheticLAVDF/ where there are partial
+        forgeries, README.txt, synthetic.json and the manifest.
+    manifest : Path
+        manifest.csv: every clip once.
+    counts : dict of str to int
+        Clips by category.
+    made : int
+        How many of them this call made; the others were there.
+    """
+
+    folder: Path
+    manifest: Path
+    counts: dict[str, int]
+    made: int
+
+
+def generate(
+    out: str | os.PathLike,
+    *,
+    splits: Mapping[str, Split | Mapping] = SPLITS,
+    seed: int = 0,
+    seconds: float = 3.0,
+    size: int = 112,
+    strength: float = 1.0,
+    silence: float = 0.0,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> SyntheticSet:
+    """Generate synthetic talking heads; a call that was cut short goes on where it stopped.
+
+    The same settings give the same bytes, whatever the number of workers (with the same versions
+    of numpy, Pillow and PyAV).
+
+    Parameters
+    ----------
+    out : str or PathLike
+        Folder of the set.
+    splits : mapping of str to Split or mapping
+        Sizes by split, e.g. ``{"test": {"identities": 20, "clips": 3, "fakes": {"RVFA": 60}}}``.
+    seed : int
+    seconds : float
+        Length of a clip; rounded to whole frames of 40 ms.
+    size : int
+        Side of the square frames in pixels, even, 32 or more.
+    strength : float
+        Factor on the errors of mouths re-made from the sound (FVFA-WL).
+    silence : float
+        Seconds without sound at the start of forgeries, which real clips do not have: the flaw of
+        FakeAVCeleb and AV-Deepfake1M (arXiv 2412.00175), on purpose, to see a control expose it.
+        Partial forgeries stay without.
+    workers : int, optional
+        Processes; None takes all cores this process may use, 1 stays in this process. A script
+        that calls with more needs ``if __name__ == "__main__":``, since they are spawned.
+    progress : callable, optional
+        Called with clips done and clips in all, after each.
+
+    Returns
+    -------
+    SyntheticSet
+
+    Raises
+    ------
+    ConfigError
+        A setting makes no sense, or the folder holds a set with other settings.
+    """
+    sizes = _parse_splits(splits)
+    n_frames = round(seconds * FPS)
+    if n_frames < 25:
+        raise ConfigError(f"synthetic clips need 1 second or more, got {seconds}")
+    if size % 2 or size < 32:
+        raise ConfigError(f"the size of synthetic clips must be even and 32 or more, got {size}")
+    if seed < 0 or strength < 0 or (workers is not None and workers < 1):
+        raise ConfigError("seed and strength must not be negative, workers must be 1 or more")
+    if not 0 <= silence < seconds:
+        raise ConfigError(f"silence must be 0 or more seconds and less than {seconds}: {silence}")
+    folder = Path(out)
+    made_with = {"seed": seed, "n_frames": n_frames, "size": size, "strength": strength}
+    if silence:
+        made_with["silence"] = silence
+    _claim(folder, sizes, **made_with)
+    jobs = plan(sizes, seed=seed, n_frames=n_frames)
+    missing = [job for job in jobs if not (folder / job.path).exists()]
+    work = partial(_make, str(folder), **made_with)
+    people = groupby(missing, key=lambda job: job.source.identity)  # a painted head is kept
+    batches = dict(enumerate(list(group) for _, group in people))
+    made = in_processes(work, batches, workers=workers or cores())
+    for done, _ in enumerate(made, start=len(jobs) - len(missing) + 1):
+        if progress:
+            progress(done, len(jobs))
+    write_papers(folder, jobs, seed=seed, n_frames=n_frames)
+    counts = dict(Counter(job.category for job in jobs))
+    return SyntheticSet(folder, folder / "manifest.csv", counts, len(missing))
+
+
+def _parse_splits(splits: Mapping[str, Split | Mapping]) -> dict[str, Split]:
+    if not splits:
+        raise ConfigError("a synthetic set needs at least one split")
+    parsed = {}
+    for name, value in splits.items():
+        try:
+            parsed[name] = value if isinstance(value, Split) else Split(**value)
+        except TypeError:
+            raise ConfigError(
+                f"synthetic split {name}: give identities, clips and, if wanted, fakes, not {value}"
+            ) from None
+    return parsed
+
+
+def _claim(folder: Path, sizes: dict[str, Split], **settings) -> None:
+    """Note the settings in the folder; refuse a folder that was made with others."""
+    splits = {name: {**asdict(split), "fakes": dict(split.fakes)} for name, split in sizes.items()}
+    wanted = {"synthetic": True, "version": VERSION, **settings, "splits": splits}
+    path = folder / "synthetic.json"
+    if path.exists():
+        if json.loads(path.read_text(encoding="utf-8")) != wanted:
+            raise ConfigError(
+                f"{folder} holds a synthetic set with other settings (see synthetic.json in it); "
+                "remove it or choose another folder"
+            )
+        return
+    with atomic_path(path) as part:
+        part.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
+
+
+def _make(folder: str, jobs: list[Job], **settings) -> Iterator[None]:
+    """Make and write the clips of one person."""
+    for job in jobs:
+        frames, audio = make_clip(job, **settings)
+        write_clip(Path(folder) / job.path, frames, audio, preset="veryfast")
+        yield

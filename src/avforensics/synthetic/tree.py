@@ -1,0 +1,126 @@
+"""The papers that go with the clips: FakeAVCeleb's and LAV-DF's metadata, manifest, README."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from avforensics.data.manifest import Manifest
+from avforensics.data.row import Row
+from avforensics.data.tables import write_table
+from avforensics.files import atomic_path, sha256_file
+from avforensics.media.types import FPS, HOP
+from avforensics.synthetic.plan import (
+    AVCELEB,
+    LAVDF,
+    LAVDF_SPLITS,
+    PARTIAL,
+    Job,
+    gender,
+    name,
+    region,
+)
+
+META_HEADER = (
+    *("source", "target1", "target2", "method", "category", "type", "race", "gender", "path"),
+    "",  # the real file's header ends in a comma: its last column has no name
+)
+README = """SYNTHETIC TALKING HEADS
+
+Nobody in these clips exists. Faces, voices, words and forgeries are drawn and synthesised by
+avforensics (synthetic) from the seed in synthetic.json. Results on this set say whether a
+program works; they say nothing about how well it finds forgeries of real people.
+
+{avceleb}/   the folders and meta_data.csv of FakeAVCeleb: real clips (A), sound of another clip
+             (B, rtvc), mouth of another clip (C, wav2lip), mouth re-made from a cloned voice
+             (D, wav2lip), and a face swap that keeps lips and sound in sync (C, faceswap).
+             The region folders only copy the real set's layout (blanks and brackets in names):
+             looks are drawn without regard to them.
+{lavdf}/     partial forgeries and their originals, with the folders and metadata.min.json of
+             LAV-DF: forged periods in seconds.
+manifest.csv every clip once, with split, category and forged segments; splits share no identity.
+"""
+
+
+def write_papers(out: Path, jobs: list[Job], *, seed: int, n_frames: int) -> None:
+    """Write all metadata of a set whose clips are on disk."""
+    with atomic_path(out / "README.txt") as partial:
+        partial.write_text(README.format(avceleb=AVCELEB, lavdf=LAVDF), encoding="utf-8")
+    whole = [job for job in jobs if job.category != PARTIAL]
+    rows = [_meta_row(job, seed) for job in whole]
+    write_table(out / AVCELEB / "meta_data.csv", META_HEADER, rows)
+    parts = [job for job in jobs if job.category == PARTIAL]
+    if parts:
+        _write_lavdf(
+            out, parts, {job.source: job for job in whole if job.category == "real"}, n_frames
+        )
+    seconds = n_frames / FPS
+    Manifest(_manifest_row(out, job, seconds) for job in jobs).write(out / "manifest.csv")
+
+
+def _meta_row(job: Job, seed: int) -> list[str]:
+    folder, _, file = job.path.rpartition("/")
+    target = [name(job.target.identity), str(job.number)] if job.target else ["-", "-"]
+    who = job.source.identity
+    kind = job.kind
+    return [
+        name(who),
+        *target,
+        kind.method,
+        kind.letter,
+        kind.type,
+        region(who),
+        gender(seed, who),
+        file,
+        "FakeAVCeleb" + folder.removeprefix(AVCELEB),
+    ]
+
+
+def _manifest_row(out: Path, job: Job, seconds: float) -> Row:
+    path = out / job.path
+    return Row(
+        path=str(path.absolute()),
+        label=int(job.category != "real"),
+        category=job.category,
+        method=job.kind.method,
+        identity=name(job.source.identity),
+        split=job.split,
+        duration=seconds,
+        hash=sha256_file(path),
+        segments=job.segments,
+    )
+
+
+def _write_lavdf(out: Path, parts: list[Job], reals: dict, n_frames: int) -> None:
+    """Copies of the originals beside the partial forgeries, and the list of both."""
+    entries = []
+    for job in parts:
+        _, folder, file = job.path.split("/")
+        original = f"{folder}/{int(Path(file).stem) + 1:06d}.mp4"
+        with atomic_path(out / LAVDF / original) as partial:
+            shutil.copyfile(out / reals[job.source].path, partial)
+        split = LAVDF_SPLITS.get(job.split, "train")
+        entries.append(_lavdf_entry(f"{folder}/{file}", original, job, split, n_frames))
+        entries.append(_lavdf_entry(original, None, None, split, n_frames))
+    with atomic_path(out / LAVDF / "metadata.min.json") as partial:
+        partial.write_text(json.dumps(entries), encoding="utf-8")
+
+
+def _lavdf_entry(
+    file: str, original: str | None, job: Job | None, split: str, n_frames: int
+) -> dict:
+    periods = [list(segment) for segment in job.segments] if job else []
+    return {
+        "file": file,
+        "n_fakes": len(periods),
+        "fake_periods": periods,
+        "duration": n_frames / FPS,
+        "original": original,
+        "modify_video": bool(job) and job.kind.type.startswith("FakeVideo"),
+        "modify_audio": bool(job) and job.kind.type.endswith("FakeAudio"),
+        "split": split,
+        "video_frames": n_frames,
+        "audio_channels": 1,
+        "audio_frames": n_frames * HOP,
+    }
