@@ -109,6 +109,12 @@ def test_what_is_no_result_is_one_sentence(avforensics, written, tmp_path, capsy
 
 def test_a_result_of_an_older_version_is_read(written, monkeypatch, tmp_path):
     """Every version that was ever written has its schema here, and is checked by that one."""
+    record = read_record(written)
+    assert record["measures"]["seconds"] > 2 and record["not_applicable"] == []
+    before = {name: record[name] for name in record if name not in ("measures", "not_applicable")}
+    earlier = tmp_path / "earlier.json"  # as it was before these were added
+    earlier.write_text(text_of(before | {"digest": digest_of(before)}), encoding="ascii")
+    assert "measures" not in read_record(earlier)
     for version in record_module.VERSIONS:
         assert schema(version)["properties"]["format"] == {"const": f"avforensics.result/{version}"}
     monkeypatch.setattr(record_module, "VERSIONS", (*record_module.VERSIONS, 99))

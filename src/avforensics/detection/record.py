@@ -132,6 +132,8 @@ def _result(result: VideoResult) -> dict[str, Any]:
             "first": None if features is None else features.first_window,
             "heard_in_full": 0 if features is None else int(np.sum(features.heard)),
         },
+        "measures": None if result.measures is None else asdict(result.measures),
+        "not_applicable": result.not_applicable,
         "statistics": result.statistics,
         "measured_on_inner_windows": result.inner,
         "evidence": evidence,
