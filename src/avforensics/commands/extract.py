@@ -25,9 +25,7 @@ from avforensics.errors import ConfigError
 from avforensics.features.external import ExternalFeatures, import_features
 from avforensics.features.fill import Filled, extract_features
 from avforensics.features.settings import ExtractionSettings
-from avforensics.features.shards import Extracted
 from avforensics.paths import typed_path
-from avforensics.progress import Progress
 from avforensics.provenance import versions, write_json
 from avforensics.ranks import rank_and_world
 
@@ -43,21 +41,7 @@ def run(cfg: DictConfig) -> int:
     rank, world = rank_and_world() if cfg.world is None else (cfg.rank, cfg.world)
     make = _imported(cfg) if _are_external(cfg) else _computed(cfg, world)
     folder = Path(cfg.output_dir)
-    with Progress("extracting", quiet=rank > 0) as progress:
-
-        def advance(path: str, clip: Extracted) -> None:
-            progress.advance()
-            if clip.error is not None:
-                log.warning("failed: %s: %s", path, clip.error)
-
-        outcome = make(
-            manifest,
-            folder,
-            rank=rank,
-            world=world,
-            begin=lambda total: progress.update(0, total),
-            advance=advance,
-        )
+    outcome = make(manifest, folder, rank=rank, world=world)
     write_json(folder / "versions.json", versions())
     _report(outcome, folder)
     return int(bool(outcome.failed))

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -20,7 +21,7 @@ from avforensics.data.lists import shared_end
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
 from avforensics.errors import ConfigError
-from avforensics.features.fill import Advance, Filled, Results, Todo, fill_store
+from avforensics.features.fill import Filled, Results, Todo, fill_store
 from avforensics.features.shards import Extracted, ShardWriter
 from avforensics.features.store import EXTERNAL, StoreInfo
 from avforensics.paths import typed_path
@@ -63,14 +64,7 @@ class ExternalFeatures:
 
 
 def import_features(
-    manifest: Manifest,
-    folder: str | os.PathLike,
-    source: ExternalFeatures,
-    *,
-    rank: int = 0,
-    world: int = 1,
-    advance: Advance | None = None,
-    begin: Callable[[int], None] | None = None,
+    manifest: Manifest, folder: str | os.PathLike, source: ExternalFeatures, **how: Any
 ) -> Filled:
     """Copy the arrays of a manifest's videos into the store at ``folder``, and write its index.
 
@@ -81,8 +75,8 @@ def import_features(
     ----------
     manifest : Manifest
         Which videos there are; the video files themselves need not exist.
-    rank, world, advance, begin
-        As for `extract_features`.
+    **how
+        ``rank``, ``world`` and ``advance`` as for `fill_store`.
 
     Raises
     ------
@@ -120,10 +114,7 @@ def import_features(
                 writer.add(clip) if error else writer.add(clip, **found)
                 yield row.path, clip
 
-    return fill_store(
-        manifest, folder, info, work, stat=files.stat,
-        rank=rank, world=world, advance=advance, begin=begin,
-    )  # fmt: skip
+    return fill_store(manifest, folder, info, work, stat=files.stat, **how)
 
 
 class _Arrays:

@@ -34,11 +34,11 @@ from avforensics.files import fingerprint
 from avforensics.media.types import FPS
 from avforensics.paths import typed_path
 from avforensics.pool import cores
+from avforensics.progress import Progress
 from avforensics.scoring.engine import resolve_device
 
 log = logging.getLogger(__name__)
 
-Advance = Callable[[str, Extracted], None]
 Todo = list[tuple[str, Row]]  # keys and rows of clips
 Results = Iterator[tuple[str, Extracted]]
 LOOKED_AT = 3  # clips whose pictures are compared with what the network was trained on
@@ -81,31 +81,19 @@ def extract_features(
     checkpoint: Mapping[str, Any],
     *,
     settings: ExtractionSettings | None = None,
-    keep_listed: bool = False,
     workers: int | None = None,
-    rank: int = 0,
-    world: int = 1,
-    advance: Advance | None = None,
-    begin: Callable[[int], None] | None = None,
+    **how: Any,
 ) -> Filled:
     """Compute what is missing in the store at ``folder``, and write its index.
-
-    Clips that are in the store and whose file has not changed are not read again; those that
-    failed are tried again. With several ranks (nodes, jobs), each takes every ``world``-th clip,
-    and the one that ends last writes the index: they need not know of each other.
 
     Parameters
     ----------
     checkpoint : mapping
         As for `load_models`; only the synchronisation network is needed.
-    keep_listed : bool
-        Clips that the index lists already stay in it, after those of the manifest.
     workers : int, optional
         Processes of this rank; None = one for each GPU, or for each core where there is work.
-    advance : callable, optional
-        Called with the path and the result of every clip that this rank finishes.
-    begin : callable, optional
-        Called with the number of clips that this rank has to do.
+    **how
+        ``keep_listed``, ``rank``, ``world`` and ``advance`` as for `fill_store`.
 
     Raises
     ------
@@ -120,7 +108,6 @@ def extract_features(
     settings = settings or ExtractionSettings()
     folder = typed_path(folder)
     models = load_network(checkpoint, settings)
-
     if models.origin:
         log.info("%s", models.origin)
 
@@ -130,18 +117,7 @@ def extract_features(
         shares = [Share(folder, todo[i::n], settings, i, first, n) for i in range(n)]
         return do_share(shares[0], models) if n == 1 else do_shares(shares, checkpoint)
 
-    return fill_store(
-        manifest,
-        folder,
-        _info(models, settings),
-        work,
-        models=models,
-        keep_listed=keep_listed,
-        rank=rank,
-        world=world,
-        advance=advance,
-        begin=begin,
-    )
+    return fill_store(manifest, folder, _info(models, settings), work, models=models, **how)
 
 
 def fill_store(
@@ -155,10 +131,13 @@ def fill_store(
     keep_listed: bool = False,
     rank: int = 0,
     world: int = 1,
-    advance: Advance | None = None,
-    begin: Callable[[int], None] | None = None,
+    advance: Callable[[str, Extracted], None] = lambda path, clip: None,
 ) -> Filled:
     """Let ``work`` write what is missing in a store, then write the index.
+
+    Clips that are in the store and whose file has not changed are not read again; those that
+    failed are tried again. With several ranks (nodes, jobs), each takes every ``world``-th clip,
+    and the one that ends last writes the index: they need not know of each other.
 
     Parameters
     ----------
@@ -171,8 +150,10 @@ def fill_store(
         To keep in a new store.
     stat : callable
         Size and last change of what a row's features are made from.
-    keep_listed, rank, world, advance, begin
-        As for `extract_features`.
+    keep_listed : bool
+        Clips that the index lists already stay in it, after those of the manifest.
+    advance : callable
+        Called with the path and the result of every clip that this rank finishes.
 
     Raises
     ------
@@ -189,11 +170,12 @@ def fill_store(
         for key, row in list(clips.items())[rank::world]
         if (done := known.get(key)) is None or done.error or stat(row) != _read_as(done)
     ]
-    if begin is not None:
-        begin(len(todo))
     first = 1 + max((int(path.name[:5]) for path in shard_paths(folder)), default=-1)
-    for path, clip in work(todo, first):
-        if advance is not None:
+    with Progress("extracting", len(todo), quiet=rank > 0) as progress:
+        for path, clip in work(todo, first):
+            progress.advance()
+            if clip.error is not None:
+                log.warning("failed: %s: %s", path, clip.error)
             advance(path, clip)
     known, _ = read_clips(folder)
     entries = [_entry(row, known[key]) for row in manifest if (key := clip_key(row)) in known]

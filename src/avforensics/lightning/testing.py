@@ -20,10 +20,8 @@ from avforensics.data.manifest import Manifest
 from avforensics.evaluation.stored import StoredScore, StoreScorer, one_thread
 from avforensics.features.fill import extract_features
 from avforensics.features.settings import ExtractionSettings
-from avforensics.features.shards import Extracted
 from avforensics.features.store import FeatureStore
 from avforensics.paths import typed_path
-from avforensics.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -97,29 +95,16 @@ class StoredClips(pl.LightningDataModule):
         settings = self.settings
         if world > 1 and settings.device == "auto":
             settings = replace(settings, device=str(strategy.root_device))
-        with Progress("extracting", quiet=not self.trainer.is_global_zero) as progress:
-
-            def begin(total: int) -> None:
-                log.info("%d clips to extract into %s", total, self.folder)
-                progress.update(0, total)
-
-            def advance(path: str, clip: Extracted) -> None:
-                progress.advance()
-                if clip.error is not None:
-                    log.warning("failed: %s: %s", path, clip.error)
-
-            outcome = extract_features(
-                self.manifest,
-                self.folder,
-                self.checkpoint,
-                settings=settings,
-                keep_listed=True,
-                workers=1 if world > 1 else self.workers,
-                rank=self.trainer.global_rank,
-                world=world,
-                begin=begin,
-                advance=advance,
-            )
+        outcome = extract_features(
+            self.manifest,
+            self.folder,
+            self.checkpoint,
+            settings=settings,
+            keep_listed=True,
+            workers=1 if world > 1 else self.workers,
+            rank=self.trainer.global_rank,
+            world=world,
+        )
         strategy.barrier("features extracted")
         if self.trainer.is_global_zero and outcome.failed:
             log.warning("%d clips have no features", len(outcome.failed))
