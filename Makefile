@@ -1,4 +1,4 @@
-# Every target makes .venv first where it is missing, and again when setup.cfg asks for other packages.
+# Every target first makes .venv if it is missing or setup.cfg has changed.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -18,13 +18,13 @@ $(STAMP): # its name changes with what it depends on
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 
-# The name of the file as typed, whatever is in it: it reaches the command as a variable of the shell.
+# The file name as typed, passed to the command in a shell variable so that no character matters.
 demo: export CLIP := $(value VIDEO)
-demo: $(STAMP) ## score a clip (VIDEO=FILE) beside forgeries of it; then train on synthetic heads, score them
+demo: $(STAMP) ## score a clip (VIDEO=FILE) next to forgeries of it, then train on synthetic heads
 	$(BIN)/avforensics demo $${CLIP:+"video=$$CLIP"}
 
-# Two processes of one thread each take about half the time of one that has both cores.
-test: $(STAMP) ## every test that this machine can run
+# Two processes with one thread each take about half the time of one with two threads.
+test: $(STAMP) ## all tests that can run on this machine
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 docs: $(STAMP) ## the documentation as a site in outputs/site
@@ -34,12 +34,12 @@ docs: $(STAMP) ## the documentation as a site in outputs/site
 lock: $(STAMP) ## write constraints.txt: the versions in .venv
 	$(BIN)/python scripts/lock.py >$(VENV)/constraints.txt && mv $(VENV)/constraints.txt .
 
-format: $(STAMP) ## ruff: order imports, mend what it can, format
+format: $(STAMP) ## ruff: sort imports, fix, format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-faces ## measure this machine (an hour): writes docs/benchmarks.md
+bench: bench-faces ## benchmark this machine (an hour), update docs/benchmarks.md
 	$(BIN)/python scripts/bench.py
 
-bench-faces: $(STAMP) ## finding and cutting faces alone (ten minutes); VIDEO=FILE for one of yours
+bench-faces: $(STAMP) ## benchmark face detection only (ten minutes); VIDEO=FILE for your own video
 	$(BIN)/python scripts/bench_faces.py $(VIDEO)

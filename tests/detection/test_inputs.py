@@ -39,6 +39,13 @@ def test_a_folder_is_searched_and_sorted(here):
     assert inputs.remarks == ["1 file with a name that begins with a dot: left out"]
 
 
+def test_several_inputs_are_joined_each_video_once(here):
+    touch("v/a.mp4", "v/b.mp4", "c.mp4")
+    inputs = list_inputs(["c.mp4", "v", "v/a.mp4"])
+    assert inputs.paths == [Path("c.mp4"), Path("v/a.mp4"), Path("v/b.mp4")]
+    assert inputs.remarks == ["input: 1 file listed more than once: scored once"]
+
+
 def test_a_linked_folder_is_followed(here):
     touch("real/a.mp4")
     (here / "v").mkdir()

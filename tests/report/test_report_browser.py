@@ -229,7 +229,7 @@ def test_nothing_runs_out_of_the_screen(result, tmp_path, page, browser, width):
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_the_index_sorts_filters_and_stays_quick(tmp_path, page):
+def test_the_index_sorts_and_filters(tmp_path, page):
     rows = [
         {
             "path": f"clip {i}.mp4",
@@ -276,11 +276,6 @@ def test_the_index_sorts_filters_and_stays_quick(tmp_path, page):
     assert shown().split(" of ")[0] == title.split(" with ")[0]
     browser.find_element("id", "clear-range").click()
     assert shown() == "3,000 of 3,000 rows"
-    seconds = browser.execute_script(
-        "const t = performance.now(); document.querySelector('[data-sort=path]').click();"
-        "document.body.offsetHeight; return (performance.now() - t) / 1000"
-    )
-    assert seconds < 2
 
 
 def test_a_column_of_the_index_shows_the_videos_that_it_counts(tmp_path, page):
@@ -354,7 +349,7 @@ def test_faces_are_chosen_and_the_speaker_is_coloured(scored, tmp_path, page):
     wait(browser, "now >= 1.2 && now < 2 && report.shown === 1")
 
 
-def test_twenty_minutes_of_two_people_open_quickly(scored, tmp_path, page):
+def test_twenty_minutes_of_two_people_fit_in_a_page(scored, tmp_path, page):
     time = np.arange(0, 1200, 0.2)
     box = np.tile([0.1, 0.2, 0.4, 0.7], (len(time), 1))
     spans = tuple((start, start + 5.0) for start in range(0, 1200, 10))
@@ -371,16 +366,8 @@ def test_twenty_minutes_of_two_people_open_quickly(scored, tmp_path, page):
         faces[0].result, tmp_path / "page.html", provenance={}, faces=faces, segments=segments
     )
     assert out.stat().st_size < 3_000_000
-    ready = []
-    while len(ready) < 3 and min(ready, default=9) > 3:  # a busy machine may need a second try
-        browser = page(out)
-        wait(browser, "video.readyState >= 2 && axis.width > 1")
-        timing = "performance.getEntriesByType('navigation')[0].loadEventEnd"
-        ready.append(browser.execute_script(f"return {timing}") / 1000)
-    drawn = browser.execute_script(
-        "const t = performance.now(); drawPlots(); return (performance.now() - t) / 1000"
-    )
-    assert min(ready) < 3 and drawn < 0.5, (ready, drawn)
+    browser = page(out)
+    wait(browser, "video.readyState >= 2 && axis.width > 1")
     browser.execute_script("seek(700)")
     assert "windows 17" in browser.find_element("id", "readout").text
 

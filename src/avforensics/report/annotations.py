@@ -1,4 +1,4 @@
-"""What a page can mark on a video besides its curves: stretches of time and faces."""
+"""Segments and faces that a page marks on a video."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from avforensics.scoring.result import VideoResult
 
 @dataclass(frozen=True, kw_only=True)
 class Segment:
-    """A stretch of the video to jump to.
+    """A part of the video to jump to.
 
     Parameters
     ----------
     start, end : float
         Seconds on the video's clock.
     label : str
-        What is said of it, e.g. ``"as unusual as the top 1 % of real speech"``.
+        Text on the page, e.g. ``"as unusual as the top 1 % of real speech"``.
     face : str
-        Label of the face that it is about; empty = the only one.
+        Label of its face; empty = the only one.
     picture : str
         A still picture of it as a ``data:`` address; empty = none.
     """
@@ -38,7 +38,7 @@ class Segment:
 
 @dataclass(frozen=True, kw_only=True)
 class FaceBoxes:
-    """One face followed through the video, drawn over the player.
+    """The boxes of one tracked face, drawn over the player.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class FaceBoxes:
     box : float array, (n, 4)
         ``left, top, right, bottom`` in fractions of the upright picture.
     spans : sequence of (float, float)
-        When it speaks, in seconds: it is drawn in the colour of the one who does.
+        When it speaks, in seconds; it is then drawn in the speaker's colour.
     """
 
     label: str
@@ -67,16 +67,16 @@ class FaceBoxes:
 
 @dataclass(frozen=True, kw_only=True)
 class Face:
-    """One of a video's faces, with curves of its own.
+    """One face of a video, with its own curves.
 
     Parameters
     ----------
     result : VideoResult
         Of this face, scored, its windows on the video's clock.
     boxes : FaceBoxes
-        Where it is; its label names the face, its spans say when it speaks.
+        Its boxes, label and spans of speech.
     speaks : float
-        Share of the time in which it is the one who speaks.
+        Share of the time in which it is the speaker.
     """
 
     result: VideoResult

@@ -1,4 +1,4 @@
-"""The stretch of a video that a report carries: small, and playable by every browser.
+"""The part of a video that a report contains: small, and playable in every browser.
 
 Picture and sound come from the readers that scoring uses, on the same clock (25 frames a second
 from the first video frame, 16 kHz mono sound), so the player shows and plays what was judged.
@@ -37,7 +37,7 @@ class Excerpt:
     data : bytes
         H.264 and AAC in MP4.
     start, end : float
-        The stretch of the video that it holds, in seconds.
+        Start and end in the video, in seconds.
     declared : float
         Length of the whole video in seconds, as far as the file tells.
     width, height : int
@@ -55,7 +55,7 @@ class Excerpt:
 def choose_stretch(
     span: tuple[float, float], duration: float, longest: float, time: np.ndarray, loss: np.ndarray
 ) -> tuple[int, int]:
-    """Pick the frames worth showing: what was scored, or its most unusual stretch if too long.
+    """Choose the frames to show: the scored part, or its most unusual part if too long.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def choose_stretch(
         return start, end
     middle = start + count / 2
     if len(time):
-        # A triangular weight puts the losses into the middle of the stretch.
+        # a triangular weight centres the losses in the excerpt
         weight = np.bartlett(min(count, len(time)))
         middle = time[np.convolve(np.nan_to_num(loss), weight, "same").argmax()] * FPS
     start = min(max(start, round(middle - count / 2)), end - count)
@@ -99,7 +99,7 @@ def cut_excerpt(
     long_side: int,
     options: MediaOptions,
 ) -> Excerpt:
-    """Re-encode the stretch of a video that `choose_stretch` picks.
+    """Re-encode the part of a video chosen by `choose_stretch`.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def cut_excerpt(
     Raises
     ------
     MediaError
-        Nothing of the stretch can be decoded, or it cannot be encoded.
+        The part cannot be decoded or encoded.
     """
     try:
         with VideoReader(path, stream=options.video_stream) as video:
@@ -158,7 +158,7 @@ def small_pictures(images: Iterable[Image.Image], long_side: int) -> Iterator[np
 
 
 def _samples(pieces: Iterable[np.ndarray], count: int) -> np.ndarray:
-    """The first samples of consecutive pieces; silence where the sound has ended."""
+    """The first samples of consecutive pieces, padded with silence."""
     samples = np.zeros(count, np.int16)
     position = 0
     for piece in pieces:

@@ -12,11 +12,11 @@ from avforensics.report.curves import Curves, binned
 from avforensics.report.markup import numbers, packed
 
 MOST_ROWS = 6000  # of heat maps in a page; with more windows, neighbours are averaged
-HALF_A_FRAME = 0.5 / FPS  # boxes are told at the middle of their frame
+HALF_A_FRAME = 0.5 / FPS  # boxes are given at the middle of their frame
 
 
 def stride_for(curves: Sequence[Curves]) -> int:
-    """Windows that one drawn column stands for, 1 where there is room for all."""
+    """Windows per drawn column; 1 if all fit."""
     total = sum(len(part.probabilities) for part in curves)
     return max(1, -(-total // MOST_ROWS))
 
@@ -59,8 +59,8 @@ def box_data(track: FaceBoxes) -> dict[str, object]:
 
 
 def strip_data(faces: Sequence[Face]) -> list[dict[str, object]]:
-    """A bar for each face: from when to when, and in which lane, so that none covers another."""
-    free: list[float] = []  # when each lane is free again
+    """A bar for each face: start, end and lane, so that bars do not overlap."""
+    free: list[float] = []  # end of the last bar in each lane
     bars = []
     for face in faces:
         start = float(face.boxes.time[0]) - HALF_A_FRAME

@@ -22,7 +22,7 @@ from avforensics.report.curves import Curves, curves_of
 from avforensics.scoring.offset import FRAME_MS
 from avforensics.scoring.result import VideoResult
 
-# Okabe and Ito's colours stay apart for colour-blind readers; cividis does so for heat maps.
+# Okabe and Ito's colours and the cividis map are safe for colour-blind readers.
 BLUE, ORANGE = "#0072B2", "#D55E00"
 COLORMAP = "cividis"
 
@@ -106,7 +106,7 @@ def delays_figure(curves: Curves) -> Figure:
 
 
 def losses_figure(curves: Curves) -> Figure:
-    """Loss of every step, and below it their sum so far."""
+    """Step losses, and their cumulative sum below."""
     figure = Figure(figsize=(COLUMN_INCHES, 2.8), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
     time = middle_of(curves.window)
@@ -127,7 +127,7 @@ def losses_figure(curves: Curves) -> Figure:
 
 
 def middle_of(window: np.ndarray) -> np.ndarray:
-    """Seconds at which each window's middle frame is in the middle of being shown."""
+    """Time in seconds at the centre of each window's middle frame."""
     return (np.asarray(window) + WINDOW_FRAMES / 2) / FPS
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from avforensics.report.markup import relative_link, write_page
 
-# Key in scores.csv, heading, kind. A column that no row fills is left out, but for the first four.
+# Key in scores.csv, heading, kind. Empty columns are omitted, except those in ALWAYS.
 COLUMNS = (
     ("path", "video", "name"),
     ("track", "face", "name"),
@@ -85,7 +85,7 @@ def write_index(
 
 
 def _data(rows: list[Mapping[str, object]], columns: list[tuple[str, str, str]]) -> dict:
-    """Rows as arrays in the order of the columns, with the link behind the last one."""
+    """Rows as arrays in the order of the columns, followed by the link."""
     return {
         "columns": [{"key": key, "label": label, "kind": kind} for key, label, kind in columns],
         "rows": [
@@ -101,7 +101,7 @@ def _value(value: object, kind: str) -> float | str | None:
     if value is None or value == "":
         return None
     if kind != "number":
-        # Names may hold bytes that are no UTF-8.
+        # names may contain bytes that are not UTF-8
         return str(value).encode("utf-8", "replace").decode("utf-8")
     number_ = float(str(value))
     return number_ if math.isfinite(number_) else None
@@ -110,7 +110,7 @@ def _value(value: object, kind: str) -> float | str | None:
 def histogram(rows: list[Mapping[str, object]]) -> dict[str, object] | None:
     """Counts of scores, the edges of their bins, and lam; None where no row has a score.
 
-    Where rows differ in lam, those of the first one are counted.
+    If rows differ in lam, only those with the first row's lam are counted.
     """
     scored = [
         (score, _value(row.get("lam"), "number"))
@@ -126,7 +126,7 @@ def histogram(rows: list[Mapping[str, object]]) -> dict[str, object] | None:
 
 
 def _bins(scores: np.ndarray) -> np.ndarray:
-    """Edges of at most 40 bins of one width."""
+    """Edges of at most 40 bins of equal width."""
     low, high = float(scores.min()), float(scores.max())
     if low == high:
         return np.array([low - 0.5, high + 0.5])

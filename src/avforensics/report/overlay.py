@@ -1,4 +1,4 @@
-"""What is drawn on an annotated video: boxes, a strip of delays, the running score."""
+"""Draws an annotated video: boxes, a strip of delays, the running score."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from avforensics.scoring.course import Course
 from avforensics.scoring.offset import FRAME_MS
 
 MIDDLE = WINDOW_FRAMES // 2
-AROUND = 3 * FPS  # windows of the strip on each side of the present one
-LEAST_WIDTH = 480  # pixels: below it nobody could read the panel, so small videos are enlarged
-ENLARGED_HEIGHT = 1080  # pixels to which they are enlarged at most; the rest stays empty
+AROUND = 3 * FPS  # windows of the strip on each side of the current one
+LEAST_WIDTH = 480  # pixels: the panel needs this much, so smaller videos are enlarged
+ENLARGED_HEIGHT = 1080  # maximum height after enlarging, pixels; the rest stays empty
 PANEL, INK, SOFT, GREY = (18, 21, 26), (233, 236, 240), (154, 164, 177), (50, 58, 69)
 SPEAKS, SILENT, MARK, LINE = (62, 207, 160), (255, 255, 255), (255, 138, 61), (86, 180, 233)
 
 
 @dataclass(frozen=True)
 class BoxedFace:
-    """A face to be boxed: its track, and when it speaks, in seconds."""
+    """A face to draw: its track, and when it speaks, in seconds."""
 
     track: FaceTrack
     spans: Sequence[tuple[float, float]] = ()
@@ -44,7 +44,7 @@ class Overlay:
         Of the upright picture.
     faces : sequence of BoxedFace
     marked : sequence of (float, float)
-        Unusual stretches in seconds: the panel says so while they last.
+        Unusual segments in seconds, marked in the panel.
 
     Attributes
     ----------
@@ -108,7 +108,7 @@ class Overlay:
         pen.text(place, words, colour, self._font, stroke_width=1, stroke_fill=PANEL)
 
     def _strip(self, canvas: Image.Image, pen: ImageDraw.ImageDraw, window: int) -> None:
-        """Delays around the present window, and below them the step losses."""
+        """Delays around the current window, and the step losses below them."""
         unit, top = self._unit, self._picture[1] + self._unit // 2
         left, width = unit // 2, round(0.64 * self.size[0])
         high, low = round(4 * unit), round(2.3 * unit)

@@ -58,19 +58,19 @@ def write_video_report(
         Hashes, versions and configuration, nested as you like, shown folded. The key ``notice``
         becomes a banner on top: say there what a reader must know, such as stand-in weights.
     calibrated : Calibrated, optional
-        Where the score stands among real videos.
+        Rank of the score among real videos.
     segments : sequence of Segment
-        Stretches marked on the time axis, with a button to jump to each.
+        Marked on the time axis, with a button to jump to each.
     faces : sequence of Face
         The faces that were scored, each with curves that a click shows; ``result`` is then the
         video's, with the features and steps of the face that is shown first. Their boxes are
         drawn over the player.
     face_notes : sequence of (str, str)
-        Headings and sentences on how faces were found and scored, for the table of what was.
+        Headings and sentences on how faces were found and scored, for the table of coverage.
     media_options : MediaOptions, optional
         Which streams were scored.
     clip_seconds : float
-        Most seconds of video to carry; of longer ones the most unusual stretch.
+        Maximum length of the embedded video; of a longer one the most unusual part.
     clip_side : int
         Longer side of the player's picture in pixels.
     index_link : str, optional
@@ -98,7 +98,7 @@ def write_video_report(
             long_side=clip_side,
             options=media_options or MediaOptions(),
         )
-    except MediaError as error:  # the file is gone or changed; the plots still stand
+    except MediaError as error:  # the file is gone or has changed; show the plots without a player
         missing = error.reason
     duration = _duration(result, curves, excerpt)
     data = _data(result, curves, duration, excerpt, segments)
@@ -131,7 +131,7 @@ def write_video_report(
 
 
 def _duration(result: VideoResult, curves: Curves, excerpt: Excerpt | None) -> float:
-    """Seconds of the whole video: what was read, or more where the file declares more."""
+    """Length of the whole video in seconds: what was read, or the declared length if longer."""
     read = 0.0 if result.media is None else result.media.n_frames / FPS
     declared = excerpt.declared if excerpt else 0.0
     return max(curves.span[1], read, declared)
@@ -170,7 +170,7 @@ def _data(
 def _unusual(
     curves: Curves, faces: Sequence[Face]
 ) -> tuple[tuple[float, float], np.ndarray, np.ndarray]:
-    """What was scored, in seconds, and when it is how unusual; of faces, only while they speak."""
+    """The scored span in seconds, and times with losses; of faces only while they speak."""
     if not faces:
         return curves.span, middle_of(curves.window), curves.loss
     spoken = []
@@ -188,7 +188,7 @@ def _unusual(
 
 
 def _face_data(faces: Sequence[Face], lam: float, view: Sequence[float]) -> dict[str, object]:
-    """Curves of each face, which of them is shown first, and who speaks when."""
+    """Curves of each face, the one shown first, and the speakers."""
     found = [curves_of(face.result, lam) if face.result.scores else None for face in faces]
     scored = [curves for curves in found if curves is not None]
     stride = stride_for(scored)
@@ -215,7 +215,7 @@ def _top(curves: Curves) -> float:
 
 
 def _silence(result: VideoResult, curves: Curves) -> list[int | None]:
-    """Frames at which the sound begins and ends, where windows reach past them."""
+    """Frames at which the sound starts and ends, if windows reach past them."""
     first = curves.first_window
     begins = first if not curves.heard[0] else None
     ends = None

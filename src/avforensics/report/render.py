@@ -20,7 +20,7 @@ from avforensics.media.types import FPS
 from avforensics.media.video import VideoReader
 from avforensics.media.writer import x264_options
 
-HIGHEST_RATE = 48_000  # of sound, in samples a second: players need not know more
+HIGHEST_RATE = 48_000  # sample rate that every player supports
 Draw = Callable[[Image.Image, int], Image.Image]
 
 
@@ -35,7 +35,7 @@ def render_video(
     crf: int = 22,
     progress: Callable[[int], None] | None = None,
 ) -> int:
-    """Write an H.264 + AAC MP4 of a video whose frames were drawn on, at 25 frames a second.
+    """Write an H.264 + AAC MP4 of a video with annotated frames, at 25 fps.
 
     Pictures and sound are taken from the file one after the other and keep their places; memory
     does not grow with the length.
@@ -96,7 +96,7 @@ def render_video(
 
 
 class _Sound:
-    """Copies the sound of a file into another, as far as the picture has come."""
+    """Copies the sound of a file into another, in step with the picture."""
 
     def __init__(
         self,
@@ -124,13 +124,13 @@ class _Sound:
         self._next = next(self._frames, None)
 
     def copy(self, *, until: Fraction) -> None:
-        """Hand on what begins before a time."""
+        """Write the sound that begins before a time."""
         while self._next is not None and self._next[0] < until:
             self._write(self._next[1])
             self._next = next(self._frames, None)
 
     def finish(self) -> None:
-        """Write what the encoder still holds; sound after the last picture is left out."""
+        """Flush the encoder; sound after the last frame is dropped."""
         if self._out is not None:
             self._flush()
             self._output.mux(self._out.encode(None))
@@ -142,7 +142,7 @@ class _Sound:
     def _placed(
         self, source: av.AudioStream, origin: Fraction
     ) -> Iterator[tuple[Fraction, av.AudioFrame]]:
-        """Frames with their time from the first picture; those before it are left out."""
+        """Audio frames with their time relative to the first picture; earlier ones are dropped."""
         mender = Mender(survey(self._path).pieces.get(source.index, WHOLE))
         for frame in decode(self._container, source, Tally(), mender):
             if frame.pts is None or not mender.piece.holds(frame.pts * frame.time_base):
@@ -162,13 +162,13 @@ class _Sound:
             self._encode(piece)
 
     def _flush(self) -> None:
-        """Write what the resampler still holds."""
+        """Flush the resampler."""
         if self._resampler is not None:
             for piece in self._resampler.resample(None):
                 self._encode(piece)
 
     def _encode(self, piece: av.AudioFrame) -> None:
-        """Write resampled sound, without what overlaps sound of another kind before it."""
+        """Write resampled sound without the overlap with a previous format."""
         start = round(piece.pts * piece.time_base * self._rate)
         overlap = max(self._from - start, 0)
         if overlap >= piece.samples:

@@ -1,4 +1,4 @@
-"""What a report says in words. Plain text: the pages escape it."""
+"""The sentences of a report. Plain text: the pages escape it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from avforensics.scoring.result import Features, Score, VideoResult, windows_of
 
 @dataclass(frozen=True, kw_only=True)
 class Calibrated:
-    """Where a score stands among held-out real videos.
+    """Rank of a score among held-out real videos.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Calibrated:
 
 
 def number(value: float, digits: int = 4) -> str:
-    """A number with so many significant digits, without an exponent where it can be read."""
+    """A number with this many significant digits, without an exponent if readable."""
     text = f"{value:.{digits}g}"
     return f"{value:,.0f}" if "e+" in text and abs(value) < 1e9 else text
 
@@ -62,7 +62,7 @@ def percent(share: float) -> str:
 
 
 def signed(value: int) -> str:
-    """A whole number with its sign, a true minus among them."""
+    """A whole number with its sign; a true minus sign."""
     return f"{value:+d}".replace("-", "−") if value else "0"
 
 
@@ -90,7 +90,7 @@ def score_meaning(score: Score, calibrated: Calibrated | None) -> str:
 
 
 def offset_meaning(offset: ConstantOffset) -> str:
-    """Which way sound and picture are shifted, and whether that can be trusted."""
+    """The direction of the offset between sound and picture, and whether it is reliable."""
     if offset.frames == 0:
         text = "Sound and picture match best without any shift."
     else:
@@ -148,12 +148,12 @@ def coverage(
 
 
 def _union(parts: Iterable[np.ndarray]) -> np.ndarray:
-    """What is in any of the arrays, rising, once."""
+    """Sorted union of the arrays."""
     return np.unique(np.concatenate(list(parts)))
 
 
 def _stretches(frames: np.ndarray) -> str:
-    """From when to when, and in how many pieces."""
+    """Start, end and number of pieces."""
     pieces = 1 + int((np.diff(frames) > 1).sum())
     told = f"{frames[0] / FPS:.2f} s to {(frames[-1] + 1) / FPS:.2f} s"
     return told if pieces == 1 else f"{told} in {pieces:,} stretches"
@@ -167,7 +167,7 @@ def _left_out(scored: float, duration: float) -> str:
 
 
 def _media_rows(media: MediaReport, parts: Sequence[MediaReport]) -> list[tuple[str, str]]:
-    """What was read of a file, for all its faces together."""
+    """What was read from a file, for all its faces together."""
     picture = f"{media.width} × {media.height}, {number(media.fps)} fps"
     if media.video_codec:
         picture += f", {media.video_codec}"

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-from PIL import Image
 
 from avforensics.report.curves import Curves, curves_of
-from avforensics.report.figures import COLORMAP, middle_of
+from avforensics.report.figures import middle_of
 from avforensics.report.markup import write_page
 from avforensics.report.sentences import Calibrated, number, percent
+from avforensics.scoring.notebook import delay_map
 from avforensics.scoring.result import VideoResult
 
 
@@ -124,15 +122,11 @@ def _plot(
 ) -> dict[str, object]:
     """What is drawn of a version: a PNG of its delays, and points in shares of the plot."""
     start, end = curves.span
-    shares = np.clip(curves.probabilities.T[::-1] / heat, 0, 1)  # delays upwards, windows right
-    picture = io.BytesIO()
-    colours = matplotlib.colormaps[COLORMAP](shares, bytes=True)[..., :3]
-    Image.fromarray(np.ascontiguousarray(colours)).save(picture, "PNG")
     time = (middle_of(curves.window) - start) / (end - start)
     return {
         "span": curves.span,
         "reach": int(curves.delays[-1]),
-        "picture": picture.getvalue(),
+        "picture": delay_map(curves.probabilities, heat),
         "losses": list(zip(time, np.nan_to_num(curves.loss) / loss, strict=True)),
         "forged": forged and [100 * np.clip((at - start) / (end - start), 0, 1) for at in forged],
     }

@@ -1,4 +1,4 @@
-"""Small pictures of moments of a video, as they stand in a page."""
+"""Small pictures of moments of a video, for a page."""
 
 from __future__ import annotations
 

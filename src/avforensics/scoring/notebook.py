@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import base64
 import io
-from html import escape
 
 import matplotlib
 import numpy as np
+from jinja2 import Environment
 from PIL import Image
 
 from avforensics.media.types import FPS
 from avforensics.scoring.offset import FRAME_MS, constant_offset, delay_probabilities
 from avforensics.scoring.result import Features, VideoResult
 
-WIDTH, HEIGHT = 620, 155  # of the map on the page, in pixels
+TEMPLATE = """<table>
+{%- for name, value in rows -%}
+<tr><th style="text-align:left">{{ name }}</th><td style="text-align:left">{{ value }}</td></tr>
+{%- endfor -%}
+</table>
+{%- if map %}<figure>
+<img alt="map of delays" style="width:620px;height:155px;max-width:100%;image-rendering:pixelated"
+  src="data:image/png;base64,{{ map }}">
+<figcaption>delay of the sound, +{{ reach }} ms (top) to -{{ reach }} ms, from {{ times }}; bright =
+likely</figcaption></figure>{% endif %}
+"""
 LONGEST = 1500  # windows; longer videos are averaged to as many columns
 
 
@@ -35,36 +45,39 @@ def html_of(result: VideoResult) -> str:
         rows.append(("windows", str(result.features.n_windows)))
         rows.append(("constant delay of the sound", f"{offset.milliseconds:+d} ms{clear}"))
     rows += [("warning", warning) for warning in result.warnings]
-    cells = "".join(
-        f'<tr><th style="text-align:left">{escape(_plain(name))}</th>'
-        f'<td style="text-align:left">{escape(_plain(value))}</td></tr>'
-        for name, value in rows
+    return (
+        Environment(autoescape=True)
+        .from_string(TEMPLATE)
+        .render(
+            rows=[(name, _plain(value)) for name, value in rows],
+            **({} if result.features is None else _map(result.features)),
+        )
     )
-    picture = "" if result.features is None else _figure(result.features)
-    return f"<table>{cells}</table>{picture}"
 
 
-def delay_map(features: Features) -> bytes:
-    """Probabilities of delays as a PNG: a column a window, a row a delay, the latest on top."""
-    rows = delay_probabilities(features.sync_logits)
-    if len(rows) > LONGEST:
-        parts = np.array_split(rows, LONGEST)
-        rows = np.stack([part.mean(axis=0) for part in parts])
-    shade = matplotlib.colormaps["cividis"](rows.T[::-1] / rows.max(), bytes=True)
+def delay_map(probabilities: np.ndarray, top: float) -> bytes:
+    """Probabilities (N, D) as a PNG: a column per window, a row per delay, the latest on top.
+
+    ``top`` is the brightest value.
+    """
+    shares = np.clip(probabilities.T[::-1] / top, 0, 1)
+    shade = matplotlib.colormaps["cividis"](shares, bytes=True)
     out = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(shade[..., :3])).save(out, "PNG")
     return out.getvalue()
 
 
-def _figure(features: Features) -> str:
-    png = base64.b64encode(delay_map(features)).decode("ascii")
-    reach = features.sync_logits.shape[1] // 2 * FRAME_MS
+def _map(features: Features) -> dict[str, object]:
     first = features.first_window
-    times = f"{first / FPS:.2f} to {(first + features.n_windows) / FPS:.2f} s"
-    words = f"delay of the sound, +{reach} ms (top) to -{reach} ms, from {times}; bright = likely"
-    style = f"width:{WIDTH}px;height:{HEIGHT}px;max-width:100%;image-rendering:pixelated"
-    image = f'<img alt="map of delays" style="{style}" src="data:image/png;base64,{png}">'
-    return f"<figure>{image}<figcaption>{words}</figcaption></figure>"
+    rows = delay_probabilities(features.sync_logits)
+    if len(rows) > LONGEST:
+        parts = np.array_split(rows, LONGEST)
+        rows = np.stack([part.mean(axis=0) for part in parts])
+    return {
+        "map": base64.b64encode(delay_map(rows, rows.max())).decode("ascii"),
+        "reach": features.sync_logits.shape[1] // 2 * FRAME_MS,
+        "times": f"{first / FPS:.2f} to {(first + features.n_windows) / FPS:.2f} s",
+    }
 
 
 def _plain(text: str) -> str:

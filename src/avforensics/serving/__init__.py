@@ -1,1 +1,1 @@
-"""A page to drop a video on: uploads, their queue, what the page says of them."""
+"""A page to drop a video on: uploads, their queue, the messages on the page."""

@@ -1,4 +1,4 @@
-"""Which requests reach gradio: those that the page itself sends, to a name of this server."""
+"""Filter for gradio: only requests that the page itself sends, to a name of this server."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ UPLOAD = f"{API}upload"
 JOIN = f"{API}queue/join"
 POSTS = (UPLOAD, JOIN, f"{API}cancel", f"{API}reset")
 FILE = {"url": str, "orig_name": str, "mime_type": str, "path": str, "size": int, "is_stream": bool}
-STALLED = 30.0  # seconds without a byte of an upload
-SLOWEST = 20_000  # bytes a second: so much behind, and `STALLED`, it ends as well
-MAX_BODY = 65_536  # bytes of a request, beside those of a video
-LENGTH = (b"content-length", b"transfer-encoding")  # the second one leaves it open
+STALLED = 30.0  # seconds without a byte before an upload is stopped
+SLOWEST = 20_000  # bytes per second: minimum average rate of an upload, after `STALLED`
+MAX_BODY = 65_536  # bytes of a request, besides a video
+LENGTH = (b"content-length", b"transfer-encoding")  # the second one means an unknown length
 
 
 class Refused(Exception):
@@ -48,7 +48,7 @@ class Refused(Exception):
 
 
 class Gate:
-    """Middleware that refuses what the page would never ask for.
+    """Middleware that rejects requests that the page never sends.
 
     gradio has many more routes than one page needs, fetches a file that is given as an address, and
     opens whatever path a request calls an upload. Its own checks come after this one.
@@ -104,13 +104,13 @@ class Gate:
     async def _receive_upload(
         self, scope: dict, receive: Any, send: Any, came: Callable[[int], None]
     ) -> None:
-        """Hand an upload on; one that stands still gives the room that is kept for it away."""
+        """Pass on an upload; a stalled one releases its reserved space."""
         loop = asyncio.get_running_loop()
         begun, received, more, late = loop.time(), 0, True, False
 
         async def receive_in_time() -> dict:
             nonlocal received, more, late
-            if not more:  # what comes now is the visitor's leaving
+            if not more:  # from now on only the disconnect can come
                 return await receive()
             ahead = begun + received / SLOWEST - loop.time()
             try:
@@ -147,7 +147,7 @@ class Gate:
             raise Refused(403, "no name of this server; its setting names= adds one")
 
     def _length(self, scope: dict) -> int:
-        """Of an upload, in bytes."""
+        """Length of an upload in bytes."""
         if self.uploads.is_full:
             raise Refused(503, "too many videos have been sent; please try again later")
         try:
@@ -160,7 +160,7 @@ class Gate:
         return length
 
     def _check_body(self, body: bytes) -> Any:
-        """The content of a body that names no file but uploads."""
+        """The content of a request body, which may name uploads only."""
 
         def check(part: dict) -> dict:
             if "path" in part and self.uploads.find(str(part["path"])) is None:
@@ -169,15 +169,15 @@ class Gate:
 
         try:
             content = json.loads(body, object_hook=check)
-            # what others can read: neither NaN nor half a character, which Python takes
+            # reject what only Python accepts: NaN and half a character
             json.dumps(content, allow_nan=False, ensure_ascii=False).encode()
             return content
         except (ValueError, RecursionError):
             raise Refused(400, "not understood") from None
 
     def _check_call(self, content: Any) -> None:
-        """Whether a body calls one of the page's functions with an upload, or nothing, for each
-        input: gradio would stumble over all else.
+        """Check that a body calls a function of the page with an upload or nothing for each input:
+        gradio would fail on anything else.
         """
         content = content if isinstance(content, dict) else {}
         number, data = content.get("fn_index"), content.get("data")
@@ -191,7 +191,7 @@ class Gate:
 
 
 def _is_upload(part: Any) -> bool:
-    """Whether a value has the form in which the page names a file."""
+    """Whether a value has the form of the page's file references."""
     return (
         isinstance(part, dict)
         and isinstance(part.get("path"), str)
@@ -199,13 +199,13 @@ def _is_upload(part: Any) -> bool:
         and all(
             value is None or isinstance(value, FILE.get(key, (str, int)))
             for key, value in part.items()
-            if key != "meta" and value != {}  # so a browser writes what has no JSON
+            if key != "meta" and value != {}  # how a browser writes what JSON lacks
         )
     )
 
 
 def _check_site(scope: dict) -> None:
-    """Browsers say from where a request comes: another site's page may link here, but not send.
+    """Reject requests from other sites' pages: they may link here, but not send.
 
     ``Sec-Fetch-Site`` goes to https and to localhost only, ``Origin`` everywhere. The latter is
     compared with the host, which a web server before this one must pass on.
@@ -251,7 +251,7 @@ async def _read(receive: Any) -> bytes:
 
 
 def _again(body: bytes, receive: Any) -> Any:
-    """A ``receive`` that gives a body that was read already, and then what comes after it."""
+    """A ``receive`` that replays a body that was already read."""
     rest = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> dict:

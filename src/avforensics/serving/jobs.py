@@ -1,4 +1,4 @@
-"""Uploads one after the other: a queue with a single worker, and what each upload has come to."""
+"""A queue of uploads with a single worker, and the result of each."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from avforensics.serving.uploads import Uploads
 
 log = logging.getLogger(__name__)
 
-UNWATCHED = 30.0  # seconds after which a video is given up that no page asks about any more
+UNWATCHED = 30.0  # seconds without a request from its page after which a video is dropped
 
 
 class Stopped(AVForensicsError):
-    """Raised inside the work when its video has been given up; no fault of the video."""
+    """Raised inside the work when its video was stopped, not because of an error in it."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a scored video has come to.
+    """Result of a scored video.
 
     Attributes
     ----------
@@ -89,12 +89,12 @@ class Job:
         return self.state in ("done", "failed")
 
     def tell(self, stage: str, share: float = 0.0) -> None:
-        """Called by the work: how far it is.
+        """Report progress; called by the work.
 
         Raises
         ------
         Stopped
-            Time is over, or nobody waits for the answer any more.
+            The time limit is reached, or the page was closed.
         """
         self.stage, self.share = stage, min(max(share, 0.0), 1.0)
         if time.monotonic() > self._deadline:
@@ -107,12 +107,12 @@ class Job:
         return time.monotonic() - self._watched > UNWATCHED
 
     def abandon(self) -> None:
-        """Say that nobody waits for the answer."""
+        """Mark the job as abandoned by its page."""
         self._watched = -float("inf")
 
 
 class JobQueue:
-    """Takes uploads, works on one at a time, forgets them after a while.
+    """Takes uploads, processes one at a time, deletes results after a while.
 
     An upload is deleted as soon as its work is over, however it ended. What the work has made is
     deleted `Limits.keep_minutes` later, and all of it by `close`.
@@ -195,25 +195,25 @@ class JobQueue:
         return job
 
     def before(self, job: Job) -> int:
-        """How many videos come first; 0 when it is this one's turn."""
+        """Number of videos ahead; 0 when it is this one's turn."""
         with self._changed:
             if job not in self._waiting:
                 return 0
             return self._waiting.index(job) + (self._running is not None)
 
     def watch(self, job: Job, seconds: float) -> None:
-        """Wait so long, or less where the job ends; it goes on only as long as someone does so."""
+        """Wait this long or until the job ends; a job that nobody watches is dropped."""
         job._watched = time.monotonic()
         with self._changed:
             self._changed.wait_for(lambda: job.is_over, timeout=seconds)
 
     def find(self, token: str) -> Job | None:
-        """The job of an address, where it is still there."""
+        """The job at an address, if it still exists."""
         with self._changed:
             return self._jobs.get(token)
 
     def close(self) -> None:
-        """Give everything up, and delete it."""
+        """Stop everything and delete it."""
         with self._changed:
             self._closed = True
             for job in self._jobs.values():
@@ -266,14 +266,14 @@ class JobQueue:
             self._changed.notify_all()
 
     def _delete_video(self, job: Job) -> None:
-        """Delete the upload, unless another upload has taken its place meanwhile."""
+        """Delete the upload, unless another one has replaced it."""
         with contextlib.suppress(OSError):
             if _state(job._upload) == job._state:
                 self.uploads.delete(job._upload)
         job.video.unlink(missing_ok=True)
 
     def _forget(self) -> None:
-        """Delete what is old, and uploads that nobody waits for or has asked about."""
+        """Delete old results and abandoned uploads."""
         oldest = time.monotonic() - 60 * self.limits.keep_minutes
         with self._changed:
             gone = [job for job in self._jobs.values() if job._ended < oldest]
@@ -290,6 +290,6 @@ class JobQueue:
 
 
 def _state(path: Path) -> tuple[int, int]:
-    """Tells a file from another one that takes its place."""
+    """Identifies a file, to notice when another one replaces it."""
     status = path.stat()
     return status.st_ino, status.st_mtime_ns

@@ -1,4 +1,4 @@
-"""How much one upload may ask for, and the sentence for what is more."""
+"""Limits of an upload, and the message for what exceeds them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from avforensics.media.video import VideoReader
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Bounds of one upload and of all.
+    """Limits for one upload and for all.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class Limits:
             )
 
     def check_seconds(self, video: Path, seconds: float) -> None:
-        """Say while a video is decoded how much there has been of it.
+        """Check the decoded length of a video during decoding.
 
         Raises
         ------

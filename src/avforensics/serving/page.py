@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TITLE = "avforensics"
-LONGEST_NAME = 200  # letters of what a visitor calls a file
-TICK = 0.5  # seconds between two looks at a job
+LONGEST_NAME = 200  # characters of an uploaded file's name
+TICK = 0.5  # seconds between two checks of a job
 
 # gradio's scripts are inline and build functions; beyond that, nothing but this server.
 POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'; "
     "form-action 'self'; base-uri 'self'"
 )
-# A report brings a policy of its own, and gets an origin of its own however it is opened.
+# A report has its own policy, and its own origin however it is opened.
 REPORT_POLICY = "sandbox allow-scripts allow-downloads; frame-ancestors 'self'"
 TYPES = {".html": "text/html; charset=utf-8", ".csv": "text/csv; charset=utf-8"}
 
 
 def require_gradio() -> None:
-    """Raise ConfigError where the page's packages are not installed."""
+    """Raise ConfigError if the page's packages are not installed."""
     try:
         import gradio  # noqa: F401
     except ImportError:
@@ -43,9 +43,9 @@ def require_gradio() -> None:
 
 
 def follow(queue: JobQueue, upload: str, name: str) -> Iterator[tuple[str, str]]:
-    """What the page shows of an upload from now until its end: a note, and the report.
+    """What the page shows for an upload until it ends: a note, and the report.
 
-    Closing the iterator, as when the page is closed, gives the upload up.
+    Closing the iterator, as when the page is closed, stops the upload.
     """
     yield markup.note("received", name), ""
     try:
@@ -125,7 +125,7 @@ def build_app(queue: JobQueue, *, about: str, names: Iterable[str] = ()) -> Fast
             drop,
             [note, report],
             preprocess=False,  # gradio would leave an empty file behind
-            concurrency_limit=None,  # the queue is ours: it says who comes first
+            concurrency_limit=None,  # our own queue decides the order
             show_progress="hidden",
             api_visibility="private",
         )
@@ -140,9 +140,9 @@ def build_app(queue: JobQueue, *, about: str, names: Iterable[str] = ()) -> Fast
         run_history=False,
         ssr_mode=False,
         max_file_size=queue.limits.max_bytes,
-        show_error=False,  # an error that nobody thought of may name folders of this machine
+        show_error=False,  # an unexpected error may name folders of this machine
     )
-    page.has_launched = True  # until then gradio takes any path for an upload
+    page.has_launched = True  # until then gradio accepts any path as an upload
     functions = {number: len(function.inputs) for number, function in page.fns.items()}
     app.add_middleware(Gate, uploads=queue.uploads, names=names, functions=functions)
     app.add_middleware(Policy)

@@ -1,4 +1,4 @@
-"""One upload through the detector: report and scores, and how far it is."""
+"""Scores one upload: report, scores, progress."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Scorer:
 
 
 class _Steps:
-    """Turns frames looked at and windows scored into shares of what there is, up to a limit."""
+    """Turns searched frames and scored windows into a share of the total, up to a limit."""
 
     def __init__(self, job: Job, limits: Limits, max_windows: int | None) -> None:
         self.job = job
@@ -101,7 +101,7 @@ class _Steps:
         self.done: dict[Clip, int] = {}
 
     def find(self, path: Path, settings: FaceSettings, *, video_stream: int) -> Faces:
-        """Find faces; each has windows of its own."""
+        """Find faces and count the windows of each."""
         faces = find_faces(path, settings, video_stream=video_stream, progress=self.looked)
         lengths = [FPS * (track.end - track.start) for track in faces.tracks]
         self.windows = max(sum(map(self._windows_in, lengths)), 1.0)
@@ -121,7 +121,7 @@ class _Steps:
 
 
 def seconds(video: Path) -> float:
-    """How long a video is, by its own word; 0 where it says nothing."""
+    """Declared length of a video; 0 if it declares none."""
     with open_container(video) as container:
         return (container.duration or 0) / av.time_base
 

@@ -1,4 +1,4 @@
-"""The folder where uploads arrive: which paths lie in it, what it may hold, what nobody wants."""
+"""The upload folder: valid paths, space limit, cleaning up."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from avforensics.serving.limits import Limits
 
-STALE = 300.0  # seconds without a change after which an upload that no job names is given up
+STALE = 300.0  # seconds without a change after which an upload without a job is deleted
 
 
 class Uploads:
@@ -27,25 +27,25 @@ class Uploads:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder.resolve()
         self.limits = limits
-        self._arriving = 0  # bytes that uploads on their way still lack
+        self._arriving = 0  # bytes still missing from arriving uploads
 
     def find(self, path: str | os.PathLike) -> Path | None:
-        """The place of an upload; None for every path outside, by whatever way it leads there."""
+        """The resolved path of an upload; None for any path outside the folder."""
         try:
             place = Path(path).resolve()
-        except (OSError, ValueError):  # no name that a file can have
+        except (OSError, ValueError):  # not a valid file name
             return None
         return place if self.folder in place.parents else None
 
     @property
     def is_full(self) -> bool:
-        """Whether as much is here or on its way as the queue could hold."""
+        """Whether present and arriving uploads fill the queue's space."""
         held = sum(status.st_size for _, status in self._files())
         return held + self._arriving > self.limits.max_bytes_of_all
 
     @contextlib.contextmanager
     def arriving(self, n_bytes: int) -> Iterator[Callable[[int], None]]:
-        """While so much is received, in one thread only.
+        """Reserve space while this many bytes arrive, in one thread only.
 
         Yields
         ------
@@ -74,7 +74,7 @@ class Uploads:
                 upload.parent.rmdir()
 
     def tidy(self, wanted: Collection[Path]) -> None:
-        """Delete what has not changed for a while, broken off or never asked about, but these."""
+        """Delete interrupted and abandoned uploads, except these."""
         oldest = time.time() - STALE
         for path, status in self._files():
             if status.st_mtime < oldest and path not in wanted:
@@ -82,7 +82,7 @@ class Uploads:
                     self.delete(path)
 
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
-        for folder, _, names in os.walk(self.folder):  # it does not mind what goes meanwhile
+        for folder, _, names in os.walk(self.folder):  # tolerates files that disappear meanwhile
             for path in (Path(folder, name) for name in names):
                 with contextlib.suppress(OSError):
                     yield path, path.lstat()
