@@ -2,7 +2,7 @@
 
 ``configs/VERB.yaml`` is composed by Hydra and ``avforensics.commands.VERB.run(cfg)`` is called with
 it. Exit codes: 0 all done, 1 some of it failed, 2 wrong usage, 130 interrupted by Ctrl-C, 143 by
-SIGTERM. What a user can cause and mend is one sentence on stderr; AVFORENSICS_TRACEBACK=1 shows the
+SIGTERM. User errors are one sentence on stderr; AVFORENSICS_TRACEBACK=1 shows the
 traceback.
 """
 
@@ -57,18 +57,18 @@ def command() -> None:
     sys.stdout, sys.stderr = OpenEnded(sys.stdout), OpenEnded(sys.stderr)
     code = main()
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()  # while a closed pipe is still no error
+        stream.flush()  # while a closed pipe is still ignored
     if code == interruption.exit_code():
         interruption.leave()
     sys.exit(code)
 
 
 def main() -> int:
-    """Run one verb from ``sys.argv`` and give its exit code."""
+    """Run one verb from ``sys.argv`` and return its exit code."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):
-            stream.reconfigure(errors="backslashreplace")  # a file name need not be text
-    logging.raiseExceptions = False  # a full disk is reported once, not by every log line
+            stream.reconfigure(errors="backslashreplace")  # file names may contain any bytes
+    logging.raiseExceptions = False  # report a full disk once, not for every log line
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(usage())
@@ -106,7 +106,7 @@ def verbs() -> dict[str, str]:
 
 
 def usage() -> str:
-    """What ``avforensics`` alone says."""
+    """The text of ``avforensics`` without arguments."""
     listed = verbs()
     width = max(map(len, listed), default=0)
     lines = [f"  {name:<{width}}  {text}" for name, text in listed.items()]
@@ -126,20 +126,20 @@ def usage() -> str:
 
 
 def _manual(verb: str, arguments: list[str]) -> str:
-    """Groups and settings of a verb, as the rest of the command line chooses them."""
+    """Groups and settings of a verb for the given command line."""
     given = get_args_parser().parse_intermixed_args(arguments)
     quoted = [quote_override(override) for override in given.overrides]
     return manual(verb, quoted, [given.config_dir] if given.config_dir else [])
 
 
 def _source(verb: str) -> ast.Module:
-    """A verb's module as a syntax tree: its docstring is read without importing torch."""
+    """A verb's module as a syntax tree, to read its docstring without importing torch."""
     path = find_spec(f"{commands.__name__}.{verb}").origin
     return ast.parse(Path(path).read_text(encoding="utf-8"))
 
 
 def check_verb(verb: str) -> None:
-    """Raise ConfigError where there is no such verb."""
+    """Raise ConfigError if there is no such verb."""
     listed = verbs()
     if verb not in listed:
         near = difflib.get_close_matches(verb, listed, n=1)
@@ -171,7 +171,7 @@ def run_verb(verb: str, arguments: list[str]) -> int:
 
 
 def run_command(verb: str, cfg: DictConfig) -> int:
-    """Import plugins and call the verb; what a wrong setting raises in Hydra is a ConfigError."""
+    """Import plugins and call the verb; turn Hydra's errors about settings into ConfigError."""
     try:
         load_plugins(cfg.get("plugins"))
         return int(import_module(f"{commands.__name__}.{verb}").run(cfg) or 0)
@@ -186,9 +186,9 @@ def run_command(verb: str, cfg: DictConfig) -> int:
 
 
 def run_reporting(verb: str, cfg: DictConfig) -> int:
-    """Like `run_command`, but the user's errors are printed here.
+    """Like `run_command`, but prints user errors.
 
-    Hydra would print a heading of its own above them, and end a sweep at the first.
+    Hydra would add a heading of its own, and stop a sweep at the first one.
     """
     try:
         check_given(verb, cfg)
@@ -207,9 +207,9 @@ def run_reporting(verb: str, cfg: DictConfig) -> int:
 
 
 def check_given(verb: str, cfg: DictConfig) -> None:
-    """Raise ConfigError where a value on the command line is of another kind than its default."""
+    """Raise ConfigError if a value on the command line has another type than its default."""
     settings = HydraConfig.get()
-    # as text: ${...} among them stands for nothing here
+    # as text: ${...} is not resolved here
     given = OmegaConf.to_container(settings.overrides.task, resolve=False)
     check_kinds(verb, cfg, given, settings.runtime.choices)
 
@@ -248,7 +248,7 @@ def job_arguments(script: str, verb: str, arguments: list[str], cfg: DictConfig)
 
 @contextlib.contextmanager
 def replaced_argv(argv: list[str]) -> Iterator[None]:
-    """Let ``sys.argv`` be ``argv`` inside the block."""
+    """Set ``sys.argv`` to ``argv`` inside the block."""
     before, sys.argv = sys.argv, argv
     try:
         yield
@@ -258,7 +258,7 @@ def replaced_argv(argv: list[str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def full_errors() -> Iterator[None]:
-    """Let Hydra raise its errors instead of printing them and leaving with exit code 1."""
+    """Make Hydra raise its errors instead of printing them and exiting with code 1."""
     before = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
@@ -270,5 +270,5 @@ def full_errors() -> Iterator[None]:
 
 
 def wants_traceback() -> bool:
-    """Whether the person at the keyboard is after a bug."""
+    """Whether tracebacks are requested."""
     return os.environ.get("AVFORENSICS_TRACEBACK") == "1"

@@ -1,4 +1,4 @@
-"""Log lines on the terminal, above a progress bar where there is one."""
+"""Log lines on the terminal, above a progress bar if there is one."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, TextIO
 
 from rich import get_console
 
-# `extra` of a log call whose news a progress bar shows already: not printed on a terminal.
+# `extra` of log calls that a progress bar already shows: not printed on a terminal.
 ON_BAR = {"on_bar": True}
 
 
 class ConsoleHandler(logging.Handler):
-    """Print log records through rich's shared console; warnings and errors say what they are.
+    """Print log records through rich's shared console, with the level of warnings and errors.
 
     rich's progress bar draws on the same console, so lines appear above it and not through it.
     """
@@ -33,9 +33,9 @@ class ConsoleHandler(logging.Handler):
 
 
 class OpenEnded:
-    """A stream of text whose reader may leave, as ``head`` does: the rest is written to nobody.
+    """A text stream that ignores a closed pipe, as with ``head``.
 
-    Results are in files; a command whose words nobody reads any more goes on, and ends as it would.
+    Results are in files, so the command continues without its output.
 
     Parameters
     ----------
@@ -47,13 +47,13 @@ class OpenEnded:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write as the stream does, or to nobody."""
+        """Write, unless the pipe is closed."""
         with self._left_alone():
             return self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Flush as the stream does, or to nobody."""
+        """Flush, unless the pipe is closed."""
         with self._left_alone():
             self._stream.flush()
 

@@ -1,4 +1,4 @@
-"""One sentence for each error that a command line can cause before its verb runs."""
+"""One sentence for each error in a command line."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ _FOLDER_ERRORS = {
 
 
 def explain(error: Exception, verb: str) -> str | None:
-    """Say in one sentence what is wrong with the command line.
+    """Explain in one sentence what is wrong with the command line.
 
     Parameters
     ----------
     verb : str
-        The command, whose settings are looked through for a name that was meant.
+        The command; its settings are searched for a similar name.
 
     Returns
     -------
     str or None
-        None where the error is none of the user's making: let it show its traceback.
+        None if the error is not the user's: let it show its traceback.
     """
     if isinstance(error, AVForensicsError):
         return str(error)
@@ -73,7 +73,7 @@ def first_line(error: Exception) -> str:
 
 
 def _missing_config(error: MissingConfigException) -> str:
-    """An option of a configuration group, or a whole configuration, that is not there."""
+    """A missing option of a configuration group, or a missing configuration."""
     name = str(error.missing_cfg_file or "")
     if not error.options:
         return first_line(error)
@@ -82,7 +82,7 @@ def _missing_config(error: MissingConfigException) -> str:
 
 
 def _composition(message: str, verb: str) -> str:
-    """A key that is unknown, there already, or ambiguous."""
+    """An unknown, duplicate or ambiguous key."""
     unknown = re.match(r"Could not (?:override|delete from config\.) '([^']+)'", message)
     if unknown:
         key = unknown[1]
@@ -103,7 +103,7 @@ def _settings(verb: str) -> list[str]:
     """Dotted names of all settings of a verb."""
     GlobalHydra.instance().clear()
     with (
-        contextlib.suppress(Exception),  # only a hint is at stake
+        contextlib.suppress(Exception),  # this is only for a hint
         initialize_config_module("avforensics.configs", version_base="1.3"),
     ):
         return _dotted(compose(verb))

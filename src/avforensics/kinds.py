@@ -1,7 +1,7 @@
-"""What kind of value each setting takes, told by its default, so that ``seed=abc`` is one sentence.
+"""Validate override types against defaults, so that ``seed=abc`` gives one sentence.
 
-A switch takes true or false, a whole number whole numbers, a list a list. Settings that are made
-into objects of other libraries (trainer, callbacks, model ...) are checked where they are made.
+Booleans must be true or false, integers whole numbers, lists lists. Settings that become objects
+(trainer, callbacks, model ...) are checked by their classes.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from avforensics.errors import ConfigError
 
-# Groups whose settings are the arguments of classes, which say themselves what is wrong.
+# Groups whose settings are arguments of classes with their own checks.
 _ELSEWHERE = {"hydra", "trainer", "callbacks", "logger", "data", "model", "module"}
 _ELSEWHERE |= {"optimizer", "scheduler", "objective", "decoder", "projection", "init"}
-# By the last part of their names: whole by default, yet fractions have a meaning.
+# By the last part of the name: integer defaults that accept fractions.
 _FRACTIONS = {"lam", "longest", "max_seconds"}
 _FRACTIONS |= {"max_megabytes", "max_minutes", "timeout_minutes", "keep_minutes"}
-# One or several, and what may be described by settings of its own.
+# Settings that also accept a list, and those that accept a mapping.
 _LISTS_TOO = {"lam", "input"}
 _MAPPINGS_TOO = {"crop"}
-# What may become null though its default is something else: it means "all" or "none" there.
+# Settings that accept null although their default is another type.
 _NULL_TOO = {"select.split", "components", "calibration"}
 _NULL_TOO |= {"benchmark.sample.real", "benchmark.sample.fake", "baselines.fit_split"}
-# Whole numbers, also where there is no default, and the least that has a meaning.
+# Integers, even without a default, and their minimum.
 _LEAST = {"batch_windows": 1, "readers": 1, "workers": 1, "world": 1, "rank": 0, "port": 0}
 _LEAST |= {"real": 0, "fake": 0, "seed": 0, "resamples": 1, "examples": 0, "clips": 1, "epochs": 1}
 _LEAST |= {"video_stream": 0, "audio_stream": 0, "min_videos": 1, "bins": 2}
-_NEEDED = "???"  # as configs write it: there is no default
+_NEEDED = "???"  # marks a mandatory setting in configs
 _KEY = re.compile(r"[A-Za-z_][\w.]*(?==)")
 
 
 def check_kinds(
     verb: str, cfg: DictConfig, overrides: Iterable[str], choices: Mapping[str, str]
 ) -> None:
-    """Compare what was given on the command line with the defaults.
+    """Compare values on the command line with the defaults.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def check_kinds(
     Raises
     ------
     ConfigError
-        Naming the first setting whose value is of another kind than its default.
+        With the first setting whose value has another type than its default.
     """
     packages = {group.partition("@")[2] for group in choices}
     given = {match[0]: text for text in overrides if (match := _KEY.match(text))}
@@ -76,7 +76,7 @@ def _parent(cfg: DictConfig, name: str) -> Any:
 
 
 def _refers(node: Any, name: str) -> bool:
-    """Whether a value is taken from another setting, which has a kind of its own."""
+    """Whether a value refers to another setting, with a type of its own."""
     return isinstance(node, DictConfig) and OmegaConf.is_interpolation(node, name)
 
 
@@ -131,5 +131,5 @@ def _check_number(key: str, value: Any, *, whole: bool) -> None:
 
 
 def _shown(value: Any) -> str:
-    """A value as it is typed."""
+    """A value as typed."""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,7 +1,7 @@
-"""What ``avforensics VERB --help`` prints: the verb's groups and settings, with what they mean.
+"""The text of ``avforensics VERB --help``: the verb's groups and settings with their comments.
 
-The meaning of a setting is the comment behind it in the YAML file that declares it. Nothing but
-Hydra is imported, so help is there at once.
+The comment of a setting comes from the YAML file that declares it. Only Hydra is imported, so
+help appears at once.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ CONFIGS = "avforensics.configs"
 _LINE = re.compile(r"(?P<indent> *)(?P<key>[\w./@]+):(?: (?P<value>.*?))??(?:\s+# ?(?P<said>.*))?$")
 _GLOBAL = "@package _global_"
 _OF_CODE = {"_target_", "_partial_"}
-_WIDEST = 44  # columns for a setting and its value, before what it means
+_WIDEST = 44  # columns for a setting and its value, before the comment
 
 
 def manual(verb: str, overrides: Sequence[str] = (), folders: Sequence[str] = ()) -> str:
-    """Groups and settings of a verb, with the options that were chosen.
+    """Groups and settings of a verb with the chosen options.
 
     Parameters
     ----------
     overrides : sequence of str
-        ``key=value``: with ``faces=auto`` the settings of that option are shown.
+        ``key=value``; ``faces=auto`` shows the settings of that option.
     folders : sequence of str
-        Configurations of the user's own (``--config-dir``).
+        The user's own configurations (``--config-dir``).
     """
     with composer(folders) as hydra:
         cfg = hydra.compose_config(verb, list(overrides), RunMode.RUN, from_shell=False)
@@ -73,7 +73,7 @@ def manual(verb: str, overrides: Sequence[str] = (), folders: Sequence[str] = ()
 
 @contextlib.contextmanager
 def composer(folders: Sequence[str] = ()) -> Iterator[Hydra]:
-    """Hydra over our configurations, and before them those of ``folders``."""
+    """Hydra over the configurations in ``folders`` and ours."""
     GlobalHydra.instance().clear()
     version.setbase("1.3")
     search = create_config_search_path(f"pkg://{CONFIGS}")
@@ -87,7 +87,7 @@ def composer(folders: Sequence[str] = ()) -> Iterator[Hydra]:
 
 
 def _settings(cfg: DictConfig, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Dotted names and values as they are typed."""
+    """Dotted names and values as typed."""
     for key in cfg:
         name = f"{prefix}{key}"
         node = cfg._get_node(key)
@@ -130,13 +130,13 @@ def _meanings(
 
 
 def _place(group: str) -> str:
-    """Where a group's settings stand: ``source@benchmark.source`` in benchmark.source."""
+    """Prefix of a group's settings: ``source@benchmark.source`` in benchmark.source."""
     folder, _, package = group.partition("@")
     return package or folder.replace("/", ".")
 
 
 def _texts(folder: str, option: str | None, sources: Sequence[str]) -> Iterator[str]:
-    """The file of an option, after those of its group that it is made from."""
+    """The file of an option, after those that it extends."""
     path = _find(f"{folder}/{option}.yaml".lstrip("/"), sources) if option else None
     if path is None:
         return
@@ -159,7 +159,7 @@ def _find(name: str, sources: Sequence[str]) -> Any | None:
 
 
 def _comments(text: str, prefix: str) -> dict[str, str]:
-    """What stands behind each key, by its dotted name."""
+    """The comment of each key, by dotted name."""
     found, above = {}, []
     for line in text.splitlines():
         match = _LINE.match(line)

@@ -1,8 +1,8 @@
-"""Command-line overrides whose values Hydra's grammar would misread.
+"""Quote command-line overrides that Hydra's grammar would misread.
 
-``input=My video, take [1].mp4`` is a file name, not a sweep over a list. Hydra parses values with a
-grammar of its own in which commas, brackets, braces, quotes, equals signs and ``${`` mean things;
-here a value that is meant as plain text is quoted before Hydra sees it.
+``input=My video, take [1].mp4`` is a file name, not a sweep over a list. In Hydra's grammar commas,
+brackets, braces, quotes, equals signs and ``${`` are syntax; here values meant as plain text are
+quoted before Hydra sees them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _INTERPOLATION = re.compile(r"\$\{[^${}]+\}")
 
 
 def is_path_key(key: str) -> bool:
-    """Whether the value of ``key`` names a file or folder, so that no character of it is syntax."""
+    """Whether the value of ``key`` is a file or folder, to be taken literally."""
     group, _, name = key.lstrip("+").rpartition(".")
     return name in _PATH_NAMES or name.endswith(_PATH_ENDINGS) or group in _PATH_GROUPS
 
@@ -47,7 +47,7 @@ def literal(value: str) -> str:
 
 
 def quote_override(argument: str, *, multirun: bool = False) -> str:
-    """Quote the value of one ``key=value`` argument where Hydra would not take it as typed.
+    """Quote the value of a ``key=value`` argument that Hydra would not take as typed.
 
     A value that Hydra cannot parse is always quoted. Of a path-like key (see `is_path_key`) every
     value is quoted that Hydra would read as anything but the same text, save ``null``, text that
@@ -57,7 +57,7 @@ def quote_override(argument: str, *, multirun: bool = False) -> str:
     Parameters
     ----------
     argument : str
-        One word of the command line. Words that are no override come back unchanged.
+        One word of the command line. Other words are returned unchanged.
     multirun : bool
         Whether commas and functions in a value may be a sweep.
 
@@ -88,12 +88,12 @@ def quote_override(argument: str, *, multirun: bool = False) -> str:
 
 
 def check_overrides(overrides: Iterable[str]) -> None:
-    """Look for what Hydra would stumble over, or take for something else, before the verb begins.
+    """Reject overrides that Hydra would misunderstand.
 
     Raises
     ------
     ConfigError
-        A group is given something else than the name of an option, or the run's folder no name.
+        The value of a group is not the name of an option, or output_dir is empty.
     """
     for override in OverridesParser.create().parse_overrides(list(overrides)):
         if override.is_delete() or override.is_sweep_override():
@@ -115,12 +115,12 @@ def check_overrides(overrides: Iterable[str]) -> None:
 
 
 def _names_existing(value: str) -> bool:
-    """Whether ``value`` looks like an interpolation and is the name of a file all the same."""
+    """Whether ``value`` looks like an interpolation but is the name of a file."""
     return "${" in value and os.path.lexists(value)
 
 
 def _quoted(value: str) -> str:
-    """Text as a quoted string that Hydra and OmegaConf turn back into exactly that text."""
+    """Text as a quoted string that Hydra and OmegaConf read back unchanged."""
     if "${" in value and (_names_existing(value) or not _INTERPOLATION.search(value)):
         return literal(value)
     return QuotedString(text=value, quote=Quote.single).with_quotes()
