@@ -18,10 +18,10 @@ import av
 import numpy as np
 from PIL import Image
 
-from avforensics.data.synthetic.forge import make_clip
-from avforensics.data.synthetic.plan import Split, plan
 from avforensics.data.versions import versions_of
 from avforensics.media.writer import write_clip
+from avforensics.synthetic.forge import make_clip
+from avforensics.synthetic.plan import Split, plan
 
 OUT = Path(__file__).parents[1] / "docs" / "images" / "render.webp"
 FRAMES, SIDE = 150, 256
