@@ -1,12 +1,20 @@
 """The words of a report say what the numbers say, and no more."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from avforensics.report.curves import curves_of
-from avforensics.report.sentences import Calibrated, coverage, offset_meaning, score_meaning
+from avforensics.report.sentences import (
+    Calibrated,
+    coverage,
+    in_short,
+    offset_meaning,
+    score_meaning,
+)
 from avforensics.scoring.offset import ConstantOffset, constant_offset
-from avforensics.scoring.result import Score
+from avforensics.scoring.result import Score, VideoResult
 
 OFFSET = 3  # frames: where the fixtures' ridge of delays lies
 SCORE = Score(lam=0.0, score=0.9, distribution_score=0.9, activation_score=0.1, maximum=0.9)
@@ -32,6 +40,22 @@ def test_a_calibrated_score_names_its_share_of_real_videos():
     assert "not the probability" in text
     top = Calibrated(p_value=1 / 1083, n_real=1082)
     assert "More unusual than every one of 1,082 real videos." in score_meaning(SCORE, top)
+
+
+def test_in_short_a_video_is_usual_unusual_or_not_to_be_judged():
+    def said(p_value, evidence=None, reasons=()):
+        calibrated = None if p_value is None else Calibrated(p_value=p_value, n_real=99)
+        result = VideoResult(
+            Path("a.mp4"), scores=[SCORE], evidence_p_value=evidence, not_applicable=reasons
+        )
+        return in_short(result, calibrated)
+
+    assert said(0.3).startswith("Nothing unusual was found")
+    assert "does not show that the video is genuine" in said(0.3, 0.9)
+    assert "at most 2\N{NO-BREAK SPACE}% of" in said(0.3, 0.02)
+    assert "Manipulation is one possible reason" in said(0.04, 0.9)
+    assert said(0.01, 0.01, ("no speech",)).startswith("This video cannot be judged by this method")
+    assert "Nothing follows from the score alone" in said(None)
 
 
 @pytest.mark.parametrize(

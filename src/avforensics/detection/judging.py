@@ -131,7 +131,8 @@ class Judge:
             elif value is not None and (found := likelihood(value)) is not None:
                 result.likelihood = asdict(found)
             statements.append(ratio_statement(about, result.likelihood))
-        result.statements = tuple(statements)
+        # of a video whose numbers mean nothing nothing is said
+        result.statements = () if result.not_applicable else tuple(statements)
 
 
 _OTHER_LENGTH = {

@@ -21,6 +21,7 @@ from avforensics.report.markup import write_page
 from avforensics.report.sentences import (
     Calibrated,
     coverage,
+    in_short,
     offset_meaning,
     score_meaning,
 )
@@ -115,6 +116,7 @@ def write_video_report(
         score=result.scores[0],
         calibrated=calibrated,
         score_meaning=score_meaning,
+        in_short=in_short,
         offset=constant_offset(result.features),
         offset_meaning=offset_meaning,
         constant_offset=constant_offset,

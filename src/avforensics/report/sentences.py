@@ -13,6 +13,8 @@ from avforensics.models.visual import WINDOW_FRAMES
 from avforensics.scoring.offset import FRAME_MS, ConstantOffset
 from avforensics.scoring.result import Features, Score, VideoResult, windows_of
 
+USUAL = 0.05  # share of real videos below which something is called unusual, where no rate is given
+
 
 @dataclass(frozen=True, kw_only=True)
 class Calibrated:
@@ -64,6 +66,33 @@ def percent(share: float) -> str:
 def signed(value: int) -> str:
     """A whole number with its sign; a true minus sign."""
     return f"{value:+d}".replace("-", "−") if value else "0"
+
+
+def in_short(result: VideoResult, calibrated: Calibrated | None) -> str:
+    """What a reader who reads nothing else should know, in two sentences."""
+    if result.not_applicable:
+        return (
+            f"This video cannot be judged by this method: {'; '.join(result.not_applicable)}. No "
+            "number on this page says anything about it."
+        )
+    if calibrated is None:
+        return (
+            "How well lips and sound go together was measured, but there are no real videos to "
+            "compare it with. Nothing follows from the score alone."
+        )
+    known = [p for p in (calibrated.p_value, result.evidence_p_value) if p is not None]
+    least, compared = min(known), "the real videos that this one was compared with"
+    if least > (calibrated.false_positive_rate or USUAL):
+        return (
+            f"Nothing unusual was found in how lips and sound go together: {percent(least)} of "
+            f"{compared} are at least as unusual. That does not show that the video is genuine, "
+            "since forgeries whose lips follow the sound look the same to this method."
+        )
+    return (
+        f"Lips and sound go together in an unusual way: at most {percent(least)} of {compared} are "
+        "as unusual. Manipulation is one possible reason; a voice from off-screen, dubbing, music "
+        "or poor quality are others."
+    )
 
 
 def score_meaning(score: Score, calibrated: Calibrated | None) -> str:

@@ -32,7 +32,7 @@ def evidence_meaning(p_value: float, n_real: int, statistics: Sequence[str]) -> 
     of = f"{len(statistics)} statistic{'s' if len(statistics) > 1 else ''} of the delays together"
     if p_value <= 1 / (n_real + 1):
         return f"Less like real videos, by {of}, than every one of {n_real:,} of them."
-    return f"By {of}, the top {percent(p_value)} of {n_real:,} real videos are as unusual."
+    return f"{percent(p_value)} of {n_real:,} real videos are at least as unusual, by {of}."
 
 
 def propositions(kinds: Sequence[str], generators: Sequence[str]) -> tuple[str, str]:
