@@ -9,12 +9,13 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
 from avforensics.errors import ConfigError
 
+T = TypeVar("T")
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -65,7 +66,17 @@ def remove_partial_files(folder: Path, *patterns: str) -> None:
             path.unlink(missing_ok=True)
 
 
-class JsonLines:
+class Closing:
+    """What is closed at the end of a ``with`` block."""
+
+    def __enter__(self: T) -> T:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class JsonLines(Closing):
     """A locked file of JSON objects, one a line: what a run has finished, written as it goes.
 
     Each line is on the disk before the next one is written. A line that a kill has cut in two is
@@ -103,12 +114,6 @@ class JsonLines:
         except BaseException:
             self._lock.release()
             raise
-
-    def __enter__(self) -> JsonLines:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Add one record; when this returns it is on the disk.

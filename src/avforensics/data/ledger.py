@@ -10,6 +10,7 @@ from avforensics.data.cut import Cut, FaceClip
 from avforensics.data.row import Row
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.files import (
+    Closing,
     JsonLines,
     are_unchanged,
     is_locked,
@@ -22,7 +23,7 @@ _SUFFIXES = (".mp4", ".wav", ".json")
 _FIELDS = {"source", "state", "name", "settings", "status", "reason", "frames", "clips", "dropped"}
 
 
-class Ledger:
+class Ledger(Closing):
     """Files of JSON lines, one for each share of a run; this run adds to its own.
 
     A line that a kill has cut in two is left out; its video is cut again. The own file is locked.
@@ -71,10 +72,8 @@ class Ledger:
             if entry.get("begun"):
                 del self._entries[entry["name"]]
 
-    def __enter__(self) -> Ledger:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
+    def close(self) -> None:
+        """Release the lock."""
         self._file.close()
 
     def find(self, row: Row, name: str, digest: str) -> Cut | None:

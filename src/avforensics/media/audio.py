@@ -10,6 +10,7 @@ import av
 import numpy as np
 
 from avforensics.errors import MediaError
+from avforensics.files import Closing
 from avforensics.media.channels import downmix, one_channel, packed
 from avforensics.media.clock import WHOLE, Mender, Piece
 from avforensics.media.container import Tally, decode, open_container
@@ -25,7 +26,7 @@ FLOATS = ("flt", "fltp", "dbl", "dblp")
 ZEROS = np.zeros(SAMPLE_RATE, np.int16)
 
 
-class AudioReader:
+class AudioReader(Closing):
     """Decode one audio stream to 16 kHz mono int16, placed by its time stamps.
 
     A late start and gaps are filled with zeros, what comes before ``origin`` and what overlaps is
@@ -90,12 +91,6 @@ class AudioReader:
         self.downmix = downmix(path, self.number)
         self._mender = Mender(survey(path).pieces.get(self._stream.index, WHOLE))
         self.codec = self._stream.codec_context.name
-
-    def __enter__(self) -> AudioReader:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Release the file."""

@@ -12,6 +12,7 @@ from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from avforensics.errors import MediaError
+from avforensics.files import Closing
 from avforensics.media.ahead import in_another_thread
 from avforensics.media.audio import AudioReader
 from avforensics.media.crop import MovingCrop
@@ -107,7 +108,7 @@ def open_media(
     )
 
 
-class MediaStream:
+class MediaStream(Closing):
     """Blocks of a file; made by `open_media`.
 
     Picture and sound are demuxed in two passes of their own: a file whose sound lies far from its
@@ -186,12 +187,6 @@ class MediaStream:
             origin=self._video.origin if audio_path is None else None,
             skip=skip,
         )
-
-    def __enter__(self) -> MediaStream:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Release the files."""

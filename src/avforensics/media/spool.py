@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from avforensics.files import Closing
 from avforensics.media.audio import AudioReader
 from avforensics.media.container import Tally
 from avforensics.media.level import Level
@@ -19,7 +20,7 @@ from avforensics.media.video import VideoReader
 BYTES = 2  # of an int16 sample
 
 
-class SoundSpool:
+class SoundSpool(Closing):
     """The sound of a file as it lies beside its picture, for many readers of parts.
 
     A resampler begun in the middle of a file gives other samples than one begun at its start. So
@@ -66,12 +67,6 @@ class SoundSpool:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 (kept until close)
         self._held = 0  # samples in the file
         self._lock = threading.Lock()
-
-    def __enter__(self) -> SoundSpool:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Remove the temporary file."""

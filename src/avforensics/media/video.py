@@ -15,6 +15,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from PIL import Image
 
 from avforensics.errors import MediaError
+from avforensics.files import Closing
 from avforensics.media.aspect import PixelAspect, alike
 from avforensics.media.clock import WHOLE, Mender
 from avforensics.media.colour import ColourTags
@@ -26,7 +27,7 @@ from avforensics.media.tracks import number_of, pick_stream
 from avforensics.media.types import FPS
 
 
-class VideoReader:
+class VideoReader(Closing):
     """Decode one video stream to 25 frames a second.
 
     FFmpeg's own ``fps`` filter repeats and drops frames, as ``ffmpeg -vf fps=25`` would. Its clock
@@ -135,12 +136,6 @@ class VideoReader:
         self.width, self.height = self.view.size(first)
         self.stored = View(shown.turn).size(first)
         self.aspect = np.divide(*shown.size(first)).item() if shown.stretches else None
-
-    def __enter__(self) -> VideoReader:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Release the file, and the first frame, which only the garbage collector finds."""
