@@ -199,7 +199,7 @@ class Manifest:
 
     def doubled(self) -> tuple[str, ...]:
         """Files that more than one row names with the same sound, start and duration."""
-        times = Counter((row.path, row.audio, row.start, row.duration) for row in self.rows)
+        times = Counter(row.source for row in self.rows)
         return tuple(dict.fromkeys(key[0] for key, n in times.items() if n > 1))
 
     def require_files(self) -> None:

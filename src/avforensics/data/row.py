@@ -83,20 +83,8 @@ def parse_row(folder: str, cells: list[str], labels: Labels) -> Row:
     ValueError
         A cell has no meaning; the message says which, without naming the file.
     """
-    (
-        path,
-        label,
-        category,
-        method,
-        identity,
-        split,
-        start,
-        duration,
-        sha,
-        audio,
-        segments,
-        delay,
-    ) = cells
+    path, label, category, method, identity, split, *rest = cells
+    start, duration, sha, audio, segments, delay = rest
     if not path:
         raise ValueError("the path is empty")
     if "\0" in path or "\0" in audio:
@@ -110,20 +98,10 @@ def parse_row(folder: str, cells: list[str], labels: Labels) -> Row:
         ) from None
     if not re.fullmatch(r"[+-]?\d{1,4}|", delay):
         raise ValueError(f"delay must be a whole number of frames, got {delay!r}")
-    return Row(
-        os.path.normpath(os.path.join(folder, path)),
-        labels(label),
-        category,
-        method,
-        identity,
-        split,
-        begin,
-        length,
-        sha,
-        os.path.normpath(os.path.join(folder, audio)) if audio else "",
-        parse_segments(segments) if segments else (),
-        int(delay or 0),
-    )
+    path, audio = (name and os.path.normpath(os.path.join(folder, name)) for name in (path, audio))
+    forged = parse_segments(segments) if segments else ()
+    others = begin, length, sha, audio, forged, int(delay or 0)
+    return Row(path, labels(label), category, method, identity, split, *others)
 
 
 def format_row(row: Row, folder: str) -> list[str]:

@@ -98,7 +98,7 @@ def sample(
     groups: dict[tuple[int, str], dict[str, list]] = {}
     seen = set()
     for position, row in enumerate(manifest):
-        if (key := (row.path, row.audio, row.start, row.duration)) in seen:
+        if (key := row.source) in seen:
             continue
         seen.add(key)
         kind = (1, row.category) if row.label else (0, "real")
