@@ -22,20 +22,11 @@ _EXPORTS = {
     "VideoResult": "avforensics.scoring.result",
     "baseline": "avforensics.evaluation.baselines",
     "perturbation": "avforensics.media.perturbations",
-    "register": "avforensics.checkpoints.architecture",
+    "register": "avforensics.models.registered",
     "statistic": "avforensics.scoring.statistics",
 }
 
-__all__ = [
-    "AVForensicsError",
-    "Detector",
-    "VideoResult",
-    "__version__",
-    "baseline",
-    "perturbation",
-    "register",
-    "statistic",
-]
+__all__ = [*_EXPORTS, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

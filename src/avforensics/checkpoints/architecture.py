@@ -1,108 +1,34 @@
 """Describe a network as plain data and build it again from the description.
 
-A description names its class and the arguments of its constructor. Only registered classes can be
-built, so a file cannot make this program import anything: those listed here, and those that a
-user's own module put beside them with ``@register``.
+A description names its class and the arguments of its constructor. Only classes with ``@register``
+can be built, ours and those of a user's own module.
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
 import json
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
 from avforensics.errors import CheckpointError, ConfigError
-from avforensics.models.anomaly import AnomalyModel, NaiveBayes
-from avforensics.models.audio import AudioEncoder
-from avforensics.models.clean import CleanDecoder
-from avforensics.models.decoder import PublishedDecoder
-from avforensics.models.fusion import CosineFusion, FusionTransformer
-from avforensics.models.motion import MotionEncoder, StridedAudioEncoder
-from avforensics.models.objectives import (
-    BinaryCrossEntropy,
-    DiscreteDelay,
-    EarthMover,
-    HardCrossEntropy,
-    ProbabilityGrid,
-    SoftCrossEntropy,
-    SquaredError,
+from avforensics.models import (  # noqa: F401 (each registers its classes)
+    anomaly,
+    audio,
+    clean,
+    decoder,
+    fusion,
+    motion,
+    objectives,
+    projection,
+    rotary,
+    sync,
+    visual,
+    vit,
 )
-from avforensics.models.projection import Projection
-from avforensics.models.rotary import RotaryDecoder
-from avforensics.models.sync import SyncNetwork
-from avforensics.models.visual import VisualEncoder
-from avforensics.models.vit import MouthTransformer
-from avforensics.registry import Registry
-
-CLASSES: Registry[type[nn.Module]] = Registry(
-    "network class",
-    {
-        cls.__name__: cls
-        for cls in (
-            SyncNetwork,
-            VisualEncoder,
-            MouthTransformer,
-            AudioEncoder,
-            MotionEncoder,
-            StridedAudioEncoder,
-            FusionTransformer,
-            CosineFusion,
-            PublishedDecoder,
-            CleanDecoder,
-            RotaryDecoder,
-            AnomalyModel,
-            NaiveBayes,
-            SoftCrossEntropy,
-            HardCrossEntropy,
-            DiscreteDelay,
-            BinaryCrossEntropy,
-            EarthMover,
-            SquaredError,
-            ProbabilityGrid,
-            Projection,
-        )
-    },
-)
-
-Class = TypeVar("Class", bound=type[nn.Module])
-
-
-def register(cls: Class) -> Class:
-    """Class decorator: let networks of a class be written to files and read back.
-
-    The arguments of its constructor are kept in ``architecture`` (unless the class has a property
-    of that name), so a class of one's own need not keep them. They must be numbers, strings,
-    booleans, None, lists of these, or registered networks.
-
-    Raises
-    ------
-    ValueError
-        Another class has that name.
-    """
-    CLASSES.add(cls.__name__, cls)
-    if isinstance(getattr(cls, "architecture", None), property):
-        return cls
-    construct = cls.__init__
-    signature = inspect.signature(construct)
-
-    @functools.wraps(construct)
-    def keep_arguments(self: nn.Module, *args: Any, **kwargs: Any) -> None:
-        construct(self, *args, **kwargs)
-        if type(self) is cls:
-            given = signature.bind(self, *args, **kwargs)
-            given.apply_defaults()
-            self.architecture = dict(list(given.arguments.items())[1:])
-            for name, parameter in signature.parameters.items():
-                if parameter.kind is parameter.VAR_KEYWORD:
-                    self.architecture |= self.architecture.pop(name)
-
-    cls.__init__ = keep_arguments
-    return cls
+from avforensics.models.registered import CLASSES
 
 
 def describe(module: nn.Module) -> dict[str, Any]:
@@ -176,10 +102,10 @@ def build(description: Mapping[str, Any]) -> nn.Module:
 
 
 def _plain(value: Any, name: str) -> Any:
-    if isinstance(value, list | tuple):
-        return [_plain(item, name) for item in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, Sequence):
+        return [_plain(item, name) for item in value]
     raise ConfigError(
         f"{name} is a {type(value).__name__}, which cannot be written to a file: arguments must be "
         "numbers, strings, booleans, None, lists of these, or registered networks"

@@ -237,10 +237,10 @@ class AnomalyModule(pl.LightningModule):
             if given is None:
                 continue
             state = anomaly_model(given, part).state_dict()
-            name = "decoder.position"
-            if name in state and hasattr(model, "decoder"):  # shorter sequences use the first ones
-                state[name] = state[name][:, : model.decoder.position.shape[1]]
             own = {name: tensor.shape for name, tensor in model.state_dict().items()}
+            name = "decoder.position"
+            if name in state and name in own:  # shorter sequences use the first ones
+                state[name] = state[name][:, : own[name][1]]
             others = {name: tensor.shape for name, tensor in state.items()}
             if wrong := sorted(n for n in own | others if own.get(n) != others.get(n)):
                 raise ConfigError(

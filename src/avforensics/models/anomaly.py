@@ -16,6 +16,7 @@ from avforensics.models.protocols import (
     missing,
     require,
 )
+from avforensics.models.registered import register
 
 # What the model of each part is given to read.
 READS = {"distribution": "logits", "activation": "activations"}
@@ -23,6 +24,7 @@ READS = {"distribution": "logits", "activation": "activations"}
 PUBLISHED_OBJECTIVES = {"distribution": SoftCrossEntropy, "activation": SquaredError}
 
 
+@register
 class AnomalyModel(nn.Module):
     """A decoder with its objective.
 
@@ -69,11 +71,6 @@ class AnomalyModel(nn.Module):
         return cls(decoder=decoder(**sizes), objective=objective)
 
     @property
-    def architecture(self) -> dict[str, object]:
-        """Constructor arguments."""
-        return {"decoder": self.decoder, "objective": self.objective}
-
-    @property
     def reads(self) -> str:
         """``logits`` or ``activations``, as the objective says."""
         return self.objective.reads
@@ -97,6 +94,7 @@ class AnomalyModel(nn.Module):
         return self.objective.judge(self.decoder, sequences)
 
 
+@register
 class NaiveBayes(nn.Module):
     """Each window's most likely delay, drawn on its own: the first row of Table 3. No training."""
 
@@ -105,7 +103,6 @@ class NaiveBayes(nn.Module):
 
     def __init__(self, *, delays: int = 31) -> None:
         super().__init__()
-        self.architecture = {"delays": delays}
         self.row_width = delays
         self.register_buffer("log_probability", torch.full((delays,), -math.log(delays)))
 

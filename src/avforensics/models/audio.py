@@ -7,7 +7,10 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from avforensics.models.registered import register
 
+
+@register
 class AudioEncoder(nn.Module):
     """(B, 1, 80, 20) log-mel -> (B, C, 4): four time steps of 40 ms.
 
@@ -21,7 +24,6 @@ class AudioEncoder(nn.Module):
         super().__init__()
         if len(widths) != 7:
             raise ValueError("the audio encoder has seven convolutions")
-        self.architecture = {"widths": list(widths)}
         self.width = widths[-1]
         kernels = [3, 3, 3, 3, 3, (4, 3), 1]
         strides = [(2, 1), 1, 1, 1, 1, 1, 1]

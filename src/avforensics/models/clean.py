@@ -6,6 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from avforensics.models.decoder import RowDecoder
+from avforensics.models.registered import register
+
 
 class CleanAttention(nn.Module):
     """Causal self-attention, scaled by the width of a head.
@@ -62,19 +65,15 @@ class CleanBlock(nn.Module):
         return self.feed_forward_norm(h + self.dropout(self.feed_forward(h)))
 
 
-class CleanDecoder(nn.Module):
-    """Predict the next row from the rows so far, (B, N, inputs) -> (B, N, outputs).
+@register
+class CleanDecoder(RowDecoder):
+    """The published decoder's shape with ordinary parts.
 
-    The published decoder's shape with ordinary parts: two norms a block with the biased deviation,
-    attention scaled by the head's width and computed by ``scaled_dot_product_attention``, dropout
-    inside the residuals. Published weights do not fit it.
+    Two norms a block with the biased deviation, attention scaled by the head's width and computed
+    by ``scaled_dot_product_attention``, dropout inside the residuals. Published weights do not fit.
 
     Parameters
     ----------
-    inputs, outputs : int
-        Length of a row and of its prediction.
-    positions : int
-        Longest input, one less than the longest sequence.
     sink : bool
         A learnt key and value in front, so that attention need not rest on any window. It costs
         the fast causal attention, which matters for long sequences only.
@@ -92,42 +91,17 @@ class CleanDecoder(nn.Module):
         dropout: float = 0.1,
         sink: bool = False,
     ) -> None:
-        super().__init__()
-        if width % heads:
-            raise ValueError(f"width {width} is not a multiple of heads {heads}")
-        if positions < 1 or depth < 1:
-            raise ValueError("positions and depth must be at least 1")
-        self.architecture = {
-            "inputs": inputs,
-            "outputs": outputs,
-            "width": width,
-            "heads": heads,
-            "depth": depth,
-            "positions": positions,
-            "dropout": dropout,
-            "sink": sink,
-        }
-        self.row_width = inputs
-        self.to_width = nn.Linear(inputs, width)
-        self.position = nn.Parameter(0.02 * torch.randn(1, positions, width))
-        self.blocks = nn.ModuleList(
-            CleanBlock(
-                width,
-                attention=CleanAttention(width, heads=heads, dropout=dropout, sink=sink),
-                dropout=dropout,
-            )
-            for _ in range(depth)
+        def block() -> CleanBlock:
+            attention = CleanAttention(width, heads=heads, dropout=dropout, sink=sink)
+            return CleanBlock(width, attention=attention, dropout=dropout)
+
+        super().__init__(
+            inputs=inputs,
+            outputs=outputs,
+            width=width,
+            heads=heads,
+            depth=depth,
+            positions=positions,
+            spread=0.02,
+            block=block,
         )
-        self.to_row = nn.Linear(width, outputs)
-
-    @property
-    def max_len(self) -> int:
-        """Longest sequence of windows that can be scored."""
-        return self.position.shape[1] + 1
-
-    def forward(self, rows: Tensor) -> Tensor:
-        """Outputs at step t depend on rows 0..t only and predict row t + 1."""
-        x = self.to_width(rows).relu() + self.position[:, : rows.shape[1]]
-        for block in self.blocks:
-            x = block(x)
-        return self.to_row(x)

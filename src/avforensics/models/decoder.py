@@ -5,8 +5,12 @@ Feng, Chen, Owens (CVPR 2023), Sec. 3.2. The quirks below are what the released 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
+
+from avforensics.models.registered import register
 
 
 class SharedNorm(nn.Module):
@@ -70,16 +74,60 @@ class DecoderBlock(nn.Module):
         return self.dropout(self.norm(h + self.feed_forward(h)))
 
 
-class PublishedDecoder(nn.Module):
-    """Predict the next row from the rows so far, (B, N, inputs) -> (B, N, outputs).
+class RowDecoder(nn.Module):
+    """Rows through blocks of attention, (B, N, inputs) -> (B, N, outputs).
 
     Parameters
     ----------
     inputs, outputs : int
-        Length of a row and of its prediction (31 for the released models).
+        Length of a row and of its prediction.
     positions : int
-        Longest input, one less than the longest sequence (49 for max_len 50).
+        Longest input, one less than the longest sequence.
+    spread : float
+        Standard deviation of the learnt positions at the start; 0 = the blocks know positions.
+    block : callable
+        Makes a block.
     """
+
+    def __init__(
+        self,
+        *,
+        inputs: int,
+        outputs: int,
+        width: int,
+        heads: int,
+        depth: int,
+        positions: int,
+        spread: float,
+        block: Callable[[], nn.Module],
+    ) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"width {width} is not a multiple of heads {heads}")
+        if positions < 1 or depth < 1:
+            raise ValueError("positions and depth must be at least 1")
+        self.row_width = inputs
+        self.max_len = positions + 1  # windows of the longest sequence
+        self.to_width = nn.Linear(inputs, width)
+        self.position = None
+        if spread:
+            self.position = nn.Parameter(spread * torch.randn(1, positions, width))
+        self.blocks = nn.ModuleList(block() for _ in range(depth))
+        self.to_row = nn.Linear(width, outputs)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Outputs at step t depend on rows 0..t only and predict row t + 1."""
+        x = self.to_width(rows).relu()
+        if self.position is not None:
+            x = x + self.position[:, : rows.shape[1]]
+        for block in self.blocks:
+            x = block(x)
+        return self.to_row(x)
+
+
+@register
+class PublishedDecoder(RowDecoder):
+    """The released decoder, of rows of 31 numbers and sequences of 50 windows."""
 
     def __init__(
         self,
@@ -92,34 +140,13 @@ class PublishedDecoder(nn.Module):
         positions: int = 49,
         dropout: float = 0.1,
     ) -> None:
-        super().__init__()
-        if width % heads:
-            raise ValueError(f"width {width} is not a multiple of heads {heads}")
-        self.architecture = {
-            "inputs": inputs,
-            "outputs": outputs,
-            "width": width,
-            "heads": heads,
-            "depth": depth,
-            "positions": positions,
-            "dropout": dropout,
-        }
-        self.row_width = inputs
-        self.to_width = nn.Linear(inputs, width)
-        self.position = nn.Parameter(torch.randn(1, positions, width))
-        self.blocks = nn.ModuleList(
-            DecoderBlock(width, heads=heads, dropout=dropout) for _ in range(depth)
+        super().__init__(
+            inputs=inputs,
+            outputs=outputs,
+            width=width,
+            heads=heads,
+            depth=depth,
+            positions=positions,
+            spread=1.0,
+            block=lambda: DecoderBlock(width, heads=heads, dropout=dropout),
         )
-        self.to_row = nn.Linear(width, outputs)
-
-    @property
-    def max_len(self) -> int:
-        """Longest sequence of windows that can be scored."""
-        return self.position.shape[1] + 1
-
-    def forward(self, rows: Tensor) -> Tensor:
-        """Outputs at step t depend on rows 0..t only and predict row t + 1."""
-        x = self.to_width(rows).relu() + self.position[:, : rows.shape[1]]
-        for block in self.blocks:
-            x = block(x)
-        return self.to_row(x)

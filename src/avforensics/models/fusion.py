@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from avforensics.models.registered import register
+
 
 class Attention(nn.Module):
     """Multi-head self-attention without bias in its input projection, (B, T, D) -> (B, T', D)."""
@@ -45,6 +47,7 @@ class FusionBlock(nn.Module):
         return x + self.mlp(self.norm2(x))
 
 
+@register
 class FusionTransformer(nn.Module):
     """The published fusion: [cls, audio tokens, video tokens] through a small transformer.
 
@@ -72,14 +75,6 @@ class FusionTransformer(nn.Module):
         audio_steps: int = 4,
     ) -> None:
         super().__init__()
-        self.architecture = {
-            "width": width,
-            "plane": plane,
-            "depth": depth,
-            "heads": heads,
-            "video_steps": video_steps,
-            "audio_steps": audio_steps,
-        }
         self.width = width
         self.position = nn.Parameter(torch.randn(1, width, 1, plane, plane) * 0.02)
         self.video_modality = nn.Parameter(torch.randn(1, width, 1) * 0.02)
@@ -140,6 +135,7 @@ class FusionTransformer(nn.Module):
         return torch.cat(logits).view(groups, n, m)
 
 
+@register
 class CosineFusion(nn.Module):
     """Two towers: scaled cosine of one vector for the picture and one for the sound.
 
@@ -172,15 +168,6 @@ class CosineFusion(nn.Module):
         temperature: float = 0.07,
     ) -> None:
         super().__init__()
-        self.architecture = {
-            "video_width": video_width,
-            "audio_width": audio_width,
-            "plane": plane,
-            "width": width,
-            "video_steps": video_steps,
-            "audio_steps": audio_steps,
-            "temperature": temperature,
-        }
         self.width = width
         self.to_video = nn.Linear(video_width * video_steps * plane * plane, width)
         self.to_audio = nn.Linear(audio_width * audio_steps, width)

@@ -13,11 +13,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from avforensics.models.registered import register
 from avforensics.models.visual import WINDOW_FRAMES, FrameBlock
 
 LUMA = (0.299, 0.587, 0.114)  # BT.601
 
 
+@register
 class MotionEncoder(nn.Module):
     """Grey frames, one convolution over all five of them, then a 2-D ResNet.
 
@@ -50,13 +52,6 @@ class MotionEncoder(nn.Module):
             raise ValueError("widths, depths and strides must have one entry for each stage")
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
-        self.architecture = {
-            "stem": stem,
-            "widths": list(widths),
-            "depths": list(depths),
-            "strides": list(strides),
-            "dropout": dropout,
-        }
         self.width = widths[-1]
         self.register_buffer("luma", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
         # A 3-D convolution over all frames of a window is a 2-D one over their stack.
@@ -83,6 +78,7 @@ class MotionEncoder(nn.Module):
         return self.dropout(self.blocks(encoded)).unflatten(0, (batch, -1)).transpose(1, 2)
 
 
+@register
 class StridedAudioEncoder(nn.Module):
     """Log-mel of five frames to five steps, with strides in place of pooling.
 
@@ -104,7 +100,6 @@ class StridedAudioEncoder(nn.Module):
             raise ValueError(f"widths must have 5 entries, got {len(widths)}")
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
-        self.architecture = {"widths": list(widths), "dropout": dropout}
         self.width = 5 * widths[-1]
         kernels = [(5, 3), 3, 3, 3, 3]
         strides = [(2, 1), 2, (2, 1), 2, 1]

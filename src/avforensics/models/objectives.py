@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avforensics.models.protocols import DecoderProtocol
+from avforensics.models.registered import register
 
 
 class NextRow(nn.Module, ABC):
@@ -28,10 +29,6 @@ class NextRow(nn.Module, ABC):
     """
 
     reads = "logits"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.architecture: dict[str, object] = {}
 
     def decoder_sizes(self, width: int, max_len: int) -> dict[str, int]:
         """Arguments of a decoder for sequences of ``max_len`` rows of ``width`` numbers."""
@@ -76,6 +73,7 @@ class NextRow(nn.Module, ABC):
         """Loss of each output against the row after it, (..., D) -> (...)."""
 
 
+@register
 class SoftCrossEntropy(NextRow):
     """Distribution over delays against the predicted one: KL divergence (Eq. 5, the default).
 
@@ -88,6 +86,7 @@ class SoftCrossEntropy(NextRow):
         return F.kl_div(outputs.log_softmax(-1), target, reduction="none").sum(-1)
 
 
+@register
 class HardCrossEntropy(NextRow):
     """Distribution over delays in, the next window's most likely delay out ("distribution, CE")."""
 
@@ -97,6 +96,7 @@ class HardCrossEntropy(NextRow):
         return F.cross_entropy(outputs.movedim(-1, 1), delay, reduction="none")
 
 
+@register
 class DiscreteDelay(HardCrossEntropy):
     """Most likely delay in, most likely delay out ("discrete delay, CE").
 
@@ -108,6 +108,7 @@ class DiscreteDelay(HardCrossEntropy):
         return F.one_hot(rows.argmax(-1), rows.shape[-1]).to(rows.dtype)
 
 
+@register
 class BinaryCrossEntropy(NextRow):
     """Each delay on its own, a sigmoid instead of the softmax (Eq. 6-7)."""
 
@@ -121,6 +122,7 @@ class BinaryCrossEntropy(NextRow):
         return F.binary_cross_entropy_with_logits(outputs, target, reduction="none").sum(-1)
 
 
+@register
 class EarthMover(NextRow):
     """Distribution over delays against the predicted one, by how far probability must move.
 
@@ -134,6 +136,7 @@ class EarthMover(NextRow):
         return moved.cumsum(-1).abs().sum(-1)
 
 
+@register
 class SquaredError(NextRow):
     """L2-normalised projected activations against the predicted ones (activation-AV and -V).
 
@@ -155,6 +158,7 @@ class SquaredError(NextRow):
         return (outputs - self.inputs(following)).square().sum(-1)
 
 
+@register
 class ProbabilityGrid(nn.Module):
     """Probabilities in K steps, one after the other: delays within a window, then the next (Eq. 8).
 
@@ -176,7 +180,6 @@ class ProbabilityGrid(nn.Module):
         super().__init__()
         if levels < 2:
             raise ValueError(f"levels must be at least 2, not {levels}")
-        self.architecture = {"delays": delays, "levels": levels}
         self.delays = delays
         self.register_buffer("centres", torch.linspace(0, 1, levels))  # ascending probabilities
 

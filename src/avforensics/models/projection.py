@@ -5,7 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from avforensics.models.registered import register
 
+
+@register
 class Projection(nn.Module):
     """((x - mean) / scale - center) @ components.T, without whitening.
 
@@ -21,7 +24,6 @@ class Projection(nn.Module):
 
     def __init__(self, *, inputs: int = 1024, outputs: int = 31) -> None:
         super().__init__()
-        self.architecture = {"inputs": inputs, "outputs": outputs}
         self.inputs, self.outputs = inputs, outputs
         self.register_buffer("mean", torch.zeros(inputs, dtype=torch.float64))
         self.register_buffer("scale", torch.ones(inputs, dtype=torch.float64))

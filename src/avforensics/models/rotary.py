@@ -7,9 +7,11 @@ angle that grows with its position, so attention sees only how far apart two win
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from avforensics.models.clean import CleanAttention, CleanBlock
+from avforensics.models.decoder import RowDecoder
+from avforensics.models.registered import register
 
 
 class RotaryAttention(CleanAttention):
@@ -29,16 +31,13 @@ class RotaryAttention(CleanAttention):
         return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
 
 
-class RotaryDecoder(nn.Module):
-    """Predict the next row from the rows so far, (B, N, inputs) -> (B, N, outputs).
-
-    `CleanDecoder` with rotary positions in place of learnt ones.
+@register
+class RotaryDecoder(RowDecoder):
+    """`CleanDecoder` with rotary positions in place of learnt ones.
 
     Parameters
     ----------
-    inputs, outputs : int
-        Length of a row and of its prediction.
-    width, heads, depth : int
+    width, heads : int
         A head has ``width / heads`` numbers, which must be even.
     positions : int
         Longest input of training, one less than the longest sequence.
@@ -61,38 +60,23 @@ class RotaryDecoder(nn.Module):
         dropout: float = 0.1,
         base: float = 1000.0,
     ) -> None:
-        super().__init__()
         if width % (2 * heads):
             raise ValueError(f"width must be a multiple of 2 * heads = {2 * heads}, got {width}")
-        if positions < 1 or depth < 1 or stretch < 1:
-            raise ValueError("positions, depth and stretch must be at least 1")
-        self.architecture = {
-            "inputs": inputs,
-            "outputs": outputs,
-            "width": width,
-            "heads": heads,
-            "depth": depth,
-            "positions": positions,
-            "stretch": stretch,
-            "dropout": dropout,
-            "base": base,
-        }
-        self.row_width = inputs
-        self.max_len = stretch * positions + 1
-        self.to_width = nn.Linear(inputs, width)
-        self.blocks = nn.ModuleList(
-            CleanBlock(
-                width,
-                attention=RotaryAttention(width, heads=heads, dropout=dropout, base=base),
-                dropout=dropout,
-            )
-            for _ in range(depth)
-        )
-        self.to_row = nn.Linear(width, outputs)
+        if stretch < 1:
+            raise ValueError(f"stretch must be at least 1, got {stretch}")
 
-    def forward(self, rows: Tensor) -> Tensor:
-        """Outputs at step t depend on rows 0..t only and predict row t + 1."""
-        x = self.to_width(rows).relu()
-        for block in self.blocks:
-            x = block(x)
-        return self.to_row(x)
+        def block() -> CleanBlock:
+            attention = RotaryAttention(width, heads=heads, dropout=dropout, base=base)
+            return CleanBlock(width, attention=attention, dropout=dropout)
+
+        super().__init__(
+            inputs=inputs,
+            outputs=outputs,
+            width=width,
+            heads=heads,
+            depth=depth,
+            positions=positions,
+            spread=0.0,
+            block=block,
+        )
+        self.max_len = stretch * positions + 1

@@ -13,11 +13,13 @@ from avforensics.models.audio import AudioEncoder
 from avforensics.models.fusion import FusionTransformer
 from avforensics.models.logmel import PUBLISHED_FLOOR, LogMel
 from avforensics.models.protocols import AudioProtocol, FusionProtocol, VisualProtocol, require
+from avforensics.models.registered import register
 from avforensics.models.visual import WINDOW_FRAMES, VisualEncoder
 
 CROP_SAMPLES = WINDOW_FRAMES * HOP  # 3200
 
 
+@register
 class SyncNetwork(nn.Module):
     """Visual encoder, audio encoder and fusion.
 

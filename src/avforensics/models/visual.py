@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from avforensics.models.registered import register
+
 WINDOW_FRAMES = 5
 
 
@@ -63,6 +65,7 @@ class TimeBlock(nn.Module):
         return (self.bn2(self.conv2(y)) + self.shortcut(kept)).relu_()
 
 
+@register
 class VisualEncoder(nn.Module):
     """ResNet in two parts: ``frames`` runs once per frame, ``windows`` once per window.
 
@@ -98,13 +101,6 @@ class VisualEncoder(nn.Module):
             raise ValueError("first_temporal_stage must leave both 2-D and 3-D stages")
         if not pad_time and sum(depths[first_temporal_stage:]) != 1:
             raise ValueError("without padding in time, the 3-D part must be a single block")
-        self.architecture = {
-            "widths": list(widths),
-            "depths": list(depths),
-            "strides": list(strides),
-            "first_temporal_stage": first_temporal_stage,
-            "pad_time": pad_time,
-        }
         self.pad_time = pad_time
         self.width = widths[-1]
         self.conv1 = nn.Conv2d(3, widths[0], 7, 2, 3, bias=False)

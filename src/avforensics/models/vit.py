@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from avforensics.models.fusion import FusionBlock
+from avforensics.models.registered import register
 from avforensics.models.visual import WINDOW_FRAMES
 
 
+@register
 class MouthTransformer(nn.Module):
     """Encode small square crops such as mouths; see `VisualProtocol`.
 
@@ -50,15 +52,6 @@ class MouthTransformer(nn.Module):
                 f"size must be a multiple of patch * pool = {patch * pool} and width one of "
                 f"heads = {heads}, got size {size} and width {width}"
             )
-        self.architecture = {
-            "size": size,
-            "patch": patch,
-            "width": width,
-            "heads": heads,
-            "frame_depth": frame_depth,
-            "time_depth": time_depth,
-            "pool": pool,
-        }
         side = size // patch
         self.side = side
         self.to_patches = nn.Conv2d(3, width, patch, patch)
