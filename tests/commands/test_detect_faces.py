@@ -19,7 +19,7 @@ from avforensics.commands import detect as detect_command
 from avforensics.detection import faces as faces_module
 from avforensics.detection.choices import face_options
 from avforensics.detection.faces import VideoScorer
-from avforensics.detection.kept import find_kept, load_outcome
+from avforensics.detection.saved import find_saved, load_outcome
 from avforensics.errors import MediaError
 from avforensics.evaluation.calibration import Calibration
 from avforensics.faces.detector import FaceDetector
@@ -395,12 +395,13 @@ def test_the_drawn_score_ends_with_the_score_of_the_table(detect, run, videos, m
     told = {number(float(row["score"]), 3) for row in (video, *faces)}
     assert len(told) == (2 if rule == "max" else 3), "a rule that is not followed is seen"
 
-    kept = find_kept(Path("out"), videos / "two.mp4")
-    assert (kept.rule, kept.lam) == (rule, 0.0)
-    assert [(f"{start}", f"{end}") for start, end in kept.marked] == [
+    saved, lam = find_saved(Path("out"), videos / "two.mp4")
+    assert (saved.rule, lam) == (rule, 0.0)
+    marked = [(s.start, s.end) for s in saved.segments if s.threshold is not None]
+    assert [(f"{start}", f"{end}") for start, end in marked] == [
         (row["start"], row["end"]) for row in rows("segments.csv")
     ]
-    assert kept.marked
+    assert marked
     last = []
     for source in (["results=out"], ["faces=auto", *common]):
         drawn.clear()
@@ -408,7 +409,7 @@ def test_the_drawn_score_ends_with_the_score_of_the_table(detect, run, videos, m
         last.append([words for words in drawn if words.startswith("score so far")][-1])
         unusual = drawn.count("UNUSUAL")
         assert unusual == sum(
-            any(start <= frame / 25 < end for start, end in kept.marked) for frame in range(FRAMES)
+            any(start <= frame / 25 < end for start, end in marked) for frame in range(FRAMES)
         )
     assert last == [f"score so far {number(float(video['score']), 3)}"] * 2
 
@@ -422,7 +423,8 @@ def test_stretches_that_only_stand_out_are_not_marked(detect, videos, monkeypatc
     monkeypatch.setitem(FOUND, "long.mp4", ((track("1", frames=300),), {}))
     assert detect("input=v/long.mp4", "scoring.windows=all", "save_features=true") == 0
     assert rows("segments.csv")
-    assert find_kept(Path("out"), videos / "long.mp4").marked == []
+    saved, _ = find_saved(Path("out"), videos / "long.mp4")
+    assert saved.segments and all(s.threshold is None for s in saved.segments)
 
 
 def test_render_from_what_was_kept_and_from_nothing(detect, run, videos, capfd):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from avforensics.detection.faces import Outcome
+from avforensics.detection.outcome import Outcome
 from avforensics.detection.judging import Judge
-from avforensics.detection.measuring import measure_outcome
+from avforensics.detection.verdict import measure_outcome
 from avforensics.detection.rows import row_of
 from avforensics.evaluation.calibration import Calibration
 from avforensics.evaluation.evidence import Evidence

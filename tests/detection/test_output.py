@@ -9,6 +9,7 @@ import pytest
 
 from avforensics.detection import output as output_module
 from avforensics.detection.names import unique_name
+from avforensics.detection.outcome import Outcome, Segment
 from avforensics.detection.output import OutputFolder
 from avforensics.errors import ConfigError
 from avforensics.faces.track import FaceTrack
@@ -44,10 +45,10 @@ def scored(folder, videos, settings=None, *, only=None, score=1.0, **options):
     options = {"is_complete": lambda name, undrawn: True} | options
     with JsonLines(folder / "journal.jsonl") as journal:
         output = OutputFolder(folder, journal, videos, settings=settings or {"a": 1}, **options)
-        for job in output.jobs[:only]:
-            output.add(job, result(job.path, score))
+        for task in output.tasks[:only]:
+            output.add(task, Outcome(result(task.path, score)))
         output.write_tables()
-    return [job.path.stem for job in output.jobs], output.remarks
+    return [task.path.stem for task in output.tasks], output.remarks
 
 
 def test_what_is_done_stands(folder, videos):
@@ -88,8 +89,8 @@ def test_what_could_not_be_drawn_is_not_tried_again(folder, videos):
 
     with JsonLines(folder / "journal.jsonl") as journal:
         output = OutputFolder(folder, journal, videos, settings={"a": 1}, is_complete=is_complete)
-        for job in output.jobs:
-            output.add(job, result(job.path), undrawn=["report"] if job.name == "3" else [])
+        for task in output.tasks:
+            output.add(task, Outcome(result(task.path)), undrawn=["report"] if task.name == "3" else [])
     assert scored(folder, videos, is_complete=is_complete) == ([], [])
 
 
@@ -99,8 +100,8 @@ def test_a_kill_among_files_of_other_settings_leaves_no_score_beside_them(folder
         output = OutputFolder(
             folder, journal, videos, settings={"a": 2}, is_complete=lambda name, undrawn: True
         )
-        output.begin(output.jobs[0])
-        output.begin(output.jobs[2])  # never scored before: nothing to void
+        output.begin(output.tasks[0])
+        output.begin(output.tasks[2])  # never scored before: nothing to void
     remarks = ["1 done again: stopped while its files were written"]
     assert scored(folder, videos[:3]) == (["0", "2"], remarks)
     assert scored(folder, videos[:3]) == ([], [])
@@ -118,8 +119,8 @@ def test_every_table_calls_a_video_as_it_is_called_this_time(folder, videos, mon
         two = [Score(lam, 1.0, 1.0, 0.5, 1.0) for lam in (0.0, 2.0)]
         found = VideoResult(videos[0], scores=two, sha256=sha256_file(videos[0]))
         track = FaceTrack("1", 0, np.zeros((9, 4)), np.zeros((9, 5, 2)), np.ones(9, bool))
-        parts = {"faces": [FaceResult(track, found)], "segments": [{"start": 1.0}]}
-        output.add(output.jobs[0], found, **parts)
+        parts = {"faces": (FaceResult(track, found),), "segments": [Segment(1.0, 2.0, 3.0)]}
+        output.add(output.tasks[0], Outcome(found, **parts))
     assert all(str(videos[0]) in line for table in tables() for line in table)
     monkeypatch.chdir(videos[0].parent)
     assert scored(folder, [Path("0.mp4")]) == ([], [])
@@ -174,9 +175,9 @@ def test_tables_take_a_small_share_of_the_time(folder, tmp_path, monkeypatch):
         output = OutputFolder(
             folder, journal, paths, settings={}, is_complete=lambda name, undrawn: True
         )
-        for job in output.jobs:
+        for task in output.tasks:
             now[0] += 0.1
-            output.add(job, result(job.path, None))
+            output.add(task, Outcome(result(task.path, None)))
     assert 100 < now[0] < 108
     assert 4 <= len(written) <= 7
 
@@ -188,7 +189,7 @@ def test_odd_values_survive(folder, tmp_path):
             folder, journal, [path], settings={}, is_complete=lambda name, undrawn: True
         )
         bad = VideoResult(path, scores=[Score(0.0, float("nan"), 1.0, 1.0, 1.0)])
-        output.add(output.jobs[0], bad)
+        output.add(output.tasks[0], Outcome(bad))
     assert b"caf\xe9" in (folder / "scores.csv").read_bytes()
     assert np.isnan(np.load(folder / "testing_score.npy")).all()
 

@@ -1,12 +1,12 @@
-"""Unusual stretches of made-up curves of step losses."""
+"""Unusual segments of made-up curves of step losses."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from avforensics.detection.faces import Outcome
-from avforensics.detection.segments import stretches_of
+from avforensics.detection.outcome import Outcome
+from avforensics.detection.segments import find_segments
 from avforensics.faces.track import FaceTrack
 from avforensics.scoring.result import Score, Steps, VideoResult
 from avforensics.scoring.tracks import FaceResult
@@ -31,9 +31,10 @@ def face(name, curve, spoken):
 
 
 def found(curve, *faces, **settings):
-    """Stretches of a curve of the whole picture, or of faces."""
+    """Segments of a curve of the whole picture, or of faces."""
     settings = {"lam": 0.0, "length": 49, "threshold": 1.0} | settings
-    return stretches_of(Outcome(result(curve), faces), **settings)
+    rule = settings.pop("rule", "speaker")
+    return find_segments(Outcome(result(curve), faces, rule=rule), **settings)
 
 
 def burst(*places, n=1000, height=3.0):
@@ -122,7 +123,7 @@ def test_a_face_without_a_score_has_no_stretch(two):
     failed = FaceResult(two[0].track, VideoResult(Path("v.mp4"), error="too short"))
     assert {s.track for s in found(two[1].result.steps, failed, two[1])} == {"2"}
     broken = Outcome(VideoResult(Path("v.mp4"), error="no audio"))
-    assert stretches_of(broken, lam=0.0, length=49, threshold=1.0) == []
+    assert find_segments(broken, lam=0.0, length=49, threshold=1.0) == []
 
 
 def test_what_stands_out_of_several_faces_is_three_stretches_in_all(two):

@@ -22,7 +22,7 @@ from avforensics.report.overlay import BoxedFace, Overlay
 from avforensics.report.page import write_video_report
 from avforensics.report.render import render_video
 from avforensics.report.stills import still_addresses
-from avforensics.scoring.course import course_of
+from avforensics.scoring.timeline import timeline_of
 
 
 def boxes(label, start, end, spans=(), left=0.25):
@@ -155,7 +155,7 @@ def test_the_annotated_video_marks_faces_and_keeps_the_sound(counting, scored, t
         np.ones(n, bool),
     )
     overlay = Overlay(
-        course_of(result),
+        timeline_of(result),
         96,
         64,
         faces=[BoxedFace(track, [(2.0, 4.0)])],
@@ -192,14 +192,14 @@ def test_the_annotated_video_marks_faces_and_keeps_the_sound(counting, scored, t
 def test_a_video_without_sound_is_rendered_without(scored, tmp_path):
     path = tmp_path / "mute.mp4"
     write_clip(path, np.zeros((20, 32, 32, 3), np.uint8), None)
-    overlay = Overlay(course_of(scored(path=path, windows=10)), 32, 32)
+    overlay = Overlay(timeline_of(scored(path=path, windows=10)), 32, 32)
     assert render_video(path, tmp_path / "out.mp4", overlay.draw, overlay.size) == 20
     with av.open(str(tmp_path / "out.mp4")) as file:
         assert not file.streams.audio
 
 
 def test_a_stream_of_sound_that_is_not_there(counting, scored, tmp_path):
-    overlay = Overlay(course_of(scored(path=counting, windows=10)), 96, 64)
+    overlay = Overlay(timeline_of(scored(path=counting, windows=10)), 96, 64)
     with pytest.raises(MediaError, match="no audio stream 4: it has 1"):
         render_video(counting, tmp_path / "out.mp4", overlay.draw, overlay.size, audio_stream=4)
     assert not list(tmp_path.glob("*.mp4"))
@@ -208,7 +208,7 @@ def test_a_stream_of_sound_that_is_not_there(counting, scored, tmp_path):
 def test_a_tall_thin_video_is_drawn_at_a_size_that_players_take(scored, tmp_path):
     path = tmp_path / "tall.mp4"
     write_clip(path, np.full((20, 2000, 16, 3), 99, np.uint8), None)
-    overlay = Overlay(course_of(scored(path=path, windows=10)), 16, 2000)
+    overlay = Overlay(timeline_of(scored(path=path, windows=10)), 16, 2000)
     assert overlay.size[0] == 480 and 2000 < overlay.size[1] < 2300
     assert render_video(path, tmp_path / "out.mp4", overlay.draw, overlay.size) == 20
 

@@ -9,7 +9,7 @@ from avforensics.detection.rows import row_of
 from avforensics.errors import ConfigError
 from avforensics.faces.track import FaceTrack
 from avforensics.media.types import MediaReport
-from avforensics.scoring.course import course_of
+from avforensics.scoring.timeline import timeline_of
 from avforensics.scoring.result import Features, Score, Steps, VideoResult, windows_of
 from avforensics.scoring.tracks import (
     RULES,
@@ -121,7 +121,7 @@ def test_a_face_without_a_score_takes_no_part(turns):
 def test_the_course_follows_the_speaker(turns):
     late = face("3", 450, 50, speaks=slice(None), loss=5.0)
     faces = [*turns, late]
-    course = course_of(turns[0].result, faces, lam=2.0)
+    course = timeline_of(turns[0].result, faces, lam=2.0)
     assert len(course) == 500
     assert np.isnan(course.loss[0]) and np.isnan(course.probabilities[400:450]).all()
     assert course.loss[1] == pytest.approx(1 + 2 * 0.5)
@@ -138,7 +138,7 @@ def test_the_course_follows_the_speaker(turns):
 def test_the_running_score_ends_with_the_score(turns, rule, index):
     faces = [*turns, face("3", 450, 50, speaks=slice(None), loss=5.0)]
     score = score_of_video(faces, find_speakers(faces), rule)[index].score
-    running = course_of(turns[0].result, faces, LAMS[index], rule).running
+    running = timeline_of(turns[0].result, faces, LAMS[index], rule).running
     assert running[-1] == pytest.approx(score, rel=1e-6)
     assert np.isnan(running[0]) and np.isfinite(running[1:]).all()
     early = {"speaker": 1.0, "max": 7.0, "mean": 4.0}[rule] + LAMS[index] * 0.5
@@ -154,7 +154,7 @@ def test_where_no_step_is_spoken_the_main_face_runs(turns):
         )
     speaker = find_speakers(turns)
     assert score_of_video(turns, speaker)[0].score == turns[main_face(turns)].result.scores[0].score
-    course = course_of(turns[0].result, turns)
+    course = timeline_of(turns[0].result, turns)
     assert np.isnan(course.loss).all()
     main = turns[main_face(turns)].result.steps
     assert course.running[-1] == pytest.approx(main.distribution.mean())

@@ -24,15 +24,16 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from avforensics.applicability import limits_of
 from avforensics.checkpoints import Models, load_models
+from avforensics.detection.artifacts import Artifacts
 from avforensics.detection.choices import face_options
-from avforensics.detection.faces import FaceOptions, Outcome, VideoScorer
+from avforensics.detection.faces import FaceOptions, VideoScorer
 from avforensics.detection.inputs import list_inputs
 from avforensics.detection.judging import Judge, judge_for
-from avforensics.detection.output import Job, OutputFolder
-from avforensics.detection.products import Products
+from avforensics.detection.outcome import Outcome
+from avforensics.detection.output import OutputFolder, Task
 from avforensics.detection.progress import BatchProgress, summarise
 from avforensics.detection.record import RunRecord
-from avforensics.detection.verdict import verdict_of
+from avforensics.detection.verdict import judge_outcome
 from avforensics.faces.detector import FaceDetector
 from avforensics.files import JsonLines, atomic_path
 from avforensics.pool import cores
@@ -57,14 +58,13 @@ def run(cfg: DictConfig) -> int:
     models.introduce(log)
     folder = Path(cfg.output_dir)
     provenance = describe(models, cfg)
-    products = Products(
-        folder,
+    artifacts = Artifacts(
+        folder=folder,
         provenance=provenance,
         media=scorer.detector.media,
         report=cfg.report,
         features=cfg.save_features,
         figures=cfg.figures,
-        rule=scorer.options.rule,
         run=run_record(models, judge, provenance),
     )
     with JsonLines(folder / "journal.jsonl") as journal:
@@ -74,7 +74,7 @@ def run(cfg: DictConfig) -> int:
             journal,
             inputs.clips,
             settings=score_settings(models, scorer, judge, cfg),
-            is_complete=products.is_complete,
+            is_complete=artifacts.is_complete,
             resume=cfg.resume,
         )
         for remark in output.remarks:
@@ -82,7 +82,7 @@ def run(cfg: DictConfig) -> int:
         if output.kept:
             log.info("%d of %d videos are done already", output.kept, len(output.clips))
         try:
-            score_all(scorer, output, products, judge)
+            score_all(scorer, output, artifacts, judge)
         except BaseException:
             done = f"{len(output.rows)} of {len(output.clips)} videos are done"
             log.warning("stopped: %s; the same command goes on from there", done)
@@ -156,40 +156,29 @@ def score_settings(
 
 
 def score_all(
-    scorer: VideoScorer, output: OutputFolder, products: Products, judge: Judge | None
+    scorer: VideoScorer, output: OutputFolder, artifacts: Artifacts, judge: Judge | None
 ) -> None:
     """Score what is to do; reports and rows are written beside the network's work."""
     workers = max(1, cores() // 4)
     adding = Lock()
     with (
-        BatchProgress(len(output.jobs)) as progress,
+        BatchProgress(len(output.tasks)) as progress,
         ThreadPoolExecutor(workers, thread_name_prefix="results") as pool,
     ):
 
-        def finish(job: Job, outcome: Outcome) -> None:
-            verdict = verdict_of(outcome, scorer, judge)
+        def finish(task: Task, outcome: Outcome) -> None:
+            judge_outcome(outcome, scorer, judge)
             with adding:
-                output.begin(job)
-            report, undrawn = products.write(outcome, job.name, verdict)
-            products.write_result(outcome, verdict, job.clip, job.size, job.name)
-            segments = [stretch.row() for stretch in verdict.stretches]
-            dropped = None if outcome.found is None else outcome.found.dropped
+                output.begin(task)
+            report, undrawn = artifacts.write(outcome, task.name)
+            artifacts.write_result(outcome, task.clip, task.size, task.name)
             with adding:
-                row = output.add(
-                    job,
-                    outcome.result,
-                    report=report,
-                    undrawn=undrawn,
-                    faces=outcome.faces,
-                    segments=segments,
-                    dropped=dropped,
-                )
-                progress.finish(row)
+                progress.finish(output.add(task, outcome, report=report, undrawn=undrawn))
 
         unfinished: deque[Future[None]] = deque()
-        outcomes = scorer.score_many(job.clip for job in output.jobs)
-        for job, outcome in zip(output.jobs, outcomes, strict=True):
-            unfinished.append(pool.submit(finish, job, outcome))
+        outcomes = scorer.score_many(task.clip for task in output.tasks)
+        for task, outcome in zip(output.tasks, outcomes, strict=True):
+            unfinished.append(pool.submit(finish, task, outcome))
             while unfinished and (unfinished[0].done() or len(unfinished) > 2 * workers):
                 unfinished.popleft().result()
         for future in unfinished:

@@ -18,8 +18,9 @@ from omegaconf import DictConfig, OmegaConf
 from avforensics.checkpoints import load_models
 from avforensics.commands.detect import build_detector, build_faces, build_judge
 from avforensics.detection.faces import VideoScorer
-from avforensics.detection.kept import Kept, find_kept
-from avforensics.detection.verdict import verdict_of
+from avforensics.detection.outcome import Outcome
+from avforensics.detection.saved import find_saved
+from avforensics.detection.verdict import judge_outcome
 from avforensics.errors import ConfigError, MediaError
 from avforensics.media.types import FPS
 from avforensics.media.video import VideoReader
@@ -27,7 +28,7 @@ from avforensics.paths import typed_path
 from avforensics.progress import Progress
 from avforensics.report.overlay import BoxedFace, Overlay
 from avforensics.report.render import render_video
-from avforensics.scoring.course import course_of
+from avforensics.scoring.timeline import timeline_of
 
 log = logging.getLogger(__name__)
 
@@ -44,21 +45,20 @@ def run(cfg: DictConfig) -> int:
     if video.exists() and output.exists() and output.samefile(video):
         raise ConfigError("output is the input itself")
     if cfg.results is None:
-        kept = score_now(video, cfg)
+        outcome, lam = score_now(video, cfg)
     else:
-        kept = find_kept(typed_path(cfg.results), video)
-    outcome = kept.outcome
+        outcome, lam = find_saved(typed_path(cfg.results), video)
     if outcome.result.error is not None:
         log.warning("%s: %s", video, outcome.result.error)
         return 1
     with VideoReader(video, stream=cfg.video_stream) as reader:
         width, height, length = reader.width, reader.height, reader.length
     overlay = Overlay(
-        course_of(outcome.result, outcome.faces, kept.lam, kept.rule),
+        timeline_of(outcome.result, outcome.faces, lam, outcome.rule),
         width,
         height,
         faces=[BoxedFace(face.track, face.spans) for face in outcome.faces],
-        marked=kept.marked,
+        marked=[(s.start, s.end) for s in outcome.segments if s.threshold is not None],
     )
     total = round(length * FPS)
     with Progress("rendering", total, unit="frames") as progress:
@@ -76,8 +76,8 @@ def run(cfg: DictConfig) -> int:
     return 0
 
 
-def score_now(video: Path, cfg: DictConfig) -> Kept:
-    """Score a video, as far as it is drawn."""
+def score_now(video: Path, cfg: DictConfig) -> tuple[Outcome, float]:
+    """Score a video; also the lam of its score."""
     if not video.is_file():
         raise MediaError(video, "no such file")
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
@@ -87,6 +87,5 @@ def score_now(video: Path, cfg: DictConfig) -> Kept:
     scorer = VideoScorer(detector, faces)
     judge = build_judge(detector, faces, cfg)
     outcome = scorer.score(video)
-    found = verdict_of(outcome, scorer, judge).stretches
-    marked = [(s.start, s.end) for s in found if s.threshold is not None]
-    return Kept(outcome, detector.lams[0], scorer.options.rule, marked)
+    judge_outcome(outcome, scorer, judge)
+    return outcome, detector.lams[0]

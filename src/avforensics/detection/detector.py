@@ -19,9 +19,10 @@ import numpy as np
 from avforensics.checkpoints import Models, load_models
 from avforensics.checkpoints.locate import AUTO
 from avforensics.detection.choices import TRAINED, face_options
-from avforensics.detection.faces import Outcome, VideoScorer
+from avforensics.detection.faces import VideoScorer
 from avforensics.detection.judging import Judge, judge_for
-from avforensics.detection.verdict import verdict_of
+from avforensics.detection.outcome import Outcome
+from avforensics.detection.verdict import judge_outcome
 from avforensics.errors import MediaError
 from avforensics.scoring.detector import Detector as ClipDetector
 from avforensics.scoring.extractor import Progress
@@ -177,6 +178,6 @@ class Detector:
                 if clip.name:  # of bytes or arrays, which only lay in a file to be read
                     for result in (outcome.result, *(face.result for face in outcome.faces)):
                         result.path = Path(clip.name)
-                verdict_of(outcome, self.scorer, self.judge)
+                judge_outcome(outcome, self.scorer, self.judge)
                 yield outcome
                 temporary.forget(clip)

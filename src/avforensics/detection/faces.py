@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from avforensics.applicability import MouthView
+from avforensics.detection.outcome import Outcome
 from avforensics.errors import AVForensicsError, ConfigError, MediaError
 from avforensics.faces.crops import CropRecipe, name_of
 from avforensics.faces.find import find_faces
@@ -43,25 +44,6 @@ from avforensics.scoring.tracks import (
 MODES = ("given", "auto", "none")
 Finder = Callable[..., Faces]
 Item, Result = TypeVar("Item"), TypeVar("Result")
-
-
-@dataclass
-class Outcome:
-    """What became of one video.
-
-    Attributes
-    ----------
-    result : VideoResult
-        Of the video. With faces: its score by the rule, and windows of the face that speaks most.
-    faces : tuple of FaceResult
-        Each face that was followed, in the order of appearance; empty where none was looked for.
-    found : Faces or None
-        All that was found; None where none was looked for.
-    """
-
-    result: VideoResult
-    faces: tuple[FaceResult, ...] = ()
-    found: Faces | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,7 +198,7 @@ class VideoScorer:
             result.media.skipped_packets += video.sound.audio.tally.skipped
             result.warnings += video.sound.warnings
         result.seconds += video.seconds
-        return Outcome(result, faces, found)
+        return Outcome(result, faces, found, self.options.rule)
 
     def _result(self, faces: tuple[FaceResult, ...], found: Faces) -> VideoResult:
         """The video's own result."""

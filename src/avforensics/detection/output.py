@@ -15,11 +15,12 @@ import numpy as np
 
 from avforensics.detection.inputs import clip_key
 from avforensics.detection.names import unique_name
+from avforensics.detection.outcome import Outcome
 from avforensics.detection.rows import (
     COLUMNS,
     LAM_COLUMNS,
     SEGMENT_COLUMNS,
-    Row,
+    Cells,
     face_row,
     lam_rows,
     row_of,
@@ -27,9 +28,8 @@ from avforensics.detection.rows import (
     write_scores,
 )
 from avforensics.files import JsonLines, fingerprint, remove_partial_files, sha256_or_none
-from avforensics.scoring.result import FACELESS, WITH_SCORE, VideoResult
+from avforensics.scoring.result import FACELESS, WITH_SCORE
 from avforensics.scoring.source import Clip
-from avforensics.scoring.tracks import FaceResult
 
 SCORE_FILES = ("testing_score.npy", "testing_scores.npy")  # the published README's name and code's
 # Tables are rewritten whole, so that a kill leaves whole ones; this much of the time may go there.
@@ -37,7 +37,7 @@ TABLE_SHARE = 0.05
 
 
 @dataclass(frozen=True)
-class Job:
+class Task:
     """A video, or a part of one, that has to be scored.
 
     Attributes
@@ -81,7 +81,7 @@ class OutputFolder:
 
     Attributes
     ----------
-    jobs : list of Job
+    tasks : list of Task
         What is to do, in the order of the input.
     kept : int
         Videos whose results stand from before.
@@ -102,7 +102,7 @@ class OutputFolder:
         self.folder = folder
         self.clips = [Clip.of(video) for video in videos]
         self._keys = [clip_key(clip) for clip in self.clips]
-        self.jobs: list[Job] = []
+        self.tasks: list[Task] = []
         self.remarks: list[str] = []
         self._journal = journal
         self._settings = json.loads(json.dumps(settings, sort_keys=True))
@@ -118,12 +118,12 @@ class OutputFolder:
         self.kept = len(self._records)
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[Cells]:
         """Rows of finished videos in the order of the input."""
         return [self._records[key]["row"] for key in self._keys if key in self._records]
 
     @property
-    def all_rows(self) -> list[Row]:
+    def all_rows(self) -> list[Cells]:
         """Rows of finished videos, each followed by those of its faces."""
         found = (self._records[key] for key in self._keys if key in self._records)
         return [row for record in found for row in (record["row"], *record.get("faces", ()))]
@@ -136,7 +136,7 @@ class OutputFolder:
             total.update(self._records.get(key, {}).get("dropped", {}))
         return total
 
-    def begin(self, job: Job) -> None:
+    def begin(self, task: Task) -> None:
         """Void what an earlier run noted of a video, before its files are written over.
 
         After a kill in between, that run's settings must not find its score beside these files.
@@ -146,61 +146,51 @@ class OutputFolder:
         OSError
             The disk is full.
         """
-        key = clip_key(job.clip)
+        key = clip_key(task.clip)
         if key in self._outdated:
-            self._journal.append({"video": key, "name": job.name, "void": True})
+            self._journal.append({"video": key, "name": task.name, "void": True})
             self._outdated.remove(key)
 
     def add(
         self,
-        job: Job,
-        result: VideoResult,
+        task: Task,
+        outcome: Outcome,
         *,
         report: str | None = None,
         undrawn: Sequence[str] = (),
-        faces: Sequence[FaceResult] = (),
-        segments: Sequence[Row] = (),
-        dropped: Mapping[str, int] | None = None,
-    ) -> Row:
+    ) -> Cells:
         """Keep a result for good; refresh the tables when that is due.
 
         Parameters
         ----------
-        result : VideoResult
-            Of the video.
         report : str, optional
             The page's path from the folder.
         undrawn : sequence of str
             What was wanted and could not be drawn; it is not tried again.
-        faces : sequence of FaceResult
-            Each has a row of its own.
-        segments : sequence of Row
-            Rows of segments.csv.
-        dropped : mapping, optional
-            Faces that were not used: how many for which reason.
 
         Raises
         ------
         OSError
             The disk is full: nothing of this result was kept.
         """
-        row = row_of(result, report=report, faces=faces)
-        row |= _named(job.clip)
-        record = {
-            "video": clip_key(job.clip),
-            "name": job.name,
-            "settings": self._digest,
-            "size": job.size,
-            "mtime_ns": job.mtime_ns,
-            "row": row,
-            "lams": lam_rows(result),
+        path = {"path": str(task.path)}
+        row = row_of(outcome.result, report=report, faces=outcome.faces) | _named(task.clip)
+        optional = {
+            "undrawn": list(undrawn),
+            "faces": [face_row(face, report=report) | path for face in outcome.faces],
+            "segments": [segment.row() | path for segment in outcome.segments],
+            "dropped": {} if outcome.found is None else dict(outcome.found.dropped),
         }
-        path = {"path": str(job.path)}
-        record |= {"undrawn": list(undrawn)} if undrawn else {}
-        of_faces = [face_row(face, report=report) | path for face in faces]
-        record |= {"faces": of_faces} if faces else {}
-        record |= {"segments": [segment | path for segment in segments]} if segments else {}
-        record |= {"dropped": dict(dropped)} if dropped else {}
+        record = {
+            "video": clip_key(task.clip),
+            "name": task.name,
+            "settings": self._digest,
+            "size": task.size,
+            "mtime_ns": task.mtime_ns,
+            "row": row,
+            "lams": lam_rows(outcome.result),
+            **{name: value for name, value in optional.items() if value},
+        }
         self._journal.append(record)
         self._records[record["video"]] = record
         if time.monotonic() >= self._next_tables:
@@ -251,7 +241,7 @@ class OutputFolder:
                 self._outdated.add(key)
             name = record["name"] if record else unique_name(path, taken, key)
             taken.add(name.casefold())
-            self.jobs.append(Job(clip, name, size, mtime_ns))
+            self.tasks.append(Task(clip, name, size, mtime_ns))
             if reason:
                 reasons[reason] += 1
         if self._journal.damaged:
@@ -289,7 +279,7 @@ class OutputFolder:
         return None if complete else "its report or features are missing"
 
 
-def _named(clip: Clip) -> Row:
+def _named(clip: Clip) -> Cells:
     """Cells that say what was scored: the file, and where a part of it begins and ends."""
     if not clip.is_part:
         return {"path": str(clip.path)}

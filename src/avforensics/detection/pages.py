@@ -1,4 +1,4 @@
-"""From an outcome to the page of its video: faces, boxes, unusual stretches with pictures."""
+"""From an outcome to the page of its video: faces, boxes, unusual segments with pictures."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from avforensics.detection.faces import Outcome, dropped
-from avforensics.detection.segments import Stretch
+from avforensics.detection.faces import dropped
+from avforensics.detection.outcome import Outcome, Segment
 from avforensics.faces.track import Faces
 from avforensics.media.types import FPS, MediaOptions
-from avforensics.report.annotations import Face, FaceBoxes, Segment
+from avforensics.report import annotations
+from avforensics.report.annotations import Face, FaceBoxes
 from avforensics.report.page import write_video_report
-from avforensics.report.sentences import Calibrated, number
+from avforensics.report.sentences import number
 from avforensics.report.stills import still_addresses
 from avforensics.scoring.tracks import FaceResult
 
 BOX_FRAMES = 5  # frames from one box in the page to the next; the page draws what lies between
-MOST_STILLS = 24  # a page with hundreds of stretches has pictures of the highest ones
+MOST_STILLS = 24  # a page with hundreds of segments has pictures of the highest ones
 RULES = {
     "speaker": "the mean over what was judged of whoever speaks at the time",
     "max": "the highest of its faces",
@@ -33,9 +34,6 @@ def write_outcome_report(
     out: str | os.PathLike,
     *,
     provenance: Mapping[str, Any],
-    rule: str = "speaker",
-    calibrated: Calibrated | None = None,
-    stretches: Sequence[Stretch] = (),
     media_options: MediaOptions | None = None,
     index_link: str | None = None,
 ) -> Path:
@@ -43,10 +41,6 @@ def write_outcome_report(
 
     Parameters
     ----------
-    rule : str
-        How the video's score came from those of its faces.
-    stretches : sequence of Stretch
-        Marked in the page, with a picture of each.
     media_options : MediaOptions, optional
         Which streams were scored.
     index_link : str, optional
@@ -62,10 +56,10 @@ def write_outcome_report(
         outcome.result,
         out,
         provenance=provenance,
-        calibrated=calibrated,
-        segments=_segments(outcome, faces, stretches, media_options or MediaOptions()),
+        calibrated=outcome.calibrated,
+        segments=_segments(outcome, faces, media_options or MediaOptions()),
         faces=faces,
-        face_notes=[] if outcome.found is None else _notes(outcome, rule),
+        face_notes=[] if outcome.found is None else _notes(outcome),
         media_options=media_options,
         index_link=index_link,
     )
@@ -96,40 +90,40 @@ def boxes_of(face: FaceResult, width: int, height: int) -> FaceBoxes:
 
 
 def _segments(
-    outcome: Outcome, faces: Sequence[Face], stretches: Sequence[Stretch], media: MediaOptions
-) -> list[Segment]:
-    """Stretches as the page marks them; the highest ones with a picture of their middle."""
+    outcome: Outcome, faces: Sequence[Face], media: MediaOptions
+) -> list[annotations.Segment]:
+    """Segments as the page marks them; the highest ones with a picture of their middle."""
     boxes = {face.track.name: view.boxes for face, view in zip(outcome.faces, faces, strict=True)}
-    pictured = sorted(stretches, key=lambda stretch: -stretch.loss)[:MOST_STILLS]
+    pictured = sorted(outcome.segments, key=lambda segment: -segment.loss)[:MOST_STILLS]
     moments = [((s.start + s.end) / 2, boxes.get(s.track)) for s in pictured]
     addresses = still_addresses(outcome.result.path, moments, stream=media.video_stream)
     pictures = dict(zip(pictured, addresses, strict=True))
     return [
-        Segment(
-            start=stretch.start,
-            end=stretch.end,
-            label=_label(stretch, several=len(faces) > 1),
-            face=boxes[stretch.track].label if stretch.track in boxes else "",
-            picture=pictures.get(stretch, ""),
+        annotations.Segment(
+            start=segment.start,
+            end=segment.end,
+            label=_label(segment, several=len(faces) > 1),
+            face=boxes[segment.track].label if segment.track in boxes else "",
+            picture=pictures.get(segment, ""),
         )
-        for stretch in stretches
+        for segment in outcome.segments
     ]
 
 
-def _label(stretch: Stretch, *, several: bool) -> str:
+def _label(segment: Segment, *, several: bool) -> str:
     said = (
         "stands out from the rest of this video"
-        if stretch.threshold is None
-        else f"mean loss {number(stretch.loss, 3)}"
+        if segment.threshold is None
+        else f"mean loss {number(segment.loss, 3)}"
     )
-    return f"face {stretch.track}: {said}" if several and stretch.track else said
+    return f"face {segment.track}: {said}" if several and segment.track else said
 
 
-def _notes(outcome: Outcome, rule: str) -> list[tuple[str, str]]:
+def _notes(outcome: Outcome) -> list[tuple[str, str]]:
     count = len(outcome.faces)
     said = f"{count} face{'s' if count > 1 else ''} followed and scored one by one"
     left_out = dropped(outcome.found)
     return [
         ("Faces", f"{said}; not used: {', '.join(left_out)}" if left_out else said),
-        ("Score of the video", RULES[rule]),
+        ("Score of the video", RULES[outcome.rule]),
     ]

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from avforensics.applicability import NOT_APPLICABLE
 from avforensics.console import ON_BAR
-from avforensics.detection.rows import Row
+from avforensics.detection.rows import Cells
 from avforensics.progress import Progress, speed
 from avforensics.report.sentences import percent
 from avforensics.scoring.result import FACELESS, WITH_SCORE
@@ -36,7 +36,7 @@ class BatchProgress(Progress):
     def __init__(self, total: int) -> None:
         super().__init__("scoring", total, unit="videos", final=False)
 
-    def finish(self, row: Row) -> None:
+    def finish(self, row: Cells) -> None:
         """One more video is done."""
         self.advance()
         count = f"[{self.done}/{self.total}]"
@@ -55,7 +55,7 @@ def rank(p_value: float | None) -> str:
     return "-" if p_value is None else f"the top {percent(p_value)} of real videos"
 
 
-def summarise(rows: list[Row], folder: str, dropped: Mapping[str, int] | None = None) -> None:
+def summarise(rows: list[Cells], folder: str, dropped: Mapping[str, int] | None = None) -> None:
     """Say how a batch ended: its scores, or the highest of many, and every failure.
 
     ``dropped`` counts faces that were found and not used, by the reason.

@@ -20,8 +20,7 @@ from typing import Any
 import numpy as np
 from jsonschema import Draft202012Validator
 
-from avforensics.detection.faces import Outcome
-from avforensics.detection.verdict import Verdict
+from avforensics.detection.outcome import Outcome
 from avforensics.errors import ConfigError
 from avforensics.files import atomic_path, fingerprint
 from avforensics.report.statements import LIMITS
@@ -59,11 +58,9 @@ class RunRecord:
     notice: str | None = None
 
 
-def record_of(
-    outcome: Outcome, verdict: Verdict, clip: Clip, size: int | None, run: RunRecord
-) -> dict[str, Any]:
+def record_of(outcome: Outcome, clip: Clip, size: int | None, run: RunRecord) -> dict[str, Any]:
     """The content of a result file, plain values; ``digest`` is the hash of the rest."""
-    result, calibrated = outcome.result, verdict.calibrated
+    result, calibrated = outcome.result, outcome.calibrated
     record = {
         "format": f"{FORMAT}{VERSIONS[-1]}",
         **_result(result),
@@ -92,13 +89,13 @@ def record_of(
         "false_positive_rate": None if calibrated is None else calibrated.false_positive_rate,
         "segments": [
             {
-                "track": stretch.track or None,
-                "start": stretch.start,
-                "end": stretch.end,
-                "loss": stretch.loss,
-                "threshold": stretch.threshold,
+                "track": segment.track or None,
+                "start": segment.start,
+                "end": segment.end,
+                "loss": segment.loss,
+                "threshold": segment.threshold,
             }
-            for stretch in verdict.stretches
+            for segment in outcome.segments
         ],
         "weights": dict(run.weights),
         "calibration": run.calibration,

@@ -48,17 +48,17 @@ COLUMNS = (
 SEGMENT_COLUMNS = ("path", "track", "start", "end", "loss", "threshold")
 LAM_COLUMNS = ("path", "lam", "score", "distribution_score", "activation_score", "maximum")
 
-Row = dict[str, Any]
+Cells = dict[str, Any]
 
 
 def row_of(
     result: VideoResult, *, report: str | None = None, faces: Sequence[FaceResult] = ()
-) -> Row:
+) -> Cells:
     """A row of scores.csv: plain values, None where there is nothing to say.
 
     The windows of a video are those of all its faces, each counted once.
     """
-    row: Row = dict.fromkeys(COLUMNS)
+    row: Cells = dict.fromkeys(COLUMNS)
     row |= {
         "path": str(result.path),
         "status": result.status,
@@ -90,7 +90,7 @@ def row_of(
     return row
 
 
-def face_row(face: FaceResult, *, report: str | None = None) -> Row:
+def face_row(face: FaceResult, *, report: str | None = None) -> Cells:
     """A row of scores.csv for one face: as of a video, and where it is and how much it speaks.
 
     ``start`` and ``end`` are seconds into the video, ``speaks`` the share of the time with a face
@@ -104,7 +104,7 @@ def face_row(face: FaceResult, *, report: str | None = None) -> Row:
     }
 
 
-def lam_rows(result: VideoResult) -> list[Row]:
+def lam_rows(result: VideoResult) -> list[Cells]:
     """A row of scores_by_lam.csv for each score."""
     return [
         {

@@ -1,4 +1,4 @@
-"""Where a scored video is unusual: stretches above a threshold, or those that stand out in it."""
+"""Where a scored video is unusual: segments above a threshold, or those that stand out in it."""
 
 from __future__ import annotations
 
@@ -7,50 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avforensics.detection.faces import Outcome
-from avforensics.detection.rows import Row
+from avforensics.detection.outcome import Outcome, Segment
 from avforensics.evaluation.localisation import propose_segments, window_seconds
 from avforensics.media.types import FPS
 from avforensics.scoring.result import Steps
 from avforensics.scoring.speakers import within
 
-EDGE = 5  # windows over which the ends of a stretch are looked for: neighbours share frames so far
-RELATIVE = 3  # stretches that are shown of a video without a threshold
+EDGE = 5  # windows over which the ends of a segment are looked for: neighbours share frames so far
+RELATIVE = 3  # segments that are shown of a video without a threshold
 RELATIVE_SECONDS = 10.0  # and of which length at least: in less there is nothing to stand out from
-SHORTEST = FPS  # windows of such a stretch
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """A part of a video that is unusual.
-
-    Attributes
-    ----------
-    start, end : float
-        Seconds on the video's clock.
-    loss : float
-        Mean step loss inside.
-    threshold : float or None
-        What it is above; None = it stands out from the rest of its own video, no more.
-    track : str
-        The face, where there are several.
-    """
-
-    start: float
-    end: float
-    loss: float
-    threshold: float | None = None
-    track: str = ""
-
-    def row(self) -> Row:
-        """A row of segments.csv, without the path."""
-        return {
-            "track": self.track or None,
-            "start": round(self.start, 3),
-            "end": round(self.end, 3),
-            "loss": self.loss,
-            "threshold": self.threshold,
-        }
+SHORTEST = FPS  # windows of such a segment
 
 
 @dataclass(frozen=True)
@@ -61,9 +27,9 @@ class _Losses:
     loss: np.ndarray
     track: str
 
-    def stretch(self, first: int, last: int, threshold: float | None) -> Stretch:
+    def segment(self, first: int, last: int, threshold: float | None) -> Segment:
         """From one row to another, this one included."""
-        return Stretch(
+        return Segment(
             float(window_seconds(self.window[first])),
             float(window_seconds(self.window[last] + 1)),
             float(self.loss[first : last + 1].mean()),
@@ -72,14 +38,14 @@ class _Losses:
         )
 
 
-def stretches_of(
-    outcome: Outcome, *, lam: float, length: int, threshold: float | None, rule: str = "speaker"
-) -> list[Stretch]:
-    """Unusual stretches of a scored video, of each of its faces where it has any.
+def find_segments(
+    outcome: Outcome, *, lam: float, length: int, threshold: float | None
+) -> list[Segment]:
+    """Unusual segments of a scored video, of each of its faces where it has any.
 
     With a threshold: every ``length`` steps in a row of a face are judged as a video of that length
     would be, by their mean; those above it are joined, and cut at both ends to where the loss is
-    high. Without one: of ten seconds or more in all, the three stretches that stand out most from
+    high. Without one: of ten seconds or more in all, the three segments that stand out most from
     the rest of the video.
 
     By the rule ``speaker`` a face counts only while it speaks: the sound does not fit who listens.
@@ -90,12 +56,10 @@ def stretches_of(
         Weight of the activation loss in the score.
     length : int
         Steps of a sequence: what the threshold was calibrated on.
-    rule : str
-        How the video's score comes from those of its faces.
 
     Returns
     -------
-    list of Stretch
+    list of Segment
         In order of time.
     """
     if outcome.result.error is not None:
@@ -105,7 +69,7 @@ def stretches_of(
             _losses(
                 face.result.steps,
                 lam,
-                spoken=face.spans if rule == "speaker" else None,
+                spoken=face.spans if outcome.rule == "speaker" else None,
                 track=face.track.name,
             )
             for face in outcome.faces
@@ -117,12 +81,12 @@ def stretches_of(
         found = _standing_out(parts)
     else:
         found = [
-            part.stretch(first, last, threshold)
+            part.segment(first, last, threshold)
             for part in parts
             for run in _runs(part.window)
             for first, last in _above(part.loss, run, length, threshold)
         ]
-    return sorted(found, key=lambda stretch: (stretch.start, stretch.end))
+    return sorted(found, key=lambda segment: (segment.start, segment.end))
 
 
 def _losses(
@@ -134,9 +98,7 @@ def _losses(
 ) -> _Losses:
     """A face's step losses; only within the seconds ``spoken``, where these are given."""
     window = np.asarray(steps.window)
-    loss = steps.distribution.astype(np.float64)
-    if lam:
-        loss = loss + lam * steps.activation
+    loss = steps.loss(lam)
     counts = np.isfinite(loss)
     if spoken is not None:
         counts &= within(window_seconds(window), spoken)
@@ -151,7 +113,7 @@ def _runs(window: np.ndarray) -> list[np.ndarray]:
 def _above(
     loss: np.ndarray, run: np.ndarray, length: int, threshold: float
 ) -> list[tuple[int, int]]:
-    """First and last step of each stretch above the threshold in a run without gaps."""
+    """First and last step of each segment above the threshold in a run without gaps."""
     if len(run) < max(2, length // 2):  # too short to be judged
         return []
     inside = loss[run]
@@ -176,12 +138,12 @@ def _means(values: np.ndarray, length: int) -> np.ndarray:
     return (total[length:] - total[:-length]) / length
 
 
-def _standing_out(parts: Sequence[_Losses]) -> list[Stretch]:
-    """Stretches that stand out from all parts together, each within one run of windows."""
+def _standing_out(parts: Sequence[_Losses]) -> list[Segment]:
+    """Segments that stand out from all parts together, each within one run of windows."""
     runs = [(part, run) for part in parts for run in _runs(part.window) if len(run)]
     if sum(len(run) for _, run in runs) < RELATIVE_SECONDS * FPS:
         return []
-    # Laid one behind the other, with a gap after each that no stretch reaches over.
+    # Laid one behind the other, with a gap after each that no segment reaches over.
     ends = np.cumsum([len(run) + 1 for _, run in runs])
     loss = np.concatenate([part.loss[run] for part, run in runs])
     place = np.concatenate(
@@ -195,5 +157,5 @@ def _standing_out(parts: Sequence[_Losses]) -> list[Stretch]:
         index = int(np.searchsorted(ends, start, side="right"))
         part, run = runs[index]
         before = ends[index] - 1 - len(run)
-        found.append(part.stretch(run[start - before], run[end - 1 - before], None))
+        found.append(part.segment(run[start - before], run[end - 1 - before], None))
     return found

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from avforensics.data.versions import LEAST, Version, versions_of
-from avforensics.detection.faces import Finder, Outcome, VideoScorer, faceless
+from avforensics.detection.faces import Finder, VideoScorer, faceless
 from avforensics.detection.judging import Judge
+from avforensics.detection.outcome import Outcome
 from avforensics.detection.pages import write_outcome_report
-from avforensics.detection.verdict import Verdict, verdict_of
+from avforensics.detection.verdict import judge_outcome
 from avforensics.errors import MediaError
 from avforensics.faces.find import find_faces
 from avforensics.faces.settings import FaceSettings
@@ -43,7 +44,6 @@ class Shown:
     path: Path
     small: Path
     outcome: Outcome
-    verdict: Verdict
 
 
 class Showcase:
@@ -101,9 +101,9 @@ class Showcase:
         for version, path, outcome in zip(versions, paths, scorer.score_many(paths), strict=True):
             if outcome.result.error is not None:
                 raise MediaError(self.video, outcome.result.error)
-            verdict = verdict_of(outcome, scorer, judge)
+            judge_outcome(outcome, scorer, judge)
             small = self._small_path(version.name)
-            self.shown.append(Shown(version, path, small, outcome, verdict))
+            self.shown.append(Shown(version, path, small, outcome))
         return self.shown
 
     def write_page(self, *, title: str, lead: str, provenance: Mapping[str, Any]) -> Path:
@@ -113,7 +113,7 @@ class Showcase:
                 title=shown.version.title,
                 done=shown.version.done,
                 result=shown.outcome.result,
-                calibrated=shown.verdict.calibrated,
+                calibrated=shown.outcome.calibrated,
                 forged=shown.version.forged,
                 clip=shown.small.read_bytes(),
                 report=f"reports/{shown.version.name}.html",
@@ -131,16 +131,13 @@ class Showcase:
             provenance=provenance,
         )
 
-    def write_reports(self, *, provenance: Mapping[str, Any], rule: str) -> None:
+    def write_reports(self, *, provenance: Mapping[str, Any]) -> None:
         """Write the full report of each version."""
         for shown in self.shown:
             write_outcome_report(
                 shown.outcome,
                 self.folder / "reports" / f"{shown.version.name}.html",
                 provenance=provenance,
-                rule=rule,
-                calibrated=shown.verdict.calibrated,
-                stretches=shown.verdict.stretches,
                 index_link="../index.html",
             )
 

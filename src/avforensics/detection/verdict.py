@@ -1,59 +1,97 @@
-"""What is said of a scored video: where it stands among real ones, and where it is unusual."""
+"""What is said of a scored video: its statistics, where it stands among real ones, odd segments."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import numpy as np
 
-from avforensics.detection.faces import Outcome, VideoScorer
+from avforensics.detection.faces import VideoScorer
 from avforensics.detection.judging import Judge
-from avforensics.detection.measuring import measure_outcome
-from avforensics.detection.segments import Stretch, stretches_of
-from avforensics.report.sentences import Calibrated
+from avforensics.detection.outcome import Outcome
+from avforensics.detection.segments import find_segments
+from avforensics.scoring.result import VideoResult
+from avforensics.scoring.sequences import SequencePolicy
+from avforensics.scoring.statistics import VideoRows, measure
+from avforensics.scoring.tracks import find_speakers
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """Beside the scores of an outcome.
-
-    Attributes
-    ----------
-    calibrated : Calibrated or None
-        Where the video's score stands among real videos; None without a calibration.
-    stretches : sequence of Stretch
-        Unusual parts; only where every window is scored.
-    """
-
-    calibrated: Calibrated | None = None
-    stretches: Sequence[Stretch] = ()
-
-
-def verdict_of(outcome: Outcome, scorer: VideoScorer, judge: Judge | None) -> Verdict:
-    """Measure and judge a video and its faces; what is found is noted on their results."""
+def judge_outcome(outcome: Outcome, scorer: VideoScorer, judge: Judge | None) -> None:
+    """Measure and judge a video and its faces; what is found is noted on them."""
     if outcome.result.error is not None:
-        return Verdict()
+        return
+    policy = scorer.detector.policy
     evidence = None if judge is None else judge.calibration.evidence
-    measure_outcome(
-        outcome, scorer.detector.policy, None if evidence is None else evidence.delay_frequency
-    )
-    calibrated = None
+    measure_outcome(outcome, policy, None if evidence is None else evidence.delay_frequency)
     if judge is not None:
         scored = sum(bool(face.result.scores) for face in outcome.faces)
-        calibrated = judge.judge(
+        outcome.calibrated = judge.judge(
             outcome.result,
             cropped=bool(outcome.faces),
-            highest_of=scored if scorer.options.rule == "max" and scored else 1,
+            highest_of=scored if outcome.rule == "max" and scored else 1,
         )
         for face in outcome.faces:
             judge.judge(face.result, cropped=True)
-    policy = scorer.detector.policy
-    if policy.windows != "all":
-        return Verdict(calibrated)
-    stretches = stretches_of(
-        outcome,
-        lam=scorer.detector.lams[0],
-        length=policy.max_len - 1,
-        threshold=None if judge is None else judge.threshold,
-        rule=scorer.options.rule,
+    if policy.windows == "all":
+        outcome.segments = find_segments(
+            outcome,
+            lam=scorer.detector.lams[0],
+            length=policy.max_len - 1,
+            threshold=None if judge is None else judge.threshold,
+        )
+
+
+def measure_outcome(
+    outcome: Outcome, policy: SequencePolicy, delay_frequency: np.ndarray | None = None
+) -> None:
+    """Note statistics on the results of a video and its faces.
+
+    Those of a video are of whoever speaks at the time, whatever rule its score follows; those of a
+    face are of all its windows.
+
+    Parameters
+    ----------
+    policy : SequencePolicy
+        Which windows were scored.
+    delay_frequency : float array, (D,), optional
+        As for `VideoRows`.
+    """
+    result = outcome.result
+    if not result.scores or result.features is None:
+        return
+    scored = [
+        (index, face.result)
+        for index, face in enumerate(outcome.faces)
+        if face.result.scores and face.result.features is not None
+    ]
+    for _, of_face in scored:
+        _note(of_face, _rows(of_face, policy, delay_frequency))
+    if not scored:
+        _note(result, _rows(result, policy, delay_frequency))
+        return
+    speaker = find_speakers(outcome.faces)
+    parts = []
+    for index, of_face in scored:
+        windows = of_face.features.first_window + np.arange(of_face.features.n_windows)
+        if (speaks := speaker[windows] == index).any():
+            parts.append(_rows(of_face, policy, delay_frequency, speaks))
+    _note(result, VideoRows.joined(parts, score=result.scores[0].score))
+
+
+def _rows(
+    result: VideoResult,
+    policy: SequencePolicy,
+    delay_frequency: np.ndarray | None,
+    speaks: np.ndarray | None = None,
+) -> VideoRows:
+    return VideoRows.of(
+        result.features,
+        policy,
+        result.steps,
+        score=result.scores[0].score,
+        delay_frequency=delay_frequency,
+        speaks=speaks,
     )
-    return Verdict(calibrated, stretches)
+
+
+def _note(result: VideoResult, rows: VideoRows) -> None:
+    result.statistics = measure(rows)
+    result.inner = rows.inner

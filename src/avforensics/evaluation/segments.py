@@ -62,7 +62,7 @@ def localise(
         return {}
     windows = [item.steps.window for item in taking_part]
     curves = {
-        "step_loss": [step_loss(item, lam) for item in taking_part],
+        "step_loss": [item.steps.loss(lam) for item in taking_part],
         "own_delay": [
             off_own_delay(store.logits(item.index), store.heard(item.index))[item.steps.window]
             for item in taking_part
@@ -81,11 +81,6 @@ def localise(
         )
         for name, of_clips in curves.items()
     }
-
-
-def step_loss(item: StoredScore, lam: float) -> np.ndarray:
-    """The terms of the score at each predicted window, float64, (S,)."""
-    return item.steps.distribution.astype(np.float64) + lam * item.steps.activation
 
 
 def unusual_delays(sync_logits: np.ndarray, delay_frequency: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from avforensics.media.types import FPS
 from avforensics.models.visual import WINDOW_FRAMES
 from avforensics.report.figures import COLORMAP
 from avforensics.report.sentences import number, signed
-from avforensics.scoring.course import Course
+from avforensics.scoring.timeline import Timeline
 from avforensics.scoring.offset import FRAME_MS
 
 MIDDLE = WINDOW_FRAMES // 2
@@ -39,7 +39,7 @@ class Overlay:
 
     Parameters
     ----------
-    course : Course
+    course : Timeline
     width, height : int
         Of the upright picture.
     faces : sequence of BoxedFace
@@ -54,7 +54,7 @@ class Overlay:
 
     def __init__(
         self,
-        course: Course,
+        course: Timeline,
         width: int,
         height: int,
         *,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,45 +10,9 @@ from avforensics.media.remarks import describe
 from avforensics.media.types import FPS, SAMPLE_RATE, MediaReport
 from avforensics.models.visual import WINDOW_FRAMES
 from avforensics.scoring.offset import FRAME_MS, ConstantOffset
-from avforensics.scoring.result import Features, Score, VideoResult, windows_of
+from avforensics.scoring.result import Calibrated, Features, Score, VideoResult, windows_of
 
 USUAL = 0.05  # share of real videos below which something is called unusual, where no rate is given
-
-
-@dataclass(frozen=True, kw_only=True)
-class Calibrated:
-    """Rank of a score among held-out real videos.
-
-    Parameters
-    ----------
-    p_value : float
-        Share of real videos that score at least as high, this one counted among them.
-    n_real : int
-        How many real videos that was measured on.
-    source : str
-        Which ones, for a person.
-    threshold : float, optional
-        Score above which a video is called unusual ...
-    false_positive_rate : float, optional
-        ... and the share of real videos that lies above it.
-    statements : sequence of str
-        What evidence and likelihood ratio say, where the calibration has them.
-    """
-
-    p_value: float
-    n_real: int
-    source: str = ""
-    threshold: float | None = None
-    false_positive_rate: float | None = None
-    statements: Sequence[str] = ()
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.p_value <= 1:
-            raise ValueError(f"p_value must lie in 0..1, got {self.p_value}")
-        if self.n_real < 1:
-            raise ValueError(f"n_real must be at least 1, got {self.n_real}")
-        if (self.threshold is None) != (self.false_positive_rate is None):
-            raise ValueError("threshold and false_positive_rate belong together")
 
 
 def number(value: float, digits: int = 4) -> str:

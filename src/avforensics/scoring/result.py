@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,6 +69,11 @@ class Steps:
     distribution: np.ndarray
     activation: np.ndarray
     prediction: np.ndarray
+
+    def loss(self, lam: float) -> np.ndarray:
+        """What the score is the mean of: both losses, that of activations times lam; float64."""
+        distribution = self.distribution.astype(np.float64)
+        return distribution + lam * self.activation if lam else distribution
 
 
 @dataclass(frozen=True)
@@ -181,6 +186,42 @@ class VideoResult:
         )
         told += [f"{len(self.warnings)} warnings"] if self.warnings else []
         return f"{self.path.name}: {', '.join(told) or self.status}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibrated:
+    """Where a score stands among held-out real videos.
+
+    Parameters
+    ----------
+    p_value : float
+        Share of real videos that score at least as high, this one counted among them.
+    n_real : int
+        How many real videos that was measured on.
+    source : str
+        Which ones, for a person.
+    threshold : float, optional
+        Score above which a video is called unusual ...
+    false_positive_rate : float, optional
+        ... and the share of real videos that lies above it.
+    statements : sequence of str
+        What evidence and likelihood ratio say, where the calibration has them.
+    """
+
+    p_value: float
+    n_real: int
+    source: str = ""
+    threshold: float | None = None
+    false_positive_rate: float | None = None
+    statements: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.p_value <= 1:
+            raise ValueError(f"p_value must lie in 0..1, got {self.p_value}")
+        if self.n_real < 1:
+            raise ValueError(f"n_real must be at least 1, got {self.n_real}")
+        if (self.threshold is None) != (self.false_positive_rate is None):
+            raise ValueError("threshold and false_positive_rate belong together")
 
 
 def windows_of(results: Iterable[VideoResult]) -> np.ndarray:

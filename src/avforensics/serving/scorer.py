@@ -9,11 +9,12 @@ from typing import Any
 
 import av
 
-from avforensics.detection.faces import FaceOptions, Outcome, VideoScorer
+from avforensics.detection.faces import FaceOptions, VideoScorer
 from avforensics.detection.judging import Judge
+from avforensics.detection.outcome import Outcome
 from avforensics.detection.pages import write_outcome_report
 from avforensics.detection.rows import COLUMNS, face_row, row_of, write_csv
-from avforensics.detection.verdict import verdict_of
+from avforensics.detection.verdict import judge_outcome
 from avforensics.errors import MediaError
 from avforensics.faces.find import find_faces
 from avforensics.faces.settings import FaceSettings
@@ -73,15 +74,12 @@ class Scorer:
         if outcome.result.error is not None:
             raise MediaError(job.video, outcome.result.error)
         job.tell("writing the report", 1.0)
-        verdict = verdict_of(outcome, scorer, self.judge)
+        judge_outcome(outcome, scorer, self.judge)
         report, scores = job.folder / "report.html", job.folder / "scores.csv"
         write_outcome_report(
             outcome,
             report,
             provenance=self.provenance | {"file": job.name},
-            rule=self.faces.rule,
-            calibrated=verdict.calibrated,
-            stretches=verdict.stretches,
             media_options=self.detector.media,
         )
         rows = [row_of(outcome.result, faces=outcome.faces), *map(face_row, outcome.faces)]

@@ -13,7 +13,7 @@ from avforensics.scoring.tracks import FaceResult, check_rule, find_speakers, ma
 
 
 @dataclass(frozen=True)
-class Course:
+class Timeline:
     """What is known of each window of a video, on its own clock.
 
     Attributes
@@ -34,12 +34,12 @@ class Course:
         return len(self.loss)
 
 
-def course_of(
+def timeline_of(
     result: VideoResult,
     faces: Sequence[FaceResult] = (),
     lam: float = 0.0,
     rule: str = "speaker",
-) -> Course:
+) -> Timeline:
     """The curve of a video.
 
     Parameters
@@ -88,15 +88,13 @@ def course_of(
         running = _mean_so_far(_losses(main.steps, lam, n_windows))
     else:
         running = _mean_so_far(loss)
-    return Course(probabilities, loss, running)
+    return Timeline(probabilities, loss, running)
 
 
 def _losses(steps: Steps, lam: float, n_windows: int) -> np.ndarray:
     """Step losses on the video's clock, (n_windows,); NaN where there are none."""
     losses = np.full(n_windows, np.nan)
-    losses[steps.window] = steps.distribution
-    if lam:
-        losses[steps.window] += lam * steps.activation.astype(np.float64)
+    losses[steps.window] = steps.loss(lam)
     return losses
 
 

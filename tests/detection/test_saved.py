@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from avforensics.detection.kept import find_kept
+from avforensics.detection.saved import find_saved
 from avforensics.errors import ConfigError
 
 
@@ -39,7 +39,7 @@ from avforensics.errors import ConfigError
 def test_foreign_journals_are_one_sentence(tmp_path, lines, sentence):
     (tmp_path / "journal.jsonl").write_text("".join(f"{line}\n" for line in lines))
     with pytest.raises(ConfigError, match=sentence):
-        find_kept(tmp_path, Path("a.mp4"))
+        find_saved(tmp_path, Path("a.mp4"))
 
 
 @pytest.mark.parametrize("scored_as", ["a.mp4", "/elsewhere/a.mp4"])
@@ -52,4 +52,4 @@ def test_another_file_of_the_same_name_is_refused(tmp_path, monkeypatch, scored_
     Path("features").mkdir()
     Path("features/a.safetensors").touch()
     with pytest.raises(ConfigError, match=r"a\.mp4 is not the file that was scored"):
-        find_kept(tmp_path, Path("a.mp4"))
+        find_saved(tmp_path, Path("a.mp4"))

@@ -4,40 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from avforensics.detection.faces import Outcome
 from avforensics.detection.inputs import file_key
+from avforensics.detection.outcome import Outcome, Segment
 from avforensics.errors import ConfigError
 from avforensics.faces.track import Faces, FaceTrack
 from avforensics.files import atomic_path, read_json_lines, sha256_or_none
 from avforensics.scoring.result import WITH_SCORE, Features, Steps, VideoResult
 from avforensics.scoring.tracks import FaceResult, main_face
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What is drawn of a scored video.
-
-    Attributes
-    ----------
-    lam : float
-        Of its score.
-    rule : str
-        How its score comes from those of its faces.
-    marked : list of (float, float)
-        Its stretches above a threshold, in seconds.
-    """
-
-    outcome: Outcome
-    lam: float
-    rule: str
-    marked: list[tuple[float, float]]
 
 
 def save_features(outcome: Outcome, path: str | os.PathLike) -> None:
@@ -202,7 +182,7 @@ def _face(
     return FaceResult(track, result, speaks=float(notes["share"]), spans=spans)
 
 
-def find_kept(folder: Path, video: Path) -> Kept:
+def find_saved(folder: Path, video: Path) -> tuple[Outcome, float]:
     """What a run of detect with ``save_features=true`` kept of a video.
 
     Parameters
@@ -211,6 +191,12 @@ def find_kept(folder: Path, video: Path) -> Kept:
         The run's folder.
     video : Path
         Under the name that it was scored under, or any other with the same name if only one has.
+
+    Returns
+    -------
+    Outcome
+    float
+        The lam of its score.
 
     Raises
     ------
@@ -236,13 +222,13 @@ def find_kept(folder: Path, video: Path) -> Kept:
             f"results={folder}: {video} is not the file that was scored (SHA-256 {given[:12]}, "
             f"then {scored[:12]})"
         )
-    marked = [
-        (segment["start"], segment["end"])
-        for segment in record.get("segments", ())
-        if segment["threshold"] is not None
+    segments = [
+        Segment(row["start"], row["end"], row["loss"], row["threshold"], row["track"] or "")
+        for row in record.get("segments", ())
     ]
     rule = settings.get(record.get("settings"), {}).get("faces", {}).get("rule", "speaker")
-    return Kept(load_outcome(path, video), float(record["row"]["lam"]), rule, marked)
+    outcome = replace(load_outcome(path, video), rule=rule, segments=segments)
+    return outcome, float(record["row"]["lam"])
 
 
 def _read_journal(folder: Path) -> tuple[dict[str, dict], dict[str, dict]]:

@@ -1,0 +1,154 @@
+"""What is written for each video beside its row: result, report, features, figures."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from avforensics.detection.outcome import Outcome
+from avforensics.detection.pages import write_outcome_report
+from avforensics.detection.record import RunRecord, record_of, write_record
+from avforensics.detection.saved import save_features
+from avforensics.media.types import MediaOptions
+from avforensics.report.figures import save_figures
+from avforensics.scoring.result import VideoResult
+from avforensics.scoring.source import Clip
+
+log = logging.getLogger(__name__)
+
+PLACES = {
+    "result": "results/{}.json",
+    "report": "reports/{}.html",
+    "features": "features/{}.safetensors",
+    "figures": "figures/{}",
+}
+_DRAWING = Lock()  # matplotlib's settings are one for all threads
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifacts:
+    """Writes one video's files into ``results/``, ``reports/``, ``features/`` and ``figures/``.
+
+    Parameters
+    ----------
+    folder : Path
+        The batch's folder.
+    provenance : mapping
+        Shown at the end of each report.
+    media : MediaOptions
+        How the videos are read, for the player.
+    report, features, figures : bool
+        What is wanted.
+    run : RunRecord, optional
+        Kept with each result; None = no result files.
+    """
+
+    folder: Path
+    provenance: Mapping[str, Any]
+    media: MediaOptions
+    report: bool = True
+    features: bool = False
+    figures: bool = False
+    run: RunRecord | None = None
+
+    def is_complete(self, name: str, undrawn: Container[str] = ()) -> bool:
+        """Whether everything wanted is there, but for what could not be drawn."""
+        wanted = {
+            "result": self.run is not None,
+            "report": self.report and "report" not in undrawn,
+            "features": self.features,
+            "figures/delays.png": self.figures and "figures" not in undrawn,
+        }
+        paths = (self._path(*what.split("/"), name=name) for what in wanted if wanted[what])
+        return all(path.is_file() for path in paths)
+
+    def write(self, outcome: Outcome, name: str) -> tuple[str | None, list[str]]:
+        """Write what is wanted of a scored video; outputs of an earlier score are deleted.
+
+        A report or figure that cannot be drawn is a warning on the result: the score stands.
+
+        Returns
+        -------
+        str or None
+            The report's path from the batch's folder, where there is one.
+        list of str
+            What could not be drawn: ``report``, ``figures``.
+
+        Raises
+        ------
+        OSError
+            The disk is full or cannot be written.
+        """
+        self._remove(name)
+        result = outcome.result
+        if result.error is not None:
+            return None, []
+        if self.features:
+            save_features(outcome, self._path("features", name=name))
+        wanted = {"figures": self._draw} if self.figures else {}
+        wanted |= {"report": self._write_report} if self.report else {}
+        undrawn = [what for what in wanted if not _tried(result, what, wanted[what], outcome, name)]
+        written = self.report and "report" not in undrawn
+        return PLACES["report"].format(name) if written else None, undrawn
+
+    def write_result(self, outcome: Outcome, clip: Clip, size: int | None, name: str) -> None:
+        """Write ``results/NAME.json`` of any video, also of one without a score.
+
+        Parameters
+        ----------
+        clip : Clip
+            What was scored.
+        size : int or None
+            Of its file, in bytes.
+
+        Raises
+        ------
+        OSError
+            The disk is full or cannot be written.
+        """
+        if self.run is not None:
+            record = record_of(outcome, clip, size, self.run)
+            write_record(record, self._path("result", name=name))
+
+    def _path(self, what: str, *below: str, name: str) -> Path:
+        return Path(self.folder, PLACES[what].format(name), *below)
+
+    def _remove(self, name: str) -> None:
+        """Remove what there is of a name: a later run must not take it for its own."""
+        for what in ("result", "report", "features"):
+            self._path(what, name=name).unlink(missing_ok=True)
+        figures = self._path("figures", name=name)
+        if figures.is_dir():
+            shutil.rmtree(figures)
+
+    def _draw(self, outcome: Outcome, name: str) -> None:
+        with _DRAWING:
+            save_figures(outcome.result, self._path("figures", name=name))
+
+    def _write_report(self, outcome: Outcome, name: str) -> None:
+        write_outcome_report(
+            outcome,
+            self._path("report", name=name),
+            provenance=self.provenance,
+            media_options=self.media,
+            index_link="../index.html",
+        )
+
+
+def _tried(result: VideoResult, what: str, write: Callable, *arguments: Any) -> bool:
+    """Whether something could be drawn; a full disk is still an error."""
+    try:
+        write(*arguments)
+    except Exception as error:  # one odd video must not end a batch of thousands
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        log.warning("%s: no %s (%s: %s)", result.path, what, type(error).__name__, error)
+        log.debug("", exc_info=error)
+        result.warnings.append(f"no {what}: {type(error).__name__}: {error}")
+        return False
+    return True

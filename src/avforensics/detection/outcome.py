@@ -1,0 +1,72 @@
+"""What is known of one scored video: its result, its faces, and where it is unusual."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from avforensics.faces.track import Faces
+from avforensics.scoring.result import Calibrated, VideoResult
+from avforensics.scoring.tracks import FaceResult
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of a video that is unusual.
+
+    Attributes
+    ----------
+    start, end : float
+        Seconds on the video's clock.
+    loss : float
+        Mean step loss inside.
+    threshold : float or None
+        What it is above; None = it stands out from the rest of its own video, no more.
+    track : str
+        The face, where there are several.
+    """
+
+    start: float
+    end: float
+    loss: float
+    threshold: float | None = None
+    track: str = ""
+
+    def row(self) -> dict[str, Any]:
+        """A row of segments.csv, without the path."""
+        return {
+            "track": self.track or None,
+            "start": round(self.start, 3),
+            "end": round(self.end, 3),
+            "loss": self.loss,
+            "threshold": self.threshold,
+        }
+
+
+@dataclass
+class Outcome:
+    """Result of scoring one video.
+
+    Attributes
+    ----------
+    result : VideoResult
+        Of the video. With faces: its score by the rule, and windows of the face that speaks most.
+    faces : tuple of FaceResult
+        Each face that was followed, in the order of appearance; empty where none was looked for.
+    found : Faces or None
+        All that was found; None where none was looked for.
+    rule : str
+        How the video's score comes from those of its faces; see `score_of_video`.
+    calibrated : Calibrated or None
+        Where the video's score stands among real videos; None without a calibration.
+    segments : sequence of Segment
+        Unusual parts; only where every window is scored.
+    """
+
+    result: VideoResult
+    faces: tuple[FaceResult, ...] = ()
+    found: Faces | None = None
+    rule: str = "speaker"
+    calibrated: Calibrated | None = None
+    segments: Sequence[Segment] = ()
