@@ -38,6 +38,7 @@ from avforensics.models.projection import Projection
 from avforensics.models.sync import CROP_SAMPLES, SyncNetwork, published_sync_network
 from avforensics.scoring.engine import Engine, resolve_device
 from avforensics.scoring.result import Features
+from avforensics.scoring.runtime import RuntimeOptions
 from avforensics.scoring.sequences import SequencePolicy, score_features
 from avforensics.scoring.spans import cut_spans, frames_needed
 
@@ -118,14 +119,8 @@ class Race:
 
     def ours(self, precision: str) -> tuple[Features, float]:
         """Features by the one-pass engine, and the time of the network."""
-        chunk = 8 if self.device.type == "cpu" else 64
-        engine = Engine(
-            self.models.sync,
-            self.models.projection,
-            device=str(self.device),
-            precision=precision,
-            chunk=chunk,
-        )
+        runtime = RuntimeOptions(device=str(self.device), precision=precision)
+        engine = Engine(self.models.sync, self.models.projection, runtime=runtime)
         (span,) = cut_spans([self.block], max_windows=self.windows, span_windows=self.windows)
         found: list[Features] = []
         spent = seconds(lambda: found.extend(engine.run([("clip", span)])), self.device)

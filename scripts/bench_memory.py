@@ -30,7 +30,8 @@ from avforensics.media.types import FPS, HOP
 from avforensics.media.writer import write_clip
 from avforensics.models.decoder import PublishedDecoder
 from avforensics.models.projection import Projection
-from avforensics.scoring.detector import Detector
+from avforensics.scoring.clips import ClipScorer
+from avforensics.scoring.runtime import RuntimeOptions
 
 SECONDS = 10  # encoded once, then repeated
 SIZE = 1080, 1920
@@ -59,7 +60,8 @@ def random_models(name: str) -> Models:
 def score(path: Path, model: str) -> None:
     """Score one file and print what it took, as JSON."""
     started = time.perf_counter()
-    result = Detector(random_models(model), device="cpu", windows="all").score(path)
+    scorer = ClipScorer(random_models(model), runtime=RuntimeOptions(device="cpu"), windows="all")
+    (result,) = scorer.score_many([path])
     spent = time.perf_counter() - started
     peak = peak_memory() / 2**10
     print(json.dumps({"gib": peak, "seconds": spent, "windows": result.features.n_windows}))

@@ -26,7 +26,7 @@ from avforensics.detection.faces import VideoScorer
 from avforensics.detection.inputs import list_inputs
 from avforensics.media import read_audio, write_clip
 from avforensics.media.video import VideoReader
-from avforensics.scoring.detector import Detector
+from avforensics.scoring.clips import ClipScorer
 
 
 def compose(left: Path, right: Path, heard: int, path: Path) -> None:
@@ -69,7 +69,7 @@ def main() -> None:
     clips = clips_of(options.clips, options.split)
     random = np.random.default_rng(options.seed)
     models = load_models(checkpoint(options.checkpoint))
-    scorer = VideoScorer(Detector(models, windows="all"), face_options(models, mode="auto"))
+    scorer = VideoScorer(ClipScorer(models, windows="all"), face_options(models, mode="auto"))
     two, right, shares = 0, 0, []
     with tempfile.TemporaryDirectory() as folder:
         for number in track(range(options.pairs), "pairs", console=Console(stderr=True)):

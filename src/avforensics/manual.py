@@ -123,7 +123,8 @@ def _meanings(
     said: dict[str, str] = {}
     for group, option in choices.items():
         for text in _texts(group.partition("@")[0], option, sources):
-            said |= _comments(text, "" if _GLOBAL in text else f"{_place(group)}.")
+            anywhere = _GLOBAL in text and "@" not in group
+            said |= _comments(text, "" if anywhere else f"{_place(group)}.")
     for text in _texts("", verb, sources):
         said |= _comments(text, "")
     return said

@@ -20,7 +20,7 @@ from avforensics.detection import artifacts as artifacts_module
 from avforensics.detection.record import read_record
 from avforensics.evaluation.calibration import Calibration
 from avforensics.media import write_wav
-from avforensics.scoring import detector as detector_module
+from avforensics.scoring import clips as clips_module
 
 REQUIRED = (
     "path status error score distribution_score activation_score lam n_windows n_frames fps "
@@ -278,14 +278,14 @@ def test_a_report_that_cannot_be_drawn_costs_no_score(detect, tmp_path, monkeypa
 def test_a_score_that_is_no_number_ends_no_batch(detect, tmp_path, monkeypatch, make_clip):
     for i in range(3):
         make_clip(tmp_path / f"v/{i}.mp4", frames=20 + i, seed=i)
-    score_features = detector_module.score_features
+    score_features = clips_module.score_features
 
     def odd(features, *arguments):
         if features.n_windows == 17:  # the second video
             features.sync_logits[:] = np.nan
         return score_features(features, *arguments)
 
-    monkeypatch.setattr(detector_module, "score_features", odd)
+    monkeypatch.setattr(clips_module, "score_features", odd)
     Calibration.fit([0.001] * 30).save("real")
     run = ("input=v", "output_dir=out", "calibration=real")
     assert detect(*run, report=True) == 0

@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 from voices import speech
 
 from avforensics import cli
+from avforensics.checkpoints import load_models
 from avforensics.commands import detect as detect_command
 from avforensics.detection import faces as faces_module
 from avforensics.detection.choices import face_options
@@ -28,7 +29,8 @@ from avforensics.media import write_clip
 from avforensics.media.audio import read_audio
 from avforensics.media.video import VideoReader
 from avforensics.report.sentences import number
-from avforensics.scoring.detector import Detector
+from avforensics.scoring.clips import ClipScorer
+from avforensics.scoring.runtime import RuntimeOptions
 
 FRAMES = 60
 
@@ -272,8 +274,9 @@ def test_videos_without_a_face_do_not_wait_for_one(bundle, videos, looked_at):
         (videos / f"{index:02d}").mkdir()
         (videos / f"{index:02d}/{name}.mp4").symlink_to(videos / f"{name}.mp4")
     paths = [videos / f"{index:02d}/{name}.mp4" for index, name in enumerate(names)]
-    detector = Detector.from_checkpoints(bundle=bundle, device="cpu", readers=1)
-    options = face_options(detector.models, mode="auto")
+    models = load_models({"bundle": bundle})
+    detector = ClipScorer(models, runtime=RuntimeOptions(device="cpu", readers=1))
+    options = face_options(models, mode="auto")
     seen = []
     for outcome in VideoScorer(detector, options).score_many(paths):
         seen.append(outcome.result.path)

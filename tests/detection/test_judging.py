@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from avforensics.detection.outcome import Outcome
 from avforensics.detection.judging import Judge
-from avforensics.detection.verdict import measure_outcome
+from avforensics.detection.outcome import Outcome
 from avforensics.detection.rows import row_of
+from avforensics.detection.verdict import measure_outcome
 from avforensics.evaluation.calibration import Calibration
 from avforensics.evaluation.evidence import Evidence
 from avforensics.evaluation.strength import LikelihoodRatio, Sample

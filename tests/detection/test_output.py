@@ -90,7 +90,9 @@ def test_what_could_not_be_drawn_is_not_tried_again(folder, videos):
     with JsonLines(folder / "journal.jsonl") as journal:
         output = OutputFolder(folder, journal, videos, settings={"a": 1}, is_complete=is_complete)
         for task in output.tasks:
-            output.add(task, Outcome(result(task.path)), undrawn=["report"] if task.name == "3" else [])
+            output.add(
+                task, Outcome(result(task.path)), undrawn=["report"] if task.name == "3" else []
+            )
     assert scored(folder, videos, is_complete=is_complete) == ([], [])
 
 

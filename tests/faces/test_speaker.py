@@ -8,7 +8,7 @@ import pytest
 from avforensics.checkpoints import load_models
 from avforensics.detection.choices import face_options
 from avforensics.detection.faces import VideoScorer
-from avforensics.scoring.detector import Detector
+from avforensics.scoring.clips import ClipScorer
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 from bench_speakers import compose, named
@@ -19,7 +19,7 @@ pytest.importorskip("cv2", reason="the extra `faces` is not installed")
 @pytest.fixture(scope="module")
 def scorer():
     models = load_models({"asset": "grid_compact", "search": False})
-    return VideoScorer(Detector(models, windows="all"), face_options(models, mode="auto"))
+    return VideoScorer(ClipScorer(models, windows="all"), face_options(models, mode="auto"))
 
 
 @pytest.mark.reference

@@ -19,9 +19,11 @@ from avforensics.media.types import HOP
 from avforensics.media.wav import write_wav
 from avforensics.models.projection import Projection
 from avforensics.scoring.extractor import FeatureExtractor
+from avforensics.scoring.runtime import RuntimeOptions
 from avforensics.scoring.source import Clip
 
-CPU = ExtractionSettings(device="cpu")
+RUNTIME = RuntimeOptions(device="cpu")
+CPU = ExtractionSettings(runtime=RUNTIME)
 
 
 def extract(clips, folder, bundle, **options):
@@ -45,7 +47,7 @@ def assert_same(store, other):
 
 
 def test_store_holds_what_the_extractor_gives(plain, clips, network):
-    extractor = FeatureExtractor(network, device="cpu", keep_activations=True)
+    extractor = FeatureExtractor(network, runtime=RUNTIME, keep_activations=True)
     for index, row in enumerate(clips):
         (found,) = extractor.extract([Clip(Path(row.path))])
         features = found.features
@@ -69,7 +71,7 @@ def test_a_part_of_a_file_gives_the_features_of_that_part(plain, clips, sync_bun
 
 
 def test_only_the_first_windows(plain, clips, sync_bundle, tmp_path):
-    settings = ExtractionSettings(device="cpu", max_windows=6, activations="none")
+    settings = ExtractionSettings(runtime=RUNTIME, max_windows=6, activations="none")
     extract(clips, tmp_path, sync_bundle, settings=settings)
     store = FeatureStore.open(tmp_path)
     for index in range(len(clips)):
@@ -80,7 +82,7 @@ def test_only_the_first_windows(plain, clips, sync_bundle, tmp_path):
 def wide(clips, sync_bundle, tmp_path_factory):
     """The same clips with two more delays on either side."""
     folder = tmp_path_factory.mktemp("wide")
-    extract(clips, folder, sync_bundle, settings=ExtractionSettings(device="cpu", max_delay=5))
+    extract(clips, folder, sync_bundle, settings=ExtractionSettings(runtime=RUNTIME, max_delay=5))
     return FeatureStore.open(folder)
 
 
@@ -104,7 +106,7 @@ def test_more_delays_than_the_network_scores_with(plain, wide):
 @pytest.mark.parametrize("late", [-2, -1, 1, 2])
 def test_moved_rows_are_those_of_moved_sound(clips, sync_bundle, tmp_path, late):
     for name, edit, delays in (("wide", "", 9), ("shifted", f"shift={late}", 7)):
-        settings = ExtractionSettings(device="cpu", max_delay=delays, edit=edit)
+        settings = ExtractionSettings(runtime=RUNTIME, max_delay=delays, edit=edit)
         extract(clips, tmp_path / name, sync_bundle, settings=settings)
     wide, shifted = (FeatureStore.open(tmp_path / name) for name in ("wide", "shifted"))
     activations = [wide.activations(index) for index in range(len(wide))]
@@ -127,7 +129,7 @@ def test_moved_rows_are_those_of_moved_sound(clips, sync_bundle, tmp_path, late)
 
 
 def test_a_kill_costs_unfinished_shards_only(plain, clips, sync_bundle, tmp_path):
-    settings = ExtractionSettings(device="cpu", max_seconds=0.0)  # a shard for each clip
+    settings = ExtractionSettings(runtime=RUNTIME, max_seconds=0.0)  # a shard for each clip
 
     def stop_after_two(path, clip):
         seen.append(path)
@@ -157,7 +159,7 @@ def test_ranks_that_do_not_know_of_each_other(plain, clips, sync_bundle, tmp_pat
 def test_two_commands_in_one_cold_store_do_not_write_over_each_other(
     plain, clips, sync_bundle, tmp_path, monkeypatch
 ):
-    settings = ExtractionSettings(device="cpu", max_seconds=0.0)  # a shard for each clip
+    settings = ExtractionSettings(runtime=RUNTIME, max_seconds=0.0)  # a shard for each clip
     begun = False
 
     def other_begins(path, clip):
@@ -233,7 +235,7 @@ def test_a_store_takes_features_of_one_kind_only(clips, sync_bundle, tmp_path):
             few,
             tmp_path,
             sync_bundle,
-            settings=ExtractionSettings(device="cpu", activations="none"),
+            settings=ExtractionSettings(runtime=RUNTIME, activations="none"),
         )
 
 

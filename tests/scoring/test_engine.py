@@ -1,5 +1,7 @@
 """The one-pass engine computes what the network computes window by window."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,10 @@ from avforensics.media.types import HOP, Block
 from avforensics.models.folding import fold_batch_norms
 from avforensics.models.projection import Projection
 from avforensics.scoring.engine import Engine
+from avforensics.scoring.runtime import RuntimeOptions
 from avforensics.scoring.spans import cut_spans
+
+CPU = RuntimeOptions(device="cpu")
 
 
 def video(n_frames: int, seed: int) -> Block:
@@ -39,7 +44,9 @@ def one_by_one(network, block: Block) -> np.ndarray:
 
 def test_equals_the_plain_forward_pass(network):
     block = video(24, seed=0)
-    engine = Engine(network, projection_for(network), device="cpu", chunk=3)
+    engine = Engine(
+        network, projection_for(network), runtime=RuntimeOptions(device="cpu", batch_windows=3)
+    )
     parts = [engine.run([("a", span)])[0] for span in cut_spans([block], span_windows=6)]
     rows = np.concatenate([part.sync_logits for part in parts])
     expected = one_by_one(network, block)
@@ -50,7 +57,7 @@ def test_equals_the_plain_forward_pass(network):
 def test_batches_across_videos_change_nothing(network):
     blocks = {name: video(n, seed=n) for name, n in (("a", 30), ("b", 19), ("c", 41))}
     alone, together = {}, {}
-    engine = Engine(network, projection_for(network), device="cpu", keep_activations=True)
+    engine = Engine(network, projection_for(network), runtime=CPU, keep_activations=True)
     for name, block in blocks.items():
         (span,) = cut_spans([block])
         (alone[name],) = engine.run([(name, span)])
@@ -82,7 +89,9 @@ def test_folding_changes_nothing_and_spares_the_original(network):
 def test_bf16_is_near(network):
     (span,) = cut_spans([video(20, seed=0)])
     exact, rough = (
-        Engine(network, projection_for(network), device="cpu", precision=p).run([("a", span)])[0]
+        Engine(network, projection_for(network), runtime=replace(CPU, precision=p)).run(
+            [("a", span)]
+        )[0]
         for p in ("float32", "bf16")
     )
     scale = np.abs(exact.sync_logits).max()
@@ -96,9 +105,9 @@ def test_bf16_is_near(network):
         ({"device": "tpu9"}, "device 'tpu9'"),
         ({"device": "cuda:99"}, "is not there"),
         ({"precision": "int4"}, "precision must be one of"),
-        ({"chunk": 0}, "must be positive"),
+        ({"batch_windows": 0}, "must be at least 1"),
     ],
 )
 def test_nonsense_is_refused(network, options, sentence):
     with pytest.raises(ConfigError, match=sentence):
-        Engine(network, projection_for(network), **{"device": "cpu", **options})
+        Engine(network, projection_for(network), runtime=replace(CPU, **options))

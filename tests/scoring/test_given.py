@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from avforensics.detection.detector import Detector
 from avforensics.errors import MediaError
 from avforensics.scoring import given
-from avforensics.scoring.detector import Detector
 from avforensics.scoring.given import Arrays
 from avforensics.scoring.result import Features, VideoResult
 from avforensics.scoring.source import Clip
@@ -22,7 +22,8 @@ from avforensics.scoring.source import Clip
 
 @pytest.fixture
 def detector(models):
-    return Detector(models, device="cpu", windows="all", applicability=None)
+    settings = {"faces": "given", "calibration": None, "applicability": None}
+    return Detector(models, device="cpu", windows="all", **settings)
 
 
 @pytest.fixture(autouse=True)

@@ -8,13 +8,15 @@ from avforensics.checkpoints import load_models
 from avforensics.media.reader import open_media
 from avforensics.media.types import HOP, Block
 from avforensics.media.wav import read_wav
-from avforensics.scoring.detector import Detector
+from avforensics.scoring.clips import ClipScorer
 from avforensics.scoring.engine import Engine
+from avforensics.scoring.runtime import RuntimeOptions
 from avforensics.scoring.sequences import SequencePolicy, score_features
 from avforensics.scoring.spans import cut_spans
 
 pytestmark = [pytest.mark.reference, pytest.mark.slow]
 
+CPU = RuntimeOptions(device="cpu")
 CLIPS = {
     "released_clip_30frames_seed0": ("released_clip.mp4", "released_clip.wav", 0, 30),
     "released_clip_seed0": ("released_clip.mp4", "released_clip.wav", 0, 134),
@@ -46,7 +48,7 @@ def test_golden_values_from_frames_and_wav(golden, shared, reference, models_of)
         frames = np.concatenate([block.frames for block in stream])[:n_frames]
     audio = read_wav(reference / "golden" / wav)[: n_frames * HOP]
     (span,) = cut_spans([Block(frames, audio)], max_windows=50)
-    engine = Engine(models.sync, models.projection, device="cpu", keep_activations=True)
+    engine = Engine(models.sync, models.projection, runtime=CPU, keep_activations=True)
     (found,) = engine.run([(clip, span)])
     steps, (score,) = score_features(
         found, models.distribution, models.activation, SequencePolicy()
@@ -68,7 +70,7 @@ def test_golden_values_from_frames_and_wav(golden, shared, reference, models_of)
 def test_scores_from_media_files(golden, shared, reference, models_of):
     clip, _, seed, _ = CLIPS[golden]
     expected = np.load(reference / "golden" / f"{golden}.npz")
-    result = Detector(models_of(seed), device="cpu").score(shared / "media" / clip)
+    (result,) = ClipScorer(models_of(seed), runtime=CPU).score_many([shared / "media" / clip])
     score = result.scores[0]
     assert score.distribution_score == pytest.approx(float(expected["dist_score"]), rel=2e-3)
     assert score.activation_score == pytest.approx(float(expected["feature_score"]), rel=2e-3)

@@ -9,8 +9,8 @@ from avforensics.detection.rows import row_of
 from avforensics.errors import ConfigError
 from avforensics.faces.track import FaceTrack
 from avforensics.media.types import MediaReport
-from avforensics.scoring.timeline import timeline_of
 from avforensics.scoring.result import Features, Score, Steps, VideoResult, windows_of
+from avforensics.scoring.timeline import timeline_of
 from avforensics.scoring.tracks import (
     RULES,
     FaceResult,

@@ -43,7 +43,7 @@ from avforensics.media.writer import write_clip
 from avforensics.overrides import quote_override
 from avforensics.paths import typed_path
 from avforensics.provenance import write_json
-from avforensics.scoring.detector import Detector
+from avforensics.scoring.clips import ClipScorer
 from avforensics.synthetic.forge import make_clip
 from avforensics.synthetic.plan import Split, plan
 
@@ -85,7 +85,7 @@ def show(video: Path, cfg: DictConfig, *, own: bool) -> Path:
     models = load_models({"search": False, "asset": SHIPPED})
     models.origin = f"weights: {SHIPPED}, which comes with this package"
     models.introduce(log)
-    detector = Detector(models, windows="all", lams=[0.0])
+    detector = ClipScorer(models, windows="all", lams=[0.0])
     # any video will do: faces are looked for whatever the weights were trained on
     scorer = VideoScorer(detector, face_options(models, mode="auto"))
     judge = judge_for(CALIBRATION, detector, crop=scorer.options.crop, false_positive_rate=RATE)

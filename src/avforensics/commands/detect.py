@@ -39,8 +39,9 @@ from avforensics.files import JsonLines, atomic_path
 from avforensics.pool import cores
 from avforensics.provenance import versions, write_json
 from avforensics.report.index import write_index
-from avforensics.scoring.detector import Detector
+from avforensics.scoring.clips import ClipScorer
 from avforensics.scoring.result import WITH_SCORE
+from avforensics.scoring.runtime import RuntimeOptions
 
 log = logging.getLogger(__name__)
 
@@ -50,12 +51,7 @@ def run(cfg: DictConfig) -> int:
     inputs = list_inputs(cfg.input)
     for remark in inputs.remarks:
         log.warning("%s", remark)
-    models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
-    detector = build_detector(models, cfg)
-    faces = build_faces(models, cfg)
-    scorer = VideoScorer(detector, faces)
-    judge = build_judge(detector, faces, cfg)
-    models.introduce(log)
+    models, scorer, judge = prepare(cfg)
     folder = Path(cfg.output_dir)
     provenance = describe(models, cfg)
     artifacts = Artifacts(
@@ -97,23 +93,31 @@ def run(cfg: DictConfig) -> int:
     return int(any(row["status"] not in WITH_SCORE for row in output.rows))
 
 
-def build_detector(models: Models, cfg: DictConfig) -> Detector:
+def prepare(cfg: DictConfig) -> tuple[Models, VideoScorer, Judge | None]:
+    """The weights that a configuration names, what scores videos with them, and what judges."""
+    models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
+    scorer = VideoScorer(build_detector(models, cfg), build_faces(models, cfg))
+    judge = judge_for(
+        cfg.get("calibration"),
+        scorer.detector,
+        false_positive_rate=cfg.false_positive_rate,
+        crop=scorer.options.crop,
+    )
+    models.introduce(log)
+    return models, scorer, judge
+
+
+def build_detector(models: Models, cfg: DictConfig) -> ClipScorer:
     """The detector that a configuration describes."""
     lam = cfg.scoring.lam
-    return Detector(
+    return ClipScorer(
         models,
-        device=cfg.device,
-        precision=cfg.precision,
-        compile=cfg.compile,
+        runtime=RuntimeOptions.of(cfg),
         lams=list(lam) if isinstance(lam, ListConfig) else [lam],
         max_len=cfg.scoring.max_len,
         windows=cfg.scoring.windows,
         audio=cfg.scoring.audio,
-        batch_windows=cfg.batch_windows,
-        readers=cfg.readers,
         keep_activations=cfg.save_features,
-        video_stream=cfg.video_stream,
-        audio_stream=cfg.audio_stream,
         applicability=limits_of(OmegaConf.to_container(cfg.applicability, resolve=True)),
     )
 
@@ -124,16 +128,6 @@ def build_faces(models: Models, cfg: DictConfig) -> FaceOptions:
     if options.mode == "auto" or options.expected is not None:
         FaceDetector()  # is it installed? Better said once and now than for each video
     return options
-
-
-def build_judge(detector: Detector, faces: FaceOptions, cfg: DictConfig) -> Judge | None:
-    """What turns scores into p-values: the calibration that ``cfg`` names or the weights have."""
-    return judge_for(
-        cfg.get("calibration"),
-        detector,
-        false_positive_rate=cfg.false_positive_rate,
-        crop=faces.crop,
-    )
 
 
 def score_settings(

@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from avforensics.features.settings import ExtractionSettings
 from avforensics.paths import typed_path
 from avforensics.provenance import versions, write_json
 from avforensics.ranks import rank_and_world
+from avforensics.scoring.runtime import RuntimeOptions
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +54,7 @@ def _computed(cfg: DictConfig, world: int) -> Callable[..., Filled]:
         max_windows=_max_windows(cfg),
         max_delay=cfg.max_delay,
         activations=cfg.activations,
-        device=_device(cfg.device, world),
-        precision=cfg.precision,
-        compile=cfg.compile,
-        batch_windows=cfg.batch_windows,
-        readers=cfg.readers,
+        runtime=replace(RuntimeOptions.of(cfg), device=_device(cfg.device, world)),
         measure=cfg.measure,
     )
     return partial(

@@ -13,11 +13,9 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from avforensics.checkpoints import load_models
-from avforensics.commands.detect import build_detector, build_faces, build_judge
-from avforensics.detection.faces import VideoScorer
+from avforensics.commands.detect import prepare
 from avforensics.detection.outcome import Outcome
 from avforensics.detection.saved import find_saved
 from avforensics.detection.verdict import judge_outcome
@@ -80,12 +78,7 @@ def score_now(video: Path, cfg: DictConfig) -> tuple[Outcome, float]:
     """Score a video; also the lam of its score."""
     if not video.is_file():
         raise MediaError(video, "no such file")
-    models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
-    detector = build_detector(models, cfg)
-    models.introduce(log)
-    faces = build_faces(models, cfg)
-    scorer = VideoScorer(detector, faces)
-    judge = build_judge(detector, faces, cfg)
+    _, scorer, judge = prepare(cfg)
     outcome = scorer.score(video)
     judge_outcome(outcome, scorer, judge)
-    return outcome, detector.lams[0]
+    return outcome, scorer.detector.lams[0]

@@ -20,8 +20,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from avforensics.checkpoints import load_models
-from avforensics.commands.detect import build_detector, build_faces, build_judge, describe
+from avforensics.commands.detect import describe, prepare
 from avforensics.errors import ConfigError
 from avforensics.media.container import no_picture_above
 from avforensics.serving.jobs import JobQueue
@@ -37,12 +36,8 @@ def run(cfg: DictConfig) -> int:
     """Serve the page until interrupted."""
     require_gradio()
     limits = Limits(**OmegaConf.to_container(cfg.limits, resolve=True))
-    models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
-    detector = build_detector(models, cfg)
-    faces = build_faces(models, cfg)
-    judge = build_judge(detector, faces, cfg)
-    scorer = Scorer(detector, faces, judge, describe(models, cfg), limits)
-    models.introduce(log)
+    models, videos, judge = prepare(cfg)
+    scorer = Scorer(videos.detector, videos.options, judge, describe(models, cfg), limits)
     with (
         listen(cfg.host, cfg.port) as listening,
         tempfile.TemporaryDirectory(prefix="avforensics-", dir=cfg.temporary) as folder,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from itertools import tee
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,11 @@ from avforensics.detection.judging import Judge, judge_for
 from avforensics.detection.outcome import Outcome
 from avforensics.detection.verdict import judge_outcome
 from avforensics.errors import MediaError
-from avforensics.scoring.detector import Detector as ClipDetector
+from avforensics.scoring.clips import ClipScorer
 from avforensics.scoring.extractor import Progress
 from avforensics.scoring.given import Temporary, Video, listed, video_of
 from avforensics.scoring.result import VideoResult
+from avforensics.scoring.runtime import RuntimeOptions
 from avforensics.scoring.sequences import SequencePolicy
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,7 @@ class Detector:
     false_positive_rate : float
         Share of real videos above the calibration's threshold.
     **options
-        As for `avforensics.scoring.detector.Detector`: ``device``, ``precision``, ``windows`` ...
+        As for `RuntimeOptions` and `ClipScorer`: ``device``, ``precision``, ``windows`` ...
 
     Raises
     ------
@@ -75,7 +77,9 @@ class Detector:
         if models is None:
             models = load_models({"search": AUTO})
             log.info("%s", models.origin)
-        clips = ClipDetector(models, **options)
+        names = {field.name for field in fields(RuntimeOptions)} & options.keys()
+        runtime = RuntimeOptions(**{name: options.pop(name) for name in names})
+        clips = ClipScorer(models, runtime=runtime, **options)
         found = face_options(models, mode=faces, crop=crop)
         self.models = models
         self.scorer = VideoScorer(clips, found)
@@ -166,8 +170,21 @@ class Detector:
     ) -> Iterator[Outcome]:
         """The same with the result of each face.
 
-        A video that cannot be scored gives a result with ``error``; the others go on. Parameters
-        as for `avforensics.scoring.detector.Detector.score_many`.
+        A video that cannot be scored gives a result with ``error``; the others go on.
+
+        Parameters
+        ----------
+        videos : iterable of path, bytes, binary file object, Clip or Arrays, or one of these
+            A `Clip` names a part of a file, or a file whose sound lies elsewhere. A str is one
+            path. Bytes, file objects and arrays lie in the folder for temporary files until they
+            are scored.
+        progress : callable, optional
+            As for `ClipScorer.score_many`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Something is nothing that can be scored; says what can be.
         """
         return self._outcomes(listed(videos), progress)
 

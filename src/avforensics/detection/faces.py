@@ -27,7 +27,7 @@ from avforensics.media.reader import open_media
 from avforensics.media.remarks import SHORTER_SECONDS, of_file
 from avforensics.media.spool import SoundSpool
 from avforensics.media.types import FPS, SAMPLE_RATE, MediaOptions, MediaReport
-from avforensics.scoring.detector import Detector
+from avforensics.scoring.clips import ClipScorer
 from avforensics.scoring.extractor import Progress
 from avforensics.scoring.result import VideoResult
 from avforensics.scoring.source import Clip
@@ -96,14 +96,14 @@ class VideoScorer:
 
     Parameters
     ----------
-    detector : Detector
+    detector : ClipScorer
         Is not changed: ``VideoScorer.detector`` is a copy where pictures are framed otherwise.
     finder : callable, optional
         Finds the faces of a file; None = `find_faces`.
     """
 
     def __init__(
-        self, detector: Detector, options: FaceOptions, *, finder: Finder | None = None
+        self, detector: ClipScorer, options: FaceOptions, *, finder: Finder | None = None
     ) -> None:
         self.options = options
         self.detector = detector if options.mode == "given" else _whole_pictures(detector)
@@ -122,7 +122,7 @@ class VideoScorer:
         Faces are found in threads, some videos ahead of the network; small clips share batches,
         up to the next video without a face.
         ``progress`` is told of each clip, a face's stretch of its video, as by
-        `Detector.score_many`.
+        `ClipScorer.score_many`.
         """
         if self.options.mode != "auto":
             clips, asked = tee(map(Clip.of, videos))
@@ -225,7 +225,7 @@ class VideoScorer:
         )
 
 
-def _whole_pictures(detector: Detector) -> Detector:
+def _whole_pictures(detector: ClipScorer) -> ClipScorer:
     """The same detector, with networks in common, that cuts nothing out of pictures."""
     whole = copy(detector)
     whole.extractor = copy(detector.extractor)

@@ -17,7 +17,7 @@ from avforensics.media.types import MediaReport
 from avforensics.paths import typed_path
 from avforensics.report.sentences import Calibrated
 from avforensics.report.statements import evidence_meaning, ratio_statement
-from avforensics.scoring.detector import Detector
+from avforensics.scoring.clips import ClipScorer
 from avforensics.scoring.result import VideoResult
 
 log = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ _OTHER_LENGTH = {
 
 def judge_for(
     calibration: str | os.PathLike | None,
-    detector: Detector,
+    detector: ClipScorer,
     *,
     false_positive_rate: float,
     crop: str | Mapping | None = None,
@@ -155,7 +155,7 @@ def judge_for(
     calibration : path, optional
         ``auto`` = the first file beside the checkpoint's bundle that was made for this scoring;
         where there are some and none fits, the reasons are logged. None = no judge.
-    detector : Detector
+    detector : ClipScorer
         How videos are scored.
     false_positive_rate, crop
         As for `Judge`.

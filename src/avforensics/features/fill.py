@@ -113,7 +113,7 @@ def extract_features(
 
     def work(todo: Todo, first: int) -> Results:
         _check_framing(models, [row for _, row in todo])
-        n = _processes(workers, len(todo), settings.device)
+        n = _processes(workers, len(todo), settings.runtime.device)
         shares = [Share(folder, todo[i::n], settings, i, first, n) for i in range(n)]
         return do_share(shares[0], models) if n == 1 else do_shares(shares, checkpoint)
 
@@ -206,7 +206,7 @@ def _info(models: Models, settings: ExtractionSettings) -> StoreInfo:
         activation_width=sync.activation_width if kept else 0,
         activations=settings.activations,
         max_windows=settings.max_windows,
-        precision=settings.precision,
+        precision=settings.runtime.precision,
         edit=settings.edit,
         checkpoints=models.hashes,
         notice=models.notice,

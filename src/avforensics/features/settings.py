@@ -10,6 +10,7 @@ from avforensics.checkpoints import Models, load_models
 from avforensics.errors import ConfigError
 from avforensics.features.shards import DTYPES
 from avforensics.scoring.edits import edit_of
+from avforensics.scoring.runtime import DEFAULT_RUNTIME, RuntimeOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +26,6 @@ class ExtractionSettings:
         let anomaly models be trained on moved sound: see `FeatureData`.
     activations : {"float32", "float16", "none"}
         How activation vectors are kept: 4 KB a window of the published network, or half of it.
-    device, precision, compile, batch_windows, readers
-        As for `FeatureExtractor`.
     edit : str
         What is done to clips while they are read: see `avforensics.scoring.edits`.
     measure : bool
@@ -38,11 +37,7 @@ class ExtractionSettings:
     max_windows: int | None = None
     max_delay: int | None = None
     activations: str = "float32"
-    device: str = "auto"
-    precision: str = "float32"
-    compile: bool = False
-    batch_windows: int | None = None
-    readers: int | None = None
+    runtime: RuntimeOptions = DEFAULT_RUNTIME
     edit: str = ""
     measure: bool = True
     max_seconds: float = 120.0

@@ -56,11 +56,7 @@ def do_share(share: Share, models: Models) -> Iterator[tuple[str, Extracted]]:
     extractor = FeatureExtractor(
         models.sync,
         max_windows=settings.max_windows,
-        device=settings.device,
-        precision=settings.precision,
-        compile=settings.compile,
-        batch_windows=settings.batch_windows,
-        readers=settings.readers,
+        runtime=settings.runtime,
         measure=settings.measure,
         recipe=trained_recipe(models),
         keep_activations=settings.activations != "none",
@@ -99,10 +95,10 @@ def do_shares(
 
 
 def _work(share: Share, checkpoint: dict[str, Any]) -> Iterator[tuple[str, Extracted]]:
-    device = resolve_device(share.settings.device)
+    device = resolve_device(share.settings.runtime.device)
     if device.type == "cpu":
         torch.set_num_threads(max(cores() // share.siblings, 1))
-    elif share.settings.device == "auto":
+    elif share.settings.runtime.device == "auto":
         torch.cuda.set_device(share.number % torch.cuda.device_count())
     yield from do_share(share, load_network(checkpoint, share.settings))
 

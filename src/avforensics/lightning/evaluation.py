@@ -48,6 +48,7 @@ from avforensics.features.settings import ExtractionSettings
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.lightning.testing import EvaluationModule, StoredClips
 from avforensics.paths import typed_path
+from avforensics.scoring.runtime import RuntimeOptions
 from avforensics.scoring.sequences import SequencePolicy, check_lams
 
 log = logging.getLogger(__name__)
@@ -249,11 +250,7 @@ class Evaluation:
         return ExtractionSettings(
             max_windows=max_windows,
             activations=extract.activations,
-            device=extract.device,
-            precision=extract.precision,
-            compile=extract.compile,
-            batch_windows=extract.batch_windows,
-            readers=extract.readers,
+            runtime=RuntimeOptions.of(extract),
             edit=variation.edit,
             measure=self.limits is not None,
             max_seconds=extract.max_seconds,

@@ -93,8 +93,9 @@ class StoredClips(pl.LightningDataModule):
     def _extract(self) -> None:
         strategy, world = self.trainer.strategy, self.trainer.world_size
         settings = self.settings
-        if world > 1 and settings.device == "auto":
-            settings = replace(settings, device=str(strategy.root_device))
+        if world > 1 and settings.runtime.device == "auto":
+            runtime = replace(settings.runtime, device=str(strategy.root_device))
+            settings = replace(settings, runtime=runtime)
         outcome = extract_features(
             self.manifest,
             self.folder,

@@ -15,8 +15,8 @@ from avforensics.media.types import FPS
 from avforensics.models.visual import WINDOW_FRAMES
 from avforensics.report.figures import COLORMAP
 from avforensics.report.sentences import number, signed
-from avforensics.scoring.timeline import Timeline
 from avforensics.scoring.offset import FRAME_MS
+from avforensics.scoring.timeline import Timeline
 
 MIDDLE = WINDOW_FRAMES // 2
 AROUND = 3 * FPS  # windows of the strip on each side of the current one

@@ -18,9 +18,8 @@ from avforensics.models.folding import fold_batch_norms
 from avforensics.models.projection import Projection
 from avforensics.models.sync import SyncNetwork
 from avforensics.scoring.result import Features
+from avforensics.scoring.runtime import DEFAULT_RUNTIME, PRECISIONS, RuntimeOptions
 from avforensics.scoring.spans import Span
-
-PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16}
 
 
 def resolve_device(name: str) -> torch.device:
@@ -59,13 +58,6 @@ class Engine:
     ----------
     projection : Projection, optional
         Without it ``Features.projected`` has no columns.
-    precision : str
-        ``float32``, or ``bf16`` for autocast.
-    compile : bool
-        Compile the frame and window stages with ``torch.compile``.
-    chunk : int
-        Windows in the 3-D stages at a time: memory grows with it, about 0.1 GB a window for the
-        published network.
     """
 
     def __init__(
@@ -73,23 +65,16 @@ class Engine:
         sync: SyncNetwork,
         projection: Projection | None,
         *,
-        device: str = "auto",
-        precision: str = "float32",
-        compile: bool = False,
-        chunk: int = 8,
+        runtime: RuntimeOptions = DEFAULT_RUNTIME,
         keep_activations: bool = False,
     ) -> None:
-        if precision not in PRECISIONS:
-            raise ConfigError(f"precision must be one of {tuple(PRECISIONS)}, not {precision!r}")
-        if chunk < 1:
-            raise ConfigError(f"the number of windows in a batch must be positive, not {chunk}")
-        self.device = resolve_device(device)
-        self.precision = PRECISIONS[precision]
-        self.chunk = chunk
+        self.device = resolve_device(runtime.device)
+        self.precision = PRECISIONS[runtime.precision]
+        self.chunk = runtime.batch_windows or (64 if self.device.type == "cuda" else 8)
         self.keep_activations = keep_activations
         self.projection = projection
         self.sync = fold_batch_norms(sync).to(self.device)
-        if compile:
+        if runtime.compile:
             self.sync.visual.frames = torch.compile(self.sync.visual.frames, dynamic=True)
             self.sync.visual.windows = torch.compile(self.sync.visual.windows, dynamic=True)
         self._tails: dict[Hashable, _Tail] = {}

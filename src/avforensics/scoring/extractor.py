@@ -19,6 +19,7 @@ from avforensics.models.projection import Projection
 from avforensics.models.sync import SyncNetwork
 from avforensics.scoring.engine import Engine
 from avforensics.scoring.result import Features
+from avforensics.scoring.runtime import DEFAULT_RUNTIME, RuntimeOptions
 from avforensics.scoring.source import Clip, Source, read_ahead
 from avforensics.scoring.spans import Span, cut_spans, frames_needed
 
@@ -66,17 +67,9 @@ class FeatureExtractor:
         Fills ``Features.projected``.
     max_windows : int, optional
         Windows of a clip, from its start; None = all.
-    device, precision, compile
-        As for `Engine`.
-    batch_windows : int, optional
-        Windows in the 3-D stages at a time; default 8 on a CPU, 64 on a GPU.
-    readers : int, optional
-        Files read at a time; default 1 on a CPU, 4 on a GPU.
     mix_clips : bool
         Let small clips share batches. Otherwise the last digits of a clip's features do not depend
         on its neighbours.
-    video_stream, audio_stream : int, optional
-        Which stream of a file, counted among its kind.
     measure : bool
         Measure, while a clip is read, what says whether a score of it means anything.
     recipe : str or mapping, optional
@@ -95,15 +88,9 @@ class FeatureExtractor:
         projection: Projection | None = None,
         *,
         max_windows: int | None = None,
-        device: str = "auto",
-        precision: str = "float32",
-        compile: bool = False,
-        batch_windows: int | None = None,
-        readers: int | None = None,
+        runtime: RuntimeOptions = DEFAULT_RUNTIME,
         keep_activations: bool = False,
         mix_clips: bool = True,
-        video_stream: int | None = None,
-        audio_stream: int | None = None,
         measure: bool = True,
         recipe: str | Mapping[str, Any] | None = None,
     ) -> None:
@@ -111,24 +98,16 @@ class FeatureExtractor:
             load_voice_network()  # fail once and now rather than in every file
         self.measure = measure
         self.recipe = recipe
-        self.engine = Engine(
-            sync,
-            projection,
-            device=device,
-            precision=precision,
-            compile=compile,
-            chunk=batch_windows or 8,
-            keep_activations=keep_activations,
-        )
-        on_gpu = self.engine.device.type == "cuda"
-        if batch_windows is None and on_gpu:
-            self.engine.chunk = 64
-        self.readers = readers or (4 if on_gpu else 1)
+        self.engine = Engine(sync, projection, runtime=runtime, keep_activations=keep_activations)
+        self.readers = runtime.readers or (4 if self.engine.device.type == "cuda" else 1)
         self.mix_clips = mix_clips
         self.max_windows = max_windows
         self.max_delay = sync.max_delay
         self.media = MediaOptions(
-            size=sync.size, crop=sync.crop, video_stream=video_stream, audio_stream=audio_stream
+            size=sync.size,
+            crop=sync.crop,
+            video_stream=runtime.video_stream,
+            audio_stream=runtime.audio_stream,
         )
 
     def extract(

@@ -190,7 +190,7 @@ class VideoResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Calibrated:
-    """Where a score stands among held-out real videos.
+    """Rank of a score among held-out real videos.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ from avforensics.media.container import open_container
 from avforensics.media.types import FPS
 from avforensics.models.sync import WINDOW_FRAMES
 from avforensics.report.sentences import number
-from avforensics.scoring.detector import Detector
+from avforensics.scoring.clips import ClipScorer
 from avforensics.scoring.source import Clip
 from avforensics.serving.jobs import Answer, Job
 from avforensics.serving.limits import Limits
@@ -34,7 +34,7 @@ class Scorer:
 
     Parameters
     ----------
-    detector : Detector
+    detector : ClipScorer
     faces : FaceOptions
         What of a picture is scored.
     judge : Judge or None
@@ -46,7 +46,7 @@ class Scorer:
 
     def __init__(
         self,
-        detector: Detector,
+        detector: ClipScorer,
         faces: FaceOptions,
         judge: Judge | None,
         provenance: Mapping[str, Any],

@@ -1,0 +1,137 @@
+"""Score clips, face crops or parts of files, as they are."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from avforensics.applicability import DEFAULT_LIMITS, Limits
+from avforensics.checkpoints import Models
+from avforensics.errors import ConfigError
+from avforensics.media.types import MediaOptions
+from avforensics.scoring.extractor import Extraction, FeatureExtractor, Progress, trained_recipe
+from avforensics.scoring.result import Features, VideoResult
+from avforensics.scoring.runtime import DEFAULT_RUNTIME, RuntimeOptions
+from avforensics.scoring.sequences import SequencePolicy, check_lams, score_features
+from avforensics.scoring.source import Clip
+
+
+class ClipScorer:
+    """The published method: one score for a clip, higher = more likely fake.
+
+    Parameters
+    ----------
+    models : Models
+        Synchronisation network, both decoders and the projection.
+    lams : sequence of float
+        Weights of the activation score; one `Score` for each.
+    max_len, windows, audio
+        As for `SequencePolicy`.
+    keep_activations : bool
+        Keep the activations of every window in the results (4 KB a window).
+    applicability : Limits or None
+        What a video must have for its score to mean anything: beyond them it is marked
+        ``not_applicable``. None = nothing is measured.
+
+    Raises
+    ------
+    ConfigError
+        For a setting without meaning, or a ``max_len`` that the decoders were not trained for.
+    CheckpointError
+        When a model is missing.
+    """
+
+    def __init__(
+        self,
+        models: Models,
+        *,
+        runtime: RuntimeOptions = DEFAULT_RUNTIME,
+        lams: Sequence[float] = (0.0,),
+        max_len: int = 50,
+        windows: str = "first",
+        audio: str = "pad",
+        keep_activations: bool = False,
+        applicability: Limits | None = DEFAULT_LIMITS,
+    ) -> None:
+        if not lams:
+            raise ConfigError("at least one lam is needed")
+        models.require("sync", "distribution", "activation", "projection")
+        self.models = models
+        self.lams = check_lams(lams)
+        self.policy = SequencePolicy(max_len=max_len, windows=windows, audio=audio)
+        self.policy.check(distribution=models.distribution, activation=models.activation)
+        self.applicability = applicability
+        self.extractor = FeatureExtractor(
+            models.sync,
+            models.projection,
+            runtime=runtime,
+            max_windows=self._max_windows,
+            keep_activations=keep_activations,
+            measure=applicability is not None,
+            recipe=trained_recipe(models),
+        )
+
+    @property
+    def media(self) -> MediaOptions:
+        """How files are read."""
+        return self.extractor.media
+
+    def score_many(
+        self, clips: Iterable[str | os.PathLike | Clip], progress: Progress | None = None
+    ) -> Iterator[VideoResult]:
+        """Score clips, in order, each result as soon as it is there.
+
+        A file that cannot be scored gives a result with ``error``; the others go on. Reading runs
+        ahead in threads, and small clips share batches.
+
+        Parameters
+        ----------
+        clips : iterable of path or Clip
+            A `Clip` names a part of a file, or a file whose sound lies elsewhere.
+        progress : callable, optional
+            Called with a clip and the number of its windows that the network has seen; what it
+            raises ends the scoring.
+        """
+        return map(self._result, self.extractor.extract(map(Clip.of, clips), progress))
+
+    @property
+    def _max_windows(self) -> int | None:
+        if self.policy.windows == "all":
+            return None
+        unheard = self.models.sync.max_delay if self.policy.audio == "context" else 0
+        return self.policy.max_len + unheard
+
+    def _result(self, found: Extraction) -> VideoResult:
+        started = time.perf_counter()
+        result = VideoResult(
+            path=Path(found.clip.name or found.clip.path),
+            error=found.error,
+            media=found.media,
+            sha256=found.sha256,
+            silence=found.silence,
+            measures=found.measures,
+            speaking=found.speaking,
+        )
+        if found.media is not None:
+            result.warnings = list(found.media.warnings)
+        if found.features is not None:
+            try:
+                self._score(result, found.features)
+            except ValueError as error:  # too few windows for the policy
+                result.error = str(error)
+        result.seconds = found.seconds + time.perf_counter() - started
+        return result
+
+    def _score(self, result: VideoResult, features: Features) -> None:
+        result.features = features
+        if self.applicability is not None and result.measures is not None:
+            result.not_applicable = self.applicability.reasons(result.measures)
+        result.steps, result.scores = score_features(
+            features, self.models.distribution, self.models.activation, self.policy, self.lams
+        )
+        if not all(np.isfinite(score.score) for score in result.scores):
+            result.warnings.append("the score is not a finite number")
