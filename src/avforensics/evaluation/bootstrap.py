@@ -20,12 +20,7 @@ _CHUNK = 1 << 21  # weights held at a time: 16 MiB an array of float64
 
 
 def check_intervals(resamples: int, level: float) -> None:
-    """Refuse intervals that cannot be.
-
-    Raises
-    ------
-    ConfigError
-    """
+    """Refuse intervals that cannot be; raises ConfigError."""
     if not 0 < level < 1:
         raise ConfigError(f"the level of intervals lies between 0 and 1, as 0.95, not {level}")
     if resamples < 1:

@@ -101,12 +101,7 @@ def shift_result(
 
 
 def check_shifts(shifts: Sequence[int]) -> list[int]:
-    """Whole frames other than 0 that the network's delays reach, rising.
-
-    Raises
-    ------
-    ConfigError
-    """
+    """Whole frames other than 0 that the network's delays reach, rising; raises ConfigError."""
     if any(not 0 < abs(shift) <= MAX_SHIFT for shift in shifts):
         raise ConfigError(f"shifts lie between -{MAX_SHIFT} and {MAX_SHIFT} frames and are not 0")
     return sorted(shifts)

@@ -170,16 +170,12 @@ class Evidence:
         return float(p_values(self.scores, value))
 
     def check_unseen(self, videos: Iterable[Sequence[str]]) -> None:
-        """Refuse to be measured on people, files or sources that it was fitted on.
+        """Refuse to be measured on people, files or sources that it was fitted on; ConfigError.
 
         Parameters
         ----------
         videos : iterable of sequence of str
             The names of each tested video, as of `traces`.
-
-        Raises
-        ------
-        ConfigError
         """
         shared = [[name for name in names if person(name) in self.people] for names in videos]
         shared = sorted(names[0] for names in shared if names)

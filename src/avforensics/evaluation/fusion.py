@@ -205,12 +205,7 @@ FUSIONS: dict[str, type[Fusion]] = {
 
 
 def check_fusion(name: str) -> str:
-    """The name of a fusion, if there is one.
-
-    Raises
-    ------
-    ConfigError
-    """
+    """The name of a fusion, if there is one; raises ConfigError."""
     if name not in FUSIONS:
         raise ConfigError(f"evidence.fusion must be one of {', '.join(FUSIONS)}, got {name!r}")
     return name

@@ -81,13 +81,9 @@ class ScoredVideo:
 
 
 def check_once(rows: Sequence[ScoredVideo]) -> None:
-    """Refuse a run that counts a video twice.
+    """Refuse a run that counts a video twice; raises ManifestError.
 
     A file may stand in two categories (FakeAVCeleb lists some 22 so), not twice in one.
-
-    Raises
-    ------
-    ManifestError
     """
     counts = Counter((row.path, row.label, row.category) for row in rows)
     double = [key[0] for key, count in counts.items() if count > 1]

@@ -434,12 +434,7 @@ def check_models(models: Models, policy: SequencePolicy, part: str) -> None:
 
 
 def check_store(store: FeatureStore, models: Models, policy: SequencePolicy) -> None:
-    """Refuse a store that lacks what the policy or the models need.
-
-    Raises
-    ------
-    ConfigError
-    """
+    """Refuse a store that lacks what the policy or the models need; raises ConfigError."""
     kept = store.info.max_windows
     unheard = store.info.max_delay if policy.audio == "context" else 0
     needed = policy.max_len + unheard

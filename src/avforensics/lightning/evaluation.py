@@ -324,12 +324,7 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
 
 
 def require_data(cfg: DictConfig) -> None:
-    """Make sure that the folder of ``cfg.benchmark`` is there.
-
-    Raises
-    ------
-    ManifestError
-    """
+    """Make sure that the folder of ``cfg.benchmark`` is there; raises ManifestError."""
     name = cfg.benchmark.name
     if cfg.root is None:
         raise ManifestError(f"the data set {name} is needed: give its folder as root=FOLDER")

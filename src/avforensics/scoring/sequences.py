@@ -50,12 +50,7 @@ class SequencePolicy:
             raise ConfigError(f"audio must be one of {AUDIO_POLICIES}, not {self.audio!r}")
 
     def check(self, **decoders: nn.Module) -> None:
-        """Refuse decoders that were not trained for ``max_len`` windows.
-
-        Raises
-        ------
-        ConfigError
-        """
+        """Refuse decoders that were not trained for ``max_len`` windows; raises ConfigError."""
         for name, decoder in decoders.items():
             if self.max_len > decoder.max_len:
                 raise ConfigError(
@@ -75,12 +70,7 @@ class SequencePolicy:
 
 
 def check_lams(lams: Sequence[float]) -> tuple[float, ...]:
-    """Weights of the activation score, if that is what they are.
-
-    Raises
-    ------
-    ConfigError
-    """
+    """Weights of the activation score, if that is what they are; raises ConfigError."""
     if not all(0 <= lam < float("inf") for lam in lams):
         raise ConfigError(f"lam is a weight of 0 or more, not {', '.join(map(str, lams))}")
     return tuple(float(lam) for lam in lams)
