@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
-from rich import get_console
 
 from avforensics.errors import ManifestError
 from avforensics.evaluation.breakdown_table import cells as group_cells
@@ -22,11 +21,10 @@ from avforensics.evaluation.breakdowns import break_down
 from avforensics.evaluation.calibration import Calibration
 from avforensics.evaluation.comparison import cells as difference_cells
 from avforensics.evaluation.comparison import compare, read_run, sentence, write_comparison
-from avforensics.evaluation.controls import markdown, rich_cells
+from avforensics.evaluation.output import show_cells
 from avforensics.evaluation.repeats import cells as repeat_cells
 from avforensics.evaluation.repeats import repeat, write_repeats
 from avforensics.evaluation.repeats import sentence as repeat_sentence
-from avforensics.evaluation.results import wide
 from avforensics.evaluation.rows import ScoredVideo, printable
 from avforensics.paths import typed_path
 
@@ -71,16 +69,16 @@ class Beside:
         intervals = OmegaConf.to_container(cfg.intervals)
         if self.against is not None:
             difference = compare(self.against, rows, seed=cfg.seed, **intervals)
-            table = difference_cells(difference)
-            write_comparison(difference, str(cfg.against), folder, markdown(table))
-            show_cells(table, f"against {cfg.against}: {sentence(difference)}")
+            write_comparison(difference, str(cfg.against), folder)
+            show_cells(
+                difference_cells(difference), f"against {cfg.against}: {sentence(difference)}"
+            )
         if any(row.statistics.get("evidence") is not None for row in rows):
             compare_evidence(cfg, rows)
         if self.repeats:
             repeated = repeat([rows, *self.repeats], seed=cfg.seed, **intervals)
-            table = repeat_cells(repeated)
-            write_repeats(repeated, [str(path) for path in cfg.repeats], folder, markdown(table))
-            show_cells(table, repeat_sentence(repeated))
+            write_repeats(repeated, [str(path) for path in cfg.repeats], folder)
+            show_cells(repeat_cells(repeated), repeat_sentence(repeated))
         if cfg.breakdowns.columns and summary["overall"]:
             by_group(cfg, rows, self.calibration)
 
@@ -93,16 +91,15 @@ def compare_evidence(cfg: DictConfig, rows: Sequence[ScoredVideo]) -> None:
     except ManifestError as error:
         log.warning("evidence is not compared with the score: %s", error)
         return
-    table = difference_cells(difference)
     write_comparison(
         difference,
         "the score (other run)",
         cfg.output_dir,
-        markdown(table),
         what="Evidence (this run)",
         stem="evidence",
     )
-    show_cells(table, f"evidence (this run) against the score (other run): {sentence(difference)}")
+    title = f"evidence (this run) against the score (other run): {sentence(difference)}"
+    show_cells(difference_cells(difference), title)
 
 
 def by_group(cfg: DictConfig, rows: Sequence[ScoredVideo], calibration: Calibration | None) -> None:
@@ -121,16 +118,8 @@ def by_group(cfg: DictConfig, rows: Sequence[ScoredVideo], calibration: Calibrat
         **OmegaConf.to_container(cfg.intervals),
     )
     found["origin"] = origin
-    tables = {column: group_cells(found, column) for column in found["columns"]}
-    below = notes(found)
-    texts = {column: markdown(table) for column, table in tables.items()}
-    write_breakdowns(found, cfg.output_dir, texts, below)
-    for column, table in tables.items():
-        show_cells(table, f"by {printable(column)}")
-    for line in below:
+    write_breakdowns(found, cfg.output_dir)
+    for column in found["columns"]:
+        show_cells(group_cells(found, column), f"by {printable(column)}")
+    for line in notes(found):
         log.info("%s", line)
-
-
-def show_cells(cells: list[list[str]], title: str) -> None:
-    """Print a table."""
-    wide(get_console()).print(rich_cells(cells, title))

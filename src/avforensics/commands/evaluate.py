@@ -31,19 +31,19 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from rich import get_console
 
 from avforensics.checkpoints import load_models
-from avforensics.commands._beside import Beside, show_cells
+from avforensics.commands._beside import Beside
 from avforensics.errors import ConfigError
 from avforensics.evaluation.bootstrap import check_intervals
 from avforensics.evaluation.comparison import read_run
 from avforensics.evaluation.controls import (
     check_shifts,
     control_cells,
-    markdown,
     shift_cells,
     shift_result,
     variations,
     write_controls,
 )
+from avforensics.evaluation.output import show_cells
 from avforensics.evaluation.reproduce import cells as comparison_cells
 from avforensics.evaluation.reproduce import compare_with_paper, published, write_reproduction
 from avforensics.evaluation.results import show, write_results
@@ -139,7 +139,7 @@ def write(cfg: DictConfig, rows: Sequence[ScoredVideo], summary: dict, known: Be
     show(summary, get_console(), title)
     if cfg.reproduce is not None:
         experiment, found = published(cfg.reproduce), compare_with_paper(cfg.reproduce, summary)
-        write_reproduction(cfg.reproduce, found, folder, markdown(comparison_cells(found)))
+        write_reproduction(cfg.reproduce, found, folder)
         if found:
             show_cells(comparison_cells(found), experiment["title"])
         else:

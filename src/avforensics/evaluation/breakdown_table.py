@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,8 +13,8 @@ from avforensics.data.tables import read_table
 from avforensics.errors import ConfigError
 from avforensics.evaluation.breakdowns import METRICS, differences
 from avforensics.evaluation.calibration import Calibration
+from avforensics.evaluation.output import markdown, percent, write_json, write_text
 from avforensics.evaluation.rows import ScoredVideo, printable
-from avforensics.files import atomic_path
 
 _TITLES = {"auc": "AUC", "false_alarms": "false alarms"}
 
@@ -116,22 +115,12 @@ def cells(found: Mapping, column: str) -> list[list[str]]:
         for metric in metrics:
             p_value = block.get(f"{metric}_gap_p_holm")
             line += [
-                _value(block, metric, ".1f"),
-                _value(block, f"{metric}_gap", "+.1f"),
+                percent(block.get(metric), block.get(f"{metric}_ci")),
+                percent(block.get(f"{metric}_gap"), block.get(f"{metric}_gap_ci"), "+.1f"),
                 "-" if p_value is None else f"{p_value:.2g}",
             ]
         table.append(line)
     return table
-
-
-def _value(block: Mapping, name: str, form: str) -> str:
-    value, interval = block.get(name), block.get(f"{name}_ci")
-    if value is None:
-        return "-"
-    text = format(100 * value, form)
-    if interval is None:
-        return text
-    return f"{text} [{format(100 * interval[0], form)}, {format(100 * interval[1], form)}]"
 
 
 def notes(found: Mapping) -> list[str]:
@@ -163,17 +152,12 @@ def notes(found: Mapping) -> list[str]:
     return [*lines, *(kept or ["No gap stays after correction"])]
 
 
-def write_breakdowns(
-    found: Mapping, folder: str | PathLike, tables: Mapping[str, str], below: Sequence[str]
-) -> None:
-    """Write breakdowns.json (every number, fractions of 1) and breakdowns.md.
-
-    ``tables`` are the columns' tables in Markdown, ``below`` the sentences below them.
-    """
-    with atomic_path(f"{folder}/breakdowns.json") as partial:
-        text = json.dumps(found, indent=2, allow_nan=False) + "\n"
-        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
-    parts = [f"### By {printable(column)}\n\n{table}" for column, table in tables.items()]
-    with atomic_path(f"{folder}/breakdowns.md") as partial:
-        text = "\n".join([*parts, *(f"{line}.  " for line in below), ""])
-        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
+def write_breakdowns(found: Mapping, folder: str | PathLike) -> None:
+    """Write breakdowns.json (every number, fractions of 1) and breakdowns.md."""
+    write_json(f"{folder}/breakdowns.json", found)
+    parts = [
+        f"### By {printable(column)}\n\n{markdown(cells(found, column))}"
+        for column in found["columns"]
+    ]
+    text = "\n".join([*parts, *(f"{line}.  " for line in notes(found)), ""])
+    write_text(f"{folder}/breakdowns.md", text)

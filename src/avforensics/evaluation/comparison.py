@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
+from typing import Any
 
 from avforensics.evaluation.bootstrap import Difference
 from avforensics.evaluation.delong import DeLong, delong, holm
+from avforensics.evaluation.output import markdown, percent, write_json, write_text
 from avforensics.evaluation.rows import ScoredVideo, read_scores
-from avforensics.evaluation.shared import METRICS, share_videos
+from avforensics.evaluation.shared import share_videos
 from avforensics.evaluation.summary import PAPER_AVERAGES
-from avforensics.files import atomic_path
 from avforensics.paths import typed_path
 
 
@@ -65,11 +65,8 @@ def compare(
     rows_a: Sequence[ScoredVideo],
     rows_b: Sequence[ScoredVideo],
     *,
-    metrics: Sequence[str] = METRICS,
     averages: Mapping[str, Sequence[str]] = PAPER_AVERAGES,
-    resamples: int = 2000,
-    level: float = 0.95,
-    seed: int = 0,
+    **options: Any,
 ) -> RunDifference:
     """Paired difference of two runs (B less A); the same resamples of identities serve both.
 
@@ -78,26 +75,10 @@ def compare(
     rows_a, rows_b : sequence of ScoredVideo
         In any order; videos are paired by path and category. Where one run says nothing of
         categories and identities (a plain list of scores), the other's hold.
-    metrics : sequence of str
-        Names from `avforensics.evaluation.metrics.METRICS`.
-    averages : mapping of str to sequence of str
-        Means over categories, where all of them are there.
-    resamples, level, seed
-        Of `Bootstrap`.
-
-    Raises
-    ------
-    ManifestError
-        The runs share too few videos, or disagree on a label or an identity.
+    averages, **options
+        As for `share_videos`, which says too what is raised.
     """
-    shared = share_videos(
-        (rows_a, rows_b),
-        metrics=metrics,
-        averages=averages,
-        resamples=resamples,
-        level=level,
-        seed=seed,
-    )
+    shared = share_videos((rows_a, rows_b), averages=averages, **options)
     results = {
         name: {
             metric: Difference.of(
@@ -107,7 +88,7 @@ def compare(
                 shared.bootstrap,
                 rows,
             )
-            for metric in metrics
+            for metric in shared.points[name][0]
         }
         for name, rows in shared.groups.items()
     }
@@ -133,11 +114,8 @@ def cells(difference: RunDifference, metrics: Sequence[str] = ("auc", "ap")) -> 
     for name, by_metric in difference.results.items():
         for metric in metrics:
             found = by_metric[metric]
-            change = f"{100 * found.difference:+.1f}"
-            if found.interval is not None:
-                low, high = (f"{100 * end:+.1f}" for end in found.interval)
-                change += f" [{low}, {high}]"
-            values = [f"{100 * value:.1f}" for value in (found.a, found.b)]
+            change = percent(found.difference, found.interval, "+.1f")
+            values = [percent(found.a), percent(found.b)]
             tested = [None, None]
             if metric == "auc" and name in difference.delong:
                 tested = [difference.delong[name].p_value, difference.holm[name]]
@@ -156,12 +134,11 @@ def write_comparison(
     difference: RunDifference,
     other: str,
     folder: str | PathLike,
-    markdown: str,
     *,
     what: str = "This run",
     stem: str = "comparison",
 ) -> None:
-    """Write ``stem.json`` (every number, fractions of 1) and ``stem.md`` (the given table)."""
+    """Write ``stem.json`` (every number, fractions of 1) and ``stem.md``."""
     content = {
         "other": other,
         "n": difference.n,
@@ -175,15 +152,7 @@ def write_comparison(
             for name, test in difference.delong.items()
         },
     }
-    with atomic_path(f"{folder}/{stem}.json") as partial:
-        partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    with atomic_path(f"{folder}/{stem}.md") as partial:
-        lines = [
-            f"### {what} against {other}",
-            "",
-            markdown,
-            f"{sentence(difference)}.",
-            NOTE,
-            "",
-        ]
-        partial.write_text("\n".join(lines), encoding="utf-8", errors="backslashreplace")
+    write_json(f"{folder}/{stem}.json", content)
+    table, below = markdown(cells(difference)), f"{sentence(difference)}."
+    lines = [f"### {what} against {other}", "", table, below, NOTE, ""]
+    write_text(f"{folder}/{stem}.md", "\n".join(lines))

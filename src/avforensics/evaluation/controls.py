@@ -5,20 +5,18 @@ And do real videos whose sound is merely shifted count as fakes? Nothing here ru
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 
 import numpy as np
-from rich.table import Table
 
 from avforensics.errors import ConfigError
 from avforensics.evaluation.bootstrap import bootstrap_interval
 from avforensics.evaluation.metrics import score_metrics
+from avforensics.evaluation.output import markdown, percent, write_json, write_text
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.tables import blocks
-from avforensics.files import atomic_path
 from avforensics.scoring.edits import MAX_SHIFT
 from avforensics.scoring.sequences import SequencePolicy
 
@@ -139,7 +137,7 @@ def shift_cells(shifts: Mapping[int, Mapping]) -> list[list[str]]:
                 str(found["n"]),
                 *("-" if name not in found else f"{found[name]:.4g}" for name in _MEANS),
                 _auc(found),
-                _auc({"auc": found.get("offset_auc")}),
+                percent(found.get("offset_auc")),
                 "-" if called is None else f"{100 * called:.0f} %",
             ]
         )
@@ -147,16 +145,6 @@ def shift_cells(shifts: Mapping[int, Mapping]) -> list[list[str]]:
 
 
 _MEANS = ("shifted", "plain")
-
-
-def rich_cells(cells: Sequence[Sequence[str]], title: str) -> Table:
-    """Cells for the terminal, intervals below their values."""
-    table = Table(title=title)
-    for place, name in enumerate(cells[0]):
-        table.add_column(name, justify="right" if place else "left", no_wrap=not place)
-    for row in cells[1:]:
-        table.add_row(*(cell.replace(" [", "\n[") for cell in row))
-    return table
 
 
 def write_controls(
@@ -167,28 +155,11 @@ def write_controls(
         "runs": dict(summaries),
         "shifts": {str(key): value for key, value in shifts.items()},
     }
-    with atomic_path(f"{folder}/controls.json") as partial:
-        partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    parts = [markdown(control_cells(summaries))] if len(summaries) > 1 else []
-    if shifts:
-        parts.append(markdown(shift_cells(shifts)))
-    with atomic_path(f"{folder}/controls.md") as partial:
-        partial.write_text("\n".join(parts), encoding="utf-8")
-
-
-def markdown(cells: Sequence[Sequence[str]]) -> str:
-    """Cells as a Markdown table, header first."""
-    header, *rows = cells
-    rule = ["---"] + ["---:"] * (len(header) - 1)
-    escaped = ([cell.replace("|", r"\|") for cell in row] for row in (header, rule, *rows))
-    return "".join("| " + " | ".join(row) + " |\n" for row in escaped)
+    write_json(f"{folder}/controls.json", content)
+    tables = [control_cells(summaries)] if len(summaries) > 1 else []
+    tables += [shift_cells(shifts)] if shifts else []
+    write_text(f"{folder}/controls.md", "\n".join(map(markdown, tables)))
 
 
 def _auc(block: Mapping) -> str:
-    value, interval = block.get("auc"), block.get("auc_ci")
-    if value is None:
-        return "-"
-    text = f"{100 * value:.1f}"
-    return (
-        text if interval is None else f"{text} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
-    )
+    return percent(block.get("auc"), block.get("auc_ci"))

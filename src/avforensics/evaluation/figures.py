@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from avforensics.evaluation.metrics import Curve
+from avforensics.evaluation.output import write_figure
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.summary import by_category
-from avforensics.files import atomic_path
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's palette: told apart with every common kind of colour blindness."""
@@ -75,16 +75,11 @@ def histogram_figure(rows: Sequence[ScoredVideo], title: str = "", bins: int = 3
 
 def write_figures(
     rows: Sequence[ScoredVideo], folder: str | PathLike, title: str = "", suffix: str = "png"
-) -> list[str]:
-    """Write ``roc``, ``pr`` and ``scores`` with the given suffix (png, pdf, svg); returns paths."""
+) -> None:
+    """Write ``roc``, ``pr`` and ``scores`` with the given suffix (png, pdf, svg)."""
     figures = {"roc": roc_figure, "pr": pr_figure, "scores": histogram_figure}
-    paths = []
     for stem, draw in figures.items():
-        path = f"{folder}/{stem}.{suffix}"
-        with atomic_path(path) as partial:
-            draw(rows, title).savefig(partial, dpi=150)
-        paths.append(path)
-    return paths
+        write_figure(f"{folder}/{stem}.{suffix}", draw(rows, title))
 
 
 def _categories(rows: Sequence[ScoredVideo]):

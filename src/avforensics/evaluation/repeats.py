@@ -6,7 +6,6 @@ interval over videos alone says how well one training is known, not how well the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
@@ -16,9 +15,9 @@ from scipy import stats
 
 from avforensics.errors import ConfigError
 from avforensics.evaluation.bootstrap import Bootstrap
+from avforensics.evaluation.output import markdown, percent, write_json, write_text
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.shared import METRICS, share_videos
-from avforensics.files import atomic_path
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def cells(found: RepeatedRuns, metrics: Sequence[str] = ("auc", "ap")) -> list[l
                 [
                     name,
                     metric.upper(),
-                    *(f"{100 * number:.1f}" for number in numbers),
+                    *map(percent, numbers),
                     *("-" if pair is None else _range(pair) for pair in intervals),
                 ]
             )
@@ -155,17 +154,13 @@ def sentence(found: RepeatedRuns) -> str:
     return f"{text}, {found.left_out} left out" if found.left_out else text
 
 
-def write_repeats(
-    found: RepeatedRuns, others: Sequence[str], folder: str | PathLike, markdown: str
-) -> None:
-    """Write repeats.json (every number, fractions of 1) and repeats.md (the given table)."""
-    content = asdict(found) | {"others": list(others)}
-    with atomic_path(f"{folder}/repeats.json") as partial:
-        partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+def write_repeats(found: RepeatedRuns, others: Sequence[str], folder: str | PathLike) -> None:
+    """Write repeats.json (every number, fractions of 1) and repeats.md."""
+    write_json(f"{folder}/repeats.json", asdict(found) | {"others": list(others)})
     note = (
         f"Spread: standard deviation between runs. Ranges are {100 * found.level:g} % intervals of "
         "the mean: over the people tested alone, and over people and seeds."
     )
-    lines = ["### This run and its repeats", "", markdown, f"{sentence(found)}. {note}", ""]
-    with atomic_path(f"{folder}/repeats.md") as partial:
-        partial.write_text("\n".join(lines), encoding="utf-8", errors="backslashreplace")
+    table, below = markdown(cells(found)), f"{sentence(found)}. {note}"
+    text = "\n".join(["### This run and its repeats", "", table, below, ""])
+    write_text(f"{folder}/repeats.md", text)

@@ -9,8 +9,8 @@ from importlib import resources
 from os import PathLike
 
 from avforensics.errors import ConfigError
+from avforensics.evaluation.output import markdown, percent, write_json, write_text
 from avforensics.evaluation.tables import blocks
-from avforensics.files import atomic_path
 
 METRICS = ("ap", "auc")
 ROUNDING = 0.0005  # the paper prints one decimal of a percentage
@@ -88,16 +88,13 @@ def cells(comparisons: Sequence[Comparison]) -> list[list[str]]:
     """One line a number, in %, header first."""
     table = [["result", "metric", "ours", "paper", "difference", "paper in our interval"]]
     for item in comparisons:
-        ours = "-" if item.ours is None else f"{100 * item.ours:.1f}"
-        if item.interval is not None:
-            ours += f" [{100 * item.interval[0]:.1f}, {100 * item.interval[1]:.1f}]"
         table.append(
             [
                 item.result,
                 item.metric.upper(),
-                ours,
-                f"{100 * item.paper:.1f}",
-                "-" if item.difference is None else f"{100 * item.difference:+.1f}",
+                percent(item.ours, item.interval),
+                percent(item.paper),
+                percent(item.difference, form="+.1f"),
                 {True: "yes", False: "no", None: "-"}[item.inside],
             ]
         )
@@ -105,22 +102,20 @@ def cells(comparisons: Sequence[Comparison]) -> list[list[str]]:
 
 
 def write_reproduction(
-    name: str, comparisons: Sequence[Comparison], folder: str | PathLike, markdown: str
+    name: str, comparisons: Sequence[Comparison], folder: str | PathLike
 ) -> None:
-    """Write reproduction.json (fractions of 1) and reproduction.md (the given table)."""
+    """Write reproduction.json (fractions of 1) and reproduction.md."""
     experiment = published(name)
+    title, note = experiment["title"], experiment.get("note")
     content = {
         "experiment": name,
-        "title": experiment["title"],
-        "note": experiment.get("note"),
+        "title": title,
+        "note": note,
         "numbers": [
             asdict(item) | {"difference": item.difference, "inside": item.inside}
             for item in comparisons
         ],
     }
-    with atomic_path(f"{folder}/reproduction.json") as partial:
-        partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    with atomic_path(f"{folder}/reproduction.md") as partial:
-        note = experiment.get("note")
-        lines = [f"### {experiment['title']}", "", *([note, ""] if note else []), markdown]
-        partial.write_text("\n".join(lines), encoding="utf-8")
+    write_json(f"{folder}/reproduction.json", content)
+    lines = [f"### {title}", "", *([note, ""] if note else []), markdown(cells(comparisons))]
+    write_text(f"{folder}/reproduction.md", "\n".join(lines))

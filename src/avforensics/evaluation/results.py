@@ -8,10 +8,9 @@ from os import PathLike
 from rich.console import Console
 
 from avforensics.evaluation.figures import write_figures
+from avforensics.evaluation.output import wide
 from avforensics.evaluation.rows import ScoredVideo, write_scores
 from avforensics.evaluation.tables import rich_table, write_summary
-
-WIDTH = 110  # of tables where no terminal says how wide it is
 
 
 def write_results(
@@ -26,8 +25,3 @@ def write_results(
 def show(summary: Mapping, console: Console, title: str = "") -> None:
     """Print the table."""
     wide(console).print(rich_table(summary, title))
-
-
-def wide(console: Console) -> Console:
-    """The console, or one wide enough for tables where no terminal says how wide it is."""
-    return console if console.is_terminal else Console(width=WIDTH)

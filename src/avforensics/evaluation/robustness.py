@@ -5,17 +5,17 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from os import PathLike
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from avforensics.data.tables import write_table
 from avforensics.errors import ConfigError
 from avforensics.evaluation.figures import COLOURS
+from avforensics.evaluation.output import percent, write_figure
 from avforensics.evaluation.tables import block_of, blocks, headline
-from avforensics.files import atomic_path
 from avforensics.media.perturbations import PERTURBATIONS
 
 Runs = Mapping[tuple[str, int], Mapping]
@@ -104,23 +104,17 @@ def robustness_figure(runs: Runs, title: str = "") -> Figure:
     return figure
 
 
-def write_robustness(runs: Runs, folder: str | PathLike, title: str = "") -> list[str]:
+def write_robustness(runs: Runs, folder: str | PathLike, title: str = "") -> None:
     """Write robustness.csv (every category) and robustness.png."""
-    paths = [f"{folder}/robustness.{suffix}" for suffix in ("csv", "png")]
-    with (
-        atomic_path(paths[0]) as partial,
-        partial.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.writer(file)
-        names = ("auc", "ap", "ap_balanced", "eer")
-        writer.writerow(["perturbation", "level", "category", *names, "auc_low", "auc_high"])
-        for (name, level), summary in sorted(runs.items()):
-            for category, block in blocks(summary):
-                ends = block.get("auc_ci") or ("", "")
-                writer.writerow([name, level, category, *(block.get(m) for m in names), *ends])
-    with atomic_path(paths[1]) as partial:
-        robustness_figure(runs, title).savefig(partial, dpi=150)
-    return paths
+    names = ("auc", "ap", "ap_balanced", "eer")
+    rows = [
+        [name, level, category, *map(block.get, names), *(block.get("auc_ci") or ("", ""))]
+        for (name, level), summary in sorted(runs.items())
+        for category, block in blocks(summary)
+    ]
+    header = ["perturbation", "level", "category", *names, "auc_low", "auc_high"]
+    write_table(f"{folder}/robustness.csv", header, rows)
+    write_figure(f"{folder}/robustness.png", robustness_figure(runs, title))
 
 
 def cells(runs: Runs) -> list[list[str]]:
@@ -130,8 +124,8 @@ def cells(runs: Runs) -> list[list[str]]:
     table = [["AUC", *(f"level {level}" for level in levels)]]
     for name, values in by_name.items():
         table.append(
-            [PERTURBATIONS[name].title, *(f"{100 * dict(values)[level]:.1f}" for level in levels)]
+            [PERTURBATIONS[name].title, *(percent(dict(values)[level]) for level in levels)]
         )
     for name, values in (("average", mean), ("adversarial", worst)):
-        table.append([name, *(f"{100 * value:.1f}" for value in values)])
+        table.append([name, *map(percent, values)])
     return table

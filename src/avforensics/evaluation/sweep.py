@@ -5,7 +5,6 @@ Points come from one pass over a feature store, or from the folders of finished 
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,14 +16,15 @@ from matplotlib.figure import Figure
 
 from avforensics.applicability import Limits
 from avforensics.checkpoints import Models
+from avforensics.data.tables import write_table
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.evaluation.figures import COLOURS
+from avforensics.evaluation.output import markdown, percent, write_figure, write_text
 from avforensics.evaluation.rows import ScoredVideo, printable
 from avforensics.evaluation.stored import StoredScore, StoreScorer, one_thread, scored_video
 from avforensics.evaluation.summary import summarise
 from avforensics.evaluation.tables import block_of, blocks, headline
 from avforensics.features.store import FeatureStore
-from avforensics.files import atomic_path
 from avforensics.paths import typed_path
 from avforensics.scoring.sequences import SequencePolicy
 from avforensics.scoring.statistics import check_statistics, towards_fake
@@ -206,22 +206,13 @@ def only_varying(points: Sequence[Point]) -> list[Point]:
     ]
 
 
-def write_sweep(points: Sequence[Point], folder: str | PathLike, title: str = "") -> list[str]:
+def write_sweep(points: Sequence[Point], folder: str | PathLike, title: str = "") -> None:
     """Write sweep.csv (all numbers), sweep.md (AUC and AP by setting) and sweep.png."""
-    paths = [f"{folder}/sweep.{suffix}" for suffix in ("csv", "md", "png")]
-    with (
-        atomic_path(paths[0]) as partial,
-        partial.open("w", newline="", encoding="utf-8") as file,
-    ):
-        csv.writer(file).writerows(long_table(points))
-    with atomic_path(paths[1]) as partial:
-        header, *rows = short_table(points)
-        lines = ["| " + " | ".join(row) + " |" for row in (header, ["---"] * len(header), *rows)]
-        text = "\n".join([*([f"### {title}", ""] if title else []), *lines, ""])
-        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
-    with atomic_path(paths[2]) as partial:
-        sweep_figure(points, title).savefig(partial, dpi=150)
-    return paths
+    header, *rows = long_table(points)
+    write_table(f"{folder}/sweep.csv", header, rows)
+    heading = f"### {title}\n\n" if title else ""
+    write_text(f"{folder}/sweep.md", heading + markdown(short_table(points)))
+    write_figure(f"{folder}/sweep.png", sweep_figure(points, title))
 
 
 def long_table(points: Sequence[Point]) -> list[list]:
@@ -324,8 +315,7 @@ def _some(values: list) -> list:
 
 
 def _pair(block: Mapping) -> str:
-    values = (block.get("ap"), block.get("auc"))
-    return "/".join("-" if value is None else f"{100 * value:.1f}" for value in values)
+    return "/".join(percent(block.get(metric)) for metric in ("ap", "auc"))
 
 
 def value_text(value: object) -> str:

@@ -13,7 +13,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from avforensics.files import atomic_path
+from avforensics.evaluation.output import markdown, percent, write_text
 
 _COLUMNS = {
     "auc": "AUC",
@@ -69,10 +69,10 @@ def cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
         [
             name,
             *(_count(block.get(key)) for key in _COUNTS),
-            _percent(block.get("prevalence")),
+            percent(block.get("prevalence")),
             *(_with_interval(block, key) for key in _COLUMNS),
-            *(_percent(block.get("auc_unscored")) for _ in unscored),
-            *(_percent(block["baselines"].get(other, {}).get("auc")) for other in baselines),
+            *(percent(block.get("auc_unscored")) for _ in unscored),
+            *(percent(block["baselines"].get(other, {}).get("auc")) for other in baselines),
         ]
         for name, block in blocks(summary)
     ]
@@ -135,12 +135,10 @@ def to_markdown(summary: Mapping, title: str = "") -> str:
     """The table in Markdown, that of statistics, then coverage and notes."""
     header, rows = cells(summary)
     lines = [f"### {title}", ""] if title else []
-    lines += [_markdown_row(header), _markdown_row(["---"] + ["---:"] * (len(header) - 1))]
-    lines += [_markdown_row(row) for row in rows]
+    lines += markdown([header, *rows]).splitlines()
     header, rows = statistics_cells(summary)
     if header:
-        lines += ["", _markdown_row(header), _markdown_row(["---"] + ["---:"] * (len(header) - 1))]
-        lines += [_markdown_row(row) for row in rows]
+        lines += ["", *markdown([header, *rows]).splitlines()]
     return "\n".join([*lines, "", *(f"{line}  " for line in _footer(summary)), ""])
 
 
@@ -193,15 +191,10 @@ FORMS = {"json": to_json, "csv": to_csv, "md": to_markdown, "tex": to_latex}
 """Text forms of a summary by file suffix."""
 
 
-def write_summary(summary: Mapping, folder: str | PathLike, stem: str = "metrics") -> list[str]:
-    """Write ``stem.json``, ``.csv``, ``.md`` and ``.tex`` into ``folder``; returns their paths."""
-    paths = []
+def write_summary(summary: Mapping, folder: str | PathLike, stem: str = "metrics") -> None:
+    """Write ``stem.json``, ``.csv``, ``.md`` and ``.tex`` into ``folder``."""
     for suffix, render in FORMS.items():
-        path = f"{folder}/{stem}.{suffix}"
-        with atomic_path(path) as partial:
-            partial.write_text(render(summary), encoding="utf-8", errors="backslashreplace")
-        paths.append(path)
-    return paths
+        write_text(f"{folder}/{stem}.{suffix}", render(summary))
 
 
 def _footer(summary: Mapping) -> list[str]:
@@ -226,22 +219,13 @@ def _section_ends(summary: Mapping) -> set[str]:
     return {list(summary[part])[-1] for part in ("categories", "averages") if summary[part]}
 
 
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"
-
-
 def _count(value: int | None) -> str:
     return "-" if value is None else str(value)
 
 
 def _with_interval(block: Mapping, name: str) -> str:
-    text = _percent(block.get(name))
     interval = block.get(f"{name}_ci") if name in _WITH_INTERVAL else None
-    return f"{text} [{_percent(interval[0])}, {_percent(interval[1])}]" if interval else text
-
-
-def _markdown_row(row: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |"
+    return percent(block.get(name), interval)
 
 
 def _latex_row(row: Sequence[str]) -> str:

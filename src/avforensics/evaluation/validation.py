@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from os import PathLike
 
 import numpy as np
@@ -10,25 +9,19 @@ from matplotlib.figure import Figure
 
 from avforensics.evaluation.figures import COLOURS
 from avforensics.evaluation.likelihood import reliability, tippett
+from avforensics.evaluation.output import write_figure, write_json
 from avforensics.evaluation.strength import LikelihoodRatio
-from avforensics.files import atomic_path
 
 
-def write_validation(likelihood: LikelihoodRatio, folder: str | PathLike) -> list[str]:
+def write_validation(likelihood: LikelihoodRatio, folder: str | PathLike) -> None:
     """Write likelihood.json and, where ratios were validated, tippett.png and reliability.png."""
-    paths = [f"{folder}/likelihood.json"]
-    with atomic_path(paths[0]) as partial:
-        text = json.dumps(dict(likelihood.about), indent=2, allow_nan=False)
-        partial.write_text(text + "\n", encoding="utf-8")
+    write_json(f"{folder}/likelihood.json", dict(likelihood.about))
     if "validated_lr" in likelihood.arrays:
         log10 = likelihood.arrays["validated_lr"]
         labels = likelihood.arrays["validated_label"].astype(int)
         title = f"Cllr {likelihood.about['cllr']:.2f}, at best {likelihood.about['cllr_min']:.2f}"
-        for name, draw in (("tippett", tippett_figure), ("reliability", reliability_figure)):
-            paths.append(f"{folder}/{name}.png")
-            with atomic_path(paths[-1]) as partial:
-                draw(log10, labels, title).savefig(partial, dpi=150)
-    return paths
+        write_figure(f"{folder}/tippett.png", tippett_figure(log10, labels, title))
+        write_figure(f"{folder}/reliability.png", reliability_figure(log10, labels, title))
 
 
 def tippett_figure(log10: np.ndarray, labels: np.ndarray, title: str = "") -> Figure:
