@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -59,6 +60,19 @@ def released_folder(reference, stand_in_state_dict, tmp_path_factory) -> Path:
     for name in ("dist_regressive_model.pth", "avfeature_regressive_model.pth", "pca.pkl"):
         shutil.copyfile(reference / name, folder / name)
     return folder
+
+
+@pytest.fixture
+def avforensics(monkeypatch) -> Callable[..., int]:
+    """Run a command line in this process; gives its exit code."""
+
+    def run(*words: object) -> int:
+        from avforensics import cli  # here: the media layer's tests run without Hydra
+
+        monkeypatch.setattr(sys, "argv", ["avforensics", *map(str, words)])
+        return cli.main()
+
+    return run
 
 
 @pytest.fixture

@@ -1,11 +1,8 @@
 """Values of the wrong kind are one sentence that names the setting, whatever the verb."""
 
-import sys
-
 import pytest
 from hydra import compose, initialize_config_module
 
-from avforensics import cli
 from avforensics.errors import ConfigError
 from avforensics.kinds import check_kinds
 
@@ -82,16 +79,13 @@ def test_values_that_mean_something_pass(words):
         ("detect", "faces=2", "auto, given, none, trained"),
     ],
 )
-def test_a_group_takes_the_name_of_an_option(monkeypatch, capfd, tmp_path, verb, override, options):
-    argv = ["avforensics", verb, "input=x", override, f"output_dir={tmp_path}"]
-    monkeypatch.setattr(sys, "argv", argv)
-    assert cli.main() == 2
+def test_a_group_takes_the_name_of_an_option(avforensics, capfd, tmp_path, verb, override, options):
+    assert avforensics(verb, "input=x", override, f"output_dir={tmp_path}") == 2
     sentence = f"avforensics: {override}: there is no such option; there are {options}\n"
     assert capfd.readouterr().err == sentence
 
 
-def test_the_command_line_says_so_and_ends_with_2(monkeypatch, capfd, tmp_path):
-    argv = ["avforensics", "manifest", "seed=abc", f"output_dir={tmp_path}", "root=x", "output=y"]
-    monkeypatch.setattr(sys, "argv", argv)
-    assert cli.main() == 2
+def test_the_command_line_says_so_and_ends_with_2(avforensics, capfd, tmp_path):
+    words = ("seed=abc", f"output_dir={tmp_path}", "root=x", "output=y")
+    assert avforensics("manifest", *words) == 2
     assert capfd.readouterr().err == "avforensics: seed must be a whole number, not abc\n"

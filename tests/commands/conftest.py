@@ -52,3 +52,11 @@ def make_clip():
         return path
 
     return make
+
+
+@pytest.fixture
+def run(bundle, tmp_path, monkeypatch, avforensics):
+    """Run a verb with the tiny weights in the test's folder; gives its exit code."""
+    monkeypatch.chdir(tmp_path)
+    checkpoint = ("checkpoint=bundle", f"checkpoint.bundle={bundle}")
+    return lambda verb, *words: avforensics(verb, *checkpoint, *words)

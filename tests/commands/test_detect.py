@@ -15,7 +15,6 @@ import pytest
 from omegaconf import OmegaConf
 from safetensors.numpy import load_file
 
-from avforensics import cli
 from avforensics.detection import artifacts as artifacts_module
 from avforensics.detection.record import read_record
 from avforensics.evaluation.calibration import Calibration
@@ -29,15 +28,11 @@ REQUIRED = (
 
 
 @pytest.fixture
-def detect(bundle, tmp_path, monkeypatch):
+def detect(run, tmp_path):
     """Run the command in this process; give its exit code."""
-    monkeypatch.chdir(tmp_path)
 
     def call(*arguments, report=False):
-        checkpoint = ["checkpoint=bundle", f"checkpoint.bundle={bundle}"]
-        argv = ["avforensics", "detect", *checkpoint, f"report={report}", *arguments]
-        monkeypatch.setattr(sys, "argv", argv)
-        code = cli.main()
+        code = run("detect", f"report={report}", *arguments)
         for path in tmp_path.glob("*/results/*.json"):
             read_record(path)  # every result of these tests is as its schema says
         return code

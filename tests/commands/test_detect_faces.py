@@ -14,7 +14,6 @@ from PIL import ImageDraw
 from safetensors.numpy import load_file
 from voices import speech
 
-from avforensics import cli
 from avforensics.checkpoints import load_models
 from avforensics.commands import detect as detect_command
 from avforensics.detection import faces as faces_module
@@ -65,7 +64,7 @@ def videos(tmp_path, make_clip):
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def looked_at(monkeypatch):
     """Names of the files whose faces were looked for, by a finder that knows the answer."""
     names = []
@@ -79,18 +78,6 @@ def looked_at(monkeypatch):
     monkeypatch.setattr(faces_module, "find_faces", find)
     monkeypatch.setattr(detect_command, "FaceDetector", object)
     return names
-
-
-@pytest.fixture
-def run(bundle, tmp_path, monkeypatch, looked_at):
-    monkeypatch.chdir(tmp_path)
-
-    def call(verb, *arguments):
-        checkpoint = ["checkpoint=bundle", f"checkpoint.bundle={bundle}"]
-        monkeypatch.setattr(sys, "argv", ["avforensics", verb, *checkpoint, *arguments])
-        return cli.main()
-
-    return call
 
 
 @pytest.fixture

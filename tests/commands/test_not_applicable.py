@@ -2,29 +2,15 @@
 
 import csv
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from voices import speech
 
-from avforensics import cli
 from avforensics.media import write_clip
 
 FRAMES = 20
-
-
-@pytest.fixture
-def run(bundle, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-    def call(verb, *arguments):
-        checkpoint = ["checkpoint=bundle", f"checkpoint.bundle={bundle}"]
-        monkeypatch.setattr(sys, "argv", ["avforensics", verb, *checkpoint, *arguments])
-        return cli.main()
-
-    return call
 
 
 def rows(path):

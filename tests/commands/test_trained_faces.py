@@ -2,7 +2,6 @@
 
 import csv
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from avforensics import Detector, cli
+from avforensics import Detector
 from avforensics.checkpoints import save_bundle
 from avforensics.commands import detect as detect_command
 from avforensics.commands.train import clips_recipe
@@ -65,7 +64,7 @@ def of_mouths(tmp_path, make_models):
 
 
 @pytest.fixture
-def detect(tmp_path, monkeypatch):
+def detect(tmp_path, monkeypatch, avforensics):
     monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(0)
     sound = random.integers(-8000, 8000, FRAMES * 640).astype(np.int16)
@@ -75,12 +74,7 @@ def detect(tmp_path, monkeypatch):
 
     def call(checkpoint, *words):
         given = [f"checkpoint.bundle={checkpoint}", "input=a.mp4", "output_dir=out", *words]
-        monkeypatch.setattr(
-            sys,
-            "argv",
-            ["avforensics", "detect", "report=false", "applicability.measure=false", *given],
-        )
-        return cli.main()
+        return avforensics("detect", "report=false", "applicability.measure=false", *given)
 
     return call
 
@@ -214,14 +208,13 @@ def sidecar():
 
 
 @pytest.fixture
-def command(detect, of_mouths, monkeypatch):
+def command(detect, of_mouths, avforensics):
     """Function: run a verb on a manifest of one clip; gives the exit code."""
 
     def call(verb, clip, *words, start=0.0):
         Manifest([Row(path=str(Path(clip).absolute()), label=0, start=start)]).write("m.csv")
         given = [f"checkpoint.bundle={of_mouths}", *words]
-        monkeypatch.setattr(sys, "argv", ["avforensics", verb, *given])
-        return cli.main()
+        return avforensics(verb, *given)
 
     return call
 

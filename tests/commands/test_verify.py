@@ -2,27 +2,19 @@
 
 import json
 import shutil
-import sys
 
 import numpy as np
 import pytest
 
-from avforensics import cli
 from avforensics.detection import record as record_module
 from avforensics.detection.record import digest_of, read_record, schema, text_of
 from avforensics.detection.verification import compare
 from avforensics.errors import ConfigError
 
 
-@pytest.fixture
-def avforensics(monkeypatch, tmp_path):
+@pytest.fixture(autouse=True)
+def here(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["avforensics", *map(str, words)])
-        return cli.main()
-
-    return run
 
 
 @pytest.fixture

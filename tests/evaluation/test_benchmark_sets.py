@@ -2,14 +2,12 @@
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_module
 
-from avforensics import cli
 from avforensics.checkpoints import load_models
 from avforensics.evaluation.rows import read_scores
 from avforensics.evaluation.segments import localise
@@ -257,15 +255,6 @@ def fakeavceleb(tree):
     add("id00000", "C", "fsgan", "00_C_faceswap.mp4", there=False)  # there: under another method
     add("id00002", "A", "real", "absent.mp4", there=False)
     return tree(names, **{"meta_data.csv": "\n".join(lines) + "\n"})
-
-
-@pytest.fixture
-def avforensics(monkeypatch):
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["avforensics", *map(str, words)])
-        return cli.main()
-
-    return run
 
 
 def test_whole_frames_are_said(tree, avforensics, tiny_bundle, tmp_path, capsys):

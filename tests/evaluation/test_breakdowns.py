@@ -1,14 +1,12 @@
 """Breakdowns: exact against a plain recomputation, a planted bias found, shuffled labels silent."""
 
 import json
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from avforensics import cli
 from avforensics.errors import ConfigError
 from avforensics.evaluation.breakdown_table import cells, choose_threshold, notes, with_columns
 from avforensics.evaluation.breakdowns import break_down, differences
@@ -242,17 +240,16 @@ def test_columns_of_another_table(tmp_path):
     assert found[-1].attributes == {}
 
 
-def test_the_command(monkeypatch, tmp_path, capsys):
+def test_the_command(avforensics, tmp_path, capsys):
     rows = videos(harder=1.5)
     rows = [replace(row, attributes={"method": row.attributes["method"]}) for row in rows]
     write_scores(rows, tmp_path / "scores.csv")
     lines = [f"{row.path},{'abc'[int(row.identity[2:]) // 2 % 3]}|" for row in rows]
     (tmp_path / "people.csv").write_text("\n".join(["path,language", *lines]))
     out = tmp_path / "out"
-    words = ["avforensics", "evaluate", f"scores={tmp_path}/scores.csv", f"output_dir={out}"]
+    words = ["evaluate", f"scores={tmp_path}/scores.csv", f"output_dir={out}"]
     words += ["breakdowns.columns=[language,method]", f"breakdowns.table={tmp_path}/people.csv"]
-    monkeypatch.setattr(sys, "argv", [*words, "intervals.resamples=200"])
-    assert cli.main() == 0
+    assert avforensics(*words, "intervals.resamples=200") == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "language c|: AUC -" in said
     content = json.loads((out / "breakdowns.json").read_text())
@@ -262,6 +259,5 @@ def test_the_command(monkeypatch, tmp_path, capsys):
     assert "### By language" in text and r"| c\| | 40 | 80 | 100.0 % |" in text
     again = read_scores(out / "scores.csv")  # keeps what it was told
     assert again[0].attributes == {"method": "real", "language": "a|"}
-    monkeypatch.setattr(sys, "argv", [*words, "breakdowns.table=nowhere.csv"])
-    assert cli.main() == 2
+    assert avforensics(*words, "breakdowns.table=nowhere.csv") == 2
     assert "nowhere.csv: there is no such file" in capsys.readouterr().err

@@ -2,14 +2,12 @@
 
 import csv
 import json
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from made_up_store import make_store
 
-from avforensics import cli
 from avforensics.checkpoints import Models, save_bundle
 from avforensics.commands.calibrate import properties
 from avforensics.data.manifest import Manifest
@@ -22,15 +20,6 @@ from avforensics.features.store import Entry
 from avforensics.media import write_wav
 from avforensics.report.sentences import percent
 from avforensics.scoring.sequences import SequencePolicy
-
-
-@pytest.fixture
-def avforensics(monkeypatch):
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["avforensics", *map(str, words)])
-        return cli.main()
-
-    return run
 
 
 def test_fits_on_real_videos_only(avforensics, store, decoders, decoders_bundle, tmp_path, capsys):

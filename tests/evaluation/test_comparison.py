@@ -2,13 +2,11 @@
 
 import csv
 import json
-import sys
 
 import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from avforensics import cli
 from avforensics.errors import ManifestError
 from avforensics.evaluation.bootstrap import bootstrap_interval
 from avforensics.evaluation.comparison import cells, compare, sentence
@@ -109,15 +107,6 @@ def test_table():
     assert len(lines) == 1 + 2 * 8
     assert lines[1][:2] == ["overall", "AUC"]
     assert lines[1][4].startswith("+") and lines[1][4].endswith("]")
-
-
-@pytest.fixture
-def avforensics(monkeypatch):
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["avforensics", *map(str, words)])
-        return cli.main()
-
-    return run
 
 
 def test_an_evaluation_against_an_earlier_one(

@@ -3,14 +3,12 @@
 import csv
 import json
 import shutil
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from avforensics import cli
 from avforensics.data.manifest import Manifest
 from avforensics.errors import ConfigError
 from avforensics.evaluation.controls import check_shifts, shift_result, variations
@@ -91,7 +89,7 @@ def test_adversarial_is_the_worst_and_average_the_mean():
 
 
 def test_command_runs_controls_and_perturbations(
-    tiny_bundle, clips_manifest, tmp_path, monkeypatch, capsys
+    tiny_bundle, clips_manifest, avforensics, tmp_path, capsys
 ):
     """On a set whose fakes begin with silence, and from a store alone, its files read again."""
     common = ["evaluate", f"checkpoint.bundle={tiny_bundle}", "intervals.resamples=20"]
@@ -99,9 +97,8 @@ def test_command_runs_controls_and_perturbations(
     store = tmp_path / "store"
 
     def run(out, *words):
-        words = ["avforensics", *common, f"output_dir={tmp_path / out}", *words]
-        monkeypatch.setattr(sys, "argv", words)
-        assert cli.main() == 1  # four of the clips cannot be read
+        # four of the clips cannot be read
+        assert avforensics(*common, f"output_dir={tmp_path / out}", *words) == 1
 
     run(
         "a", "benchmark=manifest", f"root={clips_manifest}", f"features={store}",
@@ -145,9 +142,8 @@ def test_command_runs_controls_and_perturbations(
     other = json.loads((tmp_path / "d/controls.json").read_text())["runs"]
     assert other["as asked"]["overall"] == content["runs"]["silence trimmed"]["overall"]
     assert other["silence as it is"]["overall"] == content["runs"]["as asked"]["overall"]
-    words = ["avforensics", *common, f"output_dir={tmp_path / 'e'}", f"features={store}-trim"]
-    monkeypatch.setattr(sys, "argv", [*words, "controls.run=[shift]"])
-    assert cli.main() == 2
+    words = [*common, f"output_dir={tmp_path / 'e'}", f"features={store}-trim"]
+    assert avforensics(*words, "controls.run=[shift]") == 2
     assert "cannot stand beside edit=trim" in capsys.readouterr().err
 
     run(
@@ -166,7 +162,7 @@ def test_command_runs_controls_and_perturbations(
 
 
 def test_a_store_reads_its_clips_again_with_their_own_sound(
-    tiny_bundle, clips_manifest, tmp_path, monkeypatch
+    tiny_bundle, clips_manifest, avforensics, tmp_path
 ):
     """Forgeries by sound alone: the same picture files, each with sound of its own."""
     rng, rows = np.random.default_rng(0), []
@@ -178,26 +174,24 @@ def test_a_store_reads_its_clips_again_with_their_own_sound(
     store = tmp_path / "store"
     checkpoint = {"bundle": str(tiny_bundle)}
     extract_features(Manifest(rows), store, checkpoint, workers=1)
-    words = [
-        "avforensics", "evaluate", f"features={store}", f"checkpoint.bundle={tiny_bundle}",
+    code = avforensics(
+        "evaluate", f"features={store}", f"checkpoint.bundle={tiny_bundle}",
         f"output_dir={tmp_path / 'out'}", "scoring.max_len=10", "intervals.resamples=20",
         "extract.workers=1", "extract.device=cpu", "controls.run=[trim]",
-    ]  # fmt: skip
-    monkeypatch.setattr(sys, "argv", words)
-    assert cli.main() == 0
+    )  # fmt: skip
+    assert code == 0
     plain, trimmed = FeatureStore.open(store), FeatureStore.open(f"{store}-trim")
     for index in range(len(rows)):  # there is no silence to trim
         np.testing.assert_allclose(trimmed.logits(index), plain.logits(index), atol=1e-5)
 
 
-def test_partial_forgeries_are_localised(store_of_segments, decoders_bundle, tmp_path, monkeypatch):
-    words = [
-        "avforensics", "evaluate", f"features={store_of_segments.folder}",
+def test_partial_forgeries_are_localised(store_of_segments, decoders_bundle, avforensics, tmp_path):
+    code = avforensics(
+        "evaluate", f"features={store_of_segments.folder}",
         f"checkpoint.bundle={decoders_bundle}", f"output_dir={tmp_path}", "select.split=test",
         "intervals.resamples=20", "scoring.windows=all",
-    ]  # fmt: skip
-    monkeypatch.setattr(sys, "argv", words)
-    assert cli.main() == 0
+    )  # fmt: skip
+    assert code == 0
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     # six real clips and six forged in part; those forged throughout have nothing to be found
     for name, found in metrics["localisation"].items():
@@ -211,16 +205,15 @@ def test_partial_forgeries_are_localised(store_of_segments, decoders_bundle, tmp
 
 @pytest.mark.parametrize("edit", ["trim", "shift=-3"])
 def test_segments_are_not_looked_for_where_an_edit_moved_them(
-    store_of_segments, decoders_bundle, tmp_path, monkeypatch, edit
+    store_of_segments, decoders_bundle, avforensics, tmp_path, edit
 ):
     folder = shutil.copytree(store_of_segments.folder, tmp_path / "store")
     write_info(folder, replace(store_of_segments.info, edit=edit))
-    words = [
-        "avforensics", "evaluate", f"features={folder}", f"checkpoint.bundle={decoders_bundle}",
+    code = avforensics(
+        "evaluate", f"features={folder}", f"checkpoint.bundle={decoders_bundle}",
         f"output_dir={tmp_path / 'out'}", "select.split=test", "intervals.resamples=20",
-    ]  # fmt: skip
-    monkeypatch.setattr(sys, "argv", words)
-    assert cli.main() == 0
+    )  # fmt: skip
+    assert code == 0
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
     assert "localisation" not in metrics
     assert sum("segments were not looked for" in note for note in metrics["notes"]) == 1

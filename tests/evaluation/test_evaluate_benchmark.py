@@ -86,17 +86,11 @@ def test_missing_and_unreadable_files_are_counted(alone, clips_manifest):
     assert Manifest.read(alone / "out/manifest.csv").rows == Manifest.read(clips_manifest).rows
 
 
-def test_the_store_is_used_again(alone, clips_manifest, tiny_bundle, tmp_path, monkeypatch):
+def test_the_store_is_used_again(alone, clips_manifest, tiny_bundle, tmp_path, avforensics):
     shards = {path.name: path.stat().st_mtime_ns for path in (alone / "store/shards").iterdir()}
-    monkeypatch.setattr(
-        sys,
-        "argv",
-        [
-            "avforensics",
-            *words(clips_manifest, tiny_bundle, tmp_path, alone / "store", "scoring.max_len=10"),
-        ],
-    )
-    assert cli.main() == 1
+    store = alone / "store"
+    arguments = words(clips_manifest, tiny_bundle, tmp_path, store, "scoring.max_len=10")
+    assert avforensics(*arguments) == 1
     now = {path.name: path.stat().st_mtime_ns for path in (alone / "store/shards").iterdir()}
     assert now.items() >= shards.items()
     before, after = results(alone / "out")[0], results(tmp_path)[0]
@@ -161,21 +155,20 @@ def test_a_kill_costs_nothing_that_was_done(alone, clips_manifest, tiny_bundle, 
 
 
 def test_a_store_made_for_more_clips_is_not_cut_down(
-    alone, clips_manifest, tiny_bundle, tmp_path, monkeypatch
+    alone, clips_manifest, tiny_bundle, tmp_path, avforensics
 ):
     fewer, store = tmp_path / "fewer.csv", tmp_path / "store"
     chosen = list(Manifest.read(clips_manifest))[:4]
     Manifest(chosen).write(fewer)
     shutil.copytree(alone / "store", store)
     before = FeatureStore.open(store)
-    monkeypatch.setattr(sys, "argv", ["avforensics", *words(fewer, tiny_bundle, tmp_path, store)])
-    assert cli.main() == 0
+    assert avforensics(*words(fewer, tiny_bundle, tmp_path, store)) == 0
     assert [row["path"] for row in results(tmp_path)[0]] == [row.path for row in chosen]
     after = list(FeatureStore.open(store))
     assert len(after) == len(before) and all(entry in after for entry in before)
 
 
-def test_what_is_missing_is_one_sentence(tiny_bundle, tmp_path, monkeypatch, capsys):
+def test_what_is_missing_is_one_sentence(tiny_bundle, tmp_path, avforensics, capsys):
     for change, sentence in (
         (["benchmark=fakeavceleb"], "the data set fakeavceleb is needed: give its folder"),
         (["benchmark=lavdf", "root=/nowhere"], "the data set lavdf is needed, and there is no"),
@@ -183,18 +176,8 @@ def test_what_is_missing_is_one_sentence(tiny_bundle, tmp_path, monkeypatch, cap
         (["edit=trim", "features=x"], "it needs a benchmark"),
         (["benchmark=manifest", "edit=blur", f"root={tmp_path}/m.csv"], "there is no"),
     ):
-        monkeypatch.setattr(
-            sys,
-            "argv",
-            [
-                "avforensics",
-                "evaluate",
-                f"checkpoint.bundle={tiny_bundle}",
-                f"output_dir={tmp_path / 'out'}",
-                *change,
-            ],
-        )
-        assert cli.main() == 2
+        common = (f"checkpoint.bundle={tiny_bundle}", f"output_dir={tmp_path / 'out'}")
+        assert avforensics("evaluate", *common, *change) == 2
         err = capsys.readouterr().err
         assert sentence in err
         assert err.count("\n") == 1

@@ -2,24 +2,11 @@
 
 import csv
 import json
-import sys
 
 import pytest
 from omegaconf import OmegaConf
 
-from avforensics import cli
 from avforensics.commands import evaluate
-
-
-@pytest.fixture
-def avforensics(monkeypatch):
-    """Run a command line in this process; gives its exit code."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["avforensics", *map(str, words)])
-        return cli.main()
-
-    return run
 
 
 def test_a_store_to_tables_and_figures(avforensics, store, decoders_bundle, tmp_path, capsys):

@@ -1,13 +1,11 @@
 """Several seeds in one table: plain recomputation, and what the wide interval promises."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from avforensics import cli
 from avforensics.errors import ConfigError
 from avforensics.evaluation.repeats import cells, repeat, sentence
 from avforensics.evaluation.rows import ScoredVideo, write_scores
@@ -74,15 +72,14 @@ def _aucs(runs):
     return [roc_auc_score(labels, [row.score for row in rows]) for rows in runs]
 
 
-def test_the_table_of_a_command(monkeypatch, tmp_path, capsys):
+def test_the_table_of_a_command(avforensics, tmp_path, capsys):
     runs = experiment(2, runs=3)
     for number, rows in enumerate(runs):
         write_scores(rows, tmp_path / f"seed {number}.csv")
-    words = ["avforensics", "evaluate", f"scores='{tmp_path}/seed 0.csv'"]
+    words = ["evaluate", f"scores='{tmp_path}/seed 0.csv'"]
     others = f"repeats=['{tmp_path}/seed 1.csv','{tmp_path}/seed 2.csv']"
     words += [others, "intervals.resamples=50", f"output_dir={tmp_path / 'out'}"]
-    monkeypatch.setattr(sys, "argv", words)
-    assert cli.main() == 0
+    assert avforensics(*words) == 0
     assert "3 runs on 80 videos" in " ".join(capsys.readouterr().out.split())
     content = json.loads((tmp_path / "out/repeats.json").read_text())
     one = content["results"]["overall"]["auc"]

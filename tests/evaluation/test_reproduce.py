@@ -1,7 +1,6 @@
 """The paper's numbers beside ours."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -68,25 +67,22 @@ def test_every_experiment_has_its_numbers_and_the_other_way_round():
 
 
 @pytest.mark.parametrize("name", ["table1_lrs2", "table3/bce", "fig4", "fig6"])
-def test_without_data_one_sentence_names_the_data_set(name, tmp_path, monkeypatch, capsys):
-    words = ["avforensics", "evaluate", f"experiment=paper/{name}", f"output_dir={tmp_path}"]
-    monkeypatch.setattr(sys, "argv", words)
-    assert cli.main() == 2
+def test_without_data_one_sentence_names_the_data_set(name, tmp_path, avforensics, capsys):
+    assert avforensics("evaluate", f"experiment=paper/{name}", f"output_dir={tmp_path}") == 2
     err = capsys.readouterr().err
     expected = "avforensics: the data set fakeavceleb is needed: give its folder as root=FOLDER\n"
     assert set(err.splitlines(keepends=True)) == {expected}
 
 
-def test_command_prints_the_comparison(tiny_bundle, clips_manifest, tmp_path, monkeypatch, capsys):
+def test_command_prints_the_comparison(tiny_bundle, clips_manifest, tmp_path, avforensics, capsys):
     """Table 1 over a set in which only one of its categories is."""
-    words = [
-        "avforensics", "evaluate", "benchmark=manifest", f"root={clips_manifest}",
+    code = avforensics(
+        "evaluate", "benchmark=manifest", f"root={clips_manifest}",
         "reproduce=table1_lrs2", f"checkpoint.bundle={tiny_bundle}", "scoring.max_len=10",
         f"output_dir={tmp_path / 'out'}", f"features={tmp_path / 'store'}", "extract.workers=1",
         "intervals.resamples=20", "examples=1",
-    ]  # fmt: skip
-    monkeypatch.setattr(sys, "argv", words)
-    assert cli.main() == 1
+    )  # fmt: skip
+    assert code == 1
     said = capsys.readouterr().out
     assert "Table 1, FakeAVCeleb, trained on LRS2" in said
     content = json.loads((tmp_path / "out/reproduction.json").read_text())

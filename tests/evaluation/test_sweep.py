@@ -2,7 +2,6 @@
 
 import csv
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ import torch
 from made_up_store import ACTIVATIONS, make_store
 from PIL import Image
 
-from avforensics import cli
 from avforensics.checkpoints import Models, load_models, save_bundle
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.evaluation.stored import choose, evaluate_store
@@ -27,11 +25,6 @@ from avforensics.evaluation.sweep import (
 from avforensics.models.decoder import PublishedDecoder
 from avforensics.models.projection import Projection
 from avforensics.scoring.sequences import SequencePolicy
-
-
-def call(monkeypatch, *words):
-    monkeypatch.setattr(sys, "argv", ["avforensics", *map(str, words)])
-    return cli.main()
 
 
 def test_a_point_is_what_an_evaluation_alone_gives(store, decoders):
@@ -74,11 +67,11 @@ def test_a_statistic_is_a_point_of_its_own(store, decoders):
 
 
 def test_command_writes_one_table_and_one_figure(
-    monkeypatch, store, decoders_bundle, tmp_path, capsys
+    avforensics, store, decoders_bundle, tmp_path, capsys
 ):
     words = (f"features={store.folder}", f"checkpoint.bundle={decoders_bundle}")
-    code = call(
-        monkeypatch, "sweep", *words, f"output_dir={tmp_path}", "lam=[0,1]", "max_len=[5,10,20]",
+    code = avforensics(
+        "sweep", *words, f"output_dir={tmp_path}", "lam=[0,1]", "max_len=[5,10,20]",
         "intervals.resamples=20", "select.split=test",
     )  # fmt: skip
     assert code == 1  # a clip of the store could not be read
@@ -96,10 +89,10 @@ def test_command_writes_one_table_and_one_figure(
         assert np.asarray(image.convert("L")).std() > 10
 
 
-def test_runs_of_evaluate_are_collected(monkeypatch, store, decoders_bundle, tmp_path, capsys):
+def test_runs_of_evaluate_are_collected(avforensics, store, decoders_bundle, tmp_path, capsys):
     words = (f"features={store.folder}", f"checkpoint.bundle={decoders_bundle}")
-    call(
-        monkeypatch, "evaluate", "-m", *words, f"output_dir={tmp_path / 'runs'}",
+    avforensics(
+        "evaluate", "-m", *words, f"output_dir={tmp_path / 'runs'}",
         "scoring.lam=0,0.5", "scoring.max_len=5,10", "intervals.resamples=5", "select.split=test",
     )  # fmt: skip
     assert "collected 4 runs" in capsys.readouterr().out
@@ -125,20 +118,20 @@ def test_runs_of_evaluate_are_collected(monkeypatch, store, decoders_bundle, tmp
         read_runs(tmp_path, ["scoring.lam"])
 
 
-def test_one_model_alone_is_swept(monkeypatch, store, decoders, tmp_path):
+def test_one_model_alone_is_swept(avforensics, store, decoders, tmp_path):
     alone = Models(distribution=decoders.distribution)
     save_bundle(tmp_path / "m.safetensors", alone)
     words = (f"features={store.folder}", f"checkpoint.bundle={tmp_path / 'm.safetensors'}")
     words += ("lam=[0]", "max_len=[20]", "intervals.resamples=20", "select.split=test")
     out = (f"output_dir={tmp_path / 'out'}", "part=distribution")
-    assert call(monkeypatch, "sweep", *words, *out) == 1  # a clip could not be read
+    assert avforensics("sweep", *words, *out) == 1  # a clip could not be read
     with (tmp_path / "out/sweep.csv").open() as file:
         found = {row["category"]: row["auc"] for row in csv.DictReader(file)}
     _, expected = evaluate_store(
         store, decoders, SequencePolicy(max_len=20), split="test", resamples=20
     )
     assert float(found["overall"]) == expected["overall"]["auc"]
-    assert call(monkeypatch, "sweep", *words, f"output_dir={tmp_path / 'out'}") == 2
+    assert avforensics("sweep", *words, f"output_dir={tmp_path / 'out'}") == 2
 
 
 def test_the_best_point_is_best_by_one_result():
@@ -165,13 +158,13 @@ def test_settings_of_runs_may_be_anything(tmp_path, store, decoders):
     assert (tmp_path / "sweep.png").stat().st_size > 5000
 
 
-def test_mistakes_are_one_sentence(monkeypatch, tmp_path, capsys):
-    assert call(monkeypatch, "sweep", f"output_dir={tmp_path}") == 2
+def test_mistakes_are_one_sentence(avforensics, tmp_path, capsys):
+    assert avforensics("sweep", f"output_dir={tmp_path}") == 2
     assert "either features=STORE or runs=FOLDER" in capsys.readouterr().err
 
 
 @pytest.mark.slow
-def test_thirty_points_with_decoders_of_the_published_size(monkeypatch, tmp_path, capsys):
+def test_thirty_points_with_decoders_of_the_published_size(avforensics, tmp_path, capsys):
     make_store(tmp_path / "store", people=6, windows=80, failed=0)
     torch.manual_seed(0)
     models = Models(
@@ -182,8 +175,8 @@ def test_thirty_points_with_decoders_of_the_published_size(monkeypatch, tmp_path
     torch.nn.init.normal_(models.projection.components)
     save_bundle(tmp_path / "m.safetensors", models)
     words = (f"features={tmp_path / 'store'}", f"checkpoint.bundle={tmp_path / 'm.safetensors'}")
-    code = call(
-        monkeypatch, "sweep", *words, f"output_dir={tmp_path / 'out'}", "select.split=test",
+    code = avforensics(
+        "sweep", *words, f"output_dir={tmp_path / 'out'}", "select.split=test",
         "intervals.resamples=1000",
     )  # fmt: skip
     assert code == 0

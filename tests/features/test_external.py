@@ -3,13 +3,11 @@
 import csv
 import json
 import re
-import sys
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from avforensics import cli
 from avforensics.checkpoints import load_bundle
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
@@ -18,17 +16,6 @@ from avforensics.features.external import ExternalFeatures, import_features
 from avforensics.features.store import FeatureStore
 
 WINDOWS = 14
-
-
-@pytest.fixture
-def avforensics(monkeypatch):
-    """Run a command line in this process; gives its exit code."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["avforensics", *map(str, words)])
-        return cli.main()
-
-    return run
 
 
 def wander(number, width, *, jump=False):
