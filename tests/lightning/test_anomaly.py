@@ -21,7 +21,7 @@ from avforensics.errors import ConfigError, ManifestError, TrainingError
 from avforensics.evaluation.stored import fit_delay_frequency
 from avforensics.features.store import FeatureStore
 from avforensics.lightning.anomaly import AnomalyModule
-from avforensics.lightning.curve import Curve
+from avforensics.lightning.callbacks.curve import LearningCurve
 from avforensics.lightning.features import FeatureData, Sequences
 from avforensics.lightning.fit import train_anomaly
 from avforensics.lightning.rows import ClipRows
@@ -290,7 +290,7 @@ def test_padding_does_not_count(folder):
 
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(folder, tmp_path, monkeypatch):
     settings = ["experiment=anomaly", "components=4", "callbacks.last.every_n_steps=1"]
-    monkeypatch.setattr(Curve, "_draw", lambda *_: None)
+    monkeypatch.setattr(LearningCurve, "_draw", lambda *_: None)
     whole = run(folder, tmp_path / "whole", *settings, curve=True)
     step = AnomalyModule.training_step
 

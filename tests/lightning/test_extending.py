@@ -16,7 +16,7 @@ from avforensics import cli, registry
 from avforensics.checkpoints import load_bundle
 from avforensics.checkpoints.architecture import CLASSES
 from avforensics.evaluation.baselines import BASELINES
-from avforensics.lightning import keep
+from avforensics.lightning.callbacks import checkpoint
 from avforensics.media.perturbations import PERTURBATIONS
 from avforensics.media.wav import write_wav
 from avforensics.media.writer import write_clip
@@ -99,7 +99,7 @@ def page(tmp_path_factory):
 
 def die_at(step, patch):
     """Let training die after so many optimiser steps; None: let it live."""
-    real = keep.KeepLast.on_train_batch_end
+    real = checkpoint.PeriodicCheckpoint.on_train_batch_end
     real = getattr(real, "real", real)
 
     def on_train_batch_end(self, trainer, *args):
@@ -108,7 +108,7 @@ def die_at(step, patch):
             raise Kill
 
     on_train_batch_end.real = real
-    patch.setattr(keep.KeepLast, "on_train_batch_end", on_train_batch_end)
+    patch.setattr(checkpoint.PeriodicCheckpoint, "on_train_batch_end", on_train_batch_end)
 
 
 def avforensics(words, patch):

@@ -6,10 +6,10 @@ import torch
 
 from avforensics.data.clips import SpanClips
 from avforensics.data.manifest import Manifest
-from avforensics.lightning.norms import NormStatistics
+from avforensics.lightning.callbacks.norms import PreciseBatchNorm
 
 CALLBACK = [
-    "+callbacks.statistics._target_=avforensics.lightning.norms.NormStatistics",
+    "+callbacks.statistics._target_=avforensics.lightning.callbacks.norms.PreciseBatchNorm",
     "+callbacks.statistics.clips=8",
 ]
 RUN = ("trainer.max_epochs=2", "module.silence=2")
@@ -41,4 +41,4 @@ def test_statistics_are_those_of_the_training_clips(train_tiny, bars, tmp_path):
 
 def test_no_clips_is_refused():
     with pytest.raises(ValueError, match="at least 1"):
-        NormStatistics(clips=0)
+        PreciseBatchNorm(clips=0)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from avforensics.lightning import keep
+from avforensics.lightning.callbacks import checkpoint
 
 SETTINGS = (
     "trainer.max_epochs=3",
@@ -28,7 +28,7 @@ class Kill(Exception):
 @pytest.fixture
 def kill_at(monkeypatch):
     """Function: let training die right after so many optimiser steps (None: let it live)."""
-    real = keep.KeepLast.on_train_batch_end
+    real = checkpoint.PeriodicCheckpoint.on_train_batch_end
 
     def set_step(step):
         def on_train_batch_end(self, trainer, *args):
@@ -36,7 +36,7 @@ def kill_at(monkeypatch):
             if trainer.global_step == step:
                 raise Kill
 
-        monkeypatch.setattr(keep.KeepLast, "on_train_batch_end", on_train_batch_end)
+        monkeypatch.setattr(checkpoint.PeriodicCheckpoint, "on_train_batch_end", on_train_batch_end)
 
     return set_step
 

@@ -100,7 +100,7 @@ def test_the_estimate_changes_nothing(train_tiny, tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         measured = train_tiny(
             tmp_path / "a",
-            "callbacks.estimate={_target_: avforensics.lightning.estimate.Estimate}",
+            "callbacks.estimate={_target_: avforensics.lightning.callbacks.estimate.Estimate}",
             "trainer.max_epochs=1",
         )
     assert "4 steps to go, 4 batches in this epoch" in caplog.text

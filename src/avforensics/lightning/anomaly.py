@@ -19,7 +19,7 @@ from avforensics.checkpoints.architecture import check_savable
 from avforensics.errors import ConfigError
 from avforensics.lightning.finite import require_finite
 from avforensics.lightning.forecast import forecast_figure
-from avforensics.lightning.schedule import total_steps
+from avforensics.lightning.schedule import scheduled
 from avforensics.models.anomaly import READS, AnomalyModel, anomaly_model, as_part
 from avforensics.models.protocols import AnomalyProtocol, ObjectiveProtocol, missing, require
 
@@ -206,14 +206,7 @@ class AnomalyModule(pl.LightningModule):
         parameters = [p for p in self.parameters() if p.requires_grad]
         if not parameters:
             return None
-        optimizer = self.optimizer(parameters)
-        if self.scheduler is None:
-            return optimizer
-        schedule = self.scheduler(optimizer, total_steps=total_steps(self.trainer))
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        return scheduled(self.optimizer(parameters), self.scheduler, self.trainer)
 
     @torch.no_grad()
     def pictures(self) -> dict[str, Figure]:

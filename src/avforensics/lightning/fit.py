@@ -16,8 +16,8 @@ from torch import nn
 
 from avforensics.checkpoints import Models, save_bundle
 from avforensics.lightning.anomaly import AnomalyModule
+from avforensics.lightning.callbacks.seeds import StepSeeds
 from avforensics.lightning.features import FeatureData
-from avforensics.lightning.repeat import StepSeeds
 from avforensics.lightning.schedule import warmup_cosine
 from avforensics.models.decoder import PublishedDecoder
 from avforensics.models.objectives import SoftCrossEntropy, SquaredError

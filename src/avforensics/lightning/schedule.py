@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytorch_lightning as pl
 from torch.optim import Optimizer
@@ -30,6 +32,14 @@ def total_steps(trainer: pl.Trainer) -> int:
     epochs = range(trainer.max_epochs)
     steps = sum(-(-batches_between(trainer, e, e + 1) // accumulate) for e in epochs)
     return min(steps, trainer.max_steps) if trainer.max_steps > 0 else steps
+
+
+def scheduled(optimizer: Optimizer, scheduler: Callable | None, trainer: pl.Trainer) -> Any:
+    """What ``configure_optimizers`` gives: with a schedule by steps where there is one."""
+    if scheduler is None:
+        return optimizer
+    schedule = scheduler(optimizer, total_steps=total_steps(trainer))
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
 def warmup_cosine(

@@ -20,7 +20,7 @@ from avforensics.lightning.delays import clip_rows, delay_errors, heat_maps
 from avforensics.lightning.finite import require_finite
 from avforensics.lightning.gather import gather
 from avforensics.lightning.pairs import contrast, encode, packed_loss
-from avforensics.lightning.schedule import total_steps
+from avforensics.lightning.schedule import scheduled
 from avforensics.models.sync import SyncNetwork
 
 log = logging.getLogger(__name__)
@@ -241,14 +241,7 @@ class SyncModule(pl.LightningModule):
 
     def configure_optimizers(self):
         """Optimiser, with a schedule by steps where one is given."""
-        optimizer = self.optimizer(self.parameters())
-        if self.scheduler is None:
-            return optimizer
-        schedule = self.scheduler(optimizer, total_steps=total_steps(self.trainer))
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        return scheduled(self.optimizer(self.parameters()), self.scheduler, self.trainer)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Describe the network, so that every command can read the checkpoint."""

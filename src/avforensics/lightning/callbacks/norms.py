@@ -10,7 +10,7 @@ from avforensics.lightning.pairs import encode, encode_packed
 from avforensics.lightning.sync import SyncModule
 
 
-class NormStatistics(pl.Callback):
+class PreciseBatchNorm(pl.Callback):
     """Measure running means and variances anew before each validation.
 
     With a few clips a batch the running averages follow the last twenty or so clips and weights

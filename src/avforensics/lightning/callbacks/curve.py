@@ -19,7 +19,7 @@ from avforensics.files import atomic_path
 SMOOTH = 0.98  # of the drawn running mean of the training loss
 
 
-class Curve(Callback):
+class LearningCurve(Callback):
     """Keep losses and measures, and draw them.
 
     The curve is part of the checkpoints: after a resume it goes on from the step that the
@@ -35,6 +35,8 @@ class Curve(Callback):
     every_seconds : float
         Least time between drawings, which take a second or two; the last state is always drawn.
     """
+
+    state_key = "Curve"  # in checkpoints; those of before hold it too
 
     def __init__(self, *, folder: str | Path, every_seconds: float = 60.0) -> None:
         self.folder = Path(folder)

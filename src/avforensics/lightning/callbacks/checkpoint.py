@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
 
-class KeepLast(Checkpoint):
+class PeriodicCheckpoint(Checkpoint):
     """Write ``last.ckpt`` every so many steps and at the end of every epoch.
 
     Not at the end of an epoch's last batch: Lightning would resume from there without the
