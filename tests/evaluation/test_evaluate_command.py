@@ -4,9 +4,6 @@ import csv
 import json
 
 import pytest
-from omegaconf import OmegaConf
-
-from avforensics.commands import evaluate
 
 
 def test_a_store_to_tables_and_figures(avforensics, store, decoders_bundle, tmp_path, capsys):
@@ -62,7 +59,3 @@ def test_mistakes_are_one_sentence(
     err = capsys.readouterr().err
     assert sentence in err
     assert err.count("\n") == 1
-
-
-def test_no_examples_need_no_scorer():
-    evaluate.draw_examples(None, None, OmegaConf.create({"examples": 0}))

@@ -18,7 +18,6 @@ from avforensics.checkpoints import load_bundle, load_models
 from avforensics.checkpoints.architecture import CLASSES
 from avforensics.commands import train
 from avforensics.errors import ConfigError, ManifestError, TrainingError
-from avforensics.evaluation.stored import fit_delay_frequency
 from avforensics.features.store import FeatureStore
 from avforensics.lightning.anomaly import AnomalyModule
 from avforensics.lightning.callbacks.curve import LearningCurve
@@ -158,14 +157,6 @@ def test_every_row_of_the_table_trains_and_comes_back(folder, tmp_path, experime
     losses = [model(torch.from_numpy(store.logits(i)[None, :LEN]))[0].mean() for i in range(8)]
     best = models.metadata["anomaly"]["distribution"]["val_loss"]
     assert torch.stack(losses).mean().item() == pytest.approx(best, rel=1e-4)
-
-
-def test_naive_bayes_is_the_baseline(folder, tmp_path):
-    models = run(
-        folder, tmp_path, "experiment=anomaly_naive_bayes", "objective.distribution.delays=7"
-    )
-    baseline = fit_delay_frequency(FeatureStore.open(folder), "anomaly")
-    np.testing.assert_allclose(models.distribution.log_probability, baseline, rtol=1e-5)
 
 
 def test_activation_v_looks_at_the_picture_alone(folder, tmp_path):

@@ -89,11 +89,3 @@ def test_through_a_bundle(objective, tmp_path):
         expected, found = model(sequences), anomaly_model(loaded, part)(sequences)
     assert torch.equal(expected[0], found[0])
     assert torch.equal(expected[1], found[1])
-
-
-def test_naive_bayes_through_a_bundle(tmp_path):
-    model = NaiveBayes(delays=3)
-    model.log_probability.copy_(torch.tensor([0.5, 0.25, 0.25]).log())
-    save_bundle(tmp_path / "m.safetensors", Models(distribution=model))
-    loaded = load_bundle(tmp_path / "m.safetensors").distribution
-    assert torch.equal(loaded.log_probability, model.log_probability)

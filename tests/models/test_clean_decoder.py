@@ -1,10 +1,13 @@
 """The clean decoder, and where it agrees with the published one."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from avforensics.models.clean import CleanDecoder
 from avforensics.models.decoder import PublishedDecoder
+from avforensics.models.rotary import RotaryDecoder
 
 SIZES = {"inputs": 7, "outputs": 5, "width": 32, "heads": 4, "positions": 9}
 
@@ -61,15 +64,19 @@ def test_each_quirk_alone_makes_a_difference(published, quirk):
     assert (clean(rows) - published(rows)).abs().max() > 3e-3
 
 
-@pytest.mark.parametrize("sink", [False, True])
+@pytest.mark.parametrize(
+    "make",
+    [PublishedDecoder, CleanDecoder, partial(CleanDecoder, sink=True), RotaryDecoder],
+)
 @torch.inference_mode()
-def test_a_step_sees_no_later_row(sink):
+def test_a_step_of_any_decoder_sees_no_later_row(make):
     torch.manual_seed(0)
-    decoder = CleanDecoder(**SIZES, sink=sink).eval()
+    decoder = make(**SIZES).eval()
     rows = torch.randn(2, 9, 7)
     changed = rows.clone()
     changed[:, 6:] += 1
     before, after = decoder(rows), decoder(changed)
+    assert before.shape == (2, 9, 5)
     torch.testing.assert_close(before[:, :6], after[:, :6])
     assert not torch.allclose(before[:, 6], after[:, 6])
     torch.testing.assert_close(decoder(rows[:, :4]), before[:, :4])

@@ -117,13 +117,7 @@ def test_grid_with_fewer_values_than_levels():
 
 
 def test_sizes_of_decoders():
-    assert SoftCrossEntropy().decoder_sizes(31, 50) == {
-        "inputs": 31,
-        "outputs": 31,
-        "positions": 49,
-    }
-    assert ProbabilityGrid(delays=31).decoder_sizes(31, 50) == {
-        "inputs": 8,
-        "outputs": 8,
-        "positions": 1549,
-    }
+    of_rows = SoftCrossEntropy().decoder_sizes(31, 50)
+    assert of_rows == {"inputs": 31, "outputs": 31, "positions": 49}
+    of_tokens = ProbabilityGrid(delays=31).decoder_sizes(31, 50)
+    assert of_tokens == {"inputs": 8, "outputs": 8, "positions": 1549}
