@@ -63,10 +63,14 @@ def main() -> None:
         with Path(options.groups).open(newline="", encoding="utf-8") as file:
             groups = {row["method"]: row["group"] for row in csv.DictReader(file)}
     videos = read(options, groups)
-    first, second = halves(videos, seed=options.seed)
+    parts = [], []
+    for video in videos:
+        parts[video.entry.label == 0 and video.entry.split in options.reference].append(video)
+    tested, reference = parts
+    first, second = halves(tested, seed=options.seed)
     wanted = candidates(options.fusions, options.sets)
-    chosen, ranking = choose(first, wanted)
-    rows = measured(first, second, {name: wanted[name] for name in ranking})
+    chosen, ranking = choose(first, wanted, reference)
+    rows = measured(first + reference, second, {name: wanted[name] for name in ranking})
     summary = summarise(rows, resamples=options.resamples, seed=options.seed)
     fused = [replace(row, score=row.statistics[chosen]) for row in rows]
     difference = compare(rows, fused, metrics=("auc",), resamples=options.resamples)
@@ -101,6 +105,9 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--max-len", type=int, default=50, help="windows in a sequence")
     parser.add_argument("--split", nargs="*", default=[], help="of the real videos; none = all")
+    parser.add_argument(
+        "--reference", nargs="*", default=[], help="splits whose real videos are in every fit alone"
+    )
     parser.add_argument("--windows", default="first", choices=("first", "all"))
     parser.add_argument("--fusions", nargs="+", default=list(FUSIONS), choices=FUSIONS)
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
@@ -126,7 +133,8 @@ def read(options: argparse.Namespace, groups: dict[str, str]) -> list[Video]:
         part = "both" if models.activation is not None else "distribution"
         scorer = StoreScorer(store, models, policy, part=part, delay_frequency=frequency)
         for index, entry in enumerate(store):
-            wanted = entry.label == 1 or not options.split or entry.split in options.split
+            splits = (*options.split, *options.reference)
+            wanted = entry.label == 1 or not options.split or entry.split in splits
             if entry.error is not None or not wanted:
                 continue
             with one_thread():
@@ -186,20 +194,24 @@ def fit(videos: list[Video], kind: str, names: tuple[str, ...]) -> Evidence | No
         return None
 
 
-def choose(videos: list[Video], wanted: Candidates) -> tuple[str, dict[str, float]]:
+def choose(
+    videos: list[Video], wanted: Candidates, reference: list[Video]
+) -> tuple[str, dict[str, float]]:
     """The fusion with the highest mean AUC over groups; real videos by cross-fitted values."""
     ranking = {}
     for name, (kind, names) in wanted.items():
-        evidence = fit(videos, kind, names)
+        evidence = fit(videos + reference, kind, names)
         if evidence is None:
             continue
-        aucs = []
+        complete = [all(name in video.found.statistics for name in names) for video in videos]
+        real = [video.entry.label == 0 for video in videos]
+        aucs, reals = [], sum(map(min, complete, real))
         for group in sorted({video.group for video in videos} - {"real"}):
             fakes = [evidence.value(v.found.statistics) for v in videos if v.group == group]
             fakes = [value for value in fakes if value is not None]
             if fakes:
-                labels = np.repeat([0, 1], [len(evidence.scores), len(fakes)])
-                aucs.append(roc_auc_score(labels, [*evidence.scores, *fakes]))
+                labels = np.repeat([0, 1], [reals, len(fakes)])
+                aucs.append(roc_auc_score(labels, [*evidence.scores[:reals], *fakes]))
         ranking[name] = float(np.mean(aucs))
     ranking = dict(sorted(ranking.items(), key=lambda item: -item[1]))
     return next(iter(ranking)), ranking

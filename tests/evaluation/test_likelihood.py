@@ -1,5 +1,7 @@
 """Likelihood ratios against values by hand, against `lir`, and against data of known ratios."""
 
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 
@@ -106,6 +108,7 @@ def test_equal_to_lir(seed):
     from lir.data.models import LLRData
     from lir.metrics import cllr as their_cllr
     from lir.metrics import cllr_min as their_minimum
+    from lir.plotting import tippett as their_tippett
 
     values, labels, true = two_normals(seed)
     ratios = [true, 3 * true, np.round(true, 1)]
@@ -114,6 +117,11 @@ def test_equal_to_lir(seed):
         assert cllr(found, labels) == pytest.approx(their_cllr(data), abs=1e-6)
         assert cllr_min(found, labels) == pytest.approx(their_minimum(data), abs=1e-6)
         assert elub(found, labels) == pytest.approx(their_elub(found.copy(), labels), abs=1e-6)
+        axes = Mock()
+        their_tippett(data, ax=axes)
+        for drawn, label in zip(axes.plot.call_args_list, (1, 0), strict=True):
+            at, percent = drawn.args
+            np.testing.assert_allclose(100 * tippett(found[labels == label], at), percent)
     theirs = LogitCalibrator().fit(values[:, None], labels).transform(values)
     np.testing.assert_allclose(METHODS["logistic"](values, labels)(values), theirs, atol=1e-6)
     theirs = KDECalibrator("silverman").fit(values, labels).transform(values)
