@@ -116,9 +116,9 @@ def usage() -> str:
             "",
             *lines,
             "",
-            "avforensics VERB --help     what the verb does and every setting",
-            "avforensics VERB --cfg job  the settings that a command line would run with",
-            "avforensics VERB -m key=a,b one run for each value",
+            "avforensics VERB --help     what a verb does, with all settings",
+            "avforensics VERB --cfg job  print the resulting settings",
+            "avforensics VERB -m key=a,b one run per value",
             'avforensics --completion SHELL  a script for bash, zsh or fish: eval "$(...)"',
             "avforensics --version",
         ]

@@ -1,4 +1,4 @@
-"""``avforensics align``: the constant delay of each recording into a manifest's column ``delay``.
+"""``avforensics align``: estimate the constant delay of each recording for a manifest.
 
   avforensics extract manifest=clips/manifest.csv checkpoint.bundle=FIRST output_dir=STORE
   avforensics align manifest=clips/manifest.csv features=STORE output=clips/aligned.csv

@@ -1,4 +1,4 @@
-"""``avforensics calibrate``: scores of held-out real videos to p-values and a threshold.
+"""``avforensics calibrate``: fit p-values, a threshold and evidence on held-out real videos.
 
   avforensics calibrate features=STORE select.split=val checkpoint.bundle=FILE output=FILE
   avforensics detect calibration=FILE ...

@@ -1,4 +1,4 @@
-"""``avforensics convert``: published files to one safetensors bundle, and networks back."""
+"""``avforensics convert``: convert published files to one safetensors bundle, and networks back."""
 
 from __future__ import annotations
 

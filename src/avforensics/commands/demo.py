@@ -1,4 +1,4 @@
-"""``avforensics demo``: your own clip next to forgeries of it, then training on synthetic people.
+"""``avforensics demo``: score your clip next to forgeries of it, then train on synthetic people.
 
   avforensics demo FILE           starts with your clip of a speaking face
   avforensics demo                starts with a synthetic head

@@ -1,4 +1,4 @@
-"""``avforensics detect``: score videos, the higher the more likely manipulated, with a report.
+"""``avforensics detect``: score videos (higher = more likely manipulated) and write reports.
 
   avforensics detect FILE|FOLDER|LIST.txt|TABLE.csv... --out OUT [key=value ...]
   avforensics detect VIDEO checkpoint.bundle=FILE scoring.windows=all save_features=true

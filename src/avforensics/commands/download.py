@@ -1,4 +1,4 @@
-"""``avforensics download``: fetch the authors' four files and check them; check those present."""
+"""``avforensics download``: download and check the authors' four files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``avforensics evaluate``: scores to metrics by category, with intervals, baselines and coverage.
+"""``avforensics evaluate``: compute metrics by category, with intervals, baselines and coverage.
 
   avforensics evaluate features=STORE checkpoint.bundle=FILE output_dir=OUT select.split=test
   avforensics evaluate benchmark=fakeavceleb root=FOLDER checkpoint=released output_dir=OUT

@@ -1,4 +1,4 @@
-"""``avforensics extract``: clips through the synchronisation network, once, to a feature store.
+"""``avforensics extract``: run clips through the synchronisation network into a feature store.
 
   avforensics extract clips.csv --out STORE checkpoint.sync=sync_model.pth
   avforensics extract clips.csv --out STORE features=external external.folder=ARRAYS

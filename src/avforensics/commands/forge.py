@@ -1,4 +1,4 @@
-"""``avforensics forge``: a test set from your own real clips, forged by their sound alone.
+"""``avforensics forge``: make a test set from your own real clips by changing their sound.
 
   avforensics forge manifest=clips/manifest.csv output=forged select.split=test
 

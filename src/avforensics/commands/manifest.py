@@ -1,4 +1,4 @@
-"""``avforensics manifest``: a data set's folder to a manifest with identity-disjoint splits."""
+"""``avforensics manifest``: make a manifest of a data set, with identity-disjoint splits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``avforensics preprocess``: clips of 25 frames a second with their sound, to train on.
+"""``avforensics preprocess``: make 25 fps clips with their sound, for training.
 
   avforensics preprocess FILE|FOLDER|LIST.txt|MANIFEST.csv --out DIR crop=lrs
   avforensics preprocess FOLDER --out DIR faces=given    videos are face crops already

@@ -1,4 +1,4 @@
-"""``avforensics probe``: what a media file holds and what scoring would do to it, without scoring.
+"""``avforensics probe``: show what a media file contains and how it would be read.
 
   avforensics probe FILE|FOLDER|LIST.txt... [format=json] [decode=false]
 

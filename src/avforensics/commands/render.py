@@ -1,4 +1,4 @@
-"""``avforensics render``: an annotated video: faces in boxes, delays and the score as they go.
+"""``avforensics render``: write an annotated video: face boxes, delays and the running score.
 
   avforensics render VIDEO --out FILE.mp4 results=OUT
   avforensics render VIDEO --out FILE.mp4 faces=auto scoring.windows=all checkpoint=...

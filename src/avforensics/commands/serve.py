@@ -1,4 +1,4 @@
-"""``avforensics serve``: a page in the browser to drop a video on; it stays on this machine.
+"""``avforensics serve``: serve a local page to drop videos on.
 
   avforensics serve checkpoint=bundle checkpoint.bundle=model.safetensors
   avforensics serve port=8000 limits.max_megabytes=200 limits.max_minutes=5 scoring.windows=all

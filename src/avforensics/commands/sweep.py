@@ -1,4 +1,4 @@
-"""``avforensics sweep``: many settings to one table and one figure, without the network.
+"""``avforensics sweep``: score many settings from a feature store: one table, one figure.
 
   avforensics sweep features=STORE checkpoint.bundle=FILE 'lam=[0,0.5,1]' 'max_len=[10,30,50]'
   avforensics sweep features=STORE checkpoint.bundle=FILE 'statistics=[mean_maximum,jump_rate]'

@@ -1,13 +1,12 @@
-"""``avforensics verify``: is a result file whole, of this video, by these weights?
+"""``avforensics verify``: check a result file against its hash, the video and the weights.
 
   avforensics verify OUT/results/NAME.json
   avforensics verify OUT/results/NAME.json video=FILE recompute=true
 
-Checks the file against its schema and its own hash, and the hashes of the video, the weights and
-the calibration where they lie as they did; video=, checkpoint.bundle= and calibration= name them
-where they do not. With recompute=true the video is scored again with the recorded settings, and
-every number compared. Exit code 0: all that could be checked is right; 1: something is not;
-2: wrong usage.
+Checks the file's schema and hash, and the hashes of the video, the weights and the calibration at
+their recorded paths; if they have moved, name them with video=, checkpoint.bundle= and
+calibration=. With recompute=true the video is scored again with the recorded settings, and every
+number is compared. Exit code 0: all checks passed; 1: some failed; 2: wrong usage.
 """
 
 from __future__ import annotations
