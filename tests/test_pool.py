@@ -102,12 +102,14 @@ def endless(tmp_path, make_video):
     def numbers() -> list[int]:
         return [int(path.read_text() or 0) for path in tmp_path.glob("out/**/*.pid")]
 
-    assert wait_until(lambda: len(numbers()) == 2 and all(numbers()), 120), run.poll()
-    yield run, numbers()
-    run.kill()
-    run.communicate()
-    for number in filter(is_running, numbers()):
-        os.kill(number, signal.SIGKILL)
+    try:
+        assert wait_until(lambda: len(numbers()) == 2 and all(numbers()), 120), run.poll()
+        yield run, numbers()
+    finally:
+        run.kill()
+        run.communicate()
+        for number in filter(is_running, numbers()):
+            os.kill(number, signal.SIGKILL)
 
 
 LINE = "avforensics: {}; every file that was written is whole.\n"
