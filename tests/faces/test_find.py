@@ -143,11 +143,14 @@ def test_a_face_that_shows_badly_for_a_while_is_one_track(pictures, write_video)
     """Blur as of a fast turn, and a hand before the mouth, in the middle of a video."""
     frames = pictures(A, 360, 288)[:60]
     for n in range(20, 50):
-        blurred = Image.fromarray(frames[n]).filter(ImageFilter.BoxBlur(7))
+        blurred = Image.fromarray(frames[n]).filter(ImageFilter.BoxBlur(20))
         frames[n] = np.array(blurred)
         frames[n][195:235, 130:190] = (200, 150, 130)
-    (track,) = find_faces(write_video("bad.mp4", frames)).tracks
+    path = write_video("bad.mp4", frames)
+    (track,) = find_faces(path).tracks
     assert (track.first_frame, len(track)) == (0, 60)
+    only_sure = FaceSettings(score_on=FaceSettings().score)
+    assert not find_faces(path, only_sure).tracks, "the parts before and after are too short"
 
 
 @pytest.mark.reference

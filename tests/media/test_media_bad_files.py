@@ -1,12 +1,15 @@
 """Files that nobody wanted: each is read as far as it goes, or refused with a reason."""
 
 import os
+import struct
+from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from media_files import frames_at, lag, mux, noise, number_of, numbered
+from media_files import RATE, frames_at, lag, mux, noise, number_of, numbered, recopy
 from PIL import Image
 
 from avforensics.errors import MediaError
@@ -18,7 +21,9 @@ from avforensics.media import (
     write_clip,
     write_wav,
 )
+from avforensics.media.audio import AudioReader
 from avforensics.media.crop import MovingCrop
+from avforensics.media.video import VideoReader
 
 SOUND = noise(3)
 PLAIN = frames_at(25, 75)
@@ -190,6 +195,82 @@ def test_a_stamp_far_past_the_end_is_not_filled_up_to(tmp_path):
     assert [number_of(frame) for frame in frames] == list(range(75))
     (warning,) = report.warnings
     assert warning.startswith("the file's clock jumps ahead by 39997.00 s at 3.00 s")
+
+
+def lasts_long(packet, number):
+    if packet.stream.type == "video" and number == 9:
+        packet.duration = round(72_000 / packet.time_base)
+
+
+def sound_comes_late(packet, number):
+    if packet.stream.type == "audio":
+        delay(packet, 3e8)
+
+
+def steps_grow(packet, number):
+    delay(packet, 100 * number**2)
+
+
+def delay(packet, seconds):
+    ticks = round(seconds / packet.time_base)
+    packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
+
+
+HOURS = {
+    "a picture lasts for 20 hours": ("a.mkv", lasts_long),
+    "sound begins after ten years": ("a.mkv", sound_comes_late),
+    "sound begins after ten years, MP4": ("a.mp4", sound_comes_late),
+    "steps grow to hours": ("a.mkv", steps_grow),
+    "steps grow to hours, TS": ("a.ts", steps_grow),
+}
+
+
+@pytest.mark.parametrize(("name", "change"), HOURS.values(), ids=HOURS)
+def test_hours_that_a_file_only_declares_are_not_filled_up(tmp_path, name, change):
+    codec = "mp2" if name == "a.ts" else "aac"
+    clip = tmp_path / f"clip-{name}"
+    mux(clip, times=frames_at(25, 10), sounds=[[(0, noise(0.4))]], audio_codec=codec)
+    path = recopy(clip, tmp_path / name, change)
+    with VideoReader(path) as video, AudioReader(path, origin=video.origin) as audio:
+        assert sum(1 for _ in islice(video, 1000)) <= 10 * 25
+        assert sum(map(len, islice(audio, 1000))) <= 10 * RATE
+    if change is sound_comes_late:
+        assert reason(path).startswith("no sound beside its picture")
+
+
+def test_a_clock_too_slow_for_pictures_is_a_damaged_header(tmp_path):
+    clip = mux(
+        tmp_path / "a.avi",
+        times=frames_at(25, 10),
+        sounds=[[(0, noise(0.4))]],
+        video_codec="mpeg4",
+        time_base=Fraction(1, 25),
+        audio_codec="pcm_s16le",
+    )
+    data = bytearray(clip.read_bytes())
+    struct.pack_into("<II", data, data.find(b"vids") + 20, 1000, 1)  # seconds a frame
+    clip.write_bytes(data)
+    assert reason(clip) == "damaged header: the clock of its picture ticks every 1000 s"
+
+
+def test_a_track_that_begins_on_the_way_takes_nothing_from_the_others(tmp_path):
+    """Far enough from both ends of a stream that FFmpeg does not know of it when it opens."""
+    parts, size = [], (64, 48)
+    for start, seconds, tracks in ((0, 20, 1), (20, 2, 2), (22, 2, 1)):
+        times = frames_at(5, 5 * seconds, start)
+        sounds = [[(start, noise(seconds))]] * tracks
+        part = tmp_path / f"{start}.ts"
+        mux(part, times=times, sounds=sounds, size=size, rate=5, audio_codec="mp2")
+        parts.append(part.read_bytes())
+    path = tmp_path / "a.ts"
+    stuffing = (b"\x47\x1f\xff\x10" + bytes([255]) * 184) * 30_000
+    path.write_bytes(stuffing.join([*parts, b""]))
+    with av.open(str(path)) as container, pytest.raises(IndexError):
+        assert len(container.streams.audio) == 1
+        list(container.demux())
+    _, sound, report = read(path, size=16)
+    assert report.video_frames == pytest.approx(24 * 25, abs=2)
+    assert len(sound) == pytest.approx(24 * RATE, abs=RATE / 10)
 
 
 def parts_of_two_sizes(folder, second):

@@ -103,7 +103,7 @@ def of_video(
 ) -> Measures | None:
     """The measures of a video from those of its faces: each the best of any face.
 
-    A voice is no voice-over while the mouth of any face moves.
+    A voice counts as a voice-over only while no mouth moves.
 
     Parameters
     ----------

@@ -97,6 +97,7 @@ def _rows(report: MediaReport) -> Iterator[tuple[str, str]]:
         if report.declared is not None:
             length += f", {report.declared:.2f} s declared"
         yield "length", length
+    if report.audio_samples:
         level = "silent" if report.level is None else f"{report.level:.1f} dB"
         yield "sound", f"{level} (full scale is 0), {report.channels or 'channels mixed'}"
         yield "damaged packets", str(report.skipped_packets)

@@ -30,7 +30,7 @@ def unlike_crop(
     """A sentence where a video cannot be a crop of a face by a recipe; else nothing.
 
     Crops are squares in which a face is as large as the recipe says: one that is a good deal
-    smaller, or a picture that is no square, is another kind of video. A square in which no face is
+    smaller, or a picture that is not square, is another kind of video. A square in which no face is
     found may be a crop, as one of a mouth is. What `avforensics preprocess` notes beside its clips
     is believed.
 

@@ -89,7 +89,9 @@ class AudioReader(Closing):
             raise
         self.number = number_of(self._container, self._stream)
         self.downmix = downmix(path, self.number)
-        self._mender = Mender(survey(path).pieces.get(self._stream.index, WHOLE))
+        found = survey(path)
+        self._mender = Mender(found.pieces.get(self._stream.index, WHOLE))
+        self._end = found.end_from(origin or Fraction(0))
         self.codec = self._stream.codec_context.name
 
     def close(self) -> None:
@@ -98,17 +100,23 @@ class AudioReader(Closing):
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Consecutive pieces of sound, int16 arrays of any length."""
-        position = 0
+        position, begun = 0, False
         for start, piece in self._placed():
-            while position < start:
-                silence = ZEROS[: start - position]
+            filled = start if begun else min(start, self._reach())
+            begun = True
+            while position < filled:
+                silence = ZEROS[: filled - position]
                 position += len(silence)
                 yield silence
-            kept = piece[position - start :]
+            kept = piece[max(position - start, 0) :]
             if len(kept):
-                position += len(kept)
+                position = max(position, start) + len(kept)
                 self.level.hear(kept)
                 yield kept
+
+    def _reach(self) -> int:
+        """Samples up to which silence is put in front of the first sound: to the file's end."""
+        return round((self._end - self._origin - self._skip) * SAMPLE_RATE)
 
     def _placed(self) -> Iterator[tuple[int, np.ndarray]]:
         """Resampled pieces, each with the index of its first sample; a gap starts a new count."""

@@ -167,6 +167,7 @@ class MediaStream(Closing):
             rotation=video.rotation,
             container=video.container,
             declared=video.declared,
+            found=video.length,
             video_codec=video.codec,
             audio_codec=audio.codec,
             tracks=read_tracks(tracks, video=video.number, audio=audio.number),
@@ -282,6 +283,13 @@ class MediaStream(Closing):
         if not sound.total:
             after = f" after {self._start_frame / FPS:g} s" if self._start_frame else ""
             raise MediaError(self._audio_path, f"nothing of its sound can be decoded{after}")
+        late, shown = self._audio.start or 0.0, report.video_frames / FPS
+        if self._max_frames is None and late >= shown > 0:
+            raise MediaError(
+                self._path,
+                f"no sound beside its picture: the sound begins after {late:.2f} s, the picture "
+                f"lasts {shown:.2f} s",
+            )
         if report.n_frames < min(MIN_FRAMES, self._max_frames or MIN_FRAMES):
             raise MediaError(
                 self._path,

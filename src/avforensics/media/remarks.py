@@ -32,6 +32,9 @@ def of_file(report: MediaReport) -> Iterator[str]:
     for kind in ("video", "audio"):
         yield from _choice([track for track in report.tracks if track.kind == kind])
     yield from _clock(report)
+    declared, found = report.declared, report.found
+    if declared is not None and declared - found > LONGER_SECONDS:
+        yield f"cut off: {found:.2f} s of the {declared:.2f} s that the file declares"
     if report.channels:
         yield report.channels
 
@@ -114,9 +117,6 @@ def _clock(report: MediaReport) -> Iterator[str]:
 
 def _lengths(report: MediaReport) -> Iterator[str]:
     picture, sound = report.video_frames / FPS, report.audio_samples / SAMPLE_RATE
-    declared, found = report.declared, report.found
-    if declared is not None and declared - found > LONGER_SECONDS:
-        yield f"cut off: {found:.2f} s of the {declared:.2f} s that the file declares"
     if picture - sound > SHORTER_SECONDS:
         yield f"audio shorter than video ({sound:.2f} s of {picture:.2f} s)"
     if sound - picture > LONGER_SECONDS:

@@ -20,6 +20,8 @@ from avforensics.media.types import ClockBreak
 PAUSE, MPEG_PAUSE, ALONE_PAUSE = Fraction(1), Fraction(3, 10), Fraction(10)
 # No packet is taken to last longer (s).
 LONGEST = Fraction(1)
+# A stream that begins later (s) than all others have ended does not belong beside them.
+APART = Fraction(60)
 # Stamps that step back by less (s) jitter; their clock does not restart.
 JITTER = {"video": Fraction(1, 50), "audio": Fraction(1, 25)}
 WRAPPING = frozenset({"mpegts", "mpeg"})  # clocks of 33 bits at 90 kHz
@@ -54,6 +56,17 @@ class Survey:
     def end(self) -> Fraction:
         """Seconds on the mended clock at which the last packet ends."""
         return max((end for _, end in self.ends.values()), default=Fraction(0))
+
+    def end_from(self, time: Fraction) -> Fraction:
+        """Seconds on the mended clock at which the last packet around a time, or after it, ends.
+
+        Streams that begin more than `APART` later are left out, so what is filled up to here (a
+        held picture, silence in front of sound) is bounded by what the file holds.
+        """
+        for start, end in sorted(self.ends.values()):
+            if start <= time + APART:
+                time = max(time, end)
+        return time
 
 
 def survey(path: str | os.PathLike) -> Survey:
@@ -179,4 +192,5 @@ class _Trail:
     def _is_break(self, time: int, shown: int, last: int) -> bool:
         if time < last - self._jitter:
             return shown <= self._top  # broken decoding times alone do not move a picture
-        return time > last + max(self._step, self._usual) + self._pause
+        usual = min(max(self._step, self._usual), self._longest)
+        return time > last + usual + self._pause

@@ -22,7 +22,7 @@ from avforensics.media.colour import ColourTags
 from avforensics.media.container import Tally, declared_length, decode, open_container
 from avforensics.media.pictures import View, upright_rgb
 from avforensics.media.seek import is_entry, key_time_before
-from avforensics.media.survey import survey
+from avforensics.media.survey import LONGEST, survey
 from avforensics.media.tracks import number_of, pick_stream
 from avforensics.media.types import FPS
 
@@ -174,6 +174,11 @@ class VideoReader(Closing):
             self._stream = pick_stream(self._container, "video", self._number)
             if self._rough:
                 self._stream.codec_context.options |= {"skip_loop_filter": "all"}
+            if (tick := self._stream.time_base) > LONGEST:
+                raise MediaError(
+                    self._path,
+                    f"damaged header: the clock of its picture ticks every {float(tick):g} s",
+                )
             pieces = self._survey.pieces.get(self._stream.index, WHOLE)
             self._in_order = pieces is WHOLE
             mender = Mender(pieces)
@@ -221,9 +226,11 @@ class VideoReader(Closing):
 
     def _rebased(self) -> Iterator[av.VideoFrame]:
         """Decoded frames with time stamps that never lack; those of the first one is 0."""
-        step = max(1, round(1 / ((self._stream.average_rate or FPS) * self._stream.time_base)))
+        usual = min(1 / Fraction(self._stream.average_rate or FPS), LONGEST)
+        step = max(1, round(usual / self._stream.time_base))
         stamps = _Stamps(step)
         start = stamp = stamps.best(self._first)
+        end = int(self._survey.end_from(self.origin) / self._stream.time_base)
         frame = self._entry(self._first)
         if frame is not None:
             stamp = stamps.best(frame)
@@ -232,8 +239,9 @@ class VideoReader(Closing):
         while frame is not None:
             frame = self._like_first(frame)
             frame.pts = stamp - start
-            # The last frame lasts as long as it says: the filter drops one that lasts no time.
-            frame.duration = frame.duration or step
+            # The last frame lasts as long as it says, at most until the last packet of any stream
+            # ends: the filter drops one that lasts no time.
+            frame.duration = min(frame.duration or step, max(end - stamp, step))
             yield frame
             frame = next(self._decoded, None)
             stamp = start if frame is None else stamps.best(frame)

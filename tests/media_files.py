@@ -122,6 +122,22 @@ def remux(source: Path, path: Path, *, shift: float) -> Path:
     return path
 
 
+def recopy(source: Path, path: Path, change) -> Path:
+    """Copy packets; ``change`` gets each with its number in its stream."""
+    with av.open(str(source)) as src, av.open(str(path), "w") as out:
+        copies = {stream.index: out.add_stream_from_template(stream) for stream in src.streams}
+        numbers = dict.fromkeys(copies, 0)
+        packets = [packet for packet in src.demux() if packet.size]
+        for packet in packets:
+            index = packet.stream.index
+            change(packet, numbers[index])
+            numbers[index] += 1
+            packet.stream = copies[index]
+        for packet in sorted(packets, key=lambda p: float(p.dts * p.time_base)):
+            out.mux(packet)
+    return path
+
+
 def restamp(
     source: Path, path: Path, parts: Sequence[tuple[float, float]], options: dict | None = None
 ) -> Path:

@@ -1,0 +1,106 @@
+"""What was done to a file: the same words in scores.csv, its page, videos.csv and probe."""
+
+import csv
+import html
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from av.stream import Disposition
+from hydra import compose, initialize_config_module
+from media_files import RATE, frames_at, mux, noise
+
+from avforensics.commands import detect, preprocess, probe
+from avforensics.detection import faces as scored
+from avforensics.faces import clips
+from avforensics.faces.track import Faces, FaceTrack
+
+FRAMES = 30
+TIMES, SOUND = frames_at(25, FRAMES), noise(FRAMES / 25)
+LATER = [time + 40 * (time >= 0.48) for time in TIMES]
+HALF = round(0.48 * RATE)
+QUIET = (SOUND / 300).astype(np.int16)
+BOTH = np.stack([SOUND, -SOUND], axis=1)
+LOST = SOUND.astype(np.float32) / 32768 + np.where(np.arange(len(SOUND)) == 9000, np.nan, 0)
+RAW = {"audio_codec": "pcm_s16le"}
+KINDS = {
+    "tracks": {
+        "sounds": [[(0, SOUND)], [(0, SOUND)]],
+        "flags": [Disposition.comment, Disposition.default],
+    },
+    "clock": {"times": LATER, "sounds": [[(0, SOUND[:HALF]), (40.48, SOUND[HALF:])]]},
+    "faint": {"sounds": [[(0, QUIET)]], **RAW},
+    "antiphase": {"sounds": [[(0, BOTH)]], "layout": "stereo", **RAW},
+    "NaN": {"sounds": [[(0, LOST.astype(np.float32))]], "audio_codec": "pcm_f32le"},
+    "cut off": {},
+}
+SAYS = {
+    "tracks": "2 audio tracks: track 1",
+    "clock": "the file's clock jumps ahead by 40.00 s",
+    "faint": "the sound is faint",
+    "antiphase": "channel 1 of 2 channels was read alone",
+    "NaN": "audio holds NaN or infinite samples: 1",
+    "cut off": "cut off: ",
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A file of each kind, in each of which a face is found throughout."""
+    for kind, options in KINDS.items():
+        path = tmp_path / "in" / f"{kind}.mkv"
+        path.parent.mkdir(exist_ok=True)
+        mux(path, **{"times": TIMES, "sounds": [[(0, SOUND)]], **options})
+    long = mux(tmp_path / "long.mkv", times=frames_at(25, 60), sounds=[[(0, noise(2.4))]], **RAW)
+    content = long.read_bytes()
+    path.write_bytes(content[: round(0.6 * len(content))])
+    boxes = np.tile(np.float32([20, 20, 80, 80]), (FRAMES, 1))
+    points = np.float32([[35, 40], [65, 40], [50, 55], [38, 68], [62, 68]])
+    face = FaceTrack("1", 0, boxes, np.tile(points, (FRAMES, 1, 1)), np.ones(FRAMES, bool))
+    found = Faces(128, 96, FRAMES, (face,), {}, detector="00")
+    for module in (scored, clips):
+        monkeypatch.setattr(module, "find_faces", lambda *_, **__: found)
+    monkeypatch.setattr(detect, "FaceDetector", object)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out").mkdir()  # as hydra does
+    return path.parent
+
+
+def call(verb, *overrides):
+    with initialize_config_module("avforensics.configs", version_base="1.3"):
+        return verb.run(compose(verb.__name__.rsplit(".", 1)[1], list(overrides)))
+
+
+def words(path):
+    """Stem of a video's path -> its warnings in a table."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if not row.get("track")]
+    return {row["path"].rsplit("/", 1)[1].removesuffix(".mkv"): row["warnings"] for row in rows}
+
+
+def test_every_output_says_the_same(folder, bundle, monkeypatch):
+    told = {}
+    shown = SimpleNamespace(print=lambda text, **_: told.update([_read(text)]))
+    monkeypatch.setattr(probe, "get_console", lambda: shown)
+    assert call(probe, f"input={folder}", "format=json") == 0
+    assert call(preprocess, f"input={folder}", "output=cut", "size=64", "workers=1") == 0
+    options = ["faces=auto", "applicability.measure=false", "calibration=null", "readers=1"]
+    checkpoint = ["checkpoint=bundle", f"checkpoint.bundle={bundle}"]
+    assert call(detect, f"input={folder}", "output_dir=out", *options, *checkpoint) == 0
+    scores, videos = (
+        words(folder.parent / "out/scores.csv"),
+        words(folder.parent / "cut/videos.csv"),
+    )
+    pages = folder.parent / "out" / "reports"
+    for kind, begins in SAYS.items():
+        (sentence,) = (line for line in told[kind] if line.startswith(begins))
+        assert sentence in scores[kind], kind
+        assert sentence in videos[kind], kind
+        (page,) = pages.glob(f"{kind.replace(' ', '*')}*.html")
+        assert sentence in html.unescape(page.read_text(encoding="utf-8")), kind
+
+
+def _read(text):
+    record = json.loads(text)
+    return record["path"].rsplit("/", 1)[1].removesuffix(".mkv"), record["warnings"]
