@@ -12,8 +12,8 @@ from hydra import compose, initialize_config_module
 from media_files import RATE, frames_at, mux, noise
 
 from avforensics.commands import detect, preprocess, probe
+from avforensics.data import cut
 from avforensics.detection import faces as scored
-from avforensics.faces import clips
 from avforensics.faces.track import Faces, FaceTrack
 
 FRAMES = 30
@@ -59,7 +59,7 @@ def folder(tmp_path, monkeypatch):
     points = np.float32([[35, 40], [65, 40], [50, 55], [38, 68], [62, 68]])
     face = FaceTrack("1", 0, boxes, np.tile(points, (FRAMES, 1, 1)), np.ones(FRAMES, bool))
     found = Faces(128, 96, FRAMES, (face,), {}, detector="00")
-    for module in (scored, clips):
+    for module in (scored, cut):
         monkeypatch.setattr(module, "find_faces", lambda *_, **__: found)
     monkeypatch.setattr(detect, "FaceDetector", object)
     monkeypatch.chdir(tmp_path)
