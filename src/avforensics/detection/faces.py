@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from copy import copy
 from dataclasses import dataclass, field, replace
 from itertools import tee
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from avforensics.applicability import MouthView
 from avforensics.detection.outcome import Outcome
@@ -23,6 +21,7 @@ from avforensics.faces.framing import unlike_crop
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import NO_FACE, NO_FACE_OF_USE, Faces
 from avforensics.files import sha256_or_none
+from avforensics.media.ahead import ahead
 from avforensics.media.reader import open_media
 from avforensics.media.remarks import SHORTER_SECONDS, of_file
 from avforensics.media.spool import SoundSpool
@@ -43,7 +42,6 @@ from avforensics.scoring.tracks import (
 
 MODES = ("given", "auto", "none")
 Finder = Callable[..., Faces]
-Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -337,28 +335,3 @@ def _clips(videos: Iterator[_Video], waiting: deque[_Video]) -> Iterator[Clip]:
         yield from video.clips
         if (video := next(videos, None)) is not None:
             waiting.append(video)
-
-
-def ahead(
-    function: Callable[[Item], Result], items: Iterable[Item], *, threads: int
-) -> Iterator[Result]:
-    """``function`` of each item, in order, at most ``threads`` of them ahead of the one asked for.
-
-    In daemon threads: who is interrupted need not wait for a long video to end.
-    """
-    waiting: deque[Future[Result]] = deque()
-
-    def settle(future: Future[Result], item: Item) -> None:
-        try:
-            future.set_result(function(item))
-        except BaseException as error:
-            future.set_exception(error)
-
-    for item in items:
-        future: Future[Result] = Future()
-        threading.Thread(target=settle, args=(future, item), daemon=True).start()
-        waiting.append(future)
-        if len(waiting) > threads:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
