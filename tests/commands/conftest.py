@@ -9,6 +9,8 @@ from tiny_network import tiny_sync
 from voices import speech
 
 from avforensics.checkpoints import Models, save_bundle
+from avforensics.detection import artifacts
+from avforensics.detection.record import read_record, write_record
 from avforensics.media import write_clip
 from avforensics.models.decoder import PublishedDecoder
 from avforensics.models.projection import Projection
@@ -60,3 +62,14 @@ def run(bundle, tmp_path, monkeypatch, avforensics):
     monkeypatch.chdir(tmp_path)
     checkpoint = ("checkpoint=bundle", f"checkpoint.bundle={bundle}")
     return lambda verb, *words: avforensics(verb, *checkpoint, *words)
+
+
+@pytest.fixture(autouse=True)
+def results_fit_their_schema(monkeypatch):
+    """Every result that one of these tests writes is read back, and so checked by its schema."""
+
+    def write_and_read(record, path):
+        write_record(record, path)
+        read_record(path)
+
+    monkeypatch.setattr(artifacts, "write_record", write_and_read)
