@@ -404,7 +404,7 @@ def test_the_drawn_score_ends_with_the_score_of_the_table(detect, run, videos, m
     assert last == [f"score so far {number(float(video['score']), 3)}"] * 2
 
 
-def test_stretches_that_only_stand_out_are_not_marked(detect, videos, monkeypatch):
+def test_segments_that_only_stand_out_are_not_marked(detect, videos, monkeypatch):
     random = np.random.default_rng(5)
     pictures = random.integers(0, 256, (300, 8, 14, 3), np.uint8).repeat(8, 1).repeat(8, 2)
     write_clip(

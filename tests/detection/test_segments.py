@@ -44,7 +44,7 @@ def burst(*places, n=1000, height=3.0):
     return loss
 
 
-def test_a_stretch_above_the_threshold_has_its_edges():
+def test_a_segment_above_the_threshold_has_its_edges():
     (one,) = found(steps(burst((400, 460))))
     # step i is window i + 1, which stands for its middle frame i + 3
     assert (one.start, one.end) == pytest.approx((403 / 25, 463 / 25), abs=0.12)
@@ -53,7 +53,7 @@ def test_a_stretch_above_the_threshold_has_its_edges():
     assert one.row()["track"] is None
 
 
-def test_what_a_video_of_that_length_would_not_reach_is_no_stretch():
+def test_what_a_video_of_that_length_would_not_reach_is_no_segment():
     assert found(steps(burst((400, 405)))) == []  # 5 of 49 steps at 3: a mean of 0.76
     assert found(steps(np.full(1000, 0.99))) == []
     assert len(found(steps(burst((100, 130), (600, 640))))) == 2
@@ -65,7 +65,7 @@ def test_short_curves_are_judged_whole_or_not_at_all():
     assert (one.start, one.end) == (3 / 25, 33 / 25)
 
 
-def test_a_gap_ends_a_stretch():
+def test_a_gap_ends_a_segment():
     curve = steps(np.full(200, 5.0))
     curve.window[100:] += 300
     assert [round(s.start, 2) for s in found(curve)] == [0.12, 16.12]
@@ -119,26 +119,26 @@ def test_of_several_faces_each_counts_while_it_speaks(two):
     assert sum(s.end - s.start for s in listening) > 2 * 20
 
 
-def test_a_face_without_a_score_has_no_stretch(two):
+def test_a_face_without_a_score_has_no_segment(two):
     failed = FaceResult(two[0].track, VideoResult(Path("v.mp4"), error="too short"))
     assert {s.track for s in found(two[1].result.steps, failed, two[1])} == {"2"}
     broken = Outcome(VideoResult(Path("v.mp4"), error="no audio"))
     assert find_segments(broken, lam=0.0, length=49, threshold=1.0) == []
 
 
-def test_what_stands_out_of_several_faces_is_three_stretches_in_all(two):
+def test_what_stands_out_of_several_faces_is_three_segments_in_all(two):
     marked = found(two[0].result.steps, *two, threshold=None)
     assert 2 <= len(marked) <= 3
     spans = {one.track.name: one.spans for one in two}
-    for stretch in marked:
-        assert np.isfinite(stretch.loss)
-        assert any(a <= stretch.start and stretch.end <= b for a, b in spans[stretch.track])
+    for segment in marked:
+        assert np.isfinite(segment.loss)
+        assert any(a <= segment.start and segment.end <= b for a, b in spans[segment.track])
     high = {(s.track, round(s.start), round(s.end)) for s in marked if s.loss > 2}
     assert high == {("2", 12, 14), ("1", 22, 24)}
 
 
 def test_nothing_stands_out_where_a_face_is_silent():
-    """A high second before a short silence and one after it are two stretches."""
+    """A high second before a short silence and one after it are two segments."""
     loss = burst((220, 250), (260, 290), n=750, height=4.0)
     one = face("1", steps(loss), [(0.0, 10.12), (10.52, 30.0)])  # silent in windows 251 to 260
     marked = found(one.result.steps, one, threshold=None)
