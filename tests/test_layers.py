@@ -69,6 +69,8 @@ def test_the_media_layer_is_tested_with_what_it_imports():
                 waiting.append(
                     file if rest and file.is_file() else SOURCE.joinpath(*rest, "__init__.py")
                 )
+            elif (shared := ROOT / "tests" / f"{first}.py").is_file():
+                waiting.append(shared)
             elif first not in sys.stdlib_module_names | beside:
                 package = {"PIL": "pillow"}.get(first, first)
                 assert package in packages, f"{path.relative_to(ROOT)} imports {name}"
