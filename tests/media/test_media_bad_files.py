@@ -265,9 +265,8 @@ def test_a_track_that_begins_on_the_way_takes_nothing_from_the_others(tmp_path):
     path = tmp_path / "a.ts"
     stuffing = (b"\x47\x1f\xff\x10" + bytes([255]) * 184) * 30_000
     path.write_bytes(stuffing.join([*parts, b""]))
-    with av.open(str(path)) as container, pytest.raises(IndexError):
-        assert len(container.streams.audio) == 1
-        list(container.demux())
+    with av.open(str(path)) as opened:  # PyAV before 19 raises IndexError on the way
+        assert len(opened.streams.audio) == 1
     _, sound, report = read(path, size=16)
     assert report.video_frames == pytest.approx(24 * 25, abs=2)
     assert len(sound) == pytest.approx(24 * RATE, abs=RATE / 10)
