@@ -206,7 +206,7 @@ class AnomalyModule(pl.LightningModule):
         parameters = [p for p in self.parameters() if p.requires_grad]
         if not parameters:
             return None
-        return scheduled(self.optimizer(parameters), self.scheduler, self.trainer)
+        return scheduled(self.optimizer(parameters), self.scheduler, self)
 
     @torch.no_grad()
     def pictures(self) -> dict[str, Figure]:

@@ -34,11 +34,11 @@ def total_steps(trainer: pl.Trainer) -> int:
     return min(steps, trainer.max_steps) if trainer.max_steps > 0 else steps
 
 
-def scheduled(optimizer: Optimizer, scheduler: Callable | None, trainer: pl.Trainer) -> Any:
+def scheduled(optimizer: Optimizer, scheduler: Callable | None, module: pl.LightningModule) -> Any:
     """What ``configure_optimizers`` gives: with a schedule by steps where there is one."""
     if scheduler is None:
         return optimizer
-    schedule = scheduler(optimizer, total_steps=total_steps(trainer))
+    schedule = scheduler(optimizer, total_steps=total_steps(module.trainer))
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 

@@ -241,7 +241,7 @@ class SyncModule(pl.LightningModule):
 
     def configure_optimizers(self):
         """Optimiser, with a schedule by steps where one is given."""
-        return scheduled(self.optimizer(self.parameters()), self.scheduler, self.trainer)
+        return scheduled(self.optimizer(self.parameters()), self.scheduler, self)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Describe the network, so that every command can read the checkpoint."""
