@@ -139,7 +139,7 @@ def _source(verb: str) -> ast.Module:
 
 
 def check_verb(verb: str) -> None:
-    """Raise ConfigError if there is no such verb."""
+    """Raise ConfigError unless the verb exists."""
     listed = verbs()
     if verb not in listed:
         near = difflib.get_close_matches(verb, listed, n=1)

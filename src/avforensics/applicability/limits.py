@@ -39,7 +39,7 @@ class Limits:
     Raises
     ------
     ValueError
-        A value has no meaning.
+        A value is invalid.
     """
 
     min_level: float = -66.0
@@ -115,7 +115,7 @@ def limits_of(settings: Mapping[str, Any]) -> Limits | None:
     Raises
     ------
     ConfigError
-        A value has no meaning, or there is no such limit.
+        A value is invalid, or there is no such limit.
     """
     limits = {name: value for name, value in settings.items() if name != "measure"}
     known = {field.name for field in fields(Limits)}

@@ -7,6 +7,7 @@ decord's readers must not be carried over a fork, and training sees a clip once 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from avforensics.media.types import FPS
 MOST_BROKEN = 20  # clips in a row that may be replaced before training stops
 
 
-class _Clips(Dataset):
+class _Clips(Dataset, ABC):
     """What data sets of clips have in common; what comes out depends on seed, epoch and index."""
 
     def __init__(
@@ -80,9 +81,9 @@ class _Clips(Dataset):
             f"{len(problems)} clips in a row cannot be read, the last because: {problems[-1]}"
         )
 
+    @abstractmethod
     def _read(self, row: Row, rng: np.random.Generator) -> tuple:
         """Frames, audio and start of a row."""
-        raise NotImplementedError
 
 
 class RandomClips(_Clips):

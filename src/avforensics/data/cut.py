@@ -59,7 +59,7 @@ class ClipSettings:
     Raises
     ------
     ValueError
-        A value has no meaning.
+        A value is invalid.
     """
 
     find: FaceSettings = field(default_factory=FaceSettings)
@@ -117,7 +117,7 @@ class Cut:
     status : str
         `DONE`, `NO_FACE`, `NO_FACE_OF_USE` (all tracks were left out) or `FAILED`.
     reason : str
-        Why there are no clips.
+        Why no clips were written.
     frames : int
         Of the part of the video that was looked at, at 25 a second.
     clips : tuple of FaceClip

@@ -42,7 +42,7 @@ def face_options(
     Raises
     ------
     ConfigError
-        A value has no meaning.
+        A value is invalid.
     """
     if mode == TRAINED:
         mode = "given" if models.recipe is None else "auto"

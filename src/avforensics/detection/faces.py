@@ -67,7 +67,7 @@ class FaceOptions:
     Raises
     ------
     ConfigError
-        A value has no meaning.
+        A value is invalid.
     """
 
     mode: str = "given"

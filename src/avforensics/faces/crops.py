@@ -52,7 +52,7 @@ class CropRecipe:
     Raises
     ------
     ValueError
-        A value has no meaning.
+        A value is invalid.
     """
 
     anchor: str = "box"

@@ -49,7 +49,7 @@ class FaceSettings:
     Raises
     ------
     ValueError
-        A value has no meaning.
+        A value is invalid.
     """
 
     every: int = 5

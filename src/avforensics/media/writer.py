@@ -148,7 +148,7 @@ def check_encoding(*, size: int, crf: int, preset: str, gop: int) -> None:
     Raises
     ------
     ValueError
-        A value has no meaning.
+        A value is invalid.
     """
     if not 2 <= size <= LARGEST or size % 2:
         raise ValueError(f"size must be even and 2 to {LARGEST}, not {size}")
