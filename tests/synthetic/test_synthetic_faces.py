@@ -7,9 +7,9 @@ import pytest
 
 from avforensics.synthetic.articulation import articulate
 from avforensics.synthetic.face import head_textures
-from avforensics.synthetic.follow import follow
+from avforensics.synthetic.lips import natural_lips
 from avforensics.synthetic.forge import SWAPPED, swap_face
-from avforensics.synthetic.identity import HAIR_STYLES, Identity, Look
+from avforensics.synthetic.identity import HAIR_STYLES, Identity, Appearance
 from avforensics.synthetic.paint import Canvas
 from avforensics.synthetic.render import render
 from avforensics.synthetic.scene import ROOMS, Scene
@@ -20,11 +20,11 @@ N_FRAMES, SIZE = 30, 64
 def film(seed: int, lips: np.ndarray | None = None, size: int = SIZE, **changes) -> np.ndarray:
     rng = np.random.default_rng(seed)
     who = Identity.sample(rng)
-    track = follow(articulate(rng, N_FRAMES / 25), who.habits, N_FRAMES)
+    track = natural_lips(articulate(rng, N_FRAMES / 25), who.habits, N_FRAMES)
     scene = replace(Scene.sample(rng, N_FRAMES), **changes)
     if lips is None:
-        return render(who.look, who.habits, scene, track.lips, track.jaw, size=size)
-    return render(who.look, who.habits, scene, lips, lips[:, 0], size=size)
+        return render(who.appearance, who.habits, scene, track.lips, track.jaw, size=size)
+    return render(who.appearance, who.habits, scene, lips, lips[:, 0], size=size)
 
 
 def still(**lips: float) -> np.ndarray:
@@ -86,10 +86,10 @@ def test_eyes_blink():
 
 def test_people_look_different_and_no_style_is_broken():
     rng = np.random.default_rng(5)
-    look = Identity.sample(rng).look
+    appearance = Identity.sample(rng).appearance
     heads = []
     for style in HAIR_STYLES:
-        texture = head_textures(replace(look, style=style), 48)
+        texture = head_textures(replace(appearance, style=style), 48)
         rgba = texture.view(np.uint8).reshape(*texture.shape, 4).astype(int)
         heads.append(rgba[0].astype(float))
         assert (rgba[..., :3] <= rgba[..., 3:] + 12).all(), "colours must be premultiplied"
@@ -105,7 +105,7 @@ def test_every_room_can_be_painted(room):
 
 
 def test_face_swap_changes_the_face_and_keeps_the_head():
-    one, two = (Look.sample(np.random.default_rng(s), man=True) for s in (1, 2))
+    one, two = (Appearance.sample(np.random.default_rng(s), man=True) for s in (1, 2))
     swapped = swap_face(one, two)
     for part, value in vars(swapped).items():
         assert value == getattr(two if part in SWAPPED else one, part)

@@ -7,7 +7,7 @@ import pytest
 from sync_measures import best_delay, loudness
 
 from avforensics.synthetic.articulation import MARGIN, RATE, articulate, smooth
-from avforensics.synthetic.follow import follow, remake, splice
+from avforensics.synthetic.lips import natural_lips, remake, splice
 from avforensics.synthetic.identity import Identity
 from avforensics.synthetic.speech import Voice, synthesise_speech
 
@@ -79,7 +79,7 @@ def test_loudness_follows_the_opening_without_delay():
 def test_lips_run_early_or_late_by_the_habits_offset(offset):
     for seed in range(4):
         who, said, audio = speak(seed)
-        track = follow(said, replace(who.habits, offset=offset), N_FRAMES)
+        track = natural_lips(said, replace(who.habits, offset=offset), N_FRAMES)
         assert best_delay(track.lips[:, 0], loudness(audio)) == offset
 
 
@@ -88,7 +88,7 @@ def test_habits_differ_between_people():
     assert {p.habits.offset for p in people} == {-2, -1, 0, 1, 2}
     assert np.ptp([p.habits.opening for p in people]) > 0.3
     assert 60 < sum(p.man for p in people) < 140
-    assert len({p.look for p in people}) == 200
+    assert len({p.appearance for p in people}) == 200
 
 
 def local_delays(lips: np.ndarray, true: np.ndarray) -> np.ndarray:
@@ -104,7 +104,7 @@ def test_remade_lips_are_unsteady_but_in_sync_on_average():
     steady, unsteady = [], []
     for seed in range(8):
         who, said, _ = speak(seed)
-        true = follow(said, replace(who.habits, offset=0), N_FRAMES).lips
+        true = natural_lips(said, replace(who.habits, offset=0), N_FRAMES).lips
         again = remake(said, who.habits, N_FRAMES, np.random.default_rng(seed))
         calm = remake(said, who.habits, N_FRAMES, np.random.default_rng(seed), strength=0.0)
         unsteady.append(local_delays(again.lips, true))
@@ -116,8 +116,8 @@ def test_remade_lips_are_unsteady_but_in_sync_on_average():
 
 def test_splice_takes_the_span_from_the_other_track():
     who, said, _ = speak(1)
-    first = follow(said, who.habits, N_FRAMES)
-    second = follow(speak(2)[1], who.habits, N_FRAMES)
+    first = natural_lips(said, who.habits, N_FRAMES)
+    second = natural_lips(speak(2)[1], who.habits, N_FRAMES)
     mixed = splice(first, second, 30, 60)
     np.testing.assert_array_equal(mixed.lips[:29], first.lips[:29])
     np.testing.assert_array_equal(mixed.lips[61:], first.lips[61:])

@@ -21,7 +21,7 @@ from avforensics.faces.framing import unlike_crop
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import NO_FACE, NO_FACE_OF_USE, Faces
 from avforensics.files import sha256_or_none
-from avforensics.media.ahead import ahead
+from avforensics.media.prefetch import prefetch
 from avforensics.media.reader import open_media
 from avforensics.media.remarks import SHORTER_SECONDS, of_file
 from avforensics.media.spool import SoundSpool
@@ -135,7 +135,7 @@ class VideoScorer:
                     )
                 yield Outcome(on_video_clock(result, clip.first_frame))
             return
-        found = ahead(self._find, map(Clip.of, videos), threads=self.detector.extractor.readers)
+        found = prefetch(self._find, map(Clip.of, videos), threads=self.detector.extractor.readers)
         while (first := next(found, None)) is not None:
             waiting = deque([first])  # found, not all of its faces scored
             for result in self.detector.score_many(_clips(found, waiting), progress):

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.ndimage import median_filter
 
 from avforensics.errors import ConfigError
-from avforensics.faces.follow import smoothed
+from avforensics.faces.tracking import smoothed
 from avforensics.faces.track import LANDMARKS, FaceTrack
 from avforensics.fields import check_numbers
 from avforensics.media.crop import MovingCrop

@@ -1,4 +1,4 @@
-"""All faces of a video, followed from frame to frame, in one pass over the file."""
+"""Detect and track all faces of a video in one pass over the file."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from avforensics.errors import MediaError
 from avforensics.faces.detector import FaceDetector
-from avforensics.faces.follow import Look, intersection_over_union, link, tracks_of
+from avforensics.faces.tracking import Detections, intersection_over_union, associate, tracks_of
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.shots import THUMB, ShotCuts
 from avforensics.faces.track import Faces
-from avforensics.media.ahead import in_another_thread
+from avforensics.media.prefetch import in_another_thread
 from avforensics.media.pictures import Part, scaled
 from avforensics.media.remarks import damaged_packets, of_pictures
 from avforensics.media.video import VideoReader
 
-LARGE = 48  # pixels of a face at which the detector is at its best
-STEP = 32  # pixels by which pictures of a part grow: the detector takes time to change their size
-WORTH = 0.5  # most of the whole picture's pixels for which a part is looked at
+LARGE = 48  # face size (pixels) at which the detector works best
+STEP = 32  # region sizes are rounded up to this: each new size costs the detector time
+WORTH = 0.5  # a region is searched only if it has at most this share of the frame's pixels
 
 
 def find_faces(
@@ -36,21 +36,20 @@ def find_faces(
     max_frames: int | None = None,
     progress: Callable[[int], None] = lambda frame: None,
 ) -> Faces:
-    """Find and follow all faces of a video, or of a part of it.
+    """Detect and track all faces of a video, or of a part of it.
 
-    Decoding and detecting run side by side in two threads. What is kept of a frame is what was
-    found in it, a few bytes.
+    Decoding and detection run in two threads; frames are not kept.
 
     Parameters
     ----------
     path : str or PathLike
     settings : FaceSettings, optional
     video_stream : int, optional
-        Counted among the video streams.
+        Index among the video streams.
     start_frame, max_frames : int, int or None
-        Only these frames of the 25 fps clock. Tracks are counted on the clock of the whole video.
+        Frames to search, at 25 fps. Frame numbers of tracks count from the start of the video.
     progress : callable
-        Called with the number of each frame that was looked at; what it raises ends the search.
+        Called with the number of each searched frame; an exception from it ends the search.
 
     Raises
     ------
@@ -63,17 +62,18 @@ def find_faces(
     detector = FaceDetector(score=settings.score_on)
     with VideoReader(path, stream=video_stream, start=start_frame, rough=True) as video:
         shots = ShotCuts(settings.cut)
-        eye = _Eye(video, detector, settings)
+        search = _Search(video, detector, settings)
         try:
-            looks = []
-            frames = _frames_to_look_at(islice(video, max_frames), shots, settings.every)
-            for look in in_another_thread(eye.look, frames):
-                looks.append(look)
-                progress(start_frame + look.frame)
+            detections = []
+            frames = _frames_to_search(islice(video, max_frames), shots, settings.every)
+            for found in in_another_thread(search.detect, frames):
+                detections.append(found)
+                progress(start_frame + found.frame)
         except av.FFmpegError as error:
             raise MediaError(path, f"cannot be decoded ({error.strerror})") from None
         cuts = shots.cuts()
-        tracks, dropped = tracks_of(link(looks, cuts, settings), cuts, shots.n_frames, settings)
+        tracklets = associate(detections, cuts, settings)
+        tracks, dropped = tracks_of(tracklets, cuts, shots.n_frames, settings)
         return Faces(
             width=video.width,
             height=video.height,
@@ -95,12 +95,12 @@ def _damage(video: VideoReader) -> Iterator[str]:
     yield from of_pictures(tally.concealed, tally.resized, tally.refused_aspect)
 
 
-def _frames_to_look_at(
+def _frames_to_search(
     frames: Iterable[av.VideoFrame], shots: ShotCuts, every: int
 ) -> Iterator[tuple[int, av.VideoFrame, bool]]:
-    """Every few frames, the last one, and both sides of whatever may be a cut.
+    """Number, frame and whether a shot may begin there.
 
-    With each frame goes its number and whether it may be the first of a shot.
+    Yields every ``every``-th frame, the last one, and the two frames at each possible cut.
     """
     reformatter = VideoReformatter()
     last, before, index = -1, None, -1
@@ -117,12 +117,12 @@ def _frames_to_look_at(
         yield index, before, False
 
 
-class _Eye:
-    """Looks at frames one after the other, with as little work as shows the faces.
+class _Search:
+    """Detect faces in successive frames with little work.
 
-    Small faces need a large picture, which takes long. So after a look at the usual size the next
-    ones are quick: at all of the picture in a small size, if its faces are large, and otherwise at
-    the part of it around them. A usual look is tried again only after some rest.
+    Small faces need a large image, which is slow. So after a search at the usual size the next
+    ones are quick: the whole frame at a small size if its faces are large, otherwise the region
+    around them. The usual search is repeated only after some frames.
     """
 
     def __init__(self, video: VideoReader, detector: FaceDetector, settings: FaceSettings) -> None:
@@ -131,33 +131,33 @@ class _Eye:
         self._settings = settings
         self._size = np.array([video.width, video.height])
         self._reformatters: dict[object, VideoReformatter] = {}
-        self._doubtful: list[np.ndarray] = []  # faces of this look that begin no track
-        self._known = np.zeros((0, 15), np.float32)  # faces of the last look
-        self._scale = 1.0  # of the last look that was not quick
-        self._looked = 0  # its frame
-        self._in_vain: int | None = None  # frame of the last full look that found nothing
+        self._doubtful: list[np.ndarray] = []  # faces of this frame that start no track
+        self._known = np.zeros((0, 15), np.float32)  # faces of the last searched frame
+        self._scale = 1.0  # of the last search that was not quick
+        self._searched = 0  # its frame
+        self._in_vain: int | None = None  # frame of the last full search that found nothing
 
-    def look(self, index: int, frame: av.VideoFrame, anew: bool) -> Look:
-        """What is seen in a frame; ``anew`` where it may be the first of a shot."""
+    def detect(self, index: int, frame: av.VideoFrame, anew: bool) -> Detections:
+        """Faces of a frame; ``anew``: a shot may begin here."""
         self._doubtful = []
         found = self._sure(index, frame, anew)
         doubtful = np.concatenate([found[:0], *self._doubtful])
-        return Look(index, np.concatenate([found, _not_among(doubtful, found, 0.01)]))
+        return Detections(index, np.concatenate([found, _not_among(doubtful, found, 0.01)]))
 
     def _sure(self, index: int, frame: av.VideoFrame, anew: bool) -> np.ndarray:
-        """Faces with which a track may begin; the others of this look are kept apart."""
+        """Confident faces, which may start a track; the others go to ``_doubtful``."""
         rest = self._settings.every if anew else self._settings.usual_every
-        if len(self._known) and index - self._looked < rest:
+        if len(self._known) and index - self._searched < rest:
             found = self._quick(frame, self._known, self._scale)
             if len(found) >= len(self._known):
                 self._known = found
                 return found
         found = self._usual(index, frame)
-        self._known, self._looked = found, index
+        self._known, self._searched = found, index
         return found
 
     def _usual(self, index: int, frame: av.VideoFrame) -> np.ndarray:
-        """Faces of the whole picture, and those known before that only a nearer look shows."""
+        """Faces of the whole frame, plus known ones that only a search of their region finds."""
         settings, scale = self._settings, self._scale
         found = self._whole(frame, settings.long_side)
         rested = self._in_vain is None or index - self._in_vain >= settings.full_every
@@ -176,7 +176,7 @@ class _Eye:
         return self._at(frame, None, self._scale)
 
     def _quick(self, frame: av.VideoFrame, known: np.ndarray, scale: float) -> np.ndarray:
-        """Faces where some are known that show at a scale; none where it would save little."""
+        """Search a small frame or the region of the known faces; nothing if that saves little."""
         boxes = known[:, :4].T  # (4, n)
         sizes = (boxes[2:] - boxes[:2]).max(axis=0)
         small = self._settings.quick_side / self._size.max()
@@ -192,7 +192,7 @@ class _Eye:
         return self._at(frame, (left, top, right, bottom), scale)
 
     def _at(self, frame: av.VideoFrame, part: Part | None, scale: float) -> np.ndarray:
-        """Faces of a part, or all, at a scale, in pixels of the upright picture."""
+        """Faces of a region, or of the whole frame, in pixels of the upright frame."""
         left, top, right, bottom = part or (0, 0, *map(int, self._size))
         width, height = right - left, bottom - top
         size = max(round(width * scale), 1), max(round(height * scale), 1)
@@ -207,6 +207,6 @@ class _Eye:
 
 
 def _not_among(faces: np.ndarray, others: np.ndarray, overlap: float) -> np.ndarray:
-    """Those of some faces, (n, 15), that overlap with none of the others."""
+    """Rows of ``faces``, (n, 15), that overlap none of ``others``."""
     shared = intersection_over_union(faces[:, :4], others[:, :4])
     return faces[shared.max(axis=1, initial=0) < overlap]

@@ -13,7 +13,7 @@ from PIL import Image
 
 from avforensics.errors import MediaError
 from avforensics.files import Closing
-from avforensics.media.ahead import in_another_thread
+from avforensics.media.prefetch import in_another_thread
 from avforensics.media.audio import AudioReader
 from avforensics.media.crop import MovingCrop
 from avforensics.media.pictures import to_square

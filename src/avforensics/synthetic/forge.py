@@ -10,8 +10,8 @@ import numpy as np
 from avforensics.data.missync import splice_sound
 from avforensics.media.types import FPS, HOP, SAMPLE_RATE
 from avforensics.synthetic.articulation import Articulation, articulate
-from avforensics.synthetic.follow import LipTrack, follow, remake, splice
-from avforensics.synthetic.identity import Identity, Look
+from avforensics.synthetic.lips import LipTrack, natural_lips, remake, splice
+from avforensics.synthetic.identity import Identity, Appearance
 from avforensics.synthetic.plan import FORGERIES, Job, Take, Use, person, stream
 from avforensics.synthetic.render import render
 from avforensics.synthetic.scene import Scene
@@ -55,11 +55,11 @@ def make_clip(
     """
     speaker = person(seed, job.source.identity)
     said = _articulation(seed, job.source, n_frames)
-    look = speaker.look
-    track = follow(said, speaker.habits, n_frames)
+    appearance = speaker.appearance
+    track = natural_lips(said, speaker.habits, n_frames)
     audio = _sound(seed, job.source, said, speaker, n_frames)
     if job.manner == "FVRA-faceswap":
-        look = swap_face(look, person(seed, job.target.identity).look)
+        appearance = swap_face(appearance, person(seed, job.target.identity).appearance)
     elif job.manner != "real":
         forged_track, forged_audio = _forge(job, speaker, track, audio, seed, n_frames, strength)
         first, last = job.span or (0, n_frames)
@@ -68,12 +68,12 @@ def make_clip(
     if job.category in FORGERIES:
         audio[: round(silence * SAMPLE_RATE)] = 0
     scene = _scene(seed, job.source, n_frames)
-    return render(look, speaker.habits, scene, track.lips, track.jaw, size=size), audio
+    return render(appearance, speaker.habits, scene, track.lips, track.jaw, size=size), audio
 
 
-def swap_face(look: Look, other: Look) -> Look:
+def swap_face(appearance: Appearance, other: Appearance) -> Appearance:
     """Another face in this head."""
-    return replace(look, **{part: getattr(other, part) for part in SWAPPED})
+    return replace(appearance, **{part: getattr(other, part) for part in SWAPPED})
 
 
 def _forge(
@@ -91,7 +91,7 @@ def _forge(
         voice = person(seed, job.target.identity)
         return track, _sound(seed, job.target, other, voice, n_frames)
     if job.manner == "FVRA-WL":
-        return follow(other, speaker.habits, n_frames), audio
+        return natural_lips(other, speaker.habits, n_frames), audio
     rng = stream(seed, Use.REMAKE, *job.source, job.number)
     # A cloned voice says the other's words, and a generator makes the lips from that sound.
     cloned = _sound(seed, job.target, other, speaker, n_frames)

@@ -1,4 +1,4 @@
-"""Who speaks: the look, the voice and the habits of a drawn person."""
+"""Synthetic people: appearance, voice and speaking habits, drawn at random."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ HAIR_STYLES = ("short", "parted", "long", "bob", "curly", "bun", "receding", "ba
 
 
 @dataclass(frozen=True)
-class Look:
-    """What is painted. Lengths in half sides of the frame, y downwards from its middle.
+class Appearance:
+    """How a face is drawn. Lengths in half frame sides; y points down from the centre.
 
     Attributes
     ----------
     skin, lip, hair, iris : tuple of float
         sRGB, 0..255.
     half_width, chin, squareness : float
-        Of the face: half its width, y of the chin, exponent of the jaw's outline.
+        Half the face's width, y of the chin, exponent of the jaw outline.
     style : str
         One of ``HAIR_STYLES``.
     eye_gap, eye_size, brow_weight, brow_tilt, nose_width, nose_length : float
@@ -41,7 +41,7 @@ class Look:
     smile : float
         How far the corners of the mouth are lifted.
     beard, moustache, freckles : float
-        0 none to 1.
+        Strength, 0 (none) to 1.
     glasses : bool
     """
 
@@ -68,8 +68,8 @@ class Look:
     glasses: bool
 
     @classmethod
-    def sample(cls, rng: np.random.Generator, *, man: bool) -> Look:
-        """Draw a look; beards and short hair are likelier for men, full lips for women."""
+    def sample(cls, rng: np.random.Generator, *, man: bool) -> Appearance:
+        """Sample one; beards and short hair are likelier for men, full lips for women."""
         tone = rng.uniform(0, len(SKINS) - 1)
         below = int(tone)
         after = min(below + 1, len(SKINS) - 1)
@@ -111,15 +111,15 @@ class Habits:
     opening, spread, rounding : float
         Factors on the lip targets.
     smoothing : float
-        Seconds (standard deviation) of sluggishness.
+        Standard deviation (s) of the Gaussian that smooths the lip motion.
     jaw : float
-        How far the chin goes along with the lower lip, 0..1.
+        Movement of the chin relative to the lower lip, 0..1.
     jaw_lag : float
-        Seconds by which the chin follows the lip.
+        Delay (s) of the chin after the lip.
     rounding_lead : float
-        Seconds by which rounding comes early (coarticulation).
+        Lead (s) of lip rounding (coarticulation).
     skew : float
-        One-sidedness of the mouth, -1..1.
+        Asymmetry of the mouth, -1..1.
     offset : int
         Constant offset in frames; positive = the matching sound comes later than the picture.
     """
@@ -136,7 +136,7 @@ class Habits:
 
     @classmethod
     def sample(cls, rng: np.random.Generator) -> Habits:
-        """Draw the habits of a person."""
+        """Sample habits."""
         return cls(
             opening=float(rng.uniform(0.75, 1.15)),
             spread=float(rng.uniform(0.6, 1.3)),
@@ -152,29 +152,20 @@ class Habits:
 
 @dataclass(frozen=True)
 class Identity:
-    """A person.
-
-    Attributes
-    ----------
-    man : bool
-        Which folder of the tree, which range of pitch.
-    look : Look
-    voice : Voice
-    habits : Habits
-    """
+    """A person; ``man`` decides the folder in the data set and the range of pitch."""
 
     man: bool
-    look: Look
+    appearance: Appearance
     voice: Voice
     habits: Habits
 
     @classmethod
     def sample(cls, rng: np.random.Generator) -> Identity:
-        """Draw a person."""
+        """Sample a person."""
         man = bool(rng.random() < 0.5)
         return cls(
             man=man,
-            look=Look.sample(rng, man=man),
+            appearance=Appearance.sample(rng, man=man),
             voice=Voice.sample(rng, low=man),
             habits=Habits.sample(rng),
         )

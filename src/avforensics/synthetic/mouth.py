@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from avforensics.synthetic.identity import Habits, Look
+from avforensics.synthetic.identity import Habits, Appearance
 
 GAP = 0.26  # half frames between the lips of a mouth that is wide open
 UPPER_SHARE = 0.2  # how much of that the upper lip rises
@@ -15,7 +15,7 @@ def draw_mouth(
     x: np.ndarray,
     y: np.ndarray,
     lips: np.ndarray,
-    look: Look,
+    appearance: Appearance,
     habits: Habits,
     pixel: float,
 ) -> None:
@@ -28,20 +28,20 @@ def draw_mouth(
         Place of each pixel in half frames from the middle of the mouth, in the face's frame.
     lips : float32 array, (T, 3)
         Opening, spread, rounding.
-    look, habits : Look, Habits
+    appearance, habits : Appearance, Habits
     pixel : float
         Side of a pixel in the same unit, for soft edges.
     """
     opening, spread, rounding = (column[:, None, None] for column in lips.T)
-    half = look.mouth_width * (1 + 0.17 * spread - 0.36 * rounding)
+    half = appearance.mouth_width * (1 + 0.17 * spread - 0.36 * rounding)
     s = x / half
     bow = np.clip(1 - s * s, 0, 1)
-    y = y + look.smile * s * s + 0.010 * habits.skew * s
+    y = y + appearance.smile * s * s + 0.010 * habits.skew * s
     gap = GAP * opening
     profile = np.sqrt(bow) * (0.45 + 0.55 * bow)
     upper = -UPPER_SHARE * gap * profile
     lower = (1 - UPPER_SHARE) * gap * profile
-    thick = look.lip_height * (1 + 0.35 * rounding - 0.12 * spread - 0.15 * opening)
+    thick = appearance.lip_height * (1 + 0.35 * rounding - 0.12 * spread - 0.15 * opening)
     cupid = 1 - 0.28 * np.exp(-((x / 0.035) ** 2))
     taper = np.sqrt(bow)
     over = upper - thick * cupid * taper
@@ -53,7 +53,7 @@ def draw_mouth(
     within = edge(half - np.abs(x))
     lip_cover = within * edge(y - over) * edge(under - y)
     hole = within * edge(y - upper) * edge(lower - y) * np.clip(gap / (1.5 * pixel), 0, 1)
-    lip = np.array(look.lip, np.float32)
+    lip = np.array(appearance.lip, np.float32)
 
     # A shadow under the lower lip, then the lips: the upper one darker, the lower one shining.
     shadow = np.exp(-(((y - under - 0.02) / 0.022) ** 2)) * taper

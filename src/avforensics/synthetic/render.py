@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from avforensics.synthetic.face import MOUTH_Y, REACH, head_textures
-from avforensics.synthetic.identity import Habits, Look
+from avforensics.synthetic.identity import Habits, Appearance
 from avforensics.synthetic.mouth import GAP, UPPER_SHARE, draw_mouth
 from avforensics.synthetic.scene import Scene, paint_room
 
@@ -14,13 +14,19 @@ MOUTH_BOX = (0.14, 0.96, -0.50, 0.50)  # top, bottom, left, right: no mouth leav
 
 
 def render(
-    look: Look, habits: Habits, scene: Scene, lips: np.ndarray, jaw: np.ndarray, *, size: int = 112
+    appearance: Appearance,
+    habits: Habits,
+    scene: Scene,
+    lips: np.ndarray,
+    jaw: np.ndarray,
+    *,
+    size: int = 112,
 ) -> np.ndarray:
     """Draw a clip.
 
     Parameters
     ----------
-    look, habits : Look, Habits
+    appearance, habits : Appearance, Habits
         Who is seen; of the habits only the shape of the mouth counts here.
     scene : Scene
     lips : float32 array, (T, 3)
@@ -44,14 +50,14 @@ def render(
         raise ValueError(f"{len(lips)} lips and {len(jaw)} jaws for {n_frames} frames")
     if size % 2 or size < 32:
         raise ValueError(f"size must be even and 32 or more, got {size}")
-    heads = head_textures(look, size)
-    room = paint_room(scene, look, size)
+    heads = head_textures(appearance, size)
+    room = paint_room(scene, appearance, size)
     rng = np.random.default_rng(scene.seed)
     noise = _noise_bank(rng, size) * scene.noise
     frames = np.empty((n_frames, size, size, 3), np.uint8)
     for first in range(0, n_frames, BLOCK):
         part = slice(first, min(first + BLOCK, n_frames))
-        picture = _film(heads, room, look, habits, scene, lips, jaw, part, size)
+        picture = _film(heads, room, appearance, habits, scene, lips, jaw, part, size)
         for index in range(picture.shape[1]):
             top, left = rng.integers(0, noise.shape[1] - size, 2)
             picture[:, index] += noise[:, top : top + size, left : left + size]
@@ -60,7 +66,7 @@ def render(
     return frames
 
 
-def _film(heads, room, look, habits, scene, lips, jaw, part, size) -> np.ndarray:
+def _film(heads, room, appearance, habits, scene, lips, jaw, part, size) -> np.ndarray:
     """A block of frames without noise: float32 array, (3, t, size, size)."""
     line = (np.arange(size, dtype=np.float32) + 0.5) / size * 2 - 1
     x, y = _face_coordinates(scene, part, line)
@@ -73,7 +79,7 @@ def _film(heads, room, look, habits, scene, lips, jaw, part, size) -> np.ndarray
 
     top, bottom, left, right = (int((edge + 1) / 2 * size) for edge in MOUTH_BOX)
     box = (..., slice(top, bottom), slice(left, right))
-    draw_mouth(picture[box], x[box], y[box] - MOUTH_Y, lips[part], look, habits, 2 / size)
+    draw_mouth(picture[box], x[box], y[box] - MOUTH_Y, lips[part], appearance, habits, 2 / size)
 
     light = _column(scene.light[part]) + _column(scene.light_side[part]) * line
     for plane, warmth in zip(picture, scene.paints[3], strict=True):

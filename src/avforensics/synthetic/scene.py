@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from avforensics.synthetic.articulation import smooth
-from avforensics.synthetic.identity import Look
+from avforensics.synthetic.identity import Appearance
 from avforensics.synthetic.paint import Canvas
 
 ROOMS = ("wall", "lights", "shelf", "window", "curtain")
@@ -109,7 +109,7 @@ def _blinks(rng: np.random.Generator, n_frames: int) -> np.ndarray:
     return lids
 
 
-def paint_room(scene: Scene, look: Look, size: int) -> np.ndarray:
+def paint_room(scene: Scene, appearance: Appearance, size: int) -> np.ndarray:
     """Paint everything behind the head: room, neck, shoulders.
 
     Returns
@@ -141,12 +141,14 @@ def paint_room(scene: Scene, look: Look, size: int) -> np.ndarray:
         c.tint(second * 0.6, 0.8 * pane * c.inside(0.02 - np.abs(c.x - cx), 0.02))
     elif scene.room == "curtain":
         c.shade(1 + 0.16 * np.sin(c.x * rng.uniform(14, 30) + np.sin(3 * c.y)) * everywhere)
-    _shoulders(c, look, cloth, rng)
+    _shoulders(c, appearance, cloth, rng)
     return np.clip(c.colour, 0, 255)
 
 
-def _shoulders(c: Canvas, look: Look, cloth: np.ndarray, rng: np.random.Generator) -> None:
-    skin = np.array(look.skin)
+def _shoulders(
+    c: Canvas, appearance: Appearance, cloth: np.ndarray, rng: np.random.Generator
+) -> None:
+    skin = np.array(appearance.skin)
     c.fill(cloth, c.oval(0, 1.42, 1.15, 0.50, softness=0.02, p=2.6))
     c.tint(cloth * 0.7, 0.5 * c.glow(0.9, 1.15, 0.3, 0.3) + 0.5 * c.glow(-0.9, 1.15, 0.3, 0.3))
     neck = np.maximum(

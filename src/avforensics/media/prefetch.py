@@ -1,4 +1,4 @@
-"""Work in other threads, a little ahead of where its results are asked for, and in order."""
+"""Compute results in other threads, ahead of their use and in order."""
 
 from __future__ import annotations
 
@@ -10,33 +10,26 @@ from typing import Any, TypeVar
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
-WAITING = 4  # calls whose arguments wait for the other thread
+WAITING = 4  # calls queued for the other thread
 
 
 def in_another_thread(
     work: Callable[..., Result], arguments: Iterable[tuple[Any, ...]]
 ) -> Iterator[Result]:
-    """Results of calls, one after the other, made while the arguments of later ones are prepared.
+    """Call ``work`` with each tuple of arguments in one other thread; yield results in order.
 
-    Arguments are taken in the thread that iterates; what ``work`` raises is raised there, too.
-
-    Parameters
-    ----------
-    work : callable
-        Runs in one other thread, never twice at a time.
-    arguments : iterable of tuple
-        Of each call.
+    Arguments are produced in the iterating thread, which also receives exceptions.
     """
     with ThreadPoolExecutor(1) as pool:
         yield from _in_order((pool.submit(work, *each) for each in arguments), WAITING)
 
 
-def ahead(
+def prefetch(
     work: Callable[[Item], Result], items: Iterable[Item], *, threads: int
 ) -> Iterator[Result]:
-    """``work`` of each item, in order, at most ``threads`` of them ahead of the one asked for.
+    """Yield ``work(item)`` in order, computing at most ``threads`` results in advance.
 
-    In daemon threads: an interrupted command need not wait for a long video to end.
+    The threads are daemons, so that an interrupted command does not wait for a long video.
     """
 
     def begin(item: Item) -> Future[Result]:
@@ -54,7 +47,7 @@ def ahead(
 
 
 def _in_order(futures: Iterable[Future[Result]], most: int) -> Iterator[Result]:
-    """Results of futures, of which at most so many are begun before the first one is awaited."""
+    """Results in order; at most ``most`` further futures are started before one is awaited."""
     waiting: deque[Future[Result]] = deque()
     for future in futures:
         waiting.append(future)

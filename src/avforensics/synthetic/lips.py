@@ -1,4 +1,4 @@
-"""From articulation to the lips on every frame, as a person does it and as a forger does."""
+"""Lip shapes of every frame from an articulation, as a person or a lip-sync generator moves them."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from avforensics.synthetic.identity import Habits
 
 @dataclass(frozen=True)
 class LipTrack:
-    """Lips on every frame.
+    """Mouth shape of every frame.
 
     Attributes
     ----------
     lips : float32 array, (T, 3)
         Opening, spread, rounding.
     jaw : float32 array, (T,)
-        Drop of the chin in openings.
+        Drop of the chin, in units of lip opening.
     """
 
     lips: np.ndarray
     jaw: np.ndarray
 
 
-def follow(articulation: Articulation, habits: Habits, n_frames: int) -> LipTrack:
-    """Move the lips as this person does when saying this.
+def natural_lips(articulation: Articulation, habits: Habits, n_frames: int) -> LipTrack:
+    """Lips of a person with these habits.
 
     Frame ``k`` shows the articulation of the sound at ``k + 1/2 + habits.offset`` frames.
     """
@@ -44,20 +44,17 @@ def remake(
     *,
     strength: float = 1.0,
 ) -> LipTrack:
-    """Make lips from sound as lip-sync generators do: on time on average, unsteady in detail.
+    """Lips as a lip-sync generator makes them: in sync on average, with local errors.
 
-    Each frame shows a moment that strays from its own (a slow wander and frame-wise jitter), the
-    track is smoothed over time, and the amplitudes err.
+    Each frame shows a moment that deviates from its own (slow drift and frame-wise jitter), the
+    track is smoothed over time, and the amplitudes vary.
 
     Parameters
     ----------
-    articulation : Articulation
     habits : Habits
-        Of the target; its constant offset is lost, since the generator aligns to the sound.
-    n_frames : int
-    rng : numpy Generator
+        Of the target; its constant offset is lost, since the generator aligns to the audio.
     strength : float
-        Factor on all errors; 0 gives steady, smoothed lips.
+        Factor on all errors; 0 gives smoothed lips without them.
     """
     strength = strength * rng.uniform(0.6, 1.4)  # some forgeries are better than others
     # Smoothing leaves a third of the spread: a wander of about 1.7 frames, a jitter of 0.5.
@@ -74,7 +71,7 @@ def remake(
 
 
 def splice(track: LipTrack, other: LipTrack, first: int, last: int) -> LipTrack:
-    """Take frames ``first .. last - 1`` from ``other``, with one mixed frame at either border."""
+    """Replace frames ``first .. last - 1`` by those of ``other``, blending one frame at each end."""
     share = np.zeros(len(track.lips), np.float32)
     share[first:last] = 1
     for border in (first - 1, last):

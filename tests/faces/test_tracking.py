@@ -1,10 +1,10 @@
-"""Tracks from made-up sightings: no pictures needed."""
+"""Tracks from synthetic detections."""
 
 import numpy as np
 import pytest
 
 from avforensics.faces.crops import CropRecipe
-from avforensics.faces.follow import Look, intersection_over_union, link, tracks_of
+from avforensics.faces.tracking import Detections, intersection_over_union, associate, tracks_of
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.shots import THUMB, ShotCuts
 from avforensics.faces.track import FaceTrack
@@ -20,11 +20,11 @@ def face(x, y=100.0, size=60.0):
 
 
 def look(frame, *faces):
-    return Look(frame, np.array(faces, np.float32).reshape(-1, 15))
+    return Detections(frame, np.array(faces, np.float32).reshape(-1, 15))
 
 
 def follow(looks, n_frames, cuts=(), settings=SETTINGS):
-    return tracks_of(link(looks, cuts, settings), cuts, n_frames, settings)
+    return tracks_of(associate(looks, cuts, settings), cuts, n_frames, settings)
 
 
 def test_positions_between_looks_lie_on_a_line():
@@ -77,7 +77,7 @@ def test_reasons():
     assert len(tracks) == 1
     assert dropped == {"smaller than 40 pixels": 1, "shorter than 1 s": 1}
     seldom = [look(n, *[face(100)] * (n % 25 == 0)) for n in range(0, 201, 5)]
-    assert follow(seldom, 201)[1] == {"seen in less than 40 % of the looks": 1}
+    assert follow(seldom, 201)[1] == {"detected in less than 40 % of searched frames": 1}
 
 
 def weak(*where, confidence=0.4):

@@ -15,16 +15,16 @@ from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import FaceTrack
 from avforensics.media.types import FPS
 
-NEAR = 1.0  # of a face's size: how far its middle gets from look to look in a fast turn
-ALIKE = 2.0  # at most how many times as large it is then
+NEAR = 1.0  # face sizes that the centre of a fast-turning head moves between two detections
+ALIKE = 2.0  # largest ratio of the two sizes then
 
 
 @dataclass(frozen=True)
-class Look:
-    """What the detector found in a frame: float32 (n, 15), in pixels of the upright picture.
+class Detections:
+    """Faces detected in a frame: float32 (n, 15), in pixels of the upright frame.
 
-    The last column is its confidence. Where that is less than `FaceSettings.score`, the face
-    begins no track but continues one.
+    The last column is the confidence. A face below `FaceSettings.score` can continue a track but
+    not start one.
     """
 
     frame: int
@@ -32,8 +32,8 @@ class Look:
 
 
 @dataclass
-class Sighting:
-    """A face while it is being followed: where it was seen, within one shot."""
+class Tracklet:
+    """The detections of one face within one shot."""
 
     shot: int
     frames: list[int] = field(default_factory=list)
@@ -48,57 +48,58 @@ class Sighting:
         self.faces.insert(0, face)
 
 
-def link(looks: Iterable[Look], cuts: Sequence[int], settings: FaceSettings) -> list[Sighting]:
-    """Join faces from look to look.
+def associate(
+    detections: Iterable[Detections], cuts: Sequence[int], settings: FaceSettings
+) -> list[Tracklet]:
+    """Associate the faces of successive frames.
 
-    Faces that overlap are joined first. What is left is one fast turn of a head if it is near and
-    of a like size: nothing else in the picture has changed. Then faces of less confidence (blurred,
-    in profile, behind a hand) continue tracks, forwards and backwards in time.
+    Overlapping faces are matched first, then unmatched ones that are close and similar in size (a
+    fast turn of the head). Finally, low-confidence faces (blurred, in profile, occluded) extend
+    tracklets forwards and backwards in time.
 
     Parameters
     ----------
-    looks : iterable of Look
-        In order.
+    detections : iterable of Detections
+        In order of their frames.
     cuts : sequence of int
-        Frames at which shots begin: nothing is joined across them.
+        First frames of shots; no tracklet crosses them.
     settings : FaceSettings
-        Its ``overlap`` is with where the face was seen last.
     """
     gap = max(round(settings.gap * FPS), settings.every)
-    sightings: list[Sighting] = []
-    open_ones: list[Sighting] = []
-    doubtful: list[Look] = []
-    for look in looks:
-        shot = bisect_right(cuts, look.frame)
-        open_ones = [s for s in open_ones if s.shot == shot and look.frame - s.frames[-1] <= gap]
-        sure = look.faces[:, 14] >= settings.score
-        faces, weak = look.faces[sure], look.faces[~sure]
+    tracklets: list[Tracklet] = []
+    open_ones: list[Tracklet] = []
+    doubtful: list[Detections] = []
+    for found in detections:
+        shot = bisect_right(cuts, found.frame)
+        open_ones = [s for s in open_ones if s.shot == shot and found.frame - s.frames[-1] <= gap]
+        sure = found.faces[:, 14] >= settings.score
+        faces, weak = found.faces[sure], found.faces[~sure]
         last = [s.faces[-1] for s in open_ones]
         pairs = _overlapping(last, faces, settings.overlap)
         pairs |= _near(last, faces, pairs)
         for row, column in pairs.items():
-            open_ones[row].add(look.frame, faces[column])
+            open_ones[row].add(found.frame, faces[column])
         rows = [row for row in range(len(last)) if row not in pairs]
         again = _overlapping([last[row] for row in rows], weak, settings.overlap)
         for row, column in again.items():
-            open_ones[rows[row]].add(look.frame, weak[column])
-        doubtful.append(Look(look.frame, np.delete(weak, list(again.values()), axis=0)))
+            open_ones[rows[row]].add(found.frame, weak[column])
+        doubtful.append(Detections(found.frame, np.delete(weak, list(again.values()), axis=0)))
         for column in sorted(set(range(len(faces))) - set(pairs.values())):
-            begun = Sighting(shot)
-            begun.add(look.frame, faces[column])
-            sightings.append(begun)
+            begun = Tracklet(shot)
+            begun.add(found.frame, faces[column])
+            tracklets.append(begun)
             open_ones.append(begun)
-    for look in reversed(doubtful):
-        shot = bisect_right(cuts, look.frame)
-        later = [s for s in sightings if s.shot == shot and 0 < s.frames[0] - look.frame <= gap]
+    for found in reversed(doubtful):
+        shot = bisect_right(cuts, found.frame)
+        later = [s for s in tracklets if s.shot == shot and 0 < s.frames[0] - found.frame <= gap]
         first = [s.faces[0] for s in later]
-        for row, column in _overlapping(first, look.faces, settings.overlap).items():
-            later[row].put_before(look.frame, look.faces[column])
-    return sightings
+        for row, column in _overlapping(first, found.faces, settings.overlap).items():
+            later[row].put_before(found.frame, found.faces[column])
+    return tracklets
 
 
 def _overlapping(first: Sequence[np.ndarray], second: np.ndarray, least: float) -> dict[int, int]:
-    """Which faces of two looks are one, each once: index in ``first`` -> index in ``second``."""
+    """Match faces by overlap, each at most once: index in ``first`` -> index in ``second``."""
     shared = intersection_over_union(_boxes(first), _boxes(second))
     pairs = zip(*linear_sum_assignment(-shared), strict=True)
     return {int(row): int(column) for row, column in pairs if shared[row, column] >= least}
@@ -107,7 +108,7 @@ def _overlapping(first: Sequence[np.ndarray], second: np.ndarray, least: float) 
 def _near(
     first: Sequence[np.ndarray], second: np.ndarray, taken: Mapping[int, int]
 ) -> dict[int, int]:
-    """The same by distance and size, of what is not taken."""
+    """Match the faces that are not in ``taken`` by distance and size."""
     rows = [row for row in range(len(first)) if row not in taken]
     columns = sorted(set(range(len(second))) - set(taken.values()))
     if not rows or not columns:
@@ -142,41 +143,42 @@ def intersection_over_union(first: np.ndarray, second: np.ndarray) -> np.ndarray
 
 
 def tracks_of(
-    sightings: Iterable[Sighting],
+    tracklets: Iterable[Tracklet],
     cuts: Sequence[int],
     n_frames: int,
     settings: FaceSettings,
 ) -> tuple[tuple[FaceTrack, ...], dict[str, int]]:
-    """Fill in the frames between sightings, smooth, and leave out what is of no use.
+    """Interpolate between detections, smooth, and drop tracks that are too short, small or sparse.
 
     Parameters
     ----------
-    sightings : iterable of Sighting
+    tracklets : iterable of Tracklet
     cuts : sequence of int
+        First frames of shots.
     n_frames : int
-        Of the video. A face seen in all of it is kept however short the video is.
+        Length of the video. A face visible throughout is kept however short the video is.
     settings : FaceSettings
 
     Returns
     -------
     tracks : tuple of FaceTrack
-        In the order of their first frames, larger faces first.
+        Sorted by first frame, then by size, largest first.
     dropped : dict
-        Reason -> number of tracks left out.
+        Reason -> number of dropped tracks.
     """
     kept, dropped = [], Counter()
     edges = [0, *cuts, n_frames]
-    for sighting in sightings:
-        bounds = edges[sighting.shot], edges[sighting.shot + 1]
-        first, values, seen = _filled(sighting, bounds, settings.every)
+    for tracklet in tracklets:
+        bounds = edges[tracklet.shot], edges[tracklet.shot + 1]
+        first, values, seen = _filled(tracklet, bounds, settings.every)
         size = float(np.median((values[:, 2:4] - values[:, :2]).max(axis=1)))
-        looks = 1 + (sighting.frames[-1] - sighting.frames[0]) / settings.every
+        searched = 1 + (tracklet.frames[-1] - tracklet.frames[0]) / settings.every
         if len(values) < min(settings.min_seconds * FPS, n_frames):
             dropped[settings.too_short] += 1
         elif size < settings.min_size:
             dropped[f"smaller than {settings.min_size:g} pixels"] += 1
-        elif len(sighting.frames) < settings.min_seen * looks:
-            dropped[f"seen in less than {100 * settings.min_seen:g} % of the looks"] += 1
+        elif len(tracklet.frames) < settings.min_seen * searched:
+            dropped[f"detected in less than {100 * settings.min_seen:g} % of searched frames"] += 1
         else:
             values = smoothed(values, settings.smooth)
             kept.append((first, -size, values.astype(np.float32), seen))
@@ -189,23 +191,23 @@ def tracks_of(
 
 
 def _filled(
-    sighting: Sighting, bounds: tuple[int, int], every: int
+    tracklet: Tracklet, bounds: tuple[int, int], every: int
 ) -> tuple[int, np.ndarray, np.ndarray]:
-    """First frame, (T, 14) boxes and landmarks, (T,) whether seen.
+    """First frame, (T, 14) boxes and landmarks, (T,) whether detected.
 
-    What is seen at the first or last look of a shot reaches to the shot's end.
+    A face detected in the first or last searched frame of a shot extends to the shot's edge.
     """
-    first, end = sighting.frames[0], sighting.frames[-1] + 1
+    first, end = tracklet.frames[0], tracklet.frames[-1] + 1
     first = bounds[0] if first - bounds[0] <= every else first
     end = bounds[1] if bounds[1] - end <= every else end
     clock = np.arange(first, end)
-    faces = np.array(sighting.faces, np.float64)[:, :14]
-    values = np.stack([np.interp(clock, sighting.frames, column) for column in faces.T], axis=1)
-    return first, values, np.isin(clock, sighting.frames)
+    faces = np.array(tracklet.faces, np.float64)[:, :14]
+    values = np.stack([np.interp(clock, tracklet.frames, column) for column in faces.T], axis=1)
+    return first, values, np.isin(clock, tracklet.frames)
 
 
 def smoothed(values: np.ndarray, seconds: float) -> np.ndarray:
-    """A Gaussian of that standard deviation over the frames, (T, ...); it delays nothing."""
+    """Gaussian filter over frames, (T, ...), without delay; ``seconds``: standard deviation."""
     if seconds == 0:
         return values
     return gaussian_filter1d(values, seconds * FPS, axis=0, mode="nearest")
