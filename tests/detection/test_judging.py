@@ -24,7 +24,7 @@ def scored(delays, *, fps=25.0, first_window=0):
     """A result whose rows peak at the given delay indices; windows 15 to 44 are heard in full."""
     logits = np.random.default_rng(len(delays)).normal(0, 0.3, (len(delays), 31))
     logits[np.arange(len(delays)), delays] += 6
-    heard = (np.arange(len(delays)) >= 15) & (np.arange(len(delays)) < len(delays) - 15)
+    valid_audio = (np.arange(len(delays)) >= 15) & (np.arange(len(delays)) < len(delays) - 15)
     steps = np.ones(len(delays) - 1, np.float32)
     return VideoResult(
         "talk.mp4",
@@ -33,7 +33,7 @@ def scored(delays, *, fps=25.0, first_window=0):
         features=Features(
             logits.astype(np.float32),
             np.zeros((len(delays), 0), np.float32),
-            heard,
+            valid_audio,
             first_window=first_window,
         ),
         steps=Steps(

@@ -25,11 +25,11 @@ def features(rng, windows: int, *, fake: bool, span: tuple[int, int] | None = No
     peak[wrong] = rng.integers(0, DELAYS, wrong.sum())
     logits = rng.normal(scale=0.5, size=(windows, DELAYS))
     logits += peak_at(peak[:, None])
-    heard = np.arange(windows) >= 15
-    heard[max(windows - 15, 0) :] = False
+    valid_audio = np.arange(windows) >= 15
+    valid_audio[max(windows - 15, 0) :] = False
     return {
         "sync_logits": logits.astype(np.float32),
-        "heard": heard,
+        "valid_audio": valid_audio,
         "activations": rng.normal(size=(windows, ACTIVATIONS)).astype(np.float32),
     }
 

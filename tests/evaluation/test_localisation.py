@@ -75,8 +75,8 @@ def test_another_delay_or_none_stands_out_and_a_flat_or_padded_row_does_not():
     rows[60:90, 20], rows[60:90, 8] = 0.0, 4.0  # another delay
     rows[120:150] = 0.5 * rows[120:150]  # less sure of its own
     rows[:10, 20], rows[:10, 3] = 0.0, 6.0  # padding is heard there
-    heard = np.arange(200) >= 15
-    curve = off_own_delay(rows, heard)
+    valid_audio = np.arange(200) >= 15
+    curve = off_own_delay(rows, valid_audio)
     assert curve.shape == (200,)
     inside = np.zeros(200, bool)
     inside[60 + SLIDING // 2 : 90 - SLIDING // 2] = True

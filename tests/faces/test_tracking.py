@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from avforensics.faces.crops import CropRecipe
-from avforensics.faces.tracking import Detections, intersection_over_union, associate, tracks_of
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.shots import THUMB, ShotCuts
 from avforensics.faces.track import FaceTrack
+from avforensics.faces.tracking import Detections, associate, intersection_over_union, tracks_of
 
 SETTINGS = FaceSettings(smooth=0)
 

@@ -43,7 +43,7 @@ def assert_same(store, other):
     for index in range(len(store)):
         np.testing.assert_allclose(store.logits(index), other.logits(index), atol=1e-5)
         np.testing.assert_allclose(store.activations(index), other.activations(index), atol=1e-4)
-        np.testing.assert_array_equal(store.heard(index), other.heard(index))
+        np.testing.assert_array_equal(store.valid_audio(index), other.valid_audio(index))
 
 
 def test_store_holds_what_the_extractor_gives(plain, clips, network):
@@ -65,9 +65,11 @@ def test_a_part_of_a_file_gives_the_features_of_that_part(plain, clips, sync_bun
     store = FeatureStore.open(tmp_path)
     assert store[0].n_windows == 12  # 16 frames
     # windows whose delays all see sound of the part see the same as in the whole file
-    heard = store.heard(0)
-    assert heard.tolist() == [False] * 3 + [True] * 6 + [False] * 3
-    np.testing.assert_allclose(store.logits(0)[heard], plain.logits(3)[10:22][heard], atol=1e-5)
+    valid_audio = store.valid_audio(0)
+    assert valid_audio.tolist() == [False] * 3 + [True] * 6 + [False] * 3
+    np.testing.assert_allclose(
+        store.logits(0)[valid_audio], plain.logits(3)[10:22][valid_audio], atol=1e-5
+    )
 
 
 def test_only_the_first_windows(plain, clips, sync_bundle, tmp_path):
@@ -89,7 +91,7 @@ def wide(clips, sync_bundle, tmp_path_factory):
 def test_more_delays_than_the_network_scores_with(plain, wide):
     assert wide.logits(0).shape == (16, 11)
     assert wide.info.max_delay == 5
-    assert wide.heard(0).tolist() == [False] * 5 + [True] * 6 + [False] * 5
+    assert wide.valid_audio(0).tolist() == [False] * 5 + [True] * 6 + [False] * 5
     assert wide.within(3).info.max_delay == 3
 
     def long_enough(entry):  # for eleven delays: nothing is heard of the others

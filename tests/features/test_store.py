@@ -24,7 +24,7 @@ def features(seed, windows):
     rng = np.random.default_rng(seed)
     return {
         "sync_logits": rng.normal(size=(windows, 7)).astype(np.float32),
-        "heard": rng.random(windows) > 0.5,
+        "valid_audio": rng.random(windows) > 0.5,
         "activations": 100 * rng.normal(size=(windows, 6)).astype(np.float32),
     }
 
@@ -58,7 +58,7 @@ def test_what_is_written_comes_back(tmp_path):
         expected = features(seed, windows)
         np.testing.assert_array_equal(opened.logits(index), expected["sync_logits"])
         np.testing.assert_array_equal(opened.activations(index), expected["activations"])
-        np.testing.assert_array_equal(opened.heard(index), expected["heard"])
+        np.testing.assert_array_equal(opened.valid_audio(index), expected["valid_audio"])
     assert opened[0].clip.silence == 0.5
     assert [entry.path for entry in opened.failed] == ["/b.mp4"]
 

@@ -29,7 +29,7 @@ def clip_features(
     activations = 20 * drift @ mixing + rng.normal(size=(windows, 2 * width))
     return {
         "sync_logits": logits.astype(np.float32),
-        "heard": np.ones(windows, bool),
+        "valid_audio": np.ones(windows, bool),
         "activations": activations.astype(np.float32),
     }
 
@@ -42,11 +42,11 @@ def write_store(
     windows: int = 12,
     tau: int = 3,
     width: int = 6,
-    heard: slice = slice(None),
+    valid_audio: slice = slice(None),
 ) -> Path:
     """Write a store of ``real`` clips by split, and ``fake`` ones whose delay jumps in ``test``.
 
-    ``heard``: the windows whose delays all see real sound.
+    ``valid_audio``: the windows whose delays all see real sound.
     """
     sync = tiny_sync(tau=tau, width=width)
     save_bundle(folder / "sync.safetensors", Models(sync=sync, notice="Made of numbers."))
@@ -65,7 +65,7 @@ def write_store(
         for number, (_, label) in enumerate(kinds):
             length = windows - 3 * (number % 5 == 4)  # every fifth is shorter
             found = clip_features(number, length, tau=tau, width=width, jump=bool(label))
-            found["heard"] = np.isin(np.arange(length), np.arange(length)[heard])
+            found["valid_audio"] = np.isin(np.arange(length), np.arange(length)[valid_audio])
             writer.add(Extracted(key=str(number), size=1, mtime_ns=1), **found)
     write_info(folder, info)
     clips, _ = read_clips(folder)

@@ -71,7 +71,7 @@ def scores(folder, models, split="test"):
         features = Features(
             sync_logits=store.logits(index),
             projected=models.projection(torch.from_numpy(store.activations(index))).numpy(),
-            heard=store.heard(index),
+            valid_audio=store.valid_audio(index),
         )
         policy = SequencePolicy(max_len=LEN)
         _, (score,) = score_features(features, models.distribution, models.activation, policy)
@@ -187,7 +187,7 @@ def test_a_smaller_tau_keeps_the_middle(folder):
 
 
 def test_windows_that_reach_into_the_padding_are_left_out(tmp_path):
-    folder = write_store(tmp_path, real={"anomaly": 4, "val": 2}, heard=slice(TAU, -TAU))
+    folder = write_store(tmp_path, real={"anomaly": 4, "val": 2}, valid_audio=slice(TAU, -TAU))
     settings = {"components": None, "tau": TAU, "max_len": LEN, "batch_size": 4}
     data = FeatureData(features=folder, audio="context", **settings)
     data.setup()

@@ -41,7 +41,7 @@ def store(golden, tmp_path_factory):
             writer.add(
                 Extracted(key=name, size=1, mtime_ns=1),
                 sync_logits=arrays["sync_logits"],
-                heard=np.ones(len(arrays["sync_logits"]), bool),
+                valid_audio=np.ones(len(arrays["sync_logits"]), bool),
                 activations=arrays["av_activation"],
             )
     clips, _ = read_clips(folder)

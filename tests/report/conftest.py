@@ -47,7 +47,7 @@ def make_result(path: Path, *, windows: int = WINDOWS, lams=(0.0, 1.0)) -> Video
         features=Features(
             sync_logits=logits.astype(np.float32),
             projected=np.zeros((windows, 31), np.float32),
-            heard=np.arange(windows) >= 15,
+            valid_audio=np.arange(windows) >= 15,
         ),
         steps=Steps(
             window=np.arange(1, windows),

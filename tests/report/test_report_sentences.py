@@ -84,7 +84,7 @@ def test_windows_that_hear_padding_do_not_vote_on_the_offset(result):
     result.features.sync_logits[:15] = 0
     result.features.sync_logits[:15, 0] = 50  # certain and wrong
     assert constant_offset(result.features).frames == OFFSET
-    result.features.heard[:] = False  # nothing else left: then all do
+    result.features.valid_audio[:] = False  # nothing else left: then all do
     assert constant_offset(result.features).frames in (OFFSET, -15)
 
 

@@ -191,7 +191,7 @@ def test_a_result_prints_in_a_line_and_shows_the_map_of_delays(detector, make_vi
 def test_the_map_shows_each_window_its_delays():
     delays = np.arange(40) * 7 % 31
     logits = np.where(np.arange(31) == delays[:, None], 9.0, 0.0).astype(np.float32)
-    features = Features(logits, projected=np.zeros((40, 0)), heard=np.ones(40, bool))
+    features = Features(logits, projected=np.zeros((40, 0)), valid_audio=np.ones(40, bool))
     picture = _picture(VideoResult(Path("a.mp4"), features=features))
     from_the_top = picture[..., 1].argmax(axis=0)  # where the latest delay is
     np.testing.assert_array_equal(30 - from_the_top, delays)

@@ -13,12 +13,12 @@ from avforensics.scoring.sequences import SequencePolicy, score_features
 
 def features(n_windows: int, seed: int = 0, unheard: int = 15) -> Features:
     random = np.random.default_rng(seed)
-    heard = np.zeros(n_windows, bool)
-    heard[unheard : n_windows - unheard] = True
+    valid_audio = np.zeros(n_windows, bool)
+    valid_audio[unheard : n_windows - unheard] = True
     return Features(
         sync_logits=random.normal(size=(n_windows, 31)).astype(np.float32),
         projected=random.normal(size=(n_windows, 31)).astype(np.float32),
-        heard=heard,
+        valid_audio=valid_audio,
     )
 
 

@@ -32,9 +32,9 @@ def test_all_windows_all_crops_once(n_frames, block, span):
     padded = np.pad(audio, 15 * HOP)
     expected = np.stack([padded[j * HOP : (j + 5) * HOP] for j in range(n_windows + 30)])
     np.testing.assert_array_equal(np.concatenate([s.crops for s in spans]), expected)
-    heard = np.concatenate([s.heard for s in spans])
+    valid_audio = np.concatenate([s.valid_audio for s in spans])
     for k in range(n_windows):  # all 31 crops lie within the sound
-        assert heard[k] == (k - 15 >= 0 and k + 5 + 15 <= n_frames)
+        assert valid_audio[k] == (k - 15 >= 0 and k + 5 + 15 <= n_frames)
 
 
 def test_first_windows_need_no_more_frames_than_stated():
@@ -49,7 +49,7 @@ def test_first_windows_need_no_more_frames_than_stated():
 
     np.testing.assert_array_equal(a.crops, b.crops)
     np.testing.assert_array_equal(a.frames, b.frames)
-    np.testing.assert_array_equal(a.heard, b.heard)
+    np.testing.assert_array_equal(a.valid_audio, b.valid_audio)
     assert len(a.frames) == 54
 
 

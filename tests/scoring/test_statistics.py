@@ -30,9 +30,9 @@ def video(delays, height=8.0, **more):
     return VideoRows(rows(delays, height), np.arange(len(delays)), **more)
 
 
-def features(logits, heard=None, projected=0):
-    heard = np.ones(len(logits), bool) if heard is None else heard
-    return Features(logits, np.zeros((len(logits), projected), np.float32), heard)
+def features(logits, valid_audio=None, projected=0):
+    valid_audio = np.ones(len(logits), bool) if valid_audio is None else valid_audio
+    return Features(logits, np.zeros((len(logits), projected), np.float32), valid_audio)
 
 
 def test_every_statistic_is_documented_and_finite():
@@ -103,17 +103,17 @@ def test_what_fits_nowhere_lies_towards_fake():
 
 def test_windows_that_hear_padding_take_no_part_where_there_are_enough_others():
     logits = rows([2] * 15 + [17] * ENOUGH + [2] * 15)
-    heard = np.zeros(len(logits), bool)
-    heard[15 : 15 + ENOUGH] = True
-    assert inner_windows(heard)[1]
-    assert constant_offset(features(logits, heard)).frames == 2
-    inner = VideoRows.of(features(logits, heard), SequencePolicy())
+    valid_audio = np.zeros(len(logits), bool)
+    valid_audio[15 : 15 + ENOUGH] = True
+    assert inner_windows(valid_audio)[1]
+    assert constant_offset(features(logits, valid_audio)).frames == 2
+    inner = VideoRows.of(features(logits, valid_audio), SequencePolicy())
     assert inner.inner and measure(inner)["at_delay"] == 1
     assert inner.window.tolist() == list(range(15, 15 + ENOUGH))
-    heard[15] = False  # one too few: all windows speak, and it is said
-    assert not inner_windows(heard)[1]
-    assert constant_offset(features(logits, heard)).frames == -13
-    all_of_them = VideoRows.of(features(logits, heard), SequencePolicy())
+    valid_audio[15] = False  # one too few: all windows speak, and it is said
+    assert not inner_windows(valid_audio)[1]
+    assert constant_offset(features(logits, valid_audio)).frames == -13
+    all_of_them = VideoRows.of(features(logits, valid_audio), SequencePolicy())
     assert not all_of_them.inner and len(all_of_them.window) == len(logits)
 
 
@@ -131,14 +131,14 @@ def test_only_windows_that_the_policy_scores_are_measured():
 
 
 def test_activation_losses_are_those_of_the_measured_windows():
-    logits, heard = rows([15] * 40), np.zeros(40, bool)
-    heard[10:30] = True
-    loss = np.where(heard[1:], 0.25, 9.0).astype(np.float32)
+    logits, valid_audio = rows([15] * 40), np.zeros(40, bool)
+    valid_audio[10:30] = True
+    loss = np.where(valid_audio[1:], 0.25, 9.0).astype(np.float32)
     steps = Steps(np.arange(1, 40), loss, loss, np.zeros((39, DELAYS), np.float32))
-    one = VideoRows.of(features(logits, heard, projected=4), SequencePolicy(), steps)
+    one = VideoRows.of(features(logits, valid_audio, projected=4), SequencePolicy(), steps)
     assert measure(one)["activation_error"] == pytest.approx(0.25)
     assert "activation_error" not in measure(
-        VideoRows.of(features(logits, heard), SequencePolicy(), steps)
+        VideoRows.of(features(logits, valid_audio), SequencePolicy(), steps)
     )
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from avforensics.synthetic.articulation import articulate
 from avforensics.synthetic.face import head_textures
-from avforensics.synthetic.lips import natural_lips
 from avforensics.synthetic.forge import SWAPPED, swap_face
-from avforensics.synthetic.identity import HAIR_STYLES, Identity, Appearance
+from avforensics.synthetic.identity import HAIR_STYLES, Appearance, Identity
+from avforensics.synthetic.lips import natural_lips
 from avforensics.synthetic.paint import Canvas
 from avforensics.synthetic.render import render
 from avforensics.synthetic.scene import ROOMS, Scene

@@ -7,8 +7,8 @@ import pytest
 from sync_measures import best_delay, loudness
 
 from avforensics.synthetic.articulation import MARGIN, RATE, articulate, smooth
-from avforensics.synthetic.lips import natural_lips, remake, splice
 from avforensics.synthetic.identity import Identity
+from avforensics.synthetic.lips import natural_lips, remake, splice
 from avforensics.synthetic.speech import Voice, synthesise_speech
 
 SECONDS, N_FRAMES = 4.0, 100

@@ -49,7 +49,7 @@ def run(cfg: DictConfig) -> int:
     rows = []
     for row in manifest:
         number = index.get((row.path, row.start, row.duration))
-        rows.append(none if number is None else store.logits(number)[store.heard(number)])
+        rows.append(none if number is None else store.logits(number)[store.valid_audio(number)])
     known = sum((row.path, row.start, row.duration) in index for row in manifest)
     if not known:
         raise ConfigError(

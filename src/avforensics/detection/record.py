@@ -127,7 +127,7 @@ def _result(result: VideoResult) -> dict[str, Any]:
         "windows": {
             "count": 0 if features is None else features.n_windows,
             "first": None if features is None else features.first_window,
-            "heard_in_full": 0 if features is None else int(np.sum(features.heard)),
+            "heard_in_full": 0 if features is None else int(np.sum(features.valid_audio)),
         },
         "measures": None if result.measures is None else asdict(result.measures),
         "not_applicable": result.not_applicable,

@@ -63,7 +63,7 @@ def _arrays(result: VideoResult) -> dict[str, np.ndarray]:
         "sync_logits": features.sync_logits,
         "activations": features.activations,
         "pca": features.projected,
-        "heard": features.heard.astype(np.uint8),
+        "heard": features.valid_audio.astype(np.uint8),
         "step_window": steps.window,
         "step_distribution": steps.distribution,
         "step_activation": steps.activation,
@@ -151,7 +151,7 @@ def _result(
         features=Features(
             sync_logits=arrays[f"{prefix}sync_logits"],
             projected=arrays[f"{prefix}pca"],
-            heard=arrays[f"{prefix}heard"].astype(bool),
+            valid_audio=arrays[f"{prefix}heard"].astype(bool),
             first_window=first_window,
         ),
         steps=Steps(

@@ -64,7 +64,9 @@ def localise(
     curves = {
         "step_loss": [item.steps.loss(lam) for item in taking_part],
         "own_delay": [
-            off_own_delay(store.logits(item.index), store.heard(item.index))[item.steps.window]
+            off_own_delay(store.logits(item.index), store.valid_audio(item.index))[
+                item.steps.window
+            ]
             for item in taking_part
         ],
     }
@@ -99,7 +101,7 @@ def unusual_delays(sync_logits: np.ndarray, delay_frequency: np.ndarray) -> np.n
     return uniform_filter1d(-(delays @ delay_frequency), SMOOTH, mode="nearest")
 
 
-def off_own_delay(sync_logits: np.ndarray, heard: np.ndarray) -> np.ndarray:
+def off_own_delay(sync_logits: np.ndarray, valid_audio: np.ndarray) -> np.ndarray:
     """How much less probable the video's own delay is than the most probable: float64, (N,).
 
     The logarithm of the ratio of the two masses, each within `NEAR` frames of its delay, averaged
@@ -110,11 +112,11 @@ def off_own_delay(sync_logits: np.ndarray, heard: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     sync_logits : float array, (N, 2 * tau + 1)
-    heard : bool array, (N,)
+    valid_audio : bool array, (N,)
         Whether every delay of a window hears sound.
     """
     probability = delay_probabilities(sync_logits)
-    inner, _ = inner_windows(heard)
+    inner, _ = inner_windows(valid_audio)
     own = int(probability[inner].mean(axis=0).argmax())
     mass = uniform_filter1d(probability, 2 * NEAR + 1, axis=1, mode="constant")
     loss = -np.log(mass[:, own] / mass.max(axis=1) + LEAST_RATIO)

@@ -125,7 +125,9 @@ class StoreScorer:
         if self.models.projection is not None:
             activations = torch.from_numpy(self.store.activations(index))
             projected = self.models.projection(activations).numpy()
-        return Features(sync_logits=logits, projected=projected, heard=self.store.heard(index))
+        return Features(
+            sync_logits=logits, projected=projected, valid_audio=self.store.valid_audio(index)
+        )
 
     def result(self, index: int) -> VideoResult:
         """One clip with its features and steps, for figures.

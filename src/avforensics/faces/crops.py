@@ -10,8 +10,8 @@ import numpy as np
 from scipy.ndimage import median_filter
 
 from avforensics.errors import ConfigError
-from avforensics.faces.tracking import smoothed
 from avforensics.faces.track import LANDMARKS, FaceTrack
+from avforensics.faces.tracking import smoothed
 from avforensics.fields import check_numbers
 from avforensics.media.crop import MovingCrop
 

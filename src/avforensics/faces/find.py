@@ -13,12 +13,12 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from avforensics.errors import MediaError
 from avforensics.faces.detector import FaceDetector
-from avforensics.faces.tracking import Detections, intersection_over_union, associate, tracks_of
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.shots import THUMB, ShotCuts
 from avforensics.faces.track import Faces
-from avforensics.media.prefetch import in_another_thread
+from avforensics.faces.tracking import Detections, associate, intersection_over_union, tracks_of
 from avforensics.media.pictures import Part, scaled
+from avforensics.media.prefetch import in_another_thread
 from avforensics.media.remarks import damaged_packets, of_pictures
 from avforensics.media.video import VideoReader
 

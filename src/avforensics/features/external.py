@@ -110,7 +110,7 @@ def import_features(
                 clip = Extracted(key=key, size=size, mtime_ns=mtime, error=error)
                 windows = 0 if error else len(next(iter(found.values())))
                 found.setdefault(DELAYS, np.zeros((windows, 1), np.float32))
-                found["heard"] = np.ones(windows, bool)
+                found["valid_audio"] = np.ones(windows, bool)
                 writer.add(clip) if error else writer.add(clip, **found)
                 yield row.path, clip
 

@@ -115,7 +115,7 @@ class ShardWriter:
         clip: Extracted,
         *,
         sync_logits: np.ndarray | None = None,
-        heard: np.ndarray | None = None,
+        valid_audio: np.ndarray | None = None,
         activations: np.ndarray | None = None,
     ) -> None:
         """Take a clip: its arrays of (N, ...), or none of them where ``clip.error`` is set."""
@@ -124,7 +124,7 @@ class ShardWriter:
         n_windows = 0
         if clip.error is None:
             n_windows = len(sync_logits)
-            tensors = {"sync_logits": sync_logits.astype(np.float32), "heard": heard}
+            tensors = {"sync_logits": sync_logits.astype(np.float32), "heard": valid_audio}
             if self.dtype is not None:
                 tensors["activations"] = activations.astype(self.dtype)
             self._tensors.append(tensors)

@@ -79,7 +79,7 @@ def do_share(share: Share, models: Models) -> Iterator[tuple[str, Extracted]]:
                 writer.add(
                     clip,
                     sync_logits=features.sync_logits,
-                    heard=features.heard,
+                    valid_audio=features.valid_audio,
                     activations=features.activations,
                 )
             yield row.path, clip

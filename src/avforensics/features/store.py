@@ -260,12 +260,12 @@ class FeatureStore(Sequence[Entry]):
             )
         return self._read(index, "activations").astype(np.float32, copy=False)
 
-    def heard(self, index: int) -> np.ndarray:
+    def valid_audio(self, index: int) -> np.ndarray:
         """Whether every delay of a window sees real sound, bool, (N,)."""
-        heard = self._read(index, "heard").astype(bool)
+        valid_audio = self._read(index, "heard").astype(bool)
         if not self._left_out:
-            return heard
-        return binary_dilation(heard, np.ones(2 * self._left_out + 1, bool))
+            return valid_audio
+        return binary_dilation(valid_audio, np.ones(2 * self._left_out + 1, bool))
 
     def _read(self, index: int, name: str) -> np.ndarray:
         entry = self.entries[index]

@@ -269,7 +269,7 @@ class FeatureData(pl.LightningDataModule):
     def _kept(self, store: FeatureStore, index: int) -> np.ndarray:
         """Positions of the windows of a clip that are used."""
         if self.audio == "context":
-            return np.flatnonzero(store.heard(index))
+            return np.flatnonzero(store.valid_audio(index))
         return np.arange(store[index].n_windows)
 
     def _sequences(self, store: FeatureStore, *, anywhere: bool) -> Sequences:

@@ -13,10 +13,10 @@ from PIL import Image
 
 from avforensics.errors import MediaError
 from avforensics.files import Closing
-from avforensics.media.prefetch import in_another_thread
 from avforensics.media.audio import AudioReader
 from avforensics.media.crop import MovingCrop
 from avforensics.media.pictures import to_square
+from avforensics.media.prefetch import in_another_thread
 from avforensics.media.remarks import remarks
 from avforensics.media.spool import SoundSpool, SpooledSound
 from avforensics.media.tracks import file_tracks, read_tracks

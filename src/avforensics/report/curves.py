@@ -27,7 +27,7 @@ class Curves:
         Window of the first row of ``probabilities``.
     probabilities : float64, (N, D)
         Softmax of the synchronisation logits over the D delays (Eq. 1).
-    heard : bool, (N,)
+    valid_audio : bool, (N,)
         Whether every delay of the window sees real audio.
     window : int64, (S,)
         The windows that were predicted.
@@ -41,7 +41,7 @@ class Curves:
 
     first_window: int
     probabilities: np.ndarray
-    heard: np.ndarray
+    valid_audio: np.ndarray
     window: np.ndarray
     prediction: np.ndarray
     distribution: np.ndarray
@@ -94,7 +94,7 @@ def curves_of(result: VideoResult, lam: float) -> Curves:
     return Curves(
         first_window=features.first_window,
         probabilities=delay_probabilities(features.sync_logits),
-        heard=np.asarray(features.heard, bool),
+        valid_audio=np.asarray(features.valid_audio, bool),
         window=np.asarray(steps.window, np.int64),
         prediction=np.asarray(steps.prediction, np.float64),
         distribution=np.asarray(steps.distribution, np.float64),

@@ -219,8 +219,8 @@ def _top(curves: Curves) -> float:
 def _silence(result: VideoResult, curves: Curves) -> list[int | None]:
     """Frames at which the sound starts and ends, if windows reach past them."""
     first = curves.first_window
-    begins = first if not curves.heard[0] else None
+    begins = first if not curves.valid_audio[0] else None
     ends = None
-    if result.media is not None and not curves.heard[-1]:
+    if result.media is not None and not curves.valid_audio[-1]:
         ends = first + result.media.n_frames
     return [begins, ends]

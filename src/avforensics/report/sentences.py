@@ -206,7 +206,7 @@ def _score_rows(scores: list[Score], several: bool) -> list[tuple[str, str]]:
 
 
 def _edges(parts: Sequence[Features]) -> str:
-    unheard = sum(int((~part.heard).sum()) for part in parts)
+    unheard = sum(int((~part.valid_audio).sum()) for part in parts)
     if not unheard:
         return "every delay of every window is compared with real sound"
     total = sum(part.n_windows for part in parts)

@@ -102,7 +102,7 @@ class Engine:
                 Features(
                     sync_logits=rows[part].numpy(),
                     projected=projected[part].numpy(),
-                    heard=span.heard,
+                    valid_audio=span.valid_audio,
                     activations=activations[part].numpy() if self.keep_activations else None,
                     first_window=span.first_window,
                 )

@@ -242,6 +242,6 @@ def _join(clip: Clip, parts: list[Features]) -> Features:
     return Features(
         sync_logits=joined("sync_logits"),
         projected=joined("projected"),
-        heard=joined("heard"),
+        valid_audio=joined("valid_audio"),
         activations=None if parts[0].activations is None else joined("activations"),
     )

@@ -62,12 +62,12 @@ def delay_probabilities(logits: ArrayLike) -> np.ndarray:
     return softmax(rows, axis=1)
 
 
-def inner_windows(heard: ArrayLike) -> tuple[np.ndarray, bool]:
+def inner_windows(valid_audio: ArrayLike) -> tuple[np.ndarray, bool]:
     """Positions of the windows that speak for a whole video.
 
     Parameters
     ----------
-    heard : bool array, (N,)
+    valid_audio : bool array, (N,)
         Whether every delay of a window hears sound, not padding.
 
     Returns
@@ -77,10 +77,10 @@ def inner_windows(heard: ArrayLike) -> tuple[np.ndarray, bool]:
     bool
         Whether there were enough.
     """
-    heard = np.asarray(heard, dtype=bool)
-    found = np.flatnonzero(heard)
+    valid_audio = np.asarray(valid_audio, dtype=bool)
+    found = np.flatnonzero(valid_audio)
     enough = len(found) >= ENOUGH
-    return (found if enough else np.arange(len(heard))), enough
+    return (found if enough else np.arange(len(valid_audio))), enough
 
 
 def constant_offset(features: Features) -> ConstantOffset:
@@ -89,7 +89,7 @@ def constant_offset(features: Features) -> ConstantOffset:
     The mean is taken of distributions over delays (Eq. 1), so each window has one vote, however
     large its logits.
     """
-    chosen, _ = inner_windows(features.heard)
+    chosen, _ = inner_windows(features.valid_audio)
     mean = delay_probabilities(features.sync_logits)[chosen].mean(axis=0)
     best = int(mean.argmax())
     return ConstantOffset(best - len(mean) // 2, float(mean[best]), 1 / len(mean))

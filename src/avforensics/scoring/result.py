@@ -35,13 +35,13 @@ class Features:
         Kept only on request.
     first_window : int
         Index of the first row's window in the video.
-    heard : bool, (N,)
+    valid_audio : bool, (N,)
         Whether every delay of the window sees real audio, not padding.
     """
 
     sync_logits: np.ndarray
     projected: np.ndarray
-    heard: np.ndarray
+    valid_audio: np.ndarray
     activations: np.ndarray | None = None
     first_window: int = 0
 

@@ -58,9 +58,11 @@ class SequencePolicy:
                     f"this one reads sequences of at most {decoder.max_len} windows"
                 )
 
-    def kept(self, heard: np.ndarray) -> np.ndarray:
-        """Positions of the windows that are scored, from ``Features.heard``."""
-        rows = np.flatnonzero(heard) if self.audio == "context" else np.arange(len(heard))
+    def kept(self, valid_audio: np.ndarray) -> np.ndarray:
+        """Positions of the windows that are scored, from ``Features.valid_audio``."""
+        rows = (
+            np.flatnonzero(valid_audio) if self.audio == "context" else np.arange(len(valid_audio))
+        )
         return rows[: self.max_len] if self.windows == "first" else rows
 
     def starts(self, n_windows: int) -> np.ndarray:
@@ -109,7 +111,7 @@ def score_features(
     """
     decoders = {"distribution": distribution, "activation": activation}
     policy.check(**{name: decoder for name, decoder in decoders.items() if decoder is not None})
-    kept = policy.kept(features.heard)
+    kept = policy.kept(features.valid_audio)
     if len(kept) < 2:
         raise ValueError(
             f"{len(kept)} windows can be scored with audio={policy.audio}, at least 2 are needed"

@@ -27,7 +27,7 @@ class Span:
         ``n_windows`` frames, and 4 more in the first span.
     crops : int16, (M, 3200)
         ``n_windows`` crops of sound, and 2 tau more in the first span.
-    heard : bool, (n_windows,)
+    valid_audio : bool, (n_windows,)
         Whether all delays of a window see real sound.
     """
 
@@ -35,7 +35,7 @@ class Span:
     n_windows: int
     frames: np.ndarray
     crops: np.ndarray
-    heard: np.ndarray
+    valid_audio: np.ndarray
 
 
 def frames_needed(n_windows: int, max_delay: int) -> int:
@@ -77,8 +77,8 @@ def cut_spans(
         windows = np.lib.stride_tricks.sliding_window_view(sound[offset:], WINDOW_FRAMES * HOP)
         crops = windows[::HOP][:n_crops].copy()
         index = np.arange(start, start + n_windows)
-        heard = (index >= max_delay) & (index + WINDOW_FRAMES + max_delay <= n_frames)
-        taken = Span(start, n_windows, np.stack(frames[:n_new]), crops, heard)
+        valid_audio = (index >= max_delay) & (index + WINDOW_FRAMES + max_delay <= n_frames)
+        taken = Span(start, n_windows, np.stack(frames[:n_new]), crops, valid_audio)
         frames = frames[n_new:]
         start += n_windows
         sound = sound[(start + 2 * max_delay - dropped) * HOP :]

@@ -93,12 +93,12 @@ class VideoRows:
         speaks : bool array, (N,), optional
             Windows of a face in which it speaks; others are left out.
         """
-        kept = policy.kept(features.heard)
+        kept = policy.kept(features.valid_audio)
         if speaks is not None and speaks[kept].any():
             kept = kept[speaks[kept]]
         if not len(kept):
             kept = np.arange(features.n_windows)
-        chosen, inner = inner_windows(features.heard[kept])
+        chosen, inner = inner_windows(features.valid_audio[kept])
         position = kept[chosen]
         window = features.first_window + position
         activation = None

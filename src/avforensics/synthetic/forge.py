@@ -10,8 +10,8 @@ import numpy as np
 from avforensics.data.missync import splice_sound
 from avforensics.media.types import FPS, HOP, SAMPLE_RATE
 from avforensics.synthetic.articulation import Articulation, articulate
+from avforensics.synthetic.identity import Appearance, Identity
 from avforensics.synthetic.lips import LipTrack, natural_lips, remake, splice
-from avforensics.synthetic.identity import Identity, Appearance
 from avforensics.synthetic.plan import FORGERIES, Job, Take, Use, person, stream
 from avforensics.synthetic.render import render
 from avforensics.synthetic.scene import Scene

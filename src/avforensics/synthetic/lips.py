@@ -1,4 +1,4 @@
-"""Lip shapes of every frame from an articulation, as a person or a lip-sync generator moves them."""
+"""Lip shapes of every frame, as a person or a lip-sync generator moves them."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def remake(
 
 
 def splice(track: LipTrack, other: LipTrack, first: int, last: int) -> LipTrack:
-    """Replace frames ``first .. last - 1`` by those of ``other``, blending one frame at each end."""
+    """Replace frames ``first .. last - 1`` by those of ``other``, blending one at each end."""
     share = np.zeros(len(track.lips), np.float32)
     share[first:last] = 1
     for border in (first - 1, last):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from avforensics.synthetic.identity import Habits, Appearance
+from avforensics.synthetic.identity import Appearance, Habits
 
 GAP = 0.26  # half frames between the lips of a mouth that is wide open
 UPPER_SHARE = 0.2  # how much of that the upper lip rises

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from avforensics.synthetic.face import MOUTH_Y, REACH, head_textures
-from avforensics.synthetic.identity import Habits, Appearance
+from avforensics.synthetic.identity import Appearance, Habits
 from avforensics.synthetic.mouth import GAP, UPPER_SHARE, draw_mouth
 from avforensics.synthetic.scene import Scene, paint_room
 
