@@ -2,11 +2,12 @@
 
 import errno
 import os
+from pathlib import Path
 
 import av
 import pytest
 
-from avforensics.files import JsonLines, atomic_path
+from avforensics.files import JsonLines, atomic_path, typed_path
 
 
 def full(filename=None, kind=OSError):
@@ -40,3 +41,18 @@ def test_a_full_disk_is_told_with_the_file_of_lines(tmp_path, monkeypatch):
         with pytest.raises(OSError, match="No space left") as error:
             lines.append({})
     assert error.value.filename == str(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("~", "/home/me"),
+        ("~/a.mp4", "/home/me/a.mp4"),
+        ("a~/b", "a~/b"),
+        ("~no_such_user.mp4", "~no_such_user.mp4"),
+        (Path("~no_such_user/a"), "~no_such_user/a"),
+    ],
+)
+def test_a_tilde_is_a_home_where_it_means_one(monkeypatch, text, path):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert typed_path(text) == Path(path)

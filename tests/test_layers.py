@@ -11,12 +11,11 @@ FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "omegaconf", "wandb"}
 # Lowest first: each package and module may import itself and what stands before it.
 ORDER = re.findall(
     r"\w+",
-    """errors paths fields ranks interruption console files registry progress pool provenance
+    """errors interruption progress files registry pool provenance fields
     media faces applicability models checkpoints scoring report data synthetic features evaluation
-    detection serving explain overrides positional kinds manual completion collect lightning
-    commands cli __main__""",
+    detection serving lightning commands cli __main__""",
 )
-PLAIN = ORDER[: ORDER.index("explain")]  # without Lightning, Hydra or wandb
+PLAIN = ORDER[: ORDER.index("lightning")]  # without Lightning, Hydra or wandb
 
 
 def imports(path: Path) -> set[str]:

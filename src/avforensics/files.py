@@ -222,3 +222,11 @@ def are_unchanged(paths: Sequence[Path], before: list[list[int]] | None, sha: st
         return False
     same_sizes = [size for size, _ in now] == [size for size, _ in before]
     return now == before or (same_sizes and sha256_file(paths[0]) == sha)
+
+
+def typed_path(text: str | os.PathLike) -> Path:
+    """A path with ``~`` or ``~user`` in front replaced by that home.
+
+    As in a shell, a name that begins so and means no user is taken as it is.
+    """
+    return Path(os.path.expanduser(text))  # noqa: PTH111 (Path.expanduser raises)

@@ -24,11 +24,21 @@ Key, Job, Result = TypeVar("Key"), TypeVar("Job"), TypeVar("Result")
 
 POLL = 0.1  # seconds after which results of unfinished jobs are looked for
 GRACE = 1.0  # seconds in which a worker that is to end may remove what it has half written
+# Only srun sets the second pair: a batch script around it is no rank, though it has a SLURM_PROCID.
+_LAUNCHERS = (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"))
 
 
 def cores() -> int:
     """Cores that this process may use: a job on a shared node has fewer than the node."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def rank_and_world() -> tuple[int, int]:
+    """Rank and number of commands as torchrun or srun says, else ``(0, 1)``."""
+    for rank, world in _LAUNCHERS:
+        if rank in os.environ and world in os.environ:
+            return int(os.environ[rank]), int(os.environ[world])
+    return 0, 1
 
 
 def do_jobs(

@@ -20,12 +20,12 @@ from rich.progress import (
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from avforensics.console import ON_BAR
-
 log = logging.getLogger(__name__)
 
 FIRST_LINE, EVERY = 10.0, 60.0  # seconds until the first line, and between the later ones
 Item = TypeVar("Item")
+# `extra` of log calls that a progress bar already shows: not printed on a terminal.
+ON_BAR = {"on_bar": True}
 
 
 class Progress:
@@ -161,3 +161,22 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+class ConsoleHandler(logging.Handler):
+    """Print log records through rich's shared console, with the level of warnings and errors.
+
+    rich's progress bar draws on the same console, so lines appear above it and not through it.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        console = get_console()
+        if getattr(record, "on_bar", False) and console.is_terminal:
+            return
+        try:
+            text = self.format(record)
+            if record.levelno >= logging.WARNING:
+                text = f"{record.levelname.lower()}: {text}"
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+        except Exception:
+            self.handleError(record)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from avforensics.errors import ConfigError
-from avforensics.paths import typed_path
+from avforensics.files import typed_path
 
 GROUP = "avforensics.plugins"
 ENVIRONMENT = "AVFORENSICS_PLUGINS"

@@ -12,8 +12,7 @@ from avforensics.checkpoints.bundle import is_safetensors, load_bundle
 from avforensics.checkpoints.parts import PARTS, Models
 from avforensics.checkpoints.published import PUBLISHED, read_network, read_projection
 from avforensics.errors import CheckpointError, ConfigError
-from avforensics.files import sha256_file
-from avforensics.paths import typed_path
+from avforensics.files import sha256_file, typed_path
 
 ENVIRONMENT = "AVFORENSICS_CHECKPOINTS"
 SHIPPED = "talkers"  # in assets/: used where nothing is named and nothing found

@@ -26,7 +26,7 @@ from avforensics.evaluation.repeats import cells as repeat_cells
 from avforensics.evaluation.repeats import repeat, write_repeats
 from avforensics.evaluation.repeats import sentence as repeat_sentence
 from avforensics.evaluation.rows import ScoredVideo, printable
-from avforensics.paths import typed_path
+from avforensics.files import typed_path
 
 log = logging.getLogger(__name__)
 

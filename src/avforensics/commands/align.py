@@ -25,7 +25,7 @@ from avforensics.data.tables import write_table
 from avforensics.errors import ConfigError
 from avforensics.evaluation.alignment import Alignment, align
 from avforensics.features.store import FeatureStore
-from avforensics.paths import typed_path
+from avforensics.files import typed_path
 
 log = logging.getLogger(__name__)
 

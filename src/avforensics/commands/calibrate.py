@@ -51,8 +51,8 @@ from avforensics.evaluation.strength import LikelihoodRatio, other_population
 from avforensics.evaluation.validation import write_validation
 from avforensics.faces.crops import recipe_of
 from avforensics.features.store import Entry, FeatureStore
+from avforensics.files import typed_path
 from avforensics.media import open_media
-from avforensics.paths import typed_path
 from avforensics.progress import follow
 from avforensics.scoring.sequences import SequencePolicy
 

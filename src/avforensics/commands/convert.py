@@ -14,8 +14,7 @@ from avforensics.checkpoints.locate import load_models
 from avforensics.checkpoints.parts import Models
 from avforensics.checkpoints.published import PUBLISHED, published_state
 from avforensics.errors import ConfigError
-from avforensics.files import atomic_path
-from avforensics.paths import typed_path
+from avforensics.files import atomic_path, typed_path
 
 log = logging.getLogger(__name__)
 

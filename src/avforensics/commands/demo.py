@@ -37,11 +37,9 @@ from avforensics.detection.faces import VideoScorer
 from avforensics.detection.judging import judge_for
 from avforensics.detection.showcase import Showcase, Shown
 from avforensics.errors import AVForensicsError, ConfigError, MediaError
-from avforensics.files import atomic_path
+from avforensics.files import atomic_path, typed_path
 from avforensics.media.types import FPS, SAMPLE_RATE
 from avforensics.media.writer import write_clip
-from avforensics.overrides import quote_override
-from avforensics.paths import typed_path
 from avforensics.provenance import write_json
 from avforensics.scoring.clips import ClipScorer
 from avforensics.synthetic.forge import make_clip
@@ -236,7 +234,7 @@ def _step(verb: str, **settings: object) -> None:
     words = [verb, *(f"{key}={value}" for key, value in settings.items())]
     log.info("\n$ avforensics %s", " ".join(map(_shown, words)))
     ended = subprocess.run(
-        [sys.executable, "-m", "avforensics", words[0], *map(quote_override, words[1:])],
+        [sys.executable, "-m", "avforensics", *words],
         check=False,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
     )

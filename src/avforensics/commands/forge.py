@@ -31,8 +31,8 @@ from avforensics.data.missync import (
 from avforensics.data.probe import Problem, write_problems
 from avforensics.data.row import Row, clip_names
 from avforensics.errors import ConfigError, ManifestError, MediaError
+from avforensics.files import typed_path
 from avforensics.media.types import FPS
-from avforensics.paths import typed_path
 from avforensics.progress import follow
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from avforensics.data.manifest import Manifest
 from avforensics.data.probe import Problem, probe, write_problems
 from avforensics.data.splits import EXCLUDED, sample, split_by_identity
 from avforensics.errors import ConfigError, ManifestError
-from avforensics.paths import typed_path
+from avforensics.files import typed_path
 from avforensics.pool import cores
 from avforensics.progress import Progress
 

@@ -44,10 +44,8 @@ from avforensics.faces.crops import recipe_of
 from avforensics.faces.detector import FaceDetector
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import NO_FACE_OF_USE
-from avforensics.files import remove_partial_files
-from avforensics.paths import typed_path
-from avforensics.pool import cores, do_jobs
-from avforensics.ranks import rank_and_world
+from avforensics.files import remove_partial_files, typed_path
+from avforensics.pool import cores, do_jobs, rank_and_world
 
 log = logging.getLogger(__name__)
 

@@ -20,9 +20,9 @@ from avforensics.detection.outcome import Outcome
 from avforensics.detection.saved import find_saved
 from avforensics.detection.verdict import judge_outcome
 from avforensics.errors import ConfigError, MediaError
+from avforensics.files import typed_path
 from avforensics.media.types import FPS
 from avforensics.media.video import VideoReader
-from avforensics.paths import typed_path
 from avforensics.progress import Progress
 from avforensics.report.overlay import BoxedFace, Overlay
 from avforensics.report.render import render_video

@@ -14,7 +14,7 @@ import logging
 
 from omegaconf import DictConfig, OmegaConf
 
-from avforensics.paths import typed_path
+from avforensics.files import typed_path
 from avforensics.progress import Progress
 from avforensics.synthetic.generate import generate
 

@@ -29,9 +29,8 @@ from avforensics.checkpoints import save_bundle
 from avforensics.data.manifest import Manifest
 from avforensics.errors import ConfigError, TrainingError
 from avforensics.faces.sidecar import recipe_of_clips
-from avforensics.files import atomic_path
+from avforensics.files import atomic_path, typed_path
 from avforensics.lightning.shared_memory import shared_memory_error
-from avforensics.paths import typed_path
 
 log = logging.getLogger(__name__)
 

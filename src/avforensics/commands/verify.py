@@ -34,7 +34,7 @@ from avforensics.detection.verification import (
     compare,
 )
 from avforensics.errors import ConfigError
-from avforensics.paths import typed_path
+from avforensics.files import typed_path
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from avforensics.data.lists import listed_lines, split_label
 from avforensics.data.row import COLUMNS, parse_row
 from avforensics.data.tables import LISTS, TABLES, Table, Text, parse_table, read_source
 from avforensics.errors import ConfigError, ManifestError
+from avforensics.files import typed_path
 from avforensics.media.types import VIDEO_SUFFIXES
-from avforensics.paths import typed_path
 from avforensics.scoring.source import Clip
 
 

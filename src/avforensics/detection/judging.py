@@ -12,9 +12,8 @@ from pathlib import Path
 from avforensics.errors import ConfigError
 from avforensics.evaluation.calibration import Calibration
 from avforensics.evaluation.setting import scoring_setting
-from avforensics.files import sha256_file
+from avforensics.files import sha256_file, typed_path
 from avforensics.media.types import MediaReport
-from avforensics.paths import typed_path
 from avforensics.report.sentences import Calibrated
 from avforensics.report.statements import evidence_meaning, ratio_statement
 from avforensics.scoring.clips import ClipScorer

@@ -10,9 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from avforensics.applicability import NOT_APPLICABLE
-from avforensics.console import ON_BAR
 from avforensics.detection.rows import Cells
-from avforensics.progress import Progress, speed
+from avforensics.progress import ON_BAR, Progress, speed
 from avforensics.report.sentences import percent
 from avforensics.scoring.result import FACELESS, WITH_SCORE
 

@@ -13,8 +13,7 @@ from avforensics.checkpoints import load_models
 from avforensics.checkpoints.locate import FILE_SETTINGS
 from avforensics.detection.record import digest_of, read_record, text_of
 from avforensics.errors import AVForensicsError
-from avforensics.files import sha256_or_none
-from avforensics.paths import typed_path
+from avforensics.files import sha256_or_none, typed_path
 
 NUMBERS = ("score", "p_value", "statistics", "evidence", "likelihood_ratio", "offset_ms")
 

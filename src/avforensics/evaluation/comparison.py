@@ -13,7 +13,7 @@ from avforensics.evaluation.output import markdown, percent, write_json, write_t
 from avforensics.evaluation.rows import ScoredVideo, read_scores
 from avforensics.evaluation.shared import share_videos
 from avforensics.evaluation.summary import PAPER_AVERAGES
-from avforensics.paths import typed_path
+from avforensics.files import typed_path
 
 
 @dataclass(frozen=True)

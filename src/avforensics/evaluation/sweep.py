@@ -25,7 +25,7 @@ from avforensics.evaluation.stored import StoredScore, StoreScorer, one_thread, 
 from avforensics.evaluation.summary import summarise
 from avforensics.evaluation.tables import block_of, blocks, headline
 from avforensics.features.store import FeatureStore
-from avforensics.paths import typed_path
+from avforensics.files import typed_path
 from avforensics.scoring.sequences import SequencePolicy
 from avforensics.scoring.statistics import check_statistics, towards_fake
 

@@ -24,7 +24,7 @@ from avforensics.errors import ConfigError
 from avforensics.features.fill import Filled, Results, Todo, fill_store
 from avforensics.features.shards import Extracted, ShardWriter
 from avforensics.features.store import EXTERNAL, StoreInfo
-from avforensics.paths import typed_path
+from avforensics.files import typed_path
 
 SUFFIXES = (".safetensors", ".npy")
 HOLDS = ("delays", "activations")

@@ -30,9 +30,8 @@ from avforensics.features.store import (
     write_index,
     write_info,
 )
-from avforensics.files import fingerprint
+from avforensics.files import fingerprint, typed_path
 from avforensics.media.types import FPS
-from avforensics.paths import typed_path
 from avforensics.pool import cores
 from avforensics.progress import Progress
 from avforensics.scoring.engine import resolve_device

@@ -28,8 +28,7 @@ from scipy.ndimage import binary_dilation
 
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.features.shards import Extracted
-from avforensics.files import atomic_path
-from avforensics.paths import typed_path
+from avforensics.files import atomic_path, typed_path
 
 FORMAT_VERSION = 1
 EXTERNAL = "external:"  # begins the name of a network that is not ours

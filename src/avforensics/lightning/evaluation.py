@@ -46,8 +46,8 @@ from avforensics.evaluation.stored import (
 from avforensics.features.fill import clip_key
 from avforensics.features.settings import ExtractionSettings
 from avforensics.features.store import Entry, FeatureStore
+from avforensics.files import typed_path
 from avforensics.lightning.testing import EvaluationModule, StoredClips
-from avforensics.paths import typed_path
 from avforensics.scoring.runtime import RuntimeOptions
 from avforensics.scoring.sequences import SequencePolicy, check_lams
 

@@ -21,7 +21,7 @@ from avforensics.evaluation.stored import StoredScore, StoreScorer, one_thread
 from avforensics.features.fill import extract_features
 from avforensics.features.settings import ExtractionSettings
 from avforensics.features.store import FeatureStore
-from avforensics.paths import typed_path
+from avforensics.files import typed_path
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from avforensics.data.row import Row
 from avforensics.errors import ManifestError
+from avforensics.files import typed_path
 from avforensics.media.types import VIDEO_SUFFIXES
-from avforensics.paths import typed_path
 
 
 def find_root(root: str | Path, *marks: str) -> str:

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from hydra.core.plugins import Plugins
 from hydra.plugins.completion_plugin import CompletionPlugin
 
+from avforensics.cli.manual import composer
+from avforensics.cli.overrides import is_override
 from avforensics.errors import ConfigError
-from avforensics.manual import composer
-from avforensics.overrides import is_override
 
 
 def complete(action: str, verbs: Iterable[str]) -> None:

@@ -4,10 +4,10 @@ import pytest
 from hydra import compose, initialize_config_module
 from test_overrides import NASTY
 
-from avforensics.completion import complete
+from avforensics.cli.completion import complete
+from avforensics.cli.overrides import quote_override
+from avforensics.cli.positional import INPUTS, SEVERAL, name_words
 from avforensics.errors import ConfigError
-from avforensics.overrides import quote_override
-from avforensics.positional import INPUTS, SEVERAL, name_words
 
 
 def composed(verb, *arguments):

@@ -9,8 +9,8 @@ from importlib.resources import files
 
 from hydra._internal.utils import get_args_parser  # the parser that hydra.main uses itself
 
+from avforensics.cli.overrides import is_override, literal
 from avforensics.errors import ConfigError
-from avforensics.overrides import is_override, literal
 
 # The setting that a verb's words fill, and the verbs that take several of them.
 INPUTS = {

@@ -36,14 +36,14 @@ from omegaconf.errors import (
 
 import avforensics
 from avforensics import commands, interruption
-from avforensics.completion import complete
-from avforensics.console import OpenEnded
+from avforensics.cli.completion import complete
+from avforensics.cli.explain import explain, first_line
+from avforensics.cli.manual import manual
+from avforensics.cli.overrides import check_overrides, quote_override
+from avforensics.cli.positional import name_words, split_arguments
+from avforensics.cli.streams import OpenEnded
+from avforensics.cli.validation import check_kinds
 from avforensics.errors import AVForensicsError, ConfigError
-from avforensics.explain import explain, first_line
-from avforensics.kinds import check_kinds
-from avforensics.manual import manual
-from avforensics.overrides import check_overrides, quote_override
-from avforensics.positional import name_words, split_arguments
 from avforensics.registry import load_plugins
 
 FAILED, USAGE = 1, 2

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from avforensics.cli import verbs
-from avforensics.manual import manual
+from avforensics.cli.manual import manual
 
 
 def meaning(text, key):

@@ -3,7 +3,7 @@
 import pytest
 from hydra import compose, initialize_config_dir
 
-from avforensics.overrides import is_path_key, quote_override
+from avforensics.cli.overrides import is_path_key, quote_override
 
 NASTY = [
     "a b.mp4",

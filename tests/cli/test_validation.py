@@ -3,8 +3,8 @@
 import pytest
 from hydra import compose, initialize_config_module
 
+from avforensics.cli.validation import check_kinds
 from avforensics.errors import ConfigError
-from avforensics.kinds import check_kinds
 
 
 def check(verb, *overrides):
