@@ -107,7 +107,6 @@ def of_video(
 
     Parameters
     ----------
-    measures : sequence of Measures
     speaking : sequence of (int, Speaking)
         With the frame of the video at which each begins.
 

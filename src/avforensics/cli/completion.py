@@ -22,7 +22,6 @@ def complete(action: str, verbs: Iterable[str]) -> None:
     action : str
         ``bash``, ``zsh`` or ``fish``; or as Hydra has it, ``install=``, ``uninstall=`` or
         ``query=`` in front. A query reads the command line from ``COMP_LINE``.
-    verbs : iterable of str
 
     Raises
     ------

@@ -36,7 +36,6 @@ def name_words(verb: str, arguments: Sequence[str]) -> list[str]:
 
     Parameters
     ----------
-    verb : str
     arguments : sequence of str
         Everything behind the verb.
 

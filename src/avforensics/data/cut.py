@@ -43,7 +43,6 @@ class ClipSettings:
 
     Parameters
     ----------
-    find : FaceSettings
     recipe : CropRecipe, tuple of float or None
         No faces are looked for where this is None, which takes the whole picture, or a fixed
         ``(left, top, right, bottom)`` in fractions of it: each video becomes one clip.
@@ -97,7 +96,6 @@ class FaceClip:
         Below the folder of all clips, with ``/``.
     start : float
         Seconds into the video.
-    frames : int
     hash : str
         SHA-256 of the clip.
     """
@@ -120,7 +118,6 @@ class Cut:
         Why no clips were written.
     frames : int
         Of the part of the video that was looked at, at 25 a second.
-    clips : tuple of FaceClip
     dropped : dict
         Reason -> number of tracks left out.
     state : list or None
@@ -171,13 +168,11 @@ def cut_clips(row: Row, folder: Path, name: str, settings: ClipSettings) -> Cut:
 
     Parameters
     ----------
-    row : Row
     folder : Path
         Of all clips.
     name : str
         Of this video's own folder in it, with ``/``; its clips are ``NAME/TRACK.mp4``, or
         ``NAME/TRACK-PART.mp4`` where a track is too long for one.
-    settings : ClipSettings
 
     Raises
     ------

@@ -85,7 +85,6 @@ class Ledger(Closing):
 
         Parameters
         ----------
-        row : Row
         name : str
             Of its folder among the clips.
         digest : str

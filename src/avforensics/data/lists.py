@@ -35,7 +35,6 @@ def read_list(path: str | Path, *, fake: int = 1) -> list[Entry]:
 
     Parameters
     ----------
-    path : str or Path
     fake : int
         Which number the list writes for a fake, 1 or 0. Public lists differ, so it has to be said.
 
@@ -91,8 +90,6 @@ def pick(manifest: Manifest, entries: list[Entry], *, strict: bool = True) -> Ma
 
     Parameters
     ----------
-    manifest : Manifest
-    entries : list of Entry
     strict : bool
         False: entries that fit no row are counted in a logged warning instead of an error.
 

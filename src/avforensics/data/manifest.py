@@ -60,7 +60,6 @@ class Manifest:
 
     Parameters
     ----------
-    rows : iterable of Row
     source : str or Path
         The file that they are from, for messages.
 
@@ -92,7 +91,6 @@ class Manifest:
 
         Parameters
         ----------
-        path : str or Path
         label : int, optional
             Of all rows, where the table has no column ``label``; None = it needs one.
 

@@ -126,10 +126,8 @@ def draw_jump(row: Row, sound: np.ndarray, limits: tuple[int, int], *, seed: int
 
     Parameters
     ----------
-    row, sound
     limits : (int, int)
         Least and most frames of the jump, but a quarter of the clip; half of the jumps go back.
-    seed : int
 
     Raises
     ------

@@ -43,7 +43,6 @@ class ClipMemory:
 
     Parameters
     ----------
-    manifest : Manifest
     size : int, optional
         Side in pixels at which frames are kept; None = as stored.
 
@@ -121,7 +120,6 @@ class Tape:
         Most frames of a clip in an epoch, from a random start.
     weights : float array, (n,), optional
         How often a clip comes up in an epoch, on average.
-    seed : int
 
     Raises
     ------
@@ -179,8 +177,6 @@ class PackedClips(Dataset):
 
     Parameters
     ----------
-    memory : ClipMemory
-    tape : Tape
     size : int
         Side in pixels of the frames handed on.
     augment : Augment, optional
@@ -192,7 +188,6 @@ class PackedClips(Dataset):
         further negatives of their own clips.
     rank, world : int
         This process and the number of processes; each takes its part of every step.
-    seed : int
     """
 
     def __init__(

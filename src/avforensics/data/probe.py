@@ -44,7 +44,6 @@ def probe(
 
     Parameters
     ----------
-    manifest : Manifest
     media : bool
         Open them, without decoding: `duration` is filled in where it is unknown and the file says
         it. False looks only whether they exist.

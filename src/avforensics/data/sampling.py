@@ -25,7 +25,6 @@ class EpochSampler(Sampler[tuple[int, int]]):
         Number of items.
     batch_size : int
         Items of a global batch, over all ranks; a multiple of ``world``.
-    seed : int
     rank, world : int
         This process and the number of processes.
     shuffle : bool

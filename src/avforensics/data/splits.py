@@ -28,7 +28,6 @@ def split_by_identity(
     shares : mapping of str to float
         Split name to its share of the identities; shares are relative to their sum. Every split
         gets at least one identity.
-    seed : int
     keep : collection of str
         Splits already in the manifest that stay as they are (a set's own ``val`` and ``test``).
         Other clips of their identities are put into split ``"excluded"``, so that they are

@@ -45,10 +45,8 @@ class Text:
 
     Attributes
     ----------
-    path : Path
     text : str
         Bytes of file names that are not UTF-8 are surrogate escapes, as `os.fsdecode` gives them.
-    encoding : str
     """
 
     path: Path

@@ -27,7 +27,6 @@ def traces(entry: Entry, source: str | None = None) -> list[str]:
 
     Parameters
     ----------
-    entry : Entry
     source : {"category", "method"} or None
         The column that names sources.
     """

@@ -42,8 +42,6 @@ def find_faces(
 
     Parameters
     ----------
-    path : str or PathLike
-    settings : FaceSettings, optional
     video_stream : int, optional
         Index among the video streams.
     start_frame, max_frames : int, int or None

@@ -36,7 +36,6 @@ def unlike_crop(
 
     Parameters
     ----------
-    path : str or PathLike
     recipe : CropRecipe
         Of the network's training.
     video_stream : int

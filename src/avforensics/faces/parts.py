@@ -26,7 +26,6 @@ def divide(
 
     Parameters
     ----------
-    tracks : sequence of FaceTrack
     dropped : Counter
         Tracks without any such part are counted here.
     shortest, longest : int

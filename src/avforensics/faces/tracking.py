@@ -63,7 +63,6 @@ def associate(
         In order of their frames.
     cuts : sequence of int
         First frames of shots; no tracklet crosses them.
-    settings : FaceSettings
     """
     gap = max(round(settings.gap * FPS), settings.every)
     tracklets: list[Tracklet] = []
@@ -152,12 +151,10 @@ def tracks_of(
 
     Parameters
     ----------
-    tracklets : iterable of Tracklet
     cuts : sequence of int
         First frames of shots.
     n_frames : int
         Length of the video. A face visible throughout is kept however short the video is.
-    settings : FaceSettings
 
     Returns
     -------

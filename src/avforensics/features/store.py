@@ -130,12 +130,6 @@ class FeatureStore(Sequence[Entry]):
     """Read features; made by `open`.
 
     Iterating gives entries in the manifest's order, those without features among them.
-
-    Attributes
-    ----------
-    folder : Path
-    info : StoreInfo
-    entries : tuple of Entry
     """
 
     def __init__(self, folder: Path, info: StoreInfo, entries: Sequence[Entry]) -> None:
@@ -194,7 +188,6 @@ class FeatureStore(Sequence[Entry]):
 
         Parameters
         ----------
-        keep : callable, optional
         **values
             Columns and what they must be, e.g. ``split="anomaly", label=0``; None = anything.
 

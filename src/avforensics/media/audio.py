@@ -35,7 +35,6 @@ class AudioReader(Closing):
 
     Parameters
     ----------
-    path : str or PathLike
     stream : int, optional
         Counted among the audio streams; None = see `file_tracks`.
     origin : Fraction, optional
@@ -46,7 +45,6 @@ class AudioReader(Closing):
 
     Attributes
     ----------
-    codec : str
     number : int
         Of its stream, among those that hold sound.
     downmix : Downmix
@@ -213,7 +211,6 @@ def read_audio(
 
     Parameters
     ----------
-    path : str or PathLike
     stream : int, optional
         Counted among the audio streams; None = see `file_tracks`.
     origin : Fraction, optional

@@ -49,7 +49,6 @@ def downmix(path: str | os.PathLike, number: int | None = None) -> Downmix:
 
     Parameters
     ----------
-    path : str or PathLike
     number : int, optional
         Counted among the audio streams; None = see `file_tracks`.
 

@@ -40,10 +40,6 @@ class ClipReader:
 
     Make it anywhere, but read from it in one process only.
 
-    Parameters
-    ----------
-    path : str or PathLike
-
     Attributes
     ----------
     n_frames : int
@@ -80,10 +76,6 @@ class ClipReader:
 
     def frames(self, start: int, count: int) -> np.ndarray:
         """Frames ``start .. start + count - 1``.
-
-        Parameters
-        ----------
-        start, count : int
 
         Returns
         -------

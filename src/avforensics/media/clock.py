@@ -115,10 +115,6 @@ class Presentation:
 class Mender:
     """Moves the time stamps of one stream's packets, in their order from the first one on.
 
-    Parameters
-    ----------
-    pieces : sequence of Piece
-
     Attributes
     ----------
     piece : Piece

@@ -53,12 +53,7 @@ STEPS = 2**14  # of the table of highlights
 
 @dataclass(frozen=True)
 class ColourTags:
-    """What a file says of the colours of a video; numbers of ITU-T H.273.
-
-    Attributes
-    ----------
-    transfer, primaries, matrix : int
-    """
+    """What a file says of the colours of a video; numbers of ITU-T H.273."""
 
     transfer: int = UNKNOWN
     primaries: int = UNKNOWN

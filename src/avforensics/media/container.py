@@ -178,8 +178,6 @@ def decode(
 
     Parameters
     ----------
-    container : InputContainer
-    stream : Stream
     tally : Tally
         Counts the damage.
     mender : Mender, optional

@@ -104,14 +104,12 @@ def upright_part(
 
     Parameters
     ----------
-    frame : av.VideoFrame
     view : View
         As for `upright_rgb`.
     centre : (float, float)
         x, y in the upright picture.
     room : int
         Pixels on each side of a square around the point, cut off where the picture ends.
-    factor : int
     reformatter : VideoReformatter
         As for `scaled`.
 
@@ -255,7 +253,6 @@ def upright_rgb(frame: av.VideoFrame, view: View, least: float | None = None) ->
 
     Parameters
     ----------
-    frame : av.VideoFrame
     view : View
         Of its stream.
     least : float, optional
@@ -308,7 +305,6 @@ def scaled(
 
     Parameters
     ----------
-    frame : av.VideoFrame
     size : (int, int)
         Width and height of the result.
     reformatter : VideoReformatter
@@ -381,7 +377,6 @@ def to_square(
 
     Parameters
     ----------
-    image : PIL.Image.Image, RGB
     size : int
         Side in pixels.
     crop : tuple of float, optional

@@ -19,7 +19,6 @@ def remarks(report: MediaReport, *, whole: bool = True) -> Iterator[str]:
 
     Parameters
     ----------
-    report : MediaReport
     whole : bool
         Whether it was read to its end; lengths are compared only then.
     """

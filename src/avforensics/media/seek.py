@@ -24,7 +24,6 @@ def key_time_before(path: str | os.PathLike, stream: int, stamp: int) -> int | N
 
     Parameters
     ----------
-    path : str or PathLike
     stream : int
         Counted among the video streams.
     stamp : int

@@ -32,7 +32,6 @@ def stills(
 
     Parameters
     ----------
-    path : str or PathLike
     seconds : iterable of float
         On the clock that starts with the first frame, in any order.
     stream : int, optional

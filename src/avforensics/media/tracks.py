@@ -56,7 +56,6 @@ def pick_stream(
 
     Parameters
     ----------
-    container : InputContainer
     kind : {"video", "audio"}
     number : int, optional
         Counted from 0 among the streams of that kind; None = as `file_tracks` chooses.

@@ -119,7 +119,6 @@ class MediaReport:
         Seconds handed on.
     skipped_packets : int
         Damaged packets left out; ``skipped_audio`` of them hold sound.
-    video_codec, audio_codec : str
     reader : str
         ``"pyav"`` or ``"decord"``.
     container : str

@@ -37,7 +37,6 @@ class VideoReader(Closing):
 
     Parameters
     ----------
-    path : str or PathLike
     stream : int, optional
         Counted among the video streams; cover pictures do not count. None = see `file_tracks`.
     start : int
@@ -80,7 +79,6 @@ class VideoReader(Closing):
         Packets of which the time stamp alone was mended.
     number : int
         Of its stream, among those that hold pictures.
-    codec : str
     container : str
         FFmpeg's name of the file's format.
     tally : Tally
@@ -156,7 +154,6 @@ class VideoReader(Closing):
 
         Parameters
         ----------
-        frame : av.VideoFrame
         least : float, optional
             As for `upright_rgb`.
 

@@ -52,7 +52,6 @@ def read_wav(
 
     Parameters
     ----------
-    path : str or PathLike
     start : int
         First sample.
     count : int, optional

@@ -101,9 +101,7 @@ def replace_sound(source: str | os.PathLike, audio: np.ndarray, path: str | os.P
 
     Parameters
     ----------
-    source : str or PathLike
     audio : int16 array, (samples,), mono, 16 kHz
-    path : str or PathLike
     """
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with (

@@ -44,7 +44,6 @@ class Projection(nn.Module):
         used : int, optional
             Look at the first so many numbers only, such as the picture's half (activation-V of
             Table 3); the components of the others are zero.
-        seed : int
 
         Raises
         ------

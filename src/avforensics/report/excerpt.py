@@ -103,7 +103,6 @@ def cut_excerpt(
 
     Parameters
     ----------
-    path : str or PathLike
     span, time, loss, longest
         As in `choose_stretch`.
     long_side : int

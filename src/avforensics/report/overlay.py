@@ -39,10 +39,8 @@ class Overlay:
 
     Parameters
     ----------
-    course : Timeline
     width, height : int
         Of the upright picture.
-    faces : sequence of BoxedFace
     marked : sequence of (float, float)
         Unusual segments in seconds, marked in the panel.
 

@@ -42,7 +42,6 @@ def render_video(
 
     Parameters
     ----------
-    path : str or PathLike
     out : str or PathLike
         The MP4 file; written whole or not at all.
     draw : callable

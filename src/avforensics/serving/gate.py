@@ -39,7 +39,6 @@ class Refused(Exception):
     ----------
     status : int
         Of HTTP.
-    reason : str
     """
 
     def __init__(self, status: int, reason: str) -> None:
@@ -55,7 +54,6 @@ class Gate:
 
     Parameters
     ----------
-    app : ASGI application
     uploads : Uploads
         Requests may name these files only.
     names : iterable of str

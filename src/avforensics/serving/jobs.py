@@ -63,7 +63,6 @@ class Job:
         How much of that, 0..1.
     error : str or None
         Why it failed.
-    answer : Answer or None
     """
 
     name: str
@@ -123,11 +122,6 @@ class JobQueue:
         `Job` -> `Answer`; it calls `Job.tell` often.
     folder : Path
         Uploads arrive in its ``uploads``, jobs have their folders in its ``jobs``.
-    limits : Limits
-
-    Attributes
-    ----------
-    uploads : Uploads
     """
 
     def __init__(self, work: Callable[[Job], Answer], folder: Path, *, limits: Limits) -> None:

@@ -84,7 +84,6 @@ def build_app(queue: JobQueue, *, about: str, names: Iterable[str] = ()) -> Fast
 
     Parameters
     ----------
-    queue : JobQueue
     about : str
         HTML above the drop zone.
     names : iterable of str

@@ -34,14 +34,12 @@ class Scorer:
 
     Parameters
     ----------
-    detector : ClipScorer
     faces : FaceOptions
         What of a picture is scored.
     judge : Judge or None
         Of a calibration.
     provenance : mapping
         For the report's end.
-    limits : Limits
     """
 
     def __init__(

@@ -20,7 +20,6 @@ class Uploads:
     ----------
     folder : Path
         Holds nothing else.
-    limits : Limits
     """
 
     def __init__(self, folder: Path, limits: Limits) -> None:

@@ -55,7 +55,6 @@ def articulate(rng: np.random.Generator, seconds: float) -> Articulation:
 
     Parameters
     ----------
-    rng : numpy Generator
     seconds : float
         Length of the clip; the tracks reach ``MARGIN`` beyond both ends.
 

@@ -24,7 +24,6 @@ def head_textures(appearance: Appearance, size: int) -> np.ndarray:
 
     Parameters
     ----------
-    appearance : Appearance
     size : int
         Side of the frames that it is meant for.
 

@@ -37,10 +37,8 @@ def make_clip(
 
     Parameters
     ----------
-    job : Job
     seed : int
         Of the whole set.
-    n_frames : int
     size : int
         Side of the frames.
     strength : float

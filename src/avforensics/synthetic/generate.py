@@ -76,7 +76,6 @@ def generate(
         Folder of the set.
     splits : mapping of str to Split or mapping
         Sizes by split, e.g. ``{"test": {"identities": 20, "clips": 3, "fakes": {"RVFA": 60}}}``.
-    seed : int
     seconds : float
         Length of a clip; rounded to whole frames of 40 ms.
     size : int

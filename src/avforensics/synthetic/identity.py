@@ -35,14 +35,12 @@ class Appearance:
         Half the face's width, y of the chin, exponent of the jaw outline.
     style : str
         One of ``HAIR_STYLES``.
-    eye_gap, eye_size, brow_weight, brow_tilt, nose_width, nose_length : float
     mouth_width, lip_height : float
         Half the width of the resting mouth; thickness of a lip.
     smile : float
         How far the corners of the mouth are lifted.
     beard, moustache, freckles : float
         Strength, 0 (none) to 1.
-    glasses : bool
     """
 
     skin: Colour

@@ -28,7 +28,6 @@ def draw_mouth(
         Place of each pixel in half frames from the middle of the mouth, in the face's frame.
     lips : float32 array, (T, 3)
         Opening, spread, rounding.
-    appearance, habits : Appearance, Habits
     pixel : float
         Side of a pixel in the same unit, for soft edges.
     """

@@ -179,7 +179,6 @@ def plan(splits: Mapping[str, Split], *, seed: int, n_frames: int) -> list[Job]:
     ----------
     splits : mapping of str to Split
         Persons are numbered through in this order.
-    seed : int
     n_frames : int
         Frames of each clip.
 

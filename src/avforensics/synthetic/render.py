@@ -28,7 +28,6 @@ def render(
     ----------
     appearance, habits : Appearance, Habits
         Who is seen; of the habits only the shape of the mouth counts here.
-    scene : Scene
     lips : float32 array, (T, 3)
         Opening, spread and rounding on every frame.
     jaw : float32 array, (T,)

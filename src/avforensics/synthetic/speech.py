@@ -59,8 +59,6 @@ def synthesise_speech(
 
     Parameters
     ----------
-    articulation : Articulation
-    voice : Voice
     rng : numpy Generator
         Melody, jitter of the pulses, noises, loudness and background of this recording.
     seconds : float

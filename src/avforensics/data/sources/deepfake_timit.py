@@ -17,7 +17,6 @@ def deepfake_timit(root: str | Path, *, vidtimit: str | Path | None = None) -> M
 
     Parameters
     ----------
-    root : str or Path
     vidtimit : str or Path, optional
         Folder of the real videos, one folder for each subject with a video file for each
         utterance (VidTIMIT itself comes as still pictures, to be joined with its sound first).

@@ -18,7 +18,6 @@ def folder(
 
     Parameters
     ----------
-    root : str or Path
     identity : str
         ``"parent"``: the folder a video lies in. ``"stem"``: its own name, where each video is
         somebody else or one person fills the whole folder. Else a regular expression that is

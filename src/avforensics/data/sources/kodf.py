@@ -23,7 +23,6 @@ def kodf(root: str | Path, *, kinds: Sequence[str] = KINDS) -> Manifest:
 
     Parameters
     ----------
-    root : str or Path
     kinds : sequence of str
         Folders of fakes to take; ``category`` and ``method`` are their names. A kind that is not
         on disk is an error, unless all kinds are asked for.
