@@ -185,7 +185,7 @@ def measure(windows: int, device: torch.device, console: Console) -> list[tuple[
     theirs = Features(
         sync_logits=torch.stack(rows).numpy(),
         projected=models.projection.cpu()(torch.cat(activations)).numpy(),
-        heard=found.heard,
+        valid_audio=found.valid_audio,
     )
     a, b = scores(models, found), scores(models, theirs)
     decoding = seconds(lambda: scores(models, found), torch.device("cpu"))

@@ -54,19 +54,21 @@ def delay_table(folder: str, split: str | None) -> None:
     measures: dict[str, dict[str, list[tuple[str, float]]]] = defaultdict(lambda: defaultdict(list))
     recordings = defaultdict(list)
     for index, entry in enumerate(store):
-        logits, heard = store.logits(index), store.heard(index)
-        inner = logits[heard] if heard.sum() >= 5 else logits
+        logits, valid_audio = store.logits(index), store.valid_audio(index)
+        inner = logits[valid_audio] if valid_audio.sum() >= 5 else logits
         found = estimate_delay(inner)
         recordings[entry.category, entry.identity].append(found.delay)
-        if heard.sum() >= LEAST_WINDOWS:
-            half = int(heard.sum()) // 2
+        if valid_audio.sum() >= LEAST_WINDOWS:
+            half = int(valid_audio.sum()) // 2
             ends = [estimate_delay(part).delay for part in (inner[:half], inner[half:])]
             measures["halves"][entry.category].append((entry.identity, abs(ends[0] - ends[1]) <= 1))
         middle = logits.shape[1] // 2
         near = np.abs(logits.argmax(axis=1) - middle - found.delay) <= 1
         measures["windows"][entry.category].append((entry.identity, near.mean()))
-        if heard.any():
-            measures["inner windows"][entry.category].append((entry.identity, near[heard].mean()))
+        if valid_audio.any():
+            measures["inner windows"][entry.category].append(
+                (entry.identity, near[valid_audio].mean())
+            )
     for (source, identity), found in recordings.items():
         if len(found) > 1:
             median = np.median(found)

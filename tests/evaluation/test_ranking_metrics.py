@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from avforensics.evaluation.metrics import METRICS, Curve, score_metrics
+from avforensics.evaluation.metrics import METRICS, RocCurve, score_metrics
 
 
 def _sample(n=300, ties=None, seed=0, prevalence=0.3):
@@ -32,7 +32,7 @@ def test_auc_and_ap_equal_scikit_learn(ties, seed):
 def test_curve_rates_equal_scikit_learn(ties):
     labels, scores = _sample(ties=ties)
     fpr, tpr, _ = sk.roc_curve(labels, scores, drop_intermediate=False)
-    curve = Curve.from_scores(labels, scores)
+    curve = RocCurve.from_scores(labels, scores)
     np.testing.assert_allclose(curve.fpr, fpr)
     np.testing.assert_allclose(curve.tpr, tpr)
     for rate in (0.01, 0.05, 0.1):
@@ -47,7 +47,7 @@ def test_curve_rates_equal_scikit_learn(ties):
 def test_integer_weights_count_like_copies():
     labels, scores = _sample(n=80, ties=4)
     weights = np.random.default_rng(1).integers(0, 4, (3, len(labels)))
-    curve = Curve.from_scores(labels, scores, weights)
+    curve = RocCurve.from_scores(labels, scores, weights)
     for row, weight in enumerate(weights):
         copies = score_metrics(np.repeat(labels, weight), np.repeat(scores, weight))
         for name in METRICS:

@@ -102,7 +102,7 @@ def test_a_manifest_gives_parts_labels_and_forged_stretches(raw, tmp_path):
     assert clip[1:6] == (1, "FVRA", "cut", "p7", "test")
     assert clip.duration == 1.2 and clip.segments == ((0.2, 0.6),)
     short = table(out / "videos.csv")[1]
-    assert short["status"] == "no face of use" and "1 shorter than 1 s" in short["reason"]
+    assert short["status"] == "no usable face" and "1 shorter than 1 s" in short["reason"]
 
 
 @pytest.mark.reference
@@ -119,7 +119,7 @@ def test_the_unforged_part_of_a_forgery_is_left_out(raw, tmp_path, caplog):
         assert (clip.path[-9:], clip.segments) == ("e/1-2.mp4", ((0.4, 0.6),))
         rows = [(row["status"], row["clips"], row["dropped"]) for row in table(out / "videos.csv")]
         reason = "in the unforged part of a partial forgery"
-        assert rows == [("done", "1", f"1 {reason}"), ("no face of use", "0", f"4 {reason}")]
+        assert rows == [("done", "1", f"1 {reason}"), ("no usable face", "0", f"4 {reason}")]
         assert f"left out: 5 tracks or parts of them {reason}" in caplog.text
 
 
@@ -133,10 +133,15 @@ def test_long_tracks_and_company(raw, tmp_path):
     assert [row.duration for row in rows] == [0.8, 0.8]
     sound = [read_wav(row.path.replace(".mp4", ".wav")) for row in rows]
     np.testing.assert_array_equal(np.concatenate(sound), read_audio(raw / "one.mp4")[: 40 * HOP])
-    company = (f"input={raw / 'talks'}", f"output={tmp_path / 'alone'}", "alone=true", "workers=1")
+    company = (
+        f"input={raw / 'talks'}",
+        f"output={tmp_path / 'alone'}",
+        "single_face_only=true",
+        "workers=1",
+    )
     assert call(*company) == 0
     (video,) = table(tmp_path / "alone" / "videos.csv")
-    assert video["dropped"] == "2 not alone in the picture"
+    assert video["dropped"] == "2 never the only face"
 
 
 @pytest.mark.reference
@@ -151,7 +156,11 @@ def test_alone_keeps_the_stretches_without_company(pictures, write_video, tmp_pa
     write_video("raw/meeting.mp4", frames)
     for alone, found in ((True, [(0, 30), (60, 40)]), (False, [(0, 60), (30, 70)])):
         out = tmp_path / str(alone)
-        options = (f"alone={alone}", "workers=1", "faces.find.cut=100")  # who comes is no cut
+        options = (
+            f"single_face_only={alone}",
+            "workers=1",
+            "faces.find.cut=100",
+        )  # who comes is no cut
         call(f"input={tmp_path / 'raw'}", f"output={out}", *options)
         sidecars = [json.loads(path.read_text()) for path in sorted(out.glob("clips/*/*.json"))]
         spans = [(sidecar["first_frame"], sidecar["frames"]) for sidecar in sidecars]

@@ -16,10 +16,10 @@ from avforensics.faces.track import FaceTrack
 from avforensics.media.stills import stills
 from avforensics.media.writer import write_clip
 from avforensics.report.annotations import Face, FaceBoxes, Segment
-from avforensics.report.curves import binned, curves_of
 from avforensics.report.faces import MOST_ROWS, curve_data, stride_for, strip_data
 from avforensics.report.overlay import BoxedFace, Overlay
 from avforensics.report.page import write_video_report
+from avforensics.report.plot_data import binned, plot_data_of
 from avforensics.report.render import render_video
 from avforensics.report.stills import still_addresses
 from avforensics.scoring.timeline import timeline_of
@@ -93,7 +93,7 @@ def test_bars_share_a_lane_where_none_covers_another(two_faces):
 
 def test_long_curves_are_thinned(scored):
     result = scored(windows=50)
-    curves = curves_of(result, 0.0)
+    curves = plot_data_of(result, 0.0)
     assert stride_for([curves]) == 1
     data = curve_data(curves, 4, [None, None])
     assert (data["firstWindow"], data["windows"]) == (0, 13)

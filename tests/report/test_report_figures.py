@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from avforensics.report.curves import curves_of
 from avforensics.report.figures import delays_figure, losses_figure, save_figures
+from avforensics.report.plot_data import plot_data_of
 
 
 def test_every_format_is_written_and_can_be_opened(result, tmp_path):
@@ -31,14 +31,14 @@ def test_the_same_result_gives_the_same_bytes(result, tmp_path):
 
 
 def test_axes_are_seconds_frames_and_losses(result):
-    observed, predicted = delays_figure(curves_of(result, 0.0)).axes[:2]
+    observed, predicted = delays_figure(plot_data_of(result, 0.0)).axes[:2]
     image = observed.images[0]
     # Window 0 is drawn over frame 2, window 49 over frame 51.
     assert image.get_extent() == pytest.approx([2 / 25, 52 / 25, -15.5, 15.5])
     assert image.get_array().shape == (31, 50)
     assert image.get_clim() == predicted.images[0].get_clim()
     assert np.isnan(predicted.images[0].get_array()[:, 0].filled(np.nan)).all()
-    upper, lower = losses_figure(curves_of(result, 1.0)).axes
+    upper, lower = losses_figure(plot_data_of(result, 1.0)).axes
     assert upper.lines[0].get_ydata()[22] == pytest.approx(2.25)
     assert upper.lines[0].get_xdata()[0] == pytest.approx(3.5 / 25)
     assert lower.lines[0].get_ydata()[-1] == pytest.approx(49 * result.scores[1].score)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avforensics.report.curves import curves_of
+from avforensics.report.plot_data import plot_data_of
 from avforensics.report.sentences import (
     Calibrated,
     coverage,
@@ -137,7 +137,7 @@ def test_coverage_tells_of_gaps_between_faces(scored):
 
 def test_curves_add_up_to_the_score(result):
     for index, lam in enumerate((0.0, 1.0)):
-        curves = curves_of(result, lam)
+        curves = plot_data_of(result, lam)
         assert curves.cumulative[-1] / 49 == pytest.approx(result.scores[index].score)
     assert np.allclose(curves.probabilities.sum(axis=1), 1)
     assert curves.probabilities.argmax(axis=1).tolist() == [15 + OFFSET] * 50
@@ -145,4 +145,4 @@ def test_curves_add_up_to_the_score(result):
 
 def test_without_an_activation_model_the_distribution_alone_is_drawn(result):
     result.steps.activation[:] = np.nan
-    assert np.isfinite(curves_of(result, 0.0).cumulative).all()
+    assert np.isfinite(plot_data_of(result, 0.0).cumulative).all()

@@ -43,7 +43,7 @@ from avforensics.errors import ConfigError
 from avforensics.faces.crops import recipe_of
 from avforensics.faces.detector import FaceDetector
 from avforensics.faces.settings import FaceSettings
-from avforensics.faces.track import NO_FACE_OF_USE
+from avforensics.faces.track import NO_USABLE_FACE
 from avforensics.files import remove_partial_files, typed_path
 from avforensics.pool import cores, do_jobs, rank_and_world
 
@@ -148,7 +148,10 @@ def _settings(cfg: DictConfig) -> ClipSettings:
         return ClipSettings(
             find=instantiate(cfg.faces.find) if mode == "auto" else FaceSettings(),
             recipe=recipe_of(crop or "lrs") if mode == "auto" else crop and tuple(crop),
-            **{name: cfg[name] for name in ("size", "longest", "alone", "crf", "preset", "gop")},
+            **{
+                name: cfg[name]
+                for name in ("size", "longest", "single_face_only", "crf", "preset", "gop")
+            },
         )
     except ValueError as error:
         raise ConfigError(str(error)) from None
@@ -225,7 +228,7 @@ def _kept(row: Row, cut: Cut, output: Path) -> tuple[list[Row], Cut]:
         dropped = cut.dropped | {UNFORGED: unforged}
         cut = replace(cut, clips=tuple(rows), dropped=dropped)
         if not rows:
-            cut = replace(cut, status=NO_FACE_OF_USE, reason=_listed(dropped))
+            cut = replace(cut, status=NO_USABLE_FACE, reason=_listed(dropped))
     return list(rows.values()), cut
 
 

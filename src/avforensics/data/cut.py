@@ -20,7 +20,7 @@ from avforensics.faces.crops import CropRecipe
 from avforensics.faces.find import find_faces
 from avforensics.faces.parts import divide
 from avforensics.faces.settings import FaceSettings
-from avforensics.faces.track import NO_FACE, NO_FACE_OF_USE, FaceTrack
+from avforensics.faces.track import NO_FACE, NO_USABLE_FACE, FaceTrack
 from avforensics.fields import check_numbers
 from avforensics.files import atomic_path, fingerprint, sha256_file, states_of
 from avforensics.media.reader import open_media
@@ -50,8 +50,8 @@ class ClipSettings:
         Side of the clips in pixels, even.
     longest : float
         Seconds; a longer track becomes several clips of nearly the same length.
-    alone : bool
-        Only stretches in which no other face is followed: the one seen is then the one heard.
+    single_face_only : bool
+        Keep only segments in which no other face is tracked, so that the visible face speaks.
     crf, preset, gop
         As for `avforensics.media.write_clip`.
 
@@ -65,7 +65,7 @@ class ClipSettings:
     recipe: CropRecipe | tuple[float, ...] | None
     size: int = 224
     longest: float = 60.0
-    alone: bool = False
+    single_face_only: bool = False
     crf: int = 18
     preset: str = "fast"
     gop: int = 12
@@ -83,7 +83,9 @@ class ClipSettings:
     @property
     def digest(self) -> str:
         """SHA-256 of the settings."""
-        return fingerprint(asdict(self))
+        values = asdict(self)
+        values["alone"] = values.pop("single_face_only")  # its name in ledgers of version 0.1.0
+        return fingerprint(values)
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class Cut:
     Attributes
     ----------
     status : str
-        `DONE`, `NO_FACE`, `NO_FACE_OF_USE` (all tracks were left out) or `FAILED`.
+        `DONE`, `NO_FACE`, `NO_USABLE_FACE` (all tracks were left out) or `FAILED`.
     reason : str
         Why no clips were written.
     frames : int
@@ -253,15 +255,21 @@ def _cut_faces(
         if len(tracks) < len(faces.tracks):
             dropped[settings.find.too_short] += len(faces.tracks) - len(tracks)
         longest = max(round(settings.longest * FPS), 1)
-        parts = divide(tracks, dropped, shortest=shortest, longest=longest, alone=settings.alone)
+        parts = divide(
+            tracks,
+            dropped,
+            shortest=shortest,
+            longest=longest,
+            single_face_only=settings.single_face_only,
+        )
         for part, title in parts:
-            heard = sound.read(part.first_frame * HOP, len(part) * HOP)
-            part = part.part(0, len(heard) // HOP)
+            audio = sound.read(part.first_frame * HOP, len(part) * HOP)
+            part = part.part(0, len(audio) // HOP)
             if len(part) < shortest:
                 dropped[SILENT] += 1
                 continue
             clip = folder / name / f"{title}.mp4"
-            digest, found = _write_face(row, part, heard[: len(part) * HOP], sound, clip, settings)
+            digest, found = _write_face(row, part, audio[: len(part) * HOP], sound, clip, settings)
             origin = {
                 "track": part.name,
                 "width": faces.width,
@@ -283,14 +291,14 @@ def _cut_faces(
     status, reason = DONE, ""
     if not clips:
         warnings += faces.warnings
-        status, reason = (NO_FACE_OF_USE, _listed(dropped)) if dropped else (NO_FACE, NO_FACE)
+        status, reason = (NO_USABLE_FACE, _listed(dropped)) if dropped else (NO_FACE, NO_FACE)
     return Cut(status, reason, end - first, tuple(clips), dict(dropped), warnings=tuple(warnings))
 
 
 def _write_face(
     row: Row,
     part: FaceTrack,
-    heard: np.ndarray,
+    audio: np.ndarray,
     sound: SoundSpool,
     clip: Path,
     settings: ClipSettings,
@@ -300,7 +308,7 @@ def _write_face(
     options, start = MediaOptions(size=settings.size), part.first_frame
     with open_media(row.path, options, start_frame=start, crop=crop, sound=sound) as media:
         frames = (frame for block in media for frame in block.frames)
-        digest, count = _write(clip, frames, heard, settings)
+        digest, count = _write(clip, frames, audio, settings)
     if count != len(part):
         clip.unlink()
         raise MediaError(row.path, f"{count} frames of a track of {len(part)} could be read again")

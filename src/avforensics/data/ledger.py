@@ -9,6 +9,7 @@ from pathlib import Path
 from avforensics.data.cut import Cut, FaceClip
 from avforensics.data.row import Row
 from avforensics.errors import ConfigError, ManifestError
+from avforensics.faces.track import RENAMED_STATUSES
 from avforensics.files import (
     Closing,
     JsonLines,
@@ -105,7 +106,7 @@ class Ledger(Closing):
         ):
             return None
         return Cut(
-            entry["status"],
+            RENAMED_STATUSES.get(entry["status"], entry["status"]),
             entry["reason"],
             entry["frames"],
             clips,

@@ -19,7 +19,7 @@ from avforensics.faces.crops import CropRecipe, name_of
 from avforensics.faces.find import find_faces
 from avforensics.faces.framing import unlike_crop
 from avforensics.faces.settings import FaceSettings
-from avforensics.faces.track import NO_FACE, NO_FACE_OF_USE, Faces
+from avforensics.faces.track import NO_FACE, NO_USABLE_FACE, Faces
 from avforensics.files import sha256_or_none
 from avforensics.media.prefetch import prefetch
 from avforensics.media.reader import open_media
@@ -180,7 +180,7 @@ class VideoScorer:
             result = VideoResult(
                 video.path,
                 error=faceless(found),
-                failure=NO_FACE_OF_USE if found.dropped else NO_FACE,
+                failure=NO_USABLE_FACE if found.dropped else NO_FACE,
                 warnings=[*of_file(video.media), *found.warnings],
                 media=replace(video.media, n_frames=found.n_frames),
                 sha256=sha256_or_none(video.path),
@@ -242,7 +242,7 @@ def dropped(found: Faces) -> list[str]:
 def faceless(found: Faces) -> str:
     """Why a video has no track."""
     left_out = ", ".join(dropped(found))
-    return f"no face of use was found: {left_out}" if left_out else "no face was found"
+    return f"no usable face was found: {left_out}" if left_out else "no face was found"
 
 
 def _short(found: Faces, settings: FaceSettings) -> Iterator[str]:

@@ -27,6 +27,7 @@ from avforensics.detection.rows import (
     write_csv,
     write_scores,
 )
+from avforensics.faces.track import RENAMED_STATUSES
 from avforensics.files import JsonLines, fingerprint, remove_partial_files, sha256_or_none
 from avforensics.scoring.result import FACELESS, WITH_SCORE
 from avforensics.scoring.source import Clip
@@ -262,6 +263,7 @@ class OutputFolder:
         if "void" in record:
             return "stopped while its files were written"
         status = record["row"]["status"]
+        record["row"]["status"] = status = RENAMED_STATUSES.get(status, status)
         if status not in (*WITH_SCORE, *FACELESS):
             return "failed before"
         if record["settings"] != self._digest:

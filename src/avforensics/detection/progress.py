@@ -85,7 +85,7 @@ def summarise(rows: list[Cells], folder: str, dropped: Mapping[str, int] | None 
     without = sum(row["status"] in FACELESS for row in failed)
     counts = f"{len(rows) - len(failed)} scored, {len(failed) - without} failed"
     counts += f", {len(marked)} of the scored not applicable" if marked else ""
-    counts += f", {without} without a face of use" if without else ""
+    counts += f", {without} without a usable face" if without else ""
     log.info("%s; results in %s", counts, folder)
     for reason, count in sorted((dropped or {}).items()):
         log.info("face tracks not used: %d %s", count, reason)

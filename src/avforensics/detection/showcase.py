@@ -91,7 +91,7 @@ class Showcase:
         Raises
         ------
         MediaError
-            The video cannot be read, has too little sound, or shows no face of use.
+            The video cannot be read, has too little sound, or shows no usable face.
         """
         versions, paths = self._write()
         faces = find_faces(paths[0], self.find)

@@ -13,6 +13,7 @@ from avforensics.checkpoints import load_models
 from avforensics.checkpoints.locate import FILE_SETTINGS
 from avforensics.detection.record import digest_of, read_record, text_of
 from avforensics.errors import AVForensicsError
+from avforensics.faces.track import RENAMED_STATUSES
 from avforensics.files import sha256_or_none, typed_path
 
 NUMBERS = ("score", "p_value", "statistics", "evidence", "likelihood_ratio", "offset_ms")
@@ -108,7 +109,7 @@ def compare(
         for name, other, one in pairs
         if not _alike(other, one, tolerance)
     ]
-    same = record["status"] == again["status"]
+    same = RENAMED_STATUSES.get(record["status"], record["status"]) == again["status"]
     said = f"{len(pairs)} numbers within {tolerance:g}"
     if wrong or not same:
         said = "; ".join(wrong[:5]) or f"status {again['status']} (then {record['status']})"

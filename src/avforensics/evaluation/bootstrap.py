@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from avforensics.errors import ConfigError
-from avforensics.evaluation.metrics import Curve, check_scores
+from avforensics.evaluation.metrics import RocCurve, check_scores
 
 _CHUNK = 1 << 21  # weights held at a time: 16 MiB an array of float64
 
@@ -109,7 +109,7 @@ class Bootstrap:
         rows = np.arange(len(self.labels)) if rows is None else np.asarray(rows)
         parts: dict[str, list[np.ndarray]] = {name: [] for name in metrics}
         for weights in self._chunks(rows):
-            curve = Curve.from_scores(self.labels[rows], scores, weights)
+            curve = RocCurve.from_scores(self.labels[rows], scores, weights)
             for name in metrics:
                 parts[name].append(curve.metric(name))
         return {name: np.concatenate(part) for name, part in parts.items()}

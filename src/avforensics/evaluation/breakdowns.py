@@ -20,7 +20,7 @@ from scipy import stats
 from avforensics.errors import ConfigError
 from avforensics.evaluation.bootstrap import Bootstrap
 from avforensics.evaluation.delong import holm
-from avforensics.evaluation.metrics import Curve
+from avforensics.evaluation.metrics import RocCurve
 from avforensics.evaluation.rows import ScoredVideo, printable
 from avforensics.evaluation.summary import category_of, identity_of
 
@@ -189,7 +189,9 @@ class _Work:
     def _result(self, metric: str, rows: np.ndarray) -> tuple[float, np.ndarray, list | None]:
         """A metric of some videos, on each resample, and its interval."""
         if metric == "auc":
-            value = float(Curve.from_scores(self.bootstrap.labels[rows], self.scores[rows]).auc())
+            value = float(
+                RocCurve.from_scores(self.bootstrap.labels[rows], self.scores[rows]).auc()
+            )
             drawn = self.bootstrap.values(self.scores[rows], ("auc",), rows)["auc"]
         else:
             value = float(self.called[rows].mean())

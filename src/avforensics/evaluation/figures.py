@@ -8,7 +8,7 @@ from os import PathLike
 import numpy as np
 from matplotlib.figure import Figure
 
-from avforensics.evaluation.metrics import Curve
+from avforensics.evaluation.metrics import RocCurve
 from avforensics.evaluation.output import write_figure
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.summary import by_category
@@ -23,7 +23,7 @@ def roc_figure(rows: Sequence[ScoredVideo], title: str = "") -> Figure:
     """True- over false-positive rate, one curve a category; the dotted diagonal is a coin."""
     figure, axes = _square(title, "false-positive rate", "true-positive rate")
     for name, labels, scores, style in _categories(rows):
-        curve = Curve.from_scores(labels, scores)
+        curve = RocCurve.from_scores(labels, scores)
         text = f"{name} (AUC {100 * curve.auc():.1f})"
         axes.plot(curve.fpr, curve.tpr, label=text, **style)
     axes.plot([0, 1], [0, 1], color="0.6", linestyle=":", linewidth=1, label="a coin")
@@ -35,7 +35,7 @@ def pr_figure(rows: Sequence[ScoredVideo], title: str = "") -> Figure:
     """Precision over recall at 1:1 prevalence, so that categories of any size compare."""
     figure, axes = _square(title, "recall", "precision at 1:1")
     for name, labels, scores, style in _categories(rows):
-        curve = Curve.from_scores(labels, scores)
+        curve = RocCurve.from_scores(labels, scores)
         recall = curve.tpr[1:]
         precision = recall / (recall + curve.fpr[1:])
         text = f"{name} (AP {100 * curve.average_precision(balanced=True):.1f})"

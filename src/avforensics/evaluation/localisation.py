@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from avforensics.evaluation.metrics import Curve
+from avforensics.evaluation.metrics import RocCurve
 from avforensics.media.types import FPS
 
 MIDDLE = 2  # middle frame of a window of five
@@ -219,7 +219,7 @@ def localisation_metrics(
         )
         anomaly = np.concatenate([np.asarray(curve) for curve, _ in curves])
         if 0 < labels.sum() < len(labels):
-            values["window_auc"] = float(Curve.from_scores(labels, anomaly).auc())
+            values["window_auc"] = float(RocCurve.from_scores(labels, anomaly).auc())
     n_segments = _true_segments(proposals, truth)
     return values | {"n_videos": len(truth), "n_segments": n_segments}
 

@@ -15,7 +15,7 @@ FALSE_POSITIVE_RATES = (0.01, 0.05, 0.10)
 
 
 @dataclass(frozen=True)
-class Curve:
+class RocCurve:
     """Counts above each threshold, from the strictest (nothing called fake) to the loosest.
 
     Leading axes, where there are any, hold resamples of the same videos.
@@ -35,7 +35,7 @@ class Curve:
     @classmethod
     def from_scores(
         cls, labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None
-    ) -> Curve:
+    ) -> RocCurve:
         """Sort once, then count.
 
         Parameters
@@ -129,10 +129,10 @@ class Curve:
 
 
 METRICS = {
-    "auc": Curve.auc,
-    "ap": Curve.average_precision,
+    "auc": RocCurve.auc,
+    "ap": RocCurve.average_precision,
     "ap_balanced": lambda curve: curve.average_precision(balanced=True),
-    "eer": Curve.equal_error_rate,
+    "eer": RocCurve.equal_error_rate,
     **{
         f"tpr_at_fpr_{100 * rate:.0f}": lambda curve, rate=rate: curve.tpr_at_fpr(rate)
         for rate in FALSE_POSITIVE_RATES
@@ -171,7 +171,7 @@ def score_metrics(labels: ArrayLike, scores: ArrayLike) -> dict[str, float]:
         ``auc``, ``ap``, ``ap_balanced`` (AP at 1:1), ``eer``, ``tpr_at_fpr_1``, ``_5``, ``_10``,
         ``prevalence`` (share of fakes), all as fractions of 1; ``n_real`` and ``n_fake``.
     """
-    curve = Curve.from_scores(labels, scores)
+    curve = RocCurve.from_scores(labels, scores)
     n_real, n_fake = int(curve.false_positives[-1]), int(curve.true_positives[-1])
     values = {name: float(metric(curve)) for name, metric in METRICS.items()}
     return {

@@ -9,7 +9,7 @@ import numpy as np
 
 from avforensics.errors import ManifestError
 from avforensics.evaluation.bootstrap import Bootstrap
-from avforensics.evaluation.metrics import Curve
+from avforensics.evaluation.metrics import RocCurve
 from avforensics.evaluation.rows import ScoredVideo, check_once
 from avforensics.evaluation.summary import PAPER_AVERAGES, by_category, category_of, identity_of
 
@@ -84,7 +84,7 @@ def share_videos(
         groups[name] = np.flatnonzero(chosen)
     points, drawn = {}, {}
     for name, rows in groups.items():
-        curves = [Curve.from_scores(labels[rows], of_run[rows]) for of_run in scores]
+        curves = [RocCurve.from_scores(labels[rows], of_run[rows]) for of_run in scores]
         points[name] = [{m: float(curve.metric(m)) for m in metrics} for curve in curves]
         drawn[name] = [bootstrap.values(of_run[rows], metrics, rows) for of_run in scores]
     for name, members in averages.items():

@@ -1,4 +1,4 @@
-"""Tracks divided into what becomes a clip each."""
+"""Division of face tracks into segments, one for each clip."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from avforensics.faces.track import FaceTrack
 
-ALONE = "not alone in the picture"
+NEVER_ALONE = "never the only face"
 
 
 def divide(
@@ -20,46 +20,46 @@ def divide(
     *,
     shortest: int,
     longest: int,
-    alone: bool,
+    single_face_only: bool,
 ) -> Iterator[tuple[FaceTrack, str]]:
-    """Parts of tracks, each with a name for its file.
+    """Yield segments of tracks, each with a file name.
 
     Parameters
     ----------
     dropped : Counter
-        Tracks without any such part are counted here.
+        Reason -> number of tracks; counts those without a segment.
     shortest, longest : int
-        Frames; a longer track becomes several parts of nearly the same length.
-    alone : bool
-        Only where no other face is followed.
+        Frames; a longer track is split into segments of nearly equal length.
+    single_face_only : bool
+        Keep only frames in which no other face is tracked.
     """
     for track in tracks:
-        others = [other for other in tracks if other.name != track.name] if alone else []
+        others = [other for other in tracks if other.name != track.name] if single_face_only else []
         edges = [
             edge
-            for begin, stop in _alone(track, others)
+            for begin, stop in _without(others, track)
             if stop - begin >= shortest
             for edge in pairwise(_divided(begin, stop, longest))
         ]
         if not edges:
-            dropped[ALONE] += 1
+            dropped[NEVER_ALONE] += 1
         for number, (begin, stop) in enumerate(edges, start=1):
             digits = len(str(len(edges)))
             title = track.name if len(edges) == 1 else f"{track.name}-{number:0{digits}d}"
             yield track.part(begin, stop), title
 
 
-def _alone(track: FaceTrack, others: Sequence[FaceTrack]) -> list[tuple[int, int]]:
-    """Stretches, from the track's first frame, in which none of the others is followed."""
-    company = np.zeros(len(track), bool)
+def _without(others: Sequence[FaceTrack], track: FaceTrack) -> list[tuple[int, int]]:
+    """Frame ranges, relative to the track's first frame, in which no other face is tracked."""
+    occupied = np.zeros(len(track), bool)
     for other in others:
         begin, stop = (edge - track.first_frame for edge in (other.first_frame, other.end_frame))
-        company[max(begin, 0) : max(stop, 0)] = True
-    edges = np.flatnonzero(np.diff(company, prepend=True, append=True))
+        occupied[max(begin, 0) : max(stop, 0)] = True
+    edges = np.flatnonzero(np.diff(occupied, prepend=True, append=True))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
 def _divided(begin: int, stop: int, longest: int) -> list[int]:
-    """Edges of pieces of nearly the same length."""
+    """Edges of pieces of nearly equal length."""
     count = ceil((stop - begin) / longest)
     return np.linspace(begin, stop, count + 1).round().astype(int).tolist()

@@ -9,8 +9,9 @@ import numpy as np
 
 from avforensics.media.types import FPS
 
-# What becomes of a video in which nobody, or nobody of use, was found.
-NO_FACE, NO_FACE_OF_USE = "no face", "no face of use"
+# Statuses of a video without faces, or with only too small, short or sparse ones.
+NO_FACE, NO_USABLE_FACE = "no face", "no usable face"
+RENAMED_STATUSES = {"no face of use": NO_USABLE_FACE}  # in files of version 0.1.0
 LANDMARKS = ("right eye", "left eye", "nose", "right mouth corner", "left mouth corner")
 
 

@@ -8,20 +8,20 @@ import numpy as np
 
 from avforensics.media.types import FPS
 from avforensics.report.annotations import Face, FaceBoxes
-from avforensics.report.curves import Curves, binned
 from avforensics.report.markup import numbers, packed
+from avforensics.report.plot_data import PlotData, binned
 
 MOST_ROWS = 6000  # of heat maps in a page; with more windows, neighbours are averaged
 HALF_A_FRAME = 0.5 / FPS  # boxes are given at the middle of their frame
 
 
-def stride_for(curves: Sequence[Curves]) -> int:
+def stride_for(curves: Sequence[PlotData]) -> int:
     """Windows per drawn column; 1 if all fit."""
     total = sum(len(part.probabilities) for part in curves)
     return max(1, -(-total // MOST_ROWS))
 
 
-def curve_data(curves: Curves, stride: int, silence: Sequence[int | None]) -> dict[str, object]:
+def curve_data(curves: PlotData, stride: int, silence: Sequence[int | None]) -> dict[str, object]:
     """The curves of one face as the page's script draws them; windows are counted in bins."""
     every = curves.first_window + np.arange(len(curves.probabilities))
     observed, bins = binned(curves.probabilities, every, stride)

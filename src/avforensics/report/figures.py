@@ -18,7 +18,7 @@ from matplotlib.image import AxesImage
 from avforensics.files import atomic_path
 from avforensics.media.types import FPS
 from avforensics.models.visual import WINDOW_FRAMES
-from avforensics.report.curves import Curves, curves_of
+from avforensics.report.plot_data import PlotData, plot_data_of
 from avforensics.scoring.offset import FRAME_MS
 from avforensics.scoring.result import VideoResult
 
@@ -72,7 +72,7 @@ def save_figures(
         raise ValueError(f"unknown figure format {unknown[0]!r}, choose from {', '.join(FORMATS)}")
     if not result.scores:
         raise ValueError(f"{result.path}: not scored, so there is nothing to draw")
-    curves = curves_of(result, result.scores[lam_index].lam)
+    curves = plot_data_of(result, result.scores[lam_index].lam)
     written = []
     with rc_context(STYLE):
         for name, figure in (("delays", delays_figure(curves)), ("losses", losses_figure(curves))):
@@ -86,7 +86,7 @@ def save_figures(
     return written
 
 
-def delays_figure(curves: Curves) -> Figure:
+def delays_figure(curves: PlotData) -> Figure:
     """Probability of each delay over time, and below it what the anomaly model predicted."""
     figure = Figure(figsize=(COLUMN_INCHES, 3.4), layout="constrained")
     axes = figure.subplots(2, 1, sharex=True, sharey=True)
@@ -105,7 +105,7 @@ def delays_figure(curves: Curves) -> Figure:
     return figure
 
 
-def losses_figure(curves: Curves) -> Figure:
+def losses_figure(curves: PlotData) -> Figure:
     """Step losses, and their cumulative sum below."""
     figure = Figure(figsize=(COLUMN_INCHES, 2.8), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
@@ -131,14 +131,14 @@ def middle_of(window: np.ndarray) -> np.ndarray:
     return (np.asarray(window) + WINDOW_FRAMES / 2) / FPS
 
 
-def _extent(curves: Curves) -> tuple[float, float]:
+def _extent(curves: PlotData) -> tuple[float, float]:
     half = 0.5 / FPS
     ends = [curves.first_window, curves.first_window + len(curves.probabilities) - 1]
     start, end = middle_of(np.array(ends))
     return start - half, end + half
 
 
-def _heat_map(axis: Axes, rows: np.ndarray, curves: Curves, top: float) -> AxesImage:
+def _heat_map(axis: Axes, rows: np.ndarray, curves: PlotData, top: float) -> AxesImage:
     """Delays upwards in frames (left) and milliseconds (right), time to the right."""
     delays = curves.delays
     image = axis.imshow(

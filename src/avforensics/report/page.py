@@ -13,11 +13,11 @@ from avforensics.errors import MediaError
 from avforensics.media.types import FPS, MediaOptions
 from avforensics.models.visual import WINDOW_FRAMES
 from avforensics.report.annotations import Face, Segment
-from avforensics.report.curves import Curves, curves_of
 from avforensics.report.excerpt import Excerpt, cut_excerpt
 from avforensics.report.faces import box_data, curve_data, stride_for, strip_data
 from avforensics.report.figures import COLORMAP, middle_of
 from avforensics.report.markup import write_page
+from avforensics.report.plot_data import PlotData, plot_data_of
 from avforensics.report.sentences import (
     Calibrated,
     coverage,
@@ -89,7 +89,7 @@ def write_video_report(
     """
     if result.error is not None or not result.scores:
         raise ValueError(f"{result.path}: not scored, so there is nothing to report")
-    curves = curves_of(result, result.scores[0].lam)
+    curves = plot_data_of(result, result.scores[0].lam)
     excerpt, missing = None, ""
     try:
         excerpt = cut_excerpt(
@@ -132,7 +132,7 @@ def write_video_report(
     )
 
 
-def _duration(result: VideoResult, curves: Curves, excerpt: Excerpt | None) -> float:
+def _duration(result: VideoResult, curves: PlotData, excerpt: Excerpt | None) -> float:
     """Length of the whole video in seconds: what was read, or the declared length if longer."""
     read = 0.0 if result.media is None else result.media.n_frames / FPS
     declared = excerpt.declared if excerpt else 0.0
@@ -141,7 +141,7 @@ def _duration(result: VideoResult, curves: Curves, excerpt: Excerpt | None) -> f
 
 def _data(
     result: VideoResult,
-    curves: Curves,
+    curves: PlotData,
     duration: float,
     excerpt: Excerpt | None,
     segments: Sequence[Segment],
@@ -170,7 +170,7 @@ def _data(
 
 
 def _unusual(
-    curves: Curves, faces: Sequence[Face]
+    curves: PlotData, faces: Sequence[Face]
 ) -> tuple[tuple[float, float], np.ndarray, np.ndarray]:
     """The scored span in seconds, and times with losses; of faces only while they speak."""
     if not faces:
@@ -178,7 +178,7 @@ def _unusual(
     spoken = []
     for face in faces:
         if face.result.scores:
-            part = curves_of(face.result, curves.lam)
+            part = plot_data_of(face.result, curves.lam)
             time = middle_of(part.window)
             keep = within(time, face.boxes.spans)
             spoken.append((part.span, time[keep], part.loss[keep]))
@@ -191,7 +191,7 @@ def _unusual(
 
 def _face_data(faces: Sequence[Face], lam: float, view: Sequence[float]) -> dict[str, object]:
     """Curves of each face, the one shown first, and the speakers."""
-    found = [curves_of(face.result, lam) if face.result.scores else None for face in faces]
+    found = [plot_data_of(face.result, lam) if face.result.scores else None for face in faces]
     scored = [curves for curves in found if curves is not None]
     stride = stride_for(scored)
     shown = main_face(faces)
@@ -212,11 +212,11 @@ def _face_data(faces: Sequence[Face], lam: float, view: Sequence[float]) -> dict
     }
 
 
-def _top(curves: Curves) -> float:
+def _top(curves: PlotData) -> float:
     return float(max(curves.probabilities.max(), np.nanmax(curves.prediction, initial=0)))
 
 
-def _silence(result: VideoResult, curves: Curves) -> list[int | None]:
+def _silence(result: VideoResult, curves: PlotData) -> list[int | None]:
     """Frames at which the sound starts and ends, if windows reach past them."""
     first = curves.first_window
     begins = first if not curves.valid_audio[0] else None

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from avforensics.report.curves import Curves, curves_of
 from avforensics.report.figures import middle_of
 from avforensics.report.markup import write_page
+from avforensics.report.plot_data import PlotData, plot_data_of
 from avforensics.report.sentences import Calibrated, number, percent
 from avforensics.scoring.notebook import delay_map
 from avforensics.scoring.result import VideoResult
@@ -79,7 +79,7 @@ def write_side_by_side(
     Path
         ``out``.
     """
-    curves = [curves_of(entry.result, entry.result.scores[0].lam) for entry in entries]
+    curves = [plot_data_of(entry.result, entry.result.scores[0].lam) for entry in entries]
     heat = max(float(part.probabilities.max()) for part in curves)
     loss = max(float(np.nanmax(part.loss, initial=0)) for part in curves) or 1.0
     return write_page(
@@ -118,7 +118,7 @@ def _rank(calibrated: Calibrated) -> str:
 
 
 def _plot(
-    curves: Curves, forged: tuple[float, float] | None, heat: float, loss: float
+    curves: PlotData, forged: tuple[float, float] | None, heat: float, loss: float
 ) -> dict[str, object]:
     """What is drawn of a version: a PNG of its delays, and points in shares of the plot."""
     start, end = curves.span

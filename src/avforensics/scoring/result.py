@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from avforensics.applicability import NOT_APPLICABLE, Measures, Speaking
-from avforensics.faces.track import NO_FACE, NO_FACE_OF_USE
+from avforensics.faces.track import NO_FACE, NO_USABLE_FACE
 from avforensics.media.types import MediaReport
 
 SCORED = "scored"
@@ -17,7 +17,7 @@ SCORED = "scored"
 WITH_SCORE = SCORED, NOT_APPLICABLE
 # What a video without a score can be; `FACELESS` where faces were looked for.
 FAILED = "failed"
-FACELESS = NO_FACE, NO_FACE_OF_USE
+FACELESS = NO_FACE, NO_USABLE_FACE
 
 
 @dataclass
@@ -133,7 +133,7 @@ class VideoResult:
         stands, marked by ``status``.
     failure : str or None
         What ``status`` is where there is an error: None = `FAILED`; or, where faces were looked
-        for, `NO_FACE`, or `NO_FACE_OF_USE` where all were too small, too short or seen too rarely.
+        for, `NO_FACE`, or `NO_USABLE_FACE` where all were too small, too short or seen too rarely.
     """
 
     path: Path

@@ -18,7 +18,7 @@ from avforensics.scoring.result import VideoResult
 
 
 @dataclass(frozen=True)
-class Curves:
+class PlotData:
     """Delay probabilities and losses of one video, ready to be drawn.
 
     Attributes
@@ -73,7 +73,7 @@ class Curves:
         return self.first_window / FPS, (last + WINDOW_FRAMES) / FPS
 
 
-def curves_of(result: VideoResult, lam: float) -> Curves:
+def plot_data_of(result: VideoResult, lam: float) -> PlotData:
     """Collect what a report draws of one scored video.
 
     Parameters
@@ -91,7 +91,7 @@ def curves_of(result: VideoResult, lam: float) -> Curves:
     features, steps = result.features, result.steps
     if features is None or steps is None:
         raise ValueError(f"{result.path}: a report needs the result's features and steps")
-    return Curves(
+    return PlotData(
         first_window=features.first_window,
         probabilities=delay_probabilities(features.sync_logits),
         valid_audio=np.asarray(features.valid_audio, bool),
