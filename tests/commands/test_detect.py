@@ -19,6 +19,7 @@ from avforensics.detection import artifacts as artifacts_module
 from avforensics.detection.record import read_record
 from avforensics.evaluation.calibration import Calibration
 from avforensics.media import write_wav
+from avforensics.report import figures as figures_module
 from avforensics.scoring import clips as clips_module
 
 REQUIRED = (
@@ -237,8 +238,8 @@ def test_a_report_that_cannot_be_drawn_costs_no_score(detect, tmp_path, monkeypa
 
     make_clip(tmp_path / "a.mp4")
     run = ("input=a.mp4", "output_dir=out", "figures=true")
-    for name in ("save_figures", "write_outcome_report"):
-        monkeypatch.setattr(artifacts_module, name, broken)
+    monkeypatch.setattr(artifacts_module, "write_outcome_report", broken)
+    monkeypatch.setattr(figures_module, "save_figures", broken)
     assert detect(*run, report=True) == 0
     before = rows()
     assert before[0]["warnings"] == "no figures: ValueError: odd; no report: ValueError: odd"

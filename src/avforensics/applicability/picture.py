@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import percentile_filter
 
 from avforensics.applicability.mouth import MouthView
 from avforensics.media.types import FPS
+from avforensics.smoothing import running_rank
 
 SIDE = 48  # pixels a side at which motion is measured
 STILL = 0.15  # levels: mean change from frame to frame below which a picture stands still
 SLOWEST = 5  # frames for which a slow video shows the same (5 a second)
 MOVES = 0.3  # pixels of SIDE a frame: below it a mouth does not move...
-OFTEN = 75  # ...in less than this per cent of the frames of a second around
+OFTEN = 0.75  # ...in less than this share of the frames of a second around
 LIPS = 0.36, 0.24, -0.065  # half width, half height and height of the lips' part of its square
 
 _Y, _X = (np.mgrid[:SIDE, :SIDE] + 0.5) / SIDE - 0.5
@@ -80,7 +80,7 @@ class PictureMeter:
         motion = _all(self._motion)
         if not len(motion):
             return None
-        return percentile_filter(motion, OFTEN, size=FPS, mode="nearest") >= MOVES
+        return running_rank(motion, FPS, int(OFTEN * FPS), mode="nearest") >= MOVES
 
     @property
     def detail(self) -> float | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import binary_dilation, percentile_filter, uniform_filter1d
 
 from avforensics.media.types import SAMPLE_RATE
+from avforensics.smoothing import running_mean, running_rank, widened
 
 HOP = 160  # samples: a pitch every 10 ms
 WINDOW = 1024  # samples, 64 ms
@@ -63,12 +63,14 @@ class SongMeter:
         if voice.sum() < LEAST:
             return None
         voiced = np.concatenate(self._voiced) & voice
-        low = percentile_filter(np.where(voiced, pitch, np.inf), 10, size=HELD)
-        high = percentile_filter(np.where(voiced, pitch, -np.inf), 90, size=HELD)
-        enough = uniform_filter1d(voiced.astype(np.float64), HELD) > SHARE
+        low, high = (
+            running_rank(np.where(voiced, pitch, far), HELD, int(share * HELD), mode="reflect")
+            for far, share in ((np.inf, 0.1), (-np.inf, 0.9))
+        )
+        enough = running_mean(voiced.astype(np.float64), HELD, mode="reflect") > SHARE
         note = np.zeros(len(pitch), bool)
         note[enough] = high[enough] - low[enough] < STEADY
-        return float((binary_dilation(note, np.ones(HELD, bool)) & voice).sum() / voice.sum())
+        return float((widened(note, HELD) & voice).sum() / voice.sum())
 
 
 def pitch_of(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,6 @@ from avforensics.detection.pages import write_outcome_report
 from avforensics.detection.record import RunRecord, record_of, write_record
 from avforensics.detection.saved import save_features
 from avforensics.media.types import MediaOptions
-from avforensics.report.figures import save_figures
 from avforensics.scoring.result import VideoResult
 from avforensics.scoring.source import Clip
 
@@ -127,6 +126,8 @@ class Artifacts:
             shutil.rmtree(figures)
 
     def _draw(self, outcome: Outcome, name: str) -> None:
+        from avforensics.report.figures import save_figures  # who wants none need not wait for it
+
         with _DRAWING:
             save_figures(outcome.result, self._path("figures", name=name))
 

@@ -15,10 +15,9 @@ from functools import lru_cache
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jsonschema import Draft202012Validator
 
 from avforensics.detection.outcome import Outcome
 from avforensics.errors import ConfigError
@@ -27,6 +26,9 @@ from avforensics.report.statements import LIMITS
 from avforensics.scoring.offset import constant_offset
 from avforensics.scoring.result import VideoResult, windows_of
 from avforensics.scoring.source import Clip
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 FORMAT = "avforensics.result/"
 VERSIONS = (1,)  # that can be read; the last one is written
@@ -223,4 +225,6 @@ def schema(version: int = VERSIONS[-1]) -> dict[str, Any]:
 
 @lru_cache
 def _validator(version: int) -> Draft202012Validator:
+    from jsonschema import Draft202012Validator  # who only writes need not wait for its import
+
     return Draft202012Validator(schema(version))

@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import log_ndtr, logsumexp
 
 from avforensics.errors import ConfigError
 from avforensics.scoring.statistics import STATISTICS
@@ -138,6 +137,8 @@ class _Independent(Fusion):
     @staticmethod
     def _log_p(points: np.ndarray) -> np.ndarray:
         """Logarithm of the two-sided p-value under a normal distribution, (n, K)."""
+        from scipy.special import log_ndtr  # scoring should not wait for its import
+
         return np.log(2) + log_ndtr(-np.abs(points))
 
 
@@ -192,6 +193,8 @@ class Density(Fusion):
         """Minus log density up to a constant, (n,)."""
         whiten = self.arrays["whiten"]
         away = points[:, None] @ whiten - (self.arrays["points"] @ whiten)[None]
+        from scipy.special import logsumexp  # scoring should not wait for its import
+
         return -logsumexp(-0.5 * np.square(away).sum(-1), axis=1)
 
 

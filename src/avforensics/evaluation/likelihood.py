@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import logsumexp
 
 ELUB_STEP = 0.01  # of the bounds, log10
 _LN10 = np.log(10)
@@ -156,6 +155,8 @@ METHODS: dict[str, Callable[[np.ndarray, np.ndarray], Ratio]] = {"logistic": log
 
 
 def _log_density(values: np.ndarray) -> Ratio:
+    from scipy.special import logsumexp  # scoring should not wait for its import
+
     spread = values.std() or 1.0
     width = spread * (4 / (3 * len(values))) ** 0.2
 

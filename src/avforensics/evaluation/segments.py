@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
 
 from avforensics.evaluation.localisation import localisation_metrics, propose_segments
 from avforensics.evaluation.stored import StoredScore
 from avforensics.features.store import FeatureStore
 from avforensics.scoring.offset import delay_probabilities, inner_windows
 from avforensics.scoring.statistics import NEAR
+from avforensics.smoothing import running_mean
 
 SMOOTH = 5  # windows: neighbours share frames up to that distance
 SLIDING = 11  # windows over which the video's own delay is looked for
@@ -98,7 +98,7 @@ def unusual_delays(sync_logits: np.ndarray, delay_frequency: np.ndarray) -> np.n
         Log-probabilities.
     """
     delays = delay_probabilities(sync_logits)
-    return uniform_filter1d(-(delays @ delay_frequency), SMOOTH, mode="nearest")
+    return running_mean(-(delays @ delay_frequency), SMOOTH, mode="nearest")
 
 
 def off_own_delay(sync_logits: np.ndarray, valid_audio: np.ndarray) -> np.ndarray:
@@ -118,11 +118,11 @@ def off_own_delay(sync_logits: np.ndarray, valid_audio: np.ndarray) -> np.ndarra
     probability = delay_probabilities(sync_logits)
     inner, _ = inner_windows(valid_audio)
     own = int(probability[inner].mean(axis=0).argmax())
-    mass = uniform_filter1d(probability, 2 * NEAR + 1, axis=1, mode="constant")
+    mass = running_mean(probability.T, 2 * NEAR + 1, mode="constant").T
     loss = -np.log(mass[:, own] / mass.max(axis=1) + LEAST_RATIO)
     outer = np.setdiff1d(np.arange(len(loss)), inner)
     loss[outer] = np.minimum(loss[outer], np.median(loss[inner]))
-    return uniform_filter1d(loss, SLIDING, mode="nearest")
+    return running_mean(loss, SLIDING, mode="nearest")
 
 
 def sentence(curve: str, metrics: Mapping[str, float]) -> str:

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import median_filter
 
 from avforensics.errors import ConfigError
 from avforensics.faces.track import LANDMARKS, FaceTrack
 from avforensics.faces.tracking import smoothed
 from avforensics.fields import check_numbers
 from avforensics.media.crop import MovingCrop
+from avforensics.smoothing import running_rank
 
 EYES = [LANDMARKS.index("right eye"), LANDMARKS.index("left eye")]
 MOUTH = [LANDMARKS.index("right mouth corner"), LANDMARKS.index("left mouth corner")]
@@ -96,7 +96,7 @@ class CropRecipe:
         else:
             centre = track.landmarks[:, MOUTH].astype(np.float64).mean(axis=1)
         values = np.column_stack([centre, size])
-        values = median_filter(values, size=(self.median, 1), mode="nearest")
+        values = running_rank(values, self.median, self.median // 2, mode="nearest")
         values[:, :2] = smoothed(values[:, :2], self.smooth)
         values[:, 2] = smoothed(values[:, 2], self.smooth_size)
         down = self.down * values[:, 2]

@@ -8,12 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
-from scipy.optimize import linear_sum_assignment
 
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import FaceTrack
 from avforensics.media.types import FPS
+from avforensics.smoothing import gaussian
 
 NEAR = 1.0  # face sizes that the centre of a fast-turning head moves between two detections
 ALIKE = 2.0  # largest ratio of the two sizes then
@@ -100,7 +99,7 @@ def associate(
 def _overlapping(first: Sequence[np.ndarray], second: np.ndarray, least: float) -> dict[int, int]:
     """Match faces by overlap, each at most once: index in ``first`` -> index in ``second``."""
     shared = intersection_over_union(_boxes(first), _boxes(second))
-    pairs = zip(*linear_sum_assignment(-shared), strict=True)
+    pairs = zip(*_assigned(-shared), strict=True)
     return {int(row): int(column) for row, column in pairs if shared[row, column] >= least}
 
 
@@ -122,8 +121,20 @@ def _near(
     apart = np.linalg.norm(middles[0][:, None] - middles[1][None, :], axis=2) / larger
     apart[larger > ALIKE * smaller] = np.inf
     costs = np.minimum(apart, 10 * NEAR)
-    pairs = zip(*linear_sum_assignment(costs), strict=True)
+    pairs = zip(*_assigned(costs), strict=True)
     return {rows[row]: columns[column] for row, column in pairs if apart[row, column] <= NEAR}
+
+
+def _assigned(costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the pairs, each once, with the least sum of costs."""
+    if min(costs.shape) > 1:
+        from scipy.optimize import linear_sum_assignment  # one face should not wait for its import
+
+        return linear_sum_assignment(costs)
+    if not costs.size:
+        return np.zeros(0, int), np.zeros(0, int)
+    row, column = np.unravel_index(costs.argmin(), costs.shape)
+    return np.array([row]), np.array([column])
 
 
 def _boxes(faces: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
@@ -207,4 +218,4 @@ def smoothed(values: np.ndarray, seconds: float) -> np.ndarray:
     """Gaussian filter over frames, (T, ...), without delay; ``seconds``: standard deviation."""
     if seconds == 0:
         return values
-    return gaussian_filter1d(values, seconds * FPS, axis=0, mode="nearest")
+    return gaussian(values, seconds * FPS)

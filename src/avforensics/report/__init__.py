@@ -1,7 +1,6 @@
 """HTML pages about one video and a batch, and figures for papers."""
 
 from avforensics.report.annotations import Face, FaceBoxes, Segment
-from avforensics.report.figures import save_figures
 from avforensics.report.index import write_index
 from avforensics.report.page import write_video_report
 from avforensics.report.sentences import Calibrated
@@ -11,7 +10,6 @@ __all__ = [
     "Face",
     "FaceBoxes",
     "Segment",
-    "save_figures",
     "write_index",
     "write_video_report",
 ]

@@ -17,8 +17,7 @@ from matplotlib.image import AxesImage
 
 from avforensics.files import atomic_path
 from avforensics.media.types import FPS
-from avforensics.models.visual import WINDOW_FRAMES
-from avforensics.report.plot_data import PlotData, plot_data_of
+from avforensics.report.plot_data import PlotData, middle_of, plot_data_of
 from avforensics.scoring.offset import FRAME_MS
 from avforensics.scoring.result import VideoResult
 
@@ -124,11 +123,6 @@ def losses_figure(curves: PlotData) -> Figure:
         axis.set_xlim(_extent(curves))
         axis.spines[["top", "right"]].set_visible(False)
     return figure
-
-
-def middle_of(window: np.ndarray) -> np.ndarray:
-    """Time in seconds at the centre of each window's middle frame."""
-    return (np.asarray(window) + WINDOW_FRAMES / 2) / FPS
 
 
 def _extent(curves: PlotData) -> tuple[float, float]:

@@ -10,10 +10,10 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from avforensics.colours import CIVIDIS
 from avforensics.faces.track import FaceTrack
 from avforensics.media.types import FPS
 from avforensics.models.visual import WINDOW_FRAMES
-from avforensics.report.figures import COLORMAP
 from avforensics.report.sentences import number, signed
 from avforensics.scoring.offset import FRAME_MS
 from avforensics.scoring.timeline import Timeline
@@ -156,8 +156,7 @@ def _coloured(probabilities: np.ndarray) -> np.ndarray:
     known = np.isfinite(probabilities)
     top = float(probabilities[known].max()) if known.any() else 1.0
     levels = np.rint(np.nan_to_num(probabilities) / top * 255).astype(np.uint8)
-    table = (matplotlib.colormaps[COLORMAP](np.arange(256), bytes=True)[:, :3]).astype(np.uint8)
-    colours = table[levels]
+    colours = CIVIDIS[levels]
     colours[~known.all(axis=1)] = GREY
     return colours.transpose(1, 0, 2)[::-1]
 

@@ -6,18 +6,17 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 
+from avforensics.colours import CIVIDIS
 from avforensics.errors import MediaError
 from avforensics.media.types import FPS, MediaOptions
 from avforensics.models.visual import WINDOW_FRAMES
 from avforensics.report.annotations import Face, Segment
 from avforensics.report.excerpt import Excerpt, cut_excerpt
 from avforensics.report.faces import box_data, curve_data, stride_for, strip_data
-from avforensics.report.figures import COLORMAP, middle_of
 from avforensics.report.markup import write_page
-from avforensics.report.plot_data import PlotData, plot_data_of
+from avforensics.report.plot_data import PlotData, middle_of, plot_data_of
 from avforensics.report.sentences import (
     Calibrated,
     coverage,
@@ -152,7 +151,6 @@ def _data(
     if excerpt:
         clip = {"start": excerpt.start, "end": excerpt.end}
         start, end = min(start, excerpt.start), max(end, excerpt.end)
-    lut = matplotlib.colormaps[COLORMAP](np.arange(256), bytes=True)[:, :3]
     stride = stride_for([curves])
     return {
         "fps": FPS,
@@ -163,7 +161,7 @@ def _data(
         "clip": clip,
         "delays": len(curves.delays),
         "top": _top(curves),
-        "colours": lut.tobytes().hex(),
+        "colours": CIVIDIS.tobytes().hex(),
         **curve_data(curves, stride, _silence(result, curves)),
         "segments": [{"start": s.start, "end": s.end} for s in segments],
     }

@@ -103,6 +103,11 @@ def plot_data_of(result: VideoResult, lam: float) -> PlotData:
     )
 
 
+def middle_of(window: np.ndarray) -> np.ndarray:
+    """Time in seconds at the centre of each window's middle frame."""
+    return (np.asarray(window) + WINDOW_FRAMES / 2) / FPS
+
+
 def binned(values: np.ndarray, index: np.ndarray, stride: int) -> tuple[np.ndarray, np.ndarray]:
     """Means of rows over bins of ``stride`` windows: long videos, drawn thinner.
 

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from avforensics.report.figures import middle_of
 from avforensics.report.markup import write_page
-from avforensics.report.plot_data import PlotData, plot_data_of
+from avforensics.report.plot_data import PlotData, middle_of, plot_data_of
 from avforensics.report.sentences import Calibrated, number, percent
 from avforensics.scoring.notebook import delay_map
 from avforensics.scoring.result import VideoResult

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import io
 
-import matplotlib
 import numpy as np
 from jinja2 import Environment
 from PIL import Image
 
+from avforensics.colours import CIVIDIS
 from avforensics.media.types import FPS
 from avforensics.scoring.offset import FRAME_MS, constant_offset, delay_probabilities
 from avforensics.scoring.result import Features, VideoResult
@@ -60,10 +60,10 @@ def delay_map(probabilities: np.ndarray, top: float) -> bytes:
 
     ``top`` is the brightest value.
     """
-    shares = np.clip(probabilities.T[::-1] / top, 0, 1)
-    shade = matplotlib.colormaps["cividis"](shares, bytes=True)
+    shares = np.nan_to_num(np.clip(probabilities.T[::-1] / top, 0, 1))
+    shade = CIVIDIS[np.minimum(shares * 256, 255).astype(np.uint8)]
     out = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(shade[..., :3])).save(out, "PNG")
+    Image.fromarray(shade).save(out, "PNG")
     return out.getvalue()
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import softmax
 
 from avforensics.media.types import FPS
 from avforensics.scoring.result import Features
@@ -56,10 +55,21 @@ def delay_probabilities(logits: ArrayLike) -> np.ndarray:
     ValueError
         There are no rows, or they are not rows.
     """
+    powers = np.exp(_below_largest(logits))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def log_probabilities(logits: ArrayLike) -> np.ndarray:
+    """The logarithm of `delay_probabilities`, also where those are too small for a float."""
+    below = _below_largest(logits)
+    return below - np.log(np.exp(below).sum(axis=1, keepdims=True))
+
+
+def _below_largest(logits: ArrayLike) -> np.ndarray:
     rows = np.asarray(logits, dtype=np.float64)
     if rows.ndim != 2 or not len(rows):
         raise ValueError(f"rows over delays must be (N, 2 * tau + 1), not {rows.shape}")
-    return softmax(rows, axis=1)
+    return rows - rows.max(axis=1, keepdims=True)
 
 
 def inner_windows(valid_audio: ArrayLike) -> tuple[np.ndarray, bool]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
-from scipy.special import log_softmax
 
 from avforensics.media.types import FPS
 from avforensics.models.sync import WINDOW_FRAMES
+from avforensics.scoring.offset import log_probabilities
+from avforensics.smoothing import running_mean
 
 SMOOTH = (
     37  # windows, 1.5 s: on pairs of GRID clips 25 find the speaker at 88 % of times, 35 at 92 %
@@ -39,12 +39,10 @@ def constant_delay_fit(sync_logits: np.ndarray, *, smooth: int = SMOOTH) -> np.n
         log D where that delay alone is possible, 0 where all are alike, less where windows are
         sure of different delays.
     """
-    rows = np.asarray(sync_logits, np.float64)
-    if rows.ndim != 2 or not len(rows):
-        raise ValueError(f"rows over delays must be (N, D), not {rows.shape}")
+    rows = log_probabilities(sync_logits)
     # mode "nearest" would repeat the row at each end: divide by what is really there instead
-    total = uniform_filter1d(log_softmax(rows, axis=1), smooth, axis=0, mode="constant")
-    share = uniform_filter1d(np.ones(len(rows)), smooth, mode="constant")
+    total = running_mean(rows, smooth, mode="constant")
+    share = running_mean(np.ones(len(rows)), smooth, mode="constant")
     return (total / share[:, None]).max(axis=1) + np.log(rows.shape[1])
 
 

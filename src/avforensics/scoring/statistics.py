@@ -29,11 +29,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import log_softmax
 
 from avforensics.errors import ConfigError
 from avforensics.registry import Registry
-from avforensics.scoring.offset import delay_probabilities, inner_windows
+from avforensics.scoring.offset import delay_probabilities, inner_windows, log_probabilities
 from avforensics.scoring.result import Features, Steps
 from avforensics.scoring.sequences import SequencePolicy
 
@@ -293,7 +292,7 @@ def constant_delay(rows: VideoRows) -> float:
 
     The measure by which the face that speaks is found.
     """
-    log = log_softmax(np.asarray(rows.logits, np.float64), axis=1)
+    log = log_probabilities(rows.logits)
     return float(log.mean(axis=0).max() + np.log(log.shape[1]))
 
 
@@ -336,7 +335,7 @@ def delay_change(rows: VideoRows) -> float | None:
     The generalised likelihood ratio of one change point: the rows' log-probabilities summed before
     and after it, at two delays more than `APART` frames from each other.
     """
-    log = log_softmax(np.asarray(rows.logits, np.float64), axis=1)
+    log = log_probabilities(rows.logits)
     n, delays = log.shape
     if n < 2 * LEAST_PART:
         return None
@@ -360,7 +359,7 @@ def row_divergence(rows: VideoRows) -> float | None:
     """
     if not rows.follows.any():
         return None
-    log = log_softmax(np.asarray(rows.logits, np.float64), axis=1)
+    log = log_probabilities(rows.logits)
     steps = (rows.probability[1:] * (log[1:] - log[:-1])).sum(axis=1)
     return float(steps[rows.follows].mean())
 
