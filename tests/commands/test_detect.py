@@ -339,6 +339,26 @@ def test_wrong_usage_is_one_sentence(detect, tmp_path, capfd, arguments, sentenc
     assert not (tmp_path / "out/scores.csv").exists()
 
 
+def test_a_report_waits_for_no_import_that_it_does_not_need(tmp_path, bundle, make_clip):
+    make_clip(tmp_path / "a.mp4")
+    code = (
+        "import sys; from avforensics import cli; cli.main(); print(*sys.modules, file=sys.stderr)"
+    )
+    words = ["detect", "a.mp4", "--out", "out", "checkpoint=bundle", f"checkpoint.bundle={bundle}"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (tmp_path / "out/reports/a.html").exists()
+    loaded = set(done.stderr.split())
+    assert "torch" in loaded
+    unneeded = {"scipy", "matplotlib", "sklearn", "pytorch_lightning", "pandas", "jsonschema"}
+    assert not loaded & unneeded
+
+
 SLOW = """
 import sys, time
 from avforensics import cli

@@ -79,7 +79,7 @@ def test_no_face_at_all():
 
 
 def test_rows_of_another_shape_are_refused():
-    with pytest.raises(ValueError, match=r"must be \(N, D\)"):
+    with pytest.raises(ValueError, match=r"must be \(N, 2"):
         constant_delay_fit(np.zeros(31))
 
 
