@@ -80,6 +80,58 @@ def test_pick_mistakes(entry, message):
         pick(Manifest(ROWS), [entry])
 
 
+FORMS = {
+    # SSR-DFD and AVH-Align, FakeAVCeleb: labels as floats, folders with underscores
+    "ssr_dfd.csv": (
+        "path,label\nRealVideo-RealAudio/Asian_South/men/id1/1.mp4,0.0\n"
+        "FakeVideo-FakeAudio/Asian_South/men/id1/1.mp4,1.0\n",
+        1,
+    ),
+    # AVH-Align, FakeAVCeleb: the folder and the file in a column each, and no label
+    "avh_align.csv": (
+        "source,method,category,type,race,gender,filename,path\n"
+        "id1,real,A,RealVideo-RealAudio,Asian,men,1.mp4,"
+        "FakeAVCeleb/RealVideo-RealAudio/Asian (South)/men/id1\n"
+        "id1,wav2lip,D,FakeVideo-FakeAudio,Asian,men,1.mp4,"
+        "FakeAVCeleb/FakeVideo-FakeAudio/Asian (South)/men/id1\n",
+        1,
+    ),
+    # SpeechForensics: text, blanks within paths, 1 = real
+    "speech_forensics.txt": (
+        "RealVideo-RealAudio/Asian (South)/men/id1/1.mp4 1\n"
+        "FakeVideo-FakeAudio/Asian (South)/men/id1/1.mp4 0\n",
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_lists_of_others_for_fakeavceleb(tmp_path, name):
+    text, fake = FORMS[name]
+    (tmp_path / name).write_text(text)
+    rows = [
+        Row(f"/d/{kind}/Asian (South)/men/id1/1.mp4", label)
+        for kind, label in (
+            ("FakeVideo-RealAudio", 1),
+            ("FakeVideo-FakeAudio", 1),
+            ("RealVideo-RealAudio", 0),
+        )
+    ]
+    picked = pick(Manifest(rows), read_list(tmp_path / name, fake=fake))
+    assert picked.rows == (rows[2], rows[1])
+
+
+def test_lists_of_others_for_av_deepfake1m_and_avlips(tmp_path):
+    files = ["id1/ab-c/00167/real.mp4", "id1/ab-c/00167/fake_video_fake_audio.mp4"]
+    rows = [Row(f"/d/val/{file}", label) for label, file in enumerate(files)]
+    (tmp_path / "av1m.csv").write_text(f"path,label\n{files[1]},1.0\n{files[0]},0.0\n")
+    picked = pick(Manifest(rows), read_list(tmp_path / "av1m.csv"))
+    assert picked.rows == (rows[1], rows[0])
+    rows = [Row("/d/0_real/7.mp4", 0), Row("/d/1_fake/7.mp4", 1)]
+    (tmp_path / "avlips.csv").write_text("path,label\n0_real/7.mp4,0\n1_fake/7.mp4,1\n")
+    assert pick(Manifest(rows), read_list(tmp_path / "avlips.csv")).rows == tuple(rows)
+
+
 def test_pick_leniently_counts_what_is_lost(caplog):
     picked = pick(Manifest(ROWS), [Entry("id9/0.mp4", 1), Entry("id1/00001.mp4", 0)], strict=False)
     assert picked.rows == (ROWS[0],)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import logging
+import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
@@ -29,7 +30,8 @@ class Entry(NamedTuple):
 def read_list(path: str | Path, *, fake: int = 1) -> list[Entry]:
     """Read a table with the columns path and label, or a text file with a path a line.
 
-    A table may lack its header, and the label; more columns do not matter. In text files a label
+    A table may lack its header, and the label; more columns do not matter. With both ``path`` and
+    ``filename``, the first is the folder. In text files a label
     may follow the path after blanks. Paths may hold blanks and commas; lines that begin with ``#``
     are comments.
 
@@ -47,7 +49,7 @@ def read_list(path: str | Path, *, fake: int = 1) -> list[Entry]:
     source = read_source(path)
     if isinstance(source, Table):
         pairs = [
-            (source.row_name(number), cells["path"], cells.get("label", ""))
+            (source.row_name(number), _path(cells), cells.get("label", ""))
             for number, cells in enumerate(source.records())
         ]
     else:
@@ -86,7 +88,8 @@ def pick(manifest: Manifest, entries: list[Entry], *, strict: bool = True) -> Ma
 
     An entry fits the row with which it shares most parts at the end of the path, at least the
     file name and, where the entry has one, the folder: lists and disks differ in what stands
-    before.
+    before. Folders are alike where their letters and digits are: ``Asian_East`` is
+    ``Asian (East)``.
 
     Parameters
     ----------
@@ -123,6 +126,12 @@ def pick(manifest: Manifest, entries: list[Entry], *, strict: bool = True) -> Ma
     return Manifest(rows)
 
 
+def _path(cells: Mapping[str, str]) -> str:
+    """A table's path; the folder and the file where it has a column for each."""
+    folder, file = cells["path"], cells.get("filename")
+    return f"{folder.rstrip('/')}/{file}" if file and folder != file else folder
+
+
 def _entry(where: str, path: str, text: str, labels: Labels) -> Entry:
     try:
         label = labels(text) if text else None
@@ -146,9 +155,19 @@ def _match(entry: Entry, by_name: dict[str, list[tuple[list[str], Row]]]) -> Row
 
 
 def shared_end(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many parts two paths have in common, counted from the end."""
+    """How many parts two paths have in common, counted from the end; folders by their letters."""
     pairs = zip(reversed(one), reversed(other), strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    return sum(1 for _ in takewhile(_alike, pairs))
+
+
+def _alike(pair: tuple[str, str]) -> bool:
+    one, other = pair
+    return one == other or (letters(one) == letters(other) != "" and "." not in one + other)
+
+
+def letters(name: str) -> str:
+    """A folder's name without case, blanks, brackets and other signs."""
+    return re.sub(r"[\W_]", "", name.casefold())
 
 
 def _word(label: int) -> str:

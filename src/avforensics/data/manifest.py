@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import logging
 import os
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
@@ -19,7 +20,10 @@ from avforensics.data.row import COLUMNS, Row, format_row, parse_row
 from avforensics.data.tables import Table, read_table, write_table
 from avforensics.errors import ManifestError
 
+log = logging.getLogger(__name__)
+
 REQUIRED = ("path", "label")
+_ALIKE = 0.75  # a column that is spelt so much like one of ours is a mistake, not a fact
 _LABEL = COLUMNS.index("label")
 _FILES = COLUMNS.index("path"), COLUMNS.index("audio")
 
@@ -89,6 +93,8 @@ class Manifest:
     def read(cls, path: str | Path, *, label: int | None = None) -> Manifest:
         """Read a table (see `read_table`); relative paths in it count from its folder.
 
+        Columns of other names are facts about the clips (`Row.about`); the log names them.
+
         Parameters
         ----------
         label : int, optional
@@ -97,11 +103,11 @@ class Manifest:
         Raises
         ------
         ManifestError
-            The file is missing, a column is missing or unknown, or a cell has no meaning. Whether
+            The file is missing, a column is missing or misspelt, or a cell has no meaning. Whether
             the clips exist is not looked at here: see `coverage` and `require_files`.
         """
         table = read_table(path).with_path()
-        _check_header(table, REQUIRED if label is None else REQUIRED[:1])
+        known = _check_header(table, REQUIRED if label is None else REQUIRED[:1])
         folder = os.path.dirname(os.path.abspath(path))
         places = [table.index(name) for name in COLUMNS]
         labels, unsaid = Labels(), "" if label is None else str(label)
@@ -112,8 +118,9 @@ class Manifest:
                 cells[_LABEL] = unsaid
             for place in _FILES:
                 cells[place] = cells[place] and table.on_disk(folder, cells[place])
+            about = {name: row[place] for name, place in known.items()}
             try:
-                rows.append(parse_row(folder, cells, labels))
+                rows.append(parse_row(folder, cells, labels, about))
             except ValueError as error:
                 raise ManifestError(f"{table.row_name(number)}: {error}") from None
         labels.tell(path)
@@ -125,7 +132,17 @@ class Manifest:
         Files beneath the manifest's folder are written relative to it, others absolute.
         """
         folder = os.path.dirname(os.path.abspath(path))
-        write_table(path, COLUMNS, [format_row(row, folder) for row in self.rows])
+        write_table(path, [*COLUMNS, *self.facts], self._cells(folder))
+
+    @cached_property
+    def facts(self) -> tuple[str, ...]:
+        """Names of what is known of clips beside the columns of every manifest, sorted."""
+        return tuple(sorted({name for row in self.rows for name, _ in row.about}))
+
+    def _cells(self, folder: str) -> Iterator[list[str]]:
+        for row in self.rows:
+            known = dict(row.about)
+            yield [*format_row(row, folder), *(known.get(name, "") for name in self.facts)]
 
     @cached_property
     def digest(self) -> str:
@@ -134,14 +151,12 @@ class Manifest:
         Paths enter relative to the deepest folder that holds all of them, and with that folder's
         name: moving the data or the manifest changes nothing.
         """
-        digest = hashlib.sha256("\t".join(COLUMNS).encode())
+        digest = hashlib.sha256("\t".join([*COLUMNS, *self.facts]).encode())
         folders = {os.path.dirname(p) for row in self.rows for p in (row.path, row.audio) if p}
         common = os.path.commonpath(folders) if folders else ""
         digest.update(os.path.basename(common).encode())
-        for row in self.rows:
-            digest.update(
-                ("\n" + "\t".join(format_row(row, common))).encode("utf-8", "surrogateescape")
-            )
+        for cells in self._cells(common):
+            digest.update(("\n" + "\t".join(cells)).encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 
     def select(
@@ -235,13 +250,19 @@ class Manifest:
             )
 
 
-def _check_header(table: Table, required: Collection[str]) -> None:
-    for name in filter(None, table.header):  # a nameless column is the index of a data frame
-        if name not in COLUMNS:
-            near = difflib.get_close_matches(name, COLUMNS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"a manifest has {', '.join(COLUMNS)}"
-            raise ManifestError(f"{table.path}: unknown column {name!r}; {hint}")
+def _check_header(table: Table, required: Collection[str]) -> dict[str, int]:
+    """Places of the columns that are facts about clips, by name."""
+    known = {}
+    for place, name in enumerate(table.header):
+        if not name or name in COLUMNS:  # a nameless column is the index of a data frame
+            continue
+        if near := difflib.get_close_matches(name, COLUMNS, n=1, cutoff=_ALIKE):
+            raise ManifestError(f"{table.path}: unknown column {name!r}; did you mean {near[0]}?")
+        known[name] = place
     table.require(*{*required, *filter(None, table.header)})
+    if known:
+        log.info("%s: facts about the clips: %s", table.path, ", ".join(known))
+    return known
 
 
 def shorten(names: Collection[str], most: int = 5) -> str:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import av
 
 from avforensics.data.manifest import Manifest
-from avforensics.data.row import Row
+from avforensics.data.row import Row, facts
 from avforensics.data.tables import write_table
 from avforensics.errors import MediaError
 from avforensics.files import sha256_file
@@ -46,7 +46,8 @@ def probe(
     ----------
     media : bool
         Open them, without decoding: `duration` is filled in where it is unknown and the file says
-        it. False looks only whether they exist.
+        it, and of the picture the facts ``codec``, ``height`` (pixels) and ``kbit_s`` (of the
+        whole file, kbit/s). False looks only whether they exist.
     hashes : bool
         Fill in `hash`.
     workers : int
@@ -102,15 +103,18 @@ def write_problems(path: str | Path, problems: Sequence[Problem]) -> int:
 
 
 def _opened(row: Row) -> Row:
-    """The row with the duration that the file declares; raises MediaError if it is unusable."""
+    """The row with what the file declares; raises MediaError if it is unusable."""
     with open_container(row.path) as container:
-        pick_stream(container, "video", 0)
+        picture = pick_stream(container, "video", 0)
         if not row.audio:
             pick_stream(container, "audio", 0)
         end = declared_length(container, (container.start_time or 0) / av.time_base, guess=True)
+        about = {"codec": picture.codec_context.name, "height": picture.codec_context.height}
+        if end:
+            about["kbit_s"] = round(container.size * 8 / 1000 / end)
     if row.audio:
         with open_container(row.audio) as container:
             pick_stream(container, "audio", 0)
     if row.duration is None and end is not None and end > row.start:
         row = row._replace(duration=round(end - row.start, 3))
-    return row
+    return row._replace(about=facts(dict(row.about) | about))

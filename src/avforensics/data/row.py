@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,6 +46,9 @@ class Row(NamedTuple):
         Frames (of 25 a second) by which the matching sound comes later than the picture throughout
         the recording. Training of the synchronisation network moves the sound back by it; nothing
         else does.
+    about : tuple of (str, str)
+        What else is known of the clip, by name: gender, language, generator ... A manifest has a
+        column for each; results can be broken down by them. See `facts`.
     """
 
     path: str
@@ -60,6 +63,7 @@ class Row(NamedTuple):
     audio: str = ""
     segments: tuple[tuple[float, float], ...] = ()
     delay: int = 0
+    about: tuple[tuple[str, str], ...] = ()
 
     @property
     def source(self) -> tuple[str, str, float, float | None]:
@@ -72,10 +76,18 @@ class Row(NamedTuple):
         return [Path(path) for path in (self.path, self.audio) if path]
 
 
-COLUMNS = Row._fields
+COLUMNS = tuple(name for name in Row._fields if name != "about")
 
 
-def parse_row(folder: str, cells: list[str], labels: Labels) -> Row:
+def facts(values: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """What is known of a clip, as `Row.about`: sorted by name, without what is empty."""
+    texts = {name: str(value).strip() for name, value in values.items() if value is not None}
+    return tuple(sorted((name, text) for name, text in texts.items() if text))
+
+
+def parse_row(
+    folder: str, cells: list[str], labels: Labels, about: Mapping[str, str] | None = None
+) -> Row:
     """Make a row of one text for each column; relative paths count from ``folder``.
 
     Raises
@@ -101,7 +113,7 @@ def parse_row(folder: str, cells: list[str], labels: Labels) -> Row:
     path, audio = (name and os.path.normpath(os.path.join(folder, name)) for name in (path, audio))
     forged = parse_segments(segments) if segments else ()
     others = begin, length, sha, audio, forged, int(delay or 0)
-    return Row(path, labels(label), category, method, identity, split, *others)
+    return Row(path, labels(label), category, method, identity, split, *others, facts(about or {}))
 
 
 def format_row(row: Row, folder: str) -> list[str]:

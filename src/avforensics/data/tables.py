@@ -162,6 +162,29 @@ def read_table(path: str | Path) -> Table:
     return parse_table(read_text(path))
 
 
+def read_arrow(path: str | Path) -> Table:
+    """Read a file of a saved Hugging Face dataset (``data-*.arrow``) as text.
+
+    Raises
+    ------
+    ManifestError
+        It is no such file, or pyarrow is not installed.
+    """
+    path = Path(path)
+    arrow, _ = _pyarrow(path)
+    import pyarrow.ipc
+
+    try:
+        with arrow.memory_map(str(path)) as source:
+            table = pyarrow.ipc.open_stream(source).read_all()
+    except (arrow.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise ManifestError(f"{path}: this is not an Arrow file ({reason})") from None
+    columns = [[_text(value) for value in column.to_pylist()] for column in table.columns]
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    return Table(path, "", "", list(map(_column, table.column_names)), rows, [])
+
+
 def read_source(path: str | Path) -> Table | Text:
     """Read a list: a table where its first line names a column of files, else its text.
 

@@ -102,7 +102,7 @@ def write_scores(rows: Sequence[ScoredVideo], path: str | PathLike) -> None:
     Other scores are ``baseline_*`` and ``statistic_*``; a column for each attribute follows.
     """
     names = [(group, name) for group in _GROUPS for name in names_of(rows, group)]
-    others = names_of(rows, "attributes")
+    others = [name for name in names_of(rows, "attributes") if name not in _COLUMNS]
     cells = [
         (
             *(getattr(row, column) for column in _COLUMNS),

@@ -355,11 +355,20 @@ def score_of(score: Score, *, statistic: str = "mean", part: str = "both") -> fl
 
 
 def _attributes(entry: Entry) -> dict[str, str]:
-    """What the manifest says of a clip that is not a part of its score's row."""
-    known = {"method": entry.method, "split": entry.split}
+    """What is known of a clip that is not a part of its score's row, for breakdowns.
+
+    The manifest's columns and facts, and what was measured while the clip was read, with
+    ``speech_share``, the share of that time in which there is speech.
+    """
+    known = {"method": entry.method, "split": entry.split, **dict(entry.about)}
     if entry.duration is not None:
         known["duration"] = f"{entry.duration:g}"
-    return {name: value for name, value in known.items() if value}
+    measured = {} if entry.clip.measures is None else dict(entry.clip.measures)
+    seconds = measured.pop("seconds", None)
+    if seconds and measured.get("speech") is not None:
+        measured["speech_share"] = measured["speech"] / seconds
+    measured = {name: f"{value:.4g}" for name, value in measured.items() if value is not None}
+    return {name: value for name, value in {**measured, **known}.items() if value}
 
 
 def why_not_applicable(entry: Entry, limits: Limits | None) -> str | None:

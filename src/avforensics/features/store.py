@@ -98,7 +98,7 @@ class Entry:
 
     Attributes
     ----------
-    path, label, category, method, identity, split, start, duration, segments, audio, delay
+    path, label, category, method, identity, split, start, duration, segments, audio, delay, about
         As in the manifest. Features are those of the clip as it is, whatever its ``delay``.
     clip : Extracted
         Where its features lie, or why there are none.
@@ -115,6 +115,7 @@ class Entry:
     segments: tuple[tuple[float, float], ...] = ()
     audio: str = ""
     delay: int = 0
+    about: tuple[tuple[str, str], ...] = ()
     clip: Extracted
 
     @property
@@ -316,7 +317,8 @@ def write_index(folder: Path, entries: Sequence[Entry]) -> None:
 
 def _entry(line: dict[str, Any]) -> Entry:
     clip = Extracted(**line.pop("clip"))
-    line["segments"] = tuple(tuple(segment) for segment in line["segments"])
+    for name in ("segments", "about"):
+        line[name] = tuple(tuple(pair) for pair in line.get(name, ()))
     return Entry(**line, clip=clip)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
+from avforensics.data.lists import letters
 from avforensics.data.manifest import Manifest
-from avforensics.data.row import Row
+from avforensics.data.row import Row, facts
 from avforensics.data.sources.tree import find_root
 from avforensics.data.tables import read_table
 from avforensics.errors import ManifestError
@@ -42,9 +42,9 @@ def fakeavceleb(root: str | Path) -> Manifest:
     Returns
     -------
     Manifest
-        One row for each line; ``identity`` is who is seen (column ``source``). The set lists
-        about 22 files twice, under two methods: both rows stay, and `Manifest.coverage` names
-        them.
+        One row for each line; ``identity`` is who is seen (column ``source``),
+        ``gender`` and ``race`` are facts. The set lists about 22 files twice, under two methods:
+        both rows stay, and `Manifest.coverage` names them.
 
     Raises
     ------
@@ -59,6 +59,7 @@ def fakeavceleb(root: str | Path) -> Manifest:
     columns.append(columns[-1] + 1)  # the folder follows the file name in every copy
     if columns[-1] == len(table.header):
         raise ManifestError(f"{root}/{TABLE}: no column with the folder after {name_column!r}")
+    known = {name: table.header.index(name) for name in ("race", "gender") if name in table.header}
     spelling = _Spelling(root)
     rows = []
     for number, line in enumerate(table.rows):
@@ -69,7 +70,8 @@ def fakeavceleb(root: str | Path) -> Manifest:
                 f"{table.row_name(number)}: unknown category {letter} with method {method}"
             )
         path = f"{spelling.on_disk(folder)}/{name}"
-        rows.append(Row(path, int(letter != "A"), category, method, source))
+        about = facts({name: line[place] for name, place in known.items()})
+        rows.append(Row(path, int(letter != "A"), category, method, source, about=about))
     return Manifest(rows)
 
 
@@ -84,7 +86,7 @@ class _Spelling:
         """The path on disk of a folder as the table spells it."""
         if folder not in self.known:
             parts = [part for part in folder.split("/") if part and part != "."]
-            if parts and _letters(parts[0]).startswith("fakeavceleb"):
+            if parts and letters(parts[0]).startswith("fakeavceleb"):
                 parts = parts[1:]
             place = Path(self.root)
             for part in parts:
@@ -96,9 +98,5 @@ class _Spelling:
 def _entry(place: Path, part: str) -> str:
     if (place / part).is_dir() or not place.is_dir():
         return part
-    alike = sorted(p.name for p in place.iterdir() if _letters(p.name) == _letters(part))
+    alike = sorted(p.name for p in place.iterdir() if letters(p.name) == letters(part))
     return alike[0] if alike else part
-
-
-def _letters(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())

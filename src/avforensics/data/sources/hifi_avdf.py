@@ -1,0 +1,51 @@
+"""HiFi-AVDF: clips by Veo 3.1, Kling 2.5, Wan 2.5 and Seedance 1.0, with their reals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from avforensics.data.manifest import Manifest
+from avforensics.data.row import facts
+from avforensics.data.sources.layout import Listed, read_listed
+from avforensics.data.sources.tree import find_root
+
+
+def hifi_avdf(root: str | Path) -> Manifest:
+    """Read a table for each generator.
+
+    A CSV file for each generator, ``GENERATOR.csv``, with the columns ``video_path``,
+    ``audio_label``, ``visual_label`` and ``overall_label`` (1 = fake), in which a real video and
+    the clip made from it (``NAME_generated.mp4``) follow each other. The columns are those of the
+    authors' own lists (https://github.com/tuffy-studio/HAVIC); the files of
+    https://huggingface.co/datasets/JielunPeng/HiFi-AVDF are gated, and one table a generator is
+    confirmed by other people's loaders only.
+
+    Returns
+    -------
+    Manifest
+        ``category`` and ``method`` of fakes are the generator, ``identity`` the name of the pair.
+        The same real video beside several generators is doubled.
+
+    Raises
+    ------
+    ManifestError
+        There is no such table, or it lacks a column.
+    """
+    root = find_root(root, ".")
+    part = Listed(
+        tables="*.csv",
+        path="{video_path}",
+        label="{overall_label}",
+        words={"0": 0, "1": 1, "0.0": 0, "1.0": 1, "real": 0, "fake": 1},
+        columns={"method": "{table}", "split": "{split}", "sound": "{audio_label}"},
+        needed=("video_path", "overall_label"),
+    )
+    manifest = read_listed(root, [part], what="HiFi-AVDF")
+    return Manifest(
+        row._replace(
+            identity=Path(row.path).stem.removesuffix("_generated"),
+            **({} if row.label else {"category": "real", "method": "real"}),
+            about=facts({"sound": {"0": "real", "1": "fake"}.get(dict(row.about).get("sound"))}),
+        )
+        for row in manifest
+    )

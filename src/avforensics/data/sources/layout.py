@@ -1,0 +1,208 @@
+"""Data sets whose layout can be declared: by the names of their files, or by their tables.
+
+A declaration says which values stand where; the reading, the counting of what does not fit and the
+messages are the same for every set.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from avforensics.data.manifest import Manifest, shorten
+from avforensics.data.row import COLUMNS, Row, facts
+from avforensics.data.sources.tree import files_below
+from avforensics.data.tables import read_table
+from avforensics.errors import ManifestError
+
+log = logging.getLogger(__name__)
+
+Values = Mapping[str, str]
+_OWN = ("category", "method", "identity", "split")
+
+
+class _Known(defaultdict):
+    """Values for templates: a name that is not known is empty."""
+
+    def __init__(self, values: Values) -> None:
+        super().__init__(str, values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """Files whose names say what they are.
+
+    Attributes
+    ----------
+    path : str
+        Regular expression for the whole path below the root, with ``/``; its named groups are the
+        values.
+    label : int
+        1 = fake.
+    columns : mapping of str to str
+        Column of the manifest -> template over the values, e.g. ``"{language}-{number}"``. Names
+        that are no column are facts (`Row.about`). ``audio`` is a path below the root.
+    """
+
+    path: str
+    label: int
+    columns: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """Files that tables list.
+
+    Attributes
+    ----------
+    tables : str
+        Glob below the root; ``{table}`` in templates is the stem of a table's name.
+    path : str
+        Template over the cells for the path below the root. A file that is not there is looked for
+        by its name anywhere below the root, since archives are unpacked in different places.
+    label : str
+        Template for the label.
+    words : mapping of str to int
+        What the label may say, in lower case; entries with another one are counted and left out.
+    columns : mapping of str to str
+        As for `Named`.
+    needed : sequence of str
+        Columns that the tables must have.
+    """
+
+    tables: str
+    path: str
+    label: str
+    words: Mapping[str, int]
+    columns: Values = field(default_factory=dict)
+    needed: Sequence[str] = ()
+
+
+def make_row(root: str, path: str, label: int, columns: Values, values: Values) -> Row:
+    """A row whose columns are templates over values."""
+    known = _Known(values)
+    filled = {name: text.format_map(known).strip() for name, text in columns.items()}
+    audio = filled.pop("audio", "")
+    own = {name: filled.pop(name, "") for name in _OWN}
+    kind = "fake" if label else "real"
+    category = own.pop("category") or own["method"] or kind
+    return Row(
+        f"{root}/{path}",
+        label,
+        category,
+        **(own | {"method": own["method"] or kind}),
+        audio=audio and f"{root}/{audio}",
+        about=facts({name: text for name, text in filled.items() if name not in COLUMNS}),
+    )
+
+
+def read_named(
+    root: str,
+    parts: Sequence[Named],
+    *,
+    what: str,
+    ignore: str = r"(?!)",
+) -> Manifest:
+    """Rows of all videos below a folder, by the first declaration that fits.
+
+    Parameters
+    ----------
+    root : str
+        Absolute.
+    what : str
+        Name of the set, for messages.
+    ignore : str
+        Regular expression for paths that are no clips of the set.
+    Raises
+    ------
+    ManifestError
+        No file fits.
+    """
+    patterns = [(re.compile(part.path), part) for part in parts]
+    ignored = re.compile(ignore)
+    rows, odd = [], []
+    for name in files_below(root):
+        for pattern, part in patterns:
+            if match := pattern.fullmatch(name):
+                values = {key: value or "" for key, value in match.groupdict().items()}
+                rows.append(make_row(root, name, part.label, part.columns, values))
+                break
+        else:
+            if not ignored.fullmatch(name):
+                odd.append(name)
+    tell_of_odd(what, odd, "files have names unlike the set's and are left out")
+    if not rows:
+        raise ManifestError(f"{root}: no file is named like those of {what}")
+    return Manifest(rows)
+
+
+def read_listed(root: str, parts: Sequence[Listed], *, what: str) -> Manifest:
+    """Rows of the entries of tables.
+
+    Raises
+    ------
+    ManifestError
+        There is no table, or one lacks a column, or no entry can be used.
+    """
+    place = _Places(root)
+    rows, left_out = [], Counter()
+    found = [(part, table) for part in parts for table in sorted(Path(root).glob(part.tables))]
+    if not found:
+        tables = " or ".join(dict.fromkeys(part.tables for part in parts))
+        raise ManifestError(f"{root}: there is no table {tables} of {what}")
+    for part, path in found:
+        table = read_table(path)
+        table.require(*part.needed)
+        for cells in table.records():
+            values = _Known({**cells, "table": path.stem})
+            word = part.label.format_map(values).strip()
+            label = part.words.get(word.casefold())
+            if label is None:
+                left_out[word or "(empty)"] += 1
+                continue
+            name = place.of(part.path.format_map(values).replace("\\", "/"))
+            rows.append(make_row(root, name, label, part.columns, values))
+    if left_out:
+        words = ", ".join(f"{word} ({n})" for word, n in left_out.most_common())
+        log.warning("%s: entries without a usable label are left out: %s", what, words)
+    if not rows:
+        raise ManifestError(f"{root}: the tables of {what} list no clip with a label")
+    return Manifest(rows)
+
+
+class _Places:
+    """Where files lie below a root, whatever folder they were unpacked to."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self._by_name: dict[str, list[str]] | None = None
+
+    def of(self, path: str) -> str:
+        """A path below the root; as asked where no file or more than one has its name."""
+        if os.path.lexists(f"{self.root}/{path}"):
+            return path
+        if self._by_name is None:
+            self._by_name = defaultdict(list)
+            for name in files_below(self.root):
+                self._by_name[name.rpartition("/")[2]].append(name)
+        there = self._by_name.get(path.rpartition("/")[2], ())
+        return there[0] if len(there) == 1 else path
+
+
+def tell_of_odd(what: str, names: Collection[str], message: str) -> None:
+    """Log how many names do not fit, and the first of them."""
+    if names:
+        log.warning("%s: %d %s: %s", what, len(names), message, shorten(names))
+
+
+def cells_by(path: Path, key: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Rows of a table by one of their cells; none where the file is not there."""
+    if path.is_file():
+        table = read_table(path)
+        table.require(key)
+        yield from ((cells[key], cells) for cells in table.records())
