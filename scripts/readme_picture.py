@@ -26,7 +26,7 @@ from avforensics.synthetic.plan import Split, plan
 
 OUT = Path(__file__).parents[1] / "docs" / "images" / "render.webp"
 FRAMES, SIDE = 150, 256
-WIDTH, STEP = 400, 2  # of each part in pixels; frames of the video for each of the picture
+WIDTH, STEP = 330, 2  # of each part in pixels; frames of the video for each of the picture
 
 
 def rendered(path: Path, settings: list[str], out: Path) -> list[np.ndarray]:
