@@ -87,7 +87,7 @@ def test_a_missing_model_is_said_before_anything_is_read(stage, tiny_bundle):
     models = load_models({"bundle": tiny_bundle})
     models.activation = None
     with pytest.raises(CheckpointError, match="no activation model"):
-        stage([], models=models)
+        stage([], "scoring.lam=1", models=models)
     assert len(stage(made_up(), "part=distribution", "select.split=null", models=models).listed)
 
 

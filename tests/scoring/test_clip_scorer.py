@@ -68,4 +68,13 @@ def test_mistakes_are_sentences(models):
         ClipScorer(models, runtime=CPU, max_len=60)
     models.activation = None
     with pytest.raises(CheckpointError, match="no activation model"):
-        ClipScorer(models, runtime=CPU)
+        ClipScorer(models, runtime=CPU, lams=[0, 1])
+
+
+def test_without_a_weight_no_activation_model_is_needed(models, make_video):
+    path = make_video(n_frames=60)
+    with_both = scored(models, path)
+    models.activation = None
+    result = scored(models, path)
+    assert result.scores[0].score == with_both.scores[0].score
+    assert "activation_error" not in result.statistics

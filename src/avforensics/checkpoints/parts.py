@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from logging import Logger
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,30 @@ class Models:
             if getattr(self, name) is None:
                 present = ", ".join(part for part, _ in self.parts()) or "nothing"
                 raise CheckpointError(f"the checkpoint has no {name} model (it has: {present})")
+
+    def to_score(self, lams: Sequence[float], part: str = "both") -> Models:
+        """The models that a score is made of; without a weight, no activation model is needed.
+
+        Parameters
+        ----------
+        lams : sequence of float
+            Weights of the activation score.
+        part : {"both", "distribution", "activation"}
+            Whose score it is.
+
+        Raises
+        ------
+        CheckpointError
+            Naming the first part that is missing.
+        """
+        if part != "activation":
+            self.require("distribution")
+        if part == "activation" or (part == "both" and any(lams)):
+            self.require("activation", "projection")
+        complete = self.activation is not None and self.projection is not None
+        if part == "distribution" or not complete:
+            return replace(self, activation=None, projection=None)
+        return self
 
     def _check_classes(self) -> None:
         for name, module in self.parts():

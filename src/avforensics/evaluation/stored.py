@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -106,9 +106,7 @@ class StoreScorer:
         evidence: Evidence | None = None,
         seed: int = 0,
     ) -> None:
-        check_models(models, policy, part)
-        if part == "distribution":  # the store need not have activations
-            models = replace(models, activation=None, projection=None)
+        models = check_models(models, policy, part, lams)
         store = as_scored(store, models)
         check_store(store, models, policy)
         self.store, self.models, self.policy = store, models, policy
@@ -424,24 +422,23 @@ def check_statistic(statistic: str, part: str) -> None:
         raise ConfigError("the maximum is that of both parts together")
 
 
-def check_models(models: Models, policy: SequencePolicy, part: str) -> None:
-    """Make sure that a checkpoint has what a score is made of, trained for the policy.
+def check_models(
+    models: Models, policy: SequencePolicy, part: str, lams: Sequence[float]
+) -> Models:
+    """The models that a score is made of, trained for the policy.
 
     Raises
     ------
     CheckpointError
         A model is missing.
     ConfigError
-        ``part`` has no meaning, or a decoder reads shorter sequences.
+        ``part`` is unknown, or a decoder was trained for shorter sequences.
     """
     if part not in SCORE_PARTS:
         raise ConfigError(f"part must be one of {SCORE_PARTS}, not {part!r}")
-    if part != "activation":
-        models.require("distribution")
-    if part != "distribution":
-        models.require("activation", "projection")
-    decoders = {"distribution": models.distribution, "activation": models.activation}
-    policy.check(**{name: model for name, model in decoders.items() if model is not None})
+    models = models.to_score(lams, part)
+    policy.check(distribution=models.distribution, activation=models.activation)
+    return models
 
 
 def check_store(store: FeatureStore, models: Models, policy: SequencePolicy) -> None:

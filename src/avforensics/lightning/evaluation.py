@@ -119,9 +119,8 @@ class Evaluation:
     def __init__(self, cfg: DictConfig, models: Models) -> None:
         self.cfg = cfg
         self.models = models
-        check_models(models, self.policy, cfg.part)
+        check_models(models, self.policy, cfg.part, check_lams([cfg.scoring.lam]))
         check_statistic(cfg.statistic, cfg.part)
-        check_lams([cfg.scoring.lam])
         self.limits = limits_of(OmegaConf.to_container(cfg.applicability, resolve=True))
         self.trainer = build_trainer(cfg)
         self.select = OmegaConf.to_container(cfg.select, resolve=True)

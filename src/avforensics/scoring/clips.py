@@ -26,7 +26,8 @@ class ClipScorer:
     Parameters
     ----------
     models : Models
-        Synchronisation network, both decoders and the projection.
+        Synchronisation network and both decoders with the projection; the activation model and the
+        projection may be missing if every lam is 0.
     lams : sequence of float
         Weights of the activation score; one `Score` for each.
     max_len, windows, audio
@@ -59,9 +60,9 @@ class ClipScorer:
     ) -> None:
         if not lams:
             raise ConfigError("at least one lam is needed")
-        models.require("sync", "distribution", "activation", "projection")
-        self.models = models
         self.lams = check_lams(lams)
+        self.models = models = models.to_score(self.lams)
+        models.require("sync")
         self.policy = SequencePolicy(max_len=max_len, windows=windows, audio=audio)
         self.policy.check(distribution=models.distribution, activation=models.activation)
         self.applicability = applicability

@@ -49,10 +49,10 @@ class SequencePolicy:
         if self.audio not in AUDIO_POLICIES:
             raise ConfigError(f"audio must be one of {AUDIO_POLICIES}, not {self.audio!r}")
 
-    def check(self, **decoders: nn.Module) -> None:
+    def check(self, **decoders: nn.Module | None) -> None:
         """Refuse decoders that were not trained for ``max_len`` windows; raises ConfigError."""
         for name, decoder in decoders.items():
-            if self.max_len > decoder.max_len:
+            if decoder is not None and self.max_len > decoder.max_len:
                 raise ConfigError(
                     f"max_len {self.max_len} needs a {name} model trained for it; "
                     f"this one reads sequences of at most {decoder.max_len} windows"
@@ -109,8 +109,7 @@ def score_features(
     ValueError
         Fewer than two windows can be scored.
     """
-    decoders = {"distribution": distribution, "activation": activation}
-    policy.check(**{name: decoder for name, decoder in decoders.items() if decoder is not None})
+    policy.check(distribution=distribution, activation=activation)
     kept = policy.kept(features.valid_audio)
     if len(kept) < 2:
         raise ValueError(
