@@ -10,22 +10,27 @@ import math
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, islice, repeat, takewhile
 from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from avforensics.errors import MediaError
 from avforensics.media.audio import AudioReader
+from avforensics.media.pictures import scaled
+from avforensics.media.prefetch import in_another_thread
 from avforensics.media.types import FPS, HOP, MediaOptions
 from avforensics.media.video import VideoReader
 from avforensics.media.writer import write_clip
 
 CONTEXT = 1.0  # seconds shown before and after what was scored
 CRF = 29  # a face of 480 px stays clear, a minute of it takes about 3 MB
+PRESET = "veryfast"
 
 
 @dataclass(frozen=True)
@@ -127,14 +132,14 @@ def cut_excerpt(
             opening = next(frames, None)
             if opening is None:
                 raise MediaError(path, "no excerpt for the player (the file ends before it)")
-            shown = (video.upright(frame, long_side) for frame in chain([opening], frames))
-            pictures = small_pictures(shown, long_side)
+            pictures = _ahead(_small(video, chain([opening], frames), long_side))
             with AudioReader(
                 path, stream=options.audio_stream, origin=video.origin, skip=first * HOP
             ) as audio:
                 sound = _samples(audio, (last - first) * HOP)
             clip = Path(folder) / "excerpt.mp4"
-            count = write_clip(clip, pictures, sound, crf=CRF)
+            with closing(pictures):
+                count = write_clip(clip, pictures, sound, crf=CRF, preset=PRESET)
             with av.open(str(clip)) as written:
                 size = written.streams.video[0].codec_context
                 width, height = size.width, size.height
@@ -144,13 +149,35 @@ def cut_excerpt(
         raise MediaError(path, f"no excerpt for the player ({error})") from error
 
 
+def _small(
+    video: VideoReader, frames: Iterable[av.VideoFrame], long_side: int
+) -> Iterator[np.ndarray]:
+    """Frames as RGB arrays, scaled straight from their stored form."""
+    reformatter = VideoReformatter()
+    size = _even_size((video.width, video.height), long_side)
+    for frame in frames:
+        yield scaled(frame, size, reformatter, view=video.view)
+
+
+def _ahead(pictures: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """The same pictures, made in another thread while earlier ones are encoded."""
+    made = in_another_thread(lambda: next(pictures, None), repeat(()))
+    with closing(made):
+        yield from takewhile(lambda picture: picture is not None, made)
+
+
+def _even_size(size: tuple[int, int], long_side: int) -> tuple[int, int]:
+    shrink = min(1.0, long_side / max(size))
+    width, height = (max(2, 2 * round(side * shrink / 2)) for side in size)
+    return width, height
+
+
 def small_pictures(images: Iterable[Image.Image], long_side: int) -> Iterator[np.ndarray]:
     """RGB arrays with even sides, the longer one at most ``long_side`` pixels."""
     size = None
     for image in images:
         if size is None:
-            shrink = min(1.0, long_side / max(image.size))
-            size = tuple(max(2, 2 * round(side * shrink / 2)) for side in image.size)
+            size = _even_size(image.size, long_side)
         if image.size != size:
             image = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
         yield np.asarray(image)
