@@ -42,11 +42,13 @@ def one_by_one(network, block: Block) -> np.ndarray:
     return torch.stack(rows).numpy()
 
 
-def test_equals_the_plain_forward_pass(network):
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_equals_the_plain_forward_pass(network, channels_last):
     block = video(24, seed=0)
-    engine = Engine(
-        network, projection_for(network), runtime=RuntimeOptions(device="cpu", batch_windows=3)
-    )
+    runtime = RuntimeOptions(device="cpu", batch_windows=3, channels_last=channels_last)
+    engine = Engine(network, projection_for(network), runtime=runtime)
+    weights = engine.sync.visual.conv1.weight
+    assert weights.is_contiguous(memory_format=torch.channels_last) == channels_last
     parts = [engine.run([("a", span)])[0] for span in cut_spans([block], span_windows=6)]
     rows = np.concatenate([part.sync_logits for part in parts])
     expected = one_by_one(network, block)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
@@ -21,6 +20,7 @@ from avforensics.lightning.finite import require_finite
 from avforensics.lightning.gather import gather
 from avforensics.lightning.pairs import contrast, encode, packed_loss
 from avforensics.lightning.schedule import scheduled
+from avforensics.models.folding import keep_channels_last
 from avforensics.models.sync import SyncNetwork
 
 log = logging.getLogger(__name__)
@@ -135,9 +135,7 @@ class SyncModule(pl.LightningModule):
         if init is not None:
             self._begin_with(Path(init))
         if channels_last:
-            for part in network.modules():
-                if isinstance(part, nn.Conv2d):
-                    part.to(memory_format=torch.channels_last)
+            keep_channels_last(network)
         if compile:
             network.visual.compile()
             network.audio.compile()

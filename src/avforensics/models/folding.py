@@ -1,4 +1,4 @@
-"""Fold batch norms into the convolutions before them, for inference."""
+"""Networks made quicker without another result: folded batch norms, channels last in memory."""
 
 from __future__ import annotations
 
@@ -39,6 +39,17 @@ def fold_batch_norms(network: SyncNetwork) -> SyncNetwork:
             for index in range(0, len(module.layers), 3):
                 _fold(module.layers, str(index), str(index + 1))
     return folded
+
+
+def keep_channels_last(network: nn.Module) -> None:
+    """Keep the channels of 2-D convolutions last in memory, in place.
+
+    Most processors are quicker with it, and outputs differ in their last digits only. 3-D
+    convolutions gain nothing by it.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(memory_format=torch.channels_last)
 
 
 def _fold(parent: nn.Module, conv: str, norm: str) -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from avforensics.errors import ConfigError
-from avforensics.models.folding import fold_batch_norms
+from avforensics.models.folding import fold_batch_norms, keep_channels_last
 from avforensics.models.projection import Projection
 from avforensics.models.sync import SyncNetwork
 from avforensics.scoring.result import Features
@@ -74,6 +74,8 @@ class Engine:
         self.keep_activations = keep_activations
         self.projection = projection
         self.sync = fold_batch_norms(sync).to(self.device)
+        if runtime.channels_last:
+            keep_channels_last(self.sync)
         if runtime.compile:
             self.sync.visual.frames = torch.compile(self.sync.visual.frames, dynamic=True)
             self.sync.visual.windows = torch.compile(self.sync.visual.windows, dynamic=True)

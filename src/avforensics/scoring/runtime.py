@@ -23,6 +23,8 @@ class RuntimeOptions:
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     precision : str
         ``float32``, or ``bf16`` for autocast.
+    channels_last : bool
+        Keep channels last in memory, which most processors are quicker with.
     compile : bool
         Compile the frame and window stages with ``torch.compile``.
     batch_windows : int, optional
@@ -41,6 +43,7 @@ class RuntimeOptions:
 
     device: str = "auto"
     precision: str = "float32"
+    channels_last: bool = True
     compile: bool = False
     batch_windows: int | None = None
     readers: int | None = None
