@@ -72,7 +72,7 @@ def looked_at(monkeypatch):
     def find(path, settings, *, video_stream=0):
         names.append(path.name)
         tracks, dropped = FOUND[path.name]
-        warnings = () if tracks else ("damaged frames mended by the decoder: 3",)
+        warnings = () if tracks else ("damaged frames concealed by the decoder: 3",)
         return Faces(112, 64, FRAMES, tracks, dropped, detector="00", warnings=warnings)
 
     monkeypatch.setattr(faces_module, "find_faces", find)
@@ -122,7 +122,7 @@ def test_a_row_for_each_face_and_one_for_the_video(detect, videos, looked_at, ca
         "two.mp4": "scored",
     }
     assert by_name["none.mp4"]["error"] == "no face was found"
-    assert by_name["none.mp4"]["warnings"] == "damaged frames mended by the decoder: 3"
+    assert by_name["none.mp4"]["warnings"] == "damaged frames concealed by the decoder: 3"
     said = "no usable face was found: 2 face tracks smaller than 40 pixels"
     assert by_name["small.mp4"]["error"] == said
     assert "no audio" in by_name["mute.mp4"]["error"]
@@ -210,7 +210,7 @@ def test_damaged_and_missing_sound_are_told_of_the_video(detect, videos):
     by_name = {Path(row["path"]).name: row for row in rows() if not row["track"]}
     two, one = by_name["two.mp4"], by_name["one.mp4"]
     assert two["skipped_packets"] == "2"
-    assert "damaged packets left out: 2 of audio" in two["warnings"]
+    assert "damaged packets skipped: 2 of audio" in two["warnings"]
     assert "sound ended" not in two["warnings"]
     assert one["warnings"].startswith("sound ended 1.")
 

@@ -38,9 +38,9 @@ KINDS = {
 SAYS = {
     "tracks": "2 audio tracks: track 1",
     "clock": "the file's clock jumps ahead by 40.00 s",
-    "faint": "the sound is faint",
+    "faint": "the audio is faint",
     "antiphase": "channel 1 of 2 channels was read alone",
-    "NaN": "audio holds NaN or infinite samples: 1",
+    "NaN": "NaN or infinite audio samples replaced by zeros: 1",
     "cut off": "cut off: ",
 }
 

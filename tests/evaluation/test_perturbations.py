@@ -76,7 +76,7 @@ def test_one_of_ones_own_is_an_edit_and_has_five_levels(monkeypatch):
     (frame,) = edit_of("dark=5", "clip.mp4").pictures(_frames(1))
     _assert_close([frame], [_frames(1)[0].astype(float) - 50])
     assert edits(["dark"], [1], 3) == {("dark", 1): "dark=1/3"}
-    with pytest.raises(ValueError, match="short: a perturbation has 5 levels, got 2"):
+    with pytest.raises(ValueError, match="short: a perturbation must have 5 levels, got 2"):
         perturbation("few", title="short", levels=(1, 2))(darker)
     with pytest.raises(ConfigError, match=r"no perturbation 'haze'; there are .*dark"):
         edits(["haze"], [1], 0)

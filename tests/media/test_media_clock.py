@@ -163,7 +163,7 @@ def test_one_damaged_stamp_is_put_back():
 def test_a_picture_alone_that_jumps_goes_on():
     """The sound beside it in the file shows that no time has passed."""
     first = run(0, 0, 0, 3)
-    result = mended(first, run(1, 1, 0, 6), run(0, 5, 43, 46, heard=Fraction(3)))
+    result = mended(first, run(1, 1, 0, 6), run(0, 5, 43, 46, other_end=Fraction(3)))
     assert shifts(result, 0) == [0, -40] and shifts(result, 1) == [0]
 
 

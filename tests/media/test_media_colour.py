@@ -11,7 +11,7 @@ from avforensics.media import MediaOptions, open_media
 from avforensics.media.clips import ClipReader
 from avforensics.media.colour import BT709, BT2020, HLG, P3, PQ
 from avforensics.media.crop import MovingCrop
-from avforensics.media.pictures import scaled
+from avforensics.media.frames import scaled
 from avforensics.media.remarks import remarks
 from avforensics.media.stills import stills
 from avforensics.media.video import VideoReader

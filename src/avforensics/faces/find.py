@@ -17,7 +17,7 @@ from avforensics.faces.settings import FaceSettings
 from avforensics.faces.shots import THUMB, ShotCuts
 from avforensics.faces.track import Faces
 from avforensics.faces.tracking import Detections, associate, intersection_over_union, tracks_of
-from avforensics.media.pictures import Part, scaled
+from avforensics.media.frames import Part, scaled
 from avforensics.media.prefetch import in_another_thread
 from avforensics.media.remarks import damaged_packets, of_pictures
 from avforensics.media.video import VideoReader

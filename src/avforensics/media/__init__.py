@@ -1,4 +1,4 @@
-"""Media files in and out: decoding, clips, sound."""
+"""Reading and writing media: decoding, clips, audio."""
 
 from avforensics.media.audio import read_audio
 from avforensics.media.clips import ClipReader

@@ -1,4 +1,4 @@
-"""Pictures and sound that are in memory already, as a file without loss that the readers take."""
+"""Write frames and audio in memory to a lossless file that the readers accept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numbers import Real
 import av
 import numpy as np
 
-# Kinds of samples -> sample format of FFmpeg; floats are -1..1.
+# NumPy types -> FFmpeg sample formats; floats are -1..1
 SAMPLES = {"int16": "s16", "int32": "s32", "uint8": "u8", "float32": "flt", "float64": "dbl"}
 CODECS = {"s16": "s16le", "s32": "s32le", "u8": "u8", "flt": "f32le", "dbl": "f64le"}
 LAYOUTS = {1: "mono", 2: "stereo"}
@@ -18,33 +18,33 @@ LAYOUTS = {1: "mono", 2: "stereo"}
 def write_arrays(
     path: str | os.PathLike, frames: np.ndarray, fps: float, samples: np.ndarray, rate: int
 ) -> None:
-    """Write frames and samples, losslessly, so that decoding gives the same numbers back.
+    """Write frames and samples losslessly.
 
     Parameters
     ----------
     path : str or PathLike
-        Of the file, in NUT: its clock takes any frame rate as it is.
+        Output file, in NUT format, whose clock can represent any frame rate.
     frames : uint8 array, (T, H, W, 3)
         Upright, RGB.
     fps : float
-        Frames a second.
+        Frames per second.
     samples : array, (n,) or (n, channels) or (channels, n)
-        Sound of one or two channels that begins with the first frame: int16, int32, uint8, or
-        floats within -1..1.
+        One or two channels, starting with the first frame: int16, int32, uint8, or floats within
+        -1..1.
     rate : int
-        Samples a second.
+        Samples per second.
 
     Raises
     ------
     ValueError
-        An array has another shape or type, or a rate is out of range; says what was expected.
+        An array has the wrong shape or type, or a rate is out of range.
     """
     frames = _checked_frames(frames)
     samples = _checked_samples(samples)
     fps = _checked_rate("fps", fps)
     rate = _checked_rate("rate", rate)
     if rate.denominator != 1:
-        raise ValueError(f"rate must be whole samples a second, got {float(rate)}")
+        raise ValueError(f"rate must be an integer, got {float(rate)}")
     with av.open(f"file:{os.fspath(path)}", "w", format="nut") as out:
         video = out.add_stream("ffv1", rate=fps)
         video.height, video.width, video.pix_fmt = *frames.shape[1:3], "bgr0"
@@ -93,18 +93,18 @@ def _checked_samples(samples: np.ndarray) -> np.ndarray:
             f"channels, got {np.asarray(samples).dtype} {np.shape(samples)}"
         )
     if not len(found):
-        raise ValueError("samples must not be empty: a video without sound cannot be scored")
+        raise ValueError("samples must not be empty: a video without audio cannot be scored")
     if found.dtype.kind == "f":
         loudest = float(np.nanmax(np.abs(found)))
-        if loudest > 2:  # a little above 1 is what resamplers leave
-            raise ValueError(f"samples that are floats must be within -1..1, got {loudest:g}")
+        if loudest > 2:  # resampling can exceed 1 slightly
+            raise ValueError(f"float samples must be within -1..1, got {loudest:g}")
     return found
 
 
 def _checked_rate(name: str, value: float) -> Fraction:
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise ValueError(f"{name} must be a number a second, got {value!r}")
+        raise ValueError(f"{name} must be a number, got {value!r}")
     if not 0 < float(value) <= 1e6:
-        raise ValueError(f"{name} must be above 0 and at most a million, got {value}")
+        raise ValueError(f"{name} must be > 0 and <= 1e6, got {value}")
     exact = value if isinstance(value, Fraction) else Fraction(float(value))
     return exact.limit_denominator(1001)

@@ -1,4 +1,4 @@
-"""Pixels that are not square: what a file says of their shape, and when it is believed."""
+"""Shape of pixels that are not square, and which declared shapes are plausible."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from numbers import Rational
 
 import av
 
-# Anamorphic lenses, single fields and half-width recordings lie well within; what lies beyond is a
-# mistake, and would show everybody as a line.
+# Anamorphic lenses, single fields and half-width recordings lie well within these bounds; values
+# beyond are errors.
 LEAST, MOST = Fraction(1, 4), Fraction(4)
-ALIKE = 0.01  # shapes that differ by less come from rounding, not from a recorder
-LARGEST = 2**26  # pixels: larger pictures are shrunk instead of enlarged
+ALIKE = 0.01  # smaller differences of the aspect are rounding
+LARGEST = 2**26  # pixels; larger frames are shrunk instead of enlarged
 
 
 class PixelAspect:
-    """Width over height of the stored pixels of one stream, while it is decoded.
+    """Width over height of the stored pixels of a stream during decoding.
 
-    The container is believed before the codec, as players do. Where both say the same, the
-    container has copied it, and what the codec says later on counts.
+    The container takes precedence over the codec, as in players. If both agree, the container has
+    copied the codec's value, and later values of the codec count.
 
     Parameters
     ----------
     stream : av.VideoStream
-        Of which one frame has been decoded.
+        Stream with one decoded frame.
 
     Attributes
     ----------
     now : Fraction
-        Of the frame seen last; 1 where nothing, or nothing that can be believed, is said.
+        Aspect at the last frame; 1 if no plausible value is declared.
     refused : str
-        What was said and not believed, e.g. ``"1000:1"``.
+        Implausible value that was ignored, e.g. ``"1000:1"``.
     """
 
     def __init__(self, stream: av.VideoStream) -> None:
@@ -42,7 +42,7 @@ class PixelAspect:
         self.now = believed or self._believed(codec) or Fraction(1)
 
     def see(self, frame: av.VideoFrame) -> Fraction:
-        """The pixels' shape in the next frame; it changes at key frames only."""
+        """Aspect of the next frame; it changes at key frames only."""
         if not self._fixed and frame.key_frame:
             self.now = self._believed(self._codec_says()) or Fraction(1)
         return self.now
@@ -60,22 +60,22 @@ class PixelAspect:
 
 
 def _fraction(said: Rational | None) -> Fraction | None:
-    """A ratio as a Fraction: PyAV 19 has a type of its own that lacks `abs` and `round`."""
+    """A ratio as a Fraction: PyAV 19 has its own type, which lacks `abs` and `round`."""
     return Fraction(said.numerator, said.denominator) if said else None
 
 
 def alike(first: float | Fraction, second: float | Fraction) -> bool:
-    """Whether two ratios, at least one of them positive, are the same but for rounding."""
+    """Whether two ratios, at least one of them positive, are equal up to rounding."""
     return abs(first - second) <= ALIKE * max(first, second)
 
 
 def square_size(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
-    """Size in square pixels of a stored picture: the side that was squeezed is made longer.
+    """Size in square pixels of a stored frame; the squeezed side is lengthened.
 
     Parameters
     ----------
     width, height : int
-        As it is stored.
+        Stored size.
     aspect : Fraction
         Width over height of a stored pixel.
 

@@ -1,4 +1,4 @@
-"""Sound of a file: 16 kHz, mono, int16, each sample where its time stamp puts it."""
+"""Decode the audio of a file: 16 kHz, mono, int16, placed by time stamps."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from avforensics.media.survey import survey
 from avforensics.media.tracks import number_of, pick_stream
 from avforensics.media.types import HOP, SAMPLE_RATE
 
-# Time stamps that stray less than this from the count of samples are jitter of the container;
-# beyond it sound is missing or doubled, and is put right. One video frame.
+# Time stamps that deviate less than this from the sample count are container jitter; larger ones
+# mean missing or duplicate audio, which is corrected. One video frame.
 TOLERANCE = Fraction(HOP, SAMPLE_RATE)
 FLOATS = ("flt", "fltp", "dbl", "dblp")
 ZEROS = np.zeros(SAMPLE_RATE, np.int16)
@@ -29,35 +29,34 @@ ZEROS = np.zeros(SAMPLE_RATE, np.int16)
 class AudioReader(Closing):
     """Decode one audio stream to 16 kHz mono int16, placed by its time stamps.
 
-    A late start and gaps are filled with zeros, what comes before ``origin`` and what overlaps is
-    cut. Within a run without gaps the samples are those of ``ffmpeg -async 1 -ac 1 -vn
-    -acodec pcm_s16le -ar 16000`` (method Sec. 1). Iterate once; close to release the file.
+    A late start and gaps are filled with zeros; samples before ``origin`` and overlaps are cut.
+    Within a run without gaps the samples are those of ``ffmpeg -async 1 -ac 1 -vn -acodec pcm_s16le
+    -ar 16000`` (method Sec. 1). Iterate once; close to release the file.
 
     Parameters
     ----------
     stream : int, optional
-        Counted among the audio streams; None = see `file_tracks`.
+        Index among the audio streams; None = see `file_tracks`.
     origin : Fraction, optional
-        Time on the file's own clock, in seconds, that counts as 0. None = of the first decoded
-        sample.
+        Time (s) on the file's clock that counts as 0; None = time of the first decoded sample.
     skip : int
-        Samples from there to the first one handed on.
+        Samples to skip from there.
 
     Attributes
     ----------
     number : int
-        Of its stream, among those that hold sound.
+        Index among the audio streams.
     downmix : Downmix
-        How its channels become mono.
+        How channels are mixed to mono.
     tally : Tally
-        Damage met so far.
+        Damage found so far.
     start : float or None
-        Seconds from the first sample handed on to the first one of the file (negative: cut); None
-        before it has been read.
+        Seconds from the first requested sample to the first one of the file (negative: cut); None
+        before reading.
     not_finite : int
-        Samples that were NaN or infinite and became zero.
+        NaN or infinite samples, replaced by zero.
     level : Level
-        Of the samples handed on so far, filled gaps left out.
+        Level of the samples so far, without filled gaps.
 
     Raises
     ------
@@ -97,7 +96,7 @@ class AudioReader(Closing):
         self._container.close()
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Consecutive pieces of sound, int16 arrays of any length."""
+        """Yield consecutive pieces, int16 arrays of any length."""
         position, begun = 0, False
         for start, piece in self._placed():
             filled = start if begun else min(start, self._reach())
@@ -113,11 +112,11 @@ class AudioReader(Closing):
                 yield kept
 
     def _reach(self) -> int:
-        """Samples up to which silence is put in front of the first sound: to the file's end."""
+        """Maximum sample index up to which leading silence is filled: the file's end."""
         return round((self._end - self._origin - self._skip) * SAMPLE_RATE)
 
     def _placed(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Resampled pieces, each with the index of its first sample; a gap starts a new count."""
+        """Yield the index of the first sample and the resampled piece; a gap restarts the count."""
         resampler = kind = None
         index, expected = 0, Fraction(0)
         place: Piece | None = None
@@ -139,7 +138,7 @@ class AudioReader(Closing):
     def _within(
         self, place: Piece, index: int, pieces: list[np.ndarray]
     ) -> Iterator[tuple[int, np.ndarray]]:
-        """Pieces with the index of their first sample, as far as they belong to their place."""
+        """Yield index and samples of the pieces, cut to the bounds of ``place``."""
         begin, end = (
             None if edge is None else round((edge - self._origin - self._skip) * SAMPLE_RATE)
             for edge in (place.begin, place.end)
@@ -152,7 +151,7 @@ class AudioReader(Closing):
             index += len(piece)
 
     def _timed_frames(self) -> Iterator[tuple[Fraction, bool, av.AudioFrame]]:
-        """Decoded frames with their time from ``origin`` and whether sound was lost before them."""
+        """Yield time from ``origin``, whether audio was lost before it, and the decoded frame."""
         expected, skipped = None, 0
         for frame in decode(self._container, self._stream, self.tally, self._mender):
             stamp = None if frame.pts is None else frame.pts * frame.time_base
@@ -166,17 +165,17 @@ class AudioReader(Closing):
                 self.start = float(time)
             lost = self.tally.skipped > skipped
             skipped = self.tally.skipped
-            yield time, lost, self._finite(self._alone(frame))
+            yield time, lost, self._finite(self._selected(frame))
             expected = time + Fraction(frame.samples, frame.sample_rate)
 
-    def _alone(self, frame: av.AudioFrame) -> av.AudioFrame:
+    def _selected(self, frame: av.AudioFrame) -> av.AudioFrame:
         channel = self.downmix.channel
         if channel is None or channel >= len(frame.layout.channels):
             return frame
         return one_channel(frame, channel)
 
     def _finite(self, frame: av.AudioFrame) -> av.AudioFrame:
-        """Replace NaN and infinity by zeros: a resampler would smear them over their neighbours."""
+        """Replace NaN and infinity by zeros; a resampler would spread them over neighbours."""
         if frame.format.name not in FLOATS:
             return frame
         frame = packed(frame)
@@ -207,15 +206,15 @@ def _resample(resampler: av.AudioResampler, frame: av.AudioFrame | None) -> list
 def read_audio(
     path: str | os.PathLike, *, stream: int | None = None, origin: Fraction | None = None
 ) -> np.ndarray:
-    """Decode the sound of a file at once.
+    """Decode all audio of a file.
 
     Parameters
     ----------
     stream : int, optional
-        Counted among the audio streams; None = see `file_tracks`.
+        Index among the audio streams; None = see `file_tracks`.
     origin : Fraction, optional
-        Time on the file's clock, in seconds, of the first sample; None starts with the first
-        one that the file has.
+        Time (s) on the file's clock of the first returned sample; None = that of the file's first
+        sample.
 
     Returns
     -------
@@ -224,10 +223,10 @@ def read_audio(
     Raises
     ------
     MediaError
-        The file cannot be opened, has no such stream, or nothing of it can be decoded.
+        The file cannot be opened, has no such stream, or no audio could be decoded.
     """
     with AudioReader(path, stream=stream, origin=origin) as reader:
         pieces = list(reader)
     if not pieces:
-        raise MediaError(path, "nothing of its sound can be decoded")
+        raise MediaError(path, "no audio could be decoded")
     return np.concatenate(pieces)

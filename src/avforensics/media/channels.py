@@ -1,4 +1,4 @@
-"""Which channel stands for all of them where mixing them would lose the sound."""
+"""Choose a single channel if mixing all channels would cancel the audio."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from avforensics.media.survey import state_of
 from avforensics.media.tracks import pick_stream
 from avforensics.media.types import SAMPLE_RATE
 
-LOST = 9.0  # dB below the best channel at which the mix has lost a second of sound
-SHARE = 0.2  # of the sound's energy that the mix must lose before a channel takes its place
-SPEECH = 0.03  # of the loudest channel's energy that a centre channel needs to be preferred
-ALIKE = 0.8  # of the loudest channel's energy: the first of several is read
+LOST = 9.0  # dB below the best channel at which a second counts as lost in the mix
+SHARE = 0.2  # share of energy in lost seconds above which one channel is read instead
+SPEECH = 0.03  # share of the loudest channel's energy above which the centre is preferred
+ALIKE = 0.8  # share of the loudest channel's energy at which an earlier channel is read
 PLANES = 8
 NAMES = ("FL", "FR", "FC", "BL", "BR", "SL", "SR", "BC", "FLC", "FRC")
 CENTRE, BASS = "FC", ("LFE", "LFE2")
@@ -31,9 +31,9 @@ class Downmix:
     Attributes
     ----------
     channel : int or None
-        The one that is read alone; None = all are mixed.
+        Channel that is read; None = mix of all.
     words : str
-        That in words; empty for a plain mix.
+        Description for warnings; empty for a plain mix.
     """
 
     channel: int | None = None
@@ -41,16 +41,16 @@ class Downmix:
 
 
 def downmix(path: str | os.PathLike, number: int | None = None) -> Downmix:
-    """Choose how an audio track becomes mono; measured once for a file that does not change.
+    """Choose how an audio track becomes mono; cached until the file changes.
 
-    Channels are mixed as the published method does, unless more than `SHARE` of the energy lies in
-    seconds of which the mix keeps less than one channel has, by `LOST` dB: channels in antiphase,
-    or speech in one of many. Then that channel is read: the centre, or the loudest.
+    Channels are mixed as in the published method unless more than `SHARE` of the energy lies in
+    seconds in which the mix is `LOST` dB below one channel: channels in antiphase, or speech in one
+    of many. Then the centre channel is read, or else the loudest.
 
     Parameters
     ----------
     number : int, optional
-        Counted among the audio streams; None = see `file_tracks`.
+        Index among the audio streams; None = see `file_tracks`.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def _downmix(path: str, number: int | None, _state: tuple[int, int]) -> Downmix:
         channel=best,
         words=(
             f"channel {names[best] if names[best] in NAMES else best + 1} of {layout.name} was "
-            f"read alone: a mix of all loses {loss}"
+            f"read alone: the mix of all channels loses {loss}"
         ),
     )
 
@@ -93,7 +93,7 @@ def _downmix(path: str, number: int | None, _state: tuple[int, int]) -> Downmix:
 def _energies(
     container: av.container.InputContainer, stream: av.stream.Stream, channels: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sums of squares of each second: of each channel, (seconds, channels), and of their mix."""
+    """Energy per second of each channel, (seconds, channels), and of their mix, (seconds,)."""
     each = _Seconds(av.AudioResampler(format="s16", rate=SAMPLE_RATE), channels)
     mix = _Seconds(av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE), 1)
     layout = stream.codec_context.layout.name
@@ -104,7 +104,7 @@ def _energies(
             frame.pts = None
             each.add(frame)
             mix.add(frame)
-    except (av.FFmpegError, ValueError):  # it changes its format on the way: judged up to there
+    except (av.FFmpegError, ValueError):  # the format changes within the file: use the part before
         pass
     single, mixed = each.sums(), mix.sums()
     length = min(len(single), len(mixed))
@@ -112,7 +112,7 @@ def _energies(
 
 
 class _Seconds:
-    """Energy of each whole second of sound that comes in frames."""
+    """Energy of each second of audio."""
 
     def __init__(self, resampler: av.AudioResampler, channels: int) -> None:
         self._resampler = resampler
@@ -129,12 +129,12 @@ class _Seconds:
                 self._sums.append(np.square(second).sum(axis=0))
 
     def sums(self) -> np.ndarray:
-        """(seconds, channels); the last second may be shorter."""
+        """(seconds, channels); the last second may be incomplete."""
         return np.array([*self._sums, np.square(self._rest).sum(axis=0)])
 
 
 def packed(frame: av.AudioFrame) -> av.AudioFrame:
-    """A frame whose samples PyAV can hand on: it reads past the end of eight planes and more."""
+    """A frame that PyAV can convert: it reads out of bounds for eight planes and more."""
     if not frame.format.is_planar or len(frame.layout.channels) < PLANES:
         return frame
     resampler = av.AudioResampler(
@@ -150,7 +150,7 @@ def packed(frame: av.AudioFrame) -> av.AudioFrame:
 
 
 def one_channel(frame: av.AudioFrame, channel: int) -> av.AudioFrame:
-    """A channel of a frame as a mono frame, its samples as they are."""
+    """One channel of a frame as a mono frame, samples unchanged."""
     frame = packed(frame)
     samples = frame.to_ndarray()
     if frame.format.is_planar:

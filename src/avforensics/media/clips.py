@@ -1,9 +1,8 @@
 """Random access to clips of `avforensics preprocess` (25 fps, 16 kHz, one size).
 
-decord is the fast reader here, and only here: on anything else it may be wrong without a word
-(edit lists, late starts). It also hangs in a process forked after it was opened, so it is imported
-and opened at the first frame asked for, in the process that asks, and never by importing this
-module or making a `ClipReader`.
+decord is the fast reader, for these clips only: elsewhere it can be silently wrong (edit lists,
+late starts). It also hangs in a process forked after it was opened, so it is imported and opened
+when the first frame is read, in that process.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from avforensics.errors import MediaError
 from avforensics.media.audio import read_audio
 from avforensics.media.colour import ColourTags
 from avforensics.media.container import Tally, decode, open_container
-from avforensics.media.pictures import View, orientation, upright_rgb
+from avforensics.media.frames import View, orientation, upright_rgb
 from avforensics.media.tracks import pick_stream
 from avforensics.media.types import FPS, HOP
 from avforensics.media.video import VideoReader
@@ -31,24 +30,23 @@ from avforensics.media.wav import read_wav, wav_samples
 
 
 class ClipReader:
-    """Frames and sound of a clip by frame number.
+    """Frames and audio of a clip, by frame number.
 
-    Frames come from decord where it is installed and what it says of the clip (number of frames,
-    rate, start) is what the container says; otherwise from PyAV. Sound comes from the WAV file
-    beside the clip (``X.wav`` for ``X.mp4``) where there is one; otherwise the clip's own sound is
-    decoded, once.
+    Frames come from decord if it is installed and agrees with the container (number of frames,
+    rate, start), otherwise from PyAV. Audio comes from the WAV file next to the clip (``X.wav`` for
+    ``X.mp4``) if there is one; otherwise the clip's own audio is decoded once.
 
-    Make it anywhere, but read from it in one process only.
+    Read from it in one process only.
 
     Attributes
     ----------
     n_frames : int
-        Frames that have sound: ``min(video frames, samples // 640)``.
+        Frames with audio: ``min(video frames, samples // 640)``.
 
     Raises
     ------
     MediaError
-        The clip cannot be opened, or has no picture or no sound.
+        The clip cannot be opened, or has no video or no audio.
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
@@ -71,7 +69,7 @@ class ClipReader:
 
     @property
     def reader(self) -> str:
-        """Who reads the frames, ``"decord"`` or ``"pyav"``; opens the clip to know."""
+        """Which library reads the frames, ``"decord"`` or ``"pyav"``; opens the clip."""
         return self._opened().name
 
     def frames(self, start: int, count: int) -> np.ndarray:
@@ -80,7 +78,7 @@ class ClipReader:
         Returns
         -------
         uint8 array, (count, H, W, 3), RGB
-            At the size at which the clip is stored.
+            At the stored size.
 
         Raises
         ------
@@ -96,7 +94,7 @@ class ClipReader:
         return frames
 
     def audio(self, start: int, count: int) -> np.ndarray:
-        """Sound of frames ``start .. start + count - 1``.
+        """Audio of frames ``start .. start + count - 1``.
 
         Parameters
         ----------
@@ -138,7 +136,7 @@ class ClipReader:
 
 
 def _regular_frames(path: Path) -> int | None:
-    """Number of frames where the container says: 25 fps, from time 0, without gaps; else None."""
+    """Number of frames if the container declares 25 fps from time 0 without gaps, else None."""
     with open_container(path) as container:
         stream = pick_stream(container, "video")
         if len(container.streams.video) > 1:
@@ -161,7 +159,7 @@ def _open_pictures(path: Path, regular: int | None) -> _Pictures:
         return _Sequential(path)
     with open_container(path) as container:
         colours = ColourTags.of(pick_stream(container, "video", 0).codec_context)
-    if colours.tone_map is not None:  # which decord knows nothing of
+    if colours.tone_map is not None:  # unknown to decord
         return _Seeking(path)
     return _open_decord(path, regular) or _Seeking(path)
 
@@ -182,7 +180,7 @@ class _Decord:
 
 
 def _open_decord(path: Path, frames: int) -> _Decord | None:
-    """A decord reader where it is to be had and right about the clip."""
+    """A decord reader if it is installed and agrees with the container."""
     try:
         import decord
     except (ImportError, OSError):  # not installed, or its library does not load here
@@ -204,7 +202,7 @@ def _open_decord(path: Path, frames: int) -> _Decord | None:
 
 
 class _Seeking:
-    """PyAV on a regular clip: from the key frame before, on to the frames asked for."""
+    """Read a regular clip with PyAV: seek to the key frame before, decode up to the frames."""
 
     name = "pyav"
 
@@ -229,7 +227,7 @@ class _Seeking:
 
 
 class _Sequential:
-    """PyAV on anything: 25 fps made from the beginning of the file."""
+    """Read any file with PyAV: convert to 25 fps from the beginning."""
 
     name = "pyav"
 

@@ -1,4 +1,4 @@
-"""Mending the clock of a file: time stamps that restart, step back or jump."""
+"""Repair time stamps that restart, step back or jump."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ import av
 
 from avforensics.media.types import HOP, SAMPLE_RATE, ClockBreak
 
-WRAP = Fraction(2**33, 90_000)  # seconds after which the clock of an MPEG stream begins again
-# Sound alone that steps back by less (s) is doubled: what comes twice is cut.
+WRAP = Fraction(2**33, 90_000)  # period (s) of an MPEG stream's clock
+# Audio-only streams that step back by less than this (s) hold duplicate audio, which is cut.
 DOUBLED = Fraction(1, 2)
-# A piece shorter than this (s) out of its place, between two that fit, is a damaged stamp.
+# A shorter piece (s) out of place between two consecutive ones has damaged time stamps.
 STRAY = Fraction(1, 2)
-# How far (s) sound and picture of one moment may lie apart in a file.
+# Maximum distance (s) in a file between audio and video of the same moment.
 INTERLEAVED = 1
-# Decoding and presentation lie closer (s); at a break FFmpeg takes times of both sides together.
+# Bound (s) on presentation minus decoding time; at a break, FFmpeg mixes times of both sides.
 REORDERED = 2
 CONTIGUOUS = Fraction(HOP, SAMPLE_RATE)
 
 
 @dataclass(eq=False, kw_only=True)
 class Run:
-    """Packets of one stream whose time stamps go on evenly. Times are in seconds.
+    """Packets of one stream with consecutive time stamps. Times are in seconds.
 
     Attributes
     ----------
     stream : int
-        Its index in the file.
+        Index in the file.
     kind : {"video", "audio"}
     packet : int
-        Number of its first packet, among those of the stream.
+        Index of its first packet within the stream.
     order : int
-        Number of its first packet, among all of the file.
+        Index of its first packet within the file.
     first, last : Fraction
-        Decoding time of its first and last packet.
+        Decoding times of its first and last packet.
     start, end : Fraction
-        From when to when it is shown or heard.
-    heard : Fraction or None
-        How far the other kind of stream had come in the file when this one began.
+        Presentation interval.
+    other_end : Fraction or None
+        End time of the other kind of stream where this run begins in the file.
     """
 
     stream: int
@@ -54,24 +54,24 @@ class Run:
     last: Fraction = Fraction(0)
     start: Fraction = Fraction(0)
     end: Fraction = Fraction(0)
-    heard: Fraction | None = None
-    before: Run | None = None  # of the same stream
+    other_end: Fraction | None = None
+    before: Run | None = None  # previous run of the same stream
     epoch: _Epoch | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Piece:
-    """How the packets of a stream are placed, from one of them on.
+    """How time stamps are corrected from one packet of a stream on.
 
     Attributes
     ----------
     packet : int
-        Number of the first packet that it holds for.
+        Index of the first packet to which it applies.
     shift : Fraction
         Seconds to add to time stamps.
     begin, end : Fraction or None
-        What lies outside, in seconds on the mended clock, is cut: sound of another part of the
-        file takes its place.
+        Bounds (s, on the repaired clock) outside of which samples are dropped because another part
+        of the file replaces them.
     """
 
     packet: int = 0
@@ -80,7 +80,7 @@ class Piece:
     end: Fraction | None = None
 
     def holds(self, time: Fraction) -> bool:
-        """Whether something at a time, on the mended clock, is kept."""
+        """Whether a time on the repaired clock lies within the bounds."""
         after = self.begin is None or time >= self.begin
         return after and (self.end is None or time < self.end)
 
@@ -89,15 +89,16 @@ WHOLE = (Piece(),)
 
 
 class Presentation:
-    """Presentation times of packets, in their order, without those made of two clocks.
+    """Presentation times of successive packets, corrected where they mix two clocks.
 
-    Where a stream does not write all of them FFmpeg takes the next packet's decoding time; at a
-    break that one is of another clock. Such a packet is shown as long after its decoding as others.
+    If a stream lacks some of them, FFmpeg substitutes the next packet's decoding time, which at a
+    break belongs to another clock. Such packets get the largest delay between decoding and
+    presentation so far.
 
     Parameters
     ----------
     base : Fraction
-        Seconds of a tick.
+        Seconds per tick.
     """
 
     def __init__(self, base: Fraction) -> None:
@@ -105,7 +106,7 @@ class Presentation:
         self._ahead = 0
 
     def __call__(self, shown: int, time: int) -> int:
-        """Presentation time of a packet from its own two, in ticks."""
+        """Presentation time of a packet in ticks, from its own two time stamps."""
         if abs(shown - time) > self._most:
             return time + self._ahead
         self._ahead = max(self._ahead, shown - time)
@@ -113,12 +114,12 @@ class Presentation:
 
 
 class Mender:
-    """Moves the time stamps of one stream's packets, in their order from the first one on.
+    """Correct the time stamps of a stream's packets, called in order from the first one.
 
     Attributes
     ----------
     piece : Piece
-        Of the packet moved last.
+        The piece of the packet moved last.
     """
 
     def __init__(self, pieces: Sequence[Piece] = WHOLE) -> None:
@@ -129,7 +130,7 @@ class Mender:
         self._shown: Presentation | None = None
 
     def move(self, packet: av.Packet) -> None:
-        """Move a packet."""
+        """Correct the time stamps of a packet in place."""
         if not packet.size:
             return
         number, self._number = self._number, self._number + 1
@@ -147,13 +148,13 @@ class Mender:
 
 @dataclass(eq=False)
 class _Epoch:
-    """Runs of all streams that share one clock."""
+    """Runs of all streams on one clock."""
 
     runs: dict[int, list[Run]] = field(default_factory=dict)
     low: Fraction = Fraction(0)
     high: Fraction = Fraction(0)
     shift: Fraction = Fraction(0)
-    seam: Fraction | None = None  # where its picture begins, on the mended clock
+    seam: Fraction | None = None  # where its video begins on the repaired clock
 
     def add(self, run: Run) -> None:
         run.epoch = self
@@ -163,7 +164,7 @@ class _Epoch:
         self.high = run.end if empty else max(self.high, run.end)
 
     def takes(self, run: Run, pause: Fraction) -> bool:
-        """Whether a run goes on with this clock: not backwards, and without a hole in all."""
+        """Whether a run continues this clock: not backwards, and without a gap in all streams."""
         own = self.runs.get(run.stream)
         if own and run.first < own[-1].last:
             return False
@@ -171,28 +172,28 @@ class _Epoch:
 
 
 def mend(runs: Sequence[Run], *, lead: int | None, pause: Fraction, wraps: bool) -> dict[str, Any]:
-    """One clock for all runs of a file.
+    """Put all runs of a file on one clock.
 
-    Runs that overlap in time share a clock, as long as none of their streams steps back: a pause
-    in one stream, while another goes on, is a pause. Where all streams step back or jump together
-    a new epoch begins. It is placed where the picture before it ends, sound and picture by the same
-    shift, so that they stay as far apart as they were recorded.
+    Runs that overlap in time share a clock unless one of their streams steps back: a gap in one
+    stream while another continues is a pause. Where all streams step back or jump together, a new
+    epoch begins. It starts where the previous video ends; audio and video are shifted equally, so
+    that their offset stays as recorded.
 
     Parameters
     ----------
     runs : sequence of Run
         Of all streams.
     lead : int or None
-        Index of the stream by which epochs are placed: the picture.
+        Index of the stream that places epochs: the video.
     pause : Fraction
-        Longest hole (s) in all streams that is filled rather than closed.
+        Longest gap (s) in all streams that is kept.
     wraps : bool
-        Whether the clock begins again every `WRAP` seconds.
+        Whether the clock wraps every `WRAP` seconds.
 
     Returns
     -------
     dict
-        ``ends``, ``pieces``, ``breaks`` and ``strays``, as of `Survey`.
+        ``ends``, ``pieces``, ``breaks`` and ``strays``, as in `Survey`.
     """
     by_stream: dict[int, list[Run]] = {}
     for run in runs:
@@ -225,7 +226,7 @@ def mend(runs: Sequence[Run], *, lead: int | None, pause: Fraction, wraps: bool)
 
 
 class _Stray(NamedTuple):
-    """Packets of one stream from ``packet`` to ``until`` whose stamps are damaged."""
+    """Packets ``packet`` to ``until`` of one stream, with damaged time stamps."""
 
     host: Run
     packet: int
@@ -234,7 +235,7 @@ class _Stray(NamedTuple):
 
 
 def _without_strays(runs: list[Run], pause: Fraction) -> tuple[list[Run], list[_Stray]]:
-    """Runs of a stream; one that goes on behind a short one out of its place is joined."""
+    """Runs of a stream, joined across short pieces out of place."""
     good: list[Run] = []
     strays: list[_Stray] = []
     index = 0
@@ -259,7 +260,7 @@ def _is_stray(before: Run, run: Run, after: Run, pause: Fraction) -> bool:
 
 
 def _epochs(runs: Sequence[Run], pause: Fraction) -> list[_Epoch]:
-    """Give each run, in the order of the file, its epoch."""
+    """Assign each run, in file order, to an epoch."""
     epochs: list[_Epoch] = []
     current: dict[int, int] = {}  # stream -> number of its epoch
     for run in runs:
@@ -278,12 +279,12 @@ def _epochs(runs: Sequence[Run], pause: Fraction) -> list[_Epoch]:
 def _place(
     epochs: list[_Epoch], lead: int | None, pause: Fraction, wraps: bool
 ) -> tuple[ClockBreak, ...]:
-    """Give each epoch its shift."""
+    """Set the shift of each epoch; return the breaks."""
     breaks = []
     for number, epoch in enumerate(epochs):
         first = [own[0] for own in epoch.runs.values()]
         known = [run for run in first if run.before is not None]
-        if not known:  # its streams begin here: as the file says
+        if not known:  # its streams begin here: keep the file's times
             continue
         base = next((run for run in known if run.stream == lead), known[0])
         jump = base.start - base.before.end
@@ -293,9 +294,9 @@ def _place(
             epoch.shift = base.before.epoch.shift
             continue
         position = base.before.end + base.before.epoch.shift
-        if base.heard is not None and all(run.kind == base.kind for run in first):
-            reached = base.heard + base.before.epoch.shift
-            if reached - position > INTERLEAVED:  # it paused while the other kind went on
+        if base.other_end is not None and all(run.kind == base.kind for run in first):
+            reached = base.other_end + base.before.epoch.shift
+            if reached - position > INTERLEAVED:  # it paused while the other kind continued
                 position = max(e.high + e.shift for e in epochs[:number])
         epoch.shift = position - base.start
         epoch.seam = position
@@ -307,7 +308,7 @@ def _place(
 
 
 def _pieces(runs: list[Run], strays: Sequence[_Stray]) -> tuple[Piece, ...]:
-    """How a stream's packets are placed."""
+    """Corrections of a stream's time stamps."""
     edges = [run.before is not None and _overlap(run) for run in runs]
     pieces = []
     for index, run in enumerate(runs):
@@ -326,7 +327,7 @@ def _pieces(runs: list[Run], strays: Sequence[_Stray]) -> tuple[Piece, ...]:
 
 
 def _overlap(run: Run) -> Fraction | None:
-    """Where sound of the epoch before gives way to this run, in case they overlap."""
+    """Where this run's audio replaces that of the previous epoch, if they overlap."""
     epoch, before = run.epoch, run.before
     if run.kind != "audio" or epoch is before.epoch or epoch.seam is None:
         return None

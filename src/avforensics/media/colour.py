@@ -1,13 +1,13 @@
-"""Pictures of high dynamic range or wide gamut brought to BT.709, as SDR pictures are.
+"""Convert frames of high dynamic range or wide gamut to SDR with BT.709 primaries.
 
-Networks are trained on SDR pictures of BT.709; HLG or PQ taken for such look flat and dark.
+Networks are trained on SDR video in BT.709; HLG or PQ read as such looks flat and dark.
 
-* Light: the inverse of the transfer function of ITU-R BT.2100 (HLG with its OOTF for a display of
-  1,000 cd/m2; PQ). For SDR it is the display of BT.1886, a gamma of 2.4.
-* Highlights: the reference white of 203 cd/m2 (BT.2408) is the white of SDR. What a display of
-  1,000 cd/m2 shows is fitted in by the curve of BT.2390 (EETF), taken of the largest of red, green
-  and blue, so that hues stay. Up to 93 cd/m2, 72 % of the SDR signal, nothing is changed.
-* Gamut: linear conversion of the primaries to BT.709; what lies outside is clipped.
+* Light: the inverse transfer function of ITU-R BT.2100 (HLG with its OOTF for a display of
+  1,000 cd/m2; PQ). For SDR, the display of BT.1886, a gamma of 2.4.
+* Highlights: the reference white of 203 cd/m2 (BT.2408) becomes SDR white. Light up to 1,000 cd/m2
+  is compressed by the EETF of BT.2390, applied to the largest of red, green and blue to keep hues.
+  Up to 93 cd/m2, 72 % of the SDR signal, nothing changes.
+* Gamut: linear conversion of the primaries to BT.709; colours outside are clipped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import av
 import numpy as np
 
 WHITE = 203.0  # cd/m2 of reference white, BT.2408: the white of SDR
-PEAK = 1000.0  # cd/m2 of the brightest light that is told apart
+PEAK = 1000.0  # cd/m2; brighter light is clipped
 GAMMA = 2.4  # of SDR displays, BT.1886
 # Numbers of ITU-T H.273, as FFmpeg uses them.
 PQ, HLG, UNKNOWN = 16, 18, 2
@@ -47,13 +47,13 @@ TRANSFERS = {
 }
 HIGH = {PQ: "PQ", HLG: "HLG"}
 GAMUTS = {BT709: "BT.709", BT2020: "BT.2020", P3: "P3"}
-CHUNK = 2**15  # pixels converted at a time, so that what lies between stays in the cache
-STEPS = 2**14  # of the table of highlights
+CHUNK = 2**15  # pixels converted at a time, so that intermediate values stay in the cache
+STEPS = 2**14  # entries of the table of highlight gains
 
 
 @dataclass(frozen=True)
 class ColourTags:
-    """What a file says of the colours of a video; numbers of ITU-T H.273."""
+    """Colour tags of a video, as numbers of ITU-T H.273."""
 
     transfer: int = UNKNOWN
     primaries: int = UNKNOWN
@@ -61,17 +61,17 @@ class ColourTags:
 
     @classmethod
     def of(cls, source: av.VideoFrame | av.VideoCodecContext) -> ColourTags:
-        """What a frame says, or a stream before its first frame: then it is the container."""
+        """Tags of a frame, or of a stream before its first frame (then the container's)."""
         return cls(int(source.color_trc), int(source.color_primaries), int(source.colorspace))
 
     @property
     def transfer_name(self) -> str:
-        """FFmpeg's name of the transfer function; empty where none is said."""
+        """FFmpeg's name of the transfer function; empty if not declared."""
         return TRANSFERS.get(self.transfer, "")
 
     @property
     def tone_map(self) -> ToneMap | None:
-        """What brings such pictures to BT.709; None where they are there, or nothing is said."""
+        """Conversion to BT.709; None if not needed or nothing is declared."""
         high, primaries = self.transfer in (HLG, PQ), self.primaries
         if primaries not in XY:
             wide = high or self.matrix in BT2020_MATRICES
@@ -81,7 +81,7 @@ class ColourTags:
         return _tone_map(self.transfer if high else None, primaries)
 
     def fill(self, frame: av.VideoFrame) -> None:
-        """Say of a frame what it does not say itself."""
+        """Set the tags that a frame lacks."""
         if int(frame.color_trc) in UNSAID:
             frame.color_trc = self.transfer
         if int(frame.color_primaries) in UNSAID:
@@ -96,7 +96,7 @@ def _tone_map(transfer: int | None, primaries: int) -> ToneMap:
 
 
 class ToneMap:
-    """Converts pictures of one transfer function and gamut.
+    """Converts frames of one transfer function and gamut.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class ToneMap:
     Attributes
     ----------
     name : str
-        What is done, in words.
+        Description for warnings.
     """
 
     def __init__(self, transfer: int | None, primaries: int) -> None:
@@ -123,19 +123,19 @@ class ToneMap:
         gain = np.ones_like(levels)
         gain[1:] = fitted(levels[1:] * WHITE) / WHITE / levels[1:]
         self._gain = None if transfer is None else gain.astype(np.float32)
-        # Of the root of light: its steps are fine where the eye is.
+        # Indexed by the square root of light, which is finer in the shadows.
         signal = np.arange(2**16) / (2**16 - 1)
         self._signal = np.rint(255 * (signal**2) ** (1 / GAMMA)).astype(np.uint8)
 
     def __call__(self, picture: np.ndarray, white: int = 2**16 - 1) -> np.ndarray:
-        """Convert a picture.
+        """Convert a frame.
 
         Parameters
         ----------
         picture : uint16 array, (H, W, 3)
             Red, green and blue.
         white : int
-            Value that stands for a signal of 1; 0 stands for 0.
+            Value of a signal of 1.
 
         Returns
         -------
@@ -149,7 +149,7 @@ class ToneMap:
         return out.reshape(picture.shape)
 
     def _converted(self, light: np.ndarray) -> np.ndarray:
-        """Signals of SDR, (n, 3), from light, of which 1 is white (of the scene for HLG)."""
+        """SDR values, (n, 3), from light relative to white (scene light for HLG)."""
         if self._transfer == HLG:
             light *= (PEAK / WHITE) * (light @ self._luminance)[:, None] ** 0.2
         if self._gain is not None:
@@ -162,7 +162,7 @@ class ToneMap:
 
 @cache
 def _light_of(transfer: int | None, white: int) -> np.ndarray:
-    """A table of the light that each 16-bit value stands for, float32 (65536,)."""
+    """Light of each 16-bit value, float32 (65536,)."""
     signal = np.minimum(np.arange(2**16) / white, 1)
     if transfer == HLG:
         return hlg_scene_light(signal).astype(np.float32)
@@ -172,13 +172,13 @@ def _light_of(transfer: int | None, white: int) -> np.ndarray:
 
 
 def hlg_scene_light(signal: np.ndarray) -> np.ndarray:
-    """Inverse OETF of HLG (BT.2100 Table 5): signal 0..1 -> light of the scene 0..1."""
+    """Inverse OETF of HLG (BT.2100 Table 5): signal 0..1 -> scene light 0..1."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     return np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
 
 
 def pq_light(signal: np.ndarray) -> np.ndarray:
-    """EOTF of PQ (BT.2100 Table 4): signal 0..1 -> light of the display in cd/m2."""
+    """EOTF of PQ (BT.2100 Table 4): signal 0..1 -> display light in cd/m2."""
     power = signal ** (1 / 78.84375)
     return 10_000 * (np.maximum(power - 0.8359375, 0) / (18.8515625 - 18.6875 * power)) ** (
         1 / 0.1593017578125
@@ -186,13 +186,13 @@ def pq_light(signal: np.ndarray) -> np.ndarray:
 
 
 def pq_signal(light: np.ndarray) -> np.ndarray:
-    """The inverse of `pq_light`."""
+    """Inverse of `pq_light`."""
     power = (np.asarray(light) / 10_000) ** 0.1593017578125
     return ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
 
 
 def fitted(light: np.ndarray) -> np.ndarray:
-    """The EETF of BT.2390 from a peak of `PEAK` to one of `WHITE`, both in cd/m2."""
+    """EETF of BT.2390 from a peak of `PEAK` to one of `WHITE`, in cd/m2."""
     peak = pq_signal(PEAK)
     signal = np.minimum(pq_signal(light) / peak, 1)
     highest = pq_signal(WHITE) / peak
@@ -207,7 +207,7 @@ def fitted(light: np.ndarray) -> np.ndarray:
 
 
 def rgb_to_xyz(primaries: int) -> np.ndarray:
-    """Linear red, green and blue -> CIE XYZ, (3, 3), white having a Y of 1."""
+    """Matrix (3, 3) from linear RGB to CIE XYZ; white has a Y of 1."""
     columns = np.array([(x / y, 1, (1 - x - y) / y) for x, y in XY[primaries]]).T
     x, y = D65
     white = np.array([x / y, 1, (1 - x - y) / y])

@@ -1,4 +1,4 @@
-"""Opening a media file of unknown make, and decoding one stream of it packet by packet."""
+"""Open media files of any kind and decode one stream packet by packet."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ import av
 from avforensics.errors import MediaError
 from avforensics.media.clock import Mender
 
-# A file cut short answers every further read with an error; after this many in a row it has ended.
+# A truncated file fails every further read; after this many errors in a row it has ended.
 MAX_READ_ERRORS = 32
-# Formats without a header that declares a length.
+# Formats without a declared length.
 UNDECLARED = frozenset({"mpegts", "mpeg"})
-# A picture that declares more is damaged, or made to fill the memory; 8K has half as many.
+# Larger frames are damage, or an attack on memory; 8K has half as many pixels.
 MAX_PIXELS = 2**26
-# Formats that only name other files. An input is scored for what it holds, nothing else is opened.
+# Formats that only name other files; only the given file is ever opened.
 PLAYLISTS = frozenset({"applehttp", "hls", "concat", "dash", "image2", "imf"})
-# What an MP4 or MOV file may begin with.
+# First boxes of an MP4 or MOV file.
 FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 _bounds: list[int] = []  # of `no_picture_above`
 # Tags that are not UTF-8 must not fail the file: PyAV 19 keeps their bytes as surrogates, as
-# `os.fsdecode` does with names, and takes no setting; older ones raise unless they are asked to.
+# `os.fsdecode` does, and has no setting; older versions raise unless told otherwise.
 BAD_TAGS = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "surrogateescape"}
 CUT_OFF = "the file is cut off: its index (moov) is missing"
 
 
 @dataclass
 class Tally:
-    """What went wrong while one stream was decoded.
+    """Errors during decoding of a stream.
 
     Attributes
     ----------
     skipped : int
-        Damaged packets left out.
+        Damaged packets that were skipped.
     concealed : int
-        Damaged frames handed on as far as the decoder could mend them.
+        Damaged frames that the decoder concealed.
     resized : int
-        Frames of another size or kind than the first one, converted to it.
+        Frames of another size or format, converted to the first one's.
     refused_aspect : str
-        Pixel aspect that the file declares and that cannot be right, e.g. ``"1000:1"``.
+        Declared but implausible pixel aspect, e.g. ``"1000:1"``.
     """
 
     skipped: int = 0
@@ -60,18 +60,18 @@ def open_container(path: str | os.PathLike) -> av.container.InputContainer:
     Parameters
     ----------
     path : str or PathLike
-        Any name: spaces, brackets, leading dashes and bytes that are not UTF-8 included.
+        Any name, including spaces, brackets, leading dashes and bytes that are not UTF-8.
 
     Raises
     ------
     MediaError
-        The file is missing, a folder, empty, not to be read, or nothing that FFmpeg knows.
+        The file is missing, a folder, empty, unreadable or unknown to FFmpeg.
     """
     path = os.fspath(path)
     _check_file(Path(path))
     try:
         container = av.open(
-            f"file:{path}",  # the prefix keeps names such as "a:b.mp4" from being taken for URLs
+            f"file:{path}",  # the prefix keeps FFmpeg from taking "a:b.mp4" for a URL
             options={"protocol_whitelist": "file"},
             **BAD_TAGS,
         )
@@ -111,7 +111,7 @@ def _why_unreadable(path: Path, error: av.FFmpegError) -> str:
 
 
 def lacks_index(path: Path) -> bool:
-    """Whether a file begins as MP4 or MOV does and holds no whole ``moov`` box."""
+    """Whether a file begins like MP4 or MOV but has no complete ``moov`` box."""
     size = path.stat().st_size
     position = 0
     with path.open("rb") as file:
@@ -123,7 +123,7 @@ def lacks_index(path: Path) -> bool:
                 return False
             if length == 1 and len(header) == 16:
                 length = struct.unpack(">Q", header[8:])[0]
-            if length < 8:  # 0: the box reaches to the end of the file
+            if length < 8:  # 0: the box extends to the end of the file
                 return name != b"moov"
             position += length
             if name == b"moov":
@@ -133,9 +133,9 @@ def lacks_index(path: Path) -> bool:
 
 @contextmanager
 def no_picture_above(pixels: int) -> Iterator[None]:
-    """Let this process take larger pictures for damage, as it does those above `MAX_PIXELS`.
+    """Make this process treat larger frames as damage, as those above `MAX_PIXELS` are.
 
-    Decoders count rows with their padding: a picture of a little less may be left out, too.
+    Decoders count padded rows, so slightly smaller frames may be rejected, too.
     """
     _bounds.append(pixels)
     try:
@@ -145,18 +145,17 @@ def no_picture_above(pixels: int) -> Iterator[None]:
 
 
 def picture_bound() -> int:
-    """Pixels above which this process takes a picture for damage."""
+    """Number of pixels above which this process treats a frame as damaged."""
     return min([MAX_PIXELS, *_bounds])
 
 
 def declared_length(
     container: av.container.InputContainer, origin: float, *, guess: bool = False
 ) -> float | None:
-    """Seconds from ``origin``, on the file's own clock, to where its header says that it ends.
+    """Declared length in seconds from ``origin``, a time on the file's clock.
 
-    Some writers count a length from the clock's zero, others from the first packet: the shorter of
-    the two that is possible is given. None where the header does not say; with ``guess``, what
-    FFmpeg takes the length for.
+    Some writers count the length from time zero, others from the first packet: the shorter possible
+    one is returned. None if the header declares none; with ``guess``, FFmpeg's estimate.
     """
     undeclared = bool(UNDECLARED & set(container.format.name.split(",")))
     if not container.duration or (undeclared and not guess):
@@ -174,14 +173,14 @@ def decode(
     tally: Tally,
     mender: Mender | None = None,
 ) -> Iterator[av.frame.Frame]:
-    """Decode a stream from where the container stands; damaged packets are left out and counted.
+    """Decode a stream from the container's position; damaged packets are skipped and counted.
 
     Parameters
     ----------
     tally : Tally
-        Counts the damage.
+        Receives the counts.
     mender : Mender, optional
-        Puts time stamps right, in a container that stands at its beginning.
+        Repairs time stamps; the container must be at its beginning.
     """
     mender = mender or Mender()
     for packet in packets(container, stream, tally):
@@ -202,7 +201,7 @@ def packets(
     stream: av.stream.Stream | Sequence[av.stream.Stream],
     tally: Tally,
 ) -> Iterator[av.Packet]:
-    """Packets of one stream or more; places that cannot be read are passed over and counted."""
+    """Packets of one or more streams; unreadable ones are skipped and counted."""
     failures = 0
     while failures < MAX_READ_ERRORS:
         try:
@@ -213,9 +212,9 @@ def packets(
             return
         except av.FFmpegError:
             failures += 1
-        except IndexError:  # a packet of a stream that begins on the way: PyAV has no entry for it
+        except IndexError:  # a stream that begins late: PyAV has no entry for it
             continue
     if isinstance(stream, av.stream.Stream):
-        last = av.Packet()  # an empty packet makes the decoder give what it still holds
+        last = av.Packet()  # an empty packet flushes the decoder
         last.stream = stream
         yield last

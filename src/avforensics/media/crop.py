@@ -1,4 +1,4 @@
-"""A square that moves over the pictures of a video, and turns with a head, cut out at any size."""
+"""A moving, rotating square crop of the frames of a video."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from PIL import Image
 
-from avforensics.media.pictures import View, upright_part
+from avforensics.media.frames import View, upright_part
 
-MARGIN = 4  # pixels around the square that the filter may look at, times the reduction
+MARGIN = 4  # pixels around the square for the filter, times the reduction
 
 
 @dataclass(frozen=True, eq=False)
 class MovingCrop:
-    """Which part of each frame is read.
+    """Square region of each frame.
 
     Parameters
     ----------
     squares : float array, (T, 3) or (T, 4)
-        x and y of the centre and the side, in pixels of the upright picture, for the first frame
-        read and those after it. It may reach beyond the picture. The fourth column, where there is
-        one, is the angle in radians by which the square is turned clockwise, as a tilted head is.
+        x and y of the centre and the side, in pixels of the upright frame, one row for each frame
+        read. The square may extend beyond the frame. The optional fourth column is its rotation in
+        radians, clockwise, like a tilted head.
     fill : int or None
-        Level (0..255) of what lies beyond the picture; None repeats its edge.
+        Level (0..255) outside the frame; None repeats its edge.
 
     Raises
     ------
     ValueError
-        The squares have another shape, are not finite or not positive.
+        The squares have another shape, are not finite, or a side is not positive.
     """
 
     squares: np.ndarray
@@ -43,36 +43,36 @@ class MovingCrop:
         if squares.ndim != 2 or squares.shape[1] not in (3, 4) or len(squares) == 0:
             raise ValueError(f"squares must be (T, 3) or (T, 4), got {squares.shape}")
         if not np.isfinite(squares).all() or squares[:, 2].min() <= 0:
-            raise ValueError("squares must be finite and have a positive side")
+            raise ValueError("squares must be finite with sides > 0")
         if self.fill is not None and not 0 <= self.fill <= 255:
-            raise ValueError(f"fill must be 0..255 or none, not {self.fill}")
+            raise ValueError(f"fill must be 0..255 or None, got {self.fill}")
 
     def __len__(self) -> int:
         return len(self.squares)
 
     @cached_property
     def _sides(self) -> tuple[float, float]:
-        """The shortest and the longest."""
+        """Shortest and longest side."""
         return self.squares[:, 2].min(), self.squares[:, 2].max()
 
     @cached_property
     def _reach(self) -> float:
-        """Side of the upright square around the most turned one, in sides."""
+        """Side of the upright square that encloses the most rotated one, in sides."""
         if self.squares.shape[1] == 3:
             return 1.0
         angles = self.squares[:, 3]
         return float((np.abs(np.cos(angles)) + np.abs(np.sin(angles))).max())
 
     def cut(self, picture: np.ndarray, index: int, size: int) -> np.ndarray:
-        """The square of frame ``index``, resized as whole frames are (PIL's bicubic).
+        """The square of frame ``index``, resized like whole frames (PIL's bicubic filter).
 
         Parameters
         ----------
         picture : uint8 array, (H, W, 3)
         index : int
-            Counted from the first frame read.
+            Counted from the first frame that is read.
         size : int
-            Side of the result.
+            Side of the result in pixels.
 
         Returns
         -------
@@ -88,10 +88,10 @@ class MovingCrop:
         size: int,
         reformatter: VideoReformatter,
     ) -> np.ndarray:
-        """The same from a frame as it is stored; only what lies around the square is converted.
+        """The same from a stored frame; only the surroundings of the square are converted.
 
-        A square of twice the size or more is first reduced by a whole factor, the same for all
-        frames, as PIL does with a ``reducing_gap``. The reformatter is kept by the caller.
+        Squares of at least twice ``size`` are first reduced by an integer factor, the same for all
+        frames, as PIL does with ``reducing_gap``. The caller keeps the reformatter.
         """
         shortest, longest = self._sides
         factor = max(int(shortest // size), 1)
@@ -122,7 +122,7 @@ def _resized(picture: np.ndarray, square: np.ndarray, size: int, fill: int | Non
 def _part(
     picture: np.ndarray, first: tuple[int, int], last: tuple[int, int], fill: int | None
 ) -> np.ndarray:
-    """Columns and rows ``first .. last - 1`` of a picture, made up where it does not reach."""
+    """Columns and rows ``first .. last - 1`` of a picture, padded outside it."""
     height, width = picture.shape[:2]
     if first[0] >= 0 and first[1] >= 0 and last[0] <= width and last[1] <= height:
         return np.ascontiguousarray(picture[first[1] : last[1], first[0] : last[0]])

@@ -1,4 +1,4 @@
-"""How loud the sound of a file is."""
+"""Level of audio."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import numpy as np
 
 from avforensics.media.types import SAMPLE_RATE
 
-BLOCK = SAMPLE_RATE // 10  # samples whose power is one value
+BLOCK = SAMPLE_RATE // 10  # samples per power value
 FULL_SCALE = 32768.0
-LOUD = 0.1  # share of the blocks, the loudest, that make the level: pauses do not count
+LOUD = 0.1  # the level is the mean of this share of blocks, the loudest: pauses do not count
 
 
 class Level:
-    """Level of the loud parts of sound that comes in pieces.
+    """Level of the loud parts of audio that arrives in pieces.
 
-    The mean power of the loudest tenth of all blocks of 0.1 s: speech with long pauses has the
-    level of speech without. Keeps 8 bytes for each block.
+    Mean power of the loudest tenth of all 0.1 s blocks, so that pauses in speech do not count.
+    Keeps 8 bytes per block.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Level:
         self._rest = np.zeros(0, np.int16)
 
     def hear(self, audio: np.ndarray) -> None:
-        """Take the next piece, int16 mono 16 kHz, (samples,)."""
+        """Add the next piece, int16 mono 16 kHz, (samples,)."""
         audio = np.concatenate([self._rest, audio])
         whole = len(audio) // BLOCK * BLOCK
         self._powers += _powers(audio[:whole].reshape(-1, BLOCK))
@@ -33,7 +33,7 @@ class Level:
 
     @property
     def decibels(self) -> float | None:
-        """dB below full scale, so far; None where every sample was zero."""
+        """Level so far in dBFS; None if every sample was zero."""
         powers = self._powers
         if len(self._rest):
             powers = powers + _powers(self._rest[None])
@@ -43,5 +43,5 @@ class Level:
 
 
 def _powers(blocks: np.ndarray) -> list[float]:
-    """Mean square of each row, full scale being 1."""
+    """Mean square of each row; full scale is 1."""
     return np.square(blocks / FULL_SCALE).mean(axis=1).tolist()

@@ -1,13 +1,13 @@
 """The seven perturbations of the paper's Fig. 4, with the parameters of DeeperForensics-1.0.
 
-``@perturbation`` adds one of your own (docs/extending.md).
+``@perturbation`` adds your own (docs/extending.md).
 
-They act on whole RGB frames before any crop; sound is never touched. As published, colour
-arithmetic is cut to whole grey levels downwards, while blur and resize round. Frames are streamed:
-nothing is held but what the video encoder looks ahead.
+They act on whole RGB frames before any crop; audio is never changed. As published, colour
+arithmetic rounds down to whole grey levels, while blur and resize round to nearest. Frames are
+streamed: only the encoder's look-ahead is held in memory.
 
-Noise and blocks depend on (seed, video, frame number) alone, so a video looks the same in any
-order, batch or process, and all levels of one perturbation share their random numbers.
+Noise and blocks depend on (seed, video, frame number) only, so a video is perturbed the same in
+any order, batch or process, and all levels of a perturbation share their random numbers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from avforensics.media.writer import x264_options
 from avforensics.registry import Registry
 
 PAPER_PERTURBATIONS = ("CS", "CC", "BW", "GNC", "GB", "JPEG", "VC")
-"""Those of Fig. 4. ``BW`` does nothing below 256 px; ``BW_small`` is the variant that does."""
+"""Those of Fig. 4. ``BW`` has no effect below 256 px; ``BW_small`` has."""
 
 _BLOCK, _GREY = 8, 128
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
@@ -37,17 +37,17 @@ _LUMA_RANGE, _CHROMA_RANGE = 219 / 255, 224 / 255  # of 8-bit studio swing
 
 @dataclass(frozen=True)
 class Perturbation:
-    """A way to spoil frames, at five levels.
+    """A degradation of frames with five levels.
 
     Attributes
     ----------
     title : str
-        In tables and figures.
+        Name in tables and figures.
     levels : tuple of 5 float
-        Parameter at levels 1 to 5; level 0 leaves frames as they are.
+        Parameter at levels 1 to 5; level 0 leaves frames unchanged.
     function : callable
-        ``(frame, p)`` or, where it draws random numbers, ``(frame, p, rng)`` -> frame, uint8 RGB
-        (H, W, 3); where it ``streams``, ``(frames, p, fps=)`` -> frames.
+        ``(frame, p)`` or, if it uses random numbers, ``(frame, p, rng)`` -> frame, uint8 RGB
+        (H, W, 3); with ``streams``, ``(frames, p, fps=)`` -> frames.
     """
 
     title: str
@@ -57,7 +57,9 @@ class Perturbation:
 
     def __post_init__(self) -> None:
         if len(self.levels) != 5:
-            raise ValueError(f"{self.title}: a perturbation has 5 levels, got {len(self.levels)}")
+            raise ValueError(
+                f"{self.title}: a perturbation must have 5 levels, got {len(self.levels)}"
+            )
 
     @property
     def random(self) -> bool:
@@ -71,9 +73,9 @@ PERTURBATIONS: Registry[Perturbation] = Registry("perturbation")
 def perturbation(
     name: str, *, title: str, levels: Sequence[float], streams: bool = False
 ) -> Callable[[Callable], Callable]:
-    """Decorator that makes a function a perturbation; the parameters are as for `Perturbation`.
+    """Decorator that registers a function as a perturbation; parameters as in `Perturbation`.
 
-    ``evaluate robustness.perturbations=[NAME]`` and ``edit=NAME=3`` then use it.
+    Use it with ``evaluate robustness.perturbations=[NAME]`` or ``edit=NAME=3``.
     """
 
     def add(function: Callable) -> Callable:
@@ -92,35 +94,35 @@ def perturb(
     video: str = "",
     fps: float | Fraction = 25,
 ) -> Iterator[np.ndarray]:
-    """Stream frames through one perturbation.
+    """Apply a perturbation to a stream of frames.
 
     Parameters
     ----------
     frames : iterable of uint8 array, (H, W, 3), RGB
-        In order, all of one size; they are not changed in place.
+        In order, all of one size; not changed in place.
     name : str
         A key of :data:`PERTURBATIONS`.
     level : int
-        0 to 5; 0 hands the frames on untouched.
+        0 to 5; 0 changes nothing.
     video : str
-        What tells this video from others (its path in the manifest), for ``GNC`` and ``BW``.
+        Identifies the video (its path in the manifest), for ``GNC`` and ``BW``.
     fps : float or Fraction
-        Frame rate told to the encoder of ``VC``.
+        Frame rate for the encoder of ``VC``.
 
     Returns
     -------
     iterator of uint8 array, (H, W, 3)
-        As many as came in.
+        One for each input frame.
 
     Raises
     ------
     ValueError
-        If there is no such perturbation or level.
+        The perturbation or level does not exist.
     """
     if name not in PERTURBATIONS:
-        raise ValueError(f"no perturbation named {name!r}; there are {', '.join(PERTURBATIONS)}")
+        raise ValueError(f"perturbation must be one of {', '.join(PERTURBATIONS)}, got {name!r}")
     if level not in range(6):
-        raise ValueError(f"a level is one of 0 to 5, not {level!r}")
+        raise ValueError(f"level must be 0 to 5, got {level!r}")
     if level == 0:
         return iter(frames)
     chosen = PERTURBATIONS[name]
@@ -136,7 +138,7 @@ def perturb(
 
 
 def frame_rng(seed: int, video: str, index: int) -> np.random.Generator:
-    """The random numbers of one frame of one video."""
+    """Random generator of one frame of one video."""
     text = f"{seed}\0{video}\0{index}"
     digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
@@ -146,7 +148,7 @@ def frame_rng(seed: int, video: str, index: int) -> np.random.Generator:
 def saturation(frame: np.ndarray, p: float) -> np.ndarray:
     """CS: chroma of YCbCr moved towards its middle, ``c -> 0.5 + (c - 0.5) * p``.
 
-    YCbCr is linear in RGB, so this is the same as moving each pixel towards its own luma.
+    YCbCr is linear in RGB, so this moves each pixel towards its own luma.
     """
     rgb = frame.astype(np.float32)
     luma = (rgb @ _LUMA)[..., None]
@@ -155,19 +157,19 @@ def saturation(frame: np.ndarray, p: float) -> np.ndarray:
 
 @perturbation("CC", title="colour contrast", levels=(0.85, 0.725, 0.6, 0.475, 0.35))
 def contrast(frame: np.ndarray, p: float) -> np.ndarray:
-    """CC: every value times ``p``; darkens, the mean is not kept."""
+    """CC: multiply every value by ``p``; this also darkens the frame."""
     return _to_uint8(frame.astype(np.float32) * np.float32(p))
 
 
 @perturbation("BW", title="block-wise", levels=(16, 32, 48, 64, 80))
 def block_wise(frame: np.ndarray, p: float, rng: np.random.Generator) -> np.ndarray:
-    """BW: ``min(h, w) // 256 * p`` grey blocks of 8 x 8 at random places; none below 256 px."""
+    """BW: ``min(h, w) // 256 * p`` grey blocks of 8 x 8 at random positions; none below 256 px."""
     return _blocks(frame, min(frame.shape[:2]) // 256 * int(p), rng)
 
 
 @perturbation("BW_small", title="block-wise, small frames too", levels=(16, 32, 48, 64, 80))
 def block_wise_small(frame: np.ndarray, p: float, rng: np.random.Generator) -> np.ndarray:
-    """BW_small: ``max(1, min(h, w) // 256) * p`` blocks, so that face crops are covered too."""
+    """BW_small: ``max(1, min(h, w) // 256) * p`` blocks, so that face crops get some too."""
     return _blocks(frame, max(1, min(frame.shape[:2]) // 256) * int(p), rng)
 
 
@@ -202,10 +204,9 @@ def gaussian_blur(frame: np.ndarray, p: float) -> np.ndarray:
 
 @perturbation("JPEG", title="pixelation", levels=(2, 3, 4, 5, 6))
 def pixelation(frame: np.ndarray, p: float) -> np.ndarray:
-    """JPEG: bilinear to ``1 / p`` of the size and back; no JPEG is involved.
+    """JPEG: bilinear resize to ``1 / p`` of the size and back; no JPEG is involved.
 
-    Without anti-aliasing, pixel centres aligned, whole grey levels in between: the resize that
-    published work calls.
+    Without anti-aliasing, pixel centres aligned, rounded in between: as published.
     """
     height, width = frame.shape[:2]
     small = _bilinear(frame, max(1, height // int(p)), max(1, width // int(p)))
@@ -219,7 +220,7 @@ def video_compression(
     """VC: through H.264 (libx264, preset medium, 4:2:0) at a constant rate factor, in memory.
 
     One encoder thread, so that the result does not depend on the machine's number of cores. Odd
-    sizes are extended by their last row or column for the encoder and cut back.
+    sizes are extended by their last row or column for the encoder and cropped back.
     """
     encoder, decoder = None, av.CodecContext.create("h264", "r")
     height = width = 0
@@ -273,12 +274,12 @@ def _bilinear(frame: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _between(size: int, new_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Index of the pixel before each new centre, and how far past it the centre lies."""
+    """Index of the pixel before each new centre, and the distance from its centre, 0 to 1."""
     centres = np.clip((np.arange(new_size) + 0.5) * size / new_size - 0.5, 0, size - 1)
     before = np.floor(centres).astype(np.intp)
     return before, (centres - before).astype(np.float32)
 
 
 def _to_uint8(values: np.ndarray) -> np.ndarray:
-    # a thousandth, so that 100 which float arithmetic made 99.99999 stays 100
+    # a small offset: float arithmetic turns 100 into 99.99999
     return np.clip(values + 1e-3, 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""A file as blocks of aligned picture and sound, in memory that does not grow with its length."""
+"""Read a file as blocks of aligned video and audio, in constant memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from avforensics.errors import MediaError
 from avforensics.files import Closing
 from avforensics.media.audio import AudioReader
 from avforensics.media.crop import MovingCrop
-from avforensics.media.pictures import to_square
+from avforensics.media.frames import to_square
 from avforensics.media.prefetch import in_another_thread
 from avforensics.media.remarks import remarks
 from avforensics.media.spool import SoundSpool, SpooledSound
@@ -23,11 +23,11 @@ from avforensics.media.tracks import file_tracks, read_tracks
 from avforensics.media.types import FPS, HOP, SAMPLE_RATE, Block, MediaOptions, MediaReport
 from avforensics.media.video import VideoReader
 
-# Two windows of five frames: with fewer, nothing can be predicted and nothing scored.
+# Two windows of five frames: with fewer frames, nothing can be predicted or scored.
 MIN_FRAMES = 6
 
 PictureEdit = Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]]
-"""Upright RGB pictures, uint8 (H, W, 3), in order -> as many of them, changed."""
+"""Upright RGB frames, uint8 (H, W, 3), in order -> as many edited ones."""
 
 
 def open_media(
@@ -44,55 +44,57 @@ def open_media(
 ) -> MediaStream:
     """Open any media file, or a part of it, for scoring.
 
-    A part gives the same pictures and the same sound as reading from the beginning would. Frames
-    are decoded in the thread that iterates and resized in another.
+    A part yields the same frames and audio as reading from the beginning would. Frames are
+    decoded in the iterating thread and resized in another one.
 
     Parameters
     ----------
     path : str or PathLike
-        The file with the picture.
+        The video file.
     options : MediaOptions, optional
-        Size, crop and choice of streams.
+        Size, crop and streams.
     block_frames : int
         Frames in a block; the last one may be shorter.
     start_frame : int
-        First frame handed on, on the 25 fps clock.
+        First frame to read, at 25 fps.
     max_frames : int, optional
-        Stop after so many frames. The report then tells of the part that was read.
+        Maximum number of frames. The report then covers the part that was read.
     audio_path : str or PathLike, optional
-        Another file that holds the sound (VoxCeleb2's m4a); the two are taken to start together.
+        Separate audio file (VoxCeleb2's m4a), assumed to start with the video.
     crop : MovingCrop, optional
-        A square that follows a face, from ``start_frame`` on and as long as it has squares. Takes
-        the place of ``options.crop``.
+        Square that follows a face, beginning at ``start_frame`` and ending with its last square.
+        Replaces ``options.crop``.
     sound : SoundSpool, optional
-        The file's sound, where many parts of the file are read; it stays open. Without it the
-        sound is decoded from its beginning.
+        The file's decoded audio, if many parts are read; stays open. Without it, audio is decoded
+        from the beginning of the file.
     edit : callable, optional
-        Changes whole pictures at 25 fps before they are cut and resized (robustness tests).
+        Edits whole frames at 25 fps before they are cropped and resized (robustness tests).
 
     Returns
     -------
     MediaStream
-        To be used in a ``with`` statement and iterated once.
+        Use it in a ``with`` statement; iterate once.
 
     Raises
     ------
     MediaError
-        The file, or its sound, cannot be used; iterating raises it too, for what only decoding
-        brings to light.
+        The file or its audio cannot be used; iterating raises it too, for errors that only
+        decoding reveals.
     ValueError
-        A number above is not positive, or the crop lies outside the picture.
+        A number is not positive, or the crop lies outside the frame.
     """
     options = options or MediaOptions()
     limit = 1 if max_frames is None else max_frames
     if min(block_frames, options.size, limit) < 1:
         raise ValueError("block_frames, max_frames and size must be positive")
     if start_frame < 0:
-        raise ValueError(f"start_frame cannot be negative, got {start_frame}")
+        raise ValueError(f"start_frame must be >= 0, got {start_frame}")
     if options.crop is not None:
         left, top, right, bottom = options.crop
         if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-            raise ValueError(f"crop {options.crop} is not (left, top, right, bottom) within 0..1")
+            raise ValueError(
+                f"crop must be (left, top, right, bottom) within 0..1, got {options.crop}"
+            )
     if crop is not None:
         max_frames = len(crop) if max_frames is None else min(max_frames, len(crop))
     return MediaStream(
@@ -109,10 +111,10 @@ def open_media(
 
 
 class MediaStream(Closing):
-    """Blocks of a file; made by `open_media`.
+    """Blocks of a file, from `open_media`.
 
-    Picture and sound are demuxed in two passes of their own: a file whose sound lies far from its
-    picture then needs no more memory than any other.
+    Video and audio are demuxed in two separate passes, so that a file whose audio is stored far
+    from its video needs no more memory than others.
 
     Attributes
     ----------
@@ -229,7 +231,7 @@ class MediaStream(Closing):
             yield frame
 
     def _squares(self, frames: Iterable[av.VideoFrame]) -> Iterator[np.ndarray]:
-        """Resize frames, in order, while later ones are decoded."""
+        """Resize frames in order while later ones are decoded."""
         if self._edit is not None:
             pictures = (np.asarray(self._video.upright(frame)) for frame in frames)
             yield from map(self._square, count(), self._edit(pictures))
@@ -251,7 +253,7 @@ class MediaStream(Closing):
         return self._crop.cut(picture, index, self._options.size)
 
     def examine(self) -> MediaReport:
-        """Decode everything, hand nothing on; gives the complete report.
+        """Decode everything without yielding it; return the complete report.
 
         Raises
         ------
@@ -271,10 +273,10 @@ class MediaStream(Closing):
         return self.report
 
     def _finish(self, pictures: Iterator[av.VideoFrame], sound: _Sound) -> None:
-        """Complete the report once one of the two streams has ended."""
+        """Complete the report after one of the two streams has ended."""
         report = self.report
         if self._max_frames is None:
-            for _ in pictures:  # counts them: the sound has ended first
+            for _ in pictures:  # count them: the audio ended first
                 pass
             sound.drain()
         report.audio_samples = sound.total
@@ -282,18 +284,18 @@ class MediaStream(Closing):
         self._count_damage()
         if not sound.total:
             after = f" after {self._start_frame / FPS:g} s" if self._start_frame else ""
-            raise MediaError(self._audio_path, f"nothing of its sound can be decoded{after}")
+            raise MediaError(self._audio_path, f"no audio could be decoded{after}")
         late, shown = self._audio.start or 0.0, report.video_frames / FPS
         if self._max_frames is None and late >= shown > 0:
             raise MediaError(
                 self._path,
-                f"no sound beside its picture: the sound begins after {late:.2f} s, the picture "
+                f"audio and video do not overlap: the audio begins after {late:.2f} s, the video "
                 f"lasts {shown:.2f} s",
             )
         if report.n_frames < min(MIN_FRAMES, self._max_frames or MIN_FRAMES):
             raise MediaError(
                 self._path,
-                f"too short: {report.n_frames} frames with sound, at least {MIN_FRAMES} are needed",
+                f"too short: {report.n_frames} frames with audio, at least {MIN_FRAMES} are needed",
             )
         start = self._start_frame / FPS
         read = max(report.video_frames / FPS, sound.total / SAMPLE_RATE)
@@ -305,7 +307,7 @@ class MediaStream(Closing):
 
 
 class _Sound:
-    """Sound in pieces of the length asked for."""
+    """Audio in pieces of a requested length."""
 
     def __init__(self, pieces: Iterable[np.ndarray]) -> None:
         self.total = 0
@@ -313,7 +315,7 @@ class _Sound:
         self._rest = np.zeros(0, np.int16)
 
     def take(self, count: int) -> np.ndarray:
-        """The next ``count`` samples, fewer where the sound ends."""
+        """The next ``count`` samples, fewer at the end."""
         pieces, held = [self._rest], len(self._rest)
         while held < count and (piece := next(self._pieces, None)) is not None:
             pieces.append(piece)
@@ -324,5 +326,5 @@ class _Sound:
         return samples[:count]
 
     def drain(self) -> None:
-        """Count the samples that nobody asks for."""
+        """Count the remaining samples."""
         self.total += sum(map(len, self._pieces))

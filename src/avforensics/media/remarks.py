@@ -1,4 +1,4 @@
-"""What a person should know of a file, in words: pages and tables all take their sentences here."""
+"""Warnings about a file, in the words that pages, tables and logs share."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from avforensics.media.types import FPS, SAMPLE_RATE, MediaReport, Track
 LATE_SECONDS = 1 / FPS
 SHORTER_SECONDS = 0.1
 LONGER_SECONDS = 0.5
-# dB below full scale: there a tenth of the log-mel of speech is off by 0.3 to 0.5 in int16.
+# dBFS; below this level, rounding to int16 changes a tenth of the log-mel of speech by 0.3 to 0.5.
 FAINT = -38.0
 
 
 def remarks(report: MediaReport, *, whole: bool = True) -> Iterator[str]:
-    """Sentences about a file, from its complete report.
+    """Warnings about a file, from its complete report.
 
     Parameters
     ----------
+    report : MediaReport, complete
     whole : bool
-        Whether it was read to its end; lengths are compared only then.
+        Whether the file was read to its end; lengths are compared only then.
     """
     yield from of_file(report)
     yield from of_part(report, whole=whole)
 
 
 def of_file(report: MediaReport) -> Iterator[str]:
-    """Sentences that hold for every part of a file."""
+    """Warnings that apply to the whole file."""
     for kind in ("video", "audio"):
         yield from _choice([track for track in report.tracks if track.kind == kind])
     yield from _clock(report)
@@ -39,7 +40,7 @@ def of_file(report: MediaReport) -> Iterator[str]:
 
 
 def of_part(report: MediaReport, *, whole: bool = False) -> Iterator[str]:
-    """Sentences about what was read of a file."""
+    """Warnings about the part that was read."""
     if report.skipped_packets:
         yield damaged_packets(
             video=report.skipped_packets - report.skipped_audio, audio=report.skipped_audio
@@ -50,50 +51,50 @@ def of_part(report: MediaReport, *, whole: bool = False) -> Iterator[str]:
     if whole:
         yield from _lengths(report)
     if report.audio_start is not None and report.audio_start > LATE_SECONDS:
-        yield f"audio starts {report.audio_start:.2f} s after video; silence was put in front"
+        yield f"audio starts {report.audio_start:.2f} s after video; silence was prepended"
     yield from of_sound(report.not_finite)
     if report.level is None:
         if report.audio_samples:
-            yield "audio is silent: every sample is zero"
+            yield "audio is silent: all samples are zero"
     elif report.level < FAINT:
         yield (
-            f"the sound is faint ({-report.level:.0f} dB below full scale): rounding to 16 bits "
-            "adds noise to it"
+            f"the audio is faint ({-report.level:.0f} dB below full scale): rounding to 16 bits "
+            "adds noise"
         )
 
 
 def damaged_packets(*, video: int | None = None, audio: int | None = None) -> str:
-    """A sentence that counts damaged packets; None leaves a kind out."""
+    """Count damaged packets; None omits a kind."""
     counts = {"video": video, "audio": audio}
     told = ", ".join(f"{count} of {kind}" for kind, count in counts.items() if count is not None)
-    return f"damaged packets left out: {told}"
+    return f"damaged packets skipped: {told}"
 
 
 def of_pictures(concealed: int, resized: int, refused_aspect: str = "") -> Iterator[str]:
-    """Sentences about frames that are not as they were recorded."""
+    """Warnings about frames that differ from the recording."""
     if concealed:
-        yield f"damaged frames mended by the decoder: {concealed}"
+        yield f"damaged frames concealed by the decoder: {concealed}"
     if resized:
-        yield f"pictures of another size or shape fitted into the first one's: {resized}"
+        yield f"frames of another size or shape fitted to the first frame: {resized}"
     if refused_aspect:
-        yield f"the file's pixel aspect of {refused_aspect} cannot be right; pixels taken as square"
+        yield f"implausible pixel aspect {refused_aspect}: square pixels assumed"
 
 
 def of_sound(not_finite: int) -> Iterator[str]:
-    """Sentences about samples that are not as they were recorded."""
+    """Warnings about samples that differ from the recording."""
     if not_finite:
-        yield f"audio holds NaN or infinite samples: {not_finite} replaced by zeros"
+        yield f"NaN or infinite audio samples replaced by zeros: {not_finite}"
 
 
 def describe(track: Track) -> str:
-    """A track in a few words: ``track 1 (aac, 48000 Hz stereo, eng, default)``."""
+    """Short description of a track: ``track 1 (aac, 48000 Hz stereo, eng, default)``."""
     told = [track.codec, track.detail, track.language, track.title and f'"{track.title}"']
     told += [*(flag.replace("_", " ") for flag in track.flags), track.note]
     return f"track {track.number} ({', '.join(filter(None, told))})"
 
 
 def _choice(tracks: Sequence[Track]) -> Iterator[str]:
-    """What was read of several tracks of a kind."""
+    """Which of several tracks of a kind was read."""
     read = [describe(track) for track in tracks if track.chosen]
     others = [describe(track) for track in tracks if not track.chosen]
     if read and others:
@@ -108,10 +109,10 @@ def _clock(report: MediaReport) -> Iterator[str]:
         more = f", and breaks {len(others)} more time{'s' * (len(others) > 1)}" if others else ""
         yield (
             f"the file's clock {way} {abs(first.jump):.2f} s at {first.time:.2f} s{more}; "
-            "all frames were read in their order"
+            "all frames were read in order"
         )
     if report.strays:
-        yield f"damaged time stamps mended: {report.strays}"
+        yield f"damaged time stamps repaired: {report.strays}"
 
 
 def _lengths(report: MediaReport) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Where a read may begin in the middle of a file and give the same pictures as from the start."""
+"""Key frames from which decoding yields the same frames as from the beginning."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from av.video.frame import PictureType
 from avforensics.media.container import Tally, open_container, packets
 from avforensics.media.tracks import pick_stream
 
-# Formats that keep an index with presentation times. Others (MPEG-TS, AVI...) are read from the
-# start: where a seek lands there, and what time it then is, are guesses.
+# Formats with an index of presentation times. Others (MPEG-TS, AVI...) are read from the beginning:
+# their seeks are inexact.
 INDEXED = frozenset({"mov", "mp4", "matroska", "webm"})
 
 
@@ -25,14 +25,14 @@ def key_time_before(path: str | os.PathLike, stream: int, stamp: int) -> int | N
     Parameters
     ----------
     stream : int
-        Counted among the video streams.
+        Index among the video streams.
     stamp : int
         In the stream's time base.
 
     Returns
     -------
     int or None
-        None where there is none, or where this file cannot be trusted with seeking.
+        None if there is none, or if seeking in this file is unreliable.
     """
     status = Path(path).stat()
     times = _key_times(os.fspath(path), stream, (status.st_size, status.st_mtime_ns))
@@ -42,9 +42,9 @@ def key_time_before(path: str | os.PathLike, stream: int, stamp: int) -> int | N
 
 @lru_cache(maxsize=32)
 def _key_times(path: str, number: int, _state: tuple[int, int]) -> tuple[int, ...]:
-    """Times of all key frames; none unless each packet has a time of its own.
+    """Times of all key frames; empty unless each packet has its own time.
 
-    Reads the packets without decoding them: a fraction of a second for an hour.
+    Reads the packets without decoding: a fraction of a second for an hour of video.
     """
     stamps, keys = [], []
     tally = Tally()
@@ -66,9 +66,9 @@ def _key_times(path: str, number: int, _state: tuple[int, int]) -> tuple[int, ..
 
 
 def is_entry(frame: av.VideoFrame, stamp: int) -> bool:
-    """Whether decoding can begin with this frame: what came before it makes no difference.
+    """Whether decoding can begin with this frame, independently of earlier ones.
 
-    Files with gradual refresh mark frames as key frames that depend on others.
+    With gradual refresh, frames marked as key frames depend on others.
     """
     return (
         frame.pts == stamp

@@ -1,4 +1,4 @@
-"""How long a clip stays silent before its first sound."""
+"""Leading silence of a clip."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ SILENCE = 0.0005 * 32768
 
 
 class LeadingSilence:
-    """Seconds before the first loud sample of sound that comes in pieces.
+    """Seconds before the first loud sample of audio that arrives in pieces.
 
     Attributes
     ----------
     seconds : float
-        So far; the whole duration while nothing was louder than `SILENCE`.
+        So far; the whole duration if nothing was louder than `SILENCE`.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class LeadingSilence:
         return self._samples / SAMPLE_RATE
 
     def hear(self, audio: np.ndarray) -> None:
-        """Take the next piece, int16 mono 16 kHz, (samples,)."""
+        """Add the next piece, int16 mono 16 kHz, (samples,)."""
         if self._loud:
             return
         loud = np.abs(audio.astype(np.int32)) > SILENCE

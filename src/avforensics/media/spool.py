@@ -1,4 +1,4 @@
-"""Sound of a file, decoded once to disk, for parts of it that are read in any order."""
+"""Audio of a file, decoded once to disk, so that parts of it can be read in any order."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ BYTES = 2  # of an int16 sample
 
 
 class SoundSpool(Closing):
-    """The sound of a file as it lies beside its picture, for many readers of parts.
+    """Audio of a file, aligned with its video, for several readers of parts.
 
-    A resampler begun in the middle of a file gives other samples than one begun at its start. So
-    the sound is decoded in order, once, as far as somebody asks for, into a temporary file: 1.9 MB
-    a minute. Safe to read from several threads. Use it in a ``with`` statement.
+    A resampler that starts in the middle of a file yields other samples than one that starts at its
+    beginning. So the audio is decoded once, in order and on demand, into a temporary file: 1.9 MB a
+    minute. Thread-safe. Use it in a ``with`` statement.
 
     Parameters
     ----------
     path : str or PathLike
-        The file with the picture.
+        The video file.
     audio_path : str or PathLike, optional
-        Another file that holds the sound; the two are taken to start together.
+        Separate audio file, assumed to start with the video.
     video_stream, audio_stream : int, optional
-        As of `MediaOptions`.
+        As in `MediaOptions`.
 
     Attributes
     ----------
     audio : AudioReader
-        What reads the file; its tally counts the damage met so far.
+        Reader of the file; its tally counts the damage so far.
     ended : float or None
-        Seconds at which the sound ends; None before somebody has asked for more.
+        Seconds at which the audio ends; None until the end has been read.
 
     Raises
     ------
@@ -80,7 +80,7 @@ class SoundSpool(Closing):
         Returns
         -------
         int16 array, mono, 16 kHz
-            Shorter where the sound ends.
+            Shorter at the end.
         """
         with self._lock:
             self._file.seek(0, os.SEEK_END)
@@ -95,14 +95,14 @@ class SoundSpool(Closing):
 
     @property
     def warnings(self) -> list[str]:
-        """What is wrong with the sound as far as it has been decoded, in sentences."""
+        """Warnings about the audio decoded so far."""
         damaged = self.audio.tally.skipped
         found = [damaged_packets(audio=damaged)] if damaged else []
         return [*found, *of_sound(self.audio.not_finite)]
 
 
 class SpooledSound:
-    """A part of a spool, to its end, as `AudioReader` would give it.
+    """The end of a spool from sample ``skip`` on, with the interface of `AudioReader`.
 
     Parameters
     ----------

@@ -14,33 +14,33 @@ from avforensics.media.aspect import PixelAspect
 from avforensics.media.clock import WHOLE
 from avforensics.media.colour import ColourTags
 from avforensics.media.container import Tally, decode, open_container
-from avforensics.media.pictures import View, upright_rgb
+from avforensics.media.frames import View, upright_rgb
 from avforensics.media.survey import survey
 from avforensics.media.tracks import pick_stream
 from avforensics.media.types import FPS
 from avforensics.media.video import VideoReader
 
-FARTHEST = 1000  # frames decoded after a key frame before a picture is given up
+FARTHEST = 1000  # frames to decode after a key frame before giving up
 
 
 def stills(
     path: str | os.PathLike, seconds: Iterable[float], *, stream: int | None = None
 ) -> Iterator[Image.Image | None]:
-    """Upright pictures of a video at some moments.
+    """Upright frames of a video at given times.
 
-    For showing, not for scoring: what a file without a good index gives may be some frames off.
+    For display, not for scoring: frames of a file without a reliable index may be slightly off.
 
     Parameters
     ----------
     seconds : iterable of float
-        On the clock that starts with the first frame, in any order.
+        Times from the first frame, in any order.
     stream : int, optional
-        Counted among the video streams.
+        Index among the video streams.
 
     Yields
     ------
     PIL.Image.Image or None
-        RGB; None where there is no picture.
+        RGB; None if there is no frame.
     """
     try:
         container = open_container(path)
@@ -66,7 +66,7 @@ def stills(
 def _in_order(
     path: str | os.PathLike, seconds: list[float], stream: int | None
 ) -> Iterator[Image.Image | None]:
-    """Pictures of a file whose clock was mended: a seek would not find them."""
+    """Frames of a file with a repaired clock, in which a seek would fail."""
     numbers = [round(moment * FPS) for moment in seconds]
     found: dict[int, Image.Image] = {}
     with VideoReader(path, stream=stream) as video:

@@ -1,4 +1,4 @@
-"""All packets of a file looked at once, without decoding: how many, and when, stream by stream."""
+"""Scan all packets of a file without decoding: count and time range of each stream."""
 
 from __future__ import annotations
 
@@ -15,35 +15,34 @@ from avforensics.media.clock import Piece, Presentation, Run, mend
 from avforensics.media.container import Tally, open_container, packets
 from avforensics.media.types import ClockBreak
 
-# Where all streams of a file pause for longer (s), its clock has jumped. Transport streams are
-# recorded without pauses; one stream alone may show a picture for long.
+# If all streams pause for longer than this (s), the clock has jumped. Transport streams have no
+# pauses; a single stream may show one frame for long.
 PAUSE, MPEG_PAUSE, ALONE_PAUSE = Fraction(1), Fraction(3, 10), Fraction(10)
-# No packet is taken to last longer (s).
+# Maximum duration (s) of a packet.
 LONGEST = Fraction(1)
-# A stream that begins later (s) than all others have ended does not belong beside them.
+# A stream that begins later than this (s) after all others have ended is unrelated.
 APART = Fraction(60)
-# Stamps that step back by less (s) jitter; their clock does not restart.
+# Smaller backward steps (s) of time stamps are jitter, not a restart of the clock.
 JITTER = {"video": Fraction(1, 50), "audio": Fraction(1, 25)}
 WRAPPING = frozenset({"mpegts", "mpeg"})  # clocks of 33 bits at 90 kHz
 
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """What the packets of a file say.
+    """Packet statistics of a file.
 
     Attributes
     ----------
     packets : dict
-        Stream index -> packets that hold something.
+        Stream index -> number of non-empty packets.
     ends : dict
-        Stream index -> first and last time, in seconds on the mended clock.
+        Stream index -> first and last time, in seconds on the repaired clock.
     pieces : dict
-        Stream index -> how time stamps are mended, from which packet on; one piece without a shift
-        where there was nothing to mend.
+        Stream index -> corrections of time stamps; one piece without a shift if none are needed.
     breaks : tuple of ClockBreak
-        Where the clock restarts, steps back or jumps; seconds on the mended clock of the file.
+        Where the clock restarts, steps back or jumps; seconds on the repaired clock.
     strays : int
-        Packets whose stamp alone was wrong.
+        Packets with a damaged time stamp.
     """
 
     packets: dict[int, int]
@@ -54,14 +53,14 @@ class Survey:
 
     @property
     def end(self) -> Fraction:
-        """Seconds on the mended clock at which the last packet ends."""
+        """End of the last packet, in seconds on the repaired clock."""
         return max((end for _, end in self.ends.values()), default=Fraction(0))
 
     def end_from(self, time: Fraction) -> Fraction:
-        """Seconds on the mended clock at which the last packet around a time, or after it, ends.
+        """End of the last packet that plays at or after ``time``, in seconds on the repaired clock.
 
-        Streams that begin more than `APART` later are left out, so what is filled up to here (a
-        held picture, silence in front of sound) is bounded by what the file holds.
+        Streams that begin more than `APART` later are ignored, which bounds padding (a held frame,
+        silence before the audio) by what the file holds.
         """
         for start, end in sorted(self.ends.values()):
             if start <= time + APART:
@@ -70,7 +69,7 @@ class Survey:
 
 
 def survey(path: str | os.PathLike) -> Survey:
-    """Look at all packets of a file's video and audio; done once for a file that does not change.
+    """Scan all video and audio packets of a file; cached until the file changes.
 
     Raises
     ------
@@ -81,7 +80,7 @@ def survey(path: str | os.PathLike) -> Survey:
 
 
 def state_of(path: str | os.PathLike) -> tuple[int, int]:
-    """Size and time of change of a file: what is kept of it holds as long as they stay."""
+    """Size and modification time of a file, as a cache key."""
     try:
         status = Path(path).stat()
     except OSError:
@@ -119,7 +118,7 @@ def _survey(path: str, _state: tuple[int, int]) -> Survey:
 
 
 class _Trail:
-    """Runs of one stream, built packet by packet, in ticks of the stream's clock."""
+    """Collect the runs of one stream, packet by packet, in ticks of its clock."""
 
     def __init__(self, stream: av.stream.Stream, pause: Fraction) -> None:
         self.kind, self.index = stream.type, stream.index
@@ -132,16 +131,16 @@ class _Trail:
         self._jitter = int(JITTER[self.kind] / self._base)
         self._shown = Presentation(self._base)
         self._runs: list[Run] = []
-        self._last: int | None = None  # decoding time of the packet before
+        self._last: int | None = None  # decoding time of the previous packet
         self._top = self._start = self._end = self._step = 0
 
     @property
     def end(self) -> Fraction:
-        """How far its sound or picture has come."""
+        """End time so far, in seconds."""
         return self._end * self._base
 
     def add(self, packet: av.Packet, order: int, other: _Trail | None) -> None:
-        """Take the next packet; ``other`` is the trail of the other kind."""
+        """Add the next packet; ``other``: the trail of the other kind of stream."""
         number, self.count = self.count, self.count + 1
         shown, time = packet.pts, packet.dts
         if shown is None:
@@ -162,18 +161,18 @@ class _Trail:
                     packet=number,
                     order=order,
                     first=(shown if time is None else time) * self._base,
-                    heard=None if other is None else other.end,
+                    other_end=None if other is None else other.end,
                 )
             )
         elif None not in (time, self._last):
             self._step = time - self._last
         lasts = self._lasts(packet.duration or 0)
-        self._last = self._last if time is None else time  # Matroska lacks some at the beginning
+        self._last = self._last if time is None else time  # Matroska omits some at the beginning
         self._top = max(self._top, shown)
         self._start, self._end = min(self._start, shown), max(self._end, shown + lasts)
 
     def _lasts(self, declared: int) -> int:
-        """Ticks that a packet lasts; MP4 declares the time to the next one, a jump included."""
+        """Duration of a packet in ticks; MP4 declares the time to the next one, jumps included."""
         if self._step and not 0 < declared <= 2 * self._step:
             return min(self._step, self._longest)
         return min(declared or self._usual, self._longest)
@@ -191,6 +190,6 @@ class _Trail:
 
     def _is_break(self, time: int, shown: int, last: int) -> bool:
         if time < last - self._jitter:
-            return shown <= self._top  # broken decoding times alone do not move a picture
+            return shown <= self._top  # damaged decoding times alone do not move a frame
         usual = min(max(self._step, self._usual), self._longest)
         return time > last + usual + self._pause

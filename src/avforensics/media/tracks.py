@@ -1,4 +1,4 @@
-"""Which of a file's video and audio tracks is read: the one that a player shows, if it is alive."""
+"""Choose the video and audio tracks that are read: those a player shows, unless they are empty."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from avforensics.media.survey import Survey, state_of, survey
 from avforensics.media.types import SAMPLE_RATE, Track
 
 KINDS = ("video", "audio")
-# Tracks that accompany the main one; a player offers them, but begins with another.
+# Tracks that accompany the main one.
 ASIDE = (
     Disposition.comment
     | Disposition.hearing_impaired
@@ -43,27 +43,27 @@ ASIDE = (
 )
 ASIDE_TITLE = re.compile(r"comment|descri|kommentar|deskription|coment|narrat|karaoke", re.I)
 HANDLER = re.compile(r"handler|core media|gpac|l-smash|mainconcept|apple|iso", re.I)
-FEW = 6  # packets: no video has fewer
-SLIDES = 2.0  # pictures a second, with fewer it is no moving picture
-MOVING = 5.0  # grey levels of 256 by which some part of a moving picture changes
-LOOKS, LOOKED_AT, THUMB = 4, 8, 64  # places, pictures at each, and their side in pixels
+FEW = 6  # packets; a video has at least as many
+SLIDES = 2.0  # frames per second; fewer are slides, not video
+MOVING = 5.0  # grey levels (of 256) by which some part of a moving image changes
+LOOKS, LOOKED_AT, THUMB = 4, 8, 64  # positions, frames at each, side in pixels
 
 
 def pick_stream(
     container: av.container.InputContainer, kind: str, number: int | None = None
 ) -> av.stream.Stream:
-    """A stream of a kind, cover pictures not counted; all others are not read.
+    """Select a stream of a kind, cover images excluded; all others are discarded.
 
     Parameters
     ----------
     kind : {"video", "audio"}
     number : int, optional
-        Counted from 0 among the streams of that kind; None = as `file_tracks` chooses.
+        Index among the streams of that kind; None = as `file_tracks` chooses.
 
     Raises
     ------
     MediaError
-        There is no such stream, or nothing here decodes it.
+        There is no such stream, or no decoder for it.
     """
     path = container.name.removeprefix("file:")
     streams = _streams(container, kind)
@@ -72,10 +72,12 @@ def pick_stream(
     if number is None:
         number = chosen_number(path, kind) if len(streams) > 1 else 0
     if not 0 <= number < len(streams):
-        raise MediaError(path, f"no {kind} stream {number}: it has {len(streams)}, counted from 0")
+        raise MediaError(
+            path, f"no {kind} stream {number}: the file has {len(streams)}, counted from 0"
+        )
     chosen = streams[number]
     if chosen.codec_context is None:
-        raise MediaError(path, f"nothing here decodes its {kind} stream")
+        raise MediaError(path, f"no decoder for its {kind} stream")
     _read_only(container, chosen)
     return chosen
 
@@ -94,18 +96,18 @@ def _read_only(container: av.container.InputContainer, chosen: av.stream.Stream)
             stream.discard = type(stream.discard).all
     if chosen.type == "video":
         chosen.codec_context.options = {"max_pixels": str(picture_bound())}
-    # Threads of the decoder mend a damaged picture differently from run to run, and with their
-    # number: one thread gives the same picture everywhere.
+    # With several threads, a decoder conceals damage differently from run to run; one thread gives
+    # the same frames everywhere.
     chosen.codec_context.thread_type = "NONE"
 
 
 def number_of(container: av.container.InputContainer, stream: av.stream.Stream) -> int:
-    """What `pick_stream` calls a stream."""
+    """Index of a stream as `pick_stream` counts."""
     return [one.index for one in _streams(container, stream.type)].index(stream.index)
 
 
 def read_tracks(tracks: Iterable[Track], *, video: int, audio: int) -> tuple[Track, ...]:
-    """Tracks of a file, or of two, with those marked that were read."""
+    """Tracks of one or two files, with ``chosen`` set to those that were read."""
     numbers = {"video": video, "audio": audio}
     return tuple(
         replace(track, chosen=track.number == numbers[track.kind])
@@ -115,16 +117,16 @@ def read_tracks(tracks: Iterable[Track], *, video: int, audio: int) -> tuple[Tra
 
 
 def chosen_number(path: str | os.PathLike, kind: str) -> int:
-    """Number of the track of a kind that `file_tracks` chooses; 0 where there is none."""
+    """Index of the track that `file_tracks` chooses; 0 if there is none."""
     return next((t.number for t in file_tracks(path) if t.kind == kind and t.chosen), 0)
 
 
 def file_tracks(path: str | os.PathLike) -> tuple[Track, ...]:
-    """All video and audio tracks of a file, one of each kind chosen.
+    """All video and audio tracks of a file; one of each kind is chosen.
 
-    The default track is chosen, as players do, unless it holds nothing (a still picture, silence,
-    no packets) or accompanies another (commentary, description). What each holds is looked at only
-    where there are several of its kind.
+    The default track is chosen, as players do, unless it has no content (a still image, silence,
+    no packets) or accompanies another (commentary, description). Content is examined only if there
+    are several tracks of a kind.
 
     Raises
     ------
@@ -153,7 +155,7 @@ def _tracks(path: str, _state: tuple[int, int]) -> tuple[Track, ...]:
 
 
 def _rank(stream: av.stream.Stream, note: str) -> tuple[bool, ...]:
-    """The lower, the sooner a track is chosen; the first of several of one rank is."""
+    """Sort key of a track; the first track with the smallest key is chosen."""
     return (
         stream.codec_context is None,
         bool(note),
@@ -164,9 +166,9 @@ def _rank(stream: av.stream.Stream, note: str) -> tuple[bool, ...]:
 
 
 def _note(path: str, stream: av.stream.Stream, number: int, found: Survey, several: bool) -> str:
-    """Why a track is none that a person would want; empty: it may be."""
+    """Why a track has no content; empty if it has, or is the only one."""
     if stream.codec_context is None:
-        return "nothing here decodes it"
+        return "no decoder"
     count = found.packets.get(stream.index, 0)
     if not count:
         return "empty"
@@ -184,7 +186,7 @@ def _note(path: str, stream: av.stream.Stream, number: int, found: Survey, sever
 
 
 def _sounds(path: str, number: int, found: Survey) -> bool:
-    """Whether an audio track is anywhere louder than silence, a constant level left out."""
+    """Whether an audio track is louder than silence anywhere, apart from a constant level."""
     with open_container(path) as container:
         stream = pick_stream(container, "audio", number)
         resampler = av.AudioResampler(format="s16", rate=SAMPLE_RATE)
@@ -201,7 +203,7 @@ def _sounds(path: str, number: int, found: Survey) -> bool:
 
 
 def _moves(path: str, number: int) -> bool:
-    """Whether pictures of a video track differ, looked at in a few places."""
+    """Whether frames of a video track differ, at a few positions."""
     first = None
     for picture in _thumbs(path, number):
         first = picture if first is None else first
@@ -211,7 +213,7 @@ def _moves(path: str, number: int) -> bool:
 
 
 def _thumbs(path: str, number: int) -> Iterator[np.ndarray]:
-    """Small grey pictures, float (THUMB, THUMB)."""
+    """Small grey frames, float (THUMB, THUMB)."""
     reformatter = VideoReformatter()
     with open_container(path) as container:
         stream = pick_stream(container, "video", number)

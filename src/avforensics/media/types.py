@@ -1,4 +1,4 @@
-"""What the media layer hands on: options, blocks of aligned picture and sound, and a report."""
+"""Types of the media layer: options, blocks of aligned video and audio, reports."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 FPS = 25
 SAMPLE_RATE = 16_000
-HOP = SAMPLE_RATE // FPS  # 640 samples of audio belong to one video frame
+HOP = SAMPLE_RATE // FPS  # audio samples per video frame
 VIDEO_SUFFIXES = {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"}
 VIDEO_SUFFIXES |= {".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"}
 
@@ -20,13 +20,13 @@ class MediaOptions:
     Parameters
     ----------
     size : int
-        Side in pixels of the square frames handed on (bicubic, aspect ignored; method Sec. 1).
+        Side in pixels of the square frames (bicubic, aspect ignored; method Sec. 1).
     crop : tuple of float, optional
         ``(left, top, right, bottom)`` in fractions of the upright frame, cut before resizing.
         None keeps the whole frame, as the published method does with its face crops.
     video_stream, audio_stream : int, optional
-        Which stream, counted among the streams of that kind; None = the one that a player shows,
-        see `avforensics.media.tracks.file_tracks`.
+        Index among the streams of that kind; None = the one that a player shows, see
+        `avforensics.media.tracks.file_tracks`.
     """
 
     size: int = 224
@@ -37,7 +37,7 @@ class MediaOptions:
 
 @dataclass(frozen=True)
 class Block:
-    """Some frames and exactly the sound that belongs to them.
+    """Frames and the audio that belongs to them.
 
     Attributes
     ----------
@@ -57,15 +57,15 @@ class Track:
     ----------
     kind : {"video", "audio"}
     number : int
-        Counted from 0 among the tracks of its kind, cover pictures left out.
+        Index among the tracks of its kind, cover images excluded.
     codec, language, title : str
         Empty where the file does not say.
     flags : tuple of str
         Dispositions of the file, e.g. ``("default", "comment")``.
     detail : str
-        Size of the picture, or rate and channels of the sound.
+        Frame size, or sample rate and channels.
     note : str
-        Why it is not a candidate, e.g. ``"silent"`` or ``"a still picture"``.
+        Why it is not a candidate, e.g. ``"silent"`` or ``"a still picture"``; else empty.
     chosen : bool
         Whether this is the track that was read.
     """
@@ -88,9 +88,9 @@ class ClockBreak:
     Attributes
     ----------
     time : float
-        Seconds from the first frame, on the mended clock.
+        Seconds from the first frame, on the repaired clock.
     jump : float
-        Seconds by which the file's own clock jumps there; negative: it steps back.
+        Seconds by which the file's own clock jumps; negative: steps back.
     """
 
     time: float
@@ -99,26 +99,28 @@ class ClockBreak:
 
 @dataclass
 class MediaReport:
-    """What a file holds and what was done to it; complete once its blocks have been read.
+    """Properties of a file and how it was read; complete after all blocks have been read.
 
-    `avforensics.media.remarks` puts into words what a person should know of it.
+    `avforensics.media.remarks` turns it into warnings.
 
     Attributes
     ----------
     n_frames : int
-        Frames at 25 fps that have sound: ``min(video_frames, audio_samples // 640)``.
+        Frames at 25 fps with audio: ``min(video_frames, audio_samples // 640)``.
     video_frames, audio_samples : int
         Length of each stream after conversion, before both are cut to ``n_frames``.
     fps : float
         Average frame rate of the source.
     width, height : int
-        Upright size of the source picture in stored pixels.
+        Upright frame size in stored pixels.
     rotation : int
-        Degrees by which the stored picture was turned to stand upright.
+        Degrees by which stored frames are rotated to be upright.
     duration : float
-        Seconds handed on.
+        Seconds read.
     skipped_packets : int
         Damaged packets left out; ``skipped_audio`` of them hold sound.
+        Damaged packets that were skipped; ``skipped_audio`` of them are audio.
+    video_codec, audio_codec : str
     reader : str
         ``"pyav"`` or ``"decord"``.
     container : str
@@ -126,34 +128,33 @@ class MediaReport:
     tracks : tuple of Track
         All video and audio tracks.
     display_aspect : float or None
-        Width over height at which a player shows the picture, where its pixels are not square.
+        Width over height at which a player shows frames, if pixels are not square.
     refused_aspect : str
-        Pixel aspect that the file declares and that cannot be right, e.g. ``"1000:1"``.
+        Declared but implausible pixel aspect, e.g. ``"1000:1"``.
     colour_transfer : str
-        Transfer function of the picture, e.g. ``"arib-std-b67"``; empty where the file is silent.
+        Transfer function, e.g. ``"arib-std-b67"``; empty if not declared.
     tone_map : str
-        What was done to bring high-dynamic-range pictures to BT.709; empty: nothing.
+        How frames were converted to BT.709; empty: not at all.
     breaks : tuple of ClockBreak
-        Where the clock restarts, steps back or jumps, which was mended.
+        Repaired places where the clock restarts, steps back or jumps.
     strays : int
-        Packets of which the time stamp alone was wrong, which was mended.
+        Packets with a repaired time stamp.
     declared : float or None
-        Seconds from the first frame to the end that the file declares.
+        Declared length in seconds from the first frame.
     found : float
-        Seconds from the first frame to the end of what the file holds.
+        Actual length in seconds from the first frame.
     channels : str
-        How the channels became mono, where they were not simply mixed.
+        How channels became mono, if not by a plain mix.
     level : float or None
-        Level of the loud parts of the sound in dB below full scale (dBFS, negative); None where
-        it is digital silence.
+        Level of the loud parts of the audio in dBFS (negative); None = digital silence.
     concealed, resized : int
-        Damaged frames mended by the decoder; frames scaled to the size of the first.
+        Damaged frames concealed by the decoder; frames scaled to the size of the first.
     audio_start : float or None
-        Seconds from the first frame handed on to the first sample of the file.
+        Seconds from the first frame read to the first audio sample.
     not_finite : int
-        Samples that were NaN or infinite.
+        NaN or infinite samples.
     warnings : list of str
-        What a person should know, e.g. ``"audio shorter than video (2.00 s of 3.00 s)"``.
+        Warnings for the user, e.g. ``"audio shorter than video (2.00 s of 3.00 s)"``.
     """
 
     n_frames: int = 0

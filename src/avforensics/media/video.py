@@ -1,4 +1,4 @@
-"""Pictures of a file: upright, 25 a second, counted from the first one."""
+"""Decode the video of a file: upright frames at 25 fps, counted from the first one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from avforensics.media.aspect import PixelAspect, alike
 from avforensics.media.clock import WHOLE, Mender
 from avforensics.media.colour import ColourTags
 from avforensics.media.container import Tally, declared_length, decode, open_container
-from avforensics.media.pictures import View, upright_rgb
+from avforensics.media.frames import View, upright_rgb
 from avforensics.media.seek import is_entry, key_time_before
 from avforensics.media.survey import LONGEST, survey
 from avforensics.media.tracks import number_of, pick_stream
@@ -31,63 +31,64 @@ class VideoReader(Closing):
     """Decode one video stream to 25 frames a second.
 
     FFmpeg's own ``fps`` filter repeats and drops frames, as ``ffmpeg -vf fps=25`` would. Its clock
-    starts at the first frame, so that a file already at 25 fps gives each frame once whenever it
-    starts. Pictures that change their size or the shape of their pixels on the way are fitted into
-    the first one. Iterate once; close (or leave the ``with`` block) to release the file.
+    starts at the first frame, so that a file at 25 fps yields each frame once whenever it starts.
+    Frames whose size or pixel aspect differs are fitted to the first one. Iterate once; close (or
+    leave the ``with`` block) to release the file.
 
     Parameters
     ----------
     stream : int, optional
-        Counted among the video streams; cover pictures do not count. None = see `file_tracks`.
+        Index among the video streams, cover images excluded; None = see `file_tracks`.
     start : int
-        First frame handed on, on the 25 fps clock. Where the file can be trusted with it, reading
-        begins at a key frame shortly before, otherwise at the first frame of all; either way the
-        frames are those that reading from the first one gives.
+        First frame to yield, at 25 fps. Decoding begins at a preceding key frame if the file's
+        index is reliable, otherwise at the beginning; the frames are the same either way.
     rough : bool
-        Leave out the decoder's loop filter: a quarter less work for pictures with visible blocks.
-        For looking, not for scoring.
+        Skip the decoder's loop filter: a quarter less work, but visible blocks. For face
+        detection, not for scoring.
     square : bool
-        Show pictures with square pixels. Otherwise their pixels are taken as they are stored, and
-        pictures of another shape are stretched to the first one's: for what is resized to a square
-        with the aspect ignored (method Sec. 1).
+        Convert to square pixels. Otherwise frames stay as they are stored, and those of another
+        aspect are stretched to the first one's: for frames that are then resized to a square
+        regardless of aspect (method Sec. 1).
 
     Attributes
     ----------
     origin : Fraction
-        Time of the first frame on the file's own clock, in seconds.
+        Time (s) of the first frame on the file's clock.
     width, height : int
-        Size in pixels of what `upright` gives.
+        Size in pixels of frames from `upright`.
     stored : (int, int)
         Upright width and height in stored pixels.
     aspect : float or None
-        Width over height at which the picture is shown, where its stored pixels are not square.
+        Displayed width over height, if stored pixels are not square.
     rotation : int
-        Degrees counter-clockwise by which stored frames are turned to stand upright.
+        Degrees counter-clockwise by which stored frames are rotated to be upright.
     colours : ColourTags
-        What the file says of its colours.
+        Colour tags of the file.
     view : View
-        How stored frames become what `upright` gives.
+        Geometry of `upright`.
     fps : float
-        Average rate of the source; 0 where unknown.
+        Average rate of the source; 0 = unknown.
     declared : float or None
-        Seconds from the first frame to where the file's header says that it ends.
+        Length in seconds from the first frame, according to the header.
     length : float
-        Seconds from the first frame to the end of the last packet.
+        Length in seconds from the first frame to the end of the last packet.
     breaks : tuple of ClockBreak
-        Where the file's clock was mended; seconds from the first frame.
+        Repaired breaks of the file's clock, in seconds from the first frame.
     strays : int
-        Packets of which the time stamp alone was mended.
+        Packets with a repaired time stamp.
     number : int
         Of its stream, among those that hold pictures.
+        Index among the video streams.
+    codec : str
     container : str
         FFmpeg's name of the file's format.
     tally : Tally
-        Damage met so far.
+        Damage found so far.
 
     Raises
     ------
     MediaError
-        The file cannot be opened, has no such stream, or not one frame of it can be decoded.
+        The file cannot be opened, has no such stream, or none of its frames can be decoded.
     """
 
     def __init__(
@@ -122,7 +123,7 @@ class VideoReader(Closing):
         self.breaks = tuple(
             replace(one, time=one.time - float(self.origin)) for one in self._survey.breaks
         )
-        self.declared = None  # a header knows nothing of a clock that was mended
+        self.declared = None  # a header does not know about repairs
         if not (self.breaks or self.strays):
             self.declared = declared_length(self._container, float(self.origin))
         self.rotation = first.rotation % 360
@@ -136,21 +137,21 @@ class VideoReader(Closing):
         self.aspect = np.divide(*shown.size(first)).item() if shown.stretches else None
 
     def close(self) -> None:
-        """Release the file, and the first frame, which only the garbage collector finds."""
+        """Release the file and the first frame, which only the garbage collector frees."""
         self._container.close()
         self._first = None
-        gc.collect(1)  # it was asked for its side data (see `orientation`): megabytes for each part
+        gc.collect(1)  # its side data were read (see `orientation`); megabytes per part
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
-        """Frames of the 25 fps clock as they are stored; `upright` turns and converts them."""
+        """Yield stored frames at 25 fps; `upright` rotates and converts them."""
         for frame in self._clocked():
             if frame.pts >= self._start:
                 yield frame
 
     def upright(self, frame: av.VideoFrame, least: float | None = None) -> Image.Image:
-        """A frame of this reader as an RGB picture, as its file asks for it to be shown.
+        """A frame of this reader as an upright RGB image.
 
-        Safe to call from other threads while the reader goes on.
+        Safe to call from other threads during iteration.
 
         Parameters
         ----------
@@ -160,12 +161,12 @@ class VideoReader(Closing):
         Returns
         -------
         PIL.Image.Image
-            Mode RGB. Shares memory with the converted frame where nothing had to be turned.
+            Mode RGB. Shares memory with the converted frame if no rotation was needed.
         """
         return upright_rgb(frame, self.view, least)
 
     def _open(self) -> av.VideoFrame | None:
-        """Begin to read at the beginning; gives the first frame."""
+        """Open the file at its beginning and return the first frame."""
         self._container = open_container(self._path)
         try:
             self._stream = pick_stream(self._container, "video", self._number)
@@ -174,7 +175,7 @@ class VideoReader(Closing):
             if (tick := self._stream.time_base) > LONGEST:
                 raise MediaError(
                     self._path,
-                    f"damaged header: the clock of its picture ticks every {float(tick):g} s",
+                    f"damaged header: its video clock ticks every {float(tick):g} s",
                 )
             pieces = self._survey.pieces.get(self._stream.index, WHOLE)
             self._in_order = pieces is WHOLE
@@ -190,7 +191,7 @@ class VideoReader(Closing):
             raise
 
     def _clocked(self) -> Iterator[av.VideoFrame]:
-        """Frames of the 25 fps clock, ``pts`` counting them from the video's first."""
+        """Frames at 25 fps; ``pts`` counts them from the first one."""
         graph = None
         for frame in self._rebased():
             graph = graph or _fps_graph(frame)
@@ -201,17 +202,17 @@ class VideoReader(Closing):
             yield from _pull(graph)
 
     def _entry(self, first: av.VideoFrame) -> av.VideoFrame | None:
-        """Go to a key frame shortly before the start; None where reading goes on from ``first``."""
+        """Seek to a key frame before the start; None if reading continues from ``first``."""
         if self._start == 0 or first.pts is None or not self._in_order:
             return None
-        # The filter rounds times to its clock: what lies half a frame after the start is too late.
+        # The filter rounds times to its clock: half a frame after the start is too late.
         late = Fraction(2 * self._start + 1, 2 * FPS) / self._stream.time_base
         stamp = key_time_before(self._path, self._number, first.pts + ceil(late) - 1)
         if stamp is None or stamp <= first.pts:
             return None
         self._container.seek(stamp, stream=self._stream)
         self._decoded = decode(self._container, self._stream, self.tally)
-        # Frames shown before the key frame may be made from ones that were not read.
+        # Frames shown before the key frame may depend on frames that were not read.
         whole = (frame for frame in self._decoded if frame.pts is None or frame.pts >= stamp)
         entry = next(whole, None)
         self.tally.skipped = self.tally.concealed = self.tally.resized = 0
@@ -222,7 +223,7 @@ class VideoReader(Closing):
         return None
 
     def _rebased(self) -> Iterator[av.VideoFrame]:
-        """Decoded frames with time stamps that never lack; those of the first one is 0."""
+        """Decoded frames with complete time stamps that begin at 0."""
         usual = min(1 / Fraction(self._stream.average_rate or FPS), LONGEST)
         step = max(1, round(usual / self._stream.time_base))
         stamps = _Stamps(step)
@@ -236,16 +237,15 @@ class VideoReader(Closing):
         while frame is not None:
             frame = self._like_first(frame)
             frame.pts = stamp - start
-            # The last frame lasts as long as it says, at most until the last packet of any stream
-            # ends: the filter drops one that lasts no time.
+            # The last frame lasts as long as it declares, at most until the last packet ends: the
+            # filter drops a frame of zero duration.
             frame.duration = min(frame.duration or step, max(end - stamp, step))
             yield frame
             frame = next(self._decoded, None)
             stamp = start if frame is None else stamps.best(frame)
 
     def _like_first(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """Calls and broadcasts change the size of their pictures on the way: squares and crops are
-        in pixels of the first one."""
+        """Fit a frame to the first one's size and format, which may change during a broadcast."""
         self._said.fill(frame)
         kind = frame.width, frame.height, frame.format.name
         aspect = self._pixels.see(frame) if self._square else self._aspect
@@ -262,7 +262,7 @@ class VideoReader(Closing):
         )
 
     def _fitted(self, frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
-        """A frame at another size, in the middle of a black one of the first one's size."""
+        """A frame scaled and centred on a black one of the first frame's size."""
         key = frame.width, frame.height, frame.format.name, width, height
         if key not in self._graphs:
             self._graphs[key] = _fit_graph(frame, width, height, *self._kind)
@@ -272,10 +272,10 @@ class VideoReader(Closing):
 
 
 class _Stamps:
-    """FFmpeg's best-effort time stamp of a frame, which PyAV does not hand on.
+    """FFmpeg's best-effort time stamp of a frame, which PyAV does not expose.
 
-    Some containers (AVI) know no presentation times; the demuxer's guess then runs backwards at
-    B-frames, while decoding times run on evenly. The kind that ran backwards less often is right.
+    Some containers (AVI) hold no presentation times; the demuxer's guess runs backwards at B-frames
+    while decoding times increase. The kind that ran backwards less often is used.
     """
 
     def __init__(self, step: int) -> None:
@@ -312,7 +312,7 @@ def _fps_graph(frame: av.VideoFrame) -> av.filter.Graph:
 def _fit_graph(
     frame: av.VideoFrame, width: int, height: int, whole: int, high: int, pixels: str
 ) -> av.filter.Graph:
-    """Scales frames to a size and puts them into the middle of black ones of another."""
+    """Scale frames and centre them on black ones."""
     graph = av.filter.Graph()
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base

@@ -1,4 +1,4 @@
-"""Mono int16 WAV files: the sound that lies beside a clip."""
+"""Mono int16 WAV files, such as those next to clips."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from avforensics.media.types import SAMPLE_RATE
 def write_wav(
     path: str | os.PathLike, audio: np.ndarray, *, sample_rate: int = SAMPLE_RATE
 ) -> None:
-    """Write mono sound as a WAV file, whole or not at all.
+    """Write mono audio as a WAV file, atomically.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def write_wav(
         File to write; its folder is created.
     audio : int16 array, (samples,)
     sample_rate : int
-        Samples a second.
+        Samples per second.
 
     Raises
     ------
@@ -48,21 +48,21 @@ def read_wav(
     *,
     sample_rate: int = SAMPLE_RATE,
 ) -> np.ndarray:
-    """Read mono int16 sound, or a piece of it without reading the rest.
+    """Read mono int16 audio, or a part of it without reading the rest.
 
     Parameters
     ----------
     start : int
         First sample.
     count : int, optional
-        Number of samples; None reads to the end.
+        Number of samples; None = to the end.
     sample_rate : int
-        The rate that the file must have.
+        Required sample rate.
 
     Returns
     -------
     int16 array, (samples,)
-        Shorter than ``count`` where the file ends.
+        Shorter than ``count`` at the end of the file.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def read_wav(
 
 
 def wav_samples(path: str | os.PathLike, *, sample_rate: int = SAMPLE_RATE) -> int:
-    """Length in samples of a mono int16 WAV file, from its head.
+    """Length in samples of a mono int16 WAV file, from its header.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Writing clips: H.264 + AAC in MP4, quick to seek and the same bytes on every run."""
+"""Write clips: H.264 + AAC in MP4, quick to seek and reproducible to the byte."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import numpy as np
 from avforensics.files import atomic_path
 from avforensics.media.types import FPS, SAMPLE_RATE
 
-LARGEST = 4096  # pixels: H.264 levels go no further, and a block of frames would fill the memory
+LARGEST = 4096  # pixels; the limit of H.264 levels
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast")
 PRESETS += ("medium", "slow", "slower", "veryslow", "placebo")
-AUDIO_BITRATE = 64_000  # bits a second
-AUDIO_CHUNK = 1024  # samples handed to the AAC encoder at a time: one of its frames
+AUDIO_BITRATE = 64_000  # bits per second
+AUDIO_CHUNK = 1024  # samples per AAC frame
 
 
 def write_clip(
@@ -37,34 +37,34 @@ def write_clip(
 ) -> int:
     """Write an H.264 (yuv420p) + AAC MP4 file.
 
-    One encoder thread and no B-frames by default, so that a run can be repeated to the byte and a
-    reader can seek without an edit list; the index lies at the file's head (faststart). The file
-    appears under its name only when it is whole.
+    One encoder thread and no B-frames by default, so that output is reproducible to the byte and
+    readers can seek without an edit list; the index is at the file's beginning (faststart). The
+    file is written atomically.
 
     Parameters
     ----------
     path : str or PathLike
-        File to write; its folder is created, an older file replaced.
+        Output file; its folder is created, an existing file is replaced.
     frames : iterable of uint8 array, (H, W, 3), RGB
-        All of one size, H and W even. Taken one at a time: a generator keeps memory flat.
+        All of one size, H and W even. Consumed one at a time, so a generator saves memory.
     audio : int16 array, (samples,), mono, or None
-        Sound that starts with the first frame; None writes a file without sound.
+        Audio that starts with the first frame; None = no audio stream.
     fps : int or Fraction
-        Frames a second.
+        Frames per second.
     sample_rate : int
-        Samples a second of ``audio``, kept in the file.
+        Sample rate of ``audio``, kept in the file.
     crf : int
         x264's constant rate factor: 0 lossless to 51 worst.
     preset : str
         x264's preset.
     gop : int
-        Most frames from one key frame to the next: what a random access decodes at worst.
+        Maximum number of frames between key frames, which bounds the cost of a seek.
     b_frames : int
-        Most B-frames in a row.
+        Maximum number of consecutive B-frames.
     audio_bitrate : int
-        Bits a second of AAC.
+        Bits per second of AAC.
     rotation : int
-        Degrees (counter-clockwise) stored as metadata: a player turns the picture by them.
+        Degrees (counter-clockwise) in the metadata by which players rotate the video.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def write_clip(
     Raises
     ------
     ValueError
-        No frames, frames of odd or changing size or another type, audio that is not int16 mono.
+        No frames, frames of odd or varying size or another type, or audio that is not int16 mono.
     """
     first, frames = _check_frames(path, frames)
     if audio is not None and (audio.ndim != 1 or audio.dtype != np.int16):
@@ -97,7 +97,7 @@ def write_clip(
 
 
 def replace_sound(source: str | os.PathLike, audio: np.ndarray, path: str | os.PathLike) -> None:
-    """Write a copy of a file of `write_clip` with other sound; its pictures stay bit for bit.
+    """Write a copy of a file of `write_clip` with other audio; the video is copied bit by bit.
 
     Parameters
     ----------
@@ -128,11 +128,11 @@ def replace_sound(source: str | os.PathLike, audio: np.ndarray, path: str | os.P
 
 
 def x264_options(crf: int, preset: str) -> dict[str, str]:
-    """Options under which x264 writes the same bytes each time.
+    """Options with which x264 output is reproducible.
 
-    Its code for AVX-512 reads memory that nobody has written: on such processors one small clip of
-    a hundred came out differently, and of 80 x 64 pixels every second one. Without AVX it takes as
-    long, within 2 %.
+    Its AVX-512 code reads uninitialised memory: on such processors one small clip in a hundred
+    differed, and every second one of 80 x 64 pixels. Without AVX, encoding takes as long within
+    2 %.
     """
     options = {"crf": str(crf), "preset": preset}
     if platform.machine() in {"x86_64", "AMD64"}:
@@ -141,7 +141,7 @@ def x264_options(crf: int, preset: str) -> dict[str, str]:
 
 
 def check_encoding(*, size: int, crf: int, preset: str, gop: int) -> None:
-    """See to it that square clips can be written so, before any work is done for them.
+    """Validate encoding settings before any work is done.
 
     Raises
     ------
@@ -149,17 +149,17 @@ def check_encoding(*, size: int, crf: int, preset: str, gop: int) -> None:
         A value is invalid.
     """
     if not 2 <= size <= LARGEST or size % 2:
-        raise ValueError(f"size must be even and 2 to {LARGEST}, not {size}")
+        raise ValueError(f"size must be even and within 2..{LARGEST}, got {size}")
     if not 0 <= crf <= 51 or gop < 1:
-        raise ValueError(f"crf is 0..51 and gop at least 1, not {crf} and {gop}")
+        raise ValueError(f"crf must be within 0..51 and gop >= 1, got {crf} and {gop}")
     if preset not in PRESETS:
-        raise ValueError(f"preset must be one of {', '.join(PRESETS)}, not {preset!r}")
+        raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {preset!r}")
 
 
 def _check_frames(
     path: str | os.PathLike, frames: Iterable[np.ndarray]
 ) -> tuple[np.ndarray, Iterator[np.ndarray]]:
-    """Take the first frame for its size; give it back together with all of them."""
+    """The first frame, for its size, and an iterator over all frames."""
     iterator = iter(frames)
     first = next(iterator, None)
     if first is None:
@@ -172,7 +172,7 @@ def _check_frames(
 
 
 def _encode(out, video, sound, frames, audio, fps: Fraction, sample_rate: int) -> int:
-    """Encode picture and sound side by side, so that the muxer never holds much back."""
+    """Encode video and audio alternately, so that the muxer never buffers much."""
     position = 0
     shape = None
     for index, array in enumerate(frames):
@@ -194,7 +194,7 @@ def _encode(out, video, sound, frames, audio, fps: Fraction, sample_rate: int) -
 
 
 def _encode_audio(out, sound, audio, position, until, sample_rate, *, last=False) -> int:
-    """Encode ``audio[position:until]`` in whole chunks; return where the next call goes on."""
+    """Encode ``audio[position:until]`` in whole chunks; return the next position."""
     while position < until and (last or position + AUDIO_CHUNK <= until):
         chunk = audio[position : min(position + AUDIO_CHUNK, until)]
         frame = av.AudioFrame.from_ndarray(chunk[None], format="s16", layout="mono")

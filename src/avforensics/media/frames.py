@@ -1,0 +1,298 @@
+"""Geometry of decoded frames: upright, whole or in part, at any size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.sidedata.sidedata import Type as SideDataType
+from av.video.reformatter import Interpolation, VideoReformatter
+from PIL import Image
+
+from avforensics.media.aspect import square_size
+from avforensics.media.colour import ColourTags
+from avforensics.media.planes import convert, cut_planes
+
+Orientation = tuple[int, int, int, int]
+Part = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class View:
+    """How stored frames become upright images with square pixels.
+
+    Attributes
+    ----------
+    turn : tuple of int
+        Rotation and mirroring, see `orientation`.
+    stretch : (float, float)
+        Horizontal and vertical scale factors; 1, 1 if pixels are square.
+    """
+
+    turn: Orientation = (1, 0, 0, 1)
+    stretch: tuple[float, float] = (1.0, 1.0)
+
+    @classmethod
+    def of(cls, frame: av.VideoFrame, aspect: Fraction) -> View:
+        """View of a video.
+
+        Parameters
+        ----------
+        frame : av.VideoFrame
+            Its first frame; see `orientation` for why only that one.
+        aspect : Fraction
+            Width over height of a stored pixel.
+        """
+        width, height = square_size(frame.width, frame.height, aspect)
+        return cls(orientation(frame), (width / frame.width, height / frame.height))
+
+    @property
+    def stretches(self) -> bool:
+        """Whether pixels are not square."""
+        return self.stretch != (1.0, 1.0)
+
+    def stretched(self, frame: av.VideoFrame) -> tuple[int, int]:
+        """Width and height of a frame in square pixels, before rotation."""
+        return round(frame.width * self.stretch[0]), round(frame.height * self.stretch[1])
+
+    def size(self, frame: av.VideoFrame) -> tuple[int, int]:
+        """Width and height of an upright frame."""
+        width, height = self.stretched(frame)
+        return (width, height) if self.turn[0] else (height, width)
+
+
+def orientation(frame: av.VideoFrame) -> Orientation:
+    """``(a, b, c, d)`` of a frame's display matrix: ``x' = a x + c y``, ``y' = b x + d y``.
+
+    Rounded to quarter turns and mirrors, which is all that cameras write. Use it for one frame of a
+    stream only: reading its side data makes a frame part of a reference cycle, so that it lives
+    until the next garbage collection; at 1080p that is hundreds of megabytes.
+    """
+    data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+    if data is None:
+        return (1, 0, 0, 1)
+    a, b, _, c, d = np.frombuffer(bytes(data), "<i4")[:5].tolist()
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return (-1 if a < 0 else 1, 0, 0, -1 if d < 0 else 1)
+    return (0, -1 if b < 0 else 1, -1 if c < 0 else 1, 0)
+
+
+def upright_part(
+    frame: av.VideoFrame,
+    view: View,
+    centre: tuple[float, float],
+    room: int,
+    factor: int,
+    reformatter: VideoReformatter,
+) -> tuple[np.ndarray, float, float]:
+    """The surroundings of a point in the upright frame, reduced by an integer factor.
+
+    Without reduction and stretching, pixels equal those of `upright_rgb`; converting a part is
+    several times faster.
+
+    Parameters
+    ----------
+    view : View
+        As in `upright_rgb`.
+    centre : (float, float)
+        x, y in the upright frame.
+    room : int
+        Side in pixels of a square around the point, clipped to the frame.
+    reformatter : VideoReformatter
+        As in `scaled`.
+
+    Returns
+    -------
+    part : uint8 array, (h, w, 3)
+    left, top : float
+        Corner in pixels of the upright frame; integers unless it is stretched.
+    """
+    turn = view.turn
+    stored = centre if turn[0] else centre[::-1]
+    axes = zip(stored, (frame.width, frame.height), _flips(turn), view.stretch, strict=True)
+    (x, width, wide, left), (y, height, high, top) = (
+        _range_of_axis(*axis, room + 2 * factor, factor) for axis in axes
+    )
+    way = Interpolation.BICUBIC if view.stretches else Interpolation.BILINEAR
+    way = way if factor == 1 else Interpolation.AREA
+    part = cut_planes(frame, x, y, width, height)
+    part = turned(convert(part, (wide, high), reformatter, interpolation=way), turn)
+    return (part, left, top) if turn[0] else (part, top, left)
+
+
+def _range_of_axis(
+    at: float, length: int, flip: bool, stretch: float, extent: int, factor: int
+) -> tuple[int, int, int, float]:
+    """First stored column or row around a point, number of stored ones, number after scaling, and
+    position of the first one in the upright frame.
+
+    If pixels are not square, the scaled number is rounded; the position of the point stays exact.
+    """
+    if stretch == 1:
+        at = length - at if flip else at
+        extent = min(extent, length) // factor * factor
+        start = min(max(int(at - extent / 2), 0), length - extent) // 2 * 2
+        return start, extent, extent // factor, length - start - extent if flip else start
+    shown = at / stretch
+    extent = min(round(extent / stretch), length)
+    start = min(max(int((length - shown if flip else shown) - extent / 2), 0), length - extent)
+    start = start // 2 * 2
+    made = max(round(extent * stretch / factor), 1)
+    first = length - start - extent if flip else start
+    return start, extent, made, at - (shown - first) * factor * made / extent
+
+
+def _flips(turn: Orientation) -> tuple[bool, bool]:
+    """Whether stored columns and rows run backwards in the upright frame."""
+    a, b, c, d = turn
+    across, down = a + c < 0, b + d < 0
+    return (across, down) if a else (down, across)
+
+
+def _stored_part(frame: av.VideoFrame, part: Part, view: View) -> Part:
+    """Column, row, width and height in the stored frame of a part of the upright one."""
+    left, top, right, bottom = part
+    across, down = (left, right), (top, bottom)
+    turn = view.turn
+    spans = (across, down) if turn[0] else (down, across)
+    if view.stretches:
+        spans = [
+            (min(round(start / by), length - 1), min(max(round(end / by), 1), length))
+            for (start, end), by, length in zip(
+                spans, view.stretch, (frame.width, frame.height), strict=True
+            )
+        ]
+    starts = [
+        (length - end if flip else start) // 2 * 2
+        for (start, end), length, flip in zip(
+            spans, (frame.width, frame.height), _flips(turn), strict=True
+        )
+    ]
+    (first, last), (upper, lower) = spans
+    return starts[0], starts[1], last - first, lower - upper
+
+
+def upright_rgb(frame: av.VideoFrame, view: View, least: float | None = None) -> Image.Image:
+    """A frame as an upright RGB image in BT.709 with square pixels.
+
+    Parameters
+    ----------
+    view : View
+        View of the stream.
+    least : float, optional
+        Tone mapping is slow; a frame that needs it is first reduced by the largest integer factor
+        that keeps its shorter side at least this long.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Mode RGB. Shares memory with the converted frame if no rotation was needed.
+    """
+    if ColourTags.of(frame).tone_map is not None:
+        sides = view.stretched(frame)
+        factor = 1 if least is None else max(int(min(sides) // least), 1)
+        small = (max(round(side / factor), 1) for side in sides)
+        way = Interpolation.BICUBIC if factor == 1 else Interpolation.AREA
+        rgb = convert(frame, tuple(small), VideoReformatter(), interpolation=way)
+        return Image.fromarray(np.ascontiguousarray(turned(rgb, view.turn)))
+    if view.stretches:
+        width, height = view.stretched(frame)
+        rgb = frame.reformat(
+            width=width, height=height, format="rgb24", interpolation=Interpolation.BICUBIC
+        )
+    else:
+        rgb = frame.reformat(format="rgb24")
+    plane = rgb.planes[0]
+    size = (rgb.width, rgb.height)
+    image = Image.frombuffer("RGB", size, plane, "raw", "RGB", plane.line_size, 1)
+    a, b, c, d = view.turn
+    if a == 0:
+        image = image.transpose(Image.Transpose.TRANSPOSE)
+    if a + c < 0:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    if b + d < 0:
+        image = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    return image
+
+
+def scaled(
+    frame: av.VideoFrame,
+    size: tuple[int, int],
+    reformatter: VideoReformatter,
+    *,
+    part: Part | None = None,
+    view: View = View(),
+    pixels: str = "rgb24",
+    interpolation: Interpolation = Interpolation.AREA,
+) -> np.ndarray:
+    """A frame at another size, converted directly from its stored form: not for scoring.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Width and height of the result.
+    reformatter : VideoReformatter
+        Kept by the caller for frames of one size; not thread-safe.
+    part : tuple of int, optional
+        ``(left, top, right, bottom)`` in the upright frame, even numbers; None = all. May be
+        shifted by a pixel if the frame is mirrored and its length odd.
+    view : View
+        As in `upright_rgb`.
+    pixels : {"rgb24", "bgr24"}
+    interpolation : Interpolation
+        Scaling filter.
+
+    Returns
+    -------
+    uint8 array, (height, width, 3)
+    """
+    if part is not None:
+        frame = cut_planes(frame, *_stored_part(frame, part, view))
+    width, height = size if view.turn[0] else size[::-1]
+    small = convert(frame, (width, height), reformatter, pixels=pixels, interpolation=interpolation)
+    return np.ascontiguousarray(turned(small, view.turn))
+
+
+def turned(picture: np.ndarray, turn: Orientation) -> np.ndarray:
+    """A rotated and mirrored view of an image, (H, W, 3)."""
+    a, b, c, d = turn
+    if a == 0:
+        picture = picture.transpose(1, 0, 2)
+    if a + c < 0:
+        picture = picture[:, ::-1]
+    if b + d < 0:
+        picture = picture[::-1]
+    return picture
+
+
+def to_square(
+    image: Image.Image, size: int, crop: tuple[float, float, float, float] | None = None
+) -> np.ndarray:
+    """Crop an image and resize it to a square.
+
+    PIL's bicubic filter is antialiased; the aspect is ignored. An image of that size is returned
+    unchanged (method Sec. 1).
+
+    Parameters
+    ----------
+    size : int
+        Side in pixels.
+    crop : tuple of float, optional
+        ``(left, top, right, bottom)`` in fractions of the image, rounded to pixels.
+
+    Returns
+    -------
+    uint8 array, (size, size, 3)
+    """
+    if crop is not None:
+        left, top, right, bottom = crop
+        width, height = image.size
+        x, y = round(left * width), round(top * height)
+        image = image.crop(
+            (x, y, max(x + 1, round(right * width)), max(y + 1, round(bottom * height)))
+        )
+    if image.size != (size, size):
+        image = image.resize((size, size), Image.Resampling.BICUBIC)
+    return np.asarray(image)

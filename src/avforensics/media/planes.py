@@ -1,0 +1,100 @@
+"""Planes of decoded frames: cut regions without conversion; convert to RGB in BT.709."""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+
+from avforensics.media.colour import ColourTags
+
+# swscale's output for frames that are tone-mapped. Its packed 16-bit format (rgb48) has wrong
+# colours if the width is odd.
+DEEP = "gbrp16le"
+# Formats whose planes can be cut: name -> chroma subsampling, horizontal and vertical.
+HALVED = {"420": (2, 2), "422": (2, 1), "444": (1, 1)}
+PLANAR = {
+    f"{kind}{sampling}p{bits}": halved
+    for sampling, halved in HALVED.items()
+    for kind, depths in (("yuv", ("", "10le", "12le")), ("yuvj", ("",)))
+    for bits in depths
+}
+
+
+def cut_planes(frame: av.VideoFrame, x: int, y: int, width: int, height: int) -> av.VideoFrame:
+    """A region of a stored frame as a new frame; x and y are even."""
+    halved = PLANAR.get(frame.format.name)
+    if halved is None:
+        return _cut_converted(frame, x, y, width, height)
+    size = 1 if frame.format.components[0].bits == 8 else 2  # bytes
+    cut = av.VideoFrame(width, height, frame.format.name)
+    for source, target, (across, down) in zip(
+        frame.planes, cut.planes, ((1, 1), halved, halved), strict=True
+    ):
+        rows = np.frombuffer(source, np.uint8).reshape(-1, source.line_size)
+        into = np.frombuffer(target, np.uint8).reshape(-1, target.line_size)
+        columns = slice(x // across * size, -(-(x + width) // across) * size)
+        part = rows[y // down : -(-(y + height) // down), columns]
+        into[: part.shape[0], : part.shape[1]] = part
+    cut.colorspace, cut.color_range = frame.colorspace, frame.color_range
+    cut.color_trc, cut.color_primaries = frame.color_trc, frame.color_primaries
+    return cut
+
+
+def _cut_converted(frame: av.VideoFrame, x: int, y: int, width: int, height: int) -> av.VideoFrame:
+    """The same for a frame whose planes cannot be cut: convert all of it first."""
+    if ColourTags.of(frame).tone_map is None:
+        rows = _pixels(frame.reformat(format="rgb24", threads=1))[y : y + height, x : x + width]
+        return av.VideoFrame.from_ndarray(np.ascontiguousarray(rows), format="rgb24")
+    rows = _deep_pixels(frame.reformat(format=DEEP, threads=1))[y : y + height, x : x + width]
+    cut = av.VideoFrame.from_ndarray(np.ascontiguousarray(rows), format=DEEP)
+    cut.color_trc, cut.color_primaries = frame.color_trc, frame.color_primaries
+    return cut
+
+
+def convert(
+    frame: av.VideoFrame,
+    size: tuple[int, int],
+    reformatter: VideoReformatter,
+    *,
+    pixels: str = "rgb24",
+    interpolation: Interpolation,
+) -> np.ndarray:
+    """A stored frame, resized and converted to BT.709: uint8 (H, W, 3)."""
+    tone_map = ColourTags.of(frame).tone_map
+    small = reformatter.reformat(
+        frame,
+        width=size[0],
+        height=size[1],
+        format=pixels if tone_map is None else DEEP,
+        interpolation=interpolation,
+        threads=1,
+    )
+    if tone_map is None:
+        return _pixels(small)
+    picture = tone_map(_deep_pixels(small), _white(frame))
+    return picture if pixels == "rgb24" else picture[..., ::-1]
+
+
+def _pixels(frame: av.VideoFrame) -> np.ndarray:
+    """A packed frame of three bytes per pixel as (H, W, 3), without copying."""
+    plane = frame.planes[0]
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return rows[: frame.height, : frame.width * 3].reshape(frame.height, frame.width, 3)
+
+
+def _deep_pixels(frame: av.VideoFrame) -> np.ndarray:
+    """A frame in format `DEEP` as RGB, uint16 (H, W, 3)."""
+    green, blue, red = (
+        np.frombuffer(plane, "<u2").reshape(-1, plane.line_size // 2) for plane in frame.planes
+    )
+    rows, columns = slice(frame.height), slice(frame.width)
+    return np.stack([plane[rows, columns] for plane in (red, green, blue)], axis=-1)
+
+
+def _white(frame: av.VideoFrame) -> int:
+    """swscale's 16-bit value of a frame's white: it shifts bits and does not round up."""
+    bits = frame.format.components[0].bits
+    if frame.color_range == ColorRange.JPEG or frame.format.is_rgb:
+        return (2**bits - 1) << (16 - bits)
+    return 255 << 8
