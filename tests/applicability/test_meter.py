@@ -34,7 +34,7 @@ def measured(
     meter = Meter(view)
     for first in range(0, len(frames), size):
         part = slice(first * HOP, (first + size) * HOP)
-        meter.take(Block(frames[first : first + size], sound[part]))
+        meter.add(Block(frames[first : first + size], sound[part]))
     return meter.measures()
 
 
@@ -113,8 +113,8 @@ def test_limits_are_those_of_the_configuration(configs):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"min_speech": -1}, "applicability: min_speech must be 0 s or more, got -1"),
-        ({"max_still": 2.0}, "applicability: max_still must lie within 0..1, got 2.0"),
+        ({"min_speech": -1}, "applicability: min_speech must be >= 0, got -1"),
+        ({"max_still": 2.0}, "applicability: max_still must be within 0..1, got 2.0"),
         ({"min_smile": 1}, "applicability has no min_smile, but "),
     ],
 )
@@ -174,7 +174,7 @@ def test_a_song_is_told_from_speech():
     for sound, sings in ((speech(75), False), (notes(3), True), (notes(3, vibrato=0), True)):
         meter = SongMeter()
         for first in range(0, len(sound), 7000):
-            meter.hear(sound[first : first + 7000])
+            meter.add(sound[first : first + 7000])
         held = meter.held(np.ones(len(sound) // CHUNK, bool), CHUNK)
         assert (held > DEFAULT_LIMITS.max_song) == sings
         assert meter.held(np.zeros(len(sound) // CHUNK, bool), CHUNK) is None

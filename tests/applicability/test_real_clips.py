@@ -42,7 +42,7 @@ def measured(frames: np.ndarray, sound: np.ndarray, view: MouthView) -> Measures
     meter = Meter(view)
     for first in range(0, len(frames), FPS):
         part = sound[first * HOP : (first + FPS) * HOP]
-        meter.take(Block(frames[first : first + FPS], part))
+        meter.add(Block(frames[first : first + FPS], part))
     return meter.measures()
 
 

@@ -12,7 +12,7 @@ from avforensics.errors import ConfigError
 def probabilities(sound: np.ndarray, piece: int = 16_000) -> np.ndarray:
     meter = VoiceMeter()
     for first in range(0, len(sound), piece):
-        meter.hear(sound[first : first + piece])
+        meter.add(sound[first : first + piece])
     return meter.probabilities
 
 
@@ -40,8 +40,8 @@ def test_pieces_change_nothing(piece):
 
 def test_two_meters_do_not_hear_each_other():
     first, second = VoiceMeter(), VoiceMeter()
-    first.hear(speech(25))
-    second.hear(np.zeros(16_000, np.int16))
+    first.add(speech(25))
+    second.add(np.zeros(16_000, np.int16))
     assert second.probabilities.max() < 0.1 < first.probabilities.max()
 
 

@@ -103,9 +103,9 @@ def test_the_recipe_may_be_settings_of_ones_own(make_models):
 @pytest.mark.parametrize(
     ("clip", "face", "mode", "said"),
     [
-        ("wide.mp4", 30, "given", "this is a picture of 112x64"),
-        ("a.mp4", 30, "given", "a face takes up 47% of this picture's width"),
-        ("a.mp4", 46, "none", "a face takes up 72% of this picture's width"),  # a tight face crop
+        ("wide.mp4", 30, "given", "the video is 112x64"),
+        ("a.mp4", 30, "given", "a face takes up 47% of this video's width"),
+        ("a.mp4", 46, "none", "a face takes up 72% of this video's width"),  # a tight face crop
         ("a.mp4", 66, "given", ""),  # a mouth, in which the detector sees a face
         ("a.mp4", 0, "none", ""),
     ],

@@ -43,7 +43,7 @@ def test_a_store_to_tables_and_figures(avforensics, store, decoders_bundle, tmp_
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ("features=/nowhere", "there is no feature store"),
+        ("features=/nowhere", "no feature store"),
         ("select.split=val", "splits there: anomaly, test"),
         ("scoring.max_len=60", "max_len 60"),
         ("scoring.lam=[0,1]", "one scoring.lam"),

@@ -134,15 +134,15 @@ def test_arrays_are_found_by_name_and_by_the_folders_that_agree(tmp_path):
 
 MISTAKES = {
     "one dimension": (np.zeros(5), r"shape \(windows, D\) .* got float64 of shape \(5,\)"),
-    "one window": (np.zeros((1, 4)), "two windows or more"),
+    "one window": (np.zeros((1, 4)), "at least two windows"),
     "words": (np.array([["a", "b"]] * 3), "must be numbers"),
-    "objects": (np.array([[None]] * 3, dtype=object), "damaged or no array"),
+    "objects": (np.array([[None]] * 3, dtype=object), "damaged or not an array"),
     "not finite": (np.array([[1.0, np.nan, 0]] * 3), "not finite"),
     "other width": (
         np.zeros((3, 5)),
-        "sync_logits of 5 numbers a window, the first",
+        "sync_logits has 5 values per window, the first",
     ),
-    "even": (np.zeros((3, 4)), "an odd number of them, 3 or more, got 4"),
+    "even": (np.zeros((3, 4)), "must be odd and >= 3, got 4"),
 }
 
 
@@ -170,5 +170,5 @@ def test_settings_without_meaning(tmp_path):
     with pytest.raises(ConfigError, match="must name the network"):
         ExternalFeatures(folder=tmp_path, name="")
     source = ExternalFeatures(folder=tmp_path, name="n")
-    with pytest.raises(ConfigError, match="no array can be used; the first reason: no array"):
+    with pytest.raises(ConfigError, match="no usable array; first reason: no array"):
         import_features(manifest_of(tmp_path, {"anomaly": 1}), tmp_path / "store", source)

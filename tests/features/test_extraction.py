@@ -141,7 +141,7 @@ def test_a_kill_costs_unfinished_shards_only(plain, clips, sync_bundle, tmp_path
     seen = []
     with pytest.raises(KeyboardInterrupt):
         extract(clips, tmp_path, sync_bundle, settings=settings, advance=stop_after_two)
-    with pytest.raises(ConfigError, match="has not come to its end"):
+    with pytest.raises(ConfigError, match="has not finished"):
         FeatureStore.open(tmp_path)
     again = []
     outcome = extract(clips, tmp_path, sync_bundle, advance=lambda path, _: again.append(path))

@@ -147,9 +147,9 @@ def test_shard_lost_after_the_index(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "there is no feature store"),
+        (None, "no feature store"),
         ({"version": 9}, "store version 9"),
-        ({"version": 1, "foreign": 1}, "does not describe"),
+        ({"version": 1, "foreign": 1}, "not the description"),
     ],
 )
 def test_a_folder_that_is_no_store(tmp_path, content, message):
@@ -161,5 +161,5 @@ def test_a_folder_that_is_no_store(tmp_path, content, message):
 
 def test_an_unfinished_store_is_refused(tmp_path):
     write_info(tmp_path, INFO)
-    with pytest.raises(ConfigError, match="has not come to its end"):
+    with pytest.raises(ConfigError, match="has not finished"):
         FeatureStore.open(tmp_path)

@@ -1,7 +1,7 @@
-"""Whether a score means anything: is there speech, and does a visible mouth speak it?
+"""Whether a score is meaningful: is there speech, and does a visible mouth speak it?
 
-Everything is measured while a clip is read for scoring, in the same pass. `Meter` takes the blocks,
-`Measures` are the numbers, `Limits.reasons` says why a clip is not applicable.
+Everything is measured in the pass that reads a clip for scoring. `Meter` receives the blocks,
+`Measures` holds the results, and `Limits.reasons` says why a clip is not applicable.
 """
 
 from avforensics.applicability.limits import DEFAULT_LIMITS, NOT_APPLICABLE, Limits, limits_of

@@ -1,4 +1,4 @@
-"""Where a measure says that a score means nothing."""
+"""Limits of the measures beyond which a score is meaningless."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ class Limits:
     Parameters
     ----------
     min_level : float
-        dB below full scale; what is never louder is silence.
+        dBFS; audio that is never louder is silence.
     min_speech : float
-        Seconds.
+        Seconds of speech.
     max_song : float
-        Share of the time with a voice.
+        Share of the voiced time in which a note is held.
     max_still : float
-        Share of the time.
+        Share of the time with a frozen image.
     min_mouth : float
-        Pixels.
+        Width of the mouth in pixels.
     max_turn : float
-        Degrees.
+        Head turn in degrees.
     min_detail : float
-        Detail of the lips over that around them.
+        Detail of the lips relative to the skin around them.
     max_voice_over : float
-        Share of the time with a voice.
+        Share of the voiced time in which no mouth moves.
 
     Raises
     ------
@@ -54,19 +54,19 @@ class Limits:
     def __post_init__(self) -> None:
         check_numbers(self)
         if self.min_level > 0:
-            raise ValueError(f"min_level must be 0 dB or less, got {self.min_level}")
+            raise ValueError(f"min_level must be <= 0 dB, got {self.min_level}")
         if self.min_speech < 0:
-            raise ValueError(f"min_speech must be 0 s or more, got {self.min_speech}")
+            raise ValueError(f"min_speech must be >= 0, got {self.min_speech}")
         for name in ("max_song", "max_still", "max_voice_over"):
             if not 0 <= (share := getattr(self, name)) <= 1:
-                raise ValueError(f"{name} must lie within 0..1, got {share}")
+                raise ValueError(f"{name} must be within 0..1, got {share}")
         if not 0 <= self.max_turn <= 90:
-            raise ValueError(f"max_turn must lie within 0..90 degrees, got {self.max_turn}")
+            raise ValueError(f"max_turn must be within 0..90 degrees, got {self.max_turn}")
         if min(self.min_mouth, self.min_detail) < 0:
-            raise ValueError("min_mouth and min_detail must be 0 or more")
+            raise ValueError("min_mouth and min_detail must be >= 0")
 
     def reasons(self, measures: Measures) -> tuple[str, ...]:
-        """Why a score means nothing, a few words each; empty where it is applicable."""
+        """Why a score is meaningless, one phrase per reason; empty if it is applicable."""
         return tuple(self._reasons(measures))
 
     def _reasons(self, found: Measures) -> Iterator[str]:
@@ -85,7 +85,7 @@ class Limits:
                 f"(at least {self.min_speech:g} s)"
             )
         elif found.song is not None and found.song > self.max_song:
-            yield f"song: notes are held in {_most(found.song, self.max_song)} of the voice"
+            yield f"song: notes are held for {_most(found.song, self.max_song)} of the voice"
 
     def _of_mouth(self, found: Measures) -> Iterator[str]:
         if found.turn is not None and found.turn > self.max_turn:
@@ -110,17 +110,19 @@ DEFAULT_LIMITS = Limits()
 
 
 def limits_of(settings: Mapping[str, Any]) -> Limits | None:
-    """Limits from the settings of a command; None where ``measure`` is false.
+    """Limits from the settings of a command; None if ``measure`` is false.
 
     Raises
     ------
     ConfigError
-        A value is invalid, or there is no such limit.
+        A value is invalid or a limit unknown.
     """
     limits = {name: value for name, value in settings.items() if name != "measure"}
     known = {field.name for field in fields(Limits)}
     if strange := sorted(limits.keys() - known):
-        raise ConfigError(f"applicability has no {', '.join(strange)}, but {', '.join(known)}")
+        raise ConfigError(
+            f"applicability has no setting {', '.join(strange)}; it has {', '.join(known)}"
+        )
     try:
         found = Limits(**limits)
     except ValueError as error:

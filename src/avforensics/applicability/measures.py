@@ -1,42 +1,42 @@
-"""The numbers that say whether a score means anything."""
+"""Measures that decide whether a score is meaningful."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
-# Which of two values speaks for a score.
+# Which of two values favours a score.
 _BEST = dict.fromkeys(("seconds", "level", "speech", "mouth", "detail"), max)
 _BEST |= dict.fromkeys(("song", "still", "turn", "voice_over"), min)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measures:
-    """What was measured of a clip, over the part that was read for scoring.
+    """Measures of a clip, over the part that was read for scoring.
 
-    A measure is None where it could not be taken.
+    None = could not be measured.
 
     Attributes
     ----------
     seconds : float
         Length of that part.
     level : float
-        Of the loudest frame (0.04 s), RMS in dB below full scale; -100 where there is nothing.
+        RMS level of the loudest frame (0.04 s) in dBFS; -100 = digital silence.
     speech : float
         Seconds of speech.
     song : float
-        Share of the time with a voice in which a note is held for 0.4 s or more; needs a second of
+        Share of the voiced time in which a note is held for 0.4 s or more; needs a second of
         voice.
     still : float
-        Share of the time in which the picture stands still.
+        Share of the time with a frozen image.
     mouth : float
-        Pixels of the file's picture from one corner of the mouth to the other, median.
+        Median distance of the mouth corners, in pixels of the file's frames.
     turn : float
-        Degrees by which the head is turned to the side, median, estimated from eyes and nose.
+        Median head turn in degrees, estimated from eyes and nose.
     detail : float
-        Detail (mean gradient) of the lips over that of the skin around them, median.
+        Median detail (mean gradient) of the lips relative to the skin around them.
     voice_over : float
-        Share of the time with a voice in which the mouth does not move.
+        Share of the voiced time in which the mouth does not move.
     """
 
     seconds: float
@@ -50,14 +50,14 @@ class Measures:
     voice_over: float | None = None
 
     def row(self) -> dict[str, float | None]:
-        """Rounded values by name, for tables; without the length."""
+        """Rounded values by name, for tables, without ``seconds``."""
         return {
             name: None if (value := getattr(self, name)) is None else round(value, 3)
             for name in NAMES
         }
 
     def best(self, others: Iterable[Measures]) -> Measures:
-        """Of each measure the value, of any of them, that speaks most for a score."""
+        """For each measure, the value that favours a score most."""
         every = [self, *others]
         values = {
             name: [value for one in every if (value := getattr(one, name)) is not None]
@@ -69,12 +69,12 @@ class Measures:
 
     @classmethod
     def parse(cls, values: Mapping[str, float | None]) -> Measures:
-        """From names and numbers as in `dataclasses.asdict`; names of other versions are left out.
+        """Inverse of `dataclasses.asdict`; names from other versions are ignored.
 
         Raises
         ------
         TypeError
-            The length is missing.
+            ``seconds`` is missing.
         """
         known = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in known})

@@ -1,4 +1,4 @@
-"""One clip's measures, taken from the blocks that are read for scoring."""
+"""Measure a clip from the blocks that are read for scoring."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from avforensics.applicability.song import SongMeter
 from avforensics.applicability.voice import CHUNK, CHUNK_SECONDS, VoiceMeter
 from avforensics.media.types import FPS, HOP, Block
 
-SPEECH = 0.5  # least probability of a chunk with speech
+SPEECH = 0.5  # minimum probability of a chunk with speech
 NOTHING = -100.0  # dB
 
 
 @dataclass(frozen=True)
 class Speaking:
-    """When there is a voice and when a mouth moves, on a clip's own clock of 25 frames a second.
+    """When there is voice and when a mouth moves, per frame of a clip.
 
     Attributes
     ----------
@@ -32,17 +32,17 @@ class Speaking:
 
     @property
     def voice_over(self) -> float | None:
-        """Share of the time with a voice in which no mouth moves; None without a voice."""
+        """Share of the voiced time in which no mouth moves; None without voice."""
         return float(1 - self.moves[self.voice].mean()) if self.voice.any() else None
 
 
 class Meter:
-    """Takes the blocks of one clip, in order; memory grows by some hundred numbers a second.
+    """Receives the blocks of a clip in order; keeps a few hundred numbers per second.
 
     Parameters
     ----------
     mouth : MouthView, optional
-        Where the mouth is; without it nothing is measured of mouths.
+        Position of the mouth; None = mouths are not measured.
     """
 
     def __init__(self, mouth: MouthView | None = None) -> None:
@@ -53,17 +53,17 @@ class Meter:
         self._n_frames = 0
         self._loudest = 0.0  # mean square
 
-    def take(self, block: Block) -> None:
+    def add(self, block: Block) -> None:
         """Measure the next block."""
         self._n_frames += len(block.frames)
-        self._voice.hear(block.audio)
-        self._song.hear(block.audio)
-        self._picture.see(block.frames)
+        self._voice.add(block.audio)
+        self._song.add(block.audio)
+        self._picture.add(block.frames)
         of_frames = np.square(block.audio.reshape(-1, HOP) / 32768).mean(axis=1)
         self._loudest = max(self._loudest, float(of_frames.max()))
 
     def measures(self) -> Measures | None:
-        """What was measured so far; None where no block came."""
+        """Measures so far; None if there was no block."""
         if not self._n_frames:
             return None
         voiced = self._voice.probabilities >= SPEECH
@@ -88,7 +88,7 @@ class Meter:
         return found
 
     def speaking(self) -> Speaking | None:
-        """When there is a voice and the mouth moves; None where no mouth was looked at."""
+        """When there is voice and the mouth moves; None if no mouth was measured."""
         moves = self._picture.moves
         if moves is None:
             return None
@@ -101,19 +101,19 @@ class Meter:
 def of_video(
     measures: Sequence[Measures], speaking: Sequence[tuple[int, Speaking]]
 ) -> Measures | None:
-    """The measures of a video from those of its faces: each the best of any face.
+    """Measures of a video from those of its faces: the best value of any face.
 
     A voice counts as a voice-over only while no mouth moves.
 
     Parameters
     ----------
     speaking : sequence of (int, Speaking)
-        With the frame of the video at which each begins.
+        First frame in the video, and what was measured from there.
 
     Returns
     -------
     Measures or None
-        None where nothing was measured.
+        None if nothing was measured.
     """
     if not measures:
         return None

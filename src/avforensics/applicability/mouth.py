@@ -1,4 +1,4 @@
-"""Where the mouth is in the pictures that the network sees, how large, how far turned away."""
+"""Position and size of the mouth in the network's frames, and how far the head is turned."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from avforensics.media.crop import MovingCrop
 
 EYES = [LANDMARKS.index("right eye"), LANDMARKS.index("left eye")]
 NOSE = LANDMARKS.index("nose")
-NOSE_LENGTH = 0.6  # how far the tip of a nose stands out, in distances between the eyes
-LEAST_COSINE = 0.3  # a profile's mouth is not made wider than by this
+NOSE_LENGTH = 0.6  # length of a nose, in distances between the eyes
+LEAST_COSINE = 0.3  # bound on the correction of the mouth's width in profile
 
-# Where the mouth is in pictures cut by a recipe: x, y of the centre and side of its square, in
-# fractions of the picture. `lrs` as measured on 84 real clips (deviation of y 0.014).
+# The mouth in frames of a recipe: x, y of the centre and side of its square, relative to the frame.
+# `lrs` was measured on 84 real clips (standard deviation of y 0.014).
 PLACES = {
     "mouth": (0.5, 0.5, 1.0),
     "level_mouth": (0.5, 0.5, 0.92),
@@ -29,18 +29,18 @@ PLACES = {
 
 @dataclass(frozen=True, eq=False)
 class MouthView:
-    """What is known of a clip's mouth before its pictures are read.
+    """The mouth of a clip, known before its frames are read.
 
     Attributes
     ----------
     squares : float array, (T, 3)
-        x and y of the centre and the side of the square around the mouth that `RECIPES` calls
-        ``mouth``, in fractions of the network's picture; one row stands for all frames.
+        x and y of the centre and the side of the mouth's square (recipe ``mouth``), relative to
+        the network's frame; a single row applies to all frames.
     width : float array, (T,) or None
-        Pixels of the file's picture from one corner of the mouth to the other, as if it was seen
-        from the front; None without landmarks.
+        Distance of the mouth corners in pixels of the file's frames, corrected for the head turn;
+        None without landmarks.
     turn : float array, (T,) or None
-        Degrees by which the head is turned to the side, estimated from eyes and nose.
+        Head turn in degrees, estimated from eyes and nose.
     """
 
     squares: np.ndarray
@@ -49,12 +49,12 @@ class MouthView:
 
     @classmethod
     def of_track(cls, track: FaceTrack, crop: MovingCrop) -> MouthView:
-        """Of a face that is cut out along its track."""
+        """The mouth of a face that is cropped along its track."""
         mouth = RECIPES["mouth"].squares(track).astype(np.float64)
         seen = np.asarray(crop.squares, np.float64)[: len(mouth)]
         side = seen[:, 2:3]
         away = mouth[: len(seen), :2] - seen[:, :2]
-        if seen.shape[1] > 3:  # the crop is turned with the head
+        if seen.shape[1] > 3:  # the crop rotates with the head
             cosine, sine = np.cos(seen[:, 3]), np.sin(seen[:, 3])
             x, y = away.T
             away = np.column_stack([cosine * x + sine * y, cosine * y - sine * x])
@@ -67,7 +67,7 @@ class MouthView:
 
     @classmethod
     def of_recipe(cls, recipe: str | Mapping[str, Any] | None) -> MouthView | None:
-        """Of clips that were cut by a recipe of that name; None where it is not known."""
+        """The mouth of clips cropped by a recipe of that name; None if it is unknown."""
         known = isinstance(recipe, str) and recipe in PLACES
         return cls(np.array([PLACES[recipe]])) if known else None
 
@@ -77,10 +77,10 @@ class MouthView:
 
 
 def turn_of(landmarks: np.ndarray) -> np.ndarray:
-    """How far heads are turned to the side, in degrees, 0 to 90.
+    """Head turn to the side, in degrees, 0 to 90.
 
-    A nose that stands out by 0.6 distances between the eyes moves by ``0.6 tan(turn)`` of the
-    distance that is seen between them.
+    The tip of a nose of length 0.6 (in distances between the eyes) moves sideways by
+    ``0.6 tan(turn)`` of the visible distance between the eyes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What moves in the pictures that the network sees, and whether the mouth is among it."""
+"""Motion of the network's frames and of the mouth in them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from avforensics.applicability.mouth import MouthView
 from avforensics.media.types import FPS
 from avforensics.smoothing import running_rank
 
-SIDE = 48  # pixels a side at which motion is measured
-STILL = 0.15  # levels: mean change from frame to frame below which a picture stands still
-SLOWEST = 5  # frames for which a slow video shows the same (5 a second)
-MOVES = 0.3  # pixels of SIDE a frame: below it a mouth does not move...
-OFTEN = 0.75  # ...in less than this share of the frames of a second around
-LIPS = 0.36, 0.24, -0.065  # half width, half height and height of the lips' part of its square
+SIDE = 48  # side in pixels at which motion is measured
+STILL = 0.15  # levels; mean change between frames below which the image is still
+SLOWEST = 5  # maximum number of repeated frames in a slow video (5 fps)
+MOVES = 0.3  # pixels (of SIDE) per frame at which a mouth moves...
+OFTEN = 0.75  # ...if this quantile of the surrounding second reaches it
+LIPS = 0.36, 0.24, -0.065  # half width, half height and vertical position of the lips in the square
 
 _Y, _X = (np.mgrid[:SIDE, :SIDE] + 0.5) / SIDE - 0.5
 _LIPS = (np.abs(_X) < LIPS[0]) & (np.abs(_Y - LIPS[2]) < LIPS[1])
@@ -22,12 +22,12 @@ _AROUND = ~_LIPS
 
 
 class PictureMeter:
-    """Motion from frame to frame; memory grows by three numbers a frame.
+    """Motion between frames; keeps three numbers per frame.
 
     Parameters
     ----------
     mouth : MouthView, optional
-        None = only whether the picture moves is measured.
+        None = measure only whether the image moves.
     """
 
     def __init__(self, mouth: MouthView | None = None) -> None:
@@ -39,8 +39,8 @@ class PictureMeter:
         self._motion: list[np.ndarray] = []
         self._detail: list[np.ndarray] = []
 
-    def see(self, frames: np.ndarray) -> None:
-        """Take the next frames, uint8 RGB, (m, H, W, 3)."""
+    def add(self, frames: np.ndarray) -> None:
+        """Add the next frames, uint8 RGB, (m, H, W, 3)."""
         grey = [Image.fromarray(frame).convert("L") for frame in frames]
         small = _joined(self._before, [_small(image) for image in grey])
         self._changes.append(np.abs(np.diff(small, axis=0)).mean(axis=(1, 2)))
@@ -76,7 +76,7 @@ class PictureMeter:
 
     @property
     def moves(self) -> np.ndarray | None:
-        """Whether the mouth moves, bool, (frames - 1,): in each step, going by a second around."""
+        """Whether the mouth moves, bool, (frames - 1,), judged over the surrounding second."""
         motion = _all(self._motion)
         if not len(motion):
             return None
@@ -84,28 +84,28 @@ class PictureMeter:
 
     @property
     def detail(self) -> float | None:
-        """Detail of the lips over that of the skin around them, median; None without a mouth."""
+        """Median detail of the lips relative to the skin around them; None without a mouth."""
         detail = _all(self._detail)
         return float(np.median(detail)) if len(detail) else None
 
 
 def mouth_motion(mouths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How far lips move against the skin around them, and how much detail they show.
+    """Motion of the lips relative to the skin around them, and their detail.
 
-    Shift, scale and change of light are fitted to what lies around the lips and taken off, so that
-    a head that moves as a whole does not count. What is left over the mean gradient is a length.
+    Shift, scale and change of light are fitted to the surroundings of the lips and subtracted, so
+    that head motion does not count. The residual over the mean gradient is a length in pixels.
 
     Parameters
     ----------
     mouths : float32 array, (m, SIDE, SIDE)
-        Levels of 0..255 of the square around the mouth.
+        The mouth's square, levels 0..255.
 
     Returns
     -------
     motion : float32 array, (m - 1,)
-        Pixels from frame to frame.
+        Pixels per frame.
     detail : float32 array, (m - 1,)
-        Mean gradient of the lips over that of the skin around them.
+        Mean gradient of the lips relative to the skin around them.
     """
     step, mean = np.diff(mouths, axis=0), (mouths[1:] + mouths[:-1]) / 2
     down, right = np.gradient(mean, axis=(1, 2))

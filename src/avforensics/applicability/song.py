@@ -1,4 +1,4 @@
-"""Whether a voice sings: how much of it holds a note."""
+"""Detect singing: the share of a voice that holds notes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import numpy as np
 from avforensics.media.types import SAMPLE_RATE
 from avforensics.smoothing import running_mean, running_rank, widened
 
-HOP = 160  # samples: a pitch every 10 ms
+HOP = 160  # samples; a pitch every 10 ms
 WINDOW = 1024  # samples, 64 ms
 LOWEST, HIGHEST = 65, 500  # Hz
-VOICED = 0.6  # least autocorrelation of a voiced frame, 1 = perfectly periodic
-HELD = 41  # pitches, 0.4 s: shorter notes are not told from vowels
+VOICED = 0.6  # minimum autocorrelation of a voiced frame; 1 = periodic
+HELD = 41  # pitches, 0.4 s; shorter notes cannot be distinguished from vowels
 STEADY = 1.0  # semitones between the 10th and the 90th percentile of a held note
-SHARE = 0.9  # of a held note must be voiced
-LEAST = 100  # pitches, 1 s of voice: in less, one long vowel is most of it
+SHARE = 0.9  # minimum voiced share of a held note
+LEAST = 100  # pitches, 1 s of voice; with less, one long vowel would dominate
 
 _SHORTEST, _LONGEST = SAMPLE_RATE // HIGHEST, SAMPLE_RATE // LOWEST
 _SHAPE = np.hanning(WINDOW).astype(np.float32)
@@ -23,15 +23,15 @@ _OF_SHAPE = (_OF_SHAPE / _OF_SHAPE[0]).astype(np.float32)
 
 
 class SongMeter:
-    """Pitch of sound that comes in pieces; memory grows by 200 numbers a second."""
+    """Pitch of audio that arrives in pieces; keeps 200 numbers per second."""
 
     def __init__(self) -> None:
         self._rest = np.zeros(0, np.int16)
         self._pitch: list[np.ndarray] = []
         self._voiced: list[np.ndarray] = []
 
-    def hear(self, audio: np.ndarray) -> None:
-        """Take the next piece, int16 mono 16 kHz, (samples,)."""
+    def add(self, audio: np.ndarray) -> None:
+        """Add the next piece, int16 mono 16 kHz, (samples,)."""
         sound = np.concatenate([self._rest, audio])
         n_frames = max((len(sound) - WINDOW) // HOP + 1, 0)
         self._rest = sound[n_frames * HOP :]
@@ -43,19 +43,19 @@ class SongMeter:
         self._voiced.append(voiced)
 
     def held(self, speech: np.ndarray, chunk: int) -> float | None:
-        """Share of the time with a voice in which a note is held.
+        """Share of the voiced time in which a note is held.
 
         Parameters
         ----------
         speech : bool array, (chunks,)
-            Where there is a voice.
+            Whether each chunk is voiced.
         chunk : int
-            Samples that each of them stands for.
+            Samples per chunk.
 
         Returns
         -------
         float or None
-            None where there is less than a second of voice.
+            None with less than a second of voice.
         """
         pitch = np.concatenate([np.zeros(0, np.float32), *self._pitch])
         place = (np.arange(len(pitch)) * HOP + WINDOW // 2) // chunk
@@ -74,12 +74,12 @@ class SongMeter:
 
 
 def pitch_of(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pitch by autocorrelation: the shortest lag that is nearly as good as the best.
+    """Pitch by autocorrelation: the shortest lag that is nearly as good as the best one.
 
     Parameters
     ----------
     windows : float32 array, (n, WINDOW)
-        Samples as int16 has them.
+        Samples in the range of int16.
 
     Returns
     -------

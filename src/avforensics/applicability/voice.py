@@ -1,4 +1,4 @@
-"""Where someone speaks: silero-vad's network in plain torch, over sound that comes in pieces.
+"""Speech detection with silero-vad's network in plain torch, for audio that arrives in pieces.
 
 The weights (MIT licence) are read from the safetensors file that the wheel of ``silero-vad``
 contains; nothing is downloaded and the package itself is not imported.
@@ -21,10 +21,10 @@ from avforensics.errors import ConfigError
 from avforensics.media.types import SAMPLE_RATE
 
 WHEEL, FILE = "silero-vad", "silero_vad_16k.safetensors"
-CHUNK = 512  # samples that one probability stands for
-CONTEXT = 64  # samples before them that the network sees, too
+CHUNK = 512  # samples per probability
+CONTEXT = 64  # preceding samples that the network also receives
 CHUNK_SECONDS = CHUNK / SAMPLE_RATE
-INSTALL = 'finding speech needs its weights: pip install "silero-vad>=6.2.3,<7"'
+INSTALL = 'speech detection needs its weights: pip install "silero-vad>=6.2.3,<7"'
 
 
 class VoiceNetwork(nn.Module):
@@ -43,7 +43,7 @@ class VoiceNetwork(nn.Module):
     def forward(
         self, chunks: Tensor, state: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Probability of speech in consecutive chunks.
+        """Speech probability of consecutive chunks.
 
         Parameters
         ----------
@@ -76,7 +76,7 @@ class VoiceMeter:
         self._rest = np.zeros(CONTEXT, np.int16)  # context, and what does not fill a chunk
         self._found: list[np.ndarray] = []
 
-    def hear(self, audio: np.ndarray) -> None:
+    def add(self, audio: np.ndarray) -> None:
         """Take the next piece, int16 mono 16 kHz, (samples,)."""
         sound = np.concatenate([self._rest, audio])
         n_chunks = (len(sound) - CONTEXT) // CHUNK

@@ -38,7 +38,7 @@ def leading_silence(audio: np.ndarray) -> float:
         The whole duration where nothing is louder.
     """
     silence = LeadingSilence()
-    silence.hear(audio)
+    silence.add(audio)
     return silence.seconds
 
 

@@ -1,1 +1,1 @@
-"""Faces in videos: found, followed, cut out, and who of them speaks."""
+"""Detect and track faces in videos, crop them, and find out which one speaks."""

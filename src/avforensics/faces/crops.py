@@ -1,4 +1,4 @@
-"""Recipes that turn a face track into a moving square."""
+"""Recipes that turn a face track into a moving square crop."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from avforensics.smoothing import running_rank
 
 EYES = [LANDMARKS.index("right eye"), LANDMARKS.index("left eye")]
 MOUTH = [LANDMARKS.index("right mouth corner"), LANDMARKS.index("left mouth corner")]
-EYES_APART = 0.25  # of the face's size; seen from the front it is about 0.4
-MOST_ROLL = 0.8  # radians; a larger angle is a mistake of the landmarks more often than a head
+EYES_APART = 0.25  # in face sizes; about 0.4 in a frontal face
+MOST_ROLL = 0.8  # radians; larger angles are mostly landmark errors
 ANCHORS = ("box", "mouth")
 
 
@@ -26,28 +26,28 @@ ANCHORS = ("box", "mouth")
 class CropRecipe:
     """A square that follows a face.
 
-    All lengths are in face sizes: the longer side of the box, smoothed.
+    Lengths are in face sizes (the longer side of the box, smoothed).
 
     Parameters
     ----------
     anchor : {"box", "mouth"}
-        Centre of the box, or the middle between the corners of the mouth.
+        Centre of the box, or midpoint of the mouth corners.
     side : float
-        Of the square.
+        Side of the square.
     down : float
-        How far its centre lies below the anchor.
+        Distance of its centre below the anchor.
     median : int
         Length in frames of a median filter over centre and size; odd, 1 = none.
     smooth : float
-        Seconds; standard deviation of a Gaussian over the centre.
+        Standard deviation (s) of a Gaussian over the centre.
     smooth_size : float
-        The same over the size; a mouth that opens lengthens the box.
+        The same over the size; an opening mouth lengthens the box.
     fill : int or None
-        Level (0..255) of what lies beyond the picture; None repeats its edge.
+        Level (0..255) outside the frame; None repeats its edge.
     roll : bool
-        Turn the square with the head: its upper side is parallel to the line through the eyes.
+        Rotate the square with the head, parallel to the line through the eyes.
     smooth_roll : float
-        Seconds; standard deviation of a Gaussian over the angle.
+        Standard deviation (s) of a Gaussian over the angle.
 
     Raises
     ------
@@ -67,27 +67,25 @@ class CropRecipe:
 
     def __post_init__(self) -> None:
         if self.anchor not in ANCHORS:
-            raise ValueError(f"anchor must be one of {', '.join(ANCHORS)}, not {self.anchor!r}")
+            raise ValueError(f"anchor must be one of {', '.join(ANCHORS)}, got {self.anchor!r}")
         check_numbers(
             self, side=20, down=10, median=1001, smooth=60, smooth_size=60, smooth_roll=60
         )
         if self.side <= 0 or min(self.smooth, self.smooth_size, self.smooth_roll) < 0:
-            raise ValueError(
-                "side must be above 0, and smooth, smooth_size and smooth_roll at least 0"
-            )
+            raise ValueError("side must be > 0; smooth, smooth_size and smooth_roll must be >= 0")
         if self.fill is not None and not 0 <= self.fill <= 255:
-            raise ValueError(f"fill is a level of 0..255, not {self.fill}")
+            raise ValueError(f"fill must be within 0..255, got {self.fill}")
         if self.median < 1 or self.median % 2 == 0:
-            raise ValueError(f"median must be an odd number of frames, not {self.median}")
+            raise ValueError(f"median must be an odd number of frames, got {self.median}")
 
     def squares(self, track: FaceTrack) -> np.ndarray:
-        """Where the square lies in each frame of a track.
+        """Square of each frame of a track.
 
         Returns
         -------
         float32 array, (T, 3), or (T, 4) with ``roll``
-            x and y of the centre, side; in pixels of the upright picture. Then the angle, in
-            radians clockwise.
+            x and y of the centre and the side, in pixels of the upright frame; then the clockwise
+            angle in radians.
         """
         boxes = track.boxes.astype(np.float64)
         size = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
@@ -110,15 +108,15 @@ class CropRecipe:
         return np.hstack([values, angle]).astype(np.float32)
 
     def crop(self, track: FaceTrack) -> MovingCrop:
-        """The same as what `avforensics.media.open_media` takes."""
+        """The squares for `avforensics.media.open_media`."""
         return MovingCrop(self.squares(track), fill=self.fill)
 
 
 def roll(track: FaceTrack) -> np.ndarray:
-    """Angle of the line through the eyes, in radians clockwise: float64 (T, 1).
+    """Clockwise angle of the line through the eyes, in radians: float64 (T, 1).
 
-    The eyes of a face in profile lie so close together that their line says little. The angle is
-    scaled down as their distance falls below `EYES_APART` of the face's size.
+    In profile the eyes are too close together for a reliable angle. It is scaled down as their
+    distance falls below `EYES_APART` face sizes.
     """
     right, left = (track.landmarks[:, eye].astype(np.float64) for eye in EYES)
     across, size = left - right, (track.boxes[:, 2:] - track.boxes[:, :2]).max(axis=1)
@@ -128,13 +126,13 @@ def roll(track: FaceTrack) -> np.ndarray:
 
 
 RECIPES = {
-    # LRS2, LRS3, VoxCeleb2 and FakeAVCeleb are cut so; side and centre measured on a clip of them.
+    # Crops of LRS2, LRS3, VoxCeleb2 and FakeAVCeleb; side and centre measured on one clip of them.
     "lrs": CropRecipe(side=1.41, down=0.21, median=13),
-    # The published crop of raw videos: scale 0.40, median filter of 13 frames, grey outside.
+    # The published crop of raw videos: scale 0.40, median filter of 13 frames, grey padding.
     "syncnet": CropRecipe(side=1.40, down=0.20, median=13, fill=110),
-    # What compact networks see: lips and chin up to the nose; 66 of 360x288 pixels on GRID.
+    # For compact networks: lips and chin up to the nose; 66 of 360x288 pixels on GRID.
     "mouth": CropRecipe(anchor="mouth", side=0.46, down=0.03, smooth=0.2, smooth_size=1.0),
-    # The same, turned with the head and a little wider: what `talkers` sees.
+    # The same, rotated with the head and slightly wider; used by `talkers`.
     "level_mouth": CropRecipe(
         anchor="mouth", side=0.5, down=0.03, smooth=0.2, smooth_size=1.0, roll=True
     ),
@@ -142,29 +140,29 @@ RECIPES = {
 
 
 def name_of(recipe: CropRecipe) -> str | dict[str, Any]:
-    """A recipe by its name in `RECIPES`, or its settings where it has none."""
+    """Name of a recipe in `RECIPES`, or its settings if it has none."""
     names = (name for name, known in RECIPES.items() if known == recipe)
     return next(names, asdict(recipe))
 
 
 def recipe_of(crop: str | Mapping[str, Any], *, setting: str = "crop") -> CropRecipe:
-    """One of `RECIPES` by its name, or one of the user's own making by its settings.
+    """Recipe of a name in `RECIPES`, or of settings.
 
     Raises
     ------
     ConfigError
-        There is no such recipe, or its settings make no sense; ``setting`` is what the user wrote.
+        The recipe is unknown or its settings are invalid; ``setting`` names it in the message.
     """
     if isinstance(crop, Mapping):
         known = {field.name for field in fields(CropRecipe)}
         if strange := [str(name) for name in crop if name not in known]:
             raise ConfigError(
-                f"{setting} has no {', '.join(strange)}, but {', '.join(sorted(known))}"
+                f"{setting} has no setting {', '.join(strange)}; it has {', '.join(sorted(known))}"
             )
         try:
             return CropRecipe(**crop)
         except ValueError as error:
             raise ConfigError(f"{setting}: {error}") from None
     if not isinstance(crop, str) or crop not in RECIPES:
-        raise ConfigError(f"{setting} must be one of {', '.join(RECIPES)}, not {crop!r}")
+        raise ConfigError(f"{setting} must be one of {', '.join(RECIPES)}, got {crop!r}")
     return RECIPES[crop]

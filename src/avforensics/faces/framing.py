@@ -1,4 +1,4 @@
-"""Whether a video shows a face as a network's training clips did, as far as a few looks tell."""
+"""Check on a few frames whether a video is framed like a network's training clips."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from avforensics.faces.settings import FaceSettings
 from avforensics.faces.sidecar import recipe_of_clips
 from avforensics.media.video import VideoReader
 
-LOOKED_AT = 26  # frames: a second
-LEAST_SHARE = 0.6  # of the width that a face takes up in the recipe's crops...
+LOOKED_AT = 26  # frames; one second
+LEAST_SHARE = 0.6  # of the face width in the recipe's crops...
 WHOLE_FACE = (
     0.85  # ...or of the picture: in crops of a mouth the detector sees a face that fills it
 )
@@ -27,21 +27,20 @@ def unlike_crop(
     video_stream: int = 0,
     start_frame: int = 0,
 ) -> list[str]:
-    """A sentence where a video cannot be a crop of a face by a recipe; else nothing.
+    """A warning if a video cannot be a crop of a face by a recipe, else nothing.
 
-    Crops are squares in which a face is as large as the recipe says: one that is a good deal
-    smaller, or a picture that is not square, is another kind of video. A square in which no face is
-    found may be a crop, as one of a mouth is. What `avforensics preprocess` notes beside its clips
-    is believed.
+    Crops are squares in which a face has the recipe's size; a video that is not square, or whose
+    face is much smaller, is something else. A square without a detected face may be a crop, e.g. of
+    a mouth. Sidecar files of `avforensics preprocess` are trusted.
 
     Parameters
     ----------
     recipe : CropRecipe
-        Of the network's training.
+        Recipe of the network's training clips.
     video_stream : int
-        Counted among the video streams.
+        Index among the video streams.
     start_frame : int
-        Where to look: a second from this frame on (25 a second).
+        First frame of the second that is examined, at 25 fps.
 
     Raises
     ------
@@ -54,7 +53,7 @@ def unlike_crop(
     with VideoReader(path, stream=video_stream) as video:
         width, height = video.width, video.height
     if width != height:
-        return [f"{trained} this is a picture of {width}x{height}"]
+        return [f"{trained} the video is {width}x{height}"]
     found = find_faces(
         path, LOOKS, video_stream=video_stream, start_frame=start_frame, max_frames=LOOKED_AT
     )
@@ -64,5 +63,5 @@ def unlike_crop(
     ]
     share = max(sizes, default=np.inf) / width
     if share < min(LEAST_SHARE / recipe.side, WHOLE_FACE):
-        return [f"{trained} a face takes up {share:.0%} of this picture's width"]
+        return [f"{trained} a face takes up {share:.0%} of this video's width"]
     return []

@@ -1,4 +1,4 @@
-"""Settings of finding and following faces."""
+"""Settings of face detection and tracking."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from avforensics.media.types import FPS
 
 @dataclass(frozen=True, kw_only=True)
 class FaceSettings:
-    """How faces are found, and which tracks are kept.
+    """Settings of face detection and tracking.
 
     Parameters
     ----------
     every : int
-        Frames (of 25 a second) from one look to the next; between them is interpolated.
+        Frames (25 fps) between searches; boxes in between are interpolated.
     long_side : int
-        Longer side in pixels at which the detector looks at a frame (never enlarged).
+        Longer side in pixels of searched frames (never enlarged).
     quick_side : int
-        Longer side for quick looks at all of the picture, where its faces are known and large.
-        Where they are small, a quick look is at the part around them.
+        Longer side for quick searches of the whole frame, if its known faces are large. If they are
+        small, a quick search covers the region around them.
     usual_every : int
-        Most frames of quick looks in a row; 1 = none is quick.
+        Maximum number of frames between usual searches; 1 = no quick searches.
     full_side : int
-        Longer side at which it looks again where it found nothing, for small faces...
+        Longer side of a second search, for small faces, if nothing was found...
     full_every : int
-        ...but not sooner than so many frames after it did so in vain.
+        ...at most every so many frames while it finds nothing.
     score : float
-        Least confidence of the detector, 0 to 1, with which a track begins.
+        Minimum confidence, 0 to 1, to start a track.
     score_on : float
-        Least confidence with which one goes on: in profile, blurred, behind a hand.
+        Minimum confidence to continue one (in profile, blurred, occluded).
     overlap : float
-        Least intersection over union from look to look.
+        Minimum intersection over union between successive searches.
     gap : float
-        Seconds without the face that a track bridges.
+        Longest interruption (s) that a track bridges.
     smooth : float
-        Seconds; standard deviation of the (zero-phase) Gaussian over boxes and landmarks.
+        Standard deviation (s) of the zero-phase Gaussian over boxes and landmarks.
     cut : float
-        Least difference of a hard cut, see `ShotCuts`.
+        Minimum difference of a hard cut, see `ShotCuts`.
     min_seconds : float
-        Shorter tracks are dropped, unless they are as long as their video.
+        Shorter tracks are dropped unless they span the whole video.
     min_size : float
-        Tracks whose box is smaller (longer side, pixels, median) are dropped.
+        Tracks with a smaller box (median of the longer side, pixels) are dropped.
     min_seen : float
-        Tracks seen in a smaller share of looks are dropped.
+        Tracks detected in a smaller share of searches are dropped.
 
     Raises
     ------
@@ -71,17 +71,17 @@ class FaceSettings:
     def __post_init__(self) -> None:
         check_numbers(self, smooth=60, gap=3600, full_side=16_384)
         if min(self.every, self.usual_every, self.full_every) < 1:
-            raise ValueError("every, usual_every and full_every must be at least 1 frame")
+            raise ValueError("every, usual_every and full_every must be >= 1")
         if not 32 <= self.quick_side <= self.long_side <= self.full_side:
-            raise ValueError("it must be 32 <= quick_side <= long_side <= full_side")
+            raise ValueError("must have 32 <= quick_side <= long_side <= full_side")
         if not (0 < self.score < 1 and 0 < self.overlap < 1 and 0 <= self.min_seen <= 1):
-            raise ValueError("score and overlap must lie within 0..1, min_seen too")
+            raise ValueError("score, overlap and min_seen must be within 0..1")
         if not 0 < self.score_on <= self.score:
-            raise ValueError("score_on must lie between 0 and score")
+            raise ValueError("score_on must be > 0 and <= score")
         if min(self.gap, self.smooth, self.cut, self.min_seconds, self.min_size) < 0:
-            raise ValueError("gap, smooth, cut, min_seconds and min_size cannot be negative")
+            raise ValueError("gap, smooth, cut, min_seconds and min_size must be >= 0")
 
     @property
     def too_short(self) -> str:
-        """Why a short track is left out, in words."""
+        """Reason for dropping a short track."""
         return f"shorter than {self.min_seconds:g} s"

@@ -1,4 +1,4 @@
-"""Where one shot ends and the next begins."""
+"""Detect hard cuts between shots."""
 
 from __future__ import annotations
 
@@ -7,37 +7,36 @@ from collections import deque
 
 import numpy as np
 
-THUMB = 64  # pixels a side taken from a frame...
-CELL = 4  # ...and averaged over cells of so many
-EACH = 3  # frames on each side of a cut that are compared
-AROUND = 12  # frames on each side that say how much the picture moves anyway
-SLOWEST = 5  # frames for which a slow video shows the same
-STEADY = 5.0  # a cut changes so many times as much
+THUMB = 64  # side in pixels of reduced frames...
+CELL = 4  # ...and of the cells over which they are averaged
+EACH = 3  # frames compared on each side of a cut
+AROUND = 12  # frames on each side that measure the usual motion
+SLOWEST = 5  # maximum number of repeated frames in a slow video
+STEADY = 5.0  # ratio of a cut's difference to the usual one
 
 
 class ShotCuts:
-    """Find hard cuts in frames that come one after the other.
+    """Detect hard cuts in a sequence of frames.
 
-    A cut is where every one of the three frames before differs from every one of the three from
-    there on: a flash, or a damaged frame, lasts one or two. The difference is the mean over a
-    coarse picture of 16 x 16 cells, in levels of 0..255, and has to stand out from what the picture
-    does around it anyway. Shots of fewer than three frames are not told from flashes.
+    At a cut, each of the three frames before differs from each of the three after; a flash or a
+    damaged frame lasts one or two. The difference is the mean over 16 x 16 cells, in levels of
+    0..255, and must exceed the usual motion. Shots of fewer than three frames count as flashes.
 
     Parameters
     ----------
     least : float
-        Least difference of a cut.
+        Minimum difference of a cut.
     """
 
     def __init__(self, least: float = 12.0) -> None:
         self.least = least
         self._thumbs: deque[np.ndarray] = deque(maxlen=2 * EACH)
-        self._steps = array("f")  # from the frame before to frame 1, 2...
+        self._steps = array("f")  # from frame k to frame k + 1
         self._candidates: list[tuple[int, float]] = []
         self.n_frames = 0
 
     def add(self, thumb: np.ndarray) -> float:
-        """Take the next frame.
+        """Add the next frame.
 
         Parameters
         ----------
@@ -46,7 +45,7 @@ class ShotCuts:
         Returns
         -------
         float
-            Its difference from the frame before; 0 for the first.
+            Difference from the previous frame; 0 for the first.
         """
         cells = THUMB // CELL
         sums = thumb.astype(np.int32).reshape(cells, CELL, THUMB * 3).sum(1)
@@ -61,7 +60,7 @@ class ShotCuts:
         return step
 
     def cuts(self) -> tuple[int, ...]:
-        """Frames at which another shot begins, once all frames have been given."""
+        """First frames of shots, after all frames have been added."""
         steps = _without_repeats(np.asarray(self._steps))
         found = []
         for frame, difference in self._candidates:
@@ -80,12 +79,12 @@ class ShotCuts:
 
 
 def _without_repeats(steps: np.ndarray) -> np.ndarray:
-    """Steps, (T,), of which none is 0 only because a slow video repeats its frames."""
+    """Steps, (T,), with zeros from repeated frames of a slow video replaced by the last step."""
     clock = np.arange(len(steps))
     moved = np.maximum.accumulate(np.where(steps > 0, clock, -SLOWEST))
     return np.where(clock - moved < SLOWEST, steps[np.maximum(moved, 0)], 0)
 
 
 def _difference(a: np.ndarray, b: np.ndarray) -> float:
-    """Mean over the cells, in levels, of two pictures of sums over cells."""
+    """Mean difference per cell, in levels, of two arrays of sums over cells."""
     return float(np.abs(a - b).mean()) / CELL**2

@@ -1,4 +1,4 @@
-"""The JSON file that `avforensics preprocess` writes beside each clip: how it was cut."""
+"""The JSON file that `avforensics preprocess` writes next to each clip: how it was cropped."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any
 
 from avforensics.faces.crops import CropRecipe, name_of
 
-LOOKED_AT = 20  # clips of a set; all of them are cut alike
+LOOKED_AT = 20  # clips to read; all clips of a set are cropped alike
 
 
 def recipe_of_clips(paths: Iterable[str | os.PathLike]) -> str | dict[str, Any] | None:
-    """The recipe by which clips were cut, by name or by its settings.
+    """The recipe by which clips were cropped: its name or settings.
 
     Parameters
     ----------
     paths : iterable of path
-        Clips, of which the first `LOOKED_AT` count.
+        Clips; the first `LOOKED_AT` are read.
 
     Returns
     -------
     str or dict or None
-        None where one of them says nothing, or two differ.
+        None if one has no sidecar, or two differ.
     """
     found = [_recipe(Path(path)) for path in islice(paths, LOOKED_AT)]
     return found[0] if found and all(recipe == found[0] for recipe in found) else None

@@ -1,4 +1,4 @@
-"""One face followed through consecutive frames: what finding faces hands on."""
+"""Tracks: one face over consecutive frames."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ LANDMARKS = ("right eye", "left eye", "nose", "right mouth corner", "left mouth 
 
 @dataclass(frozen=True)
 class FaceTrack:
-    """A face in every frame of a stretch of the 25 fps video, smoothed.
+    """A face in consecutive frames at 25 fps, smoothed.
 
     Attributes
     ----------
     name : str
-        Unique in its video, in the order of appearance: ``"1"``, ``"2"``...
+        Unique in the video, in order of appearance: ``"1"``, ``"2"``...
     first_frame : int
-        Counted on the 25 fps clock of the whole video.
+        Frame number in the whole video, at 25 fps.
     boxes : float32 array, (T, 4)
-        ``left, top, right, bottom`` in pixels of the upright picture; may reach beyond it.
+        ``left, top, right, bottom`` in pixels of the upright frame; may extend beyond it.
     landmarks : float32 array, (T, 5, 2)
-        x, y in the order of `LANDMARKS`; right and left are the person's own.
+        x, y in the order of `LANDMARKS`; right and left are the person's.
     seen : bool array, (T,)
-        Where the detector has looked and found it; elsewhere interpolated.
+        True where the face was detected; elsewhere interpolated.
     """
 
     name: str
@@ -43,7 +43,7 @@ class FaceTrack:
         return len(self.boxes)
 
     def part(self, begin: int, stop: int) -> FaceTrack:
-        """Its frames ``begin .. stop - 1``, counted from its own first."""
+        """Frames ``begin .. stop - 1`` of the track, counted from its first frame."""
         return replace(
             self,
             first_frame=self.first_frame + begin,
@@ -54,7 +54,7 @@ class FaceTrack:
 
     @property
     def end_frame(self) -> int:
-        """The frame after its last one."""
+        """The frame after the last one."""
         return self.first_frame + len(self)
 
     @property
@@ -70,24 +70,24 @@ class FaceTrack:
 
 @dataclass(frozen=True)
 class Faces:
-    """All tracks of a video, and what was left out.
+    """All tracks of a video, and the number of dropped ones.
 
     Attributes
     ----------
     width, height : int
-        Of the upright picture, in pixels.
+        Size of the upright frame in pixels.
     n_frames : int
-        Of the video at 25 fps; where only a part was searched, to the end of that part.
+        Frames at 25 fps, up to the end of the searched part.
     tracks : tuple of FaceTrack
         In the order of their first frames.
     dropped : mapping of str to int
-        Reason -> number of tracks that were left out for it, e.g. ``{"shorter than 1 s": 2}``.
+        Reason -> number of dropped tracks, e.g. ``{"shorter than 1 s": 2}``.
     detector : str
-        SHA-256 of the detector's file.
+        SHA-256 of the model file.
     cuts : tuple of int
-        Frames at which another shot begins.
+        First frames of shots.
     warnings : tuple of str
-        Damage met on the way: where there is no face, it may be why.
+        Damage found while reading, which may explain missing faces.
     """
 
     width: int

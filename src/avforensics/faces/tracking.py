@@ -1,4 +1,4 @@
-"""From faces in single frames to tracks over consecutive frames."""
+"""Associate faces of single frames into tracks."""
 
 from __future__ import annotations
 

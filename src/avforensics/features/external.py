@@ -1,6 +1,6 @@
-"""Rows that another network made, from a folder of arrays into a feature store.
+"""Import another network's rows from a folder of arrays into a feature store.
 
-So any network's sequence for a video can stand behind our anomaly models, test stage and figures.
+Any network's sequence of a video can then be used with our anomaly models, test stage and figures.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ DELAYS, ACTIVATIONS = "sync_logits", "activations"  # names of tensors, as `dete
 
 @dataclass(frozen=True)
 class ExternalFeatures:
-    """Where the arrays are and what they hold.
+    """A folder of arrays and what they hold.
 
     Parameters
     ----------
     folder : str or Path
         ``NAME.npy`` or ``NAME.safetensors`` for the video NAME, in any folder below.
     name : str
-        Of the network. Models trained on its rows are refused for those of another.
+        Name of the network; models trained on its rows are rejected for other networks.
     holds : {"delays", "activations"}
         ``delays``: logits over an odd number of delays, (N, 2 * tau + 1), the middle one in sync;
         ``activations``: any numbers, (N, D). A safetensors file may hold both, as tensors
         ``sync_logits`` and ``activations``.
     notice : str, optional
-        A sentence that must stand on every result.
+        Sentence to print with every result.
     """
 
     folder: str | Path | None
@@ -60,28 +60,28 @@ class ExternalFeatures:
         if not self.name:
             raise ConfigError("external.name must name the network that made the arrays")
         if not self.folder or not typed_path(self.folder).is_dir():
-            raise ConfigError(f"external.folder: there is no folder {self.folder}")
+            raise ConfigError(f"external.folder: no such folder: {self.folder}")
 
 
 def import_features(
     manifest: Manifest, folder: str | os.PathLike, source: ExternalFeatures, **how: Any
 ) -> Filled:
-    """Copy the arrays of a manifest's videos into the store at ``folder``, and write its index.
+    """Copy the arrays of a manifest's videos into the store at ``folder`` and write its index.
 
-    A video whose array is missing or cannot be used has no features, and the index says why.
-    Arrays that have not changed since an earlier run are not read again.
+    A video whose array is missing or unusable has no features; the index holds the reason. Arrays
+    that have not changed since an earlier run are not read again.
 
     Parameters
     ----------
     manifest : Manifest
-        Which videos there are; the video files themselves need not exist.
+        The videos; their files need not exist.
     **how
-        ``rank``, ``world`` and ``advance`` as for `fill_store`.
+        ``rank``, ``world`` and ``advance`` as in `fill_store`.
 
     Raises
     ------
     ConfigError
-        No array can be used, or the folder holds features of something else.
+        No array is usable, or the folder holds other features.
     """
     folder = typed_path(folder)
     files = _Arrays(source)
@@ -118,7 +118,7 @@ def import_features(
 
 
 class _Arrays:
-    """The arrays of a folder by the video that they belong to."""
+    """The arrays of a folder, by video."""
 
     def __init__(self, source: ExternalFeatures) -> None:
         self.source = source
@@ -129,12 +129,12 @@ class _Arrays:
                 self.by_name[path.stem].append(path)
 
     def path(self, row: Row) -> Path:
-        """The array with a video's name; of several the one in the folders that fit best.
+        """The array named like a video; of several, the one whose folders match best.
 
         Raises
         ------
         ConfigError
-            There is none, or more than one fits.
+            There is none, or several match equally well.
         """
         video = Path(row.path)
         found = self.by_name.get(video.stem, [])
@@ -147,7 +147,7 @@ class _Arrays:
         return found[0]
 
     def stat(self, row: Row) -> tuple[int, int]:
-        """Size and last change of a video's array; zeros where there is none."""
+        """Size and modification time of a video's array; zeros if it is missing."""
         try:
             found = self.path(row).stat()
         except (ConfigError, OSError):
@@ -170,11 +170,11 @@ class _Arrays:
             else:
                 found = load_file(path)
         except (OSError, ValueError, TypeError, EOFError, SafetensorError) as error:
-            raise ConfigError(f"{path}: cut short, damaged or no array ({error})") from None
+            raise ConfigError(f"{path}: truncated, damaged or not an array ({error})") from None
         named = {name: found[name] for name in (DELAYS, ACTIVATIONS) if name in found}
         if not named and len(found) != 1:
             raise ConfigError(
-                f"{path}: must hold one tensor, or tensors named {DELAYS} or {ACTIVATIONS}; it has "
+                f"{path}: must hold a single tensor, or {DELAYS} or {ACTIVATIONS}; found "
                 f"{', '.join(sorted(found)) or 'none'}"
             )
         named = named or {kind: next(iter(found.values()))}
@@ -184,21 +184,21 @@ class _Arrays:
 def _rows(array: np.ndarray, name: str, path: Path) -> np.ndarray:
     if array.ndim != 2 or len(array) < 2 or array.dtype.kind not in "fiu":
         raise ConfigError(
-            f"{path}: an array must be numbers of shape (windows, D) with two windows or more, got "
+            f"{path}: array must have shape (windows, D) with at least two windows, got "
             f"{array.dtype} of shape {array.shape}"
         )
     if name == DELAYS and (array.shape[1] < 3 or array.shape[1] % 2 == 0):
         raise ConfigError(
-            f"{path}: rows of delays must have an odd number of them, 3 or more, got "
-            f"{array.shape[1]}; external.holds=activations takes any number"
+            f"{path}: the number of delays must be odd and >= 3, got "
+            f"{array.shape[1]}; external.holds=activations allows any number"
         )
     if not np.isfinite(array).all():
-        raise ConfigError(f"{path}: some numbers are not finite")
+        raise ConfigError(f"{path}: some values are not finite")
     return array.astype(np.float32)
 
 
 def _sizes(manifest: Manifest, files: _Arrays) -> tuple[int, int]:
-    """Width of activations (0 = none) and number of delays (1 = none) of the first good array."""
+    """Activation width (0 = none) and number of delays (1 = none) of the first usable array."""
     reason: ConfigError | None = None
     for row in manifest:
         try:
@@ -208,16 +208,16 @@ def _sizes(manifest: Manifest, files: _Arrays) -> tuple[int, int]:
             continue
         width = found[ACTIVATIONS].shape[1] if ACTIVATIONS in found else 0
         return width, found[DELAYS].shape[1] if DELAYS in found else 1
-    raise ConfigError(f"no array can be used; the first reason: {reason}")
+    raise ConfigError(f"no usable array; first reason: {reason}")
 
 
 def _unlike(found: Mapping[str, np.ndarray], width: int, delays: int) -> str | None:
-    """How a video's arrays differ from the store's, in words; None where they do not."""
+    """How a video's arrays differ from the store's; None if they do not."""
     expected = {ACTIVATIONS: width, DELAYS: 0 if delays == 1 else delays}
     for name, size in expected.items():
         got = found[name].shape[1] if name in found else 0
         if got != size:
-            return f"{name} of {got} numbers a window, the first array's have {size}"
+            return f"{name} has {got} values per window, the first array has {size}"
     if len({len(array) for array in found.values()}) > 1:
         return f"{DELAYS} and {ACTIVATIONS} have different numbers of windows"
     return None

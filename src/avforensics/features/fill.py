@@ -1,4 +1,4 @@
-"""Fill a feature store: every clip of a manifest through the synchronisation network, once."""
+"""Fill a feature store: run the synchronisation network on every clip of a manifest, once."""
 
 from __future__ import annotations
 
@@ -40,26 +40,26 @@ log = logging.getLogger(__name__)
 
 Todo = list[tuple[str, Row]]  # keys and rows of clips
 Results = Iterator[tuple[str, Extracted]]
-LOOKED_AT = 3  # clips whose pictures are compared with what the network was trained on
-CLIPS_A_PROCESS = 16  # starting one takes about as long as so many clips
+LOOKED_AT = 3  # clips whose framing is compared with the network's training clips
+CLIPS_A_PROCESS = 16  # starting a process takes about as long as this many clips
 
 
 @dataclass(frozen=True)
 class Filled:
-    """How an extraction ended.
+    """Result of an extraction.
 
     Attributes
     ----------
     listed : int
         Rows of the manifest.
     reused : int
-        Clips that were in the store before.
+        Clips that were already in the store.
     failed : tuple of (str, str)
         Path and reason of each row without features.
     left : int
-        Clips that other processes still have to do; 0 = the store is complete.
+        Clips left to other processes; 0 = the store is complete.
     damaged : tuple of Path
-        Shards that could not be read; their clips were done again.
+        Unreadable shards; their clips were extracted again.
     """
 
     listed: int
@@ -83,22 +83,22 @@ def extract_features(
     workers: int | None = None,
     **how: Any,
 ) -> Filled:
-    """Compute what is missing in the store at ``folder``, and write its index.
+    """Compute the missing features of the store at ``folder`` and write its index.
 
     Parameters
     ----------
     checkpoint : mapping
-        As for `load_models`; only the synchronisation network is needed.
+        As in `load_models`; only the synchronisation network is needed.
     workers : int, optional
-        Processes of this rank; None = one for each GPU, or for each core where there is work.
+        Processes of this rank; None = one per GPU, or per core with enough work.
     **how
-        ``keep_listed``, ``rank``, ``world`` and ``advance`` as for `fill_store`.
+        ``keep_listed``, ``rank``, ``world`` and ``advance`` as in `fill_store`.
 
     Raises
     ------
     ConfigError
-        The folder holds features that were made with something else, or the clips show whole
-        pictures and the network was trained on crops of faces.
+        The folder holds features made with other settings, or the clips show whole scenes and the
+        network was trained on face crops.
     CheckpointError
         The network cannot be loaded.
     AVForensicsError
@@ -132,35 +132,35 @@ def fill_store(
     world: int = 1,
     advance: Callable[[str, Extracted], None] = lambda path, clip: None,
 ) -> Filled:
-    """Let ``work`` write what is missing in a store, then write the index.
+    """Let ``work`` compute the missing features of a store, then write the index.
 
-    Clips that are in the store and whose file has not changed are not read again; those that
-    failed are tried again. With several ranks (nodes, jobs), each takes every ``world``-th clip,
-    and the one that ends last writes the index: they need not know of each other.
+    Clips in the store whose file has not changed are skipped; failed ones are tried again. With
+    several ranks (nodes, jobs), each takes every ``world``-th clip, and the last one to finish
+    writes the index; they need no communication.
 
     Parameters
     ----------
     info : StoreInfo
-        What the store is made with, or must have been made with.
+        Settings of the store; an existing store must have the same.
     work : callable
-        Takes keys and rows of clips, and the number of the first shard to write; gives the path and
-        the result of each clip.
+        Receives keys and rows of clips and the number of the first shard to write; yields path and
+        result of each clip.
     models : Models, optional
-        To keep in a new store.
+        Models to save in a new store.
     stat : callable
-        Size and last change of what a row's features are made from.
+        Size and modification time of the source of a row's features.
     keep_listed : bool
-        Clips that the index lists already stay in it, after those of the manifest.
+        Keep clips that are already in the index, after those of the manifest.
     advance : callable
-        Called with the path and the result of every clip that this rank finishes.
+        Called with path and result of every clip that this rank finishes.
 
     Raises
     ------
     ConfigError
-        The folder holds features that were made with something else.
+        The folder holds features made with other settings.
     """
     if not 0 <= rank < world:
-        raise ConfigError(f"rank {rank} is not one of {world} processes")
+        raise ConfigError(f"rank must be within 0..{world - 1}, got {rank}")
     _settle(folder, info, models, writes=rank == 0)
     clips = {clip_key(row): row for row in manifest}
     known, damaged = read_clips(folder)
@@ -191,7 +191,7 @@ def fill_store(
 
 
 def clip_key(row: Row) -> str:
-    """Name of a row's clip: rows that mean the same part of the same file share it."""
+    """Key of a row's clip; rows of the same part of the same file share it."""
     text = "\0".join((row.path, f"{row.start:.6f}", f"{row.duration or 0:.6f}", row.audio))
     return fingerprint(text)[:20]
 
@@ -214,12 +214,10 @@ def _info(models: Models, settings: ExtractionSettings) -> StoreInfo:
 
 
 def _settle(folder: Path, info: StoreInfo, models: Models | None, *, writes: bool) -> None:
-    """Begin a store, or make sure that the one that is there takes these features."""
+    """Create a store, or check that an existing one accepts these features."""
     present = read_info(folder)
     if present is not None and (difference := present.difference(info)):
-        raise ConfigError(
-            f"{folder} holds features made with {difference}; choose another output_dir"
-        )
+        raise ConfigError(f"{folder}: made with {difference}; choose another output_dir")
     if present is None and writes:
         if models is not None:
             save_bundle(folder / "sync.safetensors", models)
@@ -227,7 +225,7 @@ def _settle(folder: Path, info: StoreInfo, models: Models | None, *, writes: boo
 
 
 def _check_framing(models: Models, rows: Sequence[Row]) -> None:
-    """Refuse whole pictures for a network that was trained on crops; a few clips are looked at.
+    """Reject whole scenes for a network trained on crops, judging by a few clips.
 
     Raises
     ------
@@ -239,17 +237,17 @@ def _check_framing(models: Models, rows: Sequence[Row]) -> None:
     for row in rows[:: max(len(rows) // LOOKED_AT, 1)][:LOOKED_AT]:
         try:
             unlike = unlike_crop(row.path, recipe, start_frame=round(row.start * FPS))
-        except MediaError:  # told of when it is its turn
+        except MediaError:  # reported when the clip is extracted
             continue
         if unlike:
             raise ConfigError(
-                f"{row.path}: {unlike[0]}; cut the faces out first: avforensics preprocess "
+                f"{row.path}: {unlike[0]}; crop the faces first: avforensics preprocess "
                 f"input=MANIFEST output=CLIPS crop={name_of(recipe)} size={models.sync.size}"
             )
 
 
 def _others(folder: Path, keys: set[str]) -> list[Entry]:
-    """What an index lists beside these clips."""
+    """Entries of an existing index with other keys."""
     if not (folder / "index.jsonl").exists():
         return []
     return [entry for entry in FeatureStore.open(folder) if entry.clip.key not in keys]
@@ -258,7 +256,7 @@ def _others(folder: Path, keys: set[str]) -> list[Entry]:
 def _processes(workers: int | None, n_clips: int, device: str) -> int:
     if workers is not None:
         if workers < 1:
-            raise ConfigError(f"workers must be at least 1, not {workers}")
+            raise ConfigError(f"workers must be >= 1, got {workers}")
         return min(workers, max(n_clips, 1))
     if resolve_device(device).type == "cuda":
         return max(torch.cuda.device_count(), 1) if device == "auto" else 1

@@ -1,4 +1,4 @@
-"""How features are computed and kept."""
+"""Settings of feature extraction."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from avforensics.scoring.runtime import DEFAULT_RUNTIME, RuntimeOptions
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractionSettings:
-    """How features are computed and kept.
+    """Settings of feature extraction.
 
     Parameters
     ----------
     max_windows : int, optional
-        Windows of a clip, from its start; None = all.
+        Maximum number of windows per clip; None = all.
     max_delay : int, optional
-        Delays up to so many frames; None = as the network says. More than it scores videos with
-        let anomaly models be trained on moved sound: see `FeatureData`.
+        Maximum delay in frames; None = the network's. A larger one than for scoring allows
+        training anomaly models on shifted audio: see `FeatureData`.
     activations : {"float32", "float16", "none"}
-        How activation vectors are kept: 4 KB a window of the published network, or half of it.
+        Format of activations; float32 takes 4 KB per window of the published network.
     edit : str
-        What is done to clips while they are read: see `avforensics.scoring.edits`.
+        Edit of clips while they are read: see `avforensics.scoring.edits`.
     measure : bool
-        Measure, while clips are read, what says whether a score of them means anything.
+        Measure applicability while clips are read.
     max_seconds : float
-        A shard is written at least so often: no more work is lost in a kill.
+        Maximum time (s) between shards, which bounds the work lost in a kill.
     """
 
     max_windows: int | None = None
@@ -45,17 +45,17 @@ class ExtractionSettings:
     def __post_init__(self) -> None:
         if self.activations not in DTYPES:
             raise ConfigError(
-                f"activations must be one of {', '.join(DTYPES)}, not {self.activations!r}"
+                f"activations must be one of {', '.join(DTYPES)}, got {self.activations!r}"
             )
         if self.max_windows is not None and self.max_windows < 2:
-            raise ConfigError(f"max_windows must be at least 2, not {self.max_windows}")
+            raise ConfigError(f"max_windows must be >= 2, got {self.max_windows}")
         if self.max_delay is not None and self.max_delay < 1:
-            raise ConfigError(f"max_delay must be at least 1, not {self.max_delay}")
-        edit_of(self.edit, "")  # refuses what has no meaning
+            raise ConfigError(f"max_delay must be >= 1, got {self.max_delay}")
+        edit_of(self.edit, "")  # validates the edit
 
 
 def load_network(checkpoint: Mapping[str, Any], settings: ExtractionSettings) -> Models:
-    """The synchronisation network of a checkpoint, with the delays that are asked for."""
+    """The synchronisation network of a checkpoint, with the requested delays."""
     models = load_models(checkpoint, parts=["sync"])
     if settings.max_delay is not None:
         models.sync.max_delay = settings.max_delay

@@ -1,4 +1,4 @@
-"""Files of a feature store: features of some clips each, whole or not at all."""
+"""Shards of a feature store: features of some clips per file, written atomically."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ DTYPES = {"float32": np.float32, "float16": np.float16, "none": None}
 
 @dataclass(frozen=True, kw_only=True)
 class Extracted:
-    """What became of one clip.
+    """Result of extracting one clip.
 
     Attributes
     ----------
     key : str
-        Names the clip: the file and the part of it.
+        Identifies the file and the part of it.
     size, mtime_ns : int
-        Of the file when it was read, with that of its sound where it has one of its own: the sum,
-        and the later time. 0 where one was not there.
+        Of the file when it was read; with a separate audio file, the sum of sizes and the later
+        time. 0 if a file was missing.
     shard : str
         File name under ``shards``.
     offset, n_windows : int
         Rows of the shard's tensors; no rows on failure.
     error : str or None
-        Why there are no features.
+        Reason for missing features.
     sha256 : str or None
-        Of the file's bytes.
+        Hash of the file.
     silence : float
-        Seconds of leading silence, of the part that was read.
+        Leading silence (s) of the part that was read.
     warnings : list of str
-        What a person should know of the file.
+        Warnings about the file.
     seconds : float
-        Wall-clock time it took.
+        Wall-clock time of the extraction.
     measures : mapping or None
-        The fields of `avforensics.applicability.Measures`; None where nothing was measured.
+        The fields of `avforensics.applicability.Measures`; None if not measured.
     """
 
     key: str
@@ -63,23 +63,23 @@ class Extracted:
 
 
 class ShardWriter:
-    """Collect clips and write a shard every so many windows or minutes.
+    """Collect clips and write a shard every ``max_windows`` windows or ``max_seconds``.
 
-    Each process has a writer of its own, with file names of its own: no shard is ever written
-    over, whoever else fills the store. Use it in a ``with`` statement: what is collected at its
-    end is written, after an error too.
+    Each process has its own writer with its own file names, so that no shard is ever overwritten.
+    Use it in a ``with`` statement: the remaining clips are written at its end, even after an
+    error.
 
     Parameters
     ----------
     folder : Path
-        Of the store.
+        Folder of the store.
     activations : {"float32", "float16", "none"}
     first : int
-        Number of the first shard: higher than that of those that it may put out of date.
+        Number of the first shard, larger than those of shards it may supersede.
     max_windows : int
-        Windows after which a shard is written (200 MB of published activations).
+        Windows per shard (200 MB of published activations).
     max_seconds : float
-        Time after which it is written whatever it holds: no more work than that is ever lost.
+        Maximum time between shards, which bounds the work lost in a kill.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class ShardWriter:
         max_seconds: float = 120.0,
     ) -> None:
         if activations not in DTYPES:
-            raise ValueError(f"activations must be one of {tuple(DTYPES)}, not {activations!r}")
+            raise ValueError(f"activations must be one of {tuple(DTYPES)}, got {activations!r}")
         self.folder = folder / "shards"
         self.dtype = DTYPES[activations]
         self.token = secrets.token_hex(4)
@@ -118,7 +118,7 @@ class ShardWriter:
         valid_audio: np.ndarray | None = None,
         activations: np.ndarray | None = None,
     ) -> None:
-        """Take a clip: its arrays of (N, ...), or none of them where ``clip.error`` is set."""
+        """Add a clip with its arrays, (N, ...), or without if ``clip.error`` is set."""
         if not self._clips:
             self._since = time.monotonic()
         n_windows = 0
@@ -135,7 +135,7 @@ class ShardWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is collected."""
+        """Write the collected clips."""
         if not self._clips:
             return
         name = f"{self.number:05d}-{self.token}.safetensors"
@@ -152,14 +152,14 @@ class ShardWriter:
 
 
 def shard_paths(folder: Path) -> list[Path]:
-    """The shards of a store, in the order in which runs wrote them."""
+    """Shards of a store, in the order in which they were written."""
     return sorted(folder.glob("shards/[0-9]*.safetensors"))
 
 
 def read_clips(folder: Path) -> tuple[dict[str, Extracted], list[Path]]:
-    """All clips of a store's shards, by key, and the shards that cannot be read.
+    """All clips of a store's shards by key, and the unreadable shards.
 
-    Of a clip that is there more than once the newest counts.
+    If a clip occurs more than once, the newest counts.
     """
     clips, damaged = {}, []
     for path in shard_paths(folder):

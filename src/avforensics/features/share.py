@@ -1,4 +1,4 @@
-"""A process's share of an extraction: clips in, shards out; here or in processes of their own."""
+"""A process's share of an extraction, in this process or another."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from avforensics.scoring.source import Clip
 
 @dataclass(frozen=True)
 class Share:
-    """What one process does.
+    """Work of one process.
 
     Attributes
     ----------
     folder : Path
-        Of the store.
+        Folder of the store.
     todo : sequence of (str, Row)
         Keys and rows of clips.
     number : int
-        Of this process among those of this machine: which GPU it takes.
+        Index of the process on this machine, which selects the GPU.
     first : int
         Number of the first shard.
     siblings : int
@@ -49,7 +49,7 @@ class Share:
 
 
 def do_share(share: Share, models: Models) -> Iterator[tuple[str, Extracted]]:
-    """Do a share in this process; gives the path and the result of each clip."""
+    """Extract a share in this process; yield path and result of each clip."""
     if not share.todo:
         return
     settings = share.settings
@@ -60,7 +60,7 @@ def do_share(share: Share, models: Models) -> Iterator[tuple[str, Extracted]]:
         measure=settings.measure,
         recipe=trained_recipe(models),
         keep_activations=settings.activations != "none",
-        mix_clips=False,  # the same store however many processes share the work
+        mix_clips=False,  # the store must not depend on the number of processes
     )
     writer = ShardWriter(
         share.folder,
@@ -88,7 +88,7 @@ def do_share(share: Share, models: Models) -> Iterator[tuple[str, Extracted]]:
 def do_shares(
     shares: list[Share], checkpoint: Mapping[str, Any]
 ) -> Iterator[tuple[str, Extracted]]:
-    """Do each share in a process of its own."""
+    """Extract each share in its own process."""
     work = partial(_work, checkpoint=dict(checkpoint))
     for _, result in in_processes(work, dict(enumerate(shares)), workers=len(shares)):
         yield result
@@ -129,6 +129,6 @@ def _extracted(key: str, row: Row, found: Extraction) -> Extracted:
 
 
 def file_stat(row: Row) -> tuple[int, int]:
-    """Size and last change of a row's files, video and sound; zeros where one is missing."""
+    """Size and modification time of a row's files, video and audio; zeros if one is missing."""
     sizes, times = zip(*(states_of(row.files) or [(0, 0)]), strict=True)
     return sum(sizes), max(times)

@@ -1,14 +1,14 @@
-"""What the synchronisation network says of many clips, on disk: computed once, used for everything.
+"""Outputs of the synchronisation network for many clips, on disk: computed once, used often.
 
 A store is a folder:
 
     store.json              what the features were made with
-    sync.safetensors        the network itself
-    shards/*.safetensors    features of some clips each, and in the header which clips they are
-    index.jsonl             a line for each row of the manifest: labels, and where features lie
+    sync.safetensors        the network
+    shards/*.safetensors    features of some clips each; the header lists the clips
+    index.jsonl             one line per row of the manifest: labels, and where its features are
 
-A shard appears whole or not at all, so a kill costs no more than the clips of unfinished shards.
-Labels stand in the index only: to change them, no network needs to run.
+Shards are written atomically, so a kill costs no more than the clips of unfinished shards. Labels
+are in the index only: changing them needs no network.
 """
 
 from __future__ import annotations
@@ -31,36 +31,36 @@ from avforensics.features.shards import Extracted
 from avforensics.files import atomic_path, typed_path
 
 FORMAT_VERSION = 1
-EXTERNAL = "external:"  # begins the name of a network that is not ours
+EXTERNAL = "external:"  # prefix of the names of other networks
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoreInfo:
-    """What all features of a store have in common.
+    """Properties shared by all features of a store.
 
     Attributes
     ----------
     network : str
-        SHA-256 of the synchronisation network's tensors; ``external:NAME`` for another network,
-        whose features were imported.
+        SHA-256 of the synchronisation network's tensors; ``external:NAME`` for imported features
+        of another network.
     max_delay : int
-        tau; a row has 2 * tau + 1 delays. 0 = there are no delays (imported features).
+        tau; a row has 2 * tau + 1 delays. 0 = no delays (imported features).
     activation_width : int
-        Length of an activation vector; 0 where activations were not kept.
+        Length of an activation vector; 0 = activations were not kept.
     activations : str
         ``float32``, ``float16`` or ``none``.
     max_windows : int or None
-        Windows of a clip, from its start; None = all.
+        Maximum number of windows per clip; None = all.
     precision : str
-        Of the network's arithmetic.
+        Precision of the network's arithmetic.
     checkpoints : dict of str to str
         SHA-256 of the weight files, by name.
     edit : str
-        What was done to clips while they were read; empty = nothing.
+        Edit of the clips; empty = none.
     notice : str or None
-        A sentence that must stand on every result.
+        Sentence to print with every result.
     code : str
-        Version of this program.
+        Version of avforensics.
     """
 
     network: str
@@ -80,11 +80,11 @@ class StoreInfo:
 
     @property
     def external(self) -> bool:
-        """Whether the features are another network's: there is no network in the store."""
+        """Whether the features are another network's, which the store does not contain."""
         return self.network.startswith(EXTERNAL)
 
     def difference(self, other: StoreInfo) -> str | None:
-        """What makes features of the two unfit to stand in one store, in words; None = nothing."""
+        """Why features of the two cannot share a store; None if they can."""
         for name in ("network", "max_delay", "activations", "max_windows", "precision", "edit"):
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
@@ -94,14 +94,14 @@ class StoreInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One row of the manifest, and what became of it.
+    """A row of the manifest and its features.
 
     Attributes
     ----------
     path, label, category, method, identity, split, start, duration, segments, audio, delay, about
-        As in the manifest. Features are those of the clip as it is, whatever its ``delay``.
+        As in the manifest. Features ignore ``delay``.
     clip : Extracted
-        Where its features lie, or why there are none.
+        Where its features are, or why there are none.
     """
 
     path: str
@@ -128,9 +128,9 @@ class Entry:
 
 
 class FeatureStore(Sequence[Entry]):
-    """Read features; made by `open`.
+    """Read features; use `open`.
 
-    Iterating gives entries in the manifest's order, those without features among them.
+    Iteration yields entries in the manifest's order, including those without features.
     """
 
     def __init__(self, folder: Path, info: StoreInfo, entries: Sequence[Entry]) -> None:
@@ -138,7 +138,7 @@ class FeatureStore(Sequence[Entry]):
         self.info = info
         self.entries = tuple(entries)
         self._shards: dict[str, Any] = {}
-        self._left_out = 0  # delays at either end of the rows on disk
+        self._left_out = 0  # delays dropped at either end of the rows on disk
 
     @classmethod
     def open(cls, folder: str | PathLike) -> FeatureStore:
@@ -147,19 +147,18 @@ class FeatureStore(Sequence[Entry]):
         Raises
         ------
         ConfigError
-            There is no store, it is of a later version, or extraction has not come to its end.
+            There is no store, its version is newer, or extraction has not finished.
         """
         folder = typed_path(folder)
         info = read_info(folder)
         if info is None:
-            raise ConfigError(f"{folder}: there is no feature store; avforensics extract makes one")
+            raise ConfigError(f"{folder}: no feature store; create it with avforensics extract")
         try:
             with (folder / "index.jsonl").open(encoding="utf-8") as file:
                 entries = [_entry(json.loads(line)) for line in file]
         except FileNotFoundError:
             raise ConfigError(
-                f"{folder}: extraction has not come to its end; run avforensics extract again, it "
-                "goes on where it stopped"
+                f"{folder}: extraction has not finished; run avforensics extract again to resume"
             ) from None
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ConfigError(f"{folder / 'index.jsonl'}: cannot be read ({error})") from None
@@ -185,12 +184,12 @@ class FeatureStore(Sequence[Entry]):
         return tuple(entry for entry in self.entries if entry.error is not None)
 
     def select(self, keep: Callable[[Entry], bool] | None = None, **values: object) -> FeatureStore:
-        """Entries that have features and match, in their order.
+        """Entries with features that match, in order.
 
         Parameters
         ----------
         **values
-            Columns and what they must be, e.g. ``split="anomaly", label=0``; None = anything.
+            Required values of columns, e.g. ``split="anomaly", label=0``; None = anything.
 
         Raises
         ------
@@ -214,23 +213,24 @@ class FeatureStore(Sequence[Entry]):
                 f"{self.folder}: no clip with {asked or 'features'}{failed}; there is: {listing}"
             )
         view = FeatureStore(self.folder, self.info, with_features)
-        view._shards = self._shards  # one open file for each shard, whatever the view
+        view._shards = self._shards  # views share open files
         view._left_out = self._left_out
         return view
 
     def within(self, max_delay: int) -> FeatureStore:
-        """The same clips with delays up to so many frames only.
+        """The same clips with delays up to ``max_delay`` frames.
 
-        Clips that are too short for the delays of the store count as unheard still.
+        Windows without valid audio at all delays of the store stay invalid in clips too short for
+        them.
 
         Raises
         ------
         ConfigError
-            The store has fewer.
+            The store has fewer delays.
         """
         if max_delay > self.info.max_delay:
             if not self.info.max_delay:
-                raise ConfigError(f"{self.folder} has no rows over delays, only activations")
+                raise ConfigError(f"{self.folder} has no delays, only activations")
             raise ConfigError(
                 f"{self.folder} has delays up to {self.info.max_delay} frames, {max_delay} are "
                 f"needed: extract its clips with max_delay={max_delay}"
@@ -248,13 +248,11 @@ class FeatureStore(Sequence[Entry]):
     def activations(self, index: int) -> np.ndarray:
         """Activation vectors of a clip, float32, (N, A)."""
         if self.info.activations == "none":
-            raise ConfigError(
-                f"{self.folder}: activations were not kept (it was made with activations=none)"
-            )
+            raise ConfigError(f"{self.folder}: activations were not kept (activations=none)")
         return self._read(index, "activations").astype(np.float32, copy=False)
 
     def valid_audio(self, index: int) -> np.ndarray:
-        """Whether every delay of a window sees real sound, bool, (N,)."""
+        """Whether every delay of a window sees real audio, bool, (N,)."""
         valid_audio = self._read(index, "heard").astype(bool)
         if not self._left_out:
             return valid_audio
@@ -276,12 +274,12 @@ class FeatureStore(Sequence[Entry]):
 
 
 def read_info(folder: Path) -> StoreInfo | None:
-    """What stands in store.json; None where there is no such file.
+    """Content of store.json; None if the file is missing.
 
     Raises
     ------
     ConfigError
-        The file is damaged or of a later version.
+        The file is damaged or its version is newer.
     """
     path = folder / "store.json"
     try:
@@ -289,13 +287,13 @@ def read_info(folder: Path) -> StoreInfo | None:
         version = content.pop("version")
         if version != FORMAT_VERSION:
             raise ConfigError(
-                f"{path}: store version {version}; this program reads version {FORMAT_VERSION}"
+                f"{path}: unsupported store version {version}; expected {FORMAT_VERSION}"
             )
         return StoreInfo(**content)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise ConfigError(f"{path}: this does not describe a feature store") from None
+        raise ConfigError(f"{path}: not the description of a feature store") from None
 
 
 def write_info(folder: Path, info: StoreInfo) -> None:
@@ -306,7 +304,7 @@ def write_info(folder: Path, info: StoreInfo) -> None:
 
 
 def write_index(folder: Path, entries: Sequence[Entry]) -> None:
-    """Write index.jsonl, whole: from then on the store can be opened."""
+    """Write index.jsonl atomically, after which the store can be opened."""
     with (
         atomic_path(folder / "index.jsonl") as partial,
         partial.open("w", encoding="utf-8", errors="surrogateescape") as file,

@@ -41,7 +41,7 @@ class PixelAspect:
         self._fixed = believed is not None and not alike(believed, codec or 0)
         self.now = believed or self._believed(codec) or Fraction(1)
 
-    def see(self, frame: av.VideoFrame) -> Fraction:
+    def at(self, frame: av.VideoFrame) -> Fraction:
         """Aspect of the next frame; it changes at key frames only."""
         if not self._fixed and frame.key_frame:
             self.now = self._believed(self._codec_says()) or Fraction(1)

@@ -108,7 +108,7 @@ class AudioReader(Closing):
             kept = piece[max(position - start, 0) :]
             if len(kept):
                 position = max(position, start) + len(kept)
-                self.level.hear(kept)
+                self.level.add(kept)
                 yield kept
 
     def _reach(self) -> int:

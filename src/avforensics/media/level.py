@@ -24,7 +24,7 @@ class Level:
         self._powers: list[float] = []
         self._rest = np.zeros(0, np.int16)
 
-    def hear(self, audio: np.ndarray) -> None:
+    def add(self, audio: np.ndarray) -> None:
         """Add the next piece, int16 mono 16 kHz, (samples,)."""
         audio = np.concatenate([self._rest, audio])
         whole = len(audio) // BLOCK * BLOCK

@@ -27,7 +27,7 @@ class LeadingSilence:
     def seconds(self) -> float:
         return self._samples / SAMPLE_RATE
 
-    def hear(self, audio: np.ndarray) -> None:
+    def add(self, audio: np.ndarray) -> None:
         """Add the next piece, int16 mono 16 kHz, (samples,)."""
         if self._loud:
             return

@@ -134,5 +134,5 @@ class SpooledSound:
     def __iter__(self) -> Iterator[np.ndarray]:
         while len(piece := self._spool.read(self._position, 25 * HOP)):
             self._position += len(piece)
-            self.level.hear(piece)
+            self.level.add(piece)
             yield piece

@@ -248,7 +248,7 @@ class VideoReader(Closing):
         """Fit a frame to the first one's size and format, which may change during a broadcast."""
         self._said.fill(frame)
         kind = frame.width, frame.height, frame.format.name
-        aspect = self._pixels.see(frame) if self._square else self._aspect
+        aspect = self._pixels.at(frame) if self._square else self._aspect
         if kind == self._kind and aspect == self._aspect:
             return frame
         self.tally.resized += 1

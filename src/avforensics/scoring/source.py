@@ -170,9 +170,9 @@ class Source:
         for block in blocks:
             if self._stopped.is_set():
                 return
-            self.silence.hear(block.audio)
+            self.silence.add(block.audio)
             if self.meter is not None:
-                self.meter.take(block)
+                self.meter.add(block)
             yield block
 
     def _put(self, span: Span | None) -> None:
