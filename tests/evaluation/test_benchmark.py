@@ -72,7 +72,7 @@ def stage(tiny_bundle, tmp_path):
     ("words", "sentence"),
     [
         (["scoring.max_len=60"], "max_len 60"),
-        (["scoring.lam=-1"], "weight of 0 or more"),
+        (["scoring.lam=-1"], "lam must be >= 0"),
         (["part=sound"], "part must be one of"),
         (["statistic=median"], "statistic must be one of"),
         (["statistic=max", "part=activation"], "the maximum is that of both"),

@@ -126,7 +126,7 @@ FRAMES, SAMPLES = np.zeros((20, 32, 32, 3), np.uint8), np.zeros(20 * 640, np.int
         (None, TypeError, "a video must be a path, the bytes of a file, .*got NoneType"),
         (7, TypeError, "got int '7'"),
         ({"path": "a.mp4"}, TypeError, "got dict"),
-        (FRAMES, TypeError, r"got an array alone, uint8 \(20, 32, 32, 3\)"),
+        (FRAMES, TypeError, r"got only an array, uint8 \(20, 32, 32, 3\)"),
         ((FRAMES, SAMPLES), TypeError, "got tuple"),
         (io.StringIO("x"), TypeError, "opened in binary mode"),
         ((FRAMES / 255, 25, SAMPLES, 16000), ValueError, r"frames must be uint8 .* got float64"),

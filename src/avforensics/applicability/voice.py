@@ -68,7 +68,7 @@ class VoiceNetwork(nn.Module):
 
 
 class VoiceMeter:
-    """Probability of speech in sound that comes in pieces; memory grows by 31 numbers a second."""
+    """Speech probability of audio that arrives in pieces; keeps 31 numbers per second."""
 
     def __init__(self) -> None:
         self._network = load_voice_network()

@@ -21,7 +21,7 @@ from avforensics.scoring.source import Clip
 
 
 class ClipScorer:
-    """The published method: one score for a clip, higher = more likely fake.
+    """The published method: one score per clip, higher = more likely fake.
 
     Parameters
     ----------
@@ -29,21 +29,20 @@ class ClipScorer:
         Synchronisation network and both decoders with the projection; the activation model and the
         projection may be missing if every lam is 0.
     lams : sequence of float
-        Weights of the activation score; one `Score` for each.
+        Weights of the activation score; one `Score` each.
     max_len, windows, audio
-        As for `SequencePolicy`.
+        As in `SequencePolicy`.
     keep_activations : bool
-        Keep the activations of every window in the results (4 KB a window).
+        Keep the activations in the results (4 KB per window).
     applicability : Limits or None
-        What a video must have for its score to mean anything: beyond them it is marked
-        ``not_applicable``. None = nothing is measured.
+        Limits beyond which a video is marked ``not_applicable``; None = nothing is measured.
 
     Raises
     ------
     ConfigError
-        For a setting without meaning, or a ``max_len`` that the decoders were not trained for.
+        A setting is invalid, or the decoders were not trained for ``max_len``.
     CheckpointError
-        When a model is missing.
+        A model is missing.
     """
 
     def __init__(
@@ -84,18 +83,18 @@ class ClipScorer:
     def score_many(
         self, clips: Iterable[str | os.PathLike | Clip], progress: Progress | None = None
     ) -> Iterator[VideoResult]:
-        """Score clips, in order, each result as soon as it is there.
+        """Score clips in order; yield each result as soon as it is available.
 
-        A file that cannot be scored gives a result with ``error``; the others go on. Reading runs
-        ahead in threads, and small clips share batches.
+        A file that cannot be scored yields a result with ``error``. Files are read ahead in
+        threads, and small clips share batches.
 
         Parameters
         ----------
         clips : iterable of path or Clip
-            A `Clip` names a part of a file, or a file whose sound lies elsewhere.
+            A `Clip` is a part of a file, or a file with separate audio.
         progress : callable, optional
-            Called with a clip and the number of its windows that the network has seen; what it
-            raises ends the scoring.
+            Called with a clip and the number of its windows processed so far; an exception from it
+            ends scoring.
         """
         return map(self._result, self.extractor.extract(map(Clip.of, clips), progress))
 
@@ -135,4 +134,4 @@ class ClipScorer:
             features, self.models.distribution, self.models.activation, self.policy, self.lams
         )
         if not all(np.isfinite(score.score) for score in result.scores):
-            result.warnings.append("the score is not a finite number")
+            result.warnings.append("the score is not finite")

@@ -1,7 +1,7 @@
-"""Changes made to clips while they are read: controls and robustness tests, by name.
+"""Edits of clips while they are read, by name, for controls and robustness tests.
 
-``trim`` drops leading silence, ``shift=5`` makes the sound come 5 frames late (``shift=-5`` early),
-``GB=3`` is a perturbation at a level (``GB=3/7`` with seed 7). Nothing is written to disk.
+``trim`` drops leading silence; ``shift=5`` delays the audio by 5 frames (``shift=-5`` advances it);
+``GB=3`` is a perturbation at level 3 (``GB=3/7``: with seed 7). Nothing is written to disk.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from avforensics.media.silence import SILENCE
 from avforensics.media.types import HOP, Block
 from avforensics.scoring.source import Edit
 
-MAX_SHIFT = 15  # frames: what the network's delays can tell
+MAX_SHIFT = 15  # frames; the range of the network's delays
 
 
 def edit_of(name: str, path: str) -> Edit:
-    """The edit of a name for one clip.
+    """Parse an edit for one clip.
 
     Parameters
     ----------
     name : str
         ``""`` (nothing), ``trim``, ``shift=FRAMES`` or ``PERTURBATION=LEVEL``.
     path : str
-        The clip's file; its last four parts tell its noise from other clips'.
+        The clip's file; its last four components seed the noise.
 
     Raises
     ------
     ConfigError
-        The name has no meaning.
+        The name is invalid.
     """
     kind, _, value = name.partition("=")
     try:
@@ -53,22 +53,21 @@ def edit_of(name: str, path: str) -> Edit:
     except ValueError:
         pass
     raise ConfigError(
-        f"edit {name!r} has no meaning: use trim, shift=FRAMES (-{MAX_SHIFT} to {MAX_SHIFT}) or "
-        f"one of {', '.join(PERTURBATIONS)} with a level from 1 to 5, e.g. GB=3"
+        f"edit must be trim, shift=FRAMES (-{MAX_SHIFT} to {MAX_SHIFT}) or one of "
+        f"{', '.join(PERTURBATIONS)} with a level from 1 to 5, e.g. GB=3; got {name!r}"
     )
 
 
 def moves_time(name: str) -> bool:
-    """Whether an edit makes a clip begin at another moment than its file."""
+    """Whether an edit shifts the start of audio or video."""
     return name == "trim" or name.startswith("shift=")
 
 
 def trim_silence(blocks: Iterable[Block]) -> Iterator[Block]:
     """Begin at the first sample louder than 0.0005 of full scale (arXiv 2412.00175).
 
-    The sound begins with that very sample; of the picture the same time is dropped, to the
-    nearest frame, so the two move against each other by 20 ms at most. A clip without any sound
-    has nothing left.
+    The audio begins exactly with that sample; video is cut to the nearest frame, so the offset
+    changes by at most 20 ms. Nothing is left of a silent clip.
     """
     dropped, found = 0, False
     blocks = iter(blocks)
@@ -82,7 +81,7 @@ def trim_silence(blocks: Iterable[Block]) -> Iterator[Block]:
         break
     if not found:
         return
-    # frames before the present block are gone already; rounding may cost one of the next block's
+    # frames before this block are gone already; rounding may drop one of the next block's
     gone = (dropped - first) // HOP
     frames = deque(block.frames)
     sound = block.audio[first:]
@@ -91,10 +90,10 @@ def trim_silence(blocks: Iterable[Block]) -> Iterator[Block]:
 
 
 def shift_sound(blocks: Iterable[Block], frames: int) -> Iterator[Block]:
-    """Make the sound come ``frames`` frames after the picture (before it where negative).
+    """Delay the audio by ``frames`` frames (advance it if negative).
 
-    The beginning of the picture (of the sound) and the other's end are dropped: nothing is padded
-    and the clip gets shorter by as much.
+    The beginning of one stream and the end of the other are dropped; nothing is padded, and the
+    clip becomes shorter.
     """
     skip = max(frames, 0)
     skip_sound = max(-frames, 0) * HOP
@@ -108,7 +107,7 @@ def _rejoin(
     blocks: Iterable[Block],
     skip_sound: int = 0,
 ) -> Iterator[Block]:
-    """Blocks of what is held and what follows, without the first frames and samples."""
+    """Blocks of the held frames and samples and those that follow, without the skipped ones."""
     rest = iter(blocks)
     while True:
         while skip and frames:

@@ -1,7 +1,7 @@
 """One pass of the synchronisation network over spans of any number of videos.
 
-The 2-D stages run once per frame, the 3-D stages once per window, each crop of sound once, and
-fusion on index pairs, with batches that reach across spans and videos.
+The 2-D stages run once per frame, the 3-D stages once per window, the audio encoder once per crop,
+and fusion on index pairs, with batches that cross spans and videos.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ from avforensics.scoring.spans import Span
 
 
 def resolve_device(name: str) -> torch.device:
-    """``auto`` = CUDA where there is one, else the CPU.
+    """Parse a device name; ``auto`` = CUDA if available, else the CPU.
 
     Raises
     ------
     ConfigError
-        For an unknown or absent device.
+        The device is unknown or absent.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ConfigError(f"device {name!r} is not known; use auto, cpu, cuda or cuda:N") from None
+        raise ConfigError(f"device must be auto, cpu, cuda or cuda:N, got {name!r}") from None
     if device.type not in ("cpu", "cuda"):
-        raise ConfigError(f"device {name!r} is not supported; use auto, cpu, cuda or cuda:N")
+        raise ConfigError(f"device must be auto, cpu, cuda or cuda:N, got {name!r}")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"device {name!r} is not there: {torch.cuda.device_count()} CUDA devices")
+        raise ConfigError(f"device {name!r} not found: {torch.cuda.device_count()} CUDA devices")
     return device
 
 
 @dataclass
 class _Tail:
-    """What the next span of a video needs of the one before."""
+    """Outputs for the end of a span, which the video's next span needs."""
 
     frames: Tensor  # (4, C, h, w) features of the last frames
     crops: Tensor  # (2 tau, Ta, D) tokens of the last crops
 
 
 class Engine:
-    """Turn spans into features.
+    """Compute features of spans.
 
     Parameters
     ----------
@@ -88,8 +88,8 @@ class Engine:
         Parameters
         ----------
         batch : sequence of (key, Span)
-            The key names the video; spans of a video must come in order, one to a batch at most or
-            several in order.
+            The key identifies the video; spans of a video must be in order, within and across
+            batches.
         """
         with torch.autocast(
             self.device.type, self.precision, enabled=self.precision != torch.float32
@@ -112,7 +112,7 @@ class Engine:
         return out
 
     def forget(self, key: Hashable) -> None:
-        """Drop what is held of a video that has ended."""
+        """Drop the state of a video that has ended."""
         self._tails.pop(key, None)
 
     def _network(self, batch: Sequence[tuple[Hashable, Span]]) -> tuple[Tensor, Tensor]:
@@ -138,14 +138,14 @@ class Engine:
     def _join(
         self, batch: Sequence[tuple[Hashable, Span]], new: Tensor, kind: str
     ) -> tuple[Tensor, Tensor]:
-        """Put the tail of each video before its new part; keep the new tail.
+        """Prepend the tail of each video to its new part; keep the new tail.
 
         Returns
         -------
         Tensor, (T, ...)
-            All parts, one after the other.
+            All parts, concatenated.
         int64 tensor, (N,)
-            Where each window starts in it.
+            Start of each window in it.
         """
         counts = [len(getattr(span, kind)) for _, span in batch]
         parts, starts, offset = [], [], 0

@@ -1,4 +1,4 @@
-"""From files to features: reading in threads, and one pass of the synchronisation network."""
+"""Extract features from files: read in threads, run the synchronisation network once."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from avforensics.scoring.runtime import DEFAULT_RUNTIME, RuntimeOptions
 from avforensics.scoring.source import Clip, Source, read_ahead
 from avforensics.scoring.spans import Span, cut_spans, frames_needed
 
-LARGE = 224  # pixels: networks of that size and above see the whole face, smaller ones the mouth
-Progress = Callable[[Clip, int], None]  # a clip, and how many of its windows the network has seen
+LARGE = 224  # pixels; larger networks see the whole face, smaller ones the mouth
+Progress = Callable[[Clip, int], None]  # a clip, and the number of its windows processed
 
 
 @dataclass
 class Extraction:
-    """What became of one clip.
+    """Result of extracting one clip.
 
     Attributes
     ----------
     features : Features or None
-        None where ``error`` says why.
+        None if there is an ``error``.
     sha256 : str or None
-        Of the video file's bytes.
+        Hash of the video file.
     silence : float
-        Seconds of leading silence of the part that was read.
+        Leading silence (s) of the part that was read.
     seconds : float
         Wall-clock time spent on the clip.
     measures : Measures or None
-        Of that part; None where they were not asked for.
+        Measures of that part; None if not requested.
     speaking : Speaking or None
-        When there is a voice in it and the mouth moves; None where no mouth was looked at.
+        When there is voice and the mouth moves; None if no mouth was measured.
     """
 
     clip: Clip
@@ -59,27 +59,27 @@ class Extraction:
 
 
 class FeatureExtractor:
-    """Rows of delay logits and activations of any number of clips; needs no decoders.
+    """Compute delay logits and activations of clips; needs no decoders.
 
     Parameters
     ----------
     projection : Projection, optional
         Fills ``Features.projected``.
     max_windows : int, optional
-        Windows of a clip, from its start; None = all.
+        Maximum number of windows per clip; None = all.
     mix_clips : bool
-        Let small clips share batches. Otherwise the last digits of a clip's features do not depend
-        on its neighbours.
+        Let small clips share batches. Without it, a clip's features do not depend on its
+        neighbours, down to the last digit.
     measure : bool
-        Measure, while a clip is read, what says whether a score of it means anything.
+        Measure applicability while a clip is read.
     recipe : str or mapping, optional
-        How clips without a crop of their own were cut, which says where the mouth is; see
+        Recipe of clips without a crop, which locates the mouth; see
         `avforensics.applicability.MouthView`.
 
     Raises
     ------
     ConfigError
-        With ``measure``: the speech detector is not installed.
+        ``measure`` is set, but the speech detector is not installed.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class FeatureExtractor:
         recipe: str | Mapping[str, Any] | None = None,
     ) -> None:
         if measure:
-            load_voice_network()  # fail once and now rather than in every file
+            load_voice_network()  # fail early if the speech detector is not installed
         self.measure = measure
         self.recipe = recipe
         self.engine = Engine(sync, projection, runtime=runtime, keep_activations=keep_activations)
@@ -113,16 +113,16 @@ class FeatureExtractor:
     def extract(
         self, clips: Iterable[Clip], progress: Progress | None = None
     ) -> Iterator[Extraction]:
-        """Features of clips, in order, each as soon as it is there.
+        """Extract features of clips in order; yield each as soon as it is available.
 
-        A clip that cannot be read gives an extraction with ``error``; the others go on. Reading
-        runs ahead in threads, and small clips share batches. What ``progress`` raises ends it.
+        A clip that cannot be read yields an extraction with ``error``. Files are read ahead in
+        threads, and small clips share batches. An exception from ``progress`` ends it.
         """
-        held: list[_Pending] = []  # clips in order, whose features are not out yet
+        held: list[_Pending] = []  # clips in order whose features are not complete
         try:
             yield from self._extract(clips, held, progress)
         finally:
-            for pending in held:  # where it ends early
+            for pending in held:  # if it ends early
                 self.engine.forget(id(pending))
 
     def _extract(
@@ -162,7 +162,7 @@ class FeatureExtractor:
 
     def _open(self, clip: Clip) -> MediaStream:
         limits = [clip.n_frames]
-        if self.max_windows is not None and clip.edit.blocks is None:  # an edit may drop some
+        if self.max_windows is not None and clip.edit.blocks is None:  # an edit may drop frames
             limits.append(frames_needed(self.max_windows, self.max_delay))
         frames = min((limit for limit in limits if limit is not None), default=None)
         return open_media(
@@ -213,7 +213,7 @@ class FeatureExtractor:
 
 @dataclass(eq=False)
 class _Pending:
-    """A clip between its first span and its features."""
+    """A clip whose features are not complete."""
 
     source: Source
     parts: list[Features] = field(default_factory=list)
@@ -221,10 +221,10 @@ class _Pending:
 
 
 def trained_recipe(models: Models) -> str | Mapping[str, Any] | None:
-    """How the clips were cut that the synchronisation network was trained on, where that is known.
+    """The crop recipe of the synchronisation network's training clips; None if unknown.
 
-    A checkpoint may name it (``recipe`` in its metadata); networks of 224 pixels and more see whole
-    faces, as the paper's.
+    A checkpoint may hold it (metadata ``recipe``); networks of at least 224 pixels see whole faces,
+    like the paper's.
     """
     if models.recipe is not None:
         return models.recipe
@@ -232,7 +232,7 @@ def trained_recipe(models: Models) -> str | Mapping[str, Any] | None:
 
 
 def _join(clip: Clip, parts: list[Features]) -> Features:
-    """Features of consecutive spans as those of one clip."""
+    """Concatenate the features of consecutive spans of a clip."""
     if sum(part.n_windows for part in parts) < 2:
         raise MediaError(clip.path, "too short: fewer than two windows of five frames")
 

@@ -1,4 +1,4 @@
-"""What may be given to a `Detector`: a path, a part of a file, bytes, a file object, or arrays."""
+"""Inputs of `Detector`: a path, a part of a file, bytes, a file object, or arrays."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from avforensics.scoring.source import Clip
 
 
 class Arrays(NamedTuple):
-    """A video in memory; a plain tuple of the same four will do.
+    """A video in memory; a plain tuple of these four works, too.
 
     Attributes
     ----------
     frames : uint8 array, (T, H, W, 3)
         Upright, RGB.
     fps : float
-        Frames a second.
+        Frames per second.
     samples : array, (n,) or (n, channels)
-        Sound that begins with the first frame: int16, int32, uint8, or floats within -1..1.
+        Audio that starts with the first frame: int16, int32, uint8, or floats within -1..1.
     rate : int
-        Samples a second.
+        Samples per second.
     """
 
     frames: np.ndarray
@@ -51,28 +51,28 @@ def video_of(
     samples: np.ndarray | None = None,
     rate: int | None = None,
 ) -> Video:
-    """A video as it is, or frames with what belongs to them as `Arrays`.
+    """A video unchanged, or frames with their fps and audio as `Arrays`.
 
     Raises
     ------
     TypeError
-        Some of what frames need is missing.
+        Frames are given without all of fps, samples and rate.
     """
     parts = (fps, samples, rate)
     if all(part is None for part in parts):
         return video
     if any(part is None for part in parts):
-        raise TypeError("frames need all of fps, samples and rate beside them")
+        raise TypeError("frames need fps, samples and rate")
     return Arrays(video, fps, samples, rate)
 
 
 def listed(videos: Video | Iterable[Video]) -> Iterable[Video]:
-    """Several videos as they are; one alone as a list of it, such as a path, which is a str.
+    """Several videos unchanged, or one video as a list.
 
     Raises
     ------
     TypeError
-        It is neither.
+        The argument is neither.
     """
     if _is_one(videos):
         return [videos]
@@ -82,9 +82,9 @@ def listed(videos: Video | Iterable[Video]) -> Iterable[Video]:
 
 
 class Temporary:
-    """Clips of whatever is given; what is no file becomes one, until the block ends.
+    """Clips of any kind of input, written to temporary files where necessary.
 
-    Used in a ``with`` statement.
+    Use it in a ``with`` statement, which removes the files at its end.
     """
 
     def __enter__(self) -> Temporary:
@@ -97,14 +97,14 @@ class Temporary:
             self._folder.cleanup()
 
     def clips(self, videos: Iterable[Video]) -> Iterator[Clip]:
-        """A clip for each video.
+        """Yield a clip for each video.
 
         Raises
         ------
         TypeError
-            One of them is nothing that can be scored.
+            An item is not a video.
         ValueError
-            Arrays have another shape or type than they must.
+            An array has the wrong shape or type.
         """
         for video in videos:
             if isinstance(video, Clip | str | os.PathLike):
@@ -122,7 +122,7 @@ class Temporary:
                 raise TypeError(f"a video must be {KINDS}, got {_told(video)}")
 
     def forget(self, clip: Clip) -> None:
-        """Remove the file of a clip that is scored, where it was made here."""
+        """Remove the temporary file of a clip, if it has one."""
         if self._folder is not None and clip.path.parent == Path(self._folder.name):
             clip.path.unlink(missing_ok=True)
 
@@ -133,7 +133,7 @@ class Temporary:
         return Path(self._folder.name, str(self._count))
 
     def _copied(self, source: BinaryIO, name: str) -> Clip:
-        """From its beginning, so that the same file object can be scored again."""
+        """Copy from the beginning, so that a file object can be scored again."""
         if isinstance(source, io.TextIOBase) or isinstance(source.read(0), str):
             raise TypeError(f"{name}: a file must be opened in binary mode, as in open(path, 'rb')")
         if hasattr(source, "seekable") and source.seekable():
@@ -150,7 +150,7 @@ def _is_one(video: object) -> bool:
 
 
 def _is_arrays(video: object) -> bool:
-    """Four things of which the first is frames and the second a number; the rest is checked."""
+    """Whether the argument is four things, frames and a number first."""
     return isinstance(video, Arrays) or (
         isinstance(video, tuple | list)
         and len(video) == 4
@@ -162,5 +162,5 @@ def _is_arrays(video: object) -> bool:
 
 def _told(thing: object) -> str:
     if isinstance(thing, np.ndarray):
-        return f"an array alone, {thing.dtype} {thing.shape}"
+        return f"only an array, {thing.dtype} {thing.shape}"
     return f"{type(thing).__name__} {str(thing)[:60]!r}"

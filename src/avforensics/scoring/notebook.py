@@ -1,4 +1,4 @@
-"""A result as a notebook shows it: a small table and the map of delays, in one piece of HTML."""
+"""A result for notebooks: a small table and the delay map as self-contained HTML."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ TEMPLATE = """<table>
 {%- if map %}<figure>
 <img alt="map of delays" style="width:620px;height:155px;max-width:100%;image-rendering:pixelated"
   src="data:image/png;base64,{{ map }}">
-<figcaption>delay of the sound, +{{ reach }} ms (top) to -{{ reach }} ms, from {{ times }}; bright =
+<figcaption>delay of the audio, +{{ reach }} ms (top) to -{{ reach }} ms, {{ times }}; bright =
 likely</figcaption></figure>{% endif %}
 """
-LONGEST = 1500  # windows; longer videos are averaged to as many columns
+LONGEST = 1500  # windows; longer videos are averaged to this many columns
 
 
 def html_of(result: VideoResult) -> str:
-    """The result of one video as HTML that needs nothing else."""
+    """The result of one video as self-contained HTML."""
     rows = [("video", result.path.name), ("status", result.status)]
     if result.error is not None:
         rows.append(("reason", result.error))
@@ -43,7 +43,7 @@ def html_of(result: VideoResult) -> str:
         offset = constant_offset(result.features)
         clear = "" if offset.is_clear else ", unclear"
         rows.append(("windows", str(result.features.n_windows)))
-        rows.append(("constant delay of the sound", f"{offset.milliseconds:+d} ms{clear}"))
+        rows.append(("constant delay of the audio", f"{offset.milliseconds:+d} ms{clear}"))
     rows += [("warning", warning) for warning in result.warnings]
     return (
         Environment(autoescape=True)
@@ -81,5 +81,5 @@ def _map(features: Features) -> dict[str, object]:
 
 
 def _plain(text: str) -> str:
-    """Text that any page can hold: bytes of file names that are not UTF-8 become escapes."""
+    """Text that any page can hold: bytes that are not UTF-8 become escapes."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -1,8 +1,8 @@
-"""The constant delay of a video, from the windows of which every delay hears sound.
+"""The constant delay of a video, from the windows with valid audio at every delay.
 
-Near both ends of a recording some delays of a window reach into padding, which nobody recorded: a
-network that finds silence unlikely (or likely) then says something about the padding. Everything
-that is said of a video as a whole is therefore taken from its inner windows where there are enough.
+Near the ends of a recording, some delays of a window reach into padding, about which a network's
+output says nothing. Properties of a whole video are therefore measured on its inner windows if
+there are enough.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from avforensics.media.types import FPS
 from avforensics.scoring.result import Features
 
 FRAME_MS = 1000 // FPS
-ENOUGH = 10  # inner windows, 0.56 s; a clip with fewer is judged by all of its windows
+ENOUGH = 10  # inner windows, 0.56 s; with fewer, all windows of a clip are used
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class ConstantOffset:
     Attributes
     ----------
     frames : int
-        Positive = the matching sound comes later than the picture.
+        Positive = the matching audio comes later than the video.
     probability : float
         Mean probability of that delay over the windows.
     chance : float
-        What it would be if all delays were equally likely.
+        Its value if all delays were equally likely.
     """
 
     frames: int
@@ -43,7 +43,7 @@ class ConstantOffset:
 
     @property
     def is_clear(self) -> bool:
-        """Whether the delay stands out: twice as likely as chance."""
+        """Whether the delay is at least twice as likely as by chance."""
         return self.probability >= 2 * self.chance
 
 
@@ -53,14 +53,14 @@ def delay_probabilities(logits: ArrayLike) -> np.ndarray:
     Raises
     ------
     ValueError
-        There are no rows, or they are not rows.
+        ``logits`` is empty or not two-dimensional.
     """
     powers = np.exp(_below_largest(logits))
     return powers / powers.sum(axis=1, keepdims=True)
 
 
 def log_probabilities(logits: ArrayLike) -> np.ndarray:
-    """The logarithm of `delay_probabilities`, also where those are too small for a float."""
+    """Logarithm of `delay_probabilities`, exact even where those underflow."""
     below = _below_largest(logits)
     return below - np.log(np.exp(below).sum(axis=1, keepdims=True))
 
@@ -68,22 +68,22 @@ def log_probabilities(logits: ArrayLike) -> np.ndarray:
 def _below_largest(logits: ArrayLike) -> np.ndarray:
     rows = np.asarray(logits, dtype=np.float64)
     if rows.ndim != 2 or not len(rows):
-        raise ValueError(f"rows over delays must be (N, 2 * tau + 1), not {rows.shape}")
+        raise ValueError(f"logits must be (N, 2 * tau + 1), got {rows.shape}")
     return rows - rows.max(axis=1, keepdims=True)
 
 
 def inner_windows(valid_audio: ArrayLike) -> tuple[np.ndarray, bool]:
-    """Positions of the windows that speak for a whole video.
+    """Positions of the windows that represent a whole video.
 
     Parameters
     ----------
     valid_audio : bool array, (N,)
-        Whether every delay of a window hears sound, not padding.
+        Whether every delay of a window sees audio, not padding.
 
     Returns
     -------
     int64 array, (M,)
-        Those windows; all of them where fewer than `ENOUGH` are heard in full.
+        The valid windows; all windows if fewer than `ENOUGH` are valid.
     bool
         Whether there were enough.
     """
@@ -96,8 +96,8 @@ def inner_windows(valid_audio: ArrayLike) -> tuple[np.ndarray, bool]:
 def constant_offset(features: Features) -> ConstantOffset:
     """The delay with the highest mean probability over a video's inner windows.
 
-    The mean is taken of distributions over delays (Eq. 1), so each window has one vote, however
-    large its logits.
+    Distributions over delays (Eq. 1) are averaged, so that each window has one vote, whatever the
+    size of its logits.
     """
     chosen, _ = inner_windows(features.valid_audio)
     mean = delay_probabilities(features.sync_logits)[chosen].mean(axis=0)

@@ -1,4 +1,4 @@
-"""What scoring hands on: features, step losses and scores of one video."""
+"""Results of scoring: features, step losses and scores of one video."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from avforensics.faces.track import NO_FACE, NO_USABLE_FACE
 from avforensics.media.types import MediaReport
 
 SCORED = "scored"
-# With a score, whether or not it means anything.
+# Statuses with a score, whether or not it is meaningful.
 WITH_SCORE = SCORED, NOT_APPLICABLE
-# What a video without a score can be; `FACELESS` where faces were looked for.
+# Statuses without a score; `FACELESS` if faces were searched.
 FAILED = "failed"
 FACELESS = NO_FACE, NO_USABLE_FACE
 
@@ -52,10 +52,10 @@ class Features:
 
 @dataclass
 class Steps:
-    """Losses of predicting each window from the ones before it.
+    """Losses of predicting each window from the previous ones.
 
-    Arrays have one entry per predicted window, ``window`` giving its index in the video (the first
-    window of a video is never predicted). Under policy ``all``, overlapping sequences are averaged.
+    Arrays have one entry per predicted window; ``window`` is its index in the video (the first
+    window is never predicted). Under policy ``all``, overlapping sequences are averaged.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class Steps:
     prediction: np.ndarray
 
     def loss(self, lam: float) -> np.ndarray:
-        """What the score is the mean of: both losses, that of activations times lam; float64."""
+        """Step losses whose mean is the score, ``distribution + lam * activation``; float64."""
         distribution = self.distribution.astype(np.float64)
         return distribution + lam * self.activation if lam else distribution
 
@@ -94,46 +94,46 @@ class Score:
 
 @dataclass(repr=False)
 class VideoResult:
-    """Everything known about one input file after scoring.
+    """Result of scoring one file.
 
     Attributes
     ----------
     error : str or None
         Why the file could not be scored; None = scored.
     scores : list of Score
-        One for each lam asked for, in that order; empty on failure.
+        One for each requested lam, in that order; empty on failure.
     sha256 : str or None
-        Of the file's bytes; None where it cannot be read.
+        Hash of the file; None if it cannot be read.
     seconds : float
         Wall-clock time spent on this file.
     silence : float
-        Seconds of leading silence of the part that was read.
+        Leading silence (s) of the part that was read.
     p_value : float or None
-        Share of real videos that score as high, where there is a calibration.
+        Share of real videos that score as high, with a calibration.
     statistics : dict of str to float
-        Other numbers of the same rows; see `avforensics.scoring.statistics`.
+        Statistics of the same rows; see `avforensics.scoring.statistics`.
     inner : bool
-        Whether they are of windows that are heard in full.
+        Whether they are measured on inner windows only.
     evidence : float or None
         The calibration's fusion of them; higher = less like real videos.
     evidence_p_value : float or None
-        Share of real videos with as much of it.
+        Share of real videos with as much evidence.
     likelihood : dict or None
-        ``log10``, ``low``, ``high`` and ``at_bound`` of the likelihood ratio, where one is given.
+        ``log10``, ``low``, ``high`` and ``at_bound`` of the likelihood ratio, if there is one.
     statements : tuple of str
-        What evidence and ratio say, in words.
+        Evidence and ratio in words.
     warnings : list of str
-        Flags such as silent or damaged audio; the score stands.
+        Warnings such as silent or damaged audio; the score is valid.
     measures : Measures or None
-        What says whether the score means anything; None where it was not measured.
+        Measures of applicability; None if not measured.
     speaking : Speaking or None
-        When there is a voice and the mouth moves, on the clock of the part that was read.
+        When there is voice and the mouth moves, from the start of the part that was read.
     not_applicable : tuple of str
-        Why the score means nothing: measures beyond their limits, a few words each. The score
-        stands, marked by ``status``.
+        Reasons why the score is meaningless: measures beyond their limits. The score is kept, but
+        ``status`` says so.
     failure : str or None
-        What ``status`` is where there is an error: None = `FAILED`; or, where faces were looked
-        for, `NO_FACE`, or `NO_USABLE_FACE` where all were too small, too short or seen too rarely.
+        ``status`` in case of an error; None = `FAILED`. If faces were searched: `NO_FACE`, or
+        `NO_USABLE_FACE` if all were too small, too short or too sparse.
     """
 
     path: Path
@@ -166,17 +166,17 @@ class VideoResult:
         return NOT_APPLICABLE if self.not_applicable else SCORED
 
     def __repr__(self) -> str:
-        """One line: what became of the video."""
+        """One line: the result of the video."""
         return f"<{type(self).__name__} {self.summary()}>"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the numbers, and the map of delays."""
+        """HTML for notebooks: numbers and the delay map."""
         from avforensics.scoring.notebook import html_of
 
         return html_of(self)
 
     def summary(self) -> str:
-        """In a few words: the file, and its score or why it has none."""
+        """One line: the file and its score, or why it has none."""
         if self.error is not None:
             return f"{self.path.name}: {self.status}: {self.error}"
         told = [f"score {one.score:.4g}" for one in self.scores[:1]]
@@ -195,17 +195,17 @@ class Calibrated:
     Parameters
     ----------
     p_value : float
-        Share of real videos that score at least as high, this one counted among them.
+        Share of real videos that score at least as high, including this one.
     n_real : int
-        How many real videos that was measured on.
+        Number of real videos.
     source : str
-        Which ones, for a person.
+        Description of these videos.
     threshold : float, optional
         Score above which a video is called unusual ...
     false_positive_rate : float, optional
-        ... and the share of real videos that lies above it.
+        ... and the share of real videos above it.
     statements : sequence of str
-        What evidence and likelihood ratio say, where the calibration has them.
+        Evidence and likelihood ratio in words, if the calibration has them.
     """
 
     p_value: float
@@ -217,15 +217,15 @@ class Calibrated:
 
     def __post_init__(self) -> None:
         if not 0 <= self.p_value <= 1:
-            raise ValueError(f"p_value must lie in 0..1, got {self.p_value}")
+            raise ValueError(f"p_value must be within 0..1, got {self.p_value}")
         if self.n_real < 1:
-            raise ValueError(f"n_real must be at least 1, got {self.n_real}")
+            raise ValueError(f"n_real must be >= 1, got {self.n_real}")
         if (self.threshold is None) != (self.false_positive_rate is None):
-            raise ValueError("threshold and false_positive_rate belong together")
+            raise ValueError("threshold and false_positive_rate must be given together")
 
 
 def windows_of(results: Iterable[VideoResult]) -> np.ndarray:
-    """Windows of which any of some results on one clock has logits: int array, in order."""
+    """Windows with logits in any of the results, which share a clock: int array, sorted."""
     features = [result.features for result in results if result.features is not None]
     spans = [one.first_window + np.arange(one.n_windows) for one in features]
     return np.unique(np.concatenate(spans)) if spans else np.zeros(0, int)

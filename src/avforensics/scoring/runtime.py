@@ -1,4 +1,4 @@
-"""How the networks run. No score depends on it but in its last digits, and by the streams."""
+"""How networks run. Apart from the streams, it changes only the last digits of a score."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class RuntimeOptions:
     compile : bool
         Compile the frame and window stages with ``torch.compile``.
     batch_windows : int, optional
-        Windows in the 3-D stages at a time; default 8 on a CPU, 64 on a GPU. Memory grows with it,
-        about 0.1 GB a window for the published network.
+        Windows per batch of the 3-D stages; default 8 on a CPU, 64 on a GPU. Each takes about
+        0.1 GB with the published network.
     readers : int, optional
-        Files read at a time; default 1 on a CPU, 4 on a GPU.
+        Files read concurrently; default 1 on a CPU, 4 on a GPU.
     video_stream, audio_stream : int, optional
-        Which stream of a file, counted among its kind.
+        Index among the streams of a kind; None = chosen as a player does.
 
     Raises
     ------
     ConfigError
-        There is no such precision, or a number is below 1.
+        The precision is unknown, or a number is below 1.
     """
 
     device: str = "auto"
@@ -53,15 +53,15 @@ class RuntimeOptions:
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise ConfigError(
-                f"precision must be one of {tuple(PRECISIONS)}, not {self.precision!r}"
+                f"precision must be one of {tuple(PRECISIONS)}, got {self.precision!r}"
             )
         for name in ("batch_windows", "readers"):
             if (value := getattr(self, name)) is not None and value < 1:
-                raise ConfigError(f"{name} must be at least 1, not {value}")
+                raise ConfigError(f"{name} must be >= 1, got {value}")
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> RuntimeOptions:
-        """Those among the settings of a command."""
+        """Options from the settings of a command."""
         return cls(**{field.name: settings[field.name] for field in fields(cls)})
 
 

@@ -1,6 +1,6 @@
-"""From features of windows to step losses and scores (paper Eq. 4-5 and Sec. 3.2).
+"""Step losses and scores from features of windows (paper Eq. 4-5 and Sec. 3.2).
 
-Runs after the network: any lam and max_len costs milliseconds.
+Runs after the network: other values of lam and max_len cost milliseconds.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from avforensics.scoring.result import Features, Score, Steps
 
 WINDOW_POLICIES = ("first", "all")
 AUDIO_POLICIES = ("pad", "context")
-BATCH = 16  # sequences in a decoder at a time: memory stays flat, and no more is faster
+BATCH = 16  # sequences per decoder batch, which bounds memory; larger ones are not faster
 
 
 @dataclass(frozen=True, kw_only=True)
 class SequencePolicy:
-    """Which windows are scored, and in sequences of which length.
+    """Which windows are scored, in sequences of which length.
 
     Parameters
     ----------
     max_len : int
-        Windows in a sequence, at least 2; the decoders must have been trained for it.
+        Windows per sequence, at least 2; the decoders must have been trained for it.
     windows : str
         ``first`` = one sequence of the first ``max_len`` windows (published); ``all`` = sequences
-        over the whole video, each starting half a sequence after the one before.
+        over the whole video that overlap by half.
     audio : str
-        ``pad`` = sound before and after the video is zeros (published); ``context`` = windows whose
-        31 delays do not all see real sound are left out.
+        ``pad`` = audio outside the video is zeros (published); ``context`` = windows without valid
+        audio at all 31 delays are dropped.
     """
 
     max_len: int = 50
@@ -43,19 +43,19 @@ class SequencePolicy:
 
     def __post_init__(self) -> None:
         if self.max_len < 2:
-            raise ConfigError(f"max_len must be at least 2 windows, not {self.max_len}")
+            raise ConfigError(f"max_len must be >= 2, got {self.max_len}")
         if self.windows not in WINDOW_POLICIES:
-            raise ConfigError(f"windows must be one of {WINDOW_POLICIES}, not {self.windows!r}")
+            raise ConfigError(f"windows must be one of {WINDOW_POLICIES}, got {self.windows!r}")
         if self.audio not in AUDIO_POLICIES:
-            raise ConfigError(f"audio must be one of {AUDIO_POLICIES}, not {self.audio!r}")
+            raise ConfigError(f"audio must be one of {AUDIO_POLICIES}, got {self.audio!r}")
 
     def check(self, **decoders: nn.Module | None) -> None:
-        """Refuse decoders that were not trained for ``max_len`` windows; raises ConfigError."""
+        """Raise ConfigError if a decoder was not trained for ``max_len`` windows."""
         for name, decoder in decoders.items():
             if decoder is not None and self.max_len > decoder.max_len:
                 raise ConfigError(
-                    f"max_len {self.max_len} needs a {name} model trained for it; "
-                    f"this one reads sequences of at most {decoder.max_len} windows"
+                    f"max_len {self.max_len} needs a {name} model trained for it, "
+                    f"but this one was trained for {decoder.max_len}"
                 )
 
     def kept(self, valid_audio: np.ndarray) -> np.ndarray:
@@ -66,15 +66,15 @@ class SequencePolicy:
         return rows[: self.max_len] if self.windows == "first" else rows
 
     def starts(self, n_windows: int) -> np.ndarray:
-        """First window of each sequence over ``n_windows`` windows; the last one ends with them."""
+        """First window of each sequence over ``n_windows`` windows."""
         last = max(n_windows - self.max_len, 0)
         return np.unique(np.append(np.arange(0, last, max(self.max_len // 2, 1)), last))
 
 
 def check_lams(lams: Sequence[float]) -> tuple[float, ...]:
-    """Weights of the activation score, if that is what they are; raises ConfigError."""
+    """Validate weights of the activation score; raises ConfigError."""
     if not all(0 <= lam < float("inf") for lam in lams):
-        raise ConfigError(f"lam is a weight of 0 or more, not {', '.join(map(str, lams))}")
+        raise ConfigError(f"lam must be >= 0, got {', '.join(map(str, lams))}")
     return tuple(float(lam) for lam in lams)
 
 
@@ -86,13 +86,13 @@ def score_features(
     policy: SequencePolicy,
     lams: Sequence[float] = (0.0,),
 ) -> tuple[Steps, list[Score]]:
-    """Score one video's features with both decoders, run once for all of ``lams``.
+    """Score one video's features with both decoders, run once for all ``lams``.
 
     Parameters
     ----------
     distribution, activation : Module or None
-        Decoders of delay rows and of projected activations, or other anomaly models of them, in
-        evaluation mode on the CPU. The losses of one that is None are zero.
+        Decoders of delay rows and of projected activations, or other anomaly models, in
+        evaluation mode on the CPU. None = losses of zero.
     lams : sequence of float
         Weights of the activation score.
 
@@ -105,15 +105,15 @@ def score_features(
     Raises
     ------
     ConfigError
-        ``max_len`` is longer than a decoder was trained for.
+        A decoder was not trained for ``max_len``.
     ValueError
-        Fewer than two windows can be scored.
+        There are fewer than two windows to score.
     """
     policy.check(distribution=distribution, activation=activation)
     kept = policy.kept(features.valid_audio)
     if len(kept) < 2:
         raise ValueError(
-            f"{len(kept)} windows can be scored with audio={policy.audio}, at least 2 are needed"
+            f"{len(kept)} windows to score with audio={policy.audio}, at least 2 are needed"
         )
     starts = policy.starts(len(kept))
     length = min(policy.max_len, len(kept))
@@ -146,7 +146,7 @@ def _judge(
 
 
 def _average(values: Tensor, following: Tensor) -> Tensor:
-    """Mean over the sequences that predict a window, (S, L - 1, ...) -> (windows - 1, ...)."""
+    """Average over the sequences that predict a window, (S, L - 1, ...) -> (windows - 1, ...)."""
     target = following.flatten() - 1  # the first window is never predicted
     flat = values.flatten(0, 1)
     total = flat.new_zeros(int(target.max()) + 1, *flat.shape[1:]).index_add_(0, target, flat)

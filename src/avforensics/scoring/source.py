@@ -1,4 +1,4 @@
-"""Read videos in threads of their own, a few spans ahead of the network."""
+"""Read videos in separate threads, a few spans ahead of the network."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from avforensics.media.spool import SoundSpool
 from avforensics.media.types import FPS, HOP, Block, MediaReport
 from avforensics.scoring.spans import Span
 
-_AHEAD = 2  # spans of a video waiting for the network
+_AHEAD = 2  # spans of a video queued for the network
 
 
 @dataclass(frozen=True)
 class Edit:
-    """A change made to a clip while it is read, for controls and robustness tests.
+    """An edit of a clip while it is read, for controls and robustness tests.
 
     Attributes
     ----------
     pictures : callable, optional
-        Changes whole pictures before they are cut and resized.
+        Edits whole frames before they are cropped and resized.
     blocks : callable, optional
-        Changes the stream of aligned blocks, e.g. its start.
+        Edits the stream of aligned blocks, e.g. its start.
     """
 
     pictures: PictureEdit | None = None
@@ -43,24 +43,24 @@ class Edit:
 
 @dataclass(frozen=True)
 class Clip:
-    """What is scored: a video file or a part of it.
+    """A video file, or a part of it, to score.
 
     Attributes
     ----------
     audio : Path or None
-        Another file that holds the sound.
+        Separate audio file.
     start : float
-        Seconds into the file.
+        Start in the file, in seconds.
     duration : float or None
-        Seconds; None = to the end.
+        Duration in seconds; None = to the end.
     crop : MovingCrop or None
-        A square that follows a face, from ``start`` on.
+        Moving square around a face, from ``start`` on.
     mouth : MouthView or None
-        Where the mouth of that face is in the square.
+        Position of the mouth in the square.
     sound : SoundSpool or None
-        The file's sound, shared by clips of one file; closed by whoever made it.
+        The file's audio, shared by clips of one file and closed by its owner.
     name : str
-        What it is called in results, where the file was only made to be read.
+        Name in results, if the file is a temporary one.
     """
 
     path: Path
@@ -75,12 +75,12 @@ class Clip:
 
     @classmethod
     def of(cls, video: str | os.PathLike | Clip) -> Clip:
-        """The whole of a file; a clip is itself."""
+        """A clip of a whole file; a clip is returned unchanged."""
         return video if isinstance(video, cls) else cls(Path(video))
 
     @property
     def is_part(self) -> bool:
-        """Whether it may be less than the whole file."""
+        """Whether the clip may be shorter than the file."""
         return bool(self.start) or self.duration is not None
 
     @property
@@ -89,11 +89,11 @@ class Clip:
 
     @property
     def n_frames(self) -> int | None:
-        """Frames at most; None = all there are."""
+        """Maximum number of frames; None = no limit."""
         return None if self.duration is None else max(round(self.duration * FPS), 1)
 
     def cut(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """The clip's part of blocks that were read from its start on, edited."""
+        """The clip's part of blocks that begin at its start, edited."""
         part = self._part(blocks)
         return part if self.edit.blocks is None else self.edit.blocks(part)
 
@@ -112,18 +112,18 @@ Cutter = Callable[[Iterator[Block]], Iterator[Span]]
 
 @dataclass
 class Source:
-    """One video while it is being read.
+    """A video while it is read.
 
     Attributes
     ----------
     error : str or None
         Why reading ended early.
     silence : LeadingSilence
-        Of the part that has been read.
+        Leading silence of the part read so far.
     meter : Meter or None
-        Of the same part; None where it is not measured whether a score is applicable.
+        Measures of that part; None if applicability is not measured.
     seconds : float
-        Spent on reading so far.
+        Reading time so far.
     """
 
     clip: Clip
@@ -137,15 +137,15 @@ class Source:
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     def start(self, open_stream: Opener, cut: Cutter) -> None:
-        """Begin to read in a daemon thread."""
+        """Start reading in a daemon thread."""
         threading.Thread(target=self._read, args=(open_stream, cut), daemon=True).start()
 
     def stop(self) -> None:
-        """Make the thread end soon."""
+        """Ask the thread to end."""
         self._stopped.set()
 
     def spans(self) -> Iterator[Span]:
-        """Spans as they come; ends early when reading fails."""
+        """Yield spans as they arrive; ends early if reading fails."""
         while (span := self._spans.get()) is not None:
             yield span
 
@@ -183,7 +183,7 @@ class Source:
 
 
 def _sha256(path: Path) -> str | None:
-    """SHA-256 of a file; of one with many faces once for all of them."""
+    """SHA-256 of a file, cached for the faces of one file."""
     try:
         status = path.stat()
     except OSError:
@@ -204,9 +204,9 @@ def read_ahead(
     readers: int,
     meter: Callable[[Clip], Meter | None] = lambda clip: None,
 ) -> Iterator[Source]:
-    """Sources in the order of ``clips``, with ``readers`` of them being read at a time.
+    """Yield sources in the order of ``clips``, with ``readers`` of them read concurrently.
 
-    ``meter`` makes what measures a clip while it is read.
+    ``meter`` creates the meter of a clip.
     """
     waiting: Queue[Source] = Queue()
     remaining = iter(clips)

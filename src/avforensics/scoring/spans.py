@@ -1,7 +1,7 @@
-"""Cut a stream of frames and sound into spans of windows that the network can take on their own.
+"""Cut a stream of frames and audio into spans of windows, the network's units of work.
 
-A span brings only what the span before it has not brought: each frame and each crop of sound goes
-through the network once.
+A span holds only what the previous span does not: each frame and each audio crop passes the network
+once.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ class Span:
     Attributes
     ----------
     first_window : int
-        0 = start of the video; otherwise frames and crops continue the span before.
+        0 = start of the video; otherwise frames and crops continue the previous span.
     frames : uint8, (F, H, W, 3)
-        ``n_windows`` frames, and 4 more in the first span.
+        ``n_windows`` frames, plus 4 in the first span.
     crops : int16, (M, 3200)
-        ``n_windows`` crops of sound, and 2 tau more in the first span.
+        ``n_windows`` audio crops, plus 2 tau in the first span.
     valid_audio : bool, (n_windows,)
-        Whether all delays of a window see real sound.
+        Whether all delays of a window see real audio.
     """
 
     first_window: int
@@ -39,7 +39,7 @@ class Span:
 
 
 def frames_needed(n_windows: int, max_delay: int) -> int:
-    """Frames of picture and sound that the first ``n_windows`` windows depend on."""
+    """Number of frames on which the first ``n_windows`` windows depend."""
     return n_windows + WINDOW_FRAMES - 1 + max_delay
 
 
@@ -50,21 +50,21 @@ def cut_spans(
     span_windows: int = 50,
     max_windows: int | None = None,
 ) -> Iterator[Span]:
-    """Cut aligned blocks into spans, in memory that does not grow with the video.
+    """Cut aligned blocks into spans, in constant memory.
 
-    Sound outside the video is zeros (the published padding).
+    Audio outside the video is zeros (the published padding).
 
     Parameters
     ----------
     max_delay : int
-        tau.
+        tau, in frames.
     span_windows : int
-        Windows of a span; the last may have fewer.
+        Windows per span; the last may have fewer.
     max_windows : int, optional
-        Windows of the video to use; None = all.
+        Maximum number of windows; None = all.
     """
     lead = WINDOW_FRAMES - 1
-    frames: list[np.ndarray] = []  # one array a frame, from frame `start + lead` on
+    frames: list[np.ndarray] = []  # one array per frame, from frame `start + lead` on
     sound = np.zeros(max_delay * HOP, np.int16)  # from padded sample `dropped * HOP` on
     start = n_frames = dropped = 0  # next window; frames seen; crops no longer needed
 
@@ -90,7 +90,7 @@ def cut_spans(
         frames.extend(block.frames)
         sound = np.concatenate([sound, block.audio])
         n_frames += len(block.frames)
-        # a window is ready once the sound of its latest delay is there
+        # a window is ready when the audio of its latest delay is there
         while start < limit and (ready := n_frames - lead - max_delay - start) >= span_windows:
             yield span(int(min(span_windows, limit - start, ready)))
     sound = np.concatenate([sound, np.zeros(max_delay * HOP, np.int16)])

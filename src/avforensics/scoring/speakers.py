@@ -1,8 +1,7 @@
-"""Who speaks: of several faces, the one whose lips fit the sound best at the time.
+"""Find the current speaker: the face whose lips fit the audio best.
 
-The synchronisation network gives each window of each face a row of logits over delays. For the
-face that speaks, one delay stands out and stays where it is; for one that listens, rows are flat
-or their peak wanders. So the measure is how likely one constant delay is over a second or so.
+For the speaking face, one delay stands out and stays constant; for a listening one, rows are flat
+or their peak wanders. The measure is therefore the likelihood of one constant delay over 1.5 s.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ MIDDLE = WINDOW_FRAMES // 2
 def constant_delay_fit(sync_logits: np.ndarray, *, smooth: int = SMOOTH) -> np.ndarray:
     """How well one constant delay explains the windows around each window.
 
-    The mean log-probability of the best delay over the ``smooth`` windows around (fewer at the
-    ends), above that of a flat row.
+    Mean log-probability of the best delay over the surrounding ``smooth`` windows (fewer at the
+    ends), relative to a flat row.
 
     Parameters
     ----------
@@ -36,11 +35,11 @@ def constant_delay_fit(sync_logits: np.ndarray, *, smooth: int = SMOOTH) -> np.n
     Returns
     -------
     float64 array, (N,)
-        log D where that delay alone is possible, 0 where all are alike, less where windows are
-        sure of different delays.
+        log D if only that delay is possible, 0 if all are equally likely, less if windows
+        disagree with confidence.
     """
     rows = log_probabilities(sync_logits)
-    # mode "nearest" would repeat the row at each end: divide by what is really there instead
+    # mode "nearest" would repeat the last rows: divide by the number of real ones instead
     total = running_mean(rows, smooth, mode="constant")
     share = running_mean(np.ones(len(rows)), smooth, mode="constant")
     return (total / share[:, None]).max(axis=1) + np.log(rows.shape[1])
@@ -56,15 +55,15 @@ def who_speaks(
     rows : sequence of float array, (N, D)
         Logits of consecutive windows of each face.
     first_windows : sequence of int
-        Where each face's first window is on the video's own clock.
+        Index of each face's first window in the video.
     smooth : int
-        Windows that are averaged.
+        Windows to average.
 
     Returns
     -------
     int64 array, (windows of the video,)
-        Which face speaks, counted in ``rows``; `NOBODY` where there is none. It ends with the
-        last window of any face.
+        Index of the speaking face in ``rows``; `NOBODY` if there is no face. Ends with the last
+        window of any face.
     """
     ends = [first + len(part) for part, first in zip(rows, first_windows, strict=True)]
     best = np.full(max(ends, default=0), -np.inf)
@@ -78,16 +77,16 @@ def who_speaks(
 
 
 def speaking_shares(speaker: np.ndarray, n_faces: int) -> np.ndarray:
-    """Share of the windows with a face in which each one speaks; float64, (n_faces,), sum 1."""
+    """Share of the windows in which each face speaks; float64, (n_faces,), sum 1."""
     counts = np.bincount(speaker[speaker != NOBODY], minlength=n_faces)
     return counts / max(1, counts.sum())
 
 
 def speaking_spans(speaker: np.ndarray, face: int) -> list[tuple[float, float]]:
-    """When a face speaks, in seconds on the video's clock, in order.
+    """When a face speaks: (start, end) in seconds of the video, in order.
 
-    A window stands for its middle frame; at the ends of what was looked at, for the two frames
-    outside of it too.
+    A window counts as its middle frame; at the ends of a face's windows, as the two outer frames
+    too.
     """
     speaks = speaker == face
     edges = np.flatnonzero(np.diff(speaks, prepend=False, append=False))
@@ -102,13 +101,13 @@ def speaking_spans(speaker: np.ndarray, face: int) -> list[tuple[float, float]]:
 
 
 def within(seconds: np.ndarray, spans: Sequence[tuple[float, float]]) -> np.ndarray:
-    """Whether each moment lies in one of the spans, ``start <= moment < end``; bool, (n,).
+    """Whether each time lies in one of the spans, ``start <= time < end``; bool, (n,).
 
     Parameters
     ----------
     seconds : float array, (n,)
     spans : sequence of (float, float)
-        In order, none covering another.
+        Sorted and disjoint.
     """
     edges = np.asarray(spans, np.float64).reshape(-1)
     return np.searchsorted(edges, np.asarray(seconds) + 1e-9, side="right") % 2 == 1

@@ -1,4 +1,4 @@
-"""One curve of a whole video: at each window the probabilities and the loss of whoever speaks."""
+"""Timeline of a whole video: delay probabilities and loss of the speaking face at each window."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from avforensics.scoring.tracks import FaceResult, check_rule, find_speakers, ma
 
 @dataclass(frozen=True)
 class Timeline:
-    """What is known of each window of a video, on its own clock.
+    """Values of each window of a video.
 
     Attributes
     ----------
     probabilities : float64 array, (N, D)
-        Over delays; NaN where nothing was scored.
+        Over delays; NaN if not scored.
     loss : float64 array, (N,)
-        Step loss, NaN where there is none.
+        Step loss; NaN if not predicted.
     running : float64 array, (N,)
-        The score of what was seen so far, NaN before the first step; it ends with the video's.
+        Score of the video up to each window; NaN before the first step.
     """
 
     probabilities: np.ndarray
@@ -40,23 +40,23 @@ def timeline_of(
     lam: float = 0.0,
     rule: str = "speaker",
 ) -> Timeline:
-    """The curve of a video.
+    """The timeline of a video.
 
     Parameters
     ----------
     result : VideoResult
-        With features and steps; used where there are no faces.
+        With features and steps; used if there are no faces.
     faces : sequence of FaceResult
-        On the video's own clock.
+        With windows counted from the start of the video.
     lam : float
         Weight of the activation loss.
     rule : str
-        How the video's score comes from those of its faces; see `score_of_video`.
+        How the faces' scores are combined; see `score_of_video`.
 
     Raises
     ------
     ConfigError
-        There is no such rule.
+        The rule is unknown.
     """
     check_rule(rule)
     if not faces:
@@ -83,7 +83,7 @@ def timeline_of(
         loss[chosen] = each[-1][chosen]
     if faces and rule != "speaker":
         running = _joined([_mean_so_far(losses) for losses in each], rule)
-    elif faces and not np.isfinite(loss).any():  # the score is then that of one face
+    elif faces and not np.isfinite(loss).any():  # then the score is that of one face
         main = faces[main_face(faces)].result
         running = _mean_so_far(_losses(main.steps, lam, n_windows))
     else:
@@ -92,14 +92,14 @@ def timeline_of(
 
 
 def _losses(steps: Steps, lam: float, n_windows: int) -> np.ndarray:
-    """Step losses on the video's clock, (n_windows,); NaN where there are none."""
+    """Step losses by window of the video, (n_windows,); NaN if there are none."""
     losses = np.full(n_windows, np.nan)
     losses[steps.window] = steps.loss(lam)
     return losses
 
 
 def _mean_so_far(loss: np.ndarray) -> np.ndarray:
-    """Mean of what is known up to each window, (N,); NaN before the first."""
+    """Mean of the finite values up to each window, (N,); NaN before the first."""
     known = np.isfinite(loss)
     count = np.cumsum(known)
     total = np.cumsum(np.where(known, loss, 0.0))
@@ -107,7 +107,7 @@ def _mean_so_far(loss: np.ndarray) -> np.ndarray:
 
 
 def _joined(running: Sequence[np.ndarray], rule: str) -> np.ndarray:
-    """Running scores of the faces, (N,) each, as one; those that have not begun take no part."""
+    """Combine running scores of faces, (N,) each, ignoring faces that have not begun."""
     if rule == "max":
         return np.fmax.reduce(running)
     begun = np.isfinite(running)

@@ -1,6 +1,6 @@
-"""From the results of a video's faces to one result of the video.
+"""Combine the results of a video's faces into one result.
 
-All windows count on the video's own clock: window ``k`` covers the video's frames ``k..k+4``.
+Windows are counted from the start of the video: window ``k`` covers frames ``k..k+4``.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ RULES = ("speaker", "max", "mean")
 
 @dataclass
 class FaceResult:
-    """What became of one face.
+    """Result of one face.
 
     Attributes
     ----------
     result : VideoResult
-        Of the face's stretch, its windows on the video's own clock.
+        Result of the track, with windows counted from the start of the video.
     speaks : float
-        Share of the windows with a face in which this one speaks; the faces' shares add up to 1.
+        Share of the windows in which this face speaks; sums to 1 over faces.
     spans : list of (float, float)
-        When it speaks, in seconds on the video's clock.
+        When it speaks, in seconds of the video.
     """
 
     track: FaceTrack
@@ -40,7 +40,7 @@ class FaceResult:
 
 
 def on_video_clock(result: VideoResult, first: int) -> VideoResult:
-    """A result of a part that begins at frame ``first``, with windows counted from the video's."""
+    """Shift the windows of a result of a part that begins at frame ``first``."""
     features, steps = result.features, result.steps
     if features is not None:
         features = replace(features, first_window=features.first_window + first)
@@ -50,7 +50,7 @@ def on_video_clock(result: VideoResult, first: int) -> VideoResult:
 
 
 def find_speakers(faces: Sequence[FaceResult]) -> np.ndarray:
-    """Who speaks at each window; notes on each face for how long and when.
+    """Find the speaker at each window; set ``speaks`` and ``spans`` of the faces.
 
     Parameters
     ----------
@@ -75,22 +75,22 @@ def find_speakers(faces: Sequence[FaceResult]) -> np.ndarray:
 def score_of_video(
     faces: Sequence[FaceResult], speaker: np.ndarray, rule: str = "speaker"
 ) -> list[Score]:
-    """One score for each lam from those of the faces.
+    """Combine the scores of the faces, one score for each lam.
 
     Parameters
     ----------
     faces : sequence of FaceResult
-        At least one of them scored.
+        At least one must be scored.
     speaker : int array
-        As `find_speakers` gives it.
+        From `find_speakers`.
     rule : str
-        ``speaker`` = the mean of the step losses of whoever speaks at the time; ``max`` = the
-        highest of the faces' scores; ``mean`` = their mean, each face alike.
+        ``speaker`` = mean step loss of the speaking face at each window; ``max`` = highest of the
+        faces' scores; ``mean`` = their mean, with equal weights.
 
     Raises
     ------
     ConfigError
-        There is no such rule.
+        The rule is unknown.
     """
     check_rule(rule)
     scored = [face.result for face in faces if face.result.scores]
@@ -101,7 +101,7 @@ def score_of_video(
         return [_mean(scores) for scores in by_lam]
     main = faces[main_face(faces)].result.scores
     losses = _spoken_losses(faces, speaker)
-    if not len(losses[0]):  # so few windows that whoever speaks has no step of its own there
+    if not len(losses[0]):  # too few windows: the speaker has no step of its own there
         return main
     distribution, activation = (float(part.mean(dtype=np.float64)) for part in losses)
     return [
@@ -116,7 +116,7 @@ def score_of_video(
 
 
 def measures_of_video(faces: Sequence[FaceResult]) -> Measures | None:
-    """What says whether the score of a video means anything; None where it was not measured."""
+    """Measures of applicability of a video; None if not measured."""
     scored = [face for face in faces if face.result.scores]
     return of_video(
         [face.result.measures for face in scored if face.result.measures is not None],
@@ -131,11 +131,11 @@ def measures_of_video(faces: Sequence[FaceResult]) -> Measures | None:
 def check_rule(rule: str) -> None:
     """Raise ConfigError unless ``rule`` is one of `RULES`."""
     if rule not in RULES:
-        raise ConfigError(f"the rule of a video's score must be one of {RULES}, not {rule!r}")
+        raise ConfigError(f"rule must be one of {RULES}, got {rule!r}")
 
 
 def _mean(scores: Sequence[Score]) -> Score:
-    """The mean of the scores of several faces for one lam."""
+    """Mean of the scores of several faces for one lam."""
     names = ("score", "distribution_score", "activation_score")
     means = {name: float(np.mean([getattr(score, name) for score in scores])) for name in names}
     return replace(scores[0], **means, maximum=max(score.maximum for score in scores))
@@ -156,6 +156,6 @@ def _spoken_losses(
 
 
 def main_face(faces: Sequence[FaceResult]) -> int:
-    """Which face is shown first: the scored one that speaks longest; 0 where none is scored."""
+    """Index of the scored face that speaks longest; 0 if none is scored."""
     told = [(face.result.steps is not None, face.speaks) for face in faces]
     return told.index(max(told))
