@@ -69,7 +69,9 @@ def test_our_own_architecture_has_no_published_form(compact, tmp_path):
     bundle = tmp_path / "m.safetensors"
     save_bundle(bundle, Models(distribution=compact.distribution))
     setting = ["checkpoint=bundle", f"checkpoint.bundle={bundle}", "to=published"]
-    with pytest.raises(CheckpointError, match=r"so dist_regressive_model\.pth cannot hold it"):
+    with pytest.raises(
+        CheckpointError, match=r"it cannot be written to dist_regressive_model\.pth"
+    ):
         _run(*setting, f"output={tmp_path / 'back'}")
     assert not (tmp_path / "back").exists()
 

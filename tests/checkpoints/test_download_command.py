@@ -64,7 +64,7 @@ def test_files_are_fetched_once_and_verified(served, run, tmp_path):
     folder, address = served
     code, said = run(*_from(address))
     assert code == 0
-    assert said.count("fetched, its SHA-256 is the published file's") == 2
+    assert said.count("fetched, SHA-256 matches the published file") == 2
     target = tmp_path / "target"
     assert sorted(p.name for p in target.iterdir()) == [DECODER, PCA]
     assert (target / PCA).read_bytes() == (folder / PCA).read_bytes()
@@ -81,15 +81,15 @@ def test_a_file_of_unknown_hash_is_checked_by_its_tensors(served, run, monkeypat
     monkeypatch.setitem(PUBLISHED, "projection", replace(PUBLISHED["projection"], sha256=None))
     code, said = run(*_from(served[1]))
     assert code == 0
-    assert "pca.pkl: fetched, all names and shapes fit (sha256 " in said
+    assert "pca.pkl: fetched, all names and shapes match (sha256 " in said
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda whole: b"<html><title>Quota exceeded</title></html>", "this is a web page"),
-        (lambda whole: whole[:20_000], "cut short, damaged or no torch file"),
-        (lambda whole: whole + b"\0", "its SHA-256 is .*, the published file's is "),
+        (lambda whole: whole[:20_000], "truncated, damaged or not a torch file"),
+        (lambda whole: whole + b"\0", "SHA-256 is .*, expected "),
     ],
 )
 def test_something_else_arrives(served, run, tmp_path, change, message):
@@ -97,7 +97,7 @@ def test_something_else_arrives(served, run, tmp_path, change, message):
     (folder / DECODER).write_bytes(change((folder / DECODER).read_bytes()))
     code, said = run(*_from(address))
     assert code == 1
-    (line,) = [line for line in said.splitlines() if "thrown away" in line]
+    (line,) = [line for line in said.splitlines() if "discarded" in line]
     assert DECODER in line
     assert re.search(message, line)
     assert [p.name for p in (tmp_path / "target").iterdir()] == [PCA]
@@ -106,13 +106,13 @@ def test_something_else_arrives(served, run, tmp_path, change, message):
 def test_a_file_that_is_not_there(served, run):
     code, said = run("+url.projection=" + served[1] + "/nothing.pkl", "parts=[projection]")
     assert code == 1
-    assert "pca.pkl: cannot be fetched from http://127.0.0.1" in said
+    assert "pca.pkl: download from http://127.0.0.1" in said
 
 
 def test_nobody_answers(run, tmp_path):
     code, said = run(*_from("http://127.0.0.1:9"))
     assert code == 1
-    assert said.count("(no connection); fetch it on another machine and put it into") == 2
+    assert said.count("(no connection); download it on another machine and put it into") == 2
     assert list((tmp_path / "target").iterdir()) == []
 
 
@@ -122,7 +122,7 @@ def test_a_present_file_that_is_wrong_is_kept_and_reported(served, run, tmp_path
     (target / PCA).write_bytes(b"mine")
     code, said = run(*_from(served[1]))
     assert code == 1
-    assert f"{target / PCA}: cut short, damaged or no pickle" in said
+    assert f"{target / PCA}: truncated, damaged or not a pickle" in said
     assert (target / PCA).read_bytes() == b"mine"
 
 

@@ -83,7 +83,7 @@ def test_parts_that_a_bundle_lacks(compact, tmp_path):
     assert load_models({"bundle": path}).distribution is None
     with pytest.raises(CheckpointError, match="no distribution model"):
         load_models({"bundle": path}, parts=["sync", "distribution"])
-    with pytest.raises(CheckpointError, match="this bundle has no distribution model"):
+    with pytest.raises(CheckpointError, match="the bundle has no distribution model"):
         load_models({"search": False, "distribution": path})
 
 
@@ -92,9 +92,9 @@ def test_mistakes_in_the_setting(tmp_path):
         load_models({"sync": tmp_path / "nowhere.pth"})
     with pytest.raises(CheckpointError, match=r"nowhere\.safetensors: no such file"):
         load_models({"bundle": tmp_path / "nowhere.safetensors"})
-    with pytest.raises(CheckpointError, match="no checkpoint named 'grid_gigantic' is shipped"):
+    with pytest.raises(CheckpointError, match="no checkpoint 'grid_gigantic' in this package"):
         load_models({"asset": "grid_gigantic"})
     with pytest.raises(CheckpointError, match="names no file"):
         load_models({"search": False})
-    with pytest.raises(ConfigError, match=r"checkpoint\.snyc is no setting"):
+    with pytest.raises(ConfigError, match=r"unknown setting checkpoint\.snyc"):
         load_models({"snyc": "x"})

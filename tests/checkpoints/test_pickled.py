@@ -147,7 +147,7 @@ def test_a_scikit_learn_function_is_not_called(tmp_path):
 def test_truncated_pickle(tmp_path, kept):
     path = tmp_path / "pca.pkl"
     path.write_bytes(pickle.dumps(fitted_pipeline(40, 7))[:kept])
-    with pytest.raises(CheckpointError, match="cut short, damaged or no pickle"):
+    with pytest.raises(CheckpointError, match="truncated, damaged or not a pickle"):
         read_projection(path)
 
 
@@ -178,8 +178,8 @@ def _changed(**arrays):
 WRONG = {
     "shape": ({"scaling__mean_": np.zeros(39)}, r"mean_ of StandardScaler is of shape \(39,\)"),
     "text": ({"pca__components_": "none"}, "components_ is missing"),
-    "row": ({"pca__components_": np.zeros(40)}, "components_ is missing or no matrix"),
-    "scale": ({"scaling__scale_": np.zeros(40)}, "scale_ has values that are not positive"),
+    "row": ({"pca__components_": np.zeros(40)}, "components_ is missing or not a matrix"),
+    "scale": ({"scaling__scale_": np.zeros(40)}, "scale_ must be positive"),
     "nan": ({"pca__components_": np.full((7, 40), np.nan)}, "components has values"),
     "objects": ({"pca__mean_": np.array([None] * 40)}, "is not an array of numbers"),
 }

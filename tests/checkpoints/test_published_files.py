@@ -125,7 +125,7 @@ WRONG = {
         lambda s: s | {"lin1.bias": torch.full((256,), torch.nan)},
         r"tensor lin1\.bias has values that are not finite",
     ),
-    "no tensor": (lambda s: s | {"lin1.bias": 3}, r"entry 'lin1\.bias' is no tensor"),
+    "no tensor": (lambda s: s | {"lin1.bias": 3}, r"entry 'lin1\.bias' is not a tensor"),
     "no state dict": (lambda s: [1, 2], "holds no state dict"),
 }
 
@@ -161,7 +161,7 @@ def test_truncated_file(published, tmp_path, kept):
     whole = (published.folder / "dist_regressive_model.pth").read_bytes()
     assert kept < len(whole)
     path.write_bytes(whole[:kept])
-    with pytest.raises(CheckpointError, match="cut short, damaged or no torch file"):
+    with pytest.raises(CheckpointError, match="truncated, damaged or not a torch file"):
         read_network("distribution", path)
 
 
@@ -171,7 +171,7 @@ def test_truncated_file(published, tmp_path, kept):
         (b"", "the file is empty"),
         (b"\n<!DOCTYPE html><html><title>Google Drive - Quota exceeded</title>", "a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "Git LFS pointer"),
-        (b"some text that is no checkpoint", "damaged or no torch file"),
+        (b"some text that is no checkpoint", "damaged or not a torch file"),
     ],
 )
 def test_files_that_hold_no_weights(tmp_path, content, message):
@@ -193,7 +193,7 @@ def test_code_in_a_torch_file_is_refused(tmp_path):
     marker = tmp_path / "executed"
     path = tmp_path / "sync_model.pth"
     torch.save({"a": _Payload(marker)}, path)
-    with pytest.raises(CheckpointError, match=r"refused, it asks for (posix|os|nt)\.system"):
+    with pytest.raises(CheckpointError, match=r"rejected: it contains (posix|os|nt)\.system"):
         read_network("sync", path)
     assert not marker.exists()
 
@@ -202,5 +202,5 @@ def test_sizes_that_cannot_work_together(published, tmp_path):
     network = PublishedDecoder(inputs=21, outputs=21, width=32, heads=4)
     path = tmp_path / "best.ckpt"
     torch.save({"state_dict": network.state_dict(), "architecture": describe(network)}, path)
-    with pytest.raises(CheckpointError, match="made for 21 delays, but the checkpoint gives 31"):
+    with pytest.raises(CheckpointError, match="expects 21 delays, but the checkpoint has 31"):
         load_models({"dir": published.folder, "distribution": path})

@@ -23,7 +23,7 @@ def check(verb, *overrides):
         ("detect", "false_positive_rate=true", "false_positive_rate must be a number, not true"),
         ("detect", "report=yes", "report must be true or false, not yes"),
         ("detect", "device=null", "device cannot be null"),
-        ("detect", "readers=-2", "readers must be >= 1, got -2"),
+        ("detect", "readers=-2", "readers must be at least 1, not -2"),
         ("detect", "batch_windows=x", "batch_windows must be a whole number, not x"),
         ("serve", "faces.find.every=a", "faces.find.every must be a whole number, not a"),
         ("preprocess", "faces.find.gap=[1]", r"faces.find.gap must be a number, not \[1\]"),

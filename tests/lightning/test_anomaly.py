@@ -348,7 +348,7 @@ def test_a_projection_must_be_savable_and_linear_where_sound_is_moved(tmp_path, 
         linear = False
 
     settings = {"components": 4, "tau": TAU, "max_len": LEN, "batch_size": 8, "features": folder}
-    with pytest.raises(ConfigError, match=r"put @register .* above class Curved"):
+    with pytest.raises(ConfigError, match=r"a network with a Curved could not be loaded"):
         FeatureData(**settings, projection=Curved.fit).setup()
     register(Curved)
     FeatureData(**settings, projection=Curved.fit).setup()

@@ -166,5 +166,5 @@ def test_a_bundle_of_a_class_that_is_not_registered_is_refused(page, monkeypatch
     err = capfd.readouterr().err
     assert err.startswith("avforensics: anomaly/model.safetensors: ")
     assert "unknown network class" in err
-    assert "install or name (plugins=...) the code that registers it" in err
+    assert "import the code that registers it (plugins=...)" in err
     assert err.count("\n") == 1

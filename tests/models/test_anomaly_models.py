@@ -61,7 +61,7 @@ def test_naive_bayes_counts_real_windows_one_added_to_each_delay():
     model = NaiveBayes(delays=3)
     model.fit([torch.eye(3)[[0, 0, 0]], torch.eye(3)[[0, 0, 1]]])
     torch.testing.assert_close(model.log_probability, torch.tensor([6 / 9, 2 / 9, 1 / 9]).log())
-    with pytest.raises(ValueError, match=r"real windows \(N, 3\), got \(2, 4\)"):
+    with pytest.raises(ValueError, match=r"needs rows \(N, 3\), got \(2, 4\)"):
         model.fit([torch.zeros(2, 4)])
 
 

@@ -1,4 +1,4 @@
-"""Weights in and out: the authors' published files and our own safetensors bundles."""
+"""Load and save weights: the authors' published files and our own safetensors bundles."""
 
 from avforensics.checkpoints.bundle import load_bundle, save_bundle
 from avforensics.checkpoints.locate import load_models

@@ -1,7 +1,7 @@
-"""Describe a network as plain data and build it again from the description.
+"""Describe a network as plain data and rebuild it from the description.
 
-A description names its class and the arguments of its constructor. Only classes with ``@register``
-can be built, ours and those of a user's own module.
+A description holds a class name and constructor arguments. Only classes decorated with
+``@register`` can be built.
 """
 
 from __future__ import annotations
@@ -14,36 +14,22 @@ import torch
 from torch import nn
 
 from avforensics.errors import CheckpointError, ConfigError
-from avforensics.models import (  # noqa: F401 (each registers its classes)
-    anomaly,
-    audio,
-    clean,
-    decoder,
-    fusion,
-    motion,
-    objectives,
-    projection,
-    rotary,
-    sync,
-    visual,
-    vit,
-)
 from avforensics.models.registered import CLASSES
 
 
 def describe(module: nn.Module) -> dict[str, Any]:
-    """Class name and constructor arguments of a network, fit for JSON.
+    """Class name and constructor arguments of a network, as JSON-like data.
 
     Raises
     ------
     ConfigError
-        Its class is not registered, or an argument cannot be written.
+        The class is not registered, or an argument cannot be saved.
     """
     name = type(module).__name__
     if CLASSES.get(name) is not type(module):
         raise ConfigError(
-            f"a network with a {name} could not be read back from a file: put @register "
-            f"(from avforensics import register) above class {name}"
+            f"a network with a {name} could not be loaded from a file: decorate the class with "
+            "@register (from avforensics import register)"
         )
     arguments = {
         key: describe(value) if isinstance(value, nn.Module) else _plain(value, f"{name}.{key}")
@@ -53,43 +39,43 @@ def describe(module: nn.Module) -> dict[str, Any]:
 
 
 def check_savable(module: nn.Module) -> None:
-    """Refuse, before any training, a network that could not be read back from a file.
+    """Reject, before training, a network that could not be loaded from a file.
 
     Raises
     ------
     ConfigError
-        A class in it is not registered, an argument cannot be written, or what its description
-        builds has other tensors.
+        A class is not registered, an argument cannot be saved, or the rebuilt network has other
+        tensors.
     """
     description = json.loads(json.dumps(describe(module)))
-    with torch.random.fork_rng(devices=[]):  # training draws the same numbers with and without
+    with torch.random.fork_rng(devices=[]):  # keep the random state of training
         try:
             again = build(description).state_dict()
         except CheckpointError as error:
-            raise ConfigError(f"a file of this network could not be read back: {error}") from None
+            raise ConfigError(f"this network could not be loaded from a file: {error}") from None
     shapes = {name: tensor.shape for name, tensor in module.state_dict().items()}
     others = {name: tensor.shape for name, tensor in again.items()}
     if wrong := sorted(n for n in shapes | others if shapes.get(n) != others.get(n)):
         raise ConfigError(
-            f"a file of this network could not be read back: {type(module).__name__} built from "
-            f"its own arguments has another tensor {wrong[0]}"
+            f"this network could not be loaded from a file: {type(module).__name__} rebuilt from "
+            f"its arguments has a different tensor {wrong[0]}"
         )
 
 
 def build(description: Mapping[str, Any]) -> nn.Module:
-    """Build a network with fresh weights from what ``describe`` gave.
+    """Build a network with fresh weights from a description.
 
     Raises
     ------
     CheckpointError
-        For a class that is not registered, or arguments that its constructor refuses.
+        The class is not registered, or its constructor rejects the arguments.
     """
     arguments = dict(description)
     name = arguments.pop("class", None)
     if not isinstance(name, str) or name not in CLASSES:
         raise CheckpointError(
-            f"unknown network class {name!r}; install or name (plugins=...) the code that "
-            f"registers it; registered here: {', '.join(sorted(CLASSES))}"
+            f"unknown network class {name!r}; import the code that registers it (plugins=...); "
+            f"registered: {', '.join(sorted(CLASSES))}"
         )
     parts = {
         key: build(value) if isinstance(value, Mapping) else value
@@ -107,6 +93,6 @@ def _plain(value: Any, name: str) -> Any:
     if isinstance(value, Sequence):
         return [_plain(item, name) for item in value]
     raise ConfigError(
-        f"{name} is a {type(value).__name__}, which cannot be written to a file: arguments must be "
-        "numbers, strings, booleans, None, lists of these, or registered networks"
+        f"{name} is a {type(value).__name__}, which cannot be saved: arguments must be numbers, "
+        "strings, booleans, None, lists of these, or registered networks"
     )

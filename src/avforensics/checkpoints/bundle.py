@@ -1,7 +1,7 @@
-"""Our own file: all parts of a model in one safetensors file, with what is needed to rebuild them.
+"""Bundles: all parts of a model in one safetensors file, with descriptions to rebuild them.
 
 Tensors are named ``PART.NAME``. One metadata entry, ``avforensics``, holds JSON: the format's
-version, each part's architecture, the hashes of the source files, notes and the notice.
+version, each part's architecture, hashes of the source files, notes and the notice.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from avforensics.files import atomic_path, sha256_file
 
 FORMAT_VERSION = 1
 KEY = "avforensics"
-# Bundles from before their metadata named the recipe by which faces were cut.
+# Older bundles whose metadata lacks the crop recipe.
 RECIPES = {"c21d6dbca86abfef7bc176735ff6a4f80e82cbf50a0d3f4781758ba89b0fd0d8": "mouth"}
 
 
 def save_bundle(path: str | PathLike, models: Models) -> None:
-    """Write the parts that ``models`` has to one file, whole or not at all.
+    """Write the parts of ``models`` to one file, atomically.
 
-    The same models give the same bytes.
+    Equal models give equal bytes.
     """
     parts = models.parts()
     header = {
@@ -53,15 +53,15 @@ def save_bundle(path: str | PathLike, models: Models) -> None:
 
 
 def load_bundle(path: str | PathLike) -> Models:
-    """Read a file of ``save_bundle``.
+    """Load a file of ``save_bundle``.
 
-    ``hashes`` of the result name the bundle itself; those of the files it was made from stand in
-    ``metadata["sources"]``. Calibrations that lie beside it are listed, not read.
+    ``hashes`` of the result refer to the bundle; those of its source files are in
+    ``metadata["sources"]``. Calibrations next to it are listed, not loaded.
 
     Raises
     ------
     CheckpointError
-        When the file is missing, damaged, no bundle, or of a later version, naming the tensor.
+        The file is missing, damaged, not a bundle, or of a newer version.
     """
     path = Path(path)
     check_weight_file(path)
@@ -69,7 +69,7 @@ def load_bundle(path: str | PathLike) -> Models:
     parts, expected = {}, {}
     for part, description in header["architecture"].items():
         if part not in PARTS:
-            raise CheckpointError(f"{path}: part {part!r} is none of {', '.join(PARTS)}")
+            raise CheckpointError(f"{path}: part must be one of {', '.join(PARTS)}, got {part!r}")
         try:
             parts[part] = build(description)
         except CheckpointError as error:
@@ -94,7 +94,7 @@ def load_bundle(path: str | PathLike) -> Models:
 
 
 def is_safetensors(path: Path) -> bool:
-    """Whether the file begins like safetensors: 8 bytes of length, then JSON."""
+    """Whether a file begins like safetensors: 8 bytes of length, then JSON."""
     try:
         with path.open("rb") as file:
             return file.read(9)[8:] == b"{"
@@ -108,20 +108,20 @@ def _read(path: Path) -> tuple[Mapping[str, Any], dict[str, Tensor]]:
             text = (file.metadata() or {}).get(KEY)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cut short, damaged or no safetensors ({error})") from None
+        raise CheckpointError(f"{path}: truncated, damaged or not safetensors ({error})") from None
     if text is None:
         raise CheckpointError(
-            f"{path}: safetensors without our description; `avforensics convert` writes bundles"
+            f"{path}: safetensors without a description; `avforensics convert` writes bundles"
         )
     try:
         header = json.loads(text)
         version, described = header["version"], header["architecture"].items()
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise CheckpointError(f"{path}: its description cannot be read") from None
+        raise CheckpointError(f"{path}: unreadable description") from None
     if version != FORMAT_VERSION:
         raise CheckpointError(
-            f"{path}: bundle version {version}; this program reads version {FORMAT_VERSION}"
+            f"{path}: unsupported bundle version {version}; expected {FORMAT_VERSION}"
         )
     if not described:
-        raise CheckpointError(f"{path}: the bundle holds no part")
+        raise CheckpointError(f"{path}: the bundle has no part")
     return header, tensors

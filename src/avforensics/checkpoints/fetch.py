@@ -1,4 +1,4 @@
-"""Fetch the published files with gdown (extra ``download``) and check what arrived."""
+"""Download the published files with gdown (extra ``download``) and verify them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from avforensics.files import atomic_path, sha256_file
 
 
 def verify(file: PublishedFile, path: Path) -> str:
-    """Check that ``path`` is the published file: its tensors, and its hash where that is known.
+    """Check the tensors of a published file, and its hash if that is known.
 
     Returns
     -------
     str
-        What was found, in a few words.
+        Result in a few words.
 
     Raises
     ------
     CheckpointError
-        Saying what is wrong.
+        The file is not the published one.
     """
     if file.part == "projection":
         read_projection(path)
@@ -28,33 +28,31 @@ def verify(file: PublishedFile, path: Path) -> str:
         read_network(file.part, path)
     digest = sha256_file(path)
     if file.sha256 is None:
-        return f"all names and shapes fit (sha256 {digest}; the published one is not known)"
+        return f"all names and shapes match (sha256 {digest}; the published hash is unknown)"
     if digest != file.sha256:
-        raise CheckpointError(
-            f"{path}: its SHA-256 is {digest}, the published file's is {file.sha256}"
-        )
-    return "its SHA-256 is the published file's"
+        raise CheckpointError(f"{path}: SHA-256 is {digest}, expected {file.sha256}")
+    return "SHA-256 matches the published file"
 
 
 def fetch(file: PublishedFile, folder: Path, *, url: str | None = None) -> str:
-    """Download one file into ``folder``; it gets its name only once it has been verified.
+    """Download one file into ``folder``; it is stored under its name only after verification.
 
     Parameters
     ----------
     url : str, optional
-        A mirror to fetch from.
+        A mirror to use.
 
     Returns
     -------
     str
-        What was found, in a few words.
+        Result in a few words.
 
     Raises
     ------
     ConfigError
-        When gdown is not installed.
+        gdown is not installed.
     CheckpointError
-        When the file cannot be fetched or something else arrived.
+        The download failed, or the file is not the published one.
     """
     try:
         import gdown
@@ -66,14 +64,14 @@ def fetch(file: PublishedFile, folder: Path, *, url: str | None = None) -> str:
             gdown.download(url=url or file.url, output=str(partial), timeout=60)
         except requests.exceptions.ConnectionError:
             raise _not_fetched(file, folder, url, "no connection") from None
-        except Exception as error:  # gdown's own and whatever a hostile answer makes it raise
+        except Exception as error:  # gdown's own errors and whatever a hostile answer causes
             raise _not_fetched(file, folder, url, _first_line(error)) from None
         try:
             return verify(file, partial)
         except CheckpointError as error:
             found = str(error).removeprefix(f"{partial}: ")
             raise CheckpointError(
-                f"{file.name}: what arrived from {url or file.source} was thrown away: {found}"
+                f"{file.name}: the download from {url or file.source} was discarded: {found}"
             ) from None
 
 
@@ -81,8 +79,8 @@ def _not_fetched(
     file: PublishedFile, folder: Path, url: str | None, reason: str
 ) -> CheckpointError:
     return CheckpointError(
-        f"{file.name}: cannot be fetched from {url or file.source} ({reason}); fetch it on another "
-        f"machine and put it into {folder}"
+        f"{file.name}: download from {url or file.source} failed ({reason}); download it on "
+        f"another machine and put it into {folder}"
     )
 
 

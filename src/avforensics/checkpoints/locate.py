@@ -1,4 +1,4 @@
-"""From a ``checkpoint`` setting to models: which files are meant, and where they lie."""
+"""Resolve a ``checkpoint`` setting: which files it means, and where they are."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from avforensics.errors import CheckpointError, ConfigError
 from avforensics.files import sha256_file, typed_path
 
 ENVIRONMENT = "AVFORENSICS_CHECKPOINTS"
-SHIPPED = "talkers"  # in assets/: used where nothing is named and nothing found
-AUTO = "auto"  # of ``search``: the published files where all are found, else SHIPPED
+SHIPPED = "talkers"  # in assets/: the default if nothing is named and nothing found
+AUTO = "auto"  # value of ``search``: the published files if all are found, else SHIPPED
 
-# Setting that names a file -> the part of Models that the file holds.
+# Setting that names a file -> part of Models in the file.
 FILE_SETTINGS = {
     "sync": "sync",
     "distribution": "distribution",
@@ -29,7 +29,7 @@ SETTINGS = {"name", "search", "dir", "bundle", "asset", *FILE_SETTINGS}
 
 
 def checkpoint_folder(folder: str | os.PathLike | None = None) -> Path:
-    """Where the published files are looked for and downloaded to.
+    """Folder in which published files are searched and to which they are downloaded.
 
     ``folder`` if given, else the environment variable ``AVFORENSICS_CHECKPOINTS``, else
     ``avforensics/checkpoints`` in the user's cache (``XDG_CACHE_HOME`` or ``~/.cache``).
@@ -42,32 +42,32 @@ def checkpoint_folder(folder: str | os.PathLike | None = None) -> Path:
 
 
 def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = None) -> Models:
-    """Load the models that a ``checkpoint`` setting means (configs/checkpoint/*.yaml).
+    """Load the models of a ``checkpoint`` setting (configs/checkpoint/*.yaml).
 
     Parameters
     ----------
     checkpoint : mapping
         ``bundle`` (a file) or ``asset`` (a bundle shipped with the package) provides parts;
         ``sync``, ``distribution``, ``activation``, ``pca`` name files that replace single parts;
-        with ``search`` (the default where no bundle is named) the published files are looked for
-        in ``dir`` (see ``checkpoint_folder``) for the parts still missing. ``search="auto"``: where
-        no file, bundle or ``dir`` is named and not all four files are found, the weights that come
-        with the package (``SHIPPED``) are loaded instead; ``origin`` of the result says which.
+        with ``search`` (the default if no bundle is named), missing parts are read from the
+        published files in ``dir`` (see ``checkpoint_folder``). With ``search="auto"``, the shipped
+        weights (``SHIPPED``) are loaded if no file, bundle or ``dir`` is named and the four files
+        are incomplete; ``origin`` of the result says which.
     parts : sequence of str, optional
-        Parts that are needed, of ``PARTS``; nothing else is read. Default: everything that is to
-        be had, which with ``search`` means all four.
+        Required parts, of ``PARTS``; nothing else is read. Default: all available parts, with
+        ``search`` all four.
 
     Raises
     ------
     CheckpointError
-        When a file is missing or wrong, or no source provides a needed part.
+        A file is missing or wrong, or no source provides a required part.
     ConfigError
-        For a setting that does not exist.
+        A setting is unknown.
     """
     unknown = sorted(set(checkpoint) - SETTINGS)
     if unknown:
         raise ConfigError(
-            f"checkpoint.{unknown[0]} is no setting; there are {', '.join(sorted(SETTINGS))}"
+            f"unknown setting checkpoint.{unknown[0]}; known: {', '.join(sorted(SETTINGS))}"
         )
     wanted = PARTS if parts is None else tuple(parts)
     checkpoint, origin = _decided(checkpoint)
@@ -83,7 +83,7 @@ def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = 
     )
     if not models.parts():
         raise CheckpointError(
-            "the checkpoint setting names no file; give checkpoint.bundle=FILE.safetensors, "
+            "the checkpoint setting names no file; use checkpoint.bundle=FILE.safetensors, "
             "checkpoint.sync=FILE and the like, or checkpoint=released"
         )
     models.require(*(parts or ()))
@@ -91,10 +91,10 @@ def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = 
 
 
 def _decided(checkpoint: Mapping[str, Any]) -> tuple[Mapping[str, Any], str | None]:
-    """``checkpoint`` with ``search="auto"`` decided, and a line that says how.
+    """Resolve ``search="auto"``; return the setting and a line for the log.
 
-    The choice depends on what lies in the folder alone, never on the parts that a command needs:
-    features and scores must come from the same weights. Files of the two are never mixed.
+    The choice depends only on the folder, never on the parts that a command needs: features and
+    scores must come from the same weights, and the two sources are never mixed.
     """
     if checkpoint.get("search") != AUTO:
         return checkpoint, None
@@ -106,7 +106,7 @@ def _decided(checkpoint: Mapping[str, Any]) -> tuple[Mapping[str, Any], str | No
     missing = [file.name for file in PUBLISHED.values() if not (folder / file.name).is_file()]
     if not missing:
         return {**checkpoint, "search": True}, f"weights: the authors' published files in {folder}"
-    line = f"weights: {SHIPPED}, which comes with this package"
+    line = f"weights: {SHIPPED}, shipped with this package"
     if len(missing) < len(PUBLISHED):
         line += f" ({folder} lacks {', '.join(missing)})"
     return {**checkpoint, "search": False, "asset": SHIPPED}, line
@@ -123,9 +123,7 @@ def _bundle_path(checkpoint: Mapping[str, Any]) -> Path | None:
     if not path.is_file():
         names = sorted(p.stem for p in folder.glob("*.safetensors") if ".calib" not in p.stem)
         shipped = ", ".join(names) or "none"
-        raise CheckpointError(
-            f"no checkpoint named {asset!r} is shipped with this package (there are: {shipped})"
-        )
+        raise CheckpointError(f"no checkpoint {asset!r} in this package (available: {shipped})")
     return path
 
 
@@ -150,8 +148,8 @@ def _searched_files(parts: Sequence[str], folder: Path) -> dict[str, Path]:
     if missing:
         places = "; ".join(f"{', '.join(names)} (from {place})" for place, names in missing.items())
         raise CheckpointError(
-            f"missing in {folder}: {places}. `avforensics download` fetches them; or put them "
-            f"there yourself, or name their folder in checkpoint.dir or {ENVIRONMENT}"
+            f"missing in {folder}: {places}. Run `avforensics download`, put them there, or set "
+            f"checkpoint.dir or {ENVIRONMENT}"
         )
     return found
 
@@ -159,17 +157,17 @@ def _searched_files(parts: Sequence[str], folder: Path) -> dict[str, Path]:
 def _merged(
     base: Models, replaced: Mapping[str, tuple[Path, Models]], wanted: Sequence[str]
 ) -> Models:
-    """``base`` with single parts from other files; what is known of each file comes along."""
+    """``base`` with parts from other files, and what is known of each file."""
     networks = {name: module for name, module in base.parts() if name in wanted}
     hashes, metadata = dict(base.hashes), dict(base.metadata)
-    notices = {base.notice: None} if base.notice else {}  # a dict keeps order and drops doubles
-    if "sync" in replaced:  # what is noted of the network that it replaces holds no longer
+    notices = {base.notice: None} if base.notice else {}  # a dict keeps order and drops duplicates
+    if "sync" in replaced:  # notes on the replaced network no longer apply
         metadata.pop("recipe", None)
         metadata.pop("sync", None)
     for part, (path, source) in replaced.items():
         networks[part] = getattr(source, part)
         (digest,) = source.hashes.values()
-        # two runs' files may have one name, like best.ckpt
+        # files of two runs may have the same name, like best.ckpt
         taken = hashes.get(path.name, digest) != digest
         hashes[f"{part}/{path.name}" if taken else path.name] = digest
         if source.metadata:
@@ -191,15 +189,15 @@ def _read(part: str, path: Path) -> Models:
     if is_safetensors(path):
         bundle = load_bundle(path)
         if getattr(bundle, part) is None:
-            raise CheckpointError(f"{path}: this bundle has no {part} model")
+            raise CheckpointError(f"{path}: the bundle has no {part} model")
         return bundle
     digest = sha256_file(path)
     for file in PUBLISHED.values():
-        # the two published decoders have the same names and shapes: only the hash tells which
+        # the two published decoders have the same names and shapes: only the hash differs
         if file.sha256 == digest and file.part != part:
             raise CheckpointError(
-                f"{path}: this is the published {file.name} (the {file.part} model), given as the "
-                f"{part} model"
+                f"{path}: this is the published {file.name} (the {file.part} model), not a {part} "
+                "model"
             )
     module = read_projection(path) if part == "projection" else read_network(part, path)
     return Models(**{part: module}, hashes={path.name: digest})

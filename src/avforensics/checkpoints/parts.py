@@ -1,4 +1,4 @@
-"""``Models``: the networks that one checkpoint provides, with where they came from."""
+"""``Models``: the networks of one checkpoint and their origin."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from avforensics.models.protocols import (
     missing,
 )
 
-# What each part must offer: any class that does may take its place.
+# Protocols of which each part must implement one.
 ROLES: dict[str, tuple[str, tuple[type, ...]]] = {
     "sync": ("a synchronisation network", (SyncProtocol,)),
     "distribution": ("a decoder or an anomaly model", (DecoderProtocol, AnomalyProtocol)),
@@ -32,7 +32,7 @@ PARTS = tuple(ROLES)
 
 @dataclass(kw_only=True)
 class Models:
-    """Networks in evaluation mode on the CPU; a part that was not asked for is None.
+    """Networks in evaluation mode on the CPU; parts that were not requested are None.
 
     Attributes
     ----------
@@ -43,22 +43,22 @@ class Models:
     activation : Module or None
         Autoregressive decoder of projected activations.
     projection : FeatureProtocol or None
-        What the activation model reads of activations: `Projection`, StandardScaler and PCA.
+        Features of activations for the activation model: `Projection` (StandardScaler, PCA).
     hashes : dict of str to str
         SHA-256 of each source file, by file name.
     metadata : dict
         Training notes and sources, JSON-like.
     notice : str or None
-        A sentence that must stand on every result, e.g. that these are stand-in weights.
+        Sentence to print with every result, e.g. that these are stand-in weights.
     origin : str or None
-        Which weights these are, in a line, where `load_models` chose them itself.
+        One line on which weights `load_models` chose, if it did.
     calibrations : tuple of Path
-        Calibration files that lie beside the bundle: ``NAME.calibration*.safetensors``.
+        Calibration files next to the bundle: ``NAME.calibration*.safetensors``.
 
     Raises
     ------
     CheckpointError
-        When two parts cannot work together.
+        Two parts are incompatible.
     """
 
     sync: SyncProtocol | None = None
@@ -78,18 +78,18 @@ class Models:
             module.eval()
 
     def parts(self) -> list[tuple[str, nn.Module]]:
-        """Names and networks of the parts that are present, in the order of ``PARTS``."""
+        """Names and networks of the present parts, in the order of ``PARTS``."""
         present = ((name, getattr(self, name)) for name in PARTS)
         return [(name, module) for name, module in present if module is not None]
 
     @property
     def recipe(self) -> str | Mapping[str, Any] | None:
-        """How faces were cut for the synchronisation network: a recipe's name or its settings.
+        """Crop recipe of the synchronisation network: its name or settings.
 
-        None where the checkpoint does not name one, as with the published files.
+        None if the checkpoint has none, like the published files.
         """
         notes: Any = self.metadata
-        while isinstance(notes, Mapping):  # those of the network itself may lie below others
+        while isinstance(notes, Mapping):  # the network's own notes may be nested in others
             if notes.get("recipe") is not None:
                 return notes["recipe"]
             notes = notes.get("sync")
@@ -97,25 +97,25 @@ class Models:
 
     @property
     def max_delay(self) -> int | None:
-        """tau of the rows that are scored; None where no part says so."""
+        """tau of the scored rows; None if no part defines it."""
         if self.distribution is not None:
             return (self.distribution.row_width - 1) // 2
         return None if self.sync is None else self.sync.max_delay
 
     def introduce(self, log: Logger) -> None:
-        """Log which weights these are, where that was chosen, and the notice."""
+        """Log the origin of the weights and the notice."""
         if self.origin:
             log.info("%s", self.origin)
         if self.notice:
             log.warning("%s", self.notice)
 
     def require(self, *names: str) -> None:
-        """Make sure that parts are present.
+        """Check that parts are present.
 
         Raises
         ------
         CheckpointError
-            Naming the first part that is missing.
+            A part is missing.
         """
         for name in names:
             if getattr(self, name) is None:
@@ -160,7 +160,7 @@ class Models:
                 )
 
     def _check_sizes(self) -> None:
-        """Each part must take what the one before it gives."""
+        """Check that each part accepts the output of the previous one."""
         sync, projection = self.sync, self.projection
         if sync is not None and self.distribution is not None:
             _same("distribution", self.distribution.row_width, "delays", sync.n_delays)
@@ -174,5 +174,5 @@ class Models:
 def _same(name: str, inputs: int, what: str, width: int) -> None:
     if inputs != width:
         raise CheckpointError(
-            f"the {name} model was made for {inputs} {what}, but the checkpoint gives {width}"
+            f"the {name} model expects {inputs} {what}, but the checkpoint has {width}"
         )

@@ -1,9 +1,9 @@
-"""Read number arrays out of a scikit-learn pickle without trusting it and without scikit-learn.
+"""Read arrays from a scikit-learn pickle without trusting it and without scikit-learn.
 
-A pickle can call any function it names. Here names lead to inert stand-ins only: numpy's arrays and
-scalars are rebuilt by this module from their raw bytes, scikit-learn's classes become ``Record``
-(their attributes, nothing else), and any other name ends the reading before anything is called.
-Read are pickle protocols 2 to 5, as written by scikit-learn 1.0 to 1.9 with numpy 1 and 2.
+A pickle can call any function it names. Here names map to inert stand-ins only: numpy arrays and
+scalars are rebuilt from their raw bytes, scikit-learn objects become ``Record`` (their attributes),
+and any other name ends the reading before anything is called. Supports pickle protocols 2 to 5, as
+written by scikit-learn 1.0 to 1.9 with numpy 1 and 2.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from avforensics.errors import CheckpointError
 
 
 class Record:
-    """The attributes of a scikit-learn object; its class does not exist here."""
+    """The attributes of a scikit-learn object, without its class."""
 
     def __init__(self, *_: Any) -> None:
         self.fields: dict[str, Any] = {}
 
     def __setstate__(self, state: Any) -> None:
         if not isinstance(state, dict):
-            raise pickle.UnpicklingError("an object's state is no dictionary")
+            raise pickle.UnpicklingError("an object's state is not a dictionary")
         self.fields = state
 
 
@@ -77,7 +77,7 @@ def _scalar(dtype: _DType, raw: Any) -> Any:
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """How pickles of protocol 2 and below spell bytes."""
+    """The form of bytes in pickles of protocol 2 and below."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"text in {encoding}")
     return text.encode("latin1")
@@ -95,7 +95,7 @@ for _core in ("numpy.core", "numpy._core"):  # before and since numpy 2
 
 
 class _ForbiddenGlobal(Exception):
-    """The pickle names something that is neither numpy's nor scikit-learn's."""
+    """The pickle names something outside numpy and scikit-learn."""
 
 
 class _ArrayUnpickler(pickle.Unpickler):
@@ -118,8 +118,8 @@ def read_pickle(path: Path) -> Any:
     Raises
     ------
     CheckpointError
-        When the file is missing or damaged, or names anything but numbers and scikit-learn's
-        classes; nothing that it names has been called then.
+        The file is missing or damaged, or names anything but numbers and scikit-learn classes;
+        nothing has been called then.
     """
     check_weight_file(path)
     try:
@@ -127,13 +127,13 @@ def read_pickle(path: Path) -> Any:
             return _ArrayUnpickler(file).load()
     except _ForbiddenGlobal as error:
         raise CheckpointError(
-            f"{path}: refused, the pickle asks for {error}, which has no place in a PCA"
+            f"{path}: rejected: the pickle asks for {error}, which a PCA does not need"
         ) from None
-    except Exception as error:  # a damaged pickle makes its reader raise nearly every type
-        raise CheckpointError(f"{path}: cut short, damaged or no pickle ({error})") from None
+    except Exception as error:  # damaged pickles raise nearly every type of error
+        raise CheckpointError(f"{path}: truncated, damaged or not a pickle ({error})") from None
 
 
 def array_of(record: Record, name: str) -> np.ndarray | None:
-    """An array attribute of a record; None where it is absent or None."""
+    """An array attribute of a record; None if absent or None."""
     value = record.fields.get(name)
     return value.values if isinstance(value, _Array) else None

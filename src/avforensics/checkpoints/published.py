@@ -1,4 +1,4 @@
-"""The authors' four files, read as they were published.
+"""Read the authors' four published files.
 
 Feng, Chen, Owens (CVPR 2023): ``sync_model.pth``, ``dist_regressive_model.pth``,
 ``avfeature_regressive_model.pth`` and ``pca.pkl``.
@@ -35,13 +35,13 @@ class PublishedFile:
     Attributes
     ----------
     part : str
-        The part of ``Models`` that it holds.
+        The part of ``Models`` in the file.
     sha256 : str or None
-        Of the published file; None where it is not known.
+        Hash of the published file; None if unknown.
     source : str
-        Where a person finds it.
+        Where a person can find it.
     url : str
-        Where a program fetches it.
+        Download address.
     """
 
     part: str
@@ -87,8 +87,8 @@ PUBLISHED = {
 def read_network(part: str, path: Path) -> nn.Module:
     """Read the synchronisation network or a decoder from a torch file.
 
-    The file is a published one, or a checkpoint of our own training: our names, and the network's
-    description under ``architecture`` beside ``state_dict`` where it is not the published one.
+    The file is a published one, or a checkpoint of our training: our names, with the network's
+    description under ``architecture`` unless it is the published one.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def read_network(part: str, path: Path) -> nn.Module:
     Raises
     ------
     CheckpointError
-        Naming the file and, where one is at fault, the tensor with its expected and found shape.
+        The file is unreadable, or a tensor does not match.
     """
     content = read_torch(path)
     state = state_dict_in(content, path)
@@ -117,43 +117,43 @@ def read_network(part: str, path: Path) -> nn.Module:
 
 
 def published_state(part: str, module: nn.Module) -> dict[str, Tensor]:
-    """Tensors of a network under the published names and shapes.
+    """Tensors of a network under published names and shapes.
 
     Raises
     ------
     CheckpointError
-        When the network has not the published architecture.
+        The network does not have the published architecture.
     """
     sync = part == "sync"
     published = published_sync_network() if sync else PublishedDecoder()
     own, expected = module.state_dict(), published.state_dict()
     if {n: t.shape for n, t in own.items()} != {n: t.shape for n, t in expected.items()}:
         raise CheckpointError(
-            f"the {part} model has not the published architecture, so {PUBLISHED[part].name} "
-            "cannot hold it"
+            f"the {part} model does not have the published architecture, so it cannot be "
+            f"written to {PUBLISHED[part].name}"
         )
     return to_published(own, sync=sync)
 
 
 def read_projection(path: Path) -> Projection:
-    """Read StandardScaler and PCA out of ``pca.pkl``, whatever scikit-learn wrote it.
+    """Read StandardScaler and PCA from ``pca.pkl``, written by any scikit-learn.
 
     Raises
     ------
     CheckpointError
-        When the file is unsafe, damaged, or an array is missing or of the wrong shape.
+        The file is unsafe or damaged, or an array is missing or has the wrong shape.
     """
     scaler, pca = _scaler_and_pca(read_pickle(path), path)
     if pca.fields.get("whiten"):
-        raise CheckpointError(f"{path}: this PCA whitens its output, which the method does not")
+        raise CheckpointError(f"{path}: the PCA must not whiten its output")
     components = array_of(pca, "components_")
     if components is None or components.ndim != 2:
-        raise CheckpointError(f"{path}: array components_ is missing or no matrix")
+        raise CheckpointError(f"{path}: array components_ is missing or not a matrix")
     outputs, inputs = components.shape
     mean = np.zeros(inputs) if scaler is None else _row(scaler, "mean_", 0.0, inputs, path)
     scale = np.ones(inputs) if scaler is None else _row(scaler, "scale_", 1.0, inputs, path)
     if not (scale > 0).all():
-        raise CheckpointError(f"{path}: array scale_ has values that are not positive")
+        raise CheckpointError(f"{path}: array scale_ must be positive")
     center = _row(pca, "mean_", 0.0, inputs, path)
     projection = Projection(inputs=inputs, outputs=outputs)
     arrays = {"mean": mean, "scale": scale, "center": center, "components": components}
@@ -182,9 +182,9 @@ def _scaler_and_pca(content: Any, path: Path) -> tuple[Record | None, Record]:
 
 
 def _records(content: Any, *, depth: int = 4) -> Iterator[Record]:
-    """The scikit-learn objects in a pickle: a pipeline's steps, or a plain container's items.
+    """Yield the scikit-learn objects in a pickle: steps of a pipeline, or items of a container.
 
-    No deeper than steps of a pipeline in a container; a pickled list may contain itself.
+    The depth is limited, since a pickled list may contain itself.
     """
     if isinstance(content, Record) and "steps" not in content.fields:
         yield content
@@ -198,7 +198,7 @@ def _records(content: Any, *, depth: int = 4) -> Iterator[Record]:
 
 
 def _row(record: Record, name: str, default: float, inputs: int, path: Path) -> np.ndarray:
-    """One number per activation; scikit-learn leaves an array None where it was switched off."""
+    """One value per activation; scikit-learn leaves an array None if it was switched off."""
     if name in record.fields and record.fields[name] is None:
         return np.full(inputs, default)
     array = array_of(record, name)

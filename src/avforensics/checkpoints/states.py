@@ -1,4 +1,4 @@
-"""Read a torch file's tensors safely and compare them with what a network needs."""
+"""Read a torch file's tensors safely and check them against a network."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from torch import Tensor
 
 from avforensics.errors import CheckpointError
 
-# What training programs put in front of every name: DataParallel, torch.compile, a LightningModule.
+# Prefixes that training code adds to every name: DataParallel, torch.compile, LightningModule.
 WRAPPERS = ("module.", "_orig_mod.", "network.", "model.", "net.")
-# Under which names training programs keep the weights beside optimiser, epoch and the like; where a
-# file has several, the first of these.
+# Keys under which training code stores the weights next to optimiser, epoch and the like; if a file
+# has several, the first of these.
 NESTS = ["state_dict", "model_state_dict", "model", "net", "network", "weights", "params"]
 NESTS += ["checkpoint"]
 
 
 def check_weight_file(path: Path) -> None:
-    """Refuse, before any reader sees it, a file that cannot hold weights.
+    """Reject a file that cannot hold weights, before a reader opens it.
 
     Raises
     ------
     CheckpointError
-        For a missing or empty file, a saved web page or a pointer to a large file.
+        The file is missing or empty, a saved web page, or a Git LFS pointer.
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file")
@@ -39,29 +39,29 @@ def check_weight_file(path: Path) -> None:
         raise CheckpointError(f"{path}: the file is empty")
     if start.startswith(b"<"):
         raise CheckpointError(
-            f"{path}: this is a web page, not weights; a download that failed saves one, so fetch "
+            f"{path}: this is a web page, not weights; the download probably failed, so download "
             "the file again"
         )
     if start.startswith(b"version https://git-lfs"):
-        raise CheckpointError(f"{path}: this is a Git LFS pointer; fetch the file that it names")
+        raise CheckpointError(f"{path}: this is a Git LFS pointer; download the actual file")
 
 
 def read_torch(path: Path) -> Any:
-    """What ``torch.save`` wrote, tensors and plain containers only.
+    """Read a file of ``torch.save`` with tensors and plain containers only.
 
     Raises
     ------
     CheckpointError
-        When the file is missing, damaged, or holds anything but tensors and plain containers.
+        The file is missing, damaged, or holds anything but tensors and plain containers.
     """
     check_weight_file(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged files make torch raise nearly every type there is
+    except Exception as error:  # damaged files make torch raise nearly every type of error
         if named := re.search(r"GLOBAL ([\w.]+)", str(error)):
-            reason = f"refused, it asks for {named[1]} besides tensors"
+            reason = f"rejected: it contains {named[1]} besides tensors"
         else:
-            reason = "cut short, damaged or no torch file"
+            reason = "truncated, damaged or not a torch file"
         raise CheckpointError(f"{path}: {reason}") from None
 
 
@@ -69,14 +69,14 @@ def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
     """The flat names and tensors of a checkpoint, without wrappers.
 
     Accepts a state dict, one nested in other entries (``state_dict`` as in a Lightning checkpoint,
-    ``model``, ``net``, ...; see ``NESTS``), and names that all begin with one of ``WRAPPERS``.
-    Where only some do, as when a training module keeps other tensors beside its network, those
-    under ``network.`` are taken.
+    ``model``, ``net``, ...; see ``NESTS``), and names that all begin with one of ``WRAPPERS``. If
+    only some do, because a training module has other tensors too, those under ``network.`` are
+    used.
 
     Raises
     ------
     CheckpointError
-        When there is no state dict in the file, or one cannot tell which of several is meant.
+        The file has no state dict, or several.
     """
     content = _unnested(content, path)
     if not isinstance(content, Mapping) or not content:
@@ -84,7 +84,7 @@ def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
     state = dict(content)
     for name, value in state.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise CheckpointError(f"{path}: entry {name!r} is no tensor; this is no state dict")
+            raise CheckpointError(f"{path}: entry {name!r} is not a tensor: not a state dict")
     if any(name.startswith("network.") for name in state):
         state = {name: t for name, t in state.items() if name.startswith("network.")}
     while wrapper := next((w for w in WRAPPERS if all(n.startswith(w) for n in state)), None):
@@ -93,13 +93,13 @@ def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
 
 
 def _unnested(content: Any, path: Path) -> Any:
-    """The state dict below the entries of a training program, where there is one."""
+    """The state dict below the entries of training code, if there is one."""
     while isinstance(content, Mapping) and not _is_state(content):
         named = [name for name in NESTS if isinstance(content.get(name), Mapping)]
         other = [name for name, value in content.items() if _is_state(value)]
         if not named and len(other) > 1:
             listed = ", ".join(map(str, other))
-            raise CheckpointError(f"{path}: holds several networks ({listed}); keep one of them")
+            raise CheckpointError(f"{path}: contains several networks ({listed}); keep one of them")
         if not (found := named or other):
             break
         content = content[found[0]]
@@ -107,7 +107,7 @@ def _unnested(content: Any, path: Path) -> Any:
 
 
 def _is_state(value: Any) -> bool:
-    """Whether something is nothing but tensors by name."""
+    """Whether a value is a mapping of names to tensors."""
     return (
         isinstance(value, Mapping)
         and bool(value)
@@ -116,19 +116,19 @@ def _is_state(value: Any) -> bool:
 
 
 def check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], path: Path) -> None:
-    """Make sure that a file has exactly the tensors that a network needs.
+    """Check that a file has exactly the tensors of a network.
 
     Parameters
     ----------
     expected, found : mapping of str to Tensor
-        Both under the file's own names; of ``expected`` only shapes and kinds count.
+        Under the file's names; of ``expected`` only shapes and types count.
     path : Path
         The file, for messages.
 
     Raises
     ------
     CheckpointError
-        Naming the first tensor that is missing, of another shape or kind, not finite or foreign.
+        A tensor is missing, has another shape or type, is not finite or unknown.
     """
     absent = expected.keys() - found.keys()
     foreign = sorted(found.keys() - expected.keys())

@@ -1,4 +1,4 @@
-"""Models of how real videos go on: losses of each window given the ones before (paper Sec. 3.2)."""
+"""Anomaly models: losses of each window given the previous ones (paper Sec. 3.2)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from avforensics.models.protocols import (
 )
 from avforensics.models.registered import register
 
-# What the model of each part is given to read.
+# Features that the model of each part reads.
 READS = {"distribution": "logits", "activation": "activations"}
-# What a bare decoder was trained for, as the published ones.
+# Objectives of bare decoders, as published.
 PUBLISHED_OBJECTIVES = {"distribution": SoftCrossEntropy, "activation": SquaredError}
 
 
@@ -36,7 +36,7 @@ class AnomalyModel(nn.Module):
     Raises
     ------
     TypeError
-        One of them lacks something that its protocol has.
+        A part does not implement its protocol.
     """
 
     def __init__(self, *, decoder: DecoderProtocol, objective: ObjectiveProtocol) -> None:
@@ -55,16 +55,16 @@ class AnomalyModel(nn.Module):
         width: int,
         max_len: int,
     ) -> AnomalyModel:
-        """Make a decoder of the size that an objective needs.
+        """Create a decoder of the size that an objective needs.
 
         Parameters
         ----------
         decoder : callable
             Takes ``inputs``, ``outputs`` and ``positions``.
         width : int
-            Numbers in a row.
+            Values per row.
         max_len : int
-            Windows in a sequence.
+            Windows per sequence.
         """
         require(objective, ObjectiveProtocol, "objective")
         sizes = objective.decoder_sizes(width, max_len)
@@ -72,12 +72,12 @@ class AnomalyModel(nn.Module):
 
     @property
     def reads(self) -> str:
-        """``logits`` or ``activations``, as the objective says."""
+        """``logits`` or ``activations``, as the objective requires."""
         return self.objective.reads
 
     @property
     def row_width(self) -> int:
-        """Numbers in a row of features."""
+        """Values per row of features."""
         return self.objective.row_width(self.decoder)
 
     @property
@@ -86,7 +86,7 @@ class AnomalyModel(nn.Module):
         return self.objective.windows(self.decoder)
 
     def fit(self, rows: Iterable[Tensor]) -> None:
-        """Let the objective count what it needs in clips' rows, (n, D) each."""
+        """Fit the objective to clips' rows, (n, D) each."""
         self.objective.fit(rows)
 
     def forward(self, sequences: Tensor) -> tuple[Tensor, Tensor]:
@@ -96,7 +96,7 @@ class AnomalyModel(nn.Module):
 
 @register
 class NaiveBayes(nn.Module):
-    """Each window's most likely delay, drawn on its own: the first row of Table 3. No training."""
+    """Each window's most likely delay, independently: the first row of Table 3. No training."""
 
     reads = "logits"
     max_len = math.inf
@@ -107,19 +107,18 @@ class NaiveBayes(nn.Module):
         self.register_buffer("log_probability", torch.full((delays,), -math.log(delays)))
 
     def fit(self, rows: Iterable[Tensor]) -> None:
-        """Count the most likely delays of real clips, (n, D) logits each, one added to each count.
+        """Count the most likely delays of real clips, (n, D) logits each, with add-one smoothing.
 
         Raises
         ------
         ValueError
-            There are no windows, or they have another number of delays.
+            There are no windows, or the number of delays differs.
         """
         counts = torch.ones(self.row_width, dtype=torch.float64)
         for clip in rows:
             if clip.ndim != 2 or clip.shape[1] != self.row_width:
                 raise ValueError(
-                    f"naive Bayes counts real windows (N, {self.row_width}), got "
-                    f"{tuple(clip.shape)}"
+                    f"naive Bayes needs rows (N, {self.row_width}), got {tuple(clip.shape)}"
                 )
             counts += torch.bincount(clip.argmax(-1).cpu(), minlength=self.row_width)
         if counts.sum() == self.row_width:
@@ -134,9 +133,9 @@ class NaiveBayes(nn.Module):
 
 
 def anomaly_model(module: nn.Module, part: str) -> nn.Module:
-    """A part of a checkpoint as something that judges sequences.
+    """A part of a checkpoint as an anomaly model.
 
-    A bare decoder gets the objective that the published decoder of that part was trained with.
+    A bare decoder gets the objective of the published decoder of that part.
 
     Parameters
     ----------
@@ -150,7 +149,7 @@ def anomaly_model(module: nn.Module, part: str) -> nn.Module:
 
 
 def as_part(model: nn.Module, part: str) -> nn.Module:
-    """The inverse of `anomaly_model`: a bare decoder where that says everything."""
+    """Inverse of `anomaly_model`: the bare decoder if its objective is the published one."""
     if isinstance(model, AnomalyModel) and type(model.objective) is PUBLISHED_OBJECTIVES[part]:
         return model.decoder
     return model

@@ -1,4 +1,4 @@
-"""Audio encoder: a VGG-M-like network on the log-mel spectrogram of five frames of sound."""
+"""Audio encoder: a VGG-M-like network on the log-mel spectrogram of five frames of audio."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class AudioEncoder(nn.Module):
     def __init__(self, *, widths: Sequence[int] = (64, 192, 384, 256, 256, 512, 512)) -> None:
         super().__init__()
         if len(widths) != 7:
-            raise ValueError("the audio encoder has seven convolutions")
+            raise ValueError("widths must have 7 entries")
         self.width = widths[-1]
         kernels = [3, 3, 3, 3, 3, (4, 3), 1]
         strides = [(2, 1), 1, 1, 1, 1, 1, 1]

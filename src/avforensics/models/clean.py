@@ -1,4 +1,4 @@
-"""The decoder without the quirks of the released one: ordinary layer norms, scale and attention."""
+"""The decoder without quirks of the released one: standard layer norms, scale and attention."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from avforensics.models.registered import register
 class CleanAttention(nn.Module):
     """Causal self-attention, scaled by the width of a head.
 
-    With ``sink`` a learnt key and value stand before the sequence, as in the released decoder.
+    With ``sink``, a learnt key and value precede the sequence, as in the released decoder.
     """
 
     def __init__(self, width: int, *, heads: int, dropout: float, sink: bool) -> None:
@@ -43,12 +43,12 @@ class CleanAttention(nn.Module):
         return self.to_out(mixed.transpose(1, 2).flatten(2))
 
     def placed(self, x: Tensor) -> Tensor:
-        """Queries or keys that know their position, (B, heads, N, d): here the rows do already."""
+        """Queries or keys with positions, (B, heads, N, d); here the rows contain them already."""
         return x
 
 
 class CleanBlock(nn.Module):
-    """Post-norm block with a norm for each residual."""
+    """Post-norm block with one norm per residual."""
 
     def __init__(self, width: int, *, attention: nn.Module, dropout: float) -> None:
         super().__init__()
@@ -67,16 +67,17 @@ class CleanBlock(nn.Module):
 
 @register
 class CleanDecoder(RowDecoder):
-    """The published decoder's shape with ordinary parts.
+    """The published decoder with standard parts.
 
-    Two norms a block with the biased deviation, attention scaled by the head's width and computed
-    by ``scaled_dot_product_attention``, dropout inside the residuals. Published weights do not fit.
+    Two norms per block with the biased deviation, attention scaled by the head width and computed
+    by ``scaled_dot_product_attention``, dropout inside the residuals. Cannot load published
+    weights.
 
     Parameters
     ----------
     sink : bool
-        A learnt key and value in front, so that attention need not rest on any window. It costs
-        the fast causal attention, which matters for long sequences only.
+        Prepend a learnt key and value, so that attention can ignore all windows. Excludes the
+        fast causal attention, which matters for long sequences only.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """Autoregressive decoder over rows of delay logits or activation features, as released.
 
-Feng, Chen, Owens (CVPR 2023), Sec. 3.2. The quirks below are what the released weights need.
+Feng, Chen, Owens (CVPR 2023), Sec. 3.2. The released weights need the quirks below.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class SharedNorm(nn.Module):
 class CausalAttention(nn.Module):
     """Causal self-attention with a learnt null key and value in front.
 
-    Quirks: scale is width^-0.5 (not head width), and a convolution for compressed memory is in the
-    released file though never used at compression factor 1; it is kept as a buffer so that a
-    released file comes back whole.
+    Quirks: the scale is width^-0.5 (not head width), and the released file contains a convolution
+    for compressed memory that is unused at compression factor 1; it is kept as a buffer so that the
+    file can be written back unchanged.
     """
 
     def __init__(self, width: int, *, heads: int) -> None:
@@ -58,7 +58,7 @@ class CausalAttention(nn.Module):
 
 
 class DecoderBlock(nn.Module):
-    """Post-norm block whose one norm serves both residuals."""
+    """Post-norm block with one norm for both residuals."""
 
     def __init__(self, width: int, *, heads: int, dropout: float) -> None:
         super().__init__()
@@ -103,9 +103,9 @@ class RowDecoder(nn.Module):
     ) -> None:
         super().__init__()
         if width % heads:
-            raise ValueError(f"width {width} is not a multiple of heads {heads}")
+            raise ValueError(f"width must be a multiple of heads = {heads}, got {width}")
         if positions < 1 or depth < 1:
-            raise ValueError("positions and depth must be at least 1")
+            raise ValueError("positions and depth must be >= 1")
         self.row_width = inputs
         self.max_len = positions + 1  # windows of the longest sequence
         self.to_width = nn.Linear(inputs, width)
@@ -127,7 +127,7 @@ class RowDecoder(nn.Module):
 
 @register
 class PublishedDecoder(RowDecoder):
-    """The released decoder, of rows of 31 numbers and sequences of 50 windows."""
+    """The released decoder: rows of 31 delays, sequences of 50 windows."""
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ def fold_batch_norms(network: SyncNetwork) -> SyncNetwork:
     Parameters
     ----------
     network : SyncNetwork
-        Left as it is.
+        Not changed.
     """
     folded = copy.deepcopy(network).eval().requires_grad_(False)
     for module in folded.modules():

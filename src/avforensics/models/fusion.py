@@ -1,4 +1,4 @@
-"""Fusion: one logit phi(V, A) for how well a window's picture and a crop of sound fit together."""
+"""Fusion: a logit phi(V, A) for how well a window and an audio crop match."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class FusionTransformer(nn.Module):
     """The published fusion: [cls, audio tokens, video tokens] through a small transformer.
 
     Quirk of the released weights: features (B, C, T) are *reshaped*, not transposed, to (B, T, C),
-    which mixes channels and time. A transpose gives other numbers.
+    which mixes channels and time.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class FusionTransformer(nn.Module):
     plane : int
         Side of the visual feature map.
     video_steps, audio_steps : int
-        Time steps of a window in the encoders' outputs.
+        Time steps per window in the encoders' outputs.
     """
 
     def __init__(
@@ -107,17 +107,17 @@ class FusionTransformer(nn.Module):
     def all_pairs(
         self, video: Tensor, audio: Tensor, *, chunk: int = 256, recompute: bool = False
     ) -> Tensor:
-        """Logits of every window with every crop of its group.
+        """Logits of all windows with all crops of their group.
 
         Parameters
         ----------
         video : Tensor, (G, N, Tv, C)
         audio : Tensor, (G, M, Ta, C)
         chunk : int
-            Pairs in the transformer at a time.
+            Pairs per pass of the transformer.
         recompute : bool
-            Keep nothing of a chunk for the backward pass and compute it again there: memory of
-            one chunk instead of all pairs, for a third more time.
+            Recompute each chunk in the backward pass: memory of one chunk instead of all pairs,
+            for a third more time.
 
         Returns
         -------
@@ -137,10 +137,10 @@ class FusionTransformer(nn.Module):
 
 @register
 class CosineFusion(nn.Module):
-    """Two towers: scaled cosine of one vector for the picture and one for the sound.
+    """Two towers: scaled cosine of a vector of the window and one of the audio crop.
 
-    Not the paper's fusion. A pair costs one dot product, so that a small network can use every
-    window of a clip as every other window's negative on a CPU.
+    Not the paper's fusion. A pair costs one dot product, so that a small network can use all other
+    windows of a clip as negatives, even on a CPU.
 
     Parameters
     ----------
@@ -151,9 +151,9 @@ class CosineFusion(nn.Module):
     width : int
         Length of the vectors.
     video_steps, audio_steps : int
-        Time steps of a window in the encoders' outputs.
+        Time steps per window in the encoders' outputs.
     temperature : float
-        Start of the learnt temperature.
+        Initial value of the learnt temperature.
     """
 
     def __init__(
@@ -188,14 +188,14 @@ class CosineFusion(nn.Module):
     def all_pairs(
         self, video: Tensor, audio: Tensor, *, chunk: int = 256, recompute: bool = False
     ) -> Tensor:
-        """Logits of every window with every crop of its group: one product of two matrices.
+        """Logits of all windows with all crops of their group: one matrix product.
 
         Parameters
         ----------
         video : Tensor, (G, N, 1, D)
         audio : Tensor, (G, M, 1, D)
         chunk, recompute
-            As for `FusionTransformer.all_pairs`; of no use here.
+            Unused; see `FusionTransformer.all_pairs`.
 
         Returns
         -------
@@ -206,5 +206,5 @@ class CosineFusion(nn.Module):
 
     @property
     def scale(self) -> Tensor:
-        """Inverse temperature, at most 100 so that the loss stays finite."""
+        """Inverse temperature, at most 100 to keep the loss finite."""
         return self.log_scale.exp().clamp(max=100.0)

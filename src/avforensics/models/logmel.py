@@ -1,4 +1,4 @@
-"""Log-mel spectrogram of one audio crop, exactly as the released weights expect it."""
+"""Log-mel spectrogram of an audio crop, exactly as the released weights expect it."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ NATS_PER_DB = math.log(10) / 20  # of a magnitude
 
 
 class LogMel(nn.Module):
-    """Log of the mel-banded STFT magnitude of crops of raw int16-scaled sound.
+    """Log of the mel-filtered STFT magnitude of crops of int16-scaled audio.
 
-    Each crop is transformed on its own, so its edges reflect inside the crop. The scale of the
-    input is that of int16 samples kept as floats (-32768..32767): the released weights were trained
-    on it, and log(mel + 1e-20) would turn another scale into a constant offset.
+    Each crop is transformed separately, with reflection at its edges. Samples are floats in the
+    range of int16 (-32768..32767), as in training of the released weights; another scale would
+    become a constant offset of log(mel + 1e-20).
 
     Parameters
     ----------
     n_mels : int
         Mel bands between 0 and 8000 Hz; Slaney scale and area norm (librosa's default).
     floor : float
-        Added before the logarithm. With the published 1e-20 digital silence becomes -46, far from
-        any sound; a network trained here may take a floor near the quietest real sound.
+        Added before the logarithm. With the published 1e-20, digital silence becomes -46, far below
+        any sound; new networks may use a floor near the quietest real audio.
     depth : float, optional
-        Decibels below the loudest entry of a crop that are kept. What is quieter is raised to that
-        level, and the mean of the crop is subtracted: loudness then changes nothing. None = as
+        Dynamic range in dB below the loudest entry of a crop: quieter entries are raised to that
+        level, and the crop's mean is subtracted, so that loudness has no effect. None = as
         published.
     """
 
@@ -40,9 +40,9 @@ class LogMel(nn.Module):
     ) -> None:
         super().__init__()
         if not floor > 0:
-            raise ValueError(f"floor must be above 0, got {floor}")
+            raise ValueError(f"floor must be > 0, got {floor}")
         if depth is not None and not depth > 0:
-            raise ValueError(f"depth must be above 0 dB, got {depth}")
+            raise ValueError(f"depth must be > 0, got {depth}")
         self.floor = floor
         self.depth = depth
         banks = melscale_fbanks(
@@ -72,7 +72,7 @@ class LogMel(nn.Module):
             pad_mode="reflect",
             return_complex=True,
         )
-        magnitude = spectrum[..., :-1].abs()  # the centred STFT has one frame too many
+        magnitude = spectrum[..., :-1].abs()  # the centred STFT has one extra frame
         log_mel = torch.log(self.banks @ magnitude + self.floor)
         if self.depth is not None:
             lowest = log_mel.amax(dim=(1, 2), keepdim=True) - self.depth * NATS_PER_DB

@@ -1,9 +1,9 @@
-"""Encoders for small processors: motion first, and sound in few steps.
+"""Encoders for CPUs: motion first, and audio in few steps.
 
-The published visual network looks at single frames first and at time last. A small network of
-that kind spends most of its work on what a mouth looks like and has little left for how it moves.
-`MotionEncoder` begins with the five frames together, as SyncNet does (Chung and Zisserman, "Out of
-time", ACCV-W 2016, Sec. 2.2) and as lip-reading networks do (Stafylakis and Tzimiropoulos, 2017).
+The published visual network processes single frames first and time last. A small network of that
+kind spends most of its work on the appearance of a mouth and has little left for its motion.
+`MotionEncoder` begins with all five frames, like SyncNet (Chung and Zisserman, "Out of time",
+ACCV-W 2016, Sec. 2.2) and lip-reading networks (Stafylakis and Tzimiropoulos, 2017).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ LUMA = (0.299, 0.587, 0.114)  # BT.601
 
 @register
 class MotionEncoder(nn.Module):
-    """Grey frames, one convolution over all five of them, then a 2-D ResNet.
+    """Grey frames, one convolution over all five, then a 2-D ResNet.
 
-    One output for each window, so a run of frames is encoded in one pass and windows share all
-    that they overlap in.
+    One output per window: a run of frames is encoded in one pass, in which windows share their
+    overlap.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class MotionEncoder(nn.Module):
         if not len(widths) == len(depths) == len(strides):
             raise ValueError("widths, depths and strides must have one entry for each stage")
         if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
+            raise ValueError(f"dropout must be within [0, 1), got {dropout}")
         self.width = widths[-1]
         self.register_buffer("luma", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
         # A 3-D convolution over all frames of a window is a 2-D one over their stack.
@@ -80,9 +80,9 @@ class MotionEncoder(nn.Module):
 
 @register
 class StridedAudioEncoder(nn.Module):
-    """Log-mel of five frames to five steps, with strides in place of pooling.
+    """Log-mel of five frames to five steps, with strides instead of pooling.
 
-    About half of the work of `AudioEncoder` at the same widths.
+    About half the cost of `AudioEncoder` at the same widths.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class StridedAudioEncoder(nn.Module):
         if len(widths) != 5:
             raise ValueError(f"widths must have 5 entries, got {len(widths)}")
         if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
+            raise ValueError(f"dropout must be within [0, 1), got {dropout}")
         self.width = 5 * widths[-1]
         kernels = [(5, 3), 3, 3, 3, 3]
         strides = [(2, 1), 2, (2, 1), 2, 1]

@@ -1,8 +1,8 @@
-"""What an anomaly decoder reads, what it predicts and how wrong it was at each step.
+"""What an anomaly decoder reads and predicts, and its error at each step.
 
 One class for each feature set and loss of the paper's Table 3 (Sec. 3.2). An objective turns the
-features of consecutive windows into decoder inputs and compares each output with the window after
-it. `AnomalyModel` puts it together with a decoder.
+features of consecutive windows into decoder inputs and compares each output with the next window.
+`AnomalyModel` combines it with a decoder.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from avforensics.models.registered import register
 
 
 class NextRow(nn.Module, ABC):
-    """Predict each row from the rows before it. The children say what is read and compared.
+    """Predict each row from the previous rows. Subclasses define what is read and compared.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class NextRow(nn.Module, ABC):
         return decoder.row_width
 
     def fit(self, rows: Iterable[Tensor]) -> None:
-        """Nothing has to be counted before training."""
+        """Do nothing: no statistics are needed before training."""
 
     def judge(self, decoder: nn.Module, sequences: Tensor) -> tuple[Tensor, Tensor]:
         """Losses and predictions of all rows but the first.
@@ -61,7 +61,7 @@ class NextRow(nn.Module, ABC):
         return self.step_losses(outputs, sequences[:, 1:]), self.predicted(outputs)
 
     def inputs(self, rows: Tensor) -> Tensor:
-        """Rows (..., D) as the decoder reads them."""
+        """Rows (..., D) in the form that the decoder reads."""
         return rows
 
     def predicted(self, outputs: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ class NextRow(nn.Module, ABC):
 
     @abstractmethod
     def step_losses(self, outputs: Tensor, following: Tensor) -> Tensor:
-        """Loss of each output against the row after it, (..., D) -> (...)."""
+        """Loss of each output against the next row, (..., D) -> (...)."""
 
 
 @register
@@ -91,7 +91,7 @@ class HardCrossEntropy(NextRow):
     """Distribution over delays in, the next window's most likely delay out ("distribution, CE")."""
 
     def step_losses(self, outputs: Tensor, following: Tensor) -> Tensor:
-        """Minus log probability of the most likely delay that follows, (..., D) -> (...)."""
+        """Negative log-probability of the next window's likeliest delay, (..., D) -> (...)."""
         delay = following.argmax(-1)
         return F.cross_entropy(outputs.movedim(-1, 1), delay, reduction="none")
 
@@ -100,7 +100,7 @@ class HardCrossEntropy(NextRow):
 class DiscreteDelay(HardCrossEntropy):
     """Most likely delay in, most likely delay out ("discrete delay, CE").
 
-    A delay is read as a one-hot vector: the decoder's first layer is then a table of embeddings.
+    A delay is a one-hot vector, so that the decoder's first layer is an embedding table.
     """
 
     def inputs(self, rows: Tensor) -> Tensor:
@@ -110,10 +110,10 @@ class DiscreteDelay(HardCrossEntropy):
 
 @register
 class BinaryCrossEntropy(NextRow):
-    """Each delay on its own, a sigmoid instead of the softmax (Eq. 6-7)."""
+    """Each delay separately, with a sigmoid instead of the softmax (Eq. 6-7)."""
 
     def predicted(self, outputs: Tensor) -> Tensor:
-        """Probability of each delay, (..., D); they need not add up to one."""
+        """Probability of each delay, (..., D); the sum need not be one."""
         return outputs.sigmoid()
 
     def step_losses(self, outputs: Tensor, following: Tensor) -> Tensor:
@@ -124,10 +124,10 @@ class BinaryCrossEntropy(NextRow):
 
 @register
 class EarthMover(NextRow):
-    """Distribution over delays against the predicted one, by how far probability must move.
+    """Distribution over delays against the predicted one, by the distance that probability moves.
 
-    A delay next to the true one is nearly right, where cross entropy takes every wrong delay for
-    equally wrong. Not in the paper.
+    A delay next to the true one is nearly right, whereas cross entropy treats all wrong delays
+    alike. Not in the paper.
     """
 
     def step_losses(self, outputs: Tensor, following: Tensor) -> Tensor:
@@ -140,7 +140,7 @@ class EarthMover(NextRow):
 class SquaredError(NextRow):
     """L2-normalised projected activations against the predicted ones (activation-AV and -V).
 
-    Whether picture and sound or the picture alone is looked at, the projection decides.
+    The projection decides whether video and audio or video only are used.
     """
 
     reads = "activations"
@@ -150,7 +150,7 @@ class SquaredError(NextRow):
         return F.normalize(rows, dim=-1)
 
     def predicted(self, outputs: Tensor) -> Tensor:
-        """Decoder outputs (..., D), as they are."""
+        """Decoder outputs (..., D), unchanged."""
         return outputs
 
     def step_losses(self, outputs: Tensor, following: Tensor) -> Tensor:
@@ -160,11 +160,10 @@ class SquaredError(NextRow):
 
 @register
 class ProbabilityGrid(nn.Module):
-    """Probabilities in K steps, one after the other: delays within a window, then the next (Eq. 8).
+    """Probabilities in K levels, predicted one by one: delay by delay, window by window (Eq. 8).
 
-    The decoder reads a sequence of L * D tokens, so it should have an attention that is cheap for
-    long sequences. The tokens of the first window are read and not scored, as for the other rows
-    of Table 3.
+    The decoder reads a sequence of L * D tokens, so its attention should be cheap for long
+    sequences. The first window's tokens are read but not scored, as for the other rows of Table 3.
 
     Parameters
     ----------
@@ -179,7 +178,7 @@ class ProbabilityGrid(nn.Module):
     def __init__(self, *, delays: int = 31, levels: int = 8) -> None:
         super().__init__()
         if levels < 2:
-            raise ValueError(f"levels must be at least 2, not {levels}")
+            raise ValueError(f"levels must be >= 2, got {levels}")
         self.delays = delays
         self.register_buffer("centres", torch.linspace(0, 1, levels))  # ascending probabilities
 
@@ -193,7 +192,7 @@ class ProbabilityGrid(nn.Module):
         return decoder.max_len // self.delays
 
     def row_width(self, decoder: DecoderProtocol) -> int:
-        """Delays in a row, each a token of the decoder."""
+        """Delays per row, each one token of the decoder."""
         return self.delays
 
     def fit(self, rows: Iterable[Tensor], *, seed: int = 0, most: int = 200_000) -> None:
@@ -202,15 +201,15 @@ class ProbabilityGrid(nn.Module):
         Raises
         ------
         ValueError
-            There are fewer different probabilities than levels.
+            There are fewer distinct probabilities than levels.
         """
-        from sklearn.cluster import KMeans  # scoring should not wait for its import
+        from sklearn.cluster import KMeans  # slow import, not needed for scoring
 
         values = torch.cat(list(rows)).softmax(-1).flatten().double().numpy()
         chosen = np.random.default_rng(seed).permutation(len(values))[:most]
         values = values[chosen, None]
         if len(np.unique(values)) < len(self.centres):
-            raise ValueError(f"too few different probabilities for {len(self.centres)} levels")
+            raise ValueError(f"too few distinct probabilities for {len(self.centres)} levels")
         found = KMeans(len(self.centres), n_init=1, random_state=seed).fit(values)
         self.centres.copy_(torch.from_numpy(np.sort(found.cluster_centers_[:, 0])))
 

@@ -1,4 +1,4 @@
-"""Standardise activations and project them on principal components (paper Sec. 3.2, Fig. 6)."""
+"""Standardise activations and project them onto principal components (paper Sec. 3.2, Fig. 6)."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ class Projection(nn.Module):
         outputs : int
             D.
         used : int, optional
-            Look at the first so many numbers only, such as the picture's half (activation-V of
-            Table 3); the components of the others are zero.
+            Use only the first ``used`` values, such as the video half (activation-V of Table 3);
+            components of the others are zero.
 
         Raises
         ------
         ValueError
-            When there are fewer rows or columns than components.
+            There are fewer rows or columns than components.
         """
-        # Only fitting needs scikit-learn; scoring should not wait for its import.
+        # slow import, not needed for scoring
         from sklearn.decomposition import PCA
         from sklearn.preprocessing import StandardScaler
 

@@ -1,8 +1,8 @@
-"""What a class of one's own must offer to replace one of ours.
+"""Interfaces that a class of your own must implement to replace one of ours.
 
 Each protocol is one exchangeable part. A class needs no base class, only these names; it is an
-``nn.Module`` with ``@register`` above it. Shapes: B batch, T frames, N windows of five frames,
-M crops of sound (3200 samples), P pairs, C channels, D numbers in a token or row, L windows in a
+``nn.Module`` decorated with ``@register``. Shapes: B batch, T frames, N windows of five frames,
+M audio crops (3200 samples), P pairs, C channels, D values per token or row, L windows per
 sequence. Gradients must flow through every method that returns a tensor.
 """
 
@@ -21,28 +21,28 @@ def missing(part: object, protocol: type) -> list[str]:
 
 
 def require(part: nn.Module, protocol: type, role: str) -> None:
-    """Make sure that a part can play its role.
+    """Check that a part implements a protocol.
 
     Raises
     ------
     TypeError
-        Naming what the part lacks.
+        The part lacks names, which the message lists.
     """
     if lacking := missing(part, protocol):
         raise TypeError(
-            f"{type(part).__name__} cannot be the {role}: it has no {', '.join(lacking)} "
+            f"{type(part).__name__} cannot be the {role}: it lacks {', '.join(lacking)} "
             f"(see avforensics.models.protocols.{protocol.__name__})"
         )
 
 
 class VisualProtocol(Protocol):
-    """Visual encoder: frames to one feature map for each window. `VisualEncoder` is ours.
+    """Visual encoder: frames to one feature map per window. Ours is `VisualEncoder`.
 
     Attributes
     ----------
     pad_time : bool
-        True: windows are encoded one by one, into any number of time steps. False: ``windows``
-        slides over a whole run of frames and gives one time step for each window, which is cheaper.
+        True: windows are encoded separately, into any number of time steps. False: ``windows``
+        slides over a run of frames and gives one time step per window, which is cheaper.
     """
 
     pad_time: bool
@@ -50,31 +50,31 @@ class VisualProtocol(Protocol):
     def frames(self, frames: Tensor) -> Tensor:
         """Encode single frames, (T, 3, H, W) float RGB in 0..255 -> (T, C, h, w).
 
-        Runs once for each frame, however many windows it is part of.
+        Runs once per frame, however many windows contain it.
         """
 
     def windows(self, windows: Tensor) -> Tensor:
         """Encode windows, (B, C, T, h, w) outputs of ``frames`` -> (B, C', T', h', w').
 
-        With ``pad_time`` T is 5 and T' is what the fusion expects. Without it T is any number from
-        5 on and T' is T - 4.
+        With ``pad_time``, T is 5 and T' is what the fusion expects. Without, T >= 5 and
+        T' = T - 4.
         """
 
 
 class AudioProtocol(Protocol):
-    """Audio encoder: log-mel crops to features. `AudioEncoder` is ours."""
+    """Audio encoder: log-mel crops to features. Ours is `AudioEncoder`."""
 
     def __call__(self, log_mel: Tensor) -> Tensor:
         """Encode crops of 200 ms, (M, 1, 80, 20) -> (M, C, t)."""
 
 
 class FusionProtocol(Protocol):
-    """Fusion: how well a window and a crop fit together. `FusionTransformer`, `CosineFusion`.
+    """Fusion: how well a window and a crop match. `FusionTransformer`, `CosineFusion`.
 
     Attributes
     ----------
     width : int
-        D of the tokens; an activation vector has 2 * D numbers.
+        D of the tokens; an activation vector has 2 * D values.
     """
 
     width: int
@@ -98,7 +98,7 @@ class FusionProtocol(Protocol):
 
 
 class SyncProtocol(Protocol):
-    """A whole synchronisation network. `SyncNetwork` puts it together from the three parts above.
+    """A whole synchronisation network. `SyncNetwork` combines the three parts above.
 
     Attributes
     ----------
@@ -129,7 +129,7 @@ class SyncProtocol(Protocol):
         """Tokens of windows of a run of frames' features, (T, C, h, w) -> (N, Tv, D)."""
 
     def audio_tokens(self, crops: Tensor) -> Tensor:
-        """Tokens of crops of sound, (M, 3200) int16-scaled -> (M, Ta, D)."""
+        """Tokens of audio crops, (M, 3200) int16-scaled -> (M, Ta, D)."""
 
     def delay_rows(
         self, video: Tensor, audio: Tensor, starts: Tensor | None = None, *, chunk: int = 8
@@ -162,7 +162,7 @@ class DecoderProtocol(Protocol):
 
 
 class ObjectiveProtocol(Protocol):
-    """What a decoder reads and how wrong its prediction is. `NextRow` is a base for most.
+    """What a decoder reads and how its prediction is judged. `NextRow` is a base for most.
 
     Attributes
     ----------
@@ -179,10 +179,10 @@ class ObjectiveProtocol(Protocol):
         """Longest sequence of windows that can be judged with a decoder."""
 
     def row_width(self, decoder: DecoderProtocol) -> int:
-        """Numbers in a row of features that is judged with a decoder."""
+        """Values per row of features judged with a decoder."""
 
     def fit(self, rows: Iterable[Tensor]) -> None:
-        """Count what gradients cannot find, before training; ``rows``: (n, D) for each clip."""
+        """Fit what gradients cannot, before training; ``rows``: (n, D) for each clip."""
 
     def judge(self, decoder: DecoderProtocol, sequences: Tensor) -> tuple[Tensor, Tensor]:
         """Losses and predictions of all rows but the first, (B, L, D) -> (B, L-1), (B, L-1, D)."""
@@ -194,11 +194,11 @@ class AnomalyProtocol(Protocol):
     Attributes
     ----------
     reads : str
-        As for `ObjectiveProtocol`.
+        As in `ObjectiveProtocol`.
     row_width : int
-        Numbers in a row of features.
+        Values per row of features.
     max_len : int or float
-        Longest sequence of windows; infinite where windows are judged one by one.
+        Longest sequence of windows; infinite if windows are judged separately.
     """
 
     reads: str
@@ -206,23 +206,23 @@ class AnomalyProtocol(Protocol):
     max_len: int | float
 
     def fit(self, rows: Iterable[Tensor]) -> None:
-        """As for `ObjectiveProtocol`."""
+        """As in `ObjectiveProtocol`."""
 
     def __call__(self, sequences: Tensor) -> tuple[Tensor, Tensor]:
         """Step losses and predictions, (B, L, D) -> (B, L - 1) and (B, L - 1, D)."""
 
 
 class FeatureProtocol(Protocol):
-    """What an activation model reads of a window's activation vector. `Projection` (PCA) is ours.
+    """Feature that an activation model reads of activation vectors. Ours is `Projection` (PCA).
 
     The constructor takes ``inputs``, A, and ``outputs``, D.
 
     Attributes
     ----------
     inputs, outputs : int
-        A numbers of an activation vector in, D numbers of a row out.
+        A and D.
     linear : bool
-        Whether it is an affine map. Only then can ``data.shift`` move the sound without
+        Whether it is an affine map. Only then can ``data.shift`` shift the audio without
         recomputing the feature.
     """
 
@@ -234,15 +234,15 @@ class FeatureProtocol(Protocol):
     def fit(
         cls, activations: Tensor, *, outputs: int, used: int | None = None, seed: int = 0
     ) -> FeatureProtocol:
-        """Learn from activations of real training videos, (N, A), before the anomaly model does.
+        """Fit to activations of real training videos, (N, A), before the anomaly model.
 
-        ``used``: look at the first ``used`` numbers only (the picture's half).
+        ``used``: use only the first ``used`` values (the video half).
 
         Raises
         ------
         ValueError
-            There are too few of them.
+            There are too few activations.
         """
 
     def __call__(self, activations: Tensor) -> Tensor:
-        """(N, A) -> (N, D), float32; each row on its own."""
+        """(N, A) -> (N, D), float32; each row independently."""

@@ -1,8 +1,8 @@
-"""The one map between the published checkpoints' names and ours, both ways.
+"""The map between the published checkpoints' tensor names and ours, in both directions.
 
 Each line of a table is a published name and ours; words in braces are fields (``_FIELDS``). Every
-name is matched by exactly one line. Published 1 x k x k kernels of layers that see single frames
-are k x k kernels here.
+name matches exactly one line. Published 1 x k x k kernels of layers that process single frames are
+k x k kernels here.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _DECODER = [
     ("lin2.{rest}", "to_row.{rest}"),
 ]
 
-# What a field may be in a published name and in ours; its value stays unless _VALUES renames it.
+# Patterns of a field in a published name and in ours; values are kept unless _VALUES renames them.
 _FIELDS = {
     "i": (r"\d", r"\d"),
     "j": (r"\d", r"\d"),
@@ -76,7 +76,7 @@ _VALUES = {
 
 
 def from_published(name: str, tensor: Tensor, *, sync: bool) -> tuple[str | None, Tensor]:
-    """Rename one published tensor and give it our shape.
+    """Rename one published tensor and convert it to our shape.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def from_published(name: str, tensor: Tensor, *, sync: bool) -> tuple[str | None
     Returns
     -------
     name : str or None
-        None when the name belongs to no published file of this kind.
+        None if no published file of this kind contains the name.
     tensor : Tensor
     """
     ours = _rename(name, sync=sync, to_published=False)
@@ -96,12 +96,12 @@ def from_published(name: str, tensor: Tensor, *, sync: bool) -> tuple[str | None
 
 
 def to_published(state: Mapping[str, Tensor], *, sync: bool) -> dict[str, Tensor]:
-    """Give our tensors the published names and shapes back.
+    """Convert our tensors to published names and shapes.
 
     Raises
     ------
     KeyError
-        Naming a tensor that the published network does not have.
+        The published network lacks a tensor, which the message names.
     """
     published = {}
     for ours, tensor in state.items():
@@ -114,7 +114,7 @@ def to_published(state: Mapping[str, Tensor], *, sync: bool) -> dict[str, Tensor
 
 
 def _is_frame_kernel(ours: str) -> bool:
-    """Whether a tensor of ours may be the weight of a convolution within single frames."""
+    """Whether a tensor of ours may be the kernel of a convolution within single frames."""
     return ours.startswith(("visual.conv1", "visual.frame_stages")) and ours.endswith("weight")
 
 
@@ -139,7 +139,7 @@ def _value(field: str, value: str, *, to_published: bool) -> str:
 
 @cache
 def _pattern(template: str, *, ours: bool) -> re.Pattern[str]:
-    """Regular expression of one side of a line."""
+    """Regular expression for one side of a line."""
     literal_and_fields = re.split(r"\{(\w+)\}", template)
     return re.compile(
         "".join(

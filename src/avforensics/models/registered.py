@@ -1,6 +1,6 @@
-"""Classes of networks that files may name, and how a class joins them.
+"""Registry of the network classes that files may name.
 
-Only these can be built from a file, so a file cannot make this program import anything.
+Only these can be built from a file, so a file cannot make the program import anything.
 """
 
 from __future__ import annotations
@@ -19,16 +19,15 @@ Class = TypeVar("Class", bound=type[nn.Module])
 
 
 def register(cls: Class) -> Class:
-    """Class decorator: let networks of a class be written to files and read back.
+    """Class decorator: networks of the class can be saved and loaded.
 
-    The arguments of its constructor are kept in ``architecture``, unless the class has a property
-    of that name. They must be numbers, strings, booleans, None, lists of these, or registered
-    networks.
+    Its constructor arguments are kept in ``architecture``, unless the class has a property of that
+    name. They must be numbers, strings, booleans, None, lists of these, or registered networks.
 
     Raises
     ------
     ValueError
-        Another class has that name.
+        Another class of that name is registered.
     """
     CLASSES.add(cls.__name__, cls)
     if isinstance(getattr(cls, "architecture", None), property):

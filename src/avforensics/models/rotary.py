@@ -1,7 +1,7 @@
-"""A decoder whose positions are rotations (Su et al. 2021): it reads longer sequences than it saw.
+"""A decoder with rotary positions (Su et al. 2021), for sequences longer than in training.
 
-A learnt table of positions ends where training ended. Here each query and key is turned by an
-angle that grows with its position, so attention sees only how far apart two windows are.
+A learnt table of positions ends with the longest training sequence. Here queries and keys are
+rotated by angles proportional to position, so that attention depends on distances only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from avforensics.models.registered import register
 
 
 class RotaryAttention(CleanAttention):
-    """Causal self-attention of turned queries and keys, without a sink."""
+    """Causal self-attention of rotated queries and keys, without a sink."""
 
     def __init__(self, width: int, *, heads: int, dropout: float, base: float) -> None:
         super().__init__(width, heads=heads, dropout=dropout, sink=False)
@@ -24,7 +24,7 @@ class RotaryAttention(CleanAttention):
         self.register_buffer("speed", speed, persistent=False)
 
     def placed(self, x: Tensor) -> Tensor:
-        """Turn pairs of numbers by position times speed, (B, heads, N, d) -> the same."""
+        """Rotate pairs of values by position times speed, (B, heads, N, d) -> the same."""
         angle = torch.arange(x.shape[-2], device=x.device)[:, None] * self.speed  # (N, d / 2)
         cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
         first, second = x.chunk(2, dim=-1)
@@ -33,18 +33,18 @@ class RotaryAttention(CleanAttention):
 
 @register
 class RotaryDecoder(RowDecoder):
-    """`CleanDecoder` with rotary positions in place of learnt ones.
+    """`CleanDecoder` with rotary instead of learnt positions.
 
     Parameters
     ----------
     width, heads : int
-        A head has ``width / heads`` numbers, which must be even.
+         heads`` numbers, which must be even./ heads`` numbers, which must be even.
     positions : int
-        Longest input of training, one less than the longest sequence.
+        Longest training input, one less than the longest sequence.
     stretch : int
-        Sequences up to so many times as long may be scored.
+        Factor by which scored sequences may be longer than training ones.
     base : float
-        The slowest pair turns by about one radian in so many windows.
+        The slowest pair rotates by about one radian in this many windows.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class RotaryDecoder(RowDecoder):
         if width % (2 * heads):
             raise ValueError(f"width must be a multiple of 2 * heads = {2 * heads}, got {width}")
         if stretch < 1:
-            raise ValueError(f"stretch must be at least 1, got {stretch}")
+            raise ValueError(f"stretch must be >= 1, got {stretch}")
 
         def block() -> CleanBlock:
             attention = RotaryAttention(width, heads=heads, dropout=dropout, base=base)

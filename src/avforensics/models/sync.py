@@ -1,4 +1,4 @@
-"""The synchronisation network: how likely is each of 31 audio delays for a five-frame window?
+"""The synchronisation network: likelihood of 31 audio delays for a five-frame window.
 
 Feng, Chen, Owens (CVPR 2023), Sec. 3.1 and Eq. 1.
 """
@@ -23,9 +23,9 @@ CROP_SAMPLES = WINDOW_FRAMES * HOP  # 3200
 class SyncNetwork(nn.Module):
     """Visual encoder, audio encoder and fusion.
 
-    The parts are called one by one so that nothing is computed twice: ``visual.frames`` once per
-    frame, ``visual.windows`` once per window, ``audio_tokens`` once per distinct crop of sound,
-    ``fusion`` once per pair. ``forward`` is the plain composition of them.
+    The parts are called separately so that nothing is computed twice: ``visual.frames`` once per
+    frame, ``visual.windows`` once per window, ``audio_tokens`` once per distinct audio crop,
+    ``fusion`` once per pair. ``forward`` is their plain composition.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class SyncNetwork(nn.Module):
     size : int
         Side of the square input frames in pixels.
     crop : tuple of float, optional
-        Part of the upright frame that the network was trained on (left, top, right, bottom in
+        Region of the upright frame that the network was trained on (left, top, right, bottom as
         fractions); None = the whole frame.
     max_delay : int
         tau; a row has 2 * tau + 1 delays.
@@ -48,7 +48,7 @@ class SyncNetwork(nn.Module):
     Raises
     ------
     TypeError
-        A part lacks something that its protocol has.
+        A part does not implement its protocol.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class SyncNetwork(nn.Module):
 
     @property
     def architecture(self) -> dict[str, object]:
-        """Constructor arguments, the parts themselves among them."""
+        """Constructor arguments, including the parts."""
         return {
             "visual": self.visual,
             "audio": self.audio,
@@ -96,7 +96,7 @@ class SyncNetwork(nn.Module):
 
     @property
     def activation_width(self) -> int:
-        """Length of an activation vector: picture and sound, one token's width each."""
+        """Length of an activation vector: one token width each for video and audio."""
         return 2 * self.fusion.width
 
     def video_tokens(
@@ -111,7 +111,7 @@ class SyncNetwork(nn.Module):
         starts : int64 tensor, (N,), optional
             First frame of each window; None = all T - 4 windows.
         chunk : int
-            Windows in the 3-D stages at a time.
+            Windows per pass of the 3-D stages.
 
         Returns
         -------
@@ -124,14 +124,14 @@ class SyncNetwork(nn.Module):
 
     def _windows(self, features: Tensor, starts: Tensor) -> Tensor:
         """Encode windows of a run of frames, (T, C, h, w) and (N,) -> (N, C', t, h', w')."""
-        if not self.visual.pad_time:  # one pass over the run: windows share what they overlap in
+        if not self.visual.pad_time:  # one pass over the run, in which windows share their overlap
             encoded = self.visual.windows(features.transpose(0, 1).unsqueeze(0))
             return encoded[0].transpose(0, 1)[starts].unsqueeze(2)  # from (1, C', T - 4, h', w')
         frames = starts[:, None] + torch.arange(WINDOW_FRAMES, device=starts.device)
         return self.visual.windows(features[frames].transpose(1, 2))  # of (N, C, 5, h, w)
 
     def audio_tokens(self, crops: Tensor) -> Tensor:
-        """Tokens of crops of sound, (M, 3200) int16-scaled -> (M, Ta, D)."""
+        """Tokens of audio crops, (M, 3200) int16-scaled -> (M, Ta, D)."""
         return self.fusion.audio_tokens(self.audio(self.log_mel(crops)))
 
     def delay_rows(
@@ -146,9 +146,9 @@ class SyncNetwork(nn.Module):
             Tokens of consecutive crops.
         starts : int64 tensor, (N,), optional
             Crop of delay index 0 of each window; delay index i has crop ``starts + i``. None =
-            0..N-1: crop j is then delay index j - k of window k.
+            0..N-1.
         chunk : int
-            Windows fused at a time.
+            Windows per pass of the fusion.
 
         Returns
         -------
@@ -167,17 +167,17 @@ class SyncNetwork(nn.Module):
     def activations(self, video: Tensor, audio: Tensor) -> Tensor:
         """Activation feature of pairs at zero delay, (N, Tv, D), (N, Ta, D) -> (N, 2 D).
 
-        Maximum over tokens, picture first, then sound (paper Sec. 3.2, "activation-AV").
+        Maximum over tokens, video first, then audio (paper Sec. 3.2, "activation-AV").
         """
         return torch.cat([video.amax(dim=1), audio.amax(dim=1)], dim=1)
 
     def forward(self, frames: Tensor, crops: Tensor) -> Tensor:
-        """Logits of pairs of one window and one crop.
+        """Logits of pairs of one window and one audio crop.
 
         Parameters
         ----------
         frames : Tensor, (B, 5, 3, H, W), RGB in 0..255
-        crops : Tensor, (B, 3200), int16-scaled sound
+        crops : Tensor, (B, 3200), int16-scaled audio
 
         Returns
         -------

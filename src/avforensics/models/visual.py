@@ -1,4 +1,4 @@
-"""Visual encoder: a ResNet whose early stages see single frames and whose late stages see time.
+"""Visual encoder: a ResNet with 2-D stages within frames and 3-D stages over time.
 
 Feng, Chen, Owens, "Self-Supervised Video Forensics by Audio-Visual Anomaly Detection" (CVPR 2023),
 Sec. 3.1: a 2D+3D ResNet-18 on five-frame windows.
@@ -38,8 +38,8 @@ class FrameBlock(nn.Module):
 class TimeBlock(nn.Module):
     """Residual block of two 3x3x3 convolutions over frames, (B, C, T, H, W).
 
-    With ``pad_time`` the edge frames see zeros and T stays (the published network). Without it
-    each convolution takes one frame off either end: T becomes T - 4.
+    With ``pad_time``, time is zero-padded and T is kept (the published network). Without, each
+    convolution drops a frame at either end: T becomes T - 4.
     """
 
     def __init__(
@@ -80,9 +80,9 @@ class VisualEncoder(nn.Module):
     first_temporal_stage : int
         Stages before this one are 2-D and belong to ``frames``; the others are 3-D.
     pad_time : bool
-        Zero padding in time inside 3-D stages (the published network). Without it the 3-D part must
-        be one stage of one block, which turns five frames into one; then a whole span of frames
-        can be encoded at once, since no window sees an edge of its own.
+        Zero-pad time in the 3-D stages (the published network). Without it, the 3-D part must be
+        one stage of one block, which maps five frames to one; a run of frames can then be encoded
+        in one pass.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class VisualEncoder(nn.Module):
         if not 0 < first_temporal_stage < len(widths):
             raise ValueError("first_temporal_stage must leave both 2-D and 3-D stages")
         if not pad_time and sum(depths[first_temporal_stage:]) != 1:
-            raise ValueError("without padding in time, the 3-D part must be a single block")
+            raise ValueError("without pad_time, the 3-D part must be a single block")
         self.pad_time = pad_time
         self.width = widths[-1]
         self.conv1 = nn.Conv2d(3, widths[0], 7, 2, 3, bias=False)

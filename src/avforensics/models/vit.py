@@ -1,7 +1,7 @@
-"""A visual encoder made of attention: patches within a frame, then frames within a window.
+"""A visual encoder of attention: patches within a frame, then frames within a window.
 
-A small vision transformer (Dosovitskiy et al. 2021) whose attention is factorised as in ViViT
-(Arnab et al. 2021): frames are encoded once each, whatever windows they belong to.
+A small vision transformer (Dosovitskiy et al. 2021) with factorised attention as in ViViT (Arnab et
+al. 2021): each frame is encoded once, whatever windows contain it.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class MouthTransformer(nn.Module):
     patch : int
         Side of a patch in pixels.
     width, heads : int
-        Of the tokens, and of the output: C' = ``width``.
+        Width of tokens and output (C'), and number of attention heads.
     frame_depth, time_depth : int
         Blocks within a frame and within a window.
     pool : int
-        So many by so many patches become one between the two: the output has
-        ``size / patch / pool`` places a side.
+        Patches are merged ``pool`` by ``pool`` between the two: the output has
+        ``size / patch / pool`` positions per side.
     """
 
     pad_time = False
@@ -74,7 +74,7 @@ class MouthTransformer(nn.Module):
     def windows(self, windows: Tensor) -> Tensor:
         """Encode every window of a run, (B, C, T, h, w) -> (B, C, T - 4, h, w).
 
-        All places of five frames attend to each other; the frames of a place are then averaged.
+        All positions of five frames attend to each other; frames are then averaged.
         """
         batch, _, _, height, width = windows.shape
         x = windows.unfold(2, WINDOW_FRAMES, 1)  # (B, C, N, h, w, 5)
