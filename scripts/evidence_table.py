@@ -31,7 +31,8 @@ from avforensics.evaluation.controls import markdown
 from avforensics.evaluation.evidence import DEFAULT_STATISTICS, Evidence, fewest
 from avforensics.evaluation.fusion import FUSIONS
 from avforensics.evaluation.rows import ScoredVideo
-from avforensics.evaluation.stored import StoredScore, StoreScorer, count_delays, one_thread
+from avforensics.evaluation.stored import StoreScorer, count_delays, one_thread
+from avforensics.evaluation.stored_score import StoredScore
 from avforensics.evaluation.summary import summarise
 from avforensics.evaluation.tables import statistics_cells
 from avforensics.features.store import Entry, FeatureStore

@@ -182,8 +182,8 @@ def test_small_groups_are_counted_and_not_measured():
     assert (last["scored"], last["listed"]) == (120, 121)
     text = " ".join(notes(found | {"origin": "as given"}))
     assert "language, too few videos (below 20): d (2 real, 4 fake)" in text
-    assert "nothing is known of 3 scored videos" in text
-    assert "Nothing is known of shoe" in text
+    assert "unknown for 3 scored videos" in text
+    assert "No values of shoe" in text
     table = cells(found, "language")
     assert table[0][:4] == ["language", "real", "fake", "scored"]
     assert table[3][:4] == ["c", "40", "80", "99.2 %"]
@@ -215,7 +215,7 @@ def test_thresholds():
     assert choose_threshold(rows, threshold=0.7) == (0.7, "as given")
     threshold, origin = choose_threshold(rows, rate=0.1)
     assert np.mean(np.array(real) > threshold) <= 0.1
-    assert origin == "10 % of the tested real videos themselves"
+    assert origin == "10 % of the tested real videos"
     held_out = Calibration.fit(np.arange(99.0))
     found = choose_threshold(rows, calibration=held_out, rate=0.05)
     assert found == (held_out.threshold(0.05), "5 % of the calibration's real videos")

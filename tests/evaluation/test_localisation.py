@@ -133,7 +133,7 @@ def test_iou_and_window_labels_by_hand():
 
 
 def test_nonsense_is_refused():
-    with pytest.raises(ValueError, match="nothing to find"):
+    with pytest.raises(ValueError, match="no video has a fake segment"):
         localisation_metrics([np.zeros((0, 3))], [np.zeros((0, 2))])
     with pytest.raises(ValueError, match="proposals for 0 videos, truth for 1"):
         average_recall([], [np.zeros((1, 2))], 5)

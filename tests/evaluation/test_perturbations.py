@@ -78,7 +78,7 @@ def test_one_of_ones_own_is_an_edit_and_has_five_levels(monkeypatch):
     assert edits(["dark"], [1], 3) == {("dark", 1): "dark=1/3"}
     with pytest.raises(ValueError, match="short: a perturbation must have 5 levels, got 2"):
         perturbation("few", title="short", levels=(1, 2))(darker)
-    with pytest.raises(ConfigError, match=r"no perturbation 'haze'; there are .*dark"):
+    with pytest.raises(ConfigError, match=r"perturbation must be one of .*dark, got 'haze'"):
         edits(["haze"], [1], 0)
 
 
@@ -251,7 +251,7 @@ def test_saturation_at_level_five_is_grey_as_pillow_makes_it():
 
 @pytest.mark.parametrize(("name", "level"), [("CX", 1), ("CS", 6), ("CS", -1), ("CS", 1.5)])
 def test_nonsense_is_refused(name, level):
-    with pytest.raises(ValueError, match=r"no perturbation|a level is"):
+    with pytest.raises(ValueError, match=r"perturbation must be|level must be"):
         perturb([], name, level)
     assert list(perturb([], "VC", 3)) == []
 

@@ -6,13 +6,8 @@ import numpy as np
 import pytest
 
 from avforensics.errors import ConfigError, ManifestError
-from avforensics.evaluation.stored import (
-    StoreScorer,
-    choose,
-    evaluate_store,
-    fit_delay_frequency,
-    scored_video,
-)
+from avforensics.evaluation.stored import StoreScorer, choose, evaluate_store, fit_delay_frequency
+from avforensics.evaluation.stored_score import scored_video
 from avforensics.features.store import FeatureStore
 from avforensics.scoring.sequences import SequencePolicy, score_features
 from avforensics.scoring.statistics import STATISTICS

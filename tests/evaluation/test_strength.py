@@ -72,7 +72,7 @@ def test_refused_where_ratios_do_not_help_on_unseen_generators():
     values = np.select([made == "a", made == "b"], [-8.0, 8.0], 0.0) + random.normal(0, 0.1, 120)
     found = LikelihoodRatio.fit(reals(random), Sample(values, made, list(made)), of="score")
     assert found.about["cllr"] >= 1
-    assert "cost more than saying nothing (Cllr" in found.refused
+    assert "cost more than no statement (Cllr" in found.refused
     assert found(1.0) is None
 
 
@@ -105,7 +105,7 @@ def test_a_planted_mismatch_of_populations_is_found():
     known = random.normal(0, 1, 120)
     assert other_population(known, random.normal(0, 1, 60)) is None
     reason = other_population(known, random.normal(1, 1, 60))
-    assert reason.startswith("60 real videos of the other set have other values than the 120")
+    assert reason.startswith("60 real videos of the other set differ in value from the 120")
     found = fit(np.random.default_rng(5)).refuse(reason)
     assert found(1.0) is None and found.refused == reason
 

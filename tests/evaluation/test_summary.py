@@ -154,7 +154,7 @@ def test_coverage_counts_and_names_what_has_no_score(rows):
 def test_missing_category_class_or_baseline_is_said_not_hidden(rows):
     partial = summarise([r for r in rows if r.category != "FVFA-GAN"], resamples=20)
     assert not partial["averages"]
-    assert "AVG-FV left out: no scored video of FVFA-GAN" in partial["notes"]
+    assert "AVG-FV omitted: no scored video of FVFA-GAN" in partial["notes"]
     real = summarise([r for r in rows if r.label == 0], resamples=20)
     assert real["overall"] == {}
     assert "all 40 scored videos are real" in real["notes"][0]

@@ -135,7 +135,7 @@ def test_arrays_are_found_by_name_and_by_the_folders_that_agree(tmp_path):
 MISTAKES = {
     "one dimension": (np.zeros(5), r"shape \(windows, D\) .* got float64 of shape \(5,\)"),
     "one window": (np.zeros((1, 4)), "at least two windows"),
-    "words": (np.array([["a", "b"]] * 3), "must be numbers"),
+    "words": (np.array([["a", "b"]] * 3), "must have shape"),
     "objects": (np.array([[None]] * 3, dtype=object), "damaged or not an array"),
     "not finite": (np.array([[1.0, np.nan, 0]] * 3), "not finite"),
     "other width": (
@@ -163,7 +163,7 @@ def test_an_array_that_cannot_be_used_is_one_sentence_and_the_others_go_on(tmp_p
 
 
 def test_settings_without_meaning(tmp_path):
-    with pytest.raises(ConfigError, match="no folder"):
+    with pytest.raises(ConfigError, match="no such folder"):
         ExternalFeatures(folder=tmp_path / "nowhere", name="n")
     with pytest.raises(ConfigError, match="must be delays or activations, got 'rows'"):
         ExternalFeatures(folder=tmp_path, name="n", holds="rows")

@@ -28,6 +28,7 @@ from avforensics.detection.faces import FaceOptions
 from avforensics.detection.judging import media_properties
 from avforensics.errors import ConfigError, ManifestError, MediaError
 from avforensics.evaluation.calibration import Calibration
+from avforensics.evaluation.checks import as_scored, check_network
 from avforensics.evaluation.populations import (
     GENERATORS,
     fit_evidence,
@@ -36,17 +37,8 @@ from avforensics.evaluation.populations import (
     traces,
 )
 from avforensics.evaluation.setting import scoring_setting
-from avforensics.evaluation.stored import (
-    StoredScore,
-    StoreScorer,
-    as_scored,
-    check_network,
-    choose,
-    count_delays,
-    one_thread,
-    score_of,
-    why_not_applicable,
-)
+from avforensics.evaluation.stored import StoreScorer, choose, count_delays, one_thread
+from avforensics.evaluation.stored_score import StoredScore, score_of, why_not_applicable
 from avforensics.evaluation.strength import LikelihoodRatio, other_population
 from avforensics.evaluation.validation import write_validation
 from avforensics.faces.crops import recipe_of

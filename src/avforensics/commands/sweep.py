@@ -23,8 +23,9 @@ from avforensics.applicability import limits_of
 from avforensics.checkpoints import load_models
 from avforensics.errors import ConfigError
 from avforensics.evaluation.bootstrap import check_intervals
+from avforensics.evaluation.checks import check_network
 from avforensics.evaluation.output import wide
-from avforensics.evaluation.stored import check_network, choose
+from avforensics.evaluation.stored import choose
 from avforensics.evaluation.sweep import (
     Point,
     best,

@@ -1,8 +1,8 @@
-"""The constant delay of each recording, and clips in which somebody else speaks.
+"""Estimate the constant delay of recordings, and find clips with a voice-over.
 
-Sound and picture of a genuine recording may lie some frames apart from beginning to end. A network
-that is trained on such clips learns that several delays are right. Once a first network exists, the
-delay can be read from its rows and taken back (``Row.delay``).
+Audio and video of a genuine recording may be some frames apart throughout. A network trained on
+such clips learns that several delays are right. With a first network, the delay can be read from
+its rows and compensated (``Row.delay``).
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_softmax
 
-NEAR = 1  # frames: windows this close to a delay support it
+NEAR = 1  # frames; windows this close to a delay support it
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlignmentSettings:
-    """When an estimate is believed.
+    """When an estimate is accepted.
 
     Parameters
     ----------
     sure : float
-        Nats by which the log-probabilities of all windows must favour the best delay over every
-        delay more than a frame away.
+        Minimum margin (nats) of the summed log-probability over every delay more than a frame
+        away.
     most : int
-        Largest delay in frames that is believed.
+        Largest accepted delay in frames.
     least_windows : int
-        Windows whose every delay hears real sound that a clip needs to count by itself.
+        Minimum number of windows with valid audio for an estimate from a single clip.
     least_share : float
-        Clips with enough windows of which a smaller share points within a frame of the clip's best
-        delay are left out: another person speaks, or nobody.
+        Clips with enough windows of which a smaller share points to the clip's best delay (within
+        a frame) are dropped: somebody else speaks, or nobody.
 
     Raises
     ------
@@ -46,9 +46,9 @@ class AlignmentSettings:
 
     def __post_init__(self) -> None:
         if self.sure < 0 or self.most < 0 or self.least_windows < 1:
-            raise ValueError("sure and most must be at least 0, least_windows at least 1")
+            raise ValueError("sure and most must be >= 0, least_windows must be >= 1")
         if not 0 <= self.least_share < 1:
-            raise ValueError(f"least_share must be at least 0 and below 1, got {self.least_share}")
+            raise ValueError(f"least_share must be within [0, 1), got {self.least_share}")
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,13 @@ class DelayEstimate:
     Attributes
     ----------
     delay : int
-        In frames; positive = the matching sound comes later than the picture.
+        In frames; positive = the matching audio comes later than the video.
     margin : float
-        Nats by which it is more probable than the best delay more than a frame away.
+        Margin (nats) over the best delay more than a frame away.
     share : float
         Share of windows whose most likely delay lies within a frame of it.
     windows : int
-        How many windows it rests on.
+        Number of windows.
     """
 
     delay: int
@@ -74,12 +74,12 @@ class DelayEstimate:
 
 
 def estimate_delay(rows: np.ndarray) -> DelayEstimate:
-    """Best constant delay of windows.
+    """Estimate the constant delay of windows.
 
     Parameters
     ----------
     rows : float array, (N, 2 * tau + 1)
-        Logits of windows whose every delay hears real sound.
+        Logits of windows with valid audio at every delay.
     """
     tau = rows.shape[1] // 2
     if not len(rows):
@@ -94,18 +94,18 @@ def estimate_delay(rows: np.ndarray) -> DelayEstimate:
 
 @dataclass(frozen=True)
 class Alignment:
-    """What was found out about a clip.
+    """Result for one clip.
 
     Attributes
     ----------
     delay : int
-        To be taken back, in frames.
+        Delay to compensate, in frames.
     basis : str
         ``recording``, ``clip``, or ``unsure`` (the delay is 0).
     voice_over : bool
-        Whether the clip is to be left out.
+        Whether to drop the clip.
     own : DelayEstimate
-        From the clip alone.
+        Estimate from this clip only.
     """
 
     delay: int
@@ -117,14 +117,14 @@ class Alignment:
 def align(
     clips: Sequence[np.ndarray], recordings: Sequence[str], settings: AlignmentSettings
 ) -> list[Alignment]:
-    """Delays of clips, by recording where several clips agree, else by clip.
+    """Estimate delays: per recording if several clips agree, else per clip.
 
     Parameters
     ----------
     clips : sequence of float array, (N, 2 * tau + 1)
-        For each clip the logits of its windows whose every delay hears real sound.
+        Logits of each clip's windows with valid audio at every delay.
     recordings : sequence of str
-        Which recording a clip is of; empty = its own.
+        Recording of each clip; empty = a recording of its own.
 
     Returns
     -------

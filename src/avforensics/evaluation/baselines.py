@@ -1,6 +1,6 @@
-"""What a detector must beat: scores that know nothing, or next to nothing, of forgery.
+"""Baselines: scores that know little or nothing about forgery.
 
-All follow the polarity of the model's score: higher = more likely fake.
+All have the polarity of the model's score: higher = more likely fake.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from avforensics.scoring.result import Features
 
 
 def random_score(path: str, *, seed: int = 0) -> float:
-    """A number in [0, 1) that depends on the path and the seed alone, not on order or process."""
+    """A number in [0, 1) that depends only on path and seed."""
     digest = hashlib.sha256(f"{seed}\0{path}".encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
 
@@ -35,7 +35,7 @@ def leading_silence(audio: np.ndarray) -> float:
     Returns
     -------
     float
-        The whole duration where nothing is louder.
+        The whole duration if nothing is louder.
     """
     silence = LeadingSilence()
     silence.add(audio)
@@ -44,16 +44,16 @@ def leading_silence(audio: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class BaselineClip:
-    """What a baseline may look at.
+    """Inputs of a baseline.
 
     Attributes
     ----------
     path : str
-        As the manifest spells it.
+        As in the manifest.
     statistics : mapping of str to float
-        As `avforensics.scoring.statistics.measure` gives them.
+        From `avforensics.scoring.statistics.measure`.
     silence : float or None
-        Seconds from `leading_silence`; None where the sound was not read.
+        Seconds from `leading_silence`; None if the audio was not read.
     """
 
     path: str
@@ -68,9 +68,9 @@ BASELINES: Registry[Baseline] = Registry("baseline")
 
 
 def baseline(name: str) -> Callable[[Baseline], Baseline]:
-    """Decorator that makes a function of a `BaselineClip` a baseline, a column of every result.
+    """Decorator that registers a function of `BaselineClip` as a baseline, a column of results.
 
-    It gives a number, higher = more likely fake, or None where it cannot tell.
+    It returns a number, higher = more likely fake, or None if it cannot tell.
     """
     return lambda function: BASELINES.add(name, function)
 
@@ -82,15 +82,15 @@ def _random(clip: BaselineClip) -> float:
 
 @baseline("constant_offset")
 def _constant_offset(clip: BaselineClip) -> float | None:
-    """How many frames the best constant delay is away from none."""
-    if clip.features.sync_logits.shape[1] < 3:  # another network's rows, which know no delays
+    """Distance of the best constant delay from 0, in frames."""
+    if clip.features.sync_logits.shape[1] < 3:  # another network's rows without delays
         return None
     return float(abs(constant_offset(clip.features).frames))
 
 
 @baseline("sync_confidence")
 def _sync_confidence(clip: BaselineClip) -> float | None:
-    """Near -1: each window is sure of its delay; near 0: nothing fits anything."""
+    """Near -1: the network is sure of a delay in each window; near 0: all delays are alike."""
     sure = clip.statistics.get("mean_maximum")
     return None if sure is None else -sure
 
@@ -102,11 +102,11 @@ def _leading_silence(clip: BaselineClip) -> float | None:
 
 @baseline("naive_bayes")
 def _naive_bayes(clip: BaselineClip) -> float | None:
-    """Left out where no real videos could be counted."""
+    """Missing if there are no real videos to count."""
     return clip.statistics.get("naive_bayes")
 
 
 def baseline_scores(clip: BaselineClip) -> dict[str, float]:
-    """Scores of all baselines for one video, named as in ``metrics.json``."""
+    """Scores of all baselines for one video, with the names of ``metrics.json``."""
     found = {name: score(clip) for name, score in BASELINES.items()}
     return {name: float(score) for name, score in found.items() if score is not None}

@@ -1,4 +1,4 @@
-"""Which clips of a benchmark are tested, and where their features are kept."""
+"""Select the tested clips of a benchmark, and name the folder of their features."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Names = str | Collection[str] | None
 
 
 def fits(split: Names = None, category: Names = None, method: Names = None) -> Callable:
-    """Whether a row of a manifest or of a store is tested.
+    """Predicate: whether a row of a manifest or of a store is tested.
 
-    Real videos are, whatever ``category`` and ``method`` say: every category is measured against
-    them. None = anything.
+    Real videos are tested whatever ``category`` and ``method``, since every category is measured
+    against them. None = anything.
     """
     splits, categories, methods = map(_names, (split, category, method))
 
@@ -47,27 +47,27 @@ def tested_clips(
     one_per_identity: bool = False,
     seed: int = 0,
 ) -> Manifest:
-    """The clips of a benchmark that are tested: a user's own list, or some drawn by seed, or all.
+    """Select the tested clips: a given list, a seeded sample, or all.
 
     Parameters
     ----------
     manifest : Manifest
         Of the whole benchmark.
     split, category, method
-        As for `fits`.
+        As in `fits`.
     listed : path, optional
-        A list of clips, as for `avforensics.data.lists.read_list`; nothing is drawn then.
+        A list of clips, see `avforensics.data.lists.read_list`; replaces sampling.
     listed_fake : int
-        What the list writes for a fake.
+        Label of fakes in the list.
     strict : bool
-        Refuse a list of which entries fit no clip.
+        Reject a list with entries that match no clip.
     real, fake : int, optional
-        Draw so many real clips and so many of each category; None = all.
+        Number of real clips, and of clips per category, to draw; None = all.
 
     Raises
     ------
     ManifestError
-        Nothing is left, or there are fewer clips than are to be drawn.
+        No clip is left, or there are fewer than requested.
     """
     chosen = Manifest(filter(fits(split, category, method), manifest))
     if listed is not None:
@@ -76,12 +76,12 @@ def tested_clips(
         chosen = sample(chosen, real=real, fake=fake, seed=seed, one_per_identity=one_per_identity)
     if not len(chosen):
         there = ", ".join(sorted({row.split or "(empty)" for row in manifest})) or "none"
-        raise ManifestError(f"no clip of the benchmark fits the selection; splits there: {there}")
+        raise ManifestError(f"no clip of the benchmark matches the selection; splits: {there}")
     return chosen
 
 
 def some_real(manifest: Manifest, count: int, seed: int) -> Manifest:
-    """At most so many real clips, drawn by seed and spread over identities."""
+    """At most ``count`` real clips, drawn by seed and spread over identities."""
     real = sample(manifest, real=None, fake=0)
     return sample(real, real=min(count, len(real)), fake=0, seed=seed)
 
@@ -89,14 +89,14 @@ def some_real(manifest: Manifest, count: int, seed: int) -> Manifest:
 def also_trained(
     tested: Iterable[Row | Entry], known: Iterable[Row | Entry], splits: Collection[str]
 ) -> set[str]:
-    """Identities (paths, where nobody is named) of tested clips that training splits hold too.
+    """Identities (or paths, if unknown) of tested clips that also occur in training splits.
 
     Parameters
     ----------
     known : iterable of Row or Entry
-        All clips that may say what was trained on.
+        Clips among which the training clips are searched.
     splits : collection of str
-        Of the training.
+        Training splits.
     """
     trained = {clip.identity or clip.path for clip in known if clip.split in splits}
     return trained & {clip.identity or clip.path for clip in tested}
@@ -105,7 +105,7 @@ def also_trained(
 def store_name(
     benchmark: str, manifest: Manifest, network: str, *, max_windows: int | None, edit: str = ""
 ) -> str:
-    """A folder name for features: equal only where the same clips give the same features."""
+    """A folder name for features, equal only if the same clips give the same features."""
     windows = "all" if max_windows is None else f"first{max_windows}"
     made_of = [benchmark, manifest.digest[:8], network[:8], windows]
     return "-".join([*made_of, edit.replace("/", "_")] if edit else made_of)

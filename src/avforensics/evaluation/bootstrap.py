@@ -1,7 +1,7 @@
 """Intervals by resampling identities, for one run and for the difference of two.
 
-Videos of one person are alike, so whole identities are drawn, not videos: a bootstrap over videos
-would claim more certainty than 100 clips of 20 people can give.
+Videos of one person are alike, so identities are drawn, not videos: a bootstrap over videos would
+claim more certainty than 100 clips of 20 people can give.
 """
 
 from __future__ import annotations
@@ -16,39 +16,39 @@ from scipy import stats
 from avforensics.errors import ConfigError
 from avforensics.evaluation.metrics import RocCurve, check_scores
 
-_CHUNK = 1 << 21  # weights held at a time: 16 MiB an array of float64
+_CHUNK = 1 << 21  # weights held at a time: 16 MiB per float64 array
 
 
 def check_intervals(resamples: int, level: float) -> None:
-    """Refuse intervals that cannot be; raises ConfigError."""
+    """Validate interval settings; raises ConfigError."""
     if not 0 < level < 1:
-        raise ConfigError(f"the level of intervals lies between 0 and 1, as 0.95, not {level}")
+        raise ConfigError(f"the level of intervals must be within (0, 1), e.g. 0.95, got {level}")
     if resamples < 1:
-        raise ConfigError(f"intervals need at least 1 of resamples, not {resamples}")
+        raise ConfigError(f"resamples must be >= 1, got {resamples}")
 
 
 class Bootstrap:
     """Seeded resamples of a list of videos by identity.
 
-    Identities are drawn with replacement inside strata (those with real videos only, with fakes
-    only, with both), so every resample has both classes. The same resamples serve every category,
-    every metric and both runs of a comparison.
+    Identities are drawn with replacement within strata (those with real videos only, with fakes
+    only, with both), so every resample has both classes. The same resamples serve all categories,
+    metrics and both runs of a comparison.
 
     Parameters
     ----------
     labels : array, (n,)
         1 = fake, 0 = real; both present.
     identities : sequence of hashable, (n,)
-        Whose face a video shows; videos with equal values are drawn together.
+        Identity of each video; videos of one identity are drawn together.
     level : float
         Coverage of the intervals, 0.95 by default.
 
     Raises
     ------
     ValueError
-        On lengths that differ or a missing class.
+        The lengths differ, or a class is missing.
     ConfigError
-        As of `check_intervals`.
+        See `check_intervals`.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Bootstrap:
         self._draws = self._draw(np.random.default_rng(seed))
 
     def _draw(self, rng: np.random.Generator) -> np.ndarray:
-        """How often each identity occurs in each resample: uint16, (resamples, identities)."""
+        """Count of each identity in each resample: uint16, (resamples, identities)."""
         n_clusters = self.cluster.max() + 1
         has_real = np.bincount(self.cluster, self.labels == 0, n_clusters) > 0
         has_fake = np.bincount(self.cluster, self.labels == 1, n_clusters) > 0
@@ -99,12 +99,12 @@ class Bootstrap:
         metrics : sequence of str
             Names from :data:`avforensics.evaluation.metrics.METRICS`.
         rows : int array, optional
-            Indices of the videos that count, e.g. the real ones and one category; all by default.
+            Indices of videos, e.g. the real ones and one category; default all.
 
         Returns
         -------
         dict of str to float array, (resamples,)
-            NaN where a resample holds no video of one class among ``rows``.
+            NaN if a resample lacks a class among ``rows``.
         """
         rows = np.arange(len(self.labels)) if rows is None else np.asarray(rows)
         parts: dict[str, list[np.ndarray]] = {name: [] for name in metrics}
@@ -115,18 +115,18 @@ class Bootstrap:
         return {name: np.concatenate(part) for name, part in parts.items()}
 
     def rate(self, events: ArrayLike, rows: ArrayLike) -> np.ndarray:
-        """Share of the videos ``rows`` for which an event holds, on each resample.
+        """Share of the videos ``rows`` with an event, on each resample.
 
         Parameters
         ----------
         events : bool array, (rows,)
         rows : int array
-            Indices of the videos that count.
+            Indices of videos.
 
         Returns
         -------
         float array, (resamples,)
-            NaN where a resample holds none of them.
+            NaN if a resample has none of them.
         """
         events, rows = np.asarray(events, dtype=bool), np.asarray(rows)
         parts = []
@@ -146,15 +146,15 @@ class Bootstrap:
     ) -> tuple[float, float] | None:
         """Percentile interval of resampled values, widened for few identities.
 
-        The percentiles are those of Student's t with as many degrees of freedom as the scarcer
-        class has identities less one (the "expanded percentile" interval of Hesterberg 2015), for a
-        plain percentile interval of ten identities covers 90 % where it says 95 %. Where all
-        ``rows`` are of one class, as for a rate of false alarms, that class counts.
+        The quantiles are those of Student's t with n - 1 degrees of freedom, for n identities of
+        the scarcer class (the "expanded percentile" interval of Hesterberg 2015): a plain
+        percentile interval of ten identities covers 90 % instead of 95 %. If all ``rows`` are of
+        one class, as for a false-alarm rate, n is of that class.
 
         Returns
         -------
         (low, high) or None
-            None where one identity, or resamples that mostly lost a class, allow no statement.
+            None with one identity, or if most resamples lack a class.
         """
         n = self._fewest(rows)
         present = values[np.isfinite(values)]
@@ -167,11 +167,11 @@ class Bootstrap:
     def auc_interval(
         self, values: np.ndarray, rows: ArrayLike | None = None
     ) -> tuple[float, float] | None:
-        """:meth:`interval` for an AUC or a rate, which has something to say of 0 and 1 too.
+        """:meth:`interval` for an AUC or a rate, with bounds at 0 and 1.
 
-        Where no resample ever misorders a pair the percentiles collapse onto 1 (or 0). What is then
-        known is that all n identities were ranked perfectly, and the exact binomial bound on the
-        share of identities of which that is true is ``((1 - level) / 2) ** (1 / n)``.
+        If no resample misorders a pair, the percentiles collapse to 1 (or 0). All n identities were
+        then ranked perfectly, and the exact binomial bound on the share of such identities is
+        ``((1 - level) / 2) ** (1 / n)``.
         """
         interval = self.interval(values, rows)
         if interval is None or interval[0] != interval[1] or interval[0] not in (0.0, 1.0):
@@ -202,14 +202,14 @@ def bootstrap_interval(
 
 @dataclass(frozen=True)
 class Difference:
-    """A metric of run B less that of run A on the same videos.
+    """A metric of run B minus that of run A on the same videos.
 
     Attributes
     ----------
     interval : (low, high) or None
     p_value : float
-        Two-sided, from the share of resamples whose difference has the other sign, with the +1
-        correction: never below ``2 / (resamples + 1)``.
+        Two-sided, from the share of resamples whose difference has the opposite sign, with the +1
+        correction: at least ``2 / (resamples + 1)``.
     """
 
     metric: str
@@ -229,9 +229,9 @@ class Difference:
         bootstrap: Bootstrap,
         rows: ArrayLike | None = None,
     ) -> Difference:
-        """From the two values and ``change``, B less A on each resample of ``bootstrap``.
+        """From both values and ``change``, B minus A on each resample of ``bootstrap``.
 
-        ``rows`` are the videos that count, as for `Bootstrap.values`.
+        ``rows``: indices of videos, as in `Bootstrap.values`.
         """
         present = change[np.isfinite(change)]
         opposite = min((present <= 0).sum(), (present >= 0).sum())

@@ -1,4 +1,4 @@
-"""Breakdowns as tables, and what they need beside the scores: further columns, a threshold."""
+"""Breakdowns as tables, and their inputs: further columns, a threshold."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _TITLES = {"auc": "AUC", "false_alarms": "false alarms"}
 def with_columns(
     rows: Sequence[ScoredVideo], path: str | PathLike, columns: Sequence[str]
 ) -> tuple[list[ScoredVideo], int]:
-    """Give scored videos what a table says of their paths.
+    """Add columns of a table to scored videos, by path.
 
     Parameters
     ----------
     path : path
-        A table with a column of files, spelt as in the scores or relative to the table's folder,
-        and the columns wanted.
+        A table with a column of files, as in the scores or relative to the table's folder, and
+        the requested columns.
     columns : sequence of str
-        Those that the table lacks stay as the rows have them.
+        Columns that the table lacks keep the rows' values.
 
     Returns
     -------
     rows, missing : list of ScoredVideo, int
-        The rows, and how many of them the table does not list.
+        The rows, and the number of rows missing in the table.
 
     Raises
     ------
@@ -66,32 +66,32 @@ def choose_threshold(
     calibration: Calibration | None = None,
     rate: float = 0.05,
 ) -> tuple[float | None, str]:
-    """The score above which a video is called fake, and where it comes from.
+    """Choose the score above which a video is called fake.
 
     Parameters
     ----------
     threshold : float, optional
-        Taken as it is.
+        Used unchanged.
     calibration : Calibration, optional
-        Else the one of these held-out real videos, at ``rate``.
+        Otherwise, the threshold of these held-out real videos at ``rate``.
     rate : float
-        Share of real videos that may be called fake. Without a calibration it is that of the tested
-        real videos themselves: no false-alarm rate of all, then, but still one by group.
+        Share of real videos that may be called fake. Without a calibration, the threshold comes
+        from the tested real videos: rates by group are still meaningful.
 
     Returns
     -------
     threshold, origin : float or None, str
-        None where there are too few real videos for the rate.
+        The threshold (None with too few real videos for the rate) and its origin.
     """
     if threshold is not None:
-        return float(threshold), "as given"
+        return float(threshold), "as set"
     origin = f"{100 * rate:g} % of the calibration's real videos"
     if calibration is None:
         scores = [row.score for row in rows if row.counts and not row.label]
         if not scores:
             return None, "no real video is scored"
         calibration = Calibration.fit(np.array(scores))
-        origin = f"{100 * rate:g} % of the tested real videos themselves"
+        origin = f"{100 * rate:g} % of the tested real videos"
     try:
         return calibration.threshold(rate), origin
     except ConfigError as error:
@@ -99,7 +99,7 @@ def choose_threshold(
 
 
 def cells(found: Mapping, column: str) -> list[list[str]]:
-    """One line for each group of a column, in %, header first."""
+    """Table of a column's groups, in %, header first."""
     metrics = [
         metric
         for metric in METRICS
@@ -124,20 +124,22 @@ def cells(found: Mapping, column: str) -> list[list[str]]:
 
 
 def notes(found: Mapping) -> list[str]:
-    """What stands below the tables: the threshold, what is left out, what was found."""
+    """Notes below the tables: threshold, omitted groups, findings."""
     threshold, origin = found["threshold"], found["origin"]
     if threshold is None:
-        lines = [f"No rates of false alarms: {origin}"]
+        lines = [f"No false-alarm rates: {origin}"]
     else:
         lines = [f"False alarms: real videos above {threshold:.4g} ({origin})"]
     lines.append(
-        f"A gap is to all other videos; ranges are {100 * found['level']:g} % intervals over "
-        "identities; Holm's correction counts every gap of every column"
+        f"Gaps are to all other videos; ranges are {100 * found['level']:g} % intervals over "
+        "identities; Holm's correction covers all gaps of all columns"
     )
     for column, of in found["columns"].items():
         name = printable(column)
         if of["fakes_only"]:
-            lines.append(f"{name} tells fakes apart: each group stands against all real videos")
+            lines.append(
+                f"{name} applies to fakes only: each group is compared with all real videos"
+            )
         if of["left_out"]:
             groups = ", ".join(
                 f"{printable(group)} ({counts['n_real']} real, {counts['n_fake']} fake)"
@@ -145,11 +147,11 @@ def notes(found: Mapping) -> list[str]:
             )
             lines.append(f"{name}, too few videos (below {found['min_videos']}): {groups}")
         if of["unknown"]:
-            lines.append(f"{name}: nothing is known of {of['unknown']} scored videos")
+            lines.append(f"{name}: unknown for {of['unknown']} scored videos")
     if found["absent"]:
-        lines.append(f"Nothing is known of {', '.join(map(printable, found['absent']))}")
+        lines.append(f"No values of {', '.join(map(printable, found['absent']))}")
     kept = differences(found)
-    return [*lines, *(kept or ["No gap stays after correction"])]
+    return [*lines, *(kept or ["No gap is significant after correction"])]
 
 
 def write_breakdowns(found: Mapping, folder: str | PathLike) -> None:

@@ -1,9 +1,8 @@
-"""One result by group: is a detector worse, or quicker to accuse, for some people or files?
+"""Results by group: does a detector work worse for some people or files, or accuse them more often?
 
-Groups are the values of any column that is known of the videos: gender, language, method, duration.
-Every group is compared with all other videos whose group is known, on the same resamples of
-identities, and all comparisons are corrected together: among twenty groups one differs "at 5 %" by
-chance.
+Groups are the values of any column of the videos: gender, language, method, duration. Each group is
+compared with all other videos whose group is known, on the same resamples of identities. All
+comparisons are corrected together: among twenty groups, one differs "at 5 %" by chance.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ from avforensics.evaluation.rows import ScoredVideo, printable
 from avforensics.evaluation.summary import category_of, identity_of
 
 METRICS = ("auc", "false_alarms")
-_FEW_VALUES = 8  # a column of more different numbers is cut into ranges
+_FEW_VALUES = 8  # a column with more distinct numbers is binned
 
 
 def value_of(row: ScoredVideo, column: str) -> str:
-    """What a column says of a video; empty = nothing."""
+    """Value of a column for a video; empty = unknown."""
     if column == "category":
         return category_of(row) if row.label else ""
     return row.identity if column == "identity" else row.attributes.get(column) or ""
@@ -46,32 +45,32 @@ def break_down(
     level: float = 0.95,
     seed: int = 0,
 ) -> dict:
-    """Results by group for each of some columns.
+    """Results by group for several columns.
 
     Parameters
     ----------
     rows : sequence of ScoredVideo
-        Each listed video once, scored or not.
+        All listed videos, each once, scored or not.
     columns : sequence of str
-        Names of attributes, or ``category``. A column with more than eight different values, all
-        numbers, is cut into ``bins`` ranges of equally many videos. Where no value is shared by a
-        real and a fake video the column tells fakes apart, and each group of fakes stands against
-        all real videos.
+        Names of attributes, or ``category``. A column with more than eight distinct values, all
+        numbers, is binned into ``bins`` ranges of equally many videos. If no value occurs in both
+        real and fake videos, the column applies to fakes only, and each group of fakes is compared
+        with all real videos.
     threshold : float or None
-        Videos above it are called fake; None = no rates of false alarms.
+        Videos above it are called fake; None = no false-alarm rates.
     min_videos : int
-        A group with fewer real or fewer fake videos has no AUC, with fewer real ones no rate of
-        false alarms; a group with neither is listed under ``left_out`` with its counts.
+        A group with fewer real or fewer fake videos has no AUC, with fewer real ones no false-alarm
+        rate; a group with neither is listed under ``left_out`` with its counts.
     resamples, level, seed
-        Of `Bootstrap`.
+        See `Bootstrap`.
 
     Returns
     -------
     dict
         Plain values: ``columns``, by column ``groups`` (by value: counts, ``listed``, ``auc``,
         ``false_alarms`` and for each of these ``_ci``, ``_gap``, ``_gap_ci``, ``_gap_p`` and
-        ``_gap_p_holm``), ``left_out`` and ``unknown`` (videos of which it says nothing); and
-        ``absent``, the columns of which no video says anything.
+        ``_gap_p_holm``), ``left_out`` and ``unknown`` (number of videos without a value); and
+        ``absent``, the columns without any values.
 
     Raises
     ------
@@ -121,7 +120,7 @@ class _Work:
         self.called = None if threshold is None else self.scores > threshold
 
     def column(self, values: Sequence[str], listed: Counter, order: Sequence[str]) -> dict:
-        """Every group of one column; ``values`` are those of all scored videos."""
+        """Results of every group of one column; ``values`` of all scored videos."""
         values = np.array(values, dtype=object)
         known = values != ""
         shared = set(values[known & self.real]) & set(values[known & ~self.real])
@@ -153,7 +152,7 @@ class _Work:
                 groups[name] |= block
         unknown = ~known & ~self.real if of_fakes else ~known
         mirrored = len(groups) == 2 and not left_out
-        if mirrored:  # one question, not two: the second's gap is the first's, turned round
+        if mirrored:  # one comparison, not two: the second gap is the negative of the first
             for name in [name for name in list(groups.values())[1] if "_gap" in name]:
                 del list(groups.values())[1][name]
         return {
@@ -165,7 +164,7 @@ class _Work:
         }
 
     def _compared(self, metric: str, rows: np.ndarray, others: np.ndarray) -> dict:
-        """A metric of a group, and its gap to the others; empty where there are too few videos."""
+        """A metric of a group and its gap to the others; empty with too few videos."""
         if not self._enough(metric, rows):
             return {}
         value, drawn, interval = self._result(metric, rows)
@@ -187,7 +186,7 @@ class _Work:
         return min(n_real, len(rows) - n_real if metric == "auc" else n_real) >= self.min_videos
 
     def _result(self, metric: str, rows: np.ndarray) -> tuple[float, np.ndarray, list | None]:
-        """A metric of some videos, on each resample, and its interval."""
+        """A metric of some videos, its resamples and its interval."""
         if metric == "auc":
             value = float(
                 RocCurve.from_scores(self.bootstrap.labels[rows], self.scores[rows]).auc()
@@ -200,10 +199,10 @@ class _Work:
         return value, drawn, None if interval is None else list(interval)
 
     def _gap_interval(self, drawn, gap, rows, others, own, of_others) -> list | None:
-        """Of a difference; by Newcombe's combination (1998) where one side never varied.
+        """Interval of a difference; Newcombe's (1998) if one side never varied.
 
-        A group without a single false alarm shows none on any resample, either: the difference
-        would be as certain as the other side alone.
+        A group without a false alarm has none on any resample: the difference would seem as certain
+        as the other side.
         """
         value, _, other = of_others
         if own is None or other is None:
@@ -221,7 +220,7 @@ class _Work:
         return min(n for n in self.bootstrap.identities(rows) if n)
 
     def _p_value(self, gap: float, interval: Sequence[float], rows, others) -> float:
-        """Two-sided, from the side of the interval that faces 0: below 1 - level where it ends."""
+        """Two-sided p-value from the interval's end next to 0; 1 - level if it reaches 0."""
         half = gap - interval[0] if gap > 0 else interval[1] - gap
         freedom = min(self._people(rows), self._people(others)) - 1
         if not gap or half <= 0:
@@ -233,7 +232,7 @@ class _Work:
 def _grouped(
     rows: Sequence[ScoredVideo], column: str, bins: int
 ) -> tuple[list[str], Counter, list[str]]:
-    """The group of each scored video, listed videos by group, and the groups in order."""
+    """The group of each scored video, the number of listed videos by group, and ordered groups."""
     values = [value_of(row, column) for row in rows]
     numbers = [_number(value) for value in values if value]
     if None in numbers or len(set(numbers)) <= _FEW_VALUES:
@@ -247,7 +246,7 @@ def _grouped(
 
 
 def _ranges(edges: np.ndarray) -> list[str]:
-    """Names of the ranges that these edges part; an edge belongs to the range below it."""
+    """Names of the ranges between edges; an edge belongs to the range below."""
     names = [f"{edge:.4g}" for edge in edges]
     between = [f"above {low} to {high}" for low, high in pairwise(names)]
     return [f"up to {names[0]}", *between, f"above {names[-1]}"]
@@ -262,12 +261,12 @@ def _number(text: str) -> float | None:
 
 
 def _natural(text: str) -> list:
-    """Sorts v2 before v10."""
+    """Sort key that puts v2 before v10."""
     return [(0, int(p), "") if p.isdigit() else (1, 0, p) for p in re.split(r"(\d+)", text) if p]
 
 
 def _correct(blocks: Sequence[dict]) -> None:
-    """Add Holm's p-values over every gap of every column."""
+    """Add Holm-corrected p-values over all gaps of all columns."""
     tested = [(block, metric) for block in blocks for metric in METRICS if f"{metric}_gap" in block]
     corrected = holm([block[f"{metric}_gap_p"] for block, metric in tested])
     for (block, metric), p_value in zip(tested, corrected, strict=True):
@@ -275,7 +274,7 @@ def _correct(blocks: Sequence[dict]) -> None:
 
 
 def differences(found: Mapping) -> list[str]:
-    """One sentence for each gap that stays after correction, largest evidence first."""
+    """One sentence per significant gap after correction, smallest p-value first."""
     chance = 1 - found["level"]
     kept = []
     for column, of in found["columns"].items():
@@ -290,7 +289,7 @@ def differences(found: Mapping) -> list[str]:
 
 
 def _mirrored(block: Mapping, metric: str) -> dict:
-    """The gap of the other one of two groups."""
+    """The gap of the second of two groups."""
     interval = block[f"{metric}_gap_ci"]
     return {
         f"{metric}_gap": 0.0 - block[f"{metric}_gap"],

@@ -1,8 +1,7 @@
-"""From a score, which has no unit, to "as unusual as the top x % of real videos".
+"""Turn a score, which has no unit, into "as unusual as the top x % of real videos".
 
-Only held-out real videos are used: the detector never saw a fake and neither does its threshold. A
-p-value says how often a real video *like those of the calibration set* scores as high, so the file
-also keeps what those videos were like.
+Only held-out real videos are used: neither the detector nor its threshold has seen a fake. A
+p-value refers to real videos *like those of the calibration set*, so their properties are stored.
 """
 
 from __future__ import annotations
@@ -25,26 +24,26 @@ from avforensics.evaluation.strength import LikelihoodRatio
 from avforensics.files import atomic_path
 
 _FORMATS = ("avforensics.calibration/1", "avforensics.calibration/2")  # 2: with evidence
-_SLACK = 0.01  # share by which an input may leave a calibrated range: 25.0004 fps is 25 fps
+_SLACK = 0.01  # relative tolerance of calibrated ranges: 25.0004 fps is 25 fps
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Scores of held-out real videos, and what those videos and that scoring were like.
+    """Scores of held-out real videos, with properties of the videos and of the scoring.
 
     Attributes
     ----------
     scores : float64 array, (n,)
-        In rising order.
+        Sorted.
     setting : mapping
-        How the scores were made (lam, window policy, hashes of weights ...); plain JSON values.
+        Settings of the scores (lam, window policy, hashes of weights ...); JSON values.
     ranges : mapping of str to (low, high)
-        Smallest and largest value met for each property of the inputs, such as ``fps``, ``width``,
+        Smallest and largest value of each property of the videos, such as ``fps``, ``width``,
         ``height`` or ``leading_silence``.
     evidence : Evidence or None
-        Fused statistics of the same videos; None where there were too few.
+        Fused statistics of the same videos; None with too few.
     likelihood : LikelihoodRatio or None
-        Where it was fitted on forgeries too; it may hold the reason why there is no ratio.
+        If forgeries were given; may hold a reason instead of a ratio.
     """
 
     scores: np.ndarray
@@ -66,41 +65,43 @@ class Calibration:
         Parameters
         ----------
         real_scores : array, (n,)
-            Finite, one a video.
+            Finite, one per video.
         setting : mapping, optional
-            Kept beside the scores and compared by :meth:`check_setting`.
+            Stored with the scores and compared by :meth:`check_setting`.
         inputs : sequence of mapping, optional
-            Properties of each calibration video; their ranges are kept.
+            Properties of each calibration video; their ranges are stored.
 
         Raises
         ------
         ConfigError
-            If there are no scores or one is not finite.
+            There are no scores, or one is not finite.
         """
         scores = np.sort(np.asarray(real_scores, dtype=np.float64).ravel())
         if not len(scores):
-            raise ConfigError("calibration needs the scores of real videos; there are none")
+            raise ConfigError("calibration needs scores of real videos, got none")
         if not np.isfinite(scores).all():
-            raise ConfigError("calibration scores must be finite; leave failed videos out")
+            raise ConfigError("calibration scores must be finite; exclude failed videos")
         names = dict.fromkeys(name for properties in inputs for name in properties)
         values = {name: [given[name] for given in inputs if name in given] for name in names}
         ranges = {name: (float(min(met)), float(max(met))) for name, met in values.items()}
         return cls(scores, dict(setting or {}), ranges)
 
     def p_value(self, score: ArrayLike) -> np.ndarray:
-        """How likely a real video scores at least this high: see `p_values`."""
+        """Probability that a real video scores at least as high: see `p_values`."""
         return p_values(self.scores, score)
 
     def threshold(self, false_positive_rate: float) -> float:
-        """The score above which a video is called fake, at a rate of false alarms on real videos.
+        """The score above which a video is called fake, at a false-alarm rate on real videos.
 
         Raises
         ------
         ConfigError
-            If the rate is not in (0, 1) or too small for the number of calibration videos.
+            The rate is not in (0, 1) or too small for the number of calibration videos.
         """
         if not 0 < false_positive_rate < 1:
-            raise ConfigError(f"a false-positive rate lies in (0, 1), not {false_positive_rate}")
+            raise ConfigError(
+                f"false_positive_rate must be within (0, 1), got {false_positive_rate}"
+            )
         n = len(self.scores)
         above = int(np.floor(false_positive_rate * (n + 1) * (1 + 1e-12)))
         if not above:
@@ -111,12 +112,12 @@ class Calibration:
         return float(self.scores[n - above])
 
     def check_setting(self, setting: Mapping) -> None:
-        """Refuse a calibration made for another scoring.
+        """Reject a calibration made with other settings.
 
         Raises
         ------
         ConfigError
-            Names each setting that both sides know and that differs.
+            Some settings differ; the message lists them.
         """
         differing = [
             f"{name} {self.setting[name]!r} (here {value!r})"
@@ -127,7 +128,7 @@ class Calibration:
             raise ConfigError(f"this calibration was made with {', '.join(differing)}")
 
     def unlike(self, properties: Mapping[str, float]) -> list[str]:
-        """Warnings for each property of a video that lies outside what calibration met."""
+        """Warnings for each property of a video outside the calibrated range."""
         warnings = []
         for name, value in properties.items():
             low, high = self.ranges.get(name, (-np.inf, np.inf))
@@ -154,7 +155,7 @@ class Calibration:
         if self.likelihood is not None:
             tensors |= {f"likelihood.{name}": a for name, a in self.likelihood.arrays.items()}
         with atomic_path(path) as partial:
-            # safetensors' own writer makes files that only their owner may read
+            # safetensors' own writer makes files that only their owner can read
             partial.write_bytes(save(tensors, metadata=metadata))
 
     @classmethod
@@ -164,10 +165,10 @@ class Calibration:
         Raises
         ------
         CheckpointError
-            If the file is missing, damaged or something else.
+            The file is missing, damaged or something else.
         """
         if not Path(path).is_file():
-            raise CheckpointError(f"{path}: there is no such file")
+            raise CheckpointError(f"{path}: no such file")
         try:
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata() or {}

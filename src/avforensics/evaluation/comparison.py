@@ -1,4 +1,4 @@
-"""Two runs on the same videos: what one is better by, with a paired bootstrap and DeLong's test."""
+"""Compare two runs on the same videos, with a paired bootstrap and DeLong's test."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from avforensics.files import typed_path
 
 @dataclass(frozen=True)
 class RunDifference:
-    """Run B less run A on the videos that both scored.
+    """Run B minus run A on the videos that both scored.
 
     Attributes
     ----------
     results : dict of str to dict of str to Difference
         By category, average or ``overall``, then by metric.
     n : int
-        Videos that were compared.
+        Number of compared videos.
     left_out : int
-        Videos that only one run scored.
+        Number of videos that only one run scored.
     delong : dict of str to DeLong
-        Of the AUC, by category or ``overall``; an average over categories has no such test.
+        Test of the AUC, by category or ``overall``; not defined for averages.
     holm : dict of str to float or None
-        Those p-values, corrected for being so many.
+        Holm-corrected p-values of the tests.
     """
 
     results: dict[str, dict[str, Difference]]
@@ -42,20 +42,20 @@ class RunDifference:
 
 
 NOTE = (
-    "p: paired bootstrap over identities. DeLong takes videos for independent of each other; Holm "
-    "corrects its p-values for the number of results."
+    "p: paired bootstrap over identities. DeLong's test assumes independent videos; Holm corrects "
+    "its p-values for the number of results."
 )
 
 
 def read_run(path: str | PathLike, *, fake: int = 1) -> list[ScoredVideo]:
     """Scored videos of a finished run: its folder, or its scores.csv.
 
-    ``fake`` is the number that marks a fake there, 1 or 0.
+    ``fake``: the label of fakes, 1 or 0.
 
     Raises
     ------
     ManifestError
-        There is no such file, or it is no list of scores.
+        The file is missing or not a list of scores.
     """
     path = typed_path(path)
     return read_scores(path / "scores.csv" if path.is_dir() else path, fake=fake)
@@ -68,15 +68,15 @@ def compare(
     averages: Mapping[str, Sequence[str]] = PAPER_AVERAGES,
     **options: Any,
 ) -> RunDifference:
-    """Paired difference of two runs (B less A); the same resamples of identities serve both.
+    """Paired difference of two runs (B minus A), on the same resamples of identities.
 
     Parameters
     ----------
     rows_a, rows_b : sequence of ScoredVideo
-        In any order; videos are paired by path and category. Where one run says nothing of
-        categories and identities (a plain list of scores), the other's hold.
+        In any order; videos are paired by path and category. A run without categories and
+        identities (a plain list of scores) takes the other's.
     averages, **options
-        As for `share_videos`, which says too what is raised.
+        As in `share_videos`, also for what is raised.
     """
     shared = share_videos((rows_a, rows_b), averages=averages, **options)
     results = {
@@ -108,7 +108,7 @@ def compare(
 
 
 def cells(difference: RunDifference, metrics: Sequence[str] = ("auc", "ap")) -> list[list[str]]:
-    """One line for each result and metric, in %, header first."""
+    """One line per result and metric, in %, header first."""
     header = ["result", "metric", "other run", "this run", "difference", "p", "DeLong p", "Holm"]
     table = [header]
     for name, by_metric in difference.results.items():
@@ -125,7 +125,7 @@ def cells(difference: RunDifference, metrics: Sequence[str] = ("auc", "ap")) -> 
 
 
 def sentence(difference: RunDifference) -> str:
-    """How many videos stand behind a comparison."""
+    """Number of compared videos, in words."""
     text = f"{difference.n} videos that both runs scored"
     return f"{text}, {difference.left_out} left out" if difference.left_out else text
 

@@ -1,6 +1,6 @@
-"""Controls: does the result stand without leading silence, on whole videos, with real sound only?
+"""Controls: does the result hold without leading silence, on whole videos, with valid audio only?
 
-And do real videos whose sound is merely shifted count as fakes? Nothing here runs a network.
+And do real videos with shifted audio count as fakes? No network runs here.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from avforensics.scoring.sequences import SequencePolicy
 
 CONTROLS = ("trim", "windows", "audio", "shift")
 SILENCE = "leading_silence"
-ALARM_RATE = 0.05  # false alarms on unshifted real videos at which shifted ones are counted
-FEWEST = 5  # videos that a percentile is taken of
+ALARM_RATE = 0.05  # false-alarm rate on unshifted real videos at which shifted ones are counted
+FEWEST = 5  # minimum number of videos for a percentile
 
 
 def variations(
     names: Sequence[str], policy: SequencePolicy, edit: str
 ) -> dict[str, tuple[SequencePolicy, str]]:
-    """Policy and edit of each control that scores all videos again, by a name for its row.
+    """Policy and edit of each control that scores all videos again, by row name.
 
     Raises
     ------
     ConfigError
-        A control does not exist, or is an edit that would take the place of ``edit``.
+        A control is unknown, or is an edit that conflicts with ``edit``.
     """
     unknown = sorted(set(names) - set(CONTROLS))
     if unknown:
-        raise ConfigError(f"no control {unknown[0]!r}; there are {', '.join(CONTROLS)}")
+        raise ConfigError(f"controls must be among {', '.join(CONTROLS)}, got {unknown[0]!r}")
     allowed = {"": ("trim", "shift"), "trim": ("trim",)}.get(edit, ())
     refused = [name for name in ("trim", "shift") if name in names and name not in allowed]
     if refused:
         raise ConfigError(
-            f"the control {refused[0]} is an edit of its own, and clips are read with one edit: "
-            f"it cannot stand beside edit={edit}"
+            f"the control {refused[0]} is an edit, and clips are read with one edit only: it "
+            f"cannot be combined with edit={edit}"
         )
     windows = {"first": "all", "all": "first"}[policy.windows]
     audio = {"pad": "context", "context": "pad"}[policy.audio]
@@ -60,19 +60,19 @@ def variations(
 def shift_result(
     plain: Sequence[ScoredVideo], shifted: Sequence[ScoredVideo], *, seed: int = 0
 ) -> dict:
-    """How real videos with shifted sound stand among the same videos as they are.
+    """Compare real videos with shifted audio with the same videos unshifted.
 
     Parameters
     ----------
     plain, shifted : sequence of ScoredVideo
-        Real videos that both scored are compared; a fake may be the same file with another sound.
+        Real videos that both scored are compared; fakes are ignored.
 
     Returns
     -------
     dict
         ``n``, mean scores ``plain`` and ``shifted``, ``auc`` of shifted against plain with
         ``auc_ci``, ``offset_auc`` of the constant-offset baseline (which should find them), and
-        ``called_fake``: the share above the score that 5 % of the plain ones exceed.
+        ``called_fake``: the share above the 95th percentile of the plain scores.
     """
     by_path = {row.path: row for row in plain if row.counts and row.label == 0}
     pairs = [(by_path[row.path], row) for row in shifted if row.counts and row.path in by_path]
@@ -99,14 +99,14 @@ def shift_result(
 
 
 def check_shifts(shifts: Sequence[int]) -> list[int]:
-    """Whole frames other than 0 that the network's delays reach, rising; raises ConfigError."""
+    """Sort and validate shifts: whole frames within the network's delays; raises ConfigError."""
     if any(not 0 < abs(shift) <= MAX_SHIFT for shift in shifts):
-        raise ConfigError(f"shifts lie between -{MAX_SHIFT} and {MAX_SHIFT} frames and are not 0")
+        raise ConfigError(f"shifts must be within -{MAX_SHIFT}..{MAX_SHIFT} frames, and not 0")
     return sorted(shifts)
 
 
 def control_cells(summaries: Mapping[str, Mapping]) -> list[list[str]]:
-    """AUC by category of each control, and what leading silence alone would give; header first."""
+    """AUC by category of each control, and of leading silence; header first."""
     found = {name: dict(blocks(summary)) for name, summary in summaries.items()}
     columns = list(dict.fromkeys(column for of_run in found.values() for column in of_run))
     table = [["AUC", *columns, "silence alone", "scored"]]
@@ -125,7 +125,7 @@ def control_cells(summaries: Mapping[str, Mapping]) -> list[list[str]]:
 
 
 def shift_cells(shifts: Mapping[int, Mapping]) -> list[list[str]]:
-    """One line for each shift; header first."""
+    """One line per shift; header first."""
     table = [
         ["frames", "videos", "mean score", "unshifted", "AUC", "offset AUC", "called fake"],
     ]

@@ -1,8 +1,8 @@
 """DeLong's test for two AUCs on the same videos, and Holm's correction for many tests.
 
-DeLong, DeLong and Clarke-Pearson, Biometrics 1988, by the ranks of Sun and Xu, IEEE SPL 2014; Holm,
-Scandinavian Journal of Statistics 1979. DeLong's test takes videos for independent of each other:
-where one person is in many of them it finds too much, and the bootstrap over identities counts.
+DeLong, DeLong and Clarke-Pearson, Biometrics 1988, with the ranks of Sun and Xu, IEEE SPL 2014;
+Holm, Scandinavian Journal of Statistics 1979. DeLong's test assumes independent videos: with many
+videos of one person it is too optimistic, and the bootstrap over identities counts.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from avforensics.evaluation.metrics import check_scores
 
 @dataclass(frozen=True)
 class DeLong:
-    """The AUC of run B less that of run A.
+    """The AUC of run B minus that of run A.
 
     Attributes
     ----------
     error : float or None
-        Standard error of the difference; None with one video of a class.
+        Standard error of the difference; None with a single video of a class.
     p_value : float or None
-        Two-sided. None where the error is None, or 0 though the AUCs differ.
+        Two-sided. None if the error is None, or 0 while the AUCs differ.
     """
 
     a: float
@@ -49,7 +49,7 @@ def delong(labels: ArrayLike, a: ArrayLike, b: ArrayLike) -> DeLong:
     Raises
     ------
     ValueError
-        As of `avforensics.evaluation.metrics.check_scores`.
+        See `avforensics.evaluation.metrics.check_scores`.
     """
     placed = [_placements(*check_scores(labels, scores)) for scores in (a, b)]
     fakes, reals = (np.stack(one) for one in zip(*placed, strict=True))
@@ -76,10 +76,10 @@ def _placements(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """P-values corrected so that all of them together err as often as one would alone.
+    """Holm-corrected p-values, which control the error of all tests together.
 
-    The smallest of n is multiplied by n, the next by n - 1 and so on; none falls below the one
-    before it, and none exceeds 1. None stays None and is not counted.
+    The smallest of n is multiplied by n, the next by n - 1 and so on, made non-decreasing and at
+    most 1. None stays None and is not counted.
     """
     order = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
     corrected: list[float | None] = [None] * len(p_values)

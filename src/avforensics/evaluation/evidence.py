@@ -1,7 +1,7 @@
-"""The fused statistics of a video among those of held-out real videos: ``evidence``.
+"""``evidence``: the fused statistics of a video, compared with held-out real videos.
 
-A fusion fitted on some videos finds these very videos usual, so the values that p-values come from
-are cross-fitted: those of each person's videos by a fusion that never saw that person.
+A fusion fitted on some videos finds these very videos usual, so the values behind p-values are
+cross-fitted: each person's videos are judged by a fusion that never saw that person.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ DEFAULT_STATISTICS = (
     "mass_spread",
     "row_divergence",
 )
-FEWEST = 20  # real videos of a fusion ...
-FEWEST_EACH = 5  # ... and of each statistic: a covariance needs that many
+FEWEST = 20  # minimum number of real videos for a fusion ...
+FEWEST_EACH = 5  # ... and per statistic, for the covariance
 FOLDS = 5
 
 
 def fewest(names: Sequence[str]) -> int:
-    """Real videos that a fusion of these statistics must be fitted on, at least."""
+    """Minimum number of real videos for a fusion of these statistics."""
     return max(FEWEST, FEWEST_EACH * len(names))
 
 
 def person(identity: str) -> str:
-    """A person's name in a file that is handed on: a digest, enough to find them again."""
+    """Digest of a person's name, for files that are passed on."""
     return fingerprint(identity)[:16]
 
 
 def folds_of(groups: Sequence[str], count: int = FOLDS, *, seed: int = 0) -> np.ndarray:
-    """A fold for each item, all of a group in one; int64, (n,). As even as groups allow.
+    """Assign items to folds of similar size, without splitting groups; int64, (n,).
 
     Raises
     ------
     ConfigError
-        There is one group only.
+        There is only one group.
     """
     names, member, sizes = np.unique(list(groups), return_inverse=True, return_counts=True)
     if len(names) < 2:
@@ -56,7 +56,7 @@ def folds_of(groups: Sequence[str], count: int = FOLDS, *, seed: int = 0) -> np.
     order = np.random.default_rng(seed).permutation(len(names))
     order = order[np.argsort(-sizes[order], kind="stable")]
     fold_of, filled = np.zeros(len(names), int), np.zeros(min(count, len(names)), int)
-    for name in order:  # the largest groups first, each into the emptiest fold
+    for name in order:  # largest groups first, each into the smallest fold
         fold_of[name] = int(filled.argmin())
         filled[fold_of[name]] += sizes[name]
     return fold_of[member]
@@ -64,25 +64,25 @@ def folds_of(groups: Sequence[str], count: int = FOLDS, *, seed: int = 0) -> np.
 
 @dataclass(frozen=True)
 class Evidence:
-    """A fusion of statistics with what held-out real videos have of it.
+    """A fusion of statistics, and its values for held-out real videos.
 
     Attributes
     ----------
     names : tuple of str
-        Of the statistics.
+        Names of the statistics.
     kind : str
-        Of the fusion, as in `FUSIONS`.
+        Name of the fusion in `FUSIONS`.
     sides : str
-        As for `NormalMap.fit`.
+        As in `NormalMap.fit`.
     scores : float64 array, (n,)
-        Cross-fitted values of the real videos, in the order in which they were given.
+        Cross-fitted values of the real videos, in the given order.
     inner : bool
-        Whether the statistics are of windows that are heard in full; others are not comparable.
+        Whether statistics are of inner windows only; others are not comparable.
     delay_frequency : float64 array, (D,), or None
-        What naive Bayes counted.
+        Counts of naive Bayes.
     people : frozenset of str
-        Digests of what must not be tested: the people of the calibration's videos, see `person`,
-        their files and their sources.
+        Digests (`person`) of the people, files and sources of the calibration, on which it must
+        not be tested.
     source : str or None
         The column that names sources.
     """
@@ -120,18 +120,18 @@ class Evidence:
         statistics : sequence of mapping
             One a video, with all of ``names``.
         groups : sequence of str
-            Whose video it is; people are never split between fitting and cross-fitted values.
+            Person of each video; people are never split between folds.
         names, kind, sides
             As above.
         inner, delay_frequency
-            Kept; see above.
+            Stored; see above.
         seed : int
-            Of the folds.
+            Seed of the folds.
 
         Raises
         ------
         ConfigError
-            A name has no meaning, a video lacks a statistic, or there are too few videos or people.
+            A name is unknown, a video lacks a statistic, or there are too few videos or people.
         """
         names = check_statistics(names)
         values = _table(statistics, names)
@@ -159,34 +159,34 @@ class Evidence:
         )
 
     def value(self, statistics: Mapping[str, float]) -> float | None:
-        """Of one video, higher = less like real ones; None where a statistic is missing."""
+        """Evidence of one video, higher = less like real ones; None if a statistic is missing."""
         if any(name not in statistics for name in self.names):
             return None
         value = float(self.fusion(self.mapping(_table([statistics], self.names)))[0])
         return value if math.isfinite(value) else None
 
     def p_value(self, value: float) -> float:
-        """How likely a real video is at least as unusual: see `p_values`."""
+        """Probability that a real video is at least as unusual: see `p_values`."""
         return float(p_values(self.scores, value))
 
     def check_unseen(self, videos: Iterable[Sequence[str]]) -> None:
-        """Refuse to be measured on people, files or sources that it was fitted on; ConfigError.
+        """Raise ConfigError if tested people, files or sources were in the calibration.
 
         Parameters
         ----------
         videos : iterable of sequence of str
-            The names of each tested video, as of `traces`.
+            Names of each tested video, from `traces`.
         """
         shared = [[name for name in names if person(name) in self.people] for names in videos]
         shared = sorted(names[0] for names in shared if names)
         if shared:
             raise ConfigError(
                 f"{len(shared)} of the tested videos are of people, files or sources of the "
-                f"calibration, e.g. {shared[0]}: calibrate on others"
+                f"calibration, e.g. {shared[0]}; use other videos for the calibration"
             )
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What a file keeps, by name."""
+        """Arrays to save, by name."""
         found = {"scores": self.scores}
         found |= {
             f"map.{name}": getattr(self.mapping, name) for name in ("floor", "centre", "spread")
@@ -197,7 +197,7 @@ class Evidence:
         return {name: np.ascontiguousarray(array, np.float64) for name, array in found.items()}
 
     def header(self) -> str:
-        """What a file says of them, JSON."""
+        """Description to save, as JSON."""
         return json.dumps(
             {
                 "statistics": list(self.names),
@@ -213,14 +213,14 @@ class Evidence:
 
     @classmethod
     def restore(cls, header: str, arrays: Mapping[str, np.ndarray]) -> Evidence:
-        """The inverse of `header` and `arrays`.
+        """Inverse of `header` and `arrays`.
 
         Raises
         ------
         ConfigError
-            A statistic or fusion is not registered here.
+            A statistic or fusion is not registered.
         KeyError, TypeError, ValueError
-            Something is missing or of another kind.
+            Something is missing or of another type.
         """
         about = json.loads(header)
         names, kind = check_statistics(about["statistics"]), check_fusion(about["fusion"])
@@ -251,8 +251,8 @@ def _table(statistics: Sequence[Mapping[str, float]], names: Sequence[str]) -> n
     missing = [name for name in names if any(name not in one for one in statistics)]
     if missing:
         raise ConfigError(
-            f"statistic {missing[0]} cannot be computed for every real video: leave it out of "
-            "evidence.statistics, or use a checkpoint that has what it needs"
+            f"statistic {missing[0]} cannot be computed for every real video: remove it from "
+            "evidence.statistics, or use a checkpoint that supports it"
         )
     table = [[one[name] for name in names] for one in statistics]
     return np.array(table, np.float64).reshape(-1, len(names))

@@ -1,4 +1,4 @@
-"""Curves and histograms of one run, drawn without pyplot and readable without colour."""
+"""Curves and histograms of a run, without pyplot and readable without colour."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.summary import by_category
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's palette: told apart with every common kind of colour blindness."""
+"""Okabe and Ito's palette, distinguishable with common colour blindness."""
 
 _STROKES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
 
 
 def roc_figure(rows: Sequence[ScoredVideo], title: str = "") -> Figure:
-    """True- over false-positive rate, one curve a category; the dotted diagonal is a coin."""
+    """ROC curves, one per category; the dotted diagonal is chance."""
     figure, axes = _square(title, "false-positive rate", "true-positive rate")
     for name, labels, scores, style in _categories(rows):
         curve = RocCurve.from_scores(labels, scores)
@@ -32,7 +32,7 @@ def roc_figure(rows: Sequence[ScoredVideo], title: str = "") -> Figure:
 
 
 def pr_figure(rows: Sequence[ScoredVideo], title: str = "") -> Figure:
-    """Precision over recall at 1:1 prevalence, so that categories of any size compare."""
+    """Precision-recall curves at 1:1 prevalence, so that categories of any size are comparable."""
     figure, axes = _square(title, "recall", "precision at 1:1")
     for name, labels, scores, style in _categories(rows):
         curve = RocCurve.from_scores(labels, scores)
@@ -46,10 +46,10 @@ def pr_figure(rows: Sequence[ScoredVideo], title: str = "") -> Figure:
 
 
 def histogram_figure(rows: Sequence[ScoredVideo], title: str = "", bins: int = 30) -> Figure:
-    """Density of scores, one panel a category over the same real videos in grey.
+    """Density of scores, one panel per category, over the same real videos in grey.
 
-    Bins reach from the lowest to the 99th percentile of all scores; what lies above is drawn in the
-    last bin, so that one outlier does not flatten the picture.
+    Bins extend from the lowest score to the 99th percentile; higher scores fall into the last bin,
+    so that outliers do not flatten the histogram.
     """
     scored = [row for row in rows if row.counts]
     kinds = by_category(scored) or {"": []}
@@ -83,7 +83,7 @@ def write_figures(
 
 
 def _categories(rows: Sequence[ScoredVideo]):
-    """Name, labels, scores and line style of each category with the same real videos."""
+    """Yield name, labels, scores and line style of each category with the same real videos."""
     scored = [row for row in rows if row.counts]
     real = [row.score for row in scored if row.label == 0]
     for place, (name, fakes) in enumerate(by_category(scored).items()):
@@ -94,7 +94,7 @@ def _categories(rows: Sequence[ScoredVideo]):
 
 
 def _style(place: int) -> dict:
-    """Colour and stroke of the category at ``place``; 42 differ before one comes again."""
+    """Colour and stroke of the category at ``place``; the first 42 differ."""
     colour, stroke = COLOURS[place % len(COLOURS)], _STROKES[place % len(_STROKES)]
     return {"color": colour, "linestyle": stroke, "linewidth": 1.6}
 

@@ -1,8 +1,8 @@
-"""Several statistics of a video as one number: how far it lies from real videos. No fake is needed.
+"""Fuse several statistics of a video into its distance from real videos; no fakes needed.
 
-Each statistic is first mapped so that those of real videos look roughly normal, and put on the
-scale of their spread. A fusion then says how unusual such a point is. Values on both sides are
-unusual: a lip-sync generator can be more in sync than a person.
+Each statistic is first mapped so that real videos look roughly normal with unit spread. A fusion
+then measures how unusual a point is. Values on both sides are unusual: a lip-sync generator can be
+more in sync than a person.
 
 References: minimum covariance determinant, Rousseeuw and Van Driessen 1999; combination of
 p-values, Fisher 1925 and Tippett 1931; isolation forest, Liu, Ting and Zhou 2008.
@@ -19,22 +19,24 @@ import numpy as np
 from avforensics.errors import ConfigError
 from avforensics.scoring.statistics import STATISTICS
 
-_SHARE_FLOOR = 0.01  # a share of 0 or 1 is as 1 or 99 %
-_POSITIVE_FLOOR = 0.1  # of the median: values far below it are alike
-_FINEST = 0.05  # differences of 5 % (of log or logit units) are never unusual
+_SHARE_FLOOR = 0.01  # shares are mapped to 0.01..0.99
+_POSITIVE_FLOOR = (
+    0.1  # share of the median added before the logarithm: values far below it are alike
+)
+_FINEST = 0.05  # minimum spread: differences of 5 % (in log or logit units) are never unusual
 _MAD = 1.4826  # median absolute deviation to standard deviation
 
 
 @dataclass(frozen=True)
 class NormalMap:
-    """Statistics to numbers that are near 0 and of spread 1 in real videos.
+    """Maps statistics to numbers with median 0 and spread 1 in real videos.
 
     Attributes
     ----------
     floor, centre, spread : float64 array, (K,)
-        What is added to positive statistics before the logarithm; median and spread afterwards.
+        Offset of positive statistics before the logarithm; median and spread after it.
     one_sided : bool array, (K,)
-        Statistics of which only the side towards fake is unusual.
+        Statistics that are unusual only on the side of fakes.
     """
 
     names: tuple[str, ...]
@@ -53,7 +55,7 @@ class NormalMap:
             Registered statistics.
         values : float array, (n, K)
         sides : {"declared", "two"}
-            ``declared`` = as each statistic says, ``two`` = both sides of all.
+            ``declared`` = as each statistic declares, ``two`` = both sides of all.
         """
         if sides not in ("declared", "two"):
             raise ConfigError(f"evidence.sides must be declared or two, got {sides!r}")
@@ -87,12 +89,12 @@ class NormalMap:
 
 
 class Fusion(ABC):
-    """How unusual a point of mapped statistics is among those of real videos.
+    """How unusual a point of mapped statistics is, compared with real videos.
 
     Attributes
     ----------
     arrays : mapping of str to float64 array
-        What was fitted: enough to make the same fusion again, without pickles.
+        Fitted arrays, from which the fusion can be rebuilt without pickle.
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
@@ -113,7 +115,7 @@ class Mahalanobis(Fusion):
 
     @classmethod
     def fit(cls, points: np.ndarray) -> Fusion:
-        """Minimum covariance determinant: a tenth of odd clips among the reals does not move it."""
+        """Minimum covariance determinant, robust to a tenth of outliers among the real videos."""
         location, covariance = _robust(points)
         return cls({"location": location, "precision": np.linalg.inv(covariance)})
 
@@ -126,12 +128,12 @@ class Mahalanobis(Fusion):
 class _Independent(Fusion):
     """Fusions of the p-values of single statistics, as if they were independent.
 
-    They are not, so the result is no p-value of its own; the calibration makes one of it.
+    They are not, so the result is not a p-value; the calibration turns it into one.
     """
 
     @classmethod
     def fit(cls, points: np.ndarray) -> Fusion:
-        """Nothing but the mapping is fitted."""
+        """Nothing to fit except the mapping."""
         return cls({})
 
     @staticmethod
@@ -143,7 +145,7 @@ class _Independent(Fusion):
 
 
 class MinP(_Independent):
-    """The most unusual statistic alone decides (Tippett 1931): minus its log p."""
+    """The most unusual statistic decides (Tippett 1931): minus its log p."""
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Minus the log of the smallest p-value, (n,)."""
@@ -159,16 +161,16 @@ class Fisher(_Independent):
 
 
 class Forest(Fusion):
-    """Isolation forest of the real videos' points: how few cuts single a video out."""
+    """Isolation forest of the real videos' points: how few cuts isolate a video."""
 
     @classmethod
     def fit(cls, points: np.ndarray) -> Fusion:
-        """Keeps the points; the forest is grown from them again, by the same seed."""
+        """Keep the points; the forest is rebuilt from them with the same seed."""
         return cls({"points": points})
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Minus the forest's score, (n,)."""
-        from sklearn.ensemble import IsolationForest  # scoring should not wait for its import
+        from sklearn.ensemble import IsolationForest  # slow import, not needed for scoring
 
         if not hasattr(self, "_forest"):
             self._forest = IsolationForest(n_estimators=200, random_state=0).fit(
@@ -182,7 +184,7 @@ class Density(Fusion):
 
     @classmethod
     def fit(cls, points: np.ndarray) -> Fusion:
-        """Kernels have the shape of the robust covariance and Scott's width."""
+        """Kernels with the shape of the robust covariance and Scott's width."""
         _, covariance = _robust(points)
         n, k = points.shape
         width = n ** (-1 / (k + 4))
@@ -208,17 +210,17 @@ FUSIONS: dict[str, type[Fusion]] = {
 
 
 def check_fusion(name: str) -> str:
-    """The name of a fusion, if there is one; raises ConfigError."""
+    """Validate the name of a fusion; raises ConfigError."""
     if name not in FUSIONS:
         raise ConfigError(f"evidence.fusion must be one of {', '.join(FUSIONS)}, got {name!r}")
     return name
 
 
 def _robust(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Centre (K,) and covariance (K, K) of points, without those that stand apart."""
-    from sklearn.covariance import MinCovDet  # scoring should not wait for its import
+    """Robust centre (K,) and covariance (K, K) of points."""
+    from sklearn.covariance import MinCovDet  # slow import, not needed for scoring
 
-    # what does not vary at all, such as a share that is always 1, would have no determinant
+    # a constant statistic, such as a share that is always 1, would have no determinant
     jitter = np.random.default_rng(0).normal(scale=_FINEST, size=points.shape)
     found = MinCovDet(random_state=0, support_fraction=0.9).fit(points + jitter)
     return found.location_, found.covariance_

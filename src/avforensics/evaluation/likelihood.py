@@ -1,8 +1,8 @@
-"""Likelihood ratios: how much more probable a value is among forgeries than among real videos.
+"""Likelihood ratios: how much more probable a value is for forgeries than for real videos.
 
-Everything is in units of log10, positive = for the forgery. The cost Cllr and its calibrated
-minimum are those of Brümmer and du Preez 2006, the empirical bounds (ELUB) those of Vergeer et al.
-2016, pool-adjacent-violators as in Zadrozny and Elkan 2002. Nothing here knows what a value is.
+All values are log10, positive = for the forgery. The cost Cllr and its calibrated minimum are those
+of Brümmer and du Preez 2006, the empirical bounds (ELUB) those of Vergeer et al. 2016,
+pool-adjacent-violators as in Zadrozny and Elkan 2002. Independent of what a value means.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-ELUB_STEP = 0.01  # of the bounds, log10
+ELUB_STEP = 0.01  # grid step of the bounds, log10
 _LN10 = np.log(10)
 
 
@@ -22,7 +22,7 @@ def split(log10_lr: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarra
     Raises
     ------
     ValueError
-        A label is neither, a class is missing, or a value is not a number.
+        A label is invalid, a class is missing, or a value is NaN.
     """
     values, labels = np.asarray(log10_lr, np.float64), np.asarray(labels)
     if values.ndim != 1 or values.shape != labels.shape or np.isnan(values).any():
@@ -34,7 +34,7 @@ def split(log10_lr: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarra
 
 
 def cllr(log10_lr: ArrayLike, labels: ArrayLike) -> float:
-    """Cost of log likelihood ratios: 0 = perfect, 1 = as good as always saying 1, no upper end."""
+    """Cost of log likelihood ratios: 0 = perfect, 1 = as good as always saying 1, unbounded."""
     fakes, reals = split(log10_lr, labels)
     of_fakes = np.logaddexp(0, -fakes * _LN10).mean()
     of_reals = np.logaddexp(0, reals * _LN10).mean()
@@ -42,39 +42,39 @@ def cllr(log10_lr: ArrayLike, labels: ArrayLike) -> float:
 
 
 def best_calibrated(log10_lr: ArrayLike, labels: ArrayLike) -> np.ndarray:
-    """The same ranking with the ratios that fit these very videos best (PAV), (n,).
+    """The same ranking with the ratios that fit these videos best (PAV), (n,).
 
-    Infinite where no video of the other class lies beyond.
+    Infinite if no video of the other class lies beyond.
     """
-    from sklearn.isotonic import isotonic_regression  # scoring should not wait for its import
+    from sklearn.isotonic import isotonic_regression  # slow import, not needed for scoring
 
     fakes, reals = split(log10_lr, labels)
     known, place = np.unique(np.asarray(log10_lr, np.float64), return_inverse=True)
     of_fakes = np.bincount(place, np.asarray(labels) == 1, len(known)) / len(fakes)
     of_reals = np.bincount(place, np.asarray(labels) == 0, len(known)) / len(reals)
-    weight = of_fakes + of_reals  # both classes weigh the same, whatever their sizes
+    weight = of_fakes + of_reals  # equal weight of both classes, whatever their sizes
     probability = isotonic_regression(of_fakes / weight, sample_weight=weight)
     with np.errstate(divide="ignore"):
         return np.log10(probability / (1 - probability))[place]
 
 
 def cllr_min(log10_lr: ArrayLike, labels: ArrayLike) -> float:
-    """The cost if the same ranking were perfectly calibrated: what discrimination allows."""
+    """The cost if the same ranking were perfectly calibrated."""
     return cllr(best_calibrated(log10_lr, labels), labels)
 
 
 def elub(log10_lr: ArrayLike, labels: ArrayLike, *, step: float = ELUB_STEP) -> tuple[float, float]:
-    """Empirical lower and upper bound of ratios that so many videos can support.
+    """Empirical lower and upper bounds of the ratios that the videos can support.
 
-    Beyond them, deciding by the ratios would cost more than ignoring them if one more video of each
-    class were misleading.
+    Beyond them, decisions by the ratios would cost more than ignoring them if one more video of
+    each class were misleading.
 
     Parameters
     ----------
     log10_lr : array, (n,)
     labels : array, (n,)
     step : float
-        Grid on which they are looked for.
+        Grid step of the search.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def elub(log10_lr: ArrayLike, labels: ArrayLike, *, step: float = ELUB_STEP) -> 
     last = max(0, int(highest // step) + 1)
     grid = np.linspace(first * step, last * step, last - first + 1)
     odds = 10**grid
-    # compared as ratios, not as logarithms, as the published definition does
+    # compared as ratios, not logarithms, as in the published definition
     missed = np.searchsorted(np.sort(10**fakes), odds, side="right")
     alarms = len(reals) - np.searchsorted(np.sort(10**reals), odds, side="right")
     cost = (missed + 1) / (len(fakes) + 1) + odds * (alarms + 1) / (len(reals) + 1)
@@ -107,16 +107,16 @@ def tippett(log10_lr: ArrayLike, at: ArrayLike) -> np.ndarray:
 def reliability(
     log10_lr: ArrayLike, labels: ArrayLike, *, bins: int = 10
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Stated and observed share of forgeries at prior odds of 1:1, by bins of equal size.
+    """Stated and observed share of forgeries at prior odds of 1:1, in equally filled bins.
 
     Returns
     -------
     float array, (bins,)
         Mean stated probability of a forgery.
     float array, (bins,)
-        Observed share, both classes weighing the same.
+        Observed share, with equal class weights.
     int array, (bins,)
-        Videos in each.
+        Videos per bin.
     """
     split(log10_lr, labels)
     values, labels = np.asarray(log10_lr, np.float64), np.asarray(labels)
@@ -136,7 +136,7 @@ Ratio = Callable[[np.ndarray], np.ndarray]
 
 
 def logistic(values: np.ndarray, labels: np.ndarray) -> Ratio:
-    """Log10 ratio as a straight line of the value: logistic regression, classes balanced."""
+    """Log10 ratio as a linear function of the value: logistic regression, classes balanced."""
     from sklearn.linear_model import LogisticRegression
 
     found = LogisticRegression(class_weight="balanced").fit(np.asarray(values)[:, None], labels)
@@ -145,7 +145,7 @@ def logistic(values: np.ndarray, labels: np.ndarray) -> Ratio:
 
 
 def kde(values: np.ndarray, labels: np.ndarray) -> Ratio:
-    """Log10 ratio of two densities, a normal kernel of Silverman's width on each video."""
+    """Log10 ratio of two kernel density estimates with normal kernels of Silverman's width."""
     fakes, reals = split(values, labels)
     densities = [_log_density(part) for part in (fakes, reals)]
     return lambda at: (densities[0](at) - densities[1](at)) / _LN10

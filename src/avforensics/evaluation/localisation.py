@@ -1,4 +1,4 @@
-"""Which part of a video is fake: from the curve of step losses to segments, and their metrics.
+"""Localise forged segments from a curve over windows, and evaluate the proposals.
 
 Segments are rows ``(start, end)`` in seconds, proposals rows ``(start, end, score)``. A window
 stands for its middle frame: window k (frames k..k+4) covers ``[(k + 2) / 25, (k + 3) / 25)`` s.
@@ -35,27 +35,27 @@ def propose_segments(
     overlap: float = 0.7,
     over_gaps: bool = True,
 ) -> np.ndarray:
-    """The stretches of a video that stand out most from the rest of it, at any place and length.
+    """The segments that differ most from the rest of a video, at any place and length.
 
-    A stretch of l of n windows scores ``(mean inside - mean outside) * sqrt(l * (n - l) / n)``, the
-    statistic of a change of mean over that stretch: longer evidence counts for more, and no
-    threshold has to be chosen. A stretch that overlaps a better one is dropped or, below
-    ``overlap``, loses that share of its score: it is one more guess at the same segment and must
-    not outrank the first guess in another video.
+    A segment of l of n windows scores ``(mean inside - mean outside) * sqrt(l * (n - l) / n)``, the
+    statistic of a change of mean: longer evidence counts for more, and no threshold is needed. A
+    segment that overlaps a better one by more than ``overlap`` is dropped; otherwise it loses that
+    share of its score, because a second guess at the same segment must not outrank the first one
+    in another video.
 
     Parameters
     ----------
     curve, window : array, (S,)
-        Anomaly of each window, higher = less expected, and its index in the video, rising;
-        windows that are absent count as the median.
+        Anomaly of each window, higher = less expected, and its index in the video, ascending;
+        absent windows count as the median.
     count : int
-        Most proposals returned.
+        Maximum number of proposals.
     min_windows, max_windows : int
-        Shortest and longest stretch.
+        Shortest and longest segment.
     overlap : float
         Intersection over union above which a weaker proposal is dropped.
     over_gaps : bool
-        Whether a stretch may hold windows that are absent.
+        Whether a segment may contain absent windows.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def propose_segments(
 def _stretches(
     curve: np.ndarray, min_windows: int, max_windows: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First window, length and score of every stretch that scores above 0."""
+    """First window, length and score of every segment with a score above 0."""
     n, centred = len(curve), curve - curve.mean()
     running = np.append(0.0, np.cumsum(centred))
     parts = []
@@ -106,7 +106,7 @@ def _stretches(
 
 
 def _lengths(shortest: int, longest: int) -> list[int]:
-    """Every length up to 20 windows, then in steps of 4 %: fine enough for an IoU of 0.95."""
+    """All lengths up to 20 windows, then steps of 4 %: fine enough for an IoU of 0.95."""
     lengths, length = [], max(1, shortest)
     while length <= longest:
         lengths.append(length)
@@ -127,25 +127,25 @@ def iou(proposals: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def average_precision(
     proposals: Sequence[np.ndarray], truth: Sequence[np.ndarray], threshold: float
 ) -> float:
-    """AP of proposals pooled over videos at one IoU, as LAV-DF and ActivityNet count it.
+    """AP of proposals pooled over videos at one IoU, as in LAV-DF and ActivityNet.
 
-    Going down the scores, a proposal is right if it overlaps a true segment of its video that no
-    better one has taken; precision is made non-increasing in recall before it is integrated.
-    Proposals in real videos are false alarms.
+    In order of score, a proposal is correct if it overlaps a true segment of its video that no
+    better one has taken; precision is made non-increasing in recall before integration. Proposals
+    in real videos are false alarms.
 
     Parameters
     ----------
     proposals : sequence of float array, (P, 3)
-        One array a video.
+        One array per video.
     truth : sequence of float array, (G, 2)
-        One array a video, (0, 2) for a real one.
+        One array per video, (0, 2) for a real one.
     threshold : float
-        Least intersection over union.
+        Minimum intersection over union.
 
     Raises
     ------
     ValueError
-        If no video has a true segment, or the lists differ in length.
+        No video has a true segment, or the lists differ in length.
     """
     total = _true_segments(proposals, truth)
     right, scores = [], []
@@ -168,9 +168,9 @@ def average_recall(
     count: int,
     thresholds: Sequence[float] = AR_IOUS,
 ) -> float:
-    """AR: share of true segments met by one of the ``count`` best proposals of their video.
+    """AR: share of true segments hit by one of the ``count`` best proposals of their video.
 
-    The mean over IoU thresholds, 0.5 to 0.95 in steps of 0.05 by default.
+    Mean over IoU thresholds, 0.5 to 0.95 in steps of 0.05 by default.
     """
     total = _true_segments(proposals, truth)
     met = np.zeros(len(thresholds))
@@ -183,7 +183,7 @@ def average_recall(
 
 
 def window_labels(window: ArrayLike, segments: ArrayLike) -> np.ndarray:
-    """1 where a window's middle frame begins inside a fake segment, else 0; int64, (S,)."""
+    """1 if a window's middle frame starts inside a fake segment, else 0; int64, (S,)."""
     seconds = window_seconds(window)[:, None]
     segments = np.asarray(segments, dtype=np.float64).reshape(-1, 2)
     inside = (seconds >= segments[:, 0] - 1e-9) & (seconds < segments[:, 1] - 1e-9)
@@ -200,16 +200,15 @@ def localisation_metrics(
     Parameters
     ----------
     proposals, truth
-        As for :func:`average_precision`.
+        As in :func:`average_precision`.
     curves : sequence of (curve, window), optional
-        Each video's anomaly and window indices; all windows of all videos are ranked together.
+        Anomaly and window indices of each video; windows of all videos are ranked together.
 
     Returns
     -------
     dict
-        ``ap_50``, ``ap_75``, ``ap_95``, ``ar_5`` ... ``ar_100``, ``window_auc`` (where some
-        windows lie inside a segment and some do not), ``n_videos``, ``n_segments``; fractions
-        of 1.
+        ``ap_50``, ``ap_75``, ``ap_95``, ``ar_5`` ... ``ar_100``, ``window_auc`` (if some windows
+        are inside segments and some are not), ``n_videos``, ``n_segments``; fractions of 1.
     """
     values = {f"ap_{100 * t:.0f}": average_precision(proposals, truth, t) for t in AP_IOUS}
     values |= {f"ar_{count}": average_recall(proposals, truth, count) for count in AR_COUNTS}
@@ -225,7 +224,7 @@ def localisation_metrics(
 
 
 def _matched(overlaps: np.ndarray, threshold: float) -> np.ndarray:
-    """For each proposal, best first, whether it takes a true segment that is still free."""
+    """For each proposal, best first, whether it matches a free true segment."""
     taken = np.zeros(overlaps.shape[1], dtype=bool)
     right = np.zeros(len(overlaps), dtype=bool)
     for place in np.flatnonzero((overlaps >= threshold - 1e-9).any(1)):
@@ -241,14 +240,16 @@ def _true_segments(proposals: Sequence[np.ndarray], truth: Sequence[np.ndarray])
         raise ValueError(f"proposals for {len(proposals)} videos, truth for {len(truth)}")
     total = sum(len(segments) for segments in truth)
     if not total:
-        raise ValueError("no video has a fake segment: there is nothing to find")
+        raise ValueError("no video has a fake segment")
     return total
 
 
 def _curve(curve: ArrayLike, window: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     curve, window = np.asarray(curve, dtype=np.float64), np.asarray(window, dtype=np.int64)
     if curve.ndim != 1 or curve.shape != window.shape or not len(curve):
-        raise ValueError(f"curve {curve.shape} and windows {window.shape} must be equal lists")
+        raise ValueError(
+            f"curve and window must be lists of equal length, got {curve.shape} and {window.shape}"
+        )
     if not np.isfinite(curve).all() or (np.diff(window) <= 0).any():
-        raise ValueError("the curve must be finite and its windows rising")
+        raise ValueError("the curve must be finite and its windows ascending")
     return curve, window

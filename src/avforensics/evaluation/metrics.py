@@ -1,7 +1,7 @@
-"""Metrics of a ranking of videos: one set of counts answers for one sample and for 2,000 resamples.
+"""Metrics of a ranking of videos, for one sample and thousands of resamples at once.
 
-Polarity is 1 = fake everywhere: the positive class is "fake" and a higher score means more likely
-fake. Equal scores share one threshold, as in scikit-learn, to whose numbers the tests hold these.
+Polarity is 1 = fake: the positive class is "fake", and a higher score means more likely fake. Equal
+scores share one threshold, as in scikit-learn.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FALSE_POSITIVE_RATES = (0.01, 0.05, 0.10)
 class RocCurve:
     """Counts above each threshold, from the strictest (nothing called fake) to the loosest.
 
-    Leading axes, where there are any, hold resamples of the same videos.
+    Optional leading axes hold resamples of the same videos.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class RocCurve:
     def from_scores(
         cls, labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None
     ) -> RocCurve:
-        """Sort once, then count.
+        """Build the curve.
 
         Parameters
         ----------
@@ -45,12 +45,12 @@ class RocCurve:
         scores : array, (n,)
             Higher = more likely fake; finite.
         weights : array, (..., n), optional
-            How often each video counts; a leading axis gives one curve for each resample.
+            Weight of each video; a leading axis gives one curve per resample.
 
         Raises
         ------
         ValueError
-            If a score is not finite, a label is not 0 or 1, or a class is missing.
+            A score is not finite, a label is not 0 or 1, or a class is missing.
         """
         labels, scores = check_scores(labels, scores)
         order = np.argsort(-scores, kind="stable")
@@ -67,12 +67,12 @@ class RocCurve:
 
     @property
     def fpr(self) -> np.ndarray:
-        """False-positive rate at each threshold, (..., K + 1); NaN where a resample has no real."""
+        """False-positive rate at each threshold, (..., K + 1); NaN for a resample without reals."""
         return _ratio(self.false_positives, self.false_positives[..., -1:])
 
     @property
     def tpr(self) -> np.ndarray:
-        """True-positive rate at each threshold, (..., K + 1); NaN where a resample has no fake."""
+        """True-positive rate at each threshold, (..., K + 1); NaN for a resample without fakes."""
         return _ratio(self.true_positives, self.true_positives[..., -1:])
 
     def auc(self) -> np.ndarray:
@@ -89,7 +89,7 @@ class RocCurve:
         Parameters
         ----------
         balanced : bool
-            Weight both classes to 1:1, so that the value does not follow prevalence.
+            Weight both classes equally, so that the value does not depend on prevalence.
         """
         if balanced:
             true, false = self.tpr, self.fpr
@@ -101,7 +101,7 @@ class RocCurve:
         return (np.diff(self.tpr) * precision[..., 1:]).sum(-1)
 
     def equal_error_rate(self) -> np.ndarray:
-        """Rate at which false alarms equal misses, on the ROC curve joined by straight lines."""
+        """Rate at which false alarms equal misses, on the linearly interpolated ROC curve."""
         fpr, surplus = self.fpr, 1 - self.tpr - self.fpr
         after = np.argmax(surplus <= 0, axis=-1)[..., None]
         before = np.maximum(after - 1, 0)
@@ -112,19 +112,18 @@ class RocCurve:
         return (left + share * (right - left))[..., 0]
 
     def tpr_at_fpr(self, rate: float) -> np.ndarray:
-        """Best true-positive rate of any threshold whose false-positive rate is at most ``rate``.
+        """Best true-positive rate among thresholds with a false-positive rate of at most ``rate``.
 
-        A threshold that exists is used, nothing is interpolated: with fewer than ``1 / rate`` real
-        videos no false alarm at all is allowed.
+        Without interpolation: with fewer than ``1 / rate`` real videos, no false alarm is allowed.
         """
         allowed = self.false_positives <= rate * self.false_positives[..., -1:] * (1 + 1e-9)
         last = allowed.sum(-1, keepdims=True) - 1
         return np.take_along_axis(self.tpr, last, -1)[..., 0]
 
     def metric(self, name: str) -> np.ndarray:
-        """One metric by the name it has in ``metrics.json``: see :data:`METRICS`."""
+        """A metric by its name in :data:`METRICS`, as in ``metrics.json``."""
         if name not in METRICS:
-            raise ValueError(f"no metric named {name!r}; there are {', '.join(METRICS)}")
+            raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {name!r}")
         return METRICS[name](self)
 
 
@@ -141,11 +140,11 @@ METRICS = {
 
 
 def check_scores(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Labels as int64 and scores as float64, both (n,), or a ValueError that says what is wrong."""
+    """Validate; return labels as int64 and scores as float64, both (n,)."""
     labels, scores = np.asarray(labels), np.asarray(scores, dtype=np.float64)
     if labels.ndim != 1 or labels.shape != scores.shape:
         raise ValueError(
-            f"labels {labels.shape} and scores {scores.shape} must be two lists of the same length"
+            f"labels and scores must be equally long lists, got {labels.shape} and {scores.shape}"
         )
     bad = np.flatnonzero(~np.isfinite(scores))
     if len(bad):
@@ -163,7 +162,7 @@ def check_scores(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.n
 
 
 def score_metrics(labels: ArrayLike, scores: ArrayLike) -> dict[str, float]:
-    """Every metric of :data:`METRICS` plus prevalence for one list of scored videos.
+    """All metrics of :data:`METRICS` and prevalence for one list of scored videos.
 
     Returns
     -------
@@ -183,7 +182,7 @@ def score_metrics(labels: ArrayLike, scores: ArrayLike) -> dict[str, float]:
 
 
 def _counts(weights: np.ndarray, of_class: np.ndarray, last_of_tie: np.ndarray) -> np.ndarray:
-    """Cumulated weight of one class at the end of each tie, with a zero in front."""
+    """Cumulative weight of one class at the end of each tie, with a leading zero."""
     running = np.cumsum(weights * of_class, axis=-1, dtype=np.float64)
     if len(last_of_tie) < running.shape[-1]:
         running = running[..., last_of_tie]
@@ -191,6 +190,6 @@ def _counts(weights: np.ndarray, of_class: np.ndarray, last_of_tie: np.ndarray) 
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Division that gives NaN, silently, where a resample lost a class."""
+    """Division that gives NaN, silently, if a resample lacks a class."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.divide(numerator, denominator)

@@ -1,4 +1,4 @@
-"""Cells as tables for the terminal and for Markdown, and files, whole or not at all."""
+"""Tables for the terminal and Markdown; files, written atomically."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from avforensics.files import atomic_path
 Cells = Sequence[Sequence[str]]
 """Rows of a table, the header first."""
 
-WIDTH = 110  # of tables where no terminal says how wide it is
+WIDTH = 110  # of tables if the output is not a terminal
 
 
 def percent(value: float | None, interval: Sequence[float] | None = None, form: str = ".1f") -> str:
-    """A fraction of 1 in %, with its interval; ``-`` where there is none."""
+    """A fraction of 1 in %, with its interval; ``-`` if there is none."""
     if value is None:
         return "-"
     text = format(100 * value, form)
@@ -39,7 +39,7 @@ def markdown(cells: Cells) -> str:
 
 
 def show_cells(cells: Cells, title: str) -> None:
-    """Print a table, intervals below their values."""
+    """Print a table, with intervals below their values."""
     table = Table(title=title)
     for place, name in enumerate(cells[0]):
         table.add_column(name, justify="right" if place else "left", no_wrap=not place)
@@ -49,18 +49,18 @@ def show_cells(cells: Cells, title: str) -> None:
 
 
 def wide(console: Console) -> Console:
-    """The console, or one wide enough for tables where no terminal says how wide it is."""
+    """The console, or a wide one if the output is not a terminal."""
     return console if console.is_terminal else Console(width=WIDTH)
 
 
 def write_text(path: str | PathLike, text: str) -> None:
-    """Write text; bytes of file names that are no UTF-8 become escapes."""
+    """Write text; bytes of file names that are not UTF-8 become escapes."""
     with atomic_path(path) as partial:
         partial.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: str | PathLike, content: Mapping) -> None:
-    """Write every number in full; raises ValueError for NaN and infinity, which JSON lacks."""
+    """Write numbers at full precision; raises ValueError for NaN and infinity, which JSON lacks."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 

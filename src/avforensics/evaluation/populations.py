@@ -1,4 +1,4 @@
-"""From stored clips to the populations that evidence and likelihood ratios are fitted on."""
+"""Build the populations of evidence and likelihood ratios from stored clips."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.evaluation.benchmark import Names, fits
 from avforensics.evaluation.evidence import Evidence, fewest
-from avforensics.evaluation.stored import StoredScore
+from avforensics.evaluation.stored_score import StoredScore
 from avforensics.evaluation.strength import LikelihoodRatio, Sample
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.scoring.statistics import check_statistics
@@ -18,12 +18,12 @@ GENERATORS = ("method", "category")
 
 
 def who(entry: Entry) -> str:
-    """Whose video it is; a video of nobody known stands alone."""
+    """Person of a video; a video of an unknown person counts as its own."""
     return entry.identity or entry.path
 
 
 def traces(entry: Entry, source: str | None = None) -> list[str]:
-    """What tells that a video, or its like, was seen before: its person, its file, its source.
+    """Names by which a video counts as seen: its person, its file, its source.
 
     Parameters
     ----------
@@ -57,9 +57,9 @@ def fit_evidence(
     found : mapping of int to StoredScore
         Scored real clips by index.
     statistics, fusion, sides, delay_frequency, seed
-        As for `Evidence.fit`.
+        As in `Evidence.fit`.
     fakes : sequence of Entry
-        Forgeries of the likelihood ratio: what they show must not be tested either.
+        Forgeries of the likelihood ratio; their people and files count as seen, too.
     source : {"category", "method"} or None
         The column that names sources.
 
@@ -67,14 +67,14 @@ def fit_evidence(
     -------
     Evidence or None
     list of int
-        The clips that it was fitted on, in the order of its scores.
+        The clips of the fit, in the order of its scores.
     str
-        What has to be said of it: why there is none, or what was left out.
+        Message: why there is none, or what was omitted; may be empty.
 
     Raises
     ------
     ConfigError
-        A setting has no meaning, or a statistic cannot be computed.
+        A setting is invalid, or a statistic cannot be computed.
     """
     names = check_statistics(statistics)
     alike = [[index for index in found if found[index].inner == inner] for inner in (True, False)]
@@ -86,7 +86,7 @@ def fit_evidence(
             [],
             (
                 f"no evidence: {len(names)} statistics need {fewest(names)} real videos of "
-                f"{'sufficient' if inner else 'equal'} length, there are {len(used)}"
+                f"{'sufficient' if inner else 'equal'} length, got {len(used)}"
             ),
         )
     groups = [who(store[index]) for index in used]
@@ -110,11 +110,11 @@ def fit_evidence(
     )
     left_out = len(found) - len(used)
     what = "shorter" if inner else "longer"
-    return evidence, used, f"{left_out} {what} real videos take no part in it" if left_out else ""
+    return evidence, used, f"{left_out} {what} real videos are excluded from it" if left_out else ""
 
 
 def forgeries(store: FeatureStore, *, split: Names = None, category: Names = None) -> list[int]:
-    """Indices of a store's forgeries of some kinds.
+    """Indices of a store's forgeries of some categories.
 
     Raises
     ------
@@ -142,25 +142,25 @@ def fit_likelihood(
     fewest: int,
     seed: int = 0,
 ) -> LikelihoodRatio:
-    """Fit ratios to both populations.
+    """Fit a likelihood ratio to both populations.
 
     Parameters
     ----------
     reals : (FeatureStore, sequence of int, float array)
-        The clips with their values: cross-fitted evidence, or scores.
+        Store, clips and their values: cross-fitted evidence, or scores.
     fakes : (FeatureStore, mapping of int to StoredScore)
         Scored forgeries by index.
     evidence : Evidence or None
         Fitted on ``reals``; needed for ``of="evidence"``.
     of, method, fewest, seed
-        As for `LikelihoodRatio.fit`.
+        As in `LikelihoodRatio.fit`.
     generator : {"method", "category"}
-        The column that says what made a forgery.
+        The column that names the generator of a forgery.
 
     Raises
     ------
     ConfigError
-        A word has no meaning, or there is no evidence.
+        A setting is invalid, or there is no evidence.
     """
     if generator not in GENERATORS:
         raise ConfigError(f"fakes.generator must be one of {GENERATORS}, got {generator!r}")

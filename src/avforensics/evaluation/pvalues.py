@@ -1,4 +1,4 @@
-"""How usual a number is among those of held-out real videos."""
+"""P-values with respect to held-out real videos."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from numpy.typing import ArrayLike
 
 
 def p_values(reals: np.ndarray, values: ArrayLike) -> np.ndarray:
-    """How likely a real video has at least this value, (...) in ``[1 / (n + 1), 1]``.
+    """Probability that a real video has at least this value, (...) in ``[1 / (n + 1), 1]``.
 
-    The share of real values at or above, counting the video itself (the +1 that keeps the
-    false-positive rate at what it says for any n), joined by straight lines between values: these
-    never fall below the steps, so the promise holds. Above the highest real value nothing is
-    extrapolated: n videos cannot tell one in n + 1 from one in a million.
+    The share of real values at or above, counting the video itself (the +1 keeps the false-positive
+    rate valid for any n), interpolated linearly between values: this never falls below the steps,
+    so the bound holds. Above the highest real value there is no extrapolation: n videos cannot
+    distinguish one in n + 1 from one in a million.
 
     Parameters
     ----------

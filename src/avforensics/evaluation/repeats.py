@@ -1,7 +1,7 @@
-"""One experiment trained with several seeds: mean, spread and what both kinds of chance allow.
+"""An experiment trained with several seeds: mean, spread and intervals over videos and seeds.
 
-A result moves with the videos that happened to be tested and with the seed of the training. An
-interval over videos alone says how well one training is known, not how well the method is.
+A result varies with the tested videos and with the training seed. An interval over videos only
+says how well one training is known, not how well the method is.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class Repeated:
     Attributes
     ----------
     values : list of float
-        Of each run.
+        Value of each run.
     mean, spread : float
         Spread: standard deviation between runs (n - 1).
     interval_videos : (low, high) or None
-        Of the mean, had other people been tested with the same trained models.
+        Interval of the mean over tested people, for the same trained models.
     interval : (low, high) or None
-        Of the mean, had other people been tested and other seeds been drawn. None as for
+        Interval of the mean over tested people and training seeds. None as in
         `Bootstrap.interval`.
     """
 
@@ -53,7 +53,7 @@ class RepeatedRuns:
     results : dict of str to dict of str to Repeated
         By category, average or ``overall``, then by metric.
     runs, n, left_out : int
-        Number of runs, of videos compared, and of videos that some run lacks.
+        Numbers of runs, of compared videos, and of videos that some run lacks.
     level : float
         Coverage of the intervals.
     """
@@ -75,19 +75,19 @@ def repeat(
 ) -> RepeatedRuns:
     """Mean, spread and intervals of at least two runs of one experiment.
 
-    The variance of a mean of k runs is that over resampled identities plus the variance between
-    runs divided by k; the interval is Student's t with the degrees of freedom of Satterthwaite
-    (Biometrics 1946). With three seeds it is wide, and rightly so.
+    The variance of the mean of k runs is that over resampled identities plus the variance between
+    runs divided by k; the interval is Student's t with Satterthwaite's degrees of freedom
+    (Biometrics 1946). With three seeds it is wide, as it should be.
 
     Raises
     ------
     ConfigError
         Fewer than two runs.
     ManifestError
-        As of `share_videos`.
+        See `share_videos`.
     """
     if len(runs) < 2:
-        raise ConfigError(f"a spread over seeds needs at least 2 runs, got {len(runs)}")
+        raise ConfigError(f"repeats need at least 2 runs, got {len(runs)}")
     shared = share_videos(runs, metrics=metrics, resamples=resamples, level=level, seed=seed)
     results = {
         name: {
@@ -126,7 +126,7 @@ def _repeated(
 
 
 def cells(found: RepeatedRuns, metrics: Sequence[str] = ("auc", "ap")) -> list[list[str]]:
-    """One line for each result and metric, in %, header first."""
+    """One line per result and metric, in %, header first."""
     table = [["result", "metric", "mean", "spread", "lowest", "highest", "videos", "both"]]
     for name, by_metric in found.results.items():
         for metric in metrics:
@@ -149,7 +149,7 @@ def _range(pair: tuple[float, float]) -> str:
 
 
 def sentence(found: RepeatedRuns) -> str:
-    """What stands behind the table."""
+    """Number of runs and videos, in words."""
     text = f"{found.runs} runs on {found.n} videos that all of them scored"
     return f"{text}, {found.left_out} left out" if found.left_out else text
 
@@ -159,7 +159,7 @@ def write_repeats(found: RepeatedRuns, others: Sequence[str], folder: str | Path
     write_json(f"{folder}/repeats.json", asdict(found) | {"others": list(others)})
     note = (
         f"Spread: standard deviation between runs. Ranges are {100 * found.level:g} % intervals of "
-        "the mean: over the people tested alone, and over people and seeds."
+        "the mean: over tested people, and over people and seeds."
     )
     table, below = markdown(cells(found)), f"{sentence(found)}. {note}"
     text = "\n".join(["### This run and its repeats", "", table, below, ""])

@@ -1,4 +1,4 @@
-"""The paper's numbers beside ours: the difference, and whether theirs lies in our interval."""
+"""Compare our results with the paper's: difference, and whether theirs is in our interval."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ ROUNDING = 0.0005  # the paper prints one decimal of a percentage
 
 @dataclass(frozen=True)
 class Comparison:
-    """One number of the paper and ours; fractions of 1.
+    """A result of the paper and ours, as fractions of 1.
 
     Attributes
     ----------
     result : str
         Category or average.
     ours : float or None
-        None where the run has no such result.
+        None if the run has no such result.
     interval : (low, high) or None
     """
 
@@ -37,12 +37,12 @@ class Comparison:
 
     @property
     def difference(self) -> float | None:
-        """Ours less the paper's."""
+        """Ours minus the paper's."""
         return None if self.ours is None else self.ours - self.paper
 
     @property
     def inside(self) -> bool | None:
-        """Whether the paper's number lies in our interval; None where there is none."""
+        """Whether the paper's number is in our interval; None if there is none."""
         if self.interval is None:
             return None
         low, high = self.interval
@@ -50,22 +50,22 @@ class Comparison:
 
 
 def published(name: str) -> dict:
-    """Title, results and, where there are none, a note of one of the paper's experiments.
+    """Title, results or note of one of the paper's experiments.
 
     Raises
     ------
     ConfigError
-        There is no experiment of that name.
+        The experiment is unknown.
     """
     path = resources.files("avforensics.evaluation") / "published.json"
     experiments = json.loads(path.read_text(encoding="utf-8"))["experiments"]
     if name not in experiments:
-        raise ConfigError(f"the paper has no {name!r}; there are {', '.join(experiments)}")
+        raise ConfigError(f"experiment must be one of {', '.join(experiments)}, got {name!r}")
     return experiments[name]
 
 
 def compare_with_paper(name: str, summary: Mapping) -> list[Comparison]:
-    """Every number that the paper prints for an experiment, beside that of a summary."""
+    """All numbers of the paper for an experiment, with those of a summary."""
     found = dict(blocks(summary))
     comparisons = []
     for result, numbers in published(name)["results"].items():
@@ -85,7 +85,7 @@ def compare_with_paper(name: str, summary: Mapping) -> list[Comparison]:
 
 
 def cells(comparisons: Sequence[Comparison]) -> list[list[str]]:
-    """One line a number, in %, header first."""
+    """One line per number, in %, header first."""
     table = [["result", "metric", "ours", "paper", "difference", "paper in our interval"]]
     for item in comparisons:
         table.append(

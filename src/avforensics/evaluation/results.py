@@ -1,4 +1,4 @@
-"""Everything that a run leaves in its folder, and the table on the terminal."""
+"""Files of a run's results, and the table on the terminal."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Robustness to the seven perturbations of the paper's Fig. 4: a table and a figure of two panels.
 
-"Average" is the mean over perturbations at a level, "adversarial" the worst of them at that level.
+"Average" is the mean over perturbations at a level, "adversarial" the worst one.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from avforensics.evaluation.tables import block_of, blocks, headline
 from avforensics.media.perturbations import PERTURBATIONS
 
 Runs = Mapping[tuple[str, int], Mapping]
-"""Summaries by perturbation and level; level 0, the plain run, is that of every perturbation."""
+"""Summaries by perturbation and level; level 0 is the unperturbed run."""
 
 MARKERS = "osD^vPX*"
-AVERAGES = ("AVG-FV",)  # the paper's own for this figure
+AVERAGES = ("AVG-FV",)  # the paper's average in this figure
 
 
 def edits(
@@ -33,23 +33,25 @@ def edits(
     Raises
     ------
     ConfigError
-        A perturbation or level does not exist, or clips have an ``edit`` already.
+        A perturbation or level is unknown, or clips already have an ``edit``.
     """
     if levels and edit:
         raise ConfigError(
-            "perturbations are edits of their own, and clips are read with one edit: "
-            f"robustness.levels cannot stand beside edit={edit}"
+            "perturbations are edits, and clips are read with one edit only: robustness.levels "
+            f"cannot be combined with edit={edit}"
         )
     for name in names:
         if name not in PERTURBATIONS:
-            raise ConfigError(f"no perturbation {name!r}; there are {', '.join(PERTURBATIONS)}")
+            raise ConfigError(
+                f"perturbation must be one of {', '.join(PERTURBATIONS)}, got {name!r}"
+            )
     if any(level not in range(1, 6) for level in levels):
-        raise ConfigError(f"levels of perturbations are 1 to 5, not {list(levels)}")
+        raise ConfigError(f"levels must be within 1..5, got {list(levels)}")
     return {(name, level): f"{name}={level}/{seed}" for name in names for level in levels}
 
 
 def curves(runs: Runs, metric: str = "auc") -> dict[str, list[tuple[int, float]]]:
-    """Level and value of each perturbation, of AVG-FV where all runs have it, else overall."""
+    """Levels and values of each perturbation, of AVG-FV if all runs have it, else overall."""
     found: dict[str, list[tuple[int, float]]] = {}
     result = headline(runs.values(), AVERAGES)
     for (name, level), summary in sorted(runs.items()):
@@ -61,7 +63,7 @@ def curves(runs: Runs, metric: str = "auc") -> dict[str, list[tuple[int, float]]
 def average_and_adversarial(
     by_name: Mapping[str, Sequence[tuple[int, float]]],
 ) -> tuple[list[int], list[float], list[float]]:
-    """Levels, the mean over perturbations and the worst one; levels that all of them have."""
+    """Levels that all perturbations have, the mean over perturbations, and the worst one."""
     tables = [dict(values) for values in by_name.values()]
     levels = sorted(set.intersection(*(set(table) for table in tables)))
     values = np.array([[table[level] for level in levels] for table in tables])
@@ -69,7 +71,7 @@ def average_and_adversarial(
 
 
 def robustness_figure(runs: Runs, title: str = "") -> Figure:
-    """Left: every perturbation and their mean. Right: the worst at each level."""
+    """Left: all perturbations and their mean. Right: the worst one at each level."""
     by_name = curves(runs)
     levels, mean, worst = average_and_adversarial(by_name)
     figure = Figure(figsize=(9.2, 3.8), layout="constrained")

@@ -1,4 +1,4 @@
-"""One scored video of a benchmark, and the CSV file that holds a run's worth of them."""
+"""Scored videos of a benchmark, and the CSV file of a run."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from avforensics.data.tables import read_table, write_table
 from avforensics.errors import ManifestError
 
 _COLUMNS = ("path", "label", "category", "identity", "score", "error", "not_applicable")
-_GROUPS = {"baselines": "baseline_", "statistics": "statistic_"}  # and their columns
-_NOTHING = {"", "na", "n/a", "none", "null"}  # what other programs write in an empty cell
+_GROUPS = {"baselines": "baseline_", "statistics": "statistic_"}  # column prefixes
+_NOTHING = {"", "na", "n/a", "none", "null"}  # empty cells as other programs write them
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredVideo:
-    """A listed video with its score, or with the reason why it has none.
+    """A listed video with its score, or the reason why it has none.
 
     Attributes
     ----------
     path : str
-        As the manifest spells it.
+        As in the manifest.
     label : int
         1 = fake, 0 = real.
     category : str
-        Kind of fake; what a real video says here is not used.
+        Kind of fake; ignored for real videos.
     identity : str
-        Source identity, by which intervals are grouped; empty = unknown, the video stands alone.
+        Source identity, by which intervals are grouped; empty = unknown.
     score : float or None
-        Higher = more likely fake. None (or a number that is not finite) = not scored.
+        Higher = more likely fake. None or not finite = not scored.
     error : str or None
-        Why there is no score.
+        Reason for a missing score.
     not_applicable : str or None
-        Why the score means nothing: it is kept and counts in no metric.
+        Why the score is meaningless; it is kept but counts in no metric.
     baselines : mapping of str to float
-        Scores of the baselines for the same video, same polarity.
+        Baseline scores of the video, with the same polarity.
     statistics : mapping of str to float
-        Other statistics of the same rows, with the sign that gives them the same polarity.
+        Other statistics, signed to have the same polarity.
     attributes : mapping of str to str
-        What else is known of the video (method, gender, duration ...), for breakdowns.
+        Other properties of the video (method, gender, duration ...), for breakdowns.
     """
 
     path: str
@@ -72,7 +72,7 @@ class ScoredVideo:
 
     @property
     def reason(self) -> str | None:
-        """Why the video is not scored; None where it is."""
+        """Why the video is not scored; None if it is."""
         if self.scored:
             return None
         if self.error:
@@ -81,9 +81,9 @@ class ScoredVideo:
 
 
 def check_once(rows: Sequence[ScoredVideo]) -> None:
-    """Refuse a run that counts a video twice; raises ManifestError.
+    """Raise ManifestError if a video counts twice.
 
-    A file may stand in two categories (FakeAVCeleb lists some 22 so), not twice in one.
+    A file may be in two categories (FakeAVCeleb lists 22 such files), but not twice in one.
     """
     counts = Counter((row.path, row.label, row.category) for row in rows)
     double = [key[0] for key, count in counts.items() if count > 1]
@@ -92,14 +92,14 @@ def check_once(rows: Sequence[ScoredVideo]) -> None:
 
 
 def printable(text: str) -> str:
-    """Text for tables and figures: bytes of file names that are no UTF-8 become escapes."""
+    """Text for tables and figures; bytes of file names that are not UTF-8 become escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def write_scores(rows: Sequence[ScoredVideo], path: str | PathLike) -> None:
-    """Write a line a video: what is known of it, its score, why that is missing or means nothing.
+    """Write one line per video.
 
-    Other scores are ``baseline_*`` and ``statistic_*``; a column for each attribute follows.
+    Other scores are in columns ``baseline_*`` and ``statistic_*``, followed by attributes.
     """
     names = [(group, name) for group in _GROUPS for name in names_of(rows, group)]
     others = [name for name in names_of(rows, "attributes") if name not in _COLUMNS]
@@ -116,20 +116,20 @@ def write_scores(rows: Sequence[ScoredVideo], path: str | PathLike) -> None:
 
 
 def read_scores(path: str | PathLike, *, fake: int = 1) -> list[ScoredVideo]:
-    """Read any table with at least path, label and score, such as :func:`write_scores` wrote.
+    """Read a table with at least path, label and score, such as one of :func:`write_scores`.
 
-    Of a table that `avforensics detect` wrote, with a column of labels added, the rows of faces
-    are left out: the videos are those with an empty ``track``.
+    In a table of `avforensics detect` with an added column of labels, rows of faces are skipped:
+    videos are the rows with an empty ``track``.
 
     Parameters
     ----------
     fake : int
-        Which number marks a fake, 1 or 0; see `Labels`.
+        Label of fakes, 1 or 0; see `Labels`.
 
     Raises
     ------
     ManifestError
-        A column is missing, or a cell means nothing; says which row.
+        A column is missing, or a cell is invalid; the message names the row.
     """
     table = read_table(path).with_path()
     table.require("path", "label", "score")
@@ -146,7 +146,7 @@ def read_scores(path: str | PathLike, *, fake: int = 1) -> list[ScoredVideo]:
 
 
 def names_of(rows: Sequence[ScoredVideo], group: str) -> list[str]:
-    """Names in a group of scores, or ``attributes``, that any video has, in the order first met."""
+    """Names in a group of scores, or in ``attributes``, of all videos, in order of appearance."""
     return list(dict.fromkeys(name for row in rows for name in getattr(row, group)))
 
 
@@ -176,7 +176,7 @@ def _parse(cells: Mapping[str, str], labels: Labels) -> ScoredVideo:
 
 
 def _number(name: str, cell: str) -> float | None:
-    """A number, or None where there is none."""
+    """A number, or None if the cell is empty."""
     if cell.casefold() in _NOTHING:
         return None
     try:

@@ -1,11 +1,11 @@
-"""Localisation of a run: proposals from curves over the windows of stored clips, against segments.
+"""Localisation of a run: proposals from curves over the windows of stored clips, and metrics.
 
-Three curves are tried. ``step_loss`` is what the score is the mean of; it is high where delays
-begin to go on in another way and falls again once the decoder has seen the new way. ``delays`` says
-how unusual the delays of a window are among those of real videos, whatever came before, so it stays
-high to the end of a forged stretch; it needs the naive Bayes baseline. ``own_delay`` is the
-statistic ``mass_at_delay`` in sliding windows: how much less probable the video's own delay is than
-the most probable one, whatever that delay is; it needs no real videos.
+Three curves are tried. ``step_loss``, whose mean is the score, is high where delays change their
+pattern and falls again once the decoder has seen the new pattern. ``delays`` is how unusual the
+delays of a window are among real videos, independently of previous windows, so it stays high to the
+end of a forged segment; it needs the naive Bayes baseline. ``own_delay`` is the statistic
+``mass_at_delay`` in sliding windows: how much less probable the video's own delay is than the most
+probable one; it needs no real videos.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from avforensics.evaluation.localisation import localisation_metrics, propose_segments
-from avforensics.evaluation.stored import StoredScore
+from avforensics.evaluation.stored_score import StoredScore
 from avforensics.features.store import FeatureStore
 from avforensics.scoring.offset import delay_probabilities, inner_windows
 from avforensics.scoring.statistics import NEAR
 from avforensics.smoothing import running_mean
 
-SMOOTH = 5  # windows: neighbours share frames up to that distance
-SLIDING = 11  # windows over which the video's own delay is looked for
-LEAST_RATIO = 0.02  # of the mass at the own delay to that at the most probable one
+SMOOTH = 5  # windows; neighbours up to that distance share frames
+SLIDING = 11  # windows over which the own delay is compared
+LEAST_RATIO = 0.02  # minimum ratio of the mass at the own delay to that at the most probable one
 
 
 def localise(
@@ -32,22 +32,21 @@ def localise(
     lam: float,
     delay_frequency: np.ndarray | None = None,
 ) -> dict[str, dict]:
-    """Metrics of partial forgeries by curve; empty where no scored clip has segments.
+    """Metrics of partial forgeries by curve; empty if no scored clip has segments.
 
-    Clips with segments and real ones take part. Fakes without segments are forged from beginning
-    to end: there is nothing to find in them.
+    Includes real clips and clips with segments; fakes without segments are forged throughout.
 
     Parameters
     ----------
     found : sequence of StoredScore
         With steps.
     delay_frequency : float array, (D,), optional
-        As of `fit_delay_frequency`; adds the curve ``delays``.
+        From `fit_delay_frequency`; adds the curve ``delays``.
 
     Returns
     -------
     dict of str to dict
-        As of `localisation_metrics`.
+        From `localisation_metrics`.
     """
     taking_part = [
         item
@@ -88,8 +87,8 @@ def localise(
 def unusual_delays(sync_logits: np.ndarray, delay_frequency: np.ndarray) -> np.ndarray:
     """Expected surprise of each window's delays among real ones, smoothed: float64, (N,).
 
-    ``- sum_i S_i log p_i`` with S the window's distribution over delays (Eq. 1) and p how often
-    each delay is the likeliest in real videos.
+    ``- sum_i S_i log p_i`` with S the window's distribution over delays (Eq. 1) and p the frequency
+    of each delay being the likeliest in real videos.
 
     Parameters
     ----------
@@ -105,15 +104,15 @@ def off_own_delay(sync_logits: np.ndarray, valid_audio: np.ndarray) -> np.ndarra
     """How much less probable the video's own delay is than the most probable: float64, (N,).
 
     The logarithm of the ratio of the two masses, each within `NEAR` frames of its delay, averaged
-    over `SLIDING` windows; 0 = the own delay is the most probable throughout. How sure a row is
-    counts for nothing. Windows of which some delays reach into padding count as no worse than the
-    median of the others.
+    over `SLIDING` windows; 0 = the own delay is the most probable one throughout. Confidence of a
+    row does not matter. Windows without valid audio at all delays count as no worse than the median
+    of the others.
 
     Parameters
     ----------
     sync_logits : float array, (N, 2 * tau + 1)
     valid_audio : bool array, (N,)
-        Whether every delay of a window hears sound.
+        Whether every delay of a window has valid audio.
     """
     probability = delay_probabilities(sync_logits)
     inner, _ = inner_windows(valid_audio)
@@ -126,7 +125,7 @@ def off_own_delay(sync_logits: np.ndarray, valid_audio: np.ndarray) -> np.ndarra
 
 
 def sentence(curve: str, metrics: Mapping[str, float]) -> str:
-    """The metrics in a line for tables' notes."""
+    """The metrics in one line, for notes of tables."""
     named = {
         "AP@0.5": "ap_50",
         "AP@0.75": "ap_75",

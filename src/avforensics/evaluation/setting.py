@@ -1,4 +1,4 @@
-"""What a score depends on beside the video: kept with a calibration and compared in use."""
+"""What a score depends on besides the video: stored in a calibration and compared in use."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def scoring_setting(
     part: str = "both",
     network: str | None = None,
 ) -> dict[str, object]:
-    """Hashes of all networks, the policy, lam and the part, as plain values.
+    """Hashes of all networks, policy, lam and part, as plain values.
 
     Parameters
     ----------
     part : {"both", "distribution", "activation"}
-        Whose score it is.
+        Part of the score.
     network : str, optional
-        SHA-256 of the synchronisation network where ``models`` lacks it.
+        SHA-256 of the synchronisation network if ``models`` lacks it.
     """
     setting: dict[str, object] = {
         "part": part,

@@ -1,4 +1,4 @@
-"""Several runs on the same videos: every metric of each, on all of them and on each resample."""
+"""Metrics of several runs on the same videos and on the same resamples."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class SharedVideos:
     ----------
     labels : int array, (n,)
     scores : list of float array, (n,)
-        Of each run.
+        Scores of each run.
     groups : dict of str to int array
-        Videos of ``overall``, of each category (with all real ones) and of each average.
+        Indices for ``overall``, each category (with all real videos) and each average.
     points : dict of str to list of dict of str to float
-        By group: each metric of each run.
+        By group: the metrics of each run.
     drawn : dict of str to list of dict of str to float array, (resamples,)
-        The same on each resample; the same identities are drawn for all runs.
+        The same on each resample of identities, which all runs share.
     left_out : int
-        Videos that some run lacks.
+        Number of videos that some run lacks.
     """
 
     labels: np.ndarray
@@ -58,14 +58,14 @@ def share_videos(
     Parameters
     ----------
     runs : sequence of sequence of ScoredVideo
-        Each in any order. Where one says nothing of categories and identities (a plain list of
-        scores), what another says of that path holds.
+        In any order. A run without categories and identities (a plain list of scores) takes them
+        from the others.
     metrics : sequence of str
         Names from `avforensics.evaluation.metrics.METRICS`.
     averages : mapping of str to sequence of str
-        Means over categories, where all of them are there.
+        Means over categories, if all of them are present.
     resamples, level, seed
-        Of `Bootstrap`.
+        See `Bootstrap`.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def share_videos(
 
 
 def _described(runs: Sequence[Sequence[ScoredVideo]]) -> list[list[ScoredVideo]]:
-    """Rows that say neither category nor identity get those of another run's row of that path."""
+    """Copy category and identity to rows without both, from another run's row of that path."""
     known: dict[str, list[ScoredVideo]] = {}
     for rows in runs:
         of_run: dict[str, list[ScoredVideo]] = {}
@@ -120,7 +120,7 @@ def _described(runs: Sequence[Sequence[ScoredVideo]]) -> list[list[ScoredVideo]]
 def _paired(
     runs: Sequence[Sequence[ScoredVideo]],
 ) -> tuple[list[tuple[str, str]], list[dict[tuple[str, str], ScoredVideo]], int]:
-    """Keys of the videos that all runs scored, each run's videos by key, and how many are lost."""
+    """Keys of the videos that all runs scored, each run's videos by key, and the number lost."""
     for rows in runs:
         check_once(rows)
     tables = [{(row.path, category_of(row)): row for row in rows if row.counts} for rows in runs]
@@ -130,7 +130,7 @@ def _paired(
             raise ManifestError(f"{key[0]}: the runs disagree on its label or identity")
     if {tables[0][key].label for key in shared} != {0, 1}:
         raise ManifestError(
-            f"the {len(runs)} runs share {len(shared)} videos; both classes are needed"
+            f"the {len(runs)} runs share {len(shared)} videos, but both classes are needed"
         )
     return shared, tables, len(set.union(*(set(table) for table in tables))) - len(shared)
 

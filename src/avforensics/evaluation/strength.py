@@ -1,9 +1,9 @@
-"""How much more probable a video is if it was forged in named ways than if it is real.
+"""Likelihood ratio of a video: forged in named ways against real.
 
 A likelihood ratio is a statement about two propositions and a population of each. It is fitted on
-real videos and on forgeries of several generators, validated on people and generators that the
-fit never saw, and kept within what so many videos can support. Where that fails it is refused, and
-the reason is kept in its place.
+real videos and on forgeries of several generators, validated on people and generators outside the
+fit, and bounded by what that many videos can support. If that fails, there is no ratio, and the
+reason is stored instead.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from avforensics.errors import ConfigError
 from avforensics.evaluation.evidence import folds_of
 from avforensics.evaluation.likelihood import METHODS, cllr, cllr_min, elub
 
-FEWEST_VIDEOS = 50  # of each population
+FEWEST_VIDEOS = 50  # per population
 FEWEST_PEOPLE = 10  # among the real videos
 FEWEST_GENERATORS = 3
 MOST_FOLDS = 10
-GRID = 201  # points at which the ratio is kept
+GRID = 201  # points at which the ratio is stored
 RESAMPLES = 200
 LEVEL = 0.95
-UNLIKE = 0.01  # p-value below which the real videos of another set are another population
+UNLIKE = 0.01  # p-value below which real videos of another set are a different population
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Sample:
     Attributes
     ----------
     values : float array, (n,)
-        Evidence or score; of real videos cross-fitted.
+        Evidence or score; cross-fitted for real videos.
     people : sequence of str
-        Whose video each is.
+        Person of each video.
     generators : sequence of str
-        What made each forgery; empty for real videos.
+        Generator of each forgery; empty for real videos.
     """
 
     values: np.ndarray
@@ -59,7 +59,7 @@ class Strength:
     low, high : float
         Interval of resampled people and generators.
     at_bound : bool
-        The videos support no more extreme ratio: it is at least (or at most) this.
+        The true ratio may be more extreme than the videos can support.
     """
 
     log10: float
@@ -76,7 +76,7 @@ class LikelihoodRatio:
     ----------
     about : mapping
         ``of`` (evidence or score), ``method``, ``kinds``, ``generators``, ``n_real``, ``n_fake``,
-        ``n_people``, ``cllr``, ``cllr_min``, ``refused`` ... as the file and the report have it.
+        ``n_people``, ``cllr``, ``cllr_min``, ``refused`` ... as in the file and the report.
     arrays : mapping of str to float64 array
         ``grid``, ``log10``, ``low``, ``high``, (`GRID`,); ``bounds``, (2,); ``validated_lr`` and
         ``validated_label``, (n,): ratios of videos that their fit never saw.
@@ -87,7 +87,7 @@ class LikelihoodRatio:
 
     @property
     def refused(self) -> str | None:
-        """Why no ratio is given; None where one is."""
+        """Why there is no ratio; None if there is one."""
         return self.about.get("refused")
 
     @classmethod
@@ -102,7 +102,7 @@ class LikelihoodRatio:
         fewest: int = FEWEST_VIDEOS,
         seed: int = 0,
     ) -> LikelihoodRatio:
-        """Fit, validate, bound; or refuse.
+        """Fit, validate and bound the ratio, or record why there is none.
 
         Parameters
         ----------
@@ -112,14 +112,14 @@ class LikelihoodRatio:
             Categories of the forgeries, for the proposition.
         method : {"logistic", "kde"}
         fewest : int
-            Videos that each population needs.
+            Minimum number of videos per population.
         seed : int
-            Of folds and resamples.
+            Seed of folds and resamples.
 
         Raises
         ------
         ConfigError
-            There is no such method.
+            The method is unknown.
         """
         if method not in METHODS:
             raise ConfigError(
@@ -142,8 +142,8 @@ class LikelihoodRatio:
         validated = {"validated_lr": log10, "validated_label": labels.astype(np.float64)}
         if not about["cllr"] < 1:
             reason = (
-                f"on people and generators that the fit never saw, ratios cost more than saying "
-                f"nothing (Cllr {about['cllr']:.2f}, 1 = nothing said)"
+                f"on people and generators outside the fit, ratios cost more than no statement "
+                f"(Cllr {about['cllr']:.2f}, 1 = no statement)"
             )
             return cls(about | {"refused": reason}, validated)
         bounds = elub(log10, labels)
@@ -154,13 +154,13 @@ class LikelihoodRatio:
         )
 
     def refuse(self, reason: str) -> LikelihoodRatio:
-        """The same without a ratio."""
+        """The same without a ratio, for this reason."""
         return LikelihoodRatio({**self.about, "refused": reason}, self.arrays)
 
     def __call__(self, value: float) -> Strength | None:
-        """The ratio for a value; None where it is refused.
+        """The ratio for a value; None if there is none.
 
-        Values beyond those that were met count as the nearest that was.
+        Values outside the fitted range count as the nearest one inside.
         """
         if self.refused is not None:
             return None
@@ -172,12 +172,12 @@ class LikelihoodRatio:
         return Strength(log10, low, high, at_bound)
 
     def header(self) -> str:
-        """What a file says of it, JSON."""
+        """Description to save, as JSON."""
         return json.dumps(dict(self.about), sort_keys=True)
 
 
 def other_population(reals: np.ndarray, others: np.ndarray) -> str | None:
-    """Why real videos of another set are no sample of the same population; None = they may be.
+    """Why real videos of another set are a different population; None if they need not be.
 
     Parameters
     ----------
@@ -190,8 +190,8 @@ def other_population(reals: np.ndarray, others: np.ndarray) -> str | None:
     if found.pvalue >= UNLIKE:
         return None
     return (
-        f"{len(others)} real videos of the other set have other values than the {len(reals)} that "
-        f"it was fitted on (Kolmogorov-Smirnov {found.statistic:.2f}, p {found.pvalue:.1e})"
+        f"{len(others)} real videos of the other set differ in value from the {len(reals)} of the "
+        f"fit (Kolmogorov-Smirnov {found.statistic:.2f}, p {found.pvalue:.1e})"
     )
 
 
@@ -213,7 +213,7 @@ def _joined(reals: np.ndarray, fakes: np.ndarray) -> tuple[np.ndarray, np.ndarra
 def _validate(
     reals: Sample, fakes: Sample, method: str, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Log10 ratios of every video by a fit without its person and without its generator."""
+    """Log10 ratio of each video by a fit without its person and generator."""
     count = min(MOST_FOLDS, len(set(reals.people)), len(set(fakes.generators)))
     of_reals = folds_of(reals.people, count, seed=seed)
     of_fakes = folds_of(fakes.generators, count, seed=seed)
@@ -223,7 +223,7 @@ def _validate(
         real, fake = of_reals == fold, of_fakes == fold
         held_out = {name for name, out in zip(reals.people, real, strict=True) if out and name}
         known = ~fake & ~np.isin(people, list(held_out))
-        if not known.any():  # every forgery shows somebody who is held out
+        if not known.any():  # every forgery shows a held-out person
             known = ~fake
         ratio = METHODS[method](*_joined(reals.values[~real], fakes.values[known]))
         found[0][real] = ratio(reals.values[real])
@@ -234,7 +234,7 @@ def _validate(
 def _by_generator(
     log10: np.ndarray, labels: np.ndarray, generators: Sequence[str]
 ) -> dict[str, float]:
-    """The cost of each generator's forgeries against all real videos."""
+    """Cost of each generator's forgeries against all real videos."""
     of_fakes, reals = log10[labels == 1], log10[labels == 0]
     names = np.array(generators, dtype=object)
     return {
@@ -267,7 +267,7 @@ def _fit_all(
 
 
 def _resample(values: np.ndarray, groups: Sequence[str], random: np.random.Generator) -> np.ndarray:
-    """Values of as many groups, drawn with replacement."""
+    """Values of groups drawn with replacement."""
     names = np.array(groups, dtype=object)
     members = [values[names == name] for name in sorted(set(groups))]
     drawn = random.integers(0, len(members), len(members))

@@ -1,7 +1,7 @@
-"""From scored videos to ``metrics.json``: every category against the same real videos.
+"""Summarise scored videos for ``metrics.json``: each category against the same real videos.
 
-Each result carries its interval, its counts and, beside it, the same numbers for the baselines;
-what was listed but not scored is counted and named.
+Each result has its interval, its counts and the same numbers of the baselines; listed videos
+without a score are counted and named.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ PAPER_AVERAGES: Mapping[str, tuple[str, ...]] = {
     "AVG-FV": PAPER_CATEGORIES[1:],
     "AVG-ALL": PAPER_CATEGORIES,
 }
-"""AVG-FV: mean of the four categories with a fake picture; AVG-ALL: of the five (Tables 1, 3)."""
+"""AVG-FV: mean of the four categories with fake video; AVG-ALL: of the five (Tables 1, 3)."""
 
 OTHERS = ("baselines", "statistics")
-"""Scores beside the model's own, each group with its own part of a block."""
+"""Scores besides the model's, each group with its own part of a block."""
 
 _OTHER_METRICS = ("auc", "ap", "ap_balanced")
 
@@ -37,16 +37,16 @@ def summarise(
     level: float = 0.95,
     seed: int = 0,
 ) -> dict:
-    """Everything that a table, a figure caption or a reviewer asks of one run.
+    """Summary of a run for tables and files.
 
     Parameters
     ----------
     rows : sequence of ScoredVideo
-        Each listed video once, scored or with its error.
+        All listed videos, each once, scored or with its error.
     averages : mapping of str to sequence of str
-        Means over categories; one that lacks a category is left out and noted.
+        Means over categories; one with a missing category is omitted and noted.
     resamples, level, seed
-        Of :class:`avforensics.evaluation.bootstrap.Bootstrap`.
+        See :class:`avforensics.evaluation.bootstrap.Bootstrap`.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def summarise(
     Raises
     ------
     ManifestError
-        If a video is counted twice.
+        A video occurs twice.
     """
     check_once(rows)
     coverage = _coverage(rows)
@@ -89,7 +89,7 @@ def summarise(
         return summary
     if any(not row.identity for row in scored):
         unknown = sum(not row.identity for row in scored)
-        notes.append(f"{unknown} videos have no identity and were resampled one by one")
+        notes.append(f"{unknown} videos have no identity and were resampled individually")
     bootstrap = Bootstrap(
         labels, [identity_of(row) for row in scored], resamples=resamples, level=level, seed=seed
     )
@@ -105,7 +105,7 @@ def summarise(
         if not absent:
             summary["averages"][name] = blocks.average(summary["categories"], members)
         elif len(absent) < len(members):
-            notes.append(f"{name} left out: no scored video of {', '.join(absent)}")
+            notes.append(f"{name} omitted: no scored video of {', '.join(absent)}")
     for block in (summary["overall"], *summary["categories"].values()):
         block["auc_unscored"] = auc_with_unscored(block)
     for block in summary["averages"].values():
@@ -115,15 +115,15 @@ def summarise(
 
 
 def auc_with_unscored(block: Mapping) -> float:
-    """The AUC if every video without a score were ranked by a coin.
+    """The AUC if every video without a score were ranked at random.
 
     A pair of a real and a fake video counts one half unless both are scored, so that a detector
-    gains nothing by refusing what is hard.
+    gains nothing by rejecting difficult videos.
 
     Parameters
     ----------
     block : mapping
-        ``auc``, ``n_real``, ``n_fake`` and how many there were to score: ``listed_real``,
+        ``auc``, ``n_real``, ``n_fake`` and the numbers of listed videos: ``listed_real``,
         ``listed_fake``.
     """
     pairs = block["listed_real"] * block["listed_fake"]
@@ -136,7 +136,7 @@ def _listed(rows: Sequence[ScoredVideo]) -> dict[str, int]:
 
 
 def by_category(rows: Sequence[ScoredVideo]) -> dict[str, list[ScoredVideo]]:
-    """Fakes by category: the paper's categories first and in its order, then by name."""
+    """Fakes by category: the paper's categories first, in its order, then by name."""
     place = {name: index for index, name in enumerate(PAPER_CATEGORIES)}
     fakes = [row for row in rows if row.label == 1]
     names = sorted(
@@ -146,7 +146,7 @@ def by_category(rows: Sequence[ScoredVideo]) -> dict[str, list[ScoredVideo]]:
 
 
 class _Blocks:
-    """Blocks of results over subsets of the scored videos, keeping resamples for the averages."""
+    """Blocks of results for subsets of the scored videos; keeps resamples for averages."""
 
     def __init__(self, scored: Sequence[ScoredVideo], bootstrap: Bootstrap) -> None:
         self.bootstrap = bootstrap
@@ -159,7 +159,7 @@ class _Blocks:
         self.resampled: dict[str, tuple[np.ndarray, dict[tuple, dict[str, np.ndarray]]]] = {}
 
     def block(self, category: str, rows: np.ndarray) -> dict:
-        """Metrics of the videos ``rows``; their resamples are kept for averages."""
+        """Metrics of the videos ``rows``; keeps their resamples for averages."""
         resampled: dict[tuple, dict[str, np.ndarray]] = {}
         result, resampled[()] = self._ranked(self.scores, rows, tuple(METRICS))
         n_real, n_fake = self.bootstrap.identities(rows)
@@ -193,7 +193,7 @@ class _Blocks:
         return intervals
 
     def average(self, categories: Mapping[str, dict], members: Sequence[str]) -> dict:
-        """Mean over categories; its interval from the same resamples in every category."""
+        """Mean over categories; its interval comes from the categories' common resamples."""
         rows = np.unique(np.concatenate([self.resampled[name][0] for name in members]))
         blocks = [categories[name] for name in members]
         result = {name: _mean(block[name] for block in blocks) for name in METRICS}
@@ -239,12 +239,12 @@ def _coverage(rows: Sequence[ScoredVideo]) -> dict:
 
 
 def identity_of(row: ScoredVideo) -> str:
-    """What a video is resampled with: its identity, or itself where none is known."""
+    """Unit of resampling: the identity, or the video if it is unknown."""
     return row.identity or f"video {row.path}"
 
 
 def category_of(row: ScoredVideo) -> str:
-    """Name of a fake's group in tables."""
+    """Name of a fake's category in tables."""
     return printable(row.category) or "fake"
 
 

@@ -1,6 +1,6 @@
-"""Many settings side by side: one table and one figure (the paper's Fig. 5 and 6, and a lam curve).
+"""Compare many settings: one table and one figure (the paper's Fig. 5 and 6, and a lam curve).
 
-Points come from one pass over a feature store, or from the folders of finished evaluations.
+Points come from one pass over a feature store, or from folders of finished evaluations.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from avforensics.errors import ConfigError, ManifestError
 from avforensics.evaluation.figures import COLOURS
 from avforensics.evaluation.output import markdown, percent, write_figure, write_text
 from avforensics.evaluation.rows import ScoredVideo, printable
-from avforensics.evaluation.stored import StoredScore, StoreScorer, one_thread, scored_video
+from avforensics.evaluation.stored import StoreScorer, one_thread
+from avforensics.evaluation.stored_score import StoredScore, scored_video
 from avforensics.evaluation.summary import summarise
 from avforensics.evaluation.tables import block_of, blocks, headline
 from avforensics.features.store import FeatureStore
@@ -37,12 +38,12 @@ MOST_LINES = 7
 
 @dataclass(frozen=True)
 class Point:
-    """One combination of settings and what it gave.
+    """A combination of settings and its result.
 
     Attributes
     ----------
     summary : mapping
-        As of `summarise`.
+        From `summarise`.
     """
 
     settings: Mapping[str, object]
@@ -66,31 +67,31 @@ def sweep_store(
     limits: Limits | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Point]:
-    """Evaluate every combination of lam and max_len; features are read once.
+    """Evaluate all combinations of lam and max_len; features are read once.
 
     Parameters
     ----------
     store, models
-        As for `StoreScorer`.
+        As in `StoreScorer`.
     chosen : sequence of int
         Indices of the clips.
     statistics : sequence of str
-        Other statistics that are points of their own, beside the published score.
+        Statistics that become points, in addition to the published score.
     windows, audio : str
-        As for `SequencePolicy`.
+        As in `SequencePolicy`.
     part : {"both", "distribution", "activation"}
-        Whose score it is.
+        Part of the score.
     resamples, level, seed
-        Of the intervals.
+        Settings of the intervals.
     limits : Limits, optional
-        Videos beyond them count in no metric.
+        Limits beyond which videos are excluded from metrics.
     advance : callable
         Called after each video.
 
     Raises
     ------
     ConfigError
-        A list is empty, or a value cannot be scored with these models or features.
+        A list is empty, or these models or features do not support a value.
     """
     if not lams or not max_lens:
         raise ConfigError("a sweep needs at least one lam and one max_len")
@@ -135,7 +136,7 @@ def _by_statistic(
 
 
 def _score_all(scorers: Sequence[StoreScorer], index: int) -> list[StoredScore]:
-    """One clip by every policy, its features read once."""
+    """Score one clip under every policy, reading its features once."""
     store = scorers[0].store
     if store[index].error is not None:
         return [StoredScore(index, error=store[index].error)] * len(scorers)
@@ -155,8 +156,8 @@ def read_runs(folder: str | PathLike, settings: Sequence[str]) -> list[Point]:
     folder : path
         E.g. the ``output_dir`` of ``avforensics evaluate -m``.
     settings : sequence of str
-        Dotted names of settings that tell the runs apart, as ``made_with.config`` of each
-        metrics.json has them.
+        Dotted names of the settings that distinguish the runs, as in ``made_with.config`` of each
+        metrics.json.
 
     Raises
     ------
@@ -169,11 +170,11 @@ def read_runs(folder: str | PathLike, settings: Sequence[str]) -> list[Point]:
             summary = json.loads(path.read_text(encoding="utf-8"))
             summary["averages"], summary["overall"], summary["coverage"]["not_scored"]
         except (OSError, ValueError, KeyError, TypeError):
-            raise ManifestError(f"{path}: this was not written by avforensics evaluate") from None
+            raise ManifestError(f"{path}: not written by avforensics evaluate") from None
         values = {name: _value(summary, name, path) for name in settings}
         points.append(Point({_short(name, settings): v for name, v in values.items()}, summary))
     if not points:
-        raise ManifestError(f"{folder}: no folder in it holds a metrics.json")
+        raise ManifestError(f"{folder}: no metrics.json in any of its folders")
     return points
 
 
@@ -181,7 +182,7 @@ def _value(summary: Mapping, name: str, path: Path) -> object:
     value = summary.get("made_with", {}).get("config", {})
     for part in name.split("."):
         if not isinstance(value, Mapping) or part not in value:
-            raise ManifestError(f"{path}: this run says nothing of {name}")
+            raise ManifestError(f"{path}: this run has no setting {name}")
         value = value[part]
     return value if isinstance(value, str | int | float) else json.dumps(value)
 
@@ -192,13 +193,13 @@ def _short(name: str, names: Sequence[str]) -> str:
 
 
 def axes_of(points: Sequence[Point]) -> list[str]:
-    """Settings that take several values, those with most values first."""
+    """Settings with several values, those with most values first."""
     counts = {name: len(_values(points, name)) for name in points[0].settings}
     return sorted((name for name in counts if counts[name] > 1), key=lambda name: -counts[name])
 
 
 def only_varying(points: Sequence[Point]) -> list[Point]:
-    """The same points without the settings that are alike in all of them."""
+    """The same points without constant settings."""
     varying = set(axes_of(points))
     return [
         Point({k: v for k, v in point.settings.items() if k in varying}, point.summary)
@@ -216,7 +217,7 @@ def write_sweep(points: Sequence[Point], folder: str | PathLike, title: str = ""
 
 
 def long_table(points: Sequence[Point]) -> list[list]:
-    """A line for every setting and result, full precision, header first."""
+    """A line per setting and result, at full precision, header first."""
     names = list(points[0].settings)
     intervals = [f"{metric}_{end}" for metric in METRICS for end in ("low", "high")]
     table = [[*names, "category", "n_real", "n_fake", *METRICS, *intervals]]
@@ -230,7 +231,7 @@ def long_table(points: Sequence[Point]) -> list[list]:
 
 
 def short_table(points: Sequence[Point]) -> list[list[str]]:
-    """A line for every setting, ``AP/AUC`` in % by category as the paper writes it."""
+    """A line per setting, ``AP/AUC`` in % by category as in the paper."""
     names = list(points[0].settings)
     found = [dict(blocks(point.summary)) for point in points]
     columns = list(dict.fromkeys(name for blocks_ in found for name in blocks_))
@@ -242,15 +243,15 @@ def short_table(points: Sequence[Point]) -> list[list[str]]:
 
 
 def best(points: Sequence[Point]) -> Point:
-    """The point of highest AUC (of the first of `AVERAGES` that all points have, else overall)."""
+    """The point with the highest AUC (of the first of `AVERAGES` in all points, else overall)."""
     result = _result(points)
     return max(points, key=lambda point: block_of(point.summary, result).get("auc") or -1.0)
 
 
 def sweep_figure(points: Sequence[Point], title: str = "") -> Figure:
-    """AUC and AP at 1:1 over each setting with several values, with intervals.
+    """AUC and AP at 1:1 over each varying setting, with intervals.
 
-    One panel for each of the first two such settings; lines stand for values of the other one.
+    One panel each for the first two such settings; lines are values of the other one.
     """
     axes = axes_of(points)[:2] or list(points[0].settings)[:1]
     figure = Figure(figsize=(4.6 * len(axes), 3.8), layout="constrained")
@@ -284,7 +285,7 @@ def _line(
     colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
     auc = [np.nan if b.get("auc") is None else 100 * b["auc"] for b in found]
     panel.plot(where, auc, color=colour, marker=marker, markersize=4, label=label or None)
-    if place == 0:  # bands of all lines would hide each other
+    if place == 0:  # bands of several lines would hide each other
         ends = [b.get("auc_ci") or (np.nan, np.nan) for b in found]
         low, high = 100 * np.array(ends, dtype=float).T
         panel.fill_between(
@@ -301,13 +302,13 @@ def _values(points: Sequence[Point], name: str) -> list:
 
 
 def _order(value: object) -> tuple[bool, float, str]:
-    """Numbers by size, then everything else by name."""
+    """Sort key: numbers by value, then everything else by name."""
     text = not isinstance(value, int | float)
     return text, 0.0 if text else value, str(value)
 
 
 def _some(values: list) -> list:
-    """At most so many values that lines can be told apart, evenly chosen."""
+    """At most `MOST_LINES` values, evenly spaced."""
     if len(values) <= MOST_LINES:
         return values
     places = np.linspace(0, len(values) - 1, MOST_LINES).round().astype(int)
@@ -319,5 +320,5 @@ def _pair(block: Mapping) -> str:
 
 
 def value_text(value: object) -> str:
-    """A setting as people write it."""
+    """A setting in readable form."""
     return f"{value:g}" if isinstance(value, float) else printable(str(value))

@@ -1,4 +1,4 @@
-"""A summary as a table for the eye, for a paper and for a program."""
+"""A summary as a table for the terminal, Markdown, LaTeX, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _COLUMNS = {
     "tpr_at_fpr_5": "TPR@5",
     "tpr_at_fpr_10": "TPR@10",
 }
-_WITH_INTERVAL = ("auc", "ap", "ap_balanced", "eer")  # in tables; files have every interval
+_WITH_INTERVAL = ("auc", "ap", "ap_balanced", "eer")  # in tables; files have all intervals
 _COUNTS = {"n_real": "real", "n_fake": "fake"}
-_UNSCORED = "AUC, unscored = chance"  # a column where some videos have no score
+_UNSCORED = "AUC, unscored = chance"  # a column if some videos have no score
 
 
 def blocks(summary: Mapping) -> Iterator[tuple[str, Mapping]]:
@@ -38,22 +38,21 @@ def blocks(summary: Mapping) -> Iterator[tuple[str, Mapping]]:
 
 
 def headline(summaries: Iterable[Mapping], averages: Sequence[str]) -> str:
-    """The first of these averages that every summary has, else ``overall``: one name for all."""
+    """The first of these averages that all summaries have, else ``overall``."""
     shared = set.intersection(*(set(summary["averages"]) for summary in summaries))
     return next((name for name in averages if name in shared), "overall")
 
 
 def block_of(summary: Mapping, name: str) -> Mapping:
-    """The block of a category, an average or ``overall``; empty where there is none."""
+    """The block of a category, an average or ``overall``; empty if there is none."""
     return dict(blocks(summary)).get(name, {})
 
 
 def cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the table that every text form shows; percentages with one decimal.
+    """Header and rows of the table in all text forms; percentages with one decimal.
 
-    One row a category, average and overall: counts, prevalence, metrics, those of the whole curve
-    with their intervals, the AUC with unscored videos as chance where there are any, and each
-    baseline's AUC beside them.
+    One row per category, average and overall: counts, prevalence, metrics (some with intervals),
+    the AUC with unscored videos ranked at random if there are any, and each baseline's AUC.
     """
     baselines = list(summary["overall"].get("baselines", {}))
     unscored = [_UNSCORED] if summary["coverage"]["failed"] else []
@@ -82,8 +81,8 @@ def cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
 def statistics_cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
     """Header and rows of AUC by statistic and result, the score first; empty without statistics.
 
-    Each is read with the sign of a video whose sound and picture do not belong together; below 50,
-    the forgeries of a kind lie on the other side.
+    Statistics are signed so that out-of-sync videos are high; below 50, the forgeries of a kind lie
+    on the other side.
     """
     names = list(summary["overall"].get("statistics", {}))
     found = list(blocks(summary))
@@ -95,16 +94,18 @@ def statistics_cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
 
 
 def coverage_line(summary: Mapping) -> str:
-    """One sentence on what was scored; part of every table."""
+    """One sentence on coverage, part of every table."""
     coverage = summary["coverage"]
     line = f"{coverage['scored']} of {coverage['listed']} listed videos scored"
     line = f"{line} ({coverage['failed']} failed)" if coverage["failed"] else line
-    apart = len(coverage.get("not_applicable", ()))  # results of before have none
-    return f"{line}; {apart} of them are not applicable and in no metric" if apart else line
+    apart = len(coverage.get("not_applicable", ()))  # missing in older results
+    return (
+        f"{line}; {apart} of them are not applicable and excluded from metrics" if apart else line
+    )
 
 
 def rich_table(summary: Mapping, title: str = "") -> Group:
-    """The table for the terminal, baselines and statistics in others; coverage and notes below."""
+    """Tables for the terminal: results, baselines, statistics; coverage and notes below."""
     header, rows = cells(summary)
     split = header.index(_COLUMNS["tpr_at_fpr_10"]) + 1
     auc = header.index(_COLUMNS["auc"])
@@ -112,7 +113,7 @@ def rich_table(summary: Mapping, title: str = "") -> Group:
     if header[split:]:
         beside = [[row[0], row[auc], *row[split:]] for row in rows]
         names = [header[0], header[auc], *(name.replace("_", " ") for name in header[split:])]
-        what = "beside the baselines" if summary["overall"].get("baselines") else ""
+        what = "with baselines" if summary["overall"].get("baselines") else ""
         parts.append(_rich(names, beside, what, summary))
     header, rows = statistics_cells(summary)
     if header:
@@ -121,7 +122,7 @@ def rich_table(summary: Mapping, title: str = "") -> Group:
 
 
 def _rich(header: Sequence[str], rows: Sequence[Sequence[str]], title: str, summary) -> Table:
-    """A table whose intervals stand below their values, to fit a terminal."""
+    """A table with intervals below their values, to fit a terminal."""
     table = Table(title=title or None, padding=(0, 0, 0, 1), box=box.SIMPLE_HEAD)
     for place, name in enumerate(header):
         table.add_column(name, justify="right" if place else "left")
@@ -132,7 +133,7 @@ def _rich(header: Sequence[str], rows: Sequence[Sequence[str]], title: str, summ
 
 
 def to_markdown(summary: Mapping, title: str = "") -> str:
-    """The table in Markdown, that of statistics, then coverage and notes."""
+    """Tables in Markdown: results and statistics, then coverage and notes."""
     header, rows = cells(summary)
     lines = [f"### {title}", ""] if title else []
     lines += markdown([header, *rows]).splitlines()
@@ -143,7 +144,7 @@ def to_markdown(summary: Mapping, title: str = "") -> str:
 
 
 def to_latex(summary: Mapping, title: str = "") -> str:
-    """The table in LaTeX (booktabs), coverage and notes in the caption."""
+    """The table in LaTeX (booktabs), with coverage and notes in the caption."""
     header, rows = cells(summary)
     caption = " ".join(
         f"{line.rstrip('.')}." for line in ([title] if title else []) + _footer(summary)
@@ -166,7 +167,7 @@ def to_latex(summary: Mapping, title: str = "") -> str:
 
 
 def to_csv(summary: Mapping) -> str:
-    """Every number in full, one line for each result of the model, a baseline, a statistic."""
+    """All numbers at full precision, one line per result of the model, a baseline, a statistic."""
     names = [*_COLUMNS, *(f"{key}_ci" for key in _COLUMNS)]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -183,7 +184,7 @@ def to_csv(summary: Mapping) -> str:
 
 
 def to_json(summary: Mapping) -> str:
-    """``metrics.json``; no NaN and no infinity, which JSON does not have."""
+    """``metrics.json``, without NaN and infinity, which JSON lacks."""
     return json.dumps(summary, indent=2, allow_nan=False) + "\n"
 
 
@@ -215,7 +216,7 @@ def _footer(summary: Mapping) -> list[str]:
 
 
 def _section_ends(summary: Mapping) -> set[str]:
-    """Last category and last average: a rule follows them."""
+    """Last category and last average, which are followed by a rule."""
     return {list(summary[part])[-1] for part in ("categories", "averages") if summary[part]}
 
 

@@ -1,4 +1,4 @@
-"""The figures and numbers by which likelihood ratios are validated."""
+"""Figures and numbers that validate likelihood ratios."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from avforensics.evaluation.strength import LikelihoodRatio
 
 
 def write_validation(likelihood: LikelihoodRatio, folder: str | PathLike) -> None:
-    """Write likelihood.json and, where ratios were validated, tippett.png and reliability.png."""
+    """Write likelihood.json and, if ratios were validated, tippett.png and reliability.png."""
     write_json(f"{folder}/likelihood.json", dict(likelihood.about))
     if "validated_lr" in likelihood.arrays:
         log10 = likelihood.arrays["validated_lr"]

@@ -28,21 +28,13 @@ from avforensics.data.row import Row
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.evaluation.benchmark import also_trained, some_real, store_name, tested_clips
 from avforensics.evaluation.calibration import Calibration
+from avforensics.evaluation.checks import as_scored, check_models, check_network, check_statistic
 from avforensics.evaluation.evidence import Evidence
 from avforensics.evaluation.populations import traces
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.setting import scoring_setting
-from avforensics.evaluation.stored import (
-    StoredScore,
-    StoreScorer,
-    as_scored,
-    check_models,
-    check_network,
-    check_statistic,
-    choose,
-    fit_delay_frequency,
-    scored_video,
-)
+from avforensics.evaluation.stored import StoreScorer, choose, fit_delay_frequency
+from avforensics.evaluation.stored_score import StoredScore, scored_video
 from avforensics.features.fill import clip_key
 from avforensics.features.settings import ExtractionSettings
 from avforensics.features.store import Entry, FeatureStore

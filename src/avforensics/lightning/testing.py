@@ -17,7 +17,8 @@ import torch.distributed as dist
 from torch.utils.data import DataLoader
 
 from avforensics.data.manifest import Manifest
-from avforensics.evaluation.stored import StoredScore, StoreScorer, one_thread
+from avforensics.evaluation.stored import StoreScorer, one_thread
+from avforensics.evaluation.stored_score import StoredScore
 from avforensics.features.fill import extract_features
 from avforensics.features.settings import ExtractionSettings
 from avforensics.features.store import FeatureStore

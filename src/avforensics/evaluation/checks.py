@@ -1,0 +1,93 @@
+"""Check that a feature store, a checkpoint and a policy fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from avforensics.checkpoints import Models
+from avforensics.checkpoints.digest import network_digest
+from avforensics.errors import ConfigError
+from avforensics.features.store import FeatureStore
+from avforensics.scoring.sequences import SequencePolicy
+
+STATISTICS = ("mean", "max")
+SCORE_PARTS = ("both", "distribution", "activation")
+
+
+def as_scored(store: FeatureStore, models: Models) -> FeatureStore:
+    """A store restricted to the delays of the models.
+
+    Raises
+    ------
+    ConfigError
+        The store has fewer delays.
+    """
+    return store if models.max_delay is None else store.within(models.max_delay)
+
+
+def check_network(store: FeatureStore, models: Models) -> None:
+    """Reject features of another synchronisation network than the checkpoint's.
+
+    Raises
+    ------
+    ConfigError
+    """
+    network = models.metadata.get("network")  # of bundles with decoders only
+    if models.sync is not None:
+        network = network_digest(models.sync)
+    if network is not None and network != store.info.network:
+        raise ConfigError(
+            f"{store.folder} holds features of another synchronisation network than the one of the "
+            "checkpoint's decoders"
+        )
+
+
+def check_statistic(statistic: str, part: str) -> None:
+    """Validate ``statistic`` and ``part``.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if statistic not in STATISTICS:
+        raise ConfigError(f"statistic must be one of {STATISTICS}, got {statistic!r}")
+    if statistic == "max" and part != "both":
+        raise ConfigError("statistic=max needs part=both")
+
+
+def check_models(
+    models: Models, policy: SequencePolicy, part: str, lams: Sequence[float]
+) -> Models:
+    """The models that a score needs, trained for the policy.
+
+    Raises
+    ------
+    CheckpointError
+        A model is missing.
+    ConfigError
+        ``part`` is unknown, or a decoder was trained for shorter sequences.
+    """
+    if part not in SCORE_PARTS:
+        raise ConfigError(f"part must be one of {SCORE_PARTS}, got {part!r}")
+    models = models.to_score(lams, part)
+    policy.check(distribution=models.distribution, activation=models.activation)
+    return models
+
+
+def check_store(store: FeatureStore, models: Models, policy: SequencePolicy) -> None:
+    """Raise ConfigError if a store does not support the policy or the models."""
+    kept = store.info.max_windows
+    unheard = store.info.max_delay if policy.audio == "context" else 0
+    needed = policy.max_len + unheard
+    if kept is not None and (policy.windows == "all" or kept < needed):
+        wanted = "every window" if policy.windows == "all" else f"{needed} windows"
+        raise ConfigError(
+            f"{store.folder} holds the first {kept} windows of each clip, but windows="
+            f"{policy.windows} with audio={policy.audio} needs {wanted}"
+        )
+    width = 0 if models.projection is None else models.projection.inputs
+    if width and store.info.activations != "none" and store.info.activation_width != width:
+        raise ConfigError(
+            f"{store.folder}: activations have {store.info.activation_width} values, but the "
+            f"projection expects {width}: it belongs to another synchronisation network"
+        )

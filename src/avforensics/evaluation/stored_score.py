@@ -1,0 +1,131 @@
+"""The result of scoring one clip of a feature store, and its row in tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from avforensics.applicability import Limits, Measures
+from avforensics.evaluation.checks import check_statistic
+from avforensics.evaluation.rows import ScoredVideo
+from avforensics.features.store import Entry, FeatureStore
+from avforensics.scoring.result import Score, Steps
+from avforensics.scoring.statistics import towards_fake
+
+_ATTRIBUTE = {
+    "both": "score",
+    "distribution": "distribution_score",
+    "activation": "activation_score",
+}
+
+
+@dataclass(frozen=True)
+class StoredScore:
+    """Result of scoring one clip of a store.
+
+    Attributes
+    ----------
+    index : int
+        Index of the entry in the store.
+    scores : list of Score
+        One for each lam; empty if there is an ``error``.
+    statistics : dict of str to float
+        From `avforensics.scoring.statistics.measure`; ``score`` is that of the first lam.
+    inner : bool
+        Whether the statistics are of inner windows only.
+    evidence : float or None
+        Fused statistics, if there is a calibration.
+    """
+
+    index: int
+    scores: list[Score] = field(default_factory=list)
+    steps: Steps | None = None
+    error: str | None = None
+    baselines: dict[str, float] = field(default_factory=dict)
+    statistics: dict[str, float] = field(default_factory=dict)
+    inner: bool = True
+    evidence: float | None = None
+
+
+def scored_video(
+    store: FeatureStore,
+    found: StoredScore,
+    place: int = 0,
+    *,
+    statistic: str = "mean",
+    part: str = "both",
+    limits: Limits | None = None,
+) -> ScoredVideo:
+    """A row of results: the score of the ``place``-th lam with the entry's labels.
+
+    Parameters
+    ----------
+    statistic : {"mean", "max"}
+        Over the sequences of a video under policy ``all``.
+    part : {"both", "distribution", "activation"}
+        Both models' score or one's, as in most rows of the paper's Table 3.
+    limits : Limits, optional
+        Limits on the measures stored with the features; None = every score counts.
+
+    Raises
+    ------
+    ConfigError
+        ``statistic`` or ``part`` is unknown.
+    """
+    entry = store[found.index]
+    check_statistic(statistic, part)
+    score = None
+    if found.error is None:
+        score = score_of(found.scores[place], statistic=statistic, part=part)
+    return ScoredVideo(
+        path=video_name(entry),
+        label=entry.label,
+        category=entry.category,
+        identity=entry.identity,
+        score=score,
+        error=found.error,
+        not_applicable=why_not_applicable(entry, limits),
+        baselines=found.baselines,
+        statistics=_with_evidence(found),
+        attributes=_attributes(entry),
+    )
+
+
+def _with_evidence(found: StoredScore) -> dict[str, float]:
+    """Statistics with the polarity of a score, evidence first, without the score."""
+    fused = {} if found.evidence is None else {"evidence": found.evidence}
+    others = {name: value for name, value in found.statistics.items() if name != "score"}
+    return fused | towards_fake(others)
+
+
+def score_of(score: Score, *, statistic: str = "mean", part: str = "both") -> float:
+    """The requested value of a score; see `scored_video`."""
+    return score.maximum if statistic == "max" else getattr(score, _ATTRIBUTE[part])
+
+
+def _attributes(entry: Entry) -> dict[str, str]:
+    """Properties of a clip that have no column of their own, for breakdowns.
+
+    The manifest's columns and facts, and the measures of applicability, with ``speech_share``, the
+    share of time with speech.
+    """
+    known = {"method": entry.method, "split": entry.split, **dict(entry.about)}
+    if entry.duration is not None:
+        known["duration"] = f"{entry.duration:g}"
+    measured = {} if entry.clip.measures is None else dict(entry.clip.measures)
+    seconds = measured.pop("seconds", None)
+    if seconds and measured.get("speech") is not None:
+        measured["speech_share"] = measured["speech"] / seconds
+    measured = {name: f"{value:.4g}" for name, value in measured.items() if value is not None}
+    return {name: value for name, value in {**measured, **known}.items() if value}
+
+
+def why_not_applicable(entry: Entry, limits: Limits | None) -> str | None:
+    """Why a clip's score is meaningless; None if it is not, or was not measured."""
+    if limits is None or entry.clip.measures is None:
+        return None
+    return "; ".join(limits.reasons(Measures.parse(entry.clip.measures))) or None
+
+
+def video_name(entry: Entry) -> str:
+    """The path, plus the start of the clip if it is not that of the file."""
+    return f"{entry.path}#t={entry.start:g}" if entry.start else entry.path
