@@ -75,7 +75,7 @@ def stage(tiny_bundle, tmp_path):
         (["scoring.lam=-1"], "lam must be >= 0"),
         (["part=sound"], "part must be one of"),
         (["statistic=median"], "statistic must be one of"),
-        (["statistic=max", "part=activation"], "the maximum is that of both"),
+        (["statistic=max", "part=activation"], "statistic=max needs part=both"),
     ],
 )
 def test_what_cannot_be_scored_is_said_before_anything_is_read(stage, words, sentence):
