@@ -238,17 +238,17 @@ def test_a_set_with_silence_is_another_set(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"silence": 3.0}, "silence must be 0 or more seconds and less than 3"),
+        ({"silence": 3.0}, "silence must be >= 0 and < 3"),
         ({"splits": {}}, "at least one split"),
-        ({"splits": {"a": {"identities": 0, "clips": 1}}}, "1 identity or more"),
+        ({"splits": {"a": {"identities": 0, "clips": 1}}}, "1 identity"),
         ({"splits": {"a": {"identities": 1, "clips": 1, "fakes": {"RVFA": 1}}}}, "two identities"),
         (
             {"splits": {"a": {"identities": 2, "clips": 1, "fakes": {"XY": 1}}}},
             "unknown category 'XY'",
         ),
-        ({"splits": {"a": {"identities": 2, "clips": 1, "fakes": {"RVFA": -1}}}}, "negative"),
-        ({"splits": {"a": {"people": 2}}}, "give identities, clips"),
-        ({"seconds": 0.5}, "1 second or more"),
+        ({"splits": {"a": {"identities": 2, "clips": 1, "fakes": {"RVFA": -1}}}}, ">= 0"),
+        ({"splits": {"a": {"people": 2}}}, "must have identities, clips"),
+        ({"seconds": 0.5}, "seconds must be >= 1"),
         ({"size": 111}, "even"),
         ({"workers": 0}, "workers"),
     ],

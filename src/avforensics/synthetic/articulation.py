@@ -1,4 +1,4 @@
-"""What a mouth says: tracks of lips, voice and noise that both the sound and the picture follow."""
+"""Articulation: tracks of lips, voice and noise that drive both audio and video."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from avforensics.synthetic.phones import (
     Phone,
 )
 
-RATE = 200  # samples of a track a second: the synthesiser's 5 ms
-MARGIN = 0.8  # seconds of speech before and after a clip, for mouths that run early or late
-BURST = 0.015  # seconds that the noise of an opening stop lasts
+RATE = 200  # samples per second of a track: the synthesiser's 5 ms
+MARGIN = 0.8  # seconds of speech before and after a clip, for early or late mouths
+BURST = 0.015  # seconds of noise after a stop opens
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ class Articulation:
 
 
 def articulate(rng: np.random.Generator, seconds: float) -> Articulation:
-    """Speak: random syllables at 3-6 Hz with uneven lengths, stress and pauses.
+    """Sample random syllables at 3-6 Hz with uneven lengths, stress and pauses.
 
     Parameters
     ----------
     seconds : float
-        Length of the clip; the tracks reach ``MARGIN`` beyond both ends.
+        Length of the clip; the tracks extend ``MARGIN`` beyond both ends.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def articulate(rng: np.random.Generator, seconds: float) -> Articulation:
 
 
 def _syllable(rng: np.random.Generator) -> list[tuple[Phone, float, float]]:
-    """Phones of a syllable, or of a pause, with seconds and stress."""
+    """Phones of a syllable or of a pause, with durations (s) and stress."""
     if rng.random() < 0.06:
         return [(REST, rng.uniform(0.12, 0.35), 1.0)]
     stress = rng.uniform(0.65, 1.15)
@@ -85,7 +85,7 @@ def _syllable(rng: np.random.Generator) -> list[tuple[Phone, float, float]]:
     phones.append(VOWELS[_pick(rng, NUCLEI)])
     if rng.random() < 0.35:
         phones.append(CONSONANTS[_pick(rng, CODAS)])
-    stretch = np.exp(rng.normal(0, 0.22))  # of the whole syllable, so that no beat arises
+    stretch = np.exp(rng.normal(0, 0.22))  # for the whole syllable, so that the rhythm is irregular
     return [(p, p.duration * stretch * np.exp(rng.normal(0, 0.2)), stress) for p in phones]
 
 
@@ -96,7 +96,7 @@ def _pick(rng: np.random.Generator, weights: dict[str, int]) -> str:
 
 
 def _tracks(segments: list[tuple[Phone, int, float]], n: int) -> Articulation:
-    """Turn phones into tracks: steps, smoothed as fast as the organ behind each can move."""
+    """Turn phones into tracks: steps, smoothed at the speed of each articulator."""
     lengths = [samples for _, samples, _ in segments]
 
     def steps(values: list) -> np.ndarray:
@@ -109,7 +109,7 @@ def _tracks(segments: list[tuple[Phone, int, float]], n: int) -> Articulation:
     )
     closed = smooth(steps([p.closed for p in phones]), 0.012 * RATE)
     lips = smooth(lips, 0.026 * RATE)
-    # Lips that must touch do touch, however fast the syllable.
+    # Lips that must touch do so, however short the syllable.
     lips[:, 0] *= 1 - np.clip(1.6 * closed, 0, 1)
     level = [p.level * (0.4 + 0.6 * s) for p, s in zip(phones, stress, strict=True)]
     noise = steps([0.0 if p.burst else p.noise for p in phones])
@@ -128,13 +128,13 @@ def _tracks(segments: list[tuple[Phone, int, float]], n: int) -> Articulation:
 
 
 def smooth(track: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian smoothing along the first axis, ends held.
+    """Gaussian smoothing along the first axis, with repeated ends.
 
     Parameters
     ----------
     track : float array, (n,) or (n, k)
     sigma : float
-        In samples; 0 changes nothing.
+        Standard deviation in samples; 0 changes nothing.
     """
     if sigma <= 0:
         return track

@@ -1,4 +1,4 @@
-"""Painting a head: skin, features and hair, once for each position of the eyelids."""
+"""Paint a head: skin, features and hair, once for each position of the eyelids."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from PIL import Image
 from avforensics.synthetic.identity import Appearance
 from avforensics.synthetic.paint import Canvas
 
-REACH = 1.3  # the head's canvas covers -1.3 .. 1.3 half frames
-LIDS = (1.0, 0.55, 0.1)  # how far the eyes are open on each of the painted heads
+REACH = 1.3  # the head's canvas covers -1.3 .. 1.3 half frame sides
+LIDS = (1.0, 0.55, 0.1)  # eye opening of each painted head
 EYE_Y = -0.13
 MOUTH_Y = 0.45
 TOP_Y = -0.80
-FINE = 2  # the finished texture has this many times the painted pixels, for sub-pixel motion
+FINE = 2  # ratio of texture to painted pixels, for sub-pixel motion
 
 
 @lru_cache(maxsize=3)
@@ -25,13 +25,13 @@ def head_textures(appearance: Appearance, size: int) -> np.ndarray:
     Parameters
     ----------
     size : int
-        Side of the frames that it is meant for.
+        Side of the intended frames.
 
     Returns
     -------
     uint32 array, (3, side, side)
-        Premultiplied RGBA packed in four bytes, one picture for each entry of ``LIDS``. Packed,
-        so that sampling a pixel is one read.
+        Premultiplied RGBA packed in four bytes, one image for each entry of ``LIDS``. Packing
+        makes sampling a pixel one read.
     """
     side = round(1.5 * REACH * size)
     head = Canvas(side, REACH)
@@ -57,7 +57,7 @@ def head_textures(appearance: Appearance, size: int) -> np.ndarray:
 def _pack(canvas: Canvas) -> np.ndarray:
     rgba = np.concatenate([canvas.colour, 255 * canvas.alpha[None]])
     planes = np.clip(rgba + 0.5, 0, 255).astype(np.uint8)
-    # As CMYK, since Pillow would divide the colours of RGBA by the coverage while resizing.
+    # CMYK, since Pillow would divide RGBA colours by alpha while resizing.
     image = Image.frombytes("CMYK", canvas.alpha.shape, planes.transpose(1, 2, 0).tobytes())
     side = canvas.alpha.shape[0] * FINE
     fine = np.asarray(image.resize((side, side), Image.Resampling.BICUBIC))
@@ -65,7 +65,7 @@ def _pack(canvas: Canvas) -> np.ndarray:
 
 
 def face_distance(canvas: Canvas, appearance: Appearance) -> np.ndarray:
-    """Distance to the outline of the face: a round skull over a jaw of its own shape."""
+    """Distance to the outline of the face: a round skull over a jaw."""
     u = np.abs(canvas.x) / appearance.half_width
     v = canvas.y / np.where(canvas.y < 0, TOP_Y, appearance.chin)
     p = np.where(canvas.y < 0, 2.3, appearance.squareness).astype(np.float32)
@@ -81,7 +81,7 @@ def _skin(c: Canvas, appearance: Appearance, grain: np.ndarray) -> None:
     distance = face_distance(c, appearance)
     face = c.inside(distance)
     c.fill(skin, face)
-    # Roundness: the sides fall away from the light, warmly.
+    # Roundness: the sides are darker and warmer.
     edge = np.clip(1 - distance / appearance.half_width, 0, 1)
     c.tint(skin * np.array([0.72, 0.62, 0.58]), 0.75 * face * edge**3.2)
     c.tint(np.minimum(skin * 1.10 + 8, 255), 0.55 * c.glow(0, -0.45, 0.26, 0.16))
@@ -91,11 +91,11 @@ def _skin(c: Canvas, appearance: Appearance, grain: np.ndarray) -> None:
         blush = np.array([skin[0] * 1.0, skin[1] * 0.78, skin[2] * 0.74])
         c.tint(blush, 0.55 * c.glow(sign * 0.33, 0.20, 0.13, 0.10))
         c.tint(np.minimum(skin * 1.10 + 6, 255), 0.45 * c.glow(sign * 0.31, 0.10, 0.10, 0.05))
-        # The fold from the nose to the corner of the mouth.
+        # Fold from the nose to the corner of the mouth.
         fold = np.abs(np.abs(x) - (0.155 + 0.28 * (y - 0.2))) / 0.022
         along = np.exp(-0.5 * ((y - 0.31) / 0.07) ** 2)
         c.tint(skin * [0.80, 0.70, 0.68], 0.22 * np.exp(-0.5 * fold**2) * along)
-        # The hollow of the eye.
+        # Eye socket.
         c.tint(
             skin * [0.78, 0.67, 0.66],
             0.5 * c.glow(sign * appearance.eye_gap, EYE_Y - 0.03, 0.11, 0.07),
@@ -184,7 +184,7 @@ def _brow(c: Canvas, appearance: Appearance, sign: int, grain: np.ndarray) -> No
 
 
 def _strands(c: Canvas, appearance: Appearance, grain: np.ndarray, *, curl: bool) -> np.ndarray:
-    """Colour of hair: streaks, or dots for curls, with a sheen across."""
+    """Hair colour: streaks, or dots for curls, with a sheen across."""
     texture = _blur(grain, 2) * 2.2 if curl else _blur(np.repeat(grain[:1], len(grain), 0), 1)
     if not curl:
         texture = 0.7 * texture + 0.5 * _blur(grain, 1)
@@ -204,13 +204,13 @@ def _back_hair(c: Canvas, appearance: Appearance, grain: np.ndarray) -> None:
     for cx, cy, rx, ry, p in shapes.get(appearance.style, []):
         wave = 0.04 * _blur(grain, 5) if curl else 0
         cover = c.inside(c.oval_distance(cx, cy, rx, ry, p=p) + wave, 0.02)
-        if appearance.style in ("long", "bob"):  # leave the throat free
+        if appearance.style in ("long", "bob"):  # keep the throat free
             cover = cover * (1 - c.inside(0.30 - np.abs(c.x), 0.06) * (c.y > 0.3))
         c.fill(_strands(c, appearance, grain, curl=curl) * 0.72, cover)
 
 
 def _front_hair(head: Canvas, c: Canvas, appearance: Appearance, grain: np.ndarray) -> None:
-    """Paint on ``c`` the hair that hangs over the face, and its shadow on the face itself."""
+    """Paint hair over the face on ``c``, and its shadow on the face."""
     if appearance.style == "bald":
         shine = np.minimum(np.array(appearance.skin) * 1.15 + 14, 255)
         head.tint(shine, 0.5 * c.glow(-0.12, -0.66, 0.14, 0.05))
@@ -255,7 +255,7 @@ def _glasses(c: Canvas, appearance: Appearance) -> None:
 
 
 def _blur(noise: np.ndarray, times: int) -> np.ndarray:
-    """Average neighbours ``times`` times and bring the spread back to about one half."""
+    """Average neighbours ``times`` times and restore a spread of about one half."""
     for _ in range(times):
         noise = noise + np.roll(noise, 1, 0)
         noise = noise + np.roll(noise, 1, 1)

@@ -1,4 +1,4 @@
-"""Making the frames and the sound of one planned clip, real or forged."""
+"""Make frames and audio of one planned clip, real or forged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from avforensics.synthetic.render import render
 from avforensics.synthetic.scene import Scene
 from avforensics.synthetic.speech import synthesise_speech
 
-# What a face swap takes from the target; head, hair, clothes and the way to speak stay.
+# What a face swap takes from the target; head, hair, clothes and articulation stay.
 SWAPPED = (
     "skin", "lip", "iris", "eye_gap", "eye_size", "brow_weight", "brow_tilt", "nose_width",
     "nose_length", "mouth_width", "lip_height", "smile", "freckles", "moustache",
@@ -38,13 +38,13 @@ def make_clip(
     Parameters
     ----------
     seed : int
-        Of the whole set.
+        Seed of the whole set.
     size : int
-        Side of the frames.
+        Frame side in pixels.
     strength : float
-        Factor on the errors of re-made mouths (see `remake`).
+        Factor on the errors of generated mouths (see `remake`).
     silence : float
-        Seconds without sound at the start of what is forged from beginning to end.
+        Seconds of silence at the start of completely forged clips.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def make_clip(
 
 
 def swap_face(appearance: Appearance, other: Appearance) -> Appearance:
-    """Another face in this head."""
+    """Another face on this head."""
     return replace(appearance, **{part: getattr(other, part) for part in SWAPPED})
 
 
@@ -83,7 +83,7 @@ def _forge(
     n_frames: int,
     strength: float,
 ) -> tuple[LipTrack, np.ndarray]:
-    """Lips and sound as forged throughout the clip."""
+    """Lips and audio as forged throughout the clip."""
     other = _articulation(seed, job.target, n_frames)
     if job.manner == "RVFA":
         voice = person(seed, job.target.identity)
@@ -91,7 +91,7 @@ def _forge(
     if job.manner == "FVRA-WL":
         return natural_lips(other, speaker.habits, n_frames), audio
     rng = stream(seed, Use.REMAKE, *job.source, job.number)
-    # A cloned voice says the other's words, and a generator makes the lips from that sound.
+    # A cloned voice says the other's words, and a generator makes lips from that audio.
     cloned = _sound(seed, job.target, other, speaker, n_frames)
     return remake(other, speaker.habits, n_frames, rng, strength=strength), cloned
 

@@ -1,4 +1,4 @@
-"""Generating a synthetic set: planned clips made in parallel, and only those still missing."""
+"""Generate a synthetic set: make the missing planned clips in parallel."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from avforensics.synthetic.forge import make_clip
 from avforensics.synthetic.plan import PARTIAL, Job, Split, plan
 from avforensics.synthetic.tree import write_papers
 
-VERSION = 4  # counts up when the same settings give other clips
+VERSION = 4  # incremented when the same settings yield other clips
 FAKES = {"RVFA": 60, "FVRA-WL": 60, "FVFA-WL": 60, "FVRA-faceswap": 60, PARTIAL: 60}
 SPLITS = {
     "sync": Split(identities=40, clips=6),
@@ -32,19 +32,19 @@ SPLITS = {
 
 @dataclass(frozen=True)
 class SyntheticSet:
-    """What was generated.
+    """A generated set.
 
     Attributes
     ----------
     folder : Path
-        Holds SyntheticAVCeleb/ (with meta_data.csv), SyntheticLAVDF/ where there are partial
-        forgeries, README.txt, synthetic.json and the manifest.
+        Contains SyntheticAVCeleb/ (with meta_data.csv), SyntheticLAVDF/ (with partial forgeries),
+        README.txt, synthetic.json and the manifest.
     manifest : Path
-        manifest.csv: every clip once.
+        manifest.csv: one row per clip.
     counts : dict of str to int
         Clips by category.
     made : int
-        How many of them this call made; the others were there.
+        Number of clips made by this call; the others existed.
     """
 
     folder: Path
@@ -65,9 +65,9 @@ def generate(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> SyntheticSet:
-    """Generate synthetic talking heads; a call that was cut short goes on where it stopped.
+    """Generate synthetic talking heads; an interrupted call can be resumed.
 
-    The same settings give the same bytes, whatever the number of workers (with the same versions
+    Equal settings give equal bytes for any number of workers (with the same versions
     of numpy, Pillow and PyAV).
 
     Parameters
@@ -81,16 +81,16 @@ def generate(
     size : int
         Side of the square frames in pixels, even, 32 or more.
     strength : float
-        Factor on the errors of mouths re-made from the sound (FVFA-WL).
+        Factor on the errors of mouths generated from audio (FVFA-WL).
     silence : float
-        Seconds without sound at the start of forgeries, which real clips do not have: the flaw of
-        FakeAVCeleb and AV-Deepfake1M (arXiv 2412.00175), on purpose, to see a control expose it.
-        Partial forgeries stay without.
+        Seconds of silence at the start of forgeries, which real clips lack: the flaw of FakeAVCeleb
+        and AV-Deepfake1M (arXiv 2412.00175), on purpose, so that a control can expose it. Not in
+        partial forgeries.
     workers : int, optional
-        Processes; None takes all cores this process may use, 1 stays in this process. A script
-        that calls with more needs ``if __name__ == "__main__":``, since they are spawned.
+        Processes; None = all cores of this process, 1 = this process. Scripts with more need
+        ``if __name__ == "__main__":``, since processes are spawned.
     progress : callable, optional
-        Called with clips done and clips in all, after each.
+        Called after each clip with the numbers of finished and of all clips.
 
     Returns
     -------
@@ -99,18 +99,18 @@ def generate(
     Raises
     ------
     ConfigError
-        A setting makes no sense, or the folder holds a set with other settings.
+        A setting is invalid, or the folder holds a set with other settings.
     """
     sizes = _parse_splits(splits)
     n_frames = round(seconds * FPS)
     if n_frames < 25:
-        raise ConfigError(f"synthetic clips need 1 second or more, got {seconds}")
+        raise ConfigError(f"seconds must be >= 1, got {seconds}")
     if size % 2 or size < 32:
-        raise ConfigError(f"the size of synthetic clips must be even and 32 or more, got {size}")
+        raise ConfigError(f"size must be even and >= 32, got {size}")
     if seed < 0 or strength < 0 or (workers is not None and workers < 1):
-        raise ConfigError("seed and strength must not be negative, workers must be 1 or more")
+        raise ConfigError("seed and strength must be >= 0, workers must be >= 1")
     if not 0 <= silence < seconds:
-        raise ConfigError(f"silence must be 0 or more seconds and less than {seconds}: {silence}")
+        raise ConfigError(f"silence must be >= 0 and < {seconds}, got {silence}")
     folder = Path(out)
     made_with = {"seed": seed, "n_frames": n_frames, "size": size, "strength": strength}
     if silence:
@@ -119,7 +119,7 @@ def generate(
     jobs = plan(sizes, seed=seed, n_frames=n_frames)
     missing = [job for job in jobs if not (folder / job.path).exists()]
     work = partial(_make, str(folder), **made_with)
-    people = groupby(missing, key=lambda job: job.source.identity)  # a painted head is kept
+    people = groupby(missing, key=lambda job: job.source.identity)  # cache the painted head
     batches = dict(enumerate(list(group) for _, group in people))
     made = in_processes(work, batches, workers=workers or cores())
     for done, _ in enumerate(made, start=len(jobs) - len(missing) + 1):
@@ -132,27 +132,28 @@ def generate(
 
 def _parse_splits(splits: Mapping[str, Split | Mapping]) -> dict[str, Split]:
     if not splits:
-        raise ConfigError("a synthetic set needs at least one split")
+        raise ConfigError("splits must name at least one split")
     parsed = {}
     for name, value in splits.items():
         try:
             parsed[name] = value if isinstance(value, Split) else Split(**value)
         except TypeError:
             raise ConfigError(
-                f"synthetic split {name}: give identities, clips and, if wanted, fakes, not {value}"
+                f"synthetic split {name} must have identities, clips and optionally fakes, "
+                f"got {value}"
             ) from None
     return parsed
 
 
 def _claim(folder: Path, sizes: dict[str, Split], **settings) -> None:
-    """Note the settings in the folder; refuse a folder that was made with others."""
+    """Record the settings in the folder; reject a folder with other settings."""
     splits = {name: {**asdict(split), "fakes": dict(split.fakes)} for name, split in sizes.items()}
     wanted = {"synthetic": True, "version": VERSION, **settings, "splits": splits}
     path = folder / "synthetic.json"
     if path.exists():
         if json.loads(path.read_text(encoding="utf-8")) != wanted:
             raise ConfigError(
-                f"{folder} holds a synthetic set with other settings (see synthetic.json in it); "
+                f"{folder} holds a synthetic set with other settings (see its synthetic.json); "
                 "remove it or choose another folder"
             )
         return

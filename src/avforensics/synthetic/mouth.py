@@ -1,4 +1,4 @@
-"""Drawing a mouth on many frames at once: lips, teeth, tongue and what lies between."""
+"""Draw mouths on many frames at once: lips, teeth, tongue and the gap between."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from avforensics.synthetic.identity import Appearance, Habits
 
-GAP = 0.26  # half frames between the lips of a mouth that is wide open
-UPPER_SHARE = 0.2  # how much of that the upper lip rises
+GAP = 0.26  # half frame sides between the lips of a wide-open mouth
+UPPER_SHARE = 0.2  # share of the gap by which the upper lip rises
 
 
 def draw_mouth(
@@ -19,17 +19,17 @@ def draw_mouth(
     habits: Habits,
     pixel: float,
 ) -> None:
-    """Paint mouths into a block of pictures, in place.
+    """Paint mouths into a block of frames, in place.
 
     Parameters
     ----------
     picture : float32 array, (3, T, h, w), 0..255
     x, y : float32 array, (T, h, w)
-        Place of each pixel in half frames from the middle of the mouth, in the face's frame.
+        Position of each pixel relative to the mouth's centre, in half frame sides.
     lips : float32 array, (T, 3)
         Opening, spread, rounding.
     pixel : float
-        Side of a pixel in the same unit, for soft edges.
+        Size of a pixel in the same unit, for soft edges.
     """
     opening, spread, rounding = (column[:, None, None] for column in lips.T)
     half = appearance.mouth_width * (1 + 0.17 * spread - 0.36 * rounding)
@@ -54,7 +54,7 @@ def draw_mouth(
     hole = within * edge(y - upper) * edge(lower - y) * np.clip(gap / (1.5 * pixel), 0, 1)
     lip = np.array(appearance.lip, np.float32)
 
-    # A shadow under the lower lip, then the lips: the upper one darker, the lower one shining.
+    # Shadow below the lower lip, then the lips: the upper one darker, the lower one glossy.
     shadow = np.exp(-(((y - under - 0.02) / 0.022) ** 2)) * taper
     _lay(picture, lip * 0.62, 0.30 * shadow)
     _lay(picture, lip * 0.86, 0.92 * lip_cover)

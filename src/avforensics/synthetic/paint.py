@@ -1,4 +1,4 @@
-"""The brushes: soft shapes on a float canvas, from which faces and rooms are painted."""
+"""Soft shapes on a float canvas, from which faces and rooms are painted."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import numpy as np
 
 
 class Canvas:
-    """A square picture with coverage, painted back to front.
+    """A square image with alpha, painted back to front.
 
     Parameters
     ----------
     side : int
-        Pixels along a side.
+        Side in pixels.
     reach : float
         The canvas covers ``-reach .. reach`` in both coordinates.
 
     Attributes
     ----------
     x, y : float32 array, (1, side) and (side, 1)
-        Coordinates of the pixels' middles, x to the right, y downwards.
+        Coordinates of pixel centres, x to the right, y downwards.
     pixel : float
-        Side of a pixel in these units.
+        Size of a pixel in these units.
     colour : float32 array, (3, side, side), 0..255, premultiplied by ``alpha``
     alpha : float32 array, (side, side), 0..1
     """
 
     def __init__(self, side: int, reach: float) -> None:
         if side < 8 or reach <= 0:
-            raise ValueError(f"a canvas needs 8 pixels or more and a reach, got {side}, {reach}")
+            raise ValueError(f"side must be >= 8 and reach > 0, got {side}, {reach}")
         line = ((np.arange(side, dtype=np.float32) + 0.5) / side * 2 - 1) * reach
         self.x, self.y = line[None, :], line[:, None]
         self.pixel = 2 * reach / side
@@ -37,14 +37,14 @@ class Canvas:
         self.alpha = np.zeros((side, side), np.float32)
 
     def copy(self) -> Canvas:
-        """A canvas to paint on without touching this one."""
+        """A copy."""
         twin = object.__new__(Canvas)
         twin.x, twin.y, twin.pixel = self.x, self.y, self.pixel
         twin.colour, twin.alpha = self.colour.copy(), self.alpha.copy()
         return twin
 
     def part(self, left: float, right: float, top: float, bottom: float) -> Canvas:
-        """A box of this canvas: what is painted on it appears here, in less time."""
+        """A view of a region; painting on it changes this canvas, at less cost."""
         columns = slice(*np.searchsorted(self.x[0], (left, right)))
         rows = slice(*np.searchsorted(self.y[:, 0], (top, bottom)))
         box = object.__new__(Canvas)
@@ -53,7 +53,7 @@ class Canvas:
         return box
 
     def fill(self, colour: Sequence[float] | np.ndarray, cover: np.ndarray) -> None:
-        """Lay a colour, (3,) or (3, side, side), over the picture where ``cover`` is 1."""
+        """Paint a colour, (3,) or (3, side, side), with alpha ``cover``."""
         box, cover = _visible(cover)
         colour = np.asarray(colour, np.float32)
         colour = colour[box] if colour.ndim == 3 else colour[:, None, None]
@@ -61,23 +61,23 @@ class Canvas:
         self.alpha[box[1:]] += cover * (1 - self.alpha[box[1:]])
 
     def tint(self, colour: Sequence[float], cover: np.ndarray) -> None:
-        """Colour only what is painted already."""
+        """Paint only where the canvas is painted already."""
         box, cover = _visible(cover)
         colour = np.asarray(colour, np.float32)
         colour = colour[box] if colour.ndim == 3 else colour[:, None, None]
         self.colour[box] += cover * (colour * self.alpha[box[1:]] - self.colour[box])
 
     def lay(self, other: Canvas) -> None:
-        """Lay another picture of the same side on top."""
+        """Composite another canvas of the same side on top."""
         self.colour += other.colour - self.colour * other.alpha
         self.alpha += other.alpha * (1 - self.alpha)
 
     def shade(self, factor: np.ndarray) -> None:
-        """Multiply what is painted: below 1 a shadow, above a light."""
+        """Multiply the painted colours: below 1 a shadow, above 1 a light."""
         self.colour *= factor
 
     def inside(self, distance: np.ndarray, softness: float = 0.0) -> np.ndarray:
-        """Coverage of a shape from its signed distance (positive = inside), antialiased."""
+        """Antialiased coverage of a shape from its signed distance (positive = inside)."""
         return np.clip(distance / max(softness, self.pixel) + 0.5, 0, 1)
 
     def oval(
@@ -89,7 +89,7 @@ class Canvas:
     def oval_distance(
         self, cx: float, cy: float, rx: float, ry: float, *, p: float = 2.0
     ) -> np.ndarray:
-        """Roughly the distance to the edge of a (super-)ellipse, positive inside."""
+        """Approximate distance to the edge of a (super-)ellipse, positive inside."""
         u, v = np.abs((self.x - cx) / rx), np.abs((self.y - cy) / ry)
         radius = np.hypot(u, v) if p == 2 else (u**p + v**p) ** (1 / p)
         return (1 - radius) * min(rx, ry)
@@ -101,7 +101,7 @@ class Canvas:
 
 
 def _visible(cover: np.ndarray) -> tuple[tuple[slice, slice, slice], np.ndarray]:
-    """The box outside of which a shape cannot be seen, and its coverage there: small is quick."""
+    """Bounding box of a shape, and its coverage there, which saves time."""
     rows = np.flatnonzero(cover.max(axis=1) > 1 / 512)
     columns = np.flatnonzero(cover.max(axis=0) > 1 / 512)
     if not len(rows):

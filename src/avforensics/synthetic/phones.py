@@ -1,7 +1,7 @@
-"""The sounds that synthetic speech is made of: where the lips stand and what the throat does.
+"""The phones of synthetic speech: lip shapes and vocal tract.
 
-Formants are rounded textbook values of an adult voice; they and the lip shapes only have to hang
-together as in speech (open jaw = high first formant = loud, rounded lips = low second formant).
+Formants are rounded textbook values of an adult voice. They only need to correlate with the lip
+shapes as in speech (open jaw = high first formant = loud, rounded lips = low second formant).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Phone:
-    """One sound.
+    """A phone.
 
     Attributes
     ----------
@@ -24,13 +24,13 @@ class Phone:
     noise : float
         Strength of the friction noise, 0 to 1.
     noise_hz : float
-        Where that noise is strongest.
+        Centre frequency of that noise.
     duration : float
-        Usual length in seconds.
+        Typical duration in seconds.
     closed : bool
-        The lips must touch, whatever the neighbours want.
+        Whether the lips must touch, whatever the neighbours' targets.
     burst : bool
-        A stop: silence, then a short noise when it opens.
+        Whether it is a stop: silence, then a short burst of noise.
     """
 
     opening: float
@@ -77,8 +77,7 @@ CONSONANTS = {
     "r": Phone(0.30, -0.3, 0.55, (380, 1150, 1600), level=0.48, duration=0.065),
 }  # fmt: skip
 
-# How often a syllable starts with each: sounds that move the lips come a little more often than
-# in English, since they are what the eye can tell.
+# Frequency of each onset; visible ones (lips) are slightly more frequent than in English.
 ONSETS = {
     "p": 8, "b": 9, "m": 10, "t": 6, "d": 6, "k": 5, "g": 3, "n": 5, "s": 7, "sh": 5, "f": 5,
     "v": 4, "w": 7, "l": 5, "r": 5,

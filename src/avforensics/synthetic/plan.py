@@ -1,4 +1,4 @@
-"""Which clips a synthetic set holds: who, what, forged how, under which name."""
+"""Plan the clips of a synthetic set: who, what, forged how, under which name."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from avforensics.synthetic.identity import Identity
 
 AVCELEB = "SyntheticAVCeleb"
 LAVDF = "SyntheticLAVDF"
-LAVDF_SPLITS = {"val": "dev", "test": "test"}  # every other split is LAV-DF's train
-# The folders of the real set. Nothing about a drawn person follows from the first of them.
+LAVDF_SPLITS = {"val": "dev", "test": "test"}  # other splits are LAV-DF's train
+# Folders of the real set; synthetic people do not depend on them.
 REGIONS = (
     "African",
     "Asian (East)",
@@ -28,7 +28,7 @@ REGIONS = (
 
 
 class Use(IntEnum):
-    """What random numbers are for; each use has streams of its own."""
+    """Uses of random numbers; each has its own streams."""
 
     PERSON = 0
     WORDS = 1
@@ -39,7 +39,7 @@ class Use(IntEnum):
 
 
 class Kind(NamedTuple):
-    """A category in the words of FakeAVCeleb: method, letter, type; and the ending of names."""
+    """FakeAVCeleb's terms for a category: method, letter, type and file suffix."""
 
     method: str
     letter: str
@@ -59,7 +59,7 @@ PARTIAL_MANNERS = ("RVFA", "FVRA-WL", "FVFA-WL")
 
 
 class Take(NamedTuple):
-    """One recording: the ``clip``-th of a person."""
+    """A recording: the ``clip``-th one of a person."""
 
     identity: int
     clip: int
@@ -72,7 +72,7 @@ class Split:
     Parameters
     ----------
     identities, clips : int
-        Persons, and real clips of each.
+        Number of people, and of real clips per person.
     fakes : mapping of str to int
         Fakes by category: RVFA, FVRA-WL, FVFA-WL, FVRA-faceswap (a face swap that
         keeps lips and sound in sync), partial.
@@ -89,9 +89,7 @@ class Split:
 
     def __post_init__(self) -> None:
         if self.identities < 1 or not 1 <= self.clips <= 999:
-            raise ConfigError(
-                "a synthetic split needs 1 identity or more and 1 to 999 clips of each"
-            )
+            raise ConfigError("a synthetic split needs >= 1 identity and 1 to 999 clips of each")
         known = (*FORGERIES, PARTIAL)
         for category, count in self.fakes.items():
             if category not in known:
@@ -99,9 +97,9 @@ class Split:
                     f"unknown category {category!r} of synthetic fakes; known: {', '.join(known)}"
                 )
             if count < 0:
-                raise ConfigError(f"the number of {category} fakes must not be negative: {count}")
+                raise ConfigError(f"the number of {category} fakes must be >= 0, got {count}")
         if any(self.fakes.values()) and self.identities < 2:
-            raise ConfigError("synthetic fakes need a split with two identities or more")
+            raise ConfigError("synthetic fakes need a split with at least two identities")
 
 
 @dataclass(frozen=True)
@@ -115,15 +113,15 @@ class Job:
     split, category : str
         Category is ``"real"``, one of ``FORGERIES`` or ``"partial"``.
     manner : str
-        What is done: the category, or for partial forgeries the one used in the span.
+        How it is forged: the category, or that of the span of a partial forgery.
     source : Take
-        Whose picture (and, unless forged, sound) it is.
+        Recording of the video (and, unless forged, of the audio).
     target : Take or None
-        Where the forged sound, mouth or face comes from.
+        Recording of the forged audio, mouth or face.
     span : tuple of int or None
         First frame and frame after the last of a partial forgery.
     number : int
-        Makes the forger's random numbers differ between fakes of one source.
+        Seed of the forgery, which differs between fakes of one source.
     """
 
     path: str
@@ -137,17 +135,17 @@ class Job:
 
     @property
     def kind(self) -> Kind:
-        """The manner in FakeAVCeleb's words."""
+        """The manner in FakeAVCeleb's terms."""
         return FORGERIES.get(self.manner, REAL)
 
     @property
     def segments(self) -> tuple[tuple[float, float], ...]:
-        """Forged seconds of a partial forgery, else nothing."""
+        """Forged seconds of a partial forgery, else empty."""
         return ((self.span[0] / FPS, self.span[1] / FPS),) if self.span else ()
 
 
 def stream(seed: int, use: Use, *numbers: int) -> np.random.Generator:
-    """The random numbers of one thing: nothing else that is made before or after moves them."""
+    """A random generator that depends only on its own keys, not on other clips."""
     return np.random.default_rng([seed, int(use), *numbers])
 
 
@@ -157,7 +155,7 @@ def name(identity: int) -> str:
 
 
 def region(identity: int) -> str:
-    """Folder of a person; only the shape of the tree hangs on it."""
+    """Folder of a person; matters only for the layout of the tree."""
     return REGIONS[identity % len(REGIONS)]
 
 
@@ -168,19 +166,21 @@ def gender(seed: int, identity: int) -> str:
 
 @lru_cache(maxsize=4096)
 def person(seed: int, identity: int) -> Identity:
-    """The ``identity``-th person of a set; one more split changes nobody."""
+    """The ``identity``-th person of a set, independent of its splits."""
     return Identity.sample(stream(seed, Use.PERSON, identity))
 
 
 def plan(splits: Mapping[str, Split], *, seed: int, n_frames: int) -> list[Job]:
-    """List all clips, those of a person one after another.
+    """List all clips, grouped by person.
 
     Parameters
     ----------
     splits : mapping of str to Split
         Persons are numbered through in this order.
+        Identities are numbered in this order.
+    seed : int
     n_frames : int
-        Frames of each clip.
+        Frames per clip.
 
     Returns
     -------
@@ -211,7 +211,7 @@ def _fakes(
     seed: int,
     n_frames: int,
 ) -> list[Job]:
-    """``count`` fakes, each from a real clip of its own while there are enough of them."""
+    """``count`` fakes, from different real clips as long as there are enough."""
     sources = [takes[i] for i in rng.permutation(len(takes))]
     jobs = []
     for number in range(count):
@@ -232,7 +232,7 @@ def _fakes(
 
 
 def _target(rng: np.random.Generator, seed: int, source: Take, takes: list[Take]) -> Take:
-    """Somebody else's clip; of the same gender where there is one, as forgers choose."""
+    """Another person's clip; of the same gender if possible, as forgers choose."""
     others = [take for take in takes if take.identity != source.identity]
     wanted = gender(seed, source.identity)
     alike = [take for take in others if gender(seed, take.identity) == wanted]
@@ -241,14 +241,14 @@ def _target(rng: np.random.Generator, seed: int, source: Take, takes: list[Take]
 
 
 def _span(rng: np.random.Generator, n_frames: int) -> tuple[int, int]:
-    """A stretch of 30-60 % of the clip."""
+    """A segment of 30-60 % of the clip."""
     length = round(n_frames * rng.uniform(0.3, 0.6))
     first = int(rng.integers(0, n_frames - length + 1))
     return first, first + length
 
 
 def _number(take: Take) -> str:
-    """Name of a real clip's file, unlike that of any other in the set."""
+    """Unique file name of a real clip."""
     return f"{take.identity * 1000 + take.clip + 1:05d}"
 
 
@@ -259,7 +259,7 @@ def _real_path(seed: int, take: Take) -> str:
 
 
 def _number_partials(jobs: list[Job]) -> list[Job]:
-    """Give partial forgeries LAV-DF's six-digit names, odd numbers: even ones are originals."""
+    """Name partial forgeries like LAV-DF: six digits, odd numbers; originals are even."""
     numbered, count = [], 0
     for job in jobs:
         if job.category == PARTIAL:

@@ -1,4 +1,4 @@
-"""Filming a talking head: every frame of a clip at once, in blocks that fit the cache."""
+"""Render a talking head: all frames of a clip, in blocks that fit the cache."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from avforensics.synthetic.identity import Appearance, Habits
 from avforensics.synthetic.mouth import GAP, UPPER_SHARE, draw_mouth
 from avforensics.synthetic.scene import Scene, paint_room
 
-BLOCK = 5  # frames worked on together
-MOUTH_BOX = (0.14, 0.96, -0.50, 0.50)  # top, bottom, left, right: no mouth leaves it
+BLOCK = 5  # frames per block
+MOUTH_BOX = (0.14, 0.96, -0.50, 0.50)  # top, bottom, left, right: bounds of all mouths
 
 
 def render(
@@ -22,16 +22,18 @@ def render(
     *,
     size: int = 112,
 ) -> np.ndarray:
-    """Draw a clip.
+    """Render a clip.
 
     Parameters
     ----------
     appearance, habits : Appearance, Habits
         Who is seen; of the habits only the shape of the mouth counts here.
+        The person; of the habits, only the mouth's asymmetry matters here.
+    scene : Scene
     lips : float32 array, (T, 3)
         Opening, spread and rounding on every frame.
     jaw : float32 array, (T,)
-        How far the chin has dropped, in openings.
+        Drop of the chin, in units of lip opening.
     size : int
         Side of the square frames, even.
 
@@ -42,13 +44,15 @@ def render(
     Raises
     ------
     ValueError
-        Lengths do not fit, or the size is odd or below 32.
+        Lengths differ, or the size is odd or below 32.
     """
     n_frames = len(scene.light)
     if len(lips) != n_frames or len(jaw) != n_frames:
-        raise ValueError(f"{len(lips)} lips and {len(jaw)} jaws for {n_frames} frames")
+        raise ValueError(
+            f"lips and jaw must have {n_frames} frames, got {len(lips)} and {len(jaw)}"
+        )
     if size % 2 or size < 32:
-        raise ValueError(f"size must be even and 32 or more, got {size}")
+        raise ValueError(f"size must be even and >= 32, got {size}")
     heads = head_textures(appearance, size)
     room = paint_room(scene, appearance, size)
     rng = np.random.default_rng(scene.seed)
@@ -91,13 +95,13 @@ def _column(values: np.ndarray) -> np.ndarray:
 
 
 def _face_coordinates(scene: Scene, part: slice, line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each pixel lies on the face: undo place, roll, zoom and turn."""
+    """Position of each pixel on the face: invert shift, roll, zoom and turn."""
     dx = line[None, None, :] - _column(scene.shift[part, 0])
     dy = line[None, :, None] - _column(scene.shift[part, 1])
     cos = _column(np.cos(scene.roll[part]) / scene.zoom[part])
     sin = _column(np.sin(scene.roll[part]) / scene.zoom[part])
     x, y = cos * dx + sin * dy, cos * dy - sin * dx
-    # A turned head: its middle is nearest to the camera and moves most.
+    # A turned head: its centre is nearest to the camera and moves most.
     depth = np.clip(1 - 1.3 * x * x - 0.9 * y * y, 0, 1)
     return x - _column(scene.turn[part, 0]) * depth, y - _column(scene.turn[part, 1]) * depth
 
@@ -105,7 +109,7 @@ def _face_coordinates(scene: Scene, part: slice, line: np.ndarray) -> tuple[np.n
 def _skin_coordinates(
     x: np.ndarray, y: np.ndarray, lips: np.ndarray, jaw: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where the skin of each pixel lies at rest: undo the dropped jaw and the moved cheeks."""
+    """Rest position of each pixel's skin: invert jaw drop and cheek motion."""
     drop = np.clip((y - MOUTH_Y + 0.06) * (1 / 0.16), 0, 1)
     inner = np.clip(1.9 - 2.6 * np.abs(x), 0, 1)
     down = _column(jaw) * np.float32((1 - UPPER_SHARE) * GAP * 0.8)
@@ -115,7 +119,7 @@ def _skin_coordinates(
 
 
 def _sample(heads: np.ndarray, lids: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Read the nearest texture pixel; the texture is fine enough for that."""
+    """Sample the nearest texture pixel; the texture is fine enough for that."""
     side = heads.shape[1]
     scale, middle = side / (2 * REACH), side / 2
     columns = np.clip(u * scale + middle, 0, side - 1).astype(np.int32)
@@ -125,7 +129,7 @@ def _sample(heads: np.ndarray, lids: np.ndarray, u: np.ndarray, v: np.ndarray) -
 
 
 def _shifted_rooms(room: np.ndarray, sway: np.ndarray, size: int) -> np.ndarray:
-    """The room as a swaying camera sees it, with sub-pixel shifts: (3, t, size, size)."""
+    """The room from a swaying camera, with sub-pixel shifts: (3, t, size, size)."""
     slack = (room.shape[1] - size) / 2
     result = np.empty((3, len(sway), size, size), np.float32)
     for index, (dx, dy) in enumerate(sway * size / 2):
@@ -139,7 +143,7 @@ def _shifted_rooms(room: np.ndarray, sway: np.ndarray, size: int) -> np.ndarray:
 
 
 def _noise_bank(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Sensor noise to cut frames from, a little correlated between neighbours and colours."""
+    """Sensor noise to crop frames from, slightly correlated between pixels and colours."""
     white = rng.standard_normal((3, size + 97, size + 97), np.float32)
     white[1:] += 0.7 * white[0]
     white[..., 1:] += 0.5 * white[..., :-1]

@@ -1,4 +1,4 @@
-"""What surrounds a face in one clip: the room, clothes, light, camera and the head's motion."""
+"""Surroundings of a face in a clip: room, clothes, light, camera and head motion."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from avforensics.synthetic.identity import Appearance
 from avforensics.synthetic.paint import Canvas
 
 ROOMS = ("wall", "lights", "shelf", "window", "curtain")
-ROOM_REACH = 1.12  # the room is painted a little larger than the frame: the camera sways
+ROOM_REACH = 1.12  # the room is larger than the frame because the camera sways
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One recording session, frame by frame where it moves.
+    """A recording session; moving quantities are per frame.
 
     Attributes
     ----------
     room : str
         One of ``ROOMS``.
     paints : float array, (4, 3)
-        Two colours of the room, the clothes', and the light's (a factor near 1).
+        Two room colours, clothes colour, and light colour (a factor near 1).
     light_side : float array, (T,)
-        Light from the left (negative) or right, as brightness per half frame.
+        Light from the left (negative) or right: brightness per half frame side.
     light : float array, (T,)
-        Brightness, about 1.
+        Brightness, near 1.
     shift : float array, (T, 2)
-        Head's place in half frames.
+        Position of the head in half frame sides.
     turn : float array, (T, 2)
-        Yaw and pitch as shifts of the face's middle in half frames.
+        Yaw and pitch as shifts of the face's centre in half frame sides.
     roll : float array, (T,), radians
     zoom : float array, (T,)
     sway : float array, (T, 2)
-        The camera's, in half frames.
+        Camera sway in half frame sides.
     lids : int array, (T,)
         Index into ``face.LIDS``.
     noise : float
-        Standard deviation of the camera's noise, of 255.
+        Standard deviation of the sensor noise, of 255.
     seed : int
-        Of the room's details and the noise.
+        Seed of the room's details and the noise.
     """
 
     room: str
@@ -59,13 +59,13 @@ class Scene:
 
     @classmethod
     def sample(cls, rng: np.random.Generator, n_frames: int) -> Scene:
-        """Draw a session of ``n_frames``."""
+        """Sample a session of ``n_frames``."""
 
         def drift(spread: float, columns: int = 0, pace: float = 9.0) -> np.ndarray:
-            """A slow walk around a constant, both about ``spread``."""
+            """A slow random walk around a constant; both vary by about ``spread``."""
             shape = (n_frames + 60, columns or 1)
             walk = smooth(rng.standard_normal(shape).astype(np.float32), pace)[30:-30]
-            walk *= spread * 1.9 * np.sqrt(pace)  # smoothing divides the spread by this, about
+            walk *= spread * 1.9 * np.sqrt(pace)  # approximate effect of smoothing on the spread
             walk += 0.6 * spread * rng.standard_normal((1, columns or 1))
             return np.clip(walk if columns else walk[:, 0], -2.2 * spread, 2.2 * spread)
 
@@ -99,7 +99,7 @@ def _hue(rng: np.random.Generator, saturation: float, brightness: float) -> np.n
 
 
 def _blinks(rng: np.random.Generator, n_frames: int) -> np.ndarray:
-    """Eyelids: a blink of five frames each two to five seconds."""
+    """Eyelids: a blink of five frames every two to five seconds."""
     lids = np.zeros(n_frames, int)
     at = int(rng.integers(5, 90))
     while at < n_frames:
@@ -110,7 +110,7 @@ def _blinks(rng: np.random.Generator, n_frames: int) -> np.ndarray:
 
 
 def paint_room(scene: Scene, appearance: Appearance, size: int) -> np.ndarray:
-    """Paint everything behind the head: room, neck, shoulders.
+    """Paint the background: room, neck, shoulders.
 
     Returns
     -------

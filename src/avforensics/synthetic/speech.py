@@ -1,4 +1,4 @@
-"""Speech-like sound: a pulse train and noise through moving resonances (source and filter)."""
+"""Speech-like audio: a pulse train and noise through moving resonances (source-filter model)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from avforensics.media.types import SAMPLE_RATE
 from avforensics.synthetic.articulation import MARGIN, RATE, Articulation, smooth
 
-STEP = SAMPLE_RATE // RATE  # samples between two shapes of the filter
+STEP = SAMPLE_RATE // RATE  # samples between two filter shapes
 WINDOW = 4 * STEP
 N_FFT = 512
 BANDWIDTHS = np.array([80, 100, 140, 250, 350], np.float32)
@@ -18,7 +18,7 @@ FREQUENCIES = np.fft.rfftfreq(N_FFT, 1 / SAMPLE_RATE).astype(np.float32)
 
 @dataclass(frozen=True)
 class Voice:
-    """How somebody sounds.
+    """The voice of a person.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Voice:
     tract : float
         Factor on all formants: above 1 for a short vocal tract.
     breath : float
-        Noise in the voice, 0..0.2.
+        Breath noise, 0..0.2.
     tilt : float
         Brightness: dB per octave added above 500 Hz.
     """
@@ -42,7 +42,7 @@ class Voice:
 
     @classmethod
     def sample(cls, rng: np.random.Generator, *, low: bool) -> Voice:
-        """Draw a low (usually a man's) or a high voice."""
+        """Sample a low (usually male) or a high voice."""
         return cls(
             pitch=float(rng.uniform(85, 150) if low else rng.uniform(165, 260)),
             melody=float(rng.uniform(0.08, 0.2)),
@@ -55,21 +55,21 @@ class Voice:
 def synthesise_speech(
     articulation: Articulation, voice: Voice, rng: np.random.Generator, seconds: float
 ) -> np.ndarray:
-    """Say what the tracks prescribe.
+    """Synthesise the speech of an articulation.
 
     Parameters
     ----------
     rng : numpy Generator
-        Melody, jitter of the pulses, noises, loudness and background of this recording.
+        Draws melody, jitter, noises, loudness and background of the recording.
     seconds : float
-        Length of the sound; it starts where the clip starts.
+        Length of the audio, which starts with the clip.
 
     Returns
     -------
     int16 array, (round(seconds * 16000),)
     """
     n_samples = round(seconds * SAMPLE_RATE)
-    first = round(MARGIN * RATE) - 4  # a little earlier: the first window must be whole
+    first = round(MARGIN * RATE) - 4  # slightly earlier: the first window must be complete
     n_steps = n_samples // STEP + 8
     part = slice(first, first + n_steps)
     length = (n_steps - 1) * STEP + WINDOW
@@ -86,11 +86,11 @@ def synthesise_speech(
 
 
 def _pulses(voice: Voice, rng: np.random.Generator, length: int) -> np.ndarray:
-    """Derivative of the glottal flow (Rosenberg's shape) with a wandering pitch, (length,)."""
-    knots = rng.standard_normal(max(4, length // 1600))  # one each tenth of a second
+    """Derivative of the glottal flow (Rosenberg) with a wandering pitch, (length,)."""
+    knots = rng.standard_normal(max(4, length // 1600))  # one per tenth of a second
     knots = smooth(knots, 1.2) * voice.melody * 1.6
     grid = np.linspace(0, len(knots) - 1, length)
-    fall = np.linspace(0.1, -0.1, length)  # the voice sinks through a phrase
+    fall = np.linspace(0.1, -0.1, length)  # the pitch falls through a phrase
     pitch = voice.pitch * 2 ** (np.interp(grid, np.arange(len(knots)), knots) + fall)
     pitch *= 1 + 0.01 * np.interp(
         grid * 20, np.arange(20 * len(knots)), rng.standard_normal(20 * len(knots))
@@ -102,7 +102,7 @@ def _pulses(voice: Voice, rng: np.random.Generator, length: int) -> np.ndarray:
 
 
 def _spectra(signal: np.ndarray, n_steps: int) -> np.ndarray:
-    """Windowed spectra every 5 ms: complex array, (n_steps, 257)."""
+    """Spectra of windows every 5 ms: complex array, (n_steps, 257)."""
     frames = np.lib.stride_tricks.sliding_window_view(signal, WINDOW)[::STEP][:n_steps]
     return np.fft.rfft(frames * np.hanning(WINDOW).astype(np.float32), N_FFT)
 
@@ -127,17 +127,17 @@ def _overlap_add(spectra: np.ndarray, length: int) -> np.ndarray:
     frames = np.fft.irfft(spectra, N_FFT)[:, :WINDOW]
     sound = np.zeros(length, np.float32)
     lanes = WINDOW // STEP
-    for lane in range(lanes):  # windows of one lane do not overlap: add them in one go
+    for lane in range(lanes):  # windows of one lane do not overlap, so they are added at once
         block = frames[lane::lanes].reshape(-1)
         sound[lane * STEP : lane * STEP + len(block)] += block
     return sound / 2
 
 
 def _record(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Loudness and background of a recording; int16."""
+    """Add loudness and background of a recording; int16."""
     loud = np.sqrt(np.mean(sound**2)) + 1e-9
     sound = sound * (rng.uniform(0.05, 0.11) / loud)
     room = rng.standard_normal(len(sound), np.float32)
-    room = room + 3 * np.convolve(room, np.ones(24) / 24, mode="same")  # darker than white
+    room = room + 3 * np.convolve(room, np.ones(24) / 24, mode="same")  # darker than white noise
     sound = sound + room * 10 ** (rng.uniform(-62, -48) / 20)
     return (np.tanh(sound) * 32767).astype(np.int16)

@@ -1,4 +1,4 @@
-"""The papers that go with the clips: FakeAVCeleb's and LAV-DF's metadata, manifest, README."""
+"""Metadata of a synthetic set: FakeAVCeleb's and LAV-DF's tables, manifest, README."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from avforensics.synthetic.plan import (
 
 META_HEADER = (
     *("source", "target1", "target2", "method", "category", "type", "race", "gender", "path"),
-    "",  # the real file's header ends in a comma: its last column has no name
+    "",  # the real header ends with a comma: its last column has no name
 )
 README = """SYNTHETIC TALKING HEADS
 
@@ -44,7 +44,7 @@ manifest.csv every clip once, with split, category and forged segments; splits s
 
 
 def write_papers(out: Path, jobs: list[Job], *, seed: int, n_frames: int) -> None:
-    """Write all metadata of a set whose clips are on disk."""
+    """Write all metadata of a set whose clips exist."""
     with atomic_path(out / "README.txt") as partial:
         partial.write_text(README.format(avceleb=AVCELEB, lavdf=LAVDF), encoding="utf-8")
     whole = [job for job in jobs if job.category != PARTIAL]
@@ -93,7 +93,7 @@ def _manifest_row(out: Path, job: Job, seconds: float) -> Row:
 
 
 def _write_lavdf(out: Path, parts: list[Job], reals: dict, n_frames: int) -> None:
-    """Copies of the originals beside the partial forgeries, and the list of both."""
+    """Copy the originals next to the partial forgeries, and write the list of both."""
     entries = []
     for job in parts:
         _, folder, file = job.path.split("/")
