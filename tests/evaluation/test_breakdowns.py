@@ -180,7 +180,7 @@ def test_small_groups_are_counted_and_not_measured():
     assert language["unknown"] == 3
     last = language["groups"]["c"]
     assert (last["scored"], last["listed"]) == (120, 121)
-    text = " ".join(notes(found | {"origin": "as given"}))
+    text = " ".join(notes(found | {"origin": "as set"}))
     assert "language, too few videos (below 20): d (2 real, 4 fake)" in text
     assert "unknown for 3 scored videos" in text
     assert "No values of shoe" in text
@@ -212,7 +212,7 @@ def test_a_group_without_false_alarms_is_not_certain():
 def test_thresholds():
     rows = videos()
     real = sorted(row.score for row in rows if row.label == 0)
-    assert choose_threshold(rows, threshold=0.7) == (0.7, "as given")
+    assert choose_threshold(rows, threshold=0.7) == (0.7, "as set")
     threshold, origin = choose_threshold(rows, rate=0.1)
     assert np.mean(np.array(real) > threshold) <= 0.1
     assert origin == "10 % of the tested real videos"

@@ -53,7 +53,7 @@ def test_threshold_is_a_score_that_the_wanted_share_exceeds():
     assert calibration.threshold(0.10) == 90
     with pytest.raises(ConfigError, match=r"0.5 % needs at least 199 real videos.* has 99"):
         calibration.threshold(0.005)
-    with pytest.raises(ConfigError, match="lies in"):
+    with pytest.raises(ConfigError, match="must be within"):
         calibration.threshold(5)
 
 
@@ -87,12 +87,12 @@ def test_saved_and_loaded_whole(tmp_path):
 def test_other_files_and_bad_scores_are_refused(tmp_path):
     save_file({"scores": np.zeros(3)}, tmp_path / "other.safetensors")
     (tmp_path / "broken.safetensors").write_bytes(b"{")
-    with pytest.raises(CheckpointError, match=r"^absent: there is no such file$"):
+    with pytest.raises(CheckpointError, match=r"^absent: no such file$"):
         Calibration.load("absent")
     for name in ("other", "broken"):
         with pytest.raises(CheckpointError, match=name):
             Calibration.load(tmp_path / f"{name}.safetensors")
-    with pytest.raises(ConfigError, match="there are none"):
+    with pytest.raises(ConfigError, match="got none"):
         Calibration.fit([])
     with pytest.raises(ConfigError, match="must be finite"):
         Calibration.fit([1.0, np.nan])

@@ -44,10 +44,10 @@ def test_a_store_to_tables_and_figures(avforensics, store, decoders_bundle, tmp_
     ("change", "sentence"),
     [
         ("features=/nowhere", "no feature store"),
-        ("select.split=val", "splits there: anomaly, test"),
+        ("select.split=val", "splits: anomaly, test"),
         ("scoring.max_len=60", "max_len 60"),
         ("scoring.lam=[0,1]", "one scoring.lam"),
-        ("intervals.level=95", "between 0 and 1"),
+        ("intervals.level=95", "must be within"),
     ],
 )
 def test_mistakes_are_one_sentence(

@@ -139,5 +139,5 @@ def test_nonsense_is_refused():
         average_recall([], [np.zeros((1, 2))], 5)
     with pytest.raises(ValueError, match="rising"):
         propose_segments([1, 2], [1, 1])
-    with pytest.raises(ValueError, match="equal lists"):
+    with pytest.raises(ValueError, match="equal length"):
         propose_segments([1, 2], [1])

@@ -102,7 +102,7 @@ def test_selection_keeps_real_videos_and_says_what_is_there(store):
     chosen = choose(store, split="test", category="RVFA")
     assert [store[index].category for index in chosen].count("real") == 10
     assert len(chosen) == 20
-    with pytest.raises(ManifestError, match="splits there: anomaly, test"):
+    with pytest.raises(ManifestError, match="splits: anomaly, test"):
         choose(store, split="val")
 
 
