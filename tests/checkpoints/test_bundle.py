@@ -179,6 +179,6 @@ def test_a_network_of_an_unlisted_class_cannot_be_written(tmp_path):
 def test_parts_that_do_not_fit_each_other(compact):
     with pytest.raises(CheckpointError, match="projection model expects 9 activations"):
         Models(sync=compact.sync, projection=build({"class": "Projection", "inputs": 9}))
-    with pytest.raises(CheckpointError, match=r"6 projected activations, .* gives 5"):
+    with pytest.raises(CheckpointError, match=r"6 projected activations, .* has 5"):
         wrong = build({"class": "Projection", "inputs": 9, "outputs": 5})
         Models(projection=wrong, activation=compact.activation)

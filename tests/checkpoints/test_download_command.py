@@ -71,7 +71,7 @@ def test_files_are_fetched_once_and_verified(served, run, tmp_path):
     (folder / PCA).write_bytes(b"changed meanwhile")
     code, said = run(*_from(address))
     assert code == 0
-    assert said.count("present, its SHA-256") == 2
+    assert said.count("present, SHA-256") == 2
     code, said = run("force=true", *_from(address))
     assert code == 1
     assert (target / PCA).stat().st_size > 1000  # what was good is kept

@@ -193,5 +193,5 @@ def test_what_is_wrong_is_named(tmp_path, case):
 
 
 def test_whitening_is_refused(tmp_path):
-    with pytest.raises(CheckpointError, match="whitens"):
+    with pytest.raises(CheckpointError, match="must not whiten"):
         read_projection(_write(tmp_path / "pca.pkl", fitted_pipeline(40, 7, whiten=True)))

@@ -137,7 +137,7 @@ def test_nonsense_is_refused():
         localisation_metrics([np.zeros((0, 3))], [np.zeros((0, 2))])
     with pytest.raises(ValueError, match="proposals for 0 videos, truth for 1"):
         average_recall([], [np.zeros((1, 2))], 5)
-    with pytest.raises(ValueError, match="rising"):
+    with pytest.raises(ValueError, match="ascending"):
         propose_segments([1, 2], [1, 1])
     with pytest.raises(ValueError, match="equal length"):
         propose_segments([1, 2], [1])

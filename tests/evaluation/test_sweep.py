@@ -112,7 +112,7 @@ def test_runs_of_evaluate_are_collected(avforensics, store, decoders_bundle, tmp
         resamples=5,
     )
     assert sorted(short_table(points)[1:]) == sorted(short_table(direct)[1:])
-    with pytest.raises(ManifestError, match=r"says nothing of scoring\.tau"):
+    with pytest.raises(ManifestError, match=r"no setting scoring\.tau"):
         read_runs(tmp_path / "runs", ["scoring.tau"])
     with pytest.raises(ManifestError, match=r"no metrics\.json"):
         read_runs(tmp_path, ["scoring.lam"])

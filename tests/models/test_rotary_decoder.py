@@ -40,7 +40,7 @@ def test_longer_sequences_than_those_of_training_may_be_scored():
 def test_sizes_without_meaning():
     with pytest.raises(ValueError, match="a multiple of 2 \\* heads = 4, got 18"):
         RotaryDecoder(**{**SIZES, "width": 18})
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match="stretch must be >= 1"):
         RotaryDecoder(**SIZES, stretch=0)
 
 

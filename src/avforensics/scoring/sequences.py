@@ -55,7 +55,7 @@ class SequencePolicy:
             if decoder is not None and self.max_len > decoder.max_len:
                 raise ConfigError(
                     f"max_len {self.max_len} needs a {name} model trained for it, "
-                    f"but this one was trained for {decoder.max_len}"
+                    f"but this one reads at most {decoder.max_len} windows"
                 )
 
     def kept(self, valid_audio: np.ndarray) -> np.ndarray:
