@@ -112,7 +112,7 @@ def endless(tmp_path, make_video):
             os.kill(number, signal.SIGKILL)
 
 
-LINE = "avforensics: {}; every file that was written is whole.\n"
+LINE = "avforensics: {}; all written files are complete.\n"
 
 
 @pytest.mark.parametrize(

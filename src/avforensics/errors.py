@@ -1,6 +1,6 @@
-"""Errors whose message is meant for the person at the keyboard.
+"""Errors with messages for the user.
 
-Commands print these as one line and never as a traceback.
+Commands print them as one line, never as a traceback.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from os import PathLike
 
 
 class AVForensicsError(Exception):
-    """Base of every error that a user can cause and mend."""
+    """Base of all errors that a user can cause and fix."""
 
 
 class ConfigError(AVForensicsError):
-    """A setting is missing, contradicts another one or has no meaning."""
+    """A setting is missing, invalid or contradicts another one."""
 
 
 class CheckpointError(AVForensicsError):
@@ -21,7 +21,7 @@ class CheckpointError(AVForensicsError):
 
 
 class ManifestError(AVForensicsError):
-    """A manifest, split or data-set folder does not say what is needed of it."""
+    """A manifest, split or data-set folder lacks required information."""
 
 
 class MediaError(AVForensicsError):
@@ -32,7 +32,7 @@ class MediaError(AVForensicsError):
     path : str or PathLike
         The file.
     reason : str
-        What is wrong with it, without the path.
+        What is wrong, without the path.
     """
 
     def __init__(self, path: str | PathLike, reason: str) -> None:
@@ -45,4 +45,4 @@ class MediaError(AVForensicsError):
 
 
 class TrainingError(AVForensicsError):
-    """A training cannot go on, e.g. because its loss is no longer a number."""
+    """Training cannot continue, e.g. because the loss is not finite."""

@@ -1,4 +1,4 @@
-"""Numbers in dataclasses of settings: of the kind that their annotations say, and finite."""
+"""Validate numbers in dataclasses of settings: annotated type, finite, not too large."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ def check_numbers(settings: Any, **most: float) -> None:
     Parameters
     ----------
     settings : dataclass instance
-        Of a module with ``from __future__ import annotations``.
+        From a module with ``from __future__ import annotations``.
     **most : float
-        Greatest absolute value of fields, by name.
+        Maximum absolute value of fields, by name.
 
     Raises
     ------
     ValueError
-        A field is no number, a fraction where it must be whole, not finite or too large.
+        A field is not a number, not an integer, not finite or too large.
     """
     for field in fields(settings):
         value, kinds = getattr(settings, field.name), field.type.split(" | ")

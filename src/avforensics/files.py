@@ -1,4 +1,4 @@
-"""Writing files so that a kill, a full disk or Ctrl-C leaves whole files only."""
+"""Write files atomically: a kill, a full disk or Ctrl-C leaves only complete files."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a temporary name beside ``path``; rename it to ``path`` when the block succeeds.
+    """Yield a temporary name next to ``path``; rename it to ``path`` if the block succeeds.
 
     Parameters
     ----------
     path : str or PathLike
-        The final name. Its folder is created.
+        Final name; its folder is created.
 
     Yields
     ------
     Path
-        A name in the same folder with the same suffix, to be written by the caller.
+        A name in the same folder with the same suffix, which the caller writes.
 
     Raises
     ------
     OSError
-        Where the disk is full it names ``path``: a write to an open file names none.
+        On a full disk it names ``path``, which a failed write alone would not.
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         yield partial
         partial.replace(final)
     except OSError as error:
-        written = error.filename and str(error.filename).removeprefix("file:")  # as FFmpeg has it
+        written = error.filename and str(error.filename).removeprefix("file:")  # FFmpeg's spelling
         if error.errno in _NO_ROOM and written in (None, str(partial)):
             raise OSError(error.errno, error.strerror, str(final)) from error
         raise
@@ -54,12 +54,12 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def remove_partial_files(folder: Path, *patterns: str) -> None:
-    """Remove what a killed process had not finished writing by `atomic_path`.
+    """Remove files that a killed process left unfinished in `atomic_path`.
 
     Parameters
     ----------
     patterns : str
-        Of files below the folder that nobody else is writing.
+        Patterns of files below the folder that nobody is writing.
     """
     for pattern in patterns:
         for path in folder.glob(pattern):
@@ -67,7 +67,7 @@ def remove_partial_files(folder: Path, *patterns: str) -> None:
 
 
 class Closing:
-    """What is closed at the end of a ``with`` block."""
+    """Base of objects that a ``with`` block closes."""
 
     def __enter__(self: T) -> T:
         return self
@@ -77,22 +77,22 @@ class Closing:
 
 
 class JsonLines(Closing):
-    """A locked file of JSON objects, one a line: what a run has finished, written as it goes.
+    """A locked file of JSON objects, one per line: a journal of a run.
 
-    Each line is on the disk before the next one is written. A line that a kill has cut in two is
+    Each line is flushed to disk before the next one is written. A line that a kill has truncated is
     removed when the file is opened again. Use it in a ``with`` statement.
 
     Parameters
     ----------
     path : Path
-        Created where missing.
+        Created if missing.
 
     Attributes
     ----------
     records : list of dict
-        What was in the file when it was opened.
+        Content of the file when it was opened.
     damaged : list of int
-        Lines, from 1, that hold something else.
+        Line numbers, from 1, that are not JSON objects.
 
     Raises
     ------
@@ -116,12 +116,12 @@ class JsonLines(Closing):
             raise
 
     def append(self, record: Mapping[str, Any]) -> None:
-        """Add one record; when this returns it is on the disk.
+        """Append one record and flush it to disk.
 
         Raises
         ------
         OSError
-            The disk is full; the file is as it was.
+            The disk is full; the file is unchanged.
         """
         before = os.fstat(self._fd).st_size
         line = json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n"
@@ -148,7 +148,7 @@ class JsonLines(Closing):
 
 
 def read_json_lines(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
-    """Records of a `JsonLines` file, and the numbers of lines that hold something else."""
+    """Records of a `JsonLines` file, and the numbers of other lines."""
     records, damaged = [], []
     whole, _, _ = path.read_bytes().rpartition(b"\n")
     for number, line in enumerate(whole.splitlines(), start=1):
@@ -173,7 +173,7 @@ def _lock_of(path: Path) -> FileLock:
 
 
 def fingerprint(value: Any) -> str:
-    """SHA-256 of what JSON can hold, or of a text as it is; 64 hexadecimal digits."""
+    """SHA-256 of a JSON value, or of a text itself; 64 hexadecimal digits."""
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -188,7 +188,7 @@ def sha256_file(path: str | os.PathLike) -> str:
 
 
 def sha256_or_none(path: str | os.PathLike) -> str | None:
-    """SHA-256 of a file, or None where it cannot be read."""
+    """SHA-256 of a file, or None if it cannot be read."""
     try:
         return sha256_file(path)
     except OSError:
@@ -196,7 +196,7 @@ def sha256_or_none(path: str | os.PathLike) -> str | None:
 
 
 def states_of(paths: Sequence[Path]) -> list[list[int]] | None:
-    """Size and time of change of each file, as JSON has them; None where one is missing."""
+    """Size and modification time of each file, as JSON lists; None if one is missing."""
     try:
         states = [path.stat() for path in paths]
     except OSError:
@@ -205,17 +205,17 @@ def states_of(paths: Sequence[Path]) -> list[list[int]] | None:
 
 
 def are_unchanged(paths: Sequence[Path], before: list[list[int]] | None, sha: str) -> bool:
-    """Whether files are those that once were written.
+    """Whether files are the ones that were written earlier.
 
-    To read 100,000 clips would take hours: size and time of change tell. Where only a time differs,
-    as it does in a copy, the hash of the first file decides.
+    Reading 100,000 clips would take hours, so size and modification time decide. If only times
+    differ, as in a copy, the hash of the first file decides.
 
     Parameters
     ----------
     before : list or None
-        Of `states_of` when they had been written.
+        Result of `states_of` after writing.
     sha : str
-        SHA-256 of the first one then.
+        SHA-256 of the first file after writing.
     """
     now = states_of(paths)
     if now is None or before is None:
@@ -225,8 +225,8 @@ def are_unchanged(paths: Sequence[Path], before: list[list[int]] | None, sha: st
 
 
 def typed_path(text: str | os.PathLike) -> Path:
-    """A path with ``~`` or ``~user`` in front replaced by that home.
+    """A path with a leading ``~`` or ``~user`` replaced by that home.
 
-    As in a shell, a name that begins so and means no user is taken as it is.
+    As in a shell, a name with an unknown user is kept.
     """
     return Path(os.path.expanduser(text))  # noqa: PTH111 (Path.expanduser raises)

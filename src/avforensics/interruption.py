@@ -1,7 +1,7 @@
-"""Ctrl-C and SIGTERM, which schedulers and containers send: a command ends, and all it has begun.
+"""Handle Ctrl-C and SIGTERM, which schedulers and containers send: end the command cleanly.
 
-The first raises KeyboardInterrupt, so that what is half written is removed and what is done is
-noted down. One that comes later than a second after it ends the process at once.
+The first signal raises KeyboardInterrupt, so that unfinished files are removed and finished work is
+recorded. A second one, more than a second later, ends the process at once.
 """
 
 from __future__ import annotations
@@ -14,34 +14,33 @@ import sys
 import time
 from typing import NoReturn
 
-DOUBLE = 1.0  # seconds; within them a key was pressed twice, or a scheduler sends both signals
+DOUBLE = 1.0  # seconds; within them, a key was pressed twice or a scheduler sent both signals
 _HANDLERS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 _first: list[tuple[int, float]] = []  # signal and time
 
 
 def watch() -> None:
-    """Handle both from now on; what the caller has set otherwise, as nohup does, stays."""
+    """Install the handlers; handlers set by the caller, as by nohup, stay."""
     for number, usual in _HANDLERS.items():
         if signal.getsignal(number) is usual:
             signal.signal(number, _handle)
 
 
 def exit_code() -> int:
-    """130 after Ctrl-C, 143 after SIGTERM, as shells have it."""
+    """130 after Ctrl-C, 143 after SIGTERM, as in shells."""
     return 128 + (_first[0][0] if _first else signal.SIGINT)
 
 
 def report() -> None:
-    """Say in one line that the command was ended."""
+    """Print one line: the command was ended."""
     word = "ended by SIGTERM" if exit_code() == 128 + signal.SIGTERM else "interrupted"
-    print(f"avforensics: {word}; every file that was written is whole.", file=sys.stderr)
+    print(f"avforensics: {word}; all written files are complete.", file=sys.stderr)
 
 
 def leave() -> NoReturn:
-    """End the process without the ordinary end of the interpreter.
+    """End the process without the interpreter's shutdown.
 
-    Threads that read ahead may be in the middle of native code, and to tear that down under them
-    now and then is a crash.
+    Reading threads may be inside native code, and shutting down under them occasionally crashes.
     """
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):

@@ -1,4 +1,4 @@
-"""Independent jobs in processes of their own."""
+"""Run independent jobs in separate processes."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from avforensics.progress import Progress
 
 Key, Job, Result = TypeVar("Key"), TypeVar("Job"), TypeVar("Result")
 
-POLL = 0.1  # seconds after which results of unfinished jobs are looked for
-GRACE = 1.0  # seconds in which a worker that is to end may remove what it has half written
-# Only srun sets the second pair: a batch script around it is no rank, though it has a SLURM_PROCID.
+POLL = 0.1  # seconds between checks for results of unfinished jobs
+GRACE = 1.0  # seconds for a terminating worker to remove unfinished files
+# Only srun sets the second pair: a batch script around it is not a rank, despite its SLURM_PROCID.
 _LAUNCHERS = (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"))
 
 
 def cores() -> int:
-    """Cores that this process may use: a job on a shared node has fewer than the node."""
+    """Cores available to this process, which on a shared node may be fewer than the node's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def rank_and_world() -> tuple[int, int]:
-    """Rank and number of commands as torchrun or srun says, else ``(0, 1)``."""
+    """Rank and number of commands from torchrun or srun, else ``(0, 1)``."""
     for rank, world in _LAUNCHERS:
         if rank in os.environ and world in os.environ:
             return int(os.environ[rank]), int(os.environ[world])
@@ -49,7 +49,7 @@ def do_jobs(
     title: str,
     unit: str = "videos",
 ) -> Iterator[tuple[Key, Result]]:
-    """As `in_processes` with one result a job, telling how far it has come under this title."""
+    """Like `in_processes`, with one result per job and progress under a title."""
     with Progress(title, len(jobs), unit=unit) as progress:
         for key, result in in_processes(partial(_once, work), jobs, workers=workers):
             yield key, result
@@ -63,29 +63,29 @@ def _once(work: Callable[[Job], Result], job: Job) -> list[Result]:
 def in_processes(
     work: Callable[[Job], Iterable[Result]], jobs: Mapping[Key, Job], *, workers: int
 ) -> Iterator[tuple[Key, Result]]:
-    """Do jobs in any order, here or in processes of their own.
+    """Run jobs in any order, in this process or others.
 
     Parameters
     ----------
     work : callable
-        Importable by name (or a ``partial`` of what is), as are its argument and results.
+        Importable by name, or a ``partial`` of such; arguments and results are pickled.
     workers : int
-        Processes; with one, or one job, all is done here.
+        Processes; with one, or one job, everything runs in this process.
 
     Yields
     ------
     key, result
-        As soon as it is made, each of a job's results.
+        Each result of a job, as soon as it is available.
 
     Raises
     ------
     AVForensicsError
-        A process was killed. What ``work`` raises is raised here.
+        A process was killed. Exceptions of ``work`` are raised here, too.
 
     Notes
     -----
-    The processes end when this one does, however that comes about, and when an exception leaves the
-    generator: nobody would note down what they make. Ctrl-C is for this process alone.
+    The processes end with this one, however it ends, and when an exception leaves the generator,
+    since nobody would record their results. Only this process receives Ctrl-C.
     """
     if workers == 1 or len(jobs) < 2:
         for key, job in jobs.items():
@@ -93,9 +93,9 @@ def in_processes(
                 yield key, result
         return
     spawn = multiprocessing.get_context("spawn")  # a fork would copy the locks of libraries
-    theirs, own = spawn.Pipe(duplex=False)  # nothing is ever sent: its end is the message
-    results = spawn.SimpleQueue()  # what is put is there before its job counts as done
-    setup = {"initializer": _follow, "initargs": (theirs, results)}
+    theirs, own = spawn.Pipe(duplex=False)  # nothing is ever sent: closing it is the message
+    results = spawn.SimpleQueue()  # filled before its job counts as done
+    setup = {"initializer": _end_with, "initargs": (theirs, results)}
     with (
         theirs,
         own,
@@ -109,11 +109,11 @@ def in_processes(
                 while not results.empty():
                     yield results.get()
                 for job in done:
-                    job.result()  # raises what the job has raised
+                    job.result()  # re-raises the job's exception
         except BrokenProcessPool:
             raise AVForensicsError(
-                "a process was killed, perhaps for lack of memory; run the command again with "
-                "fewer workers: what was finished is kept"
+                "a process was killed, perhaps because memory ran out; run the command again with "
+                "fewer workers: finished work is kept"
             ) from None
         except BaseException:
             own.close()
@@ -124,7 +124,7 @@ def in_processes(
 
 @contextlib.contextmanager
 def _without_ctrl_c() -> Iterator[None]:
-    """Let processes that are started inside the block never see Ctrl-C; here it comes later."""
+    """Hide Ctrl-C from processes started inside the block; this one receives it afterwards."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
@@ -135,8 +135,8 @@ def _without_ctrl_c() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _follow(parent: Connection, results: SimpleQueue) -> None:
-    """Let this process end on SIGTERM, and once the other side of a pipe is closed."""
+def _end_with(parent: Connection, results: SimpleQueue) -> None:
+    """End this process on SIGTERM, or when the other end of a pipe is closed."""
     global _results
     _results = results
     signal.signal(signal.SIGTERM, _end)
@@ -144,7 +144,7 @@ def _follow(parent: Connection, results: SimpleQueue) -> None:
 
 
 def _end(*_: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the pool sends another, in the midst of this
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the pool sends another one meanwhile
     sys.exit(1)
 
 
@@ -161,4 +161,4 @@ def _do(work: Callable[[Job], Iterable[Result]], key: Key, job: Job) -> None:
         for result in work(job):
             _results.put((key, result))
     except SystemExit:
-        os._exit(1)  # the pool would take it for the job's result and go on
+        os._exit(1)  # the pool would take it for the job's result and continue

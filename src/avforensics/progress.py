@@ -1,4 +1,4 @@
-"""How far a long command has come: a bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of a long command: a bar on a terminal, otherwise a line now and then."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from rich.text import Text
 
 log = logging.getLogger(__name__)
 
-FIRST_LINE, EVERY = 10.0, 60.0  # seconds until the first line, and between the later ones
+FIRST_LINE, EVERY = 10.0, 60.0  # seconds until the first line, and between later ones
 Item = TypeVar("Item")
-# `extra` of log calls that a progress bar already shows: not printed on a terminal.
+# `extra` of log calls that a progress bar shows already: not printed on a terminal.
 ON_BAR = {"on_bar": True}
 
 
 class Progress:
-    """Tells how much of a task is done, with its rate and the time that is left.
+    """Shows how much of a task is done, its rate and the remaining time.
 
-    On a terminal this is a bar, and the lines go to the log file only. Lines come by the clock, so
-    that they come during one long item too; the last one at the end.
+    On a terminal this is a bar, and lines go to the log file only. Lines are timed, so that they
+    also appear during one long item; the last one comes at the end.
 
     Parameters
     ----------
     title : str
-        What is done, e.g. ``"extracting"``.
+        Name of the task, e.g. ``"extracting"``.
     total : int, optional
-        Items to do; None = not known yet.
+        Number of items; None = unknown.
     unit : str
-        What the items are, in the plural.
+        Name of the items, plural.
     final : bool
-        Whether a line comes at the end too.
+        Whether to log a line at the end.
     quiet : bool
-        True: neither bar nor lines, as in all processes but the first.
+        No bar and no lines, as in all processes but the first.
     """
 
     def __init__(
@@ -93,23 +93,23 @@ class Progress:
             self._tell()
 
     def advance(self, count: int = 1) -> None:
-        """So many items more are done."""
+        """Count finished items."""
         self.update(self.done + count)
 
     def update(self, done: int, total: int | None = None) -> None:
-        """Set what is done and, where it is given, of how many."""
+        """Set the number of finished items and, optionally, of all items."""
         self.done = done
         self.total = self.total if total is None else total
         self._bar.update(self._task, completed=done, total=self.total)
 
     @property
     def rate(self) -> float:
-        """Items a second so far."""
+        """Items per second so far."""
         return self.done / max(time.monotonic() - self._started, 1e-9)
 
     @property
     def left(self) -> str:
-        """The time that the rest will take, in words."""
+        """Remaining time, in words."""
         return duration((self.total - self.done) / max(self.rate, 1e-9))
 
     def _tell_by_the_clock(self) -> None:
@@ -129,8 +129,10 @@ class Progress:
         log.info("%s", text, extra=ON_BAR)
 
 
-def follow(items: Iterable[Item], title: str, *, total: int, unit: str = "clips") -> Iterator[Item]:
-    """The items, each of them done when the next one is asked for."""
+def tracked(
+    items: Iterable[Item], title: str, *, total: int, unit: str = "clips"
+) -> Iterator[Item]:
+    """Yield the items; each counts as finished when the next one is requested."""
     with Progress(title, total, unit=unit) as progress:
         for item in items:
             yield item
@@ -138,7 +140,7 @@ def follow(items: Iterable[Item], title: str, *, total: int, unit: str = "clips"
 
 
 class _Rate(ProgressColumn):
-    """Items a second, or seconds an item."""
+    """Items per second, or seconds per item."""
 
     def __init__(self, unit: str) -> None:
         super().__init__()
@@ -149,7 +151,7 @@ class _Rate(ProgressColumn):
 
 
 def speed(rate: float, unit: str = "videos") -> str:
-    """A rate (items a second) in the unit in which it can be read."""
+    """A rate (items per second) in a readable unit."""
     if rate >= 1:
         return f"{rate:.1f} {unit}/s"
     return f"{1 / max(rate, 1e-9):.1f} s/{unit.removesuffix('s')}"

@@ -1,4 +1,4 @@
-"""What a result was made with: versions of the code, of every decoder and of the machine."""
+"""What a result was made with: versions of the code, the decoders and the machine."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def versions() -> dict[str, Any]:
 
 
 def git_commit() -> str | None:
-    """Commit of the checkout that this package runs from, with ``+`` where files differ from it.
+    """Commit of the checkout that runs, with ``+`` if files differ from it.
 
     None for an installed package.
     """
@@ -61,7 +61,7 @@ def git_commit() -> str | None:
 
 
 def write_json(path: str | os.PathLike, content: Mapping[str, Any]) -> None:
-    """Write JSON for people to read, whole or not at all."""
+    """Write readable JSON, atomically."""
     with atomic_path(path) as partial:
         partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
@@ -88,7 +88,7 @@ def _ffmpeg() -> dict[str, str]:
 
 
 def _processor() -> str:
-    """Name of the CPU, with the number of cores."""
+    """Name of the CPU and number of cores."""
     name = platform.processor() or platform.machine()
     if sys.platform == "linux":
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")

@@ -1,10 +1,10 @@
-"""Names under which classes and functions can be asked for, and how a user's own code joins them.
+"""Registries: names of classes and functions, including those of a user's own code.
 
-A ``Registry`` maps names to things of one kind: network classes, perturbations, baselines. Code
+A ``Registry`` maps names to objects of one kind: network classes, perturbations, baselines. Code
 outside this package adds to it with a decorator, which runs when its module is imported. Modules
-are imported from two places, both under the user's control: entry points of installed packages
-(group ``avforensics.plugins``) and the ``plugins`` setting or AVFORENSICS_PLUGINS. A name in a
-downloaded file never makes this program import anything.
+are imported from two sources, both controlled by the user: entry points of installed packages
+(group ``avforensics.plugins``), and the ``plugins`` setting or AVFORENSICS_PLUGINS. A name in a
+downloaded file never causes an import.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ T = TypeVar("T")
 
 
 class Registry(MutableMapping[str, T], Generic[T]):
-    """Things of one kind by name.
+    """Objects of one kind by name.
 
-    Plugins are imported when a name is not known yet and when all names are listed, so a lookup
-    of our own names costs nothing.
+    Plugins are imported when a name is unknown and when all names are listed, so looking up
+    built-in names costs nothing.
 
     Parameters
     ----------
     kind : str
-        What the things are, for messages: "network class".
+        Kind of the objects, for messages: "network class".
     entries : mapping, optional
-        To begin with.
+        Initial entries.
     """
 
     def __init__(self, kind: str, entries: Mapping[str, T] | None = None) -> None:
@@ -48,12 +48,12 @@ class Registry(MutableMapping[str, T], Generic[T]):
     def add(self, name: str, value: T) -> T:
         """Register ``value`` under ``name`` and return it.
 
-        Defining the same thing again (a notebook cell, a reloaded module) replaces it.
+        A repeated definition (notebook cell, reloaded module) replaces the old one.
 
         Raises
         ------
         ValueError
-            The name belongs to something else.
+            The name is taken by another object.
         """
         known = self._entries.get(name)
         if known is not None and _origin(known) != _origin(value):
@@ -82,18 +82,18 @@ class Registry(MutableMapping[str, T], Generic[T]):
 
 
 def load_plugins(named: str | Iterable[str] | None = None) -> None:
-    """Import the user's own code, so that its decorators run. Nothing is imported twice.
+    """Import the user's own code, which runs its decorators. Nothing is imported twice.
 
     Parameters
     ----------
     named : str or iterable of str, optional
-        Modules, or paths of .py files; a file's folder then stands on ``sys.path``. They are
-        remembered in AVFORENSICS_PLUGINS, from which processes that this one starts import them.
+        Modules, or paths of .py files, whose folder is added to ``sys.path``. They are stored in
+        AVFORENSICS_PLUGINS, so that child processes import them, too.
 
     Raises
     ------
     ConfigError
-        A module cannot be imported, saying which and why.
+        A module cannot be imported; the message says which and why.
     """
     words = os.environ.get(ENVIRONMENT, "").split(os.pathsep)
     words += [named] if isinstance(named, str) else list(named or ())
@@ -108,7 +108,7 @@ def load_plugins(named: str | Iterable[str] | None = None) -> None:
 
 @cache
 def _installed() -> list[tuple[str, str]]:
-    """Module of each entry point, and how it is named in a message."""
+    """Module of each entry point, and its name in messages."""
     return [
         (entry.value.partition(":")[0], f"{entry.name} (an entry point of {entry.dist.name})")
         for entry in entry_points(group=GROUP)
@@ -124,12 +124,12 @@ def _module_name(word: str) -> str:
         return word
     path = typed_path(word).resolve()
     if not path.is_file():
-        raise ConfigError(f"plugins: there is no file {word}")
+        raise ConfigError(f"plugins: no such file: {word}")
     if str(path.parent) not in sys.path:
         sys.path.insert(0, str(path.parent))
     known = sys.modules.get(path.stem)
     if known is not None and Path(getattr(known, "__file__", None) or "").resolve() != path:
-        raise ConfigError(f"plugins: {word} has the name of another module; rename the file")
+        raise ConfigError(f"plugins: {word} is named like another module; rename the file")
     return path.stem
 
 
@@ -142,6 +142,6 @@ def _import(module: str, shown: str) -> None:
 
 
 def _origin(value: object) -> tuple[str | None, str | None]:
-    """Where a class or function was defined; what is neither has an origin of its own."""
-    known = getattr(value, "function", value)  # a described function stands for it
+    """Where a class or function was defined; other objects are unique."""
+    known = getattr(value, "function", value)  # a described function represents itself
     return getattr(known, "__module__", None), getattr(known, "__qualname__", repr(known))

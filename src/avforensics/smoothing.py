@@ -1,24 +1,28 @@
-"""Filters over time in plain NumPy, with the very numbers of ``scipy.ndimage``.
+"""Filters over time in plain NumPy, numerically identical to those of ``scipy.ndimage``.
 
-To score a short clip takes less time than to import SciPy.
+Scoring a short clip takes less time than importing SciPy.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-MODES = {"nearest": "edge", "reflect": "symmetric", "constant": "constant"}  # SciPy's and NumPy's
-_ROWS = 10_000  # sorted at a time: windows over an hour would fill the memory
+MODES = {
+    "nearest": "edge",
+    "reflect": "symmetric",
+    "constant": "constant",
+}  # SciPy's and NumPy's names
+_ROWS = 10_000  # sorted at a time, which bounds memory
 
 
 def gaussian(values: np.ndarray, deviation: float) -> np.ndarray:
-    """A Gaussian over the first axis, (T, ...); beyond the ends the last values repeat.
+    """Gaussian filter along the first axis, (T, ...), with repeated end values.
 
     Parameters
     ----------
     values : float64 array, (T, ...)
     deviation : float
-        Standard deviation in steps of the first axis; the filter ends at four of them.
+        Standard deviation in steps; the filter is truncated at four of them.
     """
     reach = int(4 * deviation + 0.5)
     weights = np.exp(-0.5 / deviation**2 * np.arange(-reach, reach + 1) ** 2)
@@ -26,7 +30,7 @@ def gaussian(values: np.ndarray, deviation: float) -> np.ndarray:
     padded = _padded(values, 2 * reach + 1, "nearest")
     count = len(values)
     total = padded[reach : reach + count] * weights[reach]
-    for near in range(reach):  # outermost first, as SciPy adds them up
+    for near in range(reach):  # outermost first, in SciPy's order of summation
         far = 2 * reach - near
         total += (padded[near : near + count] + padded[far : far + count]) * weights[near]
     return total
@@ -39,9 +43,9 @@ def running_mean(values: np.ndarray, size: int, *, mode: str) -> np.ndarray:
     ----------
     values : float64 array, (T, ...)
     size : int
-        Steps of a window, around each.
+        Window length in steps.
     mode : {"nearest", "reflect", "constant"}
-        What lies beyond the ends: the last value, the values mirrored, or zeros.
+        Padding: the last value, mirrored values, or zeros.
     """
     padded = _padded(values, size, mode)
     first = np.cumsum(padded[:size], axis=0)[-1:]
@@ -49,10 +53,10 @@ def running_mean(values: np.ndarray, size: int, *, mode: str) -> np.ndarray:
 
 
 def running_rank(values: np.ndarray, size: int, rank: int, *, mode: str) -> np.ndarray:
-    """The value of a rank (0 = the least) in windows along the first axis, (T, ...).
+    """The value of a rank (0 = minimum) in windows along the first axis, (T, ...).
 
-    The median has rank ``size // 2``, the 90th percentile ``int(0.9 * size)``. Other parameters are
-    those of `running_mean`.
+    The median has rank ``size // 2``, the 90th percentile ``int(0.9 * size)``. Other parameters as
+    in `running_mean`.
     """
     windows = np.lib.stride_tricks.sliding_window_view(_padded(values, size, mode), size, axis=0)
     parts = [windows[start : start + _ROWS] for start in range(0, len(windows), _ROWS)]
@@ -60,7 +64,7 @@ def running_rank(values: np.ndarray, size: int, rank: int, *, mode: str) -> np.n
 
 
 def widened(flags: np.ndarray, size: int) -> np.ndarray:
-    """Whether any flag of a window around is set: bool, (T,)."""
+    """Whether any flag in the surrounding window is set: bool, (T,)."""
     return running_rank(flags, size, size - 1, mode="constant")
 
 

@@ -215,7 +215,7 @@ def test_code_and_configurations_of_ones_own(tryout, tmp_path, monkeypatch):
     ("arguments", "sentence"),
     [
         (["plugins=[no_such_module]"], "plugins: no_such_module cannot be imported (No module"),
-        (["plugins=no_such.py"], "plugins: there is no file no_such.py"),
+        (["plugins=no_such.py"], "plugins: no such file: no_such.py"),
         (["--config-dir", "nowhere"], "Additional config directory '"),
     ],
 )

@@ -436,7 +436,7 @@ def test_ctrl_c_and_sigterm_keep_what_is_done(bundle, tmp_path, make_clip, numbe
     out, err = run.communicate(timeout=60)
     assert run.returncode == code, err
     assert "the same command goes on from there" in out
-    assert err == f"avforensics: {word}; every file that was written is whole.\n"
+    assert err == f"avforensics: {word}; all written files are complete.\n"
     assert 3 <= len(rows(tmp_path / "out")) < 20
 
 

@@ -19,17 +19,17 @@ def face(x, y=100.0, size=60.0):
     return np.array([x, y, x + size, y + size, *landmarks, 0.9], np.float32)
 
 
-def look(frame, *faces):
+def detect(frame, *faces):
     return Detections(frame, np.array(faces, np.float32).reshape(-1, 15))
 
 
-def follow(looks, n_frames, cuts=(), settings=SETTINGS):
-    return tracks_of(associate(looks, cuts, settings), cuts, n_frames, settings)
+def tracked(frames, n_frames, cuts=(), settings=SETTINGS):
+    return tracks_of(associate(frames, cuts, settings), cuts, n_frames, settings)
 
 
 def test_positions_between_looks_lie_on_a_line():
-    looks = [look(n, face(100 + 2 * n)) for n in range(0, 51, 5)]
-    (track,), dropped = follow(looks, 51)
+    frames = [detect(n, face(100 + 2 * n)) for n in range(0, 51, 5)]
+    (track,), dropped = tracked(frames, 51)
     assert not dropped and len(track) == 51
     np.testing.assert_allclose(track.boxes[:, 0], 100 + 2 * np.arange(51))
     np.testing.assert_allclose(track.landmarks[:, 2, 0], 130 + 2 * np.arange(51))
@@ -39,9 +39,9 @@ def test_positions_between_looks_lie_on_a_line():
 
 def test_smoothing_shifts_nothing_in_time():
     random = np.random.default_rng(0)
-    looks = [look(n, face(100 + n + random.normal(0, 3))) for n in range(0, 201, 5)]
-    (rough,), _ = follow(looks, 201)
-    (smooth,), _ = follow(looks, 201, settings=FaceSettings(smooth=0.3))
+    frames = [detect(n, face(100 + n + random.normal(0, 3))) for n in range(0, 201, 5)]
+    (rough,), _ = tracked(frames, 201)
+    (smooth,), _ = tracked(frames, 201, settings=FaceSettings(smooth=0.3))
     inner = slice(25, -25)
     rough, smooth = (t.boxes[inner, 0] - (100 + np.arange(201))[inner] for t in (rough, smooth))
     assert smooth.std() < 0.7 * rough.std()
@@ -49,35 +49,37 @@ def test_smoothing_shifts_nothing_in_time():
 
 
 def test_two_faces_keep_apart_whatever_their_order():
-    looks = [look(n, *[face(100), face(300 + n)][:: -1 if n % 2 else 1]) for n in range(0, 41, 5)]
-    tracks, _ = follow(looks, 41)
+    frames = [
+        detect(n, *[face(100), face(300 + n)][:: -1 if n % 2 else 1]) for n in range(0, 41, 5)
+    ]
+    tracks, _ = tracked(frames, 41)
     assert [track.name for track in tracks] == ["1", "2"]
     assert sorted(np.ptp(track.boxes[:, 0]) for track in tracks) == [0, 40]
 
 
 def test_gaps_are_bridged_up_to_their_limit():
     seen = [0, 5, 10, 15, 20, 45, 50, 55, 60, 65]
-    (track,), _ = follow([look(n, *[face(100)] * (n in seen)) for n in range(0, 66, 5)], 66)
+    (track,), _ = tracked([detect(n, *[face(100)] * (n in seen)) for n in range(0, 66, 5)], 66)
     assert len(track) == 66
     settings = FaceSettings(smooth=0, gap=0.9, min_seconds=0.8)
-    tracks, _ = follow([look(n, face(100)) for n in seen], 66, settings=settings)
+    tracks, _ = tracked([detect(n, face(100)) for n in seen], 66, settings=settings)
     assert [(t.first_frame, t.end_frame) for t in tracks] == [(0, 21), (45, 66)]
 
 
 def test_a_track_ends_at_a_cut_and_fills_its_shot():
-    looks = [look(n, face(100)) for n in (0, 5, 10, 15, 20, 25, 30, 31, 35, 40, 45, 50, 55, 60)]
-    tracks, _ = follow(looks, 62, cuts=(31,))
+    frames = [detect(n, face(100)) for n in (0, 5, 10, 15, 20, 25, 30, 31, 35, 40, 45, 50, 55, 60)]
+    tracks, _ = tracked(frames, 62, cuts=(31,))
     assert [(t.first_frame, t.end_frame) for t in tracks] == [(0, 31), (31, 62)]
 
 
 def test_reasons():
-    looks = [look(n, face(100, size=30), face(300)) for n in range(0, 51, 5)]
-    looks += [look(n, face(500)) for n in range(55, 71, 5)]
-    tracks, dropped = follow(looks, 200)
+    frames = [detect(n, face(100, size=30), face(300)) for n in range(0, 51, 5)]
+    frames += [detect(n, face(500)) for n in range(55, 71, 5)]
+    tracks, dropped = tracked(frames, 200)
     assert len(tracks) == 1
     assert dropped == {"smaller than 40 pixels": 1, "shorter than 1 s": 1}
-    seldom = [look(n, *[face(100)] * (n % 25 == 0)) for n in range(0, 201, 5)]
-    assert follow(seldom, 201)[1] == {"detected in less than 40 % of searched frames": 1}
+    seldom = [detect(n, *[face(100)] * (n % 25 == 0)) for n in range(0, 201, 5)]
+    assert tracked(seldom, 201)[1] == {"detected in less than 40 % of searched frames": 1}
 
 
 def weak(*where, confidence=0.4):
@@ -88,46 +90,46 @@ def weak(*where, confidence=0.4):
 
 @pytest.mark.parametrize("count", [6, 10, 18, 24])
 def test_a_face_in_all_of_a_short_video_is_kept(count):
-    looks = [look(n, face(100)) for n in range(0, count, 5)]
-    (track,), dropped = follow(looks, count)
+    frames = [detect(n, face(100)) for n in range(0, count, 5)]
+    (track,), dropped = tracked(frames, count)
     assert len(track) == count and not dropped
-    assert follow(looks, 60) == ((), {"shorter than 1 s": 1}), "elsewhere it is too short"
+    assert tracked(frames, 60) == ((), {"shorter than 1 s": 1}), "elsewhere it is too short"
 
 
 def test_a_fast_turn_is_one_track():
     """From profile to front within a look: the box moves by most of its size and grows."""
-    looks = [look(n, face(100, size=50)) for n in (0, 5, 10)]
-    looks += [look(n, face(148, y=96, size=66)) for n in range(15, 34, 5)]
-    (track,), dropped = follow(looks, 34)
+    frames = [detect(n, face(100, size=50)) for n in (0, 5, 10)]
+    frames += [detect(n, face(148, y=96, size=66)) for n in range(15, 34, 5)]
+    (track,), dropped = tracked(frames, 34)
     assert (track.first_frame, len(track)) == (0, 34) and not dropped
 
 
 @pytest.mark.parametrize("x, size", [(230, 60), (165, 150)], ids=["far", "another size"])
 def test_who_comes_while_another_goes_is_another_track(x, size):
-    looks = [look(n, face(100)) for n in range(0, 31, 5)]
-    looks += [look(n, face(x, size=size)) for n in range(35, 66, 5)]
-    tracks, _ = follow(looks, 66)
+    frames = [detect(n, face(100)) for n in range(0, 31, 5)]
+    frames += [detect(n, face(x, size=size)) for n in range(35, 66, 5)]
+    tracks, _ = tracked(frames, 66)
     assert len(tracks) == 2
 
 
 def test_neighbours_keep_apart_while_one_is_not_seen():
     """Two heads together; one turns away for a while and the other stays."""
     seen = [n for n in range(0, 66, 5) if not 20 <= n <= 35]
-    looks = [look(n, face(100), *[face(165)] * (n in seen)) for n in range(0, 66, 5)]
-    tracks, _ = follow(looks, 66)
+    frames = [detect(n, face(100), *[face(165)] * (n in seen)) for n in range(0, 66, 5)]
+    tracks, _ = tracked(frames, 66)
     assert [(t.first_frame, len(t)) for t in tracks] == [(0, 66), (0, 66)]
     assert [np.ptp(t.boxes[:, 0]) for t in tracks] == [0, 0]
 
 
 def test_doubtful_faces_continue_tracks_both_ways_and_begin_none():
-    looks = [look(n, weak(100) if n < 20 or 35 < n < 70 else face(100)) for n in range(0, 90, 5)]
-    (track,), dropped = follow(looks, 86)
+    frames = [detect(n, weak(100) if n < 20 or 35 < n < 70 else face(100)) for n in range(0, 90, 5)]
+    (track,), dropped = tracked(frames, 86)
     assert (track.first_frame, len(track)) == (0, 86) and not dropped
-    alone = [look(n, weak(100)) for n in range(0, 90, 5)]
-    assert follow(alone, 86) == ((), {})
-    cut, _ = follow(looks, 86, cuts=(20,))
+    alone = [detect(n, weak(100)) for n in range(0, 90, 5)]
+    assert tracked(alone, 86) == ((), {})
+    cut, _ = tracked(frames, 86, cuts=(20,))
     assert [(t.first_frame, t.end_frame) for t in cut] == [(20, 86)]
-    elsewhere = [look(n, face(100) if n < 35 else weak(300)) for n in range(0, 90, 5)]
+    elsewhere = [detect(n, face(100) if n < 35 else weak(300)) for n in range(0, 90, 5)]
     assert [len(t) for t in follow(elsewhere, 86)[0]] == [31]
 
 

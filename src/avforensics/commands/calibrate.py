@@ -45,7 +45,7 @@ from avforensics.faces.crops import recipe_of
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.files import typed_path
 from avforensics.media import open_media
-from avforensics.progress import follow
+from avforensics.progress import tracked
 from avforensics.scoring.sequences import SequencePolicy
 
 log = logging.getLogger(__name__)
@@ -245,7 +245,7 @@ def score(
     )
     scored: dict[int, StoredScore] = {}
     failed = []
-    for index in follow(chosen, "scoring", total=len(chosen)):
+    for index in tracked(chosen, "scoring", total=len(chosen)):
         with one_thread():
             found = scorer.score(index)
         if found.error is None:

@@ -33,7 +33,7 @@ from avforensics.data.row import Row, clip_names
 from avforensics.errors import ConfigError, ManifestError, MediaError
 from avforensics.files import typed_path
 from avforensics.media.types import FPS
-from avforensics.progress import follow
+from avforensics.progress import tracked
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def _check(cfg: DictConfig) -> None:
 def _read(manifest: Manifest) -> tuple[list[Row], list[np.ndarray], list[Problem]]:
     """Sound of every clip that can be read; a minute of it takes 2 MB."""
     rows, sounds, problems = [], [], []
-    for index, row in enumerate(follow(manifest, "reading", total=len(manifest))):
+    for index, row in enumerate(tracked(manifest, "reading", total=len(manifest))):
         try:
             sound = sound_of(row)
         except MediaError as error:

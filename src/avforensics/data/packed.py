@@ -22,7 +22,7 @@ from avforensics.data.sound import SoundAugment
 from avforensics.errors import ManifestError, MediaError
 from avforensics.media.clips import ClipReader
 from avforensics.media.types import HOP
-from avforensics.progress import follow
+from avforensics.progress import tracked
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class ClipMemory:
         self.broken: list[str] = []
         self._frames: list[np.ndarray] = []
         self._audio: list[np.ndarray] = []
-        for row in follow(manifest, "reading into memory", total=len(manifest)):
+        for row in tracked(manifest, "reading into memory", total=len(manifest)):
             try:
                 frames, audio = _read(row)
             except MediaError as error:
