@@ -67,7 +67,7 @@ def test_variations_change_one_thing_each():
     assert edits(["GB"], [], 0, "trim") == {}
     with pytest.raises(ConfigError, match=r"controls must be among .* got 'silence'"):
         variations(["silence"], policy, "")
-    with pytest.raises(ConfigError, match="between -15 and 15"):
+    with pytest.raises(ConfigError, match=r"within -15\.\.15"):
         check_shifts([5, 0])
     with pytest.raises(ConfigError, match=r"levels must be within 1..5"):
         edits(["GB"], [0], 0)

@@ -131,7 +131,7 @@ def test_one_model_alone_is_swept(avforensics, store, decoders, tmp_path):
         store, decoders, SequencePolicy(max_len=20), split="test", resamples=20
     )
     assert float(found["overall"]) == expected["overall"]["auc"]
-    assert avforensics("sweep", *words, f"output_dir={tmp_path / 'out'}") == 2
+    assert avforensics("sweep", *words, "lam=[1]", f"output_dir={tmp_path / 'out'}") == 2
 
 
 def test_the_best_point_is_best_by_one_result():

@@ -130,7 +130,7 @@ def test_doubtful_faces_continue_tracks_both_ways_and_begin_none():
     cut, _ = tracked(frames, 86, cuts=(20,))
     assert [(t.first_frame, t.end_frame) for t in cut] == [(20, 86)]
     elsewhere = [detect(n, face(100) if n < 35 else weak(300)) for n in range(0, 90, 5)]
-    assert [len(t) for t in follow(elsewhere, 86)[0]] == [31]
+    assert [len(t) for t in tracked(elsewhere, 86)[0]] == [31]
 
 
 def test_overlap():

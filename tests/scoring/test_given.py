@@ -153,7 +153,7 @@ def test_several_must_be_several(detector):
     for thing in (None, 7, FRAMES, {"a.mp4": 1}):
         with pytest.raises(TypeError, match="videos must be a path"):
             detector.score_many(thing)
-    with pytest.raises(TypeError, match="all of fps, samples and rate"):
+    with pytest.raises(TypeError, match="need fps, samples and rate"):
         detector.score(FRAMES, 25)
     assert list(detector.score_many([])) == []
 

@@ -22,7 +22,7 @@ from PIL import Image
 
 from avforensics.errors import MediaError
 from avforensics.media.audio import AudioReader
-from avforensics.media.pictures import scaled
+from avforensics.media.frames import scaled
 from avforensics.media.prefetch import in_another_thread
 from avforensics.media.types import FPS, HOP, MediaOptions
 from avforensics.media.video import VideoReader
