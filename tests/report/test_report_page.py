@@ -234,6 +234,39 @@ def test_an_excerpt_from_the_middle_is_small_upright_and_in_step(tmp_path):
     assert abs(int(np.argmax(np.abs(heard) > 0.1)) - turn * 640) < 320
 
 
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_a_small_whole_clip_is_copied_and_anything_else_encoded(tmp_path, b_frames):
+    frames = np.random.default_rng(0).integers(0, 255, (50, 5, 6, 3), np.uint8)
+    frames = frames.repeat(16, axis=1).repeat(16, axis=2)
+    sound = np.zeros(50 * 640, np.int16)
+    sound[25 * 640 :] = 12000 * np.sin(np.arange(25 * 640) / 5)
+
+    def cut(path, *, intact=True, longest=60.0):
+        excerpt = cut_excerpt(
+            path, (0.0, 2.0), np.zeros(0), np.zeros(0),
+            longest=longest, long_side=240, options=MediaOptions(), intact=intact,
+        )  # fmt: skip
+        (tmp_path / "excerpt.mp4").write_bytes(excerpt.data)
+        with av.open(str(tmp_path / "excerpt.mp4")) as container:
+            return excerpt, [f.to_ndarray() for f in container.decode(video=0)]
+
+    stored = {}
+    for fps in (25, 30):
+        write_clip(tmp_path / f"{fps}.mp4", frames, sound, fps=fps, b_frames=b_frames)
+        with av.open(str(tmp_path / f"{fps}.mp4")) as container:
+            stored[fps] = [f.to_ndarray() for f in container.decode(video=0)]
+    excerpt, shown = cut(tmp_path / "25.mp4")
+    assert np.array_equal(shown, stored[25])
+    assert (excerpt.start, excerpt.end, excerpt.width, excerpt.height) == (0.0, 2.0, 96, 80)
+    with av.open(str(tmp_path / "excerpt.mp4")) as container:
+        assert container.streams.video[0].start_time == 0
+        heard = np.concatenate([f.to_ndarray()[0] for f in container.decode(audio=0)])
+    assert abs(int(np.argmax(np.abs(heard) > 0.1)) - 25 * 640) < 320
+    for other in (cut(tmp_path / "25.mp4", intact=False), cut(tmp_path / "25.mp4", longest=1.0)):
+        assert not np.array_equal(other[1][0], stored[25][0])
+    assert len(cut(tmp_path / "30.mp4")[1]) == 42  # on the clock of 25 a second
+
+
 def test_evidence_is_said_and_escaped_and_limits_always(scored, tmp_path):
     result = scored()
     result.evidence = 3.25

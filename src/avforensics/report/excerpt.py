@@ -22,15 +22,17 @@ from PIL import Image
 
 from avforensics.errors import MediaError
 from avforensics.media.audio import AudioReader
-from avforensics.media.frames import scaled
+from avforensics.media.container import open_container
+from avforensics.media.frames import View, scaled
 from avforensics.media.prefetch import in_another_thread
 from avforensics.media.types import FPS, HOP, MediaOptions
 from avforensics.media.video import VideoReader
-from avforensics.media.writer import write_clip
+from avforensics.media.writer import replace_sound, write_clip
 
 CONTEXT = 1.0  # seconds shown before and after what was scored
 CRF = 29  # a face of 480 px stays clear, a minute of it takes about 3 MB
 PRESET = "veryfast"
+COPIED = 150_000  # bytes a second of picture that are copied as they are
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,9 @@ def cut_excerpt(
     longest: float,
     long_side: int,
     options: MediaOptions,
+    intact: bool = False,
 ) -> Excerpt:
-    """Re-encode the part of a video chosen by `choose_stretch`.
+    """Copy or re-encode the part of a video chosen by `choose_stretch`.
 
     Parameters
     ----------
@@ -114,6 +117,8 @@ def cut_excerpt(
         Longer side of the picture in pixels; smaller pictures keep their size.
     options : MediaOptions
         Which streams to take.
+    intact : bool
+        The file was read without damage: a small one's pictures may be copied as they are stored.
 
     Raises
     ------
@@ -123,38 +128,76 @@ def cut_excerpt(
     try:
         with VideoReader(path, stream=options.video_stream) as video:
             declared = max(video.declared or 0.0, video.length, span[1])
-        first, last = choose_stretch(span, declared, longest, time, loss)
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            VideoReader(path, stream=options.video_stream, start=first) as video,
-        ):
-            frames = islice(video, last - first)
-            opening = next(frames, None)
-            if opening is None:
-                raise MediaError(path, "no excerpt for the player (the file ends before it)")
-            pictures = _ahead(_small(video, chain([opening], frames), long_side))
-            with AudioReader(
-                path, stream=options.audio_stream, origin=video.origin, skip=first * HOP
-            ) as audio:
-                sound = _samples(audio, (last - first) * HOP)
+            first, last = choose_stretch(span, declared, longest, time, loss)
+            size, origin = (video.width, video.height), video.origin
+            frames = _copyable(path, video, last, long_side) if intact and first == 0 else None
+        with AudioReader(
+            path, stream=options.audio_stream, origin=origin, skip=first * HOP
+        ) as audio:
+            sound = _samples(audio, ((last - first) if frames is None else frames) * HOP)
+        with tempfile.TemporaryDirectory() as folder:
             clip = Path(folder) / "excerpt.mp4"
-            with closing(pictures):
-                count = write_clip(clip, pictures, sound, crf=CRF, preset=PRESET)
-            with av.open(str(clip)) as written:
-                size = written.streams.video[0].codec_context
-                width, height = size.width, size.height
-            end = (first + count) / FPS
-            return Excerpt(clip.read_bytes(), first / FPS, end, declared, width, height)
+            if frames is None:
+                frames, size = _encode(path, clip, sound, first, last, long_side, options)
+            else:
+                replace_sound(path, sound, clip)
+            end = (first + frames) / FPS
+            return Excerpt(clip.read_bytes(), first / FPS, end, declared, *size)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise MediaError(path, f"no excerpt for the player ({error})") from error
 
 
+def _copyable(path: str | os.PathLike, video: VideoReader, last: int, long_side: int) -> int | None:
+    """Number of frames of a file that browsers play as it is, on our clock, all to be shown.
+
+    None where it has to be encoded anew: only small H.264 files at 25 fps need not.
+    """
+    usual = (
+        video.codec == "h264"
+        and video.view == View()
+        and max(video.width, video.height) <= long_side
+        and not (video.breaks or video.strays or video.origin)
+    )
+    if not usual:
+        return None
+    with open_container(path) as container:
+        stream = container.streams.video[0]
+        if len(container.streams.video) > 1 or stream.codec_context.pix_fmt != "yuv420p":
+            return None
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        shown = sorted(packet.pts or 0 for packet in packets)
+        step = 1 / (FPS * stream.time_base)
+        small = sum(packet.size for packet in packets) <= COPIED * len(packets) / FPS
+        steady = shown == [step * index for index in range(len(shown))]
+        whole = 0 < len(shown) <= last and packets[0].is_keyframe
+        return len(shown) if small and steady and whole else None
+
+
+def _encode(
+    path: str | os.PathLike,
+    clip: Path,
+    sound: np.ndarray,
+    first: int,
+    last: int,
+    long_side: int,
+    options: MediaOptions,
+) -> tuple[int, tuple[int, int]]:
+    """Write frames ``first .. last - 1`` and their sound; gives their number and their size."""
+    with VideoReader(path, stream=options.video_stream, start=first) as video:
+        frames = islice(video, last - first)
+        opening = next(frames, None)
+        if opening is None:
+            raise MediaError(path, "no excerpt for the player (the file ends before it)")
+        size = _even_size((video.width, video.height), long_side)
+        with closing(_ahead(_small(video, chain([opening], frames), size))) as pictures:
+            return write_clip(clip, pictures, sound, crf=CRF, preset=PRESET), size
+
+
 def _small(
-    video: VideoReader, frames: Iterable[av.VideoFrame], long_side: int
+    video: VideoReader, frames: Iterable[av.VideoFrame], size: tuple[int, int]
 ) -> Iterator[np.ndarray]:
     """Frames as RGB arrays, scaled straight from their stored form."""
     reformatter = VideoReformatter()
-    size = _even_size((video.width, video.height), long_side)
     for frame in frames:
         yield scaled(frame, size, reformatter, view=video.view)
 

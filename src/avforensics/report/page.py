@@ -10,7 +10,7 @@ import numpy as np
 
 from avforensics.colours import CIVIDIS
 from avforensics.errors import MediaError
-from avforensics.media.types import FPS, MediaOptions
+from avforensics.media.types import FPS, MediaOptions, MediaReport
 from avforensics.models.visual import WINDOW_FRAMES
 from avforensics.report.annotations import Face, Segment
 from avforensics.report.excerpt import Excerpt, cut_excerpt
@@ -97,6 +97,7 @@ def write_video_report(
             longest=clip_seconds,
             long_side=clip_side,
             options=media_options or MediaOptions(),
+            intact=_intact(result.media),
         )
     except MediaError as error:  # the file is gone or has changed; show the plots without a player
         missing = error.reason
@@ -129,6 +130,10 @@ def write_video_report(
         limits=LIMITS,
         data=data,
     )
+
+
+def _intact(media: MediaReport | None) -> bool:
+    return media is not None and not (media.skipped_packets or media.concealed or media.resized)
 
 
 def _duration(result: VideoResult, curves: PlotData, excerpt: Excerpt | None) -> float:
