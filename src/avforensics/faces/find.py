@@ -20,10 +20,13 @@ from avforensics.faces.tracking import Detections, associate, intersection_over_
 from avforensics.media.frames import Part, scaled
 from avforensics.media.prefetch import in_another_thread
 from avforensics.media.remarks import damaged_packets, of_pictures
+from avforensics.media.survey import survey
 from avforensics.media.video import VideoReader
+from avforensics.pool import cores
 
 LARGE = 48  # face size (pixels) at which the detector works best
 STEP = 32  # region sizes are rounded up to this: each new size costs the detector time
+LONG = 20  # seconds; longer videos are decoded by two threads
 WORTH = 0.5  # a region is searched only if it has at most this share of the frame's pixels
 
 
@@ -57,8 +60,29 @@ def find_faces(
         The detector is not installed.
     """
     settings = settings or FaceSettings()
+    part = {"start_frame": start_frame, "max_frames": max_frames, "progress": progress}
+    if cores() > 1 and max_frames is None and survey(path).end > LONG:
+        faces, damaged = _find(path, settings, video_stream, threads=2, **part)
+        if not damaged:
+            return faces
+    return _find(path, settings, video_stream, threads=1, **part)[0]
+
+
+def _find(
+    path: str | os.PathLike,
+    settings: FaceSettings,
+    video_stream: int | None,
+    *,
+    start_frame: int,
+    max_frames: int | None,
+    progress: Callable[[int], None],
+    threads: int,
+) -> tuple[Faces, bool]:
+    """The faces, and whether a picture was damaged."""
     detector = FaceDetector(score=settings.score_on)
-    with VideoReader(path, stream=video_stream, start=start_frame, rough=True) as video:
+    with VideoReader(
+        path, stream=video_stream, start=start_frame, rough=True, threads=threads
+    ) as video:
         shots = ShotCuts(settings.cut)
         search = _Search(video, detector, settings)
         try:
@@ -72,7 +96,7 @@ def find_faces(
         cuts = shots.cuts()
         tracklets = associate(detections, cuts, settings)
         tracks, dropped = tracks_of(tracklets, cuts, shots.n_frames, settings)
-        return Faces(
+        faces = Faces(
             width=video.width,
             height=video.height,
             n_frames=start_frame + shots.n_frames,
@@ -84,6 +108,7 @@ def find_faces(
             cuts=tuple(start_frame + cut for cut in cuts),
             warnings=tuple(_damage(video)),
         )
+        return faces, bool(video.tally.skipped or video.tally.concealed)
 
 
 def _damage(video: VideoReader) -> Iterator[str]:

@@ -45,6 +45,9 @@ class VideoReader(Closing):
     rough : bool
         Skip the decoder's loop filter: a quarter less work, but visible blocks. For face
         detection, not for scoring.
+    threads : int
+        Of the decoder. With more than one, what is made of damaged pictures differs from run to
+        run: read `tally` afterwards and decode anew if anything was damaged.
     square : bool
         Convert to square pixels. Otherwise frames stay as they are stored, and those of another
         aspect are stretched to the first one's: for frames that are then resized to a square
@@ -98,10 +101,12 @@ class VideoReader(Closing):
         stream: int | None = None,
         start: int = 0,
         rough: bool = False,
+        threads: int = 1,
         square: bool = True,
     ) -> None:
         self.tally = Tally()
         self._rough = rough
+        self._threads = threads
         self._square = square
         self._path, self._number, self._start = path, stream, start
         self._survey = survey(path)
@@ -172,6 +177,9 @@ class VideoReader(Closing):
             self._stream = pick_stream(self._container, "video", self._number)
             if self._rough:
                 self._stream.codec_context.options |= {"skip_loop_filter": "all"}
+            if self._threads > 1:
+                self._stream.codec_context.thread_type = "FRAME"
+                self._stream.codec_context.thread_count = self._threads
             if (tick := self._stream.time_base) > LONGEST:
                 raise MediaError(
                     self._path,
