@@ -3,15 +3,18 @@
 import sys
 from itertools import chain, pairwise
 
+import av
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
 from avforensics.errors import ConfigError
-from avforensics.faces import detector
+from avforensics.faces import detector, find
 from avforensics.faces.crops import MOUTH, RECIPES
 from avforensics.faces.find import find_faces
 from avforensics.faces.settings import FaceSettings
+from avforensics.media.video import VideoReader
+from avforensics.media.writer import write_clip
 
 pytest.importorskip("cv2", reason="the extra `faces` is not installed")
 
@@ -270,3 +273,29 @@ def test_another_model_is_refused(tmp_path):
 def test_settings_without_meaning(options):
     with pytest.raises(ValueError, match=r"must|cannot"):
         FaceSettings(**options)
+
+
+def test_what_two_threads_found_in_a_damaged_video_does_not_count(tmp_path, monkeypatch):
+    noise = np.random.default_rng(0).integers(0, 255, (40, 96, 96, 3), np.uint8)
+    video = tmp_path / "video.mp4"
+    write_clip(video, noise, None)
+    with av.open(str(video)) as container:
+        packet = [packet for packet in container.demux(video=0) if packet.size][20]
+        middle, size = packet.pos + packet.size // 2, packet.size // 4
+    tried = []
+
+    class Reader(VideoReader):
+        def __init__(self, *arguments, threads, **options):
+            tried.append(threads)
+            super().__init__(*arguments, threads=threads, **options)
+
+    monkeypatch.setattr(find, "VideoReader", Reader)
+    monkeypatch.setattr(find, "LONG", 1)
+    monkeypatch.setattr(find, "cores", lambda: 2)
+    whole = find_faces(video)
+    assert tried == [2] and whole.n_frames == 40 and whole.warnings == ()
+    with video.open("r+b") as file:
+        file.seek(middle)
+        file.write(b"\xff" * size)
+    torn = find_faces(video)
+    assert tried == [2, 2, 1] and torn.n_frames == 40 and torn.warnings
