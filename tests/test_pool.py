@@ -35,7 +35,7 @@ def test_cores_are_those_of_the_job(shared_node, monkeypatch):
 
 
 def test_a_process_for_each_core_of_the_job(shared_node, monkeypatch, tmp_path, make_video):
-    def begin(work, jobs, *, workers, title):
+    def begin(work, jobs, *, workers, title, engine):
         raise Begun(workers)
 
     monkeypatch.setattr(preprocess, "do_jobs", begin)

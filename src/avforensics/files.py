@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,7 +41,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
-    partial = final.with_name(f".{final.stem[:100]}.{os.getpid()}.partial{final.suffix}")
+    partial = final.with_name(f".{final.stem[:100]}.{secrets.token_hex(4)}.partial{final.suffix}")
     try:
         yield partial
         partial.replace(final)

@@ -1,30 +1,22 @@
-"""Run independent jobs in separate processes."""
+"""Independent jobs in processes of their own, on this machine or on a Ray cluster."""
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
 import os
-import signal
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import partial
-from multiprocessing.connection import Connection
-from multiprocessing.queues import SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from avforensics.errors import AVForensicsError
+from avforensics.engine.crew import LOCAL, EngineOptions, Failed, Place, Work, in_this_process
+from avforensics.engine.local import LocalCrew
+from avforensics.engine.schedule import Schedule
+from avforensics.errors import ConfigError
 from avforensics.progress import Progress
 
-Key, Job, Result = TypeVar("Key"), TypeVar("Job"), TypeVar("Result")
+__all__ = ["LOCAL", "EngineOptions", "Failed", "Place"]
 
-POLL = 0.1  # seconds between checks for results of unfinished jobs
-GRACE = 1.0  # seconds for a terminating worker to remove unfinished files
-# Only srun sets the second pair: a batch script around it is not a rank, despite its SLURM_PROCID.
+Key, Job, Result = TypeVar("Key", bound=Hashable), TypeVar("Job"), TypeVar("Result")
+# Only srun sets the second pair: a batch script around it is no rank, though it has a SLURM_PROCID.
 _LAUNCHERS = (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"))
 
 
@@ -41,124 +33,112 @@ def rank_and_world() -> tuple[int, int]:
     return 0, 1
 
 
+def check_alone(engine: EngineOptions, world: int) -> None:
+    """Refuse static shares on a cluster, which shares the work out itself.
+
+    Raises
+    ------
+    ConfigError
+        This is one of several commands, and the engine is Ray.
+    """
+    if engine.name == "ray" and world > 1:
+        raise ConfigError(
+            "engine=ray distributes the work itself: start one command, without shard, rank and "
+            "world, not several with torchrun or srun"
+        )
+
+
+def stays_here(n_jobs: int, workers: int | None, engine: EngineOptions = LOCAL) -> bool:
+    """Whether `in_processes` does jobs in this process."""
+    alone = min(workers or cores(), n_jobs) <= 1
+    return engine.name == "local" and alone and engine.timeout is None
+
+
 def do_jobs(
     work: Callable[[Job], Result],
     jobs: Mapping[Key, Job],
     *,
-    workers: int,
+    workers: int | None,
     title: str,
     unit: str = "videos",
-) -> Iterator[tuple[Key, Result]]:
-    """Like `in_processes`, with one result per job and progress under a title."""
+    engine: EngineOptions = LOCAL,
+) -> Iterator[tuple[Key, Result | Failed]]:
+    """As `in_processes` for work on single jobs, with a progress bar of this title."""
     with Progress(title, len(jobs), unit=unit) as progress:
-        for key, result in in_processes(partial(_once, work), jobs, workers=workers):
+        for key, result in in_processes(partial(_each, work), jobs, workers=workers, engine=engine):
             yield key, result
             progress.advance()
 
 
-def _once(work: Callable[[Job], Result], job: Job) -> list[Result]:
-    return [work(job)]
+def _each(work: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[Result]:
+    return map(work, jobs)
 
 
 def in_processes(
-    work: Callable[[Job], Iterable[Result]], jobs: Mapping[Key, Job], *, workers: int
-) -> Iterator[tuple[Key, Result]]:
-    """Run jobs in any order, in this process or others.
+    work: Work,
+    jobs: Mapping[Key, Job],
+    *,
+    workers: int | None,
+    engine: EngineOptions = LOCAL,
+    prepare: Callable[[Place], Any] | None = None,
+    batch: int = 1,
+    begin: Callable[[Key], None] | None = None,
+) -> Iterator[tuple[Key, Any]]:
+    """Do jobs in any order, here, in processes of their own or on a cluster.
 
     Parameters
     ----------
     work : callable
-        Importable by name, or a ``partial`` of such; arguments and results are pickled.
-    workers : int
-        Processes; with one, or one job, everything runs in this process.
+        Takes a list of jobs, and what ``prepare`` returned, and gives a result for each job, in
+        order. Importable by name (or a ``partial`` of what is), as are jobs and results. A job may
+        be done more than once, after a crash: it must write whole files only.
+    workers : int, optional
+        Processes; None = one per core, or all that the cluster has room for.
+    engine : EngineOptions
+        Where; how often a job is tried whose process dies or hangs, and how long it may take.
+    prepare : callable, optional
+        Called once in each process; returns what all jobs need, e.g. a network.
+    batch : int
+        Jobs that a process is given together, so that ``work`` can read ahead.
+    begin : callable, optional
+        Called here with a job's key before the job is given away.
 
     Yields
     ------
     key, result
-        Each result of a job, as soon as it is available.
+        In order of completion, each key once; `Failed` where the job raised, or where its process
+        died or hung in each of ``engine.tries`` attempts.
 
     Raises
     ------
-    AVForensicsError
-        A process was killed. Exceptions of ``work`` are raised here, too.
+    AVForensicsError, OSError
+        What ``work`` or ``prepare`` raise of these, except `MediaError`: other jobs would meet it
+        too.
 
     Notes
     -----
-    The processes end with this one, however it ends, and when an exception leaves the generator,
-    since nobody would record their results. Only this process receives Ctrl-C.
+    One local worker, or one job, is this process: it is not protected against a job that ends the
+    interpreter, unless ``engine.timeout`` is set.
+
+    The processes end when this one does, however that comes about, and when an exception leaves the
+    generator: nobody would note down what they make. Ctrl-C is for this process alone.
     """
-    if workers == 1 or len(jobs) < 2:
-        for key, job in jobs.items():
-            for result in work(job):
-                yield key, result
+    if not jobs:
         return
-    spawn = multiprocessing.get_context("spawn")  # a fork would copy the locks of libraries
-    theirs, own = spawn.Pipe(duplex=False)  # nothing is ever sent: closing it is the message
-    results = spawn.SimpleQueue()  # filled before its job counts as done
-    setup = {"initializer": _end_with, "initargs": (theirs, results)}
-    with (
-        theirs,
-        own,
-        ProcessPoolExecutor(min(workers, len(jobs)), mp_context=spawn, **setup) as pool,
-    ):
-        try:
-            with _without_ctrl_c():
-                left = {pool.submit(_do, work, key, job) for key, job in jobs.items()}
-            while left:
-                done, left = wait(left, POLL, FIRST_COMPLETED)
-                while not results.empty():
-                    yield results.get()
-                for job in done:
-                    job.result()  # re-raises the job's exception
-        except BrokenProcessPool:
-            raise AVForensicsError(
-                "a process was killed, perhaps because memory ran out; run the command again with "
-                "fewer workers: finished work is kept"
-            ) from None
-        except BaseException:
-            own.close()
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-@contextlib.contextmanager
-def _without_ctrl_c() -> Iterator[None]:
-    """Hide Ctrl-C from processes started inside the block; this one receives it afterwards."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
+    if stays_here(len(jobs), workers, engine):
+        prepared = () if prepare is None else (prepare(Place(0, cores())),)
+        yield from in_this_process(work, jobs, prepared, begin)
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if engine.name == "local":
+        workers = min(workers or cores(), len(jobs))
+        threads = max(cores() // workers, 1)
+        crew = LocalCrew(work, prepare, workers=workers, threads=threads)
+    else:
+        from avforensics.engine.cluster import RayCrew  # where it is asked for only
 
-
-def _end_with(parent: Connection, results: SimpleQueue) -> None:
-    """End this process on SIGTERM, or when the other end of a pipe is closed."""
-    global _results
-    _results = results
-    signal.signal(signal.SIGTERM, _end)
-    threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
-
-
-def _end(*_: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the pool sends another one meanwhile
-    sys.exit(1)
-
-
-def _end_after(parent: Connection) -> None:
-    with contextlib.suppress(EOFError, OSError):
-        parent.recv()
-    os.kill(os.getpid(), signal.SIGTERM)  # wakes the main thread, which may wait for a job
-    time.sleep(GRACE)
-    os._exit(1)
-
-
-def _do(work: Callable[[Job], Iterable[Result]], key: Key, job: Job) -> None:
-    try:
-        for result in work(job):
-            _results.put((key, result))
-    except SystemExit:
-        os._exit(1)  # the pool would take it for the job's result and continue
+        crew = RayCrew(work, prepare, engine, workers=workers)
+    with crew:
+        schedule = Schedule(
+            crew, jobs, tries=engine.tries, timeout=engine.timeout, batch=batch, begin=begin
+        )
+        yield from schedule.run()

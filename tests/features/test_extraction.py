@@ -12,7 +12,6 @@ from avforensics.errors import ConfigError
 from avforensics.features import fill
 from avforensics.features.fill import clip_key, extract_features
 from avforensics.features.settings import ExtractionSettings
-from avforensics.features.share import Share, do_shares
 from avforensics.features.store import FeatureStore
 from avforensics.lightning.rows import ClipRows
 from avforensics.media.types import HOP
@@ -248,13 +247,10 @@ def test_parts_of_a_file_have_names_of_their_own(clips):
     assert clip_key(row._replace(label=1, split="x")) == clip_key(row)
 
 
-@pytest.mark.slow
-def test_a_process_that_cannot_write_is_told_of(clips, sync_bundle, tmp_path):
+def test_a_store_that_cannot_be_written_is_an_error(clips, sync_bundle, tmp_path):
     (tmp_path / "shards").touch()  # a file where the folder of shards should be
-    todo = [("a", clips[4])]
-    shares = [Share(tmp_path, todo, CPU, number=n, first=0, siblings=2) for n in range(2)]
     with pytest.raises(OSError, match="shards"):
-        list(do_shares(shares, {"bundle": str(sync_bundle)}))
+        extract(Manifest([clips[4]]), tmp_path, sync_bundle)
 
 
 @pytest.mark.slow

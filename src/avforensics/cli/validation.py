@@ -22,6 +22,7 @@ _ELSEWHERE |= {"optimizer", "scheduler", "objective", "decoder", "projection", "
 # By the last part of the name: integer defaults that accept fractions.
 _FRACTIONS = {"lam", "longest", "max_seconds"}
 _FRACTIONS |= {"max_megabytes", "max_minutes", "timeout_minutes", "keep_minutes"}
+_FRACTIONS |= {"cpus_per_worker", "gpus_per_worker"}
 # Settings that also accept a list, and those that accept a mapping.
 _LISTS_TOO = {"lam", "input"}
 _MAPPINGS_TOO = {"crop"}
@@ -31,7 +32,7 @@ _NULL_TOO |= {"benchmark.sample.real", "benchmark.sample.fake", "baselines.fit_s
 # Integers, even without a default, and their minimum.
 _LEAST = {"batch_windows": 1, "readers": 1, "workers": 1, "world": 1, "rank": 0, "port": 0}
 _LEAST |= {"real": 0, "fake": 0, "seed": 0, "resamples": 1, "examples": 0, "clips": 1, "epochs": 1}
-_LEAST |= {"video_stream": 0, "audio_stream": 0, "min_videos": 1, "bins": 2}
+_LEAST |= {"video_stream": 0, "audio_stream": 0, "min_videos": 1, "bins": 2, "tries": 1}
 _NEEDED = "???"  # marks a mandatory setting in configs
 _KEY = re.compile(r"[A-Za-z_][\w.]*(?==)")
 

@@ -24,6 +24,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from avforensics.applicability import limits_of
 from avforensics.checkpoints import Models, load_models
+from avforensics.commands._workers import score_in_processes
 from avforensics.detection.artifacts import Artifacts
 from avforensics.detection.choices import face_options
 from avforensics.detection.faces import FaceOptions, VideoScorer
@@ -36,7 +37,7 @@ from avforensics.detection.record import RunRecord
 from avforensics.detection.verdict import judge_outcome
 from avforensics.faces.detector import FaceDetector
 from avforensics.files import JsonLines, atomic_path
-from avforensics.pool import cores
+from avforensics.pool import EngineOptions, cores, stays_here
 from avforensics.provenance import versions, write_json
 from avforensics.report.index import write_index
 from avforensics.scoring.clips import ClipScorer
@@ -51,6 +52,8 @@ def run(cfg: DictConfig) -> int:
     inputs = list_inputs(cfg.input)
     for remark in inputs.remarks:
         log.warning("%s", remark)
+    engine = EngineOptions(**cfg.engine)
+    workers = 1 if cfg.workers is None and engine.name == "local" else cfg.workers
     models, scorer, judge = prepare(cfg)
     folder = Path(cfg.output_dir)
     provenance = describe(models, cfg)
@@ -78,7 +81,10 @@ def run(cfg: DictConfig) -> int:
         if output.kept:
             log.info("%d of %d videos are done already", output.kept, len(output.clips))
         try:
-            score_all(scorer, output, artifacts, judge)
+            if stays_here(len(output.tasks), workers, engine):
+                score_all(scorer, output, artifacts, judge)
+            else:
+                score_in_processes(cfg, output, artifacts, workers=workers, engine=engine)
         except BaseException:
             done = f"{len(output.rows)} of {len(output.clips)} videos are done"
             log.warning("stopped: %s; the same command goes on from there", done)

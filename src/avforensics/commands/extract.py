@@ -27,7 +27,7 @@ from avforensics.features.external import ExternalFeatures, import_features
 from avforensics.features.fill import Filled, extract_features
 from avforensics.features.settings import ExtractionSettings
 from avforensics.files import typed_path
-from avforensics.pool import rank_and_world
+from avforensics.pool import EngineOptions, rank_and_world
 from avforensics.provenance import versions, write_json
 from avforensics.scoring.runtime import RuntimeOptions
 
@@ -62,6 +62,7 @@ def _computed(cfg: DictConfig, world: int) -> Callable[..., Filled]:
         checkpoint=OmegaConf.to_container(cfg.checkpoint, resolve=True),
         settings=settings,
         workers=1 if world > 1 and cfg.workers is None else cfg.workers,
+        engine=EngineOptions(**cfg.engine),
     )
 
 

@@ -45,7 +45,7 @@ from avforensics.faces.detector import FaceDetector
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import NO_USABLE_FACE
 from avforensics.files import remove_partial_files, typed_path
-from avforensics.pool import cores, do_jobs, rank_and_world
+from avforensics.pool import EngineOptions, Failed, check_alone, cores, do_jobs, rank_and_world
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +59,13 @@ def run(cfg: DictConfig) -> int:
     output = typed_path(cfg.output).absolute()
     settings = _settings(cfg)
     number, of = _shard(cfg.shard)
+    engine = EngineOptions(**cfg.engine)
+    check_alone(engine, of)
     workers = cfg.workers
-    if workers is None:  # torchrun and srun start a process for each core that is to be used
+    if workers is None and engine.name == "local":
+        # torchrun and srun start a process for each core that is to be used
         workers = 1 if of > 1 and cfg.shard is None else cores()
-    if workers < 1:
+    if workers is not None and workers < 1:
         raise ConfigError(f"workers must be at least 1, not {workers}")
     if cfg.faces.mode == "auto":
         FaceDetector()  # fail early if it is not installed
@@ -84,7 +87,10 @@ def run(cfg: DictConfig) -> int:
             else:
                 cuts[name] = Cut(FAILED, "its name is too long for a folder of clips")
         work = partial(_cut, folder=ledger.clips, settings=settings)
-        for name, cut in do_jobs(work, jobs, workers=workers, title="cutting clips"):
+        how = {"workers": workers, "engine": engine, "title": "cutting clips"}
+        for name, cut in do_jobs(work, jobs, **how):
+            if isinstance(cut, Failed):
+                cut = Cut(FAILED, cut.reason)
             cuts[name] = cut
             if cut.status != FAILED:
                 ledger.add(*jobs[name], settings.digest, cut)

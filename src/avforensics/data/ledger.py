@@ -129,7 +129,8 @@ class Ledger(Closing):
             self._write({"name": name, "begun": True})
 
     def add(self, row: Row, name: str, digest: str, cut: Cut) -> None:
-        """Write down what became of a video."""
+        """Write down what became of a video; what a killed attempt at it has left is removed."""
+        remove_partial_files(self.clips / name, ".*.partial*")
         entry = {
             "source": row.source,
             "name": name,

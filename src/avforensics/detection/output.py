@@ -112,7 +112,7 @@ class OutputFolder:
         self._records: dict[str, dict[str, Any]] = {}
         self._outdated: set[str] = set()  # with a record of an earlier run in the journal
         self._next_tables = 0.0
-        remove_partial_files(folder, ".*.partial*", "*/.*.partial*", "*/*/.*.partial*")
+        self.remove_partial_files()
         if not resume:
             journal.clear()
         self._plan()
@@ -136,6 +136,10 @@ class OutputFolder:
         for key in self._keys:
             total.update(self._records.get(key, {}).get("dropped", {}))
         return total
+
+    def remove_partial_files(self) -> None:
+        """Remove what killed processes have left half written; nobody else may be writing."""
+        remove_partial_files(self.folder, ".*.partial*", "*/.*.partial*", "*/*/.*.partial*")
 
     def begin(self, task: Task) -> None:
         """Void what an earlier run noted of a video, before its files are written over.
@@ -174,29 +178,22 @@ class OutputFolder:
         OSError
             The disk is full: nothing of this result was kept.
         """
-        path = {"path": str(task.path)}
-        row = row_of(outcome.result, report=report, faces=outcome.faces) | _named(task.clip)
-        optional = {
-            "undrawn": list(undrawn),
-            "faces": [face_row(face, report=report) | path for face in outcome.faces],
-            "segments": [segment.row() | path for segment in outcome.segments],
-            "dropped": {} if outcome.found is None else dict(outcome.found.dropped),
-        }
-        record = {
-            "video": clip_key(task.clip),
-            "name": task.name,
-            "settings": self._digest,
-            "size": task.size,
-            "mtime_ns": task.mtime_ns,
-            "row": row,
-            "lams": lam_rows(outcome.result),
-            **{name: value for name, value in optional.items() if value},
-        }
+        return self.keep(entry_of(task, outcome, report=report, undrawn=undrawn))
+
+    def keep(self, entry: Mapping[str, Any]) -> Cells:
+        """Keep what `entry_of` made of a result for good, and give its row.
+
+        Raises
+        ------
+        OSError
+            The disk is full: nothing of this result was kept.
+        """
+        record = {**entry, "settings": self._digest}
         self._journal.append(record)
         self._records[record["video"]] = record
         if time.monotonic() >= self._next_tables:
             self.write_tables()
-        return row
+        return record["row"]
 
     def write_tables(self) -> None:
         """Write scores.csv, scores_by_lam.csv, segments.csv and the arrays as of now."""
@@ -279,6 +276,28 @@ class OutputFolder:
             return None
         complete = self._is_complete(record["name"], record.get("undrawn", ()))
         return None if complete else "its report or features are missing"
+
+
+def entry_of(
+    task: Task, outcome: Outcome, *, report: str | None = None, undrawn: Sequence[str] = ()
+) -> dict[str, Any]:
+    """What the journal keeps of a result; parameters as for `OutputFolder.add`."""
+    path = {"path": str(task.path)}
+    optional = {
+        "undrawn": list(undrawn),
+        "faces": [face_row(face, report=report) | path for face in outcome.faces],
+        "segments": [segment.row() | path for segment in outcome.segments],
+        "dropped": {} if outcome.found is None else dict(outcome.found.dropped),
+    }
+    return {
+        "video": clip_key(task.clip),
+        "name": task.name,
+        "size": task.size,
+        "mtime_ns": task.mtime_ns,
+        "row": row_of(outcome.result, report=report, faces=outcome.faces) | _named(task.clip),
+        "lams": lam_rows(outcome.result),
+        **{name: value for name, value in optional.items() if value},
+    }
 
 
 def _named(clip: Clip) -> Cells:

@@ -19,9 +19,9 @@ from avforensics.data.row import Row
 from avforensics.errors import ConfigError, MediaError
 from avforensics.faces.crops import name_of, recipe_of
 from avforensics.faces.framing import unlike_crop
+from avforensics.features.extraction import NetworkPass, extract_clips, file_stat
 from avforensics.features.settings import ExtractionSettings, load_network
-from avforensics.features.shards import Extracted, read_clips, shard_paths
-from avforensics.features.share import Share, do_share, do_shares, file_stat
+from avforensics.features.shards import Extracted, ShardWriter, read_clips, shard_paths
 from avforensics.features.store import (
     Entry,
     FeatureStore,
@@ -32,7 +32,7 @@ from avforensics.features.store import (
 )
 from avforensics.files import fingerprint, typed_path
 from avforensics.media.types import FPS
-from avforensics.pool import cores
+from avforensics.pool import LOCAL, EngineOptions, check_alone, cores, stays_here
 from avforensics.progress import Progress
 from avforensics.scoring.engine import resolve_device
 
@@ -81,6 +81,7 @@ def extract_features(
     *,
     settings: ExtractionSettings | None = None,
     workers: int | None = None,
+    engine: EngineOptions = LOCAL,
     **how: Any,
 ) -> Filled:
     """Compute the missing features of the store at ``folder`` and write its index.
@@ -91,6 +92,8 @@ def extract_features(
         As in `load_models`; only the synchronisation network is needed.
     workers : int, optional
         Processes of this rank; None = one per GPU, or per core with enough work.
+    engine : EngineOptions
+        Where they run.
     **how
         ``keep_listed``, ``rank``, ``world`` and ``advance`` as in `fill_store`.
 
@@ -98,12 +101,13 @@ def extract_features(
     ------
     ConfigError
         The folder holds features made with other settings, or the clips show whole scenes and the
-        network was trained on face crops.
+        network was trained on face crops, or this is one of several ranks and the engine a cluster.
     CheckpointError
         The network cannot be loaded.
     AVForensicsError
-        A process died.
+        No process can be started.
     """
+    check_alone(engine, how.get("world", 1))
     settings = settings or ExtractionSettings()
     folder = typed_path(folder)
     models = load_network(checkpoint, settings)
@@ -112,9 +116,16 @@ def extract_features(
 
     def work(todo: Todo, first: int) -> Results:
         _check_framing(models, [row for _, row in todo])
-        n = _processes(workers, len(todo), settings.runtime.device)
-        shares = [Share(folder, todo[i::n], settings, i, first, n) for i in range(n)]
-        return do_share(shares[0], models) if n == 1 else do_shares(shares, checkpoint)
+        number = _processes(workers, len(todo), settings.runtime.device, engine)
+        here = stays_here(len(todo), number, engine)
+        task = NetworkPass(dict(checkpoint), settings, models if here else None)
+        writer = ShardWriter(
+            folder,
+            activations=settings.activations,
+            first=first,
+            max_seconds=settings.max_seconds,
+        )
+        return extract_clips(task, todo, writer, workers=number, engine=engine)
 
     return fill_store(manifest, folder, _info(models, settings), work, models=models, **how)
 
@@ -253,13 +264,18 @@ def _others(folder: Path, keys: set[str]) -> list[Entry]:
     return [entry for entry in FeatureStore.open(folder) if entry.clip.key not in keys]
 
 
-def _processes(workers: int | None, n_clips: int, device: str) -> int:
+def _processes(
+    workers: int | None, n_clips: int, device: str, engine: EngineOptions = LOCAL
+) -> int | None:
     if workers is not None:
         if workers < 1:
             raise ConfigError(f"workers must be >= 1, got {workers}")
         return min(workers, max(n_clips, 1))
+    if engine.name == "ray":
+        return None
     if resolve_device(device).type == "cuda":
-        return max(torch.cuda.device_count(), 1) if device == "auto" else 1
+        count = torch.cuda.device_count() if device == "auto" else 1
+        return max(int(count / engine.gpus_per_worker) if engine.gpus_per_worker else count, 1)
     return max(min(cores(), n_clips // CLIPS_A_PROCESS), 1)
 
 

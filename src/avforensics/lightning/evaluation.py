@@ -40,6 +40,7 @@ from avforensics.features.settings import ExtractionSettings
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.files import typed_path
 from avforensics.lightning.testing import EvaluationModule, StoredClips
+from avforensics.pool import EngineOptions
 from avforensics.scoring.runtime import RuntimeOptions
 from avforensics.scoring.sequences import SequencePolicy, check_lams
 
@@ -214,6 +215,7 @@ class Evaluation:
             checkpoint=checkpoint,
             settings=settings,
             workers=self.cfg.extract.workers,
+            engine=EngineOptions(**self.cfg.engine),
         )
 
     def _manifest_of_store(self) -> tuple[Manifest, dict[str, str]]:

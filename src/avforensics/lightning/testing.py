@@ -23,6 +23,7 @@ from avforensics.features.fill import extract_features
 from avforensics.features.settings import ExtractionSettings
 from avforensics.features.store import FeatureStore
 from avforensics.files import typed_path
+from avforensics.pool import LOCAL, EngineOptions
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,8 @@ class StoredClips(pl.LightningDataModule):
         With the synchronisation network, as for `load_models`; needed with a manifest.
     settings : ExtractionSettings, optional
         Of the extraction. A device of ``auto`` becomes the trainer's own where there are several.
+    engine : EngineOptions
+        Where clips are extracted.
     workers : int, optional
         Processes of an extraction by one trainer process.
     """
@@ -57,6 +60,7 @@ class StoredClips(pl.LightningDataModule):
         checkpoint: Mapping[str, Any] | None = None,
         settings: ExtractionSettings | None = None,
         workers: int | None = None,
+        engine: EngineOptions = LOCAL,
     ) -> None:
         super().__init__()
         self.allow_zero_length_dataloader_with_multiple_devices = True
@@ -68,6 +72,7 @@ class StoredClips(pl.LightningDataModule):
         self.checkpoint = checkpoint
         self.settings = settings or ExtractionSettings()
         self.workers = workers
+        self.engine = engine
         self.store: FeatureStore | None = None
         self.chosen: list[int] = []
 
@@ -104,6 +109,7 @@ class StoredClips(pl.LightningDataModule):
             settings=settings,
             keep_listed=True,
             workers=1 if world > 1 else self.workers,
+            engine=self.engine,
             rank=self.trainer.global_rank,
             world=world,
         )

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from avforensics.errors import ConfigError
+from avforensics.errors import AVForensicsError, ConfigError
 from avforensics.files import atomic_path
 from avforensics.media.types import FPS
 from avforensics.media.writer import write_clip
-from avforensics.pool import cores, in_processes
+from avforensics.pool import Failed, cores, in_processes
 from avforensics.synthetic.forge import make_clip
 from avforensics.synthetic.plan import PARTIAL, Job, Split, plan
 from avforensics.synthetic.tree import write_papers
@@ -90,7 +90,7 @@ def generate(
         Processes; None = all cores of this process, 1 = this process. Scripts with more need
         ``if __name__ == "__main__":``, since processes are spawned.
     progress : callable, optional
-        Called after each clip with the numbers of finished and of all clips.
+        Called with clips done and clips in all, after each person.
 
     Returns
     -------
@@ -121,8 +121,11 @@ def generate(
     work = partial(_make, str(folder), **made_with)
     people = groupby(missing, key=lambda job: job.source.identity)  # cache the painted head
     batches = dict(enumerate(list(group) for _, group in people))
-    made = in_processes(work, batches, workers=workers or cores())
-    for done, _ in enumerate(made, start=len(jobs) - len(missing) + 1):
+    done = len(jobs) - len(missing)
+    for number, result in in_processes(work, batches, workers=workers or cores()):
+        if isinstance(result, Failed):
+            raise AVForensicsError(f"clips of {batches[number][0].path}: {result.reason}")
+        done += result
         if progress:
             progress(done, len(jobs))
     write_papers(folder, jobs, seed=seed, n_frames=n_frames)
@@ -161,9 +164,10 @@ def _claim(folder: Path, sizes: dict[str, Split], **settings) -> None:
         part.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
 
 
-def _make(folder: str, jobs: list[Job], **settings) -> Iterator[None]:
-    """Make and write the clips of one person."""
-    for job in jobs:
-        frames, audio = make_clip(job, **settings)
-        write_clip(Path(folder) / job.path, frames, audio, preset="veryfast")
-        yield
+def _make(folder: str, people: Sequence[list[Job]], **settings) -> Iterator[int]:
+    """Make and write the clips of each person; gives their number."""
+    for jobs in people:
+        for job in jobs:
+            frames, audio = make_clip(job, **settings)
+            write_clip(Path(folder) / job.path, frames, audio, preset="veryfast")
+        yield len(jobs)

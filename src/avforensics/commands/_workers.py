@@ -1,0 +1,90 @@
+"""Scoring the videos of `avforensics detect` in processes of their own, or on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from avforensics.detection.artifacts import Artifacts
+from avforensics.detection.faces import VideoScorer
+from avforensics.detection.judging import Judge
+from avforensics.detection.outcome import Outcome
+from avforensics.detection.output import OutputFolder, Task, entry_of
+from avforensics.detection.progress import BatchProgress
+from avforensics.detection.verdict import judge_outcome
+from avforensics.features.extraction import take_device
+from avforensics.pool import EngineOptions, Failed, Place, in_processes
+from avforensics.scoring.result import VideoResult
+
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class VideoWork:
+    """What each process of a batch needs to know.
+
+    Attributes
+    ----------
+    config : dict
+        Of the command, resolved.
+    artifacts : Artifacts
+        What is written for each video.
+    """
+
+    config: dict[str, Any]
+    artifacts: Artifacts
+
+    def prepare(self, place: Place) -> tuple[VideoScorer, Judge | None]:
+        """Load the weights and the calibration, once in each process."""
+        from avforensics.commands.detect import prepare
+
+        take_device(self.config["device"], place)
+        _, scorer, judge = prepare(OmegaConf.create(self.config))
+        return scorer, judge
+
+    def work(
+        self, tasks: Sequence[Task], ready: tuple[VideoScorer, Judge | None]
+    ) -> Iterator[Entry]:
+        """Score videos and write their files; gives an entry for the journal of each."""
+        scorer, judge = ready
+        outcomes = scorer.score_many(task.clip for task in tasks)
+        for task, outcome in zip(tasks, outcomes, strict=True):
+            judge_outcome(outcome, scorer, judge)
+            yield self.write(task, outcome)
+
+    def write(self, task: Task, outcome: Outcome) -> Entry:
+        """Write a video's files; gives the entry for the journal."""
+        report, undrawn = self.artifacts.write(outcome, task.name)
+        self.artifacts.write_result(outcome, task.clip, task.size, task.name)
+        return entry_of(task, outcome, report=report, undrawn=undrawn)
+
+
+def score_in_processes(
+    cfg: DictConfig,
+    output: OutputFolder,
+    artifacts: Artifacts,
+    *,
+    workers: int | None,
+    engine: EngineOptions,
+) -> None:
+    """Score what is to do; only this process writes the journal and the tables."""
+    how = VideoWork(OmegaConf.to_container(cfg, resolve=True), artifacts)
+    tasks = dict(enumerate(output.tasks))
+    results = in_processes(
+        how.work,
+        tasks,
+        workers=workers,
+        engine=engine,
+        prepare=how.prepare,
+        begin=lambda number: output.begin(tasks[number]),
+    )
+    with BatchProgress(len(tasks)) as progress:
+        for number, entry in results:
+            if isinstance(entry, Failed):
+                task = tasks[number]
+                entry = how.write(task, Outcome(VideoResult(task.path, error=entry.reason)))
+            progress.finish(output.keep(entry))
+    output.remove_partial_files()

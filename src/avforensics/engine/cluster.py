@@ -1,0 +1,277 @@
+"""Workers of a Ray cluster (extra ``ray``); imported where ``engine=ray`` asks for it, only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from avforensics.engine.crew import (
+    EngineOptions,
+    Event,
+    Place,
+    Work,
+    is_fatal,
+    perform,
+    reason_of,
+)
+from avforensics.errors import AVForensicsError, ConfigError
+
+PROBE, DEADLINE = 3.0, 10.0  # seconds for the port, and for Ray behind it, to answer
+STORE = 200 << 20  # bytes of the object store of a Ray that is started here: jobs are paths
+
+
+class RayCrew:
+    """Actors with one batch of jobs in flight each. Use it in a ``with`` statement.
+
+    Parameters
+    ----------
+    work, prepare
+        As for `avforensics.pool.in_processes`; sent to each actor once.
+    workers : int, optional
+        Number of actors; None = as many as the cluster has room for, and more as nodes join.
+
+    Raises
+    ------
+    ConfigError
+        Ray is not installed, does not answer, rejects the token, or has no node with room for a
+        worker.
+    """
+
+    streams = False
+
+    def __init__(
+        self,
+        work: Work,
+        prepare: Callable[[Place], Any] | None,
+        options: EngineOptions,
+        *,
+        workers: int | None,
+    ) -> None:
+        self._ray = ray = _connect(options)
+        self._workers, self._options = workers, options
+        self._room = _room(ray, options)
+        self._setup = ray.put(pickle_by_value((work, prepare)))
+        self._actors: set[Any] = set()
+        self._waiting: dict[Any, Any] = {}  # of each object to come, its actor
+        self._class = ray.remote(_Actor)
+
+    def __enter__(self) -> RayCrew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End every actor at once, and the connection."""
+        for actor in list(self._actors):
+            self.kill(actor)
+        self._ray.shutdown()
+
+    def wanted(self, ready: int) -> int:
+        """Number of actors to have: where the cluster may grow, one more than it has room for."""
+        if self._workers is not None:
+            return self._workers
+        return max(self._room, ready) + 1
+
+    def hire(self) -> Any:
+        """Ask for an actor; Ray starts it where and when there is room."""
+        options = self._options
+        actor = self._class.options(
+            num_cpus=options.cpus_per_worker,
+            num_gpus=options.gpus_per_worker,
+            max_restarts=0,
+            max_task_retries=0,
+            scheduling_strategy="SPREAD",
+        ).remote(str(Path.cwd()), _variables(), options.gpus_per_worker > 0)
+        self._actors.add(actor)
+        threads = max(int(options.cpus_per_worker), 1)
+        self._waiting[actor.prepare.remote(self._setup, threads)] = actor
+        return actor
+
+    def give(self, worker: Any, jobs: Sequence[Any]) -> None:
+        """Send jobs to an idle actor."""
+        self._waiting[worker.do.remote(pickle_by_value(list(jobs)))] = worker
+
+    def wait(self, seconds: float) -> list[Event]:
+        """What actors have finished, and which are gone."""
+        ray = self._ray
+        done, _ = ray.wait(list(self._waiting), num_returns=1, timeout=seconds)
+        if done:
+            done, _ = ray.wait(list(self._waiting), num_returns=len(self._waiting), timeout=0)
+        events = []
+        for one in done:
+            actor = self._waiting.pop(one)
+            try:
+                reported = [(kind, pickle.loads(value)) for kind, value in ray.get(one)]
+            except ray.exceptions.RayTaskError as error:
+                reported = [("raised", reason_of(error.cause or error))]
+            except ray.exceptions.RayError as error:
+                self.kill(actor)
+                reported = [("lost", _why(error))]
+            events += [Event(actor, kind, value) for kind, value in reported]
+        return events
+
+    def kill(self, worker: Any) -> None:
+        """Stop an actor at once, also one that has not started."""
+        self._actors.discard(worker)
+        self._waiting = {one: actor for one, actor in self._waiting.items() if actor != worker}
+        with contextlib.suppress(Exception):  # it may be dead already, and so may the cluster
+            self._ray.kill(worker)
+
+
+def pickle_by_value(value: Any) -> bytes:
+    """Pickle so that functions of the main module, which workers cannot import, go along."""
+    from ray import cloudpickle
+
+    return cloudpickle.dumps(value)
+
+
+class _Actor:
+    """A worker. Its answers are pickled here, so that the driver gets copies of its own."""
+
+    def __init__(self, folder: str, variables: dict[str, str], uses_gpu: bool) -> None:
+        self._folder = folder
+        os.environ.update(variables)
+        if not uses_gpu:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+    def prepare(self, setup: bytes, threads: int) -> list[tuple[str, bytes]]:
+        """Load what every job needs."""
+        try:
+            if not Path(self._folder).is_dir():
+                raise ConfigError(
+                    f"host {socket.gethostname()} has no folder {self._folder}: every node of the "
+                    "Ray cluster must see the same files under the same paths"
+                )
+            os.chdir(self._folder)
+            self._work, prepare = pickle.loads(setup)
+            self._prepared = () if prepare is None else (prepare(Place(0, threads)),)
+        except Exception as error:
+            return [
+                _told("fatal", error if is_fatal(error) else AVForensicsError(reason_of(error)))
+            ]
+        return [_told("ready", None)]
+
+    def do(self, jobs: bytes) -> list[tuple[str, bytes]]:
+        """Do jobs."""
+        return [_told(*one) for one in perform(self._work, pickle.loads(jobs), self._prepared)]
+
+
+def _told(kind: str, value: Any) -> tuple[str, bytes]:
+    return kind, pickle_by_value(value)
+
+
+def _variables() -> dict[str, str]:
+    """Settings of this package in the environment, which the nodes do not have."""
+    return {name: value for name, value in os.environ.items() if name.startswith("AVFORENSICS_")}
+
+
+def _why(error: Exception) -> str:
+    kind = type(error).__name__
+    text = str(error).lower()
+    memory = ", perhaps for lack of memory" if "memory" in kind.lower() + text else ""
+    return f"its Ray worker died{memory} ({kind})"
+
+
+def _connect(options: EngineOptions) -> ModuleType:
+    """Join the cluster within seconds; its own attempts go on for minutes."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as before 2.50, no advice
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        import ray
+    except ImportError:
+        raise ConfigError(
+            'engine=ray needs Ray: pip install "avforensics[ray]", on every node'
+        ) from None
+    own = options.address == "local"
+    address = options.address
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS", "auto")
+    if ":" in address and "://" not in address:
+        _probe(address)
+    start = {"include_dashboard": False, "object_store_memory": STORE} if own else {}
+    failure: list[BaseException] = []
+
+    def join() -> None:
+        try:
+            ray.init(address, log_to_driver=False, logging_level="ERROR", **start)
+        except BaseException as error:
+            failure.append(error)
+
+    joining = threading.Thread(target=join, daemon=True)
+    with _quiet():
+        if own:
+            join()  # what a thread starts ends with the thread
+        else:
+            joining.start()
+            joining.join(DEADLINE)
+    if threading.current_thread() is threading.main_thread():
+        for number, handler in handlers.items():  # Ray has set its own
+            signal.signal(number, handler)
+    if joining.is_alive():
+        raise ConfigError(
+            f"the Ray cluster at {address} gives no answer within {DEADLINE:g} s: it may be gone, "
+            "or it wants another token (RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH)"
+        )
+    if failure:
+        if address == "auto":
+            raise ConfigError(
+                "this machine is in no Ray cluster: give engine.address=HOST:PORT, or "
+                "engine.address=local for one that is started here"
+            )
+        raise ConfigError(f"no Ray cluster at {address}: {reason_of(failure[0])}")
+    return ray
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Drop what Ray's C++ part, which asks no logger, writes to stderr about each attempt."""
+    level = "RAY_BACKEND_LOG_LEVEL"
+    if level in os.environ:
+        yield
+        return
+    os.environ[level] = "fatal"
+    sys.stderr.flush()
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
+        del os.environ[level]
+
+
+def _probe(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if not port.isdecimal():
+        raise ConfigError(f"engine.address must be HOST:PORT, auto or local, got {address!r}")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"no Ray cluster at {address}: {reason_of(error)}") from None
+
+
+def _room(ray: ModuleType, options: EngineOptions) -> int:
+    """Number of workers for which the nodes have room."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    wants = {"CPU": options.cpus_per_worker, "GPU": options.gpus_per_worker}
+    room = sum(
+        min(int(node.get(kind, 0) / amount) for kind, amount in wants.items() if amount)
+        for node in nodes
+    )
+    if not room:
+        ray.shutdown()
+        raise ConfigError(
+            f"no node of the Ray cluster has room for a worker with {wants['CPU']:g} CPUs and "
+            f"{wants['GPU']:g} GPUs; see engine.cpus_per_worker and engine.gpus_per_worker"
+        )
+    return room

@@ -1,0 +1,213 @@
+"""What the engines have in common: settings, the work of one worker, what it reports."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from avforensics.errors import AVForensicsError, ConfigError, MediaError
+
+NAMES = ("local", "ray")
+Work = Callable[..., Iterator[Any]]  # jobs, and what was prepared -> a result for each, in order
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions:
+    """Settings of ``configs/engine``.
+
+    Parameters
+    ----------
+    name : {"local", "ray"}
+        Worker processes of this machine, or of a Ray cluster.
+    tries : int
+        Attempts at a job whose worker dies or hangs. A job that raises is not tried again.
+    timeout_minutes : float, optional
+        A job that takes longer is stopped; None = no limit.
+    gpus_per_worker : float
+        GPUs, or the fraction of one, for each worker. With ``local``: of the GPUs of this machine;
+        0 = workers do not share GPUs by number.
+    cpus_per_worker : float
+        CPUs that Ray reserves for each worker, and threads of it.
+    address : str
+        Of the Ray cluster: ``HOST:PORT``, ``auto`` ($RAY_ADDRESS, else the one that this machine
+        belongs to) or ``local`` (started here, for this run).
+
+    Raises
+    ------
+    ConfigError
+        A value is invalid.
+    """
+
+    name: str = "local"
+    tries: int = 2
+    timeout_minutes: float | None = None
+    gpus_per_worker: float = 1
+    cpus_per_worker: float = 1
+    address: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.name not in NAMES:
+            raise ConfigError(f"engine must be one of {', '.join(NAMES)}, got {self.name!r}")
+        if self.tries < 1:
+            raise ConfigError(f"engine.tries must be at least 1, got {self.tries}")
+        if not _is_number(self.gpus_per_worker) or self.gpus_per_worker < 0:
+            raise ConfigError(
+                f"engine.gpus_per_worker must be 0 or more, got {self.gpus_per_worker}"
+            )
+        if not _is_number(self.cpus_per_worker) or self.cpus_per_worker <= 0:
+            raise ConfigError(f"engine.cpus_per_worker must be above 0, got {self.cpus_per_worker}")
+        limit = self.timeout_minutes
+        if limit is not None and (not _is_number(limit) or limit <= 0):
+            raise ConfigError(f"engine.timeout_minutes must be above 0, got {limit}")
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that a job may take."""
+        return None if self.timeout_minutes is None else 60 * self.timeout_minutes
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+LOCAL = EngineOptions()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a worker runs.
+
+    Attributes
+    ----------
+    number : int
+        Of the worker among those of its machine, from 0.
+    threads : int
+        Threads that it should use.
+    """
+
+    number: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Instead of a result: the job raised, or its worker died or hung at every attempt.
+
+    Attributes
+    ----------
+    reason : str
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a worker reports.
+
+    Attributes
+    ----------
+    worker : hashable
+    kind : {"ready", "result", "done", "raised", "fatal", "lost"}
+        Prepared and waiting for jobs; the result of its next job; all its jobs are done; a job
+        raised; an error that every job would meet; the process is gone.
+    value : object
+        A result, a reason, or an exception.
+    """
+
+    worker: Any
+    kind: str
+    value: Any = None
+
+
+class Crew(Protocol):
+    """Workers of one kind.
+
+    Attributes
+    ----------
+    streams : bool
+        Whether each result is reported as soon as it is there, not with its whole batch.
+    """
+
+    streams: bool
+
+    def wanted(self, ready: int) -> int:
+        """Number of workers to have, given how many are at work already."""
+
+    def hire(self) -> Any:
+        """Begin to start a worker; "ready" is reported once it is prepared."""
+
+    def give(self, worker: Any, jobs: Sequence[Any]) -> None:
+        """Let an idle worker do jobs."""
+
+    def wait(self, seconds: float) -> list[Event]:
+        """What happens next, if anything does within that time."""
+
+    def kill(self, worker: Any) -> None:
+        """Stop a worker at once; it reports no more."""
+
+
+def perform(work: Work, jobs: Sequence[Any], prepared: tuple) -> Iterator[tuple[str, Any]]:
+    """Do jobs; gives kinds and values of `Event`: results, then how it ended."""
+    try:
+        for result in work(jobs, *prepared):
+            yield "result", result
+    except GeneratorExit:
+        raise
+    except Exception as error:
+        yield ("fatal", error) if is_fatal(error) else ("raised", reason_of(error))
+    except SystemExit as error:
+        if type(error) is not SystemExit:  # the worker itself is told to end
+            raise
+        yield "raised", f"the job ended its process (SystemExit: {error.code})"
+    else:
+        yield "done", None
+
+
+def is_fatal(error: Exception) -> bool:
+    """Whether every other job would meet this error too: a setting, a full disk."""
+    if isinstance(error, MediaError):
+        return False
+    return isinstance(error, AVForensicsError | OSError)
+
+
+def reason_of(error: BaseException) -> str:
+    """An error in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+
+
+def in_this_process(
+    work: Work,
+    jobs: Mapping[Any, Any],
+    prepared: tuple,
+    begin: Callable[[Any], None] | None = None,
+) -> Iterator[tuple[Any, Any]]:
+    """Do jobs here, in one pass; after one that raises, one by one.
+
+    Parameters
+    ----------
+    begin : callable, optional
+        Called with each key first.
+
+    Yields
+    ------
+    key, result
+        In order; `Failed` for a job that raises.
+    """
+    for key in jobs if begin is not None else ():
+        begin(key)
+    waiting = [list(jobs)]
+    while waiting:
+        keys = waiting.pop(0)
+        left = list(keys)
+        for kind, value in perform(work, [jobs[key] for key in keys], prepared):
+            if kind == "result":
+                yield left.pop(0), value
+            elif kind == "fatal":
+                raise value
+            elif kind == "raised" and len(left) == 1:
+                yield left.pop(0), Failed(value)
+            elif kind == "raised":
+                waiting += [[key] for key in left]

@@ -1,0 +1,203 @@
+"""Worker processes of this machine, which end with the command however that comes about."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from types import TracebackType
+from typing import Any
+
+from avforensics.engine.crew import Event, Place, Work, is_fatal, perform, reason_of
+from avforensics.errors import AVForensicsError
+
+GRACE = 1.0  # seconds in which a worker that is to end may remove what it has half written
+
+
+class LocalCrew:
+    """Spawned processes with a pipe each. Use it in a ``with`` statement.
+
+    Parameters
+    ----------
+    work, prepare
+        As for `avforensics.pool.in_processes`; sent to each process once.
+    workers : int
+        Number of processes.
+    threads : int
+        Threads that each should use.
+    """
+
+    streams = True
+
+    def __init__(
+        self, work: Work, prepare: Callable[[Place], Any] | None, *, workers: int, threads: int
+    ) -> None:
+        self._task = work, prepare
+        self._workers, self._threads = workers, threads
+        self._spawn = multiprocessing.get_context("spawn")  # a fork copies the locks of libraries
+        resource_tracker.ensure_running()  # its start would unblock Ctrl-C for the first process
+        self._numbers: dict[Connection, int] = {}
+        self._processes: dict[Connection, BaseProcess] = {}
+
+    def __enter__(self) -> LocalCrew:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        """Let idle processes end; after an error those at work too, as nobody notes their work."""
+        for worker in self._processes:
+            if kind is None:
+                with contextlib.suppress(OSError):
+                    worker.send_bytes(_ENOUGH)
+            worker.close()
+        end = time.monotonic() + 2 * GRACE
+        for process in self._processes.values():
+            process.join(max(end - time.monotonic(), 0))
+            if process.is_alive():
+                process.kill()
+                process.join()
+        self._processes.clear()
+
+    def wanted(self, ready: int) -> int:
+        """Number of workers to have."""
+        return self._workers
+
+    def hire(self) -> Connection:
+        """Spawn a process."""
+        own, theirs = self._spawn.Pipe()
+        number = min(set(range(len(self._numbers) + 1)) - set(self._numbers.values()))
+        arguments = (theirs, *self._task, Place(number, self._threads))
+        process = self._spawn.Process(target=_serve, args=arguments, daemon=True)
+        with _without_ctrl_c(), theirs:
+            process.start()
+        self._processes[own], self._numbers[own] = process, number
+        return own
+
+    def give(self, worker: Connection, jobs: Sequence[Any]) -> None:
+        """Send jobs to an idle process."""
+        with contextlib.suppress(BrokenPipeError):  # its end is reported next
+            worker.send_bytes(pickle.dumps(list(jobs)))
+
+    def wait(self, seconds: float) -> list[Event]:
+        """Read what the processes have sent, and see which have ended."""
+        by_end = {process.sentinel: worker for worker, process in self._processes.items()}
+        changed = wait([*self._processes, *by_end], seconds)
+        events = []
+        for worker in dict.fromkeys(by_end.get(one, one) for one in changed):
+            with contextlib.suppress(EOFError, OSError):
+                while worker.poll():
+                    events.append(Event(worker, *_unpickled(worker.recv_bytes())))
+            process = self._processes[worker]
+            if process.exitcode is not None:
+                self._forget(worker)
+                events.append(Event(worker, "lost", _how_it_ended(process.exitcode)))
+        return events
+
+    def kill(self, worker: Connection) -> None:
+        """Stop a process at once: one that hangs cannot be asked."""
+        process = self._processes[worker]
+        process.kill()
+        process.join()
+        self._forget(worker)
+
+    def _forget(self, worker: Connection) -> None:
+        del self._processes[worker], self._numbers[worker]
+        worker.close()
+
+
+def _how_it_ended(code: int) -> str:
+    if code >= 0:
+        return f"its process ended with exit code {code}"
+    with contextlib.suppress(ValueError):
+        name = signal.Signals(-code).name
+        memory = ", perhaps for lack of memory" if name == "SIGKILL" else ""
+        return f"its process was ended by {name}{memory}"
+    return f"its process was ended by signal {-code}"
+
+
+def _unpickled(message: bytes) -> tuple[str, Any]:
+    try:
+        return pickle.loads(message)
+    except Exception as error:
+        return "raised", f"its result cannot be read: {reason_of(error)}"
+
+
+@contextlib.contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Let processes that are started inside the block never see Ctrl-C; here it comes later."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+_ENOUGH = b""
+
+
+class _Ended(SystemExit):
+    """Raised by SIGTERM in a worker."""
+
+
+def _serve(
+    driver: Connection, work: Work, prepare: Callable[[Place], Any] | None, place: Place
+) -> None:
+    """Do what the driver sends until it has sent enough, or is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end)
+    inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(driver, inbox), daemon=True).start()
+    try:
+        prepared = () if prepare is None else (prepare(place),)
+    except Exception as error:
+        _send(driver, "fatal", error if is_fatal(error) else AVForensicsError(reason_of(error)))
+        return
+    _send(driver, "ready", None)
+    while message := inbox.get():
+        for kind, value in perform(work, pickle.loads(message), prepared):
+            _send(driver, kind, value)
+
+
+def _send(driver: Connection, kind: str, value: Any) -> None:
+    try:
+        message = pickle.dumps((kind, value))
+    except Exception as error:
+        failed = "fatal" if kind == "fatal" else "raised"
+        reason = f"its result cannot be sent: {reason_of(error)}"
+        message = pickle.dumps((failed, AVForensicsError(str(value)) if failed == kind else reason))
+    try:
+        driver.send_bytes(message)
+    except OSError:
+        raise _Ended(1) from None  # the driver is gone
+
+
+def _listen(driver: Connection, inbox: queue.SimpleQueue[bytes]) -> None:
+    """Pass on what the driver sends; end this process if the driver is gone."""
+    with contextlib.suppress(EOFError, OSError):
+        while message := driver.recv_bytes():
+            inbox.put(message)
+        inbox.put(_ENOUGH)
+        return
+    os.kill(os.getpid(), signal.SIGTERM)  # wakes the main thread, which may be in a job
+    time.sleep(GRACE)
+    os._exit(1)
+
+
+def _end(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # another may come in the midst of this
+    sys.stderr = None  # nobody is there to read of it
+    raise _Ended(1)

@@ -1,0 +1,42 @@
+"""Jobs that go wrong in every way, for workers that import them by name."""
+
+import ctypes
+import errno
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from avforensics.errors import ConfigError
+
+
+def prepare(place) -> int:
+    """Once in each worker."""
+    return os.getpid()
+
+
+def refuse(place) -> None:
+    """As where a file of weights is missing on a node."""
+    raise ConfigError("there are no weights here")
+
+
+def work(jobs, process: int | None = None) -> Iterator[tuple[int | None, int]]:
+    """Give the process that prepared and the one that works."""
+    for job in jobs:
+        if job == "raise":
+            raise RuntimeError("on purpose")
+        if job == "exit":
+            sys.exit(4)
+        if job == "abort":
+            os._exit(3)
+        if job == "crash":
+            ctypes.string_at(0)
+        if job == "hang":
+            time.sleep(1000)
+        if job == "full disk":
+            raise OSError(errno.ENOSPC, "No space left on device", "/out")
+        if isinstance(job, Path) and not job.exists():  # works at the second attempt
+            job.touch()
+            os._exit(3)
+        yield process, os.getpid()

@@ -1,0 +1,130 @@
+"""What becomes of jobs that raise, abort, end their process or hang: the same under each engine."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from some_jobs import prepare, refuse, work
+
+from avforensics.engine.crew import EngineOptions
+from avforensics.errors import ConfigError
+from avforensics.pool import Failed, in_processes
+
+JOBS = ["fine", "raise", "fine", "exit", "abort", "fine", "crash", "hang", "fine"]
+REASONS = {
+    "raise": "RuntimeError: on purpose",
+    "exit": "SystemExit: 4",
+    "abort": "attempt 2 of 2",
+    "crash": "attempt 2 of 2",
+    "hang": "stopped after",
+}
+LOCAL = EngineOptions(timeout_minutes=0.02)
+RAY = EngineOptions(name="ray", address="local", gpus_per_worker=0, timeout_minutes=0.1)
+NO_RAY = importlib.util.find_spec("ray") is None
+ENGINES = [
+    LOCAL,
+    pytest.param(
+        RAY,
+        marks=[pytest.mark.slow, pytest.mark.skipif(NO_RAY, reason="Ray is not installed")],
+    ),
+]
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    """Let workers import `some_jobs`."""
+    here = str(Path(__file__).parent)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([here, *sys.path]))
+
+
+def do(jobs, engine=LOCAL, workers=2, **options):
+    found = list(
+        in_processes(work, dict(enumerate(jobs)), workers=workers, engine=engine, **options)
+    )
+    assert sorted(key for key, _ in found) == list(range(len(jobs)))  # each once
+    return dict(found)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_job_costs_no_more_than_itself(engine, tmp_path):
+    jobs = [*JOBS, tmp_path / "twice"]
+    found = do(jobs, engine, prepare=prepare)
+    for key, job in enumerate(jobs):
+        if job in REASONS:
+            assert isinstance(found[key], Failed), job
+            assert REASONS[job] in found[key].reason
+        else:
+            prepared, worked = found[key]
+            assert prepared == worked != os.getpid()
+    with pytest.raises(OSError, match="No space left"):  # every other job would meet it
+        do(["fine", "full disk", "fine"], engine)
+    with pytest.raises(ConfigError, match="no weights here"):
+        do(["fine", "fine"], engine, prepare=refuse)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_batch_pays_for_none_of_its_jobs(workers):
+    bad = ["raise", "exit"] if workers == 1 else ["raise", "abort"]
+    options = EngineOptions(timeout_minutes=None if workers == 1 else 1)
+    found = do(["fine", *bad, "fine", "fine"], options, workers=workers, batch=5)
+    assert [isinstance(found[key], Failed) for key in range(5)] == [0, 1, 1, 0, 0]
+    assert (found[0][1] == os.getpid()) == (workers == 1)  # one worker is this process
+
+
+def test_a_job_is_begun_once_and_before_its_work(tmp_path):
+    begun = []
+    do(["fine", tmp_path / "twice", "fine"], begin=begun.append)
+    assert sorted(begun) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"name": "dask"}, "engine must be one of local, ray, got 'dask'"),
+        ({"tries": 0}, "engine.tries must be at least 1"),
+        ({"timeout_minutes": 0}, "engine.timeout_minutes must be above 0"),
+        ({"timeout_minutes": "soon"}, "engine.timeout_minutes must be above 0"),
+        ({"gpus_per_worker": -1}, "engine.gpus_per_worker must be 0 or more"),
+        ({"cpus_per_worker": 0}, "engine.cpus_per_worker must be above 0"),
+    ],
+)
+def test_settings_without_meaning_are_refused(settings, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        EngineOptions(**settings)
+
+
+WITHOUT = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Nothing(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] == "ray":
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Nothing())
+from avforensics import cli
+from avforensics.commands import detect, evaluate, extract, preprocess
+
+for more in ([], ["engine=ray", "shard=1/2"], ["engine=ray", "size=64"]):
+    words = ["preprocess", "in", "--out", "out", "faces=given", "workers=1", *more]
+    sys.argv = ["avforensics", *words]
+    print("code", cli.main())
+"""
+
+
+def test_without_ray_nothing_imports_it(tmp_path, make_video):
+    make_video("in/1.mp4")
+    make_video("in/2.mp4")
+    command = [sys.executable, "-c", WITHOUT]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert [line for line in run.stdout.splitlines() if "code" in line] == [
+        "code 0",
+        *2 * ["code 2"],
+    ]
+    shares, missing = run.stderr.splitlines()
+    assert "engine=ray distributes the work itself" in shares
+    assert 'pip install "avforensics[ray]"' in missing
