@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import sys
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from avforensics.commands import detect as detect_command
 from avforensics.detection import faces as faces_module
 from avforensics.detection.choices import face_options
 from avforensics.detection.faces import VideoScorer
+from avforensics.detection.record import read_record
 from avforensics.detection.saved import find_saved, load_outcome
 from avforensics.errors import MediaError
+from avforensics.evaluation.alarms import SegmentAlarms
 from avforensics.evaluation.calibration import Calibration
 from avforensics.faces.detector import FaceDetector
 from avforensics.faces.track import Faces, FaceTrack
@@ -32,6 +35,7 @@ from avforensics.scoring.clips import ClipScorer
 from avforensics.scoring.runtime import RuntimeOptions
 
 FRAMES = 60
+EVERY = "applicability.measure=false"  # noise is no speech
 
 
 def track(name, first=0, frames=FRAMES, left=4):
@@ -280,7 +284,7 @@ def test_segments_of_a_long_video(detect, videos, monkeypatch):
     sound = random.integers(-8000, 8000, 300 * 640).astype(np.int16)
     write_clip(videos / "long.mp4", pictures, sound)
     monkeypatch.setitem(FOUND, "long.mp4", ((track("1", frames=300),), {}))
-    common = ("input=v/long.mp4", "scoring.windows=all")
+    common = ("input=v/long.mp4", "scoring.windows=all", EVERY)
     assert detect(*common, report=True) == 0
     segments = rows("segments.csv")
     assert segments and all(row["track"] == "1" and row["threshold"] == "" for row in segments)
@@ -296,6 +300,21 @@ def test_segments_of_a_long_video(detect, videos, monkeypatch):
     video, face = rows()
     assert video["p_value"] == face["p_value"] == str(1 / 31)
     assert "unlike" not in video["warnings"]  # a face's picture has no width of its own
+
+    real = SegmentAlarms(np.zeros(0), minutes=4.0)  # of which none has any such stretch
+    replace(Calibration.load("low"), segments=real).save("own")
+    assert detect(*common, "calibration=own", report=True) == 0
+    segments = rows("segments.csv")
+    assert segments and {row["measure"] for row in segments} == {"own_delay"}
+    record = read_record("out/results/long.json")
+    assert record["false_segments_per_minute"] == 0.5
+    found = [(str(round(s["start"], 3)), str(round(s["end"], 3))) for s in record["segments"]]
+    assert found == [(row["start"], row["end"]) for row in segments]
+    page = Path("out/reports/long.html").read_text()
+    assert page.count("lips and sound differ from the rest") == len(segments)
+    assert "a minute of real video has at most 0.5 of them" in page
+    assert detect(*common, "calibration=own", "false_segments_per_minute=0.2") == 0
+    assert {row["measure"] for row in rows("segments.csv")} == {"step_loss"}  # 4 minutes: too few
 
 
 def test_a_calibration_of_other_crops_is_refused_and_of_unknown_ones_told(detect, videos, capfd):
@@ -381,7 +400,7 @@ def test_the_drawn_score_ends_with_the_score_of_the_table(detect, run, videos, m
 
     monkeypatch.setattr(ImageDraw.ImageDraw, "text", write)
     Calibration.fit([0.001] * 30).save("low")
-    common = ("scoring.windows=all", "calibration=low", f"faces.score={rule}")
+    common = ("scoring.windows=all", "calibration=low", f"faces.score={rule}", EVERY)
     assert detect("input=v/two.mp4", "save_features=true", *common) == 0
     video, *faces = rows()
     told = {number(float(row["score"]), 3) for row in (video, *faces)}
@@ -413,7 +432,7 @@ def test_segments_that_only_stand_out_are_not_marked(detect, videos, monkeypatch
         videos / "long.mp4", pictures, random.integers(-8000, 8000, 300 * 640).astype(np.int16)
     )
     monkeypatch.setitem(FOUND, "long.mp4", ((track("1", frames=300),), {}))
-    assert detect("input=v/long.mp4", "scoring.windows=all", "save_features=true") == 0
+    assert detect("input=v/long.mp4", "scoring.windows=all", "save_features=true", EVERY) == 0
     assert rows("segments.csv")
     saved, _ = find_saved(Path("out"), videos / "long.mp4")
     assert saved.segments and all(s.threshold is None for s in saved.segments)

@@ -99,7 +99,7 @@ def test_what_is_no_result_is_one_sentence(avforensics, written, tmp_path, capsy
         read_record(tmp_path / "changed.json")
 
 
-def test_a_result_of_an_older_version_is_read(written, monkeypatch, tmp_path):
+def test_a_result_of_an_older_version_is_read(avforensics, written, monkeypatch, tmp_path):
     """Every version that was ever written has its schema here, and is checked by that one."""
     record = read_record(written)
     assert record["measures"]["seconds"] > 2 and record["not_applicable"] == []
@@ -107,10 +107,20 @@ def test_a_result_of_an_older_version_is_read(written, monkeypatch, tmp_path):
     earlier = tmp_path / "earlier.json"  # as it was before these were added
     earlier.write_text(text_of(before | {"digest": digest_of(before)}), encoding="ascii")
     assert "measures" not in read_record(earlier)
+    segment = {"start": 1.0, "end": 2.0, "threshold": 0.5, "track": None}
+    with pytest.raises(ConfigError, match="segments"):
+        odd = before | {"segments": [segment | {"loss": 0.7}]}
+        earlier.write_text(text_of(odd | {"digest": digest_of(odd)}), encoding="ascii")
+        read_record(earlier)
+    first = {name: odd[name] for name in odd if name != "false_segments_per_minute"}
+    first |= {"format": "avforensics.result/1"}
+    earlier.write_text(text_of(first | {"digest": digest_of(first)}), encoding="ascii")
+    assert read_record(earlier)["segments"][0]["loss"] == 0.7
+    assert avforensics("verify", f"result={earlier}", "recompute=true", "device=cpu") == 0
     for version in record_module.VERSIONS:
         assert schema(version)["properties"]["format"] == {"const": f"avforensics.result/{version}"}
     monkeypatch.setattr(record_module, "VERSIONS", (*record_module.VERSIONS, 99))
-    assert read_record(written)["format"] == "avforensics.result/1"
+    assert read_record(written)["format"] == "avforensics.result/2"
 
 
 def test_a_video_without_a_score_has_a_result_too(avforensics, bundle, tmp_path):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from avforensics.detection.outcome import Outcome
-from avforensics.detection.segments import find_segments
+from avforensics.detection.segments import find_segments, segments_off_delay
 from avforensics.faces.track import FaceTrack
-from avforensics.scoring.result import Score, Steps, VideoResult
+from avforensics.scoring.result import DelayCurve, Score, Steps, VideoResult
 from avforensics.scoring.tracks import FaceResult
 
 
@@ -48,7 +48,7 @@ def test_a_segment_above_the_threshold_has_its_edges():
     (one,) = found(steps(burst((400, 460))))
     # step i is window i + 1, which stands for its middle frame i + 3
     assert (one.start, one.end) == pytest.approx((403 / 25, 463 / 25), abs=0.12)
-    assert one.loss == pytest.approx(3.0, rel=0.1)
+    assert one.value == pytest.approx(3.0, rel=0.1)
     assert one.threshold == 1.0
     assert one.row()["track"] is None
 
@@ -63,6 +63,28 @@ def test_short_curves_are_judged_whole_or_not_at_all():
     assert found(steps(np.full(10, 5.0))) == []
     (one,) = found(steps(np.full(30, 5.0)))
     assert (one.start, one.end) == (3 / 25, 33 / 25)
+
+
+def test_segments_off_the_own_delay_are_those_of_each_face():
+    def of(track, places, first=0):
+        values = np.full(500, 0.01)
+        for start, end in places:
+            values[start:end] = 2.0
+        made = face(track, steps(np.zeros(500)), [])
+        made.result.off_delay = DelayCurve(first + np.arange(500), values)
+        return made
+
+    faces = of("1", [(100, 130)]), of("2", [(40, 240)], first=500), of("3", [])
+    faces[2].result.off_delay = None
+    outcome = Outcome(faces[0].result, faces)
+    first, second = segments_off_delay(outcome, 5.0)
+    assert (first.track, first.start, first.end) == ("1", 102 / 25, 132 / 25)
+    # longer than any one stretch: pieces that touch are one segment
+    assert second.track == "2"
+    assert (second.start, second.end) == pytest.approx((542 / 25, 742 / 25), abs=0.2)
+    assert {s.row()["measure"] for s in (first, second)} == {"own_delay"}
+    assert first.value > first.threshold == 5.0
+    assert segments_off_delay(outcome, 50.0) == []
 
 
 def test_a_gap_ends_a_segment():
@@ -131,9 +153,9 @@ def test_what_stands_out_of_several_faces_is_three_segments_in_all(two):
     assert 2 <= len(marked) <= 3
     spans = {one.track.name: one.spans for one in two}
     for segment in marked:
-        assert np.isfinite(segment.loss)
+        assert np.isfinite(segment.value)
         assert any(a <= segment.start and segment.end <= b for a, b in spans[segment.track])
-    high = {(s.track, round(s.start), round(s.end)) for s in marked if s.loss > 2}
+    high = {(s.track, round(s.start), round(s.end)) for s in marked if s.value > 2}
     assert high == {("2", 12, 14), ("1", 22, 24)}
 
 
@@ -142,7 +164,7 @@ def test_nothing_stands_out_where_a_face_is_silent():
     loss = burst((220, 250), (260, 290), n=750, height=4.0)
     one = face("1", steps(loss), [(0.0, 10.12), (10.52, 30.0)])  # silent in windows 251 to 260
     marked = found(one.result.steps, one, threshold=None)
-    spans = [(s.start, s.end) for s in marked if s.loss > 3.9]
+    spans = [(s.start, s.end) for s in marked if s.value > 3.9]
     assert spans == [pytest.approx((8.92, 10.12)), pytest.approx((10.52, 11.72))]
 
 
@@ -152,7 +174,7 @@ def test_nothing_stands_out_where_there_are_no_windows():
     curve.window[200:] += 1000
     marked = found(curve, threshold=None)
     assert marked
-    assert all(np.isfinite(s.loss) and s.end - s.start < 10 for s in marked)
+    assert all(np.isfinite(s.value) and s.end - s.start < 10 for s in marked)
 
 
 def test_shots_of_a_few_seconds_are_ten_in_all():

@@ -1,10 +1,13 @@
 """p-values and thresholds that keep their promise on new real videos."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
 from avforensics.errors import CheckpointError, ConfigError
+from avforensics.evaluation.alarms import SegmentAlarms
 from avforensics.evaluation.calibration import Calibration
 
 
@@ -75,7 +78,12 @@ def test_saved_and_loaded_whole(tmp_path):
     path = tmp_path / "cal.safetensors"
     first = Calibration.fit([2, 1], setting={"lam": 0.5, "policy": "all"}, inputs=[{"fps": 25}])
     first.save(path)
+    assert Calibration.load(path).segments is None  # as of earlier versions
+    alarms = SegmentAlarms(np.array([3.0, 1.5]), minutes=2.5)
+    replace(first, segments=alarms).save(path)
     again = Calibration.load(path)
+    assert again.segments.minutes == 2.5
+    np.testing.assert_array_equal(again.segments.scores, [3.0, 1.5])
     np.testing.assert_array_equal(again.scores, [1, 2])
     assert again.setting == {"lam": 0.5, "policy": "all"}
     assert again.ranges == {"fps": (25.0, 25.0)}

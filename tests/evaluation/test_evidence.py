@@ -160,7 +160,7 @@ def test_people_files_and_sources_of_the_calibration_are_refused():
     evidence = Evidence.fit(
         statistics(np.random.default_rng(7), 60), people(60), seen=seen, source="category"
     )
-    evidence = Evidence.restore(evidence.header(), evidence.arrays())
+    evidence = Evidence.restore(evidence.header(), evidence.arrays)
     others = entry(identity="eve", category="talk", path="q.mp4"), entry(category="page")
     evidence.check_unseen(traces(other, evidence.source) for other in others)
     for known in ({"identity": "ann"}, {"category": "news"}, {"clip": clip}):

@@ -12,7 +12,7 @@ from avforensics.evaluation.localisation import (
     propose_segments,
     window_labels,
 )
-from avforensics.evaluation.segments import SLIDING, off_own_delay
+from avforensics.scoring.own_delay import SLIDING, off_own_delay
 
 
 def _video(rng, n=240, segment=(80, 110), rise=1.0):

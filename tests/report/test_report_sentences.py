@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avforensics.report.annotations import Segment
 from avforensics.report.plot_data import plot_data_of
 from avforensics.report.sentences import (
     Calibrated,
@@ -56,6 +57,20 @@ def test_in_short_a_video_is_usual_unusual_or_not_to_be_judged():
     assert "Manipulation is one possible reason" in said(0.04, 0.9)
     assert said(0.01, 0.01, ("no speech",)).startswith("This video cannot be judged by this method")
     assert "Nothing follows from the score alone" in said(None)
+
+
+def test_in_short_names_the_segments():
+    def said(p_value, *spans, rate=0.5):
+        segments = [Segment(start=start, end=end) for start, end in spans]
+        result = VideoResult(Path("a.mp4"), scores=[SCORE])
+        return in_short(result, Calibrated(p_value=p_value, n_real=99), segments, rate)
+
+    usual = said(0.3, (1.0, 2.46), (7.0, 8.0))
+    assert "but from 1.0 to 2.5 s and from 7.0 to 8.0 s they do not" in usual
+    assert "at most 0.5 such segments" in usual and "one possible reason" in usual
+    unusual = said(0.01, *((i, i + 0.5) for i in range(5)))
+    assert "most of all from 0.0 to 0.5 s, from 1.0 to 1.5 s, from 2.0 to 2.5 s and in 2" in unusual
+    assert said(0.3, (1.0, 2.0), rate=None) == said(0.3)  # those are of every video
 
 
 @pytest.mark.parametrize(

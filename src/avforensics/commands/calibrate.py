@@ -33,6 +33,7 @@ from avforensics.evaluation.populations import (
     GENERATORS,
     fit_evidence,
     fit_likelihood,
+    fit_segments,
     forgeries,
     traces,
 )
@@ -98,7 +99,9 @@ def run(cfg: DictConfig) -> int:
     )
     if remark:
         log.warning("%s", remark)
-    calibration = replace(calibration, evidence=evidence)
+    calibration = replace(
+        calibration, evidence=evidence, segments=fit_segments(store, found, policy)
+    )
     if fakes is not None:
         reals = store, list(scores), list(scores.values())
         if cfg.likelihood.of == "evidence" and evidence is not None:
@@ -292,6 +295,8 @@ def tell(calibration: Calibration, check: Sequence[float] | None) -> None:
             ", ".join(evidence.names),
             len(evidence.scores),
         )
+    if (segments := calibration.segments) is not None:
+        log.info("segments: fitted on %.1f minutes of real video", segments.minutes)
 
 
 def tell_likelihood(likelihood: LikelihoodRatio) -> None:

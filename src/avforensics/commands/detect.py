@@ -107,6 +107,7 @@ def prepare(cfg: DictConfig) -> tuple[Models, VideoScorer, Judge | None]:
         cfg.get("calibration"),
         scorer.detector,
         false_positive_rate=cfg.false_positive_rate,
+        false_segments_per_minute=cfg.false_segments_per_minute,
         crop=scorer.options.crop,
     )
     models.introduce(log)
@@ -152,6 +153,8 @@ def score_settings(
         settings["faces"] = asdict(scorer.options)
     if judge is not None:
         settings["calibration"] = [judge.sha256, judge.false_positive_rate]
+        if judge.segment_threshold is not None:
+            settings["calibration"].append(judge.false_segments_per_minute)
     return settings
 
 

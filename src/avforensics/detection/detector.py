@@ -21,7 +21,7 @@ from avforensics.checkpoints import Models, load_models
 from avforensics.checkpoints.locate import AUTO
 from avforensics.detection.choices import TRAINED, face_options
 from avforensics.detection.faces import VideoScorer
-from avforensics.detection.judging import Judge, judge_for
+from avforensics.detection.judging import FALSE_SEGMENTS, Judge, judge_for
 from avforensics.detection.outcome import Outcome
 from avforensics.detection.verdict import judge_outcome
 from avforensics.errors import MediaError
@@ -53,6 +53,8 @@ class Detector:
         one for this scoring; None = none.
     false_positive_rate : float
         Share of real videos above the calibration's threshold.
+    false_segments_per_minute : float
+        Segments that a minute of real video has at most, by the calibration.
     **options
         As for `RuntimeOptions` and `ClipScorer`: ``device``, ``precision``, ``windows`` ...
 
@@ -72,6 +74,7 @@ class Detector:
         crop: str | Mapping[str, Any] | None = None,
         calibration: str | os.PathLike | None = AUTO,
         false_positive_rate: float = 0.05,
+        false_segments_per_minute: float = FALSE_SEGMENTS,
         **options: Any,
     ) -> None:
         if models is None:
@@ -84,7 +87,11 @@ class Detector:
         self.models = models
         self.scorer = VideoScorer(clips, found)
         self.judge: Judge | None = judge_for(
-            calibration, clips, crop=found.crop, false_positive_rate=false_positive_rate
+            calibration,
+            clips,
+            crop=found.crop,
+            false_positive_rate=false_positive_rate,
+            false_segments_per_minute=false_segments_per_minute,
         )
 
     @classmethod

@@ -21,6 +21,7 @@ from avforensics.scoring.result import VideoResult
 
 log = logging.getLogger(__name__)
 
+FALSE_SEGMENTS = 0.5  # a minute of real video, where no other rate is asked for
 AUTO = "auto"  # of a calibration setting: what lies beside the checkpoint
 
 
@@ -33,6 +34,8 @@ class Judge:
         A calibration file.
     false_positive_rate : float
         The share of real videos that may lie above the threshold.
+    false_segments_per_minute : float
+        Segments that a minute of real video may have; see `SegmentAlarms`.
     setting : mapping
         How videos are scored here; see `avforensics.evaluation.calibration`.
     crop : str or mapping, optional
@@ -54,6 +57,7 @@ class Judge:
         false_positive_rate: float,
         setting: Mapping,
         crop: str | Mapping | None = None,
+        false_segments_per_minute: float = FALSE_SEGMENTS,
     ) -> None:
         path = typed_path(path)
         self.calibration = Calibration.load(path)
@@ -61,6 +65,10 @@ class Judge:
         self._remarks = [] if crop is None else _check_crop(self.calibration, path, crop)
         self.false_positive_rate = false_positive_rate
         self.threshold = self.calibration.threshold(false_positive_rate)
+        self.false_segments_per_minute = false_segments_per_minute
+        self.segment_threshold = None
+        if (segments := self.calibration.segments) is not None:
+            self.segment_threshold = segments.threshold(false_segments_per_minute)
         self.source = path.name
         self.path, self.sha256 = path, sha256_file(path)
 
@@ -146,6 +154,7 @@ def judge_for(
     *,
     false_positive_rate: float,
     crop: str | Mapping | None = None,
+    false_segments_per_minute: float = FALSE_SEGMENTS,
 ) -> Judge | None:
     """The judge that a ``calibration`` setting means.
 
@@ -156,7 +165,7 @@ def judge_for(
         where there are some and none fits, the reasons are logged. None = no judge.
     detector : ClipScorer
         How videos are scored.
-    false_positive_rate, crop
+    false_positive_rate, crop, false_segments_per_minute
         As for `Judge`.
 
     Raises
@@ -169,7 +178,12 @@ def judge_for(
     if calibration is None:
         return None
     setting = scoring_setting(detector.models, detector.policy, detector.lams[0])
-    options = {"false_positive_rate": false_positive_rate, "setting": setting, "crop": crop}
+    options = {
+        "false_positive_rate": false_positive_rate,
+        "setting": setting,
+        "crop": crop,
+        "false_segments_per_minute": false_segments_per_minute,
+    }
     if calibration != AUTO:
         return Judge(calibration, **options)
     reasons = []

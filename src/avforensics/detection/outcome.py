@@ -10,6 +10,8 @@ from avforensics.faces.track import Faces
 from avforensics.scoring.result import Calibrated, VideoResult
 from avforensics.scoring.tracks import FaceResult
 
+OWN_DELAY, STEP_LOSS = "own_delay", "step_loss"  # what segments are found by
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -19,19 +21,23 @@ class Segment:
     ----------
     start, end : float
         Seconds on the video's clock.
-    loss : float
-        Mean step loss inside.
+    value : float
+        By ``own_delay`` how far it stands out, see `avforensics.evaluation.alarms`; by
+        ``step_loss`` the mean of the losses inside.
     threshold : float or None
         What it is above; None = it stands out from the rest of its own video, no more.
     track : str
         The face, where there are several.
+    measure : str
+        ``own_delay`` or ``step_loss``.
     """
 
     start: float
     end: float
-    loss: float
+    value: float
     threshold: float | None = None
     track: str = ""
+    measure: str = STEP_LOSS
 
     def row(self) -> dict[str, Any]:
         """A row of segments.csv, without the path."""
@@ -39,7 +45,8 @@ class Segment:
             "track": self.track or None,
             "start": round(self.start, 3),
             "end": round(self.end, 3),
-            "loss": self.loss,
+            "measure": self.measure,
+            "value": self.value,
             "threshold": self.threshold,
         }
 
@@ -62,6 +69,8 @@ class Outcome:
         Where the video's score stands among real videos; None without a calibration.
     segments : sequence of Segment
         Unusual parts; only where every window is scored.
+    segments_per_minute : float or None
+        How many of them a minute of real video has at most; None without such a threshold.
     """
 
     result: VideoResult
@@ -70,3 +79,4 @@ class Outcome:
     rule: str = "speaker"
     calibrated: Calibrated | None = None
     segments: Sequence[Segment] = ()
+    segments_per_minute: float | None = None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from avforensics.detection.faces import dropped
-from avforensics.detection.outcome import Outcome, Segment
+from avforensics.detection.outcome import OWN_DELAY, Outcome, Segment
 from avforensics.faces.track import Faces
 from avforensics.media.types import FPS, MediaOptions
 from avforensics.report import annotations
@@ -59,6 +59,7 @@ def write_outcome_report(
         calibrated=outcome.calibrated,
         segments=_segments(outcome, faces, media_options or MediaOptions()),
         faces=faces,
+        segments_per_minute=outcome.segments_per_minute,
         face_notes=[] if outcome.found is None else _notes(outcome),
         media_options=media_options,
         index_link=index_link,
@@ -94,7 +95,7 @@ def _segments(
 ) -> list[annotations.Segment]:
     """Segments as the page marks them; the highest ones with a picture of their middle."""
     boxes = {face.track.name: view.boxes for face, view in zip(outcome.faces, faces, strict=True)}
-    pictured = sorted(outcome.segments, key=lambda segment: -segment.loss)[:MOST_STILLS]
+    pictured = sorted(outcome.segments, key=lambda segment: -segment.value)[:MOST_STILLS]
     moments = [((s.start + s.end) / 2, boxes.get(s.track)) for s in pictured]
     addresses = still_addresses(outcome.result.path, moments, stream=media.video_stream)
     pictures = dict(zip(pictured, addresses, strict=True))
@@ -111,11 +112,12 @@ def _segments(
 
 
 def _label(segment: Segment, *, several: bool) -> str:
-    said = (
-        "stands out from the rest of this video"
-        if segment.threshold is None
-        else f"mean loss {number(segment.loss, 3)}"
-    )
+    if segment.measure == OWN_DELAY:
+        said = f"lips and sound differ from the rest ({number(segment.value, 3)})"
+    elif segment.threshold is None:
+        said = "stands out from the rest of this video"
+    else:
+        said = f"mean loss {number(segment.value, 3)}"
     return f"face {segment.track}: {said}" if several and segment.track else said
 
 

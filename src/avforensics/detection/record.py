@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
 
 FORMAT = "avforensics.result/"
-VERSIONS = (1,)  # that can be read; the last one is written
+VERSIONS = (1, 2)  # that can be read; the last one is written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,12 +89,14 @@ def record_of(outcome: Outcome, clip: Clip, size: int | None, run: RunRecord) ->
         ],
         "threshold": None if calibrated is None else calibrated.threshold,
         "false_positive_rate": None if calibrated is None else calibrated.false_positive_rate,
+        "false_segments_per_minute": outcome.segments_per_minute,
         "segments": [
             {
                 "track": segment.track or None,
                 "start": segment.start,
                 "end": segment.end,
-                "loss": segment.loss,
+                "measure": segment.measure,
+                "value": segment.value,
                 "threshold": segment.threshold,
             }
             for segment in outcome.segments

@@ -45,7 +45,7 @@ COLUMNS = (
     "not_applicable",
     *NAMES,
 )
-SEGMENT_COLUMNS = ("path", "track", "start", "end", "loss", "threshold")
+SEGMENT_COLUMNS = ("path", "track", "start", "end", "measure", "value", "threshold")
 LAM_COLUMNS = ("path", "lam", "score", "distribution_score", "activation_score", "maximum")
 
 Cells = dict[str, Any]

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from avforensics.detection.inputs import file_key
-from avforensics.detection.outcome import Outcome, Segment
+from avforensics.detection.outcome import STEP_LOSS, Outcome, Segment
 from avforensics.errors import ConfigError
 from avforensics.faces.track import Faces, FaceTrack
 from avforensics.files import atomic_path, read_json_lines, sha256_or_none
@@ -223,7 +223,14 @@ def find_saved(folder: Path, video: Path) -> tuple[Outcome, float]:
             f"then {scored[:12]})"
         )
     segments = [
-        Segment(row["start"], row["end"], row["loss"], row["threshold"], row["track"] or "")
+        Segment(
+            row["start"],
+            row["end"],
+            row["value"] if "value" in row else row["loss"],  # journals of earlier versions
+            row["threshold"],
+            row["track"] or "",
+            row.get("measure", STEP_LOSS),
+        )
         for row in record.get("segments", ())
     ]
     rule = settings.get(record.get("settings"), {}).get("faces", {}).get("rule", "speaker")

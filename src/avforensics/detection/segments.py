@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avforensics.detection.outcome import Outcome, Segment
+from avforensics.detection.outcome import OWN_DELAY, Outcome, Segment
+from avforensics.evaluation.alarms import stretches_off
 from avforensics.evaluation.localisation import propose_segments, window_seconds
 from avforensics.media.types import FPS
 from avforensics.scoring.result import Steps
@@ -38,10 +39,46 @@ class _Losses:
         )
 
 
+def segments_off_delay(outcome: Outcome, threshold: float) -> list[Segment]:
+    """Segments in which a face of a video leaves its own delay.
+
+    Stretches above the threshold that lie within `EDGE` windows of each other are one segment.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Its results have their curves, ``off_delay``.
+    threshold : float
+        Of `SegmentAlarms`.
+
+    Returns
+    -------
+    list of Segment
+        In order of time.
+    """
+    parts = [(face.track.name, face.result) for face in outcome.faces] or [("", outcome.result)]
+    found = []
+    for track, result in parts:
+        if result.off_delay is None:
+            continue
+        last = None
+        stretches = stretches_off(result.off_delay, threshold)
+        for start, end, value in stretches[np.argsort(stretches[:, 0])].tolist():
+            if last is not None and start - last.end <= EDGE / FPS + 1e-9:
+                last = Segment(last.start, end, max(last.value, value), threshold, track, OWN_DELAY)
+                found[-1] = last
+            else:
+                last = Segment(start, end, value, threshold, track, OWN_DELAY)
+                found.append(last)
+    return sorted(found, key=lambda segment: (segment.start, segment.end))
+
+
 def find_segments(
     outcome: Outcome, *, lam: float, length: int, threshold: float | None
 ) -> list[Segment]:
-    """Unusual segments of a scored video, of each of its faces where it has any.
+    """Segments of high step loss of a scored video, of each of its faces where it has any.
+
+    For calibrations of earlier versions, and without one.
 
     With a threshold: every ``length`` steps in a row of a face are judged as a video of that length
     would be, by their mean; those above it are joined, and cut at both ends to where the loss is

@@ -7,11 +7,12 @@ import numpy as np
 from avforensics.detection.faces import VideoScorer
 from avforensics.detection.judging import Judge
 from avforensics.detection.outcome import Outcome
-from avforensics.detection.segments import find_segments
+from avforensics.detection.segments import find_segments, segments_off_delay
+from avforensics.scoring.own_delay import own_delay_curve
 from avforensics.scoring.result import VideoResult
 from avforensics.scoring.sequences import SequencePolicy
 from avforensics.scoring.statistics import VideoRows, measure
-from avforensics.scoring.tracks import find_speakers
+from avforensics.scoring.tracks import find_speakers, main_face
 
 
 def judge_outcome(outcome: Outcome, scorer: VideoScorer, judge: Judge | None) -> None:
@@ -30,13 +31,38 @@ def judge_outcome(outcome: Outcome, scorer: VideoScorer, judge: Judge | None) ->
         )
         for face in outcome.faces:
             judge.judge(face.result, cropped=True)
-    if policy.windows == "all":
+    _note_curves(outcome, policy)
+    if policy.windows != "all" or outcome.result.not_applicable:
+        return
+    if judge is not None and judge.segment_threshold is not None:
+        outcome.segments = segments_off_delay(outcome, judge.segment_threshold)
+        outcome.segments_per_minute = judge.false_segments_per_minute
+    else:
         outcome.segments = find_segments(
             outcome,
             lam=scorer.detector.lams[0],
             length=policy.max_len - 1,
             threshold=None if judge is None else judge.threshold,
         )
+
+
+def _note_curves(outcome: Outcome, policy: SequencePolicy) -> None:
+    """Note where each face leaves its own delay; by the rule ``speaker`` only while it speaks."""
+    speaker = find_speakers(outcome.faces) if outcome.rule == "speaker" and outcome.faces else None
+    parts = [face.result for face in outcome.faces] or [outcome.result]
+    for index, part in enumerate(parts):
+        if not part.scores or (features := part.features) is None:
+            continue
+        windows = features.first_window + np.arange(features.n_windows)
+        part.off_delay = own_delay_curve(
+            features.sync_logits,
+            features.valid_audio,
+            policy,
+            first_window=features.first_window,
+            speaks=None if speaker is None else speaker[windows] == index,
+        )
+    if outcome.faces and outcome.result.scores:
+        outcome.result.off_delay = parts[main_face(outcome.faces)].off_delay
 
 
 def measure_outcome(

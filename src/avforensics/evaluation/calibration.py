@@ -18,12 +18,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from avforensics.errors import CheckpointError, ConfigError
+from avforensics.evaluation.alarms import SegmentAlarms
 from avforensics.evaluation.evidence import Evidence
 from avforensics.evaluation.pvalues import p_values
 from avforensics.evaluation.strength import LikelihoodRatio
 from avforensics.files import atomic_path
 
-_FORMATS = ("avforensics.calibration/1", "avforensics.calibration/2")  # 2: with evidence
+_FORMATS = ("avforensics.calibration/1", "avforensics.calibration/2")  # 2: with parts
 _SLACK = 0.01  # relative tolerance of calibrated ranges: 25.0004 fps is 25 fps
 
 
@@ -44,6 +45,8 @@ class Calibration:
         Fused statistics of the same videos; None with too few.
     likelihood : LikelihoodRatio or None
         If forgeries were given; may hold a reason instead of a ratio.
+    segments : SegmentAlarms or None
+        Unusual segments of the same videos; None with ``windows=first`` and in older files.
     """
 
     scores: np.ndarray
@@ -51,6 +54,7 @@ class Calibration:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     evidence: Evidence | None = None
     likelihood: LikelihoodRatio | None = None
+    segments: SegmentAlarms | None = None
 
     @classmethod
     def fit(
@@ -141,7 +145,11 @@ class Calibration:
 
     def save(self, path: str | PathLike) -> None:
         """Write a safetensors file with the setting and the ranges as metadata."""
-        parts = {"evidence": self.evidence, "likelihood": self.likelihood}
+        parts = {
+            "evidence": self.evidence,
+            "likelihood": self.likelihood,
+            "segments": self.segments,
+        }
         parts = {name: part for name, part in parts.items() if part is not None}
         metadata = {
             "format": _FORMATS[bool(parts)],
@@ -150,10 +158,8 @@ class Calibration:
         }
         metadata |= {name: part.header() for name, part in parts.items()}
         tensors = {"scores": self.scores}
-        if self.evidence is not None:
-            tensors |= {f"evidence.{name}": a for name, a in self.evidence.arrays().items()}
-        if self.likelihood is not None:
-            tensors |= {f"likelihood.{name}": a for name, a in self.likelihood.arrays.items()}
+        for part_name, part in parts.items():
+            tensors |= {f"{part_name}.{name}": array for name, array in part.arrays.items()}
         with atomic_path(path) as partial:
             # safetensors' own writer makes files that only their owner can read
             partial.write_bytes(save(tensors, metadata=metadata))
@@ -176,14 +182,16 @@ class Calibration:
                     raise CheckpointError(f"{path} is not a calibration file")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             ranges = {name: tuple(pair) for name, pair in json.loads(metadata["ranges"]).items()}
-            evidence = likelihood = None
+            evidence = likelihood = segments = None
             if "evidence" in metadata:
                 evidence = Evidence.restore(metadata["evidence"], _part(tensors, "evidence."))
             if "likelihood" in metadata:
                 about = json.loads(metadata["likelihood"])
                 likelihood = LikelihoodRatio(about, _part(tensors, "likelihood."))
+            if "segments" in metadata:
+                segments = SegmentAlarms.restore(metadata["segments"], _part(tensors, "segments."))
             setting = json.loads(metadata["setting"])
-            return cls(tensors["scores"], setting, ranges, evidence, likelihood)
+            return cls(tensors["scores"], setting, ranges, evidence, likelihood, segments)
         except ConfigError as error:
             raise CheckpointError(f"{path}: {error}") from error
         except (OSError, SafetensorError) as error:

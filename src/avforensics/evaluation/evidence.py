@@ -185,6 +185,7 @@ class Evidence:
                 f"calibration, e.g. {shared[0]}; use other videos for the calibration"
             )
 
+    @property
     def arrays(self) -> dict[str, np.ndarray]:
         """Arrays to save, by name."""
         found = {"scores": self.scores}

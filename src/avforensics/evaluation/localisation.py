@@ -34,6 +34,7 @@ def propose_segments(
     max_windows: int = 250,
     overlap: float = 0.7,
     over_gaps: bool = True,
+    least: float = 0.0,
 ) -> np.ndarray:
     """The segments that differ most from the rest of a video, at any place and length.
 
@@ -56,16 +57,18 @@ def propose_segments(
         Intersection over union above which a weaker proposal is dropped.
     over_gaps : bool
         Whether a segment may contain absent windows.
+    least : float
+        Only segments with a higher score are proposed.
 
     Returns
     -------
     float array, (P, 3)
-        Start and end in seconds and the score, best first; only scores above 0.
+        Start and end in seconds and the score, best first.
     """
     curve, window = _curve(curve, window)
     dense = np.full(window[-1] - window[0] + 1, np.median(curve))
     dense[window - window[0]] = curve
-    first, length, score = _stretches(dense, min_windows, max_windows)
+    first, length, score = _stretches(dense, min_windows, max_windows, max(least, 1e-12))
     if not over_gaps:
         present = np.zeros(len(dense) + 1, int)
         present[window - window[0] + 1] = 1
@@ -88,9 +91,9 @@ def propose_segments(
 
 
 def _stretches(
-    curve: np.ndarray, min_windows: int, max_windows: int
+    curve: np.ndarray, min_windows: int, max_windows: int, least: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First window, length and score of every segment with a score above 0."""
+    """First window, length and score of every segment with a score above ``least``."""
     n, centred = len(curve), curve - curve.mean()
     running = np.append(0.0, np.cumsum(centred))
     parts = []
@@ -98,7 +101,7 @@ def _stretches(
         total = running[length:] - running[:-length]
         # the sum inside is minus the sum outside, so this is the difference of the two means
         score = total * n / (length * (n - length)) * np.sqrt(length * (n - length) / n)
-        first = np.flatnonzero(score > 1e-12)
+        first = np.flatnonzero(score > least)
         parts.append((first, np.full(len(first), length), score[first]))
     if not parts:
         return np.zeros(0, int), np.zeros(0, int), np.zeros(0)

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from avforensics.errors import ConfigError, ManifestError
+from avforensics.evaluation.alarms import SegmentAlarms
 from avforensics.evaluation.benchmark import Names, fits
 from avforensics.evaluation.evidence import Evidence, fewest
 from avforensics.evaluation.stored_score import StoredScore
 from avforensics.evaluation.strength import LikelihoodRatio, Sample
 from avforensics.features.store import Entry, FeatureStore
+from avforensics.scoring.own_delay import own_delay_curve
+from avforensics.scoring.sequences import SequencePolicy
 from avforensics.scoring.statistics import check_statistics
 
 GENERATORS = ("method", "category")
@@ -111,6 +114,18 @@ def fit_evidence(
     left_out = len(found) - len(used)
     what = "shorter" if inner else "longer"
     return evidence, used, f"{left_out} {what} real videos are excluded from it" if left_out else ""
+
+
+def fit_segments(
+    store: FeatureStore, found: Mapping[int, StoredScore], policy: SequencePolicy
+) -> SegmentAlarms | None:
+    """What scored real clips have of unusual segments; None where only first windows are scored."""
+    if policy.windows != "all":
+        return None
+    curves = (
+        own_delay_curve(store.logits(index), store.valid_audio(index), policy) for index in found
+    )
+    return SegmentAlarms.fit(curve for curve in curves if curve is not None)
 
 
 def forgeries(store: FeatureStore, *, split: Names = None, category: Names = None) -> list[int]:

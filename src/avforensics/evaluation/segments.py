@@ -3,9 +3,9 @@
 Three curves are tried. ``step_loss``, whose mean is the score, is high where delays change their
 pattern and falls again once the decoder has seen the new pattern. ``delays`` is how unusual the
 delays of a window are among real videos, independently of previous windows, so it stays high to the
-end of a forged segment; it needs the naive Bayes baseline. ``own_delay`` is the statistic
-``mass_at_delay`` in sliding windows: how much less probable the video's own delay is than the most
-probable one; it needs no real videos.
+end of a forged segment; it needs the naive Bayes baseline. ``own_delay`` is the curve of
+`avforensics.scoring.own_delay`, by which `avforensics detect` finds segments; it needs no real
+videos.
 """
 
 from __future__ import annotations
@@ -17,13 +17,11 @@ import numpy as np
 from avforensics.evaluation.localisation import localisation_metrics, propose_segments
 from avforensics.evaluation.stored_score import StoredScore
 from avforensics.features.store import FeatureStore
-from avforensics.scoring.offset import delay_probabilities, inner_windows
-from avforensics.scoring.statistics import NEAR
+from avforensics.scoring.offset import delay_probabilities
+from avforensics.scoring.own_delay import off_own_delay
 from avforensics.smoothing import running_mean
 
 SMOOTH = 5  # windows; neighbours up to that distance share frames
-SLIDING = 11  # windows over which the own delay is compared
-LEAST_RATIO = 0.02  # minimum ratio of the mass at the own delay to that at the most probable one
 
 
 def localise(
@@ -98,30 +96,6 @@ def unusual_delays(sync_logits: np.ndarray, delay_frequency: np.ndarray) -> np.n
     """
     delays = delay_probabilities(sync_logits)
     return running_mean(-(delays @ delay_frequency), SMOOTH, mode="nearest")
-
-
-def off_own_delay(sync_logits: np.ndarray, valid_audio: np.ndarray) -> np.ndarray:
-    """How much less probable the video's own delay is than the most probable: float64, (N,).
-
-    The logarithm of the ratio of the two masses, each within `NEAR` frames of its delay, averaged
-    over `SLIDING` windows; 0 = the own delay is the most probable one throughout. Confidence of a
-    row does not matter. Windows without valid audio at all delays count as no worse than the median
-    of the others.
-
-    Parameters
-    ----------
-    sync_logits : float array, (N, 2 * tau + 1)
-    valid_audio : bool array, (N,)
-        Whether every delay of a window has valid audio.
-    """
-    probability = delay_probabilities(sync_logits)
-    inner, _ = inner_windows(valid_audio)
-    own = int(probability[inner].mean(axis=0).argmax())
-    mass = running_mean(probability.T, 2 * NEAR + 1, mode="constant").T
-    loss = -np.log(mass[:, own] / mass.max(axis=1) + LEAST_RATIO)
-    outer = np.setdiff1d(np.arange(len(loss)), inner)
-    loss[outer] = np.minimum(loss[outer], np.median(loss[inner]))
-    return running_mean(loss, SLIDING, mode="nearest")
 
 
 def sentence(curve: str, metrics: Mapping[str, float]) -> str:

@@ -34,6 +34,7 @@ def curve_data(curves: PlotData, stride: int, silence: Sequence[int | None]) -> 
         "predicted": packed(predicted),
         "window": window.tolist(),
         "loss": numbers(binned(curves.loss, curves.window, stride)[0]),
+        "offDelay": numbers(binned(curves.off_delay, curves.window, stride)[0]),
         "cumulative": numbers(_last_of_bins(curves.cumulative, curves.window, stride)),
         "activation": numbers(
             binned(curves.activation * (curves.lam or 1), curves.window, stride)[0]

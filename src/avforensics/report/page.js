@@ -33,6 +33,7 @@ function drawPlots() {
     { values: report.activation, stroke: colour("--second"), dash: [4, 3] },
     { values: report.loss, stroke: blue, fill: true },
   ]);
+  drawLosses(find("off-delay"), axis, report, [{ values: report.offDelay, stroke: blue, fill: true }]);
   drawLosses(find("cumulative"), axis, report, [{ values: report.cumulative, stroke: blue, fill: true }]);
   drawAxis(find("axis"), axis, clip);
   find("scale").style.background =

@@ -23,6 +23,7 @@ from avforensics.report.sentences import (
     in_short,
     offset_meaning,
     score_meaning,
+    segment_note,
 )
 from avforensics.report.statements import LIMITS
 from avforensics.scoring.offset import constant_offset
@@ -38,6 +39,7 @@ def write_video_report(
     provenance: Mapping[str, object],
     calibrated: Calibrated | None = None,
     segments: Sequence[Segment] = (),
+    segments_per_minute: float | None = None,
     faces: Sequence[Face] = (),
     face_notes: Sequence[tuple[str, str]] = (),
     media_options: MediaOptions | None = None,
@@ -61,6 +63,8 @@ def write_video_report(
         Rank of the score among real videos.
     segments : sequence of Segment
         Marked on the time axis, with a button to jump to each.
+    segments_per_minute : float, optional
+        How many such segments a minute of real video has at most.
     faces : sequence of Face
         The faces that were scored, each with curves that a click shows; ``result`` is then the
         video's, with the features and steps of the face that is shown first. Their boxes are
@@ -116,7 +120,7 @@ def write_video_report(
         score=result.scores[0],
         calibrated=calibrated,
         score_meaning=score_meaning,
-        in_short=in_short,
+        in_short=in_short(result, calibrated, segments, segments_per_minute),
         offset=constant_offset(result.features),
         offset_meaning=offset_meaning,
         constant_offset=constant_offset,
@@ -126,7 +130,7 @@ def write_video_report(
         faces=faces,
         labels=[face.boxes.label for face in faces],
         segments=segments,
-        coverage=[*face_notes, *scored],
+        coverage=[*face_notes, *scored, *segment_note(segments_per_minute)],
         limits=LIMITS,
         data=data,
     )

@@ -37,6 +37,8 @@ class PlotData:
         Step losses of the two anomaly models.
     lam : float
         Weight of the activation loss.
+    off_delay : float64, (S,)
+        How far those windows are from the face's own delay; NaN where it is unknown.
     """
 
     first_window: int
@@ -47,6 +49,7 @@ class PlotData:
     distribution: np.ndarray
     activation: np.ndarray
     lam: float
+    off_delay: np.ndarray
 
     @property
     def loss(self) -> np.ndarray:
@@ -91,6 +94,10 @@ def plot_data_of(result: VideoResult, lam: float) -> PlotData:
     features, steps = result.features, result.steps
     if features is None or steps is None:
         raise ValueError(f"{result.path}: a report needs the result's features and steps")
+    off_delay = np.full(len(steps.window), np.nan)
+    if (curve := result.off_delay) is not None:
+        _, here, there = np.intersect1d(steps.window, curve.window, return_indices=True)
+        off_delay[here] = curve.value[there]
     return PlotData(
         first_window=features.first_window,
         probabilities=delay_probabilities(features.sync_logits),
@@ -100,6 +107,7 @@ def plot_data_of(result: VideoResult, lam: float) -> PlotData:
         distribution=np.asarray(steps.distribution, np.float64),
         activation=np.asarray(steps.activation, np.float64),
         lam=lam,
+        off_delay=off_delay,
     )
 
 

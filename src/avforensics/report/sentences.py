@@ -9,6 +9,7 @@ import numpy as np
 from avforensics.media.remarks import describe
 from avforensics.media.types import FPS, SAMPLE_RATE, MediaReport
 from avforensics.models.visual import WINDOW_FRAMES
+from avforensics.report.annotations import Segment
 from avforensics.scoring.offset import FRAME_MS, ConstantOffset
 from avforensics.scoring.result import Calibrated, Features, Score, VideoResult, windows_of
 
@@ -31,8 +32,22 @@ def signed(value: int) -> str:
     return f"{value:+d}".replace("-", "−") if value else "0"
 
 
-def in_short(result: VideoResult, calibrated: Calibrated | None) -> str:
-    """What a reader who reads nothing else should know, in two sentences."""
+def in_short(
+    result: VideoResult,
+    calibrated: Calibrated | None,
+    segments: Sequence[Segment] = (),
+    segments_per_minute: float | None = None,
+) -> str:
+    """What a reader who reads nothing else should know, in two sentences.
+
+    Parameters
+    ----------
+    segments : sequence of Segment
+        Marked ones.
+    segments_per_minute : float, optional
+        How many of them a minute of real video has at most; None = that is unknown, and they are
+        not mentioned.
+    """
     if result.not_applicable:
         return (
             f"This video cannot be judged by this method: {'; '.join(result.not_applicable)}. No "
@@ -45,17 +60,46 @@ def in_short(result: VideoResult, calibrated: Calibrated | None) -> str:
         )
     known = [p for p in (calibrated.p_value, result.evidence_p_value) if p is not None]
     least, compared = min(known), "the real videos that this one was compared with"
-    if least > (calibrated.false_positive_rate or USUAL):
+    where = _stretches_of(segments) if segments and segments_per_minute else ""
+    usual = least > (calibrated.false_positive_rate or USUAL)
+    if usual and where:
+        return (
+            f"Over the whole video lips and sound go together as in real videos, but {where} they "
+            f"do not. A minute of real video has at most {number(segments_per_minute)} such "
+            "segments, so look and listen there: manipulation is one possible reason, noise or "
+            "another voice are others."
+        )
+    if usual:
         return (
             f"Nothing unusual was found in how lips and sound go together: {percent(least)} of "
             f"{compared} are at least as unusual. That does not show that the video is genuine, "
             "since forgeries whose lips follow the sound look the same to this method."
         )
+    most = f", most of all {where}" if where else ""
     return (
-        f"Lips and sound go together in an unusual way: at most {percent(least)} of {compared} are "
-        "as unusual. Manipulation is one possible reason; a voice from off-screen, dubbing, music "
-        "or poor quality are others."
+        f"Lips and sound go together in an unusual way{most}: at most {percent(least)} of "
+        f"{compared} are as unusual. Manipulation is one possible reason; a voice from off-screen, "
+        "dubbing, music or poor quality are others."
     )
+
+
+def _stretches_of(segments: Sequence[Segment]) -> str:
+    """``"from 1.0 to 2.5 s and from 7.0 to 8.0 s"``; three at most."""
+    told = [f"from {one.start:.1f} to {one.end:.1f} s" for one in segments[:3]]
+    if len(segments) > 3:
+        told.append(f"in {len(segments) - 3} more segments")
+    return " and ".join([", ".join(told[:-1]), told[-1]] if len(told) > 1 else told)
+
+
+def segment_note(segments_per_minute: float | None) -> list[tuple[str, str]]:
+    """What a marked segment is, as a heading and a sentence; empty where no rate is known."""
+    if segments_per_minute is None:
+        return []
+    said = (
+        "where a face's sound fits another delay better than the one of the rest; a minute of real "
+        f"video has at most {number(segments_per_minute)} of them"
+    )
+    return [("Marked segments", said)]
 
 
 def score_meaning(score: Score, calibrated: Calibrated | None) -> str:

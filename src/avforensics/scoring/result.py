@@ -76,6 +76,22 @@ class Steps:
         return distribution + lam * self.activation if lam else distribution
 
 
+@dataclass(frozen=True, eq=False)
+class DelayCurve:
+    """How far a video is from its own delay, over its windows; see `own_delay_curve`.
+
+    Attributes
+    ----------
+    window : int64, (S,)
+        Indices in the video, rising.
+    value : float64, (S,)
+        0 = the own delay is the most probable one.
+    """
+
+    window: np.ndarray
+    value: np.ndarray
+
+
 @dataclass(frozen=True)
 class Score:
     """One video's score for one lam.
@@ -114,6 +130,8 @@ class VideoResult:
         Statistics of the same rows; see `avforensics.scoring.statistics`.
     inner : bool
         Whether they are measured on inner windows only.
+    off_delay : DelayCurve or None
+        Where its own delay is not the most probable one.
     evidence : float or None
         The calibration's fusion of them; higher = less like real videos.
     evidence_p_value : float or None
@@ -148,6 +166,7 @@ class VideoResult:
     p_value: float | None = None
     statistics: dict[str, float] = field(default_factory=dict)
     inner: bool = True
+    off_delay: DelayCurve | None = None
     evidence: float | None = None
     evidence_p_value: float | None = None
     likelihood: dict[str, float | bool] | None = None

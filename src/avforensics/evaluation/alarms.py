@@ -1,0 +1,112 @@
+"""Segments that leave a video's own delay, and how often real videos have such segments.
+
+A stretch counts by how far its part of the curve (`avforensics.scoring.own_delay`) lies above the
+rest of the same face's, times the root of its length; see `propose_segments`. The threshold is the
+one that real videos exceed so many times a minute.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from avforensics.errors import ConfigError
+from avforensics.evaluation.localisation import propose_segments
+from avforensics.media.types import FPS
+from avforensics.scoring.result import DelayCurve
+
+LONGEST = 3 * FPS  # windows of one stretch: most calibration videos are a few seconds long
+MOST_PER_MINUTE = 20  # stretches of real videos that are kept: no threshold lies lower
+SAME = 0.01  # intersection over union up to which two stretches are two
+
+
+def stretches_off(curve: DelayCurve, least: float = 0.0, count: int | None = None) -> np.ndarray:
+    """Stretches of a face's curve that stand out, apart from each other.
+
+    Parameters
+    ----------
+    least : float
+        What a stretch must exceed.
+    count : int, optional
+        Most stretches returned; None = all.
+
+    Returns
+    -------
+    float array, (P, 3)
+        Start and end in seconds and the score, best first.
+    """
+    return propose_segments(
+        curve.value,
+        curve.window,
+        count=len(curve.value) if count is None else count,
+        max_windows=LONGEST,
+        overlap=SAME,
+        over_gaps=False,
+        least=least,
+    )
+
+
+@dataclass(frozen=True)
+class SegmentAlarms:
+    """What real videos have of such stretches.
+
+    Attributes
+    ----------
+    scores : float64 array, (n,)
+        Of the highest stretches, falling; at most `MOST_PER_MINUTE`.
+    minutes : float
+        Of real video in which they were found.
+    """
+
+    scores: np.ndarray
+    minutes: float
+
+    @classmethod
+    def fit(cls, curves: Iterable[DelayCurve]) -> SegmentAlarms | None:
+        """Of held-out real videos; None where there are none."""
+        found, windows = [], 0
+        for curve in curves:
+            most = math.ceil(MOST_PER_MINUTE * len(curve.value) / FPS / 60)
+            found.append(stretches_off(curve, count=max(most, 3))[:, 2])
+            windows += len(curve.value)
+        if not windows:
+            return None
+        minutes = windows / FPS / 60
+        scores = np.sort(np.concatenate(found))[::-1]
+        return cls(scores[: math.ceil(MOST_PER_MINUTE * minutes)], minutes)
+
+    def threshold(self, per_minute: float) -> float | None:
+        """What at most so many stretches a minute of real video exceed; None = too little video.
+
+        Raises
+        ------
+        ConfigError
+            The rate is not in (0, `MOST_PER_MINUTE`].
+        """
+        if not 0 < per_minute <= MOST_PER_MINUTE:
+            raise ConfigError(
+                "false_segments_per_minute must be above 0 and at most "
+                f"{MOST_PER_MINUTE}, got {per_minute}"
+            )
+        above = int(per_minute * self.minutes * (1 + 1e-12))
+        if not above:
+            return None
+        return float(self.scores[above - 1]) if above <= len(self.scores) else 0.0
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What a file keeps, by name."""
+        return {"scores": np.ascontiguousarray(self.scores, np.float64)}
+
+    def header(self) -> str:
+        """What a file says of them, JSON."""
+        return json.dumps({"minutes": self.minutes})
+
+    @classmethod
+    def restore(cls, header: str, arrays: Mapping[str, np.ndarray]) -> SegmentAlarms:
+        """The inverse of `header` and `arrays`; KeyError, TypeError or ValueError where damaged."""
+        return cls(arrays["scores"], float(json.loads(header)["minutes"]))

@@ -1,0 +1,99 @@
+"""Where in a video its own delay is not the most probable one: a curve over its windows.
+
+It is the statistic `mass_at_delay` in sliding windows, against the mass at whatever delay is the
+most probable there. A part with another sound stands out to its end, and how sure the network is
+counts for nothing. It needs no training and no real videos.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from avforensics.scoring.offset import delay_probabilities, inner_windows
+from avforensics.scoring.result import DelayCurve
+from avforensics.scoring.sequences import SequencePolicy
+from avforensics.scoring.statistics import NEAR
+from avforensics.smoothing import running_mean
+
+SLIDING = 11  # windows over which the mean is taken
+LEAST_RATIO = 0.02  # of the mass at the own delay to that at the most probable one
+
+
+def off_own_delay(
+    sync_logits: ArrayLike, valid_audio: ArrayLike, chosen: ArrayLike | None = None
+) -> np.ndarray:
+    """How much less probable the video's own delay is than the most probable: float64, (N,).
+
+    The logarithm of the ratio of the two masses, each within `NEAR` frames of its delay, averaged
+    over `SLIDING` windows; 0 = the own delay is the most probable throughout. Where some delays
+    reach into padding only the others are compared, and what lies above the median of the other
+    windows counts by their share.
+
+    Parameters
+    ----------
+    sync_logits : float array, (N, 2 * tau + 1)
+    valid_audio : bool array, (N,)
+        Whether every delay of a window hears sound.
+    chosen : int array, (M,), optional
+        Positions of the windows that count, rising; no mean reaches over a gap. Only theirs are
+        returned. None = all.
+    """
+    valid_audio = np.asarray(valid_audio, bool)
+    chosen = np.arange(len(valid_audio)) if chosen is None else np.asarray(chosen)
+    probability = delay_probabilities(np.asarray(sync_logits)[chosen])
+    heard = _heard(valid_audio, probability.shape[1])[chosen]
+    inner, _ = inner_windows(valid_audio[chosen])
+    own = int(probability[inner].mean(axis=0).argmax())
+    mass = running_mean(np.where(heard, probability, 0.0).T, 2 * NEAR + 1, mode="constant").T
+    highest = np.maximum(mass.max(axis=1), np.finfo(np.float64).tiny)
+    loss = -np.log(np.clip(mass[:, own], 0, None) / highest + LEAST_RATIO)
+    usual = np.median(loss[inner])
+    share = np.where(heard[:, own], heard.mean(axis=1), 0.0)
+    loss = np.minimum(loss, usual + share * (loss - usual))
+    runs = np.split(loss, np.flatnonzero(np.diff(chosen) > 1) + 1)
+    return np.concatenate([running_mean(run, SLIDING, mode="nearest") for run in runs])
+
+
+def _heard(valid_audio: np.ndarray, delays: int) -> np.ndarray:
+    """Which delays of each window hear sound, bool, (N, delays); all where no window is whole.
+
+    Before the first window of which every delay does, each window hears one of the lowest less;
+    after the last one, one of the highest.
+    """
+    whole = np.flatnonzero(valid_audio)
+    if not len(whole):
+        return np.ones((len(valid_audio), delays), bool)
+    window, index = np.arange(len(valid_audio))[:, None], np.arange(delays)
+    before = (window < whole[0]) & (index >= whole[0] - window)
+    after = (window > whole[-1]) & (index < delays - (window - whole[-1]))
+    return valid_audio[:, None] | before | after
+
+
+def own_delay_curve(
+    sync_logits: np.ndarray,
+    valid_audio: np.ndarray,
+    policy: SequencePolicy,
+    *,
+    first_window: int = 0,
+    speaks: np.ndarray | None = None,
+) -> DelayCurve | None:
+    """`off_own_delay` of the windows that are scored; None where too few are heard in full.
+
+    Parameters
+    ----------
+    sync_logits, valid_audio
+        As above, of all windows.
+    policy : SequencePolicy
+        Windows that it does not score do not count.
+    first_window : int
+        Index of the first row's window in the video.
+    speaks : bool array, (N,), optional
+        Windows of a face in which it speaks; others do not count.
+    """
+    kept = policy.kept(valid_audio)
+    if speaks is not None:
+        kept = kept[speaks[kept]]
+    if not inner_windows(np.asarray(valid_audio)[kept])[1]:
+        return None
+    return DelayCurve(first_window + kept, off_own_delay(sync_logits, valid_audio, kept))
