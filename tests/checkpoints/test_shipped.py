@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,3 +43,9 @@ def test_the_weights_of_many_speakers_name_their_crop_and_do_not_mind_loudness()
 def test_a_name_that_is_not_shipped_lists_those_that_are():
     with pytest.raises(CheckpointError, match="grid_compact"):
         load_models(shipped("grid_compact") | {"asset": "grid_large"})
+
+
+@pytest.mark.slow
+def test_shipped_weights_load_in_a_program_that_imports_nothing_else():
+    code = "from avforensics.checkpoints import load_models; load_models({'asset': 'talkers', 'search': False})"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,12 +7,15 @@ A description holds a class name and constructor arguments. Only classes decorat
 from __future__ import annotations
 
 import json
+import pkgutil
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import torch
 from torch import nn
 
+from avforensics import models
 from avforensics.errors import CheckpointError, ConfigError
 from avforensics.models.registered import CLASSES
 
@@ -72,6 +75,11 @@ def build(description: Mapping[str, Any]) -> nn.Module:
     """
     arguments = dict(description)
     name = arguments.pop("class", None)
+    if (
+        isinstance(name, str) and name not in CLASSES
+    ):  # ours register themselves when they are imported
+        for module in pkgutil.iter_modules(models.__path__, f"{models.__name__}."):
+            import_module(module.name)
     if not isinstance(name, str) or name not in CLASSES:
         raise CheckpointError(
             f"unknown network class {name!r}; import the code that registers it (plugins=...); "
