@@ -59,7 +59,7 @@ def test_one_model_alone_is_calibrated(avforensics, store, decoders, tmp_path):
     save_bundle(bundle, Models(distribution=decoders.distribution))
     words = ("calibrate", f"features={store.folder}", f"checkpoint.bundle={bundle}")
     words += (f"output={output}", f"output_dir={tmp_path}", "select.split=test")
-    assert avforensics(*words) == 2
+    assert avforensics(*words, "scoring.lam=1") == 2
     assert avforensics(*words, "part=distribution", "scoring.lam=1") == 1
     rows, _ = evaluate_store(store, decoders, SequencePolicy(), split="test", resamples=1)
     expected = sorted(row.score for row in rows if row.label == 0 and row.scored)
