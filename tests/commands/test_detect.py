@@ -309,10 +309,10 @@ def test_another_input_into_the_same_folder(detect, tmp_path, make_clip):
     ("arguments", "sentence"),
     [
         (["input=nowhere"], "input=nowhere: there is no such file or folder"),
-        (["input=nowhere.txt"], "nowhere.txt: there is no such file"),
+        (["input=nowhere.txt"], "nowhere.txt: no such file"),
         (["input=none"], "none: no video in this folder or below"),
         (["input=empty.txt"], "empty.txt: the list names no video"),
-        (["input=binary.txt"], "binary.txt: this is not text but binary data"),
+        (["input=binary.txt"], "binary.txt: binary data, not text"),
         (["input="], "input is empty"),
         ([], "a value is missing: write input=..."),
         (["input=a.mp4", "scoring.max_len=51"], ""),

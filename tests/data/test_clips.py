@@ -115,7 +115,7 @@ def test_broken_clips_are_replaced_by_the_next_and_named(manifest, tmp_path):
 
 def test_too_many_broken_clips_end_it(tmp_path):
     rows = [Row(str(tmp_path / f"{i}.mp4"), 0) for i in range(MOST_BROKEN + 5)]
-    with pytest.raises(ManifestError, match=f"{MOST_BROKEN} clips in a row cannot be read, the la"):
+    with pytest.raises(ManifestError, match=f"{MOST_BROKEN} consecutive clips cannot be read; la"):
         RandomClips(Manifest(rows))[0]
 
 

@@ -66,12 +66,12 @@ def test_pick_by_the_end_of_the_path_and_in_the_order_of_the_list():
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        (Entry("men/id2/00001.mp4", 1), "fits several clips"),
+        (Entry("men/id2/00001.mp4", 1), "matches several clips"),
         (
             Entry("id1/00001.mp4", 1),
             "calls id1/00001.mp4 fake and the data set calls it real; .*benchmark.list.fake=0",
         ),
-        (Entry("id9/00001.mp4", 1), "1 of 1 entries of the list fit no clip: id9/00001.mp4"),
+        (Entry("id9/00001.mp4", 1), "1 of 1 entries of the list match no clip: id9/00001.mp4"),
         (Entry("nobody.mp4", None), "1 of 1 entries"),
     ],
 )
@@ -135,7 +135,7 @@ def test_lists_of_others_for_av_deepfake1m_and_avlips(tmp_path):
 def test_pick_leniently_counts_what_is_lost(caplog):
     picked = pick(Manifest(ROWS), [Entry("id9/0.mp4", 1), Entry("id1/00001.mp4", 0)], strict=False)
     assert picked.rows == (ROWS[0],)
-    assert "1 of 2 entries of the list fit no clip: id9/0.mp4" in caplog.text
+    assert "1 of 2 entries of the list match no clip: id9/0.mp4" in caplog.text
 
 
 def test_doubled_rows_of_one_file_are_one_clip():

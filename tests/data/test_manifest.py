@@ -89,12 +89,12 @@ def test_digest_names_the_rows_and_not_the_place(tmp_path):
         ("", "the file is empty"),
         ("path,lable\nx,1\n", "unknown column 'lable'; did you mean label?"),
         ("path\nx\n", "no column label; the columns in its first line: path"),
-        ("path,label,label\nx,1,1\n", "column 'label' is there twice"),
+        ("path,label,label\nx,1,1\n", "column 'label' occurs twice"),
         ("path,label\nx,0\ny,2\n", "line 3, row 2: label must be 0 (real) or 1 (fake), or one of"),
         ("path,label\nx,0\n\ny,maybe\n", "line 4, row 2: label must be 0"),
         ("path,label\n,0\n", "row 1: the path is empty"),
         ("path,label\na\0b,0\n", "binary data (a NUL in line 2)"),
-        ("path,label\nx,0,\n", "row 1: 3 cells under a header of 2 columns"),
+        ("path,label\nx,0,\n", "row 1: 3 cells, but the header has 2"),
         ("path,label,start\nx,0,soon\n", "row 1: start and duration must be seconds"),
         ("path,label,start\nx,0,-1\n", "row 1: start and duration must be seconds"),
         ("path,label,duration\nx,0,nan\n", "row 1: start and duration must be seconds"),
@@ -124,7 +124,7 @@ def test_no_file_and_no_text(tmp_path):
     with pytest.raises(ManifestError, match="no such file"):
         Manifest.read(tmp_path / "none.csv")
     (tmp_path / "video.csv").write_bytes(b"\x00\xff\xfe\x80")
-    with pytest.raises(ManifestError, match="not text but binary"):
+    with pytest.raises(ManifestError, match="binary data, not text"):
         Manifest.read(tmp_path / "video.csv")
     (tmp_path / "video.parquet").write_bytes(b"nothing of the kind")
     with pytest.raises(ManifestError, match="not a Parquet file"):
@@ -185,7 +185,7 @@ def test_coverage_counts_and_names(tmp_path):
     assert coverage.doubled == (manifest[1].path,)
     assert str(coverage).startswith("3 of 11 clips present; missing 8: ")
     assert "and 3 more; listed twice 1: " in str(coverage)
-    with pytest.raises(ManifestError, match=r"8 of 11 clips have no file: .*000002\.mp4"):
+    with pytest.raises(ManifestError, match=r"8 of 11 clips are missing their file: .*000002\.mp4"):
         manifest.require_files()
     Manifest(manifest.rows[:2]).require_files()
     assert str(Coverage(listed=2)) == "2 of 2 clips present"
@@ -204,7 +204,7 @@ def test_splits_must_not_share_identities(tmp_path):
     shared.check_disjoint("sync")
     with pytest.raises(ManifestError, match="no clip has split test"):
         manifest.check_disjoint("sync", "test")
-    with pytest.raises(ManifestError, match="names no identity"):
+    with pytest.raises(ManifestError, match="has no identity"):
         Manifest([*sync, sync[0]._replace(identity="")]).check_disjoint("sync")
 
 

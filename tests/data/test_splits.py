@@ -72,13 +72,13 @@ def test_kept_splits_stay_and_their_people_are_excluded_elsewhere():
     ("manifest", "shares", "message"),
     [
         (people(2), SHARES, "2 identities cannot make 4 splits"),
-        (people(1), SHARES, "1 identity cannot make 4 .* say source.identity=stem"),
-        (people(9), {}, "numbers above 0"),
-        (people(9), {"sync": 0}, "numbers above 0"),
-        (people(9), {"sync": float("nan")}, "numbers above 0"),
-        (people(9), {"sync": "half"}, "numbers above 0, as in .*, not {'sync': 'half'}"),
-        (people(9), ["sync"], "numbers above 0"),
-        (Manifest([Row("/a.mp4", 0)]), {"sync": 1}, "1 clips name no identity"),
+        (people(1), SHARES, "1 identity cannot make 4 .* set source.identity=stem"),
+        (people(9), {}, "numbers > 0"),
+        (people(9), {"sync": 0}, "numbers > 0"),
+        (people(9), {"sync": float("nan")}, "numbers > 0"),
+        (people(9), {"sync": "half"}, "numbers > 0, e.g. .*, got {'sync': 'half'}"),
+        (people(9), ["sync"], "numbers > 0"),
+        (Manifest([Row("/a.mp4", 0)]), {"sync": 1}, "1 clips have no identity"),
     ],
 )
 def test_nonsense_is_one_sentence(manifest, shares, message):
@@ -125,9 +125,9 @@ def test_sample_is_the_same_wherever_the_set_lies():
 
 
 def test_too_few_to_sample():
-    with pytest.raises(ManifestError, match="10 real clips are asked for and there are 9"):
+    with pytest.raises(ManifestError, match="10 real clips requested, but only 9 available"):
         sample(people(3), real=10, fake=0)
-    with pytest.raises(ManifestError, match="4 real clips are asked for and there are 3"):
+    with pytest.raises(ManifestError, match="4 real clips requested, but only 3 available"):
         sample(people(3), real=4, fake=0, one_per_identity=True)
 
 

@@ -260,4 +260,4 @@ def test_the_command(avforensics, tmp_path, capsys):
     again = read_scores(out / "scores.csv")  # keeps what it was told
     assert again[0].attributes == {"method": "real", "language": "a|"}
     assert avforensics(*words, "breakdowns.table=nowhere.csv") == 2
-    assert "nowhere.csv: there is no such file" in capsys.readouterr().err
+    assert "nowhere.csv: no such file" in capsys.readouterr().err

@@ -150,10 +150,10 @@ def test_scores_of_any_detector(avforensics, tmp_path, capsys):
     assert (tmp_path / "out/roc.png").exists()
     capsys.readouterr()
     for change, sentence_ in (
-        (["scores=nowhere.csv"], "nowhere.csv: there is no such file"),
+        (["scores=nowhere.csv"], "nowhere.csv: no such file"),
         ([f"scores={tmp_path}/ours.csv", "features=x"], "scores are there already"),
         ([f"scores={tmp_path}/ours.csv", "controls.run=[trim]"], "scores are there already"),
-        ([f"scores={tmp_path}/ours.csv", "against=nowhere"], "nowhere: there is no such file"),
+        ([f"scores={tmp_path}/ours.csv", "against=nowhere"], "nowhere: no such file"),
     ):
         assert avforensics(*words, *change) == 2
         err = capsys.readouterr().err

@@ -120,7 +120,7 @@ def mistakes(tmp_path, bars):
         "data.train=pretrain": "no clip has split pretrain; there is: sync (8), val (3)",
         "data.val=holdout": "no clip has split holdout",
         f"data.manifest={shared}": "splits share 1 identities, e.g. id00 is in sync and val",
-        f"data.manifest={gone}": "1 of 12 clips have no file",
+        f"data.manifest={gone}": "1 of 12 clips are missing their file",
         "data.phases=[{batch_size: 9, span: 20}]": "8 clips, which do not fill one batch of 9",
         "data.phases=[{batch_size: 2, clips: 1}, {batch_size: 2, clips: 4}]": "epochs it lasts",
         "data.phases=[{batch_size: 2}]": "exactly one of clips, span and frames",

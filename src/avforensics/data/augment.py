@@ -1,4 +1,4 @@
-"""Random changes of looks for training, alike for all frames of an item; all off = the paper."""
+"""Image augmentation for training, the same for all frames of an item; all off = the paper."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
 
 @dataclass(frozen=True, kw_only=True)
 class Augment:
-    """What may change.
+    """Random changes and their strengths.
 
     Parameters
     ----------
     flip : float
-        Probability of mirroring left and right.
+        Probability of a horizontal flip.
     crop : float
-        Largest part of each side that is cut away, at a random place; the rest is resized back.
-        One scale for both sides, so that faces keep their proportions.
+        Largest fraction of each side that is cropped at a random position before resizing back.
+        The scale is the same for both sides, which keeps proportions.
     colour : float
-        Largest relative change of brightness, contrast and saturation, each drawn by itself.
+        Largest relative change of brightness, contrast and saturation, drawn independently.
     scale : pair of float
-        Smallest and largest magnification about the centre; what lies beyond repeats the edge.
+        Smallest and largest magnification about the centre; edges are repeated.
     shift : float
-        Largest shift in either direction, as a part of the side.
+        Largest shift in either direction, as a fraction of the side.
     roll : float
         Standard deviation in degrees of a rotation about the centre.
     grey : float
-        Probability of grey pictures.
+        Probability of grey images.
     blur : float
-        Probability of scaling down and up again, to 0.35 to 0.8 of the side.
+        Probability of blurring by scaling down to 0.35..0.8 of the side and up again.
     noise : float
-        Probability of Gaussian noise, another in each frame, of 2 to 12 grey levels.
+        Probability of Gaussian noise of 2 to 12 grey levels, different in each frame.
     h264 : float
         Probability of compression with H.264 at a CRF of 24 to 40.
 
     Raises
     ------
     ValueError
-        A number is outside 0..1 (``crop``, ``colour``, ``shift``: 0 up to but not including 1), or
-        ``scale`` or ``roll`` is out of range.
+        A number is outside 0..1 (``crop``, ``colour``, ``shift``: outside [0, 1)), or ``scale`` or
+        ``roll`` is out of range.
     """
 
     flip: float = 0.0
@@ -66,23 +66,21 @@ class Augment:
                 raise ValueError(f"{name} must be a probability, got {getattr(self, name)}")
         for name in ("crop", "colour", "shift"):
             if not 0 <= getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} must be at least 0 and below 1, got {getattr(self, name)}"
-                )
+                raise ValueError(f"{name} must be within [0, 1), got {getattr(self, name)}")
         if len(self.scale) != 2 or not 0.1 <= self.scale[0] <= self.scale[1] <= 10:
-            raise ValueError(f"scale must be two numbers from 0.1 to 10, got {self.scale}")
+            raise ValueError(f"scale must be two numbers within 0.1..10, got {self.scale}")
         if not 0 <= self.roll <= 90:
-            raise ValueError(f"roll must be 0 to 90 degrees, got {self.roll}")
+            raise ValueError(f"roll must be within 0..90 degrees, got {self.roll}")
 
     def __call__(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw once and change all frames alike.
+        """Draw the changes once and apply them to all frames.
 
         Parameters
         ----------
         frames : uint8 array, (..., H, W, 3), RGB
         rng : Generator
-            As much is drawn whatever is switched on, so that one change switched on or off leaves
-            the others as they were.
+            The number of draws does not depend on the settings, so switching one change on or off
+            does not affect the others.
 
         Returns
         -------
@@ -125,13 +123,13 @@ class Augment:
 
 
 def resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize with the antialiased bicubic filter, as the method does with its input (Sec. 1).
+    """Resize with the method's antialiased bicubic filter (Sec. 1).
 
     Parameters
     ----------
     frames : uint8 array, (..., H, W, 3)
     size : tuple of int
-        Height and width wanted.
+        Target height and width.
 
     Returns
     -------
@@ -148,7 +146,7 @@ def resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def _recolour(
     frames: np.ndarray, brightness: float, contrast: float, saturation: float
 ) -> np.ndarray:
-    """One affine map of RGB: saturation about the luma, then contrast about mid grey."""
+    """One affine map of RGB: saturation relative to luma, then contrast relative to mid grey."""
     mix = saturation * np.eye(3, dtype=np.float32) + (1 - saturation) * LUMA[:, None]
     matrix = (brightness * contrast * mix).astype(np.float32)
     offset = np.float32(127.5 * (1 - contrast) * brightness)
@@ -159,7 +157,7 @@ def _recolour(
 def _moved(
     frames: np.ndarray, *, scale: float, degrees: float, shift: Sequence[float]
 ) -> np.ndarray:
-    """Magnify about the centre, turn and shift; edges are repeated."""
+    """Magnify about the centre, rotate and shift; edges are repeated."""
     height, width = frames.shape[-3:-1]
     angle = np.deg2rad(degrees)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / scale
@@ -186,7 +184,7 @@ def _noisy(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _compressed(frames: np.ndarray, crf: int) -> np.ndarray:
-    """Through x264 and back, in memory; all frames are one sequence."""
+    """Encode and decode with x264 in memory; all frames form one sequence."""
     height, width = frames.shape[-3:-1]
     if height % 2 or width % 2:
         raise ValueError(f"H.264 needs an even height and width, got {height} x {width}")
@@ -194,7 +192,7 @@ def _compressed(frames: np.ndarray, crf: int) -> np.ndarray:
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.time_base, encoder.framerate = Fraction(1, 25), Fraction(25)
     encoder.thread_count = 1
-    # Elsewhere x264 reads memory that nobody wrote on processors with AVX-512; see media/writer.py.
+    # Otherwise x264 reads uninitialised memory on CPUs with AVX-512; see media/writer.py.
     encoder.options = {"crf": str(crf), "preset": "veryfast", "x264-params": "asm=sse4.2"}
     decoder = av.CodecContext.create("h264", "r")
     decoder.thread_count = 1

@@ -1,8 +1,8 @@
-"""Data sets of clips for training the synchronisation network, read with decord.
+"""Datasets of clips for training the synchronisation network, read with decord.
 
-They read clips that `avforensics preprocess` has written (25 fps, 16 kHz, sound beside them); see
+They read clips of `avforensics preprocess` (25 fps, 16 kHz, separate audio); see
 `avforensics.media.clips` for why only those. A reader is opened for each item and closed after it:
-decord's readers must not be carried over a fork, and training sees a clip once an epoch anyway.
+decord's readers must not cross a fork, and training reads a clip once per epoch anyway.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from avforensics.errors import ManifestError, MediaError
 from avforensics.media.clips import ClipReader
 from avforensics.media.types import FPS
 
-MOST_BROKEN = 20  # clips in a row that may be replaced before training stops
+MOST_BROKEN = 20  # consecutive clips that may be replaced before training stops
 
 
 class _Clips(Dataset, ABC):
-    """What data sets of clips have in common; what comes out depends on seed, epoch and index."""
+    """Base of the datasets of clips; items depend on seed, epoch and index."""
 
     def __init__(
         self,
@@ -42,24 +42,24 @@ class _Clips(Dataset, ABC):
         return len(self.manifest)
 
     def __getitem__(self, key: int | tuple[int, int]) -> dict:
-        """One video's clips.
+        """One item.
 
         Parameters
         ----------
         key : int or (int, int)
-            Index, or epoch and index as `EpochSampler` gives them; epoch 0 where there is none.
+            Index, or epoch and index from `EpochSampler`; the epoch defaults to 0.
 
         Returns
         -------
         dict
-            ``frames``, ``audio`` and ``start`` as the class says; ``index`` int, row that was read;
-            ``broken`` str, what was wrong with the rows before it that had to be left out, a line
-            each, empty = nothing. A validation should count such items and leave them out.
+            ``frames``, ``audio`` and ``start`` as in the class; ``index`` int, the row that was
+            read; ``broken`` str, one line for each unreadable row that was replaced, empty = none.
+            Validation should count such items and skip them.
 
         Raises
         ------
         ManifestError
-            Many rows in a row cannot be read.
+            Too many consecutive rows cannot be read.
         """
         epoch, first = key if isinstance(key, tuple) else (0, key)
         problems: list[str] = []
@@ -78,34 +78,34 @@ class _Clips(Dataset, ABC):
             item = {"frames": frames, "audio": audio, "start": start}
             return {**item, "index": index, "broken": "\n".join(problems)}
         raise ManifestError(
-            f"{len(problems)} clips in a row cannot be read, the last because: {problems[-1]}"
+            f"{len(problems)} consecutive clips cannot be read; last reason: {problems[-1]}"
         )
 
     @abstractmethod
     def _read(self, row: Row, rng: np.random.Generator) -> tuple:
-        """Frames, audio and start of a row."""
+        """Read frames, audio and start of a row."""
 
 
 class RandomClips(_Clips):
-    """Short clips at random places of each video, with their sound (paper Sec. 3.1).
+    """Short clips at random positions of each video, with their audio (paper Sec. 3.1).
 
-    One clip of each video for the first phase of the curriculum, four of the same video for the
-    second. ``frames`` are uint8 (clips, window, H, W, 3), ``audio`` int16 (clips, window * 640),
-    ``start`` int64 (clips,), the first frame of each clip in the file.
+    One clip per video in the first phase of the curriculum, four of the same video in the second.
+    ``frames`` are uint8 (clips, window, H, W, 3), ``audio`` int16 (clips, window * 640), ``start``
+    int64 (clips,), the first frame of each clip in the file.
 
     Parameters
     ----------
     manifest : Manifest
-        Of such clips; one item for each row.
+        One item per row.
     window : int
-        Frames of a clip.
+        Frames per clip.
     gap : int
-        Least distance in frames between the starts of two clips of a video; smaller where the
-        video is too short for it, never 0.
+        Minimum distance in frames between the starts of two clips of a video; smaller if the video
+        is too short, but never 0.
     size : int, optional
-        Side in pixels of the frames; None = as stored. Others are resized (antialiased bicubic).
+        Side of the frames in pixels (antialiased bicubic); None = as stored.
     augment : Augment, optional
-        Changes drawn once for each item and applied to all of its frames.
+        Augmentation, drawn once per item.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class RandomClips(_Clips):
         **common: Any,
     ) -> None:
         if min(clips_per_video, window, gap) < 1:
-            raise ValueError("clips_per_video, window and gap must be at least 1")
+            raise ValueError("clips_per_video, window and gap must be >= 1")
         super().__init__(manifest, **common)
         self.clips_per_video = clips_per_video
         self.window = window
@@ -133,11 +133,11 @@ class RandomClips(_Clips):
         return frames, np.stack([reader.audio(int(s), self.window) for s in sounds]), starts
 
     def _starts(self, rng: np.random.Generator, row: Row, room: int) -> np.ndarray:
-        """Sorted distinct places among ``room``, uniform over all choices that keep the gap."""
+        """Sorted distinct positions below ``room``, uniform over all choices with the gap."""
         count = self.clips_per_video
         if room < count:
             raise MediaError(
-                row.path, f"too short for {count} clips of {self.window} frames ({FPS} a second)"
+                row.path, f"too short for {count} clips of {self.window} frames at {FPS} fps"
             )
         gap = self.gap if count == 1 else min(self.gap, (room - 1) // (count - 1))
         free = room - (count - 1) * (gap - 1)
@@ -145,28 +145,28 @@ class RandomClips(_Clips):
 
 
 class SpanClips(_Clips):
-    """One contiguous span of each video with its sound, for training by all windows of a span.
+    """One contiguous span of each video with its audio, for training on all of its windows.
 
     ``frames`` are uint8 (T, H, W, 3), ``audio`` int16 (T * 640,), ``start`` is an int.
 
     Parameters
     ----------
     span : int, optional
-        Frames; None = the whole clip (then of differing lengths, for batches of one).
+        Number of frames; None = the whole clip (of varying length, for batches of one).
     fixed : bool
-        Start at the first frame and never change looks: validation.
+        Start at the first frame, without augmentation: validation.
     **common
-        ``size``, ``augment`` and ``seed`` as for `RandomClips`.
+        ``size``, ``augment`` and ``seed`` as in `RandomClips`.
     """
 
     def __init__(
         self, manifest: Manifest, *, span: int | None = 75, fixed: bool = False, **common: Any
     ) -> None:
         if span is not None and span < 1:
-            raise ValueError(f"span must be at least 1 frame, not {span}")
+            raise ValueError(f"span must be >= 1, got {span}")
         super().__init__(manifest, **common)
         if fixed and self.augment is not None:
-            raise ValueError("a fixed span is for validation and takes no augment")
+            raise ValueError("a fixed span is for validation and cannot be augmented")
         self.span = span
         self.fixed = fixed
 
@@ -175,23 +175,23 @@ class SpanClips(_Clips):
         first, heard, n = aligned_range(row, reader.n_frames)
         span = n if self.span is None else self.span
         if not 0 < span <= n:
-            raise MediaError(row.path, f"{n} frames, and {span or 'some'} are needed")
+            raise MediaError(row.path, f"{n} frames, but {span or 'some'} are needed")
         start = first + (0 if self.fixed else int(rng.integers(n - span + 1)))
         audio = reader.audio(start + heard - first, span)
-        return reader.frames(start, span), audio.copy(), start  # what is read may not be written to
+        return reader.frames(start, span), audio.copy(), start  # a writable copy
 
 
 def frame_range(row: Row, n_frames: int) -> tuple[int, int]:
-    """First frame of a row's clip and how many frames it has, in a file of ``n_frames``."""
+    """First frame and number of frames of a row's clip in a file of ``n_frames``."""
     first = min(round(row.start * FPS), n_frames)
     n = n_frames - first
     return first, n if row.duration is None else min(n, round(row.duration * FPS))
 
 
 def aligned_range(row: Row, n_frames: int) -> tuple[int, int, int]:
-    """First frame and first frame's worth of sound of a row's clip, and how many there are.
+    """First frame, frame index of the first audio, and number of frames of a row's clip.
 
-    A row with a ``delay`` loses as many frames at one end, and as much sound at the other.
+    A row with a ``delay`` loses that many frames of video at one end and of audio at the other.
     """
     first, n = frame_range(row, n_frames)
     return first + max(-row.delay, 0), first + max(row.delay, 0), max(n - abs(row.delay), 0)

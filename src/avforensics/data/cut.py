@@ -1,4 +1,4 @@
-"""Clips to train on, of faces or of whole pictures: 25 fps, square, with sound and origin."""
+"""Training clips of faces or whole frames: 25 fps, square, with audio and origin."""
 
 from __future__ import annotations
 
@@ -32,28 +32,30 @@ from avforensics.media.writer import check_encoding, write_clip
 
 DONE, FAILED = "done", "failed"
 SILENT = "without sound"
-UNFORGED = "in the unforged part of a partial forgery"  # why a clip is left out
-IN_MEMORY = 256 << 20  # bytes of frames of a whole clip; more wait on disk until they are encoded
+UNFORGED = "in the unforged part of a partial forgery"  # reason for dropping a clip
+IN_MEMORY = (
+    256 << 20
+)  # bytes of frames of a whole clip in memory; larger ones wait on disk for the encoder
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSettings:
-    """How faces are found, cut out and written.
+    """How faces are detected, cropped and written.
 
     Parameters
     ----------
     recipe : CropRecipe, tuple of float or None
-        No faces are looked for where this is None, which takes the whole picture, or a fixed
-        ``(left, top, right, bottom)`` in fractions of it: each video becomes one clip.
+        None = the whole frame, or a fixed ``(left, top, right, bottom)`` as fractions of it: no
+        faces are searched, and each video becomes one clip.
     size : int
         Side of the clips in pixels, even.
     longest : float
-        Seconds; a longer track becomes several clips of nearly the same length.
+        Maximum length (s); a longer track becomes several clips of nearly equal length.
     single_face_only : bool
         Keep only segments in which no other face is tracked, so that the visible face speaks.
     crf, preset, gop
-        As for `avforensics.media.write_clip`.
+        As in `avforensics.media.write_clip`.
 
     Raises
     ------
@@ -75,10 +77,10 @@ class ClipSettings:
         check_encoding(size=self.size, crf=self.crf, preset=self.preset, gop=self.gop)
         if isinstance(self.recipe, tuple) and not _is_rectangle(self.recipe):
             raise ValueError(
-                f"crop must be [left, top, right, bottom] within 0..1, not {list(self.recipe)}"
+                f"crop must be [left, top, right, bottom] within 0..1, got {list(self.recipe)}"
             )
         if self.longest < max(2 * self.find.min_seconds, 1.0):
-            raise ValueError("longest must be at least a second and twice the shortest track")
+            raise ValueError("longest must be >= 1 s and >= twice find.min_seconds")
 
     @property
     def digest(self) -> str:
@@ -95,9 +97,9 @@ class FaceClip:
     Attributes
     ----------
     name : str
-        Below the folder of all clips, with ``/``.
+        ``./``.
     start : float
-        Seconds into the video.
+        Start in the video, in seconds.
     hash : str
         SHA-256 of the clip.
     """
@@ -110,22 +112,22 @@ class FaceClip:
 
 @dataclass(frozen=True)
 class Cut:
-    """What became of a video.
+    """Result of cutting one video.
 
     Attributes
     ----------
     status : str
-        `DONE`, `NO_FACE`, `NO_USABLE_FACE` (all tracks were left out) or `FAILED`.
+        `DONE`, `NO_FACE`, `NO_USABLE_FACE` (all tracks were dropped) or `FAILED`.
     reason : str
-        Why no clips were written.
+        Reason for not writing clips.
     frames : int
-        Of the part of the video that was looked at, at 25 a second.
+        Length of the searched part, at 25 fps.
     dropped : dict
-        Reason -> number of tracks left out.
+        Reason -> number of dropped tracks.
     state : list or None
-        Of the video's files before they were read; see `states_of`.
+        State of the video's files before reading; see `states_of`.
     warnings : tuple of str
-        Damage, and sound that is missing; those of a clip begin with its name.
+        Damage and missing audio; warnings of a clip begin with its name.
     """
 
     status: str
@@ -138,15 +140,14 @@ class Cut:
 
 
 def clip_row(row: Row, folder: Path, clip: FaceClip) -> Row | None:
-    """The row of a clip in ``folder`` that was cut from a row's video.
+    """The manifest row of a clip in ``folder``, cut from a row's video.
 
-    Its times and segments count from the beginning of the clip. None where a partial forgery has no
-    segment within the clip: as a fake without segments it would be taken as forged from beginning
-    to end.
+    Times and segments count from the start of the clip. None if a partial forgery has no segment
+    within the clip: a fake without segments would count as forged throughout.
     """
     start, duration = clip.start, clip.frames / FPS
     shifted = (
-        # a manifest holds microseconds: what is shorter is a rounding error
+        # a manifest has microseconds: shorter segments are rounding errors
         (round(max(begin - start, 0.0), 6), round(min(end - start, duration), 6))
         for begin, end in row.segments
     )
@@ -166,15 +167,15 @@ def _is_rectangle(crop: tuple) -> bool:
 
 
 def cut_clips(row: Row, folder: Path, name: str, settings: ClipSettings) -> Cut:
-    """Write a clip, its sound (``.wav``) and its sidecar (``.json``) for each face of a video.
+    """Write a clip, its audio (``.wav``) and its sidecar (``.json``) for each face of a video.
 
     Parameters
     ----------
     folder : Path
-        Of all clips.
+        Folder of all clips.
     name : str
-        Of this video's own folder in it, with ``/``; its clips are ``NAME/TRACK.mp4``, or
-        ``NAME/TRACK-PART.mp4`` where a track is too long for one.
+        The video's folder below it, with ``/``; clips are ``NAME/TRACK.mp4``, or
+        ``NAME/TRACK-PART.mp4`` if a track is too long for one.
 
     Raises
     ------
@@ -191,7 +192,7 @@ def cut_clips(row: Row, folder: Path, name: str, settings: ClipSettings) -> Cut:
         return replace(cut(row, folder, name, settings, first, length), state=state)
     except MediaError as error:
         return Cut(FAILED, _told(row, error.path, error.reason))
-    except AVForensicsError:  # what every other video would meet too
+    except AVForensicsError:  # an error of every other video, too
         raise
     except OSError as error:
         if error.errno in NO_ROOM or _is_below(error.filename, folder):
@@ -204,19 +205,19 @@ def cut_clips(row: Row, folder: Path, name: str, settings: ClipSettings) -> Cut:
 
 
 def _told(row: Row, path: object, reason: str) -> str:
-    """A reason, with the file if it is another one than the picture's: that of the sound."""
+    """A reason, with the file's name unless it is the video's."""
     return reason if path is None or str(path) == row.path else f"{path}: {reason}"
 
 
 def _is_below(name: object, folder: Path) -> bool:
-    """Whether an error's file is one of a folder's; FFmpeg puts ``file:`` in front of names."""
+    """Whether an error's file is in a folder; FFmpeg prefixes names with ``file:``."""
     return isinstance(name, str) and Path(name.removeprefix("file:")).is_relative_to(folder)
 
 
 def _cut_whole(
     row: Row, folder: Path, name: str, settings: ClipSettings, first: int, length: int | None
 ) -> Cut:
-    """One clip of the pictures as they are, or of a fixed part of them."""
+    """One clip of whole frames, or of a fixed region."""
     clip, sound, size = folder / name / "1.mp4", [], settings.size
     clip.parent.mkdir(parents=True, exist_ok=True)
     options = MediaOptions(size=size, crop=settings.recipe)
@@ -248,7 +249,7 @@ def _cut_faces(
         faces = find_faces(row.path, settings.find, start_frame=first, max_frames=length)
         end = faces.n_frames
         if first >= end:
-            raise MediaError(row.path, f"nothing is left after its start at {row.start} s")
+            raise MediaError(row.path, f"no frames after its start at {row.start} s")
         shortest = max(round(settings.find.min_seconds * FPS), 1)
         dropped, clips, warnings = Counter(faces.dropped), [], []
         tracks = [track for track in faces.tracks if len(track) >= shortest]
@@ -287,7 +288,7 @@ def _cut_faces(
             warnings += of_file(media.report)
         warnings += sound.warnings
         if sound.ended is not None and (missing := end / FPS - sound.ended) > SHORTER_SECONDS:
-            warnings.append(f"sound ended {missing:.2f} s early")
+            warnings.append(f"audio ended {missing:.2f} s early")
     status, reason = DONE, ""
     if not clips:
         warnings += faces.warnings
@@ -303,7 +304,7 @@ def _write_face(
     clip: Path,
     settings: ClipSettings,
 ) -> tuple[str, list[str]]:
-    """Write a clip of a track; its SHA-256, and what was wrong with this part of the video."""
+    """Write a clip of a track; return its SHA-256 and warnings about this part of the video."""
     crop = settings.recipe.crop(part)
     options, start = MediaOptions(size=settings.size), part.first_frame
     with open_media(row.path, options, start_frame=start, crop=crop, sound=sound) as media:
@@ -311,14 +312,16 @@ def _write_face(
         digest, count = _write(clip, frames, audio, settings)
     if count != len(part):
         clip.unlink()
-        raise MediaError(row.path, f"{count} frames of a track of {len(part)} could be read again")
+        raise MediaError(
+            row.path, f"only {count} of {len(part)} frames of a track could be read again"
+        )
     return digest, list(of_part(media.report))
 
 
 def _write(
     clip: Path, frames: Iterable[np.ndarray], sound: np.ndarray, settings: ClipSettings
 ) -> tuple[str, int]:
-    """Write the sound, then the clip, so that a clip that is there has its sound.
+    """Write the audio, then the clip, so that every clip has its audio.
 
     Returns
     -------
@@ -341,7 +344,7 @@ def _write_sidecar(
     frames: int,
     origin: dict[str, Any],
 ) -> FaceClip:
-    """Write where a clip comes from and what it shows; say it in short."""
+    """Write the sidecar: where a clip comes from and what it shows."""
     record = {
         "source": os.path.relpath(row.path, clip.parent),
         "clip_sha256": digest,
@@ -360,7 +363,7 @@ def _write_sidecar(
 
 
 def _short(value: Any) -> Any:
-    """Floats without the tail that float32 leaves in them."""
+    """Round floats to drop float32 digits."""
     if isinstance(value, float):
         return round(value, 4)
     if isinstance(value, dict):

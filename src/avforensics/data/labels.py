@@ -1,4 +1,4 @@
-"""Labels as people write them, and which of them is the fake."""
+"""Labels in the forms that people use, and which of them is the fake."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ SPELLINGS = (
 class Labels:
     """Reads labels: 1 = fake, 0 = real.
 
-    Numbers (``1``, ``1.0``) and ``true`` / ``false`` mean what ``fake`` says, so the polarity is
-    never guessed; words such as ``spoof`` and ``bona-fide`` mean what they say. Case, blanks and
-    hyphens do not count.
+    Numbers (``1``, ``1.0``) and ``true`` / ``false`` are interpreted by ``fake``, so that the
+    polarity is never guessed; words such as ``spoof`` and ``bona-fide`` have a fixed meaning. Case,
+    blanks and hyphens are ignored.
 
     Parameters
     ----------
     fake : int
-        Which number marks a fake, 1 or 0; true is 1.
+        The number of a fake, 1 or 0; true is 1.
 
     Raises
     ------
     ManifestError
-        ``fake`` is neither.
+        ``fake`` is not 0 or 1.
     """
 
     def __init__(self, fake: int = 1) -> None:
@@ -45,12 +45,12 @@ class Labels:
         self._read: dict[str, int] = {}
 
     def __call__(self, text: str) -> int:
-        """The label that ``text`` means.
+        """The label of a text.
 
         Raises
         ------
         ValueError
-            It means none; the message says what may stand there.
+            The text is not a label.
         """
         if text not in self._read:
             label = self._parse(text)
@@ -64,7 +64,7 @@ class Labels:
         return self._parse(text) is not None
 
     def tell(self, source: str | PathLike) -> None:
-        """Log how labels were read, unless all were plain 0 and 1 in this package's sense."""
+        """Log how labels were read, unless all were plain 0 and 1 with 1 = fake."""
         if self._read.keys() <= {"0", "1"} and self.fake == 1:
             return
         read = ", ".join(f"{text} as {label}" for text, label in sorted(self._read.items()))

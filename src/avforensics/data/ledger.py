@@ -1,4 +1,4 @@
-"""Which videos `avforensics preprocess` has cut already, a line of JSON for each."""
+"""Ledger of the videos that `avforensics preprocess` has cut, one JSON line each."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ _FIELDS = {"source", "state", "name", "settings", "status", "reason", "frames", 
 
 
 class Ledger(Closing):
-    """Files of JSON lines, one for each share of a run; this run adds to its own.
+    """JSON-lines files, one for each share of a run; this run appends to its own.
 
-    A line that a kill has cut in two is left out; its video is cut again. The own file is locked.
-    Use it in a ``with`` statement.
+    A line truncated by a kill is ignored; its video is cut again. The run's file is locked. Use it
+    in a ``with`` statement.
 
     Parameters
     ----------
     folder : Path
-        Holds the ledgers (``ledger*.jsonl``) and the folder of clips; created.
+        Folder of the ledgers (``ledger*.jsonl``) and of the clips; created if missing.
     name : str
-        Of this run's own file.
+        Name of this run's file.
 
     Raises
     ------
     ConfigError
-        Another run that may cut the same videos is writing to the folder.
+        Another run on the same videos is writing to the folder.
     ManifestError
-        A file holds something else.
+        A file is not a ledger.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -58,7 +58,7 @@ class Ledger(Closing):
 
     def _read_all(self, folder: Path, name: str) -> None:
         paths = sorted(folder.glob("ledger*.jsonl"))
-        of = name.rpartition("-of-")[2]  # shares of one run have no video in common
+        of = name.rpartition("-of-")[2]  # shares of one run have no videos in common
         others = [path for path in paths if path.name.rpartition("-of-")[2] != of]
         if any(map(is_locked, others)):
             raise ConfigError(f"{folder}: another run is writing to this folder")
@@ -66,10 +66,10 @@ class Ledger(Closing):
         for path in paths:
             found, damaged = read_json_lines(path)
             if damaged or not all("begun" in entry or entry.keys() >= _FIELDS for entry in found):
-                raise ManifestError(f"{path}: this is not a ledger of avforensics preprocess")
+                raise ManifestError(f"{path}: not a ledger of avforensics preprocess")
             entries += found
         for entry in sorted(entries, key=lambda entry: entry.get("written", 0)):
-            self._entries[entry["name"]] = entry  # what was written over a folder last counts
+            self._entries[entry["name"]] = entry  # the last entry counts
             if entry.get("begun"):
                 del self._entries[entry["name"]]
 
@@ -78,18 +78,17 @@ class Ledger(Closing):
         self._file.close()
 
     def find(self, row: Row, name: str, digest: str) -> Cut | None:
-        """What became of a video, if neither it nor its clips have changed since.
+        """Result of cutting a video, if neither it nor its clips have changed since.
 
-        A clip is there with its sound and its sidecar: without the first, readers would decode that
-        of the clip, which is not the exact one. Of files with another time of change, as copies
-        have, the hash of the clip decides.
+        A clip must have its audio and sidecar: without the audio, readers would decode that of the
+        clip, which is not exact. If only times differ, as in a copy, the hash of the clip decides.
 
         Parameters
         ----------
         name : str
-            Of its folder among the clips.
+            Name of its folder among the clips.
         digest : str
-            Of the settings.
+            Digest of the settings.
         """
         entry = self._entries.get(name)
         if entry is None or (entry["source"], entry["settings"]) != (list(row.source), digest):
@@ -116,20 +115,20 @@ class Ledger(Closing):
         )
 
     def _files(self, clip: FaceClip) -> list[Path]:
-        """A clip, its sound and its sidecar."""
+        """A clip, its audio and its sidecar."""
         return [(self.clips / clip.name).with_suffix(suffix) for suffix in _SUFFIXES]
 
     def begin(self, name: str) -> None:
-        """Write down that a video's folder of clips no longer holds what an earlier run wrote.
+        """Invalidate the earlier record of a video.
 
-        What a killed run left half-written there is removed.
+        Unfinished files of a killed run are removed.
         """
         remove_partial_files(self.clips / name, ".*.partial*")
         if self._entries.pop(name, None) is not None:
             self._write({"name": name, "begun": True})
 
     def add(self, row: Row, name: str, digest: str, cut: Cut) -> None:
-        """Write down what became of a video; what a killed attempt at it has left is removed."""
+        """Record the result of a video; unfinished files of a killed attempt are removed."""
         remove_partial_files(self.clips / name, ".*.partial*")
         entry = {
             "source": row.source,

@@ -1,4 +1,4 @@
-"""Lists of clips that users have, such as one CSV per test split: which rows, in which polarity."""
+"""User lists of clips, such as a CSV file per test split: which rows, with which polarity."""
 
 from __future__ import annotations
 
@@ -21,29 +21,28 @@ log = logging.getLogger(__name__)
 
 
 class Entry(NamedTuple):
-    """One line: a path as written, with ``/``, and its label (1 = fake) or None."""
+    """``, and its label (1 = fake) or None./``, and its label (1 = fake) or None."""
 
     path: str
     label: int | None
 
 
 def read_list(path: str | Path, *, fake: int = 1) -> list[Entry]:
-    """Read a table with the columns path and label, or a text file with a path a line.
+    """Read a table with the columns path and label, or a text file with one path per line.
 
-    A table may lack its header, and the label; more columns do not matter. With both ``path`` and
-    ``filename``, the first is the folder. In text files a label
-    may follow the path after blanks. Paths may hold blanks and commas; lines that begin with ``#``
-    are comments.
+    A table may lack the header and the label; other columns are ignored. If both ``path`` and
+    ``filename`` exist, the first is the folder. In text files, a label may follow the path after
+    blanks. Paths may contain blanks and commas; lines that begin with ``#`` are comments.
 
     Parameters
     ----------
     fake : int
-        Which number the list writes for a fake, 1 or 0. Public lists differ, so it has to be said.
+        The list's number for a fake, 1 or 0, in which public lists differ.
 
     Raises
     ------
     ManifestError
-        The file is missing, empty, or labels some paths and not others.
+        The file is missing or empty, or labels only some paths.
     """
     labels = Labels(fake)
     source = read_source(path)
@@ -59,19 +58,19 @@ def read_list(path: str | Path, *, fake: int = 1) -> list[Entry]:
         raise ManifestError(f"{path}: the list is empty")
     bare = [entry.path for entry in entries if entry.label is None]
     if bare and len(bare) < len(entries):
-        raise ManifestError(f"{path}: some lines have a label and this one has none: {bare[0]}")
+        raise ManifestError(f"{path}: some lines have a label, but this one has none: {bare[0]}")
     labels.tell(path)
     return entries
 
 
 def listed_lines(source: Text) -> list[str]:
-    """Lines of a list without a header, each without blanks around it; no comments."""
+    """Lines of a list without a header, stripped, without comments."""
     lines = (line.strip() for line in source.text.split("\n"))
     return [line for line in lines if line and not line.startswith("#")]
 
 
 def split_label(line: str, labels: Labels) -> tuple[str, str]:
-    """A line's path, and the label after it (empty where there is none)."""
+    """Path of a line, and the label after it (empty if there is none)."""
     for separator in SEPARATORS:
         cells = next(csv.reader([line], delimiter=separator))
         if len(cells) > 1 and labels.known(cells[-1]):
@@ -84,22 +83,21 @@ def split_label(line: str, labels: Labels) -> tuple[str, str]:
 
 
 def pick(manifest: Manifest, entries: list[Entry], *, strict: bool = True) -> Manifest:
-    """Rows that a list names, in the list's order.
+    """Rows named by a list, in the list's order.
 
-    An entry fits the row with which it shares most parts at the end of the path, at least the
-    file name and, where the entry has one, the folder: lists and disks differ in what stands
-    before. Folders are alike where their letters and digits are: ``Asian_East`` is
-    ``Asian (East)``.
+    An entry matches the row with which it shares most components at the end of the path, at least
+    the file name and, if the entry has one, the folder: lists and disks differ in leading folders.
+    Folders match if their letters and digits do: ``Asian_East`` is ``Asian (East)``.
 
     Parameters
     ----------
     strict : bool
-        False: entries that fit no row are counted in a logged warning instead of an error.
+        False: entries without a row are counted in a logged warning instead of an error.
 
     Raises
     ------
     ManifestError
-        An entry fits no row or several, or its label contradicts the row's.
+        An entry matches no row or several, or its label contradicts the row's.
     """
     by_name: dict[str, list[tuple[list[str], Row]]] = defaultdict(list)
     for row in manifest:
@@ -114,12 +112,14 @@ def pick(manifest: Manifest, entries: list[Entry], *, strict: bool = True) -> Ma
         if entry.label is not None and entry.label != row.label:
             raise ManifestError(
                 f"the list calls {entry.path} {_word(entry.label)} and the data set calls it "
-                f"{_word(row.label)}; if the list writes 0 for fakes, say list.fake=0 "
+                f"{_word(row.label)}; if the list uses 0 for fakes, set list.fake=0 "
                 "(evaluate: benchmark.list.fake=0)"
             )
         rows.append(row)
     if lost:
-        message = f"{len(lost)} of {len(entries)} entries of the list fit no clip: {shorten(lost)}"
+        message = (
+            f"{len(lost)} of {len(entries)} entries of the list match no clip: {shorten(lost)}"
+        )
         if strict:
             raise ManifestError(message)
         log.warning(message)
@@ -127,7 +127,7 @@ def pick(manifest: Manifest, entries: list[Entry], *, strict: bool = True) -> Ma
 
 
 def _path(cells: Mapping[str, str]) -> str:
-    """A table's path; the folder and the file where it has a column for each."""
+    """Path of a table's row, joined from folder and file if they have separate columns."""
     folder, file = cells["path"], cells.get("filename")
     return f"{folder.rstrip('/')}/{file}" if file and folder != file else folder
 
@@ -149,13 +149,13 @@ def _match(entry: Entry, by_name: dict[str, list[tuple[list[str], Row]]]) -> Row
     found = list(dict.fromkeys(row for score, row in scored if score == best))
     if len({row.path for row in found}) > 1:
         raise ManifestError(
-            f"{entry.path} fits several clips, e.g. {found[0].path} and {found[1].path}"
+            f"{entry.path} matches several clips, e.g. {found[0].path} and {found[1].path}"
         )
     return found[0]
 
 
 def shared_end(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many parts two paths have in common, counted from the end; folders by their letters."""
+    """Number of components that two paths share at the end; folders are compared by letters."""
     pairs = zip(reversed(one), reversed(other), strict=False)
     return sum(1 for _ in takewhile(_alike, pairs))
 
@@ -166,7 +166,7 @@ def _alike(pair: tuple[str, str]) -> bool:
 
 
 def letters(name: str) -> str:
-    """A folder's name without case, blanks, brackets and other signs."""
+    """A folder's name without case, blanks, brackets and punctuation."""
     return re.sub(r"[\W_]", "", name.casefold())
 
 

@@ -1,6 +1,6 @@
-"""The manifest: a table of clips that is the one way of data into training and evaluation."""
+"""Manifest: the table of clips through which all data enter training and evaluation."""
 
-# Paths are text here: os.path is several times as fast as Path on 100,000 rows.
+# os.path is several times faster than Path on 100,000 rows, so paths are text here.
 # ruff: noqa: PTH100, PTH117, PTH119, PTH120
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from avforensics.errors import ManifestError
 log = logging.getLogger(__name__)
 
 REQUIRED = ("path", "label")
-_ALIKE = 0.75  # a column that is spelt so much like one of ours is a mistake, not a fact
+_ALIKE = 0.75  # a column with a name this similar to one of ours is a typo, not a fact
 _LABEL = COLUMNS.index("label")
 _FILES = COLUMNS.index("path"), COLUMNS.index("audio")
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """How much of a manifest is there.
+    """How much of a manifest exists.
 
     Attributes
     ----------
     listed : int
-        Rows.
+        Number of rows.
     missing : tuple of str
-        Files (video or sound) that rows name and that do not exist, in row order.
+        Missing files (video or audio), in row order.
     doubled : tuple of str
-        Files that more than one row names with the same sound, start and duration.
+        Files in several rows with the same audio, start and duration.
     """
 
     listed: int
@@ -48,7 +48,7 @@ class Coverage:
 
     @property
     def present(self) -> int:
-        """Rows whose files exist."""
+        """Number of rows whose files exist."""
         return self.listed - len(self.missing)
 
     def __str__(self) -> str:
@@ -60,12 +60,12 @@ class Coverage:
 
 
 class Manifest:
-    """Rows of clips, in an order that counts.
+    """Rows of clips; their order matters.
 
     Parameters
     ----------
     source : str or Path
-        The file that they are from, for messages.
+        Source file, for messages.
 
     Raises
     ------
@@ -78,7 +78,7 @@ class Manifest:
         self.source = source
         for row in self.rows:
             if not os.path.isabs(row.path):
-                raise ValueError(f"paths of rows must be absolute, not {row.path!r}")
+                raise ValueError(f"paths of rows must be absolute, got {row.path!r}")
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -91,20 +91,20 @@ class Manifest:
 
     @classmethod
     def read(cls, path: str | Path, *, label: int | None = None) -> Manifest:
-        """Read a table (see `read_table`); relative paths in it count from its folder.
+        """Read a table (see `read_table`); relative paths count from its folder.
 
-        Columns of other names are facts about the clips (`Row.about`); the log names them.
+        Other columns are facts about the clips (`Row.about`); the log names them.
 
         Parameters
         ----------
         label : int, optional
-            Of all rows, where the table has no column ``label``; None = it needs one.
+            Label of all rows if the table has no column ``label``; None = required.
 
         Raises
         ------
         ManifestError
-            The file is missing, a column is missing or misspelt, or a cell has no meaning. Whether
-            the clips exist is not looked at here: see `coverage` and `require_files`.
+            The file is missing, a column is missing or misspelt, or a cell is invalid. Whether
+            clips exist is not checked here: see `coverage` and `require_files`.
         """
         table = read_table(path).with_path()
         known = _check_header(table, REQUIRED if label is None else REQUIRED[:1])
@@ -127,16 +127,16 @@ class Manifest:
         return cls(rows, path)
 
     def write(self, path: str | Path) -> None:
-        """Write as CSV, or as Parquet where the name ends so.
+        """Write CSV, or Parquet according to the file name.
 
-        Files beneath the manifest's folder are written relative to it, others absolute.
+        Paths below the manifest's folder are written relative to it, others absolute.
         """
         folder = os.path.dirname(os.path.abspath(path))
         write_table(path, [*COLUMNS, *self.facts], self._cells(folder))
 
     @cached_property
     def facts(self) -> tuple[str, ...]:
-        """Names of what is known of clips beside the columns of every manifest, sorted."""
+        """Sorted names of facts about the clips."""
         return tuple(sorted({name for row in self.rows for name, _ in row.about}))
 
     def _cells(self, folder: str) -> Iterator[list[str]]:
@@ -148,8 +148,8 @@ class Manifest:
     def digest(self) -> str:
         """SHA-256 over all cells of all rows in order, as 64 hexadecimal digits.
 
-        Paths enter relative to the deepest folder that holds all of them, and with that folder's
-        name: moving the data or the manifest changes nothing.
+        Paths enter relative to their deepest common folder, with that folder's name, so that moving
+        the data or the manifest changes nothing.
         """
         digest = hashlib.sha256("\t".join([*COLUMNS, *self.facts]).encode())
         folders = {os.path.dirname(p) for row in self.rows for p in (row.path, row.audio) if p}
@@ -167,7 +167,7 @@ class Manifest:
         category: str | Collection[str] | None = None,
         method: str | Collection[str] | None = None,
     ) -> Manifest:
-        """Rows that match everything given, in their order.
+        """Rows that match all given values, in order.
 
         Raises
         ------
@@ -197,11 +197,11 @@ class Manifest:
 
     @property
     def _where(self) -> str:
-        """How a message about the rows begins."""
+        """Prefix of messages about the rows."""
         return f"{self.source}: " if self.source else ""
 
     def coverage(self) -> Coverage:
-        """Count rows, missing files and doubled rows; looks at the disk once for each file."""
+        """Count rows, missing files and duplicates; checks each file once."""
         exists = os.path.exists
         missing = tuple(
             row.path if not exists(row.path) else row.audio
@@ -211,25 +211,25 @@ class Manifest:
         return Coverage(listed=len(self.rows), missing=missing, doubled=self.doubled())
 
     def doubled(self) -> tuple[str, ...]:
-        """Files that more than one row names with the same sound, start and duration."""
+        """Files in several rows with the same audio, start and duration."""
         times = Counter(row.source for row in self.rows)
         return tuple(dict.fromkeys(key[0] for key, n in times.items() if n > 1))
 
     def require_files(self) -> None:
-        """Raise ManifestError, in one sentence that counts and names them, if files are missing."""
+        """Raise ManifestError with number and names if files are missing."""
         missing = self.coverage().missing
         if missing:
             raise ManifestError(
-                f"{len(missing)} of {len(self)} clips have no file: {shorten(missing)}"
+                f"{len(missing)} of {len(self)} clips are missing their file: {shorten(missing)}"
             )
 
     def check_disjoint(self, *splits: str) -> None:
-        """Make sure that no identity is in two of these splits (all splits when none is named).
+        """Check that no identity occurs in two of these splits (default: all splits).
 
         Raises
         ------
         ManifestError
-            An identity is shared, or a row of these splits names no identity, or a split is empty.
+            An identity is shared or missing in these splits, or a split is empty.
         """
         names = splits or tuple(sorted({row.split for row in self.rows}))
         holders: dict[str, set[str]] = defaultdict(set)
@@ -237,8 +237,8 @@ class Manifest:
             for row in self.select(split=name):
                 if not row.identity:
                     raise ManifestError(
-                        f"split {name}: {row.path} names no identity, so nothing shows that the "
-                        "splits share none"
+                        f"split {name}: {row.path} has no identity, so the splits may not be "
+                        "disjoint"
                     )
                 holders[row.identity].add(name)
         shared = sorted(identity for identity, held in holders.items() if len(held) > 1)
@@ -251,7 +251,7 @@ class Manifest:
 
 
 def _check_header(table: Table, required: Collection[str]) -> dict[str, int]:
-    """Places of the columns that are facts about clips, by name."""
+    """Indices of the columns that are facts about clips, by name."""
     known = {}
     for place, name in enumerate(table.header):
         if not name or name in COLUMNS:  # a nameless column is the index of a data frame
@@ -266,6 +266,6 @@ def _check_header(table: Table, required: Collection[str]) -> dict[str, int]:
 
 
 def shorten(names: Collection[str], most: int = 5) -> str:
-    """The first few names and how many more there are, for messages."""
+    """The first few names and the number of others, for messages."""
     listed = ", ".join(list(names)[:most])
     return listed if len(names) <= most else f"{listed} and {len(names) - most} more"

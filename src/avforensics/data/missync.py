@@ -1,7 +1,7 @@
-"""Forgeries of synchronisation from real clips: their pictures with sound that does not fit them.
+"""Forge synchronisation from real clips: their video with audio that does not match.
 
-Only sound is written; the pictures stay where they are. Real clips get their own sound as a file
-too, so that nothing but its timing tells them from forged ones.
+Only audio is written; videos stay where they are. Real clips also get their audio as a file, so
+that only its timing distinguishes forged clips.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from avforensics.media.video import VideoReader
 from avforensics.media.wav import write_wav
 
 KINDS = ("swap", "jump", "part")
-FADE = 160  # samples (10 ms) of cross-fade where the sound jumps, or other sound begins and ends
-SHORTEST = 20  # frames: with fewer there is no middle to jump in
+FADE = 160  # samples (10 ms) of cross-fade at a jump of the audio, or around other audio
+SHORTEST = 20  # frames; shorter clips have no middle for a jump
 
 
 def sound_of(row: Row) -> np.ndarray:
-    """The sound of a row's whole file, counted from its first frame: int16, (samples,), 16 kHz.
+    """Audio of a row's whole file from its first frame: int16, (samples,), 16 kHz.
 
     Raises
     ------
@@ -41,12 +41,12 @@ def sound_of(row: Row) -> np.ndarray:
         sound = read_audio(row.path, origin=origin)
     first, last = _span(row, sound)
     if last - first < SHORTEST:
-        raise MediaError(row.path, f"too short to be forged: {last - first} frames with sound")
+        raise MediaError(row.path, f"too short to be forged: {last - first} frames with audio")
     return sound
 
 
 def partners(rows: Sequence[Row], *, seed: int) -> list[int]:
-    """For each row another one whose sound it gets: of another identity where there is one.
+    """For each row, another one that provides its audio, of another identity if possible.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def partners(rows: Sequence[Row], *, seed: int) -> list[int]:
         There are fewer than two clips.
     """
     if len(rows) < 2:
-        raise ManifestError("swapped sound needs two clips at least")
+        raise ManifestError("swapped audio needs at least two clips")
     same_identity, same_file = _places(row.identity for row in rows), _places(r.path for r in rows)
     found = []
     for index, row in enumerate(rows):
@@ -62,15 +62,15 @@ def partners(rows: Sequence[Row], *, seed: int) -> list[int]:
         if len(own) == len(rows):
             own = same_file[row.path]
         if len(own) == len(rows):
-            raise ManifestError(f"swapped sound needs two clips at least; all are {row.path}")
+            raise ManifestError(f"swapped audio needs at least two clips; all are {row.path}")
         drawn = _stream(seed, "swap", row, index).integers(len(rows) - len(own))
-        # the drawn-th place that is none of its own
+        # index of the drawn row among those of other identities
         found.append(int(drawn + np.searchsorted(own - np.arange(len(own)), drawn, "right")))
     return found
 
 
 def _places(names: Iterable[str]) -> dict[str, np.ndarray]:
-    """Where each name stands, rising."""
+    """Indices of each name, ascending."""
     found: dict[str, list[int]] = {}
     for place, name in enumerate(names):
         found.setdefault(name, []).append(place)
@@ -78,7 +78,7 @@ def _places(names: Iterable[str]) -> dict[str, np.ndarray]:
 
 
 def swap(row: Row, sound: np.ndarray, other: Row, other_sound: np.ndarray) -> np.ndarray:
-    """The sound of ``row``'s file with another clip's from where the clip begins; int16."""
+    """The audio of ``row``'s file, replaced by another clip's within the clip; int16."""
     first, last = _span(row, sound)
     begin, end = _span(other, other_sound)
     count = min(last - first, end - begin) * HOP
@@ -88,16 +88,16 @@ def swap(row: Row, sound: np.ndarray, other: Row, other_sound: np.ndarray) -> np
 def part(
     row: Row, sound: np.ndarray, other: Row, other_sound: np.ndarray, *, first: int, last: int
 ) -> np.ndarray:
-    """Another clip's sound in frames ``first .. last`` of the clip, its own elsewhere; int16."""
+    """Another clip's audio in frames ``first .. last`` of the clip, its own elsewhere; int16."""
     swapped = np.resize(swap(row, sound, other, other_sound), len(sound))
     begin = _span(row, sound)[0]
     return splice_sound(sound, swapped, (begin + first) * HOP, (begin + last) * HOP)
 
 
 def jump(row: Row, sound: np.ndarray, *, frame: int, by: int) -> np.ndarray:
-    """Sound in time until ``frame`` of the clip, and ``by`` frames ahead of itself after it; int16.
+    """Audio in sync until ``frame`` of the clip, and ``by`` frames ahead after it; int16.
 
-    Where it runs ahead, the clip ends so much earlier; where it falls back, some is heard twice.
+    If it runs ahead, the clip ends that much earlier; if it falls back, some audio is repeated.
     """
     first, last = _span(row, sound)
     here = (first + frame) * HOP
@@ -122,17 +122,17 @@ def splice_sound(sound: np.ndarray, other: np.ndarray, first: int, last: int) ->
 
 
 def draw_jump(row: Row, sound: np.ndarray, limits: tuple[int, int], *, seed: int) -> dict[str, int]:
-    """Where a clip's sound jumps (a frame of its middle quarter) and by how many frames.
+    """Frame at which a clip's audio jumps (in its middle quarter), and by how many frames.
 
     Parameters
     ----------
     limits : (int, int)
-        Least and most frames of the jump, but a quarter of the clip; half of the jumps go back.
+        Minimum and maximum jump in frames, at most a quarter of the clip; half of them go back.
 
     Raises
     ------
     MediaError
-        A quarter of the clip is shorter than the least jump.
+        A quarter of the clip is shorter than the minimum jump.
     """
     rng = _stream(seed, "jump", row)
     first, last = _span(row, sound)
@@ -148,12 +148,12 @@ def draw_jump(row: Row, sound: np.ndarray, limits: tuple[int, int], *, seed: int
 def draw_part(
     row: Row, sound: np.ndarray, other: Row, other_sound: np.ndarray, *, seed: int
 ) -> dict[str, int]:
-    """Which frames get another clip's sound: a fifth to two fifths of those that have some of it.
+    """Which frames get another clip's audio: one to two fifths of those for which there is some.
 
     Returns
     -------
     dict
-        ``first`` and ``last``, counted from the clip's first frame.
+        ``first`` and ``last``, relative to the clip's first frame.
     """
     rng = _stream(seed, "part", row)
     begin, end = _span(row, sound)
@@ -172,9 +172,9 @@ def forged_row(
     *,
     segments: tuple[tuple[float, float], ...] = (),
 ) -> Row:
-    """Write ``sound`` to ``path`` and give the row of the clip with it.
+    """Write ``sound`` to ``path`` and return the row of the clip with it.
 
-    ``segments`` are the seconds that are forged, where not all are.
+    ``segments``: forged seconds, if not all are.
     """
     write_wav(path, sound)
     category = kind if kind in KINDS else row.category
@@ -189,7 +189,7 @@ def forged_row(
 
 
 def _span(row: Row, sound: np.ndarray) -> tuple[int, int]:
-    """First frame of the clip and the one after its last with sound."""
+    """First frame of the clip, and the frame after its last one with audio."""
     first = round(row.start * FPS)
     last = len(sound) // HOP
     return first, last if row.duration is None else min(last, first + round(row.duration * FPS))

@@ -1,8 +1,8 @@
-"""Steps of a fixed number of frames, made of whole clips of any length, from memory.
+"""Steps of a fixed number of frames, from whole clips of any length in memory.
 
-A processor's libraries compile code for every new shape of input, and a batch of equal spans leaves
-out clips that are shorter. Here the clips of an epoch follow each other on a tape, which is cut
-every so many frames; windows across a border between clips do not enter the loss.
+Libraries compile code for each new input shape, and batches of equal spans skip shorter clips. Here
+the clips of an epoch are concatenated to a tape, which is cut into steps; windows across clip
+borders do not enter the loss.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WINDOW = 5  # frames
 
 @dataclass(frozen=True)
 class Piece:
-    """Frames ``start .. start + count - 1`` of a clip, counted from its first usable frame."""
+    """Frames ``start .. start + count - 1`` of a clip, relative to its first usable frame."""
 
     clip: int
     start: int
@@ -39,19 +39,19 @@ class Piece:
 
 
 class ClipMemory:
-    """Frames and sound of clips, read once.
+    """Frames and audio of clips, read once.
 
     Parameters
     ----------
     size : int, optional
-        Side in pixels at which frames are kept; None = as stored.
+        Side of stored frames in pixels; None = as in the file.
 
     Attributes
     ----------
     rows : list of Row
-        Clips that could be read.
+        Readable clips.
     broken : list of str
-        What was wrong with the others.
+        Errors of the others.
 
     Raises
     ------
@@ -84,7 +84,7 @@ class ClipMemory:
 
     @property
     def lengths(self) -> np.ndarray:
-        """Frames of each clip: int64 (n,)."""
+        """Number of frames of each clip: int64 (n,)."""
         return np.array([len(frames) for frames in self._frames])
 
     def frames(self, piece: Piece) -> np.ndarray:
@@ -101,25 +101,25 @@ def _read(row: Row) -> tuple[np.ndarray, np.ndarray]:
     reader = ClipReader(row.path)
     first, heard, n = aligned_range(row, reader.n_frames)
     if n < WINDOW:
-        raise MediaError(row.path, f"{n} frames, and {WINDOW} are needed")
+        raise MediaError(row.path, f"{n} frames, but {WINDOW} are needed")
     return reader.frames(first, n), reader.audio(heard, n).copy()
 
 
 class Tape:
-    """Which pieces of clips make up each step of an epoch.
+    """Assignment of pieces of clips to the steps of an epoch.
 
-    What comes out depends on seed and epoch only.
+    It depends on seed and epoch only.
 
     Parameters
     ----------
     lengths : int array, (n,)
-        Frames of each clip.
+        Number of frames of each clip.
     frames : int
-        Of a step, over all processes.
+        Frames per step, over all processes.
     longest : int
-        Most frames of a clip in an epoch, from a random start.
+        Maximum number of frames of a clip per epoch, from a random start.
     weights : float array, (n,), optional
-        How often a clip comes up in an epoch, on average.
+        Average number of times that a clip occurs in an epoch.
 
     Raises
     ------
@@ -164,7 +164,7 @@ class Tape:
 
     def _clips(self, epoch: int) -> Iterator[Piece]:
         rng = np.random.default_rng([self.seed, epoch])
-        while True:  # fractions of a weight are drawn, so that one round may fall short
+        while True:  # fractional weights are drawn, so one round may not be enough
             times = np.floor(self.weights + rng.random(len(self.weights))).astype(int)
             for clip in rng.permutation(np.repeat(np.arange(len(times)), times)):
                 count = int(self.lengths[clip])
@@ -173,21 +173,21 @@ class Tape:
 
 
 class PackedClips(Dataset):
-    """One item is a whole step.
+    """Dataset in which one item is a whole step.
 
     Parameters
     ----------
     size : int
-        Side in pixels of the frames handed on.
+        Side of the frames in pixels.
     augment : Augment, optional
-        Drawn once for each piece.
+        Augmentation, drawn once per piece.
     sound : SoundAugment, optional
-        Drawn once for each piece; babble is the sound of another clip.
+        Augmentation, drawn once per piece; babble is the audio of another clip.
     edges : int
-        Crops that reach one to five frames into digital silence, as scoring pads a video; they are
-        further negatives of their own clips.
+        Number of crops that extend one to five frames into digital silence, like the padding in
+        scoring; they are further negatives of their own clips.
     rank, world : int
-        This process and the number of processes; each takes its part of every step.
+        Index of this process and number of processes; each takes a part of every step.
     """
 
     def __init__(
@@ -224,15 +224,14 @@ class PackedClips(Dataset):
         Parameters
         ----------
         key : int or (int, int)
-            Step of epoch 0, or epoch and step.
+            Step in epoch 0, or epoch and step.
 
         Returns
         -------
         dict
-            ``frames`` uint8 (F, S, S, 3); ``audio`` int16 (F * 640,); ``clip`` int64 (F,), number
-            of the piece that a frame belongs to; ``edges`` int16 (E, 3200) and ``edge_clip``
-            int64 (E,), the piece that each belongs to; ``index`` int64, rows that were read;
-            ``broken`` list of str, empty.
+            ``frames`` uint8 (F, S, S, 3); ``audio`` int16 (F * 640,); ``clip`` int64 (F,), the
+            piece of each frame; ``edges`` int16 (E, 3200) and ``edge_clip`` int64 (E,), the piece
+            of each; ``index`` int64, rows that were read; ``broken`` list of str, empty.
         """
         epoch, step = key if isinstance(key, tuple) else (0, key)
         part = self.tape.frames // self.world
@@ -278,7 +277,7 @@ class PackedClips(Dataset):
 
 
 def _cut(pieces: Sequence[Piece], begin: int, count: int) -> Iterator[Piece]:
-    """The pieces' frames ``begin .. begin + count - 1``."""
+    """Frames ``begin .. begin + count - 1`` of the pieces."""
     at = 0
     for piece in pieces:
         first, last = max(begin - at, 0), min(begin + count - at, piece.count)
@@ -288,14 +287,14 @@ def _cut(pieces: Sequence[Piece], begin: int, count: int) -> Iterator[Piece]:
 
 
 class NumberedSteps(Sampler[tuple[int, int]]):
-    """Keys ``(epoch, step)`` from wherever training stands; see `NumberedBatches`.
+    """Keys ``(epoch, step)`` from the current state of training; see `NumberedBatches`.
 
     Parameters
     ----------
     steps : int
-        Of an epoch.
+        Steps per epoch.
     done : callable
-        How many steps have been trained so far.
+        Returns the number of trained steps.
     """
 
     def __init__(self, steps: int, done: Callable[[], int]) -> None:
@@ -303,7 +302,7 @@ class NumberedSteps(Sampler[tuple[int, int]]):
         self.done = done
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        first = self.done()  # ask now, not when a worker wants the first step
+        first = self.done()  # evaluated now, not when a worker requests the first step
         return (divmod(number, self.steps) for number in range(first, first + self.steps))
 
     def __len__(self) -> int:
@@ -311,16 +310,16 @@ class NumberedSteps(Sampler[tuple[int, int]]):
 
 
 def clip_weights(rows: Sequence[Row], weights: Mapping[str, float] | None) -> np.ndarray:
-    """How often each row comes up in an epoch, by its category; 1 where none is given.
+    """Weight of each row in an epoch, by category; 1 if not given.
 
     Raises
     ------
     ManifestError
-        A category has no row, or a weight is negative.
+        A category has no rows, or a weight is negative.
     """
     weights = dict(weights or {})
     if strange := set(weights) - {row.category for row in rows}:
-        raise ManifestError(f"weights names no category of the split: {', '.join(sorted(strange))}")
+        raise ManifestError(f"weights has unknown categories: {', '.join(sorted(strange))}")
     if any(weight < 0 for weight in weights.values()):
-        raise ManifestError(f"weights must be at least 0, got {weights}")
+        raise ManifestError(f"weights must be >= 0, got {weights}")
     return np.array([float(weights.get(row.category, 1.0)) for row in rows])

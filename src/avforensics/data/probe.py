@@ -1,4 +1,4 @@
-"""Opening and hashing the files of a manifest."""
+"""Open and hash the files of a manifest."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from avforensics.media.tracks import pick_stream
 
 log = logging.getLogger(__name__)
 
-MOST_LISTED = 10  # named on the terminal; all are in the file
+MOST_LISTED = 10  # named on the terminal; the file lists all
 
 
 class Problem(NamedTuple):
-    """A row that cannot be used: its index, the file at fault and why."""
+    """An unusable row: its index, the file and the reason."""
 
     index: int
     path: str
@@ -40,18 +40,18 @@ def probe(
     workers: int = 1,
     advance: Callable[[], None] = lambda: None,
 ) -> tuple[Manifest, list[Problem]]:
-    """Look at every row's files.
+    """Check the files of all rows.
 
     Parameters
     ----------
     media : bool
-        Open them, without decoding: `duration` is filled in where it is unknown and the file says
-        it, and of the picture the facts ``codec``, ``height`` (pixels) and ``kbit_s`` (of the
-        whole file, kbit/s). False looks only whether they exist.
+        Open files without decoding: fill in missing `duration` if declared, and the facts
+        ``codec``, ``height`` (pixels) and ``kbit_s`` (of the whole file, kbit/s). False = check
+        only whether they exist.
     hashes : bool
         Fill in `hash`.
     workers : int
-        Threads.
+        Number of threads.
     advance : callable
         Called after each row, for a progress bar.
 
@@ -60,7 +60,7 @@ def probe(
     manifest : Manifest
         All rows, in order.
     problems : list of Problem
-        One for each row that cannot be used, in order.
+        One for each unusable row, in order.
     """
 
     def look(index: int, row: Row) -> tuple[Row, Problem | None]:
@@ -87,12 +87,12 @@ def probe(
 
 
 def write_problems(path: str | Path, problems: Sequence[Problem]) -> int:
-    """List files that cannot be used, with the reasons, as CSV, and log the first of them.
+    """Write the list of unusable files as CSV, and log the first of them.
 
     Returns
     -------
     int
-        The exit code of a command: 1 where there are any.
+        Exit code of the command: 1 if there are any.
     """
     write_table(path, ("path", "reason"), [problem[1:] for problem in problems])
     for problem in problems[:MOST_LISTED]:

@@ -1,6 +1,6 @@
-"""One row of a manifest, as values and as text."""
+"""A row of a manifest, as values and as text."""
 
-# Paths are text here: os.path is several times as fast as Path on 100,000 rows.
+# os.path is several times faster than Path on 100,000 rows, so paths are text here.
 # ruff: noqa: PTH118, PTH120, PTH122
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from avforensics.data.labels import Labels
 
 
 class Row(NamedTuple):
-    """One clip.
+    """A clip.
 
     Attributes
     ----------
@@ -29,25 +29,24 @@ class Row(NamedTuple):
     method : str
         How a fake was made, e.g. ``"wav2lip"``.
     identity : str
-        Who is seen (of fakes: the source), or whatever must not be shared between splits.
+        Person shown (of fakes: the source), or anything that splits must not share.
     split : str
         E.g. ``"sync"``, ``"anomaly"``, ``"val"``, ``"test"``.
     start : float
-        Seconds into the file where the clip begins.
+        Start of the clip in the file, in seconds.
     duration : float or None
         Seconds; None = to the end of the file.
     hash : str
-        SHA-256 of the file's bytes, or empty where it was not computed.
+        SHA-256 of the file, or empty if not computed.
     audio : str
-        Absolute path of the sound where it lies in a file of its own, else empty.
+        Absolute path of a separate audio file, else empty.
     segments : tuple of (float, float)
-        Forged stretches in seconds of a partial forgery; empty = none known.
+        Forged segments of a partial forgery, in seconds; empty = none known.
     delay : int
-        Frames (of 25 a second) by which the matching sound comes later than the picture throughout
-        the recording. Training of the synchronisation network moves the sound back by it; nothing
-        else does.
+        Constant delay of the audio in frames (25 fps); positive = the matching audio comes later
+        than the video. Only training of the synchronisation network compensates it.
     about : tuple of (str, str)
-        What else is known of the clip, by name: gender, language, generator ... A manifest has a
+        Other facts about the clip, by name: gender, language, generator ... A manifest has a
         column for each; results can be broken down by them. See `facts`.
     """
 
@@ -72,7 +71,7 @@ class Row(NamedTuple):
 
     @property
     def files(self) -> list[Path]:
-        """The video, and the file with its sound where that is another one."""
+        """The video file, and the audio file if it is separate."""
         return [Path(path) for path in (self.path, self.audio) if path]
 
 
@@ -80,7 +79,7 @@ COLUMNS = tuple(name for name in Row._fields if name != "about")
 
 
 def facts(values: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
-    """What is known of a clip, as `Row.about`: sorted by name, without what is empty."""
+    """Facts about a clip in the form of `Row.about`: sorted by name, without empty ones."""
     texts = {name: str(value).strip() for name, value in values.items() if value is not None}
     return tuple(sorted((name, text) for name, text in texts.items() if text))
 
@@ -88,25 +87,25 @@ def facts(values: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
 def parse_row(
     folder: str, cells: list[str], labels: Labels, about: Mapping[str, str] | None = None
 ) -> Row:
-    """Make a row of one text for each column; relative paths count from ``folder``.
+    """Parse a row from one text per column; relative paths count from ``folder``.
 
     Raises
     ------
     ValueError
-        A cell has no meaning; the message says which, without naming the file.
+        A cell is invalid; the message names it, but not the file.
     """
     path, label, category, method, identity, split, *rest = cells
     start, duration, sha, audio, segments, delay = rest
     if not path:
         raise ValueError("the path is empty")
     if "\0" in path or "\0" in audio:
-        raise ValueError("a path has a NUL byte, which no file name has")
+        raise ValueError("a path must not contain a NUL byte")
     try:
         begin = _seconds(start or "0")
         length = _seconds(duration) if duration else None
     except ValueError:
         raise ValueError(
-            f"start and duration must be seconds, not {start!r} and {duration!r}"
+            f"start and duration must be seconds, got {start!r} and {duration!r}"
         ) from None
     if not re.fullmatch(r"[+-]?\d{1,4}|", delay):
         raise ValueError(f"delay must be a whole number of frames, got {delay!r}")
@@ -117,7 +116,7 @@ def parse_row(
 
 
 def format_row(row: Row, folder: str) -> list[str]:
-    """The inverse of `parse_row`: paths beneath ``folder`` become relative, with ``/``."""
+    """Inverse of `parse_row`: paths below ``folder`` become relative, with ``/``."""
     return [
         _relative(row.path, folder),
         str(row.label),
@@ -140,7 +139,7 @@ def parse_segments(text: str) -> tuple[tuple[float, float], ...]:
     Raises
     ------
     ValueError
-        The text has another form, or a segment does not end after its start.
+        The text is malformed, or a segment does not end after its start.
     """
     try:
         pairs = [part.split("-") for part in text.split(";") if part]
@@ -148,12 +147,12 @@ def parse_segments(text: str) -> tuple[tuple[float, float], ...]:
     except ValueError:
         segments = [(0.0, 0.0)]
     if any(end <= start for start, end in segments):
-        raise ValueError(f"segments must look like 0.5-1.25;3-4 (seconds), not {text!r}")
+        raise ValueError(f"segments must look like 0.5-1.25;3-4 (seconds), got {text!r}")
     return tuple(segments)
 
 
 def format_segments(segments: Iterable[tuple[float, float]]) -> str:
-    """The inverse of `parse_segments`."""
+    """Inverse of `parse_segments`."""
     return ";".join(f"{_number(start)}-{_number(end)}" for start, end in segments)
 
 
@@ -162,7 +161,7 @@ def _relative(path: str, folder: str) -> str:
     if not path.startswith(prefix):
         return path
     name = path[len(prefix) :].replace(os.sep, "/")
-    return f"./{name}" if name[:1].isspace() else name  # blanks around a cell do not count
+    return f"./{name}" if name[:1].isspace() else name  # blanks around a cell are ignored
 
 
 def _seconds(text: str) -> float:
@@ -177,12 +176,12 @@ def _number(value: float) -> str:
 
 
 def clip_names(rows: Collection[Row]) -> list[str]:
-    """A name for each row's clip, without a suffix: that of its source below the common folder.
+    """A name for each row's clip, without suffix: that of its source below the common folder.
 
-    Rows that cut the same part from the same file share one. Parts of a file differ in their
-    times, files that differ only in their suffix in that.
+    Rows of the same part of the same file share a name. Parts of a file are distinguished by their
+    times, files that differ only in suffix by the suffix.
     """
-    cuts = {row.source: None for row in rows}  # in order, each once
+    cuts = {row.source: None for row in rows}  # in order, without duplicates
     common = os.path.commonpath({os.path.dirname(path) for path, *_ in cuts})
     often = Counter(path for path, *_ in cuts)
     names: dict[str, tuple] = {}

@@ -1,4 +1,4 @@
-"""The order in which training sees its clips: the same for any number of processes."""
+"""Order of training clips, independent of the number of processes."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from torch.utils.data import Sampler
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
-    """Keys ``(epoch, index)`` in a seeded order, cut into global batches.
+    """Keys ``(epoch, index)`` in seeded order, cut into global batches.
 
-    The order depends on ``seed`` and epoch alone. Of each global batch, rank ``r`` takes the
-    ``r``-th contiguous part, so that what all ranks gather in the order of ranks is exactly the
-    batch that one process would have seen. Keys carry the epoch because workers that live on
-    between epochs hold a copy of the data set and would never hear of a new one.
+    The order depends on ``seed`` and epoch only. Of each global batch, rank ``r`` takes the
+    ``r``-th contiguous part, so that the parts of all ranks, concatenated, are the batch of a
+    single process. Keys contain the epoch because persistent workers hold a copy of the dataset
+    and would not learn of a new epoch.
 
-    Use it with ``DataLoader(dataset, batch_size=batch_size // world, sampler=...)`` and switch
-    off any replacing of samplers (Lightning: ``use_distributed_sampler=False``).
+    Use it with ``DataLoader(dataset, batch_size=batch_size // world, sampler=...)`` and disable
+    sampler replacement (Lightning: ``use_distributed_sampler=False``).
 
     Parameters
     ----------
     n : int
         Number of items.
     batch_size : int
-        Items of a global batch, over all ranks; a multiple of ``world``.
+        Items per global batch, over all ranks; a multiple of ``world``.
     rank, world : int
-        This process and the number of processes.
+        Index of this process and number of processes.
     shuffle : bool
         False keeps the order 0..n-1 (validation).
     drop_last : bool
-        Leave out the last incomplete batch. False gives each rank its part of it, which may be
-        empty: no item is ever doubled to fill it up.
+        Drop the last incomplete batch. False gives each rank its part of it, which may be empty:
+        no item is repeated.
 
     Raises
     ------
     ValueError
-        ``n`` gives no whole batch, or a number has no meaning.
+        ``n`` is less than a batch, or a number is invalid.
     """
 
     def __init__(
@@ -51,9 +51,11 @@ class EpochSampler(Sampler[tuple[int, int]]):
         drop_last: bool = True,
     ) -> None:
         if not 0 <= rank < world:
-            raise ValueError(f"rank {rank} is not one of {world} processes")
+            raise ValueError(f"rank must be within 0..{world - 1}, got {rank}")
         if batch_size < 1 or batch_size % world:
-            raise ValueError(f"a global batch of {batch_size} cannot be cut into {world} parts")
+            raise ValueError(
+                f"batch_size must be a multiple of {world} processes, got {batch_size}"
+            )
         if n < 1 or (drop_last and n < batch_size):
             raise ValueError(f"{n} clips do not fill one batch of {batch_size}")
         self.n = n
@@ -67,12 +69,12 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.first_batch = 0
 
     def set_epoch(self, epoch: int, first_batch: int = 0) -> None:
-        """Choose the epoch, and where in it to begin: ``first_batch`` counts global batches."""
+        """Set the epoch and the global batch at which to begin."""
         self.epoch = epoch
         self.first_batch = first_batch
 
     def order(self) -> np.ndarray:
-        """All indices of this epoch, for all ranks, before batches are cut: int64, (n,)."""
+        """All indices of this epoch, for all ranks, before cutting: int64, (n,)."""
         if not self.shuffle:
             return np.arange(self.n)
         return np.random.default_rng([self.seed, self.epoch]).permutation(self.n)
@@ -86,7 +88,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
                 yield self.epoch, int(index)
 
     def __len__(self) -> int:
-        """Keys that this rank will give in this epoch."""
+        """Number of keys of this rank in this epoch."""
         part = self.batch_size // self.world
         batches, rest = divmod(self.n, self.batch_size)
         last = 0 if self.drop_last else min(max(rest - self.rank * part, 0), part)

@@ -1,4 +1,4 @@
-"""Random changes of sound for training, alike for all of an item; all off = the paper."""
+"""Audio augmentation for training, the same for all of an item; all off = the paper."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ OPUS_RATE = 48_000
 
 @dataclass(frozen=True, kw_only=True)
 class SoundAugment:
-    """What may change.
+    """Random changes and their strengths.
 
     Parameters
     ----------
     gain : pair of float
-        Lowest and highest gain in dB; the result is rounded to 16 bits and clipped, as recordings
-        are.
+        Lowest and highest gain in dB; the result is rounded to 16 bits and clipped, like
+        recordings.
     noise : float
         Probability of white or pink noise.
     noise_snr : pair of float
-        Its signal-to-noise ratio in dB.
+        Range of the signal-to-noise ratio in dB.
     babble : float
-        Probability of other clips' sound under it.
+        Probability of other clips' audio in the background.
     babble_snr : pair of float
-        Its signal-to-noise ratio in dB.
+        Range of the signal-to-noise ratio in dB.
     equaliser : float
         Probability of a random filter of nine taps.
     reverb : float
-        Probability of reverberation of 0.1 to 0.6 s; the direct sound stays where it is.
+        Probability of reverberation of 0.1 to 0.6 s; the direct sound is not delayed.
     band : float
-        Probability of a band limit: 100 to 400 Hz below, 3 to 7 kHz above.
+        Probability of a band-pass filter: from 100..400 Hz to 3..7 kHz.
     codec : float
-        Probability of AAC or Opus at 12 to 64 kbit/s, and back.
+        s, and back./s, and back.
 
     Raises
     ------
     ValueError
-        A probability is outside 0..1, or a range does not run upwards.
+        A probability is outside 0..1, or a range is not ascending.
     """
 
     gain: Sequence[float] = (0.0, 0.0)
@@ -70,15 +70,15 @@ class SoundAugment:
     def __call__(
         self, audio: np.ndarray, rng: np.random.Generator, other: np.ndarray | None = None
     ) -> np.ndarray:
-        """Draw once and change all of an item's sound.
+        """Draw the changes once and apply them to an item's audio.
 
         Parameters
         ----------
         audio : int16 array, (S,), 16 kHz
         rng : Generator
-            As much is drawn whatever is switched on.
+            The number of draws does not depend on the settings.
         other : int16 array, (R,), optional
-            Sound of another clip, for babble; repeated where it is shorter.
+            Audio of another clip, for babble; repeated if shorter.
 
         Returns
         -------
@@ -114,7 +114,7 @@ class SoundAugment:
 
 
 def through_codec(audio: np.ndarray, codec: str, bit_rate: int) -> np.ndarray:
-    """Encode and decode sound in memory, in place: what an encoder delays is cut off again.
+    """Encode and decode audio in memory, compensating the encoder's delay.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def through_codec(audio: np.ndarray, codec: str, bit_rate: int) -> np.ndarray:
     codec : str
         ``aac`` or ``libopus``.
     bit_rate : int
-        Bits a second.
+        Bits per second.
 
     Returns
     -------
@@ -137,7 +137,7 @@ def through_codec(audio: np.ndarray, codec: str, bit_rate: int) -> np.ndarray:
     size = encoder.frame_size or 1024
     into = av.AudioResampler(encoder.format.name, "mono", rate, frame_size=size)
     back = av.AudioResampler("s16", "mono", SAMPLE_RATE)
-    padded = np.pad(audio, (0, 4 * SAMPLE_RATE // 10))  # what is still inside at the end comes out
+    padded = np.pad(audio, (0, 4 * SAMPLE_RATE // 10))  # flush the encoder
     frame = av.AudioFrame.from_ndarray(padded[None], format="s16", layout="mono")
     frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, 0, Fraction(1, SAMPLE_RATE)
     packets = [p for part in into.resample(frame) for p in encoder.encode(part)]
@@ -155,7 +155,7 @@ def through_codec(audio: np.ndarray, codec: str, bit_rate: int) -> np.ndarray:
 
 
 def _lag(audio: np.ndarray, sound: np.ndarray, most: int = SAMPLE_RATE // 5) -> int:
-    """Samples by which ``sound`` comes later, found by correlation: encoders differ in delay."""
+    """Delay of ``sound`` in samples, by correlation, since encoders differ."""
     if not audio.any():
         return 0
     a, b = audio[: 4 * most].astype(np.float64), sound[: 5 * most].astype(np.float64)
@@ -168,7 +168,7 @@ def _between(bounds: Sequence[float], part: float) -> float:
 
 
 def _mixed(sound: np.ndarray, under: np.ndarray, snr: float) -> np.ndarray:
-    """Add ``under`` at ``snr`` dB below ``sound``."""
+    """Add ``under`` to ``sound`` at an SNR of ``snr`` dB."""
     under = under.astype(np.float32)
     ours, theirs = (float(np.sqrt(np.mean(np.square(x)))) for x in (sound, under))
     if ours == 0 or theirs == 0:
@@ -177,7 +177,7 @@ def _mixed(sound: np.ndarray, under: np.ndarray, snr: float) -> np.ndarray:
 
 
 def _noise(n: int, rng: np.random.Generator) -> np.ndarray:
-    """White noise, or in half of the cases pink (a slope of -3 dB an octave)."""
+    """White noise, or in half of the cases pink noise (-3 dB per octave)."""
     white = rng.standard_normal(n).astype(np.float32)
     if rng.random() < 0.5:
         return white
@@ -186,7 +186,7 @@ def _noise(n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _reverberant(sound: np.ndarray, echo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The direct sound and an exponentially decaying tail of noise, 0 to 12 dB below it in sum."""
+    """Direct sound and an exponentially decaying tail of noise, 0 to 12 dB below it in total."""
     seconds = 0.1 + 0.5 * echo[0]
     n = int(seconds * SAMPLE_RATE)
     tail = rng.standard_normal(n) * 10 ** (-3 * np.arange(n) / n)

@@ -1,4 +1,4 @@
-"""Splits that share no identity and come out the same on every machine."""
+"""Identity-disjoint splits, the same on every machine."""
 
 from __future__ import annotations
 
@@ -14,24 +14,23 @@ EXCLUDED = "excluded"
 def split_by_identity(
     manifest: Manifest, shares: Mapping[str, float], *, seed: int = 0, keep: Collection[str] = ()
 ) -> Manifest:
-    """Give every identity, with all its clips, to one split.
+    """Assign every identity, with all its clips, to one split.
 
     The synchronisation network and the anomaly model must be trained on different people (paper
-    Sec. 4.2), so ``shares`` usually names at least ``sync`` and ``anomaly``. Identities are put
-    in the order of a hash of seed and name, and that order is cut: neither the order of rows nor
-    Python's random state has a say.
+    Sec. 4.2), so ``shares`` usually names at least ``sync`` and ``anomaly``. Identities are sorted
+    by a hash of seed and name and then cut: neither the order of rows nor Python's random state
+    matters.
 
     Parameters
     ----------
     manifest : Manifest
-        Every row that is to be split needs an identity.
+        Every row to be split needs an identity.
     shares : mapping of str to float
-        Split name to its share of the identities; shares are relative to their sum. Every split
-        gets at least one identity.
+        Split name -> share of the identities, relative to the sum. Every split gets at least one
+        identity.
     keep : collection of str
-        Splits already in the manifest that stay as they are (a set's own ``val`` and ``test``).
-        Other clips of their identities are put into split ``"excluded"``, so that they are
-        counted and in nobody's way.
+        Existing splits that stay unchanged (a set's own ``val`` and ``test``). Other clips of
+        their identities are put into split ``"excluded"``, where they are counted but not used.
 
     Returns
     -------
@@ -41,24 +40,24 @@ def split_by_identity(
     Raises
     ------
     ManifestError
-        Shares are nonsense, a row has no identity, or there are fewer identities than splits.
+        A share is invalid, a row has no identity, or there are fewer identities than splits.
     """
     if not (shares and isinstance(shares, Mapping) and all(map(_is_share, shares.values()))):
         raise ManifestError(
-            f"shares of splits must be numbers above 0, as in {{sync: 0.5, val: 0.5}}, not {shares}"
+            f"shares must be numbers > 0, e.g. {{sync: 0.5, val: 0.5}}, got {shares}"
         )
     nameless = [row.path for row in manifest if not row.identity and row.split not in keep]
     if nameless:
         raise ManifestError(
-            f"{len(nameless)} clips name no identity and cannot be split, e.g. {nameless[0]}"
+            f"{len(nameless)} clips have no identity and cannot be split, e.g. {nameless[0]}"
         )
     kept = {row.identity for row in manifest if row.split in keep}
     pool = {row.identity for row in manifest if row.split not in keep} - kept
     if len(pool) < len(shares):
         raise ManifestError(
             f"{len(pool)} identit{'y' if len(pool) == 1 else 'ies'} cannot make {len(shares)} "
-            f"splits that share none ({', '.join(shares)}); where each video of a folder shows "
-            "somebody else, say source.identity=stem"
+            f"disjoint splits ({', '.join(shares)}); if each video of a folder shows another "
+            "person, set source.identity=stem"
         )
     split_of = _cut(sorted(pool, key=lambda name: (_rank(seed, name), name)), shares)
     return Manifest(
@@ -75,24 +74,24 @@ def sample(
     seed: int = 0,
     one_per_identity: bool = False,
 ) -> Manifest:
-    """Draw so many real clips and so many of each fake category.
+    """Sample real clips and fakes of each category.
 
-    Such as the paper's test set of 100 real + 100 per category (Sec. 4.1), whose list was never
-    published. Clips are drawn in turn from one identity after the other, both in the order of a
-    hash of the seed, so that as many identities as possible take part. Of doubled rows only the
+    For example the paper's test set of 100 real + 100 per category (Sec. 4.1), whose list was
+    never published. Clips are taken in turn from one identity after the other, both in the order of
+    a hash of the seed, so that as many identities as possible occur. Of duplicate rows, only the
     first counts.
 
     Parameters
     ----------
     real, fake : int or None
-        Number of real clips, and of fake clips of each category; None = all that can be drawn.
+        Number of real clips, and of fakes per category; None = all.
     one_per_identity : bool
-        Take at most one clip of an identity within each category.
+        Take at most one clip per identity and category.
 
     Raises
     ------
     ManifestError
-        There are too few clips of a kind; the message says how many there are.
+        There are too few clips of a kind.
     """
     groups: dict[tuple[int, str], dict[str, list]] = {}
     seen = set()
@@ -108,7 +107,7 @@ def sample(
         drawn = _in_turn(manifest, people, seed, 1 if one_per_identity else None)
         if wanted is not None and len(drawn) < wanted:
             what = f"fake clips of category {category or '(empty)'}" if label else "real clips"
-            raise ManifestError(f"{wanted} {what} are asked for and there are {len(drawn)}")
+            raise ManifestError(f"{wanted} {what} requested, but only {len(drawn)} available")
         chosen.update(drawn[:wanted])
     return Manifest(row for position, row in enumerate(manifest) if position in chosen)
 
@@ -116,7 +115,7 @@ def sample(
 def _in_turn(
     manifest: Manifest, people: dict[str, list[int]], seed: int, most: int | None
 ) -> list[int]:
-    """Positions in rounds: the first clip of everybody, then the second, and so on."""
+    """Positions in rounds: everybody's first clip, then the second, and so on."""
     ranked = []
     for name, positions in people.items():
         clips = sorted(positions, key=lambda p: _rank(seed, _inner_name(manifest[p].path)))
@@ -125,7 +124,7 @@ def _in_turn(
 
 
 def _inner_name(path: str) -> str:
-    """The end of a path, which stays the same wherever the data set lies."""
+    """The end of a path, which does not depend on the data set's location."""
     return "/".join(path.replace("\\", "/").rsplit("/", 3)[-3:])
 
 
@@ -135,7 +134,7 @@ def _cut(names: list[str], shares: Mapping[str, float]) -> dict[str, str]:
     for left, (split, share) in zip(range(len(shares) - 1, -1, -1), shares.items(), strict=True):
         passed += share
         end = len(names) if left == 0 else round(len(names) * passed / total)
-        end = min(max(end, begin + 1), len(names) - left)  # one identity at least for everybody
+        end = min(max(end, begin + 1), len(names) - left)  # at least one identity per split
         split_of.update(dict.fromkeys(names[begin:end], split))
         begin = end
     return split_of

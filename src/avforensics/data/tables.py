@@ -1,9 +1,9 @@
-"""Tables of text as people have them: CSV in its many forms, or Parquet where pyarrow is installed.
+"""Read tables as text: CSV in its many forms, or Parquet if pyarrow is installed.
 
-One reader for manifests, lists and tables of scores. What it takes: UTF-8 (with or without a
-byte-order mark), UTF-16, Windows-1252 and Latin-1; commas, semicolons, tabs or bars between cells;
-headers in any case; blanks around cells; quoted cells; empty lines. Where the separator is no
-comma, numbers may have a decimal comma.
+One reader for manifests, lists and tables of scores. It accepts UTF-8 (with or without a byte-order
+mark), UTF-16, Windows-1252 and Latin-1; commas, semicolons, tabs or bars as separators; headers in
+any case; blanks around cells; quoted cells; empty lines. If the separator is not a comma, numbers
+may have a decimal comma.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ PARQUET = {".parquet", ".pq"}
 TABLES = {".csv", ".tsv", ".tab", *PARQUET}
 LISTS = {".txt", ".lst"}
 SEPARATORS = ",;\t|"
-# Names that tables give to the column with the file.
+# Names of the column with the file.
 PATH_NAMES = ["path", "file", "filename", "file_name", "filepath", "file_path", "video"]
 PATH_NAMES += ["video_path", "video_file", "video_name"]
-# Columns in which a decimal comma becomes a point, where the separator is no comma.
+# Columns in which a decimal comma becomes a point if the separator is not a comma.
 NUMBERS = re.compile(r"label|score|start|end|duration|segments|baseline_.*")
-_WHOLE_LINE = "\x1f"  # the "separator" of a table with one column: its cells may hold any other
+_WHOLE_LINE = (
+    "\x1f"  # pseudo-separator of a table with one column, whose cells may contain any other
+)
 _BYTE_ORDER_MARKS = {
     b"\xff\xfe\0\0": "utf-32",
     b"\0\0\xfe\xff": "utf-32",
@@ -46,7 +48,7 @@ class Text:
     Attributes
     ----------
     text : str
-        Bytes of file names that are not UTF-8 are surrogate escapes, as `os.fsdecode` gives them.
+        Bytes that are not UTF-8 are surrogate escapes, as in `os.fsdecode`.
     """
 
     path: Path
@@ -54,10 +56,10 @@ class Text:
     encoding: str
 
     def on_disk(self, folder: str | os.PathLike, name: str) -> str:
-        """``name`` spelled so that the file exists, where the encoding leaves a choice.
+        """``name`` spelt so that the file exists, if the encoding leaves a choice.
 
-        In a table that is not UTF-8 the same bytes can be a name's own bytes or letters of an
-        8-bit encoding: the letters count where such a file exists, else the bytes.
+        In a table that is not UTF-8, bytes can be part of a file name or letters of an 8-bit
+        encoding: letters if such a file exists, else bytes.
         """
         if self.encoding not in _EIGHT_BIT or os.path.lexists(os.path.join(folder, name)):  # noqa: PTH118
             return name
@@ -71,11 +73,11 @@ class Table(Text):
     Attributes
     ----------
     header : list of str
-        Names of the columns in lower case, with ``_`` for blanks and hyphens.
+        Column names in lower case, with ``_`` for blanks and hyphens.
     rows : list of list of str
-        Cells without blanks around them; as long as the header.
+        Stripped cells; each row is as long as the header.
     lines : list of int
-        Where in the file each row ends; empty for Parquet.
+        Line number of each row's end; empty for Parquet.
     """
 
     header: list[str]
@@ -83,11 +85,11 @@ class Table(Text):
     lines: list[int]
 
     def index(self, *names: str) -> int | None:
-        """Place of the first of ``names`` that is a column; None where there is none."""
+        """Index of the first of ``names`` that is a column; None if there is none."""
         return next((self.header.index(name) for name in names if name in self.header), None)
 
     def with_path(self) -> Table:
-        """The same table with the column of files called ``path``, whatever its name here."""
+        """The same table with the column of files named ``path``."""
         place = self.index(*PATH_NAMES)
         if place is None:
             return self
@@ -95,7 +97,7 @@ class Table(Text):
         return replace(self, header=header)
 
     def require(self, *names: str) -> None:
-        """Raise ManifestError unless each of ``names`` is a column, once."""
+        """Raise ManifestError unless each of ``names`` is a column, exactly once."""
         missing = [name for name in names if name not in self.header]
         if missing:
             found = ", ".join(name for name in self.header if name) or "none"
@@ -105,10 +107,10 @@ class Table(Text):
             )
         for name in names:
             if self.header.count(name) > 1:
-                raise ManifestError(f"{self.path}: column {name!r} is there twice")
+                raise ManifestError(f"{self.path}: column {name!r} occurs twice")
 
     def row_name(self, index: int) -> str:
-        """How a message about row ``index`` (from 0) begins."""
+        """Prefix of a message about row ``index`` (from 0)."""
         line = f"line {self.lines[index]}, " if self.lines else ""
         return f"{self.path}, {line}row {index + 1}"
 
@@ -117,10 +119,10 @@ class Table(Text):
         return (dict(zip(self.header, row, strict=True)) for row in self.rows)
 
     def videos(self) -> list[tuple[int, dict[str, str]]]:
-        """Records with their index, without those of faces.
+        """Records with their index, without rows of faces.
 
-        In what `avforensics detect` writes, the row of a video has an empty ``track`` and is
-        followed by those of its faces.
+        In tables of `avforensics detect`, the row of a video has an empty ``track`` and is followed
+        by the rows of its faces.
         """
         records = list(enumerate(self.records()))
         videos = [(index, cells) for index, cells in records if not cells.get("track")]
@@ -128,7 +130,7 @@ class Table(Text):
 
 
 def is_table(path: str | os.PathLike) -> bool:
-    """Whether a file is a table: by its name, or a text file whose first line names columns."""
+    """Whether a file is a table, by its name or by column names in its first line."""
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix in LISTS and path.is_file():
@@ -147,8 +149,8 @@ def read_table(path: str | Path) -> Table:
     Returns
     -------
     Table
-        What is missing in Parquet (null, NaN) is an empty string. Empty lines of a CSV are left
-        out, as are nameless columns without content.
+        Missing values in Parquet (null, NaN) are empty strings. Empty lines of a CSV and nameless
+        columns without content are dropped.
 
     Raises
     ------
@@ -168,7 +170,7 @@ def read_arrow(path: str | Path) -> Table:
     Raises
     ------
     ManifestError
-        It is no such file, or pyarrow is not installed.
+        The file is not an Arrow file, or pyarrow is not installed.
     """
     path = Path(path)
     arrow, _ = _pyarrow(path)
@@ -179,19 +181,19 @@ def read_arrow(path: str | Path) -> Table:
             table = pyarrow.ipc.open_stream(source).read_all()
     except (arrow.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
-        raise ManifestError(f"{path}: this is not an Arrow file ({reason})") from None
+        raise ManifestError(f"{path}: not an Arrow file ({reason})") from None
     columns = [[_text(value) for value in column.to_pylist()] for column in table.columns]
     rows = [list(row) for row in zip(*columns, strict=True)]
     return Table(path, "", "", list(map(_column, table.column_names)), rows, [])
 
 
 def read_source(path: str | Path) -> Table | Text:
-    """Read a list: a table where its first line names a column of files, else its text.
+    """Read a list: a table if its first line names a column of files, else its text.
 
     Raises
     ------
     ManifestError
-        As for `read_table`.
+        As in `read_table`.
     """
     if Path(path).suffix.lower() in PARQUET:
         return read_table(path).with_path()
@@ -204,34 +206,34 @@ def read_source(path: str | Path) -> Table | Text:
 
 
 def read_text(path: str | Path) -> Text:
-    """Read a file of text in whatever encoding it is.
+    """Read a text file in any encoding.
 
     Raises
     ------
     ManifestError
-        The file is missing, cannot be read, or is no text.
+        The file is missing, unreadable or not text.
     """
     path = Path(path)
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise ManifestError(f"{path}: there is no such file") from None
+        raise ManifestError(f"{path}: no such file") from None
     except OSError as error:
         raise ManifestError(f"{path}: cannot be read ({error.strerror})") from None
     if content.startswith(b"PK\x03\x04"):
-        raise ManifestError(f"{path}: this is not a CSV file but a workbook; export it as CSV")
+        raise ManifestError(f"{path}: a workbook, not a CSV file; export it as CSV")
     try:
         text, encoding = _decode(content)
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
-        raise ManifestError(f"{path}: this is not text but binary data (a NUL in line {line})")
+        raise ManifestError(f"{path}: binary data, not text (a NUL in line {line})")
     return Text(path, text, encoding)
 
 
 def parse_table(source: Text) -> Table:
-    """Split text into the cells of a table; as `read_table`."""
+    """Split text into the cells of a table; see `read_table`."""
     path, (stream, skipped, separator) = source.path, _lines(source.text)
     reader = csv.reader(stream, delimiter=separator, skipinitialspace=True)
     rows, lines = [], []
@@ -243,7 +245,7 @@ def parse_table(source: Text) -> Table:
                 lines.append(reader.line_num + skipped)
     except csv.Error as error:
         raise ManifestError(
-            f"{path}, line {reader.line_num + skipped}: this is not a CSV file ({error})"
+            f"{path}, line {reader.line_num + skipped}: not a CSV file ({error})"
         ) from None
     if not rows:
         raise ManifestError(f"{path}: the file is empty")
@@ -254,7 +256,7 @@ def parse_table(source: Text) -> Table:
     for index, row in enumerate(rows):
         if len(row) != width:
             raise ManifestError(
-                f"{table.row_name(index)}: {len(row)} cells under a header of {width} columns"
+                f"{table.row_name(index)}: {len(row)} cells, but the header has {width}"
             )
     if separator != ",":
         places = [place for place, name in enumerate(header) if NUMBERS.fullmatch(name)]
@@ -265,15 +267,15 @@ def parse_table(source: Text) -> Table:
 
 
 def write_table(path: str | Path, header: Sequence[str], rows: Iterable[Sequence]) -> None:
-    """Write a table; the file appears whole or not at all. None is an empty cell.
+    """Write a table atomically. None is an empty cell.
 
-    A CSV is UTF-8. Where file names hold other bytes, these are written as they are, and a
-    byte-order mark says that the rest is UTF-8 all the same.
+    CSV is UTF-8. Other bytes in file names are written unchanged; a byte-order mark then says that
+    the rest is UTF-8.
 
     Raises
     ------
     ManifestError
-        Parquet is asked for and pyarrow is not installed.
+        Parquet is requested, but pyarrow is not installed.
     """
     rows = list(rows)
     with atomic_path(path) as partial:
@@ -309,18 +311,18 @@ def _decode(content: bytes) -> tuple[str, str]:
     foreign = {letter for letter in set(text) if letter > "\x7f"}
     if not foreign or any(not "\udc80" <= letter <= "\udcff" for letter in foreign):
         return text, "utf-8"
-    try:  # not one letter of UTF-8 in it
+    try:  # no valid UTF-8 letter at all
         return content.decode(_EIGHT_BIT[0]), _EIGHT_BIT[0]
     except UnicodeDecodeError:
         return content.decode(_EIGHT_BIT[1]), _EIGHT_BIT[1]
 
 
 def _lines(text: str) -> tuple[io.StringIO, int, str]:
-    """A stream of lines that begins with the header, the lines before it, and the separator."""
+    """A stream of lines from the header on, the number of lines before it, and the separator."""
     stream, skipped, separator = io.StringIO(text, newline=""), 0, None
     while True:
         begin, line = stream.tell(), stream.readline()
-        mark = re.fullmatch(r'"?sep=(.)"?', line.strip())  # Excel's own
+        mark = re.fullmatch(r'"?sep=(.)"?', line.strip())  # Excel's
         separator = mark[1] if mark else separator
         if not line or not (mark or line.startswith("#") or not line.strip()):
             break
@@ -334,14 +336,14 @@ def _lines(text: str) -> tuple[io.StringIO, int, str]:
 
 
 def _column(name: str) -> str:
-    """A column's name however it is written: ``Video Path`` is ``video_path``."""
+    """Normalised column name: ``Video Path`` is ``video_path``."""
     return re.sub(r"[\s-]+", "_", name.strip().lower())
 
 
 def _without_nameless_ends(
     header: list[str], rows: list[list[str]]
 ) -> tuple[list[str], list[list[str]]]:
-    """Leave out columns after the last name that have no content, as spreadsheets write them."""
+    """Drop empty columns after the last name, as spreadsheets write them."""
     width = len(header)
     while width and not header[width - 1] and not any(any(row[width - 1 :]) for row in rows):
         width -= 1
@@ -352,13 +354,13 @@ def _without_nameless_ends(
 
 def _read_parquet(path: Path) -> tuple[list[str], list[list[str]]]:
     if not path.is_file():
-        raise ManifestError(f"{path}: there is no such file")
+        raise ManifestError(f"{path}: no such file")
     arrow, parquet = _pyarrow(path)
     try:
         table = parquet.read_table(path)
     except (arrow.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
-        raise ManifestError(f"{path}: this is not a Parquet file ({reason})") from None
+        raise ManifestError(f"{path}: not a Parquet file ({reason})") from None
     columns = [[_text(value) for value in column.to_pylist()] for column in table.columns]
     return list(table.column_names), [list(row) for row in zip(*columns, strict=True)]
 
@@ -373,7 +375,6 @@ def _pyarrow(path: Path):
         import pyarrow.parquet
     except ImportError:
         raise ManifestError(
-            f"{path}: Parquet needs pyarrow; install it with pip install 'avforensics[parquet]' "
-            "or use a .csv file"
+            f"{path}: Parquet needs pyarrow: pip install 'avforensics[parquet]', or use a .csv file"
         ) from None
     return pyarrow, pyarrow.parquet

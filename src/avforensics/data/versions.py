@@ -1,4 +1,4 @@
-"""Forgeries of one clip by its sound alone: its pictures with its own words in the wrong place."""
+"""Forgeries of one clip by its audio only: its video with audio in the wrong place."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from avforensics.data.missync import jump, splice_sound
 from avforensics.data.row import Row
 from avforensics.media.types import FPS, HOP
 
-JUMP = 8  # frames by which the sound falls back, in short clips a quarter of them
-LEAST = 30  # frames of a clip
-LEAST_HALVES, LEAST_PARTIAL = 50, 60  # frames: with fewer the parts that are exchanged say little
+JUMP = 8  # frames by which the audio falls back; at most a quarter of a short clip
+LEAST = 30  # frames per clip
+LEAST_HALVES, LEAST_PARTIAL = 50, 60  # frames; in shorter clips, the exchanged parts are too short
 
 
 @dataclass(frozen=True)
 class Version:
-    """A clip as it is, or forged.
+    """A clip, original or forged.
 
     Attributes
     ----------
     name : str
-        For files.
+        Name for files.
     title, done : str
-        For people; ``done`` says in a sentence what was done.
+        Texts for users; ``done`` is a sentence on what was done.
     sound : int16 array, (samples,), mono, 16 kHz
     forged : tuple of (float, float) or None
-        Where picture and sound do not belong together, in seconds.
+        Segment in which audio and video do not match, in seconds.
     """
 
     name: str
@@ -40,22 +40,22 @@ class Version:
 def versions_of(
     sound: np.ndarray, elsewhere: np.ndarray | None = None
 ) -> tuple[list[Version], list[str]]:
-    """The clip with its own sound, and forgeries of it.
+    """The clip with its own audio, and forgeries of it.
 
     Parameters
     ----------
     sound : int16 array, (samples,), mono, 16 kHz
-        Of the clip; whole frames of 640 samples count.
+        Audio of the clip, in whole frames of 640 samples.
     elsewhere : int16 array, optional
-        At least as much sound of another part of the same video. Without it other sound comes from
-        the clip itself, where it is long enough.
+        At least as much audio of another part of the same video. Otherwise, other audio comes from
+        the clip itself, if it is long enough.
 
     Returns
     -------
     list of Version
         The clip itself first.
     list of str
-        What could not be made, and why.
+        Versions that could not be made, and why.
 
     Raises
     ------
@@ -64,19 +64,19 @@ def versions_of(
     """
     n_frames = len(sound) // HOP
     if n_frames < LEAST:
-        raise ValueError(f"a clip needs {LEAST / FPS:g} s with sound, got {n_frames / FPS:.2f} s")
+        raise ValueError(f"a clip needs {LEAST / FPS:g} s with audio, got {n_frames / FPS:.2f} s")
     sound = sound[: n_frames * HOP]
     found, left_out = [Version("original", "As it is", "Nothing was changed.", sound)], []
     found.append(_moved(sound, n_frames))
     half = n_frames // 2
     if elsewhere is not None:
         other, whence = elsewhere[: len(sound)], "another part of the same video"
-        done = f"The sound throughout is that of {whence}."
+        done = f"All of the audio is that of {whence}."
     else:
         other, whence = np.roll(sound, -half * HOP), "another part of the clip"
         done = (
-            "The two halves of the sound have changed places: the video is too short for the sound "
-            "of another part."
+            "The two halves of the audio are exchanged: the video is too short for audio of "
+            "another part."
         )
     if elsewhere is not None or n_frames >= LEAST_HALVES:
         found.append(Version("swap", "Other sound", done, other, (0.0, n_frames / FPS)))
@@ -88,24 +88,24 @@ def versions_of(
         found.append(
             Version(
                 "partial",
-                "Partly other sound",
-                f"From {stretch[0]:.1f} s to {stretch[1]:.1f} s the sound is that of {whence}.",
+                "Partly other audio",
+                f"From {stretch[0]:.1f} s to {stretch[1]:.1f} s the audio is that of {whence}.",
                 splice_sound(sound, other, first * HOP, last * HOP),
                 stretch,
             )
         )
     else:
-        left_out.append(_too_short("other sound in a part", n_frames, LEAST_PARTIAL))
+        left_out.append(_too_short("other audio in a part", n_frames, LEAST_PARTIAL))
     return found, left_out
 
 
 def _moved(sound: np.ndarray, n_frames: int) -> Version:
-    """The sound falls back in the middle of the clip; for a moment it is heard twice."""
+    """The audio falls back in the middle of the clip, so that some of it is repeated."""
     middle, by = n_frames // 2, min(JUMP, n_frames // 4)
     return Version(
         "jump",
-        "Sound moved",
-        f"From {middle / FPS:.1f} s on the sound comes {1000 * by // FPS} ms too late.",
+        "Shifted audio",
+        f"From {middle / FPS:.1f} s on, the audio comes {1000 * by // FPS} ms too late.",
         jump(Row("", 0), sound, frame=middle, by=-by),
         (middle / FPS, n_frames / FPS),
     )

@@ -120,10 +120,10 @@ def test_plain_folder(tree):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"identity": "q(\\d)"}, "finds nobody in x/a.mp4"),
-        ({"identity": "p\\d"}, "into brackets"),
-        ({"identity": "(p"}, "is no regular expression"),
-        ({"fake": "*"}, "is no regular expression"),
+        ({"identity": "q(\\d)"}, "matches nothing in x/a.mp4"),
+        ({"identity": "p\\d"}, "in parentheses"),
+        ({"identity": "(p"}, "is not a regular expression"),
+        ({"fake": "*"}, "is not a regular expression"),
     ],
 )
 def test_plain_folder_mistakes(tree, options, message):

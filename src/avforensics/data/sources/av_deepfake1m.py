@@ -1,4 +1,4 @@
-"""AV-Deepfake1M and AV-Deepfake1M++: words replaced in picture, sound or both."""
+"""AV-Deepfake1M and AV-Deepfake1M++: words replaced in video, audio or both."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ def av_deepfake1m(root: str | Path) -> Manifest:
     sources above those of the speakers: ``vox_celeb_2/ID/...``, ``lrs3/ID/...`` and
     ``silent_videos/subject_N_.../...`` (https://huggingface.co/datasets/ControlNet/
     AV-Deepfake1M-PlusPlus, https://github.com/ControlNet/AV-Deepfake1M; the folders as
-    https://github.com/dfwb-research/deepfake-workbench reads them). They may lie in the root.
+    https://github.com/dfwb-research/deepfake-workbench reads them). They may also be in the root.
 
     The labels of the test parts are not public: their lists give no rows, which is logged.
 
     Returns
     -------
     Manifest
-        ``category`` is the set's ``modify_type``, ``method`` its voice model, else its video model
-        where it names one, ``segments`` the forged stretches of picture or sound, ``identity`` the
-        speaker (first folder of ``id01591/q7LU-D4bH_c/00167/fake_video_fake_audio.mp4``, or the
-        second, after its source). Facts are ``audio_model``, ``video_model`` and ``source``.
+        ``category`` is the set's ``modify_type``, ``method`` its voice model, or its video model if
+        named, ``segments`` the forged segments of video or audio, ``identity`` the speaker (first
+        folder of ``id01591/q7LU-D4bH_c/00167/fake_video_fake_audio.mp4``, or the second, after its
+        source). Facts are ``audio_model``, ``video_model`` and ``source``.
 
     Raises
     ------
     ManifestError
-        No table is there, or an entry lacks a field or has an unknown ``modify_type``.
+        There is no table, or an entry lacks a field or has an unknown ``modify_type``.
     """
     root = find_root(root, *(f"{split}_metadata.json" for split in SPLITS))
     rows = []
@@ -55,7 +55,7 @@ def av_deepfake1m(root: str | Path) -> Manifest:
     for name in TESTS:
         if (unlabelled := Path(root, name)).exists():
             n = sum(bool(line.strip()) for line in read_text(unlabelled).text.splitlines())
-            log.warning("%s: %d files without public labels are left out", name, n)
+            log.warning("%s: %d files without public labels are skipped", name, n)
     return Manifest(rows)
 
 

@@ -1,4 +1,4 @@
-"""AVLips: lip-synced fakes and reals, with the sound also as WAV files."""
+"""AVLips: lip-synced fakes and reals, with audio also as WAV files."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def avlips(root: str | Path) -> Manifest:
     Returns
     -------
     Manifest
-        ``audio`` is the WAV file where there is a ``wav`` folder. The set does not name people or
-        methods: ``identity`` is the number of a file, alike for a real and a fake of one number,
-        and the category of fakes is ``fake``.
+        ``audio`` is the WAV file if there is a ``wav`` folder. The set does not name people or
+        methods: ``identity`` is the number of a file, the same for a real and a fake with that
+        number, and the category of fakes is ``fake``.
     """
     root = find_root(root, *PARTS)
     wav = Path(root, "wav").is_dir()

@@ -1,4 +1,4 @@
-"""Deepfake-Eval-2024: what people sent to a fact-checking service in 2024."""
+"""Deepfake-Eval-2024: videos that people sent to a fact-checking service in 2024."""
 
 from __future__ import annotations
 
@@ -29,10 +29,9 @@ def deepfake_eval_2024(root: str | Path) -> Manifest:
     Returns
     -------
     Manifest
-        A video is fake where its picture or its sound is; ``category`` says which
-        (``visual_modified``, ``audio_modified``, ``both_modified``). Where one of the two is
-        unknown and the other real, nothing is known of the video: it is counted and left out. The
-        set names no people, so ``identity`` is the file's stem.
+        A video is fake if its video or its audio is; ``category`` says which (``visual_modified``,
+        ``audio_modified``, ``both_modified``). Videos of which one is unknown and the other real
+        are counted and skipped. The set names no people, so ``identity`` is the file's stem.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""DeepfakeTIMIT: face swaps of VidTIMIT in two qualities; the sound is the original one."""
+"""DeepfakeTIMIT: face swaps of VidTIMIT in two qualities; the audio is original."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def deepfake_timit(root: str | Path, *, vidtimit: str | Path | None = None) -> M
     Parameters
     ----------
     vidtimit : str or Path, optional
-        Folder of the real videos, one folder for each subject with a video file for each
-        utterance (VidTIMIT itself comes as still pictures, to be joined with its sound first).
-        None = the manifest holds no reals.
+        Folder of the real videos, with a folder per subject and a video file per utterance
+        (VidTIMIT itself provides still images, which must be joined with its audio first). None =
+        no real videos in the manifest.
 
     Returns
     -------
     Manifest
-        ``category`` is the quality; ``identity`` the subject whose video, voice included, was
-        changed.
+        ``category`` is the quality; ``identity`` the subject of the modified video, including the
+        voice.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""DeepSpeak v1.1 and v2: recordings before webcams; avatars, lip-sync and swaps of them."""
+"""DeepSpeak v1.1 and v2: webcam recordings, and avatars, lip-sync and swaps of them."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ def deepspeak(root: str | Path) -> Manifest:
     ``audio-config`` and others) and ``annotations-split-def.csv`` (``identity``, ``split``), as
     https://huggingface.co/datasets/faridlab/deepspeak_v2 and ``deepspeak_v1_1`` provide them
     (arXiv 2408.05366; the columns as public loaders read them, the set itself is gated). The
-    videos may lie in any folder below the root. A copy without annotations is read by its names:
+    videos may be in any folder below the root. A copy without annotations is read by its names:
     reals ``IDENTITY-RECORDING.mp4``, fakes of v1
     ``ENGINE--SOURCE-TARGET--RECORDING-RECORDING--NUMBER.mp4``.
 
     Returns
     -------
     Manifest
-        ``identity`` is who is seen (of fakes the target), ``method`` the engine, ``category`` the
-        kind of fake where the annotations have one, else the engine, ``split`` that of the
-        identity; facts are ``voice`` (the configuration of the sound), ``source_identity`` and,
-        where the annotations have them, ``gender``, ``race``, ``age`` and ``language``.
+        ``identity`` is the person shown (of fakes the target), ``method`` the engine, ``category``
+        the kind of fake according to the annotations, else the engine, ``split`` that of the
+        identity; facts are ``voice`` (the configuration of the audio), ``source_identity`` and,
+        from the annotations, ``gender``, ``race``, ``age`` and ``language``.
 
     Raises
     ------
     ManifestError
-        Neither annotations nor files named so are there.
+        There are neither annotations nor files with such names.
     """
     root = find_root(root, ".")
     folder = Path(root)

@@ -21,20 +21,20 @@ def dfdc(root: str | Path) -> Manifest:
     Parameters
     ----------
     root : str or Path
-        Folder of the parts, or one part, or the folder of ``labels.csv``; the test videos lie
-        beside that table or in a folder beside it.
+        Folder of the parts, or one part, or the folder of ``labels.csv``; the test videos are next
+        to that table or in a folder next to it.
 
     Returns
     -------
     Manifest
         ``identity`` is the original video of a fake (the set does not name people), ``split`` the
-        set's own, ``test`` for the test set. The set does not say how a fake was made: the
-        category of all is ``fake``.
+        set's own, ``test`` for the test set. The set does not say how fakes were made: their
+        category is ``fake``.
 
     Raises
     ------
     ManifestError
-        Neither table is there, or a label is unknown.
+        There is no table, or a label is unknown.
     """
     top = find_root(root, ".")
     parts = sorted(

@@ -1,4 +1,4 @@
-"""FakeAVCeleb v1.2: face crops with picture, sound or both forged, by several methods."""
+"""FakeAVCeleb v1.2: face crops with forged video, audio or both, by several methods."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from avforensics.errors import ManifestError
 
 TABLE = "meta_data.csv"
 NEEDED = ("source", "method", "category")
-# Letter of the set's own category and its method -> name in tables. The first five are the
-# paper's (Table 1); the two after them it leaves out.
+# Letter of the set's category and its method -> name in tables. The first five are the paper's
+# (Table 1), which omits the other two.
 CATEGORIES = {
     ("B", "rtvc"): "RVFA",
     ("C", "wav2lip"): "FVRA-WL",
@@ -28,23 +28,23 @@ CATEGORIES = {
 
 
 def fakeavceleb(root: str | Path) -> Manifest:
-    """Read ``meta_data.csv`` as it is delivered and in the form of later copies.
+    """Read ``meta_data.csv`` in its original form or that of later copies.
 
-    The original header ends in ``path,``: there ``path`` holds the file name and the nameless
-    last column the folder, which begins with ``FakeAVCeleb/``. Copies have ``filename,path``.
-    Folder names on disk may be spelt unlike those in the table (``Asian (East)``, ``Asian_East``).
+    The original header ends with ``path,``: ``path`` holds the file name, and the nameless last
+    column the folder, which begins with ``FakeAVCeleb/``. Copies have ``filename,path``. Folder
+    names may be spelt differently on disk and in the table (``Asian (East)``, ``Asian_East``).
 
     Parameters
     ----------
     root : str or Path
-        Folder of ``meta_data.csv`` or the one around it.
+        Folder of ``meta_data.csv``, or its parent.
 
     Returns
     -------
     Manifest
-        One row for each line; ``identity`` is who is seen (column ``source``),
-        ``gender`` and ``race`` are facts. The set lists about 22 files twice, under two methods:
-        both rows stay, and `Manifest.coverage` names them.
+        One row per line; ``identity`` is the person shown (column ``source``), ``gender`` and
+        ``race`` are facts. The set lists about 22 files twice, under two methods: both rows are
+        kept, and `Manifest.coverage` names them.
 
     Raises
     ------
@@ -76,14 +76,14 @@ def fakeavceleb(root: str | Path) -> Manifest:
 
 
 class _Spelling:
-    """Finds folders by their letters, whatever stands between them."""
+    """Find folders by their letters and digits only."""
 
     def __init__(self, root: str) -> None:
         self.root = root
         self.known: dict[str, str] = {}
 
     def on_disk(self, folder: str) -> str:
-        """The path on disk of a folder as the table spells it."""
+        """The path on disk of a folder as spelt in the table."""
         if folder not in self.known:
             parts = [part for part in folder.split("/") if part and part != "."]
             if parts and letters(parts[0]).startswith("fakeavceleb"):

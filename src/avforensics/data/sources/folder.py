@@ -19,20 +19,19 @@ def folder(
     Parameters
     ----------
     identity : str
-        ``"parent"``: the folder a video lies in. ``"stem"``: its own name, where each video is
-        somebody else or one person fills the whole folder. Else a regular expression that is
-        searched in the path below ``root`` and whose first group is the identity.
+        ``"parent"``: the folder of a video. ``"stem"``: its own name, if each video shows another
+        person or one person fills the whole folder. Otherwise, a regular expression that is
+        searched in the path below ``root``; its first group is the identity.
     fake : str
-        Regular expression; videos whose path below ``root`` it is found in are fakes. Empty = all
-        are real.
+        Regular expression; videos whose path below ``root`` matches are fakes. Empty = all are
+        real.
     method : str
-        What the fakes were made with; also their category.
+        Generator of the fakes; also their category.
 
     Raises
     ------
     ManifestError
-        There is no such folder or no video in it, an expression is wrong, or no identity is found
-        in a path.
+        The folder is missing or has no videos, an expression is wrong, or a path has no identity.
     """
     root = find_root(root, ".")
     marks_fake = _compile(fake, "fake") if fake else None
@@ -54,12 +53,12 @@ def _identity(rule: str):
         return lambda root, name: Path(name).stem
     pattern = _compile(rule, "identity")
     if not pattern.groups:
-        raise ManifestError(f"identity={rule}: put what names the person into brackets ( )")
+        raise ManifestError(f"identity={rule}: put the part that names the person in parentheses")
 
     def search(root: str, name: str) -> str:
         match = pattern.search(name)
         if not match or not match[1]:
-            raise ManifestError(f"identity={rule} finds nobody in {name}")
+            raise ManifestError(f"identity={rule} matches nothing in {name}")
         return match[1]
 
     return search
@@ -69,4 +68,4 @@ def _compile(pattern: str, what: str) -> re.Pattern:
     try:
         return re.compile(pattern)
     except re.error as error:
-        raise ManifestError(f"{what}={pattern} is no regular expression ({error})") from None
+        raise ManifestError(f"{what}={pattern} is not a regular expression ({error})") from None

@@ -11,20 +11,20 @@ from avforensics.data.sources.tree import find_root
 
 
 def hifi_avdf(root: str | Path) -> Manifest:
-    """Read a table for each generator.
+    """Read one table per generator.
 
     A CSV file for each generator, ``GENERATOR.csv``, with the columns ``video_path``,
-    ``audio_label``, ``visual_label`` and ``overall_label`` (1 = fake), in which a real video and
-    the clip made from it (``NAME_generated.mp4``) follow each other. The columns are those of the
-    authors' own lists (https://github.com/tuffy-studio/HAVIC); the files of
-    https://huggingface.co/datasets/JielunPeng/HiFi-AVDF are gated, and one table a generator is
-    confirmed by other people's loaders only.
+    ``audio_label``, ``visual_label`` and ``overall_label`` (1 = fake), in which a real video is
+    followed by the clip made from it (``NAME_generated.mp4``). The columns are those of the
+    authors' lists (https://github.com/tuffy-studio/HAVIC); the files of
+    https://huggingface.co/datasets/JielunPeng/HiFi-AVDF are gated, and only third-party loaders
+    confirm one table per generator.
 
     Returns
     -------
     Manifest
         ``category`` and ``method`` of fakes are the generator, ``identity`` the name of the pair.
-        The same real video beside several generators is doubled.
+        A real video used with several generators occurs several times.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""KoDF: Korean speakers in full frames; fakes by the way they were made."""
+"""KoDF: Korean speakers in full frames, with several kinds of fakes."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ def kodf(root: str | Path, *, kinds: Sequence[str] = KINDS) -> Manifest:
     """``original_videos/<uuid>/<uuid>_022.mp4`` and fakes such as
     ``audio-driven/20200820/169273/169273_103564_5_0680.mp4``.
 
-    The paper evaluates the audio-driven kind (Sec. 4.3). Videos of kind ``fsgan`` have no sound
+    The paper evaluates the audio-driven kind (Sec. 4.3). Videos of kind ``fsgan`` have no audio
     and cannot be scored. Frames are full: crop faces before scoring.
 
     Parameters
     ----------
     kinds : sequence of str
-        Folders of fakes to take; ``category`` and ``method`` are their names. A kind that is not
-        on disk is an error, unless all kinds are asked for.
+        Folders of fakes to read; ``category`` and ``method`` are their names. A missing folder is
+        an error unless all kinds are requested.
 
     Returns
     -------
     Manifest
-        ``identity`` is the folder a file lies in. Reals are named by uuid and fakes by number, so
-        nothing says which fake shows which real person.
+        ``identity`` is the folder of a file. Reals are named by uuid and fakes by number, so a
+        fake's real person is unknown.
     """
     root = find_root(root, REALS, *KINDS)
     if unknown := set(kinds) - set(KINDS):
@@ -39,7 +39,7 @@ def kodf(root: str | Path, *, kinds: Sequence[str] = KINDS) -> Manifest:
     wanted = [REALS, *kinds]
     missing = [name for name in wanted if not Path(root, name).is_dir()]
     if missing and tuple(kinds) != KINDS:
-        raise ManifestError(f"{root}: there is no folder {missing[0]}")
+        raise ManifestError(f"{root}: no folder {missing[0]}")
     rows = []
     for kind in wanted:
         category = "real" if kind == REALS else kind

@@ -1,4 +1,4 @@
-"""LAV-DF: clips in which short stretches of picture, sound or both are forged."""
+"""LAV-DF: clips with short forged segments of video, audio or both."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from avforensics.data.row import Row
 from avforensics.data.sources.tree import find_root, rows_of_entries
 
 TABLES = ("metadata.min.json", "metadata.json")
-# (picture forged, sound forged) -> category, by the names that AV-Deepfake1M uses.
+# (forged video, forged audio) -> category, with the names of AV-Deepfake1M.
 CATEGORIES = {
     (False, False): "real",
     (True, False): "visual_modified",
@@ -20,18 +20,18 @@ CATEGORIES = {
 
 
 def lavdf(root: str | Path) -> Manifest:
-    """``metadata.min.json`` or ``metadata.json`` beside ``{train,dev,test}/NNNNNN.mp4``.
+    """``metadata.min.json`` or ``metadata.json`` next to ``{train,dev,test}/NNNNNN.mp4``.
 
     Returns
     -------
     Manifest
-        ``segments`` are the forged stretches, ``identity`` the original clip that a fake was made
+        ``segments`` are the forged segments, ``identity`` the original clip that a fake was made
         from (the set does not name people), ``split`` the set's own.
 
     Raises
     ------
     ManifestError
-        The table is missing or lacks a field, or a clip with forged stretches is called real.
+        The table is missing or lacks a field, or a clip with forged segments is labelled real.
     """
     root = find_root(root, *TABLES)
     table = next(path for name in TABLES if (path := Path(root, name)).exists())

@@ -1,7 +1,7 @@
-"""Data sets whose layout can be declared: by the names of their files, or by their tables.
+"""Data sets with a declarable layout: by file names, or by tables.
 
-A declaration says which values stand where; the reading, the counting of what does not fit and the
-messages are the same for every set.
+A declaration says which values are where; reading, counting of exceptions and messages are the same
+for every set.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _OWN = ("category", "method", "identity", "split")
 
 
 class _Known(defaultdict):
-    """Values for templates: a name that is not known is empty."""
+    """Values of templates; unknown names are empty."""
 
     def __init__(self, values: Values) -> None:
         super().__init__(str, values)
@@ -35,7 +35,7 @@ class _Known(defaultdict):
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """Files whose names say what they are.
+    """Declaration of files whose names contain the values.
 
     Attributes
     ----------
@@ -45,8 +45,8 @@ class Named:
     label : int
         1 = fake.
     columns : mapping of str to str
-        Column of the manifest -> template over the values, e.g. ``"{language}-{number}"``. Names
-        that are no column are facts (`Row.about`). ``audio`` is a path below the root.
+        Column of the manifest -> template over the values, e.g. ``"{language}-{number}"``. Other
+        names are facts (`Row.about`). ``audio`` is a path below the root.
     """
 
     path: str
@@ -56,23 +56,23 @@ class Named:
 
 @dataclass(frozen=True, kw_only=True)
 class Listed:
-    """Files that tables list.
+    """Declaration of files listed in tables.
 
     Attributes
     ----------
     tables : str
         Glob below the root; ``{table}`` in templates is the stem of a table's name.
     path : str
-        Template over the cells for the path below the root. A file that is not there is looked for
-        by its name anywhere below the root, since archives are unpacked in different places.
+        Template over the cells for the path below the root. A missing file is searched by name
+        below the root, since archives are unpacked in different places.
     label : str
         Template for the label.
     words : mapping of str to int
-        What the label may say, in lower case; entries with another one are counted and left out.
+        Valid labels, in lower case; entries with others are counted and skipped.
     columns : mapping of str to str
-        As for `Named`.
+        As in `Named`.
     needed : sequence of str
-        Columns that the tables must have.
+        Required columns of the tables.
     """
 
     tables: str
@@ -84,7 +84,7 @@ class Listed:
 
 
 def make_row(root: str, path: str, label: int, columns: Values, values: Values) -> Row:
-    """A row whose columns are templates over values."""
+    """A row whose columns are templates filled with values."""
     known = _Known(values)
     filled = {name: text.format_map(known).strip() for name, text in columns.items()}
     audio = filled.pop("audio", "")
@@ -108,20 +108,20 @@ def read_named(
     what: str,
     ignore: str = r"(?!)",
 ) -> Manifest:
-    """Rows of all videos below a folder, by the first declaration that fits.
+    """Rows of all videos below a folder, by the first declaration that matches.
 
     Parameters
     ----------
     root : str
-        Absolute.
+        Absolute path.
     what : str
         Name of the set, for messages.
     ignore : str
-        Regular expression for paths that are no clips of the set.
+        Regular expression for paths that are not clips of the set.
     Raises
     ------
     ManifestError
-        No file fits.
+        No file matches.
     """
     patterns = [(re.compile(part.path), part) for part in parts]
     ignored = re.compile(ignore)
@@ -135,26 +135,26 @@ def read_named(
         else:
             if not ignored.fullmatch(name):
                 odd.append(name)
-    tell_of_odd(what, odd, "files have names unlike the set's and are left out")
+    tell_of_odd(what, odd, "files with unexpected names are skipped")
     if not rows:
-        raise ManifestError(f"{root}: no file is named like those of {what}")
+        raise ManifestError(f"{root}: no file with a name of {what}")
     return Manifest(rows)
 
 
 def read_listed(root: str, parts: Sequence[Listed], *, what: str) -> Manifest:
-    """Rows of the entries of tables.
+    """Rows of entries in tables.
 
     Raises
     ------
     ManifestError
-        There is no table, or one lacks a column, or no entry can be used.
+        There is no table, a column is missing, or no entry is usable.
     """
     place = _Places(root)
     rows, left_out = [], Counter()
     found = [(part, table) for part in parts for table in sorted(Path(root).glob(part.tables))]
     if not found:
         tables = " or ".join(dict.fromkeys(part.tables for part in parts))
-        raise ManifestError(f"{root}: there is no table {tables} of {what}")
+        raise ManifestError(f"{root}: no table {tables} of {what}")
     for part, path in found:
         table = read_table(path)
         table.require(*part.needed)
@@ -169,21 +169,21 @@ def read_listed(root: str, parts: Sequence[Listed], *, what: str) -> Manifest:
             rows.append(make_row(root, name, label, part.columns, values))
     if left_out:
         words = ", ".join(f"{word} ({n})" for word, n in left_out.most_common())
-        log.warning("%s: entries without a usable label are left out: %s", what, words)
+        log.warning("%s: entries without a usable label are skipped: %s", what, words)
     if not rows:
-        raise ManifestError(f"{root}: the tables of {what} list no clip with a label")
+        raise ManifestError(f"{root}: the tables of {what} list no labelled clip")
     return Manifest(rows)
 
 
 class _Places:
-    """Where files lie below a root, whatever folder they were unpacked to."""
+    """Find files below a root, whatever folder they were unpacked to."""
 
     def __init__(self, root: str) -> None:
         self.root = root
         self._by_name: dict[str, list[str]] | None = None
 
     def of(self, path: str) -> str:
-        """A path below the root; as asked where no file or more than one has its name."""
+        """A path below the root; unchanged unless exactly one file has its name."""
         if os.path.lexists(f"{self.root}/{path}"):
             return path
         if self._by_name is None:
@@ -195,13 +195,13 @@ class _Places:
 
 
 def tell_of_odd(what: str, names: Collection[str], message: str) -> None:
-    """Log how many names do not fit, and the first of them."""
+    """Log the number of exceptions, and the first names."""
     if names:
         log.warning("%s: %d %s: %s", what, len(names), message, shorten(names))
 
 
 def cells_by(path: Path, key: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Rows of a table by one of their cells; none where the file is not there."""
+    """Rows of a table by one of their cells; none if the file is missing."""
     if path.is_file():
         table = read_table(path)
         table.require(key)

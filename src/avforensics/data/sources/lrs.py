@@ -1,8 +1,8 @@
-"""LRS2 and LRS3: face tracks of speakers, 25 fps, cut by the sentence; all real.
+"""LRS2 and LRS3: face tracks of speakers, 25 fps, cut into sentences; all real.
 
-A folder is one broadcast (LRS2, 19 digits) or talk (LRS3, a YouTube id); it stands for the
-identity. Both sets have folders in their pre-training part as well as in their training part
-(553-629 of them in LRS2), so the sets' own parts are not identity-disjoint: cut them anew with
+A folder is one broadcast (LRS2, 19 digits) or talk (LRS3, a YouTube id) and serves as the identity.
+Both sets have folders in their pre-training as well as in their training part (553-629 of them in
+LRS2), so the sets' parts are not identity-disjoint: split them again with
 `avforensics.data.splits.split_by_identity`.
 """
 
@@ -26,10 +26,10 @@ def lrs2(root: str | Path, *, lists: str | Path | None = None) -> Manifest:
     Parameters
     ----------
     root : str or Path
-        ``mvlrs_v1`` or the folder around it.
+        ``mvlrs_v1``, or its parent.
     lists : str or Path, optional
-        Folder of ``pretrain.txt``, ``train.txt``, ``val.txt``, ``test.txt``; by default they are
-        looked for in and around ``mvlrs_v1``. The set is delivered with them apart.
+        Folder of ``pretrain.txt``, ``train.txt``, ``val.txt``, ``test.txt``, which are delivered
+        separately; default: in or around ``mvlrs_v1``.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def lrs2(root: str | Path, *, lists: str | Path | None = None) -> Manifest:
     Raises
     ------
     ManifestError
-        Folder or lists are missing, or a line of a list has another form.
+        Folder or lists are missing, or a line of a list is malformed.
     """
     root = find_root(root, "main", "pretrain")
     folder = _find_lists(root, lists)
@@ -51,10 +51,10 @@ def lrs2(root: str | Path, *, lists: str | Path | None = None) -> Manifest:
         for number, line in enumerate(read_text(path).text.splitlines(), start=1):
             if not line.strip():
                 continue
-            name = line.split()[0]  # a line of test.txt goes on with a flag: "6330.../00011 NF"
+            name = line.split()[0]  # a line of test.txt continues with a flag: "6330.../00011 NF"
             identity, slash, clip = name.partition("/")
             if not (identity and slash and clip):
-                raise ManifestError(f"{path}, line {number}: expected FOLDER/CLIP, not {line!r}")
+                raise ManifestError(f"{path}, line {number}: expected FOLDER/CLIP, got {line!r}")
             rows.append(Row(f"{root}/{part}/{name}.mp4", 0, "real", "real", identity, split))
     return Manifest(rows)
 

@@ -29,7 +29,7 @@ PROTOCOLS = {
 def mavos_dd(root: str | Path) -> Manifest:
     """Read the set's own table.
 
-    A saved Hugging Face dataset (``data-*.arrow``) beside the videos, with the columns
+    A saved Hugging Face dataset (``data-*.arrow``) next to the videos, with the columns
     ``video_path``, ``label`` (real, fake), ``split`` (train, validation, test),
     ``open_set_model``, ``open_set_language``, and ``language`` and ``generative_method``
     (https://huggingface.co/datasets/unibuc-cs/MAVOS-DD and the loaders of
@@ -54,7 +54,7 @@ def mavos_dd(root: str | Path) -> Manifest:
     named = [path for name in TABLES if (path := Path(root, name)).is_file()]
     tables = sorted(Path(root).glob("*.arrow")) or named[:1]
     if not tables:
-        raise ManifestError(f"{root}: neither data-*.arrow nor {' or '.join(TABLES)} is there")
+        raise ManifestError(f"{root}: no data-*.arrow and no {' or '.join(TABLES)}")
     rows, unlabelled = [], Counter()
     for path in tables:
         table = read_arrow(path) if path.suffix == ".arrow" else read_table(path)

@@ -12,26 +12,25 @@ from avforensics.errors import ManifestError
 
 
 def polyglotfake(root: str | Path) -> Manifest:
-    """Read the names of all files, and ``LANGUAGE.json`` where they are there.
+    """Read the names of all files, and ``LANGUAGE.json`` if present.
 
     Reals are named ``LANGUAGE_NUMBER.mp4`` and fakes
     ``LANGUAGE_NUMBER_to_LANGUAGE_VOICE[_LIPS].mp4`` (https://github.com/tobuta/PolyGlotFake; the
-    JSON files as https://github.com/dfwb-research/deepfake-workbench reads them). In which folders
-    the files lie does not matter. ``LANGUAGE.json`` (``videos``: ``filename``, ``source``,
-    ``characters`` with ``age`` and ``sex``) may lie anywhere below the root.
+    JSON files as https://github.com/dfwb-research/deepfake-workbench reads them). Folders do not
+    matter. ``LANGUAGE.json`` (``videos``: ``filename``, ``source``, ``characters`` with ``age`` and
+    ``sex``) may be anywhere below the root.
 
     Returns
     -------
     Manifest
-        ``identity`` is the source recording, where the JSON files name one, else the real clip
-        that a fake was made from. ``category`` is the language that a fake is dubbed into; facts
-        are ``language`` (that is spoken), ``original_language``, ``voice``, ``lips``, ``gender``
-        and ``age``.
+        ``identity`` is the source recording if the JSON files name it, else the real clip of a
+        fake. ``category`` is the language into which a fake is dubbed; facts are ``language``
+        (spoken), ``original_language``, ``voice``, ``lips``, ``gender`` and ``age``.
 
     Raises
     ------
     ManifestError
-        No file is named so.
+        No file has such a name.
     """
     root = find_root(root, ".")
     people = {}

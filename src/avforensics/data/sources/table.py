@@ -1,4 +1,4 @@
-"""A manifest that is there already, to be split, sampled or checked anew."""
+"""An existing manifest, to be split, sampled or checked again."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from avforensics.data.manifest import Manifest
 
 
 def table(root: str | Path) -> Manifest:
-    """Read a manifest in CSV or Parquet; ``root`` is that file."""
+    """Read a manifest in CSV or Parquet; ``root`` is the file."""
     return Manifest.read(root)

@@ -1,8 +1,8 @@
-"""Many speakers and generators in folders beside one table, and a GRID speaker beside them.
+"""Many speakers and generators in folders next to one table, and a GRID speaker next to them.
 
-The layout is that of the set which the weights `talkers` were trained on (docs/talkers.md):
-``talkers.csv`` with the columns ``path, label, category, identity, source`` and others that are not
-read, the files that it lists, and, next to the folder, ``grid_s1/*.mp4``.
+The layout of the training set of the weights `talkers` (docs/talkers.md): ``talkers.csv`` with the
+columns ``path, label, category, identity, source`` (others are ignored), the files that it lists,
+and, next to the folder, ``grid_s1/*.mp4``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from avforensics.files import fingerprint
 
 log = logging.getLogger(__name__)
 
-NEWS, NEIGHBOURS = "arabic news", 150  # clips of numbers this close show the same broadcast
+NEWS, NEIGHBOURS = "arabic news", 150  # clips whose numbers are this close show the same broadcast
 GRID = "grid_s1"
 COLUMNS = ("path", "label", "category", "identity", "source")
 
@@ -35,19 +35,19 @@ def talkers(
 ) -> Manifest:
     """All clips, with splits that share neither a source nor a labelled person.
 
-    ``category`` is the page a real clip comes from, ``method`` the generator of a fake.
+    ``category`` is the web page of a real clip, ``method`` the generator of a fake.
 
     Parameters
     ----------
     root : str or Path
         The folder with talkers.csv.
     grid : str or Path, optional
-        Folder with clips of GRID speaker 1; None = ``grid_s1`` beside the root, if it is there.
+        Folder with clips of GRID speaker 1; None = ``grid_s1`` next to the root, if present.
     held_out : mapping of str to collection of str, optional
-        Split -> sources all of whose real clips belong to it.
+        Split -> sources whose real clips all belong to it.
     anomaly : float
-        Share of the identities of the other sources that go to the split ``anomaly``; the rest is
-        ``sync``. Fakes are ``fake``. Of news and GRID, fixed shares are also ``val``.
+        Share of the other sources' identities in the split ``anomaly``; the rest is ``sync``. Fakes
+        are in ``fake``. Fixed shares of news and GRID are in ``val``.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def talkers(
     folder = root.parent / GRID if grid is None else Path(grid)
     names = list(files_below(str(folder))) if folder.is_dir() else []
     if not names:
-        log.warning("%s: no clip of GRID; the manifest is made without", folder)
+        log.warning("%s: no clips of GRID; the manifest has none", folder)
     for name in names:
         stem = Path(name).stem
         rows.append(Row(f"{folder}/{name}", 0, GRID, "", f"{GRID}-{stem}", _grid_split(stem)))
@@ -98,5 +98,5 @@ def _grid_split(stem: str) -> str:
 
 
 def _draw(name: str) -> float:
-    """A number of 0 up to 1 that depends on the name only."""
+    """A number in [0, 1) that depends only on the name."""
     return int(fingerprint(name)[:8], 16) / 2**32

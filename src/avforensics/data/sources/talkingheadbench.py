@@ -1,4 +1,4 @@
-"""TalkingHeadBench: portraits driven by video or sound, by eight generators."""
+"""TalkingHeadBench: portraits driven by video or audio, by eight generators."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ def talkingheadbench(root: str | Path, *, reals: str | Path | None = None) -> Ma
     """Read the folders of the fakes, and the list of the real videos.
 
     ``fake/GENERATOR/SPLIT/IMAGE--SIGNALS--GENERATOR.mp4``,
-    ``fake/additional_dataset/GENERATOR/*.mp4`` for evaluation only, and sound of generators that
+    ``fake/additional_dataset/GENERATOR/*.mp4`` for evaluation only, and audio of generators that
     write none as ``audio/fake/SIGNALS.wav`` (https://huggingface.co/datasets/luchaoqi/
     TalkingHeadBench, arXiv 2505.24866). The real videos are those of CelebV-HQ and
-    FaceForensics++ that ``true/true_dataset_split.json`` (``real/real_dataset_split.json`` in
-    later copies) lists and that are not part of the download. That the WAV files have the names of
-    the driving signals, and that the JSON file maps splits to file names, is not confirmed by the
-    card.
+    FaceForensics++ listed in ``true/true_dataset_split.json`` (``real/real_dataset_split.json`` in
+    later copies), which are not part of the download. The card does not confirm that the WAV files
+    are named like the driving signals, nor that the JSON file maps splits to file names.
 
     Parameters
     ----------
@@ -41,7 +40,7 @@ def talkingheadbench(root: str | Path, *, reals: str | Path | None = None) -> Ma
     Raises
     ------
     ManifestError
-        There is no ``fake`` folder with files named so.
+        There is no ``fake`` folder with such files.
     """
     root = find_root(root, "fake")
     columns = {"identity": "{image}", "method": "{generator}", "split": "{split}"}

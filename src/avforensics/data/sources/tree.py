@@ -1,4 +1,4 @@
-"""Looking around in a data set's folder."""
+"""Helpers to search a data set's folder."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from avforensics.media.types import VIDEO_SUFFIXES
 
 
 def find_root(root: str | Path, *marks: str) -> str:
-    """The folder that holds one of ``marks``: ``root`` itself or a folder directly in it.
+    """The folder that contains one of ``marks``: ``root`` or a folder directly in it.
 
     Returns
     -------
     str
-        Absolute, so that rows can be made by joining text.
+        Absolute, so that paths of rows can be joined as text.
 
     Raises
     ------
     ManifestError
-        There is no such folder, or nothing in it looks like the data set, or two folders do.
+        The folder is missing, or none or several folders look like the data set.
     """
     top = typed_path(root).absolute()
     if not top.is_dir():
-        raise ManifestError(f"{root}: there is no such folder")
+        raise ManifestError(f"{root}: no such folder")
     if any((top / mark).exists() for mark in marks):
         return str(top)
     found = sorted(
         path.name for path in top.iterdir() if any((path / mark).exists() for mark in marks)
     )
     if not found:
-        raise ManifestError(f"{root}: neither it nor a folder in it holds {' or '.join(marks)}")
+        raise ManifestError(f"{root}: neither it nor a folder in it contains {' or '.join(marks)}")
     if len(found) > 1:
         names = ", ".join(found)
-        raise ManifestError(f"{root}: more than one folder looks like the data set: {names}")
+        raise ManifestError(f"{root}: several folders look like the data set: {names}")
     return str(top / found[0])
 
 
 def files_below(folder: str, suffixes: Collection[str] = VIDEO_SUFFIXES) -> Iterator[str]:
-    """Paths of files relative to ``folder`` with ``/``, in sorted order; hidden ones left out."""
+    """Sorted paths of files relative to ``folder``, with ``/``, without hidden ones."""
     for place, folders, names in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         inner = os.path.relpath(place, folder).replace(os.sep, "/")
@@ -53,21 +53,21 @@ def files_below(folder: str, suffixes: Collection[str] = VIDEO_SUFFIXES) -> Iter
 
 
 def read_json(path: str | Path):
-    """What a JSON file says.
+    """Content of a JSON file.
 
     Raises
     ------
     ManifestError
-        It is no JSON.
+        The file is not JSON.
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ManifestError(f"{path}: this is not a JSON file ({error})") from None
+        raise ManifestError(f"{path}: not a JSON file ({error})") from None
 
 
 def rows_of_entries(table: Path, make: Callable[[dict], Row]) -> Iterator[Row]:
-    """A row of each entry of a JSON list; an entry that cannot be used is one sentence."""
+    """Convert each entry of a JSON list to a row; an unusable entry raises one sentence."""
     for number, entry in enumerate(read_json(table), start=1):
         try:
             yield make(entry)

@@ -1,4 +1,4 @@
-"""VoxCeleb2: face tracks of celebrities, with the sound in a tree of its own; all real."""
+"""VoxCeleb2: face tracks of celebrities, with audio in a separate tree; all real."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def voxceleb2(
     Parameters
     ----------
     root : str or Path
-        Folder that holds ``dev`` and perhaps ``test``.
+        Folder of ``dev`` and perhaps ``test``.
     sound : str or Path, optional
-        Folder whose ``dev/aac`` and ``test/aac`` hold the sound, where that is not ``root``.
+        Folder of ``dev/aac`` and ``test/aac``, if it is not ``root``.
     suffix : str
-        Ending of the sound files.
+        Suffix of the audio files.
 
     Returns
     -------
     Manifest
-        ``identity`` is the speaker, ``split`` the part, ``audio`` the sound file, whether it
-        exists or not: `Manifest.coverage` counts the missing ones.
+        ``identity`` is the speaker, ``split`` the part, ``audio`` the audio file, whether or not it
+        exists: `Manifest.coverage` counts the missing ones.
     """
     root = find_root(root, "dev/mp4", "test/mp4")
     sound = str(Path(sound).absolute()) if sound else root
