@@ -110,7 +110,7 @@ def test_broken_clips_are_replaced_by_the_next_and_named(manifest, tmp_path):
     assert RandomClips(Manifest(rows), clips_per_video=1)[0]["index"] == 0
     around = SpanClips(Manifest([*rows[1:], short]), span=30)[3]
     assert around["index"] == 2
-    assert "7 frames, and 30 are needed" in around["broken"]
+    assert "7 frames, but 30 are needed" in around["broken"]
 
 
 def test_too_many_broken_clips_end_it(tmp_path):
@@ -168,8 +168,8 @@ def test_loader_with_spawned_workers_gives_the_same_batches(manifest):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda m: RandomClips(m, clips_per_video=0), "at least 1"),
-        (lambda m: SpanClips(m, span=0), "at least 1"),
+        (lambda m: RandomClips(m, clips_per_video=0), "must be >= 1"),
+        (lambda m: SpanClips(m, span=0), "must be >= 1"),
         (lambda m: SpanClips(m, fixed=True, augment=Augment(flip=0.5)), "validation"),
     ],
 )

@@ -93,7 +93,7 @@ def test_digest_names_the_rows_and_not_the_place(tmp_path):
         ("path,label\nx,0\ny,2\n", "line 3, row 2: label must be 0 (real) or 1 (fake), or one of"),
         ("path,label\nx,0\n\ny,maybe\n", "line 4, row 2: label must be 0"),
         ("path,label\n,0\n", "row 1: the path is empty"),
-        ("path,label\na\0b,0\n", "binary data (a NUL in line 2)"),
+        ("path,label\na\0b,0\n", "binary data, not text (a NUL in line 2)"),
         ("path,label\nx,0,\n", "row 1: 3 cells, but the header has 2"),
         ("path,label,start\nx,0,soon\n", "row 1: start and duration must be seconds"),
         ("path,label,start\nx,0,-1\n", "row 1: start and duration must be seconds"),

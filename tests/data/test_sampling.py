@@ -86,7 +86,7 @@ def test_workers_that_live_on_hear_of_the_epoch():
         ({"n": 7, "batch_size": 8}, "7 clips do not fill one batch of 8"),
         ({"n": 0, "batch_size": 1, "drop_last": False}, "0 clips"),
         ({"n": 9, "batch_size": 3, "world": 2}, "must be a multiple of 2 processes"),
-        ({"n": 9, "batch_size": 2, "world": 2, "rank": 2}, "rank 2"),
+        ({"n": 9, "batch_size": 2, "world": 2, "rank": 2}, "rank must be within 0..1, got 2"),
     ],
 )
 def test_nonsense(arguments, message):

@@ -71,7 +71,7 @@ def test_kept_splits_stay_and_their_people_are_excluded_elsewhere():
 @pytest.mark.parametrize(
     ("manifest", "shares", "message"),
     [
-        (people(2), SHARES, "2 identities cannot make 4 splits"),
+        (people(2), SHARES, "2 identities cannot make 4 disjoint splits"),
         (people(1), SHARES, "1 identity cannot make 4 .* set source.identity=stem"),
         (people(9), {}, "numbers > 0"),
         (people(9), {"sync": 0}, "numbers > 0"),

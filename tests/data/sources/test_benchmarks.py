@@ -147,7 +147,7 @@ def test_av_deepfake1m(tree, caplog):
     assert {row.duration for row in manifest} == {6.0}
     assert manifest[0].path == str(root / "train" / folder / "real.mp4")
     assert manifest.coverage().present == 1
-    assert "test_files.txt: 2 files without public labels are left out" in caplog.text
+    assert "test_files.txt: 2 files without public labels are skipped" in caplog.text
 
 
 def test_av_deepfake1m_unknown_kind(tree):

@@ -125,7 +125,7 @@ def test_another_table(tree, text, message):
 
 
 def test_no_table(tree):
-    with pytest.raises(ManifestError, match=r"holds meta_data\.csv"):
+    with pytest.raises(ManifestError, match=r"contains meta_data\.csv"):
         fakeavceleb(tree(places()))
     with pytest.raises(ManifestError, match="no such folder"):
         fakeavceleb("/nowhere/at/all")

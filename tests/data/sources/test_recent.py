@@ -181,7 +181,7 @@ def test_deepspeak_v1_by_its_names(tree, caplog):
     assert known(manifest, "source_identity") == [("",), ("10",), ("87",)]
     assert "1 files with unexpected names" in caplog.text
     (root / "empty").mkdir()
-    with pytest.raises(ManifestError, match="no file is named like those of DeepSpeak"):
+    with pytest.raises(ManifestError, match="no file with a name of DeepSpeak"):
         deepspeak(root / "empty")
 
 
@@ -337,7 +337,7 @@ def test_deepfake_eval_2024(tree, caplog):
         (1, "fake", "g", "test"),
         (0, "real", "a b", "test"),
     ]
-    assert "entries without a usable label are left out: Real/Unknown (1)" in caplog.text
+    assert "entries without a usable label are skipped: Real/Unknown (1)" in caplog.text
     assert manifest.doubled() == (f"{root}/video-data/a b.mp4",)
     assert len(manifest.coverage().missing) == 5
 
