@@ -26,6 +26,7 @@ from sklearn.metrics import roc_auc_score
 
 from avforensics.checkpoints import load_models
 from avforensics.errors import ConfigError
+from avforensics.evaluation.checks import as_scored
 from avforensics.evaluation.comparison import cells, compare
 from avforensics.evaluation.controls import markdown
 from avforensics.evaluation.evidence import DEFAULT_STATISTICS, Evidence, fewest
@@ -123,7 +124,7 @@ def read(options: argparse.Namespace, groups: dict[str, str]) -> list[Video]:
     policy = SequencePolicy(windows=options.windows, max_len=options.max_len)
     stores = [FeatureStore.open(path) for path in dict.fromkeys((options.reals, options.fakes))]
     videos, short = [], 0
-    counted = FeatureStore.open(options.training or options.reals)
+    counted = as_scored(FeatureStore.open(options.training or options.reals), models)
     trained = [
         index
         for index, entry in enumerate(counted)

@@ -168,7 +168,7 @@ def test_evidence_and_ratios_from_stores(
     assert calibration.likelihood is None and calibration.segments is None  # first windows only
     assert len(calibration.evidence.scores) == 40
     assert calibration.evidence.inner
-    assert "evidence: mahalanobis of mean_maximum, " in capsys.readouterr().out
+    assert "evidence: min_p of mean_maximum, " in capsys.readouterr().out
     fakes = (
         f"fakes.features={many_people.folder}", "fakes.category=[RVFA,FVRA-WL,FVFA-FS]",
         "fakes.generator=category", "likelihood.fewest=40",

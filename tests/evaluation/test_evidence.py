@@ -63,7 +63,7 @@ def test_a_distance_sees_what_no_single_statistic_does():
         return [{names[0]: float(a), names[1]: float(1 / (1 + np.exp(-b)))} for a, b in points]
 
     odd = rows(points[:50] * [1, -1])  # each number is usual, the two together are not
-    evidence = Evidence.fit(rows(points[:200]), people(200), names=names)
+    evidence = Evidence.fit(rows(points[:200]), people(200), names=names, kind="mahalanobis")
     apart = Evidence.fit(rows(points[:200]), people(200), names=names, kind="min_p")
     assert auc(evidence, rows(points[200:]), odd) > 0.85 > auc(apart, rows(points[200:]), odd)
 
@@ -71,7 +71,9 @@ def test_a_distance_sees_what_no_single_statistic_does():
 def test_a_tenth_of_odd_clips_among_the_reals_does_not_move_it():
     random = np.random.default_rng(2)
     reals, odd = statistics(random, 108), statistics(random, 12, shift=8.0)
-    clean, mixed = (Evidence.fit(rows, people(len(rows))) for rows in (reals, reals + odd))
+    clean, mixed = (
+        Evidence.fit(rows, people(len(rows)), kind="mahalanobis") for rows in (reals, reals + odd)
+    )
     fakes, others = statistics(random, 60, shift=3.0, columns=1), statistics(random, 60)
     assert auc(mixed, others, fakes) > auc(clean, others, fakes) - 0.05
 
@@ -100,7 +102,7 @@ def test_people_are_never_split():
 def test_what_does_not_vary_is_no_division_by_zero():
     random = np.random.default_rng(3)
     reals = [row | {"at_delay": 1.0, "jump_rate": 0.0} for row in statistics(random, 60)]
-    evidence = Evidence.fit(reals, people(60))
+    evidence = Evidence.fit(reals, people(60), kind="mahalanobis")
     odd = reals[0] | {"jump_rate": 0.5}
     assert evidence.value(odd) > 3 * np.quantile(evidence.scores, 0.9)
     assert evidence.value({"at_delay": 1.0}) is None

@@ -105,7 +105,7 @@ class Evidence:
         groups: Sequence[str],
         *,
         names: Sequence[str] = DEFAULT_STATISTICS,
-        kind: str = "mahalanobis",
+        kind: str = "min_p",
         sides: str = "declared",
         inner: bool = True,
         delay_frequency: np.ndarray | None = None,
