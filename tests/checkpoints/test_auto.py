@@ -39,7 +39,7 @@ def test_the_shipped_weights_are_whole_and_name_their_crop():
     models = load_models(auto())
     models.require("sync", "distribution", "activation", "projection")
     assert set(models.hashes) == {f"{SHIPPED}.safetensors"}
-    assert models.origin == f"weights: {SHIPPED}, which comes with this package"
+    assert models.origin == f"weights: {SHIPPED}, shipped with this package"
     assert models.recipe is not None
     by_name = load_models(OmegaConf.to_container(OmegaConf.load(CONFIGS / f"{SHIPPED}.yaml")))
     assert by_name.hashes == models.hashes

@@ -200,7 +200,7 @@ def test_a_video_without_sound_is_rendered_without(scored, tmp_path):
 
 def test_a_stream_of_sound_that_is_not_there(counting, scored, tmp_path):
     overlay = Overlay(timeline_of(scored(path=counting, windows=10)), 96, 64)
-    with pytest.raises(MediaError, match="no audio stream 4: it has 1"):
+    with pytest.raises(MediaError, match="no audio stream 4: the file has 1"):
         render_video(counting, tmp_path / "out.mp4", overlay.draw, overlay.size, audio_stream=4)
     assert not list(tmp_path.glob("*.mp4"))
 

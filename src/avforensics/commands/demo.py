@@ -81,7 +81,7 @@ def show(video: Path, cfg: DictConfig, *, own: bool) -> Path:
     """Score a clip of a video and forgeries of it, and write the page that shows them."""
     folder = Path(cfg.output_dir, "clip")
     models = load_models({"search": False, "asset": SHIPPED})
-    models.origin = f"weights: {SHIPPED}, which comes with this package"
+    models.origin = f"weights: {SHIPPED}, shipped with this package"
     models.introduce(log)
     detector = ClipScorer(models, windows="all", lams=[0.0])
     # any video will do: faces are looked for whatever the weights were trained on
