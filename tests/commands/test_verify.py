@@ -113,7 +113,8 @@ def test_a_result_of_an_older_version_is_read(avforensics, written, monkeypatch,
         earlier.write_text(text_of(odd | {"digest": digest_of(odd)}), encoding="ascii")
         read_record(earlier)
     first = {name: odd[name] for name in odd if name != "false_segments_per_minute"}
-    first |= {"format": "avforensics.result/1"}
+    of_then = {k: v for k, v in record["settings"].items() if k != "false_segments_per_minute"}
+    first |= {"format": "avforensics.result/1", "settings": of_then}
     earlier.write_text(text_of(first | {"digest": digest_of(first)}), encoding="ascii")
     assert read_record(earlier)["segments"][0]["loss"] == 0.7
     assert avforensics("verify", f"result={earlier}", "recompute=true", "device=cpu") == 0
@@ -142,9 +143,15 @@ def test_numbers_that_are_none_are_written_as_null():
 
 def test_small_differences_between_machines_are_allowed():
     names = ("score", "p_value", "statistics", "evidence", "likelihood_ratio", "offset_ms")
+    segment = {"start": 1.0, "end": 2.0}
     before = dict.fromkeys(names) | {"status": "scored", "score": {"score": 2.0}}
+    before |= {"format": "2", "segments": [segment]}
     now = before | {"score": {"score": 2.001}}
     assert compare(before, now, tolerance=1e-3)[0].passed
     assert not compare(before, now, tolerance=1e-4)[0].passed
     assert not compare(before, before | {"offset_ms": 40}, tolerance=1e-3)[0].passed
     assert not compare(before, before | {"status": "failed"}, tolerance=1e-3)[0].passed
+    for segments in ([], [segment | {"end": 3.0}], [segment, segment]):
+        again = before | {"segments": segments}
+        assert not compare(before, again, tolerance=1e-3)[0].passed
+        assert compare(before, again | {"format": "3"}, tolerance=1e-3)[0].passed

@@ -63,6 +63,6 @@ def test_evidence_is_a_share_of_real_videos():
     said = evidence_meaning(0.04, 120, ["entropy", "jump_rate"])
     assert said == (
         "4\N{NO-BREAK SPACE}% of 120 real videos are at least as unusual, by 2 statistics of the "
-        "delays together."
+        "delays."
     )
     assert "than every one of 120 of them" in evidence_meaning(1 / 121, 120, ["entropy"])

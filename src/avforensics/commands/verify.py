@@ -24,6 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from avforensics.commands import detect
+from avforensics.detection.judging import FALSE_SEGMENTS
 from avforensics.detection.record import read_record
 from avforensics.detection.verification import (
     Check,
@@ -37,6 +38,10 @@ from avforensics.errors import ConfigError
 from avforensics.files import typed_path
 
 log = logging.getLogger(__name__)
+
+
+# Settings that results of earlier versions do not name.
+ADDED = {"false_segments_per_minute": FALSE_SEGMENTS}
 
 
 def run(cfg: DictConfig) -> int:
@@ -73,7 +78,7 @@ def again(record: Mapping[str, Any], settings: Mapping[str, Any], cfg: DictConfi
             "save_features": False,
             "device": cfg.device,
         }
-        detect.run(OmegaConf.create({**settings, **wanted}))
+        detect.run(OmegaConf.create({**ADDED, **settings, **wanted}))
         files = list(Path(folder, "results").glob("*.json"))
         if len(files) != 1:
             raise ConfigError(f"{video}: scoring it again gave no result")

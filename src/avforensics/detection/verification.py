@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,11 @@ def _numbers(record: Mapping[str, Any], again: Mapping[str, Any]) -> Iterator[tu
                 yield f"{name}.{key}", before.get(key), now.get(key)
         else:
             yield name, before, now
+    if record["format"] != again["format"]:  # segments were found in another way
+        return
+    for place, pair in enumerate(zip_longest(record["segments"], again["segments"], fillvalue={})):
+        for key in sorted(pair[0].keys() | pair[1].keys()):
+            yield f"segments.{place}.{key}", pair[0].get(key), pair[1].get(key)
 
 
 def _alike(before: Any, now: Any, tolerance: float) -> bool:

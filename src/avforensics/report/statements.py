@@ -29,7 +29,7 @@ _STRENGTHS = (
 
 def evidence_meaning(p_value: float, n_real: int, statistics: Sequence[str]) -> str:
     """Where the fused statistics of a video stand among real ones."""
-    of = f"{len(statistics)} statistic{'s' if len(statistics) > 1 else ''} of the delays together"
+    of = f"{len(statistics)} statistic{'s' if len(statistics) > 1 else ''} of the delays"
     if p_value <= 1 / (n_real + 1):
         return f"Less like real videos, by {of}, than every one of {n_real:,} of them."
     return f"{percent(p_value)} of {n_real:,} real videos are at least as unusual, by {of}."
