@@ -24,11 +24,11 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from scipy.ndimage import binary_dilation
 
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.features.shards import Extracted
 from avforensics.files import atomic_path, typed_path
+from avforensics.smoothing import widened
 
 FORMAT_VERSION = 1
 EXTERNAL = "external:"  # prefix of the names of other networks
@@ -256,7 +256,7 @@ class FeatureStore(Sequence[Entry]):
         valid_audio = self._read(index, "heard").astype(bool)
         if not self._left_out:
             return valid_audio
-        return binary_dilation(valid_audio, np.ones(2 * self._left_out + 1, bool))
+        return widened(valid_audio, 2 * self._left_out + 1)
 
     def _read(self, index: int, name: str) -> np.ndarray:
         entry = self.entries[index]
