@@ -130,7 +130,7 @@ def cut_excerpt(
             declared = max(video.declared or 0.0, video.length, span[1])
             first, last = choose_stretch(span, declared, longest, time, loss)
             size, origin = (video.width, video.height), video.origin
-            frames = _copyable(path, video, last) if intact and first == 0 else None
+            frames = _copyable(path, video, last, long_side) if intact and first == 0 else None
         with AudioReader(
             path, stream=options.audio_stream, origin=origin, skip=first * HOP
         ) as audio:
@@ -147,7 +147,7 @@ def cut_excerpt(
         raise MediaError(path, f"no excerpt for the player ({error})") from error
 
 
-def _copyable(path: str | os.PathLike, video: VideoReader, last: int) -> int | None:
+def _copyable(path: str | os.PathLike, video: VideoReader, last: int, long_side: int) -> int | None:
     """Number of frames of a file that browsers play as it is, on our clock, all to be shown.
 
     None where it has to be encoded anew: only small H.264 files at 25 fps need not.
@@ -155,6 +155,7 @@ def _copyable(path: str | os.PathLike, video: VideoReader, last: int) -> int | N
     usual = (
         video.codec == "h264"
         and video.view == View()
+        and max(video.width, video.height) <= long_side
         and not (video.breaks or video.strays or video.origin)
     )
     if not usual:
