@@ -14,10 +14,10 @@ log = logging.getLogger(__name__)
 
 
 class CollectRuns(Callback):
-    """Write sweep.csv, sweep.md and sweep.png beside the folders of the runs."""
+    """Write sweep.csv, sweep.md and sweep.png next to the folders of the runs."""
 
     def on_multirun_end(self, config: DictConfig, **kwargs: object) -> None:
-        """Collect what the runs left; a failed run is told, not hidden."""
+        """Collect the runs' results; a failed run is reported, not hidden."""
         folder = config.hydra.sweep.dir
         names = [word.split("=", 1)[0].lstrip("+~") for word in config.hydra.overrides.task]
         names += list(config.hydra.sweeper.get("params") or {})
@@ -33,7 +33,7 @@ class CollectRuns(Callback):
 
 
 def _is_setting(config: DictConfig, name: str) -> bool:
-    """Whether an override sets a plain value that tells runs apart, not the choice of a group."""
+    """Whether an override sets a plain value that distinguishes runs, not the choice of a group."""
     if name == "output_dir":
         return False
     node = config

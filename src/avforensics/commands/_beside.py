@@ -1,4 +1,4 @@
-"""What ``avforensics evaluate`` prints beside a result: other runs, other seeds, groups."""
+"""What ``avforensics evaluate`` prints next to a result: other runs, other seeds, groups."""
 
 from __future__ import annotations
 

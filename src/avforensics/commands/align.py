@@ -4,7 +4,7 @@
   avforensics align manifest=clips/manifest.csv features=STORE output=clips/aligned.csv
   avforensics train ... data.manifest=clips/aligned.csv module.init=FIRST
 
-Training moves the sound back by it. Clips in which another person speaks than the one who is seen
+Training moves the sound back by it. Clips in which the person on screen is not the speaker
 are left out of OUTPUT; OUTPUT.estimates.csv lists what was read for each clip, and why it stayed or
 went.
 """

@@ -118,7 +118,7 @@ def _own(video: Path, folder: Path) -> Path:
 
 
 def _head(cfg: DictConfig, folder: Path) -> Path:
-    """A clip of somebody who does not exist."""
+    """A clip of a person who does not exist."""
     log.info("No video=FILE is given: a synthetic head stands in for a clip of yours.")
     job = plan({"test": Split(identities=1, clips=1)}, seed=cfg.seed, n_frames=HEAD_FRAMES)[0]
     frames, sound = make_clip(job, seed=cfg.seed, n_frames=HEAD_FRAMES, size=HEAD_SIDE)

@@ -130,10 +130,10 @@ def build_detector(models: Models, cfg: DictConfig) -> ClipScorer:
 
 
 def build_faces(models: Models, cfg: DictConfig) -> FaceOptions:
-    """What of a picture is scored, as a configuration says; ConfigError without the detector."""
+    """The configured face crop; ConfigError if the face detector is not installed."""
     options = face_options(models, **OmegaConf.to_container(cfg.faces, resolve=True))
     if options.mode == "auto" or options.expected is not None:
-        FaceDetector()  # is it installed? Better said once and now than for each video
+        FaceDetector()  # fail early if the detector is not installed
     return options
 
 
@@ -161,7 +161,7 @@ def score_settings(
 def score_all(
     scorer: VideoScorer, output: OutputFolder, artifacts: Artifacts, judge: Judge | None
 ) -> None:
-    """Score what is to do; reports and rows are written beside the network's work."""
+    """Score what is to do; reports and rows are written while the network runs."""
     workers = max(1, cores() // 4)
     adding = Lock()
     with (
@@ -201,7 +201,7 @@ def describe(models: Models, cfg: DictConfig) -> dict[str, Any]:
 
 
 def run_record(models: Models, judge: Judge | None, provenance: Mapping[str, Any]) -> RunRecord:
-    """What every result file of a run says of it."""
+    """What every result file of a run records about the run."""
     calibration = None
     if judge is not None:
         calibration = {"file": str(judge.path), "sha256": judge.sha256}

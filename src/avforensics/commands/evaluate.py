@@ -77,7 +77,7 @@ def run(cfg: DictConfig) -> int:
     if cfg.benchmark is not None:
         require_data(cfg)
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
-    if models.origin and cfg.benchmark is None:  # else the extraction says so
+    if models.origin and cfg.benchmark is None:  # else the extraction warns
         log.info("%s", models.origin)
     stage = Evaluation(cfg, models)
     if not stage.trainer.is_global_zero:
@@ -270,7 +270,7 @@ def describe(cfg: DictConfig, outcome: Evaluated, stage: Evaluation) -> dict:
 
 
 def title_of(cfg: DictConfig) -> str:
-    """What tells one run from another."""
+    """The settings that distinguish one run from another."""
     if cfg.scores is not None:
         return str(cfg.scores)
     scoring = cfg.scoring

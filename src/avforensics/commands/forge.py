@@ -3,9 +3,9 @@
   avforensics forge manifest=clips/manifest.csv output=forged select.split=test
 
 Every real clip is there three times: as it is, with the sound of another clip (swap), and with its
-own sound whose offset jumps in mid-clip (jump); kinds=[part] exchanges the sound of a stretch alone
+own sound whose offset jumps in mid-clip (jump); kinds=[part] replaces the audio of one segment
 and lists it in the column segments, for localisation. It shows whether models trained on your own
-videos see what this method can see, without any set of deepfakes; it says nothing of deepfakes.
+videos see what this method can see, without any deepfakes; it does not measure results on them.
 """
 
 from __future__ import annotations

@@ -164,7 +164,7 @@ def _settings(cfg: DictConfig) -> ClipSettings:
 
 
 def _shard(text: str | None) -> tuple[int, int]:
-    """Which share of how many: ``"2/8"``; else as torchrun or srun says, else all."""
+    """This process's share, as in ``"2/8"``; else from torchrun or srun; else all."""
     if text is None:
         rank, world = rank_and_world()
         return rank + 1, world
@@ -186,7 +186,7 @@ def _share(rows: list[Row], number: int, of: int) -> list[tuple[Row, str]]:
 
 
 def _report(done: list[tuple[Row, Cut]], output: Path, suffix: str, reused: int) -> int:
-    """Write the manifest and what became of each video, and say it in a few lines."""
+    """Write the manifest and each video's status, and log a short summary."""
     kept = [_kept(row, cut, output) for row, cut in done]
     clips = [clip for rows, _ in kept for clip in rows]
     done = [(row, cut) for (row, _), (_, cut) in zip(done, kept, strict=True)]
@@ -227,7 +227,7 @@ def _cells(row: Row, cut: Cut) -> tuple:
 
 
 def _kept(row: Row, cut: Cut, output: Path) -> tuple[list[Row], Cut]:
-    """Rows of a video's clips, and what became of it when those of no use are left out."""
+    """Rows of a video's usable clips, and the video's status without the others."""
     made = {clip: clip_row(row, output / "clips", clip) for clip in cut.clips}
     rows = {clip: new for clip, new in made.items() if new is not None}
     if unforged := len(made) - len(rows):

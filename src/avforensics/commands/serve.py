@@ -86,7 +86,7 @@ def listen(host: str, port: int) -> socket.socket:
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-        listening.listen()  # who comes before the server is up waits
+        listening.listen()  # early connections wait until the server is up
     except OSError as error:
         raise ConfigError(
             f"cannot listen at {host}:{port} ({error.strerror}); try port=0"

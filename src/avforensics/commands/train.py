@@ -1,7 +1,7 @@
 """``avforensics train``: train a model from a manifest of clips.
 
     avforensics train experiment=grid_compact data.manifest=clips/manifest.csv
-    avforensics train experiment=grid_compact ckpt=last output_dir=FOLDER   # go on after a kill
+    avforensics train experiment=grid_compact ckpt=last output_dir=FOLDER   # resume
 
 The run's folder gets checkpoints/ (best and last), csv/ (the curve), sync.safetensors (the best
 weights, for every other command) and metrics.json.
@@ -35,7 +35,7 @@ from avforensics.lightning.shared_memory import shared_memory_error
 log = logging.getLogger(__name__)
 
 FAILED = 1
-HUSHED = (  # said by Lightning about itself, or of no use to who trains
+HUSHED = (  # Lightning's notices that do not help the user
     ".*isinstance.treespec, LeafSpec.*",
     ".*does not have many workers.*",
     ".*is smaller than the logging interval.*",
@@ -93,7 +93,7 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
 
 
 def resume_from(ckpt: str | None, folder: Path) -> str | None:
-    """The checkpoint to go on from: ``last`` means the one in the run's own folder."""
+    """The checkpoint to resume from: ``last`` means the one in the run's own folder."""
     if ckpt is None:
         return None
     path = folder / "checkpoints" / "last.ckpt" if ckpt == "last" else typed_path(ckpt)
@@ -103,7 +103,7 @@ def resume_from(ckpt: str | None, folder: Path) -> str | None:
 
 
 def clips_recipe(cfg: DictConfig, module: pl.LightningModule) -> str | dict[str, Any] | None:
-    """How the faces of the training clips were cut, where that is noted beside them.
+    """How the faces of the training clips were cut, if that is recorded next to them.
 
     A network that cuts a part out of its clips itself has none: it reads them as they are.
     """

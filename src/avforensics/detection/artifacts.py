@@ -1,4 +1,4 @@
-"""What is written for each video beside its row: result, report, features, figures."""
+"""Files written for each video besides its row: result, report, features, figures."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Artifacts:
     def write(self, outcome: Outcome, name: str) -> tuple[str | None, list[str]]:
         """Write what is wanted of a scored video; outputs of an earlier score are deleted.
 
-        A report or figure that cannot be drawn is a warning on the result: the score stands.
+        A report or figure that fails adds a warning to the result; the score stands.
 
         Returns
         -------
@@ -126,7 +126,7 @@ class Artifacts:
             shutil.rmtree(figures)
 
     def _draw(self, outcome: Outcome, name: str) -> None:
-        from avforensics.report.figures import save_figures  # who wants none need not wait for it
+        from avforensics.report.figures import save_figures  # slow import, needed only for figures
 
         with _DRAWING:
             save_figures(outcome.result, self._path("figures", name=name))

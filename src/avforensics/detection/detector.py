@@ -56,14 +56,14 @@ class Detector:
     false_segments_per_minute : float
         Segments that a minute of real video has at most, by the calibration.
     **options
-        As for `RuntimeOptions` and `ClipScorer`: ``device``, ``precision``, ``windows`` ...
+        As in `RuntimeOptions` and `ClipScorer`: ``device``, ``precision``, ``windows`` ...
 
     Raises
     ------
     CheckpointError
         A model is missing, or the calibration is damaged.
     ConfigError
-        A setting has no meaning, or the calibration was made for another scoring.
+        A setting is invalid, or the calibration was made for another scoring.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class Detector:
         MediaError
             When the video cannot be scored.
         TypeError, ValueError
-            When this is nothing that can be scored; says what can be.
+            The argument is of no supported type.
         """
         (result,) = self.score_many([video_of(video, fps, samples, rate)])
         if result.error is not None:
@@ -177,7 +177,7 @@ class Detector:
     ) -> Iterator[Outcome]:
         """The same with the result of each face.
 
-        A video that cannot be scored gives a result with ``error``; the others go on.
+        A video that cannot be scored gives a result with ``error``; the others are scored.
 
         Parameters
         ----------
@@ -186,12 +186,12 @@ class Detector:
             path. Bytes, file objects and arrays lie in the folder for temporary files until they
             are scored.
         progress : callable, optional
-            As for `ClipScorer.score_many`.
+            As in `ClipScorer.score_many`.
 
         Raises
         ------
         TypeError, ValueError
-            Something is nothing that can be scored; says what can be.
+            An argument is of no supported type.
         """
         return self._outcomes(listed(videos), progress)
 

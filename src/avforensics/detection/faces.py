@@ -108,7 +108,7 @@ class VideoScorer:
         self._finder = finder or find_faces
 
     def score(self, video: str | os.PathLike | Clip, progress: Progress | None = None) -> Outcome:
-        """Score one video; what cannot be scored says why in ``result.error``."""
+        """Score one video; ``result.error`` gives the reason on failure."""
         (outcome,) = self.score_many([video], progress)
         return outcome
 
@@ -119,7 +119,7 @@ class VideoScorer:
 
         Faces are found in threads, some videos ahead of the network; small clips share batches,
         up to the next video without a face.
-        ``progress`` is told of each clip, a face's stretch of its video, as by
+        ``progress`` is called for each clip, one face's segment of a video, as by
         `ClipScorer.score_many`.
         """
         if self.options.mode != "auto":

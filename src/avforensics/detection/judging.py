@@ -1,4 +1,4 @@
-"""What a calibration on real videos says of a score."""
+"""Judge a score by a calibration on real videos."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from avforensics.scoring.result import VideoResult
 log = logging.getLogger(__name__)
 
 FALSE_SEGMENTS = 0.5  # a minute of real video, where no other rate is asked for
-AUTO = "auto"  # of a calibration setting: what lies beside the checkpoint
+AUTO = "auto"  # calibration setting: use the file next to the checkpoint
 
 
 class Judge:
@@ -80,9 +80,9 @@ class Judge:
         Parameters
         ----------
         cropped : bool
-            A face was cut out of the picture, whose size then says nothing.
+            A face was cut out, so the frame size is not compared.
         highest_of : int
-            The score is the highest of so many. The p-value is then that of the highest of as many
+            The score is the highest of n. The p-value is then that of the highest of n
             independent real ones, and no threshold holds.
 
         Returns
@@ -161,7 +161,7 @@ def judge_for(
     Parameters
     ----------
     calibration : path, optional
-        ``auto`` = the first file beside the checkpoint's bundle that was made for this scoring;
+        ``auto`` = the first file next to the checkpoint's bundle made for this scoring;
         where there are some and none fits, the reasons are logged. None = no judge.
     detector : ClipScorer
         How videos are scored.
@@ -211,7 +211,7 @@ def _check_crop(calibration: Calibration, path: Path, crop: str | Mapping) -> li
 
 
 def media_properties(media: MediaReport) -> dict[str, float]:
-    """What a calibration compares of a file, beside its leading silence."""
+    """What a calibration compares of a file besides its leading silence."""
     return {
         "frames_per_second": round(media.fps, 3),
         "width": float(media.width),

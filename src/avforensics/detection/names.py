@@ -21,7 +21,7 @@ def unique_name(path: Path, taken: Collection[str], key: str = "") -> str:
         Names in use, case-folded. Where the plain name is among them, a part of the hash of
         ``key`` follows it, so that ``a/clip.mp4`` and ``b/clip.mp4`` stay apart.
     key : str
-        What tells the video from all others; empty = the whole path.
+        Identifies the video among the others; empty = the whole path.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The folder of a batch: what is done already, what is to do, and the tables that grow."""
+"""The output folder of a batch: finished videos, pending videos and growing tables."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Task:
     name : str
         What its report and features are called, unlike any other's of the batch.
     size, mtime_ns : int or None
-        Of the file before it was read; None where there is none.
+        Of the file before it was read; None if it does not exist.
     """
 
     clip: Clip
@@ -75,7 +75,7 @@ class OutputFolder:
     settings : mapping
         Everything that a score depends on besides the file: checkpoints, scoring, streams.
     is_complete : callable
-        Whether everything that this run wants beside the scores is there: told a name and what of
+        Whether a video's other outputs are complete, from its name and a list of what of
         it could not be drawn.
     resume : bool
         Keep what was done with the same files and settings.
@@ -144,7 +144,7 @@ class OutputFolder:
     def begin(self, task: Task) -> None:
         """Void what an earlier run noted of a video, before its files are written over.
 
-        After a kill in between, that run's settings must not find its score beside these files.
+        After a kill in between, that run's settings must not find its score next to these files.
 
         Raises
         ------
@@ -196,7 +196,7 @@ class OutputFolder:
         return record["row"]
 
     def write_tables(self) -> None:
-        """Write scores.csv, scores_by_lam.csv, segments.csv and the arrays as of now."""
+        """Write scores.csv, scores_by_lam.csv, segments.csv and the arrays collected so far."""
         started = time.monotonic()
         write_csv(self.folder / "scores.csv", COLUMNS, self.all_rows)
         found = [self._records.get(key) for key in self._keys]

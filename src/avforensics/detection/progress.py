@@ -22,7 +22,7 @@ LISTED_FAILURES = 100
 
 
 class BatchProgress(Progress):
-    """Tells of each finished video.
+    """Report each finished video.
 
     On a terminal only failures get a line of their own below the bar; the log file has them all.
 

@@ -195,7 +195,7 @@ def read_record(path: str | PathLike) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        It is missing, no result, of a later version, or not as its schema says.
+        It is missing, not a result, from a later version, or violates the schema.
     """
     try:
         record = json.loads(Path(path).read_bytes())
@@ -227,6 +227,6 @@ def schema(version: int = VERSIONS[-1]) -> dict[str, Any]:
 
 @lru_cache
 def _validator(version: int) -> Draft202012Validator:
-    from jsonschema import Draft202012Validator  # who only writes need not wait for its import
+    from jsonschema import Draft202012Validator  # slow import, not needed to write
 
     return Draft202012Validator(schema(version))

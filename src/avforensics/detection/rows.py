@@ -91,10 +91,10 @@ def row_of(
 
 
 def face_row(face: FaceResult, *, report: str | None = None) -> Cells:
-    """A row of scores.csv for one face: as of a video, and where it is and how much it speaks.
+    """A row of scores.csv for one face: the columns of a video, its time span and speaking share.
 
     ``start`` and ``end`` are seconds into the video, ``speaks`` the share of the time with a face
-    in which it is the one who speaks.
+    in which it is the speaker.
     """
     return row_of(face.result, report=report) | {
         "track": face.track.name,

@@ -1,4 +1,4 @@
-"""What the networks said of a video, on disk: for other tools and for ``avforensics render``."""
+"""Saved network outputs of a video, for other tools and for ``avforensics render``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from avforensics.scoring.tracks import FaceResult, main_face
 
 
 def save_features(outcome: Outcome, path: str | os.PathLike) -> None:
-    """Write what the network and the decoders said of one video, as safetensors.
+    """Write the network's and the decoders' outputs for one video, as safetensors.
 
     ``sync_logits`` (N, 31), ``activations`` (N, 1024), ``pca`` (N, D), ``heard`` (N,), and for the
     S predicted windows ``step_window``, ``step_distribution``, ``step_activation`` (S,) and

@@ -85,7 +85,7 @@ def find_segments(
     high. Without one: of ten seconds or more in all, the three segments that stand out most from
     the rest of the video.
 
-    By the rule ``speaker`` a face counts only while it speaks: the sound does not fit who listens.
+    By the rule ``speaker`` a face counts only while it speaks: a listener does not match the audio.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """A clip and forgeries of it, scored and shown side by side: what ``avforensics demo`` begins with.
 
 The clip is written anew once, and every version has those pictures bit for bit, with sound of its
-own through the same encoder: nothing but the sound tells a forgery from the clip.
+own through the same encoder: only the audio differs between a forgery and the clip.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PLACES = (0.0, 0.25, 0.5, 0.75)  # of a long video, where a face is looked for
 
 @dataclass(frozen=True)
 class Shown:
-    """One version of the clip: its file, a small copy to play, and what became of it."""
+    """One version of the clip: its file, a small copy to play, and its result."""
 
     version: Version
     path: Path
@@ -208,7 +208,7 @@ class Showcase:
 
 
 def _read(path: str | os.PathLike, origin: Any, first: int, count: int) -> np.ndarray:
-    """At most so many samples from a frame on: int16, (samples,)."""
+    """Up to a given number of samples from a frame on: int16, (samples,)."""
     pieces, left = [], count
     with AudioReader(path, origin=origin, skip=first * HOP) as reader:
         for piece in reader:

@@ -1,4 +1,4 @@
-"""What is said of a scored video: its statistics, where it stands among real ones, odd segments."""
+"""The findings on a scored video: statistics, rank among real videos, suspicious segments."""
 
 from __future__ import annotations
 

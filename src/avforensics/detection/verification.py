@@ -43,7 +43,7 @@ def check_record(path: str | PathLike) -> tuple[dict[str, Any], list[Check]]:
     Raises
     ------
     ConfigError
-        It is none, or not as its schema says.
+        It is not a record, or violates the schema.
     """
     record = read_record(path)
     digest = digest_of(record)

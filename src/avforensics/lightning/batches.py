@@ -1,4 +1,4 @@
-"""Batches by number, so that a run that was killed goes on with the batch that comes next."""
+"""Batches by number, so that an interrupted run resumes with the next batch."""
 
 from __future__ import annotations
 

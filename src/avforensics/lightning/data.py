@@ -101,7 +101,7 @@ class SyncData(pl.LightningDataModule):
     val_frames : int, optional
         Frames of a validation clip that are used, from its start; None = all.
     val_clips : int, optional
-        Use only so many validation clips, evenly spaced over the split.
+        Use at most this many validation clips, evenly spaced over the split.
     workers : int
         Processes that decode; 0 = decode in the training process.
     seed : int

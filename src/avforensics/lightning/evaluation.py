@@ -59,7 +59,7 @@ class Variation:
     edit : str
         Done to clips while they are read: see `avforensics.scoring.edits`.
     real : int or None
-        Of clips that are read again for an edit, only so many real ones, drawn by seed; None =
+        Read only this many real clips again for an edit, drawn by seed; None =
         every clip.
     """
 
@@ -70,7 +70,7 @@ class Variation:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What one pass gave.
+    """The results of one pass.
 
     Attributes
     ----------
@@ -154,7 +154,7 @@ class Evaluation:
 
     @property
     def policy(self) -> SequencePolicy:
-        """What ``scoring`` says."""
+        """The configured scoring."""
         scoring = self.cfg.scoring
         return SequencePolicy(max_len=scoring.max_len, windows=scoring.windows, audio=scoring.audio)
 

@@ -45,7 +45,7 @@ class Sequences(Dataset):
     anywhere : bool
         Sequences begin at a random window, drawn anew in each epoch; else at the first.
     shift : int
-        The sound of each clip is moved by up to so many frames, drawn anew in each epoch.
+        Each clip's audio is shifted by up to this many frames, redrawn in each epoch.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class FeatureData(pl.LightningDataModule):
     max_len : int
         N, windows in a sequence.
     tau : int
-        Delays up to so many frames; the store may have more.
+        Delays up to this many frames; the store may have more.
     components : int, optional
         D of the PCA of activations; None = no activations.
     modality : {"both", "video"}
@@ -108,8 +108,8 @@ class FeatureData(pl.LightningDataModule):
     anywhere : bool
         Training sequences begin at a random window instead of the first (for windows=all).
     shift : int
-        Sound is moved against the picture by up to so many frames, for training anew in each
-        epoch: a constant offset is then nothing unusual. The store needs delays up to
+        Audio is shifted against the video by up to this many frames, in training redrawn each
+        epoch: constant offsets then count as normal. The store needs delays up to
         tau + shift.
     audio : {"pad", "context"}
         ``context`` leaves out windows whose delays do not all see real sound.
@@ -120,7 +120,7 @@ class FeatureData(pl.LightningDataModule):
     projection : callable
         ``fit`` of a `FeatureProtocol`: what becomes of activations. The PCA of the paper.
     pca_windows : int
-        It is fitted on at most about so many windows, of randomly chosen clips.
+        It is fitted on about this many windows at most, of randomly chosen clips.
     disjoint : bool
         Refuse splits that share an identity.
     """

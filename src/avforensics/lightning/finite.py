@@ -1,4 +1,4 @@
-"""A training whose loss is no longer a number ends, and says at which clips."""
+"""Stop a training whose loss is not finite, and name the clips."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def require_finite(
         In training, on a data module with ``rows``.
     loss : tensor, ()
     batch : mapping
-        Its ``index`` says which rows are in it.
+        Its ``index`` lists its rows.
 
     Raises
     ------

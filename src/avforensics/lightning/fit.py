@@ -53,7 +53,7 @@ def train_anomaly(
     train, val, disjoint, max_len, tau, components, batch_size
         As for `FeatureData`.
     patience : int
-        Stop when neither model has become better for so many epochs.
+        Stop when neither model has improved for this many epochs.
     decoder : callable
         Takes ``inputs``, ``outputs`` and ``positions``; gives a decoder.
     accelerator : str

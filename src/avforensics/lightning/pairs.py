@@ -138,7 +138,7 @@ def contrast(
     symmetric : bool
         Average with the same loss over the windows for each window's crop.
     neighbours : float
-        Part of the target that each of the two crops beside the true one gets, where there are
+        Share of the target given to each of the two crops next to the true one, if there are
         two: recordings are aligned to half a frame at best.
 
     Returns

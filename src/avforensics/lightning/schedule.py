@@ -54,9 +54,9 @@ def warmup_cosine(
     total_steps : int
         Steps of the whole training.
     warmup : float
-        Part of the steps that warms up.
+        Share of the steps used for warm-up.
     final : float
-        Last learning rate as a part of the highest.
+        Last learning rate as a fraction of the highest.
 
     Raises
     ------

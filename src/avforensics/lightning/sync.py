@@ -79,7 +79,7 @@ class SyncModule(pl.LightningModule):
     compile : bool
         torch.compile for both encoders.
     neighbours : float
-        Part of the target that goes to each of the two crops beside the true one.
+        Share of the target given to each of the two crops next to the true one.
     channels_last : bool
         Keep pictures' channels last in memory, which many processors are faster with.
     init : str, optional
@@ -91,7 +91,7 @@ class SyncModule(pl.LightningModule):
     ConfigError
         The network could not be read back from a file.
     ValueError
-        A setting has no meaning.
+        A setting is invalid.
     CheckpointError
         ``init`` cannot be read, or its network is another one.
     """

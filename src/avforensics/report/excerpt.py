@@ -46,9 +46,9 @@ class Excerpt:
     start, end : float
         Start and end in the video, in seconds.
     declared : float
-        Length of the whole video in seconds, as far as the file tells.
+        Length of the whole video in seconds, from the file's header.
     width, height : int
-        Upright size of the picture in pixels.
+        Upright frame size in pixels.
     """
 
     data: bytes
@@ -203,7 +203,7 @@ def _small(
 
 
 def _ahead(pictures: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """The same pictures, made in another thread while earlier ones are encoded."""
+    """The same frames, prepared in another thread while earlier ones are encoded."""
     made = in_another_thread(lambda: next(pictures, None), repeat(()))
     with closing(made):
         yield from takewhile(lambda picture: picture is not None, made)

@@ -1,4 +1,4 @@
-"""What the page's script draws of faces: the curves of each, boxes, a strip of who speaks."""
+"""Data of the page's face plots: each face's curves, its boxes and the speaker strip."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def in_short(
     segments: Sequence[Segment] = (),
     segments_per_minute: float | None = None,
 ) -> str:
-    """What a reader who reads nothing else should know, in two sentences.
+    """The result in two sentences, for a reader of nothing else.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def _stretches_of(segments: Sequence[Segment]) -> str:
 
 
 def segment_note(segments_per_minute: float | None) -> list[tuple[str, str]]:
-    """What a marked segment is, as a heading and a sentence; empty where no rate is known."""
+    """Heading and sentence that explain a marked segment; empty if no rate is known."""
     if segments_per_minute is None:
         return []
     said = (

@@ -14,7 +14,7 @@ LIMITS = (
     "A constant offset of sound and picture is no sign of manipulation.",
     "No number here is the probability that the video is forged.",
 )
-"""What has to be said of every result."""
+"""Statements that accompany every result."""
 
 # Ratios up to each limit, in the words of the ENFSI guideline for evaluative reporting (2015).
 _STRENGTHS = (

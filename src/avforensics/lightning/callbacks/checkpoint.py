@@ -1,4 +1,4 @@
-"""The newest state of a training on disk, from which it goes on after a kill."""
+"""The latest training state on disk, to resume from after an interruption."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytorch_lightning.callbacks import Checkpoint
 
 
 class PeriodicCheckpoint(Checkpoint):
-    """Write ``last.ckpt`` every so many steps and at the end of every epoch.
+    """Write ``last.ckpt`` every n steps and at the end of every epoch.
 
     Not at the end of an epoch's last batch: Lightning would resume from there without the
     validation that follows it, and the curve would miss a point.

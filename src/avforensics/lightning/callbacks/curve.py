@@ -22,7 +22,7 @@ SMOOTH = 0.98  # of the drawn running mean of the training loss
 class LearningCurve(Callback):
     """Keep losses and measures, and draw them.
 
-    The curve is part of the checkpoints: after a resume it goes on from the step that the
+    The curve is part of the checkpoints: after a resume it continues from the step that the
     checkpoint was written at, as if nothing had happened. ``curve.json`` holds ``train``, rows of
     step and loss, and ``val``, rows of epoch, step and a mapping of measures; it is written after
     every validation. Pictures are ``curve.png`` and whatever figures the module's ``pictures()``
@@ -36,7 +36,7 @@ class LearningCurve(Callback):
         Least time between drawings, which take a second or two; the last state is always drawn.
     """
 
-    state_key = "Curve"  # in checkpoints; those of before hold it too
+    state_key = "Curve"  # in checkpoints, old ones too
 
     def __init__(self, *, folder: str | Path, every_seconds: float = 60.0) -> None:
         self.folder = Path(folder)

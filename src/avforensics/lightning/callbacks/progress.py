@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class Progress(Callback):
-    """Log one line every so many steps and one for every epoch.
+    """Log one line every n steps and one for every epoch.
 
     Parameters
     ----------
