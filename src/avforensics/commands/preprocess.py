@@ -99,7 +99,7 @@ def run(cfg: DictConfig) -> int:
 
 
 def _begun(ledger: Ledger, name: str) -> bool:
-    """Make a video's folder of clips ready; False where there can be none of that name."""
+    """Prepare a video's folder of clips; False if the name is too long."""
     try:
         ledger.begin(name)
     except OSError as error:

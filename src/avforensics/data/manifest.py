@@ -254,7 +254,7 @@ def _check_header(table: Table, required: Collection[str]) -> dict[str, int]:
     """Indices of the columns that are facts about clips, by name."""
     known = {}
     for place, name in enumerate(table.header):
-        if not name or name in COLUMNS:  # a nameless column is the index of a data frame
+        if not name or name in COLUMNS:  # an unnamed column is the index of a data frame
             continue
         if near := difflib.get_close_matches(name, COLUMNS, n=1, cutoff=_ALIKE):
             raise ManifestError(f"{table.path}: unknown column {name!r}; did you mean {near[0]}?")

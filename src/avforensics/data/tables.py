@@ -149,7 +149,7 @@ def read_table(path: str | Path) -> Table:
     Returns
     -------
     Table
-        Missing values in Parquet (null, NaN) are empty strings. Empty lines of a CSV and nameless
+        Missing values in Parquet (null, NaN) are empty strings. Empty lines of a CSV and unnamed
         columns without content are dropped.
 
     Raises

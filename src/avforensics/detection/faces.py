@@ -115,7 +115,7 @@ class VideoScorer:
     def score_many(
         self, videos: Iterable[str | os.PathLike | Clip], progress: Progress | None = None
     ) -> Iterator[Outcome]:
-        """Score videos or parts of them, in order, each outcome as soon as it is there.
+        """Score videos or parts of them, in order; yield each outcome as soon as it is ready.
 
         Faces are found in threads, some videos ahead of the network; small clips share batches,
         up to the next video without a face.
@@ -171,7 +171,7 @@ class VideoScorer:
         return video
 
     def _outcome(self, video: _Video) -> Outcome:
-        """What became of a video, all of whose faces are scored."""
+        """The outcome of a video with all faces scored."""
         video.close()
         found = video.found
         if found is None or video.error is not None:
@@ -232,7 +232,7 @@ def _whole_pictures(detector: ClipScorer) -> ClipScorer:
 
 
 def dropped(found: Faces) -> list[str]:
-    """What was left out of a video and why, in a few words each."""
+    """Short notes on what was left out of a video and why."""
     return [
         f"{count} face track{'s' if count > 1 else ''} {reason}"
         for reason, count in sorted(found.dropped.items())

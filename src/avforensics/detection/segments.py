@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from avforensics.detection.outcome import OWN_DELAY, Outcome, Segment
-from avforensics.evaluation.alarms import stretches_off
+from avforensics.evaluation.alarms import segments_off
 from avforensics.evaluation.localisation import propose_segments, window_seconds
 from avforensics.media.types import FPS
 from avforensics.scoring.result import Steps
@@ -62,8 +62,8 @@ def segments_off_delay(outcome: Outcome, threshold: float) -> list[Segment]:
         if result.off_delay is None:
             continue
         last = None
-        stretches = stretches_off(result.off_delay, threshold)
-        for start, end, value in stretches[np.argsort(stretches[:, 0])].tolist():
+        segments = segments_off(result.off_delay, threshold)
+        for start, end, value in segments[np.argsort(segments[:, 0])].tolist():
             if last is not None and start - last.end <= EDGE / FPS + 1e-9:
                 last = Segment(last.start, end, max(last.value, value), threshold, track, OWN_DELAY)
                 found[-1] = last

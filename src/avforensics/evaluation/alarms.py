@@ -1,8 +1,8 @@
 """Segments that leave a video's own delay, and how often real videos have such segments.
 
-A stretch counts by how far its part of the curve (`avforensics.scoring.own_delay`) lies above the
+A segment's score is how far its part of the curve (`avforensics.scoring.own_delay`) exceeds the
 rest of the same face's, times the root of its length; see `propose_segments`. The threshold is the
-one that real videos exceed so many times a minute.
+one that real videos exceed at a given rate per minute.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from avforensics.evaluation.localisation import propose_segments
 from avforensics.media.types import FPS
 from avforensics.scoring.result import DelayCurve
 
-LONGEST = 3 * FPS  # windows of one stretch: most calibration videos are a few seconds long
-MOST_PER_MINUTE = 20  # stretches of real videos that are kept: no threshold lies lower
-SAME = 0.01  # intersection over union up to which two stretches are two
+LONGEST = 3 * FPS  # windows of one segment: most calibration videos are a few seconds long
+MOST_PER_MINUTE = 20  # segments of real videos that are kept; limits the lowest threshold
+SAME = 0.01  # intersection over union up to which two segments are distinct
 
 
-def stretches_off(curve: DelayCurve, least: float = 0.0, count: int | None = None) -> np.ndarray:
-    """Stretches of a face's curve that stand out, apart from each other.
+def segments_off(curve: DelayCurve, least: float = 0.0, count: int | None = None) -> np.ndarray:
+    """Distinct segments that stand out in a face's curve.
 
     Parameters
     ----------
     least : float
-        What a stretch must exceed.
+        Score that a segment must exceed.
     count : int, optional
-        Most stretches returned; None = all.
+        Maximum number of segments; None = all.
 
     Returns
     -------
@@ -52,14 +52,14 @@ def stretches_off(curve: DelayCurve, least: float = 0.0, count: int | None = Non
 
 @dataclass(frozen=True)
 class SegmentAlarms:
-    """What real videos have of such stretches.
+    """Scores of such segments in real videos.
 
     Attributes
     ----------
     scores : float64 array, (n,)
-        Of the highest stretches, falling; at most `MOST_PER_MINUTE`.
+        The highest scores in descending order; at most `MOST_PER_MINUTE`.
     minutes : float
-        Of real video in which they were found.
+        Duration of the real videos searched.
     """
 
     scores: np.ndarray
@@ -67,11 +67,11 @@ class SegmentAlarms:
 
     @classmethod
     def fit(cls, curves: Iterable[DelayCurve]) -> SegmentAlarms | None:
-        """Of held-out real videos; None where there are none."""
+        """Fit on held-out real videos; None if there are none."""
         found, windows = [], 0
         for curve in curves:
             most = math.ceil(MOST_PER_MINUTE * len(curve.value) / FPS / 60)
-            found.append(stretches_off(curve, count=max(most, 3))[:, 2])
+            found.append(segments_off(curve, count=max(most, 3))[:, 2])
             windows += len(curve.value)
         if not windows:
             return None
@@ -80,7 +80,7 @@ class SegmentAlarms:
         return cls(scores[: math.ceil(MOST_PER_MINUTE * minutes)], minutes)
 
     def threshold(self, per_minute: float) -> float | None:
-        """What at most so many stretches a minute of real video exceed; None = too little video.
+        """Score exceeded by at most this many segments per minute of real video; None = too little.
 
         Raises
         ------
@@ -99,11 +99,11 @@ class SegmentAlarms:
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
-        """What a file keeps, by name."""
+        """Arrays to save, by name."""
         return {"scores": np.ascontiguousarray(self.scores, np.float64)}
 
     def header(self) -> str:
-        """What a file says of them, JSON."""
+        """Header to save, as JSON."""
         return json.dumps({"minutes": self.minutes})
 
     @classmethod

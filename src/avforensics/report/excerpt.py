@@ -148,9 +148,9 @@ def cut_excerpt(
 
 
 def _copyable(path: str | os.PathLike, video: VideoReader, last: int, long_side: int) -> int | None:
-    """Number of frames of a file that browsers play as it is, on our clock, all to be shown.
+    """Number of frames at 25 fps of a file that browsers can play unchanged, else None.
 
-    None where it has to be encoded anew: only small H.264 files at 25 fps need not.
+    Only small H.264 files at 25 fps need no re-encoding.
     """
     usual = (
         video.codec == "h264"

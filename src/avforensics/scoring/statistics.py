@@ -1,24 +1,23 @@
-"""What the rows of a video say, each as one number: the statistics beside the published score.
+"""Statistics of a video's rows, one number each, to complement the published score.
 
 The published score asks how well each window is predicted from the ones before. A network that is
-unsure gives flat rows, which are easily predicted and so count as normal. The statistics here look
-at the same rows in other ways: how sure they are, whether they stay at one delay, how often they
-jump. None needs another pass of a network.
+unsure gives flat rows, which are easily predicted and so count as normal. The statistics here
+measure the same rows in other ways: how sure they are, whether they stay at one delay, how often
+they jump. None needs another pass of a network.
 
-Each is taken of the windows of which every delay hears sound; a clip with fewer than
+Each uses the windows in which every delay has valid audio; a clip with fewer than
 `avforensics.scoring.offset.ENOUGH` of them is measured on all of its windows, and
-`VideoRows.inner` says so: such a number must not be compared with those of longer clips.
+`VideoRows.inner` is then False: such a number must not be compared with those of longer clips.
 
 Which direction means "fake" depends on the forgery: a generator trained against a synchronisation
 network is more in sync than real speech, a swapped voice less. ``fake`` names the direction of a
-video that does not fit together; a fusion looks at both unless ``sides`` says that one has no
-meaning.
+video whose audio and video do not match; a fusion uses both unless ``sides`` is ``one``.
 
 To add one::
 
     @statistic("my_name", scale="positive", fake="high")
     def my_name(rows: VideoRows) -> float:
-        "One sentence on what it is, and where it comes from."
+        "One sentence: what it measures, and its source."
         return float(...)
 """
 
@@ -45,16 +44,16 @@ NEAR = 1  # frames from a delay that count as that delay: neighbouring delays sh
 
 @dataclass(frozen=True, eq=False)
 class VideoRows:
-    """What statistics are taken of: windows of one video, in their order.
+    """Input of the statistics: the windows of one video, in order.
 
     Attributes
     ----------
     logits : float array, (N, D)
         Rows over delays.
     window : int array, (N,)
-        Index of each window in the video; a gap parts what does not follow on each other.
+        Index of each window in the video; a gap separates windows that are not consecutive.
     inner : bool
-        Whether every delay of these windows hears sound.
+        Whether every delay of these windows has valid audio.
     score : float or None
         The published score.
     activation : float array, (N,), or None
@@ -81,16 +80,16 @@ class VideoRows:
         delay_frequency: np.ndarray | None = None,
         speaks: np.ndarray | None = None,
     ) -> VideoRows:
-        """The inner ones of the windows that a policy scores; of all where they are too few.
+        """The inner windows that a policy scores, or all that it scores if they are too few.
 
         Parameters
         ----------
         policy : SequencePolicy
-            Windows that it does not score are not measured either.
+            Windows that it does not score are left out here too.
         score, delay_frequency
             As above.
         speaks : bool array, (N,), optional
-            Windows of a face in which it speaks; others are left out.
+            Windows in which the face speaks; the others are left out.
         """
         kept = policy.kept(features.valid_audio)
         if speaks is not None and speaks[kept].any():
@@ -112,9 +111,9 @@ class VideoRows:
 
     @classmethod
     def joined(cls, parts: Iterable[VideoRows], score: float | None = None) -> VideoRows:
-        """Windows of several faces of one video as one, each part apart from the next.
+        """Join the windows of several faces of one video, with a gap between parts.
 
-        Inner windows are used alone where any part has them.
+        If any part has inner windows, only those are used.
         """
         parts = list(parts)
         inner = any(part.inner for part in parts)
@@ -167,16 +166,16 @@ class Statistic:
     Attributes
     ----------
     function : callable
-        `VideoRows` to float; None where what it needs is not there.
+        `VideoRows` to float; None if its input is missing.
     scale : str
         ``share`` = in [0, 1], ``positive`` = 0 or more, without an upper end, ``real`` = any
-        number. Says how a fusion makes it look like a normal distribution.
+        number. Selects the transform by which a fusion makes it nearly normal.
     fake : str
-        ``high`` or ``low``: where a video lies of which sound and picture do not belong together.
+        ``high`` or ``low``: the side of videos whose audio and video do not match.
     sides : str
-        ``two`` = values on both sides are unusual; ``one`` = those towards ``fake`` alone.
+        ``two`` = values on both sides are unusual; ``one`` = only those towards ``fake``.
     meaning : str
-        What it is and where it comes from, in words.
+        One sentence: what it measures, and its source.
     """
 
     name: str
@@ -202,16 +201,16 @@ def statistic(
     Parameters
     ----------
     name : str
-        Unlike any other's; it becomes a column.
+        Unique; it becomes a column.
     scale, fake, sides : str
-        As for `Statistic`.
+        As in `Statistic`.
 
     Raises
     ------
     ConfigError
-        A word has no meaning.
+        A value is unknown.
     ValueError
-        There is another statistic of that name.
+        Another statistic has that name.
     """
     if scale not in SCALES or fake not in ("high", "low") or sides not in ("one", "two"):
         raise ConfigError(
@@ -228,7 +227,7 @@ def statistic(
 
 
 def check_statistics(names: Iterable[str]) -> tuple[str, ...]:
-    """Names of statistics, if that is what they are.
+    """Check names of statistics.
 
     Raises
     ------
@@ -252,7 +251,7 @@ def measure(rows: VideoRows, names: Iterable[str] | None = None) -> dict[str, fl
     Parameters
     ----------
     names : iterable of str, optional
-        None = all that are registered.
+        None = all registered ones.
     """
     found = {}
     for name in STATISTICS if names is None else check_statistics(names):

@@ -30,7 +30,7 @@ CATEGORIES = {
 def fakeavceleb(root: str | Path) -> Manifest:
     """Read ``meta_data.csv`` in its original form or that of later copies.
 
-    The original header ends with ``path,``: ``path`` holds the file name, and the nameless last
+    The original header ends with ``path,``: ``path`` holds the file name, and the unnamed last
     column the folder, which begins with ``FakeAVCeleb/``. Copies have ``filename,path``. Folder
     names may be spelt differently on disk and in the table (``Asian (East)``, ``Asian_East``).
 
