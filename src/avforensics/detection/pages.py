@@ -123,7 +123,7 @@ def _label(segment: Segment, *, several: bool) -> str:
 
 def _notes(outcome: Outcome) -> list[tuple[str, str]]:
     count = len(outcome.faces)
-    said = f"{count} face{'s' if count > 1 else ''} followed and scored one by one"
+    said = f"{count} faces followed and scored one by one" if count > 1 else "1 face followed"
     left_out = dropped(outcome.found)
     return [
         ("Faces", f"{said}; not used: {', '.join(left_out)}" if left_out else said),
