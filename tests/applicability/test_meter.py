@@ -142,9 +142,11 @@ def test_a_voice_over_a_mouth_that_stays_shut(sway):
     assert DEFAULT_LIMITS.reasons(found)[0].startswith("voice-over")
 
 
+@pytest.mark.parametrize("sway", [0, 5])
 @pytest.mark.parametrize(("textured", "reason"), [(False, "mouth covered"), (True, "voice-over")])
-def test_a_covered_mouth(textured, reason):
-    frames = mouth_pictures(FRAMES)
+def test_a_covered_mouth(textured, reason, sway):
+    """Also where the head moves behind what covers it."""
+    frames = mouth_pictures(FRAMES, sway=sway)
     block = np.random.default_rng(5).integers(0, 255, (48, 72, 3)) if textured else 128
     frames[:, 20:68, 12:84] = block
     (said,) = DEFAULT_LIMITS.reasons(of_mouth(frames))
