@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
-# Which of two values speaks for a score.
+# Which of two values favours a score.
 _BEST = dict.fromkeys(("seconds", "level", "speech", "spoken", "mouth", "detail"), max)
 _BEST |= dict.fromkeys(("song", "still", "turn", "voice_over"), min)
 
