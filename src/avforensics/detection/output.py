@@ -268,7 +268,7 @@ class OutputFolder:
             return f"scored with other settings ({changes})"
         if size != record["size"]:
             return "the file has changed"
-        # the same bytes copied anew have another time, and stand
+        # a fresh copy of the same bytes has another time but still counts
         unlike = mtime_ns != record["mtime_ns"]
         if unlike and sha256_or_none(path) != record["row"]["sha256"]:
             return "the file has changed"

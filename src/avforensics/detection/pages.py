@@ -44,7 +44,7 @@ def write_outcome_report(
     media_options : MediaOptions, optional
         Which streams were scored.
     index_link : str, optional
-        As for `write_video_report`.
+        As in `write_video_report`.
 
     Raises
     ------

@@ -32,7 +32,7 @@ class NetworkPass:
     Attributes
     ----------
     checkpoint : mapping
-        As for `load_models`.
+        As in `load_models`.
     models : Models, optional
         What it holds, where it has been loaded already and processes are not started for the work.
     """
@@ -83,7 +83,7 @@ def extract_clips(
     writer : ShardWriter
         Flushed at the end.
     workers, engine
-        As for `in_processes`.
+        As in `in_processes`.
     """
     rows = dict(todo)
     on_gpu = engine.gpus_per_worker > 0 and (

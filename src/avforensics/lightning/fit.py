@@ -51,7 +51,7 @@ def train_anomaly(
     output : path, optional
         Safetensors file for the bundle of everything that scores a video.
     train, val, disjoint, max_len, tau, components, batch_size
-        As for `FeatureData`.
+        As in `FeatureData`.
     patience : int
         Stop when neither model has improved for this many epochs.
     decoder : callable

@@ -47,7 +47,7 @@ class VideoReader(Closing):
         detection, not for scoring.
     threads : int
         Of the decoder. With more than one, what is made of damaged pictures differs from run to
-        run: read `tally` afterwards and decode anew if anything was damaged.
+        run: read `tally` afterwards and decode again if anything was damaged.
     square : bool
         Convert to square pixels. Otherwise frames stay as they are stored, and those of another
         aspect are stretched to the first one's: for frames that are then resized to a square
@@ -161,7 +161,7 @@ class VideoReader(Closing):
         Parameters
         ----------
         least : float, optional
-            As for `upright_rgb`.
+            As in `upright_rgb`.
 
         Returns
         -------

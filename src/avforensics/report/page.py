@@ -64,7 +64,7 @@ def write_video_report(
     segments : sequence of Segment
         Marked on the time axis, with a button to jump to each.
     segments_per_minute : float, optional
-        How many such segments a minute of real video has at most.
+        Maximum number of such segments per minute of real video.
     faces : sequence of Face
         The faces that were scored, each with curves that a click shows; ``result`` is then the
         video's, with the features and steps of the face that is shown first. Their boxes are

@@ -45,7 +45,7 @@ def in_short(
     segments : sequence of Segment
         Marked ones.
     segments_per_minute : float, optional
-        How many of them a minute of real video has at most; None = that is unknown, and they are
+        Maximum number of them per minute of real video; None = that is unknown, and they are
         not mentioned.
     """
     if result.not_applicable:

@@ -71,7 +71,7 @@ def write_side_by_side(
     notes : sequence of str
         What else a reader must know, a line each.
     provenance : mapping
-        As for the page of a video; ``notice`` becomes a banner.
+        As in the page of a video; ``notice`` becomes a banner.
 
     Returns
     -------
