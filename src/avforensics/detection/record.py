@@ -1,7 +1,7 @@
 """``results/NAME.json``: everything that was found of one video, for programs and for reviewers.
 
 The file's bytes follow from its content alone, and one of its entries is the SHA-256 of the rest:
-`avforensics verify` finds a changed byte. An attacker who changes a file can also rewrite that hash;
+`avforensics verify` finds a changed byte. An attacker who changes a file can rewrite that hash too;
 quote it elsewhere, such as in the written report, to rule that out.
 """
 
