@@ -112,8 +112,8 @@ def in_processes(
     Raises
     ------
     AVForensicsError, OSError
-        What ``work`` or ``prepare`` raise of these, except `MediaError`: other jobs would meet it
-        too.
+        From ``work`` or ``prepare``, except `MediaError`: it would affect other
+        jobs too.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""What a result was made with: versions of the code, the decoders and the machine."""
+"""Provenance of a result: versions of the code and the decoders, and the machine."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from markupsafe import escape
 from avforensics.media.types import MediaOptions
 from avforensics.media.writer import write_clip
 from avforensics.report.annotations import Face, FaceBoxes, Segment
-from avforensics.report.excerpt import choose_stretch, cut_excerpt
+from avforensics.report.excerpt import choose_segment, cut_excerpt
 from avforensics.report.page import write_video_report
 from avforensics.report.sentences import Calibrated
 
@@ -192,14 +192,14 @@ def test_of_a_long_video_the_most_unusual_stretch_is_shown():
     time = (np.arange(1, 7496) + 2.5) / 25  # five minutes
     loss = np.full(len(time), 0.1)
     loss[5000:5250] = 3.0  # from 200 s on
-    first, last = choose_stretch((0.0, 300.0), 300.0, 60.0, time, loss)
+    first, last = choose_segment((0.0, 300.0), 300.0, 60.0, time, loss)
     assert last - first == 1500
     assert abs((first + last) / 50 - 205) < 1
-    assert choose_stretch((0.0, 2.16), 100.0, 60.0, time[:49], loss[:49]) == (0, 79)
+    assert choose_segment((0.0, 2.16), 100.0, 60.0, time[:49], loss[:49]) == (0, 79)
     loss[:] = 0
     loss[-1] = 1
-    assert choose_stretch((0.0, 300.0), 300.0, 60.0, time, loss) == (6000, 7500)
-    assert choose_stretch((0.0, 300.0), 300.0, 60.0, time[:0], loss[:0]) == (0, 1500)
+    assert choose_segment((0.0, 300.0), 300.0, 60.0, time, loss) == (6000, 7500)
+    assert choose_segment((0.0, 300.0), 300.0, 60.0, time[:0], loss[:0]) == (0, 1500)
 
 
 def test_an_excerpt_from_the_middle_is_small_upright_and_in_step(tmp_path):

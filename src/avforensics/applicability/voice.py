@@ -50,7 +50,7 @@ class VoiceNetwork(nn.Module):
         chunks : float32, (n, CONTEXT + CHUNK)
             Samples in -1..1.
         state : pair of float32, (1, 1, 128), optional
-            As the call before gave it; None at the start of the sound.
+            State from the previous call; None at the start of the audio.
 
         Returns
         -------

@@ -11,7 +11,7 @@
   avforensics evaluate scores=FILE.csv
 
 The last three: the difference to an earlier run on the same videos, with its interval; mean and
-spread of several trainings; and the same tables for scores that are there already, of any detector
+spread of several trainings; and the same tables for existing scores of any detector
 (columns path, label, score).
 
 With a benchmark, features are extracted first, into a store that later runs use again; the same
@@ -110,7 +110,7 @@ def run(cfg: DictConfig) -> int:
 
 
 def tabulate(cfg: DictConfig, known: Beside) -> int:
-    """Tables and figures of scores that are there already, by whatever detector."""
+    """Tables and figures of existing scores of any detector."""
     asked = [cfg.benchmark, cfg.features, cfg.edit, cfg.controls.run, cfg.robustness.levels]
     if any(asked) or cfg.examples:
         raise ConfigError(

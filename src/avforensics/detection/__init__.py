@@ -1,1 +1,1 @@
-"""What surrounds scoring in ``avforensics detect``: inputs, what is kept, where it is written."""
+"""The parts of ``avforensics detect`` around scoring: inputs, records and outputs."""

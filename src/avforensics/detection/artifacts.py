@@ -42,7 +42,7 @@ class Artifacts:
     media : MediaOptions
         How the videos are read, for the player.
     report, features, figures : bool
-        What is wanted.
+        Requested outputs.
     run : RunRecord, optional
         Kept with each result; None = no result files.
     """
@@ -76,7 +76,7 @@ class Artifacts:
         str or None
             The report's path from the batch's folder, where there is one.
         list of str
-            What could not be drawn: ``report``, ``figures``.
+            Outputs that could not be drawn: ``report``, ``figures``.
 
         Raises
         ------
@@ -101,9 +101,9 @@ class Artifacts:
         Parameters
         ----------
         clip : Clip
-            What was scored.
+            The scored clip.
         size : int or None
-            Of its file, in bytes.
+            Size of its file in bytes.
 
         Raises
         ------

@@ -44,7 +44,7 @@ class Detector:
         Default: as ``checkpoint=auto``, the published files where all are found, else the weights
         that come with the package.
     faces : str
-        What of a picture is scored: ``trained`` (as the weights were trained), ``auto``, ``given``
+        Scored part of a frame: ``trained`` (as the weights were trained), ``auto``, ``given``
         or ``none``; see `face_options`.
     crop : str or mapping, optional
         Recipe of the crops of ``auto``; None = as the weights were trained.
@@ -152,7 +152,7 @@ class Detector:
         video : path, bytes, binary file object, Clip, Arrays, or uint8 array (T, H, W, 3)
             Frames alone need the other three; see `Arrays`.
         fps, samples, rate
-            Of frames in an array.
+            Rates for frames in an array.
 
         Raises
         ------

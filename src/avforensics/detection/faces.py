@@ -46,7 +46,7 @@ Finder = Callable[..., Faces]
 
 @dataclass(frozen=True, kw_only=True)
 class FaceOptions:
-    """What in a picture is scored.
+    """Face settings: which part of a frame is scored.
 
     Parameters
     ----------
@@ -280,7 +280,7 @@ class _Video:
 
     @property
     def path(self) -> Path:
-        """Of the file."""
+        """Path of the file."""
         return self.clip.path
 
     @property
@@ -326,7 +326,7 @@ def _clips(videos: Iterator[_Video], waiting: deque[_Video]) -> Iterator[Clip]:
     Parameters
     ----------
     videos : iterator of _Video
-        What follows.
+        The following videos.
     waiting : deque of _Video
         Holds the first one; the others are added.
     """

@@ -33,7 +33,7 @@ SIZE = 96  # pixels of the clip, and of what the shipped network sees
 
 @dataclass(frozen=True)
 class Golden:
-    """What was measured of the clip.
+    """Measurements of the clip.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Golden:
         SHA-256 of all pictures, (T, 96, 96, 3) uint8 RGB.
     sound : int16 array, (T * 640,)
     logits : float32 array, (T - 4, 31)
-        Of the shipped weights, on the CPU in float32.
+        Output of the shipped weights, on the CPU in float32.
     network : str
         Digest of these weights.
     """

@@ -27,7 +27,7 @@ class Inputs:
         Each file, or part of one that a manifest names, once. What does not exist is listed too: it
         gets a row with a reason.
     remarks : list of str
-        What was left out and why, in sentences.
+        Sentences on what was left out and why.
     """
 
     clips: list[Clip]
@@ -115,7 +115,7 @@ def _listed(path: Path) -> Inputs:
 
 
 def _once(source: object, entries: Sequence[Clip], remarks: list[str]) -> Inputs:
-    """Each clip once, at its first place."""
+    """Drop duplicates; the first of each stays."""
     once: dict[str, Clip] = {}
     for clip in entries:
         once.setdefault(clip_key(clip), clip)
@@ -125,7 +125,7 @@ def _once(source: object, entries: Sequence[Clip], remarks: list[str]) -> Inputs
 
 
 def _row(table: Table, index: int, cells: dict[str, str]) -> Clip:
-    """What a row of a table names; labels and other columns do not count here."""
+    """The clip that a table row names; labels and other columns are ignored."""
     values = [cells.get(name, "") for name in COLUMNS]
     try:
         row = parse_row("", values, _no_label)
@@ -164,7 +164,7 @@ def _on_disk(source: Text, name: str) -> Path:
 
 
 def clip_key(clip: Clip) -> str:
-    """What a clip is known by: its file, and which part of it with which sound."""
+    """Identity of a clip: its file, the part of it and its audio."""
     key = file_key(clip.path)
     if clip.is_part:
         key += f"#t={clip.start},{'' if clip.duration is None else clip.start + clip.duration}"
@@ -172,7 +172,7 @@ def clip_key(clip: Clip) -> str:
 
 
 def file_key(path: Path) -> str:
-    """What a file is known by, from whichever folder it is named: its absolute path."""
+    """Identity of a file, independent of the working folder: its absolute path."""
     return os.path.normpath(path.absolute())
 
 

@@ -75,7 +75,7 @@ class Judge:
     def judge(
         self, result: VideoResult, *, cropped: bool = False, highest_of: int = 1
     ) -> Calibrated | None:
-        """Note the p-value and warnings on a scored result, and give them for its report.
+        """Add the p-value and warnings to a scored result, and return them for its report.
 
         Parameters
         ----------

@@ -25,7 +25,7 @@ class Segment:
         By ``own_delay`` how far it stands out, see `avforensics.evaluation.alarms`; by
         ``step_loss`` the mean of the losses inside.
     threshold : float or None
-        What it is above; None = it stands out from the rest of its own video, no more.
+        Threshold exceeded; None = it only stands out from the rest of its own video.
     track : str
         The face, where there are several.
     measure : str
@@ -58,7 +58,7 @@ class Outcome:
     Attributes
     ----------
     result : VideoResult
-        Of the video. With faces: its score by the rule, and windows of the face that speaks most.
+        Result of the video. With faces: score by the rule, windows of the main speaker.
     faces : tuple of FaceResult
         Each face that was followed, in the order of appearance; empty where none was looked for.
     found : Faces or None

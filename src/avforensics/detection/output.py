@@ -44,9 +44,9 @@ class Task:
     Attributes
     ----------
     name : str
-        What its report and features are called, unlike any other's of the batch.
+        Name of its report and features, unique in the batch.
     size, mtime_ns : int or None
-        Of the file before it was read; None if it does not exist.
+        Size and time of the file before it was read; None if it does not exist.
     """
 
     clip: Clip
@@ -69,21 +69,21 @@ class OutputFolder:
     Parameters
     ----------
     journal : JsonLines
-        Of this folder.
+        Journal of this folder.
     videos : sequence of path or Clip
         The batch.
     settings : mapping
         Everything that a score depends on besides the file: checkpoints, scoring, streams.
     is_complete : callable
-        Whether a video's other outputs are complete, from its name and a list of what of
-        it could not be drawn.
+        Whether a video's other outputs are complete, given its name and a list of what
+        could not be drawn.
     resume : bool
         Keep what was done with the same files and settings.
 
     Attributes
     ----------
     tasks : list of Task
-        What is to do, in the order of the input.
+        Pending tasks, in the order of the input.
     kept : int
         Videos whose results stand from before.
     remarks : list of str
@@ -171,7 +171,7 @@ class OutputFolder:
         report : str, optional
             The page's path from the folder.
         undrawn : sequence of str
-            What was wanted and could not be drawn; it is not tried again.
+            Outputs that could not be drawn; they are not tried again.
 
         Raises
         ------
@@ -281,7 +281,7 @@ class OutputFolder:
 def entry_of(
     task: Task, outcome: Outcome, *, report: str | None = None, undrawn: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """What the journal keeps of a result; parameters as for `OutputFolder.add`."""
+    """The journal's record of a result; parameters as in `OutputFolder.add`."""
     path = {"path": str(task.path)}
     optional = {
         "undrawn": list(undrawn),

@@ -67,7 +67,7 @@ def write_outcome_report(
 
 
 def face_views(faces: Iterable[FaceResult], found: Faces) -> list[Face]:
-    """What the page shows of each face."""
+    """Page data of each face."""
     return [
         Face(
             result=face.result,

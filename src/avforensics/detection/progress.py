@@ -50,7 +50,7 @@ class BatchProgress(Progress):
 
 
 def rank(p_value: float | None) -> str:
-    """Where a score stands among the real videos of the calibration."""
+    """Rank of a score among the real videos of the calibration."""
     return "-" if p_value is None else f"the top {percent(p_value)} of real videos"
 
 

@@ -36,7 +36,7 @@ VERSIONS = (1, 2)  # that can be read; the last one is written
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """What all results of a run have in common.
+    """Data shared by all results of a run.
 
     Attributes
     ----------
@@ -47,9 +47,9 @@ class RunRecord:
     settings : mapping
         The resolved configuration.
     versions : mapping
-        As of `avforensics.provenance.versions`.
+        From `avforensics.provenance.versions`.
     command : sequence of str
-        As it was typed.
+        The command as typed.
     """
 
     weights: Mapping[str, str]
@@ -116,7 +116,7 @@ def record_of(outcome: Outcome, clip: Clip, size: int | None, run: RunRecord) ->
 
 
 def _result(result: VideoResult) -> dict[str, Any]:
-    """What a video and each of its faces have."""
+    """Entries common to a video and each of its faces."""
     score = result.scores[0] if result.scores else None
     features = result.features
     evidence = None
@@ -145,7 +145,7 @@ def _result(result: VideoResult) -> dict[str, Any]:
 
 
 def _coverage(result: VideoResult, outcome: Outcome, settings: Mapping[str, Any]) -> list[str]:
-    """What of the video was not looked at."""
+    """Parts of the video that were not analysed."""
     limits = [f"Not applicable: {reason}." for reason in result.not_applicable]
     scoring = settings.get("scoring", {})
     if result.scores and scoring.get("windows") == "first":

@@ -183,7 +183,7 @@ def _face(
 
 
 def find_saved(folder: Path, video: Path) -> tuple[Outcome, float]:
-    """What a run of detect with ``save_features=true`` kept of a video.
+    """Features of a video saved by detect with ``save_features=true``.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ def segments_off_delay(outcome: Outcome, threshold: float) -> list[Segment]:
     outcome : Outcome
         Its results have their curves, ``off_delay``.
     threshold : float
-        Of `SegmentAlarms`.
+        Threshold from `SegmentAlarms`.
 
     Returns
     -------

@@ -29,7 +29,7 @@ class Check:
     passed : bool or None
         None = it could not be checked.
     said : str
-        What was found.
+        Finding in words.
     """
 
     name: str

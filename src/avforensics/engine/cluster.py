@@ -99,7 +99,7 @@ class RayCrew:
         self._waiting[worker.do.remote(pickle_by_value(list(jobs)))] = worker
 
     def wait(self, seconds: float) -> list[Event]:
-        """What actors have finished, and which are gone."""
+        """Finished results and lost actors."""
         ray = self._ray
         done, _ = ray.wait(list(self._waiting), num_returns=1, timeout=seconds)
         if done:

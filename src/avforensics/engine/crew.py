@@ -1,4 +1,4 @@
-"""What the engines have in common: settings, the work of one worker, what it reports."""
+"""Shared parts of the engines: settings, one worker's loop and its reports."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class EngineOptions:
     cpus_per_worker : float
         CPUs that Ray reserves for each worker, and threads of it.
     address : str
-        Of the Ray cluster: ``HOST:PORT``, ``auto`` ($RAY_ADDRESS, else the one that this machine
+        Ray cluster: ``HOST:PORT``, ``auto`` ($RAY_ADDRESS, else the one that this machine
         belongs to) or ``local`` (started here, for this run).
 
     Raises
@@ -82,7 +82,7 @@ class Place:
     Attributes
     ----------
     number : int
-        Of the worker among those of its machine, from 0.
+        Index of the worker on its machine, from 0.
     threads : int
         Threads that it should use.
     """
@@ -105,7 +105,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Event:
-    """What a worker reports.
+    """A worker's report.
 
     Attributes
     ----------
@@ -143,7 +143,7 @@ class Crew(Protocol):
         """Let an idle worker do jobs."""
 
     def wait(self, seconds: float) -> list[Event]:
-        """What happens next, if anything does within that time."""
+        """Wait up to ``seconds`` for events; return those that occurred."""
 
     def kill(self, worker: Any) -> None:
         """Stop a worker at once; it reports no more."""

@@ -25,7 +25,7 @@ class _Lot:
     Attributes
     ----------
     keys : list
-        Of its jobs that are not done, in order.
+        Keys of its pending jobs, in order.
     since : float
         Time of the last progress.
     """

@@ -52,7 +52,7 @@ def tested_clips(
     Parameters
     ----------
     manifest : Manifest
-        Of the whole benchmark.
+        The whole benchmark.
     split, category, method
         As in `fits`.
     listed : path, optional

@@ -119,7 +119,7 @@ def fit_evidence(
 def fit_segments(
     store: FeatureStore, found: Mapping[int, StoredScore], policy: SequencePolicy
 ) -> SegmentAlarms | None:
-    """What scored real clips have of unusual segments; None where only first windows are scored."""
+    """Unusual segments of scored real clips; None if only first windows are scored."""
     if policy.windows != "all":
         return None
     curves = (

@@ -107,7 +107,7 @@ class LikelihoodRatio:
         Parameters
         ----------
         of : {"evidence", "score"}
-            What the values are.
+            Meaning of the values.
         kinds : sequence of str
             Categories of the forgeries, for the proposition.
         method : {"logistic", "kde"}

@@ -27,14 +27,14 @@ Tensors = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class NetworkPass:
-    """What every process of an extraction needs to know.
+    """Settings that every process of an extraction needs.
 
     Attributes
     ----------
     checkpoint : mapping
         As in `load_models`.
     models : Models, optional
-        What it holds, where it has been loaded already and processes are not started for the work.
+        The loaded checkpoint, if loaded already and no processes are started.
     """
 
     checkpoint: Mapping[str, Any]
@@ -74,7 +74,7 @@ def extract_clips(
     workers: int | None,
     engine: EngineOptions = LOCAL,
 ) -> Iterator[tuple[str, Extracted]]:
-    """Extract clips and write them into shards; gives the path and the result of each.
+    """Extract clips and write them into shards; yield the path and the result of each.
 
     Only this process writes: whatever becomes of the others, each clip is in one shard, once.
 

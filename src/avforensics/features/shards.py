@@ -28,7 +28,7 @@ class Extracted:
     key : str
         Identifies the file and the part of it.
     size, mtime_ns : int
-        Of the file when it was read; with a separate audio file, the sum of sizes and the later
+        Of the file when read; with a separate audio file, the sum of sizes and the later
         time. 0 if a file was missing.
     shard : str
         File name under ``shards``.

@@ -89,7 +89,7 @@ class AnomalyModule(pl.LightningModule):
 
     @property
     def models(self) -> Models:
-        """What a bundle of this training holds: everything that scores a video.
+        """Contents of a bundle of this training: everything that scores a video.
 
         Each model with the weights of its best epoch, the synchronisation network of the store
         and the projection.

@@ -85,7 +85,7 @@ class SyncData(pl.LightningDataModule):
     Parameters
     ----------
     manifest : str or Path
-        Of clips that `avforensics preprocess` has written.
+        Manifest of clips written by `avforensics preprocess`.
     phases : sequence of mapping
         Arguments of `Phase`, in order.
     train, val : str
@@ -105,7 +105,7 @@ class SyncData(pl.LightningDataModule):
     workers : int
         Processes that decode; 0 = decode in the training process.
     seed : int
-        Of the order of clips, their places and their augmentation.
+        Seed of the clips' order, positions and augmentation.
     """
 
     def __init__(

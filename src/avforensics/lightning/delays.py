@@ -23,7 +23,7 @@ class DelayErrors:
     windows : int tensor, (N,)
         For each window, of the largest logit of its row.
     clip : int tensor, ()
-        Of the largest sum over the windows of their rows' log-softmax.
+        Delay with the largest sum of log-softmax over the windows.
     inner : bool tensor, (N,)
         Windows whose every candidate is real sound: none of its crops reaches into the padding.
         Padding is silence, so a candidate in it is easy to rule out.

@@ -77,7 +77,7 @@ class Evaluated:
     found : list of StoredScore
         Each clip once, in the order of the store.
     delay_frequency : float array, (D,), or None
-        Of real training clips; None where there were none to count.
+        Frequencies in real training clips; None if there were none.
     """
 
     store: FeatureStore
@@ -98,15 +98,15 @@ class Evaluation:
     doubled : int
         Files that the benchmark lists more than once.
     edit : str
-        What is done, or was done for the store, to the clips as they are asked for.
+        Edit applied to the clips, now or when the store was extracted.
 
     Raises
     ------
     CheckpointError
         A model is missing.
     ConfigError, ManifestError
-        Nothing to test is named, or it is not where it is said to be, or it cannot be scored as
-        asked.
+        No test set is configured, it does not exist, or it cannot be scored as
+        configured.
     """
 
     def __init__(self, cfg: DictConfig, models: Models) -> None:
@@ -160,7 +160,7 @@ class Evaluation:
 
     @property
     def asked(self) -> Variation:
-        """What ``scoring`` and ``edit``, or the store, say."""
+        """Policy and edit, from ``scoring`` and ``edit`` or from the store."""
         return Variation(policy=self.policy, edit=self.edit)
 
     def run(self, variation: Variation) -> Evaluated:

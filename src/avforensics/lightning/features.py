@@ -104,7 +104,7 @@ class FeatureData(pl.LightningDataModule):
     components : int, optional
         D of the PCA of activations; None = no activations.
     modality : {"both", "video"}
-        What of the activations the PCA looks at: activation-AV or activation-V of Table 3.
+        Part of the activations that the PCA uses: activation-AV or activation-V of Table 3.
     anywhere : bool
         Training sequences begin at a random window instead of the first (for windows=all).
     shift : int

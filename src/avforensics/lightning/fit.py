@@ -42,7 +42,7 @@ def train_anomaly(
     accelerator: str = "cpu",
     seed: int = 0,
 ) -> Models:
-    """What ``avforensics train experiment=anomaly`` does, with the same numbers.
+    """Same training as ``avforensics train experiment=anomaly``, with the same numbers.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def train_anomaly(
     decoder : callable
         Takes ``inputs``, ``outputs`` and ``positions``; gives a decoder.
     accelerator : str
-        As Lightning names it.
+        Lightning's name of the device.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What is compared with what in a training batch, and the loss on it (paper Sec. 3.1, Eq. 2)."""
+"""Pairs compared in a training batch, and the loss on them (paper Sec. 3.1, Eq. 2)."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def packed_loss(
     Parameters
     ----------
     batch : mapping
-        As `PackedClips` gives it.
+        A batch from `PackedClips`.
     pairs : callable
         Video tokens (1, N, Tv, D) and audio tokens (1, M, Ta, D) -> logits (1, N, M).
     symmetric, neighbours

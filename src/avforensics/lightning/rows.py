@@ -16,7 +16,7 @@ class ClipRows:
 
     A constant shift only renames delays: the crop of sound that is i frames away from a window is
     i - s frames away once the sound comes s frames earlier. So nothing has to be computed again.
-    What such a clip has lost of its sound's beginning is silence, as in the leftmost delays.
+    The missing start of such a clip's audio is silence, as in the leftmost delays.
 
     Attributes
     ----------

@@ -35,7 +35,7 @@ def total_steps(trainer: pl.Trainer) -> int:
 
 
 def scheduled(optimizer: Optimizer, scheduler: Callable | None, module: pl.LightningModule) -> Any:
-    """What ``configure_optimizers`` gives: with a schedule by steps where there is one."""
+    """Return value of ``configure_optimizers``, with the step schedule if there is one."""
     if scheduler is None:
         return optimizer
     schedule = scheduler(optimizer, total_steps=total_steps(module.trainer))

@@ -143,7 +143,7 @@ class SyncModule(pl.LightningModule):
 
     @property
     def models(self) -> Models:
-        """What a bundle of this training holds."""
+        """Contents of a bundle of this training."""
         return Models(sync=self.network)
 
     def train(self, mode: bool = True) -> SyncModule:

@@ -36,7 +36,7 @@ class StoredClips(pl.LightningDataModule):
     Parameters
     ----------
     folder : str or Path
-        Of the store.
+        Folder of the store.
     choose : callable
         Store -> indices of the clips to score; the same in every process.
     manifest : Manifest, optional
@@ -44,7 +44,7 @@ class StoredClips(pl.LightningDataModule):
     checkpoint : mapping, optional
         With the synchronisation network, as for `load_models`; needed with a manifest.
     settings : ExtractionSettings, optional
-        Of the extraction. A device of ``auto`` becomes the trainer's own where there are several.
+        Extraction settings. With several devices, ``auto`` becomes the trainer's own.
     engine : EngineOptions
         Where clips are extracted.
     workers : int, optional

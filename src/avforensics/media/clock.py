@@ -182,7 +182,7 @@ def mend(runs: Sequence[Run], *, lead: int | None, pause: Fraction, wraps: bool)
     Parameters
     ----------
     runs : sequence of Run
-        Of all streams.
+        Runs of all streams.
     lead : int or None
         Index of the stream that places epochs: the video.
     pause : Fraction

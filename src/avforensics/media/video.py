@@ -46,7 +46,7 @@ class VideoReader(Closing):
         Skip the decoder's loop filter: a quarter less work, but visible blocks. For face
         detection, not for scoring.
     threads : int
-        Of the decoder. With more than one, what is made of damaged pictures differs from run to
+        Decoder threads. With more than one, the output for damaged frames differs from run to
         run: read `tally` afterwards and decode again if anything was damaged.
     square : bool
         Convert to square pixels. Otherwise frames stay as they are stored, and those of another
@@ -80,7 +80,6 @@ class VideoReader(Closing):
     strays : int
         Packets with a repaired time stamp.
     number : int
-        Of its stream, among those that hold pictures.
         Index among the video streams.
     codec : str
     container : str

@@ -1,4 +1,4 @@
-"""What an anomaly decoder reads and predicts, and its error at each step.
+"""Input, prediction and step error of an anomaly decoder.
 
 One class for each feature set and loss of the paper's Table 3 (Sec. 3.2). An objective turns the
 features of consecutive windows into decoder inputs and compares each output with the next window.

@@ -162,7 +162,7 @@ class DecoderProtocol(Protocol):
 
 
 class ObjectiveProtocol(Protocol):
-    """What a decoder reads and how its prediction is judged. `NextRow` is a base for most.
+    """A decoder's input and the error of its prediction. `NextRow` is a base for most.
 
     Attributes
     ----------

@@ -72,7 +72,7 @@ class Face:
     Parameters
     ----------
     result : VideoResult
-        Of this face, scored, its windows on the video's clock.
+        Scored result of this face, with windows on the video's clock.
     boxes : FaceBoxes
         Its boxes, label and spans of speech.
     speaks : float

@@ -59,7 +59,7 @@ class Excerpt:
     height: int
 
 
-def choose_stretch(
+def choose_segment(
     span: tuple[float, float], duration: float, longest: float, time: np.ndarray, loss: np.ndarray
 ) -> tuple[int, int]:
     """Choose the frames to show: the scored part, or its most unusual part if too long.
@@ -67,7 +67,7 @@ def choose_stretch(
     Parameters
     ----------
     span : tuple of float
-        What was scored, in seconds.
+        Scored part, in seconds.
     duration : float
         Length of the video in seconds.
     longest : float
@@ -107,12 +107,12 @@ def cut_excerpt(
     options: MediaOptions,
     intact: bool = False,
 ) -> Excerpt:
-    """Copy or re-encode the part of a video chosen by `choose_stretch`.
+    """Copy or re-encode the part of a video chosen by `choose_segment`.
 
     Parameters
     ----------
     span, time, loss, longest
-        As in `choose_stretch`.
+        As in `choose_segment`.
     long_side : int
         Longer side of the picture in pixels; smaller pictures keep their size.
     options : MediaOptions
@@ -128,7 +128,7 @@ def cut_excerpt(
     try:
         with VideoReader(path, stream=options.video_stream) as video:
             declared = max(video.declared or 0.0, video.length, span[1])
-            first, last = choose_stretch(span, declared, longest, time, loss)
+            first, last = choose_segment(span, declared, longest, time, loss)
             size, origin = (video.width, video.height), video.origin
             frames = _copyable(path, video, last, long_side) if intact and first == 0 else None
         with AudioReader(

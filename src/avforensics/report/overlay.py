@@ -40,7 +40,7 @@ class Overlay:
     Parameters
     ----------
     width, height : int
-        Of the upright picture.
+        Size of the upright frame in pixels.
     marked : sequence of (float, float)
         Unusual segments in seconds, marked in the panel.
 

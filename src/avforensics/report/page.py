@@ -154,7 +154,7 @@ def _data(
     excerpt: Excerpt | None,
     segments: Sequence[Segment],
 ) -> dict[str, object]:
-    """What the page's script draws."""
+    """Data for the page's script."""
     start, end = curves.span
     clip = None
     if excerpt:

@@ -103,7 +103,7 @@ def segment_note(segments_per_minute: float | None) -> list[tuple[str, str]]:
 
 
 def score_meaning(score: Score, calibrated: Calibrated | None) -> str:
-    """What the score says about the video, in a sentence or two."""
+    """The meaning of the score, in a sentence or two."""
     if calibrated is None:
         return (
             "Higher means more unusual to a model of real videos, and so more likely manipulated. "
@@ -145,16 +145,16 @@ def offset_meaning(offset: ConstantOffset) -> str:
 def coverage(
     result: VideoResult, duration: float, faces: Sequence[VideoResult] = ()
 ) -> list[tuple[str, str]]:
-    """What was scored and what was not, as pairs of a heading and a sentence.
+    """Scored and unscored parts, as pairs of a heading and a sentence.
 
     Parameters
     ----------
     result : VideoResult
-        Of the video.
+        Result of the video.
     duration : float
         Length of the whole video in seconds.
     faces : sequence of VideoResult
-        Of its faces; every scored one counts. Empty = ``result`` is of the whole picture.
+        Results of its faces; all scored ones count. Empty = ``result`` is of the whole frame.
     """
     parts = [face for face in faces if face.scores] or [result]
     several = len(parts) > 1
@@ -203,7 +203,7 @@ def _left_out(scored: float, duration: float) -> str:
 
 
 def _media_rows(media: MediaReport, parts: Sequence[MediaReport]) -> list[tuple[str, str]]:
-    """What was read from a file, for all its faces together."""
+    """Data read from a file, for all its faces together."""
     picture = f"{media.width} × {media.height}, {number(media.fps)} fps"
     if media.video_codec:
         picture += f", {media.video_codec}"
@@ -231,7 +231,7 @@ def _media_rows(media: MediaReport, parts: Sequence[MediaReport]) -> list[tuple[
 
 
 def _score_rows(scores: list[Score], several: bool) -> list[tuple[str, str]]:
-    """What the score is made of; of ``several`` faces it is not always the mean of all steps."""
+    """How the score is computed; for ``several`` faces it is not always the mean of all steps."""
     score = scores[0]
     mean = "" if several else ", each the mean of its step losses"
     rows = [

@@ -23,7 +23,7 @@ class Entry:
     Parameters
     ----------
     title, done : str
-        What it is, and what was done in a sentence.
+        Name, and a sentence on how it was made.
     result : VideoResult
         Scored, with features and steps.
     calibrated : Calibrated, optional
@@ -69,7 +69,7 @@ def write_side_by_side(
     title, lead : str
         Heading, and a sentence on what the page shows.
     notes : sequence of str
-        What else a reader must know, a line each.
+        Further notes for the reader, one per line.
     provenance : mapping
         As in the page of a video; ``notice`` becomes a banner.
 
@@ -96,7 +96,7 @@ def write_side_by_side(
 
 
 def verdict(entry: Entry, original: Entry) -> str:
-    """A short sentence on a version's score."""
+    """A short sentence about a version's score."""
     if entry is original:
         return "The score to compare with." if entry.calibrated is None else _rank(entry.calibrated)
     factor = entry.score / original.score if original.score > 0 else float("inf")
@@ -119,7 +119,7 @@ def _rank(calibrated: Calibrated) -> str:
 def _plot(
     curves: PlotData, forged: tuple[float, float] | None, heat: float, loss: float
 ) -> dict[str, object]:
-    """What is drawn of a version: a PNG of its delays, and points in shares of the plot."""
+    """Plot data of a version: a PNG of its delays, and points as fractions of the plot."""
     start, end = curves.span
     time = (middle_of(curves.window) - start) / (end - start)
     return {

@@ -1,4 +1,4 @@
-"""What evidence and likelihood ratios say in words. Plain text: the pages escape it."""
+"""Evidence and likelihood ratios in words. Plain text: the pages escape it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def ratio_statement(about: Mapping[str, Any], found: Mapping[str, Any] | None) -
     Parameters
     ----------
     about : mapping
-        As of `LikelihoodRatio.about`.
+        From `LikelihoodRatio.about`.
     found : mapping or None
         ``log10``, ``low``, ``high`` and ``at_bound``; None = no ratio was given.
     """

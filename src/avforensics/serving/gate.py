@@ -38,7 +38,7 @@ class Refused(Exception):
     Parameters
     ----------
     status : int
-        Of HTTP.
+        HTTP status.
     """
 
     def __init__(self, status: int, reason: str) -> None:

@@ -58,7 +58,7 @@ class Job:
     state : str
         ``waiting``, ``running``, ``done`` or ``failed``.
     stage : str
-        What is being done.
+        Current stage.
     share : float
         How much of that, 0..1.
     error : str or None
@@ -152,7 +152,7 @@ class JobQueue:
         upload : path
             Below the queue's ``uploads``.
         name : str, optional
-            What it is called; by default its file name.
+            Display name; by default the file name.
 
         Raises
         ------

@@ -54,7 +54,7 @@ class Limits:
 
     @property
     def most_pixels(self) -> int:
-        """Of any picture; more than one may have, since decoders count padded rows."""
+        """Maximum for any frame; larger than one may have, since decoders count padded rows."""
         return 2 * self.max_pixels
 
     @property
@@ -63,7 +63,7 @@ class Limits:
 
     @property
     def max_bytes_of_all(self) -> int:
-        """Of uploads at a time: one that is scored, and those that wait."""
+        """Maximum size of all uploads together: the scored one and the waiting ones."""
         return (self.max_waiting + 1) * self.max_bytes
 
     def __str__(self) -> str:

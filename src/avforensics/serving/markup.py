@@ -1,4 +1,4 @@
-"""What the page says, as HTML: the progress of an upload, its answer, an error."""
+"""HTML of the page: the progress of an upload, its result, an error."""
 
 from __future__ import annotations
 

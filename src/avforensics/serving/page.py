@@ -43,7 +43,7 @@ def require_gradio() -> None:
 
 
 def follow(queue: JobQueue, upload: str, name: str) -> Iterator[tuple[str, str]]:
-    """What the page shows for an upload until it ends: a note, and the report.
+    """Page content for an upload until it ends: a note, and the report.
 
     Closing the iterator, as when the page is closed, stops the upload.
     """

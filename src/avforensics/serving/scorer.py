@@ -35,9 +35,9 @@ class Scorer:
     Parameters
     ----------
     faces : FaceOptions
-        What of a picture is scored.
+        Face settings.
     judge : Judge or None
-        Of a calibration.
+        Judge of a calibration.
     provenance : mapping
         For the report's end.
     """

@@ -52,7 +52,7 @@ def remake(
     Parameters
     ----------
     habits : Habits
-        Of the target; its constant offset is lost, since the generator aligns to the audio.
+        Habits of the target; the constant offset is lost, since the generator aligns to the audio.
     strength : float
         Factor on all errors; 0 gives smoothed lips without them.
     """

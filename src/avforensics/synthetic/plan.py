@@ -176,7 +176,7 @@ def plan(splits: Mapping[str, Split], *, seed: int, n_frames: int) -> list[Job]:
     Parameters
     ----------
     splits : mapping of str to Split
-        Persons are numbered through in this order.
+        Persons are numbered in this order.
         Identities are numbered in this order.
     seed : int
     n_frames : int

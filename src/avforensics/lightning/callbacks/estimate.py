@@ -1,4 +1,4 @@
-"""What a training will cost, measured on one batch before it begins."""
+"""Estimate the cost of a training from one batch before it begins."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Estimate(Callback):
 
 
 def _first_batch(trainer: pl.Trainer) -> Any:
-    """Read apart from the loader, whose workers are busy with the batches of the training."""
+    """Load one batch without the loader, whose workers are busy with training batches."""
     loader = trainer.train_dataloader
     if loader.batch_sampler is None:  # an item is a batch
         batch = loader.collate_fn(loader.dataset[next(iter(loader.sampler))])

@@ -48,7 +48,7 @@ class Progress(Callback):
         left = self._steps - trainer.global_step
         loss = trainer.callback_metrics.get("train/loss")
         log.info(
-            "step %d, epoch %d: loss %.4f, %.2f s a step, %s left",
+            "step %d, epoch %d: loss %.4f, %.2f s per step, %s left",
             trainer.global_step,
             trainer.current_epoch,
             float("nan") if loss is None else float(loss),
