@@ -24,7 +24,7 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class VideoWork:
-    """What each process of a batch needs to know.
+    """Settings of each process of a batch.
 
     Attributes
     ----------

@@ -76,7 +76,7 @@ def segments_off_delay(outcome: Outcome, threshold: float) -> list[Segment]:
 def find_segments(
     outcome: Outcome, *, lam: float, length: int, threshold: float | None
 ) -> list[Segment]:
-    """Segments of high step loss of a scored video, of each of its faces where it has any.
+    """Segments of high step loss of a scored video, or of each of its faces.
 
     For calibrations of earlier versions, and without one.
 

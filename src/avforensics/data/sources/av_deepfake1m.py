@@ -24,7 +24,7 @@ KINDS = ("real", "visual_modified", "audio_modified", "both_modified")
 def av_deepfake1m(root: str | Path) -> Manifest:
     """``{train,val}_metadata.json`` with files below ``train`` and ``val``.
 
-    The second edition has the same fields and others (``video_model``), and the folders of its
+    The second edition has the same fields and more (``video_model``), and the folders of its
     sources above those of the speakers: ``vox_celeb_2/ID/...``, ``lrs3/ID/...`` and
     ``silent_videos/subject_N_.../...`` (https://huggingface.co/datasets/ControlNet/
     AV-Deepfake1M-PlusPlus, https://github.com/ControlNet/AV-Deepfake1M; the folders as
