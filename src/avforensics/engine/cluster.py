@@ -216,6 +216,7 @@ def _connect(options: EngineOptions) -> ModuleType:
         for number, handler in handlers.items():  # Ray has set its own
             signal.signal(number, handler)
     if joining.is_alive():
+        _give_up_stderr()
         raise ConfigError(
             f"the Ray cluster at {address} gives no answer within {DEADLINE:g} s: it may be gone, "
             "or it wants another token (RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH)"
@@ -248,6 +249,13 @@ def _quiet() -> Iterator[None]:
         os.close(kept)
         os.close(nothing)
         del os.environ[level]
+
+
+def _give_up_stderr() -> None:
+    """Keep what an attempt that goes on in a thread says from following our own words."""
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    sys.stderr = os.fdopen(kept, "w", errors="backslashreplace")
 
 
 def _probe(address: str) -> None:

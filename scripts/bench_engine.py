@@ -1,0 +1,88 @@
+"""What an engine costs: 1,000 jobs of 50 ms, and one job of 100 times that among 100.
+
+    python scripts/bench_engine.py           # local processes, and Ray where it is installed
+
+Workers sleep, so that two cores serve any number of them. Prints a Markdown table; docs/scale.md
+has one. start = seconds until the first worker begins; wall = of 1,000 jobs from then on;
+efficiency = all jobs / (workers x wall); rest, straggler = when the 99 and the long one are done.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from avforensics.pool import EngineOptions, in_processes
+
+SECONDS, JOBS, STRAGGLER = 0.05, 1000, 100
+
+
+def work(jobs: Sequence[float]) -> Iterator[float]:
+    """Sleep as long as each job says."""
+    for seconds in jobs:
+        time.sleep(seconds)
+        yield seconds
+
+
+def timed(engine: EngineOptions, workers: int, jobs: Sequence[float]) -> tuple[float, list[float]]:
+    """Seconds until the first worker works, and when each job was done after that, in order."""
+    begun: list[float] = []
+    done: dict[int, float] = {}
+    asked = time.monotonic()
+    for key, _ in in_processes(
+        work,
+        dict(enumerate(jobs)),
+        workers=workers,
+        engine=engine,
+        begin=lambda key: begun.append(time.monotonic()),
+    ):
+        done[key] = time.monotonic()
+    return begun[0] - asked, [done[key] - begun[0] for key in sorted(done)]
+
+
+def row(name: str, engine: EngineOptions, workers: int) -> str:
+    """A line of the table."""
+    start, ends = timed(engine, workers, [SECONDS] * JOBS)
+    wall = max(ends)
+    share = JOBS * SECONDS / (workers * wall)
+    rest = [SECONDS] * (STRAGGLER - 1)
+    _, found = timed(engine, workers, [STRAGGLER * SECONDS, *rest])
+    cells = [name, workers, f"{start:.1f} s", f"{wall:.1f} s", f"{100 * share:.0f} %"]
+    cells += [f"{max(found[1:]):.1f} s", f"{max(found):.1f} s"]
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def on_nodes(count: int, measure: Callable[[str], str]) -> str:
+    """Measure on a Ray cluster of so many local nodes of two CPUs each."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    try:
+        for _ in range(count):
+            cluster.add_node(num_cpus=2, object_store_memory=80 << 20)
+        cluster.wait_for_nodes()
+        return measure(cluster.address)
+    finally:
+        cluster.shutdown()
+
+
+def main() -> None:
+    """Print the table."""
+    columns = "engine workers start wall efficiency rest straggler"
+    print(f"| {' | '.join(columns.split())} |")
+    print("|---|---|---|---|---|---|---|")
+    print(row("local", EngineOptions(), 2), flush=True)
+    if importlib.util.find_spec("ray") is None:
+        return
+    for count in (1, 2):
+
+        def measure(address: str, count: int = count) -> str:
+            engine = EngineOptions(name="ray", address=address, gpus_per_worker=0)
+            return row(f"Ray, {count} node{'s' if count > 1 else ''}", engine, 2 * count)
+
+        print(on_nodes(count, measure), flush=True)
+
+
+if __name__ == "__main__":
+    main()
