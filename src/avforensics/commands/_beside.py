@@ -84,7 +84,7 @@ class Beside:
 
 
 def compare_evidence(cfg: DictConfig, rows: Sequence[ScoredVideo]) -> None:
-    """The paired difference of evidence to the score, of the videos that have both."""
+    """The paired difference between evidence and score, over videos with both."""
     fused = [replace(row, score=row.statistics.get("evidence")) for row in rows]
     try:
         difference = compare(rows, fused, seed=cfg.seed, **OmegaConf.to_container(cfg.intervals))

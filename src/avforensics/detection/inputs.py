@@ -139,7 +139,7 @@ def _row(table: Table, index: int, cells: dict[str, str]) -> Clip:
 
 
 def _no_label(text: str) -> int:
-    """Labels mean nothing here: whatever stands there is as good as none."""
+    """Labels are ignored here, whatever their values."""
     return 0
 
 

@@ -82,7 +82,7 @@ def find_segments(
 
     With a threshold: every ``length`` steps in a row of a face are judged as a video of that length
     would be, by their mean; those above it are joined, and cut at both ends to where the loss is
-    high. Without one: of ten seconds or more in all, the three segments that stand out most from
+    high. Without one: in videos of ten seconds or more, the three segments that stand out most from
     the rest of the video.
 
     By the rule ``speaker`` a face counts only while it speaks: a listener does not match the audio.

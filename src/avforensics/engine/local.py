@@ -105,7 +105,7 @@ class LocalCrew:
         return events
 
     def kill(self, worker: Connection) -> None:
-        """Stop a process at once: one that hangs cannot be asked."""
+        """Stop a process at once: a hung process cannot stop itself."""
         process = self._processes[worker]
         process.kill()
         process.join()

@@ -76,7 +76,7 @@ def compare(
         In any order; videos are paired by path and category. A run without categories and
         identities (a plain list of scores) takes the other's.
     averages, **options
-        As in `share_videos`, also for what is raised.
+        As in `share_videos`, which also lists the exceptions.
     """
     shared = share_videos((rows_a, rows_b), averages=averages, **options)
     results = {

@@ -1,7 +1,7 @@
 """Is there enough shared memory for the processes that read data?
 
 A loader's workers hand batches over in ``/dev/shm``. Containers often have 64 MB of it; where it is
-full, a worker dies or waits for ever with pages of traceback, so this is found out before.
+full, a worker dies or hangs with pages of traceback, so it is checked beforehand.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ class Estimate(Callback):
 
     The first batch goes forward and back twice, once to warm up and count operations and once on
     the clock. Gradients are thrown away and batch norm's statistics put back, so that training is
-    the same with and without this callback. The module must have ``loss(batch)``. Validation and
-    decoding that is slower than training are not in the estimate.
+    the same with and without this callback. The module must have ``loss(batch)``. The
+    estimate excludes validation, and decoding that is slower than training.
 
     Parameters
     ----------
