@@ -39,7 +39,7 @@ class Schedule:
 
     A job that raises fails. One whose worker dies or hangs is given to another worker, up to
     ``tries`` times. Of several jobs that a worker was given together, those without a result are
-    then done one by one, so that none pays for another.
+    then done one by one, so that none fails for another.
 
     Parameters
     ----------

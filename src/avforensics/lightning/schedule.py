@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 def batches_between(trainer: pl.Trainer, begin: int, end: int) -> int:
     """Batches of epochs ``begin`` up to but not including ``end``; the data module knows each.
 
-    Not Lightning's ``estimated_stepping_batches``: it takes all epochs for equal, and where an
+    Not Lightning's ``estimated_stepping_batches``: it assumes equal epochs, and where an
     optimiser asks for it, it makes the training's iterator before a resumed run knows its place.
     """
     limit = trainer.limit_train_batches

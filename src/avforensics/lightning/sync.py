@@ -49,8 +49,8 @@ class SyncModule(pl.LightningModule):
     in scoring, and counts how often the largest entry is the true delay (``exact``) or at most one
     frame from it (``within_one``): for each window (``window``), for each window none of whose
     candidates reaches into the padding (``inner_window``) and for each clip, from the sum of its
-    rows' log-softmax (``clip``). Nothing is random, so results are repeatable. Clips that cannot be read
-    are counted and left out.
+    rows' log-softmax (``clip``). Results are repeatable: nothing is random. Unreadable clips are
+    counted and left out.
 
     Parameters
     ----------
