@@ -147,15 +147,18 @@ def test_command_runs_controls_and_perturbations(
     assert "cannot be combined with edit=trim" in capsys.readouterr().err
 
     run(
-        "b", f"features={store}", "robustness.levels=[5]", "robustness.perturbations=[JPEG,CC]",
-        "seed=3",
+        "b", f"features={store}", "robustness.levels=[5]", "seed=3",
+        "robustness.perturbations=[JPEG,CC,LEVEL]", "breakdowns.threshold=0.0",
     )  # fmt: skip
     assert FeatureStore.open(f"{store}-JPEG=5_3").info.edit == "JPEG=5/3"
     with (tmp_path / "b/robustness.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {(row["perturbation"], row["level"]) for row in rows} == {
-        (name, level) for name in ("JPEG", "CC") for level in "05"
+        (name, level) for name in ("JPEG", "CC", "LEVEL") for level in "05"
     }
+    overall = [row for row in rows if row["category"] == "overall"]
+    assert {row["false_alarms"] for row in overall} == {"1.0"}  # every loss is above 0
+    assert (tmp_path / "b/robustness_sound.png").exists()
     with Image.open(tmp_path / "b/robustness.png") as image:
         assert np.asarray(image.convert("L")).std() > 10
     assert "adversarial" in capsys.readouterr().out

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from avforensics.errors import ConfigError
 from avforensics.evaluation.robustness import edits
+from avforensics.media.conditions import PLATFORMS, SOUND_CONDITIONS
 from avforensics.media.perturbations import (
     PAPER_PERTURBATIONS,
     PERTURBATIONS,
@@ -62,7 +63,9 @@ def _rgb(ycbcr):
 
 def test_the_table_is_the_specified_one():
     assert PAPER_PERTURBATIONS == ("CS", "CC", "BW", "GNC", "GB", "JPEG", "VC")
-    assert set(PERTURBATIONS) == {*PAPER_PERTURBATIONS, "BW_small"}
+    others = {*SOUND_CONDITIONS, *PLATFORMS}
+    assert set(PERTURBATIONS) == {*PAPER_PERTURBATIONS, "BW_small", *others}
+    assert {name for name, one in PERTURBATIONS.items() if one.sound} == others
 
 
 def test_one_of_ones_own_is_an_edit_and_has_five_levels(monkeypatch):
@@ -220,7 +223,7 @@ def test_compression_streams_and_takes_odd_sizes():
     assert max(errors) < 12  # in order: a frame late by one would be far off
 
 
-@pytest.mark.parametrize("name", list(PERTURBATIONS))
+@pytest.mark.parametrize("name", [*PAPER_PERTURBATIONS, "BW_small", "PLATFORM"])
 def test_worse_by_level_deterministic_and_input_kept(name):
     frames = _frames(4, 264, 264)
     before = [frame.copy() for frame in frames]

@@ -102,12 +102,20 @@ def compare_evidence(cfg: DictConfig, rows: Sequence[ScoredVideo]) -> None:
     show_cells(difference_cells(difference), title)
 
 
+def threshold_of(
+    cfg: DictConfig, rows: Sequence[ScoredVideo], calibration: Calibration | None
+) -> tuple[float | None, str]:
+    """The score above which a video is called fake, and where it comes from."""
+    wanted = cfg.breakdowns
+    return choose_threshold(
+        rows, threshold=wanted.threshold, calibration=calibration, rate=wanted.false_alarms
+    )
+
+
 def by_group(cfg: DictConfig, rows: Sequence[ScoredVideo], calibration: Calibration | None) -> None:
     """Write and print the breakdowns."""
     wanted = cfg.breakdowns
-    threshold, origin = choose_threshold(
-        rows, threshold=wanted.threshold, calibration=calibration, rate=wanted.false_alarms
-    )
+    threshold, origin = threshold_of(cfg, rows, calibration)
     found = break_down(
         rows,
         list(wanted.columns),

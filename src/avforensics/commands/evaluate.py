@@ -31,9 +31,10 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from rich import get_console
 
 from avforensics.checkpoints import load_models
-from avforensics.commands._beside import Beside
+from avforensics.commands._beside import Beside, threshold_of
 from avforensics.errors import ConfigError
 from avforensics.evaluation.bootstrap import check_intervals
+from avforensics.evaluation.calibration import Calibration
 from avforensics.evaluation.comparison import read_run
 from avforensics.evaluation.controls import (
     check_shifts,
@@ -47,8 +48,8 @@ from avforensics.evaluation.output import show_cells
 from avforensics.evaluation.reproduce import cells as comparison_cells
 from avforensics.evaluation.reproduce import compare_with_paper, published, write_reproduction
 from avforensics.evaluation.results import show, write_results
+from avforensics.evaluation.robustness import alarm_cells, edits, false_alarms, write_robustness
 from avforensics.evaluation.robustness import cells as robustness_cells
-from avforensics.evaluation.robustness import edits, write_robustness
 from avforensics.evaluation.rows import ScoredVideo, printable
 from avforensics.evaluation.segments import localise
 from avforensics.evaluation.segments import sentence as found_segments
@@ -103,7 +104,7 @@ def run(cfg: DictConfig) -> int:
         shifts = checked if "shift" in cfg.controls.run else []
         control(cfg, stage, outcome, summary, beside, shifts)
     if changes:
-        perturbed(cfg, stage, summary, changes)
+        perturbed(cfg, stage, outcome, summary, changes, known.calibration)
     if stage.trainer.is_global_zero:
         log.info("wrote %s", cfg.output_dir)
     return failed
@@ -198,19 +199,39 @@ def control(
 def perturbed(
     cfg: DictConfig,
     stage: Evaluation,
+    outcome: Evaluated,
     summary: dict | None,
     changes: dict[tuple[str, int], str],
+    calibration: Calibration | None,
 ) -> None:
-    """Run every perturbation and level in all processes; the first draws the figure."""
-    runs = {(name, 0): summary for name, _ in changes}
+    """Run every perturbation and level in all processes; the first draws the figures."""
+    threshold, origin = None, ""
+    if stage.trainer.is_global_zero:
+        threshold, origin = threshold_of(cfg, outcome.rows, calibration)
+        log.info("false alarms: %s", origin)
+    plain = described_alarms(cfg, outcome.rows, summary, threshold)
+    runs = {(name, 0): plain for name, _ in changes}
     for (name, level), edit in changes.items():
         log.info("perturbation: %s, level %d", name, level)
         changed = stage.run(Variation(policy=stage.policy, edit=edit))
         if stage.trainer.is_global_zero:
-            runs[name, level] = brief(cfg, changed.rows)
+            short = brief(cfg, changed.rows)
+            runs[name, level] = described_alarms(cfg, changed.rows, short, threshold)
     if stage.trainer.is_global_zero:
         write_robustness(runs, cfg.output_dir, cfg.title)
         show_cells(robustness_cells(runs), "perturbations")
+        if cells := alarm_cells(runs):
+            show_cells(cells, f"false alarms: real videos above {threshold:.4g} ({origin})")
+
+
+def described_alarms(
+    cfg: DictConfig, rows: Sequence[ScoredVideo], summary: dict | None, threshold: float | None
+) -> dict | None:
+    """A summary with the false alarms at a threshold, where there is one."""
+    if summary is None or threshold is None:
+        return summary
+    intervals = OmegaConf.to_container(cfg.intervals)
+    return summary | {"false_alarms": false_alarms(rows, threshold, seed=cfg.seed, **intervals)}
 
 
 def brief(cfg: DictConfig, rows: Sequence[ScoredVideo]) -> dict:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
-import av
 import numpy as np
 from scipy.signal import butter, fftconvolve, lfilter, sosfilt
 
+from avforensics.media.codec import through_codec
+from avforensics.media.noises import coloured, room, white
 from avforensics.media.types import SAMPLE_RATE
 
 CODECS = (("aac", (16_000, 24_000, 32_000, 64_000)), ("libopus", (12_000, 16_000, 24_000, 32_000)))
-OPUS_RATE = 48_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,56 +112,6 @@ class SoundAugment:
         return changed
 
 
-def through_codec(audio: np.ndarray, codec: str, bit_rate: int) -> np.ndarray:
-    """Encode and decode audio in memory, compensating the encoder's delay.
-
-    Parameters
-    ----------
-    audio : int16 array, (S,), mono, 16 kHz
-    codec : str
-        ``aac`` or ``libopus``.
-    bit_rate : int
-        Bits per second.
-
-    Returns
-    -------
-    int16 array, (S,)
-    """
-    rate = OPUS_RATE if codec == "libopus" else SAMPLE_RATE
-    encoder = av.CodecContext.create(codec, "w")
-    encoder.sample_rate, encoder.layout, encoder.bit_rate = rate, "mono", bit_rate
-    encoder.format = "s16" if codec == "libopus" else "fltp"
-    encoder.time_base = Fraction(1, rate)
-    encoder.open()
-    size = encoder.frame_size or 1024
-    into = av.AudioResampler(encoder.format.name, "mono", rate, frame_size=size)
-    back = av.AudioResampler("s16", "mono", SAMPLE_RATE)
-    padded = np.pad(audio, (0, 4 * SAMPLE_RATE // 10))  # flush the encoder
-    frame = av.AudioFrame.from_ndarray(padded[None], format="s16", layout="mono")
-    frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, 0, Fraction(1, SAMPLE_RATE)
-    packets = [p for part in into.resample(frame) for p in encoder.encode(part)]
-    decoder = av.CodecContext.create("opus" if codec == "libopus" else codec, "r")
-    decoder.extradata = encoder.extradata
-    decoder.sample_rate, decoder.layout = rate, "mono"
-    pieces = []
-    for packet in packets:
-        for part in decoder.decode(packet):
-            pieces += [piece.to_ndarray()[0] for piece in back.resample(part)]
-    pieces += [piece.to_ndarray()[0] for piece in back.resample(None)]
-    sound = np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
-    delay = _lag(audio, sound)
-    return np.pad(sound[delay:], (0, len(audio)))[: len(audio)]
-
-
-def _lag(audio: np.ndarray, sound: np.ndarray, most: int = SAMPLE_RATE // 5) -> int:
-    """Delay of ``sound`` in samples, by correlation, since encoders differ."""
-    if not audio.any():
-        return 0
-    a, b = audio[: 4 * most].astype(np.float64), sound[: 5 * most].astype(np.float64)
-    match = fftconvolve(b, a[::-1])[len(a) - 1 :][:most]
-    return int(match.argmax()) if len(match) else 0
-
-
 def _between(bounds: Sequence[float], part: float) -> float:
     return bounds[0] + part * (bounds[1] - bounds[0])
 
@@ -177,19 +126,12 @@ def _mixed(sound: np.ndarray, under: np.ndarray, snr: float) -> np.ndarray:
 
 
 def _noise(n: int, rng: np.random.Generator) -> np.ndarray:
-    """White noise, or in half of the cases pink noise (-3 dB per octave)."""
-    white = rng.standard_normal(n).astype(np.float32)
-    if rng.random() < 0.5:
-        return white
-    spectrum = np.fft.rfft(white)
-    return np.fft.irfft(spectrum / np.sqrt(np.arange(len(spectrum)) + 1.0), n).astype(np.float32)
+    """White noise, or in half of the cases pink; both from the same draws."""
+    made = white(n, rng)
+    return made if rng.random() < 0.5 else coloured(made)
 
 
 def _reverberant(sound: np.ndarray, echo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Direct sound and an exponentially decaying tail of noise, 0 to 12 dB below it in total."""
-    seconds = 0.1 + 0.5 * echo[0]
-    n = int(seconds * SAMPLE_RATE)
-    tail = rng.standard_normal(n) * 10 ** (-3 * np.arange(n) / n)
-    tail[: SAMPLE_RATE // 500] = 0
-    tail *= 10 ** (-12 * echo[1] / 20) / np.sqrt(np.square(tail).sum())
+    """In a room of 0.1 to 0.6 s, its tail 0 to 12 dB below the direct sound."""
+    tail = room(0.1 + 0.5 * echo[0], 12 * echo[1], rng)[1:]
     return (sound + fftconvolve(sound, tail)[: len(sound)]).astype(np.float32)

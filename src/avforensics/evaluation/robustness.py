@@ -1,25 +1,37 @@
-"""Robustness to the seven perturbations of the paper's Fig. 4: a table and a figure of two panels.
+"""Robustness to the paper's perturbations (Fig. 4) and to conditions of sound and of platforms.
 
-"Average" is the mean over perturbations at a level, "adversarial" the worst one.
+"Average" is the mean over perturbations at a level, "adversarial" the worst one. Next to the AUC
+stands the rate of false alarms at a fixed threshold: a detector whose AUC survives may still flag
+every noisy video.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from avforensics.data.tables import write_table
 from avforensics.errors import ConfigError
+from avforensics.evaluation.bootstrap import Bootstrap
 from avforensics.evaluation.figures import COLOURS
 from avforensics.evaluation.output import percent, write_figure
+from avforensics.evaluation.rows import ScoredVideo
+from avforensics.evaluation.summary import identity_of
 from avforensics.evaluation.tables import block_of, blocks, headline
-from avforensics.media.perturbations import PERTURBATIONS
+from avforensics.media.conditions import GROUPS
+from avforensics.media.perturbations import PAPER_PERTURBATIONS, PERTURBATIONS
 
 Runs = Mapping[tuple[str, int], Mapping]
-"""Summaries by perturbation and level; level 0 is the unperturbed run."""
+"""Summaries by perturbation and level; level 0 is the unperturbed run.
+
+``false_alarms`` of a summary holds rate and interval, see `false_alarms`.
+"""
+
+NAMES = {"paper": PAPER_PERTURBATIONS, **GROUPS}
 
 MARKERS = "osD^vPX*"
 AVERAGES = ("AVG-FV",)  # the paper's average in this figure
@@ -29,6 +41,8 @@ def edits(
     names: Sequence[str], levels: Sequence[int], seed: int, edit: str = ""
 ) -> dict[tuple[str, int], str]:
     """The edit of each perturbation and level; see `avforensics.scoring.edits`.
+
+    A name may be that of a group: ``paper``, ``sound`` or ``platforms``.
 
     Raises
     ------
@@ -40,14 +54,44 @@ def edits(
             "perturbations are edits, and clips are read with one edit only: robustness.levels "
             f"cannot be combined with edit={edit}"
         )
+    names = list(dict.fromkeys(one for name in names for one in NAMES.get(name, (name,))))
     for name in names:
         if name not in PERTURBATIONS:
-            raise ConfigError(
-                f"perturbation must be one of {', '.join(PERTURBATIONS)}, got {name!r}"
-            )
+            there = ", ".join([*NAMES, *PERTURBATIONS])
+            raise ConfigError(f"perturbation must be one of {there}, got {name!r}")
     if any(level not in range(1, 6) for level in levels):
         raise ConfigError(f"levels must be within 1..5, got {list(levels)}")
     return {(name, level): f"{name}={level}/{seed}" for name in names for level in levels}
+
+
+def false_alarms(
+    rows: Sequence[ScoredVideo],
+    threshold: float,
+    *,
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict:
+    """Share of the scored real videos above a threshold, with an interval over identities.
+
+    Returns
+    -------
+    dict
+        ``rate`` and ``interval`` (None where there are too few people), fractions of 1.
+    """
+    scored = [row for row in rows if row.counts]
+    labels = np.array([row.label for row in scored], np.int64)
+    real = np.flatnonzero(labels == 0)
+    if not len(real):
+        return {"rate": None, "interval": None}
+    called = np.array([row.score > threshold for row in scored])
+    found = {"rate": float(called[real].mean()), "interval": None}
+    if len(real) < len(scored):
+        people = [identity_of(row) for row in scored]
+        bootstrap = Bootstrap(labels, people, resamples=resamples, level=level, seed=seed)
+        interval = bootstrap.auc_interval(bootstrap.rate(called[real], real), real)
+        found["interval"] = interval and list(interval)
+    return found
 
 
 def curves(runs: Runs, metric: str = "auc") -> dict[str, list[tuple[int, float]]]:
@@ -55,39 +99,32 @@ def curves(runs: Runs, metric: str = "auc") -> dict[str, list[tuple[int, float]]
     found: dict[str, list[tuple[int, float]]] = {}
     result = headline(runs.values(), AVERAGES)
     for (name, level), summary in sorted(runs.items()):
-        value = block_of(summary, result).get(metric)
+        if metric == "false_alarms":
+            value = (summary.get(metric) or {}).get("rate")
+        else:
+            value = block_of(summary, result).get(metric)
         found.setdefault(name, []).append((level, np.nan if value is None else value))
     return found
 
 
 def average_and_adversarial(
-    by_name: Mapping[str, Sequence[tuple[int, float]]],
+    by_name: Mapping[str, Sequence[tuple[int, float]]], worst: Callable = np.min
 ) -> tuple[list[int], list[float], list[float]]:
     """Levels that all perturbations have, the mean over perturbations, and the worst one."""
     tables = [dict(values) for values in by_name.values()]
     levels = sorted(set.intersection(*(set(table) for table in tables)))
     values = np.array([[table[level] for level in levels] for table in tables])
-    return levels, values.mean(0).tolist(), values.min(0).tolist()
+    return levels, values.mean(0).tolist(), worst(values, 0).tolist()
 
 
 def robustness_figure(runs: Runs, title: str = "") -> Figure:
-    """Left: all perturbations and their mean. Right: the worst one at each level."""
-    by_name = curves(runs)
+    """Every perturbation and their mean; the worst at each level; and false alarms, if known."""
+    by_name, alarms = curves(runs), curves(runs, "false_alarms")
+    known = not np.isnan([value for values in alarms.values() for _, value in values]).any()
+    figure = Figure(figsize=(13.2 if known else 9.2, 3.8), layout="constrained")
+    left, right, *others = figure.subplots(1, 2 + known)
     levels, mean, worst = average_and_adversarial(by_name)
-    figure = Figure(figsize=(9.2, 3.8), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
-    for place, (name, values) in enumerate(by_name.items()):
-        style = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
-        x, y = zip(*values, strict=True)
-        left.plot(
-            x,
-            100 * np.array(y),
-            label=PERTURBATIONS[name].title,
-            linewidth=1,
-            markersize=4,
-            **style,
-        )
-    left.plot(levels, 100 * np.array(mean), color="black", linewidth=2.5, label="average")
+    _draw(left, by_name, mean, levels)
     left.set_title("average")
     right.plot(levels, 100 * np.array(worst), color="black", linewidth=2.5, marker="o")
     for level, value in zip(levels, worst, strict=True):
@@ -95,39 +132,101 @@ def robustness_figure(runs: Runs, title: str = "") -> Figure:
         if level:
             right.annotate(name, (level, 100 * value), (0, 6), textcoords="offset points")
     right.set_title("adversarial: the worst at each level")
+    right.sharey(left)
     left.set_ylabel(f"AUC, {headline(runs.values(), AVERAGES)} (%)")
     for panel in (left, right):
+        panel.axhline(50, color="0.6", linestyle=":", linewidth=1)
+    if known:
+        levels, mean, _ = average_and_adversarial(alarms)
+        _draw(others[0], alarms, mean, levels)
+        others[0].set_title("false alarms at the threshold fixed before")
+        others[0].set_ylabel("real videos above the threshold (%)")
+    for panel in (left, right, *others):
         panel.set_xlabel("level")
         panel.set_xticks(levels)
-        panel.axhline(50, color="0.6", linestyle=":", linewidth=1)
         panel.grid(color="0.92")
     left.legend(fontsize=7)
     figure.suptitle(title, fontsize=11)
     return figure
 
 
-def write_robustness(runs: Runs, folder: str | PathLike, title: str = "") -> None:
-    """Write robustness.csv (every category) and robustness.png."""
+def _draw(
+    panel: Axes,
+    by_name: Mapping[str, Sequence[tuple[int, float]]],
+    mean: Sequence[float],
+    levels: Sequence[int],
+) -> None:
+    for place, (name, values) in enumerate(by_name.items()):
+        x, y = zip(*values, strict=True)
+        panel.plot(
+            x,
+            100 * np.array(y),
+            label=PERTURBATIONS[name].title,
+            linewidth=1,
+            markersize=4,
+            color=COLOURS[place % len(COLOURS)],
+            marker=MARKERS[place % len(MARKERS)],
+        )
+    panel.plot(levels, 100 * np.array(mean), color="black", linewidth=2.5, label="average")
+
+
+def write_robustness(runs: Runs, folder: str | PathLike, title: str = "") -> list[str]:
+    """Write robustness.csv (every category) and a figure of each kind of perturbation.
+
+    Returns
+    -------
+    list of str
+        Names of the figures: ``robustness.png`` of pictures, ``robustness_sound.png`` of sound and
+        platforms.
+    """
     names = ("auc", "ap", "ap_balanced", "eer")
-    rows = [
-        [name, level, category, *map(block.get, names), *(block.get("auc_ci") or ("", ""))]
-        for (name, level), summary in sorted(runs.items())
-        for category, block in blocks(summary)
-    ]
+    rows = []
+    for (name, level), summary in sorted(runs.items()):
+        alarms = summary.get("false_alarms") or {}
+        share = [alarms.get("rate"), *(alarms.get("interval") or ("", ""))]
+        rows += [
+            [name, level, category, *map(block.get, names), *(block.get("auc_ci") or ("", ""))]
+            + (share if category == "overall" else ["", "", ""])
+            for category, block in blocks(summary)
+        ]
     header = ["perturbation", "level", "category", *names, "auc_low", "auc_high"]
+    header += ["false_alarms", "false_alarms_low", "false_alarms_high"]
     write_table(f"{folder}/robustness.csv", header, rows)
-    write_figure(f"{folder}/robustness.png", robustness_figure(runs, title))
+    figures = []
+    for stem, part in by_kind(runs).items():
+        write_figure(f"{folder}/{stem}.png", robustness_figure(part, title))
+        figures.append(f"{stem}.png")
+    return figures
+
+
+def by_kind(runs: Runs) -> dict[str, Runs]:
+    """Runs of pictures, and those of sound and platforms, by the name of their figure."""
+    kinds: dict[str, dict] = {}
+    for (name, level), summary in runs.items():
+        stem = "robustness_sound" if PERTURBATIONS[name].sound else "robustness"
+        kinds.setdefault(stem, {})[name, level] = summary
+    return kinds
 
 
 def cells(runs: Runs) -> list[list[str]]:
     """AUC by perturbation and level in %, with average and adversarial lines; header first."""
-    by_name = curves(runs)
-    levels, mean, worst = average_and_adversarial(by_name)
-    table = [["AUC", *(f"level {level}" for level in levels)]]
+    return _cells(curves(runs), "AUC", np.min)
+
+
+def alarm_cells(runs: Runs) -> list[list[str]]:
+    """False alarms likewise; no line where no threshold is known."""
+    found = curves(runs, "false_alarms")
+    if np.isnan([value for values in found.values() for _, value in values]).any():
+        return []
+    return _cells(found, "false alarms", np.max)
+
+
+def _cells(by_name: Mapping, what: str, worst_of: Callable) -> list[list[str]]:
+    levels, mean, worst = average_and_adversarial(by_name, worst_of)
+    table = [[what, *(f"level {level}" for level in levels)]]
     for name, values in by_name.items():
-        table.append(
-            [PERTURBATIONS[name].title, *(percent(dict(values)[level]) for level in levels)]
-        )
+        shares = (percent(dict(values)[level]) for level in levels)
+        table.append([PERTURBATIONS[name].title, *shares])
     for name, values in (("average", mean), ("adversarial", worst)):
         table.append([name, *map(percent, values)])
     return table

@@ -2,9 +2,9 @@
 
 ``@perturbation`` adds your own (docs/extending.md).
 
-They act on whole RGB frames before any crop; audio is never changed. As published, colour
-arithmetic rounds down to whole grey levels, while blur and resize round to nearest. Frames are
-streamed: only the encoder's look-ahead is held in memory.
+They act on whole RGB frames before any crop; audio conditions are in `avforensics.media.conditions`.
+As published, colour arithmetic rounds down to whole grey levels, while blur and resize round to
+nearest. Frames are streamed: only the encoder's look-ahead is held in memory.
 
 Noise and blocks depend on (seed, video, frame number) only, so a video is perturbed the same in
 any order, batch or process, and all levels of a perturbation share their random numbers.
@@ -36,23 +36,26 @@ _LUMA_RANGE, _CHROMA_RANGE = 219 / 255, 224 / 255  # of 8-bit studio swing
 
 @dataclass(frozen=True)
 class Perturbation:
-    """A degradation of frames with five levels.
+    """A degradation of frames, audio or both with five levels.
 
     Attributes
     ----------
     title : str
         Name in tables and figures.
-    levels : tuple of 5 float
-        Parameter at levels 1 to 5; level 0 leaves frames unchanged.
-    function : callable
-        ``(frame, p)`` or, if it uses random numbers, ``(frame, p, rng)`` -> frame, uint8 RGB
-        (H, W, 3); with ``streams``, ``(frames, p, fps=)`` -> frames.
+    levels : tuple of 5
+        Parameter at levels 1 to 5; level 0 changes nothing.
+    function : callable or None
+        Of frames: ``(frame, p)`` or, if it uses random numbers, ``(frame, p, rng)`` -> frame, uint8
+        RGB (H, W, 3); with ``streams``, ``(frames, p, fps=)`` -> frames.
+    sound : callable or None
+        Of audio: ``(pieces, p, rng)`` -> pieces, see `avforensics.media.conditions`.
     """
 
     title: str
-    levels: tuple[float, ...]
-    function: Callable
+    levels: tuple
+    function: Callable | None = None
     streams: bool = False
+    sound: Callable | None = None
 
     def __post_init__(self) -> None:
         if len(self.levels) != 5:
@@ -122,9 +125,9 @@ def perturb(
         raise ValueError(f"perturbation must be one of {', '.join(PERTURBATIONS)}, got {name!r}")
     if level not in range(6):
         raise ValueError(f"level must be 0 to 5, got {level!r}")
-    if level == 0:
-        return iter(frames)
     chosen = PERTURBATIONS[name]
+    if level == 0 or chosen.function is None:
+        return iter(frames)
     parameter = chosen.levels[level - 1]
     if chosen.streams:
         return chosen.function(frames, parameter, fps=fps)

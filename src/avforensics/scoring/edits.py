@@ -1,7 +1,8 @@
 """Edits of clips while they are read, by name, for controls and robustness tests.
 
 ``trim`` drops leading silence; ``shift=5`` delays the audio by 5 frames (``shift=-5`` advances it);
-``GB=3`` is a perturbation at level 3 (``GB=3/7``: with seed 7). Nothing is written to disk.
+``GB=3`` is a perturbation at level 3 (``GB=3/7``: with seed 7) of frames, audio or both. Nothing is
+written to disk.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import PurePath
 import numpy as np
 
 from avforensics.errors import ConfigError
+from avforensics.media.conditions import change_sound
 from avforensics.media.perturbations import PERTURBATIONS, perturb
 from avforensics.media.silence import SILENCE
 from avforensics.media.types import HOP, Block
@@ -48,8 +50,11 @@ def edit_of(name: str, path: str) -> Edit:
         level, _, seed = value.partition("/")
         if kind in PERTURBATIONS and int(level) in range(1, 6):
             video = "/".join(PurePath(path).parts[-4:])
-            change = partial(perturb, name=kind, level=int(level), seed=int(seed or 0), video=video)
-            return Edit(pictures=change)
+            how = {"name": kind, "level": int(level), "seed": int(seed or 0), "video": video}
+            return Edit(
+                pictures=partial(perturb, **how) if PERTURBATIONS[kind].function else None,
+                blocks=partial(change_sound, **how) if PERTURBATIONS[kind].sound else None,
+            )
     except ValueError:
         pass
     raise ConfigError(

@@ -1,0 +1,99 @@
+"""What may be heard besides a voice, and what rooms do to it, at 16 kHz.
+
+Training draws its changes of sound from here, and conditions of evaluation are made of the same.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.signal import lfilter
+
+from avforensics.media.types import SAMPLE_RATE
+
+LOOP = 20 * SAMPLE_RATE  # samples of music and babble that are made; longer clips repeat them
+VOICES = 6
+_FORMANTS = ((730, 1090, 2440), (270, 2290, 3010), (300, 870, 2240), (530, 1840, 2480))
+_CHORDS = ((0, 4, 7), (-3, 0, 4), (5, 9, 12), (7, 11, 14))  # semitones: C, Am, F, G
+
+
+def white(n: int, rng: np.random.Generator) -> np.ndarray:
+    """White Gaussian noise, float32, (n,)."""
+    return rng.standard_normal(n).astype(np.float32)
+
+
+def coloured(noise: np.ndarray) -> np.ndarray:
+    """The same noise with a slope of -3 dB an octave (pink), float32."""
+    spectrum = np.fft.rfft(noise)
+    slope = np.sqrt(np.arange(len(spectrum)) + 1.0)
+    return np.fft.irfft(spectrum / slope, len(noise)).astype(np.float32)
+
+
+def music(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Chords of decaying tones over a bass, two a second, with eight partials a tone; (n,)."""
+    beat = SAMPLE_RATE // 2
+    t = np.arange(beat) / SAMPLE_RATE
+    key = 220 * 2 ** (rng.integers(12) / 12)
+    bars = []
+    for _ in range(-(-min(n, LOOP) // beat)):
+        chord = _CHORDS[rng.integers(len(_CHORDS))]
+        tones = [key * 2 ** (step / 12) for step in (*chord, chord[0] - 12)]
+        waves = [
+            np.sin(2 * np.pi * partial * tone * t) / partial
+            for tone in tones
+            for partial in range(1, 9)
+            if partial * tone < SAMPLE_RATE / 2
+        ]
+        bars.append(np.sum(waves, 0) * np.exp(-3 * t))
+    return _unit(np.resize(np.concatenate(bars)[:LOOP], n))
+
+
+def babble(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Six voices at once: pulses at each one's pitch through formants that change 4 times a second.
+
+    They say nothing: it is the spectrum and the rhythm of speech that is alike.
+    """
+    length = min(n, LOOP)
+    return _unit(np.resize(np.sum([_voice(length, rng) for _ in range(VOICES)], 0), n))
+
+
+def _voice(n: int, rng: np.random.Generator) -> np.ndarray:
+    syllable = SAMPLE_RATE // 4
+    count = n // syllable + 2
+    pitch = rng.uniform(90, 230) * 2 ** rng.uniform(-0.25, 0.25, count)
+    phase = np.cumsum(np.interp(np.arange(n) / syllable, np.arange(count), pitch)) / SAMPLE_RATE
+    pulses = np.diff(np.floor(phase), prepend=0.0) + 0.05 * rng.standard_normal(n)
+    said = np.zeros(n)
+    for number in range(count):
+        part = slice(number * syllable, min((number + 1) * syllable, n))
+        wave = pulses[part]
+        for formant in _FORMANTS[rng.integers(len(_FORMANTS))]:
+            radius = np.exp(-np.pi * 100 / SAMPLE_RATE)
+            angle = 2 * np.pi * formant / SAMPLE_RATE
+            wave = lfilter([1 - radius], [1, -2 * radius * np.cos(angle), radius**2], wave)
+        said[part] = wave * np.hanning(syllable + 2)[1:-1][: len(wave)] * (rng.random() < 0.8)
+    return said / max(np.sqrt(np.mean(said**2)), 1e-9)
+
+
+def room(seconds: float, below: float, rng: np.random.Generator) -> np.ndarray:
+    """Impulse response of a room: the direct sound (1) and a tail of decaying noise.
+
+    Parameters
+    ----------
+    seconds : float
+        In which the tail falls by 60 dB; also its length.
+    below : float
+        dB by which the energy of the whole tail is below that of the direct sound.
+
+    Returns
+    -------
+    float array, (seconds * 16000 + 1,)
+    """
+    n = int(seconds * SAMPLE_RATE)
+    tail = rng.standard_normal(n) * 10 ** (-3 * np.arange(n) / n)
+    tail[: SAMPLE_RATE // 500] = 0
+    tail *= 10 ** (-below / 20) / np.sqrt(np.square(tail).sum())
+    return np.append(1.0, tail)
+
+
+def _unit(sound: np.ndarray) -> np.ndarray:
+    return (sound / max(float(np.sqrt(np.mean(np.square(sound)))), 1e-9)).astype(np.float32)
