@@ -2,7 +2,7 @@
 
 ``@perturbation`` adds your own (docs/extending.md).
 
-They act on whole RGB frames before any crop; audio conditions are in `avforensics.media.conditions`.
+They act on whole RGB frames before any crop; those of audio are in `avforensics.media.conditions`.
 As published, colour arithmetic rounds down to whole grey levels, while blur and resize round to
 nearest. Frames are streamed: only the encoder's look-ahead is held in memory.
 
