@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from avforensics.checkpoints.bundle import is_safetensors, load_bundle
+from avforensics.checkpoints.hub import PINNED, check_pinned, setting_of
 from avforensics.checkpoints.parts import PARTS, Models
 from avforensics.checkpoints.published import PUBLISHED, read_network, read_projection
 from avforensics.errors import CheckpointError, ConfigError
@@ -25,7 +26,7 @@ FILE_SETTINGS = {
     "activation": "activation",
     "pca": "projection",
 }
-SETTINGS = {"name", "search", "dir", "bundle", "asset", *FILE_SETTINGS}
+SETTINGS = {"name", "search", "dir", "bundle", "asset", "weights", "sha256", *FILE_SETTINGS}
 
 
 def checkpoint_folder(folder: str | os.PathLike | None = None) -> Path:
@@ -70,6 +71,9 @@ def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = 
             f"unknown setting checkpoint.{unknown[0]}; known: {', '.join(sorted(SETTINGS))}"
         )
     wanted = PARTS if parts is None else tuple(parts)
+    if named := checkpoint.get("weights"):
+        found = setting_of(str(named), sha256=checkpoint.get("sha256"))
+        checkpoint = {**{name: checkpoint.get(name) for name in FILE_SETTINGS}, **found}
     checkpoint, origin = _decided(checkpoint)
     bundle = _bundle_path(checkpoint)
     base = load_bundle(bundle) if bundle else Models()
@@ -124,6 +128,7 @@ def _bundle_path(checkpoint: Mapping[str, Any]) -> Path | None:
         names = sorted(p.stem for p in folder.glob("*.safetensors") if ".calib" not in p.stem)
         shipped = ", ".join(names) or "none"
         raise CheckpointError(f"no checkpoint {asset!r} in this package (available: {shipped})")
+    check_pinned(path, PINNED.get(str(asset)))
     return path
 
 

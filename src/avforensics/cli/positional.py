@@ -24,6 +24,7 @@ INPUTS = {
     "render": "input",
     "verify": "result",
 }
+QUOTES = "'\""
 SEVERAL = {"detect", "preprocess", "probe"}
 
 
@@ -49,6 +50,7 @@ def name_words(verb: str, arguments: Sequence[str]) -> list[str]:
     ConfigError
         More inputs than the verb takes, or inputs both as words and by name.
     """
+    arguments = [part for word in arguments for part in _named_weights(word)]
     end = arguments.index("--") if "--" in arguments else len(arguments)
     flags, words = split_arguments(arguments[:end])
     out, flags = _take_out(flags)
@@ -69,6 +71,15 @@ def name_words(verb: str, arguments: Sequence[str]) -> list[str]:
     values = [literal(word) for word in inputs]
     value = values[0] if len(values) == 1 else f"[{','.join(values)}]"
     return [f"{key}={value}", *overrides, *flags]
+
+
+def _named_weights(word: str) -> list[str]:
+    """``checkpoint=NAME`` as settings of `named`, unless NAME is an option of the group."""
+    group, _, name = word.partition("=")
+    options = files("avforensics.configs").joinpath("checkpoint")
+    if group != "checkpoint" or not name or options.joinpath(f"{name}.yaml").is_file():
+        return [word]
+    return ["checkpoint=named", f"checkpoint.weights={literal(name.strip(QUOTES))}"]
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

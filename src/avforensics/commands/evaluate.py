@@ -8,7 +8,7 @@
   avforensics evaluate ... 'breakdowns.columns=[gender,language,method]'
   avforensics evaluate ... against=EARLIER_OUT
   avforensics evaluate ... 'repeats=[OUT_OF_SEED_1,OUT_OF_SEED_2]'
-  avforensics evaluate scores=FILE.csv
+  avforensics evaluate scores=FILE.csv report=true
 
 The last three: the difference to an earlier run on the same videos, with its interval; mean and
 spread of several trainings; and the same tables for existing scores of any detector
@@ -30,6 +30,7 @@ from pathlib import Path
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from rich import get_console
 
+import avforensics
 from avforensics.checkpoints import load_models
 from avforensics.commands._beside import Beside, threshold_of
 from avforensics.errors import ConfigError
@@ -44,6 +45,7 @@ from avforensics.evaluation.controls import (
     variations,
     write_controls,
 )
+from avforensics.evaluation.exchange import write_c5
 from avforensics.evaluation.output import show_cells
 from avforensics.evaluation.reproduce import cells as comparison_cells
 from avforensics.evaluation.reproduce import compare_with_paper, published, write_reproduction
@@ -58,6 +60,7 @@ from avforensics.evaluation.summary import summarise
 from avforensics.files import atomic_path
 from avforensics.lightning.evaluation import Evaluated, Evaluation, Variation, require_data
 from avforensics.provenance import versions, write_json
+from avforensics.report.evaluation import write_evaluation_page
 from avforensics.report.figures import save_figures
 from avforensics.scoring.edits import moves_time
 from avforensics.scoring.sequences import SequencePolicy
@@ -70,6 +73,8 @@ def run(cfg: DictConfig) -> int:
     if isinstance(cfg.scoring.lam, ListConfig):
         raise ConfigError("evaluate takes one scoring.lam; -m scoring.lam=0,0.5 runs one for each")
     check_intervals(cfg.intervals.resamples, cfg.intervals.level)
+    if cfg.exchange not in (None, "dfwb"):
+        raise ConfigError(f"exchange must be null or dfwb, got {cfg.exchange!r}")
     if cfg.reproduce is not None:
         published(cfg.reproduce)  # refuses what the paper does not have
     known = Beside.read(cfg)
@@ -106,6 +111,7 @@ def run(cfg: DictConfig) -> int:
     if changes:
         perturbed(cfg, stage, outcome, summary, changes, known.calibration)
     if stage.trainer.is_global_zero:
+        write_report(cfg, models.notice)
         log.info("wrote %s", cfg.output_dir)
     return failed
 
@@ -123,6 +129,7 @@ def tabulate(cfg: DictConfig, known: Beside) -> int:
     config = OmegaConf.to_container(cfg, resolve=True)
     summary["made_with"] = {"scores": str(cfg.scores), "config": config}
     write(cfg, rows, summary, known)
+    write_report(cfg)
     log.info("wrote %s", cfg.output_dir)
     return int(bool(summary["coverage"]["not_scored"]))
 
@@ -146,10 +153,33 @@ def write(cfg: DictConfig, rows: Sequence[ScoredVideo], summary: dict, known: Be
         else:
             log.info("%s: %s", experiment["title"], experiment["note"])
     known.write(cfg, rows, summary)
+    if cfg.exchange == "dfwb":
+        write_c5(rows, folder / "avforensics.scores.csv", exchange_of(cfg, summary))
     for item in summary["coverage"]["not_scored"]:
         log.warning("not scored: %s: %s", item["path"], item["reason"])
     for item in summary["coverage"]["not_applicable"]:
         log.warning("not applicable: %s: %s", item["path"], item["reason"])
+
+
+def write_report(cfg: DictConfig, notice: str | None = None) -> None:
+    """Write index.html of everything in ``cfg.output_dir``, if it is asked for."""
+    if not cfg.report:
+        return
+    provenance = {"version": avforensics.__version__, "notice": notice}
+    title = printable(cfg.title or title_of(cfg))
+    write_evaluation_page(cfg.output_dir, title=title, provenance=provenance)
+
+
+def exchange_of(cfg: DictConfig, summary: dict) -> dict[str, str | None]:
+    """What a file for another harness says of the run."""
+    name = cfg.benchmark.name if cfg.benchmark else "scores" if cfg.scores else "features"
+    detector = "scores" if cfg.scores else str(cfg.checkpoint.get("name"))
+    return {
+        "dataset": name,
+        "detector": detector,
+        "source": f"avforensics:{detector}",
+        "digest": summary["made_with"].get("manifest"),
+    }
 
 
 def draw_examples(outcome: Evaluated, stage: Evaluation, cfg: DictConfig) -> None:

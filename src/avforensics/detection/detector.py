@@ -133,6 +133,27 @@ class Detector:
         given = {name: os.fspath(path) for name, path in files.items() if path is not None}
         return cls(load_models({"search": AUTO, **given}), **options)
 
+    @classmethod
+    def from_pretrained(cls, name: str, *, sha256: str | None = None, **options: Any) -> Detector:
+        """Load weights by name.
+
+        Parameters
+        ----------
+        name : str
+            ``talkers``, ``released``, a bundle, a folder, or ``OWNER/NAME`` on the Hugging Face
+            Hub; see `avforensics.checkpoints.hub.setting_of`.
+        sha256 : str, optional
+            Expected SHA-256 of the bundle.
+        **options
+            As for `Detector`.
+
+        Raises
+        ------
+        CheckpointError
+            Nothing has this name, or a file has changed.
+        """
+        return cls(load_models({"weights": os.fspath(name), "sha256": sha256}), **options)
+
     @property
     def policy(self) -> SequencePolicy:
         """Which windows are scored."""

@@ -9,8 +9,9 @@ from typing import Any
 
 from avforensics.evaluation.bootstrap import Difference
 from avforensics.evaluation.delong import DeLong, delong, holm
+from avforensics.evaluation.exchange import read_any
 from avforensics.evaluation.output import markdown, percent, write_json, write_text
-from avforensics.evaluation.rows import ScoredVideo, read_scores
+from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.shared import share_videos
 from avforensics.evaluation.summary import PAPER_AVERAGES
 from avforensics.files import typed_path
@@ -48,7 +49,7 @@ NOTE = (
 
 
 def read_run(path: str | PathLike, *, fake: int = 1) -> list[ScoredVideo]:
-    """Scored videos of a finished run: its folder, or its scores.csv.
+    """Scored videos of a finished run: its folder, its scores.csv, or a file of `read_any`.
 
     ``fake``: the label of fakes, 1 or 0.
 
@@ -58,7 +59,7 @@ def read_run(path: str | PathLike, *, fake: int = 1) -> list[ScoredVideo]:
         The file is missing or not a list of scores.
     """
     path = typed_path(path)
-    return read_scores(path / "scores.csv" if path.is_dir() else path, fake=fake)
+    return read_any(path / "scores.csv" if path.is_dir() else path, fake=fake)
 
 
 def compare(

@@ -70,7 +70,7 @@ def compare_with_paper(name: str, summary: Mapping) -> list[Comparison]:
     comparisons = []
     for result, numbers in published(name)["results"].items():
         block = found.get(result, {})
-        for metric in METRICS:
+        for metric in (name for name in METRICS if name in numbers):
             interval = block.get(f"{metric}_ci")
             comparisons.append(
                 Comparison(

@@ -18,7 +18,7 @@ from avforensics.data.tables import write_table
 from avforensics.errors import ConfigError
 from avforensics.evaluation.bootstrap import Bootstrap
 from avforensics.evaluation.figures import COLOURS
-from avforensics.evaluation.output import percent, write_figure
+from avforensics.evaluation.output import markdown, percent, write_figure, write_text
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.summary import identity_of
 from avforensics.evaluation.tables import block_of, blocks, headline
@@ -171,7 +171,7 @@ def _draw(
 
 
 def write_robustness(runs: Runs, folder: str | PathLike, title: str = "") -> list[str]:
-    """Write robustness.csv (every category) and a figure of each kind of perturbation.
+    """Write robustness.csv (every category), robustness.md and a figure of each kind.
 
     Returns
     -------
@@ -192,6 +192,8 @@ def write_robustness(runs: Runs, folder: str | PathLike, title: str = "") -> lis
     header = ["perturbation", "level", "category", *names, "auc_low", "auc_high"]
     header += ["false_alarms", "false_alarms_low", "false_alarms_high"]
     write_table(f"{folder}/robustness.csv", header, rows)
+    tables = [cells(runs), *filter(None, [alarm_cells(runs)])]
+    write_text(f"{folder}/robustness.md", "\n".join(map(markdown, tables)))
     figures = []
     for stem, part in by_kind(runs).items():
         write_figure(f"{folder}/{stem}.png", robustness_figure(part, title))

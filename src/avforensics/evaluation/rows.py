@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 
 from avforensics.data.labels import Labels
-from avforensics.data.tables import read_table, write_table
+from avforensics.data.tables import Table, read_table, write_table
 from avforensics.errors import ManifestError
 
 _COLUMNS = ("path", "label", "category", "identity", "score", "error", "not_applicable")
@@ -133,14 +133,27 @@ def read_scores(path: str | PathLike, *, fake: int = 1) -> list[ScoredVideo]:
     """
     table = read_table(path).with_path()
     table.require("path", "label", "score")
+    return parse_scores(table, table.videos(), fake=fake)
+
+
+def parse_scores(
+    table: Table, records: Iterable[tuple[int, Mapping[str, str]]], *, fake: int = 1
+) -> list[ScoredVideo]:
+    """Scored videos of numbered records of a table, with cells under our names.
+
+    Raises
+    ------
+    ManifestError
+        As for `read_scores`.
+    """
     labels = Labels(fake)
     rows = []
-    for number, cells in table.videos():
+    for number, cells in records:
         try:
             rows.append(_parse(cells, labels))
         except ValueError as error:
             raise ManifestError(f"{table.row_name(number)}: {error}") from None
-    labels.tell(path)
+    labels.tell(table.path)
     check_once(rows)
     return rows
 

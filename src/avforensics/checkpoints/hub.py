@@ -1,0 +1,161 @@
+"""Weights by name: shipped, published, a file, a folder, or a repository of the Hugging Face Hub.
+
+A repository, and a folder that ``avforensics push`` writes, holds ``model.safetensors``, its
+calibrations, a model card and ``avforensics.json``, which pins the SHA-256 of each file. The cache
+is laid out as the Hub's own client lays it out, and is enough without a network.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from avforensics.errors import CheckpointError, ConfigError
+from avforensics.files import sha256_file, typed_path
+
+MODEL = "model.safetensors"
+PINS = "avforensics.json"
+RELEASED = "released"
+PINNED = {  # of the weights in this package
+    "talkers": "1cfae7f471ad97e88a6d31844c7c8dc9ae790c06910120a646c2a79b5231edb9",
+    "grid_compact": "c21d6dbca86abfef7bc176735ff6a4f80e82cbf50a0d3f4781758ba89b0fd0d8",
+}
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def setting_of(name: str, *, sha256: str | None = None) -> dict[str, Any]:
+    """The ``checkpoint`` setting that a name stands for; see `load_models`.
+
+    Parameters
+    ----------
+    name : str
+        A shipped set of weights (``talkers``, ``grid_compact``), ``released``, a bundle, a folder
+        with a bundle or with the four published files, or ``OWNER/NAME`` or
+        ``OWNER/NAME@REVISION`` on the Hub. What lies on disk comes before the Hub.
+    sha256 : str, optional
+        What the bundle's SHA-256 must be.
+
+    Raises
+    ------
+    CheckpointError
+        Nothing has this name, or a file differs from its pinned SHA-256.
+    ConfigError
+        The repository is not in the cache and huggingface_hub is not installed.
+    """
+    if name == RELEASED:
+        return {"search": True}
+    path = typed_path(name)
+    if name in PINNED and not path.is_file():
+        return {"search": False, "asset": name}
+    if path.is_dir():
+        return _folder(path, sha256)
+    if path.is_file():
+        check_pinned(path, sha256)
+        return {"search": False, "bundle": str(path)}
+    repository, _, revision = name.partition("@")
+    if not _REPOSITORY.fullmatch(repository):
+        raise CheckpointError(
+            f"{name}: no such weights; use {', '.join(PINNED)}, {RELEASED}, a file, a folder or "
+            "OWNER/NAME on the Hugging Face Hub"
+        )
+    return _folder(snapshot(repository, revision or "main"), sha256)
+
+
+def snapshot(repository: str, revision: str = "main") -> Path:
+    """The folder of a repository in the Hub's cache; fetched if it is not there.
+
+    Raises
+    ------
+    ConfigError
+        It is not there and huggingface_hub is not installed.
+    CheckpointError
+        It cannot be fetched.
+    """
+    if (found := cached(repository, revision)) is not None:
+        return found
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise ConfigError(
+            f"{repository} is not in {hub_cache()}, and fetching it needs huggingface_hub: "
+            "pip install 'avforensics[hub]'"
+        ) from None
+    wanted = [MODEL, "model.calibration*.safetensors", PINS, "README.md"]
+    try:
+        folder = huggingface_hub.snapshot_download(
+            repository, revision=revision, allow_patterns=wanted, cache_dir=str(hub_cache())
+        )
+    except Exception as error:  # whatever the client, the network or the server raises
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:160]
+        raise CheckpointError(f"{repository}@{revision}: cannot be fetched ({reason})") from None
+    return Path(folder)
+
+
+def hub_cache() -> Path:
+    """Where the Hub's client keeps repositories, by its own environment variables."""
+    if named := os.environ.get("HF_HUB_CACHE"):
+        return typed_path(named)
+    if home := os.environ.get("HF_HOME"):
+        return typed_path(home) / "hub"
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "huggingface" / "hub"
+
+
+def cached(repository: str, revision: str = "main") -> Path | None:
+    """The folder of a revision (a branch, a tag or a commit) in the cache, if it is there."""
+    folder = hub_cache() / f"models--{repository.replace('/', '--')}"
+    reference = folder / "refs" / revision
+    commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else revision
+    place = folder / "snapshots" / commit
+    return place if (place / MODEL).is_file() else None
+
+
+def check_pinned(path: Path, sha256: str | None) -> None:
+    """Raise CheckpointError if a file's SHA-256 is not the expected one (None: not known)."""
+    if sha256 is not None and (found := sha256_file(path)) != sha256:
+        raise CheckpointError(
+            f"{path}: SHA-256 is {found}, expected {sha256}: the file has changed"
+        )
+
+
+def pins_of(folder: Path) -> dict[str, str]:
+    """SHA-256 by file name, as ``avforensics.json`` has them; empty without that file.
+
+    Raises
+    ------
+    CheckpointError
+        The file cannot be read.
+    """
+    path = folder / PINS
+    if not path.is_file():
+        return {}
+    try:
+        pins = json.loads(path.read_text(encoding="utf-8"))["sha256"]
+        return {str(name): str(digest) for name, digest in pins.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise CheckpointError(f"{path}: does not list the SHA-256 of the files") from None
+
+
+def _folder(folder: Path, sha256: str | None) -> dict[str, Any]:
+    pins = pins_of(folder)
+    for name, digest in pins.items():
+        if not (folder / name).is_file():
+            raise CheckpointError(f"{folder / name}: no such file, and {PINS} lists it")
+        check_pinned(folder / name, digest)
+    model = folder / MODEL
+    if not model.is_file():
+        bundles = [path for path in folder.glob("*.safetensors") if ".calib" not in path.stem]
+        if len(bundles) > 1:
+            names = ", ".join(sorted(path.name for path in bundles))
+            raise CheckpointError(f"{folder}: holds more than one bundle: {names}")
+        if not bundles:
+            return {"search": True, "dir": str(folder)}
+        (model,) = bundles
+    if sha256 is None and model.is_symlink():  # the Hub's cache names large files by their SHA-256
+        blob = model.resolve().name
+        sha256 = blob if re.fullmatch(r"[0-9a-f]{64}", blob) else None
+    check_pinned(model, sha256)
+    return {"search": False, "bundle": str(model)}

@@ -1,0 +1,191 @@
+"""Score files of other harnesses: dfwb's C5 (``dfwb.scores/1``), and frames of DeepfakeBench.
+
+C5 is a CSV (``dataset, key, compression, label, score, status`` and others) with a JSON file of
+what made it beside it; its scores are probabilities of a fake. Documented in
+https://github.com/dfwb-research/deepfake-workbench (docs/concepts/score-files.md).
+DeepfakeBench scores frames; a table of them, ``image, pred, label``, is averaged by folder, as its
+own metrics do (https://github.com/SCLBD/DeepfakeBench, training/metrics/utils.py).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import avforensics
+from avforensics.data.tables import Table, read_table, write_table
+from avforensics.errors import ManifestError
+from avforensics.evaluation.rows import ScoredVideo, parse_scores, read_scores
+from avforensics.files import atomic_path, fingerprint
+
+SCHEMA = "dfwb.scores/1"
+C5 = ("dataset", "key", "compression", "label", "score", "status")
+STATUSES = ("ok", "missing", "error")
+IMAGES = ("image", "image_path", "img_path", "img_name", "img_names")
+RAW = "x_score"  # our own score, which is no probability
+
+
+def read_any(path: str | os.PathLike, *, fake: int = 1) -> list[ScoredVideo]:
+    """Scored videos of our own table, of a C5 file, or of DeepfakeBench's frames.
+
+    Raises
+    ------
+    ManifestError
+        The file cannot be read, or is none of them.
+    """
+    table = read_table(Path(path))
+    if is_c5(table):
+        return parse_scores(table, enumerate(from_c5(table)))
+    if is_frames(table):
+        return parse_scores(table, enumerate(from_frames(table)), fake=fake)
+    return read_scores(path, fake=fake)
+
+
+def is_c5(table: Table) -> bool:
+    """Whether a table has the columns of C5."""
+    return set(C5) <= set(table.header)
+
+
+def is_frames(table: Table) -> bool:
+    """Whether a table lists frames with a prediction each."""
+    return table.index(*IMAGES) is not None and {"pred", "label"} <= set(table.header)
+
+
+def from_c5(table: Table) -> list[dict[str, str]]:
+    """Cells of a C5 file under our names.
+
+    Raises
+    ------
+    ManifestError
+        A status is unknown, a score is out of range, or the meta file beside it counts other rows.
+    """
+    cells, counts = [], Counter()
+    for number, row in enumerate(table.records()):
+        status = row["status"]
+        if status not in STATUSES:
+            raise ManifestError(
+                f"{table.row_name(number)}: status must be one of {', '.join(STATUSES)}, got "
+                f"{status!r}"
+            )
+        counts[status] += 1
+        known = {name: value for name, value in row.items() if name not in (*C5, RAW) and value}
+        score = row.get(RAW) or row["score"]
+        if row["score"] and not 0 <= _float(row["score"]) <= 1:
+            raise ManifestError(f"{table.row_name(number)}: score must be within 0..1")
+        name = "/".join(filter(None, (row["dataset"], row["compression"], row["key"])))
+        made = {"path": name, "label": str(int(row["label"] not in ("", "0")))}
+        made |= {"score": score if status == "ok" else "", "dataset": row["dataset"]}
+        made |= {"error": "" if status == "ok" else known.pop("x_error", "") or status}
+        made |= {"category": known.get("x_category") or known.get("method", "")}
+        made |= {"identity": known.pop("x_identity", ""), "compression": row["compression"]}
+        cells.append({name: value for name, value in {**known, **made}.items() if name})
+    _check_coverage(table.path, counts)
+    return cells
+
+
+def from_frames(table: Table) -> list[dict[str, str]]:
+    """One row a folder of frames, with the mean of their predictions."""
+    column = next(name for name in IMAGES if name in table.header)
+    videos: dict[str, list[dict[str, str]]] = {}
+    for row in table.records():
+        folder = PurePosixPath(row[column].replace("\\", "/")).parent
+        videos.setdefault(str(folder), []).append(row)
+    cells = []
+    for folder, frames in videos.items():
+        if len({frame["label"] for frame in frames}) > 1:
+            raise ManifestError(f"{table.path}: frames of {folder} have different labels")
+        mean = math.fsum(_float(frame["pred"]) for frame in frames) / len(frames)
+        cells.append({"path": folder, "label": frames[0]["label"], "score": repr(mean)})
+    return cells
+
+
+def write_c5(
+    rows: Sequence[ScoredVideo], path: str | os.PathLike, made_with: Mapping[str, Any]
+) -> None:
+    """Write ``NAME.scores.csv`` and ``NAME.scores.meta.json``.
+
+    C5 wants probabilities, which our scores are not: ``score`` is the logistic function of ours,
+    which keeps the order, and ``x_score`` holds ours, which reads back exactly.
+
+    Parameters
+    ----------
+    path : path
+        Ends in ``.scores.csv``.
+    made_with : mapping
+        ``dataset``, ``detector``, ``source`` and ``digest`` (of the manifest, 64 hex digits or
+        None).
+    """
+    if not str(path).endswith(".scores.csv"):
+        raise ManifestError(f"{path}: the name of a C5 file ends in .scores.csv")
+    common = os.path.commonpath([os.path.dirname(row.path) for row in rows]) if rows else ""  # noqa: PTH120
+    header = [*C5, "method", RAW, "x_category", "x_identity", "x_error"]
+    cells, counts = [], Counter()
+    for row in rows:
+        status = "ok" if row.counts else "error"
+        if "no such file" in (row.error or ""):
+            status = "missing"
+        counts[status] += 1
+        key = os.path.relpath(row.path, common) if common else row.path
+        score = 1 / (1 + math.exp(-max(min(row.score, 700), -700))) if status == "ok" else None
+        raw = repr(row.score) if status == "ok" else None
+        reason = None if status == "ok" else row.reason or row.not_applicable
+        method = row.attributes.get("method", row.category)
+        own = [method, raw, row.category, row.identity, reason]
+        cells.append([made_with["dataset"], key, "", row.label, score, status, *own])
+    write_table(path, header, cells)
+    meta = {
+        "schema": SCHEMA,
+        "detector": {
+            "name": made_with["detector"],
+            "version": avforensics.__version__,
+            "source": made_with["source"],
+            "contract_version": [1, 0],
+        },
+        "protocol": {
+            "id": f"{made_with['dataset']}/avforensics",
+            "split": "test",
+            "where": {},
+            "pack": "avforensics",
+            "pack_version": avforensics.__version__,
+            "scheme_sha256": made_with.get("digest") or fingerprint([row.path for row in rows]),
+        },
+        "labels": "binary",
+        "coverage": {"expected": len(rows), **{name: counts[name] for name in STATUSES}},
+        "created": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    with atomic_path(_meta_of(Path(path))) as partial:
+        partial.write_text(json.dumps(meta, indent=1) + "\n", encoding="utf-8")
+
+
+def _check_coverage(path: Path, counts: Counter) -> None:
+    meta = _meta_of(path)
+    if not meta.is_file():
+        return
+    try:
+        content = json.loads(meta.read_text(encoding="utf-8"))
+        schema, coverage = content["schema"], content["coverage"]
+        said = {name: int(coverage[name]) for name in STATUSES}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ManifestError(f"{meta}: this does not describe a C5 file") from None
+    if schema != SCHEMA:
+        raise ManifestError(f"{meta}: schema must be {SCHEMA}, got {schema!r}")
+    found = {name: counts[name] for name in STATUSES}
+    if found != said:
+        raise ManifestError(f"{meta}: coverage is {said}, but the rows of {path.name} say {found}")
+
+
+def _meta_of(path: Path) -> Path:
+    return path.with_name(path.name.removesuffix(".csv") + ".meta.json")
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ManifestError(f"a score must be a number, got {text!r}") from None

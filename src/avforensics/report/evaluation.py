@@ -1,0 +1,124 @@
+"""One HTML file of an evaluation: what `evaluate` wrote into its folder, on one page.
+
+The page is made of the folder alone, so it can be made again later and says nothing of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from avforensics.report.markup import write_page
+
+# Files of a result in the order in which they are read: those that are there are shown.
+TEXTS = (
+    ("metrics.md", "Results"),
+    ("reproduction.md", "Against published numbers"),
+    ("comparison.md", "Against another run"),
+    ("evidence.md", "Evidence against the score"),
+    ("repeats.md", "Training seeds"),
+    ("breakdowns.md", "Groups"),
+    ("controls.md", "Controls"),
+    ("robustness.md", "Perturbations"),
+)
+FIGURES = (
+    ("roc.png", "Receiver operating characteristic, by category"),
+    ("pr.png", "Precision and recall, by category"),
+    ("scores.png", "Scores of real and fake videos"),
+    ("robustness.png", "Perturbations of the picture"),
+    ("robustness_sound.png", "Conditions of sound and of platforms"),
+)
+
+
+def write_evaluation_page(
+    folder: str | os.PathLike, *, title: str, provenance: Mapping[str, object]
+) -> Path:
+    """Write ``index.html`` into the folder of an evaluation.
+
+    Parameters
+    ----------
+    folder : path
+        With ``metrics.json`` and whatever else `evaluate` wrote.
+    provenance : mapping
+        ``version``, and ``notice`` if the weights have one.
+    """
+    folder = Path(folder)
+    summary = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    texts = [
+        (name, list(markdown_blocks((folder / file).read_text(encoding="utf-8"))))
+        for file, name in TEXTS
+        if (folder / file).is_file()
+    ]
+    figures = [
+        (name, (folder / file).read_bytes()) for file, name in FIGURES if (folder / file).is_file()
+    ]
+    settings = folder / "config.yaml"
+    return write_page(
+        folder / "index.html",
+        "evaluation.html",
+        provenance=provenance,
+        title=title,
+        protocol=_protocol(summary),
+        coverage=summary["coverage"],
+        texts=texts,
+        figures=figures,
+        settings=settings.read_text(encoding="utf-8", errors="replace")
+        if settings.is_file()
+        else "",
+    )
+
+
+def markdown_blocks(text: str) -> Iterator[dict]:
+    """Headings, tables and paragraphs of the Markdown that this program writes.
+
+    Yields
+    ------
+    dict
+        ``kind`` (heading, table or text) and ``text``, or ``header`` and ``rows``.
+    """
+    table: list[list[str]] = []
+    for line in [*text.splitlines(), ""]:
+        if line.startswith("|"):
+            cells = re.split(r"(?<!\\)\|", line.strip())[1:-1]
+            table.append([cell.strip().replace(r"\|", "|") for cell in cells])
+            continue
+        if table:
+            yield {"kind": "table", "header": table[0], "rows": table[2:]}
+            table = []
+        if line.startswith("#"):
+            yield {"kind": "heading", "text": line.lstrip("# ")}
+        elif line.strip():
+            yield {"kind": "text", "text": line.strip().strip("*")}
+
+
+def _protocol(summary: Mapping) -> list[tuple[str, str]]:
+    """What was done, in name and value."""
+    made = summary.get("made_with", {})
+    config = made.get("config", {})
+    scoring = config.get("scoring", {})
+    benchmark = config.get("benchmark") or {}
+    lists = benchmark.get("list") or {}
+    found = {
+        "set": benchmark.get("name") or config.get("scores") or made.get("features"),
+        "list of clips": lists.get("path"),
+        "split": (config.get("select") or {}).get("split"),
+        "leading silence": "trimmed" if made.get("edit", config.get("edit")) == "trim" else "kept",
+        "windows": f"{scoring.get('windows')}, {scoring.get('max_len')}",
+        "audio": scoring.get("audio"),
+        "lam": scoring.get("lam"),
+        "intervals": "{level:.0%}, {resamples} resamples over identities".format(
+            **config["intervals"]
+        )
+        if "intervals" in config
+        else None,
+        "manifest (SHA-256)": made.get("manifest"),
+    }
+    if config.get("scores"):
+        for name in ("windows", "audio", "lam", "leading silence"):
+            found.pop(name)
+    for name, digest in (made.get("checkpoints") or {}).items():
+        found[f"weights {name} (SHA-256)"] = digest
+    return [(name, str(value)) for name, value in found.items() if value not in (None, "")]

@@ -1,0 +1,127 @@
+"""Score files of other harnesses, read and written."""
+
+import json
+from dataclasses import replace
+
+import jsonschema
+import numpy as np
+import pytest
+
+from avforensics.errors import ManifestError
+from avforensics.evaluation.comparison import read_run
+from avforensics.evaluation.exchange import write_c5
+from avforensics.evaluation.rows import ScoredVideo, write_scores
+
+MADE = {"dataset": "lips", "detector": "talkers", "source": "avforensics:talkers", "digest": None}
+HEX = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+META = {  # what C5 requires of its meta file
+    "type": "object",
+    "required": ["detector", "protocol", "labels", "coverage", "created", "schema"],
+    "properties": {
+        "schema": {"const": "dfwb.scores/1"},
+        "detector": {"required": ["name", "version", "source", "contract_version"]},
+        "protocol": {
+            "required": ["id", "split", "pack", "pack_version", "scheme_sha256"],
+            "properties": {"scheme_sha256": HEX},
+        },
+        "coverage": {"required": ["expected", "ok", "missing", "error"]},
+    },
+}
+
+
+def videos():
+    rng = np.random.default_rng(0)
+    rows = [
+        ScoredVideo(
+            path=f"/set/{'fake' if n % 2 else 'real'}/{n}.mp4",
+            label=n % 2,
+            category="wav2lip" if n % 2 else "real",
+            identity=f"id{n // 2}",
+            score=float(rng.normal(n % 2)),
+        )
+        for n in range(8)
+    ]
+    rows.append(replace(rows[0], path="/set/real/x.mp4", score=None, error="no such file"))
+    rows.append(replace(rows[1], path="/set/fake/y.mp4", score=None, error="no face"))
+    return rows
+
+
+def test_c5_reads_back_the_same(tmp_path):
+    path = tmp_path / "a.scores.csv"
+    write_c5(videos(), path, MADE)
+    meta = json.loads((tmp_path / "a.scores.meta.json").read_text())
+    jsonschema.validate(meta, META)
+    assert meta["coverage"] == {"expected": 10, "ok": 8, "missing": 1, "error": 1}
+    lines = path.read_text().splitlines()
+    assert lines[0].startswith("dataset,key,compression,label,score,status")
+    assert lines[1].startswith("lips,real/0.mp4,,0,0.")
+    again = read_run(path)
+    for one, other in zip(videos(), again, strict=True):
+        assert one.path.removeprefix("/set/") == other.path.removeprefix("lips/")
+        assert (one.label, one.score, one.identity) == (other.label, other.score, other.identity)
+        assert (one.category, one.error) == (other.category, other.error)
+    meta["coverage"]["ok"] = 7
+    (tmp_path / "a.scores.meta.json").write_text(json.dumps(meta))
+    with pytest.raises(ManifestError, match=r"coverage is .* but the rows of a\.scores\.csv say"):
+        read_run(path)
+
+
+def test_c5_of_others(tmp_path):
+    path = tmp_path / "v1.scores.csv"
+    header = "dataset,key,compression,label,score,status,logit,label_key,method,n_clips,x_note\n"
+    path.write_text(
+        header
+        + "toy,real/0,,0,0.1,ok,-2.2,T-REAL,original,1,\n"
+        + "toy,a/0,c23,2,0.8,ok,1,T-A,blend,1,\ntoy,a/1,c23,2,,missing,,T-A,blend,,no clip\n"
+    )
+    rows = read_run(path)
+    assert [(row.path, row.label, row.score) for row in rows] == [
+        ("toy/real/0", 0, 0.1),
+        ("toy/c23/a/0", 1, 0.8),
+        ("toy/c23/a/1", 1, None),
+    ]
+    assert rows[1].category == "blend" and rows[1].attributes["compression"] == "c23"
+    assert rows[2].error == "missing" and rows[2].attributes["x_note"] == "no clip"
+    for wrong, message in (("1.5,ok", "within 0..1"), ("0.5,fine", "status must be one of ok")):
+        path.write_text(f"{header}toy,a,,0,{wrong},,,,,\n")
+        with pytest.raises(ManifestError, match=message):
+            read_run(path)
+
+
+def test_frames_of_deepfakebench(tmp_path):
+    path = tmp_path / "frames.csv"
+    rows = ["d/real/001/000.png,0.1,0", "d/real/001/010.png,0.3,0", "d\\fake\\001\\000.png,0.9,1"]
+    path.write_text("\n".join(["image,pred,label", *rows]))
+    assert [(row.path, row.label, row.score) for row in read_run(path)] == [
+        ("d/real/001", 0, 0.2),
+        ("d/fake/001", 1, 0.9),
+    ]
+    path.write_text("image,pred,label\na/1.png,0.1,0\na/2.png,0.1,1\n")
+    with pytest.raises(ManifestError, match="frames of a have different labels"):
+        read_run(path)
+
+
+def test_the_command_writes_and_reads_them(avforensics, tmp_path, capsys):
+    write_scores(videos()[:8], tmp_path / "scores.csv")
+    words = ["evaluate", "intervals.resamples=20"]
+    assert (
+        avforensics(
+            *words, f"scores={tmp_path}/scores.csv", f"output_dir={tmp_path / 'a'}", "exchange=dfwb"
+        )
+        == 0
+    )
+    file = tmp_path / "a" / "avforensics.scores.csv"
+    assert avforensics(*words, f"scores={file}", f"output_dir={tmp_path / 'b'}", "report=true") == 0
+    first, second = (
+        json.loads((tmp_path / name / "metrics.json").read_text())["overall"] for name in "ab"
+    )
+    assert first["auc"] == second["auc"] and first["auc_ci"] == second["auc_ci"]
+    tex = (tmp_path / "b" / "metrics.tex").read_text()  # a table that LaTeX can read
+    assert tex.count("\\begin{") == tex.count("\\end{") > 0
+    assert tex.count("{") == tex.count("}")
+    page = (tmp_path / "b" / "index.html").read_text()
+    assert "8 of 8 listed videos scored" in page and page.count("data:image/png;base64,") == 3
+    assert f"<td>{100 * first['auc']:.1f}" in page and "<script" not in page
+    capsys.readouterr()
+    assert avforensics(*words, f"scores={file}", "exchange=xls") == 2
+    assert "exchange must be null or dfwb" in capsys.readouterr().err
