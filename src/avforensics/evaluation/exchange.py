@@ -123,7 +123,9 @@ def write_c5(
     """
     if not str(path).endswith(".scores.csv"):
         raise ManifestError(f"{path}: the name of a C5 file ends in .scores.csv")
-    common = os.path.commonpath([os.path.dirname(row.path) for row in rows]) if rows else ""  # noqa: PTH120
+    folders = [os.path.dirname(row.path) for row in rows]  # noqa: PTH120
+    alike = len({os.path.isabs(row.path) for row in rows}) == 1  # noqa: PTH117
+    common = os.path.commonpath(folders) if alike else ""
     header = [*C5, "method", RAW, "x_category", "x_identity", "x_error"]
     cells, counts = [], Counter()
     for row in rows:
