@@ -190,7 +190,7 @@ def test_python_without_any_setting_takes_the_weights_of_the_package(monkeypatch
     monkeypatch.setenv("AVFORENSICS_CHECKPOINTS", str(tmp_path))
     for windows in ("first", "all"):
         detector = Detector(device="cpu", windows=windows)
-        assert detector.models.origin.endswith("which comes with this package")
+        assert detector.models.origin.endswith("shipped with this package")
         assert detector.scorer.options.mode == "auto"
         assert detector.policy.windows == windows
         assert detector.judge is not None, "the weights have a calibration for it"

@@ -121,7 +121,7 @@ def tone(n_frames):
 
 
 def test_what_is_made_of_clips_of_any_length():
-    with pytest.raises(ValueError, match=r"needs 1\.2 s with sound, got 1\.16 s"):
+    with pytest.raises(ValueError, match=r"needs 1\.2 s with audio, got 1\.16 s"):
         versions_of(tone(LEAST - 1))
     made = {n: [version.name for version in versions_of(tone(n))[0]] for n in (30, 50, 60)}
     assert made[30] == ["original", "jump"]
@@ -148,7 +148,7 @@ def test_where_each_sound_comes_from():
     np.testing.assert_array_equal(partial.sound[:first], sound[:first])
     own = versions_of(sound)[0][2]
     np.testing.assert_array_equal(own.sound, np.concatenate([sound[32_000:], sound[:32_000]]))
-    assert "halves of the sound" in own.done
+    assert "halves of the audio" in own.done
 
 
 def test_a_long_video_begins_where_a_face_is_and_lends_its_own_sound(
@@ -171,7 +171,7 @@ def test_a_long_video_begins_where_a_face_is_and_lends_its_own_sound(
     np.testing.assert_array_equal(parts["original"], whole[32_000:64_000])
     np.testing.assert_array_equal(parts["swap"], whole[64_000:96_000])
     assert all(path.is_file() for path in paths) and case.left_out == [
-        "other sound in a part: needs 2.4 s, the clip has 2.00 s"
+        "other audio in a part: needs 2.4 s, the clip has 2.00 s"
     ]
 
 
