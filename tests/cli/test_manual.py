@@ -42,7 +42,7 @@ def test_chosen_options_are_shown():
     text = manual("train", ["experiment=anomaly", "trainer=gpu"])
     assert "\n  trainer=gpu: " in text
     assert meaning(text, "trainer.use_distributed_sampler")  # stands in cpu, which gpu is made from
-    assert meaning(text, "max_len") == "N, windows in a sequence"
+    assert meaning(text, "max_len") == "N, windows per sequence"
     assert "\n  decoder.heads=16\n" in text
     text = manual("evaluate", ["benchmark=kodf"])
     assert meaning(text, "benchmark.full_frames").startswith("true: its videos show more")
