@@ -38,6 +38,7 @@ def importable(monkeypatch):
     """Let workers import `some_jobs`."""
     here = str(Path(__file__).parent)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([here, *sys.path]))
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # the machine may be busy
 
 
 def do(jobs, engine=LOCAL, workers=2, **options):
