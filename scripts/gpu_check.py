@@ -294,7 +294,7 @@ def main(arguments: Sequence[str] | None = None) -> Mapping[str, Any]:
     batches, build = [(16, 1), (40, 4)], random_models
     if options.tiny:
         sizes, batches, build = (
-            {"windows": 6, "clips": 2, "side": 128},
+            {"windows": 6, "clips": 4, "side": 128},
             [(2, 1), (2, 2)],
             tiny_models,
         )
