@@ -90,8 +90,8 @@ def in_processes(
     ----------
     work : callable
         Takes a list of jobs, and what ``prepare`` returned, and gives a result for each job, in
-        order. Importable by name (or a ``partial`` of what is), as are jobs and results. A job may
-        be done more than once, after a crash: it must write whole files only.
+        order. It must be picklable, as must jobs and results. After a crash a job may run again,
+        so it must write files atomically.
     workers : int, optional
         Processes; None = one per core, or all that the cluster has room for.
     engine : EngineOptions

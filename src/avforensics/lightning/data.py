@@ -36,9 +36,9 @@ class Phase:
     batch_size : int
         Videos in a batch, over all processes; with ``frames`` it does not count.
     clips : int, optional
-        Clips of five frames a video, at random places.
+        Number of five-frame clips taken at random from each video.
     span : int, optional
-        Consecutive frames a video instead, all of whose windows are used.
+        Length in frames of one random segment per video, used instead; all of its windows count.
     frames : int, optional
         Frames of a step over all processes instead, made of whole clips of any length, which are
         kept in memory; see `avforensics.data.packed`.
