@@ -28,7 +28,6 @@ from avforensics.checkpoints import load_models
 from avforensics.errors import ConfigError
 from avforensics.evaluation.checks import as_scored
 from avforensics.evaluation.comparison import cells, compare
-from avforensics.evaluation.controls import markdown
 from avforensics.evaluation.evidence import DEFAULT_STATISTICS, Evidence, fewest
 from avforensics.evaluation.fusion import FUSIONS
 from avforensics.evaluation.rows import ScoredVideo
@@ -39,6 +38,7 @@ from avforensics.evaluation.tables import statistics_cells
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.scoring.sequences import SequencePolicy
 from avforensics.scoring.statistics import STATISTICS, towards_fake
+from avforensics.tables import Table
 
 SETS = {
     "six": DEFAULT_STATISTICS,
@@ -80,10 +80,10 @@ def main() -> None:
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
     lines = [
-        markdown([header, *table]),
+        Table([header, *table]).markdown(),
         f"Chosen on the first half: {chosen}. Against the published score:",
         "",
-        markdown(cells(difference, ("auc",))),
+        Table(cells(difference, ("auc",))).markdown(),
         f"First half: {told(first)}. Second half: {told(second)}.",
         "",
     ]

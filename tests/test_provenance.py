@@ -2,7 +2,8 @@
 
 import json
 
-from avforensics.provenance import versions, write_json
+from avforensics.files import write_json
+from avforensics.provenance import versions
 
 
 def test_versions(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import importlib.metadata
 import json
 import os
 import secrets
@@ -52,6 +53,17 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike, text: str, *, errors: str = "backslashreplace") -> None:
+    """Write UTF-8, whole or not at all; ``errors`` says what file names of other bytes become."""
+    with atomic_path(path) as partial:
+        partial.write_text(text, encoding="utf-8", errors=errors)
+
+
+def write_json(path: str | os.PathLike, content: Mapping[str, Any]) -> None:
+    """Write JSON for people to read; raises ValueError for NaN and infinity, which it lacks."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def remove_partial_files(folder: Path, *patterns: str) -> None:
@@ -231,3 +243,21 @@ def typed_path(text: str | os.PathLike) -> Path:
     As in a shell, a name with an unknown user is kept.
     """
     return Path(os.path.expanduser(text))  # noqa: PTH111 (Path.expanduser raises)
+
+
+def installed_file(wheel: str, name: str, install: str) -> Path:
+    """A file of an installed wheel, which is not imported.
+
+    Raises
+    ------
+    ConfigError
+        The wheel or the file is missing; ``install`` says how to get it.
+    """
+    try:
+        files = importlib.metadata.files(wheel) or ()
+    except importlib.metadata.PackageNotFoundError:
+        raise ConfigError(install) from None
+    for file in files:
+        if file.name == name and Path(file.locate()).is_file():
+            return Path(file.locate())
+    raise ConfigError(f"the installed {wheel} does not contain {name}; {install}")

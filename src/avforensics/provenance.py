@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import avforensics
-from avforensics.files import atomic_path
 
 PACKAGES = (
     "torch",
@@ -58,12 +55,6 @@ def git_commit() -> str | None:
         return commit + ("+" if _git(root, "status", "--porcelain", "--", "src", "configs") else "")
     except (OSError, subprocess.SubprocessError):
         return None
-
-
-def write_json(path: str | os.PathLike, content: Mapping[str, Any]) -> None:
-    """Write readable JSON, atomically."""
-    with atomic_path(path) as partial:
-        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -48,7 +48,7 @@ def test_two_meters_do_not_hear_each_other():
 def test_weights_of_something_else_are_one_sentence(tmp_path, monkeypatch):
     foreign = tmp_path / "silero.safetensors"
     foreign.write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
-    monkeypatch.setattr(voice, "weights_path", lambda: foreign)
+    monkeypatch.setattr(voice, "installed_file", lambda *_: foreign)
     load_voice_network.cache_clear()
     try:
         with pytest.raises(ConfigError, match="not the speech detector that is expected"):
@@ -59,5 +59,6 @@ def test_weights_of_something_else_are_one_sentence(tmp_path, monkeypatch):
 
 def test_a_missing_wheel_says_what_to_install(monkeypatch):
     monkeypatch.setattr(voice, "WHEEL", "silero-vad-that-is-not-there")
+    load_voice_network.cache_clear()
     with pytest.raises(ConfigError, match="pip install"):
-        voice.weights_path()
+        load_voice_network()

@@ -238,7 +238,7 @@ def test_a_report_that_cannot_be_drawn_costs_no_score(detect, tmp_path, monkeypa
 
     make_clip(tmp_path / "a.mp4")
     run = ("input=a.mp4", "output_dir=out", "figures=true")
-    monkeypatch.setattr(artifacts_module, "write_outcome_report", broken)
+    monkeypatch.setattr(artifacts_module, "write_video_report", broken)
     monkeypatch.setattr(figures_module, "save_figures", broken)
     assert detect(*run, report=True) == 0
     before = rows()

@@ -24,18 +24,6 @@ def test_ranks_together_see_the_batches_of_one_process(world):
     assert len({index for _, index in chain(*whole)}) == 32
 
 
-@pytest.mark.parametrize("n", [1, 5, 16, 21])
-@pytest.mark.parametrize("world", [1, 2, 4])
-def test_without_drop_last_every_item_comes_exactly_once(n, world):
-    samplers = [
-        EpochSampler(n, batch_size=8, rank=r, world=world, shuffle=False, drop_last=False)
-        for r in range(world)
-    ]
-    seen = sorted(index for sampler in samplers for _, index in sampler)
-    assert seen == list(range(n))
-    assert [len(s) for s in samplers] == [len(list(s)) for s in samplers]
-
-
 def test_epochs_differ_and_repeat():
     sampler, again = (EpochSampler(50, batch_size=10, seed=1) for _ in range(2))
     first = list(sampler)
@@ -84,7 +72,7 @@ def test_workers_that_live_on_hear_of_the_epoch():
     ("arguments", "message"),
     [
         ({"n": 7, "batch_size": 8}, "7 clips do not fill one batch of 8"),
-        ({"n": 0, "batch_size": 1, "drop_last": False}, "0 clips"),
+        ({"n": 0, "batch_size": 1}, "0 clips"),
         ({"n": 9, "batch_size": 3, "world": 2}, "must be a multiple of 2 processes"),
         ({"n": 9, "batch_size": 2, "world": 2, "rank": 2}, "rank must be within 0..1, got 2"),
     ],

@@ -28,7 +28,8 @@ def test_a_file_and_a_file_that_is_missing(here):
     touch("a.mp4", "no_suffix")
     assert list_inputs("a.mp4").paths == [Path("a.mp4")]
     assert list_inputs("no_suffix").paths == [Path("no_suffix")]
-    assert list_inputs("missing.MOV").paths == [Path("missing.MOV")]  # becomes a row
+    several = ["a.mp4", "missing.MOV"]
+    assert list_inputs(several).paths == [*map(Path, several)]  # both become rows
 
 
 def test_a_folder_is_searched_and_sorted(here):
@@ -99,6 +100,8 @@ def test_bytes_that_are_no_utf_8(here):
     [
         ("", "input is empty"),
         ("nowhere", "there is no such file or folder"),
+        ("nowhere.mp4", "input=nowhere.mp4: there is no such file or folder"),
+        (["nowhere.mp4"], "input=nowhere.mp4: there is no such file or folder"),
         ("nowhere.txt", "nowhere.txt: no such file"),
         ("empty", "no video in this folder or below"),
         ("empty.txt", "the list names no video"),
@@ -122,7 +125,8 @@ def test_a_name_that_begins_with_a_tilde(here):
     touch("~no_such_user.mp4")
     (here / "list.txt").write_text("~no_such_user.mp4\n~gone.mp4\n")
     assert list_inputs("~no_such_user.mp4").paths == [Path("~no_such_user.mp4")]
-    assert list_inputs("list.txt").paths == [Path("~no_such_user.mp4"), Path("~gone.mp4")]
+    several = [Path("~no_such_user.mp4"), Path("~gone.mp4")]
+    assert list_inputs("list.txt").paths == list_inputs([*map(str, several)]).paths == several
 
 
 @pytest.mark.parametrize("name", ["m.csv", "m.tsv", "m.txt", "m.parquet"])

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from avforensics.detection.judging import Judge
-from avforensics.detection.outcome import Outcome
 from avforensics.detection.rows import row_of
 from avforensics.detection.verdict import measure_outcome
 from avforensics.evaluation.calibration import Calibration
@@ -12,6 +11,7 @@ from avforensics.evaluation.evidence import Evidence
 from avforensics.evaluation.strength import LikelihoodRatio, Sample
 from avforensics.faces.track import FaceTrack
 from avforensics.media.types import MediaReport
+from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.result import Features, Score, Steps, VideoResult
 from avforensics.scoring.sequences import SequencePolicy
 from avforensics.scoring.tracks import FaceResult

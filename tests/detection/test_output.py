@@ -9,11 +9,11 @@ import pytest
 
 from avforensics.detection import output as output_module
 from avforensics.detection.names import unique_name
-from avforensics.detection.outcome import Outcome, Segment
 from avforensics.detection.output import OutputFolder
 from avforensics.errors import ConfigError
 from avforensics.faces.track import FaceTrack
 from avforensics.files import JsonLines, sha256_file
+from avforensics.scoring.outcome import Outcome, Segment
 from avforensics.scoring.result import Score, VideoResult
 from avforensics.scoring.tracks import FaceResult
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avforensics.detection.outcome import Outcome
 from avforensics.detection.segments import find_segments, segments_off_delay
 from avforensics.faces.track import FaceTrack
+from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.result import DelayCurve, Score, Steps, VideoResult
 from avforensics.scoring.tracks import FaceResult
 

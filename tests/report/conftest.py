@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avforensics.faces.track import Faces, FaceTrack
 from avforensics.media.types import MediaReport
 from avforensics.media.writer import write_clip
+from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.result import Features, Score, Steps, VideoResult
+from avforensics.scoring.tracks import FaceResult
 
 FRAMES, WINDOWS, DELAYS = 75, 50, 31
 OFFSET = 3  # frames: where the ridge of the made-up delays lies
@@ -69,3 +72,29 @@ def scored(clip) -> Callable[..., VideoResult]:
 @pytest.fixture
 def result(scored) -> VideoResult:
     return scored()
+
+
+@pytest.fixture
+def face() -> Callable[..., FaceResult]:
+    """Make faces of the clip; ``box`` is in fractions of the picture, (4,) or (frames, 4)."""
+
+    def make(
+        result: VideoResult, name="1", first=0, frames=75, box=(0.25, 0.25, 0.5, 0.75), **told
+    ) -> FaceResult:
+        boxes = np.broadcast_to(np.multiply(box, [64, 96, 64, 96]), (frames, 4))
+        nothing = np.zeros((frames, 5, 2)), np.ones(frames, bool)
+        return FaceResult(FaceTrack(name, first, boxes, *nothing), result, **told)
+
+    return make
+
+
+@pytest.fixture
+def outcome_of() -> Callable[..., Outcome]:
+    """Make an outcome from a result and faces."""
+
+    def make(result: VideoResult, *faces: FaceResult, **more) -> Outcome:
+        tracks = tuple(face.track for face in faces)
+        found = Faces(64, 96, FRAMES, tracks, {"too <small>": 1}) if faces else None
+        return Outcome(result, faces, found, **more)
+
+    return make

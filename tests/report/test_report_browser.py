@@ -6,13 +6,10 @@ import re
 import numpy as np
 import pytest
 
-from avforensics.detection.pages import face_views
-from avforensics.faces.track import Faces, FaceTrack
 from avforensics.media.writer import write_clip
-from avforensics.report.annotations import Face, FaceBoxes, Segment
 from avforensics.report.index import write_index
 from avforensics.report.page import write_video_report
-from avforensics.scoring.tracks import FaceResult
+from avforensics.scoring.outcome import Outcome, Segment
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 
@@ -78,7 +75,9 @@ def has_drawing(browser, canvas):
 
 
 def test_the_playhead_follows_the_video_and_a_click_seeks(result, tmp_path, page):
-    out = write_video_report(result, tmp_path / "a # b.html", provenance={"notice": "A test."})
+    out = write_video_report(
+        Outcome(result), tmp_path / "a # b.html", provenance={"notice": "A test."}
+    )
     browser = page(out)
     wait(browser, "video.readyState >= 2")
     before = playhead(browser)
@@ -111,7 +110,7 @@ def test_the_playhead_follows_the_video_and_a_click_seeks(result, tmp_path, page
 
 
 def test_the_heat_map_is_drawn_where_it_belongs(result, tmp_path, page):
-    browser = page(write_video_report(result, tmp_path / "page.html", provenance={}))
+    browser = page(write_video_report(Outcome(result), tmp_path / "page.html", provenance={}))
     wait(browser, "video.readyState >= 2")
     left, width, whole = browser.execute_script(
         "return [GUTTER.left, axis.plotWidth, plots.clientWidth]"
@@ -126,49 +125,25 @@ def test_the_heat_map_is_drawn_where_it_belongs(result, tmp_path, page):
     assert unscored[:3] not in (table[0], table[1])
 
 
-def test_segments_jump_and_boxes_are_drawn(result, tmp_path, page):
-    box = np.array([[0.25, 0.25, 0.75, 0.75]] * 3)
-    out = write_video_report(
-        result,
-        tmp_path / "page.html",
-        provenance={},
-        segments=[Segment(start=2.0, end=2.5, label="odd")],
-        faces=[
-            Face(
-                result=result,
-                boxes=FaceBoxes(label="face", time=np.arange(3.0), box=box),
-                speaks=1.0,
-            )
-        ],
-    )
+def test_segments_jump_and_boxes_are_drawn(result, face, outcome_of, tmp_path, page):
+    outcome = outcome_of(result, face(result, frames=30), segments=[Segment(2.0, 2.5, 2.0)])
+    out = write_video_report(outcome, tmp_path / "page.html", provenance={})
     browser = page(out)
     wait(browser, "video.readyState >= 2")
     browser.execute_script("video.currentTime = 1")
     wait(browser, "Math.abs(now - 1) < 0.01")
     assert has_drawing(browser, "boxes")
-    browser.execute_script("video.currentTime = 1.5")  # half a second from any box
+    browser.execute_script("video.currentTime = 1.5")  # after the last box
     wait(browser, "Math.abs(now - 1.5) < 0.01")
     assert not has_drawing(browser, "boxes")
     browser.find_element("css selector", "[data-jump]").click()
     wait(browser, "now >= 2")  # it plays from there
 
 
-def test_a_box_ends_with_its_shot(scored, tmp_path, page):
+def test_a_box_ends_with_its_shot(scored, face, outcome_of, tmp_path, page):
     """A face of frames 25 to 49, another from the cut on, and one of a single frame."""
-    tracks = [
-        FaceTrack(
-            str(first),
-            first,
-            np.full((n, 4), [8, 8, 40, 40]),
-            np.zeros((n, 5, 2)),
-            np.ones(n, bool),
-        )
-        for first, n in ((25, 25), (50, 23), (10, 1))
-    ]
-    faces = face_views(
-        [FaceResult(track, scored()) for track in tracks], Faces(64, 96, 75, tuple(tracks), {})
-    )
-    out = write_video_report(scored(), tmp_path / "page.html", provenance={}, faces=faces)
+    faces = [face(scored(), str(at), at, n) for at, n in ((25, 25), (50, 23), (10, 1))]
+    out = write_video_report(outcome_of(scored(), *faces), tmp_path / "page.html", provenance={})
     browser = page(out)
     wait(browser, "video.readyState >= 2")
     drawn = browser.execute_script(
@@ -193,7 +168,9 @@ def test_a_long_video_zooms_and_says_what_the_excerpt_lacks(scored, tmp_path, pa
     write_clip(path, frames, np.zeros(500 * 640, np.int16))
     result = scored(path, windows=496)
     result.media.n_frames = result.media.video_frames = 500
-    out = write_video_report(result, tmp_path / "page.html", provenance={}, clip_seconds=4.0)
+    out = write_video_report(
+        Outcome(result), tmp_path / "page.html", provenance={}, clip_seconds=4.0
+    )
     browser = page(out)
     wait(browser, "video.readyState >= 2")
     assert browser.execute_script("return axis.whole") == [0, 20]
@@ -220,7 +197,7 @@ def test_nothing_runs_out_of_the_screen(result, tmp_path, page, browser, width):
     )
     overflow = "const root = document.documentElement; return root.scrollWidth - root.clientWidth"
     try:
-        page(write_video_report(result, tmp_path / "page.html", provenance={}))
+        page(write_video_report(Outcome(result), tmp_path / "page.html", provenance={}))
         assert browser.execute_script(overflow) <= 0
         rows = [{"path": "x" * 200 + ".mp4", "status": "scored", "score": 1.0, "lam": 0.0}]
         page(write_index(rows, tmp_path / "index.html", provenance={}))
@@ -303,28 +280,18 @@ def test_the_index_of_a_large_batch_opens(tmp_path, page):
     assert browser.find_element("css selector", "tbody td").text == "199999.mp4"
 
 
-def test_faces_are_chosen_and_the_speaker_is_coloured(scored, tmp_path, page):
+def test_faces_are_chosen_and_the_speaker_is_coloured(scored, face, outcome_of, tmp_path, page):
     first, second = scored(), scored(windows=26)
     second.features.first_window, second.steps.window = 24, second.steps.window + 24
     second.features.sync_logits = np.roll(second.features.sync_logits, -8, axis=1)  # delay -5
-    time = np.arange(0, 3, 0.2)
-    top = np.linspace(0.1, 0.7, 15)
-    box = np.column_stack([np.full(15, 0.1), top, np.full(15, 0.4), top + 0.2])
+    top = 0.1 + 0.6 * (np.arange(75) + 0.5) / 75
+    box = np.column_stack([np.full(75, 0.1), top, np.full(75, 0.4), top + 0.2])
     faces = [
-        Face(
-            result=result,
-            boxes=FaceBoxes(label=label, time=time, box=box + shift, spans=spans),
-            speaks=speaks,
-        )
-        for result, label, shift, spans, speaks in [
-            (first, "face 1", 0.0, ((0.0, 2.0),), 0.7),
-            (second, "face 2", [0.5, 0, 0.5, 0], ((2.0, 3.0),), 0.3),
-        ]
+        face(first, "1", box=box, spans=((0.0, 2.0),), speaks=0.7),
+        face(second, "2", box=box + np.array([0.5, 0, 0.5, 0]), spans=((2.0, 3.0),), speaks=0.3),
     ]
-    segment = Segment(start=1.2, end=1.6, label="odd", face="face 2")
-    out = write_video_report(
-        first, tmp_path / "page.html", provenance={}, faces=faces, segments=[segment]
-    )
+    outcome = outcome_of(first, *faces, segments=[Segment(1.2, 1.6, 2.0, track="2")])
+    out = write_video_report(outcome, tmp_path / "page.html", provenance={})
     browser = page(out)
     wait(browser, "video.readyState >= 2")
     browser.execute_script("seek(1.5)")
@@ -332,7 +299,7 @@ def test_faces_are_chosen_and_the_speaker_is_coloured(scored, tmp_path, page):
     moved = browser.execute_script(
         "return [boxAt(report.boxes[0], 1.5), boxAt(report.boxes[0], 9)]"
     )
-    assert moved[0][1] == pytest.approx(0.1 + 0.6 * 1.5 / 2.8, abs=1e-3)  # between two boxes
+    assert moved[0][1] == pytest.approx(0.1 + 0.6 * 1.5 / 3, abs=1e-3)  # between two boxes
     assert moved[1] is None
     left, width = browser.execute_script("return [GUTTER.left, axis.plotWidth]")
     whole = browser.execute_script("return plots.clientWidth")
@@ -349,22 +316,14 @@ def test_faces_are_chosen_and_the_speaker_is_coloured(scored, tmp_path, page):
     wait(browser, "report.shown === 1 && now >= 1.2 && now !== 1.5")
 
 
-def test_twenty_minutes_of_two_people_fit_in_a_page(scored, tmp_path, page):
-    time = np.arange(0, 1200, 0.2)
-    box = np.tile([0.1, 0.2, 0.4, 0.7], (len(time), 1))
+def test_twenty_minutes_of_two_people_fit_in_a_page(scored, face, outcome_of, tmp_path, page):
     spans = tuple((start, start + 5.0) for start in range(0, 1200, 10))
     faces = [
-        Face(
-            result=scored(windows=29_996),
-            boxes=FaceBoxes(label=f"face {i}", time=time, box=box + 0.1 * i, spans=spans),
-            speaks=0.5,
-        )
-        for i in (1, 2)
+        face(scored(windows=29_996), str(i), frames=30_000, spans=spans, speaks=0.5) for i in (1, 2)
     ]
-    segments = [Segment(start=s, end=s + 1.0, face="face 2") for s in range(5, 1200, 20)]
-    out = write_video_report(
-        faces[0].result, tmp_path / "page.html", provenance={}, faces=faces, segments=segments
-    )
+    segments = [Segment(s, s + 1.0, 2.0, track="2") for s in range(5, 1200, 20)]
+    outcome = outcome_of(faces[0].result, *faces, segments=segments)
+    out = write_video_report(outcome, tmp_path / "page.html", provenance={})
     assert out.stat().st_size < 3_000_000
     browser = page(out)
     wait(browser, "video.readyState >= 2 && axis.width > 1")
@@ -374,7 +333,9 @@ def test_twenty_minutes_of_two_people_fit_in_a_page(scored, tmp_path, page):
 
 @pytest.mark.parametrize(("width", "height"), [(21.0, 29.7), (21.59, 27.94)], ids=["A4", "Letter"])
 def test_the_page_prints_on_a_few_sheets_without_its_player(result, tmp_path, page, width, height):
-    browser = page(write_video_report(result, tmp_path / "page.html", provenance={"seed": 1}))
+    browser = page(
+        write_video_report(Outcome(result), tmp_path / "page.html", provenance={"seed": 1})
+    )
     wait(browser, "video.readyState >= 2")
     options = PrintOptions()
     options.page_width, options.page_height = width, height

@@ -15,35 +15,27 @@ from avforensics.errors import MediaError
 from avforensics.faces.track import FaceTrack
 from avforensics.media.stills import stills
 from avforensics.media.writer import write_clip
-from avforensics.report.annotations import Face, FaceBoxes, Segment
+from avforensics.report.annotations import faces_of
 from avforensics.report.faces import MOST_ROWS, curve_data, stride_for, strip_data
-from avforensics.report.overlay import BoxedFace, Overlay
+from avforensics.report.overlay import Overlay
 from avforensics.report.page import write_video_report
 from avforensics.report.plot_data import binned, plot_data_of
 from avforensics.report.render import render_video
-from avforensics.report.stills import still_addresses
+from avforensics.report.stills import FaceBoxes, still_addresses
+from avforensics.scoring.outcome import Segment
 from avforensics.scoring.timeline import timeline_of
-
-
-def boxes(label, start, end, spans=(), left=0.25):
-    time = np.arange(start, end, 0.2)
-    return FaceBoxes(
-        label=label,
-        time=time,
-        box=np.tile([left, 0.25, left + 0.25, 0.75], (len(time), 1)),
-        spans=spans,
-    )
+from avforensics.scoring.tracks import FaceResult
 
 
 @pytest.fixture
-def two_faces(scored):
+def two_faces(scored, face):
     """A face over all of the clip that speaks in its first second, and one from 1 s on."""
     first, second = scored(), scored(windows=26)
     second.features.first_window = 24
     second.steps.window += 24
     return [
-        Face(result=first, boxes=boxes("face 1", 0, 3, ((0.0, 1.0),)), speaks=0.4),
-        Face(result=second, boxes=boxes("face 2", 1, 2.2, ((1.0, 2.2),), left=0.6), speaks=0.6),
+        face(first, "1", 0, 75, spans=((0.0, 1.0),), speaks=0.4),
+        face(second, "2", 25, 30, (0.6, 0.25, 0.85, 0.75), spans=((1.0, 2.2),), speaks=0.6),
     ]
 
 
@@ -53,21 +45,11 @@ def data_of(path):
     return page, json.loads(found)
 
 
-def test_the_page_holds_curves_of_every_face(result, two_faces, tmp_path):
-    failed = Face(
-        result=replace(result, scores=[], error="too short", features=None, steps=None),
-        boxes=boxes("face 3", 2.4, 3),
-        speaks=0.0,
-    )
-    segment = Segment(start=1.2, end=1.8, label="odd", face="face 2", picture="data:image/jpeg,")
-    out = write_video_report(
-        result,
-        tmp_path / "page.html",
-        provenance={},
-        faces=[*two_faces, failed],
-        face_notes=[("Faces", "three <of> them")],
-        segments=[segment],
-    )
+def test_the_page_holds_curves_of_every_face(result, two_faces, face, outcome_of, tmp_path):
+    nothing = replace(result, scores=[], error="too short", features=None, steps=None)
+    segment = Segment(1.2, 1.8, 2.0, track="2")
+    outcome = outcome_of(result, *two_faces, face(nothing, "3", 60, 15), segments=[segment])
+    out = write_video_report(outcome, tmp_path / "page.html", provenance={})
     page, data = data_of(out)
     assert data["shown"] == 1  # speaks most
     assert (data["firstWindow"], data["windows"]) == (24, 26)
@@ -78,16 +60,18 @@ def test_the_page_holds_curves_of_every_face(result, two_faces, tmp_path):
     assert [bar["lane"] for bar in data["bars"]] == [0, 1, 1]
     assert [box["spans"] for box in data["boxes"]] == [[[0, 1]], [[1, 2.2]], []]
     assert page.count("data-face=") == 3 and page.count("disabled>face 3") == 1
-    assert 'data-show="1"><img alt="" src="data:image/jpeg,">' in page
-    assert "three &lt;of&gt; them" in page
+    assert 'data-show="1"><img alt="" src="data:image/jpeg;base64,' in page
+    assert (
+        "3 faces followed and scored one by one; not used: 1 face track too &lt;small&gt;" in page
+    )
     assert "50 windows of 5 frames, 0.00 s to 2.16 s" in page  # of faces 1 and 2 together
     assert "30 of 76 windows of 2 faces together" in page
 
 
-def test_bars_share_a_lane_where_none_covers_another(two_faces):
-    faces = [
-        replace(two_faces[0], boxes=boxes("x", start, start + 1)) for start in (0, 0.5, 1.2, 2)
-    ]
+def test_bars_share_a_lane_where_none_covers_another(result, face, outcome_of):
+    faces = faces_of(
+        outcome_of(result, *(face(result, first=at, frames=25) for at in (0, 12, 30, 50)))
+    )
     assert [bar["lane"] for bar in strip_data(faces)] == [0, 1, 0, 1]
 
 
@@ -146,21 +130,9 @@ def test_a_still_shows_its_face(counting):
 
 def test_the_annotated_video_marks_faces_and_keeps_the_sound(counting, scored, tmp_path):
     result = scored(path=counting, windows=200)
-    n = 100
-    track = FaceTrack(
-        "1",
-        50,
-        np.tile(np.float32([60, 20, 80, 50]), (n, 1)),
-        np.zeros((n, 5, 2)),
-        np.ones(n, bool),
-    )
-    overlay = Overlay(
-        timeline_of(result),
-        96,
-        64,
-        faces=[BoxedFace(track, [(2.0, 4.0)])],
-        marked=[(3.0, 3.5)],
-    )
+    track = FaceTrack("1", 50, np.tile([60.0, 20, 80, 50], (100, 1)), np.zeros(0), np.zeros(0))
+    faces = [FaceResult(track, result, spans=((2.0, 4.0),))]
+    overlay = Overlay(timeline_of(result), 96, 64, faces=faces, marked=[(3.0, 3.5)])
     assert overlay.size[0] == 480 and overlay.size[1] % 2 == 0
     out = tmp_path / "out.mp4"
     assert render_video(counting, out, overlay.draw, overlay.size) == 300

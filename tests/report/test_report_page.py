@@ -12,10 +12,10 @@ from markupsafe import escape
 
 from avforensics.media.types import MediaOptions
 from avforensics.media.writer import write_clip
-from avforensics.report.annotations import Face, FaceBoxes, Segment
 from avforensics.report.excerpt import choose_segment, cut_excerpt
 from avforensics.report.page import write_video_report
 from avforensics.report.sentences import Calibrated
+from avforensics.scoring.outcome import Outcome, Segment
 
 PROVENANCE = {
     "version": "1.2.3",
@@ -32,8 +32,9 @@ def embedded(page: str, name: str) -> str:
     return re.search(rf'<script type="[^"]+" id="{name}">(.*?)</script>', page, re.S)[1]
 
 
-def make_page(result, folder, **choices) -> str:
-    out = write_video_report(result, folder / "page.html", provenance=PROVENANCE, **choices)
+def make_page(result, folder, **told) -> str:
+    outcome = result if isinstance(result, Outcome) else Outcome(result, **told)
+    out = write_video_report(outcome, folder / "page.html", provenance=PROVENANCE)
     assert [file.name for file in folder.iterdir()] == ["page.html"]
     return read(out)
 
@@ -90,10 +91,9 @@ def test_notice_calibration_and_warnings_are_shown(result, tmp_path):
     result.warnings = ["audio is silent", "a <b> & c"]
     result.media.warnings = ["audio is silent"]
     out = write_video_report(
-        result,
+        Outcome(result, calibrated=Calibrated(p_value=0.02, n_real=500)),
         tmp_path / "page.html",
         provenance={"notice": "Stand-in weights: this score means nothing."},
-        calibrated=Calibrated(p_value=0.02, n_real=500),
         index_link="../index.html",
     )
     page = read(out)
@@ -104,30 +104,22 @@ def test_notice_calibration_and_warnings_are_shown(result, tmp_path):
     assert 'href="./../index.html"' in page
 
 
-def test_a_hostile_file_name_stays_text(clip, scored, tmp_path):
+def test_a_hostile_file_name_stays_text(clip, scored, face, outcome_of, tmp_path):
     name = """</script><script>alert(1)</script> "x' &amp; [1] <!-- ü $title.mp4"""
     path = tmp_path / name.replace("/", "∕")
     path.write_bytes(clip.read_bytes())
     (tmp_path / "out").mkdir()
-    page = make_page(
-        scored(path),
-        tmp_path / "out",
-        segments=[Segment(start=0.5, end=1, label="</script><img src=x>")],
-        faces=[
-            Face(
-                result=scored(path),
-                boxes=FaceBoxes(
-                    label="</script><!--", time=np.array([0.0]), box=np.array([[0, 0, 1, 1]])
-                ),
-                speaks=1.0,
-            )
-        ],
-    )
+    hostile = "</script><!--"
+    faces = face(scored(path), hostile), face(scored(path), "<img src=x>")
+    segment = Segment(0.5, 1.0, 2.0, track=hostile)
+    page = make_page(outcome_of(scored(path), *faces, segments=[segment]), tmp_path / "out")
     assert_self_contained(page)
-    assert "alert(1)</script>" not in page.replace("∕", "/") and "<img" not in page
+    assert (
+        "alert(1)</script>" not in page.replace("∕", "/") and page.count("<img") == 1
+    )  # the segment's picture
     assert f"<h1>{escape(path.name)}</h1>" in page
     assert page.count("<script") == 3 == page.count("</script>")
-    assert json.loads(embedded(page, "report"))["boxes"][0]["label"] == "</script><!--"
+    assert json.loads(embedded(page, "report"))["boxes"][0]["label"] == f"face {hostile}"
 
 
 def test_a_name_that_is_no_utf8_does_not_stop_the_page(clip, scored, tmp_path):
@@ -154,38 +146,22 @@ def test_a_file_that_has_become_shorter_still_gets_its_plots(clip, scored, tmp_p
 def test_what_was_not_scored_gets_no_page(result, tmp_path):
     result.error = "no audio stream"
     with pytest.raises(ValueError, match="not scored"):
-        write_video_report(result, tmp_path / "page.html", provenance={})
+        write_video_report(Outcome(result), tmp_path / "page.html", provenance={})
     result.error, result.features = None, None
     with pytest.raises(ValueError, match="features and steps"):
-        write_video_report(result, tmp_path / "page.html", provenance={})
+        write_video_report(Outcome(result), tmp_path / "page.html", provenance={})
     assert not list(tmp_path.iterdir())
 
 
-def test_segments_and_boxes_reach_the_page(result, tmp_path):
-    page = make_page(
-        result,
-        tmp_path,
-        segments=[Segment(start=1.2, end=1.6, label="top 1 %")],
-        faces=[
-            Face(
-                result=result,
-                boxes=FaceBoxes(
-                    label="face 1",
-                    time=np.array([0.0, 0.2]),
-                    box=np.array([[0.1, 0.2, 0.5, 0.6]] * 2),
-                ),
-                speaks=1.0,
-            )
-        ],
-    )
+def test_segments_and_boxes_reach_the_page(result, face, outcome_of, tmp_path):
+    seen = face(result, frames=6, box=(0.125, 0.25, 0.5, 0.625))
+    segment = Segment(1.2, 1.6, 2.0, threshold=1.0, track="1")
+    page = make_page(outcome_of(result, seen, segments=[segment]), tmp_path)
     data = json.loads(embedded(page, "report"))
     assert data["segments"] == [{"start": 1.2, "end": 1.6}]
-    assert data["boxes"][0]["box"][1] == [0.1, 0.2, 0.5, 0.6]
+    assert data["boxes"][0]["box"][1] == [0.125, 0.25, 0.5, 0.625]
     assert 'data-jump="1.200"' in page and '<canvas id="boxes">' in page
-    with pytest.raises(ValueError, match="start < end"):
-        Segment(start=2, end=2)
-    with pytest.raises(ValueError, match="must rise"):
-        FaceBoxes(label="", time=np.zeros(2), box=np.zeros((2, 4)))
+    assert "mean loss 2<" in page
 
 
 def test_of_a_long_video_the_most_unusual_stretch_is_shown():

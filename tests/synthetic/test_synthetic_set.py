@@ -84,19 +84,18 @@ def test_fakeavceleb_table_has_its_odd_header_and_finds_every_file(made):
 
 def test_the_adapters_for_the_real_sets_read_it(made):
     rows = fakeavceleb(made.folder / "SyntheticAVCeleb")
-    assert rows.coverage().missing == ()
+    assert rows.missing() == ()
     wanted = Counter(made.counts) - Counter({"partial": 4})
     assert Counter(row.category for row in rows) == wanted
     parts = lavdf(made.folder / "SyntheticLAVDF")
-    assert parts.coverage().missing == ()
+    assert parts.missing() == ()
     assert Counter(row.label for row in parts) == {1: 4, 0: 4}
 
 
 def test_manifest_lists_every_clip_once_with_disjoint_splits(made):
     manifest = Manifest.read(made.manifest)
     manifest.check_disjoint()
-    coverage = manifest.coverage()
-    assert coverage.missing == () and coverage.doubled == ()
+    assert manifest.missing() == () and manifest.doubled() == ()
     assert Counter(row.category for row in manifest) == Counter(made.counts)
     assert {row.split for row in manifest} == set(SPLITS)
     assert all(row.label == (row.category != "real") for row in manifest)

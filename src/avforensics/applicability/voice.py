@@ -6,9 +6,7 @@ contains; nothing is downloaded and the package itself is not imported.
 
 from __future__ import annotations
 
-import importlib.metadata
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from avforensics.errors import ConfigError
+from avforensics.files import installed_file
 from avforensics.media.types import SAMPLE_RATE
 
 WHEEL, FILE = "silero-vad", "silero_vad_16k.safetensors"
@@ -104,7 +103,7 @@ def load_voice_network() -> VoiceNetwork:
     ConfigError
         The wheel is missing, or its file is not this network.
     """
-    path = weights_path()
+    path = installed_file(WHEEL, FILE, INSTALL)
     network = VoiceNetwork()
     try:
         state = load_file(path)
@@ -117,21 +116,3 @@ def load_voice_network() -> VoiceNetwork:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"{path}: not the speech detector that is expected ({reason})") from None
     return network.eval().requires_grad_(False)
-
-
-def weights_path() -> Path:
-    """Where the installed wheel keeps the weights.
-
-    Raises
-    ------
-    ConfigError
-        It is not installed.
-    """
-    try:
-        files = importlib.metadata.files(WHEEL) or ()
-    except importlib.metadata.PackageNotFoundError:
-        raise ConfigError(INSTALL) from None
-    for file in files:
-        if file.name == FILE and Path(file.locate()).is_file():
-            return Path(file.locate())
-    raise ConfigError(f"the installed {WHEEL} does not contain {FILE}; {INSTALL}")

@@ -7,16 +7,15 @@ import difflib
 import errno
 import re
 
-from hydra import compose, initialize_config_module
-from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf
+from hydra.types import RunMode
 from omegaconf.errors import (
     InterpolationKeyError,
     InterpolationResolutionError,
     OmegaConfBaseException,
 )
 
+from avforensics.cli.manual import composer, settings_of
 from avforensics.errors import AVForensicsError
 
 _FOLDER_ERRORS = {
@@ -100,21 +99,11 @@ def _composition(message: str, verb: str) -> str:
 
 
 def _settings(verb: str) -> list[str]:
-    """Dotted names of all settings of a verb."""
-    GlobalHydra.instance().clear()
-    with (
-        contextlib.suppress(Exception),  # this is only for a hint
-        initialize_config_module("avforensics.configs", version_base="1.3"),
-    ):
-        return _dotted(compose(verb))
-    return []
-
-
-def _dotted(config: DictConfig, prefix: str = "") -> list[str]:
-    names = []
-    for key in config:
-        value = None if OmegaConf.is_missing(config, key) else config._get_node(key)
-        names.append(f"{prefix}{key}")
-        if isinstance(value, DictConfig):
-            names += _dotted(value, f"{prefix}{key}.")
-    return names
+    """Dotted names of all settings of a verb, and of the groups that they are in."""
+    names: set[str] = set()
+    with contextlib.suppress(Exception), composer() as hydra:  # this is only for a hint
+        config = hydra.compose_config(verb, [], RunMode.RUN, from_shell=False)
+        for name, _ in settings_of(config):
+            parts = name.split(".")
+            names |= {".".join(parts[:end]) for end in range(1, len(parts) + 1)}
+    return sorted(name for name in names if not name.startswith("hydra"))

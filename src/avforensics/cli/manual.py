@@ -62,7 +62,7 @@ def manual(verb: str, overrides: Sequence[str] = (), folders: Sequence[str] = ()
     lines = ["Groups (group=option):", "", *groups, ""] if groups else []
     lines += ["Settings (key=value):", ""]
     grouped = {_place(group).partition(".")[0] for group in choices} | {"plugins"}
-    settings = list(_settings(cfg))  # and the verb's own first
+    settings = list(settings_of(cfg))  # and the verb's own first
     settings.sort(key=lambda setting: setting[0].partition(".")[0] in grouped)
     for key, value in settings:
         shown = f"  {key}={value}"
@@ -86,7 +86,7 @@ def composer(folders: Sequence[str] = ()) -> Iterator[Hydra]:
         GlobalHydra.instance().clear()
 
 
-def _settings(cfg: DictConfig, prefix: str = "") -> Iterator[tuple[str, str]]:
+def settings_of(cfg: DictConfig, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Dotted names and values as typed."""
     for key in cfg:
         name = f"{prefix}{key}"
@@ -96,7 +96,7 @@ def _settings(cfg: DictConfig, prefix: str = "") -> Iterator[tuple[str, str]]:
         if isinstance(node, DictConfig) and not (
             node._is_none() or node._is_missing() or node._is_interpolation()
         ):
-            yield from _settings(node, f"{name}.")
+            yield from settings_of(node, f"{name}.")
         else:
             yield name, "..." if OmegaConf.is_missing(cfg, key) else _typed(node)
 

@@ -88,14 +88,19 @@ def main() -> int:
             return 0
         return run_verb(verb, rest)
     except (AVForensicsError, HydraException, OmegaConfBaseException, OSError) as error:
-        message = explain(error, verb)
-        if message is None or wants_traceback():
-            raise
-        print(f"avforensics: {message}", file=sys.stderr)
-        return FAILED if getattr(error, "errno", None) in _DISK_FULL else USAGE
+        return tell(error, verb)
     except KeyboardInterrupt:
         interruption.report()
         return interruption.exit_code()
+
+
+def tell(error: Exception, verb: str) -> int:
+    """Print a user's error and return the exit code; raise what is no user's, or on request all."""
+    message = explain(error, verb)
+    if message is None or os.environ.get("AVFORENSICS_TRACEBACK") == "1":
+        raise error
+    print(f"avforensics: {message}", file=sys.stderr)
+    return FAILED if getattr(error, "errno", None) in _DISK_FULL else USAGE
 
 
 def verbs() -> dict[str, str]:
@@ -193,17 +198,8 @@ def run_reporting(verb: str, cfg: DictConfig) -> int:
     try:
         check_given(verb, cfg)
         return run_command(verb, cfg)
-    except AVForensicsError as error:
-        if wants_traceback():
-            raise
-        print(f"avforensics: {error}", file=sys.stderr)
-        return USAGE
-    except OSError as error:
-        reason = explain(error, verb)
-        if reason is None or wants_traceback():
-            raise
-        print(f"avforensics: {reason}", file=sys.stderr)
-        return FAILED if error.errno in _DISK_FULL else USAGE
+    except (AVForensicsError, OSError) as error:
+        return tell(error, verb)
 
 
 def check_given(verb: str, cfg: DictConfig) -> None:
@@ -267,8 +263,3 @@ def full_errors() -> Iterator[None]:
         os.environ.pop("HYDRA_FULL_ERROR")
         if before is not None:
             os.environ["HYDRA_FULL_ERROR"] = before
-
-
-def wants_traceback() -> bool:
-    """Whether tracebacks are requested."""
-    return os.environ.get("AVFORENSICS_TRACEBACK") == "1"

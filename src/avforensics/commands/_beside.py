@@ -21,12 +21,12 @@ from avforensics.evaluation.breakdowns import break_down
 from avforensics.evaluation.calibration import Calibration
 from avforensics.evaluation.comparison import cells as difference_cells
 from avforensics.evaluation.comparison import compare, read_run, sentence, write_comparison
-from avforensics.evaluation.output import show_cells
 from avforensics.evaluation.repeats import cells as repeat_cells
 from avforensics.evaluation.repeats import repeat, write_repeats
 from avforensics.evaluation.repeats import sentence as repeat_sentence
 from avforensics.evaluation.rows import ScoredVideo, printable
 from avforensics.files import typed_path
+from avforensics.tables import Table
 
 log = logging.getLogger(__name__)
 
@@ -70,15 +70,14 @@ class Beside:
         if self.against is not None:
             difference = compare(self.against, rows, seed=cfg.seed, **intervals)
             write_comparison(difference, str(cfg.against), folder)
-            show_cells(
-                difference_cells(difference), f"against {cfg.against}: {sentence(difference)}"
-            )
+            title = f"against {cfg.against}: {sentence(difference)}"
+            Table(difference_cells(difference), title).show()
         if any(row.statistics.get("evidence") is not None for row in rows):
             compare_evidence(cfg, rows)
         if self.repeats:
             repeated = repeat([rows, *self.repeats], seed=cfg.seed, **intervals)
             write_repeats(repeated, [str(path) for path in cfg.repeats], folder)
-            show_cells(repeat_cells(repeated), repeat_sentence(repeated))
+            Table(repeat_cells(repeated), repeat_sentence(repeated)).show()
         if cfg.breakdowns.columns and summary["overall"]:
             by_group(cfg, rows, self.calibration)
 
@@ -99,7 +98,7 @@ def compare_evidence(cfg: DictConfig, rows: Sequence[ScoredVideo]) -> None:
         stem="evidence",
     )
     title = f"evidence (this run) against the score (other run): {sentence(difference)}"
-    show_cells(difference_cells(difference), title)
+    Table(difference_cells(difference), title).show()
 
 
 def threshold_of(
@@ -128,6 +127,6 @@ def by_group(cfg: DictConfig, rows: Sequence[ScoredVideo], calibration: Calibrat
     found["origin"] = origin
     write_breakdowns(found, cfg.output_dir)
     for column in found["columns"]:
-        show_cells(group_cells(found, column), f"by {printable(column)}")
+        Table(group_cells(found, column), f"by {printable(column)}").show()
     for line in notes(found):
         log.info("%s", line)

@@ -11,12 +11,12 @@ from omegaconf import DictConfig, OmegaConf
 from avforensics.detection.artifacts import Artifacts
 from avforensics.detection.faces import VideoScorer
 from avforensics.detection.judging import Judge
-from avforensics.detection.outcome import Outcome
 from avforensics.detection.output import OutputFolder, Task, entry_of
 from avforensics.detection.progress import BatchProgress
 from avforensics.detection.verdict import judge_outcome
 from avforensics.features.extraction import take_device
 from avforensics.pool import EngineOptions, Failed, Place, in_processes
+from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.result import VideoResult
 
 Entry = dict[str, Any]

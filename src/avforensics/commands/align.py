@@ -32,12 +32,7 @@ log = logging.getLogger(__name__)
 
 def run(cfg: DictConfig) -> int:
     """Write ``cfg.output``."""
-    try:
-        settings = instantiate(cfg.settings)
-    except Exception as error:
-        if isinstance(error.__cause__, ValueError):
-            raise ConfigError(f"settings: {error.__cause__}") from None
-        raise
+    settings = instantiate(cfg.settings)
     manifest = Manifest.read(typed_path(cfg.manifest))
     store = FeatureStore.open(cfg.features)
     index = {

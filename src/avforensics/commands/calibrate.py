@@ -19,8 +19,6 @@ from dataclasses import replace
 
 import numpy as np
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from rich import get_console
-from rich.table import Table
 
 from avforensics.applicability import limits_of
 from avforensics.checkpoints import Models, load_models
@@ -48,6 +46,7 @@ from avforensics.files import typed_path
 from avforensics.media import open_media
 from avforensics.progress import tracked
 from avforensics.scoring.sequences import SequencePolicy
+from avforensics.tables import Table
 
 log = logging.getLogger(__name__)
 
@@ -273,9 +272,7 @@ def properties(entry: Entry) -> dict[str, float]:
 
 def tell(calibration: Calibration, check: Sequence[float] | None) -> None:
     """Print thresholds, and how many real videos of another set lie above them."""
-    table = Table(title=f"thresholds from {len(calibration.scores)} real videos")
-    for name in ("false alarms", "threshold", *(["of the other set"] if check else [])):
-        table.add_column(name, justify="right")
+    table = [["false alarms", "threshold", *(["of the other set"] if check else [])]]
     for rate in RATES:
         try:
             threshold = calibration.threshold(rate)
@@ -286,8 +283,8 @@ def tell(calibration: Calibration, check: Sequence[float] | None) -> None:
         if check:
             above = np.mean(np.array(check) > threshold)
             cells.append(f"{100 * above:.1f} % of {len(check)}")
-        table.add_row(*cells)
-    get_console().print(table)
+        table.append(cells)
+    Table(table, f"thresholds from {len(calibration.scores)} real videos").show()
     if (evidence := calibration.evidence) is not None:
         log.info(
             "evidence: %s of %s, on %d real videos",

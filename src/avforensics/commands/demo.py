@@ -25,8 +25,6 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 from rich import get_console
-from rich.table import Table
-from rich.text import Text
 
 from avforensics.checkpoints import load_models
 from avforensics.checkpoints.locate import SHIPPED
@@ -37,13 +35,13 @@ from avforensics.detection.faces import VideoScorer
 from avforensics.detection.judging import judge_for
 from avforensics.detection.showcase import Showcase, Shown
 from avforensics.errors import AVForensicsError, ConfigError, MediaError
-from avforensics.files import atomic_path, typed_path
+from avforensics.files import typed_path, write_json, write_text
 from avforensics.media.types import FPS, SAMPLE_RATE
 from avforensics.media.writer import write_clip
-from avforensics.provenance import write_json
 from avforensics.scoring.clips import ClipScorer
 from avforensics.synthetic.forge import make_clip
 from avforensics.synthetic.plan import Split, plan
+from avforensics.tables import Table
 
 log = logging.getLogger(__name__)
 
@@ -147,12 +145,12 @@ def _tell_clip(what: str, shown: Sequence[Shown], out: Path) -> None:
         columns["p-value"] = lambda result: result.p_value
     if first.evidence_p_value is not None:
         columns["p of evidence"] = lambda result: result.evidence_p_value
-    table = Table("version", *columns, "what was done", title=Text(what))
+    table = [["version", *columns, "what was done"]]
     for version, result in ((item.version, item.outcome.result) for item in shown):
         numbers = [column(result) for column in columns.values()]
         cells = ["-" if value is None else f"{value:.3f}" for value in numbers]
-        table.add_row(*map(Text, [version.title, *cells, version.done]))
-    get_console().print(table)
+        table.append([version.title, *cells, version.done])
+    Table(table, what, words=["what was done"]).show()
 
 
 def train(cfg: DictConfig, folder: Path, started: float) -> None:
@@ -254,8 +252,7 @@ def _list_examples(manifest: Manifest, path: Path, *, each: int) -> None:
         if row.split == "test":
             by_category.setdefault(row.category, []).append(os.fspath(row.path))
     lines = [line for paths in by_category.values() for line in paths[:each]]
-    with atomic_path(path) as partial:
-        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(path, "\n".join(lines) + "\n", errors="surrogateescape")
 
 
 def _tell(folder: Path, *, minutes: float) -> None:
@@ -271,14 +268,13 @@ def _tell(folder: Path, *, minutes: float) -> None:
         },
         "minutes": round(minutes, 2),
     }
-    with atomic_path(folder / "results.json") as partial:
-        partial.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    table = Table("forgery (synthetic)", "clips", "AUC", "95 % interval")
+    write_json(folder / "results.json", results)
+    table = [["forgery (synthetic)", "clips", "AUC", "95 % interval"]]
     for name, value in categories.items():
         low, high = value["auc_ci"] or (float("nan"), float("nan"))
-        table.add_row(name, str(value["n_fake"]), f"{value['auc']:.3f}", f"{low:.3f} - {high:.3f}")
+        table.append([name, value["n_fake"], f"{value['auc']:.3f}", f"{low:.3f} - {high:.3f}"])
+    Table(table).show()
     console = get_console()
-    console.print(table)
     console.print(
         f"{minutes:.1f} minutes. FVRA-faceswap keeps lips and sound in sync: this method cannot "
         "see it, and 0.5 is what chance gives.\nAll of this is synthetic: it shows that the parts "

@@ -30,17 +30,17 @@ from avforensics.detection.choices import face_options
 from avforensics.detection.faces import FaceOptions, VideoScorer
 from avforensics.detection.inputs import list_inputs
 from avforensics.detection.judging import Judge, judge_for
-from avforensics.detection.outcome import Outcome
 from avforensics.detection.output import OutputFolder, Task
 from avforensics.detection.progress import BatchProgress, summarise
 from avforensics.detection.record import RunRecord
 from avforensics.detection.verdict import judge_outcome
 from avforensics.faces.detector import FaceDetector
-from avforensics.files import JsonLines, atomic_path
+from avforensics.files import JsonLines, write_json, write_text
 from avforensics.pool import EngineOptions, cores, stays_here
-from avforensics.provenance import versions, write_json
+from avforensics.provenance import versions
 from avforensics.report.index import write_index
 from avforensics.scoring.clips import ClipScorer
+from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.result import WITH_SCORE
 from avforensics.scoring.runtime import RuntimeOptions
 
@@ -218,8 +218,7 @@ def run_record(models: Models, judge: Judge | None, provenance: Mapping[str, Any
 def write_settings(folder: Path, cfg: DictConfig, provenance: dict[str, Any]) -> None:
     """Write config.yaml and versions.json: enough to run it again."""
     text = OmegaConf.to_yaml(cfg, resolve=True)
-    with atomic_path(folder / "config.yaml") as partial:
-        partial.write_text(text, encoding="utf-8", errors="surrogateescape")
+    write_text(folder / "config.yaml", text, errors="surrogateescape")
     write_json(
         folder / "versions.json",
         provenance["versions"] | {"checkpoints": provenance["checkpoints"]},

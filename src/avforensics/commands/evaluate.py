@@ -46,7 +46,6 @@ from avforensics.evaluation.controls import (
     write_controls,
 )
 from avforensics.evaluation.exchange import write_c5
-from avforensics.evaluation.output import show_cells
 from avforensics.evaluation.reproduce import cells as comparison_cells
 from avforensics.evaluation.reproduce import compare_with_paper, published, write_reproduction
 from avforensics.evaluation.results import show, write_results
@@ -57,13 +56,14 @@ from avforensics.evaluation.segments import localise
 from avforensics.evaluation.segments import sentence as found_segments
 from avforensics.evaluation.setting import scoring_setting
 from avforensics.evaluation.summary import summarise
-from avforensics.files import atomic_path
+from avforensics.files import write_json, write_text
 from avforensics.lightning.evaluation import Evaluated, Evaluation, Variation, require_data
-from avforensics.provenance import versions, write_json
+from avforensics.provenance import versions
 from avforensics.report.evaluation import write_evaluation_page
 from avforensics.report.figures import save_figures
 from avforensics.scoring.edits import moves_time
 from avforensics.scoring.sequences import SequencePolicy
+from avforensics.tables import Table
 
 log = logging.getLogger(__name__)
 
@@ -140,16 +140,15 @@ def write(cfg: DictConfig, rows: Sequence[ScoredVideo], summary: dict, known: Be
     title = printable(cfg.title or title_of(cfg))
     folder = Path(cfg.output_dir)
     write_results(rows, summary, folder, title)
-    with atomic_path(folder / "config.yaml") as partial:
-        text = OmegaConf.to_yaml(cfg, resolve=True)
-        partial.write_text(text, encoding="utf-8", errors="surrogateescape")
+    text = OmegaConf.to_yaml(cfg, resolve=True)
+    write_text(folder / "config.yaml", text, errors="surrogateescape")
     write_json(folder / "versions.json", versions())
     show(summary, get_console(), title)
     if cfg.reproduce is not None:
         experiment, found = published(cfg.reproduce), compare_with_paper(cfg.reproduce, summary)
         write_reproduction(cfg.reproduce, found, folder)
         if found:
-            show_cells(comparison_cells(found), experiment["title"])
+            Table(comparison_cells(found), experiment["title"]).show()
         else:
             log.info("%s: %s", experiment["title"], experiment["note"])
     known.write(cfg, rows, summary)
@@ -221,9 +220,9 @@ def control(
         return
     write_controls(runs, found, cfg.output_dir)
     if beside:
-        show_cells(control_cells(runs), "controls")
+        Table(control_cells(runs), "controls").show()
     if found:
-        show_cells(shift_cells(found), "real videos with shifted sound")
+        Table(shift_cells(found), "real videos with shifted sound").show()
 
 
 def perturbed(
@@ -249,9 +248,10 @@ def perturbed(
             runs[name, level] = described_alarms(cfg, changed.rows, short, threshold)
     if stage.trainer.is_global_zero:
         write_robustness(runs, cfg.output_dir, cfg.title)
-        show_cells(robustness_cells(runs), "perturbations")
+        Table(robustness_cells(runs), "perturbations").show()
         if cells := alarm_cells(runs):
-            show_cells(cells, f"false alarms: real videos above {threshold:.4g} ({origin})")
+            title = f"false alarms: real videos above {threshold:.4g} ({origin})"
+            Table(cells, title).show()
 
 
 def described_alarms(

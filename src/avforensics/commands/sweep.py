@@ -16,15 +16,12 @@ import logging
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
-from rich import get_console
-from rich.table import Table
 
 from avforensics.applicability import limits_of
 from avforensics.checkpoints import load_models
 from avforensics.errors import ConfigError
 from avforensics.evaluation.bootstrap import check_intervals
 from avforensics.evaluation.checks import check_network
-from avforensics.evaluation.output import wide
 from avforensics.evaluation.stored import choose
 from avforensics.evaluation.sweep import (
     Point,
@@ -36,8 +33,10 @@ from avforensics.evaluation.sweep import (
     write_sweep,
 )
 from avforensics.features.store import FeatureStore
+from avforensics.files import write_json
 from avforensics.progress import Progress
-from avforensics.provenance import versions, write_json
+from avforensics.provenance import versions
+from avforensics.tables import Table
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +52,7 @@ def run(cfg: DictConfig) -> int:
     folder = Path(cfg.output_dir)
     write_sweep(points, folder, cfg.title)
     write_json(folder / "versions.json", versions())
-    _show(points, cfg.title)
+    Table(short_table(points), cfg.title or "AP/AUC (%)").show()
     top = ", ".join(f"{name} {value_text(value)}" for name, value in best(points).settings.items())
     log.info("highest AUC: %s (chosen on these videos, so report it on others)", top)
     log.info("wrote %s", folder)
@@ -84,13 +83,3 @@ def _scored(cfg: DictConfig) -> list[Point]:
             limits=limits_of(OmegaConf.to_container(cfg.applicability, resolve=True)),
             advance=progress.advance,
         )
-
-
-def _show(points: list[Point], title: str) -> None:
-    header, *rows = short_table(points)
-    table = Table(title=title or "AP/AUC (%)")
-    for place, name in enumerate(header):
-        table.add_column(name, justify="right", no_wrap=place < len(points[0].settings))
-    for row in rows:
-        table.add_row(*row)
-    wide(get_console()).print(table)

@@ -29,7 +29,7 @@ from avforensics.checkpoints import save_bundle
 from avforensics.data.manifest import Manifest
 from avforensics.errors import ConfigError, TrainingError
 from avforensics.faces.sidecar import recipe_of_clips
-from avforensics.files import atomic_path, typed_path
+from avforensics.files import typed_path, write_text
 from avforensics.lightning.shared_memory import shared_memory_error
 
 log = logging.getLogger(__name__)
@@ -135,6 +135,5 @@ def finish(
     if recipe is not None:
         models.metadata["recipe"] = recipe
     save_bundle(folder / f"{part}.safetensors", models)
-    with atomic_path(folder / "metrics.json") as partial:
-        partial.write_text(json.dumps(summary, indent=1) + "\n")
+    write_text(folder / "metrics.json", json.dumps(summary, indent=1) + "\n")  # NaN too
     log.info("wrote %s", folder / f"{part}.safetensors")

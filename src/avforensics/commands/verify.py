@@ -19,9 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from rich import get_console
-from rich.table import Table
-from rich.text import Text
 
 from avforensics.commands import detect
 from avforensics.detection.judging import FALSE_SEGMENTS
@@ -36,6 +33,7 @@ from avforensics.detection.verification import (
 )
 from avforensics.errors import ConfigError
 from avforensics.files import typed_path
+from avforensics.tables import Table
 
 log = logging.getLogger(__name__)
 
@@ -88,9 +86,5 @@ def again(record: Mapping[str, Any], settings: Mapping[str, Any], cfg: DictConfi
 def show(checks: list[Check], title: str) -> None:
     """Print what was checked."""
     words = {True: "right", False: "WRONG", None: "not checked"}
-    table = Table(title=Text(title))
-    for name in ("what", "is", ""):
-        table.add_column(name)
-    for check in checks:
-        table.add_row(check.name, words[check.passed], Text(check.said))
-    get_console().print(table)
+    rows = [[check.name, words[check.passed], check.said] for check in checks]
+    Table([["what", "is", ""], *rows], title, words=["is", ""]).show()

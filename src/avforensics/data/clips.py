@@ -19,6 +19,7 @@ from avforensics.errors import ManifestError, MediaError
 from avforensics.media.clips import ClipReader
 from avforensics.media.types import FPS
 
+WINDOW = 5  # frames that the network sees at once
 MOST_BROKEN = 20  # consecutive clips that may be replaced before training stops
 
 
@@ -90,15 +91,13 @@ class RandomClips(_Clips):
     """Short clips at random positions of each video, with their audio (paper Sec. 3.1).
 
     One clip per video in the first phase of the curriculum, four of the same video in the second.
-    ``frames`` are uint8 (clips, window, H, W, 3), ``audio`` int16 (clips, window * 640), ``start``
+    ``frames`` are uint8 (clips, 5, H, W, 3), ``audio`` int16 (clips, 3200), ``start``
     int64 (clips,), the first frame of each clip in the file.
 
     Parameters
     ----------
     manifest : Manifest
         One item per row.
-    window : int
-        Frames per clip.
     gap : int
         Minimum distance in frames between the starts of two clips of a video; smaller if the video
         is too short, but never 0.
@@ -113,31 +112,29 @@ class RandomClips(_Clips):
         manifest: Manifest,
         *,
         clips_per_video: int = 1,
-        window: int = 5,
         gap: int = 1,
         **common: Any,
     ) -> None:
-        if min(clips_per_video, window, gap) < 1:
-            raise ValueError("clips_per_video, window and gap must be >= 1")
+        if min(clips_per_video, gap) < 1:
+            raise ValueError("clips_per_video and gap must be >= 1")
         super().__init__(manifest, **common)
         self.clips_per_video = clips_per_video
-        self.window = window
         self.gap = gap
 
     def _read(self, row: Row, rng: np.random.Generator) -> tuple:
         reader = ClipReader(row.path)
         first, heard, n = aligned_range(row, reader.n_frames)
-        starts = first + self._starts(rng, row, n - self.window + 1)
-        frames = np.stack([reader.frames(int(s), self.window) for s in starts])
+        starts = first + self._starts(rng, row, n - WINDOW + 1)
+        frames = np.stack([reader.frames(int(s), WINDOW) for s in starts])
         sounds = starts + heard - first
-        return frames, np.stack([reader.audio(int(s), self.window) for s in sounds]), starts
+        return frames, np.stack([reader.audio(int(s), WINDOW) for s in sounds]), starts
 
     def _starts(self, rng: np.random.Generator, row: Row, room: int) -> np.ndarray:
         """Sorted distinct positions below ``room``, uniform over all choices with the gap."""
         count = self.clips_per_video
         if room < count:
             raise MediaError(
-                row.path, f"too short for {count} clips of {self.window} frames at {FPS} fps"
+                row.path, f"too short for {count} clips of {WINDOW} frames at {FPS} fps"
             )
         gap = self.gap if count == 1 else min(self.gap, (room - 1) // (count - 1))
         free = room - (count - 1) * (gap - 1)

@@ -22,7 +22,7 @@ from avforensics.faces.parts import divide
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import NO_FACE, NO_USABLE_FACE, FaceTrack
 from avforensics.fields import check_numbers
-from avforensics.files import atomic_path, fingerprint, sha256_file, states_of
+from avforensics.files import fingerprint, sha256_file, states_of, write_text
 from avforensics.media.reader import open_media
 from avforensics.media.remarks import SHORTER_SECONDS, of_file, of_part
 from avforensics.media.spool import SoundSpool
@@ -357,8 +357,7 @@ def _write_sidecar(
         **origin,
     }
     text = json.dumps(_short(record), separators=(",", ":"))
-    with atomic_path(clip.with_suffix(".json")) as partial:
-        partial.write_text(text + "\n", encoding="utf-8", errors="surrogateescape")
+    write_text(clip.with_suffix(".json"), text + "\n", errors="surrogateescape")
     return FaceClip(clip.relative_to(folder).as_posix(), first / FPS, frames, digest)
 
 

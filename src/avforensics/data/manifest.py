@@ -11,7 +11,6 @@ import logging
 import os
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -26,37 +25,6 @@ REQUIRED = ("path", "label")
 _ALIKE = 0.75  # a column with a name this similar to one of ours is a typo, not a fact
 _LABEL = COLUMNS.index("label")
 _FILES = COLUMNS.index("path"), COLUMNS.index("audio")
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """How much of a manifest exists.
-
-    Attributes
-    ----------
-    listed : int
-        Number of rows.
-    missing : tuple of str
-        Missing files (video or audio), in row order.
-    doubled : tuple of str
-        Files in several rows with the same audio, start and duration.
-    """
-
-    listed: int
-    missing: tuple[str, ...] = ()
-    doubled: tuple[str, ...] = ()
-
-    @property
-    def present(self) -> int:
-        """Number of rows whose files exist."""
-        return self.listed - len(self.missing)
-
-    def __str__(self) -> str:
-        text = f"{self.present} of {self.listed} clips present"
-        for what, paths in (("missing", self.missing), ("listed twice", self.doubled)):
-            if paths:
-                text += f"; {what} {len(paths)}: {shorten(paths)}"
-        return text
 
 
 class Manifest:
@@ -104,7 +72,7 @@ class Manifest:
         ------
         ManifestError
             The file is missing, a column is missing or misspelt, or a cell is invalid. Whether
-            clips exist is not checked here: see `coverage` and `require_files`.
+            clips exist is not checked here: see `missing` and `require_files`.
         """
         table = read_table(path).with_path()
         known = _check_header(table, REQUIRED if label is None else REQUIRED[:1])
@@ -200,15 +168,14 @@ class Manifest:
         """Prefix of messages about the rows."""
         return f"{self.source}: " if self.source else ""
 
-    def coverage(self) -> Coverage:
-        """Count rows, missing files and duplicates; checks each file once."""
+    def missing(self) -> tuple[str, ...]:
+        """Missing files (video or audio), in row order; checks each file once."""
         exists = os.path.exists
-        missing = tuple(
+        return tuple(
             row.path if not exists(row.path) else row.audio
             for row in self.rows
             if not exists(row.path) or (row.audio and not exists(row.audio))
         )
-        return Coverage(listed=len(self.rows), missing=missing, doubled=self.doubled())
 
     def doubled(self) -> tuple[str, ...]:
         """Files in several rows with the same audio, start and duration."""
@@ -217,7 +184,7 @@ class Manifest:
 
     def require_files(self) -> None:
         """Raise ManifestError with number and names if files are missing."""
-        missing = self.coverage().missing
+        missing = self.missing()
         if missing:
             raise ManifestError(
                 f"{len(missing)} of {len(self)} clips are missing their file: {shorten(missing)}"

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 
 import numpy as np
 from torch.utils.data import Dataset, Sampler
 
 from avforensics.data.augment import Augment, resize
-from avforensics.data.clips import aligned_range
+from avforensics.data.clips import WINDOW, aligned_range
 from avforensics.data.manifest import Manifest, Row
 from avforensics.data.sound import SoundAugment
 from avforensics.errors import ManifestError, MediaError
@@ -25,8 +25,6 @@ from avforensics.media.types import HOP
 from avforensics.progress import tracked
 
 log = logging.getLogger(__name__)
-
-WINDOW = 5  # frames
 
 
 @dataclass(frozen=True)
@@ -41,11 +39,6 @@ class Piece:
 class ClipMemory:
     """Frames and audio of clips, read once.
 
-    Parameters
-    ----------
-    size : int, optional
-        Side of stored frames in pixels; None = as in the file.
-
     Attributes
     ----------
     rows : list of Row
@@ -59,7 +52,7 @@ class ClipMemory:
         No clip could be read.
     """
 
-    def __init__(self, manifest: Manifest, *, size: int | None = None) -> None:
+    def __init__(self, manifest: Manifest) -> None:
         self.rows: list[Row] = []
         self.broken: list[str] = []
         self._frames: list[np.ndarray] = []
@@ -71,7 +64,7 @@ class ClipMemory:
                 self.broken.append(str(error))
                 continue
             self.rows.append(row)
-            self._frames.append(frames if size is None else resize(frames, (size, size)))
+            self._frames.append(frames)
             self._audio.append(audio)
         if not self.rows:
             raise ManifestError(f"none of {len(manifest)} clips can be read: {self.broken[:1]}")
@@ -172,6 +165,7 @@ class Tape:
                 yield Piece(int(clip), start, count)
 
 
+@dataclass(eq=False)
 class PackedClips(Dataset):
     """Dataset in which one item is a whole step.
 
@@ -190,30 +184,22 @@ class PackedClips(Dataset):
         Index of this process and number of processes; each takes a part of every step.
     """
 
-    def __init__(
-        self,
-        memory: ClipMemory,
-        tape: Tape,
-        *,
-        size: int,
-        augment: Augment | None = None,
-        sound: SoundAugment | None = None,
-        edges: int = 0,
-        rank: int = 0,
-        world: int = 1,
-        seed: int = 0,
-    ) -> None:
-        if tape.frames % world:
-            raise ValueError(f"{tape.frames} frames cannot be divided among {world} processes")
-        self.memory = memory
-        self.tape = tape
-        self.size = size
-        self.augment = augment
-        self.sound = sound
-        self.edges = edges
-        self.rank = rank
-        self.world = world
-        self.seed = seed
+    memory: ClipMemory
+    tape: Tape
+    _: KW_ONLY
+    size: int
+    augment: Augment | None = None
+    sound: SoundAugment | None = None
+    edges: int = 0
+    rank: int = 0
+    world: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.tape.frames % self.world:
+            raise ValueError(
+                f"{self.tape.frames} frames cannot be divided among {self.world} processes"
+            )
 
     def __len__(self) -> int:
         return self.tape.steps
@@ -286,6 +272,7 @@ def _cut(pieces: Sequence[Piece], begin: int, count: int) -> Iterator[Piece]:
         at += piece.count
 
 
+@dataclass(eq=False)
 class NumberedSteps(Sampler[tuple[int, int]]):
     """Keys ``(epoch, step)`` from the current state of training; see `NumberedBatches`.
 
@@ -297,9 +284,8 @@ class NumberedSteps(Sampler[tuple[int, int]]):
         Returns the number of trained steps.
     """
 
-    def __init__(self, steps: int, done: Callable[[], int]) -> None:
-        self.steps = steps
-        self.done = done
+    steps: int
+    done: Callable[[], int]
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         first = self.done()  # evaluated now, not when a worker requests the first step

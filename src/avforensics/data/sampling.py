@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass, field
 
 import numpy as np
 from torch.utils.data import Sampler
 
 
+@dataclass(eq=False)
 class EpochSampler(Sampler[tuple[int, int]]):
     """Keys ``(epoch, index)`` in seeded order, cut into global batches.
 
@@ -27,11 +29,6 @@ class EpochSampler(Sampler[tuple[int, int]]):
         Items per global batch, over all ranks; a multiple of ``world``.
     rank, world : int
         Index of this process and number of processes.
-    shuffle : bool
-        False keeps the order 0..n-1 (validation).
-    drop_last : bool
-        Drop the last incomplete batch. False gives each rank its part of it, which may be empty:
-        no item is repeated.
 
     Raises
     ------
@@ -39,34 +36,24 @@ class EpochSampler(Sampler[tuple[int, int]]):
         ``n`` is less than a batch, or a number is invalid.
     """
 
-    def __init__(
-        self,
-        n: int,
-        *,
-        batch_size: int,
-        seed: int = 0,
-        rank: int = 0,
-        world: int = 1,
-        shuffle: bool = True,
-        drop_last: bool = True,
-    ) -> None:
-        if not 0 <= rank < world:
-            raise ValueError(f"rank must be within 0..{world - 1}, got {rank}")
-        if batch_size < 1 or batch_size % world:
+    n: int
+    _: KW_ONLY
+    batch_size: int
+    seed: int = 0
+    rank: int = 0
+    world: int = 1
+    epoch: int = field(default=0, init=False)
+    first_batch: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rank < self.world:
+            raise ValueError(f"rank must be within 0..{self.world - 1}, got {self.rank}")
+        if self.batch_size < 1 or self.batch_size % self.world:
             raise ValueError(
-                f"batch_size must be a multiple of {world} processes, got {batch_size}"
+                f"batch_size must be a multiple of {self.world} processes, got {self.batch_size}"
             )
-        if n < 1 or (drop_last and n < batch_size):
-            raise ValueError(f"{n} clips do not fill one batch of {batch_size}")
-        self.n = n
-        self.batch_size = batch_size
-        self.seed = seed
-        self.rank = rank
-        self.world = world
-        self.shuffle = shuffle
-        self.drop_last = drop_last
-        self.epoch = 0
-        self.first_batch = 0
+        if self.n < self.batch_size:
+            raise ValueError(f"{self.n} clips do not fill one batch of {self.batch_size}")
 
     def set_epoch(self, epoch: int, first_batch: int = 0) -> None:
         """Set the epoch and the global batch at which to begin."""
@@ -75,13 +62,11 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
     def order(self) -> np.ndarray:
         """All indices of this epoch, for all ranks, before cutting: int64, (n,)."""
-        if not self.shuffle:
-            return np.arange(self.n)
         return np.random.default_rng([self.seed, self.epoch]).permutation(self.n)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         order, part = self.order(), self.batch_size // self.world
-        end = self.n - self.n % self.batch_size if self.drop_last else self.n
+        end = self.n - self.n % self.batch_size
         for begin in range(self.first_batch * self.batch_size, end, self.batch_size):
             batch = order[begin : begin + self.batch_size]
             for index in batch[self.rank * part : (self.rank + 1) * part]:
@@ -89,7 +74,5 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
     def __len__(self) -> int:
         """Number of keys of this rank in this epoch."""
-        part = self.batch_size // self.world
-        batches, rest = divmod(self.n, self.batch_size)
-        last = 0 if self.drop_last else min(max(rest - self.rank * part, 0), part)
-        return max((batches - self.first_batch) * part + last, 0)
+        batches = self.n // self.batch_size - self.first_batch
+        return batches * (self.batch_size // self.world)

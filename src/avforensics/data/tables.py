@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from avforensics import tables
 from avforensics.errors import ManifestError
 from avforensics.files import atomic_path
 
@@ -285,16 +286,12 @@ def write_table(path: str | Path, header: Sequence[str], rows: Iterable[Sequence
             text = [arrow.array(column, arrow.string()) for column in columns]
             parquet.write_table(arrow.Table.from_arrays(text, names=list(header)), partial)
             return
-        written = io.StringIO(newline="")
-        writer = csv.writer(written, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+        text = tables.Table([header, *rows]).csv()
         try:
-            content = written.getvalue().encode()
+            content = text.encode()
         except UnicodeEncodeError:
-            content = b"\xef\xbb\xbf" + written.getvalue().encode("utf-8", "surrogateescape")
-        with partial.open("wb") as file:
-            file.write(content)
+            content = b"\xef\xbb\xbf" + text.encode("utf-8", "surrogateescape")
+        partial.write_bytes(content)
 
 
 def _decode(content: bytes) -> tuple[str, str]:

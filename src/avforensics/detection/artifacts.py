@@ -10,11 +10,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from avforensics.detection.outcome import Outcome
-from avforensics.detection.pages import write_outcome_report
 from avforensics.detection.record import RunRecord, record_of, write_record
 from avforensics.detection.saved import save_features
 from avforensics.media.types import MediaOptions
+from avforensics.report.page import write_video_report
+from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.result import VideoResult
 from avforensics.scoring.source import Clip
 
@@ -132,7 +132,7 @@ class Artifacts:
             save_figures(outcome.result, self._path("figures", name=name))
 
     def _write_report(self, outcome: Outcome, name: str) -> None:
-        write_outcome_report(
+        write_video_report(
             outcome,
             self._path("report", name=name),
             provenance=self.provenance,

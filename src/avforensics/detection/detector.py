@@ -22,12 +22,12 @@ from avforensics.checkpoints.locate import AUTO
 from avforensics.detection.choices import TRAINED, face_options
 from avforensics.detection.faces import VideoScorer
 from avforensics.detection.judging import FALSE_SEGMENTS, Judge, judge_for
-from avforensics.detection.outcome import Outcome
 from avforensics.detection.verdict import judge_outcome
 from avforensics.errors import MediaError
 from avforensics.scoring.clips import ClipScorer
 from avforensics.scoring.extractor import Progress
 from avforensics.scoring.given import Temporary, Video, listed, video_of
+from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.result import VideoResult
 from avforensics.scoring.runtime import RuntimeOptions
 from avforensics.scoring.sequences import SequencePolicy
@@ -54,7 +54,7 @@ class Detector:
     false_positive_rate : float
         Share of real videos above the calibration's threshold.
     false_segments_per_minute : float
-        Maximum segments per minute of real video, by the calibration.
+        Segments that a minute of real video has at most, by the calibration.
     **options
         As in `RuntimeOptions` and `ClipScorer`: ``device``, ``precision``, ``windows`` ...
 
@@ -116,7 +116,7 @@ class Detector:
         bundle : path, optional
             A safetensors bundle; the files above replace parts of it.
         **options
-            As in `Detector`.
+            As for `Detector`.
 
         Raises
         ------

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from avforensics.applicability import MouthView
-from avforensics.detection.outcome import Outcome
 from avforensics.errors import AVForensicsError, ConfigError, MediaError
 from avforensics.faces.crops import CropRecipe, name_of
 from avforensics.faces.find import find_faces
@@ -28,6 +27,7 @@ from avforensics.media.spool import SoundSpool
 from avforensics.media.types import FPS, SAMPLE_RATE, MediaOptions, MediaReport
 from avforensics.scoring.clips import ClipScorer
 from avforensics.scoring.extractor import Progress
+from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.result import VideoResult
 from avforensics.scoring.source import Clip
 from avforensics.scoring.tracks import (
@@ -218,7 +218,7 @@ class VideoScorer:
                 *main.warnings,
                 *_sound_ended(faces, found),
                 *_short(found, self.options.find),
-                *(f"not used: {what}" for what in dropped(found)),
+                *(f"not used: {what}" for what in found.left_out),
             ],
         )
 
@@ -231,17 +231,9 @@ def _whole_pictures(detector: ClipScorer) -> ClipScorer:
     return whole
 
 
-def dropped(found: Faces) -> list[str]:
-    """Short notes on what was left out of a video and why."""
-    return [
-        f"{count} face track{'s' if count > 1 else ''} {reason}"
-        for reason, count in sorted(found.dropped.items())
-    ]
-
-
 def faceless(found: Faces) -> str:
     """Why a video has no track."""
-    left_out = ", ".join(dropped(found))
+    left_out = ", ".join(found.left_out)
     return f"no usable face was found: {left_out}" if left_out else "no face was found"
 
 
@@ -321,7 +313,7 @@ class _Video:
 def _clips(videos: Iterator[_Video], waiting: deque[_Video]) -> Iterator[Clip]:
     """Clips of the video that waits and of the ones after it, up to one without a face.
 
-    It is finished, but would be reported only once the next face was found.
+    That one is done with, and would be told of only once the next face was found.
 
     Parameters
     ----------

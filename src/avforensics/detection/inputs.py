@@ -24,8 +24,8 @@ class Inputs:
     Attributes
     ----------
     clips : list of Clip
-        Each file, or part of one that a manifest names, once. What does not exist is listed too: it
-        gets a row with a reason.
+        Each file, or part of one that a manifest names, once. One of several that does not exist is
+        listed too: it gets a row with a reason.
     remarks : list of str
         Sentences on what was left out and why.
     """
@@ -57,10 +57,15 @@ def list_inputs(source: str | os.PathLike | Sequence[str]) -> Inputs:
     AVForensicsError
         Nothing there, a folder without video, a list without entries or that is no text.
     """
-    if not isinstance(source, str | os.PathLike):
-        parts = [list_inputs(part) for part in source]
-        clips = [clip for part in parts for clip in part.clips]
-        return _once("input", clips, [remark for part in parts for remark in part.remarks])
+    if isinstance(source, str | os.PathLike):
+        return _one(source)
+    parts = [_one(part, among=len(source) > 1) for part in source]
+    clips = [clip for part in parts for clip in part.clips]
+    return _once("input", clips, [remark for part in parts for remark in part.remarks])
+
+
+def _one(source: str | os.PathLike, *, among: bool = False) -> Inputs:
+    """What one of ``among`` several inputs means; a missing video among others is listed too."""
     path = typed_path(source)
     if not str(source).strip():
         raise ConfigError("input is empty: give a video, a folder or a list of videos")
@@ -68,7 +73,7 @@ def list_inputs(source: str | os.PathLike | Sequence[str]) -> Inputs:
         return _folder(path)
     if path.suffix.lower() in LISTS | TABLES:
         return _listed(path)
-    if not os.path.lexists(path) and path.suffix.lower() not in VIDEO_SUFFIXES:
+    if not os.path.lexists(path) and not (among and path.suffix.lower() in VIDEO_SUFFIXES):
         raise ConfigError(f"input={source}: there is no such file or folder")
     return Inputs([Clip(path)])
 

@@ -21,7 +21,7 @@ from avforensics.scoring.result import VideoResult
 
 log = logging.getLogger(__name__)
 
-FALSE_SEGMENTS = 0.5  # per minute of real video, by default
+FALSE_SEGMENTS = 0.5  # a minute of real video, where no other rate is asked for
 AUTO = "auto"  # calibration setting: use the file next to the checkpoint
 
 
@@ -35,7 +35,7 @@ class Judge:
     false_positive_rate : float
         The share of real videos that may lie above the threshold.
     false_segments_per_minute : float
-        Tolerated segments per minute of real video; see `SegmentAlarms`.
+        Segments that a minute of real video may have; see `SegmentAlarms`.
     setting : mapping
         How videos are scored here; see `avforensics.evaluation.calibration`.
     crop : str or mapping, optional
@@ -166,7 +166,7 @@ def judge_for(
     detector : ClipScorer
         How videos are scored.
     false_positive_rate, crop, false_segments_per_minute
-        As in `Judge`.
+        As for `Judge`.
 
     Raises
     ------

@@ -15,7 +15,6 @@ import numpy as np
 
 from avforensics.detection.inputs import clip_key
 from avforensics.detection.names import unique_name
-from avforensics.detection.outcome import Outcome
 from avforensics.detection.rows import (
     COLUMNS,
     LAM_COLUMNS,
@@ -29,6 +28,7 @@ from avforensics.detection.rows import (
 )
 from avforensics.faces.track import RENAMED_STATUSES
 from avforensics.files import JsonLines, fingerprint, remove_partial_files, sha256_or_none
+from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.result import FACELESS, WITH_SCORE
 from avforensics.scoring.source import Clip
 
@@ -268,7 +268,7 @@ class OutputFolder:
             return f"scored with other settings ({changes})"
         if size != record["size"]:
             return "the file has changed"
-        # a fresh copy of the same bytes has another time but still counts
+        # the same bytes copied anew have another time, and stand
         unlike = mtime_ns != record["mtime_ns"]
         if unlike and sha256_or_none(path) != record["row"]["sha256"]:
             return "the file has changed"

@@ -5,15 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from rich import get_console
-from rich.table import Table
-from rich.text import Text
-
 from avforensics.applicability import NOT_APPLICABLE
 from avforensics.detection.rows import Cells
 from avforensics.progress import ON_BAR, Progress, speed
 from avforensics.report.sentences import percent
 from avforensics.scoring.result import FACELESS, WITH_SCORE
+from avforensics.tables import Table
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +26,7 @@ class BatchProgress(Progress):
     Parameters
     ----------
     total : int
-        Number of pending videos.
+        Videos to do.
     """
 
     def __init__(self, total: int) -> None:
@@ -64,24 +61,23 @@ def summarise(rows: list[Cells], folder: str, dropped: Mapping[str, int] | None 
     )
     failed = [row for row in rows if row["status"] not in WITH_SCORE]
     marked = [row for row in rows if row["status"] == NOT_APPLICABLE]
-    console = get_console()
     if scored:
         shown = scored[:LISTED]
-        title = f"highest {LISTED} of {len(scored)} scores" if len(scored) > LISTED else None
-        table = Table(title=title, title_justify="left")
-        judged = any(row["p_value"] is not None for row in shown)
-        for column in ("score", *(["as unusual as"] if judged else []), "offset", "windows"):
-            table.add_column(column, justify="right")
-        table.add_column("video", overflow="fold")
-        if marked:
-            table.add_column("not applicable", overflow="fold")
-        for row in shown:
-            cells = [f"{row['score']:.4f}", f"{row['offset_ms']:+d} ms", str(row["n_windows"])]
-            if judged:
-                cells.insert(1, rank(row["p_value"]))
-            cells.append(Text(row["path"]))
-            table.add_row(*cells, *([Text(row.get("not_applicable") or "")] if marked else []))
-        console.print(table)
+        title = f"highest {LISTED} of {len(scored)} scores" if len(scored) > LISTED else ""
+        columns = {
+            "score": lambda row: f"{row['score']:.4f}",
+            "as unusual as": lambda row: rank(row["p_value"]),
+            "offset": lambda row: f"{row['offset_ms']:+d} ms",
+            "windows": lambda row: row["n_windows"],
+            "video": lambda row: row["path"],
+            "not applicable": lambda row: row.get("not_applicable") or "",
+        }
+        if all(row["p_value"] is None for row in shown):
+            del columns["as unusual as"]
+        if not marked:
+            del columns["not applicable"]
+        cells = [[cell(row) for cell in columns.values()] for row in shown]
+        Table([list(columns), *cells], title, words=["video", "not applicable"]).show()
     without = sum(row["status"] in FACELESS for row in failed)
     counts = f"{len(rows) - len(failed)} scored, {len(failed) - without} failed"
     counts += f", {len(marked)} of the scored not applicable" if marked else ""

@@ -1,8 +1,8 @@
 """``results/NAME.json``: everything that was found of one video, for programs and for reviewers.
 
 The file's bytes follow from its content alone, and one of its entries is the SHA-256 of the rest:
-`avforensics verify` finds a changed byte. An attacker who changes a file can rewrite that hash too;
-quote it elsewhere, such as in the written report, to rule that out.
+`avforensics verify` finds a changed byte. Whoever changes a file on purpose can write that hash
+anew; quote it elsewhere, such as in the written report, to rule that out.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from avforensics.detection.outcome import Outcome
 from avforensics.errors import ConfigError
-from avforensics.files import atomic_path, fingerprint
+from avforensics.files import fingerprint, write_text
 from avforensics.report.statements import LIMITS
 from avforensics.scoring.offset import constant_offset
+from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.result import VideoResult, windows_of
 from avforensics.scoring.source import Clip
 
@@ -185,8 +185,7 @@ def digest_of(record: Mapping[str, Any]) -> str:
 
 def write_record(record: Mapping[str, Any], path: str | PathLike) -> None:
     """Write a result file, whole or not at all."""
-    with atomic_path(path) as partial:
-        partial.write_text(text_of(record), encoding="ascii")
+    write_text(path, text_of(record))
 
 
 def read_record(path: str | PathLike) -> dict[str, Any]:

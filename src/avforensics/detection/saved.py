@@ -12,10 +12,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from avforensics.detection.inputs import file_key
-from avforensics.detection.outcome import STEP_LOSS, Outcome, Segment
 from avforensics.errors import ConfigError
 from avforensics.faces.track import Faces, FaceTrack
 from avforensics.files import atomic_path, read_json_lines, sha256_or_none
+from avforensics.scoring.outcome import STEP_LOSS, Outcome, Segment
 from avforensics.scoring.result import WITH_SCORE, Features, Steps, VideoResult
 from avforensics.scoring.tracks import FaceResult, main_face
 

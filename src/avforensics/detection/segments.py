@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avforensics.detection.outcome import OWN_DELAY, Outcome, Segment
 from avforensics.evaluation.alarms import segments_off
 from avforensics.evaluation.localisation import propose_segments, window_seconds
 from avforensics.media.types import FPS
+from avforensics.scoring.outcome import OWN_DELAY, Outcome, Segment
 from avforensics.scoring.result import Steps
 from avforensics.scoring.speakers import within
 

@@ -1,6 +1,6 @@
 """A clip and forgeries of it, scored and shown side by side: what ``avforensics demo`` begins with.
 
-The clip is re-encoded once; every version has exactly these frames, with audio of its
+The clip is written anew once, and every version has those pictures bit for bit, with sound of its
 own through the same encoder: only the audio differs between a forgery and the clip.
 """
 
@@ -18,8 +18,6 @@ import numpy as np
 from avforensics.data.versions import LEAST, Version, versions_of
 from avforensics.detection.faces import Finder, VideoScorer, faceless
 from avforensics.detection.judging import Judge
-from avforensics.detection.outcome import Outcome
-from avforensics.detection.pages import write_outcome_report
 from avforensics.detection.verdict import judge_outcome
 from avforensics.errors import MediaError
 from avforensics.faces.find import find_faces
@@ -30,7 +28,9 @@ from avforensics.media.types import FPS, HOP
 from avforensics.media.video import VideoReader
 from avforensics.media.writer import replace_sound, write_clip
 from avforensics.report.excerpt import CRF, small_pictures
+from avforensics.report.page import write_video_report
 from avforensics.report.side_by_side import Entry, write_side_by_side
+from avforensics.scoring.outcome import Outcome
 
 SCORED_SIDE, SHOWN_SIDE = 960, 480  # pixels, longer side of what is scored and of what is played
 PLACES = (0.0, 0.25, 0.5, 0.75)  # of a long video, where a face is looked for
@@ -134,7 +134,7 @@ class Showcase:
     def write_reports(self, *, provenance: Mapping[str, Any]) -> None:
         """Write the full report of each version."""
         for shown in self.shown:
-            write_outcome_report(
+            write_video_report(
                 shown.outcome,
                 self.folder / "reports" / f"{shown.version.name}.html",
                 provenance=provenance,

@@ -6,8 +6,8 @@ import numpy as np
 
 from avforensics.detection.faces import VideoScorer
 from avforensics.detection.judging import Judge
-from avforensics.detection.outcome import Outcome
 from avforensics.detection.segments import find_segments, segments_off_delay
+from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.own_delay import own_delay_curve
 from avforensics.scoring.result import VideoResult
 from avforensics.scoring.sequences import SequencePolicy
@@ -78,7 +78,7 @@ def measure_outcome(
     policy : SequencePolicy
         Which windows were scored.
     delay_frequency : float array, (D,), optional
-        As in `VideoRows`.
+        As for `VideoRows`.
     """
     result = outcome.result
     if not result.scores or result.features is None:

@@ -35,7 +35,7 @@ class RayCrew:
     Parameters
     ----------
     work, prepare
-        As in `avforensics.pool.in_processes`; sent to each actor once.
+        As for `avforensics.pool.in_processes`; sent to each actor once.
     workers : int, optional
         Number of actors; None = as many as the cluster has room for, and more as nodes join.
 

@@ -30,7 +30,7 @@ class LocalCrew:
     Parameters
     ----------
     work, prepare
-        As in `avforensics.pool.in_processes`; sent to each process once.
+        As for `avforensics.pool.in_processes`; sent to each process once.
     workers : int
         Number of processes.
     threads : int

@@ -189,15 +189,12 @@ def bootstrap_interval(
     scores: ArrayLike,
     identities: Sequence,
     *,
-    metric: str = "auc",
     resamples: int = 2000,
-    level: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float] | None:
-    """Interval of one metric of one list of scored videos, grouped by identity."""
-    bootstrap = Bootstrap(labels, identities, resamples=resamples, level=level, seed=seed)
-    values = bootstrap.values(scores, (metric,))[metric]
-    return bootstrap.auc_interval(values) if metric == "auc" else bootstrap.interval(values)
+    """95 % interval of the AUC of one list of scored videos, grouped by identity."""
+    bootstrap = Bootstrap(labels, identities, resamples=resamples, seed=seed)
+    return bootstrap.auc_interval(bootstrap.values(scores, ("auc",))["auc"])
 
 
 @dataclass(frozen=True)

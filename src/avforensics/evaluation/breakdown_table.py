@@ -13,8 +13,10 @@ from avforensics.data.tables import read_table
 from avforensics.errors import ConfigError
 from avforensics.evaluation.breakdowns import METRICS, differences
 from avforensics.evaluation.calibration import Calibration
-from avforensics.evaluation.output import markdown, percent, write_json, write_text
+from avforensics.evaluation.output import percent
 from avforensics.evaluation.rows import ScoredVideo, printable
+from avforensics.files import write_json, write_text
+from avforensics.tables import Table
 
 _TITLES = {"auc": "AUC", "false_alarms": "false alarms"}
 
@@ -158,7 +160,7 @@ def write_breakdowns(found: Mapping, folder: str | PathLike) -> None:
     """Write breakdowns.json (every number, fractions of 1) and breakdowns.md."""
     write_json(f"{folder}/breakdowns.json", found)
     parts = [
-        f"### By {printable(column)}\n\n{markdown(cells(found, column))}"
+        f"### By {printable(column)}\n\n{Table(cells(found, column)).markdown()}"
         for column in found["columns"]
     ]
     text = "\n".join([*parts, *(f"{line}.  " for line in notes(found)), ""])

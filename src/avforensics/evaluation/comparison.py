@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
 from typing import Any
@@ -10,11 +10,12 @@ from typing import Any
 from avforensics.evaluation.bootstrap import Difference
 from avforensics.evaluation.delong import DeLong, delong, holm
 from avforensics.evaluation.exchange import read_any
-from avforensics.evaluation.output import markdown, percent, write_json, write_text
+from avforensics.evaluation.output import percent
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.shared import share_videos
 from avforensics.evaluation.summary import PAPER_AVERAGES
-from avforensics.files import typed_path
+from avforensics.files import typed_path, write_json, write_text
+from avforensics.tables import Table
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,6 @@ def read_run(path: str | PathLike, *, fake: int = 1) -> list[ScoredVideo]:
 def compare(
     rows_a: Sequence[ScoredVideo],
     rows_b: Sequence[ScoredVideo],
-    *,
-    averages: Mapping[str, Sequence[str]] = PAPER_AVERAGES,
     **options: Any,
 ) -> RunDifference:
     """Paired difference of two runs (B minus A), on the same resamples of identities.
@@ -76,10 +75,10 @@ def compare(
     rows_a, rows_b : sequence of ScoredVideo
         In any order; videos are paired by path and category. A run without categories and
         identities (a plain list of scores) takes the other's.
-    averages, **options
+    **options
         As in `share_videos`, which also lists the exceptions.
     """
-    shared = share_videos((rows_a, rows_b), averages=averages, **options)
+    shared = share_videos((rows_a, rows_b), **options)
     results = {
         name: {
             metric: Difference.of(
@@ -96,7 +95,7 @@ def compare(
     tests = {
         name: delong(shared.labels[rows], *(scores[rows] for scores in shared.scores))
         for name, rows in shared.groups.items()
-        if name not in averages
+        if name not in PAPER_AVERAGES
     }
     corrected = holm([test.p_value for test in tests.values()])
     return RunDifference(
@@ -154,6 +153,6 @@ def write_comparison(
         },
     }
     write_json(f"{folder}/{stem}.json", content)
-    table, below = markdown(cells(difference)), f"{sentence(difference)}."
+    table, below = Table(cells(difference)).markdown(), f"{sentence(difference)}."
     lines = [f"### {what} against {other}", "", table, below, NOTE, ""]
     write_text(f"{folder}/{stem}.md", "\n".join(lines))

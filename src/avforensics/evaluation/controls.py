@@ -14,11 +14,13 @@ import numpy as np
 from avforensics.errors import ConfigError
 from avforensics.evaluation.bootstrap import bootstrap_interval
 from avforensics.evaluation.metrics import score_metrics
-from avforensics.evaluation.output import markdown, percent, write_json, write_text
+from avforensics.evaluation.output import percent
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.tables import blocks
+from avforensics.files import write_json, write_text
 from avforensics.scoring.edits import MAX_SHIFT
 from avforensics.scoring.sequences import SequencePolicy
+from avforensics.tables import Table
 
 CONTROLS = ("trim", "windows", "audio", "shift")
 SILENCE = "leading_silence"
@@ -158,7 +160,7 @@ def write_controls(
     write_json(f"{folder}/controls.json", content)
     tables = [control_cells(summaries)] if len(summaries) > 1 else []
     tables += [shift_cells(shifts)] if shifts else []
-    write_text(f"{folder}/controls.md", "\n".join(map(markdown, tables)))
+    write_text(f"{folder}/controls.md", "\n".join(Table(cells).markdown() for cells in tables))
 
 
 def _auc(block: Mapping) -> str:

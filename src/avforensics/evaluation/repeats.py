@@ -15,9 +15,11 @@ from scipy import stats
 
 from avforensics.errors import ConfigError
 from avforensics.evaluation.bootstrap import Bootstrap
-from avforensics.evaluation.output import markdown, percent, write_json, write_text
+from avforensics.evaluation.output import percent
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.shared import METRICS, share_videos
+from avforensics.files import write_json, write_text
+from avforensics.tables import Table
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,6 @@ def write_repeats(found: RepeatedRuns, others: Sequence[str], folder: str | Path
         f"Spread: standard deviation between runs. Ranges are {100 * found.level:g} % intervals of "
         "the mean: over tested people, and over people and seeds."
     )
-    table, below = markdown(cells(found)), f"{sentence(found)}. {note}"
+    table, below = Table(cells(found)).markdown(), f"{sentence(found)}. {note}"
     text = "\n".join(["### This run and its repeats", "", table, below, ""])
     write_text(f"{folder}/repeats.md", text)

@@ -9,8 +9,10 @@ from importlib import resources
 from os import PathLike
 
 from avforensics.errors import ConfigError
-from avforensics.evaluation.output import markdown, percent, write_json, write_text
+from avforensics.evaluation.output import percent
 from avforensics.evaluation.tables import blocks
+from avforensics.files import write_json, write_text
+from avforensics.tables import Table
 
 METRICS = ("ap", "auc")
 ROUNDING = 0.0005  # the paper prints one decimal of a percentage
@@ -117,5 +119,10 @@ def write_reproduction(
         ],
     }
     write_json(f"{folder}/reproduction.json", content)
-    lines = [f"### {title}", "", *([note, ""] if note else []), markdown(cells(comparisons))]
+    lines = [
+        f"### {title}",
+        "",
+        *([note, ""] if note else []),
+        Table(cells(comparisons)).markdown(),
+    ]
     write_text(f"{folder}/reproduction.md", "\n".join(lines))

@@ -8,9 +8,9 @@ from os import PathLike
 from rich.console import Console
 
 from avforensics.evaluation.figures import write_figures
-from avforensics.evaluation.output import wide
 from avforensics.evaluation.rows import ScoredVideo, write_scores
 from avforensics.evaluation.tables import rich_table, write_summary
+from avforensics.tables import wide
 
 
 def write_results(

@@ -18,12 +18,14 @@ from avforensics.data.tables import write_table
 from avforensics.errors import ConfigError
 from avforensics.evaluation.bootstrap import Bootstrap
 from avforensics.evaluation.figures import COLOURS
-from avforensics.evaluation.output import markdown, percent, write_figure, write_text
+from avforensics.evaluation.output import percent, write_figure
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.summary import identity_of
 from avforensics.evaluation.tables import block_of, blocks, headline
+from avforensics.files import write_text
 from avforensics.media.conditions import GROUPS
 from avforensics.media.perturbations import PAPER_PERTURBATIONS, PERTURBATIONS
+from avforensics.tables import Table
 
 Runs = Mapping[tuple[str, int], Mapping]
 """Summaries by perturbation and level; level 0 is the unperturbed run.
@@ -193,7 +195,7 @@ def write_robustness(runs: Runs, folder: str | PathLike, title: str = "") -> lis
     header += ["false_alarms", "false_alarms_low", "false_alarms_high"]
     write_table(f"{folder}/robustness.csv", header, rows)
     tables = [cells(runs), *filter(None, [alarm_cells(runs)])]
-    write_text(f"{folder}/robustness.md", "\n".join(map(markdown, tables)))
+    write_text(f"{folder}/robustness.md", "\n".join(Table(cells).markdown() for cells in tables))
     figures = []
     for stem, part in by_kind(runs).items():
         write_figure(f"{folder}/{stem}.png", robustness_figure(part, title))

@@ -48,7 +48,6 @@ def share_videos(
     runs: Sequence[Sequence[ScoredVideo]],
     *,
     metrics: Sequence[str] = METRICS,
-    averages: Mapping[str, Sequence[str]] = PAPER_AVERAGES,
     resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,
@@ -62,8 +61,6 @@ def share_videos(
         from the others.
     metrics : sequence of str
         Names from `avforensics.evaluation.metrics.METRICS`.
-    averages : mapping of str to sequence of str
-        Means over categories, if all of them are present.
     resamples, level, seed
         See `Bootstrap`.
 
@@ -87,7 +84,7 @@ def share_videos(
         curves = [RocCurve.from_scores(labels[rows], of_run[rows]) for of_run in scores]
         points[name] = [{m: float(curve.metric(m)) for m in metrics} for curve in curves]
         drawn[name] = [bootstrap.values(of_run[rows], metrics, rows) for of_run in scores]
-    for name, members in averages.items():
+    for name, members in PAPER_AVERAGES.items():
         if all(member in groups for member in members):
             groups[name] = np.unique(np.concatenate([groups[member] for member in members]))
             for values in (points, drawn):

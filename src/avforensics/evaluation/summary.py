@@ -32,7 +32,6 @@ _OTHER_METRICS = ("auc", "ap", "ap_balanced")
 def summarise(
     rows: Sequence[ScoredVideo],
     *,
-    averages: Mapping[str, Sequence[str]] = PAPER_AVERAGES,
     resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,
@@ -43,8 +42,6 @@ def summarise(
     ----------
     rows : sequence of ScoredVideo
         All listed videos, each once, scored or with its error.
-    averages : mapping of str to sequence of str
-        Means over categories; one with a missing category is omitted and noted.
     resamples, level, seed
         See :class:`avforensics.evaluation.bootstrap.Bootstrap`.
 
@@ -100,7 +97,7 @@ def summarise(
         chosen = [row.label == 0 or category_of(row) == name for row in scored]
         listed = [row for row in rows if row.label == 0 or category_of(row) == name]
         summary["categories"][name] = blocks.block(name, everything[chosen]) | _listed(listed)
-    for name, members in averages.items():
+    for name, members in PAPER_AVERAGES.items():
         absent = [member for member in members if member not in summary["categories"]]
         if not absent:
             summary["averages"][name] = blocks.average(summary["categories"], members)

@@ -19,16 +19,17 @@ from avforensics.checkpoints import Models
 from avforensics.data.tables import write_table
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.evaluation.figures import COLOURS
-from avforensics.evaluation.output import markdown, percent, write_figure, write_text
+from avforensics.evaluation.output import percent, write_figure
 from avforensics.evaluation.rows import ScoredVideo, printable
 from avforensics.evaluation.stored import StoreScorer, one_thread
 from avforensics.evaluation.stored_score import StoredScore, scored_video
 from avforensics.evaluation.summary import summarise
 from avforensics.evaluation.tables import block_of, blocks, headline
 from avforensics.features.store import FeatureStore
-from avforensics.files import typed_path
+from avforensics.files import typed_path, write_text
 from avforensics.scoring.sequences import SequencePolicy
 from avforensics.scoring.statistics import check_statistics, towards_fake
+from avforensics.tables import Table
 
 METRICS = ("auc", "ap", "ap_balanced", "eer")
 MARKERS = "osD^vPX"
@@ -212,7 +213,7 @@ def write_sweep(points: Sequence[Point], folder: str | PathLike, title: str = ""
     header, *rows = long_table(points)
     write_table(f"{folder}/sweep.csv", header, rows)
     heading = f"### {title}\n\n" if title else ""
-    write_text(f"{folder}/sweep.md", heading + markdown(short_table(points)))
+    write_text(f"{folder}/sweep.md", heading + Table(short_table(points)).markdown())
     write_figure(f"{folder}/sweep.png", sweep_figure(points, title))
 
 

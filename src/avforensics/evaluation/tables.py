@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 
-from rich import box
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
-from avforensics.evaluation.output import markdown, percent, write_text
+from avforensics.evaluation.output import percent
+from avforensics.files import write_text
+from avforensics.tables import Table
 
 _COLUMNS = {
     "auc": "AUC",
@@ -107,80 +105,50 @@ def coverage_line(summary: Mapping) -> str:
 def rich_table(summary: Mapping, title: str = "") -> Group:
     """Tables for the terminal: results, baselines, statistics; coverage and notes below."""
     header, rows = cells(summary)
+    ends = _section_ends(summary)
     split = header.index(_COLUMNS["tpr_at_fpr_10"]) + 1
     auc = header.index(_COLUMNS["auc"])
-    parts = [_rich(header[:split], [row[:split] for row in rows], title, summary)]
+    parts = [Table([row[:split] for row in (header, *rows)], title, ends=ends)]
     if header[split:]:
         beside = [[row[0], row[auc], *row[split:]] for row in rows]
         names = [header[0], header[auc], *(name.replace("_", " ") for name in header[split:])]
         what = "with baselines" if summary["overall"].get("baselines") else ""
-        parts.append(_rich(names, beside, what, summary))
+        parts.append(Table([names, *beside], what, ends=ends))
     header, rows = statistics_cells(summary)
     if header:
-        parts.append(_rich(header, rows, "statistics of the same rows", summary))
-    return Group(*parts, Text("\n".join(_footer(summary))))
-
-
-def _rich(header: Sequence[str], rows: Sequence[Sequence[str]], title: str, summary) -> Table:
-    """A table with intervals below their values, to fit a terminal."""
-    table = Table(title=title or None, padding=(0, 0, 0, 1), box=box.SIMPLE_HEAD)
-    for place, name in enumerate(header):
-        table.add_column(name, justify="right" if place else "left")
-    for row in rows:
-        stacked = [Text(cell.replace(" [", "\n").replace(", ", "–").rstrip("]")) for cell in row]
-        table.add_row(*stacked, end_section=row[0] in _section_ends(summary))
-    return table
+        parts.append(Table([header, *rows], "statistics of the same rows", ends=ends))
+    return Group(*(part.rich() for part in parts), Text("\n".join(_footer(summary))))
 
 
 def to_markdown(summary: Mapping, title: str = "") -> str:
     """Tables in Markdown: results and statistics, then coverage and notes."""
-    header, rows = cells(summary)
-    lines = [f"### {title}", ""] if title else []
-    lines += markdown([header, *rows]).splitlines()
-    header, rows = statistics_cells(summary)
-    if header:
-        lines += ["", *markdown([header, *rows]).splitlines()]
-    return "\n".join([*lines, "", *(f"{line}  " for line in _footer(summary)), ""])
+    tables = [(header, *rows) for header, rows in (cells(summary), statistics_cells(summary))]
+    parts = [f"### {title}\n"] if title else []
+    parts += [Table(lines).markdown() for lines in tables if lines[0]]
+    return "\n".join([*parts, *(f"{line}  " for line in _footer(summary)), ""])
 
 
 def to_latex(summary: Mapping, title: str = "") -> str:
     """The table in LaTeX (booktabs), with coverage and notes in the caption."""
     header, rows = cells(summary)
-    caption = " ".join(
-        f"{line.rstrip('.')}." for line in ([title] if title else []) + _footer(summary)
-    )
-    ends = _section_ends(summary)
-    lines = [
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{_latex(caption)}}}",
-        rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
-        r"\toprule",
-        _latex_row(header),
-        r"\midrule",
-    ]
-    for place, row in enumerate(rows):
-        lines.append(_latex_row(row))
-        if row[0] in ends and place + 1 < len(rows):
-            lines.append(r"\midrule")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
+    said = ([title] if title else []) + _footer(summary)
+    caption = " ".join(f"{line.rstrip('.')}." for line in said)
+    return Table([header, *rows], ends=_section_ends(summary)).latex(caption)
 
 
 def to_csv(summary: Mapping) -> str:
     """All numbers at full precision, one line per result of the model, a baseline, a statistic."""
     names = [*_COLUMNS, *(f"{key}_ci" for key in _COLUMNS)]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
     flat = [column for name in names for column in _flat_names(name)]
-    writer.writerow(["category", "scores", "n_real", "n_fake", "prevalence", *flat, "auc_unscored"])
+    table = [["category", "scores", "n_real", "n_fake", "prevalence", *flat, "auc_unscored"]]
     for category, block in blocks(summary):
         others = {f"statistic {name}": found for name, found in block["statistics"].items()}
         for source, values in {"model": block, **block["baselines"], **others}.items():
-            counts = [_or_empty(block.get(key)) for key in (*_COUNTS, "prevalence")]
+            counts = [block.get(key) for key in (*_COUNTS, "prevalence")]
             numbers = [cell for name in names for cell in _flat_cells(name, values.get(name))]
-            unscored = _or_empty(values.get("auc_unscored"))
-            writer.writerow([category, source, *counts, *numbers, unscored])
-    return out.getvalue()
+            unscored = values.get("auc_unscored")
+            table.append([category, source, *counts, *numbers, unscored])
+    return Table(table).csv()
 
 
 def to_json(summary: Mapping) -> str:
@@ -229,16 +197,6 @@ def _with_interval(block: Mapping, name: str) -> str:
     return percent(block.get(name), interval)
 
 
-def _latex_row(row: Sequence[str]) -> str:
-    return " & ".join(_latex(cell) for cell in row) + r" \\"
-
-
-def _latex(text: str) -> str:
-    escapes = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    escapes |= {character: f"\\{character}" for character in "&%$#_{}"}
-    return "".join(escapes.get(character, character) for character in text)
-
-
 def _flat_names(name: str) -> list[str]:
     return [f"{name}_low", f"{name}_high"] if name.endswith("_ci") else [name]
 
@@ -246,8 +204,4 @@ def _flat_names(name: str) -> list[str]:
 def _flat_cells(name: str, value) -> list:
     if name.endswith("_ci"):
         return list(value) if value else ["", ""]
-    return [_or_empty(value)]
-
-
-def _or_empty(value):
-    return "" if value is None else value
+    return [value]

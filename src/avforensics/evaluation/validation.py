@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from avforensics.evaluation.figures import COLOURS
 from avforensics.evaluation.likelihood import reliability, tippett
-from avforensics.evaluation.output import write_figure, write_json
+from avforensics.evaluation.output import write_figure
 from avforensics.evaluation.strength import LikelihoodRatio
+from avforensics.files import write_json
 
 
 def write_validation(likelihood: LikelihoodRatio, folder: str | PathLike) -> None:

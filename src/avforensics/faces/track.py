@@ -98,3 +98,11 @@ class Faces:
     detector: str = ""
     cuts: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def left_out(self) -> list[str]:
+        """What was left out and why, in a few words each."""
+        return [
+            f"{count} face track{'s' if count > 1 else ''} {reason}"
+            for reason, count in sorted(self.dropped.items())
+        ]

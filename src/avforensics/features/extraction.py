@@ -32,7 +32,7 @@ class NetworkPass:
     Attributes
     ----------
     checkpoint : mapping
-        As in `load_models`.
+        As for `load_models`.
     models : Models, optional
         The loaded checkpoint, if loaded already and no processes are started.
     """
@@ -83,7 +83,7 @@ def extract_clips(
     writer : ShardWriter
         Flushed at the end.
     workers, engine
-        As in `in_processes`.
+        As for `in_processes`.
     """
     rows = dict(todo)
     on_gpu = engine.gpus_per_worker > 0 and (

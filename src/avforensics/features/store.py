@@ -27,7 +27,7 @@ from safetensors import SafetensorError, safe_open
 
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.features.shards import Extracted
-from avforensics.files import atomic_path, typed_path
+from avforensics.files import atomic_path, typed_path, write_json
 from avforensics.smoothing import widened
 
 FORMAT_VERSION = 1
@@ -298,9 +298,7 @@ def read_info(folder: Path) -> StoreInfo | None:
 
 def write_info(folder: Path, info: StoreInfo) -> None:
     """Write store.json."""
-    with atomic_path(folder / "store.json") as partial:
-        text = json.dumps({"version": FORMAT_VERSION, **asdict(info)}, indent=1)
-        partial.write_text(text + "\n", encoding="utf-8")
+    write_json(folder / "store.json", {"version": FORMAT_VERSION, **asdict(info)})
 
 
 def write_index(folder: Path, entries: Sequence[Entry]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 
 from torch.utils.data import Sampler
@@ -10,6 +11,7 @@ from torch.utils.data import Sampler
 from avforensics.data.sampling import EpochSampler
 
 
+@dataclass(eq=False)
 class NumberedBatches(Sampler[list[tuple[int, int]]]):
     """The batches of all epochs as one sequence, entered wherever training stands.
 
@@ -20,14 +22,13 @@ class NumberedBatches(Sampler[list[tuple[int, int]]]):
     Parameters
     ----------
     order : EpochSampler
-        With ``drop_last``: all epochs have the same number of batches.
+        Of the global batches of one epoch.
     done : callable
         How many batches have been trained so far.
     """
 
-    def __init__(self, order: EpochSampler, done: Callable[[], int]) -> None:
-        self.order = order
-        self.done = done
+    order: EpochSampler
+    done: Callable[[], int]
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         return self._batches(self.done())  # ask now, not when a worker wants the first batch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 VAL_BATCH = 64
 
 
+@dataclass(eq=False)
 class Sequences(Dataset):
     """Sequences of windows of clips, in memory.
 
@@ -43,25 +45,17 @@ class Sequences(Dataset):
     max_len : int
         Windows in a sequence.
     anywhere : bool
-        Sequences begin at a random window, redrawn in each epoch; else at the first.
+        Sequences begin at a random window, drawn anew in each epoch; else at the first.
     shift : int
         Each clip's audio is shifted by up to this many frames, redrawn in each epoch.
     """
 
-    def __init__(
-        self,
-        clips: Sequence[ClipRows],
-        *,
-        max_len: int,
-        anywhere: bool = False,
-        shift: int = 0,
-        seed: int = 0,
-    ) -> None:
-        self.clips = clips
-        self.max_len = max_len
-        self.anywhere = anywhere
-        self.shift = shift
-        self.seed = seed
+    clips: Sequence[ClipRows]
+    _: KW_ONLY
+    max_len: int
+    anywhere: bool = False
+    shift: int = 0
+    seed: int = 0
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -116,7 +110,7 @@ class FeatureData(pl.LightningDataModule):
     batch_size : int
         Over all processes.
     init : mapping, optional
-        As in `load_models`: a projection in it is used instead of a PCA of these clips.
+        As for `load_models`: a projection in it is used instead of a PCA of these clips.
     projection : callable
         ``fit`` of a `FeatureProtocol`: what becomes of activations. The PCA of the paper.
     pca_windows : int

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -27,13 +28,6 @@ def train_anomaly(
     features: str | os.PathLike,
     output: str | os.PathLike | None = None,
     *,
-    train: str = "anomaly",
-    val: str | None = "val",
-    disjoint: bool = True,
-    max_len: int = 50,
-    tau: int = 15,
-    components: int = 31,
-    batch_size: int = 16,
     max_epochs: int = 60,
     patience: int = 10,
     lr: float = 1e-3,
@@ -41,6 +35,7 @@ def train_anomaly(
     decoder: Callable[..., nn.Module] = PublishedDecoder,
     accelerator: str = "cpu",
     seed: int = 0,
+    **options: Any,
 ) -> Models:
     """Same training as ``avforensics train experiment=anomaly``, with the same numbers.
 
@@ -50,14 +45,14 @@ def train_anomaly(
         Folder of a feature store.
     output : path, optional
         Safetensors file for the bundle of everything that scores a video.
-    train, val, disjoint, max_len, tau, components, batch_size
-        As in `FeatureData`.
     patience : int
         Stop when neither model has improved for this many epochs.
     decoder : callable
         Takes ``inputs``, ``outputs`` and ``positions``; gives a decoder.
     accelerator : str
         Lightning's name of the device.
+    **options
+        As for `FeatureData`: ``train``, ``val``, ``max_len`` ...
 
     Returns
     -------
@@ -72,26 +67,16 @@ def train_anomaly(
         A loss is no finite number.
     """
     pl.seed_everything(seed, workers=True, verbose=False)
-    data = FeatureData(
-        features=os.fspath(features),
-        train=train,
-        val=val,
-        disjoint=disjoint,
-        max_len=max_len,
-        tau=tau,
-        components=components,
-        batch_size=batch_size,
-        seed=seed,
-    )
+    data = FeatureData(features=os.fspath(features), seed=seed, **options)
     data.setup("fit")
     module = AnomalyModule(
         objectives={"distribution": SoftCrossEntropy(), "activation": SquaredError()},
         decoder=decoder,
         optimizer=partial(torch.optim.Adam, lr=lr, weight_decay=weight_decay),
         scheduler=warmup_cosine,
-        max_len=max_len,
-        tau=tau,
-        components=components,
+        max_len=data.max_len,
+        tau=data.tau,
+        components=data.components,
     )
     trainer = pl.Trainer(
         accelerator=accelerator,

@@ -160,7 +160,7 @@ class VideoReader(Closing):
         Parameters
         ----------
         least : float, optional
-            As in `upright_rgb`.
+            As for `upright_rgb`.
 
         Returns
         -------

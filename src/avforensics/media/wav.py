@@ -45,8 +45,6 @@ def read_wav(
     path: str | os.PathLike,
     start: int = 0,
     count: int | None = None,
-    *,
-    sample_rate: int = SAMPLE_RATE,
 ) -> np.ndarray:
     """Read mono int16 audio, or a part of it without reading the rest.
 
@@ -56,8 +54,6 @@ def read_wav(
         First sample.
     count : int, optional
         Number of samples; None = to the end.
-    sample_rate : int
-        Required sample rate.
 
     Returns
     -------
@@ -69,7 +65,7 @@ def read_wav(
     MediaError
         The file is missing, is not a WAV file, or has another rate, width or number of channels.
     """
-    with _opened(path, sample_rate) as file:
+    with _opened(path) as file:
         samples = file.getnframes()
         start = min(start, samples)
         file.setpos(start)
@@ -77,7 +73,7 @@ def read_wav(
     return np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.int16, copy=False)
 
 
-def wav_samples(path: str | os.PathLike, *, sample_rate: int = SAMPLE_RATE) -> int:
+def wav_samples(path: str | os.PathLike) -> int:
     """Length in samples of a mono int16 WAV file, from its header.
 
     Raises
@@ -85,17 +81,17 @@ def wav_samples(path: str | os.PathLike, *, sample_rate: int = SAMPLE_RATE) -> i
     MediaError
         As `read_wav`.
     """
-    with _opened(path, sample_rate) as file:
+    with _opened(path) as file:
         return file.getnframes()
 
 
 @contextmanager
-def _opened(path: str | os.PathLike, sample_rate: int) -> Iterator[wave.Wave_read]:
+def _opened(path: str | os.PathLike) -> Iterator[wave.Wave_read]:
     try:
         with wave.open(str(path), "rb") as file:
             found = (file.getnchannels(), file.getsampwidth(), file.getframerate())
-            if found != (1, 2, sample_rate):
-                raise MediaError(path, f"not a mono 16-bit WAV file of {sample_rate} Hz")
+            if found != (1, 2, SAMPLE_RATE):
+                raise MediaError(path, f"not a mono 16-bit WAV file of {SAMPLE_RATE} Hz")
             yield file
     except FileNotFoundError:
         raise MediaError(path, "no such file") from None

@@ -1,80 +1,36 @@
-"""Segments and faces that a page marks on a video."""
+"""Faces and segments as a page marks them on a video, from an outcome."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from avforensics.media.types import FPS, MediaOptions
+from avforensics.report.sentences import number
+from avforensics.report.stills import FaceBoxes, still_addresses
+from avforensics.scoring.outcome import OWN_DELAY, Outcome, Segment
 from avforensics.scoring.result import VideoResult
+from avforensics.scoring.tracks import FaceResult
+
+BOX_FRAMES = 5  # frames from one box in the page to the next; the page draws what lies between
+MOST_STILLS = 24  # a page with hundreds of segments has pictures of the highest ones
+RULES = {
+    "speaker": "the mean over what was judged of whoever speaks at the time",
+    "max": "the highest of its faces",
+    "mean": "the mean of its faces",
+}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Segment:
-    """A part of the video to jump to.
-
-    Parameters
-    ----------
-    start, end : float
-        Seconds on the video's clock.
-    label : str
-        Text on the page, e.g. ``"as unusual as the top 1 % of real speech"``.
-    face : str
-        Label of its face; empty = the only one.
-    picture : str
-        A still picture of it as a ``data:`` address; empty = none.
-    """
-
-    start: float
-    end: float
-    label: str = ""
-    face: str = ""
-    picture: str = ""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.start < self.end:
-            raise ValueError(f"a segment needs 0 <= start < end, got {self.start} and {self.end}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class FaceBoxes:
-    """The boxes of one tracked face, drawn over the player.
-
-    Parameters
-    ----------
-    label : str
-        Name of the track.
-    time : float array, (n,)
-        Seconds on the video's clock, rising. Between times that are at most a quarter of a second
-        apart the box moves evenly; elsewhere it stands for half a frame before and after.
-    box : float array, (n, 4)
-        ``left, top, right, bottom`` in fractions of the upright picture.
-    spans : sequence of (float, float)
-        When it speaks, in seconds; it is then drawn in the speaker's colour.
-    """
-
-    label: str
-    time: np.ndarray
-    box: np.ndarray
-    spans: tuple[tuple[float, float], ...] = ()
-
-    def __post_init__(self) -> None:
-        if np.shape(self.box) != (len(self.time), 4):
-            raise ValueError(f"box must be ({len(self.time)}, 4), got {np.shape(self.box)}")
-        if np.any(np.diff(self.time) <= 0):
-            raise ValueError("time must rise")
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Face:
-    """One face of a video, with its own curves.
+    """One scored face of a video, with its own curves.
 
-    Parameters
+    Attributes
     ----------
     result : VideoResult
         Scored result of this face, with windows on the video's clock.
-    boxes : FaceBoxes
-        Its boxes, label and spans of speech.
     speaks : float
         Share of the time in which it is the speaker.
     """
@@ -82,3 +38,66 @@ class Face:
     result: VideoResult
     boxes: FaceBoxes
     speaks: float
+
+
+def faces_of(outcome: Outcome) -> list[Face]:
+    """Page data of each face."""
+    return [
+        Face(face.result, boxes_of(face, outcome.found.width, outcome.found.height), face.speaks)
+        for face in outcome.faces
+    ]
+
+
+def boxes_of(face: FaceResult, width: int, height: int) -> FaceBoxes:
+    """A face's boxes in fractions of the picture, a few a second."""
+    track = face.track
+    frames = np.unique(np.append(np.arange(0, len(track), BOX_FRAMES), len(track) - 1))
+    return FaceBoxes(
+        label=f"face {track.name}",
+        time=(track.first_frame + frames + 0.5) / FPS,
+        box=track.boxes[frames] / [width, height, width, height],
+        spans=face.spans,
+    )
+
+
+def segments_of(
+    outcome: Outcome, faces: Sequence[Face], media: MediaOptions
+) -> list[dict[str, object]]:
+    """Segments with a label and their face; the highest ones with a picture of their middle."""
+    boxes = {face.track.name: view.boxes for face, view in zip(outcome.faces, faces, strict=True)}
+    pictured = sorted(outcome.segments, key=lambda segment: -segment.value)[:MOST_STILLS]
+    moments = [((s.start + s.end) / 2, boxes.get(s.track)) for s in pictured]
+    addresses = still_addresses(outcome.result.path, moments, stream=media.video_stream)
+    pictures = dict(zip(pictured, addresses, strict=True))
+    return [
+        {
+            "start": segment.start,
+            "end": segment.end,
+            "label": _label(segment, several=len(faces) > 1),
+            "face": boxes[segment.track].label if segment.track in boxes else "",
+            "picture": pictures.get(segment, ""),
+        }
+        for segment in outcome.segments
+    ]
+
+
+def _label(segment: Segment, *, several: bool) -> str:
+    if segment.measure == OWN_DELAY:
+        said = f"lips and sound differ from the rest ({number(segment.value, 3)})"
+    elif segment.threshold is None:
+        said = "stands out from the rest of this video"
+    else:
+        said = f"mean loss {number(segment.value, 3)}"
+    return f"face {segment.track}: {said}" if several and segment.track else said
+
+
+def notes_of(outcome: Outcome) -> list[tuple[str, str]]:
+    """How faces were found and scored, as pairs of a heading and a sentence."""
+    if outcome.found is None:
+        return []
+    count, left_out = len(outcome.faces), outcome.found.left_out
+    said = f"{count} faces followed and scored one by one" if count > 1 else "1 face followed"
+    return [
+        ("Faces", f"{said}; not used: {', '.join(left_out)}" if left_out else said),
+        ("Score of the video", RULES[outcome.rule]),
+    ]

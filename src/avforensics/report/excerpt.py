@@ -32,7 +32,7 @@ from avforensics.media.writer import replace_sound, write_clip
 CONTEXT = 1.0  # seconds shown before and after what was scored
 CRF = 29  # a face of 480 px stays clear, a minute of it takes about 3 MB
 PRESET = "veryfast"
-COPIED = 75_000  # bytes per second of video that are copied unchanged: 6 MB a page at most
+COPIED = 75_000  # bytes a second of picture that are copied as they are: 6 MB a page at most
 
 
 @dataclass(frozen=True)

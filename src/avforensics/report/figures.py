@@ -41,8 +41,6 @@ def save_figures(
     result: VideoResult,
     folder: str | os.PathLike,
     formats: Sequence[str] = ("png", "pdf"),
-    *,
-    lam_index: int = 0,
 ) -> list[Path]:
     """Write ``delays`` and ``losses`` of one scored video in every format.
 
@@ -54,8 +52,6 @@ def save_figures(
         Created where missing.
     formats : sequence of str
         Among ``png`` (300 dpi), ``pdf`` and ``svg``.
-    lam_index : int
-        Which of the result's scores (they differ in lam).
 
     Returns
     -------
@@ -71,7 +67,7 @@ def save_figures(
         raise ValueError(f"unknown figure format {unknown[0]!r}, choose from {', '.join(FORMATS)}")
     if not result.scores:
         raise ValueError(f"{result.path}: not scored, so there is nothing to draw")
-    curves = plot_data_of(result, result.scores[lam_index].lam)
+    curves = plot_data_of(result, result.scores[0].lam)
     written = []
     with rc_context(STYLE):
         for name, figure in (("delays", delays_figure(curves)), ("losses", losses_figure(curves))):

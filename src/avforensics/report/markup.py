@@ -15,7 +15,7 @@ import numpy as np
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from avforensics.files import atomic_path
+from avforensics.files import write_text
 from avforensics.report.sentences import number, percent, signed
 
 
@@ -56,9 +56,8 @@ def write_page(
 ) -> Path:
     """Fill one of this package's templates and write the page, whole or not at all."""
     text = environment(__package__).get_template(template).render(provenance=provenance, **values)
-    with atomic_path(out) as partial:
-        # a file name may hold bytes that are not UTF-8; they must not stop the page
-        partial.write_text(text, encoding="utf-8", errors="replace")
+    # a file name may hold bytes that are not UTF-8; they must not stop the page
+    write_text(out, text, errors="replace")
     return Path(out)
 
 

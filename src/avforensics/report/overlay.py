@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from avforensics.colours import CIVIDIS
-from avforensics.faces.track import FaceTrack
 from avforensics.media.types import FPS
 from avforensics.models.visual import WINDOW_FRAMES
 from avforensics.report.sentences import number, signed
 from avforensics.scoring.offset import FRAME_MS
 from avforensics.scoring.timeline import Timeline
+from avforensics.scoring.tracks import FaceResult
 
 MIDDLE = WINDOW_FRAMES // 2
 AROUND = 3 * FPS  # windows of the strip on each side of the current one
@@ -24,14 +23,6 @@ LEAST_WIDTH = 480  # pixels: the panel needs this much, so smaller videos are en
 ENLARGED_HEIGHT = 1080  # maximum height after enlarging, pixels; the rest stays empty
 PANEL, INK, SOFT, GREY = (18, 21, 26), (233, 236, 240), (154, 164, 177), (50, 58, 69)
 SPEAKS, SILENT, MARK, LINE = (62, 207, 160), (255, 255, 255), (255, 138, 61), (86, 180, 233)
-
-
-@dataclass(frozen=True)
-class BoxedFace:
-    """A face to draw: its track, and when it speaks, in seconds."""
-
-    track: FaceTrack
-    spans: Sequence[tuple[float, float]] = ()
 
 
 class Overlay:
@@ -56,7 +47,7 @@ class Overlay:
         width: int,
         height: int,
         *,
-        faces: Sequence[BoxedFace] = (),
+        faces: Sequence[FaceResult] = (),
         marked: Sequence[tuple[float, float]] = (),
     ) -> None:
         self.course = course
@@ -88,7 +79,7 @@ class Overlay:
         self._words(pen, frame)
         return canvas
 
-    def _box(self, pen: ImageDraw.ImageDraw, face: BoxedFace, frame: int) -> None:
+    def _box(self, pen: ImageDraw.ImageDraw, face: FaceResult, frame: int) -> None:
         track, time = face.track, frame / FPS
         if not track.first_frame <= frame < track.end_frame:
             return

@@ -12,13 +12,12 @@ from avforensics.colours import CIVIDIS
 from avforensics.errors import MediaError
 from avforensics.media.types import FPS, MediaOptions, MediaReport
 from avforensics.models.visual import WINDOW_FRAMES
-from avforensics.report.annotations import Face, Segment
+from avforensics.report.annotations import Face, faces_of, notes_of, segments_of
 from avforensics.report.excerpt import Excerpt, cut_excerpt
 from avforensics.report.faces import box_data, curve_data, stride_for, strip_data
 from avforensics.report.markup import write_page
 from avforensics.report.plot_data import PlotData, middle_of, plot_data_of
 from avforensics.report.sentences import (
-    Calibrated,
     coverage,
     in_short,
     offset_meaning,
@@ -27,56 +26,41 @@ from avforensics.report.sentences import (
 )
 from avforensics.report.statements import LIMITS
 from avforensics.scoring.offset import constant_offset
+from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.result import VideoResult
 from avforensics.scoring.speakers import within
 from avforensics.scoring.tracks import main_face
 
+CLIP_SIDE = 480  # pixels, longer side of the player's picture
+
 
 def write_video_report(
-    result: VideoResult,
+    outcome: Outcome,
     out: str | os.PathLike,
     *,
     provenance: Mapping[str, object],
-    calibrated: Calibrated | None = None,
-    segments: Sequence[Segment] = (),
-    segments_per_minute: float | None = None,
-    faces: Sequence[Face] = (),
-    face_notes: Sequence[tuple[str, str]] = (),
     media_options: MediaOptions | None = None,
     clip_seconds: float = 60.0,
-    clip_side: int = 480,
     index_link: str | None = None,
 ) -> Path:
     """Write the page of one scored video: everything inside one file, no outside request.
 
     Parameters
     ----------
-    result : VideoResult
-        Scored, with features and steps; its file is read again for the player. The first of its
-        scores is the page's, the others are listed.
+    outcome : Outcome
+        Scored, with features and steps; the file is read again for the player. The first of its
+        scores is the page's, the others are listed. Of faces each has curves that a click shows,
+        and boxes over the player; the video's own features and steps are those of the face that is
+        shown first.
     out : str or PathLike
         The HTML file; written whole or not at all.
     provenance : mapping
         Hashes, versions and configuration, nested as you like, shown folded. The key ``notice``
         becomes a banner on top: say there what a reader must know, such as stand-in weights.
-    calibrated : Calibrated, optional
-        Rank of the score among real videos.
-    segments : sequence of Segment
-        Marked on the time axis, with a button to jump to each.
-    segments_per_minute : float, optional
-        Maximum number of such segments per minute of real video.
-    faces : sequence of Face
-        The faces that were scored, each with curves that a click shows; ``result`` is then the
-        video's, with the features and steps of the face that is shown first. Their boxes are
-        drawn over the player.
-    face_notes : sequence of (str, str)
-        Headings and sentences on how faces were found and scored, for the table of coverage.
     media_options : MediaOptions, optional
         Which streams were scored.
     clip_seconds : float
         Maximum length of the embedded video; of a longer one the most unusual part.
-    clip_side : int
-        Longer side of the player's picture in pixels.
     index_link : str, optional
         Relative path from the page to the batch's index.
 
@@ -90,23 +74,25 @@ def write_video_report(
     ValueError
         The video was not scored, or its features or steps were dropped.
     """
+    result, media = outcome.result, media_options or MediaOptions()
     if result.error is not None or not result.scores:
         raise ValueError(f"{result.path}: not scored, so there is nothing to report")
     curves = plot_data_of(result, result.scores[0].lam)
+    faces = faces_of(outcome)
     excerpt, missing = None, ""
     try:
         excerpt = cut_excerpt(
             result.path,
             *_unusual(curves, faces),
             longest=clip_seconds,
-            long_side=clip_side,
-            options=media_options or MediaOptions(),
+            long_side=CLIP_SIDE,
+            options=media,
             intact=_intact(result.media),
         )
     except MediaError as error:  # the file is gone or has changed; show the plots without a player
         missing = error.reason
     duration = _duration(result, curves, excerpt)
-    data = _data(result, curves, duration, excerpt, segments)
+    data = _data(outcome, curves, duration, excerpt)
     scored = coverage(result, duration, [face.result for face in faces])
     if faces:
         data |= _face_data(faces, curves.lam, data["view"])
@@ -118,9 +104,11 @@ def write_video_report(
         index_link=index_link,
         result=result,
         score=result.scores[0],
-        calibrated=calibrated,
+        calibrated=outcome.calibrated,
         score_meaning=score_meaning,
-        in_short=in_short(result, calibrated, segments, segments_per_minute),
+        in_short=in_short(
+            result, outcome.calibrated, outcome.segments, outcome.segments_per_minute
+        ),
         offset=constant_offset(result.features),
         offset_meaning=offset_meaning,
         constant_offset=constant_offset,
@@ -129,8 +117,8 @@ def write_video_report(
         missing=missing,
         faces=faces,
         labels=[face.boxes.label for face in faces],
-        segments=segments,
-        coverage=[*face_notes, *scored, *segment_note(segments_per_minute)],
+        segments=segments_of(outcome, faces, media),
+        coverage=[*notes_of(outcome), *scored, *segment_note(outcome.segments_per_minute)],
         limits=LIMITS,
         data=data,
     )
@@ -148,11 +136,7 @@ def _duration(result: VideoResult, curves: PlotData, excerpt: Excerpt | None) ->
 
 
 def _data(
-    result: VideoResult,
-    curves: PlotData,
-    duration: float,
-    excerpt: Excerpt | None,
-    segments: Sequence[Segment],
+    outcome: Outcome, curves: PlotData, duration: float, excerpt: Excerpt | None
 ) -> dict[str, object]:
     """Data for the page's script."""
     start, end = curves.span
@@ -171,8 +155,8 @@ def _data(
         "delays": len(curves.delays),
         "top": _top(curves),
         "colours": CIVIDIS.tobytes().hex(),
-        **curve_data(curves, stride, _silence(result, curves)),
-        "segments": [{"start": s.start, "end": s.end} for s in segments],
+        **curve_data(curves, stride, _silence(outcome.result, curves)),
+        "segments": [{"start": s.start, "end": s.end} for s in outcome.segments],
     }
 
 

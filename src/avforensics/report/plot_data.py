@@ -131,7 +131,7 @@ def binned(values: np.ndarray, index: np.ndarray, stride: int) -> tuple[np.ndarr
     -------
     float array, (m, ...)
     int array, (m,)
-        The non-empty bins.
+        The bins that hold anything.
     """
     if stride == 1 or not len(index):
         return values, index

@@ -6,15 +6,36 @@ import base64
 import io
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
 from avforensics.media.stills import stills
-from avforensics.report.annotations import FaceBoxes
 
 HEIGHT = 96  # pixels; shown smaller, sharp on dense screens
 AROUND = 0.35  # of a face's size, shown on each of its sides
+
+
+@dataclass(frozen=True)
+class FaceBoxes:
+    """The boxes of one tracked face.
+
+    Attributes
+    ----------
+    time : float array, (n,)
+        Seconds on the video's clock, rising. Between times that are at most a quarter of a second
+        apart the box moves evenly; elsewhere it stands for half a frame before and after.
+    box : float array, (n, 4)
+        ``left, top, right, bottom`` in fractions of the upright picture.
+    spans : sequence of (float, float)
+        When it speaks, in seconds; it is then drawn in the speaker's colour.
+    """
+
+    label: str
+    time: np.ndarray
+    box: np.ndarray
+    spans: Sequence[tuple[float, float]] = ()
 
 
 def still_addresses(

@@ -45,9 +45,7 @@ def constant_delay_fit(sync_logits: np.ndarray, *, smooth: int = SMOOTH) -> np.n
     return (total / share[:, None]).max(axis=1) + np.log(rows.shape[1])
 
 
-def who_speaks(
-    rows: Sequence[np.ndarray], first_windows: Sequence[int], *, smooth: int = SMOOTH
-) -> np.ndarray:
+def who_speaks(rows: Sequence[np.ndarray], first_windows: Sequence[int]) -> np.ndarray:
     """The face with the highest confidence at each window of a video.
 
     Parameters
@@ -56,8 +54,6 @@ def who_speaks(
         Logits of consecutive windows of each face.
     first_windows : sequence of int
         Index of each face's first window in the video.
-    smooth : int
-        Windows to average.
 
     Returns
     -------
@@ -69,7 +65,7 @@ def who_speaks(
     best = np.full(max(ends, default=0), -np.inf)
     speaker = np.full(len(best), NOBODY)
     for face, (part, first, end) in enumerate(zip(rows, first_windows, ends, strict=True)):
-        confidence = constant_delay_fit(part, smooth=smooth)
+        confidence = constant_delay_fit(part)
         higher = confidence > best[first:end]
         best[first:end][higher] = confidence[higher]
         speaker[first:end][higher] = face

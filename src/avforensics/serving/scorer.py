@@ -11,8 +11,6 @@ import av
 
 from avforensics.detection.faces import FaceOptions, VideoScorer
 from avforensics.detection.judging import Judge
-from avforensics.detection.outcome import Outcome
-from avforensics.detection.pages import write_outcome_report
 from avforensics.detection.rows import COLUMNS, face_row, row_of, write_csv
 from avforensics.detection.verdict import judge_outcome
 from avforensics.errors import MediaError
@@ -22,8 +20,10 @@ from avforensics.faces.track import Faces
 from avforensics.media.container import open_container
 from avforensics.media.types import FPS
 from avforensics.models.sync import WINDOW_FRAMES
+from avforensics.report.page import write_video_report
 from avforensics.report.sentences import number
 from avforensics.scoring.clips import ClipScorer
+from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.source import Clip
 from avforensics.serving.jobs import Answer, Job
 from avforensics.serving.limits import Limits
@@ -74,7 +74,7 @@ class Scorer:
         job.tell("writing the report", 1.0)
         judge_outcome(outcome, scorer, self.judge)
         report, scores = job.folder / "report.html", job.folder / "scores.csv"
-        write_outcome_report(
+        write_video_report(
             outcome,
             report,
             provenance=self.provenance | {"file": job.name},

@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 from avforensics.errors import AVForensicsError, ConfigError
-from avforensics.files import atomic_path
+from avforensics.files import write_json
 from avforensics.media.types import FPS
 from avforensics.media.writer import write_clip
 from avforensics.pool import Failed, cores, in_processes
@@ -160,8 +160,7 @@ def _claim(folder: Path, sizes: dict[str, Split], **settings) -> None:
                 "remove it or choose another folder"
             )
         return
-    with atomic_path(path) as part:
-        part.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
+    write_json(path, wanted)
 
 
 def _make(folder: str, people: Sequence[list[Job]], **settings) -> Iterator[int]:

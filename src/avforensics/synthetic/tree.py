@@ -9,7 +9,7 @@ from pathlib import Path
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
 from avforensics.data.tables import write_table
-from avforensics.files import atomic_path, sha256_file
+from avforensics.files import atomic_path, sha256_file, write_text
 from avforensics.media.types import FPS, HOP
 from avforensics.synthetic.plan import (
     AVCELEB,
@@ -45,8 +45,7 @@ manifest.csv every clip once, with split, category and forged segments; splits s
 
 def write_papers(out: Path, jobs: list[Job], *, seed: int, n_frames: int) -> None:
     """Write all metadata of a set whose clips exist."""
-    with atomic_path(out / "README.txt") as partial:
-        partial.write_text(README.format(avceleb=AVCELEB, lavdf=LAVDF), encoding="utf-8")
+    write_text(out / "README.txt", README.format(avceleb=AVCELEB, lavdf=LAVDF))
     whole = [job for job in jobs if job.category != PARTIAL]
     rows = [_meta_row(job, seed) for job in whole]
     write_table(out / AVCELEB / "meta_data.csv", META_HEADER, rows)
@@ -103,8 +102,7 @@ def _write_lavdf(out: Path, parts: list[Job], reals: dict, n_frames: int) -> Non
         split = LAVDF_SPLITS.get(job.split, "train")
         entries.append(_lavdf_entry(f"{folder}/{file}", original, job, split, n_frames))
         entries.append(_lavdf_entry(original, None, None, split, n_frames))
-    with atomic_path(out / LAVDF / "metadata.min.json") as partial:
-        partial.write_text(json.dumps(entries), encoding="utf-8")
+    write_text(out / LAVDF / "metadata.min.json", json.dumps(entries))
 
 
 def _lavdf_entry(

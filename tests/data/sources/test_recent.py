@@ -74,7 +74,7 @@ def test_av_deepfake1m_pp(tree, caplog):
         "yourtts",
         "diff2lip",
     )
-    assert manifest.coverage().missing == tuple(row.path for row in manifest[1:4])
+    assert manifest.missing() == tuple(row.path for row in manifest[1:4])
     assert "testA_files.txt: 2 files without public labels" in caplog.text
     assert "testB_files.txt: 1 files without public labels" in caplog.text
 
@@ -156,7 +156,7 @@ def test_deepspeak_v2(tree):
         ("", "playht", "11"),
         ("", "real", "87"),
     ]
-    assert len(manifest.coverage().missing) == 2
+    assert len(manifest.missing()) == 2
     (root / "annotations-fake.csv").write_text("video-file,engine\na.mp4,x\n")
     with pytest.raises(ManifestError, match=r"annotations-fake\.csv: no column identity_target"):
         deepspeak(root)
@@ -218,7 +218,7 @@ def test_talkingheadbench(tree, tmp_path, caplog):
     ]
     assert [row.audio for row in manifest if row.audio] == [f"{root}/audio/fake/clip [4].wav"]
     assert "1 files with unexpected names are skipped: fake/stray.mp4" in caplog.text
-    assert len(manifest.coverage().missing) == 2
+    assert len(manifest.missing()) == 2
     (root / "true/true_dataset_split.json").write_text('["a.mp4"]')
     with pytest.raises(ManifestError, match="expected lists of file names by split"):
         talkingheadbench(root)
@@ -273,7 +273,7 @@ def test_mavos_dd(tree, form, caplog):
     assert [one for (one,) in known(manifest, "protocol")] == protocols
     assert known(manifest, "language", "open_set_model")[3] == ("german", "False")
     assert "MAVOS-DD: 1 entries have no usable label" in caplog.text
-    assert len(manifest.coverage().missing) == 4
+    assert len(manifest.missing()) == 4
     if form == "arrow":
         (root / "data-00000-of-00001.arrow").write_bytes(b"not arrow")
         with pytest.raises(ManifestError, match="not an Arrow file"):
@@ -339,7 +339,7 @@ def test_deepfake_eval_2024(tree, caplog):
     ]
     assert "entries without a usable label are skipped: Real/Unknown (1)" in caplog.text
     assert manifest.doubled() == (f"{root}/video-data/a b.mp4",)
-    assert len(manifest.coverage().missing) == 5
+    assert len(manifest.missing()) == 5
 
 
 def test_facts_are_columns_of_a_manifest(tree, tmp_path):

@@ -3,6 +3,6 @@
 ``configs/source/NAME.yaml`` names the function of a set; there is no other list of them.
 
 Every function receives the folder of the set and reads the set's lists and tables; video files are
-not opened. Listed files that are missing on disk stay in the manifest, where `Manifest.coverage`
+not opened. Listed files that are missing on disk stay in the manifest, where `Manifest.missing`
 counts them; entries that cannot become rows are counted in a logged warning.
 """

@@ -44,7 +44,7 @@ def fakeavceleb(root: str | Path) -> Manifest:
     Manifest
         One row per line; ``identity`` is the person shown (column ``source``), ``gender`` and
         ``race`` are facts. The set lists about 22 files twice, under two methods: both rows are
-        kept, and `Manifest.coverage` names them.
+        kept, and `Manifest.doubled` names them.
 
     Raises
     ------

@@ -29,7 +29,7 @@ def voxceleb2(
     -------
     Manifest
         ``identity`` is the speaker, ``split`` the part, ``audio`` the audio file, whether or not it
-        exists: `Manifest.coverage` counts the missing ones.
+        exists: `Manifest.missing` counts the missing ones.
     """
     root = find_root(root, "dev/mp4", "test/mp4")
     sound = str(Path(sound).absolute()) if sound else root

@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
-from avforensics.files import atomic_path
+from avforensics.files import atomic_path, write_text
 
+EVERY = 60.0  # least seconds between drawings, which take one or two; the last state is drawn
 SMOOTH = 0.98  # of the drawn running mean of the training loss
 
 
@@ -32,15 +33,12 @@ class LearningCurve(Callback):
     ----------
     folder : str or Path
         The run's folder.
-    every_seconds : float
-        Least time between drawings, which take a second or two; the last state is always drawn.
     """
 
     state_key = "Curve"  # in checkpoints, old ones too
 
-    def __init__(self, *, folder: str | Path, every_seconds: float = 60.0) -> None:
+    def __init__(self, *, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self.every_seconds = every_seconds
         self.train: list[list[float]] = []
         self.val: list[list[Any]] = []
         self._drawn = 0  # validations in the last drawing
@@ -74,9 +72,8 @@ class LearningCurve(Callback):
         self.val.append([trainer.current_epoch, trainer.global_step, measured])
         if not trainer.is_global_zero or trainer.fast_dev_run:
             return
-        with atomic_path(self.folder / "curve.json") as partial:
-            partial.write_text(json.dumps(self.state_dict()) + "\n")
-        if time.monotonic() - self._clock >= self.every_seconds:
+        write_text(self.folder / "curve.json", json.dumps(self.state_dict()) + "\n")
+        if time.monotonic() - self._clock >= EVERY:
             self._draw(trainer, module)
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:

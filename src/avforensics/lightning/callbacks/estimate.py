@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import resource
 import sys
 import time
 from typing import Any
@@ -83,7 +83,7 @@ def _report(trainer: pl.Trainer, module: pl.LightningModule, seconds: float, flo
     log.info("%.2f M parameters, %.2f M of them trained", parameters / 1e6, trained / 1e6)
     work = f", {flops / 1e9:.0f} GFLOP ({flops / seconds / 1e9:.0f} a second)" if flops else ""
     log.info(
-        "%.3g s per batch, forward and backward%s; %s of memory at most so far",
+        "%.3g s a batch forward and back%s; %s of memory at most so far",
         seconds,
         work,
         _memory(trainer.strategy.root_device),
@@ -99,5 +99,9 @@ def _report(trainer: pl.Trainer, module: pl.LightningModule, seconds: float, flo
 def _memory(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{torch.cuda.max_memory_allocated(device) / 1e9:.1f} GB"
-    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kibibytes
-    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9:.1f} GB"
+    with contextlib.suppress(ImportError):  # there is none on Windows
+        import resource
+
+        unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kibibytes
+        return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9:.1f} GB"
+    return "an unknown amount"
