@@ -8,7 +8,7 @@ import pytest
 from rich import get_console
 
 from avforensics import progress as module
-from avforensics.progress import Progress, duration, follow, speed
+from avforensics.progress import Progress, duration, speed, tracked
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_quiet_and_broken_off_and_nothing_to_do(lines):
 
 
 def test_items_are_followed(lines):
-    assert list(follow("abc", "reading", total=3)) == list("abc")
+    assert list(tracked("abc", "reading", total=3)) == list("abc")
     assert lines()[-1].startswith("reading: 3 of 3 clips")
 
 

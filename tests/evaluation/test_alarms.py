@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from avforensics.errors import ConfigError
-from avforensics.evaluation.alarms import LONGEST, SegmentAlarms, stretches_off
+from avforensics.evaluation.alarms import LONGEST, SegmentAlarms, segments_off
 from avforensics.scoring.own_delay import own_delay_curve
 from avforensics.scoring.result import DelayCurve
 from avforensics.scoring.sequences import SequencePolicy
@@ -27,7 +27,7 @@ def test_new_real_videos_have_as_many_false_segments_as_was_asked_for():
         threshold = fitted.threshold(rate)
         of_fitted = (fitted.scores > threshold).sum() / fitted.minutes
         assert rate - 0.1 <= of_fitted < rate
-        new = sum(len(stretches_off(curve(100 + seed), threshold)) for seed in range(40)) / 20
+        new = sum(len(segments_off(curve(100 + seed), threshold)) for seed in range(40)) / 20
         assert new < 2 * rate
 
 
@@ -43,7 +43,7 @@ def test_too_little_video_gives_no_threshold():
 
 
 def test_a_stretch_is_found_where_it_is():
-    found = stretches_off(curve(0, bursts=[(200, 240), (500, 540)]), 5.0)
+    found = segments_off(curve(0, bursts=[(200, 240), (500, 540)]), 5.0)
     assert len(found) == 2
     for start, end in found[np.argsort(found[:, 0]), :2] * 25 - 2:
         assert min(abs(start - 200), abs(start - 500)) <= 8
