@@ -124,7 +124,7 @@ def build_detector(models: Models, cfg: DictConfig) -> ClipScorer:
         max_len=cfg.scoring.max_len,
         windows=cfg.scoring.windows,
         audio=cfg.scoring.audio,
-        keep_activations=cfg.save_features,
+        keep_activations=cfg.get("save_features", False),
         applicability=limits_of(OmegaConf.to_container(cfg.applicability, resolve=True)),
     )
 
