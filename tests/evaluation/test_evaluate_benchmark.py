@@ -171,7 +171,7 @@ def test_a_store_made_for_more_clips_is_not_cut_down(
 def test_what_is_missing_is_one_sentence(tiny_bundle, tmp_path, avforensics, capsys):
     for change, sentence in (
         (["benchmark=fakeavceleb"], "the data set fakeavceleb is needed: give its folder"),
-        (["benchmark=lavdf", "root=/nowhere"], "the data set lavdf is needed, and there is no"),
+        (["benchmark=lavdf", "root=/nowhere"], "the data set lavdf is needed, but /nowhere"),
         ([], "nothing to evaluate"),
         (["edit=trim", "features=x"], "it needs a benchmark"),
         (["benchmark=manifest", "edit=blur", f"root={tmp_path}/m.csv"], "there is no"),

@@ -47,8 +47,8 @@ def check_savable(module: nn.Module) -> None:
     Raises
     ------
     ConfigError
-        A class is not registered, an argument cannot be saved, or the rebuilt network has other
-        tensors.
+        A class is not registered, an argument cannot be saved, or the tensors of the rebuilt
+        network differ in name or shape.
     """
     description = json.loads(json.dumps(describe(module)))
     with torch.random.fork_rng(devices=[]):  # keep the random state of training

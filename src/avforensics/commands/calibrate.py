@@ -56,7 +56,7 @@ RATES = (0.01, 0.05, 0.10)
 def run(cfg: DictConfig) -> int:
     """Fit on the real videos of ``cfg.select`` and write ``cfg.output``."""
     if isinstance(cfg.scoring.lam, ListConfig):
-        raise ConfigError("a calibration is for one scoring.lam")
+        raise ConfigError(f"calibrate needs one scoring.lam, got {list(cfg.scoring.lam)}")
     if cfg.source not in (None, *GENERATORS):
         raise ConfigError(f"source must be null or one of {GENERATORS}, got {cfg.source!r}")
     policy = SequencePolicy(

@@ -21,7 +21,7 @@ from avforensics.scoring.result import DelayCurve
 
 LONGEST = 3 * FPS  # windows of one segment: most calibration videos are a few seconds long
 MOST_PER_MINUTE = 20  # segments of real videos that are kept; limits the lowest threshold
-SAME = 0.01  # intersection over union up to which two segments are distinct
+SAME = 0.01  # intersection over union above which two segments are the same one
 
 
 def segments_off(curve: DelayCurve, least: float = 0.0, count: int | None = None) -> np.ndarray:

@@ -46,7 +46,10 @@ class AlignmentSettings:
 
     def __post_init__(self) -> None:
         if self.sure < 0 or self.most < 0 or self.least_windows < 1:
-            raise ValueError("sure and most must be >= 0, least_windows must be >= 1")
+            raise ValueError(
+                f"`sure` and `most` must be >= 0 and `least_windows` >= 1, got {self.sure:g}, "
+                f"{self.most} and {self.least_windows}"
+            )
         if not 0 <= self.least_share < 1:
             raise ValueError(f"least_share must be within [0, 1), got {self.least_share}")
 

@@ -199,10 +199,10 @@ class _Work:
         return value, drawn, None if interval is None else list(interval)
 
     def _gap_interval(self, drawn, gap, rows, others, own, of_others) -> list | None:
-        """Interval of a difference; Newcombe's (1998) if one side never varied.
+        """Interval of a difference: bootstrap, or Newcombe's (1998) if either rate is 0 or 1.
 
-        A group without a false alarm has none on any resample: the difference would seem as certain
-        as the other side.
+        A bootstrap interval of such a rate has no width, so the difference would seem as certain as
+        the other rate.
         """
         value, _, other = of_others
         if own is None or other is None:

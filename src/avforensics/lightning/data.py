@@ -178,7 +178,7 @@ class SyncData(pl.LightningDataModule):
         self.rows, self.val_rows = train, val
 
     def phase(self, epoch: int) -> tuple[Phase, int]:
-        """The phase of an epoch, and how many batches all phases before it have."""
+        """The phase of an epoch, and the number of batches in all earlier phases."""
         batches = 0
         for phase in self.phases[:-1]:
             if epoch < phase.epochs:

@@ -322,7 +322,7 @@ def require_data(cfg: DictConfig) -> None:
     if cfg.root is None:
         raise ManifestError(f"the data set {name} is needed: give its folder as root=FOLDER")
     if not typed_path(cfg.root).exists():
-        raise ManifestError(f"the data set {name} is needed, and there is no {cfg.root}")
+        raise ManifestError(f"the data set {name} is needed, but {cfg.root} does not exist")
 
 
 def benchmark_manifest(cfg: DictConfig) -> tuple[Manifest, Manifest]:

@@ -313,7 +313,9 @@ class FeatureData(pl.LightningDataModule):
         check_savable(projection)
         name = type(projection).__name__
         if projection.outputs != self.components:
-            raise ConfigError(f"components={self.components}, but {name} has {projection.outputs}")
+            raise ConfigError(
+                f"components={self.components}, but {name} has {projection.outputs} outputs"
+            )
         if self.shift and not projection.linear:
             raise ConfigError(
                 f"data.shift moves the sound of linear projections only; {name} is not linear"

@@ -162,7 +162,7 @@ class FeatureExtractor:
 
     def _open(self, clip: Clip) -> MediaStream:
         limits = [clip.n_frames]
-        if self.max_windows is not None and clip.edit.blocks is None:  # an edit may drop frames
+        if self.max_windows is not None and clip.edit.blocks is None:  # edits may drop frames
             limits.append(frames_needed(self.max_windows, self.max_delay))
         frames = min((limit for limit in limits if limit is not None), default=None)
         return open_media(

@@ -36,7 +36,7 @@ from avforensics.scoring.result import Features, Steps
 from avforensics.scoring.sequences import SequencePolicy
 
 SCALES = ("share", "positive", "real")
-APART = 2  # frames: closer delays are one
+APART = 2  # frames; delays closer than this count as one
 LEAST_PART = 10  # windows before and after a change of delay
 MOST_CHANGES = 2000  # places at which a change is tried
 NEAR = 1  # frames from a delay that count as that delay: neighbouring delays share most sound

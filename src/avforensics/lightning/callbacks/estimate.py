@@ -99,7 +99,7 @@ def _report(trainer: pl.Trainer, module: pl.LightningModule, seconds: float, flo
 def _memory(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{torch.cuda.max_memory_allocated(device) / 1e9:.1f} GB"
-    with contextlib.suppress(ImportError):  # there is none on Windows
+    with contextlib.suppress(ImportError):  # Windows has no resource module
         import resource
 
         unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kibibytes
