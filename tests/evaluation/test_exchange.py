@@ -82,10 +82,24 @@ def test_c5_of_others(tmp_path):
     ]
     assert rows[1].category == "blend" and rows[1].attributes["compression"] == "c23"
     assert rows[2].error == "missing" and rows[2].attributes["x_note"] == "no clip"
-    for wrong, message in (("1.5,ok", "within 0..1"), ("0.5,fine", "status must be one of ok")):
-        path.write_text(f"{header}toy,a,,0,{wrong},,,,,\n")
+    for wrong, message in (
+        ("0,1.5,ok", "within 0..1"),
+        ("0,0.5,fine", "status must be one of ok"),
+        ("real,0.5,ok", "label must be 0 .* got 'real'"),
+        (",0.5,ok", "label must be 0"),
+        ("-1,0.5,ok", "label must be 0"),
+    ):
+        path.write_text(f"{header}toy,a,,{wrong},,,,,\n")
         with pytest.raises(ManifestError, match=message):
             read_run(path)
+
+
+def test_scores_of_another_kind_are_not_taken_for_ours(tmp_path):
+    path = tmp_path / "v1.scores.csv"
+    header = "dataset,key,compression,label,score,status,x_score,x_avforensics_score\n"
+    path.write_text(f"{header}toy,a,,1.0,0.9,ok,-3.1,7\n")
+    (row,) = read_run(path)
+    assert (row.label, row.score) == (1, 0.9)
 
 
 def test_frames_of_deepfakebench(tmp_path):

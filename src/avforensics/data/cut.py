@@ -33,9 +33,7 @@ from avforensics.media.writer import check_encoding, write_clip
 DONE, FAILED = "done", "failed"
 SILENT = "without sound"
 UNFORGED = "in the unforged part of a partial forgery"  # reason for dropping a clip
-IN_MEMORY = (
-    256 << 20
-)  # bytes of frames of a whole clip in memory; larger ones wait on disk for the encoder
+IN_MEMORY = 256 << 20  # bytes of a whole clip's frames; larger clips wait on disk for the encoder
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
@@ -97,7 +95,7 @@ class FaceClip:
     Attributes
     ----------
     name : str
-        ``./``.
+        Relative to the folder of all clips, with ``/``.
     start : float
         Start in the video, in seconds.
     hash : str

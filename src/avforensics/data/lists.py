@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Entry(NamedTuple):
-    """``, and its label (1 = fake) or None./``, and its label (1 = fake) or None."""
+    """One line: a path as written, with ``/``, and its label (1 = fake) or None."""
 
     path: str
     label: int | None

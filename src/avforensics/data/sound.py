@@ -39,7 +39,7 @@ class SoundAugment:
     band : float
         Probability of a band-pass filter: from 100..400 Hz to 3..7 kHz.
     codec : float
-        s, and back./s, and back.
+        Probability of coding by AAC or Opus at 12 to 64 kbit/s.
 
     Raises
     ------

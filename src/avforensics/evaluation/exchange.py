@@ -3,8 +3,9 @@
 C5 is a CSV (``dataset, key, compression, label, score, status`` and others) with a JSON file of
 what made it beside it; its scores are probabilities of a fake. Documented in
 https://github.com/dfwb-research/deepfake-workbench (docs/concepts/score-files.md).
-DeepfakeBench scores frames; a table of them, ``image, pred, label``, is averaged by folder, as its
-own metrics do (https://github.com/SCLBD/DeepfakeBench, training/metrics/utils.py).
+DeepfakeBench scores frames; a table of them, ``image, pred, label``, is averaged by folder. Its own
+metrics also join folders of the same name (https://github.com/SCLBD/DeepfakeBench,
+training/metrics/utils.py).
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ from avforensics.files import atomic_path, fingerprint
 SCHEMA = "dfwb.scores/1"
 C5 = ("dataset", "key", "compression", "label", "score", "status")
 STATUSES = ("ok", "missing", "error")
+SAME = 1e-9  # difference of probabilities up to which they are the same
 IMAGES = ("image", "image_path", "img_path", "img_name", "img_names")
-RAW = "x_score"  # our own score, which is no probability
+RAW = "x_avforensics_score"  # our own score, which is no probability
 
 
 def read_any(path: str | os.PathLike, *, fake: int = 1) -> list[ScoredVideo]:
@@ -75,11 +77,13 @@ def from_c5(table: Table) -> list[dict[str, str]]:
             )
         counts[status] += 1
         known = {name: value for name, value in row.items() if name not in (*C5, RAW) and value}
-        score = row.get(RAW) or row["score"]
-        if row["score"] and not 0 <= _float(row["score"]) <= 1:
-            raise ManifestError(f"{table.row_name(number)}: score must be within 0..1")
+        score = row["score"]
+        if score and not 0 <= _float(score) <= 1:
+            raise ManifestError(f"{table.row_name(number)}: score must be within 0..1, got {score}")
+        if row.get(RAW) and score and abs(_logistic(_float(row[RAW])) - _float(score)) < SAME:
+            score = row[RAW]  # the same score before it was made a probability
         name = "/".join(filter(None, (row["dataset"], row["compression"], row["key"])))
-        made = {"path": name, "label": str(int(row["label"] not in ("", "0")))}
+        made = {"path": name, "label": str(_label(row["label"], table.row_name(number)))}
         made |= {"score": score if status == "ok" else "", "dataset": row["dataset"]}
         made |= {"error": "" if status == "ok" else known.pop("x_error", "") or status}
         made |= {"category": known.get("x_category") or known.get("method", "")}
@@ -111,7 +115,7 @@ def write_c5(
     """Write ``NAME.scores.csv`` and ``NAME.scores.meta.json``.
 
     C5 wants probabilities, which our scores are not: ``score`` is the logistic function of ours,
-    which keeps the order, and ``x_score`` holds ours, which reads back exactly.
+    which keeps the order, and ``x_avforensics_score`` holds ours, which reads back exactly.
 
     Parameters
     ----------
@@ -134,7 +138,7 @@ def write_c5(
             status = "missing"
         counts[status] += 1
         key = os.path.relpath(row.path, common) if common else row.path
-        score = 1 / (1 + math.exp(-max(min(row.score, 700), -700))) if status == "ok" else None
+        score = _logistic(row.score) if status == "ok" else None
         raw = repr(row.score) if status == "ok" else None
         reason = None if status == "ok" else row.reason or row.not_applicable
         method = row.attributes.get("method", row.category)
@@ -184,6 +188,21 @@ def _check_coverage(path: Path, counts: Counter) -> None:
 
 def _meta_of(path: Path) -> Path:
     return path.with_name(path.name.removesuffix(".csv") + ".meta.json")
+
+
+def _label(text: str, row: str) -> int:
+    """0 for real; every other class of C5 is a kind of fake."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not (value >= 0 and value.is_integer()):
+        raise ManifestError(f"{row}: label must be 0 (real) or a positive integer, got {text!r}")
+    return int(value > 0)
+
+
+def _logistic(score: float) -> float:
+    return 1 / (1 + math.exp(-max(min(score, 700), -700)))
 
 
 def _float(text: str) -> float:

@@ -38,7 +38,7 @@ class RotaryDecoder(RowDecoder):
     Parameters
     ----------
     width, heads : int
-         heads`` numbers, which must be even./ heads`` numbers, which must be even.
+        A head has ``width / heads`` channels, which must be even.
     positions : int
         Longest training input, one less than the longest sequence.
     stretch : int

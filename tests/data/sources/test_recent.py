@@ -304,6 +304,9 @@ def test_hifi_avdf(tree):
     assert manifest.doubled() == (f"{root}/reals/p1.mp4",)
     with pytest.raises(ManifestError, match=r"no table \*\.csv of HiFi-AVDF"):
         hifi_avdf(root / "reals")
+    (root / "train.csv").write_text(header + rows)
+    with pytest.raises(ManifestError, match=r"train\.csv is no table of one generator"):
+        hifi_avdf(root)
 
 
 # --- Deepfake-Eval-2024 -------------------------------------------------------------------------

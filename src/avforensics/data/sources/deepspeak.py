@@ -37,7 +37,7 @@ def deepspeak(root: str | Path) -> Manifest:
     root = find_root(root, ".")
     folder = Path(root)
     table = next((path.parent for path in sorted(folder.rglob("annotations-*.csv"))), folder)
-    split = dict(cells_by(table / "annotations-split-def.csv", "identity"))
+    split = dict(cells_by(table / "annotations-split-def.csv", "identity", "split"))
     who = {"gender": "{gender}", "race": "{race}", "age": "{age}", "language": "{language}"}
     if not list(table.glob("annotations-real.csv")) + list(table.glob("annotations-fake.csv")):
         manifest = _deepspeak_names(root)

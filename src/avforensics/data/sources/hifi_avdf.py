@@ -8,6 +8,9 @@ from avforensics.data.manifest import Manifest
 from avforensics.data.row import facts
 from avforensics.data.sources.layout import Listed, read_listed
 from avforensics.data.sources.tree import find_root
+from avforensics.errors import ManifestError
+
+SPLITS = ("all", "test", "train", "val", "validation")  # not names of generators
 
 
 def hifi_avdf(root: str | Path) -> Manifest:
@@ -32,6 +35,11 @@ def hifi_avdf(root: str | Path) -> Manifest:
         There is no such table, or it lacks a column.
     """
     root = find_root(root, ".")
+    splits = sorted(name for name in SPLITS if Path(root, f"{name}.csv").is_file())
+    if splits:
+        raise ManifestError(
+            f"{root}: {splits[0]}.csv is no table of one generator; read it with source=table"
+        )
     part = Listed(
         tables="*.csv",
         path="{video_path}",

@@ -200,9 +200,15 @@ def tell_of_odd(what: str, names: Collection[str], message: str) -> None:
         log.warning("%s: %d %s: %s", what, len(names), message, shorten(names))
 
 
-def cells_by(path: Path, key: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Rows of a table by one of their cells; none if the file is missing."""
+def cells_by(path: Path, key: str, *others: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Rows of a table by one of their cells; none if the file is missing.
+
+    Raises
+    ------
+    ManifestError
+        The table lacks the column ``key`` or one of ``others``.
+    """
     if path.is_file():
         table = read_table(path)
-        table.require(key)
+        table.require(key, *others)
         yield from ((cells[key], cells) for cells in table.records())

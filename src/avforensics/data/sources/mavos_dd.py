@@ -66,6 +66,8 @@ def mavos_dd(root: str | Path) -> Manifest:
                 continue
             rows.append(_row(make_row(root, cells["video_path"], label, COLUMNS, cells)))
     tell_of_odd("MAVOS-DD", list(unlabelled.elements()), "entries have no usable label")
+    if not rows:
+        raise ManifestError(f"{root}: no entry of MAVOS-DD is labelled real or fake")
     return Manifest(rows)
 
 

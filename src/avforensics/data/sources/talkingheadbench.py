@@ -75,12 +75,13 @@ def _talking_reals(root: str, reals: str | Path | None) -> list[Row]:
         log.warning("TalkingHeadBench: no %s: the manifest has no real videos", " or ".join(tables))
         return []
     content = read_json(table)
-    if not isinstance(content, dict) or not all(isinstance(v, list) for v in content.values()):
+    lists = content.values() if isinstance(content, dict) else [None]
+    if not all(isinstance(v, list) and all(isinstance(n, str) for n in v) for v in lists):
         raise ManifestError(f"{table}: expected lists of file names by split")
     folder = find_root(table.parent if reals is None else reals, ".")
     return [
         make_row(folder, name, 0, {"identity": "{stem}", "split": "{split}"}, values)
         for split, names in content.items()
-        for name in map(str, names)
+        for name in names
         for values in [{"stem": Path(name).stem, "split": split}]
     ]
