@@ -4,15 +4,19 @@ import json
 import shutil
 import sys
 import types
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from avforensics import Detector
 from avforensics.checkpoints import load_models, save_bundle
+from avforensics.checkpoints.card import upload, write_release
 from avforensics.checkpoints.hub import MODEL, PINNED, PINS, cached, setting_of
 from avforensics.cli.positional import name_words
+from avforensics.commands.push import run
 from avforensics.errors import CheckpointError, ConfigError
 from avforensics.files import sha256_file
 
@@ -44,8 +48,15 @@ def hub(monkeypatch, cache):
         def create_repo(self, repository, private, exist_ok):
             (server / repository).mkdir(parents=True, exist_ok=exist_ok)
 
-        def upload_folder(self, repo_id, folder_path, commit_message):
-            shutil.copytree(folder_path, server / repo_id, dirs_exist_ok=True)
+        def upload_folder(
+            self, repo_id, folder_path, commit_message, allow_patterns, delete_patterns
+        ):
+            for pattern in delete_patterns:
+                for old in (server / repo_id).glob(pattern):
+                    old.unlink()
+            for file in Path(folder_path).iterdir():
+                if any(fnmatch(file.name, pattern) for pattern in allow_patterns):
+                    shutil.copyfile(file, server / repo_id / file.name)
             return f"https://hub.example/{repo_id}"
 
     def snapshot_download(repository, revision, allow_patterns, cache_dir):
@@ -59,7 +70,9 @@ def hub(monkeypatch, cache):
         for file in (server / repository).iterdir():
             blob = top / "blobs" / sha256_file(file)
             shutil.copyfile(file, blob)
-            (top / "snapshots" / commit / file.name).symlink_to(blob)
+            place = top / "snapshots" / commit / file.name
+            place.unlink(missing_ok=True)
+            place.symlink_to(blob)
         return str(top / "snapshots" / commit)
 
     module = types.SimpleNamespace(HfApi=HfApi, snapshot_download=snapshot_download)
@@ -103,6 +116,13 @@ def test_shipped_weights_have_pinned_hashes(monkeypatch):
 def test_names_that_mean_nothing():
     with pytest.raises(CheckpointError, match="no such weights; use talkers, grid_compact"):
         setting_of("lips")
+    with pytest.raises(CheckpointError, match=r"^weights/best\.safetensors: no such file$"):
+        setting_of("weights/best.safetensors")
+    with pytest.raises(CheckpointError, match="no such weights"):
+        setting_of("../lips")
+    for revision in ("/etc", "../../x", "a/../b", "a\0b"):
+        with pytest.raises(CheckpointError, match="must be a branch, a tag or a commit"):
+            setting_of(f"{NAME}@{revision}")
     with pytest.raises(ConfigError, match=r"some-lab/lips is not in .*avforensics\[hub\]"):
         setting_of(NAME)
 
@@ -132,11 +152,93 @@ def test_pushed_fetched_cached_and_refused_when_changed(
     model.resolve().write_bytes(bytes(content))
     with pytest.raises(CheckpointError, match="the file has changed"):
         load_models({"weights": NAME})
-    (cached(NAME) / PINS).unlink()  # without pins, the cache still names the file by its hash
-    with pytest.raises(CheckpointError, match="the file has changed"):
-        load_models({"weights": NAME})
-    assert avforensics("detect", "none.mp4", f"checkpoint={NAME}") == 2
+    (tmp_path / "some.mp4").touch()
+    assert avforensics("detect", str(tmp_path / "some.mp4"), f"checkpoint={NAME}") == 2
     assert "the file has changed" in capsys.readouterr().err
+    snapshot = cached(NAME)
+    (snapshot / PINS).unlink()  # without pins, the cache still names the file by its hash
+    with pytest.raises(CheckpointError, match="the file has changed"):
+        setting_of(str(snapshot))
+    with pytest.raises(ConfigError, match="or not complete, and fetching it needs"):
+        load_models({"weights": NAME})
+
+
+def push(bundle, output, **settings):
+    words = {"repo": None, "private": True, "license": None, "card": None, **settings}
+    checkpoint = {"weights": str(bundle)}
+    return run(OmegaConf.create({**words, "output": str(output), "checkpoint": checkpoint}))
+
+
+def test_a_folder_of_its_own(hub, bundle, tmp_path):
+    dotted = tmp_path / "made/grid.v1.safetensors"
+    dotted.parent.mkdir()
+    bundle.rename(dotted)
+    for kind in ("all", "[1]"):
+        dotted.with_name(f"grid.v1.calibration-{kind}.safetensors").write_text(kind)
+    folder = tmp_path / "card"
+    push(dotted, folder, repo=NAME)
+    names = ["model.calibration-[1].safetensors", "model.calibration-all.safetensors"]
+    assert [path.name for path in load_models({"weights": str(folder)}).calibrations] == names
+    assert [path.name for path in load_models({"weights": NAME}).calibrations] == names
+
+    (cached(NAME) / names[0]).unlink()  # a fetch that was interrupted
+    assert cached(NAME) is None
+    assert len(load_models({"weights": NAME}).calibrations) == 2
+
+    dotted.with_name("grid.v1.calibration-[1].safetensors").unlink()
+    push(dotted, folder, repo=NAME)  # over the earlier one; what it no longer has goes
+    here = sorted(path.name for path in folder.iterdir())
+    assert here == sorted(["README.md", PINS, MODEL, names[1]])
+    assert sorted(path.name for path in (hub / NAME).iterdir()) == here
+    write_release(load_models({"weights": str(folder)}), folder, name="itself")
+    assert len(load_models({"weights": str(folder)}).calibrations) == 1
+
+    (folder / names[0]).write_text("from elsewhere")
+    with pytest.raises(CheckpointError, match=r"\[1\].*does not list this file"):
+        setting_of(str(folder))
+    (folder / names[0]).rename(folder / "passwords.txt")
+    upload(folder, NAME)
+    assert sorted(path.name for path in (hub / NAME).iterdir()) == here
+    with pytest.raises(ConfigError, match=r"holds passwords\.txt, which no earlier push wrote"):
+        push(dotted, folder)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/README.md").write_text("# Mine\n")
+    with pytest.raises(ConfigError, match=r"holds README\.md, which no earlier"):
+        push(dotted, tmp_path / "mine")
+    assert (tmp_path / "mine/README.md").read_text() == "# Mine\n"
+
+
+def test_a_card_of_ones_own(bundle, tmp_path):
+    card = tmp_path / "card.md"
+    for text in ("# Mine\n", "---\nlicense: mit\n---\n# Mine\n"):
+        card.write_text(text)
+        push(bundle, tmp_path / "out", card=str(card))
+        written = (tmp_path / "out/README.md").read_text()
+        assert written.endswith(text) and written.startswith("---\n")
+        assert written.count("---\n") == 2
+    card.write_bytes("# Gerät\n".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"card\.md: is not text in UTF-8"):
+        push(bundle, tmp_path / "out", card=str(card))
+
+
+def test_a_hash_is_checked_or_refused(bundle, tmp_path):
+    for setting in (
+        {"weights": "grid_compact"},
+        {"asset": "grid_compact"},
+        {"bundle": str(bundle)},
+        {"search": "auto", "bundle": str(bundle)},
+    ):
+        with pytest.raises(CheckpointError, match=f"expected {'0' * 64}"):
+            load_models({**setting, "sha256": "0" * 64})
+    load_models({"asset": "grid_compact", "sha256": PINNED["grid_compact"].upper()})
+    (tmp_path / "empty").mkdir()
+    for setting in (
+        {"weights": "released"},
+        {"weights": str(tmp_path / "empty")},
+        {"search": False, "sync": str(bundle)},
+    ):
+        with pytest.raises(ConfigError, match=r"checkpoint\.sha256 is that of one bundle"):
+            load_models({**setting, "sha256": "0" * 64})
 
 
 def test_what_the_hub_refuses_is_one_sentence(hub, avforensics, capsys):

@@ -83,14 +83,19 @@ def load_bundle(path: str | PathLike) -> Models:
     digest = sha256_file(path)
     if digest in RECIPES:
         metadata["recipe"] = RECIPES[digest]
-    beside = f"{glob.escape(path.stem)}.calibration*.safetensors"
     return Models(
         **parts,
         hashes={path.name: digest},
         metadata=metadata,
         notice=header.get("notice"),
-        calibrations=tuple(sorted(path.parent.glob(beside))),
+        calibrations=calibrations_beside(path),
     )
+
+
+def calibrations_beside(path: Path) -> tuple[Path, ...]:
+    """The calibrations of a bundle: ``NAME.calibration*.safetensors`` next to it, sorted."""
+    beside = f"{glob.escape(path.stem)}.calibration*.safetensors"
+    return tuple(sorted(path.parent.glob(beside)))
 
 
 def is_safetensors(path: Path) -> bool:

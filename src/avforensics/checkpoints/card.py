@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import glob
 import json
-import shutil
 from pathlib import Path
 
 import avforensics
-from avforensics.checkpoints.bundle import save_bundle
-from avforensics.checkpoints.hub import MODEL, PINS
+from avforensics.checkpoints.bundle import calibrations_beside, save_bundle
+from avforensics.checkpoints.hub import MODEL, PINS, pins_of
 from avforensics.checkpoints.parts import Models
-from avforensics.errors import CheckpointError
+from avforensics.errors import CheckpointError, ConfigError
 from avforensics.files import atomic_path, sha256_file
 
+CARD = "README.md"
 LIMITS = (
     "The score is high if picture and sound of a speaking face go together unusually. It is no "
     "proof of a forgery: dubbed, badly cut and muted videos score high as well, and forgeries that "
@@ -32,12 +33,15 @@ def write_release(
 
     Parameters
     ----------
+    folder : Path
+        Created if missing. Files of an earlier release are replaced; no other may be in it.
     name : str
         Title of the card, and what `Detector.from_pretrained` is called with in its example.
     license : str, optional
         Identifier for the card's header, e.g. ``mit``.
     text : str, optional
-        Markdown instead of the card that is made of the bundle's own notes.
+        Markdown instead of the card that is made of the bundle's own notes. A header of its own
+        (it starts with ``---``) is kept, and ``license`` then not used.
 
     Returns
     -------
@@ -48,19 +52,27 @@ def write_release(
     ------
     CheckpointError
         A part is missing without which nothing can be scored.
+    ConfigError
+        The folder holds a file that no earlier release wrote.
     """
     models.require("sync")
+    _check_own(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    calibrations = {  # read before the old ones go: they may be the same files
+        f"{Path(MODEL).stem}{path.name[path.name.rindex('.calibration') :]}": path.read_bytes()
+        for path in models.calibrations
+    }
+    for old in calibrations_beside(folder / MODEL):
+        old.unlink()
     save_bundle(folder / MODEL, models)
-    names = [MODEL]
-    for calibration in models.calibrations:
-        made = f"{Path(MODEL).stem}.{calibration.name.partition('.')[2]}"
+    for made, content in calibrations.items():
         with atomic_path(folder / made) as partial:
-            shutil.copyfile(calibration, partial)
-        names.append(made)
-    pins = {one: sha256_file(folder / one) for one in names}
-    card = _header(license) + (text if text is not None else _card(models, name, pins))
-    with atomic_path(folder / "README.md") as partial:
+            partial.write_bytes(content)
+    pins = {one: sha256_file(folder / one) for one in (MODEL, *calibrations)}
+    card = text if text is not None else _card(models, name, pins)
+    if not card.startswith("---"):
+        card = _header(license) + card
+    with atomic_path(folder / CARD) as partial:
         partial.write_text(card.rstrip() + "\n", encoding="utf-8")
     content = {"version": 1, "code": f"avforensics {avforensics.__version__}", "sha256": pins}
     with atomic_path(folder / PINS) as partial:
@@ -69,7 +81,9 @@ def write_release(
 
 
 def upload(folder: Path, repository: str, *, private: bool = True) -> str:
-    """Upload a folder that `write_release` wrote to the Hub; returns its address.
+    """Upload what `write_release` wrote to a folder to the Hub; returns its address.
+
+    Nothing else in the folder is uploaded; calibrations of an earlier upload are deleted.
 
     Raises
     ------
@@ -86,12 +100,32 @@ def upload(folder: Path, repository: str, *, private: bool = True) -> str:
         api = HfApi()
         api.create_repo(repository, private=private, exist_ok=True)
         found = api.upload_folder(
-            repo_id=repository, folder_path=str(folder), commit_message="Weights of avforensics"
+            repo_id=repository,
+            folder_path=str(folder),
+            commit_message="Weights of avforensics",
+            allow_patterns=[glob.escape(name) for name in (*pins_of(folder), CARD, PINS)],
+            delete_patterns=[f"{Path(MODEL).stem}.calibration*.safetensors"],
         )
     except Exception as error:  # whatever the client, the network or the server raises
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:160]
         raise CheckpointError(f"{repository}: cannot be uploaded ({reason})") from None
     return str(found)
+
+
+def _check_own(folder: Path) -> None:
+    """Raise ConfigError if a folder holds anything that `write_release` did not write."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: is a file; push writes to a folder of its own")
+    pins = pins_of(folder)
+    own = {*pins, CARD, PINS} if pins else set()
+    if foreign := sorted(path.name for path in folder.iterdir() if path.name not in own):
+        more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+        raise ConfigError(
+            f"{folder}: holds {foreign[0]}{more}, which no earlier push wrote; push writes to a "
+            "folder of its own"
+        )
 
 
 def _header(license: str | None) -> str:

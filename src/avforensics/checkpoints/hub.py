@@ -1,8 +1,11 @@
 """Weights by name: shipped, published, a file, a folder, or a repository of the Hugging Face Hub.
 
 A repository, and a folder that ``avforensics push`` writes, holds ``model.safetensors``, its
-calibrations, a model card and ``avforensics.json``, which pins the SHA-256 of each file. The cache
-is laid out as the Hub's own client lays it out, and is enough without a network.
+calibrations, a model card and ``avforensics.json``, which pins the SHA-256 of each file. These pins
+lie in the same repository: they show that the files are whole (integrity), not who wrote them
+(authenticity). ``sha256=`` of `Detector.from_pretrained` and ``checkpoint.sha256`` pin the bundle
+from outside and give the latter. The cache is laid out as the Hub's own client lays it out; a
+complete snapshot is enough without a network.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from avforensics.checkpoints.bundle import calibrations_beside
 from avforensics.errors import CheckpointError, ConfigError
 from avforensics.files import sha256_file, typed_path
 
@@ -23,10 +27,11 @@ PINNED = {  # of the weights in this package
     "talkers": "1cfae7f471ad97e88a6d31844c7c8dc9ae790c06910120a646c2a79b5231edb9",
     "grid_compact": "c21d6dbca86abfef7bc176735ff6a4f80e82cbf50a0d3f4781758ba89b0fd0d8",
 }
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+_REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+_FILES = (".safetensors", ".pth", ".pt", ".ckpt", ".pkl", ".bin")  # no repository is called so
 
 
-def setting_of(name: str, *, sha256: str | None = None) -> dict[str, Any]:
+def setting_of(name: str) -> dict[str, Any]:
     """The ``checkpoint`` setting that a name stands for; see `load_models`.
 
     Parameters
@@ -35,8 +40,6 @@ def setting_of(name: str, *, sha256: str | None = None) -> dict[str, Any]:
         A shipped set of weights (``talkers``, ``grid_compact``), ``released``, a bundle, a folder
         with a bundle or with the four published files, or ``OWNER/NAME`` or
         ``OWNER/NAME@REVISION`` on the Hub. What lies on disk comes before the Hub.
-    sha256 : str, optional
-        What the bundle's SHA-256 must be.
 
     Raises
     ------
@@ -51,37 +54,42 @@ def setting_of(name: str, *, sha256: str | None = None) -> dict[str, Any]:
     if name in PINNED and not path.is_file():
         return {"search": False, "asset": name}
     if path.is_dir():
-        return _folder(path, sha256)
+        return _folder(path)
     if path.is_file():
-        check_pinned(path, sha256)
         return {"search": False, "bundle": str(path)}
     repository, _, revision = name.partition("@")
+    if repository.lower().endswith(_FILES):
+        raise CheckpointError(f"{name}: no such file")
     if not _REPOSITORY.fullmatch(repository):
         raise CheckpointError(
             f"{name}: no such weights; use {', '.join(PINNED)}, {RELEASED}, a file, a folder or "
             "OWNER/NAME on the Hugging Face Hub"
         )
-    return _folder(snapshot(repository, revision or "main"), sha256)
+    return _folder(snapshot(repository, revision or "main"))
 
 
 def snapshot(repository: str, revision: str = "main") -> Path:
-    """The folder of a repository in the Hub's cache; fetched if it is not there.
+    """The folder of a repository in the Hub's cache; fetched if it is not there, or not complete.
 
     Raises
     ------
     ConfigError
         It is not there and huggingface_hub is not installed.
     CheckpointError
-        It cannot be fetched.
+        It cannot be fetched, or the revision cannot be one.
     """
+    if revision.startswith("/") or ".." in revision.split("/") or "\0" in revision:
+        raise CheckpointError(
+            f"{repository}@{revision!r}: a revision must be a branch, a tag or a commit"
+        )
     if (found := cached(repository, revision)) is not None:
         return found
     try:
         import huggingface_hub
     except ImportError:
         raise ConfigError(
-            f"{repository} is not in {hub_cache()}, and fetching it needs huggingface_hub: "
-            "pip install 'avforensics[hub]'"
+            f"{repository} is not in {hub_cache()}, or not complete, and fetching it needs "
+            "huggingface_hub: pip install 'avforensics[hub]'"
         ) from None
     wanted = [MODEL, "model.calibration*.safetensors", PINS, "README.md"]
     try:
@@ -105,12 +113,16 @@ def hub_cache() -> Path:
 
 
 def cached(repository: str, revision: str = "main") -> Path | None:
-    """The folder of a revision (a branch, a tag or a commit) in the cache, if it is there."""
+    """The folder of a revision (a branch, a tag or a commit) in the cache, if it is complete.
+
+    It is if it has the model, the pins and every file that they list.
+    """
     folder = hub_cache() / f"models--{repository.replace('/', '--')}"
     reference = folder / "refs" / revision
     commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else revision
     place = folder / "snapshots" / commit
-    return place if (place / MODEL).is_file() else None
+    wanted = [MODEL, PINS, *pins_of(place)]
+    return place if all((place / name).is_file() for name in wanted) else None
 
 
 def check_pinned(path: Path, sha256: str | None) -> None:
@@ -139,7 +151,7 @@ def pins_of(folder: Path) -> dict[str, str]:
         raise CheckpointError(f"{path}: does not list the SHA-256 of the files") from None
 
 
-def _folder(folder: Path, sha256: str | None) -> dict[str, Any]:
+def _folder(folder: Path) -> dict[str, Any]:
     pins = pins_of(folder)
     for name, digest in pins.items():
         if not (folder / name).is_file():
@@ -154,8 +166,11 @@ def _folder(folder: Path, sha256: str | None) -> dict[str, Any]:
         if not bundles:
             return {"search": True, "dir": str(folder)}
         (model,) = bundles
-    if sha256 is None and model.is_symlink():  # the Hub's cache names large files by their SHA-256
+    if pins:
+        for path in (model, *calibrations_beside(model)):
+            if path.name not in pins:
+                raise CheckpointError(f"{path}: {PINS} next to it does not list this file")
+    if model.is_symlink():  # the Hub's cache names large files by their SHA-256
         blob = model.resolve().name
-        sha256 = blob if re.fullmatch(r"[0-9a-f]{64}", blob) else None
-    check_pinned(model, sha256)
+        check_pinned(model, blob if re.fullmatch(r"[0-9a-f]{64}", blob) else None)
     return {"search": False, "bundle": str(model)}

@@ -12,6 +12,7 @@ from avforensics.checkpoints.bundle import is_safetensors, load_bundle
 from avforensics.checkpoints.hub import PINNED, check_pinned, setting_of
 from avforensics.checkpoints.parts import PARTS, Models
 from avforensics.checkpoints.published import PUBLISHED, read_network, read_projection
+from avforensics.checkpoints.states import check_weight_file
 from avforensics.errors import CheckpointError, ConfigError
 from avforensics.files import sha256_file, typed_path
 
@@ -53,7 +54,8 @@ def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = 
         with ``search`` (the default if no bundle is named), missing parts are read from the
         published files in ``dir`` (see ``checkpoint_folder``). With ``search="auto"``, the shipped
         weights (``SHIPPED``) are loaded if no file, bundle or ``dir`` is named and the four files
-        are incomplete; ``origin`` of the result says which.
+        are incomplete; ``origin`` of the result says which. ``weights`` is a name for all of this
+        (`setting_of`). ``sha256`` is what the bundle must have, however it is named.
     parts : sequence of str, optional
         Required parts, of ``PARTS``; nothing else is read. Default: all available parts, with
         ``search`` all four.
@@ -63,7 +65,7 @@ def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = 
     CheckpointError
         A file is missing or wrong, or no source provides a required part.
     ConfigError
-        A setting is unknown.
+        A setting is unknown, or ``sha256`` is set and there is no bundle.
     """
     unknown = sorted(set(checkpoint) - SETTINGS)
     if unknown:
@@ -71,11 +73,20 @@ def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = 
             f"unknown setting checkpoint.{unknown[0]}; known: {', '.join(sorted(SETTINGS))}"
         )
     wanted = PARTS if parts is None else tuple(parts)
+    sha256 = checkpoint.get("sha256")
     if named := checkpoint.get("weights"):
-        found = setting_of(str(named), sha256=checkpoint.get("sha256"))
+        found = setting_of(str(named))
         checkpoint = {**{name: checkpoint.get(name) for name in FILE_SETTINGS}, **found}
     checkpoint, origin = _decided(checkpoint)
     bundle = _bundle_path(checkpoint)
+    if sha256 is not None:
+        if bundle is None:
+            raise ConfigError(
+                "checkpoint.sha256 is that of one bundle, and this checkpoint setting has none: "
+                "name a bundle, or leave sha256 out"
+            )
+        check_weight_file(bundle)
+        check_pinned(bundle, str(sha256).lower())
     base = load_bundle(bundle) if bundle else Models()
     base.origin = origin
     files = _named_files(checkpoint, wanted)

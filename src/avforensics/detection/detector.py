@@ -143,7 +143,8 @@ class Detector:
             ``talkers``, ``released``, a bundle, a folder, or ``OWNER/NAME`` on the Hugging Face
             Hub; see `avforensics.checkpoints.hub.setting_of`.
         sha256 : str, optional
-            Expected SHA-256 of the bundle.
+            Expected SHA-256 of the bundle. The pins in a repository only show that its files are
+            whole; this shows that they are the ones you mean.
         **options
             As for `Detector`.
 
@@ -151,6 +152,8 @@ class Detector:
         ------
         CheckpointError
             Nothing has this name, or a file has changed.
+        ConfigError
+            ``sha256`` is given and the name means no bundle (``released``).
         """
         return cls(load_models({"weights": os.fspath(name), "sha256": sha256}), **options)
 
