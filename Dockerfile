@@ -17,8 +17,9 @@ COPY constraints.txt setup.cfg pyproject.toml README.md LICENSE ./
 COPY src src
 COPY configs configs
 RUN case "$DEVICE" in cpu | cuda) ;; *) echo "DEVICE must be cpu or cuda, got $DEVICE" >&2; exit 1 ;; esac
-RUN pip install --constraint constraints.txt ".${EXTRAS:+[$EXTRAS]}"
-RUN if [ "$DEVICE" = cpu ]; then pip uninstall --yes triton; fi
+# in one layer: what a later one removes stays in the image
+RUN pip install --constraint constraints.txt ".${EXTRAS:+[$EXTRAS]}" && \
+    if [ "$DEVICE" = cpu ]; then pip uninstall --yes triton; fi
 
 # `docker run --gpus all` gives a container its GPUs; device=auto takes them
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility

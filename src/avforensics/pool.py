@@ -7,13 +7,21 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from avforensics.engine.crew import LOCAL, EngineOptions, Failed, Place, Work, in_this_process
+from avforensics.engine.crew import (
+    LOCAL,
+    EngineOptions,
+    Failed,
+    Place,
+    Work,
+    check_visible,
+    in_this_process,
+)
 from avforensics.engine.local import LocalCrew
 from avforensics.engine.schedule import Schedule
 from avforensics.errors import ConfigError
 from avforensics.progress import Progress
 
-__all__ = ["LOCAL", "EngineOptions", "Failed", "Place"]
+__all__ = ["LOCAL", "EngineOptions", "Failed", "Place", "check_visible"]
 
 Key, Job, Result = TypeVar("Key", bound=Hashable), TypeVar("Job"), TypeVar("Result")
 # Only srun sets the second pair: a batch script around it is no rank, though it has a SLURM_PROCID.

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from avforensics.commands import selfcheck
@@ -50,6 +51,13 @@ def test_a_decoder_that_gives_something_else_is_found(planted, change, what):
     assert any(name.startswith(what) for name in findings)
     if change is louder:
         assert "logits on cpu" in findings
+
+
+def test_another_number_of_frames_is_a_finding():
+    found = golden._compare_logits("cpu", np.zeros((3, 31)), np.zeros((4, 31)))
+    assert (found.found, found.changes_scores) == ("3 windows instead of 4", True)
+    found = golden._compare_decord(np.zeros((1, 96, 96, 3), np.uint8))
+    assert found.changes_scores == ("instead of PyAV's 1" in found.found)  # where decord is there
 
 
 def test_a_version_outside_the_tested_range_is_found(monkeypatch):

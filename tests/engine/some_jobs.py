@@ -11,6 +11,13 @@ from pathlib import Path
 from avforensics.errors import ConfigError
 
 
+class Unread:
+    """Can be pickled, but not read again."""
+
+    def __reduce__(self):
+        return int, ("no number",)
+
+
 def prepare(place) -> int:
     """Once in each worker."""
     return os.getpid()
@@ -32,6 +39,12 @@ def work(jobs, process: int | None = None) -> Iterator[tuple[int | None, int]]:
             os._exit(3)
         if job == "crash":
             ctypes.string_at(0)
+        if job == "unsent":
+            yield (lambda: None), 0
+            continue
+        if job == "unread":
+            yield Unread(), 0
+            continue
         if job == "hang":
             time.sleep(1000)
         if job == "full disk":

@@ -5,12 +5,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from some_jobs import prepare, refuse, work
 
-from avforensics.engine.crew import EngineOptions
-from avforensics.errors import ConfigError
+from avforensics.commands._workers import VideoWork
+from avforensics.commands.preprocess import _cut
+from avforensics.engine.crew import EngineOptions, Event, Place
+from avforensics.engine.schedule import Schedule
+from avforensics.errors import AVForensicsError, ConfigError
 from avforensics.pool import Failed, in_processes
 
 JOBS = ["fine", "raise", "fine", "exit", "abort", "fine", "crash", "hang", "fine"]
@@ -75,10 +79,64 @@ def test_a_batch_pays_for_none_of_its_jobs(workers):
     assert (found[0][1] == os.getpid()) == (workers == 1)  # one worker is this process
 
 
+@pytest.mark.parametrize(("bad", "reason"), [("unsent", "be sent"), ("unread", "be read")])
+def test_a_result_that_cannot_be_sent_or_read_is_one_failure(bad, reason):
+    jobs = ["fine", bad, "fine", "fine", *4 * ["fine"], "raise"]
+    found = do(jobs, EngineOptions(timeout_minutes=1), batch=4)
+    assert reason in found[1].reason
+    assert [key for key, result in found.items() if isinstance(result, Failed)] in ([1, 8], [8, 1])
+
+
+class Silent:
+    """A crew whose workers fail to start, without an end of their process."""
+
+    streams = True
+
+    def __init__(self):
+        self.here, self.killed = [], []
+
+    def wanted(self, ready):
+        return 1
+
+    def hire(self):
+        self.here.append(object())
+        return self.here[-1]
+
+    def wait(self, seconds):
+        return [Event(worker, "raised", "no memory") for worker in self.here]
+
+    def kill(self, worker):
+        self.here.remove(worker)
+        self.killed.append(worker)
+
+
+def test_workers_that_fail_to_start_end_the_run():
+    crew = Silent()
+    with pytest.raises(AVForensicsError, match="no worker process can be started: no memory"):
+        list(Schedule(crew, {0: "fine"}, tries=2).run())
+    assert len(crew.killed) == 3
+
+
+def test_a_worker_that_does_not_see_the_output_is_refused(tmp_path):
+    artifacts = SimpleNamespace(folder=tmp_path)
+    with pytest.raises(ConfigError, match=r"has no .*journal\.jsonl"):
+        VideoWork({}, artifacts).prepare(Place(0, 1))
+    with pytest.raises(ConfigError, match=r"has no .*clips"):
+        _cut((None, "name"), folder=tmp_path / "clips", settings=None)
+
+
 def test_a_job_is_begun_once_and_before_its_work(tmp_path):
     begun = []
     do(["fine", tmp_path / "twice", "fine"], begin=begun.append)
     assert sorted(begun) == [0, 1, 2]
+    begun.clear()
+    here = in_processes(
+        work, dict(enumerate(["fine", "raise", "fine"])), workers=1, begin=begun.append
+    )
+    assert next(here)[0] == 0
+    assert begun == [0]  # the others have not started
+    assert [key for key, _ in here] == [1, 2]
+    assert begun == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -90,6 +148,7 @@ def test_a_job_is_begun_once_and_before_its_work(tmp_path):
         ({"timeout_minutes": "soon"}, "engine.timeout_minutes must be above 0"),
         ({"gpus_per_worker": -1}, "engine.gpus_per_worker must be 0 or more"),
         ({"cpus_per_worker": 0}, "engine.cpus_per_worker must be above 0"),
+        ({"address": 6379}, "engine.address must be HOST:PORT, auto or local, got 6379"),
     ],
 )
 def test_settings_without_meaning_are_refused(settings, sentence):

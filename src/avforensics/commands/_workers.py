@@ -15,7 +15,7 @@ from avforensics.detection.output import OutputFolder, Task, entry_of
 from avforensics.detection.progress import BatchProgress
 from avforensics.detection.verdict import judge_outcome
 from avforensics.features.extraction import take_device
-from avforensics.pool import EngineOptions, Failed, Place, in_processes
+from avforensics.pool import EngineOptions, Failed, Place, check_visible, in_processes
 from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.result import VideoResult
 
@@ -41,6 +41,7 @@ class VideoWork:
         """Load the weights and the calibration, once in each process."""
         from avforensics.commands.detect import prepare
 
+        check_visible(self.artifacts.folder / "journal.jsonl")  # the folder alone may be another
         take_device(self.config["device"], place)
         _, scorer, judge = prepare(OmegaConf.create(self.config))
         return scorer, judge

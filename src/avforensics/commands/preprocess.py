@@ -45,7 +45,15 @@ from avforensics.faces.detector import FaceDetector
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import NO_USABLE_FACE
 from avforensics.files import remove_partial_files, typed_path
-from avforensics.pool import EngineOptions, Failed, check_alone, cores, do_jobs, rank_and_world
+from avforensics.pool import (
+    EngineOptions,
+    Failed,
+    check_alone,
+    check_visible,
+    cores,
+    do_jobs,
+    rank_and_world,
+)
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +119,7 @@ def _begun(ledger: Ledger, name: str) -> bool:
 
 def _cut(job: tuple[Row, str], *, folder: Path, settings: ClipSettings) -> Cut:
     row, name = job
+    check_visible(folder)
     return cut_clips(row, folder, name, settings)
 
 

@@ -129,15 +129,17 @@ def compare(cuda: bool = False) -> list[Finding]:
         logits, network = logits_of(CLIP, device)
         if network != golden.network:
             findings.append(Finding("shipped weights", "other numbers than released", True))
-        apart = float(np.abs(logits - golden.logits).max())
-        findings.append(
-            Finding(
-                f"logits on {device}",
-                f"at most {apart:.2g} from the expected ones, {LOGITS[device]:g} allowed",
-                not apart <= LOGITS[device],
-            )
-        )
+        findings.append(_compare_logits(device, logits, golden.logits))
     return findings
+
+
+def _compare_logits(device: str, logits: np.ndarray, expected: np.ndarray) -> Finding:
+    what = f"logits on {device}"
+    if logits.shape != expected.shape:
+        return Finding(what, f"{len(logits)} windows instead of {len(expected)}", True)
+    apart = float(np.abs(logits - expected).max())
+    found = f"at most {apart:.2g} from the expected ones, {LOGITS[device]:g} allowed"
+    return Finding(what, found, not apart <= LOGITS[device])
 
 
 def _compare_decord(frames: np.ndarray) -> Finding:
@@ -147,6 +149,8 @@ def _compare_decord(frames: np.ndarray) -> Finding:
     reader = ClipReader(CLIP)
     if reader.reader != "decord":
         return Finding(what, f"not usable here; {reader.reader} reads clips")
+    if reader.n_frames > len(frames):
+        return Finding(what, f"{reader.n_frames} frames instead of PyAV's {len(frames)}", True)
     apart = frames[: reader.n_frames].astype(int) - reader.frames(0, reader.n_frames)
     levels = int(np.abs(apart).max())
     found = "as PyAV's" if not levels else f"up to {levels} levels from PyAV's"

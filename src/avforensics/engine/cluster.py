@@ -19,6 +19,7 @@ from avforensics.engine.crew import (
     Event,
     Place,
     Work,
+    check_visible,
     is_fatal,
     perform,
     reason_of,
@@ -108,7 +109,7 @@ class RayCrew:
         for one in done:
             actor = self._waiting.pop(one)
             try:
-                reported = [(kind, pickle.loads(value)) for kind, value in ray.get(one)]
+                reported = _read(ray.get(one))
             except ray.exceptions.RayTaskError as error:
                 reported = [("raised", reason_of(error.cause or error))]
             except ray.exceptions.RayError as error:
@@ -144,11 +145,7 @@ class _Actor:
     def prepare(self, setup: bytes, threads: int) -> list[tuple[str, bytes]]:
         """Load what every job needs."""
         try:
-            if not Path(self._folder).is_dir():
-                raise ConfigError(
-                    f"host {socket.gethostname()} has no folder {self._folder}: every node of the "
-                    "Ray cluster must see the same files under the same paths"
-                )
+            check_visible(Path(self._folder))
             os.chdir(self._folder)
             self._work, prepare = pickle.loads(setup)
             self._prepared = () if prepare is None else (prepare(Place(0, threads)),)
@@ -161,6 +158,17 @@ class _Actor:
     def do(self, jobs: bytes) -> list[tuple[str, bytes]]:
         """Do jobs."""
         return [_told(*one) for one in perform(self._work, pickle.loads(jobs), self._prepared)]
+
+
+def _read(told: list[tuple[str, bytes]]) -> list[tuple[str, Any]]:
+    """Reports of an actor, up to one that cannot be read here."""
+    read: list[tuple[str, Any]] = []
+    try:
+        for kind, value in told:
+            read.append((kind, pickle.loads(value)))
+    except Exception as error:
+        read.append(("raised", f"what its worker sent cannot be read: {reason_of(error)}"))
+    return read
 
 
 def _told(kind: str, value: Any) -> tuple[str, bytes]:
@@ -222,7 +230,7 @@ def _connect(options: EngineOptions) -> ModuleType:
             "or it wants another token (RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH)"
         )
     if failure:
-        if address == "auto":
+        if address == "auto" and isinstance(failure[0], ConnectionError):
             raise ConfigError(
                 "this machine is in no Ray cluster: give engine.address=HOST:PORT, or "
                 "engine.address=local for one that is started here"

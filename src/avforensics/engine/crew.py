@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from avforensics.errors import AVForensicsError, ConfigError, MediaError
@@ -61,6 +63,10 @@ class EngineOptions:
         limit = self.timeout_minutes
         if limit is not None and (not _is_number(limit) or limit <= 0):
             raise ConfigError(f"engine.timeout_minutes must be above 0, got {limit}")
+        if not isinstance(self.address, str):
+            raise ConfigError(
+                f"engine.address must be HOST:PORT, auto or local, got {self.address!r}"
+            )
 
     @property
     def timeout(self) -> float | None:
@@ -166,6 +172,21 @@ def perform(work: Work, jobs: Sequence[Any], prepared: tuple) -> Iterator[tuple[
         yield "done", None
 
 
+def check_visible(path: Path) -> None:
+    """Refuse a worker that does not see what the command has made: its output would be lost.
+
+    Raises
+    ------
+    ConfigError
+        ``path`` does not exist on this host.
+    """
+    if not path.exists():
+        raise ConfigError(
+            f"host {socket.gethostname()} has no {path}: every worker must see the same files "
+            "under the same paths"
+        )
+
+
 def is_fatal(error: Exception) -> bool:
     """Whether every other job would meet this error too: a setting, a full disk."""
     if isinstance(error, MediaError):
@@ -189,22 +210,29 @@ def in_this_process(
     Parameters
     ----------
     begin : callable, optional
-        Called with each key first.
+        Called with each key once, before its job starts.
 
     Yields
     ------
     key, result
         In order; `Failed` for a job that raises.
     """
-    for key in jobs if begin is not None else ():
-        begin(key)
+    begun = set()
+
+    def start(keys: list[Any]) -> None:
+        if begin is not None and keys and keys[0] not in begun:
+            begun.add(keys[0])
+            begin(keys[0])
+
     waiting = [list(jobs)]
     while waiting:
         keys = waiting.pop(0)
         left = list(keys)
+        start(left)
         for kind, value in perform(work, [jobs[key] for key in keys], prepared):
             if kind == "result":
                 yield left.pop(0), value
+                start(left)
             elif kind == "fatal":
                 raise value
             elif kind == "raised" and len(left) == 1:

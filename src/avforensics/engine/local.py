@@ -95,10 +95,15 @@ class LocalCrew:
         changed = wait([*self._processes, *by_end], seconds)
         events = []
         for worker in dict.fromkeys(by_end.get(one, one) for one in changed):
-            with contextlib.suppress(EOFError, OSError):
-                while worker.poll():
-                    events.append(Event(worker, *_unpickled(worker.recv_bytes())))
-            process = self._processes[worker]
+            messages, process = _received(worker), self._processes[worker]
+            try:
+                for message in messages:
+                    events.append(Event(worker, *pickle.loads(message)))
+            except Exception as error:  # which of its jobs it is about is not known
+                self.kill(worker)
+                reason = f"what its process sent cannot be read: {reason_of(error)}"
+                events.append(Event(worker, "lost", reason))
+                continue
             if process.exitcode is not None:
                 self._forget(worker)
                 events.append(Event(worker, "lost", _how_it_ended(process.exitcode)))
@@ -126,11 +131,12 @@ def _how_it_ended(code: int) -> str:
     return f"its process was ended by signal {-code}"
 
 
-def _unpickled(message: bytes) -> tuple[str, Any]:
-    try:
-        return pickle.loads(message)
-    except Exception as error:
-        return "raised", f"its result cannot be read: {reason_of(error)}"
+def _received(worker: Connection) -> list[bytes]:
+    messages = []
+    with contextlib.suppress(EOFError, OSError):
+        while worker.poll():
+            messages.append(worker.recv_bytes())
+    return messages
 
 
 @contextlib.contextmanager
@@ -169,20 +175,24 @@ def _serve(
     _send(driver, "ready", None)
     while message := inbox.get():
         for kind, value in perform(work, pickle.loads(message), prepared):
-            _send(driver, kind, value)
+            if _send(driver, kind, value) != kind:
+                break  # the driver does the rest of these jobs one by one
 
 
-def _send(driver: Connection, kind: str, value: Any) -> None:
+def _send(driver: Connection, kind: str, value: Any) -> str:
+    """Send a report, or why it cannot be sent; gives the kind of what was sent."""
+    sent = kind
     try:
         message = pickle.dumps((kind, value))
     except Exception as error:
-        failed = "fatal" if kind == "fatal" else "raised"
+        sent = "fatal" if kind == "fatal" else "raised"
         reason = f"its result cannot be sent: {reason_of(error)}"
-        message = pickle.dumps((failed, AVForensicsError(str(value)) if failed == kind else reason))
+        message = pickle.dumps((sent, AVForensicsError(str(value)) if sent == kind else reason))
     try:
         driver.send_bytes(message)
     except OSError:
         raise _Ended(1) from None  # the driver is gone
+    return sent
 
 
 def _listen(driver: Connection, inbox: queue.SimpleQueue[bytes]) -> None:

@@ -120,6 +120,9 @@ class Schedule:
             raise event.value
         elif event.kind == "lost":
             yield from self._lose(worker, str(event.value))
+        elif event.kind == "raised" and worker in self._starting:
+            self.crew.kill(worker)
+            yield from self._lose(worker, str(event.value))
         elif lot is None:  # of a worker that was just stopped
             return
         elif event.kind == "result":
