@@ -82,6 +82,18 @@ def test_sound_without_speech():
     assert refused(pictures(), noise).startswith("no speech")
 
 
+def test_a_little_speech_in_much_other_sound():
+    """A pause is quiet and does not count; what is loud and no speech does."""
+    sound = speech(100)
+    sound[20 * HOP :] = 0
+    paused = measured(pictures(100), sound)
+    sound[20 * HOP :] = np.random.default_rng(0).normal(0, 6000, 80 * HOP)
+    drowned = measured(pictures(100), sound)
+    assert min(paused.speech, drowned.speech) > DEFAULT_LIMITS.min_speech
+    assert paused.spoken > 0.8 and DEFAULT_LIMITS.reasons(paused) == ()
+    assert DEFAULT_LIMITS.reasons(drowned)[0].startswith("no speech: in ")
+
+
 def test_a_frozen_picture():
     still = np.repeat(pictures(1), FRAMES, axis=0)
     assert "frozen picture: still for 100 %" in refused(still, speech(FRAMES))
@@ -142,9 +154,11 @@ def test_a_voice_over_a_mouth_that_stays_shut(sway):
     assert DEFAULT_LIMITS.reasons(found)[0].startswith("voice-over")
 
 
+@pytest.mark.parametrize("sway", [0, 5])
 @pytest.mark.parametrize(("textured", "reason"), [(False, "mouth covered"), (True, "voice-over")])
-def test_a_covered_mouth(textured, reason):
-    frames = mouth_pictures(FRAMES)
+def test_a_covered_mouth(textured, reason, sway):
+    """Also where the head moves behind what covers it."""
+    frames = mouth_pictures(FRAMES, sway=sway)
     block = np.random.default_rng(5).integers(0, 255, (48, 72, 3)) if textured else 128
     frames[:, 20:68, 12:84] = block
     (said,) = DEFAULT_LIMITS.reasons(of_mouth(frames))
@@ -171,7 +185,8 @@ def test_the_mouth_is_found_wherever_it_is_in_the_picture():
 
 
 def test_a_song_is_told_from_speech():
-    for sound, sings in ((speech(75), False), (notes(3), True), (notes(3, vibrato=0), True)):
+    sung_notes = [(notes(3, vibrato), True) for vibrato in (0, 0.3, 0.7)]
+    for sound, sings in ((speech(75), False), *sung_notes):
         meter = SongMeter()
         for first in range(0, len(sound), 7000):
             meter.add(sound[first : first + 7000])

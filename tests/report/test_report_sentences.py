@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avforensics.report.annotations import Segment
 from avforensics.report.plot_data import plot_data_of
 from avforensics.report.sentences import (
     Calibrated,
@@ -15,6 +14,7 @@ from avforensics.report.sentences import (
     score_meaning,
 )
 from avforensics.scoring.offset import ConstantOffset, constant_offset
+from avforensics.scoring.outcome import Segment
 from avforensics.scoring.result import Score, VideoResult
 
 OFFSET = 3  # frames: where the fixtures' ridge of delays lies
@@ -61,7 +61,7 @@ def test_in_short_a_video_is_usual_unusual_or_not_to_be_judged():
 
 def test_in_short_names_the_segments():
     def said(p_value, *spans, rate=0.5):
-        segments = [Segment(start=start, end=end) for start, end in spans]
+        segments = [Segment(start, end, value=1.0) for start, end in spans]
         result = VideoResult(Path("a.mp4"), scores=[SCORE])
         return in_short(result, Calibrated(p_value=p_value, n_real=99), segments, rate)
 

@@ -23,6 +23,8 @@ class Limits:
         dBFS; audio that is never louder is silence.
     min_speech : float
         Seconds of speech.
+    min_spoken : float
+        Share of the loud time that is speech.
     max_song : float
         Share of the voiced time in which a note is held.
     max_still : float
@@ -44,7 +46,8 @@ class Limits:
 
     min_level: float = -66.0
     min_speech: float = 0.3
-    max_song: float = 0.55
+    min_spoken: float = 0.35
+    max_song: float = 0.4
     max_still: float = 0.9
     min_mouth: float = 12.0
     max_turn: float = 60.0
@@ -57,7 +60,7 @@ class Limits:
             raise ValueError(f"min_level must be <= 0 dB, got {self.min_level}")
         if self.min_speech < 0:
             raise ValueError(f"min_speech must be >= 0, got {self.min_speech}")
-        for name in ("max_song", "max_still", "max_voice_over"):
+        for name in ("min_spoken", "max_song", "max_still", "max_voice_over"):
             if not 0 <= (share := getattr(self, name)) <= 1:
                 raise ValueError(f"{name} must be within 0..1, got {share}")
         if not 0 <= self.max_turn <= 90:
@@ -83,6 +86,11 @@ class Limits:
             yield (
                 f"no speech: {found.speech:.2f} s of {found.seconds:.1f} s "
                 f"(at least {self.min_speech:g} s)"
+            )
+        elif found.spoken is not None and found.spoken < self.min_spoken:
+            yield (
+                f"no speech: in {100 * found.spoken:.0f} % of the loud time only "
+                f"(at least {100 * self.min_spoken:g} %)"
             )
         elif found.song is not None and found.song > self.max_song:
             yield f"song: notes are held for {_most(found.song, self.max_song)} of the voice"

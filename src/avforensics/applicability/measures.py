@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
 # Which of two values favours a score.
-_BEST = dict.fromkeys(("seconds", "level", "speech", "mouth", "detail"), max)
+_BEST = dict.fromkeys(("seconds", "level", "speech", "spoken", "mouth", "detail"), max)
 _BEST |= dict.fromkeys(("song", "still", "turn", "voice_over"), min)
 
 
@@ -24,8 +24,11 @@ class Measures:
         RMS level of the loudest frame (0.04 s) in dBFS; -100 = digital silence.
     speech : float
         Seconds of speech.
+    spoken : float
+        Share of the loud time in which there is speech; loud is what lies at most 10 dB below the
+        95th percentile of the levels of frames.
     song : float
-        Share of the voiced time in which a note is held for 0.4 s or more; needs a second of
+        Share of the voiced time in which a note is held for 0.3 s or more; needs a second of
         voice.
     still : float
         Share of the time with a frozen image.
@@ -42,6 +45,7 @@ class Measures:
     seconds: float
     level: float | None = None
     speech: float | None = None
+    spoken: float | None = None
     song: float | None = None
     still: float | None = None
     mouth: float | None = None

@@ -16,6 +16,7 @@ from avforensics.media.types import FPS, HOP, Block
 
 SPEECH = 0.5  # minimum probability of a chunk with speech
 NOTHING = -100.0  # dB
+LOUD = 0.1  # least power of loud frames, as a share of their 95th percentile: -10 dB
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Meter:
         self._song = SongMeter()
         self._picture = PictureMeter(mouth)
         self._n_frames = 0
-        self._loudest = 0.0  # mean square
+        self._powers: list[np.ndarray] = []  # mean square of each frame
 
     def add(self, block: Block) -> None:
         """Measure the next block."""
@@ -59,19 +60,20 @@ class Meter:
         self._voice.add(block.audio)
         self._song.add(block.audio)
         self._picture.add(block.frames)
-        of_frames = np.square(block.audio.reshape(-1, HOP) / 32768).mean(axis=1)
-        self._loudest = max(self._loudest, float(of_frames.max()))
+        self._powers.append(np.square(block.audio.reshape(-1, HOP) / 32768).mean(axis=1))
 
     def measures(self) -> Measures | None:
         """Measures so far; None if there was no block."""
         if not self._n_frames:
             return None
         voiced = self._voice.probabilities >= SPEECH
-        level = 10 * np.log10(self._loudest) if self._loudest > 0 else NOTHING
+        powers = np.concatenate(self._powers)
+        level = 10 * np.log10(powers.max()) if powers.any() else NOTHING
         found = Measures(
             seconds=self._n_frames / FPS,
             level=max(float(level), NOTHING),
             speech=float(voiced.sum() * CHUNK_SECONDS),
+            spoken=_spoken(voiced, powers),
             song=self._song.held(voiced, CHUNK),
             still=self._picture.still,
             detail=self._picture.detail,
@@ -93,9 +95,21 @@ class Meter:
         if moves is None:
             return None
         voiced = self._voice.probabilities >= SPEECH
-        chunk = ((np.arange(len(moves)) + 1) * HOP) // CHUNK
-        voice = voiced[np.minimum(chunk, len(voiced) - 1)] if len(voiced) else moves & False
-        return Speaking(voice, moves)
+        return Speaking(_at(voiced, (np.arange(len(moves)) + 1) * HOP), moves)
+
+
+def _at(voiced: np.ndarray, samples: np.ndarray) -> np.ndarray:
+    """Whether there is speech at samples, bool, (n,), from that of chunks."""
+    chunk = samples // CHUNK
+    return voiced[np.minimum(chunk, len(voiced) - 1)] if len(voiced) else np.zeros(len(chunk), bool)
+
+
+def _spoken(voiced: np.ndarray, powers: np.ndarray) -> float | None:
+    """Share of the loud frames in which there is speech; None where nothing is heard."""
+    if not powers.any():
+        return None
+    loud = powers > LOUD * np.percentile(powers, 95)
+    return float(_at(voiced, np.arange(len(powers)) * HOP + HOP // 2)[loud].mean())
 
 
 def of_video(

@@ -12,8 +12,8 @@ from avforensics.smoothing import running_rank
 SIDE = 48  # side in pixels at which motion is measured
 STILL = 0.15  # levels; mean change between frames below which the image is still
 SLOWEST = 5  # maximum number of repeated frames in a slow video (5 fps)
-MOVES = 0.3  # pixels (of SIDE) per frame at which a mouth moves...
-OFTEN = 0.75  # ...if this quantile of the surrounding second reaches it
+MOVES = 0.25  # pixels (of SIDE) per frame at which a mouth moves...
+OFTEN = 0.7  # ...if this quantile of the surrounding second reaches it
 LIPS = 0.36, 0.24, -0.065  # half width, half height and vertical position of the lips in the square
 
 _Y, _X = (np.mgrid[:SIDE, :SIDE] + 0.5) / SIDE - 0.5
@@ -90,10 +90,11 @@ class PictureMeter:
 
 
 def mouth_motion(mouths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Motion of the lips relative to the skin around them, and their detail.
+    """Change of the shape of the lips, and their detail.
 
-    Shift, scale and change of light are fitted to the surroundings of the lips and subtracted, so
-    that head motion does not count. The residual over the mean gradient is a length in pixels.
+    Shift, scale and change of light are fitted to the lips and subtracted, so that head motion does
+    not count, nor does that of a hand before the mouth. The residual over the mean gradient is a
+    length in pixels.
 
     Parameters
     ----------
@@ -111,11 +112,11 @@ def mouth_motion(mouths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     down, right = np.gradient(mean, axis=(1, 2))
     one = np.ones_like(mean)
     terms = np.stack([right, down, one, right * _X + down * _Y, mean / 128], -1).astype(np.float32)
-    around = terms[:, _AROUND]  # (m - 1, pixels, 5)
-    square = np.swapaxes(around, 1, 2) @ around + 1e-3 * np.eye(5, dtype=np.float32)
-    right_side = np.swapaxes(around, 1, 2) @ step[:, _AROUND][..., None]
-    fitted = np.linalg.solve(square, right_side)  # (m - 1, 5, 1)
-    left = np.abs(step[:, _LIPS] - (terms[:, _LIPS] @ fitted)[..., 0]).mean(axis=1)
+    terms, step = terms[:, _LIPS], step[:, _LIPS]  # (m - 1, pixels, 5), (m - 1, pixels)
+    across = np.swapaxes(terms, 1, 2)
+    square = across @ terms + 1e-3 * np.eye(5, dtype=np.float32)
+    fitted = np.linalg.solve(square, across @ step[..., None])  # (m - 1, 5, 1)
+    left = np.abs(step - (terms @ fitted)[..., 0]).mean(axis=1)
     gradient = np.hypot(right, down)
     lips, skin = gradient[:, _LIPS].mean(axis=1), gradient[:, _AROUND].mean(axis=1)
     return left / np.maximum(lips, 1e-3), lips / np.maximum(skin, 1e-3)

@@ -11,8 +11,9 @@ HOP = 160  # samples; a pitch every 10 ms
 WINDOW = 1024  # samples, 64 ms
 LOWEST, HIGHEST = 65, 500  # Hz
 VOICED = 0.6  # minimum autocorrelation of a voiced frame; 1 = periodic
-HELD = 41  # pitches, 0.4 s; shorter notes cannot be distinguished from vowels
-STEADY = 1.0  # semitones between the 10th and the 90th percentile of a held note
+SMOOTH = 15  # pitches, 0.15 s, about a cycle of vibrato
+HELD = 31  # pitches, 0.3 s; shorter notes cannot be distinguished from vowels
+STEADY = 0.4  # semitones between the 10th and the 90th percentile of a held note, smoothed
 SHARE = 0.9  # minimum voiced share of a held note
 LEAST = 100  # pitches, 1 s of voice; with less, one long vowel would dominate
 
@@ -63,6 +64,7 @@ class SongMeter:
         if voice.sum() < LEAST:
             return None
         voiced = np.concatenate(self._voiced) & voice
+        pitch = _smoothed(pitch, voiced)
         low, high = (
             running_rank(np.where(voiced, pitch, far), HELD, int(share * HELD), mode="reflect")
             for far, share in ((np.inf, 0.1), (-np.inf, 0.9))
@@ -71,6 +73,13 @@ class SongMeter:
         note = np.zeros(len(pitch), bool)
         note[enough] = high[enough] - low[enough] < STEADY
         return float((widened(note, HELD) & voice).sum() / voice.sum())
+
+
+def _smoothed(pitch: np.ndarray, voiced: np.ndarray) -> np.ndarray:
+    """Mean pitch of the voiced surroundings, so that vibrato does not count as gliding."""
+    share = running_mean(voiced.astype(np.float64), SMOOTH, mode="reflect")
+    around = running_mean(np.where(voiced, pitch, 0.0), SMOOTH, mode="reflect")
+    return around / np.maximum(share, 1e-9)
 
 
 def pitch_of(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -84,7 +84,7 @@ def _check(cfg: DictConfig) -> None:
 
 
 def _read(manifest: Manifest) -> tuple[list[Row], list[np.ndarray], list[Problem]]:
-    """Sound of every clip that can be read; a minute of it takes 2 MB."""
+    """Audio of every readable clip; a minute takes 2 MB."""
     rows, sounds, problems = [], [], []
     for index, row in enumerate(tracked(manifest, "reading", total=len(manifest))):
         try:

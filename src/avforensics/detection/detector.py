@@ -54,7 +54,7 @@ class Detector:
     false_positive_rate : float
         Share of real videos above the calibration's threshold.
     false_segments_per_minute : float
-        Segments that a minute of real video has at most, by the calibration.
+        Maximum segments per minute of real video, by the calibration.
     **options
         As in `RuntimeOptions` and `ClipScorer`: ``device``, ``precision``, ``windows`` ...
 
@@ -116,7 +116,7 @@ class Detector:
         bundle : path, optional
             A safetensors bundle; the files above replace parts of it.
         **options
-            As for `Detector`.
+            As in `Detector`.
 
         Raises
         ------

@@ -313,7 +313,7 @@ class _Video:
 def _clips(videos: Iterator[_Video], waiting: deque[_Video]) -> Iterator[Clip]:
     """Clips of the video that waits and of the ones after it, up to one without a face.
 
-    That one is done with, and would be told of only once the next face was found.
+    It is finished, but would be reported only once the next face was found.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ from avforensics.scoring.result import VideoResult
 
 log = logging.getLogger(__name__)
 
-FALSE_SEGMENTS = 0.5  # a minute of real video, where no other rate is asked for
+FALSE_SEGMENTS = 0.5  # per minute of real video, by default
 AUTO = "auto"  # calibration setting: use the file next to the checkpoint
 
 
@@ -35,7 +35,7 @@ class Judge:
     false_positive_rate : float
         The share of real videos that may lie above the threshold.
     false_segments_per_minute : float
-        Segments that a minute of real video may have; see `SegmentAlarms`.
+        Tolerated segments per minute of real video; see `SegmentAlarms`.
     setting : mapping
         How videos are scored here; see `avforensics.evaluation.calibration`.
     crop : str or mapping, optional
@@ -166,7 +166,7 @@ def judge_for(
     detector : ClipScorer
         How videos are scored.
     false_positive_rate, crop, false_segments_per_minute
-        As for `Judge`.
+        As in `Judge`.
 
     Raises
     ------

@@ -26,7 +26,7 @@ class BatchProgress(Progress):
     Parameters
     ----------
     total : int
-        Videos to do.
+        Number of pending videos.
     """
 
     def __init__(self, total: int) -> None:

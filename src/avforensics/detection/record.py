@@ -1,8 +1,8 @@
 """``results/NAME.json``: everything that was found of one video, for programs and for reviewers.
 
 The file's bytes follow from its content alone, and one of its entries is the SHA-256 of the rest:
-`avforensics verify` finds a changed byte. Whoever changes a file on purpose can write that hash
-anew; quote it elsewhere, such as in the written report, to rule that out.
+`avforensics verify` finds a changed byte. An attacker who changes a file can rewrite that hash too;
+quote it elsewhere, such as in the written report, to rule that out.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A clip and forgeries of it, scored and shown side by side: what ``avforensics demo`` begins with.
 
-The clip is written anew once, and every version has those pictures bit for bit, with sound of its
+The clip is re-encoded once; every version has exactly these frames, with audio of its
 own through the same encoder: only the audio differs between a forgery and the clip.
 """
 

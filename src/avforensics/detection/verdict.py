@@ -78,7 +78,7 @@ def measure_outcome(
     policy : SequencePolicy
         Which windows were scored.
     delay_frequency : float array, (D,), optional
-        As for `VideoRows`.
+        As in `VideoRows`.
     """
     result = outcome.result
     if not result.scores or result.features is None:

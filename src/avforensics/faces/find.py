@@ -161,7 +161,7 @@ class _Search:
         self._in_vain: int | None = None  # frame of the last full search that found nothing
 
     def detect(self, index: int, frame: av.VideoFrame, anew: bool) -> Detections:
-        """Faces of a frame; ``anew``: a shot may begin here."""
+        """Detect the faces of a frame; ``anew``: a shot may begin here."""
         self._doubtful = []
         found = self._sure(index, frame, anew)
         doubtful = np.concatenate([found[:0], *self._doubtful])

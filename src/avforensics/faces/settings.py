@@ -26,7 +26,7 @@ class FaceSettings:
     full_side : int
         Longer side of a second search, for small faces, if nothing was found...
     full_every : int
-        ...at most every so many frames while it finds nothing.
+        ...at most once in this many frames while it finds nothing.
     score : float
         Minimum confidence, 0 to 1, to start a track.
     score_on : float

@@ -32,7 +32,7 @@ class NetworkPass:
     Attributes
     ----------
     checkpoint : mapping
-        As for `load_models`.
+        As in `load_models`.
     models : Models, optional
         The loaded checkpoint, if loaded already and no processes are started.
     """
@@ -83,7 +83,7 @@ def extract_clips(
     writer : ShardWriter
         Flushed at the end.
     workers, engine
-        As for `in_processes`.
+        As in `in_processes`.
     """
     rows = dict(todo)
     on_gpu = engine.gpus_per_worker > 0 and (

@@ -48,9 +48,9 @@ class AnomalyModule(pl.LightningModule):
     scheduler : callable, optional
         ``scheduler(optimizer, total_steps=...)`` -> a schedule that steps with every batch.
     max_len, tau, components
-        As for `FeatureData`.
+        As in `FeatureData`.
     init : mapping, optional
-        As for `load_models`, e.g. ``{"distribution": "dist_regressive_model.pth"}``: weights to
+        As in `load_models`, e.g. ``{"distribution": "dist_regressive_model.pth"}``: weights to
         begin with.
 
     Raises

@@ -141,7 +141,7 @@ class Evaluation:
             self.edit = self.listed.info.edit
 
     def _read_evidence(self) -> Evidence | None:
-        """What the calibration has of it, if one is named that fits these models."""
+        """The calibration's values, if a calibration that fits these models is configured."""
         if self.cfg.get("calibration") is None:
             return None
         calibration = Calibration.load(typed_path(self.cfg.get("calibration")))

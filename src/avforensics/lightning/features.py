@@ -45,7 +45,7 @@ class Sequences(Dataset):
     max_len : int
         Windows in a sequence.
     anywhere : bool
-        Sequences begin at a random window, drawn anew in each epoch; else at the first.
+        Sequences begin at a random window, redrawn in each epoch; else at the first.
     shift : int
         Each clip's audio is shifted by up to this many frames, redrawn in each epoch.
     """
@@ -110,7 +110,7 @@ class FeatureData(pl.LightningDataModule):
     batch_size : int
         Over all processes.
     init : mapping, optional
-        As for `load_models`: a projection in it is used instead of a PCA of these clips.
+        As in `load_models`: a projection in it is used instead of a PCA of these clips.
     projection : callable
         ``fit`` of a `FeatureProtocol`: what becomes of activations. The PCA of the paper.
     pca_windows : int

@@ -52,7 +52,7 @@ def train_anomaly(
     accelerator : str
         Lightning's name of the device.
     **options
-        As for `FeatureData`: ``train``, ``val``, ``max_len`` ...
+        As in `FeatureData`: ``train``, ``val``, ``max_len`` ...
 
     Returns
     -------

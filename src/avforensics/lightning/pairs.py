@@ -100,7 +100,7 @@ def packed_loss(
     pairs : callable
         Video tokens (1, N, Tv, D) and audio tokens (1, M, Ta, D) -> logits (1, N, M).
     symmetric, neighbours
-        As for `contrast`.
+        As in `contrast`.
 
     Returns
     -------

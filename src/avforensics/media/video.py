@@ -160,7 +160,7 @@ class VideoReader(Closing):
         Parameters
         ----------
         least : float, optional
-            As for `upright_rgb`.
+            As in `upright_rgb`.
 
         Returns
         -------

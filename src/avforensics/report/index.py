@@ -52,7 +52,7 @@ def write_index(
     out : str or PathLike
         The HTML file; written whole or not at all.
     provenance : mapping
-        As for the page of a video; ``notice`` becomes a banner.
+        As in the page of a video; ``notice`` becomes a banner.
     title : str
         Heading of the page.
 

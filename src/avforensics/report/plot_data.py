@@ -131,7 +131,7 @@ def binned(values: np.ndarray, index: np.ndarray, stride: int) -> tuple[np.ndarr
     -------
     float array, (m, ...)
     int array, (m,)
-        The bins that hold anything.
+        The non-empty bins.
     """
     if stride == 1 or not len(index):
         return values, index

@@ -45,7 +45,7 @@ def in_short(
     segments : sequence of Segment
         Marked ones.
     segments_per_minute : float, optional
-        How many of them a minute of real video has at most; None = that is unknown, and they are
+        Maximum number of them per minute of real video; None = that is unknown, and they are
         not mentioned.
     """
     if result.not_applicable:
@@ -96,8 +96,8 @@ def segment_note(segments_per_minute: float | None) -> list[tuple[str, str]]:
     if segments_per_minute is None:
         return []
     said = (
-        "where a face's sound fits another delay better than the one of the rest; a minute of real "
-        f"video has at most {number(segments_per_minute)} of them"
+        "where lips and sound fit at another delay than in the rest of the video, or not at all; a "
+        f"minute of real video has at most {number(segments_per_minute)} of them"
     )
     return [("Marked segments", said)]
 

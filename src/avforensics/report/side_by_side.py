@@ -71,7 +71,7 @@ def write_side_by_side(
     notes : sequence of str
         Further notes for the reader, one per line.
     provenance : mapping
-        As for the page of a video; ``notice`` becomes a banner.
+        As in the page of a video; ``notice`` becomes a banner.
 
     Returns
     -------

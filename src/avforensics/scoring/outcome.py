@@ -70,7 +70,7 @@ class Outcome:
     segments : sequence of Segment
         Unusual parts; only where every window is scored.
     segments_per_minute : float or None
-        How many of them a minute of real video has at most; None without such a threshold.
+        Maximum number of them per minute of real video; None without such a threshold.
     """
 
     result: VideoResult

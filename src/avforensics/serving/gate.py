@@ -57,7 +57,7 @@ class Gate:
     uploads : Uploads
         Requests may name these files only.
     names : iterable of str
-        Names of this server beside ``localhost``. Any address in numbers is one too: another site
+        Names of this server besides ``localhost``. Any address in numbers is one too: another site
         can make a name of its own lead here, but not an address.
     functions : mapping of int to int, optional
         The page's functions by number -> how many inputs each has, all of them uploads.

@@ -49,7 +49,7 @@ class Uploads:
         Yields
         ------
         callable
-            To be told of the bytes that have come: from then on they are in the folder.
+            Called with the bytes received so far, which are then in the folder.
         """
         missing = n_bytes
 

@@ -83,7 +83,7 @@ def _report(trainer: pl.Trainer, module: pl.LightningModule, seconds: float, flo
     log.info("%.2f M parameters, %.2f M of them trained", parameters / 1e6, trained / 1e6)
     work = f", {flops / 1e9:.0f} GFLOP ({flops / seconds / 1e9:.0f} a second)" if flops else ""
     log.info(
-        "%.3g s a batch forward and back%s; %s of memory at most so far",
+        "%.3g s per batch, forward and backward%s; %s of memory at most so far",
         seconds,
         work,
         _memory(trainer.strategy.root_device),

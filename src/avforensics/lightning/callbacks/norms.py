@@ -11,7 +11,7 @@ from avforensics.lightning.sync import SyncModule
 
 
 class PreciseBatchNorm(pl.Callback):
-    """Measure running means and variances anew before each validation.
+    """Recompute running means and variances before each validation.
 
     With a few clips a batch the running averages follow the last twenty or so clips and weights
     that have changed since. Here they are the plain average over fixed training clips under the

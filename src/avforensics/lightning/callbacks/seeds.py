@@ -11,7 +11,7 @@ from pytorch_lightning.callbacks import Callback
 
 
 class StepSeeds(Callback):
-    """Seed torch anew before every batch, so that a resumed run drops out the same units.
+    """Reseed torch before every batch, so that a resumed run drops out the same units.
 
     To keep the states of all random generators of all processes in checkpoints would do the same
     with more to go wrong.
