@@ -53,6 +53,27 @@ def test_what_cannot_be_meant_is_a_sentence():
     assert name_words("train", ["a=b", "--out", "c", "-m"]) == ["a=b", "output_dir='c'", "-m"]
 
 
+def test_weights_by_name_leave_options_sweeps_and_inputs_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    named = ["checkpoint=named", "checkpoint.weights='a b'"]
+    assert name_words("train", ["checkpoint=a b", "x=1"]) == [*named, "x=1"]
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint/mine.yaml").touch()
+    for typed in (
+        ["checkpoint=talkers"],
+        ["-m", "checkpoint=talkers,released"],
+        ["-m", "checkpoint=glob(*)"],
+        ["--config-dir", str(tmp_path), "checkpoint=mine"],
+        ["--config-dir", str(tmp_path), "-m", "checkpoint=mine,talkers"],
+        ["--config-dir", "checkpoint=mine"],  # a folder of this name
+    ):
+        assert name_words("train", typed) == typed
+    swept = name_words("train", ["-m", "checkpoint=talkers,a/b"])
+    assert swept == ["checkpoint=named", "checkpoint.weights='talkers','a/b'", "-m"]
+    assert quote_override(swept[1], multirun=True) == swept[1]
+    assert composed("detect", "--", "checkpoint=mine").input == "checkpoint=mine"
+
+
 @pytest.mark.parametrize(
     ("line", "offered"),
     [

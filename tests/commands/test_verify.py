@@ -5,7 +5,9 @@ import shutil
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 
+from avforensics.commands.verify import as_text
 from avforensics.detection import record as record_module
 from avforensics.detection.record import digest_of, read_record, schema, text_of
 from avforensics.detection.verification import compare
@@ -113,7 +115,8 @@ def test_a_result_of_an_older_version_is_read(avforensics, written, monkeypatch,
         earlier.write_text(text_of(odd | {"digest": digest_of(odd)}), encoding="ascii")
         read_record(earlier)
     first = {name: odd[name] for name in odd if name != "false_segments_per_minute"}
-    of_then = {k: v for k, v in record["settings"].items() if k != "false_segments_per_minute"}
+    later = ("false_segments_per_minute", "channels_last", "engine", "workers")
+    of_then = {k: v for k, v in record["settings"].items() if k not in later}
     first |= {"format": "avforensics.result/1", "settings": of_then}
     earlier.write_text(text_of(first | {"digest": digest_of(first)}), encoding="ascii")
     assert read_record(earlier)["segments"][0]["loss"] == 0.7
@@ -122,6 +125,22 @@ def test_a_result_of_an_older_version_is_read(avforensics, written, monkeypatch,
         assert schema(version)["properties"]["format"] == {"const": f"avforensics.result/{version}"}
     monkeypatch.setattr(record_module, "VERSIONS", (*record_module.VERSIONS, 99))
     assert read_record(written)["format"] == "avforensics.result/2"
+
+
+def test_a_result_chooses_no_cluster_and_no_code(avforensics, written, tmp_path, capsys):
+    record = read_record(written)
+    (tmp_path / "strange.py").write_text("open('imported', 'w')")
+    record["settings"] |= {
+        "engine": {"name": "ray", "address": "192.0.2.1:1", "strange": 1},
+        "workers": 8,
+        "plugins": "strange.py",
+        "title": "${oc.env:HOME}",
+    }
+    written.write_text(text_of(record | {"digest": digest_of(record)}), encoding="ascii")
+    assert avforensics("verify", f"result={written}", "recompute=true", "device=cpu") == 0
+    assert capsys.readouterr().out.count(" right ") == 5
+    assert not (tmp_path / "imported").exists()
+    assert OmegaConf.create(as_text(record["settings"])).title == "${oc.env:HOME}"
 
 
 def test_a_video_without_a_score_has_a_result_too(avforensics, bundle, tmp_path):

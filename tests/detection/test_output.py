@@ -128,6 +128,11 @@ def test_every_table_calls_a_video_as_it_is_called_this_time(folder, videos, mon
     assert scored(folder, [Path("0.mp4")]) == ([], [])
     assert [len(table) for table in tables()] == [2, 2, 1]
     assert all(line.startswith("0.mp4,") for table in tables() for line in table)
+    journal, row = folder / "journal.jsonl", tables()[2]
+    before = journal.read_text().replace('"measure":"step_loss","value"', '"loss"')
+    journal.write_text(before)  # as earlier versions wrote it
+    assert '"loss":3.0' in before and scored(folder, [Path("0.mp4")]) == ([], [])
+    assert tables()[2] == row
 
 
 @pytest.mark.parametrize("cut", range(1, 60, 7))

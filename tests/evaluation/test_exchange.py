@@ -125,7 +125,12 @@ def test_the_command_writes_and_reads_them(avforensics, tmp_path, capsys):
         == 0
     )
     file = tmp_path / "a" / "avforensics.scores.csv"
-    assert avforensics(*words, f"scores={file}", f"output_dir={tmp_path / 'b'}", "report=true") == 0
+    last = [*words, f"scores={file}", f"output_dir={tmp_path / 'b'}", "report=true"]
+    assert avforensics(*last, f"against={file}") == 0
+    (tmp_path / "b" / "robustness.png").write_bytes(b"of an earlier run")
+    assert "Against another run" in (tmp_path / "b" / "index.html").read_text()
+    assert avforensics(*last) == 0
+    assert not list((tmp_path / "b").glob("comparison.*"))
     first, second = (
         json.loads((tmp_path / name / "metrics.json").read_text())["overall"] for name in "ab"
     )
@@ -135,6 +140,7 @@ def test_the_command_writes_and_reads_them(avforensics, tmp_path, capsys):
     assert tex.count("{") == tex.count("}")
     page = (tmp_path / "b" / "index.html").read_text()
     assert "8 of 8 listed videos scored" in page and page.count("data:image/png;base64,") == 3
+    assert "Against another run" not in page
     assert f"<td>{100 * first['auc']:.1f}" in page and "<script" not in page
     capsys.readouterr()
     assert avforensics(*words, f"scores={file}", "exchange=xls") == 2

@@ -6,8 +6,12 @@ import os
 import re
 from collections.abc import Sequence
 from importlib.resources import files
+from pathlib import Path
 
 from hydra._internal.utils import get_args_parser  # the parser that hydra.main uses itself
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep
+from hydra.errors import HydraException
 
 from avforensics.cli.overrides import is_override, literal
 from avforensics.errors import ConfigError
@@ -50,18 +54,19 @@ def name_words(verb: str, arguments: Sequence[str]) -> list[str]:
     ConfigError
         More inputs than the verb takes, or inputs both as words and by name.
     """
-    arguments = [part for word in arguments for part in _named_weights(word)]
     end = arguments.index("--") if "--" in arguments else len(arguments)
     flags, words = split_arguments(arguments[:end])
     out, flags = _take_out(flags)
     key = INPUTS.get(verb)
     inputs = [word for word in words if key and (not is_override(word) or os.path.lexists(word))]
-    overrides = [word for word in words if word not in inputs]
+    typed = [word for word in words if word not in inputs]
+    overrides = [part for word in typed for part in _named_weights(word, flags)]
     inputs += arguments[end + 1 :]
     if out is not None:
         overrides.append(f"{_out_key(verb)}={literal(out)}")
     if not inputs:  # as typed, but for --out
-        return list(arguments) if out is None else overrides + flags
+        as_typed = out is None and overrides == typed
+        return list(arguments) if as_typed else overrides + flags
     if key is None:
         raise ConfigError(f"{verb} takes no input but key=value, got {inputs[0]!r}")
     if any(override.startswith(f"{key}=") for override in overrides):
@@ -73,13 +78,35 @@ def name_words(verb: str, arguments: Sequence[str]) -> list[str]:
     return [f"{key}={value}", *overrides, *flags]
 
 
-def _named_weights(word: str) -> list[str]:
-    """``checkpoint=NAME`` as settings of `named`, unless NAME is an option of the group."""
+def _named_weights(word: str, flags: Sequence[str]) -> list[str]:
+    """``checkpoint=NAME`` as settings of `named`, unless NAME is an option of the group.
+
+    With ``-m``, ``checkpoint=NAME,NAME`` stays a sweep: of options, or else of weights.
+    """
     group, _, name = word.partition("=")
-    options = files("avforensics.configs").joinpath("checkpoint")
-    if group != "checkpoint" or not name or options.joinpath(f"{name}.yaml").is_file():
+    if group != "checkpoint" or not name:
         return [word]
-    return ["checkpoint=named", f"checkpoint.weights={literal(name.strip(QUOTES))}"]
+    given = get_args_parser().parse_args(list(flags))
+    folders = [Path(str(files("avforensics.configs")))]
+    folders += [Path(given.config_dir)] if given.config_dir else []
+    names = _swept(word) if given.multirun and not os.path.lexists(name) else [name]
+    known = [any((f / group / f"{one}.yaml").is_file() for f in folders) for one in names]
+    if all(known):  # so are the names of a sweep that is no list
+        return [word]
+    values = ",".join(literal(one.strip(QUOTES)) for one in names)
+    return ["checkpoint=named", f"checkpoint.weights={values}"]
+
+
+def _swept(word: str) -> list[str]:
+    """Values that an override sweeps over; none of a sweep that is no list."""
+    try:
+        override = OverridesParser.create().parse_override(word)
+    except HydraException:
+        return [word.partition("=")[2]]
+    if not override.is_sweep_override():
+        return [word.partition("=")[2]]
+    is_list = isinstance(override._value, ChoiceSweep)
+    return list(override.sweep_string_iterator()) if is_list else []
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -59,7 +59,7 @@ from avforensics.evaluation.summary import summarise
 from avforensics.files import write_json, write_text
 from avforensics.lightning.evaluation import Evaluated, Evaluation, Variation, require_data
 from avforensics.provenance import versions
-from avforensics.report.evaluation import write_evaluation_page
+from avforensics.report.evaluation import remove_earlier, write_evaluation_page
 from avforensics.report.figures import save_figures
 from avforensics.scoring.edits import moves_time
 from avforensics.scoring.sequences import SequencePolicy
@@ -139,6 +139,7 @@ def write(cfg: DictConfig, rows: Sequence[ScoredVideo], summary: dict, known: Be
     rows = known.described(cfg, rows)
     title = printable(cfg.title or title_of(cfg))
     folder = Path(cfg.output_dir)
+    remove_earlier(folder)
     write_results(rows, summary, folder, title)
     text = OmegaConf.to_yaml(cfg, resolve=True)
     write_text(folder / "config.yaml", text, errors="surrogateescape")

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +35,19 @@ from avforensics.detection.verification import (
 )
 from avforensics.errors import ConfigError
 from avforensics.files import typed_path
+from avforensics.pool import LOCAL
+from avforensics.scoring.runtime import DEFAULT_RUNTIME
 from avforensics.tables import Table
 
 log = logging.getLogger(__name__)
 
 
-# Settings that results of earlier versions do not name.
-ADDED = {"false_segments_per_minute": FALSE_SEGMENTS}
+# Settings that results of earlier versions do not name, as they were then.
+ADDED = {
+    **asdict(DEFAULT_RUNTIME),
+    "channels_last": False,
+    "false_segments_per_minute": FALSE_SEGMENTS,
+}
 
 
 def run(cfg: DictConfig) -> int:
@@ -75,12 +83,27 @@ def again(record: Mapping[str, Any], settings: Mapping[str, Any], cfg: DictConfi
             "figures": False,
             "save_features": False,
             "device": cfg.device,
+            # a result may come from anyone: it chooses no cluster and no code
+            "engine": asdict(LOCAL),
+            "workers": 1,
+            "plugins": None,
         }
-        detect.run(OmegaConf.create({**ADDED, **settings, **wanted}))
+        detect.run(OmegaConf.create(as_text({**ADDED, **settings, **wanted})))
         files = list(Path(folder, "results").glob("*.json"))
         if len(files) != 1:
             raise ConfigError(f"{video}: scoring it again gave no result")
         return compare(record, read_record(files[0]), tolerance=cfg.tolerance)
+
+
+def as_text(value: Any) -> Any:
+    """Settings in which ``${...}`` is text, not an interpolation."""
+    if isinstance(value, Mapping):
+        return {name: as_text(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [as_text(item) for item in value]
+    if isinstance(value, str):
+        return re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + r"\${", value)
+    return value
 
 
 def show(checks: list[Check], title: str) -> None:

@@ -28,7 +28,7 @@ from avforensics.detection.rows import (
 )
 from avforensics.faces.track import RENAMED_STATUSES
 from avforensics.files import JsonLines, fingerprint, remove_partial_files, sha256_or_none
-from avforensics.scoring.outcome import Outcome
+from avforensics.scoring.outcome import Outcome, Segment
 from avforensics.scoring.result import FACELESS, WITH_SCORE
 from avforensics.scoring.source import Clip
 
@@ -231,6 +231,8 @@ class OutputFolder:
             reason = "" if record is None else self._why_again(record, *stat, described)
             if record is not None and reason is None:
                 self._records[key] = record
+                if "segments" in record:  # an earlier version's have other columns
+                    record["segments"] = [Segment.of_row(r).row() for r in record["segments"]]
                 parts = (record.get(part, ()) for part in ("lams", "faces", "segments"))
                 for row in chain([record["row"]], *parts):
                     row["path"] = str(path)  # as it is called this time

@@ -15,7 +15,7 @@ from avforensics.detection.inputs import file_key
 from avforensics.errors import ConfigError
 from avforensics.faces.track import Faces, FaceTrack
 from avforensics.files import atomic_path, read_json_lines, sha256_or_none
-from avforensics.scoring.outcome import STEP_LOSS, Outcome, Segment
+from avforensics.scoring.outcome import Outcome, Segment
 from avforensics.scoring.result import WITH_SCORE, Features, Steps, VideoResult
 from avforensics.scoring.tracks import FaceResult, main_face
 
@@ -222,17 +222,7 @@ def find_saved(folder: Path, video: Path) -> tuple[Outcome, float]:
             f"results={folder}: {video} is not the file that was scored (SHA-256 {given[:12]}, "
             f"then {scored[:12]})"
         )
-    segments = [
-        Segment(
-            row["start"],
-            row["end"],
-            row["value"] if "value" in row else row["loss"],  # journals of earlier versions
-            row["threshold"],
-            row["track"] or "",
-            row.get("measure", STEP_LOSS),
-        )
-        for row in record.get("segments", ())
-    ]
+    segments = [Segment.of_row(row) for row in record.get("segments", ())]
     rule = settings.get(record.get("settings"), {}).get("faces", {}).get("rule", "speaker")
     outcome = replace(load_outcome(path, video), rule=rule, segments=segments)
     return outcome, float(record["row"]["lam"])

@@ -33,6 +33,17 @@ FIGURES = (
 )
 
 
+def remove_earlier(folder: str | os.PathLike) -> None:
+    """Remove what an earlier run left in a folder and this one need not write over."""
+    folder = Path(folder)
+    for name, _ in (*TEXTS, *FIGURES):
+        (folder / name).unlink(missing_ok=True)
+    for name, _ in TEXTS:  # their numbers
+        (folder / name).with_suffix(".json").unlink(missing_ok=True)
+    for name in ("robustness.csv", "index.html"):
+        (folder / name).unlink(missing_ok=True)
+
+
 def write_evaluation_page(
     folder: str | os.PathLike, *, title: str, provenance: Mapping[str, object]
 ) -> Path:

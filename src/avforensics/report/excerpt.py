@@ -164,13 +164,20 @@ def _copyable(path: str | os.PathLike, video: VideoReader, last: int, long_side:
         stream = container.streams.video[0]
         if len(container.streams.video) > 1 or stream.codec_context.pix_fmt != "yuv420p":
             return None
-        packets = [packet for packet in container.demux(stream) if packet.size]
-        shown = sorted(packet.pts or 0 for packet in packets)
         step = 1 / (FPS * stream.time_base)
-        small = sum(packet.size for packet in packets) <= COPIED * len(packets) / FPS
-        steady = shown == [step * index for index in range(len(shown))]
-        whole = 0 < len(shown) <= last and packets[0].is_keyframe
-        return len(shown) if small and steady and whole else None
+        shown: list[int] = []
+        total = 0
+        # one frame more than there is room for is enough to refuse a longer file
+        for packet in islice((p for p in container.demux(stream) if p.size), last + 1):
+            if not shown and not packet.is_keyframe:
+                return None
+            shown.append(packet.pts or 0)
+            total += packet.size
+            if len(shown) > last or total > COPIED * last / FPS:
+                return None
+    small = total <= COPIED * len(shown) / FPS
+    steady = sorted(shown) == [step * index for index in range(len(shown))]
+    return len(shown) if shown and small and steady else None
 
 
 def _encode(

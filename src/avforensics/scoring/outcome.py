@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,18 @@ class Segment:
     threshold: float | None = None
     track: str = ""
     measure: str = STEP_LOSS
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Segment:
+        """A segment from its row, also from one of an earlier version's journal."""
+        return cls(
+            row["start"],
+            row["end"],
+            row["value"] if "value" in row else row["loss"],
+            row["threshold"],
+            row["track"] or "",
+            row.get("measure", STEP_LOSS),
+        )
 
     def row(self) -> dict[str, Any]:
         """A row of segments.csv, without the path."""
