@@ -29,11 +29,10 @@ def test_intervals_cover_the_truth_at_the_stated_rate():
     truth, hits, naive = _true_auc(), [], []
     for seed in range(300):
         labels, scores, identities = _world(rng, 25, 4)
-        setting = {"resamples": 300, "level": 0.9, "seed": seed}
-        low, high = bootstrap_interval(labels, scores, identities, **setting)
-        hits.append(low <= truth <= high)
-        low, high = bootstrap_interval(labels, scores, np.arange(len(labels)), **setting)
-        naive.append(low <= truth <= high)
+        for groups, covered in ((identities, hits), (np.arange(len(labels)), naive)):
+            bootstrap = Bootstrap(labels, groups, resamples=300, level=0.9, seed=seed)
+            low, high = bootstrap.auc_interval(bootstrap.values(scores, ("auc",))["auc"])
+            covered.append(low <= truth <= high)
     assert 0.86 <= np.mean(hits) <= 0.94
     assert np.mean(naive) < 0.82  # what ignoring identities would have claimed
 

@@ -327,7 +327,7 @@ def test_a_second_run_in_a_folder_is_refused(out, options, at_work, shard):
 def test_mistakes_are_one_sentence(raw, out, options):
     for override, message in {
         "crop=mouth": "with faces=given crop must be .left, top, right, bottom.",
-        "crop=[0,0,2,1]": "crop must be .left, top, right, bottom. within 0..1, not .0, 0, 2, 1.",
+        "crop=[0,0,2,1]": "crop must be .left, top, right, bottom. within 0..1, got .0, 0, 2, 1.",
         "faces=none": "faces must be auto or given, not none",
         "size=95": "size must be even",
     }.items():

@@ -105,5 +105,5 @@ def test_visual_encoder_refuses_nonsense(wrong):
 
 
 def test_audio_encoder_has_seven_convolutions():
-    with pytest.raises(ValueError, match="seven"):
+    with pytest.raises(ValueError, match="widths must have 7 entries, got 2"):
         AudioEncoder(widths=(4, 4))

@@ -23,7 +23,7 @@ class AudioEncoder(nn.Module):
     def __init__(self, *, widths: Sequence[int] = (64, 192, 384, 256, 256, 512, 512)) -> None:
         super().__init__()
         if len(widths) != 7:
-            raise ValueError("widths must have 7 entries")
+            raise ValueError(f"widths must have 7 entries, got {len(widths)}")
         self.width = widths[-1]
         kernels = [3, 3, 3, 3, 3, (4, 3), 1]
         strides = [(2, 1), 1, 1, 1, 1, 1, 1]

@@ -15,7 +15,6 @@ from pathlib import PurePath
 import numpy as np
 
 from avforensics.errors import ConfigError
-from avforensics.media.conditions import change_sound
 from avforensics.media.perturbations import PERTURBATIONS, perturb
 from avforensics.media.silence import SILENCE
 from avforensics.media.types import HOP, Block
@@ -47,6 +46,9 @@ def edit_of(name: str, path: str) -> Edit:
             return Edit(blocks=trim_silence)
         if kind == "shift" and 0 < abs(frames := int(value)) <= MAX_SHIFT:
             return Edit(blocks=partial(shift_sound, frames=frames))
+        # registers its conditions; it needs SciPy, for which plain scoring should not wait
+        from avforensics.media.conditions import change_sound
+
         level, _, seed = value.partition("/")
         if kind in PERTURBATIONS and int(level) in range(1, 6):
             video = "/".join(PurePath(path).parts[-4:])
