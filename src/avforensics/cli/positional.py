@@ -91,14 +91,14 @@ def _named_weights(word: str, flags: Sequence[str]) -> list[str]:
     folders += [Path(given.config_dir)] if given.config_dir else []
     names = _swept(word) if given.multirun and not os.path.lexists(name) else [name]
     known = [any((f / group / f"{one}.yaml").is_file() for f in folders) for one in names]
-    if all(known):  # so are the names of a sweep that is no list
+    if all(known):  # also if the sweep lists no names
         return [word]
     values = ",".join(literal(one.strip(QUOTES)) for one in names)
     return ["checkpoint=named", f"checkpoint.weights={values}"]
 
 
 def _swept(word: str) -> list[str]:
-    """Values that an override sweeps over; none of a sweep that is no list."""
+    """Values that an override sweeps over; empty if they are not a list, as in a range."""
     try:
         override = OverridesParser.create().parse_override(word)
     except HydraException:
