@@ -253,7 +253,7 @@ def test_damage_and_sound_that_ends_are_told(pictures, tmp_path, seen, caplog):
     for _ in range(2):  # read again from the ledger
         assert call(f"input={tmp_path / 'raw'}", f"output={tmp_path / 'out'}", "workers=1") == 0
         ends, torn = (row["warnings"] for row in table(tmp_path / "out" / "videos.csv"))
-        assert float(ends.removeprefix("sound ended ")[:4]) == pytest.approx(0.8, abs=0.1)
+        assert float(ends.removeprefix("audio ended ")[:4]) == pytest.approx(0.8, abs=0.1)
         assert torn == "damaged packets skipped: 2 of audio"
     assert seen == ["ends", "torn"] and "2 videos are damaged or lack sound" in caplog.text
 
