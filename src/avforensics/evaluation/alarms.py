@@ -1,8 +1,8 @@
 """Segments that leave a video's own delay, and how often real videos have such segments.
 
-A segment's score is how far its part of the curve (`avforensics.scoring.own_delay`) exceeds the
-rest of the same face's, times the root of its length; see `propose_segments`. The threshold is the
-one that real videos exceed at a given rate per minute.
+A segment's score is how far the face's curve (`avforensics.scoring.own_delay`) is higher inside the
+segment than outside, times about the root of the segment's length; see `propose_segments`. The
+threshold is the score that segments of real videos exceed at a given rate per minute.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from avforensics.evaluation.localisation import propose_segments
 from avforensics.media.types import FPS
 from avforensics.scoring.result import DelayCurve
 
-LONGEST = 3 * FPS  # windows of one segment: most calibration videos are a few seconds long
-MOST_PER_MINUTE = 20  # segments of real videos that are kept; limits the lowest threshold
-SAME = 0.01  # intersection over union above which two segments are the same one
+LONGEST = 3 * FPS  # maximum windows of a segment: most calibration videos are a few seconds long
+MOST_PER_MINUTE = 20  # segments kept per minute of real video; limits how low a threshold can be
+SAME = 0.01  # intersection over union above which two segments count as the same
 
 
 def segments_off(curve: DelayCurve, least: float = 0.0, count: int | None = None) -> np.ndarray:
@@ -52,12 +52,12 @@ def segments_off(curve: DelayCurve, least: float = 0.0, count: int | None = None
 
 @dataclass(frozen=True)
 class SegmentAlarms:
-    """Scores of such segments in real videos.
+    """Scores of segments that stand out in real videos.
 
     Attributes
     ----------
     scores : float64 array, (n,)
-        The highest scores in descending order; at most `MOST_PER_MINUTE`.
+        The highest scores in descending order; at most `MOST_PER_MINUTE` per minute.
     minutes : float
         Duration of the real videos searched.
     """
@@ -80,7 +80,9 @@ class SegmentAlarms:
         return cls(scores[: math.ceil(MOST_PER_MINUTE * minutes)], minutes)
 
     def threshold(self, per_minute: float) -> float | None:
-        """Score exceeded by at most this many segments per minute of real video; None = too little.
+        """Score exceeded by at most this many segments per minute of real video.
+
+        None if there is too little real video for the rate.
 
         Raises
         ------
@@ -108,5 +110,5 @@ class SegmentAlarms:
 
     @classmethod
     def restore(cls, header: str, arrays: Mapping[str, np.ndarray]) -> SegmentAlarms:
-        """The inverse of `header` and `arrays`; KeyError, TypeError or ValueError where damaged."""
+        """Inverse of `header` and `arrays`; KeyError, TypeError or ValueError if damaged."""
         return cls(arrays["scores"], float(json.loads(header)["minutes"]))

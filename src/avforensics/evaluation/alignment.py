@@ -1,8 +1,8 @@
 """Estimate the constant delay of recordings, and find clips with a voice-over.
 
 Audio and video of a genuine recording may be some frames apart throughout. A network trained on
-such clips learns that several delays are right. With a first network, the delay can be read from
-its rows and compensated (``Row.delay``).
+such clips learns that several delays are right. The logits of a first network show the delay, which
+can then be compensated (``Row.delay``).
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class AlignmentSettings:
     least_windows : int
         Minimum number of windows with valid audio for an estimate from a single clip.
     least_share : float
-        Clips with enough windows of which a smaller share points to the clip's best delay (within
-        a frame) are dropped: somebody else speaks, or nobody.
+        Minimum share of a clip's windows that point to its best delay (within a frame). Clips with
+        enough windows but a smaller share are dropped: somebody else speaks, or nobody speaks.
 
     Raises
     ------
@@ -65,7 +65,7 @@ class DelayEstimate:
     margin : float
         Margin (nats) over the best delay more than a frame away.
     share : float
-        Share of windows whose most likely delay lies within a frame of it.
+        Share of windows whose most likely delay lies within a frame of ``delay``.
     windows : int
         Number of windows.
     """

@@ -70,7 +70,7 @@ BASELINES: Registry[Baseline] = Registry("baseline")
 def baseline(name: str) -> Callable[[Baseline], Baseline]:
     """Decorator that registers a function of `BaselineClip` as a baseline, a column of results.
 
-    It returns a number, higher = more likely fake, or None if it cannot tell.
+    The function returns a number (higher = more likely fake), or None if it cannot tell.
     """
     return lambda function: BASELINES.add(name, function)
 
@@ -83,14 +83,14 @@ def _random(clip: BaselineClip) -> float:
 @baseline("constant_offset")
 def _constant_offset(clip: BaselineClip) -> float | None:
     """Distance of the best constant delay from 0, in frames."""
-    if clip.features.sync_logits.shape[1] < 3:  # another network's rows without delays
+    if clip.features.sync_logits.shape[1] < 3:  # logits of a different network, without delays
         return None
     return float(abs(constant_offset(clip.features).frames))
 
 
 @baseline("sync_confidence")
 def _sync_confidence(clip: BaselineClip) -> float | None:
-    """Near -1: the network is sure of a delay in each window; near 0: all delays are alike."""
+    """Near -1: the network is sure of a delay in each window; near 0: all are equally likely."""
     sure = clip.statistics.get("mean_maximum")
     return None if sure is None else -sure
 

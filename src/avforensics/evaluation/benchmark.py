@@ -18,8 +18,8 @@ Names = str | Collection[str] | None
 def fits(split: Names = None, category: Names = None, method: Names = None) -> Callable:
     """Predicate: whether a row of a manifest or of a store is tested.
 
-    Real videos are tested whatever ``category`` and ``method``, since every category is measured
-    against them. None = anything.
+    Real videos are tested regardless of ``category`` and ``method``, since every category is
+    measured against them. None = any value.
     """
     splits, categories, methods = map(_names, (split, category, method))
 
@@ -62,12 +62,12 @@ def tested_clips(
     strict : bool
         Reject a list with entries that match no clip.
     real, fake : int, optional
-        Number of real clips, and of clips per category, to draw; None = all.
+        Number of real clips, and of fakes per category, to draw; None = all.
 
     Raises
     ------
     ManifestError
-        No clip is left, or there are fewer than requested.
+        No clip is left, or there are fewer clips than requested.
     """
     chosen = Manifest(filter(fits(split, category, method), manifest))
     if listed is not None:
@@ -94,7 +94,7 @@ def also_trained(
     Parameters
     ----------
     known : iterable of Row or Entry
-        Clips among which the training clips are searched.
+        Clips to search for training clips.
     splits : collection of str
         Training splits.
     """
@@ -105,7 +105,7 @@ def also_trained(
 def store_name(
     benchmark: str, manifest: Manifest, network: str, *, max_windows: int | None, edit: str = ""
 ) -> str:
-    """A folder name for features, equal only if the same clips give the same features."""
+    """Name of a feature folder; names are equal only if the same clips give the same features."""
     windows = "all" if max_windows is None else f"first{max_windows}"
     made_of = [benchmark, manifest.digest[:8], network[:8], windows]
     return "-".join([*made_of, edit.replace("/", "_")] if edit else made_of)

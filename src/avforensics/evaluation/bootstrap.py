@@ -1,4 +1,4 @@
-"""Intervals by resampling identities, for one run and for the difference of two.
+"""Intervals by resampling identities, for one run and for the difference of two runs.
 
 Videos of one person are alike, so identities are drawn, not videos: a bootstrap over videos would
 claim more certainty than 100 clips of 20 people can give.
@@ -30,9 +30,9 @@ def check_intervals(resamples: int, level: float) -> None:
 class Bootstrap:
     """Seeded resamples of a list of videos by identity.
 
-    Identities are drawn with replacement within strata (those with real videos only, with fakes
-    only, with both), so every resample has both classes. The same resamples serve all categories,
-    metrics and both runs of a comparison.
+    Identities are drawn with replacement within strata (identities with only real videos,
+    only fakes, or both), so every resample has both classes. All categories, all metrics and both
+    runs of a comparison share the same resamples.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class Bootstrap:
         metrics : sequence of str
             Names from :data:`avforensics.evaluation.metrics.METRICS`.
         rows : int array, optional
-            Indices of videos, e.g. the real ones and one category; default all.
+            Indices of videos, e.g. all real videos and one category; default all.
 
         Returns
         -------
@@ -115,7 +115,7 @@ class Bootstrap:
         return {name: np.concatenate(part) for name, part in parts.items()}
 
     def rate(self, events: ArrayLike, rows: ArrayLike) -> np.ndarray:
-        """Share of the videos ``rows`` with an event, on each resample.
+        """Share of the videos in ``rows`` that have an event, on each resample.
 
         Parameters
         ----------
@@ -126,7 +126,7 @@ class Bootstrap:
         Returns
         -------
         float array, (resamples,)
-            NaN if a resample has none of them.
+            NaN if a resample has none of these videos.
         """
         events, rows = np.asarray(events, dtype=bool), np.asarray(rows)
         parts = []
@@ -149,12 +149,12 @@ class Bootstrap:
         The quantiles are those of Student's t with n - 1 degrees of freedom, for n identities of
         the scarcer class (the "expanded percentile" interval of Hesterberg 2015): a plain
         percentile interval of ten identities covers 90 % instead of 95 %. If all ``rows`` are of
-        one class, as for a false-alarm rate, n is of that class.
+        one class, as for a false-alarm rate, n counts that class.
 
         Returns
         -------
         (low, high) or None
-            None with one identity, or if most resamples lack a class.
+            None if n < 2, or if most resamples lack a class.
         """
         n = self._fewest(rows)
         present = values[np.isfinite(values)]
@@ -226,7 +226,7 @@ class Difference:
         bootstrap: Bootstrap,
         rows: ArrayLike | None = None,
     ) -> Difference:
-        """From both values and ``change``, B minus A on each resample of ``bootstrap``.
+        """Build from both runs' values and ``change``: B minus A on each resample of ``bootstrap``.
 
         ``rows``: indices of videos, as in `Bootstrap.values`.
         """

@@ -1,4 +1,4 @@
-"""Breakdowns as tables, and their inputs: further columns, a threshold."""
+"""Breakdowns as tables, and their inputs: additional columns and a threshold."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def with_columns(
     Parameters
     ----------
     path : path
-        A table with a column of files, as in the scores or relative to the table's folder, and
-        the requested columns.
+        A table with the requested columns and a column of files, whose paths are as in the scores
+        or relative to the table's folder.
     columns : sequence of str
         Columns that the table lacks keep the rows' values.
 
@@ -73,9 +73,9 @@ def choose_threshold(
     Parameters
     ----------
     threshold : float, optional
-        Used unchanged.
+        Used as given.
     calibration : Calibration, optional
-        Otherwise, the threshold of these held-out real videos at ``rate``.
+        Without ``threshold``, the threshold of these held-out real videos at ``rate`` is used.
     rate : float
         Share of real videos that may be called fake. Without a calibration, the threshold comes
         from the tested real videos: rates by group are still meaningful.

@@ -52,15 +52,15 @@ def break_down(
     rows : sequence of ScoredVideo
         All listed videos, each once, scored or not.
     columns : sequence of str
-        Names of attributes, or ``category``. A column with more than eight distinct values, all
-        numbers, is binned into ``bins`` ranges of equally many videos. If no value occurs in both
+        Names of attributes, or ``category``. A column of numbers with more than eight distinct
+        values is binned into ``bins`` ranges of equally many videos. If no value occurs in both
         real and fake videos, the column applies to fakes only, and each group of fakes is compared
         with all real videos.
     threshold : float or None
         Videos above it are called fake; None = no false-alarm rates.
     min_videos : int
-        A group with fewer real or fewer fake videos has no AUC, with fewer real ones no false-alarm
-        rate; a group with neither is listed under ``left_out`` with its counts.
+        A group with fewer real or fewer fake videos has no AUC; a group with fewer real videos has
+        no false-alarm rate. Groups with neither are listed under ``left_out`` with their counts.
     resamples, level, seed
         See `Bootstrap`.
 
@@ -120,7 +120,7 @@ class _Work:
         self.called = None if threshold is None else self.scores > threshold
 
     def column(self, values: Sequence[str], listed: Counter, order: Sequence[str]) -> dict:
-        """Results of every group of one column; ``values`` of all scored videos."""
+        """Results of every group of one column; ``values``: one per scored video."""
         values = np.array(values, dtype=object)
         known = values != ""
         shared = set(values[known & self.real]) & set(values[known & ~self.real])
@@ -220,7 +220,7 @@ class _Work:
         return min(n for n in self.bootstrap.identities(rows) if n)
 
     def _p_value(self, gap: float, interval: Sequence[float], rows, others) -> float:
-        """Two-sided p-value from the interval's end next to 0; 1 - level if it reaches 0."""
+        """Two-sided p-value from the interval's end towards 0; 1 - level if that end is 0."""
         half = gap - interval[0] if gap > 0 else interval[1] - gap
         freedom = min(self._people(rows), self._people(others)) - 1
         if not gap or half <= 0:

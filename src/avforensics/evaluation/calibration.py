@@ -25,7 +25,7 @@ from avforensics.evaluation.strength import LikelihoodRatio
 from avforensics.files import atomic_path
 
 _FORMATS = ("avforensics.calibration/1", "avforensics.calibration/2")  # 2: with parts
-_SLACK = 0.01  # relative tolerance of calibrated ranges: 25.0004 fps is 25 fps
+_SLACK = 0.01  # relative tolerance of calibrated ranges: 25.0004 fps counts as 25 fps
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class Calibration:
         Smallest and largest value of each property of the videos, such as ``fps``, ``width``,
         ``height`` or ``leading_silence``.
     evidence : Evidence or None
-        Fused statistics of the same videos; None with too few.
+        Fused statistics of the same videos; None with too few videos.
     likelihood : LikelihoodRatio or None
-        If forgeries were given; may hold a reason instead of a ratio.
+        None if no forgeries were given; may hold a reason instead of a ratio.
     segments : SegmentAlarms or None
         Unusual segments of the same videos; None with ``windows=first`` and in older files.
     """
@@ -64,7 +64,7 @@ class Calibration:
         setting: Mapping | None = None,
         inputs: Sequence[Mapping[str, float]] = (),
     ) -> Calibration:
-        """Keep the scores of real videos that neither trained nor selected the model.
+        """Keep the scores of real videos that were used neither to train nor to select the model.
 
         Parameters
         ----------
@@ -78,7 +78,7 @@ class Calibration:
         Raises
         ------
         ConfigError
-            There are no scores, or one is not finite.
+            There are no scores, or a score is not finite.
         """
         scores = np.sort(np.asarray(real_scores, dtype=np.float64).ravel())
         if not len(scores):
@@ -132,7 +132,7 @@ class Calibration:
             raise ConfigError(f"this calibration was made with {', '.join(differing)}")
 
     def unlike(self, properties: Mapping[str, float]) -> list[str]:
-        """Warnings for each property of a video outside the calibrated range."""
+        """One warning for each property of a video outside the calibrated range."""
         warnings = []
         for name, value in properties.items():
             low, high = self.ranges.get(name, (-np.inf, np.inf))
@@ -166,12 +166,12 @@ class Calibration:
 
     @classmethod
     def load(cls, path: str | PathLike) -> Calibration:
-        """Read what :meth:`save` wrote.
+        """Read a file written by :meth:`save`.
 
         Raises
         ------
         CheckpointError
-            The file is missing, damaged or something else.
+            The file is missing, damaged or not a calibration.
         """
         if not Path(path).is_file():
             raise CheckpointError(f"{path}: no such file")

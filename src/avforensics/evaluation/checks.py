@@ -26,13 +26,13 @@ def as_scored(store: FeatureStore, models: Models) -> FeatureStore:
 
 
 def check_network(store: FeatureStore, models: Models) -> None:
-    """Reject features of another synchronisation network than the checkpoint's.
+    """Reject features of a different synchronisation network than the checkpoint's.
 
     Raises
     ------
     ConfigError
     """
-    network = models.metadata.get("network")  # of bundles with decoders only
+    network = models.metadata.get("network")  # in bundles that contain only decoders
     if models.sync is not None:
         network = network_digest(models.sync)
     if network is not None and network != store.info.network:
@@ -58,7 +58,7 @@ def check_statistic(statistic: str, part: str) -> None:
 def check_models(
     models: Models, policy: SequencePolicy, part: str, lams: Sequence[float]
 ) -> Models:
-    """The models that a score needs, trained for the policy.
+    """The models that a score needs, checked against the policy.
 
     Raises
     ------

@@ -50,7 +50,7 @@ NOTE = (
 
 
 def read_run(path: str | PathLike, *, fake: int = 1) -> list[ScoredVideo]:
-    """Scored videos of a finished run: its folder, its scores.csv, or a file of `read_any`.
+    """Scored videos of a run, from its folder, its scores.csv or any file that `read_any` reads.
 
     ``fake``: the label of fakes, 1 or 0.
 
@@ -74,7 +74,7 @@ def compare(
     ----------
     rows_a, rows_b : sequence of ScoredVideo
         In any order; videos are paired by path and category. A run without categories and
-        identities (a plain list of scores) takes the other's.
+        identities (a plain list of scores) takes those of the other run.
     **options
         As in `share_videos`, which also lists the exceptions.
     """

@@ -24,7 +24,7 @@ from avforensics.tables import Table
 
 CONTROLS = ("trim", "windows", "audio", "shift")
 SILENCE = "leading_silence"
-ALARM_RATE = 0.05  # false-alarm rate on unshifted real videos at which shifted ones are counted
+ALARM_RATE = 0.05  # false-alarm rate on unshifted real videos at which shifted videos are counted
 FEWEST = 5  # minimum number of videos for a percentile
 
 
@@ -62,18 +62,18 @@ def variations(
 def shift_result(
     plain: Sequence[ScoredVideo], shifted: Sequence[ScoredVideo], *, seed: int = 0
 ) -> dict:
-    """Compare real videos with shifted audio with the same videos unshifted.
+    """Compare real videos with shifted audio to the same videos without a shift.
 
     Parameters
     ----------
     plain, shifted : sequence of ScoredVideo
-        Real videos that both scored are compared; fakes are ignored.
+        Real videos that are scored in both lists are compared; fakes are ignored.
 
     Returns
     -------
     dict
         ``n``, mean scores ``plain`` and ``shifted``, ``auc`` of shifted against plain with
-        ``auc_ci``, ``offset_auc`` of the constant-offset baseline (which should find them), and
+        ``auc_ci``, ``offset_auc`` of the constant-offset baseline (which should find shifts), and
         ``called_fake``: the share above the 95th percentile of the plain scores.
     """
     by_path = {row.path: row for row in plain if row.counts and row.label == 0}

@@ -2,7 +2,7 @@
 
 DeLong, DeLong and Clarke-Pearson, Biometrics 1988, with the ranks of Sun and Xu, IEEE SPL 2014;
 Holm, Scandinavian Journal of Statistics 1979. DeLong's test assumes independent videos: with many
-videos of one person it is too optimistic, and the bootstrap over identities counts.
+videos of one person it is too optimistic; rely on the bootstrap over identities instead.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class DeLong:
     Attributes
     ----------
     error : float or None
-        Standard error of the difference; None with a single video of a class.
+        Standard error of the difference; None if a class has a single video.
     p_value : float or None
-        Two-sided. None if the error is None, or 0 while the AUCs differ.
+        Two-sided. None if the error is None, or if the error is 0 and the AUCs differ.
     """
 
     a: float
@@ -78,8 +78,8 @@ def _placements(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Holm-corrected p-values, which control the error of all tests together.
 
-    The smallest of n is multiplied by n, the next by n - 1 and so on, made non-decreasing and at
-    most 1. None stays None and is not counted.
+    The smallest of n p-values is multiplied by n, the next by n - 1 and so on; the results are made
+    non-decreasing and at most 1. None stays None and is not counted.
     """
     order = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
     corrected: list[float | None] = [None] * len(p_values)

@@ -1,6 +1,6 @@
 """``evidence``: the fused statistics of a video, compared with held-out real videos.
 
-A fusion fitted on some videos finds these very videos usual, so the values behind p-values are
+A fusion rates the videos that it was fitted on as too usual, so the values behind p-values are
 cross-fitted: each person's videos are judged by a fusion that never saw that person.
 """
 
@@ -38,7 +38,7 @@ def fewest(names: Sequence[str]) -> int:
 
 
 def person(identity: str) -> str:
-    """Digest of a person's name, for files that are passed on."""
+    """Digest of a person's name, for files that are shared."""
     return fingerprint(identity)[:16]
 
 
@@ -77,12 +77,12 @@ class Evidence:
     scores : float64 array, (n,)
         Cross-fitted values of the real videos, in the given order.
     inner : bool
-        Whether statistics are of inner windows only; others are not comparable.
+        Whether statistics cover only inner windows; those of other windows are not comparable.
     delay_frequency : float64 array, (D,), or None
-        Counts of naive Bayes.
+        Delay frequencies for the naive Bayes statistic.
     people : frozenset of str
-        Digests (`person`) of the people, files and sources of the calibration, on which it must
-        not be tested.
+        Digests (`person`) of the people, files and sources of the calibration, which must not
+        occur in tests.
     source : str or None
         The column that names sources.
     """
@@ -118,13 +118,13 @@ class Evidence:
         Parameters
         ----------
         statistics : sequence of mapping
-            One a video, with all of ``names``.
+            One per video, with all of ``names``.
         groups : sequence of str
             Person of each video; people are never split between folds.
         names, kind, sides
-            As above.
+            See the attributes.
         inner, delay_frequency
-            Stored; see above.
+            Stored; see the attributes.
         seed : int
             Seed of the folds.
 
@@ -159,7 +159,7 @@ class Evidence:
         )
 
     def value(self, statistics: Mapping[str, float]) -> float | None:
-        """Evidence of one video, higher = less like real ones; None if a statistic is missing."""
+        """Evidence of one video, higher = less like real videos; None if a statistic is missing."""
         if any(name not in statistics for name in self.names):
             return None
         value = float(self.fusion(self.mapping(_table([statistics], self.names)))[0])
@@ -221,7 +221,7 @@ class Evidence:
         ConfigError
             A statistic or fusion is not registered.
         KeyError, TypeError, ValueError
-            Something is missing or of another type.
+            A part is missing or has the wrong type.
         """
         about = json.loads(header)
         names, kind = check_statistics(about["statistics"]), check_fusion(about["fusion"])

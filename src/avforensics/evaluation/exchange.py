@@ -1,11 +1,11 @@
 """Score files of other harnesses: dfwb's C5 (``dfwb.scores/1``), and frames of DeepfakeBench.
 
-C5 is a CSV (``dataset, key, compression, label, score, status`` and others) with a JSON file of
-what made it beside it; its scores are probabilities of a fake. Documented in
+C5 is a CSV file (``dataset, key, compression, label, score, status`` and others) next to a JSON
+file that describes its origin; its scores are probabilities of a fake. C5 is documented in
 https://github.com/dfwb-research/deepfake-workbench (docs/concepts/score-files.md).
-DeepfakeBench scores frames; a table of them, ``image, pred, label``, is averaged by folder. Its own
-metrics also join folders of the same name (https://github.com/SCLBD/DeepfakeBench,
-training/metrics/utils.py).
+DeepfakeBench scores frames; a table of frames (``image, pred, label``) is averaged by folder.
+DeepfakeBench's own metrics also join folders of the same name
+(https://github.com/SCLBD/DeepfakeBench, training/metrics/utils.py).
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from avforensics.files import atomic_path, fingerprint
 SCHEMA = "dfwb.scores/1"
 C5 = ("dataset", "key", "compression", "label", "score", "status")
 STATUSES = ("ok", "missing", "error")
-SAME = 1e-9  # difference of probabilities up to which they are the same
+SAME = 1e-9  # probabilities that differ by less count as equal
 IMAGES = ("image", "image_path", "img_path", "img_name", "img_names")
-RAW = "x_avforensics_score"  # our own score, which is no probability
+RAW = "x_avforensics_score"  # our own score, which is not a probability
 
 
 def read_any(path: str | os.PathLike, *, fake: int = 1) -> list[ScoredVideo]:
-    """Scored videos of our own table, of a C5 file, or of DeepfakeBench's frames.
+    """Scored videos from our own table, a C5 file, or DeepfakeBench's frames.
 
     Raises
     ------
     ManifestError
-        The file cannot be read, or is none of them.
+        The file cannot be read, or has none of these formats.
     """
     table = read_table(Path(path))
     if is_c5(table):
@@ -55,17 +55,17 @@ def is_c5(table: Table) -> bool:
 
 
 def is_frames(table: Table) -> bool:
-    """Whether a table lists frames with a prediction each."""
+    """Whether a table lists frames and their predictions."""
     return table.index(*IMAGES) is not None and {"pred", "label"} <= set(table.header)
 
 
 def from_c5(table: Table) -> list[dict[str, str]]:
-    """Cells of a C5 file under our names.
+    """Cells of a C5 file under our column names.
 
     Raises
     ------
     ManifestError
-        A status is unknown, a score is out of range, or the meta file beside it counts other rows.
+        A status is unknown, a score is out of range, or the meta file gives different counts.
     """
     cells, counts = [], Counter()
     for number, row in enumerate(table.records()):
@@ -81,7 +81,7 @@ def from_c5(table: Table) -> list[dict[str, str]]:
         if score and not 0 <= _float(score) <= 1:
             raise ManifestError(f"{table.row_name(number)}: score must be within 0..1, got {score}")
         if row.get(RAW) and score and abs(_logistic(_float(row[RAW])) - _float(score)) < SAME:
-            score = row[RAW]  # the same score before it was made a probability
+            score = row[RAW]  # the same score before the logistic function
         name = "/".join(filter(None, (row["dataset"], row["compression"], row["key"])))
         made = {"path": name, "label": str(_label(row["label"], table.row_name(number)))}
         made |= {"score": score if status == "ok" else "", "dataset": row["dataset"]}
@@ -94,7 +94,7 @@ def from_c5(table: Table) -> list[dict[str, str]]:
 
 
 def from_frames(table: Table) -> list[dict[str, str]]:
-    """One row a folder of frames, with the mean of their predictions."""
+    """One row per folder of frames, with the mean of their predictions."""
     column = next(name for name in IMAGES if name in table.header)
     videos: dict[str, list[dict[str, str]]] = {}
     for row in table.records():
@@ -114,8 +114,8 @@ def write_c5(
 ) -> None:
     """Write ``NAME.scores.csv`` and ``NAME.scores.meta.json``.
 
-    C5 wants probabilities, which our scores are not: ``score`` is the logistic function of ours,
-    which keeps the order, and ``x_avforensics_score`` holds ours, which reads back exactly.
+    C5 requires probabilities, but our scores are not: ``score`` is the logistic function of our
+    score, which keeps the order; ``x_avforensics_score`` is our score, which reads back exactly.
 
     Parameters
     ----------

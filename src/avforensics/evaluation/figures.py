@@ -94,7 +94,7 @@ def _categories(rows: Sequence[ScoredVideo]):
 
 
 def _style(place: int) -> dict:
-    """Colour and stroke of the category at ``place``; the first 42 differ."""
+    """Colour and stroke of the category at ``place``; the first 42 categories differ."""
     colour, stroke = COLOURS[place % len(COLOURS)], _STROKES[place % len(_STROKES)]
     return {"color": colour, "linestyle": stroke, "linewidth": 1.6}
 

@@ -55,7 +55,7 @@ class NormalMap:
             Registered statistics.
         values : float array, (n, K)
         sides : {"declared", "two"}
-            ``declared`` = as each statistic declares, ``two`` = both sides of all.
+            ``declared`` = as each statistic declares, ``two`` = both sides of all statistics.
         """
         if sides not in ("declared", "two"):
             raise ConfigError(f"evidence.sides must be declared or two, got {sides!r}")
@@ -107,7 +107,7 @@ class Fusion(ABC):
 
     @abstractmethod
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """How unusual each point is, (n, K) -> float64 (n,); higher = more."""
+        """How unusual each point is, (n, K) -> float64 (n,); higher = more unusual."""
 
 
 class Mahalanobis(Fusion):
@@ -115,7 +115,7 @@ class Mahalanobis(Fusion):
 
     @classmethod
     def fit(cls, points: np.ndarray) -> Fusion:
-        """Minimum covariance determinant, robust to a tenth of outliers among the real videos."""
+        """Minimum covariance determinant, robust to 10 % outliers among the real videos."""
         location, covariance = _robust(points)
         return cls({"location": location, "precision": np.linalg.inv(covariance)})
 
@@ -128,7 +128,7 @@ class Mahalanobis(Fusion):
 class _Independent(Fusion):
     """Fusions of the p-values of single statistics, as if they were independent.
 
-    They are not, so the result is not a p-value; the calibration turns it into one.
+    They are not independent, so the result is not a p-value; the calibration turns it into one.
     """
 
     @classmethod
@@ -180,7 +180,7 @@ class Forest(Fusion):
 
 
 class Density(Fusion):
-    """Minus the log density of the real videos' points, a kernel on each (Parzen 1962)."""
+    """Minus the log density of the real videos' points, with a kernel on each (Parzen 1962)."""
 
     @classmethod
     def fit(cls, points: np.ndarray) -> Fusion:
@@ -220,7 +220,7 @@ def _robust(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Robust centre (K,) and covariance (K, K) of points."""
     from sklearn.covariance import MinCovDet  # slow import, not needed for scoring
 
-    # a constant statistic, such as a share that is always 1, would have no determinant
+    # a constant statistic, such as a share that is always 1, would make the determinant 0
     jitter = np.random.default_rng(0).normal(scale=_FINEST, size=points.shape)
     found = MinCovDet(random_state=0, support_fraction=0.9).fit(points + jitter)
     return found.location_, found.covariance_

@@ -1,8 +1,9 @@
 """Likelihood ratios: how much more probable a value is for forgeries than for real videos.
 
-All values are log10, positive = for the forgery. The cost Cllr and its calibrated minimum are those
-of Brümmer and du Preez 2006, the empirical bounds (ELUB) those of Vergeer et al. 2016,
-pool-adjacent-violators as in Zadrozny and Elkan 2002. Independent of what a value means.
+All values are log10; positive = favours a forgery. The cost Cllr and its calibrated minimum are
+those of Brümmer and du Preez 2006, the empirical bounds (ELUB) those of Vergeer et al. 2016,
+pool-adjacent-violators as in Zadrozny and Elkan 2002. The functions do not depend on what a value
+means.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def split(log10_lr: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarra
 
 
 def cllr(log10_lr: ArrayLike, labels: ArrayLike) -> float:
-    """Cost of log likelihood ratios: 0 = perfect, 1 = as good as always saying 1, unbounded."""
+    """Cost of log likelihood ratios: 0 = perfect, 1 = as good as always saying 1; no maximum."""
     fakes, reals = split(log10_lr, labels)
     of_fakes = np.logaddexp(0, -fakes * _LN10).mean()
     of_reals = np.logaddexp(0, reals * _LN10).mean()
@@ -44,7 +45,7 @@ def cllr(log10_lr: ArrayLike, labels: ArrayLike) -> float:
 def best_calibrated(log10_lr: ArrayLike, labels: ArrayLike) -> np.ndarray:
     """The same ranking with the ratios that fit these videos best (PAV), (n,).
 
-    Infinite if no video of the other class lies beyond.
+    A ratio is infinite if no video of the other class lies beyond it.
     """
     from sklearn.isotonic import isotonic_regression  # slow import, not needed for scoring
 
@@ -66,8 +67,8 @@ def cllr_min(log10_lr: ArrayLike, labels: ArrayLike) -> float:
 def elub(log10_lr: ArrayLike, labels: ArrayLike, *, step: float = ELUB_STEP) -> tuple[float, float]:
     """Empirical lower and upper bounds of the ratios that the videos can support.
 
-    Beyond them, decisions by the ratios would cost more than ignoring them if one more video of
-    each class were misleading.
+    Beyond these bounds, deciding by the ratios would cost more than ignoring the ratios if one more
+    video of each class were misleading.
 
     Parameters
     ----------

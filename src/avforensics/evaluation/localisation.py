@@ -1,7 +1,7 @@
 """Localise forged segments from a curve over windows, and evaluate the proposals.
 
-Segments are rows ``(start, end)`` in seconds, proposals rows ``(start, end, score)``. A window
-stands for its middle frame: window k (frames k..k+4) covers ``[(k + 2) / 25, (k + 3) / 25)`` s.
+Segments are rows ``(start, end)`` in seconds; proposals are rows ``(start, end, score)``. A window
+represents its middle frame: window k (frames k..k+4) covers ``[(k + 2) / 25, (k + 3) / 25)`` s.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ def propose_segments(
 
     A segment of l of n windows scores ``(mean inside - mean outside) * sqrt(l * (n - l) / n)``, the
     statistic of a change of mean: longer evidence counts for more, and no threshold is needed. A
-    segment that overlaps a better one by more than ``overlap`` is dropped; otherwise it loses that
-    share of its score, because a second guess at the same segment must not outrank the first one
-    in another video.
+    segment that overlaps a better one by more than ``overlap`` is dropped; otherwise its
+    score is reduced by that overlap, because a second guess at the same segment must not outrank
+    the first guess in another video.
 
     Parameters
     ----------
     curve, window : array, (S,)
-        Anomaly of each window, higher = less expected, and its index in the video, ascending;
-        absent windows count as the median.
+        Anomaly of each window (higher = less expected), and the window's index in the video,
+        ascending; absent windows get the median anomaly.
     count : int
         Maximum number of proposals.
     min_windows, max_windows : int
@@ -133,15 +133,15 @@ def average_precision(
     """AP of proposals pooled over videos at one IoU, as in LAV-DF and ActivityNet.
 
     In order of score, a proposal is correct if it overlaps a true segment of its video that no
-    better one has taken; precision is made non-increasing in recall before integration. Proposals
-    in real videos are false alarms.
+    better proposal has matched; precision is made non-increasing in recall before integration.
+    Proposals in real videos are false alarms.
 
     Parameters
     ----------
     proposals : sequence of float array, (P, 3)
         One array per video.
     truth : sequence of float array, (G, 2)
-        One array per video, (0, 2) for a real one.
+        One array per video, (0, 2) for a real video.
     threshold : float
         Minimum intersection over union.
 

@@ -25,7 +25,7 @@ class RocCurve:
     false_positives, true_positives : float array, (..., K + 1)
         Weight of real and of fake videos scored at or above each threshold; starts at 0.
     thresholds : float array, (K + 1,)
-        Distinct scores in falling order after a leading infinity.
+        Distinct scores in descending order after a leading infinity.
     """
 
     false_positives: np.ndarray

@@ -11,7 +11,7 @@ from avforensics.files import atomic_path
 
 
 def percent(value: float | None, interval: Sequence[float] | None = None, form: str = ".1f") -> str:
-    """A fraction of 1 in %, with its interval; ``-`` if there is none."""
+    """A fraction of 1 in %, with its interval; ``-`` if the value is None."""
     if value is None:
         return "-"
     text = format(100 * value, form)

@@ -21,7 +21,7 @@ GENERATORS = ("method", "category")
 
 
 def who(entry: Entry) -> str:
-    """Person of a video; a video of an unknown person counts as its own."""
+    """Person of a video; a video without an identity counts as a person of its own."""
     return entry.identity or entry.path
 
 
@@ -53,7 +53,7 @@ def fit_evidence(
     source: str | None = None,
     seed: int = 0,
 ) -> tuple[Evidence | None, list[int], str]:
-    """Fuse the statistics of real clips that are measured alike.
+    """Fuse the statistics of real clips: either those with inner windows or those without.
 
     Parameters
     ----------
@@ -70,9 +70,9 @@ def fit_evidence(
     -------
     Evidence or None
     list of int
-        The clips of the fit, in the order of its scores.
+        Indices of the fitted clips, in the order of the evidence's scores.
     str
-        Message: why there is none, or what was omitted; may be empty.
+        Message: why there is no evidence, or which clips were omitted; may be empty.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def fit_evidence(
 def fit_segments(
     store: FeatureStore, found: Mapping[int, StoredScore], policy: SequencePolicy
 ) -> SegmentAlarms | None:
-    """Unusual segments of scored real clips; None if only first windows are scored."""
+    """Unusual segments of scored real clips; None if only the first windows are scored."""
     if policy.windows != "all":
         return None
     curves = (
@@ -134,7 +134,7 @@ def forgeries(store: FeatureStore, *, split: Names = None, category: Names = Non
     Raises
     ------
     ManifestError
-        There are none.
+        There are no such forgeries.
     """
     wanted = fits(split, category)
     chosen = [index for index, entry in enumerate(store) if entry.label == 1 and wanted(entry)]
@@ -157,7 +157,7 @@ def fit_likelihood(
     fewest: int,
     seed: int = 0,
 ) -> LikelihoodRatio:
-    """Fit a likelihood ratio to both populations.
+    """Fit a likelihood ratio to real videos and forgeries.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ def p_values(reals: np.ndarray, values: ArrayLike) -> np.ndarray:
     """Probability that a real video has at least this value, (...) in ``[1 / (n + 1), 1]``.
 
     The share of real values at or above, counting the video itself (the +1 keeps the false-positive
-    rate valid for any n), interpolated linearly between values: this never falls below the steps,
+    rate valid for any n). Between values, linear interpolation never falls below the step function,
     so the bound holds. Above the highest real value there is no extrapolation: n videos cannot
     distinguish one in n + 1 from one in a million.
 

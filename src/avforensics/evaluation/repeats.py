@@ -1,7 +1,7 @@
 """An experiment trained with several seeds: mean, spread and intervals over videos and seeds.
 
-A result varies with the tested videos and with the training seed. An interval over videos only
-says how well one training is known, not how well the method is.
+A result varies with the tested videos and with the training seed. An interval over only the
+videos shows the uncertainty of one trained model, not of the method.
 """
 
 from __future__ import annotations
@@ -77,9 +77,9 @@ def repeat(
 ) -> RepeatedRuns:
     """Mean, spread and intervals of at least two runs of one experiment.
 
-    The variance of the mean of k runs is that over resampled identities plus the variance between
-    runs divided by k; the interval is Student's t with Satterthwaite's degrees of freedom
-    (Biometrics 1946). With three seeds it is wide, as it should be.
+    The variance of the mean of k runs is its variance over resampled identities plus the variance
+    between runs divided by k; the interval is Student's t with Satterthwaite's degrees of freedom
+    (Biometrics 1946). With three seeds the interval is wide, as it should be.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Compare our results with the paper's: difference, and whether theirs is in our interval."""
+"""Compare our results with the paper's: difference, and whether our interval contains theirs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Comparison:
 
     @property
     def inside(self) -> bool | None:
-        """Whether the paper's number is in our interval; None if there is none."""
+        """Whether the paper's number is in our interval; None without an interval."""
         if self.interval is None:
             return None
         low, high = self.interval
@@ -67,7 +67,7 @@ def published(name: str) -> dict:
 
 
 def compare_with_paper(name: str, summary: Mapping) -> list[Comparison]:
-    """All numbers of the paper for an experiment, with those of a summary."""
+    """All numbers of the paper for an experiment, with our numbers from a summary."""
     found = dict(blocks(summary))
     comparisons = []
     for result, numbers in published(name)["results"].items():

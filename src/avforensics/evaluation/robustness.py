@@ -1,8 +1,8 @@
 """Robustness to the paper's perturbations (Fig. 4) and to conditions of sound and of platforms.
 
-"Average" is the mean over perturbations at a level, "adversarial" the worst one. Next to the AUC
-stands the rate of false alarms at a fixed threshold: a detector whose AUC survives may still flag
-every noisy video.
+"Average" is the mean over perturbations at a level, "adversarial" the worst value. The
+false-alarm rate at a fixed threshold is reported next to the AUC: a detector that keeps its AUC may
+still flag every noisy video.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def edits(
 ) -> dict[tuple[str, int], str]:
     """The edit of each perturbation and level; see `avforensics.scoring.edits`.
 
-    A name may be that of a group: ``paper``, ``sound`` or ``platforms``.
+    A name may be a group: ``paper``, ``sound`` or ``platforms``.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def false_alarms(
     Returns
     -------
     dict
-        ``rate`` and ``interval`` (None where there are too few people), fractions of 1.
+        ``rate`` and ``interval`` (None if there are too few people), fractions of 1.
     """
     scored = [row for row in rows if row.counts]
     labels = np.array([row.label for row in scored], np.int64)
@@ -97,7 +97,7 @@ def false_alarms(
 
 
 def curves(runs: Runs, metric: str = "auc") -> dict[str, list[tuple[int, float]]]:
-    """Levels and values of each perturbation, of AVG-FV if all runs have it, else overall."""
+    """Levels and values of each perturbation: AVG-FV if all runs have it, else overall."""
     found: dict[str, list[tuple[int, float]]] = {}
     result = headline(runs.values(), AVERAGES)
     for (name, level), summary in sorted(runs.items()):
@@ -112,7 +112,7 @@ def curves(runs: Runs, metric: str = "auc") -> dict[str, list[tuple[int, float]]
 def average_and_adversarial(
     by_name: Mapping[str, Sequence[tuple[int, float]]], worst: Callable = np.min
 ) -> tuple[list[int], list[float], list[float]]:
-    """Levels that all perturbations have, the mean over perturbations, and the worst one."""
+    """Levels that all perturbations have, the mean over perturbations, and the worst value."""
     tables = [dict(values) for values in by_name.values()]
     levels = sorted(set.intersection(*(set(table) for table in tables)))
     values = np.array([[table[level] for level in levels] for table in tables])
@@ -173,13 +173,13 @@ def _draw(
 
 
 def write_robustness(runs: Runs, folder: str | PathLike, title: str = "") -> list[str]:
-    """Write robustness.csv (every category), robustness.md and a figure of each kind.
+    """Write robustness.csv (every category), robustness.md and one figure per kind.
 
     Returns
     -------
     list of str
-        Names of the figures: ``robustness.png`` of pictures, ``robustness_sound.png`` of sound and
-        platforms.
+        Names of the figures: ``robustness.png`` for pictures, ``robustness_sound.png`` for sound
+        and platforms.
     """
     names = ("auc", "ap", "ap_balanced", "eer")
     rows = []
@@ -204,7 +204,7 @@ def write_robustness(runs: Runs, folder: str | PathLike, title: str = "") -> lis
 
 
 def by_kind(runs: Runs) -> dict[str, Runs]:
-    """Runs of pictures, and those of sound and platforms, by the name of their figure."""
+    """Runs of pictures, and runs of sound and platforms, by the name of their figure."""
     kinds: dict[str, dict] = {}
     for (name, level), summary in runs.items():
         stem = "robustness_sound" if PERTURBATIONS[name].sound else "robustness"
@@ -218,7 +218,7 @@ def cells(runs: Runs) -> list[list[str]]:
 
 
 def alarm_cells(runs: Runs) -> list[list[str]]:
-    """False alarms likewise; no line where no threshold is known."""
+    """The same table of false-alarm rates; empty if a run has no rate."""
     found = curves(runs, "false_alarms")
     if np.isnan([value for values in found.values() for _, value in values]).any():
         return []

@@ -36,7 +36,7 @@ class ScoredVideo:
     error : str or None
         Reason for a missing score.
     not_applicable : str or None
-        Why the score is meaningless; it is kept but counts in no metric.
+        Why the score is meaningless; such a score is kept but excluded from metrics.
     baselines : mapping of str to float
         Baseline scores of the video, with the same polarity.
     statistics : mapping of str to float
@@ -116,7 +116,7 @@ def write_scores(rows: Sequence[ScoredVideo], path: str | PathLike) -> None:
 
 
 def read_scores(path: str | PathLike, *, fake: int = 1) -> list[ScoredVideo]:
-    """Read a table with at least path, label and score, such as one of :func:`write_scores`.
+    """Read a table with at least path, label and score, e.g. from :func:`write_scores`.
 
     In a table of `avforensics detect` with an added column of labels, rows of faces are skipped:
     videos are the rows with an empty ``track``.
@@ -139,7 +139,7 @@ def read_scores(path: str | PathLike, *, fake: int = 1) -> list[ScoredVideo]:
 def parse_scores(
     table: Table, records: Iterable[tuple[int, Mapping[str, str]]], *, fake: int = 1
 ) -> list[ScoredVideo]:
-    """Scored videos of numbered records of a table, with cells under our names.
+    """Scored videos from numbered records of a table, with cells under our column names.
 
     Raises
     ------

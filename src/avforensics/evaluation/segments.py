@@ -2,9 +2,9 @@
 
 Three curves are tried. ``step_loss``, whose mean is the score, is high where delays change their
 pattern and falls again once the decoder has seen the new pattern. ``delays`` is how unusual the
-delays of a window are among real videos, independently of previous windows, so it stays high to the
-end of a forged segment; it needs the naive Bayes baseline. ``own_delay`` is the curve of
-`avforensics.scoring.own_delay`, by which `avforensics detect` finds segments; it needs no real
+delays of a window are among real videos, independently of previous windows, so this curve stays
+high to the end of a forged segment; it needs the naive Bayes baseline. ``own_delay`` is the curve
+of `avforensics.scoring.own_delay`, by which `avforensics detect` finds segments; it needs no real
 videos.
 """
 
@@ -21,7 +21,7 @@ from avforensics.scoring.offset import delay_probabilities
 from avforensics.scoring.own_delay import off_own_delay
 from avforensics.smoothing import running_mean
 
-SMOOTH = 5  # windows; neighbours up to that distance share frames
+SMOOTH = 5  # windows; windows closer than this share frames
 
 
 def localise(
@@ -32,12 +32,12 @@ def localise(
 ) -> dict[str, dict]:
     """Metrics of partial forgeries by curve; empty if no scored clip has segments.
 
-    Includes real clips and clips with segments; fakes without segments are forged throughout.
+    Includes real clips and clips with segments; excludes fakes that are forged throughout.
 
     Parameters
     ----------
     found : sequence of StoredScore
-        With steps.
+        Clips without steps are ignored.
     delay_frequency : float array, (D,), optional
         From `fit_delay_frequency`; adds the curve ``delays``.
 
@@ -83,10 +83,10 @@ def localise(
 
 
 def unusual_delays(sync_logits: np.ndarray, delay_frequency: np.ndarray) -> np.ndarray:
-    """Expected surprise of each window's delays among real ones, smoothed: float64, (N,).
+    """Expected surprise of each window's delays among real videos, smoothed: float64, (N,).
 
-    ``- sum_i S_i log p_i`` with S the window's distribution over delays (Eq. 1) and p the frequency
-    of each delay being the likeliest in real videos.
+    ``- sum_i S_i log p_i`` with S the window's distribution over delays (Eq. 1) and p how often
+    each delay is the likeliest in real videos.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a score depends on besides the video: stored in a calibration and compared in use."""
+"""What a score depends on besides the video: stored in a calibration, compared when it is used."""
 
 from __future__ import annotations
 

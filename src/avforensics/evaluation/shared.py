@@ -30,9 +30,9 @@ class SharedVideos:
     points : dict of str to list of dict of str to float
         By group: the metrics of each run.
     drawn : dict of str to list of dict of str to float array, (resamples,)
-        The same on each resample of identities, which all runs share.
+        The same metrics on each resample of identities; all runs share the resamples.
     left_out : int
-        Number of videos that some run lacks.
+        Number of videos that at least one run lacks.
     """
 
     labels: np.ndarray
@@ -58,7 +58,7 @@ def share_videos(
     ----------
     runs : sequence of sequence of ScoredVideo
         In any order. A run without categories and identities (a plain list of scores) takes them
-        from the others.
+        from the other runs.
     metrics : sequence of str
         Names from `avforensics.evaluation.metrics.METRICS`.
     resamples, level, seed
@@ -95,7 +95,7 @@ def share_videos(
 
 
 def _described(runs: Sequence[Sequence[ScoredVideo]]) -> list[list[ScoredVideo]]:
-    """Copy category and identity to rows without both, from another run's row of that path."""
+    """Copy category and identity to rows that have neither, from another run's row of that path."""
     known: dict[str, list[ScoredVideo]] = {}
     for rows in runs:
         of_run: dict[str, list[ScoredVideo]] = {}
@@ -117,7 +117,7 @@ def _described(runs: Sequence[Sequence[ScoredVideo]]) -> list[list[ScoredVideo]]
 def _paired(
     runs: Sequence[Sequence[ScoredVideo]],
 ) -> tuple[list[tuple[str, str]], list[dict[tuple[str, str], ScoredVideo]], int]:
-    """Keys of the videos that all runs scored, each run's videos by key, and the number lost."""
+    """Keys of videos that all runs scored, each run's videos by key, and the number left out."""
     for rows in runs:
         check_once(rows)
     tables = [{(row.path, category_of(row)): row for row in rows if row.counts} for rows in runs]

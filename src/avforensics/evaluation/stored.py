@@ -94,7 +94,7 @@ class StoreScorer:
         Raises
         ------
         ValueError
-            It has no features, or too few windows.
+            The clip has no features, or too few windows.
         """
         features = self.features(index)
         steps, scores = score_features(
@@ -143,7 +143,7 @@ class StoreScorer:
 def one_thread() -> Iterator[None]:
     """Make torch use one thread inside the block.
 
-    Decoders are too small for more, and sums are then the same on any number of cores.
+    Decoders are too small to gain from more, and sums are then the same on any number of cores.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -170,7 +170,7 @@ def evaluate_store(
     Parameters
     ----------
     statistic : {"mean", "max"}
-        Over the sequences of a video under policy ``all``.
+        Statistic over the sequences of a video under policy ``all``.
     split : str or collection of str, optional
         Splits to evaluate; None = all.
     fit_split : str, optional
@@ -230,9 +230,9 @@ def choose(
 def fit_delay_frequency(
     store: FeatureStore, split: str | None, *, leave_out: Collection[int] = ()
 ) -> np.ndarray | None:
-    """Frequency of each delay as the likeliest one in real clips of a training split.
+    """How often each delay is the likeliest in real clips of a training split.
 
-    For the naive Bayes statistic: log-probabilities, float64, (D,); None if there are no such
+    Used for the naive Bayes statistic: log-probabilities, float64, (D,); None if there are no such
     clips. ``leave_out``: indices of evaluated clips, which are excluded.
     """
     held_out = set(leave_out)

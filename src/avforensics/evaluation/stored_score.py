@@ -29,9 +29,9 @@ class StoredScore:
     scores : list of Score
         One for each lam; empty if there is an ``error``.
     statistics : dict of str to float
-        From `avforensics.scoring.statistics.measure`; ``score`` is that of the first lam.
+        From `avforensics.scoring.statistics.measure`; ``score`` is the score of the first lam.
     inner : bool
-        Whether the statistics are of inner windows only.
+        Whether the statistics cover only inner windows.
     evidence : float or None
         Fused statistics, if there is a calibration.
     """
@@ -60,9 +60,9 @@ def scored_video(
     Parameters
     ----------
     statistic : {"mean", "max"}
-        Over the sequences of a video under policy ``all``.
+        Statistic over the sequences of a video under policy ``all``.
     part : {"both", "distribution", "activation"}
-        Both models' score or one's, as in most rows of the paper's Table 3.
+        The score of both models, or of one model as in most rows of the paper's Table 3.
     limits : Limits, optional
         Limits on the measures stored with the features; None = every score counts.
 
@@ -120,12 +120,12 @@ def _attributes(entry: Entry) -> dict[str, str]:
 
 
 def why_not_applicable(entry: Entry, limits: Limits | None) -> str | None:
-    """Why a clip's score is meaningless; None if it is not, or was not measured."""
+    """Why a clip's score is meaningless; None if it is meaningful, or the clip was not measured."""
     if limits is None or entry.clip.measures is None:
         return None
     return "; ".join(limits.reasons(Measures.parse(entry.clip.measures))) or None
 
 
 def video_name(entry: Entry) -> str:
-    """The path, plus the start of the clip if it is not that of the file."""
+    """The path, plus the clip's start if it is not 0."""
     return f"{entry.path}#t={entry.start:g}" if entry.start else entry.path

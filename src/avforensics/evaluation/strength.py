@@ -1,9 +1,9 @@
-"""Likelihood ratio of a video: forged in named ways against real.
+"""Likelihood ratio of a video: forged in one of the named ways, or real.
 
-A likelihood ratio is a statement about two propositions and a population of each. It is fitted on
+A likelihood ratio compares two propositions, each with its own population. The ratio is fitted on
 real videos and on forgeries of several generators, validated on people and generators outside the
-fit, and bounded by what that many videos can support. If that fails, there is no ratio, and the
-reason is stored instead.
+fit, and bounded by what the number of videos can support. If a step fails, there is no ratio, and
+the reason is stored instead.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MOST_FOLDS = 10
 GRID = 201  # points at which the ratio is stored
 RESAMPLES = 200
 LEVEL = 0.95
-UNLIKE = 0.01  # p-value below which real videos of another set are a different population
+UNLIKE = 0.01  # p-value below which real videos of a second set count as a different population
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Strength:
     log10 : float
         Positive = more probable if forged.
     low, high : float
-        Interval of resampled people and generators.
+        Interval over resampled people and generators.
     at_bound : bool
         The true ratio may be more extreme than the videos can support.
     """
@@ -79,7 +79,7 @@ class LikelihoodRatio:
         ``n_people``, ``cllr``, ``cllr_min``, ``refused`` ... as in the file and the report.
     arrays : mapping of str to float64 array
         ``grid``, ``log10``, ``low``, ``high``, (`GRID`,); ``bounds``, (2,); ``validated_lr`` and
-        ``validated_label``, (n,): ratios of videos that their fit never saw.
+        ``validated_label``, (n,): ratios of videos from fits that never saw them.
     """
 
     about: Mapping[str, Any]
@@ -154,13 +154,13 @@ class LikelihoodRatio:
         )
 
     def refuse(self, reason: str) -> LikelihoodRatio:
-        """The same without a ratio, for this reason."""
+        """A copy that gives no ratio, for this reason."""
         return LikelihoodRatio({**self.about, "refused": reason}, self.arrays)
 
     def __call__(self, value: float) -> Strength | None:
-        """The ratio for a value; None if there is none.
+        """The ratio for a value; None if the ratio was refused.
 
-        Values outside the fitted range count as the nearest one inside.
+        Values outside the fitted range count as the nearest value inside.
         """
         if self.refused is not None:
             return None
@@ -177,7 +177,7 @@ class LikelihoodRatio:
 
 
 def other_population(reals: np.ndarray, others: np.ndarray) -> str | None:
-    """Why real videos of another set are a different population; None if they need not be.
+    """Why real videos of a second set are a different population; None if no difference is found.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ def _joined(reals: np.ndarray, fakes: np.ndarray) -> tuple[np.ndarray, np.ndarra
 def _validate(
     reals: Sample, fakes: Sample, method: str, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Log10 ratio of each video by a fit without its person and generator."""
+    """Log10 ratio of each video from a fit without its person and generator."""
     count = min(MOST_FOLDS, len(set(reals.people)), len(set(fakes.generators)))
     of_reals = folds_of(reals.people, count, seed=seed)
     of_fakes = folds_of(fakes.generators, count, seed=seed)

@@ -1,6 +1,6 @@
 """Summarise scored videos for ``metrics.json``: each category against the same real videos.
 
-Each result has its interval, its counts and the same numbers of the baselines; listed videos
+Each result has its interval, its counts and the same metrics of the baselines; listed videos
 without a score are counted and named.
 """
 
@@ -133,7 +133,7 @@ def _listed(rows: Sequence[ScoredVideo]) -> dict[str, int]:
 
 
 def by_category(rows: Sequence[ScoredVideo]) -> dict[str, list[ScoredVideo]]:
-    """Fakes by category: the paper's categories first, in its order, then by name."""
+    """Fakes by category: the paper's categories first, in its order, then others by name."""
     place = {name: index for index, name in enumerate(PAPER_CATEGORIES)}
     fakes = [row for row in rows if row.label == 1]
     names = sorted(
@@ -236,7 +236,7 @@ def _coverage(rows: Sequence[ScoredVideo]) -> dict:
 
 
 def identity_of(row: ScoredVideo) -> str:
-    """Unit of resampling: the identity, or the video if it is unknown."""
+    """Unit of resampling: the identity, or the video if the identity is unknown."""
     return row.identity or f"video {row.path}"
 
 

@@ -92,7 +92,7 @@ def sweep_store(
     Raises
     ------
     ConfigError
-        A list is empty, or these models or features do not support a value.
+        A list is empty, or the models or features do not support a value.
     """
     if not lams or not max_lens:
         raise ConfigError("a sweep needs at least one lam and one max_len")
@@ -129,7 +129,7 @@ def sweep_store(
 def _by_statistic(
     store: FeatureStore, found: StoredScore, name: str, limits: Limits | None
 ) -> ScoredVideo:
-    """A row whose score is another statistic."""
+    """A row whose score is the statistic ``name``."""
     row = scored_video(store, found, limits=limits)
     value = towards_fake(found.statistics).get(name)
     missing = None if value is not None else f"no {name}"
@@ -163,7 +163,7 @@ def read_runs(folder: str | PathLike, settings: Sequence[str]) -> list[Point]:
     Raises
     ------
     ManifestError
-        There are no runs, or one lacks a setting.
+        There are no runs, or a run lacks a setting.
     """
     points = []
     for path in sorted(typed_path(folder).glob("*/metrics.json")):
@@ -194,7 +194,7 @@ def _short(name: str, names: Sequence[str]) -> str:
 
 
 def axes_of(points: Sequence[Point]) -> list[str]:
-    """Settings with several values, those with most values first."""
+    """Settings with several values; settings with most values come first."""
     counts = {name: len(_values(points, name)) for name in points[0].settings}
     return sorted((name for name in counts if counts[name] > 1), key=lambda name: -counts[name])
 
@@ -244,7 +244,7 @@ def short_table(points: Sequence[Point]) -> list[list[str]]:
 
 
 def best(points: Sequence[Point]) -> Point:
-    """The point with the highest AUC (of the first of `AVERAGES` in all points, else overall)."""
+    """The point with the highest AUC (first of `AVERAGES` that all points have, else overall)."""
     result = _result(points)
     return max(points, key=lambda point: block_of(point.summary, result).get("auc") or -1.0)
 
@@ -252,7 +252,7 @@ def best(points: Sequence[Point]) -> Point:
 def sweep_figure(points: Sequence[Point], title: str = "") -> Figure:
     """AUC and AP at 1:1 over each varying setting, with intervals.
 
-    One panel each for the first two such settings; lines are values of the other one.
+    Each of the first two such settings gets a panel; its lines are values of the other setting.
     """
     axes = axes_of(points)[:2] or list(points[0].settings)[:1]
     figure = Figure(figsize=(4.6 * len(axes), 3.8), layout="constrained")

@@ -42,7 +42,7 @@ def headline(summaries: Iterable[Mapping], averages: Sequence[str]) -> str:
 
 
 def block_of(summary: Mapping, name: str) -> Mapping:
-    """The block of a category, an average or ``overall``; empty if there is none."""
+    """The block of a category, an average or ``overall``; empty if the summary lacks it."""
     return dict(blocks(summary)).get(name, {})
 
 
@@ -79,8 +79,8 @@ def cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
 def statistics_cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
     """Header and rows of AUC by statistic and result, the score first; empty without statistics.
 
-    Statistics are signed so that out-of-sync videos are high; below 50, the forgeries of a kind lie
-    on the other side.
+    Statistics are signed so that out-of-sync videos score high; if an AUC is below 50, the
+    forgeries of that category lie on the other side.
     """
     names = list(summary["overall"].get("statistics", {}))
     found = list(blocks(summary))
@@ -137,7 +137,7 @@ def to_latex(summary: Mapping, title: str = "") -> str:
 
 
 def to_csv(summary: Mapping) -> str:
-    """All numbers at full precision, one line per result of the model, a baseline, a statistic."""
+    """All numbers at full precision, one line per result of the model, baseline or statistic."""
     names = [*_COLUMNS, *(f"{key}_ci" for key in _COLUMNS)]
     flat = [column for name in names for column in _flat_names(name)]
     table = [["category", "scores", "n_real", "n_fake", "prevalence", *flat, "auc_unscored"]]

@@ -26,7 +26,7 @@ def write_validation(likelihood: LikelihoodRatio, folder: str | PathLike) -> Non
 
 
 def tippett_figure(log10: np.ndarray, labels: np.ndarray, title: str = "") -> Figure:
-    """Share of forgeries and of real videos whose ratio is at least as high."""
+    """Share of forgeries and of real videos whose ratio is at least the value on the x-axis."""
     figure = Figure(figsize=(4.6, 3.8), layout="constrained")
     panel = figure.subplots()
     at = np.linspace(min(log10.min(), -1), max(log10.max(), 1), 400)
