@@ -1,4 +1,4 @@
-"""Image augmentation for training, the same for all frames of an item; all off = the paper."""
+"""Image augmentation for training, the same for all frames of an item; all off = the paper's."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Augment:
         Probability of a horizontal flip.
     crop : float
         Largest fraction of each side that is cropped at a random position before resizing back.
-        The scale is the same for both sides, which keeps proportions.
+        Both sides lose the same fraction, which keeps proportions.
     colour : float
         Largest relative change of brightness, contrast and saturation, drawn independently.
     scale : pair of float

@@ -1,7 +1,7 @@
 """Datasets of clips for training the synchronisation network, read with decord.
 
-They read clips of `avforensics preprocess` (25 fps, 16 kHz, separate audio); see
-`avforensics.media.clips` for why only those. A reader is opened for each item and closed after it:
+They read only clips of `avforensics preprocess` (25 fps, 16 kHz, separate audio);
+`avforensics.media.clips` explains why. A reader is opened for each item and closed after it:
 decord's readers must not cross a fork, and training reads a clip once per epoch anyway.
 """
 
@@ -130,7 +130,7 @@ class RandomClips(_Clips):
         return frames, np.stack([reader.audio(int(s), WINDOW) for s in sounds]), starts
 
     def _starts(self, rng: np.random.Generator, row: Row, room: int) -> np.ndarray:
-        """Sorted distinct positions below ``room``, uniform over all choices with the gap."""
+        """Sorted distinct positions below ``room``, uniform over all choices that keep the gap."""
         count = self.clips_per_video
         if room < count:
             raise MediaError(
@@ -151,7 +151,7 @@ class SpanClips(_Clips):
     span : int, optional
         Number of frames; None = the whole clip (of varying length, for batches of one).
     fixed : bool
-        Start at the first frame, without augmentation: validation.
+        Start at the first frame, without augmentation; for validation.
     **common
         ``size``, ``augment`` and ``seed`` as in `RandomClips`.
     """

@@ -1,4 +1,4 @@
-"""Training clips of faces or whole frames: 25 fps, square, with audio and origin."""
+"""Training clips of faces or whole frames: 25 fps, square, with audio and a record of origin."""
 
 from __future__ import annotations
 
@@ -44,14 +44,15 @@ class ClipSettings:
     Parameters
     ----------
     recipe : CropRecipe, tuple of float or None
-        None = the whole frame, or a fixed ``(left, top, right, bottom)`` as fractions of it: no
-        faces are searched, and each video becomes one clip.
+        None = the whole frame; a tuple = a fixed ``(left, top, right, bottom)`` in fractions of the
+        frame. In both cases, no faces are searched, and each video becomes one clip.
     size : int
         Side of the clips in pixels, even.
     longest : float
         Maximum length (s); a longer track becomes several clips of nearly equal length.
     single_face_only : bool
-        Keep only segments in which no other face is tracked, so that the visible face speaks.
+        Keep only segments in which no other face is tracked, so that the visible face is the
+        speaker.
     crf, preset, gop
         As in `avforensics.media.write_clip`.
 
@@ -172,8 +173,8 @@ def cut_clips(row: Row, folder: Path, name: str, settings: ClipSettings) -> Cut:
     folder : Path
         Folder of all clips.
     name : str
-        The video's folder below it, with ``/``; clips are ``NAME/TRACK.mp4``, or
-        ``NAME/TRACK-PART.mp4`` if a track is too long for one.
+        The video's folder below ``folder``, with ``/``; clips are ``NAME/TRACK.mp4``, or
+        ``NAME/TRACK-PART.mp4`` if a track is too long for one clip.
 
     Raises
     ------
@@ -190,7 +191,7 @@ def cut_clips(row: Row, folder: Path, name: str, settings: ClipSettings) -> Cut:
         return replace(cut(row, folder, name, settings, first, length), state=state)
     except MediaError as error:
         return Cut(FAILED, _told(row, error.path, error.reason))
-    except AVForensicsError:  # an error of every other video, too
+    except AVForensicsError:  # every other video would fail, too
         raise
     except OSError as error:
         if error.errno in NO_ROOM or _is_below(error.filename, folder):
@@ -203,7 +204,7 @@ def cut_clips(row: Row, folder: Path, name: str, settings: ClipSettings) -> Cut:
 
 
 def _told(row: Row, path: object, reason: str) -> str:
-    """A reason, with the file's name unless it is the video's."""
+    """A reason, with the file's name unless the file is the video."""
     return reason if path is None or str(path) == row.path else f"{path}: {reason}"
 
 

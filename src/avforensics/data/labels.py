@@ -1,4 +1,4 @@
-"""Labels in the forms that people use, and which of them is the fake."""
+"""Read labels, in the forms that people use, as real or fake."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SPELLINGS = (
 class Labels:
     """Reads labels: 1 = fake, 0 = real.
 
-    Numbers (``1``, ``1.0``) and ``true`` / ``false`` are interpreted by ``fake``, so that the
+    Numbers (``1``, ``1.0``) and ``true`` / ``false`` are read according to ``fake``, so that the
     polarity is never guessed; words such as ``spoof`` and ``bona-fide`` have a fixed meaning. Case,
     blanks and hyphens are ignored.
 
     Parameters
     ----------
     fake : int
-        The number of a fake, 1 or 0; true is 1.
+        The number that means fake, 1 or 0; true is 1.
 
     Raises
     ------

@@ -25,10 +25,10 @@ _FIELDS = {"source", "state", "name", "settings", "status", "reason", "frames", 
 
 
 class Ledger(Closing):
-    """JSON-lines files, one for each share of a run; this run appends to its own.
+    """JSON-lines files, one for each share of a run; this process appends to its own file.
 
-    A line truncated by a kill is ignored; its video is cut again. The run's file is locked. Use it
-    in a ``with`` statement.
+    A line truncated by a kill is ignored; its video is cut again. The run's file is locked. Use
+    the ledger in a ``with`` statement.
 
     Parameters
     ----------
@@ -78,15 +78,16 @@ class Ledger(Closing):
         self._file.close()
 
     def find(self, row: Row, name: str, digest: str) -> Cut | None:
-        """Result of cutting a video, if neither it nor its clips have changed since.
+        """Result of cutting a video, if neither the video nor its clips have changed since.
 
-        A clip must have its audio and sidecar: without the audio, readers would decode that of the
-        clip, which is not exact. If only times differ, as in a copy, the hash of the clip decides.
+        A clip must have its audio and sidecar: without the audio file, readers would decode the
+        clip's audio track, which is not exact. If only times differ, as in a copy, the hash of the
+        clip decides.
 
         Parameters
         ----------
         name : str
-            Name of its folder among the clips.
+            Name of the video's folder among the clips.
         digest : str
             Digest of the settings.
         """

@@ -1,4 +1,4 @@
-"""User lists of clips, such as a CSV file per test split: which rows, with which polarity."""
+"""User lists of clips, such as a CSV file per test split, with labels of either polarity."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def read_list(path: str | Path, *, fake: int = 1) -> list[Entry]:
     """Read a table with the columns path and label, or a text file with one path per line.
 
     A table may lack the header and the label; other columns are ignored. If both ``path`` and
-    ``filename`` exist, the first is the folder. In text files, a label may follow the path after
+    ``filename`` exist, ``path`` is the folder. In text files, a label may follow the path after
     blanks. Paths may contain blanks and commas; lines that begin with ``#`` are comments.
 
     Parameters
     ----------
     fake : int
-        The list's number for a fake, 1 or 0, in which public lists differ.
+        The list's number for a fake, 1 or 0; public lists differ in it.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def listed_lines(source: Text) -> list[str]:
 
 
 def split_label(line: str, labels: Labels) -> tuple[str, str]:
-    """Path of a line, and the label after it (empty if there is none)."""
+    """Path in a line, and the label after it (empty if missing)."""
     for separator in SEPARATORS:
         cells = next(csv.reader([line], delimiter=separator))
         if len(cells) > 1 and labels.known(cells[-1]):
@@ -85,9 +85,10 @@ def split_label(line: str, labels: Labels) -> tuple[str, str]:
 def pick(manifest: Manifest, entries: list[Entry], *, strict: bool = True) -> Manifest:
     """Rows named by a list, in the list's order.
 
-    An entry matches the row with which it shares most components at the end of the path, at least
-    the file name and, if the entry has one, the folder: lists and disks differ in leading folders.
-    Folders match if their letters and digits do: ``Asian_East`` is ``Asian (East)``.
+    An entry matches the row that shares the most components with it at the end of the path: at
+    least the file name and, if the entry has a folder, the last folder. Lists and disks differ in
+    leading folders. Folders match if their letters and digits do: ``Asian_East`` is
+    ``Asian (East)``.
 
     Parameters
     ----------
@@ -155,7 +156,7 @@ def _match(entry: Entry, by_name: dict[str, list[tuple[list[str], Row]]]) -> Row
 
 
 def shared_end(one: Sequence[str], other: Sequence[str]) -> int:
-    """Number of components that two paths share at the end; folders are compared by letters."""
+    """Number of components that two paths share at the end; folders are compared by `letters`."""
     pairs = zip(reversed(one), reversed(other), strict=False)
     return sum(1 for _ in takewhile(_alike, pairs))
 

@@ -59,14 +59,14 @@ class Manifest:
 
     @classmethod
     def read(cls, path: str | Path, *, label: int | None = None) -> Manifest:
-        """Read a table (see `read_table`); relative paths count from its folder.
+        """Read a table (see `read_table`); relative paths start at its folder.
 
         Other columns are facts about the clips (`Row.about`); the log names them.
 
         Parameters
         ----------
         label : int, optional
-            Label of all rows if the table has no column ``label``; None = required.
+            Label of all rows if the table has no column ``label``; None = the column is required.
 
         Raises
         ------
@@ -95,7 +95,7 @@ class Manifest:
         return cls(rows, path)
 
     def write(self, path: str | Path) -> None:
-        """Write CSV, or Parquet according to the file name.
+        """Write CSV or Parquet, according to the file name.
 
         Paths below the manifest's folder are written relative to it, others absolute.
         """

@@ -1,7 +1,7 @@
-"""Forge synchronisation from real clips: their video with audio that does not match.
+"""Make forgeries from real clips: their video with audio that does not match.
 
-Only audio is written; videos stay where they are. Real clips also get their audio as a file, so
-that only its timing distinguishes forged clips.
+Only audio is written; videos stay where they are. Real clips also get an audio file, so that
+forged clips differ only in the timing of the audio.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from avforensics.media.video import VideoReader
 from avforensics.media.wav import write_wav
 
 KINDS = ("swap", "jump", "part")
-FADE = 160  # samples (10 ms) of cross-fade at a jump of the audio, or around other audio
+FADE = 160  # samples (10 ms) of cross-fade at a jump, or at the borders of replaced audio
 SHORTEST = 20  # frames; shorter clips have no middle for a jump
 
 
 def sound_of(row: Row) -> np.ndarray:
-    """Audio of a row's whole file from its first frame: int16, (samples,), 16 kHz.
+    """Audio of a row's whole file from the first video frame on: int16, (samples,), 16 kHz.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def sound_of(row: Row) -> np.ndarray:
 
 
 def partners(rows: Sequence[Row], *, seed: int) -> list[int]:
-    """For each row, another one that provides its audio, of another identity if possible.
+    """For each row, the index of another row for its audio, of a different identity if possible.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def partners(rows: Sequence[Row], *, seed: int) -> list[int]:
         if len(own) == len(rows):
             raise ManifestError(f"swapped audio needs at least two clips; all are {row.path}")
         drawn = _stream(seed, "swap", row, index).integers(len(rows) - len(own))
-        # index of the drawn row among those of other identities
+        # from an index into the rows outside ``own`` to an index into all rows
         found.append(int(drawn + np.searchsorted(own - np.arange(len(own)), drawn, "right")))
     return found
 
@@ -78,7 +78,7 @@ def _places(names: Iterable[str]) -> dict[str, np.ndarray]:
 
 
 def swap(row: Row, sound: np.ndarray, other: Row, other_sound: np.ndarray) -> np.ndarray:
-    """The audio of ``row``'s file, replaced by another clip's within the clip; int16."""
+    """The audio of ``row``'s file, with ``other``'s audio in the frames of the clip; int16."""
     first, last = _span(row, sound)
     begin, end = _span(other, other_sound)
     count = min(last - first, end - begin) * HOP
@@ -88,16 +88,16 @@ def swap(row: Row, sound: np.ndarray, other: Row, other_sound: np.ndarray) -> np
 def part(
     row: Row, sound: np.ndarray, other: Row, other_sound: np.ndarray, *, first: int, last: int
 ) -> np.ndarray:
-    """Another clip's audio in frames ``first .. last`` of the clip, its own elsewhere; int16."""
+    """``row``'s audio, with ``other``'s in frames ``first .. last`` of the clip; int16."""
     swapped = np.resize(swap(row, sound, other, other_sound), len(sound))
     begin = _span(row, sound)[0]
     return splice_sound(sound, swapped, (begin + first) * HOP, (begin + last) * HOP)
 
 
 def jump(row: Row, sound: np.ndarray, *, frame: int, by: int) -> np.ndarray:
-    """Audio in sync until ``frame`` of the clip, and ``by`` frames ahead after it; int16.
+    """Audio in sync until ``frame`` of the clip, then ``by`` frames ahead; int16.
 
-    If it runs ahead, the clip ends that much earlier; if it falls back, some audio is repeated.
+    If ``by`` is positive, the audio ends that much earlier; if negative, some audio is repeated.
     """
     first, last = _span(row, sound)
     here = (first + frame) * HOP
@@ -122,12 +122,13 @@ def splice_sound(sound: np.ndarray, other: np.ndarray, first: int, last: int) ->
 
 
 def draw_jump(row: Row, sound: np.ndarray, limits: tuple[int, int], *, seed: int) -> dict[str, int]:
-    """Frame at which a clip's audio jumps (in its middle quarter), and by how many frames.
+    """Frame in a clip's middle quarter at which the audio jumps, and by how many frames.
 
     Parameters
     ----------
     limits : (int, int)
-        Minimum and maximum jump in frames, at most a quarter of the clip; half of them go back.
+        Minimum and maximum jump in frames, at most a quarter of the clip; half of the jumps go
+        back.
 
     Raises
     ------
@@ -148,7 +149,7 @@ def draw_jump(row: Row, sound: np.ndarray, limits: tuple[int, int], *, seed: int
 def draw_part(
     row: Row, sound: np.ndarray, other: Row, other_sound: np.ndarray, *, seed: int
 ) -> dict[str, int]:
-    """Which frames get another clip's audio: one to two fifths of those for which there is some.
+    """Frames that get the other clip's audio: one to two fifths of the shorter clip's length.
 
     Returns
     -------
@@ -172,9 +173,9 @@ def forged_row(
     *,
     segments: tuple[tuple[float, float], ...] = (),
 ) -> Row:
-    """Write ``sound`` to ``path`` and return the row of the clip with it.
+    """Write ``sound`` to ``path`` and return the clip's row with that audio.
 
-    ``segments``: forged seconds, if not all are.
+    ``segments``: forged seconds of a partial forgery.
     """
     write_wav(path, sound)
     category = kind if kind in KINDS else row.category

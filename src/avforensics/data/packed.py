@@ -1,8 +1,8 @@
-"""Steps of a fixed number of frames, from whole clips of any length in memory.
+"""Training steps of a fixed number of frames, from whole clips of any length in memory.
 
 Libraries compile code for each new input shape, and batches of equal spans skip shorter clips. Here
-the clips of an epoch are concatenated to a tape, which is cut into steps; windows across clip
-borders do not enter the loss.
+the clips of an epoch are concatenated into a tape, which is cut into steps; windows that cross a
+clip border do not enter the loss.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ClipMemory:
     rows : list of Row
         Readable clips.
     broken : list of str
-        Errors of the others.
+        Errors of the unreadable clips.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def _read(row: Row) -> tuple[np.ndarray, np.ndarray]:
 class Tape:
     """Assignment of pieces of clips to the steps of an epoch.
 
-    It depends on seed and epoch only.
+    The assignment depends on seed and epoch only.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ class Tape:
 
     def _clips(self, epoch: int) -> Iterator[Piece]:
         rng = np.random.default_rng([self.seed, epoch])
-        while True:  # fractional weights are drawn, so one round may not be enough
+        while True:  # fractional weights are rounded at random, so one round may not be enough
             times = np.floor(self.weights + rng.random(len(self.weights))).astype(int)
             for clip in rng.permutation(np.repeat(np.arange(len(times)), times)):
                 count = int(self.lengths[clip])
@@ -179,7 +179,7 @@ class PackedClips(Dataset):
         Augmentation, drawn once per piece; babble is the audio of another clip.
     edges : int
         Number of crops that extend one to five frames into digital silence, like the padding in
-        scoring; they are further negatives of their own clips.
+        scoring; each is an additional negative for its own clip.
     rank, world : int
         Index of this process and number of processes; each takes a part of every step.
     """
@@ -217,7 +217,7 @@ class PackedClips(Dataset):
         dict
             ``frames`` uint8 (F, S, S, 3); ``audio`` int16 (F * 640,); ``clip`` int64 (F,), the
             piece of each frame; ``edges`` int16 (E, 3200) and ``edge_clip`` int64 (E,), the piece
-            of each; ``index`` int64, rows that were read; ``broken`` list of str, empty.
+            of each edge; ``index`` int64, rows that were read; ``broken`` list of str, empty.
         """
         epoch, step = key if isinstance(key, tuple) else (0, key)
         part = self.tape.frames // self.world

@@ -21,7 +21,7 @@ from avforensics.media.tracks import pick_stream
 
 log = logging.getLogger(__name__)
 
-MOST_LISTED = 10  # named on the terminal; the file lists all
+MOST_LISTED = 10  # problems named on the terminal; the file lists all
 
 
 class Problem(NamedTuple):
@@ -47,7 +47,7 @@ def probe(
     media : bool
         Open files without decoding: fill in missing `duration` if declared, and the facts
         ``codec``, ``height`` (pixels) and ``kbit_s`` (of the whole file, kbit/s). False = check
-        only whether they exist.
+        only whether files exist.
     hashes : bool
         Fill in `hash`.
     workers : int
@@ -92,7 +92,7 @@ def write_problems(path: str | Path, problems: Sequence[Problem]) -> int:
     Returns
     -------
     int
-        Exit code of the command: 1 if there are any.
+        Exit code of the command: 1 if there are problems, else 0.
     """
     write_table(path, ("path", "reason"), [problem[1:] for problem in problems])
     for problem in problems[:MOST_LISTED]:
@@ -103,7 +103,7 @@ def write_problems(path: str | Path, problems: Sequence[Problem]) -> int:
 
 
 def _opened(row: Row) -> Row:
-    """The row with what the file declares; raises MediaError if it is unusable."""
+    """The row, completed with what its file declares; raises MediaError if unusable."""
     with open_container(row.path) as container:
         picture = pick_stream(container, "video", 0)
         if not row.audio:

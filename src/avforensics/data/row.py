@@ -44,7 +44,7 @@ class Row(NamedTuple):
         Forged segments of a partial forgery, in seconds; empty = none known.
     delay : int
         Constant delay of the audio in frames (25 fps); positive = the matching audio comes later
-        than the video. Only training of the synchronisation network compensates it.
+        than the video. Only training of the synchronisation network compensates for it.
     about : tuple of (str, str)
         Other facts about the clip, by name: gender, language, generator ... A manifest has a
         column for each; results can be broken down by them. See `facts`.
@@ -87,7 +87,7 @@ def facts(values: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
 def parse_row(
     folder: str, cells: list[str], labels: Labels, about: Mapping[str, str] | None = None
 ) -> Row:
-    """Parse a row from one text per column; relative paths count from ``folder``.
+    """Parse a row from one text per column; relative paths start at ``folder``.
 
     Raises
     ------
@@ -176,7 +176,7 @@ def _number(value: float) -> str:
 
 
 def clip_names(rows: Collection[Row]) -> list[str]:
-    """A name for each row's clip, without suffix: that of its source below the common folder.
+    """A name for each row's clip, without suffix: its source's path below the common folder.
 
     Rows of the same part of the same file share a name. Parts of a file are distinguished by their
     times, files that differ only in suffix by the suffix.

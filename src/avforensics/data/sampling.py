@@ -13,10 +13,10 @@ from torch.utils.data import Sampler
 class EpochSampler(Sampler[tuple[int, int]]):
     """Keys ``(epoch, index)`` in seeded order, cut into global batches.
 
-    The order depends on ``seed`` and epoch only. Of each global batch, rank ``r`` takes the
-    ``r``-th contiguous part, so that the parts of all ranks, concatenated, are the batch of a
-    single process. Keys contain the epoch because persistent workers hold a copy of the dataset
-    and would not learn of a new epoch.
+    The order depends on ``seed`` and epoch only. Rank ``r`` takes the ``r``-th contiguous part of
+    each global batch, so the concatenated parts of all ranks equal the batch of a single process.
+    Keys contain the epoch because persistent workers hold a copy of the dataset and would not
+    notice a new epoch.
 
     Use it with ``DataLoader(dataset, batch_size=batch_size // world, sampler=...)`` and disable
     sampler replacement (Lightning: ``use_distributed_sampler=False``).
@@ -33,7 +33,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
     Raises
     ------
     ValueError
-        ``n`` is less than a batch, or a number is invalid.
+        ``n`` is less than ``batch_size``, or a number is invalid.
     """
 
     n: int
@@ -56,7 +56,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
             raise ValueError(f"{self.n} clips do not fill one batch of {self.batch_size}")
 
     def set_epoch(self, epoch: int, first_batch: int = 0) -> None:
-        """Set the epoch and the global batch at which to begin."""
+        """Set the epoch and its first global batch."""
         self.epoch = epoch
         self.first_batch = first_batch
 

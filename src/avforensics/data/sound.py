@@ -1,4 +1,4 @@
-"""Audio augmentation for training, the same for all of an item; all off = the paper."""
+"""Audio augmentation for training, the same throughout an item; all off = the paper's."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class SoundAugment:
     Parameters
     ----------
     gain : pair of float
-        Lowest and highest gain in dB; the result is rounded to 16 bits and clipped, like
-        recordings.
+        Lowest and highest gain in dB; the result is rounded to 16 bits and clipped, like a
+        recording.
     noise : float
         Probability of white or pink noise.
     noise_snr : pair of float
@@ -126,12 +126,12 @@ def _mixed(sound: np.ndarray, under: np.ndarray, snr: float) -> np.ndarray:
 
 
 def _noise(n: int, rng: np.random.Generator) -> np.ndarray:
-    """White noise, or in half of the cases pink; both from the same draws."""
+    """White noise, or pink noise in half of the cases; both from the same draws."""
     made = white(n, rng)
     return made if rng.random() < 0.5 else coloured(made)
 
 
 def _reverberant(sound: np.ndarray, echo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """In a room of 0.1 to 0.6 s, its tail 0 to 12 dB below the direct sound."""
+    """Add a room of 0.1 to 0.6 s, with its tail 0 to 12 dB below the direct sound."""
     tail = room(0.1 + 0.5 * echo[0], 12 * echo[1], rng)[1:]
     return (sound + fftconvolve(sound, tail)[: len(sound)]).astype(np.float32)

@@ -76,10 +76,10 @@ def sample(
 ) -> Manifest:
     """Sample real clips and fakes of each category.
 
-    For example the paper's test set of 100 real + 100 per category (Sec. 4.1), whose list was
-    never published. Clips are taken in turn from one identity after the other, both in the order of
-    a hash of the seed, so that as many identities as possible occur. Of duplicate rows, only the
-    first counts.
+    One use is the paper's test set of 100 real + 100 per category (Sec. 4.1), whose list was never
+    published. Clips are taken in rounds, one per identity, with identities and clips ordered by a
+    seeded hash, so that as many identities as possible occur. Of duplicate rows, only the first
+    counts.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def sample(
 def _in_turn(
     manifest: Manifest, people: dict[str, list[int]], seed: int, most: int | None
 ) -> list[int]:
-    """Positions in rounds: everybody's first clip, then the second, and so on."""
+    """Positions in rounds: every identity's first clip, then every second clip, and so on."""
     ranked = []
     for name, positions in people.items():
         clips = sorted(positions, key=lambda p: _rank(seed, _inner_name(manifest[p].path)))

@@ -30,7 +30,7 @@ PATH_NAMES += ["video_path", "video_file", "video_name"]
 # Columns in which a decimal comma becomes a point if the separator is not a comma.
 NUMBERS = re.compile(r"label|score|start|end|duration|segments|baseline_.*")
 _WHOLE_LINE = (
-    "\x1f"  # pseudo-separator of a table with one column, whose cells may contain any other
+    "\x1f"  # pseudo-separator of a table with one column, whose cells may contain the others
 )
 _BYTE_ORDER_MARKS = {
     b"\xff\xfe\0\0": "utf-32",
@@ -59,8 +59,8 @@ class Text:
     def on_disk(self, folder: str | os.PathLike, name: str) -> str:
         """``name`` spelt so that the file exists, if the encoding leaves a choice.
 
-        In a table that is not UTF-8, bytes can be part of a file name or letters of an 8-bit
-        encoding: letters if such a file exists, else bytes.
+        In a table that is not UTF-8, bytes can be raw bytes of a file name or letters of an 8-bit
+        encoding: they are read as letters if a file of that name exists, else as bytes.
         """
         if self.encoding not in _EIGHT_BIT or os.path.lexists(os.path.join(folder, name)):  # noqa: PTH118
             return name
@@ -86,11 +86,11 @@ class Table(Text):
     lines: list[int]
 
     def index(self, *names: str) -> int | None:
-        """Index of the first of ``names`` that is a column; None if there is none."""
+        """Index of the first of ``names`` that is a column; None if no name is."""
         return next((self.header.index(name) for name in names if name in self.header), None)
 
     def with_path(self) -> Table:
-        """The same table with the column of files named ``path``."""
+        """The same table with its column of files renamed to ``path``."""
         place = self.index(*PATH_NAMES)
         if place is None:
             return self
@@ -268,10 +268,10 @@ def parse_table(source: Text) -> Table:
 
 
 def write_table(path: str | Path, header: Sequence[str], rows: Iterable[Sequence]) -> None:
-    """Write a table atomically. None is an empty cell.
+    """Write a table atomically. None becomes an empty cell.
 
-    CSV is UTF-8. Other bytes in file names are written unchanged; a byte-order mark then says that
-    the rest is UTF-8.
+    CSV is UTF-8. Bytes of file names that are not UTF-8 are written unchanged; a byte-order mark
+    then says that the rest is UTF-8.
 
     Raises
     ------
@@ -340,7 +340,7 @@ def _column(name: str) -> str:
 def _without_nameless_ends(
     header: list[str], rows: list[list[str]]
 ) -> tuple[list[str], list[list[str]]]:
-    """Drop empty columns after the last name, as spreadsheets write them."""
+    """Drop the empty columns that spreadsheets write after the last name."""
     width = len(header)
     while width and not header[width - 1] and not any(any(row[width - 1 :]) for row in rows):
         width -= 1

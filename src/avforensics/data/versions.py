@@ -1,4 +1,4 @@
-"""Forgeries of one clip by its audio only: its video with audio in the wrong place."""
+"""Audio-only forgeries of one clip: its video with audio in the wrong place."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Version:
     name : str
         Name for files.
     title, done : str
-        Texts for users; ``done`` is a sentence on what was done.
+        Texts for users; ``done`` is a sentence about the change.
     sound : int16 array, (samples,), mono, 16 kHz
     forged : tuple of (float, float) or None
         Segment in which audio and video do not match, in seconds.
@@ -47,8 +47,8 @@ def versions_of(
     sound : int16 array, (samples,), mono, 16 kHz
         Audio of the clip, in whole frames of 640 samples.
     elsewhere : int16 array, optional
-        At least as much audio of another part of the same video. Otherwise, other audio comes from
-        the clip itself, if it is long enough.
+        Audio of another part of the same video, at least as long. Without it, audio from elsewhere
+        in the clip is used if the clip is long enough.
 
     Returns
     -------

@@ -1,6 +1,6 @@
 """Import another network's rows from a folder of arrays into a feature store.
 
-Any network's sequence of a video can then be used with our anomaly models, test stage and figures.
+A sequence from any network can then be used with our anomaly models, test stage and figures.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ExternalFeatures:
     Parameters
     ----------
     folder : str or Path
-        ``NAME.npy`` or ``NAME.safetensors`` for the video NAME, in any folder below.
+        ``NAME.npy`` or ``NAME.safetensors`` for the video NAME, in this folder or any below.
     name : str
         Name of the network; models trained on its rows are rejected for other networks.
     holds : {"delays", "activations"}
@@ -129,12 +129,12 @@ class _Arrays:
                 self.by_name[path.stem].append(path)
 
     def path(self, row: Row) -> Path:
-        """The array named like a video; of several, the one whose folders match best.
+        """The array named like a video; if there are several, the one whose folders match best.
 
         Raises
         ------
         ConfigError
-            There is none, or several match equally well.
+            No array has the name, or several match equally well.
         """
         video = Path(row.path)
         found = self.by_name.get(video.stem, [])

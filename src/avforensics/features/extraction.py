@@ -1,4 +1,4 @@
-"""Clips in, features out: in this process, in processes of their own or on a cluster."""
+"""Extract features of clips in this process, in separate processes or on a cluster."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from avforensics.scoring.engine import resolve_device
 from avforensics.scoring.extractor import Extraction, FeatureExtractor, trained_recipe
 from avforensics.scoring.source import Clip
 
-READ_AHEAD = 16  # clips that a GPU's process is given together, to decode some while one runs
+READ_AHEAD = 16  # clips sent to a GPU's process together, to decode some while one runs
 Tensors = dict[str, np.ndarray]
 
 
@@ -34,7 +34,7 @@ class NetworkPass:
     checkpoint : mapping
         As in `load_models`.
     models : Models, optional
-        The loaded checkpoint, if loaded already and no processes are started.
+        The checkpoint, if it is loaded already and no processes are started.
     """
 
     checkpoint: Mapping[str, Any]
@@ -54,7 +54,7 @@ class NetworkPass:
             measure=settings.measure,
             recipe=trained_recipe(models),
             keep_activations=settings.activations != "none",
-            mix_clips=False,  # the same store however many processes share the work
+            mix_clips=False,  # keeps the store independent of the number of processes
         )
 
     def work(
@@ -76,7 +76,7 @@ def extract_clips(
 ) -> Iterator[tuple[str, Extracted]]:
     """Extract clips and write them into shards; yield the path and the result of each.
 
-    Only this process writes: whatever becomes of the others, each clip is in one shard, once.
+    Only this process writes, so each clip is in one shard, once, even if other processes fail.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def extract_clips(
 
 
 def take_device(device: str, place: Place) -> None:
-    """Use the threads of a worker's place, or with ``auto`` the GPU of its number."""
+    """Use the threads of a worker's place or, with ``auto``, the GPU with its number."""
     if resolve_device(device).type == "cpu":
         torch.set_num_threads(place.threads)
     elif device == "auto":
@@ -152,6 +152,6 @@ def _extracted(key: str, row: Row, found: Extraction) -> Extracted:
 
 
 def file_stat(row: Row) -> tuple[int, int]:
-    """Size and last change of a row's files, video and sound; zeros where one is missing."""
+    """Total size and last change of a row's video and audio file; zeros if one is missing."""
     sizes, times = zip(*(states_of(row.files) or [(0, 0)]), strict=True)
     return sum(sizes), max(times)

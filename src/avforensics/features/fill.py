@@ -91,9 +91,9 @@ def extract_features(
     checkpoint : mapping
         As in `load_models`; only the synchronisation network is needed.
     workers : int, optional
-        Processes of this rank; None = one per GPU, or per core with enough work.
+        Processes of this rank; None = one per GPU, or one per core if there is enough work.
     engine : EngineOptions
-        Where they run.
+        Where the processes run.
     **how
         ``keep_listed``, ``rank``, ``world`` and ``advance`` as in `fill_store`.
 
@@ -101,7 +101,8 @@ def extract_features(
     ------
     ConfigError
         The folder holds features made with other settings, or the clips show whole scenes and the
-        network was trained on face crops, or this is one of several ranks and the engine a cluster.
+        network was trained on face crops, or this is one of several ranks and the engine is a
+        cluster.
     CheckpointError
         The network cannot be loaded.
     AVForensicsError
@@ -146,13 +147,13 @@ def fill_store(
     """Let ``work`` compute the missing features of a store, then write the index.
 
     Clips in the store whose file has not changed are skipped; failed ones are tried again. With
-    several ranks (nodes, jobs), each takes every ``world``-th clip, and the last one to finish
-    writes the index; they need no communication.
+    several ranks (nodes, jobs), each takes every ``world``-th clip, and the last rank to finish
+    writes the index; ranks do not communicate.
 
     Parameters
     ----------
     info : StoreInfo
-        Settings of the store; an existing store must have the same.
+        Settings of the store; an existing store must have the same settings.
     work : callable
         Receives keys and rows of clips and the number of the first shard to write; yields path and
         result of each clip.

@@ -22,8 +22,8 @@ class ExtractionSettings:
     max_windows : int, optional
         Maximum number of windows per clip; None = all.
     max_delay : int, optional
-        Maximum delay in frames; None = the network's. A larger one than for scoring allows
-        training anomaly models on shifted audio: see `FeatureData`.
+        Maximum delay in frames; None = the network's. A larger maximum than in scoring
+        allows training anomaly models on shifted audio: see `FeatureData`.
     activations : {"float32", "float16", "none"}
         Format of activations; float32 takes 4 KB per window of the published network.
     edit : str
@@ -31,7 +31,7 @@ class ExtractionSettings:
     measure : bool
         Measure applicability while clips are read.
     max_seconds : float
-        Maximum time (s) between shards, which bounds the work lost in a kill.
+        Maximum time (s) between shards, which bounds the work lost if the run is killed.
     """
 
     max_windows: int | None = None

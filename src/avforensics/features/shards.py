@@ -28,12 +28,12 @@ class Extracted:
     key : str
         Identifies the file and the part of it.
     size, mtime_ns : int
-        Of the file when read; with a separate audio file, the sum of sizes and the later
-        time. 0 if a file was missing.
+        Size and modification time of the file when read; with a separate audio file, the sum of
+        sizes and the later time. 0 if a file was missing.
     shard : str
         File name under ``shards``.
     offset, n_windows : int
-        Rows of the shard's tensors; no rows on failure.
+        First row in the shard's tensors and number of rows; no rows on failure.
     error : str or None
         Reason for missing features.
     sha256 : str or None
@@ -75,11 +75,11 @@ class ShardWriter:
         Folder of the store.
     activations : {"float32", "float16", "none"}
     first : int
-        Number of the first shard, larger than those of shards it may supersede.
+        Number of the first shard, larger than the numbers of shards that it may supersede.
     max_windows : int
         Windows per shard (200 MB of published activations).
     max_seconds : float
-        Maximum time between shards, which bounds the work lost in a kill.
+        Maximum time between shards, which bounds the work lost if the run is killed.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class ShardWriter:
         valid_audio: np.ndarray | None = None,
         activations: np.ndarray | None = None,
     ) -> None:
-        """Add a clip with its arrays, (N, ...), or without if ``clip.error`` is set."""
+        """Add a clip with its arrays, (N, ...), or without arrays if ``clip.error`` is set."""
         if not self._clips:
             self._since = time.monotonic()
         n_windows = 0

@@ -7,8 +7,8 @@ A store is a folder:
     shards/*.safetensors    features of some clips each; the header lists the clips
     index.jsonl             one line per row of the manifest: labels, and where its features are
 
-Shards are written atomically, so a kill costs no more than the clips of unfinished shards. Labels
-are in the index only: changing them needs no network.
+Shards are written atomically, so a killed run loses only the clips of unfinished shards. Labels
+are in the index only: they can be changed without running the network.
 """
 
 from __future__ import annotations
@@ -80,11 +80,11 @@ class StoreInfo:
 
     @property
     def external(self) -> bool:
-        """Whether the features are another network's, which the store does not contain."""
+        """Whether the features come from another network, which the store does not contain."""
         return self.network.startswith(EXTERNAL)
 
     def difference(self, other: StoreInfo) -> str | None:
-        """Why features of the two cannot share a store; None if they can."""
+        """Why features of both cannot share a store; None if they can."""
         for name in ("network", "max_delay", "activations", "max_windows", "precision", "edit"):
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
@@ -101,7 +101,7 @@ class Entry:
     path, label, category, method, identity, split, start, duration, segments, audio, delay, about
         As in the manifest. Features ignore ``delay``.
     clip : Extracted
-        Where its features are, or why there are none.
+        Where the row's features are, or why there are none.
     """
 
     path: str
@@ -128,7 +128,7 @@ class Entry:
 
 
 class FeatureStore(Sequence[Entry]):
-    """Read features; use `open`.
+    """Reader of a store; create it with `open`.
 
     Iteration yields entries in the manifest's order, including those without features.
     """
@@ -220,8 +220,8 @@ class FeatureStore(Sequence[Entry]):
     def within(self, max_delay: int) -> FeatureStore:
         """The same clips with delays up to ``max_delay`` frames.
 
-        Windows without valid audio at all delays of the store stay invalid in clips too short for
-        them.
+        In clips too short for any window to have valid audio at all delays of the store, all
+        windows stay invalid.
 
         Raises
         ------

@@ -16,14 +16,14 @@ from avforensics.synthetic.phones import (
     Phone,
 )
 
-RATE = 200  # samples per second of a track: the synthesiser's 5 ms
+RATE = 200  # samples per second of a track, one per 5 ms step of the synthesiser
 MARGIN = 0.8  # seconds of speech before and after a clip, for early or late mouths
 BURST = 0.015  # seconds of noise after a stop opens
 
 
 @dataclass(frozen=True)
 class Articulation:
-    """Tracks at 200 Hz; sample ``i`` is the time ``i / 200 - MARGIN`` of the clip.
+    """Tracks at 200 Hz; sample ``i`` is at second ``i / 200 - MARGIN`` of the clip.
 
     Attributes
     ----------

@@ -30,8 +30,8 @@ def head_textures(appearance: Appearance, size: int) -> np.ndarray:
     Returns
     -------
     uint32 array, (3, side, side)
-        Premultiplied RGBA packed in four bytes, one image for each entry of ``LIDS``. Packing
-        makes sampling a pixel one read.
+        Premultiplied RGBA packed in four bytes, one image for each entry of ``LIDS``. With
+        packing, sampling a pixel takes one read.
     """
     side = round(1.5 * REACH * size)
     head = Canvas(side, REACH)

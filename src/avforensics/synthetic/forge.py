@@ -70,7 +70,7 @@ def make_clip(
 
 
 def swap_face(appearance: Appearance, other: Appearance) -> Appearance:
-    """Another face on this head."""
+    """Put another person's face on a head."""
     return replace(appearance, **{part: getattr(other, part) for part in SWAPPED})
 
 
@@ -83,7 +83,7 @@ def _forge(
     n_frames: int,
     strength: float,
 ) -> tuple[LipTrack, np.ndarray]:
-    """Lips and audio as forged throughout the clip."""
+    """Forged lips and audio of the whole clip."""
     other = _articulation(seed, job.target, n_frames)
     if job.manner == "RVFA":
         voice = person(seed, job.target.identity)
@@ -91,7 +91,7 @@ def _forge(
     if job.manner == "FVRA-WL":
         return natural_lips(other, speaker.habits, n_frames), audio
     rng = stream(seed, Use.REMAKE, *job.source, job.number)
-    # A cloned voice says the other's words, and a generator makes lips from that audio.
+    # A cloned voice says the target's words, and a generator makes lips from that audio.
     cloned = _sound(seed, job.target, other, speaker, n_frames)
     return remake(other, speaker.habits, n_frames, rng, strength=strength), cloned
 

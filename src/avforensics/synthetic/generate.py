@@ -20,7 +20,7 @@ from avforensics.synthetic.forge import make_clip
 from avforensics.synthetic.plan import PARTIAL, Job, Split, plan
 from avforensics.synthetic.tree import write_papers
 
-VERSION = 4  # incremented when the same settings yield other clips
+VERSION = 4  # incremented when the same settings yield different clips
 FAKES = {"RVFA": 60, "FVRA-WL": 60, "FVFA-WL": 60, "FVRA-faceswap": 60, PARTIAL: 60}
 SPLITS = {
     "sync": Split(identities=40, clips=6),
@@ -44,7 +44,7 @@ class SyntheticSet:
     counts : dict of str to int
         Clips by category.
     made : int
-        Number of clips made by this call; the others existed.
+        Number of clips made by this call; the others existed already.
     """
 
     folder: Path
@@ -83,14 +83,14 @@ def generate(
     strength : float
         Factor on the errors of mouths generated from audio (FVFA-WL).
     silence : float
-        Seconds of silence at the start of forgeries, which real clips lack: the flaw of FakeAVCeleb
-        and AV-Deepfake1M (arXiv 2412.00175), on purpose, so that a control can expose it. Not in
-        partial forgeries.
+        Seconds of silence at the start of forgeries, but not of real clips or partial forgeries:
+        the flaw of FakeAVCeleb and AV-Deepfake1M (arXiv 2412.00175), copied on purpose so that a
+        control can expose it.
     workers : int, optional
-        Processes; None = all cores of this process, 1 = this process. Scripts with more need
+        Processes; None = one per available core, 1 = this process. Scripts that use more need
         ``if __name__ == "__main__":``, since processes are spawned.
     progress : callable, optional
-        Called with clips done and clips in all, after each person.
+        Called after each person with the number of clips done and the number of all clips.
 
     Returns
     -------
@@ -119,7 +119,7 @@ def generate(
     jobs = plan(sizes, seed=seed, n_frames=n_frames)
     missing = [job for job in jobs if not (folder / job.path).exists()]
     work = partial(_make, str(folder), **made_with)
-    people = groupby(missing, key=lambda job: job.source.identity)  # cache the painted head
+    people = groupby(missing, key=lambda job: job.source.identity)  # to reuse the cached head
     batches = dict(enumerate(list(group) for _, group in people))
     done = len(jobs) - len(missing)
     for number, result in in_processes(work, batches, workers=workers or cores()):
@@ -164,7 +164,7 @@ def _claim(folder: Path, sizes: dict[str, Split], **settings) -> None:
 
 
 def _make(folder: str, people: Sequence[list[Job]], **settings) -> Iterator[int]:
-    """Make and write the clips of each person; gives their number."""
+    """Make and write the clips of each person; yield their number."""
     for jobs in people:
         for job in jobs:
             frames, audio = make_clip(job, **settings)

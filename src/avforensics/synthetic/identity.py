@@ -67,7 +67,7 @@ class Appearance:
 
     @classmethod
     def sample(cls, rng: np.random.Generator, *, man: bool) -> Appearance:
-        """Sample one; beards and short hair are likelier for men, full lips for women."""
+        """Sample a look; beards and short hair are likelier for men, full lips for women."""
         tone = rng.uniform(0, len(SKINS) - 1)
         below = int(tone)
         after = min(below + 1, len(SKINS) - 1)
@@ -119,7 +119,7 @@ class Habits:
     skew : float
         Asymmetry of the mouth, -1..1.
     offset : int
-        Constant offset in frames; positive = the matching sound comes later than the picture.
+        Constant offset in frames; positive = the matching audio comes later than the video.
     """
 
     opening: float

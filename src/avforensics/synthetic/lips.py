@@ -46,15 +46,15 @@ def remake(
 ) -> LipTrack:
     """Lips as a lip-sync generator makes them: in sync on average, with local errors.
 
-    Each frame shows a moment that deviates from its own (slow drift and frame-wise jitter), the
-    track is smoothed over time, and the amplitudes vary.
+    Each frame shows the lips at a slightly wrong time (slow drift and frame-wise jitter), the track
+    is smoothed over time, and the amplitudes vary.
 
     Parameters
     ----------
     habits : Habits
         Habits of the target; the constant offset is lost, since the generator aligns to the audio.
     strength : float
-        Factor on all errors; 0 gives smoothed lips without them.
+        Factor on all errors; 0 gives smoothed lips without errors.
     """
     strength = strength * rng.uniform(0.6, 1.4)  # some forgeries are better than others
     # Smoothing leaves a third of the spread: a wander of about 1.7 frames, a jitter of 0.5.
@@ -71,7 +71,7 @@ def remake(
 
 
 def splice(track: LipTrack, other: LipTrack, first: int, last: int) -> LipTrack:
-    """Replace frames ``first .. last - 1`` by those of ``other``, blending one at each end."""
+    """Replace frames ``first .. last - 1`` by ``other``'s, blending one frame at each end."""
     share = np.zeros(len(track.lips), np.float32)
     share[first:last] = 1
     for border in (first - 1, last):

@@ -1,4 +1,4 @@
-"""Draw mouths on many frames at once: lips, teeth, tongue and the gap between."""
+"""Draw mouths on many frames at once: lips, teeth, tongue and the gap between the lips."""
 
 from __future__ import annotations
 

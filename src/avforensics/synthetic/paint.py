@@ -101,7 +101,7 @@ class Canvas:
 
 
 def _visible(cover: np.ndarray) -> tuple[tuple[slice, slice, slice], np.ndarray]:
-    """Bounding box of a shape, and its coverage there, which saves time."""
+    """Bounding box of a shape, and the coverage within that box, to save time."""
     rows = np.flatnonzero(cover.max(axis=1) > 1 / 512)
     columns = np.flatnonzero(cover.max(axis=0) > 1 / 512)
     if not len(rows):

@@ -30,7 +30,7 @@ class Phone:
     closed : bool
         Whether the lips must touch, whatever the neighbours' targets.
     burst : bool
-        Whether it is a stop: silence, then a short burst of noise.
+        Whether the phone is a stop: silence, then a short burst of noise.
     """
 
     opening: float

@@ -1,4 +1,4 @@
-"""Plan the clips of a synthetic set: who, what, forged how, under which name."""
+"""Plan the clips of a synthetic set: people, recordings, forgeries and file names."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ PARTIAL_MANNERS = ("RVFA", "FVRA-WL", "FVFA-WL")
 
 
 class Take(NamedTuple):
-    """A recording: the ``clip``-th one of a person."""
+    """A person's recording number ``clip``."""
 
     identity: int
     clip: int
@@ -75,7 +75,7 @@ class Split:
         Number of people, and of real clips per person.
     fakes : mapping of str to int
         Fakes by category: RVFA, FVRA-WL, FVFA-WL, FVRA-faceswap (a face swap that
-        keeps lips and sound in sync), partial.
+        keeps lips and audio in sync), partial.
 
     Raises
     ------
@@ -113,7 +113,7 @@ class Job:
     split, category : str
         Category is ``"real"``, one of ``FORGERIES`` or ``"partial"``.
     manner : str
-        How it is forged: the category, or that of the span of a partial forgery.
+        How the clip is forged: its category, or the category of a partial forgery's span.
     source : Take
         Recording of the video (and, unless forged, of the audio).
     target : Take or None
@@ -176,7 +176,6 @@ def plan(splits: Mapping[str, Split], *, seed: int, n_frames: int) -> list[Job]:
     Parameters
     ----------
     splits : mapping of str to Split
-        Persons are numbered in this order.
         Identities are numbered in this order.
     seed : int
     n_frames : int

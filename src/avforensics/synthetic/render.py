@@ -27,7 +27,6 @@ def render(
     Parameters
     ----------
     appearance, habits : Appearance, Habits
-        Who is seen; of the habits only the shape of the mouth counts here.
         The person; of the habits, only the mouth's asymmetry matters here.
     scene : Scene
     lips : float32 array, (T, 3)
@@ -101,7 +100,7 @@ def _face_coordinates(scene: Scene, part: slice, line: np.ndarray) -> tuple[np.n
     cos = _column(np.cos(scene.roll[part]) / scene.zoom[part])
     sin = _column(np.sin(scene.roll[part]) / scene.zoom[part])
     x, y = cos * dx + sin * dy, cos * dy - sin * dx
-    # A turned head: its centre is nearest to the camera and moves most.
+    # When a head turns, its centre moves most, since it is nearest to the camera.
     depth = np.clip(1 - 1.3 * x * x - 0.9 * y * y, 0, 1)
     return x - _column(scene.turn[part, 0]) * depth, y - _column(scene.turn[part, 1]) * depth
 

@@ -39,7 +39,7 @@ class Scene:
     lids : int array, (T,)
         Index into ``face.LIDS``.
     noise : float
-        Standard deviation of the sensor noise, of 255.
+        Standard deviation of the sensor noise, in grey levels (0..255).
     seed : int
         Seed of the room's details and the noise.
     """

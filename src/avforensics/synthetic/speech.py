@@ -9,7 +9,7 @@ import numpy as np
 from avforensics.media.types import SAMPLE_RATE
 from avforensics.synthetic.articulation import MARGIN, RATE, Articulation, smooth
 
-STEP = SAMPLE_RATE // RATE  # samples between two filter shapes
+STEP = SAMPLE_RATE // RATE  # samples between filter updates
 WINDOW = 4 * STEP
 N_FFT = 512
 BANDWIDTHS = np.array([80, 100, 140, 250, 350], np.float32)
@@ -62,7 +62,7 @@ def synthesise_speech(
     rng : numpy Generator
         Draws melody, jitter, noises, loudness and background of the recording.
     seconds : float
-        Length of the audio, which starts with the clip.
+        Length of the audio, which starts where the clip starts.
 
     Returns
     -------

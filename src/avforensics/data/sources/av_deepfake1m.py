@@ -17,28 +17,29 @@ log = logging.getLogger(__name__)
 
 SPLITS = ("train", "val")
 TESTS = ("test_files.txt", "testA_files.txt", "testB_files.txt")
-CORPORA = ("vox_celeb_2", "lrs3", "silent_videos")  # of the second edition
+CORPORA = ("vox_celeb_2", "lrs3", "silent_videos")  # source folders of the second edition
 KINDS = ("real", "visual_modified", "audio_modified", "both_modified")
 
 
 def av_deepfake1m(root: str | Path) -> Manifest:
     """``{train,val}_metadata.json`` with files below ``train`` and ``val``.
 
-    The second edition has the same fields and more (``video_model``), and the folders of its
-    sources above those of the speakers: ``vox_celeb_2/ID/...``, ``lrs3/ID/...`` and
+    The second edition has additional fields (``video_model``), and source folders above the
+    speakers' folders: ``vox_celeb_2/ID/...``, ``lrs3/ID/...`` and
     ``silent_videos/subject_N_.../...`` (https://huggingface.co/datasets/ControlNet/
     AV-Deepfake1M-PlusPlus, https://github.com/ControlNet/AV-Deepfake1M; the folders as
-    https://github.com/dfwb-research/deepfake-workbench reads them). They may also be in the root.
+    https://github.com/dfwb-research/deepfake-workbench reads them). Files may also
+    be below the root itself.
 
-    The labels of the test parts are not public: their lists give no rows, which is logged.
+    The labels of the test parts are not public: their files are skipped and counted in the log.
 
     Returns
     -------
     Manifest
-        ``category`` is the set's ``modify_type``, ``method`` its voice model, or its video model if
-        named, ``segments`` the forged segments of video or audio, ``identity`` the speaker (first
-        folder of ``id01591/q7LU-D4bH_c/00167/fake_video_fake_audio.mp4``, or the second, after its
-        source). Facts are ``audio_model``, ``video_model`` and ``source``.
+        ``category`` is the set's ``modify_type``, ``method`` its voice model if named, else its
+        video model, ``segments`` the forged segments of video or audio, ``identity`` the speaker
+        (first folder of ``id01591/q7LU-D4bH_c/00167/fake_video_fake_audio.mp4``, or the second
+        folder, after the source). Facts are ``audio_model``, ``video_model`` and ``source``.
 
     Raises
     ------

@@ -22,16 +22,16 @@ def deepfake_eval_2024(root: str | Path) -> Manifest:
 
     ``video-metadata-publish.csv`` or ``video-metadata-publish-with-links.csv`` with the columns
     ``Filename``, ``Video Ground Truth``, ``Audio Ground Truth`` (Real, Fake or Unknown) and
-    ``Finetuning Set`` (train, test), beside ``video-data/FILENAME``
+    ``Finetuning Set`` (train, test), next to ``video-data/FILENAME``
     (https://huggingface.co/datasets/nuriachandra/Deepfake-Eval-2024, arXiv 2503.02857; the columns
-    as public loaders read them, the set itself is gated).
+    follow public loaders, since the set itself is gated).
 
     Returns
     -------
     Manifest
-        A video is fake if its video or its audio is; ``category`` says which (``visual_modified``,
-        ``audio_modified``, ``both_modified``). Videos of which one is unknown and the other real
-        are counted and skipped. The set names no people, so ``identity`` is the file's stem.
+        A clip is fake if its video or its audio is; ``category`` says which (``visual_modified``,
+        ``audio_modified``, ``both_modified``). Clips in which one is unknown and the other real
+        are counted and skipped. The set does not name people: ``identity`` is the file's stem.
 
     Raises
     ------

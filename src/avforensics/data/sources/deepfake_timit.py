@@ -25,13 +25,13 @@ def deepfake_timit(root: str | Path, *, vidtimit: str | Path | None = None) -> M
     Returns
     -------
     Manifest
-        ``category`` is the quality; ``identity`` the subject of the modified video, including the
-        voice.
+        ``category`` is the quality; ``identity`` the subject seen and heard in the video before its
+        modification.
 
     Raises
     ------
     ManifestError
-        A folder is missing or empty, or a fake's name has another form.
+        A folder is missing or empty, or a fake's name has a different form.
     """
     root = find_root(root, *QUALITIES)
     rows = []

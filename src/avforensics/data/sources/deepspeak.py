@@ -10,14 +10,14 @@ from avforensics.data.sources.tree import find_root
 
 
 def deepspeak(root: str | Path) -> Manifest:
-    """Read the annotations of either release, or the names of a copy of v1 without them.
+    """Read the annotations of either release, or the file names of a copy of v1 without them.
 
     ``annotations-real.csv`` (``video-file``, ``identity``), ``annotations-fake.csv``
     (``video-file``, ``kind``, ``engine``, ``identity-source``, ``identity-target``,
     ``audio-config`` and others) and ``annotations-split-def.csv`` (``identity``, ``split``), as
     https://huggingface.co/datasets/faridlab/deepspeak_v2 and ``deepspeak_v1_1`` provide them
-    (arXiv 2408.05366; the columns as public loaders read them, the set itself is gated). The
-    videos may be in any folder below the root. A copy without annotations is read by its names:
+    (arXiv 2408.05366; the columns follow public loaders, since the set itself is gated). The
+    videos may be in any folder below the root. A copy without annotations is read by file names:
     reals ``IDENTITY-RECORDING.mp4``, fakes of v1
     ``ENGINE--SOURCE-TARGET--RECORDING-RECORDING--NUMBER.mp4``.
 

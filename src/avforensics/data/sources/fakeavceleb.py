@@ -13,8 +13,8 @@ from avforensics.errors import ManifestError
 
 TABLE = "meta_data.csv"
 NEEDED = ("source", "method", "category")
-# Letter of the set's category and its method -> name in tables. The first five are the paper's
-# (Table 1), which omits the other two.
+# Letter of the set's category and its method -> name in tables. The first five are in the
+# paper (Table 1); the next two fakes are not.
 CATEGORIES = {
     ("B", "rtvc"): "RVFA",
     ("C", "wav2lip"): "FVRA-WL",
@@ -49,7 +49,7 @@ def fakeavceleb(root: str | Path) -> Manifest:
     Raises
     ------
     ManifestError
-        The table is missing, has another header, or an unknown category and method.
+        The table is missing, has a different header, or has an unknown category and method.
     """
     root = find_root(root, TABLE)
     table = read_table(f"{root}/{TABLE}")

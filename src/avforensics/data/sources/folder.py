@@ -19,8 +19,8 @@ def folder(
     Parameters
     ----------
     identity : str
-        ``"parent"``: the folder of a video. ``"stem"``: its own name, if each video shows another
-        person or one person fills the whole folder. Otherwise, a regular expression that is
+        ``"parent"``: the folder of a video. ``"stem"``: the video's own name, if each video shows a
+        different person or all show the same person. Otherwise, a regular expression that is
         searched in the path below ``root``; its first group is the identity.
     fake : str
         Regular expression; videos whose path below ``root`` matches are fakes. Empty = all are
@@ -31,7 +31,7 @@ def folder(
     Raises
     ------
     ManifestError
-        The folder is missing or has no videos, an expression is wrong, or a path has no identity.
+        The folder is missing or has no videos, an expression is invalid, or a path has no identity.
     """
     root = find_root(root, ".")
     marks_fake = _compile(fake, "fake") if fake else None

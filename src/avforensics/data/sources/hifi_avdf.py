@@ -16,7 +16,7 @@ SPLITS = ("all", "test", "train", "val", "validation")  # not names of generator
 def hifi_avdf(root: str | Path) -> Manifest:
     """Read one table per generator.
 
-    A CSV file for each generator, ``GENERATOR.csv``, with the columns ``video_path``,
+    Each generator has a CSV file, ``GENERATOR.csv``, with the columns ``video_path``,
     ``audio_label``, ``visual_label`` and ``overall_label`` (1 = fake), in which a real video is
     followed by the clip made from it (``NAME_generated.mp4``). The columns are those of the
     authors' lists (https://github.com/tuffy-studio/HAVIC); the files of

@@ -19,7 +19,7 @@ def kodf(root: str | Path, *, kinds: Sequence[str] = KINDS) -> Manifest:
     ``audio-driven/20200820/169273/169273_103564_5_0680.mp4``.
 
     The paper evaluates the audio-driven kind (Sec. 4.3). Videos of kind ``fsgan`` have no audio
-    and cannot be scored. Frames are full: crop faces before scoring.
+    and cannot be scored. Frames show whole scenes: crop faces before scoring.
 
     Parameters
     ----------

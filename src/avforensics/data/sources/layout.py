@@ -1,6 +1,6 @@
 """Data sets with a declarable layout: by file names, or by tables.
 
-A declaration says which values are where; reading, counting of exceptions and messages are the same
+A declaration says where each value is; reading, counting of exceptions and messages are the same
 for every set.
 """
 
@@ -63,12 +63,12 @@ class Listed:
     tables : str
         Glob below the root; ``{table}`` in templates is the stem of a table's name.
     path : str
-        Template over the cells for the path below the root. A missing file is searched by name
-        below the root, since archives are unpacked in different places.
+        Template over the cells for the path below the root. A missing file is searched for by
+        name below the root, since archives are unpacked in different places.
     label : str
         Template for the label.
     words : mapping of str to int
-        Valid labels, in lower case; entries with others are counted and skipped.
+        Valid labels, in lower case; entries with other labels are counted and skipped.
     columns : mapping of str to str
         As in `Named`.
     needed : sequence of str
@@ -118,6 +118,7 @@ def read_named(
         Name of the set, for messages.
     ignore : str
         Regular expression for paths that are not clips of the set.
+
     Raises
     ------
     ManifestError
@@ -201,7 +202,7 @@ def tell_of_odd(what: str, names: Collection[str], message: str) -> None:
 
 
 def cells_by(path: Path, key: str, *others: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Rows of a table by one of their cells; none if the file is missing.
+    """Rows of a table with the cell ``key`` of each; nothing if the file is missing.
 
     Raises
     ------

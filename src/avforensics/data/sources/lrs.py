@@ -1,8 +1,8 @@
 """LRS2 and LRS3: face tracks of speakers, 25 fps, cut into sentences; all real.
 
 A folder is one broadcast (LRS2, 19 digits) or talk (LRS3, a YouTube id) and serves as the identity.
-Both sets have folders in their pre-training as well as in their training part (553-629 of them in
-LRS2), so the sets' parts are not identity-disjoint: split them again with
+In both sets, some folders (553-629 in LRS2) occur in the pre-training and in the training part, so
+the parts are not identity-disjoint: split them again with
 `avforensics.data.splits.split_by_identity`.
 """
 
@@ -29,7 +29,7 @@ def lrs2(root: str | Path, *, lists: str | Path | None = None) -> Manifest:
         ``mvlrs_v1``, or its parent.
     lists : str or Path, optional
         Folder of ``pretrain.txt``, ``train.txt``, ``val.txt``, ``test.txt``, which are delivered
-        separately; default: in or around ``mvlrs_v1``.
+        separately; default: in ``mvlrs_v1`` or its parent.
 
     Returns
     -------

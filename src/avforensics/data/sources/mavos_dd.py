@@ -29,12 +29,12 @@ PROTOCOLS = {
 def mavos_dd(root: str | Path) -> Manifest:
     """Read the set's own table.
 
-    A saved Hugging Face dataset (``data-*.arrow``) next to the videos, with the columns
+    The table is a saved Hugging Face dataset (``data-*.arrow``) next to the videos, with columns
     ``video_path``, ``label`` (real, fake), ``split`` (train, validation, test),
     ``open_set_model``, ``open_set_language``, and ``language`` and ``generative_method``
     (https://huggingface.co/datasets/unibuc-cs/MAVOS-DD and the loaders of
-    https://github.com/CroitoruAlin/MAVOS-DD; the last two as later public loaders read them). A
-    table of these columns, ``metadata.csv`` or ``metadata.parquet``, is read as well. Arrow files
+    https://github.com/CroitoruAlin/MAVOS-DD; the last two follow later public loaders). Without
+    Arrow files, ``metadata.csv`` or ``metadata.parquet`` with these columns is read. Arrow files
     need pyarrow (``pip install 'avforensics[parquet]'``).
 
     Returns
@@ -42,8 +42,8 @@ def mavos_dd(root: str | Path) -> Manifest:
     Manifest
         ``category`` and ``method`` are the generator; facts are ``language``, ``open_set_model``,
         ``open_set_language`` and, in the split ``test``, ``protocol``: ``closed-set``,
-        ``open-model``, ``open-language`` or ``open-set``. The set names no people: ``identity`` is
-        the stem of the file.
+        ``open-model``, ``open-language`` or ``open-set``. The set does not name people:
+        ``identity`` is the stem of the file.
 
     Raises
     ------

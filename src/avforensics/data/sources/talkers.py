@@ -1,8 +1,8 @@
-"""Many speakers and generators in folders next to one table, and a GRID speaker next to them.
+"""Clips of many speakers and generators listed in one table, and clips of a GRID speaker.
 
-The layout of the training set of the weights `talkers` (docs/talkers.md): ``talkers.csv`` with the
-columns ``path, label, category, identity, source`` (others are ignored), the files that it lists,
-and, next to the folder, ``grid_s1/*.mp4``.
+This is the layout of the training set of the weights `talkers` (docs/talkers.md): ``talkers.csv``
+with the columns ``path, label, category, identity, source`` (others are ignored), the files that it
+lists and, next to the folder, ``grid_s1/*.mp4``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def talkers(
     held_out: Mapping[str, Collection[str]] | None = None,
     anomaly: float = 0.18,
 ) -> Manifest:
-    """All clips, with splits that share neither a source nor a labelled person.
+    """All clips, with splits that share no labelled person and do not divide held-out sources.
 
     ``category`` is the web page of a real clip, ``method`` the generator of a fake.
 
@@ -47,7 +47,7 @@ def talkers(
         Split -> sources whose real clips all belong to it.
     anomaly : float
         Share of the other sources' identities in the split ``anomaly``; the rest is ``sync``. Fakes
-        are in ``fake``. Fixed shares of news and GRID are in ``val``.
+        are in the split ``fake``, fixed shares of news and GRID in ``val``.
 
     Raises
     ------

@@ -18,12 +18,12 @@ def talkingheadbench(root: str | Path, *, reals: str | Path | None = None) -> Ma
     """Read the folders of the fakes, and the list of the real videos.
 
     ``fake/GENERATOR/SPLIT/IMAGE--SIGNALS--GENERATOR.mp4``,
-    ``fake/additional_dataset/GENERATOR/*.mp4`` for evaluation only, and audio of generators that
-    write none as ``audio/fake/SIGNALS.wav`` (https://huggingface.co/datasets/luchaoqi/
+    ``fake/additional_dataset/GENERATOR/*.mp4`` for evaluation only, and, for generators that
+    write no audio, ``audio/fake/SIGNALS.wav`` (https://huggingface.co/datasets/luchaoqi/
     TalkingHeadBench, arXiv 2505.24866). The real videos are those of CelebV-HQ and
     FaceForensics++ listed in ``true/true_dataset_split.json`` (``real/real_dataset_split.json`` in
-    later copies), which are not part of the download. The card does not confirm that the WAV files
-    are named like the driving signals, nor that the JSON file maps splits to file names.
+    later copies), which are not part of the download. The data card does not confirm that the WAV
+    files are named like the driving signals, or that the JSON file maps splits to file names.
 
     Parameters
     ----------
@@ -35,7 +35,8 @@ def talkingheadbench(root: str | Path, *, reals: str | Path | None = None) -> Ma
     -------
     Manifest
         ``identity`` of fakes is the portrait, ``category`` and ``method`` the generator; facts are
-        ``signals`` (what drives it) and ``protocol`` (``additional`` for the evaluation-only part).
+        ``signals`` (what drives the portrait) and ``protocol`` (``additional`` for the
+        evaluation-only part).
 
     Raises
     ------

@@ -43,7 +43,7 @@ def find_root(root: str | Path, *marks: str) -> str:
 
 
 def files_below(folder: str, suffixes: Collection[str] = VIDEO_SUFFIXES) -> Iterator[str]:
-    """Sorted paths of files relative to ``folder``, with ``/``, without hidden ones."""
+    """Sorted paths of files relative to ``folder``, with ``/``, without hidden files."""
     for place, folders, names in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         inner = os.path.relpath(place, folder).replace(os.sep, "/")
@@ -67,7 +67,7 @@ def read_json(path: str | Path):
 
 
 def rows_of_entries(table: Path, make: Callable[[dict], Row]) -> Iterator[Row]:
-    """Convert each entry of a JSON list to a row; an unusable entry raises one sentence."""
+    """Convert each entry of a JSON list to a row; an unusable entry raises ManifestError."""
     for number, entry in enumerate(read_json(table), start=1):
         try:
             yield make(entry)
