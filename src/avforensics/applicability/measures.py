@@ -25,10 +25,10 @@ class Measures:
     speech : float
         Seconds of speech.
     spoken : float
-        Share of the loud time in which there is speech; loud is what lies at most 10 dB below the
-        95th percentile of the levels of frames.
+        Share of the loud time in which there is speech; loud frames are at most 10 dB below the
+        95th percentile of frame levels.
     song : float
-        Share of the voiced time in which a note is held for 0.3 s or more; needs a second of
+        Share of the voiced time in which a note is held for 0.3 s or more; requires 1 s of
         voice.
     still : float
         Share of the time with a frozen image.

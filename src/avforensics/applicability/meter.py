@@ -16,7 +16,7 @@ from avforensics.media.types import FPS, HOP, Block
 
 SPEECH = 0.5  # minimum probability of a chunk with speech
 NOTHING = -100.0  # dB
-LOUD = 0.1  # least power of loud frames, as a share of their 95th percentile: -10 dB
+LOUD = 0.1  # minimum power of loud frames over the 95th percentile of all frames: -10 dB
 
 
 @dataclass(frozen=True)
@@ -99,13 +99,13 @@ class Meter:
 
 
 def _at(voiced: np.ndarray, samples: np.ndarray) -> np.ndarray:
-    """Whether there is speech at samples, bool, (n,), from that of chunks."""
+    """Whether there is speech at given samples, bool, (n,), from flags of chunks."""
     chunk = samples // CHUNK
     return voiced[np.minimum(chunk, len(voiced) - 1)] if len(voiced) else np.zeros(len(chunk), bool)
 
 
 def _spoken(voiced: np.ndarray, powers: np.ndarray) -> float | None:
-    """Share of the loud frames in which there is speech; None where nothing is heard."""
+    """Share of the loud frames in which there is speech; None if all samples are zero."""
     if not powers.any():
         return None
     loud = powers > LOUD * np.percentile(powers, 95)

@@ -67,7 +67,7 @@ class MouthView:
 
     @classmethod
     def of_recipe(cls, recipe: str | Mapping[str, Any] | None) -> MouthView | None:
-        """The mouth of clips cropped by a recipe of that name; None if it is unknown."""
+        """The mouth of clips cropped by the recipe of that name; None if the recipe is unknown."""
         known = isinstance(recipe, str) and recipe in PLACES
         return cls(np.array([PLACES[recipe]])) if known else None
 

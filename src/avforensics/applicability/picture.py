@@ -60,7 +60,7 @@ class PictureMeter:
         width, height = image.size
         left, right = np.clip([(x - side / 2) * width, (x + side / 2) * width], 0, width)
         top, bottom = np.clip([(y - side / 2) * height, (y + side / 2) * height], 0, height)
-        if right - left < 1 or bottom - top < 1:  # the square lies outside
+        if right - left < 1 or bottom - top < 1:  # the square lies outside the frame
             return np.zeros((SIDE, SIDE), np.float32)
         return _small(image, (left, top, right, bottom))
 
@@ -92,9 +92,9 @@ class PictureMeter:
 def mouth_motion(mouths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Change of the shape of the lips, and their detail.
 
-    Shift, scale and change of light are fitted to the lips and subtracted, so that head motion does
-    not count, nor does that of a hand before the mouth. The residual over the mean gradient is a
-    length in pixels.
+    Shift, scale and change of light are fitted to the lips and subtracted, so that motion of the
+    head, or of a hand in front of the mouth, does not count. The residual divided by the mean
+    gradient is a length in pixels.
 
     Parameters
     ----------

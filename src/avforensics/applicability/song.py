@@ -1,4 +1,4 @@
-"""Detect singing: the share of a voice that holds notes."""
+"""Detect singing: the share of the voiced time in which notes are held."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class VoiceMeter:
     def __init__(self) -> None:
         self._network = load_voice_network()
         self._state: tuple[Tensor, Tensor] | None = None
-        self._rest = np.zeros(CONTEXT, np.int16)  # context, and what does not fill a chunk
+        self._rest = np.zeros(CONTEXT, np.int16)  # context, and samples that do not fill a chunk
         self._found: list[np.ndarray] = []
 
     def add(self, audio: np.ndarray) -> None:

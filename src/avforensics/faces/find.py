@@ -78,7 +78,7 @@ def _find(
     progress: Callable[[int], None],
     threads: int,
 ) -> tuple[Faces, bool]:
-    """The faces, and whether a picture was damaged."""
+    """The faces, and whether a frame was damaged."""
     detector = FaceDetector(score=settings.score_on)
     with VideoReader(
         path, stream=video_stream, start=start_frame, rough=True, threads=threads
@@ -121,7 +121,7 @@ def _damage(video: VideoReader) -> Iterator[str]:
 def _frames_to_search(
     frames: Iterable[av.VideoFrame], shots: ShotCuts, every: int
 ) -> Iterator[tuple[int, av.VideoFrame, bool]]:
-    """Number, frame and whether a shot may begin there.
+    """Frame number, frame, and whether a shot may begin there.
 
     Yields every ``every``-th frame, the last one, and the two frames at each possible cut.
     """
@@ -143,9 +143,9 @@ def _frames_to_search(
 class _Search:
     """Detect faces in successive frames with little work.
 
-    Small faces need a large image, which is slow. So after a search at the usual size the next
-    ones are quick: the whole frame at a small size if its faces are large, otherwise the region
-    around them. The usual search is repeated only after some frames.
+    Small faces need a large image, which is slow. So after a search at the usual size, the next
+    searches are quick: the whole frame at a small size if its faces are large, otherwise only the
+    region around them. The usual search is repeated after some frames.
     """
 
     def __init__(self, video: VideoReader, detector: FaceDetector, settings: FaceSettings) -> None:
@@ -157,7 +157,7 @@ class _Search:
         self._doubtful: list[np.ndarray] = []  # faces of this frame that start no track
         self._known = np.zeros((0, 15), np.float32)  # faces of the last searched frame
         self._scale = 1.0  # of the last search that was not quick
-        self._searched = 0  # its frame
+        self._searched = 0  # frame of that search
         self._in_vain: int | None = None  # frame of the last full search that found nothing
 
     def detect(self, index: int, frame: av.VideoFrame, anew: bool) -> Detections:
@@ -199,7 +199,7 @@ class _Search:
         return self._at(frame, None, self._scale)
 
     def _quick(self, frame: av.VideoFrame, known: np.ndarray, scale: float) -> np.ndarray:
-        """Search a small frame or the region of the known faces; nothing if that saves little."""
+        """Search a reduced frame or the region of known faces; no faces if that saves little."""
         boxes = known[:, :4].T  # (4, n)
         sizes = (boxes[2:] - boxes[:2]).max(axis=0)
         small = self._settings.quick_side / self._size.max()

@@ -15,7 +15,7 @@ from avforensics.media.video import VideoReader
 LOOKED_AT = 26  # frames; one second
 LEAST_SHARE = 0.6  # of the face width in the recipe's crops...
 WHOLE_FACE = (
-    0.85  # ...or of the picture: in crops of a mouth the detector sees a face that fills it
+    0.85  # ...or of the frame: in crops of a mouth, the detector finds a face that fills the frame
 )
 LOOKS = FaceSettings(min_seconds=0, min_size=0, every=12)
 
@@ -27,11 +27,11 @@ def unlike_crop(
     video_stream: int = 0,
     start_frame: int = 0,
 ) -> list[str]:
-    """A warning if a video cannot be a crop of a face by a recipe, else nothing.
+    """A warning if a video cannot be a face crop made by a recipe, else an empty list.
 
     Crops are squares in which a face has the recipe's size; a video that is not square, or whose
-    face is much smaller, is something else. A square without a detected face may be a crop, e.g. of
-    a mouth. Sidecar files of `avforensics preprocess` are trusted.
+    face is much smaller, is not such a crop. A square without a detected face may be a crop, e.g.
+    of a mouth. Sidecar files of `avforensics preprocess` are trusted.
 
     Parameters
     ----------

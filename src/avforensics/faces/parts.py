@@ -27,7 +27,7 @@ def divide(
     Parameters
     ----------
     dropped : Counter
-        Reason -> number of tracks; counts those without a segment.
+        Reason -> number of tracks; tracks without a segment are added.
     shortest, longest : int
         Frames; a longer track is split into segments of nearly equal length.
     single_face_only : bool

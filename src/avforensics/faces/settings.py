@@ -30,7 +30,7 @@ class FaceSettings:
     score : float
         Minimum confidence, 0 to 1, to start a track.
     score_on : float
-        Minimum confidence to continue one (in profile, blurred, occluded).
+        Minimum confidence to continue a track (in profile, blurred, occluded).
     overlap : float
         Minimum intersection over union between successive searches.
     gap : float

@@ -10,16 +10,16 @@ import numpy as np
 THUMB = 64  # side in pixels of reduced frames...
 CELL = 4  # ...and of the cells over which they are averaged
 EACH = 3  # frames compared on each side of a cut
-AROUND = 12  # frames on each side that measure the usual motion
+AROUND = 12  # frames on each side over which the usual motion is measured
 SLOWEST = 5  # maximum number of repeated frames in a slow video
-STEADY = 5.0  # ratio of a cut's difference to the usual one
+STEADY = 5.0  # minimum ratio of a cut's difference to the usual difference
 
 
 class ShotCuts:
     """Detect hard cuts in a sequence of frames.
 
-    At a cut, each of the three frames before differs from each of the three after; a flash or a
-    damaged frame lasts one or two. The difference is the mean over 16 x 16 cells, in levels of
+    At a cut, each of the three frames before it differs from each of the three after it; a flash or
+    damage lasts only one or two frames. The difference is the mean over 16 x 16 cells, in levels of
     0..255, and must exceed the usual motion. Shots of fewer than three frames count as flashes.
 
     Parameters

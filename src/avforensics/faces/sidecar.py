@@ -25,7 +25,7 @@ def recipe_of_clips(paths: Iterable[str | os.PathLike]) -> str | dict[str, Any] 
     Returns
     -------
     str or dict or None
-        None if one has no sidecar, or two differ.
+        None if a clip has no sidecar, or if two recipes differ.
     """
     found = [_recipe(Path(path)) for path in islice(paths, LOOKED_AT)]
     return found[0] if found and all(recipe == found[0] for recipe in found) else None

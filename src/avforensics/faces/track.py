@@ -9,7 +9,7 @@ import numpy as np
 
 from avforensics.media.types import FPS
 
-# Statuses of a video without faces, or with only too small, short or sparse ones.
+# Statuses of a video without faces, or whose faces are all too small, short or sparse.
 NO_FACE, NO_USABLE_FACE = "no face", "no usable face"
 RENAMED_STATUSES = {"no face of use": NO_USABLE_FACE}  # in files of version 0.1.0
 LANDMARKS = ("right eye", "left eye", "nose", "right mouth corner", "left mouth corner")
@@ -101,7 +101,7 @@ class Faces:
 
     @property
     def left_out(self) -> list[str]:
-        """What was left out and why, in a few words each."""
+        """What was left out and why, one phrase per reason."""
         return [
             f"{count} face track{'s' if count > 1 else ''} {reason}"
             for reason, count in sorted(self.dropped.items())

@@ -14,8 +14,8 @@ from avforensics.faces.track import FaceTrack
 from avforensics.media.types import FPS
 from avforensics.smoothing import gaussian
 
-NEAR = 1.0  # face sizes that the centre of a fast-turning head moves between two detections
-ALIKE = 2.0  # largest ratio of the two sizes then
+NEAR = 1.0  # face sizes; maximum motion of a fast-turning head between two detections
+ALIKE = 2.0  # maximum ratio of the two face sizes in that case
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _near(
 
 
 def _assigned(costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of the pairs, each once, with the least sum of costs."""
+    """Rows and columns of the pairs with the least total cost, each used once."""
     if min(costs.shape) > 1:
         from scipy.optimize import linear_sum_assignment  # one face should not wait for its import
 

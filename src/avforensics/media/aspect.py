@@ -8,7 +8,7 @@ from numbers import Rational
 import av
 
 # Anamorphic lenses, single fields and half-width recordings lie well within these bounds; values
-# beyond are errors.
+# beyond them are errors.
 LEAST, MOST = Fraction(1, 4), Fraction(4)
 ALIKE = 0.01  # smaller differences of the aspect are rounding
 LARGEST = 2**26  # pixels; larger frames are shrunk instead of enlarged
@@ -18,7 +18,7 @@ class PixelAspect:
     """Width over height of the stored pixels of a stream during decoding.
 
     The container takes precedence over the codec, as in players. If both agree, the container has
-    copied the codec's value, and later values of the codec count.
+    copied the codec's value, and later values of the codec apply.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class PixelAspect:
         self.now = believed or self._believed(codec) or Fraction(1)
 
     def at(self, frame: av.VideoFrame) -> Fraction:
-        """Aspect of the next frame; it changes at key frames only."""
+        """Aspect of the next frame; changes only at key frames."""
         if not self._fixed and frame.key_frame:
             self.now = self._believed(self._codec_says()) or Fraction(1)
         return self.now

@@ -19,8 +19,8 @@ from avforensics.media.survey import survey
 from avforensics.media.tracks import number_of, pick_stream
 from avforensics.media.types import HOP, SAMPLE_RATE
 
-# Time stamps that deviate less than this from the sample count are container jitter; larger ones
-# mean missing or duplicate audio, which is corrected. One video frame.
+# Time stamps that deviate less than this from the sample count are container jitter; larger
+# deviations mean missing or duplicate audio, which is corrected. One video frame.
 TOLERANCE = Fraction(HOP, SAMPLE_RATE)
 FLOATS = ("flt", "fltp", "dbl", "dblp")
 ZEROS = np.zeros(SAMPLE_RATE, np.int16)
@@ -40,7 +40,7 @@ class AudioReader(Closing):
     origin : Fraction, optional
         Time (s) on the file's clock that counts as 0; None = time of the first decoded sample.
     skip : int
-        Samples to skip from there.
+        Samples to skip after ``origin``.
 
     Attributes
     ----------
@@ -51,8 +51,8 @@ class AudioReader(Closing):
     tally : Tally
         Damage found so far.
     start : float or None
-        Seconds from the first requested sample to the first one of the file (negative: cut); None
-        before reading.
+        Seconds from the first requested sample to the file's first sample (negative: cut);
+        None before reading.
     not_finite : int
         NaN or infinite samples, replaced by zero.
     level : Level
@@ -213,8 +213,8 @@ def read_audio(
     stream : int, optional
         Index among the audio streams; None = see `file_tracks`.
     origin : Fraction, optional
-        Time (s) on the file's clock of the first returned sample; None = that of the file's first
-        sample.
+        Time (s) on the file's clock of the first returned sample; None = time of the file's
+        first sample.
 
     Returns
     -------

@@ -45,7 +45,7 @@ def downmix(path: str | os.PathLike, number: int | None = None) -> Downmix:
 
     Channels are mixed as in the published method unless more than `SHARE` of the energy lies in
     seconds in which the mix is `LOST` dB below one channel: channels in antiphase, or speech in one
-    of many. Then the centre channel is read, or else the loudest.
+    of many channels. Then the centre channel is read, or else the loudest.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ class _Seconds:
 
 
 def packed(frame: av.AudioFrame) -> av.AudioFrame:
-    """A frame that PyAV can convert: it reads out of bounds for eight planes and more."""
+    """A frame that PyAV can convert: PyAV reads out of bounds for eight or more planes."""
     if not frame.format.is_planar or len(frame.layout.channels) < PLANES:
         return frame
     resampler = av.AudioResampler(

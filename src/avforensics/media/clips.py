@@ -1,8 +1,8 @@
 """Random access to clips of `avforensics preprocess` (25 fps, 16 kHz, one size).
 
-decord is the fast reader, for these clips only: elsewhere it can be silently wrong (edit lists,
-late starts). It also hangs in a process forked after it was opened, so it is imported and opened
-when the first frame is read, in that process.
+decord, the fast reader, is used for these clips only: on other files it can be silently wrong (edit
+lists, late starts). It also hangs in a process that was forked after opening, so it is imported and
+opened when the first frame is read, in the reading process.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ClipReader:
     rate, start), otherwise from PyAV. Audio comes from the WAV file next to the clip (``X.wav`` for
     ``X.mp4``) if there is one; otherwise the clip's own audio is decoded once.
 
-    Read from it in one process only.
+    Use a reader in one process only.
 
     Attributes
     ----------
@@ -83,9 +83,9 @@ class ClipReader:
         Raises
         ------
         ValueError
-            The clip does not have them.
+            The clip does not have these frames.
         MediaError
-            They cannot be decoded.
+            The frames cannot be decoded.
         """
         self._check(start, count)
         frames = self._opened().frames(start, count)
@@ -108,7 +108,7 @@ class ClipReader:
         Raises
         ------
         ValueError
-            The clip does not have them.
+            The clip does not have these frames.
         """
         self._check(start, count)
         if self._wav is not None:
@@ -159,7 +159,7 @@ def _open_pictures(path: Path, regular: int | None) -> _Pictures:
         return _Sequential(path)
     with open_container(path) as container:
         colours = ColourTags.of(pick_stream(container, "video", 0).codec_context)
-    if colours.tone_map is not None:  # unknown to decord
+    if colours.tone_map is not None:  # decord does not tone-map
         return _Seeking(path)
     return _open_decord(path, regular) or _Seeking(path)
 
@@ -202,7 +202,7 @@ def _open_decord(path: Path, frames: int) -> _Decord | None:
 
 
 class _Seeking:
-    """Read a regular clip with PyAV: seek to the key frame before, decode up to the frames."""
+    """Read a regular clip with PyAV: seek to the preceding key frame, then decode."""
 
     name = "pyav"
 

@@ -16,7 +16,7 @@ from avforensics.media.types import HOP, SAMPLE_RATE, ClockBreak
 WRAP = Fraction(2**33, 90_000)  # period (s) of an MPEG stream's clock
 # Audio-only streams that step back by less than this (s) hold duplicate audio, which is cut.
 DOUBLED = Fraction(1, 2)
-# A shorter piece (s) out of place between two consecutive ones has damaged time stamps.
+# A shorter run (s), out of place between two consecutive runs, has damaged time stamps.
 STRAY = Fraction(1, 2)
 # Maximum distance (s) in a file between audio and video of the same moment.
 INTERLEAVED = 1
@@ -66,7 +66,7 @@ class Piece:
     Attributes
     ----------
     packet : int
-        Index of the first packet to which it applies.
+        Index of the first packet to which the correction applies.
     shift : Fraction
         Seconds to add to time stamps.
     begin, end : Fraction or None
@@ -91,9 +91,9 @@ WHOLE = (Piece(),)
 class Presentation:
     """Presentation times of successive packets, corrected where they mix two clocks.
 
-    If a stream lacks some of them, FFmpeg substitutes the next packet's decoding time, which at a
-    break belongs to another clock. Such packets get the largest delay between decoding and
-    presentation so far.
+    If a stream lacks some of these times, FFmpeg substitutes the next packet's decoding time, which
+    at a break belongs to a different clock. Such packets get the largest delay so far between
+    decoding and presentation.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ class _Epoch:
     low: Fraction = Fraction(0)
     high: Fraction = Fraction(0)
     shift: Fraction = Fraction(0)
-    seam: Fraction | None = None  # where its video begins on the repaired clock
+    seam: Fraction | None = None  # start of its video on the repaired clock
 
     def add(self, run: Run) -> None:
         run.epoch = self
@@ -176,8 +176,8 @@ def mend(runs: Sequence[Run], *, lead: int | None, pause: Fraction, wraps: bool)
 
     Runs that overlap in time share a clock unless one of their streams steps back: a gap in one
     stream while another continues is a pause. Where all streams step back or jump together, a new
-    epoch begins. It starts where the previous video ends; audio and video are shifted equally, so
-    that their offset stays as recorded.
+    epoch begins, placed where the previous video ends; audio and video are shifted equally, so that
+    their offset stays as recorded.
 
     Parameters
     ----------
@@ -235,7 +235,7 @@ class _Stray(NamedTuple):
 
 
 def _without_strays(runs: list[Run], pause: Fraction) -> tuple[list[Run], list[_Stray]]:
-    """Runs of a stream, joined across short pieces out of place."""
+    """Runs of a stream, joined across short misplaced runs."""
     good: list[Run] = []
     strays: list[_Stray] = []
     index = 0
@@ -296,7 +296,7 @@ def _place(
         position = base.before.end + base.before.epoch.shift
         if base.other_end is not None and all(run.kind == base.kind for run in first):
             reached = base.other_end + base.before.epoch.shift
-            if reached - position > INTERLEAVED:  # it paused while the other kind continued
+            if reached - position > INTERLEAVED:  # paused while the other kind went on
                 position = max(e.high + e.shift for e in epochs[:number])
         epoch.shift = position - base.start
         epoch.seam = position

@@ -1,4 +1,4 @@
-"""Sound through an encoder and its decoder, in memory; what they delay is cut off again."""
+"""Pass audio through an encoder and its decoder, in memory, and remove their delay."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from scipy.signal import fftconvolve
 from avforensics.media.types import SAMPLE_RATE
 
 OPUS_RATE = 48_000
-_TAIL = 4 * SAMPLE_RATE // 10  # what is still inside at the end comes out
-_MOST = SAMPLE_RATE // 5  # samples that an encoder may delay
+_TAIL = 4 * SAMPLE_RATE // 10  # silence that flushes the codec at the end
+_MOST = SAMPLE_RATE // 5  # maximum delay of a codec, in samples
 
 
 def through_codec(audio: np.ndarray, codec: str, bit_rate: int) -> np.ndarray:
-    """Encode and decode all of a sound.
+    """Encode and decode audio as a whole.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def through_codec(audio: np.ndarray, codec: str, bit_rate: int) -> np.ndarray:
     codec : str
         ``aac`` or ``libopus``.
     bit_rate : int
-        Bits a second.
+        Bits per second.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def through_codec(audio: np.ndarray, codec: str, bit_rate: int) -> np.ndarray:
 
 
 def coded(pieces: Iterable[np.ndarray], codec: str, bit_rate: int) -> Iterator[np.ndarray]:
-    """The same piece by piece: int16 arrays in, others out, which begin with the same moment."""
+    """Like `through_codec`, but piece by piece: int16 arrays in and out, aligned at the start."""
     left_out = _lag(codec, bit_rate)
     for sound in _decoded(pieces, codec, bit_rate):
         yield sound[left_out:]
@@ -46,7 +46,7 @@ def coded(pieces: Iterable[np.ndarray], codec: str, bit_rate: int) -> Iterator[n
 
 
 def resampled(pieces: Iterable[np.ndarray], rate: int) -> Iterator[np.ndarray]:
-    """Sound at another sampling rate and back: nothing above half that rate is left."""
+    """Resample audio to a different rate and back, which removes content above half that rate."""
     there = av.AudioResampler("s16", "mono", rate)
     back = av.AudioResampler("s16", "mono", SAMPLE_RATE)
     for frame in _frames(pieces):
@@ -58,7 +58,7 @@ def resampled(pieces: Iterable[np.ndarray], rate: int) -> Iterator[np.ndarray]:
 
 
 def _decoded(pieces: Iterable[np.ndarray], codec: str, bit_rate: int) -> Iterator[np.ndarray]:
-    """What comes out of the decoder, later than it went in."""
+    """Encoded and decoded audio, still delayed by the codec."""
     opus = codec == "libopus"
     rate = OPUS_RATE if opus else SAMPLE_RATE
     encoder = av.CodecContext.create(codec, "w")
@@ -107,7 +107,7 @@ def _arrays(frames: Iterable[av.AudioFrame]) -> Iterator[np.ndarray]:
 
 @lru_cache(maxsize=64)
 def _lag(codec: str, bit_rate: int) -> int:
-    """Samples by which a codec delays sound, found once by correlation: encoders differ."""
+    """Delay of a codec in samples, measured once by correlation because encoders differ."""
     probe = (3000 * np.random.default_rng(0).standard_normal(4 * _MOST)).astype(np.int16)
     sound = np.concatenate(list(_decoded([probe], codec, bit_rate))).astype(np.float64)
     match = fftconvolve(sound, probe[::-1].astype(np.float64))[len(probe) - 1 :][:_MOST]

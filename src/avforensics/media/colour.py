@@ -1,6 +1,6 @@
 """Convert frames of high dynamic range or wide gamut to SDR with BT.709 primaries.
 
-Networks are trained on SDR video in BT.709; HLG or PQ read as such looks flat and dark.
+Networks are trained on SDR video in BT.709; HLG or PQ read as SDR looks flat and dark.
 
 * Light: the inverse transfer function of ITU-R BT.2100 (HLG with its OOTF for a display of
   1,000 cd/m2; PQ). For SDR, the display of BT.1886, a gamma of 2.4.
@@ -192,7 +192,7 @@ def pq_signal(light: np.ndarray) -> np.ndarray:
 
 
 def fitted(light: np.ndarray) -> np.ndarray:
-    """EETF of BT.2390 from a peak of `PEAK` to one of `WHITE`, in cd/m2."""
+    """EETF of BT.2390 from a peak of `PEAK` to a peak of `WHITE`, in cd/m2."""
     peak = pq_signal(PEAK)
     signal = np.minimum(pq_signal(light) / peak, 1)
     highest = pq_signal(WHITE) / peak

@@ -1,8 +1,8 @@
-"""Conditions of sound and of platforms, five levels each, beside the perturbations of pictures.
+"""Conditions of audio and platforms, five levels each, in addition to the frame perturbations.
 
-Each is a formula or a codec at a setting. Sound is streamed: what is held is at most ten seconds,
-on which the level of a voice is measured, and what a codec looks ahead. Random numbers depend on
-(seed, video) alone, and all levels of a condition share them.
+Each condition is a formula or a codec at a fixed setting. Audio is streamed: at most ten seconds,
+on which its level is measured, and a codec's look-ahead are held in memory. Random numbers depend
+on (seed, video) only, and all levels of a condition share them.
 """
 
 from __future__ import annotations
@@ -32,21 +32,22 @@ SOUND_CONDITIONS = (
 PLATFORMS = ("PLATFORM",)
 GROUPS = {"sound": SOUND_CONDITIONS, "platforms": PLATFORMS}
 
-LEAD = 10 * SAMPLE_RATE  # samples on which the level of the sound is measured
+LEAD = 10 * SAMPLE_RATE  # samples on which the level of the audio is measured
 _SNRS = (20.0, 15.0, 10.0, 5.0, 0.0)
-# lines of the picture, CRF of H.264, kbit/s of AAC: from a good upload to a message forwarded often
+# Shorter side (pixels), CRF of H.264, kbit/s of AAC: from a good upload to a message that was
+# forwarded often.
 _CHAINS = ((720, 26, 128), (720, 28, 96), (480, 30, 64), (480, 33, 48), (360, 36, 32))
 
-Pieces = Iterable[np.ndarray]  # int16, mono, 16 kHz, of any lengths
+Pieces = Iterable[np.ndarray]  # int16, mono, 16 kHz, of any length
 
 
 def sound_condition(
     name: str, *, title: str, levels: tuple[float, ...]
 ) -> Callable[[Callable], Callable]:
-    """Decorator that makes a function a condition of sound.
+    """Decorator that registers a function as a condition of audio.
 
-    The function gets pieces of sound (int16, mono, 16 kHz), a parameter and random numbers, and
-    gives pieces, of any lengths, whose first sample belongs to the same moment.
+    The function receives pieces of audio (int16, mono, 16 kHz), a parameter and a random generator,
+    and returns pieces of any length that start at the same moment as its input.
     """
 
     def add(function: Callable) -> Callable:
@@ -59,9 +60,9 @@ def sound_condition(
 def change_sound(
     blocks: Iterable[Block], name: str, level: int, *, seed: int = 0, video: str = ""
 ) -> Iterator[Block]:
-    """Stream blocks through the change of sound of one condition; parameters as for `perturb`.
+    """Apply a condition to the audio of a stream of blocks; parameters as in `perturb`.
 
-    Pictures and the times of all samples stay as they are.
+    Frames and the times of all samples stay the same.
     """
     chosen = PERTURBATIONS[name]
     change = partial(chosen.sound, p=chosen.levels[level - 1], rng=frame_rng(seed, video, -1))
@@ -79,7 +80,7 @@ def change_sound(
             frames = waiting.popleft()
             yield Block(frames, ready[: len(frames) * HOP])
             ready = ready[len(frames) * HOP :]
-    while waiting:  # a codec may give a few samples less than it got
+    while waiting:  # a codec may return a few samples fewer than it received
         frames = waiting.popleft()
         part = ready[: len(frames) * HOP]
         ready = ready[len(part) :]
@@ -88,13 +89,13 @@ def change_sound(
 
 @sound_condition("AAC", title="AAC", levels=(64, 48, 32, 24, 16))
 def aac(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """AAC: through AAC-LC at ``p`` kbit/s, mono."""
+    """AAC: encode and decode with AAC-LC at ``p`` kbit/s, mono."""
     return coded(pieces, "aac", int(1000 * p))
 
 
 @sound_condition("OPUS", title="Opus", levels=(32, 24, 16, 12, 8))
 def opus(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """OPUS: through Opus at ``p`` kbit/s, mono."""
+    """OPUS: encode and decode with Opus at ``p`` kbit/s, mono."""
     return coded(pieces, "libopus", int(1000 * p))
 
 
@@ -108,13 +109,13 @@ def noise(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator[np.nda
 
 @sound_condition("MUSIC", title="music", levels=_SNRS)
 def under_music(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """MUSIC: chords at ``p`` dB below the sound."""
+    """MUSIC: chords ``p`` dB below the audio."""
     return _with_loop(pieces, p, music(LEAD * 2, rng))
 
 
 @sound_condition("BABBLE", title="babble", levels=_SNRS)
 def under_babble(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """BABBLE: six made-up voices together at ``p`` dB below the sound."""
+    """BABBLE: six synthetic voices, together ``p`` dB below the audio."""
     return _with_loop(pieces, p, babble(LEAD * 2, rng))
 
 
@@ -122,7 +123,7 @@ def under_babble(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator
 def reverberation(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """REVERB: a room with a reverberation time of ``p`` s, its tail as strong as the direct sound.
 
-    The direct sound keeps its place, and the sum is not made quieter.
+    The direct sound is not delayed, and the sum is not attenuated.
     """
     response = room(p, 0.0, np.random.default_rng(rng.integers(2**63)))
     rest = np.zeros(len(response) - 1)
@@ -137,7 +138,7 @@ def reverberation(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterato
 
 @sound_condition("BAND", title="band limit", levels=(7000, 5500, 4000, 3400, 2500))
 def band_limit(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """BAND: 300 Hz to ``p`` Hz, a Butterworth band-pass of order 4 (the telephone's at 3400)."""
+    """BAND: 300 Hz to ``p`` Hz, a Butterworth band-pass of order 4 (3400: telephone)."""
     sections = butter(4, (300, p), "bandpass", fs=SAMPLE_RATE, output="sos")
     state = np.zeros((len(sections), 2))
     for piece in pieces:
@@ -147,23 +148,23 @@ def band_limit(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator[n
 
 @sound_condition("LEVEL", title="level", levels=(-10.0, -20.0, -30.0, -40.0, -50.0))
 def level(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """LEVEL: ``p`` dB, and rounded to 16 bits again."""
+    """LEVEL: change the level by ``p`` dB and round to 16 bits."""
     for piece in pieces:
         yield _int16(piece * 10 ** (p / 20))
 
 
 @sound_condition("RATE", title="resampling", levels=(12_000, 11_025, 8_000, 6_000, 4_000))
 def resampling(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """RATE: at ``p`` samples a second and back."""
+    """RATE: resample to ``p`` samples per second and back."""
     return resampled(pieces, int(p))
 
 
 def platform_picture(
     frames: Iterable[np.ndarray], p: tuple[int, int, int], *, fps: float | Fraction = 25
 ) -> Iterator[np.ndarray]:
-    """PLATFORM: at most so many lines, H.264 at a constant rate factor, and back to the old size.
+    """PLATFORM: limit the shorter side, compress with H.264 (constant rate factor) and scale back.
 
-    Pictures keep their size, so that faces are where they were found.
+    Frames keep their size, so that faces stay where they were found.
     """
     lines, crf, _ = p
     size: list[tuple[int, int]] = []
@@ -185,7 +186,7 @@ def _scaled(frame: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def platform_sound(pieces: Pieces, p: tuple, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """PLATFORM: the sound through AAC."""
+    """PLATFORM: encode and decode the audio with AAC."""
     return coded(pieces, "aac", 1000 * p[2])
 
 
@@ -196,9 +197,9 @@ PERTURBATIONS.add(
 
 
 def _under(pieces: Pieces, below: float) -> tuple[float, Iterator[np.ndarray]]:
-    """The gain that puts sound of unit RMS ``below`` dB under the first ten seconds of another.
+    """Gain that puts a sound of unit RMS ``below`` dB under the first ten seconds of the audio.
 
-    And that other sound, whole. Silence gets nothing added.
+    Also returns the whole audio. Nothing is added to silence.
     """
     rest = iter(pieces)
     held, n = [], 0

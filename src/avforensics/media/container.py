@@ -15,7 +15,7 @@ import av
 from avforensics.errors import MediaError
 from avforensics.media.clock import Mender
 
-# A truncated file fails every further read; after this many errors in a row it has ended.
+# A truncated file fails every further read; this many errors in a row mean its end.
 MAX_READ_ERRORS = 32
 # Formats without a declared length.
 UNDECLARED = frozenset({"mpegts", "mpeg"})
@@ -26,8 +26,8 @@ PLAYLISTS = frozenset({"applehttp", "hls", "concat", "dash", "image2", "imf"})
 # First boxes of an MP4 or MOV file.
 FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 _bounds: list[int] = []  # of `no_picture_above`
-# Tags that are not UTF-8 must not fail the file: PyAV 19 keeps their bytes as surrogates, as
-# `os.fsdecode` does, and has no setting; older versions raise unless told otherwise.
+# A file must stay readable if its tags are not UTF-8: PyAV 19 keeps their bytes as surrogates, as
+# `os.fsdecode` does, and has no setting; older versions raise an error without this setting.
 BAD_TAGS = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "surrogateescape"}
 CUT_OFF = "the file is cut off: its index (moov) is missing"
 
@@ -43,7 +43,7 @@ class Tally:
     concealed : int
         Damaged frames that the decoder concealed.
     resized : int
-        Frames of another size or format, converted to the first one's.
+        Frames of a different size or format, converted to that of the first frame.
     refused_aspect : str
         Declared but implausible pixel aspect, e.g. ``"1000:1"``.
     """
@@ -133,7 +133,7 @@ def lacks_index(path: Path) -> bool:
 
 @contextmanager
 def no_picture_above(pixels: int) -> Iterator[None]:
-    """Make this process treat larger frames as damage, as those above `MAX_PIXELS` are.
+    """Make this process treat larger frames as damage, like those above `MAX_PIXELS`.
 
     Decoders count padded rows, so slightly smaller frames may be rejected, too.
     """
@@ -155,7 +155,7 @@ def declared_length(
     """Declared length in seconds from ``origin``, a time on the file's clock.
 
     Some writers count the length from time zero, others from the first packet: the shorter possible
-    one is returned. None if the header declares none; with ``guess``, FFmpeg's estimate.
+    length is returned. If the header declares none: None, or FFmpeg's estimate with ``guess``.
     """
     undeclared = bool(UNDECLARED & set(container.format.name.split(",")))
     if not container.duration or (undeclared and not guess):

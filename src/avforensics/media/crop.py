@@ -57,7 +57,7 @@ class MovingCrop:
 
     @cached_property
     def _reach(self) -> float:
-        """Side of the upright square that encloses the most rotated one, in sides."""
+        """Side of the upright square around the most rotated square, relative to its side."""
         if self.squares.shape[1] == 3:
             return 1.0
         angles = self.squares[:, 3]
@@ -88,7 +88,7 @@ class MovingCrop:
         size: int,
         reformatter: VideoReformatter,
     ) -> np.ndarray:
-        """The same from a stored frame; only the surroundings of the square are converted.
+        """Like `cut`, from a stored frame; only the surroundings of the square are converted.
 
         Squares of at least twice ``size`` are first reduced by an integer factor, the same for all
         frames, as PIL does with ``reducing_gap``. The caller keeps the reformatter.

@@ -41,7 +41,7 @@ class View:
         Parameters
         ----------
         frame : av.VideoFrame
-            Its first frame; see `orientation` for why only that one.
+            First frame of the video; see `orientation` for why only this one.
         aspect : Fraction
             Width over height of a stored pixel.
         """
@@ -66,9 +66,9 @@ class View:
 def orientation(frame: av.VideoFrame) -> Orientation:
     """``(a, b, c, d)`` of a frame's display matrix: ``x' = a x + c y``, ``y' = b x + d y``.
 
-    Rounded to quarter turns and mirrors, which is all that cameras write. Use it for one frame of a
-    stream only: reading its side data makes a frame part of a reference cycle, so that it lives
-    until the next garbage collection; at 1080p that is hundreds of megabytes.
+    Rounded to quarter turns and mirrors, which is all that cameras write. Call it for one frame of
+    a stream only: reading the side data makes a frame part of a reference cycle, so that its memory
+    is kept until the next garbage collection; at 1080p, frames add up to hundreds of megabytes.
     """
     data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
     if data is None:
@@ -125,7 +125,7 @@ def upright_part(
 def _range_of_axis(
     at: float, length: int, flip: bool, stretch: float, extent: int, factor: int
 ) -> tuple[int, int, int, float]:
-    """First stored column or row around a point, number of stored ones, number after scaling, and
+    """First stored column or row around a point, their count before and after scaling, and the
     position of the first one in the upright frame.
 
     If pixels are not square, the scaled number is rounded; the position of the point stays exact.
@@ -152,7 +152,7 @@ def _flips(turn: Orientation) -> tuple[bool, bool]:
 
 
 def _stored_part(frame: av.VideoFrame, part: Part, view: View) -> Part:
-    """Column, row, width and height in the stored frame of a part of the upright one."""
+    """Stored column, row, width and height of a part of the upright frame."""
     left, top, right, bottom = part
     across, down = (left, right), (top, bottom)
     turn = view.turn

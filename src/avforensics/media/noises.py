@@ -1,6 +1,6 @@
-"""What may be heard besides a voice, and what rooms do to it, at 16 kHz.
+"""Synthetic background sounds and room responses, at 16 kHz.
 
-Training draws its changes of sound from here, and conditions of evaluation are made of the same.
+Used to augment audio in training and for the conditions of evaluation.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from scipy.signal import lfilter
 
 from avforensics.media.types import SAMPLE_RATE
 
-LOOP = 20 * SAMPLE_RATE  # samples of music and babble that are made; longer clips repeat them
+LOOP = 20 * SAMPLE_RATE  # samples of music and babble that are generated; longer clips repeat them
 VOICES = 6
 _FORMANTS = ((730, 1090, 2440), (270, 2290, 3010), (300, 870, 2240), (530, 1840, 2480))
 _CHORDS = ((0, 4, 7), (-3, 0, 4), (5, 9, 12), (7, 11, 14))  # semitones: C, Am, F, G
@@ -22,14 +22,14 @@ def white(n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def coloured(noise: np.ndarray) -> np.ndarray:
-    """The same noise with a slope of -3 dB an octave (pink), float32."""
+    """White noise turned pink (slope of -3 dB per octave), float32."""
     spectrum = np.fft.rfft(noise)
     slope = np.sqrt(np.arange(len(spectrum)) + 1.0)
     return np.fft.irfft(spectrum / slope, len(noise)).astype(np.float32)
 
 
 def music(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Chords of decaying tones over a bass, two a second, with eight partials a tone; (n,)."""
+    """Decaying chords over a bass, (n,); two chords per second, eight partials per tone."""
     beat = SAMPLE_RATE // 2
     t = np.arange(beat) / SAMPLE_RATE
     key = 220 * 2 ** (rng.integers(12) / 12)
@@ -48,9 +48,9 @@ def music(n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def babble(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Six voices at once: pulses at each one's pitch through formants that change 4 times a second.
+    """Six voices at once: pulses at their pitch, filtered by formants that change 4 times a second.
 
-    They say nothing: it is the spectrum and the rhythm of speech that is alike.
+    They say no words; only their spectrum and rhythm resemble speech.
     """
     length = min(n, LOOP)
     return _unit(np.resize(np.sum([_voice(length, rng) for _ in range(VOICES)], 0), n))
@@ -80,7 +80,7 @@ def room(seconds: float, below: float, rng: np.random.Generator) -> np.ndarray:
     Parameters
     ----------
     seconds : float
-        In which the tail falls by 60 dB; also its length.
+        Time in which the tail falls by 60 dB; also the tail's length.
     below : float
         dB by which the energy of the whole tail is below that of the direct sound.
 

@@ -2,11 +2,11 @@
 
 ``@perturbation`` adds your own (docs/extending.md).
 
-They act on whole RGB frames before any crop; those of audio are in `avforensics.media.conditions`.
+Perturbations act on whole RGB frames before any crop; `avforensics.media.conditions` changes audio.
 As published, colour arithmetic rounds down to whole grey levels, while blur and resize round to
 nearest. Frames are streamed: only the encoder's look-ahead is held in memory.
 
-Noise and blocks depend on (seed, video, frame number) only, so a video is perturbed the same in
+Noise and blocks depend on (seed, video, frame number) only, so a video is perturbed identically in
 any order, batch or process, and all levels of a perturbation share their random numbers.
 """
 
@@ -210,7 +210,7 @@ def gaussian_blur(frame: np.ndarray, p: float) -> np.ndarray:
 def pixelation(frame: np.ndarray, p: float) -> np.ndarray:
     """JPEG: bilinear resize to ``1 / p`` of the size and back; no JPEG is involved.
 
-    Without anti-aliasing, pixel centres aligned, rounded in between: as published.
+    As published: no anti-aliasing, aligned pixel centres, rounded after each resize.
     """
     height, width = frame.shape[:2]
     small = _bilinear(frame, max(1, height // int(p)), max(1, width // int(p)))
@@ -221,7 +221,7 @@ def pixelation(frame: np.ndarray, p: float) -> np.ndarray:
 def video_compression(
     frames: Iterable[np.ndarray], crf: float, *, fps: float | Fraction = 25
 ) -> Iterator[np.ndarray]:
-    """VC: through H.264 (libx264, preset medium, 4:2:0) at a constant rate factor, in memory.
+    """VC: compress with H.264 (libx264, preset medium, 4:2:0), constant rate factor, in memory.
 
     One encoder thread, so that the result does not depend on the machine's number of cores. Odd
     sizes are extended by their last row or column for the encoder and cropped back.

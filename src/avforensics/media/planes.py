@@ -42,7 +42,7 @@ def cut_planes(frame: av.VideoFrame, x: int, y: int, width: int, height: int) ->
 
 
 def _cut_converted(frame: av.VideoFrame, x: int, y: int, width: int, height: int) -> av.VideoFrame:
-    """The same for a frame whose planes cannot be cut: convert all of it first."""
+    """Like `cut_planes`, for a frame whose planes cannot be cut: convert all of it first."""
     if ColourTags.of(frame).tone_map is None:
         rows = _pixels(frame.reformat(format="rgb24", threads=1))[y : y + height, x : x + width]
         return av.VideoFrame.from_ndarray(np.ascontiguousarray(rows), format="rgb24")
@@ -93,7 +93,7 @@ def _deep_pixels(frame: av.VideoFrame) -> np.ndarray:
 
 
 def _white(frame: av.VideoFrame) -> int:
-    """swscale's 16-bit value of a frame's white: it shifts bits and does not round up."""
+    """swscale's 16-bit value of a frame's white: bits are shifted, not rounded up."""
     bits = frame.format.components[0].bits
     if frame.color_range == ColorRange.JPEG or frame.format.is_rgb:
         return (2**bits - 1) << (16 - bits)

@@ -45,7 +45,7 @@ def open_media(
     """Open any media file, or a part of it, for scoring.
 
     A part yields the same frames and audio as reading from the beginning would. Frames are
-    decoded in the iterating thread and resized in another one.
+    decoded in the iterating thread and resized in another thread.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def open_media(
     options : MediaOptions, optional
         Size, crop and streams.
     block_frames : int
-        Frames in a block; the last one may be shorter.
+        Frames in a block; the last block may be shorter.
     start_frame : int
         First frame to read, at 25 fps.
     max_frames : int, optional
@@ -78,7 +78,7 @@ def open_media(
     Raises
     ------
     MediaError
-        The file or its audio cannot be used; iterating raises it too, for errors that only
+        The file or its audio cannot be used; also raised during iteration, for errors that only
         decoding reveals.
     ValueError
         A number is not positive, or the crop lies outside the frame.
@@ -258,7 +258,7 @@ class MediaStream(Closing):
         Raises
         ------
         MediaError
-            As iterating would.
+            As during iteration.
         """
         try:
             sound = _Sound(self._audio)

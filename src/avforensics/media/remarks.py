@@ -1,4 +1,4 @@
-"""Warnings about a file, in the words that pages, tables and logs share."""
+"""Warnings about a file, worded identically for pages, tables and logs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from avforensics.media.types import FPS, SAMPLE_RATE, MediaReport, Track
 LATE_SECONDS = 1 / FPS
 SHORTER_SECONDS = 0.1
 LONGER_SECONDS = 0.5
-# dBFS; below this level, rounding to int16 changes a tenth of the log-mel of speech by 0.3 to 0.5.
+# dBFS; below this level, rounding to int16 changes a tenth of the log-mels of speech by 0.3 to 0.5.
 FAINT = -38.0
 
 
@@ -64,7 +64,7 @@ def of_part(report: MediaReport, *, whole: bool = False) -> Iterator[str]:
 
 
 def damaged_packets(*, video: int | None = None, audio: int | None = None) -> str:
-    """Count damaged packets; None omits a kind."""
+    """Warning about damaged packets; None omits a kind."""
     counts = {"video": video, "audio": audio}
     told = ", ".join(f"{count} of {kind}" for kind, count in counts.items() if count is not None)
     return f"damaged packets skipped: {told}"

@@ -15,7 +15,7 @@ from avforensics.media.container import Tally, open_container, packets
 from avforensics.media.tracks import pick_stream
 
 # Formats with an index of presentation times. Others (MPEG-TS, AVI...) are read from the beginning:
-# their seeks are inexact.
+# seeking in them is inexact.
 INDEXED = frozenset({"mov", "mp4", "matroska", "webm"})
 
 
@@ -32,7 +32,7 @@ def key_time_before(path: str | os.PathLike, stream: int, stamp: int) -> int | N
     Returns
     -------
     int or None
-        None if there is none, or if seeking in this file is unreliable.
+        None if there is no such key frame, or if seeking in this file is unreliable.
     """
     status = Path(path).stat()
     times = _key_times(os.fspath(path), stream, (status.st_size, status.st_mtime_ns))

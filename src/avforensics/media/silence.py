@@ -16,7 +16,7 @@ class LeadingSilence:
     Attributes
     ----------
     seconds : float
-        So far; the whole duration if nothing was louder than `SILENCE`.
+        Silence so far; the whole duration if nothing was louder than `SILENCE`.
     """
 
     def __init__(self) -> None:

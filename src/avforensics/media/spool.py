@@ -23,9 +23,9 @@ BYTES = 2  # of an int16 sample
 class SoundSpool(Closing):
     """Audio of a file, aligned with its video, for several readers of parts.
 
-    A resampler that starts in the middle of a file yields other samples than one that starts at its
-    beginning. So the audio is decoded once, in order and on demand, into a temporary file: 1.9 MB a
-    minute. Thread-safe. Use it in a ``with`` statement.
+    A resampler that starts in the middle of a file yields different samples from one that starts at
+    its beginning. So the audio is decoded once, in order and on demand, into a temporary file:
+    1.9 MB per minute. Thread-safe. Use it in a ``with`` statement.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class SoundSpool(Closing):
 
 
 class SpooledSound:
-    """The end of a spool from sample ``skip`` on, with the interface of `AudioReader`.
+    """Audio of a spool from sample ``skip`` on, with the interface of `AudioReader`.
 
     Parameters
     ----------
@@ -118,18 +118,18 @@ class SpooledSound:
         self._skip = skip
         self.codec, self.downmix = spool.audio.codec, spool.audio.downmix
         self.number = spool.audio.number
-        self.tally = Tally()  # damage of the whole file is not this part's: the spool counts it
+        self.tally = Tally()  # stays empty: the spool counts the damage of the whole file
         self.not_finite = 0
         self.level = Level()
 
     @property
     def start(self) -> float | None:
-        """As of `AudioReader`."""
+        """As in `AudioReader`."""
         start = self._spool.audio.start
         return None if start is None else start - self._skip / SAMPLE_RATE
 
     def close(self) -> None:
-        """Nothing: the spool is its owner's."""
+        """Do nothing: the spool's owner closes it."""
 
     def __iter__(self) -> Iterator[np.ndarray]:
         while len(piece := self._spool.read(self._position, 25 * HOP)):

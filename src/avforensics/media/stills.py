@@ -1,4 +1,4 @@
-"""Single pictures of a video, wherever they lie, without decoding all that comes before."""
+"""Single frames of a video at any time, without decoding everything before them."""
 
 from __future__ import annotations
 

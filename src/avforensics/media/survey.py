@@ -16,7 +16,7 @@ from avforensics.media.container import Tally, open_container, packets
 from avforensics.media.types import ClockBreak
 
 # If all streams pause for longer than this (s), the clock has jumped. Transport streams have no
-# pauses; a single stream may show one frame for long.
+# pauses; video without audio may show one frame for a long time.
 PAUSE, MPEG_PAUSE, ALONE_PAUSE = Fraction(1), Fraction(3, 10), Fraction(10)
 # Maximum duration (s) of a packet.
 LONGEST = Fraction(1)
@@ -38,7 +38,7 @@ class Survey:
     ends : dict
         Stream index -> first and last time, in seconds on the repaired clock.
     pieces : dict
-        Stream index -> corrections of time stamps; one piece without a shift if none are needed.
+        Stream index -> corrections of time stamps; if none are needed, one piece without a shift.
     breaks : tuple of ClockBreak
         Where the clock restarts, steps back or jumps; seconds on the repaired clock.
     strays : int
@@ -59,8 +59,8 @@ class Survey:
     def end_from(self, time: Fraction) -> Fraction:
         """End of the last packet that plays at or after ``time``, in seconds on the repaired clock.
 
-        Streams that begin more than `APART` later are ignored, which bounds padding (a held frame,
-        silence before the audio) by what the file holds.
+        Streams that begin more than `APART` later are ignored, so that padding (a held frame,
+        silence before the audio) does not extend to them.
         """
         for start, end in sorted(self.ends.values()):
             if start <= time + APART:

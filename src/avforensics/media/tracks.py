@@ -43,7 +43,7 @@ ASIDE = (
 )
 ASIDE_TITLE = re.compile(r"comment|descri|kommentar|deskription|coment|narrat|karaoke", re.I)
 HANDLER = re.compile(r"handler|core media|gpac|l-smash|mainconcept|apple|iso", re.I)
-FEW = 6  # packets; a video has at least as many
+FEW = 6  # packets; fewer are still pictures, not video
 SLIDES = 2.0  # frames per second; fewer are slides, not video
 MOVING = 5.0  # grey levels (of 256) by which some part of a moving image changes
 LOOKS, LOOKED_AT, THUMB = 4, 8, 64  # positions, frames at each, side in pixels
@@ -52,7 +52,7 @@ LOOKS, LOOKED_AT, THUMB = 4, 8, 64  # positions, frames at each, side in pixels
 def pick_stream(
     container: av.container.InputContainer, kind: str, number: int | None = None
 ) -> av.stream.Stream:
-    """Select a stream of a kind, cover images excluded; all others are discarded.
+    """Select a stream of a kind, cover images excluded; all other streams are discarded.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def _read_only(container: av.container.InputContainer, chosen: av.stream.Stream)
 
 
 def number_of(container: av.container.InputContainer, stream: av.stream.Stream) -> int:
-    """Index of a stream as `pick_stream` counts."""
+    """Index of a stream as counted by `pick_stream`."""
     return [one.index for one in _streams(container, stream.type)].index(stream.index)
 
 
@@ -124,9 +124,9 @@ def chosen_number(path: str | os.PathLike, kind: str) -> int:
 def file_tracks(path: str | os.PathLike) -> tuple[Track, ...]:
     """All video and audio tracks of a file; one of each kind is chosen.
 
-    The default track is chosen, as players do, unless it has no content (a still image, silence,
-    no packets) or accompanies another (commentary, description). Content is examined only if there
-    are several tracks of a kind.
+    The default track is chosen, as in players, unless it has no content (a still image, silence,
+    no packets) or accompanies another track (commentary, description). Content is examined only if
+    there are several tracks of a kind.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def _rank(stream: av.stream.Stream, note: str) -> tuple[bool, ...]:
 
 
 def _note(path: str, stream: av.stream.Stream, number: int, found: Survey, several: bool) -> str:
-    """Why a track has no content; empty if it has, or is the only one."""
+    """Why a track has no content; empty if it has content or is the only track."""
     if stream.codec_context is None:
         return "no decoder"
     count = found.packets.get(stream.index, 0)
@@ -203,7 +203,7 @@ def _sounds(path: str, number: int, found: Survey) -> bool:
 
 
 def _moves(path: str, number: int) -> bool:
-    """Whether frames of a video track differ, at a few positions."""
+    """Whether frames at a few positions of a video track differ."""
     first = None
     for picture in _thumbs(path, number):
         first = picture if first is None else first

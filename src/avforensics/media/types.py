@@ -59,13 +59,13 @@ class Track:
     number : int
         Index among the tracks of its kind, cover images excluded.
     codec, language, title : str
-        Empty where the file does not say.
+        Empty if not declared.
     flags : tuple of str
         Dispositions of the file, e.g. ``("default", "comment")``.
     detail : str
         Frame size, or sample rate and channels.
     note : str
-        Why it is not a candidate, e.g. ``"silent"`` or ``"a still picture"``; else empty.
+        Why the track is not a candidate, e.g. ``"silent"`` or ``"a still picture"``; else empty.
     chosen : bool
         Whether this is the track that was read.
     """
@@ -101,7 +101,7 @@ class ClockBreak:
 class MediaReport:
     """Properties of a file and how it was read; complete after all blocks have been read.
 
-    `avforensics.media.remarks` turns it into warnings.
+    `avforensics.media.remarks` turns the report into warnings.
 
     Attributes
     ----------
@@ -118,7 +118,6 @@ class MediaReport:
     duration : float
         Seconds read.
     skipped_packets : int
-        Damaged packets left out; ``skipped_audio`` of them hold sound.
         Damaged packets that were skipped; ``skipped_audio`` of them are audio.
     video_codec, audio_codec : str
     reader : str
@@ -134,7 +133,7 @@ class MediaReport:
     colour_transfer : str
         Transfer function, e.g. ``"arib-std-b67"``; empty if not declared.
     tone_map : str
-        How frames were converted to BT.709; empty: not at all.
+        How frames were converted to BT.709; empty if they were not.
     breaks : tuple of ClockBreak
         Repaired places where the clock restarts, steps back or jumps.
     strays : int

@@ -31,8 +31,8 @@ class VideoReader(Closing):
     """Decode one video stream to 25 frames a second.
 
     FFmpeg's own ``fps`` filter repeats and drops frames, as ``ffmpeg -vf fps=25`` would. Its clock
-    starts at the first frame, so that a file at 25 fps yields each frame once whenever it starts.
-    Frames whose size or pixel aspect differs are fitted to the first one. Iterate once; close (or
+    starts at the first frame, so that a file at 25 fps yields each frame once at any start time.
+    Frames whose size or pixel aspect differs are fitted to the first frame. Iterate once; close (or
     leave the ``with`` block) to release the file.
 
     Parameters
@@ -49,9 +49,9 @@ class VideoReader(Closing):
         Decoder threads. With more than one, the output for damaged frames differs from run to
         run: read `tally` afterwards and decode again if anything was damaged.
     square : bool
-        Convert to square pixels. Otherwise frames stay as they are stored, and those of another
-        aspect are stretched to the first one's: for frames that are then resized to a square
-        regardless of aspect (method Sec. 1).
+        Convert to square pixels. Otherwise frames stay as they are stored, and those of a
+        different aspect are stretched to that of the first: for frames that are then resized to a
+        square regardless of aspect (method Sec. 1).
 
     Attributes
     ----------
@@ -127,7 +127,7 @@ class VideoReader(Closing):
         self.breaks = tuple(
             replace(one, time=one.time - float(self.origin)) for one in self._survey.breaks
         )
-        self.declared = None  # a header does not know about repairs
+        self.declared = None  # a header's length does not apply after repairs
         if not (self.breaks or self.strays):
             self.declared = declared_length(self._container, float(self.origin))
         self.rotation = first.rotation % 360
@@ -269,7 +269,7 @@ class VideoReader(Closing):
         )
 
     def _fitted(self, frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
-        """A frame scaled and centred on a black one of the first frame's size."""
+        """A frame scaled and centred on a black frame of the first frame's size."""
         key = frame.width, frame.height, frame.format.name, width, height
         if key not in self._graphs:
             self._graphs[key] = _fit_graph(frame, width, height, *self._kind)
@@ -282,7 +282,7 @@ class _Stamps:
     """FFmpeg's best-effort time stamp of a frame, which PyAV does not expose.
 
     Some containers (AVI) hold no presentation times; the demuxer's guess runs backwards at B-frames
-    while decoding times increase. The kind that ran backwards less often is used.
+    while decoding times increase. The kind of time stamp that ran backwards less often is used.
     """
 
     def __init__(self, step: int) -> None:
@@ -319,7 +319,7 @@ def _fps_graph(frame: av.VideoFrame) -> av.filter.Graph:
 def _fit_graph(
     frame: av.VideoFrame, width: int, height: int, whole: int, high: int, pixels: str
 ) -> av.filter.Graph:
-    """Scale frames and centre them on black ones."""
+    """Scale frames and centre them on black frames."""
     graph = av.filter.Graph()
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base

@@ -79,7 +79,7 @@ def wav_samples(path: str | os.PathLike) -> int:
     Raises
     ------
     MediaError
-        As `read_wav`.
+        As in `read_wav`.
     """
     with _opened(path) as file:
         return file.getnframes()

@@ -1,4 +1,4 @@
-"""Write clips: H.264 + AAC in MP4, quick to seek and reproducible to the byte."""
+"""Write clips: H.264 + AAC in MP4, quick to seek and reproducible byte for byte."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def write_clip(
 ) -> int:
     """Write an H.264 (yuv420p) + AAC MP4 file.
 
-    One encoder thread and no B-frames by default, so that output is reproducible to the byte and
+    One encoder thread and no B-frames by default, so that output is reproducible byte for byte and
     readers can seek without an edit list; the index is at the file's beginning (faststart). The
     file is written atomically.
 
@@ -74,7 +74,7 @@ def write_clip(
     Raises
     ------
     ValueError
-        No frames, frames of odd or varying size or another type, or audio that is not int16 mono.
+        No frames, frames of odd or varying size or wrong type, or audio that is not int16 mono.
     """
     first, frames = _check_frames(path, frames)
     if audio is not None and (audio.ndim != 1 or audio.dtype != np.int16):
@@ -97,7 +97,7 @@ def write_clip(
 
 
 def replace_sound(source: str | os.PathLike, audio: np.ndarray, path: str | os.PathLike) -> None:
-    """Write a copy of a file of `write_clip` with other audio; the video is copied bit by bit.
+    """Copy a file written by `write_clip` with new audio; the video is copied bit for bit.
 
     Parameters
     ----------
@@ -128,11 +128,11 @@ def replace_sound(source: str | os.PathLike, audio: np.ndarray, path: str | os.P
 
 
 def x264_options(crf: int, preset: str) -> dict[str, str]:
-    """Options with which x264 output is reproducible.
+    """Options that make the output of x264 reproducible.
 
-    Its AVX-512 code reads uninitialised memory: on such processors one small clip in a hundred
-    differed, and every second one of 80 x 64 pixels. Without AVX, encoding takes as long within
-    2 %.
+    x264's AVX-512 code reads uninitialised memory: on processors with AVX-512, one small clip in a
+    hundred differed, and every second clip of 80 x 64 pixels. Without AVX, encoding time changes by
+    at most 2 %.
     """
     options = {"crf": str(crf), "preset": preset}
     if platform.machine() in {"x86_64", "AMD64"}:
