@@ -15,7 +15,7 @@ try:
 except PackageNotFoundError:  # run from a source tree that was never installed
     __version__ = "0+unknown"
 
-# Loaded when first asked for: the command line lists its verbs without importing torch.
+# Loaded on first use, so that the command line lists its verbs without importing torch.
 _EXPORTS = {
     "AVForensicsError": "avforensics.errors",
     "Detector": "avforensics.detection.detector",

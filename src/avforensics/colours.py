@@ -1,11 +1,11 @@
-"""The colours of maps of delays, without an import of matplotlib, which takes longer than a page.
+"""Colours of delay maps, without matplotlib, whose import takes longer than writing a page.
 
 Cividis (Nunez, Anderton and Renslow 2018) is safe for colour-blind readers.
 """
 
 import numpy as np
 
-CIVIDIS = np.frombuffer(  # uint8 (256, 3), from the least value to the largest
+CIVIDIS = np.frombuffer(  # uint8 (256, 3), from the lowest value to the highest
     bytes.fromhex(
         """
     00224d00234f00235000245200255400265500265700275900285b00285c00295e002a60002a62002b64002c66

@@ -33,12 +33,12 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     Yields
     ------
     Path
-        A name in the same folder with the same suffix, which the caller writes.
+        A name in the same folder with the same suffix; the caller writes this file.
 
     Raises
     ------
     OSError
-        On a full disk it names ``path``, which a failed write alone would not.
+        If the disk is full, the error names ``path``, unlike that of a plain write.
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
@@ -56,13 +56,13 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def write_text(path: str | os.PathLike, text: str, *, errors: str = "backslashreplace") -> None:
-    """Write UTF-8, whole or not at all; ``errors`` says what file names of other bytes become."""
+    """Write UTF-8, whole or not at all; ``errors``: how to write file names that are not UTF-8."""
     with atomic_path(path) as partial:
         partial.write_text(text, encoding="utf-8", errors=errors)
 
 
 def write_json(path: str | os.PathLike, content: Mapping[str, Any]) -> None:
-    """Write JSON for people to read; raises ValueError for NaN and infinity, which it lacks."""
+    """Write JSON for people to read; raises ValueError for NaN and infinity, which JSON lacks."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
@@ -110,7 +110,7 @@ class JsonLines(Closing):
     Raises
     ------
     ConfigError
-        Another process has it open.
+        Another process has the file open.
     """
 
     def __init__(self, path: Path) -> None:
@@ -161,7 +161,7 @@ class JsonLines(Closing):
 
 
 def read_json_lines(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
-    """Records of a `JsonLines` file, and the numbers of other lines."""
+    """Records of a `JsonLines` file, and the numbers of lines that are not JSON objects."""
     records, damaged = [], []
     whole, _, _ = path.read_bytes().rpartition(b"\n")
     for number, line in enumerate(whole.splitlines(), start=1):
@@ -218,7 +218,7 @@ def states_of(paths: Sequence[Path]) -> list[list[int]] | None:
 
 
 def are_unchanged(paths: Sequence[Path], before: list[list[int]] | None, sha: str) -> bool:
-    """Whether files are the ones that were written earlier.
+    """Whether files are unchanged since they were written.
 
     Reading 100,000 clips would take hours, so size and modification time decide. If only times
     differ, as in a copy, the hash of the first file decides.
@@ -238,15 +238,15 @@ def are_unchanged(paths: Sequence[Path], before: list[list[int]] | None, sha: st
 
 
 def typed_path(text: str | os.PathLike) -> Path:
-    """A path with a leading ``~`` or ``~user`` replaced by that home.
+    """A path with a leading ``~`` or ``~user`` replaced by that home folder.
 
-    As in a shell, a name with an unknown user is kept.
+    As in a shell, the path is unchanged if the user is unknown.
     """
     return Path(os.path.expanduser(text))  # noqa: PTH111 (Path.expanduser raises)
 
 
 def installed_file(wheel: str, name: str, install: str) -> Path:
-    """A file of an installed wheel, which is not imported.
+    """Find a file of an installed wheel without importing its code.
 
     Raises
     ------

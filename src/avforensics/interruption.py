@@ -1,7 +1,7 @@
 """Handle Ctrl-C and SIGTERM, which schedulers and containers send: end the command cleanly.
 
 The first signal raises KeyboardInterrupt, so that unfinished files are removed and finished work is
-recorded. A second one, more than a second later, ends the process at once.
+recorded. A second signal, more than a second later, ends the process at once.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import sys
 import time
 from typing import NoReturn
 
-DOUBLE = 1.0  # seconds; within them, a key was pressed twice or a scheduler sent both signals
+DOUBLE = 1.0  # seconds; a second signal this soon is a double key press or a scheduler sending both
 _HANDLERS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 _first: list[tuple[int, float]] = []  # signal and time
 
 
 def watch() -> None:
-    """Install the handlers; handlers set by the caller, as by nohup, stay."""
+    """Install the handlers; keep handlers that the caller set, such as nohup's."""
     for number, usual in _HANDLERS.items():
         if signal.getsignal(number) is usual:
             signal.signal(number, _handle)
@@ -32,7 +32,7 @@ def exit_code() -> int:
 
 
 def report() -> None:
-    """Print one line: the command was ended."""
+    """Print one line that says how the command ended."""
     word = "ended by SIGTERM" if exit_code() == 128 + signal.SIGTERM else "interrupted"
     print(f"avforensics: {word}; all written files are complete.", file=sys.stderr)
 
@@ -40,7 +40,7 @@ def report() -> None:
 def leave() -> NoReturn:
     """End the process without the interpreter's shutdown.
 
-    Reading threads may be inside native code, and shutting down under them occasionally crashes.
+    Reading threads may be inside native code, and a normal shutdown then crashes occasionally.
     """
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):

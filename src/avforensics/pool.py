@@ -24,7 +24,7 @@ from avforensics.progress import Progress
 __all__ = ["LOCAL", "EngineOptions", "Failed", "Place", "check_visible"]
 
 Key, Job, Result = TypeVar("Key", bound=Hashable), TypeVar("Job"), TypeVar("Result")
-# Only srun sets the second pair: a batch script around it is no rank, though it has a SLURM_PROCID.
+# Only srun sets the second pair; a batch script has a SLURM_PROCID too, but is not a rank.
 _LAUNCHERS = (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"))
 
 
@@ -42,7 +42,7 @@ def rank_and_world() -> tuple[int, int]:
 
 
 def check_alone(engine: EngineOptions, world: int) -> None:
-    """Refuse static shares on a cluster, which shares the work out itself.
+    """Refuse static shares on a Ray cluster, which distributes the work itself.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def do_jobs(
     unit: str = "videos",
     engine: EngineOptions = LOCAL,
 ) -> Iterator[tuple[Key, Result | Failed]]:
-    """As `in_processes` for work on single jobs, with a progress bar of this title."""
+    """Like `in_processes`, for work on single jobs and with a progress bar named ``title``."""
     with Progress(title, len(jobs), unit=unit) as progress:
         for key, result in in_processes(partial(_each, work), jobs, workers=workers, engine=engine):
             yield key, result
@@ -92,7 +92,7 @@ def in_processes(
     batch: int = 1,
     begin: Callable[[Key], None] | None = None,
 ) -> Iterator[tuple[Key, Any]]:
-    """Do jobs in any order, here, in processes of their own or on a cluster.
+    """Do jobs in any order: in this process, in processes of their own or on a cluster.
 
     Parameters
     ----------
@@ -103,33 +103,34 @@ def in_processes(
     workers : int, optional
         Processes; None = one per core, or all that the cluster has room for.
     engine : EngineOptions
-        Where; how often a job is tried whose process dies or hangs, and how long it may take.
+        Where jobs run, how often a job whose process dies or hangs is tried, and how long it may
+        take.
     prepare : callable, optional
         Called once in each process; returns what all jobs need, e.g. a network.
     batch : int
-        Jobs that a process is given together, so that ``work`` can read ahead.
+        Number of jobs that a process gets at once, so that ``work`` can read ahead.
     begin : callable, optional
-        Called here with a job's key before the job is given away.
+        Called in this process with a job's key, before the job is sent.
 
     Yields
     ------
     key, result
-        In order of completion, each key once; `Failed` where the job raised, or where its process
-        died or hung in each of ``engine.tries`` attempts.
+        In order of completion, each key once; `Failed` if the job raised, or if its process died
+        or hung in each of ``engine.tries`` attempts.
 
     Raises
     ------
     AVForensicsError, OSError
-        From ``work`` or ``prepare``, except `MediaError`: it would affect other
-        jobs too.
+        From ``work`` or ``prepare``, except `MediaError`: such errors would affect
+        other jobs too.
 
     Notes
     -----
-    One local worker, or one job, is this process: it is not protected against a job that ends the
-    interpreter, unless ``engine.timeout`` is set.
+    With one local worker or one job, jobs run in this process, so a job that ends the interpreter
+    ends this process, unless ``engine.timeout`` is set.
 
-    The processes end when this one does, however that comes about, and when an exception leaves the
-    generator: nobody would note down what they make. Ctrl-C is for this process alone.
+    The processes end when this one ends, for any reason, and when an exception leaves the
+    generator, since nothing would record their results. Only this process handles Ctrl-C.
     """
     if not jobs:
         return
@@ -142,7 +143,7 @@ def in_processes(
         threads = max(cores() // workers, 1)
         crew = LocalCrew(work, prepare, workers=workers, threads=threads)
     else:
-        from avforensics.engine.cluster import RayCrew  # where it is asked for only
+        from avforensics.engine.cluster import RayCrew  # only if requested
 
         crew = RayCrew(work, prepare, engine, workers=workers)
     with crew:

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 FIRST_LINE, EVERY = 10.0, 60.0  # seconds until the first line, and between later ones
 Item = TypeVar("Item")
-# `extra` of log calls that a progress bar shows already: not printed on a terminal.
+# `extra` of log calls whose content a progress bar already shows: not printed on a terminal.
 ON_BAR = {"on_bar": True}
 
 
@@ -158,7 +158,7 @@ def speed(rate: float, unit: str = "videos") -> str:
 
 
 def duration(seconds: float) -> str:
-    """E.g. ``2 h 05 min``, ``3 min``, ``12 s``."""
+    """Text of a duration, e.g. ``2 h 05 min``, ``3 min``, ``12 s``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -168,7 +168,7 @@ def duration(seconds: float) -> str:
 class ConsoleHandler(logging.Handler):
     """Print log records through rich's shared console, with the level of warnings and errors.
 
-    rich's progress bar draws on the same console, so lines appear above it and not through it.
+    rich's progress bar draws on the same console, so lines appear above the bar.
     """
 
     def emit(self, record: logging.LogRecord) -> None:

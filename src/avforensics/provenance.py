@@ -43,7 +43,7 @@ def versions() -> dict[str, Any]:
 
 
 def git_commit() -> str | None:
-    """Commit of the checkout that runs, with ``+`` if files differ from it.
+    """Commit of the running checkout, with ``+`` if files differ from that commit.
 
     None for an installed package.
     """

@@ -53,7 +53,7 @@ class Registry(MutableMapping[str, T], Generic[T]):
         Raises
         ------
         ValueError
-            The name is taken by another object.
+            The name is taken by a different object.
         """
         known = self._entries.get(name)
         if known is not None and _origin(known) != _origin(value):
@@ -143,5 +143,5 @@ def _import(module: str, shown: str) -> None:
 
 def _origin(value: object) -> tuple[str | None, str | None]:
     """Where a class or function was defined; other objects are unique."""
-    known = getattr(value, "function", value)  # a described function represents itself
+    known = getattr(value, "function", value)  # a described function counts as its function
     return getattr(known, "__module__", None), getattr(known, "__qualname__", repr(known))

@@ -12,7 +12,7 @@ MODES = {
     "reflect": "symmetric",
     "constant": "constant",
 }  # SciPy's and NumPy's names
-_ROWS = 10_000  # sorted at a time, which bounds memory
+_ROWS = 10_000  # rows sorted at a time, which bounds memory
 
 
 def gaussian(values: np.ndarray, deviation: float) -> np.ndarray:
@@ -22,7 +22,7 @@ def gaussian(values: np.ndarray, deviation: float) -> np.ndarray:
     ----------
     values : float64 array, (T, ...)
     deviation : float
-        Standard deviation in steps; the filter is truncated at four of them.
+        Standard deviation in steps; the filter is truncated at four deviations.
     """
     reach = int(4 * deviation + 0.5)
     weights = np.exp(-0.5 / deviation**2 * np.arange(-reach, reach + 1) ** 2)

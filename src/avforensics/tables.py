@@ -12,7 +12,7 @@ from rich import box, get_console, table
 from rich.console import Console
 from rich.text import Text
 
-WIDTH = 110  # of tables where no terminal says how wide it is
+WIDTH = 110  # of tables that are not printed on a terminal
 _INTERVAL = re.compile(r" \[([^,\]]+), ([^,\]]+)\]$")
 _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 _LATEX |= {character: f"\\{character}" for character in "&%$#_{}"}
@@ -27,9 +27,9 @@ class Table:
     cells : sequence of sequence of str
         The header first. In Markdown and LaTeX the first column is aligned to the left.
     words : collection of str
-        Further columns that are aligned to the left on the terminal.
+        Columns besides the first that are left-aligned on the terminal.
     ends : collection of str
-        First cells of rows that a rule follows.
+        First cells of the rows that are followed by a rule.
     """
 
     cells: Sequence[Sequence[object]]
@@ -38,11 +38,11 @@ class Table:
     ends: Collection[str] = ()
 
     def show(self) -> None:
-        """Print it."""
+        """Print the table."""
         wide(get_console()).print(self.rich())
 
     def rich(self) -> table.Table:
-        """For the terminal: intervals stand below their values, to be narrow."""
+        """For the terminal, with intervals below their values to save width."""
         title = Text(self.title) if self.title else None
         made = table.Table(title=title, padding=(0, 0, 0, 1), box=box.SIMPLE_HEAD)
         for place, name in enumerate(map(str, self.cells[0])):
@@ -87,7 +87,7 @@ class Table:
 
 
 def wide(console: Console) -> Console:
-    """The console, or one wide enough for tables where no terminal says how wide it is."""
+    """The console if it is a terminal, else one that is wide enough for tables."""
     return console if console.is_terminal else Console(width=WIDTH)
 
 

@@ -77,7 +77,7 @@ def build(description: Mapping[str, Any]) -> nn.Module:
     name = arguments.pop("class", None)
     if (
         isinstance(name, str) and name not in CLASSES
-    ):  # ours register themselves when they are imported
+    ):  # our classes register themselves when imported
         for module in pkgutil.iter_modules(models.__path__, f"{models.__name__}."):
             import_module(module.name)
     if not isinstance(name, str) or name not in CLASSES:

@@ -49,11 +49,11 @@ def save_bundle(path: str | PathLike, models: Models) -> None:
     }
     content = save(tensors, metadata={KEY: json.dumps(header, sort_keys=True)})
     with atomic_path(path) as partial:
-        partial.write_bytes(content)  # safetensors' own writer makes files only their owner reads
+        partial.write_bytes(content)  # safetensors' own writer lets only the owner read files
 
 
 def load_bundle(path: str | PathLike) -> Models:
-    """Load a file of ``save_bundle``.
+    """Load a file that ``save_bundle`` wrote.
 
     ``hashes`` of the result refer to the bundle; those of its source files are in
     ``metadata["sources"]``. Calibrations next to it are listed, not loaded.
@@ -61,7 +61,7 @@ def load_bundle(path: str | PathLike) -> Models:
     Raises
     ------
     CheckpointError
-        The file is missing, damaged, not a bundle, or of a newer version.
+        The file is missing, damaged, not a bundle, or of an unsupported version.
     """
     path = Path(path)
     check_weight_file(path)

@@ -34,14 +34,14 @@ def write_release(
     Parameters
     ----------
     folder : Path
-        Created if missing. Files of an earlier release are replaced; no other may be in it.
+        Created if missing. Files of an earlier release are replaced; other files are not allowed.
     name : str
-        Title of the card, and what `Detector.from_pretrained` is called with in its example.
+        Title of the card, and argument of `Detector.from_pretrained` in its example.
     license : str, optional
         Identifier for the card's header, e.g. ``mit``.
     text : str, optional
-        Markdown instead of the card that is made of the bundle's own notes. A header of its own
-        (it starts with ``---``) is kept, and ``license`` then not used.
+        Markdown that replaces the card made from the bundle's notes. If it starts with a header
+        (``---``), the header is kept and ``license`` is not used.
 
     Returns
     -------
@@ -51,14 +51,14 @@ def write_release(
     Raises
     ------
     CheckpointError
-        A part is missing without which nothing can be scored.
+        The synchronisation network is missing.
     ConfigError
         The folder holds a file that no earlier release wrote.
     """
     models.require("sync")
     _check_own(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    calibrations = {  # read before the old ones go: they may be the same files
+    calibrations = {  # read before the old ones are removed: they may be the same files
         f"{Path(MODEL).stem}{path.name[path.name.rindex('.calibration') :]}": path.read_bytes()
         for path in models.calibrations
     }
@@ -81,14 +81,14 @@ def write_release(
 
 
 def upload(folder: Path, repository: str, *, private: bool = True) -> str:
-    """Upload what `write_release` wrote to a folder to the Hub; returns its address.
+    """Upload to the Hub what `write_release` wrote to a folder; return the address.
 
     Nothing else in the folder is uploaded; calibrations of an earlier upload are deleted.
 
     Raises
     ------
     CheckpointError
-        huggingface_hub is not installed, or the Hub refuses.
+        huggingface_hub is not installed, or the upload fails.
     """
     try:
         from huggingface_hub import HfApi

@@ -1,11 +1,11 @@
 """Weights by name: shipped, published, a file, a folder, or a repository of the Hugging Face Hub.
 
-A repository, and a folder that ``avforensics push`` writes, holds ``model.safetensors``, its
+A repository, or a folder that ``avforensics push`` writes, holds ``model.safetensors``, its
 calibrations, a model card and ``avforensics.json``, which pins the SHA-256 of each file. These pins
 lie in the same repository: they show that the files are whole (integrity), not who wrote them
 (authenticity). ``sha256=`` of `Detector.from_pretrained` and ``checkpoint.sha256`` pin the bundle
-from outside and give the latter. The cache is laid out as the Hub's own client lays it out; a
-complete snapshot is enough without a network.
+from outside and ensure authenticity. The cache has the layout of the Hub's own client; a complete
+snapshot needs no network.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ PINNED = {  # of the weights in this package
     "grid_compact": "c21d6dbca86abfef7bc176735ff6a4f80e82cbf50a0d3f4781758ba89b0fd0d8",
 }
 _REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
-_FILES = (".safetensors", ".pth", ".pt", ".ckpt", ".pkl", ".bin")  # no repository is called so
+_FILES = (".safetensors", ".pth", ".pt", ".ckpt", ".pkl", ".bin")  # no repository ends in these
 
 
 def setting_of(name: str) -> dict[str, Any]:
-    """The ``checkpoint`` setting that a name stands for; see `load_models`.
+    """The ``checkpoint`` setting that a name refers to; see `load_models`.
 
     Parameters
     ----------
     name : str
         A shipped set of weights (``talkers``, ``grid_compact``), ``released``, a bundle, a folder
         with a bundle or with the four published files, or ``OWNER/NAME`` or
-        ``OWNER/NAME@REVISION`` on the Hub. What lies on disk comes before the Hub.
+        ``OWNER/NAME@REVISION`` on the Hub. Files on disk take precedence over the Hub.
 
     Raises
     ------
@@ -69,14 +69,14 @@ def setting_of(name: str) -> dict[str, Any]:
 
 
 def snapshot(repository: str, revision: str = "main") -> Path:
-    """The folder of a repository in the Hub's cache; fetched if it is not there, or not complete.
+    """The folder of a repository in the Hub's cache; fetched if missing or incomplete.
 
     Raises
     ------
     ConfigError
-        It is not there and huggingface_hub is not installed.
+        The snapshot is missing or incomplete, and huggingface_hub is not installed.
     CheckpointError
-        It cannot be fetched, or the revision cannot be one.
+        It cannot be fetched, or ``revision`` is not a valid name.
     """
     if revision.startswith("/") or ".." in revision.split("/") or "\0" in revision:
         raise CheckpointError(
@@ -103,7 +103,7 @@ def snapshot(repository: str, revision: str = "main") -> Path:
 
 
 def hub_cache() -> Path:
-    """Where the Hub's client keeps repositories, by its own environment variables."""
+    """Where the Hub's client keeps repositories, according to its environment variables."""
     if named := os.environ.get("HF_HUB_CACHE"):
         return typed_path(named)
     if home := os.environ.get("HF_HOME"):
@@ -115,7 +115,7 @@ def hub_cache() -> Path:
 def cached(repository: str, revision: str = "main") -> Path | None:
     """The folder of a revision (a branch, a tag or a commit) in the cache, if it is complete.
 
-    It is if it has the model, the pins and every file that they list.
+    A complete folder has the model, the pins and every file that the pins list.
     """
     folder = hub_cache() / f"models--{repository.replace('/', '--')}"
     reference = folder / "refs" / revision
@@ -126,7 +126,7 @@ def cached(repository: str, revision: str = "main") -> Path | None:
 
 
 def check_pinned(path: Path, sha256: str | None) -> None:
-    """Raise CheckpointError if a file's SHA-256 is not the expected one (None: not known)."""
+    """Raise CheckpointError if a file's SHA-256 is not the expected one (None = unknown)."""
     if sha256 is not None and (found := sha256_file(path)) != sha256:
         raise CheckpointError(
             f"{path}: SHA-256 is {found}, expected {sha256}: the file has changed"
@@ -134,7 +134,7 @@ def check_pinned(path: Path, sha256: str | None) -> None:
 
 
 def pins_of(folder: Path) -> dict[str, str]:
-    """SHA-256 by file name, as ``avforensics.json`` has them; empty without that file.
+    """SHA-256 by file name, from ``avforensics.json``; empty without that file.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from avforensics.errors import CheckpointError, ConfigError
 from avforensics.files import sha256_file, typed_path
 
 ENVIRONMENT = "AVFORENSICS_CHECKPOINTS"
-SHIPPED = "talkers"  # in assets/: the default if nothing is named and nothing found
+SHIPPED = "talkers"  # in assets/; the default if no weights are named or found
 AUTO = "auto"  # value of ``search``: the published files if all are found, else SHIPPED
 
 # Setting that names a file -> part of Models in the file.
@@ -31,7 +31,7 @@ SETTINGS = {"name", "search", "dir", "bundle", "asset", "weights", "sha256", *FI
 
 
 def checkpoint_folder(folder: str | os.PathLike | None = None) -> Path:
-    """Folder in which published files are searched and to which they are downloaded.
+    """Folder that is searched for published files and to which they are downloaded.
 
     ``folder`` if given, else the environment variable ``AVFORENSICS_CHECKPOINTS``, else
     ``avforensics/checkpoints`` in the user's cache (``XDG_CACHE_HOME`` or ``~/.cache``).
@@ -54,11 +54,12 @@ def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = 
         with ``search`` (the default if no bundle is named), missing parts are read from the
         published files in ``dir`` (see ``checkpoint_folder``). With ``search="auto"``, the shipped
         weights (``SHIPPED``) are loaded if no file, bundle or ``dir`` is named and the four files
-        are incomplete; ``origin`` of the result says which. ``weights`` is a name for all of this
-        (`setting_of`). ``sha256`` is what the bundle must have, however it is named.
+        are incomplete; ``origin`` of the result says which were chosen. ``weights`` is one name for
+        all but the single files (`setting_of`). ``sha256`` is the hash that the bundle must have,
+        however it is named.
     parts : sequence of str, optional
-        Required parts, of ``PARTS``; nothing else is read. Default: all available parts, with
-        ``search`` all four.
+        Required parts, of ``PARTS``; nothing else is read. Default: all available parts; with
+        ``search``, all four.
 
     Raises
     ------
@@ -173,7 +174,7 @@ def _searched_files(parts: Sequence[str], folder: Path) -> dict[str, Path]:
 def _merged(
     base: Models, replaced: Mapping[str, tuple[Path, Models]], wanted: Sequence[str]
 ) -> Models:
-    """``base`` with parts from other files, and what is known of each file."""
+    """``base`` with parts from other files, and what is known about each file."""
     networks = {name: module for name, module in base.parts() if name in wanted}
     hashes, metadata = dict(base.hashes), dict(base.metadata)
     notices = {base.notice: None} if base.notice else {}  # a dict keeps order and drops duplicates

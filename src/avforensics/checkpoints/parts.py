@@ -20,7 +20,7 @@ from avforensics.models.protocols import (
     missing,
 )
 
-# Protocols of which each part must implement one.
+# A part must implement one of its protocols.
 ROLES: dict[str, tuple[str, tuple[type, ...]]] = {
     "sync": ("a synchronisation network", (SyncProtocol,)),
     "distribution": ("a decoder or an anomaly model", (DecoderProtocol, AnomalyProtocol)),
@@ -39,7 +39,7 @@ class Models:
     sync : SyncProtocol or None
         31 delay logits and an activation vector for each window.
     distribution : Module or None
-        Autoregressive decoder of rows of delay logits, or another anomaly model of them.
+        Autoregressive decoder of rows of delay logits, or another anomaly model of such rows.
     activation : Module or None
         Autoregressive decoder of projected activations.
     projection : FeatureProtocol or None
@@ -51,7 +51,7 @@ class Models:
     notice : str or None
         Sentence to print with every result, e.g. that these are stand-in weights.
     origin : str or None
-        One line on which weights `load_models` chose, if it did.
+        One line that says which weights `load_models` chose; None without a choice.
     calibrations : tuple of Path
         Calibration files next to the bundle: ``NAME.calibration*.safetensors``.
 
@@ -123,19 +123,19 @@ class Models:
                 raise CheckpointError(f"the checkpoint has no {name} model (it has: {present})")
 
     def to_score(self, lams: Sequence[float], part: str = "both") -> Models:
-        """The models that a score is made of; without a weight, no activation model is needed.
+        """The models that a score needs; if all weights are 0, the activation model may be missing.
 
         Parameters
         ----------
         lams : sequence of float
             Weights of the activation score.
         part : {"both", "distribution", "activation"}
-            Whose score it is.
+            Models whose score is computed.
 
         Raises
         ------
         CheckpointError
-            Naming the first part that is missing.
+            A part is missing; the message names the first.
         """
         if part != "activation":
             self.require("distribution")

@@ -1,4 +1,4 @@
-"""Read arrays from a scikit-learn pickle without trusting it and without scikit-learn.
+"""Read arrays from an untrusted scikit-learn pickle, without scikit-learn.
 
 A pickle can call any function it names. Here names map to inert stand-ins only: numpy arrays and
 scalars are rebuilt from their raw bytes, scikit-learn objects become ``Record`` (their attributes),
@@ -119,7 +119,7 @@ def read_pickle(path: Path) -> Any:
     ------
     CheckpointError
         The file is missing or damaged, or names anything but numbers and scikit-learn classes;
-        nothing has been called then.
+        in that case, nothing has been called.
     """
     check_weight_file(path)
     try:

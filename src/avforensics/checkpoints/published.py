@@ -39,7 +39,7 @@ class PublishedFile:
     sha256 : str or None
         Hash of the published file; None if unknown.
     source : str
-        Where a person can find it.
+        Where people can find the file.
     url : str
         Download address.
     """
@@ -87,8 +87,8 @@ PUBLISHED = {
 def read_network(part: str, path: Path) -> nn.Module:
     """Read the synchronisation network or a decoder from a torch file.
 
-    The file is a published one, or a checkpoint of our training: our names, with the network's
-    description under ``architecture`` unless it is the published one.
+    The file is a published one, or a checkpoint of our training, which has our names and, unless
+    the network is the published one, its description under ``architecture``.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def published_state(part: str, module: nn.Module) -> dict[str, Tensor]:
 
 
 def read_projection(path: Path) -> Projection:
-    """Read StandardScaler and PCA from ``pca.pkl``, written by any scikit-learn.
+    """Read StandardScaler and PCA from ``pca.pkl``, written by any version of scikit-learn.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def _records(content: Any, *, depth: int = 4) -> Iterator[Record]:
 
 
 def _row(record: Record, name: str, default: float, inputs: int, path: Path) -> np.ndarray:
-    """One value per activation; scikit-learn leaves an array None if it was switched off."""
+    """One value per activation; scikit-learn sets an array to None if its step is switched off."""
     if name in record.fields and record.fields[name] is None:
         return np.full(inputs, default)
     array = array_of(record, name)

@@ -15,7 +15,7 @@ from avforensics.errors import CheckpointError
 # Prefixes that training code adds to every name: DataParallel, torch.compile, LightningModule.
 WRAPPERS = ("module.", "_orig_mod.", "network.", "model.", "net.")
 # Keys under which training code stores the weights next to optimiser, epoch and the like; if a file
-# has several, the first of these.
+# has several, the first of these is used.
 NESTS = ["state_dict", "model_state_dict", "model", "net", "network", "weights", "params"]
 NESTS += ["checkpoint"]
 
@@ -68,10 +68,10 @@ def read_torch(path: Path) -> Any:
 def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
     """The flat names and tensors of a checkpoint, without wrappers.
 
-    Accepts a state dict, one nested in other entries (``state_dict`` as in a Lightning checkpoint,
+    Accepts a state dict, also nested in other entries (``state_dict`` as in a Lightning checkpoint,
     ``model``, ``net``, ...; see ``NESTS``), and names that all begin with one of ``WRAPPERS``. If
-    only some do, because a training module has other tensors too, those under ``network.`` are
-    used.
+    only some names do, because a training module has other tensors too, those under ``network.``
+    are used.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], p
     Raises
     ------
     CheckpointError
-        A tensor is missing, has another shape or type, is not finite or unknown.
+        A tensor is missing, has a different shape or type, is not finite or is unknown.
     """
     absent = expected.keys() - found.keys()
     foreign = sorted(found.keys() - expected.keys())

@@ -96,7 +96,7 @@ class AnomalyModel(nn.Module):
 
 @register
 class NaiveBayes(nn.Module):
-    """Each window's most likely delay, independently: the first row of Table 3. No training."""
+    """Score each window's most likely delay independently (first row of Table 3); no training."""
 
     reads = "logits"
     max_len = math.inf

@@ -43,7 +43,7 @@ class CleanAttention(nn.Module):
         return self.to_out(mixed.transpose(1, 2).flatten(2))
 
     def placed(self, x: Tensor) -> Tensor:
-        """Queries or keys with positions, (B, heads, N, d); here the rows contain them already."""
+        """Queries or keys with positions, (B, heads, N, d); here rows already contain positions."""
         return x
 
 
@@ -76,8 +76,8 @@ class CleanDecoder(RowDecoder):
     Parameters
     ----------
     sink : bool
-        Prepend a learnt key and value, so that attention can ignore all windows. Excludes the
-        fast causal attention, which matters for long sequences only.
+        Prepend a learnt key and value, so that attention can ignore all windows. Rules out
+        the fast causal attention, which matters only for long sequences.
     """
 
     def __init__(

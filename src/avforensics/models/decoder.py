@@ -75,7 +75,7 @@ class DecoderBlock(nn.Module):
 
 
 class RowDecoder(nn.Module):
-    """Rows through blocks of attention, (B, N, inputs) -> (B, N, outputs).
+    """Pass rows through blocks of attention, (B, N, inputs) -> (B, N, outputs).
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class RowDecoder(nn.Module):
     positions : int
         Longest input, one less than the longest sequence.
     spread : float
-        Standard deviation of the learnt positions at the start; 0 = the blocks know positions.
+        Initial standard deviation of the learnt positions; 0 = the blocks encode positions.
     block : callable
         Makes a block.
     """

@@ -1,4 +1,4 @@
-"""Networks made quicker without another result: folded batch norms, channels last in memory."""
+"""Make networks faster without changing results: folded batch norms, channels last in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from avforensics.models.visual import FrameBlock, TimeBlock, VisualEncoder
 
 
 def fold_batch_norms(network: SyncNetwork) -> SyncNetwork:
-    """Copy of a network in evaluation mode that computes the same without batch norms.
+    """Copy of a network, in evaluation mode, with the same outputs but no batch norms.
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ def fold_batch_norms(network: SyncNetwork) -> SyncNetwork:
 def keep_channels_last(network: nn.Module) -> None:
     """Keep the channels of 2-D convolutions last in memory, in place.
 
-    Most processors are quicker with it, and outputs differ in their last digits only. 3-D
-    convolutions gain nothing by it.
+    Most processors are faster this way, and outputs differ only in their last digits. 3-D
+    convolutions do not get faster.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):

@@ -137,7 +137,7 @@ class FusionTransformer(nn.Module):
 
 @register
 class CosineFusion(nn.Module):
-    """Two towers: scaled cosine of a vector of the window and one of the audio crop.
+    """Two towers: scaled cosine between a vector of the window and one of the audio crop.
 
     Not the paper's fusion. A pair costs one dot product, so that a small network can use all other
     windows of a clip as negatives, even on a CPU.

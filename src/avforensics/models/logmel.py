@@ -19,8 +19,8 @@ class LogMel(nn.Module):
     """Log of the mel-filtered STFT magnitude of crops of int16-scaled audio.
 
     Each crop is transformed separately, with reflection at its edges. Samples are floats in the
-    range of int16 (-32768..32767), as in training of the released weights; another scale would
-    become a constant offset of log(mel + 1e-20).
+    range of int16 (-32768..32767), as in training of the released weights; a different scale
+    would add a constant to log(mel + 1e-20).
 
     Parameters
     ----------

@@ -140,7 +140,7 @@ class EarthMover(NextRow):
 class SquaredError(NextRow):
     """L2-normalised projected activations against the predicted ones (activation-AV and -V).
 
-    The projection decides whether video and audio or video only are used.
+    The projection decides whether both video and audio or only video is used.
     """
 
     reads = "activations"
@@ -163,7 +163,7 @@ class ProbabilityGrid(nn.Module):
     """Probabilities in K levels, predicted one by one: delay by delay, window by window (Eq. 8).
 
     The decoder reads a sequence of L * D tokens, so its attention should be cheap for long
-    sequences. The first window's tokens are read but not scored, as for the other rows of Table 3.
+    sequences. The first window's tokens are read but not scored, as in the other rows of Table 3.
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ class ProbabilityGrid(nn.Module):
         delays = sequences.shape[-1]
         tokens = self.tokens(sequences).flatten(1)  # (B, L * D), raster order
         one_hot = F.one_hot(tokens[:, :-1], len(self.centres)).to(sequences.dtype)
-        outputs = decoder(one_hot)[:, delays - 1 :]  # those that predict windows 2..L
+        outputs = decoder(one_hot)[:, delays - 1 :]  # outputs that predict windows 2..L
         losses = F.cross_entropy(outputs.movedim(-1, 1), tokens[:, delays:], reduction="none")
         expected = (outputs.softmax(-1) @ self.centres).unflatten(1, (-1, delays))
         return losses.unflatten(1, (-1, delays)).sum(-1), expected / expected.sum(-1, keepdim=True)

@@ -43,7 +43,7 @@ class Projection(nn.Module):
             D.
         used : int, optional
             Use only the first ``used`` values, such as the video half (activation-V of Table 3);
-            components of the others are zero.
+            components of the other values are zero.
 
         Raises
         ------

@@ -1,8 +1,8 @@
 """Interfaces that a class of your own must implement to replace one of ours.
 
-Each protocol is one exchangeable part. A class needs no base class, only these names; it is an
-``nn.Module`` decorated with ``@register``. Shapes: B batch, T frames, N windows of five frames,
-M audio crops (3200 samples), P pairs, C channels, D values per token or row, L windows per
+Each protocol is one exchangeable part. A class needs no base class of ours, only these names; it
+must be an ``nn.Module`` decorated with ``@register``. Shapes: B batch, T frames, N windows of five
+frames, M audio crops (3200 samples), P pairs, C channels, D values per token or row, L windows per
 sequence. Gradients must flow through every method that returns a tensor.
 """
 
@@ -56,8 +56,8 @@ class VisualProtocol(Protocol):
     def windows(self, windows: Tensor) -> Tensor:
         """Encode windows, (B, C, T, h, w) outputs of ``frames`` -> (B, C', T', h', w').
 
-        With ``pad_time``, T is 5 and T' is what the fusion expects. Without, T >= 5 and
-        T' = T - 4.
+        With ``pad_time``, T is 5 and T' is what the fusion expects. Without it, T >= 5
+        and T' = T - 4.
         """
 
 
@@ -69,7 +69,7 @@ class AudioProtocol(Protocol):
 
 
 class FusionProtocol(Protocol):
-    """Fusion: how well a window and a crop match. `FusionTransformer`, `CosineFusion`.
+    """Fusion: how well a window and a crop match. Ours: `FusionTransformer`, `CosineFusion`.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class FusionProtocol(Protocol):
     ) -> Tensor:
         """Logits of all pairs within groups, (G, N, Tv, D) and (G, M, Ta, D) -> (G, N, M).
 
-        ``chunk`` pairs at a time; ``recompute``: save memory in the backward pass.
+        ``chunk``: pairs at a time; ``recompute``: save memory in the backward pass.
         """
 
 
@@ -107,7 +107,8 @@ class SyncProtocol(Protocol):
     size : int
         Side of the square input frames in pixels.
     crop : tuple of float or None
-        Part of the upright frame that it was trained on (left, top, right, bottom in fractions).
+        Part of the upright frame that the network was trained on (left, top, right, bottom in
+        fractions).
     max_delay, n_delays : int
         tau, and 2 * tau + 1, the length of a row.
     activation_width : int
@@ -141,7 +142,7 @@ class SyncProtocol(Protocol):
 
 
 class DecoderProtocol(Protocol):
-    """Autoregressive decoder of rows. `PublishedDecoder`, `CleanDecoder`, `RotaryDecoder`.
+    """Autoregressive decoder of rows. Ours: `PublishedDecoder`, `CleanDecoder`, `RotaryDecoder`.
 
     The constructor takes ``inputs`` and ``outputs``, the widths of a row and of its prediction, and
     ``positions``, the longest input.
@@ -213,7 +214,7 @@ class AnomalyProtocol(Protocol):
 
 
 class FeatureProtocol(Protocol):
-    """Feature that an activation model reads of activation vectors. Ours is `Projection` (PCA).
+    """Feature of activation vectors, read by an activation model. Ours is `Projection` (PCA).
 
     The constructor takes ``inputs``, A, and ``outputs``, D.
 
@@ -222,7 +223,7 @@ class FeatureProtocol(Protocol):
     inputs, outputs : int
         A and D.
     linear : bool
-        Whether it is an affine map. Only then can ``data.shift`` shift the audio without
+        Whether the feature is an affine map. Only then can ``data.shift`` shift the audio without
         recomputing the feature.
     """
 

@@ -1,8 +1,8 @@
 """The map between the published checkpoints' tensor names and ours, in both directions.
 
-Each line of a table is a published name and ours; words in braces are fields (``_FIELDS``). Every
-name matches exactly one line. Published 1 x k x k kernels of layers that process single frames are
-k x k kernels here.
+Each line of a table holds a published name and ours; words in braces are fields (``_FIELDS``).
+Every name matches exactly one line. Published 1 x k x k kernels of layers that process single
+frames are k x k kernels here.
 """
 
 from __future__ import annotations

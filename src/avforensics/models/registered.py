@@ -21,7 +21,7 @@ Class = TypeVar("Class", bound=type[nn.Module])
 def register(cls: Class) -> Class:
     """Class decorator: networks of the class can be saved and loaded.
 
-    Its constructor arguments are kept in ``architecture``, unless the class has a property of that
+    The constructor arguments are kept in ``architecture``, unless the class has a property of that
     name. They must be numbers, strings, booleans, None, lists of these, or registered networks.
 
     Raises

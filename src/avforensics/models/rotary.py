@@ -20,7 +20,7 @@ class RotaryAttention(CleanAttention):
     def __init__(self, width: int, *, heads: int, dropout: float, base: float) -> None:
         super().__init__(width, heads=heads, dropout=dropout, sink=False)
         half = width // heads // 2
-        speed = base ** (-torch.arange(half) / half)  # radians a window, fast to slow
+        speed = base ** (-torch.arange(half) / half)  # radians per window, fast to slow
         self.register_buffer("speed", speed, persistent=False)
 
     def placed(self, x: Tensor) -> Tensor:

@@ -38,8 +38,8 @@ class FrameBlock(nn.Module):
 class TimeBlock(nn.Module):
     """Residual block of two 3x3x3 convolutions over frames, (B, C, T, H, W).
 
-    With ``pad_time``, time is zero-padded and T is kept (the published network). Without, each
-    convolution drops a frame at either end: T becomes T - 4.
+    With ``pad_time``, time is zero-padded and T is kept (the published network). Without it,
+    each convolution drops a frame at either end: T becomes T - 4.
     """
 
     def __init__(

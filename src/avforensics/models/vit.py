@@ -1,7 +1,7 @@
-"""A visual encoder of attention: patches within a frame, then frames within a window.
+"""An attention-based visual encoder: patches within a frame, then frames within a window.
 
 A small vision transformer (Dosovitskiy et al. 2021) with factorised attention as in ViViT (Arnab et
-al. 2021): each frame is encoded once, whatever windows contain it.
+al. 2021): each frame is encoded once, however many windows contain it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class MouthTransformer(nn.Module):
     frame_depth, time_depth : int
         Blocks within a frame and within a window.
     pool : int
-        Patches are merged ``pool`` by ``pool`` between the two: the output has
+        Patches are merged ``pool`` by ``pool`` between these blocks: the output has
         ``size / patch / pool`` positions per side.
     """
 

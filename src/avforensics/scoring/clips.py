@@ -29,7 +29,7 @@ class ClipScorer:
         Synchronisation network and both decoders with the projection; the activation model and the
         projection may be missing if every lam is 0.
     lams : sequence of float
-        Weights of the activation score; one `Score` each.
+        Weights of the activation score; each gives one `Score`.
     max_len, windows, audio
         As in `SequencePolicy`.
     keep_activations : bool

@@ -1,4 +1,4 @@
-"""Edits of clips while they are read, by name, for controls and robustness tests.
+"""Named edits of clips while they are read, for controls and robustness tests.
 
 ``trim`` drops leading silence; ``shift=5`` delays the audio by 5 frames (``shift=-5`` advances it);
 ``GB=3`` is a perturbation at level 3 (``GB=3/7``: with seed 7) of frames, audio or both. Nothing is
@@ -46,7 +46,7 @@ def edit_of(name: str, path: str) -> Edit:
             return Edit(blocks=trim_silence)
         if kind == "shift" and 0 < abs(frames := int(value)) <= MAX_SHIFT:
             return Edit(blocks=partial(shift_sound, frames=frames))
-        # registers its conditions; it needs SciPy, for which plain scoring should not wait
+        # the import registers conditions and loads SciPy, which plain scoring does not need
         from avforensics.media.conditions import change_sound
 
         level, _, seed = value.partition("/")
@@ -74,7 +74,7 @@ def trim_silence(blocks: Iterable[Block]) -> Iterator[Block]:
     """Begin at the first sample louder than 0.0005 of full scale (arXiv 2412.00175).
 
     The audio begins exactly with that sample; video is cut to the nearest frame, so the offset
-    changes by at most 20 ms. Nothing is left of a silent clip.
+    changes by at most 20 ms. A silent clip becomes empty.
     """
     dropped, found = 0, False
     blocks = iter(blocks)
@@ -88,7 +88,7 @@ def trim_silence(blocks: Iterable[Block]) -> Iterator[Block]:
         break
     if not found:
         return
-    # frames before this block are gone already; rounding may drop one of the next block's
+    # frames before this block are gone already; rounding may drop one frame of the next block
     gone = (dropped - first) // HOP
     frames = deque(block.frames)
     sound = block.audio[first:]
@@ -114,7 +114,7 @@ def _rejoin(
     blocks: Iterable[Block],
     skip_sound: int = 0,
 ) -> Iterator[Block]:
-    """Blocks of the held frames and samples and those that follow, without the skipped ones."""
+    """Yield the held and the following frames and samples in blocks, without the skipped ones."""
     rest = iter(blocks)
     while True:
         while skip and frames:

@@ -1,7 +1,7 @@
 """One pass of the synchronisation network over spans of any number of videos.
 
-The 2-D stages run once per frame, the 3-D stages once per window, the audio encoder once per crop,
-and fusion on index pairs, with batches that cross spans and videos.
+The 2-D stages run once per frame, the 3-D stages once per window, the audio encoder once per crop
+and fusion once per pair of window and crop. Batches cross spans and videos.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class Engine:
         Tensor, (T, ...)
             All parts, concatenated.
         int64 tensor, (N,)
-            Start of each window in it.
+            Start of each window in that tensor.
         """
         counts = [len(getattr(span, kind)) for _, span in batch]
         parts, starts, offset = [], [], 0

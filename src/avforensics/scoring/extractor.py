@@ -23,7 +23,7 @@ from avforensics.scoring.runtime import DEFAULT_RUNTIME, RuntimeOptions
 from avforensics.scoring.source import Clip, Source, read_ahead
 from avforensics.scoring.spans import Span, cut_spans, frames_needed
 
-LARGE = 224  # pixels; larger networks see the whole face, smaller ones the mouth
+LARGE = 224  # pixels; networks of at least this size see the whole face, smaller ones the mouth
 Progress = Callable[[Clip, int], None]  # a clip, and the number of its windows processed
 
 
@@ -42,7 +42,7 @@ class Extraction:
     seconds : float
         Wall-clock time spent on the clip.
     measures : Measures or None
-        Measures of that part; None if not requested.
+        Applicability of the part that was read; None if not requested.
     speaking : Speaking or None
         When there is voice and the mouth moves; None if no mouth was measured.
     """
@@ -73,7 +73,7 @@ class FeatureExtractor:
     measure : bool
         Measure applicability while a clip is read.
     recipe : str or mapping, optional
-        Recipe of clips without a crop, which locates the mouth; see
+        Crop recipe that locates the mouth in clips without a ``crop``; see
         `avforensics.applicability.MouthView`.
 
     Raises
@@ -116,13 +116,13 @@ class FeatureExtractor:
         """Extract features of clips in order; yield each as soon as it is available.
 
         A clip that cannot be read yields an extraction with ``error``. Files are read ahead in
-        threads, and small clips share batches. An exception from ``progress`` ends it.
+        threads, and small clips share batches. An exception from ``progress`` ends the extraction.
         """
-        held: list[_Pending] = []  # clips in order whose features are not complete
+        held: list[_Pending] = []  # clips with incomplete features, in order
         try:
             yield from self._extract(clips, held, progress)
         finally:
-            for pending in held:  # if it ends early
+            for pending in held:  # if extraction ends early
                 self.engine.forget(id(pending))
 
     def _extract(
@@ -223,8 +223,8 @@ class _Pending:
 def trained_recipe(models: Models) -> str | Mapping[str, Any] | None:
     """The crop recipe of the synchronisation network's training clips; None if unknown.
 
-    A checkpoint may hold it (metadata ``recipe``); networks of at least 224 pixels see whole faces,
-    like the paper's.
+    A checkpoint may hold the recipe (metadata ``recipe``). Otherwise, networks of at least 224
+    pixels see whole faces, like the paper's.
     """
     if models.recipe is not None:
         return models.recipe

@@ -18,7 +18,7 @@ from avforensics.scoring.source import Clip
 
 
 class Arrays(NamedTuple):
-    """A video in memory; a plain tuple of these four works, too.
+    """A video in memory; a plain tuple of these four values also works.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ def video_of(
     Raises
     ------
     TypeError
-        Frames are given without all of fps, samples and rate.
+        Some but not all of fps, samples and rate are given.
     """
     parts = (fps, samples, rate)
     if all(part is None for part in parts):
@@ -72,7 +72,7 @@ def listed(videos: Video | Iterable[Video]) -> Iterable[Video]:
     Raises
     ------
     TypeError
-        The argument is neither.
+        The argument is neither a video nor several videos.
     """
     if _is_one(videos):
         return [videos]
@@ -150,7 +150,7 @@ def _is_one(video: object) -> bool:
 
 
 def _is_arrays(video: object) -> bool:
-    """Whether the argument is four things, frames and a number first."""
+    """Whether the argument has four items, of which the first are frames and a number."""
     return isinstance(video, Arrays) or (
         isinstance(video, tuple | list)
         and len(video) == 4

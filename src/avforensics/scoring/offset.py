@@ -1,7 +1,7 @@
 """The constant delay of a video, from the windows with valid audio at every delay.
 
-Near the ends of a recording, some delays of a window reach into padding, about which a network's
-output says nothing. Properties of a whole video are therefore measured on its inner windows if
+Near the ends of a recording, some delays of a window reach into padding, where a network's output
+is meaningless. Properties of a whole video are therefore measured on its inner windows if
 there are enough.
 """
 
@@ -30,7 +30,7 @@ class ConstantOffset:
     probability : float
         Mean probability of that delay over the windows.
     chance : float
-        Its value if all delays were equally likely.
+        That probability if all delays were equally likely.
     """
 
     frames: int
@@ -60,7 +60,7 @@ def delay_probabilities(logits: ArrayLike) -> np.ndarray:
 
 
 def log_probabilities(logits: ArrayLike) -> np.ndarray:
-    """Logarithm of `delay_probabilities`, exact even where those underflow."""
+    """Logarithm of `delay_probabilities`, exact even where probabilities underflow."""
     below = _below_largest(logits)
     return below - np.log(np.exp(below).sum(axis=1, keepdims=True))
 
@@ -85,7 +85,7 @@ def inner_windows(valid_audio: ArrayLike) -> tuple[np.ndarray, bool]:
     int64 array, (M,)
         The valid windows; all windows if fewer than `ENOUGH` are valid.
     bool
-        Whether there were enough.
+        Whether enough windows are valid.
     """
     valid_audio = np.asarray(valid_audio, dtype=bool)
     found = np.flatnonzero(valid_audio)

@@ -1,4 +1,4 @@
-"""What is known of one scored video: its result, its faces, and where it is unusual."""
+"""What is known about one scored video: its result, its faces and its unusual segments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from avforensics.faces.track import Faces
 from avforensics.scoring.result import Calibrated, VideoResult
 from avforensics.scoring.tracks import FaceResult
 
-OWN_DELAY, STEP_LOSS = "own_delay", "step_loss"  # what segments are found by
+OWN_DELAY, STEP_LOSS = "own_delay", "step_loss"  # measures by which segments are found
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class Segment:
     start, end : float
         Seconds on the video's clock.
     value : float
-        By ``own_delay`` how far it stands out, see `avforensics.evaluation.alarms`; by
-        ``step_loss`` the mean of the losses inside.
+        ``own_delay``: how far the segment stands out, see `avforensics.evaluation.alarms`;
+        ``step_loss``: mean of the losses in it.
     threshold : float or None
-        Threshold exceeded; None = it only stands out from the rest of its own video.
+        Threshold exceeded; None = the segment stands out only from the rest of its video.
     track : str
-        The face, where there are several.
+        The face, if there are several.
     measure : str
         ``own_delay`` or ``step_loss``.
     """
@@ -41,7 +41,7 @@ class Segment:
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Segment:
-        """A segment from its row, also from one of an earlier version's journal."""
+        """A segment from its row, including rows of earlier versions' journals."""
         return cls(
             row["start"],
             row["end"],
@@ -70,19 +70,19 @@ class Outcome:
     Attributes
     ----------
     result : VideoResult
-        Result of the video. With faces: score by the rule, windows of the main speaker.
+        With faces, the score follows ``rule``, and the windows are those of the main speaker.
     faces : tuple of FaceResult
-        Each face that was followed, in the order of appearance; empty where none was looked for.
+        Each tracked face, in order of appearance; empty if faces were not searched.
     found : Faces or None
-        All that was found; None where none was looked for.
+        What the face search found; None if faces were not searched.
     rule : str
-        How the video's score comes from those of its faces; see `score_of_video`.
+        How the video's score is computed from its faces' scores; see `score_of_video`.
     calibrated : Calibrated or None
-        Where the video's score stands among real videos; None without a calibration.
+        Rank of the video's score among real videos; None without a calibration.
     segments : sequence of Segment
-        Unusual parts; only where every window is scored.
+        Unusual parts; found only if every window is scored.
     segments_per_minute : float or None
-        Maximum number of them per minute of real video; None without such a threshold.
+        Maximum number of segments per minute of real video; None without such a threshold.
     """
 
     result: VideoResult

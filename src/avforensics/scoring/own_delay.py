@@ -1,8 +1,8 @@
-"""Where in a video its own delay is not the most probable one: a curve over its windows.
+"""A curve over a video's windows: where its own delay is not the most probable one.
 
-It is the statistic `mass_at_delay` in sliding windows, against the mass at whatever delay is the
-most probable there. A part with another sound stands out to its end, and how sure the network is
-counts for nothing. It needs no training and no real videos.
+The curve compares the statistic `mass_at_delay` in sliding windows with the mass at the most
+probable delay there. A part with different audio stands out over its whole length, and the
+network's confidence has no effect. The curve needs no training and no real videos.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from avforensics.scoring.sequences import SequencePolicy
 from avforensics.scoring.statistics import NEAR
 from avforensics.smoothing import running_mean
 
-SLIDING = 11  # windows over which the mean is taken
-LEAST_RATIO = 0.02  # of the mass at the own delay to that at the most probable one
+SLIDING = 11  # windows per mean
+LEAST_RATIO = 0.02  # added to the ratio of the masses at the own and the most probable delay
 
 
 def off_own_delay(
@@ -26,18 +26,18 @@ def off_own_delay(
     """How much less probable the video's own delay is than the most probable: float64, (N,).
 
     The logarithm of the ratio of the two masses, each within `NEAR` frames of its delay, averaged
-    over `SLIDING` windows; 0 = the own delay is the most probable throughout. Where some delays
-    reach into padding only the others are compared, and what lies above the median of the other
-    windows counts by their share.
+    over `SLIDING` windows; 0 = the own delay is the most probable throughout. If some delays of a
+    window reach into padding, only its other delays are compared, and any excess over the median
+    of the inner windows is multiplied by the share of these delays.
 
     Parameters
     ----------
     sync_logits : float array, (N, 2 * tau + 1)
     valid_audio : bool array, (N,)
-        Whether every delay of a window hears sound.
+        Whether every delay of a window has audio, not padding.
     chosen : int array, (M,), optional
-        Positions of the windows that count, rising; no mean reaches over a gap. Only theirs are
-        returned. None = all.
+        Positions of the windows that count, ascending; no mean crosses a gap. Values are returned
+        for these windows only. None = all windows.
     """
     valid_audio = np.asarray(valid_audio, bool)
     chosen = np.arange(len(valid_audio)) if chosen is None else np.asarray(chosen)
@@ -56,10 +56,10 @@ def off_own_delay(
 
 
 def _heard(valid_audio: np.ndarray, delays: int) -> np.ndarray:
-    """Which delays of each window hear sound, bool, (N, delays); all where no window is whole.
+    """Which delays of each window have audio, bool, (N, delays); all if no window is valid.
 
-    Before the first window of which every delay does, each window hears one of the lowest less;
-    after the last one, one of the highest.
+    The window k before the first valid one lacks audio at the k lowest delays; the window k after
+    the last valid one, at the k highest.
     """
     whole = np.flatnonzero(valid_audio)
     if not len(whole):
@@ -78,18 +78,18 @@ def own_delay_curve(
     first_window: int = 0,
     speaks: np.ndarray | None = None,
 ) -> DelayCurve | None:
-    """`off_own_delay` of the windows that are scored; None where too few are heard in full.
+    """`off_own_delay` of the scored windows; None if too few have audio at every delay.
 
     Parameters
     ----------
     sync_logits, valid_audio
-        As above, of all windows.
+        As in `off_own_delay`, of all windows.
     policy : SequencePolicy
-        Windows that it does not score do not count.
+        Windows that the policy does not score do not count.
     first_window : int
         Index of the first row's window in the video.
     speaks : bool array, (N,), optional
-        Windows of a face in which it speaks; others do not count.
+        Windows in which the face speaks; others do not count.
     """
     kept = policy.kept(valid_audio)
     if speaks is not None:

@@ -83,7 +83,7 @@ class DelayCurve:
     Attributes
     ----------
     window : int64, (S,)
-        Indices in the video, rising.
+        Indices in the video, ascending.
     value : float64, (S,)
         0 = the own delay is the most probable one.
     """
@@ -125,17 +125,17 @@ class VideoResult:
     silence : float
         Leading silence (s) of the part that was read.
     p_value : float or None
-        Share of real videos that score as high, with a calibration.
+        Share of real videos that score at least as high; None without a calibration.
     statistics : dict of str to float
-        Statistics of the same rows; see `avforensics.scoring.statistics`.
+        Statistics of the video's rows; see `avforensics.scoring.statistics`.
     inner : bool
-        Whether they are measured on inner windows only.
+        Whether the statistics are measured on inner windows only.
     off_delay : DelayCurve or None
-        Where its own delay is not the most probable one.
+        Where the video's own delay is not the most probable one.
     evidence : float or None
-        The calibration's fusion of them; higher = less like real videos.
+        The calibration's fusion of the statistics; higher = less like real videos.
     evidence_p_value : float or None
-        Share of real videos with as much evidence.
+        Share of real videos with at least as much evidence.
     likelihood : dict or None
         ``log10``, ``low``, ``high`` and ``at_bound`` of the likelihood ratio, if there is one.
     statements : tuple of str

@@ -1,4 +1,4 @@
-"""How networks run. Apart from the streams, it changes only the last digits of a score."""
+"""How networks run. All settings but the streams change only the last digits of a score."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RuntimeOptions:
     precision : str
         ``float32``, or ``bf16`` for autocast.
     channels_last : bool
-        Keep channels last in memory, which most processors are quicker with.
+        Keep channels last in memory, which is faster on most processors.
     compile : bool
         Compile the frame and window stages with ``torch.compile``.
     batch_windows : int, optional
@@ -33,7 +33,7 @@ class RuntimeOptions:
     readers : int, optional
         Files read concurrently; default 1 on a CPU, 4 on a GPU.
     video_stream, audio_stream : int, optional
-        Index among the streams of a kind; None = chosen as a player does.
+        Index among the streams of that kind; None = chosen as a player would.
 
     Raises
     ------

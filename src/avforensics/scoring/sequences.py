@@ -1,6 +1,6 @@
 """Step losses and scores from features of windows (paper Eq. 4-5 and Sec. 3.2).
 
-Runs after the network: other values of lam and max_len cost milliseconds.
+Runs after the network, so changing lam or max_len costs only milliseconds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from avforensics.scoring.result import Features, Score, Steps
 
 WINDOW_POLICIES = ("first", "all")
 AUDIO_POLICIES = ("pad", "context")
-BATCH = 16  # sequences per decoder batch, which bounds memory; larger ones are not faster
+BATCH = 16  # sequences per decoder batch, which bounds memory; larger batches are not faster
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,7 +60,7 @@ class Clip:
     sound : SoundSpool or None
         The file's audio, shared by clips of one file and closed by its owner.
     name : str
-        Name in results, if the file is a temporary one.
+        Name in results, if the file is temporary.
     """
 
     path: Path
@@ -93,7 +93,7 @@ class Clip:
         return None if self.duration is None else max(round(self.duration * FPS), 1)
 
     def cut(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """The clip's part of blocks that begin at its start, edited."""
+        """Cut the clip out of blocks that begin at its start, and edit it."""
         part = self._part(blocks)
         return part if self.edit.blocks is None else self.edit.blocks(part)
 
@@ -121,7 +121,7 @@ class Source:
     silence : LeadingSilence
         Leading silence of the part read so far.
     meter : Meter or None
-        Measures of that part; None if applicability is not measured.
+        Measures of the part read so far; None if applicability is not measured.
     seconds : float
         Reading time so far.
     """
@@ -161,7 +161,7 @@ class Source:
                     started = time.perf_counter()
         except MediaError as error:
             self.error = error.reason
-        except Exception as error:  # one file must never end the batch
+        except Exception as error:  # one bad file must never end the batch
             self.error = f"reading failed: {type(error).__name__}: {error}"
         self.seconds += time.perf_counter() - started
         self._put(None)

@@ -90,7 +90,7 @@ def cut_spans(
         frames.extend(block.frames)
         sound = np.concatenate([sound, block.audio])
         n_frames += len(block.frames)
-        # a window is ready when the audio of its latest delay is there
+        # a window is ready when the audio of its latest delay has arrived
         while start < limit and (ready := n_frames - lead - max_delay - start) >= span_windows:
             yield span(int(min(span_windows, limit - start, ready)))
     sound = np.concatenate([sound, np.zeros(max_delay * HOP, np.int16)])

@@ -1,7 +1,8 @@
 """Find the current speaker: the face whose lips fit the audio best.
 
-For the speaking face, one delay stands out and stays constant; for a listening one, rows are flat
-or their peak wanders. The measure is therefore the likelihood of one constant delay over 1.5 s.
+For the speaking face, one delay stands out and stays constant; for a listening face, rows are
+flat or their peak wanders. The measure is therefore the likelihood of one constant delay over
+1.5 s.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from avforensics.scoring.offset import log_probabilities
 from avforensics.smoothing import running_mean
 
 SMOOTH = (
-    37  # windows, 1.5 s: on pairs of GRID clips 25 find the speaker at 88 % of times, 35 at 92 %
+    37  # windows, 1.5 s; on pairs of GRID clips, 25 find the speaker at 88 % of times, 35 at 92 %
 )
 NOBODY = -1
 MIDDLE = WINDOW_FRAMES // 2
@@ -35,11 +36,11 @@ def constant_delay_fit(sync_logits: np.ndarray, *, smooth: int = SMOOTH) -> np.n
     Returns
     -------
     float64 array, (N,)
-        log D if only that delay is possible, 0 if all are equally likely, less if windows
-        disagree with confidence.
+        log D if only that delay is possible, 0 if all are equally likely, negative if
+        windows disagree with confidence.
     """
     rows = log_probabilities(sync_logits)
-    # mode "nearest" would repeat the last rows: divide by the number of real ones instead
+    # mode "nearest" would repeat the last rows: divide by the number of real rows instead
     total = running_mean(rows, smooth, mode="constant")
     share = running_mean(np.ones(len(rows)), smooth, mode="constant")
     return (total / share[:, None]).max(axis=1) + np.log(rows.shape[1])
@@ -81,8 +82,8 @@ def speaking_shares(speaker: np.ndarray, n_faces: int) -> np.ndarray:
 def speaking_spans(speaker: np.ndarray, face: int) -> list[tuple[float, float]]:
     """When a face speaks: (start, end) in seconds of the video, in order.
 
-    A window counts as its middle frame; at the ends of a face's windows, as the two outer frames
-    too.
+    A window counts as its middle frame; if no face comes before or after it, the two outer frames
+    on that side count too.
     """
     speaks = speaker == face
     edges = np.flatnonzero(np.diff(speaks, prepend=False, append=False))

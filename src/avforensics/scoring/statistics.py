@@ -10,8 +10,9 @@ Each uses the windows in which every delay has valid audio; a clip with fewer th
 `VideoRows.inner` is then False: such a number must not be compared with those of longer clips.
 
 Which direction means "fake" depends on the forgery: a generator trained against a synchronisation
-network is more in sync than real speech, a swapped voice less. ``fake`` names the direction of a
-video whose audio and video do not match; a fusion uses both unless ``sides`` is ``one``.
+network is more in sync than real speech, a swapped voice is less so. ``fake`` names the direction
+of a video whose audio and video do not match; a fusion uses both directions unless ``sides`` is
+``one``.
 
 To add one::
 
@@ -36,10 +37,10 @@ from avforensics.scoring.result import Features, Steps
 from avforensics.scoring.sequences import SequencePolicy
 
 SCALES = ("share", "positive", "real")
-APART = 2  # frames; delays closer than this count as one
+APART = 2  # frames; delays at most this far apart count as one
 LEAST_PART = 10  # windows before and after a change of delay
 MOST_CHANGES = 2000  # places at which a change is tried
-NEAR = 1  # frames from a delay that count as that delay: neighbouring delays share most sound
+NEAR = 1  # frames around a delay that count as that delay: neighbours share most of their audio
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,14 +81,14 @@ class VideoRows:
         delay_frequency: np.ndarray | None = None,
         speaks: np.ndarray | None = None,
     ) -> VideoRows:
-        """The inner windows that a policy scores, or all that it scores if they are too few.
+        """The inner windows that a policy scores, or all that it scores if too few are inner.
 
         Parameters
         ----------
         policy : SequencePolicy
-            Windows that it does not score are left out here too.
+            Windows that the policy does not score are left out here too.
         score, delay_frequency
-            As above.
+            As in `VideoRows`.
         speaks : bool array, (N,), optional
             Windows in which the face speaks; the others are left out.
         """
@@ -121,7 +122,7 @@ class VideoRows:
         windows, after = [], 0
         for part in parts:
             windows.append(part.window - part.window[0] + after)
-            after = int(windows[-1][-1]) + 2  # a gap: the next part does not follow on this one
+            after = int(windows[-1][-1]) + 2  # a gap: the next part does not follow this one
         with_activation = all(part.activation is not None for part in parts)
         return cls(
             np.concatenate([part.logits for part in parts]),
@@ -155,7 +156,7 @@ class VideoRows:
 
     @cached_property
     def follows(self) -> np.ndarray:
-        """Whether each window but the first comes right after the one before, bool, (N - 1,)."""
+        """Whether each window but the first directly follows the previous one, bool, (N - 1,)."""
         return np.diff(self.window) == 1
 
 
@@ -168,7 +169,7 @@ class Statistic:
     function : callable
         `VideoRows` to float; None if its input is missing.
     scale : str
-        ``share`` = in [0, 1], ``positive`` = 0 or more, without an upper end, ``real`` = any
+        ``share`` = in [0, 1], ``positive`` = 0 or more, without an upper limit, ``real`` = any
         number. Selects the transform by which a fusion makes it nearly normal.
     fake : str
         ``high`` or ``low``: the side of videos whose audio and video do not match.
@@ -232,7 +233,7 @@ def check_statistics(names: Iterable[str]) -> tuple[str, ...]:
     Raises
     ------
     ConfigError
-        There are none, one is listed twice, or there is no statistic of that name.
+        ``names`` is empty, or lists a name twice, or a name that no statistic has.
     """
     names = tuple(names)
     unknown = [name for name in names if name not in STATISTICS]
@@ -274,7 +275,7 @@ def score(rows: VideoRows) -> float | None:
 
 @statistic("mean_maximum", scale="share", fake="low")
 def mean_maximum(rows: VideoRows) -> float:
-    """Mean probability of each window's most likely delay: how sure the network is of any."""
+    """Mean probability of each window's most likely delay: how sure the network is."""
     return float(rows.probability.max(axis=1).mean())
 
 
@@ -289,7 +290,7 @@ def entropy(rows: VideoRows) -> float:
 def constant_delay(rows: VideoRows) -> float:
     """Mean log-probability of the best constant delay, above a flat row: log D = perfect sync.
 
-    The measure by which the face that speaks is found.
+    The speaking face is found by this measure.
     """
     log = log_probabilities(rows.logits)
     return float(log.mean(axis=0).max() + np.log(log.shape[1]))
@@ -309,7 +310,7 @@ def mass_at_delay(rows: VideoRows) -> float:
 
 @statistic("mass_spread", scale="positive", fake="high")
 def mass_spread(rows: VideoRows) -> float:
-    """How that probability varies from window to window (standard deviation)."""
+    """Standard deviation over windows of the probability near the clip's own delay."""
     return float(rows.mass_at_delay.std())
 
 
@@ -354,7 +355,7 @@ def delay_change(rows: VideoRows) -> float | None:
 def row_divergence(rows: VideoRows) -> float | None:
     """Mean divergence (KL) of each row from the one before: the score of the simplest prediction.
 
-    The anomaly model with "as before" in place of a decoder.
+    An anomaly model whose prediction is the previous row.
     """
     if not rows.follows.any():
         return None
@@ -367,7 +368,7 @@ def row_divergence(rows: VideoRows) -> float | None:
 def naive_bayes(rows: VideoRows) -> float | None:
     """Mean surprise at each window's most likely delay, given how often real videos have it.
 
-    The first row of Feng et al.'s Table 3; needs real videos to count.
+    The first row of Feng et al.'s Table 3; needs counts from real videos.
     """
     if rows.delay_frequency is None:
         return None
@@ -376,7 +377,7 @@ def naive_bayes(rows: VideoRows) -> float | None:
 
 @statistic("activation_error", scale="positive", fake="high")
 def activation_error(rows: VideoRows) -> float | None:
-    """Mean squared error of the predicted activations: the published score's other half."""
+    """Mean squared error of the predicted activations: the other half of the published score."""
     if rows.activation is None or not np.isfinite(rows.activation).any():
         return None
     return float(np.nanmean(rows.activation))

@@ -30,7 +30,7 @@ class FaceResult:
     speaks : float
         Share of the windows in which this face speaks; sums to 1 over faces.
     spans : list of (float, float)
-        When it speaks, in seconds of the video.
+        When the face speaks, in seconds of the video.
     """
 
     track: FaceTrack
@@ -40,7 +40,7 @@ class FaceResult:
 
 
 def on_video_clock(result: VideoResult, first: int) -> VideoResult:
-    """Shift the windows of a result of a part that begins at frame ``first``."""
+    """Shift the windows of a part's result; the part begins at frame ``first`` of the video."""
     features, steps = result.features, result.steps
     if features is not None:
         features = replace(features, first_window=features.first_window + first)
