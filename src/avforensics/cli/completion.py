@@ -15,18 +15,18 @@ from avforensics.errors import ConfigError
 
 
 def complete(action: str, verbs: Iterable[str]) -> None:
-    """Print a shell's script, or (``query=SHELL``, what that script calls) what may come next.
+    """Print a shell's script or, for ``query=SHELL`` (called by that script), what may come next.
 
     Parameters
     ----------
     action : str
-        ``bash``, ``zsh`` or ``fish``; or as Hydra has it, ``install=``, ``uninstall=`` or
-        ``query=`` in front. A query reads the command line from ``COMP_LINE``.
+        ``bash``, ``zsh`` or ``fish``, optionally after ``install=``, ``uninstall=`` or
+        ``query=`` as in Hydra. A query reads the command line from ``COMP_LINE``.
 
     Raises
     ------
     ConfigError
-        Another shell or action.
+        The shell or action is unknown.
     """
     kind, _, shell = action.rpartition("=")
     with composer() as hydra:
@@ -53,7 +53,7 @@ def _query(plugin: CompletionPlugin, line: str, verbs: Iterable[str]) -> None:
         print("\n".join(name for name in verbs if name.startswith(verb)))
         return
     *done, last = rest.split(" ")
-    # inputs and flags change nothing in what may follow; options of groups do
+    # inputs and flags do not affect what may follow; options of groups do
     os.environ["COMP_LINE"] = " ".join([name, *filter(is_override, done), last])
     with contextlib.suppress(Exception):  # nothing to offer is better than a traceback
         plugin.query(config_name=verb)

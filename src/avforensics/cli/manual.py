@@ -62,7 +62,7 @@ def manual(verb: str, overrides: Sequence[str] = (), folders: Sequence[str] = ()
     lines = ["Groups (group=option):", "", *groups, ""] if groups else []
     lines += ["Settings (key=value):", ""]
     grouped = {_place(group).partition(".")[0] for group in choices} | {"plugins"}
-    settings = list(settings_of(cfg))  # and the verb's own first
+    settings = list(settings_of(cfg))  # the verb's own come first
     settings.sort(key=lambda setting: setting[0].partition(".")[0] in grouped)
     for key, value in settings:
         shown = f"  {key}={value}"
@@ -73,7 +73,7 @@ def manual(verb: str, overrides: Sequence[str] = (), folders: Sequence[str] = ()
 
 @contextlib.contextmanager
 def composer(folders: Sequence[str] = ()) -> Iterator[Hydra]:
-    """Hydra over the configurations in ``folders`` and ours."""
+    """Hydra over the configurations in ``folders`` and in this package."""
     GlobalHydra.instance().clear()
     version.setbase("1.3")
     search = create_config_search_path(f"pkg://{CONFIGS}")
@@ -87,7 +87,7 @@ def composer(folders: Sequence[str] = ()) -> Iterator[Hydra]:
 
 
 def settings_of(cfg: DictConfig, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Dotted names and values as typed."""
+    """Dotted names of settings, and their values as a user types them."""
     for key in cfg:
         name = f"{prefix}{key}"
         node = cfg._get_node(key)
@@ -131,13 +131,13 @@ def _meanings(
 
 
 def _place(group: str) -> str:
-    """Prefix of a group's settings: ``source@benchmark.source`` in benchmark.source."""
+    """Prefix of a group's settings: benchmark.source for ``source@benchmark.source``."""
     folder, _, package = group.partition("@")
     return package or folder.replace("/", ".")
 
 
 def _texts(folder: str, option: str | None, sources: Sequence[str]) -> Iterator[str]:
-    """The file of an option, after those that it extends."""
+    """Text of an option's file, after the texts of the files that it extends."""
     path = _find(f"{folder}/{option}.yaml".lstrip("/"), sources) if option else None
     if path is None:
         return

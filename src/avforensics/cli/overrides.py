@@ -41,7 +41,7 @@ def is_override(word: str) -> bool:
 
 
 def literal(value: str) -> str:
-    """A value, quoted, of which no character is syntax, not even ``${...}``."""
+    """A value, quoted so that no character in it is syntax, not even ``${...}``."""
     value = re.sub(r"(\\*)\$\{", lambda m: 2 * m[1] + r"\${", value)
     return QuotedString(text=value, quote=Quote.single).with_quotes()
 
@@ -49,10 +49,10 @@ def literal(value: str) -> str:
 def quote_override(argument: str, *, multirun: bool = False) -> str:
     """Quote the value of a ``key=value`` argument that Hydra would not take as typed.
 
-    A value that Hydra cannot parse is always quoted. Of a path-like key (see `is_path_key`) every
-    value is quoted that Hydra would read as anything but the same text, save ``null``, text that
-    is already in quotes, interpolations such as ``${paths.data}/a.mp4`` (unless a file of exactly
-    that name exists) and, under ``multirun``, sweeps.
+    A value that Hydra cannot parse is always quoted. The value of a path-like key (see
+    `is_path_key`) is also quoted if Hydra would read it as anything but the same text, except
+    ``null``, text that is already in quotes, interpolations such as ``${paths.data}/a.mp4``
+    (unless a file of exactly that name exists) and, under ``multirun``, sweeps.
 
     Parameters
     ----------

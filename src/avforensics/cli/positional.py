@@ -33,21 +33,21 @@ SEVERAL = {"detect", "preprocess", "probe"}
 
 
 def name_words(verb: str, arguments: Sequence[str]) -> list[str]:
-    """Write a verb's words and ``--out OUT`` as the settings that they stand for.
+    """Rewrite a verb's words and ``--out OUT`` as settings.
 
     A word is an input where it is not of the form ``key=value``, where a file of exactly that name
-    exists, or where it comes after ``--``. ``--out`` is the verb's ``output``, or its
-    ``output_dir`` where it has no such setting.
+    exists, or where it comes after ``--``. ``--out`` sets the verb's ``output``, or its
+    ``output_dir`` if it has no ``output``.
 
     Parameters
     ----------
     arguments : sequence of str
-        Everything behind the verb.
+        Everything after the verb.
 
     Returns
     -------
     list of str
-        Hydra's flags and overrides only. Values are quoted: no character of them is syntax.
+        Hydra's flags and overrides only. Values are quoted: no character in them is syntax.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def name_words(verb: str, arguments: Sequence[str]) -> list[str]:
     inputs += arguments[end + 1 :]
     if out is not None:
         overrides.append(f"{_out_key(verb)}={literal(out)}")
-    if not inputs:  # as typed, but for --out
+    if not inputs:  # as typed, except for --out
         as_typed = out is None and overrides == typed
         return list(arguments) if as_typed else overrides + flags
     if key is None:
@@ -79,9 +79,9 @@ def name_words(verb: str, arguments: Sequence[str]) -> list[str]:
 
 
 def _named_weights(word: str, flags: Sequence[str]) -> list[str]:
-    """``checkpoint=NAME`` as settings of `named`, unless NAME is an option of the group.
+    """``checkpoint=NAME`` as settings of option `named`, unless NAME is itself an option.
 
-    With ``-m``, ``checkpoint=NAME,NAME`` stays a sweep: of options, or else of weights.
+    With ``-m``, ``checkpoint=NAME,NAME`` stays a sweep: over options, or else over weights.
     """
     group, _, name = word.partition("=")
     if group != "checkpoint" or not name:
@@ -91,14 +91,14 @@ def _named_weights(word: str, flags: Sequence[str]) -> list[str]:
     folders += [Path(given.config_dir)] if given.config_dir else []
     names = _swept(word) if given.multirun and not os.path.lexists(name) else [name]
     known = [any((f / group / f"{one}.yaml").is_file() for f in folders) for one in names]
-    if all(known):  # also if the sweep lists no names
+    if all(known):  # also for a sweep that is not a list, which has no names
         return [word]
     values = ",".join(literal(one.strip(QUOTES)) for one in names)
     return ["checkpoint=named", f"checkpoint.weights={values}"]
 
 
 def _swept(word: str) -> list[str]:
-    """Values that an override sweeps over; empty if they are not a list, as in a range."""
+    """Values that an override sweeps over; empty for a sweep that is not a list."""
     try:
         override = OverridesParser.create().parse_override(word)
     except HydraException:

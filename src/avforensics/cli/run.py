@@ -1,7 +1,7 @@
 """The command ``avforensics VERB [INPUT ...] [--out OUT] [key=value ...]``.
 
 ``configs/VERB.yaml`` is composed by Hydra and ``avforensics.commands.VERB.run(cfg)`` is called with
-it. Exit codes: 0 all done, 1 some of it failed, 2 wrong usage, 130 interrupted by Ctrl-C, 143 by
+it. Exit codes: 0 all done, 1 some failed, 2 wrong usage, 130 interrupted by Ctrl-C, 143 by
 SIGTERM. User errors are one sentence on stderr; AVFORENSICS_TRACEBACK=1 shows the
 traceback.
 """
@@ -95,7 +95,7 @@ def main() -> int:
 
 
 def tell(error: Exception, verb: str) -> int:
-    """Print a user's error and return the exit code; raise what is no user's, or on request all."""
+    """Print a user error and return the exit code; raise other errors, or on request all."""
     message = explain(error, verb)
     if message is None or os.environ.get("AVFORENSICS_TRACEBACK") == "1":
         raise error
@@ -167,7 +167,7 @@ def run_verb(verb: str, arguments: list[str]) -> int:
                 codes.append(run_reporting(verb, cfg))
                 return
             check_given(verb, cfg)
-            if code := run_command(verb, cfg):  # a launcher's process: only errors come back
+            if code := run_command(verb, cfg):  # in a launcher's process, only errors come back
                 raise ConfigError(f"a job in {cfg.output_dir} ended with exit code {code}")
 
     with full_errors(), replaced_argv([script, f"hydra.job.name={verb}", *quoted, *flags]):
@@ -193,7 +193,7 @@ def run_command(verb: str, cfg: DictConfig) -> int:
 def run_reporting(verb: str, cfg: DictConfig) -> int:
     """Like `run_command`, but prints user errors.
 
-    Hydra would add a heading of its own, and stop a sweep at the first one.
+    Hydra would add a heading of its own, and stop a sweep at the first error.
     """
     try:
         check_given(verb, cfg)
@@ -203,7 +203,7 @@ def run_reporting(verb: str, cfg: DictConfig) -> int:
 
 
 def check_given(verb: str, cfg: DictConfig) -> None:
-    """Raise ConfigError if a value on the command line has another type than its default."""
+    """Raise ConfigError if a value on the command line has a different type from its default."""
     settings = HydraConfig.get()
     # as text: ${...} is not resolved here
     given = OmegaConf.to_container(settings.overrides.task, resolve=False)
@@ -231,7 +231,7 @@ def job_arguments(script: str, verb: str, arguments: list[str], cfg: DictConfig)
     """A command line that runs exactly this job.
 
     Lightning starts the processes of further devices with ``sys.argv``: they need the verb, one
-    combination of a sweep, and the folder even where its name was made from the time of day.
+    combination of a sweep, and the folder, whose name may come from the time of day.
     """
     settings = HydraConfig.get()
     if settings.mode == RunMode.MULTIRUN:

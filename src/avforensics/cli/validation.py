@@ -26,7 +26,7 @@ _FRACTIONS |= {"cpus_per_worker", "gpus_per_worker"}
 # Settings that also accept a list, and those that accept a mapping.
 _LISTS_TOO = {"lam", "input"}
 _MAPPINGS_TOO = {"crop"}
-# Settings that accept null although their default is another type.
+# Settings that accept null although their default is not null.
 _NULL_TOO = {"select.split", "components", "calibration"}
 _NULL_TOO |= {"benchmark.sample.real", "benchmark.sample.fake", "baselines.fit_split"}
 # Integers, even without a default, and their minimum.
@@ -45,16 +45,16 @@ def check_kinds(
     Parameters
     ----------
     cfg : DictConfig
-        As composed.
+        The composed configuration.
     overrides : iterable of str
-        ``key=value``; additions (``+key=value``) are passed over.
+        ``key=value``; additions (``+key=value``) are ignored.
     choices : mapping
-        Group to option, as Hydra keeps them.
+        Option of each group, as Hydra records it.
 
     Raises
     ------
     ConfigError
-        With the first setting whose value has another type than its default.
+        Names the first setting whose value has a different type from its default.
     """
     packages = {group.partition("@")[2] for group in choices}
     given = {match[0]: text for text in overrides if (match := _KEY.match(text))}
@@ -77,7 +77,7 @@ def _parent(cfg: DictConfig, name: str) -> Any:
 
 
 def _refers(node: Any, name: str) -> bool:
-    """Whether a value refers to another setting, with a type of its own."""
+    """Whether a value refers to another setting, whose type may differ."""
     return isinstance(node, DictConfig) and OmegaConf.is_interpolation(node, name)
 
 

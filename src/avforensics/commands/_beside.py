@@ -64,7 +64,7 @@ class Beside:
         return rows
 
     def write(self, cfg: DictConfig, rows: Sequence[ScoredVideo], summary: Mapping) -> None:
-        """Write and print comparison, repeats and breakdowns, where they are asked for."""
+        """Write and print the comparison, repeats and breakdowns that were requested."""
         folder = Path(cfg.output_dir)
         intervals = OmegaConf.to_container(cfg.intervals)
         if self.against is not None:
@@ -83,7 +83,7 @@ class Beside:
 
 
 def compare_evidence(cfg: DictConfig, rows: Sequence[ScoredVideo]) -> None:
-    """The paired difference between evidence and score, over videos with both."""
+    """Write and print the paired difference between evidence and score, on videos with both."""
     fused = [replace(row, score=row.statistics.get("evidence")) for row in rows]
     try:
         difference = compare(rows, fused, seed=cfg.seed, **OmegaConf.to_container(cfg.intervals))

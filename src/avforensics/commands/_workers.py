@@ -29,7 +29,7 @@ class VideoWork:
     Attributes
     ----------
     config : dict
-        Of the command, resolved.
+        Configuration of the command, resolved.
     artifacts : Artifacts
         What is written for each video.
     """
@@ -41,7 +41,7 @@ class VideoWork:
         """Load the weights and the calibration, once in each process."""
         from avforensics.commands.detect import prepare
 
-        check_visible(self.artifacts.folder / "journal.jsonl")  # the folder alone may be another
+        check_visible(self.artifacts.folder / "journal.jsonl")  # the folder may exist unshared
         take_device(self.config["device"], place)
         _, scorer, judge = prepare(OmegaConf.create(self.config))
         return scorer, judge
@@ -49,7 +49,7 @@ class VideoWork:
     def work(
         self, tasks: Sequence[Task], ready: tuple[VideoScorer, Judge | None]
     ) -> Iterator[Entry]:
-        """Score videos and write their files; gives an entry for the journal of each."""
+        """Score videos and write their files; yields a journal entry for each."""
         scorer, judge = ready
         outcomes = scorer.score_many(task.clip for task in tasks)
         for task, outcome in zip(tasks, outcomes, strict=True):
@@ -57,7 +57,7 @@ class VideoWork:
             yield self.write(task, outcome)
 
     def write(self, task: Task, outcome: Outcome) -> Entry:
-        """Write a video's files; gives the entry for the journal."""
+        """Write a video's files and return its journal entry."""
         report, undrawn = self.artifacts.write(outcome, task.name)
         self.artifacts.write_result(outcome, task.clip, task.size, task.name)
         return entry_of(task, outcome, report=report, undrawn=undrawn)
@@ -71,7 +71,7 @@ def score_in_processes(
     workers: int | None,
     engine: EngineOptions,
 ) -> None:
-    """Score what is to do; only this process writes the journal and the tables."""
+    """Score the pending videos; only this process writes the journal and the tables."""
     how = VideoWork(OmegaConf.to_container(cfg, resolve=True), artifacts)
     tasks = dict(enumerate(output.tasks))
     results = in_processes(

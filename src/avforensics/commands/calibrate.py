@@ -145,7 +145,7 @@ def ratios(
     fakes: tuple[FeatureStore, Sequence[int]],
     frequency: np.ndarray | None,
 ) -> tuple[LikelihoodRatio, list[tuple[str, str]]]:
-    """Likelihood ratios of ``cfg.fakes``, and path and reason of each forgery without a score."""
+    """Likelihood ratios from ``cfg.fakes``, and path and reason of each forgery without a score."""
     store, chosen = fakes
     found, failed = score(store, models, policy, cfg, chosen, frequency)
     likelihood = fit_likelihood(
@@ -166,7 +166,7 @@ def other_set(
     calibration: Calibration,
     frequency: np.ndarray | None,
 ) -> tuple[Calibration, list[float], list[tuple[str, str]]]:
-    """Real videos of ``cfg.check``: their scores, and no ratio where they are otherwise."""
+    """Score the real videos of ``cfg.check``; if their scores differ, refuse the ratios."""
     store = FeatureStore.open(cfg.check.features)
     indices = real_clips(store, cfg.check.split, trained=())
     if (evidence := calibration.evidence) is not None:
@@ -198,7 +198,7 @@ def real_clips(store: FeatureStore, split: str | None, *, trained: Sequence[str]
     Raises
     ------
     ManifestError
-        There are none, or a person was trained on.
+        There are no real clips, or a model was trained on a person in them.
     """
     chosen = [index for index in choose(store, split=split) if store[index].label == 0]
     if not chosen:
@@ -229,7 +229,7 @@ def score(
 ) -> tuple[dict[int, StoredScore], list[tuple[str, str]]]:
     """Scored clips by index, and path and reason of each clip without a score.
 
-    Clips whose score means nothing are left out and counted in the log.
+    Clips to which the method does not apply are left out and counted in the log.
     """
     check_network(store, models)
     limits = limits_of(OmegaConf.to_container(cfg.applicability, resolve=True))
@@ -251,7 +251,7 @@ def score(
         with one_thread():
             found = scorer.score(index)
         if found.error is None:
-            scored[index] = replace(found, steps=None)  # of thousands of clips
+            scored[index] = replace(found, steps=None)  # to save memory
         else:
             failed.append((store[index].path, found.error))
     return scored, failed
@@ -263,7 +263,7 @@ def value(found: StoredScore, part: str) -> float:
 
 
 def properties(entry: Entry) -> dict[str, float]:
-    """What `avforensics detect` compares of an input; without the file, its silence only."""
+    """Properties that `avforensics detect` compares; without the file, only its silence."""
     found = {"leading_silence": entry.clip.silence}
     with suppress(MediaError), open_media(entry.path, audio_path=entry.audio or None) as stream:
         found |= media_properties(stream.report)
@@ -297,7 +297,7 @@ def tell(calibration: Calibration, check: Sequence[float] | None) -> None:
 
 
 def tell_likelihood(likelihood: LikelihoodRatio) -> None:
-    """Print how the ratios did on people and generators that they were not fitted on."""
+    """Print how the ratios performed on people and generators that they were not fitted on."""
     about = likelihood.about
     log.info(
         "likelihood ratios of %s: %d real videos of %d people, %d forgeries of %d generators",

@@ -45,10 +45,10 @@ from avforensics.tables import Table
 
 log = logging.getLogger(__name__)
 
-TRAINING = ("sync", "val")  # splits that are read again and again, so worth being made clips
-DELAYS = 15  # tau: of the rows that are scored
-MARK = "demo.json"  # in folders that this command made and may remove
-CALIBRATION, RATE = "auto", 0.05  # the one of the weights, and the rate of false alarms it is for
+TRAINING = ("sync", "val")  # splits that are read repeatedly, so worth cutting into clips
+DELAYS = 15  # tau of the scored rows
+MARK = "demo.json"  # marks folders that this command made and may remove
+CALIBRATION, RATE = "auto", 0.05  # the weights' own calibration, and its false-alarm rate
 HEAD_FRAMES, HEAD_SIDE = 150, 256  # of the synthetic head that stands in for a user's clip
 OWN = (
     "Your clip, and forgeries of it made by its sound alone; the pictures are the same in all. A "
@@ -82,7 +82,7 @@ def show(video: Path, cfg: DictConfig, *, own: bool) -> Path:
     models.origin = f"weights: {SHIPPED}, shipped with this package"
     models.introduce(log)
     detector = ClipScorer(models, windows="all", lams=[0.0])
-    # any video will do: faces are looked for whatever the weights were trained on
+    # any video works: faces are looked for whatever the weights were trained on
     scorer = VideoScorer(detector, face_options(models, mode="auto"))
     judge = judge_for(CALIBRATION, detector, crop=scorer.options.crop, false_positive_rate=RATE)
     showcase = Showcase(video, folder, seconds=cfg.seconds_shown)
@@ -105,7 +105,7 @@ def show(video: Path, cfg: DictConfig, *, own: bool) -> Path:
 
 
 def _own(video: Path, folder: Path) -> Path:
-    """The user's video, if it is one and what an earlier demo left may be removed."""
+    """The user's video, which must be a file outside ``folder``, as that is emptied."""
     if not video.is_file():
         raise MediaError(video, "no such file")
     if video.resolve().is_relative_to(folder.resolve()):
@@ -195,7 +195,7 @@ def train(cfg: DictConfig, folder: Path, started: float) -> None:
 
 
 def _start_anew(folder: Path) -> None:
-    """Remove what an earlier demo left; never anything else."""
+    """Remove what an earlier demo left, and nothing else."""
     mark = folder / MARK
     others = [path for path in folder.glob("*") if path.name not in (".hydra", "output.log")]
     if others and not mark.exists():
@@ -225,7 +225,7 @@ def _step(verb: str, **settings: object) -> None:
     Raises
     ------
     AVForensicsError
-        It did not end with exit code 0.
+        The command did not end with exit code 0.
     """
     if verb in ("evaluate", "detect"):  # drawn heads do not speak as people do
         settings["applicability.measure"] = "false"
@@ -246,7 +246,7 @@ def _shown(word: str) -> str:
 
 
 def _list_examples(manifest: Manifest, path: Path, *, each: int) -> None:
-    """The first test clips of every category, a path a line."""
+    """Write the first test clips of every category, one path per line."""
     by_category: dict[str, list[str]] = {}
     for row in manifest:
         if row.split == "test":

@@ -100,7 +100,7 @@ def run(cfg: DictConfig) -> int:
 
 
 def prepare(cfg: DictConfig) -> tuple[Models, VideoScorer, Judge | None]:
-    """The weights that a configuration names, what scores videos with them, and what judges."""
+    """The configured weights, the scorer that uses them, and the judge of its scores."""
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
     scorer = VideoScorer(build_detector(models, cfg), build_faces(models, cfg))
     judge = judge_for(
@@ -140,7 +140,7 @@ def build_faces(models: Models, cfg: DictConfig) -> FaceOptions:
 def score_settings(
     models: Models, scorer: VideoScorer, judge: Judge | None, cfg: DictConfig
 ) -> dict[str, Any]:
-    """Everything but the file that a score depends on; the device is not among it."""
+    """All settings that a score depends on, without the file and the device."""
     settings = {
         "checkpoints": list(models.hashes.values()),
         "scoring": OmegaConf.to_container(cfg.scoring, resolve=True),
@@ -161,7 +161,7 @@ def score_settings(
 def score_all(
     scorer: VideoScorer, output: OutputFolder, artifacts: Artifacts, judge: Judge | None
 ) -> None:
-    """Score what is to do; reports and rows are written while the network runs."""
+    """Score the pending videos; reports and rows are written while the network runs."""
     workers = max(1, cores() // 4)
     adding = Lock()
     with (
@@ -216,7 +216,7 @@ def run_record(models: Models, judge: Judge | None, provenance: Mapping[str, Any
 
 
 def write_settings(folder: Path, cfg: DictConfig, provenance: dict[str, Any]) -> None:
-    """Write config.yaml and versions.json: enough to run it again."""
+    """Write config.yaml and versions.json: enough to repeat the run."""
     text = OmegaConf.to_yaml(cfg, resolve=True)
     write_text(folder / "config.yaml", text, errors="surrogateescape")
     write_json(

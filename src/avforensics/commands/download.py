@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> int:
-    """Bring every file of ``cfg.parts`` into the folder."""
+    """Download the files of ``cfg.parts`` that are missing (``force``: all) and check them."""
     unknown = [part for part in [*cfg.parts, *cfg.url] if part not in PUBLISHED]
     if unknown:
         raise ConfigError(f"no published file for {unknown[0]!r}; parts: {', '.join(PUBLISHED)}")

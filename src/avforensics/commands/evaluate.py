@@ -76,14 +76,14 @@ def run(cfg: DictConfig) -> int:
     if cfg.exchange not in (None, "dfwb"):
         raise ConfigError(f"exchange must be null or dfwb, got {cfg.exchange!r}")
     if cfg.reproduce is not None:
-        published(cfg.reproduce)  # refuses what the paper does not have
+        published(cfg.reproduce)  # rejects an unknown experiment
     known = Beside.read(cfg)
     if cfg.scores is not None:
         return tabulate(cfg, known)
     if cfg.benchmark is not None:
         require_data(cfg)
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
-    if models.origin and cfg.benchmark is None:  # else the extraction warns
+    if models.origin and cfg.benchmark is None:  # with a benchmark, the extraction warns
         log.info("%s", models.origin)
     stage = Evaluation(cfg, models)
     if not stage.trainer.is_global_zero:
@@ -162,7 +162,7 @@ def write(cfg: DictConfig, rows: Sequence[ScoredVideo], summary: dict, known: Be
 
 
 def write_report(cfg: DictConfig, notice: str | None = None) -> None:
-    """Write index.html of everything in ``cfg.output_dir``, if it is asked for."""
+    """Write index.html of everything in ``cfg.output_dir`` if ``cfg.report`` is set."""
     if not cfg.report:
         return
     provenance = {"version": avforensics.__version__, "notice": notice}
@@ -171,7 +171,7 @@ def write_report(cfg: DictConfig, notice: str | None = None) -> None:
 
 
 def exchange_of(cfg: DictConfig, summary: dict) -> dict[str, str | None]:
-    """What a file for another harness says of the run."""
+    """Description of the run in a file for another harness."""
     name = cfg.benchmark.name if cfg.benchmark else "scores" if cfg.scores else "features"
     detector = "scores" if cfg.scores else str(cfg.checkpoint.get("name"))
     return {
@@ -183,7 +183,7 @@ def exchange_of(cfg: DictConfig, summary: dict) -> dict[str, str | None]:
 
 
 def draw_examples(outcome: Evaluated, stage: Evaluation, cfg: DictConfig) -> None:
-    """Fig. 3 for the first clips of each category: delays, their prediction, cumulative losses."""
+    """Draw Fig. 3 for the first clips of each category: delays, prediction, cumulative losses."""
     if not cfg.examples:
         return
     scorer = stage.scorer_of(outcome.store)
@@ -204,7 +204,7 @@ def control(
     beside: dict[str, tuple[SequencePolicy, str]],
     shifts: list[int],
 ) -> None:
-    """Run the controls in all processes; the first writes and prints them."""
+    """Run the controls in all processes; the first process writes and prints them."""
     runs, found = {"as asked": summary}, {}
     for name, (policy, edit) in beside.items():
         log.info("control: %s", name)
@@ -234,7 +234,7 @@ def perturbed(
     changes: dict[tuple[str, int], str],
     calibration: Calibration | None,
 ) -> None:
-    """Run every perturbation and level in all processes; the first draws the figures."""
+    """Run every perturbation and level in all processes; the first process draws the figures."""
     threshold, origin = None, ""
     if stage.trainer.is_global_zero:
         threshold, origin = threshold_of(cfg, outcome.rows, calibration)
@@ -258,7 +258,7 @@ def perturbed(
 def described_alarms(
     cfg: DictConfig, rows: Sequence[ScoredVideo], summary: dict | None, threshold: float | None
 ) -> dict | None:
-    """A summary with the false alarms at a threshold, where there is one."""
+    """The summary, with the false alarms at the threshold if both are given."""
     if summary is None or threshold is None:
         return summary
     intervals = OmegaConf.to_container(cfg.intervals)

@@ -124,7 +124,7 @@ def _cut(job: tuple[Row, str], *, folder: Path, settings: ClipSettings) -> Cut:
 
 
 def _rows(cfg: DictConfig) -> list[Row]:
-    """Rows of a manifest, or one for each video found, which is then its own identity."""
+    """Rows of a manifest, or a row for each video found, with the video as its identity."""
     source = typed_path(str(cfg.input))
     if cfg.label not in (0, 1):
         raise ConfigError(f"label must be 0 (real) or 1 (fake), not {cfg.label!r}")
@@ -186,8 +186,8 @@ def _shard(text: str | None) -> tuple[int, int]:
 def _share(rows: list[Row], number: int, of: int) -> list[tuple[Row, str]]:
     """The rows of a share, each with the name of its folder of clips.
 
-    Names are divided, not rows: those that cut the same part of a video have one folder, and two
-    shares must not write to it.
+    Names are divided, not rows: rows that cut the same part of a video share a folder, and
+    two shares must not write to it.
     """
     names = clip_names(rows)
     own = set(list(dict.fromkeys(names))[number - 1 :: of])
@@ -236,7 +236,7 @@ def _cells(row: Row, cut: Cut) -> tuple:
 
 
 def _kept(row: Row, cut: Cut, output: Path) -> tuple[list[Row], Cut]:
-    """Rows of a video's usable clips, and the video's status without the others."""
+    """Rows of a video's usable clips, and the video's status without the unusable clips."""
     made = {clip: clip_row(row, output / "clips", clip) for clip in cut.clips}
     rows = {clip: new for clip, new in made.items() if new is not None}
     if unforged := len(made) - len(rows):

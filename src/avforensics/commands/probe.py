@@ -57,7 +57,7 @@ def run(cfg: DictConfig) -> int:
 
 
 def examine(path: Path, options: MediaOptions, *, decode: bool) -> MediaReport:
-    """Report of a file, complete or, without ``decode``, of its packets alone."""
+    """Report of a file; without ``decode``, of its packets only."""
     with open_media(path, options) as stream:
         if decode:
             return stream.examine()

@@ -75,7 +75,7 @@ def run(cfg: DictConfig) -> int:
 
 
 def score_now(video: Path, cfg: DictConfig) -> tuple[Outcome, float]:
-    """Score a video; also the lam of its score."""
+    """Score a video; also returns the lam of its score."""
     if not video.is_file():
         raise MediaError(video, "no such file")
     _, scorer, judge = prepare(cfg)

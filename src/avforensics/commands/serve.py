@@ -59,7 +59,7 @@ def run(cfg: DictConfig) -> int:
 
 @contextlib.contextmanager
 def temporary_files_in(folder: str) -> Iterator[None]:
-    """Let all temporary files of this process, such as a video's sound, lie in a folder."""
+    """Put all temporary files of this process, such as a video's sound, into a folder."""
     before, tempfile.tempdir = tempfile.tempdir, folder
     try:
         yield
@@ -73,7 +73,7 @@ def listen(host: str, port: int) -> socket.socket:
     Raises
     ------
     ConfigError
-        The address is taken, or none of this machine; or none is given, which would be all of them.
+        The address is taken or is not one of this machine, or ``host`` is empty (all of them).
     """
     if not host:
         raise ConfigError("host is empty: write 0.0.0.0 to let in everyone who can reach it")
@@ -98,7 +98,7 @@ def serve(app: object, listening: socket.socket) -> None:
     """Run the web server until Ctrl-C or SIGTERM."""
     import uvicorn
 
-    # uvicorn raises the signal once more when it has ended: what follows must still be done
+    # uvicorn raises the signal again after it has stopped: cleanup must still run
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)
@@ -111,7 +111,7 @@ def serve(app: object, listening: socket.socket) -> None:
 
 
 def about(limits: Limits, notice: str | None) -> str:
-    """HTML above the drop zone: what this is and what it takes."""
+    """HTML above the drop zone: what the page does and which videos it takes."""
     return fill("about.html", limits=limits, notice=notice, what_stays=what_stays(limits))
 
 

@@ -87,7 +87,7 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
             _convert_="all",
         )
     except InstantiationException as error:
-        if isinstance(error.__cause__, MisconfigurationException):  # e.g. no GPU is there
+        if isinstance(error.__cause__, MisconfigurationException):  # e.g. no GPU
             raise ConfigError(" ".join(str(error.__cause__).split())) from error
         raise
 
@@ -105,7 +105,7 @@ def resume_from(ckpt: str | None, folder: Path) -> str | None:
 def clips_recipe(cfg: DictConfig, module: pl.LightningModule) -> str | dict[str, Any] | None:
     """How the faces of the training clips were cut, if that is recorded next to them.
 
-    A network that cuts a part out of its clips itself has none: it reads them as they are.
+    None for a network that crops its clips itself: it reads them as they are.
     """
     if not cfg.data.get("manifest") or module.models.sync.crop is not None:
         return None
@@ -135,5 +135,5 @@ def finish(
     if recipe is not None:
         models.metadata["recipe"] = recipe
     save_bundle(folder / f"{part}.safetensors", models)
-    write_text(folder / "metrics.json", json.dumps(summary, indent=1) + "\n")  # NaN too
+    write_text(folder / "metrics.json", json.dumps(summary, indent=1) + "\n")  # may hold NaN
     log.info("wrote %s", folder / f"{part}.safetensors")

@@ -42,7 +42,7 @@ from avforensics.tables import Table
 log = logging.getLogger(__name__)
 
 
-# Settings that results of earlier versions do not name, as they were then.
+# Settings that results of earlier versions do not list, with their values at that time.
 ADDED = {
     **asdict(DEFAULT_RUNTIME),
     "channels_last": False,
@@ -68,7 +68,7 @@ def run(cfg: DictConfig) -> int:
 
 
 def again(record: Mapping[str, Any], settings: Mapping[str, Any], cfg: DictConfig) -> list[Check]:
-    """Score the video once more in a folder of its own and compare."""
+    """Score the video again in a temporary folder and compare."""
     recorded = record["file"]
     video = typed_path(recorded["path"] if cfg.video is None else cfg.video)
     if recorded["start"] or recorded["duration"] is not None or recorded["audio"] is not None:
@@ -83,7 +83,7 @@ def again(record: Mapping[str, Any], settings: Mapping[str, Any], cfg: DictConfi
             "figures": False,
             "save_features": False,
             "device": cfg.device,
-            # a result may come from anyone: it chooses no cluster and no code
+            # a result may come from anyone, so it must not choose a cluster or code
             "engine": asdict(LOCAL),
             "workers": 1,
             "plugins": None,

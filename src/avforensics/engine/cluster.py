@@ -1,4 +1,4 @@
-"""Workers of a Ray cluster (extra ``ray``); imported where ``engine=ray`` asks for it, only."""
+"""Workers of a Ray cluster (extra ``ray``); imported only for ``engine=ray``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from avforensics.engine.crew import (
 from avforensics.errors import AVForensicsError, ConfigError
 
 PROBE, DEADLINE = 3.0, 10.0  # seconds for the port, and for Ray behind it, to answer
-STORE = 200 << 20  # bytes of the object store of a Ray that is started here: jobs are paths
+STORE = 200 << 20  # bytes of the object store if Ray is started here; jobs are only paths
 
 
 class RayCrew:
@@ -62,20 +62,20 @@ class RayCrew:
         self._room = _room(ray, options)
         self._setup = ray.put(pickle_by_value((work, prepare)))
         self._actors: set[Any] = set()
-        self._waiting: dict[Any, Any] = {}  # of each object to come, its actor
+        self._waiting: dict[Any, Any] = {}  # pending object -> its actor
         self._class = ray.remote(_Actor)
 
     def __enter__(self) -> RayCrew:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End every actor at once, and the connection."""
+        """Kill every actor at once and close the connection."""
         for actor in list(self._actors):
             self.kill(actor)
         self._ray.shutdown()
 
     def wanted(self, ready: int) -> int:
-        """Number of actors to have: where the cluster may grow, one more than it has room for."""
+        """Number of actors to have: ``workers``, or one more than fits, as the cluster may grow."""
         if self._workers is not None:
             return self._workers
         return max(self._room, ready) + 1
@@ -119,22 +119,22 @@ class RayCrew:
         return events
 
     def kill(self, worker: Any) -> None:
-        """Stop an actor at once, also one that has not started."""
+        """Stop an actor at once, even if it has not started."""
         self._actors.discard(worker)
         self._waiting = {one: actor for one, actor in self._waiting.items() if actor != worker}
-        with contextlib.suppress(Exception):  # it may be dead already, and so may the cluster
+        with contextlib.suppress(Exception):  # the actor or the cluster may be dead already
             self._ray.kill(worker)
 
 
 def pickle_by_value(value: Any) -> bytes:
-    """Pickle so that functions of the main module, which workers cannot import, go along."""
+    """Pickle a value along with functions of the main module, which workers cannot import."""
     from ray import cloudpickle
 
     return cloudpickle.dumps(value)
 
 
 class _Actor:
-    """A worker. Its answers are pickled here, so that the driver gets copies of its own."""
+    """A worker. Its reports are pickled here, so that the driver gets its own copies."""
 
     def __init__(self, folder: str, variables: dict[str, str], uses_gpu: bool) -> None:
         self._folder = folder
@@ -161,7 +161,7 @@ class _Actor:
 
 
 def _read(told: list[tuple[str, bytes]]) -> list[tuple[str, Any]]:
-    """Reports of an actor, up to one that cannot be read here."""
+    """Reports of an actor, up to the first that cannot be read here."""
     read: list[tuple[str, Any]] = []
     try:
         for kind, value in told:
@@ -176,7 +176,7 @@ def _told(kind: str, value: Any) -> tuple[str, bytes]:
 
 
 def _variables() -> dict[str, str]:
-    """Settings of this package in the environment, which the nodes do not have."""
+    """Environment variables of this package, which the nodes do not have."""
     return {name: value for name, value in os.environ.items() if name.startswith("AVFORENSICS_")}
 
 
@@ -188,7 +188,7 @@ def _why(error: Exception) -> str:
 
 
 def _connect(options: EngineOptions) -> ModuleType:
-    """Join the cluster within seconds; its own attempts go on for minutes."""
+    """Join the cluster within seconds; Ray's own attempts go on for minutes."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as before 2.50, no advice
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -216,12 +216,12 @@ def _connect(options: EngineOptions) -> ModuleType:
     joining = threading.Thread(target=join, daemon=True)
     with _quiet():
         if own:
-            join()  # what a thread starts ends with the thread
+            join()  # a Ray that a thread starts ends with the thread
         else:
             joining.start()
             joining.join(DEADLINE)
     if threading.current_thread() is threading.main_thread():
-        for number, handler in handlers.items():  # Ray has set its own
+        for number, handler in handlers.items():  # Ray has replaced them
             signal.signal(number, handler)
     if joining.is_alive():
         _give_up_stderr()
@@ -241,7 +241,7 @@ def _connect(options: EngineOptions) -> ModuleType:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Drop what Ray's C++ part, which asks no logger, writes to stderr about each attempt."""
+    """Drop what Ray's C++ part, which uses no logger, writes to stderr about each attempt."""
     level = "RAY_BACKEND_LOG_LEVEL"
     if level in os.environ:
         yield
@@ -260,7 +260,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _give_up_stderr() -> None:
-    """Keep what an attempt that goes on in a thread says from following our own words."""
+    """Silence the attempt that goes on in a thread, so that our error comes last."""
     kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 2)
     sys.stderr = os.fdopen(kept, "w", errors="backslashreplace")

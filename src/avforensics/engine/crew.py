@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from avforensics.errors import AVForensicsError, ConfigError, MediaError
 
 NAMES = ("local", "ray")
-Work = Callable[..., Iterator[Any]]  # jobs, and what was prepared -> a result for each, in order
+Work = Callable[..., Iterator[Any]]  # jobs, prepared objects -> a result for each job, in order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,13 +28,13 @@ class EngineOptions:
     timeout_minutes : float, optional
         A job that takes longer is stopped; None = no limit.
     gpus_per_worker : float
-        GPUs, or the fraction of one, for each worker. With ``local``: of the GPUs of this machine;
+        GPUs, or the fraction of a GPU, per worker. With ``local``: of the GPUs of this machine;
         0 = workers do not share GPUs by number.
     cpus_per_worker : float
-        CPUs that Ray reserves for each worker, and threads of it.
+        CPUs that Ray reserves for each worker, and its number of threads.
     address : str
-        Ray cluster: ``HOST:PORT``, ``auto`` ($RAY_ADDRESS, else the one that this machine
-        belongs to) or ``local`` (started here, for this run).
+        Ray cluster: ``HOST:PORT``, ``auto`` ($RAY_ADDRESS, else the cluster that this
+        machine belongs to) or ``local`` (started here, for this run).
 
     Raises
     ------
@@ -90,7 +90,7 @@ class Place:
     number : int
         Index of the worker on its machine, from 0.
     threads : int
-        Threads that it should use.
+        Threads that the worker should use.
     """
 
     number: int
@@ -99,7 +99,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Failed:
-    """Instead of a result: the job raised, or its worker died or hung at every attempt.
+    """Returned instead of a result: the job raised, or its worker died or hung at every attempt.
 
     Attributes
     ----------
@@ -134,7 +134,7 @@ class Crew(Protocol):
     Attributes
     ----------
     streams : bool
-        Whether each result is reported as soon as it is there, not with its whole batch.
+        Whether each result is reported at once, not with its whole batch.
     """
 
     streams: bool
@@ -143,7 +143,7 @@ class Crew(Protocol):
         """Number of workers to have, given how many are at work already."""
 
     def hire(self) -> Any:
-        """Begin to start a worker; "ready" is reported once it is prepared."""
+        """Start a worker without waiting; it reports "ready" once it is prepared."""
 
     def give(self, worker: Any, jobs: Sequence[Any]) -> None:
         """Let an idle worker do jobs."""
@@ -152,11 +152,11 @@ class Crew(Protocol):
         """Wait up to ``seconds`` for events; return those that occurred."""
 
     def kill(self, worker: Any) -> None:
-        """Stop a worker at once; it reports no more."""
+        """Stop a worker at once; it sends no more reports."""
 
 
 def perform(work: Work, jobs: Sequence[Any], prepared: tuple) -> Iterator[tuple[str, Any]]:
-    """Do jobs; gives kinds and values of `Event`: results, then how it ended."""
+    """Do jobs; yields kinds and values of `Event`: results, then how the work ended."""
     try:
         for result in work(jobs, *prepared):
             yield "result", result
@@ -165,7 +165,7 @@ def perform(work: Work, jobs: Sequence[Any], prepared: tuple) -> Iterator[tuple[
     except Exception as error:
         yield ("fatal", error) if is_fatal(error) else ("raised", reason_of(error))
     except SystemExit as error:
-        if type(error) is not SystemExit:  # the worker itself is told to end
+        if type(error) is not SystemExit:  # the worker itself must end
             raise
         yield "raised", f"the job ended its process (SystemExit: {error.code})"
     else:
@@ -173,7 +173,7 @@ def perform(work: Work, jobs: Sequence[Any], prepared: tuple) -> Iterator[tuple[
 
 
 def check_visible(path: Path) -> None:
-    """Refuse a worker that does not see what the command has made: its output would be lost.
+    """Refuse a worker that does not see the command's files: its output would be lost.
 
     Raises
     ------
@@ -188,7 +188,7 @@ def check_visible(path: Path) -> None:
 
 
 def is_fatal(error: Exception) -> bool:
-    """Whether every other job would meet this error too: a setting, a full disk."""
+    """Whether every other job would fail too, as with a wrong setting or a full disk."""
     if isinstance(error, MediaError):
         return False
     return isinstance(error, AVForensicsError | OSError)
@@ -205,7 +205,7 @@ def in_this_process(
     prepared: tuple,
     begin: Callable[[Any], None] | None = None,
 ) -> Iterator[tuple[Any, Any]]:
-    """Do jobs here, in one pass; after one that raises, one by one.
+    """Do jobs here, in one pass; after a job raises, do the unfinished jobs one by one.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Worker processes of this machine, which end with the command however that comes about."""
+"""Worker processes of this machine, which end when the command ends, for any reason."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from typing import Any
 from avforensics.engine.crew import Event, Place, Work, is_fatal, perform, reason_of
 from avforensics.errors import AVForensicsError
 
-GRACE = 1.0  # seconds in which a worker that is to end may remove what it has half written
+GRACE = 1.0  # seconds for an ending worker to remove unfinished files
 
 
 class LocalCrew:
@@ -55,7 +55,7 @@ class LocalCrew:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        """Let idle processes end; after an error those at work too, as nobody notes their work."""
+        """Let idle processes end; after an error, busy ones too, as their results are lost."""
         for worker in self._processes:
             if kind is None:
                 with contextlib.suppress(OSError):
@@ -86,7 +86,7 @@ class LocalCrew:
 
     def give(self, worker: Connection, jobs: Sequence[Any]) -> None:
         """Send jobs to an idle process."""
-        with contextlib.suppress(BrokenPipeError):  # its end is reported next
+        with contextlib.suppress(BrokenPipeError):  # `wait` reports its end next
             worker.send_bytes(pickle.dumps(list(jobs)))
 
     def wait(self, seconds: float) -> list[Event]:
@@ -99,7 +99,7 @@ class LocalCrew:
             try:
                 for message in messages:
                     events.append(Event(worker, *pickle.loads(message)))
-            except Exception as error:  # which of its jobs it is about is not known
+            except Exception as error:  # the job that it belongs to is not known
                 self.kill(worker)
                 reason = f"what its process sent cannot be read: {reason_of(error)}"
                 events.append(Event(worker, "lost", reason))
@@ -141,7 +141,7 @@ def _received(worker: Connection) -> list[bytes]:
 
 @contextlib.contextmanager
 def _without_ctrl_c() -> Iterator[None]:
-    """Let processes that are started inside the block never see Ctrl-C; here it comes later."""
+    """Hide Ctrl-C from processes started inside the block; here it comes after the block."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
@@ -162,7 +162,7 @@ class _Ended(SystemExit):
 def _serve(
     driver: Connection, work: Work, prepare: Callable[[Place], Any] | None, place: Place
 ) -> None:
-    """Do what the driver sends until it has sent enough, or is gone."""
+    """Do the jobs that the driver sends, until it sends the end mark or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end)
     inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -176,11 +176,11 @@ def _serve(
     while message := inbox.get():
         for kind, value in perform(work, pickle.loads(message), prepared):
             if _send(driver, kind, value) != kind:
-                break  # the driver does the rest of these jobs one by one
+                break  # the driver sends the rest of these jobs one by one
 
 
 def _send(driver: Connection, kind: str, value: Any) -> str:
-    """Send a report, or why it cannot be sent; gives the kind of what was sent."""
+    """Send a report, or why it cannot be sent; returns the kind that was sent."""
     sent = kind
     try:
         message = pickle.dumps((kind, value))
@@ -208,6 +208,6 @@ def _listen(driver: Connection, inbox: queue.SimpleQueue[bytes]) -> None:
 
 
 def _end(*_: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # another may come in the midst of this
-    sys.stderr = None  # nobody is there to read of it
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # another may arrive meanwhile
+    sys.stderr = None  # nobody is left to read it
     raise _Ended(1)

@@ -14,8 +14,8 @@ from avforensics.errors import AVForensicsError
 
 log = logging.getLogger(__name__)
 
-POLL = 0.2  # seconds after which deadlines are looked at, and Ctrl-C is heard
-SILENCE = 30.0  # seconds without any worker after which that is logged
+POLL = 0.2  # seconds between checks of deadlines and for Ctrl-C
+SILENCE = 30.0  # seconds without any worker before a warning
 
 
 @dataclass(eq=False)
@@ -37,9 +37,9 @@ class _Lot:
 class Schedule:
     """Gives jobs to the workers of a crew until each has a result or a reason.
 
-    A job that raises fails. One whose worker dies or hangs is given to another worker, up to
-    ``tries`` times. Of several jobs that a worker was given together, those without a result are
-    then done one by one, so that none fails for another.
+    A job that raises fails. A job whose worker dies or hangs is given to another worker, up to
+    ``tries`` times. If the worker was given several jobs, those without a result are then done
+    one by one, so that none fails because of another.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Schedule:
         self._alone_since = time.monotonic()
 
     def run(self) -> Iterator[tuple[Hashable, Any]]:
-        """Give each key with its result, or `Failed`, in order of completion."""
+        """Yield each key with its result, or `Failed`, in order of completion."""
         while self._left:
             self._hire()
             self._give()
@@ -123,7 +123,7 @@ class Schedule:
         elif event.kind == "raised" and worker in self._starting:
             self.crew.kill(worker)
             yield from self._lose(worker, str(event.value))
-        elif lot is None:  # of a worker that was just stopped
+        elif lot is None:  # from a worker that was just stopped
             return
         elif event.kind == "result":
             lot.since = time.monotonic()
@@ -137,7 +137,7 @@ class Schedule:
                 self._queue.extend(_Lot([key]) for key in lot.keys)
 
     def _lose(self, worker: Any, reason: str) -> Iterator[tuple[Hashable, Any]]:
-        """Go on without a worker; its job is tried elsewhere."""
+        """Go on without a worker; its jobs are tried elsewhere."""
         if worker in self._idle:
             self._idle.remove(worker)
         if worker in self._starting:

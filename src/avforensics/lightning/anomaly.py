@@ -31,11 +31,11 @@ SHOWN_CLIPS = 3  # validation clips that are drawn
 class AnomalyModule(pl.LightningModule):
     """One or two anomaly models, each learning to predict the next window of real videos.
 
-    Two models share batches and nothing else: training them together is training them one after
+    Two models share only the batches: training them together gives the same as training one after
     the other. For each, the weights of its own best epoch are kept (``best``, in checkpoints too)
-    and go into the bundle. The loss is the mean of real videos' scores. Logged are that of a batch
-    (``train/...``) and of the held-out videos (``val/PART``, ``val/loss`` for the sum of both
-    models, ``val/best`` for the sum of the lowest so far: what to monitor).
+    and go into the bundle. The loss is the mean of real videos' scores. It is logged for each batch
+    (``train/...``) and for the held-out videos (``val/PART``; ``val/loss`` is the sum of both
+    models, and ``val/best``, the value to monitor, is the sum of the lowest so far).
 
     Parameters
     ----------
@@ -50,8 +50,8 @@ class AnomalyModule(pl.LightningModule):
     max_len, tau, components
         As in `FeatureData`.
     init : mapping, optional
-        As in `load_models`, e.g. ``{"distribution": "dist_regressive_model.pth"}``: weights to
-        begin with.
+        As in `load_models`, e.g. ``{"distribution": "dist_regressive_model.pth"}``: initial
+        weights.
 
     Raises
     ------
@@ -140,7 +140,7 @@ class AnomalyModule(pl.LightningModule):
         return sum(score.mean() for score in self.scores(batch).values())
 
     def on_fit_start(self) -> None:
-        """Fit what needs counting instead of gradients, as naive Bayes and the levels of a grid."""
+        """Fit what is counted, not learned by gradients, as naive Bayes and grid levels."""
         data = self.trainer.datamodule
         for part, model in self.parts.items():
             width = next(data.training_rows(model.reads)).shape[1]
@@ -157,7 +157,7 @@ class AnomalyModule(pl.LightningModule):
         Raises
         ------
         TrainingError
-            The loss is no finite number; the message names the clips.
+            The loss is not finite; the message names the clips.
         """
         means = {part: score.mean() for part, score in self.scores(batch).items()}
         loss = sum(means.values())
@@ -175,7 +175,7 @@ class AnomalyModule(pl.LightningModule):
             self.measures[part].update(score)
 
     def on_validation_epoch_end(self) -> None:
-        """Log, and keep the weights of each model where they are the best so far."""
+        """Log the measures, and keep the weights of each model if they are its best so far."""
         found = {part: float(metric.compute()) for part, metric in self.measures.items()}
         for part, metric in self.measures.items():
             metric.reset()
@@ -194,15 +194,15 @@ class AnomalyModule(pl.LightningModule):
         self.log_dict(values, sync_dist=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the best weights through a kill."""
+        """Save the best weights too."""
         checkpoint["best"] = self.best
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on from them."""
+        """Restore the best weights."""
         self.best = checkpoint["best"]
 
     def configure_optimizers(self):
-        """Optimiser, with a schedule by steps where one is given; None for naive Bayes."""
+        """Optimiser, with a schedule by steps if ``scheduler`` is given; None for naive Bayes."""
         parameters = [p for p in self.parameters() if p.requires_grad]
         if not parameters:
             return None

@@ -13,16 +13,16 @@ from avforensics.data.sampling import EpochSampler
 
 @dataclass(eq=False)
 class NumberedBatches(Sampler[list[tuple[int, int]]]):
-    """The batches of all epochs as one sequence, entered wherever training stands.
+    """The batches of all epochs as one sequence, entered at the next batch to train.
 
-    Lightning counts the batches it has trained and keeps the count in every checkpoint. To start
-    from that count is right in the first epoch, in the next and after a resume in mid-epoch,
-    whenever Lightning makes its iterators.
+    Lightning counts the batches it has trained and keeps the count in every checkpoint. Starting
+    from that count is right in every epoch and after a resume in mid-epoch, whenever Lightning
+    makes its iterators.
 
     Parameters
     ----------
     order : EpochSampler
-        Of the global batches of one epoch.
+        Order of the global batches of one epoch.
     done : callable
         How many batches have been trained so far.
     """

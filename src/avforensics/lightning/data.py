@@ -34,22 +34,23 @@ class Phase:
     Parameters
     ----------
     batch_size : int
-        Videos in a batch, over all processes; with ``frames`` it does not count.
+        Videos in a batch, over all processes; ignored with ``frames``.
     clips : int, optional
         Number of five-frame clips taken at random from each video.
     span : int, optional
-        Length in frames of one random segment per video, used instead; all of its windows count.
+        Instead of ``clips``: length in frames of one random segment per video; all of its windows
+        count.
     frames : int, optional
-        Frames of a step over all processes instead, made of whole clips of any length, which are
-        kept in memory; see `avforensics.data.packed`.
+        Instead of ``clips``: frames of a step over all processes, in whole clips of any length,
+        which are kept in memory; see `avforensics.data.packed`.
     longest : int
-        With ``frames``: most frames of a clip in an epoch.
+        With ``frames``: maximum frames of a clip in an epoch.
     edges : int
-        With ``frames``: crops of sound that reach into silence, further negatives of a step.
+        With ``frames``: crops of sound that reach into silence, as further negatives of a step.
     gap : int
         Least distance in frames between two clips of a video.
     epochs : int, optional
-        How long it lasts; None (the last phase only) = to the end.
+        Length of the phase; None (the last phase only) = to the end.
 
     Raises
     ------
@@ -95,9 +96,9 @@ class SyncData(pl.LightningDataModule):
     sound : SoundAugment, optional
         With ``frames`` only.
     weights : mapping of str to float, optional
-        With ``frames`` only: how often clips of a category come up in an epoch; others once.
+        With ``frames`` only: how often clips of a category come up in an epoch; other clips once.
     disjoint : bool
-        Refuse splits that share an identity. Only a set with one speaker may do without.
+        Refuse splits that share an identity. Turn this off only for a set with one speaker.
     val_frames : int, optional
         Frames of a validation clip that are used, from its start; None = all.
     val_clips : int, optional
@@ -198,7 +199,7 @@ class SyncData(pl.LightningDataModule):
 
     @property
     def memory(self) -> ClipMemory:
-        """The training clips, read at the first use; `rows` are then those that could be read."""
+        """The training clips, read at the first use; `rows` then lists only readable clips."""
         if self._memory is None:
             self._memory = ClipMemory(self.rows)
             for problem in self._memory.broken:
@@ -207,7 +208,7 @@ class SyncData(pl.LightningDataModule):
         return self._memory
 
     def tape(self, phase: Phase) -> Tape:
-        """Steps of a phase of ``frames``."""
+        """Steps of a phase with ``frames``."""
         if phase not in self._tapes:
             memory = self.memory
             try:
@@ -223,7 +224,7 @@ class SyncData(pl.LightningDataModule):
         return self._tapes[phase]
 
     def packed(self, phase: Phase, *, augment: bool = True) -> PackedClips:
-        """The steps of this process in a phase of ``frames``."""
+        """The steps of this process in a phase with ``frames``."""
         try:
             return PackedClips(
                 self.memory,
@@ -240,7 +241,7 @@ class SyncData(pl.LightningDataModule):
             raise ConfigError(f"data.phases: {error}") from None
 
     def train_dataloader(self) -> DataLoader:
-        """Batches of the current epoch's phase, from where training stands."""
+        """Batches of the current epoch's phase, from the next one to train."""
         trainer = self.trainer
         if len(self.phases) > 1 and trainer.reload_dataloaders_every_n_epochs != 1:
             raise ConfigError("a curriculum needs trainer.reload_dataloaders_every_n_epochs=1")
@@ -284,7 +285,7 @@ class SyncData(pl.LightningDataModule):
         Parameters
         ----------
         clips : int
-            Videos, spread evenly over the split; all of it where it has fewer.
+            Videos, spread evenly over the split; all videos if it has fewer.
         """
         phase, _ = self.phase(self.trainer.current_epoch)
         if phase.frames is not None:
@@ -298,7 +299,7 @@ class SyncData(pl.LightningDataModule):
             self.clips(phase, rows=rows, augment=False),
             batch_size=min(phase.batch_size, count),
             num_workers=self.workers,
-            generator=torch.Generator(),  # the seed of the workers is not drawn from training's
+            generator=torch.Generator(),  # keeps the workers' seed apart from training's
         )
 
     def _check_shared_memory(self, videos: int, frames: int) -> None:
@@ -307,7 +308,7 @@ class SyncData(pl.LightningDataModule):
     def clips(
         self, phase: Phase, *, rows: Manifest | None = None, augment: bool = True
     ) -> RandomClips | SpanClips:
-        """Clips of a phase, of all training rows or of some."""
+        """Clips of a phase, of all training rows or of ``rows``."""
         rows = self.rows if rows is None else rows
         changes = self.augment if augment else None
         common = {"size": self.size, "augment": changes, "seed": self.seed}

@@ -21,12 +21,12 @@ class DelayErrors:
     Attributes
     ----------
     windows : int tensor, (N,)
-        For each window, of the largest logit of its row.
+        For each window, from the largest logit of its row.
     clip : int tensor, ()
-        Delay with the largest sum of log-softmax over the windows.
+        From the delay with the largest sum of log-softmax over the windows.
     inner : bool tensor, (N,)
-        Windows whose every candidate is real sound: none of its crops reaches into the padding.
-        Padding is silence, so a candidate in it is easy to rule out.
+        Windows whose candidates are all real sound: no crop reaches into the padding.
+        Padding is silence, so candidates in it are easy to rule out.
     loss : float tensor, ()
         Mean over windows of minus log softmax at the true delay.
     """

@@ -46,7 +46,7 @@ from avforensics.scoring.sequences import SequencePolicy, check_lams
 
 log = logging.getLogger(__name__)
 
-LONGEST_SEQUENCE = 50  # of the published decoders: a store serves every max_len up to it
+LONGEST_SEQUENCE = 50  # of the published decoders: a store serves every max_len up to this
 PATIENCE = timedelta(days=30)  # one process may extract for hours after another has ended
 
 
@@ -57,10 +57,9 @@ class Variation:
     Attributes
     ----------
     edit : str
-        Done to clips while they are read: see `avforensics.scoring.edits`.
+        Applied to clips while they are read: see `avforensics.scoring.edits`.
     real : int or None
-        Read only this many real clips again for an edit, drawn by seed; None =
-        every clip.
+        For an edit, read only this many real clips again, drawn by seed; None = every clip.
     """
 
     policy: SequencePolicy
@@ -141,7 +140,7 @@ class Evaluation:
             self.edit = self.listed.info.edit
 
     def _read_evidence(self) -> Evidence | None:
-        """The calibration's values, if a calibration that fits these models is configured."""
+        """Evidence of the configured calibration, which must fit the models; None without one."""
         if self.cfg.get("calibration") is None:
             return None
         calibration = Calibration.load(typed_path(self.cfg.get("calibration")))
@@ -250,19 +249,19 @@ class Evaluation:
         )
 
     def also_trained(self, tested: Iterable[Row | Entry]) -> set[str]:
-        """Identities of tested clips in the splits that models were trained on, wherever listed."""
+        """Identities of tested clips that also occur in a training split of any listed set."""
         known: list[Row | Entry] = list(self.listed)
         if self.cfg.baselines.features is not None:
             known += FeatureStore.open(self.cfg.baselines.features)
         return also_trained(tested, known, list(self.cfg.trained))
 
     def _whole(self, variation: Variation) -> bool:
-        """Whether another pass needs every window of this one's store: they share it."""
+        """Whether another pass that shares this pass's store needs every window."""
         others = self.policy.windows == "all" or "windows" in self.cfg.controls.run
         return others and variation.edit == self.edit
 
     def scorer_of(self, store: FeatureStore, policy: SequencePolicy | None = None) -> StoreScorer:
-        """The scorer of a store, with baselines fitted on what is not tested."""
+        """The scorer of a store, with baselines fitted on clips that are not tested."""
         check_network(store, self.models)
         store = as_scored(store, self.models)
         wanted = self.cfg.baselines
@@ -326,7 +325,7 @@ def require_data(cfg: DictConfig) -> None:
 
 
 def benchmark_manifest(cfg: DictConfig) -> tuple[Manifest, Manifest]:
-    """The tested clips of ``cfg.benchmark`` below ``cfg.root``, and all that it lists.
+    """The tested clips of ``cfg.benchmark`` below ``cfg.root``, and all clips that it lists.
 
     Raises
     ------

@@ -88,9 +88,9 @@ class FeatureData(pl.LightningDataModule):
     train : str
         Name of the split.
     val : str, optional
-        Name of the split; None = hold out a part of the training split's identities.
+        Name of the split; None = hold out identities of the training split.
     held_out : float
-        That part.
+        Share of identities held out.
     max_len : int
         N, windows in a sequence.
     tau : int
@@ -102,8 +102,8 @@ class FeatureData(pl.LightningDataModule):
     anywhere : bool
         Training sequences begin at a random window instead of the first (for windows=all).
     shift : int
-        Audio is shifted against the video by up to this many frames, in training redrawn each
-        epoch: constant offsets then count as normal. The store needs delays up to
+        Audio is shifted against the video by up to this many frames, redrawn each epoch in
+        training: constant offsets then count as normal. The store needs delays up to
         tau + shift.
     audio : {"pad", "context"}
         ``context`` leaves out windows whose delays do not all see real sound.
@@ -112,9 +112,9 @@ class FeatureData(pl.LightningDataModule):
     init : mapping, optional
         As in `load_models`: a projection in it is used instead of a PCA of these clips.
     projection : callable
-        ``fit`` of a `FeatureProtocol`: what becomes of activations. The PCA of the paper.
+        ``fit`` of a `FeatureProtocol`, which reduces activations; by default the paper's PCA.
     pca_windows : int
-        It is fitted on about this many windows at most, of randomly chosen clips.
+        The projection is fitted on about this many windows at most, of randomly chosen clips.
     disjoint : bool
         Refuse splits that share an identity.
     """
@@ -180,7 +180,7 @@ class FeatureData(pl.LightningDataModule):
         ManifestError
             A split has no real clip with features, or identities are shared.
         ConfigError
-            There is no store, it has fewer delays, or the clips do not fill one batch.
+            There is no store, it has too few delays, or the clips do not fill one batch.
         """
         if self.store is not None:
             return
@@ -202,7 +202,7 @@ class FeatureData(pl.LightningDataModule):
         self.store = store
 
     def training_rows(self, reads: str) -> Iterator[Tensor]:
-        """Rows of every training clip, (n, D) each, by every shift; ``reads`` as in a batch."""
+        """Rows of every training clip, (n, D) each, at every shift; ``reads`` is a batch key."""
         for clip in self.train_set.clips:
             for frames in range(-self.shift, self.shift + 1):
                 yield clip.moved(frames)[reads]
@@ -212,7 +212,7 @@ class FeatureData(pl.LightningDataModule):
         return len(self.train_set) // self.batch_size
 
     def train_dataloader(self) -> DataLoader:
-        """Batches from where training stands."""
+        """Batches from the next one to train."""
         trainer = self.trainer
         progress = trainer.fit_loop.epoch_loop.batch_progress.total
         order = EpochSampler(
@@ -247,7 +247,7 @@ class FeatureData(pl.LightningDataModule):
         return lambda entry: entry.n_windows >= 2 + self.shift + unused
 
     def _hold_out(self, store: FeatureStore) -> tuple[FeatureStore, FeatureStore]:
-        """Cut identities (clips, where nobody is named) by a hash of seed and name."""
+        """Split identities (or clips without identity) by a hash of seed and name."""
         names = sorted({entry.identity or entry.path for entry in store})
         names.sort(key=lambda name: hashlib.sha256(f"{self.seed}:{name}".encode()).digest())
         if len(names) < 2:

@@ -14,7 +14,7 @@ from avforensics.errors import TrainingError
 def require_finite(
     module: pl.LightningModule, loss: Tensor, batch: Mapping[str, Tensor], batch_idx: int
 ) -> None:
-    """End the training in all processes where the loss of any is no finite number.
+    """End the training in all processes if the loss of any process is not finite.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def require_finite(
         In training, on a data module with ``rows``.
     loss : tensor, ()
     batch : mapping
-        Its ``index`` lists its rows.
+        Its ``index`` lists the rows of its clips.
 
     Raises
     ------

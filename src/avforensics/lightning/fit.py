@@ -62,9 +62,9 @@ def train_anomaly(
     Raises
     ------
     ConfigError, ManifestError
-        Settings or data cannot work.
+        Settings or data are unusable.
     TrainingError
-        A loss is no finite number.
+        A loss is not finite.
     """
     pl.seed_everything(seed, workers=True, verbose=False)
     data = FeatureData(features=os.fspath(features), seed=seed, **options)

@@ -1,4 +1,4 @@
-"""Pictures of what an anomaly model expects and what comes."""
+"""Figures of the delays that an anomaly model predicts and those observed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tensors of all processes, with gradients that come back to the process they belong to."""
+"""Tensors of all processes, whose gradients return to the process that they belong to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class _Gather(torch.autograd.Function):
-    """torch's own all_gather gives wrong gradients on gloo where these are not contiguous."""
+    """Replaces torch's all_gather, whose gradients are wrong on gloo if not contiguous."""
 
     @staticmethod
     def forward(ctx, tensor: Tensor) -> Tensor:
@@ -26,7 +26,7 @@ class _Gather(torch.autograd.Function):
 def gather(tensor: Tensor) -> Tensor:
     """The tensors of all processes in the order of ranks, (...) -> (world, ...).
 
-    Backward, a process gets the sum of what all processes' losses say of its own tensor. Needs an
-    initialised process group and tensors of one shape.
+    Backward, a process gets the sum of the gradients of all processes' losses with respect to its
+    own tensor. Needs an initialised process group and tensors of one shape.
     """
     return _Gather.apply(tensor.contiguous())

@@ -32,7 +32,8 @@ def encode(
         Windows in the 3-D stages at a time, for networks that cannot take a span at once.
     silence : int
         Frames of zeros before and after the sound of a span. Crops that reach into them belong to
-        no window; scoring pads so, and a network that never saw it judges such crops at random.
+        no window; scoring pads like this, and a network that never saw padding judges
+        such crops at random.
 
     Returns
     -------
@@ -67,7 +68,7 @@ def _windows(network: SyncNetwork, features: Tensor, *, spans: bool, chunk: int)
 
 
 def encode_packed(network: SyncNetwork, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Tokens of all windows of a step of `PackedClips`, those across a border too.
+    """Tokens of all windows of a step of `PackedClips`, including those across a border.
 
     Returns
     -------

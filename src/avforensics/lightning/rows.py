@@ -16,7 +16,7 @@ class ClipRows:
 
     A constant shift only renames delays: the crop of sound that is i frames away from a window is
     i - s frames away once the sound comes s frames earlier. So nothing has to be computed again.
-    The missing start of such a clip's audio is silence, as in the leftmost delays.
+    The missing start of the shifted audio is silence, as in the leftmost delays.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class ClipRows:
     activations : Tensor or None, (N, D)
         Projected.
     sound : Tensor or None, (N, D)
-        The same of activations whose picture half is zero.
+        Projected, with the picture half of the activations set to zero.
     start : int
         Number of the first row's window in the clip.
     """
@@ -45,7 +45,7 @@ class ClipRows:
         reach: int = 0,
         start: int = 0,
     ) -> ClipRows:
-        """Rows of logits, and of activations before the projection, (N, A)."""
+        """Make rows from logits, and from activations before the projection, (N, A)."""
         silent = activations.clone()
         silent[:, : activations.shape[1] // 2] = 0  # picture first, then sound
         return cls(logits, projection(activations), projection(silent), reach, start)
@@ -59,8 +59,8 @@ class ClipRows:
         Parameters
         ----------
         frames : int
-            So much earlier comes the sound, -reach to reach. Windows whose new sound would lie
-            outside the clip are left out: n = N - abs(frames).
+            Frames by which the sound comes earlier, -reach to reach. Windows whose new sound would
+            lie outside the clip are left out: n = N - abs(frames).
         """
         first, last = max(-frames, 0), len(self) - max(frames, 0)
         columns = slice(self.reach + frames, self.logits.shape[1] - self.reach + frames)

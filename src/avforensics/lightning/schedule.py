@@ -12,10 +12,10 @@ from torch.optim.lr_scheduler import LambdaLR
 
 
 def batches_between(trainer: pl.Trainer, begin: int, end: int) -> int:
-    """Batches of epochs ``begin`` up to but not including ``end``; the data module knows each.
+    """Number of batches in epochs ``begin`` to ``end - 1``, from the data module.
 
-    Not Lightning's ``estimated_stepping_batches``: it assumes equal epochs, and where an
-    optimiser asks for it, it makes the training's iterator before a resumed run knows its place.
+    Lightning's ``estimated_stepping_batches`` assumes equal epochs and, when an optimiser asks for
+    it, creates the training's iterator before a resumed run knows its position.
     """
     limit = trainer.limit_train_batches
     counts = (trainer.datamodule.batches(epoch) for epoch in range(begin, end))
@@ -50,7 +50,7 @@ def warmup_cosine(
     Parameters
     ----------
     optimizer : Optimizer
-        Its learning rate is the highest one.
+        Its learning rate is the highest.
     total_steps : int
         Steps of the whole training.
     warmup : float
@@ -61,7 +61,7 @@ def warmup_cosine(
     Raises
     ------
     ValueError
-        A part is outside 0..1.
+        ``warmup`` or ``final`` is out of range.
     """
     if not (0 <= warmup < 1 and 0 <= final <= 1):
         raise ValueError(f"warmup and final are parts of a whole, not {warmup} and {final}")

@@ -1,7 +1,7 @@
 """Is there enough shared memory for the processes that read data?
 
-A loader's workers hand batches over in ``/dev/shm``. Containers often have 64 MB of it; where it is
-full, a worker dies or hangs with pages of traceback, so it is checked beforehand.
+A loader's workers hand batches over in ``/dev/shm``. Containers often have 64 MB of it; if it is
+full, a worker dies or hangs with pages of traceback, so its size is checked beforehand.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ def check_shared_memory(*, videos: int, frames: int, size: int, workers: int) ->
     Parameters
     ----------
     videos, frames : int
-        In a batch, and of each video.
+        Videos in a batch, and frames of each video.
     size : int
         Side of a frame.
 
     Raises
     ------
     ConfigError
-        Names the remedies.
+        Shared memory is too small; the message names the remedies.
     """
     if not workers or not SHARED.is_dir():
         return
@@ -42,7 +42,7 @@ def check_shared_memory(*, videos: int, frames: int, size: int, workers: int) ->
 
 
 def shared_memory_error(error: BaseException) -> ConfigError | None:
-    """The sentence for what torch raises where shared memory is full; None for all else."""
+    """A ConfigError for torch's error about full shared memory; None for other errors."""
     if re.search(r"shared memory|/torch_\d+|\(shm\)|Bus error", str(error)):
         return ConfigError(_sentence("is too small"))
     return None

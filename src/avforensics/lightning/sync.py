@@ -40,10 +40,10 @@ MEASURES = (
 class SyncModule(pl.LightningModule):
     """InfoNCE over pairs of windows and sound.
 
-    Who is a negative follows from the batch. With one clip of a video, the sound of the other
-    videos (first phase of the paper's curriculum). With several clips, the video's other clips
-    (second phase). With spans of consecutive frames, the video's other windows: the economy
-    training, in which a window's neighbours, one frame off, are the hardest negatives.
+    The batch decides what the negatives are. With one clip per video: the sound of the other
+    videos (first phase of the paper's curriculum). With several clips: the video's other clips
+    (second phase). With spans of consecutive frames: the video's other windows (economy training,
+    in which a window's neighbours, one frame off, are the hardest negatives).
 
     Validation gives rows of 31 delays for all windows of a clip, the sound padded with silence as
     in scoring, and counts how often the largest entry is the true delay (``exact``) or at most one
@@ -63,17 +63,17 @@ class SyncModule(pl.LightningModule):
     temperature : float
         Logits are divided by it in the training loss.
     across_videos : bool
-        Take the other videos of the batch as negatives too where each has several clips.
+        Take the other videos of the batch as negatives too if each has several clips.
     silence : int
         With spans: frames of silence around each span's sound, whose crops are further negatives
-        (see `encode`). Not together with ``across_videos``.
+        (see `encode`). Cannot be combined with ``across_videos``.
     gather : bool
         Where the other videos are negatives, take those of all processes.
     freeze_norm : bool
-        Keep batch norm's statistics as they are and use them: fine-tuning, and the same numbers
-        for any number of processes.
+        Keep batch norm's statistics as they are and use them: for fine-tuning, and for the same
+        numbers with any number of processes.
     chunk : int
-        Pairs in the fusion at a time.
+        Pairs that pass through the fusion at a time.
     recompute : bool
         Gradient checkpointing of the fusion; see `FusionTransformer.all_pairs`.
     compile : bool
@@ -81,9 +81,9 @@ class SyncModule(pl.LightningModule):
     neighbours : float
         Share of the target given to each of the two crops next to the true one.
     channels_last : bool
-        Keep pictures' channels last in memory, which many processors are faster with.
+        Keep pictures' channels last in memory, which is faster on many processors.
     init : str, optional
-        File whose synchronisation network gives the weights to begin with: a bundle, a checkpoint
+        File whose synchronisation network gives the initial weights: a bundle, a checkpoint
         or the published sync_model.pth.
 
     Raises
@@ -93,7 +93,7 @@ class SyncModule(pl.LightningModule):
     ValueError
         A setting is invalid.
     CheckpointError
-        ``init`` cannot be read, or its network is another one.
+        ``init`` cannot be read, or its network is a different one.
     """
 
     def __init__(
@@ -199,7 +199,7 @@ class SyncModule(pl.LightningModule):
         Raises
         ------
         TrainingError
-            The loss is no finite number; the message names the clips.
+            The loss is not finite; the message names the clips.
         """
         self._report_broken(batch["broken"])
         loss = self.loss(batch)
@@ -233,12 +233,12 @@ class SyncModule(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the measures, over all processes."""
         for name, metric in self.measures.items():
-            measured = bool(metric.update_count)  # not where all clips of a process are broken
+            measured = bool(metric.update_count)  # False if all clips of the process are broken
             if self.trainer.strategy.reduce_boolean_decision(measured, all=False):
                 self.log(f"val/{name}", metric, prog_bar=name == "window_within_one")
 
     def configure_optimizers(self):
-        """Optimiser, with a schedule by steps where one is given."""
+        """Optimiser, with a schedule by steps if ``scheduler`` is given."""
         return scheduled(self.optimizer(self.parameters()), self.scheduler, self)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -256,7 +256,7 @@ class SyncModule(pl.LightningModule):
         self.network.load_state_dict(given.state_dict())
 
     def _report_broken(self, problems: Iterable[str]) -> None:
-        """Warn once of each clip that could not be read and was replaced or left out."""
+        """Warn once about each clip that could not be read and was replaced or left out."""
         for problem in {line for text in problems for line in text.splitlines()}:
             if problem not in self._complained:
                 self._complained.add(problem)

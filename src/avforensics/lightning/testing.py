@@ -82,7 +82,7 @@ class StoredClips(pl.LightningDataModule):
         Raises
         ------
         ConfigError
-            The store was made with something else.
+            The store was made with a different network or settings.
         """
         if self.store is not None:
             return
@@ -92,7 +92,7 @@ class StoredClips(pl.LightningDataModule):
         self.chosen = list(self.choose(self.store))
 
     def test_dataloader(self) -> DataLoader:
-        """Indices of clips: every ``world``-th, from this process's own on; maybe none."""
+        """Indices of clips: every ``world``-th, from this process's rank on; possibly none."""
         own = self.chosen[self.trainer.global_rank :: self.trainer.world_size]
         return DataLoader(own, batch_size=None)
 
@@ -131,7 +131,7 @@ class EvaluationModule(pl.LightningModule):
     Attributes
     ----------
     found : list of StoredScore
-        After the test those of this process; after `gather`, in every process, all clips, each
+        After the test: this process's clips; after `gather`: in every process, all clips, each
         once, in the order of the store.
     """
 
@@ -157,9 +157,9 @@ class EvaluationModule(pl.LightningModule):
         self.found.append(scored if self.keep_steps else replace(scored, steps=None))
 
     def gather(self) -> None:
-        """Bring the scores of all processes together, also of those that had no clip to score.
+        """Collect the scores of all processes, including processes without a clip to score.
 
-        To be called after the test: Lightning runs no hook of it where there is nothing to do.
+        Call it after the test: Lightning runs no test hooks where there is no clip to score.
         """
         parts = [self.found]
         if self.trainer.world_size > 1:

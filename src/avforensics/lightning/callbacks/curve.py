@@ -1,4 +1,4 @@
-"""The curve of a training: kept through kills, written as JSON and as a picture."""
+"""The curve of a training: kept if the run is killed, written as JSON and as a picture."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from avforensics.files import atomic_path, write_text
 
-EVERY = 60.0  # least seconds between drawings, which take one or two; the last state is drawn
-SMOOTH = 0.98  # of the drawn running mean of the training loss
+EVERY = 60.0  # least seconds between drawings, each of 1 to 2 s; the last state is drawn
+SMOOTH = 0.98  # factor of the drawn running mean of the training loss
 
 
 class LearningCurve(Callback):
     """Keep losses and measures, and draw them.
 
-    The curve is part of the checkpoints: after a resume it continues from the step that the
-    checkpoint was written at, as if nothing had happened. ``curve.json`` holds ``train``, rows of
+    The curve is part of the checkpoints: after a resume it continues from the step of the
+    checkpoint, as if nothing had happened. ``curve.json`` holds ``train``, rows of
     step and loss, and ``val``, rows of epoch, step and a mapping of measures; it is written after
     every validation. Pictures are ``curve.png`` and whatever figures the module's ``pictures()``
     returns, by name; loggers that can show pictures (wandb, TensorBoard) get them too.
@@ -35,7 +35,7 @@ class LearningCurve(Callback):
         The run's folder.
     """
 
-    state_key = "Curve"  # in checkpoints, old ones too
+    state_key = "Curve"  # in checkpoints, also old ones
 
     def __init__(self, *, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -55,13 +55,13 @@ class LearningCurve(Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, index: int
     ) -> None:
-        """Note the loss of a step; of accumulated batches, the last one's."""
+        """Record the loss of a step; with accumulated batches, that of the last batch."""
         loss = trainer.callback_metrics.get("train/loss")
         if loss is not None and (not self.train or self.train[-1][0] != trainer.global_step):
             self.train.append([trainer.global_step, float(loss)])
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Note the measures and write them; draw now and then."""
+        """Record the measures and write them; draw at most once in ``EVERY`` seconds."""
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         measured = {

@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 class Estimate(Callback):
     """Log parameters, steps, time and memory of the run that is about to start.
 
-    The first batch goes forward and back twice, once to warm up and count operations and once on
-    the clock. Gradients are thrown away and batch norm's statistics put back, so that training is
+    The first batch goes forward and back twice, first to warm up and count operations, then to
+    take the time. Gradients are discarded and batch norm's statistics restored, so that training is
     the same with and without this callback. The module must have ``loss(batch)``. The
     estimate excludes validation, and decoding that is slower than training.
 

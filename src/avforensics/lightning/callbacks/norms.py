@@ -13,9 +13,9 @@ from avforensics.lightning.sync import SyncModule
 class PreciseBatchNorm(pl.Callback):
     """Recompute running means and variances before each validation.
 
-    With a few clips a batch the running averages follow the last twenty or so clips and weights
+    With a few clips per batch, the running averages follow the last twenty or so clips and weights
     that have changed since. Here they are the plain average over fixed training clips under the
-    weights of the moment. Training itself does not read them, so its curve stays as it is.
+    current weights. Training itself does not read them, so its curve does not change.
 
     Parameters
     ----------

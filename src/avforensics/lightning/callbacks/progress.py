@@ -1,4 +1,4 @@
-"""Lines that tell how a training goes, for logs and terminals alike."""
+"""Progress lines of a training, for logs and terminals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Progress(Callback):
     Parameters
     ----------
     every_n_steps : int
-        Steps between lines; the first comes after a tenth of them.
+        Steps between lines; the first line comes after a tenth of these steps.
     """
 
     def __init__(self, *, every_n_steps: int = 50) -> None:
@@ -40,7 +40,7 @@ class Progress(Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, index: int
     ) -> None:
-        """Say where training stands and how long it will still take."""
+        """Log the step, the loss and the time left."""
         done = trainer.global_step - self._first
         if done != max(self.every_n_steps // 10, 1) and done % self.every_n_steps:
             return
@@ -58,7 +58,7 @@ class Progress(Callback):
 
     @rank_zero_only
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Say what validation measured."""
+        """Log what validation measured."""
         measured = {k: v for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
         if not trainer.sanity_checking and measured:
             text = ", ".join(f"{name[4:]} {float(value):.4f}" for name, value in measured.items())

@@ -1,4 +1,4 @@
-"""Random numbers that depend on where training stands and on nothing before it."""
+"""Random numbers that depend only on the position in training."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pytorch_lightning.callbacks import Callback
 class StepSeeds(Callback):
     """Reseed torch before every batch, so that a resumed run drops out the same units.
 
-    To keep the states of all random generators of all processes in checkpoints would do the same
-    with more to go wrong.
+    Keeping the states of all random generators of all processes in checkpoints would do the same,
+    but more could go wrong.
     """
 
     def __init__(self, *, seed: int) -> None:
