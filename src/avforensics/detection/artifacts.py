@@ -26,7 +26,7 @@ PLACES = {
     "features": "features/{}.safetensors",
     "figures": "figures/{}",
 }
-_DRAWING = Lock()  # matplotlib's settings are one for all threads
+_DRAWING = Lock()  # matplotlib's settings are shared by all threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class Artifacts:
     run: RunRecord | None = None
 
     def is_complete(self, name: str, undrawn: Container[str] = ()) -> bool:
-        """Whether everything wanted is there, but for what could not be drawn."""
+        """Whether all requested outputs exist, except those that could not be drawn."""
         wanted = {
             "result": self.run is not None,
             "report": self.report and "report" not in undrawn,
@@ -67,14 +67,14 @@ class Artifacts:
         return all(path.is_file() for path in paths)
 
     def write(self, outcome: Outcome, name: str) -> tuple[str | None, list[str]]:
-        """Write what is wanted of a scored video; outputs of an earlier score are deleted.
+        """Write the requested outputs of a scored video; outputs of an earlier score are deleted.
 
-        A report or figure that fails adds a warning to the result; the score stands.
+        A report or figure that fails adds a warning to the result; the score is kept.
 
         Returns
         -------
         str or None
-            The report's path from the batch's folder, where there is one.
+            The report's path relative to the batch's folder, if there is a report.
         list of str
             Outputs that could not be drawn: ``report``, ``figures``.
 
@@ -96,7 +96,7 @@ class Artifacts:
         return PLACES["report"].format(name) if written else None, undrawn
 
     def write_result(self, outcome: Outcome, clip: Clip, size: int | None, name: str) -> None:
-        """Write ``results/NAME.json`` of any video, also of one without a score.
+        """Write ``results/NAME.json`` of any video, even without a score.
 
         Parameters
         ----------
@@ -118,7 +118,7 @@ class Artifacts:
         return Path(self.folder, PLACES[what].format(name), *below)
 
     def _remove(self, name: str) -> None:
-        """Remove what there is of a name: a later run must not take it for its own."""
+        """Remove all outputs of a name, so that a later run does not take them for its own."""
         for what in ("result", "report", "features"):
             self._path(what, name=name).unlink(missing_ok=True)
         figures = self._path("figures", name=name)
@@ -142,7 +142,7 @@ class Artifacts:
 
 
 def _tried(result: VideoResult, what: str, write: Callable, *arguments: Any) -> bool:
-    """Whether something could be drawn; a full disk is still an error."""
+    """Draw an output and return whether that worked; a full disk is still an error."""
     try:
         write(*arguments)
     except Exception as error:  # one odd video must not end a batch of thousands

@@ -12,7 +12,7 @@ from avforensics.faces.crops import recipe_of
 from avforensics.faces.settings import FaceSettings
 from avforensics.scoring.extractor import trained_recipe
 
-TRAINED = "trained"  # of ``mode``: as the network was trained
+TRAINED = "trained"  # value of ``mode``: as the network was trained
 
 
 def face_options(
@@ -28,7 +28,7 @@ def face_options(
     Parameters
     ----------
     models : Models
-        Its synchronisation network gives the recipe where none is named.
+        Its synchronisation network gives the recipe if ``crop`` is None.
     mode : str
         ``given``, ``auto`` or ``none``, or ``trained``: ``auto`` where the checkpoint names the
         recipe by which faces were cut for it, else ``given``.
@@ -70,6 +70,6 @@ def _find(settings: Mapping[str, Any]) -> FaceSettings:
 def default_recipe(models: Models) -> str | Mapping[str, Any]:
     """The recipe whose crops the synchronisation network was trained on.
 
-    Where that is not known: the mouth, as compact networks see.
+    If unknown: the mouth, which compact networks see.
     """
     return trained_recipe(models) or "mouth"

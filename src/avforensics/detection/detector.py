@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class Detector:
-    """One score for a video, higher = more likely fake; of any video, or of face crops.
+    """Scores any video, or face crops: one score each, higher = more likely fake.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ class Detector:
     crop : str or mapping, optional
         Recipe of the crops of ``auto``; None = as the weights were trained.
     calibration : path, optional
-        Gives results a ``p_value``. ``auto`` = the one that belongs to the weights, where there is
-        one for this scoring; None = none.
+        Gives results a ``p_value``. ``auto`` = the calibration that comes with the weights, if it
+        fits this scoring; None = no p-values.
     false_positive_rate : float
         Share of real videos above the calibration's threshold.
     false_segments_per_minute : float
@@ -63,7 +63,7 @@ class Detector:
     CheckpointError
         A model is missing, or the calibration is damaged.
     ConfigError
-        A setting is invalid, or the calibration was made for another scoring.
+        A setting is invalid, or the calibration was made for a different scoring.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Detector:
         ----------
         sync, distribution, activation, pca : path, optional
             ``sync_model.pth``, ``dist_regressive_model.pth``, ``avfeature_regressive_model.pth``
-            and ``pca.pkl``; where some are named, the others are looked for as by
+            and ``pca.pkl``; if some are given, the others are looked for as with
             ``checkpoint=released``.
         bundle : path, optional
             A safetensors bundle; the files above replace parts of it.
@@ -121,7 +121,7 @@ class Detector:
         Raises
         ------
         CheckpointError
-            A file is missing, damaged or foreign.
+            A file is missing, damaged or of the wrong kind.
         """
         files = {
             "sync": sync,
@@ -153,7 +153,7 @@ class Detector:
         CheckpointError
             Nothing has this name, or a file has changed.
         ConfigError
-            ``sha256`` is given and the name means no bundle (``released``).
+            ``sha256`` is given and the name is not that of a bundle (``released``).
         """
         return cls(load_models({"weights": os.fspath(name), "sha256": sha256}), **options)
 
@@ -174,9 +174,9 @@ class Detector:
         Parameters
         ----------
         video : path, bytes, binary file object, Clip, Arrays, or uint8 array (T, H, W, 3)
-            Frames alone need the other three; see `Arrays`.
+            A frame array needs the other three arguments; see `Arrays`.
         fps, samples, rate
-            Rates for frames in an array.
+            Frame rate, audio and sample rate for a frame array.
 
         Raises
         ------
@@ -193,13 +193,13 @@ class Detector:
     def score_many(
         self, videos: Video | Iterable[Video], progress: Progress | None = None
     ) -> Iterator[VideoResult]:
-        """Score videos, in order, each result as soon as it is there; see `outcomes`."""
+        """Score videos in order, yielding each result as soon as it is ready; see `outcomes`."""
         return (outcome.result for outcome in self.outcomes(videos, progress))
 
     def outcomes(
         self, videos: Video | Iterable[Video], progress: Progress | None = None
     ) -> Iterator[Outcome]:
-        """The same with the result of each face.
+        """As `score_many`, with the result of each face.
 
         A video that cannot be scored gives a result with ``error``; the others are scored.
 
@@ -207,8 +207,8 @@ class Detector:
         ----------
         videos : iterable of path, bytes, binary file object, Clip or Arrays, or one of these
             A `Clip` names a part of a file, or a file whose sound lies elsewhere. A str is one
-            path. Bytes, file objects and arrays lie in the folder for temporary files until they
-            are scored.
+            path. Bytes, file objects and arrays are kept in the folder for temporary files
+            until they are scored.
         progress : callable, optional
             As in `ClipScorer.score_many`.
 
@@ -223,7 +223,7 @@ class Detector:
         with Temporary() as temporary:
             clips, asked = tee(temporary.clips(videos))
             for outcome, clip in zip(self.scorer.score_many(clips, progress), asked, strict=False):
-                if clip.name:  # of bytes or arrays, which only lay in a file to be read
+                if clip.name:  # bytes or arrays, stored in a temporary file
                     for result in (outcome.result, *(face.result for face in outcome.faces)):
                         result.path = Path(clip.name)
                 judge_outcome(outcome, self.scorer, self.judge)

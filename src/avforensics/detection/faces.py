@@ -51,18 +51,18 @@ class FaceOptions:
     Parameters
     ----------
     mode : str
-        ``given`` = pictures are framed as the network was trained on, a face crop or what it cuts
-        itself (published); ``none`` = pictures as they are, nothing is cut; ``auto`` = faces are
-        found, followed and scored one by one.
+        ``given`` = pictures are framed as in training: face crops, or pictures that the network
+        crops itself (published); ``none`` = pictures are used whole; ``auto`` = faces are found,
+        followed and scored one by one.
     recipe : CropRecipe, optional
         How a face is cut out; needed by ``auto``.
     rule : str
-        The video's score from those of its faces; see `score_of_video`.
+        How a video's score follows from its faces' scores; see `score_of_video`.
     find : FaceSettings
         How faces are found.
     expected : CropRecipe, optional
-        How faces were cut for the network, where none are cut here: videos that do not look like
-        it get a warning.
+        How faces were cut for training, where none are cut here: videos framed differently get a
+        warning.
 
     Raises
     ------
@@ -95,7 +95,7 @@ class VideoScorer:
     Parameters
     ----------
     detector : ClipScorer
-        Is not changed: ``VideoScorer.detector`` is a copy where pictures are framed otherwise.
+        Is not changed: ``VideoScorer.detector`` is a copy unless ``mode`` is ``given``.
     finder : callable, optional
         Finds the faces of a file; None = `find_faces`.
     """
@@ -117,9 +117,9 @@ class VideoScorer:
     ) -> Iterator[Outcome]:
         """Score videos or parts of them, in order; yield each outcome as soon as it is ready.
 
-        Faces are found in threads, some videos ahead of the network; small clips share batches,
+        Faces are found in threads, some videos ahead of the network. Small clips share batches,
         up to the next video without a face.
-        ``progress`` is called for each clip, one face's segment of a video, as by
+        ``progress`` is called for each clip (one face's track in a video), as in
         `ClipScorer.score_many`.
         """
         if self.options.mode != "auto":
@@ -146,7 +146,7 @@ class VideoScorer:
                 yield self._outcome(waiting.popleft())
 
     def _find(self, clip: Clip) -> _Video:
-        """Find the faces of a file or a part; only what every file would raise is raised."""
+        """Find the faces of a file or a part; errors in a single file are noted, not raised."""
         started = time.perf_counter()
         video, media = _Video(clip), self.detector.media
         try:
@@ -192,7 +192,7 @@ class VideoScorer:
             for track, result in zip(found.tracks, video.results, strict=True)
         )
         result = self._result(faces, found)
-        if video.sound is not None and result.error is None:  # whose packets are no face's own
+        if video.sound is not None and result.error is None:  # shared by all faces
             result.media.skipped_packets += video.sound.audio.tally.skipped
             result.warnings += video.sound.warnings
         result.seconds += video.seconds
@@ -224,7 +224,7 @@ class VideoScorer:
 
 
 def _whole_pictures(detector: ClipScorer) -> ClipScorer:
-    """The same detector, with networks in common, that cuts nothing out of pictures."""
+    """A copy of the detector that shares its networks and does not crop pictures."""
     whole = copy(detector)
     whole.extractor = copy(detector.extractor)
     whole.extractor.media = replace(detector.media, crop=None)
@@ -238,7 +238,7 @@ def faceless(found: Faces) -> str:
 
 
 def _short(found: Faces, settings: FaceSettings) -> Iterator[str]:
-    """A sentence where all of the video is shorter than a track has to be elsewhere."""
+    """A warning if the whole video is shorter than tracks of longer videos must be."""
     if found.n_frames < settings.min_seconds * FPS:
         yield (
             f"short: {found.n_frames / FPS:.2f} s ({found.n_frames} frames), "
@@ -247,7 +247,7 @@ def _short(found: Faces, settings: FaceSettings) -> Iterator[str]:
 
 
 def _sound_ended(faces: tuple[FaceResult, ...], found: Faces) -> Iterator[str]:
-    """A sentence where the sound ends before the picture of a face does, as far as it was read."""
+    """A warning if the sound that was read ends before the picture of a face does."""
     for face in faces:
         media = face.result.media
         heard = 0.0 if media is None else media.audio_samples / SAMPLE_RATE
@@ -305,15 +305,15 @@ class _Video:
         ]
 
     def close(self) -> None:
-        """Give the sound's temporary file back."""
+        """Release the temporary file of the sound."""
         if self.sound is not None:
             self.sound.close()
 
 
 def _clips(videos: Iterator[_Video], waiting: deque[_Video]) -> Iterator[Clip]:
-    """Clips of the video that waits and of the ones after it, up to one without a face.
+    """Clips of the waiting video and of those after it, up to a video without a face.
 
-    It is finished, but would be reported only once the next face was found.
+    That video is finished; going on would delay its outcome until the next face was found.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ from avforensics.scoring.source import Clip
 
 ASSETS = Path(str(resources.files("avforensics"))) / "assets"
 CLIP, VALUES = ASSETS / "selfcheck.mp4", ASSETS / "selfcheck.safetensors"
-SOUND_LEVELS = 2  # of 65,536: sums in another order round otherwise
+SOUND_LEVELS = 2  # of 65,536: sums in a different order round differently
 LOGITS = {"cpu": 1e-3, "cuda": 2e-2}  # largest difference; TF32 in convolutions is below 1e-2
 SIZE = 96  # pixels of the clip, and of what the shipped network sees
 

@@ -24,8 +24,8 @@ class Inputs:
     Attributes
     ----------
     clips : list of Clip
-        Each file, or part of one that a manifest names, once. One of several that does not exist is
-        listed too: it gets a row with a reason.
+        Each file, or part of a file named by a manifest, once. A missing video among several inputs
+        is listed too: it gets a row with a reason.
     remarks : list of str
         Sentences on what was left out and why.
     """
@@ -40,22 +40,22 @@ class Inputs:
 
 
 def list_inputs(source: str | os.PathLike | Sequence[str]) -> Inputs:
-    """List the videos that ``source`` means, each once.
+    """List the videos that ``source`` names, each once.
 
     Parameters
     ----------
     source : str, PathLike or sequence of str
         One or several of: a video; a folder, searched with its subfolders for known video
         suffixes and sorted, without hidden files; a manifest or any other table with a column
-        ``path`` (see `read_table`), whose ``start``, ``duration`` (or ``end``) and ``audio`` count
-        and whose rows of faces do not; a text file (.txt, .lst) with one path a line, in which
+        ``path`` (see `read_table`), of which ``start``, ``duration`` (or ``end``) and ``audio``
+        are used and rows of faces skipped; a text file (.txt, .lst) with one path a line, in which
         blank lines and lines that begin with # are skipped. A relative path in a list starts at
-        the list's folder or, where there is no such file, at the current folder.
+        the list's folder or, if there is no such file, at the current folder.
 
     Raises
     ------
     AVForensicsError
-        Nothing there, a folder without video, a list without entries or that is no text.
+        Nothing is there, a folder has no video, or a list has no entries or is not text.
     """
     if isinstance(source, str | os.PathLike):
         return _one(source)
@@ -65,7 +65,7 @@ def list_inputs(source: str | os.PathLike | Sequence[str]) -> Inputs:
 
 
 def _one(source: str | os.PathLike, *, among: bool = False) -> Inputs:
-    """What one of ``among`` several inputs means; a missing video among others is listed too."""
+    """Videos of one input; ``among`` = there are several, so a missing video is listed too."""
     path = typed_path(source)
     if not str(source).strip():
         raise ConfigError("input is empty: give a video, a folder or a list of videos")
@@ -134,7 +134,7 @@ def _row(table: Table, index: int, cells: dict[str, str]) -> Clip:
     values = [cells.get(name, "") for name in COLUMNS]
     try:
         row = parse_row("", values, _no_label)
-        if row.duration is None and cells.get("end"):  # as detect itself writes parts
+        if row.duration is None and cells.get("end"):  # detect writes parts this way
             row = row._replace(duration=float(cells["end"]) - row.start)
     except ValueError as error:
         raise ManifestError(f"{table.row_name(index)}: {error}") from None
@@ -161,7 +161,7 @@ def _names_video(name: str) -> bool:
 
 
 def _on_disk(source: Text, name: str) -> Path:
-    """A path in a list: from the list's folder or, where nothing is there, from here."""
+    """A path in a list: from the list's folder or, if nothing is there, the current folder."""
     folder = source.path.parent
     path = typed_path(source.on_disk(folder, name))
     beside = folder / path

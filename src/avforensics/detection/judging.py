@@ -26,7 +26,7 @@ AUTO = "auto"  # calibration setting: use the file next to the checkpoint
 
 
 class Judge:
-    """Turns scores into p-values, with a threshold, and warns of videos unlike the calibration's.
+    """Turns scores into p-values, with a threshold; warns of videos unlike the calibration's.
 
     Parameters
     ----------
@@ -39,15 +39,15 @@ class Judge:
     setting : mapping
         How videos are scored here; see `avforensics.evaluation.calibration`.
     crop : str or mapping, optional
-        How faces that are found here are cut out. A calibration whose setting names another
-        ``crop`` is refused, one that names none judges with a warning.
+        How the faces found here are cut out. A calibration whose setting names a different
+        ``crop`` is refused; a calibration that names none adds a warning to each result.
 
     Raises
     ------
     CheckpointError
-        The file is missing or something else.
+        The file is missing or is not a calibration.
     ConfigError
-        It was made for another scoring, or has too few videos for the rate.
+        The calibration was made for a different scoring, or has too few videos for the rate.
     """
 
     def __init__(
@@ -82,13 +82,13 @@ class Judge:
         cropped : bool
             A face was cut out, so the frame size is not compared.
         highest_of : int
-            The score is the highest of n. The p-value is then that of the highest of n
-            independent real ones, and no threshold holds.
+            The score is the highest of n scores. If n > 1, the p-value is that of the highest of n
+            independent real scores, and there is no threshold.
 
         Returns
         -------
         Calibrated or None
-            None where there is no score, or one that is not finite.
+            None if there is no score, or if it is not finite.
         """
         if result.error is not None:
             return None
@@ -138,7 +138,7 @@ class Judge:
             elif value is not None and (found := likelihood(value)) is not None:
                 result.likelihood = asdict(found)
             statements.append(ratio_statement(about, result.likelihood))
-        # of a video whose numbers mean nothing nothing is said
+        # nothing is stated on a video whose numbers mean nothing
         result.statements = () if result.not_applicable else tuple(statements)
 
 
@@ -156,13 +156,13 @@ def judge_for(
     crop: str | Mapping | None = None,
     false_segments_per_minute: float = FALSE_SEGMENTS,
 ) -> Judge | None:
-    """The judge that a ``calibration`` setting means.
+    """The judge for a ``calibration`` setting.
 
     Parameters
     ----------
     calibration : path, optional
-        ``auto`` = the first file next to the checkpoint's bundle made for this scoring;
-        where there are some and none fits, the reasons are logged. None = no judge.
+        ``auto`` = the first file next to the checkpoint's bundle that was made for this scoring;
+        if there are files but none fits, the reasons are logged. None = no judge.
     detector : ClipScorer
         How videos are scored.
     false_positive_rate, crop, false_segments_per_minute
@@ -173,7 +173,7 @@ def judge_for(
     CheckpointError
         A calibration file is missing or damaged.
     ConfigError
-        The file that is named was made for another scoring, or has too few videos for the rate.
+        The named file was made for a different scoring, or has too few videos for the rate.
     """
     if calibration is None:
         return None
@@ -198,7 +198,7 @@ def judge_for(
 
 
 def _check_crop(calibration: Calibration, path: Path, crop: str | Mapping) -> list[str]:
-    """What to say where a calibration names no crop; raises ConfigError where it names another."""
+    """A warning if a calibration names no crop; ConfigError if it names a different crop."""
     fitted = calibration.setting.get("crop")
     if fitted is None:
         return [f"the calibration does not say whether its faces were cut as here (crop={crop})"]
@@ -211,7 +211,7 @@ def _check_crop(calibration: Calibration, path: Path, crop: str | Mapping) -> li
 
 
 def media_properties(media: MediaReport) -> dict[str, float]:
-    """What a calibration compares of a file besides its leading silence."""
+    """Properties of a file that a calibration compares, besides its leading silence."""
     return {
         "frames_per_second": round(media.fps, 3),
         "width": float(media.width),

@@ -1,4 +1,4 @@
-"""File names for what belongs to one video, unlike any other's of the batch."""
+"""File names for the outputs of one video, unique in the batch."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 from avforensics.detection.inputs import file_key
 from avforensics.files import fingerprint
 
-_LONGEST = 60  # characters; with four bytes each still below what file systems take
+_LONGEST = 60  # characters; at four bytes each, still below the limit of file systems
 
 
 def unique_name(path: Path, taken: Collection[str], key: str = "") -> str:
-    """A name made from a video's, that any file system and any address can bear.
+    """A name made from a video's file name, valid in any file system and URL.
 
     Parameters
     ----------
     taken : collection of str
-        Names in use, case-folded. Where the plain name is among them, a part of the hash of
-        ``key`` follows it, so that ``a/clip.mp4`` and ``b/clip.mp4`` stay apart.
+        Names in use, case-folded. If the plain name is among them, a part of the hash of
+        ``key`` is appended, so that ``a/clip.mp4`` and ``b/clip.mp4`` get different names.
     key : str
-        Identifies the video among the others; empty = the whole path.
+        Identifies the video in the batch; empty = its absolute path.
 
     Returns
     -------

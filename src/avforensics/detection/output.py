@@ -32,8 +32,8 @@ from avforensics.scoring.outcome import Outcome, Segment
 from avforensics.scoring.result import FACELESS, WITH_SCORE
 from avforensics.scoring.source import Clip
 
-SCORE_FILES = ("testing_score.npy", "testing_scores.npy")  # the published README's name and code's
-# Tables are rewritten whole, so that a kill leaves whole ones; this much of the time may go there.
+SCORE_FILES = ("testing_score.npy", "testing_scores.npy")  # names in the published README and code
+# Share of the time for writing tables, which are rewritten whole so that a kill leaves them whole.
 TABLE_SHARE = 0.05
 
 
@@ -56,15 +56,15 @@ class Task:
 
     @property
     def path(self) -> Path:
-        """Of the file."""
+        """Path of the file."""
         return self.clip.path
 
 
 class OutputFolder:
-    """Results of a batch in a folder, each on the disk as soon as it is there.
+    """Results of a batch in a folder, each written as soon as it is ready.
 
-    ``journal.jsonl`` is the truth: a line for each finished video. ``scores.csv`` and the score
-    arrays are made from it, in the order of the input.
+    ``journal.jsonl`` is authoritative: it has a line for each finished video. ``scores.csv`` and
+    the score arrays are made from the journal, in the order of the input.
 
     Parameters
     ----------
@@ -78,16 +78,16 @@ class OutputFolder:
         Whether a video's other outputs are complete, given its name and a list of what
         could not be drawn.
     resume : bool
-        Keep what was done with the same files and settings.
+        Keep results of the same files and settings.
 
     Attributes
     ----------
     tasks : list of Task
         Pending tasks, in the order of the input.
     kept : int
-        Videos whose results stand from before.
+        Number of videos whose earlier results are kept.
     remarks : list of str
-        Why others are done again, in sentences.
+        Why the other videos are scored again, in sentences.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class OutputFolder:
         self._digest = fingerprint(self._settings)[:16]
         self._is_complete = is_complete
         self._records: dict[str, dict[str, Any]] = {}
-        self._outdated: set[str] = set()  # with a record of an earlier run in the journal
+        self._outdated: set[str] = set()  # videos with an outdated record in the journal
         self._next_tables = 0.0
         self.remove_partial_files()
         if not resume:
@@ -131,20 +131,21 @@ class OutputFolder:
 
     @property
     def dropped(self) -> Counter[str]:
-        """Faces that were found and not used: how many for which reason."""
+        """Number of faces that were found but not used, by reason."""
         total: Counter[str] = Counter()
         for key in self._keys:
             total.update(self._records.get(key, {}).get("dropped", {}))
         return total
 
     def remove_partial_files(self) -> None:
-        """Remove what killed processes have left half written; nobody else may be writing."""
+        """Remove half-written files of killed processes; no other process may be writing."""
         remove_partial_files(self.folder, ".*.partial*", "*/.*.partial*", "*/*/.*.partial*")
 
     def begin(self, task: Task) -> None:
-        """Void what an earlier run noted of a video, before its files are written over.
+        """Void an earlier run's record of a video, before the video's files are overwritten.
 
-        After a kill in between, that run's settings must not find its score next to these files.
+        After a kill in between, a run with the earlier settings must not find the old score next to
+        the new files.
 
         Raises
         ------
@@ -164,12 +165,12 @@ class OutputFolder:
         report: str | None = None,
         undrawn: Sequence[str] = (),
     ) -> Cells:
-        """Keep a result for good; refresh the tables when that is due.
+        """Store a result in the journal; refresh the tables when that is due.
 
         Parameters
         ----------
         report : str, optional
-            The page's path from the folder.
+            The report's path relative to the folder.
         undrawn : sequence of str
             Outputs that could not be drawn; they are not tried again.
 
@@ -181,7 +182,7 @@ class OutputFolder:
         return self.keep(entry_of(task, outcome, report=report, undrawn=undrawn))
 
     def keep(self, entry: Mapping[str, Any]) -> Cells:
-        """Keep what `entry_of` made of a result for good, and give its row.
+        """Store a record made by `entry_of` in the journal, and return its row.
 
         Raises
         ------
@@ -203,7 +204,7 @@ class OutputFolder:
         segments = [row for record in found if record for row in record.get("segments", ())]
         if segments:
             write_csv(self.folder / "segments.csv", SEGMENT_COLUMNS, segments)
-        else:  # of a run with other settings
+        else:  # left by a run with different settings
             (self.folder / "segments.csv").unlink(missing_ok=True)
         if any(record and len(record["lams"]) > 1 for record in found):
             by_lam = [row for record in found if record for row in record["lams"]]
@@ -217,7 +218,7 @@ class OutputFolder:
         self._next_tables = time.monotonic() + took / TABLE_SHARE
 
     def _plan(self) -> None:
-        """Sort the batch into what stands and what is to do."""
+        """Split the batch into kept results and pending tasks."""
         known = {r["video"]: r for r in self._journal.records if "video" in r}
         described = {r["settings"]: r["is"] for r in self._journal.records if "is" in r}
         if self._digest not in described:
@@ -231,11 +232,11 @@ class OutputFolder:
             reason = "" if record is None else self._why_again(record, *stat, described)
             if record is not None and reason is None:
                 self._records[key] = record
-                if "segments" in record:  # an earlier version's have other columns
+                if "segments" in record:  # earlier versions wrote different columns
                     record["segments"] = [Segment.of_row(r).row() for r in record["segments"]]
                 parts = (record.get(part, ()) for part in ("lams", "faces", "segments"))
                 for row in chain([record["row"]], *parts):
-                    row["path"] = str(path)  # as it is called this time
+                    row["path"] = str(path)  # the path given this time
                 continue
             if record is not None:
                 self._outdated.add(key)
@@ -258,7 +259,7 @@ class OutputFolder:
         mtime_ns: int | None,
         described: Mapping[str, Mapping[str, Any]],
     ) -> str | None:
-        """Why a finished video has to be done again; None where it stands."""
+        """Why a finished video has to be scored again; None if its result is kept."""
         if "void" in record:
             return "stopped while its files were written"
         status = record["row"]["status"]
@@ -270,11 +271,11 @@ class OutputFolder:
             return f"scored with other settings ({changes})"
         if size != record["size"]:
             return "the file has changed"
-        # the same bytes copied anew have another time, and stand
+        # a new copy of the same bytes has a different time; its result is kept
         unlike = mtime_ns != record["mtime_ns"]
         if unlike and sha256_or_none(path) != record["row"]["sha256"]:
             return "the file has changed"
-        if status in FACELESS:  # it would have none again, and has no report
+        if status in FACELESS:  # a new search would find none either, and there is no report
             return None
         complete = self._is_complete(record["name"], record.get("undrawn", ()))
         return None if complete else "its report or features are missing"

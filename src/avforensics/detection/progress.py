@@ -21,7 +21,7 @@ LISTED_FAILURES = 100
 class BatchProgress(Progress):
     """Report each finished video.
 
-    On a terminal only failures get a line of their own below the bar; the log file has them all.
+    On a terminal, only failures get a line below the bar; the log file has a line for each video.
 
     Parameters
     ----------
@@ -52,9 +52,9 @@ def rank(p_value: float | None) -> str:
 
 
 def summarise(rows: list[Cells], folder: str, dropped: Mapping[str, int] | None = None) -> None:
-    """Say how a batch ended: its scores, or the highest of many, and every failure.
+    """Report how a batch ended: its scores, or the highest of many, and every failure.
 
-    ``dropped`` counts faces that were found and not used, by the reason.
+    ``dropped`` counts faces that were found but not used, by reason.
     """
     scored = sorted(
         (row for row in rows if row["score"] is not None), key=lambda row: -row["score"]

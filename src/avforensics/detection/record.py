@@ -1,4 +1,4 @@
-"""``results/NAME.json``: everything that was found of one video, for programs and for reviewers.
+"""``results/NAME.json``: everything that was found in one video, for programs and reviewers.
 
 The file's bytes follow from its content alone, and one of its entries is the SHA-256 of the rest:
 `avforensics verify` finds a changed byte. An attacker who changes a file can rewrite that hash too;
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
 
 FORMAT = "avforensics.result/"
-VERSIONS = (1, 2)  # that can be read; the last one is written
+VERSIONS = (1, 2)  # versions that can be read; the last one is written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +160,7 @@ def _coverage(result: VideoResult, outcome: Outcome, settings: Mapping[str, Any]
 
 
 def _plain(value: Any) -> Any:
-    """Values that JSON has: numbers that are not finite become null."""
+    """The value as JSON types; numbers that are not finite become None."""
     if isinstance(value, Mapping):
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -194,7 +194,7 @@ def read_record(path: str | PathLike) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        It is missing, not a result, from a later version, or violates the schema.
+        The file is missing, not a result, from a later version, or violates the schema.
     """
     try:
         record = json.loads(Path(path).read_bytes())

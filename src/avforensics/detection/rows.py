@@ -54,7 +54,7 @@ Cells = dict[str, Any]
 def row_of(
     result: VideoResult, *, report: str | None = None, faces: Sequence[FaceResult] = ()
 ) -> Cells:
-    """A row of scores.csv: plain values, None where there is nothing to say.
+    """A row of scores.csv: plain values, None where there is no value.
 
     The windows of a video are those of all its faces, each counted once.
     """
@@ -93,8 +93,8 @@ def row_of(
 def face_row(face: FaceResult, *, report: str | None = None) -> Cells:
     """A row of scores.csv for one face: the columns of a video, its time span and speaking share.
 
-    ``start`` and ``end`` are seconds into the video, ``speaks`` the share of the time with a face
-    in which it is the speaker.
+    ``start`` and ``end`` are seconds into the video, ``speaks`` is the share of the time with a
+    face in which this face is the speaker.
     """
     return row_of(face.result, report=report) | {
         "track": face.track.name,

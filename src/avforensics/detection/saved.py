@@ -27,10 +27,11 @@ def save_features(outcome: Outcome, path: str | os.PathLike) -> None:
     S predicted windows ``step_window``, ``step_distribution``, ``step_activation`` (S,) and
     ``prediction`` (S, 31). Metadata: path, sha256, first_window.
 
-    With faces, these of each face stand under its name, as in ``1.sync_logits``, together with
-    its T ``boxes`` (T, 4), ``landmarks`` (T, 5, 2), ``seen`` (T,) and when it ``speaks``, rows of
-    start and end in seconds (n, 2); the metadata ``faces`` holds names, first frames, errors and
-    the size of the picture as JSON. Windows and frames count on the video's own clock.
+    With faces, the arrays of each face have its name as prefix, as in ``1.sync_logits``. Each face
+    also has ``boxes`` (T, 4), ``landmarks`` (T, 5, 2), ``seen`` (T,) for its T frames, and
+    ``speaks`` (n, 2), start and end of its speech in seconds. The metadata ``faces`` holds names,
+    first frames, errors and the size of the picture as JSON. Windows and frames are counted on the
+    video's own clock.
     """
     if outcome.found is None:
         arrays = _arrays(outcome.result)
@@ -103,19 +104,19 @@ def _face_notes(outcome: Outcome) -> dict[str, object]:
 
 
 def load_outcome(path: str | os.PathLike, video: str | os.PathLike) -> Outcome:
-    """Read what `save_features` wrote, as far as it is needed to draw: no scores, no media report.
+    """Read from a file of `save_features` what drawing needs: no scores, no media report.
 
     Parameters
     ----------
     path : path
         The safetensors file.
     video : path
-        The video that it belongs to, wherever that is now.
+        The video that the file belongs to, at its current path.
 
     Raises
     ------
     ConfigError
-        The file is missing, damaged or something else.
+        The file is missing, damaged or of a different kind.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -190,7 +191,7 @@ def find_saved(folder: Path, video: Path) -> tuple[Outcome, float]:
     folder : Path
         The run's folder.
     video : Path
-        Under the name that it was scored under, or any other with the same name if only one has.
+        The path that was scored, or a different path if only one scored video has its file name.
 
     Returns
     -------
@@ -201,7 +202,7 @@ def find_saved(folder: Path, video: Path) -> tuple[Outcome, float]:
     Raises
     ------
     ConfigError
-        The folder does not know the video, scored another file of that name, or kept nothing of it.
+        The video has no score in the folder, is not the scored file, or has no saved features.
     """
     records, settings = _read_journal(folder)
     key = file_key(video)
@@ -240,6 +241,6 @@ def _read_journal(folder: Path) -> tuple[dict[str, dict], dict[str, dict]]:
             records[record["video"]] = record
         elif record.keys() >= {"settings", "is"}:
             settings[record["settings"]] = record["is"]
-        elif "void" in record:  # its files are of a score that was never noted
+        elif "void" in record:  # its files belong to a score that was never recorded
             records.pop(record.get("video"), None)
     return records, settings

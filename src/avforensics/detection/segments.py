@@ -14,22 +14,22 @@ from avforensics.scoring.outcome import OWN_DELAY, Outcome, Segment
 from avforensics.scoring.result import Steps
 from avforensics.scoring.speakers import within
 
-EDGE = 5  # windows over which the ends of a segment are looked for: neighbours share frames so far
-RELATIVE = 3  # segments that are shown of a video without a threshold
-RELATIVE_SECONDS = 10.0  # and of which length at least: in less there is nothing to stand out from
-SHORTEST = FPS  # windows of such a segment
+EDGE = 5  # windows: smoothing at the ends of a segment; windows closer than this share frames
+RELATIVE = 3  # segments that are shown of a video if there is no threshold
+RELATIVE_SECONDS = 10.0  # minimum length of such a video, so that segments can stand out
+SHORTEST = FPS  # minimum number of windows of such a segment
 
 
 @dataclass(frozen=True)
 class _Losses:
-    """Step losses of one face that count: ``window`` and ``loss``, both (S,)."""
+    """Step losses of one face that are used: ``window`` and ``loss``, both (S,)."""
 
     window: np.ndarray
     loss: np.ndarray
     track: str
 
     def segment(self, first: int, last: int, threshold: float | None) -> Segment:
-        """From one row to another, this one included."""
+        """The segment from row ``first`` to row ``last``, inclusive."""
         return Segment(
             float(window_seconds(self.window[first])),
             float(window_seconds(self.window[last] + 1)),
@@ -47,7 +47,7 @@ def segments_off_delay(outcome: Outcome, threshold: float) -> list[Segment]:
     Parameters
     ----------
     outcome : Outcome
-        Its results have their curves, ``off_delay``.
+        Its results have their ``off_delay`` curves.
     threshold : float
         Threshold from `SegmentAlarms`.
 
@@ -78,21 +78,22 @@ def find_segments(
 ) -> list[Segment]:
     """Segments of high step loss of a scored video, or of each of its faces.
 
-    For calibrations of earlier versions, and without one.
+    Used with calibrations of earlier versions, or without a calibration.
 
-    With a threshold: every ``length`` steps in a row of a face are judged as a video of that length
-    would be, by their mean; those above it are joined, and cut at both ends to where the loss is
-    high. Without one: in videos of ten seconds or more, the three segments that stand out most from
-    the rest of the video.
+    With a threshold: every ``length`` consecutive steps of a face are judged by their mean, like a
+    video of that length; sequences above the threshold are joined, and trimmed at both ends to
+    where the loss is high. Without a threshold: in videos of ten seconds or more, the three
+    segments that stand out most from the rest of the video.
 
-    By the rule ``speaker`` a face counts only while it speaks: a listener does not match the audio.
+    With the rule ``speaker``, a face is judged only while it speaks: a listener does not match the
+    audio.
 
     Parameters
     ----------
     lam : float
         Weight of the activation loss in the score.
     length : int
-        Steps of a sequence: what the threshold was calibrated on.
+        Steps of a sequence, as in the threshold's calibration.
 
     Returns
     -------
@@ -133,7 +134,7 @@ def _losses(
     spoken: Sequence[tuple[float, float]] | None = None,
     track: str = "",
 ) -> _Losses:
-    """A face's step losses; only within the seconds ``spoken``, where these are given."""
+    """A face's step losses; only within the spans ``spoken``, in seconds, if these are given."""
     window = np.asarray(steps.window)
     loss = steps.loss(lam)
     counts = np.isfinite(loss)
@@ -156,7 +157,7 @@ def _above(
     inside = loss[run]
     length = min(length, len(inside))
     high = _means(inside, length) > threshold
-    covered = np.convolve(high, np.ones(length)) > 0  # the steps of all sequences above it
+    covered = np.convolve(high, np.ones(length)) > 0  # steps of all sequences above it
     edges = np.flatnonzero(np.diff(covered, prepend=False, append=False)).reshape(-1, 2)
     near = np.convolve(inside, np.ones(EDGE), "same") / np.convolve(
         np.ones(len(inside)), np.ones(EDGE), "same"
@@ -180,7 +181,7 @@ def _standing_out(parts: Sequence[_Losses]) -> list[Segment]:
     runs = [(part, run) for part in parts for run in _runs(part.window) if len(run)]
     if sum(len(run) for _, run in runs) < RELATIVE_SECONDS * FPS:
         return []
-    # Laid one behind the other, with a gap after each that no segment reaches over.
+    # Runs are laid end to end, with a gap after each that no segment spans.
     ends = np.cumsum([len(run) + 1 for _, run in runs])
     loss = np.concatenate([part.loss[run] for part, run in runs])
     place = np.concatenate(

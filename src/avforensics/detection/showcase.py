@@ -1,7 +1,7 @@
-"""A clip and forgeries of it, scored and shown side by side: what ``avforensics demo`` begins with.
+"""A clip and forgeries of it, scored and shown side by side: the start of ``avforensics demo``.
 
-The clip is re-encoded once; every version has exactly these frames, with audio of its
-own through the same encoder: only the audio differs between a forgery and the clip.
+The clip is re-encoded once. Every version has exactly these frames, and its own audio from the
+same encoder: a forgery differs from the clip in the audio only.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from avforensics.report.side_by_side import Entry, write_side_by_side
 from avforensics.scoring.outcome import Outcome
 
 SCORED_SIDE, SHOWN_SIDE = 960, 480  # pixels, longer side of what is scored and of what is played
-PLACES = (0.0, 0.25, 0.5, 0.75)  # of a long video, where a face is looked for
+PLACES = (0.0, 0.25, 0.5, 0.75)  # shares of a long video at which a face is looked for
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Showcase:
     folder : Path
         Receives ``videos/``, ``reports/`` and ``index.html``.
     seconds : float
-        Most of the video that is used.
+        Maximum length of the clip.
 
     Attributes
     ----------
@@ -81,12 +81,12 @@ class Showcase:
         self._count = round(seconds * FPS)
 
     def score(self, scorer: VideoScorer, judge: Judge | None) -> list[Shown]:
-        """Write the versions and score them; the clip as it is comes first.
+        """Write the versions and score them; the unchanged clip comes first.
 
         Parameters
         ----------
         scorer : VideoScorer
-            Its faces are those found in the clip once, for all versions.
+            Used with faces that are found once, in the clip, for all versions.
 
         Raises
         ------
@@ -107,7 +107,7 @@ class Showcase:
         return self.shown
 
     def write_page(self, *, title: str, lead: str, provenance: Mapping[str, Any]) -> Path:
-        """Write ``index.html`` with all versions side by side; `write_reports` makes its links."""
+        """Write ``index.html``, versions side by side; `write_reports` writes the linked pages."""
         entries = [
             Entry(
                 title=shown.version.title,
@@ -145,7 +145,7 @@ class Showcase:
         return self.folder / "videos" / "small" / f"{name}.mp4"
 
     def _write(self) -> tuple[list[Version], list[Path]]:
-        """Write every version, once to be scored and once to be played."""
+        """Write every version twice, to be scored and to be played."""
         first = self._first_frame()
         self.start = first / FPS
         original, small = self.folder / "videos" / "original.mp4", self._small_path("original")
@@ -184,7 +184,7 @@ class Showcase:
         return places[0]
 
     def _sounds(self, first: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """The clip's sound, and as much of another part of the video where it is long enough."""
+        """The clip's sound, and as much from elsewhere in the video, if that is long enough."""
         with VideoReader(self.video, start=first) as video:
             origin = video.origin
         count = self._count * HOP
@@ -208,7 +208,7 @@ class Showcase:
 
 
 def _read(path: str | os.PathLike, origin: Any, first: int, count: int) -> np.ndarray:
-    """Up to a given number of samples from a frame on: int16, (samples,)."""
+    """Up to ``count`` samples from frame ``first`` on: int16, (samples,)."""
     pieces, left = [], count
     with AudioReader(path, origin=origin, skip=first * HOP) as reader:
         for piece in reader:
@@ -220,5 +220,5 @@ def _read(path: str | os.PathLike, origin: Any, first: int, count: int) -> np.nd
 
 
 def _known(faces: Faces) -> Finder:
-    """A finder that knows what every version shows."""
+    """A finder that returns these faces for every version."""
     return lambda path, settings, *, video_stream=0: faces

@@ -16,7 +16,7 @@ from avforensics.scoring.tracks import find_speakers, main_face
 
 
 def judge_outcome(outcome: Outcome, scorer: VideoScorer, judge: Judge | None) -> None:
-    """Measure and judge a video and its faces; what is found is noted on them."""
+    """Measure and judge a video and its faces, and note the findings on them."""
     if outcome.result.error is not None:
         return
     policy = scorer.detector.policy
@@ -47,7 +47,7 @@ def judge_outcome(outcome: Outcome, scorer: VideoScorer, judge: Judge | None) ->
 
 
 def _note_curves(outcome: Outcome, policy: SequencePolicy) -> None:
-    """Note where each face leaves its own delay; by the rule ``speaker`` only while it speaks."""
+    """Note where each face leaves its own delay; with the rule ``speaker`` only while it speaks."""
     speaker = find_speakers(outcome.faces) if outcome.rule == "speaker" and outcome.faces else None
     parts = [face.result for face in outcome.faces] or [outcome.result]
     for index, part in enumerate(parts):
@@ -70,8 +70,8 @@ def measure_outcome(
 ) -> None:
     """Note statistics on the results of a video and its faces.
 
-    Those of a video are of whoever speaks at the time, whatever rule its score follows; those of a
-    face are of all its windows.
+    A video's statistics are those of the face that speaks at the time, whatever the rule of its
+    score; a face's statistics are of all its windows.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Is a result file what was written, of this video, by these weights? Does it come out again?"""
+"""Is a result file unchanged, of this video and these weights? Does a new run reproduce it?"""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ NUMBERS = ("score", "p_value", "statistics", "evidence", "likelihood_ratio", "of
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """The outcome of one check.
 
     Attributes
     ----------
     passed : bool or None
         None = it could not be checked.
     said : str
-        Finding in words.
+        The finding in words.
     """
 
     name: str
@@ -38,12 +38,12 @@ class Check:
 
 
 def check_record(path: str | PathLike) -> tuple[dict[str, Any], list[Check]]:
-    """Read a result file and see whether it is as it was written.
+    """Read a result file and check whether it is as it was written.
 
     Raises
     ------
     ConfigError
-        It is not a record, or violates the schema.
+        The file is not a record, or violates the schema.
     """
     record = read_record(path)
     digest = digest_of(record)
@@ -64,7 +64,7 @@ def check_video(record: Mapping[str, Any], video: str | PathLike | None) -> Chec
 
 
 def check_weights(record: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> list[Check]:
-    """Whether the weights that a checkpoint setting means are those of the result."""
+    """Whether a checkpoint setting names the weights of the result."""
     named = [
         typed_path(checkpoint[name]) for name in ("bundle", *FILE_SETTINGS) if checkpoint.get(name)
     ]

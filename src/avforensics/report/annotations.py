@@ -14,8 +14,8 @@ from avforensics.scoring.outcome import OWN_DELAY, Outcome, Segment
 from avforensics.scoring.result import VideoResult
 from avforensics.scoring.tracks import FaceResult
 
-BOX_FRAMES = 5  # frames from one box in the page to the next; the page draws what lies between
-MOST_STILLS = 24  # a page with hundreds of segments has pictures of the highest ones
+BOX_FRAMES = 5  # frames from one box to the next in the page, which interpolates the boxes between
+MOST_STILLS = 24  # a page with hundreds of segments has pictures of the highest only
 RULES = {
     "speaker": "the mean over what was judged of whoever speaks at the time",
     "max": "the highest of its faces",
@@ -32,7 +32,7 @@ class Face:
     result : VideoResult
         Scored result of this face, with windows on the video's clock.
     speaks : float
-        Share of the time in which it is the speaker.
+        Share of the time in which this face is the speaker.
     """
 
     result: VideoResult

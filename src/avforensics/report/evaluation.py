@@ -1,6 +1,6 @@
 """One HTML file of an evaluation: what `evaluate` wrote into its folder, on one page.
 
-The page is made of the folder alone, so it can be made again later and says nothing of its own.
+The page is made from the folder alone, so it can be made again later and adds nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from avforensics.report.markup import write_page
 
-# Files of a result in the order in which they are read: those that are there are shown.
+# Files of a result in the order of the page; missing ones are left out.
 TEXTS = (
     ("metrics.md", "Results"),
     ("reproduction.md", "Against published numbers"),
@@ -34,11 +34,11 @@ FIGURES = (
 
 
 def remove_earlier(folder: str | os.PathLike) -> None:
-    """Remove what an earlier run left in a folder and this one need not write over."""
+    """Remove files of an earlier run that this run may not overwrite."""
     folder = Path(folder)
     for name, _ in (*TEXTS, *FIGURES):
         (folder / name).unlink(missing_ok=True)
-    for name, _ in TEXTS:  # their numbers
+    for name, _ in TEXTS:  # the same results as JSON
         (folder / name).with_suffix(".json").unlink(missing_ok=True)
     for name in ("robustness.csv", "index.html"):
         (folder / name).unlink(missing_ok=True)
@@ -106,7 +106,7 @@ def markdown_blocks(text: str) -> Iterator[dict]:
 
 
 def _protocol(summary: Mapping) -> list[tuple[str, str]]:
-    """What was done, in name and value."""
+    """What was done, as pairs of name and value."""
     made = summary.get("made_with", {})
     config = made.get("config", {})
     scoring = config.get("scoring", {})

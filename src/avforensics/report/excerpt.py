@@ -30,9 +30,9 @@ from avforensics.media.video import VideoReader
 from avforensics.media.writer import replace_sound, write_clip
 
 CONTEXT = 1.0  # seconds shown before and after what was scored
-CRF = 29  # a face of 480 px stays clear, a minute of it takes about 3 MB
+CRF = 29  # a face of 480 px stays clear, and a minute takes about 3 MB
 PRESET = "veryfast"
-COPIED = 75_000  # bytes a second of picture that are copied as they are: 6 MB a page at most
+COPIED = 75_000  # bytes a second up to which pictures are copied: 6 MB a page at most
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,11 @@ def choose_segment(
     duration : float
         Length of the video in seconds.
     longest : float
-        Most seconds to show.
+        Maximum length to show, in seconds.
     time : float array, (S,)
         When each step happens, in seconds, rising.
     loss : float array, (S,)
-        How unusual it is.
+        How unusual each step is.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def cut_excerpt(
     options : MediaOptions
         Which streams to take.
     intact : bool
-        The file was read without damage: a small one's pictures may be copied as they are stored.
+        The file was read without damage: if it is small, its pictures may be copied as stored.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def _copyable(path: str | os.PathLike, video: VideoReader, last: int, long_side:
         step = 1 / (FPS * stream.time_base)
         shown: list[int] = []
         total = 0
-        # one frame more than there is room for is enough to refuse a longer file
+        # one frame too many is enough to refuse a longer file
         for packet in islice((p for p in container.demux(stream) if p.size), last + 1):
             if not shown and not packet.is_keyframe:
                 return None
@@ -189,7 +189,7 @@ def _encode(
     long_side: int,
     options: MediaOptions,
 ) -> tuple[int, tuple[int, int]]:
-    """Write frames ``first .. last - 1`` and their sound; gives their number and their size."""
+    """Write frames ``first .. last - 1`` and their sound; return their number and size."""
     with VideoReader(path, stream=options.video_stream, start=first) as video:
         frames = islice(video, last - first)
         opening = next(frames, None)

@@ -45,9 +45,9 @@ def write_index(
     Parameters
     ----------
     rows : iterable of mapping
-        As in scores.csv, numbers as numbers or as text; empty text and NaN count as nothing.
-        ``report``, where present, is the page's path relative to ``out``. Rows with a ``track``
-        are of one face of a video: they are in the table and not counted. ``not_applicable`` is
+        As in scores.csv, numbers as numbers or as text; empty text and NaN mean no value.
+        ``report``, where present, is the page's path relative to ``out``. A row with a ``track``
+        describes one face of a video: it is in the table but not counted. ``not_applicable`` is
         shown as the reason of a row that has no ``error``.
     out : str or PathLike
         The HTML file; written whole or not at all.

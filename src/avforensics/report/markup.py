@@ -1,4 +1,4 @@
-"""HTML pages from the templates next to this module; whatever is put into them is escaped."""
+"""HTML pages from the templates next to this module; all values in them are escaped."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ def write_page(
 
 
 def relative_link(path: str) -> str:
-    """A relative path as an href that cannot be read as another scheme or host."""
+    """A relative path as an href that cannot be read as a scheme or host."""
     return "./" + quote(str(path).replace(os.sep, "/").lstrip("/"), errors="surrogateescape")
 
 
 def numbers(values: np.ndarray, digits: int = 5) -> list[float | None]:
-    """An array as JSON numbers with this many significant digits; what is not finite is null."""
+    """An array as JSON numbers with ``digits`` significant digits; non-finite ones are null."""
     return [float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in values]
 
 

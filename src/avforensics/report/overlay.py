@@ -20,7 +20,7 @@ from avforensics.scoring.tracks import FaceResult
 MIDDLE = WINDOW_FRAMES // 2
 AROUND = 3 * FPS  # windows of the strip on each side of the current one
 LEAST_WIDTH = 480  # pixels: the panel needs this much, so smaller videos are enlarged
-ENLARGED_HEIGHT = 1080  # maximum height after enlarging, pixels; the rest stays empty
+ENLARGED_HEIGHT = 1080  # maximum height after enlarging, pixels; the rest of the width stays empty
 PANEL, INK, SOFT, GREY = (18, 21, 26), (233, 236, 240), (154, 164, 177), (50, 58, 69)
 SPEAKS, SILENT, MARK, LINE = (62, 207, 160), (255, 255, 255), (255, 138, 61), (86, 180, 233)
 
@@ -38,7 +38,7 @@ class Overlay:
     Attributes
     ----------
     size : (int, int)
-        Width and height of the frames that it makes, both even.
+        Width and height of the annotated frames, both even.
     """
 
     def __init__(

@@ -48,19 +48,18 @@ def write_video_report(
     Parameters
     ----------
     outcome : Outcome
-        Scored, with features and steps; the file is read again for the player. The first of its
-        scores is the page's, the others are listed. Of faces each has curves that a click shows,
-        and boxes over the player; the video's own features and steps are those of the face that is
-        shown first.
+        Scored, with features and steps; the file is read again for the player. The page shows the
+        first score and lists the others. Each face has curves, shown by a click, and boxes over the
+        player; the video's own features and steps are those of the face that is shown first.
     out : str or PathLike
         The HTML file; written whole or not at all.
     provenance : mapping
-        Hashes, versions and configuration, nested as you like, shown folded. The key ``notice``
+        Hashes, versions and configuration, nested to any depth, shown folded. The key ``notice``
         becomes a banner on top: say there what a reader must know, such as stand-in weights.
     media_options : MediaOptions, optional
         Which streams were scored.
     clip_seconds : float
-        Maximum length of the embedded video; of a longer one the most unusual part.
+        Maximum length of the embedded video; a longer video is cut to its most unusual part.
     index_link : str, optional
         Relative path from the page to the batch's index.
 
@@ -163,7 +162,7 @@ def _data(
 def _unusual(
     curves: PlotData, faces: Sequence[Face]
 ) -> tuple[tuple[float, float], np.ndarray, np.ndarray]:
-    """The scored span in seconds, and times with losses; of faces only while they speak."""
+    """The scored span in seconds, times and losses; of faces, only while they speak."""
     if not faces:
         return curves.span, middle_of(curves.window), curves.loss
     spoken = []
@@ -181,7 +180,7 @@ def _unusual(
 
 
 def _face_data(faces: Sequence[Face], lam: float, view: Sequence[float]) -> dict[str, object]:
-    """Curves of each face, the one shown first, and the speakers."""
+    """Curves and boxes of each face, the face shown first, and the strip of bars."""
     found = [plot_data_of(face.result, lam) if face.result.scores else None for face in faces]
     scored = [curves for curves in found if curves is not None]
     stride = stride_for(scored)

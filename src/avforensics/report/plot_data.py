@@ -117,7 +117,7 @@ def middle_of(window: np.ndarray) -> np.ndarray:
 
 
 def binned(values: np.ndarray, index: np.ndarray, stride: int) -> tuple[np.ndarray, np.ndarray]:
-    """Means of rows over bins of ``stride`` windows: long videos, drawn thinner.
+    """Means of rows over bins of ``stride`` windows, to draw long videos in fewer columns.
 
     Parameters
     ----------

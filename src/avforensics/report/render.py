@@ -37,8 +37,8 @@ def render_video(
 ) -> int:
     """Write an H.264 + AAC MP4 of a video with annotated frames, at 25 fps.
 
-    Pictures and sound are taken from the file one after the other and keep their places; memory
-    does not grow with the length.
+    Pictures and sound are read in step and keep their times; memory use does not grow with the
+    length.
 
     Parameters
     ----------
@@ -47,9 +47,9 @@ def render_video(
     draw : callable
         Upright RGB picture and its index -> the picture to show.
     size : (int, int)
-        Width and height of what ``draw`` gives, even.
+        Width and height of the pictures from ``draw``, both even.
     video_stream, audio_stream : int, optional
-        Which streams. A file without sound gives one without sound.
+        Streams to use. A file without sound gives a file without sound.
     crf : int
         x264's constant rate factor.
     progress : callable, optional
@@ -63,7 +63,7 @@ def render_video(
     Raises
     ------
     MediaError
-        The video cannot be read, or has sound but no such stream of it.
+        The video cannot be read, or has sound but not the requested stream.
     """
     options = {"movflags": "+faststart"}
     with (
@@ -95,7 +95,7 @@ def render_video(
 
 
 class _Sound:
-    """Copies the sound of a file into another, in step with the picture."""
+    """Copies the sound of one file into another file, in step with the picture."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class _Sound:
         self._container = open_container(path)
         self._output = output
         self._out = self._frames = self._next = self._resampler = self._kind = None
-        self._from = self._end = 0  # samples: where sound of this kind may begin, and ends so far
+        self._from = self._end = 0  # samples: where sound of this kind may begin; where sound ends
         if not self._container.streams.audio:
             return
         try:
@@ -167,7 +167,7 @@ class _Sound:
                 self._encode(piece)
 
     def _encode(self, piece: av.AudioFrame) -> None:
-        """Write resampled sound without the overlap with a previous format."""
+        """Write resampled sound without its overlap with sound of a previous format."""
         start = round(piece.pts * piece.time_base * self._rate)
         overlap = max(self._from - start, 0)
         if overlap >= piece.samples:

@@ -13,11 +13,11 @@ from avforensics.scoring.offset import FRAME_MS, ConstantOffset
 from avforensics.scoring.outcome import Segment
 from avforensics.scoring.result import Calibrated, Features, Score, VideoResult, windows_of
 
-USUAL = 0.05  # share of real videos below which something is called unusual, where no rate is given
+USUAL = 0.05  # share of real videos up to which something is called unusual, if no rate is given
 
 
 def number(value: float, digits: int = 4) -> str:
-    """A number with this many significant digits, without an exponent if readable."""
+    """A number with ``digits`` significant digits, without an exponent if readable."""
     text = f"{value:.{digits}g}"
     return f"{value:,.0f}" if "e+" in text and abs(value) < 1e9 else text
 
@@ -38,14 +38,14 @@ def in_short(
     segments: Sequence[Segment] = (),
     segments_per_minute: float | None = None,
 ) -> str:
-    """The result in two sentences, for a reader of nothing else.
+    """The result in two sentences, for a reader who reads nothing else.
 
     Parameters
     ----------
     segments : sequence of Segment
-        Marked ones.
+        Marked segments.
     segments_per_minute : float, optional
-        Maximum number of them per minute of real video; None = that is unknown, and they are
+        Maximum number of segments per minute of real video; None = unknown, and segments are
         not mentioned.
     """
     if result.not_applicable:
@@ -154,7 +154,8 @@ def coverage(
     duration : float
         Length of the whole video in seconds.
     faces : sequence of VideoResult
-        Results of its faces; all scored ones count. Empty = ``result`` is of the whole frame.
+        Results of the video's faces; all scored ones are used. Empty = ``result`` is of the whole
+        frame.
     """
     parts = [face for face in faces if face.scores] or [result]
     several = len(parts) > 1
@@ -211,7 +212,7 @@ def _media_rows(media: MediaReport, parts: Sequence[MediaReport]) -> list[tuple[
         picture += f", shown {number(media.display_aspect)} times as wide as high"
     if media.tone_map:
         picture += f", {media.tone_map}"
-    if media.rotation:  # the size is the upright one
+    if media.rotation:  # the size is that of the upright picture
         picture += f", turned by {media.rotation}°"
     frames = sum(part.video_frames for part in parts)
     together = f", {len(parts)} faces together" if len(parts) > 1 else ""

@@ -33,7 +33,7 @@ class Entry:
     clip : bytes
         An MP4 file for the player; empty = none.
     report : str
-        Relative path of its own page; empty = none.
+        Relative path of the version's own page; empty = none.
     """
 
     title: str
@@ -63,7 +63,7 @@ def write_side_by_side(
     Parameters
     ----------
     entries : sequence of Entry
-        The clip as it is first: the others are compared with it.
+        The unchanged clip comes first; the others are compared with it.
     out : str or PathLike
         The HTML file; written whole or not at all.
     title, lead : str

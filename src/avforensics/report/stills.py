@@ -13,8 +13,8 @@ from PIL import Image
 
 from avforensics.media.stills import stills
 
-HEIGHT = 96  # pixels; shown smaller, sharp on dense screens
-AROUND = 0.35  # of a face's size, shown on each of its sides
+HEIGHT = 96  # pixels; shown smaller, so that they are sharp on dense screens
+AROUND = 0.35  # margin shown on each side of a face, as a share of its size
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class FaceBoxes:
     ----------
     time : float array, (n,)
         Seconds on the video's clock, rising. Between times that are at most a quarter of a second
-        apart the box moves evenly; elsewhere it stands for half a frame before and after.
+        apart, the box moves evenly; elsewhere it is shown for half a frame before and after.
     box : float array, (n, 4)
         ``left, top, right, bottom`` in fractions of the upright picture.
     spans : sequence of (float, float)
-        When it speaks, in seconds; it is then drawn in the speaker's colour.
+        When the face speaks, in seconds; its box is then drawn in the speaker's colour.
     """
 
     label: str
@@ -53,7 +53,7 @@ def still_addresses(
     moments : sequence of (float, FaceBoxes or None)
         Seconds on the video's clock and the face to show; None = the whole picture.
     stream : int, optional
-        Counted among the video streams.
+        Index among the video streams.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Filter for gradio: only requests that the page itself sends, to a name of this server."""
+"""Filter for gradio: passes only requests sent by the page itself to a name of this server."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ FILE = {"url": str, "orig_name": str, "mime_type": str, "path": str, "size": int
 STALLED = 30.0  # seconds without a byte before an upload is stopped
 SLOWEST = 20_000  # bytes per second: minimum average rate of an upload, after `STALLED`
 MAX_BODY = 65_536  # bytes of a request, besides a video
-LENGTH = (b"content-length", b"transfer-encoding")  # the second one means an unknown length
+LENGTH = (b"content-length", b"transfer-encoding")  # the second header means an unknown length
 
 
 class Refused(Exception):
-    """A request ends here.
+    """A request is refused.
 
     Parameters
     ----------
@@ -49,16 +49,16 @@ class Refused(Exception):
 class Gate:
     """Middleware that rejects requests that the page never sends.
 
-    gradio has many more routes than one page needs, fetches a file that is given as an address, and
-    opens whatever path a request calls an upload. Its own checks come after this one.
+    gradio has many more routes than one page needs, downloads a file that is given by URL, and
+    opens any path that a request calls an upload. gradio's own checks run after this filter.
 
     Parameters
     ----------
     uploads : Uploads
-        Requests may name these files only.
+        Requests may name only these files.
     names : iterable of str
-        Names of this server besides ``localhost``. Any address in numbers is one too: another site
-        can make a name of its own lead here, but not an address.
+        Names of this server besides ``localhost``. Any IP address is accepted too: another site
+        can point its own host name here, but not an address.
     functions : mapping of int to int, optional
         The page's functions by number -> how many inputs each has, all of them uploads.
     """
@@ -158,7 +158,7 @@ class Gate:
         return length
 
     def _check_body(self, body: bytes) -> Any:
-        """The content of a request body, which may name uploads only."""
+        """The content of a request body, which may name only uploads."""
 
         def check(part: dict) -> dict:
             if "path" in part and self.uploads.find(str(part["path"])) is None:
@@ -167,7 +167,7 @@ class Gate:
 
         try:
             content = json.loads(body, object_hook=check)
-            # reject what only Python accepts: NaN and half a character
+            # reject what only Python accepts: NaN and lone surrogates
             json.dumps(content, allow_nan=False, ensure_ascii=False).encode()
             return content
         except (ValueError, RecursionError):
@@ -180,7 +180,7 @@ class Gate:
         content = content if isinstance(content, dict) else {}
         number, data = content.get("fn_index"), content.get("data")
         if (
-            type(number) is not int  # true is a number, too
+            type(number) is not int  # True is an int, too
             or not isinstance(data, list)
             or len(data) != self.functions.get(number)
             or not all(part is None or _is_upload(part) for part in data)
@@ -197,16 +197,16 @@ def _is_upload(part: Any) -> bool:
         and all(
             value is None or isinstance(value, FILE.get(key, (str, int)))
             for key, value in part.items()
-            if key != "meta" and value != {}  # how a browser writes what JSON lacks
+            if key != "meta" and value != {}  # {} is how a browser writes what JSON lacks
         )
     )
 
 
 def _check_site(scope: dict) -> None:
-    """Reject requests from other sites' pages: they may link here, but not send.
+    """Reject requests from other sites' pages: they may link here, but not send anything.
 
-    ``Sec-Fetch-Site`` goes to https and to localhost only, ``Origin`` everywhere. The latter is
-    compared with the host, which a web server before this one must pass on.
+    Browsers send ``Sec-Fetch-Site`` only to https and localhost, ``Origin`` everywhere. ``Origin``
+    is compared with the host, which a web server in front of this one must pass on.
     """
     if scope["method"] in ("GET", "HEAD"):
         return

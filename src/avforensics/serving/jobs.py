@@ -24,7 +24,7 @@ UNWATCHED = 30.0  # seconds without a request from its page after which a video 
 
 
 class Stopped(AVForensicsError):
-    """Raised inside the work when its video was stopped, not because of an error in it."""
+    """Raised inside the work when a video is stopped, not because of an error in the video."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Answer:
     summary : str
         A sentence.
     files : dict of str to Path
-        Name in addresses -> file in the job's folder.
+        Name in URLs -> file in the job's folder.
     """
 
     summary: str
@@ -50,19 +50,19 @@ class Job:
     Attributes
     ----------
     name : str
-        File name as uploaded, for people.
+        File name as uploaded, for display.
     folder : Path
-        Its own; its name is in addresses and cannot be guessed.
+        The job's own folder; its name is part of URLs and cannot be guessed.
     video : Path
-        In the folder.
+        The video, in that folder.
     state : str
         ``waiting``, ``running``, ``done`` or ``failed``.
     stage : str
         Current stage.
     share : float
-        How much of that, 0..1.
+        How much of the stage is done, 0..1.
     error : str or None
-        Why it failed.
+        Why the job failed.
     """
 
     name: str
@@ -113,8 +113,8 @@ class Job:
 class JobQueue:
     """Takes uploads, processes one at a time, deletes results after a while.
 
-    An upload is deleted as soon as its work is over, however it ended. What the work has made is
-    deleted `Limits.keep_minutes` later, and all of it by `close`.
+    An upload is deleted as soon as its job ends, whatever the outcome. Results are deleted
+    `Limits.keep_minutes` later, and everything is deleted by `close`.
 
     Parameters
     ----------
@@ -144,23 +144,23 @@ class JobQueue:
     def submit(self, upload: str | os.PathLike, name: str | None = None) -> Job:
         """Take over an uploaded file.
 
-        The file keeps its place until its job is over: two people may upload the same bytes, and a
-        web server may then give both uploads one place.
+        The file stays where it is until its job is over: if two people upload the same bytes, a
+        web server may store both uploads at one path.
 
         Parameters
         ----------
         upload : path
-            Below the queue's ``uploads``.
+            Path inside the queue's ``uploads``.
         name : str, optional
             Display name; by default the file name.
 
         Raises
         ------
         AVForensicsError
-            It is no upload, which is left alone; or it cannot be scored, or too many are waiting,
-            and it has been deleted.
+            The path is not an upload, and is left alone; or the upload cannot be scored or too many
+            are waiting, and it has been deleted.
         OSError
-            It cannot be kept, as on a full disk; it has been deleted.
+            The upload cannot be kept, as on a full disk; it has been deleted.
         """
         upload = self.uploads.find(upload)
         if upload is None or not upload.is_file():
@@ -207,7 +207,7 @@ class JobQueue:
             return self._jobs.get(token)
 
     def close(self) -> None:
-        """Stop everything and delete it."""
+        """Stop all jobs and delete their files."""
         with self._changed:
             self._closed = True
             for job in self._jobs.values():
@@ -260,7 +260,7 @@ class JobQueue:
             self._changed.notify_all()
 
     def _delete_video(self, job: Job) -> None:
-        """Delete the upload, unless another one has replaced it."""
+        """Delete the upload, unless a different one has replaced it."""
         with contextlib.suppress(OSError):
             if _state(job._upload) == job._state:
                 self.uploads.delete(job._upload)
@@ -284,6 +284,6 @@ class JobQueue:
 
 
 def _state(path: Path) -> tuple[int, int]:
-    """Identifies a file, to notice when another one replaces it."""
+    """Identifies a file, to notice when a different file replaces it."""
     status = path.stat()
     return status.st_ino, status.st_mtime_ns

@@ -28,13 +28,13 @@ class Limits:
     max_waiting : int
         Videos that may wait while one is scored.
     keep_minutes : float
-        Time for which a report can be had, which holds up to a minute of its video; the video is
-        deleted as soon as it is scored.
+        Time for which a report is kept, with up to a minute of its video; the upload is deleted
+        as soon as it is scored.
 
     Raises
     ------
     ConfigError
-        A bound leaves nothing.
+        A limit is too low to allow any video.
     """
 
     max_megabytes: float = 500
@@ -54,7 +54,7 @@ class Limits:
 
     @property
     def most_pixels(self) -> int:
-        """Maximum for any frame; larger than one may have, since decoders count padded rows."""
+        """Maximum for any decoded frame: twice ``max_pixels``, as decoders count padded rows."""
         return 2 * self.max_pixels
 
     @property
@@ -70,13 +70,13 @@ class Limits:
         return f"At most {self.max_megabytes:g} MB and {self.max_minutes:g} minutes."
 
     def check(self, video: Path) -> None:
-        """Look at an upload, decoding one picture of it.
+        """Check an upload, decoding one picture of it.
 
         Raises
         ------
         MediaError
-            It is too large or too long, no video, or has no picture or no sound. A video need not
-            say how long it is: see `check_seconds`.
+            The file is too large or too long, is not a video, or has no picture or no sound. A
+            video need not declare its length: see `check_seconds`.
         """
         size = video.stat().st_size
         if size > self.max_bytes:
@@ -87,7 +87,7 @@ class Limits:
             picture = pick_stream(container, "video").codec_context
             self._check_picture(video, picture.width * picture.height)
             pick_stream(container, "audio")
-        with VideoReader(video) as reader:  # WebM names a size, and VP8 in it may have another
+        with VideoReader(video) as reader:  # WebM declares a size; its VP8 stream may differ
             self._check_picture(video, reader.width * reader.height)
             minutes = max(reader.length, reader.declared or 0) / 60
         if minutes > self.max_minutes:

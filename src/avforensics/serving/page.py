@@ -22,7 +22,7 @@ TITLE = "avforensics"
 LONGEST_NAME = 200  # characters of an uploaded file's name
 TICK = 0.5  # seconds between two checks of a job
 
-# gradio's scripts are inline and build functions; beyond that, nothing but this server.
+# gradio's scripts are inline and use eval; everything else comes from this server only.
 POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'; "
     "form-action 'self'; base-uri 'self'"
@@ -89,7 +89,7 @@ def build_app(queue: JobQueue, *, about: str, names: Iterable[str] = ()) -> Fast
     names : iterable of str
         Host names under which the page may be reached; see `Gate`.
     """
-    # read when the components are made
+    # gradio reads these when the components are made
     os.environ["GRADIO_TEMP_DIR"] = str(queue.uploads.folder)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -149,7 +149,7 @@ def build_app(queue: JobQueue, *, about: str, names: Iterable[str] = ()) -> Fast
 
 
 class Policy:
-    """Adds `POLICY` to every answer that has none of its own."""
+    """Adds `POLICY` to every response that has no policy of its own."""
 
     def __init__(self, app: Any) -> None:
         self.app = app

@@ -37,9 +37,9 @@ class Scorer:
     faces : FaceOptions
         Face settings.
     judge : Judge or None
-        Judge of a calibration.
+        Judges scores by a calibration.
     provenance : mapping
-        For the report's end.
+        Shown at the end of the report.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Scorer:
 
 
 class _Steps:
-    """Turns searched frames and scored windows into a share of the total, up to a limit."""
+    """Reports searched frames and scored windows as shares of the total, and checks the limits."""
 
     def __init__(self, job: Job, limits: Limits, max_windows: int | None) -> None:
         self.job = job

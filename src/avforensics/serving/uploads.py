@@ -19,7 +19,7 @@ class Uploads:
     Parameters
     ----------
     folder : Path
-        Holds nothing else.
+        Holds nothing but uploads.
     """
 
     def __init__(self, folder: Path, limits: Limits) -> None:
@@ -49,7 +49,7 @@ class Uploads:
         Yields
         ------
         callable
-            Called with the bytes received so far, which are then in the folder.
+            Called with the number of bytes just received, which are then in the folder.
         """
         missing = n_bytes
 
@@ -73,7 +73,7 @@ class Uploads:
                 upload.parent.rmdir()
 
     def tidy(self, wanted: Collection[Path]) -> None:
-        """Delete interrupted and abandoned uploads, except these."""
+        """Delete interrupted and abandoned uploads, except those in ``wanted``."""
         oldest = time.time() - STALE
         for path, status in self._files():
             if status.st_mtime < oldest and path not in wanted:
