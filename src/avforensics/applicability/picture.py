@@ -1,4 +1,4 @@
-"""Motion of the network's frames and of the mouth in them."""
+"""Measure motion in the network's input frames, overall and of the mouth."""
 
 from __future__ import annotations
 

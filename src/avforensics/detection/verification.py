@@ -82,7 +82,7 @@ def check_weights(record: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> l
 
 
 def check_calibration(record: Mapping[str, Any], path: str | PathLike | None) -> list[Check]:
-    """Whether a calibration is that of the result; by default the one at the recorded path."""
+    """Check by hash that a calibration is the one of the result; default: at the recorded path."""
     recorded = record["calibration"]
     if recorded is None:
         return []

@@ -62,7 +62,7 @@ def fit_evidence(
     statistics, fusion, sides, delay_frequency, seed
         As in `Evidence.fit`.
     fakes : sequence of Entry
-        Forgeries of the likelihood ratio; their people and files count as seen, too.
+        Forgeries to which the likelihood ratio is fitted; their people and files count as seen.
     source : {"category", "method"} or None
         The column that names sources.
 

@@ -13,10 +13,11 @@ from avforensics.faces.sidecar import recipe_of_clips
 from avforensics.media.video import VideoReader
 
 LOOKED_AT = 26  # frames; one second
-LEAST_SHARE = 0.6  # of the face width in the recipe's crops...
-WHOLE_FACE = (
-    0.85  # ...or of the frame: in crops of a mouth, the detector finds a face that fills the frame
-)
+# Video is not cropped by a recipe if its face is narrower than the smaller of: LEAST_SHARE of the
+# face's width in the recipe's crops, and WHOLE_FACE of the frame's width (in mouth crops, the
+# detector finds a face that fills the frame).
+LEAST_SHARE = 0.6
+WHOLE_FACE = 0.85
 LOOKS = FaceSettings(min_seconds=0, min_size=0, every=12)
 
 

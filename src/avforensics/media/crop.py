@@ -91,7 +91,8 @@ class MovingCrop:
         """Like `cut`, from a stored frame; only the surroundings of the square are converted.
 
         Squares of at least twice ``size`` are first reduced by an integer factor, the same for all
-        frames, as PIL does with ``reducing_gap``. The caller keeps the reformatter.
+        frames, as PIL does with ``reducing_gap``. Pass the same ``reformatter`` for every
+        frame: it caches its conversion.
         """
         shortest, longest = self._sides
         factor = max(int(shortest // size), 1)

@@ -109,7 +109,7 @@ class SpooledSound:
     spool : SoundSpool
         Stays open.
     skip : int
-        Samples before the part.
+        Number of samples to skip at the beginning.
     """
 
     def __init__(self, spool: SoundSpool, skip: int) -> None:

@@ -212,7 +212,8 @@ class VideoReader(Closing):
         """Seek to a key frame before the start; None if reading continues from ``first``."""
         if self._start == 0 or first.pts is None or not self._in_order:
             return None
-        # The filter rounds times to its clock: half a frame after the start is too late.
+        # The fps filter rounds times to whole frames, so the key frame must come less than half a
+        # frame after the start.
         late = Fraction(2 * self._start + 1, 2 * FPS) / self._stream.time_base
         stamp = key_time_before(self._path, self._number, first.pts + ceil(late) - 1)
         if stamp is None or stamp <= first.pts:

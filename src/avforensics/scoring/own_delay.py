@@ -17,7 +17,7 @@ from avforensics.scoring.statistics import NEAR
 from avforensics.smoothing import running_mean
 
 SLIDING = 11  # windows per mean
-LEAST_RATIO = 0.02  # added to the ratio of the masses at the own and the most probable delay
+LEAST_RATIO = 0.02  # keeps the logarithm of (mass at its own delay / mass at the best one) bounded
 
 
 def off_own_delay(
@@ -26,7 +26,7 @@ def off_own_delay(
     """How much less probable the video's own delay is than the most probable: float64, (N,).
 
     The logarithm of the ratio of the two masses, each within `NEAR` frames of its delay, averaged
-    over `SLIDING` windows; 0 = the own delay is the most probable throughout. If some delays of a
+    over `SLIDING` windows; 0 = its own delay is the most probable throughout. If some delays of a
     window reach into padding, only its other delays are compared, and any excess over the median
     of the inner windows is multiplied by the share of these delays.
 
