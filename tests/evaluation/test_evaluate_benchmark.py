@@ -174,7 +174,7 @@ def test_what_is_missing_is_one_sentence(tiny_bundle, tmp_path, avforensics, cap
         (["benchmark=lavdf", "root=/nowhere"], "the data set lavdf is needed, but /nowhere"),
         ([], "nothing to evaluate"),
         (["edit=trim", "features=x"], "it needs a benchmark"),
-        (["benchmark=manifest", "edit=blur", f"root={tmp_path}/m.csv"], "there is no"),
+        (["benchmark=manifest", "edit=blur", f"root={tmp_path}/m.csv"], "m.csv does not exist"),
     ):
         common = (f"checkpoint.bundle={tiny_bundle}", f"output_dir={tmp_path / 'out'}")
         assert avforensics("evaluate", *common, *change) == 2
