@@ -1,15 +1,17 @@
 """Score files of other harnesses, read and written."""
 
+import csv
 import json
 from dataclasses import replace
 
 import jsonschema
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from avforensics.errors import ManifestError
 from avforensics.evaluation.comparison import read_run
-from avforensics.evaluation.exchange import write_c5
+from avforensics.evaluation.exchange import write_c5, write_frames
 from avforensics.evaluation.rows import ScoredVideo, write_scores
 
 MADE = {"dataset": "lips", "detector": "talkers", "source": "avforensics:talkers", "digest": None}
@@ -115,6 +117,26 @@ def test_frames_of_deepfakebench(tmp_path):
         read_run(path)
 
 
+def test_frames_for_deepfakebench_read_back_the_same(tmp_path):
+    path, rows = tmp_path / "frames.csv", videos()
+    rows[1] = replace(rows[1], path="/set/fake/0.mp4")  # of the same name as a real one
+    write_frames(rows, path)
+    scored = [row for row in rows if row.score is not None]
+    again = read_run(path)
+    assert len(scored) == len(again) == len(rows) - 2
+    for one, other in zip(scored, again, strict=True):
+        assert (one.path, one.label, one.score) == (other.path, other.label, other.score)
+        assert (one.category, one.identity) == (other.category, other.identity)
+        assert other.attributes == {}
+    with path.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    preds, labels = [float(line["pred"]) for line in lines], [int(line["label"]) for line in lines]
+    folders = {line["image"].split("/")[-2] for line in lines}  # its metrics group by this name
+    assert len(folders) == len(lines) and all(0 < pred < 1 for pred in preds)
+    expected = roc_auc_score([row.label for row in scored], [row.score for row in scored])
+    assert roc_auc_score(labels, preds) == expected
+
+
 def test_the_command_writes_and_reads_them(avforensics, tmp_path, capsys):
     write_scores(videos()[:8], tmp_path / "scores.csv")
     words = ["evaluate", "intervals.resamples=20"]
@@ -142,6 +164,9 @@ def test_the_command_writes_and_reads_them(avforensics, tmp_path, capsys):
     assert "8 of 8 listed videos scored" in page and page.count("data:image/png;base64,") == 3
     assert "Against another run" not in page
     assert f"<td>{100 * first['auc']:.1f}" in page and "<script" not in page
+    last = [*words, f"scores={file}", f"output_dir={tmp_path / 'c'}", "exchange=deepfakebench"]
+    assert avforensics(*last) == 0
+    assert len(read_run(tmp_path / "c" / "deepfakebench.csv")) == 8
     capsys.readouterr()
     assert avforensics(*words, f"scores={file}", "exchange=xls") == 2
-    assert "exchange must be null or dfwb" in capsys.readouterr().err
+    assert "exchange must be null, dfwb or deepfakebench" in capsys.readouterr().err

@@ -75,6 +75,9 @@ def test_clips_sidecars_and_tables(raw, tmp_path, caplog):
     assert (clip.parent / side["source"]).resolve() == raw / "one.mp4"
     assert np.shape(side["boxes"]) == (40, 4) and np.shape(side["squares"]) == (40, 3)
     assert side["settings"]["recipe"]["side"] == 1.41
+    size = dict(manifest[0].about)["face_size"]  # in pixels of the video, not of the clip
+    width = np.median(np.array(side["boxes"]) @ [-1, 0, 1, 0])
+    assert float(size) == side["face_size"] == pytest.approx(width, abs=0.15)
     assert ClipReader(clip).n_frames == 40
     item = RandomClips(manifest, clips_per_video=2)[1]
     assert item["frames"].shape == (2, 5, 64, 64, 3) and item["broken"] == ""

@@ -45,7 +45,7 @@ from avforensics.evaluation.controls import (
     variations,
     write_controls,
 )
-from avforensics.evaluation.exchange import write_c5
+from avforensics.evaluation.exchange import write_c5, write_frames
 from avforensics.evaluation.reproduce import cells as comparison_cells
 from avforensics.evaluation.reproduce import compare_with_paper, published, write_reproduction
 from avforensics.evaluation.results import show, write_results
@@ -73,8 +73,8 @@ def run(cfg: DictConfig) -> int:
     if isinstance(cfg.scoring.lam, ListConfig):
         raise ConfigError("evaluate takes one scoring.lam; -m scoring.lam=0,0.5 runs one for each")
     check_intervals(cfg.intervals.resamples, cfg.intervals.level)
-    if cfg.exchange not in (None, "dfwb"):
-        raise ConfigError(f"exchange must be null or dfwb, got {cfg.exchange!r}")
+    if cfg.exchange not in (None, "dfwb", "deepfakebench"):
+        raise ConfigError(f"exchange must be null, dfwb or deepfakebench, got {cfg.exchange!r}")
     if cfg.reproduce is not None:
         published(cfg.reproduce)  # rejects an unknown experiment
     known = Beside.read(cfg)
@@ -155,6 +155,8 @@ def write(cfg: DictConfig, rows: Sequence[ScoredVideo], summary: dict, known: Be
     known.write(cfg, rows, summary)
     if cfg.exchange == "dfwb":
         write_c5(rows, folder / "avforensics.scores.csv", exchange_of(cfg, summary))
+    if cfg.exchange == "deepfakebench":
+        write_frames(rows, folder / "deepfakebench.csv")
     for item in summary["coverage"]["not_scored"]:
         log.warning("not scored: %s: %s", item["path"], item["reason"])
     for item in summary["coverage"]["not_applicable"]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from avforensics.data.row import Row
+from avforensics.data.row import Row, facts
 from avforensics.errors import AVForensicsError, MediaError
 from avforensics.faces.crops import CropRecipe
 from avforensics.faces.find import find_faces
@@ -101,12 +101,15 @@ class FaceClip:
         Start in the video, in seconds.
     hash : str
         SHA-256 of the clip.
+    face_size : float or None
+        Median width of the face in pixels of the video; None without a detected face.
     """
 
     name: str
     start: float
     frames: int
     hash: str
+    face_size: float | None = None
 
 
 @dataclass(frozen=True)
@@ -141,8 +144,9 @@ class Cut:
 def clip_row(row: Row, folder: Path, clip: FaceClip) -> Row | None:
     """The manifest row of a clip in ``folder``, cut from a row's video.
 
-    Times and segments count from the start of the clip. None if a partial forgery has no segment
-    within the clip: a fake without segments would count as forged throughout.
+    Times and segments count from the start of the clip, and the size of the face is among the
+    facts. None if a partial forgery has no segment within the clip: a fake without segments would
+    count as forged throughout.
     """
     start, duration = clip.start, clip.frames / FPS
     shifted = (
@@ -154,6 +158,8 @@ def clip_row(row: Row, folder: Path, clip: FaceClip) -> Row | None:
     if row.label == 1 and row.segments and not segments:
         return None
     made = {"path": f"{folder / clip.name}", "duration": duration, "hash": clip.hash}
+    if clip.face_size is not None:
+        made["about"] = facts(dict(row.about) | {"face_size": f"{clip.face_size:g}"})
     return row._replace(start=0.0, audio="", segments=segments, **made)
 
 
@@ -272,6 +278,7 @@ def _cut_faces(
             digest, found = _write_face(row, part, audio[: len(part) * HOP], sound, clip, settings)
             origin = {
                 "track": part.name,
+                "face_size": round(float(np.median(np.ptp(part.boxes[:, ::2], axis=1))), 1),
                 "width": faces.width,
                 "height": faces.height,
                 "detector_sha256": faces.detector,
@@ -357,7 +364,8 @@ def _write_sidecar(
     }
     text = json.dumps(_short(record), separators=(",", ":"))
     write_text(clip.with_suffix(".json"), text + "\n", errors="surrogateescape")
-    return FaceClip(clip.relative_to(folder).as_posix(), first / FPS, frames, digest)
+    name, size = clip.relative_to(folder).as_posix(), origin.get("face_size")
+    return FaceClip(name, first / FPS, frames, digest, size)
 
 
 def _short(value: Any) -> Any:

@@ -3,9 +3,10 @@
 C5 is a CSV file (``dataset, key, compression, label, score, status`` and others) next to a JSON
 file that describes its origin; its scores are probabilities of a fake. C5 is documented in
 https://github.com/dfwb-research/deepfake-workbench (docs/concepts/score-files.md).
-DeepfakeBench scores frames; a table of frames (``image, pred, label``) is averaged by folder.
-DeepfakeBench's own metrics also join folders of the same name
-(https://github.com/SCLBD/DeepfakeBench, training/metrics/utils.py).
+DeepfakeBench scores frames, and saves them with pickle only. A table of what its metrics take
+(``image, pred, label``; `get_test_metrics` in training/metrics/utils.py of
+https://github.com/SCLBD/DeepfakeBench) is averaged by folder here. Its own metrics also join
+folders of the same name, so that we write one name for each video.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ STATUSES = ("ok", "missing", "error")
 SAME = 1e-9  # probabilities that differ by less count as equal
 IMAGES = ("image", "image_path", "img_path", "img_name", "img_names")
 RAW = "x_avforensics_score"  # our own score, which is not a probability
+FRAMES = ("image", "pred", "label", "path", RAW, "category", "identity")
 
 
 def read_any(path: str | os.PathLike, *, fake: int = 1) -> list[ScoredVideo]:
@@ -94,7 +96,16 @@ def from_c5(table: Table) -> list[dict[str, str]]:
 
 
 def from_frames(table: Table) -> list[dict[str, str]]:
-    """One row per folder of frames, with the mean of their predictions."""
+    """One row per folder of frames, with the mean of their predictions.
+
+    Rows of `write_frames` have the path and the score of a video.
+    """
+    if {"path", RAW} <= set(table.header):
+        own = [name for name in FRAMES if name not in ("image", "pred", RAW)]
+        return [
+            {"score": row[RAW], **{name: row.get(name, "") for name in own}}
+            for row in table.records()
+        ]
     column = next(name for name in IMAGES if name in table.header)
     videos: dict[str, list[dict[str, str]]] = {}
     for row in table.records():
@@ -107,6 +118,28 @@ def from_frames(table: Table) -> list[dict[str, str]]:
         mean = math.fsum(_float(frame["pred"]) for frame in frames) / len(frames)
         cells.append({"path": folder, "label": frames[0]["label"], "score": repr(mean)})
     return cells
+
+
+def write_frames(rows: Sequence[ScoredVideo], path: str | os.PathLike) -> None:
+    """Write a table for DeepfakeBench's metrics: one frame per scored video.
+
+    ``pred`` is the logistic function of our score, as in `write_c5`. Videos without a score are
+    not in the table.
+    """
+    common, cells = _common_folder(rows), []
+    for row in filter(lambda row: row.counts, rows):
+        name = os.path.relpath(row.path, common) if common else row.path
+        folder = name.strip("/").replace("\\", "/").replace("/", "__")
+        known = [row.label, row.path, repr(row.score), row.category, row.identity]
+        cells.append([f"{folder}/000.png", _logistic(row.score), *known])
+    write_table(path, FRAMES, cells)
+
+
+def _common_folder(rows: Sequence[ScoredVideo]) -> str:
+    """The folder of all videos; empty if some paths are absolute and some are not."""
+    folders = [os.path.dirname(row.path) for row in rows]  # noqa: PTH120
+    alike = len({os.path.isabs(row.path) for row in rows}) == 1  # noqa: PTH117
+    return os.path.commonpath(folders) if alike else ""
 
 
 def write_c5(
@@ -127,9 +160,7 @@ def write_c5(
     """
     if not str(path).endswith(".scores.csv"):
         raise ManifestError(f"{path}: the name of a C5 file ends in .scores.csv")
-    folders = [os.path.dirname(row.path) for row in rows]  # noqa: PTH120
-    alike = len({os.path.isabs(row.path) for row in rows}) == 1  # noqa: PTH117
-    common = os.path.commonpath(folders) if alike else ""
+    common = _common_folder(rows)
     header = [*C5, "method", RAW, "x_category", "x_identity", "x_error"]
     cells, counts = [], Counter()
     for row in rows:
