@@ -32,9 +32,9 @@ FROM_709 = {
 }
 
 
-def hlg(light):
-    """Light of the display, 1 = 1,000 cd/m2, (..., 3) of BT.2020 -> signal, BT.2100."""
-    luminance = light @ [0.2627, 0.6780, 0.0593]
+def hlg(light, weights=(0.2627, 0.6780, 0.0593)):
+    """Light of the display, 1 = 1,000 cd/m2, (..., 3), BT.2020 by default -> signal, BT.2100."""
+    luminance = light @ np.array(weights)
     scene = light * np.maximum(luminance, 1e-12)[..., None] ** (1 / 1.2 - 1)
     return np.where(
         scene <= 1 / 12,
@@ -52,7 +52,7 @@ def signal_of(colours, transfer, primaries):
     """The signal 0..1 of a correctly made file."""
     light = (colours / 255.0) ** 2.4 @ np.transpose(FROM_709[primaries])
     if transfer == HLG:
-        return hlg(light * 0.203)
+        return hlg(light * 0.203, MATRICES[1 if primaries == BT709 else 9])
     if transfer == PQ:
         return pq(light * 203)
     return np.clip(light, 0, 1) ** (1 / 2.4)
@@ -168,6 +168,43 @@ def test_colours_are_those_of_the_sdr_picture(tmp_path, options):
     assert np.abs(patches(read(path)) - COLOURS).max() <= step
     (still,) = stills(path, [0.0])
     assert np.abs(patches(np.asarray(still)) - COLOURS).max() <= step
+
+
+WRONG = {
+    "HLG": {"said": (HLG, BT2020)},
+    "HLG, primaries not said": {"said": (HLG, 2)},
+    "PQ in HEVC, full range": {
+        "transfer": PQ,
+        "codec": "libx265",
+        "full": True,
+        "said": (PQ, BT2020),
+    },
+    "SDR": {"transfer": None, "said": (14, BT2020)},
+    "SDR of P3": {"transfer": None, "said": (1, P3), "matrix": 1},
+}
+BLUE = np.where(np.arange(5)[:, None] < 4, [(30, 110, 150)], COLOURS).astype(np.uint8)
+
+
+@pytest.mark.parametrize("options", WRONG.values(), ids=WRONG)
+def test_a_gamut_that_the_colours_contradict_is_ignored(tmp_path, options):
+    """A blue ground of BT.709 that is tagged as wider would lie outside BT.709."""
+    suffix = ".mov" if options.get("codec") == "libx265" else ".mkv"
+    path = written(tmp_path / f"a{suffix}", BLUE, primaries=BT709, **options)
+    (still,) = stills(path, [0.2])
+    with open_media(path, MediaOptions(size=20)) as media:
+        frames = np.concatenate([block.frames for block in media])
+    for picture in (read(path), np.asarray(still)):
+        assert np.abs(patches(picture) - BLUE).max() <= 3
+    assert np.abs(patches(frames[4]) - BLUE).mean() < 6
+    assert any("the tag of a wider gamut is ignored" in line for line in media.report.warnings)
+
+
+@pytest.mark.parametrize("transfer", [HLG, PQ, None], ids=["HLG", "PQ", "SDR"])
+def test_the_same_colours_rightly_tagged_are_converted(tmp_path, transfer):
+    path = written(tmp_path / "a.mkv", BLUE, transfer=transfer)
+    assert np.abs(patches(read(path)) - BLUE).max() <= 2
+    with VideoReader(path) as video:
+        assert video.colours.primaries == BT2020 and "ignored" not in video.colours.conversion
 
 
 @pytest.mark.parametrize("transfer", [HLG, PQ], ids=["HLG", "PQ"])

@@ -7,12 +7,13 @@ Networks are trained on SDR video in BT.709; HLG or PQ read as SDR looks flat an
 * Highlights: the reference white of 203 cd/m2 (BT.2408) becomes SDR white. Light up to 1,000 cd/m2
   is compressed by the EETF of BT.2390, applied to the largest of red, green and blue to keep hues.
   Up to 93 cd/m2, 72 % of the SDR signal, nothing changes.
-* Gamut: linear conversion of the primaries to BT.709; colours outside are clipped.
+* Gamut: linear conversion of the primaries to BT.709; colours outside are clipped. If a large
+  part of the first frame lies outside, the wider gamut is taken for a wrong tag (`checked`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import av
@@ -49,15 +50,26 @@ HIGH = {PQ: "PQ", HLG: "HLG"}
 GAMUTS = {BT709: "BT.709", BT2020: "BT.2020", P3: "P3"}
 CHUNK = 2**15  # pixels converted at a time, so that intermediate values stay in the cache
 STEPS = 2**14  # entries of the table of highlight gains
+MOST_OUTSIDE = 0.25  # share of a frame outside BT.709 above which a wider gamut is a wrong tag
+OUTSIDE = -0.01  # light of a component, relative to white, below which a colour is outside
 
 
 @dataclass(frozen=True)
 class ColourTags:
-    """Colour tags of a video, as numbers of ITU-T H.273."""
+    """Colour tags of a video, as numbers of ITU-T H.273.
+
+    Attributes
+    ----------
+    transfer, primaries, matrix : int
+    outside : float
+        Share of the first frame outside BT.709 if the tag of a wider gamut is taken for wrong,
+        else 0.
+    """
 
     transfer: int = UNKNOWN
     primaries: int = UNKNOWN
     matrix: int = UNKNOWN
+    outside: float = 0.0
 
     @classmethod
     def of(cls, source: av.VideoFrame | av.VideoCodecContext) -> ColourTags:
@@ -80,8 +92,36 @@ class ColourTags:
             return None
         return _tone_map(self.transfer if high else None, primaries)
 
+    @property
+    def conversion(self) -> str:
+        """How frames are converted to BT.709, in words; empty if they are not."""
+        said = [self.tone_map.name] if self.tone_map else []
+        if self.outside:
+            said.append(
+                f"the tag of a wider gamut is ignored, since {100 * self.outside:.0f} % of the "
+                "first frame would lie outside BT.709"
+            )
+        return "; ".join(said)
+
+    def checked(self, outside: float) -> ColourTags:
+        """Tags with BT.709 primaries if too much of the first frame lies outside BT.709.
+
+        Colours of BT.709 under the tag of BT.2020 or P3 gain saturation in the conversion; correct
+        files of people seldom leave BT.709.
+
+        Parameters
+        ----------
+        outside : float
+            Share of the first frame, see `ToneMap.outside`.
+        """
+        if outside <= MOST_OUTSIDE:
+            return self
+        return replace(self, primaries=BT709, outside=outside)
+
     def fill(self, frame: av.VideoFrame) -> None:
-        """Set the tags that a frame lacks."""
+        """Set the tags that a frame lacks, and its primaries if they are wrong."""
+        if self.outside and int(frame.color_primaries) != BT709:
+            frame.color_primaries = BT709
         if int(frame.color_trc) in UNSAID:
             frame.color_trc = self.transfer
         if int(frame.color_primaries) in UNSAID:
@@ -148,10 +188,20 @@ class ToneMap:
             out[start : start + CHUNK] = self._converted(light[flat[start : start + CHUNK]])
         return out.reshape(picture.shape)
 
-    def _converted(self, light: np.ndarray) -> np.ndarray:
-        """SDR values, (n, 3), from light relative to white (scene light for HLG)."""
+    def outside(self, picture: np.ndarray, white: int = 2**16 - 1) -> float:
+        """Share of a frame outside BT.709; parameters as for a call."""
+        light = _light_of(self._transfer, white)[picture.reshape(-1, 3)]
+        return float((self._shown(light) @ self._gamut < OUTSIDE).any(axis=1).mean())
+
+    def _shown(self, light: np.ndarray) -> np.ndarray:
+        """Light of the display relative to white, (n, 3), from light (scene light for HLG)."""
         if self._transfer == HLG:
             light *= (PEAK / WHITE) * (light @ self._luminance)[:, None] ** 0.2
+        return light
+
+    def _converted(self, light: np.ndarray) -> np.ndarray:
+        """SDR values, (n, 3), from light relative to white (scene light for HLG)."""
+        light = self._shown(light)
         if self._gain is not None:
             red, green, blue = light.T
             most = np.maximum(np.maximum(red, green), blue) * (STEPS * WHITE / PEAK)

@@ -6,7 +6,7 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
-from avforensics.media.colour import ColourTags
+from avforensics.media.colour import BT709, ColourTags
 
 # swscale's output for frames that are tone-mapped. Its packed 16-bit format (rgb48) has wrong
 # colours if the width is odd.
@@ -19,6 +19,7 @@ PLANAR = {
     for kind, depths in (("yuv", ("", "10le", "12le")), ("yuvj", ("",)))
     for bits in depths
 }
+LOOK = 160  # pixels; longer side at which the gamut of a frame is checked
 
 
 def cut_planes(frame: av.VideoFrame, x: int, y: int, width: int, height: int) -> av.VideoFrame:
@@ -74,6 +75,40 @@ def convert(
         return _pixels(small)
     picture = tone_map(_deep_pixels(small), _white(frame))
     return picture if pixels == "rgb24" else picture[..., ::-1]
+
+
+def colours_of(first: av.VideoFrame, said: ColourTags) -> ColourTags:
+    """Colour tags of a video.
+
+    Parameters
+    ----------
+    first : av.VideoFrame
+        First frame; its missing tags are set.
+    said : ColourTags
+        Tags of the container.
+
+    Returns
+    -------
+    ColourTags
+        Those of the frame; with BT.709 primaries if its content contradicts a wider gamut.
+    """
+    said.fill(first)
+    tags = ColourTags.of(first)
+    tone_map = tags.tone_map
+    if tone_map is None or tags.primaries == BT709:
+        return tags
+    factor = max(max(first.width, first.height) / LOOK, 1)
+    small = VideoReformatter().reformat(
+        first,
+        width=max(round(first.width / factor), 1),
+        height=max(round(first.height / factor), 1),
+        format=DEEP,
+        interpolation=Interpolation.AREA,
+        threads=1,
+    )
+    tags = tags.checked(tone_map.outside(_deep_pixels(small), _white(first)))
+    tags.fill(first)
+    return tags
 
 
 def _pixels(frame: av.VideoFrame) -> np.ndarray:

@@ -165,7 +165,7 @@ class MediaStream(Closing):
             display_aspect=video.aspect,
             refused_aspect=video.tally.refused_aspect,
             colour_transfer=video.colours.transfer_name,
-            tone_map=video.colours.tone_map.name if video.colours.tone_map else "",
+            tone_map=video.colours.conversion,
             rotation=video.rotation,
             container=video.container,
             declared=video.declared,

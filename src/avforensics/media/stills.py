@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -15,6 +16,7 @@ from avforensics.media.clock import WHOLE
 from avforensics.media.colour import ColourTags
 from avforensics.media.container import Tally, decode, open_container
 from avforensics.media.frames import View, upright_rgb
+from avforensics.media.planes import colours_of
 from avforensics.media.survey import survey
 from avforensics.media.tracks import pick_stream
 from avforensics.media.types import FPS
@@ -57,6 +59,7 @@ def stills(
         if first is None:
             yield from (None for _ in seconds)
             return
+        said = replace(said, outside=colours_of(first, said).outside)
         view = View.of(first, PixelAspect(video).now)
         origin = (first.pts or 0) * video.time_base
         for moment in seconds:

@@ -21,6 +21,7 @@ from avforensics.media.clock import WHOLE, Mender
 from avforensics.media.colour import ColourTags
 from avforensics.media.container import Tally, declared_length, decode, open_container
 from avforensics.media.frames import View, upright_rgb
+from avforensics.media.planes import colours_of
 from avforensics.media.seek import is_entry, key_time_before
 from avforensics.media.survey import LONGEST, survey
 from avforensics.media.tracks import number_of, pick_stream
@@ -131,8 +132,6 @@ class VideoReader(Closing):
         if not (self.breaks or self.strays):
             self.declared = declared_length(self._container, float(self.origin))
         self.rotation = first.rotation % 360
-        self._said.fill(first)
-        self.colours = ColourTags.of(first)
         self._aspect = self._pixels.now
         shown = View.of(first, self._aspect)
         self.view = shown if square else View(shown.turn)
@@ -190,6 +189,9 @@ class VideoReader(Closing):
             self._decoded = decode(self._container, self._stream, self.tally, mender)
             self._said = ColourTags.of(self._stream.codec_context)
             first = next(self._decoded, None)
+            if first is not None:
+                self.colours = colours_of(first, self._said)
+                self._said = replace(self._said, outside=self.colours.outside)
             self._pixels = PixelAspect(self._stream)
             self.tally.refused_aspect = self._pixels.refused
             return first
