@@ -27,11 +27,11 @@ def check_numbers(settings: Any, **most: float) -> None:
         if value is None and "None" in kinds:
             continue
         if "int" in kinds and (isinstance(value, bool) or not isinstance(value, int)):
-            raise ValueError(f"{field.name} must be a whole number, not {value!r}")
+            raise ValueError(f"{field.name} must be a whole number, got {value!r}")
         if "float" in kinds and not _is_finite(value):
-            raise ValueError(f"{field.name} must be a number, not {value!r}")
+            raise ValueError(f"{field.name} must be a number, got {value!r}")
         if field.name in most and abs(value) > most[field.name]:
-            raise ValueError(f"{field.name} must be {most[field.name]:g} at most, not {value!r}")
+            raise ValueError(f"{field.name} must be {most[field.name]:g} at most, got {value!r}")
 
 
 def _is_finite(value: Any) -> bool:

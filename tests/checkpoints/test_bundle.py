@@ -128,7 +128,7 @@ WRONG_HEADERS = {
         lambda h: h["architecture"].update(sync=h["architecture"]["activation"]),
         r"tensor sync\..* is missing",
     ),
-    "no parts": (lambda h: h.update(architecture={}), "the bundle has no part"),
+    "no parts": (lambda h: h.update(architecture={}), "the bundle contains no model"),
     "unreadable": (lambda h: h.pop("architecture"), "unreadable description"),
 }
 

@@ -106,7 +106,7 @@ def test_version(capsys, monkeypatch):
 def test_an_unknown_verb(capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["avforensics", "convrt"])
     assert cli.main() == 2
-    assert "there is no command 'convrt'; did you mean 'convert'?" in capsys.readouterr().err
+    assert "unknown command 'convrt'; did you mean 'convert'?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("code", [0, 1, 2])
@@ -150,7 +150,7 @@ def test_a_flag_may_stand_between_overrides(tryout):
     [
         (["zzz=1"], "tryout has no setting 'zzz'; avforensics tryout --help lists them"),
         (["video.mp4"], "'video.mp4' is not of the form key=value"),
-        (["paths=nowhere"], "paths=nowhere: there is no such option; there are default"),
+        (["paths=nowhere"], "paths=nowhere: no such option; options: default"),
         (["group.x=1,2"], "group.x has several values: write 'group.x=[1,2]' for a list"),
         (["group.x=${nope}"], "group.x: Interpolation key 'nope' not found"),
         (["action=wrong"], "the setting is wrong"),

@@ -435,7 +435,7 @@ def test_ctrl_c_and_sigterm_keep_what_is_done(bundle, tmp_path, make_clip, numbe
     run.send_signal(number)
     out, err = run.communicate(timeout=60)
     assert run.returncode == code, err
-    assert "the same command goes on from there" in out
+    assert "run the same command again to continue" in out
     assert err == f"avforensics: {word}; all written files are complete.\n"
     assert 3 <= len(rows(tmp_path / "out")) < 20
 

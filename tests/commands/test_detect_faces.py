@@ -453,11 +453,11 @@ def test_render_from_what_was_kept_and_from_nothing(detect, run, videos, capfd):
     capfd.readouterr()
     for arguments, sentence in [
         (["input=v/none.mp4", "output=x.mp4", "results=out"], "no face was found"),
-        (["input=v/two.mp4", "output=x.mp4", "results=v"], "no folder of detect"),
+        (["input=v/two.mp4", "output=x.mp4", "results=v"], "not an output folder of detect"),
         (["input=v/two.mp4", "output=x.avi", "results=out"], "annotated videos are .mp4 files"),
-        (["input=v/two.mp4", "output=v/two.mp4", "results=out"], "output is the input itself"),
+        (["input=v/two.mp4", "output=v/two.mp4", "results=out"], "output must not be the input"),
         (["input=v/two.mp4", "output=folder.mp4", "results=out"], "folder.mp4 is a folder"),
-        (["input=v/two.mp4", "output=x.mp4", "results=out", "crf=99"], "crf is 0..51"),
+        (["input=v/two.mp4", "output=x.mp4", "results=out", "crf=99"], "crf must be within 0..51"),
         (["input=v/two.mp4", "output=beside/../v/two.mp4", "results=out"], "the input itself"),
         (["input=link.mp4", "output=v/two.mp4", "results=out"], "the input itself"),
         (["input=v/new.mp4", "output=x.mp4"], "no such file"),

@@ -90,5 +90,5 @@ def test_shared_identities_are_warned_of(tree, tmp_path, caplog):
     (tmp_path / "in.csv").write_text("\n".join(["path,label,identity,split", *lines]))
     assert call("source=table", f"root={tmp_path / 'in.csv'}", f"output={output}") == 0
     assert "splits share 2 identities" in caplog.text
-    with pytest.raises(AVForensicsError, match="keep has a meaning only"):
+    with pytest.raises(AVForensicsError, match="requires split"):
         call("source=table", f"root={tmp_path / 'in.csv'}", f"output={output}", "split.keep=[a]")

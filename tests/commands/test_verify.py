@@ -88,7 +88,7 @@ def test_what_is_no_result_is_one_sentence(avforensics, written, tmp_path, capsy
     record = read_record(written)
     for changed, says in (
         ({"format": "avforensics.result/99"}, "result version 99; this program reads 1"),
-        ({"format": "other"}, "no result file of avforensics detect"),
+        ({"format": "other"}, "not a result file of avforensics detect"),
         ({"status": "fine"}, "$.status: 'fine' is not one of"),
         ({"p_value": 1.5}, "$.p_value: 1.5 is greater than the maximum of 1"),
         ({"extra": 1}, "'extra' was unexpected"),
@@ -97,7 +97,7 @@ def test_what_is_no_result_is_one_sentence(avforensics, written, tmp_path, capsy
         assert avforensics("verify", "result=changed.json") == 2
         assert says in capsys.readouterr().err
     (tmp_path / "changed.json").write_bytes(b"\xff\x00")
-    with pytest.raises(ConfigError, match="this is no result file"):
+    with pytest.raises(ConfigError, match="this is not a result file"):
         read_record(tmp_path / "changed.json")
 
 

@@ -110,7 +110,7 @@ def test_without_a_video_a_synthetic_head_stands_in(tmp_path, monkeypatch, capsy
     monkeypatch.setattr(demo, "HEAD_FRAMES", 40)
     monkeypatch.setattr(demo, "HEAD_SIDE", 96)
     assert run(f"output_dir={tmp_path / 'out'}") == 0
-    assert "a synthetic head stands in" in capsys.readouterr().out
+    assert "a synthetic head is used" in capsys.readouterr().out
     page = (tmp_path / "out/clip/index.html").read_text(encoding="utf-8")
     assert "Nobody: a synthetic head" in page
     assert "Not made: other sound: needs 2 s, the clip has 1.60 s." in page

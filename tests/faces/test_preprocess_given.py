@@ -227,7 +227,7 @@ def test_shares_join(raw, out, tmp_path, seen, monkeypatch, caplog):
     for rank in (0, 1):
         monkeypatch.setenv("RANK", str(rank))
         assert call(f"input={tmp_path / 'in.csv'}", f"output={out}") == 0
-    assert seen == ["one", "talks/two"] and "shard=1/1 joins them" in caplog.text
+    assert seen == ["one", "talks/two"] and "shard=1/1 to join them" in caplog.text
     found = [table(out / f"videos-{n}-of-2.csv") for n in (1, 2)]
     assert [[Path(row["path"]).name for row in rows] for rows in found] == [
         ["one.mp4", "one.mp4"],
@@ -328,7 +328,7 @@ def test_mistakes_are_one_sentence(raw, out, options):
     for override, message in {
         "crop=mouth": "with faces=given crop must be .left, top, right, bottom.",
         "crop=[0,0,2,1]": "crop must be .left, top, right, bottom. within 0..1, got .0, 0, 2, 1.",
-        "faces=none": "faces must be auto or given, not none",
+        "faces=none": "faces must be auto or given, got none",
         "size=95": "size must be even",
     }.items():
         with pytest.raises(ConfigError, match=message):
@@ -337,7 +337,7 @@ def test_mistakes_are_one_sentence(raw, out, options):
     for name in ("manifest.csv", "videos.csv", "failures.csv"):
         Manifest([Row(str(raw / "one.mp4"), 0)]).write(raw / name)
         before = (raw / name).read_bytes()
-        with pytest.raises(ConfigError, match="this run would write over it"):
+        with pytest.raises(ConfigError, match="this run would overwrite it"):
             call(f"input={raw / name}", f"output={raw}", "workers=1")
         assert (raw / name).read_bytes() == before
     out.mkdir()

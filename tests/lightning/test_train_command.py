@@ -46,7 +46,7 @@ def test_training_goes_on_from_a_bundle_or_a_checkpoint(train_tiny, tiny_setting
     best = json.loads((tmp_path / "a" / "metrics.json").read_text())["best"]["val/loss"]
     assert losses == [pytest.approx(best), pytest.approx(best)]
     other = composed("train", *tiny_settings(tmp_path), "model.fusion.width=4", init)
-    with pytest.raises(AVForensicsError, match="not the one of these model settings"):
+    with pytest.raises(AVForensicsError, match="does not match the model settings"):
         cli.run_command("train", other)
 
 
@@ -93,7 +93,7 @@ def test_a_clip_that_breaks_is_replaced_and_named_once(tmp_path, caplog, train_t
         os.truncate(row.path, 200)
     curve = train_tiny(tmp_path / "run", f"data.manifest={manifest}", "trainer.max_epochs=2")
     assert len(curve["train"]) == 4
-    assert caplog.text.count("that cannot be used") == 2
+    assert caplog.text.count("unusable clip") == 2
 
 
 def test_the_estimate_changes_nothing(train_tiny, tmp_path, caplog):
@@ -129,7 +129,7 @@ def mistakes(tmp_path, bars):
             "reload_dataloaders_every_n_epochs=1"
         ),
         "module.temperature=0": "temperature must be above 0",
-        "ckpt=last": "last.ckpt to go on from",
+        "ckpt=last": "no such checkpoint: ",
         "ckpt=/no/such.ckpt": "/no/such.ckpt",
     }
 

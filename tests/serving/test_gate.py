@@ -123,7 +123,7 @@ def test_without_the_gate_it_is_none_either(behind, secret, queue, stream):
 def test_the_queue_deletes_uploads_only(queue, secret):
     (queue.uploads.folder / "link.mp4").symlink_to(secret)
     for path in (secret, queue.uploads.folder / "link.mp4", queue.uploads.folder, "a\0b"):
-        with pytest.raises(AVForensicsError, match=r"^the upload is not here"):
+        with pytest.raises(AVForensicsError, match=r"^the upload was not found"):
             queue.submit(path)
     assert secret.exists()
     (queue.uploads.folder / "link.mp4").unlink()

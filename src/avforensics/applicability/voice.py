@@ -114,5 +114,5 @@ def load_voice_network() -> VoiceNetwork:
         network.load_state_dict(renamed)
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise ConfigError(f"{path}: not the speech detector that is expected ({reason})") from None
+        raise ConfigError(f"{path}: not the expected speech detector ({reason})") from None
     return network.eval().requires_grad_(False)

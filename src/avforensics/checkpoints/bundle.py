@@ -128,5 +128,5 @@ def _read(path: Path) -> tuple[Mapping[str, Any], dict[str, Tensor]]:
             f"{path}: unsupported bundle version {version}; expected {FORMAT_VERSION}"
         )
     if not described:
-        raise CheckpointError(f"{path}: the bundle has no part")
+        raise CheckpointError(f"{path}: the bundle contains no model")
     return header, tensors

@@ -117,7 +117,7 @@ def _check_own(folder: Path) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise ConfigError(f"{folder}: is a file; push writes to a folder of its own")
+        raise ConfigError(f"{folder}: this is a file; push needs a folder of its own")
     pins = pins_of(folder)
     own = {*pins, CARD, PINS} if pins else set()
     if foreign := sorted(path.name for path in folder.iterdir() if path.name not in own):

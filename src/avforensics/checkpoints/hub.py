@@ -62,7 +62,7 @@ def setting_of(name: str) -> dict[str, Any]:
         raise CheckpointError(f"{name}: no such file")
     if not _REPOSITORY.fullmatch(repository):
         raise CheckpointError(
-            f"{name}: no such weights; use {', '.join(PINNED)}, {RELEASED}, a file, a folder or "
+            f"{name}: unknown weights; use {', '.join(PINNED)}, {RELEASED}, a file, a folder or "
             "OWNER/NAME on the Hugging Face Hub"
         )
     return _folder(snapshot(repository, revision or "main"))
@@ -88,7 +88,7 @@ def snapshot(repository: str, revision: str = "main") -> Path:
         import huggingface_hub
     except ImportError:
         raise ConfigError(
-            f"{repository} is not in {hub_cache()}, or not complete, and fetching it needs "
+            f"{repository} is missing or incomplete in {hub_cache()}; downloading it needs "
             "huggingface_hub: pip install 'avforensics[hub]'"
         ) from None
     wanted = [MODEL, "model.calibration*.safetensors", PINS, "README.md"]
@@ -98,7 +98,7 @@ def snapshot(repository: str, revision: str = "main") -> Path:
         )
     except Exception as error:  # whatever the client, the network or the server raises
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:160]
-        raise CheckpointError(f"{repository}@{revision}: cannot be fetched ({reason})") from None
+        raise CheckpointError(f"{repository}@{revision}: cannot be downloaded ({reason})") from None
     return Path(folder)
 
 

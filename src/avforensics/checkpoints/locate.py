@@ -83,8 +83,8 @@ def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = 
     if sha256 is not None:
         if bundle is None:
             raise ConfigError(
-                "checkpoint.sha256 is that of one bundle, and this checkpoint setting has none: "
-                "name a bundle, or leave sha256 out"
+                "checkpoint.sha256 is the hash of a bundle, but this checkpoint setting has none: "
+                "name a bundle, or remove sha256"
             )
         check_weight_file(bundle)
         check_pinned(bundle, str(sha256).lower())

@@ -109,8 +109,8 @@ def check_overrides(overrides: Iterable[str]) -> None:
                 if path.name.endswith(".yaml")
             )
             raise ConfigError(
-                f"{group}={override.get_value_element_as_str()}: there is no such option; there "
-                f"are {', '.join(options)}"
+                f"{group}={override.get_value_element_as_str()}: no such option; "
+                f"options: {', '.join(options)}"
             )
 
 

@@ -68,9 +68,9 @@ def name_words(verb: str, arguments: Sequence[str]) -> list[str]:
         as_typed = out is None and overrides == typed
         return list(arguments) if as_typed else overrides + flags
     if key is None:
-        raise ConfigError(f"{verb} takes no input but key=value, got {inputs[0]!r}")
+        raise ConfigError(f"{verb} takes key=value arguments only, got {inputs[0]!r}")
     if any(override.startswith(f"{key}=") for override in overrides):
-        raise ConfigError(f"{verb} has inputs by name ({key}=...) and without: {inputs[0]!r}")
+        raise ConfigError(f"{verb} got its input twice: by name ({key}=...) and as {inputs[0]!r}")
     if len(inputs) > 1 and verb not in SEVERAL:
         raise ConfigError(f"{verb} takes one input, got {len(inputs)}: {', '.join(inputs)}")
     values = [literal(word) for word in inputs]

@@ -148,8 +148,8 @@ def check_verb(verb: str) -> None:
     listed = verbs()
     if verb not in listed:
         near = difflib.get_close_matches(verb, listed, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(listed)}."
-        raise ConfigError(f"there is no command {verb!r}; {hint}")
+        hint = f"did you mean {near[0]!r}?" if near else f"known commands: {', '.join(listed)}."
+        raise ConfigError(f"unknown command {verb!r}; {hint}")
 
 
 def run_verb(verb: str, arguments: list[str]) -> int:

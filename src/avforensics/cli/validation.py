@@ -91,13 +91,13 @@ def _check(key: str, default: Any, value: Any) -> None:
     elif name in _LEAST:
         _check_number(key, value, whole=True)
         if value < _LEAST[name]:
-            raise ConfigError(f"{key} must be at least {_LEAST[name]}, not {value}")
+            raise ConfigError(f"{key} must be at least {_LEAST[name]}, got {value}")
     elif default is None:
         return
     elif isinstance(default, DictConfig):
         if not isinstance(value, DictConfig):
             example = f"{key}.{next(iter(default), 'NAME')}=..."
-            raise ConfigError(f"{key} has settings of its own, as in {example}, not {value!r}")
+            raise ConfigError(f"{key} must be a group of settings, as in {example}, got {value!r}")
     elif isinstance(default, ListConfig) or (name in _LISTS_TOO and isinstance(value, ListConfig)):
         _check_list(key, default, value)
     elif name not in _MAPPINGS_TOO or not isinstance(value, DictConfig):
@@ -116,19 +116,19 @@ def _check_list(key: str, default: Any, value: Any) -> None:
 def _check_one(key: str, default: Any, value: Any) -> None:
     if isinstance(default, bool):
         if not isinstance(value, bool):
-            raise ConfigError(f"{key} must be true or false, not {_shown(value)}")
+            raise ConfigError(f"{key} must be true or false, got {_shown(value)}")
     elif isinstance(default, int | float):
         fraction = isinstance(default, float) or key.rpartition(".")[2] in _FRACTIONS
         _check_number(key, value, whole=not fraction)
     elif isinstance(value, DictConfig | ListConfig):
-        raise ConfigError(f"{key} must be a word, not {_shown(value)}")
+        raise ConfigError(f"{key} must be a word, got {_shown(value)}")
 
 
 def _check_number(key: str, value: Any, *, whole: bool) -> None:
     number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
     if not number or not math.isfinite(value):
         kind = "a whole number" if whole else "a number"
-        raise ConfigError(f"{key} must be {kind}, not {_shown(value)}")
+        raise ConfigError(f"{key} must be {kind}, got {_shown(value)}")
 
 
 def _shown(value: Any) -> str:

@@ -74,7 +74,7 @@ def run(cfg: DictConfig) -> int:
     inputs = [properties(store[index]) for index in scores]
     if unread := sum("width" not in known for known in inputs):
         log.warning(
-            "%d of %d files could not be opened: of these the calibration knows the silence only",
+            "%d of %d files could not be opened: the calibration has only their leading silence",
             unread,
             len(inputs),
         )

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 def run(cfg: DictConfig) -> int:
     """Load what ``cfg.checkpoint`` means and write it to ``cfg.output``."""
     if cfg.to not in ("bundle", "published"):
-        raise ConfigError(f"to={cfg.to}: convert writes to=bundle or to=published")
+        raise ConfigError(f"to must be bundle or published, got {cfg.to}")
     if not cfg.output:
         raise ConfigError("convert needs output=FILE.safetensors (or a folder, to=published)")
     output = typed_path(cfg.output)

@@ -70,7 +70,9 @@ def run(cfg: DictConfig) -> int:
     show(video or _head(cfg, folder), cfg, own=video is not None)
     log.info("%.0f s so far.", time.monotonic() - started)
     if cfg.train:
-        log.info("\nNext both models are trained anew, in minutes; Ctrl-C ends it here.")
+        log.info(
+            "\nNext, both models are trained from scratch, which takes minutes; Ctrl-C stops here."
+        )
         train(cfg, folder, started)
     return 0
 
@@ -117,7 +119,7 @@ def _own(video: Path, folder: Path) -> Path:
 
 def _head(cfg: DictConfig, folder: Path) -> Path:
     """A clip of a person who does not exist."""
-    log.info("No video=FILE is given: a synthetic head stands in for a clip of yours.")
+    log.info("No video=FILE is given: a synthetic head is used instead.")
     job = plan({"test": Split(identities=1, clips=1)}, seed=cfg.seed, n_frames=HEAD_FRAMES)[0]
     frames, sound = make_clip(job, seed=cfg.seed, n_frames=HEAD_FRAMES, size=HEAD_SIDE)
     path = folder / "clip" / "synthetic head.mp4"

@@ -87,7 +87,7 @@ def run(cfg: DictConfig) -> int:
                 score_in_processes(cfg, output, artifacts, workers=workers, engine=engine)
         except BaseException:
             done = f"{len(output.rows)} of {len(output.clips)} videos are done"
-            log.warning("stopped: %s; the same command goes on from there", done)
+            log.warning("stopped: %s; run the same command again to continue", done)
             raise
         finally:
             output.write_tables()

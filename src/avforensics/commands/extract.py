@@ -90,16 +90,17 @@ def _device(device: str, world: int) -> str:
 
 def _max_windows(cfg: DictConfig) -> int | None:
     if cfg.windows not in ("first", "all"):
-        raise ConfigError(f"windows must be first or all, not {cfg.windows!r}")
+        raise ConfigError(f"windows must be first or all, got {cfg.windows!r}")
     return cfg.max_windows if cfg.windows == "first" else None
 
 
 def _report(outcome: Filled, folder: Path) -> None:
     for path in outcome.damaged:
-        log.warning("%s could not be read; its clips were done again", path)
+        log.warning("%s could not be read; its clips were extracted again", path)
     if outcome.left:
         log.info(
-            "%d clips are with other processes; the last to end writes the index", outcome.left
+            "other processes are extracting %d clips; the last one to finish writes the index",
+            outcome.left,
         )
     log.info(
         "%d of %d clips are in %s (%d from before), %d failed",

@@ -78,9 +78,9 @@ def run(cfg: DictConfig) -> int:
 def _check(cfg: DictConfig) -> None:
     unknown = sorted(set(cfg.kinds) - set(KINDS))
     if unknown or not cfg.kinds:
-        raise ConfigError(f"kinds must be some of {', '.join(KINDS)}, not {list(cfg.kinds)}")
+        raise ConfigError(f"kinds must be some of {', '.join(KINDS)}, got {list(cfg.kinds)}")
     if len(cfg.jump) != 2 or not 0 < cfg.jump[0] <= cfg.jump[1]:
-        raise ConfigError(f"jump must be [least, most] frames, at least 1, not {list(cfg.jump)}")
+        raise ConfigError(f"jump must be [least, most] frames, at least 1, got {list(cfg.jump)}")
 
 
 def _read(manifest: Manifest) -> tuple[list[Row], list[np.ndarray], list[Problem]]:

@@ -64,7 +64,7 @@ def _split(manifest: Manifest, cfg: DictConfig) -> Manifest:
     shares, keep = cfg.split.shares, list(cfg.split.keep)
     if not shares:
         if keep:
-            raise ConfigError("split.keep has a meaning only together with split.shares")
+            raise ConfigError("split.keep requires split.shares")
         _warn_of_shared(manifest)
         return manifest
     manifest = split_by_identity(manifest, shares, seed=cfg.seed, keep=keep)
@@ -78,7 +78,7 @@ def _warn_of_shared(manifest: Manifest) -> None:
     try:
         manifest.check_disjoint()
     except ManifestError as error:
-        log.warning("%s; split.shares=... cuts the set anew", error)
+        log.warning("%s; split.shares=... makes new splits", error)
 
 
 def _looked_at(manifest: Manifest, cfg: DictConfig) -> tuple[Manifest, list[Problem]]:

@@ -74,14 +74,14 @@ def run(cfg: DictConfig) -> int:
         # torchrun and srun start a process for each core that is to be used
         workers = 1 if of > 1 and cfg.shard is None else cores()
     if workers is not None and workers < 1:
-        raise ConfigError(f"workers must be at least 1, not {workers}")
+        raise ConfigError(f"workers must be at least 1, got {workers}")
     if cfg.faces.mode == "auto":
         FaceDetector()  # fail early if it is not installed
     named = _share(rows, number, of)
     suffix = f"-{number}-of-{of}" if of > 1 else ""
     made = [output / f"{table}{suffix}.csv" for table in ("manifest", "videos", "failures")]
     if typed_path(str(cfg.input)).resolve() in [path.resolve() for path in made]:
-        raise ConfigError(f"input={cfg.input}: this run would write over it; choose another output")
+        raise ConfigError(f"input={cfg.input}: this run would overwrite it; choose another output")
     cuts: dict[str, Cut] = {}
     with Ledger(output, f"ledger{suffix}.jsonl") as ledger:
         remove_partial_files(output, *(f".{path.stem}.*.partial*" for path in made))
@@ -127,7 +127,7 @@ def _rows(cfg: DictConfig) -> list[Row]:
     """Rows of a manifest, or a row for each video found, with the video as its identity."""
     source = typed_path(str(cfg.input))
     if cfg.label not in (0, 1):
-        raise ConfigError(f"label must be 0 (real) or 1 (fake), not {cfg.label!r}")
+        raise ConfigError(f"label must be 0 (real) or 1 (fake), got {cfg.label!r}")
     if is_table(source):
         return list(Manifest.read(source, label=cfg.label).select())
     if not isinstance(cfg.input, str) and any(is_table(typed_path(part)) for part in cfg.input):
@@ -141,7 +141,9 @@ def _rows(cfg: DictConfig) -> list[Row]:
     if not paths:
         raise ConfigError(f"input={cfg.input}: no video but the clips of output={cfg.output}")
     if len(paths) < given:
-        log.info("%d clips of output=%s are no input: left out", given - len(paths), cfg.output)
+        log.info(
+            "skipped %d clips of output=%s, which are not input", given - len(paths), cfg.output
+        )
     common = os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120
     return [
         Row(path, cfg.label, identity=os.path.splitext(os.path.relpath(path, common))[0])  # noqa: PTH122
@@ -153,7 +155,7 @@ def _settings(cfg: DictConfig) -> ClipSettings:
     mode = cfg.faces.mode
     crop = cfg.faces.get("crop") if cfg.crop is None else cfg.crop
     if mode not in ("auto", "given"):
-        raise ConfigError(f"faces must be auto or given, not {mode}")
+        raise ConfigError(f"faces must be auto or given, got {mode}")
     if mode == "given" and not isinstance(crop, ListConfig | None):
         raise ConfigError(
             "with faces=given crop must be [left, top, right, bottom] in fractions of the picture, "
@@ -179,7 +181,7 @@ def _shard(text: str | None) -> tuple[int, int]:
         return rank + 1, world
     match = re.fullmatch(r"(\d+)/(\d+)", str(text))
     if not match or not 1 <= int(match[1]) <= int(match[2]):
-        raise ConfigError(f"shard must look like 2/8, the second of eight shares, not {text!r}")
+        raise ConfigError(f"shard must look like 2/8, the second of eight shares, got {text!r}")
     return int(match[1]), int(match[2])
 
 
@@ -225,7 +227,9 @@ def _report(done: list[tuple[Row, Cut]], output: Path, suffix: str, reused: int)
     ]
     code = write_problems(output / f"failures{suffix}.csv", failed)
     if suffix:
-        log.info("a share is done; once all are, the same command with shard=1/1 joins them")
+        log.info(
+            "this share is done; when all are, run the same command with shard=1/1 to join them"
+        )
     return code
 
 

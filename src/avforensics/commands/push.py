@@ -34,9 +34,9 @@ def run(cfg: DictConfig) -> int:
         try:
             text = path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError:
-            raise ConfigError(f"card={cfg.card}: is not text in UTF-8") from None
+            raise ConfigError(f"card={cfg.card}: not UTF-8 text") from None
         if cfg.license is not None and text.startswith("---"):
-            log.warning("card=%s has a header of its own: license= is not used", cfg.card)
+            log.warning("card=%s has its own header: license= is ignored", cfg.card)
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) if cfg.output is None else typed_path(cfg.output)

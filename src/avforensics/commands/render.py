@@ -39,9 +39,9 @@ def run(cfg: DictConfig) -> int:
     if output.is_dir():
         raise ConfigError(f"output={cfg.output} is a folder")
     if not 0 <= cfg.crf <= 51:
-        raise ConfigError(f"crf is 0..51, not {cfg.crf}")
+        raise ConfigError(f"crf must be within 0..51, got {cfg.crf}")
     if video.exists() and output.exists() and output.samefile(video):
-        raise ConfigError("output is the input itself")
+        raise ConfigError("output must not be the input")
     if cfg.results is None:
         outcome, lam = score_now(video, cfg)
     else:

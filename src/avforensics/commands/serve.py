@@ -76,9 +76,9 @@ def listen(host: str, port: int) -> socket.socket:
         The address is taken or is not one of this machine, or ``host`` is empty (all of them).
     """
     if not host:
-        raise ConfigError("host is empty: write 0.0.0.0 to let in everyone who can reach it")
+        raise ConfigError("host is empty: use 0.0.0.0 to accept connections from every network")
     if not 0 <= port <= 65535:
-        raise ConfigError(f"port must be 0 to 65535, not {port}")
+        raise ConfigError(f"port must be 0 to 65535, got {port}")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             str(host), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

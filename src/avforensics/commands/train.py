@@ -98,7 +98,7 @@ def resume_from(ckpt: str | None, folder: Path) -> str | None:
         return None
     path = folder / "checkpoints" / "last.ckpt" if ckpt == "last" else typed_path(ckpt)
     if not path.is_file():
-        raise ConfigError(f"ckpt={ckpt}: there is no {path} to go on from")
+        raise ConfigError(f"ckpt={ckpt}: no such checkpoint: {path}")
     return os.fspath(path)
 
 

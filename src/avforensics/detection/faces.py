@@ -78,7 +78,7 @@ class FaceOptions:
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
-            raise ConfigError(f"faces must be one of {MODES}, not {self.mode!r}")
+            raise ConfigError(f"faces must be one of {MODES}, got {self.mode!r}")
         if self.mode == "auto" and self.recipe is None:
             raise ConfigError("faces=auto needs a recipe for its crops")
         check_rule(self.rule)

@@ -201,10 +201,10 @@ def read_record(path: str | PathLike) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except ValueError as error:
-        raise ConfigError(f"{path}: this is no result file ({error})") from None
+        raise ConfigError(f"{path}: this is not a result file ({error})") from None
     name = record.get("format") if isinstance(record, dict) else None
     if not isinstance(name, str) or not name.startswith(FORMAT):
-        raise ConfigError(f"{path}: this is no result file of avforensics detect")
+        raise ConfigError(f"{path}: this is not a result file of avforensics detect")
     version = name.removeprefix(FORMAT)
     if version not in map(str, VERSIONS):
         raise ConfigError(

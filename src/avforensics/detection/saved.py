@@ -130,7 +130,7 @@ def load_outcome(path: str | os.PathLike, video: str | os.PathLike) -> Outcome:
         faces = tuple(_face(video, arrays, track) for track in notes["tracks"])
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise ConfigError(
-            f"{path}: not what detect keeps with save_features=true ({error})"
+            f"{path}: not a file that detect writes with save_features=true ({error})"
         ) from None
     found = Faces(
         width=notes["width"],
@@ -234,7 +234,9 @@ def _read_journal(folder: Path) -> tuple[dict[str, dict], dict[str, dict]]:
     try:
         lines, _ = read_json_lines(folder / "journal.jsonl")
     except OSError as error:
-        raise ConfigError(f"results={folder}: no folder of detect ({error.strerror})") from None
+        raise ConfigError(
+            f"results={folder}: not an output folder of detect ({error.strerror})"
+        ) from None
     records, settings = {}, {}
     for record in lines:
         if record.keys() >= {"video", "name", "row"}:

@@ -159,7 +159,7 @@ def write_c5(
         None).
     """
     if not str(path).endswith(".scores.csv"):
-        raise ManifestError(f"{path}: the name of a C5 file ends in .scores.csv")
+        raise ManifestError(f"{path}: the name of a C5 file must end in .scores.csv")
     common = _common_folder(rows)
     header = [*C5, "method", RAW, "x_category", "x_identity", "x_error"]
     cells, counts = [], Counter()

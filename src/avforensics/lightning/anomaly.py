@@ -251,7 +251,7 @@ def _model(
     max_len: int,
 ) -> nn.Module:
     if part not in ("distribution", "activation"):
-        raise ConfigError(f"objectives.{part}: there are distribution and activation")
+        raise ConfigError(f"objectives.{part}: a part must be distribution or activation")
     whole = not missing(objective, AnomalyProtocol)
     if not whole:
         require(objective, ObjectiveProtocol, "objective")

@@ -232,7 +232,7 @@ class Evaluation:
         """How features are extracted; ``windows=needed`` serves every max_len and both policies."""
         extract, policy = self.cfg.extract, variation.policy
         if extract.windows not in ("needed", "all"):
-            raise ConfigError(f"extract.windows must be needed or all, not {extract.windows!r}")
+            raise ConfigError(f"extract.windows must be needed or all, got {extract.windows!r}")
         if self.manifest is None:
             max_windows = self.listed.info.max_windows
         elif extract.windows == "all" or policy.windows == "all" or self._whole(variation):

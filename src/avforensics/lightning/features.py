@@ -142,9 +142,9 @@ class FeatureData(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         if modality not in ("both", "video"):
-            raise ConfigError(f"modality must be both or video, not {modality!r}")
+            raise ConfigError(f"modality must be both or video, got {modality!r}")
         if audio not in ("pad", "context"):
-            raise ConfigError(f"audio must be pad or context, not {audio!r}")
+            raise ConfigError(f"audio must be pad or context, got {audio!r}")
         if max_len < 2 or tau < 1 or batch_size < 1 or shift < 0 or not 0 < held_out < 1:
             raise ConfigError(
                 "max_len must be at least 2, tau and batch_size at least 1, shift not negative, "

@@ -117,9 +117,9 @@ class SyncModule(pl.LightningModule):
     ) -> None:
         super().__init__()
         if not temperature > 0:
-            raise ValueError(f"temperature must be above 0, not {temperature}")
+            raise ValueError(f"temperature must be above 0, got {temperature}")
         if chunk < 1:
-            raise ValueError(f"chunk must be at least 1 pair, not {chunk}")
+            raise ValueError(f"chunk must be at least 1 pair, got {chunk}")
         if silence < 0 or (silence and across_videos):
             raise ValueError("silence must not be negative, nor go together with across_videos")
         if not 0 <= neighbours < 0.5:
@@ -252,7 +252,7 @@ class SyncModule(pl.LightningModule):
     def _begin_with(self, path: Path) -> None:
         given = load_models({"search": False, "sync": path}, parts=["sync"]).sync
         if describe(given) != describe(self.network):
-            raise CheckpointError(f"{path}: its network is not the one of these model settings")
+            raise CheckpointError(f"{path}: its network does not match the model settings")
         self.network.load_state_dict(given.state_dict())
 
     def _report_broken(self, problems: Iterable[str]) -> None:
@@ -260,4 +260,4 @@ class SyncModule(pl.LightningModule):
         for problem in {line for text in problems for line in text.splitlines()}:
             if problem not in self._complained:
                 self._complained.add(problem)
-                log.warning("clip %d that cannot be used: %s", len(self._complained), problem)
+                log.warning("unusable clip %d: %s", len(self._complained), problem)

@@ -143,7 +143,7 @@ def packed(frame: av.AudioFrame) -> av.AudioFrame:
     pts, frame.pts = frame.pts, None
     whole, *rest = [piece for part in (frame, None) for piece in resampler.resample(part) if piece]
     if rest or whole.samples != frame.samples:
-        raise ValueError(f"{frame.samples} samples became {whole.samples} unasked")
+        raise ValueError(f"{frame.samples} samples became {whole.samples}")
     whole.pts = frame.pts = pts
     whole.time_base = frame.time_base
     return whole

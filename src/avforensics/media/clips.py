@@ -131,7 +131,7 @@ class ClipReader:
             self._pictures = _open_pictures(self.path, self._regular)
             self._process = os.getpid()
         elif self._process != os.getpid():
-            raise RuntimeError(f"{self.path}: a ClipReader was read from on both sides of a fork")
+            raise RuntimeError(f"{self.path}: one ClipReader was used before and after a fork")
         return self._pictures
 
 

@@ -164,7 +164,7 @@ class JobQueue:
         """
         upload = self.uploads.find(upload)
         if upload is None or not upload.is_file():
-            raise AVForensicsError("the upload is not here; please send it again")
+            raise AVForensicsError("the upload was not found; please send it again")
         folder = self._folder / secrets.token_urlsafe(16)
         job = Job(name or upload.name, folder, folder / upload.name, _upload=upload)
         try:

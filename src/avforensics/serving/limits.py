@@ -48,9 +48,9 @@ class Limits:
         positive = ("max_megabytes", "max_minutes", "max_pixels", "timeout_minutes", "keep_minutes")
         for name in positive:
             if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} must be above 0, not {getattr(self, name)}")
+                raise ConfigError(f"{name} must be above 0, got {getattr(self, name)}")
         if self.max_waiting < 0:
-            raise ConfigError(f"max_waiting must be at least 0, not {self.max_waiting}")
+            raise ConfigError(f"max_waiting must be at least 0, got {self.max_waiting}")
 
     @property
     def most_pixels(self) -> int:

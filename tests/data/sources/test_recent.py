@@ -181,7 +181,7 @@ def test_deepspeak_v1_by_its_names(tree, caplog):
     assert known(manifest, "source_identity") == [("",), ("10",), ("87",)]
     assert "1 files with unexpected names" in caplog.text
     (root / "empty").mkdir()
-    with pytest.raises(ManifestError, match="no file with a name of DeepSpeak"):
+    with pytest.raises(ManifestError, match="no file is named as in DeepSpeak"):
         deepspeak(root / "empty")
 
 
@@ -305,7 +305,7 @@ def test_hifi_avdf(tree):
     with pytest.raises(ManifestError, match=r"no table \*\.csv of HiFi-AVDF"):
         hifi_avdf(root / "reals")
     (root / "train.csv").write_text(header + rows)
-    with pytest.raises(ManifestError, match=r"train\.csv is no table of one generator"):
+    with pytest.raises(ManifestError, match=r"train\.csv is not a table of a single generator"):
         hifi_avdf(root)
 
 

@@ -38,7 +38,8 @@ def hifi_avdf(root: str | Path) -> Manifest:
     splits = sorted(name for name in SPLITS if Path(root, f"{name}.csv").is_file())
     if splits:
         raise ManifestError(
-            f"{root}: {splits[0]}.csv is no table of one generator; read it with source=table"
+            f"{root}: {splits[0]}.csv is not a table of a single generator; "
+            "read it with source=table"
         )
     part = Listed(
         tables="*.csv",

@@ -18,7 +18,7 @@ class PeriodicCheckpoint(Checkpoint):
 
     def __init__(self, *, folder: str | Path, every_n_steps: int = 200) -> None:
         if every_n_steps < 1:
-            raise ValueError(f"every_n_steps must be at least 1, not {every_n_steps}")
+            raise ValueError(f"every_n_steps must be at least 1, got {every_n_steps}")
         self.path = Path(folder) / "last.ckpt"
         self.every_n_steps = every_n_steps
         self._saved = 0

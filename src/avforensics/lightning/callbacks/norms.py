@@ -25,7 +25,7 @@ class PreciseBatchNorm(pl.Callback):
 
     def __init__(self, *, clips: int = 96) -> None:
         if clips < 1:
-            raise ValueError(f"clips must be at least 1, not {clips}")
+            raise ValueError(f"clips must be at least 1, got {clips}")
         self.clips = clips
 
     @torch.no_grad()

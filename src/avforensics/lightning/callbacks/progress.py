@@ -28,7 +28,7 @@ class Progress(Callback):
 
     def __init__(self, *, every_n_steps: int = 50) -> None:
         if every_n_steps < 1:
-            raise ValueError(f"every_n_steps must be at least 1, not {every_n_steps}")
+            raise ValueError(f"every_n_steps must be at least 1, got {every_n_steps}")
         self.every_n_steps = every_n_steps
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
