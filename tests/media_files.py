@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+
+from avforensics.media import HOP, MediaOptions, open_media
+from avforensics.media.video import VideoReader
 
 RATE = 16_000
 BITS = 8
@@ -25,6 +28,31 @@ def number_of(frame: np.ndarray) -> int:
     width = frame.shape[1] // BITS
     middle = frame[frame.shape[0] // 2, width // 2 :: width, 1][:BITS]
     return int(((middle > 128) << np.arange(BITS)[::-1]).sum())
+
+
+def numbers(frames: Sequence[np.ndarray]) -> list[int]:
+    """The numbers that decoded frames show."""
+    return [number_of(frame) for frame in frames]
+
+
+def read(path: Path, **options) -> tuple[np.ndarray, np.ndarray, object]:
+    """Frames, sound and report of a file; ``options`` of `MediaOptions` and of `open_media`."""
+    names = [n for n in MediaOptions.__annotations__ if isinstance(options.get(n), int | tuple)]
+    whole = MediaOptions(**{name: options.pop(name) for name in names})
+    with open_media(path, whole, **options) as stream:
+        blocks = list(stream)
+    for block in blocks:
+        assert block.audio.dtype == np.int16 and block.frames.dtype == np.uint8
+        assert len(block.audio) == HOP * len(block.frames)
+    frames = np.concatenate([block.frames for block in blocks])
+    assert len(frames) == stream.report.n_frames
+    return frames, np.concatenate([block.audio for block in blocks]), stream.report
+
+
+def pictures(path: Path, **options) -> list[np.ndarray]:
+    """Every picture of a file as it is shown."""
+    with VideoReader(path, **options) as video:
+        return [np.asarray(video.upright(frame)) for frame in video]
 
 
 def noise(seconds: float, *, seed: int = 0, rate: int = RATE) -> np.ndarray:
@@ -50,6 +78,10 @@ def mux(
     size: tuple[int, int] = (128, 96),
     video_codec: str = "libx264",
     pix_fmt: str = "yuv420p",
+    picture: Callable[[int, int, int], np.ndarray] = numbered,
+    options: dict[str, str] | None = None,
+    sar: Fraction | str | None = None,
+    rotation: int = 0,
     b_frames: int = 0,
     rate: Fraction | int = 25,
     time_base: Fraction = Fraction(1, 60_000),
@@ -61,20 +93,25 @@ def mux(
 ) -> Path:
     """Write a file with frames and sounds at any times.
 
-    ``times``: seconds at which frames 0, 1, ... are shown; None = no video stream. ``sounds``: one
+    ``times``: seconds at which frames 0, 1, ... are shown; None = no video stream. ``picture``:
+    (number, width, height) -> frame; ``options`` of its encoder. ``sounds``: one
     entry per audio stream, each a list of (seconds, samples); samples may be float (for PCM), and
     (n, channels). ``flags`` and ``titles``: dispositions and metadata of the audio streams.
     """
-    options = {"movflags": "+faststart"} if path.suffix == ".mp4" else {}
-    with av.open(str(path), "w", options=options) as out:
+    index = {"movflags": "+faststart"} if path.suffix == ".mp4" else {}
+    with av.open(str(path), "w", options=index) as out:
         video = None
         if times is not None:
-            video = out.add_stream(video_codec, rate=rate)
+            video = out.add_stream(video_codec, rate=rate, options=options or {})
             video.width, video.height = size
             video.pix_fmt = pix_fmt
             video.codec_context.time_base = time_base
             video.codec_context.gop_size = 12
             video.codec_context.max_b_frames = b_frames
+            if sar is not None:
+                video.codec_context.sample_aspect_ratio = Fraction(sar)
+            if rotation:
+                video.set_display_rotation(rotation)
         audios = [out.add_stream(audio_codec, rate=audio_rate, layout=layout) for _ in sounds]
         for stream, flag in zip(audios, flags, strict=False):
             stream.disposition = flag
@@ -82,7 +119,7 @@ def mux(
             stream.metadata.update(metadata)
         packets = []
         for number, time in enumerate(times or ()):
-            frame = av.VideoFrame.from_ndarray(numbered(number, *size), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(picture(number, *size), format="rgb24")
             frame.pts, frame.time_base = round(time / time_base), time_base
             packets += video.encode(frame)
         packets += video.encode(None) if video else []
@@ -122,9 +159,10 @@ def remux(source: Path, path: Path, *, shift: float) -> Path:
     return path
 
 
-def recopy(source: Path, path: Path, change) -> Path:
+def recopy(source: Path, path: Path, change, **metadata: str) -> Path:
     """Copy packets; ``change`` gets each with its number in its stream."""
     with av.open(str(source)) as src, av.open(str(path), "w") as out:
+        out.metadata.update(metadata)
         copies = {stream.index: out.add_stream_from_template(stream) for stream in src.streams}
         numbers = dict.fromkeys(copies, 0)
         packets = [packet for packet in src.demux() if packet.size]

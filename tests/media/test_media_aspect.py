@@ -3,13 +3,11 @@
 from fractions import Fraction
 from itertools import islice
 
-import av
 import numpy as np
 import pytest
-from media_files import frames_at, mux, noise
+from media_files import frames_at, mux, noise, read
 from PIL import Image, ImageDraw
 
-from avforensics.media import MediaOptions, open_media
 from avforensics.media.crop import MovingCrop
 from avforensics.media.remarks import of_pictures
 from avforensics.media.stills import stills
@@ -29,37 +27,24 @@ def drawn(size=SIZE):
     return np.asarray(image.resize(size, Image.Resampling.BICUBIC))
 
 
-def written(path, stored, sar=None, codec="libx264", count=12, rotation=0, pix_fmt="yuv420p", at=0):
+def written(path, stored, sar=None, codec="libx264", count=12, pix_fmt="yuv420p", at=0, **more):
     """A file of one still picture, ``stored`` in width and height."""
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt = *stored, pix_fmt
-        stream.bit_rate = 4_000_000
-        if codec == "libx264":
-            stream.options = {"crf": "8", "preset": "ultrafast"}
-        if sar is not None:
-            stream.codec_context.sample_aspect_ratio = Fraction(sar)
-        if rotation:
-            stream.set_display_rotation(rotation)
-        picture = drawn(stored)
-        sound = out.add_stream(
-            {".ts": "mp2", ".avi": "mp2", ".mov": "aac"}.get(path.suffix, "libopus")
-        )
-        sound.rate, sound.layout = 48_000, "mono"
-        for n in range(count):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = n + at, Fraction(1, 25)
-            out.mux(stream.encode(frame))
-        out.mux(stream.encode(None))
-        samples = (3000 * np.sin(np.arange(count * 1920) / 20)).astype(np.int16)
-        piece = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
-        piece.sample_rate, piece.pts, piece.time_base = 48_000, at * 1920, Fraction(1, 48_000)
-        for part in av.AudioResampler(
-            sound.codec_context.format.name, "mono", 48_000, sound.codec_context.frame_size
-        ).resample(piece):
-            out.mux(sound.encode(part))
-        out.mux(sound.encode(None))
-    return path
+    still = drawn(stored)
+    return mux(
+        path,
+        times=frames_at(25, count, at / 25),
+        size=stored,
+        picture=lambda *_: still,
+        video_codec=codec,
+        options={"crf": "8", "preset": "ultrafast"} if codec == "libx264" else {"b": "4M"},
+        pix_fmt=pix_fmt,
+        sar=sar,
+        time_base=Fraction(1, 25),
+        sounds=[[(at / 25, noise(count / 25, rate=48_000))]],
+        audio_codec={".ts": "mp2", ".avi": "mp2", ".mov": "aac"}.get(path.suffix, "libopus"),
+        audio_rate=48_000,
+        **more,
+    )
 
 
 def declaring(path, width, height):
@@ -152,19 +137,19 @@ def test_a_moving_crop_is_that_of_the_square_file(tmp_path):
     square = written(tmp_path / "square.mkv", SIZE)
     squares = np.array([[60 + 4 * n, 90 - 2 * n, 70] for n in range(10)], float)
 
-    def cut(path, by=1.0):
-        with open_media(path, MediaOptions(size=64), crop=MovingCrop(squares * by)) as media:
-            return np.concatenate([block.frames for block in media]).astype(int), media.report
+    def cut(path):
+        frames, _, report = read(path, size=64, crop=MovingCrop(squares))
+        return frames.astype(int), report
 
     wanted, report = cut(square)
     assert report.display_aspect is None and (report.width, report.height) == SIZE
-    for name, stored, sar, turn in [
-        ("a.mkv", (180, 192), "4/3", 0),
-        ("b.mp4", (240, 144), "3/4", 0),
-        ("c.ts", (220, 192), "12/11", 0),
-        ("d.mp4", (96, 192), "5/2", 0),
+    for name, stored, sar in [
+        ("a.mkv", (180, 192), "4/3"),
+        ("b.mp4", (240, 144), "3/4"),
+        ("c.ts", (220, 192), "12/11"),
+        ("d.mp4", (96, 192), "5/2"),
     ]:
-        frames, report = cut(written(tmp_path / name, stored, sar, rotation=turn))
+        frames, report = cut(written(tmp_path / name, stored, sar))
         assert np.abs(frames - wanted).mean() < 3, name
         assert (report.width, report.height) == stored, "what is stored, beside how it is shown"
         assert report.display_aspect == pytest.approx(SIZE[0] / SIZE[1], rel=0.01)
@@ -179,9 +164,8 @@ def test_phones_with_squeezed_pictures(tmp_path, rotation):
     wanted = np.rot90(drawn(), rotation // 90)
     assert np.abs(first.astype(int) - wanted).mean() < 3
     squares = np.array([[100, 80, 90]] * 8, float)
-    with open_media(path, MediaOptions(size=90), crop=MovingCrop(squares)) as media:
-        frame = next(iter(media)).frames[0].astype(int)
-    assert np.abs(frame - wanted[35:125, 55:145]).mean() < 4
+    frames, *_ = read(path, size=90, crop=MovingCrop(squares))
+    assert np.abs(frames[0].astype(int) - wanted[35:125, 55:145]).mean() < 4
 
 
 @pytest.mark.parametrize("sar", ["30", "5", "1/5", "1800/1799", "1", None])
@@ -192,9 +176,9 @@ def test_nonsense_and_rounding_leave_pixels_as_they_are(tmp_path, sar):
     assert np.abs(first.astype(int) - drawn()).mean() < 3
     absurd = sar in {"30", "5", "1/5"}
     assert [("implausible pixel aspect" in remark) for remark in remarks] == [True] * absurd
-    with open_media(path) as media:
-        assert [block.frames.shape[1:] for block in media] == [(224, 224, 3)]
-    assert any("implausible pixel aspect" in line for line in media.report.warnings) == absurd
+    frames, _, report = read(path)
+    assert frames.shape[1:] == (224, 224, 3)
+    assert any("implausible pixel aspect" in line for line in report.warnings) == absurd
 
 
 def test_whole_pictures_are_taken_as_they_are_stored(tmp_path):
@@ -204,8 +188,7 @@ def test_whole_pictures_are_taken_as_they_are_stored(tmp_path):
         (first, *_) = video
         plain = Image.fromarray(first.to_ndarray(format="rgb24"))
         assert (video.width, video.height) == (180, 192)
-    with open_media(path, MediaOptions(size=112)) as media:
-        frames = next(iter(media)).frames
+    frames, *_ = read(path, size=112)
     wanted = plain.resize((112, 112), Image.Resampling.BICUBIC)
     np.testing.assert_array_equal(frames[0], np.asarray(wanted))
 

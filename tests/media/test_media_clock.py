@@ -6,9 +6,9 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from media_files import frames_at, lag, mux, noise, number_of, restamp
+from media_files import frames_at, lag, mux, noise, numbers, read, restamp
 
-from avforensics.media import MediaOptions, SoundSpool, open_media
+from avforensics.media import SoundSpool
 from avforensics.media.clock import Run, mend
 from avforensics.media.stills import stills
 from avforensics.media.video import VideoReader
@@ -17,17 +17,6 @@ SOUND = noise(3)
 PLAIN = frames_at(25, 75)
 FRAME = 1 / 25
 KEY = 36  # a key frame of `mux`, in the middle
-
-
-def read(path, **options):
-    with open_media(path, MediaOptions(size=64, **options)) as stream:
-        blocks = list(stream)
-    frames = np.concatenate([block.frames for block in blocks])
-    return frames, np.concatenate([block.audio for block in blocks]), stream.report
-
-
-def numbers(frames):
-    return [number_of(frame) for frame in frames]
 
 
 BREAKS = {
@@ -99,14 +88,12 @@ def test_every_reader_takes_the_mended_clock(broken):
     path, whole = broken
     frames, sound, _ = read(path)
     assert numbers(frames) == list(range(len(frames)))
-    with open_media(path, MediaOptions(size=64), start_frame=50, max_frames=20) as part:
-        (block,) = part
-    assert np.array_equal(block.frames, frames[50:70])
-    assert np.array_equal(block.audio, sound[50 * 640 : 70 * 640])
+    part, heard, _ = read(path, start_frame=50, max_frames=20)
+    assert np.array_equal(part, frames[50:70])
+    assert np.array_equal(heard, sound[50 * 640 : 70 * 640])
     with SoundSpool(path) as spool:
         assert np.array_equal(spool.read(0, len(sound)), sound)
-    shown = [number_of(np.asarray(picture)) for picture in stills(path, [2.0, 0.4])]
-    assert shown == [50, 10]
+    assert numbers(map(np.asarray, stills(path, [2.0, 0.4]))) == [50, 10]
     with VideoReader(path) as video, VideoReader(whole) as plain:
         assert video.length == pytest.approx(plain.length, abs=0.1)
 
@@ -126,19 +113,17 @@ def shifts(result, stream):
     return [float(piece.shift) for piece in result["pieces"][stream]]
 
 
-def test_a_pause_of_the_picture_is_no_break():
-    result = mended(run(0, 0, 0, 3), run(1, 1, 0, 10), run(0, 5, 7, 10))
+NO_BREAKS = {
+    "a pause of the picture": [(0, 0, 0, 3), (1, 1, 0, 10), (0, 5, 7, 10)],
+    "lost sound": [(0, 0, 0, 10), (1, 1, 0, 3), (1, 5, 7, 10)],
+    "doubled sound": [(0, 0, 0, 10), (1, 1, 0, 3), (1, 5, 2.9, 10)],
+}
+
+
+@pytest.mark.parametrize("runs", NO_BREAKS.values(), ids=NO_BREAKS)
+def test_what_is_no_break(runs):
+    result = mended(*(run(*one) for one in runs))
     assert result["breaks"] == () and shifts(result, 0) == shifts(result, 1) == [0]
-
-
-def test_sound_that_is_lost_is_no_break():
-    result = mended(run(0, 0, 0, 10), run(1, 1, 0, 3), run(1, 5, 7, 10))
-    assert result["breaks"] == () and shifts(result, 1) == [0]
-
-
-def test_doubled_sound_is_no_break():
-    result = mended(run(0, 0, 0, 10), run(1, 1, 0, 3), run(1, 5, 2.9, 10))
-    assert result["breaks"] == () and shifts(result, 1) == [0]
 
 
 @pytest.mark.parametrize("sound_first", [False, True])
@@ -196,20 +181,13 @@ def short_header(path):
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.flv", "a.avi"])
 def test_a_header_that_declares_too_little_takes_nothing_away(tmp_path, name):
     options = {"time_base": Fraction(1, 5)} if name == "a.avi" else {}
-    codec = "pcm_s16le" if name in ("a.mkv", "a.avi") else "aac"
-    path = mux(
-        tmp_path / name,
-        times=LONG,
-        rate=5,
-        sounds=[[(0, noise(15))]],
-        audio_codec=codec,
-        size=(64, 48),
-        **options,
-    )
-    clean, heard, plain = read(path)
+    options["audio_codec"] = "pcm_s16le" if name in ("a.mkv", "a.avi") else "aac"
+    sounds, size = [[(0, noise(15))]], (64, 48)
+    path = mux(tmp_path / name, times=LONG, rate=5, sounds=sounds, size=size, **options)
+    clean, heard, plain = read(path, size=64)
     with av.open(str(short_header(path))) as container:
         assert container.duration < 16 * av.time_base
-    frames, sound, report = read(path)
+    frames, sound, report = read(path, size=64)
     assert numbers(frames[2::5]) == list(range(len(frames[2::5]))) and len(frames) >= 370
     assert np.array_equal(frames, clean) and np.array_equal(sound, heard)
     assert report.skipped_packets == 0 and report.warnings == plain.warnings
@@ -219,24 +197,16 @@ def test_a_header_that_declares_too_little_takes_nothing_away(tmp_path, name):
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.ts", "a.flv"])
 @pytest.mark.parametrize("start", [3600.0, 36_000.0])
 def test_a_clock_that_begins_late_is_no_cut(tmp_path, name, start):
-    path = mux(
-        tmp_path / name,
-        times=frames_at(25, 30, start),
-        sounds=[[(start, SOUND[:19_200])]],
-        size=(64, 48),
-    )
+    times, sounds = frames_at(25, 30, start), [[(start, SOUND[:19_200])]]
+    path = mux(tmp_path / name, times=times, sounds=sounds, size=(64, 48))
     frames, sound, report = read(path)
     assert len(frames) >= 29 and abs(lag(sound, SOUND)) <= 16
     assert report.warnings == [] and report.breaks == ()
 
 
 def test_a_late_clock_hides_no_cut(tmp_path):
-    path = mux(
-        tmp_path / "a.mkv",
-        times=frames_at(25, 75, 3600.0),
-        sounds=[[(3600.0, SOUND)]],
-        audio_codec="pcm_s16le",
-    )
+    times, sounds = frames_at(25, 75, 3600.0), [[(3600.0, SOUND)]]
+    path = mux(tmp_path / "a.mkv", times=times, sounds=sounds, audio_codec="pcm_s16le")
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
     (warning,) = read(path)[2].warnings

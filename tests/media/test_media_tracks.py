@@ -4,20 +4,12 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
-from media_files import RATE, frames_at, lag, mux, noise, number_of, numbered
+from media_files import RATE, frames_at, lag, mux, noise, number_of, numbered, numbers, read
 
-from avforensics.media import MediaOptions, open_media
 from avforensics.media.tracks import file_tracks
 
 TIMES = frames_at(25, 40)
 SOUND, OTHER = noise(1.6), noise(1.6, seed=7)
-
-
-def read(path, **options):
-    with open_media(path, MediaOptions(size=64, **options)) as stream:
-        blocks = list(stream)
-    frames = np.concatenate([block.frames for block in blocks])
-    return frames, np.concatenate([block.audio for block in blocks]), stream.report
 
 
 def with_track_first(source, path, pictures, *, codec, rate, pix_fmt="yuv420p"):
@@ -71,7 +63,7 @@ def test_the_first_of_two_films_is_read(tmp_path):
     other = [numbered(255 - number, 160, 120) for number in range(40)]
     path = with_track_first(film, tmp_path / "a.mkv", other, codec="libx264", rate=25)
     frames, _, report = read(path)
-    assert [number_of(frame) for frame in frames] == [255 - k for k in range(len(frames))]
+    assert numbers(frames) == [255 - k for k in range(len(frames))]
     assert report.warnings[0].startswith("2 video tracks: track 0")
 
 
@@ -156,13 +148,8 @@ def test_channels_that_a_mix_would_lose(tmp_path, name, codec, layout, sound, wo
 
 @pytest.mark.parametrize("right", [SOUND, OTHER, ZERO, SOUND // 3], ids=range(4))
 def test_common_stereo_is_mixed(tmp_path, right):
-    path = mux(
-        tmp_path / "a.mkv",
-        times=TIMES,
-        sounds=[[(0, channels(SOUND, right))]],
-        layout="stereo",
-        audio_codec="pcm_s16le",
-    )
+    options = {"layout": "stereo", "audio_codec": "pcm_s16le"}
+    path = mux(tmp_path / "a.mkv", times=TIMES, sounds=[[(0, channels(SOUND, right))]], **options)
     _, heard, report = read(path)
     mean = (SOUND.astype(int) + right)[: len(heard)] / 2
     assert np.abs(heard - mean).max() <= 1
