@@ -183,7 +183,7 @@ def fit(videos: list[Video], kind: str, names: tuple[str, ...]) -> Evidence | No
     """A fusion of the real videos; None where they are too few or lack a statistic."""
     reals = [video for video in videos if video.entry.label == 0]
     reals = [v for v in reals if all(name in v.found.statistics for name in names)]
-    if len(reals) < fewest(names):
+    if len(reals) < fewest(names, kind):
         return None
     try:
         return Evidence.fit(

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
+from avforensics.checkpoints.hub import PINNED
 from avforensics.commands.verify import as_text
 from avforensics.detection import record as record_module
 from avforensics.detection.record import digest_of, read_record, schema, text_of
-from avforensics.detection.verification import compare
+from avforensics.detection.verification import compare, shipped
 from avforensics.errors import ConfigError
 
 
@@ -21,7 +22,7 @@ def here(monkeypatch, tmp_path):
 
 @pytest.fixture
 def written(avforensics, bundle, tmp_path, make_clip):
-    """A clip, weights and the result of scoring one by the other."""
+    """The result of scoring a clip; `NAMED` are its files."""
     weights = shutil.copy(bundle, tmp_path / "weights.safetensors")
     clip = make_clip(tmp_path / "a clip.mp4", frames=60)
     code = avforensics(
@@ -32,6 +33,9 @@ def written(avforensics, bundle, tmp_path, make_clip):
     return tmp_path / "out/results/a_clip.json"
 
 
+NAMED = ("video=a clip.mp4", "checkpoint.bundle=weights.safetensors")
+
+
 def flip(path, place):
     content = bytearray(path.read_bytes())
     content[place] ^= 1
@@ -39,14 +43,16 @@ def flip(path, place):
 
 
 def test_a_result_is_right_and_comes_out_again(avforensics, written, capsys):
-    assert avforensics("verify", f"result={written}", "recompute=true", "device=cpu") == 0
-    said = capsys.readouterr().out
-    assert said.count(" right ") == 5  # schema, result, video, weights, numbers
-    assert "WRONG" not in said and "not checked" not in said
+    for files in (NAMED, ["recorded=true"]):
+        words = ["verify", f"result={written}", "recompute=true", "device=cpu"]
+        assert avforensics(*words, *files) == 0
+        said = capsys.readouterr().out
+        assert said.count(" right ") == 5  # schema, result, video, weights, numbers
+        assert "WRONG" not in said and "not checked" not in said
 
 
 def test_one_changed_byte_fails(avforensics, written, tmp_path, capsys):
-    result = ["verify", f"result={written}"]
+    result = ["verify", f"result={written}", *NAMED]
     whole = written.read_bytes()
     digit = whole.index(b'"mean_maximum": 0.') + len(b'"mean_maximum": 0.') + 2
     flip(written, digit)
@@ -65,21 +71,42 @@ def test_one_changed_byte_fails(avforensics, written, tmp_path, capsys):
 
 def test_numbers_of_another_video_are_found(avforensics, written, tmp_path, make_clip, capsys):
     other = make_clip(tmp_path / "other.mp4", frames=60, seed=5)
-    words = ("verify", f"result={written}", f"video={other}", "recompute=true", "device=cpu")
+    words = ("verify", f"result={written}", NAMED[1], "recompute=true", "device=cpu")
+    words += (f"video={other}",)
     assert avforensics(*words) == 1
     said = " ".join(capsys.readouterr().out.split())
     assert said.count("WRONG") == 2  # the hash, the numbers
     assert "score.score" in said.replace("score. score", "score.score")
 
 
-def test_what_is_elsewhere_is_not_checked_until_it_is_named(avforensics, written, tmp_path, capsys):
-    (tmp_path / "a clip.mp4").rename(tmp_path / "moved.mp4")
-    (tmp_path / "weights.safetensors").rename(tmp_path / "moved.safetensors")
-    assert avforensics("verify", f"result={written}") == 0
-    assert capsys.readouterr().out.count("not checked") == 2
-    named = ("video=moved.mp4", "checkpoint.bundle=moved.safetensors")
+def test_only_named_files_are_opened(avforensics, written, tmp_path, monkeypatch, capsys):
+    """A result may come from anyone: neither its paths are opened nor the Hub asked."""
+
+    def record_with(**settings):
+        record = read_record(written)
+        record["settings"]["checkpoint"] = settings
+        written.write_text(text_of(record | {"digest": digest_of(record)}), encoding="ascii")
+
+    asked = []
+    monkeypatch.setattr("avforensics.checkpoints.hub.snapshot", lambda *name: asked.append(name))
+    record_with(weights="someone/something")
+    for name in ("a clip.mp4", "weights.safetensors"):
+        (tmp_path / name).rename(tmp_path / f"moved {name}")
+        (tmp_path / name).write_bytes(b"WRONG where it is opened")
+    assert avforensics("verify", f"result={written}", "recompute=true") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("not checked") == 3 and said.count("recorded=true") == 3 and not asked
+    named = ("video=moved a clip.mp4", "checkpoint.bundle=moved weights.safetensors")
     assert avforensics("verify", f"result={written}", *named) == 0
     assert capsys.readouterr().out.count(" right ") == 4
+    assert avforensics("verify", f"result={written}", named[0], "checkpoint.bundle=no") == 1
+
+
+def test_weights_of_this_package_need_not_be_named():
+    assert shipped({"weights": {"grid_compact.safetensors": PINNED["grid_compact"]}}) == {
+        "asset": "grid_compact"
+    }
+    assert shipped({"weights": {"other": "0" * 64}}) == shipped({"weights": {}}) == {}
 
 
 def test_what_is_no_result_is_one_sentence(avforensics, written, tmp_path, capsys):
@@ -120,7 +147,8 @@ def test_a_result_of_an_older_version_is_read(avforensics, written, monkeypatch,
     first |= {"format": "avforensics.result/1", "settings": of_then}
     earlier.write_text(text_of(first | {"digest": digest_of(first)}), encoding="ascii")
     assert read_record(earlier)["segments"][0]["loss"] == 0.7
-    assert avforensics("verify", f"result={earlier}", "recompute=true", "device=cpu") == 0
+    words = ("verify", f"result={earlier}", "recompute=true", "device=cpu", *NAMED)
+    assert avforensics(*words) == 0
     for version in record_module.VERSIONS:
         assert schema(version)["properties"]["format"] == {"const": f"avforensics.result/{version}"}
     monkeypatch.setattr(record_module, "VERSIONS", (*record_module.VERSIONS, 99))
@@ -137,7 +165,8 @@ def test_a_result_chooses_no_cluster_and_no_code(avforensics, written, tmp_path,
         "title": "${oc.env:HOME}",
     }
     written.write_text(text_of(record | {"digest": digest_of(record)}), encoding="ascii")
-    assert avforensics("verify", f"result={written}", "recompute=true", "device=cpu") == 0
+    words = ("verify", f"result={written}", "recompute=true", "device=cpu", *NAMED)
+    assert avforensics(*words) == 0
     assert capsys.readouterr().out.count(" right ") == 5
     assert not (tmp_path / "imported").exists()
     assert OmegaConf.create(as_text(record["settings"])).title == "${oc.env:HOME}"

@@ -13,7 +13,8 @@ from avforensics.evaluation.baselines import (
     random_score,
 )
 from avforensics.scoring.result import Features
-from avforensics.scoring.statistics import VideoRows, measure
+from avforensics.scoring.rows import VideoRows
+from avforensics.scoring.statistics import measure
 
 
 def _rows(delays, height=8.0):

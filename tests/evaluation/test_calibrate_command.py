@@ -204,7 +204,7 @@ def test_too_few_real_videos_give_no_evidence_and_say_so(
     assert code == 1
     assert Calibration.load(output).evidence is None
     said = " ".join(capsys.readouterr().out.split())
-    assert "no evidence: 6 statistics need 30 real videos of sufficient length, got 9" in said
+    assert "no evidence: min_p of 6 statistics needs 20 real videos of sufficient" in said
 
 
 def test_evidence_is_evaluated_on_other_people_only(

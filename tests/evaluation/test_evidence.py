@@ -121,8 +121,12 @@ def test_one_side_where_a_statistic_has_one_meaning():
 def test_too_few_videos_and_unknown_words_are_refused():
     random = np.random.default_rng(5)
     few = statistics(random, 29)
-    with pytest.raises(ConfigError, match="at least 30 real videos, got 29"):
-        Evidence.fit(few, people(29))
+    needed = "mahalanobis of 6 statistics needs at least 30 real videos, got 29"
+    with pytest.raises(ConfigError, match=needed):
+        Evidence.fit(few, people(29), kind="mahalanobis")
+    assert len(Evidence.fit(few, people(29), kind="min_p").scores) == 29, "it has no covariance"
+    with pytest.raises(ConfigError, match="min_p of 6 statistics needs at least 20 real videos"):
+        Evidence.fit(few[:19], people(19), kind="min_p")
     rows = statistics(random, 30)
     with pytest.raises(ConfigError, match="one of mahalanobis, min_p"):
         Evidence.fit(rows, people(30), kind="mean")

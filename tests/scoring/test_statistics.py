@@ -6,10 +6,10 @@ import pytest
 from avforensics.errors import ConfigError
 from avforensics.scoring.offset import ENOUGH, constant_offset, inner_windows
 from avforensics.scoring.result import Features, Steps
+from avforensics.scoring.rows import VideoRows
 from avforensics.scoring.sequences import SequencePolicy
 from avforensics.scoring.statistics import (
     STATISTICS,
-    VideoRows,
     check_statistics,
     measure,
     statistic,

@@ -3,9 +3,10 @@
   avforensics forge manifest=clips/manifest.csv output=forged select.split=test
 
 Every real clip is there three times: as it is, with the sound of another clip (swap), and with its
-own sound whose offset jumps in mid-clip (jump); kinds=[part] replaces the audio of one segment
-and lists it in the column segments, for localisation. It shows whether models trained on your own
-videos see what this method can see, without any deepfakes; it does not measure results on them.
+own sound whose offset jumps in mid-clip (jump), all cut to the same length; kinds=[part] replaces
+the audio of one segment and lists it in the column segments, for localisation. It shows whether
+models trained on your own videos see what this method can see, without any deepfakes; it does not
+measure results on them.
 """
 
 from __future__ import annotations
@@ -56,13 +57,16 @@ def run(cfg: DictConfig) -> int:
         other = (rows[partner[index]], sounds[partner[index]]) if partner else ()
         if "swap" in cfg.kinds:
             forged["swap"] = swap(row, sound, *other)
-        if "part" in cfg.kinds:
-            span = draw_part(row, sound, *other, seed=cfg.seed)
-            forged["part"] = part(row, sound, *other, **span)
-            segments["part"] = ((span["first"] / FPS, span["last"] / FPS),)
         if "jump" in cfg.kinds:
             drawn = draw_jump(row, sound, tuple(cfg.jump), seed=cfg.seed)
             forged["jump"] = jump(row, sound, **drawn)
+        # a jump ahead ends early; where only forgeries do, scores see the end instead of the jump
+        length = min(map(len, forged.values()))
+        forged = {kind: s[:length] for kind, s in forged.items()}
+        if "part" in cfg.kinds:
+            span = draw_part(row, forged["real"], *other, seed=cfg.seed)
+            forged["part"] = part(row, forged["real"], *other, **span)
+            segments["part"] = ((span["first"] / FPS, span["last"] / FPS),)
         made += [
             forged_row(row, kind, s, output / kind / name, segments=segments.get(kind, ()))
             for kind, s in forged.items()

@@ -3,10 +3,11 @@
   avforensics verify OUT/results/NAME.json
   avforensics verify OUT/results/NAME.json video=FILE recompute=true
 
-Checks the file's schema and hash, and the hashes of the video, the weights and the calibration at
-their recorded paths; if they have moved, name them with video=, checkpoint.bundle= and
-calibration=. With recompute=true the video is scored again with the recorded settings, and every
-number is compared. Exit code 0: all checks passed; 1: some failed; 2: wrong usage.
+Checks the file's schema and hash, and the hashes of the video, the weights and the calibration
+that are named with video=, checkpoint.bundle= and calibration=. A result may come from anyone: the
+paths in it are opened, and a name on the Hub is fetched, only with recorded=true. With
+recompute=true the video is scored again with the recorded settings, and every number is compared.
+Exit code 0: no check failed; 1: some failed; 2: wrong usage.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ from avforensics.detection.verification import (
     check_video,
     check_weights,
     compare,
+    shipped,
 )
 from avforensics.errors import ConfigError
-from avforensics.files import typed_path
+from avforensics.files import sha256_or_none, typed_path
 from avforensics.pool import LOCAL
 from avforensics.scoring.runtime import DEFAULT_RUNTIME
 from avforensics.tables import Table
@@ -53,30 +55,43 @@ ADDED = {
 def run(cfg: DictConfig) -> int:
     """Check ``cfg.result``."""
     record, checks = check_record(typed_path(cfg.result))
-    settings = dict(record["settings"])
-    if given := {k: v for k, v in cfg.checkpoint.items() if v is not None}:
-        settings["checkpoint"] = given
-    if cfg.get("calibration") is not None:
-        settings["calibration"] = cfg.get("calibration")
-    checks.append(check_video(record, cfg.video))
-    checks += check_weights(record, settings.get("checkpoint", {}))
-    checks += check_calibration(record, cfg.get("calibration"))
+    video, calibration = cfg.video, cfg.calibration
+    checkpoint = {k: v for k, v in cfg.checkpoint.items() if v is not None}
+    if cfg.recorded:
+        video = video or record["file"]["path"]
+        checkpoint = checkpoint or record["settings"].get("checkpoint", {})
+        calibration = calibration or (record["calibration"] or {}).get("file")
+    checks.append(check_video(record, video))
+    checkpoint = checkpoint or shipped(record)
+    found, beside = check_weights(record, checkpoint)
+    if calibration is None and record["calibration"] is not None:
+        expected = record["calibration"]["sha256"]
+        calibration = next((path for path in beside if sha256_or_none(path) == expected), None)
+    checks += [*found, *check_calibration(record, calibration)]
     if cfg.recompute:
-        checks += again(record, settings, cfg)
+        files = {"input": video, "checkpoint": checkpoint, "calibration": calibration}
+        lacking = [c.said for c in checks[3:] if not c.passed] + ["give video=FILE"] * (not video)
+        checks += [Check("numbers", None, lacking[0])] if lacking else again(record, files, cfg)
     show(checks, str(cfg.result))
     return int(any(check.passed is False for check in checks))
 
 
-def again(record: Mapping[str, Any], settings: Mapping[str, Any], cfg: DictConfig) -> list[Check]:
-    """Score the video again in a temporary folder and compare."""
-    recorded = record["file"]
-    video = typed_path(recorded["path"] if cfg.video is None else cfg.video)
+def again(record: Mapping[str, Any], files: Mapping[str, Any], cfg: DictConfig) -> list[Check]:
+    """Score the video again in a temporary folder and compare.
+
+    Parameters
+    ----------
+    files : mapping
+        Settings of `detect` for all that it reads: ``input``, ``checkpoint`` and ``calibration``.
+    """
+    recorded, video = record["file"], typed_path(files["input"])
     if recorded["start"] or recorded["duration"] is not None or recorded["audio"] is not None:
         return [Check("numbers", None, "only whole files are scored again, this is a part of one")]
     if not video.is_file():
-        return [Check("numbers", None, f"{video} is not here; give video=FILE")]
+        return [Check("numbers", None, f"{video} cannot be read; give video=FILE")]
     with tempfile.TemporaryDirectory() as folder:
         wanted = {
+            **files,
             "input": os.fspath(video),
             "output_dir": folder,
             "report": False,
@@ -88,7 +103,7 @@ def again(record: Mapping[str, Any], settings: Mapping[str, Any], cfg: DictConfi
             "workers": 1,
             "plugins": None,
         }
-        detect.run(OmegaConf.create(as_text({**ADDED, **settings, **wanted})))
+        detect.run(OmegaConf.create(as_text({**ADDED, **record["settings"], **wanted})))
         files = list(Path(folder, "results").glob("*.json"))
         if len(files) != 1:
             raise ConfigError(f"{video}: scoring it again gave no result")

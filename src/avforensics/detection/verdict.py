@@ -10,8 +10,9 @@ from avforensics.detection.segments import find_segments, segments_off_delay
 from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.own_delay import own_delay_curve
 from avforensics.scoring.result import VideoResult
+from avforensics.scoring.rows import VideoRows
 from avforensics.scoring.sequences import SequencePolicy
-from avforensics.scoring.statistics import VideoRows, measure
+from avforensics.scoring.statistics import measure
 from avforensics.scoring.tracks import find_speakers, main_face
 
 

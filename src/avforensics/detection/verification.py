@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from os import PathLike
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from avforensics.checkpoints import load_models
-from avforensics.checkpoints.locate import FILE_SETTINGS
+from avforensics.checkpoints.hub import PINNED
 from avforensics.detection.record import digest_of, read_record, text_of
 from avforensics.errors import AVForensicsError
 from avforensics.faces.track import RENAMED_STATUSES
@@ -53,43 +53,71 @@ def check_record(path: str | PathLike) -> tuple[dict[str, Any], list[Check]]:
 
 
 def check_video(record: Mapping[str, Any], video: str | PathLike | None) -> Check:
-    """Whether a file is the one that was scored; by default the one at the recorded path."""
-    path = typed_path(record["file"]["path"] if video is None else video)
+    """Whether a file is the one that was scored; None = not checked."""
     expected = record["file"]["sha256"]
-    if video is None and not path.is_file():
-        return Check("video", None, f"{path} is not here; give video=FILE")
     if expected is None:
         return Check("video", None, "the file could not be read when it was scored")
-    return _hashes("video", str(path), expected, sha256_or_none(path))
+    return _checked("video", video, expected, "video=FILE")
 
 
-def check_weights(record: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> list[Check]:
-    """Whether a checkpoint setting names the weights of the result."""
-    named = [
-        typed_path(checkpoint[name]) for name in ("bundle", *FILE_SETTINGS) if checkpoint.get(name)
-    ]
-    if missing := [path for path in named if not path.is_file()]:
-        return [Check("weights", None, f"{missing[0]} is not here; give checkpoint.bundle=FILE")]
+def check_weights(
+    record: Mapping[str, Any], checkpoint: Mapping[str, Any]
+) -> tuple[list[Check], Sequence[Path]]:
+    """Whether a checkpoint setting names the weights of the result.
+
+    Parameters
+    ----------
+    checkpoint : mapping
+        Empty = not checked.
+
+    Returns
+    -------
+    list of Check
+    sequence of Path
+        Calibrations that come with the weights.
+    """
+    if not record["weights"]:
+        return [Check("weights", None, "the result names none")], ()
+    if not checkpoint:
+        return [Check("weights", None, _told("checkpoint.bundle=FILE"))], ()
     try:
-        found = load_models(checkpoint).hashes
+        found = load_models(checkpoint)
     except AVForensicsError as error:
-        return [Check("weights", False, str(error))]
-    by_hash = set(found.values())
+        return [Check("weights", False, str(error))], ()
+    by_hash = set(found.hashes.values())
     return [
         Check("weights", expected in by_hash, f"{name} {expected[:16]}")
         for name, expected in record["weights"].items()
-    ] or [Check("weights", None, "the result names none")]
+    ], found.calibrations
+
+
+def shipped(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The checkpoint setting of the weights in this package that made the result, if any."""
+    hashes = set(record["weights"].values())
+    return next(({"asset": name} for name, sha256 in PINNED.items() if hashes == {sha256}), {})
 
 
 def check_calibration(record: Mapping[str, Any], path: str | PathLike | None) -> list[Check]:
-    """Check by hash that a calibration is the one of the result; default: at the recorded path."""
-    recorded = record["calibration"]
-    if recorded is None:
+    """Whether a file is the calibration of the result; None = not checked."""
+    if record["calibration"] is None:
         return []
-    path = typed_path(recorded["file"] if path is None else path)
-    if not path.is_file():
-        return [Check("calibration", None, f"{path} is not here; give calibration=FILE")]
-    return [_hashes("calibration", str(path), recorded["sha256"], sha256_or_none(path))]
+    return [_checked("calibration", path, record["calibration"]["sha256"], "calibration=FILE")]
+
+
+def _told(setting: str) -> str:
+    return f"give {setting}, or recorded=true to open what the result names"
+
+
+def _checked(name: str, path: str | PathLike | None, expected: str, setting: str) -> Check:
+    """Whether a file has the recorded hash; None = no file was named."""
+    if path is None:
+        return Check(name, None, _told(setting))
+    path = typed_path(path)
+    if (found := sha256_or_none(path)) is None:
+        return Check(name, False, f"{path} cannot be read; give {setting}")
+    if found != expected:
+        return Check(name, False, f"{path} has SHA-256 {found[:16]}, the result {expected[:16]}")
+    return Check(name, True, f"{path} {found[:16]}")
 
 
 def compare(
@@ -137,11 +165,3 @@ def _alike(before: Any, now: Any, tolerance: float) -> bool:
     if not isinstance(before, int | float) or not isinstance(now, int | float):
         return before == now
     return math.isclose(before, now, rel_tol=tolerance, abs_tol=tolerance)
-
-
-def _hashes(name: str, what: str, expected: str, found: str | None) -> Check:
-    if found is None:
-        return Check(name, False, f"{what} cannot be read")
-    if found != expected:
-        return Check(name, False, f"{what} has SHA-256 {found[:16]}, the result {expected[:16]}")
-    return Check(name, True, f"{what} {found[:16]}")

@@ -27,14 +27,19 @@ DEFAULT_STATISTICS = (
     "mass_spread",
     "row_divergence",
 )
-FEWEST = 20  # minimum number of real videos for a fusion ...
-FEWEST_EACH = 5  # ... and per statistic, for the covariance
+FEWEST = 20  # minimum number of real videos: the smallest p-value is then 0.05
 FOLDS = 5
 
 
-def fewest(names: Sequence[str]) -> int:
-    """Minimum number of real videos for a fusion of these statistics."""
-    return max(FEWEST, FEWEST_EACH * len(names))
+def fewest(names: Sequence[str], kind: str) -> int:
+    """Minimum number of real videos for a fusion of these statistics.
+
+    Parameters
+    ----------
+    kind : str
+        A fusion that fits a covariance needs more videos for more statistics.
+    """
+    return max(FEWEST, FUSIONS[check_fusion(kind)].videos_per_statistic * len(names))
 
 
 def person(identity: str) -> str:
@@ -135,9 +140,9 @@ class Evidence:
         """
         names = check_statistics(names)
         values = _table(statistics, names)
-        if len(values) < fewest(names):
+        if len(values) < (least := fewest(names, kind)):
             raise ConfigError(
-                f"a fusion of {len(names)} statistics needs at least {fewest(names)} real videos, "
+                f"{kind} of {len(names)} statistics needs at least {least} real videos, "
                 f"got {len(values)}"
             )
         scores = np.empty(len(values))

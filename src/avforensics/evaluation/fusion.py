@@ -95,7 +95,11 @@ class Fusion(ABC):
     ----------
     arrays : mapping of str to float64 array
         Fitted arrays, from which the fusion can be rebuilt without pickle.
+    videos_per_statistic : int
+        Minimum number of real videos for each statistic.
     """
+
+    videos_per_statistic = 0
 
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.arrays = dict(arrays)
@@ -112,6 +116,10 @@ class Fusion(ABC):
 
 class Mahalanobis(Fusion):
     """Distance from the robust centre, in units of the robust covariance."""
+
+    videos_per_statistic = (
+        5  # of which 10 % may be outliers; a covariance has K (K + 1) / 2 numbers
+    )
 
     @classmethod
     def fit(cls, points: np.ndarray) -> Fusion:
@@ -181,6 +189,8 @@ class Forest(Fusion):
 
 class Density(Fusion):
     """Minus the log density of the real videos' points, with a kernel on each (Parzen 1962)."""
+
+    videos_per_statistic = Mahalanobis.videos_per_statistic
 
     @classmethod
     def fit(cls, points: np.ndarray) -> Fusion:

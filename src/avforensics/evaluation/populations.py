@@ -81,14 +81,15 @@ def fit_evidence(
     """
     names = check_statistics(statistics)
     alike = [[index for index in found if found[index].inner == inner] for inner in (True, False)]
-    inner = len(alike[0]) >= min(len(alike[1]), fewest(names))
+    least = fewest(names, fusion)
+    inner = len(alike[0]) >= min(len(alike[1]), least)
     used = alike[0 if inner else 1]
-    if len(used) < fewest(names):
+    if len(used) < least:
         return (
             None,
             [],
             (
-                f"no evidence: {len(names)} statistics need {fewest(names)} real videos of "
+                f"no evidence: {fusion} of {len(names)} statistics needs {least} real videos of "
                 f"{'sufficient' if inner else 'equal'} length, got {len(used)}"
             ),
         )

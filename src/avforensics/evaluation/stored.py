@@ -27,8 +27,9 @@ from avforensics.evaluation.summary import summarise
 from avforensics.features.store import FeatureStore
 from avforensics.models.anomaly import NaiveBayes
 from avforensics.scoring.result import Features, VideoResult
+from avforensics.scoring.rows import VideoRows
 from avforensics.scoring.sequences import SequencePolicy, check_lams, score_features
-from avforensics.scoring.statistics import VideoRows, measure
+from avforensics.scoring.statistics import measure
 
 
 class StoreScorer:

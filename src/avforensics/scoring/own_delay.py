@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 
 from avforensics.scoring.offset import delay_probabilities, inner_windows
 from avforensics.scoring.result import DelayCurve
+from avforensics.scoring.rows import NEAR
 from avforensics.scoring.sequences import SequencePolicy
-from avforensics.scoring.statistics import NEAR
 from avforensics.smoothing import running_mean
 
 SLIDING = 11  # windows per mean

@@ -5,9 +5,8 @@ unsure gives flat rows, which are easily predicted and so count as normal. The s
 measure the same rows in other ways: how sure they are, whether they stay at one delay, how often
 they jump. None needs another pass of a network.
 
-Each uses the windows in which every delay has valid audio; a clip with fewer than
-`avforensics.scoring.offset.ENOUGH` of them is measured on all of its windows, and
-`VideoRows.inner` is then False: such a number must not be compared with those of longer clips.
+Each uses the windows of `VideoRows`: those in which every delay has valid audio. A short clip is
+measured on all of its windows, and its numbers must not be compared with those of longer clips.
 
 Which direction means "fake" depends on the forgery: a generator trained against a synchronisation
 network is more in sync than real speech, a swapped voice is less so. ``fake`` names the direction
@@ -26,138 +25,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from avforensics.errors import ConfigError
 from avforensics.registry import Registry
-from avforensics.scoring.offset import delay_probabilities, inner_windows, log_probabilities
-from avforensics.scoring.result import Features, Steps
-from avforensics.scoring.sequences import SequencePolicy
+from avforensics.scoring.offset import log_probabilities
+from avforensics.scoring.rows import NEAR, VideoRows
 
 SCALES = ("share", "positive", "real")
 APART = 2  # frames; delays at most this far apart count as one
 LEAST_PART = 10  # windows before and after a change of delay
 MOST_CHANGES = 2000  # places at which a change is tried
-NEAR = 1  # frames around a delay that count as that delay: neighbours share most of their audio
-
-
-@dataclass(frozen=True, eq=False)
-class VideoRows:
-    """Input of the statistics: the windows of one video, in order.
-
-    Attributes
-    ----------
-    logits : float array, (N, D)
-        Rows over delays.
-    window : int array, (N,)
-        Index of each window in the video; a gap separates windows that are not consecutive.
-    inner : bool
-        Whether every delay of these windows has valid audio.
-    score : float or None
-        The published score.
-    activation : float array, (N,), or None
-        Step loss of the activation model, NaN where a window was not predicted.
-    delay_frequency : float array, (D,), or None
-        Log-probability of each delay being the likeliest one of a window in real videos.
-    """
-
-    logits: np.ndarray
-    window: np.ndarray
-    inner: bool = True
-    score: float | None = None
-    activation: np.ndarray | None = None
-    delay_frequency: np.ndarray | None = None
-
-    @classmethod
-    def of(
-        cls,
-        features: Features,
-        policy: SequencePolicy,
-        steps: Steps | None = None,
-        *,
-        score: float | None = None,
-        delay_frequency: np.ndarray | None = None,
-        speaks: np.ndarray | None = None,
-    ) -> VideoRows:
-        """The inner windows that a policy scores, or all that it scores if too few are inner.
-
-        Parameters
-        ----------
-        policy : SequencePolicy
-            Windows that the policy does not score are left out here too.
-        score, delay_frequency
-            As in `VideoRows`.
-        speaks : bool array, (N,), optional
-            Windows in which the face speaks; the others are left out.
-        """
-        kept = policy.kept(features.valid_audio)
-        if speaks is not None and speaks[kept].any():
-            kept = kept[speaks[kept]]
-        if not len(kept):
-            kept = np.arange(features.n_windows)
-        chosen, inner = inner_windows(features.valid_audio[kept])
-        position = kept[chosen]
-        window = features.first_window + position
-        activation = None
-        if steps is not None and features.projected.shape[1]:
-            places = {int(number): place for place, number in enumerate(steps.window)}
-            losses = [places.get(int(number)) for number in window]
-            activation = np.array(
-                [np.nan if place is None else float(steps.activation[place]) for place in losses]
-            )
-        logits = features.sync_logits[position]
-        return cls(logits, window, inner, score, activation, delay_frequency)
-
-    @classmethod
-    def joined(cls, parts: Iterable[VideoRows], score: float | None = None) -> VideoRows:
-        """Join the windows of several faces of one video, with a gap between parts.
-
-        If any part has inner windows, only those are used.
-        """
-        parts = list(parts)
-        inner = any(part.inner for part in parts)
-        parts = [part for part in parts if part.inner == inner]
-        windows, after = [], 0
-        for part in parts:
-            windows.append(part.window - part.window[0] + after)
-            after = int(windows[-1][-1]) + 2  # a gap: the next part does not follow this one
-        with_activation = all(part.activation is not None for part in parts)
-        return cls(
-            np.concatenate([part.logits for part in parts]),
-            np.concatenate(windows),
-            inner,
-            score,
-            np.concatenate([part.activation for part in parts]) if with_activation else None,
-            parts[0].delay_frequency,
-        )
-
-    @cached_property
-    def probability(self) -> np.ndarray:
-        """Softmax of the rows (Eq. 1), float64, (N, D)."""
-        return delay_probabilities(self.logits)
-
-    @cached_property
-    def likeliest(self) -> np.ndarray:
-        """Index of the most likely delay of each window, int64, (N,)."""
-        return self.probability.argmax(axis=1)
-
-    @cached_property
-    def delay(self) -> int:
-        """Index of the clip's own delay: the highest mean probability."""
-        return int(self.probability.mean(axis=0).argmax())
-
-    @cached_property
-    def mass_at_delay(self) -> np.ndarray:
-        """Probability within `NEAR` frames of the clip's delay, of each window, (N,)."""
-        first = max(0, self.delay - NEAR)
-        return self.probability[:, first : self.delay + NEAR + 1].sum(axis=1)
-
-    @cached_property
-    def follows(self) -> np.ndarray:
-        """Whether each window but the first directly follows the previous one, bool, (N - 1,)."""
-        return np.diff(self.window) == 1
 
 
 @dataclass(frozen=True)
