@@ -73,7 +73,7 @@ def looked_at(monkeypatch):
     """Names of the files whose faces were looked for, by a finder that knows the answer."""
     names = []
 
-    def find(path, settings, *, video_stream=0):
+    def find(path, settings, **_):
         names.append(path.name)
         tracks, dropped = FOUND[path.name]
         warnings = () if tracks else ("damaged frames concealed by the decoder: 3",)
@@ -245,7 +245,7 @@ def test_wrong_settings_are_one_sentence(detect, videos, capfd):
 
 
 def test_a_finder_that_breaks_ends_no_batch(detect, videos, monkeypatch):
-    def broken(path, settings, *, video_stream=0):
+    def broken(path, settings, **_):
         if path.name == "one.mp4":
             raise RuntimeError("odd")
         if path.name == "two.mp4":

@@ -51,7 +51,7 @@ def job(make_clip, tmp_path):
 
 
 def test_every_face_has_a_row_and_each_step_is_told(make_scorer, job, monkeypatch):
-    def find(path, settings, *, video_stream=0, progress):
+    def find(path, settings, *, progress, **_):
         progress(30)
         return Faces(64, 64, FRAMES, (track("1", 4), track("2", 34)), {}, detector="00")
 
@@ -84,7 +84,7 @@ def test_no_face_is_said(make_scorer, job, monkeypatch):
 
 
 def test_a_search_that_is_given_up_says_why(make_scorer, job, monkeypatch):
-    def find(path, settings, *, video_stream=0, progress):
+    def find(path, settings, *, progress, **_):
         progress(30)
 
     def tell(stage, share=0.0):
@@ -111,7 +111,7 @@ def test_it_stops_where_it_is_told_to(make_scorer, job):
 def test_a_video_that_does_not_say_how_long_it_is_ends_at_the_limit(
     make_scorer, job, monkeypatch, faces
 ):
-    def find(path, settings, *, video_stream=0, progress):
+    def find(path, settings, *, progress, **_):
         for frame in range(FRAMES):
             progress(frame)
         raise AssertionError("it was looked at to its end")

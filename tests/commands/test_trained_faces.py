@@ -45,7 +45,7 @@ def seen(monkeypatch):
     """A face of 30 pixels in every video; a test may put another one here."""
     found = {"faces": square_of(30)}
 
-    def find(path, settings, *, video_stream=0, start_frame=0, max_frames=None):
+    def find(path, settings, *, start_frame=0, max_frames=None, **_):
         return found["faces"]
 
     monkeypatch.setattr(faces_module, "find_faces", find)

@@ -12,6 +12,8 @@ from PIL import Image
 
 from avforensics.errors import MediaError
 from avforensics.media import FPS, HOP, MovingCrop, SoundSpool, write_clip
+from avforensics.media import kept as kept_frames
+from avforensics.media.kept import KeptFrames
 from avforensics.media.seek import key_time_before
 from avforensics.media.video import VideoReader
 
@@ -247,3 +249,27 @@ NO_SQUARES = [
 def test_nonsense(squares, fill):
     with pytest.raises(ValueError, match=r"squares must|fill must"):
         MovingCrop(squares, fill=fill)
+
+
+def test_kept_frames_are_not_decoded_again(tmp_path, monkeypatch):
+    path = encoded(tmp_path / "a.mp4", 60, bf="3", g="15")
+    crop = MovingCrop(np.tile([64.0, 48.0, 60.0], (30, 1)))
+    expected = read(path, start_frame=20, crop=crop)
+    kept = KeptFrames()
+    with VideoReader(path) as video:
+        assert sum(1 for _ in kept.keep(video, video)) == 60
+    with monkeypatch.context() as patch:
+        patch.setattr(VideoReader, "__iter__", lambda self: pytest.fail("decoded again"))
+        for found, same in zip(
+            read(path, start_frame=20, crop=crop, kept=kept), expected, strict=True
+        ):
+            np.testing.assert_array_equal(found, same)
+    for most, skipped in ((50, 0), (60, 1)):  # too many frames, a damaged packet
+        monkeypatch.setattr(kept_frames, "MOST", most * 128 * 96 * 3 // 2)
+        with VideoReader(path) as video:
+            video.tally.skipped += skipped
+            assert sum(1 for _ in kept.keep(video, video)) == 60
+        assert not kept.complete
+        np.testing.assert_array_equal(
+            read(path, start_frame=20, crop=crop, kept=kept)[0], expected[0]
+        )

@@ -20,6 +20,7 @@ from avforensics.faces.framing import unlike_crop
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import NO_FACE, NO_USABLE_FACE, Faces
 from avforensics.files import sha256_or_none
+from avforensics.media.kept import KeptFrames
 from avforensics.media.prefetch import prefetch
 from avforensics.media.reader import open_media
 from avforensics.media.remarks import SHORTER_SECONDS, of_file
@@ -158,6 +159,7 @@ class VideoScorer:
                 clip.path,
                 self.options.find,
                 video_stream=media.video_stream,
+                kept=video.kept,
                 **(part if clip.is_part else {}),
             )
             video.cut(self.options.recipe, media)
@@ -269,6 +271,7 @@ class _Video:
     results: list[VideoResult] = field(default_factory=list)
     seconds: float = 0.0
     sound: SoundSpool | None = None
+    kept: KeptFrames = field(default_factory=KeptFrames)
 
     @property
     def path(self) -> Path:
@@ -300,12 +303,14 @@ class _Video:
                 crop=crop,
                 mouth=MouthView.of_track(track, crop),
                 sound=self.sound,
+                kept=self.kept,
             )
             for track, crop in zip(tracks, crops, strict=True)
         ]
 
     def close(self) -> None:
-        """Release the temporary file of the sound."""
+        """Release the frames and the temporary file of the sound."""
+        self.kept.release()
         if self.sound is not None:
             self.sound.close()
 

@@ -18,6 +18,7 @@ from avforensics.faces.shots import THUMB, ShotCuts
 from avforensics.faces.track import Faces
 from avforensics.faces.tracking import Detections, associate, intersection_over_union, tracks_of
 from avforensics.media.frames import Part, scaled
+from avforensics.media.kept import KeptFrames
 from avforensics.media.prefetch import in_another_thread
 from avforensics.media.remarks import damaged_packets, of_pictures
 from avforensics.media.survey import survey
@@ -38,10 +39,11 @@ def find_faces(
     start_frame: int = 0,
     max_frames: int | None = None,
     progress: Callable[[int], None] = lambda frame: None,
+    kept: KeptFrames | None = None,
 ) -> Faces:
     """Detect and track all faces of a video, or of a part of it.
 
-    Decoding and detection run in two threads; frames are not kept.
+    Decoding and detection run in two threads.
 
     Parameters
     ----------
@@ -51,6 +53,9 @@ def find_faces(
         Frames to search, at 25 fps. Frame numbers of tracks count from the start of the video.
     progress : callable
         Called with the number of each searched frame; an exception from it ends the search.
+    kept : KeptFrames, optional
+        Receives the frames. Without it, the decoder skips its loop filter: a quarter less work,
+        but faces are found in visible blocks, up to a pixel elsewhere.
 
     Raises
     ------
@@ -61,6 +66,7 @@ def find_faces(
     """
     settings = settings or FaceSettings()
     part = {"start_frame": start_frame, "max_frames": max_frames, "progress": progress}
+    part["kept"] = kept
     if cores() > 1 and max_frames is None and survey(path).end > LONG:
         faces, damaged = _find(path, settings, video_stream, threads=2, **part)
         if not damaged:
@@ -76,19 +82,22 @@ def _find(
     start_frame: int,
     max_frames: int | None,
     progress: Callable[[int], None],
+    kept: KeptFrames | None,
     threads: int,
 ) -> tuple[Faces, bool]:
     """The faces, and whether a frame was damaged."""
     detector = FaceDetector(score=settings.score_on)
     with VideoReader(
-        path, stream=video_stream, start=start_frame, rough=True, threads=threads
+        path, stream=video_stream, start=start_frame, rough=kept is None, threads=threads
     ) as video:
         shots = ShotCuts(settings.cut)
         search = _Search(video, detector, settings)
         try:
             detections = []
-            frames = _frames_to_search(islice(video, max_frames), shots, settings.every)
-            for found in in_another_thread(search.detect, frames):
+            frames = islice(video, max_frames)
+            frames = frames if kept is None else kept.keep(video, frames)
+            asked = _frames_to_search(frames, shots, settings.every)
+            for found in in_another_thread(search.detect, asked):
                 detections.append(found)
                 progress(start_frame + found.frame)
         except av.FFmpegError as error:

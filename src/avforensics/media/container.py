@@ -53,6 +53,11 @@ class Tally:
     resized: int = 0
     refused_aspect: str = ""
 
+    @property
+    def damaged(self) -> bool:
+        """Whether anything was skipped, concealed or resized."""
+        return bool(self.skipped or self.concealed or self.resized)
+
 
 def open_container(path: str | os.PathLike) -> av.container.InputContainer:
     """Open a file for demuxing.

@@ -16,6 +16,7 @@ from avforensics.files import Closing
 from avforensics.media.audio import AudioReader
 from avforensics.media.crop import MovingCrop
 from avforensics.media.frames import to_square
+from avforensics.media.kept import KeptFrames
 from avforensics.media.prefetch import in_another_thread
 from avforensics.media.remarks import remarks
 from avforensics.media.spool import SoundSpool, SpooledSound
@@ -41,6 +42,7 @@ def open_media(
     crop: MovingCrop | None = None,
     sound: SoundSpool | None = None,
     edit: PictureEdit | None = None,
+    kept: KeptFrames | None = None,
 ) -> MediaStream:
     """Open any media file, or a part of it, for scoring.
 
@@ -69,6 +71,8 @@ def open_media(
         from the beginning of the file.
     edit : callable, optional
         Edits whole frames at 25 fps before they are cropped and resized (robustness tests).
+    kept : KeptFrames, optional
+        Frames of the video that were decoded before; if complete, none is decoded again.
 
     Returns
     -------
@@ -107,6 +111,7 @@ def open_media(
         crop=crop,
         sound=sound,
         edit=edit,
+        kept=kept,
     )
 
 
@@ -134,6 +139,7 @@ class MediaStream(Closing):
         crop: MovingCrop | None,
         sound: SoundSpool | None,
         edit: PictureEdit | None,
+        kept: KeptFrames | None,
     ) -> None:
         self._path = path
         self._audio_path = path if audio_path is None else audio_path
@@ -144,6 +150,7 @@ class MediaStream(Closing):
         self._crop = crop
         self._reformatter = VideoReformatter()
         self._edit = edit
+        self._kept = kept
         left, top, right, bottom = options.crop or (0, 0, 1, 1)
         self._least = options.size / min(right - left, bottom - top)
         self._video = VideoReader(
@@ -204,7 +211,9 @@ class MediaStream(Closing):
 
     def _blocks(self) -> Iterator[Block]:
         report = self.report
-        pictures = self._counted(islice(self._video, self._max_frames))
+        again = self._kept is not None and self._kept.complete
+        frames = self._kept.starting_at(self._start_frame) if again else self._video
+        pictures = self._counted(islice(frames, self._max_frames))
         squares = self._squares(pictures)
         sound = _Sound(self._audio)
         heard = self._block_frames

@@ -174,6 +174,7 @@ class FeatureExtractor:
             crop=clip.crop,
             sound=clip.sound,
             edit=clip.edit.pictures,
+            kept=clip.kept,
         )
 
     def _cut(self, blocks: Iterable[Block]) -> Iterator[Span]:

@@ -16,6 +16,7 @@ from avforensics.applicability import Meter, MouthView
 from avforensics.errors import MediaError
 from avforensics.files import sha256_or_none
 from avforensics.media.crop import MovingCrop
+from avforensics.media.kept import KeptFrames
 from avforensics.media.reader import MediaStream, PictureEdit
 from avforensics.media.silence import LeadingSilence
 from avforensics.media.spool import SoundSpool
@@ -59,6 +60,8 @@ class Clip:
         Position of the mouth in the square.
     sound : SoundSpool or None
         The file's audio, shared by clips of one file and closed by its owner.
+    kept : KeptFrames or None
+        The file's frames, if they are in memory; likewise.
     name : str
         Name in results, if the file is temporary.
     """
@@ -71,6 +74,7 @@ class Clip:
     crop: MovingCrop | None = None
     mouth: MouthView | None = None
     sound: SoundSpool | None = None
+    kept: KeptFrames | None = None
     name: str = ""
 
     @classmethod

@@ -96,9 +96,9 @@ class _Steps:
         self.windows = self._windows_in(self.frames)
         self.done: dict[Clip, int] = {}
 
-    def find(self, path: Path, settings: FaceSettings, *, video_stream: int) -> Faces:
+    def find(self, path: Path, settings: FaceSettings, **options: Any) -> Faces:
         """Find faces and count the windows of each."""
-        faces = find_faces(path, settings, video_stream=video_stream, progress=self.looked)
+        faces = find_faces(path, settings, progress=self.looked, **options)
         lengths = [FPS * (track.end - track.start) for track in faces.tracks]
         self.windows = max(sum(map(self._windows_in, lengths)), 1.0)
         return faces

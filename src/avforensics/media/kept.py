@@ -1,0 +1,50 @@
+"""Decoded frames of a short video, kept for the passes that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import av
+
+from avforensics.media.video import VideoReader
+
+MOST = 70_000_000  # bytes of frames as they are stored: two seconds of 1280 x 720
+
+
+class KeptFrames:
+    """Frames of a video in memory, unless they are many or damaged.
+
+    Parts of a video report the damage in them, so damaged ones are decoded again.
+
+    Attributes
+    ----------
+    complete : bool
+        Whether all frames that were read are held.
+    """
+
+    def __init__(self) -> None:
+        self.complete = False
+        self._frames: list[av.VideoFrame] = []
+
+    def keep(self, video: VideoReader, frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+        """Yield frames of a reader and hold them."""
+        self.release()
+        room = MOST
+        for frame in frames:
+            room -= sum(plane.buffer_size for plane in frame.planes)
+            if room < 0:
+                self._frames = []
+            else:
+                self._frames.append(frame)
+            yield frame
+        self.complete = room >= 0 and not video.tally.damaged
+        if not self.complete:
+            self.release()
+
+    def starting_at(self, number: int) -> Iterator[av.VideoFrame]:
+        """Frames from a number on, at 25 fps from the start of the video."""
+        return (frame for frame in self._frames if frame.pts >= number)
+
+    def release(self) -> None:
+        """Free the memory."""
+        self.complete, self._frames = False, []
