@@ -40,6 +40,7 @@ format: $(STAMP) ## ruff: sort imports, fix, format
 
 bench: bench-faces ## benchmark this machine (an hour), update docs/benchmarks.md
 	$(BIN)/python scripts/bench_command.py
+	$(BIN)/python scripts/bench_training.py
 	$(BIN)/python scripts/bench.py
 
 bench-faces: $(STAMP) ## benchmark face detection only (ten minutes); VIDEO=FILE for your own video

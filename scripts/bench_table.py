@@ -28,10 +28,21 @@ def _row(cells: Sequence[str]) -> str:
 
 def processor() -> str:
     """Name and number of this machine's cores."""
+    return f"{_cpuinfo('model name') or platform.processor()}, {os.cpu_count()} cores"
+
+
+def has_bf16() -> bool:
+    """Whether the processor has instructions for bfloat16 (avx512_bf16, amx_bf16, bf16)."""
+    return "bf16" in _cpuinfo("flags", "Features")
+
+
+def _cpuinfo(*names: str) -> str:
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
+    for line in info.read_text().splitlines() if info.exists() else []:
+        name, _, value = line.partition(":")
+        if name.strip() in names:
+            return value.strip()
+    return ""
 
 
 def commit() -> str:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from avforensics.features.shards import KEY, shard_paths
+from avforensics.pool import EngineOptions, in_processes
 from avforensics.progress import Progress
 
 pytestmark = pytest.mark.slow
@@ -67,7 +69,7 @@ def inputs(tmp_path, make_clip):
     """Clips and their manifest."""
     lines = ["path,label"]
     for number in range(CLIPS):
-        lines.append(f"{make_clip(tmp_path / 'in' / f'{number}.mp4', seed=number)},0")
+        lines.append(f"{make_clip(tmp_path / 'in' / f'{number}.mp4', seed=number)},{number % 2}")
     (tmp_path / "in.csv").write_text("\n".join(lines))
     return tmp_path / "in.csv"
 
@@ -85,7 +87,7 @@ def everything(folder: Path) -> dict[str, object]:
             with path.open(encoding="utf-8", newline="") as file:
                 text = [{**row, "seconds": ""} for row in csv.DictReader(file)]
             made[name] = json.dumps(text).replace(str(folder), "")
-    for path in shard_paths(folder):
+    for path in (*shard_paths(folder), *shard_paths(folder / "store")):
         tensors = load_file(path)
         for clip in lines_of(path):
             part = slice(clip["offset"], clip["offset"] + clip["n_windows"])
@@ -99,20 +101,33 @@ def lines_of(path: Path) -> list[dict]:
         return json.loads(file.metadata()[KEY])
 
 
-@pytest.mark.parametrize("verb", ["preprocess", "extract", "detect"])
+WORDS = {
+    "preprocess": ["INPUT", "faces=given", "size=32"],
+    "extract": ["INPUT"],
+    "detect": ["INPUT", "save_features=true", "report=false"],
+    "evaluate": [
+        "benchmark=manifest",
+        "root=INPUT",
+        "features=OUT/store",
+        "intervals.resamples=20",
+    ],
+}
+
+
+@pytest.mark.parametrize("verb", WORDS)
 def test_a_lost_node_costs_nothing(
     verb, run, avforensics, cluster, inputs, losing_a_node, tmp_path
 ):
-    words = {
-        "preprocess": [inputs, "faces=given", "size=32"],
-        "extract": [inputs],
-        "detect": [inputs, "save_features=true", "report=false"],
-    }[verb]
+    def words(out, *more):
+        said = [word.replace("INPUT", str(inputs)).replace("OUT", out) for word in WORDS[verb]]
+        return [verb, *said, "--out", out, *more]
+
     command = avforensics if verb == "preprocess" else run
-    assert command(verb, *words, "--out", "local", "workers=2", "engine.timeout_minutes=9") == 0
+    workers = "extract.workers=2" if verb == "evaluate" else "workers=2"
+    assert command(*words("local", workers, "engine.timeout_minutes=9")) == 0
     losing_a_node.clear()
     ray = ["engine=ray", f"engine.address={cluster.address}"]
-    assert command(verb, *words, "--out", "ray", *ray) == 0
+    assert command(*words("ray", *ray)) == 0
     assert len(losing_a_node) == CLIPS
     made = everything(tmp_path / "ray")
     assert made == everything(tmp_path / "local")
@@ -122,21 +137,81 @@ def test_a_lost_node_costs_nothing(
         records = [json.loads(line) for line in journal.read_text().splitlines()]
         names = [record["name"] for record in records if "name" in record]
         assert len(names) == len(set(names)) == CLIPS
-    assert command(verb, *words, "--out", "ray", *ray) == 0  # there is nothing left to do
+    assert command(*words("ray", *ray)) == 0  # there is nothing left to do
     assert len(losing_a_node) == CLIPS
+
+
+def meet(jobs):
+    """The raylet that each job runs under, once there have been jobs under two."""
+    for folder in jobs:
+        (folder / str(os.getppid())).touch()
+        end = time.monotonic() + 60
+        while len(list(folder.iterdir())) < 2 and time.monotonic() < end:
+            time.sleep(0.05)
+        yield os.getppid()
+
+
+def test_a_node_that_joins_late_takes_part(cluster, tmp_path):
+    late = []
+
+    def begin(key):
+        if not late:
+            late.append(cluster.add_node(num_cpus=1, object_store_memory=80 << 20))
+
+    engine = EngineOptions(name="ray", address=cluster.address, gpus_per_worker=0)
+    jobs = {0: tmp_path, 1: tmp_path}
+    found = dict(in_processes(meet, jobs, workers=None, engine=engine, begin=begin))
+    cluster.remove_node(late[0])
+    assert len(set(found.values())) == 2
+
+
+def preprocess(address, folder, **variables):
+    """The command in a process of its own, with other environment variables."""
+    words = ["preprocess", "in", "--out", "out", "faces=given", "size=32", "engine=ray"]
+    command = [sys.executable, "-m", "avforensics", *words, f"engine.address={address}"]
+    env = os.environ | variables
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=100)
 
 
 def test_a_cluster_that_does_not_answer_is_one_sentence(inputs, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        dead = "127.0.0.1:1"
-        for address, said in ((dead, "no Ray cluster at"), (silent.getsockname()[1], "no answer")):
-            address = address if address == dead else f"127.0.0.1:{address}"
-            words = ["preprocess", str(inputs), "--out", "out", "faces=given", "engine=ray"]
-            command = [sys.executable, "-m", "avforensics", *words, f"engine.address={address}"]
-            run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+        for port, said in ((1, "no Ray cluster at"), (silent.getsockname()[1], "no answer")):
+            run = preprocess(f"127.0.0.1:{port}", tmp_path)
             assert run.returncode == 2
             assert said in run.stderr
             assert len(run.stderr.splitlines()) == 1
+
+
+@pytest.fixture
+def guarded(tmp_path, monkeypatch):
+    """Address of a head with one CPU that asks for the token in the file ``token``."""
+    (tmp_path / "token").write_text("1" * 64)
+    (tmp_path / "other").write_text("2" * 64)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", f"--port={port}"]
+    ray += ["--block", "--num-cpus=1", "--include-dashboard=false"]
+    env = os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")}
+    with subprocess.Popen(
+        ray, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as head:
+        assert any("runtime started" in line for line in head.stdout)
+        threading.Thread(target=head.stdout.read, daemon=True).start()
+        yield f"127.0.0.1:{port}"
+        head.terminate()
+
+
+def test_a_wrong_token_is_one_sentence(guarded, inputs, tmp_path):
+    said = f"the Ray cluster at {guarded} does not accept the token of this machine"
+    for mode, name in (("token", "other"), ("token", "none"), ("disabled", "token")):
+        path = str(tmp_path / name)
+        run = preprocess(guarded, tmp_path, RAY_AUTH_MODE=mode, RAY_AUTH_TOKEN_PATH=path)
+        assert (run.returncode, len(run.stderr.splitlines())) == (2, 1), run.stderr
+        assert said in run.stderr
+    path = str(tmp_path / "token")
+    run = preprocess(guarded, tmp_path, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=path)
+    assert run.returncode == 0, run.stderr
+    assert len((tmp_path / "out" / "manifest.csv").read_text().splitlines()) == 1 + CLIPS
 
 
 # `preprocess` with jobs that never end

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from some_jobs import prepare, refuse, work
+from some_jobs import end, prepare, refuse, work
 
 from avforensics.commands._workers import VideoWork
 from avforensics.commands.preprocess import _cut
@@ -68,6 +68,8 @@ def test_a_job_costs_no_more_than_itself(engine, tmp_path):
         do(["fine", "full disk", "fine"], engine)
     with pytest.raises(ConfigError, match="no weights here"):
         do(["fine", "fine"], engine, prepare=refuse)
+    with pytest.raises(AVForensicsError, match=r"no worker process can be started: its .*(5|died)"):
+        do(["fine", "fine"], engine, prepare=end)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

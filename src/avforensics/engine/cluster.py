@@ -202,14 +202,19 @@ def _connect(options: EngineOptions) -> ModuleType:
     address = options.address
     if address == "auto":
         address = os.environ.get("RAY_ADDRESS", "auto")
-    if ":" in address and "://" not in address:
+    is_port = ":" in address and "://" not in address
+    if is_port:
         _probe(address)
     start = {"include_dashboard": False, "object_store_memory": STORE} if own else {}
     failure: list[BaseException] = []
 
     def join() -> None:
         try:
+            if is_port:
+                _check_token(address)
             ray.init(address, log_to_driver=False, logging_level="ERROR", **start)
+        except KeyboardInterrupt:
+            raise
         except BaseException as error:
             failure.append(error)
 
@@ -225,11 +230,13 @@ def _connect(options: EngineOptions) -> ModuleType:
             signal.signal(number, handler)
     if joining.is_alive():
         _give_up_stderr()
-        raise ConfigError(
-            f"the Ray cluster at {address} gives no answer within {DEADLINE:g} s: it may be gone, "
-            "or it wants another token (RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH)"
-        )
+        raise ConfigError(f"the Ray cluster at {address} gives no answer within {DEADLINE:g} s")
     if failure:
+        if isinstance(failure[0], ray.exceptions.AuthenticationError):
+            raise ConfigError(
+                f"the Ray cluster at {address} does not accept the token of this machine, or "
+                "there is none (RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH)"
+            )
         if address == "auto" and isinstance(failure[0], ConnectionError):
             raise ConfigError(
                 "this machine is in no Ray cluster: give engine.address=HOST:PORT, or "
@@ -274,6 +281,17 @@ def _probe(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE).close()
     except (OSError, OverflowError) as error:
         raise ConfigError(f"no Ray cluster at {address}: {reason_of(error)}") from None
+
+
+def _check_token(address: str) -> None:
+    """Let a wrong token raise Ray's AuthenticationError at once; `init` tries for a minute."""
+    from ray._private.authentication.authentication_token_setup import (
+        ensure_token_if_auth_enabled,
+    )
+    from ray._raylet import GcsClient
+
+    ensure_token_if_auth_enabled(create_token_if_missing=False)  # else the next line aborts
+    GcsClient(address=address)
 
 
 def _room(ray: ModuleType, options: EngineOptions) -> int:
