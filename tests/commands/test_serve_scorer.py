@@ -13,7 +13,7 @@ from avforensics.errors import MediaError
 from avforensics.faces.track import Faces, FaceTrack
 from avforensics.media import MediaOptions, open_media
 from avforensics.serving import scorer as scorer_module
-from avforensics.serving.jobs import Job, Stopped
+from avforensics.serving.jobs import Stopped, Upload
 from avforensics.serving.limits import Limits
 from avforensics.serving.scorer import Scorer
 
@@ -44,7 +44,7 @@ def make_scorer(bundle):
 def job(make_clip, tmp_path):
     video = make_clip(tmp_path / "secret-folder" / "a.mp4", frames=FRAMES)
     told = []
-    job = Job("talk.mp4", video.parent, video)
+    job = Upload("talk.mp4", video.parent, video)
     job.tell = lambda stage, share=0.0: told.append((stage, round(share, 2)))
     job.told = told
     return job

@@ -44,7 +44,7 @@ class Answer:
 
 
 @dataclass(eq=False)
-class Job:
+class Upload:
     """One upload.
 
     Attributes
@@ -119,19 +119,19 @@ class JobQueue:
     Parameters
     ----------
     work : callable
-        `Job` -> `Answer`; it calls `Job.tell` often.
+        `Upload` -> `Answer`; it calls `Upload.tell` often.
     folder : Path
         Uploads arrive in its ``uploads``, jobs have their folders in its ``jobs``.
     """
 
-    def __init__(self, work: Callable[[Job], Answer], folder: Path, *, limits: Limits) -> None:
+    def __init__(self, work: Callable[[Upload], Answer], folder: Path, *, limits: Limits) -> None:
         self.limits = limits
         self._work = work
         self.uploads = Uploads(folder / "uploads", limits)
         self._folder = folder / "jobs"
-        self._jobs: dict[str, Job] = {}
-        self._waiting: deque[Job] = deque()
-        self._running: Job | None = None
+        self._jobs: dict[str, Upload] = {}
+        self._waiting: deque[Upload] = deque()
+        self._running: Upload | None = None
         self._changed = threading.Condition()
         self._closed = False
         self._threads = [
@@ -141,7 +141,7 @@ class JobQueue:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, upload: str | os.PathLike, name: str | None = None) -> Job:
+    def submit(self, upload: str | os.PathLike, name: str | None = None) -> Upload:
         """Take over an uploaded file.
 
         The file stays where it is until its job is over: if two people upload the same bytes, a
@@ -166,7 +166,7 @@ class JobQueue:
         if upload is None or not upload.is_file():
             raise AVForensicsError("the upload was not found; please send it again")
         folder = self._folder / secrets.token_urlsafe(16)
-        job = Job(name or upload.name, folder, folder / upload.name, _upload=upload)
+        job = Upload(name or upload.name, folder, folder / upload.name, _upload=upload)
         try:
             self.limits.check(upload)
             job._state = _state(upload)
@@ -188,20 +188,20 @@ class JobQueue:
             raise
         return job
 
-    def before(self, job: Job) -> int:
+    def before(self, job: Upload) -> int:
         """Number of videos ahead; 0 when it is this one's turn."""
         with self._changed:
             if job not in self._waiting:
                 return 0
             return self._waiting.index(job) + (self._running is not None)
 
-    def watch(self, job: Job, seconds: float) -> None:
+    def watch(self, job: Upload, seconds: float) -> None:
         """Wait this long or until the job ends; a job that nobody watches is dropped."""
         job._watched = time.monotonic()
         with self._changed:
             self._changed.wait_for(lambda: job.is_over, timeout=seconds)
 
-    def find(self, token: str) -> Job | None:
+    def find(self, token: str) -> Upload | None:
         """The job at an address, if it still exists."""
         with self._changed:
             return self._jobs.get(token)
@@ -232,7 +232,7 @@ class JobQueue:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed, timeout=1.0)
 
-    def _do(self, job: Job) -> None:
+    def _do(self, job: Upload) -> None:
         job.state = "running"
         job._deadline = time.monotonic() + 60 * self.limits.timeout_minutes
         started = time.monotonic()
@@ -259,7 +259,7 @@ class JobQueue:
             self._running = None
             self._changed.notify_all()
 
-    def _delete_video(self, job: Job) -> None:
+    def _delete_video(self, job: Upload) -> None:
         """Delete the upload, unless a different one has replaced it."""
         with contextlib.suppress(OSError):
             if _state(job._upload) == job._state:

@@ -25,7 +25,7 @@ from avforensics.report.sentences import number
 from avforensics.scoring.clips import ClipScorer
 from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.source import Clip
-from avforensics.serving.jobs import Answer, Job
+from avforensics.serving.jobs import Answer, Upload
 from avforensics.serving.limits import Limits
 
 
@@ -56,7 +56,7 @@ class Scorer:
         self.provenance = provenance
         self.limits = limits
 
-    def __call__(self, job: Job) -> Answer:
+    def __call__(self, job: Upload) -> Answer:
         """Score an upload into its folder.
 
         Raises
@@ -64,7 +64,7 @@ class Scorer:
         MediaError
             It cannot be scored.
         Stopped
-            From `Job.tell`.
+            From `Upload.tell`.
         """
         steps = _Steps(job, self.limits, self.detector.extractor.max_windows)
         scorer = VideoScorer(self.detector, self.faces, finder=steps.find)
@@ -88,7 +88,7 @@ class Scorer:
 class _Steps:
     """Reports searched frames and scored windows as shares of the total, and checks the limits."""
 
-    def __init__(self, job: Job, limits: Limits, max_windows: int | None) -> None:
+    def __init__(self, job: Upload, limits: Limits, max_windows: int | None) -> None:
         self.job = job
         self.limits = limits
         self.max_windows = inf if max_windows is None else max_windows

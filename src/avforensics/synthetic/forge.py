@@ -12,7 +12,7 @@ from avforensics.media.types import FPS, HOP, SAMPLE_RATE
 from avforensics.synthetic.articulation import Articulation, articulate
 from avforensics.synthetic.identity import Appearance, Identity
 from avforensics.synthetic.lips import LipTrack, natural_lips, remake, splice
-from avforensics.synthetic.plan import FORGERIES, Job, Take, Use, person, stream
+from avforensics.synthetic.plan import FORGERIES, PlannedClip, Take, Use, person, stream
 from avforensics.synthetic.render import render
 from avforensics.synthetic.scene import Scene
 from avforensics.synthetic.speech import synthesise_speech
@@ -25,7 +25,7 @@ SWAPPED = (
 
 
 def make_clip(
-    job: Job,
+    job: PlannedClip,
     *,
     seed: int,
     n_frames: int,
@@ -75,7 +75,7 @@ def swap_face(appearance: Appearance, other: Appearance) -> Appearance:
 
 
 def _forge(
-    job: Job,
+    job: PlannedClip,
     speaker: Identity,
     track: LipTrack,
     audio: np.ndarray,

@@ -17,7 +17,7 @@ from avforensics.media.types import FPS
 from avforensics.media.writer import write_clip
 from avforensics.pool import Failed, cores, in_processes
 from avforensics.synthetic.forge import make_clip
-from avforensics.synthetic.plan import PARTIAL, Job, Split, plan
+from avforensics.synthetic.plan import PARTIAL, PlannedClip, Split, plan
 from avforensics.synthetic.tree import write_papers
 
 VERSION = 4  # incremented when the same settings yield different clips
@@ -163,7 +163,7 @@ def _claim(folder: Path, sizes: dict[str, Split], **settings) -> None:
     write_json(path, wanted)
 
 
-def _make(folder: str, people: Sequence[list[Job]], **settings) -> Iterator[int]:
+def _make(folder: str, people: Sequence[list[PlannedClip]], **settings) -> Iterator[int]:
     """Make and write the clips of each person; yield their number."""
     for jobs in people:
         for job in jobs:

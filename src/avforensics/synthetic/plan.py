@@ -103,7 +103,7 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Job:
+class PlannedClip:
     """One clip to make.
 
     Attributes
@@ -170,7 +170,7 @@ def person(seed: int, identity: int) -> Identity:
     return Identity.sample(stream(seed, Use.PERSON, identity))
 
 
-def plan(splits: Mapping[str, Split], *, seed: int, n_frames: int) -> list[Job]:
+def plan(splits: Mapping[str, Split], *, seed: int, n_frames: int) -> list[PlannedClip]:
     """List all clips, grouped by person.
 
     Parameters
@@ -183,15 +183,15 @@ def plan(splits: Mapping[str, Split], *, seed: int, n_frames: int) -> list[Job]:
 
     Returns
     -------
-    list of Job
+    list of PlannedClip
     """
-    jobs: list[Job] = []
+    jobs: list[PlannedClip] = []
     first = 0
     for order, (split, sizes) in enumerate(splits.items()):
         people = range(first, first + sizes.identities)
         first += sizes.identities
         takes = [Take(who, clip) for who in people for clip in range(sizes.clips)]
-        reals = [Job(_real_path(seed, take), split, "real", "real", take) for take in takes]
+        reals = [PlannedClip(_real_path(seed, take), split, "real", "real", take) for take in takes]
         fakes = []
         for number, category in enumerate((*FORGERIES, PARTIAL)):
             rng = stream(seed, Use.PLAN, order, number)
@@ -209,7 +209,7 @@ def _fakes(
     takes: list[Take],
     seed: int,
     n_frames: int,
-) -> list[Job]:
+) -> list[PlannedClip]:
     """``count`` fakes, from different real clips as long as there are enough."""
     sources = [takes[i] for i in rng.permutation(len(takes))]
     jobs = []
@@ -219,14 +219,16 @@ def _fakes(
         if category == PARTIAL:
             manner = PARTIAL_MANNERS[number % len(PARTIAL_MANNERS)]
             jobs.append(
-                Job("", split, category, manner, source, target, _span(rng, n_frames), number)
+                PlannedClip(
+                    "", split, category, manner, source, target, _span(rng, n_frames), number
+                )
             )
             continue
         kind = FORGERIES[category]
         folder = f"{AVCELEB}/{kind.type}/{region(source.identity)}/{gender(seed, source.identity)}"
         file = f"{_number(source)}_{number}_{name(target.identity)}_{kind.ending}.mp4"
         path = f"{folder}/{name(source.identity)}/{file}"
-        jobs.append(Job(path, split, category, category, source, target, None, number))
+        jobs.append(PlannedClip(path, split, category, category, source, target, None, number))
     return jobs
 
 
@@ -257,7 +259,7 @@ def _real_path(seed: int, take: Take) -> str:
     return f"{folder}/{_number(take)}.mp4"
 
 
-def _number_partials(jobs: list[Job]) -> list[Job]:
+def _number_partials(jobs: list[PlannedClip]) -> list[PlannedClip]:
     """Name partial forgeries like LAV-DF: six digits, odd numbers; originals are even."""
     numbered, count = [], 0
     for job in jobs:

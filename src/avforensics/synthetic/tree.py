@@ -16,7 +16,7 @@ from avforensics.synthetic.plan import (
     LAVDF,
     LAVDF_SPLITS,
     PARTIAL,
-    Job,
+    PlannedClip,
     gender,
     name,
     region,
@@ -43,7 +43,7 @@ manifest.csv every clip once, with split, category and forged segments; splits s
 """
 
 
-def write_papers(out: Path, jobs: list[Job], *, seed: int, n_frames: int) -> None:
+def write_papers(out: Path, jobs: list[PlannedClip], *, seed: int, n_frames: int) -> None:
     """Write all metadata of a set whose clips exist."""
     write_text(out / "README.txt", README.format(avceleb=AVCELEB, lavdf=LAVDF))
     whole = [job for job in jobs if job.category != PARTIAL]
@@ -58,7 +58,7 @@ def write_papers(out: Path, jobs: list[Job], *, seed: int, n_frames: int) -> Non
     Manifest(_manifest_row(out, job, seconds) for job in jobs).write(out / "manifest.csv")
 
 
-def _meta_row(job: Job, seed: int) -> list[str]:
+def _meta_row(job: PlannedClip, seed: int) -> list[str]:
     folder, _, file = job.path.rpartition("/")
     target = [name(job.target.identity), str(job.number)] if job.target else ["-", "-"]
     who = job.source.identity
@@ -76,7 +76,7 @@ def _meta_row(job: Job, seed: int) -> list[str]:
     ]
 
 
-def _manifest_row(out: Path, job: Job, seconds: float) -> Row:
+def _manifest_row(out: Path, job: PlannedClip, seconds: float) -> Row:
     path = out / job.path
     return Row(
         path=str(path.absolute()),
@@ -91,7 +91,7 @@ def _manifest_row(out: Path, job: Job, seconds: float) -> Row:
     )
 
 
-def _write_lavdf(out: Path, parts: list[Job], reals: dict, n_frames: int) -> None:
+def _write_lavdf(out: Path, parts: list[PlannedClip], reals: dict, n_frames: int) -> None:
     """Copy the originals next to the partial forgeries, and write the list of both."""
     entries = []
     for job in parts:
@@ -106,7 +106,7 @@ def _write_lavdf(out: Path, parts: list[Job], reals: dict, n_frames: int) -> Non
 
 
 def _lavdf_entry(
-    file: str, original: str | None, job: Job | None, split: str, n_frames: int
+    file: str, original: str | None, job: PlannedClip | None, split: str, n_frames: int
 ) -> dict:
     periods = [list(segment) for segment in job.segments] if job else []
     return {
