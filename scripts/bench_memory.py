@@ -2,9 +2,11 @@
 
     python scripts/bench_memory.py --minutes 1 10              # the compact network
     python scripts/bench_memory.py --minutes 0.2 1 --model paper
+    python scripts/bench_memory.py --minutes 10 --detect CLIP --every 30    # memory over time
 
 Each length is scored in a process of its own. The files are 1080p, made here by encoding ten
-seconds once and repeating their packets.
+seconds once and repeating their packets; with ``--detect``, a clip of yours is repeated and given
+to `avforensics detect` with the shipped weights and every report.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import av
 import numpy as np
 import torch
 from hydra import compose, initialize_config_module
@@ -67,14 +70,51 @@ def score(path: Path, model: str) -> None:
     print(json.dumps({"gib": peak, "seconds": spent, "windows": result.features.n_windows}))
 
 
+def sampled(command: list[str], every: float) -> list[tuple[float, int]]:
+    """Run a command; seconds since its start and its resident memory in MiB, again and again."""
+    started, found = time.monotonic(), []
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    status = Path(f"/proc/{run.pid}/status")
+    while True:
+        try:
+            run.wait(every)
+        except subprocess.TimeoutExpired:
+            kib = status.read_text().split("VmRSS:")[1].split()[0]
+            found.append((time.monotonic() - started, int(kib) // 2**10))
+            continue
+        if run.returncode:
+            raise SystemExit(f"exit code {run.returncode}")
+        return found
+
+
+def over_time(clip: Path, minutes: float, every: float) -> None:
+    """Print the resident memory of `detect` on a clip that is repeated for so many minutes."""
+    with av.open(str(clip)) as container:
+        seconds = container.duration / av.time_base
+    table = Table("seconds", "resident memory, MiB")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "long.mp4"
+        repeat(clip, path, round(minutes * 60 / seconds), seconds=seconds)
+        words = ["detect", str(path), "scoring.windows=all", "--out", str(Path(folder) / "out")]
+        for at, mib in sampled([sys.executable, "-m", "avforensics", *words], every):
+            table.add_row(f"{at:.0f}", str(mib))
+    Console().print(table)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, nargs="+", default=[1, 10])
     parser.add_argument("--model", default="compact", help="a file of configs/model")
+    parser.add_argument("--detect", type=Path, metavar="CLIP", help="time series of `detect`")
+    parser.add_argument("--every", type=float, default=15, help="seconds between its samples")
     parser.add_argument("--score", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.score:
         score(options.score, options.model)
+        return
+    if options.detect:
+        for minutes in options.minutes:
+            over_time(options.detect, minutes, options.every)
         return
     table = Table("minutes of 1080p", "windows", "peak memory, GiB", "seconds", "x real time")
     with tempfile.TemporaryDirectory() as folder:

@@ -275,7 +275,8 @@ def table(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     for row in found["sharing"]:
         rate = row["clips_a_second"]
         said = row.get("failed") or f"{rate:.1f} clips a second"
-        rows.append((f"{row['processes']} processes on one device, bf16", said))
+        number = "one process" if row["processes"] == 1 else f"{row['processes']} processes"
+        rows.append((f"{number} on one device, bf16", said))
     rows.append(("all of this", f"{found['seconds']:.0f} s"))
     return rows
 
@@ -310,7 +311,7 @@ def main(arguments: Sequence[str] | None = None) -> Mapping[str, Any]:
     for name, step in steps.items():
         made[name] = step()
         made["seconds"] = time.monotonic() - started
-        print(f"{name}: {made[name]}", flush=True)
+        print(f"{name}: done after {made['seconds']:.0f} s", flush=True)
         (options.out / "gpu_check.json").write_text(json.dumps(made, indent=1))  # as far as it came
     if not options.tiny:
         write("gpu", ("what", "measured"), table(made))

@@ -22,6 +22,7 @@ from avforensics.progress import Progress
 
 pytestmark = pytest.mark.slow
 cluster_utils = pytest.importorskip("ray.cluster_utils", reason="Ray is not installed")
+cloudpickle = pytest.importorskip("ray.cloudpickle", reason="Ray is not installed")
 CLIPS = 12
 
 
@@ -152,6 +153,7 @@ def meet(jobs):
 
 
 def test_a_node_that_joins_late_takes_part(cluster, tmp_path):
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # nodes cannot import it
     late = []
 
     def begin(key):

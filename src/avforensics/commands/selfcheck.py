@@ -37,12 +37,15 @@ def run(cfg: DictConfig) -> int:
     findings = [*compare(torch.cuda.is_available()), *check_versions(), *check_machine(cfg)]
     table = Table()
     for column in ("", "found", "scores"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for finding in findings:
         table.add_row(finding.what, finding.found, "differ" if finding.changes_scores else "")
     get_console().print(table)
+    differ = [finding.what for finding in findings if finding.changes_scores]
+    reasons = f"differ from those elsewhere: {', '.join(differ)}"
+    get_console().print(f"Scores here {reasons if differ else 'are as elsewhere'}.")
     write_json(Path(cfg.output_dir) / "selfcheck.json", {"findings": [asdict(f) for f in findings]})
-    return int(any(finding.changes_scores for finding in findings))
+    return int(bool(differ))
 
 
 def check_versions() -> list[Finding]:
