@@ -55,6 +55,14 @@ def pictures(path: Path, **options) -> list[np.ndarray]:
         return [np.asarray(video.upright(frame)) for frame in video]
 
 
+def decoded(path: Path, kind: str = "video") -> np.ndarray:
+    """Every stored picture of a file in RGB, or the first channel of its sound."""
+    with av.open(str(path)) as file:
+        if kind == "video":
+            return np.stack([frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)])
+        return np.concatenate([frame.to_ndarray()[0] for frame in file.decode(audio=0)])
+
+
 def noise(seconds: float, *, seed: int = 0, rate: int = RATE) -> np.ndarray:
     """Smooth noise: its correlation with itself has one peak, to the sample."""
     raw = np.random.default_rng(seed).normal(size=round(seconds * rate))
@@ -173,6 +181,18 @@ def recopy(source: Path, path: Path, change, **metadata: str) -> Path:
             packet.stream = copies[index]
         for packet in sorted(packets, key=lambda p: float(p.dts * p.time_base)):
             out.mux(packet)
+    return path
+
+
+def damage(path: Path, kind: str, packets: slice) -> Path:
+    """Overwrite packets of a stream within its file."""
+    with av.open(str(path)) as file:
+        found = [packet for packet in file.demux(**{kind: 0}) if packet.size][packets]
+        spans = [(packet.pos, packet.size) for packet in found]
+    with path.open("r+b") as file:
+        for position, size in spans:
+            file.seek(position)
+            file.write(b"\xff" * size)
     return path
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_module
+from runs import composed
 
 from avforensics import pool
 from avforensics.commands import preprocess
@@ -40,10 +40,8 @@ def test_a_process_for_each_core_of_the_job(shared_node, monkeypatch, tmp_path, 
 
     monkeypatch.setattr(preprocess, "do_jobs", begin)
     options = (f"input={make_video()}", f"output={tmp_path / 'out'}", "faces=given")
-    with initialize_config_module("avforensics.configs", version_base="1.3"):
-        cfg = compose("preprocess", [*options])
     with pytest.raises(Begun, match=r"^3$"):
-        preprocess.run(cfg)
+        preprocess.run(composed("preprocess", *options))
 
 
 # `preprocess` with jobs that never end

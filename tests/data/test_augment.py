@@ -18,11 +18,6 @@ def test_off_changes_nothing():
     assert np.array_equal(Augment()(frames, rng()), frames)
 
 
-def test_flip_mirrors_every_frame():
-    frames = picture(3, 8, 8)
-    assert np.array_equal(Augment(flip=1)(frames, rng()), frames[:, :, ::-1])
-
-
 def test_flip_comes_as_often_as_asked():
     frames = picture(1, 4, 4)
     augment, draws = Augment(flip=0.25), rng()
@@ -92,12 +87,6 @@ def test_resize_is_that_of_pil():
         assert difference.mean() < 0.25
 
 
-@pytest.mark.parametrize("wrong", [{"flip": 1.1}, {"crop": 1}, {"colour": -0.1}])
-def test_nonsense(wrong):
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        Augment(**wrong)
-
-
 def disc(x, y, side=64, radius=6):
     """A white disc on black."""
     rows, columns = np.mgrid[:side, :side]
@@ -162,7 +151,18 @@ def test_compression_keeps_the_picture_and_every_frame():
     assert errors.argmin(axis=1).tolist() == list(range(7)), "frames changed places"
 
 
-@pytest.mark.parametrize("wrong", [{"scale": (0, 1)}, {"roll": 100}, {"shift": 1}, {"h264": 2}])
-def test_new_values_out_of_range(wrong):
-    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
-        Augment(**wrong)
+WRONG = {
+    "flip": 1.1,
+    "crop": 1,
+    "colour": -0.1,
+    "scale": (0, 1),
+    "roll": 100,
+    "shift": 1,
+    "h264": 2,
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_values_out_of_range(name):
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        Augment(**{name: WRONG[name]})

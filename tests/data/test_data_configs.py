@@ -3,7 +3,7 @@
 from importlib.resources import files
 
 import pytest
-from hydra import compose, initialize_config_module
+from runs import composed
 
 from avforensics.cli import run_command
 from avforensics.data import sources
@@ -14,11 +14,6 @@ CONFIGS = files("avforensics.configs")
 
 def options(group):
     return sorted(path.name.removesuffix(".yaml") for path in (CONFIGS / group).iterdir())
-
-
-def composed(verb, *overrides):
-    with initialize_config_module("avforensics.configs", version_base="1.3"):
-        return compose(verb, list(overrides))
 
 
 def test_every_source_has_a_config():

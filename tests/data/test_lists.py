@@ -80,56 +80,39 @@ def test_pick_mistakes(entry, message):
         pick(Manifest(ROWS), [entry])
 
 
-FORMS = {
-    # SSR-DFD and AVH-Align, FakeAVCeleb: labels as floats, folders with underscores
-    "ssr_dfd.csv": (
-        "path,label\nRealVideo-RealAudio/Asian_South/men/id1/1.mp4,0.0\n"
-        "FakeVideo-FakeAudio/Asian_South/men/id1/1.mp4,1.0\n",
-        1,
+REAL, FAKE = (
+    "RealVideo-RealAudio/Asian (South)/men/id1",
+    "FakeVideo-FakeAudio/Asian (South)/men/id1",
+)
+CODED = "id1/ab-c/00167"
+FORMS = {  # text, what 0 and 1 mean in it, the clips that it names, real first
+    "SSR-DFD and AVH-Align: labels as floats, folders with underscores": (
+        f"path,label\n{REAL}/1.mp4,0.0\n{FAKE}/1.mp4,1.0\n".replace(" (South)", "_South"),
+        1, (f"{REAL}/1.mp4", f"{FAKE}/1.mp4"),
     ),
-    # AVH-Align, FakeAVCeleb: the folder and the file in a column each, and no label
-    "avh_align.csv": (
-        "source,method,category,type,race,gender,filename,path\n"
-        "id1,real,A,RealVideo-RealAudio,Asian,men,1.mp4,"
-        "FakeAVCeleb/RealVideo-RealAudio/Asian (South)/men/id1\n"
-        "id1,wav2lip,D,FakeVideo-FakeAudio,Asian,men,1.mp4,"
-        "FakeAVCeleb/FakeVideo-FakeAudio/Asian (South)/men/id1\n",
-        1,
+    "AVH-Align: the folder and the file in a column each, and no label": (
+        f"source,category,filename,path\nid1,A,1.mp4,FakeAVCeleb/{REAL}\n"
+        f"id1,D,1.mp4,FakeAVCeleb/{FAKE}\n",
+        1, (f"{REAL}/1.mp4", f"{FAKE}/1.mp4"),
     ),
-    # SpeechForensics: text, blanks within paths, 1 = real
-    "speech_forensics.txt": (
-        "RealVideo-RealAudio/Asian (South)/men/id1/1.mp4 1\n"
-        "FakeVideo-FakeAudio/Asian (South)/men/id1/1.mp4 0\n",
-        0,
+    "SpeechForensics: text, blanks within paths, 1 = real": (
+        f"{REAL}/1.mp4 1\n{FAKE}/1.mp4 0\n", 0, (f"{REAL}/1.mp4", f"{FAKE}/1.mp4")
     ),
-}
+    "AV-Deepfake1M": (
+        f"path,label\n{CODED}/real.mp4,0.0\n{CODED}/fake_video_fake_audio.mp4,1.0\n",
+        1, (f"{CODED}/real.mp4", f"{CODED}/fake_video_fake_audio.mp4"),
+    ),
+    "AVLips": ("path,label\n0_real/7.mp4,0\n1_fake/7.mp4,1\n", 1, ("0_real/7.mp4", "1_fake/7.mp4")),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", FORMS)
-def test_lists_of_others_for_fakeavceleb(tmp_path, name):
-    text, fake = FORMS[name]
-    (tmp_path / name).write_text(text)
-    rows = [
-        Row(f"/d/{kind}/Asian (South)/men/id1/1.mp4", label)
-        for kind, label in (
-            ("FakeVideo-RealAudio", 1),
-            ("FakeVideo-FakeAudio", 1),
-            ("RealVideo-RealAudio", 0),
-        )
-    ]
-    picked = pick(Manifest(rows), read_list(tmp_path / name, fake=fake))
-    assert picked.rows == (rows[2], rows[1])
-
-
-def test_lists_of_others_for_av_deepfake1m_and_avlips(tmp_path):
-    files = ["id1/ab-c/00167/real.mp4", "id1/ab-c/00167/fake_video_fake_audio.mp4"]
-    rows = [Row(f"/d/val/{file}", label) for label, file in enumerate(files)]
-    (tmp_path / "av1m.csv").write_text(f"path,label\n{files[1]},1.0\n{files[0]},0.0\n")
-    picked = pick(Manifest(rows), read_list(tmp_path / "av1m.csv"))
-    assert picked.rows == (rows[1], rows[0])
-    rows = [Row("/d/0_real/7.mp4", 0), Row("/d/1_fake/7.mp4", 1)]
-    (tmp_path / "avlips.csv").write_text("path,label\n0_real/7.mp4,0\n1_fake/7.mp4,1\n")
-    assert pick(Manifest(rows), read_list(tmp_path / "avlips.csv")).rows == tuple(rows)
+@pytest.mark.parametrize(("text", "fake", "named"), FORMS.values(), ids=FORMS)
+def test_lists_of_others(tmp_path, text, fake, named):
+    path = tmp_path / ("list.csv" if "," in text else "list.txt")
+    path.write_text(text)
+    rows = [Row(f"/d/{file}", label) for label, file in enumerate(named)]
+    other = Row("/d/FakeVideo-RealAudio/Asian (South)/men/id1/1.mp4", 1)
+    assert pick(Manifest([rows[1], other, rows[0]]), read_list(path, fake=fake)).rows == tuple(rows)
 
 
 def test_pick_leniently_counts_what_is_lost(caplog):

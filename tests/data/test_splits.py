@@ -12,22 +12,15 @@ SHARES = {"sync": 0.5, "anomaly": 0.3, "val": 0.1, "test": 0.1}
 
 
 def people(n, clips=3, root="/data/set"):
-    return Manifest(
-        Row(f"{root}/p{i}/{clip}.mp4", 0, identity=f"p{i}")
-        for i in range(n)
-        for clip in range(clips)
-    )
+    numbers = [(i, clip) for i in range(n) for clip in range(clips)]
+    return Manifest(Row(f"{root}/p{i}/{clip}.mp4", 0, identity=f"p{i}") for i, clip in numbers)
 
 
 def test_every_identity_in_one_split_and_shares_are_kept():
     manifest = split_by_identity(people(200), SHARES)
     manifest.check_disjoint()
-    assert Counter(row.split for row in manifest) == {
-        "sync": 300,
-        "anomaly": 180,
-        "val": 60,
-        "test": 60,
-    }
+    counts = {"sync": 300, "anomaly": 180, "val": 60, "test": 60}
+    assert Counter(row.split for row in manifest) == counts
 
 
 def test_order_of_rows_and_place_have_no_say():
@@ -60,12 +53,8 @@ def test_kept_splits_stay_and_their_people_are_excluded_elsewhere():
     of_p3 = [row.split for row in manifest if row.identity == "p3"]
     assert of_p3 == ["val", "excluded", "excluded"]
     manifest.check_disjoint("sync", "anomaly", "val")
-    assert Counter(row.split for row in manifest) == {
-        "sync": 12,
-        "anomaly": 12,
-        "val": 1,
-        "excluded": 2,
-    }
+    counts = {"sync": 12, "anomaly": 12, "val": 1, "excluded": 2}
+    assert Counter(row.split for row in manifest) == counts
 
 
 @pytest.mark.parametrize(
@@ -96,11 +85,8 @@ def test_sample_draws_so_many_of_each_kind_over_as_many_people_as_possible():
     ]
     manifest = Manifest([*real, *fakes, *fakes[:3]])
     drawn = sample(manifest, real=30, fake=20)
-    assert Counter((row.label, row.category) for row in drawn) == {
-        (0, ""): 30,
-        (1, "RVFA"): 20,
-        (1, "FVRA-WL"): 20,
-    }
+    counts = {(0, ""): 30, (1, "RVFA"): 20, (1, "FVRA-WL"): 20}
+    assert Counter((row.label, row.category) for row in drawn) == counts
     assert len({row.identity for row in drawn.select(category="RVFA")}) == 20
     assert set(Counter(row.identity for row in drawn.select(label=0)).values()) == {1, 2}
     assert len(set(drawn)) == len(drawn)
@@ -137,9 +123,10 @@ def test_of_a_kind_without_a_number_all_that_can_be_drawn_are_taken():
     manifest = Manifest([*real, *fakes, real[0]])  # the last row is there twice
     every = list(manifest)[:-1]
     assert list(sample(manifest, real=None, fake=None)) == every
-    drawn = sample(manifest, real=2, fake=None)
-    assert Counter(row.label for row in drawn) == {0: 2, 1: 6}
-    drawn = sample(manifest, real=None, fake=1)
-    assert Counter(row.label for row in drawn) == {0: 6, 1: 1}
-    drawn = sample(manifest, real=None, fake=1, one_per_identity=True)
-    assert Counter(row.label for row in drawn) == {0: 3, 1: 1}
+    for real, fake, once, counts in (
+        (2, None, False, (2, 6)),
+        (None, 1, False, (6, 1)),
+        (None, 1, True, (3, 1)),
+    ):
+        drawn = sample(manifest, real=real, fake=fake, one_per_identity=once)
+        assert Counter(row.label for row in drawn) == dict(enumerate(counts))

@@ -1,11 +1,11 @@
 """Rows of another network: from arrays to a store, an anomaly model of them, and its scores."""
 
-import csv
 import json
 import re
 
 import numpy as np
 import pytest
+from runs import table
 from safetensors.numpy import save_file
 
 from avforensics.checkpoints import load_bundle
@@ -69,7 +69,7 @@ def test_trained_evaluated_and_scored_on_another_networks_rows(avforensics, tmp_
     settings = ["tau=3"] if holds == "delays" else ["components=2"]
     train = [
         "train", f"experiment=anomaly_{part}", f"features={store}", f"output_dir={run}",
-        "data.batch_size=8", "trainer.max_epochs=15", "optimizer.lr=1e-2", "decoder.width=16",
+        "data.batch_size=8", "trainer.max_epochs=8", "optimizer.lr=1e-2", "decoder.width=16",
         "decoder.heads=2", "callbacks.estimate=null", "callbacks.curve=null", *settings,
     ]  # fmt: skip
     assert avforensics(*train) == 0
@@ -84,8 +84,7 @@ def test_trained_evaluated_and_scored_on_another_networks_rows(avforensics, tmp_
     assert avforensics(*evaluate, f"output_dir={out}", "examples=1") == 1
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["overall"]["auc"] > 0.9
-    with (out / "scores.csv").open() as file:
-        assert len([row for row in csv.DictReader(file) if row["score"]]) == 11
+    assert len([row for row in table(out / "scores.csv") if row["score"]]) == 11
     assert list((out / "examples").rglob("*.png"))
 
 
@@ -93,10 +92,8 @@ def test_a_model_of_another_network_is_refused(avforensics, tmp_path, capfd):
     manifest = manifest_of(tmp_path, {"anomaly": 4, "val": 2, "test": 1})
     (tmp_path / "arrays").mkdir()
     for number, row in enumerate(manifest):
-        np.save(
-            tmp_path / "arrays" / row.path.rsplit("/", 1)[1].replace("mp4", "npy"),
-            wander(number, 5),
-        )
+        name = row.path.rsplit("/", 1)[1].replace("mp4", "npy")
+        np.save(tmp_path / "arrays" / name, wander(number, 5))
     for name in ("one", "other"):
         source = ExternalFeatures(folder=tmp_path / "arrays", name=name)
         import_features(manifest, tmp_path / name, source)
@@ -138,10 +135,7 @@ MISTAKES = {
     "words": (np.array([["a", "b"]] * 3), "must have shape"),
     "objects": (np.array([[None]] * 3, dtype=object), "damaged or not an array"),
     "not finite": (np.array([[1.0, np.nan, 0]] * 3), "not finite"),
-    "other width": (
-        np.zeros((3, 5)),
-        "sync_logits has 5 values per window, the first",
-    ),
+    "other width": (np.zeros((3, 5)), "sync_logits has 5 values per window, the first"),
     "even": (np.zeros((3, 4)), "must be odd and >= 3, got 4"),
 }
 

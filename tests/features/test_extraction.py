@@ -189,26 +189,19 @@ def test_broken_files_are_listed_and_tried_again(clips, sync_bundle, tmp_path):
     assert (mended.failed, mended.reused) == ((), 2)
 
 
-def test_a_changed_file_is_read_again(clips, sync_bundle, tmp_path):
-    path = tmp_path / "clip.mp4"
+def test_a_changed_file_or_sound_is_read_again(clips, sync_bundle, tmp_path):
+    path, sound, store = tmp_path / "clip.mp4", tmp_path / "clip.wav", tmp_path / "store"
     path.write_bytes(Path(clips[0].path).read_bytes())
-    manifest = Manifest([clips[0]._replace(path=str(path))])
-    extract(manifest, tmp_path / "store", sync_bundle)
+    write_wav(sound, np.zeros(26 * HOP, np.int16))
+    manifest = Manifest([clips[0]._replace(path=str(path), audio=str(sound))])
+    assert [extract(manifest, store, sync_bundle).reused for _ in range(2)] == [0, 1]
     path.write_bytes(Path(clips[3].path).read_bytes())
     os.utime(path, ns=(1, 1))
-    assert extract(manifest, tmp_path / "store", sync_bundle).reused == 0
-    assert FeatureStore.open(tmp_path / "store")[0].n_windows == 26
-
-
-def test_changed_sound_is_read_again(clips, sync_bundle, tmp_path):
-    sound = tmp_path / "clip.wav"
-    manifest = Manifest([clips[3]._replace(audio=str(sound))])
-    write_wav(sound, np.zeros(26 * HOP, np.int16))
-    extract(manifest, tmp_path / "store", sync_bundle)
-    assert extract(manifest, tmp_path / "store", sync_bundle).reused == 1
+    assert extract(manifest, store, sync_bundle).reused == 0
+    assert FeatureStore.open(store)[0].n_windows == 22
     write_wav(sound, np.random.default_rng(0).integers(-9000, 9000, 26 * HOP, np.int16))
-    assert extract(manifest, tmp_path / "store", sync_bundle).reused == 0
-    (entry,) = FeatureStore.open(tmp_path / "store")
+    assert extract(manifest, store, sync_bundle).reused == 0
+    (entry,) = FeatureStore.open(store)
     assert (entry.audio, entry.clip.silence) == (str(sound), 0.0)
 
 
@@ -229,15 +222,10 @@ def test_a_doubled_row_is_computed_once(clips, sync_bundle, tmp_path):
 
 
 def test_a_store_takes_features_of_one_kind_only(clips, sync_bundle, tmp_path):
-    few = Manifest(clips[:2])
+    few, other = Manifest(clips[:2]), ExtractionSettings(runtime=RUNTIME, activations="none")
     extract(few, tmp_path, sync_bundle)
     with pytest.raises(ConfigError, match="made with activations float32, not none"):
-        extract(
-            few,
-            tmp_path,
-            sync_bundle,
-            settings=ExtractionSettings(runtime=RUNTIME, activations="none"),
-        )
+        extract(few, tmp_path, sync_bundle, settings=other)
 
 
 def test_parts_of_a_file_have_names_of_their_own(clips):
@@ -255,8 +243,7 @@ def test_a_store_that_cannot_be_written_is_an_error(clips, sync_bundle, tmp_path
 
 @pytest.mark.slow
 def test_two_processes(plain, clips, sync_bundle, tmp_path):
-    outcome = extract_features(
-        clips, tmp_path, {"bundle": str(sync_bundle)}, settings=CPU, workers=2
-    )
+    weights = {"bundle": str(sync_bundle)}
+    outcome = extract_features(clips, tmp_path, weights, settings=CPU, workers=2)
     assert outcome.extracted == 5
     assert_same(FeatureStore.open(tmp_path), plain)

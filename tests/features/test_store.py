@@ -10,14 +10,8 @@ from avforensics.errors import ConfigError, ManifestError
 from avforensics.features.shards import Extracted, ShardWriter, read_clips
 from avforensics.features.store import Entry, FeatureStore, StoreInfo, write_index, write_info
 
-INFO = StoreInfo(
-    network="a" * 64,
-    max_delay=3,
-    activation_width=6,
-    activations="float32",
-    max_windows=None,
-    precision="float32",
-)
+KIND = {"activations": "float32", "max_windows": None, "precision": "float32"}
+INFO = StoreInfo(network="a" * 64, max_delay=3, activation_width=6, **KIND)
 
 
 def features(seed, windows):
@@ -61,13 +55,8 @@ def test_what_is_written_comes_back(tmp_path):
         np.testing.assert_array_equal(opened.valid_audio(index), expected["valid_audio"])
     assert opened[0].clip.silence == 0.5
     assert [entry.path for entry in opened.failed] == ["/b.mp4"]
-
-
-def test_one_clip_a_shard(tmp_path):
-    fill(tmp_path, max_windows=1)
-    assert len(list((tmp_path / "shards").iterdir())) == 2  # the failed clip goes with the next
-    opened, _ = store(tmp_path)
-    np.testing.assert_array_equal(opened.activations(2), features(3, 9)["activations"])
+    with pytest.raises(ValueError, match=r"b\.mp4 has no features: no such file"):
+        opened.logits(1)
 
 
 def test_half_precision_keeps_rows_exact(tmp_path):
@@ -86,12 +75,6 @@ def test_without_activations(tmp_path):
     np.testing.assert_array_equal(opened.logits(0), features(1, 5)["sync_logits"])
     with pytest.raises(ConfigError, match="were not kept"):
         opened.activations(0)
-
-
-def test_a_failed_clip_has_no_features(tmp_path):
-    fill(tmp_path)
-    with pytest.raises(ValueError, match=r"b\.mp4 has no features: no such file"):
-        store(tmp_path)[0].logits(1)
 
 
 def test_selection(tmp_path):
@@ -114,21 +97,20 @@ def test_a_later_run_replaces_a_clip(tmp_path):
     assert (clips["b"].error, clips["b"].n_windows, damaged) == (None, 4, [])
 
 
-def test_an_error_in_the_loop_keeps_what_is_done(tmp_path):
+@pytest.mark.parametrize("only_failures", [True, False])
+def test_an_error_in_the_loop_keeps_what_is_done(tmp_path, only_failures):
+    error, arrays = ("no such file", {}) if only_failures else (None, features(1, 5))
     with pytest.raises(RuntimeError), ShardWriter(tmp_path) as writer:
-        writer.add(Extracted(key="a", size=1, mtime_ns=2), **features(1, 5))
+        writer.add(Extracted(key="a", size=1, mtime_ns=2, error=error), **arrays)
         raise RuntimeError
-    assert set(read_clips(tmp_path)[0]) == {"a"}
+    assert {key: clip.error for key, clip in read_clips(tmp_path)[0].items()} == {"a": error}
 
 
-def test_only_failures_make_a_shard_too(tmp_path):
-    with ShardWriter(tmp_path) as writer:
-        writer.add(Extracted(key="b", size=0, mtime_ns=0, error="no such file"))
-    assert read_clips(tmp_path)[0]["b"].error == "no such file"
-
-
-def test_a_damaged_shard_is_named(tmp_path):
+def test_one_clip_a_shard_and_a_damaged_one(tmp_path):
     fill(tmp_path, max_windows=1)
+    assert len(list((tmp_path / "shards").iterdir())) == 2  # the failed clip goes with the next
+    activations = store(tmp_path)[0].activations(2)
+    np.testing.assert_array_equal(activations, features(3, 9)["activations"])
     last = max((tmp_path / "shards").iterdir())
     last.write_bytes(last.read_bytes()[:40])
     clips, damaged = read_clips(tmp_path)
@@ -144,22 +126,13 @@ def test_shard_lost_after_the_index(tmp_path):
         opened.logits(0)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "no feature store"),
+def test_a_folder_that_is_no_store(tmp_path):
+    with pytest.raises(ConfigError, match="no feature store"):
+        FeatureStore.open(tmp_path)
+    for content, message in (
         ({"version": 9}, "store version 9"),
         ({"version": 1, "foreign": 1}, "not the description"),
-    ],
-)
-def test_a_folder_that_is_no_store(tmp_path, content, message):
-    if content is not None:
+    ):
         (tmp_path / "store.json").write_text(json.dumps(content))
-    with pytest.raises(ConfigError, match=message):
-        FeatureStore.open(tmp_path)
-
-
-def test_an_unfinished_store_is_refused(tmp_path):
-    write_info(tmp_path, INFO)
-    with pytest.raises(ConfigError, match="has not finished"):
-        FeatureStore.open(tmp_path)
+        with pytest.raises(ConfigError, match=message):
+            FeatureStore.open(tmp_path)

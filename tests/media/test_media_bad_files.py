@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from media_files import RATE, frames_at, lag, mux, noise, numbered, numbers, read, recopy
+from media_files import RATE, damage, frames_at, lag, mux, noise, numbered, numbers, read, recopy
 from PIL import Image
 
 from avforensics.errors import MediaError
@@ -135,15 +135,9 @@ def test_cut_off_behind_its_index_is_read_as_far_as_it_goes(plain):
 @pytest.mark.parametrize("b_frames", [0, 3])
 def test_damaged_packets_are_left_out_and_counted(tmp_path, b_frames):
     path = mux(tmp_path / "a.mp4", times=PLAIN, sounds=[[(0, SOUND)]], b_frames=b_frames)
-    with av.open(str(path)) as container:
-        packets = [p for p in container.demux() if p.size]
-        victims = [p for p in packets if p.stream.type == "video" and not p.is_keyframe][20:23]
-        victims += [p for p in packets if p.stream.type == "audio"][15:17]
-        spans = [(p.pos, p.size) for p in victims]
-    data = bytearray(path.read_bytes())
-    for position, size in spans:
-        data[position : position + size] = b"\xff" * size
-    path.write_bytes(data)
+    damage(path, "video", slice(22, 24))  # 24 is a key frame
+    damage(path, "video", slice(25, 26))
+    damage(path, "audio", slice(15, 17))
     frames, sound, report = read(path)
     assert report.skipped_packets == 5
     assert "damaged packets skipped: 3 of video, 2 of audio" in report.warnings

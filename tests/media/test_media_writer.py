@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 from av.video.frame import PictureType
-from media_files import lag, noise, number_of, numbered
+from media_files import decoded, lag, noise, numbered, numbers
 
 from avforensics.errors import MediaError
 from avforensics.media.audio import read_audio
@@ -12,16 +12,11 @@ from avforensics.media.wav import read_wav, wav_samples, write_wav
 from avforensics.media.writer import write_clip
 
 
-def frames_of(path):
-    with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-
-
 def test_what_is_written_can_be_read_back(tmp_path):
     path, sound = tmp_path / "new" / "clip.mp4", noise(2)
     assert write_clip(path, (numbered(k) for k in range(50)), sound) == 50
-    frames = frames_of(path)
-    assert [number_of(frame) for frame in frames] == list(range(50))
+    frames = decoded(path)
+    assert numbers(frames) == list(range(50))
     assert np.abs(frames[7].astype(int) - numbered(7)).mean() < 4
     read = read_audio(path)
     assert lag(read, sound) == 0
@@ -46,9 +41,7 @@ def test_small_pictures_are_the_same_on_every_run(tmp_path):
     for _ in range(40):
         write_clip(path, frames, None, crf=30, preset="medium", b_frames=3)
         written.add(path.read_bytes())
-        with av.open(str(path)) as container:  # leaves its own pictures in that memory
-            for frame in container.decode(video=0):
-                frame.to_ndarray(format="rgb24")
+        decoded(path)  # leaves its own pictures in that memory
     assert len(written) == 1
 
 
@@ -63,14 +56,8 @@ def test_key_frames_come_at_least_every_second(tmp_path):
 
 def test_rate_sample_rate_and_b_frames_are_kept(tmp_path):
     sound = noise(1, rate=44_100)
-    write_clip(
-        tmp_path / "a.mp4",
-        [numbered(k) for k in range(30)],
-        sound,
-        fps=Fraction(30_000, 1001),
-        sample_rate=44_100,
-        b_frames=2,
-    )
+    rates = {"fps": Fraction(30_000, 1001), "sample_rate": 44_100}
+    write_clip(tmp_path / "a.mp4", map(numbered, range(30)), sound, b_frames=2, **rates)
     with av.open(str(tmp_path / "a.mp4")) as container:
         assert container.streams.video[0].average_rate == Fraction(30_000, 1001)
         assert container.streams.audio[0].rate == 44_100

@@ -34,6 +34,19 @@ def page(browser, asked):
     assert urls and all(url.startswith(("file:", "blob:", "data:")) for url in urls), urls
 
 
+@pytest.fixture
+def report(page, tmp_path):
+    """Write the page of a video and open it in the browser."""
+
+    def open_report(outcome, name="page.html", provenance=None, **options):
+        made = {"provenance": provenance or {}, **options}
+        browser = page(write_video_report(outcome, tmp_path / name, **made))
+        wait(browser, "video.readyState >= 2 && axis.width > 1")
+        return browser
+
+    return open_report
+
+
 def wait(browser, script):
     """Wait until an expression holds; give its value."""
     return WebDriverWait(browser, 10, 0.05).until(
@@ -74,12 +87,8 @@ def has_drawing(browser, canvas):
     )
 
 
-def test_the_playhead_follows_the_video_and_a_click_seeks(result, tmp_path, page):
-    out = write_video_report(
-        Outcome(result), tmp_path / "a # b.html", provenance={"notice": "A test."}
-    )
-    browser = page(out)
-    wait(browser, "video.readyState >= 2")
+def test_the_playhead_follows_the_video_and_a_click_seeks(result, report):
+    browser = report(Outcome(result), "a # b.html", {"notice": "A test."})
     before = playhead(browser)
     browser.execute_script("video.currentTime = 1.0")
     wait(browser, "Math.abs(now - 1.0) < 0.01")
@@ -109,9 +118,8 @@ def test_the_playhead_follows_the_video_and_a_click_seeks(result, tmp_path, page
     wait(browser, f"Math.abs(video.currentTime - {clicked} - 0.04) < 0.01")
 
 
-def test_the_heat_map_is_drawn_where_it_belongs(result, tmp_path, page):
-    browser = page(write_video_report(Outcome(result), tmp_path / "page.html", provenance={}))
-    wait(browser, "video.readyState >= 2")
+def test_the_heat_map_is_drawn_where_it_belongs(result, report):
+    browser = report(Outcome(result))
     left, width, whole = browser.execute_script(
         "return [GUTTER.left, axis.plotWidth, plots.clientWidth]"
     )
@@ -125,11 +133,9 @@ def test_the_heat_map_is_drawn_where_it_belongs(result, tmp_path, page):
     assert unscored[:3] not in (table[0], table[1])
 
 
-def test_segments_jump_and_boxes_are_drawn(result, face, outcome_of, tmp_path, page):
-    outcome = outcome_of(result, face(result, frames=30), segments=[Segment(2.0, 2.5, 2.0)])
-    out = write_video_report(outcome, tmp_path / "page.html", provenance={})
-    browser = page(out)
-    wait(browser, "video.readyState >= 2")
+def test_segments_jump_and_boxes_are_drawn(result, face, outcome_of, report):
+    segments = [Segment(2.0, 2.5, 2.0)]
+    browser = report(outcome_of(result, face(result, frames=30), segments=segments))
     browser.execute_script("video.currentTime = 1")
     wait(browser, "Math.abs(now - 1) < 0.01")
     assert has_drawing(browser, "boxes")
@@ -140,12 +146,10 @@ def test_segments_jump_and_boxes_are_drawn(result, face, outcome_of, tmp_path, p
     wait(browser, "now >= 2")  # it plays from there
 
 
-def test_a_box_ends_with_its_shot(scored, face, outcome_of, tmp_path, page):
+def test_a_box_ends_with_its_shot(scored, face, outcome_of, report):
     """A face of frames 25 to 49, another from the cut on, and one of a single frame."""
     faces = [face(scored(), str(at), at, n) for at, n in ((25, 25), (50, 23), (10, 1))]
-    out = write_video_report(outcome_of(scored(), *faces), tmp_path / "page.html", provenance={})
-    browser = page(out)
-    wait(browser, "video.readyState >= 2")
+    browser = report(outcome_of(scored(), *faces))
     drawn = browser.execute_script(
         "return report.boxes.map(face => Array.from({length: 75}, (_, frame) => frame)"
         # as the player tells the time: a frame's start, or somewhere in it
@@ -162,17 +166,13 @@ def test_a_box_ends_with_its_shot(scored, face, outcome_of, tmp_path, page):
     assert not has_drawing(browser, "boxes")
 
 
-def test_a_long_video_zooms_and_says_what_the_excerpt_lacks(scored, tmp_path, page):
+def test_a_long_video_zooms_and_says_what_the_excerpt_lacks(scored, tmp_path, report):
     path = tmp_path / "long.mp4"
     frames = (np.full((64, 64, 3), i % 200, np.uint8) for i in range(500))
     write_clip(path, frames, np.zeros(500 * 640, np.int16))
     result = scored(path, windows=496)
     result.media.n_frames = result.media.video_frames = 500
-    out = write_video_report(
-        Outcome(result), tmp_path / "page.html", provenance={}, clip_seconds=4.0
-    )
-    browser = page(out)
-    wait(browser, "video.readyState >= 2")
+    browser = report(Outcome(result), clip_seconds=4.0)
     assert browser.execute_script("return axis.whole") == [0, 20]
     browser.execute_script("seek(15)")
     assert browser.find_element("id", "outside").is_displayed()
@@ -207,17 +207,11 @@ def test_nothing_runs_out_of_the_screen(result, tmp_path, page, browser, width):
 
 
 def test_the_index_sorts_and_filters(tmp_path, page):
-    rows = [
-        {
-            "path": f"clip {i}.mp4",
-            "status": "failed" if i % 10 == 0 else "scored",
-            "error": "no audio stream" if i % 10 == 0 else "",
-            "score": "" if i % 10 == 0 else i / 1000,
-            "lam": 0.0,
-            "report": "" if i % 10 == 0 else f"reports/{i}.html",
-        }
-        for i in range(3000)
-    ]
+    rows = []
+    for i in range(3000):
+        scored = {"status": "scored", "score": i / 1000, "report": f"reports/{i}.html"}
+        failed = {"status": "failed", "score": "", "error": "no audio stream"}
+        rows.append({"path": f"clip {i}.mp4", "lam": 0.0, **(scored if i % 10 else failed)})
     browser = page(write_index(rows, tmp_path / "index.html", provenance={}))
 
     def first(column, count=3):
@@ -280,7 +274,7 @@ def test_the_index_of_a_large_batch_opens(tmp_path, page):
     assert browser.find_element("css selector", "tbody td").text == "199999.mp4"
 
 
-def test_faces_are_chosen_and_the_speaker_is_coloured(scored, face, outcome_of, tmp_path, page):
+def test_faces_are_chosen_and_the_speaker_is_coloured(scored, face, outcome_of, report):
     first, second = scored(), scored(windows=26)
     second.features.first_window, second.steps.window = 24, second.steps.window + 24
     second.features.sync_logits = np.roll(second.features.sync_logits, -8, axis=1)  # delay -5
@@ -290,10 +284,7 @@ def test_faces_are_chosen_and_the_speaker_is_coloured(scored, face, outcome_of, 
         face(first, "1", box=box, spans=((0.0, 2.0),), speaks=0.7),
         face(second, "2", box=box + np.array([0.5, 0, 0.5, 0]), spans=((2.0, 3.0),), speaks=0.3),
     ]
-    outcome = outcome_of(first, *faces, segments=[Segment(1.2, 1.6, 2.0, track="2")])
-    out = write_video_report(outcome, tmp_path / "page.html", provenance={})
-    browser = page(out)
-    wait(browser, "video.readyState >= 2")
+    browser = report(outcome_of(first, *faces, segments=[Segment(1.2, 1.6, 2.0, track="2")]))
     browser.execute_script("seek(1.5)")
     assert "+3 frames" in browser.find_element("id", "readout").text
     moved = browser.execute_script(
@@ -316,27 +307,22 @@ def test_faces_are_chosen_and_the_speaker_is_coloured(scored, face, outcome_of, 
     wait(browser, "report.shown === 1 && now >= 1.2 && now !== 1.5")
 
 
-def test_twenty_minutes_of_two_people_fit_in_a_page(scored, face, outcome_of, tmp_path, page):
+def test_twenty_minutes_of_two_people_fit_in_a_page(scored, face, outcome_of, tmp_path, report):
     spans = tuple((start, start + 5.0) for start in range(0, 1200, 10))
     faces = [
         face(scored(windows=29_996), str(i), frames=30_000, spans=spans, speaks=0.5) for i in (1, 2)
     ]
     segments = [Segment(s, s + 1.0, 2.0, track="2") for s in range(5, 1200, 20)]
     outcome = outcome_of(faces[0].result, *faces, segments=segments)
-    out = write_video_report(outcome, tmp_path / "page.html", provenance={})
-    assert out.stat().st_size < 3_000_000
-    browser = page(out)
-    wait(browser, "video.readyState >= 2 && axis.width > 1")
+    browser = report(outcome)
+    assert (tmp_path / "page.html").stat().st_size < 3_000_000
     browser.execute_script("seek(700)")
     assert "windows 17" in browser.find_element("id", "readout").text
 
 
 @pytest.mark.parametrize(("width", "height"), [(21.0, 29.7), (21.59, 27.94)], ids=["A4", "Letter"])
-def test_the_page_prints_on_a_few_sheets_without_its_player(result, tmp_path, page, width, height):
-    browser = page(
-        write_video_report(Outcome(result), tmp_path / "page.html", provenance={"seed": 1})
-    )
-    wait(browser, "video.readyState >= 2")
+def test_the_page_prints_on_a_few_sheets_without_its_player(result, report, width, height):
+    browser = report(Outcome(result), provenance={"seed": 1})
     options = PrintOptions()
     options.page_width, options.page_height = width, height
     printed = base64.b64decode(browser.print_page(options))

@@ -9,6 +9,7 @@ from dataclasses import replace
 import av
 import numpy as np
 import pytest
+from media_files import decoded
 from PIL import Image
 
 from avforensics.errors import MediaError
@@ -136,8 +137,7 @@ def test_the_annotated_video_marks_faces_and_keeps_the_sound(counting, scored, t
     assert overlay.size[0] == 480 and overlay.size[1] % 2 == 0
     out = tmp_path / "out.mp4"
     assert render_video(counting, out, overlay.draw, overlay.size) == 300
-    with av.open(str(out)) as file:
-        pictures = [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
+    pictures = decoded(out)
     assert len(pictures) == 300
 
     def edge(index):  # a point on the left edge of the box, at the fivefold size
@@ -150,21 +150,19 @@ def test_the_annotated_video_marks_faces_and_keeps_the_sound(counting, scored, t
     orange = (pictures[80][panel, 320:].astype(int) @ [1, 0, -1]).max()
     assert orange > (pictures[100][panel, 320:].astype(int) @ [1, 0, -1]).max() + 50
 
-    with av.open(str(out)) as file, av.open(str(counting)) as source:
-        sounds = [
-            np.concatenate([f.to_ndarray().mean(0) for f in each.decode(audio=0)])
-            for each in (file, source)
-        ]
+    with av.open(str(out)) as file:
         assert file.streams.audio[0].rate == 16000
+    sounds = [decoded(file, "audio") for file in (out, counting)]
     assert abs(len(sounds[0]) - len(sounds[1])) <= 2048
     peaks = [np.abs(np.fft.rfft(sound[16000:32000])).argmax() for sound in sounds]
     assert peaks[0] == peaks[1] == pytest.approx(16000 / (16 * np.pi), abs=1)
 
 
-def test_a_video_without_sound_is_rendered_without(scored, tmp_path):
+def test_a_tall_thin_video_without_sound_at_a_size_that_players_take(scored, tmp_path):
     path = tmp_path / "mute.mp4"
-    write_clip(path, np.zeros((20, 32, 32, 3), np.uint8), None)
-    overlay = Overlay(timeline_of(scored(path=path, windows=10)), 32, 32)
+    write_clip(path, np.full((20, 2000, 16, 3), 99, np.uint8), None)
+    overlay = Overlay(timeline_of(scored(path=path, windows=10)), 16, 2000)
+    assert overlay.size[0] == 480 and 2000 < overlay.size[1] < 2300
     assert render_video(path, tmp_path / "out.mp4", overlay.draw, overlay.size) == 20
     with av.open(str(tmp_path / "out.mp4")) as file:
         assert not file.streams.audio
@@ -175,14 +173,6 @@ def test_a_stream_of_sound_that_is_not_there(counting, scored, tmp_path):
     with pytest.raises(MediaError, match="no audio stream 4: the file has 1"):
         render_video(counting, tmp_path / "out.mp4", overlay.draw, overlay.size, audio_stream=4)
     assert not list(tmp_path.glob("*.mp4"))
-
-
-def test_a_tall_thin_video_is_drawn_at_a_size_that_players_take(scored, tmp_path):
-    path = tmp_path / "tall.mp4"
-    write_clip(path, np.full((20, 2000, 16, 3), 99, np.uint8), None)
-    overlay = Overlay(timeline_of(scored(path=path, windows=10)), 16, 2000)
-    assert overlay.size[0] == 480 and 2000 < overlay.size[1] < 2300
-    assert render_video(path, tmp_path / "out.mp4", overlay.draw, overlay.size) == 20
 
 
 def test_sound_that_changes_its_kind_is_rendered(tmp_path):
@@ -209,7 +199,7 @@ def test_sound_that_changes_its_kind_is_rendered(tmp_path):
     render_video(path, out, lambda picture, _: picture, (64, 64))
     with av.open(str(out)) as file:
         assert file.streams.audio[0].rate == 48_000
-        heard = np.concatenate([f.to_ndarray()[0] for f in file.decode(audio=0)])
+    heard = decoded(out, "audio")
     assert len(heard) == pytest.approx(96_000, abs=4096)
     for second in (0, 1):
         spectrum = np.abs(np.fft.rfft(heard[second * 48_000 + 12_000 :][:24_000]))

@@ -14,23 +14,10 @@ EVIL = """</script><img src=x onerror=alert(1)> "[ü]'.mp4"""
 
 
 def row(path, score=math.nan, error="", **more):
-    scored = not error
-    return {
-        "path": path,
-        "status": "scored" if scored else "failed",
-        "error": error,
-        "score": score,
-        "distribution_score": score,
-        "activation_score": score,
-        "lam": 0.0,
-        "n_windows": 50 if scored else 0,
-        "n_frames": 54 if scored else 0,
-        "fps": 25.0 if scored else "",
-        "seconds": 0.25,
-        "skipped_packets": 0,
-        "sha256": "ab" * 32,
-        **more,
-    }
+    values = {"path": path, "status": "failed" if error else "scored", "error": error, "lam": 0.0}
+    values |= dict.fromkeys(("score", "distribution_score", "activation_score"), score)
+    counts = {"n_windows": 0, "fps": ""} if error else {"n_windows": 50, "fps": 25.0}
+    return values | counts | {"sha256": "ab" * 32} | more
 
 
 def embedded(page):

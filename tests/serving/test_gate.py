@@ -93,19 +93,12 @@ def test_a_name_is_one_short_line_of_the_log(client, secret, caplog):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize(
-    "made",
-    [
-        lambda file: file,
-        lambda file: [file],
-        lambda file: {"path": "/uploads", "more": [file]},
-        lambda file: {"path": file["path"]},
-    ],
-)
-def test_a_file_of_this_machine_is_no_upload(client, secret, queue, made, stream):
+def test_a_file_of_this_machine_is_no_upload(client, secret, queue, stream):
     for path in (secret, queue.uploads.folder / "a" / ".." / ".." / secret.name, "/dev/zero"):
-        answer, _ = join(client, made(FILE | {"path": str(path), "is_stream": stream}))
-        assert (answer.status_code, answer.text) == (403, "this is no upload\n")
+        file = FILE | {"path": str(path), "is_stream": stream}
+        for made in (file, [file], {"path": "/uploads", "more": [file]}, {"path": file["path"]}):
+            answer, _ = join(client, made)
+            assert (answer.status_code, answer.text) == (403, "this is no upload\n"), made
     assert secret.exists()
     assert list(queue.uploads.folder.iterdir()) == []
 
@@ -199,89 +192,64 @@ def test_another_site_is_known_by_its_origin(client, origin, status):
     assert client.get("/", headers=headers).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", f"/gradio_api/file={__file__}"),
-        ("GET", "/gradio_api/deep_link?session_hash=x"),
-        ("GET", "/config"),
-        ("GET", "/openapi.json"),
-        ("GET", "/monitoring/summary"),
-        ("GET", "/login_check"),
-        ("GET", "/docs"),
-        ("GET", "/gradio_api/proxy=http://other.example/"),
-        ("POST", "/gradio_api/process_recording"),
-        ("POST", "/gradio_api/component_server"),
-        ("POST", "/gradio_api/run/predict"),
-        ("POST", "/gradio_api/call/predict"),
-        ("POST", "/gradio_api/queue/join/"),
-        ("PUT", "/"),
+API = "/gradio_api/"
+UNUSED = {
+    "GET": [
+        *(f"{API}file={__file__}", f"{API}deep_link?session_hash=x"),
+        *("/config", "/openapi.json", "/monitoring/summary", "/login_check", "/docs"),
+        f"{API}proxy=http://other.example/",
     ],
-)
-def test_routes_that_the_page_does_not_use(client, method, path):
-    answer = client.request(method, path)
-    assert (answer.status_code, answer.text) == (404, "there is nothing here\n")
+    "POST": [
+        *(f"{API}process_recording", f"{API}component_server", f"{API}run/predict"),
+        *(f"{API}call/predict", f"{API}queue/join/"),
+    ],
+    "PUT": ["/"],
+}
 
 
-@pytest.mark.parametrize("path", ["/", "/theme.css", "/static/img/logo_nosize.svg"])
-def test_what_the_page_is_made_of(client, path):
-    assert client.get(path).status_code == 200
+@pytest.mark.parametrize("method", UNUSED)
+def test_routes_that_the_page_does_not_use(client, method):
+    for path in UNUSED[method]:
+        answer = client.request(method, path)
+        assert (answer.status_code, answer.text) == (404, "there is nothing here\n"), path
+    for path in ("/", "/theme.css", "/static/img/logo_nosize.svg"):  # what the page is made of
+        assert client.get(path).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [(b"{", 400), (b"[" * 60_000, 400), (b" " * 70_000, 413), (b"\xff\xfe", 400)],
-)
-def test_bodies_of_no_use(client, body, status):
+def test_bodies_of_no_use(client):
     headers = {"content-type": "application/json"}
-    answer = client.post("/gradio_api/queue/join", content=body, headers=headers)
-    assert answer.status_code == status
+    for body, status in (b"{", 400), (b"[" * 60_000, 400), (b" " * 70_000, 413), (b"\xff\xfe", 400):
+        answer = client.post("/gradio_api/queue/join", content=body, headers=headers)
+        assert answer.status_code == status, body[:9]
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"fn_index": 999},
-        {"fn_index": True},
-        {"fn_index": "0"},
-        {"fn_index": 1},
-        {"data": [5]},
-        {"data": ["x"]},
-        {"data": [{}]},
-        {"data": []},
-        {"data": {}},
-        {"data": None},
-        {"data": [None, None]},
-        {"event_data": float("nan")},
-        {"event_data": float("inf")},
-        {"session_hash": "\ud800"},
-    ],
-)
-def test_calls_of_another_form(client, change):
-    body = json.dumps({"fn_index": 0, "session_hash": "x", "data": [None]} | change)
-    headers = {"content-type": "application/json"}
-    answer = client.post("/gradio_api/queue/join", content=body, headers=headers)
-    assert (answer.status_code, answer.text) == (400, "not understood\n")
-    assert client.post("/gradio_api/queue/join", content="5", headers=headers).status_code == 400
+WRONG_CALLS = {
+    "fn_index": [999, True, "0", 1],
+    "data": [[5], ["x"], [{}], [], {}, None, [None, None]],
+    "event_data": [float("nan"), float("inf")],
+    "session_hash": ["\ud800"],
+}
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"meta": 5},
-        {"meta": None},
-        {"url": 5},
-        {"orig_name": ["a"]},
-        {"orig_name": {"a": 1}},
-        {"size": "big"},
-        {"more": {"meta": 5}},
-        {"more": [1]},
-    ],
-)
-def test_uploads_of_another_form(client, secret, queue, change):
+@pytest.mark.parametrize("field", WRONG_CALLS)
+def test_calls_of_another_form(client, field):
+    headers, call = {"content-type": "application/json"}, {"fn_index": 0, "session_hash": "x"}
+    changed = [json.dumps(call | {"data": [None]} | {field: value}) for value in WRONG_CALLS[field]]
+    for body in (*changed, "5"):
+        answer = client.post("/gradio_api/queue/join", content=body, headers=headers)
+        assert (answer.status_code, answer.text) == (400, "not understood\n"), body
+
+
+WRONG_UPLOADS = {"meta": [5, None], "url": [5], "orig_name": [["a"], {"a": 1}], "size": ["big"]}
+WRONG_UPLOADS["more"] = [{"meta": 5}, [1]]
+
+
+@pytest.mark.parametrize("field", WRONG_UPLOADS)
+def test_uploads_of_another_form(client, secret, queue, field):
     path = send(client, secret)
-    answer, _ = join(client, FILE | {"path": path} | change)
-    assert (answer.status_code, answer.text) == (400, "not understood\n")
+    for value in WRONG_UPLOADS[field]:
+        answer, _ = join(client, FILE | {"path": path} | {field: value})
+        assert (answer.status_code, answer.text) == (400, "not understood\n"), value
     queue.uploads.delete(queue.uploads.find(path))
 
 

@@ -1,6 +1,5 @@
 import pytest
 
-from avforensics.data.sources.av_deepfake1m import av_deepfake1m
 from avforensics.data.sources.avlips import avlips
 from avforensics.data.sources.deepfake_timit import deepfake_timit
 from avforensics.data.sources.dfdc import dfdc
@@ -27,8 +26,8 @@ KODF = [
 ]
 
 
-def test_kodf(tree):
-    manifest = kodf(tree(KODF))
+def test_kodf(tree, tmp_path):
+    manifest = kodf(tree(KODF, tmp_path / "all"))
     assert columns(manifest, "label", "category", "identity") == [
         (0, "real", UUID),
         (1, "audio-driven", "169273"),
@@ -38,16 +37,11 @@ def test_kodf(tree):
         (1, "fsgan", "444444"),
     ]
     assert len(manifest) - len(manifest.missing()) == 6
-
-
-def test_kodf_by_kind(tree):
-    root = tree(KODF[:2])
-    assert len(kodf(root)) == 2
-    assert len(kodf(root, kinds=["audio-driven"])) == 2
-    with pytest.raises(ManifestError, match="no folder fo"):
-        kodf(root, kinds=["fo"])
-    with pytest.raises(ManifestError, match="no kind dubbed"):
-        kodf(root, kinds=["dubbed"])
+    few = tree(KODF[:2], tmp_path / "few")
+    assert len(kodf(few)) == len(kodf(few, kinds=["audio-driven"])) == 2
+    for kind, said in (("fo", "no folder fo"), ("dubbed", "no kind dubbed")):
+        with pytest.raises(ManifestError, match=said):
+            kodf(few, kinds=[kind])
 
 
 # --- LAV-DF -------------------------------------------------------------------------------------
@@ -101,59 +95,6 @@ def test_lavdf_mistakes(tree):
         lavdf(tree({"metadata.json": [wrong]}))
     with pytest.raises(ManifestError, match="not a JSON file"):
         lavdf(tree({"metadata.json": "{"}))
-
-
-# --- AV-Deepfake1M ------------------------------------------------------------------------------
-
-
-def av1m_entry(file, kind, segments=(), **more):
-    return {
-        "file": file,
-        "original": None,
-        "split": "train",
-        "modify_type": kind,
-        "audio_model": None,
-        "fake_segments": [list(s) for s in segments],
-        "audio_fake_segments": [],
-        "visual_fake_segments": [],
-        "video_frames": 150,
-        "audio_frames": 96000,
-        **more,
-    }
-
-
-def test_av_deepfake1m(tree, caplog):
-    folder = "id01591/q7LU-D4bH_c/00167"
-    fake = av1m_entry(
-        f"{folder}/fake_video_fake_audio.mp4", "both_modified", [(1, 1.5)], audio_model="yourtts"
-    )
-    root = tree(
-        {
-            "train_metadata.json": [av1m_entry(f"{folder}/real.mp4", "real"), fake],
-            "val_metadata.json": [
-                av1m_entry("id2/x/1/real_video_fake_audio.mp4", "audio_modified", [(0, 0.4)])
-            ],
-            "test_files.txt": "000001.mp4\n000002.mp4\n",
-            f"train/{folder}/real.mp4": "",
-        }
-    )
-    manifest = av_deepfake1m(root)
-    assert columns(manifest, "label", "category", "method", "identity", "split") == [
-        (0, "real", "real", "id01591", "train"),
-        (1, "both_modified", "yourtts", "id01591", "train"),
-        (1, "audio_modified", "audio_modified", "id2", "val"),
-    ]
-    assert [row.segments for row in manifest] == [(), ((1.0, 1.5),), ((0.0, 0.4),)]
-    assert {row.duration for row in manifest} == {6.0}
-    assert manifest[0].path == str(root / "train" / folder / "real.mp4")
-    assert len(manifest) - len(manifest.missing()) == 1
-    assert "test_files.txt: 2 files without public labels are skipped" in caplog.text
-
-
-def test_av_deepfake1m_unknown_kind(tree):
-    root = tree({"val_metadata.json": [av1m_entry("a/b/c.mp4", "dubbed")]})
-    with pytest.raises(ManifestError, match="entry 1: unknown modify_type 'dubbed'"):
-        av_deepfake1m(root)
 
 
 # --- DFDC ---------------------------------------------------------------------------------------

@@ -15,50 +15,19 @@ CLIPS = [
     ("id00076", "-", "-", "real", "A", A, "African", "men", "00109.mp4"),
     ("id00166", "-", "-", "real", "A", A, "Asian (East)", "women", "00010.mp4"),
     ("id00076", "id00056", "-", "rtvc", "B", B, "African", "men", "00109_fake.mp4"),
-    (
-        "id00076",
-        "id01779",
-        "6",
-        "wav2lip",
-        "C",
-        C,
-        "African",
-        "men",
-        "00109_6_id01779_wavtolip.mp4",
-    ),
+    ("id00076", "id01779", "6", "wav2lip", "C", C, "African", "men", "00109_6_wavtolip.mp4"),
     ("id00166", "id00701", "-", "faceswap", "C", C, "Asian (East)", "women", "00010_id00701_x.mp4"),
     ("id00166", "id00701", "-", "fsgan", "C", C, "Asian (East)", "women", "00010_id00701_y.mp4"),
-    (
-        "id00366",
-        "id00761",
-        "2",
-        "faceswap-wav2lip",
-        "D",
-        D,
-        "Asian (South)",
-        "men",
-        "00118_2_a.mp4",
-    ),
+    ("id00366", "id00761", "2", "faceswap-wav2lip", "D", D, "Asian (South)", "men", "a.mp4"),
     ("id00478", "id00476", "4", "fsgan-wav2lip", "D", D, "Caucasian (American)", "men", "b.mp4"),
     ("id00003", "id10001", "4", "wav2lip", "D", D, "Caucasian (European)", "men", "c.mp4"),
 ]
-CATEGORIES = [
-    "real",
-    "real",
-    "RVFA",
-    "FVRA-WL",
-    "FVRA-faceswap",
-    "FVRA-fsgan",
-    "FVFA-FS",
-    "FVFA-GAN",
-    "FVFA-WL",
-]
+CATEGORIES = ["real", "real", "RVFA", "FVRA-WL", "FVRA-faceswap", "FVRA-fsgan"]
+CATEGORIES += ["FVFA-FS", "FVFA-GAN", "FVFA-WL"]
 
 
 def table(clips=CLIPS, header=ORIGINAL):
-    lines = [
-        ",".join([*clip, f"FakeAVCeleb/{clip[5]}/{clip[6]}/{clip[7]}/{clip[0]}"]) for clip in clips
-    ]
+    lines = [",".join([*c, f"FakeAVCeleb/{c[5]}/{c[6]}/{c[7]}/{c[0]}"]) for c in clips]
     return "\n".join([header, *lines]) + "\n"
 
 

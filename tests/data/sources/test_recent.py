@@ -25,7 +25,7 @@ def names(manifest, root):
     return [row.path.removeprefix(f"{root}/") for row in manifest]
 
 
-# --- AV-Deepfake1M++ ----------------------------------------------------------------------------
+# --- AV-Deepfake1M and AV-Deepfake1M++ ----------------------------------------------------------
 
 
 def entry(file, kind, segments=(), **changes):
@@ -34,49 +34,47 @@ def entry(file, kind, segments=(), **changes):
     return values | changes
 
 
-def test_av_deepfake1m_pp(tree, caplog):
-    val = [
-        entry("vox_celeb_2/id01358/1_nATum8x78/00030/real.mp4", "real"),
-        entry(
-            "vox_celeb_2/id01358/1_nATum8x78/00030/fake_video_real_audio.mp4",
-            "visual_modified",
-            [[1.0, 1.5]],
-            video_model="Talklip",
-        ),
-        entry(
-            "lrs3/0Fi83BHQsMA/00002/both.mp4",
-            "both_modified",
-            [[0.2, 0.4], [2, 2.6]],
-            audio_model="yourtts",
-            video_model="diff2lip",
-        ),
-        entry("silent_videos/subject_12_ab12_vid_3_4/real.mp4", "real"),
-    ]
-    root = tree(
-        {
-            "val_metadata.json": val,
-            "testA_files.txt": "a.mp4\nb.mp4\n",
-            "testB_files.txt": "c.mp4\n",
-            f"val/{val[0]['file']}": "",
-        }
-    )
+def test_av_deepfake1m_and_its_successor(tree, caplog):
+    vox, parts = "vox_celeb_2/id01358/1_nATum8x78/00030", [[0.2, 0.4], [2, 2.6]]
+    both = {"audio_model": "yourtts", "video_model": "diff2lip"}
+    rows = {
+        "train": [
+            entry("id01591/q7LU-D4bH_c/00167/real.mp4", "real", split="train"),
+            entry("id2/x/1/fake.mp4", "both_modified", [[1, 1.5]], split="train", **both),
+            entry("id2/x/1/real_video_fake_audio.mp4", "audio_modified", [[0, 0.4]], split="train"),
+        ],
+        "val": [
+            entry(f"{vox}/real.mp4", "real"),
+            entry(f"{vox}/fake.mp4", "visual_modified", [[1.0, 1.5]], video_model="Talklip"),
+            entry("lrs3/0Fi83BHQsMA/00002/both.mp4", "both_modified", parts, **both),
+            entry("silent_videos/subject_12_ab12_vid_3_4/real.mp4", "real"),
+        ],
+    }
+    files = [f"{split}/{one['file']}" for split, ones in rows.items() for one in ones]
+    root = tree({f"{split}_metadata.json": ones for split, ones in rows.items()})
+    tree({"testA_files.txt": "a.mp4\nb.mp4\n", "testB_files.txt": "c.mp4\n"})
+    tree([files[0], files[3]])
     manifest = av_deepfake1m(root)
-    assert names(manifest, root) == [f"val/{one['file']}" for one in val]
-    assert columns(manifest, "label", "category", "method", "identity") == [
-        (0, "real", "real", "vox_celeb_2/id01358"),
-        (1, "visual_modified", "Talklip", "vox_celeb_2/id01358"),
-        (1, "both_modified", "yourtts", "lrs3/0Fi83BHQsMA"),
-        (0, "real", "real", "silent_videos/subject_12"),
+    assert names(manifest, root) == files
+    assert columns(manifest, "label", "category", "method", "identity", "split") == [
+        (0, "real", "real", "id01591", "train"),
+        (1, "both_modified", "yourtts", "id2", "train"),
+        (1, "audio_modified", "audio_modified", "id2", "train"),
+        (0, "real", "real", "vox_celeb_2/id01358", "val"),
+        (1, "visual_modified", "Talklip", "vox_celeb_2/id01358", "val"),
+        (1, "both_modified", "yourtts", "lrs3/0Fi83BHQsMA", "val"),
+        (0, "real", "real", "silent_videos/subject_12", "val"),
     ]
-    assert manifest[2].segments == ((0.2, 0.4), (2.0, 2.6))
-    assert known(manifest, "source", "audio_model", "video_model")[2] == (
-        "lrs3",
-        "yourtts",
-        "diff2lip",
-    )
-    assert manifest.missing() == tuple(row.path for row in manifest[1:4])
-    assert "testA_files.txt: 2 files without public labels" in caplog.text
+    assert manifest[5].segments == ((0.2, 0.4), (2.0, 2.6)) and manifest[0].segments == ()
+    assert {row.duration for row in manifest} == {6.0}
+    facts = known(manifest, "source", "audio_model", "video_model")
+    assert facts[5] == ("lrs3", "yourtts", "diff2lip")
+    assert manifest.missing() == tuple(f"{root}/{file}" for file in files[1:3] + files[4:])
+    assert "testA_files.txt: 2 files without public labels are skipped" in caplog.text
     assert "testB_files.txt: 1 files without public labels" in caplog.text
+    tree({"val_metadata.json": [entry("a/b/c.mp4", "dubbed")]})
+    with pytest.raises(ManifestError, match="entry 1: unknown modify_type 'dubbed'"):
+        av_deepfake1m(root)
 
 
 # --- PolyGlotFake -------------------------------------------------------------------------------
@@ -84,6 +82,7 @@ def test_av_deepfake1m_pp(tree, caplog):
 
 def test_polyglotfake(tree, caplog):
     video = {"filename": "es_1.mp4", "source": "URL:https://example.org/v/1", "duration": "10"}
+    video["characters"] = [{"age": 30, "sex": "male"}]
     root = tree(
         {
             "real/es/es_1.mp4": "",
@@ -92,10 +91,7 @@ def test_polyglotfake(tree, caplog):
             "fake/to_es/en_7_to_es_Bark.mp4": "",
             "fake/to_ru/zh_3_to_ru.mp4": "",
             "fake/to_ru/notes about this.mp4": "",
-            "json/es.json": {
-                "language": "es",
-                "videos": [video | {"characters": [{"age": 30, "sex": "male"}]}],
-            },
+            "json/es.json": {"language": "es", "videos": [video]},
             "json/others.json": [1, 2],
         }
     )
@@ -163,15 +159,9 @@ def test_deepspeak_v2(tree):
 
 
 def test_deepspeak_v1_by_its_names(tree, caplog):
-    root = tree(
-        {
-            "annotations-split-def.csv": SPEAK["annotations-split-def.csv"],
-            "dataset/87-0.mp4": "",
-            "dataset/facefusion_gan--10-11--4100-4897--0.mp4": "",
-            "dataset/wav2lip--87-87--1-2.mp4": "",
-            "dataset/readme clip.mp4": "",
-        }
-    )
+    clips = ["87-0", "facefusion_gan--10-11--4100-4897--0", "wav2lip--87-87--1-2", "readme clip"]
+    tree([f"dataset/{clip}.mp4" for clip in clips])
+    root = tree({"annotations-split-def.csv": SPEAK["annotations-split-def.csv"]})
     manifest = deepspeak(root)
     assert columns(manifest, "label", "method", "identity", "split") == [
         (0, "real", "87", "train"),
@@ -198,9 +188,8 @@ def test_talkingheadbench(tree, tmp_path, caplog):
         "audio/fake/clip [4].wav",
     ]
     split = {"train": ["celebv/a.mp4"], "test": ["celebv/b.mp4", "ff/001.mp4"]}
-    root = tree(
-        dict.fromkeys(files, "") | {"true/true_dataset_split.json": split}, tmp_path / "set"
-    )
+    tree(files, tmp_path / "set")
+    root = tree({"true/true_dataset_split.json": split}, tmp_path / "set")
     tree(["celebv/b.mp4"], tmp_path / "reals")
     manifest = talkingheadbench(root, reals=tmp_path / "reals")
     assert columns(manifest, "label", "category", "identity", "split") == [
@@ -212,10 +201,8 @@ def test_talkingheadbench(tree, tmp_path, caplog):
         (1, "hallo", "00099", "test"),
         (1, "hallo", "00012", "train"),
     ]
-    assert known(manifest, "protocol", "signals")[4:6] == [
-        ("additional", "clip_9"),
-        ("", "clip [4]"),
-    ]
+    facts = known(manifest, "protocol", "signals")[4:6]
+    assert facts == [("additional", "clip_9"), ("", "clip [4]")]
     assert [row.audio for row in manifest if row.audio] == [f"{root}/audio/fake/clip [4].wav"]
     assert "1 files with unexpected names are skipped: fake/stray.mp4" in caplog.text
     assert len(manifest.missing()) == 2
@@ -249,10 +236,7 @@ def as_csv(rows):
 def as_arrow(path):
     pyarrow = pytest.importorskip("pyarrow")
     table = pyarrow.table(dict(zip(MAVOS_HEADER, zip(*MAVOS, strict=True), strict=True)))
-    with (
-        pyarrow.OSFile(str(path), "wb") as file,
-        pyarrow.ipc.new_stream(file, table.schema) as writer,
-    ):
+    with pyarrow.ipc.new_stream(str(path), table.schema) as writer:
         writer.write_table(table)
 
 
