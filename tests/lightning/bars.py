@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-from hydra import compose, initialize_config_module
 
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
+from avforensics.lightning.callbacks import checkpoint
 from avforensics.media.types import HOP
 from avforensics.media.wav import write_wav
 from avforensics.media.writer import write_clip
@@ -52,6 +52,19 @@ def write_bars(folder: Path, splits: dict[str, int]) -> Path:
     return folder / "manifest.csv"
 
 
-def composed(verb: str, *overrides: str):
-    with initialize_config_module("avforensics.configs", version_base="1.3"):
-        return compose(verb, list(overrides))
+class Kill(Exception):
+    """Stands for SIGKILL: nothing of the run's own code gets to react to it."""
+
+
+REAL_END = checkpoint.PeriodicCheckpoint.on_train_batch_end
+
+
+def die_at(step: int | None, patch) -> None:
+    """Let training die after so many optimiser steps; None: let it live."""
+
+    def on_train_batch_end(self, trainer, *args):
+        REAL_END(self, trainer, *args)
+        if trainer.global_step == step:
+            raise Kill
+
+    patch.setattr(checkpoint.PeriodicCheckpoint, "on_train_batch_end", on_train_batch_end)

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from bars import TINY, composed, write_bars
+from bars import TINY, write_bars
+from runs import composed
 
 from avforensics.commands import train
 

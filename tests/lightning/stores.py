@@ -50,15 +50,9 @@ def write_store(
     """
     sync = tiny_sync(tau=tau, width=width)
     save_bundle(folder / "sync.safetensors", Models(sync=sync, notice="Made of numbers."))
-    info = StoreInfo(
-        network=network_digest(sync),
-        max_delay=tau,
-        activation_width=2 * width,
-        activations="float32",
-        max_windows=None,
-        precision="float32",
-        notice="Made of numbers.",
-    )
+    sizes = {"max_delay": tau, "activation_width": 2 * width, "max_windows": None}
+    kind = {"activations": "float32", "precision": "float32", "notice": "Made of numbers."}
+    info = StoreInfo(network=network_digest(sync), **sizes, **kind)
     kinds = [(split, 0) for split, count in real.items() for _ in range(count)]
     kinds += [("test", 1)] * fake
     with ShardWriter(folder) as writer:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from hydra import compose, initialize_config_module
 from hydra.errors import InstantiationException
+from runs import composed
 from sklearn.metrics import roc_auc_score
 from stores import write_store
 
@@ -57,10 +57,21 @@ def run(folder, output, *overrides, curve=False):
         "optimizer.lr=1e-2",
         *overrides,
     ]
-    with initialize_config_module("avforensics.configs", version_base="1.3"):
-        cfg = compose("train", settings)
-    assert train.run(cfg) == 0
+    assert train.run(composed("train", *settings)) == 0
     return load_bundle(Path(output) / "model.safetensors")
+
+
+def prepared(folder, **options):
+    settings = {"components": None, "tau": TAU, "max_len": LEN, "batch_size": 8}
+    data = FeatureData(features=folder, **(settings | options))
+    data.setup()
+    return data
+
+
+def assert_same_weights(one, two, *parts):
+    for part in parts:
+        expected, found = (getattr(models, part).state_dict() for models in (one, two))
+        assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
 def scores(folder, models, split="test"):
@@ -133,9 +144,7 @@ def test_plain_python_does_the_same(folder, trained):
         lr=1e-2,
         decoder=partial(PublishedDecoder, width=16, heads=2),
     )
-    for part in ("distribution", "activation", "projection"):
-        expected, found = (getattr(m, part).state_dict() for m in (trained[1], models))
-        assert all(torch.equal(found[name], expected[name]) for name in expected)
+    assert_same_weights(trained[1], models, "distribution", "activation", "projection")
 
 
 @pytest.mark.parametrize(
@@ -169,8 +178,7 @@ def test_activation_v_looks_at_the_picture_alone(folder, tmp_path):
 
 
 def test_pca_of_the_training_clips(folder):
-    data = FeatureData(features=folder, components=4, tau=TAU, max_len=LEN, batch_size=8)
-    data.setup()
+    data = prepared(folder, components=4)
     store = FeatureStore.open(folder).select(split="anomaly", label=0)
     activations = torch.from_numpy(np.concatenate([store.activations(i) for i in range(40)]))
     expected = Projection.fit(activations, outputs=4)(activations)
@@ -180,17 +188,14 @@ def test_pca_of_the_training_clips(folder):
 
 
 def test_a_smaller_tau_keeps_the_middle(folder):
-    data = FeatureData(features=folder, components=None, tau=2, max_len=LEN, batch_size=8)
-    data.setup()
+    data = prepared(folder, tau=2)
     store = FeatureStore.open(folder).select(split="anomaly", label=0)
     np.testing.assert_array_equal(data.train_set[3]["logits"], store.logits(3)[:, 1:6])
 
 
 def test_windows_that_reach_into_the_padding_are_left_out(tmp_path):
     folder = write_store(tmp_path, real={"anomaly": 4, "val": 2}, valid_audio=slice(TAU, -TAU))
-    settings = {"components": None, "tau": TAU, "max_len": LEN, "batch_size": 4}
-    data = FeatureData(features=folder, audio="context", **settings)
-    data.setup()
+    data = prepared(folder, audio="context", batch_size=4)
     store = FeatureStore.open(folder).select(split="anomaly", label=0)
     found = data.train_set[2]
     assert found["length"] == 6
@@ -265,8 +270,7 @@ def test_padding_does_not_count(folder):
             components=4,
         )
 
-    data = FeatureData(features=folder, components=4, tau=TAU, max_len=LEN, batch_size=8)
-    data.setup()
+    data = prepared(folder, components=4)
     items = [data.train_set[index] for index in (3, 4)]
     assert [item["length"] for item in items] == [12, 9]
     batch = torch.utils.data.default_collate(items)
@@ -296,15 +300,12 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(folder, tmp_path, monke
     again = run(folder, tmp_path / "cut", *settings, "ckpt=last", curve=True)
     curves = [json.loads((tmp_path / n / "curve.json").read_text()) for n in ("whole", "cut")]
     assert curves[0] == curves[1]
-    for part in ("distribution", "activation"):
-        expected, found = (getattr(m, part).state_dict() for m in (whole, again))
-        assert all(torch.equal(found[name], expected[name]) for name in expected)
+    assert_same_weights(whole, again, "distribution", "activation")
 
 
 def test_not_a_number_names_the_clips(tmp_path):
     folder = write_store(tmp_path / "store", real={"anomaly": 8, "val": 2})
-    data = FeatureData(features=folder, components=None, tau=TAU, max_len=LEN, batch_size=8)
-    data.setup()
+    data = prepared(folder)
     data.train_set.clips[5].logits[2, 1] = torch.nan
     module = AnomalyModule(
         objectives={"distribution": SoftCrossEntropy()},
@@ -331,13 +332,12 @@ def test_not_a_number_names_the_clips(tmp_path):
         ({"batch_size": 64}, ConfigError, "40 real clips .* do not fill one batch of 64"),
         ({"components": 40}, ConfigError, "choose fewer components"),
         ({"modality": "sound"}, ConfigError, "both or video"),
-        ({"features": "nowhere"}, ConfigError, "no feature store"),
+        ({"folder": "nowhere"}, ConfigError, "no feature store"),
     ],
 )
 def test_mistakes_are_one_sentence(folder, options, error, message):
-    settings = {"features": folder, "components": 4, "tau": TAU, "max_len": LEN, "batch_size": 8}
     with pytest.raises(error, match=message):
-        FeatureData(**(settings | options)).setup()
+        prepared(**({"folder": folder, "components": 4} | options))
 
 
 def test_a_projection_must_be_savable_and_linear_where_sound_is_moved(tmp_path, monkeypatch):
@@ -347,30 +347,25 @@ def test_a_projection_must_be_savable_and_linear_where_sound_is_moved(tmp_path, 
     class Curved(Projection):
         linear = False
 
-    settings = {"components": 4, "tau": TAU, "max_len": LEN, "batch_size": 8, "features": folder}
     with pytest.raises(ConfigError, match=r"a network with a Curved could not be loaded"):
-        FeatureData(**settings, projection=Curved.fit).setup()
+        prepared(folder, components=4, projection=Curved.fit)
     register(Curved)
-    FeatureData(**settings, projection=Curved.fit).setup()
+    prepared(folder, components=4, projection=Curved.fit)
     with pytest.raises(ConfigError, match=r"data\.shift moves .* linear .*; Curved is not linear"):
-        FeatureData(**settings, projection=Curved.fit, shift=1).setup()
+        prepared(folder, components=4, projection=Curved.fit, shift=1)
 
 
 def test_shared_identities_are_refused(tmp_path):
     folder = write_store(tmp_path, real={"anomaly": 8, "val": 4})
     lines = (folder / "index.jsonl").read_text().replace('"id9"', '"id3"')
     (folder / "index.jsonl").write_text(lines)
-    settings = {"features": folder, "components": None, "tau": TAU, "max_len": LEN, "batch_size": 8}
     with pytest.raises(ManifestError, match=r"share 1 identities, e\.g\. id3"):
-        FeatureData(**settings).setup()
-    FeatureData(**settings, disjoint=False).setup()
+        prepared(folder)
+    prepared(folder, disjoint=False)
 
 
 def test_identities_are_held_out_where_there_is_no_validation_split(folder):
-    data = FeatureData(
-        features=folder, val=None, held_out=0.2, components=None, tau=TAU, batch_size=8
-    )
-    data.setup()
+    data = prepared(folder, val=None, held_out=0.2)
     assert (len(data.train_set), len(data.val_set)) == (32, 8)
 
 
@@ -379,9 +374,7 @@ def test_weights_to_begin_with(folder, tmp_path, trained):
     bundle = output / "model.safetensors"
     settings = ["experiment=anomaly", "components=4", f"init.bundle={bundle}", "optimizer.lr=0"]
     again = run(folder, tmp_path, *settings, "optimizer.weight_decay=0")
-    for part in ("distribution", "activation", "projection"):
-        expected, found = (getattr(m, part).state_dict() for m in (models, again))
-        assert all(torch.equal(found[name], expected[name]) for name in expected)
+    assert_same_weights(models, again, "distribution", "activation", "projection")
     with pytest.raises(InstantiationException, match=r"model of init does not fit .* missing here"):
         run(folder, tmp_path / "b", *settings, "decoder=clean", "decoder.sink=true")
 

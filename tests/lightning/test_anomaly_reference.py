@@ -28,14 +28,8 @@ def golden(reference):
 def store(golden, tmp_path_factory):
     """What the released network says of the golden clips, as a feature store."""
     folder = tmp_path_factory.mktemp("golden")
-    info = StoreInfo(
-        network="released",
-        max_delay=15,
-        activation_width=1024,
-        activations="float32",
-        max_windows=50,
-        precision="float32",
-    )
+    kind = {"activations": "float32", "max_windows": 50, "precision": "float32"}
+    info = StoreInfo(network="released", max_delay=15, activation_width=1024, **kind)
     with ShardWriter(folder) as writer:
         for name, arrays in zip(CLIPS, golden, strict=True):
             writer.add(

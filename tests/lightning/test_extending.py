@@ -1,6 +1,5 @@
 """docs/extending.md, run as it stands: classes of one's own train, are saved and score videos."""
 
-import csv
 import json
 import re
 import shlex
@@ -10,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from bars import loud_bar
+from bars import Kill, die_at, loud_bar
+from runs import table
 
 from avforensics import cli, registry
 from avforensics.checkpoints import load_bundle
 from avforensics.checkpoints.architecture import CLASSES
 from avforensics.evaluation.baselines import BASELINES
-from avforensics.lightning.callbacks import checkpoint
 from avforensics.media.perturbations import PERTURBATIONS
 from avforensics.media.wav import write_wav
 from avforensics.media.writer import write_clip
@@ -38,10 +37,6 @@ SMALL = {
     ],
     "detect": ["scoring.max_len=12", "report=false"],
 }  # fmt: skip
-
-
-class Kill(Exception):
-    """Stands for SIGKILL: nothing of the run's own code gets to react to it."""
 
 
 def written(folder):
@@ -97,20 +92,6 @@ def page(tmp_path_factory):
     sys.modules.pop("mine", None)
 
 
-def die_at(step, patch):
-    """Let training die after so many optimiser steps; None: let it live."""
-    real = checkpoint.PeriodicCheckpoint.on_train_batch_end
-    real = getattr(real, "real", real)
-
-    def on_train_batch_end(self, trainer, *args):
-        real(self, trainer, *args)
-        if trainer.global_step == step:
-            raise Kill
-
-    on_train_batch_end.real = real
-    patch.setattr(checkpoint.PeriodicCheckpoint, "on_train_batch_end", on_train_batch_end)
-
-
 def avforensics(words, patch):
     """Run a command of the page, made small, in this process."""
     verb = words[0]
@@ -141,8 +122,7 @@ def test_every_kind_of_class_went_through_training_into_the_bundle(page):
 
 
 def test_videos_are_scored_with_it(page):
-    with (page / "scores" / "scores.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    rows = table(page / "scores" / "scores.csv")
     assert len(rows) == 4
     assert all(np.isfinite(float(row["score"])) for row in rows)
 

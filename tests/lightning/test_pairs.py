@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from bars import SIZE, TINY, composed, loud_bar
+from bars import SIZE, TINY, loud_bar
 from hydra.utils import instantiate
+from runs import composed
 
 from avforensics.lightning.pairs import contrast, encode, packed_loss
 from avforensics.lightning.sync import SyncModule

@@ -5,7 +5,8 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from bars import composed, loud_bar
+from bars import loud_bar
+from runs import composed
 
 from avforensics.cli import run_command
 from avforensics.lightning.sync import SyncModule
@@ -73,26 +74,16 @@ def test_experiments_run_a_step_on_trees_like_the_real_sets(real_set, tmp_path):
     shares = "split.shares={sync: 3, anomaly: 1, val: 1, test: 1}"
     words = (f"source={name}", f"root={root}", f"output={raw}", shares)
     assert run_command("manifest", composed("manifest", *words)) == 0
-    words = (
-        f"input={raw}",
-        f"output={clips}",
-        "faces=given",
-        "workers=1",
-        f"output_dir={tmp_path / 'n'}",
-    )
+    words = (f"input={raw}", f"output={clips}", "faces=given", "workers=1")
     assert run_command("preprocess", composed("preprocess", *words, f"output_dir={tmp_path}")) == 0
     run = tmp_path / "run"
     words = (
         f"experiment=sync_{name}",
         f"data.manifest={clips / 'manifest.csv'}",
         "data.phases=[{epochs: 1, batch_size: 3, clips: 1}, {batch_size: 1, clips: 2}]",
-        "data.val_frames=6",
-        "data.workers=0",
-        "trainer=cpu",
-        "trainer.max_epochs=2",
-        "trainer.max_steps=2",
-        "callbacks.estimate=null",
+        "data.val_frames=6", "data.workers=0",
+        "trainer=cpu", "trainer.max_epochs=2", "trainer.max_steps=2", "callbacks.estimate=null",
         f"output_dir={run}",
-    )
+    )  # fmt: skip
     assert run_command("train", composed("train", *words)) == 0
     assert (run / "sync.safetensors").stat().st_size > 160e6

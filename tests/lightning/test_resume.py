@@ -9,9 +9,8 @@ import time
 
 import pytest
 import torch
+from bars import Kill, die_at
 from safetensors.torch import load_file
-
-from avforensics.lightning.callbacks import checkpoint
 
 SETTINGS = (
     "trainer.max_epochs=3",
@@ -19,26 +18,6 @@ SETTINGS = (
     "callbacks.last.every_n_steps=1",
     "data.augment={_target_: avforensics.data.augment.Augment, flip: 0.5, colour: 0.2}",
 )
-
-
-class Kill(Exception):
-    """Stands for SIGKILL: nothing of the run's own code gets to react to it."""
-
-
-@pytest.fixture
-def kill_at(monkeypatch):
-    """Function: let training die right after so many optimiser steps (None: let it live)."""
-    real = checkpoint.PeriodicCheckpoint.on_train_batch_end
-
-    def set_step(step):
-        def on_train_batch_end(self, trainer, *args):
-            real(self, trainer, *args)
-            if trainer.global_step == step:
-                raise Kill
-
-        monkeypatch.setattr(checkpoint.PeriodicCheckpoint, "on_train_batch_end", on_train_batch_end)
-
-    return set_step
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +36,8 @@ def assert_same_run(one, two):
     assert curves[0] == curves[1]
     best = [load_file(folder / "sync.safetensors") for folder in (one, two)]
     assert all(torch.equal(best[0][name], best[1][name]) for name in best[0])
-    last = [
-        torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True) for folder in (one, two)
-    ]
+    files = [folder / "checkpoints" / "last.ckpt" for folder in (one, two)]
+    last = [torch.load(file, weights_only=True) for file in files]
     for name, tensor in last[0]["state_dict"].items():
         assert torch.equal(tensor, last[1]["state_dict"][name]), name
     adam = [checkpoint["optimizer_states"][0]["state"] for checkpoint in last]
@@ -68,11 +46,11 @@ def assert_same_run(one, two):
 
 
 @pytest.mark.parametrize("step", [3, 4, 6])  # of four an epoch: within, at the end, in the next
-def test_same_run_after_a_kill(train_tiny, unbroken, tmp_path, kill_at, step):
-    kill_at(step)
+def test_same_run_after_a_kill(train_tiny, unbroken, tmp_path, monkeypatch, step):
+    die_at(step, monkeypatch)
     with pytest.raises(Kill):
         train_tiny(tmp_path, *SETTINGS)
-    kill_at(None)
+    die_at(None, monkeypatch)
     train_tiny(tmp_path, *SETTINGS, "ckpt=last")
     assert_same_run(unbroken, tmp_path)
 
@@ -86,12 +64,12 @@ PACKED = (
 )
 
 
-def test_same_run_of_packed_steps_after_a_kill(train_tiny, tmp_path, kill_at):
+def test_same_run_of_packed_steps_after_a_kill(train_tiny, tmp_path, monkeypatch):
     train_tiny(tmp_path / "whole", *PACKED)
-    kill_at(6)  # of four an epoch
+    die_at(6, monkeypatch)  # of four an epoch
     with pytest.raises(Kill):
         train_tiny(tmp_path / "broken", *PACKED)
-    kill_at(None)
+    die_at(None, monkeypatch)
     train_tiny(tmp_path / "broken", *PACKED, "ckpt=last")
     assert_same_run(tmp_path / "whole", tmp_path / "broken")
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import pytorch_lightning as pl
 import torch
-from bars import composed
 from hydra.utils import instantiate
 from pytorch_lightning.callbacks import EarlyStopping
+from runs import composed
 
 import avforensics.configs
 from avforensics.commands.train import build_trainer
@@ -17,16 +17,14 @@ from avforensics.lightning.sync import SyncModule
 from avforensics.models.sync import SyncNetwork
 
 CONFIGS = Path(avforensics.configs.__path__[0])
-EXPERIMENTS = [
-    path.stem
-    for path in sorted((CONFIGS / "experiment").glob("*.yaml"))
-    if not path.stem.startswith("anomaly")
-]
 HERE = ("trainer.accelerator=cpu", "trainer.devices=1", "trainer.precision=32-true")
 
 
 def options(group):
     return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+
+
+EXPERIMENTS = [name for name in options("experiment") if not name.startswith("anomaly")]
 
 
 def settings(tmp_path, *overrides):

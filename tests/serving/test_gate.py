@@ -195,16 +195,15 @@ def test_another_site_is_known_by_its_origin(client, origin, status):
 API = "/gradio_api/"
 UNUSED = {
     "GET": [
-        *(f"{API}file={__file__}", f"{API}deep_link?session_hash=x"),
-        *("/config", "/openapi.json", "/monitoring/summary", "/login_check", "/docs"),
-        f"{API}proxy=http://other.example/",
+        f"{API}file={__file__}", f"{API}deep_link?session_hash=x", "/config", "/openapi.json",
+        "/monitoring/summary", "/login_check", "/docs", f"{API}proxy=http://other.example/",
     ],
     "POST": [
-        *(f"{API}process_recording", f"{API}component_server", f"{API}run/predict"),
-        *(f"{API}call/predict", f"{API}queue/join/"),
+        f"{API}process_recording", f"{API}component_server", f"{API}run/predict",
+        f"{API}call/predict", f"{API}queue/join/",
     ],
     "PUT": ["/"],
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("method", UNUSED)
