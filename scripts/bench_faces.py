@@ -38,7 +38,7 @@ from avforensics.media import FPS, SoundSpool, open_media, write_clip
 from avforensics.media.types import MediaOptions
 from avforensics.media.video import VideoReader
 from avforensics.synthetic.forge import make_clip
-from avforensics.synthetic.plan import Job, Take
+from avforensics.synthetic.plan import PlannedClip, Take
 
 SECONDS = 20  # encoded once, then repeated
 SIZE = 1280, 720
@@ -46,7 +46,7 @@ SIZE = 1280, 720
 
 def synthetic_head(path: Path) -> None:
     """Six seconds of a drawn talking head, 224 pixels."""
-    job = Job("head.mp4", "test", "real", "real", Take(identity=4, clip=0))
+    job = PlannedClip("head.mp4", "test", "real", "real", Take(identity=4, clip=0))
     frames, sound = make_clip(job, seed=0, n_frames=6 * FPS, size=224)
     write_clip(path, frames, sound)
 
