@@ -1,5 +1,6 @@
 """The command line: verbs, exit codes, one sentence for a mistake, and DDP's child processes."""
 
+import gc
 import json
 import os
 import re
@@ -9,6 +10,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from hydra._internal.hydra import Hydra
 
 from avforensics import cli, commands
 
@@ -121,6 +123,21 @@ def test_inside_the_verb_argv_is_what_was_typed(tryout, tmp_path):
     assert found["output_dir"] == str(tmp_path / "my out")
     assert found["argv"][:2] == ["avforensics", "tryout"]
     assert found["argv"][4:6] == ["input=a [1], b.mp4", "output_dir=my out"]
+
+
+def test_a_plain_command_composes_once(avforensics, make_video, tmp_path, monkeypatch):
+    composed, compose = [], Hydra.compose_config
+    monkeypatch.setattr(
+        Hydra, "compose_config", lambda *args, **how: composed.append(how) or compose(*args, **how)
+    )
+    gc.disable()  # as `command` does
+    try:
+        assert avforensics("probe", make_video(), "--out", tmp_path / "out") == 0
+        assert gc.isenabled()  # while the verb runs
+    finally:
+        gc.enable()
+    assert len(composed) == 1
+    assert (tmp_path / "out/.hydra/overrides.yaml").is_file()
 
 
 def test_nothing_is_written_but_the_runs_folder(tryout, tmp_path):

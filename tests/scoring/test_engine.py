@@ -79,6 +79,22 @@ def test_batches_across_videos_change_nothing(network):
             np.testing.assert_allclose(value, getattr(alone[name], kind), rtol=1e-4, atol=1e-4)
 
 
+def test_silent_sound_is_encoded_once(network, monkeypatch):
+    block = video(30, seed=1)
+    block.audio[10 * HOP : 17 * HOP] = 0  # three crops
+    (span,) = cut_spans([block])
+    engine, encoded = Engine(network, None, runtime=CPU), []
+    tokens = engine.sync.audio_tokens
+    monkeypatch.setattr(
+        engine.sync, "audio_tokens", lambda crops: encoded.append(len(crops)) or tokens(crops)
+    )
+    rows = engine.run([("a", span)])[0].sync_logits
+    heard = 30 + 4 - 3  # of the padding, 11 silent crops at each end
+    assert len(span.crops) == heard + 3 + 2 * 11 and sum(encoded) == heard + 1
+    expected = one_by_one(network, block)
+    np.testing.assert_allclose(rows, expected, atol=1e-4 * np.abs(expected).max())
+
+
 def test_folding_changes_nothing_and_spares_the_original(network):
     block = video(8, seed=5)
     before = one_by_one(network, block)

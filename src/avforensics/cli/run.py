@@ -12,17 +12,21 @@ import ast
 import contextlib
 import difflib
 import errno
+import gc
 import logging
 import os
 import pkgutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 import hydra
-from hydra._internal.utils import get_args_parser  # the parser that hydra.main uses itself
+import hydra.version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path, get_args_parser  # as in hydra.main
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException
 from hydra.types import RunMode
@@ -48,11 +52,13 @@ from avforensics.registry import load_plugins
 
 FAILED, USAGE = 1, 2
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
-_CONFIGS = "avforensics.configs"
+_HYDRA = "1.3"  # whose rules apply
+_CONFIG_PATH = "pkg://avforensics.configs"
 
 
 def command() -> None:
     """Run `main` and end the process with its exit code."""
+    gc.disable()  # until the verb runs: what imports make stays, and searching it takes time
     interruption.watch()
     sys.stdout, sys.stderr = OpenEnded(sys.stdout), OpenEnded(sys.stderr)
     code = main()
@@ -171,15 +177,33 @@ def run_verb(verb: str, arguments: list[str]) -> int:
                 raise ConfigError(f"a job in {cfg.output_dir} ended with exit code {code}")
 
     with full_errors(), replaced_argv([script, f"hydra.job.name={verb}", *quoted, *flags]):
-        hydra.main(version_base="1.3", config_path=f"pkg://{_CONFIGS}", config_name=verb)(task)()
+        if flags or any(override.startswith("hydra.") for override in quoted):
+            hydra.main(version_base=_HYDRA, config_path=_CONFIG_PATH, config_name=verb)(task)()
+        else:
+            run_once(verb, sys.argv[1:], task)
     return max(codes, default=0)
+
+
+def run_once(verb: str, overrides: list[str], task: Callable[[DictConfig], None]) -> None:
+    """Like `hydra.main` for one run; that composes the configuration twice, once for its mode."""
+    hydra.version.setbase(_HYDRA)
+    search_path = create_config_search_path(_CONFIG_PATH)
+    runner = Hydra.create_main_hydra2(task_name=verb, config_search_path=search_path)
+    try:
+        runner.run(config_name=verb, task_function=task, overrides=overrides)
+    finally:
+        GlobalHydra.instance().clear()
 
 
 def run_command(verb: str, cfg: DictConfig) -> int:
     """Import plugins and call the verb; turn Hydra's errors about settings into ConfigError."""
     try:
         load_plugins(cfg.get("plugins"))
-        return int(import_module(f"{commands.__name__}.{verb}").run(cfg) or 0)
+        run = import_module(f"{commands.__name__}.{verb}").run
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
+        return int(run(cfg) or 0)
     except MissingMandatoryValue as error:
         raise ConfigError(f"a value is missing: write {error.full_key}=...") from error
     except (InterpolationKeyError, InterpolationResolutionError) as error:

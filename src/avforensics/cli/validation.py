@@ -34,6 +34,8 @@ _LEAST = {"batch_windows": 1, "readers": 1, "workers": 1, "world": 1, "rank": 0,
 _LEAST |= {"real": 0, "fake": 0, "seed": 0, "resamples": 1, "examples": 0, "clips": 1, "epochs": 1}
 _LEAST |= {"video_stream": 0, "audio_stream": 0, "min_videos": 1, "bins": 2, "tries": 1}
 _NEEDED = "???"  # marks a mandatory setting in configs
+# Settings of many verbs that hold any text but an empty one.
+_ANY_TEXT = {"input", "output_dir"}
 _KEY = re.compile(r"[A-Za-z_][\w.]*(?==)")
 
 
@@ -62,6 +64,9 @@ def check_kinds(
         if OmegaConf.select(cfg, key) is None:
             raise ConfigError(f"{key} cannot be null")
     keys = [key for key in given if key not in choices and key.partition(".")[0] not in _ELSEWHERE]
+    keys = [key for key in keys if key not in _ANY_TEXT or not _is_text(OmegaConf.select(cfg, key))]
+    if not keys:
+        return
     defaults = compose(verb, [text for key, text in given.items() if key in choices])
     for key in keys:
         parent, _, last = key.rpartition(".")
@@ -70,6 +75,10 @@ def check_kinds(
         if known and not _refers(node, last) and not _refers(_parent(cfg, parent), last):
             default = _NEEDED if OmegaConf.is_missing(node, last) else node[last]
             _check(key, default, OmegaConf.select(cfg, key))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
 
 
 def _parent(cfg: DictConfig, name: str) -> Any:

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from avforensics.errors import ConfigError
 from avforensics.scoring.statistics import STATISTICS
@@ -147,9 +148,8 @@ class _Independent(Fusion):
     @staticmethod
     def _log_p(points: np.ndarray) -> np.ndarray:
         """Logarithm of the two-sided p-value under a normal distribution, (n, K)."""
-        from scipy.special import log_ndtr  # scoring should not wait for its import
-
-        return np.log(2) + log_ndtr(-np.abs(points))
+        log_p = torch.special.log_ndtr(torch.from_numpy(-np.abs(points)))
+        return np.log(2) + log_p.numpy()
 
 
 class MinP(_Independent):
@@ -205,9 +205,8 @@ class Density(Fusion):
         """Minus log density up to a constant, (n,)."""
         whiten = self.arrays["whiten"]
         away = points[:, None] @ whiten - (self.arrays["points"] @ whiten)[None]
-        from scipy.special import logsumexp  # scoring should not wait for its import
-
-        return -logsumexp(-0.5 * np.square(away).sum(-1), axis=1)
+        kernels = torch.from_numpy(-0.5 * np.square(away).sum(-1))
+        return -torch.logsumexp(kernels, dim=1).numpy()
 
 
 FUSIONS: dict[str, type[Fusion]] = {

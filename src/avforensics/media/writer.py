@@ -18,6 +18,7 @@ LARGEST = 4096  # pixels; the limit of H.264 levels
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast")
 PRESETS += ("medium", "slow", "slower", "veryslow", "placebo")
 AUDIO_BITRATE = 64_000  # bits per second
+AAC_CODER = "twoloop"
 AUDIO_CHUNK = 1024  # samples per AAC frame
 
 
@@ -33,6 +34,7 @@ def write_clip(
     gop: int = FPS,
     b_frames: int = 0,
     audio_bitrate: int = AUDIO_BITRATE,
+    aac_coder: str = AAC_CODER,
     rotation: int = 0,
 ) -> int:
     """Write an H.264 (yuv420p) + AAC MP4 file.
@@ -63,6 +65,9 @@ def write_clip(
         Maximum number of consecutive B-frames.
     audio_bitrate : int
         Bits per second of AAC.
+    aac_coder : str
+        FFmpeg's search for the quantisers of AAC: ``twoloop``, or ``fast``, which takes a quarter
+        of the time and at this rate has the same error.
     rotation : int
         Degrees (counter-clockwise) in the metadata by which players rotate the video.
 
@@ -91,17 +96,24 @@ def write_clip(
             video.set_display_rotation(rotation)
         sound = None
         if audio is not None:
-            sound = out.add_stream("aac", rate=sample_rate, layout="mono")
-            sound.codec_context.bit_rate = audio_bitrate
+            sound = _add_sound(out, sample_rate, audio_bitrate, aac_coder)
         return _encode(out, video, sound, frames, audio, Fraction(fps), sample_rate)
 
 
-def replace_sound(source: str | os.PathLike, audio: np.ndarray, path: str | os.PathLike) -> None:
+def replace_sound(
+    source: str | os.PathLike,
+    audio: np.ndarray,
+    path: str | os.PathLike,
+    *,
+    aac_coder: str = AAC_CODER,
+) -> None:
     """Copy a file written by `write_clip` with new audio; the video is copied bit for bit.
 
     Parameters
     ----------
     audio : int16 array, (samples,), mono, 16 kHz
+    aac_coder : str
+        As in `write_clip`.
     """
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with (
@@ -111,8 +123,7 @@ def replace_sound(source: str | os.PathLike, audio: np.ndarray, path: str | os.P
     ):
         pictures = read.streams.video[0]
         video = out.add_stream_from_template(pictures)
-        sound = out.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
-        sound.codec_context.bit_rate = AUDIO_BITRATE
+        sound = _add_sound(out, SAMPLE_RATE, AUDIO_BITRATE, aac_coder)
         position = 0
         for packet in read.demux(pictures):
             if packet.dts is None:
@@ -191,6 +202,13 @@ def _encode(out, video, sound, frames, audio, fps: Fraction, sample_rate: int) -
         _encode_audio(out, sound, audio, position, len(audio), sample_rate, last=True)
         out.mux(sound.encode(None))
     return index + 1
+
+
+def _add_sound(out, sample_rate: int, bitrate: int, aac_coder: str):
+    options = {"aac_coder": aac_coder}
+    sound = out.add_stream("aac", rate=sample_rate, layout="mono", options=options)
+    sound.codec_context.bit_rate = bitrate
+    return sound
 
 
 def _encode_audio(out, sound, audio, position, until, sample_rate, *, last=False) -> int:

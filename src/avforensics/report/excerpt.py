@@ -31,7 +31,7 @@ from avforensics.media.writer import replace_sound, write_clip
 
 CONTEXT = 1.0  # seconds shown before and after what was scored
 CRF = 29  # a face of 480 px stays clear, and a minute takes about 3 MB
-PRESET = "veryfast"
+PRESET, AAC_CODER = "veryfast", "fast"
 COPIED = 75_000  # bytes a second up to which pictures are copied: 6 MB a page at most
 
 
@@ -140,7 +140,7 @@ def cut_excerpt(
             if frames is None:
                 frames, size = _encode(path, clip, sound, first, last, long_side, options)
             else:
-                replace_sound(path, sound, clip)
+                replace_sound(path, sound, clip, aac_coder=AAC_CODER)
             end = (first + frames) / FPS
             return Excerpt(clip.read_bytes(), first / FPS, end, declared, *size)
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -197,7 +197,8 @@ def _encode(
             raise MediaError(path, "no excerpt for the player (the file ends before it)")
         size = _even_size((video.width, video.height), long_side)
         with closing(_ahead(_small(video, chain([opening], frames), size))) as pictures:
-            return write_clip(clip, pictures, sound, crf=CRF, preset=PRESET), size
+            count = write_clip(clip, pictures, sound, crf=CRF, preset=PRESET, aac_coder=AAC_CODER)
+            return count, size
 
 
 def _small(

@@ -132,8 +132,13 @@ class Engine:
         return torch.cat([self.sync.visual.frames(p.to(self.device).float()) for p in parts])
 
     def _crops(self, crops: np.ndarray) -> Tensor:
-        parts = torch.from_numpy(crops).split(8 * self.chunk)
-        return torch.cat([self.sync.audio_tokens(p.to(self.device).float()) for p in parts])
+        """Tokens of crops; those that are silent, such as padding, are encoded once."""
+        heard = crops.any(axis=1)
+        distinct = np.concatenate([crops[heard], crops[~heard][:1]])
+        parts = torch.from_numpy(distinct).split(8 * self.chunk)
+        tokens = torch.cat([self.sync.audio_tokens(p.to(self.device).float()) for p in parts])
+        place = np.where(heard, heard.cumsum() - 1, heard.sum())
+        return tokens[torch.from_numpy(place).to(self.device)]
 
     def _join(
         self, batch: Sequence[tuple[Hashable, Span]], new: Tensor, kind: str

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from queue import Empty, Full, Queue
+from queue import Full, Queue
 
 from avforensics.applicability import Meter, MouthView
 from avforensics.errors import MediaError
@@ -126,6 +127,8 @@ class Source:
         Leading silence of the part read so far.
     meter : Meter or None
         Measures of the part read so far; None if applicability is not measured.
+    when_read : callable, optional
+        Called by the consumer once everything has been read.
     seconds : float
         Reading time so far.
     """
@@ -136,6 +139,7 @@ class Source:
     sha256: str | None = None
     silence: LeadingSilence = field(default_factory=LeadingSilence)
     meter: Meter | None = None
+    when_read: Callable[[], None] | None = None
     seconds: float = 0.0
     _spans: Queue[Span | None] = field(default_factory=lambda: Queue(_AHEAD))
     _stopped: threading.Event = field(default_factory=threading.Event)
@@ -149,9 +153,24 @@ class Source:
         self._stopped.set()
 
     def spans(self) -> Iterator[Span]:
-        """Yield spans as they arrive; ends early if reading fails."""
-        while (span := self._spans.get()) is not None:
+        """Yield spans as they arrive; ends early if reading fails.
+
+        The last span is yielded after ``when_read``, so that the next clip is read while the
+        network runs.
+        """
+        span = self._spans.get()
+        while span is not None:
+            following = self._spans.get()
+            if following is None:
+                self.end()
             yield span
+            span = following
+
+    def end(self) -> None:
+        """Call ``when_read``, once."""
+        call, self.when_read = self.when_read, None
+        if call is not None:
+            call()
 
     def _read(self, open_stream: Opener, cut: Cutter) -> None:
         started = time.perf_counter()
@@ -212,26 +231,23 @@ def read_ahead(
 
     ``meter`` creates the meter of a clip.
     """
-    waiting: Queue[Source] = Queue()
+    waiting: deque[Source] = deque()
     remaining = iter(clips)
 
     def begin() -> None:
         clip = next(remaining, None)
         if clip is not None:
-            source = Source(clip, meter=meter(clip))
+            source = Source(clip, meter=meter(clip), when_read=begin)
             source.start(open_stream, cut)
-            waiting.put(source)
+            waiting.append(source)
 
     try:
         for _ in range(readers):
             begin()
-        while True:
-            try:
-                source = waiting.get_nowait()
-            except Empty:
-                return
+        while waiting:
+            source = waiting.popleft()
             yield source
-            begin()
+            source.end()  # if it had no span
     finally:
-        while not waiting.empty():
-            waiting.get_nowait().stop()
+        for source in waiting:
+            source.stop()
