@@ -176,11 +176,12 @@ def run_verb(verb: str, arguments: list[str]) -> int:
             if code := run_command(verb, cfg):  # in a launcher's process, only errors come back
                 raise ConfigError(f"a job in {cfg.output_dir} ended with exit code {code}")
 
-    with full_errors(), replaced_argv([script, f"hydra.job.name={verb}", *quoted, *flags]):
-        if flags or any(override.startswith("hydra.") for override in quoted):
+    words = [f"hydra.job.name={verb}", *quoted]
+    with full_errors(), replaced_argv([script, *words, *flags]):
+        if flags or any(word.lstrip("+~").startswith("hydra") for word in quoted):
             hydra.main(version_base=_HYDRA, config_path=_CONFIG_PATH, config_name=verb)(task)()
         else:
-            run_once(verb, sys.argv[1:], task)
+            run_once(verb, words, task)
     return max(codes, default=0)
 
 
