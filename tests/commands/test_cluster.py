@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from avforensics.features.shards import KEY, shard_paths
+from avforensics.pool import EngineOptions, in_processes
 from avforensics.progress import Progress
 
 pytestmark = pytest.mark.slow
 cluster_utils = pytest.importorskip("ray.cluster_utils", reason="Ray is not installed")
+cloudpickle = pytest.importorskip("ray.cloudpickle", reason="Ray is not installed")
 CLIPS = 12
 
 
@@ -139,6 +142,31 @@ def test_a_lost_node_costs_nothing(
     assert len(losing_a_node) == CLIPS
 
 
+def meet(jobs):
+    """The raylet that each job runs under, once there have been jobs under two."""
+    for folder in jobs:
+        (folder / str(os.getppid())).touch()
+        end = time.monotonic() + 60
+        while len(list(folder.iterdir())) < 2 and time.monotonic() < end:
+            time.sleep(0.05)
+        yield os.getppid()
+
+
+def test_a_node_that_joins_late_takes_part(cluster, tmp_path):
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # nodes cannot import it
+    late = []
+
+    def begin(key):
+        if not late:
+            late.append(cluster.add_node(num_cpus=1, object_store_memory=80 << 20))
+
+    engine = EngineOptions(name="ray", address=cluster.address, gpus_per_worker=0)
+    jobs = {0: tmp_path, 1: tmp_path}
+    found = dict(in_processes(meet, jobs, workers=None, engine=engine, begin=begin))
+    cluster.remove_node(late[0])
+    assert len(set(found.values())) == 2
+
+
 def preprocess(address, folder, **variables):
     """The command in a process of its own, with other environment variables."""
     words = ["preprocess", "in", "--out", "out", "faces=given", "size=32", "engine=ray"]
@@ -154,6 +182,38 @@ def test_a_cluster_that_does_not_answer_is_one_sentence(inputs, tmp_path):
             assert run.returncode == 2
             assert said in run.stderr
             assert len(run.stderr.splitlines()) == 1
+
+
+@pytest.fixture
+def guarded(tmp_path, monkeypatch):
+    """Address of a head with one CPU that asks for the token in the file ``token``."""
+    (tmp_path / "token").write_text("1" * 64)
+    (tmp_path / "other").write_text("2" * 64)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", f"--port={port}"]
+    ray += ["--block", "--num-cpus=1", "--include-dashboard=false"]
+    env = os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")}
+    with subprocess.Popen(
+        ray, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as head:
+        assert any("runtime started" in line for line in head.stdout)
+        threading.Thread(target=head.stdout.read, daemon=True).start()
+        yield f"127.0.0.1:{port}"
+        head.terminate()
+
+
+def test_a_wrong_token_is_one_sentence(guarded, inputs, tmp_path):
+    said = f"the Ray cluster at {guarded} does not accept the token of this machine"
+    for mode, name in (("token", "other"), ("token", "none"), ("disabled", "token")):
+        path = str(tmp_path / name)
+        run = preprocess(guarded, tmp_path, RAY_AUTH_MODE=mode, RAY_AUTH_TOKEN_PATH=path)
+        assert (run.returncode, len(run.stderr.splitlines())) == (2, 1), run.stderr
+        assert said in run.stderr
+    path = str(tmp_path / "token")
+    run = preprocess(guarded, tmp_path, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=path)
+    assert run.returncode == 0, run.stderr
+    assert len((tmp_path / "out" / "manifest.csv").read_text().splitlines()) == 1 + CLIPS
 
 
 # `preprocess` with jobs that never end
