@@ -43,7 +43,7 @@ def flip(path, place):
 
 
 def test_a_result_is_right_and_comes_out_again(avforensics, written, capsys):
-    for files in (NAMED, ["recorded=true"]):
+    for files in (NAMED, []):
         words = ["verify", f"result={written}", "recompute=true", "device=cpu"]
         assert avforensics(*words, *files) == 0
         said = capsys.readouterr().out
@@ -52,7 +52,7 @@ def test_a_result_is_right_and_comes_out_again(avforensics, written, capsys):
 
 
 def test_one_changed_byte_fails(avforensics, written, tmp_path, capsys):
-    result = ["verify", f"result={written}", *NAMED]
+    result = ["verify", f"result={written}"]
     whole = written.read_bytes()
     digit = whole.index(b'"mean_maximum": 0.') + len(b'"mean_maximum": 0.') + 2
     flip(written, digit)
@@ -80,7 +80,7 @@ def test_numbers_of_another_video_are_found(avforensics, written, tmp_path, make
 
 
 def test_only_named_files_are_opened(avforensics, written, tmp_path, monkeypatch, capsys):
-    """A result may come from anyone: neither its paths are opened nor the Hub asked."""
+    """A result may come from anyone: the Hub is never asked, and its paths need not be opened."""
 
     def record_with(**settings):
         record = read_record(written)
@@ -90,12 +90,16 @@ def test_only_named_files_are_opened(avforensics, written, tmp_path, monkeypatch
     asked = []
     monkeypatch.setattr("avforensics.checkpoints.hub.snapshot", lambda *name: asked.append(name))
     record_with(weights="someone/something")
+    assert avforensics("verify", f"result={written}", NAMED[0]) == 0
+    assert capsys.readouterr().out.count("not checked") == 1 and not asked
     for name in ("a clip.mp4", "weights.safetensors"):
         (tmp_path / name).rename(tmp_path / f"moved {name}")
         (tmp_path / name).write_bytes(b"WRONG where it is opened")
-    assert avforensics("verify", f"result={written}", "recompute=true") == 0
+    assert avforensics("verify", f"result={written}", "recompute=true", "recorded=false") == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert said.count("not checked") == 3 and said.count("recorded=true") == 3 and not asked
+    assert said.count("not checked") == 3 and said.count("give ") == 3 and not asked
+    assert avforensics("verify", f"result={written}") == 1  # the video at the recorded path differs
+    capsys.readouterr()
     named = ("video=moved a clip.mp4", "checkpoint.bundle=moved weights.safetensors")
     assert avforensics("verify", f"result={written}", *named) == 0
     assert capsys.readouterr().out.count(" right ") == 4

@@ -68,6 +68,15 @@ def setting_of(name: str) -> dict[str, Any]:
     return _folder(snapshot(repository, revision or "main"))
 
 
+def is_local(name: str) -> bool:
+    """Whether `setting_of` finds a name without the network."""
+    if name == RELEASED or name in PINNED or typed_path(name).exists():
+        return True
+    repository, _, revision = name.partition("@")
+    known = _REPOSITORY.fullmatch(repository)
+    return bool(known) and cached(repository, revision or "main") is not None
+
+
 def snapshot(repository: str, revision: str = "main") -> Path:
     """The folder of a repository in the Hub's cache; fetched if missing or incomplete.
 
@@ -78,10 +87,6 @@ def snapshot(repository: str, revision: str = "main") -> Path:
     CheckpointError
         It cannot be fetched, or ``revision`` is not a valid name.
     """
-    if revision.startswith("/") or ".." in revision.split("/") or "\0" in revision:
-        raise CheckpointError(
-            f"{repository}@{revision!r}: a revision must be a branch, a tag or a commit"
-        )
     if (found := cached(repository, revision)) is not None:
         return found
     try:
@@ -116,7 +121,16 @@ def cached(repository: str, revision: str = "main") -> Path | None:
     """The folder of a revision (a branch, a tag or a commit) in the cache, if it is complete.
 
     A complete folder has the model, the pins and every file that the pins list.
+
+    Raises
+    ------
+    CheckpointError
+        ``revision`` is not a valid name.
     """
+    if revision.startswith("/") or ".." in revision.split("/") or "\0" in revision:
+        raise CheckpointError(
+            f"{repository}@{revision!r}: a revision must be a branch, a tag or a commit"
+        )
     folder = hub_cache() / f"models--{repository.replace('/', '--')}"
     reference = folder / "refs" / revision
     commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else revision

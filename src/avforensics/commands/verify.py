@@ -4,9 +4,10 @@
   avforensics verify OUT/results/NAME.json video=FILE recompute=true
 
 Checks the file's schema and hash, and the hashes of the video, the weights and the calibration
-that are named with video=, checkpoint.bundle= and calibration=. A result may come from anyone: the
-paths in it are opened, and a name on the Hub is fetched, only with recorded=true. With
-recompute=true the video is scored again with the recorded settings, and every number is compared.
+at their recorded paths; if they have moved, name them with video=, checkpoint.bundle= and
+calibration=. recorded=false opens no path from the result, for results from strangers; weights
+are never downloaded. With recompute=true the video is scored again with the recorded settings, and
+every number is compared.
 Exit code 0: no check failed; 1: some failed; 2: wrong usage.
 """
 
@@ -33,6 +34,7 @@ from avforensics.detection.verification import (
     check_video,
     check_weights,
     compare,
+    local_checkpoint,
     shipped,
 )
 from avforensics.errors import ConfigError
@@ -58,9 +60,9 @@ def run(cfg: DictConfig) -> int:
     video, calibration = cfg.video, cfg.calibration
     checkpoint = {k: v for k, v in cfg.checkpoint.items() if v is not None}
     if cfg.recorded:
-        video = video or record["file"]["path"]
-        checkpoint = checkpoint or record["settings"].get("checkpoint", {})
-        calibration = calibration or (record["calibration"] or {}).get("file")
+        video = video or _present(record["file"]["path"])
+        checkpoint = checkpoint or local_checkpoint(record)
+        calibration = calibration or _present((record["calibration"] or {}).get("file"))
     checks.append(check_video(record, video))
     checkpoint = checkpoint or shipped(record)
     found, beside = check_weights(record, checkpoint)
@@ -74,6 +76,10 @@ def run(cfg: DictConfig) -> int:
         checks += [Check("numbers", None, lacking[0])] if lacking else again(record, files, cfg)
     show(checks, str(cfg.result))
     return int(any(check.passed is False for check in checks))
+
+
+def _present(path: str | None) -> str | None:
+    return path if path and typed_path(path).is_file() else None
 
 
 def again(record: Mapping[str, Any], files: Mapping[str, Any], cfg: DictConfig) -> list[Check]:

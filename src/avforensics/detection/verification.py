@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from avforensics.checkpoints import load_models
-from avforensics.checkpoints.hub import PINNED
+from avforensics.checkpoints.hub import PINNED, is_local
+from avforensics.checkpoints.locate import FILE_SETTINGS
 from avforensics.detection.record import digest_of, read_record, text_of
 from avforensics.errors import AVForensicsError
 from avforensics.faces.track import RENAMED_STATUSES
@@ -91,6 +92,15 @@ def check_weights(
     ], found.calibrations
 
 
+def local_checkpoint(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The recorded checkpoint setting; empty if a file is missing or would be downloaded."""
+    setting = dict(record["settings"].get("checkpoint") or {})
+    named = [setting[name] for name in ("bundle", *FILE_SETTINGS) if setting.get(name)]
+    weights = setting.get("weights")
+    there = all(typed_path(name).is_file() for name in named)
+    return setting if there and (not weights or is_local(weights)) else {}
+
+
 def shipped(record: Mapping[str, Any]) -> dict[str, Any]:
     """The checkpoint setting of the weights in this package that made the result, if any."""
     hashes = set(record["weights"].values())
@@ -105,7 +115,7 @@ def check_calibration(record: Mapping[str, Any], path: str | PathLike | None) ->
 
 
 def _told(setting: str) -> str:
-    return f"give {setting}, or recorded=true to open what the result names"
+    return f"no file to compare; give {setting}"
 
 
 def _checked(name: str, path: str | PathLike | None, expected: str, setting: str) -> Check:
