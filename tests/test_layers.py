@@ -11,8 +11,8 @@ FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "omegaconf", "wandb"}
 # Lowest first: each package and module may import itself and what stands before it.
 ORDER = re.findall(
     r"\w+",
-    """errors smoothing colours interruption progress files tables registry engine pool provenance
-    fields media faces applicability models checkpoints scoring report data synthetic features
+    """errors fields smoothing colours interruption progress files tables registry engine pool
+    provenance media faces applicability models checkpoints scoring report data synthetic features
     evaluation detection serving lightning commands cli __main__""",
 )
 PLAIN = ORDER[: ORDER.index("lightning")]  # without Lightning, Hydra or wandb

@@ -1,10 +1,13 @@
-"""Validate numbers in dataclasses of settings: annotated type, finite, not too large."""
+"""Validate settings: numbers of the annotated type, finite and not too large; known choices."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import fields
 from math import isfinite
 from typing import Any
+
+from avforensics.errors import ConfigError
 
 
 def check_numbers(settings: Any, **most: float) -> None:
@@ -36,3 +39,11 @@ def check_numbers(settings: Any, **most: float) -> None:
 
 def _is_finite(value: Any) -> bool:
     return not isinstance(value, bool) and isinstance(value, (int, float)) and isfinite(value)
+
+
+def check_choice(
+    name: str, value: Any, allowed: Collection, *, error: type[Exception] = ConfigError
+) -> None:
+    """Raise ``error`` unless a setting has one of the allowed values, which the message lists."""
+    if value not in allowed:
+        raise error(f"{name} must be one of {', '.join(map(str, allowed))}, got {value!r}")

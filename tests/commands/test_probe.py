@@ -54,5 +54,5 @@ def test_packets_alone(folder, call, capsys):
 
 
 def test_another_format_is_refused(folder, call):
-    with pytest.raises(ConfigError, match="format must be one of table, json, got xml"):
+    with pytest.raises(ConfigError, match="format must be one of table, json, got 'xml'"):
         call(f"input={folder}", "format=xml")

@@ -8,7 +8,7 @@ from avforensics.data.augment import Augment
 from avforensics.data.clips import MOST_BROKEN, RandomClips, SpanClips, frame_range
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
-from avforensics.data.sampling import EpochSampler
+from avforensics.data.sampling import NumberedBatches
 from avforensics.errors import ManifestError
 from avforensics.media.wav import write_wav
 from avforensics.media.writer import write_clip
@@ -152,9 +152,8 @@ def test_loader_with_spawned_workers_gives_the_same_batches(manifest):
     clips = RandomClips(manifest, clips_per_video=2)
 
     def batches(**workers):
-        sampler = EpochSampler(4, batch_size=2, seed=1)
-        sampler.set_epoch(3)
-        return list(DataLoader(clips, batch_size=2, sampler=sampler, **workers))
+        order = NumberedBatches(4, batch_size=2, done=lambda: 6, seed=1)
+        return list(DataLoader(clips, batch_sampler=order, **workers))
 
     spawn = multiprocessing.get_context("spawn")
     alone, apart = batches(), batches(num_workers=1, multiprocessing_context=spawn)

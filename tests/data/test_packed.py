@@ -6,7 +6,6 @@ import pytest
 from avforensics.data.manifest import Manifest
 from avforensics.data.packed import (
     ClipMemory,
-    NumberedSteps,
     PackedClips,
     Piece,
     Tape,
@@ -131,10 +130,6 @@ def test_broken_clips_are_left_out_and_counted(rows, tmp_path):
     assert "broken.mp4" in memory.broken[0]
     with pytest.raises(ManifestError, match="none of 1 clips can be read"):
         ClipMemory(Manifest([Row(str(broken), 0)]))
-
-
-def test_steps_go_on_where_training_stands():
-    assert list(NumberedSteps(3, lambda: 4)) == [(1, 1), (1, 2), (2, 0)]
 
 
 def test_too_few_frames_for_a_step(memory):

@@ -13,7 +13,6 @@ from sklearn import metrics as sk
 
 from avforensics.errors import ManifestError
 from avforensics.evaluation.figures import write_figures
-from avforensics.evaluation.results import write_results
 from avforensics.evaluation.rows import ScoredVideo, read_scores, write_scores
 from avforensics.evaluation.summary import PAPER_CATEGORIES, summarise
 from avforensics.evaluation.tables import (
@@ -240,7 +239,9 @@ def test_a_file_name_need_not_be_text(tmp_path):
     ]
     failed = ScoredVideo(path=f"/{name}/x.mp4", label=0, error="no face")
     summary = summarise([*rows, failed], resamples=20)
-    write_results([*rows, failed], summary, tmp_path)
+    write_scores([*rows, failed], tmp_path / "scores.csv")
+    write_summary(summary, tmp_path)
+    write_figures([*rows, failed], tmp_path)
     assert read_scores(tmp_path / "scores.csv")[0].path == rows[0].path
     for suffix in ("md", "tex", "csv"):
         text = (tmp_path / f"metrics.{suffix}").read_text(encoding="utf-8")

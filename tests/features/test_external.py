@@ -159,7 +159,7 @@ def test_an_array_that_cannot_be_used_is_one_sentence_and_the_others_go_on(tmp_p
 def test_settings_without_meaning(tmp_path):
     with pytest.raises(ConfigError, match="no such folder"):
         ExternalFeatures(folder=tmp_path / "nowhere", name="n")
-    with pytest.raises(ConfigError, match="must be delays or activations, got 'rows'"):
+    with pytest.raises(ConfigError, match="must be one of delays, activations, got 'rows'"):
         ExternalFeatures(folder=tmp_path, name="n", holds="rows")
     with pytest.raises(ConfigError, match="must name the network"):
         ExternalFeatures(folder=tmp_path, name="")

@@ -331,7 +331,7 @@ def test_not_a_number_names_the_clips(tmp_path):
         ({"train": "sync"}, ManifestError, "no clip with split sync and label 0"),
         ({"batch_size": 64}, ConfigError, "40 real clips .* do not fill one batch of 64"),
         ({"components": 40}, ConfigError, "choose fewer components"),
-        ({"modality": "sound"}, ConfigError, "both or video"),
+        ({"modality": "sound"}, ConfigError, "one of both, video"),
         ({"folder": "nowhere"}, ConfigError, "no feature store"),
     ],
 )

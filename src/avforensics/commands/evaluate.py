@@ -46,16 +46,17 @@ from avforensics.evaluation.controls import (
     write_controls,
 )
 from avforensics.evaluation.exchange import write_c5, write_frames
+from avforensics.evaluation.figures import write_figures
 from avforensics.evaluation.reproduce import cells as comparison_cells
 from avforensics.evaluation.reproduce import compare_with_paper, published, write_reproduction
-from avforensics.evaluation.results import show, write_results
 from avforensics.evaluation.robustness import alarm_cells, edits, false_alarms, write_robustness
 from avforensics.evaluation.robustness import cells as robustness_cells
-from avforensics.evaluation.rows import ScoredVideo, printable
+from avforensics.evaluation.rows import ScoredVideo, printable, write_scores
 from avforensics.evaluation.segments import localise
 from avforensics.evaluation.segments import sentence as found_segments
 from avforensics.evaluation.setting import scoring_setting
 from avforensics.evaluation.summary import summarise
+from avforensics.evaluation.tables import rich_table, write_summary
 from avforensics.files import write_json, write_text
 from avforensics.lightning.evaluation import Evaluated, Evaluation, Variation, require_data
 from avforensics.provenance import versions
@@ -63,7 +64,7 @@ from avforensics.report.evaluation import remove_earlier, write_evaluation_page
 from avforensics.report.figures import save_figures
 from avforensics.scoring.edits import moves_time
 from avforensics.scoring.sequences import SequencePolicy
-from avforensics.tables import Table
+from avforensics.tables import Table, wide
 
 log = logging.getLogger(__name__)
 
@@ -140,11 +141,13 @@ def write(cfg: DictConfig, rows: Sequence[ScoredVideo], summary: dict, known: Be
     title = printable(cfg.title or title_of(cfg))
     folder = Path(cfg.output_dir)
     remove_earlier(folder)
-    write_results(rows, summary, folder, title)
+    write_scores(rows, folder / "scores.csv")
+    write_summary(summary, folder)
+    write_figures(rows, folder, title)
     text = OmegaConf.to_yaml(cfg, resolve=True)
     write_text(folder / "config.yaml", text, errors="surrogateescape")
     write_json(folder / "versions.json", versions())
-    show(summary, get_console(), title)
+    wide(get_console()).print(rich_table(summary, title))
     if cfg.reproduce is not None:
         experiment, found = published(cfg.reproduce), compare_with_paper(cfg.reproduce, summary)
         write_reproduction(cfg.reproduce, found, folder)

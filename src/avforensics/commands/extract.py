@@ -22,10 +22,10 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from avforensics.data.manifest import Manifest
-from avforensics.errors import ConfigError
 from avforensics.features.external import ExternalFeatures, import_features
 from avforensics.features.fill import Filled, extract_features
 from avforensics.features.settings import ExtractionSettings
+from avforensics.fields import check_choice
 from avforensics.files import typed_path, write_json
 from avforensics.pool import EngineOptions, rank_and_world
 from avforensics.provenance import versions
@@ -67,8 +67,7 @@ def _computed(cfg: DictConfig, world: int) -> Callable[..., Filled]:
 
 
 def _are_external(cfg: DictConfig) -> bool:
-    if cfg.features not in ("network", "external"):
-        raise ConfigError(f"features must be network or external, got {cfg.features!r}")
+    check_choice("features", cfg.features, ("network", "external"))
     return cfg.features == "external"
 
 
@@ -89,8 +88,7 @@ def _device(device: str, world: int) -> str:
 
 
 def _max_windows(cfg: DictConfig) -> int | None:
-    if cfg.windows not in ("first", "all"):
-        raise ConfigError(f"windows must be first or all, got {cfg.windows!r}")
+    check_choice("windows", cfg.windows, ("first", "all"))
     return cfg.max_windows if cfg.windows == "first" else None
 
 

@@ -22,7 +22,8 @@ from rich.table import Table
 from rich.text import Text
 
 from avforensics.detection.inputs import list_inputs
-from avforensics.errors import ConfigError, MediaError
+from avforensics.errors import MediaError
+from avforensics.fields import check_choice
 from avforensics.media import MediaOptions, MediaReport, open_media
 from avforensics.media.remarks import describe, of_file
 
@@ -33,8 +34,7 @@ FORMATS = ("table", "json")
 
 def run(cfg: DictConfig) -> int:
     """Print the report of each video of ``cfg.input``."""
-    if cfg.format not in FORMATS:
-        raise ConfigError(f"format must be one of {', '.join(FORMATS)}, got {cfg.format}")
+    check_choice("format", cfg.format, FORMATS)
     inputs = list_inputs(cfg.input)
     for remark in inputs.remarks:
         log.warning("%s", remark)

@@ -39,7 +39,7 @@ HUSHED = (  # Lightning's notices that do not help the user
     ".*isinstance.treespec, LeafSpec.*",
     ".*does not have many workers.*",
     ".*is smaller than the logging interval.*",
-    ".*dataloader is not resumable.*",  # ours is: see lightning/batches.py
+    ".*dataloader is not resumable.*",  # ours is: see data/sampling.py
 )
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
-import av
 import numpy as np
 import torch
 from torch.nn import functional as F
+
+from avforensics.media.perturbations import video_compression
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
 
@@ -185,22 +185,5 @@ def _noisy(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _compressed(frames: np.ndarray, crf: int) -> np.ndarray:
     """Encode and decode with x264 in memory; all frames form one sequence."""
-    height, width = frames.shape[-3:-1]
-    if height % 2 or width % 2:
-        raise ValueError(f"H.264 needs an even height and width, got {height} x {width}")
-    encoder = av.CodecContext.create("libx264", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
-    encoder.time_base, encoder.framerate = Fraction(1, 25), Fraction(25)
-    encoder.thread_count = 1
-    # Otherwise x264 reads uninitialised memory on CPUs with AVX-512; see media/writer.py.
-    encoder.options = {"crf": str(crf), "preset": "veryfast", "x264-params": "asm=sse4.2"}
-    decoder = av.CodecContext.create("h264", "r")
-    decoder.thread_count = 1
-    packets, pictures = [], []
-    for index, picture in enumerate(frames.reshape(-1, height, width, 3)):
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-        frame.pts = index
-        packets += encoder.encode(frame)
-    for packet in [*packets, *encoder.encode(None), None]:
-        pictures += decoder.decode(packet)
-    return np.stack([p.to_ndarray(format="rgb24") for p in pictures]).reshape(frames.shape)
+    flat = frames.reshape(-1, *frames.shape[-3:])
+    return np.stack([*video_compression(flat, crf, preset="veryfast")]).reshape(frames.shape)

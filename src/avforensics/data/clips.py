@@ -8,7 +8,7 @@ decord's readers must not cross a fork, and training reads a clip once per epoch
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -23,21 +23,15 @@ WINDOW = 5  # frames that the network sees at once
 MOST_BROKEN = 20  # consecutive clips that may be replaced before training stops
 
 
+@dataclass(eq=False)
 class _Clips(Dataset, ABC):
     """Base of the datasets of clips; items depend on seed, epoch and index."""
 
-    def __init__(
-        self,
-        manifest: Manifest,
-        *,
-        size: int | None = None,
-        augment: Augment | None = None,
-        seed: int = 0,
-    ) -> None:
-        self.manifest = manifest
-        self.size = size
-        self.augment = augment
-        self.seed = seed
+    manifest: Manifest
+    _: KW_ONLY
+    size: int | None = None
+    augment: Augment | None = None
+    seed: int = 0
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -48,7 +42,7 @@ class _Clips(Dataset, ABC):
         Parameters
         ----------
         key : int or (int, int)
-            Index, or epoch and index from `EpochSampler`; the epoch defaults to 0.
+            Index, or epoch and index from `NumberedBatches`; the epoch defaults to 0.
 
         Returns
         -------
@@ -87,6 +81,7 @@ class _Clips(Dataset, ABC):
         """Read frames, audio and start of a row."""
 
 
+@dataclass(eq=False, kw_only=True)
 class RandomClips(_Clips):
     """Short clips at random positions of each video, with their audio (paper Sec. 3.1).
 
@@ -107,19 +102,12 @@ class RandomClips(_Clips):
         Augmentation, drawn once per item.
     """
 
-    def __init__(
-        self,
-        manifest: Manifest,
-        *,
-        clips_per_video: int = 1,
-        gap: int = 1,
-        **common: Any,
-    ) -> None:
-        if min(clips_per_video, gap) < 1:
+    clips_per_video: int = 1
+    gap: int = 1
+
+    def __post_init__(self) -> None:
+        if min(self.clips_per_video, self.gap) < 1:
             raise ValueError("clips_per_video and gap must be >= 1")
-        super().__init__(manifest, **common)
-        self.clips_per_video = clips_per_video
-        self.gap = gap
 
     def _read(self, row: Row, rng: np.random.Generator) -> tuple:
         reader = ClipReader(row.path)
@@ -141,6 +129,7 @@ class RandomClips(_Clips):
         return np.sort(rng.choice(free, count, replace=False)) + np.arange(count) * (gap - 1)
 
 
+@dataclass(eq=False, kw_only=True)
 class SpanClips(_Clips):
     """One contiguous span of each video with its audio, for training on all of its windows.
 
@@ -152,20 +141,18 @@ class SpanClips(_Clips):
         Number of frames; None = the whole clip (of varying length, for batches of one).
     fixed : bool
         Start at the first frame, without augmentation; for validation.
-    **common
-        ``size``, ``augment`` and ``seed`` as in `RandomClips`.
+    size, augment
+        As in `RandomClips`.
     """
 
-    def __init__(
-        self, manifest: Manifest, *, span: int | None = 75, fixed: bool = False, **common: Any
-    ) -> None:
-        if span is not None and span < 1:
-            raise ValueError(f"span must be >= 1, got {span}")
-        super().__init__(manifest, **common)
-        if fixed and self.augment is not None:
+    span: int | None = 75
+    fixed: bool = False
+
+    def __post_init__(self) -> None:
+        if self.span is not None and self.span < 1:
+            raise ValueError(f"span must be >= 1, got {self.span}")
+        if self.fixed and self.augment is not None:
             raise ValueError("a fixed span is for validation and cannot be augmented")
-        self.span = span
-        self.fixed = fixed
 
     def _read(self, row: Row, rng: np.random.Generator) -> tuple:
         reader = ClipReader(row.path)

@@ -8,12 +8,12 @@ clip border do not enter the loss.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 
 import numpy as np
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from avforensics.data.augment import Augment, resize
 from avforensics.data.clips import WINDOW, aligned_range
@@ -270,29 +270,6 @@ def _cut(pieces: Sequence[Piece], begin: int, count: int) -> Iterator[Piece]:
         if first < last:
             yield Piece(piece.clip, piece.start + first, last - first)
         at += piece.count
-
-
-@dataclass(eq=False)
-class NumberedSteps(Sampler[tuple[int, int]]):
-    """Keys ``(epoch, step)`` from the current state of training; see `NumberedBatches`.
-
-    Parameters
-    ----------
-    steps : int
-        Steps per epoch.
-    done : callable
-        Returns the number of trained steps.
-    """
-
-    steps: int
-    done: Callable[[], int]
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        first = self.done()  # evaluated now, not when a worker requests the first step
-        return (divmod(number, self.steps) for number in range(first, first + self.steps))
-
-    def __len__(self) -> int:
-        return self.steps
 
 
 def clip_weights(rows: Sequence[Row], weights: Mapping[str, float] | None) -> np.ndarray:

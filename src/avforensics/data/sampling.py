@@ -1,25 +1,54 @@
-"""Order of training clips, independent of the number of processes."""
+"""Order of training clips, independent of the number of processes, from any step on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import KW_ONLY, dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import KW_ONLY, dataclass
+from functools import lru_cache
+from itertools import starmap
 
 import numpy as np
 from torch.utils.data import Sampler
 
 
 @dataclass(eq=False)
-class EpochSampler(Sampler[tuple[int, int]]):
-    """Keys ``(epoch, index)`` in seeded order, cut into global batches.
+class NumberedSteps(Sampler[tuple[int, int]]):
+    """Keys ``(epoch, step)`` of one epoch's length, from the next step to train.
+
+    Lightning counts the steps it has trained and keeps the count in every checkpoint. Starting from
+    that count is right in every epoch and after a resume in mid-epoch, whenever Lightning makes its
+    iterators.
+
+    Parameters
+    ----------
+    steps : int
+        Steps per epoch.
+    done : callable
+        Returns the number of trained steps.
+    """
+
+    steps: int
+    done: Callable[[], int]
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        first = self.done()  # evaluated now, not when a worker requests the first step
+        return (divmod(number, self.steps) for number in range(first, first + self.steps))
+
+    def __len__(self) -> int:
+        return self.steps
+
+
+@dataclass(eq=False)
+class NumberedBatches(Sampler[list[tuple[int, int]]]):
+    """Batches of keys ``(epoch, index)`` in seeded order; see `NumberedSteps`.
 
     The order depends on ``seed`` and epoch only. Rank ``r`` takes the ``r``-th contiguous part of
     each global batch, so the concatenated parts of all ranks equal the batch of a single process.
     Keys contain the epoch because persistent workers hold a copy of the dataset and would not
     notice a new epoch.
 
-    Use it with ``DataLoader(dataset, batch_size=batch_size // world, sampler=...)`` and disable
-    sampler replacement (Lightning: ``use_distributed_sampler=False``).
+    Use it with ``DataLoader(dataset, batch_sampler=...)`` and disable sampler replacement
+    (Lightning: ``use_distributed_sampler=False``).
 
     Parameters
     ----------
@@ -27,6 +56,8 @@ class EpochSampler(Sampler[tuple[int, int]]):
         Number of items.
     batch_size : int
         Items per global batch, over all ranks; a multiple of ``world``.
+    done : callable
+        Returns the number of trained batches.
     rank, world : int
         Index of this process and number of processes.
 
@@ -39,11 +70,10 @@ class EpochSampler(Sampler[tuple[int, int]]):
     n: int
     _: KW_ONLY
     batch_size: int
+    done: Callable[[], int]
     seed: int = 0
     rank: int = 0
     world: int = 1
-    epoch: int = field(default=0, init=False)
-    first_batch: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         if not 0 <= self.rank < self.world:
@@ -54,25 +84,20 @@ class EpochSampler(Sampler[tuple[int, int]]):
             )
         if self.n < self.batch_size:
             raise ValueError(f"{self.n} clips do not fill one batch of {self.batch_size}")
+        self.order = lru_cache(maxsize=2)(self._order)
 
-    def set_epoch(self, epoch: int, first_batch: int = 0) -> None:
-        """Set the epoch and its first global batch."""
-        self.epoch = epoch
-        self.first_batch = first_batch
+    def _order(self, epoch: int) -> np.ndarray:
+        """All indices of an epoch, for all ranks, before cutting: int64, (n,)."""
+        return np.random.default_rng([self.seed, epoch]).permutation(self.n)
 
-    def order(self) -> np.ndarray:
-        """All indices of this epoch, for all ranks, before cutting: int64, (n,)."""
-        return np.random.default_rng([self.seed, self.epoch]).permutation(self.n)
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        return starmap(self._batch, NumberedSteps(len(self), self.done))
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        order, part = self.order(), self.batch_size // self.world
-        end = self.n - self.n % self.batch_size
-        for begin in range(self.first_batch * self.batch_size, end, self.batch_size):
-            batch = order[begin : begin + self.batch_size]
-            for index in batch[self.rank * part : (self.rank + 1) * part]:
-                yield self.epoch, int(index)
+    def _batch(self, epoch: int, number: int) -> list[tuple[int, int]]:
+        part = self.batch_size // self.world
+        begin = number * self.batch_size + self.rank * part
+        return [(epoch, int(index)) for index in self.order(epoch)[begin : begin + part]]
 
     def __len__(self) -> int:
-        """Number of keys of this rank in this epoch."""
-        batches = self.n // self.batch_size - self.first_batch
-        return batches * (self.batch_size // self.world)
+        """Batches per epoch."""
+        return self.n // self.batch_size

@@ -8,6 +8,7 @@ from avforensics.checkpoints import Models
 from avforensics.checkpoints.digest import network_digest
 from avforensics.errors import ConfigError
 from avforensics.features.store import FeatureStore
+from avforensics.fields import check_choice
 from avforensics.scoring.sequences import SequencePolicy
 
 STATISTICS = ("mean", "max")
@@ -49,8 +50,7 @@ def check_statistic(statistic: str, part: str) -> None:
     ------
     ConfigError
     """
-    if statistic not in STATISTICS:
-        raise ConfigError(f"statistic must be one of {STATISTICS}, got {statistic!r}")
+    check_choice("statistic", statistic, STATISTICS)
     if statistic == "max" and part != "both":
         raise ConfigError("statistic=max needs part=both")
 
@@ -67,8 +67,7 @@ def check_models(
     ConfigError
         ``part`` is unknown, or a decoder was trained for shorter sequences.
     """
-    if part not in SCORE_PARTS:
-        raise ConfigError(f"part must be one of {SCORE_PARTS}, got {part!r}")
+    check_choice("part", part, SCORE_PARTS)
     models = models.to_score(lams, part)
     policy.check(distribution=models.distribution, activation=models.activation)
     return models

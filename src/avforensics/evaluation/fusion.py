@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from avforensics.errors import ConfigError
+from avforensics.fields import check_choice
 from avforensics.scoring.statistics import STATISTICS
 
 _SHARE_FLOOR = 0.01  # shares are mapped to 0.01..0.99
@@ -58,8 +58,7 @@ class NormalMap:
         sides : {"declared", "two"}
             ``declared`` = as each statistic declares, ``two`` = both sides of all statistics.
         """
-        if sides not in ("declared", "two"):
-            raise ConfigError(f"evidence.sides must be declared or two, got {sides!r}")
+        check_choice("evidence.sides", sides, ("declared", "two"))
         floor = np.maximum(_POSITIVE_FLOOR * np.median(np.abs(values), axis=0), 1e-6)
         one = [sides == "declared" and STATISTICS[name].sides == "one" for name in names]
         names, one_sided = tuple(names), np.array(one, bool)
@@ -220,8 +219,7 @@ FUSIONS: dict[str, type[Fusion]] = {
 
 def check_fusion(name: str) -> str:
     """Validate the name of a fusion; raises ConfigError."""
-    if name not in FUSIONS:
-        raise ConfigError(f"evidence.fusion must be one of {', '.join(FUSIONS)}, got {name!r}")
+    check_choice("evidence.fusion", name, FUSIONS)
     return name
 
 

@@ -13,6 +13,7 @@ from avforensics.evaluation.evidence import Evidence, fewest
 from avforensics.evaluation.stored_score import StoredScore
 from avforensics.evaluation.strength import LikelihoodRatio, Sample
 from avforensics.features.store import Entry, FeatureStore
+from avforensics.fields import check_choice
 from avforensics.scoring.own_delay import own_delay_curve
 from avforensics.scoring.sequences import SequencePolicy
 from avforensics.scoring.statistics import check_statistics
@@ -178,10 +179,8 @@ def fit_likelihood(
     ConfigError
         A setting is invalid, or there is no evidence.
     """
-    if generator not in GENERATORS:
-        raise ConfigError(f"fakes.generator must be one of {GENERATORS}, got {generator!r}")
-    if of not in ("evidence", "score"):
-        raise ConfigError(f"likelihood.of must be evidence or score, got {of!r}")
+    check_choice("fakes.generator", generator, GENERATORS)
+    check_choice("likelihood.of", of, ("evidence", "score"))
     if of == "evidence" and evidence is None:
         raise ConfigError("likelihood.of=evidence needs evidence; likelihood.of=score does not")
     store, found = fakes

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from importlib import resources
 from os import PathLike
 
-from avforensics.errors import ConfigError
 from avforensics.evaluation.output import percent
 from avforensics.evaluation.tables import blocks
+from avforensics.fields import check_choice
 from avforensics.files import write_json, write_text
 from avforensics.tables import Table
 
@@ -61,8 +61,7 @@ def published(name: str) -> dict:
     """
     path = resources.files("avforensics.evaluation") / "published.json"
     experiments = json.loads(path.read_text(encoding="utf-8"))["experiments"]
-    if name not in experiments:
-        raise ConfigError(f"experiment must be one of {', '.join(experiments)}, got {name!r}")
+    check_choice("experiment", name, experiments)
     return experiments[name]
 
 

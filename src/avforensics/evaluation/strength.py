@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from avforensics.errors import ConfigError
 from avforensics.evaluation.evidence import folds_of
 from avforensics.evaluation.likelihood import METHODS, cllr, cllr_min, elub
+from avforensics.fields import check_choice
 
 FEWEST_VIDEOS = 50  # per population
 FEWEST_PEOPLE = 10  # among the real videos
@@ -121,10 +121,7 @@ class LikelihoodRatio:
         ConfigError
             The method is unknown.
         """
-        if method not in METHODS:
-            raise ConfigError(
-                f"likelihood.method must be one of {', '.join(METHODS)}, got {method!r}"
-            )
+        check_choice("likelihood.method", method, METHODS)
         about: dict[str, Any] = {
             "of": of,
             "method": method,

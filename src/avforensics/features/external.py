@@ -24,6 +24,7 @@ from avforensics.errors import ConfigError
 from avforensics.features.fill import Filled, Results, Todo, fill_store
 from avforensics.features.shards import Extracted, ShardWriter
 from avforensics.features.store import EXTERNAL, StoreInfo
+from avforensics.fields import check_choice
 from avforensics.files import typed_path
 
 SUFFIXES = (".safetensors", ".npy")
@@ -55,8 +56,7 @@ class ExternalFeatures:
     notice: str | None = None
 
     def __post_init__(self) -> None:
-        if self.holds not in HOLDS:
-            raise ConfigError(f"external.holds must be delays or activations, got {self.holds!r}")
+        check_choice("external.holds", self.holds, HOLDS)
         if not self.name:
             raise ConfigError("external.name must name the network that made the arrays")
         if not self.folder or not typed_path(self.folder).is_dir():

@@ -9,6 +9,7 @@ from typing import Any
 from avforensics.checkpoints import Models, load_models
 from avforensics.errors import ConfigError
 from avforensics.features.shards import DTYPES
+from avforensics.fields import check_choice
 from avforensics.scoring.edits import edit_of
 from avforensics.scoring.runtime import DEFAULT_RUNTIME, RuntimeOptions
 
@@ -43,10 +44,7 @@ class ExtractionSettings:
     max_seconds: float = 120.0
 
     def __post_init__(self) -> None:
-        if self.activations not in DTYPES:
-            raise ConfigError(
-                f"activations must be one of {', '.join(DTYPES)}, got {self.activations!r}"
-            )
+        check_choice("activations", self.activations, DTYPES)
         if self.max_windows is not None and self.max_windows < 2:
             raise ConfigError(f"max_windows must be >= 2, got {self.max_windows}")
         if self.max_delay is not None and self.max_delay < 1:

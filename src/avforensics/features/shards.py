@@ -13,6 +13,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from avforensics.fields import check_choice
 from avforensics.files import atomic_path
 
 KEY = "avforensics"
@@ -91,8 +92,7 @@ class ShardWriter:
         max_windows: int = 50_000,
         max_seconds: float = 120.0,
     ) -> None:
-        if activations not in DTYPES:
-            raise ValueError(f"activations must be one of {tuple(DTYPES)}, got {activations!r}")
+        check_choice("activations", activations, DTYPES, error=ValueError)
         self.folder = folder / "shards"
         self.dtype = DTYPES[activations]
         self.token = secrets.token_hex(4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,10 @@ from torch.utils.data import DataLoader
 from avforensics.data.augment import Augment
 from avforensics.data.clips import RandomClips, SpanClips
 from avforensics.data.manifest import Manifest
-from avforensics.data.packed import ClipMemory, NumberedSteps, PackedClips, Tape, clip_weights
-from avforensics.data.sampling import EpochSampler
+from avforensics.data.packed import ClipMemory, PackedClips, Tape, clip_weights
+from avforensics.data.sampling import NumberedBatches, NumberedSteps
 from avforensics.data.sound import SoundAugment
 from avforensics.errors import ConfigError
-from avforensics.lightning.batches import NumberedBatches
 from avforensics.lightning.shared_memory import check_shared_memory
 from avforensics.media.types import FPS
 from avforensics.models.visual import WINDOW_FRAMES
@@ -80,6 +79,7 @@ class Phase:
             raise ValueError("a span needs at least 6 frames: two windows of five")
 
 
+@dataclass(eq=False, kw_only=True, repr=False)
 class SyncData(pl.LightningDataModule):
     """Training clips in phases, and whole clips for validation; real rows only.
 
@@ -109,46 +109,33 @@ class SyncData(pl.LightningDataModule):
         Seed of the clips' order, positions and augmentation.
     """
 
-    def __init__(
-        self,
-        *,
-        manifest: str | Path,
-        phases: Sequence[Mapping[str, Any]],
-        train: str = "sync",
-        val: str = "val",
-        size: int = 224,
-        augment: Augment | None = None,
-        sound: SoundAugment | None = None,
-        weights: Mapping[str, float] | None = None,
-        disjoint: bool = True,
-        val_frames: int | None = None,
-        val_clips: int | None = None,
-        workers: int = 2,
-        seed: int = 0,
-    ) -> None:
+    manifest: str | Path
+    phases: Sequence[Mapping[str, Any] | Phase]
+    train: str = "sync"
+    val: str = "val"
+    size: int = 224
+    augment: Augment | None = None
+    sound: SoundAugment | None = None
+    weights: Mapping[str, float] | None = None
+    disjoint: bool = True
+    val_frames: int | None = None
+    val_clips: int | None = None
+    workers: int = 2
+    seed: int = 0
+    rows: Manifest | None = field(default=None, init=False)
+    val_rows: Manifest | None = field(default=None, init=False)
+    _memory: ClipMemory | None = field(default=None, init=False)
+    _tapes: dict[Phase, Tape] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
         super().__init__()
-        self.phases = [Phase(**phase) for phase in phases]
-        if not phases:
+        self.phases = [Phase(**phase) for phase in self.phases]
+        if not self.phases:
             raise ConfigError("training needs at least one phase: data.phases")
         if any(phase.epochs is None for phase in self.phases[:-1]):
             raise ConfigError("every phase but the last must say how many epochs it lasts")
-        self.manifest = Path(manifest)
-        self.splits = (train, val)
-        self.size = size
-        self.augment = augment
-        self.sound = sound
-        self.weights = weights
-        if (sound or weights) and any(phase.frames is None for phase in self.phases):
+        if (self.sound or self.weights) and any(phase.frames is None for phase in self.phases):
             raise ConfigError("data.sound and data.weights work with phases of frames only")
-        self.disjoint = disjoint
-        self.val_frames = val_frames
-        self.val_clips = val_clips
-        self.workers = workers
-        self.seed = seed
-        self._memory: ClipMemory | None = None
-        self._tapes: dict[Phase, Tape] = {}
-        self.rows: Manifest | None = None
-        self.val_rows: Manifest | None = None
 
     def setup(self, stage: str | None = None) -> None:
         """Read the manifest and check it.
@@ -163,14 +150,14 @@ class SyncData(pl.LightningDataModule):
         if self.rows is not None:
             return
         manifest = Manifest.read(self.manifest)
-        train, val = (manifest.select(split=name, label=0) for name in self.splits)
+        train, val = (manifest.select(split=name, label=0) for name in (self.train, self.val))
         Manifest([*train, *val]).require_files()
         if self.disjoint:
-            manifest.check_disjoint(*self.splits)
+            manifest.check_disjoint(self.train, self.val)
         for phase in self.phases:
             if len(train) < phase.batch_size:
                 raise ConfigError(
-                    f"split {self.splits[0]} has {len(train)} clips, which do not fill one batch "
+                    f"split {self.train} has {len(train)} clips, which do not fill one batch "
                     f"of {phase.batch_size}"
                 )
         if self.val_clips is not None and self.val_clips < len(val):
@@ -220,7 +207,7 @@ class SyncData(pl.LightningDataModule):
                     seed=self.seed,
                 )
             except ValueError as error:
-                raise ConfigError(f"split {self.splits[0]}: {error}") from None
+                raise ConfigError(f"split {self.train}: {error}") from None
         return self._tapes[phase]
 
     def packed(self, phase: Phase, *, augment: bool = True) -> PackedClips:
@@ -260,14 +247,14 @@ class SyncData(pl.LightningDataModule):
                 sampler=NumberedSteps(len(clips), done),
                 num_workers=self.workers,
             )
-        order = EpochSampler(
+        batches = NumberedBatches(
             len(self.rows),
             batch_size=phase.batch_size,
+            done=done,
             seed=self.seed,
             rank=trainer.global_rank,
             world=trainer.world_size,
         )
-        batches = NumberedBatches(order, done)
         self._check_shared_memory(
             phase.batch_size // trainer.world_size, phase.span or phase.clips * WINDOW_FRAMES
         )

@@ -38,6 +38,7 @@ from avforensics.evaluation.stored_score import StoredScore, scored_video
 from avforensics.features.fill import clip_key
 from avforensics.features.settings import ExtractionSettings
 from avforensics.features.store import Entry, FeatureStore
+from avforensics.fields import check_choice
 from avforensics.files import typed_path
 from avforensics.lightning.testing import EvaluationModule, StoredClips
 from avforensics.pool import EngineOptions
@@ -231,8 +232,7 @@ class Evaluation:
     def _settings(self, variation: Variation) -> ExtractionSettings:
         """How features are extracted; ``windows=needed`` serves every max_len and both policies."""
         extract, policy = self.cfg.extract, variation.policy
-        if extract.windows not in ("needed", "all"):
-            raise ConfigError(f"extract.windows must be needed or all, got {extract.windows!r}")
+        check_choice("extract.windows", extract.windows, ("needed", "all"))
         if self.manifest is None:
             max_windows = self.listed.info.max_windows
         elif extract.windows == "all" or policy.windows == "all" or self._whole(variation):

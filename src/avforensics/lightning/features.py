@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, InitVar, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,10 @@ from avforensics.checkpoints import load_models
 from avforensics.checkpoints.architecture import check_savable
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
-from avforensics.data.sampling import EpochSampler
+from avforensics.data.sampling import NumberedBatches
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.features.store import Entry, FeatureStore
-from avforensics.lightning.batches import NumberedBatches
+from avforensics.fields import check_choice
 from avforensics.lightning.rows import ClipRows
 from avforensics.models.projection import Projection
 from avforensics.models.protocols import FeatureProtocol, require
@@ -75,6 +75,7 @@ class Sequences(Dataset):
         return {"index": index, "length": length, **padded}
 
 
+@dataclass(eq=False, kw_only=True, repr=False)
 class FeatureData(pl.LightningDataModule):
     """Sequences of real clips of a store, for training and for validation.
 
@@ -119,58 +120,44 @@ class FeatureData(pl.LightningDataModule):
         Refuse splits that share an identity.
     """
 
-    def __init__(
-        self,
-        *,
-        features: str | Path,
-        train: str = "anomaly",
-        val: str | None = "val",
-        held_out: float = 0.1,
-        max_len: int = 50,
-        tau: int = 15,
-        components: int | None = 31,
-        modality: str = "both",
-        anywhere: bool = False,
-        shift: int = 0,
-        audio: str = "pad",
-        batch_size: int = 16,
-        init: Mapping[str, Any] | None = None,
-        projection: Callable[..., FeatureProtocol] = Projection.fit,
-        pca_windows: int = 40_000,
-        disjoint: bool = True,
-        seed: int = 0,
-    ) -> None:
+    features: str | Path
+    train: str = "anomaly"
+    val: str | None = "val"
+    held_out: float = 0.1
+    max_len: int = 50
+    tau: int = 15
+    components: int | None = 31
+    modality: str = "both"
+    anywhere: bool = False
+    shift: int = 0
+    audio: str = "pad"
+    batch_size: int = 16
+    init: Mapping[str, Any] | None = None
+    projection: InitVar[Callable[..., FeatureProtocol]] = Projection.fit
+    pca_windows: int = 40_000
+    disjoint: bool = True
+    seed: int = 0
+    store: FeatureStore | None = field(default=None, init=False)
+    rows: Sequence[Entry] = field(default=(), init=False)
+    train_set: Sequences | None = field(default=None, init=False)
+    val_set: Sequences | None = field(default=None, init=False)
+
+    def __post_init__(self, projection: Callable[..., FeatureProtocol]) -> None:
         super().__init__()
-        if modality not in ("both", "video"):
-            raise ConfigError(f"modality must be both or video, got {modality!r}")
-        if audio not in ("pad", "context"):
-            raise ConfigError(f"audio must be pad or context, got {audio!r}")
-        if max_len < 2 or tau < 1 or batch_size < 1 or shift < 0 or not 0 < held_out < 1:
+        check_choice("modality", self.modality, ("both", "video"))
+        check_choice("audio", self.audio, ("pad", "context"))
+        if (
+            self.max_len < 2
+            or min(self.tau, self.batch_size) < 1
+            or self.shift < 0
+            or not 0 < self.held_out < 1
+        ):
             raise ConfigError(
                 "max_len must be at least 2, tau and batch_size at least 1, shift not negative, "
                 "held_out within 0..1"
             )
-        self.features = Path(features)
-        self.splits = (train, val)
-        self.held_out = held_out
-        self.max_len = max_len
-        self.tau = tau
-        self.components = components
-        self.modality = modality
-        self.anywhere = anywhere
-        self.shift = shift
-        self.audio = audio
-        self.batch_size = batch_size
-        self.init = dict(init or {})
         self.fit_projection = projection
-        self.pca_windows = pca_windows
-        self.disjoint = disjoint
-        self.seed = seed
-        self.store: FeatureStore | None = None
-        self.projection: FeatureProtocol | None = None
-        self.rows: Sequence[Entry] = ()
-        self.train_set: Sequences | None = None
-        self.val_set: Sequences | None = None
+        self.projection: FeatureProtocol | None = None  # fitted or read by `setup`
 
     def setup(self, stage: str | None = None) -> None:
         """Read the store, fit the projection.
@@ -190,7 +177,7 @@ class FeatureData(pl.LightningDataModule):
         train, val = self._split(store)
         if len(train) < self.batch_size:
             raise ConfigError(
-                f"{len(train)} real clips of split {self.splits[0]} do not fill one batch of "
+                f"{len(train)} real clips of split {self.train} do not fill one batch of "
                 f"{self.batch_size}; choose a smaller batch_size"
             )
         log.info("%d clips to train on, %d for validation", len(train), len(val))
@@ -215,14 +202,14 @@ class FeatureData(pl.LightningDataModule):
         """Batches from the next one to train."""
         trainer = self.trainer
         progress = trainer.fit_loop.epoch_loop.batch_progress.total
-        order = EpochSampler(
+        batches = NumberedBatches(
             len(self.train_set),
             batch_size=self.batch_size,
+            done=lambda: progress.processed,
             seed=self.seed,
             rank=trainer.global_rank,
             world=trainer.world_size,
         )
-        batches = NumberedBatches(order, lambda: progress.processed)
         return DataLoader(self.train_set, batch_sampler=batches)
 
     def val_dataloader(self) -> DataLoader:
@@ -231,14 +218,14 @@ class FeatureData(pl.LightningDataModule):
         return DataLoader(self.val_set, batch_size=VAL_BATCH, sampler=order)
 
     def _split(self, store: FeatureStore) -> tuple[FeatureStore, FeatureStore]:
-        train, val = self.splits
         enough = self._enough_windows(store)
-        if val is None:
-            return self._hold_out(store.select(enough, split=train, label=0))
-        parts = tuple(store.select(enough, split=name, label=0) for name in (train, val))
+        if self.val is None:
+            return self._hold_out(store.select(enough, split=self.train, label=0))
+        splits = self.train, self.val
+        parts = tuple(store.select(enough, split=name, label=0) for name in splits)
         if self.disjoint:
             rows = (Row(e.path, 0, identity=e.identity, split=e.split) for p in parts for e in p)
-            Manifest(rows).check_disjoint(train, val)
+            Manifest(rows).check_disjoint(*splits)
         return parts
 
     def _enough_windows(self, store: FeatureStore) -> Callable[[Entry], bool]:
@@ -252,7 +239,7 @@ class FeatureData(pl.LightningDataModule):
         names.sort(key=lambda name: hashlib.sha256(f"{self.seed}:{name}".encode()).digest())
         if len(names) < 2:
             raise ManifestError(
-                f"split {self.splits[0]} has one identity, so none can be held out for validation"
+                f"split {self.train} has one identity, so none can be held out for validation"
             )
         chosen = set(names[: max(round(self.held_out * len(names)), 1)])
         return (
@@ -282,7 +269,7 @@ class FeatureData(pl.LightningDataModule):
         )
 
     def _given_projection(self, store: FeatureStore) -> FeatureProtocol | None:
-        if not any(self.init.values()):
+        if not self.init or not any(self.init.values()):
             return None
         given = load_models({"search": False, **self.init}).projection
         if given is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 Choose = Callable[[FeatureStore], Sequence[int]]
 
 
+@dataclass(eq=False, kw_only=True, repr=False)
 class StoredClips(pl.LightningDataModule):
     """The chosen clips of a feature store; fills the store first where a manifest is given.
 
@@ -43,38 +44,30 @@ class StoredClips(pl.LightningDataModule):
         Clips to extract; those that are in the store are not read again.
     checkpoint : mapping, optional
         With the synchronisation network, as for `load_models`; needed with a manifest.
-    settings : ExtractionSettings, optional
-        Extraction settings. With several devices, ``auto`` becomes the trainer's own.
+    settings : ExtractionSettings
+        With several devices, ``auto`` becomes the trainer's own.
     engine : EngineOptions
         Where clips are extracted.
     workers : int, optional
         Processes of an extraction by one trainer process.
     """
 
-    def __init__(
-        self,
-        *,
-        folder: str | Path,
-        choose: Choose,
-        manifest: Manifest | None = None,
-        checkpoint: Mapping[str, Any] | None = None,
-        settings: ExtractionSettings | None = None,
-        workers: int | None = None,
-        engine: EngineOptions = LOCAL,
-    ) -> None:
+    folder: str | Path
+    choose: Choose
+    manifest: Manifest | None = None
+    checkpoint: Mapping[str, Any] | None = None
+    settings: ExtractionSettings = field(default_factory=ExtractionSettings)
+    workers: int | None = None
+    engine: EngineOptions = LOCAL
+    store: FeatureStore | None = field(default=None, init=False)
+    chosen: list[int] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
         super().__init__()
         self.allow_zero_length_dataloader_with_multiple_devices = True
-        if (manifest is None) != (checkpoint is None):
+        if (self.manifest is None) != (self.checkpoint is None):
             raise ValueError("a manifest and a checkpoint are needed together")
-        self.folder = typed_path(folder)
-        self.choose = choose
-        self.manifest = manifest
-        self.checkpoint = checkpoint
-        self.settings = settings or ExtractionSettings()
-        self.workers = workers
-        self.engine = engine
-        self.store: FeatureStore | None = None
-        self.chosen: list[int] = []
+        self.folder = typed_path(self.folder)
 
     def setup(self, stage: str) -> None:
         """Extract this process's share, wait for the others, and open the store.

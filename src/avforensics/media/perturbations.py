@@ -219,9 +219,13 @@ def pixelation(frame: np.ndarray, p: float) -> np.ndarray:
 
 @perturbation("VC", title="video compression", levels=(30, 32, 35, 38, 40), streams=True)
 def video_compression(
-    frames: Iterable[np.ndarray], crf: float, *, fps: float | Fraction = 25
+    frames: Iterable[np.ndarray],
+    crf: float,
+    *,
+    fps: float | Fraction = 25,
+    preset: str = "medium",
 ) -> Iterator[np.ndarray]:
-    """VC: compress with H.264 (libx264, preset medium, 4:2:0), constant rate factor, in memory.
+    """VC: compress with H.264 (libx264, 4:2:0), constant rate factor, in memory.
 
     One encoder thread, so that the result does not depend on the machine's number of cores. Odd
     sizes are extended by their last row or column for the encoder and cropped back.
@@ -231,7 +235,8 @@ def video_compression(
     for index, frame in enumerate(frames):
         if encoder is None:
             height, width = frame.shape[:2]
-            encoder = _encoder(height, width, int(crf), Fraction(fps).limit_denominator(1001))
+            rate = Fraction(fps).limit_denominator(1001)
+            encoder = _encoder(height, width, rate, x264_options(int(crf), preset))
         even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         picture = av.VideoFrame.from_ndarray(even, format="rgb24")
         picture.pts = index
@@ -242,13 +247,15 @@ def video_compression(
             yield from _decoded(decoder, packet, height, width)
 
 
-def _encoder(height: int, width: int, crf: int, fps: Fraction) -> av.VideoCodecContext:
+def _encoder(
+    height: int, width: int, fps: Fraction, options: dict[str, str]
+) -> av.VideoCodecContext:
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height = width + width % 2, height + height % 2
     encoder.pix_fmt = "yuv420p"
     encoder.framerate, encoder.time_base = fps, 1 / fps
     encoder.thread_count = 1
-    encoder.options = x264_options(crf, "medium")
+    encoder.options = options
     return encoder
 
 

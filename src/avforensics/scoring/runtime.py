@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from avforensics.errors import ConfigError
+from avforensics.fields import check_choice
 
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16}
 
@@ -51,10 +52,7 @@ class RuntimeOptions:
     audio_stream: int | None = None
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise ConfigError(
-                f"precision must be one of {tuple(PRECISIONS)}, got {self.precision!r}"
-            )
+        check_choice("precision", self.precision, PRECISIONS)
         for name in ("batch_windows", "readers"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise ConfigError(f"{name} must be >= 1, got {value}")

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from avforensics.errors import ConfigError
+from avforensics.fields import check_choice
 from avforensics.models.anomaly import anomaly_model
 from avforensics.scoring.result import Features, Score, Steps
 
@@ -44,10 +45,8 @@ class SequencePolicy:
     def __post_init__(self) -> None:
         if self.max_len < 2:
             raise ConfigError(f"max_len must be >= 2, got {self.max_len}")
-        if self.windows not in WINDOW_POLICIES:
-            raise ConfigError(f"windows must be one of {WINDOW_POLICIES}, got {self.windows!r}")
-        if self.audio not in AUDIO_POLICIES:
-            raise ConfigError(f"audio must be one of {AUDIO_POLICIES}, got {self.audio!r}")
+        check_choice("windows", self.windows, WINDOW_POLICIES)
+        check_choice("audio", self.audio, AUDIO_POLICIES)
 
     def check(self, **decoders: nn.Module | None) -> None:
         """Raise ConfigError if a decoder was not trained for ``max_len`` windows."""
