@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -53,6 +53,58 @@ log = logging.getLogger(__name__)
 RATES = (0.01, 0.05, 0.10)
 
 
+@dataclass(frozen=True)
+class Scoring:
+    """How the clips of every set are scored.
+
+    Attributes
+    ----------
+    frequency : float array, (D,), or None
+        Delay frequencies of the real clips.
+    failed : list of (str, str)
+        Path and reason of each clip without a score.
+    """
+
+    cfg: DictConfig
+    models: Models
+    policy: SequencePolicy
+    frequency: np.ndarray | None
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+    def score(self, store: FeatureStore, chosen: Sequence[int]) -> dict[int, StoredScore]:
+        """Scored clips by index.
+
+        Clips to which the method does not apply are left out and counted in the log.
+        """
+        check_network(store, self.models)
+        limits = limits_of(OmegaConf.to_container(self.cfg.applicability, resolve=True))
+        listed = len(chosen)
+        chosen = [index for index in chosen if not why_not_applicable(store[index], limits)]
+        if apart := listed - len(chosen):
+            log.info("%d of %d videos are not applicable and left out", apart, listed)
+        scorer = StoreScorer(
+            store,
+            self.models,
+            self.policy,
+            lams=[self.cfg.scoring.lam],
+            part=self.cfg.part,
+            delay_frequency=self.frequency,
+        )
+        scored: dict[int, StoredScore] = {}
+        for index in tracked(chosen, "scoring", total=len(chosen)):
+            with one_thread():
+                found = scorer.score(index)
+            if found.error is None:
+                scored[index] = replace(found, steps=None)  # to save memory
+            else:
+                self.failed.append((store[index].path, found.error))
+        return scored
+
+    def value(self, found: StoredScore) -> float:
+        """The score that is calibrated."""
+        return score_of(found.scores[0], part=self.cfg.part)
+
+
 def run(cfg: DictConfig) -> int:
     """Fit on the real videos of ``cfg.select`` and write ``cfg.output``."""
     if isinstance(cfg.scoring.lam, ListConfig):
@@ -69,8 +121,9 @@ def run(cfg: DictConfig) -> int:
     chosen = real_clips(store, cfg.select.split, trained=list(cfg.trained))
     counted = [index for index in chosen if store[index].error is None]
     frequency = count_delays(as_scored(store, models), counted) if counted else None
-    found, failed = score(store, models, policy, cfg, chosen, frequency)
-    scores = {index: value(one, cfg.part) for index, one in found.items()}
+    scoring = Scoring(cfg, models, policy, frequency)
+    found = scoring.score(store, chosen)
+    scores = {index: scoring.value(one) for index, one in found.items()}
     inputs = [properties(store[index]) for index in scores]
     if unread := sum("width" not in known for known in inputs):
         log.warning(
@@ -105,13 +158,18 @@ def run(cfg: DictConfig) -> int:
         reals = store, list(scores), list(scores.values())
         if cfg.likelihood.of == "evidence" and evidence is not None:
             reals = store, used, evidence.scores
-        likelihood, more = ratios(cfg, models, policy, calibration, reals, fakes, frequency)
+        likelihood = fit_likelihood(
+            reals,
+            (fakes[0], scoring.score(*fakes)),
+            evidence,
+            **OmegaConf.to_container(cfg.likelihood, resolve=True),
+            generator=cfg.fakes.generator,
+            seed=cfg.seed,
+        )
         calibration = replace(calibration, likelihood=likelihood)
-        failed += more
     check = None
     if cfg.check.features is not None:
-        calibration, check, more = other_set(cfg, models, policy, calibration, frequency)
-        failed += more
+        calibration, check = other_set(scoring, calibration)
     output = typed_path(cfg.output)
     calibration.save(output)
     if notice := store.info.notice or models.notice:
@@ -120,10 +178,10 @@ def run(cfg: DictConfig) -> int:
     if calibration.likelihood is not None:
         tell_likelihood(calibration.likelihood)
         write_validation(calibration.likelihood, cfg.output_dir)
-    for path, reason in failed:
+    for path, reason in scoring.failed:
         log.warning("not scored: %s: %s", path, reason)
     log.info("wrote %s: %d real videos", output, len(calibration.scores))
-    return int(bool(failed))
+    return int(bool(scoring.failed))
 
 
 def named_fakes(cfg: DictConfig, reals: FeatureStore) -> tuple[FeatureStore, list[int]]:
@@ -136,43 +194,15 @@ def named_fakes(cfg: DictConfig, reals: FeatureStore) -> tuple[FeatureStore, lis
     return store, forgeries(store, split=cfg.fakes.split, category=kinds)
 
 
-def ratios(
-    cfg: DictConfig,
-    models: Models,
-    policy: SequencePolicy,
-    calibration: Calibration,
-    reals: tuple[FeatureStore, Sequence[int], Sequence[float]],
-    fakes: tuple[FeatureStore, Sequence[int]],
-    frequency: np.ndarray | None,
-) -> tuple[LikelihoodRatio, list[tuple[str, str]]]:
-    """Likelihood ratios from ``cfg.fakes``, and path and reason of each forgery without a score."""
-    store, chosen = fakes
-    found, failed = score(store, models, policy, cfg, chosen, frequency)
-    likelihood = fit_likelihood(
-        reals,
-        (store, found),
-        calibration.evidence,
-        **OmegaConf.to_container(cfg.likelihood, resolve=True),
-        generator=cfg.fakes.generator,
-        seed=cfg.seed,
-    )
-    return likelihood, failed
-
-
-def other_set(
-    cfg: DictConfig,
-    models: Models,
-    policy: SequencePolicy,
-    calibration: Calibration,
-    frequency: np.ndarray | None,
-) -> tuple[Calibration, list[float], list[tuple[str, str]]]:
+def other_set(scoring: Scoring, calibration: Calibration) -> tuple[Calibration, list[float]]:
     """Score the real videos of ``cfg.check``; if their scores differ, refuse the ratios."""
-    store = FeatureStore.open(cfg.check.features)
-    indices = real_clips(store, cfg.check.split, trained=())
+    wanted = scoring.cfg.check
+    store = FeatureStore.open(wanted.features)
+    indices = real_clips(store, wanted.split, trained=())
     if (evidence := calibration.evidence) is not None:
         evidence.check_unseen(traces(store[index], evidence.source) for index in indices)
-    found, failed = score(store, models, policy, cfg, indices, frequency)
-    check = [value(one, cfg.part) for one in found.values()]
+    found = scoring.score(store, indices)
+    check = [scoring.value(one) for one in found.values()]
     likelihood, evidence = calibration.likelihood, calibration.evidence
     if likelihood is not None and likelihood.refused is None:
         known, others = calibration.scores, check
@@ -182,7 +212,7 @@ def other_set(
             others = [number for number in measured if number is not None]
         if others and (reason := other_population(known, np.array(others))):
             calibration = replace(calibration, likelihood=likelihood.refuse(reason))
-    return calibration, check, failed
+    return calibration, check
 
 
 def _crop(crop: str | DictConfig | None) -> dict[str, object]:
@@ -217,49 +247,6 @@ def real_clips(store: FeatureStore, split: str | None, *, trained: Sequence[str]
             f"{', '.join(trained)}), e.g. {shared[0]}; choose others with select.split=..."
         )
     return chosen
-
-
-def score(
-    store: FeatureStore,
-    models: Models,
-    policy: SequencePolicy,
-    cfg: DictConfig,
-    chosen: Sequence[int],
-    frequency: np.ndarray | None,
-) -> tuple[dict[int, StoredScore], list[tuple[str, str]]]:
-    """Scored clips by index, and path and reason of each clip without a score.
-
-    Clips to which the method does not apply are left out and counted in the log.
-    """
-    check_network(store, models)
-    limits = limits_of(OmegaConf.to_container(cfg.applicability, resolve=True))
-    listed = len(chosen)
-    chosen = [index for index in chosen if not why_not_applicable(store[index], limits)]
-    if apart := listed - len(chosen):
-        log.info("%d of %d videos are not applicable and left out", apart, listed)
-    scorer = StoreScorer(
-        store,
-        models,
-        policy,
-        lams=[cfg.scoring.lam],
-        part=cfg.part,
-        delay_frequency=frequency,
-    )
-    scored: dict[int, StoredScore] = {}
-    failed = []
-    for index in tracked(chosen, "scoring", total=len(chosen)):
-        with one_thread():
-            found = scorer.score(index)
-        if found.error is None:
-            scored[index] = replace(found, steps=None)  # to save memory
-        else:
-            failed.append((store[index].path, found.error))
-    return scored, failed
-
-
-def value(found: StoredScore, part: str) -> float:
-    """The score that is calibrated."""
-    return score_of(found.scores[0], part=part)
 
 
 def properties(entry: Entry) -> dict[str, float]:
