@@ -24,18 +24,10 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class VideoWork:
-    """Settings of each process of a batch.
+    """Settings of each process of a batch."""
 
-    Attributes
-    ----------
-    config : dict
-        Configuration of the command, resolved.
-    artifacts : Artifacts
-        What is written for each video.
-    """
-
-    config: dict[str, Any]
-    artifacts: Artifacts
+    config: dict[str, Any]  # configuration of the command, resolved
+    artifacts: Artifacts  # what is written for each video
 
     def prepare(self, place: Place) -> tuple[VideoScorer, Judge | None]:
         """Load the weights and the calibration, once in each process."""

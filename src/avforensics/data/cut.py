@@ -91,53 +91,28 @@ class ClipSettings:
 
 @dataclass(frozen=True)
 class FaceClip:
-    """A clip that was written.
+    """A clip that was written."""
 
-    Attributes
-    ----------
-    name : str
-        Relative to the folder of all clips, with ``/``.
-    start : float
-        Start in the video, in seconds.
-    hash : str
-        SHA-256 of the clip.
-    face_size : float or None
-        Median width of the face in pixels of the video; None without a detected face.
-    """
-
-    name: str
-    start: float
+    name: str  # relative to the folder of all clips, with ``/``
+    start: float  # start in the video, in seconds
     frames: int
-    hash: str
+    hash: str  # SHA-256 of the clip
+    # median width of the face in pixels of the video; None without a detected face
     face_size: float | None = None
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Result of cutting one video.
+    """Result of cutting one video."""
 
-    Attributes
-    ----------
-    status : str
-        `DONE`, `NO_FACE`, `NO_USABLE_FACE` (all tracks were dropped) or `FAILED`.
-    reason : str
-        Reason for not writing clips.
-    frames : int
-        Length of the searched part, at 25 fps.
-    dropped : dict
-        Reason -> number of dropped tracks.
-    state : list or None
-        State of the video's files before reading; see `states_of`.
-    warnings : tuple of str
-        Damage and missing audio; warnings of a clip begin with its name.
-    """
-
-    status: str
-    reason: str = ""
-    frames: int = 0
+    status: str  # `DONE`, `NO_FACE`, `NO_USABLE_FACE` (all tracks were dropped) or `FAILED`
+    reason: str = ""  # reason for not writing clips
+    frames: int = 0  # length of the searched part, at 25 fps
     clips: tuple[FaceClip, ...] = ()
-    dropped: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)  # reason -> number of dropped tracks
+    # state of the video's files before reading; see `states_of`
     state: list[list[int]] | None = None
+    # damage and missing audio; warnings of a clip begin with its name
     warnings: tuple[str, ...] = ()
 
 

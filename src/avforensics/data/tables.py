@@ -44,16 +44,10 @@ _EIGHT_BIT = ("cp1252", "latin-1")
 
 @dataclass(frozen=True)
 class Text:
-    """Decoded text.
-
-    Attributes
-    ----------
-    text : str
-        Bytes that are not UTF-8 are surrogate escapes, as in `os.fsdecode`.
-    """
+    """Decoded text."""
 
     path: Path
-    text: str
+    text: str  # bytes that are not UTF-8 are surrogate escapes, as in `os.fsdecode`
     encoding: str
 
     def on_disk(self, folder: str | os.PathLike, name: str) -> str:
@@ -69,21 +63,11 @@ class Text:
 
 @dataclass(frozen=True)
 class Table(Text):
-    """A table of text.
+    """A table of text."""
 
-    Attributes
-    ----------
-    header : list of str
-        Column names in lower case, with ``_`` for blanks and hyphens.
-    rows : list of list of str
-        Stripped cells; each row is as long as the header.
-    lines : list of int
-        Line number of each row's end; empty for Parquet.
-    """
-
-    header: list[str]
-    rows: list[list[str]]
-    lines: list[int]
+    header: list[str]  # column names in lower case, with ``_`` for blanks and hyphens
+    rows: list[list[str]]  # stripped cells; each row is as long as the header
+    lines: list[int]  # line number of each row's end; empty for Parquet
 
     def index(self, *names: str) -> int | None:
         """Index of the first of ``names`` that is a column; None if no name is."""

@@ -17,23 +17,14 @@ LEAST_HALVES, LEAST_PARTIAL = 50, 60  # frames; in shorter clips, the exchanged 
 
 @dataclass(frozen=True)
 class Version:
-    """A clip, original or forged.
+    """A clip, original or forged."""
 
-    Attributes
-    ----------
-    name : str
-        Name for files.
-    title, done : str
-        Texts for users; ``done`` is a sentence about the change.
-    sound : int16 array, (samples,), mono, 16 kHz
-    forged : tuple of (float, float) or None
-        Segment in which audio and video do not match, in seconds.
-    """
-
-    name: str
+    name: str  # for files
+    # title, done: texts for users; ``done`` is a sentence about the change
     title: str
     done: str
-    sound: np.ndarray
+    sound: np.ndarray  # int16 (samples,): mono, 16 kHz
+    # segment in which audio and video do not match, in seconds
     forged: tuple[float, float] | None = None
 
 

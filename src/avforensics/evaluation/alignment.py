@@ -56,23 +56,11 @@ class AlignmentSettings:
 
 @dataclass(frozen=True)
 class DelayEstimate:
-    """The constant delay of some windows.
+    """The constant delay of some windows."""
 
-    Attributes
-    ----------
-    delay : int
-        In frames; positive = the matching audio comes later than the video.
-    margin : float
-        Margin (nats) over the best delay more than a frame away.
-    share : float
-        Share of windows whose most likely delay lies within a frame of ``delay``.
-    windows : int
-        Number of windows.
-    """
-
-    delay: int
-    margin: float
-    share: float
+    delay: int  # in frames; positive = the matching audio comes later than the video
+    margin: float  # margin (nats) over the best delay more than a frame away
+    share: float  # share of windows whose most likely delay lies within a frame of ``delay``
     windows: int
 
 
@@ -97,24 +85,12 @@ def estimate_delay(rows: np.ndarray) -> DelayEstimate:
 
 @dataclass(frozen=True)
 class Alignment:
-    """Result for one clip.
+    """Result for one clip."""
 
-    Attributes
-    ----------
-    delay : int
-        Delay to compensate, in frames.
-    basis : str
-        ``recording``, ``clip``, or ``unsure`` (the delay is 0).
-    voice_over : bool
-        Whether to drop the clip.
-    own : DelayEstimate
-        Estimate from this clip only.
-    """
-
-    delay: int
-    basis: str
-    voice_over: bool
-    own: DelayEstimate
+    delay: int  # delay to compensate, in frames
+    basis: str  # ``recording``, ``clip``, or ``unsure`` (the delay is 0)
+    voice_over: bool  # whether to drop the clip
+    own: DelayEstimate  # estimate from this clip only
 
 
 def align(

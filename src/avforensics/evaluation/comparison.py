@@ -20,27 +20,14 @@ from avforensics.tables import Table
 
 @dataclass(frozen=True)
 class RunDifference:
-    """Run B minus run A on the videos that both scored.
+    """Run B minus run A on the videos that both scored."""
 
-    Attributes
-    ----------
-    results : dict of str to dict of str to Difference
-        By category, average or ``overall``, then by metric.
-    n : int
-        Number of compared videos.
-    left_out : int
-        Number of videos that only one run scored.
-    delong : dict of str to DeLong
-        Test of the AUC, by category or ``overall``; not defined for averages.
-    holm : dict of str to float or None
-        Holm-corrected p-values of the tests.
-    """
-
-    results: dict[str, dict[str, Difference]]
-    n: int
-    left_out: int
+    results: dict[str, dict[str, Difference]]  # by category, average or ``overall``, then by metric
+    n: int  # number of compared videos
+    left_out: int  # number of videos that only one run scored
+    # test of the AUC, by category or ``overall``; not defined for averages
     delong: dict[str, DeLong]
-    holm: dict[str, float | None]
+    holm: dict[str, float | None]  # Holm-corrected p-values of the tests
 
 
 NOTE = (

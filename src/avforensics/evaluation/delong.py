@@ -19,20 +19,13 @@ from avforensics.evaluation.metrics import check_scores
 
 @dataclass(frozen=True)
 class DeLong:
-    """The AUC of run B minus that of run A.
-
-    Attributes
-    ----------
-    error : float or None
-        Standard error of the difference; None if a class has a single video.
-    p_value : float or None
-        Two-sided. None if the error is None, or if the error is 0 and the AUCs differ.
-    """
+    """The AUC of run B minus that of run A."""
 
     a: float
     b: float
     difference: float
-    error: float | None
+    error: float | None  # standard error of the difference; None if a class has a single video
+    # two-sided; None if the error is None, or if the error is 0 and the AUCs differ
     p_value: float | None
 
 

@@ -24,47 +24,28 @@ from avforensics.tables import Table
 
 @dataclass(frozen=True)
 class Repeated:
-    """One metric over several runs.
+    """One metric over several runs."""
 
-    Attributes
-    ----------
-    values : list of float
-        Value of each run.
-    mean, spread : float
-        Spread: standard deviation between runs (n - 1).
-    interval_videos : (low, high) or None
-        Interval of the mean over tested people, for the same trained models.
-    interval : (low, high) or None
-        Interval of the mean over tested people and training seeds. None as in
-        `Bootstrap.interval`.
-    """
-
-    values: list[float]
+    values: list[float]  # value of each run
+    # spread: standard deviation between runs (n - 1)
     mean: float
     spread: float
+    # interval of the mean over tested people, for the same trained models
     interval_videos: tuple[float, float] | None
+    # interval of the mean over tested people and training seeds. None as in `Bootstrap.interval`.
     interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
 class RepeatedRuns:
-    """Several runs on the videos that all of them scored.
+    """Several runs on the videos that all of them scored."""
 
-    Attributes
-    ----------
-    results : dict of str to dict of str to Repeated
-        By category, average or ``overall``, then by metric.
-    runs, n, left_out : int
-        Numbers of runs, of compared videos, and of videos that some run lacks.
-    level : float
-        Coverage of the intervals.
-    """
-
-    results: dict[str, dict[str, Repeated]]
+    results: dict[str, dict[str, Repeated]]  # by category, average or ``overall``, then by metric
+    # runs, n, left_out: numbers of runs, of compared videos, and of videos that some run lacks
     runs: int
     n: int
     left_out: int
-    level: float
+    level: float  # coverage of the intervals
 
 
 def repeat(

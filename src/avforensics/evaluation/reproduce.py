@@ -20,21 +20,12 @@ ROUNDING = 0.0005  # the paper prints one decimal of a percentage
 
 @dataclass(frozen=True)
 class Comparison:
-    """A result of the paper and ours, as fractions of 1.
+    """A result of the paper and ours, as fractions of 1."""
 
-    Attributes
-    ----------
-    result : str
-        Category or average.
-    ours : float or None
-        None if the run has no such result.
-    interval : (low, high) or None
-    """
-
-    result: str
+    result: str  # category or average
     metric: str
     paper: float
-    ours: float | None
+    ours: float | None  # None if the run has no such result
     interval: tuple[float, float] | None
 
     @property

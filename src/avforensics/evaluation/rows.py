@@ -19,41 +19,21 @@ _NOTHING = {"", "na", "n/a", "none", "null"}  # empty cells as other programs wr
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredVideo:
-    """A listed video with its score, or the reason why it has none.
+    """A listed video with its score, or the reason why it has none."""
 
-    Attributes
-    ----------
-    path : str
-        As in the manifest.
-    label : int
-        1 = fake, 0 = real.
-    category : str
-        Kind of fake; ignored for real videos.
-    identity : str
-        Source identity, by which intervals are grouped; empty = unknown.
-    score : float or None
-        Higher = more likely fake. None or not finite = not scored.
-    error : str or None
-        Reason for a missing score.
-    not_applicable : str or None
-        Why the score is meaningless; such a score is kept but excluded from metrics.
-    baselines : mapping of str to float
-        Baseline scores of the video, with the same polarity.
-    statistics : mapping of str to float
-        Other statistics, signed to have the same polarity.
-    attributes : mapping of str to str
-        Other properties of the video (method, gender, duration ...), for breakdowns.
-    """
-
-    path: str
-    label: int
-    category: str = ""
-    identity: str = ""
-    score: float | None = None
-    error: str | None = None
+    path: str  # as in the manifest
+    label: int  # 1 = fake, 0 = real
+    category: str = ""  # kind of fake; ignored for real videos
+    identity: str = ""  # source identity, by which intervals are grouped; empty = unknown
+    score: float | None = None  # higher = more likely fake; None or not finite = not scored
+    error: str | None = None  # reason for a missing score
+    # why the score is meaningless; such a score is kept but excluded from metrics
     not_applicable: str | None = None
+    # baseline scores of the video, with the same polarity
     baselines: Mapping[str, float | None] = field(default_factory=dict)
+    # other statistics, signed to have the same polarity
     statistics: Mapping[str, float | None] = field(default_factory=dict)
+    # other properties of the video (method, gender, duration ...), for breakdowns
     attributes: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

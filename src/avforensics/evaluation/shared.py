@@ -18,30 +18,18 @@ METRICS = ("auc", "ap", "ap_balanced", "eer")
 
 @dataclass(frozen=True)
 class SharedVideos:
-    """The videos that all runs scored.
+    """The videos that all runs scored."""
 
-    Attributes
-    ----------
-    labels : int array, (n,)
-    scores : list of float array, (n,)
-        Scores of each run.
-    groups : dict of str to int array
-        Indices for ``overall``, each category (with all real videos) and each average.
-    points : dict of str to list of dict of str to float
-        By group: the metrics of each run.
-    drawn : dict of str to list of dict of str to float array, (resamples,)
-        The same metrics on each resample of identities; all runs share the resamples.
-    left_out : int
-        Number of videos that at least one run lacks.
-    """
-
-    labels: np.ndarray
-    scores: list[np.ndarray]
+    labels: np.ndarray  # int (n,)
+    scores: list[np.ndarray]  # float (n,) for each run
+    # int (k,): indices for ``overall``, each category (with all real videos) and each average
     groups: dict[str, np.ndarray]
-    points: dict[str, list[dict]]
+    points: dict[str, list[dict]]  # by group: the metrics of each run
+    # by group: the same metrics on each resample of identities, float (resamples,); all runs share
+    # the resamples
     drawn: dict[str, list[dict]]
     bootstrap: Bootstrap
-    left_out: int
+    left_out: int  # number of videos that at least one run lacks
 
 
 def share_videos(

@@ -20,30 +20,18 @@ _ATTRIBUTE = {
 
 @dataclass(frozen=True)
 class StoredScore:
-    """Result of scoring one clip of a store.
+    """Result of scoring one clip of a store."""
 
-    Attributes
-    ----------
-    index : int
-        Index of the entry in the store.
-    scores : list of Score
-        One for each lam; empty if there is an ``error``.
-    statistics : dict of str to float
-        From `avforensics.scoring.statistics.measure`; ``score`` is the score of the first lam.
-    inner : bool
-        Whether the statistics cover only inner windows.
-    evidence : float or None
-        Fused statistics, if there is a calibration.
-    """
-
-    index: int
+    index: int  # of the entry in the store
+    # one for each lam; empty if there is an ``error``
     scores: list[Score] = field(default_factory=list)
     steps: Steps | None = None
     error: str | None = None
     baselines: dict[str, float] = field(default_factory=dict)
+    # from `avforensics.scoring.statistics.measure`; ``score`` is the score of the first lam
     statistics: dict[str, float] = field(default_factory=dict)
-    inner: bool = True
-    evidence: float | None = None
+    inner: bool = True  # whether the statistics cover only inner windows
+    evidence: float | None = None  # fused statistics, if there is a calibration
 
 
 def scored_video(

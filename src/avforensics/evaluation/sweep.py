@@ -39,16 +39,10 @@ MOST_LINES = 7
 
 @dataclass(frozen=True)
 class Point:
-    """A combination of settings and its result.
-
-    Attributes
-    ----------
-    summary : mapping
-        From `summarise`.
-    """
+    """A combination of settings and its result."""
 
     settings: Mapping[str, object]
-    summary: Mapping
+    summary: Mapping  # from `summarise`
 
 
 def sweep_store(

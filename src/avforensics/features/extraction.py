@@ -27,18 +27,11 @@ Tensors = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class NetworkPass:
-    """Settings that every process of an extraction needs.
+    """Settings that every process of an extraction needs."""
 
-    Attributes
-    ----------
-    checkpoint : mapping
-        As in `load_models`.
-    models : Models, optional
-        The checkpoint, if it is loaded already and no processes are started.
-    """
-
-    checkpoint: Mapping[str, Any]
+    checkpoint: Mapping[str, Any]  # as in `load_models`
     settings: ExtractionSettings
+    # the checkpoint, if it is loaded already and no processes are started
     models: Models | None = None
 
     def prepare(self, place: Place) -> FeatureExtractor:

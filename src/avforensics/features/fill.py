@@ -46,27 +46,13 @@ CLIPS_A_PROCESS = 16  # starting a process takes about as long as this many clip
 
 @dataclass(frozen=True)
 class Filled:
-    """Result of an extraction.
+    """Result of an extraction."""
 
-    Attributes
-    ----------
-    listed : int
-        Rows of the manifest.
-    reused : int
-        Clips that were already in the store.
-    failed : tuple of (str, str)
-        Path and reason of each row without features.
-    left : int
-        Clips left to other processes; 0 = the store is complete.
-    damaged : tuple of Path
-        Unreadable shards; their clips were extracted again.
-    """
-
-    listed: int
-    reused: int
-    failed: tuple[tuple[str, str], ...]
-    left: int
-    damaged: tuple[Path, ...]
+    listed: int  # rows of the manifest
+    reused: int  # clips that were already in the store
+    failed: tuple[tuple[str, str], ...]  # path and reason of each row without features
+    left: int  # clips left to other processes; 0 = the store is complete
+    damaged: tuple[Path, ...]  # unreadable shards; their clips were extracted again
 
     @property
     def extracted(self) -> int:

@@ -22,44 +22,23 @@ DTYPES = {"float32": np.float32, "float16": np.float16, "none": None}
 
 @dataclass(frozen=True, kw_only=True)
 class Extracted:
-    """Result of extracting one clip.
+    """Result of extracting one clip."""
 
-    Attributes
-    ----------
-    key : str
-        Identifies the file and the part of it.
-    size, mtime_ns : int
-        Size and modification time of the file when read; with a separate audio file, the sum of
-        sizes and the later time. 0 if a file was missing.
-    shard : str
-        File name under ``shards``.
-    offset, n_windows : int
-        First row in the shard's tensors and number of rows; no rows on failure.
-    error : str or None
-        Reason for missing features.
-    sha256 : str or None
-        Hash of the file.
-    silence : float
-        Leading silence (s) of the part that was read.
-    warnings : list of str
-        Warnings about the file.
-    seconds : float
-        Wall-clock time of the extraction.
-    measures : mapping or None
-        The fields of `avforensics.applicability.Measures`; None if not measured.
-    """
-
-    key: str
+    key: str  # identifies the file and the part of it
+    # size, mtime_ns: size and modification time of the file when read; with a separate audio file,
+    # the sum of sizes and the later time. 0 if a file was missing.
     size: int
     mtime_ns: int
-    shard: str = ""
+    shard: str = ""  # file name under ``shards``
+    # offset, n_windows: first row in the shard's tensors and number of rows; no rows on failure
     offset: int = 0
     n_windows: int = 0
-    error: str | None = None
-    sha256: str | None = None
-    silence: float = 0.0
-    warnings: Sequence[str] = ()
-    seconds: float = 0.0
+    error: str | None = None  # reason for missing features
+    sha256: str | None = None  # hash of the file
+    silence: float = 0.0  # leading silence (s) of the part that was read
+    warnings: Sequence[str] = ()  # warnings about the file
+    seconds: float = 0.0  # wall-clock time of the extraction
+    # the fields of `avforensics.applicability.Measures`; None if not measured
     measures: Mapping[str, float | None] | None = None
 
 

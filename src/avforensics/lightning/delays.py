@@ -16,25 +16,14 @@ from avforensics.models.sync import CROP_SAMPLES, SyncNetwork
 
 @dataclass(frozen=True)
 class DelayErrors:
-    """Distance of the found delay from the true one, in frames.
+    """Distance of the found delay from the true one, in frames."""
 
-    Attributes
-    ----------
-    windows : int tensor, (N,)
-        For each window, from the largest logit of its row.
-    clip : int tensor, ()
-        From the delay with the largest sum of log-softmax over the windows.
-    inner : bool tensor, (N,)
-        Windows whose candidates are all real sound: no crop reaches into the padding.
-        Padding is silence, so candidates in it are easy to rule out.
-    loss : float tensor, ()
-        Mean over windows of minus log softmax at the true delay.
-    """
-
-    windows: Tensor
-    clip: Tensor
+    windows: Tensor  # int (N,): for each window, from the largest logit of its row
+    clip: Tensor  # int (): from the delay with the largest sum of log-softmax over the windows
+    # bool (N,): windows whose candidates are all real sound: no crop reaches into the padding.
+    # Padding is silence, so candidates in it are easy to rule out.
     inner: Tensor
-    loss: Tensor
+    loss: Tensor  # float (): mean over windows of minus log softmax at the true delay
 
 
 def clip_rows(network: SyncNetwork, frames: Tensor, audio: Tensor, *, chunk: int = 32) -> Tensor:

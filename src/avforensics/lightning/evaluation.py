@@ -53,36 +53,22 @@ PATIENCE = timedelta(days=30)  # one process may extract for hours after another
 
 @dataclass(frozen=True, kw_only=True)
 class Variation:
-    """One pass over the tested clips.
-
-    Attributes
-    ----------
-    edit : str
-        Applied to clips while they are read: see `avforensics.scoring.edits`.
-    real : int or None
-        For an edit, read only this many real clips again, drawn by seed; None = every clip.
-    """
+    """One pass over the tested clips."""
 
     policy: SequencePolicy
-    edit: str = ""
+    edit: str = ""  # applied to clips while they are read: see `avforensics.scoring.edits`
+    # for an edit, read only this many real clips again, drawn by seed; None = every clip
     real: int | None = None
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The results of one pass.
-
-    Attributes
-    ----------
-    found : list of StoredScore
-        Each clip once, in the order of the store.
-    delay_frequency : float array, (D,), or None
-        Frequencies in real training clips; None if there were none.
-    """
+    """The results of one pass."""
 
     store: FeatureStore
-    found: list[StoredScore]
+    found: list[StoredScore]  # each clip once, in the order of the store
     rows: list[ScoredVideo]
+    # float (D,): frequencies in real training clips; None if there were none
     delay_frequency: np.ndarray | None
 
 

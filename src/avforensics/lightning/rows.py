@@ -17,23 +17,14 @@ class ClipRows:
     A constant shift only renames delays: the crop of sound that is i frames away from a window is
     i - s frames away once the sound comes s frames earlier. So nothing has to be computed again.
     The missing start of the shifted audio is silence, as in the leftmost delays.
-
-    Attributes
-    ----------
-    logits : Tensor, (N, 2 * (tau + reach) + 1)
-    activations : Tensor or None, (N, D)
-        Projected.
-    sound : Tensor or None, (N, D)
-        Projected, with the picture half of the activations set to zero.
-    start : int
-        Number of the first row's window in the clip.
     """
 
-    logits: Tensor
-    activations: Tensor | None = None
+    logits: Tensor  # (N, 2 * (tau + reach) + 1)
+    activations: Tensor | None = None  # (N, D), projected
+    # (N, D), projected, with the picture half of the activations set to zero
     sound: Tensor | None = None
     reach: int = 0
-    start: int = 0
+    start: int = 0  # number of the first row's window in the clip
 
     @classmethod
     def of(

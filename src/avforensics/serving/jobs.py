@@ -29,49 +29,23 @@ class Stopped(AVForensicsError):
 
 @dataclass(frozen=True)
 class Answer:
-    """Result of a scored video.
+    """Result of a scored video."""
 
-    Attributes
-    ----------
-    summary : str
-        A sentence.
-    files : dict of str to Path
-        Name in URLs -> file in the job's folder.
-    """
-
-    summary: str
-    files: dict[str, Path]
+    summary: str  # a sentence
+    files: dict[str, Path]  # name in URLs -> file in the job's folder
 
 
 @dataclass(eq=False)
 class Upload:
-    """One upload.
+    """One upload."""
 
-    Attributes
-    ----------
-    name : str
-        File name as uploaded, for display.
-    folder : Path
-        The job's own folder; its name is part of URLs and cannot be guessed.
-    video : Path
-        The video, in that folder.
-    state : str
-        ``waiting``, ``running``, ``done`` or ``failed``.
-    stage : str
-        Current stage.
-    share : float
-        How much of the stage is done, 0..1.
-    error : str or None
-        Why the job failed.
-    """
-
-    name: str
-    folder: Path
-    video: Path
-    state: str = "waiting"
-    stage: str = "starting"
-    share: float = 0.0
-    error: str | None = None
+    name: str  # file name as uploaded, for display
+    folder: Path  # the job's own folder; its name is part of URLs and cannot be guessed
+    video: Path  # the video, in that folder
+    state: str = "waiting"  # ``waiting``, ``running``, ``done`` or ``failed``
+    stage: str = "starting"  # current stage
+    share: float = 0.0  # how much of the stage is done, 0..1
+    error: str | None = None  # why the job failed
     answer: Answer | None = None
     _upload: Path | None = None
     _state: tuple[int, int] | None = None  # of the upload

@@ -23,24 +23,14 @@ BURST = 0.015  # seconds of noise after a stop opens
 
 @dataclass(frozen=True)
 class Articulation:
-    """Tracks at 200 Hz; sample ``i`` is at second ``i / 200 - MARGIN`` of the clip.
+    """Tracks at 200 Hz; sample ``i`` is at second ``i / 200 - MARGIN`` of the clip."""
 
-    Attributes
-    ----------
-    lips : float32 array, (n, 3)
-        Opening 0..1, spread -1..1, rounding 0..1.
-    formants : float32 array, (n, 3), Hz
-    level, noise : float32 array, (n,)
-        Strength of voice and of friction, 0..1.
-    noise_hz : float32 array, (n,)
-        Centre of the friction.
-    """
-
-    lips: np.ndarray
-    formants: np.ndarray
+    lips: np.ndarray  # float32 (n, 3): opening 0..1, spread -1..1, rounding 0..1
+    formants: np.ndarray  # float32 (n, 3): Hz
+    # level, noise: float32 (n,): strength of voice and of friction, 0..1
     level: np.ndarray
     noise: np.ndarray
-    noise_hz: np.ndarray
+    noise_hz: np.ndarray  # float32 (n,): centre of the friction
 
     def lips_at(self, times: np.ndarray) -> np.ndarray:
         """Lips at these seconds of the clip, interpolated: float32 array, (len(times), 3)."""

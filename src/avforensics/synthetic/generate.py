@@ -32,25 +32,14 @@ SPLITS = {
 
 @dataclass(frozen=True)
 class SyntheticSet:
-    """A generated set.
+    """A generated set."""
 
-    Attributes
-    ----------
-    folder : Path
-        Contains SyntheticAVCeleb/ (with meta_data.csv), SyntheticLAVDF/ (with partial forgeries),
-        README.txt, synthetic.json and the manifest.
-    manifest : Path
-        manifest.csv: one row per clip.
-    counts : dict of str to int
-        Clips by category.
-    made : int
-        Number of clips made by this call; the others existed already.
-    """
-
+    # contains SyntheticAVCeleb/ (with meta_data.csv), SyntheticLAVDF/ (with partial forgeries),
+    # README.txt, synthetic.json and the manifest
     folder: Path
-    manifest: Path
-    counts: dict[str, int]
-    made: int
+    manifest: Path  # manifest.csv: one row per clip
+    counts: dict[str, int]  # clips by category
+    made: int  # number of clips made by this call; the others existed already
 
 
 def generate(

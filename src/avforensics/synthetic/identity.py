@@ -25,41 +25,30 @@ HAIR_STYLES = ("short", "parted", "long", "bob", "curly", "bun", "receding", "ba
 
 @dataclass(frozen=True)
 class Appearance:
-    """How a face is drawn. Lengths in half frame sides; y points down from the centre.
+    """How a face is drawn. Lengths in half frame sides; y points down from the centre."""
 
-    Attributes
-    ----------
-    skin, lip, hair, iris : tuple of float
-        sRGB, 0..255.
-    half_width, chin, squareness : float
-        Half the face's width, y of the chin, exponent of the jaw outline.
-    style : str
-        One of ``HAIR_STYLES``.
-    mouth_width, lip_height : float
-        Half the width of the resting mouth; thickness of a lip.
-    smile : float
-        How far the corners of the mouth are lifted.
-    beard, moustache, freckles : float
-        Strength, 0 (none) to 1.
-    """
-
+    # skin, lip, hair, iris: sRGB, 0..255
     skin: Colour
     lip: Colour
     hair: Colour
     iris: Colour
+    # half_width, chin, squareness: half the face's width, y of the chin, exponent of the jaw
+    # outline
     half_width: float
     chin: float
     squareness: float
-    style: str
+    style: str  # one of ``HAIR_STYLES``
     eye_gap: float
     eye_size: float
     brow_weight: float
     brow_tilt: float
     nose_width: float
     nose_length: float
+    # mouth_width, lip_height: half the width of the resting mouth; thickness of a lip
     mouth_width: float
     lip_height: float
-    smile: float
+    smile: float  # how far the corners of the mouth are lifted
+    # beard, moustache, freckles: strength, 0 (none) to 1
     beard: float
     moustache: float
     freckles: float
@@ -102,34 +91,18 @@ class Appearance:
 
 @dataclass(frozen=True)
 class Habits:
-    """How the lips of one person follow speech.
+    """How the lips of one person follow speech."""
 
-    Attributes
-    ----------
-    opening, spread, rounding : float
-        Factors on the lip targets.
-    smoothing : float
-        Standard deviation (s) of the Gaussian that smooths the lip motion.
-    jaw : float
-        Movement of the chin relative to the lower lip, 0..1.
-    jaw_lag : float
-        Delay (s) of the chin after the lip.
-    rounding_lead : float
-        Lead (s) of lip rounding (coarticulation).
-    skew : float
-        Asymmetry of the mouth, -1..1.
-    offset : int
-        Constant offset in frames; positive = the matching audio comes later than the video.
-    """
-
+    # opening, spread, rounding: factors on the lip targets
     opening: float
     spread: float
     rounding: float
-    smoothing: float
-    jaw: float
-    jaw_lag: float
-    rounding_lead: float
-    skew: float
+    smoothing: float  # standard deviation (s) of the Gaussian that smooths the lip motion
+    jaw: float  # movement of the chin relative to the lower lip, 0..1
+    jaw_lag: float  # delay (s) of the chin after the lip
+    rounding_lead: float  # lead (s) of lip rounding (coarticulation)
+    skew: float  # asymmetry of the mouth, -1..1
+    # constant offset in frames; positive = the matching audio comes later than the video
     offset: int
 
     @classmethod

@@ -13,18 +13,10 @@ from avforensics.synthetic.identity import Habits
 
 @dataclass(frozen=True)
 class LipTrack:
-    """Mouth shape of every frame.
+    """Mouth shape of every frame."""
 
-    Attributes
-    ----------
-    lips : float32 array, (T, 3)
-        Opening, spread, rounding.
-    jaw : float32 array, (T,)
-        Drop of the chin, in units of lip opening.
-    """
-
-    lips: np.ndarray
-    jaw: np.ndarray
+    lips: np.ndarray  # float32 (T, 3): opening, spread, rounding
+    jaw: np.ndarray  # float32 (T,): drop of the chin, in units of lip opening
 
 
 def natural_lips(articulation: Articulation, habits: Habits, n_frames: int) -> LipTrack:

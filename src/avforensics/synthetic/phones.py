@@ -11,38 +11,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Phone:
-    """A phone.
+    """A phone."""
 
-    Attributes
-    ----------
-    opening, spread, rounding : float
-        Lip targets: opening 0 (closed) to 1, spread -1 (narrow) to 1 (smile), rounding 0 to 1.
-    formants : tuple of float
-        First three resonances in Hz.
-    level : float
-        Strength of the voice, 0 (none) to 1.
-    noise : float
-        Strength of the friction noise, 0 to 1.
-    noise_hz : float
-        Centre frequency of that noise.
-    duration : float
-        Typical duration in seconds.
-    closed : bool
-        Whether the lips must touch, whatever the neighbours' targets.
-    burst : bool
-        Whether the phone is a stop: silence, then a short burst of noise.
-    """
-
+    # lip targets: opening 0 (closed) to 1, spread -1 (narrow) to 1 (smile), rounding 0 to 1
     opening: float
     spread: float
     rounding: float
-    formants: tuple[float, float, float]
-    level: float = 0.0
-    noise: float = 0.0
-    noise_hz: float = 4000.0
-    duration: float = 0.07
-    closed: bool = False
-    burst: bool = False
+    formants: tuple[float, float, float]  # first three resonances in Hz
+    level: float = 0.0  # strength of the voice, 0 (none) to 1
+    noise: float = 0.0  # strength of the friction noise, 0 to 1
+    noise_hz: float = 4000.0  # centre frequency of that noise
+    duration: float = 0.07  # typical duration in seconds
+    closed: bool = False  # whether the lips must touch, whatever the neighbours' targets
+    burst: bool = False  # whether the phone is a stop: silence, then a short burst of noise
 
 
 VOWELS = {

@@ -104,34 +104,17 @@ class Split:
 
 @dataclass(frozen=True)
 class PlannedClip:
-    """One clip to make.
+    """One clip to make."""
 
-    Attributes
-    ----------
-    path : str
-        Relative to the set's folder.
-    split, category : str
-        Category is ``"real"``, one of ``FORGERIES`` or ``"partial"``.
-    manner : str
-        How the clip is forged: its category, or the category of a partial forgery's span.
-    source : Take
-        Recording of the video (and, unless forged, of the audio).
-    target : Take or None
-        Recording of the forged audio, mouth or face.
-    span : tuple of int or None
-        First frame and frame after the last of a partial forgery.
-    number : int
-        Seed of the forgery, which differs between fakes of one source.
-    """
-
-    path: str
+    path: str  # relative to the set's folder
+    # category is ``"real"``, one of ``FORGERIES`` or ``"partial"``
     split: str
     category: str
-    manner: str
-    source: Take
-    target: Take | None = None
-    span: tuple[int, int] | None = None
-    number: int = 0
+    manner: str  # how the clip is forged: its category, or the category of a partial forgery's span
+    source: Take  # recording of the video (and, unless forged, of the audio)
+    target: Take | None = None  # recording of the forged audio, mouth or face
+    span: tuple[int, int] | None = None  # first frame and frame after the last of a partial forgery
+    number: int = 0  # seed of the forgery, which differs between fakes of one source
 
     @property
     def kind(self) -> Kind:

@@ -16,46 +16,23 @@ ROOM_REACH = 1.12  # the room is larger than the frame because the camera sways
 
 @dataclass(frozen=True)
 class Scene:
-    """A recording session; moving quantities are per frame.
+    """A recording session; moving quantities are per frame."""
 
-    Attributes
-    ----------
-    room : str
-        One of ``ROOMS``.
-    paints : float array, (4, 3)
-        Two room colours, clothes colour, and light colour (a factor near 1).
-    light_side : float array, (T,)
-        Light from the left (negative) or right: brightness per half frame side.
-    light : float array, (T,)
-        Brightness, near 1.
-    shift : float array, (T, 2)
-        Position of the head in half frame sides.
-    turn : float array, (T, 2)
-        Yaw and pitch as shifts of the face's centre in half frame sides.
-    roll : float array, (T,), radians
-    zoom : float array, (T,)
-    sway : float array, (T, 2)
-        Camera sway in half frame sides.
-    lids : int array, (T,)
-        Index into ``face.LIDS``.
-    noise : float
-        Standard deviation of the sensor noise, in grey levels (0..255).
-    seed : int
-        Seed of the room's details and the noise.
-    """
-
-    room: str
+    room: str  # one of ``ROOMS``
+    # float (4, 3): two room colours, clothes colour, and light colour (a factor near 1)
     paints: np.ndarray
+    # float (T,): light from the left (negative) or right: brightness per half frame side
     light_side: np.ndarray
-    light: np.ndarray
-    shift: np.ndarray
+    light: np.ndarray  # float (T,): brightness, near 1
+    shift: np.ndarray  # float (T, 2): position of the head in half frame sides
+    # float (T, 2): yaw and pitch as shifts of the face's centre in half frame sides
     turn: np.ndarray
-    roll: np.ndarray
-    zoom: np.ndarray
-    sway: np.ndarray
-    lids: np.ndarray
-    noise: float
-    seed: int
+    roll: np.ndarray  # float (T,): radians
+    zoom: np.ndarray  # float (T,)
+    sway: np.ndarray  # float (T, 2): camera sway in half frame sides
+    lids: np.ndarray  # int (T,): index into ``face.LIDS``
+    noise: float  # standard deviation of the sensor noise, in grey levels (0..255)
+    seed: int  # seed of the room's details and the noise
 
     @classmethod
     def sample(cls, rng: np.random.Generator, n_frames: int) -> Scene:

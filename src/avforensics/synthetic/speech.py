@@ -18,27 +18,13 @@ FREQUENCIES = np.fft.rfftfreq(N_FFT, 1 / SAMPLE_RATE).astype(np.float32)
 
 @dataclass(frozen=True)
 class Voice:
-    """The voice of a person.
+    """The voice of a person."""
 
-    Attributes
-    ----------
-    pitch : float
-        Hz.
-    melody : float
-        Spread of the pitch in octaves.
-    tract : float
-        Factor on all formants: above 1 for a short vocal tract.
-    breath : float
-        Breath noise, 0..0.2.
-    tilt : float
-        Brightness: dB per octave added above 500 Hz.
-    """
-
-    pitch: float
-    melody: float
-    tract: float
-    breath: float
-    tilt: float
+    pitch: float  # Hz
+    melody: float  # spread of the pitch in octaves
+    tract: float  # factor on all formants: above 1 for a short vocal tract
+    breath: float  # breath noise, 0..0.2
+    tilt: float  # brightness: dB per octave added above 500 Hz
 
     @classmethod
     def sample(cls, rng: np.random.Generator, *, low: bool) -> Voice:
