@@ -12,9 +12,10 @@ import csv
 import io
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from avforensics import tables
 from avforensics.errors import ManifestError
@@ -144,8 +145,7 @@ def read_table(path: str | Path) -> Table:
     """
     path = Path(path)
     if path.suffix.lower() in PARQUET:
-        header, rows = _read_parquet(path)
-        return Table(path, "", "", list(map(_column, header)), rows, [])
+        return _read_columns(path, lambda arrow: arrow.parquet.read_table(path), "a Parquet file")
     return parse_table(read_text(path))
 
 
@@ -157,19 +157,12 @@ def read_arrow(path: str | Path) -> Table:
     ManifestError
         The file is not an Arrow file, or pyarrow is not installed.
     """
-    path = Path(path)
-    arrow, _ = _pyarrow(path)
-    import pyarrow.ipc
 
-    try:
+    def read(arrow: Any) -> Any:
         with arrow.memory_map(str(path)) as source:
-            table = pyarrow.ipc.open_stream(source).read_all()
-    except (arrow.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise ManifestError(f"{path}: not an Arrow file ({reason})") from None
-    columns = [[_text(value) for value in column.to_pylist()] for column in table.columns]
-    rows = [list(row) for row in zip(*columns, strict=True)]
-    return Table(path, "", "", list(map(_column, table.column_names)), rows, [])
+            return arrow.ipc.open_stream(source).read_all()
+
+    return _read_columns(Path(path), read, "an Arrow file")
 
 
 def read_source(path: str | Path) -> Table | Text:
@@ -265,10 +258,10 @@ def write_table(path: str | Path, header: Sequence[str], rows: Iterable[Sequence
     rows = list(rows)
     with atomic_path(path) as partial:
         if partial.suffix.lower() in PARQUET:
-            arrow, parquet = _pyarrow(Path(path))
+            arrow = _pyarrow(Path(path))
             columns = list(zip(*rows, strict=True)) or [()] * len(header)
             text = [arrow.array(column, arrow.string()) for column in columns]
-            parquet.write_table(arrow.Table.from_arrays(text, names=list(header)), partial)
+            arrow.parquet.write_table(arrow.Table.from_arrays(text, names=list(header)), partial)
             return
         text = tables.Table([header, *rows]).csv()
         try:
@@ -333,29 +326,30 @@ def _without_nameless_ends(
     return header[:width], [row[:width] for row in rows]
 
 
-def _read_parquet(path: Path) -> tuple[list[str], list[list[str]]]:
+def _read_columns(path: Path, read: Callable[[Any], Any], what: str) -> Table:
+    """The table that ``read``, given pyarrow, reads from a file of columns."""
     if not path.is_file():
         raise ManifestError(f"{path}: no such file")
-    arrow, parquet = _pyarrow(path)
+    arrow = _pyarrow(path)
     try:
-        table = parquet.read_table(path)
+        table = read(arrow)
     except (arrow.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise ManifestError(f"{path}: not a Parquet file ({reason})") from None
+        raise ManifestError(f"{path}: not {what} ({str(error).splitlines()[0]})") from None
     columns = [[_text(value) for value in column.to_pylist()] for column in table.columns]
-    return list(table.column_names), [list(row) for row in zip(*columns, strict=True)]
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    return Table(path, "", "", list(map(_column, table.column_names)), rows, [])
 
 
 def _text(value: object) -> str:
     return "" if value is None or value != value else str(value)  # NaN differs from itself
 
 
-def _pyarrow(path: Path):
+def _pyarrow(path: Path) -> Any:
     try:
-        import pyarrow
+        import pyarrow.ipc
         import pyarrow.parquet
     except ImportError:
         raise ManifestError(
             f"{path}: Parquet needs pyarrow: pip install 'avforensics[parquet]', or use a .csv file"
         ) from None
-    return pyarrow, pyarrow.parquet
+    return pyarrow

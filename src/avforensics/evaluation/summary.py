@@ -149,7 +149,7 @@ class _Blocks:
         self.bootstrap = bootstrap
         self.scores = np.array([row.score for row in scored])
         self.others = {
-            (group, name): np.array([_or_nan(getattr(row, group).get(name)) for row in scored])
+            (group, name): np.array([getattr(row, group).get(name) for row in scored], float)
             for group in OTHERS
             for name in names_of(scored, group)
         }
@@ -243,10 +243,6 @@ def identity_of(row: ScoredVideo) -> str:
 def category_of(row: ScoredVideo) -> str:
     """Name of a fake's category in tables."""
     return printable(row.category) or "fake"
-
-
-def _or_nan(value: float | None) -> float:
-    return np.nan if value is None else value
 
 
 def _mean(values) -> float | None:

@@ -24,7 +24,7 @@ from avforensics.evaluation.rows import ScoredVideo, printable
 from avforensics.evaluation.stored import StoreScorer, one_thread
 from avforensics.evaluation.stored_score import StoredScore, scored_video
 from avforensics.evaluation.summary import summarise
-from avforensics.evaluation.tables import block_of, blocks, headline
+from avforensics.evaluation.tables import block_of, blocks, flat, headline
 from avforensics.features.store import FeatureStore
 from avforensics.files import typed_path, write_text
 from avforensics.scoring.sequences import SequencePolicy
@@ -213,15 +213,12 @@ def write_sweep(points: Sequence[Point], folder: str | PathLike, title: str = ""
 
 def long_table(points: Sequence[Point]) -> list[list]:
     """A line per setting and result, at full precision, header first."""
-    names = list(points[0].settings)
     intervals = [f"{metric}_{end}" for metric in METRICS for end in ("low", "high")]
-    table = [[*names, "category", "n_real", "n_fake", *METRICS, *intervals]]
+    table = [[*points[0].settings, "category", "n_real", "n_fake", *METRICS, *intervals]]
     for point in points:
         for category, block in blocks(point.summary):
-            ends = [end for metric in METRICS for end in (block.get(f"{metric}_ci") or ("", ""))]
-            counts = [block.get(name, "") for name in ("n_real", "n_fake")]
-            values = [block.get(metric, "") for metric in METRICS]
-            table.append([*point.settings.values(), category, *counts, *values, *ends])
+            counts = [block.get(name) for name in ("n_real", "n_fake")]
+            table.append([*point.settings.values(), category, *counts, *flat(block, METRICS)])
     return table
 
 
@@ -232,7 +229,10 @@ def short_table(points: Sequence[Point]) -> list[list[str]]:
     columns = list(dict.fromkeys(name for blocks_ in found for name in blocks_))
     table = [[*names, *columns]]
     for point, blocks_ in zip(points, found, strict=True):
-        cells = [_pair(blocks_.get(column, {})) for column in columns]
+        cells = [
+            "/".join(percent(blocks_.get(column, {}).get(metric)) for metric in ("ap", "auc"))
+            for column in columns
+        ]
         table.append([*map(value_text, point.settings.values()), *cells])
     return table
 
@@ -308,10 +308,6 @@ def _some(values: list) -> list:
         return values
     places = np.linspace(0, len(values) - 1, MOST_LINES).round().astype(int)
     return [values[place] for place in places]
-
-
-def _pair(block: Mapping) -> str:
-    return "/".join(percent(block.get(metric)) for metric in ("ap", "auc"))
 
 
 def value_text(value: object) -> str:

@@ -138,17 +138,22 @@ def to_latex(summary: Mapping, title: str = "") -> str:
 
 def to_csv(summary: Mapping) -> str:
     """All numbers at full precision, one line per result of the model, baseline or statistic."""
-    names = [*_COLUMNS, *(f"{key}_ci" for key in _COLUMNS)]
-    flat = [column for name in names for column in _flat_names(name)]
-    table = [["category", "scores", "n_real", "n_fake", "prevalence", *flat, "auc_unscored"]]
+    ends = [f"{metric}_ci_{end}" for metric in _COLUMNS for end in ("low", "high")]
+    numbers = [*_COLUMNS, *ends, "auc_unscored"]
+    table = [["category", "scores", "n_real", "n_fake", "prevalence", *numbers]]
     for category, block in blocks(summary):
         others = {f"statistic {name}": found for name, found in block["statistics"].items()}
         for source, values in {"model": block, **block["baselines"], **others}.items():
             counts = [block.get(key) for key in (*_COUNTS, "prevalence")]
-            numbers = [cell for name in names for cell in _flat_cells(name, values.get(name))]
             unscored = values.get("auc_unscored")
-            table.append([category, source, *counts, *numbers, unscored])
+            table.append([category, source, *counts, *flat(values, _COLUMNS), unscored])
     return Table(table).csv()
+
+
+def flat(block: Mapping, metrics: Iterable[str]) -> list[float | None]:
+    """Metrics of a block, then the ends of their intervals; None = missing."""
+    intervals = [block.get(f"{metric}_ci") or (None, None) for metric in metrics]
+    return [*map(block.get, metrics), *(end for pair in intervals for end in pair)]
 
 
 def to_json(summary: Mapping) -> str:
@@ -195,13 +200,3 @@ def _count(value: int | None) -> str:
 def _with_interval(block: Mapping, name: str) -> str:
     interval = block.get(f"{name}_ci") if name in _WITH_INTERVAL else None
     return percent(block.get(name), interval)
-
-
-def _flat_names(name: str) -> list[str]:
-    return [f"{name}_low", f"{name}_high"] if name.endswith("_ci") else [name]
-
-
-def _flat_cells(name: str, value) -> list:
-    if name.endswith("_ci"):
-        return list(value) if value else ["", ""]
-    return [value]

@@ -165,7 +165,7 @@ def fill_store(
     todo = [
         (key, row)
         for key, row in list(clips.items())[rank::world]
-        if (done := known.get(key)) is None or done.error or stat(row) != _read_as(done)
+        if (done := known.get(key)) is None or done.error or stat(row) != (done.size, done.mtime_ns)
     ]
     first = 1 + max((int(path.name[:5]) for path in shard_paths(folder)), default=-1)
     with Progress("extracting", len(todo), quiet=rank > 0) as progress:
@@ -264,10 +264,6 @@ def _processes(
         count = torch.cuda.device_count() if device == "auto" else 1
         return max(int(count / engine.gpus_per_worker) if engine.gpus_per_worker else count, 1)
     return max(min(cores(), n_clips // CLIPS_A_PROCESS), 1)
-
-
-def _read_as(clip: Extracted) -> tuple[int, int]:
-    return clip.size, clip.mtime_ns
 
 
 def _entry(row: Row, clip: Extracted) -> Entry:

@@ -303,14 +303,10 @@ class SyncData(pl.LightningDataModule):
             return SpanClips(rows, span=phase.span, **common)
         return RandomClips(rows, clips_per_video=phase.clips, gap=phase.gap, **common)
 
-    def val_clips_set(self) -> SpanClips:
-        """The validation set: clips from their first frame on, unchanged."""
-        return SpanClips(self.val_rows, span=self.val_frames, fixed=True, size=self.size)
-
     def val_dataloader(self) -> DataLoader:
-        """Single clips, not batched; each process takes its share."""
+        """Single clips from their first frame on, unchanged; each process takes its share."""
         trainer = self.trainer
-        clips = self.val_clips_set()
+        clips = SpanClips(self.val_rows, span=self.val_frames, fixed=True, size=self.size)
         order = range(trainer.global_rank, len(clips), trainer.world_size)
         longest = max((row.duration or 0.0 for row in self.val_rows), default=0.0)
         self._check_shared_memory(1, self.val_frames or round(longest * FPS))

@@ -154,7 +154,7 @@ class Evaluation:
         clips = self._clips(variation)
         module = EvaluationModule(
             scorer=partial(self.scorer_of, policy=variation.policy),
-            keep_steps=self._has_segments(),
+            keep_steps=any(row.segments for row in self.manifest or self.listed),
         )
         self.trainer.test(module, datamodule=clips, verbose=False)
         module.gather()
@@ -211,9 +211,6 @@ class Evaluation:
         names = [name for name in Row._fields if name != "hash"]
         rows = [Row(**{name: getattr(entry, name) for name in names}) for entry in chosen]
         return Manifest(rows), {"bundle": os.fspath(store.sync_path), "search": False}
-
-    def _has_segments(self) -> bool:
-        return any(row.segments for row in self.manifest or self.listed)
 
     def _settings(self, variation: Variation) -> ExtractionSettings:
         """How features are extracted; ``windows=needed`` serves every max_len and both policies."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from avforensics.serving.jobs import Answer, Upload
 from avforensics.serving.limits import Limits
 
 
+@dataclass(frozen=True)
 class Scorer:
     """Does the work of a `JobQueue`.
 
@@ -42,19 +44,11 @@ class Scorer:
         Shown at the end of the report.
     """
 
-    def __init__(
-        self,
-        detector: ClipScorer,
-        faces: FaceOptions,
-        judge: Judge | None,
-        provenance: Mapping[str, Any],
-        limits: Limits,
-    ) -> None:
-        self.detector = detector
-        self.faces = faces
-        self.judge = judge
-        self.provenance = provenance
-        self.limits = limits
+    detector: ClipScorer
+    faces: FaceOptions
+    judge: Judge | None
+    provenance: Mapping[str, Any]
+    limits: Limits
 
     def __call__(self, job: Upload) -> Answer:
         """Score an upload into its folder.

@@ -65,7 +65,7 @@ def make_clip(
         audio = splice_sound(audio, forged_audio, first * HOP, last * HOP)
     if job.category in FORGERIES:
         audio[: round(silence * SAMPLE_RATE)] = 0
-    scene = _scene(seed, job.source, n_frames)
+    scene = Scene.sample(stream(seed, Use.SCENE, *job.source), n_frames)
     return render(appearance, speaker.habits, scene, track.lips, track.jaw, size=size), audio
 
 
@@ -104,7 +104,3 @@ def _articulation(seed: int, take: Take, n_frames: int) -> Articulation:
 def _sound(seed: int, take: Take, said: Articulation, who: Identity, n_frames: int) -> np.ndarray:
     rng = stream(seed, Use.SOUND, *take)
     return synthesise_speech(said, who.voice, rng, n_frames / FPS)
-
-
-def _scene(seed: int, take: Take, n_frames: int) -> Scene:
-    return Scene.sample(stream(seed, Use.SCENE, *take), n_frames)
