@@ -223,12 +223,9 @@ def _crop(crop: str | DictConfig | None) -> dict[str, object]:
 
 
 def real_clips(store: FeatureStore, split: str | None, *, trained: Sequence[str]) -> list[int]:
-    """Indices of a split's real clips, of people who are in no training split.
+    """Indices of a split's real clips.
 
-    Raises
-    ------
-    ManifestError
-        There are no real clips, or a model was trained on a person in them.
+    Raises ManifestError if there are none, or if a model was trained on a person in them.
     """
     chosen = [index for index in choose(store, split=split) if store[index].label == 0]
     if not chosen:

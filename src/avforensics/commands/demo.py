@@ -224,10 +224,7 @@ def _synthesise(cfg: DictConfig, folder: Path) -> None:
 def _step(verb: str, **settings: object) -> None:
     """Print one command of this program and run it in a process of its own.
 
-    Raises
-    ------
-    AVForensicsError
-        The command did not end with exit code 0.
+    Raises AVForensicsError unless it ends with exit code 0.
     """
     if verb in ("evaluate", "detect"):  # drawn heads do not speak as people do
         settings["applicability.measure"] = "false"

@@ -45,13 +45,7 @@ class Labels:
         self._read: dict[str, int] = {}
 
     def __call__(self, text: str) -> int:
-        """The label of a text.
-
-        Raises
-        ------
-        ValueError
-            The text is not a label.
-        """
+        """The label of a text; raises ValueError if the text is not a label."""
         if text not in self._read:
             label = self._parse(text)
             if label is None:

@@ -168,10 +168,7 @@ def read_arrow(path: str | Path) -> Table:
 def read_source(path: str | Path) -> Table | Text:
     """Read a list: a table if its first line names a column of files, else its text.
 
-    Raises
-    ------
-    ManifestError
-        As in `read_table`.
+    Raises ManifestError as `read_table` does.
     """
     if Path(path).suffix.lower() in PARQUET:
         return read_table(path).with_path()

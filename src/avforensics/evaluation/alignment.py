@@ -96,7 +96,7 @@ class Alignment:
 def align(
     clips: Sequence[np.ndarray], recordings: Sequence[str], settings: AlignmentSettings
 ) -> list[Alignment]:
-    """Estimate delays: per recording if several clips agree, else per clip.
+    """Delay of each clip: per recording if several clips agree, else per clip.
 
     Parameters
     ----------
@@ -104,10 +104,6 @@ def align(
         Logits of each clip's windows with valid audio at every delay.
     recordings : sequence of str
         Recording of each clip; empty = a recording of its own.
-
-    Returns
-    -------
-    list of Alignment, one for each clip
     """
     own = [estimate_delay(rows) for rows in clips]
     voice_over = [

@@ -27,12 +27,7 @@ def as_scored(store: FeatureStore, models: Models) -> FeatureStore:
 
 
 def check_network(store: FeatureStore, models: Models) -> None:
-    """Reject features of a different synchronisation network than the checkpoint's.
-
-    Raises
-    ------
-    ConfigError
-    """
+    """Raise ConfigError for features of another synchronisation network than the checkpoint's."""
     network = models.metadata.get("network")  # in bundles that contain only decoders
     if models.sync is not None:
         network = network_digest(models.sync)
@@ -44,12 +39,7 @@ def check_network(store: FeatureStore, models: Models) -> None:
 
 
 def check_statistic(statistic: str, part: str) -> None:
-    """Validate ``statistic`` and ``part``.
-
-    Raises
-    ------
-    ConfigError
-    """
+    """Validate ``statistic`` and ``part``; raises ConfigError."""
     check_choice("statistic", statistic, STATISTICS)
     if statistic == "max" and part != "both":
         raise ConfigError("statistic=max needs part=both")

@@ -121,10 +121,7 @@ def parse_scores(
 ) -> list[ScoredVideo]:
     """Scored videos from numbered records of a table, with cells under our column names.
 
-    Raises
-    ------
-    ManifestError
-        As for `read_scores`.
+    Raises ManifestError as `read_scores` does.
     """
     labels = Labels(fake)
     rows = []

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from avforensics.scoring.sequences import SequencePolicy, check_lams, score_feat
 from avforensics.scoring.statistics import measure
 
 
+@dataclass(eq=False)
 class StoreScorer:
     """Compute scores and baselines of single clips of a store.
 
@@ -56,27 +58,23 @@ class StoreScorer:
         The store does not support the policy or the models.
     """
 
-    def __init__(
-        self,
-        store: FeatureStore,
-        models: Models,
-        policy: SequencePolicy,
-        *,
-        lams: Sequence[float] = (0.0,),
-        part: str = "both",
-        delay_frequency: np.ndarray | None = None,
-        evidence: Evidence | None = None,
-        seed: int = 0,
-    ) -> None:
-        models = check_models(models, policy, part, lams)
-        store = as_scored(store, models)
-        check_store(store, models, policy)
-        self.store, self.models, self.policy = store, models, policy
-        self.lams = check_lams(lams)
-        self.delay_frequency = delay_frequency
-        self.evidence = evidence
-        self.seed = seed
-        self._folder = _common_folder(store)
+    store: FeatureStore
+    models: Models
+    policy: SequencePolicy
+    _: KW_ONLY
+    lams: Sequence[float] = (0.0,)
+    part: str = "both"
+    delay_frequency: np.ndarray | None = None
+    evidence: Evidence | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self.models = check_models(self.models, self.policy, self.part, self.lams)
+        self.store = as_scored(self.store, self.models)
+        check_store(self.store, self.models, self.policy)
+        self.lams = check_lams(self.lams)
+        folders = {os.path.dirname(entry.path) for entry in self.store}  # noqa: PTH120
+        self._folder = os.path.commonpath(folders) if folders else ""
 
     def features(self, index: int) -> Features:
         """The stored features of a clip, with projected activations."""
@@ -254,8 +252,3 @@ def count_delays(store: FeatureStore, chosen: Sequence[int]) -> np.ndarray:
     counted = NaiveBayes(delays=store.info.n_delays)
     counted.fit(torch.from_numpy(store.logits(index)) for index in chosen)
     return counted.log_probability.double().numpy()
-
-
-def _common_folder(store: FeatureStore) -> str:
-    folders = {os.path.dirname(entry.path) for entry in store}  # noqa: PTH120
-    return os.path.commonpath(folders) if folders else ""

@@ -223,12 +223,7 @@ def _settle(folder: Path, info: StoreInfo, models: Models | None, *, writes: boo
 
 
 def _check_framing(models: Models, rows: Sequence[Row]) -> None:
-    """Reject whole scenes for a network trained on crops, judging by a few clips.
-
-    Raises
-    ------
-    ConfigError
-    """
+    """Raise ConfigError for whole scenes and a network trained on crops, judging by a few clips."""
     if models.recipe is None:
         return
     recipe = recipe_of(models.recipe, setting="the checkpoint's recipe")

@@ -152,13 +152,7 @@ class AnomalyModule(pl.LightningModule):
             model.fit(data.training_rows(model.reads))
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor | None:
-        """Loss of one batch; None where nothing has a gradient.
-
-        Raises
-        ------
-        TrainingError
-            The loss is not finite; the message names the clips.
-        """
+        """Loss of one batch, see `require_finite`; None where nothing has a gradient."""
         means = {part: score.mean() for part, score in self.scores(batch).items()}
         loss = sum(means.values())
         require_finite(self, loss, batch, batch_idx)

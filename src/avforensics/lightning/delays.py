@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from avforensics.lightning.forecast import draw_delays
 from avforensics.media.types import HOP
 from avforensics.models.sync import CROP_SAMPLES, SyncNetwork
 
@@ -88,15 +89,7 @@ def heat_maps(clips: Mapping[str, Tensor]) -> Figure:
     figure = Figure(figsize=(6.4, 1.7 * len(clips)), layout="constrained")
     panels = figure.subplots(len(clips), 1, squeeze=False)[:, 0]
     for axes, (title, rows) in zip(panels, clips.items(), strict=True):
-        n, delays = rows.shape
-        reach = delays // 2
-        axes.imshow(
-            rows.softmax(dim=1).T.numpy(),
-            origin="lower",
-            aspect="auto",
-            cmap="cividis",
-            extent=(-0.5, n - 0.5, -reach - 0.5, reach + 0.5),
-        )
+        draw_delays(axes, rows.softmax(dim=1))
         axes.set_title(title, fontsize=8)
         axes.set_ylabel("delay (frames)", fontsize=8)
     panels[-1].set_xlabel("window")

@@ -308,12 +308,7 @@ def require_data(cfg: DictConfig) -> None:
 
 
 def benchmark_manifest(cfg: DictConfig) -> tuple[Manifest, Manifest]:
-    """The tested clips of ``cfg.benchmark`` below ``cfg.root``, and all clips that it lists.
-
-    Raises
-    ------
-    ManifestError
-    """
+    """The tested clips of ``cfg.benchmark`` below ``cfg.root``, and all clips that it lists."""
     require_data(cfg)
     whole = instantiate(cfg.benchmark.source, root=cfg.root, _convert_="all")
     listed, drawn = cfg.benchmark.list, cfg.benchmark.sample

@@ -1,11 +1,24 @@
-"""Figures of the delays that an anomaly model predicts and those observed."""
+"""Figures of the delays that networks find, predict and observe."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
+
+
+def draw_delays(axes: Axes, rows: Tensor, *, first: int = 0) -> None:
+    """Draw probabilities of delays, (N, 2 * tau + 1): windows from ``first`` on, delays upwards."""
+    n, delays = rows.shape
+    axes.imshow(
+        rows.T.numpy(),
+        origin="lower",
+        aspect="auto",
+        cmap="cividis",
+        extent=(first - 0.5, first + n - 0.5, -delays / 2, delays / 2),
+    )
 
 
 def forecast_figure(clips: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Figure:
@@ -19,17 +32,9 @@ def forecast_figure(clips: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Figure:
     figure = Figure(figsize=(3.2 * len(clips), 5.2), layout="constrained")
     axes = figure.subplots(3, len(clips), sharex="col", squeeze=False)
     for column, (logits, predicted, losses) in zip(axes.T, clips, strict=True):
-        n, delays = logits.shape
-        reach = delays // 2
         for panel, rows in zip(column, (logits.softmax(-1), predicted), strict=False):
-            panel.imshow(
-                rows.T.numpy(),
-                origin="lower",
-                aspect="auto",
-                cmap="cividis",
-                extent=(0.5, n + 0.5, -reach - 0.5, reach + 0.5),
-            )
-        column[2].plot(range(1, n + 1), losses.numpy(), color="0.2")
+            draw_delays(panel, rows, first=1)
+        column[2].plot(range(1, len(losses) + 1), losses.numpy(), color="0.2")
         column[2].set_ylim(bottom=0)
         column[2].set_xlabel("window")
     for panel, name in zip(axes[:, 0], ("observed", "predicted", "step loss"), strict=True):

@@ -194,13 +194,7 @@ class SyncModule(pl.LightningModule):
         return gather(tokens).flatten(0, 2).unsqueeze(0)
 
     def training_step(self, batch: dict, batch_idx: int) -> Tensor:
-        """Loss of one batch, logged as the mean over processes.
-
-        Raises
-        ------
-        TrainingError
-            The loss is not finite; the message names the clips.
-        """
+        """Loss of one batch, logged as the mean over processes; see `require_finite`."""
         self._report_broken(batch["broken"])
         loss = self.loss(batch)
         require_finite(self, loss, batch, batch_idx)

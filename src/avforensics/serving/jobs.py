@@ -64,10 +64,7 @@ class Upload:
     def tell(self, stage: str, share: float = 0.0) -> None:
         """Report progress; called by the work.
 
-        Raises
-        ------
-        Stopped
-            The time limit is reached, or the page was closed.
+        Raises Stopped if the time limit is reached or the page was closed.
         """
         self.stage, self.share = stage, min(max(share, 0.0), 1.0)
         if time.monotonic() > self._deadline:

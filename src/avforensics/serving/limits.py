@@ -102,13 +102,7 @@ class Limits:
             )
 
     def check_seconds(self, video: Path, seconds: float) -> None:
-        """Check the decoded length of a video during decoding.
-
-        Raises
-        ------
-        MediaError
-            It is too long.
-        """
+        """Raise MediaError if the part of a video that is decoded already is too long."""
         if seconds > 60 * self.max_minutes:
             raise MediaError(
                 video, f"the video is longer than the {self.max_minutes:g} minutes allowed"

@@ -53,12 +53,7 @@ class Scorer:
     def __call__(self, job: Upload) -> Answer:
         """Score an upload into its folder.
 
-        Raises
-        ------
-        MediaError
-            It cannot be scored.
-        Stopped
-            From `Upload.tell`.
+        Raises MediaError if it cannot be scored, and Stopped like `Upload.tell`.
         """
         steps = _Steps(job, self.limits, self.detector.extractor.max_windows)
         scorer = VideoScorer(self.detector, self.faces, finder=steps.find)

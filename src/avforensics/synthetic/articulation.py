@@ -47,10 +47,6 @@ def articulate(rng: np.random.Generator, seconds: float) -> Articulation:
     ----------
     seconds : float
         Length of the clip; the tracks extend ``MARGIN`` beyond both ends.
-
-    Returns
-    -------
-    Articulation
     """
     n = round((seconds + 2 * MARGIN) * RATE)
     segments: list[tuple[Phone, int, float]] = []

@@ -81,10 +81,6 @@ def generate(
     progress : callable, optional
         Called after each person with the number of clips done and the number of all clips.
 
-    Returns
-    -------
-    SyntheticSet
-
     Raises
     ------
     ConfigError

@@ -160,13 +160,8 @@ def plan(splits: Mapping[str, Split], *, seed: int, n_frames: int) -> list[Plann
     ----------
     splits : mapping of str to Split
         Identities are numbered in this order.
-    seed : int
     n_frames : int
         Frames per clip.
-
-    Returns
-    -------
-    list of PlannedClip
     """
     jobs: list[PlannedClip] = []
     first = 0

@@ -28,7 +28,6 @@ def render(
     ----------
     appearance, habits : Appearance, Habits
         The person; of the habits, only the mouth's asymmetry matters here.
-    scene : Scene
     lips : float32 array, (T, 3)
         Opening, spread and rounding on every frame.
     jaw : float32 array, (T,)
