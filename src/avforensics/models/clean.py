@@ -80,6 +80,8 @@ class CleanDecoder(RowDecoder):
         the fast causal attention, which matters only for long sequences.
     """
 
+    spread = 0.02
+
     def __init__(
         self,
         *,
@@ -92,10 +94,7 @@ class CleanDecoder(RowDecoder):
         dropout: float = 0.1,
         sink: bool = False,
     ) -> None:
-        def block() -> CleanBlock:
-            attention = CleanAttention(width, heads=heads, dropout=dropout, sink=sink)
-            return CleanBlock(width, attention=attention, dropout=dropout)
-
+        self.sink = sink
         super().__init__(
             inputs=inputs,
             outputs=outputs,
@@ -103,6 +102,10 @@ class CleanDecoder(RowDecoder):
             heads=heads,
             depth=depth,
             positions=positions,
-            spread=0.02,
-            block=block,
+            dropout=dropout,
         )
+
+    def block(self, width: int, heads: int, dropout: float) -> CleanBlock:
+        """A block of standard parts."""
+        attention = CleanAttention(width, heads=heads, dropout=dropout, sink=self.sink)
+        return CleanBlock(width, attention=attention, dropout=dropout)

@@ -5,7 +5,7 @@ Feng, Chen, Owens (CVPR 2023), Sec. 3.2. The released weights need the quirks be
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -74,8 +74,11 @@ class DecoderBlock(nn.Module):
         return self.dropout(self.norm(h + self.feed_forward(h)))
 
 
-class RowDecoder(nn.Module):
+class RowDecoder(nn.Module, ABC):
     """Pass rows through blocks of attention, (B, N, inputs) -> (B, N, outputs).
+
+    Subclasses make the blocks; ``spread`` is the initial standard deviation of the learnt
+    positions, 0 = the blocks encode positions.
 
     Parameters
     ----------
@@ -83,23 +86,20 @@ class RowDecoder(nn.Module):
         Length of a row and of its prediction.
     positions : int
         Longest input, one less than the longest sequence.
-    spread : float
-        Initial standard deviation of the learnt positions; 0 = the blocks encode positions.
-    block : callable
-        Makes a block.
     """
+
+    spread = 1.0
 
     def __init__(
         self,
         *,
-        inputs: int,
-        outputs: int,
-        width: int,
-        heads: int,
-        depth: int,
-        positions: int,
-        spread: float,
-        block: Callable[[], nn.Module],
+        inputs: int = 31,
+        outputs: int = 31,
+        width: int = 256,
+        heads: int = 16,
+        depth: int = 2,
+        positions: int = 49,
+        dropout: float = 0.1,
     ) -> None:
         super().__init__()
         if width % heads:
@@ -110,10 +110,14 @@ class RowDecoder(nn.Module):
         self.max_len = positions + 1  # windows of the longest sequence
         self.to_width = nn.Linear(inputs, width)
         self.position = None
-        if spread:
-            self.position = nn.Parameter(spread * torch.randn(1, positions, width))
-        self.blocks = nn.ModuleList(block() for _ in range(depth))
+        if self.spread:
+            self.position = nn.Parameter(self.spread * torch.randn(1, positions, width))
+        self.blocks = nn.ModuleList(self.block(width, heads, dropout) for _ in range(depth))
         self.to_row = nn.Linear(width, outputs)
+
+    @abstractmethod
+    def block(self, width: int, heads: int, dropout: float) -> nn.Module:
+        """A new block."""
 
     def forward(self, rows: Tensor) -> Tensor:
         """Outputs at step t depend on rows 0..t only and predict row t + 1."""
@@ -129,24 +133,6 @@ class RowDecoder(nn.Module):
 class PublishedDecoder(RowDecoder):
     """The released decoder: rows of 31 delays, sequences of 50 windows."""
 
-    def __init__(
-        self,
-        *,
-        inputs: int = 31,
-        outputs: int = 31,
-        width: int = 256,
-        heads: int = 16,
-        depth: int = 2,
-        positions: int = 49,
-        dropout: float = 0.1,
-    ) -> None:
-        super().__init__(
-            inputs=inputs,
-            outputs=outputs,
-            width=width,
-            heads=heads,
-            depth=depth,
-            positions=positions,
-            spread=1.0,
-            block=lambda: DecoderBlock(width, heads=heads, dropout=dropout),
-        )
+    def block(self, width: int, heads: int, dropout: float) -> DecoderBlock:
+        """A block with the quirks of the released weights."""
+        return DecoderBlock(width, heads=heads, dropout=dropout)

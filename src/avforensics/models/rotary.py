@@ -47,6 +47,8 @@ class RotaryDecoder(RowDecoder):
         The slowest pair rotates by about one radian in this many windows.
     """
 
+    spread = 0.0
+
     def __init__(
         self,
         *,
@@ -65,10 +67,7 @@ class RotaryDecoder(RowDecoder):
         if stretch < 1:
             raise ValueError(f"stretch must be >= 1, got {stretch}")
 
-        def block() -> CleanBlock:
-            attention = RotaryAttention(width, heads=heads, dropout=dropout, base=base)
-            return CleanBlock(width, attention=attention, dropout=dropout)
-
+        self.base = base
         super().__init__(
             inputs=inputs,
             outputs=outputs,
@@ -76,7 +75,11 @@ class RotaryDecoder(RowDecoder):
             heads=heads,
             depth=depth,
             positions=positions,
-            spread=0.0,
-            block=block,
+            dropout=dropout,
         )
         self.max_len = stretch * positions + 1
+
+    def block(self, width: int, heads: int, dropout: float) -> CleanBlock:
+        """A block whose attention depends on distances."""
+        attention = RotaryAttention(width, heads=heads, dropout=dropout, base=self.base)
+        return CleanBlock(width, attention=attention, dropout=dropout)
