@@ -107,9 +107,8 @@ class PlannedClip:
     """One clip to make."""
 
     path: str  # relative to the set's folder
-    # category is ``"real"``, one of ``FORGERIES`` or ``"partial"``
     split: str
-    category: str
+    category: str  # ``"real"``, one of ``FORGERIES`` or ``"partial"``
     manner: str  # how the clip is forged: its category, or the category of a partial forgery's span
     source: Take  # recording of the video (and, unless forged, of the audio)
     target: Take | None = None  # recording of the forged audio, mouth or face
