@@ -24,7 +24,7 @@ def gaussian(values: np.ndarray, deviation: float) -> np.ndarray:
     deviation : float
         Standard deviation in steps; the filter is truncated at four deviations.
     """
-    reach = int(4 * deviation + 0.5)
+    reach = reach_of(deviation)
     weights = np.exp(-0.5 / deviation**2 * np.arange(-reach, reach + 1) ** 2)
     weights /= weights.sum()
     padded = _padded(values, 2 * reach + 1, "nearest")
@@ -34,6 +34,11 @@ def gaussian(values: np.ndarray, deviation: float) -> np.ndarray:
         far = 2 * reach - near
         total += (padded[near : near + count] + padded[far : far + count]) * weights[near]
     return total
+
+
+def reach_of(deviation: float) -> int:
+    """Steps on each side on which the result of `gaussian` depends."""
+    return int(4 * deviation + 0.5)
 
 
 def running_mean(values: np.ndarray, size: int, *, mode: str) -> np.ndarray:

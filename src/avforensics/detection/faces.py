@@ -6,6 +6,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
 from itertools import tee
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from avforensics.applicability import MouthView
+from avforensics.detection.follow import FaceFollower, FollowedFace
 from avforensics.errors import AVForensicsError, ConfigError, MediaError
 from avforensics.faces.crops import CropRecipe, name_of
 from avforensics.faces.find import find_faces
@@ -20,7 +22,7 @@ from avforensics.faces.framing import unlike_crop
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import NO_FACE, NO_USABLE_FACE, Faces
 from avforensics.files import sha256_or_none
-from avforensics.media.kept import KeptFrames
+from avforensics.media.kept import KeptFrames, may_be_kept
 from avforensics.media.prefetch import prefetch
 from avforensics.media.reader import open_media
 from avforensics.media.remarks import SHORTER_SECONDS, of_file
@@ -107,6 +109,7 @@ class VideoScorer:
         self.options = options
         self.detector = detector if options.mode == "given" else _whole_pictures(detector)
         self._finder = finder or find_faces
+        self._may_follow = finder is None and detector.policy.windows == "all"
 
     def score(self, video: str | os.PathLike | Clip, progress: Progress | None = None) -> Outcome:
         """Score one video; ``result.error`` gives the reason on failure."""
@@ -118,8 +121,9 @@ class VideoScorer:
     ) -> Iterator[Outcome]:
         """Score videos or parts of them, in order; yield each outcome as soon as it is ready.
 
-        Faces are found in threads, some videos ahead of the network. Small clips share batches,
-        up to the next video without a face.
+        Faces are found in threads, some videos ahead of the network; those of a long video whose
+        windows are all scored, while they are scored. Small clips share batches, up to the next
+        video without a face.
         ``progress`` is called for each clip (one face's track in a video), as in
         `ClipScorer.score_many`.
         """
@@ -143,17 +147,22 @@ class VideoScorer:
                 next(video for video in waiting if not video.complete).results.append(result)
                 while waiting and waiting[0].complete:
                     yield self._outcome(waiting.popleft())
-            while waiting:  # the one without a face
-                yield self._outcome(waiting.popleft())
+            while waiting:  # the one without a face, or a long one
+                video = waiting.popleft()
+                if video.follows:
+                    self._follow(video, progress)
+                yield self._outcome(video)
 
     def _find(self, clip: Clip) -> _Video:
         """Find the faces of a file or a part; errors in a single file are noted, not raised."""
-        started = time.perf_counter()
         video, media = _Video(clip), self.detector.media
-        try:
+        with _noted(video):
             # a file without sound is not searched
             with open_media(clip.path, media, audio_path=clip.audio) as stream:
                 video.media = stream.report
+            if self._may_follow and not clip.is_part and not may_be_kept(video.media):
+                video.follows = True
+                return video
             part = {"start_frame": clip.first_frame, "max_frames": clip.n_frames}
             video.found = self._finder(
                 clip.path,
@@ -163,14 +172,41 @@ class VideoScorer:
                 **(part if clip.is_part else {}),
             )
             video.cut(self.options.recipe, media)
-        except MediaError as error:
-            video.error = error.reason
-        except AVForensicsError:
-            raise
-        except Exception as error:  # one file must never end the batch
-            video.error = f"looking for faces failed: {type(error).__name__}: {error}"
-        video.seconds = time.perf_counter() - started
         return video
+
+    def _follow(self, video: _Video, progress: Progress | None) -> None:
+        """Find the faces of a video and score them meanwhile, then those that could not be cut."""
+        recipe, media, settings = self.options.recipe, self.detector.media, self.options.find
+        follower = FaceFollower(recipe, settings, media.size)
+        results: dict[FollowedFace, VideoResult] = {}
+
+        def look(begin: Callable[[Clip], None]) -> None:
+            follower.begin = lambda face: begin(video.clip_of(face))
+            video.found = self._finder(
+                video.path, settings, video_stream=media.video_stream, follower=follower
+            )
+
+        with _noted(video):
+            video.open_sound(media)
+            try:
+                for clip, result in self.detector.score_together(look, progress):
+                    results[clip.pictures] = result
+            finally:
+                follower.stop()
+            video.cut(recipe, media)
+            scored = {
+                face.track: results[face]
+                for face in follower.faces
+                if face.track is not None and results[face].error is None
+            }
+            names = [track.name for track in video.found.tracks]
+            rest = [
+                clip for name, clip in zip(names, video.clips, strict=True) if name not in scored
+            ]
+            others = self.detector.score_many(rest, progress)
+            video.results = [scored.get(name) or next(others) for name in names]
+        for result in video.results:  # all of them took the same time
+            result.seconds = 0.0
 
     def _outcome(self, video: _Video) -> Outcome:
         """The outcome of a video with all faces scored."""
@@ -272,6 +308,7 @@ class _Video:
     seconds: float = 0.0
     sound: SoundSpool | None = None
     kept: KeptFrames = field(default_factory=KeptFrames)
+    follows: bool = False  # faces are scored while they are looked for
 
     @property
     def path(self) -> Path:
@@ -281,18 +318,13 @@ class _Video:
     @property
     def complete(self) -> bool:
         """Whether every face has its result."""
-        return len(self.results) == len(self.clips)
+        return not self.follows and len(self.results) == len(self.clips)
 
     def cut(self, recipe: CropRecipe, media: MediaOptions) -> None:
         """Make a clip of each face; several share the sound, which is decoded once."""
         tracks = self.found.tracks
-        if len(tracks) > 1:
-            self.sound = SoundSpool(
-                self.path,
-                audio_path=self.clip.audio,
-                video_stream=media.video_stream,
-                audio_stream=media.audio_stream,
-            )
+        if len(tracks) > 1 and self.sound is None:
+            self.open_sound(media)
         crops = [recipe.crop(track) for track in tracks]
         self.clips = [
             Clip(
@@ -308,11 +340,47 @@ class _Video:
             for track, crop in zip(tracks, crops, strict=True)
         ]
 
+    def open_sound(self, media: MediaOptions) -> None:
+        """Decode the sound once for all faces."""
+        self.sound = SoundSpool(
+            self.path,
+            audio_path=self.clip.audio,
+            video_stream=media.video_stream,
+            audio_stream=media.audio_stream,
+        )
+
+    def clip_of(self, face: FollowedFace) -> Clip:
+        """The clip of a face that is being followed."""
+        return Clip(
+            self.path,
+            audio=self.clip.audio,
+            start=face.first_frame / FPS,
+            mouth=face.mouth,
+            sound=self.sound,
+            pictures=face,
+        )
+
     def close(self) -> None:
         """Release the frames and the temporary file of the sound."""
         self.kept.release()
         if self.sound is not None:
             self.sound.close()
+
+
+@contextmanager
+def _noted(video: _Video) -> Iterator[None]:
+    """Note the time taken, and an error in a single file, which must never end a batch."""
+    started = time.perf_counter()
+    try:
+        yield
+    except MediaError as error:
+        video.error = error.reason
+    except AVForensicsError:
+        raise
+    except Exception as error:
+        video.error = f"looking for faces failed: {type(error).__name__}: {error}"
+    finally:
+        video.seconds += time.perf_counter() - started
 
 
 def _clips(videos: Iterator[_Video], waiting: deque[_Video]) -> Iterator[Clip]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from avforensics.errors import ConfigError
 from avforensics.faces.track import LANDMARKS, FaceTrack
-from avforensics.faces.tracking import smoothed
+from avforensics.faces.tracking import smoothed, smoothing_reach
 from avforensics.fields import check_numbers
 from avforensics.media.crop import MovingCrop
 from avforensics.smoothing import running_rank
@@ -77,6 +77,12 @@ class CropRecipe:
             raise ValueError(f"fill must be within 0..255, got {self.fill}")
         if self.median < 1 or self.median % 2 == 0:
             raise ValueError(f"median must be an odd number of frames, got {self.median}")
+
+    @property
+    def reach(self) -> int:
+        """Frames of a track on each side on which a square depends."""
+        filtered = self.median // 2 + smoothing_reach(max(self.smooth, self.smooth_size))
+        return max(filtered, smoothing_reach(self.smooth_roll) if self.roll else 0)
 
     def squares(self, track: FaceTrack) -> np.ndarray:
         """Square of each frame of a track.

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
+from typing import Protocol
 
 import av
 import numpy as np
@@ -31,6 +32,19 @@ LONG = 20  # seconds; longer videos are decoded by two threads
 WORTH = 0.5  # a region is searched only if it has at most this share of the frame's pixels
 
 
+class Follower(Protocol):
+    """Makes use of a video's frames while faces are looked for in them."""
+
+    def watch(self, video: VideoReader, frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+        """Yield the frames; begins anew if a damaged video is read again."""
+
+    def found(self, detections: Detections, shots: ShotCuts) -> None:
+        """The next frame was searched."""
+
+    def finish(self, faces: Faces, *, intact: bool) -> None:
+        """The video has ended."""
+
+
 def find_faces(
     path: str | os.PathLike,
     settings: FaceSettings | None = None,
@@ -40,6 +54,7 @@ def find_faces(
     max_frames: int | None = None,
     progress: Callable[[int], None] = lambda frame: None,
     kept: KeptFrames | None = None,
+    follower: Follower | None = None,
 ) -> Faces:
     """Detect and track all faces of a video, or of a part of it.
 
@@ -54,8 +69,10 @@ def find_faces(
     progress : callable
         Called with the number of each searched frame; an exception from it ends the search.
     kept : KeptFrames, optional
-        Receives the frames. Without it, the decoder skips its loop filter: a quarter less work,
-        but faces are found in visible blocks, up to a pixel elsewhere.
+        Receives the frames.
+    follower : Follower, optional
+        Receives frames and detections. Without it and ``kept``, the decoder skips its loop filter:
+        a quarter less work, but faces are found in visible blocks, up to a pixel elsewhere.
 
     Raises
     ------
@@ -66,7 +83,7 @@ def find_faces(
     """
     settings = settings or FaceSettings()
     part = {"start_frame": start_frame, "max_frames": max_frames, "progress": progress}
-    part["kept"] = kept
+    part |= {"kept": kept, "follower": follower}
     if cores() > 1 and max_frames is None and survey(path).end > LONG:
         faces, damaged = _find(path, settings, video_stream, threads=2, **part)
         if not damaged:
@@ -83,12 +100,14 @@ def _find(
     max_frames: int | None,
     progress: Callable[[int], None],
     kept: KeptFrames | None,
+    follower: Follower | None,
     threads: int,
 ) -> tuple[Faces, bool]:
     """The faces, and whether a frame was damaged."""
     detector = FaceDetector(score=settings.score_on)
+    rough = kept is None and follower is None
     with VideoReader(
-        path, stream=video_stream, start=start_frame, rough=kept is None, threads=threads
+        path, stream=video_stream, start=start_frame, rough=rough, threads=threads
     ) as video:
         shots = ShotCuts(settings.cut)
         search = _Search(video, detector, settings)
@@ -96,9 +115,12 @@ def _find(
             detections = []
             frames = islice(video, max_frames)
             frames = frames if kept is None else kept.keep(video, frames)
+            frames = frames if follower is None else follower.watch(video, frames)
             asked = _frames_to_search(frames, shots, settings.every)
             for found in in_another_thread(search.detect, asked):
                 detections.append(found)
+                if follower is not None:
+                    follower.found(found, shots)
                 progress(start_frame + found.frame)
         except av.FFmpegError as error:
             raise MediaError(path, f"cannot be decoded ({error.strerror})") from None
@@ -117,7 +139,10 @@ def _find(
             cuts=tuple(start_frame + cut for cut in cuts),
             warnings=tuple(_damage(video)),
         )
-        return faces, bool(video.tally.skipped or video.tally.concealed)
+        damaged = bool(video.tally.skipped or video.tally.concealed)
+        if follower is not None and not (damaged and threads > 1):
+            follower.finish(faces, intact=not video.tally.damaged)
+        return faces, damaged
 
 
 def _damage(video: VideoReader) -> Iterator[str]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import FaceTrack
 from avforensics.media.types import FPS
-from avforensics.smoothing import gaussian
+from avforensics.smoothing import gaussian, reach_of
 
 NEAR = 1.0  # face sizes; maximum motion of a fast-turning head between two detections
 ALIKE = 2.0  # maximum ratio of the two face sizes in that case
@@ -175,27 +175,38 @@ def tracks_of(
         Reason -> number of dropped tracks.
     """
     kept, dropped = [], Counter()
-    edges = [0, *cuts, n_frames]
     for tracklet in tracklets:
-        bounds = edges[tracklet.shot], edges[tracklet.shot + 1]
-        first, values, seen = _filled(tracklet, bounds, settings.every)
-        size = float(np.median((values[:, 2:4] - values[:, :2]).max(axis=1)))
+        track, size = track_of(tracklet, cuts, n_frames, settings)
         searched = 1 + (tracklet.frames[-1] - tracklet.frames[0]) / settings.every
-        if len(values) < min(settings.min_seconds * FPS, n_frames):
+        if len(track) < min(settings.min_seconds * FPS, n_frames):
             dropped[settings.too_short] += 1
         elif size < settings.min_size:
             dropped[f"smaller than {settings.min_size:g} pixels"] += 1
         elif len(tracklet.frames) < settings.min_seen * searched:
             dropped[f"detected in less than {100 * settings.min_seen:g} % of searched frames"] += 1
         else:
-            values = smoothed(values, settings.smooth)
-            kept.append((first, -size, values.astype(np.float32), seen))
-    kept.sort(key=lambda track: track[:2])
-    tracks = tuple(
-        FaceTrack(str(n), first, values[:, :4], values[:, 4:].reshape(-1, 5, 2), seen)
-        for n, (first, _, values, seen) in enumerate(kept, start=1)
-    )
+            kept.append((-size, track))
+    kept.sort(key=lambda one: (one[1].first_frame, one[0]))
+    tracks = tuple(replace(track, name=str(n)) for n, (_, track) in enumerate(kept, start=1))
     return tracks, dict(dropped)
+
+
+def track_of(
+    tracklet: Tracklet, cuts: Sequence[int], n_frames: int, settings: FaceSettings
+) -> tuple[FaceTrack, float]:
+    """The smoothed track, without a name, of a tracklet, and the size of its face in pixels.
+
+    Parameters
+    ----------
+    cuts, n_frames
+        As in `tracks_of`.
+    """
+    edges = [0, *cuts, n_frames]
+    bounds = edges[tracklet.shot], edges[tracklet.shot + 1]
+    first, values, seen = _filled(tracklet, bounds, settings.every)
+    size = float(np.median((values[:, 2:4] - values[:, :2]).max(axis=1)))
+    values = smoothed(values, settings.smooth).astype(np.float32)
+    return FaceTrack("", first, values[:, :4], values[:, 4:].reshape(-1, 5, 2), seen), size
 
 
 def _filled(
@@ -219,3 +230,8 @@ def smoothed(values: np.ndarray, seconds: float) -> np.ndarray:
     if seconds == 0:
         return values
     return gaussian(values, seconds * FPS)
+
+
+def smoothing_reach(seconds: float) -> int:
+    """Frames on each side on which `smoothed` values depend."""
+    return reach_of(seconds * FPS)

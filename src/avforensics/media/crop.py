@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from math import ceil, cos, floor, sin
 
 import av
@@ -12,8 +12,10 @@ from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from avforensics.media.frames import View, upright_part
+from avforensics.media.planes import Surroundings
 
 MARGIN = 4  # pixels around the square for the filter, times the reduction
+ROUNDED = 32  # sides of what is converted are multiples of this: each new one costs time
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,19 +52,6 @@ class MovingCrop:
     def __len__(self) -> int:
         return len(self.squares)
 
-    @cached_property
-    def _sides(self) -> tuple[float, float]:
-        """Shortest and longest side."""
-        return self.squares[:, 2].min(), self.squares[:, 2].max()
-
-    @cached_property
-    def _reach(self) -> float:
-        """Side of the upright square around the most rotated square, relative to its side."""
-        if self.squares.shape[1] == 3:
-            return 1.0
-        angles = self.squares[:, 3]
-        return float((np.abs(np.cos(angles)) + np.abs(np.sin(angles))).max())
-
     def cut(self, picture: np.ndarray, index: int, size: int) -> np.ndarray:
         """The square of frame ``index``, resized like whole frames (PIL's bicubic filter).
 
@@ -82,7 +71,7 @@ class MovingCrop:
 
     def cut_stored(
         self,
-        frame: av.VideoFrame,
+        frame: av.VideoFrame | Surroundings,
         view: View,
         index: int,
         size: int,
@@ -90,17 +79,23 @@ class MovingCrop:
     ) -> np.ndarray:
         """Like `cut`, from a stored frame; only the surroundings of the square are converted.
 
-        Squares of at least twice ``size`` are first reduced by an integer factor, the same for all
-        frames, as PIL does with ``reducing_gap``. Pass the same ``reformatter`` for every
-        frame: it caches its conversion.
+        Squares of at least twice ``size`` are first reduced by an integer factor, as PIL does with
+        ``reducing_gap``. No other square matters. Pass the same ``reformatter`` for every frame: it
+        caches its conversion.
         """
-        shortest, longest = self._sides
-        factor = max(int(shortest // size), 1)
-        room = ceil(longest * self._reach + 2 * MARGIN * max(factor, longest / size)) + 4 * factor
         x, y, side, *angle = (float(value) for value in self.squares[index])
+        factor, room = room_of(side, angle, size)
         part, left, top = upright_part(frame, view, (x, y), room, factor, reformatter)
         square = np.array([(x - left) / factor, (y - top) / factor, side / factor, *angle])
         return _resized(part, square, size, self.fill)
+
+
+def room_of(side: float, angle: Sequence[float], size: int) -> tuple[int, int]:
+    """By which factor a square is reduced first, and the side of what is converted around it."""
+    factor = max(int(side // size), 1)
+    reach = sum(abs(cos(turned)) + abs(sin(turned)) for turned in angle) if angle else 1.0
+    room = ceil(side * reach + 2 * MARGIN * max(factor, side / size)) + 4 * factor
+    return factor, -(-room // ROUNDED) * ROUNDED
 
 
 def _resized(picture: np.ndarray, square: np.ndarray, size: int, fill: int | None) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 import av
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 
 from avforensics.media.aspect import square_size
 from avforensics.media.colour import ColourTags
-from avforensics.media.planes import convert, cut_planes
+from avforensics.media.planes import Surroundings, convert, cut_planes
 
 Orientation = tuple[int, int, int, int]
 Part = tuple[int, int, int, int]
@@ -80,7 +81,7 @@ def orientation(frame: av.VideoFrame) -> Orientation:
 
 
 def upright_part(
-    frame: av.VideoFrame,
+    frame: av.VideoFrame | Surroundings,
     view: View,
     centre: tuple[float, float],
     room: int,
@@ -94,6 +95,8 @@ def upright_part(
 
     Parameters
     ----------
+    frame : av.VideoFrame or Surroundings
+        A stored frame, or a region of one that holds this part.
     view : View
         As in `upright_rgb`.
     centre : (float, float)
@@ -110,16 +113,23 @@ def upright_part(
         Corner in pixels of the upright frame; integers unless it is stretched.
     """
     turn = view.turn
-    stored = centre if turn[0] else centre[::-1]
-    axes = zip(stored, (frame.width, frame.height), _flips(turn), view.stretch, strict=True)
-    (x, width, wide, left), (y, height, high, top) = (
-        _range_of_axis(*axis, room + 2 * factor, factor) for axis in axes
-    )
+    across, down = stored_ranges((frame.width, frame.height), view, centre, room, factor)
+    (x, width, wide, left), (y, height, high, top) = across, down
     way = Interpolation.BICUBIC if view.stretches else Interpolation.BILINEAR
     way = way if factor == 1 else Interpolation.AREA
-    part = cut_planes(frame, x, y, width, height)
+    cut = frame.cut if isinstance(frame, Surroundings) else partial(cut_planes, frame)
+    part = cut(x, y, width, height)
     part = turned(convert(part, (wide, high), reformatter, interpolation=way), turn)
     return (part, left, top) if turn[0] else (part, top, left)
+
+
+def stored_ranges(
+    size: tuple[int, int], view: View, centre: tuple[float, float], room: int, factor: int
+) -> list[tuple[int, int, int, float]]:
+    """Columns and rows of a stored frame that `upright_part` converts, see `_range_of_axis`."""
+    stored = centre if view.turn[0] else centre[::-1]
+    axes = zip(stored, size, _flips(view.turn), view.stretch, strict=True)
+    return [_range_of_axis(*axis, room + 2 * factor, factor) for axis in axes]
 
 
 def _range_of_axis(

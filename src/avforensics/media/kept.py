@@ -6,9 +6,15 @@ from collections.abc import Iterable, Iterator
 
 import av
 
+from avforensics.media.types import FPS, MediaReport
 from avforensics.media.video import VideoReader
 
 MOST = 70_000_000  # bytes of frames as they are stored: two seconds of 1280 x 720
+
+
+def may_be_kept(report: MediaReport) -> bool:
+    """Whether the frames of a file seem to be few enough, by its length and their size."""
+    return report.found * FPS * report.width * report.height * 3 / 2 <= MOST
 
 
 class KeptFrames:

@@ -42,6 +42,40 @@ def cut_planes(frame: av.VideoFrame, x: int, y: int, width: int, height: int) ->
     return cut
 
 
+class Surroundings:
+    """A region of a stored frame, from which parts can be cut as from the frame.
+
+    Parameters
+    ----------
+    frame : av.VideoFrame
+    x, y, width, height : int
+        Region; x and y are even.
+
+    Attributes
+    ----------
+    width, height : int
+        Size of the whole frame.
+    n_bytes : int
+        Memory of the region.
+    """
+
+    def __init__(self, frame: av.VideoFrame, x: int, y: int, width: int, height: int) -> None:
+        self.width, self.height = frame.width, frame.height
+        self._corner = x, y
+        self._region = cut_planes(frame, x, y, width, height)
+        self.n_bytes = sum(plane.buffer_size for plane in self._region.planes)
+
+    def holds(self, x: int, y: int, width: int, height: int) -> bool:
+        """Whether a part of the frame lies within the region."""
+        left, top = x - self._corner[0], y - self._corner[1]
+        fits = left + width <= self._region.width and top + height <= self._region.height
+        return min(left, top) >= 0 and fits
+
+    def cut(self, x: int, y: int, width: int, height: int) -> av.VideoFrame:
+        """As `cut_planes` of the frame."""
+        return cut_planes(self._region, x - self._corner[0], y - self._corner[1], width, height)
+
+
 def _cut_converted(frame: av.VideoFrame, x: int, y: int, width: int, height: int) -> av.VideoFrame:
     """Like `cut_planes`, for a frame whose planes cannot be cut: convert all of it first."""
     if ColourTags.of(frame).tone_map is None:

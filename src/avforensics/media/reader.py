@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
+from typing import Protocol, TypeVar
 
 import av
 import numpy as np
@@ -30,6 +32,18 @@ MIN_FRAMES = 6
 PictureEdit = Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]]
 """Upright RGB frames, uint8 (H, W, 3), in order -> as many edited ones."""
 
+Frame = TypeVar("Frame")
+
+
+class Pictures(Protocol):
+    """Pictures for the network, uint8 RGB (size, size, 3), that somebody else cuts."""
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yield them in order, once."""
+
+    def close(self) -> None:
+        """No more are needed."""
+
 
 def open_media(
     path: str | os.PathLike,
@@ -43,6 +57,7 @@ def open_media(
     sound: SoundSpool | None = None,
     edit: PictureEdit | None = None,
     kept: KeptFrames | None = None,
+    pictures: Pictures | None = None,
 ) -> MediaStream:
     """Open any media file, or a part of it, for scoring.
 
@@ -73,6 +88,8 @@ def open_media(
         Edits whole frames at 25 fps before they are cropped and resized (robustness tests).
     kept : KeptFrames, optional
         Frames of the video that were decoded before; if complete, none is decoded again.
+    pictures : Pictures, optional
+        The cut and resized frames of the part, which ends with them; none is decoded.
 
     Returns
     -------
@@ -99,6 +116,8 @@ def open_media(
             raise ValueError(
                 f"crop must be (left, top, right, bottom) within 0..1, got {options.crop}"
             )
+    if pictures is not None:
+        max_frames = sys.maxsize
     if crop is not None:
         max_frames = len(crop) if max_frames is None else min(max_frames, len(crop))
     return MediaStream(
@@ -112,6 +131,7 @@ def open_media(
         sound=sound,
         edit=edit,
         kept=kept,
+        pictures=pictures,
     )
 
 
@@ -140,6 +160,7 @@ class MediaStream(Closing):
         sound: SoundSpool | None,
         edit: PictureEdit | None,
         kept: KeptFrames | None,
+        pictures: Pictures | None,
     ) -> None:
         self._path = path
         self._audio_path = path if audio_path is None else audio_path
@@ -151,6 +172,7 @@ class MediaStream(Closing):
         self._reformatter = VideoReformatter()
         self._edit = edit
         self._kept = kept
+        self._pictures = pictures
         left, top, right, bottom = options.crop or (0, 0, 1, 1)
         self._least = options.size / min(right - left, bottom - top)
         self._video = VideoReader(
@@ -200,6 +222,8 @@ class MediaStream(Closing):
 
     def close(self) -> None:
         """Release the files."""
+        if self._pictures is not None:
+            self._pictures.close()
         self._video.close()
         self._audio.close()
 
@@ -213,8 +237,8 @@ class MediaStream(Closing):
         report = self.report
         again = self._kept is not None and self._kept.complete
         frames = self._kept.starting_at(self._start_frame) if again else self._video
-        pictures = self._counted(islice(frames, self._max_frames))
-        squares = self._squares(pictures)
+        pictures = self._counted(islice(self._pictures or frames, self._max_frames))
+        squares = pictures if self._pictures is not None else self._squares(pictures)
         sound = _Sound(self._audio)
         heard = self._block_frames
         while heard == self._block_frames:
@@ -234,7 +258,7 @@ class MediaStream(Closing):
         report.skipped_audio = sound.skipped
         report.concealed, report.resized = pictures.concealed, pictures.resized
 
-    def _counted(self, frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    def _counted(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         for frame in frames:
             self.report.video_frames += 1
             yield frame

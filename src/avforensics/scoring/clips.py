@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +97,15 @@ class ClipScorer:
             ends scoring.
         """
         return map(self._result, self.extractor.extract(map(Clip.of, clips), progress))
+
+    def score_together(
+        self,
+        produce: Callable[[Callable[[Clip], None]], None],
+        progress: Progress | None = None,
+    ) -> Iterator[tuple[Clip, VideoResult]]:
+        """Score clips that are read at the same time; see `FeatureExtractor.extract_together`."""
+        for found in self.extractor.extract_together(produce, progress):
+            yield found.clip, self._result(found)
 
     @property
     def _max_windows(self) -> int | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import numpy as np
@@ -20,7 +23,7 @@ from avforensics.models.sync import SyncNetwork
 from avforensics.scoring.engine import Engine
 from avforensics.scoring.result import Features
 from avforensics.scoring.runtime import DEFAULT_RUNTIME, RuntimeOptions
-from avforensics.scoring.source import Clip, Source, read_ahead
+from avforensics.scoring.source import AHEAD, Clip, Source, SpanQueue, read_ahead
 from avforensics.scoring.spans import Span, cut_spans, frames_needed
 
 LARGE = 224  # pixels; networks of at least this size see the whole face, smaller ones the mouth
@@ -153,6 +156,58 @@ class FeatureExtractor:
             self._run(batch, progress)
         yield from (self._finish(done) for done in held)
 
+    def extract_together(
+        self,
+        produce: Callable[[Callable[[Clip], None]], None],
+        progress: Progress | None = None,
+    ) -> Iterator[Extraction]:
+        """Extract features of clips that are read at the same time; yield each when it ends.
+
+        Spans are processed as they arrive, each in batches of its own.
+
+        Parameters
+        ----------
+        produce : callable
+            Is called in another thread with a function, which it calls with each clip; clips may
+            depend on its work. Its exceptions are raised here, after the clips have ended.
+        """
+        queue: SpanQueue = Queue(AHEAD)
+        begun: list[Source] = []
+        failed: list[BaseException] = []
+        producer = Source(Clip(Path()), queue=queue)  # its end is that of production
+
+        def begin(clip: Clip) -> None:
+            begun.append(Source(clip, meter=self._meter(clip), queue=queue))
+            begun[-1].start(self._open, self._cut)
+
+        def work() -> None:
+            try:
+                produce(begin)
+            except BaseException as error:
+                failed.append(error)
+            producer.put(None)
+
+        threading.Thread(target=work, daemon=True).start()
+        held: dict[Source, _Pending] = {}
+        ended = 0
+        try:
+            while ended < 1 + len(begun):
+                source, span = queue.get()
+                if source is not producer:
+                    pending = held.setdefault(source, _Pending(source))
+                    if span is not None:
+                        self._run([(pending, span)], progress)
+                    else:
+                        yield self._finish(held.pop(source))
+                ended += span is None
+        finally:
+            for source in (producer, *begun):
+                source.stop()
+            for pending in held.values():
+                self.engine.forget(id(pending))
+        if failed:
+            raise failed[0]
+
     def _meter(self, clip: Clip) -> Meter | None:
         if not self.measure:
             return None
@@ -175,6 +230,7 @@ class FeatureExtractor:
             sound=clip.sound,
             edit=clip.edit.pictures,
             kept=clip.kept,
+            pictures=clip.pictures,
         )
 
     def _cut(self, blocks: Iterable[Block]) -> Iterator[Span]:

@@ -18,13 +18,13 @@ from avforensics.errors import MediaError
 from avforensics.files import sha256_or_none
 from avforensics.media.crop import MovingCrop
 from avforensics.media.kept import KeptFrames
-from avforensics.media.reader import MediaStream, PictureEdit
+from avforensics.media.reader import MediaStream, PictureEdit, Pictures
 from avforensics.media.silence import LeadingSilence
 from avforensics.media.spool import SoundSpool
 from avforensics.media.types import FPS, HOP, Block, MediaReport
 from avforensics.scoring.spans import Span
 
-_AHEAD = 2  # spans of a video queued for the network
+AHEAD = 2  # spans of a video queued for the network
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ class Clip:
         The file's audio, shared by clips of one file and closed by its owner.
     kept : KeptFrames or None
         The file's frames, if they are in memory; likewise.
+    pictures : Pictures or None
+        The clip's pictures, if they are cut elsewhere.
     name : str
         Name in results, if the file is temporary.
     """
@@ -76,6 +78,7 @@ class Clip:
     mouth: MouthView | None = None
     sound: SoundSpool | None = None
     kept: KeptFrames | None = None
+    pictures: Pictures | None = None
     name: str = ""
 
     @classmethod
@@ -113,9 +116,10 @@ class Clip:
 
 Opener = Callable[[Clip], MediaStream]
 Cutter = Callable[[Iterator[Block]], Iterator[Span]]
+SpanQueue = Queue[tuple["Source", Span | None]]
 
 
-@dataclass
+@dataclass(eq=False)
 class Source:
     """A video while it is read.
 
@@ -131,6 +135,8 @@ class Source:
         Called by the consumer once everything has been read.
     seconds : float
         Reading time so far.
+    queue : Queue
+        Receives spans, then None; may be shared with other sources.
     """
 
     clip: Clip
@@ -141,7 +147,7 @@ class Source:
     meter: Meter | None = None
     when_read: Callable[[], None] | None = None
     seconds: float = 0.0
-    _spans: Queue[Span | None] = field(default_factory=lambda: Queue(_AHEAD))
+    queue: SpanQueue = field(default_factory=lambda: Queue(AHEAD))
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     def start(self, open_stream: Opener, cut: Cutter) -> None:
@@ -158,9 +164,9 @@ class Source:
         The last span is yielded after ``when_read``, so that the next clip is read while the
         network runs.
         """
-        span = self._spans.get()
+        _, span = self.queue.get()
         while span is not None:
-            following = self._spans.get()
+            _, following = self.queue.get()
             if following is None:
                 self.end()
             yield span
@@ -180,14 +186,14 @@ class Source:
                 self.media = stream.report
                 for span in cut(self._listened(self.clip.cut(stream))):
                     self.seconds += time.perf_counter() - started
-                    self._put(span)
+                    self.put(span)
                     started = time.perf_counter()
         except MediaError as error:
             self.error = error.reason
         except Exception as error:  # one bad file must never end the batch
             self.error = f"reading failed: {type(error).__name__}: {error}"
         self.seconds += time.perf_counter() - started
-        self._put(None)
+        self.put(None)
 
     def _listened(self, blocks: Iterable[Block]) -> Iterator[Block]:
         for block in blocks:
@@ -198,10 +204,11 @@ class Source:
                 self.meter.add(block)
             yield block
 
-    def _put(self, span: Span | None) -> None:
+    def put(self, span: Span | None) -> None:
+        """Pass on the next span, or None after the last; waits while many are waiting."""
         while not self._stopped.is_set():
             with suppress(Full):
-                self._spans.put(span, timeout=0.1)
+                self.queue.put((self, span), timeout=0.1)
                 break
 
 

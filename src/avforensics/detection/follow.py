@@ -1,0 +1,341 @@
+"""Cut faces out of a long video while they are still looked for in it.
+
+A square depends on the few seconds of detections around it (`FaceFollower.reach`), so frames wait
+until these are known, reduced to the surroundings of the faces. Which faces count is known at the
+end only: what was cut is used if its squares equal those of a track then. Anything else (damage, a
+face that jumps, too much memory) costs a second pass over that track.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from queue import Empty, Full, Queue
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from avforensics.applicability import MouthView
+from avforensics.faces.crops import RECIPES, CropRecipe
+from avforensics.faces.settings import FaceSettings
+from avforensics.faces.shots import AROUND, EACH, ShotCuts
+from avforensics.faces.track import Faces, FaceTrack
+from avforensics.faces.tracking import (
+    Detections,
+    Tracklet,
+    associate,
+    intersection_over_union,
+    smoothing_reach,
+    track_of,
+)
+from avforensics.media.crop import MovingCrop, room_of
+from avforensics.media.frames import stored_ranges
+from avforensics.media.planes import Surroundings
+from avforensics.media.types import FPS
+from avforensics.media.video import VideoReader
+
+MOST = 192 * 2**20  # bytes of waiting surroundings
+STEP = FPS  # frames between two looks at the tracks
+AHEAD = 2 * FPS  # pictures of a face that wait for the network
+ROOM = 1.7  # side of the surroundings relative to that of the square...
+MORE = 48  # ...and pixels on top
+SAME = 0.3  # least overlap of successive detections of one face
+ENDLESS = 2**31  # frames
+
+
+class GrowingMouth:
+    """A `MouthView` that is known up to the frame that was cut last."""
+
+    def __init__(self) -> None:
+        self.squares = np.zeros((0, 3))
+        self.width, self.turn = np.zeros(0), np.zeros(0)
+
+    def add(self, view: MouthView, part: slice) -> None:
+        """Append a part of a view."""
+        self.squares = np.concatenate([self.squares, view.squares[part]])
+        self.width = np.concatenate([self.width, view.width[part]])
+        self.turn = np.concatenate([self.turn, view.turn[part]])
+
+    def square(self, frame: int) -> np.ndarray:
+        """As in `MouthView`."""
+        return self.squares[min(frame, len(self.squares) - 1)]
+
+
+@dataclass(eq=False)
+class FollowedFace:
+    """A face that is cut while the video is read; iterate over its pictures in another thread.
+
+    Attributes
+    ----------
+    first_frame : int
+    squares : list of float32 array, (n, 3) or (n, 4)
+        Of the frames that were cut, in pieces.
+    track : str or None
+        Name of the track that it turned out to be; None = what was cut is of no use.
+    """
+
+    first_frame: int
+    squares: list[np.ndarray] = field(default_factory=list)
+    mouth: GrowingMouth = field(default_factory=GrowingMouth)
+    track: str | None = None
+    latest: tuple[int, np.ndarray] | None = None  # a detection by which its tracklet is known
+    looked: int = -1  # when it was looked at last
+    ended: bool = False
+    reformatter: VideoReformatter = field(default_factory=VideoReformatter)
+    _pictures: Queue[Future[np.ndarray] | None] = field(default_factory=lambda: Queue(AHEAD))
+    _closed: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def next_frame(self) -> int:
+        """The first frame that is not cut yet."""
+        return self.first_frame + sum(map(len, self.squares))
+
+    def put(self, picture: Future[np.ndarray] | None) -> None:
+        """Add the next picture, or None after the last; waits while many are waiting."""
+        while not self._closed.is_set():
+            with suppress(Full):
+                self._pictures.put(picture, timeout=0.1)
+                break
+
+    def end(self) -> None:
+        """No more pictures follow."""
+        if not self.ended:
+            self.ended = True
+            self.put(None)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        while not self._closed.is_set():
+            with suppress(Empty):
+                if (picture := self._pictures.get(timeout=0.1)) is None:
+                    return
+                yield picture.result()
+
+    def close(self) -> None:
+        """No more pictures are needed."""
+        self._closed.set()
+
+
+class FaceFollower:
+    """Follows the faces of a video and cuts them.
+
+    Parameters
+    ----------
+    recipe : CropRecipe
+        How faces are cut.
+    settings : FaceSettings
+        How they are found.
+    size : int
+        Side of the pictures in pixels.
+
+    Attributes
+    ----------
+    begin : callable
+        Called with each new face.
+    faces : list of FollowedFace
+    reach : int
+        Frames on each side on which a square depends.
+    """
+
+    def __init__(self, recipe: CropRecipe, settings: FaceSettings, size: int) -> None:
+        self.begin: Callable[[FollowedFace], None] = lambda face: None
+        self.faces: list[FollowedFace] = []
+        self.reach = smoothing_reach(settings.smooth) + max(recipe.reach, RECIPES["mouth"].reach)
+        self._recipe, self._settings, self._size = recipe, settings, size
+        self._gap = max(round(settings.gap * FPS), settings.every)
+        self._horizon = AROUND + EACH + settings.every  # frames until cuts are known
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="faces")
+        self._stopped = False
+        self._forget()
+
+    def _forget(self) -> None:
+        """End all faces and free the memory."""
+        for face in self.faces:
+            face.end()
+        self._frames: deque[tuple[int, av.VideoFrame]] = deque()  # later than the last search
+        self._around: deque[tuple[int, list[Surroundings]]] = deque()  # frames in sequence
+        self._bytes = 0
+        self._detections: deque[Detections] = deque()
+        self._known: list[tuple[int, np.ndarray]] = []  # when a face was detected last, and where
+        self._looked = 0
+        self._follows = False
+
+    def stop(self) -> None:
+        """End the search as if the video ended here; the faces are of no use."""
+        self._stopped = True
+        for face in self.faces:
+            face.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def watch(self, video: VideoReader, frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+        """As in `avforensics.faces.find.Follower`."""
+        self._forget()
+        self._follows = True
+        self._view, self._shape = video.view, None
+        for index, frame in enumerate(frames):
+            if self._stopped:
+                return
+            if self._follows:
+                self._shape = frame.width, frame.height
+                self._frames.append((index, frame))
+            yield frame
+
+    def found(self, detections: Detections, shots: ShotCuts) -> None:
+        """As in `avforensics.faces.find.Follower`."""
+        if not self._follows:
+            return
+        self._detections.append(detections)
+        self._keep_around(detections)
+        if self._bytes > MOST:
+            self._forget()
+        elif detections.frame - self._looked >= STEP:
+            self._looked = detections.frame
+            self._advance(detections.frame, shots.cuts())
+
+    def finish(self, faces: Faces, *, intact: bool) -> None:
+        """As in `avforensics.faces.find.Follower`."""
+        if self._follows and intact:
+            left = list(faces.tracks)
+            for face in self.faces:
+                track = next((one for one in left if self._is(face, one)), None)
+                if track is not None:
+                    left.remove(track)
+                    self._finish(face, track)
+        self._forget()
+        self._pool.shutdown(wait=False)
+
+    def _keep_around(self, detections: Detections) -> None:
+        """Reduce the frames up to a search to the surroundings of the faces."""
+        now, faces = detections.frame, detections.faces
+        sizes = (faces[:, 2:4] - faces[:, :2]).max(axis=1)
+        faces = faces[sizes >= self._settings.min_size / 2]
+        lost = [
+            (frame, face)
+            for frame, face in self._known
+            if now - frame <= self._gap
+            and not (intersection_over_union(face[None, :4], faces[:, :4]) >= SAME).any()
+        ]
+        self._known = [*((now, face) for face in faces), *lost]
+        areas = [self._area(face) for _, face in self._known]
+        while self._frames and self._frames[0][0] <= now:
+            index, frame = self._frames.popleft()
+            around = [Surroundings(frame, *area) for area in areas]
+            self._bytes += sum(one.n_bytes for one in around)
+            self._around.append((index, around))
+
+    def _area(self, face: np.ndarray) -> tuple[int, int, int, int]:
+        """Region of the stored frame around the square of a detected face."""
+        box, points = face[None, :4], face[None, 4:14].reshape(1, 5, 2)
+        alone = FaceTrack("", 0, box, points, np.ones(1, bool))
+        x, y, side = map(float, self._recipe.squares(alone)[0, :3])
+        room = round(side * ROOM) + MORE
+        across, down = stored_ranges(self._shape, self._view, (x, y), room, 2)
+        return across[0], down[0], across[1], down[1]
+
+    def _advance(self, now: int, cuts: Sequence[int]) -> None:
+        """Cut what is known by now."""
+        begun = self._detections[0].frame
+        tracklets = associate(self._detections, cuts, self._settings)
+        for tracklet in tracklets:
+            face = next((one for one in self.faces if _holds(tracklet, one.latest)), None)
+            if face is None and (begun == 0 or tracklet.frames[0] > begun + 2 * self._gap):
+                face = self._new(tracklet, cuts)
+            if face is not None and not face.ended:
+                self._cut(face, tracklet, now, cuts)
+                face.looked = now
+        for face in self.faces:
+            if not face.ended and face.looked < now:  # its tracklet cannot be told any more
+                face.end()
+        young = now - self._gap - self._horizon - STEP - round(self._settings.min_seconds * FPS)
+        oldest = min([young, *(face.next_frame for face in self.faces if not face.ended)])
+        while self._around and self._around[0][0] < oldest:
+            self._bytes -= sum(one.n_bytes for one in self._around.popleft()[1])
+        while self._detections[0].frame < oldest - self.reach - 3 * self._gap:
+            self._detections.popleft()
+
+    def _new(self, tracklet: Tracklet, cuts: Sequence[int]) -> FollowedFace | None:
+        """A face that is long and large enough to become a track."""
+        track, size = track_of(tracklet, cuts, ENDLESS, self._settings)
+        if len(track) < self._settings.min_seconds * FPS or size < self._settings.min_size:
+            return None
+        if track.first_frame < self._around[0][0]:
+            return None
+        face = FollowedFace(track.first_frame)
+        self.faces.append(face)
+        self.begin(face)
+        return face
+
+    def _cut(self, face: FollowedFace, tracklet: Tracklet, now: int, cuts: Sequence[int]) -> None:
+        """Cut the squares that later detections cannot change."""
+        last = tracklet.frames[-1]
+        face.latest = last, tracklet.faces[-1]
+        track, _ = track_of(tracklet, cuts, ENDLESS, self._settings)
+        over = now - last > self._gap + self._horizon
+        stop = track.end_frame if over else last + 1 - max(self.reach, self._horizon)
+        if stop > face.next_frame:
+            self._emit(face, track, stop)
+        if over:
+            face.end()
+
+    def _emit(self, face: FollowedFace, track: FaceTrack, stop: int) -> bool:
+        """Cut the frames up to ``stop``; False if that is not possible."""
+        if track.first_frame > face.next_frame:
+            face.end()
+            return False
+        part = slice(face.next_frame - track.first_frame, stop - track.first_frame)
+        crop = self._recipe.crop(track)
+        face.mouth.add(MouthView.of_track(track, crop), part)
+        crop = MovingCrop(crop.squares[part], fill=crop.fill)
+        first = face.next_frame
+        face.squares.append(crop.squares)
+        for index, square in enumerate(crop.squares.astype(float).tolist()):
+            around = self._holding(first + index, square)
+            if around is None:
+                face.squares.clear()
+                face.end()
+                return False
+            face.put(
+                self._pool.submit(
+                    crop.cut_stored, around, self._view, index, self._size, face.reformatter
+                )
+            )
+        return True
+
+    def _holding(self, frame: int, square: list[float]) -> Surroundings | None:
+        """The kept surroundings that a square is cut from."""
+        x, y, side, *angle = square
+        factor, room = room_of(side, angle, self._size)
+        across, down = stored_ranges(self._shape, self._view, (x, y), room, factor)
+        area = across[0], down[0], across[1], down[1]
+        index = frame - self._around[0][0]
+        if not 0 <= index < len(self._around):
+            return None
+        return next((one for one in self._around[index][1] if one.holds(*area)), None)
+
+    def _is(self, face: FollowedFace, track: FaceTrack) -> bool:
+        """Whether what was cut belongs to a track."""
+        count = face.next_frame - face.first_frame
+        if track.first_frame != face.first_frame or len(track) < count or not count:
+            return False
+        crop = self._recipe.crop(track)
+        mouth = MouthView.of_track(track, crop).squares[:count]
+        same = np.array_equal(crop.squares[:count], np.concatenate(face.squares))
+        return same and np.array_equal(mouth, face.mouth.squares)
+
+    def _finish(self, face: FollowedFace, track: FaceTrack) -> None:
+        """Cut the rest of a track."""
+        complete = face.next_frame == track.end_frame
+        if complete or (not face.ended and self._emit(face, track, track.end_frame)):
+            face.track = track.name
+
+
+def _holds(tracklet: Tracklet, detection: tuple[int, np.ndarray] | None) -> bool:
+    """Whether a detection belongs to a tracklet."""
+    if detection is None or detection[0] not in tracklet.frames:
+        return False
+    face = tracklet.faces[tracklet.frames.index(detection[0])]
+    return np.array_equal(face, detection[1])
