@@ -97,14 +97,14 @@ def rows(name="scores.csv"):
 
 
 def test_faces_that_cannot_be_cut_out_cost_their_own_video(detect, videos, monkeypatch):
-    real = faces_module._Video.cut
+    real = faces_module.SearchedVideo.cut
 
     def cut(video, *options):
         if video.path.name == "two.mp4":
             raise RuntimeError("odd")
         real(video, *options)
 
-    monkeypatch.setattr(faces_module._Video, "cut", cut)
+    monkeypatch.setattr(faces_module.SearchedVideo, "cut", cut)
     assert detect() == 1
     by_name = {Path(row["path"]).name: row for row in rows() if not row["track"]}
     assert by_name["two.mp4"]["error"] == "looking for faces failed: RuntimeError: odd"

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
 from itertools import tee
-from pathlib import Path
 from typing import Any
 
-from avforensics.applicability import MouthView
 from avforensics.detection.follow import FaceFollower, FollowedFace
-from avforensics.errors import AVForensicsError, ConfigError, MediaError
+from avforensics.detection.searched import SearchedVideo, clips_of, noted
+from avforensics.errors import ConfigError
 from avforensics.faces.crops import CropRecipe, name_of
 from avforensics.faces.find import find_faces
 from avforensics.faces.framing import unlike_crop
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import NO_FACE, NO_USABLE_FACE, Faces
 from avforensics.files import sha256_or_none
-from avforensics.media.kept import KeptFrames, may_be_kept
+from avforensics.media.kept import may_be_kept
 from avforensics.media.prefetch import prefetch
 from avforensics.media.reader import open_media
 from avforensics.media.remarks import SHORTER_SECONDS, of_file
-from avforensics.media.spool import SoundSpool
-from avforensics.media.types import FPS, SAMPLE_RATE, MediaOptions, MediaReport
+from avforensics.media.types import FPS, SAMPLE_RATE
 from avforensics.scoring.clips import ClipScorer
 from avforensics.scoring.extractor import Progress
 from avforensics.scoring.outcome import Outcome
@@ -109,7 +105,7 @@ class VideoScorer:
         self.options = options
         self.detector = detector if options.mode == "given" else _whole_pictures(detector)
         self._finder = finder or find_faces
-        self._may_follow = finder is None and detector.policy.windows == "all"
+        self._own_finder = finder is None
 
     def score(self, video: str | os.PathLike | Clip, progress: Progress | None = None) -> Outcome:
         """Score one video; ``result.error`` gives the reason on failure."""
@@ -143,7 +139,7 @@ class VideoScorer:
         found = prefetch(self._find, map(Clip.of, videos), threads=self.detector.extractor.readers)
         while (first := next(found, None)) is not None:
             waiting = deque([first])  # found, not all of its faces scored
-            for result in self.detector.score_many(_clips(found, waiting), progress):
+            for result in self.detector.score_many(clips_of(found, waiting), progress):
                 next(video for video in waiting if not video.complete).results.append(result)
                 while waiting and waiting[0].complete:
                     yield self._outcome(waiting.popleft())
@@ -153,14 +149,15 @@ class VideoScorer:
                     self._follow(video, progress)
                 yield self._outcome(video)
 
-    def _find(self, clip: Clip) -> _Video:
+    def _find(self, clip: Clip) -> SearchedVideo:
         """Find the faces of a file or a part; errors in a single file are noted, not raised."""
-        video, media = _Video(clip), self.detector.media
-        with _noted(video):
+        video, media = SearchedVideo(clip), self.detector.media
+        with noted(video):
             # a file without sound is not searched
             with open_media(clip.path, media, audio_path=clip.audio) as stream:
                 video.media = stream.report
-            if self._may_follow and not clip.is_part and not may_be_kept(video.media):
+            every = self._own_finder and self.detector.policy.windows == "all"
+            if every and not clip.is_part and not may_be_kept(video.media):
                 video.follows = True
                 return video
             part = {"start_frame": clip.first_frame, "max_frames": clip.n_frames}
@@ -174,7 +171,7 @@ class VideoScorer:
             video.cut(self.options.recipe, media)
         return video
 
-    def _follow(self, video: _Video, progress: Progress | None) -> None:
+    def _follow(self, video: SearchedVideo, progress: Progress | None) -> None:
         """Find the faces of a video and score them meanwhile, then those that could not be cut."""
         recipe, media, settings = self.options.recipe, self.detector.media, self.options.find
         follower = FaceFollower(recipe, settings, media.size)
@@ -186,7 +183,7 @@ class VideoScorer:
                 video.path, settings, video_stream=media.video_stream, follower=follower
             )
 
-        with _noted(video):
+        with noted(video):
             video.open_sound(media)
             try:
                 for clip, result in self.detector.score_together(look, progress):
@@ -208,7 +205,7 @@ class VideoScorer:
         for result in video.results:  # all of them took the same time
             result.seconds = 0.0
 
-    def _outcome(self, video: _Video) -> Outcome:
+    def _outcome(self, video: SearchedVideo) -> Outcome:
         """The outcome of a video with all faces scored."""
         video.close()
         found = video.found
@@ -293,110 +290,3 @@ def _sound_ended(faces: tuple[FaceResult, ...], found: Faces) -> Iterator[str]:
             missing = found.n_frames / FPS - face.track.start - heard
             yield f"sound ended {missing:.2f} s early"
             return
-
-
-@dataclass(eq=False)
-class _Video:
-    """A video between the search for faces and its outcome."""
-
-    clip: Clip
-    found: Faces | None = None
-    error: str | None = None
-    media: MediaReport | None = None
-    clips: list[Clip] = field(default_factory=list)
-    results: list[VideoResult] = field(default_factory=list)
-    seconds: float = 0.0
-    sound: SoundSpool | None = None
-    kept: KeptFrames = field(default_factory=KeptFrames)
-    follows: bool = False  # faces are scored while they are looked for
-
-    @property
-    def path(self) -> Path:
-        """Path of the file."""
-        return self.clip.path
-
-    @property
-    def complete(self) -> bool:
-        """Whether every face has its result."""
-        return not self.follows and len(self.results) == len(self.clips)
-
-    def cut(self, recipe: CropRecipe, media: MediaOptions) -> None:
-        """Make a clip of each face; several share the sound, which is decoded once."""
-        tracks = self.found.tracks
-        if len(tracks) > 1 and self.sound is None:
-            self.open_sound(media)
-        crops = [recipe.crop(track) for track in tracks]
-        self.clips = [
-            Clip(
-                self.path,
-                audio=self.clip.audio,
-                start=track.start,
-                duration=track.end - track.start,
-                crop=crop,
-                mouth=MouthView.of_track(track, crop),
-                sound=self.sound,
-                kept=self.kept,
-            )
-            for track, crop in zip(tracks, crops, strict=True)
-        ]
-
-    def open_sound(self, media: MediaOptions) -> None:
-        """Decode the sound once for all faces."""
-        self.sound = SoundSpool(
-            self.path,
-            audio_path=self.clip.audio,
-            video_stream=media.video_stream,
-            audio_stream=media.audio_stream,
-        )
-
-    def clip_of(self, face: FollowedFace) -> Clip:
-        """The clip of a face that is being followed."""
-        return Clip(
-            self.path,
-            audio=self.clip.audio,
-            start=face.first_frame / FPS,
-            mouth=face.mouth,
-            sound=self.sound,
-            pictures=face,
-        )
-
-    def close(self) -> None:
-        """Release the frames and the temporary file of the sound."""
-        self.kept.release()
-        if self.sound is not None:
-            self.sound.close()
-
-
-@contextmanager
-def _noted(video: _Video) -> Iterator[None]:
-    """Note the time taken, and an error in a single file, which must never end a batch."""
-    started = time.perf_counter()
-    try:
-        yield
-    except MediaError as error:
-        video.error = error.reason
-    except AVForensicsError:
-        raise
-    except Exception as error:
-        video.error = f"looking for faces failed: {type(error).__name__}: {error}"
-    finally:
-        video.seconds += time.perf_counter() - started
-
-
-def _clips(videos: Iterator[_Video], waiting: deque[_Video]) -> Iterator[Clip]:
-    """Clips of the waiting video and of those after it, up to a video without a face.
-
-    That video is finished; going on would delay its outcome until the next face was found.
-
-    Parameters
-    ----------
-    videos : iterator of _Video
-        The following videos.
-    waiting : deque of _Video
-        Holds the first one; the others are added.
-    """
-    video = waiting[0]
-    while video is not None and video.clips:
-        yield from video.clips
-        if (video := next(videos, None)) is not None:
-            waiting.append(video)

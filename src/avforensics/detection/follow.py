@@ -40,7 +40,7 @@ from avforensics.media.types import FPS
 from avforensics.media.video import VideoReader
 
 MOST = 192 * 2**20  # bytes of waiting surroundings
-STEP = FPS  # frames between two looks at the tracks
+STEP = 2 * FPS  # frames between two looks at the tracks
 AHEAD = 2 * FPS  # pictures of a face that wait for the network
 ROOM = 1.7  # side of the surroundings relative to that of the square...
 MORE = 48  # ...and pixels on top
@@ -319,8 +319,10 @@ class FaceFollower:
     def _is(self, face: FollowedFace, track: FaceTrack) -> bool:
         """Whether what was cut belongs to a track."""
         count = face.next_frame - face.first_frame
-        if track.first_frame != face.first_frame or len(track) < count or not count:
+        if track.first_frame != face.first_frame or len(track) < count:
             return False
+        if not count:
+            return not face.ended
         crop = self._recipe.crop(track)
         mouth = MouthView.of_track(track, crop).squares[:count]
         same = np.array_equal(crop.squares[:count], np.concatenate(face.squares))

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import av
 import numpy as np
@@ -23,7 +23,15 @@ from avforensics.media.prefetch import in_another_thread
 from avforensics.media.remarks import remarks
 from avforensics.media.spool import SoundSpool, SpooledSound
 from avforensics.media.tracks import file_tracks, read_tracks
-from avforensics.media.types import FPS, HOP, SAMPLE_RATE, Block, MediaOptions, MediaReport
+from avforensics.media.types import (
+    FPS,
+    HOP,
+    SAMPLE_RATE,
+    Block,
+    MediaOptions,
+    MediaReport,
+    Pictures,
+)
 from avforensics.media.video import VideoReader
 
 # Two windows of five frames: with fewer frames, nothing can be predicted or scored.
@@ -33,16 +41,6 @@ PictureEdit = Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]]
 """Upright RGB frames, uint8 (H, W, 3), in order -> as many edited ones."""
 
 Frame = TypeVar("Frame")
-
-
-class Pictures(Protocol):
-    """Pictures for the network, uint8 RGB (size, size, 3), that somebody else cuts."""
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        """Yield them in order, once."""
-
-    def close(self) -> None:
-        """No more are needed."""
 
 
 def open_media(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -186,3 +188,13 @@ class MediaReport:
     audio_start: float | None = None
     not_finite: int = 0
     warnings: list[str] = field(default_factory=list)
+
+
+class Pictures(Protocol):
+    """Pictures for the network, uint8 RGB (size, size, 3), that somebody else cuts."""
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yield them in order, once."""
+
+    def close(self) -> None:
+        """No more are needed."""

@@ -18,10 +18,10 @@ from avforensics.errors import MediaError
 from avforensics.files import sha256_or_none
 from avforensics.media.crop import MovingCrop
 from avforensics.media.kept import KeptFrames
-from avforensics.media.reader import MediaStream, PictureEdit, Pictures
+from avforensics.media.reader import MediaStream, PictureEdit
 from avforensics.media.silence import LeadingSilence
 from avforensics.media.spool import SoundSpool
-from avforensics.media.types import FPS, HOP, Block, MediaReport
+from avforensics.media.types import FPS, HOP, Block, MediaReport, Pictures
 from avforensics.scoring.spans import Span
 
 AHEAD = 2  # spans of a video queued for the network

@@ -1,0 +1,128 @@
+"""A video whose faces are looked for and scored, one of several at a time."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from avforensics.applicability import MouthView
+from avforensics.detection.follow import FollowedFace
+from avforensics.errors import AVForensicsError, MediaError
+from avforensics.faces.crops import CropRecipe
+from avforensics.faces.track import Faces
+from avforensics.media.kept import KeptFrames
+from avforensics.media.spool import SoundSpool
+from avforensics.media.types import FPS, MediaOptions, MediaReport
+from avforensics.scoring.result import VideoResult
+from avforensics.scoring.source import Clip
+
+
+@dataclass(eq=False)
+class SearchedVideo:
+    """A video between the search for faces and its outcome."""
+
+    clip: Clip
+    found: Faces | None = None
+    error: str | None = None
+    media: MediaReport | None = None
+    clips: list[Clip] = field(default_factory=list)
+    results: list[VideoResult] = field(default_factory=list)
+    seconds: float = 0.0
+    sound: SoundSpool | None = None
+    kept: KeptFrames = field(default_factory=KeptFrames)
+    follows: bool = False  # faces are scored while they are looked for
+
+    @property
+    def path(self) -> Path:
+        """Path of the file."""
+        return self.clip.path
+
+    @property
+    def complete(self) -> bool:
+        """Whether every face has its result."""
+        return not self.follows and len(self.results) == len(self.clips)
+
+    def cut(self, recipe: CropRecipe, media: MediaOptions) -> None:
+        """Make a clip of each face; several share the sound, which is decoded once."""
+        tracks = self.found.tracks
+        if len(tracks) > 1 and self.sound is None:
+            self.open_sound(media)
+        crops = [recipe.crop(track) for track in tracks]
+        self.clips = [
+            Clip(
+                self.path,
+                audio=self.clip.audio,
+                start=track.start,
+                duration=track.end - track.start,
+                crop=crop,
+                mouth=MouthView.of_track(track, crop),
+                sound=self.sound,
+                kept=self.kept,
+            )
+            for track, crop in zip(tracks, crops, strict=True)
+        ]
+
+    def open_sound(self, media: MediaOptions) -> None:
+        """Decode the sound once for all faces."""
+        self.sound = SoundSpool(
+            self.path,
+            audio_path=self.clip.audio,
+            video_stream=media.video_stream,
+            audio_stream=media.audio_stream,
+        )
+
+    def clip_of(self, face: FollowedFace) -> Clip:
+        """The clip of a face that is being followed."""
+        return Clip(
+            self.path,
+            audio=self.clip.audio,
+            start=face.first_frame / FPS,
+            mouth=face.mouth,
+            sound=self.sound,
+            pictures=face,
+        )
+
+    def close(self) -> None:
+        """Release the frames and the temporary file of the sound."""
+        self.kept.release()
+        if self.sound is not None:
+            self.sound.close()
+
+
+@contextmanager
+def noted(video: SearchedVideo) -> Iterator[None]:
+    """Note the time taken, and an error in a single file, which must never end a batch."""
+    started = time.perf_counter()
+    try:
+        yield
+    except MediaError as error:
+        video.error = error.reason
+    except AVForensicsError:
+        raise
+    except Exception as error:
+        video.error = f"looking for faces failed: {type(error).__name__}: {error}"
+    finally:
+        video.seconds += time.perf_counter() - started
+
+
+def clips_of(videos: Iterator[SearchedVideo], waiting: deque[SearchedVideo]) -> Iterator[Clip]:
+    """Clips of the waiting video and of those after it, up to a video without a face.
+
+    That video is finished; going on would delay its outcome until the next face was found.
+
+    Parameters
+    ----------
+    videos : iterator of SearchedVideo
+        The following videos.
+    waiting : deque of SearchedVideo
+        Holds the first one; the others are added.
+    """
+    video = waiting[0]
+    while video is not None and video.clips:
+        yield from video.clips
+        if (video := next(videos, None)) is not None:
+            waiting.append(video)

@@ -1,0 +1,111 @@
+"""Faces that are scored while they are looked for score as in two passes over the file."""
+
+import numpy as np
+import pytest
+from tiny_network import tiny_sync
+
+from avforensics.checkpoints import Models
+from avforensics.detection import faces as faces_module
+from avforensics.detection.faces import FaceOptions, VideoScorer
+from avforensics.faces import find as find_module
+from avforensics.faces.crops import CropRecipe
+from avforensics.media.container import Tally
+from avforensics.media.video import VideoReader
+from avforensics.media.writer import write_clip
+from avforensics.models.decoder import PublishedDecoder
+from avforensics.scoring.clips import ClipScorer
+
+FRAMES, WIDTH, HEIGHT, SIDE = 210, 320, 160, 56
+RED, BLUE = (220, 40, 40), (40, 40, 220)
+POINTS = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]])
+SCENES = {  # frame -> corners of the red and of the blue face; brightness of the ground
+    "one leaves, then a cut": lambda t: (
+        [(40, 50) if t < 60 else None, (150 + t / 5, 50) if t < 130 else (220, 30)],
+        60 if t < 130 else 190,
+    ),
+    "one leaps": lambda t: (
+        [(40 if t < 60 else 92, 50), (190, 40 + 9 * np.sin(t / 7))],
+        90,
+    ),
+}
+TRACKS = {"one leaves, then a cut": 3, "one leaps": 2}
+
+
+class Colours:
+    """Finds a face of each colour."""
+
+    sha256 = "00"
+
+    def __init__(self, **options):
+        pass
+
+    def find(self, picture):
+        found = []
+        for channel in (2, 0):  # BGR
+            others = np.delete(picture, channel, axis=2).max(axis=2)
+            rows, columns = np.nonzero((picture[..., channel] > 150) & (others < 110))
+            if len(rows) > 50:
+                corner = np.array([columns.min(), rows.min()])
+                size = np.array([columns.max(), rows.max()]) + 1 - corner
+                points = (corner + POINTS * size).ravel()
+                found.append([*corner, *(corner + size), *points, 0.9])
+        return np.array(found, np.float32).reshape(-1, 15)
+
+
+def pictures(scene):
+    for t in range(FRAMES):
+        corners, ground = SCENES[scene](t)
+        picture = np.full((HEIGHT, WIDTH, 3), ground, np.uint8)
+        picture[::8] += 10
+        for corner, colour in zip(corners, (RED, BLUE), strict=True):
+            if corner is not None:
+                x, y = map(int, corner)
+                picture[y : y + SIDE, x : x + SIDE] = colour
+                lips = 4 + t % 5
+                picture[y + 40 : y + 40 + lips, x + 20 : x + 36] //= 2
+        yield picture
+
+
+@pytest.fixture(scope="module")
+def scorer():
+    models = Models(sync=tiny_sync(), distribution=PublishedDecoder(width=32, heads=4).eval())
+    recipe = CropRecipe(anchor="mouth", side=0.6, smooth=0.1, smooth_size=0.3, roll=True)
+    detector = ClipScorer(models, windows="all")
+    return VideoScorer(detector, FaceOptions(mode="auto", recipe=recipe))
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_as_in_two_passes(scorer, scene, tmp_path, monkeypatch):
+    sound = np.random.default_rng(0).normal(0, 3000, FRAMES * 640).astype(np.int16)
+    write_clip(tmp_path / "a.mp4", pictures(scene), sound)
+    monkeypatch.setattr(find_module, "FaceDetector", Colours)
+    passes = []
+    decode = VideoReader.__iter__
+    monkeypatch.setattr(VideoReader, "__iter__", lambda self: passes.append(1) or decode(self))
+
+    def score(*, at_once):
+        passes.clear()
+        monkeypatch.setattr(faces_module, "may_be_kept", lambda media: not at_once)
+        monkeypatch.setattr("avforensics.media.kept.MOST", 0)
+        outcome = scorer.score(tmp_path / "a.mp4")
+        assert outcome.result.error is None
+        return outcome, len(passes)
+
+    expected, before = score(at_once=False)
+    tracks = len(expected.faces)
+    assert tracks == TRACKS[scene] and before == 1 + tracks
+    ways = [score(at_once=True)]
+    assert ways[0][1] == 1 + (scene == "one leaps"), "only what cannot be followed is read again"
+    if scene == "one leaps":
+        monkeypatch.setattr(Tally, "damaged", True)
+        ways.append(score(at_once=True))
+        assert ways[1][1] == 1 + tracks, "each part of a damaged video reports its own damage"
+    for outcome, _ in ways:
+        score, same = (one.result.scores[0].score for one in (outcome, expected))
+        assert score == pytest.approx(same, rel=1e-6)  # spans share batches in two passes
+        assert outcome.result.warnings == expected.result.warnings
+        for face, same in zip(outcome.faces, expected.faces, strict=True):
+            rows, others = (one.result.features.sync_logits for one in (face, same))
+            np.testing.assert_allclose(rows, others, atol=1e-5)
+            assert face.result.measures == same.result.measures
+            assert face.result.media.n_frames == same.result.media.n_frames
