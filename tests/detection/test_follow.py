@@ -1,5 +1,7 @@
 """Faces that are scored while they are looked for score as in two passes over the file."""
 
+from itertools import islice
+
 import numpy as np
 import pytest
 from tiny_network import tiny_sync
@@ -87,6 +89,7 @@ def test_as_in_two_passes(scorer, scene, tmp_path, monkeypatch):
         passes.clear()
         monkeypatch.setattr(faces_module, "may_be_kept", lambda media: not at_once)
         monkeypatch.setattr("avforensics.media.kept.MOST", 0)
+        monkeypatch.setattr("avforensics.detection.follow.MORE", 24)
         outcome = scorer.score(tmp_path / "a.mp4")
         assert outcome.result.error is None
         return outcome, len(passes)
@@ -109,3 +112,18 @@ def test_as_in_two_passes(scorer, scene, tmp_path, monkeypatch):
             np.testing.assert_allclose(rows, others, atol=1e-5)
             assert face.result.measures == same.result.measures
             assert face.result.media.n_frames == same.result.media.n_frames
+
+
+def test_a_search_that_breaks_costs_its_video(scorer, tmp_path, monkeypatch):
+    class Broken(Colours):
+        def find(self, picture):
+            if len(found := super().find(picture)) == 0:
+                raise RuntimeError("odd")
+            return found
+
+    frames = [*islice(pictures("one leaps"), 180), *[np.zeros((HEIGHT, WIDTH, 3), np.uint8)] * 9]
+    write_clip(tmp_path / "a.mp4", frames, np.ones(len(frames) * 640, np.int16))
+    monkeypatch.setattr(find_module, "FaceDetector", Broken)
+    monkeypatch.setattr(faces_module, "may_be_kept", lambda media: False)
+    result = scorer.score(tmp_path / "a.mp4").result
+    assert result.error == "looking for faces failed: RuntimeError: odd"

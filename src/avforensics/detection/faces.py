@@ -179,9 +179,13 @@ class VideoScorer:
 
         def look(begin: Callable[[Clip], None]) -> None:
             follower.begin = lambda face: begin(video.clip_of(face))
-            video.found = self._finder(
-                video.path, settings, video_stream=media.video_stream, follower=follower
-            )
+            try:
+                video.found = self._finder(
+                    video.path, settings, video_stream=media.video_stream, follower=follower
+                )
+            except BaseException:
+                follower.stop()  # nothing must wait for the rest of a face
+                raise
 
         with noted(video):
             video.open_sound(media)

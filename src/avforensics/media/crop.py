@@ -15,7 +15,6 @@ from avforensics.media.frames import View, upright_part
 from avforensics.media.planes import Surroundings
 
 MARGIN = 4  # pixels around the square for the filter, times the reduction
-ROUNDED = 32  # sides of what is converted are multiples of this: each new one costs time
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +94,7 @@ def room_of(side: float, angle: Sequence[float], size: int) -> tuple[int, int]:
     factor = max(int(side // size), 1)
     reach = sum(abs(cos(turned)) + abs(sin(turned)) for turned in angle) if angle else 1.0
     room = ceil(side * reach + 2 * MARGIN * max(factor, side / size)) + 4 * factor
-    return factor, -(-room // ROUNDED) * ROUNDED
+    return factor, room
 
 
 def _resized(picture: np.ndarray, square: np.ndarray, size: int, fill: int | None) -> np.ndarray:

@@ -18,6 +18,7 @@ from avforensics.media.planes import Surroundings, convert, cut_planes
 
 Orientation = tuple[int, int, int, int]
 Part = tuple[int, int, int, int]
+ROUNDED = 8  # sides of converted parts are multiples of this: each new one costs time
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,8 @@ def stored_ranges(
 ) -> list[tuple[int, int, int, float]]:
     """Columns and rows of a stored frame that `upright_part` converts, see `_range_of_axis`."""
     stored = centre if view.turn[0] else centre[::-1]
+    if not view.stretches:
+        room = -(-room // ROUNDED) * ROUNDED
     axes = zip(stored, size, _flips(view.turn), view.stretch, strict=True)
     return [_range_of_axis(*axis, room + 2 * factor, factor) for axis in axes]
 
