@@ -152,7 +152,10 @@ def anomaly_batch(videos: int) -> dict[str, torch.Tensor]:
 
 
 def trainings(
-    models: Models, device: torch.device, batches: Sequence[tuple[int, int]]
+    models: Models,
+    device: torch.device,
+    batches: Sequence[tuple[int, int]],
+    precisions: Sequence[str] = ("float32", "bf16"),
 ) -> list[Row]:
     """Seconds and memory of a training step, at the paper's batch sizes."""
     decoder = partial(PublishedDecoder, width=256, heads=16, depth=2, dropout=0.1)
@@ -165,7 +168,7 @@ def trainings(
     kinds.append(("anomaly, 16 videos x 50", anomaly, anomaly_batch(16)))
     rows = []
     for name, module, batch in kinds:
-        for precision in ("float32", "bf16"):
+        for precision in precisions:
             row = {"training": name, "precision": precision}
             try:
                 row |= training_step(module, batch, device, precision)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from some_jobs import end, prepare, refuse, work
@@ -87,6 +88,16 @@ def test_a_result_that_cannot_be_sent_or_read_is_one_failure(bad, reason):
     found = do(jobs, EngineOptions(timeout_minutes=1), batch=4)
     assert reason in found[1].reason
     assert [key for key, result in found.items() if isinstance(result, Failed)] in ([1, 8], [8, 1])
+
+
+@pytest.mark.skipif(NO_RAY, reason="Ray is not installed")
+def test_a_ray_that_does_not_start_is_one_sentence(monkeypatch, tmp_path):
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / (99 * "x")))  # too long for its sockets
+    with pytest.raises(ConfigError, match=r"^Ray does not start here: OSError: .* path length"):
+        do(["fine", "fine"], RAY)
+    monkeypatch.setattr("ray.init", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        do(["fine", "fine"], RAY)
 
 
 class Silent:

@@ -242,7 +242,8 @@ def _connect(options: EngineOptions) -> ModuleType:
                 "this machine is in no Ray cluster: give engine.address=HOST:PORT, or "
                 "engine.address=local for one that is started here"
             )
-        raise ConfigError(f"no Ray cluster at {address}: {reason_of(failure[0])}")
+        where = "Ray does not start here" if own else f"no Ray cluster at {address}"
+        raise ConfigError(f"{where}: {reason_of(failure[0])}")
     return ray
 
 
