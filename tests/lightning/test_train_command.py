@@ -151,7 +151,7 @@ def test_a_mistake_is_one_sentence(tiny_settings, tmp_path, bars):
     ("override", "words"),
     [
         ("data.manifset=x", "no setting 'data.manifset'; did you mean data.manifest?"),
-        ("model=huge", "no such option; there are compact"),
+        ("model=huge", "no such option; options: compact"),
         ("trainer.max_epoch=3", "trainer.max_epochs"),
     ],
 )

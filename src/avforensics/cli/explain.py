@@ -77,7 +77,7 @@ def _missing_config(error: MissingConfigException) -> str:
     if not error.options:
         return first_line(error)
     group, _, option = name.rpartition("/")
-    return f"{group}={option}: there is no such option; there are {', '.join(error.options)}"
+    return f"{group}={option}: no such option; options: {', '.join(error.options)}"
 
 
 def _composition(message: str, verb: str) -> str:
