@@ -7,7 +7,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from hydra import compose, initialize_config_module
+from runs import composed
 
 from avforensics.checkpoints.published import PUBLISHED
 from avforensics.commands import download
@@ -49,9 +49,7 @@ def run(tmp_path, monkeypatch, caplog):
     def run(*overrides):
         caplog.clear()
         overrides = [f"dir={tmp_path / 'target'}", "parts=[distribution,projection]", *overrides]
-        with initialize_config_module("avforensics.configs", version_base="1.3"):
-            cfg = compose("download", overrides=overrides)
-        return download.run(cfg), caplog.text
+        return download.run(composed("download", *overrides)), caplog.text
 
     return run
 

@@ -15,12 +15,8 @@ from avforensics.models.published import to_published
 
 def test_four_files_are_read(published):
     models = load_models({"dir": published.folder})
-    assert [name for name, _ in models.parts()] == [
-        "sync",
-        "distribution",
-        "activation",
-        "projection",
-    ]
+    names = [name for name, _ in models.parts()]
+    assert names == ["sync", "distribution", "activation", "projection"]
     assert not any(module.training for _, module in models.parts())
     assert set(models.hashes) == {p.name for p in published.folder.iterdir()}
     back = to_published(models.sync.state_dict(), sync=True)
@@ -75,24 +71,17 @@ def test_wrapped_state_dicts_are_accepted(published, tmp_path, wrap):
     assert all(torch.equal(back[n], tensor) for n, tensor in published.distribution.items())
 
 
-def test_a_training_checkpoint_brings_its_own_architecture(tmp_path):
-    network = PublishedDecoder(inputs=21, outputs=21, width=32, heads=4, positions=19)
+@pytest.mark.parametrize("own", [True, False])
+def test_a_training_checkpoint_brings_its_own_architecture_or_needs_none(tmp_path, own):
+    sizes = {"inputs": 21, "outputs": 21, "width": 32, "heads": 4, "positions": 19} if own else {}
+    network = PublishedDecoder(**sizes)
     state = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     state["metric.total"] = torch.zeros(1)
     path = tmp_path / "last.ckpt"
-    content = {"state_dict": state, "epoch": 1, "architecture": describe(network)}
-    torch.save(content, path)
+    described = {"architecture": describe(network)} if own else {}
+    torch.save({"state_dict": state, "epoch": 1, **described}, path)
     read = read_network("distribution", path)
-    assert read.max_len == 20
-    assert all(torch.equal(read.state_dict()[n], t) for n, t in network.state_dict().items())
-
-
-def test_our_names_need_no_description_of_the_published_architecture(tmp_path):
-    network = PublishedDecoder()
-    path = tmp_path / "last.ckpt"
-    state = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    torch.save({"state_dict": state}, path)
-    read = read_network("distribution", path)
+    assert read.max_len == network.max_len
     assert all(torch.equal(read.state_dict()[n], t) for n, t in network.state_dict().items())
 
 

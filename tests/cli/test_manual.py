@@ -58,8 +58,7 @@ def test_configurations_of_ones_own_are_shown(tmp_path):
 
 def test_help_does_not_wait_for_torch():
     code = "import sys; from avforensics import cli; cli.main(); print('torch' in sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "train", "--help"], capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-c", code, "train", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.endswith("False\n")
     assert "trainer.max_epochs=10" in done.stdout

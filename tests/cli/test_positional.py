@@ -1,7 +1,7 @@
 """Inputs without a name, --out, and completion in the shell."""
 
 import pytest
-from hydra import compose, initialize_config_module
+from runs import composed
 from test_overrides import NASTY
 
 from avforensics.cli.completion import complete
@@ -10,18 +10,16 @@ from avforensics.cli.positional import INPUTS, SEVERAL, name_words
 from avforensics.errors import ConfigError
 
 
-def composed(verb, *arguments):
-    words = [quote_override(word) for word in name_words(verb, arguments)]
-    with initialize_config_module("avforensics.configs", version_base="1.3"):
-        return compose(verb, overrides=words)
+def parsed(verb, *arguments):
+    return composed(verb, *map(quote_override, name_words(verb, arguments)))
 
 
 def test_every_name_arrives_as_typed():
     names = [*NASTY, "-m", "--out", "${scoring.lam}.mp4", "key=value", "null", "", "input=x"]
-    assert list(composed("detect", "--", *names).input) == names
+    assert list(parsed("detect", "--", *names).input) == names
     for name in ("a b.mp4", "[x].mp4", "-dash.mp4", "1", "${paths.data}"):
-        assert composed("detect", "--", name).input == name
-    cfg = composed("detect", "a b.mp4", "scoring.lam=0.5", "b[1].mp4", "--out", "my=out")
+        assert parsed("detect", "--", name).input == name
+    cfg = parsed("detect", "a b.mp4", "scoring.lam=0.5", "b[1].mp4", "--out", "my=out")
     assert (list(cfg.input), cfg.scoring.lam) == (["a b.mp4", "b[1].mp4"], 0.5)
     assert cfg.output_dir == "my=out"
 
@@ -29,13 +27,13 @@ def test_every_name_arrives_as_typed():
 def test_a_word_with_an_equals_sign_is_a_file_where_there_is_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "device=cuda.mp4").touch()
-    cfg = composed("detect", "device=cuda.mp4", "device=cpu")
+    cfg = parsed("detect", "device=cuda.mp4", "device=cpu")
     assert (cfg.input, cfg.device) == ("device=cuda.mp4", "cpu")
 
 
 @pytest.mark.parametrize("verb", sorted(INPUTS))
 def test_words_fill_a_setting_of_each_verb(verb):
-    cfg = composed(verb, "a.x", "--out=b.x")
+    cfg = parsed(verb, "a.x", "--out=b.x")
     assert cfg[INPUTS[verb]] == "a.x"
     assert cfg.get("output", cfg.output_dir) == "b.x"
     if verb not in SEVERAL:
@@ -71,7 +69,7 @@ def test_weights_by_name_leave_options_sweeps_and_inputs_alone(tmp_path, monkeyp
     swept = name_words("train", ["-m", "checkpoint=talkers,a/b"])
     assert swept == ["checkpoint=named", "checkpoint.weights='talkers','a/b'", "-m"]
     assert quote_override(swept[1], multirun=True) == swept[1]
-    assert composed("detect", "--", "checkpoint=mine").input == "checkpoint=mine"
+    assert parsed("detect", "--", "checkpoint=mine").input == "checkpoint=mine"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The clean decoder, and where it agrees with the published one."""
+"""The published decoder's quirks, and where the clean one agrees with it."""
 
 from functools import partial
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from avforensics.models.clean import CleanDecoder
-from avforensics.models.decoder import PublishedDecoder
+from avforensics.models.decoder import PublishedDecoder, SharedNorm
 from avforensics.models.rotary import RotaryDecoder
 
 SIZES = {"inputs": 7, "outputs": 5, "width": 32, "heads": 4, "positions": 9}
@@ -82,12 +82,25 @@ def test_a_step_of_any_decoder_sees_no_later_row(make):
     torch.testing.assert_close(decoder(rows[:, :4]), before[:, :4])
 
 
+def test_norm_divides_by_the_unbiased_deviation():
+    norm = SharedNorm(4)
+    with torch.no_grad():
+        norm.weight.fill_(2.0)
+        norm.bias.fill_(1.0)
+    x = torch.tensor([[1.0, 2.0, 3.0, 6.0]])
+    deviation = (14 / 3) ** 0.5  # squares 4, 1, 0, 9 over n - 1
+    expected = 2 * (x - 3) / (deviation + 1e-6) + 1
+    torch.testing.assert_close(norm(x), expected)
+
+
 def test_longest_sequence_is_one_more_than_its_positions():
-    assert CleanDecoder(**SIZES).max_len == 10
+    assert CleanDecoder(**SIZES).max_len == PublishedDecoder(**SIZES).max_len == 10
+    assert PublishedDecoder(width=16, heads=2).max_len == 50
 
 
 def test_nonsense_is_refused():
-    with pytest.raises(ValueError, match="heads"):
-        CleanDecoder(width=30, heads=4)
+    for decoder in (CleanDecoder, PublishedDecoder):
+        with pytest.raises(ValueError, match="heads"):
+            decoder(width=30, heads=4)
     with pytest.raises(ValueError, match="positions"):
         CleanDecoder(positions=0)

@@ -70,12 +70,8 @@ def test_depth_keeps_the_upper_part_of_a_crop():
 
     crops = torch.randn(3, 3200) * torch.logspace(0, 4, 3200)
     deep, shallow = LogMel(floor=1e-6, depth=200)(crops), LogMel(floor=1e-6, depth=20)(crops)
-    span = (
-        (shallow.amax(dim=(1, 2, 3)) - shallow.amin(dim=(1, 2, 3)))
-        * 20
-        / torch.log(torch.tensor(10.0))
-    )
-    torch.testing.assert_close(span, torch.full((3,), 20.0), atol=1e-3, rtol=0)
+    span = shallow.amax(dim=(1, 2, 3)) - shallow.amin(dim=(1, 2, 3))
+    torch.testing.assert_close(span, torch.full((3,), 10.0).log(), atol=1e-4, rtol=0)  # 20 dB
     assert (deep.amax(dim=(1, 2, 3)) - deep.amin(dim=(1, 2, 3))).min() > 7
     torch.testing.assert_close(deep.mean(dim=(1, 2, 3)), torch.zeros(3), atol=1e-4, rtol=0)
 
@@ -96,14 +92,11 @@ def test_description_and_back(network):
     assert describe(again) == describe(network)
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: MotionEncoder(widths=(4, 4)), "one entry for each stage"),
-        (lambda: MotionEncoder(dropout=1), "dropout must be"),
-        (lambda: StridedAudioEncoder(widths=(4, 4)), "widths must have 5 entries"),
-    ],
-)
-def test_mistakes(make, message):
-    with pytest.raises(ValueError, match=message):
-        make()
+def test_mistakes():
+    for encoder, wrong, message in (
+        (MotionEncoder, {"widths": (4, 4)}, "one entry for each stage"),
+        (MotionEncoder, {"dropout": 1}, "dropout must be"),
+        (StridedAudioEncoder, {"widths": (4, 4)}, "widths must have 5 entries"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            encoder(**wrong)

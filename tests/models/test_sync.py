@@ -5,9 +5,10 @@ import torch
 from tiny_network import tiny_sync
 
 from avforensics.models.audio import AudioEncoder
-from avforensics.models.fusion import FusionTransformer
+from avforensics.models.fusion import CosineFusion, FusionTransformer
 from avforensics.models.sync import SyncNetwork
 from avforensics.models.visual import VisualEncoder
+from avforensics.models.vit import MouthTransformer
 
 HOP = 640
 TAU = 3
@@ -28,7 +29,17 @@ def _two_tower_network():
     return tiny_sync(tau=TAU, size=64, plane=4)
 
 
-@pytest.fixture(params=[_transformer_network, _two_tower_network])
+def _mouth_network():
+    return SyncNetwork(
+        visual=MouthTransformer(size=64, patch=8, width=8, heads=2, pool=2),
+        audio=AudioEncoder(widths=(4,) * 7),
+        fusion=CosineFusion(video_width=8, audio_width=4, plane=4, width=6),
+        size=64,
+        max_delay=TAU,
+    )
+
+
+@pytest.fixture(params=[_transformer_network, _two_tower_network, _mouth_network])
 def network(request):
     torch.manual_seed(0)
     network = request.param().eval()
@@ -91,19 +102,9 @@ def test_tokens_are_reshaped_not_transposed():
     assert fusion.audio_tokens(features)[0, 0].tolist() == [0.0, 1.0, 2.0, 3.0]
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"depths": (2, 2)},
-        {"first_temporal_stage": 4},
-        {"pad_time": False},
-    ],
-)
-def test_visual_encoder_refuses_nonsense(wrong):
-    with pytest.raises(ValueError):
-        VisualEncoder(**wrong)
-
-
-def test_audio_encoder_has_seven_convolutions():
+def test_encoders_refuse_nonsense():
+    for wrong in ({"depths": (2, 2)}, {"first_temporal_stage": 4}, {"pad_time": False}):
+        with pytest.raises(ValueError):
+            VisualEncoder(**wrong)
     with pytest.raises(ValueError, match="widths must have 7 entries, got 2"):
         AudioEncoder(widths=(4, 4))
