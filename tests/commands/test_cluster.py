@@ -1,6 +1,5 @@
 """Two local Ray nodes, one of which is lost in mid-run while another one joins."""
 
-import csv
 import json
 import os
 import signal
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from runs import table
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
@@ -85,8 +85,7 @@ def everything(folder: Path) -> dict[str, object]:
         elif path.suffix == ".safetensors" and "features" in path.parts:
             made[name] = {key: array.tobytes() for key, array in load_file(path).items()}
         elif path.name in ("manifest.csv", "scores.csv"):
-            with path.open(encoding="utf-8", newline="") as file:
-                text = [{**row, "seconds": ""} for row in csv.DictReader(file)]
+            text = [{**row, "seconds": ""} for row in table(path)]
             made[name] = json.dumps(text).replace(str(folder), "")
     for path in (*shard_paths(folder), *shard_paths(folder / "store")):
         tensors = load_file(path)

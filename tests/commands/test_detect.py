@@ -1,6 +1,5 @@
 """`avforensics detect`: rows for good and bad files, kills, resuming, exit codes."""
 
-import csv
 import json
 import os
 import shutil
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from omegaconf import OmegaConf
+from runs import table
 from safetensors.numpy import load_file
 
 from avforensics.detection import artifacts as artifacts_module
@@ -42,8 +42,7 @@ def detect(run, tmp_path):
 
 
 def rows(folder="out"):
-    with (Path(folder) / "scores.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return table(Path(folder) / "scores.csv")
 
 
 def test_one_file(detect, tmp_path, capsys, make_clip):
@@ -93,8 +92,7 @@ def test_several_lams_cost_one_pass(detect, tmp_path, make_clip):
     distribution, activation = float(row["distribution_score"]), float(row["activation_score"])
     assert float(row["lam"]) == 0.5
     assert float(row["score"]) == pytest.approx(distribution + 0.5 * activation)
-    with (tmp_path / "out/scores_by_lam.csv").open() as file:
-        by_lam = list(csv.DictReader(file))
+    by_lam = table(tmp_path / "out/scores_by_lam.csv")
     assert [float(r["lam"]) for r in by_lam] == [0.5, 0, 2]
     assert float(by_lam[2]["score"]) == pytest.approx(distribution + 2 * activation)
     assert detect("input=a.mp4", "output_dir=out", "scoring.lam=2") == 0
@@ -320,10 +318,7 @@ def test_another_input_into_the_same_folder(detect, tmp_path, make_clip):
         (["input=a.mp4", "scoring.lam=[]"], "at least one lam is needed"),
         (["input=a.mp4", "device=gpu7"], ""),
         (["input=a.mp4", "checkpoint.bundle=nowhere.safetensors"], "nowhere.safetensors: "),
-        (
-            ["input=a.mp4", "scoring.max_leng=3"],
-            "detect has no setting 'scoring.max_leng'; did you",
-        ),
+        (["input=a.mp4", "scoring.max_leng=3"], "detect has no setting 'scoring.max_leng'; did"),
     ],
 )
 def test_wrong_usage_is_one_sentence(detect, tmp_path, capfd, arguments, sentence, make_clip):
@@ -345,13 +340,8 @@ def test_a_report_waits_for_no_import_that_it_does_not_need(tmp_path, bundle, ma
         "import sys; from avforensics import cli; cli.main(); print(*sys.modules, file=sys.stderr)"
     )
     words = ["detect", "a.mp4", "--out", "out", "checkpoint=bundle", f"checkpoint.bundle={bundle}"]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *words],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    command = [sys.executable, "-c", code, *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert (tmp_path / "out/reports/a.html").exists()
     loaded = set(done.stderr.split())
     assert "torch" in loaded

@@ -1,7 +1,5 @@
-import csv
-
 import pytest
-from hydra import compose, initialize_config_module
+from runs import composed, table
 
 from avforensics.commands.manifest import run
 from avforensics.data.manifest import Manifest
@@ -9,8 +7,7 @@ from avforensics.errors import AVForensicsError
 
 
 def call(*overrides):
-    with initialize_config_module("avforensics.configs", version_base="1.3"):
-        return run(compose("manifest", list(overrides)))
+    return run(composed("manifest", *overrides))
 
 
 @pytest.fixture
@@ -26,11 +23,8 @@ def tree(tmp_path):
 
 def test_splits_of_a_plain_folder(tree, tmp_path, capsys):
     output = tmp_path / "out" / "m.csv"
-    options = (
-        f"root={tree}",
-        'source.fake="^fake/"',
-        "split.shares={sync: 2, anomaly: 1, test: 1}",
-    )
+    shares = "split.shares={sync: 2, anomaly: 1, test: 1}"
+    options = (f"root={tree}", 'source.fake="^fake/"', shares)
     assert call(*options, f"output={output}") == 0
     manifest = Manifest.read(output)
     assert len(manifest) == 72
@@ -49,12 +43,8 @@ def test_list_selection_and_sample(tree, tmp_path):
     entries += [f"fake/id{i:02d}/1.mp4,0" for i in range(9)]
     (tmp_path / "list.csv").write_text("\n".join(["path,label", *entries]))
     output = tmp_path / "m.csv"
-    options = (
-        f"root={tree}",
-        f"output={output}",
-        'source.fake="^fake/"',
-        f"list.path={tmp_path / 'list.csv'}",
-    )
+    options = (f"root={tree}", f"output={output}", 'source.fake="^fake/"')
+    options += (f"list.path={tmp_path / 'list.csv'}",)
     with pytest.raises(AVForensicsError, match=r"list\.fake=0"):
         call(*options)
     assert call(*options, "list.fake=0", "sample.real=4", "sample.fake=5") == 0
@@ -71,7 +61,7 @@ def test_missing_files_are_listed_and_may_be_dropped(tree, tmp_path):
     again = ("source=table", f"root={output}", f"output={tmp_path / 'n.csv'}")
     assert call(*again) == 1
     assert len(Manifest.read(tmp_path / "n.csv")) == 72
-    (problem,) = csv.DictReader((tmp_path / "n.problems.csv").open())
+    (problem,) = table(tmp_path / "n.problems.csv")
     assert problem == {"path": str(tree / "real/id03/1.mp4"), "reason": "no such file"}
     assert call(*again, "drop=true", "sample.real=71") == 1
     assert len(Manifest.read(tmp_path / "n.csv")) == 71
@@ -79,7 +69,7 @@ def test_missing_files_are_listed_and_may_be_dropped(tree, tmp_path):
 
 def test_unreadable_files_are_found_by_probing(tree, tmp_path):
     assert call(f"root={tree}", f"output={tmp_path / 'm.csv'}", "probe=true", "hash=true") == 1
-    problems = list(csv.DictReader((tmp_path / "m.problems.csv").open()))
+    problems = table(tmp_path / "m.problems.csv")
     assert len(problems) == 72
     assert problems[0]["reason"] == "the file is empty"
 

@@ -1,21 +1,16 @@
 """A score that means nothing is kept and marked: in tables, pages, the exit code and metrics."""
 
-import csv
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from runs import table
 from voices import speech
 
 from avforensics.media import write_clip
 
 FRAMES = 20
-
-
-def rows(path):
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture
@@ -36,12 +31,10 @@ def videos(tmp_path, make_clip):
 def test_the_score_is_kept_and_marked(run, videos, capsys):
     arguments = ("input=v", "output_dir=out", "save_features=true")
     assert run("detect", *arguments) == 0  # it is no failure
-    found = {Path(row["path"]).name: row for row in rows("out/scores.csv")}
+    found = {Path(row["path"]).name: row for row in table("out/scores.csv")}
     statuses = {name: row["status"] for name, row in found.items()}
-    assert statuses == dict.fromkeys(found, "scored") | {
-        "frozen.mp4": "not_applicable",
-        "silent.mp4": "not_applicable",
-    }
+    marked = dict.fromkeys(("frozen.mp4", "silent.mp4"), "not_applicable")
+    assert statuses == dict.fromkeys(found, "scored") | marked
     frozen = found["frozen.mp4"]
     assert frozen["score"] and not frozen["error"]
     assert "frozen picture" in frozen["not_applicable"] and float(frozen["still"]) == 1
@@ -60,18 +53,13 @@ def test_the_score_is_kept_and_marked(run, videos, capsys):
 
 
 def test_other_limits_judge_anew_and_none_marks_nothing(run, videos):
-    assert run("detect", "input=v", "output_dir=out", "report=false") == 0
-    assert (
-        run("detect", "input=v", "output_dir=out", "report=false", "applicability.max_still=1") == 0
-    )
-    marked = {Path(r["path"]).name for r in rows("out/scores.csv") if r["status"] != "scored"}
+    detect = ("detect", "input=v", "output_dir=out", "report=false")
+    assert run(*detect) == run(*detect, "applicability.max_still=1") == 0
+    marked = {Path(r["path"]).name for r in table("out/scores.csv") if r["status"] != "scored"}
     assert marked == {"silent.mp4"}
-    assert (
-        run("detect", "input=v", "output_dir=out", "report=false", "applicability.measure=false")
-        == 0
-    )
-    assert {row["status"] for row in rows("out/scores.csv")} == {"scored"}
-    assert {row["speech"] for row in rows("out/scores.csv")} == {""}
+    assert run(*detect, "applicability.measure=false") == 0
+    assert {row["status"] for row in table("out/scores.csv")} == {"scored"}
+    assert {row["speech"] for row in table("out/scores.csv")} == {""}
 
 
 def test_evaluation_counts_them_apart(run, videos, bundle):
@@ -90,7 +78,7 @@ def test_evaluation_counts_them_apart(run, videos, bundle):
     assert set(apart) == {"frozen.mp4", "silent.mp4"} and "frozen" in apart["frozen.mp4"]
     assert (summary["overall"]["n_real"], summary["overall"]["n_fake"]) == (1, 2)
     assert "2 of them are not applicable" in Path("a/metrics.md").read_text()
-    found = {Path(row["path"]).name: row for row in rows("a/scores.csv")}
+    found = {Path(row["path"]).name: row for row in table("a/scores.csv")}
     assert found["frozen.mp4"]["score"] and "frozen" in found["frozen.mp4"]["not_applicable"]
     assert run("evaluate", "scores=a/scores.csv", "output_dir=again") == 0
     again = json.loads(Path("again/metrics.json").read_text())

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from hydra import compose, initialize_config_module
 from rich.console import Console
+from runs import composed
 
 from avforensics.commands import probe
 from avforensics.errors import ConfigError
@@ -21,12 +21,7 @@ def folder(make_video, tmp_path):
 def call(monkeypatch):
     """Function: overrides -> exit code, with a console of 80 columns."""
     monkeypatch.setattr(probe, "get_console", lambda: Console(width=80))
-
-    def run(*overrides):
-        with initialize_config_module("avforensics.configs", version_base="1.3"):
-            return probe.run(compose("probe", list(overrides)))
-
-    return run
+    return lambda *overrides: probe.run(composed("probe", *overrides))
 
 
 def test_json_of_a_folder(folder, call, capsys):

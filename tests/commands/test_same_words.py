@@ -1,6 +1,5 @@
 """What was done to a file: the same words in scores.csv, its page, videos.csv and probe."""
 
-import csv
 import html
 import json
 from types import SimpleNamespace
@@ -8,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from av.stream import Disposition
-from hydra import compose, initialize_config_module
 from media_files import RATE, frames_at, mux, noise
+from runs import composed, table
 
 from avforensics.commands import detect, preprocess, probe
 from avforensics.data import cut
@@ -68,14 +67,12 @@ def folder(tmp_path, monkeypatch):
 
 
 def call(verb, *overrides):
-    with initialize_config_module("avforensics.configs", version_base="1.3"):
-        return verb.run(compose(verb.__name__.rsplit(".", 1)[1], list(overrides)))
+    return verb.run(composed(verb.__name__.rsplit(".", 1)[1], *overrides))
 
 
 def words(path):
     """Stem of a video's path -> its warnings in a table."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if not row.get("track")]
+    rows = [row for row in table(path) if not row.get("track")]
     return {row["path"].rsplit("/", 1)[1].removesuffix(".mkv"): row["warnings"] for row in rows}
 
 
@@ -88,10 +85,7 @@ def test_every_output_says_the_same(folder, bundle, monkeypatch):
     options = ["faces=auto", "applicability.measure=false", "calibration=null", "readers=1"]
     checkpoint = ["checkpoint=bundle", f"checkpoint.bundle={bundle}"]
     assert call(detect, f"input={folder}", "output_dir=out", *options, *checkpoint) == 0
-    scores, videos = (
-        words(folder.parent / "out/scores.csv"),
-        words(folder.parent / "cut/videos.csv"),
-    )
+    scores, videos = (words(folder.parent / name) for name in ("out/scores.csv", "cut/videos.csv"))
     pages = folder.parent / "out" / "reports"
     for kind, begins in SAYS.items():
         (sentence,) = (line for line in told[kind] if line.startswith(begins))

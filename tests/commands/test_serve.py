@@ -1,6 +1,5 @@
 """`avforensics serve` in a real browser: upload, progress, report, downloads, and every refusal."""
 
-import csv
 import signal
 import subprocess
 import sys
@@ -10,8 +9,8 @@ from inspect import signature
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
+from runs import composed, table
 
 from avforensics.checkpoints import load_models
 from avforensics.commands import serve
@@ -34,9 +33,8 @@ class Site:
     """The page on a port of its own, its folder, and a gate that holds the work up."""
 
     def __init__(self, bundle: Path, folder: Path) -> None:
-        with initialize_config_module("avforensics.configs", version_base="1.3"):
-            words = ["checkpoint=bundle", f"checkpoint.bundle={bundle}", "faces=given"]
-            cfg = compose("serve", words)
+        words = ["checkpoint=bundle", f"checkpoint.bundle={bundle}", "faces=given"]
+        cfg = composed("serve", *words)
         models = load_models(OmegaConf.to_container(cfg.checkpoint))
         detector, faces = build_detector(models, cfg), build_faces(models, cfg)
         scorer = Scorer(detector, faces, None, describe(models, cfg), LIMITS)
@@ -143,8 +141,7 @@ def test_a_video_is_dropped_scored_reported_and_deleted(site, page, make_clip, t
         link.click()
     got = tmp_path / "got"
     until(page, lambda _: {p.name for p in got.glob("*")} == {"report.html", "scores.csv"})
-    with (got / "scores.csv").open() as file:
-        (row,) = csv.DictReader(file)
+    (row,) = table(got / "scores.csv")
     assert (row["path"], row["status"], row["n_windows"]) == ("talk & more.mp4", "scored", "50")
     assert sorted(path.name for path in site.files()) == ["report.html", "scores.csv"]
 

@@ -1,10 +1,8 @@
 """What `avforensics serve` does with one upload, without the page around it."""
 
-import csv
-
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_module
+from runs import composed, table
 
 from avforensics.checkpoints import load_models
 from avforensics.commands import serve
@@ -30,12 +28,10 @@ def track(name, left):
 @pytest.fixture
 def make_scorer(bundle):
     def make(*words, **limits):
-        with initialize_config_module("avforensics.configs", version_base="1.3"):
-            cfg = compose("serve", ["checkpoint=bundle", f"checkpoint.bundle={bundle}", *words])
+        cfg = composed("serve", "checkpoint=bundle", f"checkpoint.bundle={bundle}", *words)
         models = load_models({"bundle": str(bundle)})
-        return Scorer(
-            build_detector(models, cfg), build_faces(models, cfg), None, {}, Limits(**limits)
-        )
+        detector, faces = build_detector(models, cfg), build_faces(models, cfg)
+        return Scorer(detector, faces, None, {}, Limits(**limits))
 
     return make
 
@@ -58,22 +54,21 @@ def test_every_face_has_a_row_and_each_step_is_told(make_scorer, job, monkeypatc
     monkeypatch.setattr(scorer_module, "find_faces", find)
     answer = make_scorer("faces=auto")(job)
     assert answer.summary.endswith("; 2 faces followed.")
-    with answer.files["scores.csv"].open() as file:
-        rows = list(csv.DictReader(file))
+    rows = table(answer.files["scores.csv"])
     assert [row["track"] for row in rows] == ["", "1", "2"]
     assert {row["path"] for row in rows} == {"talk.mp4"}
     stages = [stage for stage, _ in job.told]
-    assert sorted(set(stages), key=stages.index) == [
-        "finding faces",
-        "scoring",
-        "writing the report",
-    ]
+    assert list(dict.fromkeys(stages)) == ["finding faces", "scoring", "writing the report"]
     assert job.told[0] == ("finding faces", 0.5)
     shares = [share for stage, share in job.told if stage == "scoring"]
     assert len(shares) == len(set(shares)) > 1  # both faces begin at 0, and count
     assert shares == sorted(shares) and shares[-1] == 1
     page = answer.files["report.html"].read_text(encoding="utf-8")
     assert "talk.mp4" in page and "secret-folder" not in page
+
+
+def closed(stage, share=0.0):
+    raise Stopped("its page was closed")
 
 
 def test_no_face_is_said(make_scorer, job, monkeypatch):
@@ -87,21 +82,14 @@ def test_a_search_that_is_given_up_says_why(make_scorer, job, monkeypatch):
     def find(path, settings, *, progress, **_):
         progress(30)
 
-    def tell(stage, share=0.0):
-        raise Stopped("its page was closed")
-
     monkeypatch.setattr(scorer_module, "find_faces", find)
-    job.tell = tell
+    job.tell = closed
     with pytest.raises(Stopped, match=r"^its page was closed$"):
         make_scorer("faces=auto")(job)
 
 
 def test_it_stops_where_it_is_told_to(make_scorer, job):
-    def tell(stage, share=0.0):
-        raise Stopped("its page was closed")
-
-    scorer = make_scorer("faces=given")
-    job.tell = tell
+    scorer, job.tell = make_scorer("faces=given"), closed
     with pytest.raises(Stopped):
         scorer(job)
     assert scorer.detector.extractor.engine._tails == {}
@@ -135,8 +123,7 @@ def test_pictures_far_above_the_limit_are_left_out(bundle, make_clip, tmp_path, 
     for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY"):
         monkeypatch.setenv(name, "")  # what `build_app` sets is taken back in the end
     words = ["checkpoint=bundle", f"checkpoint.bundle={bundle}", "faces=given", "port=0"]
-    with initialize_config_module("avforensics.configs", version_base="1.3"):
-        cfg = compose("serve", [*words, "output_dir=x"])
+    cfg = composed("serve", *words, "output_dir=x")
     serve.run(cfg)
     cfg.limits.max_pixels = 100
     with pytest.raises(MediaError, match="no frame of its video can be decoded"):

@@ -1,6 +1,5 @@
 """What of a picture is scored follows the crop of the weights; calibrations lie beside them."""
 
-import csv
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from omegaconf import OmegaConf
+from runs import table
 
 from avforensics import Detector
 from avforensics.checkpoints import save_bundle
@@ -80,8 +80,7 @@ def detect(tmp_path, monkeypatch, avforensics):
 
 
 def rows():
-    with Path("out/scores.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return table(Path("out/scores.csv"))
 
 
 def test_faces_follow_the_crop_of_the_weights(detect, seen, bundle, of_mouths):

@@ -57,16 +57,8 @@ def test_a_linked_folder_is_followed(here):
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_a_list(here, mark, end):
-    lines = [
-        "# comment",
-        "",
-        "b c.mp4",
-        "  ",
-        "/abs/ü.mp4",
-        "./b c.mp4",
-        "sub/../b c.mp4",
-        " a.mp4 ",
-    ]
+    lines = ["# comment", "", "b c.mp4", "  ", "/abs/ü.mp4", "./b c.mp4"]
+    lines += ["sub/../b c.mp4", " a.mp4 "]
     (here / "l").mkdir()
     (here / "l/list.txt").write_bytes((mark + end.join(lines)).encode("utf-8"))
     inputs = list_inputs("l/list.txt")
@@ -82,11 +74,8 @@ def test_a_list_of_utf_16(here):
 def test_a_list_counts_from_its_folder_else_from_here(here):
     touch("here.mp4", "both.mp4", "l/both.mp4")
     (here / "l/list.txt").write_text("here.mp4\nboth.mp4\nnowhere.mp4\n")
-    assert list_inputs("l/list.txt").paths == [
-        Path("here.mp4"),
-        Path("l/both.mp4"),
-        Path("l/nowhere.mp4"),
-    ]
+    found = [Path("here.mp4"), Path("l/both.mp4"), Path("l/nowhere.mp4")]
+    assert list_inputs("l/list.txt").paths == found
 
 
 def test_bytes_that_are_no_utf_8(here):

@@ -10,30 +10,21 @@ from avforensics.detection.saved import find_saved
 from avforensics.errors import ConfigError
 
 
+def line(**told):
+    return json.dumps({"video": "/x/a.mp4", "name": "a", **told})
+
+
+SCORED = line(row={"status": "scored"})
+
+
 @pytest.mark.parametrize(
     ("lines", "sentence"),
     [
         ([], "a.mp4 is not among its videos"),
         (["5", "[1]", "{}", "no json", '{"video": "a.mp4"}'], "a.mp4 is not among its videos"),
-        (
-            [
-                json.dumps(
-                    {"video": "/x/a.mp4", "name": "a", "row": {"status": "failed", "error": "e"}}
-                )
-            ],
-            "a.mp4 has no score: e",
-        ),
-        (
-            [
-                json.dumps({"video": "/x/a.mp4", "name": "a", "row": {"status": "scored"}}),
-                json.dumps({"video": "/x/a.mp4", "name": "a", "void": True}),
-            ],
-            "a.mp4 is not among its videos",
-        ),
-        (
-            [json.dumps({"video": "/x/a.mp4", "name": "a", "row": {"status": "scored"}})],
-            "detect needs save_features=true",
-        ),
+        ([line(row={"status": "failed", "error": "e"})], "a.mp4 has no score: e"),
+        ([SCORED, line(void=True)], "a.mp4 is not among its videos"),
+        ([SCORED], "detect needs save_features=true"),
     ],
 )
 def test_foreign_journals_are_one_sentence(tmp_path, lines, sentence):

@@ -20,9 +20,8 @@ def padded_network() -> SyncNetwork:
     """Two 2-D and two padded 3-D stages, fused by a transformer, as published; 32 px."""
     visual = VisualEncoder(widths=(4, 8, 8, 16), depths=(1, 1, 1, 1))
     fusion = FusionTransformer(width=16, plane=2, depth=2, heads=2)
-    return SyncNetwork(
-        visual=visual, audio=AudioEncoder(widths=AUDIO_WIDTHS), fusion=fusion, size=32
-    )
+    audio = AudioEncoder(widths=AUDIO_WIDTHS)
+    return SyncNetwork(visual=visual, audio=audio, fusion=fusion, size=32)
 
 
 def valid_network() -> SyncNetwork:
@@ -31,9 +30,8 @@ def valid_network() -> SyncNetwork:
         widths=(4, 8, 8, 16), depths=(1, 1, 1, 1), first_temporal_stage=3, pad_time=False
     )
     fusion = CosineFusion(video_width=16, audio_width=16, plane=2, width=16)
-    return SyncNetwork(
-        visual=visual, audio=AudioEncoder(widths=AUDIO_WIDTHS), fusion=fusion, size=32
-    )
+    audio = AudioEncoder(widths=AUDIO_WIDTHS)
+    return SyncNetwork(visual=visual, audio=audio, fusion=fusion, size=32)
 
 
 def randomise(network: torch.nn.Module, seed: int) -> torch.nn.Module:
@@ -67,12 +65,9 @@ def long_models(models) -> Callable[[int], Models]:
     """Models whose decoders read sequences of a given length."""
 
     def make(max_len: int) -> Models:
-        models.distribution = randomise(
-            PublishedDecoder(width=32, heads=4, positions=max_len - 1), seed=3
-        )
-        models.activation = randomise(
-            PublishedDecoder(width=32, heads=4, positions=max_len - 1), seed=4
-        )
+        sizes = {"width": 32, "heads": 4, "positions": max_len - 1}
+        models.distribution = randomise(PublishedDecoder(**sizes), seed=3)
+        models.activation = randomise(PublishedDecoder(**sizes), seed=4)
         return models
 
     return make

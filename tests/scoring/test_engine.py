@@ -64,11 +64,8 @@ def test_batches_across_videos_change_nothing(network):
         (span,) = cut_spans([block])
         (alone[name],) = engine.run([(name, span)])
         engine.forget(name)
-    queue = [
-        (name, span)
-        for name, block in blocks.items()
-        for span in cut_spans([block], span_windows=10)
-    ]
+    cut = {name: cut_spans([block], span_windows=10) for name, block in blocks.items()}
+    queue = [(name, span) for name, spans in cut.items() for span in spans]
     for start in range(0, len(queue), 3):
         batch = queue[start : start + 3]
         for (name, _), part in zip(batch, engine.run(batch), strict=True):
@@ -106,12 +103,9 @@ def test_folding_changes_nothing_and_spares_the_original(network):
 
 def test_bf16_is_near(network):
     (span,) = cut_spans([video(20, seed=0)])
-    exact, rough = (
-        Engine(network, projection_for(network), runtime=replace(CPU, precision=p)).run(
-            [("a", span)]
-        )[0]
-        for p in ("float32", "bf16")
-    )
+    runtimes = [replace(CPU, precision=precision) for precision in ("float32", "bf16")]
+    engines = [Engine(network, projection_for(network), runtime=runtime) for runtime in runtimes]
+    exact, rough = (engine.run([("a", span)])[0] for engine in engines)
     scale = np.abs(exact.sync_logits).max()
     difference = np.abs(exact.sync_logits - rough.sync_logits).max()
     assert 0 < difference < 0.1 * scale

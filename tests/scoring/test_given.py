@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from media_files import decoded
 from PIL import Image
 
 from avforensics.detection.detector import Detector
@@ -39,11 +40,8 @@ def temporary(tmp_path, monkeypatch):
 def read(path):
     """Frames and samples as somebody reads them with PyAV."""
     with av.open(str(path)) as file:
-        rate = file.streams.video[0].average_rate
-        frames = np.stack([frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)])
-    with av.open(str(path)) as file:
-        sound = np.concatenate([frame.to_ndarray() for frame in file.decode(audio=0)], axis=1)[0]
-        return Arrays(frames, float(rate), sound, file.streams.audio[0].rate)
+        fps, rate = file.streams.video[0].average_rate, file.streams.audio[0].rate
+    return Arrays(decoded(path), float(fps), decoded(path, "audio"), rate)
 
 
 def score(result):
@@ -75,16 +73,10 @@ def test_bytes_and_file_objects_score_as_the_file(detector, make_video, temporar
 
 
 @pytest.mark.parametrize(
-    "options",
-    [
-        {"size": 96},
-        {"size": 66, "fps": Fraction(30000, 1001)},
-        {"size": 40, "fps": Fraction(12)},
-        {"size": 40, "fps": Fraction(50)},
-    ],
+    ("size", "fps"), [(96, 25), (66, Fraction(30000, 1001)), (40, 12), (40, 50)]
 )
-def test_arrays_score_as_the_file_that_they_are_from(detector, make_video, options):
-    path = make_video(n_frames=60, **options)
+def test_arrays_score_as_the_file_that_they_are_from(detector, make_video, size, fps):
+    path = make_video(n_frames=60, size=size, fps=fps)
     expected, arrays = detector.score(path), read(path)
     for result in (detector.score(arrays), detector.score(*arrays), detector.score(tuple(arrays))):
         assert result.features.n_windows == expected.features.n_windows
@@ -178,9 +170,8 @@ def test_a_batch_that_is_left_leaves_no_file(detector, make_video):
 
 def test_a_result_prints_in_a_line_and_shows_the_map_of_delays(detector, make_video):
     result = detector.score(make_video("<b>&.mp4", n_frames=30))
-    assert re.fullmatch(
-        r"<VideoResult <b>&\.mp4: score [\d.]+, 26 windows(, \d warnings)?>", repr(result)
-    )
+    said = r"<VideoResult <b>&\.mp4: score [\d.]+, 26 windows(, \d warnings)?>"
+    assert re.fullmatch(said, repr(result))
     shown = result._repr_html_()
     assert "&lt;b&gt;&amp;.mp4" in shown
     assert "<b>" not in shown

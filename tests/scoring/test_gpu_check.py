@@ -27,12 +27,8 @@ def test_it_measures_everything(tmp_path):
     run = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert run.returncode == 0, run.stderr
     found = json.loads((tmp_path / "gpu_check.json").read_text())
-    assert [row["runtime"] for row in found["scoring"]] == [
-        "float32",
-        "TF32",
-        "bf16",
-        "bf16, compiled",
-    ]
+    names = [row["runtime"] for row in found["scoring"]]
+    assert names == ["float32", "TF32", "bf16", "bf16, compiled"]
     assert found["scoring"][0]["difference"] == 0 < found["scoring"][2]["difference"] < 1
     assert all(row["clips_a_second"] > 0 for row in [*found["scoring"], *found["sharing"]])
     assert all(math.isfinite(row["step_seconds"]) for row in found["training"])
@@ -49,9 +45,8 @@ def test_a_gpu_gives_the_rows_of_the_cpu(precision, most):
     block = Block(frames, random.integers(-9000, 9000, 40 * 640).astype(np.int16))
     rows = {}
     for device in ("cpu", "cuda"):
-        runtime = RuntimeOptions(
-            device=device, precision="float32" if device == "cpu" else precision
-        )
+        used = "float32" if device == "cpu" else precision
+        runtime = RuntimeOptions(device=device, precision=used)
         engine = Engine(tiny_sync(), None, runtime=runtime)
         (span,) = cut_spans([block], max_windows=30, span_windows=30)
         rows[device] = engine.run([("clip", span)])[0].sync_logits

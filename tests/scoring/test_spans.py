@@ -10,10 +10,8 @@ from avforensics.scoring.spans import cut_spans, frames_needed
 def blocks(n_frames: int, size: int) -> tuple[list[Block], np.ndarray, np.ndarray]:
     frames = np.arange(n_frames, dtype=np.uint8)[:, None, None, None].repeat(3, axis=-1)
     audio = np.random.default_rng(n_frames).integers(-900, 900, n_frames * HOP).astype(np.int16)
-    cut = [
-        Block(frames[i : i + size], audio[i * HOP : (i + size) * HOP])
-        for i in range(0, n_frames, size)
-    ]
+    starts = range(0, n_frames, size)
+    cut = [Block(frames[i : i + size], audio[i * HOP : (i + size) * HOP]) for i in starts]
     return cut, frames, audio
 
 
@@ -25,9 +23,8 @@ def test_all_windows_all_crops_once(n_frames, block, span):
 
     n_windows = n_frames - 4
     assert sum(s.n_windows for s in spans) == n_windows
-    assert [s.first_window for s in spans] == list(
-        np.cumsum([0] + [s.n_windows for s in spans])[:-1]
-    )
+    counts = [0, *(s.n_windows for s in spans)]
+    assert [s.first_window for s in spans] == np.cumsum(counts)[:-1].tolist()
     np.testing.assert_array_equal(np.concatenate([s.frames for s in spans]), frames)
     padded = np.pad(audio, 15 * HOP)
     expected = np.stack([padded[j * HOP : (j + 5) * HOP] for j in range(n_windows + 30)])

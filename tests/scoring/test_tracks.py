@@ -18,7 +18,7 @@ from avforensics.scoring.tracks import (
     main_face,
     on_video_clock,
     score_of_video,
-)
+)  # fmt: skip
 
 LAMS = (0.0, 2.0)
 
@@ -30,9 +30,8 @@ def face(name, first, n, *, speaks, loss, activation=0.5, seed=0):
     logits[np.arange(n), random.integers(0, 31, n)] += 4
     logits[speaks] = random.normal(0, 1, (len(logits[speaks]), 31))
     logits[speaks, 15] += 6
-    track = FaceTrack(
-        name, first, np.zeros((n + 4, 4)), np.zeros((n + 4, 5, 2)), np.ones(n + 4, bool)
-    )
+    shape = np.zeros((n + 4, 4)), np.zeros((n + 4, 5, 2)), np.ones(n + 4, bool)
+    track = FaceTrack(name, first, *shape)
     loss = np.broadcast_to(loss, n - 1).astype(np.float32)
     scores = [
         Score(lam, loss.mean() + lam * activation, loss.mean(), activation, float(loss.max()))
