@@ -98,12 +98,8 @@ def test_the_lock_follows_what_requirements_need():
     script = (
         "from lock import installed, Requirement; print(*installed([Requirement('matplotlib')]))"
     )
-    found = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=ROOT / "scripts",
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
+    command, options = [sys.executable, "-c", script], {"capture_output": True, "text": True}
+    run = subprocess.run(command, cwd=ROOT / "scripts", check=True, **options)
+    found = run.stdout.split()
     assert {"matplotlib", "numpy", "python-dateutil"} <= set(found)
     assert not {"pytest", "torch", "avforensics"} & set(found)

@@ -56,9 +56,8 @@ def make_store(
             fake = int(category != "real")
             broken = split == "test" and not fake and person < failed
             silence = 0.4 if category == "FVFA-WL" else 0.0
-            clip = Extracted(
-                key=path, size=1, mtime_ns=1, silence=silence, error="damaged" if broken else None
-            )
+            error = "damaged" if broken else None
+            clip = Extracted(key=path, size=1, mtime_ns=1, silence=silence, error=error)
             span = (20, 45) if category == "partial" else None
             segments = (((span[0] + 2) / 25, (span[1] + 2) / 25),) if span else ()
             writer.add(clip, **({} if broken else features(rng, windows, fake=fake, span=span)))
@@ -70,27 +69,10 @@ def make_store(
             for category in ("real", *categories):
                 add("test", category, person, 0)
     clips, _ = read_clips(folder)
-    info = StoreInfo(
-        network="0" * 64,
-        max_delay=15,
-        activation_width=ACTIVATIONS,
-        activations="float32",
-        max_windows=None,
-        precision="float32",
-        checkpoints={"sync_model.pth": "0" * 64},
-    )
-    write_info(folder, info)
-    entries = [
-        Entry(
-            path=path,
-            label=label,
-            category=category,
-            identity=identity,
-            split=split,
-            segments=segments,
-            clip=clips[path],
-        )
-        for path, label, category, identity, split, segments in rows
-    ]
+    kind = {"activations": "float32", "max_windows": None, "precision": "float32"}
+    known = {"network": "0" * 64, "checkpoints": {"sync_model.pth": "0" * 64}}
+    write_info(folder, StoreInfo(max_delay=15, activation_width=ACTIVATIONS, **kind, **known))
+    names = ("path", "label", "category", "identity", "split", "segments")
+    entries = [Entry(**dict(zip(names, row, strict=True)), clip=clips[row[0]]) for row in rows]
     write_index(folder, entries)
     return FeatureStore.open(folder)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_module
 from made_up_store import make_store
+from runs import composed
 
 from avforensics import cli
 from avforensics.data.manifest import Manifest
@@ -66,8 +66,7 @@ def test_settings_out_of_range(wrong):
 
 
 def run(*overrides):
-    with initialize_config_module("avforensics.configs", version_base="1.3"):
-        return cli.run_command("align", compose("align", list(overrides)))
+    return cli.run_command("align", composed("align", *overrides))
 
 
 def test_the_command_writes_delays_and_says_what_it_left_out(tmp_path, caplog):

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hydra import compose, initialize_config_module
+from runs import composed
 
 from avforensics.checkpoints import load_models
 from avforensics.data.manifest import Manifest
@@ -58,11 +58,8 @@ def stage(tiny_bundle, tmp_path):
 
     def make(rows, *words, models=None):
         Manifest(rows).write(tmp_path / "clips.csv")
-        with initialize_config_module("avforensics.configs", version_base="1.3"):
-            cfg = compose(
-                "evaluate",
-                ["benchmark=manifest", f"root='{tmp_path}/clips.csv'", "select.split=test", *words],
-            )
+        words = ("benchmark=manifest", f"root='{tmp_path}/clips.csv'", "select.split=test", *words)
+        cfg = composed("evaluate", *words)
         return Evaluation(cfg, models or load_models({"bundle": tiny_bundle}))
 
     return make

@@ -1,12 +1,12 @@
 """avforensics calibrate, and what detect says with it."""
 
-import csv
 import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from made_up_store import make_store
+from runs import table
 
 from avforensics.checkpoints import Models, save_bundle
 from avforensics.commands.calibrate import properties
@@ -22,14 +22,26 @@ from avforensics.report.sentences import percent
 from avforensics.scoring.sequences import SequencePolicy
 
 
-def test_fits_on_real_videos_only(avforensics, store, decoders, decoders_bundle, tmp_path, capsys):
-    output = tmp_path / "calibration.safetensors"
-    words = ("calibrate", f"features={store.folder}", f"checkpoint.bundle={decoders_bundle}")
-    code = avforensics(
-        *words, f"output={output}", f"output_dir={tmp_path}", "select.split=test", "scoring.lam=1",
-        f"check.features={store.folder}", "check.split=anomaly",
-    )  # fmt: skip
-    assert code == 1  # one real video of the split could not be read
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "calibration.safetensors"
+
+
+@pytest.fixture
+def calibrate(avforensics, store, decoders_bundle, tmp_path, output):
+    """Calibrate on the test split of a store; gives the exit code."""
+
+    def run(*words, of=store, bundle=decoders_bundle):
+        where = (f"features={of.folder}", f"checkpoint.bundle={bundle}", f"output={output}")
+        words = ("select.split=test", f"output_dir={tmp_path}", *words)
+        return avforensics("calibrate", *where, *words)
+
+    return run
+
+
+def test_fits_on_real_videos_only(calibrate, store, decoders, output, capsys):
+    check = (f"check.features={store.folder}", "check.split=anomaly")
+    assert calibrate("scoring.lam=1", *check) == 1  # one real video of the split is broken
     rows, _ = evaluate_store(store, decoders, SequencePolicy(), lam=1.0, split="test", resamples=1)
     expected = sorted(row.score for row in rows if row.label == 0 and row.scored)
     calibration = Calibration.load(output)
@@ -54,13 +66,11 @@ def test_properties_of_a_clip_with_sound_of_its_own(make_video, tmp_path):
     assert (found["width"], found["frames_per_second"]) == (96.0, 25.0)
 
 
-def test_one_model_alone_is_calibrated(avforensics, store, decoders, tmp_path):
-    bundle, output = tmp_path / "m.safetensors", tmp_path / "calibration.safetensors"
+def test_one_model_alone_is_calibrated(calibrate, store, decoders, tmp_path, output):
+    bundle = tmp_path / "m.safetensors"
     save_bundle(bundle, Models(distribution=decoders.distribution))
-    words = ("calibrate", f"features={store.folder}", f"checkpoint.bundle={bundle}")
-    words += (f"output={output}", f"output_dir={tmp_path}", "select.split=test")
-    assert avforensics(*words, "scoring.lam=1") == 2
-    assert avforensics(*words, "part=distribution", "scoring.lam=1") == 1
+    assert calibrate("scoring.lam=1", bundle=bundle) == 2
+    assert calibrate("part=distribution", "scoring.lam=1", bundle=bundle) == 1
     rows, _ = evaluate_store(store, decoders, SequencePolicy(), split="test", resamples=1)
     expected = sorted(row.score for row in rows if row.label == 0 and row.scored)
     calibration = Calibration.load(output)
@@ -77,23 +87,13 @@ def test_one_model_alone_is_calibrated(avforensics, store, decoders, tmp_path):
         ("part=both", None),
     ],
 )
-def test_the_crop_of_its_clips_is_kept(avforensics, store, decoders_bundle, tmp_path, word, kept):
-    words = (f"features={store.folder}", f"checkpoint.bundle={decoders_bundle}", word)
-    output = tmp_path / "c.safetensors"
-    code = avforensics(
-        "calibrate", *words, f"output={output}", "select.split=test", f"output_dir={tmp_path}"
-    )
-    assert code == 1  # one clip of the split cannot be read
+def test_the_crop_of_its_clips_is_kept(calibrate, output, word, kept):
+    assert calibrate(word) == 1  # one clip of the split cannot be read
     assert Calibration.load(output).setting.get("crop") == kept
 
 
-def test_people_of_the_training_are_refused(avforensics, store, decoders_bundle, tmp_path, capsys):
-    words = (f"features={store.folder}", f"checkpoint.bundle={decoders_bundle}")
-    code = avforensics(
-        "calibrate", *words, f"output={tmp_path / 'c'}", "select.split=anomaly",
-        f"output_dir={tmp_path}",
-    )  # fmt: skip
-    assert code == 2
+def test_people_of_the_training_are_refused(calibrate, capsys):
+    assert calibrate("select.split=anomaly") == 2
     assert "10 of the identities to calibrate on were trained on" in capsys.readouterr().err
 
 
@@ -126,8 +126,7 @@ def test_detect_says_how_unusual(
     out = tmp_path / "out"
     code = avforensics(*detect, f"output_dir={out}", "false_positive_rate=0.25", *policy)
     assert code == 0
-    with (out / "scores.csv").open() as file:
-        (row,) = csv.DictReader(file)
+    (row,) = table(out / "scores.csv")
     assert float(row["p_value"]) == calibration.p_value(float(row["score"]))
     assert float(row["score"]) in calibration.scores  # the network sees the same as in the store
     (report,) = (out / "reports").glob("*.html")
@@ -141,8 +140,7 @@ def test_detect_says_how_unusual(
     other = make_video("other.mp4", n_frames=30, size=64, fps=30)
     words = (f"input={other}", f"output_dir={tmp_path / 'unlike'}", "false_positive_rate=0.25")
     assert avforensics(*detect, *words, *policy, "report=false") == 0
-    with (tmp_path / "unlike/scores.csv").open() as file:
-        (row,) = csv.DictReader(file)
+    (row,) = table(tmp_path / "unlike/scores.csv")
     assert "unlike the calibration videos: frames per second 30, theirs 25" in row["warnings"]
     assert "width 64, theirs 32" in row["warnings"]
     capsys.readouterr()
@@ -154,16 +152,9 @@ def test_detect_says_how_unusual(
     assert "needs at least 19 real videos; the calibration has 4" in capsys.readouterr().err
 
 
-def test_evidence_and_ratios_from_stores(
-    avforensics, many_people, decoders_bundle, tmp_path, capsys
-):
+def test_evidence_and_ratios_from_stores(calibrate, many_people, output, tmp_path, capsys):
     """Reals alone give evidence; with forgeries of named kinds, ratios and their validation."""
-    output = tmp_path / "calibration.safetensors"
-    words = (
-        "calibrate", f"features={many_people.folder}", f"checkpoint.bundle={decoders_bundle}",
-        f"output={output}", f"output_dir={tmp_path}", "select.split=test",
-    )  # fmt: skip
-    assert avforensics(*words) == 0
+    assert calibrate(of=many_people) == 0
     calibration = Calibration.load(output)
     assert calibration.likelihood is None and calibration.segments is None  # first windows only
     assert len(calibration.evidence.scores) == 40
@@ -173,7 +164,7 @@ def test_evidence_and_ratios_from_stores(
         f"fakes.features={many_people.folder}", "fakes.category=[RVFA,FVRA-WL,FVFA-FS]",
         "fakes.generator=category", "likelihood.fewest=40",
     )  # fmt: skip
-    assert avforensics(*words, *fakes, "evidence=fisher") == 0
+    assert calibrate(*fakes, "evidence=fisher", of=many_people) == 0
     calibration = Calibration.load(output)
     assert calibration.evidence.kind == "fisher"
     likelihood = calibration.likelihood
@@ -184,40 +175,32 @@ def test_evidence_and_ratios_from_stores(
     assert (tmp_path / "tippett.png").is_file() and (tmp_path / "reliability.png").is_file()
     said = " ".join(capsys.readouterr().out.split())
     assert "likelihood ratios of evidence: 40 real videos of 40 people, 120 forgeries of 3" in said
-    words = (*words, "scoring.windows=all")
-    assert avforensics(*words, *fakes, "likelihood.fewest=41", "likelihood.of=score") == 0
+    scores = ("scoring.windows=all", "likelihood.fewest=41", "likelihood.of=score")
+    assert calibrate(*fakes, *scores, of=many_people) == 0
     windows = sum(e.n_windows for e in many_people if e.split == "test" and e.label == 0)
     assert Calibration.load(output).segments.minutes == windows / 25 / 60
     assert "40 real videos (41 are needed)" in Calibration.load(output).likelihood.refused
-    assert avforensics(*words, "fakes.features=" + str(many_people.folder), "fakes.split=none") == 2
+    assert calibrate(fakes[0], "fakes.split=none", of=many_people) == 2
     assert "no forgeries of category (any) in split none" in capsys.readouterr().err
 
 
-def test_too_few_real_videos_give_no_evidence_and_say_so(
-    avforensics, store, decoders_bundle, tmp_path, capsys
-):
-    output = tmp_path / "c.safetensors"
-    code = avforensics(
-        "calibrate", f"features={store.folder}", f"checkpoint.bundle={decoders_bundle}",
-        f"output={output}", f"output_dir={tmp_path}", "select.split=test",
-    )  # fmt: skip
-    assert code == 1
+def test_too_few_real_videos_give_no_evidence_and_say_so(calibrate, output, capsys):
+    assert calibrate() == 1
     assert Calibration.load(output).evidence is None
     said = " ".join(capsys.readouterr().out.split())
     assert "no evidence: min_p of 6 statistics needs 20 real videos of sufficient" in said
 
 
 def test_evidence_is_evaluated_on_other_people_only(
-    avforensics, many_people, store, decoders_bundle, tmp_path, capsys
+    avforensics, calibrate, many_people, decoders_bundle, output, tmp_path, capsys
 ):
-    output = tmp_path / "calibration.safetensors"
-    models = f"checkpoint.bundle={decoders_bundle}"
-    code = avforensics(
-        "calibrate", f"features={many_people.folder}", models, f"output={output}",
-        f"output_dir={tmp_path}", "select.split=test",
-    )  # fmt: skip
-    assert code == 0
-    words = ("evaluate", models, f"calibration={output}", "intervals.resamples=20")
+    assert calibrate(of=many_people) == 0
+    words = (
+        "evaluate",
+        f"checkpoint.bundle={decoders_bundle}",
+        f"calibration={output}",
+        "intervals.resamples=20",
+    )
     words += (f"output_dir={tmp_path / 'out'}", "select.split=test")
     assert avforensics(*words, f"features={many_people.folder}") == 2
     said = "160 of the tested videos are of people, files or sources of the calibration"
@@ -226,8 +209,7 @@ def test_evidence_is_evaluated_on_other_people_only(
     assert avforensics(*words, f"features={others.folder}") == 0
     found = json.loads((tmp_path / "out/metrics.json").read_text())
     assert found["categories"]["RVFA"]["statistics"]["evidence"]["auc"] > 0.9
-    with (tmp_path / "out/scores.csv").open() as file:
-        (row, *_) = csv.DictReader(file)
+    (row, *_) = table(tmp_path / "out/scores.csv")
     assert float(row["statistic_evidence"]) > 0
     compared = json.loads((tmp_path / "out/evidence.json").read_text())
     assert compared["results"]["RVFA"]["auc"]["b"] > 0.9

@@ -1,6 +1,5 @@
 """Controls and perturbations beside a result: the same clips, read or scored in another way."""
 
-import csv
 import json
 import shutil
 from dataclasses import replace
@@ -8,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
+from runs import table
 
 from avforensics.data.manifest import Manifest
 from avforensics.errors import ConfigError
@@ -21,13 +21,8 @@ from avforensics.scoring.sequences import SequencePolicy
 
 
 def video(number, score, offset):
-    return ScoredVideo(
-        path=f"{number}.mp4",
-        label=0,
-        identity=f"id{number}",
-        score=score,
-        baselines={"constant_offset": offset},
-    )
+    known = {"path": f"{number}.mp4", "label": 0, "identity": f"id{number}"}
+    return ScoredVideo(**known, score=score, baselines={"constant_offset": offset})
 
 
 def test_shifted_videos_stand_among_the_same_unshifted_ones():
@@ -151,8 +146,7 @@ def test_command_runs_controls_and_perturbations(
         "robustness.perturbations=[JPEG,CC,LEVEL]", "breakdowns.threshold=0.0",
     )  # fmt: skip
     assert FeatureStore.open(f"{store}-JPEG=5_3").info.edit == "JPEG=5/3"
-    with (tmp_path / "b/robustness.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    rows = table(tmp_path / "b/robustness.csv")
     assert {(row["perturbation"], row["level"]) for row in rows} == {
         (name, level) for name in ("JPEG", "CC", "LEVEL") for level in "05"
     }

@@ -1,6 +1,5 @@
 """A benchmark end to end: extraction into a store, scores, and the same for any number of ranks."""
 
-import csv
 import json
 import os
 import shutil
@@ -11,6 +10,7 @@ import time
 
 import pytest
 import torch
+from runs import table
 
 from avforensics import cli
 from avforensics.data.manifest import Manifest
@@ -19,19 +19,12 @@ from avforensics.features.store import FeatureStore
 
 def words(clips_manifest, tiny_bundle, out, store, *more):
     return [
-        "evaluate",
-        "benchmark=manifest",
-        f"root={clips_manifest}",
-        f"checkpoint.bundle={tiny_bundle}",
-        f"output_dir={out}",
-        f"features={store}",
-        "extract.max_seconds=0",
-        "extract.workers=1",
-        "extract.device=cpu",
+        "evaluate", "benchmark=manifest", f"root={clips_manifest}", f"features={store}",
+        f"checkpoint.bundle={tiny_bundle}", f"output_dir={out}", "intervals.resamples=20",
+        "extract.max_seconds=0", "extract.workers=1", "extract.device=cpu",
         "applicability.measure=false",  # noise is no speech
-        "intervals.resamples=20",
         *more,
-    ]
+    ]  # fmt: skip
 
 
 def start(arguments):
@@ -49,8 +42,7 @@ def start(arguments):
 
 def results(folder):
     """Scores as they are written, to the last digit, and metrics."""
-    with (folder / "scores.csv").open() as file:
-        scores = list(csv.DictReader(file))
+    scores = table(folder / "scores.csv")
     metrics = json.loads((folder / "metrics.json").read_text())
     del metrics["made_with"]
     return scores, metrics
@@ -62,10 +54,8 @@ def alone(clips_manifest, tiny_bundle, tmp_path_factory):
     folder = tmp_path_factory.mktemp("alone")
     before, threads = sys.argv, torch.get_num_threads()
     torch.set_num_threads(1)
-    sys.argv = [
-        "avforensics",
-        *words(clips_manifest, tiny_bundle, folder / "out", folder / "store"),
-    ]
+    made = words(clips_manifest, tiny_bundle, folder / "out", folder / "store")
+    sys.argv = ["avforensics", *made]
     try:
         assert cli.main() == 1  # four clips cannot be read
     finally:

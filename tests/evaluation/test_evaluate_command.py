@@ -1,23 +1,18 @@
 """avforensics evaluate on a store: the files it writes and the sentences it says."""
 
-import csv
 import json
 
 import pytest
+from runs import table
 
 
 def test_a_store_to_tables_and_figures(avforensics, store, decoders_bundle, tmp_path, capsys):
     out = tmp_path / "out"
     code = avforensics(
-        "evaluate",
-        f"features={store.folder}",
-        f"checkpoint.bundle={decoders_bundle}",
-        f"output_dir={out}",
-        "select.split=test",
-        "scoring.max_len=20",
-        "scoring.lam=0.5",
+        "evaluate", f"features={store.folder}", f"checkpoint.bundle={decoders_bundle}",
+        f"output_dir={out}", "select.split=test", "scoring.max_len=20", "scoring.lam=0.5",
         "intervals.resamples=50",
-    )
+    )  # fmt: skip
     assert code == 1  # one of the store's clips could not be read
     names = {path.name for path in out.iterdir()}
     assert names >= {"scores.csv", "metrics.json", "metrics.csv", "metrics.md", "metrics.tex"}
@@ -31,8 +26,7 @@ def test_a_store_to_tables_and_figures(avforensics, store, decoders_bundle, tmp_
     assert (block["n_real"], block["n_fake"]) == (9, 10)
     assert (metrics["coverage"]["listed"], metrics["coverage"]["scored"]) == (60, 59)
     assert metrics["made_with"]["config"]["scoring"]["lam"] == 0.5
-    with (out / "scores.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    rows = table(out / "scores.csv")
     assert len(rows) == 60
     assert rows[0]["error"] == "damaged"
     text = capsys.readouterr().out

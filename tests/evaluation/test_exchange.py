@@ -1,12 +1,12 @@
 """Score files of other harnesses, read and written."""
 
-import csv
 import json
 from dataclasses import replace
 
 import jsonschema
 import numpy as np
 import pytest
+from runs import table
 from sklearn.metrics import roc_auc_score
 
 from avforensics.errors import ManifestError
@@ -128,8 +128,7 @@ def test_frames_for_deepfakebench_read_back_the_same(tmp_path):
         assert (one.path, one.label, one.score) == (other.path, other.label, other.score)
         assert (one.category, one.identity) == (other.category, other.identity)
         assert other.attributes == {}
-    with path.open(newline="") as file:
-        lines = list(csv.DictReader(file))
+    lines = table(path)
     preds, labels = [float(line["pred"]) for line in lines], [int(line["label"]) for line in lines]
     folders = {line["image"].split("/")[-2] for line in lines}  # its metrics group by this name
     assert len(folders) == len(lines) and all(0 < pred < 1 for pred in preds)
@@ -140,12 +139,8 @@ def test_frames_for_deepfakebench_read_back_the_same(tmp_path):
 def test_the_command_writes_and_reads_them(avforensics, tmp_path, capsys):
     write_scores(videos()[:8], tmp_path / "scores.csv")
     words = ["evaluate", "intervals.resamples=20"]
-    assert (
-        avforensics(
-            *words, f"scores={tmp_path}/scores.csv", f"output_dir={tmp_path / 'a'}", "exchange=dfwb"
-        )
-        == 0
-    )
+    made = [*words, f"scores={tmp_path}/scores.csv", f"output_dir={tmp_path / 'a'}"]
+    assert avforensics(*made, "exchange=dfwb") == 0
     file = tmp_path / "a" / "avforensics.scores.csv"
     last = [*words, f"scores={file}", f"output_dir={tmp_path / 'b'}", "report=true"]
     assert avforensics(*last, f"against={file}") == 0

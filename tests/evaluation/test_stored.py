@@ -12,6 +12,8 @@ from avforensics.features.store import FeatureStore
 from avforensics.scoring.sequences import SequencePolicy, score_features
 from avforensics.scoring.statistics import STATISTICS
 
+BASELINE_NAMES = {"random", "leading_silence", "constant_offset", "sync_confidence", "naive_bayes"}
+
 
 def test_rows_are_those_of_the_scoring_itself(store, decoders):
     policy = SequencePolicy(max_len=20, windows="all", audio="context")
@@ -23,13 +25,11 @@ def test_rows_are_those_of_the_scoring_itself(store, decoders):
     )
     assert found.scores == direct
     assert scored_video(store, found, 1).score == direct[1].score
-    assert (
-        scored_video(store, found, 1, statistic="max").score == direct[1].maximum > direct[1].score
-    )
-    parts = [
-        scored_video(store, found, 1, part=part).score for part in ("distribution", "activation")
-    ]
-    assert parts == [direct[1].distribution_score, direct[1].activation_score]
+    highest = scored_video(store, found, 1, statistic="max").score
+    assert highest == direct[1].maximum > direct[1].score
+    for part in ("distribution", "activation"):
+        one = scored_video(store, found, 1, part=part)
+        assert one.score == getattr(direct[1], f"{part}_score")
     with pytest.raises(ConfigError, match="median"):
         scored_video(store, found, statistic="median")
 
@@ -40,9 +40,8 @@ def test_delays_alone_need_no_activations(store, decoders):
     index = choose(store, split="test")[3]
     whole = StoreScorer(store, decoders, policy).score(index)
     alone = StoreScorer(without, decoders, policy, part="distribution").score(index)
-    assert (
-        scored_video(store, alone, part="distribution").score == whole.scores[0].distribution_score
-    )
+    found = scored_video(store, alone, part="distribution")
+    assert found.score == whole.scores[0].distribution_score
     with pytest.raises(ConfigError, match="activations were not kept"):
         StoreScorer(without, decoders, policy).score(index)
 
@@ -52,23 +51,12 @@ def test_evaluation_by_category_with_baselines_and_coverage(store, decoders):
         store, decoders, SequencePolicy(max_len=20), split="test", resamples=50
     )
     assert len(rows) == 60
-    assert summary["coverage"] | {"not_scored": None} == {
-        "listed": 60,
-        "scored": 59,
-        "failed": 1,
-        "not_scored": None,
-        "not_applicable": [],
-    }
+    counts = {"listed": 60, "scored": 59, "failed": 1, "not_applicable": []}
+    assert summary["coverage"].items() >= counts.items()
     assert list(summary["averages"]) == ["AVG-FV", "AVG-ALL"]
     for block in summary["categories"].values():
         assert (block["n_real"], block["n_fake"]) == (9, 10)
-        assert set(block["baselines"]) == {
-            "random",
-            "leading_silence",
-            "constant_offset",
-            "sync_confidence",
-            "naive_bayes",
-        }
+        assert set(block["baselines"]) == BASELINE_NAMES
         assert block["baselines"]["naive_bayes"]["auc"] > 0.9  # delays of fakes are anywhere
         assert set(block["statistics"]) == set(STATISTICS) - {"score"}
         assert block["statistics"]["at_delay"]["auc"] > 0.9

@@ -73,9 +73,8 @@ def test_each_category_is_ranked_against_the_same_real_videos(rows, summary):
             assert low <= block[f"tpr_at_fpr_{rate}"] <= high
     assert summary["overall"]["n_fake"] == 200
     assert summary["overall"]["prevalence"] == pytest.approx(5 / 6)
-    assert summary["overall"]["auc"] == pytest.approx(
-        sk.roc_auc_score([r.label for r in rows], [r.score for r in rows])
-    )
+    expected = sk.roc_auc_score([r.label for r in rows], [r.score for r in rows])
+    assert summary["overall"]["auc"] == pytest.approx(expected)
 
 
 def test_averages_are_means_over_categories(summary):
@@ -88,13 +87,6 @@ def test_averages_are_means_over_categories(summary):
         assert low < averages["AVG-FV"][metric] < high
     widths = {name: np.diff(block["auc_ci"])[0] for name, block in categories.items()}
     assert np.diff(averages["AVG-ALL"]["auc_ci"])[0] < np.mean(list(widths.values()))
-
-
-def test_paper_averages_reproduce_the_papers_own():
-    """Table 1, LRS2: AP 62.4 93.6 95.3 94.1 93.8 gives AVG-FV 94.2 and, Table 3, AVG-ALL 87.8."""
-    ap = dict(zip(PAPER_CATEGORIES, (62.4, 93.6, 95.3, 94.1, 93.8), strict=True))
-    assert np.mean([ap[name] for name in PAPER_CATEGORIES[1:]]) == pytest.approx(94.2, abs=0.05)
-    assert np.mean(list(ap.values())) == pytest.approx(87.8, abs=0.05)
 
 
 def test_baselines_stand_beside_each_result_and_expose_a_flaw(summary):
@@ -163,12 +155,8 @@ def test_missing_category_class_or_baseline_is_said_not_hidden(rows):
         ScoredVideo(path="2", label=1, score=0.2, baselines={}),
     ]
     block = summarise(one, resamples=20)
-    assert block["overall"]["baselines"]["leading_silence"] == {
-        "auc": None,
-        "ap": None,
-        "ap_balanced": None,
-        "n": 1,
-    }
+    nothing = dict.fromkeys(("auc", "ap", "ap_balanced")) | {"n": 1}
+    assert block["overall"]["baselines"]["leading_silence"] == nothing
     assert block["overall"]["auc_ci"] is None
     assert "2 videos have no identity" in block["notes"][0]
     to_csv(block), to_latex(block), rich_table(block)
@@ -192,10 +180,8 @@ def test_every_form_is_written_and_says_the_same(rows, summary, tmp_path):
     first = table[0]
     assert (first["category"], first["scores"]) == ("RVFA", "model")
     assert float(first["auc"]) == summary["categories"]["RVFA"]["auc"]
-    assert (
-        float(first["tpr_at_fpr_5_ci_high"])
-        == (summary["categories"]["RVFA"]["tpr_at_fpr_5_ci"][1])
-    )
+    high = summary["categories"]["RVFA"]["tpr_at_fpr_5_ci"][1]
+    assert float(first["tpr_at_fpr_5_ci_high"]) == high
     assert float(first["auc_ci_low"]) == summary["categories"]["RVFA"]["auc_ci"][0]
     auc = f"{100 * summary['categories']['RVFA']['auc']:.1f}"
     console = Console(file=io.StringIO(), width=220)
@@ -248,25 +234,9 @@ def test_a_file_name_need_not_be_text(tmp_path):
         assert "caf" in text
 
 
-@pytest.mark.parametrize("content", [b"PK\x03\x04\x00\x00\xff\r\r\xe9", b"path;caf\xe9\n"])
-def test_what_is_no_csv_is_one_clear_sentence(content, tmp_path):
-    (tmp_path / "theirs.xlsx").write_bytes(content)
-    with pytest.raises(ManifestError, match="theirs"):
-        read_scores(tmp_path / "theirs.xlsx")
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("path,score\na,1\n", "no column label"),
-        ("path,label,score\na,perhaps,1\n", "line 2, row 1: label must be 0"),
-        ("path,label,score\na,1,1\na,1,1\n", "more than once"),
-        ("path,label,score\na,3,1\n", "label must be 0"),
-    ],
-)
-def test_a_bad_scores_file_is_one_clear_sentence(text, says, tmp_path):
-    (tmp_path / "scores.csv").write_text(text)
-    with pytest.raises(ManifestError, match=says):
+def test_a_scores_file_with_a_video_twice_or_that_is_not_there(tmp_path):
+    (tmp_path / "scores.csv").write_text("path,label,score\na,1,1\na,1,1\n")
+    with pytest.raises(ManifestError, match="more than once"):
         read_scores(tmp_path / "scores.csv")
     with pytest.raises(ManifestError, match="no such file"):
         read_scores(tmp_path / "absent.csv")

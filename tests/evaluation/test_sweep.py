@@ -1,6 +1,5 @@
 """Sweeps: the points of single evaluations, in one table and one figure, in seconds."""
 
-import csv
 import json
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 import torch
 from made_up_store import ACTIVATIONS, make_store
 from PIL import Image
+from runs import table
 
 from avforensics.checkpoints import Models, load_models, save_bundle
 from avforensics.errors import ConfigError, ManifestError
@@ -21,21 +21,15 @@ from avforensics.evaluation.sweep import (
     short_table,
     sweep_store,
     write_sweep,
-)
+)  # fmt: skip
 from avforensics.models.decoder import PublishedDecoder
 from avforensics.models.projection import Projection
 from avforensics.scoring.sequences import SequencePolicy
 
 
 def test_a_point_is_what_an_evaluation_alone_gives(store, decoders):
-    points = sweep_store(
-        store,
-        decoders,
-        choose(store, split="test"),
-        lams=[0.0, 2.0],
-        max_lens=[10, 25],
-        resamples=20,
-    )
+    choice = {"lams": [0.0, 2.0], "max_lens": [10, 25], "resamples": 20}
+    points = sweep_store(store, decoders, choose(store, split="test"), **choice)
     assert [point.settings for point in points] == [
         {"lam": lam, "max_len": n} for n in (10, 25) for lam in (0.0, 2.0)
     ]
@@ -44,9 +38,8 @@ def test_a_point_is_what_an_evaluation_alone_gives(store, decoders):
     )
     for name, block in alone["categories"].items():
         found = points[3].summary["categories"][name]
-        assert {k: v for k, v in found.items() if k not in OTHERS} == {
-            k: v for k, v in block.items() if k not in OTHERS
-        }
+        ours, theirs = ({k: b[k] for k in b if k not in OTHERS} for b in (found, block))
+        assert ours == theirs
     assert points[3].summary["coverage"] == alone["coverage"]
     assert axes_of(points) == ["lam", "max_len"]
     top = best(points).summary["averages"]["AVG-ALL"]["auc"]
@@ -76,8 +69,7 @@ def test_command_writes_one_table_and_one_figure(
     )  # fmt: skip
     assert code == 1  # a clip of the store could not be read
     assert "highest AUC" in capsys.readouterr().out
-    with (tmp_path / "sweep.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    rows = table(tmp_path / "sweep.csv")
     assert len(rows) == 6 * (5 + 2 + 1)  # categories, averages, overall
     assert {(row["lam"], row["max_len"]) for row in rows} == {
         (lam, n) for lam in ("0.0", "1.0") for n in ("5", "10", "20")
@@ -93,24 +85,16 @@ def test_runs_of_evaluate_are_collected(avforensics, store, decoders_bundle, tmp
     words = (f"features={store.folder}", f"checkpoint.bundle={decoders_bundle}")
     avforensics(
         "evaluate", "-m", *words, f"output_dir={tmp_path / 'runs'}",
-        "scoring.lam=0,0.5", "scoring.max_len=5,10", "intervals.resamples=5", "select.split=test",
+        "scoring.lam=0,0.5", "scoring.max_len=5", "intervals.resamples=5", "select.split=test",
     )  # fmt: skip
-    assert "collected 4 runs" in capsys.readouterr().out
-    with (tmp_path / "runs/sweep.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert list(rows[0])[:3] == ["lam", "max_len", "category"]  # nothing that is alike in all runs
-    assert {(row["lam"], row["max_len"]) for row in rows} == {
-        (lam, n) for lam in ("0", "0.5") for n in ("5", "10")
-    }
+    assert "collected 2 runs" in capsys.readouterr().out
+    rows = table(tmp_path / "runs/sweep.csv")
+    assert list(rows[0])[:2] == ["lam", "category"]  # nothing that is alike in all runs
+    assert {row["lam"] for row in rows} == {"0", "0.5"}
     points = read_runs(tmp_path / "runs", ["scoring.lam", "scoring.max_len"])
-    direct = sweep_store(
-        store,
-        load_models({"bundle": decoders_bundle}),
-        choose(store, split="test"),
-        lams=[0.0, 0.5],
-        max_lens=[5, 10],
-        resamples=5,
-    )
+    choice = {"lams": [0.0, 0.5], "max_lens": [5], "resamples": 5}
+    models = load_models({"bundle": decoders_bundle})
+    direct = sweep_store(store, models, choose(store, split="test"), **choice)
     assert sorted(short_table(points)[1:]) == sorted(short_table(direct)[1:])
     with pytest.raises(ManifestError, match=r"no setting scoring\.tau"):
         read_runs(tmp_path / "runs", ["scoring.tau"])
@@ -125,8 +109,7 @@ def test_one_model_alone_is_swept(avforensics, store, decoders, tmp_path):
     words += ("lam=[0]", "max_len=[20]", "intervals.resamples=20", "select.split=test")
     out = (f"output_dir={tmp_path / 'out'}", "part=distribution")
     assert avforensics("sweep", *words, *out) == 1  # a clip could not be read
-    with (tmp_path / "out/sweep.csv").open() as file:
-        found = {row["category"]: row["auc"] for row in csv.DictReader(file)}
+    found = {row["category"]: row["auc"] for row in table(tmp_path / "out/sweep.csv")}
     _, expected = evaluate_store(
         store, decoders, SequencePolicy(max_len=20), split="test", resamples=20
     )
@@ -180,5 +163,4 @@ def test_thirty_points_with_decoders_of_the_published_size(avforensics, tmp_path
         "intervals.resamples=1000",
     )  # fmt: skip
     assert code == 0
-    with (tmp_path / "out/sweep.csv").open() as file:
-        assert len({(row["lam"], row["max_len"]) for row in csv.DictReader(file)}) == 30
+    assert len({(row["lam"], row["max_len"]) for row in table(tmp_path / "out/sweep.csv")}) == 30
