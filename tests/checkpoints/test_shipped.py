@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -6,9 +7,11 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+import avforensics
 import avforensics.configs
 from avforensics.checkpoints import load_models
 
+GOLDEN = [0.15991, 0.86232]  # scores of the bundled clip
 CONFIGS = Path(avforensics.configs.__path__[0])
 
 
@@ -40,7 +43,15 @@ def test_the_weights_of_many_speakers_name_their_crop_and_do_not_mind_loudness()
 
 
 @pytest.mark.slow
-def test_shipped_weights_load_in_a_program_that_imports_nothing_else():
-    code = "from avforensics.checkpoints import load_models as load"
-    code += "; load({'asset': 'talkers', 'search': False})"
-    subprocess.run([sys.executable, "-c", code], check=True)
+def test_names_give_the_golden_scores_of_the_bundled_clip_in_an_empty_environment(tmp_path):
+    code = """
+from avforensics import Detector
+from avforensics.detection.golden import CLIP
+for name in ("talkers", "grid_compact"):
+    print(Detector.from_pretrained(name, faces="none", device="cpu").score(CLIP).scores[0].score)
+"""
+    source = str(Path(avforensics.__file__).parents[1])
+    bare = {"HOME": str(tmp_path), "PATH": os.defpath, "PYTHONPATH": source, "OMP_NUM_THREADS": "1"}
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, check=True, env=bare, cwd=tmp_path, capture_output=True, text=True)
+    assert [float(line) for line in done.stdout.split()] == pytest.approx(GOLDEN, abs=1e-3)
