@@ -191,6 +191,7 @@ def test_every_form_is_written_and_says_the_same(rows, summary, tmp_path):
         assert f"{auc} [" in text or f" {auc} " in text
         assert "240 of 240 listed videos scored" in text
         assert "AVG-FV" in text
+    assert "### with baselines\n\n| category | AUC | random AUC |" in to_markdown(summary)
     assert r"AUC \& more" in latex
     assert r"leading\_silence AUC" in latex
     assert latex.count(r"\midrule") == 3

@@ -253,11 +253,11 @@ def perturbed(
             short = brief(cfg, changed.rows)
             runs[name, level] = described_alarms(cfg, changed.rows, short, threshold)
     if stage.trainer.is_global_zero:
-        write_robustness(runs, cfg.output_dir, cfg.title)
+        alarms = "" if threshold is None else f"real videos above {threshold:.4g} ({origin})"
+        write_robustness(runs, cfg.output_dir, cfg.title, f"False alarms: {alarms}")
         Table(robustness_cells(runs), "perturbations").show()
         if cells := alarm_cells(runs):
-            title = f"false alarms: real videos above {threshold:.4g} ({origin})"
-            Table(cells, title).show()
+            Table(cells, f"false alarms: {alarms}").show()
 
 
 def described_alarms(

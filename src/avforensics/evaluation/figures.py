@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
+from textwrap import fill
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -69,7 +70,7 @@ def histogram_figure(rows: Sequence[ScoredVideo], title: str = "", bins: int = 3
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize=8)
     panels[-1].set_xlabel("score (higher = more likely fake)")
-    figure.suptitle(title, fontsize=12)
+    figure.suptitle(fill(title, 52), fontsize=11)
     return figure
 
 
@@ -102,8 +103,7 @@ def _style(place: int) -> dict:
 def _square(title: str, x: str, y: str):
     figure = Figure(figsize=(4.6, 4.6), layout="constrained")
     axes = figure.add_subplot()
-    axes.set(
-        xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=x, ylabel=y, title=title, aspect="equal"
-    )
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=x, ylabel=y, aspect="equal")
+    figure.suptitle(fill(title, 46), fontsize=11)
     axes.grid(color="0.92")
     return figure, axes

@@ -133,6 +133,7 @@ def robustness_figure(runs: Runs, title: str = "") -> Figure:
         name = min(by_name, key=lambda key: dict(by_name[key])[level])
         if level:
             right.annotate(name, (level, 100 * value), (0, 6), textcoords="offset points")
+    right.margins(x=0.15)  # room for the last name
     right.set_title("adversarial: the worst at each level")
     right.sharey(left)
     left.set_ylabel(f"AUC, {headline(runs.values(), AVERAGES)} (%)")
@@ -167,13 +168,19 @@ def _draw(
             linewidth=1,
             markersize=4,
             color=COLOURS[place % len(COLOURS)],
+            linestyle=("-", "--", ":")[place // len(COLOURS) % 3],
             marker=MARKERS[place % len(MARKERS)],
         )
     panel.plot(levels, 100 * np.array(mean), color="black", linewidth=2.5, label="average")
 
 
-def write_robustness(runs: Runs, folder: str | PathLike, title: str = "") -> list[str]:
+def write_robustness(runs: Runs, folder: str | PathLike, title: str, alarms: str) -> list[str]:
     """Write robustness.csv (every category), robustness.md and one figure per kind.
+
+    Parameters
+    ----------
+    alarms : str
+        What false alarms are: the threshold and its origin.
 
     Returns
     -------
@@ -194,8 +201,10 @@ def write_robustness(runs: Runs, folder: str | PathLike, title: str = "") -> lis
     header = ["perturbation", "level", "category", *names, "auc_low", "auc_high"]
     header += ["false_alarms", "false_alarms_low", "false_alarms_high"]
     write_table(f"{folder}/robustness.csv", header, rows)
-    tables = [cells(runs), *filter(None, [alarm_cells(runs)])]
-    write_text(f"{folder}/robustness.md", "\n".join(Table(cells).markdown() for cells in tables))
+    parts = [Table(cells(runs)).markdown()]
+    if rates := alarm_cells(runs):
+        parts += [Table(rates).markdown(), f"{alarms}.\n"]
+    write_text(f"{folder}/robustness.md", "\n".join(parts))
     figures = []
     for stem, part in by_kind(runs).items():
         write_figure(f"{folder}/{stem}.png", robustness_figure(part, title))

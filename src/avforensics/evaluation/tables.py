@@ -102,8 +102,8 @@ def coverage_line(summary: Mapping) -> str:
     )
 
 
-def rich_table(summary: Mapping, title: str = "") -> Group:
-    """Tables for the terminal: results, baselines, statistics; coverage and notes below."""
+def tables_of(summary: Mapping, title: str = "") -> list[Table]:
+    """Results, baselines (with the AUC again) and statistics, narrow enough for a screen."""
     header, rows = cells(summary)
     ends = _section_ends(summary)
     split = header.index(_COLUMNS["tpr_at_fpr_10"]) + 1
@@ -117,14 +117,21 @@ def rich_table(summary: Mapping, title: str = "") -> Group:
     header, rows = statistics_cells(summary)
     if header:
         parts.append(Table([header, *rows], "statistics of the same rows", ends=ends))
+    return parts
+
+
+def rich_table(summary: Mapping, title: str = "") -> Group:
+    """The tables for the terminal; coverage and notes below."""
+    parts = tables_of(summary, title)
     return Group(*(part.rich() for part in parts), Text("\n".join(_footer(summary))))
 
 
 def to_markdown(summary: Mapping, title: str = "") -> str:
-    """Tables in Markdown: results and statistics, then coverage and notes."""
-    tables = [(header, *rows) for header, rows in (cells(summary), statistics_cells(summary))]
-    parts = [f"### {title}\n"] if title else []
-    parts += [Table(lines).markdown() for lines in tables if lines[0]]
+    """The tables in Markdown; coverage and notes below."""
+    parts = [
+        f"### {part.title}\n\n{part.markdown()}" if part.title else part.markdown()
+        for part in tables_of(summary, title)
+    ]
     return "\n".join([*parts, *(f"{line}  " for line in _footer(summary)), ""])
 
 
