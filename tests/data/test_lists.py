@@ -95,6 +95,11 @@ FORMS = {  # text, what 0 and 1 mean in it, the clips that it names, real first
         f"id1,D,1.mp4,FakeAVCeleb/{FAKE}\n",
         1, (f"{REAL}/1.mp4", f"{FAKE}/1.mp4"),
     ),
+    "AVH-Align's loader: the whole path in a column, a category instead of a label": (
+        f"path,category,full_path\n1.mp4,A,FakeAVCeleb/{REAL}/1.mp4\n"
+        f"1.mp4,D,FakeAVCeleb/{FAKE}/1.mp4\n",
+        1, (f"{REAL}/1.mp4", f"{FAKE}/1.mp4"),
+    ),
     "SpeechForensics: text, blanks within paths, 1 = real": (
         f"{REAL}/1.mp4 1\n{FAKE}/1.mp4 0\n", 0, (f"{REAL}/1.mp4", f"{FAKE}/1.mp4")
     ),

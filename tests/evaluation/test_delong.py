@@ -42,6 +42,18 @@ def test_delong_is_its_definition(seed, digits):
     assert (turned.difference, turned.p_value) == (-found.difference, found.p_value)
 
 
+def test_delong_is_a_public_implementation():
+    """Values of MLstatkit 0.1.91 (``Delong_test``), for scores of which some are tied."""
+    n = np.arange(60)
+    labels = (n % 3 == 0).astype(int)
+    a = (n * 37 % 61 + 20 * labels) / 100
+    b = np.round((n * 23 % 59 + 14 * labels) / 100, 1)
+    found = delong(labels, a, b)
+    values = (found.a, found.b, found.error, found.p_value, found.difference / found.error)
+    theirs = (0.7725, 0.605625, 0.11852417888386516, 0.15914866850405718, -1.4079405701980086)
+    assert values == pytest.approx(theirs, abs=1e-10)
+
+
 def test_the_error_is_that_of_repeated_samples():
     """Standard error and p-value mean what they say: 2,000 draws of two equally good detectors."""
     rng, labels = np.random.default_rng(0), np.arange(80) % 2

@@ -31,8 +31,9 @@ def read_list(path: str | Path, *, fake: int = 1) -> list[Entry]:
     """Read a table with the columns path and label, or a text file with one path per line.
 
     A table may lack the header and the label; other columns are ignored. If both ``path`` and
-    ``filename`` exist, ``path`` is the folder. In text files, a label may follow the path after
-    blanks. Paths may contain blanks and commas; lines that begin with ``#`` are comments.
+    ``filename`` exist, ``path`` is the folder; ``full_path`` is used before both. In text files, a
+    label may follow the path after blanks. Paths may contain blanks and commas; lines that begin
+    with ``#`` are comments.
 
     Parameters
     ----------
@@ -129,6 +130,8 @@ def pick(manifest: Manifest, entries: list[Entry], *, strict: bool = True) -> Ma
 
 def _path(cells: Mapping[str, str]) -> str:
     """Path of a table's row, joined from folder and file if they have separate columns."""
+    if full := cells.get("full_path"):
+        return full
     folder, file = cells["path"], cells.get("filename")
     return f"{folder.rstrip('/')}/{file}" if file and folder != file else folder
 

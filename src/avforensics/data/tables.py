@@ -27,7 +27,7 @@ LISTS = {".txt", ".lst"}
 SEPARATORS = ",;\t|"
 # Names of the column with the file.
 PATH_NAMES = ["path", "file", "filename", "file_name", "filepath", "file_path", "video"]
-PATH_NAMES += ["video_path", "video_file", "video_name"]
+PATH_NAMES += ["video_path", "video_file", "video_name", "full_path"]
 # Columns in which a decimal comma becomes a point if the separator is not a comma.
 NUMBERS = re.compile(r"label|score|start|end|duration|segments|baseline_.*")
 _WHOLE_LINE = (

@@ -174,12 +174,12 @@ def _draw(
     panel.plot(levels, 100 * np.array(mean), color="black", linewidth=2.5, label="average")
 
 
-def write_robustness(runs: Runs, folder: str | PathLike, title: str, alarms: str) -> list[str]:
+def write_robustness(runs: Runs, folder: str | PathLike, title: str, note: str) -> list[str]:
     """Write robustness.csv (every category), robustness.md and one figure per kind.
 
     Parameters
     ----------
-    alarms : str
+    note : str
         What false alarms are: the threshold and its origin.
 
     Returns
@@ -203,7 +203,7 @@ def write_robustness(runs: Runs, folder: str | PathLike, title: str, alarms: str
     write_table(f"{folder}/robustness.csv", header, rows)
     parts = [Table(cells(runs)).markdown()]
     if rates := alarm_cells(runs):
-        parts += [Table(rates).markdown(), f"{alarms}.\n"]
+        parts += [Table(rates).markdown(), f"{note}.\n"]
     write_text(f"{folder}/robustness.md", "\n".join(parts))
     figures = []
     for stem, part in by_kind(runs).items():
