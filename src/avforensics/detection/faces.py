@@ -194,12 +194,16 @@ class VideoScorer:
                     results[clip.pictures] = result
             finally:
                 follower.stop()
-            video.cut(recipe, media)
             scored = {
                 face.track: results[face]
                 for face in follower.faces
                 if face.track is not None and results[face].error is None
             }
+            if len(video.found.tracks) == 1 and (video.sound.warnings or not scored):
+                scored = {}  # a single face reports damage of the sound as its own
+                video.sound.close()
+                video.sound = None
+            video.cut(recipe, media)
             names = [track.name for track in video.found.tracks]
             rest = [
                 clip for name, clip in zip(names, video.clips, strict=True) if name not in scored
