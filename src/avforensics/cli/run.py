@@ -13,13 +13,10 @@ import contextlib
 import difflib
 import errno
 import gc
-import logging
 import os
-import pkgutil
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import hydra
@@ -38,14 +35,13 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-import avforensics
 from avforensics import commands, interruption
 from avforensics.cli.completion import complete
 from avforensics.cli.explain import explain, first_line
 from avforensics.cli.manual import manual
 from avforensics.cli.overrides import check_overrides, quote_override
 from avforensics.cli.positional import name_words, split_arguments
-from avforensics.cli.streams import OpenEnded
+from avforensics.cli.start import source_of, verbs
 from avforensics.cli.validation import check_kinds
 from avforensics.errors import AVForensicsError, ConfigError
 from avforensics.registry import load_plugins
@@ -56,43 +52,18 @@ _HYDRA = "1.3"  # whose rules apply
 _CONFIG_PATH = "pkg://avforensics.configs"
 
 
-def command() -> None:
-    """Run `main` and end the process with its exit code."""
-    gc.disable()  # until the verb runs: what imports make stays, and searching it takes time
-    interruption.watch()
-    sys.stdout, sys.stderr = OpenEnded(sys.stdout), OpenEnded(sys.stderr)
-    code = main()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()  # while a closed pipe is still ignored
-    if code == interruption.exit_code():
-        interruption.leave()
-    sys.exit(code)
-
-
-def main() -> int:
-    """Run one verb from ``sys.argv`` and return its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, ValueError):
-            stream.reconfigure(errors="backslashreplace")  # file names may contain any bytes
-    logging.raiseExceptions = False  # report a full disk once, not for every log line
-    arguments = sys.argv[1:]
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(usage())
-        return 0
-    if arguments[0] in ("-V", "--version", "version"):
-        print(f"avforensics {avforensics.__version__}")
-        return 0
-    verb, *rest = arguments
+def run_words(verb: str, *rest: str) -> int:
+    """Run a verb with the words after it; user errors are printed."""
     try:
         if verb in ("-sc", "--shell-completion", "--completion"):
             complete(rest[0] if rest else "", verbs())
             return 0
         check_verb(verb)
-        rest = name_words(verb, rest)
-        if "-h" in rest or "--help" in rest:
-            print(f"{ast.get_docstring(_source(verb))}\n\n{_manual(verb, rest)}")
+        words = name_words(verb, rest)
+        if "-h" in words or "--help" in words:
+            print(f"{ast.get_docstring(source_of(verb))}\n\n{_manual(verb, words)}")
             return 0
-        return run_verb(verb, rest)
+        return run_verb(verb, words)
     except (AVForensicsError, HydraException, OmegaConfBaseException, OSError) as error:
         return tell(error, verb)
     except KeyboardInterrupt:
@@ -109,44 +80,11 @@ def tell(error: Exception, verb: str) -> int:
     return FAILED if getattr(error, "errno", None) in _DISK_FULL else USAGE
 
 
-def verbs() -> dict[str, str]:
-    """Every verb and the first line of its module's docstring, without the verb in front."""
-    names = sorted(m.name for m in pkgutil.iter_modules(commands.__path__) if m.name[0] != "_")
-    lines = {name: (ast.get_docstring(_source(name)) or "").split("\n")[0] for name in names}
-    return {name: line.removeprefix(f"``avforensics {name}``: ") for name, line in lines.items()}
-
-
-def usage() -> str:
-    """The text of ``avforensics`` without arguments."""
-    listed = verbs()
-    width = max(map(len, listed), default=0)
-    lines = [f"  {name:<{width}}  {text}" for name, text in listed.items()]
-    return "\n".join(
-        [
-            "usage: avforensics VERB [INPUT ...] [--out OUT] [key=value ...]",
-            "",
-            *lines,
-            "",
-            "avforensics VERB --help     what a verb does, with all settings",
-            "avforensics VERB --cfg job  print the resulting settings",
-            "avforensics VERB -m key=a,b one run per value",
-            'avforensics --completion SHELL  a script for bash, zsh or fish: eval "$(...)"',
-            "avforensics --version",
-        ]
-    )
-
-
 def _manual(verb: str, arguments: list[str]) -> str:
     """Groups and settings of a verb for the given command line."""
     given = get_args_parser().parse_intermixed_args(arguments)
     quoted = [quote_override(override) for override in given.overrides]
     return manual(verb, quoted, [given.config_dir] if given.config_dir else [])
-
-
-def _source(verb: str) -> ast.Module:
-    """A verb's module as a syntax tree, to read its docstring without importing torch."""
-    path = find_spec(f"{commands.__name__}.{verb}").origin
-    return ast.parse(Path(path).read_text(encoding="utf-8"))
 
 
 def check_verb(verb: str) -> None:

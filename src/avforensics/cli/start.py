@@ -1,0 +1,83 @@
+"""The command ``avforensics`` before a verb runs: help, version, exit code.
+
+Hydra and torch are imported only by a verb, so that the list of verbs appears at once.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import gc
+import logging
+import pkgutil
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import avforensics
+from avforensics import commands, interruption
+from avforensics.cli.streams import OpenEnded
+
+
+def command() -> None:
+    """Run `main` and end the process with its exit code."""
+    gc.disable()  # until the verb runs: what imports make stays, and searching it takes time
+    interruption.watch()
+    sys.stdout, sys.stderr = OpenEnded(sys.stdout), OpenEnded(sys.stderr)
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()  # while a closed pipe is still ignored
+    if code == interruption.exit_code():
+        interruption.leave()
+    sys.exit(code)
+
+
+def main() -> int:
+    """Run one verb from ``sys.argv`` and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="backslashreplace")  # file names may contain any bytes
+    logging.raiseExceptions = False  # report a full disk once, not for every log line
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0
+    if arguments[0] in ("-V", "--version", "version"):
+        print(f"avforensics {avforensics.__version__}")
+        return 0
+    from avforensics.cli.run import run_words  # slow import, of Hydra
+
+    return run_words(*arguments)
+
+
+def verbs() -> dict[str, str]:
+    """Every verb and the first line of its module's docstring, without the verb in front."""
+    names = sorted(m.name for m in pkgutil.iter_modules(commands.__path__) if m.name[0] != "_")
+    lines = {name: (ast.get_docstring(source_of(name)) or "").split("\n")[0] for name in names}
+    return {name: line.removeprefix(f"``avforensics {name}``: ") for name, line in lines.items()}
+
+
+def usage() -> str:
+    """The text of ``avforensics`` without arguments."""
+    listed = verbs()
+    width = max(map(len, listed), default=0)
+    lines = [f"  {name:<{width}}  {text}" for name, text in listed.items()]
+    return "\n".join(
+        [
+            "usage: avforensics VERB [INPUT ...] [--out OUT] [key=value ...]",
+            "",
+            *lines,
+            "",
+            "avforensics VERB --help     what a verb does, with all settings",
+            "avforensics VERB --cfg job  print the resulting settings",
+            "avforensics VERB -m key=a,b one run per value",
+            'avforensics --completion SHELL  a script for bash, zsh or fish: eval "$(...)"',
+            "avforensics --version",
+        ]
+    )
+
+
+def source_of(verb: str) -> ast.Module:
+    """A verb's module as a syntax tree, to read its docstring without importing torch."""
+    path = find_spec(f"{commands.__name__}.{verb}").origin
+    return ast.parse(Path(path).read_text(encoding="utf-8"))
