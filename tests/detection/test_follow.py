@@ -12,6 +12,7 @@ from avforensics.detection.faces import FaceOptions, VideoScorer
 from avforensics.faces import find as find_module
 from avforensics.faces.crops import CropRecipe
 from avforensics.media.container import Tally
+from avforensics.media.reader import open_media
 from avforensics.media.video import VideoReader
 from avforensics.media.writer import write_clip
 from avforensics.models.decoder import PublishedDecoder
@@ -127,3 +128,21 @@ def test_a_search_that_breaks_costs_its_video(scorer, tmp_path, monkeypatch):
     monkeypatch.setattr(faces_module, "may_be_kept", lambda media: False)
     result = scorer.score(tmp_path / "a.mp4").result
     assert result.error == "looking for faces failed: RuntimeError: odd"
+
+
+def test_pictures_that_cannot_be_read_are_cut_again(scorer, tmp_path, monkeypatch):
+    def full(path, *options, pictures=None, **more):
+        if pictures is not None:
+            raise OSError("too many open files")
+        return open_media(path, *options, **more)
+
+    count = 190
+    frames, sound = islice(pictures("one leaps"), count), np.ones(count * 640, np.int16)
+    write_clip(tmp_path / "a.mp4", frames, sound)
+    monkeypatch.setattr(find_module, "FaceDetector", Colours)
+    monkeypatch.setattr("avforensics.scoring.extractor.open_media", full)
+    monkeypatch.setattr("avforensics.detection.follow.AHEAD", 5)
+    monkeypatch.setattr(faces_module, "may_be_kept", lambda media: False)
+    outcome = scorer.score(tmp_path / "a.mp4")
+    assert outcome.result.error is None and len(outcome.faces) == 2
+    assert all(face.result.scores for face in outcome.faces)

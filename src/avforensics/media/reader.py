@@ -220,8 +220,6 @@ class MediaStream(Closing):
 
     def close(self) -> None:
         """Release the files."""
-        if self._pictures is not None:
-            self._pictures.close()
         self._video.close()
         self._audio.close()
 

@@ -192,6 +192,8 @@ class Source:
             self.error = error.reason
         except Exception as error:  # one bad file must never end the batch
             self.error = f"reading failed: {type(error).__name__}: {error}"
+        if self.clip.pictures is not None:
+            self.clip.pictures.close()  # the one who cuts them must not wait
         self.seconds += time.perf_counter() - started
         self.put(None)
 
