@@ -2,11 +2,10 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_module
+from runs import composed
 
 from avforensics.checkpoints import load_models
 from avforensics.evaluation.rows import read_scores
@@ -70,53 +69,16 @@ def evaluated(tiny_bundle, tmp_path):
     """Rows, summary and store of a benchmark, as the command makes them."""
 
     def run(name, root, *words):
-        with initialize_config_module("avforensics.configs", version_base="1.3"):
-            cfg = compose(
-                "evaluate",
-                [
-                    f"benchmark={name}", f"root='{root}'", f"checkpoint.bundle='{tiny_bundle}'",
-                    f"features='{tmp_path / 'store'}'", "extract.workers=1", "extract.device=cpu",
-                    "scoring.max_len=5", f"output_dir='{tmp_path / 'out'}'", *words,
-                ],
-            )  # fmt: skip
+        cfg = composed(
+            "evaluate", f"benchmark={name}", f"root='{root}'", f"checkpoint.bundle='{tiny_bundle}'",
+            f"features='{tmp_path / 'store'}'", "extract.workers=1", "extract.device=cpu",
+            "scoring.max_len=5", f"output_dir='{tmp_path / 'out'}'", *words,
+        )  # fmt: skip
         stage = Evaluation(cfg, load_models({"bundle": tiny_bundle}))
         outcome = stage.run(stage.asked)
         return outcome, summarise(outcome.rows, resamples=5)
 
     return run
-
-
-def found(root, outcome):
-    """Path below the root, label, category and identity of each row, and whether it was scored."""
-    return [
-        (
-            Path(row.path).relative_to(root).as_posix(),
-            row.label,
-            row.category,
-            row.identity,
-            row.scored,
-        )
-        for row in outcome.rows
-    ]
-
-
-def test_kodf(tree, evaluated):
-    real = f"original_videos/{UUID}/{UUID}_022.mp4"
-    driven = "audio-driven/20200820/169273/169273_103564_5_0680.mp4"
-    swapped, still = "dfl/20200821/222222/a.mp4", "fsgan/20200901/444444/c.mp4"
-    root = tree([real, driven, swapped], mute=[still])
-    outcome, summary = evaluated("kodf", root, "benchmark.sample={real: 1, fake: 1}")
-    assert found(root, outcome) == [
-        (real, 0, "real", UUID, True),
-        (driven, 1, "audio-driven", "169273", True),
-        (swapped, 1, "dfl", "222222", True),
-        (still, 1, "fsgan", "444444", False),  # that kind has no sound: counted, not dropped
-    ]
-    assert list(summary["categories"]) == ["audio-driven", "dfl"]
-    (failed,) = summary["coverage"]["not_scored"]
-    assert failed["category"] == "fsgan"
-    assert "audio" in failed["reason"]
-    assert (summary["coverage"]["listed"], summary["coverage"]["scored"]) == (4, 3)
 
 
 def lavdf_entry(file, split, periods, original, picture=False, sound=False):
@@ -127,106 +89,107 @@ def lavdf_entry(file, split, periods, original, picture=False, sound=False):
     }  # fmt: skip
 
 
-def test_lavdf(tree, evaluated):
-    entries = [
-        lavdf_entry("test/000001.mp4", "test", [], None),
-        lavdf_entry("test/000002.mp4", "test", [[0.2, 0.36]], "000001.mp4", sound=True),
-        lavdf_entry("test/000003.mp4", "test", [[0.1, 0.3]], "000001.mp4", True, True),
-        lavdf_entry("test/000004.mp4", "test", [], None),
-        lavdf_entry("train/000005.mp4", "train", [], None),
-    ]
-    names = ["test/000001.mp4", "test/000002.mp4", "test/000003.mp4"]
-    root = tree(names, **{"metadata.min.json": entries})
-    outcome, summary = evaluated("lavdf", root, "scoring.windows=all")
-    assert found(root, outcome) == [
-        ("test/000001.mp4", 0, "real", "000001", True),
-        ("test/000002.mp4", 1, "audio_modified", "000001", True),
-        ("test/000003.mp4", 1, "both_modified", "000001", True),
-        ("test/000004.mp4", 0, "real", "000004", False),  # listed and not there
-    ]
-    assert [entry.segments for entry in outcome.store] == [
-        (), ((0.2, 0.36),), ((0.1, 0.3),), (),
-    ]  # fmt: skip
-    assert summary["coverage"]["not_scored"][0]["path"] == str(root / "test/000004.mp4")
-    metrics = localise(outcome.store, outcome.found, 0.0)["step_loss"]
-    assert (metrics["n_videos"], metrics["n_segments"]) == (3, 2)
-    assert metrics.keys() >= {"ap_50", "ap_75", "ap_95", "ar_5", "ar_10", "ar_100", "window_auc"}
+def av1m_entry(file, kind, periods):
+    known = {"file": file, "modify_type": kind, "fake_segments": periods, "split": "val"}
+    return known | {"original": None, "video_frames": 13, "audio_frames": 8320}
 
 
-def test_av_deepfake1m(tree, evaluated):
-    folder = "id01591/q7LU-D4bH_c/00167"
-    kinds = {
-        "real": ("real", []),
-        "fake_video_real_audio": ("visual_modified", [[0.1, 0.2]]),
-        "real_video_fake_audio": ("audio_modified", [[0.1, 0.2]]),
-        "fake_video_fake_audio": ("both_modified", [[0.1, 0.2], [0.3, 0.4]]),
-    }
-    entries = [
-        {
-            "file": f"{folder}/{name}.mp4", "original": None, "split": "val", "modify_type": kind,
-            "audio_model": "vits" if "audio" in kind else None, "fake_segments": periods,
-            "audio_fake_segments": [], "visual_fake_segments": [], "video_frames": 13,
-            "audio_frames": 8320,
-        }
-        for name, (kind, periods) in kinds.items()
-    ]  # fmt: skip
-    tables = {"val_metadata.json": entries, "test_files.txt": "000001.mp4\n"}
-    root = tree([f"val/{folder}/{name}.mp4" for name in kinds], **tables)
-    outcome, summary = evaluated("av_deepfake1m", root)
-    assert found(root, outcome) == [
-        (f"val/{folder}/{name}.mp4", int(name != "real"), kind, "id01591", True)
-        for name, (kind, _) in kinds.items()
-    ]
-    assert [len(entry.segments) for entry in outcome.store] == [0, 1, 1, 2]
-    assert list(summary["categories"]) == ["audio_modified", "both_modified", "visual_modified"]
-
-
-def test_dfdc(tree, evaluated):
-    part = "dfdc_train_part_2"
-    table = {
+REAL = f"original_videos/{UUID}/{UUID}_022.mp4"
+DFDC = {
+    "dfdc_train_part_2/metadata.json": {
         "a b.mp4": {"label": "REAL", "split": "train", "original": None},
         "b.mp4": {"label": "FAKE", "split": "train", "original": "a b.mp4"},
-    }
-    labels = "filename,label\nc.mp4,0\nd.mp4,1\n"
-    root = tree(
-        [f"{part}/a b.mp4", f"{part}/b.mp4", "test/test_videos/c.mp4", "test/test_videos/d.mp4"],
-        **{f"{part}/metadata.json": table, "test/labels.csv": labels},
-    )
-    outcome, summary = evaluated("dfdc", root)
-    assert found(root, outcome) == [
-        (f"{part}/a b.mp4", 0, "real", "a b", True),
-        (f"{part}/b.mp4", 1, "fake", "a b", True),
-        ("test/test_videos/c.mp4", 0, "real", "c", True),
-        ("test/test_videos/d.mp4", 1, "fake", "d", True),
-    ]
-    assert summary["categories"]["fake"]["n_fake"] == 2
-    outcome, _ = evaluated("dfdc", root, "benchmark.split=test")
-    assert len(outcome.rows) == 2
+    },
+    "test/labels.csv": "filename,label\nc.mp4,0\nd.mp4,1\n",
+}
+# Per benchmark: clips with sound, silent ones, tables, words of the command line, and the
+# categories of what is tested. How each set is read has tests of its own (tests/data/sources).
+SETS = {
+    "kodf": (  # its last kind has no sound: counted, not dropped
+        [REAL, "audio-driven/20200820/169273/1.mp4", "dfl/20200821/222222/a.mp4"],
+        ["fsgan/20200901/444444/c.mp4"],
+        {},
+        ["benchmark.sample={real: 1, fake: 1}"],
+        ["real", "audio-driven", "dfl", "fsgan"],
+    ),
+    "lavdf": (  # one of the test split is listed and not there
+        ["test/1.mp4", "test/2.mp4", "test/3.mp4"],
+        [],
+        {
+            "metadata.min.json": [
+                lavdf_entry("test/1.mp4", "test", [], None),
+                lavdf_entry("test/2.mp4", "test", [[0.2, 0.36]], "1.mp4", sound=True),
+                lavdf_entry("test/3.mp4", "test", [[0.1, 0.3]], "1.mp4", True, True),
+                lavdf_entry("test/4.mp4", "test", [], None),
+                lavdf_entry("train/5.mp4", "train", [], None),
+            ]
+        },
+        ["scoring.windows=all"],
+        ["real", "audio_modified", "both_modified", "real"],
+    ),
+    "av_deepfake1m": (
+        ["val/id1/v/0/real.mp4", "val/id1/v/0/a.mp4", "val/id1/v/0/b.mp4"],
+        [],
+        {
+            "val_metadata.json": [
+                av1m_entry("id1/v/0/real.mp4", "real", []),
+                av1m_entry("id1/v/0/a.mp4", "visual_modified", [[0.1, 0.2]]),
+                av1m_entry("id1/v/0/b.mp4", "both_modified", [[0.1, 0.2], [0.3, 0.4]]),
+            ],
+            "test_files.txt": "000001.mp4\n",
+        },
+        [],
+        ["real", "visual_modified", "both_modified"],
+    ),
+    "dfdc": (
+        [f"dfdc_train_part_2/{name}.mp4" for name in ("a b", "b")]
+        + [f"test/test_videos/{name}.mp4" for name in "cd"],
+        [],
+        DFDC,
+        [],
+        ["real", "fake", "real", "fake"],
+    ),
+    "avlips": (  # the sound lies beside the pictures
+        ["wav/0_real/7.wav", "wav/1_fake/7.wav"],
+        ["0_real/7.mp4", "1_fake/7.mp4"],
+        {},
+        [],
+        ["real", "fake"],
+    ),
+    "deepfake_timit": (
+        [f"{quality}_quality/fadg0/sa1-video-fram1.avi" for quality in ("higher", "lower")],
+        [],
+        {},
+        ["benchmark.source.vidtimit='{root}/../VidTIMIT'"],
+        ["real", "higher_quality", "lower_quality"],
+    ),
+}
 
 
-def test_avlips_takes_the_sound_beside_the_video(tree, evaluated):
-    names = ["0_real/7.mp4", "1_fake/7.mp4"]
-    sounds = [f"wav/{name[:-4]}.wav" for name in names]
-    root = tree(sounds, mute=names)  # the picture files have none
-    outcome, summary = evaluated("avlips", root)
-    assert found(root, outcome) == [
-        ("0_real/7.mp4", 0, "real", "7", True),
-        ("1_fake/7.mp4", 1, "fake", "7", True),
-    ]
-    assert summary["coverage"]["scored"] == 2
-
-
-def test_deepfake_timit(tree, evaluated, tmp_path):
-    fakes = [f"{q}_quality/fadg0/sa1-video-fram1.avi" for q in ("higher", "lower")]
-    root = tree(fakes)
-    reals = tree(["fadg0/sa1.avi"], root=tmp_path / "VidTIMIT")
-    outcome, summary = evaluated("deepfake_timit", root, f"benchmark.source.vidtimit='{reals}'")
-    assert found(tmp_path, outcome) == [
-        ("VidTIMIT/fadg0/sa1.avi", 0, "real", "fadg0", True),
-        (f"set/{fakes[0]}", 1, "higher_quality", "fadg0", True),
-        (f"set/{fakes[1]}", 1, "lower_quality", "fadg0", True),
-    ]
-    assert list(summary["categories"]) == ["higher_quality", "lower_quality"]
+@pytest.mark.parametrize("name", SETS)
+def test_a_set_is_read_and_scored(tree, evaluated, tmp_path, name):
+    clips, mute, tables, words, categories = SETS[name]
+    root = tree(clips, mute=mute, **tables)
+    tree(["fadg0/sa1.avi"], root=tmp_path / "VidTIMIT")
+    outcome, summary = evaluated(name, root, *(word.replace("{root}", str(root)) for word in words))
+    assert [row.category for row in outcome.rows] == categories
+    lost = [row for row in outcome.rows if not row.scored]
+    paths = [item["path"] for item in summary["coverage"]["not_scored"]]
+    assert paths == [row.path for row in lost]
+    expected = {"kodf": [f"{root}/{mute[0]}"] if mute else [], "lavdf": [f"{root}/test/4.mp4"]}
+    assert paths == expected.get(name, [])
+    tested = {row.category for row in outcome.rows if row.scored} - {"real"}
+    assert set(summary["categories"]) == tested
+    if name == "kodf":
+        assert "audio" in summary["coverage"]["not_scored"][0]["reason"]
+    if name == "lavdf":
+        segments = [entry.segments for entry in outcome.store]
+        assert segments == [(), ((0.2, 0.36),), ((0.1, 0.3),), ()]
+        metrics = localise(outcome.store, outcome.found, 0.0)["step_loss"]
+        assert (metrics["n_videos"], metrics["n_segments"]) == (3, 2)
+        assert metrics.keys() >= {"ap_50", "ap_75", "ap_95", "ar_5", "ar_100", "window_auc"}
+    if name == "dfdc":
+        assert len(evaluated("dfdc", root, "benchmark.split=test")[0].rows) == 2
 
 
 # --- FakeAVCeleb, and the paper's table of it -----------------------------------------------------

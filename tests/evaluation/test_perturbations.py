@@ -6,7 +6,6 @@ import os
 import av
 import numpy as np
 import pytest
-from PIL import Image
 from scipy import ndimage
 
 from avforensics.errors import ConfigError
@@ -18,7 +17,7 @@ from avforensics.media.perturbations import (
     frame_rng,
     perturb,
     perturbation,
-)
+)  # fmt: skip
 from avforensics.scoring.edits import edit_of
 
 LEVEL_RANGE = range(1, 6)
@@ -155,10 +154,8 @@ def test_pixelation(level, size):
         return np.floor(np.stack(planes, -1) + 0.5)
 
     frames = _frames(2, *size)
-    expected = [
-        resize(resize(frame, size[0] // factor, size[1] // factor), *size) for frame in frames
-    ]
-    _assert_close(_run("JPEG", level, frames), expected)
+    small = [resize(frame, size[0] // factor, size[1] // factor) for frame in frames]
+    _assert_close(_run("JPEG", level, frames), [resize(frame, *size) for frame in small])
 
 
 @pytest.mark.parametrize("level", LEVEL_RANGE)
@@ -217,10 +214,10 @@ def test_compression_streams_and_takes_odd_sizes():
     rest = list(stream)
     assert first.shape == (63, 79, 3)
     assert len(rest) == 89
-    errors = [
-        np.abs(a.astype(float) - b).mean() for a, b in zip(frames, [first, *rest], strict=True)
-    ]
-    assert max(errors) < 12  # in order: a frame late by one would be far off
+    pairs = zip(frames, [first, *rest], strict=True)
+    assert (
+        max(np.abs(a.astype(float) - b).mean() for a, b in pairs) < 12
+    )  # in order: a frame late by one would be far off
 
 
 @pytest.mark.parametrize("name", [*PAPER_PERTURBATIONS, "BW_small", "PLATFORM"])
@@ -243,13 +240,6 @@ def test_seed_video_and_frame_each_change_the_noise(name):
     for other in ({"seed": 2, "video": "v"}, {"seed": 1, "video": "w"}):
         assert (_run(name, 3, frames, **other)[0] != base[0]).any()
     assert (base[0] != base[1]).any()
-
-
-def test_saturation_at_level_five_is_grey_as_pillow_makes_it():
-    frame = _frames(1)[0]
-    _assert_close(
-        _run("CS", 5, [frame]), [np.asarray(Image.fromarray(frame).convert("L"))[..., None]]
-    )
 
 
 @pytest.mark.parametrize(("name", "level"), [("CX", 1), ("CS", 6), ("CS", -1), ("CS", 1.5)])

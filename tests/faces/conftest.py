@@ -1,15 +1,15 @@
 """Videos with faces, made from the real clips beside the checkout."""
 
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
+from media_files import mux
 from PIL import Image
 
+from avforensics.commands import preprocess
 from avforensics.media.types import HOP
 from avforensics.media.video import VideoReader
 
@@ -18,6 +18,16 @@ from avforensics.media.video import VideoReader
 def _pictures(path: Path) -> tuple[np.ndarray, ...]:
     with VideoReader(path) as video:
         return tuple(np.asarray(video.upright(frame)) for frame in video)
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """Names of the videos that `preprocess` really worked on."""
+    names, real = [], preprocess.cut_clips
+    monkeypatch.setattr(
+        preprocess, "cut_clips", lambda row, *rest: (names.append(rest[1]), real(row, *rest))[1]
+    )
+    return names
 
 
 @pytest.fixture(scope="session")
@@ -40,33 +50,21 @@ def write_video(tmp_path):
         frames: Iterable[np.ndarray],
         *,
         times: Sequence[float] | None = None,
-        pix_fmt: str = "yuv420p",
-        rotation: int = 0,
+        **options,
     ) -> Path:
         frames = list(frames)
         times = times or [n / 25 for n in range(len(frames))]
-        base = Fraction(1, 12_800)
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with av.open(str(path), "w") as out:
-            video = out.add_stream("libx264", rate=25, options={"preset": "veryfast", "crf": "16"})
-            video.height, video.width = frames[0].shape[:2]
-            video.pix_fmt, video.codec_context.time_base = pix_fmt, base
-            if rotation:
-                video.set_display_rotation(rotation)
-            sound = out.add_stream("aac", rate=16_000, layout="mono")
-            for time, picture in zip(times, frames, strict=True):
-                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-                frame.pts, frame.time_base = round(time / base), base
-                out.mux(video.encode(frame))
-            out.mux(video.encode(None))
-            samples = round((times[-1] + 0.04) * 25) * HOP
-            tone = (6000 * np.sin(np.arange(samples) / 9)).astype(np.int16)
-            for start in range(0, samples, 1024):
-                piece = av.AudioFrame.from_ndarray(tone[None, start : start + 1024], "s16", "mono")
-                piece.sample_rate, piece.pts, piece.time_base = 16_000, start, Fraction(1, 16_000)
-                out.mux(sound.encode(piece))
-            out.mux(sound.encode(None))
-        return path
+        tone = np.sin(np.arange(round((times[-1] + 0.04) * 25) * HOP) / 9)
+        return mux(
+            path,
+            times=times,
+            size=frames[0].shape[1::-1],
+            picture=lambda number, *_: np.ascontiguousarray(frames[number]),
+            options={"preset": "veryfast", "crf": "16", "g": "250", "bf": "3"},
+            sounds=[[(0, (6000 * tone).astype(np.int16))]],
+            **options,
+        )
 
     return write

@@ -1,6 +1,5 @@
 """``avforensics preprocess faces=given``: a clip of each video, without looking for faces."""
 
-import csv
 import errno
 import json
 import os
@@ -8,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_module
+from media_files import read
+from runs import composed, table
 
 from avforensics.commands import preprocess
 from avforensics.data import cut
@@ -21,8 +21,6 @@ from avforensics.errors import ConfigError, ManifestError
 from avforensics.faces.sidecar import recipe_of_clips
 from avforensics.files import sha256_file
 from avforensics.media.clips import ClipReader
-from avforensics.media.reader import open_media
-from avforensics.media.types import MediaOptions
 from avforensics.media.wav import read_wav
 from avforensics.media.writer import write_clip
 
@@ -47,19 +45,13 @@ def source(tmp_path_factory):
     return path
 
 
-def blocks(path, **options):
-    with open_media(path, MediaOptions(**options)) as media:
-        whole = list(media)
-    return np.concatenate([b.frames for b in whole]), np.concatenate([b.audio for b in whole])
-
-
 def cut_one(row, folder, crop=None, **settings):
     return cut_clips(row, folder, "a", ClipSettings(recipe=crop, **{"size": 32, **settings}))
 
 
 def test_a_clip_is_what_the_media_layer_hands_on(source, tmp_path):
     done = cut_one(Row(str(source), 0), tmp_path, MIDDLE, size=48)
-    frames, audio = blocks(source, crop=MIDDLE, size=48)
+    frames, audio, _ = read(source, crop=MIDDLE, size=48)
     clip = tmp_path / "a" / "1.mp4"
     reader = ClipReader(clip)
     assert done.frames == done.clips[0].frames == reader.n_frames == len(frames) == 50
@@ -74,7 +66,7 @@ def test_a_clip_is_what_the_media_layer_hands_on(source, tmp_path):
 def test_start_and_duration_are_cut_out_to_the_frame(source, tmp_path):
     row = Row(str(source), 1, start=0.8, duration=0.6)
     done = cut_one(row, tmp_path, size=48, crf=5)
-    audio = blocks(source, size=48)[1]
+    audio = read(source, size=48)[1]
     assert (done.frames, done.clips[0].start) == (15, 0.8)
     assert np.array_equal(read_wav(tmp_path / "a" / "1.wav"), audio[20 * 640 : 35 * 640])
     middle = ClipReader(tmp_path / "a" / "1.mp4").frames(0, 15)[:, :, 20:28].mean((1, 2, 3))
@@ -88,41 +80,22 @@ def test_sound_of_a_file_of_its_own_and_frames_beyond_memory(source, tmp_path, m
     write_clip(tmp_path / "mute.mp4", source_picture(), None)
     row = Row(str(tmp_path / "mute.mp4"), 0, audio=str(source))
     done = cut_one(row, tmp_path / "one")
-    assert np.array_equal(read_wav(tmp_path / "one/a/1.wav"), blocks(source, size=32)[1])
+    assert np.array_equal(read_wav(tmp_path / "one/a/1.wav"), read(source, size=32)[1])
     monkeypatch.setattr(cut, "IN_MEMORY", 1000)
     assert cut_one(row, tmp_path / "two") == done, "the same bytes, and frames that wait on disk"
-    assert sorted(path.suffix for path in (tmp_path / "two" / "a").iterdir()) == [
-        ".json",
-        ".mp4",
-        ".wav",
-    ]
+    left = sorted(path.suffix for path in (tmp_path / "two" / "a").iterdir())
+    assert left == [".json", ".mp4", ".wav"]
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"recipe": (0, 0, 1)},
-        {"recipe": (0.5, 0, 0.5, 1)},
-        {"recipe": (0, 0, 1.1, 1)},
-        {"size": 97},
-        {"crf": 52},
-        {"gop": 0},
-    ],
-)
-def test_settings_without_meaning(wrong):
-    name = next(iter(wrong)).replace("recipe", "crop")
-    with pytest.raises(ValueError, match=name):
-        ClipSettings(**{"recipe": None, **wrong})
+def test_settings_without_meaning():
+    wrong = [("recipe", crop) for crop in ((0, 0, 1), (0.5, 0, 0.5, 1), (0, 0, 1.1, 1))]
+    for name, value in [*wrong, ("size", 97), ("crf", 52), ("gop", 0)]:
+        with pytest.raises(ValueError, match=name.replace("recipe", "crop")):
+            ClipSettings(**{"recipe": None, name: value})
 
 
 def call(*overrides):
-    with initialize_config_module("avforensics.configs", version_base="1.3"):
-        return preprocess.run(compose("preprocess", ["faces=given", "size=32", *overrides]))
-
-
-def table(path):
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+    return preprocess.run(composed("preprocess", "faces=given", "size=32", *overrides))
 
 
 @pytest.fixture
@@ -144,16 +117,6 @@ def out(tmp_path):
 @pytest.fixture
 def options(raw, out):
     return f"input={raw}", f"output={out}", "workers=1"
-
-
-@pytest.fixture
-def seen(monkeypatch):
-    """Names of the videos that were really worked on."""
-    names, real = [], preprocess.cut_clips
-    monkeypatch.setattr(
-        preprocess, "cut_clips", lambda row, *rest: (names.append(rest[1]), real(row, *rest))[1]
-    )
-    return names
 
 
 def test_clips_feed_the_training_reader(raw, out, caplog):
@@ -229,10 +192,8 @@ def test_shares_join(raw, out, tmp_path, seen, monkeypatch, caplog):
         assert call(f"input={tmp_path / 'in.csv'}", f"output={out}") == 0
     assert seen == ["one", "talks/two"] and "shard=1/1 to join them" in caplog.text
     found = [table(out / f"videos-{n}-of-2.csv") for n in (1, 2)]
-    assert [[Path(row["path"]).name for row in rows] for rows in found] == [
-        ["one.mp4", "one.mp4"],
-        ["two.mp4"],
-    ]
+    names = [[Path(row["path"]).name for row in rows] for rows in found]
+    assert names == [["one.mp4", "one.mp4"], ["two.mp4"]]
     call(f"input={tmp_path / 'in.csv'}", f"output={out}", "shard=1/1")
     call(f"input={tmp_path / 'in.csv'}", f"output={tmp_path / 'whole'}", "shard=1/1", "workers=2")
     joined, whole = (Manifest.read(folder / "manifest.csv") for folder in (out, tmp_path / "whole"))
@@ -304,22 +265,15 @@ def test_what_a_kill_left_is_removed_and_the_ledger_stays(out, options, seen, mo
     assert seen == ["one", "text", "text"]
 
 
-@pytest.mark.parametrize(
-    ("at_work", "shard"),
-    [
-        ("ledger.jsonl", "1/1"),
-        ("ledger.jsonl", "1/2"),
-        ("ledger-2-of-4.jsonl", "2/4"),
-        ("ledger-2-of-4.jsonl", "1/2"),
-        ("ledger-2-of-4.jsonl", "1/1"),
-    ],
-)
-def test_a_second_run_in_a_folder_is_refused(out, options, at_work, shard):
-    with (
-        Ledger(out, at_work),
-        pytest.raises(ConfigError, match="out: another run is writing to this folder"),
+def test_a_second_run_in_a_folder_is_refused(out, options):
+    said = "out: another run is writing to this folder"
+    for at_work, shards in (
+        ("ledger.jsonl", ("1/1", "1/2")),
+        ("ledger-2-of-4.jsonl", ("2/4", "1/2", "1/1")),
     ):
-        call(*options, f"shard={shard}")
+        for shard in shards:
+            with Ledger(out, at_work), pytest.raises(ConfigError, match=said):
+                call(*options, f"shard={shard}")
     with Ledger(out, "ledger-1-of-2.jsonl"), Ledger(out, "ledger-2-of-2.jsonl"):
         pass
 
