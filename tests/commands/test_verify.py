@@ -1,5 +1,6 @@
 """`avforensics verify`: as written, of this video, by these weights; one changed byte fails."""
 
+import csv
 import json
 import shutil
 
@@ -11,6 +12,7 @@ from avforensics.checkpoints.hub import PINNED
 from avforensics.commands.verify import as_text
 from avforensics.detection import record as record_module
 from avforensics.detection.record import digest_of, read_record, schema, text_of
+from avforensics.detection.rows import rows_of
 from avforensics.detection.verification import compare, shipped
 from avforensics.errors import ConfigError
 
@@ -49,6 +51,11 @@ def test_a_result_is_right_and_comes_out_again(avforensics, written, capsys):
         said = capsys.readouterr().out
         assert said.count(" right ") == 5  # schema, result, video, weights, numbers
         assert "WRONG" not in said and "not checked" not in said
+    with (written.parents[1] / "scores.csv").open(newline="", encoding="utf-8") as file:
+        (cells,) = csv.DictReader(file)
+    (row,) = rows_of(read_record(written))
+    made = {name: "" if value is None else str(value) for name, value in row.items()}
+    assert cells | {"seconds": ""} == made, "scores.csv is made from the result files"
 
 
 def test_one_changed_byte_fails(avforensics, written, tmp_path, capsys):

@@ -1,10 +1,13 @@
 """Evidence and likelihood ratios of scored videos, and when they are not given."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from avforensics.detection.judging import Judge
-from avforensics.detection.rows import row_of
+from avforensics.detection.record import RunRecord, record_of
+from avforensics.detection.rows import rows_of
 from avforensics.detection.verdict import measure_outcome
 from avforensics.evaluation.calibration import Calibration
 from avforensics.evaluation.evidence import Evidence
@@ -14,6 +17,7 @@ from avforensics.media.types import MediaReport
 from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.result import Features, Score, Steps, VideoResult
 from avforensics.scoring.sequences import SequencePolicy
+from avforensics.scoring.source import Clip
 from avforensics.scoring.tracks import FaceResult
 
 NAMES = ("entropy", "jump_rate")
@@ -47,6 +51,11 @@ def statistics(random, n):
         {"entropy": float(np.exp(a)), "jump_rate": float(1 / (1 + np.exp(3 - b)))}
         for a, b in random.normal(size=(n, 2))
     ]
+
+
+def row_of(result):
+    (row,) = rows_of(record_of(Outcome(result), Clip(Path("talk.mp4")), None, RunRecord()))
+    return row
 
 
 @pytest.fixture

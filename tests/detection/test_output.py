@@ -10,7 +10,8 @@ import pytest
 
 from avforensics.detection import output as output_module
 from avforensics.detection.names import unique_name
-from avforensics.detection.output import OutputFolder
+from avforensics.detection.output import OutputFolder, entry_of
+from avforensics.detection.record import RunRecord, record_of
 from avforensics.errors import ConfigError
 from avforensics.faces.track import FaceTrack
 from avforensics.files import JsonLines, sha256_file
@@ -41,6 +42,11 @@ def result(path, score=1.0):
     return VideoResult(path, scores=scores, sha256=sha256_file(path))
 
 
+def add(output, task, outcome, **options):
+    record = record_of(outcome, task.clip, task.size, RunRecord())
+    output.keep(entry_of(task, outcome, record, **options))
+
+
 @contextmanager
 def opened(folder, videos, settings=None, **options):
     """The output folder of these videos, whose files are complete unless told otherwise."""
@@ -53,7 +59,7 @@ def scored(folder, videos, settings=None, *, only=None, score=1.0, **options):
     """Do what is to do (at most ``only``); give the names of what was to do, and the remarks."""
     with opened(folder, videos, settings, **options) as output:
         for task in output.tasks[:only]:
-            output.add(task, Outcome(result(task.path, score)))
+            add(output, task, Outcome(result(task.path, score)))
         output.write_tables()
     return [task.path.stem for task in output.tasks], output.remarks
 
@@ -95,7 +101,7 @@ def test_what_could_not_be_drawn_is_not_tried_again(folder, videos):
     with opened(folder, videos, is_complete=is_complete) as output:
         for task in output.tasks:
             undrawn = ["report"] if task.name == "3" else []
-            output.add(task, Outcome(result(task.path)), undrawn=undrawn)
+            add(output, task, Outcome(result(task.path)), undrawn=undrawn)
     assert scored(folder, videos, is_complete=is_complete) == ([], [])
 
 
@@ -119,7 +125,7 @@ def test_every_table_calls_a_video_as_it_is_called_this_time(folder, videos, mon
         found = VideoResult(videos[0], scores=two, sha256=sha256_file(videos[0]))
         track = FaceTrack("1", 0, np.zeros((9, 4)), np.zeros((9, 5, 2)), np.ones(9, bool))
         parts = {"faces": (FaceResult(track, found),), "segments": [Segment(1.0, 2.0, 3.0)]}
-        output.add(output.tasks[0], Outcome(found, **parts))
+        add(output, output.tasks[0], Outcome(found, **parts))
     assert all(str(videos[0]) in line for table in tables() for line in table)
     monkeypatch.chdir(videos[0].parent)
     assert scored(folder, [Path("0.mp4")]) == ([], [])
@@ -177,7 +183,7 @@ def test_tables_take_a_small_share_of_the_time(folder, tmp_path, monkeypatch):
     with opened(folder, [tmp_path / f"{i}.mp4" for i in range(1000)]) as output:
         for task in output.tasks:
             now[0] += 0.1
-            output.add(task, Outcome(result(task.path, None)))
+            add(output, task, Outcome(result(task.path, None)))
     assert 100 < now[0] < 108
     assert 4 <= len(written) <= 7
 
@@ -186,7 +192,7 @@ def test_odd_values_survive(folder, tmp_path):
     path = Path(os.fsdecode(bytes(tmp_path) + b'/caf\xe9, "x"\n.mp4'))
     with opened(folder, [path]) as output:
         bad = VideoResult(path, scores=[Score(0.0, float("nan"), 1.0, 1.0, 1.0)])
-        output.add(output.tasks[0], Outcome(bad))
+        add(output, output.tasks[0], Outcome(bad))
     assert b"caf\xe9" in (folder / "scores.csv").read_bytes()
     assert np.isnan(np.load(folder / "testing_score.npy")).all()
 

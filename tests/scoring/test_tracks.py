@@ -5,11 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avforensics.detection.rows import row_of
+from avforensics.detection.record import RunRecord, record_of
+from avforensics.detection.rows import rows_of
 from avforensics.errors import ConfigError
 from avforensics.faces.track import FaceTrack
 from avforensics.media.types import MediaReport
+from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.result import Features, Score, Steps, VideoResult, windows_of
+from avforensics.scoring.source import Clip
 from avforensics.scoring.timeline import timeline_of
 from avforensics.scoring.tracks import (
     RULES,
@@ -70,8 +73,9 @@ def test_windows_of_several_faces_count_once():
     faces = [face(str(n), *span, speaks=[], loss=1) for n, span in enumerate(spans)]
     windows = windows_of([one.result for one in faces])
     np.testing.assert_array_equal(windows, [*range(50), *range(80, 100)])
-    assert row_of(faces[0].result, faces=faces)["n_windows"] == 70
-    assert row_of(faces[0].result)["n_windows"] == 50
+    outcome = Outcome(faces[0].result, tuple(faces))
+    rows = rows_of(record_of(outcome, Clip(Path("a.mp4")), None, RunRecord()))
+    assert [row["n_windows"] for row in rows] == [70, 50, 36, 20]
     assert len(windows_of([])) == 0
 
 

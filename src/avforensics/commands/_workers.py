@@ -51,8 +51,8 @@ class VideoWork:
     def write(self, task: Task, outcome: Outcome) -> Entry:
         """Write a video's files and return its journal entry."""
         report, undrawn = self.artifacts.write(outcome, task.name)
-        self.artifacts.write_result(outcome, task.clip, task.size, task.name)
-        return entry_of(task, outcome, report=report, undrawn=undrawn)
+        record = self.artifacts.write_result(outcome, task.clip, task.size, task.name)
+        return entry_of(task, outcome, record, report=report, undrawn=undrawn)
 
 
 def score_in_processes(

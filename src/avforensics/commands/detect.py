@@ -30,7 +30,7 @@ from avforensics.detection.choices import face_options
 from avforensics.detection.faces import FaceOptions, VideoScorer
 from avforensics.detection.inputs import list_inputs
 from avforensics.detection.judging import Judge, judge_for
-from avforensics.detection.output import OutputFolder, Task
+from avforensics.detection.output import OutputFolder, Task, entry_of
 from avforensics.detection.progress import BatchProgress, summarise
 from avforensics.detection.record import RunRecord
 from avforensics.detection.verdict import judge_outcome
@@ -174,9 +174,10 @@ def score_all(
             with adding:
                 output.begin(task)
             report, undrawn = artifacts.write(outcome, task.name)
-            artifacts.write_result(outcome, task.clip, task.size, task.name)
+            record = artifacts.write_result(outcome, task.clip, task.size, task.name)
+            entry = entry_of(task, outcome, record, report=report, undrawn=undrawn)
             with adding:
-                progress.finish(output.add(task, outcome, report=report, undrawn=undrawn))
+                progress.finish(output.keep(entry))
 
         unfinished: deque[Future[None]] = deque()
         outcomes = scorer.score_many(task.clip for task in output.tasks)

@@ -63,16 +63,18 @@ def run(cfg: DictConfig) -> int:
         video = video or _present(record["file"]["path"])
         checkpoint = checkpoint or local_checkpoint(record)
         calibration = calibration or _present((record["calibration"] or {}).get("file"))
-    checks.append(check_video(record, video))
     checkpoint = checkpoint or shipped(record)
     found, beside = check_weights(record, checkpoint)
     if calibration is None and record["calibration"] is not None:
         expected = record["calibration"]["sha256"]
         calibration = next((path for path in beside if sha256_or_none(path) == expected), None)
-    checks += [*found, *check_calibration(record, calibration)]
+    found += check_calibration(record, calibration)
+    checks += [check_video(record, video), *found]
     if cfg.recompute:
         files = {"input": video, "checkpoint": checkpoint, "calibration": calibration}
-        lacking = [c.said for c in checks[3:] if not c.passed] + ["give video=FILE"] * (not video)
+        lacking = [check.said for check in found if not check.passed]
+        if video is None:
+            lacking.append("give video=FILE")
         checks += [Check("numbers", None, lacking[0])] if lacking else again(record, files, cfg)
     show(checks, str(cfg.result))
     return int(any(check.passed is False for check in checks))

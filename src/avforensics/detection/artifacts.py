@@ -43,8 +43,8 @@ class Artifacts:
         How the videos are read, for the player.
     report, features, figures : bool
         Requested outputs.
-    run : RunRecord, optional
-        Kept with each result; None = no result files.
+    run : RunRecord
+        Kept with each result.
     """
 
     folder: Path
@@ -53,12 +53,12 @@ class Artifacts:
     report: bool = True
     features: bool = False
     figures: bool = False
-    run: RunRecord | None = None
+    run: RunRecord
 
     def is_complete(self, name: str, undrawn: Container[str] = ()) -> bool:
         """Whether all requested outputs exist, except those that could not be drawn."""
         wanted = {
-            "result": self.run is not None,
+            "result": True,
             "report": self.report and "report" not in undrawn,
             "features": self.features,
             "figures/delays.png": self.figures and "figures" not in undrawn,
@@ -95,8 +95,10 @@ class Artifacts:
         written = self.report and "report" not in undrawn
         return PLACES["report"].format(name) if written else None, undrawn
 
-    def write_result(self, outcome: Outcome, clip: Clip, size: int | None, name: str) -> None:
-        """Write ``results/NAME.json`` of any video, even without a score.
+    def write_result(
+        self, outcome: Outcome, clip: Clip, size: int | None, name: str
+    ) -> dict[str, Any]:
+        """Write ``results/NAME.json`` of any video, even without a score, and return its content.
 
         Parameters
         ----------
@@ -110,9 +112,9 @@ class Artifacts:
         OSError
             The disk is full or cannot be written.
         """
-        if self.run is not None:
-            record = record_of(outcome, clip, size, self.run)
-            write_record(record, self._path("result", name=name))
+        record = record_of(outcome, clip, size, self.run)
+        write_record(record, self._path("result", name=name))
+        return record
 
     def _path(self, what: str, *below: str, name: str) -> Path:
         return Path(self.folder, PLACES[what].format(name), *below)

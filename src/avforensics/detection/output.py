@@ -20,9 +20,8 @@ from avforensics.detection.rows import (
     LAM_COLUMNS,
     SEGMENT_COLUMNS,
     Cells,
-    face_row,
     lam_rows,
-    row_of,
+    rows_of,
     write_csv,
     write_scores,
 )
@@ -157,32 +156,8 @@ class OutputFolder:
             self._journal.append({"video": key, "name": task.name, "void": True})
             self._outdated.remove(key)
 
-    def add(
-        self,
-        task: Task,
-        outcome: Outcome,
-        *,
-        report: str | None = None,
-        undrawn: Sequence[str] = (),
-    ) -> Cells:
-        """Store a result in the journal; refresh the tables when that is due.
-
-        Parameters
-        ----------
-        report : str, optional
-            The report's path relative to the folder.
-        undrawn : sequence of str
-            Outputs that could not be drawn; they are not tried again.
-
-        Raises
-        ------
-        OSError
-            The disk is full: nothing of this result was kept.
-        """
-        return self.keep(entry_of(task, outcome, report=report, undrawn=undrawn))
-
     def keep(self, entry: Mapping[str, Any]) -> Cells:
-        """Store a record made by `entry_of` in the journal, and return its row.
+        """Store a result, from `entry_of`, in the journal; refresh the tables when that is due.
 
         Raises
         ------
@@ -282,14 +257,29 @@ class OutputFolder:
 
 
 def entry_of(
-    task: Task, outcome: Outcome, *, report: str | None = None, undrawn: Sequence[str] = ()
+    task: Task,
+    outcome: Outcome,
+    record: Mapping[str, Any],
+    *,
+    report: str | None = None,
+    undrawn: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The journal's record of a result; parameters as in `OutputFolder.add`."""
-    path = {"path": str(task.path)}
+    """The journal's entry of a result.
+
+    Parameters
+    ----------
+    record : mapping
+        The content of its result file.
+    report : str, optional
+        The report's path relative to the folder.
+    undrawn : sequence of str
+        Outputs that could not be drawn; they are not tried again.
+    """
+    row, *faces = rows_of(record, report=report)
     optional = {
         "undrawn": list(undrawn),
-        "faces": [face_row(face, report=report) | path for face in outcome.faces],
-        "segments": [segment.row() | path for segment in outcome.segments],
+        "faces": faces,
+        "segments": [segment.row() | {"path": row["path"]} for segment in outcome.segments],
         "dropped": {} if outcome.found is None else dict(outcome.found.dropped),
     }
     return {
@@ -297,18 +287,10 @@ def entry_of(
         "name": task.name,
         "size": task.size,
         "mtime_ns": task.mtime_ns,
-        "row": row_of(outcome.result, report=report, faces=outcome.faces) | _named(task.clip),
+        "row": row | {"seconds": round(outcome.result.seconds, 3)},
         "lams": lam_rows(outcome.result),
         **{name: value for name, value in optional.items() if value},
     }
-
-
-def _named(clip: Clip) -> Cells:
-    """Cells that say what was scored: the file, and where a part of it begins and ends."""
-    if not clip.is_part:
-        return {"path": str(clip.path)}
-    end = None if clip.duration is None else round(clip.start + clip.duration, 6)
-    return {"path": str(clip.path), "start": clip.start, "end": end}
 
 
 def _stat(path: Path) -> tuple[int | None, int | None]:

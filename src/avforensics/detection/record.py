@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 from os import PathLike
@@ -52,11 +52,11 @@ class RunRecord:
         The command as typed.
     """
 
-    weights: Mapping[str, str]
-    calibration: Mapping[str, str] | None
-    settings: Mapping[str, Any]
-    versions: Mapping[str, Any]
-    command: Sequence[str]
+    weights: Mapping[str, str] = field(default_factory=dict)
+    calibration: Mapping[str, str] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, Any] = field(default_factory=dict)
+    command: Sequence[str] = ()
     notice: str | None = None
 
 

@@ -1,4 +1,4 @@
-"""From a result to a row of scores.csv, and from rows to the tables."""
+"""From the content of a result file to rows of scores.csv, and from rows to the tables."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ import numpy as np
 from avforensics.applicability.measures import NAMES
 from avforensics.data.tables import write_table
 from avforensics.files import atomic_path
-from avforensics.scoring.offset import constant_offset
-from avforensics.scoring.result import VideoResult, windows_of
-from avforensics.scoring.tracks import FaceResult
+from avforensics.scoring.result import VideoResult
 
 COLUMNS = (
     "path",
@@ -51,56 +49,41 @@ LAM_COLUMNS = ("path", "lam", "score", "distribution_score", "activation_score",
 Cells = dict[str, Any]
 
 
-def row_of(
-    result: VideoResult, *, report: str | None = None, faces: Sequence[FaceResult] = ()
-) -> Cells:
-    """A row of scores.csv: plain values, None where there is no value.
+def rows_of(record: Mapping[str, Any], *, report: str | None = None) -> list[Cells]:
+    """Rows of scores.csv from the content of a result file: the video's, then one for each face.
 
-    The windows of a video are those of all its faces, each counted once.
+    Plain values, None where there is no value. ``start`` and ``end`` are seconds: of a part of a
+    video, or of a face, for which ``speaks`` is the share of its time in which it is the speaker.
     """
-    row: Cells = dict.fromkeys(COLUMNS)
-    row |= {
-        "path": str(result.path),
-        "status": result.status,
-        "error": result.error,
-        "seconds": round(result.seconds, 3),
-        "sha256": result.sha256,
-        "warnings": "; ".join(result.warnings) or None,
-        "report": report,
-        "p_value": result.p_value,
-        "evidence": result.evidence,
-        "evidence_p_value": result.evidence_p_value,
-        "log10_lr": None if result.likelihood is None else result.likelihood["log10"],
-        "not_applicable": "; ".join(result.not_applicable) or None,
-    }
-    if result.measures is not None:
-        row |= result.measures.row()
-    if result.media is not None:
-        row |= {
-            "n_frames": result.media.n_frames,
-            "fps": round(result.media.fps, 3),
-            "skipped_packets": result.media.skipped_packets,
-        }
-    if result.scores:
-        row |= lam_rows(result)[0]
-    if result.features is not None:
-        parts = [face.result for face in faces if face.result.scores] or [result]
-        row["n_windows"] = len(windows_of(parts))
-        row["offset_ms"] = int(constant_offset(result.features).milliseconds)
-    return row
+    file = record["file"]
+    common = {"path": file["path"], "sha256": file["sha256"], "report": report}
+    if media := record["media"]:
+        common |= {name: media[name] for name in ("n_frames", "skipped_packets")}
+        common["fps"] = round(media["fps"], 3)
+    rows = [_row(found) | common for found in (record, *record["tracks"])]
+    if file["start"] or file["duration"] is not None:
+        end = None if file["duration"] is None else round(file["start"] + file["duration"], 6)
+        rows[0] |= {"start": file["start"], "end": end}
+    for row, face in zip(rows[1:], record["tracks"], strict=True):
+        row |= {"track": face["name"], "speaks": round(face["speaks"], 4)}
+        row |= {name: round(face[name], 3) for name in ("start", "end")}
+    return rows
 
 
-def face_row(face: FaceResult, *, report: str | None = None) -> Cells:
-    """A row of scores.csv for one face: the columns of a video, its time span and speaking share.
-
-    ``start`` and ``end`` are seconds into the video, ``speaks`` is the share of the time with a
-    face in which this face is the speaker.
-    """
-    return row_of(face.result, report=report) | {
-        "track": face.track.name,
-        "start": round(face.track.start, 3),
-        "end": round(face.track.end, 3),
-        "speaks": round(face.speaks, 4),
+def _row(found: Mapping[str, Any]) -> Cells:
+    """The cells of a video or of a face."""
+    measures, evidence = found.get("measures") or {}, found["evidence"] or {}
+    return {
+        **dict.fromkeys(COLUMNS),
+        **(found["score"] or {}),
+        **{name: round(measures[name], 3) for name in NAMES if measures.get(name) is not None},
+        **{name: found[name] for name in ("status", "error", "p_value", "offset_ms")},
+        "n_windows": found["windows"]["count"] or None,
+        "warnings": "; ".join(found["warnings"]) or None,
+        "evidence": evidence.get("value"),
+        "evidence_p_value": evidence.get("p_value"),
+        "log10_lr": (found["likelihood_ratio"] or {}).get("log10"),
+        "not_applicable": "; ".join(found.get("not_applicable", ())) or None,
     }
 
 

@@ -12,7 +12,8 @@ import av
 
 from avforensics.detection.faces import FaceOptions, VideoScorer
 from avforensics.detection.judging import Judge
-from avforensics.detection.rows import COLUMNS, face_row, row_of, write_csv
+from avforensics.detection.record import RunRecord, record_of
+from avforensics.detection.rows import COLUMNS, rows_of, write_csv
 from avforensics.detection.verdict import judge_outcome
 from avforensics.errors import MediaError
 from avforensics.faces.find import find_faces
@@ -69,7 +70,7 @@ class Scorer:
             provenance=self.provenance | {"file": job.name},
             media_options=self.detector.media,
         )
-        rows = [row_of(outcome.result, faces=outcome.faces), *map(face_row, outcome.faces)]
+        rows = rows_of(record_of(outcome, Clip(job.video), None, RunRecord()))
         write_csv(scores, COLUMNS, [row | {"path": job.name} for row in rows])
         return Answer(summary(outcome), {"report.html": report, "scores.csv": scores})
 
