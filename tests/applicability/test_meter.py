@@ -82,6 +82,12 @@ def test_sound_without_speech():
     assert refused(pictures(), noise).startswith("no speech")
 
 
+@pytest.mark.parametrize(("seconds", "refused"), [(0.24, False), (0.5, True), (1.0, True)])
+def test_a_clip_of_a_word_needs_less_speech(seconds, refused):
+    reasons = DEFAULT_LIMITS.reasons(Measures(seconds=seconds, level=-20, speech=0.192))
+    assert any("no speech" in reason for reason in reasons) == refused
+
+
 def test_a_little_speech_in_much_other_sound():
     """A pause is quiet and does not count; what is loud and no speech does."""
     sound = speech(100)

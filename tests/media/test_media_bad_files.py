@@ -70,11 +70,19 @@ def test_foreign_content(tmp_path, plain, content, what):
     assert what in reason(tmp_path / "a.mp4")
 
 
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "bmp"])
+def test_pictures(tmp_path, plain, suffix):
+    picture = tmp_path / f"a.{suffix}"
+    Image.new("RGB", (64, 64)).save(picture)
+    assert reason(picture) == "a still picture, not a video"
+    with picture.open("ab") as file:
+        file.write(plain.read_bytes())
+    assert "motion photo" in reason(picture)
+
+
 def test_missing_streams(tmp_path):
     assert reason(mux(tmp_path / "a.mp4", times=PLAIN)) == "no audio stream"
     assert reason(mux(tmp_path / "b.mp4", times=None, sounds=[[(0, SOUND)]])) == "no video stream"
-    Image.new("RGB", (64, 64)).save(tmp_path / "c.png")
-    assert reason(tmp_path / "c.png") == "no audio stream"
     write_wav(tmp_path / "d.wav", SOUND)
     assert reason(tmp_path / "d.wav") == "no video stream"
     with pytest.raises(MediaError, match="no audio stream"):

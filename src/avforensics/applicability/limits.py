@@ -22,7 +22,7 @@ class Limits:
     min_level : float
         dBFS; audio that is never louder is silence.
     min_speech : float
-        Seconds of speech.
+        Seconds of speech; half of a clip that is shorter than twice as long.
     min_spoken : float
         Share of the loud time that is speech.
     max_song : float
@@ -80,12 +80,13 @@ class Limits:
             yield from self._of_mouth(found)
 
     def _of_sound(self, found: Measures) -> Iterator[str]:
+        least = min(self.min_speech, found.seconds / 2)
         if found.level is not None and found.level < self.min_level:
             yield f"silence: never above {found.level:.0f} dB (at least {self.min_level:g} dB)"
-        elif found.speech is not None and found.speech < self.min_speech:
+        elif found.speech is not None and found.speech < least:
             yield (
                 f"no speech: {found.speech:.2f} s of {found.seconds:.1f} s "
-                f"(at least {self.min_speech:g} s)"
+                f"(at least {least:.2g} s)"
             )
         elif found.spoken is not None and found.spoken < self.min_spoken:
             yield (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import stat
 import struct
@@ -22,7 +23,8 @@ UNDECLARED = frozenset({"mpegts", "mpeg"})
 # Larger frames are damage, or an attack on memory; 8K has half as many pixels.
 MAX_PIXELS = 2**26
 # Formats that only name other files; only the given file is ever opened.
-PLAYLISTS = frozenset({"applehttp", "hls", "concat", "dash", "image2", "imf"})
+PLAYLISTS = frozenset({"applehttp", "hls", "concat", "dash", "imf"})
+PICTURES = "image2", "_pipe"  # how the names of formats of a single picture begin or end
 # First boxes of an MP4 or MOV file.
 FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 _bounds: list[int] = []  # of `no_picture_above`
@@ -82,9 +84,9 @@ def open_container(path: str | os.PathLike) -> av.container.InputContainer:
         )
     except av.FFmpegError as error:
         raise MediaError(path, _why_unreadable(Path(path), error)) from None
-    if PLAYLISTS & set(container.format.name.split(",")):
+    if reason := _why_no_video(path, container.format.name):
         container.close()
-        raise MediaError(path, "a playlist, not a media file")
+        raise MediaError(path, reason)
     return container
 
 
@@ -105,6 +107,18 @@ def _check_file(path: Path) -> None:
         raise MediaError(path, "no permission to read it") from None
     except OSError as error:
         raise MediaError(path, f"cannot be read ({error.strerror})") from None
+
+
+def _why_no_video(path: str, form: str) -> str:
+    """Why a file of this format is not read; empty if it is."""
+    if PLAYLISTS & set(form.split(",")):
+        return "a playlist, not a media file"
+    if not (form.startswith(PICTURES) or form.endswith(PICTURES)):
+        return ""
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if content.find(b"ftyp") > 0:  # phones append an MP4
+            return "a still picture with a video in it (motion photo): save the video separately"
+    return "a still picture, not a video"
 
 
 def _why_unreadable(path: Path, error: av.FFmpegError) -> str:

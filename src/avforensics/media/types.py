@@ -13,6 +13,7 @@ SAMPLE_RATE = 16_000
 HOP = SAMPLE_RATE // FPS  # audio samples per video frame
 VIDEO_SUFFIXES = {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"}
 VIDEO_SUFFIXES |= {".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"}
+VIDEO_SUFFIXES |= {".3g2", ".divx", ".dv", ".f4v", ".m2t", ".mpe", ".nut", ".qt", ".rm", ".rmvb"}
 
 
 @dataclass(frozen=True, kw_only=True)
