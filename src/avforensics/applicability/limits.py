@@ -85,8 +85,7 @@ class Limits:
             yield f"silence: never above {found.level:.0f} dB (at least {self.min_level:g} dB)"
         elif found.speech is not None and found.speech < least:
             yield (
-                f"no speech: {found.speech:.2f} s of {found.seconds:.1f} s "
-                f"(at least {least:.2g} s)"
+                f"no speech: {found.speech:.2f} s of {found.seconds:.1f} s (at least {least:.2g} s)"
             )
         elif found.spoken is not None and found.spoken < self.min_spoken:
             yield (

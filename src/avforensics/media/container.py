@@ -115,7 +115,10 @@ def _why_no_video(path: str, form: str) -> str:
         return "a playlist, not a media file"
     if not (form.startswith(PICTURES) or form.endswith(PICTURES)):
         return ""
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    with (
+        Path(path).open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
         if content.find(b"ftyp") > 0:  # phones append an MP4
             return "a still picture with a video in it (motion photo): save the video separately"
     return "a still picture, not a video"
