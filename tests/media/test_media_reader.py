@@ -116,6 +116,26 @@ def test_variable_rate(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "video", "pixels", "size"),
+    [("a.dv", "dvvideo", "yuv420p", (720, 576)), ("a.mxf", "jpeg2000", "yuv422p", (128, 96))],
+)
+def test_a_rate_that_is_missing_or_implausible(tmp_path, name, video, pixels, size):
+    path = mux(
+        tmp_path / name,
+        times=PLAIN,
+        sounds=[[(0, noise(3, rate=48_000))]],
+        video_codec=video,
+        pix_fmt=pixels,
+        size=size,
+        audio_codec="pcm_s16le",
+        audio_rate=48_000,
+        layout="stereo",
+    )
+    frames, _, report = read(path)
+    assert len(frames) == len(PLAIN) and report.fps == 25
+
+
+@pytest.mark.parametrize(
     ("name", "video", "audio", "rate", "pixels"),
     [
         ("a.ts", "libx264", "aac", 16_000, "yuv420p"),

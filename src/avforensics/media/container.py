@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -25,6 +26,7 @@ MAX_PIXELS = 2**26
 # Formats that only name other files; only the given file is ever opened.
 PLAYLISTS = frozenset({"applehttp", "hls", "concat", "dash", "imf"})
 PICTURES = "image2", "_pipe"  # how the names of formats of a single picture begin or end
+HIGHEST_RATE = 1000  # frames a second; raw DV can seem to have 60,000
 # First boxes of an MP4 or MOV file.
 FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 _bounds: list[int] = []  # of `no_picture_above`
@@ -88,6 +90,12 @@ def open_container(path: str | os.PathLike) -> av.container.InputContainer:
         container.close()
         raise MediaError(path, reason)
     return container
+
+
+def frame_rate(stream: av.VideoStream) -> Fraction | None:
+    """Average frame rate, or FFmpeg's guess if the average is missing or implausible."""
+    average = stream.average_rate
+    return average if average and average <= HIGHEST_RATE else stream.guessed_rate
 
 
 def _check_file(path: Path) -> None:

@@ -12,7 +12,7 @@ import av
 from av.stream import Disposition
 
 from avforensics.media.clock import Piece, Presentation, Run, mend
-from avforensics.media.container import Tally, open_container, packets
+from avforensics.media.container import Tally, frame_rate, open_container, packets
 from avforensics.media.types import ClockBreak
 
 # If all streams pause for longer than this (s), the clock has jumped. Transport streams have no
@@ -124,7 +124,7 @@ class _Trail:
         self.kind, self.index = stream.type, stream.index
         self.count = 0
         self._base = stream.time_base
-        rate = getattr(stream, "average_rate", None)
+        rate = frame_rate(stream) if stream.type == "video" else None
         self._usual = round(min(1 / rate, LONGEST) / self._base) if rate else 0
         self._pause = int(pause / self._base)
         self._longest = max(int(LONGEST / self._base), 1)

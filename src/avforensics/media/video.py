@@ -19,7 +19,7 @@ from avforensics.files import Closing
 from avforensics.media.aspect import PixelAspect, alike
 from avforensics.media.clock import WHOLE, Mender
 from avforensics.media.colour import ColourTags
-from avforensics.media.container import Tally, declared_length, decode, open_container
+from avforensics.media.container import Tally, declared_length, decode, frame_rate, open_container
 from avforensics.media.frames import View, upright_rgb
 from avforensics.media.planes import colours_of
 from avforensics.media.seek import is_entry, key_time_before
@@ -120,7 +120,7 @@ class VideoReader(Closing):
         self._graphs: dict[tuple, av.filter.Graph] = {}
         self.codec = self._stream.codec_context.name
         self.container = self._container.format.name
-        self.fps = float(self._stream.average_rate or 0)
+        self.fps = float(frame_rate(self._stream) or 0)
         self.origin = (first.pts or 0) * self._stream.time_base
         self.strays = self._survey.strays
         self.number = number_of(self._container, self._stream)
@@ -234,7 +234,7 @@ class VideoReader(Closing):
 
     def _rebased(self) -> Iterator[av.VideoFrame]:
         """Decoded frames with complete time stamps that begin at 0."""
-        usual = min(1 / Fraction(self._stream.average_rate or FPS), LONGEST)
+        usual = min(1 / Fraction(frame_rate(self._stream) or FPS), LONGEST)
         step = max(1, round(usual / self._stream.time_base))
         stamps = _Stamps(step)
         start = stamp = stamps.best(self._first)
