@@ -1,9 +1,9 @@
 """Time the one-pass scorer against the same modules run the published way, in one run.
 
     python scripts/bench.py              # 50 windows of a clip; writes docs/benchmarks.md
-    python scripts/bench.py --windows 5  # a quick look, written nowhere
+    python scripts/bench.py --windows 5  # a quick look, on screen only
     python scripts/bench.py --device cuda
-    python scripts/bench.py --bf16       # also in bfloat16 on a processor without such instructions
+    python scripts/bench.py --bf16       # also in bfloat16 where the processor only emulates it
 
 The published way: for each window, the visual encoder runs on 31 copies of it, the audio encoder on
 its 31 crops and the fusion on the 31 pairs; then all of it once more for the second anomaly model.
@@ -45,7 +45,7 @@ from avforensics.scoring.spans import cut_spans, frames_needed
 
 
 def random_models(seed: int) -> Models:
-    """Published sizes, random weights scaled so that the delays get different logits."""
+    """Networks of published size, random weights scaled so that delays get different logits."""
     torch.manual_seed(seed)
     sync = published_sync_network()
     for name, tensor in sync.state_dict().items():
@@ -119,7 +119,7 @@ class Race:
         self.block = block
 
     def ours(self, precision: str) -> tuple[Features, float]:
-        """Features by the one-pass engine, and the time of the network."""
+        """Features from the one-pass engine, and the time that the network takes."""
         runtime = RuntimeOptions(device=str(self.device), precision=precision)
         engine = Engine(self.models.sync, self.models.projection, runtime=runtime)
         (span,) = cut_spans([self.block], max_windows=self.windows, span_windows=self.windows)
@@ -129,7 +129,7 @@ class Race:
 
     @torch.inference_mode()
     def published(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, float]]:
-        """Row, activations and time of each window, both passes counted."""
+        """Row, activations and time of each window, including both passes."""
         for k in range(self.windows):
             started = time.perf_counter()
             row, _ = published_rows(self.sync, self.frames, self.sound, k)
@@ -153,7 +153,7 @@ def machine(device: torch.device) -> str:
 def measure(
     windows: int, device: torch.device, console: Console, *, bf16: bool
 ) -> list[tuple[str, str]]:
-    """Rows of the table: what, value."""
+    """Rows of the table: name and value."""
     models = random_models(seed=0)
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mp4"
@@ -183,7 +183,7 @@ def measure(
             activations.append(activation)
             spent += took
             progress.advance(task)
-            if k % 10 == 9:  # our turn again, under the load of this moment
+            if k % 10 == 9:  # another turn of ours, under the current load
                 times.append(race.ours("float32")[1])
                 peaks.append(peak_gflops(device, torch.float32))
                 if bf16:

@@ -1,12 +1,12 @@
-"""What `avforensics detect` takes as a whole: its start, many short clips, a long video.
+"""Time and memory of `avforensics detect` as a whole: start, many short clips, a long video.
 
     python scripts/bench_command.py                     # a drawn head; writes docs/benchmarks.md
     python scripts/bench_command.py VIDEO --minutes 5 --clips 1000
-    python scripts/bench_command.py --against ../before/src   # another checkout, in turns with this
+    python scripts/bench_command.py --against ../before/src   # another checkout, taking turns
 
 Every command runs in a process of its own, with one OpenMP thread, the shipped weights and compiled
-Python files, as an installed package has them. The least of all turns counts: processor time, which
-other work on the machine changes less than wall time, and wall time beside it.
+Python files, as in an installed package. The table has the minimum over all turns of processor
+time, which other work on the machine affects less, and, in brackets, of wall time.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def timed(source: Path, *words: str) -> Taken:
 
 
 def short_clip(video: Path, path: Path) -> None:
-    """The first seconds of a video with their sound."""
+    """Write the first seconds of a video with their sound."""
     with VideoReader(video) as reader:
         frames = [np.asarray(reader.upright(frame)) for frame in islice(reader, SHORT * FPS)]
         origin = reader.origin
@@ -72,7 +72,7 @@ def short_clip(video: Path, path: Path) -> None:
 
 
 def commands(folder: Path, video: Path | None, clips: int, minutes: float) -> dict[str, list[str]]:
-    """Make the files; gives the words of each command but where it writes to."""
+    """Make the files; return the arguments of each command, without its output folder."""
     if video is None:
         video = folder / "head.mp4"
         synthetic_head(video)
@@ -95,7 +95,7 @@ def commands(folder: Path, video: Path | None, clips: int, minutes: float) -> di
 
 
 def row(name: str, sides: list[list[Taken]]) -> list[str]:
-    """Before (if it was measured) and now, and how many times as quick."""
+    """A table row: before (if measured), now, peak memory and the speed-up."""
     cells = [name]
     best = [[min(getattr(t, key) for t in side) for key in ("cpu", "wall")] for side in sides]
     for cpu, wall in best:

@@ -1,10 +1,11 @@
-"""What an engine costs: 1,000 jobs of 50 ms, and one job of 100 times that among 100.
+"""What an engine costs: 1,000 jobs of 50 ms, and 100 jobs of which one is 100 times as long.
 
     python scripts/bench_engine.py           # local processes, and Ray where it is installed
 
-Workers sleep, so that two cores serve any number of them. Prints a Markdown table; docs/scale.md
-has one. start = seconds until the first worker begins; wall = of 1,000 jobs from then on;
-efficiency = all jobs / (workers x wall); rest, straggler = when the 99 and the long one are done.
+Workers sleep, so two cores are enough for any number of workers. Prints a Markdown table, as in
+docs/scale.md: start = seconds until the first worker begins; wall = seconds from then until all
+1,000 jobs are done; efficiency = total length of the jobs / (workers x wall); rest, straggler =
+when the 99 short jobs and the long job are done.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ SECONDS, JOBS, STRAGGLER = 0.05, 1000, 100
 
 
 def work(jobs: Sequence[float]) -> Iterator[float]:
-    """Sleep as long as each job says."""
+    """Sleep for the seconds of each job."""
     for seconds in jobs:
         time.sleep(seconds)
         yield seconds
 
 
 def timed(engine: EngineOptions, workers: int, jobs: Sequence[float]) -> tuple[float, list[float]]:
-    """Seconds until the first worker works, and when each job was done after that, in order."""
+    """Seconds until the first worker begins, and from then until each job is done."""
     begun: list[float] = []
     done: dict[int, float] = {}
     asked = time.monotonic()
@@ -42,7 +43,7 @@ def timed(engine: EngineOptions, workers: int, jobs: Sequence[float]) -> tuple[f
 
 
 def row(name: str, engine: EngineOptions, workers: int) -> str:
-    """A line of the table."""
+    """A row of the table."""
     start, ends = timed(engine, workers, [SECONDS] * JOBS)
     wall = max(ends)
     share = JOBS * SECONDS / (workers * wall)
@@ -54,7 +55,7 @@ def row(name: str, engine: EngineOptions, workers: int) -> str:
 
 
 def on_nodes(count: int, measure: Callable[[str], str]) -> str:
-    """Measure on a Ray cluster of so many local nodes of two CPUs each."""
+    """Measure on a Ray cluster of ``count`` local nodes with two CPUs each."""
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})

@@ -4,10 +4,10 @@
     python scripts/bench_faces.py VIDEO              # a video of yours with a face, any size
     python scripts/bench_faces.py --minutes 1 10 30
 
-Twenty seconds are made of the video (its picture over a moving ground, at 1280 x 720) and their
-packets repeated to each length. Each length is read in a process of its own: one pass that finds
-and follows the faces, then one that reads each track as a moving 224 px crop with its sound. Then
-the shortest is read by two processes at once, as `preprocess` reads a folder on two cores.
+Twenty seconds are made from the video (its picture over a moving background, at 1280 x 720), and
+their packets are repeated to each length. Each file is read in a process of its own: one pass finds
+and tracks the faces, then another reads each track as a moving 224 px crop with its sound. Finally,
+two processes read the shortest file at once, as `preprocess` reads a folder on two cores.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def synthetic_head(path: Path) -> None:
 
 
 def pictures(source: Path) -> Iterator[np.ndarray]:
-    """The video's own frames, there and back, over stripes that wander."""
+    """The video's frames, forwards and backwards, over moving stripes."""
     with VideoReader(source) as video:
         frames = [video.upright(frame).copy() for frame in islice(video, 10 * FPS)]
     height = SIZE[1]
@@ -68,7 +68,7 @@ def pictures(source: Path) -> Iterator[np.ndarray]:
 
 
 def encode(source: Path, path: Path) -> None:
-    """H.264 as cameras and sites write it: B-frames, a key frame every two seconds, 48 kHz."""
+    """Write H.264 as cameras and web sites do: B-frames, a key frame every 2 s, 48 kHz."""
     with av.open(str(path), "w") as out:
         video = out.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": "23"})
         video.width, video.height, video.pix_fmt = *SIZE, "yuv420p"
@@ -88,7 +88,7 @@ def encode(source: Path, path: Path) -> None:
 
 
 def measure(path: Path) -> None:
-    """Find and cut the faces of one file and print what it took, as JSON."""
+    """Find and cut the faces of one file; print counts, times and peak memory as JSON."""
     taken = {}
 
     def lap(name: str, clock: float, work: float) -> None:
@@ -116,7 +116,7 @@ def measure(path: Path) -> None:
 
 
 def together(paths: list[Path]) -> list[dict]:
-    """What each process measured, all of them at work at the same time."""
+    """Measure files at the same time, each in a process of its own."""
     commands = [[sys.executable, __file__, "--measure", str(path)] for path in paths]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
     outputs = [process.communicate()[0] for process in running]
@@ -126,7 +126,7 @@ def together(paths: list[Path]) -> list[dict]:
 
 
 def row(minutes: float, found: list[dict]) -> list[str]:
-    """Of files that were read at the same time, each in a process of its own."""
+    """A table row for files that were measured at the same time."""
     frames, cut = (sum(one[key] for one in found) for key in ("frames", "cut"))
     clock = max(one["find"][0] + one["crop"][0] for one in found)
     find, crop = (sum(one[key][1] for one in found) for key in ("find", "crop"))

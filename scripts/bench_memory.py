@@ -5,8 +5,8 @@
     python scripts/bench_memory.py --minutes 10 --detect CLIP --every 30    # memory over time
 
 Each length is scored in a process of its own. The files are 1080p, made here by encoding ten
-seconds once and repeating their packets; with ``--detect``, a clip of yours is repeated and given
-to `avforensics detect` with the shipped weights and every report.
+seconds once and repeating their packets. With ``--detect``, your clip is repeated instead, and
+`avforensics detect` scores it with the shipped weights and writes its report.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def random_models(name: str) -> Models:
 
 
 def score(path: Path, model: str) -> None:
-    """Score one file and print what it took, as JSON."""
+    """Score one file; print peak memory, time and number of windows as JSON."""
     started = time.perf_counter()
     scorer = ClipScorer(random_models(model), runtime=RuntimeOptions(device="cpu"), windows="all")
     (result,) = scorer.score_many([path])
@@ -71,7 +71,7 @@ def score(path: Path, model: str) -> None:
 
 
 def sampled(command: list[str], every: float) -> list[tuple[float, int]]:
-    """Run a command; seconds since its start and its resident memory in MiB, again and again."""
+    """Run a command; sample its resident memory: seconds since the start, and MiB."""
     started, found = time.monotonic(), []
     run = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     status = Path(f"/proc/{run.pid}/status")
@@ -88,7 +88,7 @@ def sampled(command: list[str], every: float) -> list[tuple[float, int]]:
 
 
 def over_time(clip: Path, minutes: float, every: float) -> None:
-    """Print the resident memory of `detect` on a clip that is repeated for so many minutes."""
+    """Print the resident memory of `detect` on a clip that is repeated to last ``minutes``."""
     with av.open(str(clip)) as container:
         seconds = container.duration / av.time_base
     table = Table("seconds", "resident memory, MiB")

@@ -1,11 +1,12 @@
-"""How many training items a second the clip reader gives, and for each core.
+"""Training items per second from the clip reader, in total and per core.
 
     python scripts/bench_reader.py                        # on clips made for the purpose
     python scripts/bench_reader.py --manifest FILE.csv    # on clips of your own
-    python scripts/bench_reader.py --workers 0 2 8        # with so many loader processes
+    python scripts/bench_reader.py --workers 0 2 8        # numbers of loader processes
 
-Items: one clip of 5 frames of a video (phase 1 of the curriculum), four of the same video (phase
-2), a span of 75 frames. "A core" is a second of processor time of this process and its workers.
+An item is one clip of 5 frames of a video (phase 1 of the curriculum), four such clips of one video
+(phase 2), or a span of 75 frames. "A core": per second of processor time of this process and its
+workers.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def made_up_clips(folder: Path, *, size: int, n: int) -> Manifest:
 
 
 def measure(dataset, *, workers: int, seconds: float) -> tuple[float, float]:
-    """Items a second of wall-clock time, and of processor time."""
+    """Items per second of wall-clock time, and per second of processor time."""
     done = 0
     order = NumberedBatches(len(dataset), batch_size=4, done=lambda: done)
     loader = DataLoader(
@@ -74,7 +75,7 @@ def measure(dataset, *, workers: int, seconds: float) -> tuple[float, float]:
 
 
 def processor_time(loader: DataLoader) -> float:
-    """Seconds used so far by this process and the loader's living workers (Linux)."""
+    """Processor seconds used so far by this process and the loader's running workers (Linux)."""
     ticks = 0
     for worker in getattr(loader._iterator, "_workers", []):
         fields = Path(f"/proc/{worker.pid}/stat").read_text().rsplit(")", 1)[1].split()

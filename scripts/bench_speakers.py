@@ -1,11 +1,12 @@
-"""How often the right one of two people is named: pairs of real clips side by side, one heard.
+"""How often the speaker is found: pairs of real clips side by side, with the sound of one.
 
     python scripts/bench_speakers.py MANIFEST.csv --split test        # clips with one face each
     python scripts/bench_speakers.py FOLDER --pairs 50 --checkpoint model.safetensors
 
 Each pair is drawn by seed, written as one video (the pictures of both, the sound of one) and scored
-as ``detect faces=auto scoring.windows=all`` does. Told are the tracks found, who is named for most
-of the time, and the share of the time in which it is the right one.
+as ``detect faces=auto scoring.windows=all`` does. The table counts the pairs with two tracks, and
+those in which the right person is named for most of the time; it also has the mean share of the
+time in which the right person is named.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from avforensics.scoring.clips import ClipScorer
 
 
 def compose(left: Path, right: Path, heard: int, path: Path) -> None:
-    """Two clips of one size side by side, as long as the shorter, with the sound of one."""
+    """Write two clips of equal size side by side, cut to the shorter, with the sound of one."""
     with VideoReader(left) as a, VideoReader(right) as b:
         frames = (
             np.concatenate([np.asarray(a.upright(one)), np.asarray(b.upright(other))], axis=1)
@@ -54,7 +55,7 @@ def clips_of(source: Path, split: str | None) -> list[Path]:
 
 
 def checkpoint(name: str) -> dict[str, str]:
-    """Where `load_models` finds it."""
+    """Settings of `load_models` for a checkpoint."""
     return {"asset": name} if name == "grid_compact" else {"bundle": name, "search": False}
 
 

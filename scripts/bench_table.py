@@ -1,4 +1,4 @@
-"""Where benches write what they measured: a table between two marks of docs/benchmarks.md."""
+"""Write results of the benchmark scripts: a table between two marks in docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def processor() -> str:
-    """Name and number of this machine's cores."""
+    """Name of this machine's processor and number of cores."""
     return f"{_cpuinfo('model name') or platform.processor()}, {os.cpu_count()} cores"
 
 
@@ -46,7 +46,7 @@ def _cpuinfo(*names: str) -> str:
 
 
 def commit() -> str:
-    """Of the code that was measured."""
+    """Abbreviated commit of the measured code."""
     command = ["git", "-C", str(DOCUMENT.parent), "rev-parse", "--short", "HEAD"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     return found.stdout.strip() or "no git"

@@ -1,12 +1,12 @@
-"""Steps a second of training on a CPU, in turns in float32 and, where it has that, in bfloat16.
+"""Training steps per second on a CPU, in turns in float32 and, if the CPU has it, bfloat16.
 
     python scripts/bench_training.py                 # writes docs/benchmarks.md
     python scripts/bench_training.py --turns 1 --show  # a quick look, on screen
     python scripts/bench_training.py --bf16          # also on a processor that emulates it
 
-`train experiment=talkers` runs on clips made here, as a process of its own with one OpenMP thread,
-for few and for more steps: the difference is the rate, without the start. Decoding and augmentation
-count. The anomaly models are trained on random numbers, in this process.
+`train experiment=talkers` runs on clips made here, in a process of its own with one OpenMP thread,
+once for few and once for more steps: the difference gives the rate without the start. Decoding and
+augmentation are included. The anomaly models are trained on random numbers, in this process.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from avforensics import cli
 
 
 def parser() -> argparse.ArgumentParser:
-    """The published flags, and one of ours for the checkpoints."""
+    """The published flags, and an additional flag for the checkpoints."""
     flags = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

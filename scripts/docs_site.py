@@ -1,4 +1,4 @@
-"""Hook of mkdocs: README.md is the first page of the site, its links as seen from docs/."""
+"""mkdocs hook: make README.md the first page of the site, with links relative to docs/."""
 
 from __future__ import annotations
 

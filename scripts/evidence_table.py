@@ -1,14 +1,14 @@
-"""Statistics and fusions by kind of forgery: chosen on half of the sources, reported on the other.
+"""Statistics and fusions by kind of forgery: chosen on half the sources, tested on the rest.
 
   python scripts/evidence_table.py --bundle FILE --reals STORE --fakes STORE --groups GROUPS.csv \\
       --output OUT [--source category] [--split dev test]
 
-STORE are feature stores of `avforensics extract` (they may be one); real videos of the given splits
-take part, which no model may have been trained on. GROUPS.csv has the columns method and group:
-which kind of forgery each generator makes. Sources are the values of --source: all videos of one
-lie in one half.
-On the first half every fusion of every set of statistics is fitted on real videos and ranked by its
-mean AUC over groups; on the second half all are measured, fitted on the first half's real videos.
+STORE is a feature store of `avforensics extract`, the same or different ones. Real videos of the
+given splits are used; no model may have been trained on them. GROUPS.csv has the columns method and
+group: the kind of forgery that each generator makes. Sources are the values of --source; all
+videos of a source are in the same half.
+On the first half, every fusion of every set of statistics is fitted on real videos and ranked by
+its mean AUC over groups. On the second half, all are measured as fitted on the first half.
 OUT receives evidence_table.md and .json.
 """
 
@@ -119,7 +119,7 @@ def parse() -> argparse.Namespace:
 
 
 def read(options: argparse.Namespace, groups: dict[str, str]) -> list[Video]:
-    """Score all clips that are measured on inner windows."""
+    """Score the clips; keep those that are measured on inner windows."""
     models = load_models({"bundle": options.bundle, "search": False})
     policy = SequencePolicy(windows=options.windows, max_len=options.max_len)
     stores = [FeatureStore.open(path) for path in dict.fromkeys((options.reals, options.fakes))]
@@ -152,7 +152,7 @@ def read(options: argparse.Namespace, groups: dict[str, str]) -> list[Video]:
 
 
 def halves(videos: list[Video], *, seed: int) -> tuple[list[Video], list[Video]]:
-    """All clips of a source in one half; both with about as many real videos and of each group."""
+    """Two halves of whole sources, with about the same number of videos of each group."""
     order = np.random.default_rng(seed).permutation(sorted({video.source for video in videos}))
     counts = {name: Counter(v.group for v in videos if v.source == name) for name in order}
     order = sorted(order, key=lambda name: -sum(counts[name].values()))
@@ -174,13 +174,13 @@ Candidates = dict[str, tuple[str, tuple[str, ...]]]
 
 
 def candidates(fusions: list[str], sets: list[str]) -> Candidates:
-    """Fusions by a name: each of each set, and each statistic alone on both sides."""
+    """Fusions by name: each kind of each set, and each statistic alone, two-sided."""
     found = {f"{kind} of {name}": (kind, SETS[name]) for kind in fusions for name in sets}
     return found | {f"two-sided {name}": ("min_p", (name,)) for name in STATISTICS}
 
 
 def fit(videos: list[Video], kind: str, names: tuple[str, ...]) -> Evidence | None:
-    """A fusion of the real videos; None where they are too few or lack a statistic."""
+    """A fusion fitted on the real videos; None if too few have all statistics."""
     reals = [video for video in videos if video.entry.label == 0]
     reals = [v for v in reals if all(name in v.found.statistics for name in names)]
     if len(reals) < fewest(names, kind):
@@ -199,7 +199,7 @@ def fit(videos: list[Video], kind: str, names: tuple[str, ...]) -> Evidence | No
 def choose(
     videos: list[Video], wanted: Candidates, reference: list[Video]
 ) -> tuple[str, dict[str, float]]:
-    """The fusion with the highest mean AUC over groups; real videos by cross-fitted values."""
+    """The fusion with the highest mean AUC over groups; real videos have cross-fitted values."""
     ranking = {}
     for name, (kind, names) in wanted.items():
         evidence = fit(videos + reference, kind, names)
@@ -220,7 +220,7 @@ def choose(
 
 
 def measured(first: list[Video], second: list[Video], wanted: Candidates) -> list[ScoredVideo]:
-    """Rows of the second half: the score, each statistic, and each fusion of the first half."""
+    """Rows of the second half: score, statistics, and the fusions fitted on the first half."""
     fused = {name: fit(first, *how) for name, how in wanted.items()}
     rows = []
     for video in second:
@@ -242,7 +242,7 @@ def measured(first: list[Video], second: list[Video], wanted: Candidates) -> lis
 
 
 def told(videos: list[Video]) -> str:
-    """How many of what."""
+    """Text with the number of videos of each group, and of sources."""
     counts = Counter(video.group for video in videos)
     return f"{', '.join(f'{n} {name}' for name, n in counts.most_common())}; " + (
         f"{len({video.source for video in videos})} sources"

@@ -1,11 +1,11 @@
-"""Read files with changed bytes as `detect faces=auto` does, and count what becomes of them.
+"""Read files with changed bytes as `detect faces=auto` does, and count the outcomes.
 
     python scripts/fuzz_media.py                          # 1,000 files of a clip made here
     python scripts/fuzz_media.py --video talk.mp4 --count 300 --keep bad
 
-Each file is read by a worker process with a limit of memory and time: opened, searched for faces,
-and every face cut out with its sound. Exits with 1 where a file crashes or hangs the worker, or has
-an internal error as its reason; `--keep` copies such files.
+A worker process with limited memory and time opens each file, searches it for faces and cuts out
+every face with its sound. The exit code is 1 if a file crashes or hangs the worker or causes an
+internal error; `--keep` copies such files.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-# Container -> encoders of picture and sound, and its pixels.
+# Container -> encoders of video and audio.
 KINDS = {
     "mp4": ("libx264", "aac"),
     "mkv": ("libx264", "libopus"),
@@ -41,7 +41,7 @@ BAD = ("internal error", "crash", "hang")
 
 
 def clip(video: Path | None, seconds: float) -> tuple[list[np.ndarray], np.ndarray]:
-    """Pictures, uint8 (H, W, 3), and mono sound, int16, of a video or made up."""
+    """Frames, uint8 (H, W, 3), and mono sound, int16, of a video or synthetic."""
     count = round(25 * seconds)
     if video is None:
         random = np.random.default_rng(0)
@@ -65,7 +65,7 @@ def clip(video: Path | None, seconds: float) -> tuple[list[np.ndarray], np.ndarr
 
 
 def write(path: Path, frames: list[np.ndarray], sound: np.ndarray) -> bytes:
-    """Encode the clip into the container that its name asks for."""
+    """Write the clip to a container that matches the suffix; return the bytes of the file."""
     video_codec, audio_codec = KINDS[path.suffix[1:]]
     with av.open(str(path), "w") as out:
         video = out.add_stream(video_codec, rate=25)
@@ -95,7 +95,7 @@ def write(path: Path, frames: list[np.ndarray], sound: np.ndarray) -> bytes:
 
 
 def changed(content: bytes, random: np.random.Generator) -> tuple[bytes, str]:
-    """Content with some of its bytes changed, and how."""
+    """Content with some of its bytes changed, and the kind of change."""
     data, size = bytearray(content), len(content)
     how = str(random.choice(["flip", "head", "swap", "cut", "zero", "repeat", "drop"]))
     length = int(random.integers(16, size // 8))
@@ -119,7 +119,7 @@ def changed(content: bytes, random: np.random.Generator) -> tuple[bytes, str]:
 
 
 def read(path: Path) -> tuple[str, str]:
-    """What becomes of a file, and why: as in `avforensics.detection.faces`."""
+    """Read a file as `avforensics.detection.faces` does; outcome and reason."""
     from avforensics.errors import MediaError
     from avforensics.faces.crops import RECIPES
     from avforensics.faces.find import find_faces
@@ -144,12 +144,12 @@ def read(path: Path) -> tuple[str, str]:
         return ("read, with warnings" if told else "read"), "; ".join(told)
     except MediaError as error:
         return "reason in words", error.reason
-    except Exception as error:  # what must not be
+    except Exception as error:  # must not happen
         return "internal error", f"{type(error).__name__}: {error}"
 
 
 def work(memory: int) -> None:
-    """Read the files named on standard input, one a line, and answer in JSON."""
+    """Read the files named on standard input, one per line, and answer in JSON."""
     resource.setrlimit(resource.RLIMIT_DATA, (memory * 10**6,) * 2)
     for line in sys.stdin:
         what, why = read(Path(json.loads(line)))
@@ -166,7 +166,7 @@ class Worker:
         self._process: subprocess.Popen | None = None
 
     def read(self, path: Path) -> tuple[str, str, int]:
-        """What becomes of a file, why, and the worker's peak of memory in MB."""
+        """Outcome of a file, its reason, and the worker's peak memory in MB."""
         if self._process is None:
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
             self._process = subprocess.Popen(self._command, stderr=subprocess.DEVNULL, **pipes)

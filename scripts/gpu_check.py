@@ -1,10 +1,10 @@
-"""Run on one GPU what a CPU cannot show: tests, scoring, training steps, memory; offline.
+"""Check on one GPU, offline, what a CPU cannot show: tests, scoring, training steps, memory.
 
     python scripts/gpu_check.py                      # under ten minutes; writes docs/benchmarks.md
-    python scripts/gpu_check.py --tiny --out FOLDER  # the same on a CPU, no document
+    python scripts/gpu_check.py --tiny --out FOLDER  # small models, also on a CPU; no document
 
-Scoring and training run on random weights and pictures, since only time, memory and the differences
-between precisions are of interest. gpu_check.json in --out (default: outputs/gpu_check) has it all.
+Scoring and training use random weights and pictures, since only time, memory and the differences
+between precisions matter. All results are in gpu_check.json in --out (default: outputs/gpu_check).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ Row = dict[str, Any]
 
 
 def tiny_models(seed: int) -> Models:
-    """Every part of the published models, small; of fewer channels bf16 gradients crash oneDNN."""
+    """Small models with all parts; with fewer channels, bf16 gradients crash oneDNN."""
     torch.manual_seed(seed)
     sync = SyncNetwork(
         visual=VisualEncoder(
@@ -70,7 +70,7 @@ def tiny_models(seed: int) -> Models:
 
 
 def block_of(models: Models, windows: int) -> Block:
-    """Moving noise and sound of so many windows."""
+    """Moving noise with sound, long enough for ``windows`` windows."""
     random, size = np.random.default_rng(0), models.sync.size
     n_frames = frames_needed(windows, models.sync.max_delay)
     still = random.integers(0, 256, (size, size, 3), np.uint8)
@@ -85,7 +85,7 @@ def use_tf32(allowed: bool) -> None:
 
 
 def peak(device: torch.device, precision: str, side: int) -> float:
-    """Operations a second of a large matrix product, the best of five."""
+    """Operations per second of a large matrix product, the best of five."""
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     a = torch.randn(side, side, device=device, dtype=kind)
     return 2 * side**3 / min(seconds(lambda: a @ a, device) for _ in range(5))
@@ -105,7 +105,7 @@ def work_of(models: Models, block: Block, windows: int, device: torch.device) ->
 
 
 def scorings(models: Models, device: torch.device, sizes: Mapping[str, int]) -> list[Row]:
-    """Clips a second, differences of scores and share of the peak, for each runtime."""
+    """Clips per second, differences of scores and share of the peak, for each runtime."""
     windows, clips = sizes["windows"], sizes["clips"]
     block = block_of(models, windows)
     operations = work_of(models, block, windows, device)
@@ -139,14 +139,14 @@ def scorings(models: Models, device: torch.device, sizes: Mapping[str, int]) -> 
 
 
 def sync_batch(size: int, videos: int, clips: int) -> dict[str, torch.Tensor]:
-    """As of `RandomClips`."""
+    """A random batch in the form that `RandomClips` gives."""
     frames = torch.randint(0, 256, (videos, clips, WINDOW_FRAMES, size, size, 3))
     sound = 2500 * torch.randn(videos, clips, CROP_SAMPLES)
     return {"frames": frames.to(torch.uint8), "audio": sound.to(torch.int16)}
 
 
 def anomaly_batch(videos: int) -> dict[str, torch.Tensor]:
-    """As of `FeatureData`."""
+    """A random batch in the form that `FeatureData` gives."""
     rows = torch.randn(videos, 50, 31)
     return {"logits": rows, "activations": rows, "length": torch.full((videos,), 50)}
 
@@ -179,7 +179,7 @@ def trainings(
 
 
 def training_step(module: Any, batch: dict, device: torch.device, precision: str) -> Row:
-    """The best of three steps after one, and the memory at its peak."""
+    """Best time of three steps after a warm-up step, and peak memory."""
     module = module.to(device).train()
     batch = {name: tensor.to(device) for name, tensor in batch.items()}
     optimizer = module.optimizer(module.parameters())
@@ -201,7 +201,7 @@ def training_step(module: Any, batch: dict, device: torch.device, precision: str
 
 
 def prepare_worker(place: Place, tiny: bool, device: str) -> tuple[Models, Engine]:
-    """A network in each process."""
+    """Make the models and the engine of a process."""
     torch.set_num_threads(1)
     models = tiny_models(0) if tiny else random_models(0)
     runtime = RuntimeOptions(device=device, precision="bf16")
@@ -209,7 +209,7 @@ def prepare_worker(place: Place, tiny: bool, device: str) -> tuple[Models, Engin
 
 
 def worker(jobs: Sequence[int], ready: tuple[Models, Engine], windows: int) -> Iterator[float]:
-    """Score a clip for each job; gives the time when it is done."""
+    """Score a clip for each job; yield the time when it is done."""
     models, engine = ready
     block = block_of(models, windows)
     for key in jobs:
@@ -220,7 +220,7 @@ def worker(jobs: Sequence[int], ready: tuple[Models, Engine], windows: int) -> I
 
 
 def sharing(tiny: bool, device: torch.device, sizes: Mapping[str, int]) -> list[Row]:
-    """Clips a second of one and of two processes on one device."""
+    """Clips per second with one and with two processes on one device."""
     rows = []
     for workers in (1, 2):
         engine = EngineOptions(gpus_per_worker=1 / workers, timeout_minutes=5)
@@ -244,7 +244,7 @@ def sharing(tiny: bool, device: torch.device, sizes: Mapping[str, int]) -> list[
 
 
 def marked_tests() -> str:
-    """The last line of the tests that need a GPU."""
+    """Run the tests that need a GPU; their last line of output."""
     command = [
         sys.executable,
         "-m",
@@ -315,7 +315,7 @@ def main(arguments: Sequence[str] | None = None) -> Mapping[str, Any]:
         made[name] = step()
         made["seconds"] = time.monotonic() - started
         print(f"{name}: done after {made['seconds']:.0f} s", flush=True)
-        (options.out / "gpu_check.json").write_text(json.dumps(made, indent=1))  # as far as it came
+        (options.out / "gpu_check.json").write_text(json.dumps(made, indent=1))  # results so far
     if not options.tiny:
         write("gpu", ("what", "measured"), table(made))
     for what, said in table(made):

@@ -3,7 +3,7 @@
     python scripts/lock.py > constraints.txt      # `make lock`
 
 Only packages that the project or one of its extras needs, directly or through others, are
-listed: what else the environment holds is left out.
+listed: other packages in the environment are left out.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ def declared(setup: Path = ROOT / "setup.cfg") -> list[Requirement]:
 
 
 def normal(name: str) -> str:
-    """A package's name as indexes compare it."""
+    """A package's name in the form that indexes compare."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def installed(requirements: list[Requirement]) -> dict[str, str]:
-    """Versions of the installed packages among the requirements and all that those need.
+    """Versions of the installed requirements and of all packages that they need.
 
     Returns
     -------
     dict
-        Normalised name -> version, sorted. A requirement whose marker does not hold here, and an
-        optional one that is not installed, are left out.
+        Normalised name -> version, sorted. Requirements whose marker does not hold here,
+        and optional ones that are not installed, are left out.
     """
     found: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()

@@ -1,4 +1,4 @@
-"""What the benches of long files share: making one, and how much memory reading it took."""
+"""For benchmarks of long files: make such a file, and measure peak memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import av
 
 
 def repeat(source: Path, path: Path, times: int, *, seconds: float) -> None:
-    """Write the packets of ``source``, which lasts ``seconds``, several times over."""
+    """Write the packets of ``source``, which lasts ``seconds``, ``times`` times."""
     with av.open(str(path), "w") as out:
         streams, last = {}, {}
         for n in range(times):
@@ -30,6 +30,6 @@ def repeat(source: Path, path: Path, times: int, *, seconds: float) -> None:
 
 
 def peak_memory() -> float:
-    """Of this process, in MiB. (``ru_maxrss`` would begin with that of the one that started it.)"""
+    """Peak memory of this process in MiB; ``ru_maxrss`` would start at the parent's peak."""
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) / 2**10

@@ -1,4 +1,4 @@
-"""The moving picture of README.md: `avforensics render` of a synthetic head.
+"""Make the animation of README.md: `avforensics render` of a synthetic head.
 
     python scripts/readme_picture.py                              # the shipped weights
     make demo && python scripts/readme_picture.py outputs/demo    # weights of synthetic heads
@@ -26,7 +26,7 @@ from avforensics.synthetic.plan import Split, plan
 
 OUT = Path(__file__).parents[1] / "docs" / "images" / "render.webp"
 FRAMES, SIDE = 150, 256
-WIDTH, STEP = 330, 2  # of each part in pixels; frames of the video for each of the picture
+WIDTH, STEP = 330, 2  # pixels per half; video frames per frame of the animation
 
 
 def rendered(path: Path, settings: list[str], out: Path) -> list[np.ndarray]:

@@ -2,7 +2,7 @@
 
     python scripts/selfcheck_values.py      # after a change of the shipped weights
 
-The clip has B-frames and sound of 44.1 kHz in stereo, so that decoders have something to do.
+The clip has B-frames and stereo sound at 44.1 kHz, which exercise the decoders.
 """
 
 from __future__ import annotations

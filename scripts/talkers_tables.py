@@ -4,8 +4,8 @@ python scripts/talkers_tables.py delays STORE --split test
 python scripts/talkers_tables.py generators SCORES.csv MANIFEST.csv [SCORE_COLUMN ...]
 
 STORE is a feature store of real clips (windows=all). SCORES.csv is what `avforensics evaluate`
-wrote for a store with real clips and fakes, MANIFEST.csv the manifest they are from. Intervals are
-95 %, from 2,000 resamples of identities.
+wrote for a store with real clips and fakes; MANIFEST.csv is the manifest of these clips. Intervals
+are 95 %, from 2,000 resamples of identities.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from avforensics.features.store import FeatureStore
 
 RESAMPLES = 2000
 TAU = 15  # frames; rows of 31 delays
-LEAST_WINDOWS = 40  # of a clip whose halves are compared
-LEAST_REALS = 5  # of a page, to be compared with its own fakes
+LEAST_WINDOWS = 40  # minimum for comparing the halves of a clip
+LEAST_REALS = 5  # minimum per page; with fewer, its fakes are compared with all real clips
 
 
 def main() -> None:
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def delay_table(folder: str, split: str | None) -> None:
-    """By source: recordings, halves, windows."""
+    """Print by source how often delays agree: in recordings, halves of clips and windows."""
     store = FeatureStore.open(folder)
     store = store.within(min(TAU, store.info.max_delay)).select(split=split, label=0)
     measures: dict[str, dict[str, list[tuple[str, float]]]] = defaultdict(lambda: defaultdict(list))
@@ -95,7 +95,7 @@ def _share(values: Sequence[tuple[str, float]]) -> str:
 
 
 def generator_table(scores: str, manifest: str, columns: Sequence[str]) -> None:
-    """By generator: AUC against real clips of the same page, or of all pages."""
+    """Print AUC by generator against real clips of the same page, or of all pages."""
     table = read_table(scores).with_path()
     method = {row.path: row.method for row in Manifest.read(manifest)}
     table.require("path", "label", "category", "identity", *columns)
@@ -145,7 +145,7 @@ def _auc(labels: np.ndarray, values: np.ndarray) -> float:
 def _interval(
     names: Sequence[str], statistic: Callable[[np.ndarray], float]
 ) -> tuple[float, float]:
-    """95 % of resamples of whole identities."""
+    """95 % interval over resamples of whole identities."""
     groups = defaultdict(list)
     for index, name in enumerate(names):
         groups[name].append(index)

@@ -185,7 +185,7 @@ def run(cfg: DictConfig) -> int:
 
 
 def named_fakes(cfg: DictConfig, reals: FeatureStore) -> tuple[FeatureStore, list[int]]:
-    """The store of ``cfg.fakes`` and which of its forgeries take part."""
+    """The store of ``cfg.fakes``, and the indices of the forgeries that are used."""
     store = FeatureStore.open(cfg.fakes.features)
     if store.info.network != reals.info.network:
         raise ConfigError(f"fakes.features={store.folder}: features of another network")
@@ -247,7 +247,7 @@ def real_clips(store: FeatureStore, split: str | None, *, trained: Sequence[str]
 
 
 def properties(entry: Entry) -> dict[str, float]:
-    """Properties that `avforensics detect` compares; without the file, only its silence."""
+    """Properties that `avforensics detect` compares; only the silence for unreadable files."""
     found = {"leading_silence": entry.clip.silence}
     with suppress(MediaError), open_media(entry.path, audio_path=entry.audio or None) as stream:
         found |= media_properties(stream.report)

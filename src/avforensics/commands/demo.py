@@ -84,7 +84,7 @@ def show(video: Path, cfg: DictConfig, *, own: bool) -> Path:
     models.origin = f"weights: {SHIPPED}, shipped with this package"
     models.introduce(log)
     detector = ClipScorer(models, windows="all", lams=[0.0])
-    # any video works: faces are looked for whatever the weights were trained on
+    # faces are detected whatever the weights were trained on, so any video works
     scorer = VideoScorer(detector, face_options(models, mode="auto"))
     judge = judge_for(CALIBRATION, detector, crop=scorer.options.crop, false_positive_rate=RATE)
     showcase = Showcase(video, folder, seconds=cfg.seconds_shown)
@@ -107,7 +107,7 @@ def show(video: Path, cfg: DictConfig, *, own: bool) -> Path:
 
 
 def _own(video: Path, folder: Path) -> Path:
-    """The user's video, which must be a file outside ``folder``, as that is emptied."""
+    """The user's video, which must be a file outside ``folder``, because that is emptied."""
     if not video.is_file():
         raise MediaError(video, "no such file")
     if video.resolve().is_relative_to(folder.resolve()):
@@ -118,7 +118,7 @@ def _own(video: Path, folder: Path) -> Path:
 
 
 def _head(cfg: DictConfig, folder: Path) -> Path:
-    """A clip of a person who does not exist."""
+    """Make a clip of a synthetic head."""
     log.info("No video=FILE is given: a synthetic head is used instead.")
     job = plan({"test": Split(identities=1, clips=1)}, seed=cfg.seed, n_frames=HEAD_FRAMES)[0]
     frames, sound = make_clip(job, seed=cfg.seed, n_frames=HEAD_FRAMES, size=HEAD_SIDE)
@@ -226,7 +226,7 @@ def _step(verb: str, **settings: object) -> None:
 
     Raises AVForensicsError unless it ends with exit code 0.
     """
-    if verb in ("evaluate", "detect"):  # drawn heads do not speak as people do
+    if verb in ("evaluate", "detect"):  # synthetic heads do not speak like people
         settings["applicability.measure"] = "false"
     words = [verb, *(f"{key}={value}" for key, value in settings.items())]
     log.info("\n$ avforensics %s", " ".join(map(_shown, words)))
@@ -240,7 +240,7 @@ def _step(verb: str, **settings: object) -> None:
 
 
 def _shown(word: str) -> str:
-    """A word of a command line with the working folder left out."""
+    """A word of a command line without the working folder."""
     return word.replace(f"{Path.cwd()}{os.sep}", "")
 
 
@@ -255,7 +255,7 @@ def _list_examples(manifest: Manifest, path: Path, *, each: int) -> None:
 
 
 def _tell(folder: Path, *, minutes: float) -> None:
-    """Write results.json and say where to look."""
+    """Write results.json; print the results and where the reports are."""
     measured = json.loads((folder / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
     categories: Mapping[str, dict] = measured["categories"]
     results = {

@@ -140,7 +140,7 @@ def build_faces(models: Models, cfg: DictConfig) -> FaceOptions:
 def score_settings(
     models: Models, scorer: VideoScorer, judge: Judge | None, cfg: DictConfig
 ) -> dict[str, Any]:
-    """All settings that a score depends on, without the file and the device."""
+    """All settings that a score depends on, except the file and the device."""
     settings = {
         "checkpoints": list(models.hashes.values()),
         "scoring": OmegaConf.to_container(cfg.scoring, resolve=True),

@@ -60,7 +60,7 @@ def run(cfg: DictConfig) -> int:
         if "jump" in cfg.kinds:
             drawn = draw_jump(row, sound, tuple(cfg.jump), seed=cfg.seed)
             forged["jump"] = jump(row, sound, **drawn)
-        # a jump ahead ends early; where only forgeries do, scores see the end instead of the jump
+        # a forward jump ends early; if only forgeries did, scores would detect that, not the jump
         length = min(map(len, forged.values()))
         forged = {kind: s[:length] for kind, s in forged.items()}
         if "part" in cfg.kinds:

@@ -25,7 +25,7 @@ def run(cfg: DictConfig) -> int:
     """Make the manifest that ``cfg`` describes and say what is in it."""
     output = typed_path(cfg.output)
     manifest = _chosen(instantiate(cfg.source, root=cfg.root), cfg)
-    if cfg.drop:  # before sampling, so that what is drawn is there
+    if cfg.drop:  # before sampling, so that every sampled file exists
         manifest, problems = _looked_at(manifest, cfg)
         gone = {problem.index for problem in problems}
         manifest = Manifest(row for index, row in enumerate(manifest) if index not in gone)

@@ -105,7 +105,7 @@ def resume_from(ckpt: str | None, folder: Path) -> str | None:
 def clips_recipe(cfg: DictConfig, module: pl.LightningModule) -> str | dict[str, Any] | None:
     """How the faces of the training clips were cut, if that is recorded next to them.
 
-    None for a network that crops its clips itself: it reads them as they are.
+    None for a network that crops its input itself, because it reads the clips as they are.
     """
     if not cfg.data.get("manifest") or module.models.sync.crop is not None:
         return None

@@ -90,7 +90,7 @@ def again(record: Mapping[str, Any], files: Mapping[str, Any], cfg: DictConfig) 
     Parameters
     ----------
     files : mapping
-        Settings of `detect` for all that it reads: ``input``, ``checkpoint`` and ``calibration``.
+        Settings of `detect` that name files to read: ``input``, ``checkpoint`` and ``calibration``.
     """
     recorded, video = record["file"], typed_path(files["input"])
     if recorded["start"] or recorded["duration"] is not None or recorded["audio"] is not None:

@@ -136,11 +136,11 @@ class AnomalyModule(pl.LightningModule):
         return found
 
     def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Sum over the models of the videos' mean score."""
+        """Mean score of the videos, summed over the models."""
         return sum(score.mean() for score in self.scores(batch).values())
 
     def on_fit_start(self) -> None:
-        """Fit what is counted, not learned by gradients, as naive Bayes and grid levels."""
+        """Fit what gradients do not learn, such as naive Bayes and grid levels."""
         data = self.trainer.datamodule
         for part, model in self.parts.items():
             width = next(data.training_rows(model.reads)).shape[1]

@@ -17,7 +17,7 @@ from avforensics.models.sync import CROP_SAMPLES, SyncNetwork
 
 @dataclass(frozen=True)
 class DelayErrors:
-    """Distance of the found delay from the true one, in frames."""
+    """Distance between the found and the true delay, in frames."""
 
     windows: Tensor  # int (N,): for each window, from the largest logit of its row
     clip: Tensor  # int (): from the delay with the largest sum of log-softmax over the windows
@@ -31,7 +31,7 @@ def clip_rows(network: SyncNetwork, frames: Tensor, audio: Tensor, *, chunk: int
     """Rows of delay logits of one clip, as scoring computes them (method Sec. 1).
 
     The sound is padded with ``max_delay`` frames of zeros on both sides; the candidates of window
-    k are the crops that start ``max_delay`` frames before it up to ``max_delay`` frames after.
+    k are the crops that start from ``max_delay`` frames before to ``max_delay`` frames after it.
 
     Parameters
     ----------

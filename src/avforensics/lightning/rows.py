@@ -24,7 +24,7 @@ class ClipRows:
     # (N, D), projected, with the picture half of the activations set to zero
     sound: Tensor | None = None
     reach: int = 0
-    start: int = 0  # number of the first row's window in the clip
+    start: int = 0  # index in the clip of the first row's window
 
     @classmethod
     def of(

@@ -43,9 +43,9 @@ class StoredClips(pl.LightningDataModule):
     manifest : Manifest, optional
         Clips to extract; those that are in the store are not read again.
     checkpoint : mapping, optional
-        With the synchronisation network, as for `load_models`; needed with a manifest.
+        As for `load_models`, with the synchronisation network; needed with a manifest.
     settings : ExtractionSettings
-        With several devices, ``auto`` becomes the trainer's own.
+        With several devices, device ``auto`` means the trainer's device.
     engine : EngineOptions
         Where clips are extracted.
     workers : int, optional

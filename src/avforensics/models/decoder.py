@@ -77,8 +77,8 @@ class DecoderBlock(nn.Module):
 class RowDecoder(nn.Module, ABC):
     """Pass rows through blocks of attention, (B, N, inputs) -> (B, N, outputs).
 
-    Subclasses make the blocks; ``spread`` is the initial standard deviation of the learnt
-    positions, 0 = the blocks encode positions.
+    Subclasses make the blocks. ``spread`` is the initial standard deviation of the learnt
+    positions; 0 = no learnt positions, because the blocks encode them.
 
     Parameters
     ----------

@@ -12,8 +12,8 @@ from pytorch_lightning.callbacks import Checkpoint
 class PeriodicCheckpoint(Checkpoint):
     """Write ``last.ckpt`` every n steps and at the end of every epoch.
 
-    Not right after an epoch's last batch: Lightning would resume from there without the
-    validation that follows, and the curve would miss a point.
+    It does not write right after an epoch's last batch: Lightning would resume from there
+    without the validation that follows, and the curve would miss a point.
     """
 
     def __init__(self, *, folder: str | Path, every_n_steps: int = 200) -> None:

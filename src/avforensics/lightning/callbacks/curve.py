@@ -55,7 +55,7 @@ class LearningCurve(Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, index: int
     ) -> None:
-        """Record the loss of a step; with accumulated batches, that of the last batch."""
+        """Record the loss of a step; with accumulated batches, of the last batch only."""
         loss = trainer.callback_metrics.get("train/loss")
         if loss is not None and (not self.train or self.train[-1][0] != trainer.global_step):
             self.train.append([trainer.global_step, float(loss)])
@@ -77,7 +77,7 @@ class LearningCurve(Callback):
             self._draw(trainer, module)
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Draw what came after the last drawing."""
+        """Draw again if a validation followed the last drawing."""
         if trainer.is_global_zero and not trainer.fast_dev_run and self._drawn < len(self.val):
             self._draw(trainer, module)
 
