@@ -115,7 +115,7 @@ def _spoken(voiced: np.ndarray, powers: np.ndarray) -> float | None:
 def of_video(
     measures: Sequence[Measures], speaking: Sequence[tuple[int, Speaking]]
 ) -> Measures | None:
-    """Measures of a video from those of its faces: the best value of any face.
+    """Measures of a video: for each measure, the best value of any of its faces.
 
     A voice counts as a voice-over only while no mouth moves.
 

@@ -90,7 +90,7 @@ class VoiceMeter:
 
     @property
     def probabilities(self) -> np.ndarray:
-        """So far, float32, (chunks,); each chunk lasts `CHUNK_SECONDS`."""
+        """Probabilities so far, float32, (chunks,); each chunk lasts `CHUNK_SECONDS`."""
         return np.concatenate([np.zeros(0, np.float32), *self._found])
 
 

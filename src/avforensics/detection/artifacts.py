@@ -44,7 +44,7 @@ class Artifacts:
     report, features, figures : bool
         Requested outputs.
     run : RunRecord
-        Kept with each result.
+        Written with each result.
     """
 
     folder: Path
@@ -105,7 +105,7 @@ class Artifacts:
         clip : Clip
             The scored clip.
         size : int or None
-            Size of its file in bytes.
+            Size of the file in bytes.
 
         Raises
         ------
@@ -120,7 +120,7 @@ class Artifacts:
         return Path(self.folder, PLACES[what].format(name), *below)
 
     def _remove(self, name: str) -> None:
-        """Remove all outputs of a name, so that a later run does not take them for its own."""
+        """Remove all outputs of a name, so that a later run does not mistake them for its own."""
         for what in ("result", "report", "features"):
             self._path(what, name=name).unlink(missing_ok=True)
         figures = self._path("figures", name=name)

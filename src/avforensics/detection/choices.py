@@ -30,8 +30,8 @@ def face_options(
     models : Models
         Its synchronisation network gives the recipe if ``crop`` is None.
     mode : str
-        ``given``, ``auto`` or ``none``, or ``trained``: ``auto`` where the checkpoint names the
-        recipe by which faces were cut for it, else ``given``.
+        ``given``, ``auto`` or ``none``, or ``trained``: ``auto`` if the checkpoint names the
+        recipe of its training crops, else ``given``.
     crop : str or mapping, optional
         One of `avforensics.faces.crops.RECIPES`, or the settings of a `CropRecipe`.
     score : str
@@ -70,6 +70,6 @@ def _find(settings: Mapping[str, Any]) -> FaceSettings:
 def default_recipe(models: Models) -> str | Mapping[str, Any]:
     """The recipe whose crops the synchronisation network was trained on.
 
-    If unknown: the mouth, which compact networks see.
+    If unknown: ``mouth``, the region that compact networks see.
     """
     return trained_recipe(models) or "mouth"

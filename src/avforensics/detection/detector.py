@@ -41,7 +41,7 @@ class Detector:
     Parameters
     ----------
     models : Models, optional
-        Default: as ``checkpoint=auto``, the published files where all are found, else the weights
+        Default: as ``checkpoint=auto``, the published files if all are found, else the weights
         that come with the package.
     faces : str
         Scored part of a frame: ``trained`` (as the weights were trained), ``auto``, ``given``
@@ -54,7 +54,7 @@ class Detector:
     false_positive_rate : float
         Share of real videos above the calibration's threshold.
     false_segments_per_minute : float
-        Maximum segments per minute of real video, by the calibration.
+        Maximum number of segments per minute of real video, by the calibration.
     **options
         As in `RuntimeOptions` and `ClipScorer`: ``device``, ``precision``, ``windows`` ...
 
@@ -111,7 +111,7 @@ class Detector:
         ----------
         sync, distribution, activation, pca : path, optional
             ``sync_model.pth``, ``dist_regressive_model.pth``, ``avfeature_regressive_model.pth``
-            and ``pca.pkl``; if some are given, the others are looked for as with
+            and ``pca.pkl``; if some are given, the others are found as with
             ``checkpoint=released``.
         bundle : path, optional
             A safetensors bundle; the files above replace parts of it.
@@ -144,16 +144,16 @@ class Detector:
             Hub; see `avforensics.checkpoints.hub.setting_of`.
         sha256 : str, optional
             Expected SHA-256 of the bundle. The pins in a repository only show that its files are
-            whole; this shows that they are the ones you mean.
+            whole; this hash shows that they are the expected files.
         **options
-            As for `Detector`.
+            As in `Detector`.
 
         Raises
         ------
         CheckpointError
             Nothing has this name, or a file has changed.
         ConfigError
-            ``sha256`` is given and the name is not that of a bundle (``released``).
+            ``sha256`` is given, but ``name`` is not a bundle (``released``).
         """
         return cls(load_models({"weights": os.fspath(name), "sha256": sha256}), **options)
 
@@ -183,7 +183,7 @@ class Detector:
         MediaError
             When the video cannot be scored.
         TypeError, ValueError
-            The argument is of no supported type.
+            The type of the argument is not supported.
         """
         (result,) = self.score_many([video_of(video, fps, samples, rate)])
         if result.error is not None:
@@ -206,8 +206,8 @@ class Detector:
         Parameters
         ----------
         videos : iterable of path, bytes, binary file object, Clip or Arrays, or one of these
-            A `Clip` names a part of a file, or a file whose sound lies elsewhere. A str is one
-            path. Bytes, file objects and arrays are kept in the folder for temporary files
+            A `Clip` names a part of a file, or a file whose sound is in a separate file. A str is
+            one path. Bytes, file objects and arrays are kept in the folder for temporary files
             until they are scored.
         progress : callable, optional
             As in `ClipScorer.score_many`.
@@ -215,7 +215,7 @@ class Detector:
         Raises
         ------
         TypeError, ValueError
-            An argument is of no supported type.
+            The type of an argument is not supported.
         """
         return self._outcomes(listed(videos), progress)
 

@@ -60,8 +60,8 @@ class FaceOptions:
     find : FaceSettings
         How faces are found.
     expected : CropRecipe, optional
-        How faces were cut for training, where none are cut here: videos framed differently get a
-        warning.
+        How faces were cut for training, if none are cut here; videos that are framed differently
+        get a warning.
 
     Raises
     ------
@@ -84,17 +84,17 @@ class FaceOptions:
 
     @property
     def crop(self) -> str | dict[str, Any] | None:
-        """The recipe by name, or its settings where it has none; None where nothing is cut out."""
+        """Name of the recipe, or its settings if it has no name; None if nothing is cut out."""
         return None if self.recipe is None else name_of(self.recipe)
 
 
 class VideoScorer:
-    """Scores videos with a detector, face by face where that is asked for.
+    """Scores videos with a detector, face by face if ``mode`` is ``auto``.
 
     Parameters
     ----------
     detector : ClipScorer
-        Is not changed: ``VideoScorer.detector`` is a copy unless ``mode`` is ``given``.
+        Not changed: ``VideoScorer.detector`` is a copy unless ``mode`` is ``given``.
     finder : callable, optional
         Finds the faces of a file; None = `find_faces`.
     """
@@ -117,11 +117,10 @@ class VideoScorer:
     ) -> Iterator[Outcome]:
         """Score videos or parts of them, in order; yield each outcome as soon as it is ready.
 
-        Faces are found in threads, some videos ahead of the network; those of a long video whose
-        windows are all scored, while they are scored. Small clips share batches, up to the next
-        video without a face.
-        ``progress`` is called for each clip (one face's track in a video), as in
-        `ClipScorer.score_many`.
+        Faces are found in threads, some videos ahead of the network. In a long video of which all
+        windows are scored, faces are scored during the search. Small clips share batches, up to
+        the next video without a face. ``progress`` is called for each clip (one face's track in a
+        video), as in `ClipScorer.score_many`.
         """
         if self.options.mode != "auto":
             clips, asked = tee(map(Clip.of, videos))
@@ -138,12 +137,12 @@ class VideoScorer:
             return
         found = prefetch(self._find, map(Clip.of, videos), threads=self.detector.extractor.readers)
         while (first := next(found, None)) is not None:
-            waiting = deque([first])  # found, not all of its faces scored
+            waiting = deque([first])  # faces found, not all scored yet
             for result in self.detector.score_many(clips_of(found, waiting), progress):
                 next(video for video in waiting if not video.complete).results.append(result)
                 while waiting and waiting[0].complete:
                     yield self._outcome(waiting.popleft())
-            while waiting:  # the one without a face, or a long one
+            while waiting:  # a video without a face, or a long one
                 video = waiting.popleft()
                 if video.follows:
                     self._follow(video, progress)
@@ -172,7 +171,7 @@ class VideoScorer:
         return video
 
     def _follow(self, video: SearchedVideo, progress: Progress | None) -> None:
-        """Find the faces of a video and score them meanwhile, then those that could not be cut."""
+        """Score the faces of a video during the search, then the tracks that need a second pass."""
         recipe, media, settings = self.options.recipe, self.detector.media, self.options.find
         follower = FaceFollower(recipe, settings, media.size)
         results: dict[FollowedFace, VideoResult] = {}
@@ -184,7 +183,7 @@ class VideoScorer:
                     video.path, settings, video_stream=media.video_stream, follower=follower
                 )
             except BaseException:
-                follower.stop()  # nothing must wait for the rest of a face
+                follower.stop()  # else readers wait for the rest of a face
                 raise
 
         with noted(video):
@@ -200,7 +199,7 @@ class VideoScorer:
                 if face.track is not None and results[face].error is None
             }
             if len(video.found.tracks) == 1 and (video.sound.warnings or not scored):
-                scored = {}  # a single face reports damage of the sound as its own
+                scored = {}  # a single face reads the sound itself and reports its damage
                 video.sound.close()
                 video.sound = None
             video.cut(recipe, media)
@@ -210,11 +209,11 @@ class VideoScorer:
             ]
             others = self.detector.score_many(rest, progress)
             video.results = [scored.get(name) or next(others) for name in names]
-        for result in video.results:  # all of them took the same time
+        for result in video.results:  # `video.seconds` includes their time
             result.seconds = 0.0
 
     def _outcome(self, video: SearchedVideo) -> Outcome:
-        """The outcome of a video with all faces scored."""
+        """The outcome of a video whose faces are all scored."""
         video.close()
         found = video.found
         if found is None or video.error is not None:
@@ -242,7 +241,7 @@ class VideoScorer:
         return Outcome(result, faces, found, self.options.rule)
 
     def _result(self, faces: tuple[FaceResult, ...], found: Faces) -> VideoResult:
-        """The video's own result."""
+        """The result of a video, from the results of its faces."""
         speaker = find_speakers(faces)
         seconds = sum(face.result.seconds for face in faces)
         if not any(face.result.scores for face in faces):
@@ -281,7 +280,7 @@ def faceless(found: Faces) -> str:
 
 
 def _short(found: Faces, settings: FaceSettings) -> Iterator[str]:
-    """A warning if the whole video is shorter than tracks of longer videos must be."""
+    """A warning if the whole video is shorter than the minimum length of a track."""
     if found.n_frames < settings.min_seconds * FPS:
         yield (
             f"short: {found.n_frames / FPS:.2f} s ({found.n_frames} frames), "
@@ -290,7 +289,7 @@ def _short(found: Faces, settings: FaceSettings) -> Iterator[str]:
 
 
 def _sound_ended(faces: tuple[FaceResult, ...], found: Faces) -> Iterator[str]:
-    """A warning if the sound that was read ends before the picture of a face does."""
+    """A warning if the sound that was read ends before the pictures of a face."""
     for face in faces:
         media = face.result.media
         heard = 0.0 if media is None else media.audio_samples / SAMPLE_RATE

@@ -1,9 +1,9 @@
-"""Cut faces out of a long video while they are still looked for in it.
+"""Cut faces out of a long video while the search for faces goes on.
 
-A square depends on the few seconds of detections around it (`FaceFollower.reach`), so frames wait
-until these are known, reduced to the surroundings of the faces. Which faces count is known at the
-end only: what was cut is used if its squares equal those of a track then. Anything else (damage, a
-face that jumps, too much memory) costs a second pass over that track.
+A square depends on the detections of the few seconds around it (`FaceFollower.reach`). Frames wait
+until these detections are known; only the surroundings of the faces stay in memory. Which faces
+become tracks is known only at the end: the pictures of a face are used if its squares equal the
+track's. Otherwise (damage, a face that jumps, too much memory) the track needs a second pass.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ from avforensics.media.planes import Surroundings
 from avforensics.media.types import FPS
 from avforensics.media.video import VideoReader
 
-MOST = 192 * 2**20  # bytes of waiting surroundings
-STEP = 2 * FPS  # frames between two looks at the tracks
-AHEAD = 2 * FPS  # pictures of a face that wait for the network
-ROOM = 1.7  # side of the surroundings relative to that of the square...
-MORE = 48  # ...and pixels on top
-SAME = 0.3  # least overlap of successive detections of one face
-ENDLESS = 2**31  # frames
+MOST = 192 * 2**20  # maximum bytes of surroundings in memory
+STEP = 2 * FPS  # frames between two updates of the tracks
+AHEAD = 2 * FPS  # maximum number of pictures of a face that wait for the network
+ROOM = 1.7  # side of the surroundings relative to the side of the square...
+MORE = 48  # ...plus this many pixels
+SAME = 0.3  # minimum overlap (IoU) of successive detections of one face
+ENDLESS = 2**31  # frames; used while the length of the video is unknown
 
 
 class GrowingMouth:
-    """A `MouthView` that is known up to the frame that was cut last."""
+    """A `MouthView` of the frames that have been cut so far."""
 
     def __init__(self) -> None:
         self.squares = np.zeros((0, 3))
@@ -74,17 +74,17 @@ class FollowedFace:
     ----------
     first_frame : int
     squares : list of float32 array, (n, 3) or (n, 4)
-        Of the frames that were cut, in pieces.
+        Squares of the frames that were cut, in pieces.
     track : str or None
-        Name of the track that it turned out to be; None = what was cut is of no use.
+        Name of the track that the face became; None = its pictures cannot be used.
     """
 
     first_frame: int
     squares: list[np.ndarray] = field(default_factory=list)
     mouth: GrowingMouth = field(default_factory=GrowingMouth)
     track: str | None = None
-    latest: tuple[int, np.ndarray] | None = None  # a detection by which its tracklet is known
-    looked: int = -1  # when it was looked at last
+    latest: tuple[int, np.ndarray] | None = None  # latest detection; identifies the tracklet
+    looked: int = -1  # frame of the latest update
     ended: bool = False
     reformatter: VideoReformatter = field(default_factory=VideoReformatter)
     _pictures: Queue[Future[np.ndarray] | None] = field(default_factory=lambda: Queue(AHEAD))
@@ -96,14 +96,14 @@ class FollowedFace:
         return self.first_frame + sum(map(len, self.squares))
 
     def put(self, picture: Future[np.ndarray] | None) -> None:
-        """Add the next picture, or None after the last; waits while many are waiting."""
+        """Add the next picture, or None after the last; waits while the queue is full."""
         while not self._closed.is_set():
             with suppress(Full):
                 self._pictures.put(picture, timeout=0.1)
                 break
 
     def end(self) -> None:
-        """No more pictures follow."""
+        """Mark the end: no more pictures follow."""
         if not self.ended:
             self.ended = True
             self.put(None)
@@ -116,7 +116,7 @@ class FollowedFace:
                 yield picture.result()
 
     def close(self) -> None:
-        """No more pictures are needed."""
+        """Stop taking pictures: no more are needed."""
         self._closed.set()
 
 
@@ -128,7 +128,7 @@ class FaceFollower:
     recipe : CropRecipe
         How faces are cut.
     settings : FaceSettings
-        How they are found.
+        How faces are found.
     size : int
         Side of the pictures in pixels.
 
@@ -138,7 +138,7 @@ class FaceFollower:
         Called with each new face.
     faces : list of FollowedFace
     reach : int
-        Frames on each side on which a square depends.
+        Number of frames on each side on which a square depends.
     """
 
     def __init__(self, recipe: CropRecipe, settings: FaceSettings, size: int) -> None:
@@ -147,7 +147,7 @@ class FaceFollower:
         self.reach = smoothing_reach(settings.smooth) + max(recipe.reach, RECIPES["mouth"].reach)
         self._recipe, self._settings, self._size = recipe, settings, size
         self._gap = max(round(settings.gap * FPS), settings.every)
-        self._horizon = AROUND + EACH + settings.every  # frames until cuts are known
+        self._horizon = AROUND + EACH + settings.every  # frames after which shot cuts are known
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="faces")
         self._stopped = False
         self._forget()
@@ -156,16 +156,16 @@ class FaceFollower:
         """End all faces and free the memory."""
         for face in self.faces:
             face.end()
-        self._frames: deque[tuple[int, av.VideoFrame]] = deque()  # later than the last search
-        self._around: deque[tuple[int, list[Surroundings]]] = deque()  # frames in sequence
+        self._frames: deque[tuple[int, av.VideoFrame]] = deque()  # frames after the last search
+        self._around: deque[tuple[int, list[Surroundings]]] = deque()  # one item per frame
         self._bytes = 0
         self._detections: deque[Detections] = deque()
-        self._known: list[tuple[int, np.ndarray]] = []  # when a face was detected last, and where
+        self._known: list[tuple[int, np.ndarray]] = []  # latest detection of each face
         self._looked = 0
         self._follows = False
 
     def stop(self) -> None:
-        """End the search as if the video ended here; the faces are of no use."""
+        """End the search as if the video ended here; the faces cannot be used."""
         self._stopped = True
         for face in self.faces:
             face.close()
@@ -209,7 +209,7 @@ class FaceFollower:
         self._pool.shutdown(wait=False)
 
     def _keep_around(self, detections: Detections) -> None:
-        """Reduce the frames up to a search to the surroundings of the faces."""
+        """Keep only the surroundings of the faces from the frames up to a search."""
         now, faces = detections.frame, detections.faces
         sizes = (faces[:, 2:4] - faces[:, :2]).max(axis=1)
         faces = faces[sizes >= self._settings.min_size / 2]
@@ -237,7 +237,7 @@ class FaceFollower:
         return across[0], down[0], across[1], down[1]
 
     def _advance(self, now: int, cuts: Sequence[int]) -> None:
-        """Cut what is known by now."""
+        """Cut the squares that are known by now."""
         begun = self._detections[0].frame
         tracklets = associate(self._detections, cuts, self._settings)
         for tracklet in tracklets:
@@ -248,7 +248,7 @@ class FaceFollower:
                 self._cut(face, tracklet, now, cuts)
                 face.looked = now
         for face in self.faces:
-            if not face.ended and face.looked < now:  # its tracklet cannot be told any more
+            if not face.ended and face.looked < now:  # its tracklet is no longer found
                 face.end()
         young = now - self._gap - self._horizon - STEP - round(self._settings.min_seconds * FPS)
         oldest = min([young, *(face.next_frame for face in self.faces if not face.ended)])
@@ -306,7 +306,7 @@ class FaceFollower:
         return True
 
     def _holding(self, frame: int, square: list[float]) -> Surroundings | None:
-        """The kept surroundings that a square is cut from."""
+        """Surroundings in memory from which a square can be cut; None if there are none."""
         x, y, side, *angle = square
         factor, room = room_of(side, angle, self._size)
         across, down = stored_ranges(self._shape, self._view, (x, y), room, factor)
@@ -317,7 +317,7 @@ class FaceFollower:
         return next((one for one in self._around[index][1] if one.holds(*area)), None)
 
     def _is(self, face: FollowedFace, track: FaceTrack) -> bool:
-        """Whether what was cut belongs to a track."""
+        """Whether the squares cut so far are the first squares of a track."""
         count = face.next_frame - face.first_frame
         if track.first_frame != face.first_frame or len(track) < count:
             return False
@@ -329,7 +329,7 @@ class FaceFollower:
         return same and np.array_equal(mouth, face.mouth.squares)
 
     def _finish(self, face: FollowedFace, track: FaceTrack) -> None:
-        """Cut the rest of a track."""
+        """Cut the rest of a track; name the face after it if that is possible."""
         complete = face.next_frame == track.end_frame
         if complete or (not face.ended and self._emit(face, track, track.end_frame)):
             face.track = track.name

@@ -1,4 +1,4 @@
-"""Which videos a run is about: one file, a folder, a list or a manifest."""
+"""Which videos a run processes: one file, a folder, a list or a manifest."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def list_inputs(source: str | os.PathLike | Sequence[str]) -> Inputs:
         One or several of: a video; a folder, searched with its subfolders for known video
         suffixes and sorted, without hidden files; a manifest or any other table with a column
         ``path`` (see `read_table`), of which ``start``, ``duration`` (or ``end``) and ``audio``
-        are used and rows of faces skipped; a text file (.txt, .lst) with one path a line, in which
-        blank lines and lines that begin with # are skipped. A relative path in a list starts at
+        are used and rows of faces skipped; a text file (.txt, .lst) with one path per line; blank
+        lines and lines that begin with # are skipped. A relative path in a list starts at
         the list's folder or, if there is no such file, at the current folder.
 
     Raises
     ------
     AVForensicsError
-        Nothing is there, a folder has no video, or a list has no entries or is not text.
+        ``source`` does not exist, a folder has no video, or a list has no entries or is not text.
     """
     if isinstance(source, str | os.PathLike):
         return _one(source)
@@ -120,7 +120,7 @@ def _listed(path: Path) -> Inputs:
 
 
 def _once(source: object, entries: Sequence[Clip], remarks: list[str]) -> Inputs:
-    """Drop duplicates; the first of each stays."""
+    """Drop duplicates; keep the first of each."""
     once: dict[str, Clip] = {}
     for clip in entries:
         once.setdefault(clip_key(clip), clip)

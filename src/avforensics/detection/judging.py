@@ -26,7 +26,7 @@ AUTO = "auto"  # calibration setting: use the file next to the checkpoint
 
 
 class Judge:
-    """Turns scores into p-values, with a threshold; warns of videos unlike the calibration's.
+    """Turns scores into p-values, with a threshold; warns if a video is unlike the calibration's.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class Judge:
         cropped : bool
             A face was cut out, so the frame size is not compared.
         highest_of : int
-            The score is the highest of n scores. If n > 1, the p-value is that of the highest of n
+            The score is the highest of n scores. If n > 1, the p-value is for the highest of n
             independent real scores, and there is no threshold.
 
         Returns
@@ -138,7 +138,7 @@ class Judge:
             elif value is not None and (found := likelihood(value)) is not None:
                 result.likelihood = asdict(found)
             statements.append(ratio_statement(about, result.likelihood))
-        # nothing is stated on a video whose numbers mean nothing
+        # no statements about a video whose numbers are meaningless
         result.statements = () if result.not_applicable else tuple(statements)
 
 

@@ -124,7 +124,7 @@ class OutputFolder:
 
     @property
     def all_rows(self) -> list[Cells]:
-        """Rows of finished videos, each followed by those of its faces."""
+        """Rows of finished videos, each followed by the rows of its faces."""
         found = (self._records[key] for key in self._keys if key in self._records)
         return [row for record in found for row in (record["row"], *record.get("faces", ()))]
 
@@ -157,7 +157,7 @@ class OutputFolder:
             self._outdated.remove(key)
 
     def keep(self, entry: Mapping[str, Any]) -> Cells:
-        """Store a result, from `entry_of`, in the journal; refresh the tables when that is due.
+        """Store an entry from `entry_of` in the journal and return its row; refresh tables if due.
 
         Raises
         ------
@@ -246,11 +246,11 @@ class OutputFolder:
             return f"scored with other settings ({changes})"
         if size != record["size"]:
             return "the file has changed"
-        # a new copy of the same bytes has a different time; its result is kept
+        # a new copy of the same bytes has a different time; the result is kept
         unlike = mtime_ns != record["mtime_ns"]
         if unlike and sha256_or_none(path) != record["row"]["sha256"]:
             return "the file has changed"
-        if status in FACELESS:  # a new search would find none either, and there is no report
+        if status in FACELESS:  # a new search would find no face; there is no report
             return None
         complete = self._is_complete(record["name"], record.get("undrawn", ()))
         return None if complete else "its report or features are missing"
@@ -264,12 +264,12 @@ def entry_of(
     report: str | None = None,
     undrawn: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The journal's entry of a result.
+    """The journal entry of a result.
 
     Parameters
     ----------
     record : mapping
-        The content of its result file.
+        The content of the result file.
     report : str, optional
         The report's path relative to the folder.
     undrawn : sequence of str

@@ -2,7 +2,7 @@
 
 The file's bytes follow from its content alone, and one of its entries is the SHA-256 of the rest:
 `avforensics verify` finds a changed byte. An attacker who changes a file can rewrite that hash too;
-quote it elsewhere, such as in the written report, to rule that out.
+quote the hash elsewhere, such as in the written report, to rule that out.
 """
 
 from __future__ import annotations

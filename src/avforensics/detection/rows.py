@@ -1,4 +1,4 @@
-"""From the content of a result file to rows of scores.csv, and from rows to the tables."""
+"""Make rows of scores.csv from the content of a result file, and write the tables."""
 
 from __future__ import annotations
 
@@ -52,8 +52,9 @@ Cells = dict[str, Any]
 def rows_of(record: Mapping[str, Any], *, report: str | None = None) -> list[Cells]:
     """Rows of scores.csv from the content of a result file: the video's, then one for each face.
 
-    Plain values, None where there is no value. ``start`` and ``end`` are seconds: of a part of a
-    video, or of a face, for which ``speaks`` is the share of its time in which it is the speaker.
+    Values are plain; None = no value. ``start`` and ``end`` are the seconds at which a part of a
+    video, or a face, begins and ends. ``speaks`` is the share of the time with a face in which this
+    face is the speaker.
     """
     file = record["file"]
     common = {"path": file["path"], "sha256": file["sha256"], "report": report}
@@ -71,7 +72,7 @@ def rows_of(record: Mapping[str, Any], *, report: str | None = None) -> list[Cel
 
 
 def _row(found: Mapping[str, Any]) -> Cells:
-    """The cells of a video or of a face."""
+    """The cells that a video and a face have in common."""
     measures, evidence = found.get("measures") or {}, found["evidence"] or {}
     return {
         **dict.fromkeys(COLUMNS),

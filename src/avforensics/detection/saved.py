@@ -31,7 +31,7 @@ def save_features(outcome: Outcome, path: str | os.PathLike) -> None:
     also has ``boxes`` (T, 4), ``landmarks`` (T, 5, 2), ``seen`` (T,) for its T frames, and
     ``speaks`` (n, 2), start and end of its speech in seconds. The metadata ``faces`` holds names,
     first frames, errors and the size of the picture as JSON. Windows and frames are counted on the
-    video's own clock.
+    video's clock.
     """
     if outcome.found is None:
         arrays = _arrays(outcome.result)

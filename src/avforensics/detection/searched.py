@@ -1,4 +1,4 @@
-"""A video whose faces are looked for and scored, one of several at a time."""
+"""A video while its faces are found and scored; several are processed at a time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from avforensics.scoring.source import Clip
 
 @dataclass(eq=False)
 class SearchedVideo:
-    """A video between the search for faces and its outcome."""
+    """A video from the search for faces to the outcome."""
 
     clip: Clip
     found: Faces | None = None
@@ -34,7 +34,7 @@ class SearchedVideo:
     seconds: float = 0.0
     sound: SoundSpool | None = None
     kept: KeptFrames = field(default_factory=KeptFrames)
-    follows: bool = False  # faces are scored while they are looked for
+    follows: bool = False  # faces are scored during the search
 
     @property
     def path(self) -> Path:
@@ -47,7 +47,7 @@ class SearchedVideo:
         return not self.follows and len(self.results) == len(self.clips)
 
     def cut(self, recipe: CropRecipe, media: MediaOptions) -> None:
-        """Make a clip of each face; several share the sound, which is decoded once."""
+        """Make a clip of each face; several clips share sound that is decoded once."""
         tracks = self.found.tracks
         if len(tracks) > 1 and self.sound is None:
             self.open_sound(media)
@@ -110,16 +110,16 @@ def noted(video: SearchedVideo) -> Iterator[None]:
 
 
 def clips_of(videos: Iterator[SearchedVideo], waiting: deque[SearchedVideo]) -> Iterator[Clip]:
-    """Clips of the waiting video and of those after it, up to a video without a face.
+    """Clips of the waiting video and of the next videos, up to a video without a face.
 
-    That video is finished; going on would delay its outcome until the next face was found.
+    That video is finished; continuing would delay its outcome until the next face is found.
 
     Parameters
     ----------
     videos : iterator of SearchedVideo
         The following videos.
     waiting : deque of SearchedVideo
-        Holds the first one; the others are added.
+        Holds the first video; the next ones are appended.
     """
     video = waiting[0]
     while video is not None and video.clips:

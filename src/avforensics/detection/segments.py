@@ -1,4 +1,4 @@
-"""Where a scored video is unusual: segments above a threshold, or those that stand out in it."""
+"""Where a scored video is unusual: segments above a threshold, or segments that stand out."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from avforensics.scoring.result import Steps
 from avforensics.scoring.speakers import within
 
 EDGE = 5  # windows: smoothing at the ends of a segment; windows closer than this share frames
-RELATIVE = 3  # segments that are shown of a video if there is no threshold
+RELATIVE = 3  # segments shown per video if there is no threshold
 RELATIVE_SECONDS = 10.0  # minimum length of such a video, so that segments can stand out
 SHORTEST = FPS  # minimum number of windows of such a segment
 
 
 @dataclass(frozen=True)
 class _Losses:
-    """Step losses of one face that are used: ``window`` and ``loss``, both (S,)."""
+    """The step losses of one face that are judged: ``window`` and ``loss``, both (S,)."""
 
     window: np.ndarray
     loss: np.ndarray
@@ -47,7 +47,7 @@ def segments_off_delay(outcome: Outcome, threshold: float) -> list[Segment]:
     Parameters
     ----------
     outcome : Outcome
-        Its results have their ``off_delay`` curves.
+        Its results must have ``off_delay`` curves.
     threshold : float
         Threshold from `SegmentAlarms`.
 
@@ -157,7 +157,7 @@ def _above(
     inside = loss[run]
     length = min(length, len(inside))
     high = _means(inside, length) > threshold
-    covered = np.convolve(high, np.ones(length)) > 0  # steps of all sequences above it
+    covered = np.convolve(high, np.ones(length)) > 0  # steps of all sequences above the threshold
     edges = np.flatnonzero(np.diff(covered, prepend=False, append=False)).reshape(-1, 2)
     near = np.convolve(inside, np.ones(EDGE), "same") / np.convolve(
         np.ones(len(inside)), np.ones(EDGE), "same"

@@ -1,7 +1,7 @@
 """A clip and forgeries of it, scored and shown side by side: the start of ``avforensics demo``.
 
 The clip is re-encoded once. Every version has exactly these frames, and its own audio from the
-same encoder: a forgery differs from the clip in the audio only.
+same encoder: a forgery differs from the clip only in the audio.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from avforensics.report.side_by_side import Entry, write_side_by_side
 from avforensics.scoring.outcome import Outcome
 
 SCORED_SIDE, SHOWN_SIDE = 960, 480  # pixels, longer side of what is scored and of what is played
-PLACES = (0.0, 0.25, 0.5, 0.75)  # shares of a long video at which a face is looked for
+PLACES = (0.0, 0.25, 0.5, 0.75)  # positions in a long video, as shares of it, searched for a face
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ class Showcase:
         return places[0]
 
     def _sounds(self, first: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """The clip's sound, and as much from elsewhere in the video, if that is long enough."""
+        """The clip's sound, and equally long sound from elsewhere in the video, if there is any."""
         with VideoReader(self.video, start=first) as video:
             origin = video.origin
         count = self._count * HOP

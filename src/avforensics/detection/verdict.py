@@ -71,8 +71,8 @@ def measure_outcome(
 ) -> None:
     """Note statistics on the results of a video and its faces.
 
-    A video's statistics are those of the face that speaks at the time, whatever the rule of its
-    score; a face's statistics are of all its windows.
+    The statistics of a video come from the face that speaks at each time, whatever the rule of the
+    score; the statistics of a face come from all its windows.
 
     Parameters
     ----------

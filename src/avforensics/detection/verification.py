@@ -1,4 +1,4 @@
-"""Is a result file unchanged, of this video and these weights? Does a new run reproduce it?"""
+"""Check a result file: its bytes, its video, its weights, and whether a new run reproduces it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Check:
 
 
 def check_record(path: str | PathLike) -> tuple[dict[str, Any], list[Check]]:
-    """Read a result file and check whether it is as it was written.
+    """Read a result file and check whether it is unchanged.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def check_record(path: str | PathLike) -> tuple[dict[str, Any], list[Check]]:
 
 
 def check_video(record: Mapping[str, Any], video: str | PathLike | None) -> Check:
-    """Whether a file is the one that was scored; None = not checked."""
+    """Whether ``video`` is the file that was scored; None = not checked."""
     expected = record["file"]["sha256"]
     if expected is None:
         return Check("video", None, "the file could not be read when it was scored")
@@ -102,13 +102,13 @@ def local_checkpoint(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def shipped(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The checkpoint setting of the weights in this package that made the result, if any."""
+    """The checkpoint setting of this package's weights if they made the result, else empty."""
     hashes = set(record["weights"].values())
     return next(({"asset": name} for name, sha256 in PINNED.items() if hashes == {sha256}), {})
 
 
 def check_calibration(record: Mapping[str, Any], path: str | PathLike | None) -> list[Check]:
-    """Whether a file is the calibration of the result; None = not checked."""
+    """Whether ``path`` is the calibration of the result; None = not checked."""
     if record["calibration"] is None:
         return []
     return [_checked("calibration", path, record["calibration"]["sha256"], "calibration=FILE")]
@@ -133,14 +133,14 @@ def _checked(name: str, path: str | PathLike | None, expected: str, setting: str
 def compare(
     record: Mapping[str, Any], again: Mapping[str, Any], *, tolerance: float
 ) -> list[Check]:
-    """Numbers of a result against those of another run on the same video.
+    """Compare the numbers of a result with a new run on the same video.
 
     Parameters
     ----------
     record, again : mapping
         Contents of two result files.
     tolerance : float
-        Largest difference, relative to the larger number where that is above 1.
+        Largest accepted difference, relative to the larger number if that is above 1.
     """
     pairs = list(_numbers(record, again))
     wrong = [
@@ -164,7 +164,7 @@ def _numbers(record: Mapping[str, Any], again: Mapping[str, Any]) -> Iterator[tu
                 yield f"{name}.{key}", before.get(key), now.get(key)
         else:
             yield name, before, now
-    if record["format"] != again["format"]:  # segments were found in another way
+    if record["format"] != again["format"]:  # segments were found by a different method
         return
     for place, pair in enumerate(zip_longest(record["segments"], again["segments"], fillvalue={})):
         for key in sorted(pair[0].keys() | pair[1].keys()):

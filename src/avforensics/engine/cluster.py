@@ -36,7 +36,7 @@ class RayCrew:
     Parameters
     ----------
     work, prepare
-        As for `avforensics.pool.in_processes`; sent to each actor once.
+        As in `avforensics.pool.in_processes`; sent to each actor once.
     workers : int, optional
         Number of actors; None = as many as the cluster has room for, and more as nodes join.
 
@@ -188,7 +188,7 @@ def _why(error: Exception) -> str:
 
 
 def _connect(options: EngineOptions) -> ModuleType:
-    """Join the cluster within seconds; Ray's own attempts go on for minutes."""
+    """Join the cluster within seconds; Ray itself would try for minutes."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as before 2.50, no advice
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -221,7 +221,7 @@ def _connect(options: EngineOptions) -> ModuleType:
     joining = threading.Thread(target=join, daemon=True)
     with _quiet():
         if own:
-            join()  # a Ray that a thread starts ends with the thread
+            join()  # Ray ends with the thread that starts it
         else:
             joining.start()
             joining.join(DEADLINE)
@@ -268,7 +268,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _give_up_stderr() -> None:
-    """Silence the attempt that goes on in a thread, so that our error comes last."""
+    """Silence the attempt that continues in a thread, so that our error comes last."""
     kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 2)
     sys.stderr = os.fdopen(kept, "w", errors="backslashreplace")
@@ -285,13 +285,13 @@ def _probe(address: str) -> None:
 
 
 def _check_token(address: str) -> None:
-    """Let a wrong token raise Ray's AuthenticationError at once; `init` tries for a minute."""
+    """Let a wrong token raise Ray's AuthenticationError at once; `init` retries for a minute."""
     from ray._private.authentication.authentication_token_setup import (
         ensure_token_if_auth_enabled,
     )
     from ray._raylet import GcsClient
 
-    ensure_token_if_auth_enabled(create_token_if_missing=False)  # else the next line aborts
+    ensure_token_if_auth_enabled(create_token_if_missing=False)  # otherwise the next line aborts
     GcsClient(address=address)
 
 

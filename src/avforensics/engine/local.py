@@ -30,7 +30,7 @@ class LocalCrew:
     Parameters
     ----------
     work, prepare
-        As for `avforensics.pool.in_processes`; sent to each process once.
+        As in `avforensics.pool.in_processes`; sent to each process once.
     workers : int
         Number of processes.
     threads : int
@@ -208,6 +208,6 @@ def _listen(driver: Connection, inbox: queue.SimpleQueue[bytes]) -> None:
 
 
 def _end(*_: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # another may arrive meanwhile
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one may arrive meanwhile
     sys.stderr = None  # nobody is left to read it
     raise _Ended(1)

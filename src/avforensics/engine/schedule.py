@@ -1,4 +1,4 @@
-"""Which worker does what, and what is tried again: the same for every engine."""
+"""Which worker does which jobs, and which jobs are tried again: the same for every engine."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Schedule:
 
     A job that raises fails. A job whose worker dies or hangs is given to another worker, up to
     ``tries`` times. If the worker was given several jobs, those without a result are then done
-    one by one, so that none fails because of another.
+    one by one, so that no job fails because of another.
 
     Parameters
     ----------

@@ -80,7 +80,7 @@ class CropRecipe:
 
     @property
     def reach(self) -> int:
-        """Frames of a track on each side on which a square depends."""
+        """Number of a track's frames on each side on which a square depends."""
         filtered = self.median // 2 + smoothing_reach(max(self.smooth, self.smooth_size))
         return max(filtered, smoothing_reach(self.smooth_roll) if self.roll else 0)
 
@@ -146,7 +146,7 @@ RECIPES = {
 
 
 def name_of(recipe: CropRecipe) -> str | dict[str, Any]:
-    """Name of a recipe in `RECIPES`, or its settings if it has none."""
+    """Name of a recipe in `RECIPES`, or its settings if it has no name."""
     names = (name for name, known in RECIPES.items() if known == recipe)
     return next(names, asdict(recipe))
 

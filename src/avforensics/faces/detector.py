@@ -30,7 +30,7 @@ class FaceDetector:
     overlap : float
         Faces with a larger IoU are merged.
     model : path, optional
-        YuNet model file; None = that of the installed wheel.
+        YuNet model file; None = the file in the installed wheel.
 
     Attributes
     ----------

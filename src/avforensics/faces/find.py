@@ -33,16 +33,16 @@ WORTH = 0.5  # a region is searched only if it has at most this share of the fra
 
 
 class Follower(Protocol):
-    """Makes use of a video's frames while faces are looked for in them."""
+    """Uses the frames of a video during the search for faces."""
 
     def watch(self, video: VideoReader, frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-        """Yield the frames; begins anew if a damaged video is read again."""
+        """Yield the frames; called again if a damaged video is read a second time."""
 
     def found(self, detections: Detections, shots: ShotCuts) -> None:
-        """The next frame was searched."""
+        """Receive the faces in the next searched frame."""
 
     def finish(self, faces: Faces, *, intact: bool) -> None:
-        """The video has ended."""
+        """Receive the tracks after the last frame; ``intact``: no frame was damaged."""
 
 
 def find_faces(
@@ -71,8 +71,8 @@ def find_faces(
     kept : KeptFrames, optional
         Receives the frames.
     follower : Follower, optional
-        Receives frames and detections. Without it and ``kept``, the decoder skips its loop filter:
-        a quarter less work, but faces are found in visible blocks, up to a pixel elsewhere.
+        Receives frames and detections. If neither this nor ``kept`` is given, the decoder skips its
+        loop filter: a quarter less work, but visible blocks, which move faces by up to a pixel.
 
     Raises
     ------

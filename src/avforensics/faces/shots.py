@@ -60,7 +60,7 @@ class ShotCuts:
         return step
 
     def cuts(self) -> tuple[int, ...]:
-        """First frames of shots, after all frames have been added."""
+        """First frames of shots; those among the last `AROUND` frames added may still change."""
         steps = _without_repeats(np.asarray(self._steps))
         found = []
         for frame, difference in self._candidates:

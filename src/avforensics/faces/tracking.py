@@ -128,7 +128,7 @@ def _near(
 def _assigned(costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of the pairs with the least total cost, each used once."""
     if min(costs.shape) > 1:
-        from scipy.optimize import linear_sum_assignment  # one face should not wait for its import
+        from scipy.optimize import linear_sum_assignment  # slow import, not needed for one face
 
         return linear_sum_assignment(costs)
     if not costs.size:
@@ -194,7 +194,7 @@ def tracks_of(
 def track_of(
     tracklet: Tracklet, cuts: Sequence[int], n_frames: int, settings: FaceSettings
 ) -> tuple[FaceTrack, float]:
-    """The smoothed track, without a name, of a tracklet, and the size of its face in pixels.
+    """The smoothed, unnamed track of a tracklet, and the size of its face in pixels.
 
     Parameters
     ----------
@@ -233,5 +233,5 @@ def smoothed(values: np.ndarray, seconds: float) -> np.ndarray:
 
 
 def smoothing_reach(seconds: float) -> int:
-    """Frames on each side on which `smoothed` values depend."""
+    """Number of frames on each side on which `smoothed` values depend."""
     return reach_of(seconds * FPS)

@@ -43,7 +43,7 @@ class Run:
     start, end : Fraction
         Presentation interval.
     other_end : Fraction or None
-        End time of the other kind of stream where this run begins in the file.
+        End time that the other kind of stream has reached where this run begins in the file.
     """
 
     stream: int
@@ -296,7 +296,7 @@ def _place(
         position = base.before.end + base.before.epoch.shift
         if base.other_end is not None and all(run.kind == base.kind for run in first):
             reached = base.other_end + base.before.epoch.shift
-            if reached - position > INTERLEAVED:  # paused while the other kind went on
+            if reached - position > INTERLEAVED:  # a pause while the other kind continued
                 position = max(e.high + e.shift for e in epochs[:number])
         epoch.shift = position - base.start
         epoch.seam = position

@@ -8,7 +8,8 @@ Networks are trained on SDR video in BT.709; HLG or PQ read as SDR looks flat an
   is compressed by the EETF of BT.2390, applied to the largest of red, green and blue to keep hues.
   Up to 93 cd/m2, 72 % of the SDR signal, nothing changes.
 * Gamut: linear conversion of the primaries to BT.709; colours outside are clipped. If a large
-  part of the first frame lies outside, the wider gamut is taken for a wrong tag (`checked`).
+  part of the first frame lies outside, the tag of the wider gamut is considered wrong
+  (`ColourTags.checked`).
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ HIGH = {PQ: "PQ", HLG: "HLG"}
 GAMUTS = {BT709: "BT.709", BT2020: "BT.2020", P3: "P3"}
 CHUNK = 2**15  # pixels converted at a time, so that intermediate values stay in the cache
 STEPS = 2**14  # entries of the table of highlight gains
-MOST_OUTSIDE = 0.25  # share of a frame outside BT.709 above which a wider gamut is a wrong tag
+MOST_OUTSIDE = 0.25  # share of a frame outside BT.709 above which its gamut tag is wrong
 OUTSIDE = -0.01  # light of a component, relative to white, below which a colour is outside
 
 
@@ -62,7 +63,7 @@ class ColourTags:
     ----------
     transfer, primaries, matrix : int
     outside : float
-        Share of the first frame outside BT.709 if the tag of a wider gamut is taken for wrong,
+        Share of the first frame outside BT.709 if the tag of a wider gamut is considered wrong,
         else 0.
     """
 
@@ -83,7 +84,7 @@ class ColourTags:
 
     @property
     def tone_map(self) -> ToneMap | None:
-        """Conversion to BT.709; None if not needed or nothing is declared."""
+        """Conversion to BT.709; None if it is not needed or no tag asks for it."""
         high, primaries = self.transfer in (HLG, PQ), self.primaries
         if primaries not in XY:
             wide = high or self.matrix in BT2020_MATRICES
@@ -106,8 +107,8 @@ class ColourTags:
     def checked(self, outside: float) -> ColourTags:
         """Tags with BT.709 primaries if too much of the first frame lies outside BT.709.
 
-        Colours of BT.709 under the tag of BT.2020 or P3 gain saturation in the conversion; correct
-        files of people seldom leave BT.709.
+        If BT.709 video is wrongly tagged BT.2020 or P3, the conversion oversaturates its colours.
+        Colours of correctly tagged videos of people seldom lie outside BT.709.
 
         Parameters
         ----------
@@ -189,12 +190,12 @@ class ToneMap:
         return out.reshape(picture.shape)
 
     def outside(self, picture: np.ndarray, white: int = 2**16 - 1) -> float:
-        """Share of a frame outside BT.709; parameters as for a call."""
+        """Share of a frame outside BT.709; parameters as in `__call__`."""
         light = _light_of(self._transfer, white)[picture.reshape(-1, 3)]
         return float((self._shown(light) @ self._gamut < OUTSIDE).any(axis=1).mean())
 
     def _shown(self, light: np.ndarray) -> np.ndarray:
-        """Light of the display relative to white, (n, 3), from light (scene light for HLG)."""
+        """Display light relative to white, (n, 3), from ``light`` (scene light for HLG)."""
         if self._transfer == HLG:
             light *= (PEAK / WHITE) * (light @ self._luminance)[:, None] ** 0.2
         return light

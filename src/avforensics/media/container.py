@@ -47,7 +47,7 @@ class Tally:
     concealed : int
         Damaged frames that the decoder concealed.
     resized : int
-        Frames of a different size or format, converted to that of the first frame.
+        Frames of a different size or format, converted to the first frame's.
     refused_aspect : str
         Declared but implausible pixel aspect, e.g. ``"1000:1"``.
     """
@@ -185,7 +185,7 @@ def declared_length(
     """Declared length in seconds from ``origin``, a time on the file's clock.
 
     Some writers count the length from time zero, others from the first packet: the shorter possible
-    length is returned. If the header declares none: None, or FFmpeg's estimate with ``guess``.
+    length is returned. If the header declares no length: None, or FFmpeg's estimate with ``guess``.
     """
     undeclared = bool(UNDECLARED & set(container.format.name.split(",")))
     if not container.duration or (undeclared and not guess):

@@ -33,7 +33,7 @@ class MovingCrop:
     Raises
     ------
     ValueError
-        The squares have another shape, are not finite, or a side is not positive.
+        The squares have a different shape, are not finite, or a side is not positive.
     """
 
     squares: np.ndarray
@@ -79,8 +79,8 @@ class MovingCrop:
         """Like `cut`, from a stored frame; only the surroundings of the square are converted.
 
         Squares of at least twice ``size`` are first reduced by an integer factor, as PIL does with
-        ``reducing_gap``. No other square matters. Pass the same ``reformatter`` for every frame: it
-        caches its conversion.
+        ``reducing_gap``. The result does not depend on other squares. Pass the same ``reformatter``
+        for every frame: it caches its conversion.
         """
         x, y, side, *angle = (float(value) for value in self.squares[index])
         factor, room = room_of(side, angle, size)
@@ -90,7 +90,7 @@ class MovingCrop:
 
 
 def room_of(side: float, angle: Sequence[float], size: int) -> tuple[int, int]:
-    """By which factor a square is reduced first, and the side of what is converted around it."""
+    """Factor by which a square is first reduced, and side of the region converted around it."""
     factor = max(int(side // size), 1)
     reach = sum(abs(cos(turned)) + abs(sin(turned)) for turned in angle) if angle else 1.0
     room = ceil(side * reach + 2 * MARGIN * max(factor, side / size)) + 4 * factor

@@ -18,7 +18,7 @@ from avforensics.media.planes import Surroundings, convert, cut_planes
 
 Orientation = tuple[int, int, int, int]
 Part = tuple[int, int, int, int]
-ROUNDED = 8  # sides of converted parts are multiples of this: each new one costs time
+ROUNDED = 8  # sides of converted parts are multiples of this: each new size costs time
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def upright_part(
     Parameters
     ----------
     frame : av.VideoFrame or Surroundings
-        A stored frame, or a region of one that holds this part.
+        A stored frame, or a region of a frame that contains this part.
     view : View
         As in `upright_rgb`.
     centre : (float, float)
@@ -240,7 +240,7 @@ def scaled(
     pixels: str = "rgb24",
     interpolation: Interpolation = Interpolation.AREA,
 ) -> np.ndarray:
-    """A frame at another size, converted directly from its stored form: not for scoring.
+    """A frame at a different size, converted directly from its stored form: not for scoring.
 
     Parameters
     ----------

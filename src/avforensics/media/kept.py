@@ -1,4 +1,4 @@
-"""Decoded frames of a short video, kept for the passes that follow."""
+"""Decoded frames of a short video, kept for later passes."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import av
 from avforensics.media.types import FPS, MediaReport
 from avforensics.media.video import VideoReader
 
-MOST = 70_000_000  # bytes of frames as they are stored: two seconds of 1280 x 720
+MOST = 70_000_000  # maximum bytes of stored frames: two seconds at 1280 x 720
 
 
 def may_be_kept(report: MediaReport) -> bool:
-    """Whether the frames of a file seem to be few enough, by its length and their size."""
+    """Whether the frames of a file should fit, judged by its length and frame size."""
     return report.found * FPS * report.width * report.height * 3 / 2 <= MOST
 
 
 class KeptFrames:
-    """Frames of a video in memory, unless they are many or damaged.
+    """Frames of a video in memory, unless they are too many or damaged.
 
-    Parts of a video report the damage in them, so damaged ones are decoded again.
+    Each part of a video reports its own damage, so a damaged video is decoded again.
 
     Attributes
     ----------
     complete : bool
-        Whether all frames that were read are held.
+        Whether all frames that were read are in memory.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class KeptFrames:
         self._frames: list[av.VideoFrame] = []
 
     def keep(self, video: VideoReader, frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-        """Yield frames of a reader and hold them."""
+        """Yield the frames of a reader and keep them."""
         self.release()
         room = MOST
         for frame in frames:
@@ -48,7 +48,7 @@ class KeptFrames:
             self.release()
 
     def starting_at(self, number: int) -> Iterator[av.VideoFrame]:
-        """Frames from a number on, at 25 fps from the start of the video."""
+        """Frames from ``number`` on, counted at 25 fps from the start of the video."""
         return (frame for frame in self._frames if frame.pts >= number)
 
     def release(self) -> None:

@@ -10,7 +10,7 @@ from avforensics.media.types import SAMPLE_RATE
 
 BLOCK = SAMPLE_RATE // 10  # samples per power value
 FULL_SCALE = 32768.0
-LOUD = 0.1  # share of blocks, the loudest, whose mean is the level: pauses do not count
+LOUD = 0.1  # the level is the mean of this share of blocks, the loudest: pauses do not count
 
 
 class Level:

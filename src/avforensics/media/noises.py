@@ -82,7 +82,7 @@ def room(seconds: float, below: float, rng: np.random.Generator) -> np.ndarray:
     seconds : float
         Time in which the tail falls by 60 dB; also the tail's length.
     below : float
-        dB by which the energy of the whole tail is below that of the direct sound.
+        dB by which the energy of the whole tail is below the energy of the direct sound.
 
     Returns
     -------

@@ -43,7 +43,7 @@ def cut_planes(frame: av.VideoFrame, x: int, y: int, width: int, height: int) ->
 
 
 class Surroundings:
-    """A region of a stored frame, from which parts can be cut as from the frame.
+    """A region of a stored frame, from which parts can be cut as if from the whole frame.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Surroundings:
     width, height : int
         Size of the whole frame.
     n_bytes : int
-        Memory of the region.
+        Size of the region in memory.
     """
 
     def __init__(self, frame: av.VideoFrame, x: int, y: int, width: int, height: int) -> None:
@@ -72,7 +72,7 @@ class Surroundings:
         return min(left, top) >= 0 and fits
 
     def cut(self, x: int, y: int, width: int, height: int) -> av.VideoFrame:
-        """As `cut_planes` of the frame."""
+        """As `cut_planes` of the whole frame."""
         return cut_planes(self._region, x - self._corner[0], y - self._corner[1], width, height)
 
 
@@ -117,14 +117,14 @@ def colours_of(first: av.VideoFrame, said: ColourTags) -> ColourTags:
     Parameters
     ----------
     first : av.VideoFrame
-        First frame; its missing tags are set.
+        First frame; its missing or wrong tags are set.
     said : ColourTags
         Tags of the container.
 
     Returns
     -------
     ColourTags
-        Those of the frame; with BT.709 primaries if its content contradicts a wider gamut.
+        Tags of the frame; BT.709 primaries if its content contradicts a wider gamut.
     """
     said.fill(first)
     tags = ColourTags.of(first)

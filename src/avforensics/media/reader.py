@@ -85,9 +85,9 @@ def open_media(
     edit : callable, optional
         Edits whole frames at 25 fps before they are cropped and resized (robustness tests).
     kept : KeptFrames, optional
-        Frames of the video that were decoded before; if complete, none is decoded again.
+        Frames of the video from an earlier pass; if complete, no frame is decoded again.
     pictures : Pictures, optional
-        The cut and resized frames of the part, which ends with them; none is decoded.
+        Frames of the part, already cut and resized; the part ends with them. No frame is decoded.
 
     Returns
     -------

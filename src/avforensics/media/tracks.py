@@ -1,4 +1,4 @@
-"""Choose the video and audio tracks that are read: those a player shows, unless they are empty."""
+"""Choose the video and audio tracks that are read: those that a player shows, unless empty."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class MediaOptions:
         ``(left, top, right, bottom)`` in fractions of the upright frame, cut before resizing.
         None keeps the whole frame, as the published method does with its face crops.
     video_stream, audio_stream : int, optional
-        Index among the streams of that kind; None = the one that a player shows, see
+        Index among the streams of that kind; None = the stream that a player shows, see
         `avforensics.media.tracks.file_tracks`.
     """
 
@@ -192,10 +192,10 @@ class MediaReport:
 
 
 class Pictures(Protocol):
-    """Pictures for the network, uint8 RGB (size, size, 3), that somebody else cuts."""
+    """Pictures for the network, uint8 RGB (size, size, 3), cut outside the reader."""
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Yield them in order, once."""
+        """Yield the pictures in order, once."""
 
     def close(self) -> None:
-        """No more are needed."""
+        """Stop: no more pictures are needed."""

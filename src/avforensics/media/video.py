@@ -50,9 +50,9 @@ class VideoReader(Closing):
         Decoder threads. With more than one, the output for damaged frames differs from run to
         run: read `tally` afterwards and decode again if anything was damaged.
     square : bool
-        Convert to square pixels. Otherwise frames stay as they are stored, and those of a
-        different aspect are stretched to that of the first: for frames that are then resized to a
-        square regardless of aspect (method Sec. 1).
+        Convert to square pixels. Otherwise frames stay as they are stored, and frames of
+        a different aspect are stretched to the aspect of the first: for frames that are then
+        resized to a square regardless of aspect (method Sec. 1).
 
     Attributes
     ----------

@@ -66,8 +66,8 @@ def write_clip(
     audio_bitrate : int
         Bits per second of AAC.
     aac_coder : str
-        FFmpeg's search for the quantisers of AAC: ``twoloop``, or ``fast``, which takes a quarter
-        of the time and at this rate has the same error.
+        FFmpeg's search for AAC quantisers: ``twoloop``, or ``fast``, which takes a quarter of the
+        time and, at the default bit rate, has the same error.
     rotation : int
         Degrees (counter-clockwise) in the metadata by which players rotate the video.
 
@@ -142,8 +142,8 @@ def x264_options(crf: int, preset: str) -> dict[str, str]:
     """Options that make the output of x264 reproducible.
 
     x264's AVX-512 code reads uninitialised memory: on processors with AVX-512, one small clip in a
-    hundred differed, and every second clip of 80 x 64 pixels. Without AVX, encoding time changes by
-    at most 2 %.
+    hundred differed, as did every second clip of 80 x 64 pixels. Without AVX, encoding time
+    changes by at most 2 %.
     """
     options = {"crf": str(crf), "preset": preset}
     if platform.machine() in {"x86_64", "AMD64"}:

@@ -132,7 +132,7 @@ class Engine:
         return torch.cat([self.sync.visual.frames(p.to(self.device).float()) for p in parts])
 
     def _crops(self, crops: np.ndarray) -> Tensor:
-        """Tokens of crops; those that are silent, such as padding, are encoded once."""
+        """Tokens of crops; silent crops, such as padding, share one encoding."""
         heard = crops.any(axis=1)
         distinct = np.concatenate([crops[heard], crops[~heard][:1]])
         parts = torch.from_numpy(distinct).split(8 * self.chunk)

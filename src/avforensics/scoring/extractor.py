@@ -71,7 +71,7 @@ class FeatureExtractor:
     max_windows : int, optional
         Maximum number of windows per clip; None = all.
     mix_clips : bool
-        Let small clips share batches. Without it, a clip's features do not depend on its
+        Let small clips share batches. If False, a clip's features do not depend on its
         neighbours, down to the last digit.
     measure : bool
         Measure applicability while a clip is read.
@@ -163,18 +163,19 @@ class FeatureExtractor:
     ) -> Iterator[Extraction]:
         """Extract features of clips that are read at the same time; yield each when it ends.
 
-        Spans are processed as they arrive, each in batches of its own.
+        Each span is processed when it arrives and shares no batch with other spans.
 
         Parameters
         ----------
         produce : callable
-            Is called in another thread with a function, which it calls with each clip; clips may
-            depend on its work. Its exceptions are raised here, after the clips have ended.
+            Called in another thread with a function ``begin``. It calls ``begin(clip)`` to start
+            reading each clip, and may go on to supply that clip's data. Its exceptions are raised
+            here, after all clips have ended.
         """
         queue: SpanQueue = Queue(AHEAD)
         begun: list[Source] = []
         failed: list[BaseException] = []
-        producer = Source(Clip(Path()), queue=queue)  # its end is that of production
+        producer = Source(Clip(Path()), queue=queue)  # ends when `produce` ends
 
         def begin(clip: Clip) -> None:
             begun.append(Source(clip, meter=self._meter(clip), queue=queue))

@@ -56,7 +56,7 @@ def html_of(result: VideoResult) -> str:
 
 
 def delay_map(probabilities: np.ndarray, top: float) -> bytes:
-    """Probabilities (N, D) as a PNG: a column per window, a row per delay, the latest on top.
+    """Probabilities (N, D) as a PNG: a column per window, a row per delay, the latest delay on top.
 
     ``top`` is the brightest value.
     """

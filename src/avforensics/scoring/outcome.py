@@ -70,7 +70,7 @@ class Outcome:
     Attributes
     ----------
     result : VideoResult
-        With faces, the score follows ``rule``, and the windows are those of the main speaker.
+        With faces, the score follows ``rule``, and the windows come from the main speaker.
     faces : tuple of FaceResult
         Each tracked face, in order of appearance; empty if faces were not searched.
     found : Faces or None

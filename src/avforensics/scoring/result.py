@@ -85,7 +85,7 @@ class DelayCurve:
     window : int64, (S,)
         Indices in the video, ascending.
     value : float64, (S,)
-        0 = the own delay is the most probable one.
+        0 = the video's own delay is the most probable one.
     """
 
     window: np.ndarray

@@ -1,4 +1,4 @@
-"""The rows of a video that its statistics are computed from."""
+"""The rows from which the statistics of a video are computed."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class VideoRows:
     window : int array, (N,)
         Index of each window in the video; a gap separates windows that are not consecutive.
     inner : bool
-        Whether every delay of these windows has valid audio. If not, there were fewer than
-        `avforensics.scoring.offset.ENOUGH` such windows.
+        Whether every delay of these windows has valid audio. False = fewer than
+        `avforensics.scoring.offset.ENOUGH` windows have it, so others are included.
     score : float or None
         The published score.
     activation : float array, (N,), or None
         Step loss of the activation model, NaN where a window was not predicted.
     delay_frequency : float array, (D,), or None
-        Log-probability of each delay being the likeliest one of a window in real videos.
+        Log-probability that each delay is the likeliest delay of a window in real videos.
     """
 
     logits: np.ndarray
@@ -123,7 +123,7 @@ class VideoRows:
 
     @cached_property
     def mass_at_delay(self) -> np.ndarray:
-        """Probability within `NEAR` frames of the clip's delay, of each window, (N,)."""
+        """For each window, the probability within `NEAR` frames of the clip's delay, (N,)."""
         first = max(0, self.delay - NEAR)
         return self.probability[:, first : self.delay + NEAR + 1].sum(axis=1)
 

@@ -24,7 +24,7 @@ BATCH = 16  # sequences per decoder batch, which bounds memory; larger batches a
 
 @dataclass(frozen=True, kw_only=True)
 class SequencePolicy:
-    """Which windows are scored, in sequences of which length.
+    """Which windows are scored, and how many of them form a sequence.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ from avforensics.media.spool import SoundSpool
 from avforensics.media.types import FPS, HOP, Block, MediaReport, Pictures
 from avforensics.scoring.spans import Span
 
-AHEAD = 2  # spans of a video queued for the network
+AHEAD = 2  # maximum number of spans queued for the network
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Clip:
     sound : SoundSpool or None
         The file's audio, shared by clips of one file and closed by its owner.
     kept : KeptFrames or None
-        The file's frames, if they are in memory; likewise.
+        The file's frames, if they are in memory; also shared and released by their owner.
     pictures : Pictures or None
         The clip's pictures, if they are cut elsewhere.
     name : str
@@ -161,8 +161,8 @@ class Source:
     def spans(self) -> Iterator[Span]:
         """Yield spans as they arrive; ends early if reading fails.
 
-        The last span is yielded after ``when_read``, so that the next clip is read while the
-        network runs.
+        ``when_read`` is called before the last span is yielded, so that the next clip is read while
+        the network runs.
         """
         _, span = self.queue.get()
         while span is not None:
@@ -193,7 +193,7 @@ class Source:
         except Exception as error:  # one bad file must never end the batch
             self.error = f"reading failed: {type(error).__name__}: {error}"
         if self.clip.pictures is not None:
-            self.clip.pictures.close()  # the one who cuts them must not wait
+            self.clip.pictures.close()  # the thread that cuts them must not wait
         self.seconds += time.perf_counter() - started
         self.put(None)
 
@@ -207,7 +207,7 @@ class Source:
             yield block
 
     def put(self, span: Span | None) -> None:
-        """Pass on the next span, or None after the last; waits while many are waiting."""
+        """Pass on the next span, or None after the last; waits while the queue is full."""
         while not self._stopped.is_set():
             with suppress(Full):
                 self.queue.put((self, span), timeout=0.1)
@@ -256,7 +256,7 @@ def read_ahead(
         while waiting:
             source = waiting.popleft()
             yield source
-            source.end()  # if it had no span
+            source.end()  # in case it had no span
     finally:
         for source in waiting:
             source.stop()

@@ -3,15 +3,15 @@
 The published score asks how well each window is predicted from the ones before. A network that is
 unsure gives flat rows, which are easily predicted and so count as normal. The statistics here
 measure the same rows in other ways: how sure they are, whether they stay at one delay, how often
-they jump. None needs another pass of a network.
+they jump. They need no further pass of a network.
 
-Each uses the windows of `VideoRows`: those in which every delay has valid audio. A short clip is
-measured on all of its windows, and its numbers must not be compared with those of longer clips.
+Each uses the windows of `VideoRows`: windows in which every delay has valid audio. A short clip is
+measured on all of its windows; do not compare its statistics with those of longer clips.
 
-Which direction means "fake" depends on the forgery: a generator trained against a synchronisation
-network is more in sync than real speech, a swapped voice is less so. ``fake`` names the direction
-of a video whose audio and video do not match; a fusion uses both directions unless ``sides`` is
-``one``.
+Which direction means "fake" depends on the forgery: the output of a generator trained against a
+synchronisation network is more in sync than real speech, a swapped voice is less in sync. ``fake``
+names the direction of a video whose audio and video do not match; a fusion uses both directions
+unless ``sides`` is ``one``.
 
 To add one::
 

@@ -83,7 +83,7 @@ def timeline_of(
         loss[chosen] = each[-1][chosen]
     if faces and rule != "speaker":
         running = _joined([_mean_so_far(losses) for losses in each], rule)
-    elif faces and not np.isfinite(loss).any():  # then the score is that of one face
+    elif faces and not np.isfinite(loss).any():  # then the score comes from one face
         main = faces[main_face(faces)].result
         running = _mean_so_far(_losses(main.steps, lam, n_windows))
     else:
