@@ -22,7 +22,7 @@ class Limits:
     min_level : float
         dBFS; audio that is never louder is silence.
     min_speech : float
-        Seconds of speech; half of a clip that is shorter than twice as long.
+        Seconds of speech; for a clip shorter than twice that, half of its length.
     min_spoken : float
         Share of the loud time that is speech.
     max_song : float

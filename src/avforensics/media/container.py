@@ -25,8 +25,8 @@ UNDECLARED = frozenset({"mpegts", "mpeg"})
 MAX_PIXELS = 2**26
 # Formats that only name other files; only the given file is ever opened.
 PLAYLISTS = frozenset({"applehttp", "hls", "concat", "dash", "imf"})
-PICTURES = "image2", "_pipe"  # how the names of formats of a single picture begin or end
-HIGHEST_RATE = 1000  # frames a second; raw DV can seem to have 60,000
+PICTURES = "image2", "_pipe"  # names of single-picture formats begin or end with one of these
+HIGHEST_RATE = 1000  # frames per second; raw DV can appear to have 60,000
 # First boxes of an MP4 or MOV file.
 FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 _bounds: list[int] = []  # of `no_picture_above`
@@ -118,7 +118,7 @@ def _check_file(path: Path) -> None:
 
 
 def _why_no_video(path: str, form: str) -> str:
-    """Why a file of this format is not read; empty if it is."""
+    """Why a file of this format is not read; empty if it is read."""
     if PLAYLISTS & set(form.split(",")):
         return "a playlist, not a media file"
     if not (form.startswith(PICTURES) or form.endswith(PICTURES)):
