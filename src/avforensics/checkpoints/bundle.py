@@ -55,7 +55,7 @@ def save_bundle(path: str | PathLike, models: Models) -> None:
 def load_bundle(path: str | PathLike) -> Models:
     """Load a file that ``save_bundle`` wrote.
 
-    ``hashes`` of the result refer to the bundle; those of its source files are in
+    ``hashes`` of the result refer to the bundle; hashes of its source files are in
     ``metadata["sources"]``. Calibrations next to it are listed, not loaded.
 
     Raises

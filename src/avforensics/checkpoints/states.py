@@ -70,8 +70,8 @@ def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
 
     Accepts a state dict, also nested in other entries (``state_dict`` as in a Lightning checkpoint,
     ``model``, ``net``, ...; see ``NESTS``), and names that all begin with one of ``WRAPPERS``. If
-    only some names do, because a training module has other tensors too, those under ``network.``
-    are used.
+    only some names do, because a training module has other tensors too, the tensors under
+    ``network.`` are used.
 
     Raises
     ------

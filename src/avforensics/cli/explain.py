@@ -61,7 +61,7 @@ def explain(error: Exception, verb: str) -> str | None:
         return first_line(error)
     if isinstance(error, OSError):
         reason = _FOLDER_ERRORS.get(error.errno, error.strerror)
-        name = str(error.filename or "").removeprefix("file:")  # FFmpeg puts it in front
+        name = str(error.filename or "").removeprefix("file:")  # FFmpeg adds this prefix
         return f"{name}: {reason}" if name and reason else reason
     return None
 
@@ -85,7 +85,7 @@ def _composition(message: str, verb: str) -> str:
     unknown = re.match(r"Could not (?:override|delete from config\.) '([^']+)'", message)
     if unknown:
         key = unknown[1]
-        if key in (names := _settings(verb)):  # Hydra takes null for absent
+        if key in (names := _settings(verb)):  # Hydra treats null as absent
             return f"~{key}: the setting {key} has no value to take away; leave ~{key} out"
         near = difflib.get_close_matches(key, names, n=1, cutoff=0.6)
         hint = f"did you mean {near[0]}?" if near else f"avforensics {verb} --help lists them"

@@ -119,7 +119,7 @@ def _typed(node: Any) -> str:
 def _meanings(
     verb: str, choices: Mapping[str, str | None], sources: Sequence[str]
 ) -> dict[str, str]:
-    """Comments by dotted name, from the verb's file and those of the chosen options."""
+    """Comments by dotted name, from the files of the verb and of the chosen options."""
     said: dict[str, str] = {}
     for group, option in choices.items():
         for text in _texts(group.partition("@")[0], option, sources):

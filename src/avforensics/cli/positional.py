@@ -35,9 +35,9 @@ SEVERAL = {"detect", "preprocess", "probe"}
 def name_words(verb: str, arguments: Sequence[str]) -> list[str]:
     """Rewrite a verb's words and ``--out OUT`` as settings.
 
-    A word is an input where it is not of the form ``key=value``, where a file of exactly that name
-    exists, or where it comes after ``--``. ``--out`` sets the verb's ``output``, or its
-    ``output_dir`` if it has no ``output``.
+    A word is an input if it does not have the form ``key=value``, if a file of exactly that name
+    exists, or if it follows ``--``. ``--out`` sets the verb's ``output``, or its ``output_dir`` if
+    it has no ``output``.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def name_words(verb: str, arguments: Sequence[str]) -> list[str]:
     Returns
     -------
     list of str
-        Hydra's flags and overrides only. Values are quoted: no character in them is syntax.
+        Only Hydra's flags and overrides. Values are quoted: no character in them is syntax.
 
     Raises
     ------

@@ -48,12 +48,12 @@ from avforensics.registry import load_plugins
 
 FAILED, USAGE = 1, 2
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
-_HYDRA = "1.3"  # whose rules apply
+_HYDRA = "1.3"  # version of Hydra whose rules apply
 _CONFIG_PATH = "pkg://avforensics.configs"
 
 
 def run_words(verb: str, *rest: str) -> int:
-    """Run a verb with the words after it; user errors are printed."""
+    """Run a verb with the rest of the command line; user errors are printed."""
     try:
         if verb in ("-sc", "--shell-completion", "--completion"):
             complete(rest[0] if rest else "", verbs())
@@ -72,7 +72,7 @@ def run_words(verb: str, *rest: str) -> int:
 
 
 def tell(error: Exception, verb: str) -> int:
-    """Print a user error and return the exit code; raise other errors, or on request all."""
+    """Print a user error and return the exit code; raise other errors, or all on request."""
     message = explain(error, verb)
     if message is None or os.environ.get("AVFORENSICS_TRACEBACK") == "1":
         raise error
@@ -124,7 +124,7 @@ def run_verb(verb: str, arguments: list[str]) -> int:
 
 
 def run_once(verb: str, overrides: list[str], task: Callable[[DictConfig], None]) -> None:
-    """Like `hydra.main` for one run; that composes the configuration twice, once for its mode."""
+    """Like `hydra.main` for one run, without the extra composition that finds its mode."""
     hydra.version.setbase(_HYDRA)
     search_path = create_config_search_path(_CONFIG_PATH)
     runner = Hydra.create_main_hydra2(task_name=verb, config_search_path=search_path)

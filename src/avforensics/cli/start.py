@@ -1,6 +1,6 @@
 """The command ``avforensics`` before a verb runs: help, version, exit code.
 
-Hydra and torch are imported only by a verb, so that the list of verbs appears at once.
+Hydra and torch are imported only when a verb runs, so that the list of verbs appears at once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from avforensics.cli.streams import OpenEnded
 
 def command() -> None:
     """Run `main` and end the process with its exit code."""
-    gc.disable()  # until the verb runs: what imports make stays, and searching it takes time
+    gc.disable()  # until the verb runs: objects made by imports stay, and searching them takes time
     interruption.watch()
     sys.stdout, sys.stderr = OpenEnded(sys.stdout), OpenEnded(sys.stderr)
     code = main()
@@ -45,7 +45,7 @@ def main() -> int:
     if arguments[0] in ("-V", "--version", "version"):
         print(f"avforensics {avforensics.__version__}")
         return 0
-    from avforensics.cli.run import run_words  # slow import, of Hydra
+    from avforensics.cli.run import run_words  # slow: imports Hydra
 
     return run_words(*arguments)
 

@@ -23,7 +23,7 @@ _ELSEWHERE |= {"optimizer", "scheduler", "objective", "decoder", "projection", "
 _FRACTIONS = {"lam", "longest", "max_seconds"}
 _FRACTIONS |= {"max_megabytes", "max_minutes", "timeout_minutes", "keep_minutes"}
 _FRACTIONS |= {"cpus_per_worker", "gpus_per_worker"}
-# Settings that also accept a list, and those that accept a mapping.
+# Settings that also accept a list, and settings that accept a mapping.
 _LISTS_TOO = {"lam", "input"}
 _MAPPINGS_TOO = {"crop"}
 # Settings that accept null although their default is not null.
@@ -34,7 +34,7 @@ _LEAST = {"batch_windows": 1, "readers": 1, "workers": 1, "world": 1, "rank": 0,
 _LEAST |= {"real": 0, "fake": 0, "seed": 0, "resamples": 1, "examples": 0, "clips": 1, "epochs": 1}
 _LEAST |= {"video_stream": 0, "audio_stream": 0, "min_videos": 1, "bins": 2, "tries": 1}
 _NEEDED = "???"  # marks a mandatory setting in configs
-# Settings of many verbs that hold any text but an empty one.
+# Settings of many verbs that accept any non-empty text.
 _ANY_TEXT = {"input", "output_dir"}
 _KEY = re.compile(r"[A-Za-z_][\w.]*(?==)")
 

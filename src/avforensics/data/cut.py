@@ -45,7 +45,7 @@ class ClipSettings:
     ----------
     recipe : CropRecipe, tuple of float or None
         None = the whole frame; a tuple = a fixed ``(left, top, right, bottom)`` in fractions of the
-        frame. In both cases, no faces are searched, and each video becomes one clip.
+        frame. In both cases, faces are not detected, and each video becomes one clip.
     size : int
         Side of the clips in pixels, even.
     longest : float
@@ -119,7 +119,7 @@ class Cut:
 def clip_row(row: Row, folder: Path, clip: FaceClip) -> Row | None:
     """The manifest row of a clip in ``folder``, cut from a row's video.
 
-    Times and segments count from the start of the clip, and the size of the face is among the
+    Times and segments count from the start of the clip, and the size of the face is added to the
     facts. None if a partial forgery has no segment within the clip: a fake without segments would
     count as forged throughout.
     """

@@ -31,14 +31,14 @@ def read_list(path: str | Path, *, fake: int = 1) -> list[Entry]:
     """Read a table with the columns path and label, or a text file with one path per line.
 
     A table may lack the header and the label; other columns are ignored. If both ``path`` and
-    ``filename`` exist, ``path`` is the folder; ``full_path`` is used before both. In text files, a
-    label may follow the path after blanks. Paths may contain blanks and commas; lines that begin
-    with ``#`` are comments.
+    ``filename`` exist, ``path`` is the folder; ``full_path`` takes precedence over both. In text
+    files, a label may follow the path after blanks. Paths may contain blanks and commas; lines that
+    begin with ``#`` are comments.
 
     Parameters
     ----------
     fake : int
-        The list's number for a fake, 1 or 0; public lists differ in it.
+        The number that means fake in the list, 1 or 0; public lists differ.
 
     Raises
     ------

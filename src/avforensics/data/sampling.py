@@ -1,4 +1,4 @@
-"""Order of training clips, independent of the number of processes, from any step on."""
+"""Order of training clips: independent of the number of processes, resumable at any step."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torch.utils.data import Sampler
 
 @dataclass(eq=False)
 class NumberedSteps(Sampler[tuple[int, int]]):
-    """Keys ``(epoch, step)`` of one epoch's length, from the next step to train.
+    """Keys ``(epoch, step)``, as many as an epoch has steps, from the next step to train.
 
     Lightning counts the steps it has trained and keeps the count in every checkpoint. Starting from
-    that count is right in every epoch and after a resume in mid-epoch, whenever Lightning makes its
-    iterators.
+    that count is correct in every epoch and after resuming in mid-epoch, no matter when Lightning
+    creates its iterators.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class NumberedBatches(Sampler[list[tuple[int, int]]]):
         self.order = lru_cache(maxsize=2)(self._order)
 
     def _order(self, epoch: int) -> np.ndarray:
-        """All indices of an epoch, for all ranks, before cutting: int64, (n,)."""
+        """All indices of an epoch, for all ranks, not yet cut into batches: int64, (n,)."""
         return np.random.default_rng([self.seed, epoch]).permutation(self.n)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:

@@ -56,7 +56,7 @@ class AlignmentSettings:
 
 @dataclass(frozen=True)
 class DelayEstimate:
-    """The constant delay of some windows."""
+    """Estimated constant delay of a set of windows."""
 
     delay: int  # in frames; positive = the matching audio comes later than the video
     margin: float  # margin (nats) over the best delay more than a frame away

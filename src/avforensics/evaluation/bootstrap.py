@@ -146,10 +146,10 @@ class Bootstrap:
     ) -> tuple[float, float] | None:
         """Percentile interval of resampled values, widened for few identities.
 
-        The quantiles are those of Student's t with n - 1 degrees of freedom, for n identities of
-        the scarcer class (the "expanded percentile" interval of Hesterberg 2015): a plain
-        percentile interval of ten identities covers 90 % instead of 95 %. If all ``rows`` are of
-        one class, as for a false-alarm rate, n counts that class.
+        The quantiles come from Student's t with n - 1 degrees of freedom, for n identities of the
+        scarcer class (the "expanded percentile" interval of Hesterberg 2015): a plain percentile
+        interval of ten identities covers 90 % instead of 95 %. If all ``rows`` are of one class, as
+        for a false-alarm rate, n counts that class.
 
         Returns
         -------
@@ -199,7 +199,7 @@ def bootstrap_interval(
 
 @dataclass(frozen=True)
 class Difference:
-    """A metric of run B minus that of run A on the same videos.
+    """A metric of run B minus the same metric of run A, on the same videos.
 
     Attributes
     ----------

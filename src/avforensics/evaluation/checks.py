@@ -27,7 +27,7 @@ def as_scored(store: FeatureStore, models: Models) -> FeatureStore:
 
 
 def check_network(store: FeatureStore, models: Models) -> None:
-    """Raise ConfigError for features of another synchronisation network than the checkpoint's."""
+    """Raise ConfigError if features and checkpoint have different synchronisation networks."""
     network = models.metadata.get("network")  # in bundles that contain only decoders
     if models.sync is not None:
         network = network_digest(models.sync)

@@ -61,7 +61,7 @@ def compare(
     ----------
     rows_a, rows_b : sequence of ScoredVideo
         In any order; videos are paired by path and category. A run without categories and
-        identities (a plain list of scores) takes those of the other run.
+        identities (a plain list of scores) takes them from the other run.
     **options
         As in `share_videos`, which also lists the exceptions.
     """

@@ -24,7 +24,7 @@ from avforensics.tables import Table
 
 CONTROLS = ("trim", "windows", "audio", "shift")
 SILENCE = "leading_silence"
-ALARM_RATE = 0.05  # of unshifted real videos, above whose threshold shifted ones are counted
+ALARM_RATE = 0.05  # share of unshifted real videos above the threshold for shifted ones
 FEWEST = 5  # minimum number of videos for a percentile
 
 

@@ -19,7 +19,7 @@ from avforensics.evaluation.metrics import check_scores
 
 @dataclass(frozen=True)
 class DeLong:
-    """The AUC of run B minus that of run A."""
+    """The AUC of run B minus the AUC of run A."""
 
     a: float
     b: float

@@ -37,7 +37,7 @@ def fewest(names: Sequence[str], kind: str) -> int:
     Parameters
     ----------
     kind : str
-        A fusion that fits a covariance needs more videos for more statistics.
+        Name of the fusion. One that fits a covariance needs more videos for more statistics.
     """
     return max(FEWEST, FUSIONS[check_fusion(kind)].videos_per_statistic * len(names))
 
@@ -82,7 +82,7 @@ class Evidence:
     scores : float64 array, (n,)
         Cross-fitted values of the real videos, in the given order.
     inner : bool
-        Whether statistics cover only inner windows; those of other windows are not comparable.
+        Whether statistics cover only inner windows; statistics of other windows are not comparable.
     delay_frequency : float64 array, (D,), or None
         Delay frequencies for the naive Bayes statistic.
     people : frozenset of str

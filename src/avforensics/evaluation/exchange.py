@@ -3,10 +3,10 @@
 C5 is a CSV file (``dataset, key, compression, label, score, status`` and others) next to a JSON
 file that describes its origin; its scores are probabilities of a fake. C5 is documented in
 https://github.com/dfwb-research/deepfake-workbench (docs/concepts/score-files.md).
-DeepfakeBench scores frames, and saves them with pickle only. A table of what its metrics take
+DeepfakeBench scores frames and saves the scores only with pickle. A table of its metrics' inputs
 (``image, pred, label``; `get_test_metrics` in training/metrics/utils.py of
-https://github.com/SCLBD/DeepfakeBench) is averaged by folder here. Its own metrics also join
-folders of the same name, so that we write one name for each video.
+https://github.com/SCLBD/DeepfakeBench) is averaged by folder here. DeepfakeBench's metrics merge
+folders of the same name, so we write a different name for each video.
 """
 
 from __future__ import annotations
@@ -98,7 +98,8 @@ def from_c5(table: Table) -> list[dict[str, str]]:
 def from_frames(table: Table) -> list[dict[str, str]]:
     """One row per folder of frames, with the mean of their predictions.
 
-    Rows of `write_frames` have the path and the score of a video.
+    A table from `write_frames` contains the path and the score of each video, which are used
+    instead.
     """
     if {"path", RAW} <= set(table.header):
         own = [name for name in FRAMES if name not in ("image", "pred", RAW)]

@@ -1,9 +1,8 @@
 """Likelihood ratios: how much more probable a value is for forgeries than for real videos.
 
-All values are log10; positive = favours a forgery. The cost Cllr and its calibrated minimum are
-those of Brümmer and du Preez 2006, the empirical bounds (ELUB) those of Vergeer et al. 2016,
-pool-adjacent-violators as in Zadrozny and Elkan 2002. The functions do not depend on what a value
-means.
+All values are log10; positive = favours a forgery. The cost Cllr and its calibrated minimum follow
+Brümmer and du Preez 2006, the empirical bounds (ELUB) Vergeer et al. 2016, and
+pool-adjacent-violators Zadrozny and Elkan 2002. The functions do not depend on what a value means.
 """
 
 from __future__ import annotations

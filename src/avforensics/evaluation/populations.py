@@ -54,7 +54,7 @@ def fit_evidence(
     source: str | None = None,
     seed: int = 0,
 ) -> tuple[Evidence | None, list[int], str]:
-    """Fuse the statistics of real clips: either those with inner windows or those without.
+    """Fuse the statistics of real clips: either clips with inner windows or clips without.
 
     Parameters
     ----------

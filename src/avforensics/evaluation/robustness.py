@@ -180,7 +180,7 @@ def write_robustness(runs: Runs, folder: str | PathLike, title: str, note: str) 
     Parameters
     ----------
     note : str
-        What false alarms are: the threshold and its origin.
+        Explains the false alarms: the threshold and its origin.
 
     Returns
     -------

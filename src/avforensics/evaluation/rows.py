@@ -52,7 +52,7 @@ class ScoredVideo:
 
     @property
     def reason(self) -> str | None:
-        """Why the video is not scored; None if it is."""
+        """Why the video is not scored; None if it is scored."""
         if self.scored:
             return None
         if self.error:

@@ -148,7 +148,7 @@ def fill_store(
     stat : callable
         Size and modification time of the source of a row's features.
     keep_listed : bool
-        Keep clips that are already in the index, after those of the manifest.
+        Keep clips that are already in the index, after the manifest's clips.
     advance : callable
         Called with path and result of every clip that this rank finishes.
 
@@ -223,7 +223,7 @@ def _settle(folder: Path, info: StoreInfo, models: Models | None, *, writes: boo
 
 
 def _check_framing(models: Models, rows: Sequence[Row]) -> None:
-    """Raise ConfigError for whole scenes and a network trained on crops, judging by a few clips."""
+    """Raise ConfigError if a few clips show whole scenes but the network was trained on crops."""
     if models.recipe is None:
         return
     recipe = recipe_of(models.recipe, setting="the checkpoint's recipe")

@@ -15,7 +15,7 @@ from avforensics.scoring.result import VideoResult
 from avforensics.scoring.tracks import FaceResult
 
 BOX_FRAMES = 5  # frames from one box to the next in the page, which interpolates the boxes between
-MOST_STILLS = 24  # a page with hundreds of segments has pictures of the highest only
+MOST_STILLS = 24  # a page with hundreds of segments has pictures of only the highest
 RULES = {
     "speaker": "the mean over what was judged of whoever speaks at the time",
     "max": "the highest of its faces",
@@ -49,7 +49,7 @@ def faces_of(outcome: Outcome) -> list[Face]:
 
 
 def boxes_of(face: FaceResult, width: int, height: int) -> FaceBoxes:
-    """A face's boxes in fractions of the picture, a few a second."""
+    """A face's boxes in fractions of the picture, a few per second."""
     track = face.track
     frames = np.unique(np.append(np.arange(0, len(track), BOX_FRAMES), len(track) - 1))
     return FaceBoxes(

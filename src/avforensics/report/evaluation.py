@@ -1,6 +1,6 @@
 """One HTML file of an evaluation: what `evaluate` wrote into its folder, on one page.
 
-The page is made from the folder alone, so it can be made again later and adds nothing.
+The page is made only from files in the folder: it can be made again later, and adds no results.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def choose_segment(
     Returns
     -------
     tuple of int
-        First frame and the one after the last, at 25 fps.
+        First frame, and the frame after the last, at 25 fps.
     """
     start = math.floor(max(0.0, span[0] - CONTEXT) * FPS)
     end = math.ceil(min(max(duration, span[1]), span[1] + CONTEXT) * FPS - 1e-6)

@@ -12,7 +12,7 @@ from avforensics.report.markup import numbers, packed
 from avforensics.report.plot_data import PlotData, binned
 from avforensics.report.stills import FaceBoxes
 
-MOST_ROWS = 6000  # of heat maps in a page; with more windows, neighbours are averaged
+MOST_ROWS = 6000  # rows of heat maps in a page; with more windows, neighbours are averaged
 HALF_A_FRAME = 0.5 / FPS  # boxes are given at the middle of their frame
 
 

@@ -49,7 +49,7 @@ def save_figures(
     result : VideoResult
         Scored, with features and steps.
     folder : str or PathLike
-        Created where missing.
+        Created if missing.
     formats : sequence of str
         Among ``png`` (300 dpi), ``pdf`` and ``svg``.
 

@@ -46,7 +46,7 @@ def write_index(
     ----------
     rows : iterable of mapping
         As in scores.csv, numbers as numbers or as text; empty text and NaN mean no value.
-        ``report``, where present, is the page's path relative to ``out``. A row with a ``track``
+        ``report``, if present, is the page's path relative to ``out``. A row with a ``track``
         describes one face of a video: it is in the table but not counted. ``not_applicable`` is
         shown as the reason of a row that has no ``error``.
     out : str or PathLike
@@ -108,7 +108,7 @@ def _value(value: object, kind: str) -> float | str | None:
 
 
 def histogram(rows: list[Mapping[str, object]]) -> dict[str, object] | None:
-    """Counts of scores, the edges of their bins, and lam; None where no row has a score.
+    """Counts of scores, the edges of their bins, and lam; None if no row has a score.
 
     If rows differ in lam, only those with the first row's lam are counted.
     """

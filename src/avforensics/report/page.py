@@ -50,7 +50,7 @@ def write_video_report(
     outcome : Outcome
         Scored, with features and steps; the file is read again for the player. The page shows the
         first score and lists the others. Each face has curves, shown by a click, and boxes over the
-        player; the video's own features and steps are those of the face that is shown first.
+        player; the video's own features and steps come from the face that is shown first.
     out : str or PathLike
         The HTML file; written whole or not at all.
     provenance : mapping

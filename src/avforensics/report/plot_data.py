@@ -1,7 +1,7 @@
 """The numbers that a report draws, on the video's own clock.
 
-The clock starts with the video's first frame and runs at 25 frames a second. What belongs to a
-window is drawn over its middle frame: window ``k`` covers frames ``k..k+4`` and is drawn from
+The clock starts with the video's first frame and runs at 25 frames a second. Values of a window are
+drawn over its middle frame: window ``k`` covers frames ``k..k+4`` and is drawn from
 ``(k + 2) / 25`` to ``(k + 3) / 25`` seconds.
 """
 

@@ -212,7 +212,7 @@ def _media_rows(media: MediaReport, parts: Sequence[MediaReport]) -> list[tuple[
         picture += f", shown {number(media.display_aspect)} times as wide as high"
     if media.tone_map:
         picture += f", {media.tone_map}"
-    if media.rotation:  # the size is that of the upright picture
+    if media.rotation:  # the size refers to the upright picture
         picture += f", turned by {media.rotation}°"
     frames = sum(part.video_frames for part in parts)
     together = f", {len(parts)} faces together" if len(parts) > 1 else ""

@@ -28,7 +28,7 @@ _STRENGTHS = (
 
 
 def evidence_meaning(p_value: float, n_real: int, statistics: Sequence[str]) -> str:
-    """Where the fused statistics of a video stand among those of real videos."""
+    """How a video's fused statistics compare with real videos."""
     of = f"{len(statistics)} statistic{'s' if len(statistics) > 1 else ''} of the delays"
     if p_value <= 1 / (n_real + 1):
         return f"Less like real videos, by {of}, than every one of {n_real:,} of them."

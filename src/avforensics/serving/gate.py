@@ -28,7 +28,7 @@ POSTS = (UPLOAD, JOIN, f"{API}cancel", f"{API}reset")
 FILE = {"url": str, "orig_name": str, "mime_type": str, "path": str, "size": int, "is_stream": bool}
 STALLED = 30.0  # seconds without a byte before an upload is stopped
 SLOWEST = 20_000  # bytes per second: minimum average rate of an upload, after `STALLED`
-MAX_BODY = 65_536  # bytes of a request, besides a video
+MAX_BODY = 65_536  # bytes of a request, not counting an uploaded video
 LENGTH = (b"content-length", b"transfer-encoding")  # the second header means an unknown length
 
 
@@ -108,7 +108,7 @@ class Gate:
 
         async def receive_in_time() -> dict:
             nonlocal received, more, late
-            if not more:  # from now on only the disconnect can come
+            if not more:  # from now on, only a disconnect can arrive
                 return await receive()
             ahead = begun + received / SLOWEST - loop.time()
             try:

@@ -48,7 +48,7 @@ class Upload:
     error: str | None = None  # why the job failed
     answer: Answer | None = None
     _upload: Path | None = None
-    _state: tuple[int, int] | None = None  # of the upload
+    _state: tuple[int, int] | None = None  # identifies the uploaded file
     _watched: float = field(default_factory=time.monotonic)
     _deadline: float = float("inf")
     _ended: float = float("inf")
@@ -92,7 +92,7 @@ class JobQueue:
     work : callable
         `Upload` -> `Answer`; it calls `Upload.tell` often.
     folder : Path
-        Uploads arrive in its ``uploads``, jobs have their folders in its ``jobs``.
+        Uploads arrive in its subfolder ``uploads``; each job has a folder below ``jobs``.
     """
 
     def __init__(self, work: Callable[[Upload], Answer], folder: Path, *, limits: Limits) -> None:

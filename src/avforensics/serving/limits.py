@@ -1,4 +1,4 @@
-"""Limits of an upload, and the message for what exceeds them."""
+"""Limits of an upload, and messages for uploads that exceed them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from avforensics.media.video import VideoReader
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Limits for one upload and for all.
+    """Limits for each upload and for all uploads together.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ class Limits:
     max_minutes : float
         Length of a video.
     max_pixels : int
-        Size of its first picture, width times height; see `most_pixels` for the others.
+        Size of its first picture, width times height; see `most_pixels` for later pictures.
     timeout_minutes : float
         Time that scoring one video may take.
     max_waiting : int
@@ -102,7 +102,7 @@ class Limits:
             )
 
     def check_seconds(self, video: Path, seconds: float) -> None:
-        """Raise MediaError if the part of a video that is decoded already is too long."""
+        """Raise MediaError if the part of a video decoded so far is too long."""
         if seconds > 60 * self.max_minutes:
             raise MediaError(
                 video, f"the video is longer than the {self.max_minutes:g} minutes allowed"

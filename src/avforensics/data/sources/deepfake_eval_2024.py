@@ -30,7 +30,7 @@ def deepfake_eval_2024(root: str | Path) -> Manifest:
     -------
     Manifest
         A clip is fake if its video or its audio is; ``category`` says which (``visual_modified``,
-        ``audio_modified``, ``both_modified``). Clips in which one is unknown and the other real
+        ``audio_modified``, ``both_modified``). Clips with one of them unknown and the other real
         are counted and skipped. The set does not name people: ``identity`` is the file's stem.
 
     Raises

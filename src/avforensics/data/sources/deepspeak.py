@@ -25,9 +25,9 @@ def deepspeak(root: str | Path) -> Manifest:
     -------
     Manifest
         ``identity`` is the person shown (of fakes the target), ``method`` the engine, ``category``
-        the kind of fake according to the annotations, else the engine, ``split`` that of the
-        identity; facts are ``voice`` (the configuration of the audio), ``source_identity`` and,
-        from the annotations, ``gender``, ``race``, ``age`` and ``language``.
+        the kind of fake according to the annotations, else the engine, ``split`` the identity's
+        split; facts are ``voice`` (the configuration of the audio), ``source_identity`` and, from
+        the annotations, ``gender``, ``race``, ``age`` and ``language``.
 
     Raises
     ------

@@ -28,7 +28,7 @@ CATEGORIES = {
 
 
 def fakeavceleb(root: str | Path) -> Manifest:
-    """Read ``meta_data.csv`` in its original form or that of later copies.
+    """Read ``meta_data.csv`` in its original form or in the form of later copies.
 
     The original header ends with ``path,``: ``path`` holds the file name, and the unnamed last
     column the folder, which begins with ``FakeAVCeleb/``. Copies have ``filename,path``. Folder

@@ -18,8 +18,8 @@ def hifi_avdf(root: str | Path) -> Manifest:
 
     Each generator has a CSV file, ``GENERATOR.csv``, with the columns ``video_path``,
     ``audio_label``, ``visual_label`` and ``overall_label`` (1 = fake), in which a real video is
-    followed by the clip made from it (``NAME_generated.mp4``). The columns are those of the
-    authors' lists (https://github.com/tuffy-studio/HAVIC); the files of
+    followed by the clip made from it (``NAME_generated.mp4``). The columns follow the authors'
+    lists (https://github.com/tuffy-studio/HAVIC); the files of
     https://huggingface.co/datasets/JielunPeng/HiFi-AVDF are gated, and only third-party loaders
     confirm one table per generator.
 

@@ -16,9 +16,9 @@ def polyglotfake(root: str | Path) -> Manifest:
 
     Reals are named ``LANGUAGE_NUMBER.mp4`` and fakes
     ``LANGUAGE_NUMBER_to_LANGUAGE_VOICE[_LIPS].mp4`` (https://github.com/tobuta/PolyGlotFake; the
-    JSON files as https://github.com/dfwb-research/deepfake-workbench reads them). Folders do not
-    matter. ``LANGUAGE.json`` (``videos``: ``filename``, ``source``, ``characters`` with ``age`` and
-    ``sex``) may be anywhere below the root.
+    JSON files follow the reader in https://github.com/dfwb-research/deepfake-workbench). Folders do
+    not matter. ``LANGUAGE.json`` (``videos``: ``filename``, ``source``, ``characters`` with ``age``
+    and ``sex``) may be anywhere below the root.
 
     Returns
     -------

@@ -20,10 +20,10 @@ def talkingheadbench(root: str | Path, *, reals: str | Path | None = None) -> Ma
     ``fake/GENERATOR/SPLIT/IMAGE--SIGNALS--GENERATOR.mp4``,
     ``fake/additional_dataset/GENERATOR/*.mp4`` for evaluation only, and, for generators that
     write no audio, ``audio/fake/SIGNALS.wav`` (https://huggingface.co/datasets/luchaoqi/
-    TalkingHeadBench, arXiv 2505.24866). The real videos are those of CelebV-HQ and
-    FaceForensics++ listed in ``true/true_dataset_split.json`` (``real/real_dataset_split.json`` in
-    later copies), which are not part of the download. The data card does not confirm that the WAV
-    files are named like the driving signals, or that the JSON file maps splits to file names.
+    TalkingHeadBench, arXiv 2505.24866). The real videos come from CelebV-HQ and FaceForensics++;
+    they are listed in ``true/true_dataset_split.json`` (``real/real_dataset_split.json`` in later
+    copies) and are not part of the download. The data card does not confirm that the WAV files are
+    named like the driving signals, or that the JSON file maps splits to file names.
 
     Parameters
     ----------
