@@ -1,4 +1,4 @@
-"""Finding and following faces in real pictures."""
+"""Finding and tracking faces in real pictures."""
 
 import sys
 from itertools import chain, pairwise

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import tee
 from typing import Any
 
-from avforensics.detection.follow import FaceFollower, FollowedFace
+from avforensics.detection.live import LiveTrack, LiveTracks
 from avforensics.detection.searched import SearchedVideo, clips_of, noted
 from avforensics.errors import ConfigError
 from avforensics.faces.crops import CropRecipe, name_of
@@ -52,7 +52,7 @@ class FaceOptions:
     mode : str
         ``given`` = pictures are framed as in training: face crops, or pictures that the network
         crops itself (published); ``none`` = pictures are used whole; ``auto`` = faces are found,
-        followed and scored one by one.
+        tracked and scored one by one.
     recipe : CropRecipe, optional
         How a face is cut out; needed by ``auto``.
     rule : str
@@ -144,8 +144,8 @@ class VideoScorer:
                     yield self._outcome(waiting.popleft())
             while waiting:  # a video without a face, or a long one
                 video = waiting.popleft()
-                if video.follows:
-                    self._follow(video, progress)
+                if video.live:
+                    self._score_live(video, progress)
                 yield self._outcome(video)
 
     def _find(self, clip: Clip) -> SearchedVideo:
@@ -157,7 +157,7 @@ class VideoScorer:
                 video.media = stream.report
             every = self._own_finder and self.detector.policy.windows == "all"
             if every and not clip.is_part and not may_be_kept(video.media):
-                video.follows = True
+                video.live = True
                 return video
             part = {"start_frame": clip.first_frame, "max_frames": clip.n_frames}
             video.found = self._finder(
@@ -170,20 +170,20 @@ class VideoScorer:
             video.cut(self.options.recipe, media)
         return video
 
-    def _follow(self, video: SearchedVideo, progress: Progress | None) -> None:
+    def _score_live(self, video: SearchedVideo, progress: Progress | None) -> None:
         """Score the faces of a video during the search, then the tracks that need a second pass."""
         recipe, media, settings = self.options.recipe, self.detector.media, self.options.find
-        follower = FaceFollower(recipe, settings, media.size)
-        results: dict[FollowedFace, VideoResult] = {}
+        watcher = LiveTracks(recipe, settings, media.size)
+        results: dict[LiveTrack, VideoResult] = {}
 
         def look(begin: Callable[[Clip], None]) -> None:
-            follower.begin = lambda face: begin(video.clip_of(face))
+            watcher.begin = lambda face: begin(video.clip_of(face))
             try:
                 video.found = self._finder(
-                    video.path, settings, video_stream=media.video_stream, follower=follower
+                    video.path, settings, video_stream=media.video_stream, watcher=watcher
                 )
             except BaseException:
-                follower.stop()  # else readers wait for the rest of a face
+                watcher.stop()  # else readers wait for the rest of a face
                 raise
 
         with noted(video):
@@ -192,10 +192,10 @@ class VideoScorer:
                 for clip, result in self.detector.score_together(look, progress):
                     results[clip.pictures] = result
             finally:
-                follower.stop()
+                watcher.stop()
             scored = {
                 face.track: results[face]
-                for face in follower.faces
+                for face in watcher.faces
                 if face.track is not None and results[face].error is None
             }
             if len(video.found.tracks) == 1 and (video.sound.warnings or not scored):

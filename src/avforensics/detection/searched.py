@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from avforensics.applicability import MouthView
-from avforensics.detection.follow import FollowedFace
+from avforensics.detection.live import LiveTrack
 from avforensics.errors import AVForensicsError, MediaError
 from avforensics.faces.crops import CropRecipe
 from avforensics.faces.track import Faces
@@ -34,7 +34,7 @@ class SearchedVideo:
     seconds: float = 0.0
     sound: SoundSpool | None = None
     kept: KeptFrames = field(default_factory=KeptFrames)
-    follows: bool = False  # faces are scored during the search
+    live: bool = False  # faces are scored during the search
 
     @property
     def path(self) -> Path:
@@ -44,7 +44,7 @@ class SearchedVideo:
     @property
     def complete(self) -> bool:
         """Whether every face has its result."""
-        return not self.follows and len(self.results) == len(self.clips)
+        return not self.live and len(self.results) == len(self.clips)
 
     def cut(self, recipe: CropRecipe, media: MediaOptions) -> None:
         """Make a clip of each face; several clips share sound that is decoded once."""
@@ -75,8 +75,8 @@ class SearchedVideo:
             audio_stream=media.audio_stream,
         )
 
-    def clip_of(self, face: FollowedFace) -> Clip:
-        """The clip of a face that is being followed."""
+    def clip_of(self, face: LiveTrack) -> Clip:
+        """The clip of a face that is tracked during the search."""
         return Clip(
             self.path,
             audio=self.clip.audio,

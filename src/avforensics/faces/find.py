@@ -32,7 +32,7 @@ LONG = 20  # seconds; longer videos are decoded by two threads
 WORTH = 0.5  # a region is searched only if it has at most this share of the frame's pixels
 
 
-class Follower(Protocol):
+class FrameWatcher(Protocol):
     """Uses the frames of a video during the search for faces."""
 
     def watch(self, video: VideoReader, frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
@@ -54,7 +54,7 @@ def find_faces(
     max_frames: int | None = None,
     progress: Callable[[int], None] = lambda frame: None,
     kept: KeptFrames | None = None,
-    follower: Follower | None = None,
+    watcher: FrameWatcher | None = None,
 ) -> Faces:
     """Detect and track all faces of a video, or of a part of it.
 
@@ -70,7 +70,7 @@ def find_faces(
         Called with the number of each searched frame; an exception from it ends the search.
     kept : KeptFrames, optional
         Receives the frames.
-    follower : Follower, optional
+    watcher : FrameWatcher, optional
         Receives frames and detections. If neither this nor ``kept`` is given, the decoder skips its
         loop filter: a quarter less work, but visible blocks, which move faces by up to a pixel.
 
@@ -83,7 +83,7 @@ def find_faces(
     """
     settings = settings or FaceSettings()
     part = {"start_frame": start_frame, "max_frames": max_frames, "progress": progress}
-    part |= {"kept": kept, "follower": follower}
+    part |= {"kept": kept, "watcher": watcher}
     if cores() > 1 and max_frames is None and survey(path).end > LONG:
         faces, damaged = _find(path, settings, video_stream, threads=2, **part)
         if not damaged:
@@ -100,12 +100,12 @@ def _find(
     max_frames: int | None,
     progress: Callable[[int], None],
     kept: KeptFrames | None,
-    follower: Follower | None,
+    watcher: FrameWatcher | None,
     threads: int,
 ) -> tuple[Faces, bool]:
     """The faces, and whether a frame was damaged."""
     detector = FaceDetector(score=settings.score_on)
-    rough = kept is None and follower is None
+    rough = kept is None and watcher is None
     with VideoReader(
         path, stream=video_stream, start=start_frame, rough=rough, threads=threads
     ) as video:
@@ -115,12 +115,12 @@ def _find(
             detections = []
             frames = islice(video, max_frames)
             frames = frames if kept is None else kept.keep(video, frames)
-            frames = frames if follower is None else follower.watch(video, frames)
+            frames = frames if watcher is None else watcher.watch(video, frames)
             asked = _frames_to_search(frames, shots, settings.every)
             for found in in_another_thread(search.detect, asked):
                 detections.append(found)
-                if follower is not None:
-                    follower.found(found, shots)
+                if watcher is not None:
+                    watcher.found(found, shots)
                 progress(start_frame + found.frame)
         except av.FFmpegError as error:
             raise MediaError(path, f"cannot be decoded ({error.strerror})") from None
@@ -140,8 +140,8 @@ def _find(
             warnings=tuple(_damage(video)),
         )
         damaged = bool(video.tally.skipped or video.tally.concealed)
-        if follower is not None and not (damaged and threads > 1):
-            follower.finish(faces, intact=not video.tally.damaged)
+        if watcher is not None and not (damaged and threads > 1):
+            watcher.finish(faces, intact=not video.tally.damaged)
         return faces, damaged
 
 

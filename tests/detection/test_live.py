@@ -90,7 +90,7 @@ def test_as_in_two_passes(scorer, scene, tmp_path, monkeypatch):
         passes.clear()
         monkeypatch.setattr(faces_module, "may_be_kept", lambda media: not at_once)
         monkeypatch.setattr("avforensics.media.kept.MOST", 0)
-        monkeypatch.setattr("avforensics.detection.follow.MORE", 24)
+        monkeypatch.setattr("avforensics.detection.live.MORE", 24)
         outcome = scorer.score(tmp_path / "a.mp4")
         assert outcome.result.error is None
         return outcome, len(passes)
@@ -99,7 +99,7 @@ def test_as_in_two_passes(scorer, scene, tmp_path, monkeypatch):
     tracks = len(expected.faces)
     assert tracks == TRACKS[scene] and before == 1 + tracks
     ways = [score(at_once=True)]
-    assert ways[0][1] == 1 + (scene == "one leaps"), "only what cannot be followed is read again"
+    assert ways[0][1] == 1 + (scene == "one leaps"), "only what cannot be tracked is read again"
     if scene == "one leaps":
         monkeypatch.setattr(Tally, "damaged", True)
         ways.append(score(at_once=True))
@@ -141,7 +141,7 @@ def test_pictures_that_cannot_be_read_are_cut_again(scorer, tmp_path, monkeypatc
     write_clip(tmp_path / "a.mp4", frames, sound)
     monkeypatch.setattr(find_module, "FaceDetector", Colours)
     monkeypatch.setattr("avforensics.scoring.extractor.open_media", full)
-    monkeypatch.setattr("avforensics.detection.follow.AHEAD", 5)
+    monkeypatch.setattr("avforensics.detection.live.AHEAD", 5)
     monkeypatch.setattr(faces_module, "may_be_kept", lambda media: False)
     outcome = scorer.score(tmp_path / "a.mp4")
     assert outcome.result.error is None and len(outcome.faces) == 2

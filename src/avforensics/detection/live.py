@@ -1,6 +1,6 @@
 """Cut faces out of a long video while the search for faces goes on.
 
-A square depends on the detections of the few seconds around it (`FaceFollower.reach`). Frames wait
+A square depends on the detections of the few seconds around it (`LiveTracks.reach`). Frames wait
 until these detections are known; only the surroundings of the faces stay in memory. Which faces
 become tracks is known only at the end: the pictures of a face are used if its squares equal the
 track's. Otherwise (damage, a face that jumps, too much memory) the track needs a second pass.
@@ -67,7 +67,7 @@ class GrowingMouth:
 
 
 @dataclass(eq=False)
-class FollowedFace:
+class LiveTrack:
     """A face that is cut while the video is read; iterate over its pictures in another thread.
 
     Attributes
@@ -120,8 +120,8 @@ class FollowedFace:
         self._closed.set()
 
 
-class FaceFollower:
-    """Follows the faces of a video and cuts them.
+class LiveTracks:
+    """Tracks the faces of a video during the search and cuts them.
 
     Parameters
     ----------
@@ -136,14 +136,14 @@ class FaceFollower:
     ----------
     begin : callable
         Called with each new face.
-    faces : list of FollowedFace
+    faces : list of LiveTrack
     reach : int
         Number of frames on each side on which a square depends.
     """
 
     def __init__(self, recipe: CropRecipe, settings: FaceSettings, size: int) -> None:
-        self.begin: Callable[[FollowedFace], None] = lambda face: None
-        self.faces: list[FollowedFace] = []
+        self.begin: Callable[[LiveTrack], None] = lambda face: None
+        self.faces: list[LiveTrack] = []
         self.reach = smoothing_reach(settings.smooth) + max(recipe.reach, RECIPES["mouth"].reach)
         self._recipe, self._settings, self._size = recipe, settings, size
         self._gap = max(round(settings.gap * FPS), settings.every)
@@ -162,7 +162,7 @@ class FaceFollower:
         self._detections: deque[Detections] = deque()
         self._known: list[tuple[int, np.ndarray]] = []  # latest detection of each face
         self._looked = 0
-        self._follows = False
+        self._active = False
 
     def stop(self) -> None:
         """End the search as if the video ended here; the faces cannot be used."""
@@ -172,21 +172,21 @@ class FaceFollower:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def watch(self, video: VideoReader, frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-        """As in `avforensics.faces.find.Follower`."""
+        """As in `avforensics.faces.find.FrameWatcher`."""
         self._forget()
-        self._follows = True
+        self._active = True
         self._view, self._shape = video.view, None
         for index, frame in enumerate(frames):
             if self._stopped:
                 return
-            if self._follows:
+            if self._active:
                 self._shape = frame.width, frame.height
                 self._frames.append((index, frame))
             yield frame
 
     def found(self, detections: Detections, shots: ShotCuts) -> None:
-        """As in `avforensics.faces.find.Follower`."""
-        if not self._follows:
+        """As in `avforensics.faces.find.FrameWatcher`."""
+        if not self._active:
             return
         self._detections.append(detections)
         self._keep_around(detections)
@@ -197,8 +197,8 @@ class FaceFollower:
             self._advance(detections.frame, shots.cuts())
 
     def finish(self, faces: Faces, *, intact: bool) -> None:
-        """As in `avforensics.faces.find.Follower`."""
-        if self._follows and intact:
+        """As in `avforensics.faces.find.FrameWatcher`."""
+        if self._active and intact:
             left = list(faces.tracks)
             for face in self.faces:
                 track = next((one for one in left if self._is(face, one)), None)
@@ -257,19 +257,19 @@ class FaceFollower:
         while self._detections[0].frame < oldest - self.reach - 3 * self._gap:
             self._detections.popleft()
 
-    def _new(self, tracklet: Tracklet, cuts: Sequence[int]) -> FollowedFace | None:
+    def _new(self, tracklet: Tracklet, cuts: Sequence[int]) -> LiveTrack | None:
         """A face that is long and large enough to become a track."""
         track, size = track_of(tracklet, cuts, ENDLESS, self._settings)
         if len(track) < self._settings.min_seconds * FPS or size < self._settings.min_size:
             return None
         if track.first_frame < self._around[0][0]:
             return None
-        face = FollowedFace(track.first_frame)
+        face = LiveTrack(track.first_frame)
         self.faces.append(face)
         self.begin(face)
         return face
 
-    def _cut(self, face: FollowedFace, tracklet: Tracklet, now: int, cuts: Sequence[int]) -> None:
+    def _cut(self, face: LiveTrack, tracklet: Tracklet, now: int, cuts: Sequence[int]) -> None:
         """Cut the squares that later detections cannot change."""
         last = tracklet.frames[-1]
         face.latest = last, tracklet.faces[-1]
@@ -281,7 +281,7 @@ class FaceFollower:
         if over:
             face.end()
 
-    def _emit(self, face: FollowedFace, track: FaceTrack, stop: int) -> bool:
+    def _emit(self, face: LiveTrack, track: FaceTrack, stop: int) -> bool:
         """Cut the frames up to ``stop``; False if that is not possible."""
         if track.first_frame > face.next_frame:
             face.end()
@@ -316,7 +316,7 @@ class FaceFollower:
             return None
         return next((one for one in self._around[index][1] if one.holds(*area)), None)
 
-    def _is(self, face: FollowedFace, track: FaceTrack) -> bool:
+    def _is(self, face: LiveTrack, track: FaceTrack) -> bool:
         """Whether the squares cut so far are the first squares of a track."""
         count = face.next_frame - face.first_frame
         if track.first_frame != face.first_frame or len(track) < count:
@@ -328,7 +328,7 @@ class FaceFollower:
         same = np.array_equal(crop.squares[:count], np.concatenate(face.squares))
         return same and np.array_equal(mouth, face.mouth.squares)
 
-    def _finish(self, face: FollowedFace, track: FaceTrack) -> None:
+    def _finish(self, face: LiveTrack, track: FaceTrack) -> None:
         """Cut the rest of a track; name the face after it if that is possible."""
         complete = face.next_frame == track.end_frame
         if complete or (not face.ended and self._emit(face, track, track.end_frame)):
