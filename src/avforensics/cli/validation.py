@@ -1,4 +1,4 @@
-"""Validate override types against defaults, so that ``seed=abc`` gives one sentence.
+"""Validate override types against defaults, so that ``seed=abc`` is a one-line error.
 
 Booleans must be true or false, integers whole numbers, lists lists. Settings that become objects
 (trainer, callbacks, model ...) are checked by their classes.

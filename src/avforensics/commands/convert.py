@@ -1,4 +1,4 @@
-"""``avforensics convert``: convert published files to one safetensors bundle, and networks back."""
+"""``avforensics convert``: published files to one safetensors bundle, or a bundle to such files."""
 
 from __future__ import annotations
 

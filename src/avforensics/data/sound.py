@@ -126,7 +126,7 @@ def _mixed(sound: np.ndarray, under: np.ndarray, snr: float) -> np.ndarray:
 
 
 def _noise(n: int, rng: np.random.Generator) -> np.ndarray:
-    """White noise, or pink noise in half of the cases; both from the same draws."""
+    """White noise, or in half of the cases pink noise made from it."""
     made = white(n, rng)
     return made if rng.random() < 0.5 else coloured(made)
 

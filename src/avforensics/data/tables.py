@@ -101,7 +101,7 @@ class Table(Text):
         return f"{self.path}, {line}row {index + 1}"
 
     def records(self) -> Iterator[dict[str, str]]:
-        """Rows as cells by column name."""
+        """Each row as a dictionary: column name -> cell."""
         return (dict(zip(self.header, row, strict=True)) for row in self.rows)
 
     def videos(self) -> list[tuple[int, dict[str, str]]]:

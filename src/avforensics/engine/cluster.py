@@ -75,7 +75,7 @@ class RayCrew:
         self._ray.shutdown()
 
     def wanted(self, ready: int) -> int:
-        """Number of actors to have: ``workers``, or one more than fits, as the cluster may grow."""
+        """``workers`` actors, or else one more than fits now, in case the cluster grows."""
         if self._workers is not None:
             return self._workers
         return max(self._room, ready) + 1

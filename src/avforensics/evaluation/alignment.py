@@ -1,8 +1,8 @@
 """Estimate the constant delay of recordings, and find clips with a voice-over.
 
 Audio and video of a genuine recording may be some frames apart throughout. A network trained on
-such clips learns that several delays are right. The logits of a first network show the delay, which
-can then be compensated (``Row.delay``).
+such clips learns that several delays are right. The logits of a network that was trained once on
+these clips show the delay, which a second training can then correct (``Row.delay``).
 """
 
 from __future__ import annotations

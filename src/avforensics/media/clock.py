@@ -114,7 +114,7 @@ class Presentation:
 
 
 class Mender:
-    """Correct the time stamps of a stream's packets, called in order from the first one.
+    """Correct the time stamps of a stream's packets; pass all of them to `move`, in order.
 
     Attributes
     ----------

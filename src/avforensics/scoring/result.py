@@ -185,7 +185,7 @@ class VideoResult:
         return NOT_APPLICABLE if self.not_applicable else SCORED
 
     def __repr__(self) -> str:
-        """One line: the result of the video."""
+        """The video's result in one line."""
         return f"<{type(self).__name__} {self.summary()}>"
 
     def _repr_html_(self) -> str:

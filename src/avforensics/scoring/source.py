@@ -215,7 +215,7 @@ class Source:
 
 
 def _sha256(path: Path) -> str | None:
-    """SHA-256 of a file, cached for the faces of one file."""
+    """SHA-256 of a file, computed once for all its faces; None if it cannot be read."""
     try:
         status = path.stat()
     except OSError:

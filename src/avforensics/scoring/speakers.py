@@ -27,7 +27,7 @@ def constant_delay_fit(sync_logits: np.ndarray, *, smooth: int = SMOOTH) -> np.n
     """How well one constant delay explains the windows around each window.
 
     Mean log-probability of the best delay over the surrounding ``smooth`` windows (fewer at the
-    ends), relative to a flat row.
+    ends), relative to equally likely delays.
 
     Parameters
     ----------
