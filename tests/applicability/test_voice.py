@@ -51,7 +51,7 @@ def test_weights_of_something_else_are_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(voice, "installed_file", lambda *_: foreign)
     load_voice_network.cache_clear()
     try:
-        with pytest.raises(ConfigError, match="not the speech detector that is expected"):
+        with pytest.raises(ConfigError, match="not the expected speech detector"):
             load_voice_network()
     finally:
         load_voice_network.cache_clear()

@@ -14,6 +14,7 @@ import difflib
 import errno
 import gc
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -116,7 +117,8 @@ def run_verb(verb: str, arguments: list[str]) -> int:
 
     words = [f"hydra.job.name={verb}", *quoted]
     with full_errors(), replaced_argv([script, *words, *flags]):
-        if flags or any(word.lstrip("+~").startswith("hydra") for word in quoted):
+        # an experiment may be a sweep by itself: only hydra.main looks at its hydra.mode
+        if flags or any(re.match(r"[+~]*(hydra|experiment)\b", word) for word in quoted):
             hydra.main(version_base=_HYDRA, config_path=_CONFIG_PATH, config_name=verb)(task)()
         else:
             run_once(verb, words, task)
