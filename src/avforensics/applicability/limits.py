@@ -26,7 +26,7 @@ class Limits:
     min_spoken : float
         Share of the loud time that is speech.
     max_song : float
-        Share of the voiced time in which a note is held.
+        Share of the voiced time with a steady pitch.
     max_still : float
         Share of the time with a frozen image.
     min_mouth : float
@@ -47,7 +47,7 @@ class Limits:
     min_level: float = -66.0
     min_speech: float = 0.3
     min_spoken: float = 0.35
-    max_song: float = 0.4
+    max_song: float = 0.13
     max_still: float = 0.9
     min_mouth: float = 12.0
     max_turn: float = 60.0
@@ -93,7 +93,7 @@ class Limits:
                 f"(at least {100 * self.min_spoken:g} %)"
             )
         elif found.song is not None and found.song > self.max_song:
-            yield f"song: notes are held for {_most(found.song, self.max_song)} of the voice"
+            yield f"song: the pitch is steady for {_most(found.song, self.max_song)} of the voice"
 
     def _of_mouth(self, found: Measures) -> Iterator[str]:
         if found.turn is not None and found.turn > self.max_turn:

@@ -28,8 +28,8 @@ class Measures:
         Share of the loud time in which there is speech; loud frames are at most 10 dB below the
         95th percentile of frame levels.
     song : float
-        Share of the voiced time in which a note is held for 0.3 s or more; requires 1 s of
-        voice.
+        Share of the voiced time in which the smoothed pitch changes by less than 0.15 semitones
+        in 0.15 s; requires 1 s of voice.
     still : float
         Share of the time with a frozen image.
     mouth : float

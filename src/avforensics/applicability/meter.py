@@ -74,7 +74,7 @@ class Meter:
             level=max(float(level), NOTHING),
             speech=float(voiced.sum() * CHUNK_SECONDS),
             spoken=_spoken(voiced, powers),
-            song=self._song.held(voiced, CHUNK),
+            song=self._song.steady(voiced, CHUNK),
             still=self._picture.still,
             detail=self._picture.detail,
         )

@@ -1,20 +1,19 @@
-"""Detect singing: the share of the voiced time in which notes are held."""
+"""Detect singing: notes are held, whereas the pitch of speech hardly ever rests."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from avforensics.media.types import SAMPLE_RATE
-from avforensics.smoothing import running_mean, running_rank, widened
+from avforensics.smoothing import running_mean
 
 HOP = 160  # samples; a pitch every 10 ms
 WINDOW = 1024  # samples, 64 ms
 LOWEST, HIGHEST = 65, 500  # Hz
 VOICED = 0.6  # minimum autocorrelation of a voiced frame; 1 = periodic
 SMOOTH = 15  # pitches, 0.15 s, about a cycle of vibrato
-HELD = 31  # pitches, 0.3 s; shorter notes cannot be distinguished from vowels
-STEADY = 0.4  # semitones between the 10th and the 90th percentile of a held note, smoothed
-SHARE = 0.9  # minimum voiced share of a held note
+STEP = 15  # pitches, 0.15 s
+STEADY = 0.15  # semitones; the smoothed pitch of a held note changes by less in a step
 LEAST = 100  # pitches, 1 s of voice; with less, one long vowel would dominate
 
 _SHORTEST, _LONGEST = SAMPLE_RATE // HIGHEST, SAMPLE_RATE // LOWEST
@@ -43,20 +42,20 @@ class SongMeter:
         self._pitch.append(pitch)
         self._voiced.append(voiced)
 
-    def held(self, speech: np.ndarray, chunk: int) -> float | None:
-        """Share of the voiced time in which a note is held.
+    def steady(self, speech: np.ndarray, chunk: int) -> float | None:
+        """Share of the time with speech in which the pitch is steady.
 
         Parameters
         ----------
         speech : bool array, (chunks,)
-            Whether each chunk is voiced.
+            Whether each chunk contains speech.
         chunk : int
             Samples per chunk.
 
         Returns
         -------
         float or None
-            None with less than a second of voice.
+            None with less than a second of speech.
         """
         pitch = np.concatenate([np.zeros(0, np.float32), *self._pitch])
         place = (np.arange(len(pitch)) * HOP + WINDOW // 2) // chunk
@@ -65,14 +64,9 @@ class SongMeter:
             return None
         voiced = np.concatenate(self._voiced) & voice
         pitch = _smoothed(pitch, voiced)
-        low, high = (
-            running_rank(np.where(voiced, pitch, far), HELD, int(share * HELD), mode="reflect")
-            for far, share in ((np.inf, 0.1), (-np.inf, 0.9))
-        )
-        enough = running_mean(voiced.astype(np.float64), HELD, mode="reflect") > SHARE
-        note = np.zeros(len(pitch), bool)
-        note[enough] = high[enough] - low[enough] < STEADY
-        return float((widened(note, HELD) & voice).sum() / voice.sum())
+        change = np.abs(pitch[STEP:] - pitch[:-STEP])
+        steady = (change < STEADY) & voiced[STEP:] & voiced[:-STEP]
+        return float(steady.sum() / voice.sum())
 
 
 def _smoothed(pitch: np.ndarray, voiced: np.ndarray) -> np.ndarray:
