@@ -146,3 +146,14 @@ def test_pictures_that_cannot_be_read_are_cut_again(scorer, tmp_path, monkeypatc
     outcome = scorer.score(tmp_path / "a.mp4")
     assert outcome.result.error is None and len(outcome.faces) == 2
     assert all(face.result.scores for face in outcome.faces)
+
+
+def test_missing_sound_is_told_wherever_it_ends(scorer, tmp_path, monkeypatch):
+    # the sound ends 0.08 s before the end of a second: what is read of the face hardly lacks sound
+    sound = np.random.default_rng(0).normal(0, 3000, 123 * 640).astype(np.int16)
+    write_clip(tmp_path / "a.mp4", pictures("one leaves, then a cut"), sound)
+    monkeypatch.setattr(find_module, "FaceDetector", Colours)
+    monkeypatch.setattr(faces_module, "may_be_kept", lambda media: False)
+    result = scorer.score(tmp_path / "a.mp4").result
+    assert result.error is None
+    assert [text for text in result.warnings if text.startswith("sound ended 3.")]

@@ -293,7 +293,7 @@ def _sound_ended(faces: tuple[FaceResult, ...], found: Faces) -> Iterator[str]:
     for face in faces:
         media = face.result.media
         heard = 0.0 if media is None else media.audio_samples / SAMPLE_RATE
-        if heard and media.video_frames / FPS - heard > SHORTER_SECONDS:
-            missing = found.n_frames / FPS - face.track.start - heard
+        missing = found.n_frames / FPS - face.track.start - heard
+        if heard and media.video_frames / FPS > heard and missing > SHORTER_SECONDS:
             yield f"sound ended {missing:.2f} s early"
             return
