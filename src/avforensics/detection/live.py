@@ -52,18 +52,37 @@ class GrowingMouth:
     """A `MouthView` of the frames that have been cut so far."""
 
     def __init__(self) -> None:
-        self.squares = np.zeros((0, 3))
-        self.width, self.turn = np.zeros(0), np.zeros(0)
+        # columns of `squares`, `width`, `turn`; longer than needed: copies of a growing array
+        # would leave gaps in memory
+        self._rows, self._n = np.empty((1024, 5)), 0
 
     def add(self, view: MouthView, part: slice) -> None:
         """Append a part of a view."""
-        self.squares = np.concatenate([self.squares, view.squares[part]])
-        self.width = np.concatenate([self.width, view.width[part]])
-        self.turn = np.concatenate([self.turn, view.turn[part]])
+        rows = np.column_stack([view.squares[part], view.width[part], view.turn[part]])
+        end = self._n + len(rows)
+        if end > len(self._rows):
+            self._rows = np.concatenate([self._rows, np.empty((end, 5))])
+        self._rows[self._n : end] = rows
+        self._n = end
+
+    @property
+    def squares(self) -> np.ndarray:
+        """As in `MouthView`."""
+        return self._rows[: self._n, :3]
+
+    @property
+    def width(self) -> np.ndarray:
+        """As in `MouthView`."""
+        return self._rows[: self._n, 3]
+
+    @property
+    def turn(self) -> np.ndarray:
+        """As in `MouthView`."""
+        return self._rows[: self._n, 4]
 
     def square(self, frame: int) -> np.ndarray:
         """As in `MouthView`."""
-        return self.squares[min(frame, len(self.squares) - 1)]
+        return self.squares[min(frame, self._n - 1)]
 
 
 @dataclass(eq=False)
