@@ -13,7 +13,7 @@ from avforensics.commands.verify import as_text
 from avforensics.detection import record as record_module
 from avforensics.detection.record import digest_of, read_record, schema, text_of
 from avforensics.detection.rows import rows_of
-from avforensics.detection.verification import compare, shipped
+from avforensics.detection.verification import compare, local_checkpoint, shipped
 from avforensics.errors import ConfigError
 
 
@@ -214,3 +214,8 @@ def test_small_differences_between_machines_are_allowed():
         again = before | {"segments": segments}
         assert not compare(before, again, tolerance=1e-3)[0].passed
         assert compare(before, again | {"format": "3"}, tolerance=1e-3)[0].passed
+
+
+@pytest.mark.parametrize("setting", [None, ["x"], "x", {"bundle": 5}, {"weights": [7]}])
+def test_a_malformed_checkpoint_of_a_result_names_no_weights(setting):
+    assert local_checkpoint({"settings": {"checkpoint": setting}}) == {}

@@ -94,11 +94,15 @@ def check_weights(
 
 def local_checkpoint(record: Mapping[str, Any]) -> dict[str, Any]:
     """The recorded checkpoint setting; empty if a file is missing or would be downloaded."""
-    setting = dict(record["settings"].get("checkpoint") or {})
+    setting = record["settings"].get("checkpoint")
+    if not isinstance(setting, Mapping):
+        return {}
     named = [setting[name] for name in ("bundle", *FILE_SETTINGS) if setting.get(name)]
     weights = setting.get("weights")
+    if not all(isinstance(name, str) for name in (*named, weights or "")):
+        return {}
     there = all(typed_path(name).is_file() for name in named)
-    return setting if there and (not weights or is_local(weights)) else {}
+    return dict(setting) if there and (not weights or is_local(weights)) else {}
 
 
 def shipped(record: Mapping[str, Any]) -> dict[str, Any]:
