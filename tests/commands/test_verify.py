@@ -195,6 +195,15 @@ def test_a_video_without_a_score_has_a_result_too(avforensics, bundle, tmp_path)
     assert record["error"] and record["digest"] == digest_of(record)
 
 
+@pytest.mark.parametrize("settings", [{"scoring": 5}, {"faces": 3}, {"scoring": {"lam": "abc"}}])
+def test_settings_that_detect_cannot_use_are_one_sentence(avforensics, written, settings, capsys):
+    record = read_record(written)
+    record["settings"] |= settings
+    written.write_text(text_of(record | {"digest": digest_of(record)}), encoding="ascii")
+    assert avforensics("verify", f"result={written}", "recompute=true", "device=cpu") == 2
+    assert f"{written}: its settings cannot be used (" in capsys.readouterr().err
+
+
 def test_numbers_that_are_none_are_written_as_null():
     record = record_module._plain({"a": np.float64("nan"), "b": (1, np.int64(2)), "c": [np.inf]})
     assert text_of(record) == json.dumps({"a": None, "b": [1, 2], "c": [None]}, indent=1) + "\n"

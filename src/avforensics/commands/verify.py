@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from avforensics.commands import detect
 from avforensics.detection.judging import FALSE_SEGMENTS
@@ -111,7 +112,12 @@ def again(record: Mapping[str, Any], files: Mapping[str, Any], cfg: DictConfig) 
             "workers": 1,
             "plugins": None,
         }
-        detect.run(OmegaConf.create(as_text({**ADDED, **record["settings"], **wanted})))
+        settings = OmegaConf.create(as_text({**ADDED, **record["settings"], **wanted}))
+        try:
+            detect.run(settings)
+        except (AttributeError, TypeError, ValueError, OmegaConfBaseException) as error:
+            # the schema says nothing of the settings, which may come from anyone
+            raise ConfigError(f"{cfg.result}: its settings cannot be used ({error})") from error
         files = list(Path(folder, "results").glob("*.json"))
         if len(files) != 1:
             raise ConfigError(f"{video}: scoring it again gave no result")

@@ -124,8 +124,8 @@ def from_frames(table: Table) -> list[dict[str, str]]:
 def write_frames(rows: Sequence[ScoredVideo], path: str | os.PathLike) -> None:
     """Write a table for DeepfakeBench's metrics: one frame per scored video.
 
-    ``pred`` is the logistic function of our score, as in `write_c5`. Videos without a score are
-    not in the table.
+    ``pred`` is the logistic function of our score, as in `write_c5`. Videos that are not scored or
+    not applicable are not in the table.
     """
     common, cells = _common_folder(rows), []
     for row in filter(lambda row: row.counts, rows):

@@ -40,7 +40,8 @@ def remove_earlier(folder: str | os.PathLike) -> None:
         (folder / name).unlink(missing_ok=True)
     for name, _ in TEXTS:  # the same results as JSON
         (folder / name).with_suffix(".json").unlink(missing_ok=True)
-    for name in ("robustness.csv", "index.html"):
+    exchanged = "avforensics.scores.csv", "avforensics.scores.meta.json", "deepfakebench.csv"
+    for name in ("robustness.csv", "index.html", *exchanged):
         (folder / name).unlink(missing_ok=True)
 
 
