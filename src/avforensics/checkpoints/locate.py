@@ -66,7 +66,7 @@ def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = 
     CheckpointError
         A file is missing or wrong, or no source provides a required part.
     ConfigError
-        A setting is unknown, or ``sha256`` is set and there is no bundle.
+        A setting is unknown, or ``sha256`` is set without a bundle.
     """
     unknown = sorted(set(checkpoint) - SETTINGS)
     if unknown:

@@ -116,7 +116,7 @@ def again(record: Mapping[str, Any], files: Mapping[str, Any], cfg: DictConfig) 
         try:
             detect.run(settings)
         except (AttributeError, TypeError, ValueError, OmegaConfBaseException) as error:
-            # the schema says nothing of the settings, which may come from anyone
+            # the schema does not check settings, and a result may come from anyone
             raise ConfigError(f"{cfg.result}: its settings cannot be used ({error})") from error
         files = list(Path(folder, "results").glob("*.json"))
         if len(files) != 1:

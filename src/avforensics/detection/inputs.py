@@ -49,8 +49,8 @@ def list_inputs(source: str | os.PathLike | Sequence[str]) -> Inputs:
         suffixes and sorted, without hidden files; a manifest or any other table with a column
         ``path`` (see `read_table`), of which ``start``, ``duration`` (or ``end``) and ``audio``
         are used and rows of faces skipped; a text file (.txt, .lst) with one path per line; blank
-        lines and lines that begin with # are skipped. A relative path in a list starts at
-        the list's folder or, if there is no such file, at the current folder.
+        lines and lines that begin with # are skipped. A relative path in a list is looked up in
+        the list's folder first, then in the current folder.
 
     Raises
     ------

@@ -82,8 +82,8 @@ class Judge:
         cropped : bool
             A face was cut out, so the frame size is not compared.
         highest_of : int
-            The score is the highest of n scores. If n > 1, the p-value is for the highest of n
-            independent real scores, and there is no threshold.
+            The score is the highest of n scores. If n > 1, the p-value refers to the highest of n
+            independent real scores, and no threshold is given.
 
         Returns
         -------
