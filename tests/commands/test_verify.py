@@ -201,7 +201,7 @@ def test_settings_that_detect_cannot_use_are_one_sentence(avforensics, written, 
     record["settings"] |= settings
     written.write_text(text_of(record | {"digest": digest_of(record)}), encoding="ascii")
     assert avforensics("verify", f"result={written}", "recompute=true", "device=cpu") == 2
-    assert f"{written}: its settings cannot be used (" in capsys.readouterr().err
+    assert f"{written}: scoring with its settings failed (" in capsys.readouterr().err
 
 
 def test_numbers_that_are_none_are_written_as_null():

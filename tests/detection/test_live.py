@@ -130,6 +130,17 @@ def test_a_search_that_breaks_costs_its_video(scorer, tmp_path, monkeypatch):
     assert result.error == "looking for faces failed: RuntimeError: odd"
 
 
+def test_an_error_in_progress_is_not_one_of_the_search(scorer, tmp_path, monkeypatch):
+    def stop(clip, windows):
+        raise LookupError("enough")
+
+    write_clip(tmp_path / "a.mp4", pictures("one leaps"), np.ones(FRAMES * 640, np.int16))
+    monkeypatch.setattr(find_module, "FaceDetector", Colours)
+    monkeypatch.setattr(faces_module, "may_be_kept", lambda media: False)
+    with pytest.raises(LookupError, match="enough"):
+        scorer.score(tmp_path / "a.mp4", stop)
+
+
 def test_pictures_that_cannot_be_read_are_cut_again(scorer, tmp_path, monkeypatch):
     def full(path, *options, pictures=None, **more):
         if pictures is not None:

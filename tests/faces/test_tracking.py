@@ -162,11 +162,13 @@ def thumbs(*levels):
     ],
 )
 def test_cuts(levels, cuts):
-    shots = ShotCuts()
-    for thumb in thumbs(*levels):
+    shots, asked = ShotCuts(), ShotCuts()
+    for thumb in thumbs(*levels, *[levels[-1]] * 30):
         shots.add(thumb)
-    assert shots.cuts() == cuts
-    assert shots.n_frames == len(levels)
+        asked.add(thumb)
+        asked.cuts()  # what it forgets does not matter later
+    assert asked.cuts() == shots.cuts() == cuts
+    assert shots.n_frames == len(levels) + 30
 
 
 @pytest.mark.parametrize("count", range(1, 14))

@@ -38,6 +38,7 @@ from avforensics.detection.verification import (
     local_checkpoint,
     shipped,
 )
+from avforensics.engine.crew import reason_of
 from avforensics.errors import ConfigError
 from avforensics.files import sha256_or_none, typed_path
 from avforensics.pool import LOCAL
@@ -117,7 +118,9 @@ def again(record: Mapping[str, Any], files: Mapping[str, Any], cfg: DictConfig) 
             detect.run(settings)
         except (AttributeError, TypeError, ValueError, OmegaConfBaseException) as error:
             # the schema does not check settings, and a result may come from anyone
-            raise ConfigError(f"{cfg.result}: its settings cannot be used ({error})") from error
+            raise ConfigError(
+                f"{cfg.result}: scoring with its settings failed ({reason_of(error)})"
+            ) from error
         files = list(Path(folder, "results").glob("*.json"))
         if len(files) != 1:
             raise ConfigError(f"{video}: scoring it again gave no result")

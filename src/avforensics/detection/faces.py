@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
@@ -105,7 +106,7 @@ class VideoScorer:
         self.options = options
         self.detector = detector if options.mode == "given" else _whole_pictures(detector)
         self._finder = finder or find_faces
-        self._own_finder = finder is None
+        self._can_watch = finder is None  # only `find_faces` takes a watcher
 
     def score(self, video: str | os.PathLike | Clip, progress: Progress | None = None) -> Outcome:
         """Score one video; ``result.error`` gives the reason on failure."""
@@ -155,7 +156,7 @@ class VideoScorer:
             # a file without sound is not searched
             with open_media(clip.path, media, audio_path=clip.audio) as stream:
                 video.media = stream.report
-            every = self._own_finder and self.detector.policy.windows == "all"
+            every = self._can_watch and self.detector.policy.windows == "all"
             if every and not clip.is_part and not may_be_kept(video.media):
                 video.live = True
                 return video
@@ -179,20 +180,24 @@ class VideoScorer:
         def look(begin: Callable[[Clip], None]) -> None:
             watcher.begin = lambda face: begin(video.clip_of(face))
             try:
-                video.found = self._finder(
-                    video.path, settings, video_stream=media.video_stream, watcher=watcher
-                )
-            except BaseException:
-                watcher.stop()  # else readers wait for the rest of a face
-                raise
+                with noted(video):
+                    video.found = self._finder(
+                        video.path, settings, video_stream=media.video_stream, watcher=watcher
+                    )
+            finally:
+                if video.found is None:
+                    watcher.stop()  # else readers wait for the rest of a face
 
+        started = time.perf_counter()
         with noted(video):
             video.open_sound(media)
+        if video.error is None:
             try:
                 for clip, result in self.detector.score_together(look, progress):
                     results[clip.pictures] = result
             finally:
                 watcher.stop()
+        if video.error is None:
             scored = {
                 face.track: results[face]
                 for face in watcher.faces
@@ -211,6 +216,7 @@ class VideoScorer:
             video.results = [scored.get(name) or next(others) for name in names]
         for result in video.results:  # `video.seconds` includes their time
             result.seconds = 0.0
+        video.seconds = time.perf_counter() - started
 
     def _outcome(self, video: SearchedVideo) -> Outcome:
         """The outcome of a video whose faces are all scored."""

@@ -165,7 +165,7 @@ class LiveTracks:
         self.faces: list[LiveTrack] = []
         self.reach = smoothing_reach(settings.smooth) + max(recipe.reach, RECIPES["mouth"].reach)
         self._recipe, self._settings, self._size = recipe, settings, size
-        self._gap = max(round(settings.gap * FPS), settings.every)
+        self._gap = settings.gap_frames
         self._horizon = AROUND + EACH + settings.every  # frames after which shot cuts are known
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="faces")
         self._stopped = False
@@ -184,7 +184,7 @@ class LiveTracks:
         self._active = False
 
     def stop(self) -> None:
-        """End the search as if the video ended here; the faces cannot be used."""
+        """End the search if it is not over, and every face that is not finished."""
         self._stopped = True
         for face in self.faces:
             face.close()
@@ -194,6 +194,7 @@ class LiveTracks:
         """As in `avforensics.faces.find.FrameWatcher`."""
         self._forget()
         self._active = True
+        self._tally = video.tally
         self._view, self._shape = video.view, None
         for index, frame in enumerate(frames):
             if self._stopped:
@@ -209,7 +210,7 @@ class LiveTracks:
             return
         self._detections.append(detections)
         self._keep_around(detections)
-        if self._bytes > MOST:
+        if self._bytes > MOST or self._tally.damaged:  # then no face can be used
             self._forget()
         elif detections.frame - self._looked >= STEP:
             self._looked = detections.frame

@@ -82,6 +82,11 @@ class FaceSettings:
             raise ValueError("gap, smooth, cut, min_seconds and min_size must be >= 0")
 
     @property
+    def gap_frames(self) -> int:
+        """Maximum number of frames between two detections of a track."""
+        return max(round(self.gap * FPS), self.every)
+
+    @property
     def too_short(self) -> str:
         """Reason for dropping a short track."""
         return f"shorter than {self.min_seconds:g} s"

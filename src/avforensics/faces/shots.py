@@ -32,7 +32,8 @@ class ShotCuts:
         self.least = least
         self._thumbs: deque[np.ndarray] = deque(maxlen=2 * EACH)
         self._steps = array("f")  # from frame k to frame k + 1
-        self._candidates: list[tuple[int, float]] = []
+        self._candidates: list[tuple[int, float]] = []  # may still change
+        self._settled: list[int] = []
         self.n_frames = 0
 
     def add(self, thumb: np.ndarray) -> float:
@@ -61,12 +62,20 @@ class ShotCuts:
 
     def cuts(self) -> tuple[int, ...]:
         """First frames of shots; those among the last `AROUND` frames added may still change."""
-        steps = _without_repeats(np.asarray(self._steps))
-        found = []
+        if not self._candidates:
+            return tuple(self._settled)
+        first = max(self._candidates[0][0] - 1 - AROUND - SLOWEST, 0)
+        steps = _without_repeats(np.asarray(self._steps[first:]))
+        found, still_open = list(self._settled), []
         for frame, difference in self._candidates:
-            around = steps[max(frame - 1 - AROUND, 0) : frame + AROUND]
-            if difference > STEADY * np.median(around):
-                found.append(frame)
+            around = steps[max(frame - 1 - AROUND, 0) - first : frame + AROUND - first]
+            cut = [frame] if difference > STEADY * np.median(around) else []
+            found += cut
+            if frame + AROUND > len(self._steps):
+                still_open.append((frame, difference))
+            else:
+                self._settled += cut
+        self._candidates = still_open
         return tuple(found)
 
     def _judge(self, frame: int) -> None:

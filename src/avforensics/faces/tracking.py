@@ -63,7 +63,7 @@ def associate(
     cuts : sequence of int
         First frames of shots; no tracklet crosses them.
     """
-    gap = max(round(settings.gap * FPS), settings.every)
+    gap = settings.gap_frames
     tracklets: list[Tracklet] = []
     open_ones: list[Tracklet] = []
     doubtful: list[Detections] = []

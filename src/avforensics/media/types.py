@@ -136,7 +136,7 @@ class MediaReport:
     colour_transfer : str
         Transfer function, e.g. ``"arib-std-b67"``; empty if not declared.
     tone_map : str
-        How frames were converted to BT.709; empty if they were not.
+        How frames were converted to BT.709, or why a gamut tag was ignored; empty if neither.
     breaks : tuple of ClockBreak
         Repaired places where the clock restarts, steps back or jumps.
     strays : int
