@@ -23,6 +23,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 CONFIGS = "avforensics.configs"
+HYDRA = "1.3"  # version of Hydra whose rules apply
 _LINE = re.compile(r"(?P<indent> *)(?P<key>[\w./@]+):(?: (?P<value>.*?))??(?:\s+# ?(?P<said>.*))?$")
 _GLOBAL = "@package _global_"
 _OF_CODE = {"_target_", "_partial_"}
@@ -72,16 +73,16 @@ def manual(verb: str, overrides: Sequence[str] = (), folders: Sequence[str] = ()
 
 
 @contextlib.contextmanager
-def composer(folders: Sequence[str] = ()) -> Iterator[Hydra]:
+def composer(folders: Sequence[str] = (), *, task: str = "help") -> Iterator[Hydra]:
     """Hydra over the configurations in ``folders`` and in this package."""
     GlobalHydra.instance().clear()
-    version.setbase("1.3")
+    version.setbase(HYDRA)
     search = create_config_search_path(f"pkg://{CONFIGS}")
     for folder in folders:  # as hydra.main does with --config-dir
         place = f"file://{Path(folder).absolute()}"
         search.prepend("command-line", place, SearchPathQuery(provider="schema"))
     try:
-        yield Hydra.create_main_hydra2("help", search)
+        yield Hydra.create_main_hydra2(task, search)
     finally:
         GlobalHydra.instance().clear()
 

@@ -21,10 +21,7 @@ from importlib import import_module
 from pathlib import Path
 
 import hydra
-import hydra.version
-from hydra._internal.hydra import Hydra
-from hydra._internal.utils import create_config_search_path, get_args_parser  # as in hydra.main
-from hydra.core.global_hydra import GlobalHydra
+from hydra._internal.utils import get_args_parser  # the parser that hydra.main uses itself
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException
 from hydra.types import RunMode
@@ -39,7 +36,7 @@ from omegaconf.errors import (
 from avforensics import commands, interruption
 from avforensics.cli.completion import complete
 from avforensics.cli.explain import explain, first_line
-from avforensics.cli.manual import manual
+from avforensics.cli.manual import CONFIGS, HYDRA, composer, manual
 from avforensics.cli.overrides import check_overrides, quote_override
 from avforensics.cli.positional import name_words, split_arguments
 from avforensics.cli.start import source_of, verbs
@@ -49,8 +46,6 @@ from avforensics.registry import load_plugins
 
 FAILED, USAGE = 1, 2
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
-_HYDRA = "1.3"  # version of Hydra whose rules apply
-_CONFIG_PATH = "pkg://avforensics.configs"
 
 
 def run_words(verb: str, *rest: str) -> int:
@@ -119,7 +114,7 @@ def run_verb(verb: str, arguments: list[str]) -> int:
     with full_errors(), replaced_argv([script, *words, *flags]):
         # an experiment may be a sweep by itself: only hydra.main looks at its hydra.mode
         if flags or any(re.match(r"[+~]*(hydra|experiment)\b", word) for word in quoted):
-            hydra.main(version_base=_HYDRA, config_path=_CONFIG_PATH, config_name=verb)(task)()
+            hydra.main(version_base=HYDRA, config_path=f"pkg://{CONFIGS}", config_name=verb)(task)()
         else:
             run_once(verb, words, task)
     return max(codes, default=0)
@@ -127,13 +122,8 @@ def run_verb(verb: str, arguments: list[str]) -> int:
 
 def run_once(verb: str, overrides: list[str], task: Callable[[DictConfig], None]) -> None:
     """Like `hydra.main` for one run, without the extra composition that finds its mode."""
-    hydra.version.setbase(_HYDRA)
-    search_path = create_config_search_path(_CONFIG_PATH)
-    runner = Hydra.create_main_hydra2(task_name=verb, config_search_path=search_path)
-    try:
+    with composer(task=verb) as runner:
         runner.run(config_name=verb, task_function=task, overrides=overrides)
-    finally:
-        GlobalHydra.instance().clear()
 
 
 def run_command(verb: str, cfg: DictConfig) -> int:

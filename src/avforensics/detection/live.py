@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from queue import Empty, Full, Queue
+from queue import Empty, Queue
 
 import av
 import numpy as np
@@ -36,6 +36,7 @@ from avforensics.faces.tracking import (
 from avforensics.media.crop import MovingCrop, room_of
 from avforensics.media.frames import stored_ranges
 from avforensics.media.planes import Surroundings
+from avforensics.media.prefetch import put
 from avforensics.media.types import FPS
 from avforensics.media.video import VideoReader
 
@@ -116,10 +117,7 @@ class LiveTrack:
 
     def put(self, picture: Future[np.ndarray] | None) -> None:
         """Add the next picture, or None after the last; waits while the queue is full."""
-        while not self._closed.is_set():
-            with suppress(Full):
-                self._pictures.put(picture, timeout=0.1)
-                break
+        put(self._pictures, picture, self._closed)
 
     def end(self) -> None:
         """Mark the end: no more pictures follow."""

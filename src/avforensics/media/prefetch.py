@@ -6,6 +6,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from queue import Full, Queue
 from typing import Any, TypeVar
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
@@ -55,3 +57,11 @@ def _in_order(futures: Iterable[Future[Result]], most: int) -> Iterator[Result]:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def put(queue: Queue, item: Any, closed: threading.Event) -> None:
+    """Add an item; wait while the queue is full, until ``closed`` is set."""
+    while not closed.is_set():
+        with suppress(Full):
+            queue.put(item, timeout=0.1)
+            return

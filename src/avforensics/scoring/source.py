@@ -7,17 +7,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from queue import Full, Queue
+from queue import Queue
 
 from avforensics.applicability import Meter, MouthView
 from avforensics.errors import MediaError
 from avforensics.files import sha256_or_none
 from avforensics.media.crop import MovingCrop
 from avforensics.media.kept import KeptFrames
+from avforensics.media.prefetch import put
 from avforensics.media.reader import MediaStream, PictureEdit
 from avforensics.media.silence import LeadingSilence
 from avforensics.media.spool import SoundSpool
@@ -208,10 +208,7 @@ class Source:
 
     def put(self, span: Span | None) -> None:
         """Pass on the next span, or None after the last; waits while the queue is full."""
-        while not self._stopped.is_set():
-            with suppress(Full):
-                self.queue.put((self, span), timeout=0.1)
-                break
+        put(self.queue, (self, span), self._stopped)
 
 
 def _sha256(path: Path) -> str | None:
