@@ -1,4 +1,4 @@
-"""Reading and writing media: decoding, clips, audio."""
+"""Read and write media: decoding, clips, audio."""
 
 from avforensics.media.audio import read_audio
 from avforensics.media.clips import ClipReader

@@ -1,4 +1,4 @@
-"""Write frames and audio in memory to a lossless file that the readers accept."""
+"""Write frames and audio from memory to a lossless file that the readers accept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numbers import Real
 import av
 import numpy as np
 
-# NumPy types -> FFmpeg sample formats; floats are -1..1
+# NumPy types -> FFmpeg sample formats; floats range from -1 to 1
 SAMPLES = {"int16": "s16", "int32": "s32", "uint8": "u8", "float32": "flt", "float64": "dbl"}
 CODECS = {"s16": "s16le", "s32": "s32le", "u8": "u8", "flt": "f32le", "dbl": "f64le"}
 LAYOUTS = {1: "mono", 2: "stereo"}
@@ -23,7 +23,7 @@ def write_arrays(
     Parameters
     ----------
     path : str or PathLike
-        Output file, in NUT format, whose clock can represent any frame rate.
+        Output file in the NUT format, which supports any frame rate.
     frames : uint8 array, (T, H, W, 3)
         Upright, RGB.
     fps : float
@@ -80,7 +80,7 @@ def _checked_frames(frames: np.ndarray) -> np.ndarray:
 
 
 def _checked_samples(samples: np.ndarray) -> np.ndarray:
-    """Samples as (n, channels)."""
+    """Return valid samples as (n, channels)."""
     found = np.asarray(samples)
     found = found.astype(np.float32) if found.dtype == np.float16 else found
     if found.ndim == 1:

@@ -1,4 +1,4 @@
-"""Shape of pixels that are not square, and which declared shapes are plausible."""
+"""Pixel aspect of a stream, and which declared values are plausible."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import av
 # Anamorphic lenses, single fields and half-width recordings lie well within these bounds; values
 # beyond them are errors.
 LEAST, MOST = Fraction(1, 4), Fraction(4)
-ALIKE = 0.01  # smaller differences of the aspect are rounding
-LARGEST = 2**26  # pixels; larger frames are shrunk instead of enlarged
+ALIKE = 0.01  # smaller relative differences of the aspect are due to rounding
+LARGEST = 2**26  # pixels; a frame that would become larger is shrunk instead of enlarged
 
 
 class PixelAspect:
-    """Width over height of the stored pixels of a stream during decoding.
+    """Pixel aspect, width over height, of a stream while it is decoded.
 
-    The container takes precedence over the codec, as in players. If both agree, the container has
-    copied the codec's value, and later values of the codec apply.
+    As in players, the container takes precedence over the codec. If both agree, the container has
+    presumably copied the codec's value, so later values of the codec apply.
 
     Parameters
     ----------
     stream : av.VideoStream
-        Stream with one decoded frame.
+        Stream of which one frame has been decoded.
 
     Attributes
     ----------
@@ -60,17 +60,17 @@ class PixelAspect:
 
 
 def _fraction(said: Rational | None) -> Fraction | None:
-    """A ratio as a Fraction: PyAV 19 has its own type, which lacks `abs` and `round`."""
+    """Convert a ratio to a Fraction; PyAV 19 has its own type, without `abs` and `round`."""
     return Fraction(said.numerator, said.denominator) if said else None
 
 
 def alike(first: float | Fraction, second: float | Fraction) -> bool:
-    """Whether two ratios, at least one of them positive, are equal up to rounding."""
+    """Return True if two ratios, at least one of them positive, are equal up to rounding."""
     return abs(first - second) <= ALIKE * max(first, second)
 
 
 def square_size(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
-    """Size in square pixels of a stored frame; the squeezed side is lengthened.
+    """Size of a stored frame in square pixels; the squeezed side is lengthened.
 
     Parameters
     ----------

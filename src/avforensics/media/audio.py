@@ -1,4 +1,4 @@
-"""Decode the audio of a file: 16 kHz, mono, int16, placed by time stamps."""
+"""Decode the audio of a file to 16 kHz mono int16, aligned by its time stamps."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from avforensics.media.survey import survey
 from avforensics.media.tracks import number_of, pick_stream
 from avforensics.media.types import HOP, SAMPLE_RATE
 
-# Time stamps that deviate less than this from the sample count are container jitter; larger
-# deviations mean missing or duplicate audio, which is corrected. One video frame.
+# One video frame. Time stamps that deviate less than this from the sample count are container
+# jitter; larger deviations mean missing or duplicate audio, which is corrected.
 TOLERANCE = Fraction(HOP, SAMPLE_RATE)
 FLOATS = ("flt", "fltp", "dbl", "dblp")
 ZEROS = np.zeros(SAMPLE_RATE, np.int16)
 
 
 class AudioReader(Closing):
-    """Decode one audio stream to 16 kHz mono int16, placed by its time stamps.
+    """Decode one audio stream to 16 kHz mono int16, aligned by its time stamps.
 
     A late start and gaps are filled with zeros; samples before ``origin`` and overlaps are cut.
-    Within a run without gaps the samples are those of ``ffmpeg -async 1 -ac 1 -vn -acodec pcm_s16le
-    -ar 16000`` (method Sec. 1). Iterate once; close to release the file.
+    Between gaps, the samples equal the output of ``ffmpeg -async 1 -ac 1 -vn -acodec pcm_s16le
+    -ar 16000`` (method Sec. 1). Iterate once; close the reader to release the file.
 
     Parameters
     ----------
     stream : int, optional
-        Index among the audio streams; None = see `file_tracks`.
+        Index among the audio streams; None = as chosen by `file_tracks`.
     origin : Fraction, optional
         Time (s) on the file's clock that counts as 0; None = time of the first decoded sample.
     skip : int
@@ -47,14 +47,14 @@ class AudioReader(Closing):
     number : int
         Index among the audio streams.
     downmix : Downmix
-        How channels are mixed to mono.
+        How the channels are mixed to mono.
     tally : Tally
         Damage found so far.
     start : float or None
-        Seconds from the first requested sample to the file's first sample (negative: cut);
-        None before reading.
+        Seconds from the first requested sample to the file's first sample; negative if the
+        beginning was cut, None before reading.
     not_finite : int
-        NaN or infinite samples, replaced by zero.
+        Number of NaN or infinite samples, which are replaced by zeros.
     level : Level
         Level of the samples so far, without filled gaps.
 
@@ -112,11 +112,11 @@ class AudioReader(Closing):
                 yield kept
 
     def _reach(self) -> int:
-        """Maximum sample index up to which leading silence is filled: the file's end."""
+        """Sample index of the file's end; leading silence is never filled beyond it."""
         return round((self._end - self._origin - self._skip) * SAMPLE_RATE)
 
     def _placed(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield the index of the first sample and the resampled piece; a gap restarts the count."""
+        """Yield resampled pieces, each with its first sample's index; gaps restart the count."""
         resampler = kind = None
         index, expected = 0, Fraction(0)
         place: Piece | None = None
@@ -138,7 +138,7 @@ class AudioReader(Closing):
     def _within(
         self, place: Piece, index: int, pieces: list[np.ndarray]
     ) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield index and samples of the pieces, cut to the bounds of ``place``."""
+        """Yield the pieces cut to the bounds of ``place``, each with its first sample's index."""
         begin, end = (
             None if edge is None else round((edge - self._origin - self._skip) * SAMPLE_RATE)
             for edge in (place.begin, place.end)
@@ -151,7 +151,7 @@ class AudioReader(Closing):
             index += len(piece)
 
     def _timed_frames(self) -> Iterator[tuple[Fraction, bool, av.AudioFrame]]:
-        """Yield time from ``origin``, whether audio was lost before it, and the decoded frame."""
+        """Yield each frame's time (s), True if audio was lost before it, and the decoded frame."""
         expected, skipped = None, 0
         for frame in decode(self._container, self._stream, self.tally, self._mender):
             stamp = None if frame.pts is None else frame.pts * frame.time_base
@@ -175,7 +175,7 @@ class AudioReader(Closing):
         return one_channel(frame, channel)
 
     def _finite(self, frame: av.AudioFrame) -> av.AudioFrame:
-        """Replace NaN and infinity by zeros; a resampler would spread them over neighbours."""
+        """Replace NaN and infinity by zeros; a resampler would spread them to other samples."""
         if frame.format.name not in FLOATS:
             return frame
         frame = packed(frame)
@@ -211,10 +211,9 @@ def read_audio(
     Parameters
     ----------
     stream : int, optional
-        Index among the audio streams; None = see `file_tracks`.
+        Index among the audio streams; None = as chosen by `file_tracks`.
     origin : Fraction, optional
-        Time (s) on the file's clock of the first returned sample; None = time of the file's
-        first sample.
+        Time (s) of the first returned sample on the file's clock; None = the file's first sample.
 
     Returns
     -------

@@ -15,10 +15,10 @@ from avforensics.media.survey import state_of
 from avforensics.media.tracks import pick_stream
 from avforensics.media.types import SAMPLE_RATE
 
-LOST = 9.0  # dB below the best channel at which a second counts as lost in the mix
-SHARE = 0.2  # share of energy in lost seconds above which one channel is read instead
-SPEECH = 0.03  # share of the loudest channel's energy above which the centre is preferred
-ALIKE = 0.8  # share of the loudest channel's energy at which an earlier channel is read
+LOST = 9.0  # a second is lost if the mix is this many dB below the best channel
+SHARE = 0.2  # share of energy in lost seconds above which one channel is read alone
+SPEECH = 0.03  # share of the loudest channel's energy above which the centre is best
+ALIKE = 0.8  # share of the loudest channel's energy at which an earlier one is preferred
 PLANES = 8
 NAMES = ("FL", "FR", "FC", "BL", "BR", "SL", "SR", "BC", "FLC", "FRC")
 CENTRE, BASS = "FC", ("LFE", "LFE2")
@@ -26,12 +26,12 @@ CENTRE, BASS = "FC", ("LFE", "LFE2")
 
 @dataclass(frozen=True, kw_only=True)
 class Downmix:
-    """How a track becomes mono.
+    """How an audio track is reduced to mono.
 
     Attributes
     ----------
     channel : int or None
-        Channel that is read; None = mix of all.
+        Index of the channel that is read; None = mix of all channels.
     words : str
         Description for warnings; empty for a plain mix.
     """
@@ -41,16 +41,18 @@ class Downmix:
 
 
 def downmix(path: str | os.PathLike, number: int | None = None) -> Downmix:
-    """Choose how an audio track becomes mono; cached until the file changes.
+    """Choose how to reduce an audio track to mono; cached until the file changes.
 
-    Channels are mixed as in the published method unless more than `SHARE` of the energy lies in
-    seconds in which the mix is `LOST` dB below one channel: channels in antiphase, or speech in one
-    of many channels. Then the centre channel is read, or else the loudest.
+    Channels are mixed as in the published method unless the mix loses the best channel: the centre
+    if it is loud enough, else the loudest. The mix loses a channel if more than `SHARE` of the
+    channel's energy lies in seconds in which the mix is `LOST` dB below it. This happens with
+    channels in antiphase, or with speech in one of many channels. The best channel is then read
+    alone.
 
     Parameters
     ----------
     number : int, optional
-        Index among the audio streams; None = see `file_tracks`.
+        Index among the audio streams; None = as chosen by `file_tracks`.
 
     Raises
     ------
@@ -112,7 +114,7 @@ def _energies(
 
 
 class _Seconds:
-    """Energy of each second of audio."""
+    """Measure the energy of each second of audio."""
 
     def __init__(self, resampler: av.AudioResampler, channels: int) -> None:
         self._resampler = resampler
@@ -134,7 +136,7 @@ class _Seconds:
 
 
 def packed(frame: av.AudioFrame) -> av.AudioFrame:
-    """A frame that PyAV can convert: PyAV reads out of bounds for eight or more planes."""
+    """Pack a frame of eight or more planes, for which PyAV would read out of bounds."""
     if not frame.format.is_planar or len(frame.layout.channels) < PLANES:
         return frame
     resampler = av.AudioResampler(
@@ -150,7 +152,7 @@ def packed(frame: av.AudioFrame) -> av.AudioFrame:
 
 
 def one_channel(frame: av.AudioFrame, channel: int) -> av.AudioFrame:
-    """One channel of a frame as a mono frame, samples unchanged."""
+    """Extract one channel of a frame as a mono frame, leaving samples unchanged."""
     frame = packed(frame)
     samples = frame.to_ndarray()
     if frame.format.is_planar:

@@ -1,8 +1,8 @@
-"""Random access to clips of `avforensics preprocess` (25 fps, 16 kHz, one size).
+"""Random access to clips from `avforensics preprocess` (25 fps, 16 kHz, one size).
 
-decord, the fast reader, is used for these clips only: on other files it can be silently wrong (edit
-lists, late starts). It also hangs in a process that was forked after opening, so it is imported and
-opened when the first frame is read, in the reading process.
+decord, the fast reader, is used only for these clips: on other files (edit lists, late starts) it
+can be silently wrong. It also hangs in a process that was forked after opening, so it is imported
+and opened in the reading process, when the first frame is read.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ClipReader:
     rate, start), otherwise from PyAV. Audio comes from the WAV file next to the clip (``X.wav`` for
     ``X.mp4``) if there is one; otherwise the clip's own audio is decoded once.
 
-    Use a reader in one process only.
+    Use each reader in a single process.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class ClipReader:
 
     @property
     def reader(self) -> str:
-        """Which library reads the frames, ``"decord"`` or ``"pyav"``; opens the clip."""
+        """Library that reads the frames, ``"decord"`` or ``"pyav"``; opens the clip."""
         return self._opened().name
 
     def frames(self, start: int, count: int) -> np.ndarray:
@@ -99,7 +99,7 @@ class ClipReader:
         Parameters
         ----------
         start, count : int
-            In frames.
+            First frame and number of frames.
 
         Returns
         -------
@@ -136,7 +136,7 @@ class ClipReader:
 
 
 def _regular_frames(path: Path) -> int | None:
-    """Number of frames if the container declares 25 fps from time 0 without gaps, else None."""
+    """Number of frames if the only video stream declares 25 fps from 0 without gaps, else None."""
     with open_container(path) as container:
         stream = pick_stream(container, "video")
         if len(container.streams.video) > 1:
@@ -180,7 +180,7 @@ class _Decord:
 
 
 def _open_decord(path: Path, frames: int) -> _Decord | None:
-    """A decord reader if it is installed and agrees with the container."""
+    """Open a clip with decord; None if decord is missing or disagrees with the container."""
     try:
         import decord
     except (ImportError, OSError):  # not installed, or its library does not load here

@@ -14,13 +14,13 @@ import av
 from avforensics.media.types import HOP, SAMPLE_RATE, ClockBreak
 
 WRAP = Fraction(2**33, 90_000)  # period (s) of an MPEG stream's clock
-# Audio-only streams that step back by less than this (s) hold duplicate audio, which is cut.
+# If only audio steps back, and by less than this (s), it repeats itself; the repetition is cut.
 DOUBLED = Fraction(1, 2)
-# A shorter run (s), out of place between two consecutive runs, has damaged time stamps.
+# If a run shorter than this (s) interrupts two consecutive runs, its time stamps are damaged.
 STRAY = Fraction(1, 2)
-# Maximum distance (s) in a file between audio and video of the same moment.
+# Maximum distance (s) at which a file stores audio and video of the same moment.
 INTERLEAVED = 1
-# Bound (s) on presentation minus decoding time; at a break, FFmpeg mixes times of both sides.
+# Maximum difference (s) of presentation and decoding time; at a break, FFmpeg mixes two clocks.
 REORDERED = 2
 CONTIGUOUS = Fraction(HOP, SAMPLE_RATE)
 
@@ -32,18 +32,19 @@ class Run:
     Attributes
     ----------
     stream : int
-        Index in the file.
+        Index of the stream in the file.
     kind : {"video", "audio"}
     packet : int
-        Index of its first packet within the stream.
+        Index of the first packet within the stream.
     order : int
-        Index of its first packet within the file.
+        Index of the first packet within the file.
     first, last : Fraction
-        Decoding times of its first and last packet.
+        Decoding times of the first and last packet.
     start, end : Fraction
         Presentation interval.
     other_end : Fraction or None
-        End time that the other kind of stream has reached where this run begins in the file.
+        Time that the other kind of stream (audio or video) has reached at the place in the file
+        where this run begins.
     """
 
     stream: int
@@ -61,7 +62,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Piece:
-    """How time stamps are corrected from one packet of a stream on.
+    """Correction of a stream's time stamps from a given packet on.
 
     Attributes
     ----------
@@ -70,8 +71,8 @@ class Piece:
     shift : Fraction
         Seconds to add to time stamps.
     begin, end : Fraction or None
-        Bounds (s, on the repaired clock) outside of which samples are dropped because another part
-        of the file replaces them.
+        Bounds (s, on the repaired clock) outside which samples are dropped because another part of
+        the file replaces them.
     """
 
     packet: int = 0
@@ -80,7 +81,7 @@ class Piece:
     end: Fraction | None = None
 
     def holds(self, time: Fraction) -> bool:
-        """Whether a time on the repaired clock lies within the bounds."""
+        """Return True if a time on the repaired clock lies within the bounds."""
         after = self.begin is None or time >= self.begin
         return after and (self.end is None or time < self.end)
 
@@ -91,9 +92,9 @@ WHOLE = (Piece(),)
 class Presentation:
     """Presentation times of successive packets, corrected where they mix two clocks.
 
-    If a stream lacks some of these times, FFmpeg substitutes the next packet's decoding time, which
-    at a break belongs to a different clock. Such packets get the largest delay so far between
-    decoding and presentation.
+    If a packet has no presentation time, FFmpeg substitutes the decoding time of the next packet,
+    which at a break belongs to a different clock. The presentation time is then taken to follow the
+    packet's decoding time by the largest delay seen so far.
 
     Parameters
     ----------
@@ -106,7 +107,7 @@ class Presentation:
         self._ahead = 0
 
     def __call__(self, shown: int, time: int) -> int:
-        """Presentation time of a packet in ticks, from its own two time stamps."""
+        """Presentation time of a packet, from its presentation and decoding times, in ticks."""
         if abs(shown - time) > self._most:
             return time + self._ahead
         self._ahead = max(self._ahead, shown - time)
@@ -119,7 +120,7 @@ class Mender:
     Attributes
     ----------
     piece : Piece
-        The piece of the packet moved last.
+        The piece that applies to the last packet passed to `move`.
     """
 
     def __init__(self, pieces: Sequence[Piece] = WHOLE) -> None:
@@ -148,13 +149,13 @@ class Mender:
 
 @dataclass(eq=False)
 class _Epoch:
-    """Runs of all streams on one clock."""
+    """Runs of all streams that share a clock."""
 
     runs: dict[int, list[Run]] = field(default_factory=dict)
     low: Fraction = Fraction(0)
     high: Fraction = Fraction(0)
     shift: Fraction = Fraction(0)
-    seam: Fraction | None = None  # start of its video on the repaired clock
+    seam: Fraction | None = None  # start of the video on the repaired clock
 
     def add(self, run: Run) -> None:
         run.epoch = self
@@ -164,7 +165,7 @@ class _Epoch:
         self.high = run.end if empty else max(self.high, run.end)
 
     def takes(self, run: Run, pause: Fraction) -> bool:
-        """Whether a run continues this clock: not backwards, and without a gap in all streams."""
+        """Return True if a run continues this clock: no step back, no gap in all streams."""
         own = self.runs.get(run.stream)
         if own and run.first < own[-1].last:
             return False
@@ -174,19 +175,19 @@ class _Epoch:
 def mend(runs: Sequence[Run], *, lead: int | None, pause: Fraction, wraps: bool) -> dict[str, Any]:
     """Put all runs of a file on one clock.
 
-    Runs that overlap in time share a clock unless one of their streams steps back: a gap in one
+    Runs that overlap in time share a clock unless one of their streams steps back; a gap in one
     stream while another continues is a pause. Where all streams step back or jump together, a new
-    epoch begins, placed where the previous video ends; audio and video are shifted equally, so that
-    their offset stays as recorded.
+    epoch begins. It is placed where the previous video ends. Audio and video are shifted equally,
+    so that their offset stays as recorded.
 
     Parameters
     ----------
     runs : sequence of Run
         Runs of all streams.
     lead : int or None
-        Index of the stream that places epochs: the video.
+        Index of the stream by which epochs are placed: the video, if there is one.
     pause : Fraction
-        Longest gap (s) in all streams that is kept.
+        Longest gap (s) in all streams that is kept as a pause.
     wraps : bool
         Whether the clock wraps every `WRAP` seconds.
 
@@ -226,7 +227,7 @@ def mend(runs: Sequence[Run], *, lead: int | None, pause: Fraction, wraps: bool)
 
 
 class _Stray(NamedTuple):
-    """Packets ``packet`` to ``until`` of one stream, with damaged time stamps."""
+    """Packets ``packet .. until - 1`` of one stream, whose time stamps are damaged."""
 
     host: Run
     packet: int
@@ -235,7 +236,7 @@ class _Stray(NamedTuple):
 
 
 def _without_strays(runs: list[Run], pause: Fraction) -> tuple[list[Run], list[_Stray]]:
-    """Runs of a stream, joined across short misplaced runs."""
+    """Join the runs of a stream across short misplaced runs; return both."""
     good: list[Run] = []
     strays: list[_Stray] = []
     index = 0
@@ -279,12 +280,12 @@ def _epochs(runs: Sequence[Run], pause: Fraction) -> list[_Epoch]:
 def _place(
     epochs: list[_Epoch], lead: int | None, pause: Fraction, wraps: bool
 ) -> tuple[ClockBreak, ...]:
-    """Set the shift of each epoch; return the breaks."""
+    """Set the shift of each epoch and return the breaks."""
     breaks = []
     for number, epoch in enumerate(epochs):
         first = [own[0] for own in epoch.runs.values()]
         known = [run for run in first if run.before is not None]
-        if not known:  # its streams begin here: keep the file's times
+        if not known:  # all its streams begin here: keep the file's times
             continue
         base = next((run for run in known if run.stream == lead), known[0])
         jump = base.start - base.before.end
@@ -327,7 +328,7 @@ def _pieces(runs: list[Run], strays: Sequence[_Stray]) -> tuple[Piece, ...]:
 
 
 def _overlap(run: Run) -> Fraction | None:
-    """Where this run's audio replaces that of the previous epoch, if they overlap."""
+    """Time from which this run replaces audio of the previous epoch; None without overlap."""
     epoch, before = run.epoch, run.before
     if run.kind != "audio" or epoch is before.epoch or epoch.seam is None:
         return None

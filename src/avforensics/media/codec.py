@@ -1,4 +1,4 @@
-"""Pass audio through an encoder and its decoder, in memory, and remove their delay."""
+"""Pass audio through an encoder and a decoder in memory and remove the codec's delay."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from scipy.signal import fftconvolve
 from avforensics.media.types import SAMPLE_RATE
 
 OPUS_RATE = 48_000
-_TAIL = 4 * SAMPLE_RATE // 10  # silence that flushes the codec at the end
+_TAIL = 4 * SAMPLE_RATE // 10  # samples of silence that flush the codec at the end
 _MOST = SAMPLE_RATE // 5  # maximum delay of a codec, in samples
 
 
 def through_codec(audio: np.ndarray, codec: str, bit_rate: int) -> np.ndarray:
-    """Encode and decode audio as a whole.
+    """Encode and decode a whole recording.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def through_codec(audio: np.ndarray, codec: str, bit_rate: int) -> np.ndarray:
 
 
 def coded(pieces: Iterable[np.ndarray], codec: str, bit_rate: int) -> Iterator[np.ndarray]:
-    """Like `through_codec`, but piece by piece: int16 arrays in and out, aligned at the start."""
+    """Encode and decode audio piece by piece: int16 arrays in and out, aligned at the start."""
     left_out = _lag(codec, bit_rate)
     for sound in _decoded(pieces, codec, bit_rate):
         yield sound[left_out:]
@@ -46,7 +46,7 @@ def coded(pieces: Iterable[np.ndarray], codec: str, bit_rate: int) -> Iterator[n
 
 
 def resampled(pieces: Iterable[np.ndarray], rate: int) -> Iterator[np.ndarray]:
-    """Resample audio to a different rate and back, which removes content above half that rate."""
+    """Resample audio to another rate and back, which removes frequencies above half that rate."""
     there = av.AudioResampler("s16", "mono", rate)
     back = av.AudioResampler("s16", "mono", SAMPLE_RATE)
     for frame in _frames(pieces):
@@ -107,7 +107,7 @@ def _arrays(frames: Iterable[av.AudioFrame]) -> Iterator[np.ndarray]:
 
 @lru_cache(maxsize=64)
 def _lag(codec: str, bit_rate: int) -> int:
-    """Delay of a codec in samples, measured once by correlation because encoders differ."""
+    """Delay of a codec in samples, measured once by correlation, because encoders differ."""
     probe = (3000 * np.random.default_rng(0).standard_normal(4 * _MOST)).astype(np.int16)
     sound = np.concatenate(list(_decoded([probe], codec, bit_rate))).astype(np.float64)
     match = fftconvolve(sound, probe[::-1].astype(np.float64))[len(probe) - 1 :][:_MOST]

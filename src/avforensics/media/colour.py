@@ -1,14 +1,15 @@
 """Convert frames of high dynamic range or wide gamut to SDR with BT.709 primaries.
 
-Networks are trained on SDR video in BT.709; HLG or PQ read as SDR looks flat and dark.
+Networks are trained on SDR video in BT.709; HLG or PQ video read as SDR looks flat and dark.
 
-* Light: the inverse transfer function of ITU-R BT.2100 (HLG with its OOTF for a display of
-  1,000 cd/m2; PQ). For SDR, the display of BT.1886, a gamma of 2.4.
+* Light: the signal is converted to light by the inverse transfer function of ITU-R BT.2100 (PQ, or
+  HLG with its OOTF for a display of 1,000 cd/m2) or, for SDR, by the gamma of 2.4 of a BT.1886
+  display.
 * Highlights: the reference white of 203 cd/m2 (BT.2408) becomes SDR white. Light up to 1,000 cd/m2
-  is compressed by the EETF of BT.2390, applied to the largest of red, green and blue to keep hues.
-  Up to 93 cd/m2, 72 % of the SDR signal, nothing changes.
-* Gamut: linear conversion of the primaries to BT.709; colours outside are clipped. If a large
-  part of the first frame lies outside, the tag of the wider gamut is considered wrong
+  is compressed by the EETF of BT.2390, applied to the largest of red, green and blue to preserve
+  hues. Light up to 93 cd/m2 (72 % of the SDR signal) does not change.
+* Gamut: the primaries are converted linearly to BT.709, and colours outside it are clipped. If a
+  large part of the first frame lies outside, the tag of the wider gamut is considered wrong
   (`ColourTags.checked`).
 """
 
@@ -20,14 +21,14 @@ from functools import cache
 import av
 import numpy as np
 
-WHITE = 203.0  # cd/m2 of reference white, BT.2408: the white of SDR
+WHITE = 203.0  # cd/m2 of reference white (BT.2408), which becomes SDR white
 PEAK = 1000.0  # cd/m2; brighter light is clipped
-GAMMA = 2.4  # of SDR displays, BT.1886
-# Numbers of ITU-T H.273, as FFmpeg uses them.
+GAMMA = 2.4  # of SDR displays (BT.1886)
+# Code points of ITU-T H.273, as used by FFmpeg.
 PQ, HLG, UNKNOWN = 16, 18, 2
 BT709, BT2020, P3 = 1, 9, 12
-BT2020_MATRICES = (9, 10)  # of luma and colour difference
-XY = {  # chromaticities of red, green and blue; all have the white of D65
+BT2020_MATRICES = (9, 10)  # matrices of luma and colour difference
+XY = {  # chromaticities of red, green and blue; the white point is always D65
     BT709: ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060)),
     BT2020: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)),
     P3: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
@@ -52,12 +53,12 @@ GAMUTS = {BT709: "BT.709", BT2020: "BT.2020", P3: "P3"}
 CHUNK = 2**15  # pixels converted at a time, so that intermediate values stay in the cache
 STEPS = 2**14  # entries of the table of highlight gains
 MOST_OUTSIDE = 0.25  # share of a frame outside BT.709 above which its gamut tag is wrong
-OUTSIDE = -0.01  # light of a component, relative to white, below which a colour is outside
+OUTSIDE = -0.01  # light of a component, relative to white, below which a colour is outside BT.709
 
 
 @dataclass(frozen=True)
 class ColourTags:
-    """Colour tags of a video, as numbers of ITU-T H.273.
+    """Colour tags of a video, as code points of ITU-T H.273.
 
     Attributes
     ----------
@@ -74,17 +75,17 @@ class ColourTags:
 
     @classmethod
     def of(cls, source: av.VideoFrame | av.VideoCodecContext) -> ColourTags:
-        """Tags of a frame, or of a stream before its first frame (then the container's)."""
+        """Tags of a frame or, before the first frame is decoded, of the container's stream."""
         return cls(int(source.color_trc), int(source.color_primaries), int(source.colorspace))
 
     @property
     def transfer_name(self) -> str:
-        """FFmpeg's name of the transfer function; empty if not declared."""
+        """FFmpeg's name for the transfer function; empty if not declared."""
         return TRANSFERS.get(self.transfer, "")
 
     @property
     def tone_map(self) -> ToneMap | None:
-        """Conversion to BT.709; None if it is not needed or no tag asks for it."""
+        """Conversion to BT.709; None if none is needed or no tag requires one."""
         high, primaries = self.transfer in (HLG, PQ), self.primaries
         if primaries not in XY:
             wide = high or self.matrix in BT2020_MATRICES
@@ -95,7 +96,7 @@ class ColourTags:
 
     @property
     def conversion(self) -> str:
-        """How frames are converted to BT.709, in words; empty if they are not."""
+        """Describe the conversion to BT.709 and an ignored tag; empty if there is neither."""
         said = [self.tone_map.name] if self.tone_map else []
         if self.outside:
             said.append(
@@ -120,7 +121,7 @@ class ColourTags:
         return replace(self, primaries=BT709, outside=outside)
 
     def fill(self, frame: av.VideoFrame) -> None:
-        """Set the tags that a frame lacks, and its primaries if they are wrong."""
+        """Set a frame's missing tags in place, and its primaries if they are wrong."""
         if self.outside and int(frame.color_primaries) != BT709:
             frame.color_primaries = BT709
         if int(frame.color_trc) in UNSAID:
@@ -137,7 +138,7 @@ def _tone_map(transfer: int | None, primaries: int) -> ToneMap:
 
 
 class ToneMap:
-    """Converts frames of one transfer function and gamut.
+    """Converts frames of one transfer function and gamut to SDR in BT.709.
 
     Parameters
     ----------
@@ -164,7 +165,7 @@ class ToneMap:
         gain = np.ones_like(levels)
         gain[1:] = fitted(levels[1:] * WHITE) / WHITE / levels[1:]
         self._gain = None if transfer is None else gain.astype(np.float32)
-        # Indexed by the square root of light, which is finer in the shadows.
+        # This table is indexed by the square root of light, which gives finer steps in the shadows.
         signal = np.arange(2**16) / (2**16 - 1)
         self._signal = np.rint(255 * (signal**2) ** (1 / GAMMA)).astype(np.uint8)
 
@@ -176,7 +177,7 @@ class ToneMap:
         picture : uint16 array, (H, W, 3)
             Red, green and blue.
         white : int
-            Value of a signal of 1.
+            Pixel value that stands for a signal of 1.
 
         Returns
         -------
@@ -190,7 +191,7 @@ class ToneMap:
         return out.reshape(picture.shape)
 
     def outside(self, picture: np.ndarray, white: int = 2**16 - 1) -> float:
-        """Share of a frame outside BT.709; parameters as in `__call__`."""
+        """Share of a frame's pixels outside BT.709; parameters as in `__call__`."""
         light = _light_of(self._transfer, white)[picture.reshape(-1, 3)]
         return float((self._shown(light) @ self._gamut < OUTSIDE).any(axis=1).mean())
 
@@ -243,7 +244,7 @@ def pq_signal(light: np.ndarray) -> np.ndarray:
 
 
 def fitted(light: np.ndarray) -> np.ndarray:
-    """EETF of BT.2390 from a peak of `PEAK` to a peak of `WHITE`, in cd/m2."""
+    """EETF of BT.2390 that compresses a peak of `PEAK` to a peak of `WHITE`, in cd/m2."""
     peak = pq_signal(PEAK)
     signal = np.minimum(pq_signal(light) / peak, 1)
     highest = pq_signal(WHITE) / peak

@@ -1,8 +1,8 @@
-"""Conditions of audio and platforms, five levels each, in addition to the frame perturbations.
+"""Audio and platform conditions, in five levels each, in addition to the frame perturbations.
 
-Each condition is a formula or a codec at a fixed setting. Audio is streamed: at most ten seconds,
-on which its level is measured, and a codec's look-ahead are held in memory. Random numbers depend
-on (seed, video) only, and all levels of a condition share them.
+Each condition is a formula or a codec with fixed settings. Audio is streamed: memory holds at most
+the ten seconds over which its level is measured and the look-ahead of a codec. Random numbers
+depend only on (seed, video) and are the same for all levels of a condition.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ SOUND_CONDITIONS = (
 PLATFORMS = ("PLATFORM",)
 GROUPS = {"sound": SOUND_CONDITIONS, "platforms": PLATFORMS}
 
-LEAD = 10 * SAMPLE_RATE  # samples on which the level of the audio is measured
+LEAD = 10 * SAMPLE_RATE  # samples over which the level of the audio is measured
 _SNRS = (20.0, 15.0, 10.0, 5.0, 0.0)
-# Shorter side (pixels), CRF of H.264, kbit/s of AAC: from a good upload to a message that was
-# forwarded often.
+# Shorter side (pixels), CRF of H.264, kbit/s of AAC: from a good upload to a message that
+# has been forwarded many times.
 _CHAINS = ((720, 26, 128), (720, 28, 96), (480, 30, 64), (480, 33, 48), (360, 36, 32))
 
 Pieces = Iterable[np.ndarray]  # int16, mono, 16 kHz, of any length
@@ -44,10 +44,10 @@ Pieces = Iterable[np.ndarray]  # int16, mono, 16 kHz, of any length
 def sound_condition(
     name: str, *, title: str, levels: tuple[float, ...]
 ) -> Callable[[Callable], Callable]:
-    """Decorator that registers a function as a condition of audio.
+    """Decorator that registers a function as an audio condition.
 
     The function receives pieces of audio (int16, mono, 16 kHz), a parameter and a random generator,
-    and returns pieces of any length that start at the same moment as its input.
+    and returns pieces of any length that start at the same time as its input.
     """
 
     def add(function: Callable) -> Callable:
@@ -62,7 +62,7 @@ def change_sound(
 ) -> Iterator[Block]:
     """Apply a condition to the audio of a stream of blocks; parameters as in `perturb`.
 
-    Frames and the times of all samples stay the same.
+    Frames and sample times do not change.
     """
     chosen = PERTURBATIONS[name]
     change = partial(chosen.sound, p=chosen.levels[level - 1], rng=frame_rng(seed, video, -1))
@@ -101,7 +101,7 @@ def opus(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator[np.ndar
 
 @sound_condition("NOISE", title="white noise", levels=_SNRS)
 def noise(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """NOISE: white Gaussian noise at a signal-to-noise ratio of ``p`` dB."""
+    """NOISE: add white Gaussian noise at a signal-to-noise ratio of ``p`` dB."""
     gain, pieces = _under(pieces, p)
     for piece in pieces:
         yield _int16(piece + gain * white(len(piece), rng))
@@ -109,21 +109,21 @@ def noise(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator[np.nda
 
 @sound_condition("MUSIC", title="music", levels=_SNRS)
 def under_music(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """MUSIC: chords ``p`` dB below the audio."""
+    """MUSIC: add chords ``p`` dB below the audio."""
     return _with_loop(pieces, p, music(LEAD * 2, rng))
 
 
 @sound_condition("BABBLE", title="babble", levels=_SNRS)
 def under_babble(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """BABBLE: six synthetic voices, together ``p`` dB below the audio."""
+    """BABBLE: add six synthetic voices, together ``p`` dB below the audio."""
     return _with_loop(pieces, p, babble(LEAD * 2, rng))
 
 
 @sound_condition("REVERB", title="reverberation", levels=(0.2, 0.4, 0.6, 0.9, 1.2))
 def reverberation(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """REVERB: a room with a reverberation time of ``p`` s, its tail as strong as the direct sound.
+    """REVERB: add the tail of a room with a reverberation time of ``p`` s.
 
-    The direct sound is not delayed, and the sum is not attenuated.
+    The tail is as strong as the direct sound, which is not delayed; the sum is not attenuated.
     """
     response = room(p, 0.0, np.random.default_rng(rng.integers(2**63)))
     rest = np.zeros(len(response) - 1)
@@ -138,7 +138,7 @@ def reverberation(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterato
 
 @sound_condition("BAND", title="band limit", levels=(7000, 5500, 4000, 3400, 2500))
 def band_limit(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """BAND: 300 Hz to ``p`` Hz, a Butterworth band-pass of order 4 (3400: telephone)."""
+    """BAND: Butterworth band-pass of order 4 from 300 Hz to ``p`` Hz (3400 = telephone)."""
     sections = butter(4, (300, p), "bandpass", fs=SAMPLE_RATE, output="sos")
     state = np.zeros((len(sections), 2))
     for piece in pieces:
@@ -197,9 +197,9 @@ PERTURBATIONS.add(
 
 
 def _under(pieces: Pieces, below: float) -> tuple[float, Iterator[np.ndarray]]:
-    """Gain that puts a sound of unit RMS ``below`` dB under the first ten seconds of the audio.
+    """Gain that puts a sound of unit RMS ``below`` dB under the audio, and the whole audio.
 
-    Also returns the whole audio. Nothing is added to silence.
+    The level of the audio is measured over its first ten seconds; the gain is 0 if they are silent.
     """
     rest = iter(pieces)
     held, n = [], 0

@@ -17,28 +17,28 @@ import av
 from avforensics.errors import MediaError
 from avforensics.media.clock import Mender
 
-# A truncated file fails every further read; this many errors in a row mean its end.
+# Every further read of a truncated file fails; this many errors in a row mark its end.
 MAX_READ_ERRORS = 32
 # Formats without a declared length.
 UNDECLARED = frozenset({"mpegts", "mpeg"})
-# Larger frames are damage, or an attack on memory; 8K has half as many pixels.
+# Larger frames are treated as damage or as an attack on memory; 8K has half as many pixels.
 MAX_PIXELS = 2**26
-# Formats that only name other files; only the given file is ever opened.
+# Formats that only refer to other files; they are rejected, so that no other file is ever opened.
 PLAYLISTS = frozenset({"applehttp", "hls", "concat", "dash", "imf"})
 PICTURES = "image2", "_pipe"  # names of single-picture formats begin or end with one of these
 HIGHEST_RATE = 1000  # frames per second; raw DV can appear to have 60,000
 # First boxes of an MP4 or MOV file.
 FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
-_bounds: list[int] = []  # of `no_picture_above`
-# A file must stay readable if its tags are not UTF-8: PyAV 19 keeps their bytes as surrogates, as
-# `os.fsdecode` does, and has no setting; older versions raise an error without this setting.
+_bounds: list[int] = []  # set by `no_picture_above`
+# Files must stay readable if their tags are not UTF-8. PyAV 19 always keeps such bytes as
+# surrogates, as `os.fsdecode` does; older versions raise an error without this setting.
 BAD_TAGS = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "surrogateescape"}
 CUT_OFF = "the file is cut off: its index (moov) is missing"
 
 
 @dataclass
 class Tally:
-    """Errors during decoding of a stream.
+    """Errors found while decoding a stream.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Tally:
     concealed : int
         Damaged frames that the decoder concealed.
     resized : int
-        Frames of a different size or format, converted to the first frame's.
+        Frames converted to the size and format of the first frame.
     refused_aspect : str
         Declared but implausible pixel aspect, e.g. ``"1000:1"``.
     """
@@ -59,7 +59,7 @@ class Tally:
 
     @property
     def damaged(self) -> bool:
-        """Whether anything was skipped, concealed or resized."""
+        """True if anything was skipped, concealed or resized."""
         return bool(self.skipped or self.concealed or self.resized)
 
 
@@ -69,12 +69,12 @@ def open_container(path: str | os.PathLike) -> av.container.InputContainer:
     Parameters
     ----------
     path : str or PathLike
-        Any name, including spaces, brackets, leading dashes and bytes that are not UTF-8.
+        The name may contain spaces, brackets, a leading dash and bytes that are not UTF-8.
 
     Raises
     ------
     MediaError
-        The file is missing, a folder, empty, unreadable or unknown to FFmpeg.
+        The file is missing, empty, unreadable, not a regular file, or in an unsupported format.
     """
     path = os.fspath(path)
     _check_file(Path(path))
@@ -118,7 +118,7 @@ def _check_file(path: Path) -> None:
 
 
 def _why_no_video(path: str, form: str) -> str:
-    """Why a file of this format is not read; empty if it is read."""
+    """Reason to reject a file of this format; empty if the format is accepted."""
     if PLAYLISTS & set(form.split(",")):
         return "a playlist, not a media file"
     if not (form.startswith(PICTURES) or form.endswith(PICTURES)):
@@ -127,7 +127,7 @@ def _why_no_video(path: str, form: str) -> str:
         Path(path).open("rb") as file,
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
     ):
-        if content.find(b"ftyp") > 0:  # phones append an MP4
+        if content.find(b"ftyp") > 0:  # some phones append an MP4
             return "a still picture with a video in it (motion photo): save the video separately"
     return "a still picture, not a video"
 
@@ -141,7 +141,7 @@ def _why_unreadable(path: Path, error: av.FFmpegError) -> str:
 
 
 def lacks_index(path: Path) -> bool:
-    """Whether a file begins like MP4 or MOV but has no complete ``moov`` box."""
+    """Return True if a file begins like MP4 or MOV but has no complete ``moov`` box."""
     size = path.stat().st_size
     position = 0
     with path.open("rb") as file:
@@ -163,9 +163,9 @@ def lacks_index(path: Path) -> bool:
 
 @contextmanager
 def no_picture_above(pixels: int) -> Iterator[None]:
-    """Make this process treat larger frames as damage, like those above `MAX_PIXELS`.
+    """Treat larger frames as damaged, in this whole process, like frames above `MAX_PIXELS`.
 
-    Decoders count padded rows, so slightly smaller frames may be rejected, too.
+    Decoders count padded rows, so slightly smaller frames may be rejected too.
     """
     _bounds.append(pixels)
     try:
@@ -184,8 +184,9 @@ def declared_length(
 ) -> float | None:
     """Declared length in seconds from ``origin``, a time on the file's clock.
 
-    Some writers count the length from time zero, others from the first packet: the shorter possible
-    length is returned. If the header declares no length: None, or FFmpeg's estimate with ``guess``.
+    Some writers count the length from time zero, others from the first packet; the shorter of the
+    two is returned. If the header declares no length, the result is None or, with ``guess``,
+    FFmpeg's estimate.
     """
     undeclared = bool(UNDECLARED & set(container.format.name.split(",")))
     if not container.duration or (undeclared and not guess):
@@ -203,7 +204,7 @@ def decode(
     tally: Tally,
     mender: Mender | None = None,
 ) -> Iterator[av.frame.Frame]:
-    """Decode a stream from the container's position; damaged packets are skipped and counted.
+    """Decode a stream from the current position, skipping and counting damaged packets.
 
     Parameters
     ----------
@@ -231,7 +232,7 @@ def packets(
     stream: av.stream.Stream | Sequence[av.stream.Stream],
     tally: Tally,
 ) -> Iterator[av.Packet]:
-    """Packets of one or more streams; unreadable ones are skipped and counted."""
+    """Yield the packets of one or more streams, skipping and counting unreadable ones."""
     failures = 0
     while failures < MAX_READ_ERRORS:
         try:
@@ -242,7 +243,7 @@ def packets(
             return
         except av.FFmpegError:
             failures += 1
-        except IndexError:  # a stream that begins late: PyAV has no entry for it
+        except IndexError:  # PyAV has no entry for a stream that begins late
             continue
     if isinstance(stream, av.stream.Stream):
         last = av.Packet()  # an empty packet flushes the decoder

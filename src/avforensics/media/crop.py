@@ -14,26 +14,27 @@ from PIL import Image
 from avforensics.media.frames import View, upright_part
 from avforensics.media.planes import Surroundings
 
-MARGIN = 4  # pixels around the square for the filter, times the reduction
+MARGIN = 4  # pixels that the filter needs around a square, times the reduction factor
 
 
 @dataclass(frozen=True, eq=False)
 class MovingCrop:
-    """Square region of each frame.
+    """Square region for each frame of a video.
 
     Parameters
     ----------
     squares : float array, (T, 3) or (T, 4)
-        x and y of the centre and the side, in pixels of the upright frame, one row for each frame
-        read. The square may extend beyond the frame. The optional fourth column is its rotation in
-        radians, clockwise, like a tilted head.
+        x and y of the centre, and the side, in pixels of the upright frame; one row for each frame
+        read. Squares may extend beyond the frame. The optional fourth column is the clockwise
+        rotation in radians, to follow a tilted head.
     fill : int or None
-        Level (0..255) outside the frame; None repeats its edge.
+        Level (0..255) outside the frame; None repeats the edge pixels.
 
     Raises
     ------
     ValueError
-        The squares have a different shape, are not finite, or a side is not positive.
+        The squares have a wrong shape or are not finite, a side is not positive, or ``fill`` is
+        out of range.
     """
 
     squares: np.ndarray
@@ -52,13 +53,13 @@ class MovingCrop:
         return len(self.squares)
 
     def cut(self, picture: np.ndarray, index: int, size: int) -> np.ndarray:
-        """The square of frame ``index``, resized like whole frames (PIL's bicubic filter).
+        """Cut out the square of frame ``index``, resized like whole frames (PIL's bicubic filter).
 
         Parameters
         ----------
         picture : uint8 array, (H, W, 3)
         index : int
-            Counted from the first frame that is read.
+            Frame number, counted from the first frame read.
         size : int
             Side of the result in pixels.
 
@@ -76,7 +77,7 @@ class MovingCrop:
         size: int,
         reformatter: VideoReformatter,
     ) -> np.ndarray:
-        """Like `cut`, from a stored frame; only the surroundings of the square are converted.
+        """Like `cut`, for a stored frame, of which only the square's surroundings are converted.
 
         Squares of at least twice ``size`` are first reduced by an integer factor, as PIL does with
         ``reducing_gap``. The result does not depend on other squares. Pass the same ``reformatter``
@@ -90,7 +91,7 @@ class MovingCrop:
 
 
 def room_of(side: float, angle: Sequence[float], size: int) -> tuple[int, int]:
-    """Factor by which a square is first reduced, and side of the region converted around it."""
+    """Factor by which a square is first reduced, and side of the region to convert around it."""
     factor = max(int(side // size), 1)
     reach = sum(abs(cos(turned)) + abs(sin(turned)) for turned in angle) if angle else 1.0
     room = ceil(side * reach + 2 * MARGIN * max(factor, side / size)) + 4 * factor

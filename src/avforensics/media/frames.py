@@ -1,4 +1,4 @@
-"""Geometry of decoded frames: upright, whole or in part, at any size."""
+"""Turn decoded frames upright, cut parts out of them and resize them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from avforensics.media.planes import Surroundings, convert, cut_planes
 
 Orientation = tuple[int, int, int, int]
 Part = tuple[int, int, int, int]
-ROUNDED = 8  # sides of converted parts are multiples of this: each new size costs time
+ROUNDED = 8  # sides of converted parts are multiples of this, because each new size costs time
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class View:
 
     @classmethod
     def of(cls, frame: av.VideoFrame, aspect: Fraction) -> View:
-        """View of a video.
+        """Create the view of a video.
 
         Parameters
         ----------
         frame : av.VideoFrame
-            First frame of the video; see `orientation` for why only this one.
+            First frame of the video; `orientation` says why only this frame is used.
         aspect : Fraction
             Width over height of a stored pixel.
         """
@@ -52,7 +52,7 @@ class View:
 
     @property
     def stretches(self) -> bool:
-        """Whether pixels are not square."""
+        """True if stored pixels are not square."""
         return self.stretch != (1.0, 1.0)
 
     def stretched(self, frame: av.VideoFrame) -> tuple[int, int]:
@@ -68,9 +68,10 @@ class View:
 def orientation(frame: av.VideoFrame) -> Orientation:
     """``(a, b, c, d)`` of a frame's display matrix: ``x' = a x + c y``, ``y' = b x + d y``.
 
-    Rounded to quarter turns and mirrors, which is all that cameras write. Call it for one frame of
-    a stream only: reading the side data makes a frame part of a reference cycle, so that its memory
-    is kept until the next garbage collection; at 1080p, frames add up to hundreds of megabytes.
+    The matrix is rounded to quarter turns and mirrors; cameras write nothing else. Call this for
+    only one frame of a stream: reading the side data makes a frame part of a reference cycle, which
+    keeps its memory until the next garbage collection. At 1080p, such frames add up to hundreds of
+    megabytes.
     """
     data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
     if data is None:
@@ -89,9 +90,9 @@ def upright_part(
     factor: int,
     reformatter: VideoReformatter,
 ) -> tuple[np.ndarray, float, float]:
-    """The surroundings of a point in the upright frame, reduced by an integer factor.
+    """Cut out the surroundings of a point in the upright frame, reduced by an integer factor.
 
-    Without reduction and stretching, pixels equal those of `upright_rgb`; converting a part is
+    Without reduction and stretching, pixels equal those of `upright_rgb`, but converting a part is
     several times faster.
 
     Parameters
@@ -111,7 +112,7 @@ def upright_part(
     -------
     part : uint8 array, (h, w, 3)
     left, top : float
-        Corner in pixels of the upright frame; integers unless it is stretched.
+        Upper left corner in the upright frame, in pixels; integers unless pixels are stretched.
     """
     turn = view.turn
     across, down = stored_ranges((frame.width, frame.height), view, centre, room, factor)
@@ -127,7 +128,7 @@ def upright_part(
 def stored_ranges(
     size: tuple[int, int], view: View, centre: tuple[float, float], room: int, factor: int
 ) -> list[tuple[int, int, int, float]]:
-    """Columns and rows of a stored frame that `upright_part` converts, see `_range_of_axis`."""
+    """Columns and rows of a stored frame that `upright_part` converts; see `_range_of_axis`."""
     stored = centre if view.turn[0] else centre[::-1]
     if not view.stretches:
         room = -(-room // ROUNDED) * ROUNDED
@@ -138,10 +139,11 @@ def stored_ranges(
 def _range_of_axis(
     at: float, length: int, flip: bool, stretch: float, extent: int, factor: int
 ) -> tuple[int, int, int, float]:
-    """First stored column or row around a point, their count before and after scaling, and the
-    position of the first one in the upright frame.
+    """Range of stored columns or rows around a point.
 
-    If pixels are not square, the scaled number is rounded; the position of the point stays exact.
+    Returns the first column or row, their number before and after scaling, and the position of the
+    first in the upright frame. If pixels are not square, the scaled number is rounded, but the
+    position of the point stays exact.
     """
     if stretch == 1:
         at = length - at if flip else at
@@ -158,7 +160,7 @@ def _range_of_axis(
 
 
 def _flips(turn: Orientation) -> tuple[bool, bool]:
-    """Whether stored columns and rows run backwards in the upright frame."""
+    """Flags for stored columns and stored rows that run backwards in the upright frame."""
     a, b, c, d = turn
     across, down = a + c < 0, b + d < 0
     return (across, down) if a else (down, across)
@@ -188,20 +190,20 @@ def _stored_part(frame: av.VideoFrame, part: Part, view: View) -> Part:
 
 
 def upright_rgb(frame: av.VideoFrame, view: View, least: float | None = None) -> Image.Image:
-    """A frame as an upright RGB image in BT.709 with square pixels.
+    """Convert a frame to an upright RGB image in BT.709 with square pixels.
 
     Parameters
     ----------
     view : View
         View of the stream.
     least : float, optional
-        Tone mapping is slow; a frame that needs it is first reduced by the largest integer factor
-        that keeps its shorter side at least this long.
+        Minimum shorter side in pixels. Tone mapping is slow, so a frame that needs it is first
+        reduced by the largest integer factor that keeps this minimum.
 
     Returns
     -------
     PIL.Image.Image
-        Mode RGB. Shares memory with the converted frame if no rotation was needed.
+        RGB image; it shares memory with the converted frame if no rotation was needed.
     """
     if ColourTags.of(frame).tone_map is not None:
         sides = view.stretched(frame)
@@ -240,17 +242,17 @@ def scaled(
     pixels: str = "rgb24",
     interpolation: Interpolation = Interpolation.AREA,
 ) -> np.ndarray:
-    """A frame at a different size, converted directly from its stored form: not for scoring.
+    """Resize a frame, converting it directly from its stored form; not for scoring.
 
     Parameters
     ----------
     size : (int, int)
         Width and height of the result.
     reformatter : VideoReformatter
-        Kept by the caller for frames of one size; not thread-safe.
+        Reuse one object for all frames of the same size; not thread-safe.
     part : tuple of int, optional
-        ``(left, top, right, bottom)`` in the upright frame, even numbers; None = all. May be
-        shifted by a pixel if the frame is mirrored and its length odd.
+        ``(left, top, right, bottom)`` in the upright frame, even numbers; None = the whole frame.
+        The part may be shifted by a pixel if the frame is mirrored and the mirrored side is odd.
     view : View
         As in `upright_rgb`.
     pixels : {"rgb24", "bgr24"}
@@ -269,7 +271,7 @@ def scaled(
 
 
 def turned(picture: np.ndarray, turn: Orientation) -> np.ndarray:
-    """A rotated and mirrored view of an image, (H, W, 3)."""
+    """Rotate and mirror an image, (H, W, 3), without copying."""
     a, b, c, d = turn
     if a == 0:
         picture = picture.transpose(1, 0, 2)
@@ -285,15 +287,15 @@ def to_square(
 ) -> np.ndarray:
     """Crop an image and resize it to a square.
 
-    PIL's bicubic filter is antialiased; the aspect is ignored. An image of that size is returned
-    unchanged (method Sec. 1).
+    The aspect is ignored, and PIL's bicubic filter is antialiased. An image that already has this
+    size is returned unchanged (method Sec. 1).
 
     Parameters
     ----------
     size : int
         Side in pixels.
     crop : tuple of float, optional
-        ``(left, top, right, bottom)`` in fractions of the image, rounded to pixels.
+        ``(left, top, right, bottom)`` as fractions of the image, rounded to pixels.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Decoded frames of a short video, kept for later passes."""
+"""Keep the decoded frames of a short video for later passes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ MOST = 70_000_000  # maximum bytes of stored frames: two seconds at 1280 x 720
 
 
 def may_be_kept(report: MediaReport) -> bool:
-    """Whether the frames of a file should fit, judged by its length and frame size."""
+    """Return True if a file's frames should fit, according to its length and frame size."""
     return report.found * FPS * report.width * report.height * 3 / 2 <= MOST
 
 
 class KeptFrames:
-    """Frames of a video in memory, unless they are too many or damaged.
+    """Frames of a video in memory, unless they need too much of it or are damaged.
 
     Each part of a video reports its own damage, so a damaged video is decoded again.
 

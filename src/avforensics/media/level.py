@@ -1,4 +1,4 @@
-"""Level of audio."""
+"""Measure the level of audio."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from avforensics.media.types import SAMPLE_RATE
 
 BLOCK = SAMPLE_RATE // 10  # samples per power value
 FULL_SCALE = 32768.0
-LOUD = 0.1  # the level is the mean of this share of blocks, the loudest: pauses do not count
+LOUD = 0.1  # share of blocks, the loudest ones, over which the level is averaged
 
 
 class Level:
     """Level of the loud parts of audio that arrives in pieces.
 
-    Mean power of the loudest tenth of all 0.1 s blocks, so that pauses in speech do not count.
-    Keeps 8 bytes per block.
+    The level is the mean power of the loudest tenth of all 0.1 s blocks, so that pauses in speech
+    do not count. Each block takes 8 bytes of memory.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """Synthetic background sounds and room responses, at 16 kHz.
 
-Used to augment audio in training and for the conditions of evaluation.
+Used to augment audio in training and for the audio conditions of the robustness test.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from scipy.signal import lfilter
 
 from avforensics.media.types import SAMPLE_RATE
 
-LOOP = 20 * SAMPLE_RATE  # samples of music and babble that are generated; longer clips repeat them
+LOOP = 20 * SAMPLE_RATE  # samples of generated music and babble; longer clips repeat them
 VOICES = 6
 _FORMANTS = ((730, 1090, 2440), (270, 2290, 3010), (300, 870, 2240), (530, 1840, 2480))
 _CHORDS = ((0, 4, 7), (-3, 0, 4), (5, 9, 12), (7, 11, 14))  # semitones: C, Am, F, G
@@ -22,14 +22,14 @@ def white(n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def coloured(noise: np.ndarray) -> np.ndarray:
-    """White noise turned pink (slope of -3 dB per octave), float32."""
+    """Turn white noise into pink noise (-3 dB per octave), float32."""
     spectrum = np.fft.rfft(noise)
     slope = np.sqrt(np.arange(len(spectrum)) + 1.0)
     return np.fft.irfft(spectrum / slope, len(noise)).astype(np.float32)
 
 
 def music(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Decaying chords over a bass, (n,); two chords per second, eight partials per tone."""
+    """Decaying chords over a bass note, (n,): two chords per second, eight partials per tone."""
     beat = SAMPLE_RATE // 2
     t = np.arange(beat) / SAMPLE_RATE
     key = 220 * 2 ** (rng.integers(12) / 12)
@@ -48,9 +48,9 @@ def music(n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def babble(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Six voices at once: pulses at their pitch, filtered by formants that change 4 times a second.
+    """Six synthetic voices at once, (n,): pulses filtered by formants that change 4 times a second.
 
-    They say no words; only their spectrum and rhythm resemble speech.
+    The voices speak no words: only their spectrum and rhythm resemble speech.
     """
     length = min(n, LOOP)
     return _unit(np.resize(np.sum([_voice(length, rng) for _ in range(VOICES)], 0), n))
@@ -75,14 +75,14 @@ def _voice(n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def room(seconds: float, below: float, rng: np.random.Generator) -> np.ndarray:
-    """Impulse response of a room: the direct sound (1) and a tail of decaying noise.
+    """Impulse response of a room: the direct sound (1), then a tail of decaying noise.
 
     Parameters
     ----------
     seconds : float
         Time in which the tail falls by 60 dB; also the tail's length.
     below : float
-        dB by which the energy of the whole tail is below the energy of the direct sound.
+        Energy of the direct sound relative to the energy of the whole tail, in dB.
 
     Returns
     -------

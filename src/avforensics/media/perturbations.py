@@ -1,13 +1,13 @@
 """The seven perturbations of the paper's Fig. 4, with the parameters of DeeperForensics-1.0.
 
-``@perturbation`` adds your own (docs/extending.md).
+Use ``@perturbation`` to add your own (docs/extending.md).
 
 Perturbations act on whole RGB frames before any crop; `avforensics.media.conditions` changes audio.
 As published, colour arithmetic rounds down to whole grey levels, while blur and resize round to
-nearest. Frames are streamed: only the encoder's look-ahead is held in memory.
+the nearest. Frames are streamed: only the encoder's look-ahead is held in memory.
 
-Noise and blocks depend on (seed, video, frame number) only, so a video is perturbed identically in
-any order, batch or process, and all levels of a perturbation share their random numbers.
+Noise and blocks depend only on (seed, video, frame number), so the result does not change with the
+order, batch or process. All levels of a perturbation share the same random numbers.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from avforensics.media.writer import x264_options
 from avforensics.registry import Registry
 
 PAPER_PERTURBATIONS = ("CS", "CC", "BW", "GNC", "GB", "JPEG", "VC")
-"""Those of Fig. 4. ``BW`` has no effect below 256 px; ``BW_small`` has."""
+"""Perturbations of Fig. 4. Unlike ``BW_small``, ``BW`` has no effect below 256 px."""
 
 _BLOCK, _GREY = 8, 128
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
-# (b - y) and (r - y) to chroma; the inverses below are what OpenCV's YCrCb uses
+# From (b - y) and (r - y) to chroma; the inverses in `gaussian_noise` are those of OpenCV's YCrCb.
 _CHROMA_SCALE = np.array([0.564, 0.713], dtype=np.float32)
-_LUMA_RANGE, _CHROMA_RANGE = 219 / 255, 224 / 255  # of 8-bit studio swing
+_LUMA_RANGE, _CHROMA_RANGE = 219 / 255, 224 / 255  # 8-bit studio swing
 
 
 @dataclass(frozen=True)
 class Perturbation:
-    """A degradation of frames, audio or both with five levels.
+    """A degradation of frames, audio or both, with five levels.
 
     Attributes
     ----------
@@ -45,10 +45,10 @@ class Perturbation:
     levels : tuple of 5
         Parameter at levels 1 to 5; level 0 changes nothing.
     function : callable or None
-        Of frames: ``(frame, p)`` or, if it uses random numbers, ``(frame, p, rng)`` -> frame, uint8
-        RGB (H, W, 3); with ``streams``, ``(frames, p, fps=)`` -> frames.
+        Changes frames: ``(frame, p)`` or, if it uses random numbers, ``(frame, p, rng)`` -> frame,
+        uint8 RGB (H, W, 3); with ``streams``, ``(frames, p, fps=)`` -> frames.
     sound : callable or None
-        Of audio: ``(pieces, p, rng)`` -> pieces, see `avforensics.media.conditions`.
+        Changes audio: ``(pieces, p, rng)`` -> pieces, see `avforensics.media.conditions`.
     """
 
     title: str
@@ -65,7 +65,7 @@ class Perturbation:
 
     @property
     def random(self) -> bool:
-        """Whether the function takes random numbers."""
+        """True if the function takes random numbers."""
         return len(inspect.signature(self.function).parameters) == 3
 
 
@@ -107,7 +107,8 @@ def perturb(
     level : int
         0 to 5; 0 changes nothing.
     video : str
-        Identifies the video (its path in the manifest), for ``GNC`` and ``BW``.
+        Name of the video (its path in the manifest), from which ``GNC`` and ``BW`` derive their
+        random numbers.
     fps : float or Fraction
         Frame rate for the encoder of ``VC``.
 
@@ -140,7 +141,7 @@ def perturb(
 
 
 def frame_rng(seed: int, video: str, index: int) -> np.random.Generator:
-    """Random generator of one frame of one video."""
+    """Random generator for one frame of a video."""
     text = f"{seed}\0{video}\0{index}"
     digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
@@ -148,7 +149,7 @@ def frame_rng(seed: int, video: str, index: int) -> np.random.Generator:
 
 @perturbation("CS", title="colour saturation", levels=(0.4, 0.3, 0.2, 0.1, 0.0))
 def saturation(frame: np.ndarray, p: float) -> np.ndarray:
-    """CS: chroma of YCbCr moved towards its middle, ``c -> 0.5 + (c - 0.5) * p``.
+    """CS: move the chroma of YCbCr towards its midpoint, ``c -> 0.5 + (c - 0.5) * p``.
 
     YCbCr is linear in RGB, so this moves each pixel towards its own luma.
     """
@@ -165,22 +166,22 @@ def contrast(frame: np.ndarray, p: float) -> np.ndarray:
 
 @perturbation("BW", title="block-wise", levels=(16, 32, 48, 64, 80))
 def block_wise(frame: np.ndarray, p: float, rng: np.random.Generator) -> np.ndarray:
-    """BW: ``min(h, w) // 256 * p`` grey blocks of 8 x 8 at random positions; none below 256 px."""
+    """BW: ``min(h, w) // 256 * p`` grey 8 x 8 blocks at random positions; none below 256 px."""
     return _blocks(frame, min(frame.shape[:2]) // 256 * int(p), rng)
 
 
 @perturbation("BW_small", title="block-wise, small frames too", levels=(16, 32, 48, 64, 80))
 def block_wise_small(frame: np.ndarray, p: float, rng: np.random.Generator) -> np.ndarray:
-    """BW_small: ``max(1, min(h, w) // 256) * p`` blocks, so that face crops get some too."""
+    """BW_small: ``max(1, min(h, w) // 256) * p`` blocks, so that face crops get some as well."""
     return _blocks(frame, max(1, min(frame.shape[:2]) // 256) * int(p), rng)
 
 
 @perturbation("GNC", title="Gaussian noise", levels=(0.001, 0.002, 0.005, 0.01, 0.05))
 def gaussian_noise(frame: np.ndarray, p: float, rng: np.random.Generator) -> np.ndarray:
-    """GNC: noise of standard deviation ``sqrt(p)`` of full scale on Y, Cb and Cr, then clipped.
+    """GNC: add noise with standard deviation ``sqrt(p)`` of full scale to Y, Cb and Cr; clip.
 
-    As published, the scale is that of 8-bit studio YCbCr (Y spans 219 levels, chroma 224): back in
-    RGB the noise on luma has ``255 / 219 * sqrt(p)`` of full scale.
+    As published, noise is scaled for 8-bit studio YCbCr (Y spans 219 levels, chroma 224): back in
+    RGB, the standard deviation of the luma noise is ``255 / 219 * sqrt(p)`` of full scale.
     """
     rgb = frame.astype(np.float32)
     luma = rgb @ _LUMA
@@ -194,8 +195,8 @@ def gaussian_noise(frame: np.ndarray, p: float, rng: np.random.Generator) -> np.
 
 @perturbation("GB", title="Gaussian blur", levels=(7, 9, 13, 17, 21))
 def gaussian_blur(frame: np.ndarray, p: float) -> np.ndarray:
-    """GB: a ``p`` x ``p`` Gaussian of sigma ``p / 6``; edges are mirrored about the edge pixel."""
-    from scipy.ndimage import correlate1d  # scoring should not wait for its import
+    """GB: blur with a ``p`` x ``p`` Gaussian of sigma ``p / 6``, mirrored at the edge pixels."""
+    from scipy.ndimage import correlate1d  # slow import, not needed for scoring
 
     half = int(p) // 2
     taps = np.exp(-0.5 * (np.arange(-half, half + 1) / (p / 6)) ** 2)
@@ -208,9 +209,9 @@ def gaussian_blur(frame: np.ndarray, p: float) -> np.ndarray:
 
 @perturbation("JPEG", title="pixelation", levels=(2, 3, 4, 5, 6))
 def pixelation(frame: np.ndarray, p: float) -> np.ndarray:
-    """JPEG: bilinear resize to ``1 / p`` of the size and back; no JPEG is involved.
+    """JPEG: resize to ``1 / p`` of the size and back, bilinearly; no JPEG is involved.
 
-    As published: no anti-aliasing, aligned pixel centres, rounded after each resize.
+    As published: no anti-aliasing, aligned pixel centres, rounding after each resize.
     """
     height, width = frame.shape[:2]
     small = _bilinear(frame, max(1, height // int(p)), max(1, width // int(p)))
@@ -225,10 +226,10 @@ def video_compression(
     fps: float | Fraction = 25,
     preset: str = "medium",
 ) -> Iterator[np.ndarray]:
-    """VC: compress with H.264 (libx264, 4:2:0), constant rate factor, in memory.
+    """VC: compress with H.264 (libx264, 4:2:0) at a constant rate factor, in memory.
 
-    One encoder thread, so that the result does not depend on the machine's number of cores. Odd
-    sizes are extended by their last row or column for the encoder and cropped back.
+    The encoder uses one thread, so that the result does not depend on the number of cores. For the
+    encoder, odd sizes are extended by repeating the last row or column; the result is cropped back.
     """
     encoder, decoder = None, av.CodecContext.create("h264", "r")
     height = width = 0
@@ -285,12 +286,12 @@ def _bilinear(frame: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _between(size: int, new_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Index of the pixel before each new centre, and the distance from its centre, 0 to 1."""
+    """Index of the old pixel before each new centre, and the distance of their centres, 0 to 1."""
     centres = np.clip((np.arange(new_size) + 0.5) * size / new_size - 0.5, 0, size - 1)
     before = np.floor(centres).astype(np.intp)
     return before, (centres - before).astype(np.float32)
 
 
 def _to_uint8(values: np.ndarray) -> np.ndarray:
-    # a small offset: float arithmetic turns 100 into 99.99999
+    # the small offset is for values such as 99.99999, which should be 100
     return np.clip(values + 1e-3, 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Planes of decoded frames: cut regions without conversion; convert to RGB in BT.709."""
+"""Cut regions from the planes of decoded frames, and convert frames to RGB in BT.709."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from avforensics.media.colour import BT709, ColourTags
 
-# swscale's output for frames that are tone-mapped. Its packed 16-bit format (rgb48) has wrong
-# colours if the width is odd.
+# Output format of swscale for frames that are tone-mapped. In its packed 16-bit format (rgb48),
+# colours are wrong if the width is odd.
 DEEP = "gbrp16le"
 # Formats whose planes can be cut: name -> chroma subsampling, horizontal and vertical.
 HALVED = {"420": (2, 2), "422": (2, 1), "444": (1, 1)}
@@ -19,11 +19,11 @@ PLANAR = {
     for kind, depths in (("yuv", ("", "10le", "12le")), ("yuvj", ("",)))
     for bits in depths
 }
-LOOK = 160  # pixels; longer side at which the gamut of a frame is checked
+LOOK = 160  # longer side, in pixels, at which the gamut of a frame is checked
 
 
 def cut_planes(frame: av.VideoFrame, x: int, y: int, width: int, height: int) -> av.VideoFrame:
-    """A region of a stored frame as a new frame; x and y are even."""
+    """Copy a region of a stored frame into a new frame; x and y must be even."""
     halved = PLANAR.get(frame.format.name)
     if halved is None:
         return _cut_converted(frame, x, y, width, height)
@@ -49,7 +49,7 @@ class Surroundings:
     ----------
     frame : av.VideoFrame
     x, y, width, height : int
-        Region; x and y are even.
+        Region in pixels; x and y must be even.
 
     Attributes
     ----------
@@ -66,18 +66,18 @@ class Surroundings:
         self.n_bytes = sum(plane.buffer_size for plane in self._region.planes)
 
     def holds(self, x: int, y: int, width: int, height: int) -> bool:
-        """Whether a part of the frame lies within the region."""
+        """Return True if a part of the frame lies within the region."""
         left, top = x - self._corner[0], y - self._corner[1]
         fits = left + width <= self._region.width and top + height <= self._region.height
         return min(left, top) >= 0 and fits
 
     def cut(self, x: int, y: int, width: int, height: int) -> av.VideoFrame:
-        """As `cut_planes` of the whole frame."""
+        """Same as `cut_planes` of the whole frame."""
         return cut_planes(self._region, x - self._corner[0], y - self._corner[1], width, height)
 
 
 def _cut_converted(frame: av.VideoFrame, x: int, y: int, width: int, height: int) -> av.VideoFrame:
-    """Like `cut_planes`, for a frame whose planes cannot be cut: convert all of it first."""
+    """Like `cut_planes`, for a frame whose planes cannot be cut: convert it first."""
     if ColourTags.of(frame).tone_map is None:
         rows = _pixels(frame.reformat(format="rgb24", threads=1))[y : y + height, x : x + width]
         return av.VideoFrame.from_ndarray(np.ascontiguousarray(rows), format="rgb24")
@@ -95,7 +95,7 @@ def convert(
     pixels: str = "rgb24",
     interpolation: Interpolation,
 ) -> np.ndarray:
-    """A stored frame, resized and converted to BT.709: uint8 (H, W, 3)."""
+    """Resize a stored frame and convert it to BT.709: uint8 (H, W, 3)."""
     tone_map = ColourTags.of(frame).tone_map
     small = reformatter.reformat(
         frame,
@@ -117,14 +117,14 @@ def colours_of(first: av.VideoFrame, said: ColourTags) -> ColourTags:
     Parameters
     ----------
     first : av.VideoFrame
-        First frame; its missing or wrong tags are set.
+        First frame; its missing or wrong tags are corrected in place.
     said : ColourTags
-        Tags of the container.
+        Tags that the container declares.
 
     Returns
     -------
     ColourTags
-        Tags of the frame; BT.709 primaries if its content contradicts a wider gamut.
+        Tags of the frame, with BT.709 primaries if its content contradicts a wider gamut.
     """
     said.fill(first)
     tags = ColourTags.of(first)
@@ -146,7 +146,7 @@ def colours_of(first: av.VideoFrame, said: ColourTags) -> ColourTags:
 
 
 def _pixels(frame: av.VideoFrame) -> np.ndarray:
-    """A packed frame of three bytes per pixel as (H, W, 3), without copying."""
+    """View a packed frame of three bytes per pixel as (H, W, 3), without copying."""
     plane = frame.planes[0]
     rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
     return rows[: frame.height, : frame.width * 3].reshape(frame.height, frame.width, 3)
@@ -162,7 +162,7 @@ def _deep_pixels(frame: av.VideoFrame) -> np.ndarray:
 
 
 def _white(frame: av.VideoFrame) -> int:
-    """swscale's 16-bit value of a frame's white: bits are shifted, not rounded up."""
+    """16-bit value of a frame's white after swscale, which shifts bits without rounding up."""
     bits = frame.format.components[0].bits
     if frame.color_range == ColorRange.JPEG or frame.format.is_rgb:
         return (2**bits - 1) << (16 - bits)

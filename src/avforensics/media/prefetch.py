@@ -1,4 +1,4 @@
-"""Compute results in other threads, ahead of their use and in order."""
+"""Compute results in other threads, in order and before they are needed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
-WAITING = 4  # calls queued for the other thread
+WAITING = 4  # maximum number of calls queued for the other thread
 
 
 def in_another_thread(
     work: Callable[..., Result], arguments: Iterable[tuple[Any, ...]]
 ) -> Iterator[Result]:
-    """Call ``work`` with each tuple of arguments in one other thread; yield results in order.
+    """Call ``work`` with each tuple of arguments in another thread; yield results in order.
 
     Arguments are produced in the iterating thread, which also receives exceptions.
     """
@@ -49,7 +49,7 @@ def prefetch(
 
 
 def _in_order(futures: Iterable[Future[Result]], most: int) -> Iterator[Result]:
-    """Results in order; at most ``most`` further futures are started before one is awaited."""
+    """Yield results in order; up to ``most`` more futures are started before one is awaited."""
     waiting: deque[Future[Result]] = deque()
     for future in futures:
         waiting.append(future)

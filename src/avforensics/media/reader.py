@@ -34,11 +34,11 @@ from avforensics.media.types import (
 )
 from avforensics.media.video import VideoReader
 
-# Two windows of five frames: with fewer frames, nothing can be predicted or scored.
+# Length of two windows of five frames; with fewer frames, nothing can be predicted or scored.
 MIN_FRAMES = 6
 
 PictureEdit = Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]]
-"""Upright RGB frames, uint8 (H, W, 3), in order -> as many edited ones."""
+"""Maps upright RGB frames, uint8 (H, W, 3), in order to the same number of edited frames."""
 
 Frame = TypeVar("Frame")
 
@@ -59,8 +59,8 @@ def open_media(
 ) -> MediaStream:
     """Open any media file, or a part of it, for scoring.
 
-    A part yields the same frames and audio as reading from the beginning would. Frames are
-    decoded in the iterating thread and resized in another thread.
+    The frames and audio of a part are the same as when the file is read from the beginning. Frames
+    are decoded in the iterating thread and resized in another thread.
 
     Parameters
     ----------
@@ -69,30 +69,31 @@ def open_media(
     options : MediaOptions, optional
         Size, crop and streams.
     block_frames : int
-        Frames in a block; the last block may be shorter.
+        Frames per block; the last block may be shorter.
     start_frame : int
         First frame to read, at 25 fps.
     max_frames : int, optional
-        Maximum number of frames. The report then covers the part that was read.
+        Maximum number of frames. The report then covers only the part that was read.
     audio_path : str or PathLike, optional
-        Separate audio file (VoxCeleb2's m4a), assumed to start with the video.
+        Separate audio file (such as VoxCeleb2's m4a), assumed to start with the video.
     crop : MovingCrop, optional
-        Square that follows a face, beginning at ``start_frame`` and ending with its last square.
-        Replaces ``options.crop``.
+        Square that follows a face from ``start_frame`` on and replaces ``options.crop``; the part
+        ends with the last square.
     sound : SoundSpool, optional
-        The file's decoded audio, if many parts are read; stays open. Without it, audio is decoded
-        from the beginning of the file.
+        Decoded audio of the file, for reading many parts; not closed here. Without a spool, audio
+        is decoded from the beginning of the file.
     edit : callable, optional
-        Edits whole frames at 25 fps before they are cropped and resized (robustness tests).
+        Edits whole frames at 25 fps before they are cropped and resized, for robustness tests.
     kept : KeptFrames, optional
         Frames of the video from an earlier pass; if complete, no frame is decoded again.
     pictures : Pictures, optional
-        Frames of the part, already cut and resized; the part ends with them. No frame is decoded.
+        Frames of the part, already cut and resized, so that none is decoded; the part ends with
+        the last of these frames.
 
     Returns
     -------
     MediaStream
-        Use it in a ``with`` statement; iterate once.
+        Blocks of the file; use the stream in a ``with`` statement and iterate once.
 
     Raises
     ------
@@ -100,7 +101,7 @@ def open_media(
         The file or its audio cannot be used; also raised during iteration, for errors that only
         decoding reveals.
     ValueError
-        A number is not positive, or the crop lies outside the frame.
+        A number is out of range, or the crop lies outside the frame.
     """
     options = options or MediaOptions()
     limit = 1 if max_frames is None else max_frames
@@ -134,15 +135,15 @@ def open_media(
 
 
 class MediaStream(Closing):
-    """Blocks of a file, from `open_media`.
+    """Blocks of a file, as returned by `open_media`.
 
     Video and audio are demuxed in two separate passes, so that a file whose audio is stored far
-    from its video needs no more memory than others.
+    from its video needs no more memory than any other file.
 
     Attributes
     ----------
     report : MediaReport
-        Complete once the blocks have been read.
+        Complete once all blocks have been read.
     """
 
     def __init__(
@@ -260,7 +261,7 @@ class MediaStream(Closing):
             yield frame
 
     def _squares(self, frames: Iterable[av.VideoFrame]) -> Iterator[np.ndarray]:
-        """Resize frames in order while later ones are decoded."""
+        """Crop and resize frames in order while later frames are decoded."""
         if self._edit is not None:
             pictures = (np.asarray(self._video.upright(frame)) for frame in frames)
             yield from map(self._square, count(), self._edit(pictures))
@@ -282,7 +283,7 @@ class MediaStream(Closing):
         return self._crop.cut(picture, index, self._options.size)
 
     def examine(self) -> MediaReport:
-        """Decode everything without yielding it; return the complete report.
+        """Decode everything without yielding blocks, and return the complete report.
 
         Raises
         ------
@@ -305,7 +306,7 @@ class MediaStream(Closing):
         """Complete the report after one of the two streams has ended."""
         report = self.report
         if self._max_frames is None:
-            for _ in pictures:  # count them: the audio ended first
+            for _ in pictures:  # count the remaining frames: the audio ended first
                 pass
             sound.drain()
         report.audio_samples = sound.total
@@ -336,7 +337,7 @@ class MediaStream(Closing):
 
 
 class _Sound:
-    """Audio in pieces of a requested length."""
+    """Split audio into pieces of the requested lengths."""
 
     def __init__(self, pieces: Iterable[np.ndarray]) -> None:
         self.total = 0
@@ -344,7 +345,7 @@ class _Sound:
         self._rest = np.zeros(0, np.int16)
 
     def take(self, count: int) -> np.ndarray:
-        """The next ``count`` samples, fewer at the end."""
+        """Return the next ``count`` samples, or fewer at the end."""
         pieces, held = [self._rest], len(self._rest)
         while held < count and (piece := next(self._pieces, None)) is not None:
             pieces.append(piece)

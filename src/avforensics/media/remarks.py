@@ -1,4 +1,4 @@
-"""Warnings about a file, worded identically for pages, tables and logs."""
+"""Warnings about a file, in the same words for pages, tables and logs."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def of_part(report: MediaReport, *, whole: bool = False) -> Iterator[str]:
 
 
 def damaged_packets(*, video: int | None = None, audio: int | None = None) -> str:
-    """Warning about damaged packets; None omits a kind."""
+    """Warning about damaged packets; a count of None omits that kind."""
     counts = {"video": video, "audio": audio}
     told = ", ".join(f"{count} of {kind}" for kind, count in counts.items() if count is not None)
     return f"damaged packets skipped: {told}"
@@ -96,7 +96,7 @@ def describe(track: Track) -> str:
 
 
 def _choice(tracks: Sequence[Track]) -> Iterator[str]:
-    """Which of several tracks of a kind was read."""
+    """Warning that says which track was read, if there are several of a kind."""
     read = [describe(track) for track in tracks if track.chosen]
     others = [describe(track) for track in tracks if not track.chosen]
     if read and others:

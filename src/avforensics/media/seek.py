@@ -1,4 +1,4 @@
-"""Key frames from which decoding yields the same frames as from the beginning."""
+"""Find key frames from which decoding yields the same frames as from the beginning."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from av.video.frame import PictureType
 from avforensics.media.container import Tally, open_container, packets
 from avforensics.media.tracks import pick_stream
 
-# Formats with an index of presentation times. Others (MPEG-TS, AVI...) are read from the beginning:
-# seeking in them is inexact.
+# Formats with an index of presentation times. Others (MPEG-TS, AVI...) are read from the beginning,
+# because seeking in them is inexact.
 INDEXED = frozenset({"mov", "mp4", "matroska", "webm"})
 
 
@@ -27,7 +27,7 @@ def key_time_before(path: str | os.PathLike, stream: int, stamp: int) -> int | N
     stream : int
         Index among the video streams.
     stamp : int
-        In the stream's time base.
+        Presentation time in the stream's time base.
 
     Returns
     -------
@@ -42,9 +42,9 @@ def key_time_before(path: str | os.PathLike, stream: int, stamp: int) -> int | N
 
 @lru_cache(maxsize=32)
 def _key_times(path: str, number: int, _state: tuple[int, int]) -> tuple[int, ...]:
-    """Times of all key frames; empty unless each packet has its own time.
+    """Times of all key frames; empty unless every packet has a unique time stamp.
 
-    Reads the packets without decoding: a fraction of a second for an hour of video.
+    Packets are read but not decoded: an hour of video takes a fraction of a second.
     """
     stamps, keys = [], []
     tally = Tally()
@@ -66,9 +66,9 @@ def _key_times(path: str, number: int, _state: tuple[int, int]) -> tuple[int, ..
 
 
 def is_entry(frame: av.VideoFrame, stamp: int) -> bool:
-    """Whether decoding can begin with this frame, independently of earlier ones.
+    """Return True if decoding can begin with this frame, independently of earlier frames.
 
-    With gradual refresh, frames marked as key frames depend on others.
+    In video with gradual refresh, frames marked as key frames depend on earlier frames.
     """
     return (
         frame.pts == stamp

@@ -1,4 +1,4 @@
-"""Leading silence of a clip."""
+"""Measure the leading silence of a clip."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SILENCE = 0.0005 * 32768
 
 
 class LeadingSilence:
-    """Seconds before the first loud sample of audio that arrives in pieces.
+    """Measure the time before the first loud sample of audio that arrives in pieces.
 
     Attributes
     ----------

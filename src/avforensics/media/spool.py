@@ -1,4 +1,4 @@
-"""Audio of a file, decoded once to disk, so that parts of it can be read in any order."""
+"""Decode the audio of a file once, to disk, so that its parts can be read in any order."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from avforensics.media.remarks import damaged_packets, of_sound
 from avforensics.media.types import HOP, SAMPLE_RATE
 from avforensics.media.video import VideoReader
 
-BYTES = 2  # of an int16 sample
+BYTES = 2  # bytes per int16 sample
 
 
 class SoundSpool(Closing):
-    """Audio of a file, aligned with its video, for several readers of parts.
+    """Audio of a file, aligned with its video, of which several readers can read parts.
 
     A resampler that starts in the middle of a file yields different samples from one that starts at
-    its beginning. So the audio is decoded once, in order and on demand, into a temporary file:
-    1.9 MB per minute. Thread-safe. Use it in a ``with`` statement.
+    its beginning. The audio is therefore decoded once, in order and on demand, into a temporary
+    file (1.9 MB per minute). The class is thread-safe; use it in a ``with`` statement.
 
     Parameters
     ----------
@@ -39,9 +39,9 @@ class SoundSpool(Closing):
     Attributes
     ----------
     audio : AudioReader
-        Reader of the file; its tally counts the damage so far.
+        Reader of the audio; its tally counts the damage found so far.
     ended : float or None
-        Seconds at which the audio ends; None until the end has been read.
+        Time (s) at which the audio ends; None until the end has been read.
 
     Raises
     ------
@@ -65,7 +65,7 @@ class SoundSpool(Closing):
         self.ended: float | None = None
         self._pieces = iter(self.audio)
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 (kept until close)
-        self._held = 0  # samples in the file
+        self._held = 0  # samples in the temporary file
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -80,7 +80,7 @@ class SoundSpool(Closing):
         Returns
         -------
         int16 array, mono, 16 kHz
-            Shorter at the end.
+            Shorter at the end of the audio.
         """
         with self._lock:
             self._file.seek(0, os.SEEK_END)
@@ -107,7 +107,7 @@ class SpooledSound:
     Parameters
     ----------
     spool : SoundSpool
-        Stays open.
+        Source of the audio; not closed by this object.
     skip : int
         Number of samples to skip at the beginning.
     """
@@ -129,7 +129,7 @@ class SpooledSound:
         return None if start is None else start - self._skip / SAMPLE_RATE
 
     def close(self) -> None:
-        """Do nothing: the spool's owner closes it."""
+        """Do nothing: the owner of the spool closes it."""
 
     def __iter__(self) -> Iterator[np.ndarray]:
         while len(piece := self._spool.read(self._position, 25 * HOP)):

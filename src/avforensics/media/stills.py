@@ -1,4 +1,4 @@
-"""Single frames of a video at any time, without decoding everything before them."""
+"""Read single frames of a video at any time without decoding everything before them."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ FARTHEST = 1000  # frames to decode after a key frame before giving up
 def stills(
     path: str | os.PathLike, seconds: Iterable[float], *, stream: int | None = None
 ) -> Iterator[Image.Image | None]:
-    """Upright frames of a video at given times.
+    """Yield upright frames of a video at given times.
 
-    For display, not for scoring: frames of a file without a reliable index may be slightly off.
+    For display, not for scoring: without a reliable index, frames may be slightly off.
 
     Parameters
     ----------
     seconds : iterable of float
-        Times from the first frame, in any order.
+        Times (s) from the first frame, in any order.
     stream : int, optional
         Index among the video streams.
 
     Yields
     ------
     PIL.Image.Image or None
-        RGB; None if there is no frame.
+        RGB image; None if there is no frame at that time.
     """
     try:
         container = open_container(path)
@@ -69,7 +69,7 @@ def stills(
 def _in_order(
     path: str | os.PathLike, seconds: list[float], stream: int | None
 ) -> Iterator[Image.Image | None]:
-    """Frames of a file with a repaired clock, in which a seek would fail."""
+    """Yield frames of a file with a repaired clock, in which seeking would fail."""
     numbers = [round(moment * FPS) for moment in seconds]
     found: dict[int, Image.Image] = {}
     with VideoReader(path, stream=stream) as video:

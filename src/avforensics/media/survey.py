@@ -1,4 +1,4 @@
-"""Scan all packets of a file without decoding: count and time range of each stream."""
+"""Scan the packets of a file without decoding: number and time range for each stream."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from avforensics.media.types import ClockBreak
 PAUSE, MPEG_PAUSE, ALONE_PAUSE = Fraction(1), Fraction(3, 10), Fraction(10)
 # Maximum duration (s) of a packet.
 LONGEST = Fraction(1)
-# A stream that begins later than this (s) after all others have ended is unrelated.
+# A stream that begins more than this (s) after all others have ended is unrelated to them.
 APART = Fraction(60)
 # Smaller backward steps (s) of time stamps are jitter, not a restart of the clock.
 JITTER = {"video": Fraction(1, 50), "audio": Fraction(1, 25)}
-WRAPPING = frozenset({"mpegts", "mpeg"})  # clocks of 33 bits at 90 kHz
+WRAPPING = frozenset({"mpegts", "mpeg"})  # formats with a 33-bit clock at 90 kHz
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +40,9 @@ class Survey:
     pieces : dict
         Stream index -> corrections of time stamps; if none are needed, one piece without a shift.
     breaks : tuple of ClockBreak
-        Where the clock restarts, steps back or jumps; seconds on the repaired clock.
+        Where the clock restarts, steps back or jumps, in seconds on the repaired clock.
     strays : int
-        Packets with a damaged time stamp.
+        Number of short runs of packets with damaged time stamps.
     """
 
     packets: dict[int, int]
@@ -59,8 +59,8 @@ class Survey:
     def end_from(self, time: Fraction) -> Fraction:
         """End of the last packet that plays at or after ``time``, in seconds on the repaired clock.
 
-        Streams that begin more than `APART` later are ignored, so that padding (a held frame,
-        silence before the audio) does not extend to them.
+        Streams that begin more than `APART` after the others have ended are ignored, so that
+        padding (a held frame, silence before the audio) does not extend to them.
         """
         for start, end in sorted(self.ends.values()):
             if start <= time + APART:
@@ -140,7 +140,7 @@ class _Trail:
         return self._end * self._base
 
     def add(self, packet: av.Packet, order: int, other: _Trail | None) -> None:
-        """Add the next packet; ``other``: the trail of the other kind of stream."""
+        """Add the next packet; ``other`` is the trail of the other kind of stream."""
         number, self.count = self.count, self.count + 1
         shown, time = packet.pts, packet.dts
         if shown is None:
@@ -167,18 +167,18 @@ class _Trail:
         elif None not in (time, self._last):
             self._step = time - self._last
         lasts = self._lasts(packet.duration or 0)
-        self._last = self._last if time is None else time  # Matroska omits some at the beginning
+        self._last = self._last if time is None else time  # Matroska omits the first ones
         self._top = max(self._top, shown)
         self._start, self._end = min(self._start, shown), max(self._end, shown + lasts)
 
     def _lasts(self, declared: int) -> int:
-        """Duration of a packet in ticks; MP4 declares the time to the next one, jumps included."""
+        """Duration of a packet in ticks; in MP4, the declared duration includes jumps."""
         if self._step and not 0 < declared <= 2 * self._step:
             return min(self._step, self._longest)
         return min(declared or self._usual, self._longest)
 
     def finished(self) -> list[Run]:
-        """All runs."""
+        """Complete the last run and return all runs."""
         self._finish()
         return self._runs
 

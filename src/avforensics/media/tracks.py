@@ -1,4 +1,4 @@
-"""Choose the video and audio tracks that are read: those that a player shows, unless empty."""
+"""Choose the video and audio tracks to read: those that a player plays, unless they are empty."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from avforensics.media.survey import Survey, state_of, survey
 from avforensics.media.types import SAMPLE_RATE, Track
 
 KINDS = ("video", "audio")
-# Tracks that accompany the main one.
+# Dispositions of tracks that accompany the main track.
 ASIDE = (
     Disposition.comment
     | Disposition.hearing_impaired
@@ -43,22 +43,22 @@ ASIDE = (
 )
 ASIDE_TITLE = re.compile(r"comment|descri|kommentar|deskription|coment|narrat|karaoke", re.I)
 HANDLER = re.compile(r"handler|core media|gpac|l-smash|mainconcept|apple|iso", re.I)
-FEW = 6  # packets; fewer are still pictures, not video
-SLIDES = 2.0  # frames per second; fewer are slides, not video
-MOVING = 5.0  # grey levels (of 256) by which some part of a moving image changes
-LOOKS, LOOKED_AT, THUMB = 4, 8, 64  # positions, frames at each, side in pixels
+FEW = 6  # packets; a track with fewer is still pictures, not video
+SLIDES = 2.0  # frames per second; a track with fewer is a slide show, not video
+MOVING = 5.0  # minimum change of some part of a moving image, in grey levels (of 256)
+LOOKS, LOOKED_AT, THUMB = 4, 8, 64  # positions examined, frames at each, side in pixels
 
 
 def pick_stream(
     container: av.container.InputContainer, kind: str, number: int | None = None
 ) -> av.stream.Stream:
-    """Select a stream of a kind, cover images excluded; all other streams are discarded.
+    """Select a stream of one kind, ignoring cover images; all other streams are discarded.
 
     Parameters
     ----------
     kind : {"video", "audio"}
     number : int, optional
-        Index among the streams of that kind; None = as `file_tracks` chooses.
+        Index among the streams of that kind; None = as chosen by `file_tracks`.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def number_of(container: av.container.InputContainer, stream: av.stream.Stream) 
 
 
 def read_tracks(tracks: Iterable[Track], *, video: int, audio: int) -> tuple[Track, ...]:
-    """Tracks of one or two files, with ``chosen`` set to those that were read."""
+    """Tracks of one or two files, with ``chosen`` set for those that were read."""
     numbers = {"video": video, "audio": audio}
     return tuple(
         replace(track, chosen=track.number == numbers[track.kind])
@@ -122,7 +122,7 @@ def chosen_number(path: str | os.PathLike, kind: str) -> int:
 
 
 def file_tracks(path: str | os.PathLike) -> tuple[Track, ...]:
-    """All video and audio tracks of a file; one of each kind is chosen.
+    """All video and audio tracks of a file; one of each kind is marked as chosen.
 
     The default track is chosen, as in players, unless it has no content (a still image, silence,
     no packets) or accompanies another track (commentary, description). Content is examined only if
@@ -166,7 +166,7 @@ def _rank(stream: av.stream.Stream, note: str) -> tuple[bool, ...]:
 
 
 def _note(path: str, stream: av.stream.Stream, number: int, found: Survey, several: bool) -> str:
-    """Why a track has no content; empty if it has content or is the only track."""
+    """Why a track has no content, else empty; the content of an only track is not examined."""
     if stream.codec_context is None:
         return "no decoder"
     count = found.packets.get(stream.index, 0)
@@ -186,7 +186,7 @@ def _note(path: str, stream: av.stream.Stream, number: int, found: Survey, sever
 
 
 def _sounds(path: str, number: int, found: Survey) -> bool:
-    """Whether an audio track is louder than silence anywhere, apart from a constant level."""
+    """Return True if an audio track is louder than silence anywhere, ignoring a DC offset."""
     with open_container(path) as container:
         stream = pick_stream(container, "audio", number)
         resampler = av.AudioResampler(format="s16", rate=SAMPLE_RATE)
@@ -203,7 +203,7 @@ def _sounds(path: str, number: int, found: Survey) -> bool:
 
 
 def _moves(path: str, number: int) -> bool:
-    """Whether frames at a few positions of a video track differ."""
+    """Return True if frames at a few positions of a video track differ."""
     first = None
     for picture in _thumbs(path, number):
         first = picture if first is None else first
@@ -213,7 +213,7 @@ def _moves(path: str, number: int) -> bool:
 
 
 def _thumbs(path: str, number: int) -> Iterator[np.ndarray]:
-    """Small grey frames, float (THUMB, THUMB)."""
+    """Yield small grey frames, float32 (THUMB, THUMB)."""
     reformatter = VideoReformatter()
     with open_container(path) as container:
         stream = pick_stream(container, "video", number)

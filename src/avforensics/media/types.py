@@ -18,17 +18,17 @@ VIDEO_SUFFIXES |= {".3g2", ".divx", ".dv", ".f4v", ".m2t", ".mpe", ".nut", ".qt"
 
 @dataclass(frozen=True, kw_only=True)
 class MediaOptions:
-    """How a file is read.
+    """Options for reading a file.
 
     Parameters
     ----------
     size : int
         Side in pixels of the square frames (bicubic, aspect ignored; method Sec. 1).
     crop : tuple of float, optional
-        ``(left, top, right, bottom)`` in fractions of the upright frame, cut before resizing.
+        ``(left, top, right, bottom)`` as fractions of the upright frame, cut before resizing.
         None keeps the whole frame, as the published method does with its face crops.
     video_stream, audio_stream : int, optional
-        Index among the streams of that kind; None = the stream that a player shows, see
+        Index among the streams of that kind; None = the stream that a player plays, see
         `avforensics.media.tracks.file_tracks`.
     """
 
@@ -64,7 +64,7 @@ class Track:
     codec, language, title : str
         Empty if not declared.
     flags : tuple of str
-        Dispositions of the file, e.g. ``("default", "comment")``.
+        Dispositions of the track, e.g. ``("default", "comment")``.
     detail : str
         Frame size, or sample rate and channels.
     note : str
@@ -93,7 +93,7 @@ class ClockBreak:
     time : float
         Seconds from the first frame, on the repaired clock.
     jump : float
-        Seconds by which the file's own clock jumps; negative: steps back.
+        Seconds by which the file's clock jumps; negative if it steps back.
     """
 
     time: float
@@ -117,16 +117,16 @@ class MediaReport:
     width, height : int
         Upright frame size in stored pixels.
     rotation : int
-        Degrees by which stored frames are rotated to be upright.
+        Degrees, counter-clockwise, by which stored frames are rotated to be upright.
     duration : float
         Seconds read.
     skipped_packets : int
-        Damaged packets that were skipped; ``skipped_audio`` of them are audio.
+        Number of damaged packets that were skipped; ``skipped_audio`` counts those of audio.
     video_codec, audio_codec : str
     reader : str
         ``"pyav"`` or ``"decord"``.
     container : str
-        FFmpeg's name of the format, e.g. ``"matroska,webm"``.
+        FFmpeg's name for the format, e.g. ``"matroska,webm"``.
     tracks : tuple of Track
         All video and audio tracks.
     display_aspect : float or None
@@ -138,23 +138,23 @@ class MediaReport:
     tone_map : str
         How frames were converted to BT.709, or why a gamut tag was ignored; empty if neither.
     breaks : tuple of ClockBreak
-        Repaired places where the clock restarts, steps back or jumps.
+        Repaired breaks, where the clock restarts, steps back or jumps.
     strays : int
-        Packets with a repaired time stamp.
+        Number of short runs of packets whose damaged time stamps were repaired.
     declared : float or None
         Declared length in seconds from the first frame.
     found : float
         Actual length in seconds from the first frame.
     channels : str
-        How channels became mono, if not by a plain mix.
+        How the channels were reduced to mono; empty for a plain mix.
     level : float or None
         Level of the loud parts of the audio in dBFS (negative); None = digital silence.
     concealed, resized : int
-        Damaged frames concealed by the decoder; frames scaled to the size of the first.
+        Number of damaged frames concealed by the decoder, and of frames fitted to the first frame.
     audio_start : float or None
         Seconds from the first frame read to the first audio sample.
     not_finite : int
-        NaN or infinite samples.
+        Number of NaN or infinite samples.
     warnings : list of str
         Warnings for the user, e.g. ``"audio shorter than video (2.00 s of 3.00 s)"``.
     """

@@ -1,4 +1,4 @@
-"""Decode the video of a file: upright frames at 25 fps, counted from the first one."""
+"""Decode the video of a file to upright frames at 25 fps, counted from the first frame."""
 
 from __future__ import annotations
 
@@ -29,30 +29,31 @@ from avforensics.media.types import FPS
 
 
 class VideoReader(Closing):
-    """Decode one video stream to 25 frames a second.
+    """Decode one video stream to 25 frames per second.
 
-    FFmpeg's own ``fps`` filter repeats and drops frames, as ``ffmpeg -vf fps=25`` would. Its clock
-    starts at the first frame, so that a file at 25 fps yields each frame once at any start time.
-    Frames whose size or pixel aspect differs are fitted to the first frame. Iterate once; close (or
-    leave the ``with`` block) to release the file.
+    FFmpeg's ``fps`` filter repeats and drops frames, as in ``ffmpeg -vf fps=25``. The filter clock
+    starts at the first frame, so that a file at 25 fps yields each frame once, whatever its start
+    time. Frames that differ in size or pixel aspect are fitted to the first frame. Iterate once;
+    close the reader (or leave the ``with`` block) to release the file.
 
     Parameters
     ----------
     stream : int, optional
-        Index among the video streams, cover images excluded; None = see `file_tracks`.
+        Index among the video streams, cover images excluded; None = as chosen by
+        `file_tracks`.
     start : int
         First frame to yield, at 25 fps. Decoding begins at a preceding key frame if the file's
         index is reliable, otherwise at the beginning; the frames are the same either way.
     rough : bool
-        Skip the decoder's loop filter: a quarter less work, but visible blocks. For face
-        detection, not for scoring.
+        Skip the decoder's loop filter, which saves a quarter of the work but leaves visible
+        blocks. For face detection, not for scoring.
     threads : int
-        Decoder threads. With more than one, the output for damaged frames differs from run to
-        run: read `tally` afterwards and decode again if anything was damaged.
+        Number of decoder threads. With more than one, damaged frames are decoded differently from
+        run to run: check `tally` afterwards and decode again if anything was damaged.
     square : bool
-        Convert to square pixels. Otherwise frames stay as they are stored, and frames of
-        a different aspect are stretched to the aspect of the first: for frames that are then
-        resized to a square regardless of aspect (method Sec. 1).
+        Convert to square pixels. If False, pixels keep their stored shape, and frames of a
+        different aspect are stretched to the aspect of the first frame. This suits frames that are
+        then resized to a square regardless of aspect (method Sec. 1).
 
     Attributes
     ----------
@@ -63,15 +64,15 @@ class VideoReader(Closing):
     stored : (int, int)
         Upright width and height in stored pixels.
     aspect : float or None
-        Displayed width over height, if stored pixels are not square.
+        Displayed width over height; None if stored pixels are square.
     rotation : int
         Degrees counter-clockwise by which stored frames are rotated to be upright.
     colours : ColourTags
         Colour tags of the file.
     view : View
-        Geometry of `upright`.
+        Geometry used by `upright`.
     fps : float
-        Average rate of the source; 0 = unknown.
+        Average frame rate of the source; 0 = unknown.
     declared : float or None
         Length in seconds from the first frame, according to the header.
     length : float
@@ -79,12 +80,12 @@ class VideoReader(Closing):
     breaks : tuple of ClockBreak
         Repaired breaks of the file's clock, in seconds from the first frame.
     strays : int
-        Packets with a repaired time stamp.
+        Number of short runs of packets whose damaged time stamps were repaired.
     number : int
         Index among the video streams.
     codec : str
     container : str
-        FFmpeg's name of the file's format.
+        FFmpeg's name for the file format.
     tally : Tally
         Damage found so far.
 
@@ -128,7 +129,7 @@ class VideoReader(Closing):
         self.breaks = tuple(
             replace(one, time=one.time - float(self.origin)) for one in self._survey.breaks
         )
-        self.declared = None  # a header's length does not apply after repairs
+        self.declared = None  # the declared length does not apply after repairs
         if not (self.breaks or self.strays):
             self.declared = declared_length(self._container, float(self.origin))
         self.rotation = first.rotation % 360
@@ -143,7 +144,7 @@ class VideoReader(Closing):
         """Release the file and the first frame, which only the garbage collector frees."""
         self._container.close()
         self._first = None
-        gc.collect(1)  # its side data were read (see `orientation`); megabytes per part
+        gc.collect(1)  # reading its side data made a cycle (see `orientation`): megabytes per part
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
         """Yield stored frames at 25 fps; `upright` rotates and converts them."""
@@ -152,7 +153,7 @@ class VideoReader(Closing):
                 yield frame
 
     def upright(self, frame: av.VideoFrame, least: float | None = None) -> Image.Image:
-        """A frame of this reader as an upright RGB image.
+        """Convert a frame of this reader to an upright RGB image.
 
         Safe to call from other threads during iteration.
 
@@ -164,7 +165,7 @@ class VideoReader(Closing):
         Returns
         -------
         PIL.Image.Image
-            Mode RGB. Shares memory with the converted frame if no rotation was needed.
+            RGB image; it shares memory with the converted frame if no rotation was needed.
         """
         return upright_rgb(frame, self.view, least)
 
@@ -200,7 +201,7 @@ class VideoReader(Closing):
             raise
 
     def _clocked(self) -> Iterator[av.VideoFrame]:
-        """Frames at 25 fps; ``pts`` counts them from the first one."""
+        """Yield frames at 25 fps; ``pts`` counts them from the first frame."""
         graph = None
         for frame in self._rebased():
             graph = graph or _fps_graph(frame)
@@ -211,7 +212,7 @@ class VideoReader(Closing):
             yield from _pull(graph)
 
     def _entry(self, first: av.VideoFrame) -> av.VideoFrame | None:
-        """Seek to a key frame before the start; None if reading continues from ``first``."""
+        """Seek to a key frame before the start and return it; None = continue from ``first``."""
         if self._start == 0 or first.pts is None or not self._in_order:
             return None
         # The fps filter rounds times to whole frames, so the key frame must come less than half a
@@ -233,7 +234,7 @@ class VideoReader(Closing):
         return None
 
     def _rebased(self) -> Iterator[av.VideoFrame]:
-        """Decoded frames with complete time stamps that begin at 0."""
+        """Yield decoded frames with complete time stamps that begin at 0."""
         usual = min(1 / Fraction(frame_rate(self._stream) or FPS), LONGEST)
         step = max(1, round(usual / self._stream.time_base))
         stamps = _Stamps(step)
@@ -247,15 +248,15 @@ class VideoReader(Closing):
         while frame is not None:
             frame = self._like_first(frame)
             frame.pts = stamp - start
-            # The last frame lasts as long as it declares, at most until the last packet ends: the
-            # filter drops a frame of zero duration.
+            # The last frame keeps its declared duration, at most until the last packet ends: the
+            # filter would drop a frame of zero duration.
             frame.duration = min(frame.duration or step, max(end - stamp, step))
             yield frame
             frame = next(self._decoded, None)
             stamp = start if frame is None else stamps.best(frame)
 
     def _like_first(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """Fit a frame to the first one's size and format, which may change during a broadcast."""
+        """Fit a frame to the first frame's size and format: both may change during a broadcast."""
         self._said.fill(frame)
         kind = frame.width, frame.height, frame.format.name
         aspect = self._pixels.at(frame) if self._square else self._aspect
@@ -272,7 +273,7 @@ class VideoReader(Closing):
         )
 
     def _fitted(self, frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
-        """A frame scaled and centred on a black frame of the first frame's size."""
+        """Scale a frame and centre it on a black frame of the first frame's size."""
         key = frame.width, frame.height, frame.format.name, width, height
         if key not in self._graphs:
             self._graphs[key] = _fit_graph(frame, width, height, *self._kind)
@@ -284,8 +285,9 @@ class VideoReader(Closing):
 class _Stamps:
     """FFmpeg's best-effort time stamp of a frame, which PyAV does not expose.
 
-    Some containers (AVI) hold no presentation times; the demuxer's guess runs backwards at B-frames
-    while decoding times increase. The kind of time stamp that ran backwards less often is used.
+    Some containers (AVI) hold no presentation times; the demuxer's guesses run backwards at
+    B-frames while decoding times increase. The kind of time stamp that has run backwards less
+    often is used.
     """
 
     def __init__(self, step: int) -> None:
@@ -322,7 +324,7 @@ def _fps_graph(frame: av.VideoFrame) -> av.filter.Graph:
 def _fit_graph(
     frame: av.VideoFrame, width: int, height: int, whole: int, high: int, pixels: str
 ) -> av.filter.Graph:
-    """Scale frames and centre them on black frames."""
+    """Filter graph that scales frames and centres them on black frames."""
     graph = av.filter.Graph()
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base

@@ -1,4 +1,4 @@
-"""Mono int16 WAV files, such as those next to clips."""
+"""Read and write mono int16 WAV files, such as those next to clips."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def read_wav(
 
 
 def wav_samples(path: str | os.PathLike) -> int:
-    """Length in samples of a mono int16 WAV file, from its header.
+    """Number of samples of a mono int16 WAV file, from its header.
 
     Raises
     ------

@@ -39,9 +39,9 @@ def write_clip(
 ) -> int:
     """Write an H.264 (yuv420p) + AAC MP4 file.
 
-    One encoder thread and no B-frames by default, so that output is reproducible byte for byte and
-    readers can seek without an edit list; the index is at the file's beginning (faststart). The
-    file is written atomically.
+    The encoder uses one thread and by default no B-frames, so that output is reproducible byte for
+    byte and readers can seek without an edit list. The index is at the beginning of the file
+    (faststart), which is written atomically.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def write_clip(
     sample_rate : int
         Sample rate of ``audio``, kept in the file.
     crf : int
-        x264's constant rate factor: 0 lossless to 51 worst.
+        x264's constant rate factor, from 0 (lossless) to 51 (worst).
     preset : str
         x264's preset.
     gop : int
@@ -69,7 +69,7 @@ def write_clip(
         FFmpeg's search for AAC quantisers: ``twoloop``, or ``fast``, which takes a quarter of the
         time and, at the default bit rate, has the same error.
     rotation : int
-        Degrees (counter-clockwise) in the metadata by which players rotate the video.
+        Degrees, counter-clockwise, by which players rotate the video; stored in the metadata.
 
     Returns
     -------
@@ -79,7 +79,8 @@ def write_clip(
     Raises
     ------
     ValueError
-        No frames, frames of odd or varying size or wrong type, or audio that is not int16 mono.
+        There is no frame, a frame has an odd or different size or the wrong type, or the audio is
+        not int16 mono.
     """
     first, frames = _check_frames(path, frames)
     if audio is not None and (audio.ndim != 1 or audio.dtype != np.int16):
@@ -183,7 +184,7 @@ def _check_frames(
 
 
 def _encode(out, video, sound, frames, audio, fps: Fraction, sample_rate: int) -> int:
-    """Encode video and audio alternately, so that the muxer never buffers much."""
+    """Encode video and audio in turn, so that the muxer never buffers much."""
     position = 0
     shape = None
     for index, array in enumerate(frames):
