@@ -1,7 +1,7 @@
-"""Whether a score is meaningful: is there speech, and does a visible mouth speak it?
+"""Decide whether a score is meaningful: there must be speech, spoken by a visible mouth.
 
 Everything is measured in the pass that reads a clip for scoring. `Meter` receives the blocks,
-`Measures` holds the results, and `Limits.reasons` says why a clip is not applicable.
+`Measures` holds the results, and `Limits.reasons` explains why a clip is not applicable.
 """
 
 from avforensics.applicability.limits import DEFAULT_LIMITS, NOT_APPLICABLE, Limits, limits_of

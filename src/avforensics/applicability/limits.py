@@ -1,4 +1,4 @@
-"""Limits of the measures beyond which a score is meaningless."""
+"""Limits on the measures, beyond which a score is meaningless."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ NOT_APPLICABLE = "not_applicable"
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Limits of the measures; configs/applicability/default.yaml holds the same numbers.
+    """Limits on the measures; configs/applicability/default.yaml holds the same numbers.
 
     Parameters
     ----------
     min_level : float
-        dBFS; audio that is never louder is silence.
+        Minimum level in dBFS; audio that never reaches it is silence.
     min_speech : float
-        Seconds of speech; for a clip shorter than twice that, half of its length.
+        Minimum duration of speech in seconds, but at most half the length of the clip.
     min_spoken : float
-        Share of the loud time that is speech.
+        Minimum share of the loud time that is speech.
     max_song : float
-        Share of the voiced time with a steady pitch.
+        Maximum share of the voiced time with a steady pitch.
     max_still : float
-        Share of the time with a frozen image.
+        Maximum share of the time with a frozen image.
     min_mouth : float
-        Width of the mouth in pixels.
+        Minimum width of the mouth in pixels.
     max_turn : float
-        Head turn in degrees.
+        Maximum head turn in degrees.
     min_detail : float
-        Detail of the lips relative to the skin around them.
+        Minimum detail of the lips relative to the skin around them.
     max_voice_over : float
-        Share of the voiced time in which no mouth moves.
+        Maximum share of the voiced time in which no mouth moves.
 
     Raises
     ------
@@ -69,7 +69,7 @@ class Limits:
             raise ValueError("min_mouth and min_detail must be >= 0")
 
     def reasons(self, measures: Measures) -> tuple[str, ...]:
-        """Why a score is meaningless, one phrase per reason; empty if it is applicable."""
+        """Why a score is meaningless, one phrase per reason; empty if it is meaningful."""
         return tuple(self._reasons(measures))
 
     def _reasons(self, found: Measures) -> Iterator[str]:
@@ -118,7 +118,7 @@ DEFAULT_LIMITS = Limits()
 
 
 def limits_of(settings: Mapping[str, Any]) -> Limits | None:
-    """Limits from the settings of a command; None if ``measure`` is false.
+    """Create limits from a command's settings; None if ``measure`` is false.
 
     Raises
     ------

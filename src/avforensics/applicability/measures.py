@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
-# Which of two values favours a score.
+# For each measure, which of several values favours a score most.
 _BEST = dict.fromkeys(("seconds", "level", "speech", "spoken", "mouth", "detail"), max)
 _BEST |= dict.fromkeys(("song", "still", "turn", "voice_over"), min)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measures:
-    """Measures of a clip, over the part that was read for scoring.
+    """Measures of the part of a clip that was read for scoring.
 
-    None = could not be measured.
+    A measure is None if it could not be taken.
 
     Attributes
     ----------
     seconds : float
-        Length of that part.
+        Length of the part.
     level : float
         RMS level of the loudest frame (0.04 s) in dBFS; -100 = digital silence.
     speech : float
@@ -61,7 +61,7 @@ class Measures:
         }
 
     def best(self, others: Iterable[Measures]) -> Measures:
-        """For each measure, the value that favours a score most."""
+        """Combine several measures: for each of them, the value that favours a score most."""
         every = [self, *others]
         values = {
             name: [value for one in every if (value := getattr(one, name)) is not None]

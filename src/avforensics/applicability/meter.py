@@ -15,13 +15,13 @@ from avforensics.applicability.voice import CHUNK, CHUNK_SECONDS, VoiceMeter
 from avforensics.media.types import FPS, HOP, Block
 
 SPEECH = 0.5  # minimum probability of a chunk with speech
-NOTHING = -100.0  # dB
-LOUD = 0.1  # minimum power of loud frames over the 95th percentile of all frames: -10 dB
+NOTHING = -100.0  # dBFS of digital silence
+LOUD = 0.1  # minimum power of loud frames relative to the 95th percentile of all frames (-10 dB)
 
 
 @dataclass(frozen=True)
 class Speaking:
-    """When there is voice and when a mouth moves, per frame of a clip.
+    """Flags of the frames of a clip in which there is a voice, and in which the mouth moves.
 
     Attributes
     ----------
@@ -33,12 +33,12 @@ class Speaking:
 
     @property
     def voice_over(self) -> float | None:
-        """Share of the voiced time in which no mouth moves; None without voice."""
+        """Share of the voiced time in which no mouth moves; None if there is no voice."""
         return float(1 - self.moves[self.voice].mean()) if self.voice.any() else None
 
 
 class Meter:
-    """Receives the blocks of a clip in order; keeps a few hundred numbers per second.
+    """Measure a clip from its blocks, in order; stores a few hundred numbers per second.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class Meter:
         return found
 
     def speaking(self) -> Speaking | None:
-        """When there is voice and the mouth moves; None if no mouth was measured."""
+        """Voice and mouth movement of each frame; None if no mouth was measured."""
         moves = self._picture.moves
         if moves is None:
             return None
@@ -99,7 +99,7 @@ class Meter:
 
 
 def _at(voiced: np.ndarray, samples: np.ndarray) -> np.ndarray:
-    """Whether there is speech at given samples, bool, (n,), from flags of chunks."""
+    """Speech flags at given samples, bool, (n,), from the flags of chunks."""
     chunk = samples // CHUNK
     return voiced[np.minimum(chunk, len(voiced) - 1)] if len(voiced) else np.zeros(len(chunk), bool)
 
@@ -117,12 +117,12 @@ def of_video(
 ) -> Measures | None:
     """Measures of a video: for each measure, the best value of any of its faces.
 
-    A voice counts as a voice-over only while no mouth moves.
+    A voice counts as a voice-over only while none of the mouths moves.
 
     Parameters
     ----------
     speaking : sequence of (int, Speaking)
-        First frame in the video, and what was measured from there.
+        For each face, its first frame in the video and what was measured from there on.
 
     Returns
     -------

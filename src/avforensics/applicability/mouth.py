@@ -15,10 +15,10 @@ from avforensics.media.crop import MovingCrop
 EYES = [LANDMARKS.index("right eye"), LANDMARKS.index("left eye")]
 NOSE = LANDMARKS.index("nose")
 NOSE_LENGTH = 0.6  # length of a nose, in distances between the eyes
-LEAST_COSINE = 0.3  # bound on the correction of the mouth's width in profile
+LEAST_COSINE = 0.3  # bounds the correction of the mouth's width in profile
 
-# The mouth in frames of a recipe: x, y of the centre and side of its square, relative to the frame.
-# `lrs` was measured on 84 real clips (standard deviation of y 0.014).
+# Position of the mouth in a recipe's crops: x, y of the centre and side of its square, relative to
+# the crop. `lrs` was measured on 84 real clips (standard deviation of y 0.014).
 PLACES = {
     "mouth": (0.5, 0.5, 1.0),
     "level_mouth": (0.5, 0.5, 0.92),
@@ -29,7 +29,7 @@ PLACES = {
 
 @dataclass(frozen=True, eq=False)
 class MouthView:
-    """The mouth of a clip, known before its frames are read.
+    """Position and size of the mouth in a clip, known before the frames are read.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class MouthView:
 
     @classmethod
     def of_track(cls, track: FaceTrack, crop: MovingCrop) -> MouthView:
-        """The mouth of a face that is cropped along its track."""
+        """View of the mouth of a face that is cropped along its track."""
         mouth = RECIPES["mouth"].squares(track).astype(np.float64)
         seen = np.asarray(crop.squares, np.float64)[: len(mouth)]
         side = seen[:, 2:3]
@@ -67,7 +67,7 @@ class MouthView:
 
     @classmethod
     def of_recipe(cls, recipe: str | Mapping[str, Any] | None) -> MouthView | None:
-        """The mouth of clips cropped by the recipe of that name; None if the recipe is unknown."""
+        """View of the mouth in clips cropped with a named recipe; None if it is unknown."""
         known = isinstance(recipe, str) and recipe in PLACES
         return cls(np.array([PLACES[recipe]])) if known else None
 

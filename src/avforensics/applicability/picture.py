@@ -12,8 +12,8 @@ from avforensics.smoothing import running_rank
 SIDE = 48  # side in pixels at which motion is measured
 STILL = 0.15  # levels; mean change between frames below which the image is still
 SLOWEST = 5  # maximum number of repeated frames in a slow video (5 fps)
-MOVES = 0.25  # pixels (of SIDE) per frame at which a mouth moves...
-OFTEN = 0.7  # ...if this quantile of the surrounding second reaches it
+MOVES = 0.25  # minimum motion of a moving mouth, in pixels (of SIDE) per frame
+OFTEN = 0.7  # quantile of the motion in the surrounding second that must reach MOVES
 LIPS = 0.36, 0.24, -0.065  # half width, half height and vertical position of the lips in the square
 
 _Y, _X = (np.mgrid[:SIDE, :SIDE] + 0.5) / SIDE - 0.5
@@ -22,7 +22,7 @@ _AROUND = ~_LIPS
 
 
 class PictureMeter:
-    """Motion between frames; keeps three numbers per frame.
+    """Measure motion between frames; stores three numbers per frame.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class PictureMeter:
 
     @property
     def still(self) -> float | None:
-        """Share of the time in which nothing changes for `SLOWEST` frames; None for one frame."""
+        """Share of the time without a change for `SLOWEST` frames; None for a single frame."""
         changes = _all(self._changes)
         if not len(changes):
             return None
@@ -76,7 +76,7 @@ class PictureMeter:
 
     @property
     def moves(self) -> np.ndarray | None:
-        """Whether the mouth moves, bool, (frames - 1,), judged over the surrounding second."""
+        """Flags of mouth movement over the surrounding second, bool, (frames - 1,)."""
         motion = _all(self._motion)
         if not len(motion):
             return None
@@ -90,11 +90,11 @@ class PictureMeter:
 
 
 def mouth_motion(mouths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Change of the shape of the lips, and their detail.
+    """Measure how much the lips change their shape, and their detail.
 
     Shift, scale and change of light are fitted to the lips and subtracted, so that motion of the
-    head, or of a hand in front of the mouth, does not count. The residual divided by the mean
-    gradient is a length in pixels.
+    head, or of a hand in front of the mouth, does not count. The residual is divided by the mean
+    gradient, which gives a length in pixels.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Detect singing: notes are held, whereas the pitch of speech hardly ever rests."""
+"""Detect singing: sung notes are held, whereas the pitch of speech keeps changing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OF_SHAPE = (_OF_SHAPE / _OF_SHAPE[0]).astype(np.float32)
 
 
 class SongMeter:
-    """Pitch of audio that arrives in pieces; keeps 200 numbers per second."""
+    """Measure the pitch of audio that arrives in pieces; stores 200 numbers per second."""
 
     def __init__(self) -> None:
         self._rest = np.zeros(0, np.int16)
@@ -55,7 +55,7 @@ class SongMeter:
         Returns
         -------
         float or None
-            None with less than a second of speech.
+            None if there is less than a second of speech.
         """
         pitch = np.concatenate([np.zeros(0, np.float32), *self._pitch])
         place = (np.arange(len(pitch)) * HOP + WINDOW // 2) // chunk
@@ -70,14 +70,14 @@ class SongMeter:
 
 
 def _smoothed(pitch: np.ndarray, voiced: np.ndarray) -> np.ndarray:
-    """Mean pitch of the voiced surroundings, so that vibrato does not count as gliding."""
+    """Mean pitch of the voiced frames around each frame, so that vibrato is not a glide."""
     share = running_mean(voiced.astype(np.float64), SMOOTH, mode="reflect")
     around = running_mean(np.where(voiced, pitch, 0.0), SMOOTH, mode="reflect")
     return around / np.maximum(share, 1e-9)
 
 
 def pitch_of(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pitch by autocorrelation: the shortest lag that is nearly as good as the best one.
+    """Estimate pitch by autocorrelation: the shortest lag that is nearly as good as the best.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ class VoiceNetwork(nn.Module):
     def forward(
         self, chunks: Tensor, state: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Speech probability of consecutive chunks.
+        """Speech probability of each of several consecutive chunks.
 
         Parameters
         ----------
@@ -67,7 +67,7 @@ class VoiceNetwork(nn.Module):
 
 
 class VoiceMeter:
-    """Speech probability of audio that arrives in pieces; keeps 31 numbers per second."""
+    """Measure the speech probability of audio that arrives in pieces, 31 times per second."""
 
     def __init__(self) -> None:
         self._network = load_voice_network()
@@ -76,7 +76,7 @@ class VoiceMeter:
         self._found: list[np.ndarray] = []
 
     def add(self, audio: np.ndarray) -> None:
-        """Take the next piece, int16 mono 16 kHz, (samples,)."""
+        """Add the next piece, int16 mono 16 kHz, (samples,)."""
         sound = np.concatenate([self._rest, audio])
         n_chunks = (len(sound) - CONTEXT) // CHUNK
         self._rest = sound[n_chunks * CHUNK :]
@@ -96,12 +96,12 @@ class VoiceMeter:
 
 @cache
 def load_voice_network() -> VoiceNetwork:
-    """The network with the weights of the installed wheel; one for all threads, never changed.
+    """Load the network with the weights of the installed wheel; all threads share it.
 
     Raises
     ------
     ConfigError
-        The wheel is missing, or its file is not this network.
+        The wheel is missing, or its file does not hold this network.
     """
     path = installed_file(WHEEL, FILE, INSTALL)
     network = VoiceNetwork()

@@ -1,4 +1,4 @@
-"""Workers of a Ray cluster (extra ``ray``); imported only for ``engine=ray``."""
+"""Workers on a Ray cluster (extra ``ray``); imported only for ``engine=ray``."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from avforensics.engine.crew import (
 from avforensics.errors import AVForensicsError, ConfigError
 
 PROBE, DEADLINE = 3.0, 10.0  # seconds for the port, and for Ray behind it, to answer
-STORE = 200 << 20  # bytes of the object store if Ray is started here; jobs are only paths
+STORE = 200 << 20  # bytes of the object store if Ray is started here; small, as jobs are only paths
 
 
 class RayCrew:
-    """Actors with one batch of jobs in flight each. Use it in a ``with`` statement.
+    """Crew of actors with one batch of jobs in flight each; use it in a ``with`` statement.
 
     Parameters
     ----------
     work, prepare
-        As in `avforensics.pool.in_processes`; sent to each actor once.
+        As in `avforensics.pool.in_processes`; sent once to each actor.
     workers : int, optional
-        Number of actors; None = as many as the cluster has room for, and more as nodes join.
+        Number of actors; None = as many as fit on the cluster, and more as nodes join.
 
     Raises
     ------
@@ -75,13 +75,13 @@ class RayCrew:
         self._ray.shutdown()
 
     def wanted(self, ready: int) -> int:
-        """``workers`` actors, or else one more than fits now, in case the cluster grows."""
+        """Number of actors to have; without ``workers``, one more than fit, as nodes may join."""
         if self._workers is not None:
             return self._workers
         return max(self._room, ready) + 1
 
     def hire(self) -> Any:
-        """Ask for an actor; Ray starts it where and when there is room."""
+        """Request an actor; Ray starts it where and when there is room."""
         options = self._options
         actor = self._class.options(
             num_cpus=options.cpus_per_worker,
@@ -100,7 +100,7 @@ class RayCrew:
         self._waiting[worker.do.remote(pickle_by_value(list(jobs)))] = worker
 
     def wait(self, seconds: float) -> list[Event]:
-        """Finished results and lost actors."""
+        """Return events for finished batches and lost actors."""
         ray = self._ray
         done, _ = ray.wait(list(self._waiting), num_returns=1, timeout=seconds)
         if done:
@@ -156,12 +156,12 @@ class _Actor:
         return [_told("ready", None)]
 
     def do(self, jobs: bytes) -> list[tuple[str, bytes]]:
-        """Do jobs."""
+        """Do jobs and return their reports."""
         return [_told(*one) for one in perform(self._work, pickle.loads(jobs), self._prepared)]
 
 
 def _read(told: list[tuple[str, bytes]]) -> list[tuple[str, Any]]:
-    """Reports of an actor, up to the first that cannot be read here."""
+    """Unpickle the reports of an actor, up to the first that cannot be read here."""
     read: list[tuple[str, Any]] = []
     try:
         for kind, value in told:
@@ -176,7 +176,7 @@ def _told(kind: str, value: Any) -> tuple[str, bytes]:
 
 
 def _variables() -> dict[str, str]:
-    """Environment variables of this package, which the nodes do not have."""
+    """Environment variables of this package, which are not set on the nodes."""
     return {name: value for name, value in os.environ.items() if name.startswith("AVFORENSICS_")}
 
 
@@ -190,7 +190,7 @@ def _why(error: Exception) -> str:
 def _connect(options: EngineOptions) -> ModuleType:
     """Join the cluster within seconds; Ray itself would try for minutes."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as before 2.50, no advice
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # no advice, as before 2.50
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         import ray
@@ -249,7 +249,7 @@ def _connect(options: EngineOptions) -> ModuleType:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Drop what Ray's C++ part, which uses no logger, writes to stderr about each attempt."""
+    """Discard what Ray's C++ code, which uses no logger, writes to stderr on each attempt."""
     level = "RAY_BACKEND_LOG_LEVEL"
     if level in os.environ:
         yield
@@ -268,7 +268,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _give_up_stderr() -> None:
-    """Silence the attempt that continues in a thread, so that our error comes last."""
+    """Silence the connection attempt that continues in a thread; our error must come last."""
     kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 2)
     sys.stderr = os.fdopen(kept, "w", errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""Shared parts of the engines: settings, one worker's loop and its reports."""
+"""Parts shared by the engines: settings, a worker's loop and its reports."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ class EngineOptions:
     Parameters
     ----------
     name : {"local", "ray"}
-        Worker processes of this machine, or of a Ray cluster.
+        Worker processes on this machine, or on a Ray cluster.
     tries : int
-        Attempts at a job whose worker dies or hangs. A job that raises is not tried again.
+        Maximum number of attempts at a job whose worker dies or hangs. A job that raises an
+        exception is not tried again.
     timeout_minutes : float, optional
         A job that takes longer is stopped; None = no limit.
     gpus_per_worker : float
-        GPUs, or the fraction of a GPU, per worker. With ``local``: of the GPUs of this machine;
-        0 = workers do not share GPUs by number.
+        GPUs, or the fraction of a GPU, per worker; 0 = a Ray worker uses no GPU. With ``local``,
+        ``extract`` starts as many processes as the GPUs have room for; 0 = one per GPU.
     cpus_per_worker : float
         CPUs that Ray reserves for each worker, and its number of threads.
     address : str
         Ray cluster: ``HOST:PORT``, ``auto`` ($RAY_ADDRESS, else the cluster that this
-        machine belongs to) or ``local`` (started here, for this run).
+        machine belongs to) or ``local`` (started here for this run).
 
     Raises
     ------
@@ -70,7 +71,7 @@ class EngineOptions:
 
     @property
     def timeout(self) -> float | None:
-        """Seconds that a job may take."""
+        """Maximum duration of a job in seconds; None = no limit."""
         return None if self.timeout_minutes is None else 60 * self.timeout_minutes
 
 
@@ -99,7 +100,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Failed:
-    """Returned instead of a result: the job raised, or its worker died or hung at every attempt.
+    """Failure of a job that raised an exception, or whose worker died or hung every time.
 
     Attributes
     ----------
@@ -117,8 +118,9 @@ class Event:
     ----------
     worker : hashable
     kind : {"ready", "result", "done", "raised", "fatal", "lost"}
-        Prepared and waiting for jobs; the result of its next job; all its jobs are done; a job
-        raised; an error that every job would meet; the process is gone.
+        In this order: the worker is ready for jobs; it has the result of its next job; it has done
+        all its jobs; a job raised an exception; every job would meet this error; the process has
+        ended.
     value : object
         A result, a reason, or an exception.
     """
@@ -134,19 +136,19 @@ class Crew(Protocol):
     Attributes
     ----------
     streams : bool
-        Whether each result is reported at once, not with its whole batch.
+        Whether each result is reported at once, rather than with its whole batch.
     """
 
     streams: bool
 
     def wanted(self, ready: int) -> int:
-        """Number of workers to have, given how many are at work already."""
+        """Number of workers to have, given the number of workers that are ready."""
 
     def hire(self) -> Any:
         """Start a worker without waiting; it reports "ready" once it is prepared."""
 
     def give(self, worker: Any, jobs: Sequence[Any]) -> None:
-        """Let an idle worker do jobs."""
+        """Give jobs to an idle worker."""
 
     def wait(self, seconds: float) -> list[Event]:
         """Wait up to ``seconds`` for events; return those that occurred."""
@@ -156,7 +158,7 @@ class Crew(Protocol):
 
 
 def perform(work: Work, jobs: Sequence[Any], prepared: tuple) -> Iterator[tuple[str, Any]]:
-    """Do jobs; yields kinds and values of `Event`: results, then how the work ended."""
+    """Do jobs; yield kinds and values of `Event`: the results, then how the work ended."""
     try:
         for result in work(jobs, *prepared):
             yield "result", result
@@ -173,7 +175,7 @@ def perform(work: Work, jobs: Sequence[Any], prepared: tuple) -> Iterator[tuple[
 
 
 def check_visible(path: Path) -> None:
-    """Refuse a worker that does not see the command's files: its output would be lost.
+    """Reject a worker that cannot see the command's files, since its output would be lost.
 
     Raises
     ------
@@ -188,14 +190,14 @@ def check_visible(path: Path) -> None:
 
 
 def is_fatal(error: Exception) -> bool:
-    """Whether every other job would fail too, as with a wrong setting or a full disk."""
+    """Return True if every other job would fail too, as with a wrong setting or a full disk."""
     if isinstance(error, MediaError):
         return False
     return isinstance(error, AVForensicsError | OSError)
 
 
 def reason_of(error: BaseException) -> str:
-    """An error in one line."""
+    """Describe an error in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
 
 
@@ -205,7 +207,7 @@ def in_this_process(
     prepared: tuple,
     begin: Callable[[Any], None] | None = None,
 ) -> Iterator[tuple[Any, Any]]:
-    """Do jobs here, in one pass; after a job raises, do the unfinished jobs one by one.
+    """Do jobs in this process in one pass; after a failure, do the rest one by one.
 
     Parameters
     ----------
@@ -215,7 +217,7 @@ def in_this_process(
     Yields
     ------
     key, result
-        In order; `Failed` for a job that raises.
+        In order; `Failed` for a job that raises an exception.
     """
     begun = set()
 

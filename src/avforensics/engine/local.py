@@ -1,4 +1,4 @@
-"""Worker processes of this machine, which end when the command ends, for any reason."""
+"""Worker processes on this machine, which end with the command, for whatever reason."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ GRACE = 1.0  # seconds for an ending worker to remove unfinished files
 
 
 class LocalCrew:
-    """Spawned processes with a pipe each. Use it in a ``with`` statement.
+    """Crew of spawned processes with a pipe each; use it in a ``with`` statement.
 
     Parameters
     ----------
     work, prepare
-        As in `avforensics.pool.in_processes`; sent to each process once.
+        As in `avforensics.pool.in_processes`; sent once to each process.
     workers : int
         Number of processes.
     threads : int
-        Threads that each should use.
+        Number of threads that each process should use.
     """
 
     streams = True
@@ -44,7 +44,7 @@ class LocalCrew:
     ) -> None:
         self._task = work, prepare
         self._workers, self._threads = workers, threads
-        self._spawn = multiprocessing.get_context("spawn")  # a fork copies the locks of libraries
+        self._spawn = multiprocessing.get_context("spawn")  # a fork would copy library locks
         resource_tracker.ensure_running()  # its start would unblock Ctrl-C for the first process
         self._numbers: dict[Connection, int] = {}
         self._processes: dict[Connection, BaseProcess] = {}
@@ -55,7 +55,7 @@ class LocalCrew:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        """Let idle processes end; after an error, busy ones too, as their results are lost."""
+        """End all processes; after an error, this includes busy ones, whose results are lost."""
         for worker in self._processes:
             if kind is None:
                 with contextlib.suppress(OSError):
@@ -86,11 +86,11 @@ class LocalCrew:
 
     def give(self, worker: Connection, jobs: Sequence[Any]) -> None:
         """Send jobs to an idle process."""
-        with contextlib.suppress(BrokenPipeError):  # `wait` reports its end next
+        with contextlib.suppress(BrokenPipeError):  # `wait` will report that the process has ended
             worker.send_bytes(pickle.dumps(list(jobs)))
 
     def wait(self, seconds: float) -> list[Event]:
-        """Read what the processes have sent, and see which have ended."""
+        """Read what the processes have sent, and find out which have ended."""
         by_end = {process.sentinel: worker for worker, process in self._processes.items()}
         changed = wait([*self._processes, *by_end], seconds)
         events = []
@@ -99,7 +99,7 @@ class LocalCrew:
             try:
                 for message in messages:
                     events.append(Event(worker, *pickle.loads(message)))
-            except Exception as error:  # the job that it belongs to is not known
+            except Exception as error:  # the job that the message belongs to is unknown
                 self.kill(worker)
                 reason = f"what its process sent cannot be read: {reason_of(error)}"
                 events.append(Event(worker, "lost", reason))
@@ -141,7 +141,7 @@ def _received(worker: Connection) -> list[bytes]:
 
 @contextlib.contextmanager
 def _without_ctrl_c() -> Iterator[None]:
-    """Hide Ctrl-C from processes started inside the block; here it comes after the block."""
+    """Hide Ctrl-C from processes started in the block; this process gets it after the block."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
@@ -162,7 +162,7 @@ class _Ended(SystemExit):
 def _serve(
     driver: Connection, work: Work, prepare: Callable[[Place], Any] | None, place: Place
 ) -> None:
-    """Do the jobs that the driver sends, until it sends the end mark or is gone."""
+    """Do the jobs that the driver sends, until it sends the end mark or disappears."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end)
     inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -180,7 +180,7 @@ def _serve(
 
 
 def _send(driver: Connection, kind: str, value: Any) -> str:
-    """Send a report, or why it cannot be sent; returns the kind that was sent."""
+    """Send a report, or the reason why it cannot be sent; return the kind that was sent."""
     sent = kind
     try:
         message = pickle.dumps((kind, value))
@@ -196,18 +196,18 @@ def _send(driver: Connection, kind: str, value: Any) -> str:
 
 
 def _listen(driver: Connection, inbox: queue.SimpleQueue[bytes]) -> None:
-    """Pass on what the driver sends; end this process if the driver is gone."""
+    """Forward what the driver sends; end this process if the driver disappears."""
     with contextlib.suppress(EOFError, OSError):
         while message := driver.recv_bytes():
             inbox.put(message)
         inbox.put(_ENOUGH)
         return
-    os.kill(os.getpid(), signal.SIGTERM)  # wakes the main thread, which may be in a job
+    os.kill(os.getpid(), signal.SIGTERM)  # wakes the main thread, which may be busy with a job
     time.sleep(GRACE)
     os._exit(1)
 
 
 def _end(*_: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one may arrive meanwhile
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second SIGTERM may arrive meanwhile
     sys.stderr = None  # nobody is left to read it
     raise _Ended(1)

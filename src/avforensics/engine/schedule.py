@@ -1,4 +1,4 @@
-"""Which worker does which jobs, and which jobs are tried again: the same for every engine."""
+"""Assign jobs to workers and retry jobs, in the same way for every engine."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from avforensics.errors import AVForensicsError
 
 log = logging.getLogger(__name__)
 
-POLL = 0.2  # seconds between checks of deadlines and for Ctrl-C
+POLL = 0.2  # seconds between checks for deadlines and Ctrl-C
 SILENCE = 30.0  # seconds without any worker before a warning
 
 
 @dataclass(eq=False)
 class _Lot:
-    """Jobs that a worker is given together.
+    """Jobs given to a worker together.
 
     Attributes
     ----------
     keys : list
-        Keys of its pending jobs, in order.
+        Keys of the pending jobs, in order.
     since : float
         Time of the last progress.
     """
@@ -35,20 +35,20 @@ class _Lot:
 
 
 class Schedule:
-    """Gives jobs to the workers of a crew until each has a result or a reason.
+    """Give jobs to the workers of a crew until each job has a result or has failed.
 
-    A job that raises fails. A job whose worker dies or hangs is given to another worker, up to
-    ``tries`` times. If the worker was given several jobs, those without a result are then done
-    one by one, so that no job fails because of another.
+    A job that raises an exception fails. A job whose worker dies or hangs is given to another
+    worker, up to ``tries`` attempts in all. If the worker was given several jobs, those without a
+    result are then done one by one, so that no job fails because of another.
 
     Parameters
     ----------
     tries : int
-        Attempts at a job whose worker is lost.
+        Maximum number of attempts at a job whose worker dies or hangs.
     timeout : float, optional
-        Seconds that a job may take.
+        Maximum duration of a job in seconds.
     batch : int
-        Jobs that a worker is given together.
+        Number of jobs given to a worker together.
     begin : callable, optional
         Called with the key of a job before its first attempt.
     """
@@ -137,7 +137,7 @@ class Schedule:
                 self._queue.extend(_Lot([key]) for key in lot.keys)
 
     def _lose(self, worker: Any, reason: str) -> Iterator[tuple[Hashable, Any]]:
-        """Go on without a worker; its jobs are tried elsewhere."""
+        """Continue without a worker; its jobs are given to other workers."""
         if worker in self._idle:
             self._idle.remove(worker)
         if worker in self._starting:

@@ -1,1 +1,1 @@
-"""Detect and track faces in videos, crop them, and find out which one speaks."""
+"""Detect and track faces in videos, and crop them."""

@@ -17,16 +17,16 @@ from avforensics.smoothing import running_rank
 
 EYES = [LANDMARKS.index("right eye"), LANDMARKS.index("left eye")]
 MOUTH = [LANDMARKS.index("right mouth corner"), LANDMARKS.index("left mouth corner")]
-EYES_APART = 0.25  # in face sizes; about 0.4 in a frontal face
+EYES_APART = 0.25  # minimum distance of the eyes in face sizes; about 0.4 in a frontal face
 MOST_ROLL = 0.8  # radians; larger angles are mostly landmark errors
 ANCHORS = ("box", "mouth")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CropRecipe:
-    """A square that follows a face.
+    """Recipe for a square that follows a face.
 
-    Lengths are in face sizes (the longer side of the box, smoothed).
+    Lengths are in face sizes: the smoothed longer side of the face's box.
 
     Parameters
     ----------
@@ -35,15 +35,15 @@ class CropRecipe:
     side : float
         Side of the square.
     down : float
-        Distance of its centre below the anchor.
+        Distance of the square's centre below the anchor.
     median : int
         Length in frames of a median filter over centre and size; odd, 1 = none.
     smooth : float
         Standard deviation (s) of a Gaussian over the centre.
     smooth_size : float
-        Standard deviation (s) of a Gaussian over the size; an opening mouth lengthens the box.
+        Standard deviation (s) of a Gaussian over the size, which grows as the mouth opens.
     fill : int or None
-        Level (0..255) outside the frame; None repeats its edge.
+        Level (0..255) outside the frame; None repeats the edge pixels.
     roll : bool
         Rotate the square with the head, parallel to the line through the eyes.
     smooth_roll : float
@@ -80,7 +80,7 @@ class CropRecipe:
 
     @property
     def reach(self) -> int:
-        """Number of a track's frames on each side on which a square depends."""
+        """Number of frames before and after a frame that affect its square."""
         filtered = self.median // 2 + smoothing_reach(max(self.smooth, self.smooth_size))
         return max(filtered, smoothing_reach(self.smooth_roll) if self.roll else 0)
 
@@ -114,15 +114,15 @@ class CropRecipe:
         return np.hstack([values, angle]).astype(np.float32)
 
     def crop(self, track: FaceTrack) -> MovingCrop:
-        """The squares for `avforensics.media.open_media`."""
+        """The squares of a track, as a crop for `avforensics.media.open_media`."""
         return MovingCrop(self.squares(track), fill=self.fill)
 
 
 def roll(track: FaceTrack) -> np.ndarray:
     """Clockwise angle of the line through the eyes, in radians: float64 (T, 1).
 
-    In profile the eyes are too close together for a reliable angle. The angle is scaled down as
-    their distance falls below `EYES_APART` face sizes.
+    In profile, the eyes are too close together for a reliable angle, so the angle is scaled down if
+    their distance is below `EYES_APART` face sizes.
     """
     right, left = (track.landmarks[:, eye].astype(np.float64) for eye in EYES)
     across, size = left - right, (track.boxes[:, 2:] - track.boxes[:, :2]).max(axis=1)
@@ -132,11 +132,11 @@ def roll(track: FaceTrack) -> np.ndarray:
 
 
 RECIPES = {
-    # Crops of LRS2, LRS3, VoxCeleb2 and FakeAVCeleb; side and centre from one of their clips.
+    # Crops of LRS2, LRS3, VoxCeleb2 and FakeAVCeleb; side and centre are taken from one clip.
     "lrs": CropRecipe(side=1.41, down=0.21, median=13),
     # The published crop of raw videos: scale 0.40, median filter of 13 frames, grey padding.
     "syncnet": CropRecipe(side=1.40, down=0.20, median=13, fill=110),
-    # For compact networks: lips and chin up to the nose; 66 of 360x288 pixels on GRID.
+    # For compact networks: from the chin to the nose; on GRID, 66 pixels of 360x288.
     "mouth": CropRecipe(anchor="mouth", side=0.46, down=0.03, smooth=0.2, smooth_size=1.0),
     # Like ``mouth``, but rotated with the head and slightly wider; used by `talkers`.
     "level_mouth": CropRecipe(
@@ -157,7 +157,7 @@ def recipe_of(crop: str | Mapping[str, Any], *, setting: str = "crop") -> CropRe
     Raises
     ------
     ConfigError
-        The recipe is unknown or its settings are invalid; ``setting`` names it in the message.
+        The recipe is unknown or its settings are invalid; the message calls it ``setting``.
     """
     if isinstance(crop, Mapping):
         known = {field.name for field in fields(CropRecipe)}

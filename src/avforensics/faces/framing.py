@@ -13,9 +13,9 @@ from avforensics.faces.sidecar import recipe_of_clips
 from avforensics.media.video import VideoReader
 
 LOOKED_AT = 26  # frames; one second
-# Video is not cropped by a recipe if its face is narrower than the smaller of: LEAST_SHARE of the
-# face's width in the recipe's crops, and WHOLE_FACE of the frame's width (in mouth crops, the
-# detector finds a face that fills the frame).
+# A video is not a recipe's crop if its face is narrower than both LEAST_SHARE of the width of faces
+# in such crops and WHOLE_FACE of the frame's width. (In mouth crops, the detector finds a face that
+# fills the frame.)
 LEAST_SHARE = 0.6
 WHOLE_FACE = 0.85
 LOOKS = FaceSettings(min_seconds=0, min_size=0, every=12)
@@ -28,11 +28,11 @@ def unlike_crop(
     video_stream: int = 0,
     start_frame: int = 0,
 ) -> list[str]:
-    """A warning if a video cannot be a face crop made by a recipe, else an empty list.
+    """Return a warning if a video cannot be a recipe's face crop, else an empty list.
 
-    Crops are squares in which a face has the recipe's size; a video that is not square, or whose
-    face is much smaller, is not such a crop. A square without a detected face may be a crop, e.g.
-    of a mouth. Sidecar files of `avforensics preprocess` are trusted.
+    Crops are square, and the face has the recipe's size: a video that is not square, or whose face
+    is much smaller, is not a crop. A square video without a detected face may be a crop, e.g. of a
+    mouth. Sidecar files of `avforensics preprocess` are trusted.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Division of face tracks into segments, one for each clip."""
+"""Divide face tracks into parts, one for each clip."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def divide(
     longest: int,
     single_face_only: bool,
 ) -> Iterator[tuple[FaceTrack, str]]:
-    """Yield segments of tracks, each with a file name.
+    """Yield parts of tracks, each with a file name.
 
     Parameters
     ----------
     dropped : Counter
-        Reason -> number of tracks; tracks without a segment are added.
+        Reason -> number of dropped tracks; tracks that yield no part are added.
     shortest, longest : int
-        Frames; a longer track is split into segments of nearly equal length.
+        Length of a part in frames; longer tracks are split into parts of nearly equal length.
     single_face_only : bool
         Keep only frames in which no other face is tracked.
     """
@@ -60,6 +60,6 @@ def _without(others: Sequence[FaceTrack], track: FaceTrack) -> list[tuple[int, i
 
 
 def _divided(begin: int, stop: int, longest: int) -> list[int]:
-    """Edges of pieces of nearly equal length."""
+    """Edges of parts of nearly equal length."""
     count = ceil((stop - begin) / longest)
     return np.linspace(begin, stop, count + 1).round().astype(int).tolist()

@@ -17,34 +17,34 @@ class FaceSettings:
     every : int
         Frames (25 fps) between searches; boxes in between are interpolated.
     long_side : int
-        Longer side in pixels of searched frames (never enlarged).
+        Longer side, in pixels, to which frames are reduced for a search; never enlarged.
     quick_side : int
-        Longer side for quick searches of the whole frame, if its known faces are large. If they are
-        small, a quick search covers the region around them.
+        Longer side, in pixels, for quick searches of the whole frame if its known faces are large.
+        If they are small, a quick search covers only the region around them.
     usual_every : int
         Maximum number of frames between usual searches; 1 = no quick searches.
     full_side : int
-        Longer side of a second search, for small faces, if nothing was found...
+        Longer side, in pixels, of a second search for small faces if the first found nothing.
     full_every : int
-        ...at most once in this many frames while it finds nothing.
+        Minimum number of frames between second searches that find nothing.
     score : float
         Minimum confidence, 0 to 1, to start a track.
     score_on : float
-        Minimum confidence to continue a track (in profile, blurred, occluded).
+        Minimum confidence, 0 to 1, to continue a track (faces in profile, blurred or occluded).
     overlap : float
-        Minimum intersection over union between successive searches.
+        Minimum intersection over union of a face's boxes in successive searches.
     gap : float
         Longest interruption (s) that a track bridges.
     smooth : float
         Standard deviation (s) of the zero-phase Gaussian over boxes and landmarks.
     cut : float
-        Minimum difference of a hard cut, see `ShotCuts`.
+        Minimum difference between frames at a hard cut; see `ShotCuts`.
     min_seconds : float
         Shorter tracks are dropped unless they span the whole video.
     min_size : float
         Tracks with a smaller box (median of the longer side, pixels) are dropped.
     min_seen : float
-        Tracks detected in a smaller share of searches are dropped.
+        Tracks detected in a smaller share of the searched frames are dropped.
 
     Raises
     ------

@@ -7,8 +7,8 @@ from collections import deque
 
 import numpy as np
 
-THUMB = 64  # side in pixels of reduced frames...
-CELL = 4  # ...and of the cells over which they are averaged
+THUMB = 64  # side of reduced frames, in pixels
+CELL = 4  # side of the cells over which reduced frames are averaged, in pixels
 EACH = 3  # frames compared on each side of a cut
 AROUND = 12  # frames on each side over which the usual motion is measured
 SLOWEST = 5  # maximum number of repeated frames in a slow video
@@ -18,7 +18,7 @@ STEADY = 5.0  # minimum ratio of a cut's difference to the usual difference
 class ShotCuts:
     """Detect hard cuts in a sequence of frames.
 
-    At a cut, each of the three frames before it differs from each of the three after it; a flash or
+    At a cut, each of the three frames before differs from each of the three after; a flash or
     damage lasts only one or two frames. The difference is the mean over 16 x 16 cells, in levels of
     0..255, and must exceed the usual motion. Shots of fewer than three frames count as flashes.
 
@@ -31,8 +31,8 @@ class ShotCuts:
     def __init__(self, least: float = 12.0) -> None:
         self.least = least
         self._thumbs: deque[np.ndarray] = deque(maxlen=2 * EACH)
-        self._steps = array("f")  # from frame k to frame k + 1
-        self._candidates: list[tuple[int, float]] = []  # may still change
+        self._steps = array("f")  # difference between frames k and k + 1
+        self._candidates: list[tuple[int, float]] = []  # possible cuts, which may still change
         self._settled: list[int] = []
         self.n_frames = 0
 

@@ -1,4 +1,4 @@
-"""The JSON file that `avforensics preprocess` writes next to each clip: how it was cropped."""
+"""Read from the JSON files that `avforensics preprocess` writes how clips were cropped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOOKED_AT = 20  # clips to read; all clips of a set are cropped alike
 
 
 def recipe_of_clips(paths: Iterable[str | os.PathLike]) -> str | dict[str, Any] | None:
-    """The recipe by which clips were cropped: its name or settings.
+    """The recipe with which clips were cropped: its name or its settings.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Tracks: one face over consecutive frames."""
+"""Face tracks: each follows one face over consecutive frames."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from avforensics.media.types import FPS
 
-# Statuses of a video without faces, or whose faces are all too small, short or sparse.
+# Statuses of videos without faces, and of videos whose tracks are all too small, short or sparse.
 NO_FACE, NO_USABLE_FACE = "no face", "no usable face"
 RENAMED_STATUSES = {"no face of use": NO_USABLE_FACE}  # in files of version 0.1.0
 LANDMARKS = ("right eye", "left eye", "nose", "right mouth corner", "left mouth corner")
@@ -24,11 +24,11 @@ class FaceTrack:
     name : str
         Unique in the video, in order of appearance: ``"1"``, ``"2"``...
     first_frame : int
-        Frame number in the whole video, at 25 fps.
+        Number of the first frame in the whole video, at 25 fps.
     boxes : float32 array, (T, 4)
         ``left, top, right, bottom`` in pixels of the upright frame; may extend beyond it.
     landmarks : float32 array, (T, 5, 2)
-        x, y in the order of `LANDMARKS`; right and left are the person's.
+        x and y, in the order of `LANDMARKS`; right and left are the person's.
     seen : bool array, (T,)
         True where the face was detected; elsewhere interpolated.
     """
@@ -59,25 +59,25 @@ class FaceTrack:
 
     @property
     def start(self) -> float:
-        """Seconds into the video."""
+        """Start of the track in seconds from the beginning of the video."""
         return self.first_frame / FPS
 
     @property
     def end(self) -> float:
-        """Seconds into the video."""
+        """End of the track in seconds from the beginning of the video."""
         return self.end_frame / FPS
 
 
 @dataclass(frozen=True)
 class Faces:
-    """All tracks of a video, and the number of dropped ones.
+    """All tracks of a video, and the numbers of dropped tracks.
 
     Attributes
     ----------
     width, height : int
         Size of the upright frame in pixels.
     n_frames : int
-        Frames at 25 fps, up to the end of the searched part.
+        Number of frames at 25 fps, up to the end of the searched part.
     tracks : tuple of FaceTrack
         In the order of their first frames.
     dropped : mapping of str to int

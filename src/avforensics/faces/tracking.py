@@ -1,4 +1,4 @@
-"""Associate faces of single frames into tracks."""
+"""Join the faces detected in single frames into tracks."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ class Tracklet:
 def associate(
     detections: Iterable[Detections], cuts: Sequence[int], settings: FaceSettings
 ) -> list[Tracklet]:
-    """Associate the faces of successive frames.
+    """Join the faces of successive frames into tracklets.
 
-    Overlapping faces are matched first, then unmatched ones that are close and similar in size (a
-    fast turn of the head). Finally, low-confidence faces (blurred, in profile, occluded) extend
+    Overlapping faces are matched first, then other faces that are close and similar in size (a fast
+    turn of the head). Finally, low-confidence faces (blurred, in profile, occluded) extend
     tracklets forwards and backwards in time.
 
     Parameters
@@ -126,7 +126,7 @@ def _near(
 
 
 def _assigned(costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of the pairs with the least total cost, each used once."""
+    """Rows and columns of the pairs with the least total cost, each used at most once."""
     if min(costs.shape) > 1:
         from scipy.optimize import linear_sum_assignment  # slow import, not needed for one face
 
@@ -142,7 +142,7 @@ def _boxes(faces: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
 
 
 def intersection_over_union(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(m, 4) and (n, 4) boxes ``left, top, right, bottom`` -> (m, n) shares, 0 to 1."""
+    """Pairwise IoU, (m, n), of boxes ``left, top, right, bottom``, (m, 4) and (n, 4)."""
     left_top = np.maximum(first[:, None, :2], second[None, :, :2])
     right_bottom = np.minimum(first[:, None, 2:], second[None, :, 2:])
     shared = np.clip(right_bottom - left_top, 0, None).prod(axis=2)
@@ -165,7 +165,7 @@ def tracks_of(
     cuts : sequence of int
         First frames of shots.
     n_frames : int
-        Length of the video. A face visible throughout is kept however short the video is.
+        Length of the video. A face visible throughout is kept, however short the video is.
 
     Returns
     -------
@@ -212,9 +212,9 @@ def track_of(
 def _filled(
     tracklet: Tracklet, bounds: tuple[int, int], every: int
 ) -> tuple[int, np.ndarray, np.ndarray]:
-    """First frame, (T, 14) boxes and landmarks, (T,) whether detected.
+    """First frame, boxes with landmarks (T, 14), and flags of detected frames (T,).
 
-    A face detected in the first or last searched frame of a shot extends to the shot's edge.
+    A face detected in the first or last searched frame of a shot is extended to the shot's edge.
     """
     first, end = tracklet.frames[0], tracklet.frames[-1] + 1
     first = bounds[0] if first - bounds[0] <= every else first
@@ -226,12 +226,12 @@ def _filled(
 
 
 def smoothed(values: np.ndarray, seconds: float) -> np.ndarray:
-    """Gaussian filter over frames, (T, ...), without delay; ``seconds``: standard deviation."""
+    """Apply a zero-phase Gaussian over frames, (T, ...); ``seconds``: its standard deviation."""
     if seconds == 0:
         return values
     return gaussian(values, seconds * FPS)
 
 
 def smoothing_reach(seconds: float) -> int:
-    """Number of frames on each side on which `smoothed` values depend."""
+    """Number of frames on each side that affect a value of `smoothed`."""
     return reach_of(seconds * FPS)

@@ -1,6 +1,6 @@
 """Import another network's rows from a folder of arrays into a feature store.
 
-A sequence from any network can then be used with our anomaly models, test stage and figures.
+Our anomaly models, test stage and figures can then use the output of any network.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class ExternalFeatures:
     Parameters
     ----------
     folder : str or Path
-        ``NAME.npy`` or ``NAME.safetensors`` for the video NAME, in this folder or any below.
+        Holds ``NAME.npy`` or ``NAME.safetensors`` for the video NAME, directly or in a subfolder.
     name : str
-        Name of the network; models trained on its rows are rejected for other networks.
+        Name of the network; models trained on its rows are rejected for other networks' rows.
     holds : {"delays", "activations"}
-        ``delays``: logits over an odd number of delays, (N, 2 * tau + 1), the middle one in sync;
-        ``activations``: any numbers, (N, D). A safetensors file may hold both, as tensors
+        ``delays``: logits over an odd number of delays, (N, 2 * tau + 1), with delay 0 in the
+        middle; ``activations``: any numbers, (N, D). A safetensors file may hold both, as tensors
         ``sync_logits`` and ``activations``.
     notice : str, optional
         Sentence to print with every result.
@@ -68,7 +68,7 @@ def import_features(
 ) -> Filled:
     """Copy the arrays of a manifest's videos into the store at ``folder`` and write its index.
 
-    A video whose array is missing or unusable has no features; the index holds the reason. Arrays
+    A video whose array is missing or unusable gets no features; the index gives the reason. Arrays
     that have not changed since an earlier run are not read again.
 
     Parameters
@@ -129,12 +129,12 @@ class _Arrays:
                 self.by_name[path.stem].append(path)
 
     def path(self, row: Row) -> Path:
-        """The array named like a video; if there are several, the one whose folders match best.
+        """Path of the array with a video's name; if there are several, the best match of folders.
 
         Raises
         ------
         ConfigError
-            No array has the name, or several match equally well.
+            No array has this name, or several match equally well.
         """
         video = Path(row.path)
         found = self.by_name.get(video.stem, [])

@@ -21,7 +21,7 @@ from avforensics.scoring.engine import resolve_device
 from avforensics.scoring.extractor import Extraction, FeatureExtractor, trained_recipe
 from avforensics.scoring.source import Clip
 
-READ_AHEAD = 16  # clips sent to a GPU's process together, to decode some while one runs
+READ_AHEAD = 16  # clips sent together to a GPU's process, which decodes some while the GPU works
 Tensors = dict[str, np.ndarray]
 
 
@@ -31,7 +31,7 @@ class NetworkPass:
 
     checkpoint: Mapping[str, Any]  # as in `load_models`
     settings: ExtractionSettings
-    # the checkpoint, if it is loaded already and no processes are started
+    # the loaded checkpoint if no processes are started, else None
     models: Models | None = None
 
     def prepare(self, place: Place) -> FeatureExtractor:
@@ -53,7 +53,7 @@ class NetworkPass:
     def work(
         self, todo: Sequence[tuple[str, Row]], extractor: FeatureExtractor
     ) -> Iterator[tuple[Extracted, Tensors]]:
-        """Features of clips, given by key and row."""
+        """Yield the features of clips, which are given by key and row."""
         found = extractor.extract(_clip(row, self.settings.edit) for _, row in todo)
         for (key, row), extraction in zip(todo, found, strict=True):
             yield _extracted(key, row, extraction), _tensors(extraction)
@@ -67,9 +67,9 @@ def extract_clips(
     workers: int | None,
     engine: EngineOptions = LOCAL,
 ) -> Iterator[tuple[str, Extracted]]:
-    """Extract clips and write them into shards; yield the path and the result of each.
+    """Extract features of clips and write them into shards; yield each path and result.
 
-    Only this process writes, so each clip is in one shard, once, even if other processes fail.
+    Only this process writes, so each clip is stored exactly once even if other processes fail.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def extract_clips(
 
 
 def take_device(device: str, place: Place) -> None:
-    """Use the threads of a worker's place or, with ``auto``, the GPU with its number."""
+    """Set the number of threads of a worker's place or, with ``auto``, its GPU."""
     if resolve_device(device).type == "cpu":
         torch.set_num_threads(place.threads)
     elif device == "auto":
@@ -145,6 +145,6 @@ def _extracted(key: str, row: Row, found: Extraction) -> Extracted:
 
 
 def file_stat(row: Row) -> tuple[int, int]:
-    """Total size and last change of a row's video and audio file; zeros if one is missing."""
+    """Total size and last modification (ns) of a row's files; zeros if one is missing."""
     sizes, times = zip(*(states_of(row.files) or [(0, 0)]), strict=True)
     return sum(sizes), max(times)

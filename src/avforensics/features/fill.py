@@ -51,7 +51,7 @@ class Filled:
     listed: int  # rows of the manifest
     reused: int  # clips that were already in the store
     failed: tuple[tuple[str, str], ...]  # path and reason of each row without features
-    left: int  # clips left to other processes; 0 = the store is complete
+    left: int  # rows left to other ranks; 0 = the store is complete
     damaged: tuple[Path, ...]  # unreadable shards; their clips were extracted again
 
     @property
@@ -77,7 +77,8 @@ def extract_features(
     checkpoint : mapping
         As in `load_models`; only the synchronisation network is needed.
     workers : int, optional
-        Processes of this rank; None = one per GPU, or one per core if there is enough work.
+        Number of processes of this rank; None = one per GPU, or one per core if there is enough
+        work.
     engine : EngineOptions
         Where the processes run.
     **how
@@ -86,9 +87,8 @@ def extract_features(
     Raises
     ------
     ConfigError
-        The folder holds features made with other settings, or the clips show whole scenes and the
-        network was trained on face crops, or this is one of several ranks and the engine is a
-        cluster.
+        The folder holds features made with other settings, the clips show whole scenes but the
+        network was trained on face crops, or a cluster is used by one of several ranks.
     CheckpointError
         The network cannot be loaded.
     AVForensicsError
@@ -132,7 +132,7 @@ def fill_store(
 ) -> Filled:
     """Let ``work`` compute the missing features of a store, then write the index.
 
-    Clips in the store whose file has not changed are skipped; failed ones are tried again. With
+    Clips in the store whose file has not changed are skipped; failed clips are tried again. With
     several ranks (nodes, jobs), each takes every ``world``-th clip, and the last rank to finish
     writes the index; ranks do not communicate.
 
@@ -141,16 +141,16 @@ def fill_store(
     info : StoreInfo
         Settings of the store; an existing store must have the same settings.
     work : callable
-        Receives keys and rows of clips and the number of the first shard to write; yields path and
-        result of each clip.
+        Receives keys and rows of clips and the number of the first shard to write; yields the path
+        and the result of each clip.
     models : Models, optional
         Models to save in a new store.
     stat : callable
-        Size and modification time of the source of a row's features.
+        Returns size and modification time of the source of a row's features.
     keep_listed : bool
-        Keep clips that are already in the index, after the manifest's clips.
+        Keep other clips that are already in the index, after the manifest's clips.
     advance : callable
-        Called with path and result of every clip that this rank finishes.
+        Called with the path and the result of every clip that this rank finishes.
 
     Raises
     ------
@@ -189,7 +189,7 @@ def fill_store(
 
 
 def clip_key(row: Row) -> str:
-    """Key of a row's clip; rows of the same part of the same file share it."""
+    """Key of a row's clip; rows of the same part of the same file share a key."""
     text = "\0".join((row.path, f"{row.start:.6f}", f"{row.duration or 0:.6f}", row.audio))
     return fingerprint(text)[:20]
 
@@ -240,7 +240,7 @@ def _check_framing(models: Models, rows: Sequence[Row]) -> None:
 
 
 def _others(folder: Path, keys: set[str]) -> list[Entry]:
-    """Entries of an existing index with other keys."""
+    """Entries of an existing index whose keys are not in ``keys``."""
     if not (folder / "index.jsonl").exists():
         return []
     return [entry for entry in FeatureStore.open(folder) if entry.clip.key not in keys]

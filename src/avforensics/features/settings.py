@@ -28,7 +28,7 @@ class ExtractionSettings:
     activations : {"float32", "float16", "none"}
         Format of activations; float32 takes 4 KB per window of the published network.
     edit : str
-        Edit of clips while they are read: see `avforensics.scoring.edits`.
+        Edit applied to clips while they are read; see `avforensics.scoring.edits`.
     measure : bool
         Measure applicability while clips are read.
     max_seconds : float

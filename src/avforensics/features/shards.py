@@ -1,4 +1,4 @@
-"""Shards of a feature store: features of some clips per file, written atomically."""
+"""Shards of a feature store: files with the features of some clips, written atomically."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Extracted:
 
 
 class ShardWriter:
-    """Collect clips and write a shard every ``max_windows`` windows or ``max_seconds``.
+    """Collect clips and write a shard every ``max_windows`` windows or ``max_seconds`` seconds.
 
     Each process has its own writer with its own file names, so that no shard is ever overwritten.
     Use it in a ``with`` statement: the remaining clips are written at its end, even after an
@@ -55,7 +55,7 @@ class ShardWriter:
         Folder of the store.
     activations : {"float32", "float16", "none"}
     first : int
-        Number of the first shard, larger than the numbers of shards that it may supersede.
+        Number of the first shard; must exceed the numbers of shards that it may supersede.
     max_windows : int
         Windows per shard (200 MB of published activations).
     max_seconds : float
@@ -138,7 +138,7 @@ def shard_paths(folder: Path) -> list[Path]:
 def read_clips(folder: Path) -> tuple[dict[str, Extracted], list[Path]]:
     """All clips of a store's shards by key, and the unreadable shards.
 
-    If a clip occurs more than once, the newest counts.
+    If a clip occurs more than once, the newest features are used.
     """
     clips, damaged = {}, []
     for path in shard_paths(folder):

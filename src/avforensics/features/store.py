@@ -2,13 +2,13 @@
 
 A store is a folder:
 
-    store.json              what the features were made with
+    store.json              settings with which the features were made
     sync.safetensors        the network
     shards/*.safetensors    features of some clips each; the header lists the clips
     index.jsonl             one line per row of the manifest: labels, and where its features are
 
 Shards are written atomically, so a killed run loses only the clips of unfinished shards. Labels
-are in the index only: they can be changed without running the network.
+are only in the index, so they can be changed without running the network.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class StoreInfo:
     checkpoints : dict of str to str
         SHA-256 of the weight files, by name.
     edit : str
-        Edit of the clips; empty = none.
+        Edit applied to the clips; empty = none.
     notice : str or None
         Sentence to print with every result.
     code : str
@@ -80,11 +80,11 @@ class StoreInfo:
 
     @property
     def external(self) -> bool:
-        """Whether the features come from another network, which the store does not contain."""
+        """True if the features come from another network, which the store does not contain."""
         return self.network.startswith(EXTERNAL)
 
     def difference(self, other: StoreInfo) -> str | None:
-        """Why features of both cannot share a store; None if they can."""
+        """Why features with these two infos cannot share a store; None if they can."""
         for name in ("network", "max_delay", "activations", "max_windows", "precision", "edit"):
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
@@ -99,7 +99,7 @@ class Entry:
     Attributes
     ----------
     path, label, category, method, identity, split, start, duration, segments, audio, delay, about
-        As in the manifest. Features ignore ``delay``.
+        As in the manifest. Features do not depend on ``delay``.
     clip : Extracted
         Where the row's features are, or why there are none.
     """
@@ -184,7 +184,7 @@ class FeatureStore(Sequence[Entry]):
         return tuple(entry for entry in self.entries if entry.error is not None)
 
     def select(self, keep: Callable[[Entry], bool] | None = None, **values: object) -> FeatureStore:
-        """Entries with features that match, in order.
+        """View of the matching entries that have features, in order.
 
         Parameters
         ----------
@@ -218,10 +218,10 @@ class FeatureStore(Sequence[Entry]):
         return view
 
     def within(self, max_delay: int) -> FeatureStore:
-        """The same clips with delays up to ``max_delay`` frames.
+        """View of the same clips with delays up to ``max_delay`` frames.
 
-        In clips too short for any window to have valid audio at all delays of the store, all
-        windows stay invalid.
+        If a clip is too short for any window to have valid audio at every delay of the store, all
+        its windows stay invalid.
 
         Raises
         ------
@@ -241,7 +241,7 @@ class FeatureStore(Sequence[Entry]):
         return view
 
     def logits(self, index: int) -> np.ndarray:
-        """Rows of delay logits of a clip, float32, (N, 2 * tau + 1)."""
+        """Delay logits of a clip, float32, (N, 2 * tau + 1)."""
         rows = self._read(index, "sync_logits").astype(np.float32, copy=False)
         return rows[:, self._left_out : rows.shape[1] - self._left_out]
 
@@ -252,7 +252,7 @@ class FeatureStore(Sequence[Entry]):
         return self._read(index, "activations").astype(np.float32, copy=False)
 
     def valid_audio(self, index: int) -> np.ndarray:
-        """Whether every delay of a window sees real audio, bool, (N,)."""
+        """Flags of windows that have real audio at every delay, bool, (N,)."""
         valid_audio = self._read(index, "heard").astype(bool)
         if not self._left_out:
             return valid_audio

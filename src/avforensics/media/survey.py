@@ -167,7 +167,7 @@ class _Trail:
         elif None not in (time, self._last):
             self._step = time - self._last
         lasts = self._lasts(packet.duration or 0)
-        self._last = self._last if time is None else time  # Matroska omits the first ones
+        self._last = self._last if time is None else time  # Matroska omits the first decoding times
         self._top = max(self._top, shown)
         self._start, self._end = min(self._start, shown), max(self._end, shown + lasts)
 
