@@ -1,4 +1,4 @@
-"""Anomaly models: losses of each window given the previous ones (paper Sec. 3.2)."""
+"""Anomaly models: the loss of each window given the previous windows (paper Sec. 3.2)."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ class AnomalyModel(nn.Module):
         width: int,
         max_len: int,
     ) -> AnomalyModel:
-        """Create a decoder of the size that an objective needs.
+        """Create a model whose decoder has the size that an objective needs.
 
         Parameters
         ----------
         decoder : callable
-            Takes ``inputs``, ``outputs`` and ``positions``.
+            Creates the decoder from ``inputs``, ``outputs`` and ``positions``.
         width : int
             Values per row.
         max_len : int
@@ -86,17 +86,17 @@ class AnomalyModel(nn.Module):
         return self.objective.windows(self.decoder)
 
     def fit(self, rows: Iterable[Tensor]) -> None:
-        """Fit the objective to clips' rows, (n, D) each."""
+        """Fit the objective to the rows of clips, (n, D) each."""
         self.objective.fit(rows)
 
     def forward(self, sequences: Tensor) -> tuple[Tensor, Tensor]:
-        """Step losses (B, L - 1) and predictions (B, L - 1, D) of sequences (B, L, D)."""
+        """Step losses (B, L - 1) and predictions (B, L - 1, D) for sequences (B, L, D)."""
         return self.objective.judge(self.decoder, sequences)
 
 
 @register
 class NaiveBayes(nn.Module):
-    """Score each window's most likely delay independently (first row of Table 3); no training."""
+    """Score the most likely delay of each window independently (first row of Table 3)."""
 
     reads = "logits"
     max_len = math.inf
@@ -107,7 +107,7 @@ class NaiveBayes(nn.Module):
         self.register_buffer("log_probability", torch.full((delays,), -math.log(delays)))
 
     def fit(self, rows: Iterable[Tensor]) -> None:
-        """Count the most likely delays of real clips, (n, D) logits each, with add-one smoothing.
+        """Count the most likely delays in real clips, logits (n, D) each, with add-one smoothing.
 
         Raises
         ------
@@ -126,16 +126,16 @@ class NaiveBayes(nn.Module):
         self.log_probability.copy_((counts / counts.sum()).log())
 
     def forward(self, sequences: Tensor) -> tuple[Tensor, Tensor]:
-        """Step losses (B, L - 1) and predictions (B, L - 1, D) of rows of logits (B, L, D)."""
+        """Step losses (B, L - 1) and predictions (B, L - 1, D) for rows of logits (B, L, D)."""
         delay = sequences[:, 1:].argmax(-1)
         prediction = self.log_probability.exp().expand(*delay.shape, -1)
         return -self.log_probability[delay], prediction
 
 
 def anomaly_model(module: nn.Module, part: str) -> nn.Module:
-    """A part of a checkpoint as an anomaly model.
+    """Return a part of a checkpoint as an anomaly model.
 
-    A bare decoder gets the objective of the published decoder of that part.
+    A bare decoder is combined with the objective of the published decoder of that part.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def anomaly_model(module: nn.Module, part: str) -> nn.Module:
 
 
 def as_part(model: nn.Module, part: str) -> nn.Module:
-    """Inverse of `anomaly_model`: the bare decoder if its objective is the published one."""
+    """Inverse of `anomaly_model`: return the bare decoder if the objective is as published."""
     if isinstance(model, AnomalyModel) and type(model.objective) is PUBLISHED_OBJECTIVES[part]:
         return model.decoder
     return model

@@ -1,4 +1,4 @@
-"""The decoder without quirks of the released one: standard layer norms, scale and attention."""
+"""The decoder without the quirks of the released one: standard layer norms, scale and attention."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class CleanAttention(nn.Module):
         return self.to_out(mixed.transpose(1, 2).flatten(2))
 
     def placed(self, x: Tensor) -> Tensor:
-        """Queries or keys with positions, (B, heads, N, d); here rows already contain positions."""
+        """Add positions to queries or keys, (B, heads, N, d); here, rows already contain them."""
         return x
 
 
 class CleanBlock(nn.Module):
-    """Post-norm block with one norm per residual."""
+    """Post-norm block with a separate norm for each residual."""
 
     def __init__(self, width: int, *, attention: nn.Module, dropout: float) -> None:
         super().__init__()
@@ -69,14 +69,14 @@ class CleanBlock(nn.Module):
 class CleanDecoder(RowDecoder):
     """The published decoder with standard parts.
 
-    Two norms per block with the biased deviation, attention scaled by the head width and computed
-    by ``scaled_dot_product_attention``, dropout inside the residuals. Cannot load published
-    weights.
+    Each block has two norms with the biased deviation, attention that is scaled by the head width
+    and computed by ``scaled_dot_product_attention``, and dropout inside the residuals. The class
+    cannot load published weights.
 
     Parameters
     ----------
     sink : bool
-        Prepend a learnt key and value, so that attention can ignore all windows. Rules out
+        Prepend a learnt key and value, so that attention can ignore all windows. This rules out
         the fast causal attention, which matters only for long sequences.
     """
 
@@ -106,6 +106,6 @@ class CleanDecoder(RowDecoder):
         )
 
     def block(self, width: int, heads: int, dropout: float) -> CleanBlock:
-        """A block of standard parts."""
+        """Create a block of standard parts."""
         attention = CleanAttention(width, heads=heads, dropout=dropout, sink=self.sink)
         return CleanBlock(width, attention=attention, dropout=dropout)

@@ -58,7 +58,7 @@ class CausalAttention(nn.Module):
 
 
 class DecoderBlock(nn.Module):
-    """Post-norm block with one norm for both residuals."""
+    """Post-norm block in which both residuals share one norm."""
 
     def __init__(self, width: int, *, heads: int, dropout: float) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class DecoderBlock(nn.Module):
 class RowDecoder(nn.Module, ABC):
     """Pass rows through blocks of attention, (B, N, inputs) -> (B, N, outputs).
 
-    Subclasses make the blocks. ``spread`` is the initial standard deviation of the learnt
+    Subclasses create the blocks. ``spread`` is the initial standard deviation of the learnt
     positions; 0 = no learnt positions, because the blocks encode them.
 
     Parameters
@@ -85,7 +85,7 @@ class RowDecoder(nn.Module, ABC):
     inputs, outputs : int
         Length of a row and of its prediction.
     positions : int
-        Longest input, one less than the longest sequence.
+        Length of the longest input, one less than that of the longest sequence.
     """
 
     spread = 1.0
@@ -117,10 +117,10 @@ class RowDecoder(nn.Module, ABC):
 
     @abstractmethod
     def block(self, width: int, heads: int, dropout: float) -> nn.Module:
-        """A new block."""
+        """Create a block."""
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Outputs at step t depend on rows 0..t only and predict row t + 1."""
+        """Predict the next rows: the output at step t depends on rows 0..t and predicts t + 1."""
         x = self.to_width(rows).relu()
         if self.position is not None:
             x = x + self.position[:, : rows.shape[1]]
@@ -134,5 +134,5 @@ class PublishedDecoder(RowDecoder):
     """The released decoder: rows of 31 delays, sequences of 50 windows."""
 
     def block(self, width: int, heads: int, dropout: float) -> DecoderBlock:
-        """A block with the quirks of the released weights."""
+        """Create a block with the quirks of the released weights."""
         return DecoderBlock(width, heads=heads, dropout=dropout)

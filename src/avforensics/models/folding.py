@@ -1,4 +1,4 @@
-"""Make networks faster without changing results: folded batch norms, channels last in memory."""
+"""Make networks faster: fold batch norms, and keep channels last in memory."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from avforensics.models.visual import FrameBlock, TimeBlock, VisualEncoder
 
 
 def fold_batch_norms(network: SyncNetwork) -> SyncNetwork:
-    """Copy of a network, in evaluation mode, with the same outputs but no batch norms.
+    """Copy a network, in evaluation mode, with its batch norms folded into convolutions.
 
     Parameters
     ----------
     network : SyncNetwork
-        Not changed.
+        Network to copy; not changed.
     """
     folded = copy.deepcopy(network).eval().requires_grad_(False)
     for module in folded.modules():
@@ -44,8 +44,8 @@ def fold_batch_norms(network: SyncNetwork) -> SyncNetwork:
 def keep_channels_last(network: nn.Module) -> None:
     """Keep the channels of 2-D convolutions last in memory, in place.
 
-    Most processors are faster this way, and outputs differ only in their last digits. 3-D
-    convolutions do not get faster.
+    This is faster on most processors, and outputs differ only in their last digits. 3-D
+    convolutions do not become faster.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):

@@ -49,7 +49,7 @@ class FusionBlock(nn.Module):
 
 @register
 class FusionTransformer(nn.Module):
-    """The published fusion: [cls, audio tokens, video tokens] through a small transformer.
+    """The published fusion: a small transformer over [cls, audio tokens, video tokens].
 
     Quirk of the released weights: features (B, C, T) are *reshaped*, not transposed, to (B, T, C),
     which mixes channels and time.
@@ -107,7 +107,7 @@ class FusionTransformer(nn.Module):
     def all_pairs(
         self, video: Tensor, audio: Tensor, *, chunk: int = 256, recompute: bool = False
     ) -> Tensor:
-        """Logits of all windows with all crops of their group.
+        """Logits of all pairs of a window and a crop of the same group.
 
         Parameters
         ----------
@@ -116,8 +116,8 @@ class FusionTransformer(nn.Module):
         chunk : int
             Pairs per pass of the transformer.
         recompute : bool
-            Recompute each chunk in the backward pass: memory of one chunk instead of all pairs,
-            for a third more time.
+            Recompute each chunk in the backward pass, which needs memory for one chunk instead of
+            all pairs, but a third more time.
 
         Returns
         -------
@@ -137,10 +137,10 @@ class FusionTransformer(nn.Module):
 
 @register
 class CosineFusion(nn.Module):
-    """Two towers: scaled cosine between a vector of the window and one of the audio crop.
+    """Two towers: scaled cosine of the angle between a window vector and a crop vector.
 
-    Not the paper's fusion. A pair costs one dot product, so that a small network can use all other
-    windows of a clip as negatives, even on a CPU.
+    This is not the paper's fusion. A pair costs one dot product, so that a small network can use
+    all other windows of a clip as negatives, even on a CPU.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ class CosineFusion(nn.Module):
     def all_pairs(
         self, video: Tensor, audio: Tensor, *, chunk: int = 256, recompute: bool = False
     ) -> Tensor:
-        """Logits of all windows with all crops of their group: one matrix product.
+        """Logits of all pairs of a window and a crop of the same group, by one matrix product.
 
         Parameters
         ----------

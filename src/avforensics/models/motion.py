@@ -1,7 +1,7 @@
-"""Encoders for CPUs: motion first, and audio in few steps.
+"""Encoders for CPUs, which process motion first and audio in few steps.
 
 The published visual network processes single frames first and time last. A small network of that
-kind spends most of its work on the appearance of a mouth and has little left for its motion.
+kind spends most of its capacity on how a mouth looks and has little left for its motion.
 `MotionEncoder` begins with all five frames, like SyncNet (Chung and Zisserman, "Out of time",
 ACCV-W 2016, Sec. 2.2) and lip-reading networks (Stafylakis and Tzimiropoulos, 2017).
 """
@@ -21,10 +21,9 @@ LUMA = (0.299, 0.587, 0.114)  # BT.601
 
 @register
 class MotionEncoder(nn.Module):
-    """Grey frames, one convolution over all five, then a 2-D ResNet.
+    """Encode grey frames: one convolution over all five, then a 2-D ResNet.
 
-    One output per window: a run of frames is encoded in one pass, in which windows share their
-    overlap.
+    There is one time step per window; all windows of a run of frames are encoded in one pass.
 
     Parameters
     ----------
@@ -54,7 +53,7 @@ class MotionEncoder(nn.Module):
             raise ValueError(f"dropout must be within [0, 1), got {dropout}")
         self.width = widths[-1]
         self.register_buffer("luma", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
-        # A 3-D convolution over all frames of a window is a 2-D one over their stack.
+        # A 3-D convolution over all frames of a window equals a 2-D one over the stacked frames.
         self.conv1 = nn.Conv2d(WINDOW_FRAMES, stem, 5, 2, 2, bias=False)
         self.bn1 = nn.BatchNorm2d(stem)
         self.pool = nn.MaxPool2d(3, 2, 1)
@@ -67,7 +66,7 @@ class MotionEncoder(nn.Module):
         self.dropout = nn.Dropout2d(dropout)
 
     def frames(self, frames: Tensor) -> Tensor:
-        """Grey levels around 0: (T, 3, H, W), RGB in 0..255 -> (T, 1, H, W)."""
+        """Convert RGB in 0..255 to grey levels around 0, (T, 3, H, W) -> (T, 1, H, W)."""
         return (frames * self.luma).sum(dim=1, keepdim=True) / 64 - 2
 
     def windows(self, windows: Tensor) -> Tensor:
@@ -80,9 +79,9 @@ class MotionEncoder(nn.Module):
 
 @register
 class StridedAudioEncoder(nn.Module):
-    """Log-mel of five frames to five steps, with strides instead of pooling.
+    """Encode the log-mel of five frames in five steps, with strides instead of pooling.
 
-    About half the cost of `AudioEncoder` at the same widths.
+    This costs about half as much as `AudioEncoder` at the same widths.
 
     Parameters
     ----------

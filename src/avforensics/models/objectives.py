@@ -1,8 +1,8 @@
 """Input, prediction and step error of an anomaly decoder.
 
-One class for each feature set and loss of the paper's Table 3 (Sec. 3.2). An objective turns the
-features of consecutive windows into decoder inputs and compares each output with the next window.
-`AnomalyModel` combines it with a decoder.
+There is one class for each feature set and loss of the paper's Table 3 (Sec. 3.2). An objective
+turns the features of consecutive windows into decoder inputs and compares each output with the next
+window. `AnomalyModel` combines an objective with a decoder.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from avforensics.models.registered import register
 
 
 class NextRow(nn.Module, ABC):
-    """Predict each row from the previous rows. Subclasses define what is read and compared.
+    """Predict each row from the previous rows; subclasses define what is read and compared.
 
     Attributes
     ----------
@@ -31,15 +31,15 @@ class NextRow(nn.Module, ABC):
     reads = "logits"
 
     def decoder_sizes(self, width: int, max_len: int) -> dict[str, int]:
-        """Arguments of a decoder for sequences of ``max_len`` rows of ``width`` numbers."""
+        """Arguments of a decoder for sequences of ``max_len`` rows of ``width`` values."""
         return {"inputs": width, "outputs": width, "positions": max_len - 1}
 
     def windows(self, decoder: DecoderProtocol) -> int | float:
-        """Longest sequence of windows that can be judged with a decoder."""
+        """Longest sequence of windows that can be scored with a decoder."""
         return decoder.max_len
 
     def row_width(self, decoder: DecoderProtocol) -> int:
-        """Numbers in a row of features."""
+        """Number of values in a row of features."""
         return decoder.row_width
 
     def fit(self, rows: Iterable[Tensor]) -> None:
@@ -61,11 +61,11 @@ class NextRow(nn.Module, ABC):
         return self.step_losses(outputs, sequences[:, 1:]), self.predicted(outputs)
 
     def inputs(self, rows: Tensor) -> Tensor:
-        """Rows (..., D) in the form that the decoder reads."""
+        """Convert rows (..., D) to the form that the decoder reads."""
         return rows
 
     def predicted(self, outputs: Tensor) -> Tensor:
-        """Decoder outputs (..., D) as probabilities over delays."""
+        """Convert decoder outputs (..., D) to probabilities of delays."""
         return outputs.softmax(-1)
 
     @abstractmethod
@@ -75,9 +75,9 @@ class NextRow(nn.Module, ABC):
 
 @register
 class SoftCrossEntropy(NextRow):
-    """Distribution over delays against the predicted one: KL divergence (Eq. 5, the default).
+    """KL divergence between the distribution over delays and its prediction (Eq. 5, the default).
 
-    Quirk of the released weights: the decoder reads raw logits, while the target is their softmax.
+    Quirk of the released weights: the decoder reads raw logits, while the target is a softmax.
     """
 
     def step_losses(self, outputs: Tensor, following: Tensor) -> Tensor:
@@ -88,19 +88,19 @@ class SoftCrossEntropy(NextRow):
 
 @register
 class HardCrossEntropy(NextRow):
-    """Distribution over delays in, the next window's most likely delay out ("distribution, CE")."""
+    """Predict the next window's most likely delay from distributions ("distribution, CE")."""
 
     def step_losses(self, outputs: Tensor, following: Tensor) -> Tensor:
-        """Negative log-probability of the next window's likeliest delay, (..., D) -> (...)."""
+        """Negative log-probability of the next window's most likely delay, (..., D) -> (...)."""
         delay = following.argmax(-1)
         return F.cross_entropy(outputs.movedim(-1, 1), delay, reduction="none")
 
 
 @register
 class DiscreteDelay(HardCrossEntropy):
-    """Most likely delay in, most likely delay out ("discrete delay, CE").
+    """Predict the most likely delay from the previous most likely delays ("discrete delay, CE").
 
-    A delay is a one-hot vector, so that the decoder's first layer is an embedding table.
+    Delays are one-hot vectors, so that the decoder's first layer acts as an embedding table.
     """
 
     def inputs(self, rows: Tensor) -> Tensor:
@@ -110,10 +110,10 @@ class DiscreteDelay(HardCrossEntropy):
 
 @register
 class BinaryCrossEntropy(NextRow):
-    """Each delay separately, with a sigmoid instead of the softmax (Eq. 6-7)."""
+    """Predict each delay separately, with a sigmoid instead of the softmax (Eq. 6-7)."""
 
     def predicted(self, outputs: Tensor) -> Tensor:
-        """Probability of each delay, (..., D); the sum need not be one."""
+        """Probability of each delay, (..., D); the probabilities need not add up to one."""
         return outputs.sigmoid()
 
     def step_losses(self, outputs: Tensor, following: Tensor) -> Tensor:
@@ -124,23 +124,23 @@ class BinaryCrossEntropy(NextRow):
 
 @register
 class EarthMover(NextRow):
-    """Distribution over delays against the predicted one, by the distance that probability moves.
+    """Earth mover's distance between the distribution over delays and its prediction.
 
-    A delay next to the true one is nearly right, whereas cross entropy treats all wrong delays
-    alike. Not in the paper.
+    Predicting a delay next to the true one is nearly right, whereas cross entropy treats all wrong
+    delays alike. This objective is not in the paper.
     """
 
     def step_losses(self, outputs: Tensor, following: Tensor) -> Tensor:
-        """Earth mover's distance of the two distributions in frames, (..., D) -> (...)."""
+        """Distance between the two distributions in frames, (..., D) -> (...)."""
         moved = outputs.softmax(-1) - following.softmax(-1)
         return moved.cumsum(-1).abs().sum(-1)
 
 
 @register
 class SquaredError(NextRow):
-    """L2-normalised projected activations against the predicted ones (activation-AV and -V).
+    """Squared error of predicted projected activations, L2-normalised (activation-AV and -V).
 
-    The projection decides whether both video and audio or only video is used.
+    The projection determines whether video and audio are used, or only video.
     """
 
     reads = "activations"
@@ -160,7 +160,7 @@ class SquaredError(NextRow):
 
 @register
 class ProbabilityGrid(nn.Module):
-    """Probabilities in K levels, predicted one by one: delay by delay, window by window (Eq. 8).
+    """Predict probabilities in K levels one by one: delay by delay, window by window (Eq. 8).
 
     The decoder reads a sequence of L * D tokens, so its attention should be cheap for long
     sequences. The first window's tokens are read but not scored, as in the other rows of Table 3.
@@ -168,9 +168,9 @@ class ProbabilityGrid(nn.Module):
     Parameters
     ----------
     delays : int
-        D, entries of a row.
+        D, number of entries in a row.
     levels : int
-        K, number of tokens.
+        K, number of levels and of different tokens.
     """
 
     reads = "logits"
@@ -188,15 +188,15 @@ class ProbabilityGrid(nn.Module):
         return {"inputs": levels, "outputs": levels, "positions": max_len * width - 1}
 
     def windows(self, decoder: DecoderProtocol) -> int | float:
-        """Longest sequence of windows that can be judged with a decoder of tokens."""
+        """Longest sequence of windows that can be scored with a decoder of tokens."""
         return decoder.max_len // self.delays
 
     def row_width(self, decoder: DecoderProtocol) -> int:
-        """Delays per row, each one token of the decoder."""
+        """Delays per row, each of which is one token of the decoder."""
         return self.delays
 
     def fit(self, rows: Iterable[Tensor], *, seed: int = 0, most: int = 200_000) -> None:
-        """Find the K levels by k-means over the probabilities in clips' rows of logits, (n, D).
+        """Find the K levels by k-means over the probabilities in logits of clips, (n, D) each.
 
         Raises
         ------

@@ -10,7 +10,7 @@ from avforensics.models.registered import register
 
 @register
 class Projection(nn.Module):
-    """((x - mean) / scale - center) @ components.T, without whitening.
+    """Compute ``((x - mean) / scale - center) @ components.T``, without whitening.
 
     Parameters
     ----------
@@ -34,16 +34,16 @@ class Projection(nn.Module):
     def fit(
         cls, activations: Tensor, *, outputs: int = 31, used: int | None = None, seed: int = 0
     ) -> Projection:
-        """Fit on activations of real training videos, (N, inputs).
+        """Fit to activations of real training videos.
 
         Parameters
         ----------
         activations : Tensor, (N, inputs)
         outputs : int
-            D.
+            D, number of components.
         used : int, optional
             Use only the first ``used`` values, such as the video half (activation-V of Table 3);
-            components of the other values are zero.
+            the components are zero for the other values.
 
         Raises
         ------

@@ -1,9 +1,9 @@
 """Interfaces that a class of your own must implement to replace one of ours.
 
-Each protocol is one exchangeable part. A class needs no base class of ours, only these names; it
-must be an ``nn.Module`` decorated with ``@register``. Shapes: B batch, T frames, N windows of five
-frames, M audio crops (3200 samples), P pairs, C channels, D values per token or row, L windows per
-sequence. Gradients must flow through every method that returns a tensor.
+Each protocol describes one exchangeable part. A class needs no base class of ours, only the names
+in a protocol; it must be an ``nn.Module`` decorated with ``@register``. Shapes: B batch, T frames,
+N windows of five frames, M audio crops (3200 samples), P pairs, C channels, D values per token or
+row, L windows per sequence. Gradients must flow through every method that returns a tensor.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def require(part: nn.Module, protocol: type, role: str) -> None:
 
 
 class VisualProtocol(Protocol):
-    """Visual encoder: frames to one feature map per window. Ours is `VisualEncoder`.
+    """Visual encoder: one feature map per window, such as `VisualEncoder`.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class VisualProtocol(Protocol):
 
 
 class AudioProtocol(Protocol):
-    """Audio encoder: log-mel crops to features. Ours is `AudioEncoder`."""
+    """Audio encoder: features of log-mel crops, such as `AudioEncoder`."""
 
     def __call__(self, log_mel: Tensor) -> Tensor:
         """Encode crops of 200 ms, (M, 1, 80, 20) -> (M, C, t)."""
@@ -80,10 +80,10 @@ class FusionProtocol(Protocol):
     width: int
 
     def video_tokens(self, features: Tensor) -> Tensor:
-        """The visual encoder's output, (B, C', T', h', w') -> (B, Tv, D)."""
+        """Tokens of the visual encoder's output, (B, C', T', h', w') -> (B, Tv, D)."""
 
     def audio_tokens(self, features: Tensor) -> Tensor:
-        """The audio encoder's output, (M, C, t) -> (M, Ta, D)."""
+        """Tokens of the audio encoder's output, (M, C, t) -> (M, Ta, D)."""
 
     def __call__(self, video: Tensor, audio: Tensor) -> Tensor:
         """Logits of pairs, (P, Tv, D) and (P, Ta, D) -> (P,)."""
@@ -93,7 +93,7 @@ class FusionProtocol(Protocol):
     ) -> Tensor:
         """Logits of all pairs within groups, (G, N, Tv, D) and (G, M, Ta, D) -> (G, N, M).
 
-        ``chunk``: pairs at a time; ``recompute``: save memory in the backward pass.
+        ``chunk`` is the number of pairs per pass; ``recompute`` saves memory in the backward pass.
         """
 
 
@@ -103,11 +103,11 @@ class SyncProtocol(Protocol):
     Attributes
     ----------
     visual, audio, fusion : Module
-        Its parts.
+        Parts of the network.
     size : int
         Side of the square input frames in pixels.
     crop : tuple of float or None
-        Part of the upright frame that the network was trained on (left, top, right, bottom in
+        Part of the upright frame that the network was trained on (left, top, right, bottom as
         fractions).
     max_delay, n_delays : int
         tau, and 2 * tau + 1, the length of a row.
@@ -145,7 +145,7 @@ class DecoderProtocol(Protocol):
     """Autoregressive decoder of rows. Ours: `PublishedDecoder`, `CleanDecoder`, `RotaryDecoder`.
 
     The constructor takes ``inputs`` and ``outputs``, the widths of a row and of its prediction, and
-    ``positions``, the longest input.
+    ``positions``, the length of the longest input.
 
     Attributes
     ----------
@@ -159,11 +159,11 @@ class DecoderProtocol(Protocol):
     max_len: int | float
 
     def __call__(self, rows: Tensor) -> Tensor:
-        """Predict, (B, L, inputs) -> (B, L, outputs): step t sees rows 0..t and predicts t + 1."""
+        """Predict, (B, L, inputs) -> (B, L, outputs); step t predicts row t + 1 from rows 0..t."""
 
 
 class ObjectiveProtocol(Protocol):
-    """A decoder's input and the error of its prediction. `NextRow` is a base for most.
+    """A decoder's input and the error of its prediction; most subclass `NextRow`.
 
     Attributes
     ----------
@@ -174,16 +174,16 @@ class ObjectiveProtocol(Protocol):
     reads: str
 
     def decoder_sizes(self, width: int, max_len: int) -> dict[str, int]:
-        """``inputs``, ``outputs`` and ``positions`` of a decoder for max_len rows of width."""
+        """Arguments of a decoder for ``max_len`` rows of ``width`` values."""
 
     def windows(self, decoder: DecoderProtocol) -> int | float:
-        """Longest sequence of windows that can be judged with a decoder."""
+        """Longest sequence of windows that can be scored with a decoder."""
 
     def row_width(self, decoder: DecoderProtocol) -> int:
-        """Values per row of features judged with a decoder."""
+        """Values per row of features that are scored with a decoder."""
 
     def fit(self, rows: Iterable[Tensor]) -> None:
-        """Fit what gradients cannot, before training; ``rows``: (n, D) for each clip."""
+        """Fit, before training, what gradients cannot; ``rows``: (n, D) for each clip."""
 
     def judge(self, decoder: DecoderProtocol, sequences: Tensor) -> tuple[Tensor, Tensor]:
         """Losses and predictions of all rows but the first, (B, L, D) -> (B, L-1), (B, L-1, D)."""
@@ -199,7 +199,7 @@ class AnomalyProtocol(Protocol):
     row_width : int
         Values per row of features.
     max_len : int or float
-        Longest sequence of windows; infinite if windows are judged separately.
+        Longest sequence of windows; infinite if windows are scored separately.
     """
 
     reads: str
@@ -214,9 +214,9 @@ class AnomalyProtocol(Protocol):
 
 
 class FeatureProtocol(Protocol):
-    """Feature of activation vectors, read by an activation model. Ours is `Projection` (PCA).
+    """Feature of activation vectors for an activation model, such as `Projection` (PCA).
 
-    The constructor takes ``inputs``, A, and ``outputs``, D.
+    The constructor takes ``inputs`` (A) and ``outputs`` (D).
 
     Attributes
     ----------
@@ -235,9 +235,9 @@ class FeatureProtocol(Protocol):
     def fit(
         cls, activations: Tensor, *, outputs: int, used: int | None = None, seed: int = 0
     ) -> FeatureProtocol:
-        """Fit to activations of real training videos, (N, A), before the anomaly model.
+        """Fit to activations of real training videos, (N, A), before the anomaly model is trained.
 
-        ``used``: use only the first ``used`` values (the video half).
+        If given, only the first ``used`` values (the video half) are used.
 
         Raises
         ------
@@ -246,4 +246,4 @@ class FeatureProtocol(Protocol):
         """
 
     def __call__(self, activations: Tensor) -> Tensor:
-        """(N, A) -> (N, D), float32; each row independently."""
+        """Compute the feature, (N, A) -> (N, D), float32, of each row independently."""

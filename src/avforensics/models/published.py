@@ -1,4 +1,4 @@
-"""The map between the published checkpoints' tensor names and ours, in both directions.
+"""Map tensor names of the published checkpoints to ours, and back.
 
 Each line of a table holds a published name and ours; words in braces are fields (``_FIELDS``).
 Every name matches exactly one line. Published 1 x k x k kernels of layers that process single
@@ -114,7 +114,7 @@ def to_published(state: Mapping[str, Tensor], *, sync: bool) -> dict[str, Tensor
 
 
 def _is_frame_kernel(ours: str) -> bool:
-    """Whether a tensor of ours may be the kernel of a convolution within single frames."""
+    """Return True if a tensor of ours may be the kernel of a convolution within a frame."""
     return ours.startswith(("visual.conv1", "visual.frame_stages")) and ours.endswith("weight")
 
 

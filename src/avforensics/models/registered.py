@@ -1,6 +1,6 @@
 """Registry of the network classes that files may name.
 
-Only these can be built from a file, so a file cannot make the program import anything.
+Only these classes can be built from a file, so a file cannot make the program import anything.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Class = TypeVar("Class", bound=type[nn.Module])
 
 
 def register(cls: Class) -> Class:
-    """Class decorator: networks of the class can be saved and loaded.
+    """Class decorator that makes networks of the class savable and loadable.
 
-    The constructor arguments are kept in ``architecture``, unless the class has a property of that
+    The constructor arguments are stored in ``architecture`` unless the class has a property of that
     name. They must be numbers, strings, booleans, None, lists of these, or registered networks.
 
     Raises

@@ -1,7 +1,7 @@
 """A decoder with rotary positions (Su et al. 2021), for sequences longer than in training.
 
-A learnt table of positions ends with the longest training sequence. Here queries and keys are
-rotated by angles proportional to position, so that attention depends on distances only.
+A learnt table of positions is as long as the longest training sequence. Here, queries and keys are
+rotated by angles proportional to position instead, so that attention depends only on distances.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from avforensics.models.registered import register
 
 
 class RotaryAttention(CleanAttention):
-    """Causal self-attention of rotated queries and keys, without a sink."""
+    """Causal self-attention with rotated queries and keys, without a sink."""
 
     def __init__(self, width: int, *, heads: int, dropout: float, base: float) -> None:
         super().__init__(width, heads=heads, dropout=dropout, sink=False)
@@ -40,7 +40,7 @@ class RotaryDecoder(RowDecoder):
     width, heads : int
         A head has ``width / heads`` channels, which must be even.
     positions : int
-        Longest training input, one less than the longest sequence.
+        Length of the longest training input, one less than that of the longest sequence.
     stretch : int
         Factor by which scored sequences may be longer than training ones.
     base : float
@@ -80,6 +80,6 @@ class RotaryDecoder(RowDecoder):
         self.max_len = stretch * positions + 1
 
     def block(self, width: int, heads: int, dropout: float) -> CleanBlock:
-        """A block whose attention depends on distances."""
+        """Create a block whose attention depends on distances."""
         attention = RotaryAttention(width, heads=heads, dropout=dropout, base=self.base)
         return CleanBlock(width, attention=attention, dropout=dropout)

@@ -25,16 +25,16 @@ class SyncNetwork(nn.Module):
 
     The parts are called separately so that nothing is computed twice: ``visual.frames`` once per
     frame, ``visual.windows`` once per window, ``audio_tokens`` once per distinct audio crop,
-    ``fusion`` once per pair. ``forward`` is their plain composition.
+    ``fusion`` once per pair. ``forward`` simply composes the parts.
 
     Parameters
     ----------
     visual : VisualProtocol
-        Such as `VisualEncoder`.
+        Visual encoder, such as `VisualEncoder`.
     audio : AudioProtocol
-        Such as `AudioEncoder`.
+        Audio encoder, such as `AudioEncoder`.
     fusion : FusionProtocol
-        Such as `FusionTransformer` or `CosineFusion`.
+        Fusion, such as `FusionTransformer` or `CosineFusion`.
     size : int
         Side of the square input frames in pixels.
     crop : tuple of float, optional
@@ -96,13 +96,13 @@ class SyncNetwork(nn.Module):
 
     @property
     def activation_width(self) -> int:
-        """Length of an activation vector: one token width each for video and audio."""
+        """Length of an activation vector: one token width for video and one for audio."""
         return 2 * self.fusion.width
 
     def video_tokens(
         self, features: Tensor, starts: Tensor | None = None, *, chunk: int = 8
     ) -> Tensor:
-        """Tokens of windows of a run of frames.
+        """Tokens of the windows in a run of frames.
 
         Parameters
         ----------
@@ -123,8 +123,8 @@ class SyncNetwork(nn.Module):
         return torch.cat([self.fusion.video_tokens(self._windows(features, p)) for p in parts])
 
     def _windows(self, features: Tensor, starts: Tensor) -> Tensor:
-        """Encode windows of a run of frames, (T, C, h, w) and (N,) -> (N, C', t, h', w')."""
-        if not self.visual.pad_time:  # one pass over the run, in which windows share their overlap
+        """Encode windows in a run of frames, (T, C, h, w) and (N,) -> (N, C', t, h', w')."""
+        if not self.visual.pad_time:  # one pass over the run, which is cheaper
             encoded = self.visual.windows(features.transpose(0, 1).unsqueeze(0))
             return encoded[0].transpose(0, 1)[starts].unsqueeze(2)  # from (1, C', T - 4, h', w')
         frames = starts[:, None] + torch.arange(WINDOW_FRAMES, device=starts.device)
@@ -145,8 +145,8 @@ class SyncNetwork(nn.Module):
         audio : Tensor, (M, Ta, D)
             Tokens of consecutive crops.
         starts : int64 tensor, (N,), optional
-            Crop of delay index 0 of each window; delay index i has crop ``starts + i``. None =
-            0..N-1.
+            Each window's crop at delay index 0; the crop at delay index i is ``starts + i``.
+            None = 0..N-1.
         chunk : int
             Windows per pass of the fusion.
 
@@ -165,9 +165,10 @@ class SyncNetwork(nn.Module):
         return torch.cat(rows)
 
     def activations(self, video: Tensor, audio: Tensor) -> Tensor:
-        """Activation feature of pairs at zero delay, (N, Tv, D), (N, Ta, D) -> (N, 2 D).
+        """Activation vectors of pairs at zero delay, (N, Tv, D), (N, Ta, D) -> (N, 2 D).
 
-        Maximum over tokens, video first, then audio (paper Sec. 3.2, "activation-AV").
+        A vector holds the maximum over the video tokens, then the maximum over the audio tokens
+        (paper Sec. 3.2, "activation-AV").
         """
         return torch.cat([video.amax(dim=1), audio.amax(dim=1)], dim=1)
 
@@ -189,5 +190,5 @@ class SyncNetwork(nn.Module):
 
 
 def published_sync_network() -> SyncNetwork:
-    """The 40.7 M-parameter network of the paper, with fresh weights."""
+    """The 40.7 M-parameter network of the paper, with random weights."""
     return SyncNetwork(visual=VisualEncoder(), audio=AudioEncoder(), fusion=FusionTransformer())

@@ -38,7 +38,7 @@ class FrameBlock(nn.Module):
 class TimeBlock(nn.Module):
     """Residual block of two 3x3x3 convolutions over frames, (B, C, T, H, W).
 
-    With ``pad_time``, time is zero-padded and T is kept (the published network). Without it,
+    With ``pad_time``, time is zero-padded and T is kept (as in the published network). Without it,
     each convolution drops a frame at either end: T becomes T - 4.
     """
 
@@ -80,9 +80,9 @@ class VisualEncoder(nn.Module):
     first_temporal_stage : int
         Stages before this one are 2-D and belong to ``frames``; the others are 3-D.
     pad_time : bool
-        Zero-pad time in the 3-D stages (the published network). Without it, the 3-D part must be
-        one stage of one block, which maps five frames to one; a run of frames can then be encoded
-        in one pass.
+        Zero-pad time in the 3-D stages (as in the published network). If False, the 3-D part must
+        be one stage of one block, which maps five frames to one; a run of frames can then be
+        encoded in one pass.
     """
 
     def __init__(

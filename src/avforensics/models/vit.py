@@ -29,7 +29,7 @@ class MouthTransformer(nn.Module):
     frame_depth, time_depth : int
         Blocks within a frame and within a window.
     pool : int
-        Patches are merged ``pool`` by ``pool`` between these blocks: the output has
+        Patches are merged ``pool`` by ``pool`` between the two kinds of block: the output has
         ``size / patch / pool`` positions per side.
     """
 
@@ -74,7 +74,7 @@ class MouthTransformer(nn.Module):
     def windows(self, windows: Tensor) -> Tensor:
         """Encode every window of a run, (B, C, T, h, w) -> (B, C, T - 4, h, w).
 
-        All positions of five frames attend to each other; frames are then averaged.
+        All positions of the five frames attend to each other; frames are then averaged.
         """
         batch, _, _, height, width = windows.shape
         x = windows.unfold(2, WINDOW_FRAMES, 1)  # (B, C, N, h, w, 5)
