@@ -1,4 +1,4 @@
-"""Training of the anomaly models on features of real videos (paper Sec. 3.2, 4 and Table 3)."""
+"""Train the anomaly models on features of real videos (paper Sec. 3.2, 4 and Table 3)."""
 
 from __future__ import annotations
 
@@ -25,38 +25,40 @@ from avforensics.models.protocols import AnomalyProtocol, ObjectiveProtocol, mis
 
 log = logging.getLogger(__name__)
 
-SHOWN_CLIPS = 3  # validation clips that are drawn
+SHOWN_CLIPS = 3  # number of validation clips to draw
 
 
 class AnomalyModule(pl.LightningModule):
-    """One or two anomaly models, each learning to predict the next window of real videos.
+    """Train one or two anomaly models, each of which predicts the next window of real videos.
 
-    Two models share only the batches: training them together gives the same as training one after
-    the other. For each, the weights of its own best epoch are kept (``best``, in checkpoints too)
-    and go into the bundle. The loss is the mean of real videos' scores. It is logged for each batch
-    (``train/...``) and for the held-out videos (``val/PART``; ``val/loss`` is the sum of both
-    models, and ``val/best``, the value to monitor, is the sum of the lowest so far).
+    Two models share nothing but the batches, so training them together gives the same result as
+    training them one after the other. Each model's weights from its best epoch are kept (``best``,
+    also saved in checkpoints) and written to the bundle. The loss is the mean score of the real
+    videos. It is logged for each batch (``train/...``) and for the held-out videos: ``val/loss`` is
+    the sum over the models, ``val/PART`` the loss of one of two models, and ``val/best``, the value
+    to monitor, the sum of each model's lowest loss so far.
 
     Parameters
     ----------
     objectives : mapping of str to ObjectiveProtocol or AnomalyProtocol
-        For ``distribution``, ``activation`` or both: what its decoder learns, or a whole model.
+        Objective of the decoder, or a complete model, for ``distribution``, ``activation`` or both.
     decoder : callable
-        Takes ``inputs``, ``outputs`` and ``positions``; gives a decoder.
+        Called with ``inputs``, ``outputs`` and ``positions``; returns a decoder.
     optimizer : callable
-        Parameters -> optimiser.
+        Called with the parameters; returns an optimiser.
     scheduler : callable, optional
-        ``scheduler(optimizer, total_steps=...)`` -> a schedule that steps with every batch.
+        Called as ``scheduler(optimizer, total_steps=...)``; returns a schedule that is stepped
+        after every batch.
     max_len, tau, components
         As in `FeatureData`.
     init : mapping, optional
-        As in `load_models`, e.g. ``{"distribution": "dist_regressive_model.pth"}``: initial
-        weights.
+        Initial weights, as in `load_models`, e.g.
+        ``{"distribution": "dist_regressive_model.pth"}``.
 
     Raises
     ------
     ConfigError
-        Nothing is to be trained, a model could not be read back from a file, or the weights of
+        No model is configured, a model could not be loaded from a file later, or the weights of
         ``init`` do not fit.
     """
 
@@ -89,10 +91,10 @@ class AnomalyModule(pl.LightningModule):
 
     @property
     def models(self) -> Models:
-        """Contents of a bundle of this training: everything that scores a video.
+        """Everything that scores a video, for a bundle.
 
-        Each model with the weights of its best epoch, the synchronisation network of the store
-        and the projection.
+        The anomaly models have the weights of their best epochs. The synchronisation network comes
+        from the feature store; imported features have none.
         """
         data = self.trainer.datamodule
         info = data.store.info
@@ -125,7 +127,7 @@ class AnomalyModule(pl.LightningModule):
         )
 
     def scores(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Mean step loss of each video by each model, (B,): its score (paper Sec. 3.2)."""
+        """Each model's scores of the videos, (B,): mean step losses (paper Sec. 3.2)."""
         longest = int(batch["length"].max())
         position = torch.arange(1, longest, device=batch["length"].device)
         counts = position < batch["length"][:, None]  # sequences may end early
@@ -140,7 +142,7 @@ class AnomalyModule(pl.LightningModule):
         return sum(score.mean() for score in self.scores(batch).values())
 
     def on_fit_start(self) -> None:
-        """Fit what gradients do not learn, such as naive Bayes and grid levels."""
+        """Fit the parts that gradients do not train, such as naive Bayes and grid levels."""
         data = self.trainer.datamodule
         for part, model in self.parts.items():
             width = next(data.training_rows(model.reads)).shape[1]
@@ -152,7 +154,7 @@ class AnomalyModule(pl.LightningModule):
             model.fit(data.training_rows(model.reads))
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor | None:
-        """Loss of one batch, see `require_finite`; None where nothing has a gradient."""
+        """Return the loss of one batch, checked by `require_finite`; None if it has no gradient."""
         means = {part: score.mean() for part, score in self.scores(batch).items()}
         loss = sum(means.values())
         require_finite(self, loss, batch, batch_idx)
@@ -164,12 +166,12 @@ class AnomalyModule(pl.LightningModule):
         return loss if loss.requires_grad else None
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
-        """Scores of held-out real videos."""
+        """Score held-out real videos."""
         for part, score in self.scores(batch).items():
             self.measures[part].update(score)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the measures, and keep the weights of each model if they are its best so far."""
+        """Log the measures, and keep each model's weights if they are its best so far."""
         found = {part: float(metric.compute()) for part, metric in self.measures.items()}
         for part, metric in self.measures.items():
             metric.reset()
@@ -184,7 +186,7 @@ class AnomalyModule(pl.LightningModule):
         values = {"val/loss": sum(found.values()), "val/best": best}
         if len(found) > 1:
             values |= {f"val/{part}": value for part, value in found.items()}
-        # the same in all processes already, but Lightning cannot know
+        # all processes already have the same values, but Lightning does not know that
         self.log_dict(values, sync_dist=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -196,7 +198,7 @@ class AnomalyModule(pl.LightningModule):
         self.best = checkpoint["best"]
 
     def configure_optimizers(self):
-        """Optimiser, with a schedule by steps if ``scheduler`` is given; None for naive Bayes."""
+        """Return the optimiser, with any schedule; None if nothing has a gradient."""
         parameters = [p for p in self.parameters() if p.requires_grad]
         if not parameters:
             return None
@@ -226,7 +228,7 @@ class AnomalyModule(pl.LightningModule):
             state = anomaly_model(given, part).state_dict()
             own = {name: tensor.shape for name, tensor in model.state_dict().items()}
             name = "decoder.position"
-            if name in state and name in own:  # shorter sequences use the first ones
+            if name in state and name in own:  # shorter sequences need fewer positions
                 state[name] = state[name][:, : own[name][1]]
             others = {name: tensor.shape for name, tensor in state.items()}
             if wrong := sorted(n for n in own | others if own.get(n) != others.get(n)):

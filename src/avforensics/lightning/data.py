@@ -1,4 +1,4 @@
-"""From a manifest to batches of clips for the synchronisation network."""
+"""Batches of clips from a manifest, for the synchronisation network."""
 
 from __future__ import annotations
 
@@ -33,28 +33,30 @@ class Phase:
     Parameters
     ----------
     batch_size : int
-        Videos in a batch, over all processes; ignored with ``frames``.
+        Videos per batch, over all processes; ignored if ``frames`` is given.
     clips : int, optional
-        Number of five-frame clips taken at random from each video.
+        Number of five-frame clips drawn at random from each video.
     span : int, optional
-        Instead of ``clips``: length in frames of one random segment per video; all of its windows
-        count.
+        Alternative to ``clips``: length in frames of one random segment per video; all of its
+        windows are used.
     frames : int, optional
-        Instead of ``clips``: frames of a step over all processes, in whole clips of any length,
-        which are kept in memory; see `avforensics.data.packed`.
+        Alternative to ``clips``: frames per step, over all processes. Clips of any length are kept
+        in memory and concatenated; see `avforensics.data.packed`.
     longest : int
-        With ``frames``: maximum frames of a clip in an epoch.
+        With ``frames``: maximum number of frames that a clip contributes to an epoch.
     edges : int
-        With ``frames``: crops of sound that reach into silence, as further negatives of a step.
+        With ``frames``: number of additional negatives per step, which are crops of sound that
+        reach into silence.
     gap : int
-        Least distance in frames between two clips of a video.
+        Minimum distance in frames between two clips of a video.
     epochs : int, optional
-        Length of the phase; None (the last phase only) = to the end.
+        Length of the phase; None (last phase only) = until training ends.
 
     Raises
     ------
     ValueError
-        Not exactly one of ``clips``, ``span`` and ``frames`` is given, or a number is out of range.
+        None or several of ``clips``, ``span`` and ``frames`` are given, or a number is out of
+        range.
     """
 
     batch_size: int = 1
@@ -81,7 +83,7 @@ class Phase:
 
 @dataclass(eq=False, kw_only=True, repr=False)
 class SyncData(pl.LightningDataModule):
-    """Training clips in phases, and whole clips for validation; real rows only.
+    """Real clips of a manifest: for training, in phases; for validation, as whole clips.
 
     Parameters
     ----------
@@ -90,23 +92,25 @@ class SyncData(pl.LightningDataModule):
     phases : sequence of mapping
         Arguments of `Phase`, in order.
     train, val : str
-        Names of the splits.
+        Names of the training and validation splits.
     size : int
-        Side of the frames handed to the network.
+        Side of the frames passed to the network, in pixels.
     sound : SoundAugment, optional
-        With ``frames`` only.
+        Augmentation of the sound; requires phases with ``frames``.
     weights : mapping of str to float, optional
-        With ``frames`` only: how often clips of a category come up in an epoch; other clips once.
+        How often clips of a category occur in an epoch; other clips occur once. Requires phases
+        with ``frames``.
     disjoint : bool
-        Refuse splits that share an identity. Turn this off only for a set with one speaker.
+        Refuse splits that share an identity. Turn this off only for a data set with a single
+        speaker.
     val_frames : int, optional
-        Frames of a validation clip that are used, from its start; None = all.
+        Number of frames used from the start of each validation clip; None = all.
     val_clips : int, optional
         Use at most this many validation clips, evenly spaced over the split.
     workers : int
-        Processes that decode; 0 = decode in the training process.
+        Number of decoding processes; 0 = decode in the training process.
     seed : int
-        Seed of the clips' order, positions and augmentation.
+        Seed for the order, positions and augmentation of the clips.
     """
 
     manifest: str | Path
@@ -138,7 +142,7 @@ class SyncData(pl.LightningDataModule):
             raise ConfigError("data.sound and data.weights work with phases of frames only")
 
     def setup(self, stage: str | None = None) -> None:
-        """Read the manifest and check it.
+        """Read and check the manifest.
 
         Raises
         ------
@@ -166,7 +170,7 @@ class SyncData(pl.LightningDataModule):
         self.rows, self.val_rows = train, val
 
     def phase(self, epoch: int) -> tuple[Phase, int]:
-        """The phase of an epoch, and the number of batches in all earlier phases."""
+        """Return the phase of an epoch and the number of batches in all earlier phases."""
         batches = 0
         for phase in self.phases[:-1]:
             if epoch < phase.epochs:
@@ -176,7 +180,7 @@ class SyncData(pl.LightningDataModule):
         return self.phases[-1], batches
 
     def batches(self, epoch: int) -> int:
-        """Global batches of an epoch."""
+        """Number of global batches in an epoch."""
         return self._batches(self.phase(epoch)[0])
 
     def _batches(self, phase: Phase) -> int:
@@ -186,7 +190,7 @@ class SyncData(pl.LightningDataModule):
 
     @property
     def memory(self) -> ClipMemory:
-        """The training clips, read at the first use; `rows` then lists only readable clips."""
+        """The training clips, read on first use; from then on, `rows` lists only readable clips."""
         if self._memory is None:
             self._memory = ClipMemory(self.rows)
             for problem in self._memory.broken:
@@ -195,7 +199,7 @@ class SyncData(pl.LightningDataModule):
         return self._memory
 
     def tape(self, phase: Phase) -> Tape:
-        """Steps of a phase with ``frames``."""
+        """The training steps of a phase with ``frames``."""
         if phase not in self._tapes:
             memory = self.memory
             try:
@@ -211,7 +215,7 @@ class SyncData(pl.LightningDataModule):
         return self._tapes[phase]
 
     def packed(self, phase: Phase, *, augment: bool = True) -> PackedClips:
-        """The steps of this process in a phase with ``frames``."""
+        """This process's share of the steps of a phase; without ``augment``, the complete steps."""
         try:
             return PackedClips(
                 self.memory,
@@ -228,7 +232,7 @@ class SyncData(pl.LightningDataModule):
             raise ConfigError(f"data.phases: {error}") from None
 
     def train_dataloader(self) -> DataLoader:
-        """Batches of the current epoch's phase, from the next one to train."""
+        """Batches of the current epoch, starting with the next one to train on."""
         trainer = self.trainer
         if len(self.phases) > 1 and trainer.reload_dataloaders_every_n_epochs != 1:
             raise ConfigError("a curriculum needs trainer.reload_dataloaders_every_n_epochs=1")
@@ -267,12 +271,12 @@ class SyncData(pl.LightningDataModule):
         )
 
     def statistics_dataloader(self, clips: int) -> DataLoader:
-        """Batches of fixed training videos, unchanged and the same in every process.
+        """Batches of fixed training videos, not augmented and the same in every process.
 
         Parameters
         ----------
         clips : int
-            Videos, spread evenly over the split; all videos if it has fewer.
+            Number of videos, spread evenly over the split; all videos if the split has fewer.
         """
         phase, _ = self.phase(self.trainer.current_epoch)
         if phase.frames is not None:
@@ -286,7 +290,7 @@ class SyncData(pl.LightningDataModule):
             self.clips(phase, rows=rows, augment=False),
             batch_size=min(phase.batch_size, count),
             num_workers=self.workers,
-            generator=torch.Generator(),  # keeps the workers' seed apart from training's
+            generator=torch.Generator(),  # separate from the random state of training
         )
 
     def _check_shared_memory(self, videos: int, frames: int) -> None:
@@ -295,7 +299,7 @@ class SyncData(pl.LightningDataModule):
     def clips(
         self, phase: Phase, *, rows: Manifest | None = None, augment: bool = True
     ) -> RandomClips | SpanClips:
-        """Clips of a phase, of all training rows or of ``rows``."""
+        """Clips of a phase, from ``rows`` or, by default, from all training rows."""
         rows = self.rows if rows is None else rows
         changes = self.augment if augment else None
         common = {"size": self.size, "augment": changes, "seed": self.seed}
@@ -304,7 +308,7 @@ class SyncData(pl.LightningDataModule):
         return RandomClips(rows, clips_per_video=phase.clips, gap=phase.gap, **common)
 
     def val_dataloader(self) -> DataLoader:
-        """Single clips from their first frame on, unchanged; each process takes its share."""
+        """Single clips, not augmented and from their first frame; each process takes its share."""
         trainer = self.trainer
         clips = SpanClips(self.val_rows, span=self.val_frames, fixed=True, size=self.size)
         order = range(trainer.global_rank, len(clips), trainer.world_size)

@@ -1,4 +1,4 @@
-"""How well a synchronisation network finds the true delay: the measure of its validation."""
+"""Errors of the delays that a synchronisation network finds, for validation."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from avforensics.models.sync import CROP_SAMPLES, SyncNetwork
 
 @dataclass(frozen=True)
 class DelayErrors:
-    """Distance between the found and the true delay, in frames."""
+    """Distances between found and true delays, in frames."""
 
     windows: Tensor  # int (N,): for each window, from the largest logit of its row
     clip: Tensor  # int (): from the delay with the largest sum of log-softmax over the windows
-    # bool (N,): windows whose candidates are all real sound: no crop reaches into the padding.
-    # Padding is silence, so candidates in it are easy to rule out.
+    # bool (N,): windows none of whose candidate crops reaches into the padding. The padding is
+    # silence, so candidates in it are easy to rule out.
     inner: Tensor
-    loss: Tensor  # float (): mean over windows of minus log softmax at the true delay
+    loss: Tensor  # float (): mean over windows of the negative log-softmax at the true delay
 
 
 def clip_rows(network: SyncNetwork, frames: Tensor, audio: Tensor, *, chunk: int = 32) -> Tensor:
-    """Rows of delay logits of one clip, as scoring computes them (method Sec. 1).
+    """Compute one clip's rows of delay logits as in scoring (method Sec. 1).
 
-    The sound is padded with ``max_delay`` frames of zeros on both sides; the candidates of window
-    k are the crops that start from ``max_delay`` frames before to ``max_delay`` frames after it.
+    The sound is padded with ``max_delay`` frames of zeros on both sides. The candidates of window k
+    are the crops that start between ``max_delay`` frames before and ``max_delay`` frames after it.
 
     Parameters
     ----------
     network : SyncNetwork
-        In evaluation mode.
+        Must be in evaluation mode.
     frames : uint8 tensor, (T, H, W, 3)
     audio : int16 tensor, (T * 640,)
     chunk : int
-        Frames, windows or crops in the network at a time.
+        Number of frames, windows or crops that pass through the network at a time.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def clip_rows(network: SyncNetwork, frames: Tensor, audio: Tensor, *, chunk: int
 
 
 def delay_errors(rows: Tensor) -> DelayErrors:
-    """Compare rows of a clip whose sound fits its picture with the truth, delay 0.
+    """Measure the errors in the rows of a clip whose true delay is 0.
 
     Parameters
     ----------
@@ -79,12 +79,12 @@ def delay_errors(rows: Tensor) -> DelayErrors:
 
 
 def heat_maps(clips: Mapping[str, Tensor]) -> Figure:
-    """Draw softmax rows of clips, one panel each: windows to the right, delays upwards.
+    """Draw the softmax of each clip's rows in its own panel: windows to the right, delays upwards.
 
     Parameters
     ----------
     clips : mapping of str to Tensor, (N, 2 * max_delay + 1)
-        Title and logits.
+        Logits of each clip, by title.
     """
     figure = Figure(figsize=(6.4, 1.7 * len(clips)), layout="constrained")
     panels = figure.subplots(len(clips), 1, squeeze=False)[:, 0]

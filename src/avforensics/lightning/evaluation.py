@@ -1,6 +1,6 @@
-"""The test stage that a configuration describes: which clips, which features, which scores.
+"""Run the test stage of a configuration: choose clips, extract features, compute scores.
 
-``avforensics evaluate`` runs it once, and again for each control and perturbation.
+``avforensics evaluate`` runs this stage once, then again for each control and perturbation.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ from avforensics.scoring.sequences import SequencePolicy, check_lams
 
 log = logging.getLogger(__name__)
 
-LONGEST_SEQUENCE = 50  # of the published decoders: a store serves every max_len up to this
-PATIENCE = timedelta(days=30)  # one process may extract for hours after another has ended
+LONGEST_SEQUENCE = 50  # windows, in the published decoders; a store serves every max_len up to this
+PATIENCE = timedelta(days=30)  # one process may extract for hours after another has finished
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class Variation:
 
     policy: SequencePolicy
     edit: str = ""  # applied to clips while they are read: see `avforensics.scoring.edits`
-    # for an edit, read only this many real clips again, drawn by seed; None = every clip
+    # with an edit, read only this many real clips, drawn by the seed; None = all clips
     real: int | None = None
 
 
@@ -68,31 +68,30 @@ class Evaluated:
     store: FeatureStore
     found: list[StoredScore]  # each clip once, in the order of the store
     rows: list[ScoredVideo]
-    # float (D,): frequencies in real training clips; None if there were none
+    # float (D,): frequency of each delay in real training clips; None without training clips
     delay_frequency: np.ndarray | None
 
 
 class Evaluation:
-    """Runs `Trainer.test` for a configuration of ``avforensics evaluate``.
+    """Run `Trainer.test` for a configuration of ``avforensics evaluate``.
 
     Attributes
     ----------
     manifest : Manifest or None
-        The tested clips of a benchmark; None where a feature store is evaluated.
+        The tested clips of a benchmark; None if a feature store is evaluated.
     listed : Manifest or FeatureStore
         All clips of the benchmark or of the store, tested or not.
     doubled : int
-        Files that the benchmark lists more than once.
+        Number of files that the benchmark lists more than once.
     edit : str
-        Edit applied to the clips, now or when the store was extracted.
+        Edit applied to the clips, either in this run or when the store was extracted.
 
     Raises
     ------
     CheckpointError
         A model is missing.
     ConfigError, ManifestError
-        No test set is configured, it does not exist, or it cannot be scored as
-        configured.
+        No test set is configured, or the test set does not exist or cannot be scored as configured.
     """
 
     def __init__(self, cfg: DictConfig, models: Models) -> None:
@@ -127,7 +126,7 @@ class Evaluation:
             self.edit = self.listed.info.edit
 
     def _read_evidence(self) -> Evidence | None:
-        """Evidence of the configured calibration, which must fit the models; None without one."""
+        """Evidence of the configured calibration, if any; the calibration must fit the models."""
         if self.cfg.get("calibration") is None:
             return None
         calibration = Calibration.load(typed_path(self.cfg.get("calibration")))
@@ -140,17 +139,17 @@ class Evaluation:
 
     @property
     def policy(self) -> SequencePolicy:
-        """The configured scoring."""
+        """The configured scoring policy."""
         scoring = self.cfg.scoring
         return SequencePolicy(max_len=scoring.max_len, windows=scoring.windows, audio=scoring.audio)
 
     @property
     def asked(self) -> Variation:
-        """Policy and edit, from ``scoring`` and ``edit`` or from the store."""
+        """The configured pass; for a feature store, the edit is the store's."""
         return Variation(policy=self.policy, edit=self.edit)
 
     def run(self, variation: Variation) -> Evaluated:
-        """Extract what is missing and score every clip once, over all processes."""
+        """Extract missing features and score every clip once, over all processes."""
         clips = self._clips(variation)
         module = EvaluationModule(
             scorer=partial(self.scorer_of, policy=variation.policy),
@@ -172,7 +171,7 @@ class Evaluation:
         return Evaluated(store, module.found, rows, module.scorer.delay_frequency)
 
     def _clips(self, variation: Variation) -> StoredClips:
-        """A store to read, or clips to extract into one."""
+        """Clips of an existing store, or clips to extract into a store."""
         manifest, folder = self.manifest, self.cfg.features
         if manifest is None:
             if variation.edit == self.edit:
@@ -205,7 +204,7 @@ class Evaluation:
         )
 
     def _manifest_of_store(self) -> tuple[Manifest, dict[str, str]]:
-        """The clips of a store, to be read again, and the network that made its features."""
+        """The chosen clips of the store as a manifest, and the network that the store names."""
         store = self.listed
         chosen = (store[index] for index in choose(store, **self.select))
         names = [name for name in Row._fields if name != "hash"]
@@ -213,7 +212,8 @@ class Evaluation:
         return Manifest(rows), {"bundle": os.fspath(store.sync_path), "search": False}
 
     def _settings(self, variation: Variation) -> ExtractionSettings:
-        """How features are extracted; ``windows=needed`` serves every max_len and both policies."""
+        """Extraction settings; ``needed`` windows suffice for any max_len and both audio
+        policies."""
         extract, policy = self.cfg.extract, variation.policy
         check_choice("extract.windows", extract.windows, ("needed", "all"))
         if self.manifest is None:
@@ -232,19 +232,19 @@ class Evaluation:
         )
 
     def also_trained(self, tested: Iterable[Row | Entry]) -> set[str]:
-        """Identities of tested clips that also occur in a training split of any listed set."""
+        """Identities of tested clips that also occur in training splits, baselines included."""
         known: list[Row | Entry] = list(self.listed)
         if self.cfg.baselines.features is not None:
             known += FeatureStore.open(self.cfg.baselines.features)
         return also_trained(tested, known, list(self.cfg.trained))
 
     def _whole(self, variation: Variation) -> bool:
-        """Whether another pass that shares this pass's store needs every window."""
+        """Return True if any pass that shares this pass's store needs every window."""
         others = self.policy.windows == "all" or "windows" in self.cfg.controls.run
         return others and variation.edit == self.edit
 
     def scorer_of(self, store: FeatureStore, policy: SequencePolicy | None = None) -> StoreScorer:
-        """The scorer of a store, with baselines fitted on clips that are not tested."""
+        """Make the scorer of a store; its baselines are fitted on clips that are not tested."""
         check_network(store, self.models)
         store = as_scored(store, self.models)
         wanted = self.cfg.baselines
@@ -274,13 +274,13 @@ class Evaluation:
 
 
 def _among(manifest: Manifest, store: FeatureStore) -> list[int]:
-    """Indices of a manifest's clips in a store that may list others."""
+    """Indices of the manifest's clips in a store, which may hold other clips too."""
     keys = {clip_key(row) for row in manifest}
     return [index for index in choose(store) if store[index].clip.key in keys]
 
 
 def build_trainer(cfg: DictConfig) -> pl.Trainer:
-    """The trainer of a configuration, without what only training needs."""
+    """Build the configured trainer, without the parts that only training needs."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     options: dict[str, Any] = {}
     alone = cfg.trainer.devices in (1, "1") and "WORLD_SIZE" not in os.environ
@@ -299,7 +299,7 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
 
 
 def require_data(cfg: DictConfig) -> None:
-    """Make sure that the folder of ``cfg.benchmark`` is there; raises ManifestError."""
+    """Raise ManifestError unless ``cfg.root``, the folder of ``cfg.benchmark``, exists."""
     name = cfg.benchmark.name
     if cfg.root is None:
         raise ManifestError(f"the data set {name} is needed: give its folder as root=FOLDER")
@@ -308,7 +308,7 @@ def require_data(cfg: DictConfig) -> None:
 
 
 def benchmark_manifest(cfg: DictConfig) -> tuple[Manifest, Manifest]:
-    """The tested clips of ``cfg.benchmark`` below ``cfg.root``, and all clips that it lists."""
+    """Return the tested clips and all clips of ``cfg.benchmark``, below ``cfg.root``."""
     require_data(cfg)
     whole = instantiate(cfg.benchmark.source, root=cfg.root, _convert_="all")
     listed, drawn = cfg.benchmark.list, cfg.benchmark.sample

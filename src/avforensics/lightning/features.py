@@ -1,4 +1,4 @@
-"""From a feature store to batches of sequences for the anomaly models."""
+"""Batches of sequences from a feature store, for the anomaly models."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ VAL_BATCH = 64
 
 @dataclass(eq=False)
 class Sequences(Dataset):
-    """Sequences of windows of clips, in memory.
+    """Sequences of consecutive windows of clips, in memory.
 
-    Items are ``index``, ``length``, ``logits`` (max_len, 2 * tau + 1) and, where the clips have
-    any, ``activations`` (max_len, D), zeros after ``length``.
+    Items hold ``index``, ``length``, ``logits`` (max_len, 2 * tau + 1) and, if the clips have them,
+    ``activations`` (max_len, D). Rows after ``length`` are zero.
 
     Parameters
     ----------
     max_len : int
         Windows in a sequence.
     anywhere : bool
-        Sequences begin at a random window, redrawn in each epoch; else at the first.
+        Begin sequences at a random window, redrawn in each epoch, instead of the first.
     shift : int
-        Each clip's audio is shifted by up to this many frames, redrawn in each epoch.
+        Shift each clip's audio by up to this many frames; the shift is redrawn in each epoch.
     """
 
     clips: Sequence[ClipRows]
@@ -77,10 +77,10 @@ class Sequences(Dataset):
 
 @dataclass(eq=False, kw_only=True, repr=False)
 class FeatureData(pl.LightningDataModule):
-    """Sequences of real clips of a store, for training and for validation.
+    """Sequences from the real clips of a store, for training and validation.
 
-    Batches hold ``logits`` (B, L, 2 * tau + 1) and, with ``components``, ``activations``
-    (B, L, D), projected but not normalised, with ``length`` (B,) and ``index`` (B,).
+    Batches hold ``index`` (B,), ``length`` (B,), ``logits`` (B, L, 2 * tau + 1) and, with
+    ``components``, ``activations`` (B, L, D), which are projected but not normalised.
 
     Parameters
     ----------
@@ -89,33 +89,32 @@ class FeatureData(pl.LightningDataModule):
     train : str
         Name of the split.
     val : str, optional
-        Name of the split; None = hold out identities of the training split.
+        Name of the validation split; None = hold out identities of the training split.
     held_out : float
-        Share of identities held out.
+        Fraction of the identities to hold out.
     max_len : int
-        N, windows in a sequence.
+        Number of windows in a sequence, N.
     tau : int
-        Delays up to this many frames; the store may have more.
+        Maximum delay in frames; the store may have larger delays.
     components : int, optional
-        D of the PCA of activations; None = no activations.
+        Number of PCA components of the activations, D; None = no activations.
     modality : {"both", "video"}
-        Part of the activations that the PCA uses: activation-AV or activation-V of Table 3.
+        Part of the activations used by the PCA: activation-AV or activation-V of Table 3.
     anywhere : bool
-        Training sequences begin at a random window instead of the first (for windows=all).
+        Begin training sequences at a random window instead of the first (for windows=all).
     shift : int
-        Audio is shifted against the video by up to this many frames, redrawn each epoch in
-        training: constant offsets then count as normal. The store needs delays up to
-        tau + shift.
+        Shift the audio against the video by up to this many frames, redrawn in each epoch, so that
+        the models learn constant offsets as normal. The store needs delays up to tau + shift.
     audio : {"pad", "context"}
-        ``context`` leaves out windows whose delays do not all see real sound.
+        ``context`` leaves out windows for which any delay lacks real sound.
     batch_size : int
-        Over all processes.
+        Clips per batch, over all processes.
     init : mapping, optional
-        As in `load_models`: a projection in it is used instead of a PCA of these clips.
+        As in `load_models`; if it has a projection, none is fitted on these clips.
     projection : callable
-        ``fit`` of a `FeatureProtocol`, which reduces activations; by default the paper's PCA.
+        Fits a `FeatureProtocol` that reduces activations; by default the paper's PCA.
     pca_windows : int
-        The projection is fitted on about this many windows at most, of randomly chosen clips.
+        Approximate maximum number of windows for fitting the projection, from random clips.
     disjoint : bool
         Refuse splits that share an identity.
     """
@@ -160,7 +159,7 @@ class FeatureData(pl.LightningDataModule):
         self.projection: FeatureProtocol | None = None  # fitted or read by `setup`
 
     def setup(self, stage: str | None = None) -> None:
-        """Read the store, fit the projection.
+        """Read the store and fit the projection.
 
         Raises
         ------
@@ -189,17 +188,17 @@ class FeatureData(pl.LightningDataModule):
         self.store = store
 
     def training_rows(self, reads: str) -> Iterator[Tensor]:
-        """Rows of every training clip, (n, D) each, at every shift; ``reads`` is a batch key."""
+        """Yield each training clip's rows, (n, D), at every shift; ``reads`` is a batch key."""
         for clip in self.train_set.clips:
             for frames in range(-self.shift, self.shift + 1):
                 yield clip.moved(frames)[reads]
 
     def batches(self, epoch: int) -> int:
-        """Global batches of an epoch."""
+        """Number of global batches in an epoch."""
         return len(self.train_set) // self.batch_size
 
     def train_dataloader(self) -> DataLoader:
-        """Batches from the next one to train."""
+        """Batches, starting with the next one to train on."""
         trainer = self.trainer
         progress = trainer.fit_loop.epoch_loop.batch_progress.total
         batches = NumberedBatches(
@@ -229,12 +228,12 @@ class FeatureData(pl.LightningDataModule):
         return parts
 
     def _enough_windows(self, store: FeatureStore) -> Callable[[Entry], bool]:
-        """Whether at least two windows of a clip are used."""
+        """Return a filter that keeps clips with at least two usable windows."""
         unused = 2 * store.info.max_delay if self.audio == "context" else 0
         return lambda entry: entry.n_windows >= 2 + self.shift + unused
 
     def _hold_out(self, store: FeatureStore) -> tuple[FeatureStore, FeatureStore]:
-        """Split identities (or clips without identity) by a hash of seed and name."""
+        """Hold out identities (or clips without identity), chosen by a hash of seed and name."""
         names = sorted({entry.identity or entry.path for entry in store})
         names.sort(key=lambda name: hashlib.sha256(f"{self.seed}:{name}".encode()).digest())
         if len(names) < 2:
@@ -248,7 +247,7 @@ class FeatureData(pl.LightningDataModule):
         )
 
     def _kept(self, store: FeatureStore, index: int) -> np.ndarray:
-        """Positions of the windows of a clip that are used."""
+        """Indices of a clip's usable windows."""
         if self.audio == "context":
             return np.flatnonzero(store.valid_audio(index))
         return np.arange(store[index].n_windows)

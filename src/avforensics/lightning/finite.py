@@ -1,4 +1,4 @@
-"""Stop a training whose loss is not finite, and name the clips."""
+"""Stop training if the loss is not finite, and name the clips."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from avforensics.errors import TrainingError
 def require_finite(
     module: pl.LightningModule, loss: Tensor, batch: Mapping[str, Tensor], batch_idx: int
 ) -> None:
-    """End the training in all processes if the loss of any process is not finite.
+    """Stop training in all processes if the loss of any process is not finite.
 
     Parameters
     ----------
     module : LightningModule
-        In training, on a data module with ``rows``.
+        The module in training; its data module must have ``rows``.
     loss : tensor, ()
     batch : mapping
-        Its ``index`` lists the rows of its clips.
+        ``index`` holds the row numbers of the batch's clips.
 
     Raises
     ------
     TrainingError
-        The message names this process's clips.
+        A loss is not finite; the message names this process's clips.
     """
     trainer = module.trainer
     if trainer.strategy.reduce_boolean_decision(bool(loss.isfinite()), all=True):

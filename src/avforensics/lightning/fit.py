@@ -1,4 +1,4 @@
-"""Train both anomaly models in one call of plain Python.
+"""Train both anomaly models with a single Python call.
 
 >>> models = train_anomaly("features", "model.safetensors")  # doctest: +SKIP
 """
@@ -37,27 +37,27 @@ def train_anomaly(
     seed: int = 0,
     **options: Any,
 ) -> Models:
-    """Same training as ``avforensics train experiment=anomaly``, with the same numbers.
+    """Train as ``avforensics train experiment=anomaly`` does, with the same results.
 
     Parameters
     ----------
     features : path
         Folder of a feature store.
     output : path, optional
-        Safetensors file for the bundle of everything that scores a video.
+        Safetensors file for the bundle, which holds everything that scores a video.
     patience : int
         Stop when neither model has improved for this many epochs.
     decoder : callable
-        Takes ``inputs``, ``outputs`` and ``positions``; gives a decoder.
+        Called with ``inputs``, ``outputs`` and ``positions``; returns a decoder.
     accelerator : str
-        Lightning's name of the device.
+        Lightning's name for the device.
     **options
-        As in `FeatureData`: ``train``, ``val``, ``max_len`` ...
+        Other parameters of `FeatureData`: ``train``, ``val``, ``max_len`` ...
 
     Returns
     -------
     Models
-        The store's synchronisation network, both decoders at their best epochs, the projection.
+        The store's synchronisation network, both decoders at their best epochs and the projection.
 
     Raises
     ------

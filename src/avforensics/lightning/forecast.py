@@ -1,4 +1,4 @@
-"""Figures of the delays that networks find, predict and observe."""
+"""Figures of observed and predicted delays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def draw_delays(axes: Axes, rows: Tensor, *, first: int = 0) -> None:
-    """Draw probabilities of delays, (N, 2 * tau + 1): windows from ``first`` on, delays upwards."""
+    """Draw probabilities of delays, (N, 2 * tau + 1); the first row is window ``first``."""
     n, delays = rows.shape
     axes.imshow(
         rows.T.numpy(),
@@ -22,12 +22,13 @@ def draw_delays(axes: Axes, rows: Tensor, *, first: int = 0) -> None:
 
 
 def forecast_figure(clips: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Figure:
-    """Draw clips side by side: delays observed, delays predicted, step losses below (Fig. 3).
+    """Draw clips side by side, each with observed delays, predicted delays and losses (Fig. 3).
 
     Parameters
     ----------
     clips : sequence of (Tensor, Tensor, Tensor)
-        Logits (L - 1, 2 * tau + 1), predicted probabilities of the same shape, losses (L - 1,).
+        Logits (L - 1, 2 * tau + 1), predicted probabilities of the same shape, step losses
+        (L - 1,).
     """
     figure = Figure(figsize=(3.2 * len(clips), 5.2), layout="constrained")
     axes = figure.subplots(3, len(clips), sharex="col", squeeze=False)

@@ -1,4 +1,4 @@
-"""Tensors of all processes, whose gradients return to the process that they belong to."""
+"""Gather tensors from all processes, with gradients that flow back to their process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class _Gather(torch.autograd.Function):
-    """Replaces torch's all_gather, whose gradients are wrong on gloo if not contiguous."""
+    """Replacement for torch's all_gather, whose gradients on gloo are wrong if not contiguous."""
 
     @staticmethod
     def forward(ctx, tensor: Tensor) -> Tensor:
@@ -24,9 +24,9 @@ class _Gather(torch.autograd.Function):
 
 
 def gather(tensor: Tensor) -> Tensor:
-    """The tensors of all processes in the order of ranks, (...) -> (world, ...).
+    """Return the tensors of all processes in rank order, (...) -> (world, ...).
 
-    Backward, a process gets the sum of the gradients of all processes' losses with respect to its
-    own tensor. Needs an initialised process group and tensors of one shape.
+    In the backward pass, each process gets the sum of the gradients of all processes' losses with
+    respect to its own tensor. Requires an initialised process group and tensors of equal shape.
     """
     return _Gather.apply(tensor.contiguous())

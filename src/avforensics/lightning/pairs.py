@@ -1,4 +1,4 @@
-"""Pairs compared in a training batch, and the loss on them (paper Sec. 3.1, Eq. 2)."""
+"""Pairs of windows and sound in a training batch, and their loss (paper Sec. 3.1, Eq. 2)."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ from avforensics.models.visual import WINDOW_FRAMES
 def encode(
     network: SyncNetwork, frames: Tensor, audio: Tensor, *, chunk: int = 64, silence: int = 0
 ) -> tuple[Tensor, Tensor]:
-    """Tokens of the windows of every video of a batch and of their own sound.
+    """Compute the tokens of all windows in a batch of videos, and of the windows' sound.
 
-    The stem and the audio encoder see the whole batch at once, so that batch norm takes its
-    statistics over all of it.
+    The stem and the audio encoder process the whole batch at once, so that the statistics of batch
+    norm cover the whole batch.
 
     Parameters
     ----------
     frames : uint8 tensor
-        Either clips, (B, n, 5, H, W, 3), or spans of consecutive frames, (B, T, H, W, 3), all of
-        whose T - 4 windows are used and whose stem runs once per frame.
+        Either clips, (B, n, 5, H, W, 3), or spans of consecutive frames, (B, T, H, W, 3). All T - 4
+        windows of a span are used, and the stem runs once per frame.
     audio : int16 tensor
-        (B, n, 3200) or (B, T * 640).
+        (B, n, 3200) for clips or (B, T * 640) for spans.
     chunk : int
-        Windows in the 3-D stages at a time, for networks that cannot take a span at once.
+        Number of windows that pass through the 3-D stages at a time, for networks that cannot
+        process a span at once.
     silence : int
-        Frames of zeros before and after the sound of a span. Crops that reach into them belong to
-        no window; scoring pads like this, and a network that never saw padding judges
-        such crops at random.
+        Frames of zeros before and after the sound of a span. Crops that reach into the zeros belong
+        to no window. Scoring pads in the same way, and a network trained without padding gives
+        random logits for these crops.
 
     Returns
     -------
     video : Tensor, (B, n, Tv, D)
     audio : Tensor, (B, n + 2 * silence, Ta, D)
-        Window k's own sound is number ``silence + k``.
+        The sound of window k has index ``silence + k``.
     """
     batch, spans = len(frames), frames.ndim == 5
     if spans:
@@ -51,16 +52,16 @@ def encode(
     features = features.unflatten(0, (batch, -1)).transpose(1, 2)  # (B, C, T or n * 5, h, w)
     encoded = _windows(network, features, spans=spans, chunk=chunk)
     video = network.fusion.video_tokens(encoded)
-    with torch.autocast(crops.device.type, enabled=False):  # bfloat16 would spoil the logarithm
+    with torch.autocast(crops.device.type, enabled=False):  # bfloat16 is too coarse for a log
         log_mel = network.log_mel(crops.reshape(-1, CROP_SAMPLES).float())
     sound = network.fusion.audio_tokens(network.audio(log_mel))
     return video.unflatten(0, (batch, -1)), sound.unflatten(0, (batch, count))
 
 
 def _windows(network: SyncNetwork, features: Tensor, *, spans: bool, chunk: int) -> Tensor:
-    """(B, C, T, h, w) -> (B * n, C', t, h', w')."""
+    """Encode the windows: (B, C, T, h, w) -> (B * n, C', t, h', w')."""
     visual = network.visual
-    if spans and not visual.pad_time:  # one pass over the span gives one frame for each window
+    if spans and not visual.pad_time:  # one pass over the span gives one output frame per window
         return visual.windows(features).transpose(1, 2).flatten(0, 1).unsqueeze(2)
     step = 1 if spans else WINDOW_FRAMES
     windows = features.unfold(2, WINDOW_FRAMES, step).permute(0, 2, 1, 5, 3, 4).flatten(0, 1)
@@ -68,18 +69,18 @@ def _windows(network: SyncNetwork, features: Tensor, *, spans: bool, chunk: int)
 
 
 def encode_packed(network: SyncNetwork, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Tokens of all windows of a step of `PackedClips`, including those across a border.
+    """Compute the tokens of all windows in a `PackedClips` step, even across clip borders.
 
     Returns
     -------
     video : Tensor, (F - 4, Tv, D)
     audio : Tensor, (F - 4 + E, Ta, D)
-        The sound of each window, then the edges.
+        The sound of each window, then the edge crops.
     """
     crops = batch["audio"].unfold(0, CROP_SAMPLES, HOP)
     crops = torch.cat([crops, batch["edges"]]).float()
     features = network.visual.frames(batch["frames"].permute(0, 3, 1, 2).float())
-    with torch.autocast(crops.device.type, enabled=False):  # bfloat16 would spoil the logarithm
+    with torch.autocast(crops.device.type, enabled=False):  # bfloat16 is too coarse for a log
         log_mel = network.log_mel(crops)
     return network.video_tokens(features), network.fusion.audio_tokens(network.audio(log_mel))
 
@@ -92,14 +93,15 @@ def packed_loss(
     symmetric: bool = False,
     neighbours: float = 0.0,
 ) -> Tensor:
-    """InfoNCE over the windows of each clip of a step, averaged over windows.
+    """Compute InfoNCE over the windows of each clip in a step, averaged over windows.
 
     Parameters
     ----------
     batch : mapping
         A batch from `PackedClips`.
     pairs : callable
-        Video tokens (1, N, Tv, D) and audio tokens (1, M, Ta, D) -> logits (1, N, M).
+        Called with video tokens (1, N, Tv, D) and audio tokens (1, M, Ta, D). Returns logits
+        (1, N, M).
     symmetric, neighbours
         As in `contrast`.
 
@@ -128,19 +130,20 @@ def packed_loss(
 def contrast(
     logits: Tensor, *, first: int = 0, symmetric: bool = False, neighbours: float = 0.0
 ) -> Tensor:
-    """InfoNCE (Eq. 2): minus log softmax of the true sound among the candidates, averaged.
+    """Compute InfoNCE (Eq. 2): the mean negative log-softmax of the true sound.
 
     Parameters
     ----------
     logits : Tensor, (G, N, M)
-        Window n of a group with each candidate crop; M >= N.
+        Logits of each window n of a group with each candidate crop; M >= N.
     first : int
-        The true crop of window n is number ``first + n``.
+        Index of the true crop of window 0; that of window n is ``first + n``.
     symmetric : bool
-        Average with the same loss over the windows for each window's crop.
+        Average with the loss of finding the right window for each true crop.
     neighbours : float
-        Share of the target given to each of the two crops next to the true one, if there are
-        two: recordings are aligned to half a frame at best.
+        Share of the target given to each of the two crops next to the true crop, since recordings
+        are aligned to half a frame at best. Not used if the true crop is the first or last
+        candidate.
 
     Returns
     -------
@@ -160,7 +163,7 @@ def contrast(
 def _targets(
     groups: int, n: int, m: int, first: int, neighbours: float, device: torch.device
 ) -> Tensor:
-    """True crop of each window: int64 (G * N,), or with ``neighbours`` shares (G * N, M)."""
+    """Targets of the windows: indices, int64 (G * N,), or with ``neighbours`` shares (G * N, M)."""
     truth = torch.arange(first, first + n, device=device)
     if not neighbours:
         return truth.repeat(groups)

@@ -1,4 +1,4 @@
-"""Feature rows of one clip, as they would be with its sound moved against the picture."""
+"""Feature rows of a clip whose sound is moved against its picture."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from avforensics.models.protocols import FeatureProtocol
 
 @dataclass(frozen=True)
 class ClipRows:
-    """Rows of a clip, with what is needed to move its sound by up to ``reach`` frames.
+    """Rows of a clip, and what is needed to move its sound by up to ``reach`` frames.
 
-    A constant shift only renames delays: the crop of sound that is i frames away from a window is
-    i - s frames away once the sound comes s frames earlier. So nothing has to be computed again.
-    The missing start of the shifted audio is silence, as in the leftmost delays.
+    A constant shift only renumbers the delays: if the sound comes s frames earlier, a crop that was
+    i frames away from a window is i - s frames away. Nothing needs to be computed again. If the
+    shift removes the start of the sound, the delays that point there get the logit of the leftmost
+    delay, whose sound is silence.
     """
 
     logits: Tensor  # (N, 2 * (tau + reach) + 1)
@@ -36,22 +37,22 @@ class ClipRows:
         reach: int = 0,
         start: int = 0,
     ) -> ClipRows:
-        """Make rows from logits, and from activations before the projection, (N, A)."""
+        """Make rows from logits and unprojected activations, (N, A)."""
         silent = activations.clone()
-        silent[:, : activations.shape[1] // 2] = 0  # picture first, then sound
+        silent[:, : activations.shape[1] // 2] = 0  # picture half first, then sound half
         return cls(logits, projection(activations), projection(silent), reach, start)
 
     def __len__(self) -> int:
         return len(self.logits)
 
     def moved(self, frames: int = 0) -> dict[str, Tensor]:
-        """``logits`` (n, 2 * tau + 1) and, where there are any, ``activations`` (n, D).
+        """Return ``logits`` (n, 2 * tau + 1) and, if the clip has them, ``activations`` (n, D).
 
         Parameters
         ----------
         frames : int
-            Frames by which the sound comes earlier, -reach to reach. Windows whose new sound would
-            lie outside the clip are left out: n = N - abs(frames).
+            Frames by which the sound comes earlier, from -reach to reach. Windows whose new sound
+            would lie outside the clip are left out, so n = N - abs(frames).
         """
         first, last = max(-frames, 0), len(self) - max(frames, 0)
         columns = slice(self.reach + frames, self.logits.shape[1] - self.reach + frames)
@@ -68,7 +69,7 @@ class ClipRows:
         return rows
 
     def _before(self, n_windows: int, n_delays: int) -> Tensor:
-        """Whether a delay of a window points before the first frame, bool, (n, 2 * tau + 1)."""
+        """Mark delays that point before the first frame of the clip: bool, (n, 2 * tau + 1)."""
         window = self.start + torch.arange(n_windows)
         delay = torch.arange(n_delays) - n_delays // 2
         return window[:, None] + delay < 0

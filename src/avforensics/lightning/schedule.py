@@ -1,4 +1,4 @@
-"""Learning rate over a training."""
+"""Training steps and learning rate schedules."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from torch.optim.lr_scheduler import LambdaLR
 
 
 def batches_between(trainer: pl.Trainer, begin: int, end: int) -> int:
-    """Number of batches in epochs ``begin`` to ``end - 1``, from the data module.
+    """Number of batches in epochs ``begin`` to ``end - 1``, according to the data module.
 
-    Lightning's ``estimated_stepping_batches`` assumes equal epochs and, when an optimiser asks for
-    it, creates the training's iterator before a resumed run knows its position.
+    Lightning's ``estimated_stepping_batches`` assumes epochs of equal length. In
+    ``configure_optimizers``, it also creates the training iterator before a resumed run knows its
+    position.
     """
     limit = trainer.limit_train_batches
     counts = (trainer.datamodule.batches(epoch) for epoch in range(begin, end))
@@ -25,7 +26,7 @@ def batches_between(trainer: pl.Trainer, begin: int, end: int) -> int:
 
 
 def total_steps(trainer: pl.Trainer) -> int:
-    """Optimiser steps of the whole training, by ``max_epochs`` or ``max_steps``."""
+    """Number of optimiser steps in the whole training, from ``max_epochs`` and ``max_steps``."""
     if trainer.max_epochs is None or trainer.max_epochs < 0:
         return trainer.max_steps
     accumulate = trainer.accumulate_grad_batches
@@ -35,7 +36,7 @@ def total_steps(trainer: pl.Trainer) -> int:
 
 
 def scheduled(optimizer: Optimizer, scheduler: Callable | None, module: pl.LightningModule) -> Any:
-    """Return value of ``configure_optimizers``, with the step schedule if there is one."""
+    """Make the return value of ``configure_optimizers``, with any schedule."""
     if scheduler is None:
         return optimizer
     schedule = scheduler(optimizer, total_steps=total_steps(module.trainer))
@@ -50,13 +51,13 @@ def warmup_cosine(
     Parameters
     ----------
     optimizer : Optimizer
-        Its learning rate is the highest.
+        Its learning rate is the peak of the schedule.
     total_steps : int
-        Steps of the whole training.
+        Number of steps in the whole training.
     warmup : float
         Share of the steps used for warm-up.
     final : float
-        Last learning rate as a fraction of the highest.
+        Final learning rate as a fraction of the peak.
 
     Raises
     ------

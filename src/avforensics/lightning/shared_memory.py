@@ -1,7 +1,8 @@
-"""Is there enough shared memory for the processes that read data?
+"""Check that shared memory suffices for the processes that read data.
 
-A loader's workers hand batches over in ``/dev/shm``. Containers often have 64 MB of it; if it is
-full, a worker dies or hangs with pages of traceback, so its size is checked beforehand.
+The workers of a data loader pass on batches in ``/dev/shm``, which in containers often has only 64
+MB. When it is full, a worker hangs or dies with pages of traceback, so the free space is checked
+beforehand.
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ from avforensics.errors import ConfigError
 from avforensics.media.types import HOP
 
 SHARED = Path("/dev/shm")
-PREFETCH = 2  # batches of a worker that may wait for the network
+PREFETCH = 2  # batches per worker that may wait for the network
 MB = 1 << 20
 
 
 def check_shared_memory(*, videos: int, frames: int, size: int, workers: int) -> None:
-    """Refuse to start workers whose batches do not fit.
+    """Refuse to start workers whose batches do not fit into shared memory.
 
     Parameters
     ----------
     videos, frames : int
-        Videos in a batch, and frames of each video.
+        Number of videos per batch, and of frames per video.
     size : int
-        Side of a frame.
+        Side of a frame in pixels.
 
     Raises
     ------
@@ -42,7 +43,7 @@ def check_shared_memory(*, videos: int, frames: int, size: int, workers: int) ->
 
 
 def shared_memory_error(error: BaseException) -> ConfigError | None:
-    """A ConfigError for torch's error about full shared memory; None for other errors."""
+    """Translate torch's error about full shared memory; return None for other errors."""
     if re.search(r"shared memory|/torch_\d+|\(shm\)|Bus error", str(error)):
         return ConfigError(_sentence("is too small"))
     return None

@@ -1,4 +1,4 @@
-"""Training of the synchronisation network (paper Sec. 3.1 and 4; method Sec. 4)."""
+"""Train the synchronisation network (paper Sec. 3.1 and 4; method Sec. 4)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from avforensics.models.sync import SyncNetwork
 
 log = logging.getLogger(__name__)
 
-SHOWN_CLIPS = 4  # validation clips whose rows are drawn
+SHOWN_CLIPS = 4  # number of validation clips whose rows are drawn
 MEASURES = (
     "loss",
     "window_exact",
@@ -38,62 +38,63 @@ MEASURES = (
 
 
 class SyncModule(pl.LightningModule):
-    """InfoNCE over pairs of windows and sound.
+    """Train the synchronisation network with InfoNCE over pairs of windows and sound.
 
-    The batch decides what the negatives are. With one clip per video: the sound of the other
-    videos (first phase of the paper's curriculum). With several clips: the video's other clips
-    (second phase). With spans of consecutive frames: the video's other windows (economy training,
-    in which a window's neighbours, one frame off, are the hardest negatives).
+    The batch determines the negatives. With one clip per video, they are the sound of the other
+    videos (first phase of the paper's curriculum); with several clips, the video's other clips
+    (second phase); with spans of consecutive frames, the video's other windows (economy training,
+    in which a window's neighbours, one frame away, are the hardest negatives).
 
-    Validation gives rows of 31 delays for all windows of a clip, the sound padded with silence as
-    in scoring, and counts how often the largest entry is the true delay (``exact``) or at most one
-    frame from it (``within_one``): for each window (``window``), for each window none of whose
-    candidates reaches into the padding (``inner_window``) and for each clip, from the sum of its
-    rows' log-softmax (``clip``). Results are repeatable: nothing is random. Unreadable clips are
+    Validation computes rows of delay logits for all windows of a clip, with the sound padded with
+    silence as in scoring. It counts how often the largest entry is at the true delay (``exact``) or
+    at most one frame away (``within_one``). The counts cover all windows (``window``), the windows
+    without candidates in the padding (``inner_window``), and whole clips by the summed log-softmax
+    of their rows (``clip``). Nothing is random, so results are repeatable. Unreadable clips are
     counted and left out.
 
     Parameters
     ----------
     optimizer : callable
-        Parameters -> optimiser.
+        Called with the parameters; returns an optimiser.
     scheduler : callable, optional
-        ``scheduler(optimizer, total_steps=...)`` -> a schedule that steps with every batch.
+        Called as ``scheduler(optimizer, total_steps=...)``; returns a schedule that is stepped
+        after every batch.
     symmetric : bool
-        Average with the loss that finds the window for a sound.
+        Average with the loss of finding the right window for each sound.
     temperature : float
-        Logits are divided by it in the training loss.
+        Divides the logits in the training loss.
     across_videos : bool
-        Take the other videos of the batch as negatives too if each has several clips.
+        If videos have several clips each, use the batch's other videos as negatives too.
     silence : int
-        With spans: frames of silence around each span's sound, whose crops are further negatives
-        (see `encode`). Cannot be combined with ``across_videos``.
+        With spans: frames of silence before and after each span's sound; the crops that reach into
+        the silence are additional negatives (see `encode`). Cannot be combined with
+        ``across_videos``.
     gather : bool
-        Where the other videos are negatives, take those of all processes.
+        If the other videos are negatives, use those of all processes.
     freeze_norm : bool
-        Keep batch norm's statistics as they are and use them: for fine-tuning, and for the same
-        numbers with any number of processes.
+        Use the stored statistics of batch norm and do not update them: for fine-tuning, and for
+        results that do not depend on the number of processes.
     chunk : int
-        Pairs that pass through the fusion at a time.
+        Number of pairs that pass through the fusion at a time.
     recompute : bool
-        Gradient checkpointing of the fusion; see `FusionTransformer.all_pairs`.
+        Use gradient checkpointing in the fusion; see `FusionTransformer.all_pairs`.
     compile : bool
-        torch.compile for both encoders.
+        Compile both encoders with torch.compile.
     neighbours : float
-        Share of the target given to each of the two crops next to the true one.
+        Share of the target given to each of the two crops next to the true crop.
     channels_last : bool
-        Keep pictures' channels last in memory, which is faster on many processors.
+        Use the channels-last memory format, which is faster on many processors.
     init : str, optional
-        File whose synchronisation network gives the initial weights: a bundle, a checkpoint
-        or the published sync_model.pth.
+        File with the initial weights: a bundle, a checkpoint or the published sync_model.pth.
 
     Raises
     ------
     ConfigError
-        The network could not be read back from a file.
+        The network could not be loaded from a file later.
     ValueError
         A setting is invalid.
     CheckpointError
-        ``init`` cannot be read, or its network is a different one.
+        ``init`` cannot be read or holds a different network.
     """
 
     def __init__(
@@ -139,15 +140,15 @@ class SyncModule(pl.LightningModule):
         if compile:
             network.visual.compile()
             network.audio.compile()
-        self.train()  # Lightning does not call it
+        self.train()  # applies freeze_norm; Lightning does not call train() itself
 
     @property
     def models(self) -> Models:
-        """Contents of a bundle of this training."""
+        """The trained network, for a bundle."""
         return Models(sync=self.network)
 
     def train(self, mode: bool = True) -> SyncModule:
-        """Switch to training mode; frozen norms stay in evaluation mode."""
+        """Switch to training mode; frozen batch norms stay in evaluation mode."""
         super().train(mode)
         if self.hparams.freeze_norm:
             for module in self.modules():
@@ -156,7 +157,7 @@ class SyncModule(pl.LightningModule):
         return self
 
     def loss(self, batch: dict) -> Tensor:
-        """InfoNCE of one batch of `RandomClips`, `SpanClips` or `PackedClips`."""
+        """Compute InfoNCE of a batch from `RandomClips`, `SpanClips` or `PackedClips`."""
         symmetric, neighbours = self.hparams.symmetric, self.hparams.neighbours
         if "clip" in batch:
             return packed_loss(
@@ -190,11 +191,11 @@ class SyncModule(pl.LightningModule):
         return logits.float() / self.hparams.temperature
 
     def _everybodys(self, tokens: Tensor) -> Tensor:
-        """Tokens of all processes in the order of ranks, (1, n, T, D) -> (1, world * n, T, D)."""
+        """Tokens of all processes in rank order, (1, n, T, D) -> (1, world * n, T, D)."""
         return gather(tokens).flatten(0, 2).unsqueeze(0)
 
     def training_step(self, batch: dict, batch_idx: int) -> Tensor:
-        """Loss of one batch, logged as the mean over processes; see `require_finite`."""
+        """Return the loss of one batch and log its mean over processes; see `require_finite`."""
         self._report_broken(batch["broken"])
         loss = self.loss(batch)
         require_finite(self, loss, batch, batch_idx)
@@ -202,7 +203,7 @@ class SyncModule(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: dict, batch_idx: int) -> None:
-        """Measure one clip (``SpanClips`` with ``fixed``, not batched)."""
+        """Measure one clip, an unbatched item of `SpanClips` with ``fixed``."""
         if batch["broken"]:
             self._report_broken([batch["broken"]])
             return
@@ -225,22 +226,22 @@ class SyncModule(pl.LightningModule):
                 self.measures[name].update(value)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the measures, over all processes."""
+        """Log the measures of all processes."""
         for name, metric in self.measures.items():
-            measured = bool(metric.update_count)  # False if all clips of the process are broken
+            measured = bool(metric.update_count)  # False if all clips of this process are broken
             if self.trainer.strategy.reduce_boolean_decision(measured, all=False):
                 self.log(f"val/{name}", metric, prog_bar=name == "window_within_one")
 
     def configure_optimizers(self):
-        """Optimiser, with a schedule by steps if ``scheduler`` is given."""
+        """Return the optimiser, with any schedule."""
         return scheduled(self.optimizer(self.parameters()), self.scheduler, self)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Describe the network, so that every command can read the checkpoint."""
+        """Add a description of the network, so that every command can read the checkpoint."""
         checkpoint["architecture"] = describe(self.network)
 
     def pictures(self) -> dict[str, Figure]:
-        """Rows of the first validation clips, as heat maps."""
+        """Heat maps of the first validation clips' rows."""
         return {"heatmaps": heat_maps(self._shown)} if self._shown else {}
 
     def _begin_with(self, path: Path) -> None:

@@ -1,7 +1,7 @@
-"""The test stage: fill a feature store and score its clips over any number of processes.
+"""The test stage: fill a feature store and score its clips in any number of processes.
 
-Every clip goes to one process and is scored on its own, so neither scores nor metrics depend on
-how many processes there are; nothing is repeated to fill up a batch.
+Each clip is scored by itself and in one process only, so neither scores nor metrics depend on the
+number of processes. No clip is repeated to fill a batch.
 """
 
 from __future__ import annotations
@@ -32,24 +32,27 @@ Choose = Callable[[FeatureStore], Sequence[int]]
 
 @dataclass(eq=False, kw_only=True, repr=False)
 class StoredClips(pl.LightningDataModule):
-    """The chosen clips of a feature store; fills the store first where a manifest is given.
+    """The chosen clips of a feature store, which is filled first if a manifest is given.
 
     Parameters
     ----------
     folder : str or Path
         Folder of the store.
     choose : callable
-        Store -> indices of the clips to score; the same in every process.
+        Called with the store; returns the indices of the clips to score, which must be the same in
+        every process.
     manifest : Manifest, optional
-        Clips to extract; those that are in the store are not read again.
+        Clips to extract; clips that the store already holds are not read again.
     checkpoint : mapping, optional
-        As for `load_models`, with the synchronisation network; needed with a manifest.
+        Setting for `load_models` that includes the synchronisation network; required with a
+        manifest.
     settings : ExtractionSettings
-        With several devices, device ``auto`` means the trainer's device.
+        Settings of the extraction. With several processes, device ``auto`` means the trainer's
+        device.
     engine : EngineOptions
         Where clips are extracted.
     workers : int, optional
-        Processes of an extraction by one trainer process.
+        Number of extraction processes; ignored if there are several trainer processes.
     """
 
     folder: str | Path
@@ -75,7 +78,7 @@ class StoredClips(pl.LightningDataModule):
         Raises
         ------
         ConfigError
-            The store was made with a different network or settings.
+            The store was made with a different network or different settings.
         """
         if self.store is not None:
             return
@@ -85,7 +88,7 @@ class StoredClips(pl.LightningDataModule):
         self.chosen = list(self.choose(self.store))
 
     def test_dataloader(self) -> DataLoader:
-        """Indices of clips: every ``world``-th, from this process's rank on; possibly none."""
+        """Indices of the clips that this process scores, possibly none."""
         own = self.chosen[self.trainer.global_rank :: self.trainer.world_size]
         return DataLoader(own, batch_size=None)
 
@@ -117,15 +120,15 @@ class EvaluationModule(pl.LightningModule):
     Parameters
     ----------
     scorer : callable
-        Store -> `StoreScorer`, once the store is there.
+        Called with the opened store; returns a `StoreScorer`.
     keep_steps : bool
         Keep step losses, for localisation.
 
     Attributes
     ----------
     found : list of StoredScore
-        After the test: this process's clips; after `gather`: in every process, all clips, each
-        once, in the order of the store.
+        After the test, the clips of this process. After `gather`, all clips in every process, each
+        once and in the order of the store.
     """
 
     def __init__(
@@ -140,7 +143,7 @@ class EvaluationModule(pl.LightningModule):
         self.found: list[StoredScore] = []
 
     def setup(self, stage: str) -> None:
-        """Make the scorer of the data module's store."""
+        """Make the scorer for the data module's store."""
         self.scorer = self.make_scorer(self.trainer.datamodule.store)
 
     def test_step(self, index: int, batch_idx: int) -> None:
@@ -152,7 +155,7 @@ class EvaluationModule(pl.LightningModule):
     def gather(self) -> None:
         """Collect the scores of all processes, including processes without a clip to score.
 
-        Call it after the test: Lightning runs no test hooks where there is no clip to score.
+        Call this method after the test; a test hook would not run in processes without clips.
         """
         parts = [self.found]
         if self.trainer.world_size > 1:

@@ -1,4 +1,4 @@
-"""The latest training state on disk, to resume from after an interruption."""
+"""Save the latest training state, so that an interrupted run can be resumed."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pytorch_lightning.callbacks import Checkpoint
 
 
 class PeriodicCheckpoint(Checkpoint):
-    """Write ``last.ckpt`` every n steps and at the end of every epoch.
+    """Write ``last.ckpt`` every ``every_n_steps`` steps and at the end of every epoch.
 
-    It does not write right after an epoch's last batch: Lightning would resume from there
-    without the validation that follows, and the curve would miss a point.
+    No checkpoint is written right after the last batch of an epoch: a run resumed there would skip
+    the validation that follows, and the curve would miss a point.
     """
 
     def __init__(self, *, folder: str | Path, every_n_steps: int = 200) -> None:

@@ -1,4 +1,4 @@
-"""The curve of a training: kept if the run is killed, written as JSON and as a picture."""
+"""Learning curve that survives a killed run, written as JSON and as a picture."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from avforensics.files import atomic_path, write_text
 
-EVERY = 60.0  # least seconds between drawings, each of 1 to 2 s; the last state is drawn
-SMOOTH = 0.98  # factor of the drawn running mean of the training loss
+EVERY = 60.0  # minimum seconds between drawings, each taking 1 to 2 s; the final state is drawn
+SMOOTH = 0.98  # decay factor of the running mean of the training loss
 
 
 class LearningCurve(Callback):
-    """Keep losses and measures, and draw them.
+    """Record losses and measures, and draw them.
 
-    The curve is part of the checkpoints: after a resume it continues from the step of the
-    checkpoint, as if nothing had happened. ``curve.json`` holds ``train``, rows of
-    step and loss, and ``val``, rows of epoch, step and a mapping of measures; it is written after
-    every validation. Pictures are ``curve.png`` and whatever figures the module's ``pictures()``
-    returns, by name; loggers that can show pictures (wandb, TensorBoard) get them too.
+    The curve is part of the checkpoints, so a resumed run continues it from the step of the
+    checkpoint. ``curve.json`` is written after every validation. It holds ``train``, rows of step
+    and loss, and ``val``, rows of epoch, step and a mapping of measures. The pictures are
+    ``curve.png`` and the figures returned by the module's ``pictures()``, by name; loggers that can
+    show pictures (wandb, TensorBoard) receive them too.
 
     Parameters
     ----------
@@ -35,33 +35,33 @@ class LearningCurve(Callback):
         The run's folder.
     """
 
-    state_key = "Curve"  # in checkpoints, also old ones
+    state_key = "Curve"  # key in checkpoints, including old ones
 
     def __init__(self, *, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.train: list[list[float]] = []
         self.val: list[list[Any]] = []
-        self._drawn = 0  # validations in the last drawing
+        self._drawn = 0  # number of validations in the last drawing
         self._clock = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
-        """For the checkpoint: plain lists."""
+        """Return the curve as plain lists, for the checkpoint."""
         return {"train": [list(row) for row in self.train], "val": [list(row) for row in self.val]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """From the checkpoint."""
+        """Restore the curve from the checkpoint."""
         self.train, self.val = state["train"], state["val"]
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, index: int
     ) -> None:
-        """Record the loss of a step; with accumulated batches, of the last batch only."""
+        """Record the loss of a step; with gradient accumulation, that of its last batch."""
         loss = trainer.callback_metrics.get("train/loss")
         if loss is not None and (not self.train or self.train[-1][0] != trainer.global_step):
             self.train.append([trainer.global_step, float(loss)])
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Record the measures and write them; draw at most once in ``EVERY`` seconds."""
+        """Record and write the measures; draw at most once every ``EVERY`` seconds."""
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         measured = {
@@ -95,7 +95,7 @@ class LearningCurve(Callback):
 
 
 def curve_figure(train: list[list[float]], val: list[list[Any]]) -> Figure:
-    """Losses above, the other measures of validation below, over steps."""
+    """Plot losses over steps and, in a panel below, the other validation measures."""
     measures = [name for name in (val[-1][2] if val else {}) if name != "loss"]
     figure = Figure(figsize=(6.4, 6.0 if measures else 3.4), layout="constrained")
     panels = figure.subplots(2 if measures else 1, 1, sharex=True, squeeze=False)[:, 0]
@@ -109,7 +109,7 @@ def curve_figure(train: list[list[float]], val: list[list[Any]]) -> Figure:
         panels[0].plot(val_steps, losses, "o-", color="#D55E00", label="validation")
     panels[0].set_ylabel("loss")
     panels[0].legend(fontsize=8)
-    highest = 1.0  # shares of windows and clips; losses of single models may be higher
+    highest = 1.0  # for shares of windows and clips; losses of single models may be higher
     for name in measures:
         values = [row[2].get(name, np.nan) for row in val]
         highest = max(highest, np.nanmax(values))
@@ -122,7 +122,7 @@ def curve_figure(train: list[list[float]], val: list[list[Any]]) -> Figure:
 
 
 def _running_mean(values: np.ndarray) -> np.ndarray:
-    """Exponential mean without the bias of its start."""
+    """Exponential moving mean with bias correction."""
     mean, weight, smoothed = 0.0, 0.0, np.empty_like(values)
     for index, value in enumerate(values):
         mean = SMOOTH * mean + (1 - SMOOTH) * value

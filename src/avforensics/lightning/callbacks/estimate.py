@@ -1,4 +1,4 @@
-"""Estimate the cost of a training from one batch before it begins."""
+"""Estimate the cost of training from one batch, before training begins."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ log = logging.getLogger(__name__)
 
 
 class Estimate(Callback):
-    """Log parameters, steps, time and memory of the run that is about to start.
+    """Log the parameters, steps, time and memory of the run that is about to start.
 
-    The first batch goes forward and back twice, first to warm up and count operations, then to
-    take the time. Gradients are discarded and batch norm's statistics restored, so that training is
-    the same with and without this callback. The module must have ``loss(batch)``. The
-    estimate excludes validation, and decoding that is slower than training.
+    The first batch passes forward and backward twice: once to warm up and count operations, and
+    once to measure the time. Gradients are discarded and the statistics of batch norm restored, so
+    this callback does not affect training. The module must have ``loss(batch)``. The estimate
+    ignores validation, and waiting for decoding that is slower than training.
 
     Parameters
     ----------
     flops : bool
-        Count floating-point operations too.
+        Also count floating-point operations.
     """
 
     def __init__(self, *, flops: bool = True) -> None:
         self.flops = flops
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Measure and log."""
+        """Measure one batch and log the estimate."""
         batch = _first_batch(trainer)
         buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}
         counter = FlopCounterMode(display=False)

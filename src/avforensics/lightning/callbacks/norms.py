@@ -1,4 +1,4 @@
-"""Batch norm's statistics for evaluation, taken over many training clips at once."""
+"""Statistics of batch norm for evaluation, averaged over many training clips."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from avforensics.lightning.sync import SyncModule
 
 
 class PreciseBatchNorm(pl.Callback):
-    """Recompute running means and variances before each validation.
+    """Recompute the running means and variances of batch norm before each validation.
 
-    With a few clips per batch, the running averages follow the last twenty or so clips and weights
-    that have changed since. Here they are the plain average over fixed training clips under the
-    current weights. Training itself does not read them, so its curve does not change.
+    With only a few clips per batch, the running averages depend on the last twenty or so clips and
+    on outdated weights. This callback replaces them with plain averages over fixed training clips
+    under the current weights. Training does not read the running averages, so the training loss
+    does not change.
 
     Parameters
     ----------
     clips : int
-        Training videos to average over, spread evenly over the split.
+        Number of training videos to average over, spread evenly over the split.
     """
 
     def __init__(self, *, clips: int = 96) -> None:
@@ -39,7 +40,7 @@ class PreciseBatchNorm(pl.Callback):
         momentum = [norm.momentum for norm in norms]
         for norm in norms:
             norm.reset_running_stats()
-            norm.momentum = None  # the plain average of all batches
+            norm.momentum = None  # plain average over all batches
         network.train()
         for batch in trainer.datamodule.statistics_dataloader(self.clips):
             batch = {

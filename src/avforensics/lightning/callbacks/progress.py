@@ -1,4 +1,4 @@
-"""Progress lines of a training, for logs and terminals."""
+"""Progress of training, as log lines or as a bar."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ log = logging.getLogger(__name__)
 
 
 class Progress(Callback):
-    """Log one line every n steps and one for every epoch.
+    """Log a line every ``every_n_steps`` steps and a line for every validation.
 
     Parameters
     ----------
     every_n_steps : int
-        Steps between lines; the first line comes after a tenth of these steps.
+        Number of steps between lines; the first line comes after a tenth of that number.
     """
 
     def __init__(self, *, every_n_steps: int = 50) -> None:
@@ -58,7 +58,7 @@ class Progress(Callback):
 
     @rank_zero_only
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Log what validation measured."""
+        """Log the measures of the validation."""
         measured = {k: v for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
         if not trainer.sanity_checking and measured:
             text = ", ".join(f"{name[4:]} {float(value):.4f}" for name, value in measured.items())
@@ -66,5 +66,5 @@ class Progress(Callback):
 
 
 def bar() -> ProgressBar | None:
-    """A progress bar where a person is watching, else None."""
+    """A progress bar if stdout is a terminal, else None."""
     return RichProgressBar(leave=True) if sys.stdout.isatty() else None

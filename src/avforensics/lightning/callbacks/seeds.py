@@ -1,4 +1,4 @@
-"""Random numbers that depend only on the position in training."""
+"""Random numbers that depend only on the run's seed and the position in training."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pytorch_lightning.callbacks import Callback
 
 
 class StepSeeds(Callback):
-    """Reseed torch before every batch, so that a resumed run drops out the same units.
+    """Reseed torch before every batch, so that dropout is the same in a resumed run.
 
-    Keeping the states of all random generators of all processes in checkpoints would do the same,
-    but more could go wrong.
+    Saving the state of every random generator of every process in checkpoints would have the same
+    effect, but would be more error-prone.
     """
 
     def __init__(self, *, seed: int) -> None:
@@ -23,6 +23,6 @@ class StepSeeds(Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, index: int
     ) -> None:
-        """Seed from the run's seed, epoch, batch and process."""
+        """Derive the seed from the run's seed, the epoch, the batch and the process."""
         place = f"{self.seed} {trainer.current_epoch} {index} {trainer.global_rank}"
         torch.manual_seed(int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], "big"))
