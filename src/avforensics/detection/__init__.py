@@ -1,1 +1,1 @@
-"""The parts of ``avforensics detect`` around scoring: inputs, records and outputs."""
+"""The parts of ``avforensics detect`` around the scoring: inputs, records and outputs."""

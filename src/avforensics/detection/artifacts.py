@@ -1,4 +1,4 @@
-"""Files written for each video besides its row: result, report, features, figures."""
+"""Write the files of each video: result, report, features and figures."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ _DRAWING = Lock()  # matplotlib's settings are shared by all threads
 
 @dataclass(frozen=True, kw_only=True)
 class Artifacts:
-    """Writes one video's files into ``results/``, ``reports/``, ``features/`` and ``figures/``.
+    """Writes each video's files into ``results/``, ``reports/``, ``features/`` and ``figures/``.
 
     Parameters
     ----------
     folder : Path
-        The batch's folder.
+        Output folder of the batch.
     provenance : mapping
         Shown at the end of each report.
     media : MediaOptions
-        How the videos are read, for the player.
+        How videos are read, for the player in the report.
     report, features, figures : bool
-        Requested outputs.
+        Whether to write this output.
     run : RunRecord
-        Written with each result.
+        Data of the run, written with each result.
     """
 
     folder: Path
@@ -56,7 +56,7 @@ class Artifacts:
     run: RunRecord
 
     def is_complete(self, name: str, undrawn: Container[str] = ()) -> bool:
-        """Whether all requested outputs exist, except those that could not be drawn."""
+        """Return True if all requested outputs exist, except those that could not be drawn."""
         wanted = {
             "result": True,
             "report": self.report and "report" not in undrawn,
@@ -67,14 +67,14 @@ class Artifacts:
         return all(path.is_file() for path in paths)
 
     def write(self, outcome: Outcome, name: str) -> tuple[str | None, list[str]]:
-        """Write the requested outputs of a scored video; outputs of an earlier score are deleted.
+        """Write the requested outputs of a scored video, after deleting those of an earlier run.
 
         A report or figure that fails adds a warning to the result; the score is kept.
 
         Returns
         -------
         str or None
-            The report's path relative to the batch's folder, if there is a report.
+            Path of the report relative to the output folder, if there is a report.
         list of str
             Outputs that could not be drawn: ``report``, ``figures``.
 
@@ -98,7 +98,7 @@ class Artifacts:
     def write_result(
         self, outcome: Outcome, clip: Clip, size: int | None, name: str
     ) -> dict[str, Any]:
-        """Write ``results/NAME.json`` of any video, even without a score, and return its content.
+        """Write ``results/NAME.json`` for any video, with or without a score; return its content.
 
         Parameters
         ----------
@@ -144,7 +144,7 @@ class Artifacts:
 
 
 def _tried(result: VideoResult, what: str, write: Callable, *arguments: Any) -> bool:
-    """Draw an output and return whether that worked; a full disk is still an error."""
+    """Draw an output and return True on success; a full disk still raises an error."""
     try:
         write(*arguments)
     except Exception as error:  # one odd video must not end a batch of thousands

@@ -1,4 +1,4 @@
-"""How faces are scored, from a few plain settings and what the network was trained on."""
+"""Choose how faces are scored, from a few settings and the network's training crops."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def face_options(
     score: str = "speaker",
     find: Mapping[str, Any] | None = None,
 ) -> FaceOptions:
-    """Options for `VideoScorer`.
+    """Create the options for `VideoScorer`.
 
     Parameters
     ----------
     models : Models
-        Its synchronisation network gives the recipe if ``crop`` is None.
+        The synchronisation network determines the recipe if ``crop`` is None.
     mode : str
         ``given``, ``auto`` or ``none``, or ``trained``: ``auto`` if the checkpoint names the
         recipe of its training crops, else ``given``.
     crop : str or mapping, optional
         One of `avforensics.faces.crops.RECIPES`, or the settings of a `CropRecipe`.
     score : str
-        The rule of a video's score.
+        How a video's score follows from its faces' scores; see `FaceOptions`.
     find : mapping, optional
         Settings of `FaceSettings`.
 
@@ -68,8 +68,8 @@ def _find(settings: Mapping[str, Any]) -> FaceSettings:
 
 
 def default_recipe(models: Models) -> str | Mapping[str, Any]:
-    """The recipe whose crops the synchronisation network was trained on.
+    """Recipe of the crops that the synchronisation network was trained on.
 
-    If unknown: ``mouth``, the region that compact networks see.
+    If the recipe is unknown, this is ``mouth``, the region that compact networks see.
     """
     return trained_recipe(models) or "mouth"

@@ -36,25 +36,25 @@ log = logging.getLogger(__name__)
 
 
 class Detector:
-    """Scores any video, or face crops: one score each, higher = more likely fake.
+    """Scores videos or face crops, with one score each; higher = more likely fake.
 
     Parameters
     ----------
     models : Models, optional
-        Default: as ``checkpoint=auto``, the published files if all are found, else the weights
-        that come with the package.
+        Default: as with ``checkpoint=auto``, the published files if all are found, else the
+        weights that come with the package.
     faces : str
-        Scored part of a frame: ``trained`` (as the weights were trained), ``auto``, ``given``
-        or ``none``; see `face_options`.
+        Part of a frame that is scored: ``trained`` (as in training of the weights), ``auto``,
+        ``given`` or ``none``; see `face_options`.
     crop : str or mapping, optional
-        Recipe of the crops of ``auto``; None = as the weights were trained.
+        Recipe of the crops with ``auto``; None = as in training of the weights.
     calibration : path, optional
-        Gives results a ``p_value``. ``auto`` = the calibration that comes with the weights, if it
-        fits this scoring; None = no p-values.
+        Calibration file, which gives results a ``p_value``. ``auto`` = the calibration that comes
+        with the weights, if it fits these settings; None = no p-values.
     false_positive_rate : float
         Share of real videos above the calibration's threshold.
     false_segments_per_minute : float
-        Maximum number of segments per minute of real video, by the calibration.
+        Tolerated number of segments per minute of real video, according to the calibration.
     **options
         As in `RuntimeOptions` and `ClipScorer`: ``device``, ``precision``, ``windows`` ...
 
@@ -63,7 +63,7 @@ class Detector:
     CheckpointError
         A model is missing, or the calibration is damaged.
     ConfigError
-        A setting is invalid, or the calibration was made for a different scoring.
+        A setting is invalid, or the calibration was made with other scoring settings.
     """
 
     def __init__(
@@ -143,15 +143,15 @@ class Detector:
             ``talkers``, ``released``, a bundle, a folder, or ``OWNER/NAME`` on the Hugging Face
             Hub; see `avforensics.checkpoints.hub.setting_of`.
         sha256 : str, optional
-            Expected SHA-256 of the bundle. The pins in a repository only show that its files are
-            whole; this hash shows that they are the expected files.
+            Expected SHA-256 of the bundle. The hashes in a repository only show that its files are
+            intact; this hash shows that they are the expected files.
         **options
             As in `Detector`.
 
         Raises
         ------
         CheckpointError
-            Nothing has this name, or a file has changed.
+            No weights have this name, or a file has changed.
         ConfigError
             ``sha256`` is given, but ``name`` is not a bundle (``released``).
         """
@@ -159,7 +159,7 @@ class Detector:
 
     @property
     def policy(self) -> SequencePolicy:
-        """Which windows are scored."""
+        """Policy that determines which windows are scored."""
         return self.scorer.detector.policy
 
     def score(
@@ -181,7 +181,7 @@ class Detector:
         Raises
         ------
         MediaError
-            When the video cannot be scored.
+            The video cannot be scored.
         TypeError, ValueError
             The type of the argument is not supported.
         """
@@ -199,16 +199,16 @@ class Detector:
     def outcomes(
         self, videos: Video | Iterable[Video], progress: Progress | None = None
     ) -> Iterator[Outcome]:
-        """As `score_many`, with the result of each face.
+        """Like `score_many`, but with the result of each face.
 
-        A video that cannot be scored gives a result with ``error``; the others are scored.
+        A video that cannot be scored yields a result with ``error``; the other videos are scored.
 
         Parameters
         ----------
         videos : iterable of path, bytes, binary file object, Clip or Arrays, or one of these
             A `Clip` names a part of a file, or a file whose sound is in a separate file. A str is
-            one path. Bytes, file objects and arrays are kept in the folder for temporary files
-            until they are scored.
+            a single path. Bytes, file objects and arrays are stored in the temporary folder until
+            they have been scored.
         progress : callable, optional
             As in `ClipScorer.score_many`.
 

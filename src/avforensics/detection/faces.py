@@ -1,4 +1,4 @@
-"""Scoring whole videos, or every face in them: the work of ``avforensics detect`` for one file."""
+"""Score whole videos, or every face in them, as ``avforensics detect`` does for each file."""
 
 from __future__ import annotations
 
@@ -46,23 +46,23 @@ Finder = Callable[..., Faces]
 
 @dataclass(frozen=True, kw_only=True)
 class FaceOptions:
-    """Face settings: which part of a frame is scored.
+    """Settings for the part of a frame that is scored.
 
     Parameters
     ----------
     mode : str
         ``given`` = pictures are framed as in training: face crops, or pictures that the network
-        crops itself (published); ``none`` = pictures are used whole; ``auto`` = faces are found,
-        tracked and scored one by one.
+        crops itself; ``none`` = pictures are used whole; ``auto`` = faces are found, tracked and
+        scored one by one.
     recipe : CropRecipe, optional
-        How a face is cut out; needed by ``auto``.
+        How a face is cut out; required by ``auto``.
     rule : str
         How a video's score follows from its faces' scores; see `score_of_video`.
     find : FaceSettings
         How faces are found.
     expected : CropRecipe, optional
-        How faces were cut for training, if none are cut here; videos that are framed differently
-        get a warning.
+        Recipe of the training crops, if no face is cut out here; videos that are framed
+        differently get a warning.
 
     Raises
     ------
@@ -95,7 +95,8 @@ class VideoScorer:
     Parameters
     ----------
     detector : ClipScorer
-        Not changed: ``VideoScorer.detector`` is a copy unless ``mode`` is ``given``.
+        Scores the clips. It is not changed: ``VideoScorer.detector`` is a copy unless ``mode`` is
+        ``given``.
     finder : callable, optional
         Finds the faces of a file; None = `find_faces`.
     """
@@ -106,7 +107,7 @@ class VideoScorer:
         self.options = options
         self.detector = detector if options.mode == "given" else _whole_pictures(detector)
         self._finder = finder or find_faces
-        self._can_watch = finder is None  # only `find_faces` takes a watcher
+        self._can_watch = finder is None  # only `find_faces` accepts a watcher
 
     def score(self, video: str | os.PathLike | Clip, progress: Progress | None = None) -> Outcome:
         """Score one video; ``result.error`` gives the reason on failure."""
@@ -118,10 +119,10 @@ class VideoScorer:
     ) -> Iterator[Outcome]:
         """Score videos or parts of them, in order; yield each outcome as soon as it is ready.
 
-        Faces are found in threads, some videos ahead of the network. In a long video of which all
-        windows are scored, faces are scored during the search. Small clips share batches, up to
-        the next video without a face. ``progress`` is called for each clip (one face's track in a
-        video), as in `ClipScorer.score_many`.
+        Faces are found in threads, some videos ahead of the network. In long videos, faces are
+        scored during the search if all windows are scored. Small clips share batches, up to the
+        next video without a face. ``progress`` is called for each clip (one face track of a video),
+        as in `ClipScorer.score_many`.
         """
         if self.options.mode != "auto":
             clips, asked = tee(map(Clip.of, videos))
@@ -143,14 +144,14 @@ class VideoScorer:
                 next(video for video in waiting if not video.complete).results.append(result)
                 while waiting and waiting[0].complete:
                     yield self._outcome(waiting.popleft())
-            while waiting:  # a video without a face, or a long one
+            while waiting:  # a video without a face, or a long video
                 video = waiting.popleft()
                 if video.live:
                     self._score_live(video, progress)
                 yield self._outcome(video)
 
     def _find(self, clip: Clip) -> SearchedVideo:
-        """Find the faces of a file or a part; errors in a single file are noted, not raised."""
+        """Find the faces of a file or of a part; errors in a single file are noted, not raised."""
         video, media = SearchedVideo(clip), self.detector.media
         with noted(video):
             # a file without sound is not searched
@@ -186,7 +187,7 @@ class VideoScorer:
                     )
             finally:
                 if video.found is None:
-                    watcher.stop()  # else readers wait for the rest of a face
+                    watcher.stop()  # otherwise, readers would wait for the rest of a face
 
         started = time.perf_counter()
         with noted(video):
@@ -219,7 +220,7 @@ class VideoScorer:
         video.seconds = time.perf_counter() - started
 
     def _outcome(self, video: SearchedVideo) -> Outcome:
-        """The outcome of a video whose faces are all scored."""
+        """The outcome of a video whose faces have all been scored."""
         video.close()
         found = video.found
         if found is None or video.error is not None:
@@ -280,7 +281,7 @@ def _whole_pictures(detector: ClipScorer) -> ClipScorer:
 
 
 def faceless(found: Faces) -> str:
-    """Why a video has no track."""
+    """Why a video has no face track."""
     left_out = ", ".join(found.left_out)
     return f"no usable face was found: {left_out}" if left_out else "no face was found"
 

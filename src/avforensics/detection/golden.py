@@ -1,4 +1,4 @@
-"""Golden values of a bundled clip: whether this machine decodes and scores as it should."""
+"""Check with golden values of a bundled clip that this machine decodes and scores correctly."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from avforensics.scoring.source import Clip
 
 ASSETS = Path(str(resources.files("avforensics"))) / "assets"
 CLIP, VALUES = ASSETS / "selfcheck.mp4", ASSETS / "selfcheck.safetensors"
-SOUND_LEVELS = 2  # of 65,536: sums in a different order round differently
+SOUND_LEVELS = 2  # of 65,536 levels; sums in a different order round differently
 LOGITS = {"cpu": 1e-3, "cuda": 2e-2}  # largest difference; TF32 in convolutions is below 1e-2
-SIZE = 96  # pixels of the clip, and of what the shipped network sees
+SIZE = 96  # side in pixels of the clip, and of the frames that the shipped network takes
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Golden:
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the check.
+    """One finding of the check.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Finding:
 
 
 def decoded(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Frames and sound as `detect` reads them, by PyAV: uint8 (T, 96, 96, 3), int16 (T * 640,)."""
+    """Decode frames, uint8 (T, 96, 96, 3), and sound, int16 (T * 640,), as `detect` does."""
     with open_media(path, MediaOptions(size=SIZE)) as stream:
         blocks = list(stream)
     return (
@@ -78,7 +78,7 @@ def decoded(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def logits_of(path: Path, device: str) -> tuple[np.ndarray, str]:
-    """Logits of every window, (T - 4, 31) float32, with the shipped weights, and their digest."""
+    """Logits of every window, (T - 4, 31) float32, and the digest of the shipped weights."""
     models = load_models({"asset": SHIPPED, "search": False}, parts=["sync"])
     runtime = RuntimeOptions(device=device)
     extractor = FeatureExtractor(models.sync, runtime=runtime, measure=False)
@@ -104,7 +104,7 @@ def save(values: Golden) -> None:
 
 
 def load() -> Golden:
-    """The golden values."""
+    """Load the golden values from the package."""
     with safe_open(VALUES, framework="numpy") as file:
         texts = file.metadata()
         arrays = {name: file.get_tensor(name) for name in ("sound", "logits")}
@@ -112,12 +112,12 @@ def load() -> Golden:
 
 
 def compare(cuda: bool = False) -> list[Finding]:
-    """Decode and score the clip with everything that is installed, and compare.
+    """Decode and score the clip with every installed reader, and compare with golden values.
 
     Parameters
     ----------
     cuda : bool
-        Score it on the GPU, too.
+        Score the clip on the GPU as well.
     """
     golden = load()
     frames, sound = decoded(CLIP)

@@ -1,4 +1,4 @@
-"""Which videos a run processes: one file, a folder, a list or a manifest."""
+"""Find the videos that a run processes, given a file, a folder, a list or a manifest."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Inputs:
         Each file, or part of a file named by a manifest, once. A missing video among several inputs
         is listed too: it gets a row with a reason.
     remarks : list of str
-        Sentences on what was left out and why.
+        Sentences that say what was left out and why.
     """
 
     clips: list[Clip]
@@ -45,12 +45,16 @@ def list_inputs(source: str | os.PathLike | Sequence[str]) -> Inputs:
     Parameters
     ----------
     source : str, PathLike or sequence of str
-        One or several of: a video; a folder, searched with its subfolders for known video
-        suffixes and sorted, without hidden files; a manifest or any other table with a column
-        ``path`` (see `read_table`), of which ``start``, ``duration`` (or ``end``) and ``audio``
-        are used and rows of faces skipped; a text file (.txt, .lst) with one path per line; blank
-        lines and lines that begin with # are skipped. A relative path in a list is looked up in
-        the list's folder first, then in the current folder.
+        One or several of the following. A relative path in a list is looked up first in the list's
+        folder, then in the current folder.
+
+        * A video.
+        * A folder, which is searched recursively for known video suffixes, without hidden files,
+          and sorted.
+        * A manifest or another table with a column ``path`` (see `read_table`). The columns
+          ``start``, ``duration`` (or ``end``) and ``audio`` are used; rows of faces are skipped.
+        * A text file (.txt, .lst) with one path per line. Blank lines and lines that begin with #
+          are skipped.
 
     Raises
     ------
@@ -65,7 +69,7 @@ def list_inputs(source: str | os.PathLike | Sequence[str]) -> Inputs:
 
 
 def _one(source: str | os.PathLike, *, among: bool = False) -> Inputs:
-    """Videos of one input; ``among`` = there are several, so a missing video is listed too."""
+    """Videos of one input; if it is ``among`` several, a missing video is listed too."""
     path = typed_path(source)
     if not str(source).strip():
         raise ConfigError("input is empty: give a video, a folder or a list of videos")
@@ -104,7 +108,7 @@ def _folder(root: Path) -> Inputs:
 
 
 def _listed(path: Path) -> Inputs:
-    """Videos of a table or of a text file, each once, in its order."""
+    """Videos of a table or of a text file, each once, in the order of the file."""
     source = read_source(path)
     if not isinstance(source, Table) and path.suffix.lower() in TABLES:
         first = next(iter(listed_lines(source)), "")
@@ -120,7 +124,7 @@ def _listed(path: Path) -> Inputs:
 
 
 def _once(source: object, entries: Sequence[Clip], remarks: list[str]) -> Inputs:
-    """Drop duplicates; keep the first of each."""
+    """Drop duplicates, keeping the first of each clip."""
     once: dict[str, Clip] = {}
     for clip in entries:
         once.setdefault(clip_key(clip), clip)
@@ -161,7 +165,7 @@ def _names_video(name: str) -> bool:
 
 
 def _on_disk(source: Text, name: str) -> Path:
-    """A path in a list: from the list's folder or, if nothing is there, the current folder."""
+    """Look up a path of a list in the list's folder, then in the current folder."""
     folder = source.path.parent
     path = typed_path(source.on_disk(folder, name))
     beside = folder / path

@@ -26,7 +26,7 @@ AUTO = "auto"  # calibration setting: use the file next to the checkpoint
 
 
 class Judge:
-    """Turns scores into p-values, with a threshold; warns if a video is unlike the calibration's.
+    """Turns scores into p-values and warns if a video is unlike the calibration's videos.
 
     Parameters
     ----------
@@ -40,14 +40,14 @@ class Judge:
         How videos are scored here; see `avforensics.evaluation.calibration`.
     crop : str or mapping, optional
         How the faces found here are cut out. A calibration whose setting names a different
-        ``crop`` is refused; a calibration that names none adds a warning to each result.
+        ``crop`` is rejected; a calibration that names no crop adds a warning to each result.
 
     Raises
     ------
     CheckpointError
         The file is missing or is not a calibration.
     ConfigError
-        The calibration was made for a different scoring, or has too few videos for the rate.
+        The calibration was made with other scoring settings, or has too few videos for the rate.
     """
 
     def __init__(
@@ -80,10 +80,10 @@ class Judge:
         Parameters
         ----------
         cropped : bool
-            A face was cut out, so the frame size is not compared.
+            True if a face was cut out; the frame size is then not compared.
         highest_of : int
-            The score is the highest of n scores. If n > 1, the p-value refers to the highest of n
-            independent real scores, and no threshold is given.
+            Number n of scores of which this is the highest. If n > 1, the p-value refers to the
+            highest of n independent real scores, and no threshold is given.
 
         Returns
         -------
@@ -117,7 +117,7 @@ class Judge:
         )
 
     def _weigh(self, result: VideoResult, unlike: Sequence[str]) -> None:
-        """Note evidence and likelihood ratio, where the calibration has them."""
+        """Add evidence and likelihood ratio to a result, where the calibration supports them."""
         evidence, likelihood = self.calibration.evidence, self.calibration.likelihood
         statements = []
         if evidence is not None:
@@ -156,13 +156,13 @@ def judge_for(
     crop: str | Mapping | None = None,
     false_segments_per_minute: float = FALSE_SEGMENTS,
 ) -> Judge | None:
-    """The judge for a ``calibration`` setting.
+    """Create the judge for a ``calibration`` setting.
 
     Parameters
     ----------
     calibration : path, optional
-        ``auto`` = the first file next to the checkpoint's bundle that was made for this scoring;
-        if there are files but none fits, the reasons are logged. None = no judge.
+        ``auto`` = the first file next to the checkpoint's bundle that was made with these scoring
+        settings; if there are files but none fits, the reasons are logged. None = no judge.
     detector : ClipScorer
         How videos are scored.
     false_positive_rate, crop, false_segments_per_minute
@@ -173,7 +173,7 @@ def judge_for(
     CheckpointError
         A calibration file is missing or damaged.
     ConfigError
-        The named file was made for a different scoring, or has too few videos for the rate.
+        The named file was made with other scoring settings, or has too few videos for the rate.
     """
     if calibration is None:
         return None
@@ -198,7 +198,7 @@ def judge_for(
 
 
 def _check_crop(calibration: Calibration, path: Path, crop: str | Mapping) -> list[str]:
-    """A warning if a calibration names no crop; ConfigError if it names a different crop."""
+    """Return a warning if a calibration names no crop; raise ConfigError if it names another."""
     fitted = calibration.setting.get("crop")
     if fitted is None:
         return [f"the calibration does not say whether its faces were cut as here (crop={crop})"]
@@ -211,7 +211,7 @@ def _check_crop(calibration: Calibration, path: Path, crop: str | Mapping) -> li
 
 
 def media_properties(media: MediaReport) -> dict[str, float]:
-    """Properties of a file that a calibration compares, besides its leading silence."""
+    """Properties of a file, besides leading silence, that are compared with a calibration's."""
     return {
         "frames_per_second": round(media.fps, 3),
         "width": float(media.width),

@@ -2,8 +2,8 @@
 
 A square depends on the detections of the few seconds around it (`LiveTracks.reach`). Frames wait
 until these detections are known; only the surroundings of the faces stay in memory. Which faces
-become tracks is known only at the end: the pictures of a face are used if its squares equal the
-track's. Otherwise (damage, a face that jumps, too much memory) the track needs a second pass.
+become tracks is known only at the end: the pictures of a face are used if its squares equal those
+of a track. Otherwise (damage, a face that jumps, too much memory), the track needs a second pass.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ from avforensics.media.video import VideoReader
 MOST = 192 * 2**20  # maximum bytes of surroundings in memory
 STEP = 2 * FPS  # frames between two updates of the tracks
 AHEAD = 2 * FPS  # maximum number of pictures of a face that wait for the network
-ROOM = 1.7  # side of the surroundings relative to the side of the square...
-MORE = 48  # ...plus this many pixels
+ROOM = 1.7  # side of the surroundings relative to the side of the square
+MORE = 48  # pixels added to the side of the surroundings
 SAME = 0.3  # minimum overlap (IoU) of successive detections of one face
 ENDLESS = 2**31  # frames; used while the length of the video is unknown
 
@@ -53,8 +53,8 @@ class GrowingMouth:
     """A `MouthView` of the frames that have been cut so far."""
 
     def __init__(self) -> None:
-        # columns of `squares`, `width`, `turn`; longer than needed: copies of a growing array
-        # would leave gaps in memory
+        # The columns are those of `squares`, `width` and `turn`. The array is longer than needed,
+        # because copies of a growing array would leave gaps in memory.
         self._rows, self._n = np.empty((1024, 5)), 0
 
     def add(self, view: MouthView, part: slice) -> None:
@@ -112,7 +112,7 @@ class LiveTrack:
 
     @property
     def next_frame(self) -> int:
-        """The first frame that is not cut yet."""
+        """The first frame that has not been cut yet."""
         return self.first_frame + sum(map(len, self.squares))
 
     def put(self, picture: Future[np.ndarray] | None) -> None:
@@ -138,12 +138,12 @@ class LiveTrack:
 
 
 class LiveTracks:
-    """Tracks the faces of a video during the search and cuts them.
+    """Tracks the faces of a video during the search and cuts them out.
 
     Parameters
     ----------
     recipe : CropRecipe
-        How faces are cut.
+        How faces are cut out.
     settings : FaceSettings
         How faces are found.
     size : int
@@ -155,7 +155,7 @@ class LiveTracks:
         Called with each new face.
     faces : list of LiveTrack
     reach : int
-        Number of frames on each side on which a square depends.
+        Number of frames before and after a frame that affect its square.
     """
 
     def __init__(self, recipe: CropRecipe, settings: FaceSettings, size: int) -> None:
@@ -182,7 +182,7 @@ class LiveTracks:
         self._active = False
 
     def stop(self) -> None:
-        """End the search if it is not over, and every face that is not finished."""
+        """End the search if it is still running, and every face that is not finished."""
         self._stopped = True
         for face in self.faces:
             face.close()
@@ -208,7 +208,7 @@ class LiveTracks:
             return
         self._detections.append(detections)
         self._keep_around(detections)
-        if self._bytes > MOST or self._tally.damaged:  # then no face can be used
+        if self._bytes > MOST or self._tally.damaged:  # in both cases, no face can be used
             self._forget()
         elif detections.frame - self._looked >= STEP:
             self._looked = detections.frame
@@ -227,7 +227,7 @@ class LiveTracks:
         self._pool.shutdown(wait=False)
 
     def _keep_around(self, detections: Detections) -> None:
-        """Keep only the surroundings of the faces from the frames up to a search."""
+        """Reduce the frames up to a search to the surroundings of their faces."""
         now, faces = detections.frame, detections.faces
         sizes = (faces[:, 2:4] - faces[:, :2]).max(axis=1)
         faces = faces[sizes >= self._settings.min_size / 2]
@@ -255,7 +255,7 @@ class LiveTracks:
         return across[0], down[0], across[1], down[1]
 
     def _advance(self, now: int, cuts: Sequence[int]) -> None:
-        """Cut the squares that are known by now."""
+        """Cut the squares that are known so far."""
         begun = self._detections[0].frame
         tracklets = associate(self._detections, cuts, self._settings)
         for tracklet in tracklets:
@@ -276,7 +276,7 @@ class LiveTracks:
             self._detections.popleft()
 
     def _new(self, tracklet: Tracklet, cuts: Sequence[int]) -> LiveTrack | None:
-        """A face that is long and large enough to become a track."""
+        """Begin a face if it is long and large enough to become a track, else return None."""
         track, size = track_of(tracklet, cuts, ENDLESS, self._settings)
         if len(track) < self._settings.min_seconds * FPS or size < self._settings.min_size:
             return None
@@ -300,7 +300,7 @@ class LiveTracks:
             face.end()
 
     def _emit(self, face: LiveTrack, track: FaceTrack, stop: int) -> bool:
-        """Cut the frames up to ``stop``; False if that is not possible."""
+        """Cut the frames up to ``stop``; return False if that is not possible."""
         if track.first_frame > face.next_frame:
             face.end()
             return False
@@ -335,7 +335,7 @@ class LiveTracks:
         return next((one for one in self._around[index][1] if one.holds(*area)), None)
 
     def _is(self, face: LiveTrack, track: FaceTrack) -> bool:
-        """Whether the squares cut so far are the first squares of a track."""
+        """Return True if the squares cut so far are the first squares of a track."""
         count = face.next_frame - face.first_frame
         if track.first_frame != face.first_frame or len(track) < count:
             return False
@@ -347,14 +347,14 @@ class LiveTracks:
         return same and np.array_equal(mouth, face.mouth.squares)
 
     def _finish(self, face: LiveTrack, track: FaceTrack) -> None:
-        """Cut the rest of a track; name the face after it if that is possible."""
+        """Cut the rest of a track; on success, give the face the name of the track."""
         complete = face.next_frame == track.end_frame
         if complete or (not face.ended and self._emit(face, track, track.end_frame)):
             face.track = track.name
 
 
 def _holds(tracklet: Tracklet, detection: tuple[int, np.ndarray] | None) -> bool:
-    """Whether a detection belongs to a tracklet."""
+    """Return True if a detection belongs to a tracklet."""
     if detection is None or detection[0] not in tracklet.frames:
         return False
     face = tracklet.faces[tracklet.frames.index(detection[0])]

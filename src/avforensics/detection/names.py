@@ -13,12 +13,12 @@ _LONGEST = 60  # characters; at four bytes each, still below the limit of file s
 
 
 def unique_name(path: Path, taken: Collection[str], key: str = "") -> str:
-    """A name made from a video's file name, valid in any file system and URL.
+    """Make a name from a video's file name that is valid in any file system and URL.
 
     Parameters
     ----------
     taken : collection of str
-        Names in use, case-folded. If the plain name is among them, a part of the hash of
+        Names in use, case-folded. If the plain name is among them, part of the hash of
         ``key`` is appended, so that ``a/clip.mp4`` and ``b/clip.mp4`` get different names.
     key : str
         Identifies the video in the batch; empty = its absolute path.

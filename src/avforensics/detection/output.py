@@ -32,7 +32,7 @@ from avforensics.scoring.result import FACELESS, WITH_SCORE
 from avforensics.scoring.source import Clip
 
 SCORE_FILES = ("testing_score.npy", "testing_scores.npy")  # names in the published README and code
-# Share of the time for writing tables, which are rewritten whole so that a kill leaves them whole.
+# Maximum share of time for writing tables. Tables are rewritten whole, so that no kill cuts them.
 TABLE_SHARE = 0.05
 
 
@@ -45,7 +45,7 @@ class Task:
     name : str
         Name of its report and features, unique in the batch.
     size, mtime_ns : int or None
-        Size and time of the file before it was read; None if it does not exist.
+        Size and modification time of the file before it was read; None if it does not exist.
     """
 
     clip: Clip
@@ -72,10 +72,10 @@ class OutputFolder:
     videos : sequence of path or Clip
         The batch.
     settings : mapping
-        Everything that a score depends on besides the file: checkpoints, scoring, streams.
+        Everything besides the file on which a score depends: checkpoints, scoring, streams.
     is_complete : callable
-        Whether a video's other outputs are complete, given its name and a list of what
-        could not be drawn.
+        Returns True if a video's other outputs are complete, given the video's name and a list of
+        outputs that could not be drawn.
     resume : bool
         Keep results of the same files and settings.
 
@@ -86,7 +86,7 @@ class OutputFolder:
     kept : int
         Number of videos whose earlier results are kept.
     remarks : list of str
-        Why the other videos are scored again, in sentences.
+        Sentences that say why other videos are scored again.
     """
 
     def __init__(
@@ -143,8 +143,8 @@ class OutputFolder:
     def begin(self, task: Task) -> None:
         """Void an earlier run's record of a video, before the video's files are overwritten.
 
-        After a kill in between, a run with the earlier settings must not find the old score next to
-        the new files.
+        If the run is killed in between, a later run with the earlier settings must not find the old
+        score next to the new files.
 
         Raises
         ------
@@ -162,7 +162,7 @@ class OutputFolder:
         Raises
         ------
         OSError
-            The disk is full: nothing of this result was kept.
+            The disk is full; nothing of this result was stored.
         """
         record = {**entry, "settings": self._digest}
         self._journal.append(record)
@@ -302,7 +302,7 @@ def _stat(path: Path) -> tuple[int | None, int | None]:
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Names of settings that differ, with their values where these are short."""
+    """Names of settings that differ, with both values if both sides have the setting."""
     old, new = _flat(before), _flat(now)
     names = [name for name in sorted(old | new) if old.get(name) != new.get(name)]
     told = [

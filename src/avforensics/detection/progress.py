@@ -1,4 +1,4 @@
-"""How far a batch has come: a bar on a terminal, plain lines elsewhere."""
+"""Show the progress of a batch: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from avforensics.tables import Table
 
 log = logging.getLogger(__name__)
 
-LISTED = 20  # videos that the closing table shows
+LISTED = 20  # maximum number of videos in the closing table
 LISTED_FAILURES = 100
 
 
@@ -33,7 +33,7 @@ class BatchProgress(Progress):
         super().__init__("scoring", total, unit="videos", final=False)
 
     def finish(self, row: Cells) -> None:
-        """One more video is done."""
+        """Report one more finished video."""
         self.advance()
         count = f"[{self.done}/{self.total}]"
         if row["status"] not in WITH_SCORE:
@@ -52,7 +52,7 @@ def rank(p_value: float | None) -> str:
 
 
 def summarise(rows: list[Cells], folder: str, dropped: Mapping[str, int] | None = None) -> None:
-    """Report how a batch ended: its scores, or the highest of many, and every failure.
+    """Report the end of a batch: its scores, or the highest of many, and its failures.
 
     ``dropped`` counts faces that were found but not used, by reason.
     """

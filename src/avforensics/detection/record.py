@@ -1,8 +1,8 @@
 """``results/NAME.json``: everything that was found in one video, for programs and reviewers.
 
-The file's bytes follow from its content alone, and one of its entries is the SHA-256 of the rest:
-`avforensics verify` finds a changed byte. An attacker who changes a file can rewrite that hash too;
-quote the hash elsewhere, such as in the written report, to rule that out.
+The bytes of the file depend only on its content, and one entry is the SHA-256 of the others, so
+`avforensics verify` detects any changed byte. An attacker who changes a file can also rewrite the
+hash; to rule that out, quote the hash elsewhere, such as in a written report.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class RunRecord:
     weights : mapping of str to str
         SHA-256 of each weight file by name.
     calibration : mapping or None
-        ``file`` and ``sha256``.
+        ``file`` (name) and ``sha256`` (hash) of the calibration.
     settings : mapping
         The resolved configuration.
     versions : mapping
@@ -61,7 +61,7 @@ class RunRecord:
 
 
 def record_of(outcome: Outcome, clip: Clip, size: int | None, run: RunRecord) -> dict[str, Any]:
-    """The content of a result file, plain values; ``digest`` is the hash of the rest."""
+    """The content of a result file as plain values; ``digest`` is the hash of the rest."""
     result, calibrated = outcome.result, outcome.calibrated
     record = {
         "format": f"{FORMAT}{VERSIONS[-1]}",
@@ -145,7 +145,7 @@ def _result(result: VideoResult) -> dict[str, Any]:
 
 
 def _coverage(result: VideoResult, outcome: Outcome, settings: Mapping[str, Any]) -> list[str]:
-    """Parts of the video that were not analysed."""
+    """Sentences on limits of the analysis of this video, such as parts that were not scored."""
     limits = [f"Not applicable: {reason}." for reason in result.not_applicable]
     scoring = settings.get("scoring", {})
     if result.scores and scoring.get("windows") == "first":
@@ -160,7 +160,7 @@ def _coverage(result: VideoResult, outcome: Outcome, settings: Mapping[str, Any]
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON types; numbers that are not finite become None."""
+    """Convert a value to JSON types; numbers that are not finite become None."""
     if isinstance(value, Mapping):
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -173,7 +173,7 @@ def _plain(value: Any) -> Any:
 
 
 def text_of(record: Mapping[str, Any]) -> str:
-    """The bytes of a result file: the same content gives the same file."""
+    """The text of a result file; the same content always gives the same text."""
     return json.dumps(record, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
@@ -184,12 +184,12 @@ def digest_of(record: Mapping[str, Any]) -> str:
 
 
 def write_record(record: Mapping[str, Any], path: str | PathLike) -> None:
-    """Write a result file, whole or not at all."""
+    """Write a result file atomically."""
     write_text(path, text_of(record))
 
 
 def read_record(path: str | PathLike) -> dict[str, Any]:
-    """Read a result file of any version that this program knows.
+    """Read a result file of any supported version.
 
     Raises
     ------

@@ -50,7 +50,7 @@ Cells = dict[str, Any]
 
 
 def rows_of(record: Mapping[str, Any], *, report: str | None = None) -> list[Cells]:
-    """Rows of scores.csv from the content of a result file: the video's, then one for each face.
+    """Rows of scores.csv from the content of a result file: the video's row, then one per face.
 
     Values are plain; None = no value. ``start`` and ``end`` are the seconds at which a part of a
     video, or a face, begins and ends. ``speaks`` is the share of the time with a face in which this
@@ -108,7 +108,7 @@ def _finite(value: float) -> float | None:
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write a table, whole or not at all; None is an empty cell."""
+    """Write a table atomically; None becomes an empty cell."""
     write_table(path, columns, ([row.get(name) for name in columns] for row in rows))
 
 

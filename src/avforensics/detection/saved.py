@@ -1,4 +1,4 @@
-"""Saved network outputs of a video, for other tools and for ``avforensics render``."""
+"""Save and load network outputs of a video, for other tools and ``avforensics render``."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _face_notes(outcome: Outcome) -> dict[str, object]:
 
 
 def load_outcome(path: str | os.PathLike, video: str | os.PathLike) -> Outcome:
-    """Read from a file of `save_features` what drawing needs: no scores, no media report.
+    """Read from a file of `save_features` what drawing needs: neither scores nor a media report.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def _face(
 
 
 def find_saved(folder: Path, video: Path) -> tuple[Outcome, float]:
-    """Features of a video saved by detect with ``save_features=true``.
+    """Find the features of a video that ``detect`` saved with ``save_features=true``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A video while its faces are found and scored; several are processed at a time."""
+"""State of a video while its faces are found and scored; several are processed at a time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from avforensics.scoring.source import Clip
 
 @dataclass(eq=False)
 class SearchedVideo:
-    """A video from the search for faces to the outcome."""
+    """State of a video from the search for faces to the outcome."""
 
     clip: Clip
     found: Faces | None = None
@@ -43,11 +43,11 @@ class SearchedVideo:
 
     @property
     def complete(self) -> bool:
-        """Whether every face has its result."""
+        """True if every face has a result."""
         return not self.live and len(self.results) == len(self.clips)
 
     def cut(self, recipe: CropRecipe, media: MediaOptions) -> None:
-        """Make a clip of each face; several clips share sound that is decoded once."""
+        """Make a clip of each face; several clips share the sound, which is decoded once."""
         tracks = self.found.tracks
         if len(tracks) > 1 and self.sound is None:
             self.open_sound(media)
@@ -95,7 +95,7 @@ class SearchedVideo:
 
 @contextmanager
 def noted(video: SearchedVideo) -> Iterator[None]:
-    """Note the time taken, and an error in a single file, which must never end a batch."""
+    """Record the time taken and any error in the file, which must never end a batch."""
     started = time.perf_counter()
     try:
         yield
@@ -110,9 +110,10 @@ def noted(video: SearchedVideo) -> Iterator[None]:
 
 
 def clips_of(videos: Iterator[SearchedVideo], waiting: deque[SearchedVideo]) -> Iterator[Clip]:
-    """Clips of the waiting video and of the next videos, up to a video without a face.
+    """Yield clips of the waiting video and of the next videos, up to a video without a face.
 
-    That video is finished; continuing would delay its outcome until the next face is found.
+    A video without a face is finished; to continue would delay its outcome until the next face is
+    found.
 
     Parameters
     ----------

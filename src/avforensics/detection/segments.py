@@ -1,4 +1,4 @@
-"""Where a scored video is unusual: segments above a threshold, or segments that stand out."""
+"""Find unusual segments of a scored video: above a threshold, or standing out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from avforensics.scoring.outcome import OWN_DELAY, Outcome, Segment
 from avforensics.scoring.result import Steps
 from avforensics.scoring.speakers import within
 
-EDGE = 5  # windows: smoothing at the ends of a segment; windows closer than this share frames
+EDGE = 5  # windows over which the ends of a segment are smoothed; closer windows share frames
 RELATIVE = 3  # segments shown per video if there is no threshold
 RELATIVE_SECONDS = 10.0  # minimum length of such a video, so that segments can stand out
 SHORTEST = FPS  # minimum number of windows of such a segment
@@ -22,7 +22,7 @@ SHORTEST = FPS  # minimum number of windows of such a segment
 
 @dataclass(frozen=True)
 class _Losses:
-    """The step losses of one face that are judged: ``window`` and ``loss``, both (S,)."""
+    """Step losses of a face in which segments are sought: ``window`` and ``loss``, (S,) each."""
 
     window: np.ndarray
     loss: np.ndarray
@@ -40,14 +40,14 @@ class _Losses:
 
 
 def segments_off_delay(outcome: Outcome, threshold: float) -> list[Segment]:
-    """Segments in which a face of a video leaves its own delay.
+    """Segments in which the delay of a face departs from the face's usual delay.
 
-    Stretches above the threshold that lie within `EDGE` windows of each other are one segment.
+    Stretches above the threshold that lie within `EDGE` windows of each other form one segment.
 
     Parameters
     ----------
     outcome : Outcome
-        Its results must have ``off_delay`` curves.
+        Outcome whose results have ``off_delay`` curves.
     threshold : float
         Threshold from `SegmentAlarms`.
 
@@ -80,20 +80,20 @@ def find_segments(
 
     Used with calibrations of earlier versions, or without a calibration.
 
-    With a threshold: every ``length`` consecutive steps of a face are judged by their mean, like a
-    video of that length; sequences above the threshold are joined, and trimmed at both ends to
-    where the loss is high. Without a threshold: in videos of ten seconds or more, the three
-    segments that stand out most from the rest of the video.
+    With a threshold, the mean of every ``length`` consecutive steps of a face is compared with it,
+    like the score of a video of that length. Sequences above the threshold are joined, and trimmed
+    at both ends to where the loss is high. Without a threshold, the three segments that stand out
+    most are returned for videos of ten seconds or more.
 
-    With the rule ``speaker``, a face is judged only while it speaks: a listener does not match the
-    audio.
+    With the rule ``speaker``, a face counts only while it speaks, because the face of a listener
+    does not match the audio.
 
     Parameters
     ----------
     lam : float
         Weight of the activation loss in the score.
     length : int
-        Steps of a sequence, as in the threshold's calibration.
+        Number of steps in a sequence, as in the calibration of the threshold.
 
     Returns
     -------
@@ -134,7 +134,7 @@ def _losses(
     spoken: Sequence[tuple[float, float]] | None = None,
     track: str = "",
 ) -> _Losses:
-    """A face's step losses; only within the spans ``spoken``, in seconds, if these are given."""
+    """Step losses of a face, within the spans ``spoken`` (in seconds) if these are given."""
     window = np.asarray(steps.window)
     loss = steps.loss(lam)
     counts = np.isfinite(loss)
@@ -144,7 +144,7 @@ def _losses(
 
 
 def _runs(window: np.ndarray) -> list[np.ndarray]:
-    """Rows of windows that follow one another without a gap."""
+    """Indices of the rows of each run of windows without a gap."""
     return np.split(np.arange(len(window)), np.flatnonzero(np.diff(window) > 1) + 1)
 
 
@@ -171,7 +171,7 @@ def _above(
 
 
 def _means(values: np.ndarray, length: int) -> np.ndarray:
-    """Mean of every ``length`` values in a row."""
+    """Mean of every ``length`` consecutive values."""
     total = np.append(0.0, np.cumsum(values))
     return (total[length:] - total[:-length]) / length
 

@@ -1,7 +1,7 @@
-"""A clip and forgeries of it, scored and shown side by side: the start of ``avforensics demo``.
+"""Score a clip and forgeries of it and show them side by side, for ``avforensics demo``.
 
-The clip is re-encoded once. Every version has exactly these frames, and its own audio from the
-same encoder: a forgery differs from the clip only in the audio.
+The clip is re-encoded once. Every version has exactly the same frames and its own audio from the
+same encoder, so that a forgery differs from the clip only in the audio.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from avforensics.report.page import write_video_report
 from avforensics.report.side_by_side import Entry, write_side_by_side
 from avforensics.scoring.outcome import Outcome
 
-SCORED_SIDE, SHOWN_SIDE = 960, 480  # pixels, longer side of what is scored and of what is played
-PLACES = (0.0, 0.25, 0.5, 0.75)  # positions in a long video, as shares of it, searched for a face
+SCORED_SIDE, SHOWN_SIDE = 960, 480  # longer side, in pixels, of scored and of played files
+PLACES = (0.0, 0.25, 0.5, 0.75)  # positions in a long video, as fractions, where a face is sought
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class Showcase:
     Attributes
     ----------
     start : float
-        Where in the video the clip begins, in seconds.
+        Start of the clip in the video, in seconds.
     left_out : list of str
-        Forgeries that could not be made, and why.
+        Forgeries that could not be made, with the reasons.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Showcase:
         Parameters
         ----------
         scorer : VideoScorer
-            Used with faces that are found once, in the clip, for all versions.
+            Scores the versions. Faces are found once, in the clip, for all versions.
 
         Raises
         ------
@@ -107,7 +107,7 @@ class Showcase:
         return self.shown
 
     def write_page(self, *, title: str, lead: str, provenance: Mapping[str, Any]) -> Path:
-        """Write ``index.html``, versions side by side; `write_reports` writes the linked pages."""
+        """Write ``index.html`` with all versions; `write_reports` writes the linked pages."""
         entries = [
             Entry(
                 title=shown.version.title,
@@ -145,7 +145,7 @@ class Showcase:
         return self.folder / "videos" / "small" / f"{name}.mp4"
 
     def _write(self) -> tuple[list[Version], list[Path]]:
-        """Write every version twice, to be scored and to be played."""
+        """Write two files for every version: one to score and one to play."""
         first = self._first_frame()
         self.start = first / FPS
         original, small = self.folder / "videos" / "original.mp4", self._small_path("original")
@@ -171,7 +171,7 @@ class Showcase:
             return write_clip(path, pictures, sound, crf=crf, preset="veryfast")
 
     def _first_frame(self) -> int:
-        """Where the clip begins: at the start of the video, or where a long one shows a face."""
+        """First frame of the clip: the video's start or, in a long video, where it shows a face."""
         with VideoReader(self.video) as video:
             declared = round((video.declared or 0) * FPS)
         if declared <= self._count:

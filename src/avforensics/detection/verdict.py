@@ -1,4 +1,4 @@
-"""The findings on a scored video: statistics, rank among real videos, suspicious segments."""
+"""Judge a scored video: statistics, rank among real videos, suspicious segments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from avforensics.scoring.tracks import find_speakers, main_face
 
 
 def judge_outcome(outcome: Outcome, scorer: VideoScorer, judge: Judge | None) -> None:
-    """Measure and judge a video and its faces, and note the findings on them."""
+    """Measure and judge a video and its faces, and store the findings in the outcome."""
     if outcome.result.error is not None:
         return
     policy = scorer.detector.policy
@@ -48,7 +48,7 @@ def judge_outcome(outcome: Outcome, scorer: VideoScorer, judge: Judge | None) ->
 
 
 def _note_curves(outcome: Outcome, policy: SequencePolicy) -> None:
-    """Note where each face leaves its own delay; with the rule ``speaker`` only while it speaks."""
+    """Store where each face departs from its usual delay; with ``speaker``, while it speaks."""
     speaker = find_speakers(outcome.faces) if outcome.rule == "speaker" and outcome.faces else None
     parts = [face.result for face in outcome.faces] or [outcome.result]
     for index, part in enumerate(parts):
@@ -69,10 +69,10 @@ def _note_curves(outcome: Outcome, policy: SequencePolicy) -> None:
 def measure_outcome(
     outcome: Outcome, policy: SequencePolicy, delay_frequency: np.ndarray | None = None
 ) -> None:
-    """Note statistics on the results of a video and its faces.
+    """Store statistics in the results of a video and its faces.
 
     The statistics of a video come from the face that speaks at each time, whatever the rule of the
-    score; the statistics of a face come from all its windows.
+    score. The statistics of a face come from all its windows.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ class Check:
     Attributes
     ----------
     passed : bool or None
-        None = it could not be checked.
+        None if it could not be checked.
     said : str
         The finding in words.
     """
@@ -44,7 +44,7 @@ def check_record(path: str | PathLike) -> tuple[dict[str, Any], list[Check]]:
     Raises
     ------
     ConfigError
-        The file is not a record, or violates the schema.
+        The file is not a result file, or violates the schema.
     """
     record = read_record(path)
     digest = digest_of(record)
@@ -54,7 +54,7 @@ def check_record(path: str | PathLike) -> tuple[dict[str, Any], list[Check]]:
 
 
 def check_video(record: Mapping[str, Any], video: str | PathLike | None) -> Check:
-    """Whether ``video`` is the file that was scored; None = not checked."""
+    """Check that ``video`` is the file that was scored; without a file, nothing is checked."""
     expected = record["file"]["sha256"]
     if expected is None:
         return Check("video", None, "the file could not be read when it was scored")
@@ -64,12 +64,12 @@ def check_video(record: Mapping[str, Any], video: str | PathLike | None) -> Chec
 def check_weights(
     record: Mapping[str, Any], checkpoint: Mapping[str, Any]
 ) -> tuple[list[Check], Sequence[Path]]:
-    """Whether a checkpoint setting names the weights of the result.
+    """Check that a checkpoint setting names the weights of the result.
 
     Parameters
     ----------
     checkpoint : mapping
-        Empty = not checked.
+        If empty, nothing is checked.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def shipped(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_calibration(record: Mapping[str, Any], path: str | PathLike | None) -> list[Check]:
-    """Whether ``path`` is the calibration of the result; None = not checked."""
+    """Check that ``path`` is the calibration of the result; without a file, nothing is checked."""
     if record["calibration"] is None:
         return []
     return [_checked("calibration", path, record["calibration"]["sha256"], "calibration=FILE")]
@@ -123,7 +123,7 @@ def _told(setting: str) -> str:
 
 
 def _checked(name: str, path: str | PathLike | None, expected: str, setting: str) -> Check:
-    """Whether a file has the recorded hash; None = no file was named."""
+    """Check that a file has the recorded hash; without a file, nothing is checked."""
     if path is None:
         return Check(name, None, _told(setting))
     path = typed_path(path)
@@ -160,7 +160,7 @@ def compare(
 
 
 def _numbers(record: Mapping[str, Any], again: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """Name, recorded and new value of every number."""
+    """Yield the name, the recorded value and the new value of every number."""
     for name in NUMBERS:
         before, now = record[name], again[name]
         if isinstance(before, dict) and isinstance(now, dict):
