@@ -1,4 +1,4 @@
-"""``python -m avforensics`` is the command ``avforensics``."""
+"""``python -m avforensics`` runs the command ``avforensics``."""
 
 from avforensics.cli import command
 

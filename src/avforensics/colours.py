@@ -1,4 +1,4 @@
-"""Colours of delay maps, without matplotlib, whose import takes longer than writing a page.
+"""Colours of delay maps; importing matplotlib for them takes longer than writing a page.
 
 Cividis (Nunez, Anderton and Renslow 2018) is safe for colour-blind readers.
 """

@@ -13,7 +13,7 @@ class AVForensicsError(Exception):
 
 
 class ConfigError(AVForensicsError):
-    """A setting is missing, invalid or contradicts another one."""
+    """A setting is missing or invalid, or contradicts another setting."""
 
 
 class CheckpointError(AVForensicsError):

@@ -1,4 +1,4 @@
-"""Validate settings: numbers of the annotated type, finite and not too large; known choices."""
+"""Validate the numbers and choices in settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def check_numbers(settings: Any, **most: float) -> None:
     Parameters
     ----------
     settings : dataclass instance
-        From a module with ``from __future__ import annotations``.
+        Its module must use ``from __future__ import annotations``.
     **most : float
         Maximum absolute value of fields, by name.
 

@@ -1,4 +1,4 @@
-"""Write files atomically: a kill, a full disk or Ctrl-C leaves only complete files."""
+"""Write files atomically, so that a kill, a full disk or Ctrl-C leaves only complete files."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     Yields
     ------
     Path
-        A name in the same folder with the same suffix; the caller writes this file.
+        A name in the same folder with the same suffix; the caller must write this file.
 
     Raises
     ------
     OSError
-        If the disk is full, the error names ``path``, unlike that of a plain write.
+        Writing failed. If the disk is full, the error names ``path``, not the temporary file.
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
@@ -56,13 +56,13 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def write_text(path: str | os.PathLike, text: str, *, errors: str = "backslashreplace") -> None:
-    """Write UTF-8, whole or not at all; ``errors``: how to write file names that are not UTF-8."""
+    """Write UTF-8 text atomically; ``errors`` controls how invalid characters are written."""
     with atomic_path(path) as partial:
         partial.write_text(text, encoding="utf-8", errors=errors)
 
 
 def write_json(path: str | os.PathLike, content: Mapping[str, Any]) -> None:
-    """Write JSON for people to read; raises ValueError for NaN and infinity, which JSON lacks."""
+    """Write indented JSON atomically; raise ValueError for NaN and infinity."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
@@ -72,7 +72,7 @@ def remove_partial_files(folder: Path, *patterns: str) -> None:
     Parameters
     ----------
     patterns : str
-        Patterns of files below the folder that nobody is writing.
+        Glob patterns, relative to the folder, of files that no process is writing.
     """
     for pattern in patterns:
         for path in folder.glob(pattern):
@@ -80,7 +80,7 @@ def remove_partial_files(folder: Path, *patterns: str) -> None:
 
 
 class Closing:
-    """Base of objects that a ``with`` block closes."""
+    """Base class of objects that a ``with`` block closes."""
 
     def __enter__(self: T) -> T:
         return self
@@ -90,10 +90,10 @@ class Closing:
 
 
 class JsonLines(Closing):
-    """A locked file of JSON objects, one per line: a journal of a run.
+    """A locked file of JSON objects, one per line, e.g. the journal of a run.
 
-    Each line is flushed to disk before the next one is written. A line that a kill has truncated is
-    removed when the file is opened again. Use it in a ``with`` statement.
+    Each line is flushed to disk before the next one is written. A line truncated by a kill is
+    removed when the file is next opened. Use this class in a ``with`` statement.
 
     Parameters
     ----------
@@ -103,9 +103,9 @@ class JsonLines(Closing):
     Attributes
     ----------
     records : list of dict
-        Content of the file when it was opened.
+        Records in the file when it was opened.
     damaged : list of int
-        Line numbers, from 1, that are not JSON objects.
+        Numbers, from 1, of the lines that are not JSON objects.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def read_json_lines(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process has a `JsonLines` file open."""
+    """Return True if a process has a `JsonLines` file open."""
     try:
         with _lock_of(path).acquire(timeout=0):
             return False
@@ -186,7 +186,7 @@ def _lock_of(path: Path) -> FileLock:
 
 
 def fingerprint(value: Any) -> str:
-    """SHA-256 of a JSON value, or of a text itself; 64 hexadecimal digits."""
+    """SHA-256 of a text, or of any other value as JSON; 64 hexadecimal digits."""
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -218,10 +218,10 @@ def states_of(paths: Sequence[Path]) -> list[list[int]] | None:
 
 
 def are_unchanged(paths: Sequence[Path], before: list[list[int]] | None, sha: str) -> bool:
-    """Whether files are unchanged since they were written.
+    """Return True if files are unchanged since they were written.
 
-    Reading 100,000 clips would take hours, so size and modification time decide. If only times
-    differ, as in a copy, the hash of the first file decides.
+    Reading 100,000 clips would take hours, so size and modification time decide. If only the times
+    differ, as after copying, the hash of the first file decides.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def are_unchanged(paths: Sequence[Path], before: list[list[int]] | None, sha: st
 
 
 def typed_path(text: str | os.PathLike) -> Path:
-    """A path with a leading ``~`` or ``~user`` replaced by that home folder.
+    """Replace a leading ``~`` or ``~user`` in a path by the home folder.
 
     As in a shell, the path is unchanged if the user is unknown.
     """

@@ -1,4 +1,4 @@
-"""Handle Ctrl-C and SIGTERM, which schedulers and containers send: end the command cleanly.
+"""End a command cleanly on Ctrl-C or on SIGTERM, which schedulers and containers send.
 
 The first signal raises KeyboardInterrupt, so that unfinished files are removed and finished work is
 recorded. A second signal, more than a second later, ends the process at once.
@@ -20,7 +20,7 @@ _first: list[tuple[int, float]] = []  # signal and time
 
 
 def watch() -> None:
-    """Install the handlers; keep handlers that the caller set, such as nohup's."""
+    """Install the handlers, but keep handlers set before, e.g. by nohup."""
     for number, usual in _HANDLERS.items():
         if signal.getsignal(number) is usual:
             signal.signal(number, _handle)
@@ -40,7 +40,7 @@ def report() -> None:
 def leave() -> NoReturn:
     """End the process without the interpreter's shutdown.
 
-    Reading threads may be inside native code, and a normal shutdown then crashes occasionally.
+    Threads that read videos may be inside native code, where a normal shutdown sometimes crashes.
     """
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):

@@ -1,4 +1,4 @@
-"""Independent jobs in processes of their own, on this machine or on a Ray cluster."""
+"""Run independent jobs in separate processes, on this machine or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _LAUNCHERS = (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"))
 
 
 def cores() -> int:
-    """Cores available to this process, which on a shared node may be fewer than the node's."""
+    """Number of cores available to this process, which may be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def rank_and_world() -> tuple[int, int]:
-    """Rank and number of commands from torchrun or srun, else ``(0, 1)``."""
+    """Rank and number of processes set by torchrun or srun, else ``(0, 1)``."""
     for rank, world in _LAUNCHERS:
         if rank in os.environ and world in os.environ:
             return int(os.environ[rank]), int(os.environ[world])
@@ -42,7 +42,7 @@ def rank_and_world() -> tuple[int, int]:
 
 
 def check_alone(engine: EngineOptions, world: int) -> None:
-    """Refuse static shares on a Ray cluster, which distributes the work itself.
+    """Refuse fixed shares of the work on a Ray cluster, which distributes the work itself.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def check_alone(engine: EngineOptions, world: int) -> None:
 
 
 def stays_here(n_jobs: int, workers: int | None, engine: EngineOptions = LOCAL) -> bool:
-    """Whether `in_processes` does jobs in this process."""
+    """Return True if `in_processes` would run the jobs in this process."""
     alone = min(workers or cores(), n_jobs) <= 1
     return engine.name == "local" and alone and engine.timeout is None
 
@@ -71,7 +71,7 @@ def do_jobs(
     unit: str = "videos",
     engine: EngineOptions = LOCAL,
 ) -> Iterator[tuple[Key, Result | Failed]]:
-    """Like `in_processes`, for work on single jobs and with a progress bar named ``title``."""
+    """Like `in_processes`, but ``work`` takes one job, and a progress bar is shown."""
     with Progress(title, len(jobs), unit=unit) as progress:
         for key, result in in_processes(partial(_each, work), jobs, workers=workers, engine=engine):
             yield key, result
@@ -92,19 +92,19 @@ def in_processes(
     batch: int = 1,
     begin: Callable[[Key], None] | None = None,
 ) -> Iterator[tuple[Key, Any]]:
-    """Do jobs in any order: in this process, in processes of their own or on a cluster.
+    """Run jobs in any order: in this process, in other processes or on a cluster.
 
     Parameters
     ----------
     work : callable
-        Takes a list of jobs, and what ``prepare`` returned, and gives a result for each job, in
-        order. It must be picklable, as must jobs and results. After a crash a job may run again,
-        so it must write files atomically.
+        Called with a list of jobs and, if ``prepare`` is given, its return value; returns an
+        iterator of the jobs' results, in order. ``work``, jobs and results must be picklable. A job
+        may run again after a crash, so ``work`` must write files atomically.
     workers : int, optional
-        Processes; None = one per core, or all that the cluster has room for.
+        Number of processes; None = one per core, or as many as the cluster has room for.
     engine : EngineOptions
-        Where jobs run, how often a job whose process dies or hangs is tried, and how long it may
-        take.
+        Where jobs run, how often a job is tried if its process dies or hangs, and how long a job
+        may take.
     prepare : callable, optional
         Called once in each process; returns what all jobs need, e.g. a network.
     batch : int
@@ -115,22 +115,22 @@ def in_processes(
     Yields
     ------
     key, result
-        In order of completion, each key once; `Failed` if the job raised, or if its process died
-        or hung in each of ``engine.tries`` attempts.
+        In order of completion, each key once. The result is `Failed` if the job raised an error, or
+        if its process died or hung in each of ``engine.tries`` attempts.
 
     Raises
     ------
     AVForensicsError, OSError
-        From ``work`` or ``prepare``, except `MediaError`: such errors would affect
-        other jobs too.
+        Raised by ``work`` or ``prepare``, since these errors would affect other jobs too. A
+        `MediaError` only makes its job fail.
 
     Notes
     -----
     With one local worker or one job, jobs run in this process, so a job that ends the interpreter
     ends this process, unless ``engine.timeout`` is set.
 
-    The processes end when this one ends, for any reason, and when an exception leaves the
-    generator, since nothing would record their results. Only this process handles Ctrl-C.
+    The other processes end when this process ends, for any reason. They also end when the generator
+    raises an exception, since nothing would record their results. Only this process handles Ctrl-C.
     """
     if not jobs:
         return

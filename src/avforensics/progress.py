@@ -1,4 +1,4 @@
-"""Progress of a long command: a bar on a terminal, otherwise a line now and then."""
+"""Progress of a long command: a bar on a terminal, otherwise occasional log lines."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ log = logging.getLogger(__name__)
 
 FIRST_LINE, EVERY = 10.0, 60.0  # seconds until the first line, and between later ones
 Item = TypeVar("Item")
-# `extra` of log calls whose content a progress bar already shows: not printed on a terminal.
+# `extra` for log calls that repeat what a progress bar shows; not printed on a terminal.
 ON_BAR = {"on_bar": True}
 
 
 class Progress:
-    """Shows how much of a task is done, its rate and the remaining time.
+    """Show how much of a task is done, its rate and the remaining time.
 
-    On a terminal this is a bar, and lines go to the log file only. Lines are timed, so that they
-    also appear during one long item; the last one comes at the end.
+    On a terminal, progress is a bar, and lines go only to the log file. Lines are logged at fixed
+    times, so that they also appear during a long item, and once at the end.
 
     Parameters
     ----------
@@ -41,11 +41,11 @@ class Progress:
     total : int, optional
         Number of items; None = unknown.
     unit : str
-        Name of the items, plural.
+        Name of the items, in the plural.
     final : bool
         Whether to log a line at the end.
     quiet : bool
-        No bar and no lines, as in all processes but the first.
+        Show neither a bar nor lines, as in all processes but the first.
     """
 
     def __init__(
@@ -151,14 +151,14 @@ class _Rate(ProgressColumn):
 
 
 def speed(rate: float, unit: str = "videos") -> str:
-    """A rate (items per second) in a readable unit."""
+    """Format a rate, given in items per second, with a readable unit."""
     if rate >= 1:
         return f"{rate:.1f} {unit}/s"
     return f"{1 / max(rate, 1e-9):.1f} s/{unit.removesuffix('s')}"
 
 
 def duration(seconds: float) -> str:
-    """Text of a duration, e.g. ``2 h 05 min``, ``3 min``, ``12 s``."""
+    """Format a duration, e.g. ``2 h 05 min``, ``3 min``, ``12 s``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -1,7 +1,7 @@
-"""Registries: names of classes and functions, including those of a user's own code.
+"""Registries of classes and functions by name, including a user's own.
 
 A ``Registry`` maps names to objects of one kind: network classes, perturbations, baselines. Code
-outside this package adds to it with a decorator, which runs when its module is imported. Modules
+outside this package adds objects with a decorator, which runs when the code is imported. Modules
 are imported from two sources, both controlled by the user: entry points of installed packages
 (group ``avforensics.plugins``), and the ``plugins`` setting or AVFORENSICS_PLUGINS. A name in a
 downloaded file never causes an import.
@@ -36,7 +36,7 @@ class Registry(MutableMapping[str, T], Generic[T]):
     Parameters
     ----------
     kind : str
-        Kind of the objects, for messages: "network class".
+        Kind of the objects, for messages, e.g. "network class".
     entries : mapping, optional
         Initial entries.
     """
@@ -142,6 +142,6 @@ def _import(module: str, shown: str) -> None:
 
 
 def _origin(value: object) -> tuple[str | None, str | None]:
-    """Where a class or function was defined; other objects are unique."""
-    known = getattr(value, "function", value)  # a described function counts as its function
+    """Module and name of a class or function; other objects are identified by their repr."""
+    known = getattr(value, "function", value)  # a wrapper counts as its function
     return getattr(known, "__module__", None), getattr(known, "__qualname__", repr(known))

@@ -58,7 +58,7 @@ def running_mean(values: np.ndarray, size: int, *, mode: str) -> np.ndarray:
 
 
 def running_rank(values: np.ndarray, size: int, rank: int, *, mode: str) -> np.ndarray:
-    """The value of a rank (0 = minimum) in windows along the first axis, (T, ...).
+    """Value of a given rank (0 = minimum) in windows along the first axis, (T, ...).
 
     The median has rank ``size // 2``, the 90th percentile ``int(0.9 * size)``. Other parameters as
     in `running_mean`.
@@ -69,7 +69,7 @@ def running_rank(values: np.ndarray, size: int, rank: int, *, mode: str) -> np.n
 
 
 def widened(flags: np.ndarray, size: int) -> np.ndarray:
-    """Whether any flag in the surrounding window is set: bool, (T,)."""
+    """Mark steps with at least one flag in the surrounding window: bool, (T,)."""
     return running_rank(flags, size, size - 1, mode="constant")
 
 

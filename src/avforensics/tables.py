@@ -1,4 +1,4 @@
-"""One table for the terminal, Markdown, LaTeX and CSV; each form escapes its cells itself."""
+"""One table for the terminal, Markdown, LaTeX and CSV, with cells escaped for each format."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _LATEX |= {character: f"\\{character}" for character in "&%$#_{}"}
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells.
+    """A table of cells.
 
     Parameters
     ----------
     cells : sequence of sequence of str
-        The header first. In Markdown and LaTeX the first column is aligned to the left.
+        Rows, beginning with the header. In Markdown and LaTeX, the first column is left-aligned.
     words : collection of str
         Columns besides the first that are left-aligned on the terminal.
     ends : collection of str
@@ -42,7 +42,7 @@ class Table:
         wide(get_console()).print(self.rich())
 
     def rich(self) -> table.Table:
-        """For the terminal, with intervals below their values to save width."""
+        """Make a table for the terminal, with intervals below their values to save width."""
         title = Text(self.title) if self.title else None
         made = table.Table(title=title, padding=(0, 0, 0, 1), box=box.SIMPLE_HEAD)
         for place, name in enumerate(map(str, self.cells[0])):

@@ -25,7 +25,7 @@ from avforensics.files import atomic_path, sha256_file
 
 FORMAT_VERSION = 1
 KEY = "avforensics"
-# Older bundles whose metadata lacks the crop recipe.
+# Crop recipes of older bundles whose metadata lacks them, by SHA-256.
 RECIPES = {"c21d6dbca86abfef7bc176735ff6a4f80e82cbf50a0d3f4781758ba89b0fd0d8": "mouth"}
 
 
@@ -49,14 +49,14 @@ def save_bundle(path: str | PathLike, models: Models) -> None:
     }
     content = save(tensors, metadata={KEY: json.dumps(header, sort_keys=True)})
     with atomic_path(path) as partial:
-        partial.write_bytes(content)  # safetensors' own writer lets only the owner read files
+        partial.write_bytes(content)  # safetensors' own writer makes files private to the owner
 
 
 def load_bundle(path: str | PathLike) -> Models:
     """Load a file that ``save_bundle`` wrote.
 
-    ``hashes`` of the result refer to the bundle; hashes of its source files are in
-    ``metadata["sources"]``. Calibrations next to it are listed, not loaded.
+    In the result, ``hashes`` holds the bundle's hash, and ``metadata["sources"]`` the hashes of its
+    source files. Calibrations next to the bundle are listed, not loaded.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def calibrations_beside(path: Path) -> tuple[Path, ...]:
 
 
 def is_safetensors(path: Path) -> bool:
-    """Whether a file begins like safetensors: 8 bytes of length, then JSON."""
+    """Return True if a file begins like safetensors: 8 bytes of length, then JSON."""
     try:
         with path.open("rb") as file:
             return file.read(9)[8:] == b"{"

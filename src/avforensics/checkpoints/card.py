@@ -1,4 +1,4 @@
-"""What is published with weights: the bundle, its calibrations, a model card and pinned hashes."""
+"""Publish weights: the bundle, its calibrations, a model card and pinned hashes."""
 
 from __future__ import annotations
 
@@ -81,9 +81,9 @@ def write_release(
 
 
 def upload(folder: Path, repository: str, *, private: bool = True) -> str:
-    """Upload to the Hub what `write_release` wrote to a folder; return the address.
+    """Upload the files of `write_release` from a folder to the Hub; return the address.
 
-    Nothing else in the folder is uploaded; calibrations of an earlier upload are deleted.
+    Other files in the folder are not uploaded. Calibrations of an earlier upload are deleted.
 
     Raises
     ------

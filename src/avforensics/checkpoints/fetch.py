@@ -10,7 +10,7 @@ from avforensics.files import atomic_path, sha256_file
 
 
 def verify(file: PublishedFile, path: Path) -> str:
-    """Check the tensors of a published file, and its hash if that is known.
+    """Check the tensors of a published file and, if known, its hash.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def fetch(file: PublishedFile, folder: Path, *, url: str | None = None) -> str:
     Parameters
     ----------
     url : str, optional
-        A mirror to use.
+        Address of a mirror.
 
     Returns
     -------

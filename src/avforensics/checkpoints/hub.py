@@ -1,11 +1,11 @@
-"""Weights by name: shipped, published, a file, a folder, or a repository of the Hugging Face Hub.
+"""Find weights by name: shipped or published weights, a file, a folder or a Hub repository.
 
-A repository, or a folder that ``avforensics push`` writes, holds ``model.safetensors``, its
-calibrations, a model card and ``avforensics.json``, which pins the SHA-256 of each file. These pins
-lie in the same repository: they show that the files are whole (integrity), not who wrote them
-(authenticity). ``sha256=`` of `Detector.from_pretrained` and ``checkpoint.sha256`` pin the bundle
-from outside and ensure authenticity. The cache has the layout of the Hub's own client; a complete
-snapshot needs no network.
+A repository on the Hugging Face Hub, or a folder that ``avforensics push`` writes, holds
+``model.safetensors``, its calibrations, a model card and ``avforensics.json``, which pins the
+SHA-256 of each file. Since these pins are in the same repository, they ensure integrity but not
+authenticity. ``sha256=`` of `Detector.from_pretrained` and ``checkpoint.sha256`` pin the bundle
+from outside, which ensures authenticity. The cache has the layout of the Hub's own client; a
+complete snapshot needs no network.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from avforensics.files import sha256_file, typed_path
 MODEL = "model.safetensors"
 PINS = "avforensics.json"
 RELEASED = "released"
-PINNED = {  # of the weights in this package
+PINNED = {  # SHA-256 of the weights in this package
     "talkers": "1cfae7f471ad97e88a6d31844c7c8dc9ae790c06910120a646c2a79b5231edb9",
     "grid_compact": "c21d6dbca86abfef7bc176735ff6a4f80e82cbf50a0d3f4781758ba89b0fd0d8",
 }
 _REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
-_FILES = (".safetensors", ".pth", ".pt", ".ckpt", ".pkl", ".bin")  # no repository ends in these
+_FILES = (".safetensors", ".pth", ".pt", ".ckpt", ".pkl", ".bin")  # not ends of repository names
 
 
 def setting_of(name: str) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def setting_of(name: str) -> dict[str, Any]:
 
 
 def is_local(name: str) -> bool:
-    """Whether `setting_of` finds a name without the network."""
+    """Return True if `setting_of` finds a name without network access."""
     if name == RELEASED or name in PINNED or typed_path(name).exists():
         return True
     repository, _, revision = name.partition("@")
@@ -78,14 +78,14 @@ def is_local(name: str) -> bool:
 
 
 def snapshot(repository: str, revision: str = "main") -> Path:
-    """The folder of a repository in the Hub's cache; fetched if missing or incomplete.
+    """The folder of a repository in the Hub's cache, downloaded if missing or incomplete.
 
     Raises
     ------
     ConfigError
         The snapshot is missing or incomplete, and huggingface_hub is not installed.
     CheckpointError
-        It cannot be fetched, or ``revision`` is not a valid name.
+        The snapshot cannot be downloaded, or ``revision`` is not a valid name.
     """
     if (found := cached(repository, revision)) is not None:
         return found
@@ -108,7 +108,7 @@ def snapshot(repository: str, revision: str = "main") -> Path:
 
 
 def hub_cache() -> Path:
-    """Where the Hub's client keeps repositories, according to its environment variables."""
+    """Folder in which the Hub's client keeps repositories, from its environment variables."""
     if named := os.environ.get("HF_HUB_CACHE"):
         return typed_path(named)
     if home := os.environ.get("HF_HOME"):

@@ -1,4 +1,4 @@
-"""Resolve a ``checkpoint`` setting: which files it means, and where they are."""
+"""Find and load the files that a ``checkpoint`` setting names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENVIRONMENT = "AVFORENSICS_CHECKPOINTS"
 SHIPPED = "talkers"  # in assets/; the default if no weights are named or found
 AUTO = "auto"  # value of ``search``: the published files if all are found, else SHIPPED
 
-# Setting that names a file -> part of Models in the file.
+# Settings that name a file, and the part of Models that the file holds.
 FILE_SETTINGS = {
     "sync": "sync",
     "distribution": "distribution",
@@ -31,7 +31,7 @@ SETTINGS = {"name", "search", "dir", "bundle", "asset", "weights", "sha256", *FI
 
 
 def checkpoint_folder(folder: str | os.PathLike | None = None) -> Path:
-    """Folder that is searched for published files and to which they are downloaded.
+    """Folder where published files are searched for and to which they are downloaded.
 
     ``folder`` if given, else the environment variable ``AVFORENSICS_CHECKPOINTS``, else
     ``avforensics/checkpoints`` in the user's cache (``XDG_CACHE_HOME`` or ``~/.cache``).
@@ -54,12 +54,12 @@ def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = 
         with ``search`` (the default if no bundle is named), missing parts are read from the
         published files in ``dir`` (see ``checkpoint_folder``). With ``search="auto"``, the shipped
         weights (``SHIPPED``) are loaded if no file, bundle or ``dir`` is named and the four files
-        are incomplete; ``origin`` of the result says which were chosen. ``weights`` is one name for
-        all but the single files (`setting_of`). ``sha256`` is the hash that the bundle must have,
-        however it is named.
+        are incomplete; ``origin`` of the result says which weights were chosen. ``weights`` is a
+        name that replaces all these settings except the single files (see `setting_of`). ``sha256``
+        is the hash that the bundle must have, however it is named.
     parts : sequence of str, optional
-        Required parts, of ``PARTS``; nothing else is read. Default: all available parts; with
-        ``search``, all four.
+        Required parts, out of ``PARTS``; no others are read. By default, all available parts are
+        read; with ``search``, all four are required.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def _searched_files(parts: Sequence[str], folder: Path) -> dict[str, Path]:
 def _merged(
     base: Models, replaced: Mapping[str, tuple[Path, Models]], wanted: Sequence[str]
 ) -> Models:
-    """``base`` with parts from other files, and what is known about each file."""
+    """Replace parts of ``base`` by those of other files, and merge the notes on all files."""
     networks = {name: module for name, module in base.parts() if name in wanted}
     hashes, metadata = dict(base.hashes), dict(base.metadata)
     notices = {base.notice: None} if base.notice else {}  # a dict keeps order and drops duplicates
@@ -202,7 +202,7 @@ def _merged(
 
 
 def _read(part: str, path: Path) -> Models:
-    """One part from a published file, a training checkpoint or a bundle."""
+    """Read one part from a published file, a training checkpoint or a bundle."""
     if is_safetensors(path):
         bundle = load_bundle(path)
         if getattr(bundle, part) is None:

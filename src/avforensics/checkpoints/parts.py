@@ -37,13 +37,13 @@ class Models:
     Attributes
     ----------
     sync : SyncProtocol or None
-        31 delay logits and an activation vector for each window.
+        Computes delay logits and an activation vector for each window.
     distribution : Module or None
-        Autoregressive decoder of rows of delay logits, or another anomaly model of such rows.
+        Autoregressive decoder of rows of delay logits, or another anomaly model of these rows.
     activation : Module or None
         Autoregressive decoder of projected activations.
     projection : FeatureProtocol or None
-        Features of activations for the activation model: `Projection` (StandardScaler, PCA).
+        Reduces activations for the activation model, e.g. `Projection` (StandardScaler, PCA).
     hashes : dict of str to str
         SHA-256 of each source file, by file name.
     metadata : dict
@@ -135,7 +135,7 @@ class Models:
         Raises
         ------
         CheckpointError
-            A part is missing; the message names the first.
+            A part is missing; the message names the first missing part.
         """
         if part != "activation":
             self.require("distribution")

@@ -1,8 +1,8 @@
 """Read arrays from an untrusted scikit-learn pickle, without scikit-learn.
 
-A pickle can call any function it names. Here names map to inert stand-ins only: numpy arrays and
+A pickle can call any function it names. Here, names map only to inert stand-ins: numpy arrays and
 scalars are rebuilt from their raw bytes, scikit-learn objects become ``Record`` (their attributes),
-and any other name ends the reading before anything is called. Supports pickle protocols 2 to 5, as
+and any other name stops the reader before anything is called. Supports pickle protocols 2 to 5, as
 written by scikit-learn 1.0 to 1.9 with numpy 1 and 2.
 """
 
@@ -77,7 +77,7 @@ def _scalar(dtype: _DType, raw: Any) -> Any:
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """The form of bytes in pickles of protocol 2 and below."""
+    """Decode bytes, which pickles of protocol 2 and below store as text."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"text in {encoding}")
     return text.encode("latin1")

@@ -39,7 +39,7 @@ class PublishedFile:
     sha256 : str or None
         Hash of the published file; None if unknown.
     source : str
-        Where people can find the file.
+        Where to find the file, for messages.
     url : str
         Download address.
     """
@@ -87,8 +87,8 @@ PUBLISHED = {
 def read_network(part: str, path: Path) -> nn.Module:
     """Read the synchronisation network or a decoder from a torch file.
 
-    The file is a published one, or a checkpoint of our training, which has our names and, unless
-    the network is the published one, its description under ``architecture``.
+    The file is either a published file or a checkpoint of our training, which uses our tensor
+    names. A checkpoint of any network but the published one describes it under ``architecture``.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from avforensics.errors import CheckpointError
 # Prefixes that training code adds to every name: DataParallel, torch.compile, LightningModule.
 WRAPPERS = ("module.", "_orig_mod.", "network.", "model.", "net.")
 # Keys under which training code stores the weights next to optimiser, epoch and the like; if a file
-# has several, the first of these is used.
+# has several of them, the first in this list is used.
 NESTS = ["state_dict", "model_state_dict", "model", "net", "network", "weights", "params"]
 NESTS += ["checkpoint"]
 
@@ -68,10 +68,10 @@ def read_torch(path: Path) -> Any:
 def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
     """The flat names and tensors of a checkpoint, without wrappers.
 
-    Accepts a state dict, also nested in other entries (``state_dict`` as in a Lightning checkpoint,
-    ``model``, ``net``, ...; see ``NESTS``), and names that all begin with one of ``WRAPPERS``. If
-    only some names do, because a training module has other tensors too, the tensors under
-    ``network.`` are used.
+    The state dict may be nested in other entries (``state_dict`` as in a Lightning checkpoint,
+    ``model``, ``net``, ...; see ``NESTS``). Prefixes in ``WRAPPERS`` are removed if all names have
+    them. If only some names begin with ``network.``, because a training module has other tensors
+    too, only the tensors under ``network.`` are returned.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
 
 
 def _unnested(content: Any, path: Path) -> Any:
-    """The state dict below the entries of training code, if there is one."""
+    """Return the state dict inside the entries of training code; without one, the content."""
     while isinstance(content, Mapping) and not _is_state(content):
         named = [name for name in NESTS if isinstance(content.get(name), Mapping)]
         other = [name for name, value in content.items() if _is_state(value)]
@@ -107,7 +107,7 @@ def _unnested(content: Any, path: Path) -> Any:
 
 
 def _is_state(value: Any) -> bool:
-    """Whether a value is a mapping of names to tensors."""
+    """Return True if a value is a mapping of names to tensors."""
     return (
         isinstance(value, Mapping)
         and bool(value)
@@ -121,7 +121,7 @@ def check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], p
     Parameters
     ----------
     expected, found : mapping of str to Tensor
-        Under the file's names; of ``expected`` only shapes and types count.
+        Tensors by their names in the file; only shapes and types of ``expected`` are used.
     path : Path
         The file, for messages.
 

@@ -1,4 +1,4 @@
-"""After ``avforensics evaluate -m``: all runs in one table and one figure."""
+"""Collect the runs of ``avforensics evaluate -m`` in one table and one figure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class CollectRuns(Callback):
 
 
 def _is_setting(config: DictConfig, name: str) -> bool:
-    """Whether an override sets a plain value that distinguishes runs, not the choice of a group."""
+    """Return True if an override sets a plain value, which can distinguish runs, not a group."""
     if name == "output_dir":
         return False
     node = config

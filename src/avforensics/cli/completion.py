@@ -1,4 +1,4 @@
-"""Shell completion by Hydra's own plugins: verbs, then groups, options and settings."""
+"""Shell completion with Hydra's own plugins: verbs, then groups, options and settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from avforensics.errors import ConfigError
 
 
 def complete(action: str, verbs: Iterable[str]) -> None:
-    """Print a shell's script or, for ``query=SHELL`` (called by that script), what may come next.
+    """Print a shell's completion script or, for ``query=SHELL``, the suggestions it requests.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""One sentence for each error in a command line."""
+"""Explain each error in a command line in one sentence."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def explain(error: Exception, verb: str) -> str | None:
     Returns
     -------
     str or None
-        None if the error is not the user's: let it show its traceback.
+        None if the error is not the user's, so that its traceback should be shown.
     """
     if isinstance(error, AVForensicsError):
         return str(error)
@@ -72,7 +72,7 @@ def first_line(error: Exception) -> str:
 
 
 def _missing_config(error: MissingConfigException) -> str:
-    """A missing option of a configuration group, or a missing configuration."""
+    """Explain a missing option of a configuration group, or a missing configuration."""
     name = str(error.missing_cfg_file or "")
     if not error.options:
         return first_line(error)
@@ -81,7 +81,7 @@ def _missing_config(error: MissingConfigException) -> str:
 
 
 def _composition(message: str, verb: str) -> str:
-    """An unknown, duplicate or ambiguous key."""
+    """Explain an unknown, duplicate or ambiguous key."""
     unknown = re.match(r"Could not (?:override|delete from config\.) '([^']+)'", message)
     if unknown:
         key = unknown[1]
@@ -99,9 +99,9 @@ def _composition(message: str, verb: str) -> str:
 
 
 def _settings(verb: str) -> list[str]:
-    """Dotted names of all settings of a verb, and of the groups that they are in."""
+    """Dotted names of all settings of a verb and of the groups around them."""
     names: set[str] = set()
-    with contextlib.suppress(Exception), composer() as hydra:  # this is only for a hint
+    with contextlib.suppress(Exception), composer() as hydra:  # only needed for a hint
         config = hydra.compose_config(verb, [], RunMode.RUN, from_shell=False)
         for name, _ in settings_of(config):
             parts = name.split(".")

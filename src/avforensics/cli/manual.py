@@ -31,7 +31,7 @@ _WIDEST = 44  # columns for a setting and its value, before the comment
 
 
 def manual(verb: str, overrides: Sequence[str] = (), folders: Sequence[str] = ()) -> str:
-    """Groups and settings of a verb with the chosen options.
+    """List the groups and settings of a verb, with the chosen options.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def manual(verb: str, overrides: Sequence[str] = (), folders: Sequence[str] = ()
     lines = ["Groups (group=option):", "", *groups, ""] if groups else []
     lines += ["Settings (key=value):", ""]
     grouped = {_place(group).partition(".")[0] for group in choices} | {"plugins"}
-    settings = list(settings_of(cfg))  # the verb's own come first
+    settings = list(settings_of(cfg))  # the verb's own settings come first
     settings.sort(key=lambda setting: setting[0].partition(".")[0] in grouped)
     for key, value in settings:
         shown = f"  {key}={value}"
@@ -74,7 +74,7 @@ def manual(verb: str, overrides: Sequence[str] = (), folders: Sequence[str] = ()
 
 @contextlib.contextmanager
 def composer(folders: Sequence[str] = (), *, task: str = "help") -> Iterator[Hydra]:
-    """Hydra over the configurations in ``folders`` and in this package."""
+    """Yield Hydra with the configurations in ``folders`` and in this package."""
     GlobalHydra.instance().clear()
     version.setbase(HYDRA)
     search = create_config_search_path(f"pkg://{CONFIGS}")
@@ -88,7 +88,7 @@ def composer(folders: Sequence[str] = (), *, task: str = "help") -> Iterator[Hyd
 
 
 def settings_of(cfg: DictConfig, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Dotted names of settings, and their values as a user types them."""
+    """Yield dotted names of settings, and their values as a user would type them."""
     for key in cfg:
         name = f"{prefix}{key}"
         node = cfg._get_node(key)
@@ -132,13 +132,13 @@ def _meanings(
 
 
 def _place(group: str) -> str:
-    """Prefix of a group's settings: benchmark.source for ``source@benchmark.source``."""
+    """Prefix of a group's settings, e.g. benchmark.source for ``source@benchmark.source``."""
     folder, _, package = group.partition("@")
     return package or folder.replace("/", ".")
 
 
 def _texts(folder: str, option: str | None, sources: Sequence[str]) -> Iterator[str]:
-    """Text of an option's file, after the texts of the files that it extends."""
+    """Yield the texts of the files that an option extends, then the text of its own file."""
     path = _find(f"{folder}/{option}.yaml".lstrip("/"), sources) if option else None
     if path is None:
         return

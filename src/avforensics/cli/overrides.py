@@ -1,8 +1,8 @@
 """Quote command-line overrides that Hydra's grammar would misread.
 
-``input=My video, take [1].mp4`` is a file name, not a sweep over a list. In Hydra's grammar commas,
-brackets, braces, quotes, equals signs and ``${`` are syntax; here values meant as plain text are
-quoted before Hydra sees them.
+``input=My video, take [1].mp4`` is a file name, not a sweep over a list. In Hydra's grammar,
+commas, brackets, braces, quotes, equals signs and ``${`` are syntax, so values meant as plain text
+are quoted before Hydra sees them.
 """
 
 from __future__ import annotations
@@ -30,41 +30,41 @@ _INTERPOLATION = re.compile(r"\$\{[^${}]+\}")
 
 
 def is_path_key(key: str) -> bool:
-    """Whether the value of ``key`` is a file or folder, to be taken literally."""
+    """Return True if the value of ``key`` is a file or folder, to be taken literally."""
     group, _, name = key.lstrip("+").rpartition(".")
     return name in _PATH_NAMES or name.endswith(_PATH_ENDINGS) or group in _PATH_GROUPS
 
 
 def is_override(word: str) -> bool:
-    """Whether a word has the form ``key=value`` or ``~key``."""
+    """Return True if a word has the form ``key=value`` or ``~key``."""
     return bool(_OVERRIDE.fullmatch(word) or _DELETION.fullmatch(word))
 
 
 def literal(value: str) -> str:
-    """A value, quoted so that no character in it is syntax, not even ``${...}``."""
+    """Quote a value so that no character in it is syntax, not even ``${...}``."""
     value = re.sub(r"(\\*)\$\{", lambda m: 2 * m[1] + r"\${", value)
     return QuotedString(text=value, quote=Quote.single).with_quotes()
 
 
 def quote_override(argument: str, *, multirun: bool = False) -> str:
-    """Quote the value of a ``key=value`` argument that Hydra would not take as typed.
+    """Quote the value of a ``key=value`` argument if Hydra would not take it as typed.
 
     A value that Hydra cannot parse is always quoted. The value of a path-like key (see
-    `is_path_key`) is also quoted if Hydra would read it as anything but the same text, except
-    ``null``, text that is already in quotes, interpolations such as ``${paths.data}/a.mp4``
-    (unless a file of exactly that name exists) and, under ``multirun``, sweeps.
+    `is_path_key`) is also quoted if Hydra would read it as anything but the same text. Exceptions
+    are ``null``, text already in quotes, interpolations such as ``${paths.data}/a.mp4`` (unless a
+    file of exactly that name exists) and, with ``multirun``, sweeps.
 
     Parameters
     ----------
     argument : str
         One word of the command line. Other words are returned unchanged.
     multirun : bool
-        Whether commas and functions in a value may be a sweep.
+        Whether commas and functions in a value may define a sweep.
 
     Returns
     -------
     str
-        An argument that Hydra parses. Quoting it again changes nothing.
+        An argument that Hydra can parse. Quoting it again changes nothing.
     """
     match = _OVERRIDE.fullmatch(argument)
     if match is None:
@@ -73,7 +73,7 @@ def quote_override(argument: str, *, multirun: bool = False) -> str:
     try:
         parsed = OverridesParser.create().parse_override(argument)
     except HydraException:
-        # Lightning's launcher puts "..." around a folder without looking at what is in it
+        # Lightning's launcher puts a folder in "..." without escaping special characters
         text = value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
         return f"{key}={_quoted(text)}"
     if not is_path_key(key) or (multirun and parsed.is_sweep_override()):
@@ -115,12 +115,12 @@ def check_overrides(overrides: Iterable[str]) -> None:
 
 
 def _names_existing(value: str) -> bool:
-    """Whether ``value`` looks like an interpolation but is the name of a file."""
+    """Return True if ``value`` looks like an interpolation but is the name of a file."""
     return "${" in value and os.path.lexists(value)
 
 
 def _quoted(value: str) -> str:
-    """Text as a quoted string that Hydra and OmegaConf read back unchanged."""
+    """Quote text so that Hydra and OmegaConf read it back unchanged."""
     if "${" in value and (_names_existing(value) or not _INTERPOLATION.search(value)):
         return literal(value)
     return QuotedString(text=value, quote=Quote.single).with_quotes()

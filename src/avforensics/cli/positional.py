@@ -1,4 +1,4 @@
-"""Inputs without a name: ``detect VIDEO... --out OUT`` for ``detect input=... output_dir=...``."""
+"""Positional inputs: ``detect VIDEO... --out OUT`` means ``detect input=... output_dir=...``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hydra.errors import HydraException
 from avforensics.cli.overrides import is_override, literal
 from avforensics.errors import ConfigError
 
-# The setting that a verb's words fill, and the verbs that take several of them.
+# The setting that a verb's inputs set, and the verbs that take several inputs.
 INPUTS = {
     "align": "manifest",
     "demo": "video",
@@ -33,7 +33,7 @@ SEVERAL = {"detect", "preprocess", "probe"}
 
 
 def name_words(verb: str, arguments: Sequence[str]) -> list[str]:
-    """Rewrite a verb's words and ``--out OUT`` as settings.
+    """Rewrite a verb's inputs and ``--out OUT`` as settings.
 
     A word is an input if it does not have the form ``key=value``, if a file of exactly that name
     exists, or if it follows ``--``. ``--out`` sets the verb's ``output``, or its ``output_dir`` if
@@ -47,12 +47,12 @@ def name_words(verb: str, arguments: Sequence[str]) -> list[str]:
     Returns
     -------
     list of str
-        Only Hydra's flags and overrides. Values are quoted: no character in them is syntax.
+        Hydra's flags and overrides. Inputs are quoted, so that no character in them is syntax.
 
     Raises
     ------
     ConfigError
-        More inputs than the verb takes, or inputs both as words and by name.
+        There are more inputs than the verb takes, or inputs are given both as words and by name.
     """
     end = arguments.index("--") if "--" in arguments else len(arguments)
     flags, words = split_arguments(arguments[:end])
@@ -79,9 +79,9 @@ def name_words(verb: str, arguments: Sequence[str]) -> list[str]:
 
 
 def _named_weights(word: str, flags: Sequence[str]) -> list[str]:
-    """``checkpoint=NAME`` as settings of option `named`, unless NAME is itself an option.
+    """Rewrite ``checkpoint=NAME`` as settings of option `named`, unless NAME is an option.
 
-    With ``-m``, ``checkpoint=NAME,NAME`` stays a sweep: over options, or else over weights.
+    With ``-m``, ``checkpoint=NAME,NAME`` stays a sweep, over either options or weights.
     """
     group, _, name = word.partition("=")
     if group != "checkpoint" or not name:
@@ -91,7 +91,7 @@ def _named_weights(word: str, flags: Sequence[str]) -> list[str]:
     folders += [Path(given.config_dir)] if given.config_dir else []
     names = _swept(word) if given.multirun and not os.path.lexists(name) else [name]
     known = [any((f / group / f"{one}.yaml").is_file() for f in folders) for one in names]
-    if all(known):  # also for a sweep that is not a list, which has no names
+    if all(known):  # also true for a sweep that is not a list, which has no names
         return [word]
     values = ",".join(literal(one.strip(QUOTES)) for one in names)
     return ["checkpoint=named", f"checkpoint.weights={values}"]
@@ -110,7 +110,7 @@ def _swept(word: str) -> list[str]:
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Flags with their values, and the other words, in whatever order they were typed."""
+    """Separate flags and their values from other words, in any order."""
     parser = get_args_parser()
     parser.add_argument("--out")
     flags, words = list(arguments), parser.parse_intermixed_args(arguments).overrides
@@ -120,7 +120,7 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _take_out(flags: Sequence[str]) -> tuple[str | None, list[str]]:
-    """The value of ``--out``, and the other flags."""
+    """Separate the value of ``--out`` from the other flags."""
     out, others, rest = None, [], iter(flags)
     for flag in rest:
         if flag == "--out":

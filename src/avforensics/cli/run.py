@@ -1,9 +1,8 @@
 """The command ``avforensics VERB [INPUT ...] [--out OUT] [key=value ...]``.
 
-``configs/VERB.yaml`` is composed by Hydra and ``avforensics.commands.VERB.run(cfg)`` is called with
-it. Exit codes: 0 all done, 1 some failed, 2 wrong usage, 130 interrupted by Ctrl-C, 143 by
-SIGTERM. User errors are one sentence on stderr; AVFORENSICS_TRACEBACK=1 shows the
-traceback.
+Hydra composes ``configs/VERB.yaml``, and ``avforensics.commands.VERB.run(cfg)`` runs with it. Exit
+codes: 0 all done, 1 some failed, 2 wrong usage, 130 interrupted by Ctrl-C, 143 by SIGTERM. A user
+error is printed as one sentence on stderr; AVFORENSICS_TRACEBACK=1 shows its traceback.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ def run_words(verb: str, *rest: str) -> int:
 
 
 def tell(error: Exception, verb: str) -> int:
-    """Print a user error and return the exit code; raise other errors, or all on request."""
+    """Print a user error and return the exit code; raise other errors, or all errors on request."""
     message = explain(error, verb)
     if message is None or os.environ.get("AVFORENSICS_TRACEBACK") == "1":
         raise error
@@ -93,7 +92,7 @@ def check_verb(verb: str) -> None:
 
 
 def run_verb(verb: str, arguments: list[str]) -> int:
-    """Compose the verb's configuration and run it, once or (``-m``) once for each combination."""
+    """Compose the configuration and run the verb once or, with ``-m``, once per combination."""
     multirun = "-m" in arguments or "--multirun" in arguments
     flags, overrides = split_arguments(arguments)
     quoted = [quote_override(override, multirun=multirun) for override in overrides]
@@ -112,7 +111,7 @@ def run_verb(verb: str, arguments: list[str]) -> int:
 
     words = [f"hydra.job.name={verb}", *quoted]
     with full_errors(), replaced_argv([script, *words, *flags]):
-        # an experiment may be a sweep by itself: only hydra.main looks at its hydra.mode
+        # an experiment may define a sweep, but only hydra.main reads its hydra.mode
         if flags or any(re.match(r"[+~]*(hydra|experiment)\b", word) for word in quoted):
             hydra.main(version_base=HYDRA, config_path=f"pkg://{CONFIGS}", config_name=verb)(task)()
         else:
@@ -121,7 +120,7 @@ def run_verb(verb: str, arguments: list[str]) -> int:
 
 
 def run_once(verb: str, overrides: list[str], task: Callable[[DictConfig], None]) -> None:
-    """Like `hydra.main` for one run, without the extra composition that finds its mode."""
+    """Do a single run as `hydra.main` would, without composing twice to find the mode."""
     with composer(task=verb) as runner:
         runner.run(config_name=verb, task_function=task, overrides=overrides)
 
@@ -148,7 +147,7 @@ def run_command(verb: str, cfg: DictConfig) -> int:
 def run_reporting(verb: str, cfg: DictConfig) -> int:
     """Like `run_command`, but prints user errors.
 
-    Hydra would add a heading of its own, and stop a sweep at the first error.
+    Hydra would print its own heading and stop a sweep at the first error.
     """
     try:
         check_given(verb, cfg)
@@ -166,7 +165,7 @@ def check_given(verb: str, cfg: DictConfig) -> None:
 
 
 def settle_output_dir(cfg: DictConfig) -> None:
-    """Make ``output_dir`` absolute and, in a sweep, this job's own folder."""
+    """Make ``output_dir`` absolute; in a sweep, set it to the job's own folder."""
     if "output_dir" not in cfg:
         return
     settings = HydraConfig.get()
@@ -174,7 +173,7 @@ def settle_output_dir(cfg: DictConfig) -> None:
     if settings.mode != RunMode.MULTIRUN:
         folder = str(Path(cfg.output_dir).absolute())
     else:
-        # Lightning hands run.dir to the processes that it starts for other devices
+        # Lightning passes run.dir to the processes that it starts for other devices
         node = HydraConfig.instance().cfg.hydra
         with read_write(node):
             node.run.dir = folder
@@ -183,10 +182,10 @@ def settle_output_dir(cfg: DictConfig) -> None:
 
 
 def job_arguments(script: str, verb: str, arguments: list[str], cfg: DictConfig) -> list[str]:
-    """A command line that runs exactly this job.
+    """Command line that runs exactly this job.
 
-    Lightning starts the processes of further devices with ``sys.argv``: they need the verb, one
-    combination of a sweep, and the folder, whose name may come from the time of day.
+    Lightning starts the processes of further devices with ``sys.argv``. They need the verb, one
+    combination of a sweep, and the folder, whose name may contain the time of day.
     """
     settings = HydraConfig.get()
     if settings.mode == RunMode.MULTIRUN:

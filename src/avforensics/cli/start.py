@@ -21,7 +21,7 @@ from avforensics.cli.streams import OpenEnded
 
 def command() -> None:
     """Run `main` and end the process with its exit code."""
-    gc.disable()  # until the verb runs: objects made by imports stay, and searching them takes time
+    gc.disable()  # until the verb runs: objects made by imports stay, and scanning them takes time
     interruption.watch()
     sys.stdout, sys.stderr = OpenEnded(sys.stdout), OpenEnded(sys.stderr)
     code = main()
@@ -58,7 +58,7 @@ def verbs() -> dict[str, str]:
 
 
 def usage() -> str:
-    """The text of ``avforensics`` without arguments."""
+    """Text that ``avforensics`` prints without arguments."""
     listed = verbs()
     width = max(map(len, listed), default=0)
     lines = [f"  {name:<{width}}  {text}" for name, text in listed.items()]

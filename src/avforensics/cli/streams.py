@@ -10,12 +10,12 @@ from typing import Any, TextIO
 class OpenEnded:
     """A text stream that ignores a closed pipe, as with ``head``.
 
-    Results are in files, so the command continues without its output.
+    Results are written to files, so the command can continue without printing.
 
     Parameters
     ----------
     stream : TextIO
-        With a file descriptor.
+        Must have a file descriptor.
     """
 
     def __init__(self, stream: TextIO) -> None:

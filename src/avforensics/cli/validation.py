@@ -1,7 +1,6 @@
-"""Validate override types against defaults, so that ``seed=abc`` is a one-line error.
+"""Check the types of overrides against defaults, so that ``seed=abc`` is a one-line error.
 
-Booleans must be true or false, integers whole numbers, lists lists. Settings that become objects
-(trainer, callbacks, model ...) are checked by their classes.
+Settings that become objects (trainer, callbacks, model ...) are checked by their classes instead.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from avforensics.errors import ConfigError
 # Groups whose settings are arguments of classes with their own checks.
 _ELSEWHERE = {"hydra", "trainer", "callbacks", "logger", "data", "model", "module"}
 _ELSEWHERE |= {"optimizer", "scheduler", "objective", "decoder", "projection", "init"}
-# By the last part of the name: integer defaults that accept fractions.
+# Last parts of names: settings that accept fractions although their default is an integer.
 _FRACTIONS = {"lam", "longest", "max_seconds"}
 _FRACTIONS |= {"max_megabytes", "max_minutes", "timeout_minutes", "keep_minutes"}
 _FRACTIONS |= {"cpus_per_worker", "gpus_per_worker"}
@@ -29,7 +28,7 @@ _MAPPINGS_TOO = {"crop"}
 # Settings that accept null although their default is not null.
 _NULL_TOO = {"select.split", "components", "calibration"}
 _NULL_TOO |= {"benchmark.sample.real", "benchmark.sample.fake", "baselines.fit_split"}
-# Integers, even without a default, and their minimum.
+# Settings that must be integers, even without a default, and their minimum.
 _LEAST = {"batch_windows": 1, "readers": 1, "workers": 1, "world": 1, "rank": 0, "port": 0}
 _LEAST |= {"real": 0, "fake": 0, "seed": 0, "resamples": 1, "examples": 0, "clips": 1, "epochs": 1}
 _LEAST |= {"video_stream": 0, "audio_stream": 0, "min_videos": 1, "bins": 2, "tries": 1}
@@ -51,12 +50,12 @@ def check_kinds(
     overrides : iterable of str
         ``key=value``; additions (``+key=value``) are ignored.
     choices : mapping
-        Option of each group, as Hydra records it.
+        Chosen option of each group, as recorded by Hydra.
 
     Raises
     ------
     ConfigError
-        Names the first setting whose value has a different type from its default.
+        A value has a different type from its default; the message names the first setting.
     """
     packages = {group.partition("@")[2] for group in choices}
     given = {match[0]: text for text in overrides if (match := _KEY.match(text))}
@@ -86,7 +85,7 @@ def _parent(cfg: DictConfig, name: str) -> Any:
 
 
 def _refers(node: Any, name: str) -> bool:
-    """Whether a value refers to another setting, whose type may differ."""
+    """Return True if a value refers to another setting, whose type may differ."""
     return isinstance(node, DictConfig) and OmegaConf.is_interpolation(node, name)
 
 

@@ -212,8 +212,7 @@ class Evaluation:
         return Manifest(rows), {"bundle": os.fspath(store.sync_path), "search": False}
 
     def _settings(self, variation: Variation) -> ExtractionSettings:
-        """Extraction settings; ``needed`` windows suffice for any max_len and both audio
-        policies."""
+        """Extraction settings; ``needed`` covers every usual max_len and both audio policies."""
         extract, policy = self.cfg.extract, variation.policy
         check_choice("extract.windows", extract.windows, ("needed", "all"))
         if self.manifest is None:

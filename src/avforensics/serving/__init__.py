@@ -1,1 +1,1 @@
-"""A page to drop a video on: uploads, their queue, the messages on the page."""
+"""A web page that scores uploaded videos: uploads, job queue and messages."""

@@ -1,4 +1,4 @@
-"""Filter for gradio: passes only requests sent by the page itself to a name of this server."""
+"""Filter in front of gradio that passes only the page's own requests to this server."""
 
 from __future__ import annotations
 
@@ -49,18 +49,18 @@ class Refused(Exception):
 class Gate:
     """Middleware that rejects requests that the page never sends.
 
-    gradio has many more routes than one page needs, downloads a file that is given by URL, and
-    opens any path that a request calls an upload. gradio's own checks run after this filter.
+    gradio has many more routes than the page needs, downloads files given by URL, and opens any
+    path that a request declares to be an upload. gradio's own checks run after this filter.
 
     Parameters
     ----------
     uploads : Uploads
-        Requests may name only these files.
+        The only files that requests may name.
     names : iterable of str
-        Names of this server besides ``localhost``. Any IP address is accepted too: another site
-        can point its own host name here, but not an address.
+        Names of this server besides ``localhost``. IP addresses are always accepted, because
+        another site can point its own host name to this server, but not an address.
     functions : mapping of int to int, optional
-        The page's functions by number -> how many inputs each has, all of them uploads.
+        Number of inputs, all of them uploads, of each of the page's functions, by function number.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Gate:
     async def _receive_upload(
         self, scope: dict, receive: Any, send: Any, came: Callable[[int], None]
     ) -> None:
-        """Pass on an upload; a stalled one releases its reserved space."""
+        """Pass on an upload, and stop it if it stalls, so that its reserved space is released."""
         loop = asyncio.get_running_loop()
         begun, received, more, late = loop.time(), 0, True, False
 
@@ -145,7 +145,7 @@ class Gate:
             raise Refused(403, "no name of this server; its setting names= adds one")
 
     def _length(self, scope: dict) -> int:
-        """Length of an upload in bytes."""
+        """Declared length of an upload in bytes."""
         if self.uploads.is_full:
             raise Refused(503, "too many videos have been sent; please try again later")
         try:
@@ -158,7 +158,7 @@ class Gate:
         return length
 
     def _check_body(self, body: bytes) -> Any:
-        """The content of a request body, which may name only uploads."""
+        """Parse a request body, whose paths must all be uploads."""
 
         def check(part: dict) -> dict:
             if "path" in part and self.uploads.find(str(part["path"])) is None:
@@ -174,7 +174,8 @@ class Gate:
             raise Refused(400, "not understood") from None
 
     def _check_call(self, content: Any) -> None:
-        """Check that a body calls a function of the page with an upload or nothing for each input:
+        """Check that a body calls a function of the page with an upload or null for each input.
+
         gradio would fail on anything else.
         """
         content = content if isinstance(content, dict) else {}
@@ -189,7 +190,7 @@ class Gate:
 
 
 def _is_upload(part: Any) -> bool:
-    """Whether a value has the form of the page's file references."""
+    """Return True if a value has the form of the page's file references."""
     return (
         isinstance(part, dict)
         and isinstance(part.get("path"), str)
@@ -197,16 +198,17 @@ def _is_upload(part: Any) -> bool:
         and all(
             value is None or isinstance(value, FILE.get(key, (str, int)))
             for key, value in part.items()
-            if key != "meta" and value != {}  # {} is how a browser writes what JSON lacks
+            if key != "meta" and value != {}  # browsers send {} for values that JSON lacks
         )
     )
 
 
 def _check_site(scope: dict) -> None:
-    """Reject requests from other sites' pages: they may link here, but not send anything.
+    """Reject requests from pages of other sites, which may link to this page but not send data.
 
-    Browsers send ``Sec-Fetch-Site`` only to https and localhost, ``Origin`` everywhere. ``Origin``
-    is compared with the host, which a web server in front of this one must pass on.
+    Browsers send ``Sec-Fetch-Site`` only to https servers and localhost, but ``Origin`` to any
+    server. ``Origin`` is compared with ``Host``, which a proxy in front of this server must pass
+    on.
     """
     if scope["method"] in ("GET", "HEAD"):
         return
@@ -237,7 +239,7 @@ def _is_address(name: str) -> bool:
 
 
 async def _read(receive: Any) -> bytes:
-    """The whole body of a small request."""
+    """Read the whole body of a small request."""
     body, more = b"", True
     while more:
         message = await receive()
@@ -249,7 +251,7 @@ async def _read(receive: Any) -> bytes:
 
 
 def _again(body: bytes, receive: Any) -> Any:
-    """A ``receive`` that replays a body that was already read."""
+    """Make a ``receive`` that replays a body that was already read."""
     rest = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> dict:

@@ -1,4 +1,4 @@
-"""A queue of uploads with a single worker, and the result of each."""
+"""A queue of uploads that a single worker scores, and their results."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from avforensics.serving.uploads import Uploads
 
 log = logging.getLogger(__name__)
 
-UNWATCHED = 30.0  # seconds without a request from its page after which a video is dropped
+UNWATCHED = 30.0  # a video is dropped after this many seconds without a request from its page
 
 
 class Stopped(AVForensicsError):
-    """Raised inside the work when a video is stopped, not because of an error in the video."""
+    """A job must stop, although nothing is wrong with its video."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ class Answer:
 
 @dataclass(eq=False)
 class Upload:
-    """One upload."""
+    """An upload, the state of its job and the result."""
 
     name: str  # file name as uploaded, for display
-    folder: Path  # the job's own folder; its name is part of URLs and cannot be guessed
+    folder: Path  # the job's own folder; its name is part of URLs, so it cannot be guessed
     video: Path  # the video, in that folder
     state: str = "waiting"  # ``waiting``, ``running``, ``done`` or ``failed``
     stage: str = "starting"  # current stage
-    share: float = 0.0  # how much of the stage is done, 0..1
+    share: float = 0.0  # finished part of the stage, 0..1
     error: str | None = None  # why the job failed
     answer: Answer | None = None
     _upload: Path | None = None
@@ -62,9 +62,9 @@ class Upload:
         return self.state in ("done", "failed")
 
     def tell(self, stage: str, share: float = 0.0) -> None:
-        """Report progress; called by the work.
+        """Report progress; called during scoring.
 
-        Raises Stopped if the time limit is reached or the page was closed.
+        Raises Stopped if the time limit is reached or the page has been closed.
         """
         self.stage, self.share = stage, min(max(share, 0.0), 1.0)
         if time.monotonic() > self._deadline:
@@ -82,7 +82,7 @@ class Upload:
 
 
 class JobQueue:
-    """Takes uploads, processes one at a time, deletes results after a while.
+    """Queue that scores uploads one at a time and deletes results after a while.
 
     An upload is deleted as soon as its job ends, whatever the outcome. Results are deleted
     `Limits.keep_minutes` later, and everything is deleted by `close`.
@@ -90,7 +90,7 @@ class JobQueue:
     Parameters
     ----------
     work : callable
-        `Upload` -> `Answer`; it calls `Upload.tell` often.
+        Scores an `Upload` and returns an `Answer`; must call `Upload.tell` often.
     folder : Path
         Uploads arrive in its subfolder ``uploads``; each job has a folder below ``jobs``.
     """
@@ -113,25 +113,25 @@ class JobQueue:
             thread.start()
 
     def submit(self, upload: str | os.PathLike, name: str | None = None) -> Upload:
-        """Take over an uploaded file.
+        """Queue an uploaded file.
 
-        The file stays where it is until its job is over: if two people upload the same bytes, a
-        web server may store both uploads at one path.
+        The file stays in place until its job is over, because a web server may store identical
+        uploads of two people at the same path.
 
         Parameters
         ----------
         upload : path
-            Path inside the queue's ``uploads``.
+            Path inside the queue's folder ``uploads``.
         name : str, optional
             Display name; by default the file name.
 
         Raises
         ------
         AVForensicsError
-            The path is not an upload, and is left alone; or the upload cannot be scored or too many
-            are waiting, and it has been deleted.
+            The path is not an upload and is left alone; or the upload cannot be scored or too many
+            videos are waiting, and the upload has been deleted.
         OSError
-            The upload cannot be kept, as on a full disk; it has been deleted.
+            The upload cannot be stored, e.g. because the disk is full, and has been deleted.
         """
         upload = self.uploads.find(upload)
         if upload is None or not upload.is_file():
@@ -160,20 +160,20 @@ class JobQueue:
         return job
 
     def before(self, job: Upload) -> int:
-        """Number of videos ahead; 0 when it is this one's turn."""
+        """Number of videos ahead of a job; 0 once it is the job's turn."""
         with self._changed:
             if job not in self._waiting:
                 return 0
             return self._waiting.index(job) + (self._running is not None)
 
     def watch(self, job: Upload, seconds: float) -> None:
-        """Wait this long or until the job ends; a job that nobody watches is dropped."""
+        """Wait until a job ends, at most ``seconds``; jobs that nobody watches are dropped."""
         job._watched = time.monotonic()
         with self._changed:
             self._changed.wait_for(lambda: job.is_over, timeout=seconds)
 
     def find(self, token: str) -> Upload | None:
-        """The job at an address, if it still exists."""
+        """The job with this token, if it still exists."""
         with self._changed:
             return self._jobs.get(token)
 
@@ -255,6 +255,6 @@ class JobQueue:
 
 
 def _state(path: Path) -> tuple[int, int]:
-    """Identifies a file, to notice when a different file replaces it."""
+    """Identify a file, to notice when a different file replaces it."""
     status = path.stat()
     return status.st_ino, status.st_mtime_ns

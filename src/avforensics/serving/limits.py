@@ -28,8 +28,8 @@ class Limits:
     max_waiting : int
         Videos that may wait while one is scored.
     keep_minutes : float
-        Time for which a report is kept, with up to a minute of its video; the upload is deleted
-        as soon as it is scored.
+        Time for which a report, with up to a minute of its video, is kept. The upload is deleted as
+        soon as it is scored.
 
     Raises
     ------
@@ -54,7 +54,8 @@ class Limits:
 
     @property
     def most_pixels(self) -> int:
-        """Maximum for any decoded frame: twice ``max_pixels``, as decoders count padded rows."""
+        """Maximum for any decoded frame: twice ``max_pixels``, since decoders also count
+        padding."""
         return 2 * self.max_pixels
 
     @property
@@ -63,14 +64,14 @@ class Limits:
 
     @property
     def max_bytes_of_all(self) -> int:
-        """Maximum size of all uploads together: the scored one and the waiting ones."""
+        """Maximum size of all uploads together: the one being scored and the waiting ones."""
         return (self.max_waiting + 1) * self.max_bytes
 
     def __str__(self) -> str:
         return f"At most {self.max_megabytes:g} MB and {self.max_minutes:g} minutes."
 
     def check(self, video: Path) -> None:
-        """Check an upload, decoding one picture of it.
+        """Check an upload, for which one picture is decoded.
 
         Raises
         ------
@@ -87,7 +88,7 @@ class Limits:
             picture = pick_stream(container, "video").codec_context
             self._check_picture(video, picture.width * picture.height)
             pick_stream(container, "audio")
-        with VideoReader(video) as reader:  # WebM declares a size; its VP8 stream may differ
+        with VideoReader(video) as reader:  # a VP8 stream may differ from the size in WebM
             self._check_picture(video, reader.width * reader.height)
             minutes = max(reader.length, reader.declared or 0) / 60
         if minutes > self.max_minutes:

@@ -1,4 +1,4 @@
-"""HTML of the page: the progress of an upload, its result, an error."""
+"""HTML for the page: the progress, result or error of an upload."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ REFUSED = '<div class="note mistake refused" id="refused" role="status"></div>'
 
 
 def fill(template: str, **values: object) -> str:
-    """One of this package's templates, filled; values are escaped."""
+    """Fill one of this package's templates; values are escaped."""
     return environment(__package__).get_template(template).render(values)
 
 
 def note(state: str, name: str, **values: object) -> str:
-    """The state of an upload.
+    """Render the state of an upload.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The page itself, with gradio: upload, progress, report; nothing is loaded from elsewhere."""
+"""The web page, made with gradio: upload, progress, report. It loads nothing from other sites."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'; "
     "form-action 'self'; base-uri 'self'"
 )
-# A report has its own policy, and its own origin however it is opened.
+# Reports have their own policy; its sandbox gives each report an origin of its own.
 REPORT_POLICY = "sandbox allow-scripts allow-downloads; frame-ancestors 'self'"
 TYPES = {".html": "text/html; charset=utf-8", ".csv": "text/csv; charset=utf-8"}
 
@@ -43,9 +43,9 @@ def require_gradio() -> None:
 
 
 def follow(queue: JobQueue, upload: str, name: str) -> Iterator[tuple[str, str]]:
-    """Page content for an upload until it ends: a note, and the report.
+    """Yield the page's content, a note and the report, until an upload's job ends.
 
-    Closing the iterator, as when the page is closed, stops the upload.
+    Closing the iterator, as happens when the page is closed, stops the job.
     """
     yield markup.note("received", name), ""
     try:
@@ -80,7 +80,7 @@ def follow(queue: JobQueue, upload: str, name: str) -> Iterator[tuple[str, str]]
 
 
 def build_app(queue: JobQueue, *, about: str, names: Iterable[str] = ()) -> FastAPI:
-    """The web application: the page at ``/``, results below ``/results``.
+    """Build the web application: the page at ``/``, results below ``/results``.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def build_app(queue: JobQueue, *, about: str, names: Iterable[str] = ()) -> Fast
     names : iterable of str
         Host names under which the page may be reached; see `Gate`.
     """
-    # gradio reads these when the components are made
+    # gradio reads these variables when the components are created
     os.environ["GRADIO_TEMP_DIR"] = str(queue.uploads.folder)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -149,7 +149,7 @@ def build_app(queue: JobQueue, *, about: str, names: Iterable[str] = ()) -> Fast
 
 
 class Policy:
-    """Adds `POLICY` to every response that has no policy of its own."""
+    """Middleware that adds `POLICY` to every response that has no policy of its own."""
 
     def __init__(self, app: Any) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""Scores one upload: report, scores, progress."""
+"""Score an upload: report, scores, progress."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from avforensics.serving.limits import Limits
 
 @dataclass(frozen=True)
 class Scorer:
-    """Does the work of a `JobQueue`.
+    """Score the uploads of a `JobQueue`.
 
     Parameters
     ----------
     faces : FaceOptions
-        Face settings.
+        Settings for finding faces.
     judge : Judge or None
-        Judges scores by a calibration.
+        Judges scores by a calibration; None without a calibration.
     provenance : mapping
         Shown at the end of the report.
     """
@@ -52,9 +52,9 @@ class Scorer:
     limits: Limits
 
     def __call__(self, job: Upload) -> Answer:
-        """Score an upload into its folder.
+        """Score an upload and write its results to its folder.
 
-        Raises MediaError if it cannot be scored, and Stopped like `Upload.tell`.
+        Raises MediaError if the upload cannot be scored, and Stopped as `Upload.tell` does.
         """
         steps = _Steps(job, self.limits, self.detector.extractor.max_windows)
         scorer = VideoScorer(self.detector, self.faces, finder=steps.find)
@@ -76,7 +76,7 @@ class Scorer:
 
 
 class _Steps:
-    """Reports searched frames and scored windows as shares of the total, and checks the limits."""
+    """Report searched frames and scored windows as shares of the total, and check the limits."""
 
     def __init__(self, job: Upload, limits: Limits, max_windows: int | None) -> None:
         self.job = job
@@ -87,7 +87,7 @@ class _Steps:
         self.done: dict[Clip, int] = {}
 
     def find(self, path: Path, settings: FaceSettings, **options: Any) -> Faces:
-        """Find faces and count the windows of each."""
+        """Find faces and count the windows of their tracks."""
         faces = find_faces(path, settings, progress=self.looked, **options)
         lengths = [FPS * (track.end - track.start) for track in faces.tracks]
         self.windows = max(sum(map(self._windows_in, lengths)), 1.0)
@@ -107,13 +107,13 @@ class _Steps:
 
 
 def seconds(video: Path) -> float:
-    """Declared length of a video; 0 if it declares none."""
+    """Declared length of a video in seconds; 0 if it declares none."""
     with open_container(video) as container:
         return (container.duration or 0) / av.time_base
 
 
 def summary(outcome: Outcome) -> str:
-    """The score and the number of faces, in a sentence."""
+    """A sentence with the score and the number of faces."""
     score = f"Anomaly score {number(outcome.result.scores[0].score)}"
     if reasons := outcome.result.not_applicable:
         score += f" (not applicable: {'; '.join(reasons)})"

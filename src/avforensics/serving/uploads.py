@@ -1,4 +1,4 @@
-"""The upload folder: valid paths, space limit, cleaning up."""
+"""The upload folder: valid paths, space limit and clean-up."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from avforensics.serving.limits import Limits
 
-STALE = 300.0  # seconds without a change after which an upload without a job is deleted
+STALE = 300.0  # an upload without a job is deleted after this many seconds without a change
 
 
 class Uploads:
@@ -19,7 +19,7 @@ class Uploads:
     Parameters
     ----------
     folder : Path
-        Holds nothing but uploads.
+        Must hold nothing but uploads.
     """
 
     def __init__(self, folder: Path, limits: Limits) -> None:
@@ -38,18 +38,18 @@ class Uploads:
 
     @property
     def is_full(self) -> bool:
-        """Whether present and arriving uploads fill the queue's space."""
+        """True if present and arriving uploads together exceed the space limit."""
         held = sum(status.st_size for _, status in self._files())
         return held + self._arriving > self.limits.max_bytes_of_all
 
     @contextlib.contextmanager
     def arriving(self, n_bytes: int) -> Iterator[Callable[[int], None]]:
-        """Reserve space while this many bytes arrive, in one thread only.
+        """Reserve space while ``n_bytes`` bytes arrive; not thread-safe.
 
         Yields
         ------
         callable
-            Called with the number of bytes just received, which are then in the folder.
+            To be called with the number of bytes just received, which are then in the folder.
         """
         missing = n_bytes
 
@@ -66,7 +66,7 @@ class Uploads:
             self._arriving -= missing
 
     def delete(self, upload: Path) -> None:
-        """Delete an upload with the folder that the server made for it."""
+        """Delete an upload and the folder that the server made for it."""
         upload.unlink(missing_ok=True)
         if upload.parent != self.folder:
             with contextlib.suppress(OSError):
