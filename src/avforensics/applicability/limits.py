@@ -123,7 +123,7 @@ def limits_of(settings: Mapping[str, Any]) -> Limits | None:
     Raises
     ------
     ConfigError
-        A value is invalid or a limit unknown.
+        A value is invalid or a limit is unknown.
     """
     limits = {name: value for name, value in settings.items() if name != "measure"}
     known = {field.name for field in fields(Limits)}

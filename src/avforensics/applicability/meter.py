@@ -21,7 +21,7 @@ LOUD = 0.1  # minimum power of loud frames relative to the 95th percentile of al
 
 @dataclass(frozen=True)
 class Speaking:
-    """Flags of the frames of a clip in which there is a voice, and in which the mouth moves.
+    """Whether there is a voice, and whether the mouth moves, for each frame of a clip.
 
     Attributes
     ----------

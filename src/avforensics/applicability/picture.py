@@ -76,7 +76,7 @@ class PictureMeter:
 
     @property
     def moves(self) -> np.ndarray | None:
-        """Flags of mouth movement over the surrounding second, bool, (frames - 1,)."""
+        """Whether the mouth moves in the second around each frame, bool, (frames - 1,)."""
         motion = _all(self._motion)
         if not len(motion):
             return None
@@ -90,7 +90,7 @@ class PictureMeter:
 
 
 def mouth_motion(mouths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Measure how much the lips change their shape, and their detail.
+    """Measure how much the lips change shape, and how detailed they are.
 
     Shift, scale and change of light are fitted to the lips and subtracted, so that motion of the
     head, or of a hand in front of the mouth, does not count. The residual is divided by the mean

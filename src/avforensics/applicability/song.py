@@ -70,7 +70,7 @@ class SongMeter:
 
 
 def _smoothed(pitch: np.ndarray, voiced: np.ndarray) -> np.ndarray:
-    """Mean pitch of the voiced frames around each frame, so that vibrato is not a glide."""
+    """Mean pitch of the voiced frames around each frame, which averages out vibrato."""
     share = running_mean(voiced.astype(np.float64), SMOOTH, mode="reflect")
     around = running_mean(np.where(voiced, pitch, 0.0), SMOOTH, mode="reflect")
     return around / np.maximum(share, 1e-9)

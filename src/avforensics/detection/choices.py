@@ -70,6 +70,6 @@ def _find(settings: Mapping[str, Any]) -> FaceSettings:
 def default_recipe(models: Models) -> str | Mapping[str, Any]:
     """Recipe of the crops that the synchronisation network was trained on.
 
-    If the recipe is unknown, this is ``mouth``, the region that compact networks see.
+    If it is unknown, return ``mouth``, the region that compact networks see.
     """
     return trained_recipe(models) or "mouth"

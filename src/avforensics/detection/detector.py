@@ -47,7 +47,7 @@ class Detector:
         Part of a frame that is scored: ``trained`` (as in training of the weights), ``auto``,
         ``given`` or ``none``; see `face_options`.
     crop : str or mapping, optional
-        Recipe of the crops with ``auto``; None = as in training of the weights.
+        Recipe of the crops with ``auto``; None = the recipe of the training crops.
     calibration : path, optional
         Calibration file, which gives results a ``p_value``. ``auto`` = the calibration that comes
         with the weights, if it fits these settings; None = no p-values.
@@ -153,7 +153,7 @@ class Detector:
         CheckpointError
             No weights have this name, or a file has changed.
         ConfigError
-            ``sha256`` is given, but ``name`` is not a bundle (``released``).
+            ``sha256`` is given, but ``name`` is not a bundle, as with ``released``.
         """
         return cls(load_models({"weights": os.fspath(name), "sha256": sha256}), **options)
 

@@ -46,7 +46,7 @@ Finder = Callable[..., Faces]
 
 @dataclass(frozen=True, kw_only=True)
 class FaceOptions:
-    """Settings for the part of a frame that is scored.
+    """Settings that determine which part of a frame is scored.
 
     Parameters
     ----------
@@ -273,7 +273,7 @@ class VideoScorer:
 
 
 def _whole_pictures(detector: ClipScorer) -> ClipScorer:
-    """A copy of the detector that shares its networks and does not crop pictures."""
+    """Copy a detector so that it shares the networks but does not crop pictures."""
     whole = copy(detector)
     whole.extractor = copy(detector.extractor)
     whole.extractor.media = replace(detector.media, crop=None)

@@ -49,8 +49,8 @@ def list_inputs(source: str | os.PathLike | Sequence[str]) -> Inputs:
         folder, then in the current folder.
 
         * A video.
-        * A folder, which is searched recursively for known video suffixes, without hidden files,
-          and sorted.
+        * A folder, which is searched recursively for files with known video suffixes, in sorted
+          order. Hidden files are ignored.
         * A manifest or another table with a column ``path`` (see `read_table`). The columns
           ``start``, ``duration`` (or ``end``) and ``audio`` are used; rows of faces are skipped.
         * A text file (.txt, .lst) with one path per line. Blank lines and lines that begin with #

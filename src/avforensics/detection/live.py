@@ -1,6 +1,6 @@
 """Cut faces out of a long video while the search for faces goes on.
 
-A square depends on the detections of the few seconds around it (`LiveTracks.reach`). Frames wait
+A square depends on the detections in the few seconds around it (`LiveTracks.reach`). Frames wait
 until these detections are known; only the surroundings of the faces stay in memory. Which faces
 become tracks is known only at the end: the pictures of a face are used if its squares equal those
 of a track. Otherwise (damage, a face that jumps, too much memory), the track needs a second pass.

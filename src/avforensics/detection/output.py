@@ -32,7 +32,7 @@ from avforensics.scoring.result import FACELESS, WITH_SCORE
 from avforensics.scoring.source import Clip
 
 SCORE_FILES = ("testing_score.npy", "testing_scores.npy")  # names in the published README and code
-# Maximum share of time for writing tables. Tables are rewritten whole, so that no kill cuts them.
+# Maximum share of time for writing tables, which are rewritten as a whole to survive a kill.
 TABLE_SHARE = 0.05
 
 

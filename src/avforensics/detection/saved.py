@@ -104,7 +104,9 @@ def _face_notes(outcome: Outcome) -> dict[str, object]:
 
 
 def load_outcome(path: str | os.PathLike, video: str | os.PathLike) -> Outcome:
-    """Read from a file of `save_features` what drawing needs: neither scores nor a media report.
+    """Read what drawing needs from a file of `save_features`.
+
+    Scores and the media report are not in the file.
 
     Parameters
     ----------
@@ -197,7 +199,7 @@ def find_saved(folder: Path, video: Path) -> tuple[Outcome, float]:
     -------
     Outcome
     float
-        The lam of its score.
+        Value of ``lam`` for the video's score.
 
     Raises
     ------

@@ -112,7 +112,7 @@ def noted(video: SearchedVideo) -> Iterator[None]:
 def clips_of(videos: Iterator[SearchedVideo], waiting: deque[SearchedVideo]) -> Iterator[Clip]:
     """Yield clips of the waiting video and of the next videos, up to a video without a face.
 
-    A video without a face is finished; to continue would delay its outcome until the next face is
+    A video without a face is finished; continuing would delay its outcome until the next face is
     found.
 
     Parameters

@@ -22,7 +22,7 @@ SHORTEST = FPS  # minimum number of windows of such a segment
 
 @dataclass(frozen=True)
 class _Losses:
-    """Step losses of a face in which segments are sought: ``window`` and ``loss``, (S,) each."""
+    """Step losses of a face to search for segments: ``window`` and ``loss``, (S,) each."""
 
     window: np.ndarray
     loss: np.ndarray
@@ -144,7 +144,7 @@ def _losses(
 
 
 def _runs(window: np.ndarray) -> list[np.ndarray]:
-    """Indices of the rows of each run of windows without a gap."""
+    """Row indices of each run of consecutive windows."""
     return np.split(np.arange(len(window)), np.flatnonzero(np.diff(window) > 1) + 1)
 
 
@@ -177,7 +177,7 @@ def _means(values: np.ndarray, length: int) -> np.ndarray:
 
 
 def _standing_out(parts: Sequence[_Losses]) -> list[Segment]:
-    """Segments that stand out from all parts together, each within one run of windows."""
+    """Segments that stand out among all parts together, each within one run of windows."""
     runs = [(part, run) for part in parts for run in _runs(part.window) if len(run)]
     if sum(len(run) for _, run in runs) < RELATIVE_SECONDS * FPS:
         return []

@@ -33,7 +33,7 @@ from avforensics.report.side_by_side import Entry, write_side_by_side
 from avforensics.scoring.outcome import Outcome
 
 SCORED_SIDE, SHOWN_SIDE = 960, 480  # longer side, in pixels, of scored and of played files
-PLACES = (0.0, 0.25, 0.5, 0.75)  # positions in a long video, as fractions, where a face is sought
+PLACES = (0.0, 0.25, 0.5, 0.75)  # positions in a long video, as fractions, that are searched
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,10 @@ def judge_outcome(outcome: Outcome, scorer: VideoScorer, judge: Judge | None) ->
 
 
 def _note_curves(outcome: Outcome, policy: SequencePolicy) -> None:
-    """Store where each face departs from its usual delay; with ``speaker``, while it speaks."""
+    """Store the curve of departures of each face from its usual delay.
+
+    With the rule ``speaker``, the curve covers only the time in which the face speaks.
+    """
     speaker = find_speakers(outcome.faces) if outcome.rule == "speaker" and outcome.faces else None
     parts = [face.result for face in outcome.faces] or [outcome.result]
     for index, part in enumerate(parts):

@@ -26,7 +26,7 @@ from avforensics.engine.crew import (
 )
 from avforensics.errors import AVForensicsError, ConfigError
 
-PROBE, DEADLINE = 3.0, 10.0  # seconds for the port, and for Ray behind it, to answer
+PROBE, DEADLINE = 3.0, 10.0  # seconds within which the port, and then Ray, must answer
 STORE = 200 << 20  # bytes of the object store if Ray is started here; small, as jobs are only paths
 
 
@@ -190,7 +190,8 @@ def _why(error: Exception) -> str:
 def _connect(options: EngineOptions) -> ModuleType:
     """Join the cluster within seconds; Ray itself would try for minutes."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # no advice, as before 2.50
+    # The default of Ray 2.60; some earlier versions print advice if it is not set.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         import ray
@@ -268,7 +269,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _give_up_stderr() -> None:
-    """Silence the connection attempt that continues in a thread; our error must come last."""
+    """Silence the connection attempt that continues in a thread, so that our error is last."""
     kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 2)
     sys.stderr = os.fdopen(kept, "w", errors="backslashreplace")
@@ -291,7 +292,7 @@ def _check_token(address: str) -> None:
     )
     from ray._raylet import GcsClient
 
-    ensure_token_if_auth_enabled(create_token_if_missing=False)  # otherwise the next line aborts
+    ensure_token_if_auth_enabled(create_token_if_missing=False)  # otherwise, the next line aborts
     GcsClient(address=address)
 
 

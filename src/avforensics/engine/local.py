@@ -45,7 +45,7 @@ class LocalCrew:
         self._task = work, prepare
         self._workers, self._threads = workers, threads
         self._spawn = multiprocessing.get_context("spawn")  # a fork would copy library locks
-        resource_tracker.ensure_running()  # its start would unblock Ctrl-C for the first process
+        resource_tracker.ensure_running()  # a later start unblocks Ctrl-C for the first process
         self._numbers: dict[Connection, int] = {}
         self._processes: dict[Connection, BaseProcess] = {}
 

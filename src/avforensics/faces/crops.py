@@ -26,7 +26,7 @@ ANCHORS = ("box", "mouth")
 class CropRecipe:
     """Recipe for a square that follows a face.
 
-    Lengths are in face sizes: the smoothed longer side of the face's box.
+    Lengths are in units of the face size, the smoothed longer side of the face's box.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ RECIPES = {
     "lrs": CropRecipe(side=1.41, down=0.21, median=13),
     # The published crop of raw videos: scale 0.40, median filter of 13 frames, grey padding.
     "syncnet": CropRecipe(side=1.40, down=0.20, median=13, fill=110),
-    # For compact networks: from the chin to the nose; on GRID, 66 pixels of 360x288.
+    # For compact networks: from the chin to the nose; 66 pixels wide in 360x288 frames of GRID.
     "mouth": CropRecipe(anchor="mouth", side=0.46, down=0.03, smooth=0.2, smooth_size=1.0),
     # Like ``mouth``, but rotated with the head and slightly wider; used by `talkers`.
     "level_mouth": CropRecipe(
@@ -157,7 +157,7 @@ def recipe_of(crop: str | Mapping[str, Any], *, setting: str = "crop") -> CropRe
     Raises
     ------
     ConfigError
-        The recipe is unknown or its settings are invalid; the message calls it ``setting``.
+        The recipe is unknown or its settings are invalid; the message names ``setting``.
     """
     if isinstance(crop, Mapping):
         known = {field.name for field in fields(CropRecipe)}

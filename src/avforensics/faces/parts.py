@@ -29,7 +29,8 @@ def divide(
     dropped : Counter
         Reason -> number of dropped tracks; tracks that yield no part are added.
     shortest, longest : int
-        Length of a part in frames; longer tracks are split into parts of nearly equal length.
+        Minimum and maximum length of a part in frames; longer tracks are split into parts of
+        nearly equal length.
     single_face_only : bool
         Keep only frames in which no other face is tracked.
     """

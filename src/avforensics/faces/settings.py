@@ -17,7 +17,8 @@ class FaceSettings:
     every : int
         Frames (25 fps) between searches; boxes in between are interpolated.
     long_side : int
-        Longer side, in pixels, to which frames are reduced for a search; never enlarged.
+        Longer side, in pixels, to which frames are reduced for a search; smaller frames are not
+        enlarged.
     quick_side : int
         Longer side, in pixels, for quick searches of the whole frame if its known faces are large.
         If they are small, a quick search covers only the region around them.

@@ -88,7 +88,7 @@ class ShotCuts:
 
 
 def _without_repeats(steps: np.ndarray) -> np.ndarray:
-    """Steps, (T,), with zeros from repeated frames of a slow video replaced by the last step."""
+    """Steps, (T,), in which the last step replaces the zeros of repeated frames in slow video."""
     clock = np.arange(len(steps))
     moved = np.maximum.accumulate(np.where(steps > 0, clock, -SLOWEST))
     return np.where(clock - moved < SLOWEST, steps[np.maximum(moved, 0)], 0)

@@ -1,4 +1,4 @@
-"""Read from the JSON files that `avforensics preprocess` writes how clips were cropped."""
+"""Find out how clips were cropped, from JSON files written by `avforensics preprocess`."""
 
 from __future__ import annotations
 

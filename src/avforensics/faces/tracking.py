@@ -14,7 +14,7 @@ from avforensics.faces.track import FaceTrack
 from avforensics.media.types import FPS
 from avforensics.smoothing import gaussian, reach_of
 
-NEAR = 1.0  # face sizes; maximum motion of a fast-turning head between two detections
+NEAR = 1.0  # maximum motion of a fast-turning head between two detections, in face sizes
 ALIKE = 2.0  # maximum ratio of the two face sizes in that case
 
 

@@ -129,7 +129,7 @@ class _Arrays:
                 self.by_name[path.stem].append(path)
 
     def path(self, row: Row) -> Path:
-        """Path of the array with a video's name; if there are several, the best match of folders.
+        """Path of the array with a video's name; among several, the one whose folders match best.
 
         Raises
         ------

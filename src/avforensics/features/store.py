@@ -84,7 +84,7 @@ class StoreInfo:
         return self.network.startswith(EXTERNAL)
 
     def difference(self, other: StoreInfo) -> str | None:
-        """Why features with these two infos cannot share a store; None if they can."""
+        """Why features with the properties ``other`` do not fit this store; None if they fit."""
         for name in ("network", "max_delay", "activations", "max_windows", "precision", "edit"):
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:

@@ -1,4 +1,4 @@
-"""Pixel aspect of a stream, and which declared values are plausible."""
+"""Determine the pixel aspect of a stream, ignoring implausible declarations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PixelAspect:
     Parameters
     ----------
     stream : av.VideoStream
-        Stream of which one frame has been decoded.
+        Stream whose first frame has been decoded.
 
     Attributes
     ----------

@@ -236,7 +236,7 @@ class _Stray(NamedTuple):
 
 
 def _without_strays(runs: list[Run], pause: Fraction) -> tuple[list[Run], list[_Stray]]:
-    """Join the runs of a stream across short misplaced runs; return both."""
+    """Join the runs of a stream across short misplaced runs, which are returned separately."""
     good: list[Run] = []
     strays: list[_Stray] = []
     index = 0

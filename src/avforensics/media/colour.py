@@ -75,7 +75,7 @@ class ColourTags:
 
     @classmethod
     def of(cls, source: av.VideoFrame | av.VideoCodecContext) -> ColourTags:
-        """Tags of a frame or, before the first frame is decoded, of the container's stream."""
+        """Tags of a frame, or of a stream before its first frame (as the container declares)."""
         return cls(int(source.color_trc), int(source.color_primaries), int(source.colorspace))
 
     @property

@@ -163,7 +163,7 @@ def lacks_index(path: Path) -> bool:
 
 @contextmanager
 def no_picture_above(pixels: int) -> Iterator[None]:
-    """Treat larger frames as damaged, in this whole process, like frames above `MAX_PIXELS`.
+    """Treat frames of more than ``pixels`` pixels as damaged in the whole process.
 
     Decoders count padded rows, so slightly smaller frames may be rejected too.
     """

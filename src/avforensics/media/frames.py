@@ -43,7 +43,7 @@ class View:
         Parameters
         ----------
         frame : av.VideoFrame
-            First frame of the video; `orientation` says why only this frame is used.
+            First frame of the video; `orientation` explains why only this frame is used.
         aspect : Fraction
             Width over height of a stored pixel.
         """

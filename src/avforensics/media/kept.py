@@ -18,7 +18,7 @@ def may_be_kept(report: MediaReport) -> bool:
 
 
 class KeptFrames:
-    """Frames of a video in memory, unless they need too much of it or are damaged.
+    """Frames of a video in memory, unless they are too large or damaged.
 
     Each part of a video reports its own damage, so a damaged video is decoded again.
 

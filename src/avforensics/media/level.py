@@ -10,7 +10,7 @@ from avforensics.media.types import SAMPLE_RATE
 
 BLOCK = SAMPLE_RATE // 10  # samples per power value
 FULL_SCALE = 32768.0
-LOUD = 0.1  # share of blocks, the loudest ones, over which the level is averaged
+LOUD = 0.1  # share of the blocks, the loudest ones, that determine the level
 
 
 class Level:

@@ -56,7 +56,7 @@ class Surroundings:
     width, height : int
         Size of the whole frame.
     n_bytes : int
-        Size of the region in memory.
+        Size of the region in memory, in bytes.
     """
 
     def __init__(self, frame: av.VideoFrame, x: int, y: int, width: int, height: int) -> None:

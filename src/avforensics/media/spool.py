@@ -21,7 +21,7 @@ BYTES = 2  # bytes per int16 sample
 
 
 class SoundSpool(Closing):
-    """Audio of a file, aligned with its video, of which several readers can read parts.
+    """Audio of a file, aligned with its video, for several readers that each read a part.
 
     A resampler that starts in the middle of a file yields different samples from one that starts at
     its beginning. The audio is therefore decoded once, in order and on demand, into a temporary

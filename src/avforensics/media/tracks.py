@@ -166,7 +166,7 @@ def _rank(stream: av.stream.Stream, note: str) -> tuple[bool, ...]:
 
 
 def _note(path: str, stream: av.stream.Stream, number: int, found: Survey, several: bool) -> str:
-    """Why a track has no content, else empty; the content of an only track is not examined."""
+    """Why a track has no content, else empty; a single track's content is not examined."""
     if stream.codec_context is None:
         return "no decoder"
     count = found.packets.get(stream.index, 0)

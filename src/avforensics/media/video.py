@@ -256,7 +256,7 @@ class VideoReader(Closing):
             stamp = start if frame is None else stamps.best(frame)
 
     def _like_first(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """Fit a frame to the first frame's size and format: both may change during a broadcast."""
+        """Fit a frame to the first frame's size and format, as later frames may differ."""
         self._said.fill(frame)
         kind = frame.width, frame.height, frame.format.name
         aspect = self._pixels.at(frame) if self._square else self._aspect

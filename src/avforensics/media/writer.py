@@ -79,7 +79,7 @@ def write_clip(
     Raises
     ------
     ValueError
-        There is no frame, a frame has an odd or different size or the wrong type, or the audio is
+        There are no frames, frames have odd or varying sizes or the wrong type, or the audio is
         not int16 mono.
     """
     first, frames = _check_frames(path, frames)

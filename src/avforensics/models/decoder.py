@@ -120,7 +120,7 @@ class RowDecoder(nn.Module, ABC):
         """Create a block."""
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Predict the next rows: the output at step t depends on rows 0..t and predicts t + 1."""
+        """Predict rows: the output at step t predicts row t + 1 and depends only on rows 0..t."""
         x = self.to_width(rows).relu()
         if self.position is not None:
             x = x + self.position[:, : rows.shape[1]]

@@ -137,7 +137,7 @@ class FusionTransformer(nn.Module):
 
 @register
 class CosineFusion(nn.Module):
-    """Two towers: scaled cosine of the angle between a window vector and a crop vector.
+    """Two towers: scaled cosine similarity of a window vector and a crop vector.
 
     This is not the paper's fusion. A pair costs one dot product, so that a small network can use
     all other windows of a clip as negatives, even on a CPU.

@@ -30,9 +30,9 @@ class LogMel(nn.Module):
         Added before the logarithm. With the published 1e-20, digital silence becomes -46, far below
         any sound; new networks may use a floor near the quietest real audio.
     depth : float, optional
-        Dynamic range in dB. Entries of a crop that are quieter than the loudest entry by more than
-        this are raised to that limit, and the crop's mean is subtracted, so that loudness has no
-        effect. None = as published.
+        Dynamic range in dB. Entries more than ``depth`` below the loudest entry of a crop are
+        raised to that limit, and the crop's mean is subtracted, so that loudness has no effect.
+        None = as published.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Encoders for CPUs, which process motion first and audio in few steps.
+"""Encoders for CPUs: they process motion first, and audio in few steps.
 
 The published visual network processes single frames first and time last. A small network of that
 kind spends most of its capacity on how a mouth looks and has little left for its motion.

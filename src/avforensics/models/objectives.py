@@ -138,7 +138,7 @@ class EarthMover(NextRow):
 
 @register
 class SquaredError(NextRow):
-    """Squared error of predicted projected activations, L2-normalised (activation-AV and -V).
+    """Squared error of predicted activations, projected and L2-normalised (activation-AV, -V).
 
     The projection determines whether video and audio are used, or only video.
     """
@@ -170,7 +170,7 @@ class ProbabilityGrid(nn.Module):
     delays : int
         D, number of entries in a row.
     levels : int
-        K, number of levels and of different tokens.
+        K, number of levels and of distinct tokens.
     """
 
     reads = "logits"

@@ -36,7 +36,7 @@ def require(part: nn.Module, protocol: type, role: str) -> None:
 
 
 class VisualProtocol(Protocol):
-    """Visual encoder: one feature map per window, such as `VisualEncoder`.
+    """Visual encoder, such as `VisualEncoder`: frames to one feature map per window.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class VisualProtocol(Protocol):
 
 
 class AudioProtocol(Protocol):
-    """Audio encoder: features of log-mel crops, such as `AudioEncoder`."""
+    """Audio encoder, such as `AudioEncoder`: log-mel crops to features."""
 
     def __call__(self, log_mel: Tensor) -> Tensor:
         """Encode crops of 200 ms, (M, 1, 80, 20) -> (M, C, t)."""
@@ -127,7 +127,7 @@ class SyncProtocol(Protocol):
     def video_tokens(
         self, features: Tensor, starts: Tensor | None = None, *, chunk: int = 8
     ) -> Tensor:
-        """Tokens of windows of a run of frames' features, (T, C, h, w) -> (N, Tv, D)."""
+        """Tokens of windows, from features of a run of frames, (T, C, h, w) -> (N, Tv, D)."""
 
     def audio_tokens(self, crops: Tensor) -> Tensor:
         """Tokens of audio crops, (M, 3200) int16-scaled -> (M, Ta, D)."""
@@ -163,7 +163,7 @@ class DecoderProtocol(Protocol):
 
 
 class ObjectiveProtocol(Protocol):
-    """A decoder's input and the error of its prediction; most subclass `NextRow`.
+    """Objective: a decoder's input and its prediction error; most derive from `NextRow`.
 
     Attributes
     ----------

@@ -19,7 +19,7 @@ Class = TypeVar("Class", bound=type[nn.Module])
 
 
 def register(cls: Class) -> Class:
-    """Class decorator that makes networks of the class savable and loadable.
+    """Class decorator that allows networks of the class to be saved and loaded.
 
     The constructor arguments are stored in ``architecture`` unless the class has a property of that
     name. They must be numbers, strings, booleans, None, lists of these, or registered networks.
