@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
-# For each measure, which of several values favours a score most.
+# Whether the largest or the smallest value of a measure favours a score most.
 _BEST = dict.fromkeys(("seconds", "level", "speech", "spoken", "mouth", "detail"), max)
 _BEST |= dict.fromkeys(("song", "still", "turn", "voice_over"), min)
 

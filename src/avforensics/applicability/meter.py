@@ -63,7 +63,7 @@ class Meter:
         self._powers.append(np.square(block.audio.reshape(-1, HOP) / 32768).mean(axis=1))
 
     def measures(self) -> Measures | None:
-        """Measures so far; None if there was no block."""
+        """Measures so far; None before the first block."""
         if not self._n_frames:
             return None
         voiced = self._voice.probabilities >= SPEECH

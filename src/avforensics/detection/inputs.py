@@ -165,7 +165,7 @@ def _names_video(name: str) -> bool:
 
 
 def _on_disk(source: Text, name: str) -> Path:
-    """Look up a path of a list in the list's folder, then in the current folder."""
+    """Look up a path from a list in the list's folder, then in the current folder."""
     folder = source.path.parent
     path = typed_path(source.on_disk(folder, name))
     beside = folder / path

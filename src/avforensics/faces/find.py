@@ -58,7 +58,7 @@ def find_faces(
 ) -> Faces:
     """Detect and track all faces of a video, or of a part of it.
 
-    Decoding and detection run in two threads.
+    Decoding and detection run in separate threads.
 
     Parameters
     ----------

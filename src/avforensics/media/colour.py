@@ -85,7 +85,7 @@ class ColourTags:
 
     @property
     def tone_map(self) -> ToneMap | None:
-        """Conversion to BT.709; None if none is needed or no tag requires one."""
+        """Conversion to BT.709, or None if the tags do not require it."""
         high, primaries = self.transfer in (HLG, PQ), self.primaries
         if primaries not in XY:
             wide = high or self.matrix in BT2020_MATRICES

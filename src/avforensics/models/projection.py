@@ -34,7 +34,7 @@ class Projection(nn.Module):
     def fit(
         cls, activations: Tensor, *, outputs: int = 31, used: int | None = None, seed: int = 0
     ) -> Projection:
-        """Fit to activations of real training videos.
+        """Fit a projection to activations of real training videos.
 
         Parameters
         ----------

@@ -24,7 +24,7 @@ class RotaryAttention(CleanAttention):
         self.register_buffer("speed", speed, persistent=False)
 
     def placed(self, x: Tensor) -> Tensor:
-        """Rotate pairs of values by position times speed, (B, heads, N, d) -> the same."""
+        """Rotate pairs of values by position times speed, (B, heads, N, d) -> same shape."""
         angle = torch.arange(x.shape[-2], device=x.device)[:, None] * self.speed  # (N, d / 2)
         cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
         first, second = x.chunk(2, dim=-1)

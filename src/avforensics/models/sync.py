@@ -128,7 +128,7 @@ class SyncNetwork(nn.Module):
             encoded = self.visual.windows(features.transpose(0, 1).unsqueeze(0))
             return encoded[0].transpose(0, 1)[starts].unsqueeze(2)  # from (1, C', T - 4, h', w')
         frames = starts[:, None] + torch.arange(WINDOW_FRAMES, device=starts.device)
-        return self.visual.windows(features[frames].transpose(1, 2))  # of (N, C, 5, h, w)
+        return self.visual.windows(features[frames].transpose(1, 2))  # input: (N, C, 5, h, w)
 
     def audio_tokens(self, crops: Tensor) -> Tensor:
         """Tokens of audio crops, (M, 3200) int16-scaled -> (M, Ta, D)."""
