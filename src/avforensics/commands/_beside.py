@@ -1,4 +1,4 @@
-"""What ``avforensics evaluate`` prints next to a result: other runs, other seeds, groups."""
+"""Comparisons that ``avforensics evaluate`` adds to a result: other runs, seeds, groups."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Beside:
-    """What a result is compared with, read before anything is scored."""
+    """Data to compare a result with, read before anything is scored."""
 
     against: list[ScoredVideo] | None
     repeats: list[list[ScoredVideo]]
@@ -41,7 +41,7 @@ class Beside:
 
     @classmethod
     def read(cls, cfg: DictConfig) -> Beside:
-        """Raises AVForensicsError for the first file that cannot be read."""
+        """Read all files; raise AVForensicsError for the first one that is unreadable."""
         wanted = cfg.breakdowns
         if wanted.table is not None:
             with_columns([], typed_path(wanted.table), wanted.columns)
@@ -54,7 +54,7 @@ class Beside:
         )
 
     def described(self, cfg: DictConfig, rows: Sequence[ScoredVideo]) -> Sequence[ScoredVideo]:
-        """The scored videos with the columns of ``breakdowns.table``."""
+        """Add the columns of ``breakdowns.table`` to the scored videos."""
         wanted = cfg.breakdowns
         if wanted.table is None:
             return rows
@@ -64,7 +64,7 @@ class Beside:
         return rows
 
     def write(self, cfg: DictConfig, rows: Sequence[ScoredVideo], summary: Mapping) -> None:
-        """Write and print the comparison, repeats and breakdowns that were requested."""
+        """Write and print the requested comparison, repeats and breakdowns."""
         folder = Path(cfg.output_dir)
         intervals = OmegaConf.to_container(cfg.intervals)
         if self.against is not None:
@@ -83,7 +83,7 @@ class Beside:
 
 
 def compare_evidence(cfg: DictConfig, rows: Sequence[ScoredVideo]) -> None:
-    """Write and print the paired difference between evidence and score, on videos with both."""
+    """Write and print the paired difference between evidence and score, for videos with both."""
     fused = [replace(row, score=row.statistics.get("evidence")) for row in rows]
     try:
         difference = compare(rows, fused, seed=cfg.seed, **OmegaConf.to_container(cfg.intervals))
@@ -104,7 +104,7 @@ def compare_evidence(cfg: DictConfig, rows: Sequence[ScoredVideo]) -> None:
 def threshold_of(
     cfg: DictConfig, rows: Sequence[ScoredVideo], calibration: Calibration | None
 ) -> tuple[float | None, str]:
-    """The score above which a video is called fake, and where it comes from."""
+    """Return the score above which a video is called fake, and a note on its origin."""
     wanted = cfg.breakdowns
     return choose_threshold(
         rows, threshold=wanted.threshold, calibration=calibration, rate=wanted.false_alarms
@@ -112,7 +112,7 @@ def threshold_of(
 
 
 def by_group(cfg: DictConfig, rows: Sequence[ScoredVideo], calibration: Calibration | None) -> None:
-    """Write and print the breakdowns."""
+    """Write and print the breakdowns by group."""
     wanted = cfg.breakdowns
     threshold, origin = threshold_of(cfg, rows, calibration)
     found = break_down(

@@ -1,4 +1,4 @@
-"""Scoring the videos of `avforensics detect` in processes of their own, or on a cluster."""
+"""Score the videos of `avforensics detect` in separate processes or on a cluster."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class VideoWork:
-    """Settings of each process of a batch."""
+    """The work of each process in a batch."""
 
-    config: dict[str, Any]  # configuration of the command, resolved
-    artifacts: Artifacts  # what is written for each video
+    config: dict[str, Any]  # resolved configuration of the command
+    artifacts: Artifacts  # files to write for each video
 
     def prepare(self, place: Place) -> tuple[VideoScorer, Judge | None]:
         """Load the weights and the calibration, once in each process."""
         from avforensics.commands.detect import prepare
 
-        check_visible(self.artifacts.folder / "journal.jsonl")  # the folder may exist unshared
+        check_visible(self.artifacts.folder / "journal.jsonl")  # the folder may not be shared
         take_device(self.config["device"], place)
         _, scorer, judge = prepare(OmegaConf.create(self.config))
         return scorer, judge
@@ -41,7 +41,7 @@ class VideoWork:
     def work(
         self, tasks: Sequence[Task], ready: tuple[VideoScorer, Judge | None]
     ) -> Iterator[Entry]:
-        """Score videos and write their files; yields a journal entry for each."""
+        """Score videos, write their files and yield a journal entry for each video."""
         scorer, judge = ready
         outcomes = scorer.score_many(task.clip for task in tasks)
         for task, outcome in zip(tasks, outcomes, strict=True):
@@ -63,7 +63,7 @@ def score_in_processes(
     workers: int | None,
     engine: EngineOptions,
 ) -> None:
-    """Score the pending videos; only this process writes the journal and the tables."""
+    """Score the pending videos elsewhere; only this process writes the journal and the tables."""
     how = VideoWork(OmegaConf.to_container(cfg, resolve=True), artifacts)
     tasks = dict(enumerate(output.tasks))
     results = in_processes(

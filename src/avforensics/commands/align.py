@@ -4,9 +4,9 @@
   avforensics align manifest=clips/manifest.csv features=STORE output=clips/aligned.csv
   avforensics train ... data.manifest=clips/aligned.csv module.init=FIRST
 
-Training moves the sound back by it. Clips in which the person on screen is not the speaker
-are left out of OUTPUT; OUTPUT.estimates.csv lists what was read for each clip, and why it stayed or
-went.
+Training moves the sound back by this delay. Clips in which the person on screen is not the speaker
+are left out of OUTPUT. OUTPUT.estimates.csv lists the estimate for each clip, and why the clip was
+kept or left out.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> int:
-    """Write ``cfg.output``."""
+    """Estimate the delays and write ``cfg.output``."""
     settings = instantiate(cfg.settings)
     manifest = Manifest.read(typed_path(cfg.manifest))
     store = FeatureStore.open(cfg.features)
@@ -50,7 +50,7 @@ def run(cfg: DictConfig) -> int:
         raise ConfigError(
             f"features={cfg.features}: no clip of {cfg.manifest} is in this store; extract it"
         )
-    # Fakes are listed for information; what a forger did to them is not a recording's delay.
+    # Fakes are only listed for information: their delay may be a forger's, not the recording's.
     names = [row.identity if row.label == 0 and cfg.by == "identity" else "" for row in manifest]
     found = align(rows, names, settings)
     real = [row.label == 0 for row in manifest]

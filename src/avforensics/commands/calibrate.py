@@ -3,11 +3,11 @@
   avforensics calibrate features=STORE select.split=val checkpoint.bundle=FILE output=FILE
   avforensics detect calibration=FILE ...
 
-No video of a person whom a model was trained on is used. FILE (safetensors) then gives `avforensics
-detect` the share of real videos that score as high, a threshold for a chosen false-positive rate,
-and the same of several statistics in one (docs/evidence.md). With fakes.features=STORE it gives
-likelihood ratios too, or the reason why there are none. Exit code 0: all scored; 1: some have no
-score; 2: wrong usage.
+Videos of people on whom a model was trained are refused. With FILE (safetensors), `avforensics
+detect` reports the share of real videos that score at least as high, applies a threshold for a
+chosen false-positive rate, and fuses several statistics into one p-value (docs/evidence.md). With
+fakes.features=STORE, FILE also provides likelihood ratios, or the reason why there are none. Exit
+code 0: all scored; 1: some have no score; 2: wrong usage.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ RATES = (0.01, 0.05, 0.10)
 
 @dataclass(frozen=True)
 class Scoring:
-    """How the clips of every set are scored.
+    """Settings for scoring the clips of every set, and the clips that failed.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class Scoring:
     failed: list[tuple[str, str]] = field(default_factory=list)
 
     def score(self, store: FeatureStore, chosen: Sequence[int]) -> dict[int, StoredScore]:
-        """Scored clips by index.
+        """Score clips and return the results by index.
 
         Clips to which the method does not apply are left out and counted in the log.
         """
@@ -101,7 +101,7 @@ class Scoring:
         return scored
 
     def value(self, found: StoredScore) -> float:
-        """The score that is calibrated."""
+        """The score to calibrate."""
         return score_of(found.scores[0], part=self.cfg.part)
 
 
@@ -185,7 +185,7 @@ def run(cfg: DictConfig) -> int:
 
 
 def named_fakes(cfg: DictConfig, reals: FeatureStore) -> tuple[FeatureStore, list[int]]:
-    """The store of ``cfg.fakes``, and the indices of the forgeries that are used."""
+    """The store of ``cfg.fakes``, and the indices of the forgeries to use."""
     store = FeatureStore.open(cfg.fakes.features)
     if store.info.network != reals.info.network:
         raise ConfigError(f"fakes.features={store.folder}: features of another network")
@@ -195,7 +195,7 @@ def named_fakes(cfg: DictConfig, reals: FeatureStore) -> tuple[FeatureStore, lis
 
 
 def other_set(scoring: Scoring, calibration: Calibration) -> tuple[Calibration, list[float]]:
-    """Score the real videos of ``cfg.check``; if their scores differ, refuse the ratios."""
+    """Score the real videos of ``cfg.check``; refuse likelihood ratios if their scores differ."""
     wanted = scoring.cfg.check
     store = FeatureStore.open(wanted.features)
     indices = real_clips(store, wanted.split, trained=())
@@ -216,7 +216,7 @@ def other_set(scoring: Scoring, calibration: Calibration) -> tuple[Calibration, 
 
 
 def _crop(crop: str | DictConfig | None) -> dict[str, object]:
-    """How faces were cut, as ``detect`` will compare it."""
+    """The crop of the faces, in the form that ``detect`` compares."""
     if crop is None:
         return {}
     return {"crop": FaceOptions(mode="auto", recipe=recipe_of(crop)).crop}
@@ -247,7 +247,7 @@ def real_clips(store: FeatureStore, split: str | None, *, trained: Sequence[str]
 
 
 def properties(entry: Entry) -> dict[str, float]:
-    """Properties that `avforensics detect` compares; only the silence for unreadable files."""
+    """Properties that `avforensics detect` compares; unreadable files have only the silence."""
     found = {"leading_silence": entry.clip.silence}
     with suppress(MediaError), open_media(entry.path, audio_path=entry.audio or None) as stream:
         found |= media_properties(stream.report)
@@ -255,7 +255,7 @@ def properties(entry: Entry) -> dict[str, float]:
 
 
 def tell(calibration: Calibration, check: Sequence[float] | None) -> None:
-    """Print thresholds, and how many real videos of another set lie above them."""
+    """Print thresholds, and how many real videos of another set exceed them."""
     table = [["false alarms", "threshold", *(["of the other set"] if check else [])]]
     for rate in RATES:
         try:

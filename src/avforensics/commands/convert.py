@@ -1,4 +1,4 @@
-"""``avforensics convert``: published files to one safetensors bundle, or a bundle to such files."""
+"""``avforensics convert``: convert published files to a safetensors bundle, or a bundle back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> int:
-    """Load what ``cfg.checkpoint`` means and write it to ``cfg.output``."""
+    """Load the models of ``cfg.checkpoint`` and write them to ``cfg.output``."""
     if cfg.to not in ("bundle", "published"):
         raise ConfigError(f"to must be bundle or published, got {cfg.to}")
     if not cfg.output:

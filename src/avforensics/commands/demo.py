@@ -107,7 +107,7 @@ def show(video: Path, cfg: DictConfig, *, own: bool) -> Path:
 
 
 def _own(video: Path, folder: Path) -> Path:
-    """The user's video, which must be a file outside ``folder``, because that is emptied."""
+    """Check the user's video, which must be a file outside ``folder``, which is emptied."""
     if not video.is_file():
         raise MediaError(video, "no such file")
     if video.resolve().is_relative_to(folder.resolve()):
@@ -156,7 +156,7 @@ def _tell_clip(what: str, shown: Sequence[Shown], out: Path) -> None:
 
 
 def train(cfg: DictConfig, folder: Path, started: float) -> None:
-    """Train both models on synthetic people and score others."""
+    """Train both models on synthetic people and score clips of others."""
     clips = folder / "set" / "manifest.csv"
     _synthesise(cfg, folder)
     manifest = Manifest.read(clips)
@@ -197,7 +197,7 @@ def train(cfg: DictConfig, folder: Path, started: float) -> None:
 
 
 def _start_anew(folder: Path) -> None:
-    """Remove what an earlier demo left, and nothing else."""
+    """Remove the files of an earlier demo; refuse a folder with other files."""
     mark = folder / MARK
     others = [path for path in folder.glob("*") if path.name not in (".hydra", "output.log")]
     if others and not mark.exists():
@@ -222,9 +222,9 @@ def _synthesise(cfg: DictConfig, folder: Path) -> None:
 
 
 def _step(verb: str, **settings: object) -> None:
-    """Print one command of this program and run it in a process of its own.
+    """Print a command of this program and run it in a separate process.
 
-    Raises AVForensicsError unless it ends with exit code 0.
+    Raises AVForensicsError unless the command ends with exit code 0.
     """
     if verb in ("evaluate", "detect"):  # synthetic heads do not speak like people
         settings["applicability.measure"] = "false"

@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> int:
-    """Score ``cfg.input`` into ``cfg.output_dir``."""
+    """Score ``cfg.input`` and write the results to ``cfg.output_dir``."""
     inputs = list_inputs(cfg.input)
     for remark in inputs.remarks:
         log.warning("%s", remark)
@@ -100,7 +100,7 @@ def run(cfg: DictConfig) -> int:
 
 
 def prepare(cfg: DictConfig) -> tuple[Models, VideoScorer, Judge | None]:
-    """The configured weights, the scorer that uses them, and the judge of its scores."""
+    """Load the configured weights, and make their scorer and the judge of its scores."""
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
     scorer = VideoScorer(build_detector(models, cfg), build_faces(models, cfg))
     judge = judge_for(
@@ -115,7 +115,7 @@ def prepare(cfg: DictConfig) -> tuple[Models, VideoScorer, Judge | None]:
 
 
 def build_detector(models: Models, cfg: DictConfig) -> ClipScorer:
-    """The detector that a configuration describes."""
+    """Build the configured detector."""
     lam = cfg.scoring.lam
     return ClipScorer(
         models,
@@ -130,7 +130,7 @@ def build_detector(models: Models, cfg: DictConfig) -> ClipScorer:
 
 
 def build_faces(models: Models, cfg: DictConfig) -> FaceOptions:
-    """The configured face crop; ConfigError if the face detector is not installed."""
+    """Read the configured face crop; raise ConfigError if a needed face detector is missing."""
     options = face_options(models, **OmegaConf.to_container(cfg.faces, resolve=True))
     if options.mode == "auto" or options.expected is not None:
         FaceDetector()  # fail early if the detector is not installed
@@ -190,7 +190,7 @@ def score_all(
 
 
 def describe(models: Models, cfg: DictConfig) -> dict[str, Any]:
-    """Where results come from, for reports and versions.json."""
+    """Provenance of the results, for reports and versions.json."""
     found = versions()
     return {
         "version": found["avforensics"],
@@ -202,7 +202,7 @@ def describe(models: Models, cfg: DictConfig) -> dict[str, Any]:
 
 
 def run_record(models: Models, judge: Judge | None, provenance: Mapping[str, Any]) -> RunRecord:
-    """What every result file of a run records about the run."""
+    """Data on the run that each of its result files records."""
     calibration = None
     if judge is not None:
         calibration = {"file": str(judge.path), "sha256": judge.sha256}
@@ -217,7 +217,7 @@ def run_record(models: Models, judge: Judge | None, provenance: Mapping[str, Any
 
 
 def write_settings(folder: Path, cfg: DictConfig, provenance: dict[str, Any]) -> None:
-    """Write config.yaml and versions.json: enough to repeat the run."""
+    """Write config.yaml and versions.json, which suffice to repeat the run."""
     text = OmegaConf.to_yaml(cfg, resolve=True)
     write_text(folder / "config.yaml", text, errors="surrogateescape")
     write_json(

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> int:
-    """Download the files of ``cfg.parts`` that are missing (``force``: all) and check them."""
+    """Download missing files of ``cfg.parts`` (with ``force``, all files) and check all of them."""
     unknown = [part for part in [*cfg.parts, *cfg.url] if part not in PUBLISHED]
     if unknown:
         raise ConfigError(f"no published file for {unknown[0]!r}; parts: {', '.join(PUBLISHED)}")

@@ -10,14 +10,13 @@
   avforensics evaluate ... 'repeats=[OUT_OF_SEED_1,OUT_OF_SEED_2]'
   avforensics evaluate scores=FILE.csv report=true
 
-The last three: the difference to an earlier run on the same videos, with its interval; mean and
-spread of several trainings; and the same tables for existing scores of any detector
-(columns path, label, score).
+The last three commands give the difference from an earlier run on the same videos, with its
+interval; the mean and spread over several trainings; and the same tables for existing scores of any
+detector (columns path, label, score).
 
-With a benchmark, features are extracted first, into a store that later runs use again; the same
-command goes on after an interruption. OUT receives scores.csv, metrics.json (and .csv, .md, .tex),
-roc.png, pr.png and scores.png. Exit code 0: all scored; 1: some failed and are listed; 2: wrong
-usage.
+With a benchmark, features are extracted first, into a store that later runs reuse. Rerun the same
+command to resume. OUT receives scores.csv, metrics.json (and .csv, .md, .tex), roc.png, pr.png and
+scores.png. Exit code 0: all scored; 1: some failed and are listed; 2: wrong usage.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> int:
-    """Evaluate a benchmark or a feature store into ``cfg.output_dir``."""
+    """Evaluate a benchmark or a feature store, and write the results to ``cfg.output_dir``."""
     if isinstance(cfg.scoring.lam, ListConfig):
         raise ConfigError("evaluate takes one scoring.lam; -m scoring.lam=0,0.5 runs one for each")
     check_intervals(cfg.intervals.resamples, cfg.intervals.level)
@@ -118,7 +117,7 @@ def run(cfg: DictConfig) -> int:
 
 
 def tabulate(cfg: DictConfig, known: Beside) -> int:
-    """Tables and figures of existing scores of any detector."""
+    """Write tables and figures for existing scores of any detector."""
     asked = [cfg.benchmark, cfg.features, cfg.edit, cfg.controls.run, cfg.robustness.levels]
     if any(asked) or cfg.examples:
         raise ConfigError(
@@ -167,7 +166,7 @@ def write(cfg: DictConfig, rows: Sequence[ScoredVideo], summary: dict, known: Be
 
 
 def write_report(cfg: DictConfig, notice: str | None = None) -> None:
-    """Write index.html of everything in ``cfg.output_dir`` if ``cfg.report`` is set."""
+    """Write an index.html on everything in ``cfg.output_dir`` if ``cfg.report`` is set."""
     if not cfg.report:
         return
     provenance = {"version": avforensics.__version__, "notice": notice}
@@ -176,7 +175,7 @@ def write_report(cfg: DictConfig, notice: str | None = None) -> None:
 
 
 def exchange_of(cfg: DictConfig, summary: dict) -> dict[str, str | None]:
-    """Description of the run in a file for another harness."""
+    """Description of the run, for an exchange file."""
     name = cfg.benchmark.name if cfg.benchmark else "scores" if cfg.scores else "features"
     detector = "scores" if cfg.scores else str(cfg.checkpoint.get("name"))
     return {
@@ -263,7 +262,7 @@ def perturbed(
 def described_alarms(
     cfg: DictConfig, rows: Sequence[ScoredVideo], summary: dict | None, threshold: float | None
 ) -> dict | None:
-    """The summary, with the false alarms at the threshold if both are given."""
+    """Add the false alarms at the threshold to the summary, if both are given."""
     if summary is None or threshold is None:
         return summary
     intervals = OmegaConf.to_container(cfg.intervals)
@@ -271,13 +270,13 @@ def described_alarms(
 
 
 def brief(cfg: DictConfig, rows: Sequence[ScoredVideo]) -> dict:
-    """The summary of scored videos."""
+    """Summarise scored videos."""
     intervals = cfg.intervals
     return summarise(rows, resamples=intervals.resamples, level=intervals.level, seed=cfg.seed)
 
 
 def describe(cfg: DictConfig, outcome: Evaluated, stage: Evaluation) -> dict:
-    """The summary of a run, with its notes and what it was made with."""
+    """Summarise a run, with notes and provenance."""
     store, models = outcome.store, stage.models
     summary = brief(cfg, outcome.rows)
     notes, found = summary["notes"], {}

@@ -4,10 +4,10 @@
   avforensics extract clips.csv --out STORE features=external external.folder=ARRAYS
   torchrun --nproc-per-node 8 -m avforensics extract manifest=clips.csv output_dir=STORE ...
 
-With features=external the rows are another network's: an array for each video (docs/extending.md).
+With features=external, the rows come from another network: one array per video (docs/extending.md).
 Anomaly models are trained and evaluated from the store (features=STORE) without the network. Rerun
-the same command to resume. Exit code 0: all clips are in the store;
-1: some failed and are listed; 2: wrong usage.
+the same command to resume. Exit code 0: all clips are in the store; 1: some failed and are listed;
+2: wrong usage.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _imported(cfg: DictConfig) -> Callable[..., Filled]:
 
 
 def _device(device: str, world: int) -> str:
-    """Under torchrun or srun each process of a node takes the GPU of its local rank."""
+    """Resolve ``auto`` under torchrun or srun to the GPU of the process's local rank."""
     local = os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID"))
     if device != "auto" or world == 1 or local is None:
         return device

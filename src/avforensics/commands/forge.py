@@ -2,11 +2,11 @@
 
   avforensics forge manifest=clips/manifest.csv output=forged select.split=test
 
-Every real clip is there three times: as it is, with the sound of another clip (swap), and with its
-own sound whose offset jumps in mid-clip (jump), all cut to the same length; kinds=[part] replaces
-the audio of one segment and lists it in the column segments, for localisation. It shows whether
-models trained on your own videos see what this method can see, without any deepfakes; it does not
-measure results on them.
+The set has three versions of each real clip, cut to the same length: unchanged, with the sound of
+another clip (swap), and with a jump of the sound's offset in mid-clip (jump). kinds=[part] replaces
+the audio of one segment and lists the segment in the column segments, for localisation. Without any
+deepfakes, the set shows whether models trained on your own videos detect what this method can
+detect; it does not measure results on deepfakes.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def run(cfg: DictConfig) -> int:
         if "jump" in cfg.kinds:
             drawn = draw_jump(row, sound, tuple(cfg.jump), seed=cfg.seed)
             forged["jump"] = jump(row, sound, **drawn)
-        # a forward jump ends early; if only forgeries did, scores would detect that, not the jump
+        # a forward jump shortens its clip; all versions are cut, or scores would detect the length
         length = min(map(len, forged.values()))
         forged = {kind: s[:length] for kind, s in forged.items()}
         if "part" in cfg.kinds:
@@ -88,7 +88,7 @@ def _check(cfg: DictConfig) -> None:
 
 
 def _read(manifest: Manifest) -> tuple[list[Row], list[np.ndarray], list[Problem]]:
-    """Audio of every readable clip; a minute takes 2 MB."""
+    """Read the audio of every clip into memory; a minute takes 2 MB."""
     rows, sounds, problems = [], [], []
     for index, row in enumerate(tracked(manifest, "reading", total=len(manifest))):
         try:

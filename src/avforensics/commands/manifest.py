@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> int:
-    """Make the manifest that ``cfg`` describes and say what is in it."""
+    """Make the configured manifest and print a summary of it."""
     output = typed_path(cfg.output)
     manifest = _chosen(instantiate(cfg.source, root=cfg.root), cfg)
     if cfg.drop:  # before sampling, so that every sampled file exists

@@ -6,8 +6,8 @@
 
 Each tracked face (with faces=given: each video) becomes a square clip at 25 fps with its sound
 (.wav) and a description (.json); manifest.csv lists the clips, videos.csv the result for each
-video. Rerun the same command to resume, and with shard=1/1 to join shares.
-Exit code 0: every video could be read; 1: some could not and are listed; 2: wrong usage.
+video. Rerun the same command to resume, or with shard=1/1 to join shares. Exit code 0: every video
+could be read; 1: some could not and are listed; 2: wrong usage.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ VIDEO_COLUMNS += ("reason", "dropped", "warnings")
 
 
 def run(cfg: DictConfig) -> int:
-    """Cut clips from every video that is not done already."""
+    """Cut clips from every video that is not yet done."""
     rows = _rows(cfg)
     output = typed_path(cfg.output).absolute()
     settings = _settings(cfg)
@@ -71,12 +71,12 @@ def run(cfg: DictConfig) -> int:
     check_alone(engine, of)
     workers = cfg.workers
     if workers is None and engine.name == "local":
-        # torchrun and srun start a process for each core that is to be used
+        # torchrun and srun already start one process per core
         workers = 1 if of > 1 and cfg.shard is None else cores()
     if workers is not None and workers < 1:
         raise ConfigError(f"workers must be at least 1, got {workers}")
     if cfg.faces.mode == "auto":
-        FaceDetector()  # fail early if it is not installed
+        FaceDetector()  # fail early if the detector is not installed
     named = _share(rows, number, of)
     suffix = f"-{number}-of-{of}" if of > 1 else ""
     made = [output / f"{table}{suffix}.csv" for table in ("manifest", "videos", "failures")]
@@ -124,7 +124,7 @@ def _cut(job: tuple[Row, str], *, folder: Path, settings: ClipSettings) -> Cut:
 
 
 def _rows(cfg: DictConfig) -> list[Row]:
-    """Rows of a manifest, or a row for each video found, with the video as its identity."""
+    """Rows of a manifest, or one row per video found, with the video's path as its identity."""
     source = typed_path(str(cfg.input))
     if cfg.label not in (0, 1):
         raise ConfigError(f"label must be 0 (real) or 1 (fake), got {cfg.label!r}")
@@ -175,7 +175,7 @@ def _settings(cfg: DictConfig) -> ClipSettings:
 
 
 def _shard(text: str | None) -> tuple[int, int]:
-    """This process's share, as in ``"2/8"``; else from torchrun or srun; else all."""
+    """Parse this process's share, e.g. ``"2/8"``; by default from torchrun or srun, else 1/1."""
     if text is None:
         rank, world = rank_and_world()
         return rank + 1, world
@@ -188,8 +188,8 @@ def _shard(text: str | None) -> tuple[int, int]:
 def _share(rows: list[Row], number: int, of: int) -> list[tuple[Row, str]]:
     """The rows of a share, each with the name of its folder of clips.
 
-    Names are divided, not rows: rows that cut the same part of a video share a folder, and
-    two shares must not write to it.
+    Names are divided, not rows, because rows that cut the same part of a video share a folder, to
+    which two shares must not write.
     """
     names = clip_names(rows)
     own = set(list(dict.fromkeys(names))[number - 1 :: of])

@@ -2,9 +2,9 @@
 
   avforensics probe FILE|FOLDER|LIST.txt... [format=json] [decode=false]
 
-Prints the report of each file: container, tracks and which of them are read, picture, sound, clock,
-damage, and the warnings that `detect` and `preprocess` would give. Exit code 0: all can be read;
-1: some cannot, each with its reason; 2: wrong usage.
+Prints a report on each file: container, tracks and which of them are read, picture, sound, clock,
+damage, and the warnings that `detect` and `preprocess` would give. Exit code 0: all can be read; 1:
+some cannot, each with its reason; 2: wrong usage.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FORMATS = ("table", "json")
 
 
 def run(cfg: DictConfig) -> int:
-    """Print the report of each video of ``cfg.input``."""
+    """Print a report on each video of ``cfg.input``."""
     check_choice("format", cfg.format, FORMATS)
     inputs = list_inputs(cfg.input)
     for remark in inputs.remarks:
@@ -57,7 +57,7 @@ def run(cfg: DictConfig) -> int:
 
 
 def examine(path: Path, options: MediaOptions, *, decode: bool) -> MediaReport:
-    """Report of a file; without ``decode``, of its packets only."""
+    """Report on a file; without ``decode``, only its packets are read."""
     with open_media(path, options) as stream:
         if decode:
             return stream.examine()

@@ -3,7 +3,7 @@
   avforensics push checkpoint=bundle checkpoint.bundle=model.safetensors output=FOLDER license=mit
   avforensics push checkpoint=talkers repo=OWNER/NAME
 
-Either is read back by its name: ``checkpoint=FOLDER``, ``checkpoint=OWNER/NAME``.
+Both can be loaded by name: ``checkpoint=FOLDER``, ``checkpoint=OWNER/NAME``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> int:
-    """Write what ``cfg.checkpoint`` means, and upload it if ``cfg.repo`` names a repository."""
+    """Write the weights of ``cfg.checkpoint``, and upload them if ``cfg.repo`` is set."""
     if cfg.output is None and cfg.repo is None:
         raise ConfigError("push needs output=FOLDER, repo=OWNER/NAME, or both")
     text = None

@@ -3,9 +3,9 @@
   avforensics render VIDEO --out FILE.mp4 results=OUT
   avforensics render VIDEO --out FILE.mp4 faces=auto scoring.windows=all checkpoint=...
 
-OUT is the folder of `avforensics detect save_features=true`; without it the video is scored first.
-The MP4 file has the video's own sound. Exit code 0: written; 1: the video cannot be scored; 2:
-wrong usage.
+OUT is the folder of `avforensics detect save_features=true`; without results=OUT, the video is
+scored first. The MP4 file has the video's own sound. Exit code 0: written; 1: the video cannot be
+scored; 2: wrong usage.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> int:
-    """Write ``cfg.output``."""
+    """Write the annotated video ``cfg.output``."""
     video, output = typed_path(cfg.input), typed_path(cfg.output)
     if output.suffix.lower() != ".mp4":
         raise ConfigError(f"output={cfg.output}: annotated videos are .mp4 files")
@@ -75,7 +75,7 @@ def run(cfg: DictConfig) -> int:
 
 
 def score_now(video: Path, cfg: DictConfig) -> tuple[Outcome, float]:
-    """Score a video; also returns the lam of its score."""
+    """Score a video; return the outcome and the lam of its score."""
     if not video.is_file():
         raise MediaError(video, "no such file")
     _, scorer, judge = prepare(cfg)

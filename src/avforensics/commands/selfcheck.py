@@ -2,10 +2,10 @@
 
   avforensics selfcheck
 
-A bundled clip of a synthetic head goes through every installed decoder, the resampler and the
-shipped network, and is compared with its golden values; versions are compared with the tested
-ranges; threads, shared memory, disk and GPU are listed. Exit code 0: scores are as elsewhere; 1:
-something changes them, and the table says what; 2: wrong usage.
+A bundled clip of a synthetic head passes through every installed decoder, the resampler and the
+shipped network, and the results are compared with reference values. Versions are compared with the
+tested ranges, and threads, shared memory, disk space and GPUs are listed. Exit code 0: scores are
+the same as on other machines; 1: something changes them, and the table says what; 2: wrong usage.
 """
 
 from __future__ import annotations

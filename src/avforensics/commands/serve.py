@@ -1,11 +1,12 @@
-"""``avforensics serve``: serve a local page to drop videos on.
+"""``avforensics serve``: serve a local web page that scores uploaded videos.
 
   avforensics serve checkpoint=bundle checkpoint.bundle=model.safetensors
   avforensics serve port=8000 limits.max_megabytes=200 limits.max_minutes=5 scoring.windows=all
 
-The page has upload, progress, report and downloads. It is for this machine alone (host=127.0.0.1),
-works on one video at a time, and deletes each as soon as it is scored; its report, which holds up
-to a minute of it, can be had for limits.keep_minutes. Ctrl-C ends it.
+The page has upload, progress, report and downloads. By default, only this machine can reach it
+(host=127.0.0.1). The server scores one video at a time and deletes each video as soon as it is
+scored. The report, which contains up to a minute of the video, is kept for limits.keep_minutes.
+Ctrl-C stops the server.
 """
 
 from __future__ import annotations
@@ -68,12 +69,12 @@ def temporary_files_in(folder: str) -> Iterator[None]:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; port 0 takes any free one.
+    """Open a listening socket; port 0 means any free port.
 
     Raises
     ------
     ConfigError
-        The address is taken or is not one of this machine, or ``host`` is empty (all of them).
+        The address is in use or is not one of this machine, or ``host`` is empty.
     """
     if not host:
         raise ConfigError("host is empty: use 0.0.0.0 to accept connections from every network")
@@ -98,7 +99,7 @@ def serve(app: object, listening: socket.socket) -> None:
     """Run the web server until Ctrl-C or SIGTERM."""
     import uvicorn
 
-    # uvicorn raises the signal again after it has stopped: cleanup must still run
+    # uvicorn raises the signal again after stopping, but clean-up must still run
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)
@@ -116,7 +117,7 @@ def about(limits: Limits, notice: str | None) -> str:
 
 
 def what_stays(limits: Limits) -> str:
-    """What is kept of a video, and for how long."""
+    """Explain what is kept of a video, and for how long."""
     return (
         "A video is deleted as soon as it is scored. Its report holds up to a minute of it, so "
         "of a short video all picture and sound, and is deleted "

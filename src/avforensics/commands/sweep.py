@@ -1,13 +1,13 @@
-"""``avforensics sweep``: score many settings from a feature store: one table, one figure.
+"""``avforensics sweep``: score many settings from a feature store, in one table and one figure.
 
   avforensics sweep features=STORE checkpoint.bundle=FILE 'lam=[0,0.5,1]' 'max_len=[10,30,50]'
   avforensics sweep features=STORE checkpoint.bundle=FILE 'statistics=[mean_maximum,jump_rate]'
   avforensics sweep runs=FOLDER 'settings=[scoring.lam,scoring.max_len]'
 
-The first form scores a feature store with every combination; the second adds other statistics
-of the same rows as points of their own (docs/evidence.md); the third collects finished
-runs of `avforensics evaluate -m`. OUT receives sweep.csv, sweep.md and sweep.png. Exit code 0: all
-scored; 1: some clips have no score; 2: wrong usage.
+The first form scores a feature store with every combination; the second adds other statistics of
+the same rows as further points (docs/evidence.md); the third collects finished runs of `avforensics
+evaluate -m`. OUT receives sweep.csv, sweep.md and sweep.png. Exit code 0: all scored; 1: some clips
+have no score; 2: wrong usage.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> int:
-    """Sweep ``cfg.features``, or collect ``cfg.runs``, into ``cfg.output_dir``."""
+    """Sweep ``cfg.features`` or collect ``cfg.runs``, and write ``cfg.output_dir``."""
     if (cfg.features is None) == (cfg.runs is None):
         raise ConfigError("a sweep needs either features=STORE or runs=FOLDER")
     check_intervals(cfg.intervals.resamples, cfg.intervals.level)

@@ -1,11 +1,12 @@
-"""``avforensics synthesise``: make synthetic talking heads, real and forged, to learn and test on.
+"""``avforensics synthesise``: make synthetic talking heads, real and forged, for training and
+tests.
 
   avforensics synthesise output=FOLDER
   avforensics synthesise output=FOLDER seed=1 splits.test.fakes.RVFA=200
 
 FOLDER gets SyntheticAVCeleb/ with meta_data.csv in FakeAVCeleb's layout, and manifest.csv with the
-splits. The people do not exist; nothing measured on them tells how well forgeries of real people
-are found.
+splits. The people do not exist, so results on them do not show how well forgeries of real people
+are detected.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> int:
-    """Generate the clips that are not there yet."""
+    """Generate the missing clips."""
     with Progress("synthesising") as progress:
         made = generate(
             typed_path(cfg.output),

@@ -44,7 +44,7 @@ HUSHED = (  # Lightning's notices that do not help the user
 
 
 def run(cfg: DictConfig) -> int:
-    """Build everything that ``cfg`` names, train, and write the best weights."""
+    """Build everything that is configured, train, and write the best weights."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     logging.getLogger("pytorch_lightning.callbacks").setLevel(logging.INFO)  # why it stopped early
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
@@ -66,7 +66,7 @@ def run(cfg: DictConfig) -> int:
         if (reason := shared_memory_error(error)) is not None:
             raise reason from None
         raise
-    except SystemExit:  # Lightning's answer to Ctrl-C
+    except SystemExit:  # raised by Lightning on Ctrl-C
         raise KeyboardInterrupt from None
     if trainer.is_global_zero and not trainer.fast_dev_run:
         finish(trainer, module, folder, part=cfg.part, recipe=clips_recipe(cfg, module))
@@ -74,7 +74,7 @@ def run(cfg: DictConfig) -> int:
 
 
 def build_trainer(cfg: DictConfig) -> pl.Trainer:
-    """The trainer with its callbacks and loggers; entries that are null are left out."""
+    """Build the trainer with its callbacks and loggers; null entries are left out."""
     made = [instantiate(c, _convert_="all") for c in (cfg.callbacks or {}).values() if c]
     callbacks = [callback for callback in made if callback is not None]
     loggers = [instantiate(c, _convert_="all") for c in (cfg.logger or {}).values() if c]
@@ -93,7 +93,7 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
 
 
 def resume_from(ckpt: str | None, folder: Path) -> str | None:
-    """The checkpoint to resume from: ``last`` means the one in the run's own folder."""
+    """Path of the checkpoint to resume from; ``last`` is the last one in the run's folder."""
     if ckpt is None:
         return None
     path = folder / "checkpoints" / "last.ckpt" if ckpt == "last" else typed_path(ckpt)
@@ -103,9 +103,9 @@ def resume_from(ckpt: str | None, folder: Path) -> str | None:
 
 
 def clips_recipe(cfg: DictConfig, module: pl.LightningModule) -> str | dict[str, Any] | None:
-    """How the faces of the training clips were cut, if that is recorded next to them.
+    """Crop recipe of the training clips, if it is recorded next to them.
 
-    None for a network that crops its input itself, because it reads the clips as they are.
+    None for a network that crops its input itself.
     """
     if not cfg.data.get("manifest") or module.models.sync.crop is not None:
         return None
@@ -120,7 +120,7 @@ def finish(
     part: str,
     recipe: str | Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the bundle of the best weights and what was measured."""
+    """Write the bundle with the best weights, and the metrics."""
     metrics = {k: float(v) for k, v in trainer.callback_metrics.items()}
     best = getattr(trainer.checkpoint_callback, "best_model_path", "")
     summary = {"epochs": trainer.current_epoch, "steps": trainer.global_step, "last": metrics}

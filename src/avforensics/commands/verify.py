@@ -5,10 +5,10 @@
 
 Checks the file's schema and hash, and the hashes of the video, the weights and the calibration
 at their recorded paths; if they have moved, name them with video=, checkpoint.bundle= and
-calibration=. recorded=false opens no path from the result, for results from strangers; weights
-are never downloaded. With recompute=true the video is scored again with the recorded settings, and
-every number is compared.
-Exit code 0: no check failed; 1: some failed; 2: wrong usage.
+calibration=. For results from strangers, recorded=false opens no path that the result names.
+Weights are never downloaded. With recompute=true, the video is scored again with the recorded
+settings, and every number is compared. Exit code 0: no check failed; 1: some failed; 2: wrong
+usage.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _present(path: str | None) -> str | None:
 
 
 def again(record: Mapping[str, Any], files: Mapping[str, Any], cfg: DictConfig) -> list[Check]:
-    """Score the video again in a temporary folder and compare.
+    """Score the video again in a temporary folder and compare the results.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def again(record: Mapping[str, Any], files: Mapping[str, Any], cfg: DictConfig) 
 
 
 def as_text(value: Any) -> Any:
-    """Settings in which ``${...}`` is text, not an interpolation."""
+    """Escape ``${...}`` in settings, so that it is text, not an interpolation."""
     if isinstance(value, Mapping):
         return {name: as_text(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -139,7 +139,7 @@ def as_text(value: Any) -> Any:
 
 
 def show(checks: list[Check], title: str) -> None:
-    """Print what was checked."""
+    """Print the checks as a table."""
     words = {True: "right", False: "WRONG", None: "not checked"}
     rows = [[check.name, words[check.passed], check.said] for check in checks]
     Table([["what", "is", ""], *rows], title, words=["is", ""]).show()

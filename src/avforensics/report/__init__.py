@@ -1,4 +1,4 @@
-"""HTML pages about one video and a batch, and figures for papers."""
+"""HTML reports on single videos and on batches, and figures for papers."""
 
 from avforensics.report.index import write_index
 from avforensics.report.page import write_video_report

@@ -1,4 +1,4 @@
-"""Faces and segments as a page marks them on a video, from an outcome."""
+"""Faces and segments of an outcome, in the form in which a page marks them on a video."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from avforensics.scoring.outcome import OWN_DELAY, Outcome, Segment
 from avforensics.scoring.result import VideoResult
 from avforensics.scoring.tracks import FaceResult
 
-BOX_FRAMES = 5  # frames from one box to the next in the page, which interpolates the boxes between
-MOST_STILLS = 24  # a page with hundreds of segments has pictures of only the highest
+BOX_FRAMES = 5  # frames between two boxes in the page, which interpolates between them
+MOST_STILLS = 24  # a page with hundreds of segments shows pictures only of the highest
 RULES = {
     "speaker": "the mean over what was judged of whoever speaks at the time",
     "max": "the highest of its faces",
@@ -25,14 +25,14 @@ RULES = {
 
 @dataclass(frozen=True)
 class Face:
-    """One scored face of a video, with its own curves.
+    """One face of a video, with its own result and boxes.
 
     Attributes
     ----------
     result : VideoResult
-        Scored result of this face, with windows on the video's clock.
+        Result of this face, with windows on the video's clock.
     speaks : float
-        Share of the time in which this face is the speaker.
+        Fraction of the time in which this face is the speaker.
     """
 
     result: VideoResult
@@ -41,7 +41,7 @@ class Face:
 
 
 def faces_of(outcome: Outcome) -> list[Face]:
-    """Page data of each face."""
+    """Collect the page's data on each face."""
     return [
         Face(face.result, boxes_of(face, outcome.found.width, outcome.found.height), face.speaks)
         for face in outcome.faces
@@ -49,7 +49,7 @@ def faces_of(outcome: Outcome) -> list[Face]:
 
 
 def boxes_of(face: FaceResult, width: int, height: int) -> FaceBoxes:
-    """A face's boxes in fractions of the picture, a few per second."""
+    """Boxes of a face as fractions of the picture, a few per second."""
     track = face.track
     frames = np.unique(np.append(np.arange(0, len(track), BOX_FRAMES), len(track) - 1))
     return FaceBoxes(
@@ -63,7 +63,7 @@ def boxes_of(face: FaceResult, width: int, height: int) -> FaceBoxes:
 def segments_of(
     outcome: Outcome, faces: Sequence[Face], media: MediaOptions
 ) -> list[dict[str, object]]:
-    """Segments with a label and their face; the highest ones with a picture of their middle."""
+    """Describe segments by label and face; the highest also have a picture of their middle."""
     boxes = {face.track.name: view.boxes for face, view in zip(outcome.faces, faces, strict=True)}
     pictured = sorted(outcome.segments, key=lambda segment: -segment.value)[:MOST_STILLS]
     moments = [((s.start + s.end) / 2, boxes.get(s.track)) for s in pictured]
@@ -92,7 +92,7 @@ def _label(segment: Segment, *, several: bool) -> str:
 
 
 def notes_of(outcome: Outcome) -> list[tuple[str, str]]:
-    """How faces were found and scored, as pairs of a heading and a sentence."""
+    """Describe how faces were found and scored, in pairs of a heading and a sentence."""
     if outcome.found is None:
         return []
     count, left_out = len(outcome.faces), outcome.found.left_out

@@ -1,6 +1,6 @@
-"""One HTML file of an evaluation: what `evaluate` wrote into its folder, on one page.
+"""One HTML page that shows everything that `evaluate` wrote to its folder.
 
-The page is made only from files in the folder: it can be made again later, and adds no results.
+The page is made only from files in the folder, so it can be remade later and adds no results.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ FIGURES = (
 
 
 def remove_earlier(folder: str | os.PathLike) -> None:
-    """Remove files of an earlier run that this run may not overwrite."""
+    """Remove files of an earlier run that this run might not overwrite."""
     folder = Path(folder)
     for name, _ in (*TEXTS, *FIGURES):
         (folder / name).unlink(missing_ok=True)
-    for name, _ in TEXTS:  # the same results as JSON
+    for name, _ in TEXTS:  # JSON versions of the same results
         (folder / name).with_suffix(".json").unlink(missing_ok=True)
     exchanged = "avforensics.scores.csv", "avforensics.scores.meta.json", "deepfakebench.csv"
     for name in ("robustness.csv", "index.html", *exchanged):
@@ -53,9 +53,9 @@ def write_evaluation_page(
     Parameters
     ----------
     folder : path
-        With ``metrics.json`` and whatever else `evaluate` wrote.
+        Must hold ``metrics.json``; other files that `evaluate` wrote are included.
     provenance : mapping
-        ``version``, and ``notice`` if the weights have one.
+        ``version`` and, if the weights have a notice, ``notice``.
     """
     folder = Path(folder)
     summary = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
@@ -84,7 +84,7 @@ def write_evaluation_page(
 
 
 def markdown_blocks(text: str) -> Iterator[dict]:
-    """Headings, tables and paragraphs of the Markdown that this program writes.
+    """Parse headings, tables and paragraphs of Markdown written by this program.
 
     Yields
     ------
@@ -107,7 +107,7 @@ def markdown_blocks(text: str) -> Iterator[dict]:
 
 
 def _protocol(summary: Mapping) -> list[tuple[str, str]]:
-    """What was done, as pairs of name and value."""
+    """The protocol of the evaluation, as pairs of name and value."""
     made = summary.get("made_with", {})
     config = made.get("config", {})
     scoring = config.get("scoring", {})

@@ -1,7 +1,7 @@
-"""The part of a video that a report contains: small, and playable in every browser.
+"""Cut the part of a video that a report embeds, small and playable in every browser.
 
-Picture and sound come from the readers that scoring uses, on the same clock (25 frames a second
-from the first video frame, 16 kHz mono sound), so the player shows and plays what was judged.
+Picture and sound come from the same readers as in scoring, on the same clock (25 frames a second
+from the first video frame, 16 kHz mono sound), so the player shows and plays what was scored.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from avforensics.media.types import FPS, HOP, MediaOptions
 from avforensics.media.video import VideoReader
 from avforensics.media.writer import replace_sound, write_clip
 
-CONTEXT = 1.0  # seconds shown before and after what was scored
-CRF = 29  # a face of 480 px stays clear, and a minute takes about 3 MB
+CONTEXT = 1.0  # seconds shown before and after the scored part
+CRF = 29  # a face of 480 px stays clear, and a minute of video takes about 3 MB
 PRESET, AAC_CODER = "veryfast", "fast"
-COPIED = 75_000  # bytes a second up to which pictures are copied: 6 MB a page at most
+COPIED = 75_000  # bytes per second up to which pictures are copied: at most 6 MB per page
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Excerpt:
     declared : float
         Length of the whole video in seconds, from the file's header.
     width, height : int
-        Upright frame size in pixels.
+        Size of the upright frame in pixels.
     """
 
     data: bytes
@@ -62,7 +62,7 @@ class Excerpt:
 def choose_segment(
     span: tuple[float, float], duration: float, longest: float, time: np.ndarray, loss: np.ndarray
 ) -> tuple[int, int]:
-    """Choose the frames to show: the scored part, or its most unusual part if too long.
+    """Choose the frames to show: the scored part or, if it is too long, its most unusual part.
 
     Parameters
     ----------
@@ -73,14 +73,14 @@ def choose_segment(
     longest : float
         Maximum length to show, in seconds.
     time : float array, (S,)
-        When each step happens, in seconds, rising.
+        Time of each step in seconds, increasing.
     loss : float array, (S,)
-        How unusual each step is.
+        Loss of each step.
 
     Returns
     -------
     tuple of int
-        First frame, and the frame after the last, at 25 fps.
+        First frame and end frame (exclusive), at 25 fps.
     """
     start = math.floor(max(0.0, span[0] - CONTEXT) * FPS)
     end = math.ceil(min(max(duration, span[1]), span[1] + CONTEXT) * FPS - 1e-6)
@@ -114,11 +114,12 @@ def cut_excerpt(
     span, time, loss, longest
         As in `choose_segment`.
     long_side : int
-        Longer side of the picture in pixels; smaller pictures keep their size.
+        Maximum length of the longer side in pixels; smaller pictures keep their size.
     options : MediaOptions
         Which streams to take.
     intact : bool
-        The file was read without damage: if it is small, its pictures may be copied as stored.
+        Whether the file was read without damage, so that its pictures may be copied if they are
+        small.
 
     Raises
     ------
@@ -148,7 +149,7 @@ def cut_excerpt(
 
 
 def _copyable(path: str | os.PathLike, video: VideoReader, last: int, long_side: int) -> int | None:
-    """Number of frames at 25 fps of a file that browsers can play unchanged, else None.
+    """Number of frames at 25 fps if browsers can play the file unchanged, else None.
 
     Only small H.264 files at 25 fps need no re-encoding.
     """
@@ -167,7 +168,7 @@ def _copyable(path: str | os.PathLike, video: VideoReader, last: int, long_side:
         step = 1 / (FPS * stream.time_base)
         shown: list[int] = []
         total = 0
-        # one frame too many is enough to refuse a longer file
+        # one extra frame is enough to reject a longer file
         for packet in islice((p for p in container.demux(stream) if p.size), last + 1):
             if not shown and not packet.is_keyframe:
                 return None
@@ -204,14 +205,14 @@ def _encode(
 def _small(
     video: VideoReader, frames: Iterable[av.VideoFrame], size: tuple[int, int]
 ) -> Iterator[np.ndarray]:
-    """Frames as RGB arrays, scaled straight from their stored form."""
+    """Yield frames as RGB arrays, scaled directly from their stored format."""
     reformatter = VideoReformatter()
     for frame in frames:
         yield scaled(frame, size, reformatter, view=video.view)
 
 
 def _ahead(pictures: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """The same frames, prepared in another thread while earlier ones are encoded."""
+    """Yield the same frames, prepared in another thread while earlier ones are encoded."""
     made = in_another_thread(lambda: next(pictures, None), repeat(()))
     with closing(made):
         yield from takewhile(lambda picture: picture is not None, made)
@@ -224,7 +225,7 @@ def _even_size(size: tuple[int, int], long_side: int) -> tuple[int, int]:
 
 
 def small_pictures(images: Iterable[Image.Image], long_side: int) -> Iterator[np.ndarray]:
-    """RGB arrays with even sides, the longer one at most ``long_side`` pixels."""
+    """Yield RGB arrays with even sides, the longer one at most ``long_side`` pixels."""
     size = None
     for image in images:
         if size is None:
@@ -235,7 +236,7 @@ def small_pictures(images: Iterable[Image.Image], long_side: int) -> Iterator[np
 
 
 def _samples(pieces: Iterable[np.ndarray], count: int) -> np.ndarray:
-    """The first samples of consecutive pieces, padded with silence."""
+    """The first ``count`` samples of consecutive pieces, padded with silence."""
     samples = np.zeros(count, np.int16)
     position = 0
     for piece in pieces:

@@ -1,4 +1,4 @@
-"""Data of the page's face plots: each face's curves, its boxes and the speaker strip."""
+"""Data for the face plots of a page: the curves and boxes of each face, and the face strip."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from avforensics.report.markup import numbers, packed
 from avforensics.report.plot_data import PlotData, binned
 from avforensics.report.stills import FaceBoxes
 
-MOST_ROWS = 6000  # rows of heat maps in a page; with more windows, neighbours are averaged
-HALF_A_FRAME = 0.5 / FPS  # boxes are given at the middle of their frame
+MOST_ROWS = 6000  # maximum rows of heat maps in a page; beyond it, neighbours are averaged
+HALF_A_FRAME = 0.5 / FPS  # the time of a box is the middle of its frame
 
 
 def stride_for(curves: Sequence[PlotData]) -> int:
-    """Windows per drawn column; 1 if all fit."""
+    """Number of windows per drawn column; 1 if all windows fit."""
     total = sum(len(part.probabilities) for part in curves)
     return max(1, -(-total // MOST_ROWS))
 
 
 def curve_data(curves: PlotData, stride: int, silence: Sequence[int | None]) -> dict[str, object]:
-    """The curves of one face as the page's script draws them; windows are counted in bins."""
+    """Curves of one face for the page's script, in bins of ``stride`` windows."""
     every = curves.first_window + np.arange(len(curves.probabilities))
     observed, bins = binned(curves.probabilities, every, stride)
     predicted, window = binned(curves.prediction, curves.window, stride)
@@ -51,7 +51,7 @@ def _last_of_bins(values: np.ndarray, window: np.ndarray, stride: int) -> np.nda
 
 
 def box_data(track: FaceBoxes) -> dict[str, object]:
-    """A face's boxes for the overlay."""
+    """Boxes of a face for the overlay."""
     return {
         "label": track.label,
         "time": numbers(track.time, 7),
@@ -61,7 +61,7 @@ def box_data(track: FaceBoxes) -> dict[str, object]:
 
 
 def strip_data(faces: Sequence[Face]) -> list[dict[str, object]]:
-    """A bar for each face: start, end and lane, so that bars do not overlap."""
+    """A bar for each face, with start, end and a lane in which it overlaps no other bar."""
     free: list[float] = []  # end of the last bar in each lane
     bars = []
     for face in faces:

@@ -1,6 +1,6 @@
-"""Figures for papers: delays with their prediction, and losses over time (paper Fig. 3).
+"""Figures for papers: observed and predicted delays, and losses over time (paper Fig. 3).
 
-Drawn with matplotlib's ``Figure`` alone: no pyplot, no display, no global state.
+The figures use only matplotlib's ``Figure``: no pyplot, no display, no global state.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ STYLE = {
     "axes.linewidth": 0.6,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
-    "pdf.fonttype": 42,  # text stays text in the PDF, as conferences ask
+    "pdf.fonttype": 42,  # text stays text in the PDF, as conferences require
     "savefig.dpi": 300,
 }
 FORMATS = ("png", "pdf", "svg")
@@ -42,16 +42,16 @@ def save_figures(
     folder: str | os.PathLike,
     formats: Sequence[str] = ("png", "pdf"),
 ) -> list[Path]:
-    """Write ``delays`` and ``losses`` of one scored video in every format.
+    """Write the figures ``delays`` and ``losses`` of one scored video in each format.
 
     Parameters
     ----------
     result : VideoResult
-        Scored, with features and steps.
+        Must be scored and have features and steps.
     folder : str or PathLike
         Created if missing.
     formats : sequence of str
-        Among ``png`` (300 dpi), ``pdf`` and ``svg``.
+        Any of ``png`` (300 dpi), ``pdf`` and ``svg``.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def save_figures(
     Raises
     ------
     ValueError
-        An unknown format, or a result without features or steps.
+        A format is unknown, or the result has no scores, features or steps.
     """
     if unknown := sorted(set(formats) - set(FORMATS)):
         raise ValueError(f"unknown figure format {unknown[0]!r}, choose from {', '.join(FORMATS)}")
@@ -74,7 +74,7 @@ def save_figures(
             for suffix in formats:
                 path = Path(folder) / f"{name}.{suffix}"
                 with atomic_path(path) as partial:
-                    # Without a date the same result gives the same bytes.
+                    # Without a date, the same result gives the same bytes.
                     dated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
                     figure.savefig(partial, metadata=dated.get(suffix))
                 written.append(path)
@@ -82,7 +82,7 @@ def save_figures(
 
 
 def delays_figure(curves: PlotData) -> Figure:
-    """Probability of each delay over time, and below it what the anomaly model predicted."""
+    """Plot the observed probability of each delay over time, and the predicted one below."""
     figure = Figure(figsize=(COLUMN_INCHES, 3.4), layout="constrained")
     axes = figure.subplots(2, 1, sharex=True, sharey=True)
     predicted = np.full(curves.probabilities.shape, np.nan)
@@ -101,7 +101,7 @@ def delays_figure(curves: PlotData) -> Figure:
 
 
 def losses_figure(curves: PlotData) -> Figure:
-    """Step losses, and their cumulative sum below."""
+    """Plot the step losses, and their cumulative sum below."""
     figure = Figure(figsize=(COLUMN_INCHES, 2.8), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
     time = middle_of(curves.window)
@@ -129,7 +129,7 @@ def _extent(curves: PlotData) -> tuple[float, float]:
 
 
 def _heat_map(axis: Axes, rows: np.ndarray, curves: PlotData, top: float) -> AxesImage:
-    """Delays upwards in frames (left) and milliseconds (right), time to the right."""
+    """Draw delays upwards, in frames (left) and milliseconds (right), and time to the right."""
     delays = curves.delays
     image = axis.imshow(
         rows.T,

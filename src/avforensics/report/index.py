@@ -1,4 +1,4 @@
-"""One self-contained HTML page about a batch: counts, a histogram, a table with links."""
+"""One self-contained HTML page on a batch: counts, a histogram and a table with links."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def write_index(
     Parameters
     ----------
     rows : iterable of mapping
-        As in scores.csv, numbers as numbers or as text; empty text and NaN mean no value.
-        ``report``, if present, is the page's path relative to ``out``. A row with a ``track``
-        describes one face of a video: it is in the table but not counted. ``not_applicable`` is
-        shown as the reason of a row that has no ``error``.
+        As in scores.csv, with numbers as numbers or as text; empty text and NaN mean no value.
+        ``report``, if present, is the path of the video's page relative to ``out``. A row with a
+        ``track`` describes one face of a video, so it is listed in the table but not counted. If a
+        row has no ``error``, ``not_applicable`` is shown as the reason.
     out : str or PathLike
-        The HTML file; written whole or not at all.
+        The HTML file, written atomically.
     provenance : mapping
-        As in the page of a video; ``notice`` becomes a banner.
+        As in `write_video_report`; ``notice`` becomes a banner.
     title : str
         Heading of the page.
 
@@ -85,7 +85,7 @@ def write_index(
 
 
 def _data(rows: list[Mapping[str, object]], columns: list[tuple[str, str, str]]) -> dict:
-    """Rows as arrays in the order of the columns, followed by the link."""
+    """Rows as lists in the order of the columns, each followed by the link to its page."""
     return {
         "columns": [{"key": key, "label": label, "kind": kind} for key, label, kind in columns],
         "rows": [
@@ -97,7 +97,7 @@ def _data(rows: list[Mapping[str, object]], columns: list[tuple[str, str, str]])
 
 
 def _value(value: object, kind: str) -> float | str | None:
-    """A cell: a finite number, text, or nothing."""
+    """Value of a cell: a finite number, text or None."""
     if value is None or value == "":
         return None
     if kind != "number":
@@ -108,9 +108,9 @@ def _value(value: object, kind: str) -> float | str | None:
 
 
 def histogram(rows: list[Mapping[str, object]]) -> dict[str, object] | None:
-    """Counts of scores, the edges of their bins, and lam; None if no row has a score.
+    """Counts of scores, bin edges and lam; None if no row has a score.
 
-    If rows differ in lam, only those with the first row's lam are counted.
+    If rows differ in lam, only rows with the first scored row's lam are counted.
     """
     scored = [
         (score, _value(row.get("lam"), "number"))

@@ -1,4 +1,4 @@
-"""HTML pages from the templates next to this module; all values in them are escaped."""
+"""HTML pages from the templates next to this module, with all values escaped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from avforensics.report.sentences import number, percent, signed
 
 @cache
 def environment(package: str) -> Environment:
-    """Templates and other text files of a package, with autoescape and this module's filters."""
+    """Environment for the templates of a package, with autoescape and this module's filters."""
 
     def read(name: str) -> str:
         return files(package).joinpath(name).read_text(encoding="utf-8")
@@ -33,7 +33,7 @@ def environment(package: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    # tojson escapes "<" as \u003c, so that no text in it can end its <script> element
+    # tojson escapes "<" as \u003c, so that no text can end the <script> element around it
     templates.policies["json.dumps_kwargs"] = {
         "ensure_ascii": False,
         "allow_nan": False,
@@ -54,9 +54,9 @@ def environment(package: str) -> Environment:
 def write_page(
     out: str | os.PathLike, template: str, *, provenance: Mapping[str, object], **values: object
 ) -> Path:
-    """Fill one of this package's templates and write the page, whole or not at all."""
+    """Fill one of this package's templates and write the page atomically."""
     text = environment(__package__).get_template(template).render(provenance=provenance, **values)
-    # a file name may hold bytes that are not UTF-8; they must not stop the page
+    # file names with bytes that are not UTF-8 must not prevent the page
     write_text(out, text, errors="replace")
     return Path(out)
 
@@ -67,18 +67,18 @@ def relative_link(path: str) -> str:
 
 
 def numbers(values: np.ndarray, digits: int = 5) -> list[float | None]:
-    """An array as JSON numbers with ``digits`` significant digits; non-finite ones are null."""
+    """Round to ``digits`` significant digits, for JSON; non-finite values become null."""
     return [float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in values]
 
 
 def packed(shares: np.ndarray) -> str:
-    """Probabilities as base64 of little-endian uint16, 65535 = 1; NaN becomes 0."""
+    """Encode probabilities as base64 of little-endian uint16, 65535 = 1; NaN becomes 0."""
     levels = np.rint(np.nan_to_num(np.clip(shares, 0, 1)) * 65535).astype("<u2")
     return base64.b64encode(levels.tobytes()).decode("ascii")
 
 
 def _flat(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Nested mappings as dotted names with plain values."""
+    """Flatten nested mappings to dotted names with plain values."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _flat(inner, f"{prefix}.{key}" if prefix else str(key))

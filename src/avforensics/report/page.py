@@ -1,4 +1,4 @@
-"""One self-contained HTML page about one scored video."""
+"""One self-contained HTML page on a scored video."""
 
 from __future__ import annotations
 
@@ -43,23 +43,25 @@ def write_video_report(
     clip_seconds: float = 60.0,
     index_link: str | None = None,
 ) -> Path:
-    """Write the page of one scored video: everything inside one file, no outside request.
+    """Write the page of one scored video as a single file that loads nothing else.
 
     Parameters
     ----------
     outcome : Outcome
-        Scored, with features and steps; the file is read again for the player. The page shows the
-        first score and lists the others. Each face has curves, shown by a click, and boxes over the
-        player; the video's own features and steps come from the face that is shown first.
+        Must be scored and have features and steps; the file is read again for the player. The page
+        shows the first score and lists the others. Each face has curves, which appear on a click,
+        and boxes over the player. The features and steps of the video itself are those of the face
+        shown first.
     out : str or PathLike
-        The HTML file; written whole or not at all.
+        The HTML file, written atomically.
     provenance : mapping
-        Hashes, versions and configuration, nested to any depth, shown folded. The key ``notice``
-        becomes a banner on top: say there what a reader must know, such as stand-in weights.
+        Hashes, versions and configuration, nested to any depth, in a collapsed section. The key
+        ``notice`` becomes a banner at the top, for what readers must know, e.g. that the weights
+        are stand-ins.
     media_options : MediaOptions, optional
         Which streams were scored.
     clip_seconds : float
-        Maximum length of the embedded video; a longer video is cut to its most unusual part.
+        Maximum length of the embedded video; longer videos are cut to their most unusual part.
     index_link : str, optional
         Relative path from the page to the batch's index.
 
@@ -128,7 +130,7 @@ def _intact(media: MediaReport | None) -> bool:
 
 
 def _duration(result: VideoResult, curves: PlotData, excerpt: Excerpt | None) -> float:
-    """Length of the whole video in seconds: what was read, or the declared length if longer."""
+    """Length of the whole video in seconds: the part read, or the declared length if longer."""
     read = 0.0 if result.media is None else result.media.n_frames / FPS
     declared = excerpt.declared if excerpt else 0.0
     return max(curves.span[1], read, declared)
@@ -162,7 +164,7 @@ def _data(
 def _unusual(
     curves: PlotData, faces: Sequence[Face]
 ) -> tuple[tuple[float, float], np.ndarray, np.ndarray]:
-    """The scored span in seconds, times and losses; of faces, only while they speak."""
+    """Scored span in seconds, and times and losses of steps; for faces, only while they speak."""
     if not faces:
         return curves.span, middle_of(curves.window), curves.loss
     spoken = []
@@ -180,7 +182,7 @@ def _unusual(
 
 
 def _face_data(faces: Sequence[Face], lam: float, view: Sequence[float]) -> dict[str, object]:
-    """Curves and boxes of each face, the face shown first, and the strip of bars."""
+    """Curves and boxes of each face, the index of the face shown first, and the bars."""
     found = [plot_data_of(face.result, lam) if face.result.scores else None for face in faces]
     scored = [curves for curves in found if curves is not None]
     stride = stride_for(scored)

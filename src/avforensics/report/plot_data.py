@@ -1,8 +1,8 @@
-"""The numbers that a report draws, on the video's own clock.
+"""Numbers that a report plots, on the video's own clock.
 
-The clock starts with the video's first frame and runs at 25 frames a second. Values of a window are
-drawn over its middle frame: window ``k`` covers frames ``k..k+4`` and is drawn from
-``(k + 2) / 25`` to ``(k + 3) / 25`` seconds.
+The clock starts with the video's first frame and runs at 25 frames a second. The values of a window
+are drawn over its middle frame: window ``k`` covers frames ``k..k+4`` and is drawn from ``(k + 2) /
+25`` to ``(k + 3) / 25`` seconds.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from avforensics.scoring.result import VideoResult
 
 @dataclass(frozen=True)
 class PlotData:
-    """Delay probabilities and losses of one video, ready to be drawn.
+    """Delay probabilities and losses of one video, for plotting.
 
     Attributes
     ----------
     first_window : int
-        Window of the first row of ``probabilities``.
+        Index of the window in the first row of ``probabilities``.
     probabilities : float64, (N, D)
         Softmax of the synchronisation logits over the D delays (Eq. 1).
     valid_audio : bool, (N,)
         Whether every delay of the window sees real audio.
     window : int64, (S,)
-        The windows that were predicted.
+        Indices of the predicted windows.
     prediction : float64, (S, D)
-        Predicted probabilities of those windows.
+        Predicted delay probabilities of these windows.
     distribution, activation : float64, (S,)
-        Step losses of the two anomaly models.
+        Step losses of the distribution and activation models.
     lam : float
         Weight of the activation loss.
     off_delay : float64, (S,)
-        How far those windows are from the face's own delay; NaN where it is unknown.
+        Distance of the predicted windows from the face's usual delay; NaN where unknown.
     """
 
     first_window: int
@@ -53,8 +53,8 @@ class PlotData:
 
     @property
     def loss(self) -> np.ndarray:
-        """Step losses as the score weighs them, (S,)."""
-        if self.lam == 0:  # also where there is no activation model and its losses are NaN
+        """Step losses with the weights of the score, (S,)."""
+        if self.lam == 0:  # also covers NaN losses without an activation model
             return self.distribution
         return self.distribution + self.lam * self.activation
 
@@ -71,18 +71,18 @@ class PlotData:
 
     @property
     def span(self) -> tuple[float, float]:
-        """Seconds from the start of the first window's first frame to the end of the last's."""
+        """Start of the first window and end of the last window, in seconds."""
         last = self.first_window + len(self.probabilities) - 1
         return self.first_window / FPS, (last + WINDOW_FRAMES) / FPS
 
 
 def plot_data_of(result: VideoResult, lam: float) -> PlotData:
-    """Collect what a report draws of one scored video.
+    """Collect the plot data of one scored video.
 
     Parameters
     ----------
     result : VideoResult
-        With features and steps.
+        Must have features and steps.
     lam : float
         Weight of the activation loss in the score.
 
@@ -117,21 +117,21 @@ def middle_of(window: np.ndarray) -> np.ndarray:
 
 
 def binned(values: np.ndarray, index: np.ndarray, stride: int) -> tuple[np.ndarray, np.ndarray]:
-    """Means of rows over bins of ``stride`` windows, to draw long videos in fewer columns.
+    """Average rows over bins of ``stride`` windows, to draw long videos in fewer columns.
 
     Parameters
     ----------
     values : float array, (n, ...)
     index : int array, (n,)
-        Window of each row, rising.
+        Window of each row, increasing.
     stride : int
-        Bin ``b`` holds windows ``b * stride`` to ``(b + 1) * stride - 1``.
+        Windows per bin: bin ``b`` holds windows ``b * stride`` to ``(b + 1) * stride - 1``.
 
     Returns
     -------
     float array, (m, ...)
     int array, (m,)
-        The non-empty bins.
+        Indices of the non-empty bins.
     """
     if stride == 1 or not len(index):
         return values, index

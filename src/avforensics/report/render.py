@@ -1,4 +1,4 @@
-"""An annotated copy of a video, frame by frame, with its sound."""
+"""Write an annotated copy of a video, frame by frame and with its sound."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ def render_video(
     crf: int = 22,
     progress: Callable[[int], None] | None = None,
 ) -> int:
-    """Write an H.264 + AAC MP4 of a video with annotated frames, at 25 fps.
+    """Write a video with annotated frames as an H.264 + AAC MP4 at 25 fps.
 
-    Pictures and sound are read in step and keep their times; memory use does not grow with the
-    length.
+    Pictures and sound are read in step and keep their times. Memory use does not grow with the
+    length of the video.
 
     Parameters
     ----------
     out : str or PathLike
-        The MP4 file; written whole or not at all.
+        The MP4 file, written atomically.
     draw : callable
-        Upright RGB picture and its index -> the picture to show.
+        Called with an upright RGB picture and its index; returns the picture to show.
     size : (int, int)
         Width and height of the pictures from ``draw``, both even.
     video_stream, audio_stream : int, optional
-        Streams to use. A file without sound gives a file without sound.
+        Streams to use. A file without sound results in a file without sound.
     crf : int
         x264's constant rate factor.
     progress : callable, optional
@@ -58,12 +58,12 @@ def render_video(
     Returns
     -------
     int
-        Frames written.
+        Number of frames written.
 
     Raises
     ------
     MediaError
-        The video cannot be read, or has sound but not the requested stream.
+        The video cannot be read, or has sound but not the requested audio stream.
     """
     options = {"movflags": "+faststart"}
     with (
@@ -95,7 +95,7 @@ def render_video(
 
 
 class _Sound:
-    """Copies the sound of one file into another file, in step with the picture."""
+    """Copy the sound of one file into another, in step with the picture."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class _Sound:
         self._container = open_container(path)
         self._output = output
         self._out = self._frames = self._next = self._resampler = self._kind = None
-        self._from = self._end = 0  # samples: where sound of this kind may begin; where sound ends
+        self._from = self._end = 0  # in samples: earliest start in this format; end of the sound
         if not self._container.streams.audio:
             return
         try:
@@ -123,7 +123,7 @@ class _Sound:
         self._next = next(self._frames, None)
 
     def copy(self, *, until: Fraction) -> None:
-        """Write the sound that begins before a time."""
+        """Write the sound that begins before the time ``until``."""
         while self._next is not None and self._next[0] < until:
             self._write(self._next[1])
             self._next = next(self._frames, None)
@@ -141,7 +141,7 @@ class _Sound:
     def _placed(
         self, source: av.AudioStream, origin: Fraction
     ) -> Iterator[tuple[Fraction, av.AudioFrame]]:
-        """Audio frames with their time relative to the first picture; earlier ones are dropped."""
+        """Yield audio frames with their time relative to the first picture; drop earlier frames."""
         mender = Mender(survey(self._path).pieces.get(source.index, WHOLE))
         for frame in decode(self._container, source, Tally(), mender):
             if frame.pts is None or not mender.piece.holds(frame.pts * frame.time_base):
@@ -167,7 +167,7 @@ class _Sound:
                 self._encode(piece)
 
     def _encode(self, piece: av.AudioFrame) -> None:
-        """Write resampled sound without its overlap with sound of a previous format."""
+        """Write resampled sound, without any overlap with sound of the previous format."""
         start = round(piece.pts * piece.time_base * self._rate)
         overlap = max(self._from - start, 0)
         if overlap >= piece.samples:

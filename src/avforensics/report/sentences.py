@@ -1,4 +1,4 @@
-"""The sentences of a report. Plain text: the pages escape it."""
+"""Sentences for reports, in plain text that the pages escape."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from avforensics.scoring.offset import FRAME_MS, ConstantOffset
 from avforensics.scoring.outcome import Segment
 from avforensics.scoring.result import Calibrated, Features, Score, VideoResult, windows_of
 
-USUAL = 0.05  # share of real videos up to which something is called unusual, if no rate is given
+USUAL = 0.05  # a result as rare as this among real videos is called unusual, if no rate is given
 
 
 def number(value: float, digits: int = 4) -> str:
-    """A number with ``digits`` significant digits, without an exponent if readable."""
+    """Format a number with ``digits`` significant digits, without an exponent if readable."""
     text = f"{value:.{digits}g}"
     return f"{value:,.0f}" if "e+" in text and abs(value) < 1e9 else text
 
 
 def percent(share: float) -> str:
-    """A share as a percentage with two significant digits: 0.031 -> ``"3.1 %"``, unbreakable."""
+    """Format a share as a percentage, e.g. 0.031 as ``"3.1 %"`` with a no-break space."""
     return f"{number(100 * share, 2 if share < 0.995 else 3)}\N{NO-BREAK SPACE}%"
 
 
 def signed(value: int) -> str:
-    """A whole number with its sign; a true minus sign."""
+    """Format a whole number with its sign, which is a true minus sign if negative."""
     return f"{value:+d}".replace("-", "−") if value else "0"
 
 
@@ -38,15 +38,15 @@ def in_short(
     segments: Sequence[Segment] = (),
     segments_per_minute: float | None = None,
 ) -> str:
-    """The result in two sentences, for a reader who reads nothing else.
+    """Summarise the result in about two sentences, for a reader who reads nothing else.
 
     Parameters
     ----------
     segments : sequence of Segment
         Marked segments.
     segments_per_minute : float, optional
-        Maximum number of segments per minute of real video; None = unknown, and segments are
-        not mentioned.
+        Maximum number of segments per minute of real video; None = unknown, in which case segments
+        are not mentioned.
     """
     if result.not_applicable:
         return (
@@ -84,7 +84,7 @@ def in_short(
 
 
 def _stretches_of(segments: Sequence[Segment]) -> str:
-    """``"from 1.0 to 2.5 s and from 7.0 to 8.0 s"``; three at most."""
+    """List at most three segments, e.g. ``"from 1.0 to 2.5 s and from 7.0 to 8.0 s"``."""
     told = [f"from {one.start:.1f} to {one.end:.1f} s" for one in segments[:3]]
     if len(segments) > 3:
         told.append(f"in {len(segments) - 3} more segments")
@@ -92,7 +92,7 @@ def _stretches_of(segments: Sequence[Segment]) -> str:
 
 
 def segment_note(segments_per_minute: float | None) -> list[tuple[str, str]]:
-    """Heading and sentence that explain a marked segment; empty if no rate is known."""
+    """Heading and sentence that explain the marked segments; empty if no rate is known."""
     if segments_per_minute is None:
         return []
     said = (
@@ -103,7 +103,7 @@ def segment_note(segments_per_minute: float | None) -> list[tuple[str, str]]:
 
 
 def score_meaning(score: Score, calibrated: Calibrated | None) -> str:
-    """The meaning of the score, in a sentence or two."""
+    """Explain the meaning of the score in a few sentences."""
     if calibrated is None:
         return (
             "Higher means more unusual to a model of real videos, and so more likely manipulated. "
@@ -126,7 +126,7 @@ def score_meaning(score: Score, calibrated: Calibrated | None) -> str:
 
 
 def offset_meaning(offset: ConstantOffset) -> str:
-    """The direction of the offset between sound and picture, and whether it is reliable."""
+    """Explain the direction of the offset between sound and picture, and whether it is reliable."""
     if offset.frames == 0:
         text = "Sound and picture match best without any shift."
     else:
@@ -145,7 +145,7 @@ def offset_meaning(offset: ConstantOffset) -> str:
 def coverage(
     result: VideoResult, duration: float, faces: Sequence[VideoResult] = ()
 ) -> list[tuple[str, str]]:
-    """Scored and unscored parts, as pairs of a heading and a sentence.
+    """Describe the scored and unscored parts, in pairs of a heading and a sentence.
 
     Parameters
     ----------
@@ -154,8 +154,8 @@ def coverage(
     duration : float
         Length of the whole video in seconds.
     faces : sequence of VideoResult
-        Results of the video's faces; all scored ones are used. Empty = ``result`` is of the whole
-        frame.
+        Results of the video's faces, of which all scored ones are used. If empty, ``result`` covers
+        the whole frame.
     """
     parts = [face for face in faces if face.scores] or [result]
     several = len(parts) > 1
@@ -190,7 +190,7 @@ def _union(parts: Iterable[np.ndarray]) -> np.ndarray:
 
 
 def _stretches(frames: np.ndarray) -> str:
-    """Start, end and number of pieces."""
+    """Describe start, end and number of pieces."""
     pieces = 1 + int((np.diff(frames) > 1).sum())
     told = f"{frames[0] / FPS:.2f} s to {(frames[-1] + 1) / FPS:.2f} s"
     return told if pieces == 1 else f"{told} in {pieces:,} stretches"
@@ -204,7 +204,7 @@ def _left_out(scored: float, duration: float) -> str:
 
 
 def _media_rows(media: MediaReport, parts: Sequence[MediaReport]) -> list[tuple[str, str]]:
-    """Data read from a file, for all its faces together."""
+    """Describe the data read from a file, for all its faces together."""
     picture = f"{media.width} × {media.height}, {number(media.fps)} fps"
     if media.video_codec:
         picture += f", {media.video_codec}"
@@ -232,7 +232,7 @@ def _media_rows(media: MediaReport, parts: Sequence[MediaReport]) -> list[tuple[
 
 
 def _score_rows(scores: list[Score], several: bool) -> list[tuple[str, str]]:
-    """How the score is computed; for ``several`` faces it is not always the mean of all steps."""
+    """Describe the score; for ``several`` faces, it is not always the mean of all steps."""
     score = scores[0]
     mean = "" if several else ", each the mean of its step losses"
     rows = [

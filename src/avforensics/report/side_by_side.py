@@ -1,4 +1,4 @@
-"""One self-contained HTML page on several versions of one clip: scores and delay maps together."""
+"""One self-contained HTML page that compares versions of a clip by scores and delay maps."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from avforensics.scoring.result import VideoResult
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One version of the clip.
+    """A version of the clip.
 
     Parameters
     ----------
     title, done : str
-        Name, and a sentence on how it was made.
+        Name of the version, and a sentence on how it was made.
     result : VideoResult
-        Scored, with features and steps.
+        Must be scored and have features and steps.
     calibrated : Calibrated, optional
-        Where the score stands among real videos.
+        Comparison of the score with real videos.
     forged : tuple of (float, float), optional
-        Where picture and sound do not belong together, in seconds.
+        Start and end, in seconds, of the part in which picture and sound do not belong together.
     clip : bytes
-        An MP4 file for the player; empty = none.
+        An MP4 file for the player; empty = no player.
     report : str
-        Relative path of the version's own page; empty = none.
+        Relative path of the version's own page; empty = no page.
     """
 
     title: str
@@ -63,15 +63,15 @@ def write_side_by_side(
     Parameters
     ----------
     entries : sequence of Entry
-        The unchanged clip comes first; the others are compared with it.
+        The unchanged clip, followed by the versions to compare with it.
     out : str or PathLike
-        The HTML file; written whole or not at all.
+        The HTML file, written atomically.
     title, lead : str
-        Heading, and a sentence on what the page shows.
+        Heading of the page, and a sentence on what it shows.
     notes : sequence of str
         Further notes for the reader, one per line.
     provenance : mapping
-        As in the page of a video; ``notice`` becomes a banner.
+        As in `write_video_report`; ``notice`` becomes a banner.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def write_side_by_side(
 
 
 def verdict(entry: Entry, original: Entry) -> str:
-    """A short sentence about a version's score."""
+    """Comment on a version's score in a short sentence."""
     if entry is original:
         return "The score to compare with." if entry.calibrated is None else _rank(entry.calibrated)
     factor = entry.score / original.score if original.score > 0 else float("inf")

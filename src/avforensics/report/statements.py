@@ -1,4 +1,4 @@
-"""Evidence and likelihood ratios in words. Plain text: the pages escape it."""
+"""Evidence and likelihood ratios in words, in plain text that the pages escape."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LIMITS = (
 )
 """Statements that accompany every result."""
 
-# Ratios up to each limit, in the words of the ENFSI guideline for evaluative reporting (2015).
+# Words for ratios below each limit, from the ENFSI guideline for evaluative reporting (2015).
 _STRENGTHS = (
     (2, "no support for one over the other"),
     (10, "weak support"),
@@ -28,7 +28,7 @@ _STRENGTHS = (
 
 
 def evidence_meaning(p_value: float, n_real: int, statistics: Sequence[str]) -> str:
-    """How a video's fused statistics compare with real videos."""
+    """Explain how a video's fused statistics compare with real videos."""
     of = f"{len(statistics)} statistic{'s' if len(statistics) > 1 else ''} of the delays"
     if p_value <= 1 / (n_real + 1):
         return f"Less like real videos, by {of}, than every one of {n_real:,} of them."
@@ -36,7 +36,7 @@ def evidence_meaning(p_value: float, n_real: int, statistics: Sequence[str]) -> 
 
 
 def propositions(kinds: Sequence[str], generators: Sequence[str]) -> tuple[str, str]:
-    """The two propositions that a ratio weighs against each other."""
+    """The two propositions that a likelihood ratio compares: forged and real."""
     what = f"forged ({', '.join(kinds)})" if kinds else "forged"
     count = len(generators)
     return (
@@ -46,14 +46,14 @@ def propositions(kinds: Sequence[str], generators: Sequence[str]) -> tuple[str, 
 
 
 def ratio_statement(about: Mapping[str, Any], found: Mapping[str, Any] | None) -> str:
-    """One statement with both propositions, the ratio, its bounds and the populations.
+    """State the ratio with both propositions, its bounds and the populations.
 
     Parameters
     ----------
     about : mapping
-        From `LikelihoodRatio.about`.
+        Content of `LikelihoodRatio.about`.
     found : mapping or None
-        ``log10``, ``low``, ``high`` and ``at_bound``; None = no ratio was given.
+        ``log10``, ``low``, ``high`` and ``at_bound``; None = there is no ratio.
     """
     if found is None:
         reason = about.get("refused") or "this video cannot be compared with the calibration's"
@@ -79,7 +79,7 @@ def ratio_statement(about: Mapping[str, Any], found: Mapping[str, Any] | None) -
 
 
 def strength(log10: float) -> str:
-    """A ratio in words."""
+    """Express the strength of a ratio in words."""
     ratio = 10 ** abs(log10)
     return next((words for limit, words in _STRENGTHS if ratio < limit), "extremely strong support")
 
@@ -90,6 +90,6 @@ def _interval(found: Mapping[str, Any]) -> str:
 
 
 def _ratio(log10: float) -> str:
-    """10 -> ``"10"``, 0.1 -> ``"1/10"``."""
+    """Format a ratio: 10 as ``"10"``, 0.1 as ``"1/10"``."""
     text = number(10 ** abs(log10), 2)
     return f"1/{text}" if log10 < 0 and text != "1" else text

@@ -1,4 +1,4 @@
-"""Small pictures of moments of a video, for a page."""
+"""Small still pictures of a video, for a page."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from PIL import Image
 
 from avforensics.media.stills import stills
 
-HEIGHT = 96  # pixels; shown smaller, so that they are sharp on dense screens
-AROUND = 0.35  # margin shown on each side of a face, as a share of its size
+HEIGHT = 96  # pixels; shown smaller, so that pictures are sharp on high-resolution screens
+AROUND = 0.35  # margin shown on each side of a face, as a fraction of the face's size
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,14 @@ class FaceBoxes:
     Attributes
     ----------
     time : float array, (n,)
-        Seconds on the video's clock, rising. Between times that are at most a quarter of a second
-        apart, the box moves evenly; elsewhere it is shown for half a frame before and after.
+        Seconds on the video's clock, increasing. Between times that are at most a quarter of a
+        second apart, the box is interpolated. Elsewhere, it is shown from half a frame before to
+        half a frame after its time.
     box : float array, (n, 4)
         ``left, top, right, bottom`` in fractions of the upright picture.
     spans : sequence of (float, float)
-        When the face speaks, in seconds; its box is then drawn in the speaker's colour.
+        Start and end, in seconds, of speech by this face, during which its box has the speaker's
+        colour.
     """
 
     label: str
@@ -44,21 +46,21 @@ def still_addresses(
     *,
     stream: int | None = None,
 ) -> list[str]:
-    """JPEG pictures as ``data:`` addresses.
+    """Cut still pictures from a video and encode them as JPEG in ``data:`` URLs.
 
     Parameters
     ----------
     path : str or PathLike
         The video.
     moments : sequence of (float, FaceBoxes or None)
-        Seconds on the video's clock and the face to show; None = the whole picture.
+        Time in seconds on the video's clock, and the face to show; None = the whole picture.
     stream : int, optional
         Index among the video streams.
 
     Returns
     -------
     list of str
-        Empty text where there is no picture.
+        One URL per moment; empty if there is no picture.
     """
     pictures = stills(path, (moment for moment, _ in moments), stream=stream)
     return [

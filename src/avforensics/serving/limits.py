@@ -54,8 +54,7 @@ class Limits:
 
     @property
     def most_pixels(self) -> int:
-        """Maximum for any decoded frame: twice ``max_pixels``, since decoders also count
-        padding."""
+        """Maximum for a decoded frame: twice ``max_pixels``, since decoders also count padding."""
         return 2 * self.max_pixels
 
     @property

@@ -17,7 +17,7 @@ from avforensics.synthetic.phones import (
 )
 
 RATE = 200  # samples per second of a track, one per 5 ms step of the synthesiser
-MARGIN = 0.8  # seconds of speech before and after a clip, for early or late mouths
+MARGIN = 0.8  # seconds of speech before and after a clip, for lips that lead or lag
 BURST = 0.015  # seconds of noise after a stop opens
 
 
@@ -33,7 +33,7 @@ class Articulation:
     noise_hz: np.ndarray  # float32 (n,): centre of the friction
 
     def lips_at(self, times: np.ndarray) -> np.ndarray:
-        """Lips at these seconds of the clip, interpolated: float32 array, (len(times), 3)."""
+        """Interpolate the lips at times in seconds of the clip: float32 array, (len(times), 3)."""
         position = (np.asarray(times) + MARGIN) * RATE
         grid = np.arange(len(self.lips))
         columns = [np.interp(position, grid, column) for column in self.lips.T]
@@ -61,7 +61,7 @@ def articulate(rng: np.random.Generator, seconds: float) -> Articulation:
 
 
 def _syllable(rng: np.random.Generator) -> list[tuple[Phone, float, float]]:
-    """Phones of a syllable or of a pause, with durations (s) and stress."""
+    """Sample the phones of a syllable or a pause, with durations (s) and stress."""
     if rng.random() < 0.06:
         return [(REST, rng.uniform(0.12, 0.35), 1.0)]
     stress = rng.uniform(0.65, 1.15)
@@ -82,7 +82,7 @@ def _pick(rng: np.random.Generator, weights: dict[str, int]) -> str:
 
 
 def _tracks(segments: list[tuple[Phone, int, float]], n: int) -> Articulation:
-    """Turn phones into tracks: steps, smoothed at the speed of each articulator."""
+    """Turn phones into tracks: steps, smoothed according to the speed of each articulator."""
     lengths = [samples for _, samples, _ in segments]
 
     def steps(values: list) -> np.ndarray:
@@ -95,7 +95,7 @@ def _tracks(segments: list[tuple[Phone, int, float]], n: int) -> Articulation:
     )
     closed = smooth(steps([p.closed for p in phones]), 0.012 * RATE)
     lips = smooth(lips, 0.026 * RATE)
-    # Lips that must touch do so, however short the syllable.
+    # Lips touch where they must, however short the syllable.
     lips[:, 0] *= 1 - np.clip(1.6 * closed, 0, 1)
     level = [p.level * (0.4 + 0.6 * s) for p, s in zip(phones, stress, strict=True)]
     noise = steps([0.0 if p.burst else p.noise for p in phones])
@@ -114,7 +114,7 @@ def _tracks(segments: list[tuple[Phone, int, float]], n: int) -> Articulation:
 
 
 def smooth(track: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian smoothing along the first axis, with repeated ends.
+    """Gaussian smoothing along the first axis, with repeated end values.
 
     Parameters
     ----------

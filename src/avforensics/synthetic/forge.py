@@ -1,4 +1,4 @@
-"""Make frames and audio of one planned clip, real or forged."""
+"""Make the frames and audio of a planned clip, real or forged."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _forge(
     n_frames: int,
     strength: float,
 ) -> tuple[LipTrack, np.ndarray]:
-    """Forged lips and audio of the whole clip."""
+    """Make forged lips and audio for the whole clip."""
     other = _articulation(seed, job.target, n_frames)
     if job.manner == "RVFA":
         voice = person(seed, job.target.identity)

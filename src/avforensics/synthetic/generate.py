@@ -76,10 +76,10 @@ def generate(
         the flaw of FakeAVCeleb and AV-Deepfake1M (arXiv 2412.00175), copied on purpose so that a
         control can expose it.
     workers : int, optional
-        Processes; None = one per available core, 1 = this process. Scripts that use more need
-        ``if __name__ == "__main__":``, since processes are spawned.
+        Number of processes; None = one per available core, 1 = this process. Scripts that use more
+        need ``if __name__ == "__main__":``, since processes are spawned.
     progress : callable, optional
-        Called after each person with the number of clips done and the number of all clips.
+        Called after each person with the number of finished clips and the number of all clips.
 
     Raises
     ------

@@ -25,7 +25,7 @@ HAIR_STYLES = ("short", "parted", "long", "bob", "curly", "bun", "receding", "ba
 
 @dataclass(frozen=True)
 class Appearance:
-    """How a face is drawn. Lengths in half frame sides; y points down from the centre."""
+    """The look of a face. Lengths are in half frame sides; y points down from the centre."""
 
     # skin, lip, hair, iris: sRGB, 0..255
     skin: Colour
@@ -91,7 +91,7 @@ class Appearance:
 
 @dataclass(frozen=True)
 class Habits:
-    """How the lips of one person follow speech."""
+    """How a person's lips move in speech."""
 
     # opening, spread, rounding: factors on the lip targets
     opening: float
@@ -123,7 +123,7 @@ class Habits:
 
 @dataclass(frozen=True)
 class Identity:
-    """A person; ``man`` decides the folder in the data set and the range of pitch."""
+    """A person; ``man`` determines the folder in the data set and the ranges of look and pitch."""
 
     man: bool
     appearance: Appearance

@@ -1,4 +1,4 @@
-"""Lip shapes of every frame, as a person or a lip-sync generator moves them."""
+"""Lip shapes in every frame, made by a person or by a lip-sync generator."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from avforensics.synthetic.identity import Habits
 
 @dataclass(frozen=True)
 class LipTrack:
-    """Mouth shape of every frame."""
+    """Mouth shape in every frame."""
 
     lips: np.ndarray  # float32 (T, 3): opening, spread, rounding
     jaw: np.ndarray  # float32 (T,): drop of the chin, in units of lip opening
 
 
 def natural_lips(articulation: Articulation, habits: Habits, n_frames: int) -> LipTrack:
-    """Lips of a person with these habits.
+    """Lip track of a person with these habits.
 
     Frame ``k`` shows the articulation of the sound at ``k + 1/2 + habits.offset`` frames.
     """
@@ -36,7 +36,7 @@ def remake(
     *,
     strength: float = 1.0,
 ) -> LipTrack:
-    """Lips as a lip-sync generator makes them: in sync on average, with local errors.
+    """Lip track of a lip-sync generator: in sync on average, with local errors.
 
     Each frame shows the lips at a slightly wrong time (slow drift and frame-wise jitter), the track
     is smoothed over time, and the amplitudes vary.
@@ -44,12 +44,13 @@ def remake(
     Parameters
     ----------
     habits : Habits
-        Habits of the target; the constant offset is lost, since the generator aligns to the audio.
+        Habits of the target; the constant offset is lost, since the generator aligns the lips with
+        the audio.
     strength : float
         Factor on all errors; 0 gives smoothed lips without errors.
     """
     strength = strength * rng.uniform(0.6, 1.4)  # some forgeries are better than others
-    # Smoothing leaves a third of the spread: a wander of about 1.7 frames, a jitter of 0.5.
+    # Smoothing leaves a third of the spread: drift of about 1.7 frames, jitter of 0.5.
     wander = smooth(rng.standard_normal(n_frames + 20).astype(np.float32), 2.5)[10:-10]
     stray = 5.1 * wander + 0.5 * rng.standard_normal(n_frames)
     times = (np.arange(n_frames) + 0.5 + strength * stray) / FPS
@@ -63,7 +64,7 @@ def remake(
 
 
 def splice(track: LipTrack, other: LipTrack, first: int, last: int) -> LipTrack:
-    """Replace frames ``first .. last - 1`` by ``other``'s, blending one frame at each end."""
+    """Replace frames ``first .. last - 1`` by those of ``other``; blend one frame at each end."""
     share = np.zeros(len(track.lips), np.float32)
     share[first:last] = 1
     for border in (first - 1, last):

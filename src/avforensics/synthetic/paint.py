@@ -37,14 +37,14 @@ class Canvas:
         self.alpha = np.zeros((side, side), np.float32)
 
     def copy(self) -> Canvas:
-        """A copy."""
+        """Copy the canvas."""
         twin = object.__new__(Canvas)
         twin.x, twin.y, twin.pixel = self.x, self.y, self.pixel
         twin.colour, twin.alpha = self.colour.copy(), self.alpha.copy()
         return twin
 
     def part(self, left: float, right: float, top: float, bottom: float) -> Canvas:
-        """A view of a region; painting on it changes this canvas, at less cost."""
+        """A view of a region. Painting on the view changes this canvas and is faster."""
         columns = slice(*np.searchsorted(self.x[0], (left, right)))
         rows = slice(*np.searchsorted(self.y[:, 0], (top, bottom)))
         box = object.__new__(Canvas)
@@ -73,7 +73,7 @@ class Canvas:
         self.alpha += other.alpha * (1 - self.alpha)
 
     def shade(self, factor: np.ndarray) -> None:
-        """Multiply the painted colours: below 1 a shadow, above 1 a light."""
+        """Multiply the painted colours: factors below 1 darken, factors above 1 brighten."""
         self.colour *= factor
 
     def inside(self, distance: np.ndarray, softness: float = 0.0) -> np.ndarray:
@@ -101,7 +101,7 @@ class Canvas:
 
 
 def _visible(cover: np.ndarray) -> tuple[tuple[slice, slice, slice], np.ndarray]:
-    """Bounding box of a shape, and the coverage within that box, to save time."""
+    """Bounding box of a shape, and the coverage inside the box, to save time."""
     rows = np.flatnonzero(cover.max(axis=1) > 1 / 512)
     columns = np.flatnonzero(cover.max(axis=0) > 1 / 512)
     if not len(rows):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Phone:
-    """A phone."""
+    """A phone: lip targets, resonances, voice and noise."""
 
     # lip targets: opening 0 (closed) to 1, spread -1 (narrow) to 1 (smile), rounding 0 to 1
     opening: float
@@ -20,7 +20,7 @@ class Phone:
     formants: tuple[float, float, float]  # first three resonances in Hz
     level: float = 0.0  # strength of the voice, 0 (none) to 1
     noise: float = 0.0  # strength of the friction noise, 0 to 1
-    noise_hz: float = 4000.0  # centre frequency of that noise
+    noise_hz: float = 4000.0  # centre frequency of the noise
     duration: float = 0.07  # typical duration in seconds
     closed: bool = False  # whether the lips must touch, whatever the neighbours' targets
     burst: bool = False  # whether the phone is a stop: silence, then a short burst of noise
@@ -58,7 +58,7 @@ CONSONANTS = {
     "r": Phone(0.30, -0.3, 0.55, (380, 1150, 1600), level=0.48, duration=0.065),
 }  # fmt: skip
 
-# Frequency of each onset; visible ones (lips) are slightly more frequent than in English.
+# Relative frequencies; onsets with visible lips are slightly more frequent than in English.
 ONSETS = {
     "p": 8, "b": 9, "m": 10, "t": 6, "d": 6, "k": 5, "g": 3, "n": 5, "s": 7, "sh": 5, "f": 5,
     "v": 4, "w": 7, "l": 5, "r": 5,

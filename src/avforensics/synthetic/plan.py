@@ -59,7 +59,7 @@ PARTIAL_MANNERS = ("RVFA", "FVRA-WL", "FVFA-WL")
 
 
 class Take(NamedTuple):
-    """A person's recording number ``clip``."""
+    """Recording number ``clip`` of a person."""
 
     identity: int
     clip: int
@@ -80,7 +80,7 @@ class Split:
     Raises
     ------
     ConfigError
-        Counts below one, an unknown category, or fakes with fewer than two identities.
+        A number is out of range, a category is unknown, or there are fakes but only one identity.
     """
 
     identities: int
@@ -132,17 +132,17 @@ def stream(seed: int, use: Use, *numbers: int) -> np.random.Generator:
 
 
 def name(identity: int) -> str:
-    """``id00001`` for the first person."""
+    """Name of a person, e.g. ``id00001`` for the first."""
     return f"id{identity + 1:05d}"
 
 
 def region(identity: int) -> str:
-    """Folder of a person; matters only for the layout of the tree."""
+    """Region folder of a person, which matters only for the layout of the tree."""
     return REGIONS[identity % len(REGIONS)]
 
 
 def gender(seed: int, identity: int) -> str:
-    """Folder of a person: ``men`` or ``women``."""
+    """Gender folder of a person: ``men`` or ``women``."""
     return "men" if person(seed, identity).man else "women"
 
 
@@ -187,7 +187,7 @@ def _fakes(
     seed: int,
     n_frames: int,
 ) -> list[PlannedClip]:
-    """``count`` fakes, from different real clips as long as there are enough."""
+    """Plan ``count`` fakes, of different real clips as long as there are enough."""
     sources = [takes[i] for i in rng.permutation(len(takes))]
     jobs = []
     for number in range(count):
@@ -210,7 +210,7 @@ def _fakes(
 
 
 def _target(rng: np.random.Generator, seed: int, source: Take, takes: list[Take]) -> Take:
-    """Another person's clip; of the same gender if possible, as forgers choose."""
+    """Choose a clip of another person, of the same gender if possible, as a forger would."""
     others = [take for take in takes if take.identity != source.identity]
     wanted = gender(seed, source.identity)
     alike = [take for take in others if gender(seed, take.identity) == wanted]
@@ -219,7 +219,7 @@ def _target(rng: np.random.Generator, seed: int, source: Take, takes: list[Take]
 
 
 def _span(rng: np.random.Generator, n_frames: int) -> tuple[int, int]:
-    """A segment of 30-60 % of the clip."""
+    """Sample a segment of 30-60 % of the clip."""
     length = round(n_frames * rng.uniform(0.3, 0.6))
     first = int(rng.integers(0, n_frames - length + 1))
     return first, first + length
@@ -237,7 +237,7 @@ def _real_path(seed: int, take: Take) -> str:
 
 
 def _number_partials(jobs: list[PlannedClip]) -> list[PlannedClip]:
-    """Name partial forgeries like LAV-DF: six digits, odd numbers; originals are even."""
+    """Number partial forgeries as in LAV-DF: six digits, odd; their originals are even."""
     numbered, count = [], 0
     for job in jobs:
         if job.category == PARTIAL:

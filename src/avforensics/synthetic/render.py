@@ -117,7 +117,7 @@ def _skin_coordinates(
 
 
 def _sample(heads: np.ndarray, lids: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Sample the nearest texture pixel; the texture is fine enough for that."""
+    """Sample the nearest texture pixel; the texture is fine enough for nearest sampling."""
     side = heads.shape[1]
     scale, middle = side / (2 * REACH), side / 2
     columns = np.clip(u * scale + middle, 0, side - 1).astype(np.int32)

@@ -46,7 +46,7 @@ def synthesise_speech(
     Parameters
     ----------
     rng : numpy Generator
-        Draws melody, jitter, noises, loudness and background of the recording.
+        Source of the melody, jitter, noise, loudness and background of the recording.
     seconds : float
         Length of the audio, which starts where the clip starts.
 
