@@ -1,4 +1,4 @@
-"""``avforensics convert``: convert published files to a safetensors bundle, or a bundle back."""
+"""``avforensics convert``: convert published files to a safetensors bundle, or the reverse."""
 
 from __future__ import annotations
 

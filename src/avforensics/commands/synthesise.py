@@ -1,5 +1,4 @@
-"""``avforensics synthesise``: make synthetic talking heads, real and forged, for training and
-tests.
+"""``avforensics synthesise``: make real and forged clips of synthetic talking heads.
 
   avforensics synthesise output=FOLDER
   avforensics synthesise output=FOLDER seed=1 splits.test.fakes.RVFA=200
