@@ -1,4 +1,4 @@
-"""Colours of delay maps; importing matplotlib for them takes longer than writing a page.
+"""Colours for delay maps, since importing matplotlib takes longer than writing a page.
 
 Cividis (Nunez, Anderton and Renslow 2018) is safe for colour-blind readers.
 """

@@ -23,17 +23,17 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    """Yield a temporary name next to ``path``; rename it to ``path`` if the block succeeds.
+    """Yield a temporary path; rename the file to ``path`` if the block succeeds.
 
     Parameters
     ----------
     path : str or PathLike
-        Final name; its folder is created.
+        Final path; its folder is created if missing.
 
     Yields
     ------
     Path
-        A name in the same folder with the same suffix; the caller must write this file.
+        A path in the same folder with the same suffix; the caller must write this file.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def write_json(path: str | os.PathLike, content: Mapping[str, Any]) -> None:
 
 
 def remove_partial_files(folder: Path, *patterns: str) -> None:
-    """Remove files that a killed process left unfinished in `atomic_path`.
+    """Remove temporary files of `atomic_path` that a killed process left behind.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ def sha256_or_none(path: str | os.PathLike) -> str | None:
 
 
 def states_of(paths: Sequence[Path]) -> list[list[int]] | None:
-    """Size and modification time of each file, as JSON lists; None if one is missing."""
+    """Size and modification time of each file, as JSON lists; None if a file is missing."""
     try:
         states = [path.stat() for path in paths]
     except OSError:

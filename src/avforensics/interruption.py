@@ -20,14 +20,14 @@ _first: list[tuple[int, float]] = []  # signal and time
 
 
 def watch() -> None:
-    """Install the handlers, but keep handlers set before, e.g. by nohup."""
+    """Install the handlers, except where other handlers, e.g. nohup's, are already set."""
     for number, usual in _HANDLERS.items():
         if signal.getsignal(number) is usual:
             signal.signal(number, _handle)
 
 
 def exit_code() -> int:
-    """130 after Ctrl-C, 143 after SIGTERM, as in shells."""
+    """Exit code: 130 after Ctrl-C, 143 after SIGTERM, as in shells."""
     return 128 + (_first[0][0] if _first else signal.SIGINT)
 
 
@@ -38,9 +38,10 @@ def report() -> None:
 
 
 def leave() -> NoReturn:
-    """End the process without the interpreter's shutdown.
+    """End the process without shutting down the interpreter.
 
-    Threads that read videos may be inside native code, where a normal shutdown sometimes crashes.
+    Threads that read videos may be inside native code, in which case a normal shutdown sometimes
+    crashes.
     """
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):

@@ -115,8 +115,8 @@ def in_processes(
     Yields
     ------
     key, result
-        In order of completion, each key once. The result is `Failed` if the job raised an error, or
-        if its process died or hung in each of ``engine.tries`` attempts.
+        Results in order of completion, one for each key. A result is `Failed` if the job raised an
+        error, or if its process died or hung in each of ``engine.tries`` attempts.
 
     Raises
     ------

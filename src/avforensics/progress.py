@@ -32,7 +32,7 @@ class Progress:
     """Show how much of a task is done, its rate and the remaining time.
 
     On a terminal, progress is a bar, and lines go only to the log file. Lines are logged at fixed
-    times, so that they also appear during a long item, and once at the end.
+    intervals, so that they also appear during a long item, and once at the end.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def duration(seconds: float) -> str:
 
 
 class ConsoleHandler(logging.Handler):
-    """Print log records through rich's shared console, with the level of warnings and errors.
+    """Print log records through rich's shared console; warnings and errors show their level.
 
     rich's progress bar draws on the same console, so lines appear above the bar.
     """

@@ -1,4 +1,4 @@
-"""Registries of classes and functions by name, including a user's own.
+"""Registries that map names to classes and functions, including a user's own.
 
 A ``Registry`` maps names to objects of one kind: network classes, perturbations, baselines. Code
 outside this package adds objects with a decorator, which runs when the code is imported. Modules
@@ -143,5 +143,5 @@ def _import(module: str, shown: str) -> None:
 
 def _origin(value: object) -> tuple[str | None, str | None]:
     """Module and name of a class or function; other objects are identified by their repr."""
-    known = getattr(value, "function", value)  # a wrapper counts as its function
+    known = getattr(value, "function", value)  # for a wrapper, the function in it
     return getattr(known, "__module__", None), getattr(known, "__qualname__", repr(known))

@@ -87,7 +87,7 @@ class Table:
 
 
 def wide(console: Console) -> Console:
-    """The console if it is a terminal, else one that is wide enough for tables."""
+    """Return the console if it is a terminal, else a console wide enough for tables."""
     return console if console.is_terminal else Console(width=WIDTH)
 
 

@@ -42,7 +42,7 @@ def describe(module: nn.Module) -> dict[str, Any]:
 
 
 def check_savable(module: nn.Module) -> None:
-    """Reject, before training, a network that could not be loaded from a file.
+    """Reject a network before training if it could not be saved and loaded again.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Bundles: all parts of a model in one safetensors file, with descriptions to rebuild them.
 
 Tensors are named ``PART.NAME``. One metadata entry, ``avforensics``, holds JSON: the format's
-version, each part's architecture, hashes of the source files, notes and the notice.
+version, each part's architecture, hashes of the source files, notes and a notice.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ RECIPES = {"c21d6dbca86abfef7bc176735ff6a4f80e82cbf50a0d3f4781758ba89b0fd0d8": "
 def save_bundle(path: str | PathLike, models: Models) -> None:
     """Write the parts of ``models`` to one file, atomically.
 
-    Equal models give equal bytes.
+    Equal models give identical files.
     """
     parts = models.parts()
     header = {

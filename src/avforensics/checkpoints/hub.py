@@ -28,7 +28,7 @@ PINNED = {  # SHA-256 of the weights in this package
     "grid_compact": "c21d6dbca86abfef7bc176735ff6a4f80e82cbf50a0d3f4781758ba89b0fd0d8",
 }
 _REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
-_FILES = (".safetensors", ".pth", ".pt", ".ckpt", ".pkl", ".bin")  # not ends of repository names
+_FILES = (".safetensors", ".pth", ".pt", ".ckpt", ".pkl", ".bin")  # suffixes of files only
 
 
 def setting_of(name: str) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def setting_of(name: str) -> dict[str, Any]:
     Raises
     ------
     CheckpointError
-        Nothing has this name, or a file differs from its pinned SHA-256.
+        No weights have this name, or a file differs from its pinned SHA-256.
     ConfigError
         The repository is not in the cache and huggingface_hub is not installed.
     """
@@ -148,7 +148,7 @@ def check_pinned(path: Path, sha256: str | None) -> None:
 
 
 def pins_of(folder: Path) -> dict[str, str]:
-    """SHA-256 by file name, from ``avforensics.json``; empty without that file.
+    """SHA-256 by file name, from ``avforensics.json``; empty if that file is missing.
 
     Raises
     ------

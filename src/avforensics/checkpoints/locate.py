@@ -31,9 +31,9 @@ SETTINGS = {"name", "search", "dir", "bundle", "asset", "weights", "sha256", *FI
 
 
 def checkpoint_folder(folder: str | os.PathLike | None = None) -> Path:
-    """Folder where published files are searched for and to which they are downloaded.
+    """Folder in which published files are searched for and to which they are downloaded.
 
-    ``folder`` if given, else the environment variable ``AVFORENSICS_CHECKPOINTS``, else
+    This is ``folder`` if given, else the environment variable ``AVFORENSICS_CHECKPOINTS``, else
     ``avforensics/checkpoints`` in the user's cache (``XDG_CACHE_HOME`` or ``~/.cache``).
     """
     if named := folder or os.environ.get(ENVIRONMENT):
@@ -53,10 +53,10 @@ def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = 
         ``sync``, ``distribution``, ``activation``, ``pca`` name files that replace single parts;
         with ``search`` (the default if no bundle is named), missing parts are read from the
         published files in ``dir`` (see ``checkpoint_folder``). With ``search="auto"``, the shipped
-        weights (``SHIPPED``) are loaded if no file, bundle or ``dir`` is named and the four files
-        are incomplete; ``origin`` of the result says which weights were chosen. ``weights`` is a
-        name that replaces all these settings except the single files (see `setting_of`). ``sha256``
-        is the hash that the bundle must have, however it is named.
+        weights (``SHIPPED``) are loaded if no file, bundle or ``dir`` is named and any of the four
+        published files is missing; ``origin`` of the result says which weights were chosen.
+        ``weights`` is a name that replaces all these settings except the single files (see
+        `setting_of`). ``sha256`` is the hash that the bundle must have, however it is named.
     parts : sequence of str, optional
         Required parts, out of ``PARTS``; no others are read. By default, all available parts are
         read; with ``search``, all four are required.
@@ -64,7 +64,7 @@ def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = 
     Raises
     ------
     CheckpointError
-        A file is missing or wrong, or no source provides a required part.
+        A file is missing or invalid, or no source provides a required part.
     ConfigError
         A setting is unknown, or ``sha256`` is set without a bundle.
     """

@@ -86,7 +86,7 @@ class Models:
     def recipe(self) -> str | Mapping[str, Any] | None:
         """Crop recipe of the synchronisation network: its name or settings.
 
-        None if the checkpoint has none, like the published files.
+        None if the checkpoint has no recipe, like the published files.
         """
         notes: Any = self.metadata
         while isinstance(notes, Mapping):  # the network's own notes may be nested in others
@@ -97,7 +97,7 @@ class Models:
 
     @property
     def max_delay(self) -> int | None:
-        """tau of the scored rows; None if no part defines it."""
+        """Maximum delay of the scored rows, tau, in frames; None if no part defines it."""
         if self.distribution is not None:
             return (self.distribution.row_width - 1) // 2
         return None if self.sync is None else self.sync.max_delay
@@ -123,7 +123,7 @@ class Models:
                 raise CheckpointError(f"the checkpoint has no {name} model (it has: {present})")
 
     def to_score(self, lams: Sequence[float], part: str = "both") -> Models:
-        """The models that a score needs; if all weights are 0, the activation model may be missing.
+        """Keep the models that a score needs; without weight, the activation model is optional.
 
         Parameters
         ----------

@@ -33,7 +33,7 @@ class Record:
 
 
 class _DType:
-    """numpy.dtype of plain numbers: a kind, a size and a byte order."""
+    """Stand-in for numpy.dtype of plain numbers: a kind, a size and a byte order."""
 
     def __init__(self, code: str, *_: Any) -> None:
         if not isinstance(code, str) or not re.fullmatch(r"[biuf][1248]", code):
@@ -45,7 +45,7 @@ class _DType:
 
 
 class _Array:
-    """numpy.ndarray: ``values`` is set once its bytes have been read."""
+    """Stand-in for numpy.ndarray; ``values`` is set once the bytes have been read."""
 
     values: np.ndarray
 
@@ -118,8 +118,8 @@ def read_pickle(path: Path) -> Any:
     Raises
     ------
     CheckpointError
-        The file is missing or damaged, or names anything but numbers and scikit-learn classes;
-        in that case, nothing has been called.
+        The file is missing or damaged, or names anything but numbers and scikit-learn classes, of
+        which nothing is called.
     """
     check_weight_file(path)
     try:

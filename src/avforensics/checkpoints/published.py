@@ -88,7 +88,8 @@ def read_network(part: str, path: Path) -> nn.Module:
     """Read the synchronisation network or a decoder from a torch file.
 
     The file is either a published file or a checkpoint of our training, which uses our tensor
-    names. A checkpoint of any network but the published one describes it under ``architecture``.
+    names. Unless the network is the published one, the checkpoint describes it under
+    ``architecture``.
 
     Parameters
     ----------
@@ -198,7 +199,7 @@ def _records(content: Any, *, depth: int = 4) -> Iterator[Record]:
 
 
 def _row(record: Record, name: str, default: float, inputs: int, path: Path) -> np.ndarray:
-    """One value per activation; scikit-learn sets an array to None if its step is switched off."""
+    """Read one value per activation; scikit-learn sets an array to None if the step is off."""
     if name in record.fields and record.fields[name] is None:
         return np.full(inputs, default)
     array = array_of(record, name)

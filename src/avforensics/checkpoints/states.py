@@ -47,7 +47,7 @@ def check_weight_file(path: Path) -> None:
 
 
 def read_torch(path: Path) -> Any:
-    """Read a file of ``torch.save`` with tensors and plain containers only.
+    """Read a ``torch.save`` file that holds only tensors and plain containers.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def read_torch(path: Path) -> Any:
 
 
 def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
-    """The flat names and tensors of a checkpoint, without wrappers.
+    """Extract the state dict of a checkpoint, without nesting and wrappers.
 
     The state dict may be nested in other entries (``state_dict`` as in a Lightning checkpoint,
     ``model``, ``net``, ...; see ``NESTS``). Prefixes in ``WRAPPERS`` are removed if all names have
@@ -76,7 +76,7 @@ def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
     Raises
     ------
     CheckpointError
-        The file has no state dict, or several.
+        The file has no state dict or several of them.
     """
     content = _unnested(content, path)
     if not isinstance(content, Mapping) or not content:

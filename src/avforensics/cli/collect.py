@@ -17,7 +17,7 @@ class CollectRuns(Callback):
     """Write sweep.csv, sweep.md and sweep.png next to the folders of the runs."""
 
     def on_multirun_end(self, config: DictConfig, **kwargs: object) -> None:
-        """Collect the runs' results; a failed run is reported, not hidden."""
+        """Collect the results of the runs; log a warning if that is impossible."""
         folder = config.hydra.sweep.dir
         names = [word.split("=", 1)[0].lstrip("+~") for word in config.hydra.overrides.task]
         names += list(config.hydra.sweeper.get("params") or {})
@@ -33,7 +33,7 @@ class CollectRuns(Callback):
 
 
 def _is_setting(config: DictConfig, name: str) -> bool:
-    """Return True if an override sets a plain value, which can distinguish runs, not a group."""
+    """Return True if a name is that of a plain setting, not of a configuration group."""
     if name == "output_dir":
         return False
     node = config

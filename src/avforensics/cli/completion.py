@@ -15,7 +15,7 @@ from avforensics.errors import ConfigError
 
 
 def complete(action: str, verbs: Iterable[str]) -> None:
-    """Print a shell's completion script or, for ``query=SHELL``, the suggestions it requests.
+    """Print a shell's completion script or, for ``query=SHELL``, completions of a command line.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ def explain(error: Exception, verb: str) -> str | None:
     Returns
     -------
     str or None
-        None if the error is not the user's, so that its traceback should be shown.
+        None if the user did not cause the error, so that its traceback should be shown.
     """
     if isinstance(error, AVForensicsError):
         return str(error)

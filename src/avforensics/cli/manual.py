@@ -74,7 +74,7 @@ def manual(verb: str, overrides: Sequence[str] = (), folders: Sequence[str] = ()
 
 @contextlib.contextmanager
 def composer(folders: Sequence[str] = (), *, task: str = "help") -> Iterator[Hydra]:
-    """Yield Hydra with the configurations in ``folders`` and in this package."""
+    """Yield a Hydra that finds configurations in ``folders`` and in this package."""
     GlobalHydra.instance().clear()
     version.setbase(HYDRA)
     search = create_config_search_path(f"pkg://{CONFIGS}")

@@ -1,8 +1,9 @@
 """The command ``avforensics VERB [INPUT ...] [--out OUT] [key=value ...]``.
 
-Hydra composes ``configs/VERB.yaml``, and ``avforensics.commands.VERB.run(cfg)`` runs with it. Exit
-codes: 0 all done, 1 some failed, 2 wrong usage, 130 interrupted by Ctrl-C, 143 by SIGTERM. A user
-error is printed as one sentence on stderr; AVFORENSICS_TRACEBACK=1 shows its traceback.
+Hydra composes the configuration from ``configs/VERB.yaml``, which is then passed to
+``avforensics.commands.VERB.run``. Exit codes: 0 all done, 1 some failed, 2 wrong usage, 130
+interrupted by Ctrl-C, 143 by SIGTERM. A user error is printed as one sentence on stderr;
+AVFORENSICS_TRACEBACK=1 shows its traceback.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 
 def run_words(verb: str, *rest: str) -> int:
-    """Run a verb with the rest of the command line; user errors are printed."""
+    """Run a verb with the rest of the command line, and print user errors."""
     try:
         if verb in ("-sc", "--shell-completion", "--completion"):
             complete(rest[0] if rest else "", verbs())
@@ -76,7 +77,7 @@ def tell(error: Exception, verb: str) -> int:
 
 
 def _manual(verb: str, arguments: list[str]) -> str:
-    """Groups and settings of a verb for the given command line."""
+    """Help text on the groups and settings of a verb, for the given command line."""
     given = get_args_parser().parse_intermixed_args(arguments)
     quoted = [quote_override(override) for override in given.overrides]
     return manual(verb, quoted, [given.config_dir] if given.config_dir else [])
@@ -106,7 +107,7 @@ def run_verb(verb: str, arguments: list[str]) -> int:
                 codes.append(run_reporting(verb, cfg))
                 return
             check_given(verb, cfg)
-            if code := run_command(verb, cfg):  # in a launcher's process, only errors come back
+            if code := run_command(verb, cfg):  # a launcher's process can return only errors
                 raise ConfigError(f"a job in {cfg.output_dir} ended with exit code {code}")
 
     words = [f"hydra.job.name={verb}", *quoted]

@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def verbs() -> dict[str, str]:
-    """Every verb and the first line of its module's docstring, without the verb in front."""
+    """Map every verb to the first line of its module's docstring, without the leading verb."""
     names = sorted(m.name for m in pkgutil.iter_modules(commands.__path__) if m.name[0] != "_")
     lines = {name: (ast.get_docstring(source_of(name)) or "").split("\n")[0] for name in names}
     return {name: line.removeprefix(f"``avforensics {name}``: ") for name, line in lines.items()}

@@ -1,6 +1,7 @@
 """Check the types of overrides against defaults, so that ``seed=abc`` is a one-line error.
 
-Settings that become objects (trainer, callbacks, model ...) are checked by their classes instead.
+Settings that become objects (trainer, callbacks, model ...) are checked by the classes of these
+objects.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def check_kinds(
     Raises
     ------
     ConfigError
-        A value has a different type from its default; the message names the first setting.
+        A value has a different type from its default; the message names the first mismatch.
     """
     packages = {group.partition("@")[2] for group in choices}
     given = {match[0]: text for text in overrides if (match := _KEY.match(text))}
@@ -140,5 +141,5 @@ def _check_number(key: str, value: Any, *, whole: bool) -> None:
 
 
 def _shown(value: Any) -> str:
-    """A value as typed."""
+    """Format a value as a user would type it."""
     return str(value).lower() if isinstance(value, bool) else str(value)

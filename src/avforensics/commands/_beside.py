@@ -41,7 +41,7 @@ class Beside:
 
     @classmethod
     def read(cls, cfg: DictConfig) -> Beside:
-        """Read all files; raise AVForensicsError for the first one that is unreadable."""
+        """Read all files; raise AVForensicsError if a file cannot be read."""
         wanted = cfg.breakdowns
         if wanted.table is not None:
             with_columns([], typed_path(wanted.table), wanted.columns)

@@ -63,7 +63,7 @@ def score_in_processes(
     workers: int | None,
     engine: EngineOptions,
 ) -> None:
-    """Score the pending videos elsewhere; only this process writes the journal and the tables."""
+    """Score the pending videos in other processes; this process writes the journal and tables."""
     how = VideoWork(OmegaConf.to_container(cfg, resolve=True), artifacts)
     tasks = dict(enumerate(output.tasks))
     results = in_processes(

@@ -106,7 +106,7 @@ class Scoring:
 
 
 def run(cfg: DictConfig) -> int:
-    """Fit on the real videos of ``cfg.select`` and write ``cfg.output``."""
+    """Fit a calibration on the real videos of ``cfg.select`` and write it to ``cfg.output``."""
     if isinstance(cfg.scoring.lam, ListConfig):
         raise ConfigError(f"calibrate needs one scoring.lam, got {list(cfg.scoring.lam)}")
     if cfg.source not in (None, *GENERATORS):
@@ -216,7 +216,7 @@ def other_set(scoring: Scoring, calibration: Calibration) -> tuple[Calibration, 
 
 
 def _crop(crop: str | DictConfig | None) -> dict[str, object]:
-    """The crop of the faces, in the form that ``detect`` compares."""
+    """Describe the face crop in the form that ``detect`` compares."""
     if crop is None:
         return {}
     return {"crop": FaceOptions(mode="auto", recipe=recipe_of(crop)).crop}
@@ -281,7 +281,7 @@ def tell(calibration: Calibration, check: Sequence[float] | None) -> None:
 
 
 def tell_likelihood(likelihood: LikelihoodRatio) -> None:
-    """Print how the ratios performed on people and generators that they were not fitted on."""
+    """Print how well the ratios perform on held-out people and generators."""
     about = likelihood.about
     log.info(
         "likelihood ratios of %s: %d real videos of %d people, %d forgeries of %d generators",

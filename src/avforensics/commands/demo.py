@@ -2,13 +2,13 @@
 
   avforensics demo FILE           starts with your clip of a speaking face
   avforensics demo                starts with a synthetic head
-  avforensics demo train=false    stops there
+  avforensics demo train=false    stops before training
 
 First the shipped weights score the clip and forgeries of its sound; clip/index.html shows them side
-by side. Then clips of synthetic talking heads are generated, both models are trained on real ones,
-and real and forged clips of other synthetic people are scored. Each step is a command of this
-program and is printed before it runs. The people do not exist and the forgeries are simple: the
-numbers show that the parts work together, not how well forgeries of real people are detected.
+by side. Then clips of synthetic talking heads are generated, both models are trained on the real
+clips, and real and forged clips of other synthetic people are scored. Each step is a command of
+this program and is printed before it runs. The people do not exist and the forgeries are simple:
+the numbers show that the parts work together, not how well forgeries of real people are detected.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def show(video: Path, cfg: DictConfig, *, own: bool) -> Path:
 
 
 def _own(video: Path, folder: Path) -> Path:
-    """Check the user's video, which must be a file outside ``folder``, which is emptied."""
+    """Check that the user's video is a file outside ``folder``, which will be emptied."""
     if not video.is_file():
         raise MediaError(video, "no such file")
     if video.resolve().is_relative_to(folder.resolve()):
@@ -156,7 +156,7 @@ def _tell_clip(what: str, shown: Sequence[Shown], out: Path) -> None:
 
 
 def train(cfg: DictConfig, folder: Path, started: float) -> None:
-    """Train both models on synthetic people and score clips of others."""
+    """Train both models on synthetic people and score clips of other synthetic people."""
     clips = folder / "set" / "manifest.csv"
     _synthesise(cfg, folder)
     manifest = Manifest.read(clips)

@@ -3,9 +3,9 @@
   avforensics detect FILE|FOLDER|LIST.txt|TABLE.csv... --out OUT [key=value ...]
   avforensics detect VIDEO checkpoint.bundle=FILE scoring.windows=all save_features=true
 
-OUT receives scores.csv, a report and a result file for each video, an index of the reports, and
-what is needed to run it again. Rerun the same command to resume. Exit code 0: all scored; 1: some
-have no score; 2: wrong usage.
+OUT receives scores.csv, a report and a result file for each video, an index of the reports, and the
+settings needed to repeat the run. Rerun the same command to resume. Exit code 0: all scored; 1:
+some have no score; 2: wrong usage.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def run(cfg: DictConfig) -> int:
 
 
 def prepare(cfg: DictConfig) -> tuple[Models, VideoScorer, Judge | None]:
-    """Load the configured weights, and make their scorer and the judge of its scores."""
+    """Load the configured weights, a scorer that uses them, and a judge of its scores."""
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
     scorer = VideoScorer(build_detector(models, cfg), build_faces(models, cfg))
     judge = judge_for(
@@ -202,7 +202,7 @@ def describe(models: Models, cfg: DictConfig) -> dict[str, Any]:
 
 
 def run_record(models: Models, judge: Judge | None, provenance: Mapping[str, Any]) -> RunRecord:
-    """Data on the run that each of its result files records."""
+    """Data on the run, which each of its result files records."""
     calibration = None
     if judge is not None:
         calibration = {"file": str(judge.path), "sha256": judge.sha256}

@@ -166,7 +166,7 @@ def write(cfg: DictConfig, rows: Sequence[ScoredVideo], summary: dict, known: Be
 
 
 def write_report(cfg: DictConfig, notice: str | None = None) -> None:
-    """Write an index.html on everything in ``cfg.output_dir`` if ``cfg.report`` is set."""
+    """If ``cfg.report`` is set, write index.html, a page on everything in ``cfg.output_dir``."""
     if not cfg.report:
         return
     provenance = {"version": avforensics.__version__, "notice": notice}
@@ -326,7 +326,7 @@ def describe(cfg: DictConfig, outcome: Evaluated, stage: Evaluation) -> dict:
 
 
 def title_of(cfg: DictConfig) -> str:
-    """The settings that distinguish one run from another."""
+    """Title made from the settings that distinguish one run from another."""
     if cfg.scores is not None:
         return str(cfg.scores)
     scoring = cfg.scoring

@@ -33,7 +33,7 @@ from avforensics.scoring.runtime import RuntimeOptions
 
 log = logging.getLogger(__name__)
 
-MOST_LISTED = 20  # failures named on the terminal; all are in the index
+MOST_LISTED = 20  # failures shown on the terminal; the index has all of them
 
 
 def run(cfg: DictConfig) -> int:

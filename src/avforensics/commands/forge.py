@@ -60,7 +60,7 @@ def run(cfg: DictConfig) -> int:
         if "jump" in cfg.kinds:
             drawn = draw_jump(row, sound, tuple(cfg.jump), seed=cfg.seed)
             forged["jump"] = jump(row, sound, **drawn)
-        # a forward jump shortens its clip; all versions are cut, or scores would detect the length
+        # a forward jump shortens its clip; cut all versions, or scores would reflect the length
         length = min(map(len, forged.values()))
         forged = {kind: s[:length] for kind, s in forged.items()}
         if "part" in cfg.kinds:

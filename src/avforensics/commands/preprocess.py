@@ -175,7 +175,7 @@ def _settings(cfg: DictConfig) -> ClipSettings:
 
 
 def _shard(text: str | None) -> tuple[int, int]:
-    """Parse this process's share, e.g. ``"2/8"``; by default from torchrun or srun, else 1/1."""
+    """Parse a share such as ``"2/8"``; by default, take it from torchrun or srun, else 1/1."""
     if text is None:
         rank, world = rank_and_world()
         return rank + 1, world

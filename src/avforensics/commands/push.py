@@ -3,7 +3,7 @@
   avforensics push checkpoint=bundle checkpoint.bundle=model.safetensors output=FOLDER license=mit
   avforensics push checkpoint=talkers repo=OWNER/NAME
 
-Both can be loaded by name: ``checkpoint=FOLDER``, ``checkpoint=OWNER/NAME``.
+Other commands load these weights by name: ``checkpoint=FOLDER`` or ``checkpoint=OWNER/NAME``.
 """
 
 from __future__ import annotations

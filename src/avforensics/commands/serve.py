@@ -3,7 +3,7 @@
   avforensics serve checkpoint=bundle checkpoint.bundle=model.safetensors
   avforensics serve port=8000 limits.max_megabytes=200 limits.max_minutes=5 scoring.windows=all
 
-The page has upload, progress, report and downloads. By default, only this machine can reach it
+The page offers uploads, progress, reports and downloads. By default, only this machine can reach it
 (host=127.0.0.1). The server scores one video at a time and deletes each video as soon as it is
 scored. The report, which contains up to a minute of the video, is kept for limits.keep_minutes.
 Ctrl-C stops the server.
@@ -112,7 +112,7 @@ def serve(app: object, listening: socket.socket) -> None:
 
 
 def about(limits: Limits, notice: str | None) -> str:
-    """HTML above the drop zone: what the page does and which videos it takes."""
+    """HTML above the drop zone: what the page does and which videos it accepts."""
     return fill("about.html", limits=limits, notice=notice, what_stays=what_stays(limits))
 
 

@@ -3,9 +3,9 @@
   avforensics synthesise output=FOLDER
   avforensics synthesise output=FOLDER seed=1 splits.test.fakes.RVFA=200
 
-FOLDER gets SyntheticAVCeleb/ with meta_data.csv in FakeAVCeleb's layout, and manifest.csv with the
-splits. The people do not exist, so results on them do not show how well forgeries of real people
-are detected.
+FOLDER receives SyntheticAVCeleb/ with meta_data.csv in FakeAVCeleb's layout, and manifest.csv with
+the splits. The people do not exist, so results on them do not show how well forgeries of real
+people are detected.
 """
 
 from __future__ import annotations

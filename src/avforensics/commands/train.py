@@ -3,7 +3,7 @@
     avforensics train experiment=grid_compact data.manifest=clips/manifest.csv
     avforensics train experiment=grid_compact ckpt=last output_dir=FOLDER   # resume
 
-The run's folder gets checkpoints/ (best and last), csv/ (the curve), sync.safetensors (the best
+The run's folder receives checkpoints/ (best and last), csv/ (the curve), sync.safetensors (the best
 weights, for every other command) and metrics.json.
 """
 
@@ -44,7 +44,7 @@ HUSHED = (  # Lightning's notices that do not help the user
 
 
 def run(cfg: DictConfig) -> int:
-    """Build everything that is configured, train, and write the best weights."""
+    """Build the configured objects, train, and write the best weights."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     logging.getLogger("pytorch_lightning.callbacks").setLevel(logging.INFO)  # why it stopped early
     pl.seed_everything(cfg.seed, workers=True, verbose=False)

@@ -35,8 +35,8 @@ class AnomalyModule(pl.LightningModule):
     training them one after the other. Each model's weights from its best epoch are kept (``best``,
     also saved in checkpoints) and written to the bundle. The loss is the mean score of the real
     videos. It is logged for each batch (``train/...``) and for the held-out videos: ``val/loss`` is
-    the sum over the models, ``val/PART`` the loss of one of two models, and ``val/best``, the value
-    to monitor, the sum of each model's lowest loss so far.
+    the sum over the models, ``val/PART`` the loss of each model if there are two, and ``val/best``,
+    the value to monitor, the sum of each model's lowest loss so far.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class AnomalyModule(pl.LightningModule):
     Raises
     ------
     ConfigError
-        No model is configured, a model could not be loaded from a file later, or the weights of
+        No model is configured, a model could not be saved and loaded again, or the weights of
         ``init`` do not fit.
     """
 
@@ -91,10 +91,10 @@ class AnomalyModule(pl.LightningModule):
 
     @property
     def models(self) -> Models:
-        """Everything that scores a video, for a bundle.
+        """All models that score a video, for a bundle.
 
         The anomaly models have the weights of their best epochs. The synchronisation network comes
-        from the feature store; imported features have none.
+        from the feature store, unless its features were imported.
         """
         data = self.trainer.datamodule
         info = data.store.info
@@ -127,7 +127,7 @@ class AnomalyModule(pl.LightningModule):
         )
 
     def scores(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Each model's scores of the videos, (B,): mean step losses (paper Sec. 3.2)."""
+        """Compute each model's scores of the videos, (B,), as mean step losses (paper Sec. 3.2)."""
         longest = int(batch["length"].max())
         position = torch.arange(1, longest, device=batch["length"].device)
         counts = position < batch["length"][:, None]  # sequences may end early
@@ -142,7 +142,7 @@ class AnomalyModule(pl.LightningModule):
         return sum(score.mean() for score in self.scores(batch).values())
 
     def on_fit_start(self) -> None:
-        """Fit the parts that gradients do not train, such as naive Bayes and grid levels."""
+        """Fit the parts that are not trained by gradients, such as naive Bayes and grid levels."""
         data = self.trainer.datamodule
         for part, model in self.parts.items():
             width = next(data.training_rows(model.reads)).shape[1]
@@ -198,7 +198,7 @@ class AnomalyModule(pl.LightningModule):
         self.best = checkpoint["best"]
 
     def configure_optimizers(self):
-        """Return the optimiser, with any schedule; None if nothing has a gradient."""
+        """Return the optimiser and any schedule; None if nothing has a gradient."""
         parameters = [p for p in self.parameters() if p.requires_grad]
         if not parameters:
             return None
@@ -206,7 +206,7 @@ class AnomalyModule(pl.LightningModule):
 
     @torch.no_grad()
     def pictures(self) -> dict[str, Figure]:
-        """Observed and predicted delays of some validation clips, with their step losses."""
+        """Figure of observed delays, predicted delays and step losses of some validation clips."""
         if "distribution" not in self.parts:
             return {}
         data, model = self.trainer.datamodule, self.parts["distribution"]

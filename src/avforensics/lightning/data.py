@@ -83,7 +83,7 @@ class Phase:
 
 @dataclass(eq=False, kw_only=True, repr=False)
 class SyncData(pl.LightningDataModule):
-    """Real clips of a manifest: for training, in phases; for validation, as whole clips.
+    """Real clips of a manifest, in phases for training and as whole clips for validation.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ class SyncData(pl.LightningDataModule):
         return self.phases[-1], batches
 
     def batches(self, epoch: int) -> int:
-        """Number of global batches in an epoch."""
+        """Number of batches in an epoch; each is divided among all processes."""
         return self._batches(self.phase(epoch)[0])
 
     def _batches(self, phase: Phase) -> int:

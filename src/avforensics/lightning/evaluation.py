@@ -47,7 +47,7 @@ from avforensics.scoring.sequences import SequencePolicy, check_lams
 
 log = logging.getLogger(__name__)
 
-LONGEST_SEQUENCE = 50  # windows, in the published decoders; a store serves every max_len up to this
+LONGEST_SEQUENCE = 50  # windows in the published decoders; a store serves every max_len up to this
 PATIENCE = timedelta(days=30)  # one process may extract for hours after another has finished
 
 
@@ -204,7 +204,7 @@ class Evaluation:
         )
 
     def _manifest_of_store(self) -> tuple[Manifest, dict[str, str]]:
-        """The chosen clips of the store as a manifest, and the network that the store names."""
+        """The chosen clips of the store as a manifest, and the checkpoint of its network."""
         store = self.listed
         chosen = (store[index] for index in choose(store, **self.select))
         names = [name for name in Row._fields if name != "hash"]
@@ -231,7 +231,7 @@ class Evaluation:
         )
 
     def also_trained(self, tested: Iterable[Row | Entry]) -> set[str]:
-        """Identities of tested clips that also occur in training splits, baselines included."""
+        """Identities of tested clips that also occur in training splits, or in the baselines'."""
         known: list[Row | Entry] = list(self.listed)
         if self.cfg.baselines.features is not None:
             known += FeatureStore.open(self.cfg.baselines.features)

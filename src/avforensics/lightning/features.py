@@ -87,7 +87,7 @@ class FeatureData(pl.LightningDataModule):
     features : str or Path
         Folder of the store.
     train : str
-        Name of the split.
+        Name of the training split.
     val : str, optional
         Name of the validation split; None = hold out identities of the training split.
     held_out : float
@@ -106,13 +106,14 @@ class FeatureData(pl.LightningDataModule):
         Shift the audio against the video by up to this many frames, redrawn in each epoch, so that
         the models learn constant offsets as normal. The store needs delays up to tau + shift.
     audio : {"pad", "context"}
-        ``context`` leaves out windows for which any delay lacks real sound.
+        ``context`` leaves out windows with delays that reach beyond the recorded sound.
     batch_size : int
         Clips per batch, over all processes.
     init : mapping, optional
         As in `load_models`; if it has a projection, none is fitted on these clips.
     projection : callable
-        Fits a `FeatureProtocol` that reduces activations; by default the paper's PCA.
+        Function that fits a `FeatureProtocol`, which reduces activations; by default the paper's
+        PCA.
     pca_windows : int
         Approximate maximum number of windows for fitting the projection, from random clips.
     disjoint : bool
@@ -188,13 +189,14 @@ class FeatureData(pl.LightningDataModule):
         self.store = store
 
     def training_rows(self, reads: str) -> Iterator[Tensor]:
-        """Yield each training clip's rows, (n, D), at every shift; ``reads`` is a batch key."""
+        """Yield each training clip's rows, (n, D), at every shift; ``reads`` is a key of
+        batches."""
         for clip in self.train_set.clips:
             for frames in range(-self.shift, self.shift + 1):
                 yield clip.moved(frames)[reads]
 
     def batches(self, epoch: int) -> int:
-        """Number of global batches in an epoch."""
+        """Number of batches in an epoch; each is divided among all processes."""
         return len(self.train_set) // self.batch_size
 
     def train_dataloader(self) -> DataLoader:

@@ -44,7 +44,7 @@ def train_anomaly(
     features : path
         Folder of a feature store.
     output : path, optional
-        Safetensors file for the bundle, which holds everything that scores a video.
+        Safetensors file to which the bundle is written, with all models that score a video.
     patience : int
         Stop when neither model has improved for this many epochs.
     decoder : callable

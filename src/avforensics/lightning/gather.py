@@ -1,4 +1,4 @@
-"""Gather tensors from all processes, with gradients that flow back to their process."""
+"""Gather tensors from all processes, with gradients that flow back to each process."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class ClipRows:
     # (N, D), projected, with the picture half of the activations set to zero
     sound: Tensor | None = None
     reach: int = 0
-    start: int = 0  # index in the clip of the first row's window
+    start: int = 0  # index of the window in the first row
 
     @classmethod
     def of(

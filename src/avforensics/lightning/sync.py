@@ -90,7 +90,7 @@ class SyncModule(pl.LightningModule):
     Raises
     ------
     ConfigError
-        The network could not be loaded from a file later.
+        The network could not be saved and loaded again.
     ValueError
         A setting is invalid.
     CheckpointError
@@ -233,7 +233,7 @@ class SyncModule(pl.LightningModule):
                 self.log(f"val/{name}", metric, prog_bar=name == "window_within_one")
 
     def configure_optimizers(self):
-        """Return the optimiser, with any schedule."""
+        """Return the optimiser and any schedule."""
         return scheduled(self.optimizer(self.parameters()), self.scheduler, self)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Faces and segments of an outcome, in the form in which a page marks them on a video."""
+"""Faces and segments of an outcome, prepared for a page that marks them on a video."""
 
 from __future__ import annotations
 

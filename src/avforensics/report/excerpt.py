@@ -89,7 +89,7 @@ def choose_segment(
         return start, end
     middle = start + count / 2
     if len(time):
-        # a triangular weight centres the losses in the excerpt
+        # a triangular window centres the excerpt on high losses
         weight = np.bartlett(min(count, len(time)))
         middle = time[np.convolve(np.nan_to_num(loss), weight, "same").argmax()] * FPS
     start = min(max(start, round(middle - count / 2)), end - count)

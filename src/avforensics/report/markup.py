@@ -56,7 +56,7 @@ def write_page(
 ) -> Path:
     """Fill one of this package's templates and write the page atomically."""
     text = environment(__package__).get_template(template).render(provenance=provenance, **values)
-    # file names with bytes that are not UTF-8 must not prevent the page
+    # a file name that is not valid UTF-8 must not prevent the page
     write_text(out, text, errors="replace")
     return Path(out)
 

@@ -38,7 +38,8 @@ class PlotData:
     lam : float
         Weight of the activation loss.
     off_delay : float64, (S,)
-        Distance of the predicted windows from the face's usual delay; NaN where unknown.
+        Deviation of the predicted windows from the face's own delay, see `own_delay_curve`; NaN
+        where unknown.
     """
 
     first_window: int
@@ -54,7 +55,7 @@ class PlotData:
     @property
     def loss(self) -> np.ndarray:
         """Step losses with the weights of the score, (S,)."""
-        if self.lam == 0:  # also covers NaN losses without an activation model
+        if self.lam == 0:  # without an activation model, its losses are NaN
             return self.distribution
         return self.distribution + self.lam * self.activation
 

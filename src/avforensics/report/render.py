@@ -108,7 +108,7 @@ class _Sound:
         self._container = open_container(path)
         self._output = output
         self._out = self._frames = self._next = self._resampler = self._kind = None
-        self._from = self._end = 0  # in samples: earliest start in this format; end of the sound
+        self._from = self._end = 0  # samples: earliest start in this format, end of the sound
         if not self._container.streams.audio:
             return
         try:

@@ -198,7 +198,7 @@ def _stretches(frames: np.ndarray) -> str:
 
 def _left_out(scored: float, duration: float) -> str:
     missing = duration - scored
-    if missing < 1.5 / FPS:  # declared lengths are off by a frame
+    if missing < 1.5 / FPS:  # declared lengths may be off by a frame
         return "nothing: the whole video was scored"
     return f"{missing:.2f} s of the {duration:.2f} s of this video"
 

@@ -33,7 +33,7 @@ LENGTH = (b"content-length", b"transfer-encoding")  # the second header means an
 
 
 class Refused(Exception):
-    """A request is refused.
+    """A request must be refused.
 
     Parameters
     ----------
@@ -60,7 +60,8 @@ class Gate:
         Names of this server besides ``localhost``. IP addresses are always accepted, because
         another site can point its own host name to this server, but not an address.
     functions : mapping of int to int, optional
-        Number of inputs, all of them uploads, of each of the page's functions, by function number.
+        Number of inputs of each of the page's functions, by function number. All inputs are
+        uploads.
     """
 
     def __init__(

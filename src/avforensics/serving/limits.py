@@ -70,7 +70,7 @@ class Limits:
         return f"At most {self.max_megabytes:g} MB and {self.max_minutes:g} minutes."
 
     def check(self, video: Path) -> None:
-        """Check an upload, for which one picture is decoded.
+        """Check an upload by its headers and by decoding one picture.
 
         Raises
         ------
@@ -87,7 +87,7 @@ class Limits:
             picture = pick_stream(container, "video").codec_context
             self._check_picture(video, picture.width * picture.height)
             pick_stream(container, "audio")
-        with VideoReader(video) as reader:  # a VP8 stream may differ from the size in WebM
+        with VideoReader(video) as reader:  # WebM may declare another size than its VP8 stream
             self._check_picture(video, reader.width * reader.height)
             minutes = max(reader.length, reader.declared or 0) / 60
         if minutes > self.max_minutes:

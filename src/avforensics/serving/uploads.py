@@ -49,7 +49,7 @@ class Uploads:
         Yields
         ------
         callable
-            To be called with the number of bytes just received, which are then in the folder.
+            Must be called with the number of bytes just received, which the folder then holds.
         """
         missing = n_bytes
 

@@ -16,7 +16,7 @@ from avforensics.synthetic.identity import Identity
 
 AVCELEB = "SyntheticAVCeleb"
 LAVDF = "SyntheticLAVDF"
-LAVDF_SPLITS = {"val": "dev", "test": "test"}  # other splits are LAV-DF's train
+LAVDF_SPLITS = {"val": "dev", "test": "test"}  # other splits become "train"
 # Folders of the real set; synthetic people do not depend on them.
 REGIONS = (
     "African",
@@ -104,7 +104,7 @@ class Split:
 
 @dataclass(frozen=True)
 class PlannedClip:
-    """One clip to make."""
+    """A clip to make."""
 
     path: str  # relative to the set's folder
     split: str
@@ -122,7 +122,7 @@ class PlannedClip:
 
     @property
     def segments(self) -> tuple[tuple[float, float], ...]:
-        """Forged seconds of a partial forgery, else empty."""
+        """Forged segment of a partial forgery, in seconds, else empty."""
         return ((self.span[0] / FPS, self.span[1] / FPS),) if self.span else ()
 
 
@@ -148,7 +148,7 @@ def gender(seed: int, identity: int) -> str:
 
 @lru_cache(maxsize=4096)
 def person(seed: int, identity: int) -> Identity:
-    """The ``identity``-th person of a set, independent of its splits."""
+    """The ``identity``-th person of a set, independent of the splits."""
     return Identity.sample(stream(seed, Use.PERSON, identity))
 
 

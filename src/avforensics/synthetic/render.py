@@ -27,7 +27,7 @@ def render(
     Parameters
     ----------
     appearance, habits : Appearance, Habits
-        The person; of the habits, only the mouth's asymmetry matters here.
+        The person; only the mouth's asymmetry is used from the habits.
     lips : float32 array, (T, 3)
         Opening, spread and rounding on every frame.
     jaw : float32 array, (T,)

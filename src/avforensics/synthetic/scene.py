@@ -76,7 +76,7 @@ def _hue(rng: np.random.Generator, saturation: float, brightness: float) -> np.n
 
 
 def _blinks(rng: np.random.Generator, n_frames: int) -> np.ndarray:
-    """Eyelids: a blink of five frames every two to five seconds."""
+    """Sample the eyelids: a blink of five frames every two to five seconds."""
     lids = np.zeros(n_frames, int)
     at = int(rng.integers(5, 90))
     while at < n_frames:

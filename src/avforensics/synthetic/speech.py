@@ -120,7 +120,7 @@ def _overlap_add(spectra: np.ndarray, length: int) -> np.ndarray:
 
 
 def _record(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Add loudness and background of a recording; int16."""
+    """Set the loudness, add background noise and convert to int16."""
     loud = np.sqrt(np.mean(sound**2)) + 1e-9
     sound = sound * (rng.uniform(0.05, 0.11) / loud)
     room = rng.standard_normal(len(sound), np.float32)

@@ -16,7 +16,7 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from avforensics.files import atomic_path, write_text
 
-EVERY = 60.0  # minimum seconds between drawings, each taking 1 to 2 s; the final state is drawn
+EVERY = 60.0  # minimum seconds between drawings, except the last; a drawing takes 1 to 2 s
 SMOOTH = 0.98  # decay factor of the running mean of the training loss
 
 
@@ -109,7 +109,7 @@ def curve_figure(train: list[list[float]], val: list[list[Any]]) -> Figure:
         panels[0].plot(val_steps, losses, "o-", color="#D55E00", label="validation")
     panels[0].set_ylabel("loss")
     panels[0].legend(fontsize=8)
-    highest = 1.0  # for shares of windows and clips; losses of single models may be higher
+    highest = 1.0  # enough for shares of windows and clips; losses of single models may be higher
     for name in measures:
         values = [row[2].get(name, np.nan) for row in val]
         highest = max(highest, np.nanmax(values))

@@ -24,8 +24,8 @@ class Estimate(Callback):
 
     The first batch passes forward and backward twice: once to warm up and count operations, and
     once to measure the time. Gradients are discarded and the statistics of batch norm restored, so
-    this callback does not affect training. The module must have ``loss(batch)``. The estimate
-    ignores validation, and waiting for decoding that is slower than training.
+    this callback does not affect training. The module must have a method ``loss(batch)``. The
+    estimate covers neither validation nor waiting for slow decoding.
 
     Parameters
     ----------
