@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import fields
 from math import isfinite
@@ -47,3 +48,8 @@ def check_choice(
     """Raise ``error`` unless a setting has one of the allowed values, which the message lists."""
     if value not in allowed:
         raise error(f"{name} must be one of {', '.join(map(str, allowed))}, got {value!r}")
+
+
+def escaped(value: str) -> str:
+    """Escape ``${...}`` in a setting, so that OmegaConf takes it as text."""
+    return re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + r"\${", value)

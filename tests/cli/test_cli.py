@@ -75,6 +75,7 @@ def tryout(tmp_path, monkeypatch):
     (verbs / "tryout.py").write_text(dedent(PROBE))
     (verbs / "tryout.yaml").write_text(dedent(CONFIG))
     monkeypatch.setattr(commands, "__path__", [*commands.__path__, str(verbs)])
+    monkeypatch.delitem(sys.modules, "avforensics.commands.tryout", raising=False)
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments):

@@ -17,6 +17,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 
 from avforensics.errors import ConfigError
+from avforensics.fields import escaped
 
 # `key=value` with Hydra's prefixes (+, ++) and packages (group@package); flags do not match.
 _OVERRIDE = re.compile(r"(?P<key>\+{0,2}[A-Za-z_][\w./@:-]*)=(?P<value>.*)", re.DOTALL)
@@ -42,8 +43,7 @@ def is_override(word: str) -> bool:
 
 def literal(value: str) -> str:
     """Quote a value so that no character in it is syntax, not even ``${...}``."""
-    value = re.sub(r"(\\*)\$\{", lambda m: 2 * m[1] + r"\${", value)
-    return QuotedString(text=value, quote=Quote.single).with_quotes()
+    return QuotedString(text=escaped(value), quote=Quote.single).with_quotes()
 
 
 def quote_override(argument: str, *, multirun: bool = False) -> str:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -40,6 +39,7 @@ from avforensics.detection.verification import (
 )
 from avforensics.engine.crew import reason_of
 from avforensics.errors import ConfigError
+from avforensics.fields import escaped
 from avforensics.files import sha256_or_none, typed_path
 from avforensics.pool import LOCAL
 from avforensics.scoring.runtime import DEFAULT_RUNTIME
@@ -134,7 +134,7 @@ def as_text(value: Any) -> Any:
     if isinstance(value, list):
         return [as_text(item) for item in value]
     if isinstance(value, str):
-        return re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + r"\${", value)
+        return escaped(value)
     return value
 
 

@@ -19,6 +19,7 @@ from avforensics.faces.find import find_faces
 from avforensics.faces.framing import unlike_crop
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import NO_FACE, NO_USABLE_FACE, Faces
+from avforensics.fields import check_choice
 from avforensics.files import sha256_or_none
 from avforensics.media.kept import may_be_kept
 from avforensics.media.prefetch import prefetch
@@ -31,8 +32,8 @@ from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.result import VideoResult
 from avforensics.scoring.source import Clip
 from avforensics.scoring.tracks import (
+    RULES,
     FaceResult,
-    check_rule,
     find_speakers,
     main_face,
     measures_of_video,
@@ -77,11 +78,10 @@ class FaceOptions:
     expected: CropRecipe | None = None
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise ConfigError(f"faces must be one of {MODES}, got {self.mode!r}")
+        check_choice("faces", self.mode, MODES)
         if self.mode == "auto" and self.recipe is None:
             raise ConfigError("faces=auto needs a recipe for its crops")
-        check_rule(self.rule)
+        check_choice("rule", self.rule, RULES)
 
     @property
     def crop(self) -> str | dict[str, Any] | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from avforensics.errors import AVForensicsError, ConfigError, MediaError
+from avforensics.fields import check_choice
 
 NAMES = ("local", "ray")
 Work = Callable[..., Iterator[Any]]  # jobs, prepared objects -> a result for each job, in order
@@ -51,8 +52,7 @@ class EngineOptions:
     address: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.name not in NAMES:
-            raise ConfigError(f"engine must be one of {', '.join(NAMES)}, got {self.name!r}")
+        check_choice("engine", self.name, NAMES)
         if self.tries < 1:
             raise ConfigError(f"engine.tries must be at least 1, got {self.tries}")
         if not _is_number(self.gpus_per_worker) or self.gpus_per_worker < 0:

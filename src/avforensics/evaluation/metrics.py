@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from avforensics.fields import check_choice
+
 FALSE_POSITIVE_RATES = (0.01, 0.05, 0.10)
 
 
@@ -122,8 +124,7 @@ class RocCurve:
 
     def metric(self, name: str) -> np.ndarray:
         """A metric by its name in :data:`METRICS`, as in ``metrics.json``."""
-        if name not in METRICS:
-            raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {name!r}")
+        check_choice("metric", name, METRICS, error=ValueError)
         return METRICS[name](self)
 
 

@@ -22,6 +22,7 @@ from avforensics.evaluation.output import percent, write_figure
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.summary import identity_of
 from avforensics.evaluation.tables import block_of, blocks, headline
+from avforensics.fields import check_choice
 from avforensics.files import write_text
 from avforensics.media.conditions import GROUPS
 from avforensics.media.perturbations import PAPER_PERTURBATIONS, PERTURBATIONS
@@ -58,9 +59,7 @@ def edits(
         )
     names = list(dict.fromkeys(one for name in names for one in NAMES.get(name, (name,))))
     for name in names:
-        if name not in PERTURBATIONS:
-            there = ", ".join([*NAMES, *PERTURBATIONS])
-            raise ConfigError(f"perturbation must be one of {there}, got {name!r}")
+        check_choice("perturbation", name, [*NAMES, *PERTURBATIONS])
     if any(level not in range(1, 6) for level in levels):
         raise ConfigError(f"levels must be within 1..5, got {list(levels)}")
     return {(name, level): f"{name}={level}/{seed}" for name in names for level in levels}

@@ -11,7 +11,7 @@ import numpy as np
 from avforensics.errors import ConfigError
 from avforensics.faces.track import LANDMARKS, FaceTrack
 from avforensics.faces.tracking import smoothed, smoothing_reach
-from avforensics.fields import check_numbers
+from avforensics.fields import check_choice, check_numbers
 from avforensics.media.crop import MovingCrop
 from avforensics.smoothing import running_rank
 
@@ -66,8 +66,7 @@ class CropRecipe:
     smooth_roll: float = 0.4
 
     def __post_init__(self) -> None:
-        if self.anchor not in ANCHORS:
-            raise ValueError(f"anchor must be one of {', '.join(ANCHORS)}, got {self.anchor!r}")
+        check_choice("anchor", self.anchor, ANCHORS, error=ValueError)
         check_numbers(
             self, side=20, down=10, median=1001, smooth=60, smooth_size=60, smooth_roll=60
         )

@@ -21,6 +21,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
+from avforensics.fields import check_choice
 from avforensics.media.writer import x264_options
 from avforensics.registry import Registry
 
@@ -122,8 +123,7 @@ def perturb(
     ValueError
         The perturbation or level does not exist.
     """
-    if name not in PERTURBATIONS:
-        raise ValueError(f"perturbation must be one of {', '.join(PERTURBATIONS)}, got {name!r}")
+    check_choice("perturbation", name, PERTURBATIONS, error=ValueError)
     if level not in range(6):
         raise ValueError(f"level must be 0 to 5, got {level!r}")
     chosen = PERTURBATIONS[name]

@@ -11,6 +11,7 @@ from itertools import chain
 import av
 import numpy as np
 
+from avforensics.fields import check_choice
 from avforensics.files import atomic_path
 from avforensics.media.types import FPS, SAMPLE_RATE
 
@@ -164,8 +165,7 @@ def check_encoding(*, size: int, crf: int, preset: str, gop: int) -> None:
         raise ValueError(f"size must be even and within 2..{LARGEST}, got {size}")
     if not 0 <= crf <= 51 or gop < 1:
         raise ValueError(f"crf must be within 0..51 and gop >= 1, got {crf} and {gop}")
-    if preset not in PRESETS:
-        raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {preset!r}")
+    check_choice("preset", preset, PRESETS, error=ValueError)
 
 
 def _check_frames(

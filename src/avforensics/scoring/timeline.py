@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from avforensics.fields import check_choice
 from avforensics.scoring.offset import delay_probabilities
 from avforensics.scoring.result import Steps, VideoResult
-from avforensics.scoring.tracks import FaceResult, check_rule, find_speakers, main_face
+from avforensics.scoring.tracks import RULES, FaceResult, find_speakers, main_face
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def timeline_of(
     ConfigError
         The rule is unknown.
     """
-    check_rule(rule)
+    check_choice("rule", rule, RULES)
     if not faces:
         parts = [(result, None)]
     else:

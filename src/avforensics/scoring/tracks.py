@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from avforensics.applicability import Measures, of_video
-from avforensics.errors import ConfigError
 from avforensics.faces.track import FaceTrack
+from avforensics.fields import check_choice
 from avforensics.scoring.result import Score, VideoResult
 from avforensics.scoring.speakers import NOBODY, speaking_shares, speaking_spans, who_speaks
 
@@ -92,7 +92,7 @@ def score_of_video(
     ConfigError
         The rule is unknown.
     """
-    check_rule(rule)
+    check_choice("rule", rule, RULES)
     scored = [face.result for face in faces if face.result.scores]
     by_lam = list(zip(*(result.scores for result in scored), strict=True))
     if rule == "max":
@@ -126,12 +126,6 @@ def measures_of_video(faces: Sequence[FaceResult]) -> Measures | None:
             if face.result.speaking is not None
         ],
     )
-
-
-def check_rule(rule: str) -> None:
-    """Raise ConfigError unless ``rule`` is one of `RULES`."""
-    if rule not in RULES:
-        raise ConfigError(f"rule must be one of {RULES}, got {rule!r}")
 
 
 def _mean(scores: Sequence[Score]) -> Score:
