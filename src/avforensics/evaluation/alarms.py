@@ -1,8 +1,8 @@
-"""Segments that leave a video's own delay, and how often real videos have such segments.
+"""Segments that depart from a video's constant delay, and their rate in real videos.
 
-A segment's score is how far the face's curve (`avforensics.scoring.own_delay`) is higher inside the
-segment than outside, times about the root of the segment's length; see `propose_segments`. The
-threshold is the score that segments of real videos exceed at a given rate per minute.
+A segment's score is the mean of the face's curve (`avforensics.scoring.own_delay`) inside the
+segment minus the mean outside, times roughly the square root of its length; see `propose_segments`.
+The threshold is the score that segments of real videos exceed at a given rate per minute.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from avforensics.media.types import FPS
 from avforensics.scoring.result import DelayCurve
 
 LONGEST = 3 * FPS  # maximum windows of a segment: most calibration videos are a few seconds long
-MOST_PER_MINUTE = 20  # segments kept per minute of real video; limits how low a threshold can be
+MOST_PER_MINUTE = 20  # segments kept per minute of real video; bounds how low a threshold can be
 SAME = 0.01  # intersection over union above which two segments count as the same
 
 
@@ -37,7 +37,7 @@ def segments_off(curve: DelayCurve, least: float = 0.0, count: int | None = None
     Returns
     -------
     float array, (P, 3)
-        Start and end in seconds and the score, best first.
+        Start and end in seconds, and score; best first.
     """
     return propose_segments(
         curve.value,
@@ -67,7 +67,7 @@ class SegmentAlarms:
 
     @classmethod
     def fit(cls, curves: Iterable[DelayCurve]) -> SegmentAlarms | None:
-        """Fit on held-out real videos; None if there are none."""
+        """Fit to held-out real videos; return None if there are none."""
         found, windows = [], 0
         for curve in curves:
             most = math.ceil(MOST_PER_MINUTE * len(curve.value) / FPS / 60)

@@ -1,8 +1,8 @@
 """Estimate the constant delay of recordings, and find clips with a voice-over.
 
-Audio and video of a genuine recording may be some frames apart throughout. A network trained on
-such clips learns that several delays are right. The logits of a network that was trained once on
-these clips show the delay, which a second training can then correct (``Row.delay``).
+The audio and video of a genuine recording may be a few frames apart throughout. A network trained
+on such clips learns that several delays are right. Its logits nevertheless show the delay of each
+clip, which a second training run can then correct (``Row.delay``).
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ NEAR = 1  # frames; windows this close to a delay support it
 
 @dataclass(frozen=True, kw_only=True)
 class AlignmentSettings:
-    """When an estimate is accepted.
+    """Criteria for accepting an estimate.
 
     Parameters
     ----------
     sure : float
-        Minimum margin (nats) of the summed log-probability over every delay more than a frame
-        away.
+        Minimum margin (nats) of the best delay's summed log-probability over that of every delay
+        more than a frame away.
     most : int
         Largest accepted delay in frames.
     least_windows : int
         Minimum number of windows with valid audio for an estimate from a single clip.
     least_share : float
         Minimum share of a clip's windows that point to its best delay (within a frame). Clips with
-        enough windows but a smaller share are dropped: somebody else speaks, or nobody speaks.
+        enough windows but a smaller share are dropped: the visible person is not the speaker, or
+        nobody speaks.
 
     Raises
     ------
@@ -96,14 +97,14 @@ class Alignment:
 def align(
     clips: Sequence[np.ndarray], recordings: Sequence[str], settings: AlignmentSettings
 ) -> list[Alignment]:
-    """Delay of each clip: per recording if several clips agree, else per clip.
+    """Estimate the delay of each clip, jointly with the other clips of its recording if possible.
 
     Parameters
     ----------
     clips : sequence of float array, (N, 2 * tau + 1)
         Logits of each clip's windows with valid audio at every delay.
     recordings : sequence of str
-        Recording of each clip; empty = a recording of its own.
+        Recording of each clip; empty = unknown, the clip is treated separately.
     """
     own = [estimate_delay(rows) for rows in clips]
     voice_over = [

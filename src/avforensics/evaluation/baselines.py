@@ -1,4 +1,4 @@
-"""Baselines: scores that know little or nothing about forgery.
+"""Baselines: scores that use little or no evidence of forgery.
 
 All have the polarity of the model's score: higher = more likely fake.
 """
@@ -18,7 +18,7 @@ from avforensics.scoring.result import Features
 
 
 def random_score(path: str, *, seed: int = 0) -> float:
-    """A number in [0, 1) that depends only on path and seed."""
+    """Pseudo-random number in [0, 1) that depends only on the path and the seed."""
     digest = hashlib.sha256(f"{seed}\0{path}".encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
 
@@ -26,7 +26,7 @@ def random_score(path: str, *, seed: int = 0) -> float:
 def leading_silence(audio: np.ndarray) -> float:
     """Seconds before the first sample that is louder than 0.0005 of full scale (arXiv 2412.00175).
 
-    Fakes of FakeAVCeleb and AV-Deepfake1M begin with silence that their real videos lack.
+    Fakes in FakeAVCeleb and AV-Deepfake1M begin with a silence that their real videos lack.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def leading_silence(audio: np.ndarray) -> float:
     Returns
     -------
     float
-        The whole duration if nothing is louder.
+        The full duration if no sample is louder.
     """
     silence = LeadingSilence()
     silence.add(audio)
@@ -68,9 +68,10 @@ BASELINES: Registry[Baseline] = Registry("baseline")
 
 
 def baseline(name: str) -> Callable[[Baseline], Baseline]:
-    """Decorator that registers a function of `BaselineClip` as a baseline, a column of results.
+    """Decorator that registers a function of `BaselineClip` as a baseline.
 
-    The function returns a number (higher = more likely fake), or None if it cannot tell.
+    The function returns a number (higher = more likely fake), or None if its input is missing. Each
+    baseline is a column of the results.
     """
     return lambda function: BASELINES.add(name, function)
 
@@ -90,7 +91,7 @@ def _constant_offset(clip: BaselineClip) -> float | None:
 
 @baseline("sync_confidence")
 def _sync_confidence(clip: BaselineClip) -> float | None:
-    """Near -1: the network is sure of a delay in each window; near 0: all are equally likely."""
+    """Negated `mean_maximum`: -1 if the network is sure of a delay, near 0 if it is not."""
     sure = clip.statistics.get("mean_maximum")
     return None if sure is None else -sure
 
@@ -102,11 +103,11 @@ def _leading_silence(clip: BaselineClip) -> float | None:
 
 @baseline("naive_bayes")
 def _naive_bayes(clip: BaselineClip) -> float | None:
-    """Missing if there are no real videos to count."""
+    """None if no real videos are available to count delays."""
     return clip.statistics.get("naive_bayes")
 
 
 def baseline_scores(clip: BaselineClip) -> dict[str, float]:
-    """Scores of all baselines for one video, with the names of ``metrics.json``."""
+    """Scores of all baselines for one video, by their names in ``metrics.json``."""
     found = {name: score(clip) for name, score in BASELINES.items()}
     return {name: float(score) for name, score in found.items() if score is not None}

@@ -16,7 +16,7 @@ Names = str | Collection[str] | None
 
 
 def fits(split: Names = None, category: Names = None, method: Names = None) -> Callable:
-    """Predicate: whether a row of a manifest or of a store is tested.
+    """Return a predicate that selects the tested rows of a manifest or a store.
 
     Real videos are tested regardless of ``category`` and ``method``, since every category is
     measured against them. None = any value.
@@ -105,7 +105,7 @@ def also_trained(
 def store_name(
     benchmark: str, manifest: Manifest, network: str, *, max_windows: int | None, edit: str = ""
 ) -> str:
-    """Name of a feature folder; names are equal only if the same clips give the same features."""
+    """Name of a feature folder; two names are equal only if the clips and their features are."""
     windows = "all" if max_windows is None else f"first{max_windows}"
     made_of = [benchmark, manifest.digest[:8], network[:8], windows]
     return "-".join([*made_of, edit.replace("/", "_")] if edit else made_of)

@@ -1,7 +1,7 @@
-"""Intervals by resampling identities, for one run and for the difference of two runs.
+"""Intervals by resampling identities, for one run and for the difference between two runs.
 
-Videos of one person are alike, so identities are drawn, not videos: a bootstrap over videos would
-claim more certainty than 100 clips of 20 people can give.
+Videos of one person are alike, so the bootstrap draws identities instead of videos. Drawing videos
+would make the intervals for, say, 100 clips of 20 people too narrow.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scipy import stats
 from avforensics.errors import ConfigError
 from avforensics.evaluation.metrics import RocCurve, check_scores
 
-_CHUNK = 1 << 21  # weights held at a time: 16 MiB per float64 array
+_CHUNK = 1 << 21  # weights in memory at a time: 16 MiB as float64
 
 
 def check_intervals(resamples: int, level: float) -> None:
@@ -28,11 +28,11 @@ def check_intervals(resamples: int, level: float) -> None:
 
 
 class Bootstrap:
-    """Seeded resamples of a list of videos by identity.
+    """Seeded resamples of a list of videos, by identity.
 
-    Identities are drawn with replacement within strata (identities with only real videos,
-    only fakes, or both), so every resample has both classes. All categories, all metrics and both
-    runs of a comparison share the same resamples.
+    Identities are drawn with replacement within strata (those with only real videos, only fakes, or
+    both), so every resample has both classes. All categories, all metrics and both runs of a
+    comparison share the same resamples.
 
     Parameters
     ----------
@@ -90,9 +90,7 @@ class Bootstrap:
     def values(
         self, scores: ArrayLike, metrics: Sequence[str] = ("auc",), rows: ArrayLike | None = None
     ) -> dict[str, np.ndarray]:
-        """Each metric on each resample.
-
-        Parameters
+        """Compute each metric on each resample. Parameters
         ----------
         scores : array, (n,) or (rows,)
             Scores of the chosen rows, finite.
@@ -104,7 +102,7 @@ class Bootstrap:
         Returns
         -------
         dict of str to float array, (resamples,)
-            NaN if a resample lacks a class among ``rows``.
+            NaN where a resample lacks a class among ``rows``.
         """
         rows = np.arange(len(self.labels)) if rows is None else np.asarray(rows)
         parts: dict[str, list[np.ndarray]] = {name: [] for name in metrics}
@@ -126,7 +124,7 @@ class Bootstrap:
         Returns
         -------
         float array, (resamples,)
-            NaN if a resample has none of these videos.
+            NaN where a resample has none of these videos.
         """
         events, rows = np.asarray(events, dtype=bool), np.asarray(rows)
         parts = []
@@ -149,7 +147,7 @@ class Bootstrap:
         The quantiles come from Student's t with n - 1 degrees of freedom, for n identities of the
         scarcer class (the "expanded percentile" interval of Hesterberg 2015): a plain percentile
         interval of ten identities covers 90 % instead of 95 %. If all ``rows`` are of one class, as
-        for a false-alarm rate, n counts that class.
+        for a false-alarm rate, n is the number of identities of that class.
 
         Returns
         -------
@@ -167,11 +165,11 @@ class Bootstrap:
     def auc_interval(
         self, values: np.ndarray, rows: ArrayLike | None = None
     ) -> tuple[float, float] | None:
-        """:meth:`interval` for an AUC or a rate, with bounds at 0 and 1.
+        """:meth:`interval` for an AUC or a rate, with an exact bound where it collapses to 0 or 1.
 
-        If no resample misorders a pair, the percentiles collapse to 1 (or 0). All n identities were
-        then ranked perfectly, and the exact binomial bound on the share of such identities is
-        ``((1 - level) / 2) ** (1 / n)``.
+        If no resample misorders a pair, the percentiles collapse to 1 (or 0). In that case all n
+        identities were ranked perfectly, and the exact binomial bound on the share of such
+        identities is ``((1 - level) / 2) ** (1 / n)``.
         """
         interval = self.interval(values, rows)
         if interval is None or interval[0] != interval[1] or interval[0] not in (0.0, 1.0):
@@ -180,7 +178,7 @@ class Bootstrap:
         return (bound, 1.0) if interval[0] == 1 else (0.0, 1 - bound)
 
     def _fewest(self, rows: ArrayLike | None) -> int:
-        """Identities of the scarcer class among ``rows``."""
+        """Number of identities of the scarcer class among ``rows``."""
         return min((n for n in self.identities(rows) if n), default=0)
 
 

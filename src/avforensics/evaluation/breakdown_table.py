@@ -1,4 +1,4 @@
-"""Breakdowns as tables, and their inputs: additional columns and a threshold."""
+"""Tables of breakdowns, and their inputs: additional columns and a threshold."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def with_columns(
     Parameters
     ----------
     path : path
-        A table with the requested columns and a column of files, whose paths are as in the scores
-        or relative to the table's folder.
+        A table with the requested columns and a column of files. Its paths are either those of the
+        scores or relative to the table's folder.
     columns : sequence of str
-        Columns that the table lacks keep the rows' values.
+        Columns to add; the rows keep their own values of columns that the table lacks.
 
     Returns
     -------
     rows, missing : list of ScoredVideo, int
-        The rows, and the number of rows missing in the table.
+        The rows, and the number of rows missing from the table.
 
     Raises
     ------
@@ -73,17 +73,17 @@ def choose_threshold(
     Parameters
     ----------
     threshold : float, optional
-        Used as given.
+        Returned unchanged if given.
     calibration : Calibration, optional
-        Without ``threshold``, the threshold of these held-out real videos at ``rate`` is used.
+        Held-out real videos, which set the threshold at ``rate`` if ``threshold`` is None.
     rate : float
         Share of real videos that may be called fake. Without a calibration, the threshold comes
-        from the tested real videos: rates by group are still meaningful.
+        from the tested real videos; differences between groups are still meaningful.
 
     Returns
     -------
     threshold, origin : float or None, str
-        The threshold (None with too few real videos for the rate) and its origin.
+        The threshold (None if there are too few real videos for the rate) and its origin.
     """
     if threshold is not None:
         return float(threshold), "as set"

@@ -1,8 +1,9 @@
-"""Results by group: does a detector work worse for some people or files, or accuse them more often?
+"""Results by group: does a detector fail more often on some people or files, or flag them more?
 
 Groups are the values of any column of the videos: gender, language, method, duration. Each group is
-compared with all other videos whose group is known, on the same resamples of identities. All
-comparisons are corrected together: among twenty groups, one differs "at 5 %" by chance.
+compared with all other videos whose group is known, on the same resamples of identities. The
+p-values are corrected for all comparisons together, because one in twenty groups differs "at 5 %"
+by chance.
 """
 
 from __future__ import annotations
@@ -67,10 +68,10 @@ def break_down(
     Returns
     -------
     dict
-        Plain values: ``columns``, by column ``groups`` (by value: counts, ``listed``, ``auc``,
-        ``false_alarms`` and for each of these ``_ci``, ``_gap``, ``_gap_ci``, ``_gap_p`` and
-        ``_gap_p_holm``), ``left_out`` and ``unknown`` (number of videos without a value); and
-        ``absent``, the columns without any values.
+        JSON values. ``columns`` holds for each column its ``groups`` (for each value counts,
+        ``auc``, ``false_alarms``, and for both metrics ``_ci``, ``_gap``, ``_gap_ci``, ``_gap_p``
+        and ``_gap_p_holm``), ``left_out`` and ``unknown`` (number of videos without a value).
+        ``absent`` lists the columns without any values.
 
     Raises
     ------
@@ -164,7 +165,7 @@ class _Work:
         }
 
     def _compared(self, metric: str, rows: np.ndarray, others: np.ndarray) -> dict:
-        """A metric of a group and its gap to the others; empty with too few videos."""
+        """A metric of a group and its gap to the others; empty if there are too few videos."""
         if not self._enough(metric, rows):
             return {}
         value, drawn, interval = self._result(metric, rows)
@@ -199,10 +200,10 @@ class _Work:
         return value, drawn, None if interval is None else list(interval)
 
     def _gap_interval(self, drawn, gap, rows, others, own, of_others) -> list | None:
-        """Interval of a difference: bootstrap, or Newcombe's (1998) if either rate is 0 or 1.
+        """Interval of a difference: bootstrap, or Newcombe (1998) if either rate is 0 or 1.
 
-        A bootstrap interval of such a rate has no width, so the difference would seem as certain as
-        the other rate.
+        A rate of 0 or 1 has a bootstrap interval without width, so the difference would seem as
+        certain as the other rate alone.
         """
         value, _, other = of_others
         if own is None or other is None:
@@ -220,7 +221,7 @@ class _Work:
         return min(n for n in self.bootstrap.identities(rows) if n)
 
     def _p_value(self, gap: float, interval: Sequence[float], rows, others) -> float:
-        """Two-sided p-value from the interval's end towards 0; 1 - level if that end is 0."""
+        """Two-sided p-value from the end of the interval nearer 0; 1 - level if that end is 0."""
         half = gap - interval[0] if gap > 0 else interval[1] - gap
         freedom = min(self._people(rows), self._people(others)) - 1
         if not gap or half <= 0:
@@ -232,7 +233,7 @@ class _Work:
 def _grouped(
     rows: Sequence[ScoredVideo], column: str, bins: int
 ) -> tuple[list[str], Counter, list[str]]:
-    """The group of each scored video, the number of listed videos by group, and ordered groups."""
+    """Group of each scored video, number of listed videos per group, and the groups in order."""
     values = [value_of(row, column) for row in rows]
     numbers = [_number(value) for value in values if value]
     if None in numbers or len(set(numbers)) <= _FEW_VALUES:
@@ -246,7 +247,7 @@ def _grouped(
 
 
 def _ranges(edges: np.ndarray) -> list[str]:
-    """Names of the ranges between edges; an edge belongs to the range below."""
+    """Names of the ranges between edges; an edge belongs to the range below it."""
     names = [f"{edge:.4g}" for edge in edges]
     between = [f"above {low} to {high}" for low, high in pairwise(names)]
     return [f"up to {names[0]}", *between, f"above {names[-1]}"]
@@ -289,7 +290,7 @@ def differences(found: Mapping) -> list[str]:
 
 
 def _mirrored(block: Mapping, metric: str) -> dict:
-    """The gap of the second of two groups."""
+    """Gap of the second of two groups, computed from the first group's."""
     interval = block[f"{metric}_gap_ci"]
     return {
         f"{metric}_gap": 0.0 - block[f"{metric}_gap"],

@@ -1,7 +1,7 @@
-"""Turn a score, which has no unit, into "as unusual as the top x % of real videos".
+"""Turn a score without a unit into a rank, e.g. "as unusual as the top x % of real videos".
 
 Only held-out real videos are used: neither the detector nor its threshold has seen a fake. A
-p-value refers to real videos *like those of the calibration set*, so their properties are stored.
+p-value refers to real videos *like those in the calibration set*, so their properties are stored.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from avforensics.evaluation.pvalues import p_values
 from avforensics.evaluation.strength import LikelihoodRatio
 from avforensics.files import atomic_path
 
-_FORMATS = ("avforensics.calibration/1", "avforensics.calibration/2")  # 2: with parts
+_FORMATS = ("avforensics.calibration/1", "avforensics.calibration/2")  # version 2 adds parts
 _SLACK = 0.01  # relative tolerance of calibrated ranges: 25.0004 fps counts as 25 fps
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Scores of held-out real videos, with properties of the videos and of the scoring.
+    """Scores of held-out real videos, with properties of the videos and settings of the scores.
 
     Attributes
     ----------
@@ -42,11 +42,11 @@ class Calibration:
         Smallest and largest value of each property of the videos, such as ``fps``, ``width``,
         ``height`` or ``leading_silence``.
     evidence : Evidence or None
-        Fused statistics of the same videos; None with too few videos.
+        Fused statistics of the same videos; None if there are too few videos.
     likelihood : LikelihoodRatio or None
-        None if no forgeries were given; may hold a reason instead of a ratio.
+        None if no forgeries were given; may hold the reason for a missing ratio.
     segments : SegmentAlarms or None
-        Unusual segments of the same videos; None with ``windows=first`` and in older files.
+        Unusual segments in the same videos; None with ``windows=first`` and in older files.
     """
 
     scores: np.ndarray
@@ -64,7 +64,7 @@ class Calibration:
         setting: Mapping | None = None,
         inputs: Sequence[Mapping[str, float]] = (),
     ) -> Calibration:
-        """Keep the scores of real videos that were used neither to train nor to select the model.
+        """Build from scores of real videos that were used neither to train nor to select the model.
 
         Parameters
         ----------
@@ -95,7 +95,7 @@ class Calibration:
         return p_values(self.scores, score)
 
     def threshold(self, false_positive_rate: float) -> float:
-        """The score above which a video is called fake, at a false-alarm rate on real videos.
+        """Score above which a video is called fake, for a false-alarm rate on real videos.
 
         Raises
         ------
@@ -116,7 +116,7 @@ class Calibration:
         return float(self.scores[n - above])
 
     def check_setting(self, setting: Mapping) -> None:
-        """Reject a calibration made with other settings.
+        """Reject a calibration made with different settings.
 
         Raises
         ------
@@ -132,7 +132,7 @@ class Calibration:
             raise ConfigError(f"this calibration was made with {', '.join(differing)}")
 
     def unlike(self, properties: Mapping[str, float]) -> list[str]:
-        """One warning for each property of a video outside the calibrated range."""
+        """Return one warning per property of a video that is outside the calibrated range."""
         warnings = []
         for name, value in properties.items():
             low, high = self.ranges.get(name, (-np.inf, np.inf))
@@ -161,7 +161,7 @@ class Calibration:
         for part_name, part in parts.items():
             tensors |= {f"{part_name}.{name}": array for name, array in part.arrays.items()}
         with atomic_path(path) as partial:
-            # safetensors' own writer makes files that only their owner can read
+            # files written by safetensors' save_file are readable only by their owner
             partial.write_bytes(save(tensors, metadata=metadata))
 
     @classmethod

@@ -16,19 +16,19 @@ SCORE_PARTS = ("both", "distribution", "activation")
 
 
 def as_scored(store: FeatureStore, models: Models) -> FeatureStore:
-    """A store restricted to the delays of the models.
+    """Restrict a store to the delays of the models.
 
     Raises
     ------
     ConfigError
-        The store has fewer delays.
+        The store has fewer delays than the models.
     """
     return store if models.max_delay is None else store.within(models.max_delay)
 
 
 def check_network(store: FeatureStore, models: Models) -> None:
-    """Raise ConfigError if features and checkpoint have different synchronisation networks."""
-    network = models.metadata.get("network")  # in bundles that contain only decoders
+    """Raise ConfigError if features and checkpoint belong to different synchronisation networks."""
+    network = models.metadata.get("network")  # set in bundles that contain only decoders
     if models.sync is not None:
         network = network_digest(models.sync)
     if network is not None and network != store.info.network:
@@ -48,7 +48,7 @@ def check_statistic(statistic: str, part: str) -> None:
 def check_models(
     models: Models, policy: SequencePolicy, part: str, lams: Sequence[float]
 ) -> Models:
-    """The models that a score needs, checked against the policy.
+    """Select the models that a score needs, and check them against the policy.
 
     Raises
     ------

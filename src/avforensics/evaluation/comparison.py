@@ -37,7 +37,7 @@ NOTE = (
 
 
 def read_run(path: str | PathLike, *, fake: int = 1) -> list[ScoredVideo]:
-    """Scored videos of a run, from its folder, its scores.csv or any file that `read_any` reads.
+    """Read a run's scored videos from its folder, its scores.csv or any file that `read_any` reads.
 
     ``fake``: the label of fakes, 1 or 0.
 
@@ -112,7 +112,7 @@ def cells(difference: RunDifference, metrics: Sequence[str] = ("auc", "ap")) -> 
 
 
 def sentence(difference: RunDifference) -> str:
-    """Number of compared videos, in words."""
+    """Number of compared and omitted videos, in words."""
     text = f"{difference.n} videos that both runs scored"
     return f"{text}, {difference.left_out} left out" if difference.left_out else text
 

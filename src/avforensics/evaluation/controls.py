@@ -1,6 +1,7 @@
-"""Controls: does the result hold without leading silence, on whole videos, with valid audio only?
+"""Controls: does the result hold without leading silence, on whole videos, on valid audio only?
 
-And do real videos with shifted audio count as fakes? No network runs here.
+A further control tests whether real videos with shifted audio are called fake. No network runs in
+this module.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from avforensics.tables import Table
 
 CONTROLS = ("trim", "windows", "audio", "shift")
 SILENCE = "leading_silence"
-ALARM_RATE = 0.05  # share of unshifted real videos above the threshold for shifted ones
+ALARM_RATE = 0.05  # share of unshifted real videos above the threshold
 FEWEST = 5  # minimum number of videos for a percentile
 
 
 def variations(
     names: Sequence[str], policy: SequencePolicy, edit: str
 ) -> dict[str, tuple[SequencePolicy, str]]:
-    """Policy and edit of each control that scores all videos again, by row name.
+    """Policy and edit of each control that rescores all videos, by row name.
 
     Raises
     ------
@@ -72,9 +73,10 @@ def shift_result(
     Returns
     -------
     dict
-        ``n``, mean scores ``plain`` and ``shifted``, ``auc`` of shifted against plain with
-        ``auc_ci``, ``offset_auc`` of the constant-offset baseline (which should find shifts), and
-        ``called_fake``: the share above the 95th percentile of the plain scores.
+        ``n`` (number of pairs), mean scores ``plain`` and ``shifted``, ``auc`` of shifted against
+        plain with ``auc_ci``, ``offset_auc`` of the constant-offset baseline (which should find
+        shifts), and ``called_fake`` (share of shifted scores above the 95th percentile of the plain
+        scores).
     """
     by_path = {row.path: row for row in plain if row.counts and row.label == 0}
     pairs = [(by_path[row.path], row) for row in shifted if row.counts and row.path in by_path]
@@ -108,7 +110,7 @@ def check_shifts(shifts: Sequence[int]) -> list[int]:
 
 
 def control_cells(summaries: Mapping[str, Mapping]) -> list[list[str]]:
-    """AUC by category of each control, and of leading silence; header first."""
+    """AUC per category for each control, and AUC of leading silence alone; header first."""
     found = {name: dict(blocks(summary)) for name, summary in summaries.items()}
     columns = list(dict.fromkeys(column for of_run in found.values() for column in of_run))
     table = [["AUC", *columns, "silence alone", "scored"]]

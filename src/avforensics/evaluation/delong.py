@@ -2,7 +2,7 @@
 
 DeLong, DeLong and Clarke-Pearson, Biometrics 1988, with the ranks of Sun and Xu, IEEE SPL 2014;
 Holm, Scandinavian Journal of Statistics 1979. DeLong's test assumes independent videos: with many
-videos of one person it is too optimistic; rely on the bootstrap over identities instead.
+videos of the same person it is too optimistic; rely on the bootstrap over identities instead.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class DeLong:
     a: float
     b: float
     difference: float
-    error: float | None  # standard error of the difference; None if a class has a single video
+    error: float | None  # standard error of the difference; None if a class has only one video
     # two-sided; None if the error is None, or if the error is 0 and the AUCs differ
     p_value: float | None
 
@@ -69,7 +69,7 @@ def _placements(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm-corrected p-values, which control the error of all tests together.
+    """Holm-corrected p-values, which control the family-wise error rate.
 
     The smallest of n p-values is multiplied by n, the next by n - 1 and so on; the results are made
     non-decreasing and at most 1. None stays None and is not counted.

@@ -1,7 +1,7 @@
 """``evidence``: the fused statistics of a video, compared with held-out real videos.
 
-A fusion rates the videos that it was fitted on as too usual, so the values behind p-values are
-cross-fitted: each person's videos are judged by a fusion that never saw that person.
+A fusion finds the videos that it was fitted to less unusual than new ones, so the values behind
+p-values are cross-fitted: each person's videos are scored by a fusion fitted without that person.
 """
 
 from __future__ import annotations
@@ -37,13 +37,14 @@ def fewest(names: Sequence[str], kind: str) -> int:
     Parameters
     ----------
     kind : str
-        Name of the fusion. One that fits a covariance needs more videos for more statistics.
+        Name of the fusion. A fusion that fits a covariance needs more videos the more statistics
+        there are.
     """
     return max(FEWEST, FUSIONS[check_fusion(kind)].videos_per_statistic * len(names))
 
 
 def person(identity: str) -> str:
-    """Digest of a person's name, for files that are shared."""
+    """Digest of a person's name, for use in files that may be shared."""
     return fingerprint(identity)[:16]
 
 
@@ -82,7 +83,7 @@ class Evidence:
     scores : float64 array, (n,)
         Cross-fitted values of the real videos, in the given order.
     inner : bool
-        Whether statistics cover only inner windows; statistics of other windows are not comparable.
+        Whether the statistics cover only inner windows; those of all windows are not comparable.
     delay_frequency : float64 array, (D,), or None
         Delay frequencies for the naive Bayes statistic.
     people : frozenset of str
@@ -118,7 +119,7 @@ class Evidence:
         source: str | None = None,
         seed: int = 0,
     ) -> Evidence:
-        """Fit on real videos that no model was trained on.
+        """Fit to real videos that no model was trained on.
 
         Parameters
         ----------

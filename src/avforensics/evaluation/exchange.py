@@ -1,12 +1,12 @@
-"""Score files of other harnesses: dfwb's C5 (``dfwb.scores/1``), and frames of DeepfakeBench.
+"""Score files of other harnesses: dfwb's C5 (``dfwb.scores/1``), and DeepfakeBench's frames.
 
-C5 is a CSV file (``dataset, key, compression, label, score, status`` and others) next to a JSON
-file that describes its origin; its scores are probabilities of a fake. C5 is documented in
-https://github.com/dfwb-research/deepfake-workbench (docs/concepts/score-files.md).
-DeepfakeBench scores frames and saves the scores only with pickle. A table of its metrics' inputs
-(``image, pred, label``; `get_test_metrics` in training/metrics/utils.py of
-https://github.com/SCLBD/DeepfakeBench) is averaged by folder here. DeepfakeBench's metrics merge
-folders of the same name, so we write a different name for each video.
+C5 is a CSV file (``dataset, key, compression, label, score, status`` and others) with a JSON file
+that describes its origin. Its scores are probabilities of a fake. C5 is documented in
+https://github.com/dfwb-research/deepfake-workbench (docs/concepts/score-files.md). DeepfakeBench
+scores frames and saves the scores only with pickle. This module reads a table of the inputs of its
+metrics instead (``image, pred, label``; `get_test_metrics` in training/metrics/utils.py of
+https://github.com/SCLBD/DeepfakeBench) and averages the scores per folder. DeepfakeBench's metrics
+merge folders of the same name, so each video is written under a different name.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FRAMES = ("image", "pred", "label", "path", RAW, "category", "identity")
 
 
 def read_any(path: str | os.PathLike, *, fake: int = 1) -> list[ScoredVideo]:
-    """Scored videos from our own table, a C5 file, or DeepfakeBench's frames.
+    """Read scored videos from our own table, a C5 file, or a table of DeepfakeBench's frames.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def is_frames(table: Table) -> bool:
 
 
 def from_c5(table: Table) -> list[dict[str, str]]:
-    """Cells of a C5 file under our column names.
+    """Cells of a C5 file, by our column names.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def from_c5(table: Table) -> list[dict[str, str]]:
 
 
 def from_frames(table: Table) -> list[dict[str, str]]:
-    """One row per folder of frames, with the mean of their predictions.
+    """One row per folder of frames, with the mean prediction.
 
     A table from `write_frames` contains the path and the score of each video, which are used
     instead.
@@ -124,8 +124,8 @@ def from_frames(table: Table) -> list[dict[str, str]]:
 def write_frames(rows: Sequence[ScoredVideo], path: str | os.PathLike) -> None:
     """Write a table for DeepfakeBench's metrics: one frame per scored video.
 
-    ``pred`` is the logistic function of our score, as in `write_c5`. Videos that are not scored or
-    not applicable are not in the table.
+    ``pred`` is the logistic function of our score, as in `write_c5`. Videos without a score, or
+    marked as not applicable, are omitted.
     """
     common, cells = _common_folder(rows), []
     for row in filter(lambda row: row.counts, rows):
@@ -137,7 +137,7 @@ def write_frames(rows: Sequence[ScoredVideo], path: str | os.PathLike) -> None:
 
 
 def _common_folder(rows: Sequence[ScoredVideo]) -> str:
-    """The folder of all videos; empty if some paths are absolute and some are not."""
+    """Common parent folder of all videos; empty if some paths are absolute and some are not."""
     folders = [os.path.dirname(row.path) for row in rows]  # noqa: PTH120
     alike = len({os.path.isabs(row.path) for row in rows}) == 1  # noqa: PTH117
     return os.path.commonpath(folders) if alike else ""
@@ -148,13 +148,14 @@ def write_c5(
 ) -> None:
     """Write ``NAME.scores.csv`` and ``NAME.scores.meta.json``.
 
-    C5 requires probabilities, but our scores are not: ``score`` is the logistic function of our
-    score, which keeps the order; ``x_avforensics_score`` is our score, which reads back exactly.
+    C5 requires probabilities, but our scores are not probabilities. ``score`` is therefore the
+    logistic function of our score, which keeps the order; ``x_avforensics_score`` is our score,
+    written so that it reads back exactly.
 
     Parameters
     ----------
     path : path
-        Ends in ``.scores.csv``.
+        Must end in ``.scores.csv``.
     made_with : mapping
         ``dataset``, ``detector``, ``source`` and ``digest`` (of the manifest, 64 hex digits or
         None).
@@ -223,7 +224,7 @@ def _meta_of(path: Path) -> Path:
 
 
 def _label(text: str, row: str) -> int:
-    """0 for real; every other class of C5 is a kind of fake."""
+    """0 for real, 1 for fake; every class of C5 except 0 is a kind of fake."""
     try:
         value = float(text)
     except ValueError:

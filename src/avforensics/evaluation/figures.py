@@ -1,4 +1,4 @@
-"""Curves and histograms of a run, without pyplot and readable without colour."""
+"""Curves and histograms of a run, drawn without pyplot and readable without colour."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.summary import by_category
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's palette, distinguishable with common colour blindness."""
+"""Okabe and Ito's palette, distinguishable with common forms of colour blindness."""
 
 _STROKES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
 
@@ -47,7 +47,7 @@ def pr_figure(rows: Sequence[ScoredVideo], title: str = "") -> Figure:
 
 
 def histogram_figure(rows: Sequence[ScoredVideo], title: str = "", bins: int = 30) -> Figure:
-    """Density of scores, one panel per category, over the same real videos in grey.
+    """Histograms of scores, one panel per category; every panel shows the real videos in grey.
 
     Bins extend from the lowest score to the 99th percentile; higher scores fall into the last bin,
     so that outliers do not flatten the histogram.
@@ -77,14 +77,14 @@ def histogram_figure(rows: Sequence[ScoredVideo], title: str = "", bins: int = 3
 def write_figures(
     rows: Sequence[ScoredVideo], folder: str | PathLike, title: str = "", suffix: str = "png"
 ) -> None:
-    """Write ``roc``, ``pr`` and ``scores`` with the given suffix (png, pdf, svg)."""
+    """Write the figures ``roc``, ``pr`` and ``scores`` with the given suffix (png, pdf, svg)."""
     figures = {"roc": roc_figure, "pr": pr_figure, "scores": histogram_figure}
     for stem, draw in figures.items():
         write_figure(f"{folder}/{stem}.{suffix}", draw(rows, title))
 
 
 def _categories(rows: Sequence[ScoredVideo]):
-    """Yield name, labels, scores and line style of each category with the same real videos."""
+    """Yield name, labels, scores and line style of each category, together with all real videos."""
     scored = [row for row in rows if row.counts]
     real = [row.score for row in scored if row.label == 0]
     for place, (name, fakes) in enumerate(by_category(scored).items()):

@@ -1,8 +1,8 @@
-"""Fuse several statistics of a video into its distance from real videos; no fakes needed.
+"""Fuse several statistics of a video into a distance from real videos; no fakes are needed.
 
-Each statistic is first mapped so that real videos look roughly normal with unit spread. A fusion
-then measures how unusual a point is. Values on both sides are unusual: a lip-sync generator can be
-more in sync than a person.
+Each statistic is first mapped so that its values in real videos are roughly normal with unit
+spread. A fusion then measures how unusual a video is. Both high and low values can be unusual: the
+output of a lip-sync generator may be more in sync than real speech.
 
 References: minimum covariance determinant, Rousseeuw and Van Driessen 1999; combination of
 p-values, Fisher 1925 and Tippett 1931; isolation forest, Liu, Ting and Zhou 2008.
@@ -21,23 +21,23 @@ from avforensics.fields import check_choice
 from avforensics.scoring.statistics import STATISTICS
 
 _SHARE_FLOOR = 0.01  # shares are mapped to 0.01..0.99
-_POSITIVE_FLOOR = (
-    0.1  # share of the median added before the logarithm: values far below it are alike
-)
-_FINEST = 0.05  # minimum spread: differences of 5 % (in log or logit units) are never unusual
-_MAD = 1.4826  # median absolute deviation to standard deviation
+# share of the median, added before the logarithm so that values far below the median are alike
+_POSITIVE_FLOOR = 0.1
+_FINEST = 0.05  # minimum spread: a difference of 5 % (in log or logit units) is never unusual
+_MAD = 1.4826  # standard deviation over median absolute deviation, for a normal distribution
 
 
 @dataclass(frozen=True)
 class NormalMap:
-    """Maps statistics to numbers with median 0 and spread 1 in real videos.
+    """Map statistics to numbers with median 0 and spread 1 in real videos.
 
     Attributes
     ----------
     floor, centre, spread : float64 array, (K,)
-        Offset of positive statistics before the logarithm; median and spread after it.
+        Offset added to positive statistics before the logarithm, and median and spread of the
+        transformed statistics.
     one_sided : bool array, (K,)
-        Statistics that are unusual only on the side of fakes.
+        True for statistics that are unusual only towards fakes.
     """
 
     names: tuple[str, ...]
@@ -69,7 +69,7 @@ class NormalMap:
         return cls(names, floor, centre, np.maximum(spread, _FINEST), one_sided)
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Mapped statistics, (n, K) -> float64 (n, K); higher = towards fake."""
+        """Map statistics, (n, K) -> float64 (n, K); higher = more like a fake."""
         mapped = (self._transform(values) - self.centre) / self.spread
         signs = [1.0 if STATISTICS[name].fake == "high" else -1.0 for name in self.names]
         mapped = mapped * signs
@@ -89,14 +89,14 @@ class NormalMap:
 
 
 class Fusion(ABC):
-    """How unusual a point of mapped statistics is, compared with real videos.
+    """Measure of how unusual a point of mapped statistics is, compared with real videos.
 
     Attributes
     ----------
     arrays : mapping of str to float64 array
         Fitted arrays, from which the fusion can be rebuilt without pickle.
     videos_per_statistic : int
-        Minimum number of real videos for each statistic.
+        Minimum number of real videos per statistic.
     """
 
     videos_per_statistic = 0
@@ -111,37 +111,36 @@ class Fusion(ABC):
 
     @abstractmethod
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """How unusual each point is, (n, K) -> float64 (n,); higher = more unusual."""
+        """Measure how unusual each point is, (n, K) -> float64 (n,); higher = more unusual."""
 
 
 class Mahalanobis(Fusion):
     """Distance from the robust centre, in units of the robust covariance."""
 
-    videos_per_statistic = (
-        5  # of which 10 % may be outliers; a covariance has K (K + 1) / 2 numbers
-    )
+    # up to 10 % of the videos may be outliers, and a covariance has K (K + 1) / 2 parameters
+    videos_per_statistic = 5
 
     @classmethod
     def fit(cls, points: np.ndarray) -> Fusion:
-        """Minimum covariance determinant, robust to 10 % outliers among the real videos."""
+        """Fit a minimum covariance determinant, robust to 10 % outliers among the real videos."""
         location, covariance = _robust(points)
         return cls({"location": location, "precision": np.linalg.inv(covariance)})
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """The distance, (n,)."""
+        """Distance of each point, (n,)."""
         away = points - self.arrays["location"]
         return np.sqrt(np.einsum("ni,ij,nj->n", away, self.arrays["precision"], away))
 
 
 class _Independent(Fusion):
-    """Fusions of the p-values of single statistics, as if they were independent.
+    """Base of fusions that combine the statistics' p-values as if they were independent.
 
     They are not independent, so the result is not a p-value; the calibration turns it into one.
     """
 
     @classmethod
     def fit(cls, points: np.ndarray) -> Fusion:
-        """Nothing to fit except the mapping."""
+        """Return an empty fusion: only the mapping is fitted."""
         return cls({})
 
     @staticmethod
@@ -152,7 +151,7 @@ class _Independent(Fusion):
 
 
 class MinP(_Independent):
-    """The most unusual statistic decides (Tippett 1931): minus its log p."""
+    """Fusion that uses only the most unusual statistic (Tippett 1931)."""
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Minus the log of the smallest p-value, (n,)."""
@@ -160,15 +159,15 @@ class MinP(_Independent):
 
 
 class Fisher(_Independent):
-    """All statistics together (Fisher 1925): minus twice the sum of log p."""
+    """Fusion that sums the evidence of all statistics (Fisher 1925)."""
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """Fisher's combination, (n,)."""
+        """Minus twice the sum of the logs of all p-values, (n,)."""
         return -2 * self._log_p(points).sum(axis=1)
 
 
 class Forest(Fusion):
-    """Isolation forest of the real videos' points: how few cuts isolate a video."""
+    """Isolation forest of the real videos' points; unusual points are isolated by few cuts."""
 
     @classmethod
     def fit(cls, points: np.ndarray) -> Fusion:
@@ -187,13 +186,13 @@ class Forest(Fusion):
 
 
 class Density(Fusion):
-    """Minus the log density of the real videos' points, with a kernel on each (Parzen 1962)."""
+    """Minus the log of a kernel density estimate of the real videos' points (Parzen 1962)."""
 
     videos_per_statistic = Mahalanobis.videos_per_statistic
 
     @classmethod
     def fit(cls, points: np.ndarray) -> Fusion:
-        """Kernels with the shape of the robust covariance and Scott's width."""
+        """Fit kernels with the shape of the robust covariance and Scott's width."""
         _, covariance = _robust(points)
         n, k = points.shape
         width = n ** (-1 / (k + 4))
@@ -201,7 +200,7 @@ class Density(Fusion):
         return cls({"points": points, "whiten": whiten})
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """Minus log density up to a constant, (n,)."""
+        """Minus the log density, up to a constant, (n,)."""
         whiten = self.arrays["whiten"]
         away = points[:, None] @ whiten - (self.arrays["points"] @ whiten)[None]
         kernels = torch.from_numpy(-0.5 * np.square(away).sum(-1))

@@ -1,8 +1,9 @@
 """Likelihood ratios: how much more probable a value is for forgeries than for real videos.
 
-All values are log10; positive = favours a forgery. The cost Cllr and its calibrated minimum follow
-Brümmer and du Preez 2006, the empirical bounds (ELUB) Vergeer et al. 2016, and
-pool-adjacent-violators Zadrozny and Elkan 2002. The functions do not depend on what a value means.
+All ratios are log10; positive values favour a forgery. The cost Cllr and its calibrated minimum
+follow Brümmer and du Preez 2006, the empirical bounds (ELUB) Vergeer et al. 2016, and
+pool-adjacent-violators Zadrozny and Elkan 2002. The functions make no assumption about the meaning
+of the value.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _LN10 = np.log(10)
 
 
 def split(log10_lr: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Values of forgeries (label 1) and of real videos (0), float64.
+    """Split values into those of forgeries (label 1) and of real videos (label 0), float64.
 
     Raises
     ------
@@ -35,7 +36,7 @@ def split(log10_lr: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarra
 
 
 def cllr(log10_lr: ArrayLike, labels: ArrayLike) -> float:
-    """Cost of log likelihood ratios: 0 = perfect, 1 = as good as always saying 1; no maximum."""
+    """Cost of log likelihood ratios: 0 = perfect, 1 = no better than a constant ratio of 1."""
     fakes, reals = split(log10_lr, labels)
     of_fakes = np.logaddexp(0, -fakes * _LN10).mean()
     of_reals = np.logaddexp(0, reals * _LN10).mean()
@@ -43,7 +44,7 @@ def cllr(log10_lr: ArrayLike, labels: ArrayLike) -> float:
 
 
 def best_calibrated(log10_lr: ArrayLike, labels: ArrayLike) -> np.ndarray:
-    """The same ranking with the ratios that fit these videos best (PAV), (n,).
+    """Ratios with the same ranking that fit these videos best (PAV), (n,).
 
     A ratio is infinite if no video of the other class lies beyond it.
     """
@@ -53,22 +54,22 @@ def best_calibrated(log10_lr: ArrayLike, labels: ArrayLike) -> np.ndarray:
     known, place = np.unique(np.asarray(log10_lr, np.float64), return_inverse=True)
     of_fakes = np.bincount(place, np.asarray(labels) == 1, len(known)) / len(fakes)
     of_reals = np.bincount(place, np.asarray(labels) == 0, len(known)) / len(reals)
-    weight = of_fakes + of_reals  # equal weight of both classes, whatever their sizes
+    weight = of_fakes + of_reals  # both classes have equal weight, whatever their sizes
     probability = isotonic_regression(of_fakes / weight, sample_weight=weight)
     with np.errstate(divide="ignore"):
         return np.log10(probability / (1 - probability))[place]
 
 
 def cllr_min(log10_lr: ArrayLike, labels: ArrayLike) -> float:
-    """The cost if the same ranking were perfectly calibrated."""
+    """Cost (`cllr`) if the same ranking were perfectly calibrated."""
     return cllr(best_calibrated(log10_lr, labels), labels)
 
 
 def elub(log10_lr: ArrayLike, labels: ArrayLike, *, step: float = ELUB_STEP) -> tuple[float, float]:
     """Empirical lower and upper bounds of the ratios that the videos can support.
 
-    Beyond these bounds, deciding by the ratios would cost more than ignoring the ratios if one more
-    video of each class were misleading.
+    Beyond these bounds, deciding by the ratios would cost more than ignoring them if one more video
+    of each class were misleading.
 
     Parameters
     ----------
@@ -108,7 +109,7 @@ def tippett(log10_lr: ArrayLike, at: ArrayLike) -> np.ndarray:
 def reliability(
     log10_lr: ArrayLike, labels: ArrayLike, *, bins: int = 10
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Stated and observed share of forgeries at prior odds of 1:1, in equally filled bins.
+    """Stated and observed share of forgeries at prior odds of 1:1, in bins of equal size.
 
     Returns
     -------
@@ -117,7 +118,7 @@ def reliability(
     float array, (bins,)
         Observed share, with equal class weights.
     int array, (bins,)
-        Videos per bin.
+        Number of videos per bin.
     """
     split(log10_lr, labels)
     values, labels = np.asarray(log10_lr, np.float64), np.asarray(labels)
@@ -137,7 +138,7 @@ Ratio = Callable[[np.ndarray], np.ndarray]
 
 
 def logistic(values: np.ndarray, labels: np.ndarray) -> Ratio:
-    """Log10 ratio as a linear function of the value: logistic regression, classes balanced."""
+    """Fit the log10 ratio as a linear function of the value: balanced logistic regression."""
     from sklearn.linear_model import LogisticRegression
 
     found = LogisticRegression(class_weight="balanced").fit(np.asarray(values)[:, None], labels)
@@ -146,7 +147,7 @@ def logistic(values: np.ndarray, labels: np.ndarray) -> Ratio:
 
 
 def kde(values: np.ndarray, labels: np.ndarray) -> Ratio:
-    """Log10 ratio of two kernel density estimates with normal kernels of Silverman's width."""
+    """Fit the log10 ratio of two kernel density estimates (normal kernels, Silverman's width)."""
     fakes, reals = split(values, labels)
     densities = [_log_density(part) for part in (fakes, reals)]
     return lambda at: (densities[0](at) - densities[1](at)) / _LN10

@@ -36,19 +36,19 @@ def propose_segments(
     over_gaps: bool = True,
     least: float = 0.0,
 ) -> np.ndarray:
-    """The segments that differ most from the rest of a video, at any place and length.
+    """Propose the segments that differ most from the rest of a video, at any position and length.
 
-    A segment of l of n windows scores ``(mean inside - mean outside) * sqrt(l * (n - l) / n)``, the
-    statistic of a change of mean: longer evidence counts for more, and no threshold is needed. A
-    segment that overlaps a better one by more than ``overlap`` is dropped; otherwise its
-    score is reduced by that overlap, because a second guess at the same segment must not outrank
-    the first guess in another video.
+    A segment of l out of n windows scores ``(mean inside - mean outside) * sqrt(l * (n - l) / n)``,
+    the statistic of a change in mean: longer segments count for more, and no threshold is needed. A
+    segment that overlaps a better one by more than ``overlap`` is dropped; otherwise its score is
+    reduced by that overlap, because a second guess at the same segment must not outrank the first
+    guess in another video.
 
     Parameters
     ----------
     curve, window : array, (S,)
         Anomaly of each window (higher = less expected), and the window's index in the video,
-        ascending; absent windows get the median anomaly.
+        ascending; missing windows get the median anomaly.
     count : int
         Maximum number of proposals.
     min_windows, max_windows : int
@@ -56,14 +56,14 @@ def propose_segments(
     overlap : float
         Intersection over union above which a weaker proposal is dropped.
     over_gaps : bool
-        Whether a segment may contain absent windows.
+        Whether a segment may contain missing windows.
     least : float
         Only segments with a higher score are proposed.
 
     Returns
     -------
     float array, (P, 3)
-        Start and end in seconds and the score, best first.
+        Start and end in seconds, and score; best first.
     """
     curve, window = _curve(curve, window)
     dense = np.full(window[-1] - window[0] + 1, np.median(curve))
@@ -109,7 +109,7 @@ def _stretches(
 
 
 def _lengths(shortest: int, longest: int) -> list[int]:
-    """All lengths up to 20 windows, then steps of 4 %: fine enough for an IoU of 0.95."""
+    """All lengths up to 50 windows, then steps of 4 %: fine enough for an IoU of 0.95."""
     lengths, length = [], max(1, shortest)
     while length <= longest:
         lengths.append(length)
@@ -173,7 +173,7 @@ def average_recall(
 ) -> float:
     """AR: share of true segments hit by one of the ``count`` best proposals of their video.
 
-    Mean over IoU thresholds, 0.5 to 0.95 in steps of 0.05 by default.
+    The result is the mean over IoU thresholds, by default 0.5 to 0.95 in steps of 0.05.
     """
     total = _true_segments(proposals, truth)
     met = np.zeros(len(thresholds))
@@ -227,7 +227,7 @@ def localisation_metrics(
 
 
 def _matched(overlaps: np.ndarray, threshold: float) -> np.ndarray:
-    """For each proposal, best first, whether it matches a free true segment."""
+    """Mark the proposals (best first) that match a true segment not yet taken; bool, (P,)."""
     taken = np.zeros(overlaps.shape[1], dtype=bool)
     right = np.zeros(len(overlaps), dtype=bool)
     for place in np.flatnonzero((overlaps >= threshold - 1e-9).any(1)):

@@ -1,4 +1,4 @@
-"""Metrics of a ranking of videos, for one sample and thousands of resamples at once.
+"""Metrics of a ranking of videos, for one sample or for thousands of resamples at once.
 
 Polarity is 1 = fake: the positive class is "fake", and a higher score means more likely fake. Equal
 scores share one threshold, as in scikit-learn.
@@ -25,7 +25,7 @@ class RocCurve:
     Attributes
     ----------
     false_positives, true_positives : float array, (..., K + 1)
-        Weight of real and of fake videos scored at or above each threshold; starts at 0.
+        Weight of the real and fake videos scored at or above each threshold; starts at 0.
     thresholds : float array, (K + 1,)
         Distinct scores in descending order after a leading infinity.
     """
@@ -123,7 +123,7 @@ class RocCurve:
         return np.take_along_axis(self.tpr, last, -1)[..., 0]
 
     def metric(self, name: str) -> np.ndarray:
-        """A metric by its name in :data:`METRICS`, as in ``metrics.json``."""
+        """Compute a metric by its name in :data:`METRICS`, which ``metrics.json`` also uses."""
         check_choice("metric", name, METRICS, error=ValueError)
         return METRICS[name](self)
 
@@ -163,7 +163,7 @@ def check_scores(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.n
 
 
 def score_metrics(labels: ArrayLike, scores: ArrayLike) -> dict[str, float]:
-    """All metrics of :data:`METRICS` and prevalence for one list of scored videos.
+    """All metrics in :data:`METRICS`, and the prevalence, for one list of scored videos.
 
     Returns
     -------
@@ -183,7 +183,7 @@ def score_metrics(labels: ArrayLike, scores: ArrayLike) -> dict[str, float]:
 
 
 def _counts(weights: np.ndarray, of_class: np.ndarray, last_of_tie: np.ndarray) -> np.ndarray:
-    """Cumulative weight of one class at the end of each tie, with a leading zero."""
+    """Cumulative weight of one class at each distinct score, with a leading zero."""
     running = np.cumsum(weights * of_class, axis=-1, dtype=np.float64)
     if len(last_of_tie) < running.shape[-1]:
         running = running[..., last_of_tie]
@@ -191,6 +191,6 @@ def _counts(weights: np.ndarray, of_class: np.ndarray, last_of_tie: np.ndarray) 
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Division that gives NaN, silently, if a resample lacks a class."""
+    """Divide; NaN, without a warning, where a resample lacks a class."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.divide(numerator, denominator)

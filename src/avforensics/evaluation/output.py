@@ -1,4 +1,4 @@
-"""Numbers as cells of tables, and figures as files."""
+"""Format numbers for table cells, and write figures to files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from avforensics.files import atomic_path
 
 
 def percent(value: float | None, interval: Sequence[float] | None = None, form: str = ".1f") -> str:
-    """A fraction of 1 in %, with its interval; ``-`` if the value is None."""
+    """Format a fraction of 1 in %, with its interval; ``-`` if the value is None."""
     if value is None:
         return "-"
     text = format(100 * value, form)
@@ -22,6 +22,6 @@ def percent(value: float | None, interval: Sequence[float] | None = None, form: 
 
 
 def write_figure(path: str | PathLike, figure: Figure) -> None:
-    """Write a figure in the format that the path's suffix names."""
+    """Write a figure in the format given by the path's suffix."""
     with atomic_path(path) as partial:
         figure.savefig(partial, dpi=150)

@@ -1,4 +1,4 @@
-"""Build the populations of evidence and likelihood ratios from stored clips."""
+"""Fit evidence, segment alarms and likelihood ratios to stored clips."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ GENERATORS = ("method", "category")
 
 
 def who(entry: Entry) -> str:
-    """Person of a video; a video without an identity counts as a person of its own."""
+    """Identity of the person in a video; the path if the identity is unknown."""
     return entry.identity or entry.path
 
 
 def traces(entry: Entry, source: str | None = None) -> list[str]:
-    """Names by which a video counts as seen: its person, its file, its source.
+    """Names of a video's person, file and source; a shared name means that the video was seen.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def fit_evidence(
     source: str | None = None,
     seed: int = 0,
 ) -> tuple[Evidence | None, list[int], str]:
-    """Fuse the statistics of real clips: either clips with inner windows or clips without.
+    """Fit evidence to real clips: either those with inner windows or those without.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def fit_evidence(
 def fit_segments(
     store: FeatureStore, found: Mapping[int, StoredScore], policy: SequencePolicy
 ) -> SegmentAlarms | None:
-    """Unusual segments of scored real clips; None if only the first windows are scored."""
+    """Fit segment alarms to scored real clips; None if only the first windows are scored."""
     if policy.windows != "all":
         return None
     curves = (
@@ -131,7 +131,7 @@ def fit_segments(
 
 
 def forgeries(store: FeatureStore, *, split: Names = None, category: Names = None) -> list[int]:
-    """Indices of a store's forgeries of some categories.
+    """Indices of the forgeries in a store, by split and category.
 
     Raises
     ------
@@ -164,11 +164,11 @@ def fit_likelihood(
     Parameters
     ----------
     reals : (FeatureStore, sequence of int, float array)
-        Store, clips and their values: cross-fitted evidence, or scores.
+        Store, indices of clips, and their values (cross-fitted evidence, or scores).
     fakes : (FeatureStore, mapping of int to StoredScore)
         Scored forgeries by index.
     evidence : Evidence or None
-        Fitted on ``reals``; needed for ``of="evidence"``.
+        Fitted to ``reals``; needed for ``of="evidence"``.
     of, method, fewest, seed
         As in `LikelihoodRatio.fit`.
     generator : {"method", "category"}

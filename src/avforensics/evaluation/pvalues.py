@@ -9,10 +9,11 @@ from numpy.typing import ArrayLike
 def p_values(reals: np.ndarray, values: ArrayLike) -> np.ndarray:
     """Probability that a real video has at least this value, (...) in ``[1 / (n + 1), 1]``.
 
-    The share of real values at or above, counting the video itself (the +1 keeps the false-positive
-    rate valid for any n). Between values, linear interpolation never falls below the step function,
-    so the bound holds. Above the highest real value there is no extrapolation: n videos cannot
-    distinguish one in n + 1 from one in a million.
+    The p-value is the share of real values at or above the given value, counting the tested video
+    itself (the +1 keeps the false-positive rate valid for any n). Between real values, linear
+    interpolation never falls below the step function, so the rate remains valid. Above the highest
+    real value there is no extrapolation: n videos cannot distinguish one in n + 1 from one in a
+    million.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""An experiment trained with several seeds: mean, spread and intervals over videos and seeds.
+"""Mean, spread and intervals of an experiment that was trained with several seeds.
 
-A result varies with the tested videos and with the training seed. An interval over only the
-videos shows the uncertainty of one trained model, not of the method.
+A result varies with the tested videos and with the training seed. An interval over the videos alone
+shows the uncertainty of one trained model, not of the method.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Repeated:
     spread: float
     # interval of the mean over tested people, for the same trained models
     interval_videos: tuple[float, float] | None
-    # interval of the mean over tested people and training seeds. None as in `Bootstrap.interval`.
+    # interval of the mean over tested people and training seeds; None as in `Bootstrap.interval`
     interval: tuple[float, float] | None
 
 
@@ -41,7 +41,7 @@ class RepeatedRuns:
     """Several runs on the videos that all of them scored."""
 
     results: dict[str, dict[str, Repeated]]  # by category, average or ``overall``, then by metric
-    # runs, n, left_out: numbers of runs, of compared videos, and of videos that some run lacks
+    # runs, n, left_out: numbers of runs, compared videos, and videos that at least one run lacks
     runs: int
     n: int
     left_out: int
@@ -65,7 +65,7 @@ def repeat(
     Raises
     ------
     ConfigError
-        Fewer than two runs.
+        There are fewer than two runs.
     ManifestError
         See `share_videos`.
     """
@@ -132,7 +132,7 @@ def _range(pair: tuple[float, float]) -> str:
 
 
 def sentence(found: RepeatedRuns) -> str:
-    """Number of runs and videos, in words."""
+    """Number of runs, compared videos and omitted videos, in words."""
     text = f"{found.runs} runs on {found.n} videos that all of them scored"
     return f"{text}, {found.left_out} left out" if found.left_out else text
 

@@ -1,4 +1,4 @@
-"""Compare our results with the paper's: difference, and whether our interval contains theirs."""
+"""Compare our results with the paper's, and test whether our intervals contain them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROUNDING = 0.0005  # the paper prints one decimal of a percentage
 
 @dataclass(frozen=True)
 class Comparison:
-    """A result of the paper and ours, as fractions of 1."""
+    """One of the paper's results and ours, as fractions of 1."""
 
     result: str  # category or average
     metric: str
@@ -30,12 +30,12 @@ class Comparison:
 
     @property
     def difference(self) -> float | None:
-        """Ours minus the paper's."""
+        """Our result minus the paper's."""
         return None if self.ours is None else self.ours - self.paper
 
     @property
     def inside(self) -> bool | None:
-        """Whether the paper's number is in our interval; None without an interval."""
+        """Whether our interval contains the paper's result; None if there is no interval."""
         if self.interval is None:
             return None
         low, high = self.interval
@@ -43,7 +43,7 @@ class Comparison:
 
 
 def published(name: str) -> dict:
-    """Title, results or note of one of the paper's experiments.
+    """Title, results and, for some, a note of one of the paper's experiments.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def published(name: str) -> dict:
 
 
 def compare_with_paper(name: str, summary: Mapping) -> list[Comparison]:
-    """All numbers of the paper for an experiment, with our numbers from a summary."""
+    """Pair the paper's results for an experiment with ours from a summary."""
     found = dict(blocks(summary))
     comparisons = []
     for result, numbers in published(name)["results"].items():

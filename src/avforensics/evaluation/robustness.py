@@ -1,4 +1,4 @@
-"""Robustness to the paper's perturbations (Fig. 4) and to conditions of sound and of platforms.
+"""Robustness to the paper's perturbations (Fig. 4) and to sound and platform conditions.
 
 "Average" is the mean over perturbations at a level, "adversarial" the worst value. The
 false-alarm rate at a fixed threshold is reported next to the AUC: a detector that keeps its AUC may
@@ -31,19 +31,19 @@ from avforensics.tables import Table
 Runs = Mapping[tuple[str, int], Mapping]
 """Summaries by perturbation and level; level 0 is the unperturbed run.
 
-``false_alarms`` of a summary holds rate and interval, see `false_alarms`.
+``false_alarms`` in a summary holds a rate and its interval; see `false_alarms`.
 """
 
 NAMES = {"paper": PAPER_PERTURBATIONS, **GROUPS}
 
 MARKERS = "osD^vPX*"
-AVERAGES = ("AVG-FV",)  # the paper's average in this figure
+AVERAGES = ("AVG-FV",)  # the average in the paper's Fig. 4
 
 
 def edits(
     names: Sequence[str], levels: Sequence[int], seed: int, edit: str = ""
 ) -> dict[tuple[str, int], str]:
-    """The edit of each perturbation and level; see `avforensics.scoring.edits`.
+    """Edit for each perturbation and level; see `avforensics.scoring.edits`.
 
     A name may be a group: ``paper``, ``sound`` or ``platforms``.
 
@@ -96,7 +96,7 @@ def false_alarms(
 
 
 def curves(runs: Runs, metric: str = "auc") -> dict[str, list[tuple[int, float]]]:
-    """Levels and values of each perturbation: AVG-FV if all runs have it, else overall."""
+    """Levels and values of each perturbation, for AVG-FV if all runs have it, else overall."""
     found: dict[str, list[tuple[int, float]]] = {}
     result = headline(runs.values(), AVERAGES)
     for (name, level), summary in sorted(runs.items()):
@@ -111,7 +111,7 @@ def curves(runs: Runs, metric: str = "auc") -> dict[str, list[tuple[int, float]]
 def average_and_adversarial(
     by_name: Mapping[str, Sequence[tuple[int, float]]], worst: Callable = np.min
 ) -> tuple[list[int], list[float], list[float]]:
-    """Levels that all perturbations have, the mean over perturbations, and the worst value."""
+    """Levels common to all perturbations, and the mean and worst value at each level."""
     tables = [dict(values) for values in by_name.values()]
     levels = sorted(set.intersection(*(set(table) for table in tables)))
     values = np.array([[table[level] for level in levels] for table in tables])
@@ -119,7 +119,7 @@ def average_and_adversarial(
 
 
 def robustness_figure(runs: Runs, title: str = "") -> Figure:
-    """Every perturbation and their mean; the worst at each level; and false alarms, if known."""
+    """Draw all perturbations and their mean, the worst at each level, and false alarms if known."""
     by_name, alarms = curves(runs), curves(runs, "false_alarms")
     known = not np.isnan([value for values in alarms.values() for _, value in values]).any()
     figure = Figure(figsize=(13.2 if known else 9.2, 3.8), layout="constrained")
@@ -132,7 +132,7 @@ def robustness_figure(runs: Runs, title: str = "") -> Figure:
         name = min(by_name, key=lambda key: dict(by_name[key])[level])
         if level:
             right.annotate(name, (level, 100 * value), (0, 6), textcoords="offset points")
-    right.margins(x=0.15)  # room for the last name
+    right.margins(x=0.15)  # room for the last label
     right.set_title("adversarial: the worst at each level")
     right.sharey(left)
     left.set_ylabel(f"AUC, {headline(runs.values(), AVERAGES)} (%)")
@@ -179,13 +179,13 @@ def write_robustness(runs: Runs, folder: str | PathLike, title: str, note: str) 
     Parameters
     ----------
     note : str
-        Explains the false alarms: the threshold and its origin.
+        Text below the table of false alarms: the threshold and its origin.
 
     Returns
     -------
     list of str
-        Names of the figures: ``robustness.png`` for pictures, ``robustness_sound.png`` for sound
-        and platforms.
+        Names of the figures: ``robustness.png`` for picture perturbations, ``robustness_sound.png``
+        for sound and platform conditions.
     """
     names = ("auc", "ap", "ap_balanced", "eer")
     rows = []
@@ -212,7 +212,7 @@ def write_robustness(runs: Runs, folder: str | PathLike, title: str, note: str) 
 
 
 def by_kind(runs: Runs) -> dict[str, Runs]:
-    """Runs of pictures, and runs of sound and platforms, by the name of their figure."""
+    """Group runs by figure: picture perturbations, and sound and platform conditions."""
     kinds: dict[str, dict] = {}
     for (name, level), summary in runs.items():
         stem = "robustness_sound" if PERTURBATIONS[name].sound else "robustness"
@@ -226,7 +226,7 @@ def cells(runs: Runs) -> list[list[str]]:
 
 
 def alarm_cells(runs: Runs) -> list[list[str]]:
-    """The same table of false-alarm rates; empty if a run has no rate."""
+    """Same table for false-alarm rates; empty if a run has no rate."""
     found = curves(runs, "false_alarms")
     if np.isnan([value for values in found.values() for _, value in values]).any():
         return []

@@ -14,17 +14,17 @@ from avforensics.errors import ManifestError
 
 _COLUMNS = ("path", "label", "category", "identity", "score", "error", "not_applicable")
 _GROUPS = {"baselines": "baseline_", "statistics": "statistic_"}  # column prefixes
-_NOTHING = {"", "na", "n/a", "none", "null"}  # empty cells as other programs write them
+_NOTHING = {"", "na", "n/a", "none", "null"}  # how other programs write empty cells
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredVideo:
-    """A listed video with its score, or the reason why it has none."""
+    """A listed video with its score, or with the reason for a missing score."""
 
     path: str  # as in the manifest
     label: int  # 1 = fake, 0 = real
     category: str = ""  # kind of fake; ignored for real videos
-    identity: str = ""  # source identity, by which intervals are grouped; empty = unknown
+    identity: str = ""  # source identity, which intervals resample; empty = unknown
     score: float | None = None  # higher = more likely fake; None or not finite = not scored
     error: str | None = None  # reason for a missing score
     # why the score is meaningless; such a score is kept but excluded from metrics
@@ -42,12 +42,12 @@ class ScoredVideo:
 
     @property
     def scored(self) -> bool:
-        """Whether there is a finite score."""
+        """Whether the video has a finite score."""
         return self.score is not None and math.isfinite(self.score)
 
     @property
     def counts(self) -> bool:
-        """Whether the score counts in metrics."""
+        """Whether the score is used in metrics."""
         return self.scored and not self.not_applicable
 
     @property
@@ -61,9 +61,9 @@ class ScoredVideo:
 
 
 def check_once(rows: Sequence[ScoredVideo]) -> None:
-    """Raise ManifestError if a video counts twice.
+    """Raise ManifestError if a video is listed twice.
 
-    A file may be in two categories (FakeAVCeleb lists 22 such files), but not twice in one.
+    A file may be in two categories (FakeAVCeleb lists 22 such files), but only once in each.
     """
     counts = Counter((row.path, row.label, row.category) for row in rows)
     double = [key[0] for key, count in counts.items() if count > 1]
@@ -72,14 +72,15 @@ def check_once(rows: Sequence[ScoredVideo]) -> None:
 
 
 def printable(text: str) -> str:
-    """Text for tables and figures; bytes of file names that are not UTF-8 become escapes."""
+    """Escape bytes of file names that are not UTF-8, for tables and figures."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def write_scores(rows: Sequence[ScoredVideo], path: str | PathLike) -> None:
     """Write one line per video.
 
-    Other scores are in columns ``baseline_*`` and ``statistic_*``, followed by attributes.
+    Baselines and statistics have columns ``baseline_*`` and ``statistic_*``, followed by
+    attributes.
     """
     names = [(group, name) for group in _GROUPS for name in names_of(rows, group)]
     others = [name for name in names_of(rows, "attributes") if name not in _COLUMNS]
@@ -98,8 +99,8 @@ def write_scores(rows: Sequence[ScoredVideo], path: str | PathLike) -> None:
 def read_scores(path: str | PathLike, *, fake: int = 1) -> list[ScoredVideo]:
     """Read a table with at least path, label and score, e.g. from :func:`write_scores`.
 
-    In a table of `avforensics detect` with an added column of labels, rows of faces are skipped:
-    videos are the rows with an empty ``track``.
+    A table from `avforensics detect` with an added column of labels has one row per video, with an
+    empty ``track``, and one per face; rows of faces are skipped.
 
     Parameters
     ----------
@@ -119,7 +120,7 @@ def read_scores(path: str | PathLike, *, fake: int = 1) -> list[ScoredVideo]:
 def parse_scores(
     table: Table, records: Iterable[tuple[int, Mapping[str, str]]], *, fake: int = 1
 ) -> list[ScoredVideo]:
-    """Scored videos from numbered records of a table, with cells under our column names.
+    """Build scored videos from numbered records of a table with our column names.
 
     Raises ManifestError as `read_scores` does.
     """
@@ -136,7 +137,7 @@ def parse_scores(
 
 
 def names_of(rows: Sequence[ScoredVideo], group: str) -> list[str]:
-    """Names in a group of scores, or in ``attributes``, of all videos, in order of appearance."""
+    """Names in a group of scores, or in ``attributes``, over all videos, in order of appearance."""
     return list(dict.fromkeys(name for row in rows for name in getattr(row, group)))
 
 
