@@ -90,7 +90,9 @@ class Bootstrap:
     def values(
         self, scores: ArrayLike, metrics: Sequence[str] = ("auc",), rows: ArrayLike | None = None
     ) -> dict[str, np.ndarray]:
-        """Compute each metric on each resample. Parameters
+        """Compute each metric on each resample.
+
+        Parameters
         ----------
         scores : array, (n,) or (rows,)
             Scores of the chosen rows, finite.

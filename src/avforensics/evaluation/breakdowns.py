@@ -1,4 +1,4 @@
-"""Results by group: does a detector fail more often on some people or files, or flag them more?
+"""Results by group: does a detector work worse for some people or files, or flag them more often?
 
 Groups are the values of any column of the videos: gender, language, method, duration. Each group is
 compared with all other videos whose group is known, on the same resamples of identities. The

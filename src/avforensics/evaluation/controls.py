@@ -25,7 +25,7 @@ from avforensics.tables import Table
 
 CONTROLS = ("trim", "windows", "audio", "shift")
 SILENCE = "leading_silence"
-ALARM_RATE = 0.05  # share of unshifted real videos above the threshold
+ALARM_RATE = 0.05  # share of unshifted real videos above the threshold of ``called_fake``
 FEWEST = 5  # minimum number of videos for a percentile
 
 

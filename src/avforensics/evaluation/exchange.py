@@ -2,11 +2,13 @@
 
 C5 is a CSV file (``dataset, key, compression, label, score, status`` and others) with a JSON file
 that describes its origin. Its scores are probabilities of a fake. C5 is documented in
-https://github.com/dfwb-research/deepfake-workbench (docs/concepts/score-files.md). DeepfakeBench
-scores frames and saves the scores only with pickle. This module reads a table of the inputs of its
-metrics instead (``image, pred, label``; `get_test_metrics` in training/metrics/utils.py of
-https://github.com/SCLBD/DeepfakeBench) and averages the scores per folder. DeepfakeBench's metrics
-merge folders of the same name, so each video is written under a different name.
+https://github.com/dfwb-research/deepfake-workbench (docs/concepts/score-files.md).
+
+DeepfakeBench scores frames and saves the scores only with pickle. This module reads a table of the
+inputs of its metrics instead (``image, pred, label``; `get_test_metrics` in
+training/metrics/utils.py of https://github.com/SCLBD/DeepfakeBench) and averages the scores per
+folder. DeepfakeBench's metrics merge folders of the same name, so each video is written under a
+different name.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def who(entry: Entry) -> str:
 
 
 def traces(entry: Entry, source: str | None = None) -> list[str]:
-    """Names of a video's person, file and source; a shared name means that the video was seen.
+    """Names of a video's person, file and source, to find videos seen in calibration.
 
     Parameters
     ----------

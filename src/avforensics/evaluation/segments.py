@@ -1,10 +1,10 @@
-"""Localisation of a run: proposals from curves over the windows of stored clips, and metrics.
+"""Localise forged segments of stored clips with curves over windows, and compute metrics.
 
-Three curves are tried. ``step_loss``, whose mean is the score, is high where delays change their
-pattern and falls again once the decoder has seen the new pattern. ``delays`` is how unusual the
-delays of a window are among real videos, independently of previous windows, so this curve stays
-high to the end of a forged segment; it needs the naive Bayes baseline. ``own_delay`` is the curve
-of `avforensics.scoring.own_delay`, by which `avforensics detect` finds segments; it needs no real
+Three curves are compared. ``step_loss``, whose mean is the score, is high where the pattern of
+delays changes, and falls again once the decoder has seen the new pattern. ``delays`` shows how
+unusual a window's delays are among real videos, regardless of previous windows, so it stays high to
+the end of a forged segment; it needs the naive Bayes baseline. ``own_delay`` is the curve of
+`avforensics.scoring.own_delay`, with which `avforensics detect` finds segments; it needs no real
 videos.
 """
 
@@ -30,9 +30,10 @@ def localise(
     lam: float,
     delay_frequency: np.ndarray | None = None,
 ) -> dict[str, dict]:
-    """Metrics of partial forgeries by curve; empty if no scored clip has segments.
+    """Localisation metrics by curve; empty if no scored clip has segments.
 
-    Includes real clips and clips with segments; excludes fakes that are forged throughout.
+    Real clips and clips with segments are included; fakes without segments, which are forged
+    throughout, are excluded.
 
     Parameters
     ----------
@@ -83,10 +84,10 @@ def localise(
 
 
 def unusual_delays(sync_logits: np.ndarray, delay_frequency: np.ndarray) -> np.ndarray:
-    """Expected surprise of each window's delays among real videos, smoothed: float64, (N,).
+    """Cross-entropy of each window's delays with those of real videos, smoothed: float64, (N,).
 
-    ``- sum_i S_i log p_i`` with S the window's distribution over delays (Eq. 1) and p how often
-    each delay is the likeliest in real videos.
+    This is ``- sum_i S_i log p_i``, where S is the window's distribution over delays (Eq. 1) and p
+    is the share of windows of real videos in which each delay is the most likely.
 
     Parameters
     ----------
@@ -99,7 +100,7 @@ def unusual_delays(sync_logits: np.ndarray, delay_frequency: np.ndarray) -> np.n
 
 
 def sentence(curve: str, metrics: Mapping[str, float]) -> str:
-    """The metrics in one line, for notes of tables."""
+    """Metrics in one line, for the notes below a table."""
     named = {
         "AP@0.5": "ap_50",
         "AP@0.75": "ap_75",

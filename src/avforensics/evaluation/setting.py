@@ -1,4 +1,4 @@
-"""What a score depends on besides the video: stored in a calibration, compared when it is used."""
+"""Settings that a score depends on; stored in a calibration and compared when it is used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def scoring_setting(
     part: str = "both",
     network: str | None = None,
 ) -> dict[str, object]:
-    """Hashes of all networks, policy, lam and part, as plain values.
+    """Hashes of all networks, the policy, lam and part, as JSON values.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Metrics of several runs on the same videos and on the same resamples."""
+"""Metrics of several runs on the same videos and the same resamples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ METRICS = ("auc", "ap", "ap_balanced", "eer")
 
 @dataclass(frozen=True)
 class SharedVideos:
-    """The videos that all runs scored."""
+    """Videos that all runs scored, and each run's metrics on them."""
 
     labels: np.ndarray  # int (n,)
     scores: list[np.ndarray]  # float (n,) for each run
@@ -83,7 +83,7 @@ def share_videos(
 
 
 def _described(runs: Sequence[Sequence[ScoredVideo]]) -> list[list[ScoredVideo]]:
-    """Copy category and identity to rows that have neither, from another run's row of that path."""
+    """Fill in rows without category and identity from another run's row with the same path."""
     known: dict[str, list[ScoredVideo]] = {}
     for rows in runs:
         of_run: dict[str, list[ScoredVideo]] = {}

@@ -1,4 +1,4 @@
-"""Score the clips of a feature store: seconds for hundreds of videos, since no network runs.
+"""Score the clips of a feature store without running the synchronisation network.
 
 >>> store = FeatureStore.open("features/fakeavceleb")  # doctest: +SKIP
 >>> models = load_models({"bundle": "model.safetensors"})  # doctest: +SKIP
@@ -35,18 +35,18 @@ from avforensics.scoring.statistics import measure
 
 @dataclass(eq=False)
 class StoreScorer:
-    """Compute scores and baselines of single clips of a store.
+    """Compute scores and baselines of single clips in a store.
 
     Parameters
     ----------
     models : Models
         Decoders and the projection; the synchronisation network is not needed.
     part : {"both", "distribution", "activation"}
-        Part of the score, which decides the required models.
+        Part of the score, which determines the required models.
     delay_frequency : float array, (D,), optional
         See `fit_delay_frequency`.
     evidence : Evidence, optional
-        Evidence of a calibration.
+        Evidence from a calibration.
     seed : int
         Seed of the random baseline.
 
@@ -77,7 +77,7 @@ class StoreScorer:
         self._folder = os.path.commonpath(folders) if folders else ""
 
     def features(self, index: int) -> Features:
-        """The stored features of a clip, with projected activations."""
+        """Stored features of a clip, with projected activations."""
         logits = self.store.logits(index)
         projected = logits[:, :0]
         if self.models.projection is not None:
@@ -88,7 +88,7 @@ class StoreScorer:
         )
 
     def result(self, index: int) -> VideoResult:
-        """One clip with features and steps, for figures.
+        """Score one clip and keep its features and steps, for figures.
 
         Raises
         ------
@@ -129,7 +129,7 @@ class StoreScorer:
         statistics = (
             measure(rows) if self.store.info.max_delay else {}
         )  # statistics need rows over delays
-        path = os.path.relpath(entry.path, self._folder)  # independent of the data's location
+        path = os.path.relpath(entry.path, self._folder)  # does not depend on where the data is
         clip = BaselineClip(path, features, statistics, entry.clip.silence, self.seed)
         baselines = baseline_scores(clip)
         fused = None
@@ -142,7 +142,8 @@ class StoreScorer:
 def one_thread() -> Iterator[None]:
     """Make torch use one thread inside the block.
 
-    Decoders are too small to gain from more, and sums are then the same on any number of cores.
+    Decoders are too small to benefit from more threads, and with a single thread, sums are the same
+    on any number of cores.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -164,7 +165,7 @@ def evaluate_store(
     resamples: int = 2000,
     seed: int = 0,
 ) -> tuple[list[ScoredVideo], dict]:
-    """Score every clip of a store, or of some splits, and summarise.
+    """Score every clip of a store, or of some splits, and summarise the scores.
 
     Parameters
     ----------
@@ -173,9 +174,10 @@ def evaluate_store(
     split : str or collection of str, optional
         Splits to evaluate; None = all.
     fit_split : str, optional
-        Split of the real clips that fit the naive Bayes baseline; evaluated clips are excluded.
+        Split of the real clips to which the naive Bayes baseline is fitted; evaluated clips are
+        excluded.
     resamples, seed : int
-        Settings of the bootstrap, and seed of the random baseline.
+        Settings of the bootstrap; ``seed`` is also the seed of the random baseline.
 
     Returns
     -------
@@ -206,14 +208,15 @@ def choose(
     category: Names = None,
     method: Names = None,
 ) -> list[int]:
-    """Indices of a store's entries, including those without features; duplicates count once.
+    """Indices of the selected entries of a store, including entries without features.
 
-    Real videos are always included, see `avforensics.evaluation.benchmark.fits`.
+    Duplicates count once. Real videos are included whatever their category and method; see
+    `avforensics.evaluation.benchmark.fits`.
 
     Raises
     ------
     ManifestError
-        Nothing matches.
+        No entry matches.
     """
     wanted = fits(split, category, method)
     found = {}
@@ -229,10 +232,10 @@ def choose(
 def fit_delay_frequency(
     store: FeatureStore, split: str | None, *, leave_out: Collection[int] = ()
 ) -> np.ndarray | None:
-    """How often each delay is the likeliest in real clips of a training split.
+    """Estimate how often each delay is the most likely in real clips of a training split.
 
-    Used for the naive Bayes statistic: log-probabilities, float64, (D,); None if there are no such
-    clips. ``leave_out``: indices of evaluated clips, which are excluded.
+    Returns log-probabilities for the naive Bayes statistic, float64, (D,), or None if there are no
+    such clips. Clips with an index in ``leave_out``, usually the evaluated clips, are excluded.
     """
     held_out = set(leave_out)
     chosen = [
@@ -248,7 +251,7 @@ def fit_delay_frequency(
 
 
 def count_delays(store: FeatureStore, chosen: Sequence[int]) -> np.ndarray:
-    """Log-probability of each delay being the likeliest in these clips, float64, (D,)."""
+    """Log-probability that each delay is the most likely in these clips, float64, (D,)."""
     counted = NaiveBayes(delays=store.info.n_delays)
     counted.fit(torch.from_numpy(store.logits(index)) for index in chosen)
     return counted.log_probability.double().numpy()

@@ -22,7 +22,7 @@ _ATTRIBUTE = {
 class StoredScore:
     """Result of scoring one clip of a store."""
 
-    index: int  # of the entry in the store
+    index: int  # index of the entry in the store
     # one for each lam; empty if there is an ``error``
     scores: list[Score] = field(default_factory=list)
     steps: Steps | None = None
@@ -43,7 +43,7 @@ def scored_video(
     part: str = "both",
     limits: Limits | None = None,
 ) -> ScoredVideo:
-    """A row of results: the score of the ``place``-th lam with the entry's labels.
+    """Build a row of results: the score for the ``place``-th lam, with the entry's labels.
 
     Parameters
     ----------
@@ -86,15 +86,15 @@ def _with_evidence(found: StoredScore) -> dict[str, float]:
 
 
 def score_of(score: Score, *, statistic: str = "mean", part: str = "both") -> float:
-    """The requested value of a score; see `scored_video`."""
+    """Requested value of a score; see `scored_video`."""
     return score.maximum if statistic == "max" else getattr(score, _ATTRIBUTE[part])
 
 
 def _attributes(entry: Entry) -> dict[str, str]:
     """Properties of a clip that have no column of their own, for breakdowns.
 
-    The manifest's columns and facts, and the measures of applicability, with ``speech_share``, the
-    share of time with speech.
+    These are the columns and facts of the manifest, and the measures of applicability together with
+    ``speech_share``, the share of time with speech.
     """
     known = {"method": entry.method, "split": entry.split, **dict(entry.about)}
     if entry.duration is not None:
@@ -115,5 +115,5 @@ def why_not_applicable(entry: Entry, limits: Limits | None) -> str | None:
 
 
 def video_name(entry: Entry) -> str:
-    """The path, plus the clip's start if it is not 0."""
+    """Path of the clip's file, plus the clip's start if it is not 0."""
     return f"{entry.path}#t={entry.start:g}" if entry.start else entry.path

@@ -1,7 +1,7 @@
 """Likelihood ratio of a video: forged in one of the named ways, or real.
 
-A likelihood ratio compares two propositions, each with its own population. The ratio is fitted on
-real videos and on forgeries of several generators, validated on people and generators outside the
+A likelihood ratio compares two propositions, each with its own population. The ratio is fitted to
+real videos and to forgeries by several generators, validated on people and generators outside the
 fit, and bounded by what the number of videos can support. If a step fails, there is no ratio, and
 the reason is stored instead.
 """
@@ -50,7 +50,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Strength:
-    """The ratio for one value, log10.
+    """Likelihood ratio for one value, log10.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Strength:
     low, high : float
         Interval over resampled people and generators.
     at_bound : bool
-        The true ratio may be more extreme than the videos can support.
+        Whether the ratio is at a bound; the true ratio may be more extreme.
     """
 
     log10: float
@@ -70,7 +70,7 @@ class Strength:
 
 @dataclass(frozen=True)
 class LikelihoodRatio:
-    """Fitted, validated ratios by value, or the reason why there are none.
+    """Fitted and validated ratio as a function of the value, or the reason why there is no ratio.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class LikelihoodRatio:
         ``n_people``, ``cllr``, ``cllr_min``, ``refused`` ... as in the file and the report.
     arrays : mapping of str to float64 array
         ``grid``, ``log10``, ``low``, ``high``, (`GRID`,); ``bounds``, (2,); ``validated_lr`` and
-        ``validated_label``, (n,): ratios of videos from fits that never saw them.
+        ``validated_label``, (n,): ratios of videos from fits that excluded them.
     """
 
     about: Mapping[str, Any]
@@ -151,13 +151,13 @@ class LikelihoodRatio:
         )
 
     def refuse(self, reason: str) -> LikelihoodRatio:
-        """A copy that gives no ratio, for this reason."""
+        """Return a copy that gives no ratio, for the given reason."""
         return LikelihoodRatio({**self.about, "refused": reason}, self.arrays)
 
     def __call__(self, value: float) -> Strength | None:
-        """The ratio for a value; None if the ratio was refused.
+        """Ratio for a value; None if the ratio was refused.
 
-        Values outside the fitted range count as the nearest value inside.
+        Values outside the fitted range are clipped to it.
         """
         if self.refused is not None:
             return None
@@ -181,7 +181,7 @@ def other_population(reals: np.ndarray, others: np.ndarray) -> str | None:
     reals, others : float array, (n,)
         Values of both sets.
     """
-    from scipy.stats import ks_2samp  # scoring should not wait for its import
+    from scipy.stats import ks_2samp  # slow import, not needed for scoring
 
     found = ks_2samp(reals, others)
     if found.pvalue >= UNLIKE:
@@ -242,7 +242,7 @@ def _by_generator(
 def _fit_all(
     reals: Sample, fakes: Sample, method: str, bounds: tuple[float, float], seed: int
 ) -> dict[str, np.ndarray]:
-    """Ratios over a grid of values from all videos, and their interval."""
+    """Ratios fitted to all videos, on a grid of values, with their interval."""
     values, labels = _joined(reals.values, fakes.values)
     grid = np.linspace(values.min(), values.max(), GRID)
     log10 = METHODS[method](values, labels)(grid)

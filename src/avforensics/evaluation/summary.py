@@ -1,7 +1,7 @@
 """Summarise scored videos for ``metrics.json``: each category against the same real videos.
 
-Each result has its interval, its counts and the same metrics of the baselines; listed videos
-without a score are counted and named.
+Each result has an interval, counts, and metrics of the baselines; listed videos without a score are
+counted and named.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ PAPER_AVERAGES: Mapping[str, tuple[str, ...]] = {
     "AVG-FV": PAPER_CATEGORIES[1:],
     "AVG-ALL": PAPER_CATEGORIES,
 }
-"""AVG-FV: mean of the four categories with fake video; AVG-ALL: of the five (Tables 1, 3)."""
+"""AVG-FV: mean of the four categories with fake video; AVG-ALL: of all five (Tables 1 and 3)."""
 
 OTHERS = ("baselines", "statistics")
-"""Scores besides the model's, each group with its own part of a block."""
+"""Groups of scores other than the model's; each has its own part of a block."""
 
 _OTHER_METRICS = ("auc", "ap", "ap_balanced")
 
@@ -36,7 +36,7 @@ def summarise(
     level: float = 0.95,
     seed: int = 0,
 ) -> dict:
-    """Summary of a run for tables and files.
+    """Summarise a run for tables and files.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def summarise(
     Raises
     ------
     ManifestError
-        A video occurs twice.
+        A video is listed twice.
     """
     check_once(rows)
     coverage = _coverage(rows)
@@ -112,7 +112,7 @@ def summarise(
 
 
 def auc_with_unscored(block: Mapping) -> float:
-    """The AUC if every video without a score were ranked at random.
+    """AUC if every video without a score were ranked at random.
 
     A pair of a real and a fake video counts one half unless both are scored, so that a detector
     gains nothing by rejecting difficult videos.

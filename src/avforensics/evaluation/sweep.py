@@ -1,4 +1,4 @@
-"""Compare many settings: one table and one figure (the paper's Fig. 5 and 6, and a lam curve).
+"""Compare many settings in a table and a figure (the paper's Fig. 5 and 6, and a curve over lam).
 
 Points come from one pass over a feature store, or from folders of finished evaluations.
 """
@@ -71,7 +71,7 @@ def sweep_store(
     chosen : sequence of int
         Indices of the clips.
     statistics : sequence of str
-        Statistics that become points, in addition to the published score.
+        Statistics to evaluate, each as a point, in addition to the published score.
     windows, audio : str
         As in `SequencePolicy`.
     part : {"both", "distribution", "activation"}
@@ -144,7 +144,7 @@ def _score_all(scorers: Sequence[StoreScorer], index: int) -> list[StoredScore]:
 
 
 def read_runs(folder: str | PathLike, settings: Sequence[str]) -> list[Point]:
-    """Points of finished evaluations: every ``*/metrics.json`` below a folder.
+    """Read finished evaluations as points: every ``*/metrics.json`` in a folder.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def _short(name: str, names: Sequence[str]) -> str:
 
 
 def axes_of(points: Sequence[Point]) -> list[str]:
-    """Settings with several values; settings with most values come first."""
+    """Settings with more than one value, in descending order of the number of values."""
     counts = {name: len(_values(points, name)) for name in points[0].settings}
     return sorted((name for name in counts if counts[name] > 1), key=lambda name: -counts[name])
 
@@ -212,7 +212,7 @@ def write_sweep(points: Sequence[Point], folder: str | PathLike, title: str = ""
 
 
 def long_table(points: Sequence[Point]) -> list[list]:
-    """A line per setting and result, at full precision, header first."""
+    """One line per setting and result, at full precision, header first."""
     intervals = [f"{metric}_{end}" for metric in METRICS for end in ("low", "high")]
     table = [[*points[0].settings, "category", "n_real", "n_fake", *METRICS, *intervals]]
     for point in points:
@@ -223,7 +223,7 @@ def long_table(points: Sequence[Point]) -> list[list]:
 
 
 def short_table(points: Sequence[Point]) -> list[list[str]]:
-    """A line per setting, ``AP/AUC`` in % by category as in the paper."""
+    """One line per setting, with ``AP/AUC`` in % by category as in the paper."""
     names = list(points[0].settings)
     found = [dict(blocks(point.summary)) for point in points]
     columns = list(dict.fromkeys(name for blocks_ in found for name in blocks_))
@@ -238,15 +238,16 @@ def short_table(points: Sequence[Point]) -> list[list[str]]:
 
 
 def best(points: Sequence[Point]) -> Point:
-    """The point with the highest AUC (first of `AVERAGES` that all points have, else overall)."""
+    """Point with the highest AUC, of the first of `AVERAGES` that all points have, else overall."""
     result = _result(points)
     return max(points, key=lambda point: block_of(point.summary, result).get("auc") or -1.0)
 
 
 def sweep_figure(points: Sequence[Point], title: str = "") -> Figure:
-    """AUC and AP at 1:1 over each varying setting, with intervals.
+    """AUC over each varying setting, with an interval.
 
-    Each of the first two such settings gets a panel; its lines are values of the other setting.
+    Each of the first two varying settings has a panel, with one line per value of the other
+    setting. Only the first line has its interval.
     """
     axes = axes_of(points)[:2] or list(points[0].settings)[:1]
     figure = Figure(figsize=(4.6 * len(axes), 3.8), layout="constrained")
@@ -311,5 +312,5 @@ def _some(values: list) -> list:
 
 
 def value_text(value: object) -> str:
-    """A setting in readable form."""
+    """Format a setting's value for tables and labels."""
     return f"{value:g}" if isinstance(value, float) else printable(str(value))

@@ -1,4 +1,4 @@
-"""A summary as a table for the terminal, Markdown, LaTeX, CSV and JSON."""
+"""Format a summary for the terminal and as Markdown, LaTeX, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _UNSCORED = "AUC, unscored = chance"  # a column if some videos have no score
 
 
 def blocks(summary: Mapping) -> Iterator[tuple[str, Mapping]]:
-    """Name and block of each result: categories, averages, then overall."""
+    """Yield name and block of each result: categories, averages, then overall."""
     yield from summary["categories"].items()
     yield from summary["averages"].items()
     if summary["overall"]:
@@ -36,21 +36,22 @@ def blocks(summary: Mapping) -> Iterator[tuple[str, Mapping]]:
 
 
 def headline(summaries: Iterable[Mapping], averages: Sequence[str]) -> str:
-    """The first of these averages that all summaries have, else ``overall``."""
+    """First of the given averages that all summaries have, else ``overall``."""
     shared = set.intersection(*(set(summary["averages"]) for summary in summaries))
     return next((name for name in averages if name in shared), "overall")
 
 
 def block_of(summary: Mapping, name: str) -> Mapping:
-    """The block of a category, an average or ``overall``; empty if the summary lacks it."""
+    """Block of a category, an average or ``overall``; empty if the summary lacks it."""
     return dict(blocks(summary)).get(name, {})
 
 
 def cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the table in all text forms; percentages with one decimal.
+    """Header and rows of the table in all text formats; percentages with one decimal.
 
-    One row per category, average and overall: counts, prevalence, metrics (some with intervals),
-    the AUC with unscored videos ranked at random if there are any, and each baseline's AUC.
+    Each category, each average and the overall result is a row: counts, prevalence, metrics (some
+    with intervals), the AUC with unscored videos ranked at random (if any video is unscored), and
+    each baseline's AUC.
     """
     baselines = list(summary["overall"].get("baselines", {}))
     unscored = [_UNSCORED] if summary["coverage"]["failed"] else []
@@ -79,8 +80,8 @@ def cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
 def statistics_cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
     """Header and rows of AUC by statistic and result, the score first; empty without statistics.
 
-    Statistics are signed so that out-of-sync videos score high; if an AUC is below 50, the
-    forgeries of that category lie on the other side.
+    Statistics are signed so that out-of-sync videos score high; an AUC below 50 means that the
+    forgeries of that category score low.
     """
     names = list(summary["overall"].get("statistics", {}))
     found = list(blocks(summary))
@@ -92,7 +93,7 @@ def statistics_cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
 
 
 def coverage_line(summary: Mapping) -> str:
-    """One sentence on coverage, part of every table."""
+    """One sentence on coverage, for the footer of every table."""
     coverage = summary["coverage"]
     line = f"{coverage['scored']} of {coverage['listed']} listed videos scored"
     line = f"{line} ({coverage['failed']} failed)" if coverage["failed"] else line
@@ -103,7 +104,7 @@ def coverage_line(summary: Mapping) -> str:
 
 
 def tables_of(summary: Mapping, title: str = "") -> list[Table]:
-    """Results, baselines (with the AUC again) and statistics, narrow enough for a screen."""
+    """Tables of results, baselines (with the AUC repeated) and statistics, each fit for a screen."""
     header, rows = cells(summary)
     ends = _section_ends(summary)
     split = header.index(_COLUMNS["tpr_at_fpr_10"]) + 1
@@ -121,13 +122,13 @@ def tables_of(summary: Mapping, title: str = "") -> list[Table]:
 
 
 def rich_table(summary: Mapping, title: str = "") -> Group:
-    """The tables for the terminal; coverage and notes below."""
+    """Tables for the terminal, with coverage and notes below."""
     parts = tables_of(summary, title)
     return Group(*(part.rich() for part in parts), Text("\n".join(_footer(summary))))
 
 
 def to_markdown(summary: Mapping, title: str = "") -> str:
-    """The tables in Markdown; coverage and notes below."""
+    """Tables in Markdown, with coverage and notes below."""
     parts = [
         f"### {part.title}\n\n{part.markdown()}" if part.title else part.markdown()
         for part in tables_of(summary, title)
@@ -136,7 +137,7 @@ def to_markdown(summary: Mapping, title: str = "") -> str:
 
 
 def to_latex(summary: Mapping, title: str = "") -> str:
-    """The table in LaTeX (booktabs), with coverage and notes in the caption."""
+    """Table in LaTeX (booktabs), with coverage and notes in the caption."""
     header, rows = cells(summary)
     said = ([title] if title else []) + _footer(summary)
     caption = " ".join(f"{line.rstrip('.')}." for line in said)
@@ -144,7 +145,7 @@ def to_latex(summary: Mapping, title: str = "") -> str:
 
 
 def to_csv(summary: Mapping) -> str:
-    """All numbers at full precision, one line per result of the model, baseline or statistic."""
+    """All numbers at full precision; one line per result and source (model, baseline, statistic)."""
     ends = [f"{metric}_ci_{end}" for metric in _COLUMNS for end in ("low", "high")]
     numbers = [*_COLUMNS, *ends, "auc_unscored"]
     table = [["category", "scores", "n_real", "n_fake", "prevalence", *numbers]]
@@ -164,12 +165,12 @@ def flat(block: Mapping, metrics: Iterable[str]) -> list[float | None]:
 
 
 def to_json(summary: Mapping) -> str:
-    """``metrics.json``, without NaN and infinity, which JSON lacks."""
+    """Content of ``metrics.json``; ValueError for NaN and infinity, which JSON lacks."""
     return json.dumps(summary, indent=2, allow_nan=False) + "\n"
 
 
 FORMS = {"json": to_json, "csv": to_csv, "md": to_markdown, "tex": to_latex}
-"""Text forms of a summary by file suffix."""
+"""Text formats of a summary, by file suffix."""
 
 
 def write_summary(summary: Mapping, folder: str | PathLike, stem: str = "metrics") -> None:
@@ -196,7 +197,7 @@ def _footer(summary: Mapping) -> list[str]:
 
 
 def _section_ends(summary: Mapping) -> set[str]:
-    """Last category and last average, which are followed by a rule."""
+    """Names of the last category and the last average, which a rule follows in tables."""
     return {list(summary[part])[-1] for part in ("categories", "averages") if summary[part]}
 
 

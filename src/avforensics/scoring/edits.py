@@ -1,8 +1,8 @@
-"""Named edits of clips while they are read, for controls and robustness tests.
+"""Named edits applied to clips while they are read, for controls and robustness tests.
 
 ``trim`` drops leading silence; ``shift=5`` delays the audio by 5 frames (``shift=-5`` advances it);
-``GB=3`` is a perturbation at level 3 (``GB=3/7``: with seed 7) of frames, audio or both. Nothing is
-written to disk.
+``GB=3`` applies a perturbation of frames, audio or both at level 3 (``GB=3/7``: with seed 7).
+Nothing is written to disk.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def edit_of(name: str, path: str) -> Edit:
     name : str
         ``""`` (nothing), ``trim``, ``shift=FRAMES`` or ``PERTURBATION=LEVEL``.
     path : str
-        The clip's file; its last four components seed the noise.
+        Path of the clip; its last four components seed the noise.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def moves_time(name: str) -> bool:
 
 
 def trim_silence(blocks: Iterable[Block]) -> Iterator[Block]:
-    """Begin at the first sample louder than 0.0005 of full scale (arXiv 2412.00175).
+    """Drop everything before the first sample louder than 0.0005 of full scale (arXiv 2412.00175).
 
     The audio begins exactly with that sample; video is cut to the nearest frame, so the offset
     changes by at most 20 ms. A silent clip becomes empty.
@@ -88,7 +88,7 @@ def trim_silence(blocks: Iterable[Block]) -> Iterator[Block]:
         break
     if not found:
         return
-    # frames before this block are gone already; rounding may drop one frame of the next block
+    # frames before this block are already dropped; rounding may drop one frame of the next block
     gone = (dropped - first) // HOP
     frames = deque(block.frames)
     sound = block.audio[first:]
@@ -97,7 +97,7 @@ def trim_silence(blocks: Iterable[Block]) -> Iterator[Block]:
 
 
 def shift_sound(blocks: Iterable[Block], frames: int) -> Iterator[Block]:
-    """Delay the audio by ``frames`` frames (advance it if negative).
+    """Delay the audio by ``frames`` frames (or advance it if ``frames`` is negative).
 
     The beginning of one stream and the end of the other are dropped; nothing is padded, and the
     clip becomes shorter.
@@ -114,7 +114,7 @@ def _rejoin(
     blocks: Iterable[Block],
     skip_sound: int = 0,
 ) -> Iterator[Block]:
-    """Yield the held and the following frames and samples in blocks, without the skipped ones."""
+    """Yield the given and all following frames and samples in blocks, without the skipped ones."""
     rest = iter(blocks)
     while True:
         while skip and frames:

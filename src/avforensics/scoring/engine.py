@@ -1,7 +1,7 @@
 """One pass of the synchronisation network over spans of any number of videos.
 
 The 2-D stages run once per frame, the 3-D stages once per window, the audio encoder once per crop
-and fusion once per pair of window and crop. Batches cross spans and videos.
+and fusion once per pair of window and crop. A batch may hold several spans and videos.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def resolve_device(name: str) -> torch.device:
     Raises
     ------
     ConfigError
-        The device is unknown or absent.
+        The device is unknown or not available.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -45,7 +45,7 @@ def resolve_device(name: str) -> torch.device:
 
 @dataclass
 class _Tail:
-    """Outputs for the end of a span, which the video's next span needs."""
+    """Network outputs at the end of a span, which the video's next span reuses."""
 
     frames: Tensor  # (4, C, h, w) features of the last frames
     crops: Tensor  # (2 tau, Ta, D) tokens of the last crops
@@ -57,7 +57,7 @@ class Engine:
     Parameters
     ----------
     projection : Projection, optional
-        Without it ``Features.projected`` has no columns.
+        Without a projection, ``Features.projected`` has no columns.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Engine:
 
     @torch.inference_mode()
     def run(self, batch: Sequence[tuple[Hashable, Span]]) -> list[Features]:
-        """Features of each span, in order.
+        """Compute the features of each span, in order.
 
         Parameters
         ----------
