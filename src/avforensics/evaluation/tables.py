@@ -104,7 +104,7 @@ def coverage_line(summary: Mapping) -> str:
 
 
 def tables_of(summary: Mapping, title: str = "") -> list[Table]:
-    """Tables of results, baselines (with the AUC repeated) and statistics, each fit for a screen."""
+    """Tables of results, baselines (with the AUC again) and statistics, narrow enough for a screen."""
     header, rows = cells(summary)
     ends = _section_ends(summary)
     split = header.index(_COLUMNS["tpr_at_fpr_10"]) + 1
@@ -145,7 +145,7 @@ def to_latex(summary: Mapping, title: str = "") -> str:
 
 
 def to_csv(summary: Mapping) -> str:
-    """All numbers at full precision; one line per result and source (model, baseline, statistic)."""
+    """All numbers at full precision; one line per result of each model, baseline or statistic."""
     ends = [f"{metric}_ci_{end}" for metric in _COLUMNS for end in ("low", "high")]
     numbers = [*_COLUMNS, *ends, "auc_unscored"]
     table = [["category", "scores", "n_real", "n_fake", "prevalence", *numbers]]

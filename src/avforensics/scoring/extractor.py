@@ -1,4 +1,5 @@
-"""Extract features from files: read in threads, run the synchronisation network once."""
+"""Extract features from files: threads read the files, and the synchronisation network runs
+once."""
 
 from __future__ import annotations
 
@@ -26,8 +27,8 @@ from avforensics.scoring.runtime import DEFAULT_RUNTIME, RuntimeOptions
 from avforensics.scoring.source import AHEAD, Clip, Source, SpanQueue, read_ahead
 from avforensics.scoring.spans import Span, cut_spans, frames_needed
 
-LARGE = 224  # pixels; networks of at least this size see the whole face, smaller ones the mouth
-Progress = Callable[[Clip, int], None]  # a clip, and the number of its windows processed
+LARGE = 224  # pixels; networks with a smaller input see only the mouth, others the whole face
+Progress = Callable[[Clip, int], None]  # called with a clip and the number of its windows processed
 
 
 @dataclass
@@ -45,9 +46,9 @@ class Extraction:
     seconds : float
         Wall-clock time spent on the clip.
     measures : Measures or None
-        Applicability of the part that was read; None if not requested.
+        Applicability measures of the part that was read; None if not requested.
     speaking : Speaking or None
-        When there is voice and the mouth moves; None if no mouth was measured.
+        Times of voice and of mouth movement; None if no mouth was measured.
     """
 
     clip: Clip
@@ -71,8 +72,8 @@ class FeatureExtractor:
     max_windows : int, optional
         Maximum number of windows per clip; None = all.
     mix_clips : bool
-        Let small clips share batches. If False, a clip's features do not depend on its
-        neighbours, down to the last digit.
+        Let small clips share batches. If False, a clip's features do not depend on other clips,
+        down to the last digit.
     measure : bool
         Measure applicability while a clip is read.
     recipe : str or mapping, optional
@@ -168,9 +169,9 @@ class FeatureExtractor:
         Parameters
         ----------
         produce : callable
-            Called in another thread with a function ``begin``. It calls ``begin(clip)`` to start
-            reading each clip, and may go on to supply that clip's data. Its exceptions are raised
-            here, after all clips have ended.
+            Called in another thread with a function ``begin``. It must call ``begin(clip)`` to
+            start reading a clip, and may then supply the clip's data. Its exceptions are raised by
+            this method, after all clips have ended.
         """
         queue: SpanQueue = Queue(AHEAD)
         begun: list[Source] = []
@@ -279,10 +280,10 @@ class _Pending:
 
 
 def trained_recipe(models: Models) -> str | Mapping[str, Any] | None:
-    """The crop recipe of the synchronisation network's training clips; None if unknown.
+    """Crop recipe of the synchronisation network's training clips; None if unknown.
 
-    A checkpoint may hold the recipe (metadata ``recipe``). Otherwise, networks of at least 224
-    pixels see whole faces, like the paper's.
+    A checkpoint may hold the recipe (metadata ``recipe``). Otherwise, networks with an input of at
+    least 224 pixels are assumed to see whole faces, like the paper's network.
     """
     if models.recipe is not None:
         return models.recipe

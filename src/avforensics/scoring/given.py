@@ -51,7 +51,7 @@ def video_of(
     samples: np.ndarray | None = None,
     rate: int | None = None,
 ) -> Video:
-    """A video unchanged, or frames with their fps and audio as `Arrays`.
+    """Return a video unchanged, or frames with their fps and audio as `Arrays`.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def video_of(
 
 
 def listed(videos: Video | Iterable[Video]) -> Iterable[Video]:
-    """Several videos unchanged, or one video as a list.
+    """Return several videos unchanged, or one video as a list.
 
     Raises
     ------
@@ -82,9 +82,9 @@ def listed(videos: Video | Iterable[Video]) -> Iterable[Video]:
 
 
 class Temporary:
-    """Clips of any kind of input, written to temporary files where necessary.
+    """Make clips from any kind of input, through temporary files where necessary.
 
-    Use it in a ``with`` statement, which removes the files at its end.
+    Must be used in a ``with`` statement, which removes the files at its end.
     """
 
     def __enter__(self) -> Temporary:
@@ -150,7 +150,7 @@ def _is_one(video: object) -> bool:
 
 
 def _is_arrays(video: object) -> bool:
-    """Whether the argument has four items, of which the first are frames and a number."""
+    """Whether the argument has four items, beginning with frames and a number."""
     return isinstance(video, Arrays) or (
         isinstance(video, tuple | list)
         and len(video) == 4

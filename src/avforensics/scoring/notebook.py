@@ -1,4 +1,4 @@
-"""A result for notebooks: a small table and the delay map as self-contained HTML."""
+"""Show a result in notebooks: a small table and the delay map as self-contained HTML."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LONGEST = 1500  # windows; longer videos are averaged to this many columns
 
 
 def html_of(result: VideoResult) -> str:
-    """The result of one video as self-contained HTML."""
+    """Format the result of one video as self-contained HTML."""
     rows = [("video", result.path.name), ("status", result.status)]
     if result.error is not None:
         rows.append(("reason", result.error))
@@ -56,9 +56,9 @@ def html_of(result: VideoResult) -> str:
 
 
 def delay_map(probabilities: np.ndarray, top: float) -> bytes:
-    """Probabilities (N, D) as a PNG: a column per window, a row per delay, the latest delay on top.
+    """Draw probabilities (N, D) as a PNG: one column per window, one row per delay, latest on top.
 
-    ``top`` is the brightest value.
+    ``top`` is the probability that is drawn brightest.
     """
     shares = np.nan_to_num(np.clip(probabilities.T[::-1] / top, 0, 1))
     shade = CIVIDIS[np.minimum(shares * 256, 255).astype(np.uint8)]
@@ -81,5 +81,5 @@ def _map(features: Features) -> dict[str, object]:
 
 
 def _plain(text: str) -> str:
-    """Text that any page can hold: bytes that are not UTF-8 become escapes."""
+    """Escape bytes that are not UTF-8, so that any page can hold the text."""
     return text.encode("utf-8", "backslashreplace").decode()

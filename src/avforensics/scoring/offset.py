@@ -1,8 +1,8 @@
-"""The constant delay of a video, from the windows with valid audio at every delay.
+"""Constant delay of a video, from the windows with valid audio at every delay.
 
-Near the ends of a recording, some delays of a window reach into padding, where a network's output
-is meaningless. Properties of a whole video are therefore measured on its inner windows if
-there are enough.
+Near the ends of a recording, some delays of a window reach into padding, where the network's output
+is meaningless. Properties of a whole video are therefore measured on its inner windows if there are
+enough.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from avforensics.media.types import FPS
 from avforensics.scoring.result import Features
 
 FRAME_MS = 1000 // FPS
-ENOUGH = 10  # inner windows, 0.56 s; with fewer, all windows of a clip are used
+ENOUGH = 10  # minimum number of inner windows (0.56 s); with fewer, all windows of a clip are used
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ConstantOffset:
     probability : float
         Mean probability of that delay over the windows.
     chance : float
-        That probability if all delays were equally likely.
+        The same probability if all delays were equally likely.
     """
 
     frames: int
@@ -78,7 +78,7 @@ def inner_windows(valid_audio: ArrayLike) -> tuple[np.ndarray, bool]:
     Parameters
     ----------
     valid_audio : bool array, (N,)
-        Whether every delay of a window sees audio, not padding.
+        Whether every delay of a window has audio, not padding.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def inner_windows(valid_audio: ArrayLike) -> tuple[np.ndarray, bool]:
 
 
 def constant_offset(features: Features) -> ConstantOffset:
-    """The delay with the highest mean probability over a video's inner windows.
+    """Delay with the highest mean probability over a video's inner windows.
 
     Distributions over delays (Eq. 1) are averaged, so that each window has one vote, whatever the
     size of its logits.

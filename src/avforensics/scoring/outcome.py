@@ -1,4 +1,4 @@
-"""What is known about one scored video: its result, its faces and its unusual segments."""
+"""Outcome of scoring one video: its result, its faces and its unusual segments."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from avforensics.faces.track import Faces
 from avforensics.scoring.result import Calibrated, VideoResult
 from avforensics.scoring.tracks import FaceResult
 
-OWN_DELAY, STEP_LOSS = "own_delay", "step_loss"  # measures by which segments are found
+OWN_DELAY, STEP_LOSS = "own_delay", "step_loss"  # measures in which segments stand out
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of a video that is unusual.
+    """An unusual part of a video.
 
     Attributes
     ----------
@@ -23,11 +23,12 @@ class Segment:
         Seconds on the video's clock.
     value : float
         ``own_delay``: how far the segment stands out, see `avforensics.evaluation.alarms`;
-        ``step_loss``: mean of the losses in it.
+        ``step_loss``: mean loss in the segment.
     threshold : float or None
-        Threshold exceeded; None = the segment stands out only from the rest of its video.
+        Threshold that the value exceeds; None = the segment was only compared with the rest of its
+        video.
     track : str
-        The face, if there are several.
+        Track of the face, if the video has several faces.
     measure : str
         ``own_delay`` or ``step_loss``.
     """
@@ -41,7 +42,7 @@ class Segment:
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Segment:
-        """A segment from its row, including rows of earlier versions' journals."""
+        """Build a segment from its row; accepts rows from journals of earlier versions."""
         return cls(
             row["start"],
             row["end"],
@@ -52,7 +53,7 @@ class Segment:
         )
 
     def row(self) -> dict[str, Any]:
-        """A row of segments.csv, without the path."""
+        """Row of segments.csv, without the path."""
         return {
             "track": self.track or None,
             "start": round(self.start, 3),
@@ -72,9 +73,8 @@ class Outcome:
     result : VideoResult
         With faces, the score follows ``rule``, and the windows come from the main speaker.
     faces : tuple of FaceResult
-        Each tracked face, in order of appearance; empty if faces were not searched.
-    found : Faces or None
-        What the face search found; None if faces were not searched.
+        Each tracked face, in order of appearance; empty if faces were not searched for. found :
+        Faces or None Result of the face search; None if faces were not searched for.
     rule : str
         How the video's score is computed from its faces' scores; see `score_of_video`.
     calibrated : Calibrated or None
@@ -82,7 +82,8 @@ class Outcome:
     segments : sequence of Segment
         Unusual parts; found only if every window is scored.
     segments_per_minute : float or None
-        Maximum number of segments per minute of real video; None without such a threshold.
+        Number of segments per minute of real video that the threshold allows; None without a
+        threshold.
     """
 
     result: VideoResult

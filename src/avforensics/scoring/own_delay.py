@@ -1,8 +1,9 @@
-"""A curve over a video's windows: where its own delay is not the most probable one.
+"""Curve over a video's windows that is high where its constant delay is not the most probable.
 
-The curve compares the statistic `mass_at_delay` in sliding windows with the mass at the most
-probable delay there. A part with different audio stands out over its whole length, and the
-network's confidence has no effect. The curve needs no training and no real videos.
+The curve compares the probability mass at the constant delay, as in the statistic `mass_at_delay`,
+with the mass at each window's most probable delay. A part with different audio stands out over its
+whole length, whereas low confidence of the network alone has no effect. The curve needs no training
+and no real videos.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from avforensics.scoring.rows import NEAR
 from avforensics.scoring.sequences import SequencePolicy
 from avforensics.smoothing import running_mean
 
-SLIDING = 11  # windows per mean
-LEAST_RATIO = 0.02  # keeps the logarithm of (mass at its own delay / mass at the best one) bounded
+SLIDING = 11  # windows per running mean
+LEAST_RATIO = 0.02  # bounds the logarithm of (mass at the constant delay / mass at the best delay)
 
 
 def off_own_delay(
     sync_logits: ArrayLike, valid_audio: ArrayLike, chosen: ArrayLike | None = None
 ) -> np.ndarray:
-    """How much less probable the video's own delay is than the most probable: float64, (N,).
+    """Measure how much less probable the constant delay is than the best delay: float64, (N,).
 
-    The logarithm of the ratio of the two masses, each within `NEAR` frames of its delay, averaged
-    over `SLIDING` windows; 0 = its own delay is the most probable throughout. If some delays of a
-    window reach into padding, only its other delays are compared, and any excess over the median
-    of the inner windows is multiplied by the share of these delays.
+    The value is the logarithm of the ratio of the two masses, each within `NEAR` frames of its
+    delay, averaged over `SLIDING` windows; 0 = the constant delay is the best throughout. If some
+    delays of a window reach into padding, only the remaining delays are compared, and any excess
+    over the median of the inner windows is multiplied by their share.
 
     Parameters
     ----------
@@ -36,8 +37,8 @@ def off_own_delay(
     valid_audio : bool array, (N,)
         Whether every delay of a window has audio, not padding.
     chosen : int array, (M,), optional
-        Positions of the windows that count, ascending; no mean crosses a gap. Values are returned
-        for these windows only. None = all windows.
+        Positions of the windows to use, ascending; means do not cross gaps. Values are returned
+        only for these windows. None = all windows.
     """
     valid_audio = np.asarray(valid_audio, bool)
     chosen = np.arange(len(valid_audio)) if chosen is None else np.asarray(chosen)
@@ -56,10 +57,10 @@ def off_own_delay(
 
 
 def _heard(valid_audio: np.ndarray, delays: int) -> np.ndarray:
-    """Which delays of each window have audio, bool, (N, delays); all if no window is valid.
+    """Mark the delays of each window that have audio, bool, (N, delays); all if no window is valid.
 
-    The window k before the first valid one lacks audio at the k lowest delays; the window k after
-    the last valid one, at the k highest.
+    The k-th window before the first valid window lacks audio at the k lowest delays; the k-th
+    window after the last valid window lacks audio at the k highest delays.
     """
     whole = np.flatnonzero(valid_audio)
     if not len(whole):
@@ -83,13 +84,13 @@ def own_delay_curve(
     Parameters
     ----------
     sync_logits, valid_audio
-        As in `off_own_delay`, of all windows.
+        As in `off_own_delay`, for all windows.
     policy : SequencePolicy
-        Windows that the policy does not score do not count.
+        Windows that the policy does not score are ignored.
     first_window : int
         Index of the first row's window in the video.
     speaks : bool array, (N,), optional
-        Windows in which the face speaks; others do not count.
+        Windows in which the face speaks; other windows are ignored.
     """
     kept = policy.kept(valid_audio)
     if speaks is not None:

@@ -15,7 +15,7 @@ from avforensics.media.types import MediaReport
 SCORED = "scored"
 # Statuses with a score, whether or not it is meaningful.
 WITH_SCORE = SCORED, NOT_APPLICABLE
-# Statuses without a score; `FACELESS` if faces were searched.
+# Statuses without a score; `FACELESS` only if faces were searched for.
 FAILED = "failed"
 FACELESS = NO_FACE, NO_USABLE_FACE
 
@@ -27,7 +27,7 @@ class Features:
     Attributes
     ----------
     sync_logits : float32, (N, 31)
-        Row of logits over delay indices (paper Eq. 1 before the softmax).
+        Rows of logits over delays (before the softmax in Eq. 1 of the paper).
     projected : float32, (N, D)
         Activations after StandardScaler and PCA, before L2 normalisation; without a projection
         D = 0.
@@ -36,7 +36,7 @@ class Features:
     first_window : int
         Index of the first row's window in the video.
     valid_audio : bool, (N,)
-        Whether every delay of the window sees real audio, not padding.
+        Whether every delay of the window has audio, not padding.
     """
 
     sync_logits: np.ndarray
@@ -52,7 +52,7 @@ class Features:
 
 @dataclass
 class Steps:
-    """Losses of predicting each window from the previous ones.
+    """Losses of predicting each window from the previous windows.
 
     Arrays have one entry per predicted window; ``window`` is its index in the video (the first
     window is never predicted). Under policy ``all``, overlapping sequences are averaged.
@@ -78,14 +78,14 @@ class Steps:
 
 @dataclass(frozen=True, eq=False)
 class DelayCurve:
-    """How far a video is from its own delay, over its windows; see `own_delay_curve`.
+    """Departure of a video's windows from its constant delay; see `own_delay_curve`.
 
     Attributes
     ----------
     window : int64, (S,)
         Indices in the video, ascending.
     value : float64, (S,)
-        0 = the video's own delay is the most probable one.
+        0 = the constant delay is the most probable.
     """
 
     window: np.ndarray
@@ -96,9 +96,9 @@ class DelayCurve:
 class Score:
     """One video's score for one lam.
 
-    ``score = distribution_score + lam * activation_score``; higher = more likely fake; not a
-    probability. ``maximum`` is the highest score of any sequence (equal to ``score`` under policy
-    ``first``).
+    ``score = distribution_score + lam * activation_score``; higher = more likely fake. The score is
+    not a probability. ``maximum`` is the highest score of any sequence (equal to ``score`` under
+    policy ``first``).
     """
 
     lam: float
@@ -117,7 +117,7 @@ class VideoResult:
     error : str or None
         Why the file could not be scored; None = scored.
     scores : list of Score
-        One for each requested lam, in that order; empty on failure.
+        One for each requested lam, in the same order; empty on failure.
     sha256 : str or None
         Hash of the file; None if it cannot be read.
     seconds : float
@@ -131,7 +131,7 @@ class VideoResult:
     inner : bool
         Whether the statistics are measured on inner windows only.
     off_delay : DelayCurve or None
-        Where the video's own delay is not the most probable one.
+        Curve that is high where the video's constant delay is not the most probable.
     evidence : float or None
         The calibration's fusion of the statistics; higher = less like real videos.
     evidence_p_value : float or None
@@ -139,19 +139,19 @@ class VideoResult:
     likelihood : dict or None
         ``log10``, ``low``, ``high`` and ``at_bound`` of the likelihood ratio, if there is one.
     statements : tuple of str
-        Evidence and ratio in words.
+        Evidence and likelihood ratio in words.
     warnings : list of str
-        Warnings such as silent or damaged audio; the score is valid.
+        Warnings, e.g. about silent or damaged audio; the score remains valid.
     measures : Measures or None
         Measures of applicability; None if not measured.
     speaking : Speaking or None
-        When there is voice and the mouth moves, from the start of the part that was read.
+        Times of voice and of mouth movement, from the start of the part that was read.
     not_applicable : tuple of str
         Reasons why the score is meaningless: measures beyond their limits. The score is kept, but
-        ``status`` says so.
+        ``status`` is ``"not_applicable"``.
     failure : str or None
-        ``status`` in case of an error; None = `FAILED`. If faces were searched: `NO_FACE`, or
-        `NO_USABLE_FACE` if all were too small, too short or too sparse.
+        ``status`` in case of an error; None = `FAILED`. If faces were searched for, also `NO_FACE`,
+        or `NO_USABLE_FACE` if all faces were too small, too short or too sparse.
     """
 
     path: Path
@@ -185,7 +185,7 @@ class VideoResult:
         return NOT_APPLICABLE if self.not_applicable else SCORED
 
     def __repr__(self) -> str:
-        """The video's result in one line."""
+        """Result of the video in one line."""
         return f"<{type(self).__name__} {self.summary()}>"
 
     def _repr_html_(self) -> str:
@@ -195,7 +195,7 @@ class VideoResult:
         return html_of(self)
 
     def summary(self) -> str:
-        """One line: the file and its score, or why it has none."""
+        """File and score in one line, or the reason why there is no score."""
         if self.error is not None:
             return f"{self.path.name}: {self.status}: {self.error}"
         told = [f"score {one.score:.4g}" for one in self.scores[:1]]
@@ -220,9 +220,9 @@ class Calibrated:
     source : str
         Description of these videos.
     threshold : float, optional
-        Score above which a video is called unusual ...
+        Score above which a video is called unusual.
     false_positive_rate : float, optional
-        ... and the share of real videos above it.
+        Share of real videos above the threshold.
     statements : sequence of str
         Evidence and likelihood ratio in words, if the calibration has them.
     """
@@ -244,7 +244,8 @@ class Calibrated:
 
 
 def windows_of(results: Iterable[VideoResult]) -> np.ndarray:
-    """Windows with logits in any of the results, which share a clock: int array, sorted."""
+    """Indices of windows with logits in any result; all results must share a clock; int array,
+    sorted."""
     features = [result.features for result in results if result.features is not None]
     spans = [one.first_window + np.arange(one.n_windows) for one in features]
     return np.unique(np.concatenate(spans)) if spans else np.zeros(0, int)

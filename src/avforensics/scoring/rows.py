@@ -1,4 +1,4 @@
-"""The rows from which the statistics of a video are computed."""
+"""Rows from which the statistics of a video are computed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from avforensics.scoring.offset import delay_probabilities, inner_windows
 from avforensics.scoring.result import Features, Steps
 from avforensics.scoring.sequences import SequencePolicy
 
-NEAR = 1  # frames around a delay that count as that delay: neighbours share most of their audio
+NEAR = 1  # frames; delays this close count as equal because they share most of their audio
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,18 +22,18 @@ class VideoRows:
     Attributes
     ----------
     logits : float array, (N, D)
-        Rows over delays.
+        Rows of logits over delays.
     window : int array, (N,)
         Index of each window in the video; a gap separates windows that are not consecutive.
     inner : bool
         Whether every delay of these windows has valid audio. False = fewer than
-        `avforensics.scoring.offset.ENOUGH` windows have it, so others are included.
+        `avforensics.scoring.offset.ENOUGH` windows have it, so all windows are included.
     score : float or None
         The published score.
     activation : float array, (N,), or None
         Step loss of the activation model, NaN where a window was not predicted.
     delay_frequency : float array, (D,), or None
-        Log-probability that each delay is the likeliest delay of a window in real videos.
+        Log-probability that each delay is the most likely delay of a window in real videos.
     """
 
     logits: np.ndarray
@@ -54,16 +54,17 @@ class VideoRows:
         delay_frequency: np.ndarray | None = None,
         speaks: np.ndarray | None = None,
     ) -> VideoRows:
-        """The inner windows that a policy scores, or all that it scores if too few are inner.
+        """Select the inner windows that a policy scores, or all scored windows if too few are
+        inner.
 
         Parameters
         ----------
         policy : SequencePolicy
-            Windows that the policy does not score are left out here too.
+            Windows that the policy does not score are left out.
         score, delay_frequency
             As in `VideoRows`.
         speaks : bool array, (N,), optional
-            Windows in which the face speaks; the others are left out.
+            Windows in which the face speaks; other windows are left out.
         """
         kept = policy.kept(features.valid_audio)
         if speaks is not None and speaks[kept].any():
@@ -118,7 +119,7 @@ class VideoRows:
 
     @cached_property
     def delay(self) -> int:
-        """Index of the clip's own delay: the highest mean probability."""
+        """Index of the clip's delay, which has the highest mean probability."""
         return int(self.probability.mean(axis=0).argmax())
 
     @cached_property

@@ -1,4 +1,4 @@
-"""How networks run. All settings but the streams change only the last digits of a score."""
+"""Options for running networks. All except the streams change only the last digits of a score."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class RuntimeOptions:
     compile : bool
         Compile the frame and window stages with ``torch.compile``.
     batch_windows : int, optional
-        Windows per batch of the 3-D stages; default 8 on a CPU, 64 on a GPU. Each takes about
-        0.1 GB with the published network.
+        Windows per batch of the 3-D stages; default 8 on a CPU, 64 on a GPU. Each window takes
+        about 0.1 GB with the published network.
     readers : int, optional
         Files read concurrently; default 1 on a CPU, 4 on a GPU.
     video_stream, audio_stream : int, optional
-        Index among the streams of that kind; None = chosen as a player would.
+        Index among the streams of the same kind; None = the stream that a player would choose.
 
     Raises
     ------
@@ -59,7 +59,7 @@ class RuntimeOptions:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> RuntimeOptions:
-        """Options from the settings of a command."""
+        """Build options from the settings of a command."""
         return cls(**{field.name: settings[field.name] for field in fields(cls)})
 
 

@@ -1,6 +1,6 @@
 """Step losses and scores from features of windows (paper Eq. 4-5 and Sec. 3.2).
 
-Runs after the network, so changing lam or max_len costs only milliseconds.
+Scoring runs after the network, so changing lam or max_len costs only milliseconds.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ BATCH = 16  # sequences per decoder batch, which bounds memory; larger batches a
 
 @dataclass(frozen=True, kw_only=True)
 class SequencePolicy:
-    """Which windows are scored, and how many of them form a sequence.
+    """Which windows to score, and how many windows form a sequence.
 
     Parameters
     ----------
     max_len : int
-        Windows per sequence, at least 2; the decoders must have been trained for it.
+        Windows per sequence, at least 2; the decoders must have been trained for this length.
     windows : str
         ``first`` = one sequence of the first ``max_len`` windows (published); ``all`` = sequences
         over the whole video that overlap by half.
@@ -90,8 +90,8 @@ def score_features(
     Parameters
     ----------
     distribution, activation : Module or None
-        Decoders of delay rows and of projected activations, or other anomaly models, in
-        evaluation mode on the CPU. None = losses of zero.
+        Decoders of delay rows and of projected activations, or other anomaly models, in evaluation
+        mode on the CPU. None = all losses are zero.
     lams : sequence of float
         Weights of the activation score.
 

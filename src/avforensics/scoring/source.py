@@ -29,7 +29,7 @@ AHEAD = 2  # maximum number of spans queued for the network
 
 @dataclass(frozen=True)
 class Edit:
-    """An edit of a clip while it is read, for controls and robustness tests.
+    """An edit applied to a clip while it is read, for controls and robustness tests.
 
     Attributes
     ----------
@@ -60,11 +60,11 @@ class Clip:
     mouth : MouthView or None
         Position of the mouth in the square.
     sound : SoundSpool or None
-        The file's audio, shared by clips of one file and closed by its owner.
+        Audio of the file, shared by all clips of the file and closed by its owner.
     kept : KeptFrames or None
-        The file's frames, if they are in memory; also shared and released by their owner.
+        Frames of the file, if they are in memory; also shared, and released by their owner.
     pictures : Pictures or None
-        The clip's pictures, if they are cut elsewhere.
+        Pictures of the clip, if another thread cuts them.
     name : str
         Name in results, if the file is temporary.
     """
@@ -83,7 +83,7 @@ class Clip:
 
     @classmethod
     def of(cls, video: str | os.PathLike | Clip) -> Clip:
-        """A clip of a whole file; a clip is returned unchanged."""
+        """Make a clip of a whole file; a `Clip` is returned unchanged."""
         return video if isinstance(video, cls) else cls(Path(video))
 
     @property
@@ -121,7 +121,7 @@ SpanQueue = Queue[tuple["Source", Span | None]]
 
 @dataclass(eq=False)
 class Source:
-    """A video while it is read.
+    """A video that is being read.
 
     Attributes
     ----------
@@ -173,7 +173,7 @@ class Source:
             span = following
 
     def end(self) -> None:
-        """Call ``when_read``, once."""
+        """Call ``when_read`` unless it was already called."""
         call, self.when_read = self.when_read, None
         if call is not None:
             call()
@@ -193,7 +193,7 @@ class Source:
         except Exception as error:  # one bad file must never end the batch
             self.error = f"reading failed: {type(error).__name__}: {error}"
         if self.clip.pictures is not None:
-            self.clip.pictures.close()  # the thread that cuts them must not wait
+            self.clip.pictures.close()  # so that the thread that cuts them does not wait
         self.seconds += time.perf_counter() - started
         self.put(None)
 
@@ -207,12 +207,12 @@ class Source:
             yield block
 
     def put(self, span: Span | None) -> None:
-        """Pass on the next span, or None after the last; waits while the queue is full."""
+        """Queue the next span, or None after the last; waits while the queue is full."""
         put(self.queue, (self, span), self._stopped)
 
 
 def _sha256(path: Path) -> str | None:
-    """SHA-256 of a file, computed once for all its faces; None if it cannot be read."""
+    """SHA-256 of a file, computed once for all faces in the file; None if it cannot be read."""
     try:
         status = path.stat()
     except OSError:
@@ -253,7 +253,7 @@ def read_ahead(
         while waiting:
             source = waiting.popleft()
             yield source
-            source.end()  # in case it had no span
+            source.end()  # in case the source had no span
     finally:
         for source in waiting:
             source.stop()

@@ -1,7 +1,7 @@
 """Cut a stream of frames and audio into spans of windows, the network's units of work.
 
-A span holds only what the previous span does not: each frame and each audio crop passes the network
-once.
+A span holds only data that the previous span does not, so each frame and each audio crop passes
+through the network once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Span:
     crops : int16, (M, 3200)
         ``n_windows`` audio crops, plus 2 tau in the first span.
     valid_audio : bool, (n_windows,)
-        Whether all delays of a window see real audio.
+        Whether every delay of a window has audio, not padding.
     """
 
     first_window: int

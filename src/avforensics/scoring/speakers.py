@@ -16,18 +16,17 @@ from avforensics.models.sync import WINDOW_FRAMES
 from avforensics.scoring.offset import log_probabilities
 from avforensics.smoothing import running_mean
 
-SMOOTH = (
-    37  # windows, 1.5 s; on pairs of GRID clips, 25 find the speaker at 88 % of times, 35 at 92 %
-)
+# windows, 1.5 s; on pairs of GRID clips, 25 windows find the speaker 88 % of the time, 35 92 %
+SMOOTH = 37
 NOBODY = -1
 MIDDLE = WINDOW_FRAMES // 2
 
 
 def constant_delay_fit(sync_logits: np.ndarray, *, smooth: int = SMOOTH) -> np.ndarray:
-    """How well one constant delay explains the windows around each window.
+    """Measure how well one constant delay explains the windows around each window.
 
-    Mean log-probability of the best delay over the surrounding ``smooth`` windows (fewer at the
-    ends), relative to equally likely delays.
+    The measure is the mean log-probability of the best delay over the surrounding ``smooth``
+    windows (fewer at the ends), relative to equally likely delays.
 
     Parameters
     ----------
@@ -36,8 +35,8 @@ def constant_delay_fit(sync_logits: np.ndarray, *, smooth: int = SMOOTH) -> np.n
     Returns
     -------
     float64 array, (N,)
-        log D if only that delay is possible, 0 if all are equally likely, negative if
-        windows disagree with confidence.
+        log D if only that delay is possible, 0 if all are equally likely, negative if windows
+        confidently disagree.
     """
     rows = log_probabilities(sync_logits)
     # mode "nearest" would repeat the last rows: divide by the number of real rows instead
@@ -47,7 +46,7 @@ def constant_delay_fit(sync_logits: np.ndarray, *, smooth: int = SMOOTH) -> np.n
 
 
 def who_speaks(rows: Sequence[np.ndarray], first_windows: Sequence[int]) -> np.ndarray:
-    """The face with the highest confidence at each window of a video.
+    """Find the face with the highest confidence at each window of a video.
 
     Parameters
     ----------
@@ -59,8 +58,8 @@ def who_speaks(rows: Sequence[np.ndarray], first_windows: Sequence[int]) -> np.n
     Returns
     -------
     int64 array, (windows of the video,)
-        Index of the speaking face in ``rows``; `NOBODY` if there is no face. Ends with the last
-        window of any face.
+        Index of the speaking face in ``rows``; `NOBODY` if there is no face. The array ends with
+        the last window of any face.
     """
     ends = [first + len(part) for part, first in zip(rows, first_windows, strict=True)]
     best = np.full(max(ends, default=0), -np.inf)
@@ -80,10 +79,10 @@ def speaking_shares(speaker: np.ndarray, n_faces: int) -> np.ndarray:
 
 
 def speaking_spans(speaker: np.ndarray, face: int) -> list[tuple[float, float]]:
-    """When a face speaks: (start, end) in seconds of the video, in order.
+    """Spans in which a face speaks: (start, end) in seconds of the video, in order.
 
-    A window counts as its middle frame; if no face comes before or after it, the two outer frames
-    on that side count too.
+    A window represents its middle frame. If no face precedes or follows the window, its two outer
+    frames on that side are included.
     """
     speaks = speaker == face
     edges = np.flatnonzero(np.diff(speaks, prepend=False, append=False))
@@ -98,7 +97,7 @@ def speaking_spans(speaker: np.ndarray, face: int) -> list[tuple[float, float]]:
 
 
 def within(seconds: np.ndarray, spans: Sequence[tuple[float, float]]) -> np.ndarray:
-    """Whether each time lies in one of the spans, ``start <= time < end``; bool, (n,).
+    """Whether each time is within one of the spans, ``start <= time < end``; bool, (n,).
 
     Parameters
     ----------

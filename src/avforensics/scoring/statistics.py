@@ -1,19 +1,19 @@
 """Statistics of a video's rows, one number each, to complement the published score.
 
-The published score asks how well each window is predicted from the ones before. A network that is
-unsure gives flat rows, which are easily predicted and so count as normal. The statistics here
-measure the same rows in other ways: how sure they are, whether they stay at one delay, how often
-they jump. They need no further pass of a network.
+The published score measures how well each window is predicted from the previous windows. An unsure
+network gives flat rows, which are easy to predict and therefore count as normal. The statistics in
+this module measure the same rows in other ways: how sure the network is, whether it stays at one
+delay, how often it jumps. They need no further pass of the network.
 
-Each uses the windows of `VideoRows`: windows in which every delay has valid audio. A short clip is
-measured on all of its windows; do not compare its statistics with those of longer clips.
+Each statistic uses the windows of `VideoRows`, in which every delay has valid audio. A short clip
+is measured on all of its windows; do not compare its statistics with those of longer clips.
 
-Which direction means "fake" depends on the forgery: the output of a generator trained against a
-synchronisation network is more in sync than real speech, a swapped voice is less in sync. ``fake``
-names the direction of a video whose audio and video do not match; a fusion uses both directions
-unless ``sides`` is ``one``.
+The direction that indicates a fake depends on the forgery: the output of a generator trained
+against a synchronisation network is more in sync than real speech, whereas a swapped voice is less
+in sync. ``fake`` is the direction of videos whose audio and video do not match; a fusion uses both
+directions unless ``sides`` is ``one``.
 
-To add one::
+To add a statistic::
 
     @statistic("my_name", scale="positive", fake="high")
     def my_name(rows: VideoRows) -> float:
@@ -34,22 +34,24 @@ from avforensics.scoring.offset import log_probabilities
 from avforensics.scoring.rows import NEAR, VideoRows
 
 SCALES = ("share", "positive", "real")
-APART = 2  # frames; delays at most this far apart count as one
-LEAST_PART = 10  # windows before and after a change of delay
-MOST_CHANGES = 2000  # places at which a change is tried
+APART = 2  # frames; delays at most this far apart count as equal
+LEAST_PART = 10  # minimum number of windows before and after a change of delay
+MOST_CHANGES = (
+    2000  # windows; twice as long a video is no longer searched for a change at every window
+)
 
 
 @dataclass(frozen=True)
 class Statistic:
-    """One number of a video's rows.
+    """A number computed from a video's rows.
 
     Attributes
     ----------
     function : callable
-        `VideoRows` to float; None if its input is missing.
+        Maps `VideoRows` to a float, or to None if an input is missing.
     scale : str
         ``share`` = in [0, 1], ``positive`` = 0 or more, without an upper limit, ``real`` = any
-        number. Selects the transform by which a fusion makes it nearly normal.
+        number. The scale selects the transform with which a fusion makes the values nearly normal.
     fake : str
         ``high`` or ``low``: the side of videos whose audio and video do not match.
     sides : str
@@ -66,7 +68,7 @@ class Statistic:
     meaning: str
 
     def towards_fake(self, value: float) -> float:
-        """The value with a sign such that higher = more likely fake, as every score here."""
+        """Return the value with the polarity of a score: higher = more likely fake."""
         return value if self.fake == "high" else -value
 
 
@@ -76,19 +78,19 @@ STATISTICS: Registry[Statistic] = Registry("statistic")
 def statistic(
     name: str, *, scale: str = "real", fake: str = "high", sides: str = "two"
 ) -> Callable[[Callable[[VideoRows], float | None]], Callable[[VideoRows], float | None]]:
-    """Register a function of `VideoRows` as a statistic; its docstring says what it is.
+    """Register a function of `VideoRows` as a statistic; its docstring becomes ``meaning``.
 
     Parameters
     ----------
     name : str
-        Unique; it becomes a column.
+        Unique name of the statistic, and of its column in tables.
     scale, fake, sides : str
         As in `Statistic`.
 
     Raises
     ------
     ConfigError
-        A value is unknown.
+        ``scale``, ``fake`` or ``sides`` is unknown.
     ValueError
         Another statistic has that name.
     """
@@ -112,7 +114,7 @@ def check_statistics(names: Iterable[str]) -> tuple[str, ...]:
     Raises
     ------
     ConfigError
-        ``names`` is empty, or lists a name twice, or a name that no statistic has.
+        ``names`` is empty, or contains a duplicate or unknown name.
     """
     names = tuple(names)
     unknown = [name for name in names if name not in STATISTICS]
@@ -126,12 +128,12 @@ def check_statistics(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def measure(rows: VideoRows, names: Iterable[str] | None = None) -> dict[str, float]:
-    """Statistics of one video by name; those that cannot be computed are left out.
+    """Compute statistics of one video, by name; those that cannot be computed are left out.
 
     Parameters
     ----------
     names : iterable of str, optional
-        None = all registered ones.
+        None = all registered statistics.
     """
     found = {}
     for name in STATISTICS if names is None else check_statistics(names):
@@ -167,9 +169,10 @@ def entropy(rows: VideoRows) -> float:
 
 @statistic("constant_delay", scale="real", fake="low")
 def constant_delay(rows: VideoRows) -> float:
-    """Mean log-probability of the best constant delay, above a flat row: log D = perfect sync.
+    """Mean log-probability of the best constant delay, relative to a flat row: log D = perfect
+    sync.
 
-    The speaking face is found by this measure.
+    The same measure finds the speaking face.
     """
     log = log_probabilities(rows.logits)
     return float(log.mean(axis=0).max() + np.log(log.shape[1]))
@@ -177,32 +180,32 @@ def constant_delay(rows: VideoRows) -> float:
 
 @statistic("at_delay", scale="share", fake="low")
 def at_delay(rows: VideoRows) -> float:
-    """Share of windows whose most likely delay lies within one frame of the clip's own."""
+    """Share of windows whose most likely delay is within one frame of the clip's delay."""
     return float((np.abs(rows.likeliest - rows.delay) <= NEAR).mean())
 
 
 @statistic("mass_at_delay", scale="share", fake="low")
 def mass_at_delay(rows: VideoRows) -> float:
-    """Mean probability within one frame of the clip's own delay."""
+    """Mean probability within one frame of the clip's delay."""
     return float(rows.mass_at_delay.mean())
 
 
 @statistic("mass_spread", scale="positive", fake="high")
 def mass_spread(rows: VideoRows) -> float:
-    """Standard deviation over windows of the probability near the clip's own delay."""
+    """Standard deviation over windows of the probability near the clip's delay."""
     return float(rows.mass_at_delay.std())
 
 
 @statistic("delay_distance", scale="positive", fake="high")
 def delay_distance(rows: VideoRows) -> float:
-    """Mean distance of the probability from the clip's own delay, in frames."""
+    """Mean distance of the probability from the clip's delay, in frames."""
     away = np.abs(np.arange(rows.probability.shape[1]) - rows.delay)
     return float((rows.probability @ away).mean())
 
 
 @statistic("jump_rate", scale="share", fake="high")
 def jump_rate(rows: VideoRows) -> float | None:
-    """Share of steps to the next window at which the most likely delay moves by over one frame."""
+    """Share of consecutive windows between which the most likely delay moves by over one frame."""
     jumps = np.abs(np.diff(rows.likeliest)) > NEAR
     return float(jumps[rows.follows].mean()) if rows.follows.any() else None
 
@@ -211,8 +214,8 @@ def jump_rate(rows: VideoRows) -> float | None:
 def delay_change(rows: VideoRows) -> float | None:
     """How much better two constant delays explain the video than one does, in nats.
 
-    The generalised likelihood ratio of one change point: the rows' log-probabilities summed before
-    and after it, at two delays more than `APART` frames from each other.
+    This is the generalised likelihood ratio of one change point. Log-probabilities are summed
+    before and after the point, at two delays more than `APART` frames apart.
     """
     log = log_probabilities(rows.logits)
     n, delays = log.shape
@@ -232,9 +235,9 @@ def delay_change(rows: VideoRows) -> float | None:
 
 @statistic("row_divergence", scale="positive", fake="high")
 def row_divergence(rows: VideoRows) -> float | None:
-    """Mean divergence (KL) of each row from the one before: the score of the simplest prediction.
+    """Mean KL divergence of each row from the previous row.
 
-    An anomaly model whose prediction is the previous row.
+    This is the score of the simplest anomaly model, whose prediction is the previous row.
     """
     if not rows.follows.any():
         return None
@@ -245,9 +248,9 @@ def row_divergence(rows: VideoRows) -> float | None:
 
 @statistic("naive_bayes", scale="positive", fake="high", sides="one")
 def naive_bayes(rows: VideoRows) -> float | None:
-    """Mean surprise at each window's most likely delay, given how often real videos have it.
+    """Mean negative log-frequency, in real videos, of each window's most likely delay.
 
-    The first row of Feng et al.'s Table 3; needs counts from real videos.
+    This is the first row of Feng et al.'s Table 3; it needs counts from real videos.
     """
     if rows.delay_frequency is None:
         return None
@@ -256,7 +259,7 @@ def naive_bayes(rows: VideoRows) -> float | None:
 
 @statistic("activation_error", scale="positive", fake="high")
 def activation_error(rows: VideoRows) -> float | None:
-    """Mean squared error of the predicted activations: the other half of the published score."""
+    """Mean squared error of the predicted activations: the second part of the published score."""
     if rows.activation is None or not np.isfinite(rows.activation).any():
         return None
     return float(np.nanmean(rows.activation))

@@ -20,9 +20,9 @@ class Timeline:
     Attributes
     ----------
     probabilities : float64 array, (N, D)
-        Over delays; NaN if not scored.
+        Probabilities over delays; NaN where a window is not scored.
     loss : float64 array, (N,)
-        Step loss; NaN if not predicted.
+        Step loss; NaN where a window is not predicted.
     running : float64 array, (N,)
         Score of the video up to each window; NaN before the first step.
     """
@@ -41,7 +41,7 @@ def timeline_of(
     lam: float = 0.0,
     rule: str = "speaker",
 ) -> Timeline:
-    """The timeline of a video.
+    """Compute the timeline of a video.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def timeline_of(
         loss[chosen] = each[-1][chosen]
     if faces and rule != "speaker":
         running = _joined([_mean_so_far(losses) for losses in each], rule)
-    elif faces and not np.isfinite(loss).any():  # then the score comes from one face
+    elif faces and not np.isfinite(loss).any():  # then the score comes from the main face
         main = faces[main_face(faces)].result
         running = _mean_so_far(_losses(main.steps, lam, n_windows))
     else:
@@ -108,7 +108,7 @@ def _mean_so_far(loss: np.ndarray) -> np.ndarray:
 
 
 def _joined(running: Sequence[np.ndarray], rule: str) -> np.ndarray:
-    """Combine running scores of faces, (N,) each, ignoring faces that have not begun."""
+    """Combine running scores of faces, (N,) each, ignoring faces that have not appeared yet."""
     if rule == "max":
         return np.fmax.reduce(running)
     begun = np.isfinite(running)
