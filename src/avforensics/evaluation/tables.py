@@ -104,7 +104,7 @@ def coverage_line(summary: Mapping) -> str:
 
 
 def tables_of(summary: Mapping, title: str = "") -> list[Table]:
-    """Tables of results, baselines (with the AUC again) and statistics, narrow enough for a screen."""
+    """Tables of results, baselines (with the AUC again) and statistics, which fit a screen."""
     header, rows = cells(summary)
     ends = _section_ends(summary)
     split = header.index(_COLUMNS["tpr_at_fpr_10"]) + 1

@@ -1,5 +1,4 @@
-"""Extract features from files: threads read the files, and the synchronisation network runs
-once."""
+"""Extract features from files: read in threads, and run the synchronisation network once."""
 
 from __future__ import annotations
 

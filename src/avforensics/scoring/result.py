@@ -244,8 +244,7 @@ class Calibrated:
 
 
 def windows_of(results: Iterable[VideoResult]) -> np.ndarray:
-    """Indices of windows with logits in any result; all results must share a clock; int array,
-    sorted."""
+    """Indices of windows with logits in any result of one video: int array, sorted."""
     features = [result.features for result in results if result.features is not None]
     spans = [one.first_window + np.arange(one.n_windows) for one in features]
     return np.unique(np.concatenate(spans)) if spans else np.zeros(0, int)

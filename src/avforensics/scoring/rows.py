@@ -54,8 +54,7 @@ class VideoRows:
         delay_frequency: np.ndarray | None = None,
         speaks: np.ndarray | None = None,
     ) -> VideoRows:
-        """Select the inner windows that a policy scores, or all scored windows if too few are
-        inner.
+        """Select the inner windows that a policy scores, or all of them if too few are inner.
 
         Parameters
         ----------

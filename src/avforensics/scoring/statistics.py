@@ -36,9 +36,7 @@ from avforensics.scoring.rows import NEAR, VideoRows
 SCALES = ("share", "positive", "real")
 APART = 2  # frames; delays at most this far apart count as equal
 LEAST_PART = 10  # minimum number of windows before and after a change of delay
-MOST_CHANGES = (
-    2000  # windows; twice as long a video is no longer searched for a change at every window
-)
+MOST_CHANGES = 2000  # windows; from twice this length on, a change is not tried at every window
 
 
 @dataclass(frozen=True)
@@ -169,8 +167,7 @@ def entropy(rows: VideoRows) -> float:
 
 @statistic("constant_delay", scale="real", fake="low")
 def constant_delay(rows: VideoRows) -> float:
-    """Mean log-probability of the best constant delay, relative to a flat row: log D = perfect
-    sync.
+    """Mean log-probability of the best constant delay, relative to flat rows; log D = in sync.
 
     The same measure finds the speaking face.
     """
