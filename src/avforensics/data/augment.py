@@ -1,4 +1,4 @@
-"""Image augmentation for training, the same for all frames of an item; all off = the paper's."""
+"""Image augmentation for training, the same for all frames of an item; the paper uses none."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
 
 @dataclass(frozen=True, kw_only=True)
 class Augment:
-    """Random changes and their strengths.
+    """Random changes of frames, and their strengths.
 
     Parameters
     ----------
     flip : float
         Probability of a horizontal flip.
     crop : float
-        Largest fraction of each side that is cropped at a random position before resizing back.
-        Both sides lose the same fraction, which keeps proportions.
+        Largest fraction of each side that a random crop removes before frames are resized back.
+        Both sides lose the same fraction, which keeps the aspect ratio.
     colour : float
         Largest relative change of brightness, contrast and saturation, drawn independently.
     scale : pair of float
@@ -36,7 +36,7 @@ class Augment:
     grey : float
         Probability of grey images.
     blur : float
-        Probability of blurring by scaling down to 0.35..0.8 of the side and up again.
+        Probability of blurring by scaling down to 0.35..0.8 of the side and back up.
     noise : float
         Probability of Gaussian noise of 2 to 12 grey levels, different in each frame.
     h264 : float
@@ -146,7 +146,8 @@ def resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def _recolour(
     frames: np.ndarray, brightness: float, contrast: float, saturation: float
 ) -> np.ndarray:
-    """One affine map of RGB: saturation relative to luma, then contrast relative to mid grey."""
+    """Apply one affine map to RGB: saturation relative to luma, then contrast relative to mid
+    grey."""
     mix = saturation * np.eye(3, dtype=np.float32) + (1 - saturation) * LUMA[:, None]
     matrix = (brightness * contrast * mix).astype(np.float32)
     offset = np.float32(127.5 * (1 - contrast) * brightness)

@@ -1,8 +1,8 @@
 """Datasets of clips for training the synchronisation network, read with decord.
 
-They read only clips of `avforensics preprocess` (25 fps, 16 kHz, separate audio);
-`avforensics.media.clips` explains why. A reader is opened for each item and closed after it:
-decord's readers must not cross a fork, and training reads a clip once per epoch anyway.
+The datasets read only clips written by `avforensics preprocess` (25 fps, 16 kHz, separate audio);
+`avforensics.media.clips` explains why. A reader is opened for each item and closed afterwards:
+decord's readers must not cross a fork, and training reads each clip only once per epoch anyway.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Clips(Dataset, ABC):
         return len(self.manifest)
 
     def __getitem__(self, key: int | tuple[int, int]) -> dict:
-        """One item.
+        """Return one item.
 
         Parameters
         ----------
@@ -47,9 +47,9 @@ class _Clips(Dataset, ABC):
         Returns
         -------
         dict
-            ``frames``, ``audio`` and ``start`` as in the class; ``index`` int, the row that was
-            read; ``broken`` str, one line for each unreadable row that was replaced, empty = none.
-            Validation should count such items and skip them.
+            ``frames``, ``audio`` and ``start``, as described in the class; ``index`` int, the row
+            that was read; ``broken`` str, one line for each unreadable row that was replaced.
+            Validation should count and skip items for which ``broken`` is not empty.
 
         Raises
         ------
@@ -85,9 +85,9 @@ class _Clips(Dataset, ABC):
 class RandomClips(_Clips):
     """Short clips at random positions of each video, with their audio (paper Sec. 3.1).
 
-    One clip per video in the first phase of the curriculum, four of the same video in the second.
-    ``frames`` are uint8 (clips, 5, H, W, 3), ``audio`` int16 (clips, 3200), ``start``
-    int64 (clips,), the first frame of each clip in the file.
+    The first phase of the curriculum uses one clip per video, the second four clips per video.
+    ``frames`` are uint8 (clips, 5, H, W, 3), ``audio`` int16 (clips, 3200), ``start`` int64
+    (clips,), the first frame of each clip in the file.
 
     Parameters
     ----------
@@ -118,7 +118,8 @@ class RandomClips(_Clips):
         return frames, np.stack([reader.audio(int(s), WINDOW) for s in sounds]), starts
 
     def _starts(self, rng: np.random.Generator, row: Row, room: int) -> np.ndarray:
-        """Sorted distinct positions below ``room``, uniform over all choices that keep the gap."""
+        """Draw sorted, distinct positions below ``room``, uniformly from all choices that keep the
+        gap."""
         count = self.clips_per_video
         if room < count:
             raise MediaError(

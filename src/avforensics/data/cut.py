@@ -1,4 +1,5 @@
-"""Training clips of faces or whole frames: 25 fps, square, with audio and a record of origin."""
+"""Cut training clips of faces or whole frames: 25 fps, square, with audio and a record of
+origin."""
 
 from __future__ import annotations
 
@@ -33,13 +34,15 @@ from avforensics.media.writer import check_encoding, write_clip
 DONE, FAILED = "done", "failed"
 SILENT = "without sound"
 UNFORGED = "in the unforged part of a partial forgery"  # reason for dropping a clip
-IN_MEMORY = 256 << 20  # bytes of a whole clip's frames; larger clips wait on disk for the encoder
+IN_MEMORY = (
+    256 << 20
+)  # bytes of a clip's whole frames; larger clips are kept on disk until encoding
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSettings:
-    """How faces are detected, cropped and written.
+    """Settings for detecting, cropping and writing faces.
 
     Parameters
     ----------
@@ -107,7 +110,7 @@ class Cut:
 
     status: str  # `DONE`, `NO_FACE`, `NO_USABLE_FACE` (all tracks were dropped) or `FAILED`
     reason: str = ""  # reason for not writing clips
-    frames: int = 0  # length of the searched part, at 25 fps
+    frames: int = 0  # number of frames in the searched part, at 25 fps
     clips: tuple[FaceClip, ...] = ()
     dropped: dict[str, int] = field(default_factory=dict)  # reason -> number of dropped tracks
     # state of the video's files before reading; see `states_of`
@@ -117,15 +120,15 @@ class Cut:
 
 
 def clip_row(row: Row, folder: Path, clip: FaceClip) -> Row | None:
-    """The manifest row of a clip in ``folder``, cut from a row's video.
+    """Build the manifest row of a clip in ``folder`` that was cut from a row's video.
 
     Times and segments count from the start of the clip, and the size of the face is added to the
-    facts. None if a partial forgery has no segment within the clip: a fake without segments would
-    count as forged throughout.
+    facts. Returns None if a partial forgery has no segment within the clip, because a fake without
+    segments would count as forged throughout.
     """
     start, duration = clip.start, clip.frames / FPS
     shifted = (
-        # a manifest has microseconds: shorter segments are rounding errors
+        # manifests store microseconds, so shorter segments are rounding errors
         (round(max(begin - start, 0.0), 6), round(min(end - start, duration), 6))
         for begin, end in row.segments
     )
@@ -197,7 +200,7 @@ def _is_below(name: object, folder: Path) -> bool:
 def _cut_whole(
     row: Row, folder: Path, name: str, settings: ClipSettings, first: int, length: int | None
 ) -> Cut:
-    """One clip of whole frames, or of a fixed region."""
+    """Write one clip of whole frames, or of a fixed region."""
     clip, sound, size = folder / name / "1.mp4", [], settings.size
     clip.parent.mkdir(parents=True, exist_ok=True)
     options = MediaOptions(size=size, crop=settings.recipe)
@@ -307,7 +310,7 @@ def _write(
     Returns
     -------
     str, int
-        SHA-256 of the clip, number of its frames.
+        SHA-256 of the clip, and number of its frames.
     """
     write_wav(clip.with_suffix(".wav"), sound)
     encoding = {"crf": settings.crf, "preset": settings.preset, "gop": settings.gop}
@@ -344,7 +347,7 @@ def _write_sidecar(
 
 
 def _short(value: Any) -> Any:
-    """Round floats to drop float32 digits."""
+    """Round floats to four decimals, to drop spurious digits of float32."""
     if isinstance(value, float):
         return round(value, 4)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Read labels, in the forms that people use, as real or fake."""
+"""Read labels in common spellings as real or fake."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SPELLINGS = (
 
 
 class Labels:
-    """Reads labels: 1 = fake, 0 = real.
+    """Reader of labels: 1 = fake, 0 = real.
 
     Numbers (``1``, ``1.0``) and ``true`` / ``false`` are read according to ``fake``, so that the
     polarity is never guessed; words such as ``spoof`` and ``bona-fide`` have a fixed meaning. Case,
@@ -30,7 +30,7 @@ class Labels:
     Parameters
     ----------
     fake : int
-        The number that means fake, 1 or 0; true is 1.
+        The number that means fake, 1 or 0; ``true`` counts as 1.
 
     Raises
     ------
@@ -45,7 +45,7 @@ class Labels:
         self._read: dict[str, int] = {}
 
     def __call__(self, text: str) -> int:
-        """The label of a text; raises ValueError if the text is not a label."""
+        """Return the label of a text; raise ValueError if the text is not a label."""
         if text not in self._read:
             label = self._parse(text)
             if label is None:

@@ -25,10 +25,10 @@ _FIELDS = {"source", "state", "name", "settings", "status", "reason", "frames", 
 
 
 class Ledger(Closing):
-    """JSON-lines files, one for each share of a run; this process appends to its own file.
+    """Ledger in JSON-lines files, one for each share of a run; a process appends to its own file.
 
-    A line truncated by a kill is ignored; its video is cut again. The run's file is locked. Use
-    the ledger in a ``with`` statement.
+    A line truncated by a kill is ignored, and its video is cut again. The process locks its own
+    file. Use the ledger in a ``with`` statement.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Ledger(Closing):
     Raises
     ------
     ConfigError
-        Another run on the same videos is writing to the folder.
+        Another run is writing to the folder.
     ManifestError
         A file is not a ledger.
     """
@@ -78,11 +78,11 @@ class Ledger(Closing):
         self._file.close()
 
     def find(self, row: Row, name: str, digest: str) -> Cut | None:
-        """Result of cutting a video, if neither the video nor its clips have changed since.
+        """Recorded result of cutting a video, or None if the video or its clips have changed since.
 
         A clip must have its audio and sidecar: without the audio file, readers would decode the
-        clip's audio track, which is not exact. If only times differ, as in a copy, the hash of the
-        clip decides.
+        clip's audio track, which is not exact. If only file times differ, as in a copy, the hash of
+        the clip decides.
 
         Parameters
         ----------

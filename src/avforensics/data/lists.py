@@ -1,4 +1,4 @@
-"""User lists of clips, such as a CSV file per test split, with labels of either polarity."""
+"""Read lists of clips, such as a CSV file per test split, with labels of either polarity."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Entry(NamedTuple):
 def read_list(path: str | Path, *, fake: int = 1) -> list[Entry]:
     """Read a table with the columns path and label, or a text file with one path per line.
 
-    A table may lack the header and the label; other columns are ignored. If both ``path`` and
+    A table may lack a header and labels; other columns are ignored. If both ``path`` and
     ``filename`` exist, ``path`` is the folder; ``full_path`` takes precedence over both. In text
     files, a label may follow the path after blanks. Paths may contain blanks and commas; lines that
     begin with ``#`` are comments.
@@ -84,17 +84,16 @@ def split_label(line: str, labels: Labels) -> tuple[str, str]:
 
 
 def pick(manifest: Manifest, entries: list[Entry], *, strict: bool = True) -> Manifest:
-    """Rows named by a list, in the list's order.
+    """Select the rows named by a list, in the order of the list.
 
     An entry matches the row that shares the most components with it at the end of the path: at
-    least the file name and, if the entry has a folder, the last folder. Lists and disks differ in
-    leading folders. Folders match if their letters and digits do: ``Asian_East`` is
-    ``Asian (East)``.
+    least the file name and, if the entry has a folder, the last folder. Leading folders may differ.
+    Folders match if their letters and digits do: ``Asian_East`` matches ``Asian (East)``.
 
     Parameters
     ----------
     strict : bool
-        False: entries without a row are counted in a logged warning instead of an error.
+        If False, entries without a row are counted in a logged warning instead of raising an error.
 
     Raises
     ------
@@ -170,7 +169,7 @@ def _alike(pair: tuple[str, str]) -> bool:
 
 
 def letters(name: str) -> str:
-    """A folder's name without case, blanks, brackets and punctuation."""
+    """Letters and digits of a folder's name, regardless of case."""
     return re.sub(r"[\W_]", "", name.casefold())
 
 

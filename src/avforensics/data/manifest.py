@@ -1,7 +1,7 @@
-"""Manifest: the table of clips through which all data enter training and evaluation."""
+"""Manifest: the table of clips from which all training and evaluation data are read."""
 
-# os.path is several times faster than Path on 100,000 rows, so paths are text here.
-# ruff: noqa: PTH100, PTH117, PTH119, PTH120
+# os.path is several times faster than Path on 100,000 rows, so paths are strings here. ruff: noqa:
+# PTH100, PTH117, PTH119, PTH120
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from avforensics.errors import ManifestError
 log = logging.getLogger(__name__)
 
 REQUIRED = ("path", "label")
-_ALIKE = 0.75  # a column with a name this similar to one of ours is a typo, not a fact
+_ALIKE = 0.75  # a column with a name this similar to one of ours counts as a typo, not as a fact
 _LABEL = COLUMNS.index("label")
 _FILES = COLUMNS.index("path"), COLUMNS.index("audio")
 
@@ -59,7 +59,7 @@ class Manifest:
 
     @classmethod
     def read(cls, path: str | Path, *, label: int | None = None) -> Manifest:
-        """Read a table (see `read_table`); relative paths start at its folder.
+        """Read a table (see `read_table`); relative paths are relative to its folder.
 
         Other columns are facts about the clips (`Row.about`); the log names them.
 
@@ -71,8 +71,8 @@ class Manifest:
         Raises
         ------
         ManifestError
-            The file is missing, a column is missing or misspelt, or a cell is invalid. Whether
-            clips exist is not checked here: see `missing` and `require_files`.
+            The file is missing, a column is missing or misspelt, or a cell is invalid. The
+            existence of clips is not checked; see `missing` and `require_files`.
         """
         table = read_table(path).with_path()
         known = _check_header(table, REQUIRED if label is None else REQUIRED[:1])
@@ -116,8 +116,8 @@ class Manifest:
     def digest(self) -> str:
         """SHA-256 over all cells of all rows in order, as 64 hexadecimal digits.
 
-        Paths enter relative to their deepest common folder, with that folder's name, so that moving
-        the data or the manifest changes nothing.
+        Paths are hashed relative to their deepest common folder, together with that folder's name,
+        so that moving the data or the manifest does not change the digest.
         """
         digest = hashlib.sha256("\t".join([*COLUMNS, *self.facts]).encode())
         folders = {os.path.dirname(p) for row in self.rows for p in (row.path, row.audio) if p}
@@ -135,12 +135,12 @@ class Manifest:
         category: str | Collection[str] | None = None,
         method: str | Collection[str] | None = None,
     ) -> Manifest:
-        """Rows that match all given values, in order.
+        """Select the rows that match all given values, in order.
 
         Raises
         ------
         ManifestError
-            Nothing matches.
+            No row matches.
         """
         wanted = {"split": split, "category": category, "method": method}
         rows = [row for row in self.rows if label is None or row.label == label]
@@ -169,7 +169,8 @@ class Manifest:
         return f"{self.source}: " if self.source else ""
 
     def missing(self) -> tuple[str, ...]:
-        """Missing files (video or audio), in row order; checks each file once."""
+        """Missing files in row order, one per row: the video, or the audio if only that is
+        missing."""
         exists = os.path.exists
         return tuple(
             row.path if not exists(row.path) else row.audio
@@ -183,7 +184,7 @@ class Manifest:
         return tuple(dict.fromkeys(key[0] for key, n in times.items() if n > 1))
 
     def require_files(self) -> None:
-        """Raise ManifestError with number and names if files are missing."""
+        """Raise ManifestError with the number and names of missing files, if any."""
         missing = self.missing()
         if missing:
             raise ManifestError(
@@ -191,12 +192,12 @@ class Manifest:
             )
 
     def check_disjoint(self, *splits: str) -> None:
-        """Check that no identity occurs in two of these splits (default: all splits).
+        """Check that no identity occurs in more than one of the given splits (default: all splits).
 
         Raises
         ------
         ManifestError
-            An identity is shared or missing in these splits, or a split is empty.
+            An identity is shared or missing, or a split is empty.
         """
         names = splits or tuple(sorted({row.split for row in self.rows}))
         holders: dict[str, set[str]] = defaultdict(set)
@@ -218,7 +219,7 @@ class Manifest:
 
 
 def _check_header(table: Table, required: Collection[str]) -> dict[str, int]:
-    """Indices of the columns that are facts about clips, by name."""
+    """Indices of the columns with facts about clips, by name."""
     known = {}
     for place, name in enumerate(table.header):
         if not name or name in COLUMNS:  # an unnamed column is the index of a data frame
@@ -233,6 +234,6 @@ def _check_header(table: Table, required: Collection[str]) -> dict[str, int]:
 
 
 def shorten(names: Collection[str], most: int = 5) -> str:
-    """The first few names and the number of others, for messages."""
+    """Join the first few names and the number of other names, for messages."""
     listed = ", ".join(list(names)[:most])
     return listed if len(names) <= most else f"{listed} and {len(names) - most} more"

@@ -1,7 +1,7 @@
-"""Make forgeries from real clips: their video with audio that does not match.
+"""Make forgeries from real clips by giving their videos audio that does not match.
 
-Only audio is written; videos stay where they are. Real clips also get an audio file, so that
-forged clips differ only in the timing of the audio.
+Only audio is written; videos stay where they are. Real clips also get an audio file, so that real
+and forged clips differ only in how audio and video match.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ def sound_of(row: Row) -> np.ndarray:
 
 
 def partners(rows: Sequence[Row], *, seed: int) -> list[int]:
-    """For each row, the index of another row for its audio, of a different identity if possible.
+    """Draw for each row the index of a row that supplies its audio, preferably of another identity.
 
     Raises
     ------
     ManifestError
-        There are fewer than two clips.
+        There are fewer than two clips, or all clips come from one file.
     """
     if len(rows) < 2:
         raise ManifestError("swapped audio needs at least two clips")
@@ -78,7 +78,7 @@ def _places(names: Iterable[str]) -> dict[str, np.ndarray]:
 
 
 def swap(row: Row, sound: np.ndarray, other: Row, other_sound: np.ndarray) -> np.ndarray:
-    """The audio of ``row``'s file, with ``other``'s audio in the frames of the clip; int16."""
+    """Audio of ``row``'s file, with ``other``'s audio in the frames of the clip; int16."""
     first, last = _span(row, sound)
     begin, end = _span(other, other_sound)
     count = min(last - first, end - begin) * HOP
@@ -97,7 +97,8 @@ def part(
 def jump(row: Row, sound: np.ndarray, *, frame: int, by: int) -> np.ndarray:
     """Audio in sync until ``frame`` of the clip, then ``by`` frames ahead; int16.
 
-    If ``by`` is positive, the audio ends that much earlier; if negative, some audio is repeated.
+    If ``by`` is positive, the audio ends ``by`` frames earlier; if negative, some audio is
+    repeated.
     """
     first, last = _span(row, sound)
     here = (first + frame) * HOP
@@ -110,7 +111,8 @@ def jump(row: Row, sound: np.ndarray, *, frame: int, by: int) -> np.ndarray:
 
 
 def splice_sound(sound: np.ndarray, other: np.ndarray, first: int, last: int) -> np.ndarray:
-    """Samples ``first .. last`` of ``other`` in ``sound``, faded in and out: int16, (samples,)."""
+    """Replace samples ``first .. last`` of ``sound`` by those of ``other``, with cross-fades;
+    int16."""
     share = np.zeros(len(sound))
     share[first:last] = 1
     ramp = np.linspace(0, 1, FADE)
@@ -122,13 +124,13 @@ def splice_sound(sound: np.ndarray, other: np.ndarray, first: int, last: int) ->
 
 
 def draw_jump(row: Row, sound: np.ndarray, limits: tuple[int, int], *, seed: int) -> dict[str, int]:
-    """Frame in a clip's middle quarter at which the audio jumps, and by how many frames.
+    """Draw the frame in a clip's middle quarter at which the audio jumps, and the jump in frames.
 
     Parameters
     ----------
     limits : (int, int)
-        Minimum and maximum jump in frames, at most a quarter of the clip; half of the jumps go
-        back.
+        Minimum and maximum jump in frames; no jump exceeds a quarter of the clip. Half of the jumps
+        go back.
 
     Raises
     ------
@@ -149,7 +151,8 @@ def draw_jump(row: Row, sound: np.ndarray, limits: tuple[int, int], *, seed: int
 def draw_part(
     row: Row, sound: np.ndarray, other: Row, other_sound: np.ndarray, *, seed: int
 ) -> dict[str, int]:
-    """Frames that get the other clip's audio: one to two fifths of the shorter clip's length.
+    """Draw the frames that get the other clip's audio: one to two fifths of the shorter clip's
+    length.
 
     Returns
     -------
@@ -175,7 +178,7 @@ def forged_row(
 ) -> Row:
     """Write ``sound`` to ``path`` and return the clip's row with that audio.
 
-    ``segments``: forged seconds of a partial forgery.
+    ``segments`` are the forged parts of a partial forgery, in seconds.
     """
     write_wav(path, sound)
     category = kind if kind in KINDS else row.category
@@ -190,7 +193,7 @@ def forged_row(
 
 
 def _span(row: Row, sound: np.ndarray) -> tuple[int, int]:
-    """First frame of the clip, and the frame after its last one with audio."""
+    """First frame of the clip, and the frame after its last frame with audio."""
     first = round(row.start * FPS)
     last = len(sound) // HOP
     return first, last if row.duration is None else min(last, first + round(row.duration * FPS))

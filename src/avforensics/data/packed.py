@@ -1,8 +1,8 @@
 """Training steps of a fixed number of frames, from whole clips of any length in memory.
 
-Libraries compile code for each new input shape, and batches of equal spans skip shorter clips. Here
-the clips of an epoch are concatenated into a tape, which is cut into steps; windows that cross a
-clip border do not enter the loss.
+Libraries compile code for each new input shape, and batches of equal spans skip shorter clips. This
+module therefore concatenates the clips of an epoch into a tape and cuts the tape into steps;
+windows that cross a clip border do not enter the loss.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Piece:
 
 
 class ClipMemory:
-    """Frames and audio of clips, read once.
+    """Frames and audio of clips, read once and kept in memory.
 
     Attributes
     ----------
@@ -81,11 +81,11 @@ class ClipMemory:
         return np.array([len(frames) for frames in self._frames])
 
     def frames(self, piece: Piece) -> np.ndarray:
-        """uint8 (count, H, W, 3)."""
+        """Frames of a piece, uint8 (count, H, W, 3)."""
         return self._frames[piece.clip][piece.start : piece.start + piece.count]
 
     def audio(self, piece: Piece) -> np.ndarray:
-        """int16 (count * 640,)."""
+        """Audio of a piece, int16 (count * 640,)."""
         begin = piece.start * HOP
         return self._audio[piece.clip][begin : begin + piece.count * HOP]
 
@@ -101,7 +101,7 @@ def _read(row: Row) -> tuple[np.ndarray, np.ndarray]:
 class Tape:
     """Assignment of pieces of clips to the steps of an epoch.
 
-    The assignment depends on seed and epoch only.
+    The assignment depends only on seed and epoch.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ class Tape:
     frames : int
         Frames per step, over all processes.
     longest : int
-        Maximum number of frames of a clip per epoch, from a random start.
+        Maximum number of frames of a clip that an epoch uses, from a random start.
     weights : float array, (n,), optional
         Average number of times that a clip occurs in an epoch.
 
@@ -178,10 +178,10 @@ class PackedClips(Dataset):
     sound : SoundAugment, optional
         Augmentation, drawn once per piece; babble is the audio of another clip.
     edges : int
-        Number of crops that extend one to five frames into digital silence, like the padding in
-        scoring; each is an additional negative for its own clip.
+        Number of crops that extend one to five frames into digital silence, like the padded crops
+        in scoring; each is an additional negative for its own clip.
     rank, world : int
-        Index of this process and number of processes; each takes a part of every step.
+        Index of this process and number of processes; each process takes a part of every step.
     """
 
     memory: ClipMemory
@@ -205,7 +205,7 @@ class PackedClips(Dataset):
         return self.tape.steps
 
     def __getitem__(self, key: int | tuple[int, int]) -> dict:
-        """One step.
+        """Return one step.
 
         Parameters
         ----------

@@ -21,7 +21,7 @@ from avforensics.media.tracks import pick_stream
 
 log = logging.getLogger(__name__)
 
-MOST_LISTED = 10  # problems named on the terminal; the file lists all
+MOST_LISTED = 10  # maximum number of problems named on the terminal; the file lists all
 
 
 class Problem(NamedTuple):
@@ -45,7 +45,7 @@ def probe(
     Parameters
     ----------
     media : bool
-        Open files without decoding: fill in missing `duration` if declared, and the facts
+        Open files without decoding them; fill in a missing `duration` if declared, and the facts
         ``codec``, ``height`` (pixels) and ``kbit_s`` (of the whole file, kbit/s). False = check
         only whether files exist.
     hashes : bool
@@ -87,7 +87,7 @@ def probe(
 
 
 def write_problems(path: str | Path, problems: Sequence[Problem]) -> int:
-    """Write the list of unusable files as CSV, and log the first of them.
+    """Write the list of unusable files as CSV, and log the first few.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def write_problems(path: str | Path, problems: Sequence[Problem]) -> int:
 
 
 def _opened(row: Row) -> Row:
-    """The row, completed with what its file declares; raises MediaError if unusable."""
+    """Complete a row with what its file declares; raises MediaError if the file is unusable."""
     with open_container(row.path) as container:
         picture = pick_stream(container, "video", 0)
         if not row.audio:

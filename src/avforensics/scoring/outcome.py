@@ -73,8 +73,9 @@ class Outcome:
     result : VideoResult
         With faces, the score follows ``rule``, and the windows come from the main speaker.
     faces : tuple of FaceResult
-        Each tracked face, in order of appearance; empty if faces were not searched for. found :
-        Faces or None Result of the face search; None if faces were not searched for.
+        Each tracked face, in order of appearance; empty if faces were not searched for.
+    found : Faces or None
+        Result of the face search; None if faces were not searched for.
     rule : str
         How the video's score is computed from its faces' scores; see `score_of_video`.
     calibrated : Calibrated or None
@@ -82,8 +83,7 @@ class Outcome:
     segments : sequence of Segment
         Unusual parts; found only if every window is scored.
     segments_per_minute : float or None
-        Number of segments per minute of real video that the threshold allows; None without a
-        threshold.
+        Segments that the threshold allows per minute of real video; None without a threshold.
     """
 
     result: VideoResult

@@ -30,7 +30,7 @@ class FaceResult:
     speaks : float
         Share of the windows in which this face speaks; sums to 1 over faces.
     spans : list of (float, float)
-        When the face speaks, in seconds of the video.
+        Times at which the face speaks, in seconds of the video.
     """
 
     track: FaceTrack
@@ -55,7 +55,7 @@ def find_speakers(faces: Sequence[FaceResult]) -> np.ndarray:
     Parameters
     ----------
     faces : sequence of FaceResult
-        ``speaks`` and ``spans`` are filled.
+        Their ``speaks`` and ``spans`` are set.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def score_of_video(
         return [_mean(scores) for scores in by_lam]
     main = faces[main_face(faces)].result.scores
     losses = _spoken_losses(faces, speaker)
-    if not len(losses[0]):  # too few windows: the speaker has no step of its own there
+    if not len(losses[0]):  # too few windows: no face has a step where it speaks
         return main
     distribution, activation = (float(part.mean(dtype=np.float64)) for part in losses)
     return [
@@ -116,7 +116,7 @@ def score_of_video(
 
 
 def measures_of_video(faces: Sequence[FaceResult]) -> Measures | None:
-    """Measures of applicability of a video; None if not measured."""
+    """Applicability measures of a video; None if not measured."""
     scored = [face for face in faces if face.result.scores]
     return of_video(
         [face.result.measures for face in scored if face.result.measures is not None],
@@ -150,6 +150,6 @@ def _spoken_losses(
 
 
 def main_face(faces: Sequence[FaceResult]) -> int:
-    """Index of the scored face that speaks longest; 0 if none is scored."""
+    """Index of the scored face that speaks longest; 0 if no face is scored."""
     told = [(face.result.steps is not None, face.speaks) for face in faces]
     return told.index(max(told))
