@@ -146,8 +146,7 @@ def resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def _recolour(
     frames: np.ndarray, brightness: float, contrast: float, saturation: float
 ) -> np.ndarray:
-    """Apply one affine map to RGB: saturation relative to luma, then contrast relative to mid
-    grey."""
+    """Apply one affine map to RGB: saturation around luma, then contrast around mid grey."""
     mix = saturation * np.eye(3, dtype=np.float32) + (1 - saturation) * LUMA[:, None]
     matrix = (brightness * contrast * mix).astype(np.float32)
     offset = np.float32(127.5 * (1 - contrast) * brightness)

@@ -1,5 +1,4 @@
-"""Cut training clips of faces or whole frames: 25 fps, square, with audio and a record of
-origin."""
+"""Cut training clips of faces or whole frames: 25 fps, square, with audio and their origin."""
 
 from __future__ import annotations
 
@@ -34,9 +33,7 @@ from avforensics.media.writer import check_encoding, write_clip
 DONE, FAILED = "done", "failed"
 SILENT = "without sound"
 UNFORGED = "in the unforged part of a partial forgery"  # reason for dropping a clip
-IN_MEMORY = (
-    256 << 20
-)  # bytes of a clip's whole frames; larger clips are kept on disk until encoding
+IN_MEMORY = 256 << 20  # bytes; whole-frame clips with more data are kept on disk until encoding
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 

@@ -1,7 +1,7 @@
 """Manifest: the table of clips from which all training and evaluation data are read."""
 
-# os.path is several times faster than Path on 100,000 rows, so paths are strings here. ruff: noqa:
-# PTH100, PTH117, PTH119, PTH120
+# os.path is several times faster than Path on 100,000 rows, so paths are strings here.
+# ruff: noqa: PTH100, PTH117, PTH119, PTH120
 
 from __future__ import annotations
 
@@ -169,8 +169,7 @@ class Manifest:
         return f"{self.source}: " if self.source else ""
 
     def missing(self) -> tuple[str, ...]:
-        """Missing files in row order, one per row: the video, or the audio if only that is
-        missing."""
+        """Missing files in row order, one per row: the video, or else the audio."""
         exists = os.path.exists
         return tuple(
             row.path if not exists(row.path) else row.audio

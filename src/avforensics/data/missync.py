@@ -111,8 +111,7 @@ def jump(row: Row, sound: np.ndarray, *, frame: int, by: int) -> np.ndarray:
 
 
 def splice_sound(sound: np.ndarray, other: np.ndarray, first: int, last: int) -> np.ndarray:
-    """Replace samples ``first .. last`` of ``sound`` by those of ``other``, with cross-fades;
-    int16."""
+    """Replace samples ``first .. last`` of ``sound`` by those of ``other``, faded in and out."""
     share = np.zeros(len(sound))
     share[first:last] = 1
     ramp = np.linspace(0, 1, FADE)
@@ -151,8 +150,7 @@ def draw_jump(row: Row, sound: np.ndarray, limits: tuple[int, int], *, seed: int
 def draw_part(
     row: Row, sound: np.ndarray, other: Row, other_sound: np.ndarray, *, seed: int
 ) -> dict[str, int]:
-    """Draw the frames that get the other clip's audio: one to two fifths of the shorter clip's
-    length.
+    """Draw the frames that get the other clip's audio: one to two fifths of the shorter clip.
 
     Returns
     -------

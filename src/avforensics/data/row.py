@@ -1,6 +1,6 @@
 """A row of a manifest, as values and as text."""
 
-# os.path is several times faster than Path on 100,000 rows, so paths are text here.
+# os.path is several times faster than Path on 100,000 rows, so paths are strings here.
 # ruff: noqa: PTH118, PTH120, PTH122
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Row(NamedTuple):
     method : str
         How a fake was made, e.g. ``"wav2lip"``.
     identity : str
-        Person shown (of fakes: the source), or anything that splits must not share.
+        Person shown (for fakes, the source), or anything else that splits must not share.
     split : str
         E.g. ``"sync"``, ``"anomaly"``, ``"val"``, ``"test"``.
     start : float
@@ -44,10 +44,10 @@ class Row(NamedTuple):
         Forged segments of a partial forgery, in seconds; empty = none known.
     delay : int
         Constant delay of the audio in frames (25 fps); positive = the matching audio comes later
-        than the video. Only training of the synchronisation network compensates for it.
+        than the video. Only the training of the synchronisation network compensates for the delay.
     about : tuple of (str, str)
-        Other facts about the clip, by name: gender, language, generator ... A manifest has a
-        column for each; results can be broken down by them. See `facts`.
+        Other facts about the clip, by name: gender, language, generator ... A manifest has one
+        column per fact, and results can be broken down by facts. See `facts`.
     """
 
     path: str
@@ -66,12 +66,12 @@ class Row(NamedTuple):
 
     @property
     def source(self) -> tuple[str, str, float, float | None]:
-        """What is cut out: path, audio, start and duration."""
+        """What the clip is cut from: path, audio, start and duration."""
         return self.path, self.audio, self.start, self.duration
 
     @property
     def files(self) -> list[Path]:
-        """The video file, and the audio file if it is separate."""
+        """Video file, and audio file if it is separate."""
         return [Path(path) for path in (self.path, self.audio) if path]
 
 
@@ -79,7 +79,7 @@ COLUMNS = tuple(name for name in Row._fields if name != "about")
 
 
 def facts(values: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
-    """Facts about a clip in the form of `Row.about`: sorted by name, without empty ones."""
+    """Facts about a clip in the form of `Row.about`: sorted by name, without empty values."""
     texts = {name: str(value).strip() for name, value in values.items() if value is not None}
     return tuple(sorted((name, text) for name, text in texts.items() if text))
 
@@ -87,7 +87,7 @@ def facts(values: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
 def parse_row(
     folder: str, cells: list[str], labels: Labels, about: Mapping[str, str] | None = None
 ) -> Row:
-    """Parse a row from one text per column; relative paths start at ``folder``.
+    """Parse a row from one cell per column; relative paths are relative to ``folder``.
 
     Raises
     ------
@@ -176,10 +176,10 @@ def _number(value: float) -> str:
 
 
 def clip_names(rows: Collection[Row]) -> list[str]:
-    """A name for each row's clip, without suffix: its source's path below the common folder.
+    """Name of each row's clip, without suffix: the path of its file below the common folder.
 
     Rows of the same part of the same file share a name. Parts of a file are distinguished by their
-    times, files that differ only in suffix by the suffix.
+    times, and files that differ only in suffix by the suffix.
     """
     cuts = {row.source: None for row in rows}  # in order, without duplicates
     common = os.path.commonpath({os.path.dirname(path) for path, *_ in cuts})

@@ -13,10 +13,10 @@ from torch.utils.data import Sampler
 
 @dataclass(eq=False)
 class NumberedSteps(Sampler[tuple[int, int]]):
-    """Keys ``(epoch, step)``, as many as an epoch has steps, from the next step to train.
+    """Keys ``(epoch, step)``, one epoch in number, starting with the next step to train.
 
-    Lightning counts the steps it has trained and keeps the count in every checkpoint. Starting from
-    that count is correct in every epoch and after resuming in mid-epoch, no matter when Lightning
+    Lightning counts the trained steps and stores the count in every checkpoint. Starting from that
+    count is correct in every epoch and after resuming in mid-epoch, no matter when Lightning
     creates its iterators.
 
     Parameters
@@ -42,7 +42,7 @@ class NumberedSteps(Sampler[tuple[int, int]]):
 class NumberedBatches(Sampler[list[tuple[int, int]]]):
     """Batches of keys ``(epoch, index)`` in seeded order; see `NumberedSteps`.
 
-    The order depends on ``seed`` and epoch only. Rank ``r`` takes the ``r``-th contiguous part of
+    The order depends only on ``seed`` and epoch. Rank ``r`` takes the ``r``-th contiguous part of
     each global batch, so the concatenated parts of all ranks equal the batch of a single process.
     Keys contain the epoch because persistent workers hold a copy of the dataset and would not
     notice a new epoch.

@@ -1,4 +1,4 @@
-"""Audio augmentation for training, the same throughout an item; all off = the paper's."""
+"""Audio augmentation for training, the same throughout an item; the paper uses none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CODECS = (("aac", (16_000, 24_000, 32_000, 64_000)), ("libopus", (12_000, 16_000
 
 @dataclass(frozen=True, kw_only=True)
 class SoundAugment:
-    """Random changes and their strengths.
+    """Random changes of audio, and their strengths.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class SoundAugment:
     band : float
         Probability of a band-pass filter: from 100..400 Hz to 3..7 kHz.
     codec : float
-        Probability of coding by AAC or Opus at 12 to 64 kbit/s.
+        Probability of coding with AAC or Opus at 12 to 64 kbit/s.
 
     Raises
     ------
@@ -126,12 +126,12 @@ def _mixed(sound: np.ndarray, under: np.ndarray, snr: float) -> np.ndarray:
 
 
 def _noise(n: int, rng: np.random.Generator) -> np.ndarray:
-    """White noise, or in half of the cases pink noise made from it."""
+    """White noise, or with probability 0.5 pink noise made from it."""
     made = white(n, rng)
     return made if rng.random() < 0.5 else coloured(made)
 
 
 def _reverberant(sound: np.ndarray, echo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Add a room of 0.1 to 0.6 s, with its tail 0 to 12 dB below the direct sound."""
+    """Add reverberation of 0.1 to 0.6 s, with a tail 0 to 12 dB below the direct sound."""
     tail = room(0.1 + 0.5 * echo[0], 12 * echo[1], rng)[1:]
     return (sound + fftconvolve(sound, tail)[: len(sound)]).astype(np.float32)

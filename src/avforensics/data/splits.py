@@ -18,19 +18,19 @@ def split_by_identity(
 
     The synchronisation network and the anomaly model must be trained on different people (paper
     Sec. 4.2), so ``shares`` usually names at least ``sync`` and ``anomaly``. Identities are sorted
-    by a hash of seed and name and then cut: neither the order of rows nor Python's random state
-    matters.
+    by a hash of seed and name and then divided, so neither the order of rows nor Python's random
+    state matters.
 
     Parameters
     ----------
     manifest : Manifest
         Every row to be split needs an identity.
     shares : mapping of str to float
-        Split name -> share of the identities, relative to the sum. Every split gets at least one
-        identity.
+        Share of the identities for each split, relative to the sum of all shares. Every split gets
+        at least one identity.
     keep : collection of str
-        Existing splits that stay unchanged (a set's own ``val`` and ``test``). Other clips of
-        their identities are put into split ``"excluded"``, where they are counted but not used.
+        Existing splits that stay unchanged (such as the ``val`` and ``test`` of a set). Other clips
+        of their identities are put into split ``"excluded"``, where they are counted but not used.
 
     Returns
     -------
@@ -76,10 +76,10 @@ def sample(
 ) -> Manifest:
     """Sample real clips and fakes of each category.
 
-    One use is the paper's test set of 100 real + 100 per category (Sec. 4.1), whose list was never
-    published. Clips are taken in rounds, one per identity, with identities and clips ordered by a
-    seeded hash, so that as many identities as possible occur. Of duplicate rows, only the first
-    counts.
+    The paper's test set, for example, has 100 real clips and 100 fakes per category (Sec. 4.1), but
+    its list was never published. Clips are taken in rounds, one per identity, with identities and
+    clips ordered by a seeded hash, so that as many identities as possible occur. Of duplicate rows,
+    only the first counts.
 
     Parameters
     ----------
@@ -115,7 +115,8 @@ def sample(
 def _in_turn(
     manifest: Manifest, people: dict[str, list[int]], seed: int, most: int | None
 ) -> list[int]:
-    """Positions in rounds: every identity's first clip, then every second clip, and so on."""
+    """Positions in rounds: each identity's first clip, then each identity's second clip, and so
+    on."""
     ranked = []
     for name, positions in people.items():
         clips = sorted(positions, key=lambda p: _rank(seed, _inner_name(manifest[p].path)))
@@ -124,7 +125,7 @@ def _in_turn(
 
 
 def _inner_name(path: str) -> str:
-    """The end of a path, which does not depend on the data set's location."""
+    """End of a path, which does not depend on where the data set is."""
     return "/".join(path.replace("\\", "/").rsplit("/", 3)[-3:])
 
 

@@ -1,9 +1,9 @@
 """Read tables as text: CSV in its many forms, or Parquet if pyarrow is installed.
 
-One reader for manifests, lists and tables of scores. It accepts UTF-8 (with or without a byte-order
-mark), UTF-16, Windows-1252 and Latin-1; commas, semicolons, tabs or bars as separators; headers in
-any case; blanks around cells; quoted cells; empty lines. If the separator is not a comma, numbers
-may have a decimal comma.
+Manifests, lists and tables of scores share one reader. It accepts UTF-8 (with or without a
+byte-order mark), UTF-16, Windows-1252 and Latin-1; commas, semicolons, tabs or bars as separators;
+headers in any case; blanks around cells; quoted cells; empty lines. If the separator is not a
+comma, numbers may have a decimal comma.
 """
 
 from __future__ import annotations
@@ -25,14 +25,13 @@ PARQUET = {".parquet", ".pq"}
 TABLES = {".csv", ".tsv", ".tab", *PARQUET}
 LISTS = {".txt", ".lst"}
 SEPARATORS = ",;\t|"
-# Names of the column with the file.
+# Accepted names of the column of files.
 PATH_NAMES = ["path", "file", "filename", "file_name", "filepath", "file_path", "video"]
 PATH_NAMES += ["video_path", "video_file", "video_name", "full_path"]
 # Columns in which a decimal comma becomes a point if the separator is not a comma.
 NUMBERS = re.compile(r"label|score|start|end|duration|segments|baseline_.*")
-_WHOLE_LINE = (
-    "\x1f"  # pseudo-separator of a table with one column, whose cells may contain the others
-)
+# pseudo-separator of a table with one column, whose cells may contain the real separators
+_WHOLE_LINE = "\x1f"
 _BYTE_ORDER_MARKS = {
     b"\xff\xfe\0\0": "utf-32",
     b"\0\0\xfe\xff": "utf-32",
@@ -45,17 +44,18 @@ _EIGHT_BIT = ("cp1252", "latin-1")
 
 @dataclass(frozen=True)
 class Text:
-    """Decoded text."""
+    """Decoded text of a file."""
 
     path: Path
     text: str  # bytes that are not UTF-8 are surrogate escapes, as in `os.fsdecode`
     encoding: str
 
     def on_disk(self, folder: str | os.PathLike, name: str) -> str:
-        """``name`` spelt so that the file exists, if the encoding leaves a choice.
+        """Return ``name`` spelt so that the file exists, if the encoding leaves a choice.
 
-        In a table that is not UTF-8, bytes can be raw bytes of a file name or letters of an 8-bit
-        encoding: they are read as letters if a file of that name exists, else as bytes.
+        In a table that is not UTF-8, a byte may be a raw byte of a file name or a letter in an
+        8-bit encoding. Bytes are read as letters if a file with that name exists, else as raw
+        bytes.
         """
         if self.encoding not in _EIGHT_BIT or os.path.lexists(os.path.join(folder, name)):  # noqa: PTH118
             return name
@@ -64,18 +64,18 @@ class Text:
 
 @dataclass(frozen=True)
 class Table(Text):
-    """A table of text."""
+    """A table whose cells are text."""
 
     header: list[str]  # column names in lower case, with ``_`` for blanks and hyphens
     rows: list[list[str]]  # stripped cells; each row is as long as the header
-    lines: list[int]  # line number of each row's end; empty for Parquet
+    lines: list[int]  # number of the line in which each row ends; empty for Parquet
 
     def index(self, *names: str) -> int | None:
-        """Index of the first of ``names`` that is a column; None if no name is."""
+        """Index of the first of ``names`` that is a column; None if none of them is."""
         return next((self.header.index(name) for name in names if name in self.header), None)
 
     def with_path(self) -> Table:
-        """The same table with its column of files renamed to ``path``."""
+        """Return the table with its column of files renamed to ``path``."""
         place = self.index(*PATH_NAMES)
         if place is None:
             return self
@@ -101,7 +101,7 @@ class Table(Text):
         return f"{self.path}, {line}row {index + 1}"
 
     def records(self) -> Iterator[dict[str, str]]:
-        """Each row as a dictionary: column name -> cell."""
+        """Yield each row as a dictionary from column name to cell."""
         return (dict(zip(self.header, row, strict=True)) for row in self.rows)
 
     def videos(self) -> list[tuple[int, dict[str, str]]]:
@@ -130,7 +130,7 @@ def read_table(path: str | Path) -> Table:
     Parameters
     ----------
     path : str or Path
-        ``.parquet`` / ``.pq``, or anything else as CSV with a header.
+        Parquet if the suffix is ``.parquet`` or ``.pq``, else CSV with a header.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def read_table(path: str | Path) -> Table:
     Raises
     ------
     ManifestError
-        The file is missing, empty, unreadable, or a row has more or fewer cells than the header.
+        The file is missing, empty or unreadable, or a row has more or fewer cells than the header.
     """
     path = Path(path)
     if path.suffix.lower() in PARQUET:
@@ -242,10 +242,10 @@ def parse_table(source: Text) -> Table:
 
 
 def write_table(path: str | Path, header: Sequence[str], rows: Iterable[Sequence]) -> None:
-    """Write a table atomically. None becomes an empty cell.
+    """Write a table atomically; None becomes an empty cell.
 
     CSV is UTF-8. Bytes of file names that are not UTF-8 are written unchanged; a byte-order mark
-    then says that the rest is UTF-8.
+    then declares the rest as UTF-8.
 
     Raises
     ------
@@ -269,31 +269,31 @@ def write_table(path: str | Path, header: Sequence[str], rows: Iterable[Sequence
 
 
 def _decode(content: bytes) -> tuple[str, str]:
-    """Text and the name of its encoding."""
+    """Decode text; return it with the name of its encoding."""
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if content.startswith(mark):
             errors = "surrogateescape" if encoding == "utf-8-sig" else "strict"
             return content.decode(encoding, errors), encoding
     for encoding, zeros in (("utf-16-le", content[1::2]), ("utf-16-be", content[::2])):
-        # without a mark: mostly Latin letters, so every second byte is zero
+        # text without a mark has mostly Latin letters, so every second byte is zero
         if len(content) % 2 == 0 and zeros.count(0) > max(0.7 * len(zeros), 2):
             return content.decode(encoding), encoding
     text = content.decode("utf-8", "surrogateescape")
     foreign = {letter for letter in set(text) if letter > "\x7f"}
     if not foreign or any(not "\udc80" <= letter <= "\udcff" for letter in foreign):
         return text, "utf-8"
-    try:  # no valid UTF-8 letter at all
+    try:  # the text has no valid UTF-8 letter at all
         return content.decode(_EIGHT_BIT[0]), _EIGHT_BIT[0]
     except UnicodeDecodeError:
         return content.decode(_EIGHT_BIT[1]), _EIGHT_BIT[1]
 
 
 def _lines(text: str) -> tuple[io.StringIO, int, str]:
-    """A stream of lines from the header on, the number of lines before it, and the separator."""
+    """Stream of lines from the header on, number of lines before the header, and separator."""
     stream, skipped, separator = io.StringIO(text, newline=""), 0, None
     while True:
         begin, line = stream.tell(), stream.readline()
-        mark = re.fullmatch(r'"?sep=(.)"?', line.strip())  # Excel's
+        mark = re.fullmatch(r'"?sep=(.)"?', line.strip())  # written by Excel
         separator = mark[1] if mark else separator
         if not line or not (mark or line.startswith("#") or not line.strip()):
             break
@@ -307,7 +307,7 @@ def _lines(text: str) -> tuple[io.StringIO, int, str]:
 
 
 def _column(name: str) -> str:
-    """Normalised column name: ``Video Path`` is ``video_path``."""
+    """Normalised column name: ``Video Path`` becomes ``video_path``."""
     return re.sub(r"[\s-]+", "_", name.strip().lower())
 
 
@@ -324,7 +324,7 @@ def _without_nameless_ends(
 
 
 def _read_columns(path: Path, read: Callable[[Any], Any], what: str) -> Table:
-    """The table that ``read``, given pyarrow, reads from a file of columns."""
+    """Read a columnar file with ``read``, which is called with pyarrow."""
     if not path.is_file():
         raise ManifestError(f"{path}: no such file")
     arrow = _pyarrow(path)

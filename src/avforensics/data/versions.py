@@ -10,8 +10,8 @@ from avforensics.data.missync import jump, splice_sound
 from avforensics.data.row import Row
 from avforensics.media.types import FPS, HOP
 
-JUMP = 8  # frames by which the audio falls back; at most a quarter of a short clip
-LEAST = 30  # frames per clip
+JUMP = 8  # frames by which the audio jumps back; in a short clip, a quarter of its length
+LEAST = 30  # minimum number of frames of a clip
 LEAST_HALVES, LEAST_PARTIAL = 50, 60  # frames; in shorter clips, the exchanged parts are too short
 
 
@@ -31,20 +31,20 @@ class Version:
 def versions_of(
     sound: np.ndarray, elsewhere: np.ndarray | None = None
 ) -> tuple[list[Version], list[str]]:
-    """The clip with its own audio, and forgeries of it.
+    """Make the original version of a clip, and forgeries of it.
 
     Parameters
     ----------
     sound : int16 array, (samples,), mono, 16 kHz
         Audio of the clip, in whole frames of 640 samples.
     elsewhere : int16 array, optional
-        Audio of another part of the same video, at least as long. Without it, audio from elsewhere
-        in the clip is used if the clip is long enough.
+        Audio of another part of the same video, at least as long. None = audio from another part of
+        the clip is used, if the clip is long enough.
 
     Returns
     -------
     list of Version
-        The clip itself first.
+        Versions, with the original first.
     list of str
         Versions that could not be made, and why.
 
@@ -91,7 +91,7 @@ def versions_of(
 
 
 def _moved(sound: np.ndarray, n_frames: int) -> Version:
-    """The audio falls back in the middle of the clip, so that some of it is repeated."""
+    """Make the audio jump back in the middle of the clip, so that some of it is repeated."""
     middle, by = n_frames // 2, min(JUMP, n_frames // 4)
     return Version(
         "jump",

@@ -1,4 +1,4 @@
-"""Data sets as they are on disk, each converted to a manifest by one function.
+"""Convert data sets as they are on disk to manifests, with one function per set.
 
 ``configs/source/NAME.yaml`` names the function of a set; these files are the only list of sets.
 

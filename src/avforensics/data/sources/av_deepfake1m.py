@@ -22,24 +22,25 @@ KINDS = ("real", "visual_modified", "audio_modified", "both_modified")
 
 
 def av_deepfake1m(root: str | Path) -> Manifest:
-    """``{train,val}_metadata.json`` with files below ``train`` and ``val``.
+    """Read ``{train,val}_metadata.json`` with files below ``train`` and ``val``.
 
     The second edition has additional fields (``video_model``), and source folders above the
     speakers' folders: ``vox_celeb_2/ID/...``, ``lrs3/ID/...`` and
     ``silent_videos/subject_N_.../...`` (https://huggingface.co/datasets/ControlNet/
     AV-Deepfake1M-PlusPlus, https://github.com/ControlNet/AV-Deepfake1M; the folders follow the
-    reader in https://github.com/dfwb-research/deepfake-workbench). Files may also be below the root
-    itself.
+    reader in https://github.com/dfwb-research/deepfake-workbench). Files may also be directly below
+    the root.
 
     The labels of the test parts are not public: their files are skipped and counted in the log.
 
     Returns
     -------
     Manifest
-        ``category`` is the set's ``modify_type``, ``method`` its voice model if named, else its
-        video model, ``segments`` the forged segments of video or audio, ``identity`` the speaker
-        (first folder of ``id01591/q7LU-D4bH_c/00167/fake_video_fake_audio.mp4``, or the second
-        folder, after the source). Facts are ``audio_model``, ``video_model`` and ``source``.
+        ``category`` is the set's ``modify_type``, ``method`` the audio model if named, else the
+        video model, ``segments`` the forged segments of video or audio, and ``identity`` the
+        speaker: the first folder of ``id01591/q7LU-D4bH_c/00167/fake_video_fake_audio.mp4``, or the
+        second folder if the first is the source. Facts are ``audio_model``, ``video_model`` and
+        ``source``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""AVLips: lip-synced fakes and reals, with audio also as WAV files."""
+"""AVLips: lip-synced fakes and real videos, with audio also as WAV files."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ PARTS = {"0_real": 0, "1_fake": 1}
 
 
 def avlips(root: str | Path) -> Manifest:
-    """``{0_real,1_fake}/N.mp4`` and ``wav/{0_real,1_fake}/N.wav``.
+    """Read ``{0_real,1_fake}/N.mp4`` and ``wav/{0_real,1_fake}/N.wav``.
 
     Returns
     -------
     Manifest
         ``audio`` is the WAV file if there is a ``wav`` folder. The set does not name people or
-        methods: ``identity`` is the number of a file, the same for a real and a fake with that
-        number, and the category of fakes is ``fake``.
+        methods: ``identity`` is the number of a file, which a real video and a fake may share, and
+        the category of fakes is ``fake``.
     """
     root = find_root(root, *PARTS)
     wav = Path(root, "wav").is_dir()

@@ -20,18 +20,19 @@ KINDS = {
 def deepfake_eval_2024(root: str | Path) -> Manifest:
     """Read the table of the videos.
 
-    ``video-metadata-publish.csv`` or ``video-metadata-publish-with-links.csv`` with the columns
-    ``Filename``, ``Video Ground Truth``, ``Audio Ground Truth`` (Real, Fake or Unknown) and
-    ``Finetuning Set`` (train, test), next to ``video-data/FILENAME``
+    The table is ``video-metadata-publish.csv`` or ``video-metadata-publish-with-links.csv`` with
+    the columns ``Filename``, ``Video Ground Truth``, ``Audio Ground Truth`` (Real, Fake or Unknown)
+    and ``Finetuning Set`` (train, test), next to ``video-data/FILENAME``
     (https://huggingface.co/datasets/nuriachandra/Deepfake-Eval-2024, arXiv 2503.02857; the columns
     follow public loaders, since the set itself is gated).
 
     Returns
     -------
     Manifest
-        A clip is fake if its video or its audio is; ``category`` says which (``visual_modified``,
-        ``audio_modified``, ``both_modified``). Clips with one of them unknown and the other real
-        are counted and skipped. The set does not name people: ``identity`` is the file's stem.
+        A clip is fake if its video or its audio is fake; ``category`` says which
+        (``visual_modified``, ``audio_modified``, ``both_modified``). Clips with real video and
+        unknown audio, or unknown video and real audio, are counted and skipped. The set does not
+        name people: ``identity`` is the file's stem.
 
     Raises
     ------

@@ -13,7 +13,7 @@ QUALITIES = ("higher_quality", "lower_quality")
 
 
 def deepfake_timit(root: str | Path, *, vidtimit: str | Path | None = None) -> Manifest:
-    """``{higher_quality,lower_quality}/<subject>/<utterance>-video-<source>.avi``.
+    """Read ``{higher_quality,lower_quality}/<subject>/<utterance>-video-<source>.avi``.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def deepfake_timit(root: str | Path, *, vidtimit: str | Path | None = None) -> M
     Raises
     ------
     ManifestError
-        A folder is missing or empty, or a fake's name has a different form.
+        A folder is missing or empty, or the name of a fake has a different form.
     """
     root = find_root(root, *QUALITIES)
     rows = []

@@ -1,4 +1,5 @@
-"""DeepSpeak v1.1 and v2: webcam recordings, and avatars, lip-sync and swaps of them."""
+"""DeepSpeak v1.1 and v2: webcam recordings, and avatars, lip-sync fakes and swaps made from
+them."""
 
 from __future__ import annotations
 
@@ -10,24 +11,24 @@ from avforensics.data.sources.tree import find_root
 
 
 def deepspeak(root: str | Path) -> Manifest:
-    """Read the annotations of either release, or the file names of a copy of v1 without them.
+    """Read the annotations of either release, or the file names of a copy without annotations.
 
-    ``annotations-real.csv`` (``video-file``, ``identity``), ``annotations-fake.csv``
-    (``video-file``, ``kind``, ``engine``, ``identity-source``, ``identity-target``,
-    ``audio-config`` and others) and ``annotations-split-def.csv`` (``identity``, ``split``), as
-    https://huggingface.co/datasets/faridlab/deepspeak_v2 and ``deepspeak_v1_1`` provide them
-    (arXiv 2408.05366; the columns follow public loaders, since the set itself is gated). The
-    videos may be in any folder below the root. A copy without annotations is read by file names:
-    reals ``IDENTITY-RECORDING.mp4``, fakes of v1
+    The annotations are ``annotations-real.csv`` (``video-file``, ``identity``),
+    ``annotations-fake.csv`` (``video-file``, ``kind``, ``engine``, ``identity-source``,
+    ``identity-target``, ``audio-config`` and others) and ``annotations-split-def.csv``
+    (``identity``, ``split``), as https://huggingface.co/datasets/faridlab/deepspeak_v2 and
+    ``deepspeak_v1_1`` provide them (arXiv 2408.05366; the columns follow public loaders, since the
+    set itself is gated). The videos may be in any folder below the root. In a copy without
+    annotations, real videos are named ``IDENTITY-RECORDING.mp4`` and fakes of v1
     ``ENGINE--SOURCE-TARGET--RECORDING-RECORDING--NUMBER.mp4``.
 
     Returns
     -------
     Manifest
-        ``identity`` is the person shown (of fakes the target), ``method`` the engine, ``category``
-        the kind of fake according to the annotations, else the engine, ``split`` the identity's
-        split; facts are ``voice`` (the configuration of the audio), ``source_identity`` and, from
-        the annotations, ``gender``, ``race``, ``age`` and ``language``.
+        ``identity`` is the person shown (for fakes, the target), ``method`` the engine,
+        ``category`` the kind of fake in the annotations or else the engine, and ``split`` the
+        identity's split. Facts are ``voice`` (the configuration of the audio), ``source_identity``
+        and, from the annotations, ``gender``, ``race``, ``age`` and ``language``.
 
     Raises
     ------

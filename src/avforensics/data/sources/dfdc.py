@@ -16,7 +16,7 @@ PART = "dfdc_train_part_"
 
 
 def dfdc(root: str | Path) -> Manifest:
-    """``dfdc_train_part_N/metadata.json`` and, for the test set, ``labels.csv``.
+    """Read ``dfdc_train_part_N/metadata.json`` and, for the test set, ``labels.csv``.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ def dfdc(root: str | Path) -> Manifest:
     Returns
     -------
     Manifest
-        ``identity`` is the original video of a fake (the set does not name people), ``split`` the
-        set's own, ``test`` for the test set. The set does not say how fakes were made: their
+        ``identity`` is the original video of a fake (the set does not name people); ``split`` is as
+        in the set, or ``test`` for the test set. The set does not say how fakes were made, so their
         category is ``fake``.
 
     Raises

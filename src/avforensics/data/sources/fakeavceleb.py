@@ -13,8 +13,8 @@ from avforensics.errors import ManifestError
 
 TABLE = "meta_data.csv"
 NEEDED = ("source", "method", "category")
-# Letter of the set's category and its method -> name in tables. The first five are in the
-# paper (Table 1); the next two fakes are not.
+# Letter of the set's category and its method -> name in tables. The first five are in Table 1 of
+# the paper; the next two kinds of fakes are not.
 CATEGORIES = {
     ("B", "rtvc"): "RVFA",
     ("C", "wav2lip"): "FVRA-WL",
@@ -31,8 +31,9 @@ def fakeavceleb(root: str | Path) -> Manifest:
     """Read ``meta_data.csv`` in its original form or in the form of later copies.
 
     The original header ends with ``path,``: ``path`` holds the file name, and the unnamed last
-    column the folder, which begins with ``FakeAVCeleb/``. Copies have ``filename,path``. Folder
-    names may be spelt differently on disk and in the table (``Asian (East)``, ``Asian_East``).
+    column the folder, which begins with ``FakeAVCeleb/``. Later copies have ``filename,path``.
+    Folder names may be spelt differently on disk and in the table (``Asian (East)``,
+    ``Asian_East``).
 
     Parameters
     ----------
@@ -83,7 +84,7 @@ class _Spelling:
         self.known: dict[str, str] = {}
 
     def on_disk(self, folder: str) -> str:
-        """The path on disk of a folder as spelt in the table."""
+        """Path on disk of a folder that is spelt as in the table."""
         if folder not in self.known:
             parts = [part for part in folder.split("/") if part and part != "."]
             if parts and letters(parts[0]).startswith("fakeavceleb"):

@@ -1,4 +1,4 @@
-"""Any folder of videos."""
+"""Read any folder of videos."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from avforensics.errors import ManifestError
 def folder(
     root: str | Path, *, identity: str = "parent", fake: str = "", method: str = ""
 ) -> Manifest:
-    """All videos below a folder.
+    """Read all videos below a folder.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""HiFi-AVDF: clips by Veo 3.1, Kling 2.5, Wan 2.5 and Seedance 1.0, with their reals."""
+"""HiFi-AVDF: clips by Veo 3.1, Kling 2.5, Wan 2.5 and Seedance 1.0, with their real videos."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def hifi_avdf(root: str | Path) -> Manifest:
     """Read one table per generator.
 
     Each generator has a CSV file, ``GENERATOR.csv``, with the columns ``video_path``,
-    ``audio_label``, ``visual_label`` and ``overall_label`` (1 = fake), in which a real video is
+    ``audio_label``, ``visual_label`` and ``overall_label`` (1 = fake), in which each real video is
     followed by the clip made from it (``NAME_generated.mp4``). The columns follow the authors'
     lists (https://github.com/tuffy-studio/HAVIC); the files of
     https://huggingface.co/datasets/JielunPeng/HiFi-AVDF are gated, and only third-party loaders

@@ -15,11 +15,12 @@ KINDS = ("audio-driven", "dffs", "dfl", "fo", "fsgan")
 
 
 def kodf(root: str | Path, *, kinds: Sequence[str] = KINDS) -> Manifest:
-    """``original_videos/<uuid>/<uuid>_022.mp4`` and fakes such as
-    ``audio-driven/20200820/169273/169273_103564_5_0680.mp4``.
+    """Read the real videos and the folders of fakes.
 
-    The paper evaluates the audio-driven kind (Sec. 4.3). Videos of kind ``fsgan`` have no audio
-    and cannot be scored. Frames show whole scenes: crop faces before scoring.
+    Real videos are named like ``original_videos/<uuid>/<uuid>_022.mp4``, fakes like
+    ``audio-driven/20200820/169273/169273_103564_5_0680.mp4``. The paper evaluates the audio-driven
+    kind (Sec. 4.3). Videos of kind ``fsgan`` have no audio and cannot be scored. Frames show whole
+    scenes: crop faces before scoring.
 
     Parameters
     ----------
@@ -30,8 +31,8 @@ def kodf(root: str | Path, *, kinds: Sequence[str] = KINDS) -> Manifest:
     Returns
     -------
     Manifest
-        ``identity`` is the folder of a file. Reals are named by uuid and fakes by number, so a
-        fake's real person is unknown.
+        ``identity`` is the folder of a file. Reals are named by uuid and fakes by number, so the
+        real person in a fake is unknown.
     """
     root = find_root(root, REALS, *KINDS)
     if unknown := set(kinds) - set(KINDS):

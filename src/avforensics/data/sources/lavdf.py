@@ -20,13 +20,13 @@ CATEGORIES = {
 
 
 def lavdf(root: str | Path) -> Manifest:
-    """``metadata.min.json`` or ``metadata.json`` next to ``{train,dev,test}/NNNNNN.mp4``.
+    """Read ``metadata.min.json`` or ``metadata.json`` next to ``{train,dev,test}/NNNNNN.mp4``.
 
     Returns
     -------
     Manifest
-        ``segments`` are the forged segments, ``identity`` the original clip that a fake was made
-        from (the set does not name people), ``split`` the set's own.
+        ``segments`` are the forged segments, ``identity`` is the original clip that a fake was made
+        from (the set does not name people), and ``split`` is as in the set.
 
     Raises
     ------

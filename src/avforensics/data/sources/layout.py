@@ -1,4 +1,4 @@
-"""Data sets with a declarable layout: by file names, or by tables.
+"""Read data sets whose layout is declared: by file names, or by tables.
 
 A declaration says where each value is; reading, counting of exceptions and messages are the same
 for every set.
@@ -45,8 +45,8 @@ class Named:
     label : int
         1 = fake.
     columns : mapping of str to str
-        Column of the manifest -> template over the values, e.g. ``"{language}-{number}"``. Other
-        names are facts (`Row.about`). ``audio`` is a path below the root.
+        Column of the manifest -> template over the values, e.g. ``"{language}-{number}"``. Names
+        that are not columns are facts (`Row.about`). ``audio`` is a path below the root.
     """
 
     path: str
@@ -84,7 +84,7 @@ class Listed:
 
 
 def make_row(root: str, path: str, label: int, columns: Values, values: Values) -> Row:
-    """A row whose columns are templates filled with values."""
+    """Build a row by filling the templates of its columns with values."""
     known = _Known(values)
     filled = {name: text.format_map(known).strip() for name, text in columns.items()}
     audio = filled.pop("audio", "")
@@ -108,7 +108,7 @@ def read_named(
     what: str,
     ignore: str = r"(?!)",
 ) -> Manifest:
-    """Rows of all videos below a folder, by the first declaration that matches.
+    """Read all videos below a folder, each by the first declaration that matches.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def read_named(
 
 
 def read_listed(root: str, parts: Sequence[Listed], *, what: str) -> Manifest:
-    """Rows of entries in tables.
+    """Read the entries of tables as rows.
 
     Raises
     ------
@@ -184,7 +184,7 @@ class _Places:
         self._by_name: dict[str, list[str]] | None = None
 
     def of(self, path: str) -> str:
-        """A path below the root; unchanged unless exactly one file has its name."""
+        """Find a path below the root; unchanged if it exists or its file name is not found once."""
         if os.path.lexists(f"{self.root}/{path}"):
             return path
         if self._by_name is None:
@@ -202,7 +202,7 @@ def tell_of_odd(what: str, names: Collection[str], message: str) -> None:
 
 
 def cells_by(path: Path, key: str, *others: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Rows of a table with the cell ``key`` of each; nothing if the file is missing.
+    """Yield the cell ``key`` and all cells of each row; nothing if the file is missing.
 
     Raises
     ------

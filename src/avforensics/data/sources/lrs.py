@@ -1,8 +1,8 @@
 """LRS2 and LRS3: face tracks of speakers, 25 fps, cut into sentences; all real.
 
 A folder is one broadcast (LRS2, 19 digits) or talk (LRS3, a YouTube id) and serves as the identity.
-In both sets, some folders (553-629 in LRS2) occur in the pre-training and in the training part, so
-the parts are not identity-disjoint: split them again with
+In both sets, some folders (553-629 in LRS2) occur both in the pre-training part and in the training
+part, so the parts are not identity-disjoint: split them again with
 `avforensics.data.splits.split_by_identity`.
 """
 
@@ -21,7 +21,7 @@ LRS3_PARTS = ("pretrain", "trainval", "test")
 
 
 def lrs2(root: str | Path, *, lists: str | Path | None = None) -> Manifest:
-    """LRS2: ``mvlrs_v1/{main,pretrain}/<19 digits>/00001.mp4`` and lists of the parts.
+    """Read LRS2: ``mvlrs_v1/{main,pretrain}/<19 digits>/00001.mp4`` and lists of the parts.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def lrs2(root: str | Path, *, lists: str | Path | None = None) -> Manifest:
     Raises
     ------
     ManifestError
-        Folder or lists are missing, or a line of a list is malformed.
+        The folder or the lists are missing, or a line of a list is malformed.
     """
     root = find_root(root, "main", "pretrain")
     folder = _find_lists(root, lists)
@@ -71,7 +71,7 @@ def _find_lists(root: str, lists: str | Path | None) -> Path:
 
 
 def lrs3(root: str | Path) -> Manifest:
-    """LRS3: ``{pretrain,trainval,test}/<YouTube id>/00001.mp4``.
+    """Read LRS3: ``{pretrain,trainval,test}/<YouTube id>/00001.mp4``.
 
     Returns
     -------

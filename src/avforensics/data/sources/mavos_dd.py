@@ -27,7 +27,7 @@ PROTOCOLS = {
 
 
 def mavos_dd(root: str | Path) -> Manifest:
-    """Read the set's own table.
+    """Read the table of the set.
 
     The table is a saved Hugging Face dataset (``data-*.arrow``) next to the videos, with columns
     ``video_path``, ``label`` (real, fake), ``split`` (train, validation, test),

@@ -1,4 +1,4 @@
-"""PolyGlotFake: real clips in seven languages, dubbed and lip-synced into the others."""
+"""PolyGlotFake: real clips in seven languages, dubbed and lip-synced into the other six."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from avforensics.errors import ManifestError
 def polyglotfake(root: str | Path) -> Manifest:
     """Read the names of all files, and ``LANGUAGE.json`` if present.
 
-    Reals are named ``LANGUAGE_NUMBER.mp4`` and fakes
+    Real clips are named ``LANGUAGE_NUMBER.mp4`` and fakes
     ``LANGUAGE_NUMBER_to_LANGUAGE_VOICE[_LIPS].mp4`` (https://github.com/tobuta/PolyGlotFake; the
     JSON files follow the reader in https://github.com/dfwb-research/deepfake-workbench). Folders do
     not matter. ``LANGUAGE.json`` (``videos``: ``filename``, ``source``, ``characters`` with ``age``

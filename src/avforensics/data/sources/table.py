@@ -1,4 +1,4 @@
-"""An existing manifest, to be split, sampled or checked again."""
+"""Read an existing manifest, to split, sample or check it again."""
 
 from __future__ import annotations
 

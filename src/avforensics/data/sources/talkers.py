@@ -33,7 +33,7 @@ def talkers(
     held_out: Mapping[str, Collection[str]] | None = None,
     anomaly: float = 0.18,
 ) -> Manifest:
-    """All clips, with splits that share no labelled person and do not divide held-out sources.
+    """Read all clips, with splits that share no labelled person and do not divide held-out sources.
 
     ``category`` is the web page of a real clip, ``method`` the generator of a fake.
 
@@ -44,10 +44,10 @@ def talkers(
     grid : str or Path, optional
         Folder with clips of GRID speaker 1; None = ``grid_s1`` next to the root, if present.
     held_out : mapping of str to collection of str, optional
-        Split -> sources whose real clips all belong to it.
+        For each split, the sources whose real clips all belong to it.
     anomaly : float
-        Share of the other sources' identities in the split ``anomaly``; the rest is ``sync``. Fakes
-        are in the split ``fake``, fixed shares of news and GRID in ``val``.
+        Share of the other sources' identities in the split ``anomaly``; the rest is in ``sync``.
+        Fakes are in the split ``fake``, and fixed shares of news and GRID are in ``val``.
 
     Raises
     ------
@@ -98,5 +98,5 @@ def _grid_split(stem: str) -> str:
 
 
 def _draw(name: str) -> float:
-    """A number in [0, 1) that depends only on the name."""
+    """Pseudo-random number in [0, 1) that depends only on the name."""
     return int(fingerprint(name)[:8], 16) / 2**32

@@ -1,4 +1,4 @@
-"""Helpers to search a data set's folder."""
+"""Search the folder of a data set."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from avforensics.media.types import VIDEO_SUFFIXES
 
 
 def find_root(root: str | Path, *marks: str) -> str:
-    """The folder that contains one of ``marks``: ``root`` or a folder directly in it.
+    """Find the folder that contains one of ``marks``: ``root`` or a folder directly in it.
 
     Returns
     -------
     str
-        Absolute, so that paths of rows can be joined as text.
+        Absolute path, so that paths of rows can be joined as strings.
 
     Raises
     ------
     ManifestError
-        The folder is missing, or none or several folders look like the data set.
+        The folder is missing, or no folder or more than one looks like the data set.
     """
     top = typed_path(root).absolute()
     if not top.is_dir():
@@ -43,7 +43,7 @@ def find_root(root: str | Path, *marks: str) -> str:
 
 
 def files_below(folder: str, suffixes: Collection[str] = VIDEO_SUFFIXES) -> Iterator[str]:
-    """Sorted paths of files relative to ``folder``, with ``/``, without hidden files."""
+    """Yield sorted paths of files relative to ``folder``, with ``/``, without hidden files."""
     for place, folders, names in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         inner = os.path.relpath(place, folder).replace(os.sep, "/")
@@ -53,12 +53,12 @@ def files_below(folder: str, suffixes: Collection[str] = VIDEO_SUFFIXES) -> Iter
 
 
 def read_json(path: str | Path):
-    """Content of a JSON file.
+    """Read a JSON file.
 
     Raises
     ------
     ManifestError
-        The file is not JSON.
+        The file cannot be read, or is not JSON.
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))

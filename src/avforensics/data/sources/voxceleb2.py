@@ -14,12 +14,15 @@ PARTS = ("dev", "test")
 def voxceleb2(
     root: str | Path, *, sound: str | Path | None = None, suffix: str = ".m4a"
 ) -> Manifest:
-    """``dev/mp4/id00019/<YouTube id>/00121.mp4`` with ``dev/aac/id00019/<YouTube id>/00121.m4a``.
+    """Read the videos and their audio files.
+
+    Files are named like ``dev/mp4/id00019/<YouTube id>/00121.mp4`` and
+    ``dev/aac/id00019/<YouTube id>/00121.m4a``.
 
     Parameters
     ----------
     root : str or Path
-        Folder of ``dev`` and perhaps ``test``.
+        Folder of ``dev`` and, if present, ``test``.
     sound : str or Path, optional
         Folder of ``dev/aac`` and ``test/aac``, if it is not ``root``.
     suffix : str
@@ -28,8 +31,8 @@ def voxceleb2(
     Returns
     -------
     Manifest
-        ``identity`` is the speaker, ``split`` the part, ``audio`` the audio file, whether or not it
-        exists: `Manifest.missing` counts the missing ones.
+        ``identity`` is the speaker, ``split`` the part, and ``audio`` the audio file, whether or
+        not the file exists: `Manifest.missing` finds missing files.
     """
     root = find_root(root, "dev/mp4", "test/mp4")
     sound = str(Path(sound).absolute()) if sound else root
