@@ -115,8 +115,7 @@ def sample(
 def _in_turn(
     manifest: Manifest, people: dict[str, list[int]], seed: int, most: int | None
 ) -> list[int]:
-    """Positions in rounds: each identity's first clip, then each identity's second clip, and so
-    on."""
+    """Positions in rounds: first clips of all identities, then their second clips, and so on."""
     ranked = []
     for name, positions in people.items():
         clips = sorted(positions, key=lambda p: _rank(seed, _inner_name(manifest[p].path)))

@@ -1,5 +1,4 @@
-"""DeepSpeak v1.1 and v2: webcam recordings, and avatars, lip-sync fakes and swaps made from
-them."""
+"""DeepSpeak v1.1 and v2: webcam recordings, with avatars, lip-syncs and swaps made from them."""
 
 from __future__ import annotations
 
