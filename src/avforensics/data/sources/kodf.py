@@ -31,8 +31,8 @@ def kodf(root: str | Path, *, kinds: Sequence[str] = KINDS) -> Manifest:
     Returns
     -------
     Manifest
-        ``identity`` is the folder of a file. Reals are named by uuid and fakes by number, so the
-        real person in a fake is unknown.
+        ``identity`` is the folder of a file. Real videos are named by uuid and fakes by number,
+        so the real person in a fake is unknown.
     """
     root = find_root(root, REALS, *KINDS)
     if unknown := set(kinds) - set(KINDS):
