@@ -20,7 +20,7 @@ def verify(file: PublishedFile, path: Path) -> str:
     Raises
     ------
     CheckpointError
-        The file is not the published one.
+        The file differs from the published one.
     """
     if file.part == "projection":
         read_projection(path)

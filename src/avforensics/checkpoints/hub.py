@@ -108,7 +108,7 @@ def snapshot(repository: str, revision: str = "main") -> Path:
 
 
 def hub_cache() -> Path:
-    """Folder in which the Hub's client keeps repositories, from its environment variables."""
+    """Folder in which the Hub's client keeps repositories, as set by environment variables."""
     if named := os.environ.get("HF_HUB_CACHE"):
         return typed_path(named)
     if home := os.environ.get("HF_HOME"):

@@ -31,7 +31,7 @@ SETTINGS = {"name", "search", "dir", "bundle", "asset", "weights", "sha256", *FI
 
 
 def checkpoint_folder(folder: str | os.PathLike | None = None) -> Path:
-    """Folder in which published files are searched for and to which they are downloaded.
+    """Folder in which published files are searched for and stored.
 
     This is ``folder`` if given, else the environment variable ``AVFORENSICS_CHECKPOINTS``, else
     ``avforensics/checkpoints`` in the user's cache (``XDG_CACHE_HOME`` or ``~/.cache``).

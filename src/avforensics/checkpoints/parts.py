@@ -49,7 +49,7 @@ class Models:
     metadata : dict
         Training notes and sources, JSON-like.
     notice : str or None
-        Sentence to print with every result, e.g. that these are stand-in weights.
+        Sentence to print with every result, e.g. that the weights are stand-ins.
     origin : str or None
         One line that says which weights `load_models` chose; None without a choice.
     calibrations : tuple of Path

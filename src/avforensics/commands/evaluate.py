@@ -83,7 +83,7 @@ def run(cfg: DictConfig) -> int:
     if cfg.benchmark is not None:
         require_data(cfg)
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
-    if models.origin and cfg.benchmark is None:  # with a benchmark, the extraction warns
+    if models.origin and cfg.benchmark is None:  # with a benchmark, the extraction logs it
         log.info("%s", models.origin)
     stage = Evaluation(cfg, models)
     if not stage.trainer.is_global_zero:

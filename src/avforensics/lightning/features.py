@@ -189,8 +189,7 @@ class FeatureData(pl.LightningDataModule):
         self.store = store
 
     def training_rows(self, reads: str) -> Iterator[Tensor]:
-        """Yield each training clip's rows, (n, D), at every shift; ``reads`` is a key of
-        batches."""
+        """Yield each training clip's rows, (n, D), at every shift; ``reads`` is their batch key."""
         for clip in self.train_set.clips:
             for frames in range(-self.shift, self.shift + 1):
                 yield clip.moved(frames)[reads]
