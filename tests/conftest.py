@@ -1,4 +1,4 @@
-"""Fixtures that several parts of the suite need."""
+"""Fixtures shared by several parts of the suite."""
 
 import importlib.util
 import json
@@ -29,7 +29,7 @@ CHROMIUM = [
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder beside the checkout with released weights, golden values and real clips."""
+    """The folder next to the checkout with released weights, golden values and real clips."""
     if not SHARED.is_dir():
         pytest.skip("no folder `shared` beside the checkout")
     return SHARED
@@ -43,7 +43,7 @@ def reference(shared) -> Path:
 
 @pytest.fixture(scope="session")
 def stand_in_state_dict(reference):
-    """Function: seed -> published names and reproducible numbers of a synchronisation network."""
+    """Return a function that makes a published synchronisation state dict from a seed."""
     spec = importlib.util.spec_from_file_location("stand_in", reference / "stand_in_weights.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -53,7 +53,7 @@ def stand_in_state_dict(reference):
 @pytest.fixture(scope="session")
 def released_folder(reference, stand_in_state_dict, tmp_path_factory) -> Path:
     """The four files of `checkpoint=released`; sync_model.pth holds stand-in weights of seed 0."""
-    import torch  # here: the media layer's tests run where there is none
+    import torch  # tests of the media layer run without torch
 
     folder = tmp_path_factory.mktemp("released")
     torch.save(stand_in_state_dict(0), folder / "sync_model.pth")
@@ -64,10 +64,10 @@ def released_folder(reference, stand_in_state_dict, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def avforensics(monkeypatch) -> Callable[..., int]:
-    """Run a command line in this process; gives its exit code."""
+    """Run a command line in this process; return its exit code."""
 
     def run(*words: object) -> int:
-        from avforensics import cli  # here: the media layer's tests run without Hydra
+        from avforensics import cli  # tests of the media layer run without Hydra
 
         monkeypatch.setattr(sys, "argv", ["avforensics", *map(str, words)])
         return cli.main()
@@ -77,7 +77,7 @@ def avforensics(monkeypatch) -> Callable[..., int]:
 
 @pytest.fixture
 def make_video(tmp_path: Path) -> Callable[..., Path]:
-    """Make a small video: a square that wanders over a grey ground, and a wavering tone.
+    """Make a small video: a square that moves over a grey background, and a wavering tone.
 
     ``make_video(name="clip.mp4", n_frames=50, size=96, seed=0, sound=True, **write_clip_options)``
     writes it into the test's own folder and returns its path.
@@ -120,16 +120,16 @@ def browser(tmp_path_factory) -> Iterator[object]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
     chrome.set_window_size(1280, 900)
-    chrome.get("about:blank")  # leaves the browser's own first page, which asks for a lot
+    chrome.get("about:blank")  # leaves the browser's start page, which sends many requests
     yield chrome
     chrome.quit()
 
 
 @pytest.fixture
 def asked(browser) -> Callable[[], list[str]]:
-    """The addresses that pages of ours have asked for since the test began."""
+    """Return a function that lists the addresses requested by pages since the test began."""
     for kind in ("browser", "performance"):
-        browser.get_log(kind)  # what earlier pages left
+        browser.get_log(kind)  # drops entries of earlier pages
 
     def urls() -> list[str]:
         messages = (json.loads(entry["message"]) for entry in browser.get_log("performance"))

@@ -1,4 +1,4 @@
-"""Makes the odd media files that the tests read. Every frame shows its number, in eight stripes."""
+"""Make odd media files for tests; every frame shows its number in eight stripes."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ BITS = 8
 
 
 def numbered(number: int, width: int = 128, height: int = 96) -> np.ndarray:
-    """A grey picture whose white stripes are the bits of ``number``, highest on the left."""
+    """Draw a grey picture whose white stripes are the bits of ``number``, highest on the left."""
     bits = (number >> np.arange(BITS)[::-1]) & 1
     row = np.repeat(np.where(bits, 230, 25), width // BITS).astype(np.uint8)
     return np.broadcast_to(row[None, :, None], (height, width, 3)).copy()
 
 
 def number_of(frame: np.ndarray) -> int:
-    """The number that a decoded frame shows."""
+    """Number that a decoded frame shows."""
     width = frame.shape[1] // BITS
     middle = frame[frame.shape[0] // 2, width // 2 :: width, 1][:BITS]
     return int(((middle > 128) << np.arange(BITS)[::-1]).sum())
 
 
 def numbers(frames: Sequence[np.ndarray]) -> list[int]:
-    """The numbers that decoded frames show."""
+    """Numbers that decoded frames show."""
     return [number_of(frame) for frame in frames]
 
 
 def read(path: Path, **options) -> tuple[np.ndarray, np.ndarray, object]:
-    """Frames, sound and report of a file; ``options`` of `MediaOptions` and of `open_media`."""
+    """Read frames, sound and report; ``options`` are for `MediaOptions` and `open_media`."""
     names = [n for n in MediaOptions.__annotations__ if isinstance(options.get(n), int | tuple)]
     whole = MediaOptions(**{name: options.pop(name) for name in names})
     with open_media(path, whole, **options) as stream:
@@ -50,13 +50,13 @@ def read(path: Path, **options) -> tuple[np.ndarray, np.ndarray, object]:
 
 
 def pictures(path: Path, **options) -> list[np.ndarray]:
-    """Every picture of a file as it is shown."""
+    """Read every picture of a file as it is shown."""
     with VideoReader(path, **options) as video:
         return [np.asarray(video.upright(frame)) for frame in video]
 
 
 def decoded(path: Path, kind: str = "video") -> np.ndarray:
-    """Every stored picture of a file in RGB, or the first channel of its sound."""
+    """Decode every stored picture of a file in RGB, or the first channel of its sound."""
     with av.open(str(path)) as file:
         if kind == "video":
             return np.stack([frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)])
@@ -64,14 +64,14 @@ def decoded(path: Path, kind: str = "video") -> np.ndarray:
 
 
 def noise(seconds: float, *, seed: int = 0, rate: int = RATE) -> np.ndarray:
-    """Smooth noise: its correlation with itself has one peak, to the sample."""
+    """Smooth noise whose autocorrelation has a single peak, exact to the sample."""
     raw = np.random.default_rng(seed).normal(size=round(seconds * rate))
     smooth = np.convolve(raw, np.hanning(16), "same")
     return (8000 * smooth / np.abs(smooth).max()).astype(np.int16)
 
 
 def lag(sound: np.ndarray, reference: np.ndarray) -> int:
-    """Samples by which ``sound`` comes later than ``reference``."""
+    """Number of samples by which ``sound`` comes later than ``reference``."""
     size = len(sound) + len(reference)
     spectrum = np.fft.rfft(sound, size) * np.conj(np.fft.rfft(reference, size))
     peak = int(np.fft.irfft(spectrum, size).argmax())
@@ -153,7 +153,7 @@ def _encode_sound(stream, time, samples, rate, layout):
 
 
 def remux(source: Path, path: Path, *, shift: float) -> Path:
-    """Copy packets with their times moved; what falls before 0 is cut by an edit list."""
+    """Copy packets with their times moved; an edit list cuts what comes before 0."""
     options = {"avoid_negative_ts": "disabled"}
     with av.open(str(source)) as src, av.open(str(path), "w", options=options) as out:
         copies = {stream.index: out.add_stream_from_template(stream) for stream in src.streams}
@@ -168,7 +168,7 @@ def remux(source: Path, path: Path, *, shift: float) -> Path:
 
 
 def recopy(source: Path, path: Path, change, **metadata: str) -> Path:
-    """Copy packets; ``change`` gets each with its number in its stream."""
+    """Copy packets; ``change`` is called with each packet and its number in the stream."""
     with av.open(str(source)) as src, av.open(str(path), "w") as out:
         out.metadata.update(metadata)
         copies = {stream.index: out.add_stream_from_template(stream) for stream in src.streams}
@@ -185,7 +185,7 @@ def recopy(source: Path, path: Path, change, **metadata: str) -> Path:
 
 
 def damage(path: Path, kind: str, packets: slice) -> Path:
-    """Overwrite packets of a stream within its file."""
+    """Overwrite packets of a stream in the file."""
     with av.open(str(path)) as file:
         found = [packet for packet in file.demux(**{kind: 0}) if packet.size][packets]
         spans = [(packet.pos, packet.size) for packet in found]
@@ -228,5 +228,5 @@ def restamp(
 
 
 def frames_at(rate: float, count: int, start: float = 0.0) -> list[float]:
-    """Times of ``count`` frames at a constant rate."""
+    """Times in seconds of ``count`` frames at a constant rate."""
     return [start + index / rate for index in range(count)]

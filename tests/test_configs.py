@@ -13,7 +13,7 @@ from avforensics import cli
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 VERBS = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
-# Every option of every group, "group/option"; hydra's own are part of each verb.
+# Every option of every group, "group/option"; Hydra's own options are part of each verb.
 OPTIONS = sorted(
     path.relative_to(CONFIGS).with_suffix("").as_posix()
     for path in CONFIGS.glob("*/**/*.yaml")
@@ -49,20 +49,20 @@ def test_a_verb_composes(verb):
 
 @pytest.fixture(scope="module")
 def offers():
-    """Command lines (a verb, perhaps with an experiment) and the groups each chooses from."""
+    """Command lines (a verb, perhaps with an experiment), and the groups used by each."""
     found = []
     with initialize_config_module("avforensics.configs", version_base="1.3"):
         for verb in VERBS:
             found.append(([verb], _groups(verb)))
             for experiment in EXPERIMENTS if "experiment" in found[-1][1] else ():
                 words = [verb, f"experiment={experiment}"]
-                with contextlib.suppress(HydraException):  # of another verb; has its own test
+                with contextlib.suppress(HydraException):  # of another verb; tested elsewhere
                     found.append((words, _groups(*words)))
     return found
 
 
 def _resolve(config):
-    """Make sure that interpolations lead somewhere, be it to what a user has to give."""
+    """Check that interpolations resolve, at least to a value that the user must give."""
     _fill(config)
     OmegaConf.to_container(config, resolve=True)
 
@@ -84,7 +84,7 @@ def _groups(verb, *overrides):
 @pytest.mark.parametrize("option", OPTIONS)
 def test_an_option_composes_where_it_is_offered(option, offers):
     group, _, name = option.rpartition("/")
-    if option.startswith("experiment/"):  # they may lie in folders
+    if option.startswith("experiment/"):  # experiments may be in subfolders
         group, name = "experiment", option.removeprefix("experiment/")
     lines = [words for words, groups in offers if group in groups]
     if group == "experiment":
@@ -94,7 +94,7 @@ def test_an_option_composes_where_it_is_offered(option, offers):
     for verb, *overrides in lines:
         try:
             config = compose(verb, overrides=[*overrides, f"{group}={name}"])
-            if group == "experiment":  # whole settings, not a part of some: everything is there
+            if group == "experiment":  # experiments are complete settings, so everything is there
                 _resolve(config)
             return
         except (HydraException, OmegaConfBaseException) as error:

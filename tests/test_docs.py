@@ -1,4 +1,4 @@
-"""The documentation as a site: every link leads somewhere, every documented name exists."""
+"""The documentation site: all links work, and all documented names exist."""
 
 import os
 import subprocess

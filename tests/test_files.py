@@ -1,4 +1,4 @@
-"""Writing files: what a full disk leaves and says."""
+"""Writing files: remains and error messages on a full disk."""
 
 import errno
 import os

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "avforensics"
 FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "omegaconf", "wandb"}
-# Lowest first: each package and module may import itself and what stands before it.
+# Lowest first: each package or module may import itself and those before it.
 ORDER = re.findall(
     r"\w+",
     """errors fields smoothing colours interruption progress files tables registry engine pool
@@ -19,7 +19,7 @@ PLAIN = ORDER[: ORDER.index("lightning")]  # without Lightning, Hydra or wandb
 
 
 def imports(path: Path) -> set[str]:
-    """Names of the modules that a file imports, wherever in it."""
+    """Names of the modules that a file imports, at any place in the file."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -30,7 +30,7 @@ def imports(path: Path) -> set[str]:
 
 
 def modules(name: str) -> list[Path]:
-    """Files of a package, or of a module of that name."""
+    """Files of the package or module with this name."""
     return [*(SOURCE / name).rglob("*.py"), *SOURCE.glob(f"{name}.py")]
 
 
@@ -51,7 +51,7 @@ def test_nothing_imports_what_stands_above_it():
 
 
 def test_the_media_layer_is_tested_with_what_it_imports():
-    """`.ci/media-layer` installs these packages, and no torch, on the other interpreters."""
+    """`.ci/media-layer` installs these packages, without torch, on the other interpreters."""
     script = (ROOT / ".ci" / "media-layer").read_text(encoding="utf-8")
     packages = set(re.search(r"^PACKAGES=\((.*)\)$", script, re.MULTILINE).group(1).split())
     waiting = [*(SOURCE / "media").glob("*.py"), *(ROOT / "tests" / "media").glob("*.py")]

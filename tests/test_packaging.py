@@ -1,6 +1,6 @@
-"""What a wheel must hold: every package, every file beside the code, every configuration.
+"""Required contents of a wheel: every package, data file and configuration.
 
-And what it may be installed with: ranges with both ends, a lock within them.
+Requirements have ranges with both ends, and the lock is within them.
 """
 
 import subprocess
@@ -84,7 +84,7 @@ def test_the_installed_versions_are_in_range(one):
 
 
 def test_the_lock_names_every_requirement_in_range():
-    """`make lock` writes it again."""
+    """If this fails, `make lock` rewrites the lock."""
     lock = _lock()
     assert list(lock) == sorted(lock) and all(name == normal(name) for name in lock)
     for one in REQUIREMENTS:
@@ -94,7 +94,7 @@ def test_the_lock_names_every_requirement_in_range():
 
 
 def test_the_lock_follows_what_requirements_need():
-    """A package that only another one asks for is pinned, too; what nothing asks for is not."""
+    """Packages that are required only by other packages are pinned, too; unneeded ones are not."""
     script = (
         "from lock import installed, Requirement; print(*installed([Requirement('matplotlib')]))"
     )

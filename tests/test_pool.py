@@ -1,4 +1,4 @@
-"""How many processes there are when no setting says it, and that they end with the command."""
+"""Default number of processes, and that the processes end with the command."""
 
 import os
 import signal
@@ -17,12 +17,12 @@ from avforensics.features.fill import _processes
 
 
 class Begun(Exception):
-    """Raised instead of the work, with the number of processes."""
+    """Raised in place of the work, with the number of processes."""
 
 
 @pytest.fixture
 def shared_node(monkeypatch):
-    """A job with three cores of a node of 64."""
+    """Make a job that may use three cores of a node with 64."""
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {5, 6, 7}, raising=False)
 
@@ -30,7 +30,7 @@ def shared_node(monkeypatch):
 def test_cores_are_those_of_the_job(shared_node, monkeypatch):
     assert pool.cores() == 3
     assert _processes(None, 10_000, "cpu") == 3
-    monkeypatch.delattr(os, "sched_getaffinity")  # not every system has it
+    monkeypatch.delattr(os, "sched_getaffinity")  # does not exist on every system
     assert pool.cores() == 64
 
 
@@ -81,7 +81,7 @@ def wait_until(true: Callable[[], bool], seconds: float) -> bool:
 
 @pytest.fixture
 def endless(tmp_path, make_video):
-    """`preprocess` at work with two processes, and their numbers."""
+    """Start `preprocess` with two processes; give their process ids."""
     (tmp_path / "endless.py").write_text(ENDLESS)
     for i in range(9):
         make_video(f"in/{i}.mp4")
@@ -93,7 +93,7 @@ def endless(tmp_path, make_video):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # a suite that was started in the background has it ignored, and children inherit that
+        # a suite started in the background ignores it, and children inherit that
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 

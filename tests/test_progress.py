@@ -1,4 +1,4 @@
-"""A plain line now and then where there is no terminal."""
+"""Occasional plain lines without a terminal."""
 
 import logging
 import re

@@ -1,4 +1,4 @@
-"""Versions that go beside every result."""
+"""Versions recorded with every result."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Plugins: a user's own code is imported from where the user says, and from nowhere else."""
+"""Plugins: a user's code is imported only from places that the user names."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Our filters give the very numbers of SciPy, whose import takes longer than they do."""
+"""Our filters give exactly the same numbers as SciPy, whose import takes longer."""
 
 import numpy as np
 import pytest

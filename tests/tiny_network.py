@@ -1,4 +1,4 @@
-"""The smallest synchronisation network with every part of the compact ones."""
+"""The smallest synchronisation network with every part of the compact networks."""
 
 import torch
 
@@ -11,9 +11,9 @@ from avforensics.models.visual import VisualEncoder
 def tiny_sync(
     *, tau: int = 15, size: int = 32, width: int = 10, plane: int = 2, seed: int = 0
 ) -> SyncNetwork:
-    """Random weights; rows of 2 * tau + 1 delays, activations of 2 * width numbers.
+    """Make it with random weights, rows of 2 * tau + 1 delays and activations of 2 * width numbers.
 
-    ``plane`` is what the visual encoder leaves of ``size``: 2 of 32 pixels, 4 of 64.
+    ``plane`` is the visual encoder's output for ``size``: 2 for 32 pixels, 4 for 64.
     """
     torch.manual_seed(seed)
     return SyncNetwork(

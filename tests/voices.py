@@ -1,4 +1,4 @@
-"""Sound that a speech detector takes for speech, made by the synthetic talking heads' voice."""
+"""Sound that a speech detector takes for speech, from the voice of synthetic talking heads."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from avforensics.synthetic.speech import Voice, synthesise_speech
 
 
 def speech(frames: int, seed: int = 0) -> np.ndarray:
-    """Somebody who speaks for so many frames: int16, (frames * 640,)."""
+    """Speech of a random person for ``frames`` frames: int16, (frames * 640,)."""
     seconds = frames * HOP / 16_000
     rng = np.random.default_rng(seed)
     voice = Voice.sample(rng, low=seed % 2 == 0)

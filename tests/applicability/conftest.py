@@ -1,4 +1,4 @@
-"""Where the configuration lies."""
+"""Path of the configuration."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Made-up squares around a mouth, and voices that sing."""
+"""Synthetic pictures of mouths, and singing voices."""
 
 from dataclasses import replace
 
@@ -15,9 +15,9 @@ SIZE = 96
 def mouth_pictures(
     n_frames: int, *, speaks: bool = True, sway: int = 0, seed: int = 0
 ) -> np.ndarray:
-    """Skin with a mouth that opens and closes, or does not: uint8, (n_frames, 96, 96, 3).
+    """Make pictures of skin with a mouth that moves or stays shut: uint8, (n_frames, 96, 96, 3).
 
-    ``sway`` moves all of it by up to so many pixels, to and fro within a second.
+    ``sway`` is the number of pixels by which the whole picture moves to and fro within a second.
     """
     random = np.random.default_rng(seed)
     skin = 150 + 60 * gaussian_filter(random.normal(size=(SIZE + 32, SIZE + 32)), 3) * 5
@@ -38,7 +38,7 @@ def mouth_pictures(
 
 
 def sung(n_frames: int, seed: int = 0, slower: int = 4) -> np.ndarray:
-    """Syllables drawn out on one note: int16, (n_frames * 640,)."""
+    """Make syllables drawn out on a single note: int16, (n_frames * 640,)."""
     seconds = n_frames * HOP / 16_000
     rng = np.random.default_rng(seed)
     said = articulate(rng, seconds)
@@ -51,7 +51,7 @@ def sung(n_frames: int, seed: int = 0, slower: int = 4) -> np.ndarray:
 
 
 def notes(seconds: float, vibrato: float = 0.3) -> np.ndarray:
-    """A tone with overtones that sings a scale, a note each 0.7 s; vibrato in semitones."""
+    """Make a tone with overtones that sings a scale, one note per 0.7 s; vibrato in semitones."""
     time = np.arange(round(seconds * 16_000)) / 16_000
     steps = np.array([0, 2, 4, 5, 7, 5, 4, 2])[(time / 0.7).astype(int) % 8]
     semitones = steps + vibrato * np.sin(2 * np.pi * 5.5 * time)

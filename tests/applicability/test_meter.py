@@ -1,4 +1,4 @@
-"""What the blocks of a clip are measured to be, and where limits refuse them."""
+"""Measures of clips, and the limits beyond which clips are refused."""
 
 from dataclasses import replace
 
@@ -41,7 +41,7 @@ def measured(
 def of_mouth(
     frames: np.ndarray, sound: np.ndarray | None = None, view: MouthView | None = None
 ) -> Measures:
-    """Measures of pictures that are cut around the mouth, or where ``view`` says."""
+    """Measure pictures that are cut around the mouth, or at ``view``."""
     view = view or MouthView.of_recipe("mouth")
     return measured(frames, speech(len(frames)) if sound is None else sound, view=view)
 
@@ -51,7 +51,7 @@ def refused(frames: np.ndarray, sound: np.ndarray) -> str:
 
 
 def pictures(n: int = FRAMES, every: int = 1) -> np.ndarray:
-    """Something that moves, shown anew every so many frames; with the noise of a camera."""
+    """Make pictures of a moving pattern that changes every ``every`` frames, with camera noise."""
     random = np.random.default_rng(3)
     frames = random.integers(90, 110, (n, 64, 64, 3))
     for index in range(n):
@@ -89,7 +89,7 @@ def test_a_clip_of_a_word_needs_less_speech(seconds, refused):
 
 
 def test_a_little_speech_in_much_other_sound():
-    """A pause is quiet and does not count; what is loud and no speech does."""
+    """Quiet pauses do not count, but loud sound without speech does."""
     sound = speech(100)
     sound[20 * HOP :] = 0
     paused = measured(pictures(100), sound)
@@ -154,7 +154,7 @@ def test_a_mouth_that_speaks(sway):
 
 @pytest.mark.parametrize("sway", [0, 5])
 def test_a_voice_over_a_mouth_that_stays_shut(sway):
-    """Also where the head sways: what moves as a whole is no mouth that moves."""
+    """This also holds if the head sways: motion of the whole picture is not mouth motion."""
     found = of_mouth(mouth_pictures(FRAMES, speaks=False, sway=sway))
     assert found.voice_over == 1
     assert DEFAULT_LIMITS.reasons(found)[0].startswith("voice-over")
@@ -163,7 +163,7 @@ def test_a_voice_over_a_mouth_that_stays_shut(sway):
 @pytest.mark.parametrize("sway", [0, 5])
 @pytest.mark.parametrize(("textured", "reason"), [(False, "mouth covered"), (True, "voice-over")])
 def test_a_covered_mouth(textured, reason, sway):
-    """Also where the head moves behind what covers it."""
+    """This also holds if the head moves behind the cover."""
     frames = mouth_pictures(FRAMES, sway=sway)
     block = np.random.default_rng(5).integers(0, 255, (48, 72, 3)) if textured else 128
     frames[:, 20:68, 12:84] = block
@@ -179,7 +179,7 @@ def test_nobody_is_asked_to_move_without_a_voice():
 
 
 def test_the_mouth_is_found_wherever_it_is_in_the_picture():
-    """A face crop with the mouth in a corner, in a square that is told frame by frame."""
+    """The mouth is in a corner of a face crop, and its square is given frame by frame."""
     mouths, frames = mouth_pictures(FRAMES), pictures()[:, :1, :1].repeat(224, 1).repeat(224, 2)
     frames[:, 100:196, 30:126] = mouths
     told = np.tile([(30 + 48) / 224, (100 + 48) / 224, 96 / 224], (FRAMES, 1))
@@ -191,7 +191,7 @@ def test_the_mouth_is_found_wherever_it_is_in_the_picture():
 
 
 def test_a_song_is_told_from_speech():
-    """Notes are steady, with vibrato, too; speech and a slow glide are not."""
+    """Notes are steady, even with vibrato; speech and a slow glide are not."""
     sung_notes = [(notes(3, vibrato), True) for vibrato in (0, 0.3, 0.7)]
     phase = 2 * np.pi * np.cumsum(150 * 2 ** (1.5 / 12 * np.arange(48_000) / 16_000)) / 16_000
     glide = (6000 * sum(np.sin(n * phase) / n for n in range(1, 6))).astype(np.int16)
@@ -206,12 +206,12 @@ def test_a_song_is_told_from_speech():
 
 def test_a_sung_voice_is_refused():
     found = of_mouth(mouth_pictures(75), sung(75, seed=2))
-    assert found.speech > 1  # to the speech detector it is speech
+    assert found.speech > 1  # the speech detector takes it for speech
     assert DEFAULT_LIMITS.reasons(found)[0].startswith("song")
 
 
 def face(nose: float, eyes: float = 30.0, mouth: float = 32.0) -> FaceTrack:
-    """A face whose nose stands so many pixels beside the middle between its eyes."""
+    """Make a face whose nose is ``nose`` pixels away from the middle between the eyes."""
     points = [[-eyes / 2, 0], [eyes / 2, 0], [nose, 18], [-mouth / 2, 36], [mouth / 2, 36]]
     landmarks = np.tile(np.add(points, [60, 40]), (FRAMES, 1, 1)).astype(np.float32)
     boxes = np.tile(np.float32([20, 10, 100, 110]), (FRAMES, 1))
@@ -258,7 +258,7 @@ def test_the_mouth_of_a_crop_that_turns_with_the_head(degrees):
 
 
 def test_a_video_is_as_good_as_its_best_face():
-    """Two people take turns: while either speaks, the other's mouth is shut."""
+    """Two people take turns: while one person speaks, the other's mouth is shut."""
     voice, first = np.ones(100, bool), np.arange(100) < 40
     one = Measures(seconds=4, speech=4, mouth=8, turn=10, voice_over=0.6)
     other = Measures(seconds=4, speech=4, mouth=30, turn=70, voice_over=0.4)

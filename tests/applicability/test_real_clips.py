@@ -1,4 +1,4 @@
-"""Real clips pass; what is made of them by taking voice or mouth away does not."""
+"""Real clips pass, but not the versions of them without a voice or without a mouth."""
 
 import random
 
@@ -18,7 +18,7 @@ SECONDS = 3
 
 @pytest.fixture(scope="module")
 def clips(shared):
-    """Function: a seeded sample of a folder's clips, as frames and sound around the mouth."""
+    """Return a function that samples clips of a folder, as frames and sound around the mouth."""
     pytest.importorskip("cv2")
 
     def read(folder: str, count: int, seed: int = 5):
@@ -78,7 +78,7 @@ def test_what_is_made_of_real_clips_is_refused(clips):
 
 
 def test_a_voice_over_a_real_mouth_before_it_speaks(clips):
-    """The first third of a second of a clip, to and fro, under what somebody else says."""
+    """Play the first third of a second of a clip to and fro, with the voice of another person."""
     caught = 0
     for _, frames, _, view in clips("grid_s1", 6):
         listens = np.concatenate([frames[:8], frames[6:0:-1]])

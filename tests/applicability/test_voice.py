@@ -1,4 +1,4 @@
-"""The speech detector finds voices, in whatever pieces the sound comes."""
+"""The speech detector finds voices, however the sound is divided into pieces."""
 
 import numpy as np
 import pytest

@@ -36,7 +36,7 @@ def _transformer():
 
 @pytest.fixture(params=[_two_towers, _transformer])
 def compact(request) -> Models:
-    """All four parts, small, with a notice."""
+    """All four parts of a small model, with a notice."""
     torch.manual_seed(0)
     sync = request.param()
     projection = Projection.fit(torch.randn(40, sync.activation_width), outputs=6)

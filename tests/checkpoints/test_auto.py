@@ -1,4 +1,4 @@
-"""`checkpoint=auto`: the published files where all are there, else the weights of the package."""
+"""`checkpoint=auto`: the published files if all exist, else the weights of the package."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def auto(**changed):
 
 @pytest.fixture(autouse=True)
 def folder(monkeypatch, tmp_path):
-    """Where published files are looked for; empty."""
+    """Empty folder in which published files are searched for."""
     monkeypatch.setenv(ENVIRONMENT, str(tmp_path / "published"))
     (tmp_path / "published").mkdir()
     return tmp_path / "published"
@@ -46,7 +46,7 @@ def test_the_shipped_weights_are_whole_and_name_their_crop():
 
 
 def test_some_published_files_are_not_mixed_with_the_shipped_ones(published, folder):
-    """Nor does the choice depend on the parts that are asked for."""
+    """The choice does not depend on the requested parts either."""
     for name in NAMES[1:]:
         (folder / name).symlink_to(published.folder / name)
     for parts in (None, ["distribution"]):
@@ -75,7 +75,7 @@ def test_the_recipe_goes_with_the_network(compact, tmp_path):
     assert replaced.recipe == "mouth"
     save_bundle(tmp_path / "again.safetensors", replaced)
     assert load_models({"bundle": tmp_path / "again.safetensors"}).recipe == "mouth"
-    # as `train` notes it in a bundle of anomaly models
+    # as `train` writes it in a bundle of anomaly models
     for notes in ({"sync": {"recipe": "lrs"}}, {"sync": {"sync": {"recipe": "lrs"}}, "epochs": 3}):
         assert Models(sync=compact.sync, metadata=notes).recipe == "lrs"
 

@@ -1,4 +1,4 @@
-"""Our bundles: the same weights and the same outputs back, and refusals that name the tensor."""
+"""Bundles give back the same weights and outputs, and errors name the tensor."""
 
 import json
 

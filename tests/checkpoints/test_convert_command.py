@@ -1,4 +1,4 @@
-"""`avforensics convert`: four files to one bundle and back."""
+"""`avforensics convert`: from four files to one bundle and back."""
 
 import pytest
 import torch

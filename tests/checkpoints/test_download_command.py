@@ -1,4 +1,4 @@
-"""`avforensics download` against a server on this machine, and with nobody answering."""
+"""`avforensics download` from a local server, and without an answer."""
 
 import re
 import threading
@@ -20,17 +20,17 @@ DECODER, PCA = "dist_regressive_model.pth", "pca.pkl"
 
 class _Handler(SimpleHTTPRequestHandler):
     def log_message(self, *_):
-        """Say nothing on stderr."""
+        """Print nothing to stderr."""
 
 
 @pytest.fixture
 def served(tmp_path, published, monkeypatch):
-    """A folder with two of the files, and the settings that fetch them from a local server."""
+    """A folder with two of the files, and settings that download them from a local server."""
     folder = tmp_path / "served"
     folder.mkdir()
     for name in (DECODER, PCA):
         (folder / name).write_bytes((published.folder / name).read_bytes())
-    for part, file in PUBLISHED.items():  # these weights are fresh ones
+    for part, file in PUBLISHED.items():  # with the hashes of the fresh weights
         digest = sha256_file(published.folder / file.name) if file.sha256 else None
         monkeypatch.setitem(PUBLISHED, part, replace(file, sha256=digest))
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=folder)) as http:
@@ -41,7 +41,7 @@ def served(tmp_path, published, monkeypatch):
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, caplog):
-    """Function: overrides -> exit code and what was said; files go to `target`."""
+    """Return a function that runs the command; it returns the exit code and the output."""
     monkeypatch.setenv("HOME", str(tmp_path))  # gdown keeps cookies there
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     caplog.set_level("INFO")
@@ -72,7 +72,7 @@ def test_files_are_fetched_once_and_verified(served, run, tmp_path):
     assert said.count("present, SHA-256") == 2
     code, said = run("force=true", *_from(address))
     assert code == 1
-    assert (target / PCA).stat().st_size > 1000  # what was good is kept
+    assert (target / PCA).stat().st_size > 1000  # the good file is kept
 
 
 def test_a_file_of_unknown_hash_is_checked_by_its_tensors(served, run, monkeypatch):

@@ -1,4 +1,4 @@
-"""Weights by name: shipped, a file, a folder, and a stand-in for the Hugging Face Hub."""
+"""Weights by name: shipped weights, a file, a folder, and a fake Hugging Face Hub."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ NAME = "some-lab/lips"
 
 @pytest.fixture(autouse=True)
 def cache(monkeypatch, tmp_path):
-    """An empty cache, and nobody to fetch from."""
+    """An empty cache, without a client to download from the Hub."""
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     return tmp_path / "hub"
@@ -41,7 +41,7 @@ def bundle(tmp_path, compact):
 
 @pytest.fixture
 def hub(monkeypatch, cache):
-    """A stand-in for the client: uploads become snapshots of a cache, laid out as the Hub's."""
+    """A fake client that turns uploads into snapshots in a cache with the Hub's layout."""
     server = cache.parent / "server"
 
     class HfApi:
@@ -143,7 +143,7 @@ def test_pushed_fetched_cached_and_refused_when_changed(
 
     fetched = load_models({"weights": NAME})
     assert same(fetched, load_models({"bundle": str(bundle)}))
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)  # from now on without a network
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)  # no network from here on
     assert same(load_models({"weights": f"{NAME}@main"}), fetched)
     detector = Detector.from_pretrained(NAME, faces="none", device="cpu", max_len=5)
     assert same(detector.models, fetched)
@@ -158,7 +158,7 @@ def test_pushed_fetched_cached_and_refused_when_changed(
     assert avforensics("detect", str(tmp_path / "some.mp4"), f"checkpoint={NAME}") == 2
     assert "the file has changed" in capsys.readouterr().err
     snapshot = cached(NAME)
-    (snapshot / PINS).unlink()  # without pins, the cache still names the file by its hash
+    (snapshot / PINS).unlink()  # even without pins, the cache names the file by its hash
     with pytest.raises(CheckpointError, match="the file has changed"):
         setting_of(str(snapshot))
     with pytest.raises(ConfigError, match=r"incomplete in .*; downloading it needs"):
@@ -183,12 +183,12 @@ def test_a_folder_of_its_own(hub, bundle, tmp_path):
     assert [path.name for path in load_models({"weights": str(folder)}).calibrations] == names
     assert [path.name for path in load_models({"weights": NAME}).calibrations] == names
 
-    (cached(NAME) / names[0]).unlink()  # a fetch that was interrupted
+    (cached(NAME) / names[0]).unlink()  # an interrupted download
     assert cached(NAME) is None
     assert len(load_models({"weights": NAME}).calibrations) == 2
 
     dotted.with_name("grid.v1.calibration-[1].safetensors").unlink()
-    push(dotted, folder, repo=NAME)  # over the earlier one; what it no longer has goes
+    push(dotted, folder, repo=NAME)  # replaces the earlier upload and removes files that are gone
     here = sorted(path.name for path in folder.iterdir())
     assert here == sorted(["README.md", PINS, MODEL, names[1]])
     assert sorted(path.name for path in (hub / NAME).iterdir()) == here

@@ -1,4 +1,4 @@
-"""Which files a checkpoint setting means."""
+"""Files that a checkpoint setting refers to."""
 
 from pathlib import Path
 

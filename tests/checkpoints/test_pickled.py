@@ -1,4 +1,4 @@
-"""pca.pkl: numbers come through, code does not."""
+"""pca.pkl: numbers are read, code is not run."""
 
 import os
 import pickle
@@ -91,7 +91,7 @@ def test_scikit_learn_is_not_needed(tmp_path):
 
 
 class _Call:
-    """Pickles as a call of `function(*arguments)`."""
+    """Object whose pickle calls `function(*arguments)`."""
 
     def __init__(self, function, *arguments):
         self.call = function, arguments
@@ -129,7 +129,7 @@ def test_code_is_refused_and_not_run(tmp_path, case):
     if case != "in an array":
         name = {"popen": "subprocess.Popen", "eval": "builtins.eval"}.get(case, ".system")
         assert name in str(raised.value)
-    pickle.loads(content)  # the same bytes do act where nobody stops them
+    pickle.loads(content)  # the same bytes do act when unpickled normally
     for _ in range(100):
         if marker.exists():
             break

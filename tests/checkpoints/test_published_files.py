@@ -1,4 +1,4 @@
-"""The authors' files: read whole, and every way in which they can be wrong."""
+"""The authors' files: read as a whole, and every way in which they can be invalid."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Classes of one's own: registered, described, built again; and what cannot be, refused at once."""
+"""User classes are registered, described and rebuilt; invalid ones are refused at once."""
 
 import pytest
 import torch
@@ -14,12 +14,12 @@ from avforensics.models.protocols import VisualProtocol, require
 
 @pytest.fixture(autouse=True)
 def own_names(monkeypatch):
-    """What a test registers is gone after it."""
+    """Undo the registrations of a test afterwards."""
     monkeypatch.setattr(CLASSES, "_entries", dict(CLASSES._entries))
 
 
 class Plain(nn.Module):
-    """A decoder in a few lines."""
+    """A minimal decoder."""
 
     def __init__(self, *, inputs, outputs, positions, width=3, **more):
         super().__init__()

@@ -1,4 +1,4 @@
-"""The command line: verbs, exit codes, one sentence for a mistake, and DDP's child processes."""
+"""The command line: verbs, exit codes, one-sentence errors and DDP's child processes."""
 
 import gc
 import json
@@ -69,7 +69,7 @@ SCRIPT = """
 
 @pytest.fixture
 def tryout(tmp_path, monkeypatch):
-    """Run a verb of this test's own; give exit code and the folder that it was run from."""
+    """Run a verb defined by the test; return the exit code and its working folder."""
     verbs = tmp_path / "verbs"
     verbs.mkdir()
     (verbs / "tryout.py").write_text(dedent(PROBE))
@@ -125,7 +125,7 @@ def test_a_plain_command_composes_once(avforensics, make_video, tmp_path, monkey
     monkeypatch.setattr(
         Hydra, "compose_config", lambda *args, **how: composed.append(how) or compose(*args, **how)
     )
-    gc.disable()  # as `command` does
+    gc.disable()  # as in `command`
     try:
         assert avforensics("probe", make_video(), "--out", tmp_path / "out") == 0
         assert gc.isenabled()  # while the verb runs
@@ -273,7 +273,7 @@ def test_lightning_starts_its_other_processes_through_the_command_line(tmp_path)
 
 @pytest.mark.parametrize("words", [["--help"], ["detect", "--help"], ["train", "--cfg", "job"]])
 def test_a_reader_that_leaves_is_no_error(words):
-    """As ``| head -1`` does, which closes the pipe."""
+    """Close the pipe, as ``| head -1`` does."""
     command = [sys.executable, "-m", "avforensics", *words]
     read, write = os.pipe()
     os.close(read)

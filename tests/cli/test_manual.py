@@ -1,4 +1,4 @@
-"""Help of a verb: its groups and settings alone, each with the comment of its YAML file."""
+"""Help on a verb: only its groups and settings, each with the comment from the YAML file."""
 
 import re
 import subprocess
@@ -22,7 +22,7 @@ def test_every_verb_has_one(verb):
     assert "\n  hydra." not in text
     settings = text.partition("Settings (key=value):\n\n")[2].splitlines()
     bare = {line.strip() for line in settings if not re.search(r"\S  +\S", line)}
-    if verb not in ("train", "evaluate"):  # those list what classes of other libraries take
+    if verb not in ("train", "evaluate"):  # these two list arguments of classes of other libraries
         assert not {line for line in bare if not line.startswith("splits.")}
 
 
@@ -41,7 +41,7 @@ def test_chosen_options_are_shown():
     assert "faces.find." in manual("detect")
     text = manual("train", ["experiment=anomaly", "trainer=gpu"])
     assert "\n  trainer=gpu: " in text
-    assert meaning(text, "trainer.use_distributed_sampler")  # stands in cpu, which gpu is made from
+    assert meaning(text, "trainer.use_distributed_sampler")  # defined in cpu, which gpu extends
     assert meaning(text, "max_len") == "N, windows per sequence"
     assert "\n  decoder.heads=16\n" in text
     text = manual("evaluate", ["benchmark=kodf"])

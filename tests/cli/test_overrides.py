@@ -1,4 +1,4 @@
-"""Values of the command line arrive as they were typed."""
+"""Values on the command line are taken as typed."""
 
 import pytest
 from hydra import compose, initialize_config_dir

@@ -1,4 +1,4 @@
-"""Inputs without a name, --out, and completion in the shell."""
+"""Positional inputs, --out and shell completion."""
 
 import pytest
 from runs import composed
@@ -47,7 +47,7 @@ def test_what_cannot_be_meant_is_a_sentence():
     with pytest.raises(ConfigError, match="train takes key=value arguments only"):
         name_words("train", ["--", "a.mp4"])
     typed = ["a=b", "-m", "c", "--cfg", "job", "--config-dir", "d"]
-    assert name_words("train", typed) == typed  # c: Hydra says what is wrong with it
+    assert name_words("train", typed) == typed  # c: Hydra reports what is wrong with it
     assert name_words("train", ["a=b", "--out", "c", "-m"]) == ["a=b", "output_dir='c'", "-m"]
 
 
@@ -63,7 +63,7 @@ def test_weights_by_name_leave_options_sweeps_and_inputs_alone(tmp_path, monkeyp
         ["-m", "checkpoint=glob(*)"],
         ["--config-dir", str(tmp_path), "checkpoint=mine"],
         ["--config-dir", str(tmp_path), "-m", "checkpoint=mine,talkers"],
-        ["--config-dir", "checkpoint=mine"],  # a folder of this name
+        ["--config-dir", "checkpoint=mine"],  # a folder with this name
     ):
         assert name_words("train", typed) == typed
     swept = name_words("train", ["-m", "checkpoint=talkers,a/b"])

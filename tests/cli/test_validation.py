@@ -1,4 +1,4 @@
-"""Values of the wrong kind are one sentence that names the setting, whatever the verb."""
+"""A value of the wrong kind gives a one-sentence error that names the setting, for any verb."""
 
 import pytest
 from hydra import compose, initialize_config_module

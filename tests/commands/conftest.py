@@ -1,4 +1,4 @@
-"""A tiny model and small videos: a whole run of a command takes seconds."""
+"""A tiny model and small videos, with which a command takes seconds."""
 
 from pathlib import Path
 
@@ -28,13 +28,13 @@ def tiny_models(seed: int = 0) -> Models:
 
 @pytest.fixture(scope="session")
 def make_models():
-    """Function: seed -> the models of `bundle`."""
+    """Return a function that makes the models of `bundle` from a seed."""
     return tiny_models
 
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory) -> Path:
-    """A checkpoint of every part that scores a clip in milliseconds."""
+    """A checkpoint with every part, which scores a clip in milliseconds."""
     path = tmp_path_factory.mktemp("checkpoint") / "tiny.safetensors"
     models = tiny_models()
     torch.nn.init.normal_(models.projection.components)
@@ -44,7 +44,7 @@ def bundle(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def make_clip():
-    """Function: write a file of a few kilobytes, moving colours and speech; give its path."""
+    """Return a function that writes a small file with moving colours and speech."""
 
     def make(path: Path, *, frames: int = 20, seed: int = 0, sound: bool = True) -> Path:
         random = np.random.default_rng(seed)
@@ -58,7 +58,7 @@ def make_clip():
 
 @pytest.fixture
 def run(bundle, tmp_path, monkeypatch, avforensics):
-    """Run a verb with the tiny weights in the test's folder; gives its exit code."""
+    """Run a verb with the tiny weights in the test's folder; return its exit code."""
     monkeypatch.chdir(tmp_path)
     checkpoint = ("checkpoint=bundle", f"checkpoint.bundle={bundle}")
     return lambda verb, *words: avforensics(verb, *checkpoint, *words)
@@ -66,7 +66,7 @@ def run(bundle, tmp_path, monkeypatch, avforensics):
 
 @pytest.fixture(autouse=True)
 def results_fit_their_schema(monkeypatch):
-    """Every result that one of these tests writes is read back, and so checked by its schema."""
+    """Read back every result that a test writes, which checks its schema."""
 
     def write_and_read(record, path):
         write_record(record, path)

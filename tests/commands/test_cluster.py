@@ -1,4 +1,4 @@
-"""Two local Ray nodes, one of which is lost in mid-run while another one joins."""
+"""Two local Ray nodes, one of which is lost during a run while another node joins."""
 
 import json
 import os
@@ -28,7 +28,7 @@ CLIPS = 12
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A head without CPUs and a node with one; workers not niced, as the machine may be busy."""
+    """A head without CPUs and a node with one CPU; workers are not niced on a busy machine."""
     os.environ.setdefault("RAY_worker_niceness", "0")
     found = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     found.add_node(num_cpus=1, object_store_memory=80 << 20)
@@ -37,7 +37,7 @@ def cluster():
 
 
 def kill(node) -> None:
-    """End a node's raylet and its workers at once, as a power cut does."""
+    """Kill a node's raylet and workers at once, like a power cut."""
     raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
     for process in [raylet, *raylet.children(recursive=True)]:
         process.kill()
@@ -45,7 +45,7 @@ def kill(node) -> None:
 
 @pytest.fixture
 def losing_a_node(cluster, monkeypatch):
-    """Function: at the third result a node is killed, at the sixth one joins; counts results."""
+    """Kill a node at the third result and add a node at the sixth; count the results."""
     node = cluster.add_node(num_cpus=1, object_store_memory=80 << 20)
     cluster.wait_for_nodes()
     results, advance, joined = [], Progress.advance, []
@@ -67,7 +67,7 @@ def losing_a_node(cluster, monkeypatch):
 
 @pytest.fixture
 def inputs(tmp_path, make_clip):
-    """Clips and their manifest."""
+    """Make clips and their manifest."""
     lines = ["path,label"]
     for number in range(CLIPS):
         lines.append(f"{make_clip(tmp_path / 'in' / f'{number}.mp4', seed=number)},{number % 2}")
@@ -76,7 +76,7 @@ def inputs(tmp_path, make_clip):
 
 
 def everything(folder: Path) -> dict[str, object]:
-    """What a run has made, without times and names that differ from run to run."""
+    """Outputs of a run, without times and names that differ between runs."""
     made = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
@@ -137,12 +137,12 @@ def test_a_lost_node_costs_nothing(
         records = [json.loads(line) for line in journal.read_text().splitlines()]
         names = [record["name"] for record in records if "name" in record]
         assert len(names) == len(set(names)) == CLIPS
-    assert command(*words("ray", *ray)) == 0  # there is nothing left to do
+    assert command(*words("ray", *ray)) == 0  # nothing is left to do
     assert len(losing_a_node) == CLIPS
 
 
 def meet(jobs):
-    """The raylet that each job runs under, once there have been jobs under two."""
+    """Yield the raylet of each job, once two raylets have had jobs."""
     for folder in jobs:
         (folder / str(os.getppid())).touch()
         end = time.monotonic() + 60
@@ -152,7 +152,7 @@ def meet(jobs):
 
 
 def test_a_node_that_joins_late_takes_part(cluster, tmp_path):
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # nodes cannot import it
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # nodes cannot import this module
     late = []
 
     def begin(key):
@@ -167,7 +167,7 @@ def test_a_node_that_joins_late_takes_part(cluster, tmp_path):
 
 
 def preprocess(address, folder, **variables):
-    """The command in a process of its own, with other environment variables."""
+    """Start the command in a separate process, with additional environment variables."""
     words = ["preprocess", "in", "--out", "out", "faces=given", "size=32", "engine=ray"]
     command = [sys.executable, "-m", "avforensics", *words, f"engine.address={address}"]
     env = os.environ | variables
@@ -185,7 +185,7 @@ def test_a_cluster_that_does_not_answer_is_one_sentence(inputs, tmp_path):
 
 @pytest.fixture
 def guarded(tmp_path, monkeypatch):
-    """Address of a head with one CPU that asks for the token in the file ``token``."""
+    """Address of a head with one CPU that requires the token in the file ``token``."""
     (tmp_path / "token").write_text("1" * 64)
     (tmp_path / "other").write_text("2" * 64)
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -1,4 +1,4 @@
-"""`avforensics detect`: rows for good and bad files, kills, resuming, exit codes."""
+"""`avforensics detect`: rows for good and bad files, kills, resuming and exit codes."""
 
 import json
 import os
@@ -30,12 +30,12 @@ REQUIRED = (
 
 @pytest.fixture
 def detect(run, tmp_path):
-    """Run the command in this process; give its exit code."""
+    """Run the command in this process; return its exit code."""
 
     def call(*arguments, report=False):
         code = run("detect", f"report={report}", *arguments)
         for path in tmp_path.glob("*/results/*.json"):
-            read_record(path)  # every result of these tests is as its schema says
+            read_record(path)  # every result of these tests must match its schema
         return code
 
     return call
@@ -66,7 +66,7 @@ def test_one_file(detect, tmp_path, capsys, make_clip):
     assert record["file"]["sha256"] == row["sha256"]
     assert record["offset_ms"] == int(row["offset_ms"])
     assert record["weights"].keys() == {"tiny.safetensors"}
-    assert not record["measured_on_inner_windows"]  # of 16 windows none is heard in full
+    assert not record["measured_on_inner_windows"]  # no window has sound at every delay
     assert {"mean_maximum", "jump_rate"} <= record["statistics"].keys()
     assert record["command"][1:3] == ["detect", "checkpoint=bundle"]
     assert row["report"] in (tmp_path / "out/index.html").read_text()
@@ -100,7 +100,7 @@ def test_several_lams_cost_one_pass(detect, tmp_path, make_clip):
 
 
 def bad_files(folder: Path, make_clip) -> list[str]:
-    """Twelve files that cannot be scored, each for a reason of its own."""
+    """Make twelve files that cannot be scored, each for a different reason."""
     good = make_clip(folder / "good_00.mp4")
     (folder / "empty.mp4").touch()
     (folder / "garbage.mp4").write_bytes(np.random.default_rng(0).bytes(5000))
@@ -185,7 +185,7 @@ def test_nothing_is_done_twice(detect, tmp_path, capsys, make_clip):
     assert "4 of 4 videos are done already" in capsys.readouterr().out
 
     make_clip(tmp_path / "v/1.mp4", seed=9)
-    os.utime(tmp_path / "v/2.mp4")  # another time, the same bytes
+    os.utime(tmp_path / "v/2.mp4")  # different time, same bytes
     assert detect(*run) == 0
     after = rows()
     assert after[1]["score"] != before[1]["score"]
@@ -204,7 +204,7 @@ def test_nothing_is_done_twice(detect, tmp_path, capsys, make_clip):
 
 
 def test_products_are_of_the_score_beside_them(detect, tmp_path, make_clip):
-    """Settings A with all products, B without, B with: the third run makes its own."""
+    """Run A makes all products, run B none; B with products must not reuse A's."""
     clip = make_clip(tmp_path / "v/a.mp4")
     run = ("input=v", "output_dir=out")
     every = ("save_features=true", "figures=true")
@@ -243,7 +243,7 @@ def test_a_report_that_cannot_be_drawn_costs_no_score(detect, tmp_path, monkeypa
     assert before[0]["warnings"] == "no figures: ValueError: odd; no report: ValueError: odd"
     assert before[0]["report"] == ""
     assert detect(*run, report=True) == 0
-    assert rows() == before  # `seconds` too: nothing was scored again
+    assert rows() == before  # even `seconds` is equal: nothing was scored again
 
 
 def test_a_score_that_is_no_number_ends_no_batch(detect, tmp_path, monkeypatch, make_clip):
@@ -270,7 +270,7 @@ def test_a_score_that_is_no_number_ends_no_batch(detect, tmp_path, monkeypatch, 
 
 @pytest.mark.parametrize("faces", ["given", "none"])
 def test_rows_of_a_manifest(detect, tmp_path, make_clip, faces):
-    """Whole files, a part, and a file whose sound lies elsewhere; each is done once."""
+    """Whole files, a part, and a file with its sound in another file are each scored once."""
     clips = tmp_path / "clips"
     clips.mkdir()
     make_clip(clips / "a.mp4", frames=40)
@@ -374,13 +374,13 @@ def started(tmp_path, bundle, *arguments):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # a suite that was started in the background has it ignored, and children inherit that
+        # a suite started in the background ignores it, and children inherit that
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 
 def wait_for_lines(run: subprocess.Popen, path: Path, count: int) -> None:
-    """Wait until a process has written so many lines to a file."""
+    """Wait until a process has written ``count`` lines to a file."""
     until = time.monotonic() + 300
     while not path.exists() or path.read_bytes().count(b"\n") < count:
         assert run.poll() is None, run.communicate()
@@ -397,7 +397,7 @@ def test_a_kill_loses_and_doubles_nothing(detect, bundle, tmp_path, make_clip):
     run.communicate(timeout=60)
     finished = rows(tmp_path / "out")
     assert 5 <= len(finished) < 20
-    # the arrays are written after the table: a kill in between leaves them as they were before
+    # the arrays are written after the table, so a kill in between leaves the old arrays
     assert 1 <= np.isfinite(np.load(tmp_path / "out/testing_score.npy")).sum() <= len(finished)
     with (tmp_path / "out/journal.jsonl").open("ab") as file:
         file.write(b'{"video": "torn')
@@ -406,7 +406,7 @@ def test_a_kill_loses_and_doubles_nothing(detect, bundle, tmp_path, make_clip):
     assert detect("input=v", "output_dir=out") == 0
     after = rows()
     assert [Path(row["path"]).stem for row in after] == [f"{i:02d}" for i in range(20)]
-    assert after[: len(finished)] == finished  # `seconds` too: they were not computed again
+    assert after[: len(finished)] == finished  # `seconds` too: nothing was scored again
     assert not list((tmp_path / "out").glob(".*partial*"))
     shutil.rmtree(tmp_path / "out")
     assert detect("input=v", "output_dir=out") == 0

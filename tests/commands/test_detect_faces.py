@@ -1,4 +1,4 @@
-"""`avforensics detect faces=auto` with tracks that are given: rows, statuses, resuming, render."""
+"""`avforensics detect faces=auto` with given tracks: rows, statuses, resuming, render."""
 
 import json
 import os
@@ -36,7 +36,7 @@ from avforensics.scoring.clips import ClipScorer
 from avforensics.scoring.runtime import RuntimeOptions
 
 FRAMES = 60
-EVERY = "applicability.measure=false"  # noise is no speech
+EVERY = "applicability.measure=false"  # noise is not speech
 
 
 def track(name, first=0, frames=FRAMES, left=4):
@@ -58,7 +58,7 @@ FOUND = {
 
 @pytest.fixture
 def videos(tmp_path, make_clip):
-    """Four pictures of two halves with noise for sound, one without sound, one that is none."""
+    """Make videos of noise with speech, a video without sound, and a file of text."""
     folder = tmp_path / "v"
     random = np.random.default_rng(0)
     pictures = random.integers(0, 256, (FRAMES, 8, 14, 3), np.uint8).repeat(8, 1).repeat(8, 2)
@@ -71,7 +71,7 @@ def videos(tmp_path, make_clip):
 
 @pytest.fixture
 def long_video(videos, monkeypatch):
-    """Twelve seconds of one face and noise."""
+    """Make twelve seconds of one face and noise."""
     random = np.random.default_rng(5)
     pictures = random.integers(0, 256, (300, 8, 14, 3), np.uint8).repeat(8, 1).repeat(8, 2)
     sound = random.integers(-8000, 8000, 300 * 640).astype(np.int16)
@@ -82,7 +82,7 @@ def long_video(videos, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def looked_at(monkeypatch):
-    """Names of the files whose faces were looked for, by a finder that knows the answer."""
+    """Names of the files searched for faces, with a finder that knows the answer."""
     names = []
 
     def find(path, settings, **_):
@@ -173,7 +173,7 @@ def test_what_is_done_stands_and_settings_count(detect, videos, looked_at, capsy
     journal.write_text(old_status)
     assert detect("save_features=true") == 1
     assert rows() == before and looked_at == []
-    # a kill in the middle of a line: that video alone is done again, with its faces
+    # after a kill in mid-line, only that video is scored again, with its faces
     journal.write_bytes(journal.read_bytes()[:-20])
     assert detect("save_features=true") == 1
     assert looked_at == ["two.mp4"]
@@ -225,9 +225,9 @@ def test_what_is_scored_depends_on_the_mode(run, videos):
     for mode in ("auto", "none", "given"):
         assert run("detect", *common, f"faces={mode}") == 0
         scores[mode] = float(rows()[0]["score"])
-    assert scores["none"] == scores["given"]  # this network cuts nothing out itself
+    assert scores["none"] == scores["given"]  # this network does not crop its input
     assert scores["auto"] != pytest.approx(scores["given"], rel=1e-3)
-    # without faces there is a strip to draw all the same
+    # a strip is drawn even without faces
     assert run("render", "input=v/one.mp4", "output=one.mp4", "results=out") == 0
 
 
@@ -261,7 +261,7 @@ def test_a_finder_that_breaks_ends_no_batch(detect, videos, monkeypatch):
 
 
 def test_videos_without_a_face_do_not_wait_for_one(bundle, videos, looked_at):
-    """Each outcome comes while few videos after it have been searched, and in order."""
+    """Outcomes arrive in order, each while few later videos have been searched."""
     names = ["none"] * 8 + ["one", "two"] + ["none", "small", "mute"] * 4 + ["one", "none"]
     for index, name in enumerate(names):
         (videos / f"{index:02d}").mkdir()
@@ -296,9 +296,9 @@ def test_segments_of_a_long_video(detect, long_video):
     assert float(segment["threshold"]) == 0.001
     video, face = rows()
     assert video["p_value"] == face["p_value"] == str(1 / 31)
-    assert "unlike" not in video["warnings"]  # a face's picture has no width of its own
+    assert "unlike" not in video["warnings"]  # the width of a face crop is not compared
 
-    real = SegmentAlarms(np.zeros(0), minutes=4.0)  # of which none has any such stretch
+    real = SegmentAlarms(np.zeros(0), minutes=4.0)  # no real video has an unusual stretch
     replace(Calibration.load("low"), segments=real).save("own")
     assert detect(*common, "calibration=own", report=True) == 0
     segments = rows("segments.csv")
@@ -311,7 +311,7 @@ def test_segments_of_a_long_video(detect, long_video):
     assert page.count("lips and sound differ from the rest") == len(segments)
     assert "a minute of real video has at most 0.5 of them" in page
     assert detect(*common, "calibration=own", "false_segments_per_minute=0.2") == 0
-    assert {row["measure"] for row in rows("segments.csv")} == {"step_loss"}  # 4 minutes: too few
+    assert {row["measure"] for row in rows("segments.csv")} == {"step_loss"}  # too few minutes
 
 
 def test_a_calibration_of_other_crops_is_refused_and_of_unknown_ones_told(detect, videos, capfd):
@@ -369,7 +369,7 @@ def test_a_missing_detector_is_told_up_front(run, videos, looked_at, monkeypatch
 
 @pytest.mark.reference
 def test_two_people_of_a_real_video(run, shared, tmp_path, monkeypatch):
-    """Found, followed and cut by the real finder, as two clips put side by side."""
+    """The real finder finds, tracks and cuts the faces of two clips put side by side."""
     pytest.importorskip("cv2", reason="the extra `faces` is not installed")
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""A score that means nothing is kept and marked: in tables, pages, the exit code and metrics."""
+"""Meaningless scores are kept and marked in tables, pages, the exit code and metrics."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ FRAMES = 20
 
 @pytest.fixture
 def videos(tmp_path, make_clip):
-    """One that is fine, a frozen one, a silent one; two more that are fine, said to be fakes."""
+    """Make a normal, a frozen and a silent video, and two normal ones labelled as fakes."""
     folder = tmp_path / "v"
     for seed, name in enumerate(("fine.mp4", "fake_1.mp4", "fake_2.mp4")):
         make_clip(folder / name, seed=seed)
@@ -30,7 +30,7 @@ def videos(tmp_path, make_clip):
 
 def test_the_score_is_kept_and_marked(run, videos, capsys):
     arguments = ("input=v", "output_dir=out", "save_features=true")
-    assert run("detect", *arguments) == 0  # it is no failure
+    assert run("detect", *arguments) == 0  # this is not a failure
     found = {Path(row["path"]).name: row for row in table("out/scores.csv")}
     statuses = {name: row["status"] for name, row in found.items()}
     marked = dict.fromkeys(("frozen.mp4", "silent.mp4"), "not_applicable")

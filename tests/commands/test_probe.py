@@ -1,4 +1,4 @@
-"""`avforensics probe`: what a file holds, in a table and as JSON."""
+"""`avforensics probe`: the content of a file, as a table and as JSON."""
 
 import json
 
@@ -19,7 +19,7 @@ def folder(make_video, tmp_path):
 
 @pytest.fixture
 def call(monkeypatch):
-    """Function: overrides -> exit code, with a console of 80 columns."""
+    """Return a function that runs the command with a console of 80 columns."""
     monkeypatch.setattr(probe, "get_console", lambda: Console(width=80))
     return lambda *overrides: probe.run(composed("probe", *overrides))
 

@@ -30,7 +30,7 @@ def test_what_the_models_were_not_trained_for(flag, value, only):
 @pytest.mark.slow
 @pytest.mark.reference
 def test_the_published_command_line(released_folder, reference, tmp_path, shared):
-    """Score of the golden clip, from the media file, with every published flag."""
+    """Score the golden clip from the media file with every published flag."""
     shutil.copy(shared / "media/released_clip.mp4", tmp_path / "my clip.mp4")
     (tmp_path / "list.txt").write_text("my clip.mp4\nmissing.mp4\n")
     flags = "--device cpu --max-len 50 --n_workers 2 --bs 1 --lam 0.5 --resize 224 --fps 25"

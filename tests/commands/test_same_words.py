@@ -1,4 +1,4 @@
-"""What was done to a file: the same words in scores.csv, its page, videos.csv and probe."""
+"""What was done to a file has the same wording in scores.csv, its page, videos.csv and probe."""
 
 import html
 import json
@@ -46,7 +46,7 @@ SAYS = {
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A file of each kind, in each of which a face is found throughout."""
+    """Make a file of each kind; a face is found in all frames of each file."""
     for kind, options in KINDS.items():
         path = tmp_path / "in" / f"{kind}.mkv"
         path.parent.mkdir(exist_ok=True)
@@ -62,7 +62,7 @@ def folder(tmp_path, monkeypatch):
         monkeypatch.setattr(module, "find_faces", lambda *_, **__: found)
     monkeypatch.setattr(detect, "FaceDetector", object)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "out").mkdir()  # as hydra does
+    (tmp_path / "out").mkdir()  # as Hydra does
     return path.parent
 
 
@@ -71,7 +71,7 @@ def call(verb, *overrides):
 
 
 def words(path):
-    """Stem of a video's path -> its warnings in a table."""
+    """Warnings in a table, by the stem of the video's path."""
     rows = [row for row in table(path) if not row.get("track")]
     return {row["path"].rsplit("/", 1)[1].removesuffix(".mkv"): row["warnings"] for row in rows}
 

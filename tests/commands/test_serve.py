@@ -1,4 +1,4 @@
-"""`avforensics serve` in a real browser: upload, progress, report, downloads, and every refusal."""
+"""`avforensics serve` in a real browser: upload, progress, report, downloads and refusals."""
 
 import signal
 import subprocess
@@ -30,7 +30,7 @@ LIMITS = Limits(max_megabytes=1, max_minutes=0.5, max_waiting=4)
 
 
 class Site:
-    """The page on a port of its own, its folder, and a gate that holds the work up."""
+    """The page on its own port, its folder, and a gate that holds up the scoring."""
 
     def __init__(self, bundle: Path, folder: Path) -> None:
         words = ["checkpoint=bundle", f"checkpoint.bundle={bundle}", "faces=given"]
@@ -74,7 +74,7 @@ def site(bundle, tmp_path_factory):
 
 @pytest.fixture
 def page(browser, site, asked):
-    """Open the page; in the end, no mistake on its console and no request to another server."""
+    """Open the page; afterwards, check for console errors and requests to other servers."""
     open_page(browser, site)
     yield browser
     shown = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
@@ -98,7 +98,7 @@ def choose(browser, path):
 
 
 def drop(browser, path):
-    """Let a file fall on the drop zone: another input of the page lends it."""
+    """Drop a file on the drop zone, by way of an additional file input."""
     browser.execute_script(
         "window.lender = document.createElement('input'); lender.type = 'file';"
         "lender.id = 'lender'; document.body.append(lender);"
@@ -114,7 +114,7 @@ def drop(browser, path):
 
 
 def note(browser, state):
-    """Wait until the page says something of this state; what it says."""
+    """Wait until the page shows a note of this state; return its text."""
     script = "return document.querySelector(arguments[0])?.innerText"
     return until(browser, lambda b: b.execute_script(script, f"[data-state={state}]"))
 
@@ -135,7 +135,7 @@ def test_a_video_is_dropped_scored_reported_and_deleted(site, page, make_clip, t
     until(page, lambda b: b.execute_script("return document.readyState") == "complete")
     assert page.find_element("tag name", "h1").text.startswith("talk")
     until(page, lambda b: b.execute_script("return video.readyState >= 2"))
-    assert str(site.folder) not in page.page_source  # where it lay is nobody's business
+    assert str(site.folder) not in page.page_source  # the page must not reveal the folder
     page.switch_to.default_content()
     for link in page.find_elements("css selector", "a[download]"):
         link.click()
@@ -183,7 +183,7 @@ def test_a_large_file_is_refused_before_it_is_sent(site, page, bad_files, way):
 
 
 def test_two_at_once_one_after_the_other(site, page, make_clip, tmp_path):
-    clip = make_clip(tmp_path / "same.mp4", frames=30)  # the same bytes in both tabs
+    clip = make_clip(tmp_path / "same.mp4", frames=30)  # both tabs upload the same bytes
     site.gate.clear()
     choose(page, clip)
     note(page, "running")

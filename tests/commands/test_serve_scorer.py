@@ -1,4 +1,4 @@
-"""What `avforensics serve` does with one upload, without the page around it."""
+"""How `avforensics serve` scores an upload, without the page."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def test_every_face_has_a_row_and_each_step_is_told(make_scorer, job, monkeypatc
     assert list(dict.fromkeys(stages)) == ["finding faces", "scoring", "writing the report"]
     assert job.told[0] == ("finding faces", 0.5)
     shares = [share for stage, share in job.told if stage == "scoring"]
-    assert len(shares) == len(set(shares)) > 1  # both faces begin at 0, and count
+    assert len(shares) == len(set(shares)) > 1  # the progress of both faces is counted
     assert shares == sorted(shares) and shares[-1] == 1
     page = answer.files["report.html"].read_text(encoding="utf-8")
     assert "talk.mp4" in page and "secret-folder" not in page
@@ -121,7 +121,7 @@ def test_pictures_far_above_the_limit_are_left_out(bundle, make_clip, tmp_path, 
 
     monkeypatch.setattr(serve, "serve", look)
     for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY"):
-        monkeypatch.setenv(name, "")  # what `build_app` sets is taken back in the end
+        monkeypatch.setenv(name, "")  # so that the settings of `build_app` are undone in the end
     words = ["checkpoint=bundle", f"checkpoint.bundle={bundle}", "faces=given", "port=0"]
     cfg = composed("serve", *words, "output_dir=x")
     serve.run(cfg)

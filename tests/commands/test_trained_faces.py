@@ -1,4 +1,4 @@
-"""What of a picture is scored follows the crop of the weights; calibrations lie beside them."""
+"""The crop of the weights decides what is scored; calibrations are next to the weights."""
 
 import json
 from dataclasses import asdict
@@ -32,7 +32,7 @@ FRAMES = 60
 
 
 def square_of(side, picture=(64, 64), name="1"):
-    """Faces of a video of 60 frames: one whose box has a side, or none."""
+    """Faces of a video with 60 frames: one face with a box of this side, or none."""
     left, top = (length / 2 - side / 2 for length in picture)
     boxes = np.tile(np.float32([left, top, left + side, top + side]), (FRAMES, 1))
     landmarks = np.tile(np.float32([[15, 25], [30, 25], [22, 35], [15, 45], [30, 45]]), (60, 1, 1))
@@ -42,7 +42,7 @@ def square_of(side, picture=(64, 64), name="1"):
 
 @pytest.fixture
 def seen(monkeypatch):
-    """A face of 30 pixels in every video; a test may put another one here."""
+    """A face of 30 pixels in every video; a test may replace it."""
     found = {"faces": square_of(30)}
 
     def find(path, settings, *, start_frame=0, max_frames=None, **_):
@@ -56,7 +56,7 @@ def seen(monkeypatch):
 
 @pytest.fixture
 def of_mouths(tmp_path, make_models):
-    """A checkpoint that was trained on crops of mouths."""
+    """A checkpoint trained on crops of mouths."""
     models = make_models()
     models.metadata["recipe"] = "mouth"
     save_bundle(tmp_path / "mouth [1].safetensors", models)
@@ -125,7 +125,7 @@ def test_weights_that_name_no_crop_are_not_doubted(detect, seen, bundle, monkeyp
 
 
 def test_how_large_a_face_is_in_a_crop(detect, seen):
-    """Of the recipe `lrs` 71 % of the width; less than 43 % is another kind of picture."""
+    """With the recipe `lrs`, a face takes up 71 % of the width; below 43 %, the crop differs."""
     for side, unlike in ((45, False), (30, False), (26, True)):
         seen["faces"] = square_of(side)
         assert bool(framing.unlike_crop("a.mp4", RECIPES["lrs"])) == unlike, side
@@ -133,7 +133,7 @@ def test_how_large_a_face_is_in_a_crop(detect, seen):
 
 @pytest.fixture
 def calibrate(of_mouths, make_models):
-    """Function: write calibrations beside the checkpoint, one for each policy of windows."""
+    """Return a function that writes calibrations next to the checkpoint, one per windows policy."""
 
     def write(*policies, crop="mouth"):
         for windows in policies:
@@ -151,7 +151,7 @@ def test_the_calibration_of_the_weights_gives_p_values(detect, seen, of_mouths, 
     assert 0 < first <= 1
     assert detect(of_mouths, "scoring.windows=all") == 0
     assert rows()[0]["p_value"]
-    assert detect(of_mouths, "calibration=null") == 0  # and scored anew: it is another setting
+    assert detect(of_mouths, "calibration=null") == 0  # scored again, since the setting differs
     assert rows()[0]["p_value"] == ""
     capfd.readouterr()
     assert detect(of_mouths, "scoring.lam=0.5") == 0
@@ -197,7 +197,7 @@ def test_python_without_any_setting_takes_the_weights_of_the_package(monkeypatch
 
 @pytest.fixture
 def sidecar():
-    """Function: note beside a clip by which recipe it was cut."""
+    """Return a function that records a clip's crop recipe next to the clip."""
 
     def write(clip, recipe):
         record = {"settings": {"recipe": asdict(RECIPES[recipe])}}
@@ -208,7 +208,7 @@ def sidecar():
 
 @pytest.fixture
 def command(detect, of_mouths, avforensics):
-    """Function: run a verb on a manifest of one clip; gives the exit code."""
+    """Return a function that runs a verb on a manifest of one clip and returns the exit code."""
 
     def call(verb, clip, *words, start=0.0):
         Manifest([Row(path=str(Path(clip).absolute()), label=0, start=start)]).write("m.csv")
@@ -249,7 +249,7 @@ def test_how_clips_were_cut_goes_into_the_bundle(detect, sidecar, make_models):
     assert clips_recipe(cfg, module) == "lrs"
     sidecar("wide.mp4", "mouth")
     assert recipe_of_clips(["a.mp4"]) == "lrs" and recipe_of_clips(["a.mp4", "wide.mp4"]) is None
-    module.models.sync.crop = (0, 0.5, 1, 1)  # it cuts its clips itself
+    module.models.sync.crop = (0, 0.5, 1, 1)  # the network crops its input itself
     assert clips_recipe(cfg, module) is None
     assert clips_recipe(OmegaConf.create({"data": {"folder": "store"}}), module) is None
 

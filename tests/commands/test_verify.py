@@ -1,4 +1,4 @@
-"""`avforensics verify`: as written, of this video, by these weights; one changed byte fails."""
+"""`avforensics verify`: results match their video and weights; one changed byte fails."""
 
 import csv
 import json
@@ -24,7 +24,7 @@ def here(monkeypatch, tmp_path):
 
 @pytest.fixture
 def written(avforensics, bundle, tmp_path, make_clip):
-    """The result of scoring a clip; `NAMED` are its files."""
+    """Result file of a scored clip, whose files are `NAMED`."""
     weights = shutil.copy(bundle, tmp_path / "weights.safetensors")
     clip = make_clip(tmp_path / "a clip.mp4", frames=60)
     code = avforensics(
@@ -65,7 +65,7 @@ def test_one_changed_byte_fails(avforensics, written, tmp_path, capsys):
     flip(written, digit)
     assert avforensics(*result) == 1
     assert "WRONG" in capsys.readouterr().out
-    written.write_bytes(whole[:-1] + b" \n")  # the same content, other bytes
+    written.write_bytes(whole[:-1] + b" \n")  # same content, different bytes
     assert avforensics(*result) == 1
     written.write_bytes(whole)
     for name, place in (("a clip.mp4", -1), ("weights.safetensors", -1)):
@@ -87,7 +87,7 @@ def test_numbers_of_another_video_are_found(avforensics, written, tmp_path, make
 
 
 def test_only_named_files_are_opened(avforensics, written, tmp_path, monkeypatch, capsys):
-    """A result may come from anyone: the Hub is never asked, and its paths need not be opened."""
+    """Results may come from anyone: no Hub is contacted, and no path needs to be opened."""
 
     def record_with(**settings):
         record = read_record(written)
@@ -140,11 +140,11 @@ def test_what_is_no_result_is_one_sentence(avforensics, written, tmp_path, capsy
 
 
 def test_a_result_of_an_older_version_is_read(avforensics, written, monkeypatch, tmp_path):
-    """Every version that was ever written has its schema here, and is checked by that one."""
+    """Every version of results has its own schema, which is used to check it."""
     record = read_record(written)
     assert record["measures"]["seconds"] > 2 and record["not_applicable"] == []
     before = {name: record[name] for name in record if name not in ("measures", "not_applicable")}
-    earlier = tmp_path / "earlier.json"  # as it was before these were added
+    earlier = tmp_path / "earlier.json"  # a result from before these fields were added
     earlier.write_text(text_of(before | {"digest": digest_of(before)}), encoding="ascii")
     assert "measures" not in read_record(earlier)
     segment = {"start": 1.0, "end": 2.0, "threshold": 0.5, "track": None}

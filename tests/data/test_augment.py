@@ -63,7 +63,7 @@ def test_colour_moves_grey_within_its_bound_and_keeps_it_grey():
         changed = Augment(colour=0.2)(grey, rng(seed))
         assert np.ptp(changed) <= 1
         values.append(int(changed[0, 0, 0, 0]))
-    # Brightness 0.8..1.2 of what contrast makes of 100, at most 27.5 * 0.2 from it.
+    # Contrast moves 100 by at most 27.5 * 0.2; brightness multiplies the result by 0.8..1.2.
     assert 74 <= min(values) < 85
     assert 115 < max(values) <= 127
 
@@ -88,14 +88,14 @@ def test_resize_is_that_of_pil():
 
 
 def disc(x, y, side=64, radius=6):
-    """A white disc on black."""
+    """Draw a white disc on black."""
     rows, columns = np.mgrid[:side, :side]
     inside = (columns - x) ** 2 + (rows - y) ** 2 <= radius**2
     return np.repeat((255 * inside).astype(np.uint8)[None, ..., None], 3, axis=3)
 
 
 def centre(frames):
-    """x, y and area of what is white in the first frame."""
+    """Centre (x, y) and area of the white pixels in the first frame."""
     light = frames[0, ..., 0] / 255.0
     rows, columns = np.mgrid[: light.shape[0], : light.shape[1]]
     area = light.sum()

@@ -126,7 +126,7 @@ def test_span(manifest):
     numbers = item["start"] + np.arange(30)
     assert np.abs(seen_frames(item["frames"]) - numbers).max() < 0.6
     assert np.array_equal(item["audio"], np.repeat(100 * numbers + 30, HOP))
-    assert item["audio"].flags.writeable  # torch warns of tensors that must not be written to
+    assert item["audio"].flags.writeable  # torch warns about read-only arrays
     starts = {spans[(epoch, 0)]["start"] for epoch in range(60)}
     assert starts == set(range(11))
 

@@ -1,4 +1,4 @@
-"""Every option of the group source composes and does what its name says."""
+"""Every option of the group ``source`` composes and does what its name says."""
 
 from importlib.resources import files
 

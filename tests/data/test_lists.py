@@ -85,7 +85,7 @@ REAL, FAKE = (
     "FakeVideo-FakeAudio/Asian (South)/men/id1",
 )
 CODED = "id1/ab-c/00167"
-FORMS = {  # text, what 0 and 1 mean in it, the clips that it names, real first
+FORMS = {  # text, meaning of its 0 and 1, clips that it names (real first)
     "SSR-DFD and AVH-Align: labels as floats, folders with underscores": (
         f"path,label\n{REAL}/1.mp4,0.0\n{FAKE}/1.mp4,1.0\n".replace(" (South)", "_South"),
         1, (f"{REAL}/1.mp4", f"{FAKE}/1.mp4"),

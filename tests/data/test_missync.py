@@ -16,12 +16,12 @@ N = 60
 
 
 def counted(n_frames=N):
-    """Sound whose samples say where they belong: frame k holds 10 k."""
+    """Make sound whose samples tell their position: frame k holds 10 k."""
     return np.repeat(10 * np.arange(n_frames, dtype=np.int16), HOP)
 
 
 def frames_of(sound):
-    """What each frame of counted sound holds, away from its edges."""
+    """Value in each frame of counted sound, away from the frame's edges."""
     return sound.reshape(-1, HOP)[:, HOP // 2] // 10
 
 
@@ -67,7 +67,7 @@ def test_draws_depend_on_seed_and_the_clips_own_name_only():
     assert draw_jump(moved, counted(), (4, 12), seed=0) == draw_jump(
         Row("a/1.mp4", 0), counted(), (4, 12), seed=0
     )
-    paths = [f"/data/c{i}/1.mp4" for i in range(50)]  # as preprocess names its clips
+    paths = [f"/data/c{i}/1.mp4" for i in range(50)]  # names like those made by preprocess
     others = [draw_jump(Row(p, 0), counted(), (4, 12), seed=0) for p in paths]
     assert len({abs(d["by"]) for d in others}) > 5
     assert all(4 <= abs(d["by"]) <= 12 and N * 3 // 8 <= d["frame"] < N * 5 // 8 for d in others)
@@ -101,7 +101,7 @@ def test_the_command_writes_a_set_and_counts_what_fails(tmp_path, monkeypatch):
     made.require_files()
     for source, kept in zip(rows, made.rows[:3], strict=False):
         versions = {r.category: read_wav(r.audio) for r in made if r.path == kept.path}
-        (length,) = {len(sound) for sound in versions.values()}  # no kind is known by its length
+        (length,) = {len(sound) for sound in versions.values()}  # length does not reveal the kind
         assert (N - 12) * HOP <= length <= N * HOP
         own = read_wav(source.audio)[:length]
         np.testing.assert_array_equal(versions["real"], own)

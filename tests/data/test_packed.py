@@ -1,4 +1,4 @@
-"""Steps of whole clips: every frame once, cut the same for any number of processes."""
+"""Steps of whole clips have every frame once, for any number of processes."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ LENGTHS = (31, 20, 44)
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
-    """Clips whose sound says which frame it belongs to: sample = 1000 * clip + frame."""
+    """Clips whose sound tells its frame: sample = 1000 * clip + frame."""
     folder, rows = tmp_path_factory.mktemp("clips"), []
     for clip, count in enumerate(LENGTHS):
         frames = np.full((count, 32, 32, 3), 40 * clip, np.uint8)
@@ -40,7 +40,7 @@ def memory(rows):
 
 
 def told(item):
-    """Clip and frame of each frame of a step, from its sound."""
+    """Read the clip and frame number of each frame in a step from its sound."""
     samples = item["audio"].reshape(-1, HOP)
     assert (samples == samples[:, :1]).all()
     return samples[:, 0]

@@ -1,4 +1,4 @@
-"""Every switch of the changes of sound does what it says, and only that."""
+"""Every option of the sound augmentation does what it says, and nothing else."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ def rng(seed=0):
 
 
 def speech(seconds=1.5, seed=0):
-    """Bursts of filtered noise: broad in frequency and uneven in time, as speech is."""
+    """Bursts of filtered noise, broad in frequency and uneven in time like speech."""
     n = int(16_000 * seconds)
     steps = np.random.default_rng(seed).random(n // 1600 + 2)
     level = np.interp(np.arange(n) / 1600, np.arange(len(steps)), steps)

@@ -120,7 +120,7 @@ def test_too_few_to_sample():
 def test_of_a_kind_without_a_number_all_that_can_be_drawn_are_taken():
     real = people(3, clips=2)
     fakes = [row._replace(path=row.path + "f", label=1, category="f") for row in real]
-    manifest = Manifest([*real, *fakes, real[0]])  # the last row is there twice
+    manifest = Manifest([*real, *fakes, real[0]])  # one row is there twice
     every = list(manifest)[:-1]
     assert list(sample(manifest, real=None, fake=None)) == every
     for real, fake, once, counts in (

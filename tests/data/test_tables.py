@@ -1,4 +1,4 @@
-"""Tables in the forms in which people have them: the same rows come out of all of them."""
+"""Tables in common formats, all of which give the same rows."""
 
 import csv
 import io
@@ -174,7 +174,7 @@ def test_a_table_of_detect_with_labels_holds_videos_and_their_faces(tmp_path):
         ("b.mp4", "no face", "", "", "real"),
     ]
     assert read(tmp_path, spelled(header, rows)) == [("a.mp4", 1, 1.5), ("b.mp4", 0, None)]
-    other = [(f"{i}.mp4", "", "1", "LA", "1") for i in range(2)]  # a track of a challenge
+    other = [(f"{i}.mp4", "", "1", "LA", "1") for i in range(2)]  # another track of a challenge
     assert len(read(tmp_path, spelled(header, other))) == 2
 
 

@@ -1,4 +1,4 @@
-"""A demo of the smallest size, made once: everything runs, nothing is learnt."""
+"""A demo of minimal size, made once: everything runs, but nothing is learnt."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ SETTINGS = [
 
 @pytest.fixture(scope="session")
 def small_demo(tmp_path_factory):
-    """Folder of a demo."""
+    """Folder of the demo."""
     folder = tmp_path_factory.mktemp("demo") / "a demo"
     command = [sys.executable, "-m", "avforensics", "demo", f"output_dir='{folder}'", *SETTINGS]
     subprocess.run(command, check=True)

@@ -1,4 +1,4 @@
-"""The demo and the notebooks that read what it leaves: one file, so that one process makes it."""
+"""The demo, and notebooks that read its output; in one file, so that one process makes it."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def test_a_notebook_runs(path, small_demo, monkeypatch):
 
 
 def shown(notebook):
-    """How many pictures and pieces of HTML the cells leave."""
+    """Number of pictures and HTML outputs in the cells."""
     outputs = [o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs]
     return [
         sum(kind in output.get("data", {}) for output in outputs)

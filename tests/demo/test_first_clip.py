@@ -1,4 +1,4 @@
-"""What `avforensics demo` begins with: a clip and forgeries of it, side by side."""
+"""The first part of `avforensics demo`: a clip and forgeries of it, side by side."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def run(*words):
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
-    """The folder `clip` of a demo of a video with an odd name, three seconds long."""
+    """Folder `clip` of a demo with a three-second video that has an odd name."""
     folder = tmp_path_factory.mktemp("a [demo]")
     head(folder / NAME, 75)
     before = Path.cwd()
@@ -64,7 +64,7 @@ def test_every_version_has_a_score_and_a_place_on_one_page(shown):
     page = (shown / "index.html").read_text(encoding="utf-8")
     assert page.count('class="card version"') == page.count("data:video/mp4;base64,") == 4
     assert page.count("Observed delays of") == 4 and page.count("<polyline") == 4
-    assert page.count('class="forged"') == 6  # on map and curve of each forgery
+    assert page.count('class="forged"') == 6  # on the map and the curve of each forgery
     assert "take 1] é.mp4, 3.0 s from 0.0 s on" in page
     for version in versions:
         assert f"{version['score']:.4g}" in page

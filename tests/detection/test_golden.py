@@ -1,4 +1,4 @@
-"""`avforensics selfcheck` finds what would change scores."""
+"""`avforensics selfcheck` finds faults that would change scores."""
 
 import json
 
@@ -21,7 +21,7 @@ def test_this_machine_scores_as_it_should(avforensics, tmp_path, capsys):
 
 @pytest.fixture
 def planted(monkeypatch):
-    """Function: change what the readers of `detect` give."""
+    """Return a function that changes the output of the readers of `detect`."""
 
     def plant(change):
         blocks = reader.MediaStream.__iter__
@@ -57,7 +57,7 @@ def test_another_number_of_frames_is_a_finding():
     found = golden._compare_logits("cpu", np.zeros((3, 31)), np.zeros((4, 31)))
     assert (found.found, found.changes_scores) == ("3 windows instead of 4", True)
     found = golden._compare_decord(np.zeros((1, 96, 96, 3), np.uint8))
-    assert found.changes_scores == ("instead of PyAV's 1" in found.found)  # where decord is there
+    assert found.changes_scores == ("instead of PyAV's 1" in found.found)  # if decord is installed
 
 
 def test_a_version_outside_the_tested_range_is_found(monkeypatch):

@@ -1,4 +1,4 @@
-"""Files, folders and lists."""
+"""Inputs from files, folders and lists."""
 
 import os
 from pathlib import Path
@@ -29,7 +29,7 @@ def test_a_file_and_a_file_that_is_missing(here):
     assert list_inputs("a.mp4").paths == [Path("a.mp4")]
     assert list_inputs("no_suffix").paths == [Path("no_suffix")]
     several = ["a.mp4", "missing.MOV"]
-    assert list_inputs(several).paths == [*map(Path, several)]  # both become rows
+    assert list_inputs(several).paths == [*map(Path, several)]  # both of them become rows
 
 
 def test_a_folder_is_searched_and_sorted(here):

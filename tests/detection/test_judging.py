@@ -1,4 +1,4 @@
-"""Evidence and likelihood ratios of scored videos, and when they are not given."""
+"""Evidence and likelihood ratios of scored videos, and cases in which they are withheld."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ WINDOWS = 60
 
 
 def scored(delays, *, fps=25.0, first_window=0):
-    """A result whose rows peak at the given delay indices; windows 15 to 44 are heard in full."""
+    """A result whose rows peak at these delay indices; windows 15 to 44 have complete sound."""
     logits = np.random.default_rng(len(delays)).normal(0, 0.3, (len(delays), 31))
     logits[np.arange(len(delays)), delays] += 6
     valid_audio = (np.arange(len(delays)) >= 15) & (np.arange(len(delays)) < len(delays) - 15)
@@ -60,7 +60,7 @@ def row_of(result):
 
 @pytest.fixture
 def judge(tmp_path):
-    """Function: a judge by a calibration whose forgeries have more evidence than its reals."""
+    """Return a function that makes a judge; in its calibration, forgeries have more evidence."""
 
     def make(**changes):
         random = np.random.default_rng(0)
@@ -127,7 +127,7 @@ def test_no_evidence_for_a_clip_of_another_length(judge):
 
 
 def test_statistics_of_a_video_are_of_whoever_speaks():
-    """Two faces at once: one at a delay, one that fits nowhere and so listens."""
+    """Of two faces, one fits the sound at a delay, the other fits nowhere and so listens."""
 
     def face(name, delays):
         boxes = np.zeros((WINDOWS + 4, 4))

@@ -1,4 +1,4 @@
-"""Faces that are scored while they are looked for score as in two passes over the file."""
+"""Faces scored during the search for faces get the same scores as in two passes."""
 
 from itertools import islice
 
@@ -21,7 +21,7 @@ from avforensics.scoring.clips import ClipScorer
 FRAMES, WIDTH, HEIGHT, SIDE = 210, 320, 160, 56
 RED, BLUE = (220, 40, 40), (40, 40, 220)
 POINTS = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]])
-SCENES = {  # frame -> corners of the red and of the blue face; brightness of the ground
+SCENES = {  # frame -> corners of the red and the blue face; brightness of the background
     "one leaves, then a cut": lambda t: (
         [(40, 50) if t < 60 else None, (150 + t / 5, 50) if t < 130 else (220, 30)],
         60 if t < 130 else 190,
@@ -35,7 +35,7 @@ TRACKS = {"one leaves, then a cut": 3, "one leaps": 2}
 
 
 class Colours:
-    """Finds a face of each colour."""
+    """Find a face of each colour."""
 
     sha256 = "00"
 
@@ -106,7 +106,7 @@ def test_as_in_two_passes(scorer, scene, tmp_path, monkeypatch):
         assert ways[1][1] == 1 + tracks, "each part of a damaged video reports its own damage"
     for outcome, _ in ways:
         score, same = (one.result.scores[0].score for one in (outcome, expected))
-        assert score == pytest.approx(same, rel=1e-6)  # spans share batches in two passes
+        assert score == pytest.approx(same, rel=1e-6)  # in two passes, spans share batches
         assert outcome.result.warnings == expected.result.warnings
         for face, same in zip(outcome.faces, expected.faces, strict=True):
             rows, others = (one.result.features.sync_logits for one in (face, same))
@@ -160,7 +160,7 @@ def test_pictures_that_cannot_be_read_are_cut_again(scorer, tmp_path, monkeypatc
 
 
 def test_missing_sound_is_told_wherever_it_ends(scorer, tmp_path, monkeypatch):
-    # the sound ends 0.08 s before the end of a second: what is read of the face hardly lacks sound
+    # the sound ends 0.08 s before a full second, so that the face hardly lacks any sound
     sound = np.random.default_rng(0).normal(0, 3000, 123 * 640).astype(np.int16)
     write_clip(tmp_path / "a.mp4", pictures("one leaves, then a cut"), sound)
     monkeypatch.setattr(find_module, "FaceDetector", Colours)

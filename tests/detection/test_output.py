@@ -49,14 +49,14 @@ def add(output, task, outcome, **options):
 
 @contextmanager
 def opened(folder, videos, settings=None, **options):
-    """The output folder of these videos, whose files are complete unless told otherwise."""
+    """Open the output folder of these videos; by default, their files count as complete."""
     options = {"is_complete": lambda name, undrawn: True} | options
     with JsonLines(folder / "journal.jsonl") as journal:
         yield OutputFolder(folder, journal, videos, settings=settings or {"a": 1}, **options)
 
 
 def scored(folder, videos, settings=None, *, only=None, score=1.0, **options):
-    """Do what is to do (at most ``only``); give the names of what was to do, and the remarks."""
+    """Score pending videos, at most ``only``; return the names of the pending ones and remarks."""
     with opened(folder, videos, settings, **options) as output:
         for task in output.tasks[:only]:
             add(output, task, Outcome(result(task.path, score)))
@@ -109,7 +109,7 @@ def test_a_kill_among_files_of_other_settings_leaves_no_score_beside_them(folder
     scored(folder, videos[:2])
     with opened(folder, videos, {"a": 2}) as output:
         output.begin(output.tasks[0])
-        output.begin(output.tasks[2])  # never scored before: nothing to void
+        output.begin(output.tasks[2])  # never scored before, so nothing is voided
     remarks = ["1 done again: stopped while its files were written"]
     assert scored(folder, videos[:3]) == (["0", "2"], remarks)
     assert scored(folder, videos[:3]) == ([], [])
@@ -133,7 +133,7 @@ def test_every_table_calls_a_video_as_it_is_called_this_time(folder, videos, mon
     assert all(line.startswith("0.mp4,") for table in tables() for line in table)
     journal, row = folder / "journal.jsonl", tables()[2]
     before = journal.read_text().replace('"measure":"step_loss","value"', '"loss"')
-    journal.write_text(before)  # as earlier versions wrote it
+    journal.write_text(before)  # a journal of an earlier version
     assert '"loss":3.0' in before and scored(folder, [Path("0.mp4")]) == ([], [])
     assert tables()[2] == row
 
@@ -170,7 +170,7 @@ def test_one_run_at_a_time(folder):
 
 
 def test_tables_take_a_small_share_of_the_time(folder, tmp_path, monkeypatch):
-    """With tables that take 1 s and videos that take 0.1 s, few tables are written."""
+    """If a table takes 1 s and a video 0.1 s, few tables are written."""
     now = [0.0]
     written = []
     monkeypatch.setattr(output_module.time, "monotonic", lambda: now[0])

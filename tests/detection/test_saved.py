@@ -1,4 +1,4 @@
-"""What ``render results=FOLDER`` says of folders and records that are something else."""
+"""Errors of ``render results=FOLDER`` for unsuitable folders and records."""
 
 import json
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""What `VideoScorer` does with the detector that it is given."""
+"""How `VideoScorer` uses its detector."""
 
 from types import SimpleNamespace
 

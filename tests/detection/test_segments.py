@@ -1,4 +1,4 @@
-"""Unusual segments of made-up curves of step losses."""
+"""Unusual segments in synthetic curves of step losses."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def face(name, curve, spoken):
 
 
 def found(curve, *faces, **settings):
-    """Segments of a curve of the whole picture, or of faces."""
+    """Segments found in the curve of a whole picture, or in curves of faces."""
     settings = {"lam": 0.0, "length": 49, "threshold": 1.0} | settings
     rule = settings.pop("rule", "speaker")
     return find_segments(Outcome(result(curve), faces, rule=rule), **settings)
@@ -79,7 +79,7 @@ def test_segments_off_the_own_delay_are_those_of_each_face():
     outcome = Outcome(faces[0].result, faces)
     first, second = segments_off_delay(outcome, 5.0)
     assert (first.track, first.start, first.end) == ("1", 102 / 25, 132 / 25)
-    # longer than any one stretch: pieces that touch are one segment
+    # longer than any stretch, since adjacent pieces form one segment
     assert second.track == "2"
     assert (second.start, second.end) == pytest.approx((542 / 25, 742 / 25), abs=0.2)
     assert {s.row()["measure"] for s in (first, second)} == {"own_delay"}
@@ -115,12 +115,12 @@ def test_without_a_threshold_a_long_video_shows_what_stands_out():
     spans = [(s.start, s.end) for s in marked]
     assert any(abs(start - 303 / 25) < 0.2 and abs(end - 353 / 25) < 0.2 for start, end in spans)
     assert spans == sorted(spans)
-    assert found(steps(burst((50, 90), n=200)), threshold=None) == []  # too short for that
+    assert found(steps(burst((50, 90), n=200)), threshold=None) == []  # too short a clip
 
 
 @pytest.fixture
 def two():
-    """Two faces over 40 s who speak by turns; each is unusual for 2 s of a turn, and listening."""
+    """Two faces that take turns for 40 s; each is unusual for 2 s of a turn and while listening."""
     turns = {"1": [(0.0, 10.0), (20.0, 30.0)], "2": [(10.0, 20.0), (30.0, 40.12)]}
     curves = {
         "1": burst((20 * 25 + 50, 20 * 25 + 100), (250, 500), (750, 1000)),
@@ -155,7 +155,7 @@ def test_what_stands_out_of_several_faces_is_three_segments_in_all(two):
 
 
 def test_nothing_stands_out_where_a_face_is_silent():
-    """A high second before a short silence and one after it are two segments."""
+    """A second of high loss on each side of a short silence gives two segments."""
     loss = burst((220, 250), (260, 290), n=750, height=4.0)
     one = face("1", steps(loss), [(0.0, 10.12), (10.52, 30.0)])  # silent in windows 251 to 260
     marked = found(one.result.steps, one, threshold=None)
@@ -164,7 +164,7 @@ def test_nothing_stands_out_where_a_face_is_silent():
 
 
 def test_nothing_stands_out_where_there_are_no_windows():
-    """Of a curve that is low at times, a gap counted as its median would stand out."""
+    """In a curve that is low at times, a gap would stand out if it counted as the median."""
     curve = steps(burst((0, 75), (325, 400), n=400, height=0.1))
     curve.window[200:] += 1000
     marked = found(curve, threshold=None)

@@ -1,4 +1,4 @@
-"""Jobs that go wrong in every way, for workers that import them by name."""
+"""Jobs that fail in every way, for workers that import them by name."""
 
 import ctypes
 import errno
@@ -12,29 +12,29 @@ from avforensics.errors import ConfigError
 
 
 class Unread:
-    """Can be pickled, but not read again."""
+    """Can be pickled, but not unpickled."""
 
     def __reduce__(self):
         return int, ("no number",)
 
 
 def prepare(place) -> int:
-    """Once in each worker."""
+    """Run once in each worker."""
     return os.getpid()
 
 
 def refuse(place) -> None:
-    """As where a file of weights is missing on a node."""
+    """Fail as if a file of weights were missing on a node."""
     raise ConfigError("there are no weights here")
 
 
 def end(place) -> None:
-    """As where a library of a node ends its process."""
+    """End the process, as a broken library on a node might."""
     os._exit(5)
 
 
 def work(jobs, process: int | None = None) -> Iterator[tuple[int | None, int]]:
-    """Give the process that prepared and the one that works."""
+    """Yield the ids of the process that prepared and of the working process."""
     for job in jobs:
         if job == "raise":
             raise RuntimeError("on purpose")
@@ -54,7 +54,7 @@ def work(jobs, process: int | None = None) -> Iterator[tuple[int | None, int]]:
             time.sleep(1000)
         if job == "full disk":
             raise OSError(errno.ENOSPC, "No space left on device", "/out")
-        if isinstance(job, Path) and not job.exists():  # works at the second attempt
+        if isinstance(job, Path) and not job.exists():  # succeeds at the second attempt
             job.touch()
             os._exit(3)
         yield process, os.getpid()

@@ -1,4 +1,4 @@
-"""What becomes of jobs that raise, abort, end their process or hang: the same under each engine."""
+"""Jobs that raise, abort, end their process or hang have the same result in each engine."""
 
 import importlib.util
 import os
@@ -65,7 +65,7 @@ def test_a_job_costs_no_more_than_itself(engine, tmp_path):
         else:
             prepared, worked = found[key]
             assert prepared == worked != os.getpid()
-    with pytest.raises(OSError, match="No space left"):  # every other job would meet it
+    with pytest.raises(OSError, match="No space left"):  # would affect every other job
         do(["fine", "full disk", "fine"], engine)
     with pytest.raises(ConfigError, match="no weights here"):
         do(["fine", "fine"], engine, prepare=refuse)
@@ -79,7 +79,7 @@ def test_a_batch_pays_for_none_of_its_jobs(workers):
     options = EngineOptions(timeout_minutes=None if workers == 1 else 1)
     found = do(["fine", *bad, "fine", "fine"], options, workers=workers, batch=5)
     assert [isinstance(found[key], Failed) for key in range(5)] == [0, 1, 1, 0, 0]
-    assert (found[0][1] == os.getpid()) == (workers == 1)  # one worker is this process
+    assert (found[0][1] == os.getpid()) == (workers == 1)  # a single worker is this process
 
 
 @pytest.mark.parametrize(("bad", "reason"), [("unsent", "be sent"), ("unread", "be read")])
@@ -92,7 +92,7 @@ def test_a_result_that_cannot_be_sent_or_read_is_one_failure(bad, reason):
 
 @pytest.mark.skipif(NO_RAY, reason="Ray is not installed")
 def test_a_ray_that_does_not_start_is_one_sentence(monkeypatch, tmp_path):
-    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / (99 * "x")))  # too long for its sockets
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / (99 * "x")))  # too long for Ray's sockets
     with pytest.raises(ConfigError, match=r"^Ray does not start here: OSError: .* path length"):
         do(["fine", "fine"], RAY)
     monkeypatch.setattr("ray.init", Mock(side_effect=KeyboardInterrupt))
@@ -101,7 +101,7 @@ def test_a_ray_that_does_not_start_is_one_sentence(monkeypatch, tmp_path):
 
 
 class Silent:
-    """A crew whose workers fail to start, without an end of their process."""
+    """A crew whose workers fail to start, although their processes do not end."""
 
     streams = True
 
@@ -147,7 +147,7 @@ def test_a_job_is_begun_once_and_before_its_work(tmp_path):
         work, dict(enumerate(["fine", "raise", "fine"])), workers=1, begin=begun.append
     )
     assert next(here)[0] == 0
-    assert begun == [0]  # the others have not started
+    assert begun == [0]  # the other jobs have not started
     assert [key for key, _ in here] == [1, 2]
     assert begun == [0, 1, 2]
 

@@ -1,4 +1,4 @@
-"""A feature store of made-up features and tiny decoders: an evaluation takes a second."""
+"""A feature store with synthetic features, and tiny decoders: an evaluation takes a second."""
 
 from pathlib import Path
 
@@ -17,15 +17,15 @@ from avforensics.media import write_clip
 from avforensics.models.decoder import PublishedDecoder
 from avforensics.models.projection import Projection
 
-LENGTHS = (40, 17, 25, 33, 6, 30, 21)  # with the four below, eleven: no process count divides that
+LENGTHS = (40, 17, 25, 33, 6, 30, 21)  # eleven with the four below, to divide unevenly
 SILENT = 3000  # samples
 
 
 @pytest.fixture(scope="session")
 def decoders() -> Models:
-    """Decoders and a projection; no synchronisation network.
+    """Decoders and a projection without a synchronisation network.
 
-    The distribution decoder expects what the store's real clips do: delays near zero.
+    The distribution decoder expects delays near zero, like those of the store's real clips.
     """
     torch.manual_seed(0)
     models = Models(
@@ -51,13 +51,13 @@ def decoders_bundle(decoders, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory) -> FeatureStore:
-    """Ten people, the paper's five categories, one unreadable real clip in the test split."""
+    """A store with ten people, the paper's categories and an unreadable real clip for testing."""
     return make_store(tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory):
-    """Every part, random weights."""
+    """A bundle with every part, with random weights."""
     models = Models(
         sync=tiny_sync(),
         distribution=PublishedDecoder(width=32, heads=2, depth=1),
@@ -72,7 +72,7 @@ def tiny_bundle(tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def noise_is_applicable():
-    """Clips here are noise; what is not applicable has tests of its own."""
+    """Switch off applicability, since clips here are noise; it is tested elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Limits, "reasons", lambda self, measures: ())
         yield
@@ -80,9 +80,9 @@ def noise_is_applicable():
 
 @pytest.fixture(scope="session")
 def clips_manifest(tmp_path_factory):
-    """Seven clips, and four that cannot be scored: no file, no video, no sound, no bytes.
+    """Seven clips and four that cannot be scored: no file, no video, no sound, no bytes.
 
-    The fakes begin with 0.19 s of silence, which the real ones do not: the flaw of real sets.
+    Like some published sets, the fakes begin with 0.19 s of silence, but the real clips do not.
     """
     folder = tmp_path_factory.mktemp("benchmark")
     rng = np.random.default_rng(0)
@@ -107,14 +107,14 @@ def clips_manifest(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def store_of_segments(tmp_path_factory) -> FeatureStore:
-    """Six people, clips forged throughout and in part."""
+    """A store with six people and clips forged throughout or in part."""
     folder = tmp_path_factory.mktemp("segments")
     return make_store(folder, people=6, categories=("RVFA", "partial"), failed=0)
 
 
 @pytest.fixture(scope="session")
 def many_people(tmp_path_factory) -> FeatureStore:
-    """Forty people, a real clip and three kinds of forgeries of each."""
+    """A store with a real clip and three kinds of forgeries of each of forty people."""
     folder = tmp_path_factory.mktemp("many")
     categories = ("RVFA", "FVRA-WL", "FVFA-FS")
     return make_store(folder, people=40, categories=categories, failed=0)

@@ -1,4 +1,4 @@
-"""A feature store of made-up features."""
+"""A feature store with synthetic features."""
 
 from pathlib import Path
 
@@ -12,12 +12,12 @@ FAKES = ("RVFA", "FVRA-WL", "FVFA-FS", "FVFA-GAN", "FVFA-WL")
 
 
 def peak_at(delay) -> np.ndarray:
-    """Logits over delays that peak at an index, (..., DELAYS) for indices (..., 1)."""
+    """Make logits over delays that peak at indices: (..., 1) -> (..., DELAYS)."""
     return 6 * np.exp(-0.5 * ((np.arange(DELAYS) - delay) / 1.5) ** 2)
 
 
 def features(rng, windows: int, *, fake: bool, span: tuple[int, int] | None = None) -> dict:
-    """Rows that peak near one delay; of fakes (within ``span``) they peak anywhere."""
+    """Make rows that peak near one delay; rows of fakes (within ``span``) peak anywhere."""
     peak = np.full(windows, 15)
     wrong = np.full(windows, bool(fake) and span is None)
     if span is not None:
@@ -43,9 +43,9 @@ def make_store(
     failed: int = 1,
     name: str = "id",
 ) -> FeatureStore:
-    """Each person has two real clips for training and, for testing, a real one and fakes.
+    """Make a store with two real training clips, a real test clip and test fakes per person.
 
-    ``failed`` of the test's real clips could not be read; people are called ``name`` and a number.
+    ``failed`` real test clips could not be read; people are called ``name`` and a number.
     """
     rng = np.random.default_rng(0)
     rows = []

@@ -1,4 +1,4 @@
-"""Stretches that leave the own delay: how often real videos have them, and where they are."""
+"""Stretches that leave the own delay: how often they occur in real videos, and where."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_too_little_video_gives_no_threshold():
     fitted = SegmentAlarms(np.array([3.0, 1.0]), minutes=1.9)
     assert fitted.threshold(0.5) is None
     assert fitted.threshold(1.0) == 3.0
-    assert fitted.threshold(5.0) == 0.0  # there are but two
+    assert fitted.threshold(5.0) == 0.0  # there are only two stretches
     assert SegmentAlarms.fit([]) is None
     for rate in (0, -1, 21):
         with pytest.raises(ConfigError, match="false_segments_per_minute must be"):
@@ -57,9 +57,9 @@ def test_own_delay_is_of_the_windows_that_count():
     heard = np.ones(120, bool)
     first = own_delay_curve(rows, heard, ALL, first_window=7, speaks=np.arange(120) < 60)
     np.testing.assert_array_equal(first.window, 7 + np.arange(60))
-    assert np.ptp(first.value) < 1e-9  # the face is silent where the delay is another
+    assert np.ptp(first.value) < 1e-9  # the face is silent where the delay differs
     speaks = (np.arange(120) < 50) | (np.arange(120) >= 90)
     parts = own_delay_curve(rows, heard, ALL, speaks=speaks)
-    assert parts.value[:50].max() < 0.1 < 3 < parts.value[50:].min()  # no mean over the gap
+    assert parts.value[:50].max() < 0.1 < 3 < parts.value[50:].min()  # means do not cross the gap
     assert own_delay_curve(rows, heard, ALL, speaks=np.arange(120) < 5) is None
     assert own_delay_curve(rows, np.zeros(120, bool), ALL) is None

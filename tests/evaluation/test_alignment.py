@@ -1,4 +1,4 @@
-"""Constant delays are read from rows: by recording, by clip, or not at all."""
+"""Constant delays are estimated from rows: by recording, by clip, or not at all."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from avforensics.evaluation.alignment import AlignmentSettings, align, estimate_
 
 
 def rows(n, delay, *, strength=3.0, seed=0):
-    """Logits of n windows whose best delay is mostly the given one."""
+    """Make logits of n windows whose best delay is mostly ``delay``."""
     made = np.random.default_rng(seed).normal(size=(n, 31)).astype(np.float32)
     if delay is not None:
         made[:, 15 + delay] += strength

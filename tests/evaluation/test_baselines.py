@@ -1,4 +1,4 @@
-"""Baselines: values worked out by hand, and the polarity that all share."""
+"""Baselines: values computed by hand, and the polarity that all share."""
 
 import os
 
@@ -18,7 +18,7 @@ from avforensics.scoring.statistics import measure
 
 
 def _rows(delays, height=8.0):
-    """Logits that peak at the given delay indices."""
+    """Make logits that peak at the given delay indices."""
     rows = np.zeros((len(delays), 31), np.float32)
     rows[np.arange(len(delays)), delays] = height
     return rows

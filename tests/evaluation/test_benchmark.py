@@ -1,4 +1,4 @@
-"""Which clips of a benchmark are tested."""
+"""Selection of the tested clips of a benchmark."""
 
 from collections import Counter
 
@@ -14,7 +14,7 @@ from avforensics.lightning.evaluation import Evaluation
 
 
 def made_up(people=4, clips=2):
-    """Real clips and fakes of two categories of each person; one real row is there twice."""
+    """Make real clips and fakes of two categories per person; one real row is doubled."""
     rows = [
         Row(f"/set/{kind}/p{person}_{clip}.mp4", int(kind != "real"), kind, identity=f"p{person}")
         for kind in ("real", "a", "b")
@@ -54,7 +54,7 @@ def test_people_who_were_trained_on_are_known(store):
 
 @pytest.fixture
 def stage(tiny_bundle, tmp_path):
-    """The test stage of a manifest, of which split ``test`` is tested."""
+    """Return a function that makes the test stage for the split ``test`` of a manifest."""
 
     def make(rows, *words, models=None):
         Manifest(rows).write(tmp_path / "clips.csv")

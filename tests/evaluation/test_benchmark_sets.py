@@ -1,4 +1,4 @@
-"""Every benchmark from a tree in the shape of the real set, of clips that are read and scored."""
+"""Every benchmark on a tree laid out like the real set, with clips that are read and scored."""
 
 import json
 import shutil
@@ -36,7 +36,7 @@ KINDS = {
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory):
-    """Half a second with sound, and one without."""
+    """A clip of half a second with sound, and one without."""
     folder = tmp_path_factory.mktemp("clips")
     rng = np.random.default_rng(0)
     frames = rng.integers(0, 256, (13, 32, 32, 3), np.uint8)
@@ -47,7 +47,7 @@ def clips(tmp_path_factory):
 
 @pytest.fixture
 def tree(clips, tmp_path):
-    """Make a set: clips by name, ``mute`` ones among them, and tables as text or JSON."""
+    """Return a function that makes a set of clips, some ``mute``, and of tables as text or JSON."""
 
     def make(names=(), mute=(), root=tmp_path / "set", **tables):
         for source, those in (("sound", names), ("mute", mute)):
@@ -66,7 +66,7 @@ def tree(clips, tmp_path):
 
 @pytest.fixture
 def evaluated(tiny_bundle, tmp_path):
-    """Rows, summary and store of a benchmark, as the command makes them."""
+    """Return a function that gives rows, summary and store of a benchmark, as in the command."""
 
     def run(name, root, *words):
         cfg = composed(
@@ -102,17 +102,17 @@ DFDC = {
     },
     "test/labels.csv": "filename,label\nc.mp4,0\nd.mp4,1\n",
 }
-# Per benchmark: clips with sound, silent ones, tables, words of the command line, and the
-# categories of what is tested. How each set is read has tests of its own (tests/data/sources).
+# Per benchmark: clips with sound, silent clips, tables, words of the command line, and tested
+# categories. Reading of each set is tested in tests/data/sources.
 SETS = {
-    "kodf": (  # its last kind has no sound: counted, not dropped
+    "kodf": (  # clips of its last kind have no sound; they are counted, not dropped
         [REAL, "audio-driven/20200820/169273/1.mp4", "dfl/20200821/222222/a.mp4"],
         ["fsgan/20200901/444444/c.mp4"],
         {},
         ["benchmark.sample={real: 1, fake: 1}"],
         ["real", "audio-driven", "dfl", "fsgan"],
     ),
-    "lavdf": (  # one of the test split is listed and not there
+    "lavdf": (  # one clip of the test split is listed, but missing
         ["test/1.mp4", "test/2.mp4", "test/3.mp4"],
         [],
         {
@@ -149,7 +149,7 @@ SETS = {
         [],
         ["real", "fake", "real", "fake"],
     ),
-    "avlips": (  # the sound lies beside the pictures
+    "avlips": (  # the sound is next to the pictures
         ["wav/0_real/7.wav", "wav/1_fake/7.wav"],
         ["0_real/7.mp4", "1_fake/7.mp4"],
         {},
@@ -197,7 +197,7 @@ def test_a_set_is_read_and_scored(tree, evaluated, tmp_path, name):
 
 @pytest.fixture
 def fakeavceleb(tree):
-    """Three people with a clip of each kind; a row without a file and a file with two rows.
+    """Three people with a clip of each kind, a row without a file, and a file with two rows.
 
     The table writes ``Asian (East)`` and the disk has ``Asian_East``.
     """
@@ -215,7 +215,7 @@ def fakeavceleb(tree):
     for number in range(3):
         for letter, method in KINDS.values():
             add(f"id{number:05d}", letter, method, f"0{number}_{letter}_{method}.mp4")
-    add("id00000", "C", "fsgan", "00_C_faceswap.mp4", there=False)  # there: under another method
+    add("id00000", "C", "fsgan", "00_C_faceswap.mp4", there=False)  # exists with another method
     add("id00002", "A", "real", "absent.mp4", there=False)
     return tree(names, **{"meta_data.csv": "\n".join(lines) + "\n"})
 
@@ -232,7 +232,7 @@ def test_whole_frames_are_said(tree, avforensics, tiny_bundle, tmp_path, capsys)
 
 
 def paper(root, out, tiny_bundle, experiment):
-    """The command line of an experiment, with weights that are there."""
+    """Command line of an experiment, with existing weights."""
     return [
         "evaluate", f"experiment=paper/{experiment}", f"root={root}", f"output_dir={out}",
         "checkpoint=bundle", f"checkpoint.bundle={tiny_bundle}", "scoring.max_len=5",
@@ -248,7 +248,7 @@ def test_table_1_on_a_tree_of_fakeavceleb(fakeavceleb, avforensics, tiny_bundle,
     assert "Table 1, FakeAVCeleb, trained on LRS2" in said
     assert "difference" in said
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
-    assert list(metrics["categories"]) == list(KINDS)[1:]  # the paper's five, then the others
+    assert list(metrics["categories"]) == list(KINDS)[1:]  # the paper's five, then others
     assert {block["n_fake"] for block in metrics["categories"].values()} == {2}
     assert "1 files are listed more than once" in " ".join(metrics["notes"])
     assert len(metrics["made_with"]["manifest"]) == 64
@@ -267,7 +267,7 @@ def test_table_1_on_a_tree_of_fakeavceleb(fakeavceleb, avforensics, tiny_bundle,
 
 
 def test_a_split_list_in_either_polarity(fakeavceleb, evaluated, tmp_path):
-    """A public list: other folders in front, the table's spelling, 0 for fakes."""
+    """A public list with other leading folders, the table's spelling, and 0 for fakes."""
     lines = [
         "FakeAVCeleb/RealVideo-RealAudio/Asian (East)/women/id00001/01_A_real.mp4",
         "FakeAVCeleb/FakeVideo-FakeAudio/Asian (East)/women/id00001/01_D_wav2lip.mp4",
@@ -281,7 +281,7 @@ def test_a_split_list_in_either_polarity(fakeavceleb, evaluated, tmp_path):
 
 
 def test_a_sweep_of_the_paper(fakeavceleb, avforensics, tiny_bundle, tmp_path, capsys):
-    """Fig. 5, left: a run for each length, each with its own model, in one table and one figure."""
+    """Fig. 5, left: one run per length, each with its own model, in one table and one figure."""
     models = tmp_path / "models"
     models.mkdir()
     for length in (3, 6):

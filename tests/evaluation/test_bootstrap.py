@@ -1,4 +1,4 @@
-"""Intervals: they cover the truth as often as they say, by identity, and fast."""
+"""Intervals cover the truth at the stated rate, resample identities, and are fast."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from avforensics.evaluation.bootstrap import Bootstrap, bootstrap_interval
 
 
 def _world(rng, n_identities, per_identity, effect=1.0, between=1.0):
-    """Real and fake identities whose videos share a person's offset; the true AUC is known."""
+    """Draw real and fake identities whose videos share an offset; the true AUC is known."""
     labels = np.repeat([0, 1], n_identities * per_identity)
     identities = np.repeat(np.arange(2 * n_identities), per_identity)
     person = rng.normal(scale=between, size=2 * n_identities)[identities]
@@ -22,7 +22,7 @@ def _true_auc(effect=1.0, between=1.0):
 
 
 def test_intervals_cover_the_truth_at_the_stated_rate():
-    """300 simulated benchmarks of 25 + 25 people; 90 % asked for."""
+    """300 simulated benchmarks of 25 + 25 people, with intervals of 90 %."""
     rng = np.random.default_rng(0)
     truth, hits, naive = _true_auc(), [], []
     for seed in range(300):
@@ -32,7 +32,7 @@ def test_intervals_cover_the_truth_at_the_stated_rate():
             low, high = bootstrap.auc_interval(bootstrap.values(scores, ("auc",))["auc"])
             covered.append(low <= truth <= high)
     assert 0.86 <= np.mean(hits) <= 0.94
-    assert np.mean(naive) < 0.82  # what ignoring identities would have claimed
+    assert np.mean(naive) < 0.82  # coverage if identities are ignored
 
 
 def test_intervals_of_ten_identities_are_not_too_narrow():
@@ -46,7 +46,7 @@ def test_intervals_of_ten_identities_are_not_too_narrow():
 
 
 def test_half_width_agrees_with_hanley_mcneil_at_100_v_100():
-    """3.3 points at AUC 94.5 with every video its own identity."""
+    """The half width is 3.3 points at AUC 94.5 if every video has its own identity."""
     auc, n = 0.945, 100
     rng = np.random.default_rng(2)
     widths = []
@@ -80,7 +80,7 @@ def test_every_resample_has_both_classes_and_keeps_identities_whole():
     assert (copies[:, labels == 1].sum(1) > 0).all()
     assert (copies[:, 0] == copies[:, 1]).all()
     assert (copies[:, 5] == copies[:, 6]).all()
-    assert (copies[:, 5] == 1).all()  # alone in its stratum of identities with both classes
+    assert (copies[:, 5] == 1).all()  # the only identity with both classes
 
 
 def test_same_seed_same_interval_and_another_seed_another():

@@ -1,4 +1,4 @@
-"""Breakdowns: exact against a plain recomputation, a planted bias found, shuffled labels silent."""
+"""Breakdowns equal a plain recomputation and find a planted bias, but none in shuffled labels."""
 
 import json
 from dataclasses import replace
@@ -15,10 +15,10 @@ from avforensics.evaluation.rows import ScoredVideo, read_scores, write_scores
 
 
 def videos(seed=0, people=120, harder=0.0, accused=0.0):
-    """A real video and two fakes of each person.
+    """Make a real video and two fakes of each person.
 
-    ``harder``: by how much the fakes of speakers of C are less striking. ``accused``: by how much
-    the real videos of women score higher.
+    ``harder`` is subtracted from the scores of fakes of C's speakers, ``accused`` added to the
+    scores of real videos of women.
     """
     rng = np.random.default_rng(seed)
     rows = []
@@ -49,7 +49,7 @@ def videos(seed=0, people=120, harder=0.0, accused=0.0):
 
 
 def shuffled(rows, columns, seed):
-    """The same videos, whose people have exchanged what the columns say."""
+    """Exchange the values of the columns between people."""
     rng = np.random.default_rng(seed)
     people = list(dict.fromkeys(row.identity for row in rows))
     of = {row.identity: row.attributes for row in rows}
@@ -90,7 +90,7 @@ def test_a_group_is_its_plain_recomputation():
 
 
 def test_intervals_are_those_of_a_plain_bootstrap_over_people():
-    """The percentiles of plain draws, widened for few people, are nearly these."""
+    """The intervals nearly equal percentiles of plain draws, widened for few people."""
     rows = videos(people=60)
     block = break_down(rows, ["gender"], threshold=1.0, resamples=2000)
     block = block["columns"]["gender"]["groups"]["f"]
@@ -118,7 +118,7 @@ def test_a_planted_bias_is_found():
 
 
 def test_shuffled_labels_give_none():
-    """The planted bias of one set, exchanged between people: 20 shuffles, one chance finding."""
+    """A planted bias, shuffled between people 20 times: about one chance finding is expected."""
     rows = videos(harder=1.5, accused=1.2)
     columns = ["gender", "language"]
     false = sum(
@@ -129,7 +129,7 @@ def test_shuffled_labels_give_none():
         )
         for s in range(20)
     )
-    assert false <= 2  # 5 % of 20 is one; three or more has a chance of 8 %, and the seeds stay
+    assert false <= 2  # 5 % of 20 is one; three or more have a chance of 8 %, but seeds are fixed
 
 
 def test_a_column_that_only_fakes_have():
@@ -147,7 +147,7 @@ def test_a_column_that_only_fakes_have():
     assert "false_alarms" not in block
     mirror = found["method"]["groups"]["wav2lip"]
     assert mirror["auc_gap"] == -block["auc_gap"]
-    assert mirror["auc_gap_p_holm"] == block["auc_gap_p_holm"]  # one question, asked once
+    assert mirror["auc_gap_p_holm"] == block["auc_gap_p_holm"]  # one comparison, counted once
     assert list(found["category"]["groups"]) == ["RVFA"]
     assert "auc_gap" not in found["category"]["groups"]["RVFA"]
 
@@ -190,7 +190,7 @@ def test_small_groups_are_counted_and_not_measured():
 
 
 def test_a_group_without_false_alarms_is_not_certain():
-    """None among 25 says little: neither the rate nor the gap ends at 0."""
+    """No false alarm among 25 says little: neither interval, of rate and gap, ends at 0."""
     rows = [
         ScoredVideo(
             path=str(n),
@@ -228,7 +228,7 @@ def test_thresholds():
 def test_columns_of_another_table(tmp_path):
     rows = [replace(row, attributes={}) for row in videos(people=2)]
     rows = [replace(row, path=f"{tmp_path}/clips/{row.path[6:]}") for row in rows]
-    rows[0] = replace(rows[0], path=rows[0].path + "#t=3")  # a part of its file
+    rows[0] = replace(rows[0], path=rows[0].path + "#t=3")  # a part of a file
     lines = [
         f"clips/{row.path.partition('#')[0].split('/')[-1]};Ö {n}"
         for n, row in enumerate(rows[:-1])
@@ -257,7 +257,7 @@ def test_the_command(avforensics, tmp_path, capsys):
     assert content["columns"]["language"]["groups"]["c|"]["auc"] == pytest.approx(plain(inside))
     text = (out / "breakdowns.md").read_text()
     assert "### By language" in text and r"| c\| | 40 | 80 | 100.0 % |" in text
-    again = read_scores(out / "scores.csv")  # keeps what it was told
+    again = read_scores(out / "scores.csv")  # keeps the given values
     assert again[0].attributes == {"method": "real", "language": "a|"}
     assert avforensics(*words, "breakdowns.table=nowhere.csv") == 2
     assert "nowhere.csv: no such file" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""avforensics calibrate, and what detect says with it."""
+"""avforensics calibrate, and what detect reports with its calibration."""
 
 import json
 from dataclasses import replace
@@ -29,7 +29,7 @@ def output(tmp_path):
 
 @pytest.fixture
 def calibrate(avforensics, store, decoders_bundle, tmp_path, output):
-    """Calibrate on the test split of a store; gives the exit code."""
+    """Calibrate on the test split of a store; return the exit code."""
 
     def run(*words, of=store, bundle=decoders_bundle):
         where = (f"features={of.folder}", f"checkpoint.bundle={bundle}", f"output={output}")
@@ -51,8 +51,8 @@ def test_fits_on_real_videos_only(calibrate, store, decoders, output, capsys):
     assert calibration.ranges == {"leading_silence": (0.0, 0.0)}
     said = capsys.readouterr().out
     assert "thresholds from 9 real videos" in said
-    assert "needs at least 99 real videos" in said  # no threshold at 1 % from nine
-    assert "of 20" in said  # the other real videos
+    assert "needs at least 99 real videos" in said  # nine are too few for 1 %
+    assert "of 20" in said  # the real videos of the other set
     assert "9 of 9 files could not be opened" in said
 
 
@@ -100,7 +100,7 @@ def test_people_of_the_training_are_refused(calibrate, capsys):
 def test_detect_says_how_unusual(
     avforensics, tiny_bundle, clips_manifest, make_video, tmp_path, capsys
 ):
-    """Extract, calibrate and detect with one model: the p-values are those of the calibration."""
+    """Extract, calibrate and detect with one model: p-values follow from the calibration."""
     manifest = Manifest.read(clips_manifest)
     models, folder = f"checkpoint.bundle={tiny_bundle}", tmp_path / "store"
     code = avforensics(
@@ -128,7 +128,7 @@ def test_detect_says_how_unusual(
     assert code == 0
     (row,) = table(out / "scores.csv")
     assert float(row["p_value"]) == calibration.p_value(float(row["score"]))
-    assert float(row["score"]) in calibration.scores  # the network sees the same as in the store
+    assert float(row["score"]) in calibration.scores  # same input as for the store
     (report,) = (out / "reports").glob("*.html")
     page = report.read_text()
     assert "calibration.safetensors" in page
@@ -153,7 +153,7 @@ def test_detect_says_how_unusual(
 
 
 def test_evidence_and_ratios_from_stores(calibrate, many_people, output, tmp_path, capsys):
-    """Reals alone give evidence; with forgeries of named kinds, ratios and their validation."""
+    """Real videos alone give evidence; forgeries of named kinds add ratios and their validation."""
     assert calibrate(of=many_people) == 0
     calibration = Calibration.load(output)
     assert calibration.likelihood is None and calibration.segments is None  # first windows only

@@ -1,4 +1,4 @@
-"""p-values and thresholds that keep their promise on new real videos."""
+"""p-values and thresholds are valid on new real videos."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ def test_p_value_by_hand():
     calibration = Calibration.fit([3.0, 1.0, 2.0, 4.0])
     assert calibration.p_value(0.5) == 1
     assert calibration.p_value(1.0) == 1
-    assert calibration.p_value(3.0) == 3 / 5  # two at or above, and the video itself, of five
+    assert calibration.p_value(3.0) == 3 / 5  # two of four at or above 3, plus the video itself
     assert calibration.p_value(3.5) == pytest.approx(2.5 / 5)
     assert calibration.p_value(4.0) == 2 / 5
     assert calibration.p_value(4.1) == calibration.p_value(1e9) == 1 / 5
@@ -78,7 +78,7 @@ def test_saved_and_loaded_whole(tmp_path):
     path = tmp_path / "cal.safetensors"
     first = Calibration.fit([2, 1], setting={"lam": 0.5, "policy": "all"}, inputs=[{"fps": 25}])
     first.save(path)
-    assert Calibration.load(path).segments is None  # as of earlier versions
+    assert Calibration.load(path).segments is None  # as in earlier versions
     alarms = SegmentAlarms(np.array([3.0, 1.5]), minutes=2.5)
     replace(first, segments=alarms).save(path)
     again = Calibration.load(path)

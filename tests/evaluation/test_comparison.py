@@ -1,4 +1,4 @@
-"""Two runs on the same videos, in Python and from the command line."""
+"""Comparison of two runs on the same videos, in Python and on the command line."""
 
 import csv
 import json
@@ -15,7 +15,7 @@ from avforensics.evaluation.summary import PAPER_CATEGORIES
 
 
 def run(shift=0.0, seed=0, noise=0.1):
-    """Forty people, each with a real video and a fake of each category; fakes ``shift`` higher."""
+    """Make a real video and a fake per category for forty people; fakes score ``shift`` higher."""
     rng, own = np.random.default_rng(0), np.random.default_rng(seed + 1)
     rows = []
     for person in range(40):
@@ -60,7 +60,7 @@ def test_averages_are_means_and_known_better_than_their_categories():
     assert of["AVG-FV"].a == pytest.approx(np.mean([of[n].a for n in PAPER_CATEGORIES[1:]]))
     widths = [np.ptp(of[name].interval) for name in PAPER_CATEGORIES]
     assert np.ptp(of["AVG-ALL"].interval) < np.mean(widths)
-    low, high = of["AVG-ALL"].interval  # two runs that differ by noise alone
+    low, high = of["AVG-ALL"].interval  # two runs that differ only by noise
     assert low < 0 < high
 
 
@@ -74,7 +74,7 @@ def test_a_small_steady_gain_is_known_better_than_either_number():
     alone = bootstrap_interval(
         *([getattr(row, name) for row in before] for name in columns), resamples=500
     )
-    assert high - low < (alone[1] - alone[0]) / 2  # two intervals side by side would overlap
+    assert high - low < (alone[1] - alone[0]) / 2  # two separate intervals would overlap
 
 
 def test_equal_runs_differ_by_nothing():
@@ -162,7 +162,7 @@ def test_scores_of_any_detector(avforensics, tmp_path, capsys):
 
 
 def test_the_output_of_detect_with_labels_added(avforensics, tmp_path, capsys):
-    """Spelt as a spreadsheet saves it; the rows of faces are no videos, whatever they score."""
+    """The table is spelt as a spreadsheet saves it; rows of faces do not count as videos."""
     rows = run()[::7]
     lines = ["Path;Status;Score;Track;Label"]
     for row in rows:

@@ -1,4 +1,4 @@
-"""Controls and perturbations beside a result: the same clips, read or scored in another way."""
+"""Controls and perturbations: the same clips, read or scored in another way."""
 
 import json
 import shutil
@@ -86,7 +86,7 @@ def test_adversarial_is_the_worst_and_average_the_mean():
 def test_command_runs_controls_and_perturbations(
     tiny_bundle, clips_manifest, avforensics, tmp_path, capsys
 ):
-    """On a set whose fakes begin with silence, and from a store alone, its files read again."""
+    """On a set whose fakes begin with silence, and on a store, whose files are read again."""
     common = ["evaluate", f"checkpoint.bundle={tiny_bundle}", "intervals.resamples=20"]
     common += ["extract.workers=1", "extract.device=cpu", "scoring.max_len=10"]
     store = tmp_path / "store"
@@ -108,9 +108,9 @@ def test_command_runs_controls_and_perturbations(
         name: content["runs"][name]["overall"]["baselines"]["leading_silence"]["auc"]
         for name in ("as asked", "silence trimmed", "windows all")
     }
-    # the flaw gives the fakes away, and is gone
+    # the flaw gives the fakes away until it is trimmed
     assert alone == {"as asked": 1.0, "silence trimmed": 0.5, "windows all": 1.0}
-    # of clips this short one alone has windows with real sound at all delays: said, not hidden
+    # only one of these short clips has real sound at all delays, and the result says so
     assert content["runs"]["audio context"]["coverage"]["scored"] == 1
     trimmed = FeatureStore.open(f"{store}-trim")
     assert trimmed.info.edit == "trim"
@@ -120,11 +120,11 @@ def test_command_runs_controls_and_perturbations(
             assert trimmed[index].clip.silence == 0.0
             dropped = round(entry.clip.silence * 25)
             assert entry.n_windows - dropped - trimmed[index].n_windows in (0, 1)
-    # three real clips, of which one is too short once it is shifted
+    # three real clips, one of which is too short once it is shifted
     assert {key: value["n"] for key, value in content["shifts"].items()} == {"-2": 2, "3": 2}
     assert (tmp_path / "a/controls.md").read_text().count("\n") > 8
 
-    run(  # from the other side, in the store that is there
+    run(  # the other way round, in the existing store
         "c", "benchmark=manifest", f"root={clips_manifest}", f"features={store}",
         "scoring.windows=all", "controls.run=[windows]",
     )  # fmt: skip
@@ -133,7 +133,7 @@ def test_command_runs_controls_and_perturbations(
     assert other["as asked"]["overall"] == content["runs"]["windows all"]["overall"]
     capsys.readouterr()
 
-    run("d", f"features={store}-trim", "controls.run=[trim]")  # a store says what was done to it
+    run("d", f"features={store}-trim", "controls.run=[trim]")  # a store names its edit
     other = json.loads((tmp_path / "d/controls.json").read_text())["runs"]
     assert other["as asked"]["overall"] == content["runs"]["silence trimmed"]["overall"]
     assert other["silence as it is"]["overall"] == content["runs"]["as asked"]["overall"]
@@ -163,7 +163,7 @@ def test_command_runs_controls_and_perturbations(
 def test_a_store_reads_its_clips_again_with_their_own_sound(
     tiny_bundle, clips_manifest, avforensics, tmp_path
 ):
-    """Forgeries by sound alone: the same picture files, each with sound of its own."""
+    """Forgeries only by sound: the same picture files, each with its own sound."""
     rng, rows = np.random.default_rng(0), []
     for number, clip in enumerate(Manifest.read(clips_manifest)[i] for i in (0, 2)):
         for label in (0, 1):
@@ -192,7 +192,7 @@ def test_partial_forgeries_are_localised(store_of_segments, decoders_bundle, avf
     )  # fmt: skip
     assert code == 0
     metrics = json.loads((tmp_path / "metrics.json").read_text())
-    # six real clips and six forged in part; those forged throughout have nothing to be found
+    # six real and six partly forged clips; fully forged clips have no segments to find
     for name, found in metrics["localisation"].items():
         assert (found["n_videos"], found["n_segments"]) == (12, 6), name
         assert found["window_auc"] > 0.8, name

@@ -1,4 +1,4 @@
-"""DeLong's test against its definition, pair by pair, and Holm's correction by hand."""
+"""DeLong's test against its definition by pairs, and Holm's correction by hand."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from avforensics.evaluation.delong import delong, holm
 
 
 def by_definition(labels, *runs):
-    """DeLong et al. 1988: a kernel over all pairs, its means by row and column, covariances."""
+    """Compute DeLong et al. (1988) from all pairs: row and column means, then covariances."""
     m, n = int(sum(labels)), int(len(labels) - sum(labels))
     aucs, by_fake, by_real = [], [], []
     for scores in runs:
@@ -26,7 +26,7 @@ def by_definition(labels, *runs):
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("digits", [1, 12])  # one: most scores are tied
+@pytest.mark.parametrize("digits", [1, 12])  # with one digit, most scores are tied
 def test_delong_is_its_definition(seed, digits):
     rng = np.random.default_rng(seed)
     labels = np.r_[np.ones(17 + seed), np.zeros(40 - seed)].astype(int)
@@ -43,7 +43,7 @@ def test_delong_is_its_definition(seed, digits):
 
 
 def test_delong_is_a_public_implementation():
-    """Values of MLstatkit 0.1.91 (``Delong_test``), for scores of which some are tied."""
+    """Equal to MLstatkit 0.1.91 (``Delong_test``), for scores with ties."""
     n = np.arange(60)
     labels = (n % 3 == 0).astype(int)
     a = (n * 37 % 61 + 20 * labels) / 100
@@ -55,7 +55,7 @@ def test_delong_is_a_public_implementation():
 
 
 def test_the_error_is_that_of_repeated_samples():
-    """Standard error and p-value mean what they say: 2,000 draws of two equally good detectors."""
+    """Standard error and p-value are right in 2,000 draws of two equally good detectors."""
     rng, labels = np.random.default_rng(0), np.arange(80) % 2
     found = []
     for _ in range(2000):
@@ -81,7 +81,7 @@ def test_what_cannot_be_tested():
 def test_holm_by_hand():
     # 0.01 * 4; 0.02 * 3; 0.03 * 2 = 0.06; 0.5 * 1
     assert holm([0.02, 0.5, 0.01, 0.03]) == pytest.approx([0.06, 0.5, 0.04, 0.06])
-    # the second would be 0.012 * 1 = 0.012: never below the one before it
+    # the second would be 0.012 * 1, but is never below the first
     assert holm([0.011, 0.012]) == pytest.approx([0.022, 0.022])
     assert holm([0.6, 0.7, 0.04]) == pytest.approx([1.0, 1.0, 0.12])
     assert holm([None, 0.03, None]) == [None, 0.03, None]

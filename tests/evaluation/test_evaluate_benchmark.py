@@ -1,4 +1,4 @@
-"""A benchmark end to end: extraction into a store, scores, and the same for any number of ranks."""
+"""A benchmark from end to end: extraction and scores are the same for any number of ranks."""
 
 import json
 import os
@@ -22,13 +22,13 @@ def words(clips_manifest, tiny_bundle, out, store, *more):
         "evaluate", "benchmark=manifest", f"root={clips_manifest}", f"features={store}",
         f"checkpoint.bundle={tiny_bundle}", f"output_dir={out}", "intervals.resamples=20",
         "extract.max_seconds=0", "extract.workers=1", "extract.device=cpu",
-        "applicability.measure=false",  # noise is no speech
+        "applicability.measure=false",  # noise is not speech
         *more,
     ]  # fmt: skip
 
 
 def start(arguments):
-    """A command in a process group of its own, with one thread a process."""
+    """Start a command in its own process group, with one thread per process."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     return subprocess.Popen(
         [sys.executable, "-m", "avforensics", *arguments],
@@ -41,7 +41,7 @@ def start(arguments):
 
 
 def results(folder):
-    """Scores as they are written, to the last digit, and metrics."""
+    """Scores to the last written digit, and metrics."""
     scores = table(folder / "scores.csv")
     metrics = json.loads((folder / "metrics.json").read_text())
     del metrics["made_with"]
@@ -50,7 +50,7 @@ def results(folder):
 
 @pytest.fixture(scope="module")
 def alone(clips_manifest, tiny_bundle, tmp_path_factory):
-    """What one process finds, and its store; one thread, as `start` gives, for the same digits."""
+    """Results and store of a single process; one thread, as in `start`, for the same digits."""
     folder = tmp_path_factory.mktemp("alone")
     before, threads = sys.argv, torch.get_num_threads()
     torch.set_num_threads(1)
@@ -98,7 +98,7 @@ def test_any_number_of_processes_gives_the_same(
     said, _ = process.communicate(timeout=400)
     assert process.returncode == 1, said
     assert results(tmp_path / "out") == results(alone / "out")
-    # each process has done its share, and nothing was done twice
+    # each process did its share, and nothing was done twice
     shards = [path.name for path in (tmp_path / "store/shards").iterdir()]
     assert len({name.split("-")[1] for name in shards}) == processes
     assert len(shards) == 11
@@ -106,7 +106,7 @@ def test_any_number_of_processes_gives_the_same(
 
 @pytest.mark.slow
 def test_more_processes_than_clips(clips_manifest, tiny_bundle, tmp_path):
-    """Of three processes one has nothing to score, and two have no clip of the control."""
+    """One of three processes has nothing to score, and two have no clip of the control."""
     Manifest(Manifest.read(clips_manifest)[2:4]).write(tmp_path / "two.csv")
     shift = ("controls.run=[shift]", "controls.shifts=[1]", "controls.clips=1")
     found = []

@@ -1,4 +1,4 @@
-"""avforensics evaluate on a store: the files it writes and the sentences it says."""
+"""avforensics evaluate on a store: the files and messages that it writes."""
 
 import json
 

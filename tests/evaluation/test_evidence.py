@@ -1,4 +1,4 @@
-"""Evidence on made-up statistics: what it sees, what its p-values promise, what a file keeps."""
+"""Evidence on synthetic statistics: what it detects, valid p-values, and saving to a file."""
 
 from types import SimpleNamespace
 
@@ -19,7 +19,7 @@ FAST = [name for name in FUSIONS if name != "forest"]
 
 
 def statistics(random, n, *, shift=0.0, columns=slice(None)):
-    """Statistics of made-up videos: correlated normal numbers, brought onto their scales."""
+    """Make statistics of synthetic videos: correlated normal numbers on realistic scales."""
     points = random.normal(size=(n, 6))
     points[:, columns] += shift
     points = points @ MIX
@@ -62,7 +62,7 @@ def test_a_distance_sees_what_no_single_statistic_does():
     def rows(points):
         return [{names[0]: float(a), names[1]: float(1 / (1 + np.exp(-b)))} for a, b in points]
 
-    odd = rows(points[:50] * [1, -1])  # each number is usual, the two together are not
+    odd = rows(points[:50] * [1, -1])  # each number is usual, but the combination is not
     evidence = Evidence.fit(rows(points[:200]), people(200), names=names, kind="mahalanobis")
     apart = Evidence.fit(rows(points[:200]), people(200), names=names, kind="min_p")
     assert auc(evidence, rows(points[200:]), odd) > 0.85 > auc(apart, rows(points[200:]), odd)
@@ -80,7 +80,7 @@ def test_a_tenth_of_odd_clips_among_the_reals_does_not_move_it():
 
 @pytest.mark.parametrize("kind", FAST)
 def test_p_values_are_uniform_on_real_videos_of_unseen_people(kind):
-    """Show 2, over several calibrations: those of a fit on all would be too small."""
+    """Averaged over several calibrations; p-values of a fit on all videos would be too small."""
     found = []
     for seed in range(8):
         random = np.random.default_rng(seed)

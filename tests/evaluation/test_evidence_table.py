@@ -1,4 +1,4 @@
-"""scripts/evidence_table.py: chosen on half of the sources, reported on the other."""
+"""scripts/evidence_table.py chooses on one half of the sources and reports on the other half."""
 
 import json
 import runpy

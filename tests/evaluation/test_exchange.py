@@ -1,4 +1,4 @@
-"""Score files of other harnesses, read and written."""
+"""Reading and writing score files of other harnesses."""
 
 import json
 from dataclasses import replace
@@ -16,7 +16,7 @@ from avforensics.evaluation.rows import ScoredVideo, write_scores
 
 MADE = {"dataset": "lips", "detector": "talkers", "source": "avforensics:talkers", "digest": None}
 HEX = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
-META = {  # what C5 requires of its meta file
+META = {  # fields that C5 requires in a meta file
     "type": "object",
     "required": ["detector", "protocol", "labels", "coverage", "created", "schema"],
     "properties": {
@@ -119,7 +119,7 @@ def test_frames_of_deepfakebench(tmp_path):
 
 def test_frames_for_deepfakebench_read_back_the_same(tmp_path):
     path, rows = tmp_path / "frames.csv", videos()
-    rows[1] = replace(rows[1], path="/set/fake/0.mp4")  # of the same name as a real one
+    rows[1] = replace(rows[1], path="/set/fake/0.mp4")  # a fake with the name of a real clip
     write_frames(rows, path)
     scored = [row for row in rows if row.score is not None]
     again = read_run(path)
@@ -130,7 +130,7 @@ def test_frames_for_deepfakebench_read_back_the_same(tmp_path):
         assert other.attributes == {}
     lines = table(path)
     preds, labels = [float(line["pred"]) for line in lines], [int(line["label"]) for line in lines]
-    folders = {line["image"].split("/")[-2] for line in lines}  # its metrics group by this name
+    folders = {line["image"].split("/")[-2] for line in lines}  # DeepfakeBench groups by them
     assert len(folders) == len(lines) and all(0 < pred < 1 for pred in preds)
     expected = roc_auc_score([row.label for row in scored], [row.score for row in scored])
     assert roc_auc_score(labels, preds) == expected

@@ -1,4 +1,4 @@
-"""Likelihood ratios against values by hand, against `lir`, and against data of known ratios."""
+"""Likelihood ratios against values by hand, `lir`, and data with known ratios."""
 
 from unittest.mock import Mock
 
@@ -18,7 +18,7 @@ from avforensics.evaluation.likelihood import (
 
 
 def two_normals(seed=0, n_fake=200, n_real=300, apart=2.0):
-    """Values of forgeries and real videos whose log10 ratio is known: a straight line."""
+    """Draw values of forgeries and real videos whose log10 ratio is known and linear."""
     random = np.random.default_rng(seed)
     values = np.concatenate([random.normal(apart, 1, n_fake), random.normal(0, 1, n_real)])
     labels = np.repeat([1, 0], [n_fake, n_real])
@@ -55,7 +55,7 @@ def test_known_ratios_come_out(method):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_ratios_are_calibrated_on_unseen_videos_and_bounds_hold(seed):
-    """Show 2: fitted on one sample, measured on another of the same populations."""
+    """Fitted on one sample and measured on another sample of the same populations."""
     values, labels, _ = two_normals(seed)
     ratio = METHODS["logistic"](values, labels)
     lower, upper = elub(ratio(values), labels)
@@ -63,7 +63,7 @@ def test_ratios_are_calibrated_on_unseen_videos_and_bounds_hold(seed):
     unseen, truth, _ = two_normals(seed + 100, 1000, 1000)
     found = np.clip(ratio(unseen), lower, upper)
     assert cllr(found, truth) - cllr_min(found, truth) < 0.05
-    # no statement is stronger than the share of misleading ones allows: P(LR >= k | real) <= 1 / k
+    # strong statements are rarely misleading: P(LR >= k | real) <= 1 / k
     for k in (2, 5, 10, 30):
         assert tippett(found[truth == 0], np.log10(k)) <= 1.5 / k
         assert 1 - tippett(found[truth == 1], -np.log10(k) + 1e-12) <= 1.5 / k
@@ -73,7 +73,7 @@ def test_bounds_of_ratios_that_say_nothing_or_mislead():
     random = np.random.default_rng(0)
     labels = np.repeat([0, 1], 50)
     assert elub(np.zeros(100), labels) == (0, 0)
-    lower, upper = elub(random.normal(0, 2, 100), labels)  # no relation to the truth
+    lower, upper = elub(random.normal(0, 2, 100), labels)  # values unrelated to the truth
     assert -0.5 < lower <= 0 <= upper < 0.5
     exaggerated = np.where(labels == 1, 6.0, -6.0)
     lower, upper = elub(exaggerated, labels)
@@ -100,7 +100,7 @@ def test_what_is_no_list_of_ratios_is_refused():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_equal_to_lir(seed):
-    """Show 3: the Netherlands Forensic Institute's own implementation."""
+    """Equal to the implementation of the Netherlands Forensic Institute."""
     pytest.importorskip("lir.lrsystems")  # 1.3 and newer
     from lir.algorithms.bayeserror import elub as their_elub
     from lir.algorithms.kde import KDECalibrator

@@ -1,4 +1,4 @@
-"""Planted segments are found, and the metrics agree with counts made by hand."""
+"""Planted segments are found, and the metrics equal counts by hand."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_a_clean_step_is_proposed_exactly():
 def test_proposals_over_gaps_only_where_they_may_be():
     curve = np.zeros(100)
     curve[40:60] = 1.0
-    window = np.arange(100) + np.repeat([0, 10], 50)  # ten are absent in the middle of it
+    window = np.arange(100) + np.repeat([0, 10], 50)  # ten windows are missing in the middle
     (first, *_) = propose_segments(curve, window, overlap=0.01)
     np.testing.assert_allclose(first[:2], [42 / 25, 72 / 25])
     whole = propose_segments(curve, window, overlap=0.01, over_gaps=False)
@@ -90,7 +90,7 @@ def test_another_delay_or_none_stands_out_and_a_flat_or_padded_row_does_not():
 
 
 def test_windows_of_one_kind_have_no_auc():
-    """Segments after, or throughout, the part that was scored."""
+    """Segments that begin after the scored part, or cover all of it."""
     for segment in ([4.0, 5.0], [0.0, 9.0]):
         curve, window = np.arange(50.0), np.arange(1, 51)
         proposals, truth = [propose_segments(curve, window)], [np.array([segment])]

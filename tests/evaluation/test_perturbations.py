@@ -1,4 +1,4 @@
-"""Each perturbation against a formula written another way, and its seeds."""
+"""Each perturbation against an independent formula, and its seeds."""
 
 import io
 import os
@@ -24,7 +24,7 @@ LEVEL_RANGE = range(1, 6)
 
 
 def _frames(count=6, height=64, width=80, seed=0):
-    """A face-like blob that moves over a textured ground, full colour range included."""
+    """Frames of a face-like blob on a textured background, with the full colour range."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
     ground = rng.integers(0, 256, (height // 8 + 1, width // 8 + 1, 3)).repeat(8, 0).repeat(8, 1)
@@ -48,7 +48,7 @@ def _assert_close(ours, expected, levels=1.0):
 
 
 def _ycbcr(rgb):
-    """BT.601 studio YCbCr in [0, 1] by its matrix."""
+    """Convert to BT.601 studio YCbCr in [0, 1]."""
     matrix = np.array(
         [[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112, -93.786, -18.214]]
     )
@@ -86,7 +86,7 @@ def test_one_of_ones_own_is_an_edit_and_has_five_levels(monkeypatch):
 
 @pytest.mark.parametrize("level", LEVEL_RANGE)
 def test_saturation(level):
-    """Through the matrix to YCbCr and back, chroma about its middle (128 of 255)."""
+    """Equal to a conversion to YCbCr and back, with chroma scaled about 128 of 255."""
     expected = []
     for frame in _frames():
         ycbcr, _ = _ycbcr(frame)
@@ -106,7 +106,7 @@ def test_contrast(level):
 
 @pytest.mark.parametrize("level", LEVEL_RANGE)
 def test_noise(level):
-    """The same random numbers through the YCbCr matrix, in double precision."""
+    """Equal to the same random numbers in YCbCr, in double precision."""
     variance = (0.001, 0.002, 0.005, 0.01, 0.05)[level - 1]
     expected = []
     for index, frame in enumerate(_frames()):
@@ -123,7 +123,7 @@ def test_noise(level):
 
 @pytest.mark.parametrize("level", LEVEL_RANGE)
 def test_blur(level):
-    """The whole two-dimensional kernel, one shifted copy of the frame for each of its entries."""
+    """Equal to a sum of shifted frames, one for each entry of the two-dimensional kernel."""
     size = (7, 9, 13, 17, 21)[level - 1]
     half = size // 2
     square = np.arange(-half, half + 1) ** 2
@@ -140,7 +140,7 @@ def test_blur(level):
 @pytest.mark.parametrize("level", LEVEL_RANGE)
 @pytest.mark.parametrize("size", [(64, 80), (97, 131)])
 def test_pixelation(level, size):
-    """Bilinear by interpolation at the centres of the new pixels."""
+    """Equal to bilinear interpolation at the centres of the new pixels."""
     factor = (2, 3, 4, 5, 6)[level - 1]
 
     def resize(frame, height, width):
@@ -168,8 +168,8 @@ def test_blocks_are_grey_many_enough_and_none_on_small_frames(level):
         covered = (frame == 128).all(-1)
         assert 0.9 * 2 * count * 64 < covered.sum() <= 2 * count * 64
         opened = ndimage.binary_opening(covered, np.ones((8, 8)))
-        assert (opened == covered).all()  # nothing but whole 8 x 8 blocks
-    assert (first != second).any()  # each frame anew
+        assert (opened == covered).all()  # only whole 8 x 8 blocks
+    assert (first != second).any()  # new blocks in each frame
     small = _frames(1, 255, 300)
     assert (_run("BW", level, small)[0] == small[0]).all()
     covered = (_run("BW_small", level, [np.zeros((224, 224, 3), np.uint8)])[0] == 128).all(-1)
@@ -177,7 +177,7 @@ def test_blocks_are_grey_many_enough_and_none_on_small_frames(level):
 
 
 def _ffmpeg_crf(frames, crf):
-    """The same compression through a real MP4 file in a buffer, muxed and demuxed."""
+    """Compress through a real MP4 file in a buffer."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as out:
         options = {"crf": str(crf), "threads": "1", "x264-params": "asm=sse4.2"}
@@ -217,7 +217,7 @@ def test_compression_streams_and_takes_odd_sizes():
     pairs = zip(frames, [first, *rest], strict=True)
     assert (
         max(np.abs(a.astype(float) - b).mean() for a, b in pairs) < 12
-    )  # in order: a frame late by one would be far off
+    )  # in order; a frame that is late by one would differ much more
 
 
 @pytest.mark.parametrize("name", [*PAPER_PERTURBATIONS, "BW_small", "PLATFORM"])

@@ -1,4 +1,4 @@
-"""Several seeds in one table: plain recomputation, and what the wide interval promises."""
+"""Several seeds in one table: a plain recomputation, and the coverage of the wide interval."""
 
 import json
 
@@ -12,7 +12,7 @@ from avforensics.evaluation.rows import ScoredVideo, write_scores
 
 
 def experiment(seed, runs=4, people=40, spread=0.4):
-    """Runs whose fakes lie 1 higher, give or take what each seed adds."""
+    """Make runs whose fakes score 1 higher on average, with a random shift per seed."""
     rng = np.random.default_rng(seed)
     common = rng.normal(size=(people, 2)) * 0.7
     effects = 1 + spread * rng.normal(size=runs)
@@ -55,7 +55,7 @@ def test_runs_that_agree_leave_the_chance_of_the_videos():
 
 @pytest.mark.slow
 def test_the_interval_includes_both_kinds_of_chance():
-    """It covers what endless seeds and people would give; that of the videos alone does not."""
+    """It covers the expectation over seeds and people; an interval over videos alone does not."""
     many = np.concatenate([_aucs(experiment(seed, runs=20, people=200)) for seed in range(50)])
     truth, inside = many.mean(), []
     for seed in range(100, 250):

@@ -1,4 +1,4 @@
-"""The paper's numbers beside ours."""
+"""The paper's numbers next to ours."""
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ def test_ours_the_papers_the_difference_and_the_interval():
 
 
 def test_the_papers_own_averages_are_those_of_its_categories():
-    """A typing mistake in a number would show here."""
+    """This would reveal a typo in a number."""
     for name in ("table1_lrs2", "table1_lrs3"):
         results = published(name)["results"]
         for metric in ("ap", "auc"):
@@ -70,7 +70,7 @@ def test_without_data_one_sentence_names_the_data_set(name, tmp_path, avforensic
 
 
 def test_command_prints_the_comparison(tiny_bundle, clips_manifest, tmp_path, avforensics, capsys):
-    """Table 1 over a set in which only one of its categories is."""
+    """Table 1 on a set that has only one of the table's categories."""
     code = avforensics(
         "evaluate", "benchmark=manifest", f"root={clips_manifest}",
         "reproduce=table1_lrs2", f"checkpoint.bundle={tiny_bundle}", "scoring.max_len=10",

@@ -1,4 +1,4 @@
-"""Each condition of sound against a formula written another way, or a file that was decoded."""
+"""Each sound condition against an independent formula or a decoded file."""
 
 import io
 
@@ -18,7 +18,7 @@ N = 50  # frames
 
 
 def speech(n=N * HOP, seed=0):
-    """Noise through a resonance, in syllables."""
+    """Noise through a resonance, divided into syllables."""
     rng = np.random.default_rng(seed)
     sound = signal.lfilter([1], [1, -1.6, 0.81], rng.standard_normal(n))
     envelope = 0.1 + np.abs(np.sin(np.arange(n) * 4 * np.pi / 16_000))
@@ -52,9 +52,9 @@ def test_seeded_streamed_and_worse_by_level(name):
     sound = speech().astype(np.float64)
     made = [run(name, level, seed=3, video="v") for level in range(1, 6)]
     assert (run(name, 3, seed=3, video="v") == made[2]).all()
-    assert (run(name, 3, lengths=(N,), seed=3, video="v") == made[2]).all()  # however it is cut
+    assert (run(name, 3, lengths=(N,), seed=3, video="v") == made[2]).all()  # in any blocks
     errors = [np.sqrt(np.mean((one - sound) ** 2)) for one in made]
-    assert errors[0] > 0 and (errors[4] > errors[0] or name == "REVERB")  # there it gets longer
+    assert errors[0] > 0 and (errors[4] > errors[0] or name == "REVERB")  # REVERB gets longer
     assert len(run(name, 1, speech(HOP), lengths=(1,))) == HOP
     assert not run(name, 2, np.zeros(N * HOP, np.int16)).any()  # silence stays silence
     other = run(name, 3, seed=4, video="v")
@@ -114,7 +114,7 @@ def test_resampling_takes_away_what_the_rate_cannot_hold(level):
 
 
 def file_of(sound, codec, kbit, form, rate):
-    """Through a real file in a buffer, decoded again; the container keeps the time."""
+    """Encode to a real file in a buffer and decode it; the container keeps the time."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=form) as out:
         stream = out.add_stream(codec, rate=rate)

@@ -1,4 +1,4 @@
-"""Scores of stored clips: each on its own, baselines beside it, nothing fitted on the test."""
+"""Scores of stored clips, each by itself, with baselines that are not fitted on tested clips."""
 
 from dataclasses import replace
 
@@ -57,11 +57,11 @@ def test_evaluation_by_category_with_baselines_and_coverage(store, decoders):
     for block in summary["categories"].values():
         assert (block["n_real"], block["n_fake"]) == (9, 10)
         assert set(block["baselines"]) == BASELINE_NAMES
-        assert block["baselines"]["naive_bayes"]["auc"] > 0.9  # delays of fakes are anywhere
+        assert block["baselines"]["naive_bayes"]["auc"] > 0.9  # fakes have arbitrary delays
         assert set(block["statistics"]) == set(STATISTICS) - {"score"}
         assert block["statistics"]["at_delay"]["auc"] > 0.9
         assert block["statistics"]["at_delay"]["auc_ci"]
-    # only the category made with that flaw is told apart by its silence
+    # silence separates only the category that has the flaw
     silence = {
         name: block["baselines"]["leading_silence"]["auc"]
         for name, block in summary["categories"].items()
@@ -70,7 +70,7 @@ def test_evaluation_by_category_with_baselines_and_coverage(store, decoders):
 
 
 def counted(store, indices):
-    """Log-frequency of each delay being the likeliest, one added to each count."""
+    """Log-frequency with which each delay is the likeliest, with one added to each count."""
     found = np.concatenate([store.logits(index).argmax(1) for index in indices])
     counts = np.bincount(found, minlength=31) + 1
     return np.log(counts / counts.sum())

@@ -1,4 +1,4 @@
-"""Likelihood ratios with their populations: when they are given, and when they are refused."""
+"""Likelihood ratios with their populations: when they are given and when they are refused."""
 
 import re
 
@@ -17,7 +17,7 @@ def reals(random, n=120, of_each=3):
 
 
 def fakes(random, n=120, generators=6, apart=2.0):
-    """Forgeries whose generators differ a little."""
+    """Draw forgeries whose generators differ a little."""
     own = random.normal(0, 0.3, generators)
     made = np.arange(n) % generators
     values = random.normal(apart, 1, n) + own[made]
@@ -30,7 +30,7 @@ def fit(random, **choices):
 
 @pytest.mark.parametrize("method", ["logistic", "kde"])
 def test_ratios_are_calibrated_on_unseen_people_and_generators(method):
-    """Show 2, on matched populations."""
+    """On matched populations."""
     gaps = []
     for seed in range(4):
         random = np.random.default_rng(seed)
@@ -57,7 +57,7 @@ def test_a_ratio_is_never_beyond_what_was_validated():
 
 
 def test_every_video_is_validated_by_a_fit_that_saw_neither_its_person_nor_its_generator():
-    """One generator is the opposite of all others: fitted on itself it would look fine."""
+    """One generator is the opposite of all others; a fit that includes it would hide this."""
     random = np.random.default_rng(1)
     made = np.repeat(["a", "b", "c", "d"], 30)
     values = np.where(made == "d", -6.0, 3.0) + random.normal(0, 0.3, 120)

@@ -1,4 +1,4 @@
-"""The metrics.json structure, what is beside each number, and every form it is written in."""
+"""The structure of metrics.json, the notes on its numbers, and its other formats."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ from avforensics.evaluation.tables import (
 
 
 def _benchmark(seed=0, per_category=40, effect=1.5, categories=PAPER_CATEGORIES):
-    """A small FakeAVCeleb: 40 people, each with a real video and fakes of their own."""
+    """Make a small FakeAVCeleb: 40 people, each with a real video and fakes of their own."""
     rng = np.random.default_rng(seed)
     rows = []
     for number in range(40):

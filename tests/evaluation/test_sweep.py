@@ -1,4 +1,4 @@
-"""Sweeps: the points of single evaluations, in one table and one figure, in seconds."""
+"""Sweeps give the points of single evaluations, in one table and one figure, in seconds."""
 
 import json
 
@@ -89,7 +89,7 @@ def test_runs_of_evaluate_are_collected(avforensics, store, decoders_bundle, tmp
     )  # fmt: skip
     assert "collected 2 runs" in capsys.readouterr().out
     rows = table(tmp_path / "runs/sweep.csv")
-    assert list(rows[0])[:2] == ["lam", "category"]  # nothing that is alike in all runs
+    assert list(rows[0])[:2] == ["lam", "category"]  # without settings that are equal in all runs
     assert {row["lam"] for row in rows} == {"0", "0.5"}
     points = read_runs(tmp_path / "runs", ["scoring.lam", "scoring.max_len"])
     choice = {"lams": [0.0, 0.5], "max_lens": [5], "resamples": 5}

@@ -1,4 +1,4 @@
-"""Videos with faces, made from the real clips beside the checkout."""
+"""Videos with faces, made from the real clips next to the checkout."""
 
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -22,7 +22,7 @@ def _pictures(path: Path) -> tuple[np.ndarray, ...]:
 
 @pytest.fixture
 def seen(monkeypatch):
-    """Names of the videos that `preprocess` really worked on."""
+    """Names of the videos that `preprocess` really processed."""
     names, real = [], preprocess.cut_clips
     monkeypatch.setattr(
         preprocess, "cut_clips", lambda row, *rest: (names.append(rest[1]), real(row, *rest))[1]
@@ -32,7 +32,7 @@ def seen(monkeypatch):
 
 @pytest.fixture(scope="session")
 def pictures(shared):
-    """Function: name of a clip, width and height -> its frames, uint8 (H, W, 3)."""
+    """Return a function that gives the frames of a named clip at a size, uint8 (H, W, 3)."""
 
     def get(name: str, width: int, height: int) -> list[np.ndarray]:
         images = map(Image.fromarray, _pictures(shared / "media" / name))
@@ -43,7 +43,7 @@ def pictures(shared):
 
 @pytest.fixture
 def write_video(tmp_path):
-    """Function: name, frames -> a file; 25 fps and 8 bits unless told otherwise, with a tone."""
+    """Return a function that writes frames and a tone to a file, by default 25 fps and 8 bits."""
 
     def write(
         name: str,

@@ -19,7 +19,7 @@ from avforensics.media.writer import write_clip
 pytest.importorskip("cv2", reason="the extra `faces` is not installed")
 
 A, B, C = "grid_s1/bbaf2n.mp4", "grid_s1/lwae9s.mp4", "wild/hdtf_WDA_KatieHill_000.mp4"
-# Middles of both eyes and corners of the mouth in frame 40, read by hand.
+# Centres of both eyes and corners of the mouth in frame 40, measured by hand.
 HAND_READ = {
     "released_clip.mp4": [(71, 57), (132, 57), (83, 124), (123, 123)],
     "grid_s1/bbaf2n.mp4": [(130, 153), (178, 152), (139, 213), (175, 213)],
@@ -88,7 +88,7 @@ def test_a_part_is_searched_alone_and_counted_on_the_whole_clock(pictures, write
 
 @pytest.fixture
 def scene(pictures):
-    """Function: which frames show the face -> frames of a room with a small head in it."""
+    """Return a function that makes frames of a room, some of them with a small head."""
     head = pictures(A, 180, 144)
 
     def make(shows, scale=1):
@@ -143,7 +143,7 @@ def test_a_short_video_of_one_face(pictures, write_video, count):
 
 @pytest.mark.reference
 def test_a_face_that_shows_badly_for_a_while_is_one_track(pictures, write_video):
-    """Blur as of a fast turn, and a hand before the mouth, in the middle of a video."""
+    """In mid-video, the face is blurred as by a fast turn, and a hand covers the mouth."""
     frames = pictures(A, 360, 288)[:60]
     for n in range(20, 50):
         blurred = Image.fromarray(frames[n]).filter(ImageFilter.BoxBlur(20))
@@ -175,7 +175,7 @@ def test_phones_ten_bits_and_odd_rates(pictures, write_video):
 @pytest.mark.reference
 @pytest.mark.parametrize("rate", [25, 10])
 def test_a_ground_that_runs_past_is_no_cut_at_any_rate(pictures, write_video, rate):
-    """At 10 fps every other picture is a repeat: the median step must not be nothing."""
+    """At 10 fps, most pictures are repeats, but the median step must not be zero."""
     random = np.random.default_rng(0)
     ground = np.kron(random.integers(0, 255, (6, 60, 3)), np.ones((48, 32, 1))).astype(np.uint8)
     frames = []
@@ -191,7 +191,7 @@ def test_a_ground_that_runs_past_is_no_cut_at_any_rate(pictures, write_video, ra
 
 @pytest.mark.reference
 def test_small_faces_in_large_pictures(pictures, write_video):
-    """Found at full size, then looked at where they were, until somebody else comes."""
+    """Faces are found at full size, then only searched near their place until another appears."""
     head = pictures(A, 120, 96)  # its face has 34 of 1920 pixels
     frames = []
     for n in range(75):
@@ -211,7 +211,7 @@ def test_small_faces_in_large_pictures(pictures, write_video):
 
 @pytest.mark.reference
 def test_recipes_on_the_clips_they_were_made_for(shared):
-    """Named crops give back what data sets of such crops look like."""
+    """Named recipes reproduce the crops of the data sets that they are named after."""
     (track,) = find_faces(shared / "media" / "released_clip.mp4").tracks
     x, y, side = RECIPES["lrs"].squares(track).T
     assert np.abs(side - 224).max() < 4, "the clip is such a crop of 224 pixels"
@@ -237,7 +237,7 @@ def test_a_missing_package_is_one_sentence(monkeypatch):
 
 
 def test_thin_pictures_show_the_same_each_time():
-    """YuNet reads memory of its own where a picture is 32 pixels or less."""
+    """YuNet reads uninitialised memory if a side is 32 pixels or less."""
     eye = detector.FaceDetector()
     random = np.random.default_rng(0)
     for height, width in ((10, 640), (16, 640), (640, 20), (8, 8)):

@@ -1,4 +1,4 @@
-"""``avforensics preprocess``: from raw videos to clips that training reads."""
+"""``avforensics preprocess``: from raw videos to clips for training."""
 
 import errno
 import json
@@ -29,7 +29,7 @@ def call(*overrides, size=64):
 
 @pytest.fixture
 def raw(pictures, write_video, tmp_path):
-    """A talk of one, a talk of two, an empty room and a file of text."""
+    """A talk by one person, a talk by two, an empty room and a file of text."""
     first, second = pictures(A, 180, 144), pictures(B, 180, 144)
     write_video("raw/one.mp4", first[:40])
     both = (np.hstack(pair) for pair in zip(first[:35], second[:35], strict=True))
@@ -95,7 +95,7 @@ def test_the_unforged_part_of_a_forgery_is_left_out(raw, tmp_path, caplog):
     Manifest([late, before]).write(tmp_path / "in.csv")
     out = tmp_path / "out"
     short = ("longest=1", "faces.find.min_seconds=0.5")
-    for _ in range(2):  # again from the ledger
+    for _ in range(2):  # the second time from the ledger
         assert call(f"input={tmp_path / 'in.csv'}", f"output={out}", "workers=1", *short) == 0
         (clip,) = Manifest.read(out / "manifest.csv")
         assert (clip.path[-9:], clip.segments) == ("e/1-2.mp4", ((0.4, 0.6),))
@@ -123,7 +123,7 @@ def test_long_tracks_and_company(raw, tmp_path):
 
 @pytest.mark.reference
 def test_alone_keeps_the_stretches_without_company(pictures, write_video, tmp_path):
-    """One face from frame 0 to 60, another from 30 on: what is alone is 0..29 and 60..99."""
+    """One face is in frames 0..59, another in 30..99: 0..29 and 60..99 have a single face."""
     first, second = pictures(A, 180, 144), pictures(B, 180, 144)
     empty = np.full_like(first[0], 110)
     frames = [
@@ -133,7 +133,7 @@ def test_alone_keeps_the_stretches_without_company(pictures, write_video, tmp_pa
     write_video("raw/meeting.mp4", frames)
     for alone, found in ((True, [(0, 30), (60, 40)]), (False, [(0, 60), (30, 70)])):
         out = tmp_path / str(alone)
-        # who comes is no cut
+        # an arriving person is not a cut
         options = (f"single_face_only={alone}", "workers=1", "faces.find.cut=100")
         call(f"input={tmp_path / 'raw'}", f"output={out}", *options)
         sidecars = [json.loads(path.read_text()) for path in sorted(out.glob("clips/*/*.json"))]
@@ -212,7 +212,7 @@ def test_damage_and_sound_that_ends_are_told(pictures, tmp_path, seen, caplog):
     write_clip(tmp_path / "raw" / "ends.mp4", frames, sound[: 40 * HOP])
     write_clip(tmp_path / "raw" / "torn.mp4", frames, sound)
     damage(tmp_path / "raw" / "torn.mp4", "audio", slice(15, 17))
-    for _ in range(2):  # read again from the ledger
+    for _ in range(2):  # the second time from the ledger
         assert call(f"input={tmp_path / 'raw'}", f"output={tmp_path / 'out'}", "workers=1") == 0
         ends, torn = (row["warnings"] for row in table(tmp_path / "out" / "videos.csv"))
         assert float(ends.removeprefix("audio ended ")[:4]) == pytest.approx(0.8, abs=0.1)

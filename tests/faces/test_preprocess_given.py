@@ -1,4 +1,4 @@
-"""``avforensics preprocess faces=given``: a clip of each video, without looking for faces."""
+"""``avforensics preprocess faces=given``: one clip per video, without a search for faces."""
 
 import errno
 import json
@@ -29,7 +29,7 @@ MIDDLE = (1 / 3, 0, 2 / 3, 1)
 
 
 def source_picture(n=50, height=72, width=90):
-    """A gradient that moves, with grey level 4 i + 20 in the middle third."""
+    """Make a moving gradient with grey level 4 i + 20 in the middle third."""
     frames = np.zeros((n, height, width, 3), np.uint8)
     frames[..., 0] = np.linspace(0, 255, width, dtype=np.uint8)
     frames[:, :, width // 3 : 2 * width // 3] = (4 * np.arange(n) + 20)[:, None, None, None]
@@ -100,7 +100,7 @@ def call(*overrides):
 
 @pytest.fixture
 def raw(tmp_path):
-    """Three clips and a file of text."""
+    """Make three clips and a file of text."""
     for i, name in enumerate(("one.mp4", "room.mp4", "talks/two.mp4")):
         noise = np.random.default_rng(i).integers(-9999, 9999, 30 * 640).astype(np.int16)
         picture = np.full((30, 48, 64, 3), 80 * i, np.uint8)
@@ -155,7 +155,7 @@ def test_a_run_goes_on_where_it_stopped(raw, out, options, seen):
     assert done_again() == ["one", "room", "talks/two"]
     before = Manifest.read(out / "manifest.csv").rows
     clip.with_suffix(".json").unlink()
-    os.utime(out / "clips" / "room" / "1.mp4", (1, 1))  # as a copy has
+    os.utime(out / "clips" / "room" / "1.mp4", (1, 1))  # as in a copy
     two = out / "clips" / "talks" / "two" / "1.mp4"
     two.write_bytes(changed := two.read_bytes()[:-1] + b"?")
     assert done_again() == ["one", "talks/two"] and two.read_bytes() != changed
@@ -168,7 +168,7 @@ def test_a_run_goes_on_where_it_stopped(raw, out, options, seen):
     assert len(done_again("crop=[0,0,0.5,1]")) == 3, "other settings, other clips"
     assert len(done_again()) == 3, "and these were written over"
     with Ledger(out, "ledger.jsonl") as ledger:
-        ledger.begin("one")  # and a kill comes
+        ledger.begin("one")  # followed by a kill
     assert done_again() == ["one"]
 
 
@@ -184,7 +184,7 @@ def test_clips_are_no_input(raw, seen):
 def test_shares_join(raw, out, tmp_path, seen, monkeypatch, caplog):
     caplog.set_level("INFO")
     one, two = Row(str(raw / "one.mp4"), 0), Row(str(raw / "talks" / "two.mp4"), 0)
-    # rows of one part are in one share: another would take its half-written files away
+    # rows of the same part are in one share, so that no share removes another's unfinished files
     Manifest([one, one._replace(category="again"), two]).write(tmp_path / "in.csv")
     monkeypatch.setenv("WORLD_SIZE", "2")
     for rank in (0, 1):
@@ -201,7 +201,7 @@ def test_shares_join(raw, out, tmp_path, seen, monkeypatch, caplog):
 
 
 def test_what_stops_a_run_leaves_whole_files(out, options, monkeypatch):
-    """Ctrl-C in the second video, then a full disk: nothing half-written, nothing done twice."""
+    """After Ctrl-C in the second video and a full disk, no file is unfinished or made twice."""
     real, calls = cut.write_clip, []
 
     def stop(error):

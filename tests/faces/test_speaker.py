@@ -1,4 +1,4 @@
-"""Two people in a picture: the one whose sound is played is named, with a trained network."""
+"""With a trained network, the person whose sound is played is named as the speaker."""
 
 import sys
 from pathlib import Path

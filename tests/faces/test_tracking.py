@@ -13,7 +13,7 @@ SETTINGS = FaceSettings(smooth=0)
 
 
 def face(x, y=100.0, size=60.0):
-    """A detection with its box's left top corner at x, y."""
+    """Make a detection whose box has its top left corner at x, y."""
     points = [(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)]
     landmarks = [value for u, v in points for value in (x + u * size, y + v * size)]
     return np.array([x, y, x + size, y + size, *landmarks, 0.9], np.float32)
@@ -97,7 +97,7 @@ def test_a_face_in_all_of_a_short_video_is_kept(count):
 
 
 def test_a_fast_turn_is_one_track():
-    """From profile to front within a look: the box moves by most of its size and grows."""
+    """The head turns from profile to front between two detections; its box moves far and grows."""
     frames = [detect(n, face(100, size=50)) for n in (0, 5, 10)]
     frames += [detect(n, face(148, y=96, size=66)) for n in range(15, 34, 5)]
     (track,), dropped = tracked(frames, 34)
@@ -113,7 +113,7 @@ def test_who_comes_while_another_goes_is_another_track(x, size):
 
 
 def test_neighbours_keep_apart_while_one_is_not_seen():
-    """Two heads together; one turns away for a while and the other stays."""
+    """Of two heads side by side, one turns away for a while."""
     seen = [n for n in range(0, 66, 5) if not 20 <= n <= 35]
     frames = [detect(n, face(100), *[face(165)] * (n in seen)) for n in range(0, 66, 5)]
     tracks, _ = tracked(frames, 66)
@@ -141,7 +141,7 @@ def test_overlap():
 
 
 def thumbs(*levels):
-    """Frames of a textured picture at each of these levels."""
+    """Make frames of a textured picture, one at each of these levels."""
     texture = np.random.default_rng(0).integers(0, 20, (THUMB, THUMB, 3))
     return [np.clip(texture + level, 0, 255).astype(np.uint8) for level in levels]
 
@@ -166,7 +166,7 @@ def test_cuts(levels, cuts):
     for thumb in thumbs(*levels, *[levels[-1]] * 30):
         shots.add(thumb)
         asked.add(thumb)
-        asked.cuts()  # what it forgets does not matter later
+        asked.cuts()  # asking must not change later cuts
     assert asked.cuts() == shots.cuts() == cuts
     assert shots.n_frames == len(levels) + 30
 
@@ -188,7 +188,7 @@ def track_at(boxes):
 
 
 def test_the_square_of_the_published_preprocessing():
-    """Half the longer side bs: x +- bs * 1.4, y from -bs to bs * 1.8, as with scale 0.40."""
+    """With bs = half the longer side: x +- 1.4 bs, y from -bs to 1.8 bs, as with scale 0.40."""
     recipe = CropRecipe(side=1.4, down=0.2)
     x, y, side = recipe.squares(track_at([[100, 50, 180, 150]] * 5))[2]
     assert (x, side) == (140, pytest.approx(2 * 50 * 1.4))
@@ -213,7 +213,7 @@ def test_a_square_turns_with_the_eyes(degrees):
     x, y, side, turned = CropRecipe(roll=True, side=0.5, down=0.2).squares(track)[4]
     assert np.degrees(turned) == pytest.approx(degrees, abs=0.01)
     assert side == 50
-    # below the centre of the box along the turned face's own axis
+    # below the centre of the box, along the axis of the turned face
     assert x == pytest.approx(140 - 20 * np.sin(angle), abs=1e-3)
     assert y == pytest.approx(100 + 20 * np.cos(angle), abs=1e-3)
 

@@ -1,4 +1,4 @@
-"""Rows of another network: from arrays to a store, an anomaly model of them, and its scores."""
+"""Rows of another network: from arrays to a store, an anomaly model and scores."""
 
 import json
 import re
@@ -19,7 +19,7 @@ WINDOWS = 14
 
 
 def wander(number, width, *, jump=False):
-    """Numbers that turn in a plane by the same angle each window; a fake's by any angle."""
+    """Make vectors that rotate by a constant angle per window; a fake's by random angles."""
     axes = np.random.default_rng(99).normal(size=(2, width))
     random = np.random.default_rng(number)
     angle = random.uniform(0, 2 * np.pi) + 0.6 * np.arange(WINDOWS)
@@ -30,7 +30,7 @@ def wander(number, width, *, jump=False):
 
 
 def manifest_of(folder, counts):
-    """A manifest of videos that need not exist: ``counts`` by split, and as many fakes to test."""
+    """Make a manifest of videos that need not exist: ``counts`` by split, plus test fakes."""
     rows = []
     for split, count in counts.items():
         for label in (0, 1) if split == "test" else (0,):

@@ -1,4 +1,4 @@
-"""Extraction: the store holds what scoring computes, whatever is killed, broken or divided."""
+"""Extraction: stores hold what scoring computes, even after kills, with bad files or in shares."""
 
 import os
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_store_holds_what_the_extractor_gives(plain, clips, network):
         assert plain[index].n_windows == found.media.n_frames - 4
         assert (plain[index].label, plain[index].split) == (row.label, row.split)
         assert plain[index].clip.sha256 == found.sha256
-        assert plain[index].clip.silence == pytest.approx(0.1, abs=0.04)  # AAC smears the start
+        assert plain[index].clip.silence == pytest.approx(0.1, abs=0.04)  # AAC blurs the start
 
 
 def test_a_part_of_a_file_gives_the_features_of_that_part(plain, clips, sync_bundle, tmp_path):
@@ -81,7 +81,7 @@ def test_only_the_first_windows(plain, clips, sync_bundle, tmp_path):
 
 @pytest.fixture(scope="module")
 def wide(clips, sync_bundle, tmp_path_factory):
-    """The same clips with two more delays on either side."""
+    """A store of the same clips with two more delays on each side."""
     folder = tmp_path_factory.mktemp("wide")
     extract(clips, folder, sync_bundle, settings=ExtractionSettings(runtime=RUNTIME, max_delay=5))
     return FeatureStore.open(folder)
@@ -93,7 +93,7 @@ def test_more_delays_than_the_network_scores_with(plain, wide):
     assert wide.valid_audio(0).tolist() == [False] * 5 + [True] * 6 + [False] * 5
     assert wide.within(3).info.max_delay == 3
 
-    def long_enough(entry):  # for eleven delays: nothing is heard of the others
+    def long_enough(entry):  # for complete sound at eleven delays
         return entry.n_windows > 10
 
     expected = plain.select(long_enough)
@@ -121,7 +121,7 @@ def test_moved_rows_are_those_of_moved_sound(clips, sync_bundle, tmp_path, late)
         )
         moved = rows.moved(-late)
         expected = shifted.logits(index)
-        # Not the same: crops half in the sound that the edit cut off, and at the end all of it.
+        # Except crops that reach into the sound removed by the edit, and crops at the end.
         crop = np.arange(len(expected))[:, None] + np.arange(-7, 8)
         same = ((crop < -4) | (crop >= 0)) & (crop < len(expected))
         np.testing.assert_allclose(moved["logits"][same], expected[same], atol=1e-5)
@@ -130,7 +130,7 @@ def test_moved_rows_are_those_of_moved_sound(clips, sync_bundle, tmp_path, late)
 
 
 def test_a_kill_costs_unfinished_shards_only(plain, clips, sync_bundle, tmp_path):
-    settings = ExtractionSettings(runtime=RUNTIME, max_seconds=0.0)  # a shard for each clip
+    settings = ExtractionSettings(runtime=RUNTIME, max_seconds=0.0)  # one shard per clip
 
     def stop_after_two(path, clip):
         seen.append(path)
@@ -160,16 +160,16 @@ def test_ranks_that_do_not_know_of_each_other(plain, clips, sync_bundle, tmp_pat
 def test_two_commands_in_one_cold_store_do_not_write_over_each_other(
     plain, clips, sync_bundle, tmp_path, monkeypatch
 ):
-    settings = ExtractionSettings(runtime=RUNTIME, max_seconds=0.0)  # a shard for each clip
+    settings = ExtractionSettings(runtime=RUNTIME, max_seconds=0.0)  # one shard per clip
     begun = False
 
     def other_begins(path, clip):
         nonlocal begun
-        if not begun:  # after the first clip; it sees one shard and does all the others
+        if not begun:  # after the first clip; the others are left
             begun = True
             extract(clips, tmp_path, sync_bundle, settings=settings)
 
-    monkeypatch.setattr(fill, "shard_paths", lambda folder: [])  # as if both began at once
+    monkeypatch.setattr(fill, "shard_paths", lambda folder: [])  # as if both had begun at once
     extract(clips, tmp_path, sync_bundle, settings=settings, advance=other_begins)
     assert len(list((tmp_path / "shards").iterdir())) == 5 + 4
     assert_same(FeatureStore.open(tmp_path), plain)
@@ -236,7 +236,7 @@ def test_parts_of_a_file_have_names_of_their_own(clips):
 
 
 def test_a_store_that_cannot_be_written_is_an_error(clips, sync_bundle, tmp_path):
-    (tmp_path / "shards").touch()  # a file where the folder of shards should be
+    (tmp_path / "shards").touch()  # a file in place of the folder of shards
     with pytest.raises(OSError, match="shards"):
         extract(Manifest([clips[4]]), tmp_path, sync_bundle)
 

@@ -1,4 +1,4 @@
-"""Shards and index of a feature store: what is written comes back, and nothing half-written."""
+"""Shards and index of a feature store are read back as written and never unfinished."""
 
 import json
 from dataclasses import replace
@@ -24,7 +24,7 @@ def features(seed, windows):
 
 
 def fill(folder, *, activations="float32", max_windows=50_000):
-    """Clips a (5 windows), b (failed), c (9 windows)."""
+    """Write clips a (5 windows), b (failed) and c (9 windows)."""
     with ShardWriter(folder, activations=activations, max_windows=max_windows) as writer:
         writer.add(Extracted(key="a", size=1, mtime_ns=2, silence=0.5), **features(1, 5))
         writer.add(Extracted(key="b", size=0, mtime_ns=0, error="no such file"))
@@ -108,7 +108,7 @@ def test_an_error_in_the_loop_keeps_what_is_done(tmp_path, only_failures):
 
 def test_one_clip_a_shard_and_a_damaged_one(tmp_path):
     fill(tmp_path, max_windows=1)
-    assert len(list((tmp_path / "shards").iterdir())) == 2  # the failed clip goes with the next
+    assert len(list((tmp_path / "shards").iterdir())) == 2  # the failed clip shares one
     activations = store(tmp_path)[0].activations(2)
     np.testing.assert_array_equal(activations, features(3, 9)["activations"])
     last = max((tmp_path / "shards").iterdir())

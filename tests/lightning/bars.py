@@ -12,8 +12,9 @@ from avforensics.media.wav import write_wav
 from avforensics.media.writer import write_clip
 
 SIZE, FRAMES = 32, 36
-# A network of some thousand parameters. Not fewer than 8 channels: oneDNN's gradient of a strided
-# 1x1 convolution of fewer channels-last channels is wrong on AVX2 and writes past its memory.
+# A network with a few thousand parameters. It has at least 8 channels: for fewer channels in
+# channels-last format, oneDNN's gradient of a strided 1x1 convolution is wrong on AVX2 and writes
+# past its memory.
 TINY = [
     "model=small",
     f"model.size={SIZE}",
@@ -27,7 +28,7 @@ TINY = [
 
 
 def loud_bar(seed: int, frames: int = FRAMES, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
-    """Frames with a bar as high as the noise of that frame is loud, and the noise."""
+    """Make noise, and frames with a bar whose height is the loudness of the noise."""
     random = np.random.default_rng(seed)
     loudness = random.random(frames) ** 2
     pictures = np.full((frames, size, size, 3), 40, np.uint8)
@@ -38,7 +39,7 @@ def loud_bar(seed: int, frames: int = FRAMES, size: int = SIZE) -> tuple[np.ndar
 
 
 def write_bars(folder: Path, splits: dict[str, int]) -> Path:
-    """Write clips, each its own identity, and their manifest."""
+    """Write clips, each with its own identity, and their manifest."""
     rows = []
     for split, count in splits.items():
         for _ in range(count):
@@ -53,14 +54,14 @@ def write_bars(folder: Path, splits: dict[str, int]) -> Path:
 
 
 class Kill(Exception):
-    """Stands for SIGKILL: nothing of the run's own code gets to react to it."""
+    """Stand-in for SIGKILL, to which no code of the run reacts."""
 
 
 REAL_END = checkpoint.PeriodicCheckpoint.on_train_batch_end
 
 
 def die_at(step: int | None, patch) -> None:
-    """Let training die after so many optimiser steps; None: let it live."""
+    """Make training die after ``step`` optimiser steps; None = let it finish."""
 
     def on_train_batch_end(self, trainer, *args):
         REAL_END(self, trainer, *args)

@@ -1,4 +1,4 @@
-"""Runs of `avforensics train` on small clips."""
+"""Fixtures that run `avforensics train` on small clips."""
 
 import json
 from pathlib import Path
@@ -12,13 +12,13 @@ from avforensics.commands import train
 
 @pytest.fixture(scope="session")
 def bars(tmp_path_factory) -> Path:
-    """Manifest of eight training clips, three for validation."""
+    """Manifest of eight training clips and three validation clips."""
     return write_bars(tmp_path_factory.mktemp("bars"), {"sync": 8, "val": 3})
 
 
 @pytest.fixture(scope="session")
 def tiny_settings(bars):
-    """Function: folder -> overrides of `avforensics train` for the tiny network on the bars."""
+    """Return a function that gives overrides of `avforensics train` for the tiny network."""
 
     def settings(folder: Path) -> list[str]:
         return [
@@ -37,7 +37,7 @@ def tiny_settings(bars):
 
 @pytest.fixture(scope="session")
 def train_tiny(tiny_settings):
-    """Function: folder and overrides -> curve of a training of the tiny network on the bars."""
+    """Return a function that trains the tiny network on the bars and returns its curve."""
 
     def run(folder: Path, *overrides: str) -> dict:
         assert train.run(composed("train", *tiny_settings(folder), *overrides)) == 0

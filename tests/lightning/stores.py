@@ -1,4 +1,4 @@
-"""Feature stores made of numbers: clips whose delay wanders as slowly as a real clip's."""
+"""Synthetic feature stores of clips whose delay drifts as slowly as in real clips."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from avforensics.features.store import Entry, StoreInfo, write_index, write_info
 def clip_features(
     number: int, windows: int, *, tau: int, width: int, jump: bool = False
 ) -> dict[str, np.ndarray]:
-    """Rows with one clear delay, and activations that drift; ``jump`` tears both apart."""
+    """Make rows with one clear delay, and activations that drift; ``jump`` makes both erratic."""
     rng = np.random.default_rng(number)
     delay = rng.integers(-1, 2) + np.zeros(windows)
     drift = rng.normal(size=(1, 4)) + 0.1 * rng.normal(size=(windows, 4)).cumsum(0)
@@ -44,9 +44,9 @@ def write_store(
     width: int = 6,
     valid_audio: slice = slice(None),
 ) -> Path:
-    """Write a store of ``real`` clips by split, and ``fake`` ones whose delay jumps in ``test``.
+    """Write a store of ``real`` clips by split, and ``fake`` test clips whose delay jumps.
 
-    ``valid_audio``: the windows whose delays all see real sound.
+    ``valid_audio`` are the windows with real sound at all delays.
     """
     sync = tiny_sync(tau=tau, width=width)
     save_bundle(folder / "sync.safetensors", Models(sync=sync, notice="Made of numbers."))

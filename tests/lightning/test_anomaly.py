@@ -1,4 +1,4 @@
-"""Training of the anomaly models from a feature store: bundle, best weights, resume, mistakes."""
+"""Training of the anomaly models from a feature store: bundle, best weights, resuming, errors."""
 
 import json
 from functools import partial
@@ -75,7 +75,7 @@ def assert_same_weights(one, two, *parts):
 
 
 def scores(folder, models, split="test"):
-    """Distribution and activation score of every clip, and which are fake."""
+    """Distribution and activation score of every clip, and the labels."""
     store = FeatureStore.open(folder).select(split=split)
     found = []
     for index in range(len(store)):
@@ -107,7 +107,7 @@ def test_one_run_gives_everything_that_scores_a_video(folder, trained):
     assert models.notice == "Made of numbers."
     assert models.metadata["anomaly"]["activation"]["objective"] == "SquaredError"
     found, label = scores(folder, models)
-    for column in found.T:  # jumping clips above steady ones
+    for column in found.T:  # clips that jump score above steady clips
         assert roc_auc_score(label, column) > 0.95
     assert (output / "forecasts.png").stat().st_size > 0
 
@@ -226,9 +226,9 @@ def test_sound_is_moved_by_another_shift_in_every_epoch():
         item = drawn[epoch, 0]
         first, delay = divmod(int(item["logits"][0, 0]), 100)
         frames = delay - 2
-        assert first == max(-frames, 0)  # windows whose sound would come from before the clip
+        assert first == max(-frames, 0)  # windows without sound are left out
         assert torch.equal(item["logits"][0], 100.0 * first + torch.arange(5) + delay)
-        # picture of the window, sound of another
+        # picture of the window, sound of another window
         assert torch.equal(
             item["activations"][:, 0],
             torch.full((8,), -float(frames)) + torch.arange(first, first + 8),
@@ -290,7 +290,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(folder, tmp_path, monke
     step = AnomalyModule.training_step
 
     def killed(module, batch, index):
-        if module.global_step == 7:  # five steps an epoch: in the middle of the second
+        if module.global_step == 7:  # in mid-epoch, with five steps per epoch
             raise KeyboardInterrupt
         return step(module, batch, index)
 

@@ -1,4 +1,4 @@
-"""Fine-tuning started from the released decoders begins at exactly the released step losses."""
+"""Fine-tuning from the released decoders begins at exactly the released step losses."""
 
 from functools import partial
 
@@ -26,7 +26,7 @@ def golden(reference):
 
 @pytest.fixture(scope="module")
 def store(golden, tmp_path_factory):
-    """What the released network says of the golden clips, as a feature store."""
+    """A feature store with the released network's output for the golden clips."""
     folder = tmp_path_factory.mktemp("golden")
     kind = {"activations": "float32", "max_windows": 50, "precision": "float32"}
     info = StoreInfo(network="released", max_delay=15, activation_width=1024, **kind)
@@ -70,6 +70,6 @@ def test_fine_tuning_begins_at_the_released_step_losses(reference, golden, store
         for arrays, found in zip(golden, losses.detach(), strict=True):
             steps = arrays[released]
             np.testing.assert_allclose(found[: len(steps)], steps, rtol=2e-5, atol=2e-6)
-    # and the loss of the first training step is the mean of the released scores
+    # the loss of the first training step is the mean of the released scores
     scores = sum(float(a["dist_score"] + a["feature_score"]) for a in golden) / len(golden)
     assert module.loss(batch).item() == pytest.approx(scores, rel=1e-5)

@@ -1,8 +1,8 @@
-"""Two processes give the curve of one with the same global batch.
+"""Two processes give the same curve as one process with the same global batch.
 
-Batch norm is frozen here: its statistics over half a batch are others, and synchronised batch norm
-needs a GPU. The steps are plain gradient steps: Adam divides by the size of a gradient, so it would
-hide a wrong factor, and blows up what is left to differ, the order of sums in float32.
+Batch norm is frozen here, since its statistics differ over half a batch and synchronised batch norm
+needs a GPU. The steps are plain gradient steps. Adam divides by the size of the gradient, so it
+would hide a wrong factor, and it would magnify differences from the order of sums in float32.
 """
 
 import json
@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-TOLERANCE = 1e-5  # of a loss, relative, over eight steps
+TOLERANCE = 1e-5  # relative error of a loss over eight steps
 
 PHASES = {
     "own windows": ("data.phases=[{batch_size: 4, span: 20}]",),
@@ -25,14 +25,14 @@ PHASES = {
 
 @pytest.fixture(scope="module")
 def begun(train_tiny, tmp_path_factory):
-    """Settings that go on from a short training with batch norm's statistics as they are."""
+    """Settings that continue a short training with frozen statistics of batch norm."""
     folder = tmp_path_factory.mktemp("begun")
     train_tiny(folder, "trainer.max_epochs=2", "callbacks.best=null")
     return (
         f"module.init={folder / 'sync.safetensors'}",
         "module.freeze_norm=true",
         "optimizer._target_=torch.optim.SGD",
-        "optimizer.lr=0.03",  # with 0.1 the last step goes so far that rounding grew a hundredfold
+        "optimizer.lr=0.03",  # with 0.1, the last step magnified rounding a hundredfold
     )
 
 
@@ -55,7 +55,7 @@ def test_the_curve_of_one_process(name, begun, train_tiny, tiny_settings, tmp_pa
         assert b[:2] == a[:2]
         assert b[2]["loss"] == pytest.approx(a[2]["loss"], rel=TOLERANCE)
     losses = [row[1] for row in one["train"]]
-    assert max(losses) - min(losses) > 100 * TOLERANCE  # or the comparison would say little
+    assert max(losses) - min(losses) > 100 * TOLERANCE  # or the comparison would prove little
 
 
 @pytest.mark.slow
@@ -73,4 +73,4 @@ def test_processes_divide_a_packed_step(begun, train_tiny, tiny_settings, tmp_pa
     two = in_two_processes(tmp_path / "two", *tiny_settings(tmp_path / "two"), *settings)
     assert len(two["train"]) == len(one["train"]) == 2
     for (_, loss), (_, same) in zip(one["train"], two["train"], strict=True):
-        assert same == pytest.approx(loss, rel=1e-4)  # 36 frames a clip: no border within one
+        assert same == pytest.approx(loss, rel=1e-4)  # no border within clips of 36 frames

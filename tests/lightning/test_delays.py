@@ -1,4 +1,4 @@
-"""The measure of validation, with a network that knows the answer."""
+"""The measures of validation, with a network that knows the answer."""
 
 from types import SimpleNamespace
 
@@ -15,14 +15,14 @@ FRAMES = 75
 
 
 class Oracle(SyncNetwork):
-    """Compares the brightness of a window's first frame with the lowest sample of its sound."""
+    """Compare the brightness of a window's first frame with the lowest sample of the sound."""
 
     def __init__(self):
         nn.Module.__init__(self)
         self.max_delay = 15
         self.log_mel = lambda crops: crops.amin(dim=1)
         self.audio = lambda log_mel: log_mel
-        vars(self).update(fusion=self, visual=self)  # not as submodules: a module holds no cycles
+        vars(self).update(fusion=self, visual=self)  # submodules must not form cycles
 
     def frames(self, frames):
         return frames[:, 0, 0, 0]
@@ -38,7 +38,8 @@ class Oracle(SyncNetwork):
 
 
 def numbered(shift: int = 0) -> dict:
-    """A clip with brightness t + 1 in frame t and sound of that height ``shift`` frames later."""
+    """Make a clip with brightness t + 1 in frame t, and sound of that level ``shift`` frames
+    later."""
     number = torch.arange(1, FRAMES + 1)
     frames = number.to(torch.uint8)[:, None, None, None].expand(-1, 4, 4, 3)
     sound = torch.roll(number, shift).to(torch.int16).repeat_interleave(HOP)
@@ -50,7 +51,7 @@ def test_a_known_shift_is_found(shift):
     clip = numbered(shift)
     rows = clip_rows(Oracle(), clip["frames"], clip["audio"])
     assert rows.shape == (FRAMES - 4, 31)
-    inside = slice(15, -15)  # elsewhere the shifted sound lies beyond the clip
+    inside = slice(15, -15)  # elsewhere, the shifted sound is outside the clip
     assert (rows[inside].argmax(dim=1) == 15 + shift).all()
     errors = delay_errors(rows)
     assert (errors.windows[inside] == abs(shift)).all()
@@ -79,7 +80,7 @@ def test_a_clip_can_be_right_where_its_windows_are_not():
 
 @pytest.fixture(autouse=True)
 def unsaved(monkeypatch):
-    """The network that knows the answer is never saved."""
+    """Skip the check for saving, since the network that knows the answer is never saved."""
     monkeypatch.setattr("avforensics.lightning.sync.check_savable", lambda network: None)
 
 
@@ -117,7 +118,7 @@ def test_a_clip_that_cannot_be_read_is_left_out_and_named(caplog):
 
 @pytest.mark.parametrize("elsewhere", [True, False])
 def test_every_process_logs_what_any_has_measured(elsewhere, monkeypatch):
-    """A process without a clip that can be read must not keep the others waiting."""
+    """A process without a readable clip must not keep other processes waiting."""
     module, logged = SyncModule(network=Oracle(), optimizer=torch.optim.Adam), []
     strategy = SimpleNamespace(reduce_boolean_decision=lambda own, all: own or elsewhere)
     monkeypatch.setattr(SyncModule, "trainer", SimpleNamespace(strategy=strategy))

@@ -1,4 +1,4 @@
-"""docs/extending.md, run as it stands: classes of one's own train, are saved and score videos."""
+"""docs/extending.md as it is: user classes are trained and saved, and score videos."""
 
 import json
 import re
@@ -23,7 +23,7 @@ from avforensics.scoring.statistics import STATISTICS
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# What makes each command small; of the page's own settings nothing is changed.
+# Overrides that make each command small; the page's own settings are not changed.
 SMALL = {
     "train": [
         "trainer.max_epochs=2", "callbacks.estimate=null", "callbacks.curve=null",
@@ -33,14 +33,14 @@ SMALL = {
     "anomaly": ["data.batch_size=2", "max_len=12"],
     "evaluate": [
         "intervals.resamples=20", "scoring.max_len=12", "extract.workers=1",
-        "applicability.measure=false",  # bars and tones are no speech
+        "applicability.measure=false",  # bars and tones are not speech
     ],
     "detect": ["scoring.max_len=12", "report=false"],
 }  # fmt: skip
 
 
 def written(folder):
-    """Write the page's code and settings into a folder; gives its command lines."""
+    """Write the page's code and settings to a folder; return its command lines."""
     commands = []
     for kind, text in BLOCK.findall(PAGE.read_text(encoding="utf-8")):
         if kind == "bash":
@@ -55,7 +55,7 @@ def written(folder):
 
 
 def write_set(root):
-    """Clips of `mine.my_set`: real ones by split, and swapped sound in the test split."""
+    """Write clips of `mine.my_set`: real clips by split, and test clips with swapped sound."""
     for number, split in enumerate(["sync"] * 4 + ["anomaly"] * 6 + ["val"] * 2 + ["test"] * 2):
         pictures, sound = loud_bar(number)
         kinds = {"real": sound}
@@ -70,7 +70,7 @@ def write_set(root):
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """Folder in which the page's commands ran, each training killed and resumed on its way."""
+    """Folder in which the page's commands ran, with each training killed and resumed."""
     folder = tmp_path_factory.mktemp("page")
     lines = written(folder)
     write_set(folder / "set")
@@ -93,7 +93,7 @@ def page(tmp_path_factory):
 
 
 def avforensics(words, patch):
-    """Run a command of the page, made small, in this process."""
+    """Run a small version of a command of the page in this process."""
     verb = words[0]
     small = list(SMALL.get(verb, ()))
     if verb == "train":

@@ -1,4 +1,4 @@
-"""Batch norm's statistics are averages over training clips, and training itself ignores them."""
+"""Statistics of batch norm are averages over training clips, and training ignores them."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_statistics_are_those_of_the_training_clips(train_tiny, bars, tmp_path):
     expected = stem.mean(dim=(0, 2, 3))
     found = state["visual.bn1.running_mean"]
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
-    running = weights(tmp_path / "plain")["visual.bn1.running_mean"]  # from 0 in steps of a tenth
+    running = weights(tmp_path / "plain")["visual.bn1.running_mean"]  # by a tenth per step, from 0
     assert (running - expected).abs().max() > 10 * (found - expected).abs().max()
 
 

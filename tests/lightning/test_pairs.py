@@ -1,4 +1,4 @@
-"""What is encoded, what is compared with what, and the loss on it."""
+"""Encoding, compared pairs, and their loss."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def tiny():
 
 @pytest.fixture
 def tiny_published():
-    """The published kind of network, with padding in time and the transformer, in small."""
+    """A small network like the published one, with padding in time and a transformer."""
     torch.manual_seed(0)
     return SyncNetwork(
         visual=VisualEncoder(widths=(8, 8, 8, 8), depths=(1, 1, 1, 1)),
@@ -115,7 +115,7 @@ def module(network, **options):
 
 @pytest.fixture
 def compared(monkeypatch):
-    """Function: module and batch -> shape of the logits and the column of window 0's own sound."""
+    """Return a function that gives the shape of the logits and window 0's own column."""
     calls = []
 
     def spy(logits, *, first=0, symmetric=False, neighbours=0.0):
@@ -135,9 +135,9 @@ def test_who_is_a_negative(tiny, compared):
     frames, audio = spans()
     windows, crops = frames[:, None, :5], audio[:, None, : 5 * HOP]
     one_clip_each = {"frames": windows, "audio": crops}
-    assert compared(module(tiny), one_clip_each) == ((1, 2, 2), 0)  # the other video
+    assert compared(module(tiny), one_clip_each) == ((1, 2, 2), 0)  # the sound of the other video
     two_clips_each = {"frames": windows.repeat(1, 2, 1, 1, 1, 1), "audio": crops.repeat(1, 2, 1)}
-    assert compared(module(tiny), two_clips_each) == ((2, 2, 2), 0)  # the same video
+    assert compared(module(tiny), two_clips_each) == ((2, 2, 2), 0)  # the sound of the same video
     whole = {"frames": frames, "audio": audio}
     assert compared(module(tiny), whole) == ((2, 8, 8), 0)
     assert compared(module(tiny, across_videos=True), whole) == ((1, 16, 16), 0)
@@ -169,7 +169,7 @@ def test_frozen_norms_stay_frozen(tiny):
 
 
 def packed(clips=(9, 12, 3), edges=4):
-    """A step of clips of those lengths, as `PackedClips` gives it."""
+    """Make a step of clips of these lengths, like those of `PackedClips`."""
     made = [loud_bar(seed, max(count, 5)) for seed, count in enumerate(clips)]
     frames = np.concatenate([f[:n] for (f, _), n in zip(made, clips, strict=True)])
     audio = np.concatenate([a[: n * HOP] for (_, a), n in zip(made, clips, strict=True)])
@@ -186,7 +186,7 @@ def test_a_packed_step_is_the_mean_over_the_windows_of_its_clips(tiny):
     batch = packed(edges=0)
     loss = packed_loss(tiny, batch, tiny.fusion.all_pairs, symmetric=True)
     alone, windows = [], []
-    for clip in (0, 1):  # the third has no whole window
+    for clip in (0, 1):  # the third clip has no complete window
         own = batch["clip"] == clip
         frames = batch["frames"][own][None]
         audio = batch["audio"].reshape(-1, HOP)[own].reshape(1, -1)

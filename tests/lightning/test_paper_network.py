@@ -16,7 +16,7 @@ from avforensics.models.sync import published_sync_network
 
 
 def clips(count, size):
-    """One clip of five frames of each of some videos, as RandomClips gives them in a batch."""
+    """Make a batch like those of RandomClips, with a clip of five frames from each video."""
     pictures, sounds = zip(*(loud_bar(seed, 5, size) for seed in range(count)), strict=True)
     return {
         "frames": torch.from_numpy(np.stack(pictures))[:, None],
@@ -39,7 +39,7 @@ def test_overfits_a_handful_of_clips_at_full_size():
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[0] > 1.0  # about log 4: four candidates, nothing learnt
+    assert losses[0] > 1.0  # about log 4, for four candidates without any learning
     assert losses[-1] < 0.5 * losses[0]
     missing = [name for name, p in module.named_parameters() if p.grad is None]
     assert not missing
@@ -56,7 +56,7 @@ TREES = {
 
 @pytest.fixture(params=TREES)
 def real_set(request, tmp_path):
-    """Name and folder of a tree of six people in the layout of a real set, 160 pixels."""
+    """Name and folder of a tree of six people, laid out like a real set, at 160 pixels."""
     folder = tmp_path / request.param
     for person in range(6):
         for pattern in TREES[request.param]["clips"]:

@@ -1,4 +1,4 @@
-"""A run that was killed and resumed is the run that was not."""
+"""A run that was killed and resumed equals an uninterrupted run."""
 
 import json
 import os
@@ -22,7 +22,7 @@ SETTINGS = (
 
 @pytest.fixture(scope="module")
 def unbroken(train_tiny, tmp_path_factory):
-    """Folder of a run of three epochs of four steps that nobody killed."""
+    """Folder of an uninterrupted run of three epochs with four steps each."""
     folder = tmp_path_factory.mktemp("unbroken")
     curve = train_tiny(folder, *SETTINGS)
     assert [row[0] for row in curve["train"]] == list(range(1, 13))
@@ -31,7 +31,7 @@ def unbroken(train_tiny, tmp_path_factory):
 
 
 def assert_same_run(one, two):
-    """Same curve, same best weights, same last weights and optimiser state, to the bit."""
+    """Check that curve, best weights, last weights and optimiser state are identical."""
     curves = [json.loads((folder / "curve.json").read_text()) for folder in (one, two)]
     assert curves[0] == curves[1]
     best = [load_file(folder / "sync.safetensors") for folder in (one, two)]
@@ -45,7 +45,7 @@ def assert_same_run(one, two):
         assert all(torch.equal(moments[key], adam[1][index][key]) for key in moments)
 
 
-@pytest.mark.parametrize("step", [3, 4, 6])  # of four an epoch: within, at the end, in the next
+@pytest.mark.parametrize("step", [3, 4, 6])  # within an epoch, at its end, in the next
 def test_same_run_after_a_kill(train_tiny, unbroken, tmp_path, monkeypatch, step):
     die_at(step, monkeypatch)
     with pytest.raises(Kill):
@@ -66,7 +66,7 @@ PACKED = (
 
 def test_same_run_of_packed_steps_after_a_kill(train_tiny, tmp_path, monkeypatch):
     train_tiny(tmp_path / "whole", *PACKED)
-    die_at(6, monkeypatch)  # of four an epoch
+    die_at(6, monkeypatch)  # with four steps per epoch
     with pytest.raises(Kill):
         train_tiny(tmp_path / "broken", *PACKED)
     die_at(None, monkeypatch)

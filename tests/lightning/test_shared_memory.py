@@ -1,4 +1,4 @@
-"""Too little shared memory for the loader's workers is one sentence, before any of them starts."""
+"""Too little shared memory for the loader's workers is a one-line error before they start."""
 
 from types import SimpleNamespace
 
@@ -53,7 +53,7 @@ def test_batches_that_do_not_fit_start_no_worker(small, data, phase):
     made = data(phases=[phase])  # 2 x 2 batches of 320 frames and more of 224 pixels: 184 MB
     with pytest.raises(ConfigError, match=SAYS):
         made.train_dataloader()
-    with pytest.raises(ConfigError, match=SAYS):  # 1,500 frames a clip
+    with pytest.raises(ConfigError, match=SAYS):  # 1,500 frames per clip
         made.val_dataloader()
 
 

@@ -1,4 +1,4 @@
-"""`avforensics train`: what it writes, what it says of mistakes, and when it stops."""
+"""`avforensics train`: output, error messages and early stopping."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Pixels that are not square: an anamorphic file shows what the square one shows."""
+"""Pixels that are not square: an anamorphic file shows the same as one with square pixels."""
 
 from fractions import Fraction
 from itertools import islice
@@ -18,7 +18,7 @@ DISC = 70, 90, 30  # x, y, radius
 
 
 def drawn(size=SIZE):
-    """A disc on a shaded ground, left of the middle."""
+    """Draw a disc on a shaded background, left of the centre."""
     width, height = SIZE
     ground = np.linspace(30, 90, width)[None, :, None] + np.linspace(0, 40, height)[:, None, None]
     image = Image.fromarray(np.broadcast_to(ground, (height, width, 3)).astype(np.uint8))
@@ -28,7 +28,7 @@ def drawn(size=SIZE):
 
 
 def written(path, stored, sar=None, codec="libx264", count=12, pix_fmt="yuv420p", at=0, **more):
-    """A file of one still picture, ``stored`` in width and height."""
+    """Write a file of a still picture with ``stored`` width and height."""
     still = drawn(stored)
     return mux(
         path,
@@ -48,12 +48,12 @@ def written(path, stored, sar=None, codec="libx264", count=12, pix_fmt="yuv420p"
 
 
 def declaring(path, width, height):
-    """A Matroska or MP4 file whose container says how large, or of what pixels, its picture is."""
+    """Make a Matroska or MP4 file declare the size or the pixel shape of its picture."""
     content = bytearray(path.read_bytes())
     if path.suffix == ".mkv":  # DisplayUnit and MaxBlockAdditionID become DisplayWidth and -Height
         at = content.index(b"\x54\xb2\x81\x04\x55\xee\x81\x00")
         content[at : at + 8] = bytes([0x54, 0xB0, 0x81, width, 0x54, 0xBA, 0x81, height])
-        content[at - 7] += 4  # the length of what holds them
+        content[at - 7] += 4  # length of the enclosing element
     else:
         at = content.index(b"pasp") + 4
         content[at : at + 8] = width.to_bytes(4, "big") + height.to_bytes(4, "big")
@@ -62,7 +62,7 @@ def declaring(path, width, height):
 
 
 def shown(path, **options):
-    """First picture, and the reader's width, height and remarks."""
+    """Return the first picture, and the reader's width, height and remarks."""
     with VideoReader(path, **options) as video:
         pictures = [np.asarray(video.upright(frame)) for frame in video]
         tally = video.tally
@@ -71,7 +71,7 @@ def shown(path, **options):
 
 
 def roundness(picture):
-    """Width over height of the disc."""
+    """Ratio of width to height of the disc."""
     rows, columns = np.nonzero(picture[..., 1] > 170)
     return (np.ptp(columns) + 1) / (np.ptp(rows) + 1)
 
@@ -79,13 +79,13 @@ def roundness(picture):
 KINDS = [
     ("a.mkv", (180, 192), "4/3", "libx264"),
     ("a.mp4", (180, 192), "4/3", "libx264"),
-    ("a.ts", (180, 192), "4/3", "libx264"),  # the codec alone says so
+    ("a.ts", (180, 192), "4/3", "libx264"),  # declared by the codec only
     ("a.mkv", (180, 192), "4/3", "mjpeg"),
     ("a.avi", (180, 192), "4/3", "mpeg4"),
     ("a.mp4", (240, 96), "1/2", "libx264"),  # single fields
     ("a.mkv", (240, 144), "3/4", "libx264"),
     ("a.mov", (220, 192), "12/11", "libx264"),
-    ("a.ts", (144, 192), "16/9", "mpeg2video"),  # 4:3, one of the few that MPEG-2 can say
+    ("a.ts", (144, 192), "16/9", "mpeg2video"),  # 4:3, one of the few ratios of MPEG-2
     ("a.mkv", (96, 192), "5/2", "libx264"),
 ]
 
@@ -115,7 +115,7 @@ def test_squeezed_pictures_are_shown_at_full_width(tmp_path, name, stored, sar, 
         ("a.mkv", (90, 192), (180, 384)),
         ("a.mkv", (255, 1), (180, 192)),
         ("a.mp4", (4, 3), SIZE),
-        ("a.mp4", (1000, 1), (240, 192)),  # not to be believed, while its codec is
+        ("a.mp4", (1000, 1), (240, 192)),  # implausible, unlike that of the codec
         ("a.mp4", (0, 1), (240, 192)),
         ("a.mp4", (7, 0), (240, 192)),
         ("a.mp4", (2**32 - 1, 1), (240, 192)),
@@ -157,7 +157,7 @@ def test_a_moving_crop_is_that_of_the_square_file(tmp_path):
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])
 def test_phones_with_squeezed_pictures(tmp_path, rotation):
-    """The pixels' shape is that of the stored picture, which is then turned."""
+    """The pixel shape refers to the stored picture, which is then turned."""
     path = written(tmp_path / "a.mp4", (180, 192), "4/3", rotation=rotation)
     (first, *_), size, _ = shown(path)
     assert size == (SIZE if rotation == 180 else SIZE[::-1])
@@ -182,7 +182,7 @@ def test_nonsense_and_rounding_leave_pixels_as_they_are(tmp_path, sar):
 
 
 def test_whole_pictures_are_taken_as_they_are_stored(tmp_path):
-    """The published method ignores the aspect: nothing may change there."""
+    """The published method ignores the aspect ratio, which must not change."""
     path = written(tmp_path / "a.mp4", (180, 192), "4/3")
     with VideoReader(path, square=False) as video:
         (first, *_) = video
@@ -194,7 +194,7 @@ def test_whole_pictures_are_taken_as_they_are_stored(tmp_path):
 
 
 def joined(tmp_path, *parts):
-    """A transport stream of pieces that differ in size or in the shape of their pixels."""
+    """Make a transport stream of pieces that differ in size or pixel shape."""
     path = tmp_path / "joined.ts"
     pieces = [
         written(tmp_path / f"{n}.ts", stored, sar, codec, at=12 * n).read_bytes()
@@ -206,7 +206,7 @@ def joined(tmp_path, *parts):
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
 def test_a_shape_that_changes_on_the_way(tmp_path, codec):
-    """A broadcast of 4:3 goes on as 16:9 in pictures of the same size."""
+    """A broadcast changes from 4:3 to 16:9 with pictures of the same size."""
     stored = (180, 192)
     sars = ("4/3", "128/135" if codec == "mpeg2video" else "1")
     if codec == "mpeg2video":
@@ -218,7 +218,7 @@ def test_a_shape_that_changes_on_the_way(tmp_path, codec):
     assert len(remarks) == 1 and "shape" in remarks[0]
     count = int(remarks[0].split(":")[-1])
     assert 10 <= count <= 14 and len(pictures) >= 23
-    # the drawing fills the stored picture, so its disc is as wide as the pixels make it
+    # the drawing fills the stored picture, so the pixel shape determines the width of the disc
     assert roundness(pictures[3]) == pytest.approx(float(first_aspect / Fraction(5, 4)), rel=0.06)
     assert roundness(pictures[-2]) == pytest.approx(float(second_aspect / Fraction(5, 4)), rel=0.06)
 
@@ -235,7 +235,7 @@ def test_a_call_whose_phone_is_turned_keeps_its_shapes(tmp_path):
 
 
 def test_a_part_of_a_file_that_changes(tmp_path):
-    """Reading that begins in the second part knows the first one's shape."""
+    """A reader that begins in the second part knows the shape of the first part."""
     path = joined(tmp_path, ((180, 192), "4/3", "libx264"), ((180, 192), "1", "libx264"))
     whole, _, _ = shown(path)
     with VideoReader(path, start=15) as video:

@@ -1,4 +1,4 @@
-"""Files that nobody wanted: each is read as far as it goes, or refused with a reason."""
+"""Bad files: each is read as far as possible or refused with a reason."""
 
 import os
 import struct
@@ -46,7 +46,7 @@ def test_no_usable_file(tmp_path):
 
 def test_no_permission(plain, monkeypatch):
     plain.chmod(0)
-    if os.access(plain, os.R_OK):  # root reads everything: refuse in its place
+    if os.access(plain, os.R_OK):  # root can read everything, so simulate the refusal
 
         def refuse(*_, **__):
             raise PermissionError(13, "Permission denied")
@@ -55,7 +55,7 @@ def test_no_permission(plain, monkeypatch):
     assert reason(plain) == "no permission to read it"
 
 
-FOREIGN = [  # lists of files open none of them
+FOREIGN = [  # playlists must not open the files that they list
     (b"This is not a video.\n" * 50, "not a media file, or damaged beyond recognition"),
     (bytes(5000), "not a media file, or damaged beyond recognition"),
     (np.random.default_rng(0).bytes(50_000), "not a media file, or damaged beyond recognition"),
@@ -120,7 +120,7 @@ def test_too_short(tmp_path):
 
 
 def test_cut_off_before_or_within_its_index(tmp_path, plain):
-    path = mux(tmp_path / "a.mov", times=PLAIN, sounds=[[(0, SOUND)]])  # index at the end
+    path = mux(tmp_path / "a.mov", times=PLAIN, sounds=[[(0, SOUND)]])  # the index is at the end
     late, early = path.read_bytes(), plain.read_bytes()
     sizes = (20, len(late) // 2, late.rindex(b"moov") - 4)
     for data in [*(late[:size] for size in sizes), *(early[:size] for size in (40, 200, 1000))]:
@@ -143,15 +143,15 @@ def test_cut_off_behind_its_index_is_read_as_far_as_it_goes(plain):
 @pytest.mark.parametrize("b_frames", [0, 3])
 def test_damaged_packets_are_left_out_and_counted(tmp_path, b_frames):
     path = mux(tmp_path / "a.mp4", times=PLAIN, sounds=[[(0, SOUND)]], b_frames=b_frames)
-    damage(path, "video", slice(22, 24))  # 24 is a key frame
+    damage(path, "video", slice(22, 24))  # frame 24 is a key frame
     damage(path, "video", slice(25, 26))
     damage(path, "audio", slice(15, 17))
     frames, sound, report = read(path)
     assert report.skipped_packets == 5
     assert "damaged packets skipped: 3 of video, 2 of audio" in report.warnings
-    assert len(frames) == 75  # the frames before stay on
+    assert len(frames) == 75  # the frames before stay on screen
     assert numbers(frames)[:15] == list(range(15)) and numbers(frames)[-1] == 74
-    assert lag(sound, SOUND) == 0  # what comes after the loss keeps its time
+    assert lag(sound, SOUND) == 0  # sound after the loss keeps its time
     assert lag(sound[32_000:], SOUND[32_000:]) == 0
     assert np.array_equal(read(path)[0], frames)
 
@@ -159,7 +159,7 @@ def test_damaged_packets_are_left_out_and_counted(tmp_path, b_frames):
 def test_a_stamp_far_past_the_end_is_not_filled_up_to(tmp_path):
     times, codec = [*PLAIN, 40_000.0], "pcm_s16le"
     path = mux(tmp_path / "a.mkv", times=times, sounds=[[(0, SOUND)]], audio_codec=codec)
-    # The declared length is where the stamp would take us: write the true one in its place.
+    # The declared length includes the wrong time stamp; replace it by the true length.
     with av.open(str(path)) as container:
         declared = np.array([container.duration / 1000], ">f8").tobytes()
     data = path.read_bytes()
@@ -223,13 +223,13 @@ def test_a_clock_too_slow_for_pictures_is_a_damaged_header(tmp_path):
         audio_codec="pcm_s16le",
     )
     data = bytearray(clip.read_bytes())
-    struct.pack_into("<II", data, data.find(b"vids") + 20, 1000, 1)  # seconds a frame
+    struct.pack_into("<II", data, data.find(b"vids") + 20, 1000, 1)  # seconds per frame
     clip.write_bytes(data)
     assert reason(clip) == "damaged header: its video clock ticks every 1000 s"
 
 
 def test_a_track_that_begins_on_the_way_takes_nothing_from_the_others(tmp_path):
-    """Far enough from both ends of a stream that FFmpeg does not know of it when it opens."""
+    """The track is so far from both ends that FFmpeg does not know of it when it opens the file."""
     parts, size = [], (64, 48)
     for start, seconds, tracks in ((0, 20, 1), (20, 2, 2), (22, 2, 1)):
         times = frames_at(5, 5 * seconds, start)
@@ -240,7 +240,7 @@ def test_a_track_that_begins_on_the_way_takes_nothing_from_the_others(tmp_path):
     path = tmp_path / "a.ts"
     stuffing = (b"\x47\x1f\xff\x10" + bytes([255]) * 184) * 30_000
     path.write_bytes(stuffing.join([*parts, b""]))
-    with av.open(str(path)) as opened:  # PyAV before 19 raises IndexError on the way
+    with av.open(str(path)) as opened:  # PyAV before 19 raises IndexError here
         assert len(opened.streams.audio) == 1
     _, sound, report = read(path, size=16)
     assert report.video_frames == pytest.approx(24 * 25, abs=2)
@@ -249,7 +249,7 @@ def test_a_track_that_begins_on_the_way_takes_nothing_from_the_others(tmp_path):
 
 @pytest.fixture
 def call(tmp_path):
-    """A transport stream of 30 frames of 128 x 96, then 30 of 256 x 160."""
+    """Make a transport stream of 30 frames with 128 x 96 and 30 with 256 x 160 pixels."""
     parts = []
     for start, size in ((1.4, (128, 96)), (2.6, (256, 160))):
         times, sounds = frames_at(25, 30, start), [[(start, noise(1.2))]]
@@ -264,7 +264,7 @@ def test_pictures_that_change_their_size_are_scaled_and_counted(call):
     frames, _, report = read(call, size=64, crop=corner)
     (warning,) = (text for text in report.warnings if "another size" in text)
     assert warning.endswith(": 30") and (report.width, report.height) == (128, 96)
-    # the second part shows its own numbers 0..29, whose highest bits are 000x xxxx
+    # the second part shows its own numbers 0..29, with bits 000x xxxx
     assert len(frames) == 60
     stripes = (frames[:, 32, 8::16, 1] > 128).astype(int)
     np.testing.assert_array_equal(stripes[:, 3], [int(n % 30 >= 16) for n in range(60)])
@@ -335,7 +335,7 @@ def test_errors_leave_no_file_open(plain):
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
 def test_tags_that_are_not_utf8(tmp_path, plain, suffix):
-    """Recorders write titles in the encoding of their country; every PyAV reads them alike."""
+    """Recorders write titles in local encodings, which every version of PyAV reads alike."""
     path = recopy(plain, tmp_path / f"tagged{suffix}", lambda *_: None, title="TITLE-TITLE")
     content = path.read_bytes()
     assert b"TITLE-TITLE" in content

@@ -70,7 +70,7 @@ def test_the_shorter_of_picture_and_sound_counts(clip):
 
 
 def odd_files(folder):
-    """Files on which decord errs, or that are no clips of ours, with their frame numbers."""
+    """Make files on which decord errs or that are not our clips; return their frame numbers."""
     whole = mux(folder / "a.mp4", times=frames_at(25, 75), sounds=[[(0, SOUND)]])
     yield remux(whole, folder / "edit.mp4", shift=-1.0), list(range(25, 75))
     late = mux(folder / "late.mp4", times=frames_at(25, 75, 0.4), sounds=[[(0, SOUND)]])
@@ -128,7 +128,7 @@ def test_decord_is_not_believed_when_it_disagrees(clip, monkeypatch, lie):
     assert reader.reader == "pyav"
     assert number_of(reader.frames(50, 1)[0]) == 50
     lie.clear()
-    assert ClipReader(clip).reader == "decord"  # the same module telling the truth
+    assert ClipReader(clip).reader == "decord"  # the same module with correct answers
 
 
 def test_decord_is_imported_at_the_first_frame_only(clip):

@@ -1,4 +1,4 @@
-"""Clocks of files: headers that are wrong, time stamps that restart, step back or jump."""
+"""Clocks of files: wrong headers, and time stamps that restart, step back or jump."""
 
 import struct
 from fractions import Fraction
@@ -16,7 +16,7 @@ from avforensics.media.video import VideoReader
 SOUND = noise(3)
 PLAIN = frames_at(25, 75)
 FRAME = 1 / 25
-KEY = 36  # a key frame of `mux`, in the middle
+KEY = 36  # a key frame of `mux` in mid-file
 
 
 BREAKS = {
@@ -42,7 +42,7 @@ def test_a_broken_clock_changes_nothing_but_the_report(tmp_path, name, parts):
         tmp_path / f"clean-{name}",
         times=PLAIN,
         sounds=[[(0, noise(3, rate=rate))]],
-        b_frames=0 if name == "a.mpg" else 2,  # those of MPEG-2 reach across key frames
+        b_frames=0 if name == "a.mpg" else 2,  # B frames of MPEG-2 reach across key frames
         **KINDS[name],
     )
     whole = restamp(clean, tmp_path / f"whole-{name}", [(0, parts[0][1])])
@@ -77,7 +77,7 @@ def test_a_jump_of_all_tracks_is_closed_in_any_container(tmp_path, name):
 
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory):
-    """A transport stream whose second part steps back, and the same one without the step."""
+    """Make a transport stream whose second part steps back in time, and one without the step."""
     folder = tmp_path_factory.mktemp("clock")
     clean = mux(folder / "clean.ts", times=PLAIN, sounds=[[(0, SOUND)]], audio_codec="mp2")
     whole = restamp(clean, folder / "whole.ts", [(0, 10)])
@@ -128,7 +128,7 @@ def test_what_is_no_break(runs):
 
 @pytest.mark.parametrize("sound_first", [False, True])
 def test_sound_and_picture_move_together(sound_first):
-    """They keep the 80 ms between them, though the sound of the first part is 0.3 s too long."""
+    """They keep their offset of 80 ms, although the sound of the first part is 0.3 s too long."""
     second = [run(0, 6, 3, 9), run(1, 7, 3.08, 9)]
     if sound_first:
         second = [run(0, 7, 3, 9), run(1, 6, 3.08, 9)]
@@ -146,13 +146,13 @@ def test_one_damaged_stamp_is_put_back():
 
 
 def test_a_picture_alone_that_jumps_goes_on():
-    """The sound beside it in the file shows that no time has passed."""
+    """The sound shows that no time has passed."""
     first = run(0, 0, 0, 3)
     result = mended(first, run(1, 1, 0, 6), run(0, 5, 43, 46, other_end=Fraction(3)))
     assert shifts(result, 0) == [0, -40] and shifts(result, 1) == [0]
 
 
-LONG = frames_at(5, 75)  # 15 s, more than a reader might allow beyond a declared end
+LONG = frames_at(5, 75)  # 15 s, longer than a reader might tolerate after a declared end
 
 
 def short_header(path):

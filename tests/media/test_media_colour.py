@@ -1,4 +1,4 @@
-"""High dynamic range and wide gamut: what is read is the SDR picture that a file was made from."""
+"""High dynamic range and wide gamut: reading gives the SDR picture that a file was made from."""
 
 from fractions import Fraction
 
@@ -18,13 +18,13 @@ from avforensics.media.video import VideoReader
 
 SIDE = 32
 COLOURS = np.array(
-    [  # SDR of BT.709: greys, skin, lips, a blue ground, all below the knee
+    [  # SDR in BT.709: greys, skin, lips and a blue background, all below the knee
         [(0, 0, 0), (16, 16, 16), (60, 60, 60), (120, 120, 120), (180, 180, 180)],
         [(181, 137, 110), (120, 84, 66), (150, 80, 80), (40, 120, 160), (90, 160, 70)],
     ],
     np.uint8,
 )
-# BT.2087, and the same for P3 with the white of D65.
+# BT.2087, and its equivalent for P3 with D65 white.
 FROM_709 = {
     BT2020: [[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]],
     P3: [[0.8225, 0.1775, 0.0], [0.0332, 0.9668, 0.0], [0.0171, 0.0724, 0.9105]],
@@ -33,7 +33,7 @@ FROM_709 = {
 
 
 def hlg(light, weights=(0.2627, 0.6780, 0.0593)):
-    """Light of the display, 1 = 1,000 cd/m2, (..., 3), BT.2020 by default -> signal, BT.2100."""
+    """Convert display light, (..., 3), 1 = 1,000 cd/m2, by default BT.2020, to a BT.2100 signal."""
     luminance = light @ np.array(weights)
     scene = light * np.maximum(luminance, 1e-12)[..., None] ** (1 / 1.2 - 1)
     return np.where(
@@ -49,7 +49,7 @@ def pq(nits):
 
 
 def signal_of(colours, transfer, primaries):
-    """The signal 0..1 of a correctly made file."""
+    """Signal, 0..1, of a correctly made file."""
     light = (colours / 255.0) ** 2.4 @ np.transpose(FROM_709[primaries])
     if transfer == HLG:
         return hlg(light * 0.203, MATRICES[1 if primaries == BT709 else 9])
@@ -59,7 +59,7 @@ def signal_of(colours, transfer, primaries):
 
 
 def planes_of(signal, bits, full, weights):
-    """Luma and colour difference, non-constant luminance, as whole numbers: (3, H, W)."""
+    """Luma and colour differences (non-constant luminance) as integers: (3, H, W)."""
     red, _, blue = weights
     luma = signal @ np.array(weights)
     u, v = (signal[..., 2] - luma) / (2 - 2 * blue), (signal[..., 0] - luma) / (2 - 2 * red)
@@ -88,7 +88,7 @@ def written(
     said=None,
     count=10,
 ):
-    """A file of patches; ``said``: what it says of transfer and primaries."""
+    """Write a file of patches; ``said`` are the transfer and primaries that it declares."""
     signal = signal_of(colours.astype(float), transfer, primaries)
     signal = signal.repeat(SIDE, 0).repeat(SIDE, 1)
     values = planes_of(signal, bits, full, MATRICES[matrix])
@@ -125,7 +125,7 @@ def written(
 
 
 def patches(picture, rows=2, columns=5):
-    """The colour in the middle of each patch."""
+    """Colour in the middle of each patch."""
     height, width = picture.shape[0] // rows, picture.shape[1] // columns
     return picture[height // 2 :: height, width // 2 :: width].astype(int)
 
@@ -187,7 +187,7 @@ BLUE = np.where(np.arange(5)[:, None] < 4, [(30, 110, 150)], COLOURS).astype(np.
 
 @pytest.mark.parametrize("options", WRONG.values(), ids=WRONG)
 def test_a_gamut_that_the_colours_contradict_is_ignored(tmp_path, options):
-    """A blue ground of BT.709 that is tagged as wider would lie outside BT.709."""
+    """A blue background in BT.709 with the tag of a wider gamut would be outside BT.709."""
     suffix = ".mov" if options.get("codec") == "libx265" else ".mkv"
     path = written(tmp_path / f"a{suffix}", BLUE, primaries=BT709, **options)
     (still,) = stills(path, [0.2])
@@ -209,9 +209,9 @@ def test_the_same_colours_rightly_tagged_are_converted(tmp_path, transfer):
 
 @pytest.mark.parametrize("transfer", [HLG, PQ], ids=["HLG", "PQ"])
 def test_highlights_follow_the_curve_of_bt_2390(tmp_path, transfer):
-    """Greys above the knee, up to 1,000 cd/m2, against the published curve step by step."""
+    """Greys above the knee, up to 1,000 cd/m2, follow the published curve step by step."""
     nits = np.array([[80, 93, 120, 203, 300], [400, 500, 700, 900, 1000]], float)
-    greys = 255 * (nits / 203) ** (1 / 2.4)  # signal_of takes levels beyond 255, too
+    greys = 255 * (nits / 203) ** (1 / 2.4)  # signal_of accepts levels above 255
     path = written(tmp_path / "a.mkv", greys[..., None].repeat(3, -1), transfer=transfer)
     peak, goal = pq(1000.0), pq(203.0)
     knee = 1.5 * goal / peak - 0.5
@@ -244,7 +244,7 @@ def test_bright_lights_keep_their_hue(tmp_path):
 
 @pytest.mark.parametrize("side", [31, 40, 47.5, 64])
 def test_crops_and_looks_show_the_same(tmp_path, side):
-    """Parts of odd sizes too, where swscale's packed 16 bits have false colours."""
+    """Odd sizes are included, where swscale's packed 16-bit formats have wrong colours."""
     path = written(tmp_path / "a.mkv")
     reformatter = VideoReformatter()
     with VideoReader(path) as video:
@@ -287,7 +287,7 @@ def test_plain_files_say_that_nothing_was_done(make_video):
 
 
 def test_a_broadcast_that_goes_over_to_hdr(tmp_path):
-    """Each frame is taken for what it says itself."""
+    """Each frame is read according to its own tags."""
     parts = [
         written(tmp_path / "0.ts", codec="libx265", transfer=None, primaries=BT709, said=(1, 1),
                 matrix=1),

@@ -1,4 +1,4 @@
-"""A part of a file is what reading from the beginning gives there: same pixels, same samples."""
+"""Parts of a file have the same pixels and samples as when read from the beginning."""
 
 import gc
 from fractions import Fraction
@@ -24,14 +24,14 @@ GROUND = np.random.default_rng(0).integers(0, 60, (96, 500, 3), np.uint8)
 
 
 def textured(number, width, height):
-    """A frame that differs everywhere from its neighbours, with its number on top."""
+    """Make a frame that differs everywhere from its neighbours, with its number at the top."""
     picture = GROUND[:, 2 * number : 2 * number + width].copy()
     picture[: height // 2] = numbered(number, width, height // 2)
     return picture
 
 
 def encoded(path, n_frames, *, rate=25, **x264):
-    """A file of `textured` frames with settings of x264's own, and noise for sound."""
+    """Write a file of `textured` frames with these x264 settings, and noise as sound."""
     return mux(
         path,
         times=frames_at(rate, n_frames),
@@ -106,7 +106,7 @@ def test_a_part_does_not_decode_what_lies_before(tmp_path, start):
 
 @pytest.mark.parametrize("name", ["30 fps, Matroska", "29.97 fps, open GOP", "variable rate"])
 def test_parts_that_begin_beside_a_key_frame(tmp_path, name):
-    """Each start in turn, on key frames and on both sides of them."""
+    """Begin at every frame in turn: at key frames and on both sides of them."""
     path = FILES[name](tmp_path)
     shown = pictures(path)
     for start in range(1, 50):
@@ -145,7 +145,7 @@ def test_past_the_end(make_video):
 
 @pytest.fixture
 def picture_file(tmp_path):
-    """Sixty frames of 160 x 96 with lossless colours, numbered by a bright column."""
+    """Write sixty frames of 160 x 96 pixels in lossless colours, numbered by a bright column."""
     frames = [np.full((96, 160, 3), 40, np.uint8) for _ in range(60)]
     for n, frame in enumerate(frames):
         frame[:, 2 * n : 2 * n + 8] = 200
@@ -156,7 +156,7 @@ def picture_file(tmp_path):
 
 
 def test_a_square_follows_pixel_by_pixel(picture_file):
-    """A square of the output's size at whole pixels is the picture there."""
+    """At whole pixels, a square of the output's size shows exactly the picture."""
     squares = np.array([[30 + 2 * n, 48, 48] for n in range(40)], np.float32)
     frames, *_ = read(picture_file, size=48, start_frame=10, crop=MovingCrop(squares))
     assert len(frames) == 40, "as long as there are squares"
@@ -176,7 +176,7 @@ def test_a_square_between_pixels_is_resized_as_whole_frames_are(picture_file):
 
 @pytest.mark.parametrize("side", [48, 110.0])
 def test_a_turned_square_sets_a_turned_picture_upright(tmp_path, side):
-    """A cross turned by 30 degrees clockwise, read by a square that is turned alike."""
+    """A cross that is turned by 30 degrees clockwise is read by a square with the same turn."""
     upright = np.full((192, 192, 3), 40, np.uint8)
     upright[92:100, 60:132] = upright[60:100, 92:100] = 200  # a T upside down
     turned = np.asarray(Image.fromarray(upright).rotate(-30, Image.Resampling.BICUBIC))
@@ -212,7 +212,7 @@ def test_a_square_lies_in_the_upright_picture(make_video):
 
 
 def test_parts_leave_no_frames_behind(make_video):
-    """Each part asks its first frame how it is turned, which makes a cycle of it."""
+    """Each part asks its first frame for its rotation, which creates a reference cycle."""
     path = make_video(n_frames=30)
 
     def frames():

@@ -1,4 +1,4 @@
-"""Time: which picture and which sound belong together, whatever the file does with its clocks."""
+"""Timing: the right picture and sound belong together for any clocks in the file."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ PLAIN = frames_at(25, 75)
 
 
 def expected_numbers(times, end):
-    """FFmpeg's rule for fps=25: each frame is shown from its rounded time to the next one's."""
+    """Apply FFmpeg's rule for fps=25: show each frame from its rounded time to the next frame's."""
     ticks = [floor(25 * (time - times[0]) + Fraction(1, 2)) for time in times]
     count = floor(25 * (end - times[0]) + Fraction(1, 2))
     return [max(i for i, tick in enumerate(ticks) if tick <= k) for k in range(count)]
@@ -69,7 +69,7 @@ def test_sound_before_the_first_picture_is_cut(tmp_path):
 def test_edit_list(tmp_path, b_frames):
     whole = mux(tmp_path / "a.mp4", times=PLAIN, sounds=[[(0, SOUND)]], b_frames=b_frames)
     cut = remux(whole, tmp_path / "b.mp4", shift=-1.0)
-    assert cut.stat().st_size > 0.9 * whole.stat().st_size  # all packets are there still
+    assert cut.stat().st_size > 0.9 * whole.stat().st_size  # all packets are still there
     frames, sound, report = read(cut)
     assert numbers(frames) == list(range(25, 75))
     assert lag(sound, SOUND) == -16_000
@@ -109,7 +109,7 @@ def test_variable_rate(tmp_path):
     path = mux(tmp_path / "a.mkv", times=times, sounds=[[(0, noise(4))]])
     found = numbers(pictures(path))
     expected = expected_numbers(times, times[-1] + 0.04)
-    assert abs(len(found) - len(expected)) <= 1  # how long the last frame lasts is not written
+    assert abs(len(found) - len(expected)) <= 1  # the last frame's duration is not stored
     assert found[: len(expected) - 1] == expected[:-1][: len(found)]
     _, sound, _ = read(path)
     assert lag(sound, noise(4)) == -round(times[0] * 16_000)
@@ -181,7 +181,7 @@ def test_rotation(tmp_path, rotation):
 
 
 def test_mirrored_picture(tmp_path):
-    """A selfie camera's display matrix: left and right exchanged."""
+    """The display matrix of a selfie camera exchanges left and right."""
     path = tmp_path / "a.mp4"
     write_clip(path, [numbered(0b00010111)] * 10, noise(0.4))
     data = path.read_bytes()
@@ -197,7 +197,7 @@ def test_crop_and_size(tmp_path):
     write_clip(path, [numbered(0b00111100)] * 10, noise(0.4))
     frames, _, _ = read(path, size=48, crop=(0.25, 0.1, 0.75, 0.6))
     assert frames.shape == (10, 48, 48, 3)
-    assert frames[0, 24, 4:44].min() > 200  # the four bright stripes alone
+    assert frames[0, 24, 4:44].min() > 200  # only the four bright stripes
     whole = Image.fromarray(pictures(path)[0])
     expected = whole.crop((32, 10, 96, 58)).resize((48, 48), Image.Resampling.BICUBIC)
     assert np.array_equal(frames[0], np.asarray(expected))

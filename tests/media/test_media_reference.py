@@ -1,4 +1,4 @@
-"""Real clips beside the checkout, and the sound that the released pipeline made of two of them."""
+"""Real clips next to the checkout, and the released pipeline's sound for two of them."""
 
 import sys
 

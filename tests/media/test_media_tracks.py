@@ -1,4 +1,4 @@
-"""Which picture and which sound of a file are read, and how its channels become one."""
+"""Choice of the tracks that are read, and mixing of channels."""
 
 import av
 import numpy as np
@@ -13,7 +13,7 @@ SOUND, OTHER = noise(1.6), noise(1.6, seed=7)
 
 
 def with_track_first(source, path, pictures, *, codec, rate, pix_fmt="yuv420p"):
-    """A file with another picture track before its own, which nothing marks as a still."""
+    """Write a file with an additional picture track in front, which is not marked as a still."""
     with av.open(str(source)) as src, av.open(str(path), "w") as out:
         extra = out.add_stream(codec, rate=rate)
         extra.height, extra.width = pictures[0].shape[:2]

@@ -33,7 +33,7 @@ def test_a_file_is_the_same_on_every_run_and_begins_with_its_index(tmp_path):
 
 
 def test_small_pictures_are_the_same_on_every_run(tmp_path):
-    """Where x264 reads memory that it has not written, half of these differ."""
+    """If x264 reads uninitialised memory, half of these files differ."""
     random = np.random.default_rng(0)
     blocks = random.integers(0, 255, (30, 8, 10, 3), np.uint8)
     frames = list(blocks.repeat(8, 1).repeat(8, 2))
@@ -41,7 +41,7 @@ def test_small_pictures_are_the_same_on_every_run(tmp_path):
     for _ in range(40):
         write_clip(path, frames, None, crf=30, preset="medium", b_frames=3)
         written.add(path.read_bytes())
-        decoded(path)  # leaves its own pictures in that memory
+        decoded(path)  # leaves other pictures in that memory
     assert len(written) == 1
 
 

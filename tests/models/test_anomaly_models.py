@@ -1,4 +1,4 @@
-"""Anomaly models: a decoder with its objective, naive Bayes, and their way through a bundle."""
+"""Anomaly models: a decoder with its objective, naive Bayes, and saving in a bundle."""
 
 import math
 

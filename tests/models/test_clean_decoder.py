@@ -1,4 +1,4 @@
-"""The published decoder's quirks, and where the clean one agrees with it."""
+"""Quirks of the published decoder, and cases in which the clean decoder equals it."""
 
 from functools import partial
 
@@ -17,7 +17,7 @@ def published():
     torch.manual_seed(0)
     decoder = PublishedDecoder(**SIZES).eval()
     with torch.no_grad():
-        for block in decoder.blocks:  # nothing may be the identity
+        for block in decoder.blocks:  # so that no layer is the identity
             block.norm.weight.uniform_(0.5, 2)
             block.norm.bias.normal_()
             block.attention.null_key.normal_()
@@ -27,7 +27,7 @@ def published():
 
 @torch.no_grad()
 def carried_over(published, *, norms=True, scale=True, sink=True):
-    """Weights of the published decoder in a clean one, each quirk made up for or not."""
+    """Copy weights of the published decoder to a clean one, with quirks compensated or not."""
     clean = CleanDecoder(**SIZES, sink=sink).eval()
     clean.to_width.load_state_dict(published.to_width.state_dict())
     clean.to_row.load_state_dict(published.to_row.state_dict())
@@ -37,14 +37,14 @@ def carried_over(published, *, norms=True, scale=True, sink=True):
         new.feed_forward.load_state_dict(old.feed_forward.state_dict())
         new.attention.to_out.load_state_dict(old.attention.to_out.state_dict())
         new.attention.to_qkv.weight.copy_(old.attention.to_qkv.weight)
-        if scale:  # by the width of a head instead of the whole: make the queries smaller
+        if scale:  # scale by the width of a head instead of the whole: shrink the queries
             new.attention.to_qkv.weight[:width] *= heads**-0.5
         if sink:
             new.attention.sink[0].copy_(old.attention.null_key)
             new.attention.sink[1].copy_(old.attention.null_value)
         for norm in (new.attention_norm, new.feed_forward_norm):  # one norm becomes two
             norm.weight.copy_(old.norm.weight)
-            if norms:  # deviation over n instead of n - 1
+            if norms:  # deviation with n instead of n - 1
                 norm.weight *= ((width - 1) / width) ** 0.5
             norm.bias.copy_(old.norm.bias)
     return clean
@@ -88,7 +88,7 @@ def test_norm_divides_by_the_unbiased_deviation():
         norm.weight.fill_(2.0)
         norm.bias.fill_(1.0)
     x = torch.tensor([[1.0, 2.0, 3.0, 6.0]])
-    deviation = (14 / 3) ** 0.5  # squares 4, 1, 0, 9 over n - 1
+    deviation = (14 / 3) ** 0.5  # squares 4, 1, 0, 9 divided by n - 1
     expected = 2 * (x - 3) / (deviation + 1e-6) + 1
     torch.testing.assert_close(norm(x), expected)
 

@@ -1,4 +1,4 @@
-"""Networks against what the released code computes (golden files beside the checkout)."""
+"""Networks against the released code's output (golden files next to the checkout)."""
 
 import json
 from itertools import chain, islice
@@ -81,7 +81,7 @@ def test_projection_of_activations(reference, golden):
 
 
 def _rows_and_activations(network, shared, name, first, count):
-    """Logits and activations of windows first..first + count - 1 of a golden clip."""
+    """Compute logits and activations of windows first..first + count - 1 of a golden clip."""
     clip, sound = GOLDEN[name]
     golden = np.load(shared / "reference" / "golden" / f"{name}.npz")
     frames = _frames(shared / "media" / clip, first, count + 4)

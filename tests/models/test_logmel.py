@@ -11,7 +11,7 @@ def _slaney_hz(mel):
 
 
 def _slaney_banks():
-    """80 triangles of unit area between 0 and 8000 Hz, (80, 257)."""
+    """Make 80 triangles of unit area between 0 and 8000 Hz, (80, 257)."""
     highest = 15 + 27 * np.log(8000 / 1000) / np.log(6.4)
     edges = _slaney_hz(np.linspace(0, highest, 82))
     hz = np.linspace(0, 8000, 257)

@@ -1,4 +1,4 @@
-"""The encoders for small processors: windows, loudness, folding, description."""
+"""The encoders for small processors: windows, loudness, folding and description."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def network():
         mel_floor=1e-3,
         mel_depth=60,
     )
-    with torch.no_grad():  # statistics that are not those of a fresh network
+    with torch.no_grad():  # statistics that differ from those of a fresh network
         net.train()
         for _ in range(3):
             net(torch.rand(8, 5, 3, 32, 32) * 255, torch.randn(8, 3200) * 1000)

@@ -1,4 +1,4 @@
-"""The transformer over mouth crops takes the place of the ResNet."""
+"""The transformer over mouth crops replaces the ResNet."""
 
 import pytest
 import torch

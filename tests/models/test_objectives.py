@@ -1,4 +1,4 @@
-"""Objectives of Table 3 against their formulas, written out delay by delay."""
+"""Objectives of Table 3 against formulas written out delay by delay."""
 
 import math
 
@@ -19,7 +19,7 @@ D, L = 5, 4
 
 
 class Echo(nn.Module):
-    """A decoder that says what it has read, so that every number can be followed."""
+    """A decoder that returns its input, so that every number can be traced."""
 
     def forward(self, rows):
         return 2 * rows
@@ -79,7 +79,7 @@ def test_squared_error_of_unit_vectors(sequences):
 
 
 class Uniform(nn.Module):
-    """Every token is as likely as any other; keeps what it was given."""
+    """Decoder for which all tokens are equally likely; it stores its input."""
 
     def forward(self, rows):
         self.seen = rows
@@ -92,7 +92,7 @@ def test_grid_is_read_in_raster_order_and_scored_from_the_second_window():
     rows = torch.tensor([[[9.0, 0, 0], [0, 9, 0], [0, 0, 9]]])  # tokens 100 010 001
     decoder = Uniform()
     losses, predicted = grid.judge(decoder, rows)
-    assert decoder.seen.argmax(-1).tolist() == [[1, 0, 0, 0, 1, 0, 0, 0]]  # all but the last
+    assert decoder.seen.argmax(-1).tolist() == [[1, 0, 0, 0, 1, 0, 0, 0]]  # all tokens but the last
     torch.testing.assert_close(losses, torch.full((1, 2), 3 * math.log(2)))
     torch.testing.assert_close(predicted, torch.full((1, 2, 3), 1 / 3))
 

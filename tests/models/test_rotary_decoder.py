@@ -1,4 +1,4 @@
-"""The rotary decoder: causal, by distance alone, and longer than it was trained for."""
+"""The rotary decoder: causal, depending only on distances, and for longer sequences."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Parts of the synchronisation network called one by one give what the plain network gives."""
+"""Parts of the synchronisation network, called separately, give the plain network's output."""
 
 import pytest
 import torch
@@ -43,7 +43,7 @@ def _mouth_network():
 def network(request):
     torch.manual_seed(0)
     network = request.param().eval()
-    for module in network.modules():  # statistics that are not the identity
+    for module in network.modules():  # statistics that differ from the identity
         if hasattr(module, "running_mean"):
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 2)

@@ -16,12 +16,12 @@ from avforensics.scoring.result import Features, Score, Steps, VideoResult
 from avforensics.scoring.tracks import FaceResult
 
 FRAMES, WINDOWS, DELAYS = 75, 50, 31
-OFFSET = 3  # frames: where the ridge of the made-up delays lies
+OFFSET = 3  # frames: position of the ridge of synthetic delays
 
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory) -> Path:
-    """Three seconds in which the picture's brightness counts the frames, with a tone."""
+    """A clip of three seconds whose brightness counts the frames, with a tone."""
     path = tmp_path_factory.mktemp("clip") / "talk.mp4"
     frames = (np.full((96, 64, 3), 2 * i + 40, np.uint8) for i in range(FRAMES))
     time = np.arange(FRAMES * 640) / 16000
@@ -30,7 +30,7 @@ def clip(tmp_path_factory) -> Path:
 
 
 def make_result(path: Path, *, windows: int = WINDOWS, lams=(0.0, 1.0)) -> VideoResult:
-    """A result with a ridge of delays at `OFFSET` and a burst of loss at steps 20 to 24."""
+    """Make a result with a ridge of delays at `OFFSET` and high losses at steps 20 to 24."""
     random = np.random.default_rng(0)
     delay = np.arange(DELAYS) - DELAYS // 2
     logits = -0.5 * (delay - OFFSET) ** 2 + random.normal(0, 0.1, (windows, DELAYS))
@@ -65,7 +65,7 @@ def make_result(path: Path, *, windows: int = WINDOWS, lams=(0.0, 1.0)) -> Video
 
 @pytest.fixture
 def scored(clip) -> Callable[..., VideoResult]:
-    """Make results: ``scored(path=..., windows=..., lams=...)``."""
+    """Return a function that makes results: ``scored(path=..., windows=..., lams=...)``."""
     return lambda path=clip, **choices: make_result(path, **choices)
 
 
@@ -76,7 +76,7 @@ def result(scored) -> VideoResult:
 
 @pytest.fixture
 def face() -> Callable[..., FaceResult]:
-    """Make faces of the clip; ``box`` is in fractions of the picture, (4,) or (frames, 4)."""
+    """Return a function that makes faces; ``box``, (4,) or (frames, 4), is in fractions."""
 
     def make(
         result: VideoResult, name="1", first=0, frames=75, box=(0.25, 0.25, 0.5, 0.75), **told
@@ -90,7 +90,7 @@ def face() -> Callable[..., FaceResult]:
 
 @pytest.fixture
 def outcome_of() -> Callable[..., Outcome]:
-    """Make an outcome from a result and faces."""
+    """Return a function that makes an outcome from a result and faces."""
 
     def make(result: VideoResult, *faces: FaceResult, **more) -> Outcome:
         tracks = tuple(face.track for face in faces)

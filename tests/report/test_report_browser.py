@@ -1,4 +1,4 @@
-"""The pages in a real browser: no error, no request, a playhead that follows the video."""
+"""The pages in a real browser: no errors, no requests, and a playhead that follows the video."""
 
 import base64
 import re
@@ -19,7 +19,7 @@ PrintOptions = pytest.importorskip("selenium.webdriver.common.print_page_options
 
 @pytest.fixture
 def page(browser, asked):
-    """Open a page; in the end, no message on its console and no request but for the file."""
+    """Open a page; afterwards, check for console messages and requests."""
 
     def open_page(path):
         browser.get(path.as_uri())
@@ -36,7 +36,7 @@ def page(browser, asked):
 
 @pytest.fixture
 def report(page, tmp_path):
-    """Write the page of a video and open it in the browser."""
+    """Return a function that writes the page of a video and opens it in the browser."""
 
     def open_report(outcome, name="page.html", provenance=None, **options):
         made = {"provenance": provenance or {}, **options}
@@ -48,20 +48,20 @@ def report(page, tmp_path):
 
 
 def wait(browser, script):
-    """Wait until an expression holds; give its value."""
+    """Wait until an expression is true; return its value."""
     return WebDriverWait(browser, 10, 0.05).until(
         lambda b: b.execute_script(f"return {script}"), script
     )
 
 
 def playhead(browser):
-    """Where the playhead stands, in CSS pixels of the page."""
+    """Position of the playhead, in CSS pixels of the page."""
     return browser.execute_script(
         "return document.getElementById('playhead').getBoundingClientRect().x"
     )
 
 
-# Read from a copy: the browser warns on the console when a drawn canvas itself is read often.
+# Pixels are read from a copy, since the browser warns about frequent reads of a canvas.
 COPY = (
     "const c = document.getElementById(arguments[0]);"
     "const copy = new OffscreenCanvas(c.width, c.height)"
@@ -71,7 +71,7 @@ COPY = (
 
 
 def pixel(browser, canvas, x, y):
-    """Colour of a canvas at a point given in shares of its size."""
+    """Colour of a canvas at a point in fractions of its size."""
     return browser.execute_script(
         f"{COPY} return Array.from(copy.getImageData("
         "arguments[1] * c.width, arguments[2] * c.height, 1, 1).data)",
@@ -112,7 +112,7 @@ def test_the_playhead_follows_the_video_and_a_click_seeks(result, report):
     webdriver.ActionChains(browser).move_to_element(heat_map).click().perform()
     wait(browser, "Math.abs(video.currentTime - now) < 0.01 && !video.seeking")
     clicked = browser.execute_script("return video.currentTime")
-    assert clicked == pytest.approx(1.5, abs=0.1)  # the middle, but for unequal margins
+    assert clicked == pytest.approx(1.5, abs=0.1)  # roughly the middle, since margins differ
     assert "under the pointer" in browser.find_element("id", "readout").text
     browser.find_element("id", "plots").send_keys("\ue014")  # arrow right
     wait(browser, f"Math.abs(video.currentTime - {clicked} - 0.04) < 0.01")
@@ -147,12 +147,12 @@ def test_segments_jump_and_boxes_are_drawn(result, face, outcome_of, report):
 
 
 def test_a_box_ends_with_its_shot(scored, face, outcome_of, report):
-    """A face of frames 25 to 49, another from the cut on, and one of a single frame."""
+    """A face in frames 25 to 49, another face from the cut on, and a face in a single frame."""
     faces = [face(scored(), str(at), at, n) for at, n in ((25, 25), (50, 23), (10, 1))]
     browser = report(outcome_of(scored(), *faces))
     drawn = browser.execute_script(
         "return report.boxes.map(face => Array.from({length: 75}, (_, frame) => frame)"
-        # as the player tells the time: a frame's start, or somewhere in it
+        # the player's time is at the start of a frame or within it
         ".filter(frame => [0, 0.001, 0.02, 0.039].every(late => boxAt(face, frame / 25 + late))))"
     )
     assert drawn == [list(range(25, 50)), list(range(50, 73)), [10]]
@@ -228,7 +228,7 @@ def test_the_index_sorts_and_filters(tmp_path, page):
     link = browser.find_element("css selector", "tbody a").get_attribute("href")
     assert link == (tmp_path / "reports" / "2999.html").as_uri()
     browser.find_element("css selector", "[data-sort=path]").click()
-    assert first(0) == ["clip 0.mp4", "clip 1.mp4", "clip 2.mp4"]  # numbers as numbers
+    assert first(0) == ["clip 0.mp4", "clip 1.mp4", "clip 2.mp4"]  # numbers are sorted as numbers
     browser.find_element("css selector", "[data-sort=path]").click()
     assert first(0, 1) == ["clip 2999.mp4"]
     browser.find_element("css selector", "[data-sort=score]").click()
@@ -295,15 +295,15 @@ def test_faces_are_chosen_and_the_speaker_is_coloured(scored, face, outcome_of, 
     left, width = browser.execute_script("return [GUTTER.left, axis.plotWidth]")
     whole = browser.execute_script("return plots.clientWidth")
     at = [(left + width * t / 3) / whole for t in (1.0, 2.5)]
-    bar = [pixel(browser, "speakers", x, 0.25)[:3] for x in at]  # the lane of face 1
-    assert bar[0][1] > bar[0][0] + 80 and bar[1][1] < bar[1][0] + 20  # green, then grey
+    bar = [pixel(browser, "speakers", x, 0.25)[:3] for x in at]  # in the lane of face 1
+    assert bar[0][1] > bar[0][0] + 80 and bar[1][1] < bar[1][0] + 20  # first green, then grey
     browser.find_element("css selector", "[data-face='1']").click()
     browser.execute_script("seek(1.5)")
     assert "−5 frames" in browser.find_element("id", "readout").text
     browser.find_element("css selector", "[data-face='0']").click()
     browser.execute_script("seek(1.5)")
     assert "+3 frames" in browser.find_element("id", "readout").text
-    browser.find_element("css selector", "[data-jump]").click()  # to a stretch of the other face
+    browser.find_element("css selector", "[data-jump]").click()  # a stretch of the other face
     wait(browser, "report.shown === 1 && now >= 1.2 && now !== 1.5")
 
 

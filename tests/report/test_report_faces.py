@@ -1,4 +1,4 @@
-"""The page of a video with several faces, pictures of moments, and the annotated video."""
+"""The page of a video with several faces, its still pictures, and the annotated video."""
 
 import base64
 import io
@@ -30,7 +30,7 @@ from avforensics.scoring.tracks import FaceResult
 
 @pytest.fixture
 def two_faces(scored, face):
-    """A face over all of the clip that speaks in its first second, and one from 1 s on."""
+    """A face in the whole clip, which speaks in the first second, and a face from 1 s on."""
     first, second = scored(), scored(windows=26)
     second.features.first_window = 24
     second.steps.window += 24
@@ -99,7 +99,7 @@ def test_bins_keep_gaps():
 
 @pytest.fixture(scope="module")
 def counting(tmp_path_factory):
-    """300 frames whose left half counts them, with few key frames and a tone."""
+    """A file of 300 frames whose left half counts them, with few key frames and a tone."""
     path = tmp_path_factory.mktemp("counting") / "count.mp4"
     frames = np.full((300, 64, 96, 3), 20, np.uint8)
     frames[:, :, :48] = (np.arange(300) % 100 * 2 + 30)[:, None, None, None]
@@ -125,7 +125,7 @@ def test_a_still_shows_its_face(counting):
         content = address.removeprefix("data:image/jpeg;base64,")
         pictures.append(np.asarray(Image.open(io.BytesIO(base64.b64decode(content)))))
     assert pictures[0].shape == (96, 144, 3)
-    assert pictures[1].max() < 40  # the dark half alone
+    assert pictures[1].max() < 40  # only the dark half
     assert still_addresses("gone.mp4", [(1.0, None)]) == [""]
 
 
@@ -140,7 +140,7 @@ def test_the_annotated_video_marks_faces_and_keeps_the_sound(counting, scored, t
     pictures = decoded(out)
     assert len(pictures) == 300
 
-    def edge(index):  # a point on the left edge of the box, at the fivefold size
+    def edge(index):  # a point on the left edge of the box, enlarged five times
         return pictures[index][5 * 35, 5 * 60 : 5 * 60 + 2].mean(0)
 
     assert edge(10).max() < 60 and edge(160).max() < 60  # before and after the face
@@ -176,7 +176,7 @@ def test_a_stream_of_sound_that_is_not_there(counting, scored, tmp_path):
 
 
 def test_sound_that_changes_its_kind_is_rendered(tmp_path):
-    """Stereo for a second, then 5.1 at another rate, as broadcasts switch."""
+    """The sound is stereo for a second, then 5.1 at another rate, as in some broadcasts."""
     whole = b""
     for second, (layout, rate) in enumerate([("stereo", 48_000), ("5.1", 44_100)]):
         with av.open(str(tmp_path / "part.ts"), "w") as out:

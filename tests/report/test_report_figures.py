@@ -1,4 +1,4 @@
-"""Figures for papers are written in every format and show the right numbers."""
+"""Figures for papers are written in every format and show the correct numbers."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The index of a batch: every row, escaped, with counts and a histogram that add up."""
+"""The index of a batch: all rows, escaped, and consistent counts and histogram."""
 
 import csv
 import json

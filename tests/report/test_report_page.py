@@ -1,4 +1,4 @@
-"""The page of one video: self-contained, escaped, with the right numbers in it."""
+"""The page of one video: self-contained, escaped, with the correct numbers."""
 
 import base64
 import html
@@ -41,7 +41,7 @@ def make_page(result, folder, **told) -> str:
 
 
 def assert_self_contained(page: str) -> None:
-    """Nothing in the page can start a request."""
+    """Check that nothing in the page can start a request."""
     for link in re.findall(r"""(?:src|href|action|poster)\s*=\s*["']?([^"'\s>]*)""", page):
         assert not re.match(r"(?:[a-z]+:)?//|(?!data:)[a-z]+:", link), link
     assert not re.search(r"url\((?!['\"]?data:)|@import|https?://|<link[^>]+stylesheet", page)
@@ -189,7 +189,7 @@ def test_an_excerpt_from_the_middle_is_small_upright_and_in_step(tmp_path):
     white = [int(picture.max() > 128) for picture in pictures]
     turn = 50 - round(excerpt.start * 25)
     assert white == [0] * turn + [1] * (50 - turn)
-    # Turned counter-clockwise, the left half lies at the bottom.
+    # Turned counter-clockwise, the left half is at the bottom.
     assert pictures[-1][180:].mean() > 200 and pictures[-1][:60].mean() < 50
     heard = decoded(tmp_path / "excerpt.mp4", "audio")
     assert abs(int(np.argmax(np.abs(heard) > 0.1)) - turn * 640) < 320
@@ -223,7 +223,7 @@ def test_a_small_whole_clip_is_copied_and_anything_else_encoded(tmp_path, b_fram
     assert abs(int(np.argmax(np.abs(heard) > 0.1)) - 25 * 640) < 320
     for other in (cut(tmp_path / "25.mp4", intact=False), cut(tmp_path / "25.mp4", longest=1.0)):
         assert not np.array_equal(other[1][0], stored[25][0])
-    assert len(cut(tmp_path / "30.mp4")[1]) == 42  # on the clock of 25 a second
+    assert len(cut(tmp_path / "30.mp4")[1]) == 42  # at 25 frames per second
 
 
 def test_evidence_is_said_and_escaped_and_limits_always(scored, tmp_path):

@@ -1,4 +1,4 @@
-"""The words of a report say what the numbers say, and no more."""
+"""Sentences of a report say what the numbers show and no more."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from avforensics.scoring.offset import ConstantOffset, constant_offset
 from avforensics.scoring.outcome import Segment
 from avforensics.scoring.result import Score, VideoResult
 
-OFFSET = 3  # frames: where the fixtures' ridge of delays lies
+OFFSET = 3  # frames: position of the fixtures' ridge of delays
 SCORE = Score(lam=0.0, score=0.9, distribution_score=0.9, activation_score=0.1, maximum=0.9)
 
 
@@ -67,7 +67,7 @@ def test_in_short_names_the_segments():
     assert "at most 0.5 such segments" in usual and "one possible reason" in usual
     unusual = said(0.01, *((i, i + 0.5) for i in range(5)))
     assert "most of all from 0.0 to 0.5 s, from 1.0 to 1.5 s, from 2.0 to 2.5 s and in 2" in unusual
-    assert said(0.3, (1.0, 2.0), rate=None) == said(0.3)  # those are of every video
+    assert said(0.3, (1.0, 2.0), rate=None) == said(0.3)  # no mention of segments
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,9 @@ def test_the_offset_is_found_and_its_sign_explained(result):
 
 def test_windows_that_hear_padding_do_not_vote_on_the_offset(result):
     result.features.sync_logits[:15] = 0
-    result.features.sync_logits[:15, 0] = 50  # certain and wrong
+    result.features.sync_logits[:15, 0] = 50  # certain but wrong
     assert constant_offset(result.features).frames == OFFSET
-    result.features.valid_audio[:] = False  # nothing else left: then all do
+    result.features.valid_audio[:] = False  # no window has complete sound, so all count
     assert constant_offset(result.features).frames in (OFFSET, -15)
 
 
@@ -113,7 +113,7 @@ def test_coverage_counts_what_was_left_out(result, scored):
 
 
 def test_coverage_is_of_every_face_that_counts(scored):
-    """An interview cut into shots: 3 s of one face, 3 s of another, and half of it a third."""
+    """Two faces speak for 3 s each, one after the other; a third overlaps with the second."""
     faces = [scored(windows=71) for _ in range(3)]
     for face, first in zip(faces, (0, 75, 112), strict=True):
         face.features.first_window += first
@@ -124,8 +124,7 @@ def test_coverage_is_of_every_face_that_counts(scored):
     result = faces[1]
     result.media.n_frames = 250
     rows = dict(coverage(result, 10.0, [*faces, failed]))
-    # frames 0 to 74, 75 to 149 and 112 to 186
-    # 71 of the first, 108 of the two that overlap
+    # frames 0 to 74, 75 to 149 and 112 to 186 71 of the first, 108 of the two that overlap
     assert rows["Scored"] == "179 windows of 5 frames, 0.00 s to 7.48 s (187 frames at 25 fps)"
     assert rows["Predicted"].startswith("177 of them; each from the ones before it, so the first")
     assert "of each of 3 faces" in rows["Predicted"]

@@ -1,4 +1,4 @@
-"""What evidence and likelihood ratios say: both propositions, the ratio, the populations."""
+"""Statements on evidence and likelihood ratios: propositions, ratio and populations."""
 
 import pytest
 

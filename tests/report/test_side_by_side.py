@@ -1,4 +1,4 @@
-"""The page of one clip beside forgeries of it: what it says, and that a browser shows it."""
+"""The page of a clip next to forgeries of it: its content, and that a browser shows it."""
 
 from dataclasses import replace
 

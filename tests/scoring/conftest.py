@@ -1,4 +1,4 @@
-"""A tiny network with the paper's structure, and one with the compact's."""
+"""A tiny network with the paper's structure, and one with the compact structure."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ AUDIO_WIDTHS = (8, 8, 8, 8, 8, 16, 16)
 
 
 def padded_network() -> SyncNetwork:
-    """Two 2-D and two padded 3-D stages, fused by a transformer, as published; 32 px."""
+    """Two 2-D and two padded 3-D stages, fused by a transformer as published; 32 px."""
     visual = VisualEncoder(widths=(4, 8, 8, 16), depths=(1, 1, 1, 1))
     fusion = FusionTransformer(width=16, plane=2, depth=2, heads=2)
     audio = AudioEncoder(widths=AUDIO_WIDTHS)
@@ -35,7 +35,7 @@ def valid_network() -> SyncNetwork:
 
 
 def randomise(network: torch.nn.Module, seed: int) -> torch.nn.Module:
-    """Random weights and batch-norm statistics, so that nothing is left at 0 or 1."""
+    """Set random weights and batch-norm statistics, so that no value is 0 or 1."""
     generator = torch.Generator().manual_seed(seed)
     for name, tensor in network.state_dict().items():
         if tensor.is_floating_point():
@@ -62,7 +62,7 @@ def models() -> Models:
 
 @pytest.fixture
 def long_models(models) -> Callable[[int], Models]:
-    """Models whose decoders read sequences of a given length."""
+    """Return a function that makes models for sequences of a given length."""
 
     def make(max_len: int) -> Models:
         sizes = {"width": 32, "heads": 4, "positions": max_len - 1}

@@ -1,4 +1,4 @@
-"""Edits of clips while they are read: controls move what they say and leave the rest alone."""
+"""Edits of clips while they are read: they change what they name and nothing else."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from avforensics.scoring.source import Clip
 
 
 def numbered(n_frames, lengths, silent=0):
-    """Frames that hold their number and samples that hold theirs, in blocks of given lengths."""
+    """Make frames and samples that hold their own number, in blocks of the given lengths."""
     sound = np.arange(n_frames * HOP) % 20_000 + 1000
     sound[:silent] = 10  # below 0.0005 of full scale
     frames = np.arange(n_frames, dtype=np.uint8)[:, None, None, None] * np.ones((2, 2, 3), np.uint8)
@@ -41,7 +41,7 @@ def test_shift_moves_the_sound_by_whole_frames(frames, lengths):
     np.testing.assert_array_equal(pictures, np.arange(first, first + len(pictures)))
     expected = (np.arange(len(sound)) + first_sample) % 20_000 + 1000
     np.testing.assert_array_equal(sound, expected)
-    # the sound that belongs to the first picture comes `frames` frames after it
+    # the sound of the first picture comes `frames` frames later
     assert (first * HOP - first_sample) == frames * HOP
 
 
@@ -80,7 +80,7 @@ def test_perturbed_pictures_leave_the_sound_bit_identical(make_video):
     whole, _ = read("JPEG=5")
     with open_media(path, MediaOptions(size=64)) as stream:
         raw = np.concatenate([block.frames for block in stream])
-    # on the picture before it is resized, not after
+    # on the picture before it is resized
     smaller = np.stack([pixelation(frame, 6) for frame in raw])
     assert np.abs(smaller[:, ::2, ::2].astype(int) - whole).mean() < 6
     again, _ = read("GNC=3/1")

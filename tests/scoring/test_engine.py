@@ -1,4 +1,4 @@
-"""The one-pass engine computes what the network computes window by window."""
+"""The one-pass engine computes the same as the network window by window."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ def projection_for(network) -> Projection:
 
 @torch.inference_mode()
 def one_by_one(network, block: Block) -> np.ndarray:
-    """Rows by the plain forward pass: each window 31 times, once for each delay."""
+    """Compute rows by the plain forward pass: each window 31 times, once per delay."""
     frames = torch.from_numpy(block.frames).permute(0, 3, 1, 2).float()
     sound = torch.from_numpy(np.pad(block.audio, 15 * HOP)).float()
     rows = []
@@ -86,7 +86,7 @@ def test_silent_sound_is_encoded_once(network, monkeypatch):
         engine.sync, "audio_tokens", lambda crops: encoded.append(len(crops)) or tokens(crops)
     )
     rows = engine.run([("a", span)])[0].sync_logits
-    heard = 30 + 4 - 3  # of the padding, 11 silent crops at each end
+    heard = 30 + 4 - 3  # with 11 silent crops of padding at each end
     assert len(span.crops) == heard + 3 + 2 * 11 and sum(encoded) == heard + 1
     expected = one_by_one(network, block)
     np.testing.assert_allclose(rows, expected, atol=1e-4 * np.abs(expected).max())

@@ -1,4 +1,4 @@
-"""What a detector takes in plain Python: paths, bytes, file objects and arrays, with one score."""
+"""A detector accepts paths, bytes, file objects and arrays, and gives all the same score."""
 
 import base64
 import io
@@ -29,7 +29,7 @@ def detector(models):
 
 @pytest.fixture(autouse=True)
 def temporary(tmp_path, monkeypatch):
-    """Where files are made that must be gone afterwards."""
+    """Folder of temporary files, which must be gone afterwards."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -38,7 +38,7 @@ def temporary(tmp_path, monkeypatch):
 
 
 def read(path):
-    """Frames and samples as somebody reads them with PyAV."""
+    """Read frames and samples as a user would with PyAV."""
     with av.open(str(path)) as file:
         fps, rate = file.streams.video[0].average_rate, file.streams.audio[0].rate
     return Arrays(decoded(path), float(fps), decoded(path, "audio"), rate)
@@ -60,7 +60,7 @@ def test_bytes_and_file_objects_score_as_the_file(detector, make_video, temporar
     expected = detector.score(path)
     content = path.read_bytes()
     with path.open("rb") as file:
-        file.seek(100)  # whoever looked at its header
+        file.seek(100)  # as after reading a header
         things = [content, bytearray(content), memoryview(content), io.BytesIO(content), file]
         results = list(detector.score_many([*things, file]))
         assert score(detector.score(file)) == score(expected)
@@ -184,7 +184,7 @@ def test_the_map_shows_each_window_its_delays():
     logits = np.where(np.arange(31) == delays[:, None], 9.0, 0.0).astype(np.float32)
     features = Features(logits, projected=np.zeros((40, 0)), valid_audio=np.ones(40, bool))
     picture = _picture(VideoResult(Path("a.mp4"), features=features))
-    from_the_top = picture[..., 1].argmax(axis=0)  # where the latest delay is
+    from_the_top = picture[..., 1].argmax(axis=0)  # row of the latest delay
     np.testing.assert_array_equal(30 - from_the_top, delays)
 
 

@@ -26,7 +26,7 @@ CLIPS = {
 
 @pytest.fixture(scope="module")
 def models_of(reference, released_folder, stand_in_state_dict, tmp_path_factory):
-    """Function: seed -> models with the reference weights of that seed."""
+    """Return a function that makes models with the reference weights of a seed."""
     made = {}
 
     def models(seed: int):

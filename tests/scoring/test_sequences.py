@@ -23,7 +23,7 @@ def features(n_windows: int, seed: int = 0, unheard: int = 15) -> Features:
 
 
 class LastRow(nn.Module):
-    """Predict that the next row is the last one read; reads sequences of any length."""
+    """Decoder that predicts the last row read, for sequences of any length."""
 
     max_len = 10**6
     row_width = 31
@@ -37,7 +37,7 @@ def score(rows: Features, lams=(0.0,), **policy):
 
 
 def expected_steps(rows: Features) -> tuple[np.ndarray, np.ndarray]:
-    """KL and squared error of "the next row is this one", by the formulas in double precision."""
+    """KL divergence and squared error of "the next row equals this row", in double precision."""
     logp = torch.from_numpy(rows.sync_logits).double().log_softmax(-1)
     kl = (logp[1:].exp() * (logp[1:] - logp[:-1])).sum(-1)
     unit = F.normalize(torch.from_numpy(rows.projected).double(), dim=-1)

@@ -17,7 +17,7 @@ BLOCK = Block(np.zeros((25, 4, 4, 3), np.uint8), np.zeros(25 * HOP, np.int16))
 
 
 class Endless:
-    """Stands in for a video that never ends."""
+    """Stand-in for a video that never ends."""
 
     report = None
 
@@ -43,7 +43,7 @@ def test_reading_ends_where_it_is_stopped(spans):
 
 
 class Short(list):
-    """Stands in for a video of three seconds, two spans."""
+    """Stand-in for a video of three seconds in two spans."""
 
     report = None
 

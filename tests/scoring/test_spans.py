@@ -1,4 +1,4 @@
-"""Spans bring every frame and every crop of sound exactly once, whatever the blocks."""
+"""Spans have every frame and every crop of sound exactly once, for any blocks."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_all_windows_all_crops_once(n_frames, block, span):
     expected = np.stack([padded[j * HOP : (j + 5) * HOP] for j in range(n_windows + 30)])
     np.testing.assert_array_equal(np.concatenate([s.crops for s in spans]), expected)
     valid_audio = np.concatenate([s.valid_audio for s in spans])
-    for k in range(n_windows):  # all 31 crops lie within the sound
+    for k in range(n_windows):  # all 31 crops are within the sound
         assert valid_audio[k] == (k - 15 >= 0 and k + 5 + 15 <= n_frames)
 
 

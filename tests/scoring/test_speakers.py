@@ -1,4 +1,4 @@
-"""Who speaks, on made-up rows of logits."""
+"""Choice of the speaker, on synthetic rows of logits."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ DELAYS = 31
 
 
 def rows(n, *, delay=None, seed=0, noise=1.0):
-    """Logits of noise, with a ridge at a delay or with one that wanders."""
+    """Make logits of noise with a ridge at a delay, or with a drifting ridge."""
     random = np.random.default_rng(seed)
     logits = random.normal(0, noise, (n, DELAYS))
     peak = random.integers(0, DELAYS, n) if delay is None else np.full(n, delay + 15)
@@ -34,7 +34,7 @@ def test_confidence_lies_between_flat_and_certain():
 def test_a_peak_that_stays_counts_and_one_that_wanders_does_not():
     stays, wanders = constant_delay_fit(rows(200, delay=2)), constant_delay_fit(rows(200, seed=1))
     assert stays.min() > wanders.max()
-    # each window on its own cannot tell them apart
+    # single windows cannot tell the faces apart
     single = [
         constant_delay_fit(rows(200, delay=delay, seed=seed), smooth=1).mean()
         for delay, seed in [(2, 0), (None, 1)]
@@ -44,7 +44,7 @@ def test_a_peak_that_stays_counts_and_one_that_wanders_does_not():
 
 def test_confidence_is_the_mean_of_the_windows_that_there_are():
     logits = rows(30, delay=0)
-    first = logits[:3].astype(np.float64)  # half of five windows at the start
+    first = logits[:3].astype(np.float64)  # half of the five windows, at the start
     expected = (first - np.log(np.exp(first).sum(1, keepdims=True))).mean(0).max() + np.log(DELAYS)
     assert constant_delay_fit(logits, smooth=5)[0] == pytest.approx(expected)
 

@@ -1,4 +1,4 @@
-"""Statistics of made-up rows: values worked out by hand, and what each of them sees."""
+"""Statistics of synthetic rows: values computed by hand, and what each statistic detects."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ DELAYS = 31
 
 
 def rows(delays, height=8.0):
-    """Logits that peak at the given delay indices."""
+    """Make logits that peak at the given delay indices."""
     logits = np.zeros((len(delays), DELAYS), np.float32)
     logits[np.arange(len(delays)), delays] = height
     return logits
@@ -110,7 +110,7 @@ def test_windows_that_hear_padding_take_no_part_where_there_are_enough_others():
     inner = VideoRows.of(features(logits, valid_audio), SequencePolicy())
     assert inner.inner and measure(inner)["at_delay"] == 1
     assert inner.window.tolist() == list(range(15, 15 + ENOUGH))
-    valid_audio[15] = False  # one too few: all windows speak, and it is said
+    valid_audio[15] = False  # one window too few: all windows are used, which is noted
     assert not inner_windows(valid_audio)[1]
     assert constant_offset(features(logits, valid_audio)).frames == -13
     all_of_them = VideoRows.of(features(logits, valid_audio), SequencePolicy())
@@ -163,7 +163,7 @@ def test_a_face_is_measured_while_it_speaks():
 def test_one_of_ones_own():
     @statistic("test_of_ones_own", scale="share", fake="low")
     def own(rows: VideoRows) -> float:
-        """The share of windows at delay index 3, to see that it is found."""
+        """Share of windows at delay index 3, to test that user statistics are found."""
         return float((rows.likeliest == 3).mean())
 
     try:

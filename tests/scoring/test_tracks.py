@@ -1,4 +1,4 @@
-"""From the faces of a video to its score, on made-up results."""
+"""From the faces of a video to its score, on synthetic results."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ LAMS = (0.0, 2.0)
 
 
 def face(name, first, n, *, speaks, loss, activation=0.5, seed=0):
-    """A face of n windows from a frame on, with a steady delay where it speaks, and one loss."""
+    """Make a face of n windows with a steady delay where it speaks, and a constant loss."""
     random = np.random.default_rng(seed)
     logits = random.normal(0, 1, (n, 31))
     logits[np.arange(n), random.integers(0, 31, n)] += 4
@@ -54,7 +54,7 @@ def face(name, first, n, *, speaks, loss, activation=0.5, seed=0):
 
 @pytest.fixture
 def turns():
-    """Two faces in one picture; the first speaks for 200 windows, then the second."""
+    """Two faces in one picture; the first speaks for 200 windows, then the second speaks."""
     return [
         face("1", 0, 400, speaks=slice(0, 200), loss=np.repeat([1.0, 9.0], [200, 199])),
         face("2", 0, 400, speaks=slice(200, 400), loss=np.repeat([7.0, 3.0], [200, 199]), seed=1),
@@ -68,7 +68,7 @@ def test_windows_count_from_the_start_of_the_video():
 
 
 def test_windows_of_several_faces_count_once():
-    """50 windows of one, 36 in the same time, 20 after a pause."""
+    """One face has 50 windows, another 36 at the same time, and a third 20 after a pause."""
     spans = ((0, 50), (10, 36), (80, 20))
     faces = [face(str(n), *span, speaks=[], loss=1) for n, span in enumerate(spans)]
     windows = windows_of([one.result for one in faces])
@@ -85,7 +85,7 @@ def test_the_speaker_is_the_one_of_the_time(turns):
     assert abs(turn - 200) <= 12
     assert [f.speaks for f in turns] == pytest.approx([turn / 400, 1 - turn / 400])
     assert turns[0].spans == ((0.0, (turn + 2) / 25),)
-    # who listens has a high loss, and it does not count
+    # listeners have a high loss, which does not count
     scores = score_of_video(turns, speaker)
     losses = [f.result.steps.distribution.astype(float) for f in turns]
     expected = np.concatenate([losses[0][: turn - 1], losses[1][turn - 1 :]]).mean()
@@ -145,7 +145,7 @@ def test_the_running_score_ends_with_the_score(turns, rule, index):
     assert running[-1] == pytest.approx(score, rel=1e-6)
     assert np.isnan(running[0]) and np.isfinite(running[1:]).all()
     early = {"speaker": 1.0, "max": 7.0, "mean": 4.0}[rule] + LAMS[index] * 0.5
-    assert running[150] == pytest.approx(early)  # the first speaks, the third is not there yet
+    assert running[150] == pytest.approx(early)  # the first speaks; the third is not yet there
 
 
 def test_where_no_step_is_spoken_the_main_face_runs(turns):

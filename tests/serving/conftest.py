@@ -1,4 +1,4 @@
-"""A queue whose work waits for a word."""
+"""A queue whose jobs wait for a signal."""
 
 import threading
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from avforensics.serving.limits import Limits
 
 
 class Work:
-    """Stands in for scoring: notes what is begun, and ends when told to."""
+    """Stand-in for scoring that records started jobs and ends them on request."""
 
     def __init__(self) -> None:
         self.begun: list[str] = []
@@ -36,7 +36,7 @@ def work() -> Work:
 
 @pytest.fixture
 def upload(make_video, tmp_path) -> Callable[..., Path]:
-    """Function: put a video where a web server would."""
+    """Return a function that puts a video where a web server would."""
     folder = tmp_path / "uploads"
     folder.mkdir(exist_ok=True)
     whole = make_video("whole.mp4", n_frames=30, size=32).read_bytes()
@@ -46,14 +46,14 @@ def upload(make_video, tmp_path) -> Callable[..., Path]:
         path.parent.mkdir(exist_ok=True)
         fresh = path.with_suffix(".fresh")
         fresh.write_bytes(content)
-        return fresh.replace(path)  # as servers do: what was there keeps its bytes
+        return fresh.replace(path)  # as in servers: an old file keeps its bytes
 
     return put
 
 
 @pytest.fixture
 def make_queue(work, tmp_path):
-    """Function: a queue with these limits; closed in the end."""
+    """Return a function that makes a queue with given limits, which is closed in the end."""
     queues = []
 
     def make(**limits) -> JobQueue:

@@ -1,4 +1,4 @@
-"""What a visitor can do who does not use the page but asks its server directly."""
+"""What a visitor can do by sending requests directly instead of using the page."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ def queue(tmp_path_factory):
 def make_app(queue):
     with pytest.MonkeyPatch.context() as patch:
         for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY"):
-            patch.setenv(name, "")  # what `build_app` sets is taken back in the end
+            patch.setenv(name, "")  # so that the settings of `build_app` are undone in the end
         yield partial(build_app, queue, about="", names=["Lab.example"])
 
 
@@ -48,7 +48,7 @@ def client(make_app):
 
 @pytest.fixture(scope="module")
 def behind(make_app):
-    """A client that is past our own gate: gradio alone."""
+    """A client of gradio without our own gate."""
     with TestClient(make_app().routes[-1].app, base_url=ADDRESS) as client:
         client.get("/gradio_api/startup-events")
         yield client
@@ -60,7 +60,7 @@ def secret(make_video):
 
 
 def join(client, *data):
-    """Ask for a score; the answer, and all that the page would be told."""
+    """Request a score; return the answer and all messages to the page."""
     body = {"fn_index": 0, "session_hash": "x", "data": data}
     answer = client.post("/gradio_api/queue/join", json=body)
     told = ""
@@ -148,7 +148,7 @@ def test_nothing_is_fetched_from_elsewhere(client, monkeypatch, stream):
     ],
 )
 def test_another_name_is_refused(client, host, status):
-    # a site whose name is made to lead to 127.0.0.1 would be read by its own scripts
+    # scripts of a site whose name resolves to 127.0.0.1 could otherwise read the page
     for path in ("/", "/results/token/report.html"):
         answer = client.get(path, headers={"host": host})
         assert (answer.status_code == 400) == (status == 400)
@@ -184,7 +184,7 @@ def test_another_site_cannot_send_a_video(client, queue, site):
     ],
 )
 def test_another_site_is_known_by_its_origin(client, origin, status):
-    # to plain http elsewhere than localhost browsers send no Sec-Fetch-Site
+    # browsers send no Sec-Fetch-Site to plain http servers other than localhost
     headers = {"host": "192.168.0.7:7860", "origin": origin}
     for path in ("/gradio_api/queue/join", "/gradio_api/upload"):
         answer = client.post(path, content=b"{", headers=headers)
@@ -211,7 +211,7 @@ def test_routes_that_the_page_does_not_use(client, method):
     for path in UNUSED[method]:
         answer = client.request(method, path)
         assert (answer.status_code, answer.text) == (404, "there is nothing here\n"), path
-    for path in ("/", "/theme.css", "/static/img/logo_nosize.svg"):  # what the page is made of
+    for path in ("/", "/theme.css", "/static/img/logo_nosize.svg"):  # parts of the page
         assert client.get(path).status_code == 200
 
 
@@ -292,7 +292,7 @@ def test_uploads_that_nobody_asks_about_are_bounded(client, queue, secret, monke
 
 
 def upload_slowly(queue, receive):
-    """Send an upload through the gate to an app that reads it to its end; what is answered."""
+    """Send an upload through the gate to an app that reads all of it; return the answer."""
     sent = []
 
     async def app(scope, receive, send):

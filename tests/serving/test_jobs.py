@@ -1,4 +1,4 @@
-"""The queue behind the page: order, refusals, and that nothing stays on the disk."""
+"""The queue behind the page: order, refusals, and that no file is left behind."""
 
 import errno
 import os
@@ -13,9 +13,9 @@ from avforensics.serving.page import follow
 
 
 def files(tmp_path: Path) -> set[str]:
-    """Names of all files of uploads and jobs."""
+    """Names of all files in uploads and jobs."""
     folders = (tmp_path / "uploads", tmp_path / "jobs")
-    # os.walk does not mind what is removed meanwhile
+    # os.walk tolerates files that are removed meanwhile
     return {name for folder in folders for *_, names in os.walk(folder) for name in names}
 
 

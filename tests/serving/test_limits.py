@@ -1,4 +1,4 @@
-"""What one upload may ask for."""
+"""Limits of an upload."""
 
 import av
 import numpy as np

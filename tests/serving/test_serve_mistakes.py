@@ -1,4 +1,4 @@
-"""`avforensics serve`: what can be wrong before the page is there."""
+"""`avforensics serve`: errors before the page appears."""
 
 import sys
 import tempfile

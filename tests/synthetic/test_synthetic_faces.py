@@ -1,4 +1,4 @@
-"""Pictures: is it a face, does its mouth move with the track, does everything else live?"""
+"""Pictures show a face whose mouth follows the track, while everything else moves, too."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ def film(seed: int, lips: np.ndarray | None = None, size: int = SIZE, **changes)
 
 
 def still(**lips: float) -> np.ndarray:
-    """A mouth that stays as it is: opening, spread, rounding."""
+    """Make a track of a constant mouth: opening, spread, rounding."""
     row = [lips.get(name, 0.0) for name in ("opening", "spread", "rounding")]
     return np.tile(np.array(row, np.float32), (N_FRAMES, 1))
 
@@ -53,7 +53,7 @@ def test_a_mouth_opens_where_mouths_are():
         assert 0.55 < (rows * change).sum() / change.sum() / SIZE < 0.90
         assert 0.35 < (columns * change).sum() / change.sum() / SIZE < 0.65
         assert np.abs(mouth(wide) - mouth(closed)).mean() > 3
-        assert change[: SIZE // 3].max() < 1  # nothing above the eyes
+        assert change[: SIZE // 3].max() < 1  # no change above the eyes
 
 
 @pytest.mark.parametrize("part", ["spread", "rounding"])

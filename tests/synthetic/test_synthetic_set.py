@@ -1,4 +1,4 @@
-"""The generated set: names, metadata, segments, repeatability, and sync that can be measured."""
+"""The generated set: names, metadata, segments, repeatability and measurable sync."""
 
 import csv
 import hashlib
@@ -45,7 +45,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def mouth_moves(frames: np.ndarray) -> np.ndarray:
-    """Contrast where the mouth is, less its slow changes: dark and bright inside when open."""
+    """Contrast in the region of the mouth without slow changes; an open mouth has contrast."""
     contrast = frames[:, 67:99, 33:79, 1].astype(float).std((1, 2))
     return contrast - np.convolve(np.pad(contrast, 12, "edge"), np.ones(25) / 25, "valid")
 
@@ -194,7 +194,7 @@ def test_a_second_call_makes_only_what_is_missing(tmp_path):
 
 
 def test_silence_at_the_start_of_fakes_is_there_on_purpose_only():
-    """The flaw of real sets, for controls to expose; pictures, reals and partials stay as is."""
+    """Fakes get silence that controls can expose; pictures, reals and partials do not change."""
     fakes = {"RVFA": 1, "FVRA-WL": 1, "FVFA-WL": 1, "FVRA-faceswap": 1, "partial": 1}
     jobs = plan({"test": Split(identities=2, clips=1, fakes=fakes)}, seed=1, n_frames=25)
     for job in jobs:

@@ -1,4 +1,4 @@
-"""Articulation, sound and lips: do they hang together as in speech, and come apart in fakes?"""
+"""Articulation, sound and lips agree as in speech, but not in fakes."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ def test_syllables_come_at_three_to_six_a_second_and_unevenly():
         gaps = np.diff(peaks) / RATE
         spread.append(gaps.std() / gaps.mean())
     assert 3 <= np.mean(rates) <= 6
-    assert np.mean(spread) > 0.3  # a metronome would have 0
+    assert np.mean(spread) > 0.3  # a regular rhythm would have 0
 
 
 def test_lips_touch_now_and_then():
@@ -92,7 +92,7 @@ def test_habits_differ_between_people():
 
 
 def local_delays(lips: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """For each window of nine frames, the delay at which the true lips fit best."""
+    """Delay at which the true lips fit best, for each window of nine frames."""
     delays = []
     for k in range(8, len(lips) - 17):
         errors = [((lips[k : k + 9] - true[k + d : k + d + 9]) ** 2).sum() for d in range(-6, 7)]

@@ -1,4 +1,4 @@
-"""Small trees in the shape of the real sets; adapters open no videos, so these are empty."""
+"""Small trees laid out like the real sets; adapters open no videos, so the videos are empty."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def tree(tmp_path):
-    """Make files by their paths below a folder: text, or what JSON makes of anything else."""
+    """Return a function that makes files, by path below a folder, from text or as JSON."""
 
     def make(files, root=tmp_path):
         contents = files if isinstance(files, dict) else dict.fromkeys(files, "")

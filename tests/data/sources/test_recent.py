@@ -1,4 +1,4 @@
-"""The sets of 2024 to 2026, each from a small tree in the shape that its own papers describe."""
+"""The sets of 2024 to 2026, each from a small tree laid out as its paper describes."""
 
 import pytest
 
@@ -135,7 +135,7 @@ def test_deepspeak_v2(tree):
     root = tree(SPEAK | {"deepspeak-v2-0/videos/87-0.mp4": "", "x/diff2lip-68-60-playht.mp4": ""})
     manifest = deepspeak(root)
     assert names(manifest, root) == [
-        "deepspeak-v2-0/videos/87-0.mp4",  # wherever an archive was unpacked
+        "deepspeak-v2-0/videos/87-0.mp4",  # archives may be unpacked anywhere
         "11-4.mp4",
         "x/diff2lip-68-60-playht.mp4",
         "facefusion-1-2-real.mp4",

@@ -1,4 +1,4 @@
-"""The table of many speakers: categories, methods and splits that share no source."""
+"""The table of the talkers set: categories, methods, and splits that share no source."""
 
 import pytest
 
