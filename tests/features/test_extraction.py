@@ -165,7 +165,7 @@ def test_two_commands_in_one_cold_store_do_not_write_over_each_other(
 
     def other_begins(path, clip):
         nonlocal begun
-        if not begun:  # after the first clip; the others are left
+        if not begun:  # a second command, after the first clip
             begun = True
             extract(clips, tmp_path, sync_bundle, settings=settings)
 

@@ -38,7 +38,7 @@ class Oracle(SyncNetwork):
 
 
 def numbered(shift: int = 0) -> dict:
-    """Make a clip with brightness t + 1 in frame t, and sound of that level ``shift`` frames
+    """Make a clip with brightness t + 1 in frame t and sound of that level ``shift`` frames
     later."""
     number = torch.arange(1, FRAMES + 1)
     frames = number.to(torch.uint8)[:, None, None, None].expand(-1, 4, 4, 3)
