@@ -8,6 +8,7 @@ import re
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import Colorspace
 from markupsafe import escape
 from media_files import decoded
 
@@ -17,6 +18,8 @@ from avforensics.report.excerpt import choose_segment, cut_excerpt
 from avforensics.report.page import write_video_report
 from avforensics.report.sentences import Calibrated
 from avforensics.scoring.outcome import Outcome, Segment
+
+UNTAGGED = 2  # in ITU-T H.273
 
 PROVENANCE = {
     "version": "1.2.3",
@@ -193,6 +196,25 @@ def test_an_excerpt_from_the_middle_is_small_upright_and_in_step(tmp_path):
     assert pictures[-1][180:].mean() > 200 and pictures[-1][:60].mean() < 50
     heard = decoded(tmp_path / "excerpt.mp4", "audio")
     assert abs(int(np.argmax(np.abs(heard) > 0.1)) - turn * 640) < 320
+
+
+@pytest.mark.parametrize("matrix", [UNTAGGED, Colorspace.ITU709])
+def test_an_excerpt_keeps_its_colours(tmp_path, matrix):
+    patches = np.random.default_rng(0).integers(20, 235, (3, 5, 3), np.uint8)
+    picture = patches.repeat(64, axis=0).repeat(64, axis=1)
+    known = Colorspace.ITU601 if matrix == UNTAGGED else matrix
+    frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+    frame = frame.reformat(format="yuv420p", dst_colorspace=known)
+    frame.colorspace = matrix
+    write_clip(tmp_path / "a.mp4", [frame] * 50, np.zeros(50 * 640, np.int16), crf=10)
+    whole = {"longest": 1.0, "long_side": 240, "options": MediaOptions(), "intact": True}
+    excerpt = cut_excerpt(tmp_path / "a.mp4", (0.0, 2.0), np.zeros(0), np.zeros(0), **whole)
+    (tmp_path / "excerpt.mp4").write_bytes(excerpt.data)
+    with av.open(str(tmp_path / "excerpt.mp4")) as container:
+        shown = next(container.decode(video=0))
+        middles = shown.to_ndarray(format="rgb24")[24::48, 24::48].astype(int)
+    assert shown.colorspace == matrix
+    assert np.abs(middles - patches).max() < 8
 
 
 @pytest.mark.parametrize("b_frames", [0, 2])

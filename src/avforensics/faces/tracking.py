@@ -98,6 +98,8 @@ def associate(
 
 def _overlapping(first: Sequence[np.ndarray], second: np.ndarray, least: float) -> dict[int, int]:
     """Match faces by overlap, each at most once: index in ``first`` -> index in ``second``."""
+    if not len(first) or not len(second):
+        return {}
     shared = intersection_over_union(_boxes(first), _boxes(second))
     pairs = zip(*_assigned(-shared), strict=True)
     return {int(row): int(column) for row, column in pairs if shared[row, column] >= least}

@@ -25,7 +25,7 @@ AUDIO_CHUNK = 1024  # samples per AAC frame
 
 def write_clip(
     path: str | os.PathLike,
-    frames: Iterable[np.ndarray],
+    frames: Iterable[np.ndarray | av.VideoFrame],
     audio: np.ndarray | None,
     *,
     fps: int | Fraction = FPS,
@@ -48,8 +48,9 @@ def write_clip(
     ----------
     path : str or PathLike
         Output file; its folder is created, an existing file is replaced.
-    frames : iterable of uint8 array, (H, W, 3), RGB
-        All of one size, H and W even. Consumed one at a time, so a generator saves memory.
+    frames : iterable of uint8 array, (H, W, 3), RGB, or of av.VideoFrame
+        All of one size, H and W even. Consumed one at a time, so a generator saves memory. Frames
+        in yuv420p are encoded without conversion, and their colour tags are written.
     audio : int16 array, (samples,), mono, or None
         Audio that starts with the first frame; None = no audio stream.
     fps : int or Fraction
@@ -89,8 +90,9 @@ def write_clip(
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with atomic_path(path) as partial, av.open(f"file:{partial}", "w", options=options) as out:
         video = out.add_stream("libx264", rate=Fraction(fps), options=x264_options(crf, preset))
-        video.height, video.width = first.shape[:2]
+        video.width, video.height = first.width, first.height
         video.pix_fmt = "yuv420p"
+        _tag(video.codec_context, first)
         video.codec_context.thread_count = 1
         video.codec_context.gop_size = gop
         video.codec_context.max_b_frames = b_frames
@@ -169,29 +171,40 @@ def check_encoding(*, size: int, crf: int, preset: str, gop: int) -> None:
 
 
 def _check_frames(
-    path: str | os.PathLike, frames: Iterable[np.ndarray]
-) -> tuple[np.ndarray, Iterator[np.ndarray]]:
-    """The first frame, for its size, and an iterator over all frames."""
-    iterator = iter(frames)
+    path: str | os.PathLike, frames: Iterable[np.ndarray | av.VideoFrame]
+) -> tuple[av.VideoFrame, Iterator[av.VideoFrame]]:
+    """The first frame, for its size and tags, and an iterator over all frames."""
+    iterator = map(_as_frame, frames)
     first = next(iterator, None)
     if first is None:
         raise ValueError(f"no frames to write to {path}")
-    if first.ndim != 3 or first.shape[2] != 3 or first.dtype != np.uint8:
-        raise ValueError(f"frames must be uint8 (H, W, 3), got {first.dtype} {first.shape}")
-    if first.shape[0] % 2 or first.shape[1] % 2:
-        raise ValueError(f"H.264 with yuv420p needs even sides, got {first.shape[1::-1]}")
+    if first.height % 2 or first.width % 2:
+        raise ValueError(f"H.264 with yuv420p needs even sides, got {first.width, first.height}")
     return first, chain([first], iterator)
+
+
+def _as_frame(picture: np.ndarray | av.VideoFrame) -> av.VideoFrame:
+    if isinstance(picture, av.VideoFrame):
+        return picture
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+        raise ValueError(f"frames must be uint8 (H, W, 3), got {picture.dtype} {picture.shape}")
+    return av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+
+
+def _tag(encoder: av.VideoCodecContext, first: av.VideoFrame) -> None:
+    """Write the colour tags of frames that are not converted."""
+    if not first.format.is_rgb:
+        encoder.colorspace, encoder.color_range = first.colorspace, first.color_range
+        encoder.color_trc, encoder.color_primaries = first.color_trc, first.color_primaries
 
 
 def _encode(out, video, sound, frames, audio, fps: Fraction, sample_rate: int) -> int:
     """Encode video and audio in turn, so that the muxer never buffers much."""
     position = 0
-    shape = None
-    for index, array in enumerate(frames):
-        shape = shape or array.shape
-        if array.shape != shape:
-            raise ValueError(f"frame {index} is {array.shape}, the ones before it {shape}")
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format="rgb24")
+    for index, frame in enumerate(frames):
+        size, first = (frame.width, frame.height), (video.width, video.height)
+        if size != first:
+            raise ValueError(f"frame {index} is {size}, the ones before it {first}")
         frame.pts = index
         frame.time_base = 1 / fps
         out.mux(video.encode(frame))

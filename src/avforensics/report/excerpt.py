@@ -14,10 +14,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, islice, repeat, takewhile
 from pathlib import Path
+from typing import TypeVar
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from PIL import Image
 
 from avforensics.errors import MediaError
@@ -28,10 +29,13 @@ from avforensics.media.prefetch import in_another_thread
 from avforensics.media.types import FPS, HOP, MediaOptions
 from avforensics.media.video import VideoReader
 from avforensics.media.writer import replace_sound, write_clip
+from avforensics.pool import cores
+
+Picture = TypeVar("Picture")
 
 CONTEXT = 1.0  # seconds shown before and after the scored part
-CRF = 29  # a face of 480 px stays clear, and a minute of video takes about 3 MB
-PRESET, AAC_CODER = "veryfast", "fast"
+CRF = 30  # a face of 480 px stays clear, and a minute of video takes about 3 MB
+PRESET, AAC_CODER = "superfast", "fast"
 COPIED = 75_000  # bytes per second up to which pictures are copied: at most 6 MB per page
 
 
@@ -139,7 +143,7 @@ def cut_excerpt(
         with tempfile.TemporaryDirectory() as folder:
             clip = Path(folder) / "excerpt.mp4"
             if frames is None:
-                frames, size = _encode(path, clip, sound, first, last, long_side, options)
+                frames, size = _encode(path, clip, sound, first, last, long_side, options, intact)
             else:
                 replace_sound(path, sound, clip, aac_coder=AAC_CODER)
             end = (first + frames) / FPS
@@ -189,9 +193,11 @@ def _encode(
     last: int,
     long_side: int,
     options: MediaOptions,
+    intact: bool,
 ) -> tuple[int, tuple[int, int]]:
     """Write frames ``first .. last - 1`` and their sound; return their number and size."""
-    with VideoReader(path, stream=options.video_stream, start=first) as video:
+    threads = 2 if intact and cores() > 1 else 1
+    with VideoReader(path, stream=options.video_stream, start=first, threads=threads) as video:
         frames = islice(video, last - first)
         opening = next(frames, None)
         if opening is None:
@@ -204,14 +210,20 @@ def _encode(
 
 def _small(
     video: VideoReader, frames: Iterable[av.VideoFrame], size: tuple[int, int]
-) -> Iterator[np.ndarray]:
-    """Yield frames as RGB arrays, scaled directly from their stored format."""
+) -> Iterator[np.ndarray | av.VideoFrame]:
+    """Yield frames, scaled directly from their stored format: in yuv420p where possible."""
     reformatter = VideoReformatter()
     for frame in frames:
-        yield scaled(frame, size, reformatter, view=video.view)
+        usual = frame.format.name == "yuv420p" and frame.color_range != ColorRange.JPEG
+        if usual and video.view.turn == View().turn and video.colours.tone_map is None:
+            yield reformatter.reformat(
+                frame, *size, format="yuv420p", interpolation=Interpolation.AREA, threads=1
+            )
+        else:
+            yield scaled(frame, size, reformatter, view=video.view)
 
 
-def _ahead(pictures: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+def _ahead(pictures: Iterator[Picture]) -> Iterator[Picture]:
     """Yield the same frames, prepared in another thread while earlier ones are encoded."""
     made = in_another_thread(lambda: next(pictures, None), repeat(()))
     with closing(made):
