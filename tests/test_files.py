@@ -1,4 +1,4 @@
-"""Writing files: remains and error messages on a full disk."""
+"""Writing files: leftover files and error messages when the disk is full."""
 
 import errno
 import os

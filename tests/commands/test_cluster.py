@@ -28,7 +28,7 @@ CLIPS = 12
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A head without CPUs and a node with one CPU; workers are not niced on a busy machine."""
+    """A head without CPUs and a node with one CPU; workers keep the normal priority."""
     os.environ.setdefault("RAY_worker_niceness", "0")
     found = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     found.add_node(num_cpus=1, object_store_memory=80 << 20)

@@ -38,8 +38,7 @@ class Oracle(SyncNetwork):
 
 
 def numbered(shift: int = 0) -> dict:
-    """Make a clip with brightness t + 1 in frame t and sound of that level ``shift`` frames
-    later."""
+    """Make a clip: brightness t + 1 in frame t, sound of that level ``shift`` frames later."""
     number = torch.arange(1, FRAMES + 1)
     frames = number.to(torch.uint8)[:, None, None, None].expand(-1, 4, 4, 3)
     sound = torch.roll(number, shift).to(torch.int16).repeat_interleave(HOP)

@@ -1,4 +1,4 @@
-"""The rotary decoder: causal, depending only on distances, and for longer sequences."""
+"""The rotary decoder is causal, depends only on distances, and accepts longer sequences."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""A detector accepts paths, bytes, file objects and arrays, and gives all the same score."""
+"""A detector accepts paths, bytes, file objects and arrays, and scores them alike."""
 
 import base64
 import io
