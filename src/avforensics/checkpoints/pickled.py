@@ -118,8 +118,8 @@ def read_pickle(path: Path) -> Any:
     Raises
     ------
     CheckpointError
-        The file is missing or damaged, or names anything but numbers and scikit-learn classes, of
-        which nothing is called.
+        The file is missing or damaged, or names anything but numbers and scikit-learn classes.
+        Nothing that it names is called.
     """
     check_weight_file(path)
     try:

@@ -93,7 +93,7 @@ def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
 
 
 def _unnested(content: Any, path: Path) -> Any:
-    """Return the state dict inside the entries of training code; without one, the content."""
+    """Return the state dict inside the entries of training code, or else the content itself."""
     while isinstance(content, Mapping) and not _is_state(content):
         named = [name for name in NESTS if isinstance(content.get(name), Mapping)]
         other = [name for name, value in content.items() if _is_state(value)]

@@ -17,7 +17,7 @@ class CollectRuns(Callback):
     """Write sweep.csv, sweep.md and sweep.png next to the folders of the runs."""
 
     def on_multirun_end(self, config: DictConfig, **kwargs: object) -> None:
-        """Collect the results of the runs; log a warning if that is impossible."""
+        """Collect the results of the runs, or log why they could not be collected."""
         folder = config.hydra.sweep.dir
         names = [word.split("=", 1)[0].lstrip("+~") for word in config.hydra.overrides.task]
         names += list(config.hydra.sweeper.get("params") or {})

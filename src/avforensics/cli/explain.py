@@ -99,7 +99,7 @@ def _composition(message: str, verb: str) -> str:
 
 
 def _settings(verb: str) -> list[str]:
-    """Dotted names of all settings of a verb and of the groups around them."""
+    """Dotted names of all settings of a verb and of the groups that contain them."""
     names: set[str] = set()
     with contextlib.suppress(Exception), composer() as hydra:  # only needed for a hint
         config = hydra.compose_config(verb, [], RunMode.RUN, from_shell=False)

@@ -1,9 +1,9 @@
 """The command ``avforensics VERB [INPUT ...] [--out OUT] [key=value ...]``.
 
-Hydra composes the configuration from ``configs/VERB.yaml``, which is then passed to
-``avforensics.commands.VERB.run``. Exit codes: 0 all done, 1 some failed, 2 wrong usage, 130
-interrupted by Ctrl-C, 143 by SIGTERM. A user error is printed as one sentence on stderr;
-AVFORENSICS_TRACEBACK=1 shows its traceback.
+``avforensics.commands.VERB.run`` is called with the configuration that Hydra composes from
+``configs/VERB.yaml``. Exit codes: 0 all done, 1 some failed, 2 wrong usage, 130 interrupted by
+Ctrl-C, 143 by SIGTERM. A user error is printed as one sentence on stderr; AVFORENSICS_TRACEBACK=1
+shows its traceback.
 """
 
 from __future__ import annotations

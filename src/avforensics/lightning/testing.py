@@ -155,7 +155,7 @@ class EvaluationModule(pl.LightningModule):
     def gather(self) -> None:
         """Collect the scores of all processes, including processes without a clip to score.
 
-        Call this method after the test; a test hook would not run in processes without clips.
+        Call this method after the test, since test hooks do not run in processes without clips.
         """
         parts = [self.found]
         if self.trainer.world_size > 1:

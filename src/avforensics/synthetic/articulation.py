@@ -33,7 +33,7 @@ class Articulation:
     noise_hz: np.ndarray  # float32 (n,): centre of the friction
 
     def lips_at(self, times: np.ndarray) -> np.ndarray:
-        """Interpolate the lips at times in seconds of the clip: float32 array, (len(times), 3)."""
+        """Interpolate the lips at ``times``, in seconds: float32 array, (len(times), 3)."""
         position = (np.asarray(times) + MARGIN) * RATE
         grid = np.arange(len(self.lips))
         columns = [np.interp(position, grid, column) for column in self.lips.T]

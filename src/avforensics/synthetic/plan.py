@@ -158,7 +158,7 @@ def plan(splits: Mapping[str, Split], *, seed: int, n_frames: int) -> list[Plann
     Parameters
     ----------
     splits : mapping of str to Split
-        Identities are numbered in this order.
+        Identities are numbered in the order of the splits.
     n_frames : int
         Frames per clip.
     """

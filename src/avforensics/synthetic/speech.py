@@ -113,7 +113,7 @@ def _overlap_add(spectra: np.ndarray, length: int) -> np.ndarray:
     frames = np.fft.irfft(spectra, N_FFT)[:, :WINDOW]
     sound = np.zeros(length, np.float32)
     lanes = WINDOW // STEP
-    for lane in range(lanes):  # windows of one lane do not overlap, so they are added at once
+    for lane in range(lanes):  # windows in a lane do not overlap, so they are added together
         block = frames[lane::lanes].reshape(-1)
         sound[lane * STEP : lane * STEP + len(block)] += block
     return sound / 2
