@@ -121,7 +121,8 @@ class AudioReader(Closing):
         index, expected = 0, Fraction(0)
         place: Piece | None = None
         for time, lost, frame in self._timed_frames():
-            stray = 0 if lost else TOLERANCE
+            moved = place is not None and place is not self._mender.piece
+            stray = 0 if lost or moved else TOLERANCE
             if resampler is None or kind != _kind(frame) or abs(time - expected) > stray:
                 if resampler is not None:
                     yield from self._within(place, index, _resample(resampler, None))

@@ -45,6 +45,8 @@ class Run:
     other_end : Fraction or None
         Time that the other kind of stream (audio or video) has reached at the place in the file
         where this run begins.
+    part : int
+        Number of the joined file in which it lies.
     """
 
     stream: int
@@ -56,6 +58,7 @@ class Run:
     start: Fraction = Fraction(0)
     end: Fraction = Fraction(0)
     other_end: Fraction | None = None
+    part: int = 0
     before: Run | None = None  # previous run of the same stream
     epoch: _Epoch | None = None
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import stat
-import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,9 +14,14 @@ import av
 
 from avforensics.errors import MediaError
 from avforensics.media.clock import Mender
+from avforensics.media.extent import lacks_index, mapped
+from avforensics.media.joined import readable
+from avforensics.media.order import ShownOrder
 
 # Every further read of a truncated file fails; this many errors in a row mark its end.
 MAX_READ_ERRORS = 32
+# Formats without presentation times: frames are shown in the order of their chunks.
+UNTIMED = frozenset({"avi"})
 # Formats without a declared length.
 UNDECLARED = frozenset({"mpegts", "mpeg"})
 # Larger frames are treated as damage or as an attack on memory; 8K has half as many pixels.
@@ -27,8 +30,6 @@ MAX_PIXELS = 2**26
 PLAYLISTS = frozenset({"applehttp", "hls", "concat", "dash", "imf"})
 PICTURES = "image2", "_pipe"  # names of single-picture formats begin or end with one of these
 HIGHEST_RATE = 1000  # frames per second; raw DV can appear to have 60,000
-# First boxes of an MP4 or MOV file.
-FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 _bounds: list[int] = []  # set by `no_picture_above`
 # Files must stay readable if their tags are not UTF-8. PyAV 19 always keeps such bytes as
 # surrogates, as `os.fsdecode` does; older versions raise an error without this setting.
@@ -50,12 +51,16 @@ class Tally:
         Frames converted to the size and format of the first frame.
     refused_aspect : str
         Declared but implausible pixel aspect, e.g. ``"1000:1"``.
+    reordered : float
+        Seconds by which frames are decoded before they are shown, if the file does not say when
+        they are shown.
     """
 
     skipped: int = 0
     concealed: int = 0
     resized: int = 0
     refused_aspect: str = ""
+    reordered: float = 0.0
 
     @property
     def damaged(self) -> bool:
@@ -80,7 +85,8 @@ def open_container(path: str | os.PathLike) -> av.container.InputContainer:
     _check_file(Path(path))
     try:
         container = av.open(
-            f"file:{path}",  # the prefix keeps FFmpeg from taking "a:b.mp4" for a URL
+            # the prefix keeps FFmpeg from taking "a:b.mp4" for a URL
+            readable(path) or f"file:{path}",
             options={"protocol_whitelist": "file"},
             **BAD_TAGS,
         )
@@ -123,10 +129,7 @@ def _why_no_video(path: str, form: str) -> str:
         return "a playlist, not a media file"
     if not (form.startswith(PICTURES) or form.endswith(PICTURES)):
         return ""
-    with (
-        Path(path).open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
-    ):
+    with mapped(path) as content:
         if content.find(b"ftyp") > 0:  # some phones append an MP4
             return "a still picture with a video in it (motion photo): save the video separately"
     return "a still picture, not a video"
@@ -138,27 +141,6 @@ def _why_unreadable(path: Path, error: av.FFmpegError) -> str:
     if isinstance(error, av.error.InvalidDataError):
         return "not a media file, or damaged beyond recognition"
     return f"cannot be opened ({error.strerror})"
-
-
-def lacks_index(path: Path) -> bool:
-    """Return True if a file begins like MP4 or MOV but has no complete ``moov`` box."""
-    size = path.stat().st_size
-    position = 0
-    with path.open("rb") as file:
-        while position + 8 <= size:
-            file.seek(position)
-            header = file.read(16)
-            length, name = struct.unpack(">I4s", header[:8])
-            if position == 0 and name not in FIRST_BOXES:
-                return False
-            if length == 1 and len(header) == 16:
-                length = struct.unpack(">Q", header[8:])[0]
-            if length < 8:  # 0: the box extends to the end of the file
-                return name != b"moov"
-            position += length
-            if name == b"moov":
-                return position > size
-    return position > 0
 
 
 @contextmanager
@@ -214,6 +196,7 @@ def decode(
         Repairs time stamps; the container must be at its beginning.
     """
     mender = mender or Mender()
+    order = ShownOrder() if stream.type == "video" else None
     for packet in packets(container, stream, tally):
         mender.move(packet)
         try:
@@ -221,9 +204,14 @@ def decode(
         except av.FFmpegError:
             tally.skipped += 1
             continue
+        if order is not None:
+            order.add(packet)
         for frame in frames:
             frame.time_base = stream.time_base
             tally.concealed += frame.is_corrupt
+            if order is not None:
+                order.put(frame, reorders=stream.codec_context.has_b_frames)
+                tally.reordered = float(order.delay * stream.time_base)
             yield frame
 
 
@@ -234,11 +222,14 @@ def packets(
 ) -> Iterator[av.Packet]:
     """Yield the packets of one or more streams, skipping and counting unreadable ones."""
     failures = 0
+    untimed = bool(UNTIMED & set(container.format.name.split(",")))
     while failures < MAX_READ_ERRORS:
         try:
             for packet in container.demux(stream):
                 tally.skipped += failures
                 failures = 0
+                if untimed and packet.stream.type == "video":
+                    packet.pts = packet.dts  # FFmpeg guesses, often a frame too late
                 yield packet
             return
         except av.FFmpegError:

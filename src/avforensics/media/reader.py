@@ -22,6 +22,7 @@ from avforensics.media.kept import KeptFrames
 from avforensics.media.prefetch import in_another_thread
 from avforensics.media.remarks import remarks
 from avforensics.media.spool import SoundSpool, SpooledSound
+from avforensics.media.survey import survey
 from avforensics.media.tracks import file_tracks, read_tracks
 from avforensics.media.types import (
     FPS,
@@ -180,8 +181,11 @@ class MediaStream(Closing):
         try:
             self._audio = self._open_sound(audio_path, sound)
             tracks = file_tracks(path)
+            joins, cut = self._video.joins, self._video.cut
             if audio_path is not None:
                 tracks = (*(t for t in tracks if t.kind == "video"), *file_tracks(audio_path))
+                apart = survey(audio_path)
+                joins, cut = _of_both(joins, apart.joins), _of_both(cut, apart.cut)
         except BaseException:
             self._video.close()
             raise
@@ -203,6 +207,8 @@ class MediaStream(Closing):
             tracks=read_tracks(tracks, video=video.number, audio=audio.number),
             breaks=video.breaks,
             strays=video.strays,
+            joins=joins,
+            cut=cut,
             channels=audio.downmix.words,
         )
 
@@ -254,6 +260,7 @@ class MediaStream(Closing):
         report.skipped_packets = pictures.skipped + sound.skipped
         report.skipped_audio = sound.skipped
         report.concealed, report.resized = pictures.concealed, pictures.resized
+        report.reordered = pictures.reordered
 
     def _counted(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         for frame in frames:
@@ -334,6 +341,10 @@ class MediaStream(Closing):
         report.audio_start = self._audio.start
         report.not_finite = self._audio.not_finite
         report.warnings.extend(remarks(report, whole=self._max_frames is None))
+
+
+def _of_both(video: str, audio: str) -> str:
+    return "; ".join(filter(None, (video, audio and f"audio file: {audio}")))
 
 
 class _Sound:

@@ -35,6 +35,10 @@ def of_file(report: MediaReport) -> Iterator[str]:
     declared, found = report.declared, report.found
     if declared is not None and declared - found > LONGER_SECONDS:
         yield f"cut off: {found:.2f} s of the {declared:.2f} s that the file declares"
+    elif report.cut:
+        yield f"cut off: {report.cut}"
+    if report.joins:
+        yield report.joins
     if report.channels:
         yield report.channels
 
@@ -44,6 +48,11 @@ def of_part(report: MediaReport, *, whole: bool = False) -> Iterator[str]:
     if report.skipped_packets:
         yield damaged_packets(
             video=report.skipped_packets - report.skipped_audio, audio=report.skipped_audio
+        )
+    if report.reordered:
+        yield (
+            "the file does not say when its frames are shown: they follow each other from the "
+            f"first on, perhaps up to {1000 * report.reordered:.0f} ms early"
         )
     yield from of_pictures(report.concealed, report.resized, report.refused_aspect)
     if "tone-mapped" in report.tone_map:

@@ -46,7 +46,7 @@ def _key_times(path: str, number: int, _state: tuple[int, int]) -> tuple[int, ..
 
     Packets are read but not decoded: an hour of video takes a fraction of a second.
     """
-    stamps, keys = [], []
+    stamps, keys, untimed = [], [], True
     tally = Tally()
     with open_container(path) as container:
         stream = pick_stream(container, "video", number)
@@ -58,8 +58,11 @@ def _key_times(path: str, number: int, _state: tuple[int, int]) -> tuple[int, ..
             if packet.pts is None or packet.dts is None:
                 return ()
             stamps.append(packet.pts)
+            untimed &= packet.pts == packet.dts
             if packet.is_keyframe and not packet.is_corrupt:
                 keys.append(packet.pts)
+    if untimed and stream.codec_context.has_b_frames:  # see `ShownOrder`
+        return ()
     if tally.skipped or len(np.unique(stamps)) < len(stamps):
         return ()
     return tuple(sorted(keys))

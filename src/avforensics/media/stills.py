@@ -91,7 +91,7 @@ def _still(
     early = Fraction(1, 2 * FPS)
     try:
         container.seek(round(time / video.time_base), stream=video)
-        for count, frame in enumerate(container.decode(video)):
+        for count, frame in enumerate(decode(container, video, Tally())):
             if frame.pts is not None and frame.pts * video.time_base >= time - early:
                 said.fill(frame)
                 return upright_rgb(frame, view)

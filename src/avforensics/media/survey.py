@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -12,7 +13,9 @@ import av
 from av.stream import Disposition
 
 from avforensics.media.clock import Piece, Presentation, Run, mend
-from avforensics.media.container import Tally, frame_rate, open_container, packets
+from avforensics.media.container import UNTIMED, Tally, frame_rate, open_container, packets
+from avforensics.media.extent import extent
+from avforensics.media.joined import lined_up, readable
 from avforensics.media.types import ClockBreak
 
 # If all streams pause for longer than this (s), the clock has jumped. Transport streams have no
@@ -43,6 +46,10 @@ class Survey:
         Where the clock restarts, steps back or jumps, in seconds on the repaired clock.
     strays : int
         Number of short runs of packets with damaged time stamps.
+    joins : str
+        What became of files that are joined to this one; empty if there are none.
+    cut : str
+        How the file is cut off, judged by its structure; empty if it is not.
     """
 
     packets: dict[int, int]
@@ -50,6 +57,8 @@ class Survey:
     pieces: dict[int, tuple[Piece, ...]]
     breaks: tuple[ClockBreak, ...] = ()
     strays: int = 0
+    joins: str = ""
+    cut: str = ""
 
     @property
     def end(self) -> Fraction:
@@ -99,13 +108,19 @@ def _survey(path: str, _state: tuple[int, int]) -> Survey:
         alone = len({stream.type for stream in streams}) < 2
         wraps = bool(WRAPPING & set(container.format.name.split(",")))
         pause = MPEG_PAUSE if wraps else ALONE_PAUSE if alone else PAUSE
+        untimed = bool(UNTIMED & set(container.format.name.split(",")))
         trails = {stream.index: _Trail(stream, pause) for stream in streams}
         latest: dict[str, _Trail] = {}
+        shape, read = extent(path), {0}
+        starts = (readable(path) or shape).starts
         for order, packet in enumerate(packets(container, streams, Tally()) if streams else ()):
             if packet.size:
                 trail = trails[packet.stream_index]
-                trail.add(packet, order, latest.get("audio" if trail.kind == "video" else "video"))
+                part = bisect_right(starts, max(packet.pos or 0, 0)) - 1
+                other = latest.get("audio" if trail.kind == "video" else "video")
+                trail.add(packet, order, other, part if untimed else 0)
                 latest[trail.kind] = trail
+                read.add(part)
     counts = {index: trail.count for index, trail in trails.items()}
     runs = [run for trail in trails.values() for run in trail.finished()]
     lead = max(
@@ -114,7 +129,9 @@ def _survey(path: str, _state: tuple[int, int]) -> Survey:
         default=None,
     )
     mended = mend(runs, lead=None if lead is None else lead.index, pause=pause, wraps=wraps)
-    return Survey(packets=counts, **mended)
+    if untimed and len(read) > 1:
+        mended |= lined_up(runs)
+    return Survey(packets=counts, joins=shape.joins(read), cut=shape.cut, **mended)
 
 
 class _Trail:
@@ -139,8 +156,8 @@ class _Trail:
         """End time so far, in seconds."""
         return self._end * self._base
 
-    def add(self, packet: av.Packet, order: int, other: _Trail | None) -> None:
-        """Add the next packet; ``other`` is the trail of the other kind of stream."""
+    def add(self, packet: av.Packet, order: int, other: _Trail | None, part: int) -> None:
+        """Add the next packet of a joined file's ``part``; ``other``: the other kind's trail."""
         number, self.count = self.count, self.count + 1
         shown, time = packet.pts, packet.dts
         if shown is None:
@@ -149,8 +166,10 @@ class _Trail:
             return
         if time is not None:
             shown = self._shown(shown, time)
-        if not self._runs or (
-            None not in (time, self._last) and self._is_break(time, shown, self._last)
+        if (
+            not self._runs
+            or part != self._runs[-1].part
+            or (None not in (time, self._last) and self._is_break(time, shown, self._last))
         ):
             self._finish()
             self._start = self._top = self._end = shown
@@ -162,6 +181,7 @@ class _Trail:
                     order=order,
                     first=(shown if time is None else time) * self._base,
                     other_end=None if other is None else other.end,
+                    part=part,
                 )
             )
         elif None not in (time, self._last):

@@ -21,10 +21,10 @@ from avforensics.media.container import (
     CUT_OFF,
     Tally,
     decode,
-    lacks_index,
     open_container,
     picture_bound,
 )
+from avforensics.media.extent import lacks_index
 from avforensics.media.silence import SILENCE
 from avforensics.media.survey import Survey, state_of, survey
 from avforensics.media.types import SAMPLE_RATE, Track

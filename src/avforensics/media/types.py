@@ -141,6 +141,12 @@ class MediaReport:
         Repaired breaks, where the clock restarts, steps back or jumps.
     strays : int
         Number of short runs of packets whose damaged time stamps were repaired.
+    joins : str
+        What became of other files joined to this one, byte by byte.
+    cut : str
+        What is missing at the end of the file, judged by its structure.
+    reordered : float
+        Seconds by which frames may be shown early, if the file has no presentation times.
     declared : float or None
         Declared length in seconds from the first frame.
     found : float
@@ -180,6 +186,9 @@ class MediaReport:
     tone_map: str = ""
     breaks: tuple[ClockBreak, ...] = ()
     strays: int = 0
+    joins: str = ""
+    cut: str = ""
+    reordered: float = 0.0
     declared: float | None = None
     found: float = 0.0
     channels: str = ""

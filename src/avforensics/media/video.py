@@ -20,6 +20,7 @@ from avforensics.media.aspect import PixelAspect, alike
 from avforensics.media.clock import WHOLE, Mender
 from avforensics.media.colour import ColourTags
 from avforensics.media.container import Tally, declared_length, decode, frame_rate, open_container
+from avforensics.media.extent import extent
 from avforensics.media.frames import View, upright_rgb
 from avforensics.media.planes import colours_of
 from avforensics.media.seek import is_entry, key_time_before
@@ -81,6 +82,8 @@ class VideoReader(Closing):
         Repaired breaks of the file's clock, in seconds from the first frame.
     strays : int
         Number of short runs of packets whose damaged time stamps were repaired.
+    joins, cut : str
+        As in `Survey`.
     number : int
         Index among the video streams.
     codec : str
@@ -124,6 +127,7 @@ class VideoReader(Closing):
         self.fps = float(frame_rate(self._stream) or 0)
         self.origin = (first.pts or 0) * self._stream.time_base
         self.strays = self._survey.strays
+        self.joins, self.cut = self._survey.joins, self._survey.cut
         self.number = number_of(self._container, self._stream)
         self.length = float(self._survey.end - self.origin)
         self.breaks = tuple(
@@ -132,6 +136,8 @@ class VideoReader(Closing):
         self.declared = None  # the declared length does not apply after repairs
         if not (self.breaks or self.strays):
             self.declared = declared_length(self._container, float(self.origin))
+        if self.cut and (declared := extent(path).seconds):
+            self.declared = declared
         self.rotation = first.rotation % 360
         self._aspect = self._pixels.now
         shown = View.of(first, self._aspect)
@@ -285,9 +291,8 @@ class VideoReader(Closing):
 class _Stamps:
     """FFmpeg's best-effort time stamp of a frame, which PyAV does not expose.
 
-    Some containers (AVI) hold no presentation times; the demuxer's guesses run backwards at
-    B-frames while decoding times increase. The kind of time stamp that has run backwards less
-    often is used.
+    Presentation times may be damaged, or guessed by the demuxer; they then run backwards at
+    B-frames while decoding times increase. The kind that ran backwards less often is used.
     """
 
     def __init__(self, step: int) -> None:

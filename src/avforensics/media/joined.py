@@ -1,0 +1,122 @@
+"""Read files of which several are joined byte by byte."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from avforensics.media.clock import Piece, Run
+from avforensics.media.extent import (
+    extent,
+    first_cluster,
+    flv,
+    flv_header,
+    mapped,
+    matroska,
+    mxf,
+    walker,
+)
+
+
+class Joined:
+    """Some ranges of a file, read as one file by FFmpeg.
+
+    Parameters
+    ----------
+    path : str or PathLike
+    ranges : sequence of (int, int)
+        First byte and end of each range.
+
+    Attributes
+    ----------
+    starts : tuple of int
+        Where each range begins for the reader.
+    """
+
+    def __init__(self, path: str | os.PathLike, ranges: Sequence[tuple[int, int]]) -> None:
+        self.name = os.fspath(path)
+        self._content = mapped(path)
+        self._ranges = ranges
+        lengths = [end - start for start, end in ranges]
+        self.starts = tuple(sum(lengths[:number]) for number in range(len(ranges)))
+        self._length = sum(lengths)
+        self._position = 0
+
+    def read(self, count: int) -> bytes:
+        """The next bytes, fewer at the end of a range, none at the end of the last."""
+        if self._position >= self._length:
+            return b""
+        number = bisect_right(self.starts, self._position) - 1
+        start, end = self._ranges[number]
+        first = start + self._position - self.starts[number]
+        found = self._content[first : min(first + count, end)]
+        self._position += len(found)
+        return found
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to a byte; return its position."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._length}
+        self._position = max(base[whence] + offset, 0)
+        return self._position
+
+    def tell(self) -> int:
+        """Position of the next byte."""
+        return self._position
+
+
+def readable(path: str | os.PathLike) -> Joined | None:
+    """A joined file as FFmpeg can read it; None if FFmpeg reads the file itself as well.
+
+    FFmpeg takes the header of a second FLV for a huge tag, stops at a third Matroska file, and
+    mixes the frames of a second MXF with those of the first. FLV and Matroska files become one
+    without the later headers; of MXF, the first file is read.
+    """
+    found = extent(path)
+    if len(found.starts) == 1:
+        return None
+    with mapped(path) as content:
+        kinds = {walker(content, start) for start in found.starts}
+        ends = (*found.starts[1:], found.size)
+        for kind, header in ((flv, flv_header), (matroska, first_cluster)):
+            if kinds == {kind}:
+                later = [start + header(content, start) for start in found.starts[1:]]
+                return Joined(path, list(zip((0, *later), ends, strict=True)))
+        if walker(content, 0) is mxf:
+            return Joined(path, [(0, ends[0])])
+    return None
+
+
+def lined_up(runs: Sequence[Run]) -> dict[str, Any]:
+    """Let all streams of a joined file begin together in each of its parts.
+
+    For formats without a clock (AVI), which count frames and samples from the first part on: where
+    the sound of a part is shorter than its picture, later sound would come early.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Runs of all streams, at least one for each part.
+
+    Returns
+    -------
+    dict
+        ``ends`` and ``pieces``, as in `Survey`.
+    """
+    pieces: dict[int, list[Piece]] = {run.stream: [] for run in runs}
+    ends: dict[int, list[Fraction]] = {run.stream: [] for run in runs}
+    seam = Fraction(0)
+    for part in sorted({run.part for run in runs}):
+        own = [run for run in runs if run.part == part]
+        for stream in pieces:
+            found = [run for run in own if run.stream == stream]
+            shift = seam - min((run.start for run in found), default=seam) if part else Fraction(0)
+            pieces[stream] += [Piece(packet=run.packet, shift=shift) for run in found]
+            ends[stream] += [edge + shift for run in found for edge in (run.start, run.end)]
+        seam = max(map(max, filter(None, ends.values())))
+    return {
+        "ends": {stream: (min(edges), max(edges)) for stream, edges in ends.items()},
+        "pieces": {stream: tuple(own) for stream, own in pieces.items()},
+    }

@@ -1,0 +1,300 @@
+"""Where files end: several joined byte by byte, and files cut off in the middle."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from media_files import damage, frames_at, lag, mux, noise, numbered, numbers, read
+
+from avforensics.media.extent import extent
+
+SIZE = 64, 48
+COUNT = 50
+WHOLE = {"time_base": Fraction(1, 25)}
+KINDS = {
+    "flv": {},
+    "avi": WHOLE | {"video_codec": "mpeg4", "audio_codec": "pcm_s16le"},
+    "mp4": {},
+    "mov": {},
+    "3gp": {},
+    "mkv": {},
+    "webm": {"video_codec": "libvpx", "audio_codec": "libopus", "audio_rate": 48_000},
+    "mxf": WHOLE | {"video_codec": "mpeg2video", "audio_codec": "pcm_s16le", "audio_rate": 48_000},
+    "asf": WHOLE | {"video_codec": "wmv2", "audio_codec": "pcm_s16le"},
+    "ogv": WHOLE | {"video_codec": "libvpx", "audio_codec": "libopus", "audio_rate": 48_000},
+    "ts": {"audio_codec": "mp2"},
+    "m2ts": {"audio_codec": "ac3", "audio_rate": 48_000},
+    "mpg": WHOLE | {"video_codec": "mpeg2video", "audio_codec": "mp2"},
+    "dv": {
+        "video_codec": "dvvideo",
+        "size": (720, 576),
+        "audio_codec": "pcm_s16le",
+        "audio_rate": 48_000,
+        "layout": "stereo",
+    },
+}
+
+
+def clip(path: Path, *, first: int = 0, seconds: float = 2.0, **options) -> Path:
+    """50 frames that show the numbers from ``first`` on, and noise of its own."""
+    options = {"size": SIZE} | KINDS[path.suffix[1:]] | options
+    sound = noise(seconds, seed=first, rate=options.get("audio_rate", 16_000))
+    return mux(
+        path,
+        times=frames_at(25, COUNT),
+        sounds=[[(0, sound)]],
+        picture=lambda number, *size: numbered(first + number, *size),
+        **options,
+    )
+
+
+def joined(path: Path, *parts: Path) -> Path:
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["flv", "avi", "mkv", "webm"])
+def test_all_of_several_joined_files_is_read(tmp_path, kind):
+    firsts = (0, 60, 120)
+    parts = [clip(tmp_path / f"{first}.{kind}", first=first) for first in firsts]
+    path = joined(tmp_path / f"a.{kind}", *parts)
+    frames, sound, report = read(path, size=64)
+    shown = numbers(frames)
+    assert {*range(50), *range(60, 110), *range(120, 169)} <= {*shown}
+    assert len(shown) == pytest.approx(150, abs=2)
+    rate = KINDS[kind].get("audio_rate", 16_000)
+    for first in firsts:
+        heard = noise(2, seed=first, rate=rate)
+        heard = np.interp(np.arange(32_000) / 16_000, np.arange(2 * rate) / rate, heard)
+        begin = shown.index(first) * 640
+        assert abs(lag(sound[begin : begin + 32_000], heard)) <= 16, f"1 ms, from frame {first}"
+    size = parts[0].stat().st_size
+    words = f"3 files joined, at byte {size}, {size + parts[1].stat().st_size}: all were read"
+    assert any(warning.startswith(words) for warning in report.warnings)
+
+
+@pytest.mark.parametrize("seconds", [1.6, 2.4])
+def test_sound_of_another_length_moves_nothing_in_later_files(tmp_path, seconds):
+    """AVI has no clock: what the first part lacks must not be taken from the second."""
+    parts = clip(tmp_path / "a.avi", seconds=seconds), clip(tmp_path / "b.avi", first=60)
+    frames, sound, _ = read(joined(tmp_path / "c.avi", *parts), size=64)
+    begin = numbers(frames).index(60)
+    assert begin == max(COUNT, round(25 * seconds))
+    assert lag(sound[begin * 640 :], noise(2, seed=60)) == 0
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mov", "3gp", "mxf", "asf", "ogv"])
+def test_joined_files_that_cannot_be_read_are_named(tmp_path, kind):
+    first, second = clip(tmp_path / f"a.{kind}"), clip(tmp_path / f"b.{kind}", first=60)
+    frames, _, report = read(joined(tmp_path / f"c.{kind}", first, second), size=64)
+    assert numbers(frames) == list(range(COUNT))
+    size, behind = first.stat().st_size, second.stat().st_size
+    words = f"could not be read ({behind} of {size + behind} bytes)"
+    (told,) = (warning for warning in report.warnings if warning.endswith(words))
+    assert told.startswith(f"2 files joined: 1, at byte {size}")
+
+
+@pytest.mark.parametrize(("kind", "unread"), [("wav", 1), ("mp3", 0), ("aac", 0)])
+def test_sound_files_of_their_own_that_are_joined(tmp_path, kind, unread):
+    """FFmpeg reads on in formats without a header; a WAV file ends where it says."""
+    codec = {"wav": "pcm_s16le", "mp3": "libmp3lame", "aac": "aac"}[kind]
+    picture = mux(tmp_path / "a.mp4", times=frames_at(25, 2 * COUNT), size=SIZE)
+    parts = [
+        mux(tmp_path / f"{n}.{kind}", times=None, sounds=[[(0, noise(2))]], audio_codec=codec)
+        for n in range(2)
+    ]
+    path = joined(tmp_path / f"b.{kind}", *parts)
+    report = read(picture, audio_path=path, size=64)[2]
+    told = [text for text in report.warnings if text.startswith("audio file: 2 files joined: 1")]
+    assert len(told) == unread
+    assert report.audio_samples == pytest.approx(32_000 * (2 - unread), abs=4000)
+
+
+def test_files_of_two_kinds_joined(tmp_path):
+    parts = clip(tmp_path / "a.mkv"), clip(tmp_path / "b.mp4"), clip(tmp_path / "c.flv")
+    _, _, report = read(joined(tmp_path / "d.mkv", *parts), size=64)
+    assert any("3 files joined: 2, at byte" in warning for warning in report.warnings)
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mkv", "avi", "flv"])
+@pytest.mark.parametrize("junk", [bytes(5000), b"a trailer of some camera\n" * 40])
+def test_other_bytes_behind_a_file_are_no_file(tmp_path, kind, junk):
+    path = clip(tmp_path / f"a.{kind}")
+    plain = read(path, size=64)[2].warnings
+    path.write_bytes(path.read_bytes() + junk)
+    frames, _, report = read(path, size=64)
+    assert set(range(COUNT)) <= {*numbers(frames)} and report.warnings == plain
+
+
+def test_a_fragmented_file_is_one(tmp_path):
+    path = clip(tmp_path / "a.mp4")
+    with (
+        av.open(str(path)) as src,
+        av.open(
+            str(tmp_path / "b.mp4"), "w", options={"movflags": "frag_keyframe+delay_moov"}
+        ) as out,
+    ):
+        copies = {stream.index: out.add_stream_from_template(stream) for stream in src.streams}
+        for packet in src.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream.index]
+                out.mux(packet)
+    frames, _, report = read(tmp_path / "b.mp4", size=64)
+    assert numbers(frames) == list(range(COUNT)) and report.warnings == []
+    data = (tmp_path / "b.mp4").read_bytes()
+    (tmp_path / "b.mp4").write_bytes(data[:-2500])
+    assert any(text.startswith("cut off:") for text in read(tmp_path / "b.mp4")[2].warnings)
+
+
+@pytest.mark.parametrize("share", [0.53, 0.93])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("mov", "3gp")])
+def test_a_file_that_is_cut_off_says_so(tmp_path, kind, share):
+    path = clip(tmp_path / f"a.{kind}", **({"audio_rate": 48_000} if kind == "ts" else {}))
+    whole = read(path, size=64)[2]
+    assert whole.warnings == []
+    data = path.read_bytes()
+    path.write_bytes(data[: round(share * len(data)) | 1])
+    frames, _, report = read(path, size=64)
+    assert len(frames) < whole.n_frames
+    (told,) = (warning for warning in report.warnings if warning.startswith("cut off:"))
+    if "declares" in told:
+        assert f"{report.declared:.2f} s" in told and report.declared == pytest.approx(2, abs=0.1)
+    else:
+        missing = int(told.split()[2])
+        assert 0 < missing <= len(data) - path.stat().st_size + 12_000
+        if kind in ("mp4", "mkv", "avi", "flv", "asf"):
+            assert missing <= len(data) - path.stat().st_size
+
+
+def test_a_transport_stream_cut_between_packets_says_so(tmp_path):
+    """The last sound packet of a transport stream spans several of its packets."""
+    path = clip(tmp_path / "a.ts")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 188 // 2 * 188])
+    (told,) = read(path, size=64)[2].warnings
+    assert told.startswith("cut off:") and told.endswith("bytes of its last packet are missing")
+
+
+def test_an_avi_that_was_never_finished_says_so(tmp_path):
+    """Recorders write the length when they end; the index comes last."""
+    path = clip(tmp_path / "a.avi")
+    data = bytearray(path.read_bytes())
+    data[4:8] = bytes(4)
+    path.write_bytes(data[: len(data) * 2 // 3])
+    assert extent(path).cut == "its index is missing"
+    assert any(text.startswith("cut off:") for text in read(path, size=64)[2].warnings)
+
+
+PEAK = 25  # a flash and a click come together at this frame
+
+
+def flash(number, width, height):
+    return np.full((height, width, 3), 235 if number == PEAK else 16, np.uint8)
+
+
+ORDERS = {
+    "h264": {"video_codec": "libx264"},
+    "h264 with B-frames": {"video_codec": "libx264", "b_frames": 2},
+    "h264 with a pyramid": {
+        "video_codec": "libx264",
+        "b_frames": 3,
+        "options": {"x264-params": "b-pyramid=normal:b-adapt=0"},
+    },
+    "mpeg4": {"video_codec": "mpeg4"},
+    "mpeg4 with B-frames": {"video_codec": "mpeg4", "b_frames": 2},
+}
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".mp4"])
+@pytest.mark.parametrize("options", ORDERS.values(), ids=ORDERS)
+def test_flash_and_click_come_together(tmp_path, options, suffix):
+    click = np.zeros(32_000, np.int16)
+    click[PEAK * 640 : PEAK * 640 + 320] = 20_000
+    path = mux(
+        tmp_path / f"a{suffix}",
+        times=frames_at(25, COUNT),
+        sounds=[[(0, click)]],
+        picture=flash,
+        audio_codec="pcm_s16le" if suffix == ".avi" else "aac",
+        **WHOLE,
+        **options,
+    )
+    frames, sound, report = read(path, size=64)
+    assert len(frames) == COUNT and int(frames.mean((1, 2, 3)).argmax()) == PEAK
+    assert abs(int(np.argmax(np.abs(sound) > 5000)) - PEAK * 640) <= 16, "1 ms"
+    told = [text for text in report.warnings if "does not say when its frames" in text]
+    assert len(told) == (suffix == ".avi" and "b_frames" in options)
+
+
+def packed(path: Path) -> Path:
+    """MPEG-4 with packed B-frames, as DivX wrote it: a B-frame lies in the chunk before it."""
+    encoder = av.CodecContext.create("mpeg4", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = *SIZE, "yuv420p"
+    encoder.time_base, encoder.max_b_frames, encoder.gop_size = Fraction(1, 25), 1, 12
+    units = []
+    for number in range(COUNT):
+        frame = av.VideoFrame.from_ndarray(numbered(number, *SIZE), format="rgb24")
+        frame.pts, frame.time_base = number, Fraction(1, 25)
+        units += map(bytes, encoder.encode(frame))
+    units += map(bytes, encoder.encode(None))
+    start = b"\0\0\1\xb6"
+    vops = [unit[unit.rindex(start) + 4] >> 6 for unit in units]  # 0: I, 1: P, 2: B
+    units[0] = units[0].replace(b"\0\0\1\xb2Lavc", b"\0\0\1\xb2DivX503b1393p\0\0\1\xb2Xxxx", 1)
+    chunks = []
+    for unit, vop in zip(units, vops, strict=True):
+        if vop == 2:
+            chunks[-1] = chunks[-1] + unit
+            chunks.append(start + b"\x50\x5f")  # nothing coded: show the picture before
+        else:
+            chunks.append(unit)
+    plain = clip(path.with_name("plain.avi"))
+    with av.open(str(plain)) as src, av.open(str(path), "w") as out:
+        copies = {stream.type: out.add_stream_from_template(stream) for stream in src.streams}
+        copies["video"].codec_context.extradata = None
+        made = []
+        for number, chunk in enumerate(chunks):
+            packet = av.Packet(chunk)
+            packet.pts = packet.dts = number
+            packet.time_base, packet.duration = Fraction(1, 25), 1
+            packet.is_keyframe = b"\0\0\1\xb6\x10" in chunk
+            packet.stream = copies["video"]
+            made.append(packet)
+        for packet in src.demux(audio=0):
+            if packet.size:
+                packet.stream = copies["audio"]
+                made.append(packet)
+        for packet in sorted(made, key=lambda one: float(one.dts * one.time_base)):
+            out.mux(packet)
+    return path
+
+
+def test_packed_b_frames_are_shown_in_order(tmp_path):
+    frames, sound, _ = read(packed(tmp_path / "a.avi"), size=64)
+    assert numbers(frames) == list(range(COUNT)) and lag(sound, noise(2)) == 0
+
+
+def test_lost_frames_move_no_later_ones(tmp_path):
+    path = clip(tmp_path / "a.avi", video_codec="libx264", b_frames=2)
+    damage(path, "video", slice(14, 17))
+    frames, _, report = read(path, size=64)
+    assert report.skipped_packets or report.concealed
+    assert numbers(frames)[-12:] == list(range(COUNT - 12, COUNT))
+
+
+def test_decoding_times_alone_give_the_order_in_any_container(tmp_path):
+    """MOV without composition times, as made from AVI."""
+    path = clip(tmp_path / "a.avi", video_codec="libx264", b_frames=2)
+    with av.open(str(path)) as src, av.open(str(tmp_path / "b.mov"), "w") as out:
+        copies = {stream.index: out.add_stream_from_template(stream) for stream in src.streams}
+        for packet in src.demux():
+            if packet.size:
+                packet.pts = packet.dts
+                packet.stream = copies[packet.stream.index]
+                out.mux(packet)
+    frames, sound, report = read(tmp_path / "b.mov", size=64)
+    assert numbers(frames) == list(range(COUNT)) and lag(sound, noise(2)) == 0
+    assert any("does not say when its frames are shown" in text for text in report.warnings)
+    part, _, _ = read(tmp_path / "b.mov", size=64, start_frame=30)
+    assert np.array_equal(part, frames[30:])
