@@ -62,9 +62,7 @@ def test_the_page_holds_curves_of_every_face(result, two_faces, face, outcome_of
     assert [box["spans"] for box in data["boxes"]] == [[[0, 1]], [[1, 2.2]], []]
     assert page.count("data-face=") == 3 and page.count("disabled>face 3") == 1
     assert 'data-show="1"><img alt="" src="data:image/jpeg;base64,' in page
-    assert (
-        "3 faces followed and scored one by one; not used: 1 face track too &lt;small&gt;" in page
-    )
+    assert "3 faces tracked and scored separately; not used: 1 face track too &lt;small&gt;" in page
     assert "50 windows of 5 frames, 0.00 s to 2.16 s" in page  # of faces 1 and 2 together
     assert "30 of 76 windows of 2 faces together" in page
 

@@ -33,11 +33,11 @@ def test_a_calibrated_score_names_its_share_of_real_videos():
         p_value=0.031, n_real=1082, source="LRS2", threshold=0.8, false_positive_rate=0.05
     )
     text = score_meaning(SCORE, calibrated)
-    assert "As unusual as the top 3.1\N{NO-BREAK SPACE}% of 1,082 real videos (LRS2)." in text
+    assert "3.1\N{NO-BREAK SPACE}% of 1,082 real videos have a score at least as high." in text
     assert "above the threshold of 0.8, which 5\N{NO-BREAK SPACE}% of real videos exceed." in text
     assert "not the probability" in text
     top = Calibrated(p_value=1 / 1083, n_real=1082)
-    assert "More unusual than every one of 1,082 real videos." in score_meaning(SCORE, top)
+    assert "Every one of 1,082 real videos has a lower score." in score_meaning(SCORE, top)
 
 
 def test_in_short_a_video_is_usual_unusual_or_not_to_be_judged():
@@ -52,7 +52,9 @@ def test_in_short_a_video_is_usual_unusual_or_not_to_be_judged():
     assert "does not show that the video is genuine" in said(0.3, 0.9)
     assert "at most 2\N{NO-BREAK SPACE}% of" in said(0.3, 0.02)
     assert "Manipulation is one possible reason" in said(0.04, 0.9)
-    assert said(0.01, 0.01, ("no speech",)).startswith("This video cannot be judged by this method")
+    assert said(0.01, 0.01, ("no speech",)).startswith(
+        "This method cannot judge this video (no speech)"
+    )
     assert "Nothing follows from the score alone" in said(None)
 
 
@@ -64,7 +66,10 @@ def test_in_short_names_the_segments():
 
     usual = said(0.3, (1.0, 2.46), (7.0, 8.0))
     assert "but from 1.0 to 2.5 s and from 7.0 to 8.0 s they do not" in usual
-    assert "at most 0.5 such segments" in usual and "one possible reason" in usual
+    assert (
+        "at most one such segment in 2 minutes on average" in usual
+        and "one possible reason" in usual
+    )
     unusual = said(0.01, *((i, i + 0.5) for i in range(5)))
     assert "most of all from 0.0 to 0.5 s, from 1.0 to 1.5 s, from 2.0 to 2.5 s and in 2" in unusual
     assert said(0.3, (1.0, 2.0), rate=None) == said(0.3)  # no mention of segments
@@ -89,7 +94,9 @@ def test_the_offset_is_found_and_its_sign_explained(result):
     assert "sound comes 120 ms (3 frames) later than the picture" in offset_meaning(offset)
     early = offset_meaning(ConstantOffset(frames=-1, probability=0.5, chance=1 / 31))
     assert "sound comes 40 ms (1 frame) before the picture" in early
-    assert "Unclear" in offset_meaning(ConstantOffset(2, probability=0.04, chance=1 / 31))
+    assert "No delay stands out" in offset_meaning(
+        ConstantOffset(2, probability=0.04, chance=1 / 31)
+    )
 
 
 def test_windows_that_hear_padding_do_not_vote_on_the_offset(result):
@@ -126,8 +133,10 @@ def test_coverage_is_of_every_face_that_counts(scored):
     rows = dict(coverage(result, 10.0, [*faces, failed]))
     # frames 0 to 74, 75 to 149 and 112 to 186 71 of the first, 108 of the two that overlap
     assert rows["Scored"] == "179 windows of 5 frames, 0.00 s to 7.48 s (187 frames at 25 fps)"
-    assert rows["Predicted"].startswith("177 of them; each from the ones before it, so the first")
-    assert "of each of 3 faces" in rows["Predicted"]
+    assert rows["Predicted"].startswith(
+        "177 of them: each window is predicted from the ones before"
+    )
+    assert "the first of each of 3 faces" in rows["Predicted"]
     assert rows["Left out"] == "2.52 s of the 10.00 s of this video"
     assert rows["Sound at the edges"].startswith("45 of 213 windows of 3 faces together have")
     assert "; 225 frames read after conversion to 25 fps, 3 faces together" in rows["Picture"]

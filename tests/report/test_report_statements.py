@@ -23,7 +23,7 @@ def test_a_ratio_names_both_propositions_its_interval_and_the_populations():
     said = ratio_statement(ABOUT, ratio(1.6))
     assert said.startswith(
         "What was observed is about 40 times more probable if the video is forged (lip-sync, "
-        "portrait), as by the 3 generators of the calibration, than if the video is real"
+        "portrait) by generators like the 3 of the calibration than if the video is real"
     )
     assert "moderate support (ratio 40, 95 % interval 20 to 79;" in said
     assert "1,200 real videos of 150 people and 300 forgeries" in said
@@ -62,7 +62,9 @@ def test_strength_in_words():
 def test_evidence_is_a_share_of_real_videos():
     said = evidence_meaning(0.04, 120, ["entropy", "jump_rate"])
     assert said == (
-        "4\N{NO-BREAK SPACE}% of 120 real videos are at least as unusual, by 2 statistics of the "
-        "delays."
+        "By 2 measures together, 4\N{NO-BREAK SPACE}% of 120 real videos are at least as unusual."
     )
-    assert "than every one of 120 of them" in evidence_meaning(1 / 121, 120, ["entropy"])
+    assert (
+        evidence_meaning(1 / 121, 120, ["entropy"])
+        == "By one measure, every one of 120 real videos is less unusual."
+    )

@@ -17,9 +17,9 @@ from avforensics.scoring.tracks import FaceResult
 BOX_FRAMES = 5  # frames between two boxes in the page, which interpolates between them
 MOST_STILLS = 24  # a page with hundreds of segments shows pictures only of the highest
 RULES = {
-    "speaker": "the mean over what was judged of whoever speaks at the time",
-    "max": "the highest of its faces",
-    "mean": "the mean of its faces",
+    "speaker": "the mean over time of whichever face is speaking",
+    "max": "the highest score of its faces",
+    "mean": "the mean score of its faces",
 }
 
 
@@ -96,7 +96,7 @@ def notes_of(outcome: Outcome) -> list[tuple[str, str]]:
     if outcome.found is None:
         return []
     count, left_out = len(outcome.faces), outcome.found.left_out
-    said = f"{count} faces followed and scored one by one" if count > 1 else "1 face followed"
+    said = f"{count} faces tracked and scored separately" if count > 1 else "1 face tracked"
     return [
         ("Faces", f"{said}; not used: {', '.join(left_out)}" if left_out else said),
         ("Score of the video", RULES[outcome.rule]),

@@ -41,6 +41,7 @@ def environment(package: str) -> Environment:
     }
     templates.globals["asset"] = lambda name: Markup(read(name))
     templates.filters |= {
+        "css_text": lambda text: Markup("".join(f"\\{ord(c):06x}" for c in text)),
         "base64": lambda data: base64.b64encode(data).decode("ascii"),
         "flat": _flat,
         "link": relative_link,

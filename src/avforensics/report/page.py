@@ -20,6 +20,7 @@ from avforensics.report.plot_data import PlotData, middle_of, plot_data_of
 from avforensics.report.sentences import (
     coverage,
     in_short,
+    is_unusual,
     offset_meaning,
     score_meaning,
     segment_note,
@@ -94,7 +95,11 @@ def write_video_report(
         missing = error.reason
     duration = _duration(result, curves, excerpt)
     data = _data(outcome, curves, duration, excerpt)
+    # without a rate, segments are merely the highest parts of every video
+    marked = outcome.segments if outcome.segments_per_minute else ()
     scored = coverage(result, duration, [face.result for face in faces])
+    if outcome.calibrated and outcome.calibrated.source:
+        scored.append(("Real videos compared with", outcome.calibrated.source))
     if faces:
         data |= _face_data(faces, curves.lam, data["view"])
     return write_page(
@@ -107,9 +112,8 @@ def write_video_report(
         score=result.scores[0],
         calibrated=outcome.calibrated,
         score_meaning=score_meaning,
-        in_short=in_short(
-            result, outcome.calibrated, outcome.segments, outcome.segments_per_minute
-        ),
+        in_short=in_short(result, outcome.calibrated, marked, outcome.segments_per_minute),
+        unusual=is_unusual(result, outcome.calibrated, marked),
         offset=constant_offset(result.features),
         offset_meaning=offset_meaning,
         constant_offset=constant_offset,
@@ -119,7 +123,7 @@ def write_video_report(
         faces=faces,
         labels=[face.boxes.label for face in faces],
         segments=segments_of(outcome, faces, media),
-        coverage=[*notes_of(outcome), *scored, *segment_note(outcome.segments_per_minute)],
+        coverage=[*notes_of(outcome), *scored, *segment_note(marked, outcome.segments_per_minute)],
         limits=LIMITS,
         data=data,
     )

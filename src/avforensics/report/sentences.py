@@ -50,30 +50,28 @@ def in_short(
     """
     if result.not_applicable:
         return (
-            f"This video cannot be judged by this method: {'; '.join(result.not_applicable)}. No "
-            "number on this page says anything about it."
+            f"This method cannot judge this video ({'; '.join(result.not_applicable)}). No number "
+            "in this report says anything about it."
         )
     if calibrated is None:
         return (
             "How well lips and sound go together was measured, but there are no real videos to "
             "compare it with. Nothing follows from the score alone."
         )
-    known = [p for p in (calibrated.p_value, result.evidence_p_value) if p is not None]
-    least, compared = min(known), "the real videos that this one was compared with"
+    least, compared = _least(result, calibrated), "the real videos that this one was compared with"
     where = _stretches_of(segments) if segments and segments_per_minute else ""
-    usual = least > (calibrated.false_positive_rate or USUAL)
-    if usual and where:
-        return (
-            f"Over the whole video lips and sound go together as in real videos, but {where} they "
-            f"do not. A minute of real video has at most {number(segments_per_minute)} such "
-            "segments, so look and listen there: manipulation is one possible reason, noise or "
-            "another voice are others."
-        )
-    if usual:
+    if _is_usual(result, calibrated):
+        if where:
+            return (
+                "On average over the video, lips and sound go together as in real videos, but "
+                f"{where} they do not. Look and listen there: real videos have "
+                f"{_rate(segments_per_minute, 'such segment')}. Manipulation is one possible "
+                "reason; noise and another voice are others."
+            )
         return (
             f"Nothing unusual was found in how lips and sound go together: {percent(least)} of "
-            f"{compared} are at least as unusual. That does not show that the video is genuine, "
-            "since forgeries whose lips follow the sound look the same to this method."
+            f"{compared} are at least as unusual. That does not show that the video is genuine: a "
+            "forgery whose lips follow the sound looks the same to this method."
         )
     most = f", most of all {where}" if where else ""
     return (
@@ -81,6 +79,32 @@ def in_short(
         f"{compared} are as unusual. Manipulation is one possible reason; a voice from off-screen, "
         "dubbing, music or poor quality are others."
     )
+
+
+def is_unusual(
+    result: VideoResult, calibrated: Calibrated | None, segments: Sequence[Segment] = ()
+) -> bool:
+    """Return True if something was found that a reader should look at."""
+    if calibrated is None or result.not_applicable:
+        return False
+    return bool(segments) or not _is_usual(result, calibrated)
+
+
+def _is_usual(result: VideoResult, calibrated: Calibrated) -> bool:
+    return _least(result, calibrated) > (calibrated.false_positive_rate or USUAL)
+
+
+def _least(result: VideoResult, calibrated: Calibrated) -> float:
+    """Smaller p-value of the score and the evidence."""
+    return min(p for p in (calibrated.p_value, result.evidence_p_value) if p is not None)
+
+
+def _rate(per_minute: float, name: str) -> str:
+    """Maximum average rate in words, e.g. 0.5 as ``"at most one segment in 2 minutes"``."""
+    if per_minute < 1:
+        return f"at most one {name} in {number(1 / per_minute, 2)} minutes on average"
+    plural = "s" * (per_minute != 1)
+    return f"at most {number(per_minute, 2)} {name}{plural} a minute on average"
 
 
 def _stretches_of(segments: Sequence[Segment]) -> str:
@@ -91,13 +115,16 @@ def _stretches_of(segments: Sequence[Segment]) -> str:
     return " and ".join([", ".join(told[:-1]), told[-1]] if len(told) > 1 else told)
 
 
-def segment_note(segments_per_minute: float | None) -> list[tuple[str, str]]:
-    """Heading and sentence that explain the marked segments; empty if no rate is known."""
+def segment_note(
+    segments: Sequence[Segment], segments_per_minute: float | None
+) -> list[tuple[str, str]]:
+    """Heading and sentence on the marked segments; empty if no rate is known."""
     if segments_per_minute is None:
         return []
+    found = f"{len(segments)}, {_stretches_of(segments)}" if segments else "none"
     said = (
-        "where lips and sound fit at another delay than in the rest of the video, or not at all; a "
-        f"minute of real video has at most {number(segments_per_minute)} of them"
+        f"{found}; marked is where lips and sound fit at another delay than in the rest of the "
+        f"video, or not at all. Real videos have {_rate(segments_per_minute, 'such segment')}."
     )
     return [("Marked segments", said)]
 
@@ -110,23 +137,29 @@ def score_meaning(score: Score, calibrated: Calibrated | None) -> str:
             "The score has no upper limit, is not a probability, and without a calibration on real "
             "videos no value of it separates real from fake."
         )
-    source = f" ({calibrated.source})" if calibrated.source else ""
-    real = f"{calibrated.n_real:,} real videos{source}"
-    if calibrated.p_value <= 1 / (calibrated.n_real + 1):
-        text = f"More unusual than every one of {real}."
-    else:
-        text = f"As unusual as the top {percent(calibrated.p_value)} of {real}."
+    text = among_reals(calibrated)
     if calibrated.threshold is not None:
         side = "above" if score.score > calibrated.threshold else "not above"
         text += (
             f" It is {side} the threshold of {number(calibrated.threshold)}, which "
             f"{percent(calibrated.false_positive_rate)} of real videos exceed."
         )
-    return f"{text} This is not the probability that the video is fake."
+    return f"{text} The score is not the probability that the video is fake."
+
+
+def among_reals(calibrated: Calibrated) -> str:
+    """State how many of the calibration's real videos have a score at least as high."""
+    real = f"{calibrated.n_real:,} real videos"
+    if calibrated.p_value <= 1 / (calibrated.n_real + 1):
+        return f"Every one of {real} has a lower score."
+    return f"{percent(calibrated.p_value)} of {real} have a score at least as high."
 
 
 def offset_meaning(offset: ConstantOffset) -> str:
     """Explain the direction of the offset between sound and picture, and whether it is reliable."""
+    share = f"a probability of {percent(offset.probability)}; chance is {percent(offset.chance)}"
+    if not offset.is_clear:
+        return f"No delay stands out. On average, the most likely one has {share}."
     if offset.frames == 0:
         text = "Sound and picture match best without any shift."
     else:
@@ -136,10 +169,10 @@ def offset_meaning(offset: ConstantOffset) -> str:
             f"The matching sound comes {frames * FRAME_MS} ms ({frames} frame"
             f"{'s' if frames > 1 else ''}) {order} the picture."
         )
-    share = f"{percent(offset.probability)} on average; {percent(offset.chance)} would be chance"
-    if not offset.is_clear:
-        return f"{text} Unclear: no delay stands out (this one has {share})."
-    return f"{text} That delay has {share}. A constant offset alone is no sign of manipulation."
+    return (
+        f"{text} On average, this delay has {share}. A constant offset alone is no sign of "
+        "manipulation."
+    )
 
 
 def coverage(
@@ -171,8 +204,8 @@ def coverage(
         ),
         (
             "Predicted",
-            f"{len(predicted):,} of them; each from the ones before it, so the first{of_each} "
-            "cannot be",
+            f"{len(predicted):,} of them: each window is predicted from the ones before it, which "
+            f"the first{of_each} does not have",
         ),
         ("Left out", _left_out(len(frames) / FPS, duration)),
     ]
@@ -223,18 +256,19 @@ def _media_rows(media: MediaReport, parts: Sequence[MediaReport]) -> list[tuple[
         sound += f", {media.level:.0f} dB of full scale"
     several = {track.kind for track in media.tracks if not track.chosen}
     read = [describe(track) for track in media.tracks if track.chosen and track.kind in several]
+    damaged = f"{media.skipped_packets:,} skipped" if media.skipped_packets else "none"
     return [
         *([("Tracks read", "; ".join(read))] if read else []),
         ("Picture", f"{picture}; {frames:,} frames read after conversion to {FPS} fps{together}"),
         ("Sound", sound),
-        ("Damaged packets", f"{media.skipped_packets:,} skipped"),
+        ("Damaged packets", damaged),
     ]
 
 
 def _score_rows(scores: list[Score], several: bool) -> list[tuple[str, str]]:
     """Describe the score; for ``several`` faces, it is not always the mean of all steps."""
     score = scores[0]
-    mean = "" if several else ", each the mean of its step losses"
+    mean = "" if several else "; each is a mean of step losses"
     rows = [
         (
             "Parts of the score",
@@ -243,7 +277,7 @@ def _score_rows(scores: list[Score], several: bool) -> list[tuple[str, str]]:
         )
     ]
     if score.maximum > score.score and not several:
-        rows.append(("Highest sequence", f"{number(score.maximum)}; the score is the mean of all"))
+        rows.append(("Highest sequence", f"{number(score.maximum)}; the score is the mean"))
     if len(scores) > 1:
         others = (f"{number(other.score)} for λ = {number(other.lam)}" for other in scores)
         rows.append(("Score by λ", ", ".join(others)))

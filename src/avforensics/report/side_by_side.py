@@ -11,7 +11,7 @@ import numpy as np
 
 from avforensics.report.markup import write_page
 from avforensics.report.plot_data import PlotData, middle_of, plot_data_of
-from avforensics.report.sentences import Calibrated, number, percent
+from avforensics.report.sentences import Calibrated, among_reals, number
 from avforensics.scoring.notebook import delay_map
 from avforensics.scoring.result import VideoResult
 
@@ -98,7 +98,8 @@ def write_side_by_side(
 def verdict(entry: Entry, original: Entry) -> str:
     """Comment on a version's score in a short sentence."""
     if entry is original:
-        return "The score to compare with." if entry.calibrated is None else _rank(entry.calibrated)
+        known = entry.calibrated
+        return "The score to compare with." if known is None else among_reals(known)
     factor = entry.score / original.score if original.score > 0 else float("inf")
     if factor >= 1.5:
         said = f"{number(factor, 2)} times the score of the clip as it is."
@@ -106,14 +107,7 @@ def verdict(entry: Entry, original: Entry) -> str:
         said = "A little above the clip as it is."
     else:
         said = "Not above the clip as it is: these weights do not notice it here."
-    return said if entry.calibrated is None else f"{said} {_rank(entry.calibrated)}"
-
-
-def _rank(calibrated: Calibrated) -> str:
-    real = f"{calibrated.n_real:,} real videos"
-    if calibrated.p_value <= 1 / (calibrated.n_real + 1):
-        return f"More unusual than every one of {real}."
-    return f"As unusual as the top {percent(calibrated.p_value)} of {real}."
+    return said if entry.calibrated is None else f"{said} {among_reals(entry.calibrated)}"
 
 
 def _plot(

@@ -9,7 +9,7 @@ from avforensics.report.sentences import number, percent
 
 LIMITS = (
     "Forgeries that keep lips and sound in sync, such as most face swaps, are not seen.",
-    "Forged picture and sound that were made for each other, if well enough, are not seen.",
+    "Picture and sound that were generated together well enough are not seen.",
     "Without speech of a visible speaker (music, voice-over, dubbing) the numbers mean nothing.",
     "A constant offset of sound and picture is no sign of manipulation.",
     "No number here is the probability that the video is forged.",
@@ -29,10 +29,11 @@ _STRENGTHS = (
 
 def evidence_meaning(p_value: float, n_real: int, statistics: Sequence[str]) -> str:
     """Explain how a video's fused statistics compare with real videos."""
-    of = f"{len(statistics)} statistic{'s' if len(statistics) > 1 else ''} of the delays"
+    count = len(statistics)
+    by = "By one measure" if count == 1 else f"By {count} measures together"
     if p_value <= 1 / (n_real + 1):
-        return f"Less like real videos, by {of}, than every one of {n_real:,} of them."
-    return f"{percent(p_value)} of {n_real:,} real videos are at least as unusual, by {of}."
+        return f"{by}, every one of {n_real:,} real videos is less unusual."
+    return f"{by}, {percent(p_value)} of {n_real:,} real videos are at least as unusual."
 
 
 def propositions(kinds: Sequence[str], generators: Sequence[str]) -> tuple[str, str]:
@@ -40,8 +41,8 @@ def propositions(kinds: Sequence[str], generators: Sequence[str]) -> tuple[str, 
     what = f"forged ({', '.join(kinds)})" if kinds else "forged"
     count = len(generators)
     return (
-        f"the video is {what}, as by the {count} generators of the calibration",
-        "the video is real, as those of the calibration",
+        f"the video is {what} by generators like the {count} of the calibration",
+        "the video is real, like those of the calibration",
     )
 
 
@@ -72,7 +73,7 @@ def ratio_statement(about: Mapping[str, Any], found: Mapping[str, Any] | None) -
     times = number(10 ** abs(found["log10"]), 2)
     bound = "at least " if found["at_bound"] else "about "
     return (
-        f"What was observed is {bound}{times} times more probable if {more}, than if {less}: "
+        f"What was observed is {bound}{times} times more probable if {more} than if {less}: "
         f"{strength(found['log10'])} ({_interval(found)}; {population}). This is not the "
         "probability that the video is forged."
     )
