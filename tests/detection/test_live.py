@@ -4,6 +4,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from media_files import damage
 from tiny_network import tiny_sync
 
 from avforensics.checkpoints import Models
@@ -113,6 +114,22 @@ def test_as_in_two_passes(scorer, scene, tmp_path, monkeypatch):
             np.testing.assert_allclose(rows, others, atol=1e-5)
             assert face.result.measures == same.result.measures
             assert face.result.media.n_frames == same.result.media.n_frames
+
+
+@pytest.mark.parametrize("torn", [slice(0, 0), slice(160, 162)], ids=["whole", "torn"])
+def test_damage_is_told_of_the_video_whoever_it_hits(scorer, tmp_path, monkeypatch, torn):
+    """Each head is scored in its first two seconds; the damage lies behind them."""
+    sound = np.random.default_rng(0).normal(0, 3000, FRAMES * 640).astype(np.int16)
+    write_clip(tmp_path / "a.mp4", pictures("one leaps"), sound)
+    damage(tmp_path / "a.mp4", "video", torn)
+    monkeypatch.setattr(find_module, "FaceDetector", Colours)
+    first = VideoScorer(ClipScorer(scorer.detector.models), scorer.options)
+    outcome = first.score(tmp_path / "a.mp4")
+    count = torn.stop - torn.start
+    told = [text for text in outcome.result.warnings if "damaged" in text]
+    assert told == [f"in the whole video: damaged packets skipped: {count} of video"] * (count > 0)
+    assert outcome.result.media.skipped_packets == count
+    assert not any("damaged" in text for face in outcome.faces for text in face.result.warnings)
 
 
 def test_a_search_that_breaks_costs_its_video(scorer, tmp_path, monkeypatch):

@@ -24,8 +24,8 @@ from avforensics.files import sha256_or_none
 from avforensics.media.kept import may_be_kept
 from avforensics.media.prefetch import prefetch
 from avforensics.media.reader import open_media
-from avforensics.media.remarks import SHORTER_SECONDS, of_file
-from avforensics.media.types import FPS, SAMPLE_RATE
+from avforensics.media.remarks import SHORTER_SECONDS, damaged_packets, of_file, of_pictures
+from avforensics.media.types import FPS, SAMPLE_RATE, MediaReport
 from avforensics.scoring.clips import ClipScorer
 from avforensics.scoring.extractor import Progress
 from avforensics.scoring.outcome import Outcome
@@ -254,6 +254,7 @@ class VideoScorer:
         if not any(face.result.scores for face in faces):
             return replace(faces[0].result, seconds=seconds)
         main = faces[main_face(faces)].result
+        skipped = max(main.media.skipped_packets, found.skipped_packets + main.media.skipped_audio)
         measures, limits = measures_of_video(faces), self.detector.applicability
         return replace(
             main,
@@ -261,10 +262,11 @@ class VideoScorer:
             measures=measures,
             speaking=None,
             not_applicable=() if measures is None else limits.reasons(measures),
-            media=replace(main.media, n_frames=found.n_frames),
+            media=replace(main.media, n_frames=found.n_frames, skipped_packets=skipped),
             seconds=seconds,
             warnings=[
                 *main.warnings,
+                *_elsewhere(found, main.media),
                 *_sound_ended(faces, found),
                 *_short(found, self.options.find),
                 *(f"not used: {what}" for what in found.left_out),
@@ -293,6 +295,15 @@ def _short(found: Faces, settings: FaceSettings) -> Iterator[str]:
             f"short: {found.n_frames / FPS:.2f} s ({found.n_frames} frames), "
             f"less than {settings.min_seconds:g} s"
         )
+
+
+def _elsewhere(found: Faces, main: MediaReport) -> Iterator[str]:
+    """Warnings about damage that lies not only in the part of the main face."""
+    known = {
+        damaged_packets(video=main.skipped_packets - main.skipped_audio),
+        *of_pictures(main.concealed, main.resized, main.refused_aspect),
+    }
+    yield from (f"in the whole video: {what}" for what in found.warnings if what not in known)
 
 
 def _sound_ended(faces: tuple[FaceResult, ...], found: Faces) -> Iterator[str]:

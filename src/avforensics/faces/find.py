@@ -140,6 +140,7 @@ def _find(
             detector=detector.sha256,
             cuts=tuple(start_frame + cut for cut in cuts),
             warnings=tuple(_damage(video)),
+            skipped_packets=video.tally.skipped,
         )
         damaged = bool(video.tally.skipped or video.tally.concealed)
         if watcher is not None and not (damaged and threads > 1):

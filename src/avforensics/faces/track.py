@@ -88,6 +88,8 @@ class Faces:
         First frames of shots.
     warnings : tuple of str
         Damage found while reading, which may explain missing faces.
+    skipped_packets : int
+        Damaged packets of the pictures.
     """
 
     width: int
@@ -98,6 +100,7 @@ class Faces:
     detector: str = ""
     cuts: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
+    skipped_packets: int = 0
 
     @property
     def left_out(self) -> list[str]:
