@@ -123,7 +123,7 @@ class Augment:
 
 
 def resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize with the method's antialiased bicubic filter (Sec. 1).
+    """Resize with an antialiased bicubic filter (method Sec. 1).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Cut training clips of faces or whole frames: 25 fps, square, with audio and their origin."""
+"""Cut training clips of faces or whole frames: 25 fps, square, with audio and a sidecar."""
 
 from __future__ import annotations
 
@@ -119,9 +119,9 @@ class Cut:
 def clip_row(row: Row, folder: Path, clip: FaceClip) -> Row | None:
     """Build the manifest row of a clip in ``folder`` that was cut from a row's video.
 
-    Times and segments count from the start of the clip, and the size of the face is added to the
-    facts. Returns None if a partial forgery has no segment within the clip, because a fake without
-    segments would count as forged throughout.
+    Times and segments are relative to the start of the clip, and the size of the face is added to
+    the facts. Returns None if a partial forgery has no segment within the clip, because a fake
+    without segments would count as forged throughout.
     """
     start, duration = clip.start, clip.frames / FPS
     shifted = (
@@ -185,7 +185,7 @@ def cut_clips(row: Row, folder: Path, name: str, settings: ClipSettings) -> Cut:
 
 
 def _told(row: Row, path: object, reason: str) -> str:
-    """A reason, with the file's name unless the file is the video."""
+    """Prefix a reason with the file's name, unless the file is the video."""
     return reason if path is None or str(path) == row.path else f"{path}: {reason}"
 
 

@@ -25,7 +25,7 @@ _FIELDS = {"source", "state", "name", "settings", "status", "reason", "frames", 
 
 
 class Ledger(Closing):
-    """Ledger in JSON-lines files, one for each share of a run; a process appends to its own file.
+    """Ledger in JSON-lines files, one per share of a run; each process appends to its own file.
 
     A line truncated by a kill is ignored, and its video is cut again. The process locks its own
     file. Use the ledger in a ``with`` statement.
@@ -116,7 +116,7 @@ class Ledger(Closing):
         )
 
     def _files(self, clip: FaceClip) -> list[Path]:
-        """A clip, its audio and its sidecar."""
+        """Paths of a clip, its audio and its sidecar."""
         return [(self.clips / clip.name).with_suffix(suffix) for suffix in _SUFFIXES]
 
     def begin(self, name: str) -> None:

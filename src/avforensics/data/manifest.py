@@ -28,7 +28,7 @@ _FILES = COLUMNS.index("path"), COLUMNS.index("audio")
 
 
 class Manifest:
-    """Rows of clips; their order matters.
+    """Ordered rows of clips.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class Manifest:
     def write(self, path: str | Path) -> None:
         """Write CSV or Parquet, according to the file name.
 
-        Paths below the manifest's folder are written relative to it, others absolute.
+        Paths below the manifest's folder are written relative to it, others as absolute paths.
         """
         folder = os.path.dirname(os.path.abspath(path))
         write_table(path, [*COLUMNS, *self.facts], self._cells(folder))

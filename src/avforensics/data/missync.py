@@ -1,7 +1,7 @@
 """Make forgeries from real clips by giving their videos audio that does not match.
 
 Only audio is written; videos stay where they are. Real clips also get an audio file, so that real
-and forged clips differ only in how audio and video match.
+and forged clips differ only in whether audio and video match.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from avforensics.media.wav import write_wav
 
 KINDS = ("swap", "jump", "part")
 FADE = 160  # samples (10 ms) of cross-fade at a jump, or at the borders of replaced audio
-SHORTEST = 20  # frames; shorter clips have no middle for a jump
+SHORTEST = 20  # frames; shorter clips leave no room for a jump
 
 
 def sound_of(row: Row) -> np.ndarray:
@@ -46,7 +46,7 @@ def sound_of(row: Row) -> np.ndarray:
 
 
 def partners(rows: Sequence[Row], *, seed: int) -> list[int]:
-    """Draw for each row the index of a row that supplies its audio, preferably of another identity.
+    """For each row, draw the row that supplies its audio, of another identity if possible.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def part(
 
 
 def jump(row: Row, sound: np.ndarray, *, frame: int, by: int) -> np.ndarray:
-    """Audio in sync until ``frame`` of the clip, then ``by`` frames ahead; int16.
+    """Make audio that is in sync until ``frame`` of the clip and then ``by`` frames ahead; int16.
 
     If ``by`` is positive, the audio ends ``by`` frames earlier; if negative, some audio is
     repeated.
@@ -111,7 +111,8 @@ def jump(row: Row, sound: np.ndarray, *, frame: int, by: int) -> np.ndarray:
 
 
 def splice_sound(sound: np.ndarray, other: np.ndarray, first: int, last: int) -> np.ndarray:
-    """Replace samples ``first .. last`` of ``sound`` by those of ``other``, faded in and out."""
+    """Replace samples ``first .. last`` of ``sound`` by ``other``'s, with fades: int16,
+    (samples,)."""
     share = np.zeros(len(sound))
     share[first:last] = 1
     ramp = np.linspace(0, 1, FADE)

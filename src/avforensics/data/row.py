@@ -66,7 +66,7 @@ class Row(NamedTuple):
 
     @property
     def source(self) -> tuple[str, str, float, float | None]:
-        """What the clip is cut from: path, audio, start and duration."""
+        """Source of the clip: path, audio, start and duration."""
         return self.path, self.audio, self.start, self.duration
 
     @property

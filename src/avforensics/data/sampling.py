@@ -13,7 +13,7 @@ from torch.utils.data import Sampler
 
 @dataclass(eq=False)
 class NumberedSteps(Sampler[tuple[int, int]]):
-    """Keys ``(epoch, step)``, one epoch in number, starting with the next step to train.
+    """An epoch's worth of keys ``(epoch, step)``, starting with the next step to train.
 
     Lightning counts the trained steps and stores the count in every checkpoint. Starting from that
     count is correct in every epoch and after resuming in mid-epoch, no matter when Lightning

@@ -51,7 +51,7 @@ class Text:
     encoding: str
 
     def on_disk(self, folder: str | os.PathLike, name: str) -> str:
-        """Return ``name`` spelt so that the file exists, if the encoding leaves a choice.
+        """Return ``name`` in the spelling that exists on disk, if the encoding is ambiguous.
 
         In a table that is not UTF-8, a byte may be a raw byte of a file name or a letter in an
         8-bit encoding. Bytes are read as letters if a file with that name exists, else as raw
@@ -269,7 +269,7 @@ def write_table(path: str | Path, header: Sequence[str], rows: Iterable[Sequence
 
 
 def _decode(content: bytes) -> tuple[str, str]:
-    """Decode text; return it with the name of its encoding."""
+    """Decode text; return the text and the name of its encoding."""
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if content.startswith(mark):
             errors = "surrogateescape" if encoding == "utf-8-sig" else "strict"

@@ -19,7 +19,7 @@ LEAST_HALVES, LEAST_PARTIAL = 50, 60  # frames; in shorter clips, the exchanged 
 class Version:
     """A clip, original or forged."""
 
-    name: str  # for files
+    name: str  # used in file names
     # title, done: texts for users; ``done`` is a sentence about the change
     title: str
     done: str
@@ -38,8 +38,8 @@ def versions_of(
     sound : int16 array, (samples,), mono, 16 kHz
         Audio of the clip, in whole frames of 640 samples.
     elsewhere : int16 array, optional
-        Audio of another part of the same video, at least as long. None = audio from another part of
-        the clip is used, if the clip is long enough.
+        Audio of another part of the same video, at least as long. None = use audio from another
+        part of the clip, if the clip is long enough.
 
     Returns
     -------

@@ -80,7 +80,7 @@ class SegmentAlarms:
         return cls(scores[: math.ceil(MOST_PER_MINUTE * minutes)], minutes)
 
     def threshold(self, per_minute: float) -> float | None:
-        """Score exceeded by at most this many segments per minute of real video.
+        """Score that at most ``per_minute`` segments per minute of real video exceed.
 
         None if there is too little real video for the rate.
 

@@ -103,7 +103,7 @@ def _leading_silence(clip: BaselineClip) -> float | None:
 
 @baseline("naive_bayes")
 def _naive_bayes(clip: BaselineClip) -> float | None:
-    """None if no real videos are available to count delays."""
+    """None without delay counts from real videos."""
     return clip.statistics.get("naive_bayes")
 
 

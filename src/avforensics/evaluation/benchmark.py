@@ -81,7 +81,7 @@ def tested_clips(
 
 
 def some_real(manifest: Manifest, count: int, seed: int) -> Manifest:
-    """At most ``count`` real clips, drawn by seed and spread over identities."""
+    """At most ``count`` real clips, drawn with a seed and spread over identities."""
     real = sample(manifest, real=None, fake=0)
     return sample(real, real=min(count, len(real)), fake=0, seed=seed)
 
@@ -105,7 +105,7 @@ def also_trained(
 def store_name(
     benchmark: str, manifest: Manifest, network: str, *, max_windows: int | None, edit: str = ""
 ) -> str:
-    """Name of a feature folder; two names are equal only if clips and features are."""
+    """Name of a feature folder; two names are equal only if clips and features are equal."""
     windows = "all" if max_windows is None else f"first{max_windows}"
     made_of = [benchmark, manifest.digest[:8], network[:8], windows]
     return "-".join([*made_of, edit.replace("/", "_")] if edit else made_of)

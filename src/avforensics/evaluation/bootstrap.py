@@ -136,7 +136,7 @@ class Bootstrap:
         return np.concatenate(parts)
 
     def identities(self, rows: ArrayLike | None = None) -> tuple[int, int]:
-        """Number of identities with a real and with a fake video among ``rows``."""
+        """Numbers of identities with a real video and with a fake video among ``rows``."""
         rows = np.arange(len(self.labels)) if rows is None else np.asarray(rows)
         clusters, labels = self.cluster[rows], self.labels[rows]
         return tuple(len(np.unique(clusters[labels == label])) for label in (0, 1))

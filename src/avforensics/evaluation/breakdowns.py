@@ -68,10 +68,10 @@ def break_down(
     Returns
     -------
     dict
-        JSON values. ``columns`` holds for each column its ``groups`` (for each value counts,
-        ``auc``, ``false_alarms``, and for both metrics ``_ci``, ``_gap``, ``_gap_ci``, ``_gap_p``
-        and ``_gap_p_holm``), ``left_out`` and ``unknown`` (number of videos without a value).
-        ``absent`` lists the columns without any values.
+        All values can be written as JSON. ``columns`` holds for each column its ``groups`` (for
+        each value counts, ``auc``, ``false_alarms``, and for both metrics ``_ci``, ``_gap``,
+        ``_gap_ci``, ``_gap_p`` and ``_gap_p_holm``), ``left_out`` and ``unknown`` (number of videos
+        without a value). ``absent`` lists the columns without any values.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def break_down(
 
 
 class _Work:
-    """Results of groups of the scored videos."""
+    """Compute results for groups of scored videos."""
 
     def __init__(
         self,
@@ -202,7 +202,7 @@ class _Work:
     def _gap_interval(self, drawn, gap, rows, others, own, of_others) -> list | None:
         """Interval of a difference: bootstrap, or Newcombe (1998) if either rate is 0 or 1.
 
-        A rate of 0 or 1 has a bootstrap interval without width, so the difference would seem as
+        A rate of 0 or 1 has a bootstrap interval of zero width, so the difference would seem as
         certain as the other rate alone.
         """
         value, _, other = of_others

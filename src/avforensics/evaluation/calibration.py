@@ -30,14 +30,14 @@ _SLACK = 0.01  # relative tolerance of calibrated ranges: 25.0004 fps counts as 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Scores of held-out real videos, with properties of the videos and settings of the scores.
+    """Scores of held-out real videos, with the videos' properties and the scoring settings.
 
     Attributes
     ----------
     scores : float64 array, (n,)
         Sorted.
     setting : mapping
-        Settings of the scores (lam, window policy, hashes of weights ...); JSON values.
+        Settings of scoring (lam, window policy, hashes of weights ...), as JSON values.
     ranges : mapping of str to (low, high)
         Smallest and largest value of each property of the videos, such as ``fps``, ``width``,
         ``height`` or ``leading_silence``.

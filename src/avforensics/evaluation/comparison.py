@@ -20,7 +20,7 @@ from avforensics.tables import Table
 
 @dataclass(frozen=True)
 class RunDifference:
-    """Run B minus run A on the videos that both scored."""
+    """Results of run B minus those of run A, on the videos that both scored."""
 
     results: dict[str, dict[str, Difference]]  # by category, average or ``overall``, then by metric
     n: int  # number of compared videos

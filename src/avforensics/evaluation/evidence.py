@@ -1,7 +1,8 @@
 """``evidence``: the fused statistics of a video, compared with held-out real videos.
 
-A fusion finds the videos that it was fitted to less unusual than new ones, so the values behind
-p-values are cross-fitted: each person's videos are scored by a fusion fitted without that person.
+A fusion rates the videos that it was fitted to as less unusual than new videos, so the values
+behind p-values are cross-fitted: each person's videos are scored by a fusion fitted without that
+person.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ def fewest(names: Sequence[str], kind: str) -> int:
     Parameters
     ----------
     kind : str
-        Name of the fusion. A fusion that fits a covariance needs more videos the more statistics
-        there are.
+        Name of the fusion. A fusion that fits a covariance needs more videos if there are more
+        statistics.
     """
     return max(FEWEST, FUSIONS[check_fusion(kind)].videos_per_statistic * len(names))
 

@@ -69,7 +69,7 @@ def from_c5(table: Table) -> list[dict[str, str]]:
     Raises
     ------
     ManifestError
-        A status is unknown, a score is out of range, or the meta file gives different counts.
+        A status is unknown, a score is out of range, or the meta file states different counts.
     """
     cells, counts = [], Counter()
     for number, row in enumerate(table.records()):
@@ -159,8 +159,8 @@ def write_c5(
     path : path
         Must end in ``.scores.csv``.
     made_with : mapping
-        ``dataset``, ``detector``, ``source`` and ``digest`` (of the manifest, 64 hex digits or
-        None).
+        ``dataset``, ``detector``, ``source``, and the manifest's ``digest`` (64 hexadecimal digits,
+        or None).
     """
     if not str(path).endswith(".scores.csv"):
         raise ManifestError(f"{path}: the name of a C5 file must end in .scores.csv")

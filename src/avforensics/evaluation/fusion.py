@@ -21,7 +21,7 @@ from avforensics.fields import check_choice
 from avforensics.scoring.statistics import STATISTICS
 
 _SHARE_FLOOR = 0.01  # shares are mapped to 0.01..0.99
-# share of the median, added before the logarithm so that values far below the median are alike
+# share of the median, added before the logarithm so that values far below the median are similar
 _POSITIVE_FLOOR = 0.1
 _FINEST = 0.05  # minimum spread: a difference of 5 % (in log or logit units) is never unusual
 _MAD = 1.4826  # standard deviation over median absolute deviation, for a normal distribution

@@ -46,7 +46,7 @@ def cllr(log10_lr: ArrayLike, labels: ArrayLike) -> float:
 def best_calibrated(log10_lr: ArrayLike, labels: ArrayLike) -> np.ndarray:
     """Ratios with the same ranking that fit these videos best (PAV), (n,).
 
-    A ratio is infinite if no video of the other class lies beyond it.
+    A ratio is infinite if no video of the other class is beyond it.
     """
     from sklearn.isotonic import isotonic_regression  # slow import, not needed for scoring
 

@@ -69,16 +69,17 @@ class RocCurve:
 
     @property
     def fpr(self) -> np.ndarray:
-        """False-positive rate at each threshold, (..., K + 1); NaN for a resample without reals."""
+        """False-positive rate at each threshold, (..., K + 1); NaN if a resample has no real
+        video."""
         return _ratio(self.false_positives, self.false_positives[..., -1:])
 
     @property
     def tpr(self) -> np.ndarray:
-        """True-positive rate at each threshold, (..., K + 1); NaN for a resample without fakes."""
+        """True-positive rate at each threshold, (..., K + 1); NaN if a resample has no fake."""
         return _ratio(self.true_positives, self.true_positives[..., -1:])
 
     def auc(self) -> np.ndarray:
-        """Area under the ROC curve; a tie between a real and a fake counts one half."""
+        """Area under the ROC curve; a tie between a real video and a fake counts one half."""
         area = np.diff(self.false_positives) * (
             self.true_positives[..., 1:] + self.true_positives[..., :-1]
         )
@@ -191,6 +192,6 @@ def _counts(weights: np.ndarray, of_class: np.ndarray, last_of_tie: np.ndarray) 
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Divide; NaN, without a warning, where a resample lacks a class."""
+    """Divide; the result is NaN, without a warning, where a resample lacks a class."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.divide(numerator, denominator)

@@ -1,4 +1,4 @@
-"""Compare our results with the paper's, and test whether our intervals contain them."""
+"""Compare our results with the paper's, and check whether our intervals contain the paper's."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Comparison:
 
 
 def published(name: str) -> dict:
-    """Title, results and, for some, a note of one of the paper's experiments.
+    """Title, results and optional note of one of the paper's experiments.
 
     Raises
     ------

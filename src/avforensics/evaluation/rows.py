@@ -24,7 +24,7 @@ class ScoredVideo:
     path: str  # as in the manifest
     label: int  # 1 = fake, 0 = real
     category: str = ""  # kind of fake; ignored for real videos
-    identity: str = ""  # source identity, which intervals resample; empty = unknown
+    identity: str = ""  # identity of the source, the unit of resampling; empty = unknown
     score: float | None = None  # higher = more likely fake; None or not finite = not scored
     error: str | None = None  # reason for a missing score
     # why the score is meaningless; such a score is kept but excluded from metrics

@@ -232,7 +232,7 @@ def choose(
 def fit_delay_frequency(
     store: FeatureStore, split: str | None, *, leave_out: Collection[int] = ()
 ) -> np.ndarray | None:
-    """Estimate how often each delay is the most likely in real clips of a training split.
+    """Estimate how often each delay is the most likely one in real clips of a training split.
 
     Returns log-probabilities for the naive Bayes statistic, float64, (D,), or None if there are no
     such clips. Clips with an index in ``leave_out``, usually the evaluated clips, are excluded.
@@ -251,7 +251,7 @@ def fit_delay_frequency(
 
 
 def count_delays(store: FeatureStore, chosen: Sequence[int]) -> np.ndarray:
-    """Log-probability that each delay is the most likely in these clips, float64, (D,)."""
+    """Log-frequency of each delay as the most likely delay of a window, float64, (D,)."""
     counted = NaiveBayes(delays=store.info.n_delays)
     counted.fit(torch.from_numpy(store.logits(index)) for index in chosen)
     return counted.log_probability.double().numpy()

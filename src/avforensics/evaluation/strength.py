@@ -1,4 +1,4 @@
-"""Likelihood ratio of a video: forged in one of the named ways, or real.
+"""Likelihood ratio of a video: forged in one of the named ways versus real.
 
 A likelihood ratio compares two propositions, each with its own population. The ratio is fitted to
 real videos and to forgeries by several generators, validated on people and generators outside the
@@ -231,7 +231,7 @@ def _validate(
 def _by_generator(
     log10: np.ndarray, labels: np.ndarray, generators: Sequence[str]
 ) -> dict[str, float]:
-    """Cost of each generator's forgeries against all real videos."""
+    """Cllr of each generator's forgeries against all real videos."""
     of_fakes, reals = log10[labels == 1], log10[labels == 0]
     names = np.array(generators, dtype=object)
     return {

@@ -24,7 +24,7 @@ _COLUMNS = {
 }
 _WITH_INTERVAL = ("auc", "ap", "ap_balanced", "eer")  # in tables; files have all intervals
 _COUNTS = {"n_real": "real", "n_fake": "fake"}
-_UNSCORED = "AUC, unscored = chance"  # a column if some videos have no score
+_UNSCORED = "AUC, unscored = chance"  # column title, used if some videos have no score
 
 
 def blocks(summary: Mapping) -> Iterator[tuple[str, Mapping]]:
@@ -78,7 +78,7 @@ def cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
 
 
 def statistics_cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of AUC by statistic and result, the score first; empty without statistics.
+    """Header and rows of the AUC by statistic and result, score first; empty without statistics.
 
     Statistics are signed so that out-of-sync videos score high; an AUC below 50 means that the
     forgeries of that category score low.
@@ -104,7 +104,7 @@ def coverage_line(summary: Mapping) -> str:
 
 
 def tables_of(summary: Mapping, title: str = "") -> list[Table]:
-    """Tables of results, baselines (with the AUC again) and statistics, which fit a screen."""
+    """Tables of results, baselines (AUC repeated) and statistics, narrow enough for a screen."""
     header, rows = cells(summary)
     ends = _section_ends(summary)
     split = header.index(_COLUMNS["tpr_at_fpr_10"]) + 1
@@ -165,7 +165,7 @@ def flat(block: Mapping, metrics: Iterable[str]) -> list[float | None]:
 
 
 def to_json(summary: Mapping) -> str:
-    """Content of ``metrics.json``; ValueError for NaN and infinity, which JSON lacks."""
+    """Content of ``metrics.json``; raises ValueError for NaN or infinity, which JSON lacks."""
     return json.dumps(summary, indent=2, allow_nan=False) + "\n"
 
 
@@ -197,7 +197,7 @@ def _footer(summary: Mapping) -> list[str]:
 
 
 def _section_ends(summary: Mapping) -> set[str]:
-    """Names of the last category and the last average, which a rule follows in tables."""
+    """Names of the last category and the last average, after which tables have a rule."""
     return {list(summary[part])[-1] for part in ("categories", "averages") if summary[part]}
 
 

@@ -1,4 +1,4 @@
-"""Score clips, face crops or parts of files, as they are."""
+"""Score clips, face crops or parts of files, without searching for faces."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class ClipScorer:
 
     @property
     def media(self) -> MediaOptions:
-        """Options with which files are read."""
+        """Options for reading files."""
         return self.extractor.media
 
     def score_many(
@@ -93,8 +93,8 @@ class ClipScorer:
         clips : iterable of path or Clip
             A `Clip` is a part of a file, or a file with separate audio.
         progress : callable, optional
-            Called with a clip and the number of its windows processed so far; an exception raised
-            there ends scoring.
+            Called with a clip and the number of its windows processed so far; an exception that it
+            raises ends scoring.
         """
         return map(self._result, self.extractor.extract(map(Clip.of, clips), progress))
 

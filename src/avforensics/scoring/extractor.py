@@ -1,4 +1,4 @@
-"""Extract features from files: read in threads, and run the synchronisation network once."""
+"""Extract features from files, which are read in threads, in one pass of the network."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ class VideoRows:
     window : int array, (N,)
         Index of each window in the video; a gap separates windows that are not consecutive.
     inner : bool
-        Whether every delay of these windows has valid audio. False = fewer than
-        `avforensics.scoring.offset.ENOUGH` windows have it, so all windows are included.
+        Whether every delay of these windows has valid audio. False = this holds for fewer than
+        `avforensics.scoring.offset.ENOUGH` windows, so all windows are included.
     score : float or None
         The published score.
     activation : float array, (N,), or None
@@ -54,7 +54,7 @@ class VideoRows:
         delay_frequency: np.ndarray | None = None,
         speaks: np.ndarray | None = None,
     ) -> VideoRows:
-        """Select the inner windows that a policy scores, or all of them if too few are inner.
+        """Select the inner windows among the scored windows, or all if too few are inner.
 
         Parameters
         ----------
@@ -87,7 +87,7 @@ class VideoRows:
     def joined(cls, parts: Iterable[VideoRows], score: float | None = None) -> VideoRows:
         """Join the windows of several faces of one video, with a gap between parts.
 
-        If any part has inner windows, only those are used.
+        If ``inner`` is True for any part, the other parts are left out.
         """
         parts = list(parts)
         inner = any(part.inner for part in parts)

@@ -34,8 +34,8 @@ class SequencePolicy:
         ``first`` = one sequence of the first ``max_len`` windows (published); ``all`` = sequences
         over the whole video that overlap by half.
     audio : str
-        ``pad`` = audio outside the video is zeros (published); ``context`` = windows without valid
-        audio at all 31 delays are dropped.
+        ``pad`` = audio outside the video is filled with zeros (published); ``context`` = windows
+        without valid audio at all 31 delays are dropped.
     """
 
     max_len: int = 50
@@ -116,7 +116,9 @@ def score_features(
         )
     starts = policy.starts(len(kept))
     length = min(policy.max_len, len(kept))
-    index = torch.from_numpy(starts[:, None] + np.arange(length))  # (S, L) into kept windows
+    index = torch.from_numpy(
+        starts[:, None] + np.arange(length)
+    )  # (S, L), indices into kept windows
     rows = torch.from_numpy(features.sync_logits[kept])
     by_delay, predicted = _judge(distribution, "distribution", rows, index)
     rows = torch.from_numpy(features.projected[kept])

@@ -233,7 +233,7 @@ def read_ahead(
     readers: int,
     meter: Callable[[Clip], Meter | None] = lambda clip: None,
 ) -> Iterator[Source]:
-    """Yield sources in the order of ``clips``, with ``readers`` of them read concurrently.
+    """Yield sources in the order of ``clips``, reading ``readers`` of them concurrently.
 
     ``meter`` creates the meter of a clip.
     """

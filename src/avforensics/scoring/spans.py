@@ -52,7 +52,7 @@ def cut_spans(
 ) -> Iterator[Span]:
     """Cut aligned blocks into spans, in constant memory.
 
-    Audio outside the video is zeros (the published padding).
+    Audio outside the video is filled with zeros (the published padding).
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 """Statistics of a video's rows, one number each, to complement the published score.
 
-The published score measures how well each window is predicted from the previous windows. An unsure
-network gives flat rows, which are easy to predict and therefore count as normal. The statistics in
-this module measure the same rows in other ways: how sure the network is, whether it stays at one
-delay, how often it jumps. They need no further pass of the network.
+The published score measures how well each window is predicted from the previous windows. A network
+that is unsure gives flat rows, which are easy to predict and therefore count as normal. The
+statistics in this module measure the same rows in other ways: how sure the network is, whether the
+delay is constant, and how often it jumps. They need no further pass of the network.
 
 Each statistic uses the windows of `VideoRows`, in which every delay has valid audio. A short clip
 is measured on all of its windows; do not compare its statistics with those of longer clips.
@@ -167,7 +167,7 @@ def entropy(rows: VideoRows) -> float:
 
 @statistic("constant_delay", scale="real", fake="low")
 def constant_delay(rows: VideoRows) -> float:
-    """Mean log-probability of the best constant delay, relative to flat rows; log D = in sync.
+    """Mean log-probability of the best constant delay, above flat rows; log D = perfect sync.
 
     The same measure finds the speaking face.
     """

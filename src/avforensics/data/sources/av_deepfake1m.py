@@ -26,10 +26,10 @@ def av_deepfake1m(root: str | Path) -> Manifest:
 
     The second edition has additional fields (``video_model``), and source folders above the
     speakers' folders: ``vox_celeb_2/ID/...``, ``lrs3/ID/...`` and
-    ``silent_videos/subject_N_.../...`` (https://huggingface.co/datasets/ControlNet/
-    AV-Deepfake1M-PlusPlus, https://github.com/ControlNet/AV-Deepfake1M; the folders follow the
-    reader in https://github.com/dfwb-research/deepfake-workbench). Files may also be directly below
-    the root.
+    ``silent_videos/subject_N_.../...``
+    (https://huggingface.co/datasets/ControlNet/AV-Deepfake1M-PlusPlus,
+    https://github.com/ControlNet/AV-Deepfake1M; the folders follow the reader in
+    https://github.com/dfwb-research/deepfake-workbench). Files may also be directly below the root.
 
     The labels of the test parts are not public: their files are skipped and counted in the log.
 

@@ -50,7 +50,8 @@ def fakeavceleb(root: str | Path) -> Manifest:
     Raises
     ------
     ManifestError
-        The table is missing, has a different header, or has an unknown category and method.
+        The table is missing, has a different header, or has an unknown combination of category and
+        method.
     """
     root = find_root(root, TABLE)
     table = read_table(f"{root}/{TABLE}")
@@ -84,7 +85,7 @@ class _Spelling:
         self.known: dict[str, str] = {}
 
     def on_disk(self, folder: str) -> str:
-        """Path on disk of a folder that is spelt as in the table."""
+        """Path on disk of a folder named in the table."""
         if folder not in self.known:
             parts = [part for part in folder.split("/") if part and part != "."]
             if parts and letters(parts[0]).startswith("fakeavceleb"):

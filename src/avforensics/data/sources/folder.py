@@ -19,9 +19,9 @@ def folder(
     Parameters
     ----------
     identity : str
-        ``"parent"``: the folder of a video. ``"stem"``: the video's own name, if each video shows a
-        different person or all show the same person. Otherwise, a regular expression that is
-        searched in the path below ``root``; its first group is the identity.
+        ``"parent"``: the folder of a video. ``"stem"``: the name of the video, if each video shows
+        a different person or all show the same person. Otherwise, a regular expression that is
+        searched for in the path below ``root``; its first group is the identity.
     fake : str
         Regular expression; videos whose path below ``root`` matches are fakes. Empty = all are
         real.

@@ -184,7 +184,7 @@ class _Places:
         self._by_name: dict[str, list[str]] | None = None
 
     def of(self, path: str) -> str:
-        """Find a path below the root; unchanged if it exists or its file name is not found once."""
+        """Find a path below the root; unchanged if it exists or if its name is not unique there."""
         if os.path.lexists(f"{self.root}/{path}"):
             return path
         if self._by_name is None:
