@@ -118,8 +118,7 @@ class RandomClips(_Clips):
         return frames, np.stack([reader.audio(int(s), WINDOW) for s in sounds]), starts
 
     def _starts(self, rng: np.random.Generator, row: Row, room: int) -> np.ndarray:
-        """Draw sorted distinct positions below ``room``, uniformly among choices that keep the
-        gap."""
+        """Draw sorted distinct positions below ``room`` uniformly, subject to the gap."""
         count = self.clips_per_video
         if room < count:
             raise MediaError(

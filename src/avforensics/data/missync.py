@@ -46,7 +46,7 @@ def sound_of(row: Row) -> np.ndarray:
 
 
 def partners(rows: Sequence[Row], *, seed: int) -> list[int]:
-    """For each row, draw the row that supplies its audio, of another identity if possible.
+    """For each row, draw the index of a row for its audio, of another identity if possible.
 
     Raises
     ------
@@ -111,8 +111,7 @@ def jump(row: Row, sound: np.ndarray, *, frame: int, by: int) -> np.ndarray:
 
 
 def splice_sound(sound: np.ndarray, other: np.ndarray, first: int, last: int) -> np.ndarray:
-    """Replace samples ``first .. last`` of ``sound`` by ``other``'s, with fades: int16,
-    (samples,)."""
+    """Replace samples ``first .. last`` of ``sound`` by ``other``, faded: int16, (samples,)."""
     share = np.zeros(len(sound))
     share[first:last] = 1
     ramp = np.linspace(0, 1, FADE)

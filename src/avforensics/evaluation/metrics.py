@@ -69,13 +69,12 @@ class RocCurve:
 
     @property
     def fpr(self) -> np.ndarray:
-        """False-positive rate at each threshold, (..., K + 1); NaN if a resample has no real
-        video."""
+        """False-positive rate at each threshold, (..., K + 1); NaN if a resample has no reals."""
         return _ratio(self.false_positives, self.false_positives[..., -1:])
 
     @property
     def tpr(self) -> np.ndarray:
-        """True-positive rate at each threshold, (..., K + 1); NaN if a resample has no fake."""
+        """True-positive rate at each threshold, (..., K + 1); NaN if a resample has no fakes."""
         return _ratio(self.true_positives, self.true_positives[..., -1:])
 
     def auc(self) -> np.ndarray:

@@ -116,9 +116,7 @@ def score_features(
         )
     starts = policy.starts(len(kept))
     length = min(policy.max_len, len(kept))
-    index = torch.from_numpy(
-        starts[:, None] + np.arange(length)
-    )  # (S, L), indices into kept windows
+    index = torch.from_numpy(starts[:, None] + np.arange(length))  # (S, L), into kept windows
     rows = torch.from_numpy(features.sync_logits[kept])
     by_delay, predicted = _judge(distribution, "distribution", rows, index)
     rows = torch.from_numpy(features.projected[kept])
