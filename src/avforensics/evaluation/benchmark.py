@@ -94,7 +94,7 @@ def also_trained(
     Parameters
     ----------
     known : iterable of Row or Entry
-        Clips to search for training clips.
+        Clips that may include training clips.
     splits : collection of str
         Training splits.
     """

@@ -99,7 +99,7 @@ def _stretches(
     parts = []
     for length in _lengths(min_windows, min(max_windows, n - 1)):
         total = running[length:] - running[:-length]
-        # the sum inside is minus the sum outside, so this is the difference of the two means
+        # the sum inside is minus the sum outside, so this is the difference between the two means
         score = total * n / (length * (n - length)) * np.sqrt(length * (n - length) / n)
         first = np.flatnonzero(score > least)
         parts.append((first, np.full(len(first), length), score[first]))

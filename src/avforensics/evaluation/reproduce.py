@@ -57,7 +57,7 @@ def published(name: str) -> dict:
 
 
 def compare_with_paper(name: str, summary: Mapping) -> list[Comparison]:
-    """Pair the paper's results for an experiment with ours from a summary."""
+    """Pair the paper's results for an experiment with our results from a summary."""
     found = dict(blocks(summary))
     comparisons = []
     for result, numbers in published(name)["results"].items():

@@ -238,7 +238,7 @@ def short_table(points: Sequence[Point]) -> list[list[str]]:
 
 
 def best(points: Sequence[Point]) -> Point:
-    """Point with the highest AUC, of the first of `AVERAGES` that all points have, else overall."""
+    """Point with the highest AUC, in the result that `headline` selects from `AVERAGES`."""
     result = _result(points)
     return max(points, key=lambda point: block_of(point.summary, result).get("auc") or -1.0)
 
