@@ -133,7 +133,7 @@ def _listed(rows: Sequence[ScoredVideo]) -> dict[str, int]:
 
 
 def by_category(rows: Sequence[ScoredVideo]) -> dict[str, list[ScoredVideo]]:
-    """Fakes by category: the paper's categories first, in the paper's order, then others by name."""
+    """Fakes by category: the paper's categories in the paper's order, then others by name."""
     place = {name: index for index, name in enumerate(PAPER_CATEGORIES)}
     fakes = [row for row in rows if row.label == 1]
     names = sorted(
