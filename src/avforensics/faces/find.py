@@ -23,12 +23,12 @@ from avforensics.media.kept import KeptFrames
 from avforensics.media.prefetch import in_another_thread
 from avforensics.media.remarks import damaged_packets, of_pictures
 from avforensics.media.survey import survey
-from avforensics.media.video import VideoReader
+from avforensics.media.video import DECODERS, VideoReader
 from avforensics.pool import cores
 
 LARGE = 48  # face size (pixels) at which the detector works best
 STEP = 32  # regions are enlarged to multiples of this: each new size costs the detector time
-LONG = 20  # seconds; longer videos are decoded by two threads
+LONG = 20  # seconds; longer videos are decoded by several threads
 WORTH = 0.5  # a region is searched only if it has at most this share of the frame's pixels
 
 
@@ -87,7 +87,7 @@ def find_faces(
     part = {"start_frame": start_frame, "max_frames": max_frames, "progress": progress}
     part |= {"kept": kept, "watcher": watcher}
     if cores() > 1 and max_frames is None and survey(path).end > LONG:
-        faces, damaged = _find(path, settings, video_stream, threads=2, **part)
+        faces, damaged = _find(path, settings, video_stream, threads=DECODERS, **part)
         if not damaged:
             return faces
     return _find(path, settings, video_stream, threads=1, **part)[0]

@@ -28,6 +28,8 @@ from avforensics.media.survey import LONGEST, survey
 from avforensics.media.tracks import number_of, pick_stream
 from avforensics.media.types import FPS
 
+DECODERS = 4  # decoder threads for long videos: frames decoded while others are used
+
 
 class VideoReader(Closing):
     """Decode one video stream to 25 frames per second.

@@ -27,7 +27,7 @@ from avforensics.media.container import open_container
 from avforensics.media.frames import View, scaled
 from avforensics.media.prefetch import in_another_thread
 from avforensics.media.types import FPS, HOP, MediaOptions
-from avforensics.media.video import VideoReader
+from avforensics.media.video import DECODERS, VideoReader
 from avforensics.media.writer import replace_sound, write_clip
 from avforensics.pool import cores
 
@@ -196,7 +196,7 @@ def _encode(
     intact: bool,
 ) -> tuple[int, tuple[int, int]]:
     """Write frames ``first .. last - 1`` and their sound; return their number and size."""
-    threads = 2 if intact and cores() > 1 else 1
+    threads = DECODERS if intact and cores() > 1 else 1
     with VideoReader(path, stream=options.video_stream, start=first, threads=threads) as video:
         frames = islice(video, last - first)
         opening = next(frames, None)

@@ -20,6 +20,7 @@ from avforensics.media.reader import MIN_FRAMES, MediaStream, open_media
 from avforensics.media.types import Block, MediaOptions, MediaReport
 from avforensics.models.projection import Projection
 from avforensics.models.sync import SyncNetwork
+from avforensics.scoring import memory
 from avforensics.scoring.engine import Engine
 from avforensics.scoring.result import Features
 from avforensics.scoring.runtime import DEFAULT_RUNTIME, RuntimeOptions
@@ -105,6 +106,7 @@ class FeatureExtractor:
         self.readers = runtime.readers or (4 if self.engine.device.type == "cuda" else 1)
         self.mix_clips = mix_clips
         self.max_windows = max_windows
+        self._unreleased = 0  # windows since freed memory was last released
         self.max_delay = sync.max_delay
         self.media = MediaOptions(
             size=sync.size,
@@ -240,12 +242,17 @@ class FeatureExtractor:
     def _run(self, batch: list[tuple[_Pending, Span]], progress: Progress | None) -> None:
         started = time.perf_counter()
         parts = self.engine.run([(id(pending), span) for pending, span in batch])
-        share = (time.perf_counter() - started) / sum(span.n_windows for _, span in batch)
+        n_windows = sum(span.n_windows for _, span in batch)
+        share = (time.perf_counter() - started) / n_windows
         for (pending, span), features in zip(batch, parts, strict=True):
             pending.parts.append(features)
             pending.seconds += share * span.n_windows
             if progress is not None:
                 progress(pending.source.clip, span.first_window + span.n_windows)
+        self._unreleased += n_windows
+        if self._unreleased >= memory.EVERY:
+            memory.release_freed()
+            self._unreleased = 0
 
     def _finish(self, pending: _Pending) -> Extraction:
         source, features = pending.source, None
