@@ -254,9 +254,9 @@ def test_evidence_is_said_and_escaped_and_limits_always(scored, tmp_path):
     said = ("More usual than <most>.", "Inconclusive: about as probable.")
     calibrated = Calibrated(p_value=0.2, n_real=50, statements=said)
     page = make_page(result, tmp_path, calibrated=calibrated)
-    assert '<span id="evidence">3.25</span>' in page
+    assert "<dd>3.25; higher = more unusual</dd>" in page
     assert "<p>More usual than &lt;most&gt;.</p><p>Inconclusive: about as probable.</p>" in page
     assert "What this method cannot see" in page and "face swaps, are not seen." in page
     plain = make_page(scored(), tmp_path)
-    assert 'id="evidence"' not in plain
+    assert "Evidence" not in plain
     assert "What this method cannot see" in plain

@@ -82,28 +82,35 @@ class Limits:
     def _of_sound(self, found: Measures) -> Iterator[str]:
         least = min(self.min_speech, found.seconds / 2)
         if found.level is not None and found.level < self.min_level:
-            yield f"silence: never above {found.level:.0f} dB (at least {self.min_level:g} dB)"
+            yield (
+                f"silence: never above {found.level:.0f} dB (at least {self.min_level:g} dB needed)"
+            )
         elif found.speech is not None and found.speech < least:
             yield (
-                f"no speech: {found.speech:.2f} s of {found.seconds:.1f} s (at least {least:.2g} s)"
+                f"no speech: {found.speech:.2f} s of {found.seconds:.1f} s (at least {least:.2g} s "
+                "needed)"
             )
         elif found.spoken is not None and found.spoken < self.min_spoken:
             yield (
-                f"no speech: in {100 * found.spoken:.0f} % of the loud time only "
-                f"(at least {100 * self.min_spoken:g} %)"
+                f"no speech: in only {100 * found.spoken:.0f} % of the loud time "
+                f"(at least {100 * self.min_spoken:g} % needed)"
             )
         elif found.song is not None and found.song > self.max_song:
             yield f"song: the pitch is steady for {_most(found.song, self.max_song)} of the voice"
 
     def _of_mouth(self, found: Measures) -> Iterator[str]:
         if found.turn is not None and found.turn > self.max_turn:
-            yield f"face turned away: by {found.turn:.0f} degrees (at most {self.max_turn:g})"
+            yield (
+                f"face turned away: by {found.turn:.0f} degrees (at most {self.max_turn:g} allowed)"
+            )
         if found.mouth is not None and found.mouth < self.min_mouth:
-            yield f"mouth too small: {found.mouth:.0f} pixels (at least {self.min_mouth:g})"
+            yield (
+                f"mouth too small: {found.mouth:.0f} pixels (at least {self.min_mouth:g} needed)"
+            )
         if found.detail is not None and found.detail < self.min_detail:
             yield (
                 f"mouth covered: {found.detail:.2f} of the detail around it "
-                f"(at least {self.min_detail:g})"
+                f"(at least {self.min_detail:g} needed)"
             )
         elif found.voice_over is not None and found.voice_over > self.max_voice_over:
             share = _most(found.voice_over, self.max_voice_over)
@@ -111,7 +118,7 @@ class Limits:
 
 
 def _most(share: float, limit: float) -> str:
-    return f"{100 * share:.0f} % (at most {100 * limit:g} %)"
+    return f"{100 * share:.0f} % (at most {100 * limit:g} % allowed)"
 
 
 DEFAULT_LIMITS = Limits()

@@ -21,6 +21,7 @@ from avforensics.report.sentences import (
     coverage,
     in_short,
     is_unusual,
+    number,
     offset_meaning,
     score_meaning,
     segment_note,
@@ -98,6 +99,10 @@ def write_video_report(
     # without a rate, segments are merely the highest parts of every video
     marked = outcome.segments if outcome.segments_per_minute else ()
     scored = coverage(result, duration, [face.result for face in faces])
+    if result.evidence is not None:
+        scored.append(
+            ("Evidence (all measures)", f"{number(result.evidence)}; higher = more unusual")
+        )
     if outcome.calibrated and outcome.calibrated.source:
         scored.append(("Real videos compared with", outcome.calibrated.source))
     if faces:

@@ -50,8 +50,8 @@ def in_short(
     """
     if result.not_applicable:
         return (
-            f"This method cannot judge this video ({'; '.join(result.not_applicable)}). No number "
-            "in this report says anything about it."
+            f"This method cannot judge this video. Reason: {'; '.join(result.not_applicable)}. No "
+            "number in this report says anything about it."
         )
     if calibrated is None:
         return (
@@ -64,9 +64,10 @@ def in_short(
         if where:
             return (
                 "On average over the video, lips and sound go together as in real videos, but "
-                f"{where} they do not. Look and listen there: real videos have "
-                f"{_rate(segments_per_minute, 'such segment')}. Manipulation is one possible "
-                "reason; noise and another voice are others."
+                f"{where} they do not. Look and listen there: in real videos, "
+                f"{_rate(segments_per_minute)}. Manipulation is one possible reason; noise and a "
+                "voice from off-screen are others. Such a segment hardly changes the numbers of "
+                "the whole video below."
             )
         return (
             f"Nothing unusual was found in how lips and sound go together: {percent(least)} of "
@@ -99,12 +100,11 @@ def _least(result: VideoResult, calibrated: Calibrated) -> float:
     return min(p for p in (calibrated.p_value, result.evidence_p_value) if p is not None)
 
 
-def _rate(per_minute: float, name: str) -> str:
-    """Maximum average rate in words, e.g. 0.5 as ``"at most one segment in 2 minutes"``."""
+def _rate(per_minute: float) -> str:
+    """Maximum average rate in words, e.g. ``"about one segment in 2 minutes is marked"``."""
     if per_minute < 1:
-        return f"at most one {name} in {number(1 / per_minute, 2)} minutes on average"
-    plural = "s" * (per_minute != 1)
-    return f"at most {number(per_minute, 2)} {name}{plural} a minute on average"
+        return f"about one segment in {number(1 / per_minute, 2)} minutes is marked"
+    return f"about {number(per_minute, 2)} segments a minute are marked"
 
 
 def _stretches_of(segments: Sequence[Segment]) -> str:
@@ -123,8 +123,8 @@ def segment_note(
         return []
     found = f"{len(segments)}, {_stretches_of(segments)}" if segments else "none"
     said = (
-        f"{found}; marked is where lips and sound fit at another delay than in the rest of the "
-        f"video, or not at all. Real videos have {_rate(segments_per_minute, 'such segment')}."
+        f"{found}. Segments are marked where lips and sound fit at another delay than in the rest "
+        f"of the video, or not at all; in real videos, {_rate(segments_per_minute)}."
     )
     return [("Marked segments", said)]
 
@@ -157,21 +157,21 @@ def among_reals(calibrated: Calibrated) -> str:
 
 def offset_meaning(offset: ConstantOffset) -> str:
     """Explain the direction of the offset between sound and picture, and whether it is reliable."""
-    share = f"a probability of {percent(offset.probability)}; chance is {percent(offset.chance)}"
+    share = f"{percent(offset.probability)}; by chance it would be {percent(offset.chance)}"
     if not offset.is_clear:
-        return f"No delay stands out. On average, the most likely one has {share}."
+        return f"No delay stands out. The mean probability of the most likely one is {share}."
     if offset.frames == 0:
         text = "Sound and picture match best without any shift."
     else:
         order = "later than" if offset.frames > 0 else "before"
         frames = abs(offset.frames)
         text = (
-            f"The matching sound comes {frames * FRAME_MS} ms ({frames} frame"
+            f"The sound that fits the lips comes {frames * FRAME_MS} ms ({frames} frame"
             f"{'s' if frames > 1 else ''}) {order} the picture."
         )
     return (
-        f"{text} On average, this delay has {share}. A constant offset alone is no sign of "
-        "manipulation."
+        f"{text} The mean probability of this delay is {share}. A constant offset alone is no sign "
+        "of manipulation."
     )
 
 
