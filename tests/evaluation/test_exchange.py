@@ -120,6 +120,8 @@ def test_frames_of_deepfakebench(tmp_path):
 def test_frames_for_deepfakebench_read_back_the_same(tmp_path):
     path, rows = tmp_path / "frames.csv", videos()
     rows[1] = replace(rows[1], path="/set/fake/0.mp4")  # a fake with the name of a real clip
+    rows[1] = replace(rows[1], path="/set/fake/a/b.mp4")
+    rows[3] = replace(rows[3], path="/set/fake/a__b.mp4")
     write_frames(rows, path)
     scored = [row for row in rows if row.score is not None]
     again = read_run(path)

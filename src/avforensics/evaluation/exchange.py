@@ -129,10 +129,13 @@ def write_frames(rows: Sequence[ScoredVideo], path: str | os.PathLike) -> None:
     ``pred`` is the logistic function of our score, as in `write_c5`. Videos without a score, or
     marked as not applicable, are omitted.
     """
-    common, cells = _common_folder(rows), []
+    common, cells, folders = _common_folder(rows), [], set()
     for row in filter(lambda row: row.counts, rows):
         name = os.path.relpath(row.path, common) if common else row.path
         folder = name.strip("/").replace("\\", "/").replace("/", "__")
+        while folder in folders:  # a/b and a__b, which DeepfakeBench would average
+            folder += "~"
+        folders.add(folder)
         known = [row.label, row.path, repr(row.score), row.category, row.identity]
         cells.append([f"{folder}/000.png", _logistic(row.score), *known])
     write_table(path, FRAMES, cells)
