@@ -129,7 +129,7 @@ def _module_name(word: str) -> str:
         sys.path.insert(0, str(path.parent))
     known = sys.modules.get(path.stem)
     if known is not None and Path(getattr(known, "__file__", None) or "").resolve() != path:
-        raise ConfigError(f"plugins: {word} is named like another module; rename the file")
+        raise ConfigError(f"plugins: {word} has the name of another module; rename the file")
     return path.stem
 
 

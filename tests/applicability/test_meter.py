@@ -133,7 +133,7 @@ def test_limits_are_those_of_the_configuration(configs):
     [
         ({"min_speech": -1}, "applicability: min_speech must be >= 0, got -1"),
         ({"max_still": 2.0}, "applicability: max_still must be within 0..1, got 2.0"),
-        ({"min_smile": 1}, "applicability has no setting min_smile; it has "),
+        ({"min_smile": 1}, "unknown setting applicability.min_smile; known: "),
     ],
 )
 def test_limits_without_meaning(settings, sentence):

@@ -286,5 +286,5 @@ def test_a_reader_that_leaves_is_no_error(words):
 def test_a_setting_without_a_value_is_known_all_the_same(name, avforensics, capsys):
     assert avforensics("evaluate" if name == "features" else "detect", f"~{name}") == 2
     err = capsys.readouterr().err
-    assert f"~{name}: the setting {name} has no value to take away; leave ~{name} out" in err
+    assert f"~{name}: the setting {name} has no value to delete; omit ~{name}" in err
     assert "did you mean" not in err

@@ -203,7 +203,7 @@ def guarded(tmp_path, monkeypatch):
 
 
 def test_a_wrong_token_is_one_sentence(guarded, inputs, tmp_path):
-    said = f"the Ray cluster at {guarded} does not accept the token of this machine"
+    said = f"the Ray cluster at {guarded} rejects this machine's token"
     for mode, name in (("token", "other"), ("token", "none"), ("disabled", "token")):
         path = str(tmp_path / name)
         run = preprocess(guarded, tmp_path, RAY_AUTH_MODE=mode, RAY_AUTH_TOKEN_PATH=path)

@@ -182,7 +182,7 @@ def test_nothing_is_done_twice(detect, tmp_path, capsys, make_clip):
     capsys.readouterr()
     assert detect(*run) == 0
     assert rows() == before  # `seconds` too
-    assert "4 of 4 videos are done already" in capsys.readouterr().out
+    assert "4 of 4 videos are already done" in capsys.readouterr().out
 
     make_clip(tmp_path / "v/1.mp4", seed=9)
     os.utime(tmp_path / "v/2.mp4")  # different time, same bytes
@@ -190,15 +190,15 @@ def test_nothing_is_done_twice(detect, tmp_path, capsys, make_clip):
     after = rows()
     assert after[1]["score"] != before[1]["score"]
     assert [after[i] for i in (0, 2, 3)] == [before[i] for i in (0, 2, 3)]
-    assert "1 done again: the file has changed" in capsys.readouterr().out
+    assert "scoring 1 again: the file has changed" in capsys.readouterr().out
 
     assert detect(*run, "scoring.max_len=9") == 0
     told = capsys.readouterr().out
-    assert "4 done again: scored with other settings (scoring.max_len 50 -> 9)" in told
+    assert "scoring 4 again: scored with other settings (scoring.max_len 50 -> 9)" in told
     assert {row["n_windows"] for row in rows()} == {"9"}
 
     assert detect(*run, "scoring.max_len=9", report=True) == 0
-    assert "4 done again: its report or features are missing" in capsys.readouterr().out
+    assert "scoring 4 again: its report or features are missing" in capsys.readouterr().out
     assert detect(*run, "scoring.max_len=9", "resume=false") == 0
     assert "done already" not in capsys.readouterr().out
 
@@ -309,7 +309,7 @@ def test_another_input_into_the_same_folder(detect, tmp_path, make_clip):
         (["input=nowhere"], "input=nowhere: there is no such file or folder"),
         (["input=nowhere.txt"], "nowhere.txt: no such file"),
         (["input=none"], "none: no video in this folder or below"),
-        (["input=empty.txt"], "empty.txt: the list names no video"),
+        (["input=empty.txt"], "empty.txt: the list contains no video"),
         (["input=binary.txt"], "binary.txt: binary data, not text"),
         (["input="], "input is empty"),
         ([], "a value is missing: write input=..."),

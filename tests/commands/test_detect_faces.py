@@ -309,7 +309,7 @@ def test_segments_of_a_long_video(detect, long_video):
     assert found == [(row["start"], row["end"]) for row in segments]
     page = Path("out/reports/long.html").read_text()
     assert page.count("lips and sound differ from the rest") == len(segments)
-    assert "a minute of real video has at most 0.5 of them" in page
+    assert "Real videos have at most one such segment in 2 minutes on average" in page
     assert detect(*common, "calibration=own", "false_segments_per_minute=0.2") == 0
     assert {row["measure"] for row in rows("segments.csv")} == {"step_loss"}  # too few minutes
 
@@ -321,11 +321,11 @@ def test_a_calibration_of_other_crops_is_refused_and_of_unknown_ones_told(detect
     common = ("input=v/one.mp4", "faces.crop=lrs")
     assert detect(*common, "calibration=mouth") == 2
     err = capfd.readouterr().err
-    assert "cut as crop=mouth, here they are cut as crop=lrs; calibrate on clips of" in err
+    assert "with crop=mouth, but here crop=lrs; calibrate on clips of" in err
     assert detect(*common, "calibration=lrs") == 0
     assert "calibration" not in rows()[0]["warnings"]
     assert detect(*common, "calibration=unknown") == 0
-    assert "whether its faces were cut as here (crop=lrs)" in rows()[0]["warnings"]
+    assert "does not name the crop of its faces (here: crop=lrs)" in rows()[0]["warnings"]
     assert detect("input=v/one.mp4", "faces=given", "calibration=mouth") == 0
     assert rows()[0]["warnings"] == ""
 
@@ -438,7 +438,10 @@ def test_render_from_what_was_kept_and_from_nothing(detect, run, videos, capfd):
     for arguments, sentence in [
         (["input=v/none.mp4", "output=x.mp4", "results=out"], "no face was found"),
         (["input=v/two.mp4", "output=x.mp4", "results=v"], "not an output folder of detect"),
-        (["input=v/two.mp4", "output=x.avi", "results=out"], "annotated videos are .mp4 files"),
+        (
+            ["input=v/two.mp4", "output=x.avi", "results=out"],
+            "output must be an .mp4 file",
+        ),
         (["input=v/two.mp4", "output=v/two.mp4", "results=out"], "output must not be the input"),
         (["input=v/two.mp4", "output=folder.mp4", "results=out"], "folder.mp4 is a folder"),
         (["input=v/two.mp4", "output=x.mp4", "results=out", "crf=99"], "crf must be within 0..51"),

@@ -47,7 +47,7 @@ def test_the_score_is_kept_and_marked(run, videos, capsys):
     index = Path("out/index.html").read_text(encoding="utf-8")
     assert "not_applicable" in index and "frozen picture" in index
     assert run("detect", *arguments) == 0
-    assert "5 of 5 videos are done already" in capsys.readouterr().out
+    assert "5 of 5 videos are already done" in capsys.readouterr().out
     drawn = run("render", f"input={videos}/frozen.mp4", "output=x.mp4", "results=out")
     assert drawn == 0 and Path("x.mp4").is_file()
 

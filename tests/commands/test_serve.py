@@ -227,7 +227,7 @@ def test_a_cleared_upload_gives_its_place_away(site, page, make_clip, tmp_path):
 
 def test_the_page_says_what_stays(site, page):
     said = page.find_element("tag name", "body").text
-    assert "Its report holds up to a minute of it" in said
+    assert "Its report contains up to a minute of the video" in said
     assert "and is deleted 60 minutes later." in said
     assert signature(write_video_report).parameters["clip_seconds"].default == 60
 

@@ -53,7 +53,7 @@ def test_every_face_has_a_row_and_each_step_is_told(make_scorer, job, monkeypatc
 
     monkeypatch.setattr(scorer_module, "find_faces", find)
     answer = make_scorer("faces=auto")(job)
-    assert answer.summary.endswith("; 2 faces followed.")
+    assert answer.summary.endswith("; 2 faces tracked.")
     rows = table(answer.files["scores.csv"])
     assert [row["track"] for row in rows] == ["", "1", "2"]
     assert {row["path"] for row in rows} == {"talk.mp4"}

@@ -164,7 +164,7 @@ def test_a_calibration_of_another_crop_is_not_taken(detect, seen, of_mouths, cal
     calibrate("first", crop="lrs")
     assert detect(of_mouths) == 0
     assert rows()[0]["p_value"] == ""
-    assert "fitted on faces cut as crop=lrs" in capfd.readouterr().out.replace("\n", " ")
+    assert "fitted on faces with crop=lrs" in capfd.readouterr().out.replace("\n", " ")
 
 
 def test_python_does_as_the_command(detect, seen, of_mouths, calibrate):

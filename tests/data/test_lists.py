@@ -48,7 +48,7 @@ def test_mistakes_in_lists(tmp_path):
     with pytest.raises(ManifestError, match="the list is empty"):
         read_list(path)
     path.write_text("a.mp4,0\nb.mp4\n")
-    with pytest.raises(ManifestError, match=r"this one has none: b\.mp4"):
+    with pytest.raises(ManifestError, match=r"others have none, e\.g\. b\.mp4"):
         read_list(path)
 
 
@@ -69,7 +69,7 @@ def test_pick_by_the_end_of_the_path_and_in_the_order_of_the_list():
         (Entry("men/id2/00001.mp4", 1), "matches several clips"),
         (
             Entry("id1/00001.mp4", 1),
-            "calls id1/00001.mp4 fake and the data set calls it real; .*benchmark.list.fake=0",
+            "id1/00001.mp4 is fake in the list, but real in the data set; .*benchmark.list.fake=0",
         ),
         (Entry("id9/00001.mp4", 1), "1 of 1 entries of the list match no clip: id9/00001.mp4"),
         (Entry("nobody.mp4", None), "1 of 1 entries"),

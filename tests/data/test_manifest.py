@@ -163,7 +163,7 @@ def test_select(tmp_path):
     assert manifest.select(category=["A", "B"], label=1).rows == tuple(fakes)
     assert manifest.select(category="B").rows == (fakes[2],)
     with pytest.raises(
-        ManifestError, match=r"no clip has split test; there is: \(empty\) \(3\), v"
+        ManifestError, match=r"no clip has split test; available: \(empty\) \(3\), v"
     ):
         manifest.select(split="test")
     with pytest.raises(ManifestError, match="no clip has label 0"):
@@ -181,7 +181,7 @@ def test_missing_and_doubled_files_are_named(tmp_path):
     assert len(manifest) == 11 and len(manifest.missing()) == 8
     assert manifest.missing()[-1] == no_sound.audio
     assert manifest.doubled() == (manifest[1].path,)
-    with pytest.raises(ManifestError, match=r"8 of 11 clips are missing their file: .*000002\.mp4"):
+    with pytest.raises(ManifestError, match=r"files of 8 of 11 clips are missing: .*000002\.mp4"):
         manifest.require_files()
     Manifest(manifest.rows[:2]).require_files()
 

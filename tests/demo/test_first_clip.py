@@ -91,7 +91,7 @@ def test_an_earlier_demo_stays_where_the_video_is_wrong(shown, tmp_path, capfd):
     assert run(f"video={tmp_path / 'none.mp4'}", f"output_dir={out}") == 2
     assert "none.mp4: no such file" in capfd.readouterr().err
     assert run(f"video={shown / 'videos' / 'jump.mp4'}", f"output_dir={out}") == 2
-    assert "which is made anew" in capfd.readouterr().err
+    assert "which demo deletes and rewrites" in capfd.readouterr().err
     assert (shown / "index.html").is_file()
 
 
@@ -109,7 +109,7 @@ def test_without_a_video_a_synthetic_head_stands_in(tmp_path, monkeypatch, capsy
     assert run(f"output_dir={tmp_path / 'out'}") == 0
     assert "a synthetic head is used" in capsys.readouterr().out
     page = (tmp_path / "out/clip/index.html").read_text(encoding="utf-8")
-    assert "Nobody: a synthetic head" in page
+    assert "Not a real person: a synthetic head" in page
     assert "Not made: other sound: needs 2 s, the clip has 1.60 s." in page
 
 

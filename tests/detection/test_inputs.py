@@ -37,7 +37,7 @@ def test_a_folder_is_searched_and_sorted(here):
     (here / "v/again").symlink_to(here / "v")  # a circle
     inputs = list_inputs("v")
     assert inputs.paths == [Path("v/a.MKV"), Path("v/b.mp4"), Path("v/sub/c.webm")]
-    assert inputs.remarks == ["1 file with a name that begins with a dot: left out"]
+    assert inputs.remarks == ["skipped 1 file with a name that begins with a dot"]
 
 
 def test_several_inputs_are_joined_each_video_once(here):
@@ -93,7 +93,7 @@ def test_bytes_that_are_no_utf_8(here):
         (["nowhere.mp4"], "input=nowhere.mp4: there is no such file or folder"),
         ("nowhere.txt", "nowhere.txt: no such file"),
         ("empty", "no video in this folder or below"),
-        ("empty.txt", "the list names no video"),
+        ("empty.txt", "the list contains no video"),
         ("binary.txt", "binary data, not text"),
         ("nowhere.csv", "nowhere.csv: no such file"),
         ("faces.csv", "no column path; the columns in its first line: face, label"),

@@ -120,7 +120,7 @@ def test_no_ratio_where_the_calibration_refused_it(judge):
 def test_no_evidence_for_a_clip_of_another_length(judge):
     found = judged(judge(), scored([15] * 30))
     assert not found.inner and found.evidence is None and found.likelihood is None
-    assert "no evidence: too few windows hear sound" in "; ".join(found.warnings)
+    assert "no evidence: too few windows have sound" in "; ".join(found.warnings)
     found = judged(judge(inner=False), scored([15] * WINDOWS))
     assert found.evidence is None
     assert "the calibration's videos are short clips" in "; ".join(found.warnings)

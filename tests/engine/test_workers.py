@@ -93,7 +93,7 @@ def test_a_result_that_cannot_be_sent_or_read_is_one_failure(bad, reason):
 @pytest.mark.skipif(NO_RAY, reason="Ray is not installed")
 def test_a_ray_that_does_not_start_is_one_sentence(monkeypatch, tmp_path):
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / (99 * "x")))  # too long for Ray's sockets
-    with pytest.raises(ConfigError, match=r"^Ray does not start here: OSError: .* path length"):
+    with pytest.raises(ConfigError, match=r"^Ray could not be started: OSError: .* path length"):
         do(["fine", "fine"], RAY)
     monkeypatch.setattr("ray.init", Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
@@ -159,7 +159,7 @@ def test_a_job_is_begun_once_and_before_its_work(tmp_path):
         ({"tries": 0}, "engine.tries must be at least 1"),
         ({"timeout_minutes": 0}, "engine.timeout_minutes must be above 0"),
         ({"timeout_minutes": "soon"}, "engine.timeout_minutes must be above 0"),
-        ({"gpus_per_worker": -1}, "engine.gpus_per_worker must be 0 or more"),
+        ({"gpus_per_worker": -1}, "engine.gpus_per_worker must be at least 0"),
         ({"cpus_per_worker": 0}, "engine.cpus_per_worker must be above 0"),
         ({"address": 6379}, "engine.address must be HOST:PORT, auto or local, got 6379"),
     ],

@@ -181,9 +181,9 @@ def test_small_groups_are_counted_and_not_measured():
     last = language["groups"]["c"]
     assert (last["scored"], last["listed"]) == (120, 121)
     text = " ".join(notes(found | {"origin": "as set"}))
-    assert "language, too few videos (below 20): d (2 real, 4 fake)" in text
+    assert "language: fewer than 20 videos: d (2 real, 4 fake)" in text
     assert "unknown for 3 scored videos" in text
-    assert "No values of shoe" in text
+    assert "No values for shoe" in text
     table = cells(found, "language")
     assert table[0][:4] == ["language", "real", "fake", "scored"]
     assert table[3][:4] == ["c", "40", "80", "99.2 %"]

@@ -94,7 +94,7 @@ def test_the_crop_of_its_clips_is_kept(calibrate, output, word, kept):
 
 def test_people_of_the_training_are_refused(calibrate, capsys):
     assert calibrate("select.split=anomaly") == 2
-    assert "10 of the identities to calibrate on were trained on" in capsys.readouterr().err
+    assert "10 identities are in both the calibration and a training" in capsys.readouterr().err
 
 
 def test_detect_says_how_unusual(
@@ -141,8 +141,8 @@ def test_detect_says_how_unusual(
     words = (f"input={other}", f"output_dir={tmp_path / 'unlike'}", "false_positive_rate=0.25")
     assert avforensics(*detect, *words, *policy, "report=false") == 0
     (row,) = table(tmp_path / "unlike/scores.csv")
-    assert "unlike the calibration videos: frames per second 30, theirs 25" in row["warnings"]
-    assert "width 64, theirs 32" in row["warnings"]
+    assert "unlike the calibration videos: frames per second is 30, but theirs is 25" in row["warnings"]
+    assert "width is 64, but theirs is 32" in row["warnings"]
     capsys.readouterr()
     code = avforensics(*detect, f"output_dir={tmp_path / 'other'}", "false_positive_rate=0.25")
     assert code == 2  # the calibration is for sequences of 20
@@ -203,7 +203,7 @@ def test_evidence_is_evaluated_on_other_people_only(
     )
     words += (f"output_dir={tmp_path / 'out'}", "select.split=test")
     assert avforensics(*words, f"features={many_people.folder}") == 2
-    said = "160 of the tested videos are of people, files or sources of the calibration"
+    said = "160 of the tested videos share people, files or sources with the calibration"
     assert said in capsys.readouterr().err
     others = make_store(tmp_path / "others", people=8, categories=("RVFA",), failed=0, name="other")
     assert avforensics(*words, f"features={others.folder}") == 0

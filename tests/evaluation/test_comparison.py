@@ -37,7 +37,7 @@ def test_videos_are_paired_whatever_their_order():
     before, after = run(), run(shift=0.5)[:-3]
     found = compare(before, after[::-1], resamples=200)
     assert (found.n, found.left_out) == (237, 3)
-    assert sentence(found) == "237 videos that both runs scored, 3 left out"
+    assert sentence(found) == "237 videos that both runs scored, 3 excluded"
     assert list(found.results) == ["overall", *PAPER_CATEGORIES, "AVG-FV", "AVG-ALL"]
     shared = before[:-3]
     for rows, value in ((shared, "a"), (after, "b")):
@@ -151,8 +151,8 @@ def test_scores_of_any_detector(avforensics, tmp_path, capsys):
     capsys.readouterr()
     for change, sentence_ in (
         (["scores=nowhere.csv"], "nowhere.csv: no such file"),
-        ([f"scores={tmp_path}/ours.csv", "features=x"], "scores are there already"),
-        ([f"scores={tmp_path}/ours.csv", "controls.run=[trim]"], "scores are there already"),
+        ([f"scores={tmp_path}/ours.csv", "features=x"], "scores=FILE cannot be combined"),
+        ([f"scores={tmp_path}/ours.csv", "controls.run=[trim]"], "scores=FILE cannot be combined"),
         ([f"scores={tmp_path}/ours.csv", "against=nowhere"], "nowhere: no such file"),
     ):
         assert avforensics(*words, *change) == 2

@@ -52,7 +52,7 @@ def test_variations_change_one_thing_each():
         "audio context": (SequencePolicy(max_len=20, audio="context"), ""),
         "silence trimmed": (policy, "trim"),
     }
-    assert variations(["trim"], policy, "trim") == {"silence as it is": (policy, "")}
+    assert variations(["trim"], policy, "trim") == {"silence kept": (policy, "")}
     for edit, control in (("trim", "shift"), ("shift=3", "shift"), ("GB=3", "trim")):
         with pytest.raises(ConfigError, match=f"the control {control} is an edit"):
             variations(["windows", control], policy, edit)
@@ -136,7 +136,7 @@ def test_command_runs_controls_and_perturbations(
     run("d", f"features={store}-trim", "controls.run=[trim]")  # a store names its edit
     other = json.loads((tmp_path / "d/controls.json").read_text())["runs"]
     assert other["as asked"]["overall"] == content["runs"]["silence trimmed"]["overall"]
-    assert other["silence as it is"]["overall"] == content["runs"]["as asked"]["overall"]
+    assert other["silence kept"]["overall"] == content["runs"]["as asked"]["overall"]
     words = [*common, f"output_dir={tmp_path / 'e'}", f"features={store}-trim"]
     assert avforensics(*words, "controls.run=[shift]") == 2
     assert "cannot be combined with edit=trim" in capsys.readouterr().err
@@ -215,4 +215,4 @@ def test_segments_are_not_looked_for_where_an_edit_moved_them(
     assert code == 0
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
     assert "localisation" not in metrics
-    assert sum("segments were not looked for" in note for note in metrics["notes"]) == 1
+    assert sum("segments were not searched for" in note for note in metrics["notes"]) == 1

@@ -171,7 +171,7 @@ def test_people_files_and_sources_of_the_calibration_are_refused():
     evidence.check_unseen(traces(other, evidence.source) for other in others)
     for known in ({"identity": "ann"}, {"category": "news"}, {"clip": clip}):
         tested = traces(entry(**known), evidence.source)
-        with pytest.raises(ConfigError, match="1 of the tested videos are of people, files or sou"):
+        with pytest.raises(ConfigError, match="1 of the tested videos share people, files or sou"):
             evidence.check_unseen([["somebody"], tested])
     assert traces(entry(category="news")) == ["p.mp4"]
 
@@ -180,5 +180,5 @@ def test_a_file_with_a_statistic_that_is_not_registered_is_one_sentence(tmp_path
     evidence = Evidence.fit(statistics(np.random.default_rng(7), 60), people(60))
     Calibration(np.arange(5.0), {}, {}, evidence).save(tmp_path / "c.safetensors")
     monkeypatch.delitem(STATISTICS, "jump_rate")
-    with pytest.raises(CheckpointError, match=r"c\.safetensors: there is no statistic 'jump_rate'"):
+    with pytest.raises(CheckpointError, match=r"c\.safetensors: unknown statistic 'jump_rate'"):
         Calibration.load(tmp_path / "c.safetensors")

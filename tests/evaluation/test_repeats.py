@@ -43,7 +43,7 @@ def test_mean_and_spread_are_those_of_the_runs():
         assert (one.mean, one.spread) == pytest.approx((np.mean(values), np.std(values, ddof=1)))
         assert one.interval[0] < one.interval_videos[0] < one.mean < one.interval[1]
     assert list(found.results) == ["overall", "RVFA"]
-    assert sentence(found) == "4 runs on 80 videos that all of them scored"
+    assert sentence(found) == "4 runs on the 80 videos that every run scored"
 
 
 def test_runs_that_agree_leave_the_chance_of_the_videos():

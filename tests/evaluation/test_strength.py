@@ -72,7 +72,7 @@ def test_refused_where_ratios_do_not_help_on_unseen_generators():
     values = np.select([made == "a", made == "b"], [-8.0, 8.0], 0.0) + random.normal(0, 0.1, 120)
     found = LikelihoodRatio.fit(reals(random), Sample(values, made, list(made)), of="score")
     assert found.about["cllr"] >= 1
-    assert "cost more than no statement (Cllr" in found.refused
+    assert "worse than no statement (Cllr" in found.refused
     assert found(1.0) is None
 
 

@@ -149,7 +149,7 @@ def test_missing_category_class_or_baseline_is_said_not_hidden(rows):
     real = summarise([r for r in rows if r.label == 0], resamples=20)
     assert real["overall"] == {}
     assert "all 40 scored videos are real" in real["notes"][0]
-    assert "nothing is scored" in summarise([], resamples=20)["notes"][0]
+    assert "no video was scored" in summarise([], resamples=20)["notes"][0]
     one = [
         ScoredVideo(path="1", label=0, score=0.1, baselines={"leading_silence": 1.0}),
         ScoredVideo(path="2", label=1, score=0.2, baselines={}),

@@ -222,7 +222,7 @@ def test_damage_and_sound_that_ends_are_told(pictures, tmp_path, seen, caplog):
 
 MISTAKES = [
     ("workers=0", ConfigError, "workers must be at least 1"),
-    ("shard=9/8", ConfigError, "shard must look like 2/8"),
+    ("shard=9/8", ConfigError, "shard must be like 2/8"),
     ("crop=nose", ConfigError, "crop must be one of lrs, syncnet, mouth"),
     ("crop={sides: 2}", ConfigError, "crop has no setting sides; it has anchor, down, fill"),
     ("crop={side: abc}", ConfigError, "crop: side must be a number, got 'abc'"),

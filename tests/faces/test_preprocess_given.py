@@ -177,7 +177,7 @@ def test_clips_are_no_input(raw, seen):
     for _ in range(2):
         call(f"input={raw}", *options)
     assert seen == ["one", "room", "talks/two", "text", "text"]
-    with pytest.raises(ConfigError, match="no video but the clips of output="):
+    with pytest.raises(ConfigError, match="no videos except clips of output="):
         call(f"input={raw / 'out' / 'clips'}", *options)
 
 

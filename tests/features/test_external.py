@@ -110,9 +110,9 @@ def test_a_model_of_another_network_is_refused(avforensics, tmp_path, capfd):
     words = ["evaluate", f"features={tmp_path / 'other'}", bundle, "part=activation"]
     capfd.readouterr()
     assert avforensics(*words, f"output_dir={tmp_path / 'out'}") == 2
-    assert "holds features of another synchronisation network" in capfd.readouterr().err
+    assert "belong to different synchronisation networks" in capfd.readouterr().err
     assert avforensics(*train, "experiment=anomaly_distribution") == 2
-    assert "reads rows of 31 logits, and those of" in capfd.readouterr().err
+    assert "reads rows of 31 logits, but the rows of" in capfd.readouterr().err
 
 
 def test_arrays_are_found_by_name_and_by_the_folders_that_agree(tmp_path):

@@ -85,7 +85,7 @@ def test_selection(tmp_path):
     np.testing.assert_array_equal(real.logits(0), features(1, 5)["sync_logits"])
     long = opened.select(lambda entry: entry.n_windows > 5)
     np.testing.assert_array_equal(long.logits(0), features(3, 9)["sync_logits"])
-    with pytest.raises(ManifestError, match=r"no clip with split val; there is: split anomaly"):
+    with pytest.raises(ManifestError, match=r"no clip with split val; available: split anomaly"):
         opened.select(split="val")
 
 

@@ -351,7 +351,7 @@ def test_a_projection_must_be_savable_and_linear_where_sound_is_moved(tmp_path, 
         prepared(folder, components=4, projection=Curved.fit)
     register(Curved)
     prepared(folder, components=4, projection=Curved.fit)
-    with pytest.raises(ConfigError, match=r"data\.shift moves .* linear .*; Curved is not linear"):
+    with pytest.raises(ConfigError, match=r"data\.shift needs a linear .* Curved is not linear"):
         prepared(folder, components=4, projection=Curved.fit, shift=1)
 
 

@@ -106,7 +106,7 @@ def test_the_estimate_changes_nothing(train_tiny, tmp_path, caplog):
             "callbacks.estimate={_target_: avforensics.lightning.callbacks.estimate.Estimate}",
             "trainer.max_epochs=1",
         )
-    assert "4 steps to go, 4 batches in this epoch" in caplog.text
+    assert "4 steps left, 4 batches in this epoch" in caplog.text
     assert "GFLOP" in caplog.text
     assert measured == train_tiny(tmp_path / "b", "trainer.max_epochs=1")
 
@@ -120,12 +120,12 @@ def mistakes(tmp_path, bars):
     return {
         f"data.manifest={tmp_path / 'none.csv'}": "none.csv",
         f"data.manifest={tmp_path / 'no' / 'such' / 'm.csv'}": "m.csv",
-        "data.train=pretrain": "no clip has split pretrain; there is: sync (8), val (3)",
+        "data.train=pretrain": "no clip has split pretrain; available: sync (8), val (3)",
         "data.val=holdout": "no clip has split holdout",
         f"data.manifest={shared}": "splits share 1 identities, e.g. id00 is in sync and val",
-        f"data.manifest={gone}": "1 of 12 clips are missing their file",
+        f"data.manifest={gone}": "the files of 1 of 12 clips are missing",
         "data.phases=[{batch_size: 9, span: 20}]": "8 clips, which do not fill one batch of 9",
-        "data.phases=[{batch_size: 2, clips: 1}, {batch_size: 2, clips: 4}]": "epochs it lasts",
+        "data.phases=[{batch_size: 2, clips: 1}, {batch_size: 2, clips: 4}]": "must set its epochs",
         "data.phases=[{batch_size: 2}]": "exactly one of clips, span and frames",
         "data.phases=[]": "at least one phase",
         "data.phases=[{epochs: 1, batch_size: 2, clips: 1}, {batch_size: 2, clips: 4}]": (

@@ -63,9 +63,9 @@ def test_the_shorter_of_picture_and_sound_counts(clip):
     assert reader.n_frames == 40
     assert len(reader.audio(35, 5)) == 5 * 640
     for place in ((36, 5), (-1, 5), (0, 0), (40, 1)):
-        with pytest.raises(ValueError, match="of a clip of 40"):
+        with pytest.raises(ValueError, match=r"must be within 0\.\.39"):
             reader.frames(*place)
-        with pytest.raises(ValueError, match="of a clip of 40"):
+        with pytest.raises(ValueError, match=r"must be within 0\.\.39"):
             reader.audio(*place)
 
 

@@ -98,7 +98,7 @@ def test_a_file_of_this_machine_is_no_upload(client, secret, queue, stream):
         file = FILE | {"path": str(path), "is_stream": stream}
         for made in (file, [file], {"path": "/uploads", "more": [file]}, {"path": file["path"]}):
             answer, _ = join(client, made)
-            assert (answer.status_code, answer.text) == (403, "this is no upload\n"), made
+            assert (answer.status_code, answer.text) == (403, "this is not an upload\n"), made
     assert secret.exists()
     assert list(queue.uploads.folder.iterdir()) == []
 
@@ -210,7 +210,7 @@ UNUSED = {
 def test_routes_that_the_page_does_not_use(client, method):
     for path in UNUSED[method]:
         answer = client.request(method, path)
-        assert (answer.status_code, answer.text) == (404, "there is nothing here\n"), path
+        assert (answer.status_code, answer.text) == (404, "page not found\n"), path
     for path in ("/", "/theme.css", "/static/img/logo_nosize.svg"):  # parts of the page
         assert client.get(path).status_code == 200
 

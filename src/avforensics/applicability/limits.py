@@ -135,9 +135,7 @@ def limits_of(settings: Mapping[str, Any]) -> Limits | None:
     limits = {name: value for name, value in settings.items() if name != "measure"}
     known = {field.name for field in fields(Limits)}
     if strange := sorted(limits.keys() - known):
-        raise ConfigError(
-            f"applicability has no setting {', '.join(strange)}; it has {', '.join(known)}"
-        )
+        raise ConfigError(f"unknown setting applicability.{strange[0]}; known: {', '.join(known)}")
     try:
         found = Limits(**limits)
     except ValueError as error:

@@ -15,8 +15,8 @@ from avforensics.files import atomic_path, sha256_file
 
 CARD = "README.md"
 LIMITS = (
-    "The score is high if picture and sound of a speaking face go together unusually. It is no "
-    "proof of a forgery: dubbed, badly cut and muted videos score high as well, and forgeries that "
+    "The score is high if the lips and the sound of a speaking face fit in an unusual way. It does "
+    "not prove a forgery: dubbed, badly cut and muted videos also score high, and forgeries that "
     "keep the lips in sync score low. Silent videos, songs and voice-overs cannot be scored."
 )
 
@@ -123,7 +123,7 @@ def _check_own(folder: Path) -> None:
     if foreign := sorted(path.name for path in folder.iterdir() if path.name not in own):
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
         raise ConfigError(
-            f"{folder}: holds {foreign[0]}{more}, which no earlier push wrote; push writes to a "
+            f"{folder}: contains {foreign[0]}{more}, not written by an earlier push; push needs a "
             "folder of its own"
         )
 

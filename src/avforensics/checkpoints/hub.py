@@ -169,7 +169,7 @@ def _folder(folder: Path) -> dict[str, Any]:
     pins = pins_of(folder)
     for name, digest in pins.items():
         if not (folder / name).is_file():
-            raise CheckpointError(f"{folder / name}: no such file, and {PINS} lists it")
+            raise CheckpointError(f"{folder / name}: no such file, although {PINS} lists it")
         check_pinned(folder / name, digest)
     model = folder / MODEL
     if not model.is_file():
@@ -183,7 +183,7 @@ def _folder(folder: Path) -> dict[str, Any]:
     if pins:
         for path in (model, *calibrations_beside(model)):
             if path.name not in pins:
-                raise CheckpointError(f"{path}: {PINS} next to it does not list this file")
+                raise CheckpointError(f"{path}: the {PINS} next to it does not list this file")
     if model.is_symlink():  # the Hub's cache names large files by their SHA-256
         blob = model.resolve().name
         check_pinned(model, blob if re.fullmatch(r"[0-9a-f]{64}", blob) else None)

@@ -83,8 +83,8 @@ def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = 
     if sha256 is not None:
         if bundle is None:
             raise ConfigError(
-                "checkpoint.sha256 is the hash of a bundle, but this checkpoint setting has none: "
-                "name a bundle, or remove sha256"
+                "checkpoint.sha256 is the hash of a bundle, but no bundle is set: set a bundle, or "
+                "remove checkpoint.sha256"
             )
         check_weight_file(bundle)
         check_pinned(bundle, str(sha256).lower())

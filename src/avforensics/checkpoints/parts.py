@@ -156,7 +156,7 @@ class Models:
             reads = getattr(module, "reads", READS.get(name))
             if reads != READS.get(name):
                 raise CheckpointError(
-                    f"the {name} model reads {reads}, expected one that reads {READS[name]}"
+                    f"the {name} model must read {READS[name]}, got a model that reads {reads}"
                 )
 
     def _check_sizes(self) -> None:

@@ -86,7 +86,7 @@ def _composition(message: str, verb: str) -> str:
     if unknown:
         key = unknown[1]
         if key in (names := _settings(verb)):  # Hydra treats null as absent
-            return f"~{key}: the setting {key} has no value to take away; leave ~{key} out"
+            return f"~{key}: the setting {key} has no value to delete; omit ~{key}"
         near = difflib.get_close_matches(key, names, n=1, cutoff=0.6)
         hint = f"did you mean {near[0]}?" if near else f"avforensics {verb} --help lists them"
         return f"{verb} has no setting {key!r}; {hint}"

@@ -48,7 +48,7 @@ def run(cfg: DictConfig) -> int:
     known = sum((row.path, row.start, row.duration) in index for row in manifest)
     if not known:
         raise ConfigError(
-            f"features={cfg.features}: no clip of {cfg.manifest} is in this store; extract it"
+            f"features={cfg.features}: no clip of {cfg.manifest} is in this store; extract them"
         )
     # Fakes are only listed for information: their delay may be a forger's, not the recording's.
     names = [row.identity if row.label == 0 and cfg.by == "identity" else "" for row in manifest]
@@ -81,12 +81,12 @@ def _write_estimates(path, rows: Sequence[Row], found: Sequence[Alignment]) -> N
 
 def _tell(found: Sequence[Alignment], real: Sequence[bool], known: int, listed: int) -> None:
     if known < listed:
-        log.warning("%d of %d clips have no features and stay as they are", listed - known, listed)
+        log.warning("%d of %d clips have no features and are unchanged", listed - known, listed)
     ours = [one for one, is_real in zip(found, real, strict=True) if is_real]
     basis = Counter(one.basis for one in ours if not one.voice_over)
     log.info(
-        "delay by recording: %d clips, by clip: %d, unsure and left at 0: %d; "
-        "left out because the face does not speak: %d",
+        "delay estimated for the recording: %d clips; for the clip: %d; uncertain, so 0: %d; "
+        "dropped because the face does not speak: %d",
         basis["recording"],
         basis["clip"],
         basis["unsure"],

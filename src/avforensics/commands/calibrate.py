@@ -81,7 +81,7 @@ class Scoring:
         listed = len(chosen)
         chosen = [index for index in chosen if not why_not_applicable(store[index], limits)]
         if apart := listed - len(chosen):
-            log.info("%d of %d videos are not applicable and left out", apart, listed)
+            log.info("%d of %d videos are not applicable and excluded", apart, listed)
         scorer = StoreScorer(
             store,
             self.models,
@@ -127,7 +127,7 @@ def run(cfg: DictConfig) -> int:
     inputs = [properties(store[index]) for index in scores]
     if unread := sum("width" not in known for known in inputs):
         log.warning(
-            "%d of %d files could not be opened: the calibration has only their leading silence",
+            "%d of %d files could not be opened: only their leading silence is known",
             unread,
             len(inputs),
         )
@@ -179,7 +179,7 @@ def run(cfg: DictConfig) -> int:
         tell_likelihood(calibration.likelihood)
         write_validation(calibration.likelihood, cfg.output_dir)
     for path, reason in scoring.failed:
-        log.warning("not scored: %s: %s", path, reason)
+        log.warning("%s: not scored: %s", path, reason)
     log.info("wrote %s: %d real videos", output, len(calibration.scores))
     return int(bool(scoring.failed))
 
@@ -240,8 +240,8 @@ def real_clips(store: FeatureStore, split: str | None, *, trained: Sequence[str]
     )
     if shared:
         raise ManifestError(
-            f"{len(shared)} of the identities to calibrate on were trained on (splits "
-            f"{', '.join(trained)}), e.g. {shared[0]}; choose others with select.split=..."
+            f"{len(shared)} identities are in both the calibration and a training split "
+            f"({', '.join(trained)}), e.g. {shared[0]}; set another select.split"
         )
     return chosen
 
@@ -256,7 +256,7 @@ def properties(entry: Entry) -> dict[str, float]:
 
 def tell(calibration: Calibration, check: Sequence[float] | None) -> None:
     """Print thresholds, and how many real videos of another set exceed them."""
-    table = [["false alarms", "threshold", *(["of the other set"] if check else [])]]
+    table = [["false alarms", "threshold", *(["in the other set"] if check else [])]]
     for rate in RATES:
         try:
             threshold = calibration.threshold(rate)
@@ -292,9 +292,9 @@ def tell_likelihood(likelihood: LikelihoodRatio) -> None:
         len(about["generators"]),
     )
     if "cllr" in about:
-        log.info("Cllr %.3f, at best %.3f", about["cllr"], about["cllr_min"])
+        log.info("Cllr %.3f, Cllr_min %.3f", about["cllr"], about["cllr_min"])
     if likelihood.refused is not None:
         log.warning("no likelihood ratio: %s", likelihood.refused)
         return
     lower, upper = likelihood.arrays["bounds"]
-    log.info("ratios between 1/%.3g and %.3g can be given", 10**-lower, 10**upper)
+    log.info("ratios are limited to 1/%.3g and %.3g", 10**-lower, 10**upper)

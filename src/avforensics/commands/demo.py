@@ -51,13 +51,13 @@ MARK = "demo.json"  # marks folders that this command made and may remove
 CALIBRATION, RATE = "auto", 0.05  # the weights' own calibration, and its false-alarm rate
 HEAD_FRAMES, HEAD_SIDE = 150, 256  # of the synthetic head that stands in for a user's clip
 OWN = (
-    "Your clip, and forgeries of it made by its sound alone; the pictures are the same in all. A "
-    "score that rises where the sound is wrong is what this method can do; it sees no forgery "
-    "that keeps lips and sound in sync."
+    "Your clip and forgeries of it. Only the sound differs; the pictures are identical. The score "
+    "should rise where the sound is wrong. This method does not detect forgeries that keep lips "
+    "and sound in sync."
 )
 HEAD = (
-    "Nobody: a synthetic head that stands in for a clip of yours (demo video=FILE), and forgeries "
-    "of it. The weights were trained on real faces, so its numbers only show what the page is."
+    "Not a real person: a synthetic head in place of your clip (demo video=FILE), and forgeries of "
+    "it. The weights were trained on real faces, so the numbers only show what the page looks like."
 )
 
 
@@ -100,7 +100,7 @@ def show(video: Path, cfg: DictConfig, *, own: bool) -> Path:
     page = showcase.write_page(title=what, lead=lead, provenance=provenance)
     _tell_clip(what, shown, folder / "results.json")
     for left_out in showcase.left_out:
-        log.info("not made: %s", left_out)
+        log.info("not possible: %s", left_out)
     showcase.write_reports(provenance=provenance)
     get_console().print(f"Open {page}", soft_wrap=True)
     return page
@@ -112,7 +112,7 @@ def _own(video: Path, folder: Path) -> Path:
         raise MediaError(video, "no such file")
     if video.resolve().is_relative_to(folder.resolve()):
         raise ConfigError(
-            f"{video} lies in {folder}, which is made anew; choose another output_dir"
+            f"{video} is in {folder}, which demo deletes and rewrites; choose another output_dir"
         )
     return video
 
@@ -201,7 +201,7 @@ def _start_anew(folder: Path) -> None:
     mark = folder / MARK
     others = [path for path in folder.glob("*") if path.name not in (".hydra", "output.log")]
     if others and not mark.exists():
-        raise ConfigError(f"{folder} holds something that is not a demo; choose another output_dir")
+        raise ConfigError(f"{folder} contains other files than a demo; choose another output_dir")
     for path in others:
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     folder.mkdir(parents=True, exist_ok=True)
@@ -275,9 +275,9 @@ def _tell(folder: Path, *, minutes: float) -> None:
     Table(table).show()
     console = get_console()
     console.print(
-        f"{minutes:.1f} minutes. FVRA-faceswap keeps lips and sound in sync: this method cannot "
-        "see it, and 0.5 is what chance gives.\nAll of this is synthetic: it shows that the parts "
-        "work together, not how well forgeries of real people are found.",
+        f"{minutes:.1f} minutes. FVRA-faceswap keeps lips and sound in sync, so this method cannot "
+        "detect it; chance is 0.5.\nAll clips are synthetic: the results show that the parts work "
+        "together, not how well forgeries of real people are detected.",
         highlight=False,
     )
     console.print(f"Open {folder / 'reports' / 'index.html'}", soft_wrap=True)

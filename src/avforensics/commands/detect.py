@@ -79,7 +79,7 @@ def run(cfg: DictConfig) -> int:
         for remark in output.remarks:
             log.info("%s", remark)
         if output.kept:
-            log.info("%d of %d videos are done already", output.kept, len(output.clips))
+            log.info("%d of %d videos are already done", output.kept, len(output.clips))
         try:
             if stays_here(len(output.tasks), workers, engine):
                 score_all(scorer, output, artifacts, judge)

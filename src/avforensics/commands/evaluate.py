@@ -71,7 +71,7 @@ log = logging.getLogger(__name__)
 def run(cfg: DictConfig) -> int:
     """Evaluate a benchmark or a feature store, and write the results to ``cfg.output_dir``."""
     if isinstance(cfg.scoring.lam, ListConfig):
-        raise ConfigError("evaluate takes one scoring.lam; -m scoring.lam=0,0.5 runs one for each")
+        raise ConfigError("evaluate needs one scoring.lam; use -m scoring.lam=0,0.5 for several")
     check_intervals(cfg.intervals.resamples, cfg.intervals.level)
     if cfg.exchange not in (None, "dfwb", "deepfakebench"):
         raise ConfigError(f"exchange must be null, dfwb or deepfakebench, got {cfg.exchange!r}")
@@ -121,8 +121,8 @@ def tabulate(cfg: DictConfig, known: Beside) -> int:
     asked = [cfg.benchmark, cfg.features, cfg.edit, cfg.controls.run, cfg.robustness.levels]
     if any(asked) or cfg.examples:
         raise ConfigError(
-            "the scores are there already: with scores=FILE there is no benchmark, no features, no "
-            "edit, no controls, no robustness and no examples"
+            "scores=FILE cannot be combined with benchmark, features, edit, controls, robustness "
+            "or examples"
         )
     rows = read_run(cfg.scores, fake=cfg.scores_fake)
     summary = brief(cfg, rows)
@@ -160,9 +160,9 @@ def write(cfg: DictConfig, rows: Sequence[ScoredVideo], summary: dict, known: Be
     if cfg.exchange == "deepfakebench":
         write_frames(rows, folder / "deepfakebench.csv")
     for item in summary["coverage"]["not_scored"]:
-        log.warning("not scored: %s: %s", item["path"], item["reason"])
+        log.warning("%s: not scored: %s", item["path"], item["reason"])
     for item in summary["coverage"]["not_applicable"]:
-        log.warning("not applicable: %s: %s", item["path"], item["reason"])
+        log.warning("%s: not applicable: %s", item["path"], item["reason"])
 
 
 def write_report(cfg: DictConfig, notice: str | None = None) -> None:
@@ -284,8 +284,8 @@ def describe(cfg: DictConfig, outcome: Evaluated, stage: Evaluation) -> dict:
         found = localise(store, outcome.found, cfg.scoring.lam, outcome.delay_frequency)
     elif any(store[item.index].segments for item in outcome.found):
         notes.append(
-            f"segments were not looked for: edit {store.info.edit} moves them, and the truth is "
-            "that of the files"
+            f"segments were not searched for: edit={store.info.edit} moves them, but the manifest "
+            "has those of the original files"
         )
     if found:
         summary["localisation"] = found
@@ -296,22 +296,22 @@ def describe(cfg: DictConfig, outcome: Evaluated, stage: Evaluation) -> dict:
             )
     if cfg.benchmark is not None and cfg.benchmark.full_frames:
         notes.append(
-            f"{cfg.benchmark.name} shows more than faces, and the network saw whole frames made as "
-            "small as a face; docs/evaluation.md says how faces are cut first"
+            f"{cfg.benchmark.name} shows more than faces, but whole frames were scaled down for "
+            "the network; docs/evaluation.md explains how to crop the faces first"
         )
     if outcome.delay_frequency is None:
         notes.append(
-            f"no naive Bayes baseline: no real videos of split {cfg.baselines.fit_split} beside "
-            "those evaluated (baselines.features names a store that has some)"
+            f"no naive Bayes baseline: split {cfg.baselines.fit_split} has no real videos apart "
+            "from the evaluated ones (set baselines.features to a store that has some)"
         )
     if stage.doubled:
         notes.append(
-            f"{stage.doubled} files are listed more than once; each counts once a category"
+            f"{stage.doubled} files are listed more than once; each counts once per category"
         )
     if people := stage.also_trained(store[item.index] for item in outcome.found):
         notes.append(
-            f"{len(people)} of the tested identities are in a training split too: nothing here "
-            "says how people are scored that training has not seen"
+            f"{len(people)} of the tested identities are also in a training split, so the results "
+            "say nothing about people who were not used for training"
         )
     notices = dict.fromkeys(notice for notice in (store.info.notice, models.notice) if notice)
     notes += [notice.rstrip(".") for notice in notices]

@@ -101,7 +101,7 @@ def _report(outcome: Filled, folder: Path) -> None:
             outcome.left,
         )
     log.info(
-        "%d of %d clips are in %s (%d from before), %d failed",
+        "%d of %d clips are in %s (%d from earlier runs), %d failed",
         outcome.extracted,
         outcome.listed,
         folder,
@@ -109,6 +109,6 @@ def _report(outcome: Filled, folder: Path) -> None:
         len(outcome.failed),
     )
     for path, reason in outcome.failed[:MOST_LISTED]:
-        log.warning("failed: %s: %s", path, reason)
+        log.warning("%s: failed: %s", path, reason)
     if len(outcome.failed) > MOST_LISTED:
         log.warning("and %d more; index.jsonl lists all", len(outcome.failed) - MOST_LISTED)

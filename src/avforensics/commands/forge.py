@@ -82,7 +82,7 @@ def run(cfg: DictConfig) -> int:
 def _check(cfg: DictConfig) -> None:
     unknown = sorted(set(cfg.kinds) - set(KINDS))
     if unknown or not cfg.kinds:
-        raise ConfigError(f"kinds must be some of {', '.join(KINDS)}, got {list(cfg.kinds)}")
+        raise ConfigError(f"kinds must be among {', '.join(KINDS)}, got {list(cfg.kinds)}")
     if len(cfg.jump) != 2 or not 0 < cfg.jump[0] <= cfg.jump[1]:
         raise ConfigError(f"jump must be [least, most] frames, at least 1, got {list(cfg.jump)}")
 

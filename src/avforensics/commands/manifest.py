@@ -36,7 +36,7 @@ def run(cfg: DictConfig) -> int:
     _tell(manifest, cfg)
     if problems:
         write_problems(output.with_name(f"{output.stem}.problems.csv"), problems)
-        log.warning("they are %s", "left out" if cfg.drop else "kept in the manifest")
+        log.warning("these files are %s", "left out" if cfg.drop else "kept in the manifest")
     log.info("wrote %s: %d clips, sha256 of its rows %s", output, len(manifest), manifest.digest)
     return 1 if problems else 0
 

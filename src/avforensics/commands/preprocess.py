@@ -139,11 +139,9 @@ def _rows(cfg: DictConfig) -> list[Row]:
     made = typed_path(cfg.output).absolute() / "clips"
     given, paths = len(paths), [path for path in paths if made not in Path(path).parents]
     if not paths:
-        raise ConfigError(f"input={cfg.input}: no video but the clips of output={cfg.output}")
+        raise ConfigError(f"input={cfg.input}: no videos except clips of output={cfg.output}")
     if len(paths) < given:
-        log.info(
-            "skipped %d clips of output=%s, which are not input", given - len(paths), cfg.output
-        )
+        log.info("skipped %d clips that are in output=%s", given - len(paths), cfg.output)
     common = os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120
     return [
         Row(path, cfg.label, identity=os.path.splitext(os.path.relpath(path, common))[0])  # noqa: PTH122
@@ -158,8 +156,8 @@ def _settings(cfg: DictConfig) -> ClipSettings:
         raise ConfigError(f"faces must be auto or given, got {mode}")
     if mode == "given" and not isinstance(crop, ListConfig | None):
         raise ConfigError(
-            "with faces=given crop must be [left, top, right, bottom] in fractions of the picture, "
-            f"not {crop!r}"
+            "with faces=given, crop must be [left, top, right, bottom] in fractions of the "
+            f"picture, got {crop!r}"
         )
     try:
         return ClipSettings(
@@ -181,7 +179,7 @@ def _shard(text: str | None) -> tuple[int, int]:
         return rank + 1, world
     match = re.fullmatch(r"(\d+)/(\d+)", str(text))
     if not match or not 1 <= int(match[1]) <= int(match[2]):
-        raise ConfigError(f"shard must look like 2/8, the second of eight shares, got {text!r}")
+        raise ConfigError(f"shard must be like 2/8 (the second of eight shares), got {text!r}")
     return int(match[1]), int(match[2])
 
 
@@ -206,7 +204,7 @@ def _report(done: list[tuple[Row, Cut]], output: Path, suffix: str, reused: int)
     write_table(videos, VIDEO_COLUMNS, [_cells(row, cut) for row, cut in done])
     counted = Counter(cut.status for _, cut in done)
     log.info(
-        "%d clips, %.1f minutes, of %d of %d videos (%d from before) are in %s",
+        "%d clips (%.1f minutes) from %d of %d videos (%d from earlier runs) are in %s",
         len(clips),
         sum(row.duration for row in clips) / 60,
         counted[DONE],

@@ -102,7 +102,7 @@ def _rows(report: MediaReport) -> Iterator[tuple[str, str]]:
         yield "sound", f"{level} (full scale is 0), {report.channels or 'channels mixed'}"
         yield "damaged packets", str(report.skipped_packets)
     for number, warning in enumerate(report.warnings):
-        yield "" if number else "to know", warning
+        yield "" if number else "warnings", warning
 
 
 def _picture(report: MediaReport) -> str:

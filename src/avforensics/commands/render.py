@@ -35,7 +35,7 @@ def run(cfg: DictConfig) -> int:
     """Write the annotated video ``cfg.output``."""
     video, output = typed_path(cfg.input), typed_path(cfg.output)
     if output.suffix.lower() != ".mp4":
-        raise ConfigError(f"output={cfg.output}: annotated videos are .mp4 files")
+        raise ConfigError(f"output must be an .mp4 file, got {cfg.output}")
     if output.is_dir():
         raise ConfigError(f"output={cfg.output} is a folder")
     if not 0 <= cfg.crf <= 51:

@@ -42,8 +42,8 @@ def run(cfg: DictConfig) -> int:
         table.add_row(finding.what, finding.found, "differ" if finding.changes_scores else "")
     get_console().print(table)
     differ = [finding.what for finding in findings if finding.changes_scores]
-    reasons = f"differ from those elsewhere: {', '.join(differ)}"
-    get_console().print(f"Scores here {reasons if differ else 'are as elsewhere'}.")
+    verdict = f"would differ: {', '.join(differ)}" if differ else "are as on other machines"
+    get_console().print(f"Scores on this machine {verdict}.")
     write_json(Path(cfg.output_dir) / "selfcheck.json", {"findings": [asdict(f) for f in findings]})
     return int(bool(differ))
 

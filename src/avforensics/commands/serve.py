@@ -50,7 +50,7 @@ def run(cfg: DictConfig) -> int:
             names = [cfg.host, *cfg.names]
             app = build_app(queue, about=about(limits, models.notice), names=names)
             host, port = listening.getsockname()[:2]
-            log.info("the page is at http://%s:%d (Ctrl-C ends it)", host, port)
+            log.info("the page is at http://%s:%d (Ctrl-C stops the server)", host, port)
             log.info("%s", what_stays(limits))
             serve(app, listening)
         finally:
@@ -119,7 +119,6 @@ def about(limits: Limits, notice: str | None) -> str:
 def what_stays(limits: Limits) -> str:
     """Explain what is kept of a video, and for how long."""
     return (
-        "A video is deleted as soon as it is scored. Its report holds up to a minute of it, so "
-        "of a short video all picture and sound, and is deleted "
-        f"{limits.keep_minutes:g} minutes later."
+        "A video is deleted as soon as it is scored. Its report contains up to a minute of the "
+        f"video (all of a short one) and is deleted {limits.keep_minutes:g} minutes later."
     )

@@ -47,7 +47,7 @@ def run(cfg: DictConfig) -> int:
         raise ConfigError("a sweep needs either features=STORE or runs=FOLDER")
     check_intervals(cfg.intervals.resamples, cfg.intervals.level)
     if cfg.runs is not None and not cfg.settings:
-        raise ConfigError("runs=FOLDER needs what tells the runs apart: 'settings=[scoring.lam]'")
+        raise ConfigError("runs=FOLDER needs the settings that differ: 'settings=[scoring.lam]'")
     points = _scored(cfg) if cfg.runs is None else read_runs(cfg.runs, list(cfg.settings))
     folder = Path(cfg.output_dir)
     write_sweep(points, folder, cfg.title)

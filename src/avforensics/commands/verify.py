@@ -96,7 +96,7 @@ def again(record: Mapping[str, Any], files: Mapping[str, Any], cfg: DictConfig) 
     """
     recorded, video = record["file"], typed_path(files["input"])
     if recorded["start"] or recorded["duration"] is not None or recorded["audio"] is not None:
-        return [Check("numbers", None, "only whole files are scored again, this is a part of one")]
+        return [Check("numbers", None, "only results of whole files can be recomputed")]
     if not video.is_file():
         return [Check("numbers", None, f"{video} cannot be read; give video=FILE")]
     with tempfile.TemporaryDirectory() as folder:
@@ -123,7 +123,7 @@ def again(record: Mapping[str, Any], files: Mapping[str, Any], cfg: DictConfig) 
             ) from error
         files = list(Path(folder, "results").glob("*.json"))
         if len(files) != 1:
-            raise ConfigError(f"{video}: scoring it again gave no result")
+            raise ConfigError(f"{video}: rescoring gave no result")
         return compare(record, read_record(files[0]), tolerance=cfg.tolerance)
 
 

@@ -59,7 +59,7 @@ def read_list(path: str | Path, *, fake: int = 1) -> list[Entry]:
         raise ManifestError(f"{path}: the list is empty")
     bare = [entry.path for entry in entries if entry.label is None]
     if bare and len(bare) < len(entries):
-        raise ManifestError(f"{path}: some lines have a label, but this one has none: {bare[0]}")
+        raise ManifestError(f"{path}: some lines have a label, others have none, e.g. {bare[0]}")
     labels.tell(path)
     return entries
 
@@ -112,8 +112,8 @@ def pick(manifest: Manifest, entries: list[Entry], *, strict: bool = True) -> Ma
             continue
         if entry.label is not None and entry.label != row.label:
             raise ManifestError(
-                f"the list calls {entry.path} {_word(entry.label)} and the data set calls it "
-                f"{_word(row.label)}; if the list uses 0 for fakes, set list.fake=0 "
+                f"{entry.path} is {_word(entry.label)} in the list, but {_word(row.label)} in the "
+                "data set; if the list uses 0 for fakes, set list.fake=0 "
                 "(evaluate: benchmark.list.fake=0)"
             )
         rows.append(row)

@@ -155,7 +155,7 @@ class Manifest:
                 listing = ", ".join(f"{name} ({n})" for name, n in sorted(there.items()))
                 raise ManifestError(
                     f"{self._where}no clip has {column} {' or '.join(sorted(values))}; "
-                    f"there is: {listing or 'nothing'}"
+                    f"available: {listing or 'nothing'}"
                 )
             rows = found
         if not rows:
@@ -187,7 +187,7 @@ class Manifest:
         missing = self.missing()
         if missing:
             raise ManifestError(
-                f"{len(missing)} of {len(self)} clips are missing their file: {shorten(missing)}"
+                f"the files of {len(missing)} of {len(self)} clips are missing: {shorten(missing)}"
             )
 
     def check_disjoint(self, *splits: str) -> None:

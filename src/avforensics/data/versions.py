@@ -62,12 +62,12 @@ def versions_of(
     half = n_frames // 2
     if elsewhere is not None:
         other, whence = elsewhere[: len(sound)], "another part of the same video"
-        done = f"All of the audio is that of {whence}."
+        done = f"All of the audio comes from {whence}."
     else:
         other, whence = np.roll(sound, -half * HOP), "another part of the clip"
         done = (
-            "The two halves of the audio are exchanged: the video is too short for audio of "
-            "another part."
+            "The two halves of the audio are swapped, because the video is too short for audio "
+            "from another part."
         )
     if elsewhere is not None or n_frames >= LEAST_HALVES:
         found.append(Version("swap", "Other sound", done, other, (0.0, n_frames / FPS)))
@@ -80,7 +80,7 @@ def versions_of(
             Version(
                 "partial",
                 "Partly other audio",
-                f"From {stretch[0]:.1f} s to {stretch[1]:.1f} s the audio is that of {whence}.",
+                f"From {stretch[0]:.1f} s to {stretch[1]:.1f} s the audio comes from {whence}.",
                 splice_sound(sound, other, first * HOP, last * HOP),
                 stretch,
             )

@@ -122,13 +122,13 @@ def compare(cuda: bool = False) -> list[Finding]:
     golden = load()
     frames, sound = decoded(CLIP)
     same = sha256(frames.tobytes()).hexdigest() == golden.frames
-    findings = [Finding("frames by PyAV", "as expected" if same else "other pixels", not same)]
+    findings = [Finding("frames by PyAV", "as expected" if same else "pixels differ", not same)]
     findings.append(_compare_decord(frames))
     findings.append(_compare_sound(sound, golden.sound))
     for device in ("cpu", "cuda") if cuda else ("cpu",):
         logits, network = logits_of(CLIP, device)
         if network != golden.network:
-            findings.append(Finding("shipped weights", "other numbers than released", True))
+            findings.append(Finding("shipped weights", "numbers differ from the release", True))
         findings.append(_compare_logits(device, logits, golden.logits))
     return findings
 
@@ -138,14 +138,14 @@ def _compare_logits(device: str, logits: np.ndarray, expected: np.ndarray) -> Fi
     if logits.shape != expected.shape:
         return Finding(what, f"{len(logits)} windows instead of {len(expected)}", True)
     apart = float(np.abs(logits - expected).max())
-    found = f"at most {apart:.2g} from the expected ones, {LOGITS[device]:g} allowed"
+    found = f"differ by at most {apart:.2g} ({LOGITS[device]:g} is allowed)"
     return Finding(what, found, not apart <= LOGITS[device])
 
 
 def _compare_decord(frames: np.ndarray) -> Finding:
     what = "frames by decord"
     if find_spec("decord") is None:
-        return Finding(what, "not installed; PyAV reads clips, more slowly")
+        return Finding(what, "not installed; PyAV reads clips more slowly")
     reader = ClipReader(CLIP)
     if reader.reader != "decord":
         return Finding(what, f"not usable here; {reader.reader} reads clips")
@@ -153,7 +153,7 @@ def _compare_decord(frames: np.ndarray) -> Finding:
         return Finding(what, f"{reader.n_frames} frames instead of PyAV's {len(frames)}", True)
     apart = frames[: reader.n_frames].astype(int) - reader.frames(0, reader.n_frames)
     levels = int(np.abs(apart).max())
-    found = "as PyAV's" if not levels else f"up to {levels} levels from PyAV's"
+    found = f"differ from PyAV's by up to {levels} levels" if levels else "as PyAV's"
     return Finding(what, found, levels > 0)
 
 
@@ -162,5 +162,5 @@ def _compare_sound(sound: np.ndarray, expected: np.ndarray) -> Finding:
     if len(sound) != len(expected):
         return Finding(what, f"{len(sound)} samples instead of {len(expected)}", True)
     levels = int(np.abs(sound.astype(int) - expected).max())
-    found = f"at most {levels} levels of 65,536 from the expected ones, {SOUND_LEVELS} allowed"
+    found = f"differs by at most {levels} of 65,536 levels ({SOUND_LEVELS} are allowed)"
     return Finding(what, found, levels > SOUND_LEVELS)

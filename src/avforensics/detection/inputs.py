@@ -88,7 +88,7 @@ def _folder(root: Path) -> Inputs:
     for folder, subfolders, names in os.walk(
         root,
         followlinks=True,
-        onerror=lambda error: remarks.append(f"{error.filename}: {error.strerror}: left out"),
+        onerror=lambda error: remarks.append(f"{error.filename}: {error.strerror}: skipped"),
     ):
         identity = Path(folder).stat()
         if (identity.st_dev, identity.st_ino) in seen:
@@ -103,7 +103,7 @@ def _folder(root: Path) -> Inputs:
         looked_for = " ".join(sorted(VIDEO_SUFFIXES))
         raise ConfigError(f"{root}: no video in this folder or below (looked for {looked_for})")
     if hidden:
-        remarks.append(f"{_files(hidden)} with a name that begins with a dot: left out")
+        remarks.append(f"skipped {_files(hidden)} with a name that begins with a dot")
     return Inputs([Clip(path) for path in sorted(found)], remarks)
 
 
@@ -119,7 +119,7 @@ def _listed(path: Path) -> Inputs:
     else:
         entries = [Clip(_from_list(source, line)) for line in listed_lines(source)]
     if not entries:
-        raise ConfigError(f"{path}: the list names no video")
+        raise ConfigError(f"{path}: the list contains no video")
     return _once(path, entries, [])
 
 

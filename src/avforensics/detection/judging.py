@@ -143,8 +143,8 @@ class Judge:
 
 
 _OTHER_LENGTH = {
-    True: "too few windows hear sound at every delay, unlike those of the calibration's videos",
-    False: "the calibration's videos are short clips, and this one is longer",
+    True: "too few windows have sound at every delay, unlike in the calibration's videos",
+    False: "the calibration's videos are short clips, but this video is longer",
 }
 
 
@@ -193,7 +193,7 @@ def judge_for(
         except ConfigError as error:
             reasons.append(str(error))
     if reasons:
-        log.info("no p-values, no calibration of these weights fits: %s", "; ".join(reasons))
+        log.info("no p-values: no calibration of these weights fits: %s", "; ".join(reasons))
     return None
 
 
@@ -201,10 +201,10 @@ def _check_crop(calibration: Calibration, path: Path, crop: str | Mapping) -> li
     """Return a warning if a calibration names no crop; raise ConfigError if it names another."""
     fitted = calibration.setting.get("crop")
     if fitted is None:
-        return [f"the calibration does not say whether its faces were cut as here (crop={crop})"]
+        return [f"the calibration does not name the crop of its faces (here: crop={crop})"]
     if fitted != crop:
         raise ConfigError(
-            f"{path}: fitted on faces cut as crop={fitted}, here they are cut as crop={crop}; "
+            f"{path}: fitted on faces with crop={fitted}, but here crop={crop}; "
             f"calibrate on clips of `avforensics preprocess crop={crop}`, or set faces.crop"
         )
     return []

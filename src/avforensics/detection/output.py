@@ -222,9 +222,9 @@ class OutputFolder:
                 reasons[reason] += 1
         if self._journal.damaged:
             self.remarks.append(
-                f"{len(self._journal.damaged)} damaged lines of journal.jsonl left out"
+                f"skipped {len(self._journal.damaged)} damaged lines of journal.jsonl"
             )
-        self.remarks += [f"{count} done again: {why}" for why, count in reasons.items()]
+        self.remarks += [f"scoring {count} again: {why}" for why, count in reasons.items()]
 
     def _why_again(
         self,
@@ -236,7 +236,7 @@ class OutputFolder:
     ) -> str | None:
         """Why a finished video has to be scored again; None if its result is kept."""
         if "void" in record:
-            return "stopped while its files were written"
+            return "interrupted while its files were being written"
         status = record["row"]["status"]
         record["row"]["status"] = status = RENAMED_STATUSES.get(status, status)
         if status not in (*WITH_SCORE, *FACELESS):

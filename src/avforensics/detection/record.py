@@ -155,7 +155,7 @@ def _coverage(result: VideoResult, outcome: Outcome, settings: Mapping[str, Any]
     if result.scores and result.p_value is None:
         limits.append("Without a calibration no value of the score separates real from fake.")
     if outcome.found is not None and outcome.found.dropped:
-        limits.append("Some faces were found and not scored; the report counts them.")
+        limits.append("Some faces were found but not scored; the report counts them.")
     return limits
 
 

@@ -223,7 +223,7 @@ def find_saved(folder: Path, video: Path) -> tuple[Outcome, float]:
     if scored and given and scored != given:
         raise ConfigError(
             f"results={folder}: {video} is not the file that was scored (SHA-256 {given[:12]}, "
-            f"then {scored[:12]})"
+            f"not {scored[:12]})"
         )
     segments = [Segment.of_row(row) for row in record.get("segments", ())]
     rule = settings.get(record.get("settings"), {}).get("faces", {}).get("rule", "speaker")

@@ -49,7 +49,7 @@ def check_record(path: str | PathLike) -> tuple[dict[str, Any], list[Check]]:
     record = read_record(path)
     digest = digest_of(record)
     whole = digest == record["digest"] and Path(path).read_bytes() == text_of(record).encode()
-    said = digest if whole else "its bytes are not those that avforensics wrote"
+    said = digest if whole else "its bytes differ from those that avforensics wrote"
     return record, [Check("schema", True, record["format"]), Check("result", whole, said)]
 
 
@@ -78,7 +78,7 @@ def check_weights(
         Calibrations that come with the weights.
     """
     if not record["weights"]:
-        return [Check("weights", None, "the result names none")], ()
+        return [Check("weights", None, "the result names no weights")], ()
     if not checkpoint:
         return [Check("weights", None, _told("checkpoint.bundle=FILE"))], ()
     try:
@@ -130,7 +130,7 @@ def _checked(name: str, path: str | PathLike | None, expected: str, setting: str
     if (found := sha256_or_none(path)) is None:
         return Check(name, False, f"{path} cannot be read; give {setting}")
     if found != expected:
-        return Check(name, False, f"{path} has SHA-256 {found[:16]}, the result {expected[:16]}")
+        return Check(name, False, f"{path} has SHA-256 {found[:16]}, expected {expected[:16]}")
     return Check(name, True, f"{path} {found[:16]}")
 
 

@@ -167,7 +167,7 @@ def _read(told: list[tuple[str, bytes]]) -> list[tuple[str, Any]]:
         for kind, value in told:
             read.append((kind, pickle.loads(value)))
     except Exception as error:
-        read.append(("raised", f"what its worker sent cannot be read: {reason_of(error)}"))
+        read.append(("raised", f"the worker's answer cannot be read: {reason_of(error)}"))
     return read
 
 
@@ -231,19 +231,19 @@ def _connect(options: EngineOptions) -> ModuleType:
             signal.signal(number, handler)
     if joining.is_alive():
         _give_up_stderr()
-        raise ConfigError(f"the Ray cluster at {address} gives no answer within {DEADLINE:g} s")
+        raise ConfigError(f"the Ray cluster at {address} did not answer within {DEADLINE:g} s")
     if failure:
         if isinstance(failure[0], ray.exceptions.AuthenticationError):
             raise ConfigError(
-                f"the Ray cluster at {address} does not accept the token of this machine, or "
-                "there is none (RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH)"
+                f"the Ray cluster at {address} rejects this machine's token, or the token is "
+                "missing (RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH)"
             )
         if address == "auto" and isinstance(failure[0], ConnectionError):
             raise ConfigError(
-                "this machine is in no Ray cluster: give engine.address=HOST:PORT, or "
-                "engine.address=local for one that is started here"
+                "this machine belongs to no Ray cluster: set engine.address=HOST:PORT, or "
+                "engine.address=local to start a cluster here"
             )
-        where = "Ray does not start here" if own else f"no Ray cluster at {address}"
+        where = "Ray could not be started" if own else f"no Ray cluster at {address}"
         raise ConfigError(f"{where}: {reason_of(failure[0])}")
     return ray
 

@@ -57,7 +57,7 @@ class EngineOptions:
             raise ConfigError(f"engine.tries must be at least 1, got {self.tries}")
         if not _is_number(self.gpus_per_worker) or self.gpus_per_worker < 0:
             raise ConfigError(
-                f"engine.gpus_per_worker must be 0 or more, got {self.gpus_per_worker}"
+                f"engine.gpus_per_worker must be at least 0, got {self.gpus_per_worker}"
             )
         if not _is_number(self.cpus_per_worker) or self.cpus_per_worker <= 0:
             raise ConfigError(f"engine.cpus_per_worker must be above 0, got {self.cpus_per_worker}")

@@ -101,7 +101,7 @@ class LocalCrew:
                     events.append(Event(worker, *pickle.loads(message)))
             except Exception as error:  # the job that the message belongs to is unknown
                 self.kill(worker)
-                reason = f"what its process sent cannot be read: {reason_of(error)}"
+                reason = f"the worker's answer cannot be read: {reason_of(error)}"
                 events.append(Event(worker, "lost", reason))
                 continue
             if process.exitcode is not None:

@@ -154,7 +154,7 @@ class Schedule:
                 again = f" (attempt {count} of {self.tries})" if count > 1 else ""
                 yield from self._settle(lot.keys[0], Failed(reason + again))
                 return
-            log.info("a job is tried again: %s", reason)
+            log.info("retrying a job: %s", reason)
         self._queue.extend(_Lot([key]) for key in lot.keys)
 
     def _settle(self, key: Hashable, result: Any) -> Iterator[tuple[Hashable, Any]]:

@@ -91,7 +91,7 @@ def choose_threshold(
     if calibration is None:
         scores = [row.score for row in rows if row.counts and not row.label]
         if not scores:
-            return None, "no real video is scored"
+            return None, "no real video was scored"
         calibration = Calibration.fit(np.array(scores))
         origin = f"{100 * rate:g} % of the tested real videos"
     try:
@@ -133,25 +133,25 @@ def notes(found: Mapping) -> list[str]:
     else:
         lines = [f"False alarms: real videos above {threshold:.4g} ({origin})"]
     lines.append(
-        f"Gaps are to all other videos; ranges are {100 * found['level']:g} % intervals over "
-        "identities; Holm's correction covers all gaps of all columns"
+        f"A gap is the difference from all other videos; ranges are {100 * found['level']:g} % "
+        "intervals over identities; Holm's correction covers all gaps of all columns"
     )
     for column, of in found["columns"].items():
         name = printable(column)
         if of["fakes_only"]:
             lines.append(
-                f"{name} applies to fakes only: each group is compared with all real videos"
+                f"{name} applies only to fakes: each group is compared with all real videos"
             )
         if of["left_out"]:
             groups = ", ".join(
                 f"{printable(group)} ({counts['n_real']} real, {counts['n_fake']} fake)"
                 for group, counts in of["left_out"].items()
             )
-            lines.append(f"{name}, too few videos (below {found['min_videos']}): {groups}")
+            lines.append(f"{name}: fewer than {found['min_videos']} videos: {groups}")
         if of["unknown"]:
             lines.append(f"{name}: unknown for {of['unknown']} scored videos")
     if found["absent"]:
-        lines.append(f"No values of {', '.join(map(printable, found['absent']))}")
+        lines.append(f"No values for {', '.join(map(printable, found['absent']))}")
     kept = differences(found)
     return [*lines, *(kept or ["No gap is significant after correction"])]
 

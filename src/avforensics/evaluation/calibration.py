@@ -140,7 +140,9 @@ class Calibration:
             if not low - slack <= value <= high + slack:
                 met = f"{low:g}" if low == high else f"{low:g} to {high:g}"
                 label = name.replace("_", " ")
-                warnings.append(f"unlike the calibration videos: {label} {value:g}, theirs {met}")
+                warnings.append(
+                    f"unlike the calibration videos: {label} is {value:g}, but theirs is {met}"
+                )
         return warnings
 
     def save(self, path: str | PathLike) -> None:

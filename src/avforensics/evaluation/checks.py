@@ -33,8 +33,8 @@ def check_network(store: FeatureStore, models: Models) -> None:
         network = network_digest(models.sync)
     if network is not None and network != store.info.network:
         raise ConfigError(
-            f"{store.folder} holds features of another synchronisation network than the one of the "
-            "checkpoint's decoders"
+            f"{store.folder}: the features and the checkpoint's decoders belong to different "
+            "synchronisation networks"
         )
 
 

@@ -114,7 +114,7 @@ def cells(difference: RunDifference, metrics: Sequence[str] = ("auc", "ap")) -> 
 def sentence(difference: RunDifference) -> str:
     """Number of compared and omitted videos, in words."""
     text = f"{difference.n} videos that both runs scored"
-    return f"{text}, {difference.left_out} left out" if difference.left_out else text
+    return f"{text}, {difference.left_out} excluded" if difference.left_out else text
 
 
 def write_comparison(

@@ -46,8 +46,8 @@ def variations(
     refused = [name for name in ("trim", "shift") if name in names and name not in allowed]
     if refused:
         raise ConfigError(
-            f"the control {refused[0]} is an edit, and clips are read with one edit only: it "
-            f"cannot be combined with edit={edit}"
+            f"the control {refused[0]} is an edit, and only one edit can be applied: it cannot be "
+            f"combined with edit={edit}"
         )
     windows = {"first": "all", "all": "first"}[policy.windows]
     audio = {"pad": "context", "context": "pad"}[policy.audio]
@@ -55,7 +55,7 @@ def variations(
     found = {
         "windows": (f"windows {windows}", replace(policy, windows=windows), edit),
         "audio": (f"audio {audio}", replace(policy, audio=audio), edit),
-        "trim": ("silence trimmed" if other_edit else "silence as it is", policy, other_edit),
+        "trim": ("silence trimmed" if other_edit else "silence kept", policy, other_edit),
     }
     return {found[name][0]: found[name][1:] for name in names if name in found}
 

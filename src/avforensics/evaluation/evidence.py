@@ -188,7 +188,7 @@ class Evidence:
         shared = sorted(names[0] for names in shared if names)
         if shared:
             raise ConfigError(
-                f"{len(shared)} of the tested videos are of people, files or sources of the "
+                f"{len(shared)} of the tested videos share people, files or sources with the "
                 f"calibration, e.g. {shared[0]}; use other videos for the calibration"
             )
 

@@ -133,8 +133,8 @@ def _range(pair: tuple[float, float]) -> str:
 
 def sentence(found: RepeatedRuns) -> str:
     """Number of runs, compared videos and omitted videos, in words."""
-    text = f"{found.runs} runs on {found.n} videos that all of them scored"
-    return f"{text}, {found.left_out} left out" if found.left_out else text
+    text = f"{found.runs} runs on the {found.n} videos that every run scored"
+    return f"{text}, {found.left_out} excluded" if found.left_out else text
 
 
 def write_repeats(found: RepeatedRuns, others: Sequence[str], folder: str | PathLike) -> None:

@@ -54,8 +54,8 @@ def edits(
     """
     if levels and edit:
         raise ConfigError(
-            "perturbations are edits, and clips are read with one edit only: robustness.levels "
-            f"cannot be combined with edit={edit}"
+            "perturbations are edits, and only one edit can be applied: robustness.levels cannot "
+            f"be combined with edit={edit}"
         )
     names = list(dict.fromkeys(one for name in names for one in NAMES.get(name, (name,))))
     for name in names:

@@ -139,8 +139,8 @@ class LikelihoodRatio:
         validated = {"validated_lr": log10, "validated_label": labels.astype(np.float64)}
         if not about["cllr"] < 1:
             reason = (
-                f"on people and generators outside the fit, ratios cost more than no statement "
-                f"(Cllr {about['cllr']:.2f}, 1 = no statement)"
+                f"for people and generators outside the fit, the ratios are worse than no "
+                f"statement (Cllr {about['cllr']:.2f}, no statement: 1)"
             )
             return cls(about | {"refused": reason}, validated)
         bounds = elub(log10, labels)

@@ -184,8 +184,8 @@ def _footer(summary: Mapping) -> list[str]:
     lines = [
         f"{coverage_line(summary)}. Polarity: {summary['polarity']}.",
         f"Ranges are {100 * intervals['level']:g} % intervals from {intervals['resamples']} "
-        f"resamples of {intervals['n_identities']} identities. Every row against the same real "
-        "videos.",
+        f"resamples of {intervals['n_identities']} identities. Every row is compared with the same "
+        "real videos.",
     ]
     lines += [f"{note}." for note in summary["notes"]]
     for heading, key in (("Not scored", "not_scored"), ("Not applicable", "not_applicable")):

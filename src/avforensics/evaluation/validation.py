@@ -20,7 +20,7 @@ def write_validation(likelihood: LikelihoodRatio, folder: str | PathLike) -> Non
     if "validated_lr" in likelihood.arrays:
         log10 = likelihood.arrays["validated_lr"]
         labels = likelihood.arrays["validated_label"].astype(int)
-        title = f"Cllr {likelihood.about['cllr']:.2f}, at best {likelihood.about['cllr_min']:.2f}"
+        title = f"Cllr {likelihood.about['cllr']:.2f}, Cllr_min {likelihood.about['cllr_min']:.2f}"
         write_figure(f"{folder}/tippett.png", tippett_figure(log10, labels, title))
         write_figure(f"{folder}/reliability.png", reliability_figure(log10, labels, title))
 

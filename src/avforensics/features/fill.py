@@ -172,7 +172,7 @@ def fill_store(
         for path, clip in work(todo, first):
             progress.advance()
             if clip.error is not None:
-                log.warning("failed: %s: %s", path, clip.error)
+                log.warning("%s: failed: %s", path, clip.error)
             advance(path, clip)
     known, _ = read_clips(folder)
     entries = [_entry(row, known[key]) for row in manifest if (key := clip_key(row)) in known]

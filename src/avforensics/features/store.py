@@ -210,7 +210,7 @@ class FeatureStore(Sequence[Entry]):
             listing = ", ".join(f"split {s} label {v} ({n})" for (s, v), n in sorted(there.items()))
             failed = f"; {len(found)} such rows have no features" if found else ""
             raise ManifestError(
-                f"{self.folder}: no clip with {asked or 'features'}{failed}; there is: {listing}"
+                f"{self.folder}: no clip with {asked or 'features'}{failed}; available: {listing}"
             )
         view = FeatureStore(self.folder, self.info, with_features)
         view._shards = self._shards  # views share open files

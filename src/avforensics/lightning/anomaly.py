@@ -148,8 +148,8 @@ class AnomalyModule(pl.LightningModule):
             width = next(data.training_rows(model.reads)).shape[1]
             if width != model.row_width:
                 raise ConfigError(
-                    f"the {part} model reads rows of {model.row_width} {model.reads}, and those of "
-                    f"{data.store.folder} have {width}"
+                    f"the {part} model reads rows of {model.row_width} {model.reads}, but the rows "
+                    f"of {data.store.folder} have {width}"
                 )
             model.fit(data.training_rows(model.reads))
 

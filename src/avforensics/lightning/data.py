@@ -137,9 +137,9 @@ class SyncData(pl.LightningDataModule):
         if not self.phases:
             raise ConfigError("training needs at least one phase: data.phases")
         if any(phase.epochs is None for phase in self.phases[:-1]):
-            raise ConfigError("every phase but the last must say how many epochs it lasts")
+            raise ConfigError("every phase but the last must set its epochs")
         if (self.sound or self.weights) and any(phase.frames is None for phase in self.phases):
-            raise ConfigError("data.sound and data.weights work with phases of frames only")
+            raise ConfigError("data.sound and data.weights work only if every phase sets frames")
 
     def setup(self, stage: str | None = None) -> None:
         """Read and check the manifest.
@@ -194,7 +194,7 @@ class SyncData(pl.LightningDataModule):
         if self._memory is None:
             self._memory = ClipMemory(self.rows)
             for problem in self._memory.broken:
-                log.warning("clip left out: %s", problem)
+                log.warning("clip skipped: %s", problem)
             self.rows = Manifest(self._memory.rows, self.manifest)
         return self._memory
 

@@ -276,7 +276,7 @@ class FeatureData(pl.LightningDataModule):
             return None
         if (given.inputs, given.outputs) != (store.info.activation_width, self.components):
             raise ConfigError(
-                f"the projection of init is from {given.inputs} to {given.outputs} numbers; "
+                f"the projection of init maps {given.inputs} to {given.outputs} numbers, but "
                 f"the store has {store.info.activation_width} and components={self.components}"
             )
         return given
@@ -304,8 +304,6 @@ class FeatureData(pl.LightningDataModule):
                 f"components={self.components}, but {name} has {projection.outputs} outputs"
             )
         if self.shift and not projection.linear:
-            raise ConfigError(
-                f"data.shift moves the sound of linear projections only; {name} is not linear"
-            )
+            raise ConfigError(f"data.shift needs a linear projection, but {name} is not linear")
         log.info("%s to %d numbers, fitted on %d windows", name, self.components, windows)
         return projection

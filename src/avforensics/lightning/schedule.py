@@ -65,7 +65,9 @@ def warmup_cosine(
         ``warmup`` or ``final`` is out of range.
     """
     if not (0 <= warmup < 1 and 0 <= final <= 1):
-        raise ValueError(f"warmup and final are parts of a whole, not {warmup} and {final}")
+        raise ValueError(
+            f"warmup must be within [0, 1) and final within 0..1, got {warmup} and {final}"
+        )
     rise = round(warmup * total_steps)
 
     def factor(step: int) -> float:

@@ -39,7 +39,9 @@ def check_shared_memory(*, videos: int, frames: int, size: int, workers: int) ->
     needed = PREFETCH * workers * videos * frames * (3 * size**2 + 2 * HOP)
     free = shutil.disk_usage(SHARED).free
     if needed > free:
-        raise ConfigError(_sentence(f"has {free / MB:.0f} MB free, of {needed / MB:.0f} MB needed"))
+        raise ConfigError(
+            _sentence(f"has {free / MB:.0f} MB free, but {needed / MB:.0f} MB are needed")
+        )
 
 
 def shared_memory_error(error: BaseException) -> ConfigError | None:
@@ -51,6 +53,6 @@ def shared_memory_error(error: BaseException) -> ConfigError | None:
 
 def _sentence(what: str) -> str:
     return (
-        f"{SHARED} {what} for the batches of the processes that read data: set data.workers=0, or "
-        "give the container more (docker run --shm-size=2g)"
+        f"{SHARED} {what} for the batches of the data workers: set data.workers=0, or give the "
+        "container more shared memory (docker run --shm-size=2g)"
     )

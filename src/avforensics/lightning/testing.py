@@ -69,7 +69,7 @@ class StoredClips(pl.LightningDataModule):
         super().__init__()
         self.allow_zero_length_dataloader_with_multiple_devices = True
         if (self.manifest is None) != (self.checkpoint is None):
-            raise ValueError("a manifest and a checkpoint are needed together")
+            raise ValueError("manifest and checkpoint must be given together")
         self.folder = typed_path(self.folder)
 
     def setup(self, stage: str) -> None:

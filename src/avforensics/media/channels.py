@@ -87,7 +87,7 @@ def _downmix(path: str, number: int | None, _state: tuple[int, int]) -> Downmix:
         channel=best,
         words=(
             f"channel {names[best] if names[best] in NAMES else best + 1} of {layout.name} was "
-            f"read alone: the mix of all channels loses {loss}"
+            f"read alone, because the mix of all channels loses {loss}"
         ),
     )
 

@@ -118,7 +118,8 @@ class ClipReader:
     def _check(self, start: int, count: int) -> None:
         if start < 0 or count < 1 or start + count > self.n_frames:
             raise ValueError(
-                f"{self.path}: frames {start}..{start + count - 1} of a clip of {self.n_frames}"
+                f"{self.path}: frames must be within 0..{self.n_frames - 1}, got "
+                f"{start}..{start + count - 1}"
             )
 
     def _decoded(self) -> np.ndarray:
@@ -131,7 +132,7 @@ class ClipReader:
             self._pictures = _open_pictures(self.path, self._regular)
             self._process = os.getpid()
         elif self._process != os.getpid():
-            raise RuntimeError(f"{self.path}: one ClipReader was used before and after a fork")
+            raise RuntimeError(f"{self.path}: the ClipReader was used before and after a fork")
         return self._pictures
 
 

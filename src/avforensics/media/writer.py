@@ -204,7 +204,7 @@ def _encode(out, video, sound, frames, audio, fps: Fraction, sample_rate: int) -
     for index, frame in enumerate(frames):
         size, first = (frame.width, frame.height), (video.width, video.height)
         if size != first:
-            raise ValueError(f"frame {index} is {size}, the ones before it {first}")
+            raise ValueError(f"frame {index} must have size {first}, got {size}")
         frame.pts = index
         frame.time_base = 1 / fps
         out.mux(video.encode(frame))

@@ -117,9 +117,7 @@ def check_statistics(names: Iterable[str]) -> tuple[str, ...]:
     names = tuple(names)
     unknown = [name for name in names if name not in STATISTICS]
     if unknown:
-        raise ConfigError(
-            f"there is no statistic {unknown[0]!r}; there are {', '.join(STATISTICS)}"
-        )
+        raise ConfigError(f"unknown statistic {unknown[0]!r}; known: {', '.join(STATISTICS)}")
     if not names or len(set(names)) < len(names):
         raise ConfigError("statistics must be a list of different names, at least one")
     return names

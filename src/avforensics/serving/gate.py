@@ -133,7 +133,7 @@ class Gate:
             if not late:
                 raise
         if late:
-            raise Refused(408, "the upload stood still for too long")
+            raise Refused(408, "the upload stalled for too long")
 
     def _check_host(self, scope: dict) -> None:
         hosts = [value for name, value in scope["headers"] if name == b"host"]
@@ -141,9 +141,9 @@ class Gate:
             (host,) = hosts
             name = urlsplit(f"//{host.decode('ascii')}").hostname or ""
         except ValueError:
-            raise Refused(400, "no valid host") from None
+            raise Refused(400, "the Host header is missing or invalid") from None
         if name not in self.names and not _is_address(name):
-            raise Refused(403, "no name of this server; its setting names= adds one")
+            raise Refused(403, "not a name of this server; add it with the setting names=")
 
     def _length(self, scope: dict) -> int:
         """Declared length of an upload in bytes."""
@@ -152,7 +152,7 @@ class Gate:
         try:
             (length,) = (int(value) for name, value in scope["headers"] if name in LENGTH)
         except ValueError:
-            raise Refused(411, "an upload must say how long it is") from None
+            raise Refused(411, "an upload must declare its length") from None
         limits = self.uploads.limits
         if length > limits.max_bytes + MAX_BODY:
             raise Refused(413, f"{limits.max_megabytes:g} MB are allowed")
@@ -163,7 +163,7 @@ class Gate:
 
         def check(part: dict) -> dict:
             if "path" in part and self.uploads.find(str(part["path"])) is None:
-                raise Refused(403, "this is no upload")
+                raise Refused(403, "this is not an upload")
             return part
 
         try:
@@ -219,7 +219,7 @@ def _check_site(scope: dict) -> None:
         _, _, host = headers[b"origin"].lower().partition(b"://")
         own = own and host == headers[b"host"].lower()
     if not own:
-        raise Refused(403, "this was sent by another site")
+        raise Refused(403, "this request comes from another site")
 
 
 def _check_route(method: str, path: str) -> None:
@@ -228,7 +228,7 @@ def _check_route(method: str, path: str) -> None:
     else:
         used = method == "POST" and path in POSTS
     if not used:
-        raise Refused(404, "there is nothing here")
+        raise Refused(404, "page not found")
 
 
 def _is_address(name: str) -> bool:

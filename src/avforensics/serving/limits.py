@@ -98,7 +98,7 @@ class Limits:
     def _check_picture(self, video: Path, pixels: int) -> None:
         if pixels > self.max_pixels:
             raise MediaError(
-                video, f"a picture has {pixels:,} pixels; {self.max_pixels:,} are allowed"
+                video, f"a frame has {pixels:,} pixels; {self.max_pixels:,} are allowed"
             )
 
     def check_seconds(self, video: Path, seconds: float) -> None:

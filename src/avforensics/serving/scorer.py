@@ -120,4 +120,4 @@ def summary(outcome: Outcome) -> str:
     if not outcome.faces:
         return f"{score}."
     count = len(outcome.faces)
-    return f"{score}; {count} face{'s' if count > 1 else ''} followed."
+    return f"{score}; {count} face{'s' if count > 1 else ''} tracked."

@@ -89,7 +89,7 @@ class Split:
 
     def __post_init__(self) -> None:
         if self.identities < 1 or not 1 <= self.clips <= 999:
-            raise ConfigError("a synthetic split needs >= 1 identity and 1 to 999 clips of each")
+            raise ConfigError("a synthetic split needs identities >= 1 and clips within 1..999")
         known = (*FORGERIES, PARTIAL)
         for category, count in self.fakes.items():
             if category not in known:

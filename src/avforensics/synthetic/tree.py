@@ -28,9 +28,9 @@ META_HEADER = (
 )
 README = """SYNTHETIC TALKING HEADS
 
-Nobody in these clips exists. Faces, voices, words and forgeries are drawn and synthesised by
-avforensics (synthetic) from the seed in synthetic.json. Results on this set say whether a
-program works; they say nothing about how well it finds forgeries of real people.
+No person in these clips exists. avforensics draws and synthesises faces, voices, words and
+forgeries from the seed in synthetic.json. Results on this set show whether a program works; they
+say nothing about how well it detects forgeries of real people.
 
 {avceleb}/   the folders and meta_data.csv of FakeAVCeleb: real clips (A), sound of another clip
              (B, rtvc), mouth of another clip (C, wav2lip), mouth re-made from a cloned voice

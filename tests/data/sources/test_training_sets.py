@@ -122,7 +122,7 @@ def test_plain_folder_mistakes(tree, options, message):
 def test_no_set_and_two_sets_in_one_folder(tree):
     with pytest.raises(ManifestError, match="no video in this folder"):
         folder(tree(["x/a.txt"]))
-    with pytest.raises(ManifestError, match="neither it nor a folder in it contains pretrain or"):
+    with pytest.raises(ManifestError, match="this folder and its subfolders lack pretrain or"):
         lrs3(tree(["x/a.txt"]))
     with pytest.raises(ManifestError, match=r"several folders .*: one, two"):
         lrs3(tree(["one/test/a/1.mp4", "two/test/a/1.mp4"]))

@@ -65,8 +65,8 @@ def _find_lists(root: str, lists: str | Path | None) -> Path:
         if any((place / f"{name}.txt").is_file() for name in LRS2_LISTS):
             return place
     raise ManifestError(
-        f"{places[0]}: no pretrain.txt, train.txt, val.txt or test.txt of LRS2; say where they are "
-        "with source.lists=FOLDER"
+        f"{places[0]}: no pretrain.txt, train.txt, val.txt or test.txt of LRS2; set their folder "
+        "by source.lists=FOLDER"
     )
 
 

@@ -35,7 +35,7 @@ def find_root(root: str | Path, *marks: str) -> str:
         path.name for path in top.iterdir() if any((path / mark).exists() for mark in marks)
     )
     if not found:
-        raise ManifestError(f"{root}: neither it nor a folder in it contains {' or '.join(marks)}")
+        raise ManifestError(f"{root}: this folder and its subfolders lack {' or '.join(marks)}")
     if len(found) > 1:
         names = ", ".join(found)
         raise ManifestError(f"{root}: several folders look like the data set: {names}")

@@ -83,13 +83,13 @@ def _report(trainer: pl.Trainer, module: pl.LightningModule, seconds: float, flo
     log.info("%.2f M parameters, %.2f M of them trained", parameters / 1e6, trained / 1e6)
     work = f", {flops / 1e9:.0f} GFLOP ({flops / seconds / 1e9:.0f} a second)" if flops else ""
     log.info(
-        "%.3g s per batch, forward and backward%s; %s of memory at most so far",
+        "%.3g s per batch, forward and backward%s; peak memory so far: %s",
         seconds,
         work,
         _memory(trainer.strategy.root_device),
     )
     log.info(
-        "%d steps to go, %d batches in this epoch: about %s, validation not counted",
+        "%d steps left, %d batches in this epoch: about %s without validation",
         steps,
         int(trainer.num_training_batches),
         duration(seconds * steps * trainer.accumulate_grad_batches),
@@ -104,4 +104,4 @@ def _memory(device: torch.device) -> str:
 
         unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kibibytes
         return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9:.1f} GB"
-    return "an unknown amount"
+    return "unknown"
