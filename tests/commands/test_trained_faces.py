@@ -157,7 +157,7 @@ def test_the_calibration_of_the_weights_gives_p_values(detect, seen, of_mouths, 
     assert detect(of_mouths, "scoring.lam=0.5") == 0
     assert rows()[0]["p_value"] == ""
     told = capfd.readouterr().out
-    assert "no p-values, no calibration of these weights fits: this calibration was made" in told
+    assert "no p-values: no calibration of these weights fits: this calibration was made" in told
 
 
 def test_a_calibration_of_another_crop_is_not_taken(detect, seen, of_mouths, calibrate, capfd):
