@@ -141,7 +141,7 @@ def test_detect_says_how_unusual(
     words = (f"input={other}", f"output_dir={tmp_path / 'unlike'}", "false_positive_rate=0.25")
     assert avforensics(*detect, *words, *policy, "report=false") == 0
     (row,) = table(tmp_path / "unlike/scores.csv")
-    assert "unlike the calibration videos: frames per second is 30, but theirs is 25" in row["warnings"]
+    assert "unlike the calibration videos: frames per second is 30, but" in row["warnings"]
     assert "width is 64, but theirs is 32" in row["warnings"]
     capsys.readouterr()
     code = avforensics(*detect, f"output_dir={tmp_path / 'other'}", "false_positive_rate=0.25")
