@@ -1,11 +1,11 @@
-"""Time the one-pass scorer against the same modules run the published way, in one run.
+"""Compare the time of the one-pass scorer with that of the same modules run the published way.
 
     python scripts/bench.py              # 50 windows of a clip; writes docs/benchmarks.md
     python scripts/bench.py --windows 5  # a quick look, on screen only
     python scripts/bench.py --device cuda
     python scripts/bench.py --bf16       # also in bfloat16 where the processor only emulates it
 
-The published way: for each window, the visual encoder runs on 31 copies of it, the audio encoder on
+In the published way, the visual encoder runs on 31 copies of each window, the audio encoder on
 its 31 crops and the fusion on the 31 pairs; then all of it once more for the second anomaly model.
 Both ways take turns on small groups of windows, so that a busy machine slows both alike.
 """
@@ -45,7 +45,7 @@ from avforensics.scoring.spans import cut_spans, frames_needed
 
 
 def random_models(seed: int) -> Models:
-    """Networks of published size, random weights scaled so that delays get different logits."""
+    """Networks of published size, with random weights scaled so that logits differ by delay."""
     torch.manual_seed(seed)
     sync = published_sync_network()
     for name, tensor in sync.state_dict().items():
@@ -153,7 +153,7 @@ def machine(device: torch.device) -> str:
 def measure(
     windows: int, device: torch.device, console: Console, *, bf16: bool
 ) -> list[tuple[str, str]]:
-    """Rows of the table: name and value."""
+    """Rows of the table, as pairs of name and value."""
     models = random_models(seed=0)
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mp4"

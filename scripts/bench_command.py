@@ -1,4 +1,4 @@
-"""Time and memory of `avforensics detect` as a whole: start, many short clips, a long video.
+"""Measure time and memory of `avforensics detect`: start, many short clips, and a long video.
 
     python scripts/bench_command.py                     # a drawn head; writes docs/benchmarks.md
     python scripts/bench_command.py VIDEO --minutes 5 --clips 1000

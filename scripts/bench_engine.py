@@ -1,6 +1,6 @@
-"""What an engine costs: 1,000 jobs of 50 ms, and 100 jobs of which one is 100 times as long.
+"""Overhead of an engine: 1,000 jobs of 50 ms, and 100 jobs of which one is 100 times as long.
 
-    python scripts/bench_engine.py           # local processes, and Ray where it is installed
+    python scripts/bench_engine.py           # local processes, and Ray if it is installed
 
 Workers sleep, so two cores are enough for any number of workers. Prints a Markdown table, as in
 docs/scale.md: start = seconds until the first worker begins; wall = seconds from then until all

@@ -1,6 +1,6 @@
-"""Training items per second from the clip reader, in total and per core.
+"""Training items per second that the clip reader delivers, in total and per core.
 
-    python scripts/bench_reader.py                        # on clips made for the purpose
+    python scripts/bench_reader.py                        # on synthetic clips
     python scripts/bench_reader.py --manifest FILE.csv    # on clips of your own
     python scripts/bench_reader.py --workers 0 2 8        # numbers of loader processes
 

@@ -1,4 +1,4 @@
-"""How often the speaker is found: pairs of real clips side by side, with the sound of one.
+"""Accuracy of the speaker: pairs of real clips side by side, with the sound of one of the clips.
 
     python scripts/bench_speakers.py MANIFEST.csv --split test        # clips with one face each
     python scripts/bench_speakers.py FOLDER --pairs 50 --checkpoint model.safetensors

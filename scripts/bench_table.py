@@ -32,7 +32,7 @@ def processor() -> str:
 
 
 def has_bf16() -> bool:
-    """Whether the processor has instructions for bfloat16 (avx512_bf16, amx_bf16, bf16)."""
+    """Return True if the processor has instructions for bfloat16 (avx512_bf16, amx_bf16, bf16)."""
     return "bf16" in _cpuinfo("flags", "Features")
 
 

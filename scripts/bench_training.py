@@ -1,4 +1,4 @@
-"""Training steps per second on a CPU, in turns in float32 and, if the CPU has it, bfloat16.
+"""Training steps per second on a CPU, in float32 and, if the CPU supports it, in bfloat16.
 
     python scripts/bench_training.py                 # writes docs/benchmarks.md
     python scripts/bench_training.py --turns 1 --show  # a quick look, on screen

@@ -1,11 +1,11 @@
 #!/usr/bin/env python
-"""The published command line, on ``avforensics detect``.
+"""The published command line, run by ``avforensics detect``.
 
     python scripts/detect.py --test_video_path list.txt --device cuda:0 --max-len 50 \
         --n_workers 4 --bs 1 --lam 0 --output_dir out --checkpoints folder
 
 ``testing_score.npy`` (and the same as ``testing_scores.npy``) holds the scores in the order of the
-input, NaN where a video could not be scored; scores.csv says why.
+input, with NaN for videos that could not be scored; scores.csv has the reasons.
 """
 
 from __future__ import annotations

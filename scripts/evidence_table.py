@@ -49,7 +49,7 @@ SETS = {
 
 @dataclass(frozen=True)
 class Video:
-    """A scored clip with what the table groups it by."""
+    """A scored clip with its group and source."""
 
     entry: Entry
     found: StoredScore
@@ -58,7 +58,7 @@ class Video:
 
 
 def main() -> None:
-    """Measure, choose, report."""
+    """Measure the clips, choose a fusion on the first half, and report the second half."""
     options = parse()
     groups = {}
     if options.groups:
@@ -152,7 +152,7 @@ def read(options: argparse.Namespace, groups: dict[str, str]) -> list[Video]:
 
 
 def halves(videos: list[Video], *, seed: int) -> tuple[list[Video], list[Video]]:
-    """Two halves of whole sources, with about the same number of videos of each group."""
+    """Divide whole sources into halves with about the same number of videos of each group."""
     order = np.random.default_rng(seed).permutation(sorted({video.source for video in videos}))
     counts = {name: Counter(v.group for v in videos if v.source == name) for name in order}
     order = sorted(order, key=lambda name: -sum(counts[name].values()))

@@ -1,4 +1,4 @@
-"""Check on one GPU, offline, what a CPU cannot show: tests, scoring, training steps, memory.
+"""Check on one GPU, offline, what cannot be checked on a CPU: tests, scoring, training, memory.
 
     python scripts/gpu_check.py                      # under ten minutes; writes docs/benchmarks.md
     python scripts/gpu_check.py --tiny --out FOLDER  # small models, also on a CPU; no document
@@ -79,7 +79,7 @@ def block_of(models: Models, windows: int) -> Block:
 
 
 def use_tf32(allowed: bool) -> None:
-    """Let matrix products and convolutions round to TF32, or not."""
+    """Allow or forbid TF32 in matrix products and convolutions."""
     torch.backends.cuda.matmul.allow_tf32 = allowed
     torch.backends.cudnn.allow_tf32 = allowed
 

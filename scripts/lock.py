@@ -1,4 +1,4 @@
-"""Write constraints.txt: the versions installed here of all that setup.cfg asks for.
+"""Write constraints.txt: the installed versions of all requirements in setup.cfg.
 
     python scripts/lock.py > constraints.txt      # `make lock`
 

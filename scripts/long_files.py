@@ -1,4 +1,4 @@
-"""For benchmarks of long files: make such a file, and measure peak memory."""
+"""Helpers for benchmarks of long files: make a long file, and measure peak memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import av
 
 
 def repeat(source: Path, path: Path, times: int, *, seconds: float) -> None:
-    """Write the packets of ``source``, which lasts ``seconds``, ``times`` times."""
+    """Write the packets of ``source``, a file of ``seconds``, ``times`` times."""
     with av.open(str(path), "w") as out:
         streams, last = {}, {}
         for n in range(times):

@@ -1,4 +1,4 @@
-"""Write what `avforensics selfcheck` compares with: a clip of a synthetic head, and its values.
+"""Write the reference of `avforensics selfcheck`: a clip of a synthetic head, and its values.
 
     python scripts/selfcheck_values.py      # after a change of the shipped weights
 

@@ -1,4 +1,4 @@
-"""Tables of docs/talkers.md: how often delays are right, and AUC by generator.
+"""Print the tables of docs/talkers.md: accuracy of delays, and AUC by generator.
 
 python scripts/talkers_tables.py delays STORE --split test
 python scripts/talkers_tables.py generators SCORES.csv MANIFEST.csv [SCORE_COLUMN ...]
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def delay_table(folder: str, split: str | None) -> None:
-    """Print by source how often delays agree: in recordings, halves of clips and windows."""
+    """Print the share of agreeing delays by source: in recordings, halves of clips and windows."""
     store = FeatureStore.open(folder)
     store = store.within(min(TAU, store.info.max_delay)).select(split=split, label=0)
     measures: dict[str, dict[str, list[tuple[str, float]]]] = defaultdict(lambda: defaultdict(list))

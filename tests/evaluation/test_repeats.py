@@ -80,7 +80,7 @@ def test_the_table_of_a_command(avforensics, tmp_path, capsys):
     others = f"repeats=['{tmp_path}/seed 1.csv','{tmp_path}/seed 2.csv']"
     words += [others, "intervals.resamples=50", f"output_dir={tmp_path / 'out'}"]
     assert avforensics(*words) == 0
-    assert "3 runs on 80 videos" in " ".join(capsys.readouterr().out.split())
+    assert "3 runs on the 80 videos" in " ".join(capsys.readouterr().out.split())
     content = json.loads((tmp_path / "out/repeats.json").read_text())
     one = content["results"]["overall"]["auc"]
     assert one["values"] == pytest.approx(_aucs(runs))

@@ -87,7 +87,7 @@ def test_a_failure_leaves_the_older_file(tmp_path):
         ([np.zeros((95, 96, 3), np.uint8)], None, "even sides"),
         ([np.zeros((96, 96), np.uint8)], None, "uint8"),
         ([np.zeros((96, 96, 3))], None, "uint8"),
-        ([numbered(0), numbered(0, 64, 64)], None, "frame 1 is"),
+        ([numbered(0), numbered(0, 64, 64)], None, "frame 1 must have size"),
         ([numbered(0)], np.zeros(640, np.float32), "int16"),
         ([numbered(0)], np.zeros((640, 2), np.int16), "int16"),
     ],
