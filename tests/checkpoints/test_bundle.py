@@ -150,7 +150,10 @@ def test_truncated_and_foreign_files(compact, tmp_path):
 def test_a_network_of_an_unlisted_class_cannot_be_written(tmp_path):
     with pytest.raises(ConfigError, match=r"a network with a Linear could not be loaded"):
         describe(torch.nn.Linear(2, 2))
-    with pytest.raises(CheckpointError, match="the sync model is a PublishedDecoder"):
+    with pytest.raises(
+        CheckpointError,
+        match="the sync model must be a synchronisation network, got PublishedDecoder",
+    ):
         Models(sync=build({"class": "PublishedDecoder", "width": 16, "heads": 2}))
 
 

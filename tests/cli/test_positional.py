@@ -44,7 +44,7 @@ def test_words_fill_a_setting_of_each_verb(verb):
 def test_what_cannot_be_meant_is_a_sentence():
     with pytest.raises(ConfigError, match="got its input twice"):
         name_words("detect", ["a.mp4", "input=b.mp4"])
-    with pytest.raises(ConfigError, match="train takes key=value arguments only"):
+    with pytest.raises(ConfigError, match="train accepts only key=value arguments"):
         name_words("train", ["--", "a.mp4"])
     typed = ["a=b", "-m", "c", "--cfg", "job", "--config-dir", "d"]
     assert name_words("train", typed) == typed  # c: Hydra reports what is wrong with it

@@ -92,7 +92,7 @@ def test_tpr_at_fpr_allows_only_thresholds_that_exist():
     [
         ([0, 1, 1], [0.1, np.nan, 0.2], "1 of 3 scores are not finite"),
         ([0, 1, 1], [0.1, np.inf, 0.2], "not finite"),
-        ([0, 1], [0.1, 0.2, 0.3], "equally long"),
+        ([0, 1], [0.1, 0.2, 0.3], "equal length"),
         ([0, 2], [0.1, 0.2], "0 .real. or 1 .fake."),
         ([1, 1], [0.1, 0.2], "all 2 videos are fake"),
         ([0, 0], [0.1, 0.2], "all 2 videos are real"),

@@ -268,7 +268,7 @@ def test_what_is_refused_is_in_the_log(client, secret, queue, monkeypatch, caplo
     client.post("/gradio_api/upload", files={"files": ("long.mp4", bytes(200_000))})
     lines = [r.getMessage() for r in caplog.records if r.name.startswith("avforensics")]
     assert len(lines) == 2 and lines[0].startswith("'talk.mp4': ")
-    assert lines[1] == "an upload was refused: 0.1 MB are allowed"
+    assert lines[1] == "an upload was rejected: 0.1 MB are allowed"
 
 
 def test_uploads_that_nobody_asks_about_are_bounded(client, queue, secret, monkeypatch):

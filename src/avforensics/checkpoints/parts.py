@@ -151,7 +151,7 @@ class Models:
             role, protocols = ROLES[name]
             if all(missing(module, protocol) for protocol in protocols):
                 raise CheckpointError(
-                    f"the {name} model is a {type(module).__name__}, expected {role}"
+                    f"the {name} model must be {role}, got {type(module).__name__}"
                 )
             reads = getattr(module, "reads", READS.get(name))
             if reads != READS.get(name):

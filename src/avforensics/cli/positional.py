@@ -68,7 +68,7 @@ def name_words(verb: str, arguments: Sequence[str]) -> list[str]:
         as_typed = out is None and overrides == typed
         return list(arguments) if as_typed else overrides + flags
     if key is None:
-        raise ConfigError(f"{verb} takes key=value arguments only, got {inputs[0]!r}")
+        raise ConfigError(f"{verb} accepts only key=value arguments, got {inputs[0]!r}")
     if any(override.startswith(f"{key}=") for override in overrides):
         raise ConfigError(f"{verb} got its input twice: by name ({key}=...) and as {inputs[0]!r}")
     if len(inputs) > 1 and verb not in SEVERAL:

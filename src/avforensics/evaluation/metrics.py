@@ -145,7 +145,7 @@ def check_scores(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.n
     labels, scores = np.asarray(labels), np.asarray(scores, dtype=np.float64)
     if labels.ndim != 1 or labels.shape != scores.shape:
         raise ValueError(
-            f"labels and scores must be equally long lists, got {labels.shape} and {scores.shape}"
+            f"labels and scores must have equal length, got {labels.shape} and {scores.shape}"
         )
     bad = np.flatnonzero(~np.isfinite(scores))
     if len(bad):

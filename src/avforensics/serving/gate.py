@@ -97,7 +97,7 @@ class Gate:
             await self.app(scope, receive, send)
         except Refused as refused:
             if scope["path"] == UPLOAD:
-                log.info("an upload was refused: %s", refused)
+                log.info("an upload was rejected: %s", refused)
             await _answer(send, refused)
 
     async def _receive_upload(
