@@ -53,7 +53,7 @@ def test_clips_sidecars_and_tables(raw, tmp_path, caplog):
     assert (status["room.mp4"], status["text.mp4"]) == ("no face", "failed")
     (failure,) = table(out / "failures.csv")
     assert failure["path"].endswith("text.mp4")
-    assert "3 clips, 0.1 minutes, of 2 of 4 videos" in caplog.text and "no face: 1" in caplog.text
+    assert "3 clips (0.1 minutes) from 2 of 4 videos" in caplog.text and "no face: 1" in caplog.text
 
     clip = out / "clips" / "one" / "1.mp4"
     np.testing.assert_array_equal(

@@ -137,7 +137,7 @@ def test_clips_feed_the_training_reader(raw, out, caplog):
     videos = [(row["duration"], row["status"], row["dropped"]) for row in table(out / "videos.csv")]
     assert videos[0] == ("", "done", "") and videos[3][1] == "failed"
     assert videos[4][0] == "0.6" and "in the unforged part" in videos[4][2]
-    assert "3 clips, 0.1 minutes, of 3 of 5 videos" in caplog.text
+    assert "3 clips (0.1 minutes) from 3 of 5 videos" in caplog.text
     item = RandomClips(manifest, clips_per_video=2)[1]
     assert item["frames"].shape == (2, 5, 32, 32, 3) and item["broken"] == ""
     assert abs(item["frames"].mean() - 160) < 3
@@ -280,7 +280,7 @@ def test_a_second_run_in_a_folder_is_refused(out, options):
 
 def test_mistakes_are_one_sentence(raw, out, options):
     for override, message in {
-        "crop=mouth": "with faces=given crop must be .left, top, right, bottom.",
+        "crop=mouth": "with faces=given, crop must be .left, top, right, bottom.",
         "crop=[0,0,2,1]": "crop must be .left, top, right, bottom. within 0..1, got .0, 0, 2, 1.",
         "faces=none": "faces must be auto or given, got none",
         "size=95": "size must be even",
