@@ -200,7 +200,7 @@ def test_nothing_is_done_twice(detect, tmp_path, capsys, make_clip):
     assert detect(*run, "scoring.max_len=9", report=True) == 0
     assert "scoring 4 again: its report or features are missing" in capsys.readouterr().out
     assert detect(*run, "scoring.max_len=9", "resume=false") == 0
-    assert "done already" not in capsys.readouterr().out
+    assert "already done" not in capsys.readouterr().out
 
 
 def test_products_are_of_the_score_beside_them(detect, tmp_path, make_clip):
