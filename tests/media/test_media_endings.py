@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from media_files import damage, frames_at, lag, mux, noise, numbered, numbers, read
+from media_files import damage, frames_at, lag, mux, noise, numbered, numbers, read, remux
 
 from avforensics.media.extent import extent
 
@@ -128,24 +128,41 @@ def test_other_bytes_behind_a_file_are_no_file(tmp_path, kind, junk):
     assert set(range(COUNT)) <= {*numbers(frames)} and report.warnings == plain
 
 
-def test_a_fragmented_file_is_one(tmp_path):
-    path = clip(tmp_path / "a.mp4")
-    with (
-        av.open(str(path)) as src,
-        av.open(
-            str(tmp_path / "b.mp4"), "w", options={"movflags": "frag_keyframe+delay_moov"}
-        ) as out,
-    ):
+def fragmented(source: Path, path: Path, flags: str) -> Path:
+    options = {"movflags": f"frag_keyframe+delay_moov{flags}"}
+    with av.open(str(source)) as src, av.open(str(path), "w", options=options) as out:
         copies = {stream.index: out.add_stream_from_template(stream) for stream in src.streams}
         for packet in src.demux():
             if packet.size:
                 packet.stream = copies[packet.stream.index]
                 out.mux(packet)
-    frames, _, report = read(tmp_path / "b.mp4", size=64)
-    assert numbers(frames) == list(range(COUNT)) and report.warnings == []
-    data = (tmp_path / "b.mp4").read_bytes()
-    (tmp_path / "b.mp4").write_bytes(data[:-2500])
-    assert any(text.startswith("cut off:") for text in read(tmp_path / "b.mp4")[2].warnings)
+    return path
+
+
+@pytest.mark.parametrize("b_frames", [0, 2])
+@pytest.mark.parametrize("flags", ["", "+dash", "+cmaf+negative_cts_offsets"])
+def test_a_fragmented_file_is_one(tmp_path, flags, b_frames):
+    """FFmpeg adds negative composition offsets to all times: the picture came late."""
+    source = clip(tmp_path / "a.mp4", b_frames=b_frames)
+    path = fragmented(source, tmp_path / "b.mp4", flags)
+    frames, sound, report = read(path, size=64)
+    assert numbers(frames) == list(range(COUNT)) and lag(sound, noise(2)) == 0
+    assert report.warnings == []
+    part, heard, _ = read(path, size=64, start_frame=30)
+    assert np.array_equal(part, frames[30:]) and np.array_equal(heard, sound[30 * 640 :])
+    path.write_bytes(path.read_bytes()[:-2500])
+    assert any(text.startswith("cut off:") for text in read(path, size=64)[2].warnings)
+
+
+def test_frames_whose_times_step_back_are_counted(tmp_path):
+    """Times before zero do not exist in Matroska: what was cut there has none."""
+    source = clip(tmp_path / "a.mp4", b_frames=2)
+    _, _, report = read(remux(source, tmp_path / "a.mkv", shift=-0.5), size=64)
+    assert (
+        report.disordered == pytest.approx(COUNT - report.video_frames, abs=1) and report.disordered
+    )
+    told = f"frames left out because their time stamps step back: {report.disordered}"
+    assert told in report.warnings
 
 
 CUTS = [(kind, 0.53) for kind in KINDS if kind not in ("mov", "3gp", "webm", "ogv")]

@@ -11,7 +11,7 @@ import av
 import numpy as np
 
 from avforensics.media.container import Tally, decode, open_container
-from avforensics.media.survey import state_of
+from avforensics.media.extent import state_of
 from avforensics.media.tracks import pick_stream
 from avforensics.media.types import SAMPLE_RATE
 

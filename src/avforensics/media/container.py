@@ -8,13 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import av
 
 from avforensics.errors import MediaError
 from avforensics.media.clock import Mender
-from avforensics.media.extent import lacks_index, mapped
+from avforensics.media.extent import lacks_index, mapped, state_of
+from avforensics.media.fragments import first_times
 from avforensics.media.joined import readable
 from avforensics.media.order import ShownOrder
 
@@ -54,6 +56,8 @@ class Tally:
     reordered : float
         Seconds by which frames are decoded before they are shown, if the file does not say when
         they are shown.
+    disordered : int
+        Frames left out because their time stamps step back.
     """
 
     skipped: int = 0
@@ -61,6 +65,7 @@ class Tally:
     resized: int = 0
     refused_aspect: str = ""
     reordered: float = 0.0
+    disordered: int = 0
 
     @property
     def damaged(self) -> bool:
@@ -222,14 +227,19 @@ def packets(
 ) -> Iterator[av.Packet]:
     """Yield the packets of one or more streams, skipping and counting unreadable ones."""
     failures = 0
+    path = container.name.removeprefix("file:")
+    late = _late(path, state_of(path))
     untimed = bool(UNTIMED & set(container.format.name.split(",")))
     while failures < MAX_READ_ERRORS:
         try:
             for packet in container.demux(stream):
                 tally.skipped += failures
                 failures = 0
-                if untimed and packet.stream.type == "video":
-                    packet.pts = packet.dts  # FFmpeg guesses, often a frame too late
+                if packet.stream.type == "video" and packet.size:
+                    if untimed:
+                        packet.pts = packet.dts  # FFmpeg guesses, often a frame too late
+                    elif packet.pts is not None:
+                        packet.pts -= late.get(packet.stream_index, 0)
                 yield packet
             return
         except av.FFmpegError:
@@ -240,3 +250,25 @@ def packets(
         last = av.Packet()  # an empty packet flushes the decoder
         last.stream = stream
         yield last
+
+
+@lru_cache(maxsize=64)
+def _late(path: str, _state: tuple[int, int]) -> dict[int, int]:
+    """Ticks by which FFmpeg dates video streams of this file late, see `first_times`."""
+    found = first_times(path)
+    late: dict[int, int] = {}
+    if not found:
+        return late
+    with open_container(path) as container:
+        for stream in container.streams.video:
+            if stream.id not in found:
+                continue
+            try:
+                container.seek(0)
+                first = next(packet for packet in container.demux(stream) if packet.size)
+            except (av.FFmpegError, IndexError, StopIteration):
+                continue
+            shown, decoded = found[stream.id]
+            if first.dts == decoded and first.pts is not None and first.pts > shown:
+                late[stream.index] = first.pts - shown
+    return late

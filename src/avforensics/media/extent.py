@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 
 # First boxes of an MP4 or MOV file.
@@ -89,8 +90,16 @@ def _bytes(positions: Sequence[int]) -> str:
 
 def extent(path: str | os.PathLike) -> Extent:
     """Structure of a file; cached until the file changes."""
-    status = Path(path).stat()
-    return _extent(os.fspath(path), (status.st_size, status.st_mtime_ns))
+    return _extent(os.fspath(path), state_of(path))
+
+
+def state_of(path: str | os.PathLike) -> tuple[int, int]:
+    """Size and modification time of a file, as a cache key."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
 
 
 @lru_cache(maxsize=64)
@@ -128,7 +137,7 @@ def lacks_index(path: str | os.PathLike) -> bool:
     with mapped(path) as content:
         if content[4:8] not in FIRST_BOXES:
             return False
-        moov = (end for name, _, end in _boxes(content, 0) if name == b"moov")
+        moov = (end for name, _, end in _known_boxes(content, 0) if name == b"moov")
         return next(moov, len(content) + 1) > len(content)
 
 
@@ -152,23 +161,35 @@ def walker(content: Content, start: int) -> Callable[[Content, int], End] | None
     return _transport_stream if _ts_packet(content) else None
 
 
-def _boxes(content: Content, start: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, position and end of each MP4 box from ``start`` on, until something else comes."""
-    while start + 8 <= len(content):
+def boxes(content: Content, start: int, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
+    """Name, position and end of the MP4 boxes in a part of a file, whatever their names.
+
+    Yields
+    ------
+    bytes, int, int
+        The end may lie beyond that of the file.
+    """
+    stop = len(content) if end is None else min(end, len(content))
+    while start + 8 <= stop:
         length, name = struct.unpack(">I4s", content[start : start + 8])
-        if length == 1 and start + 16 <= len(content):
+        if length == 1 and start + 16 <= stop:
             (length,) = struct.unpack(">Q", content[start + 8 : start + 16])
-        end = start + length if length else len(content)
-        if end < start + 8 or name not in BOXES:
+        after = start + length if length else stop
+        if after < start + 8:
             return
-        yield name, start, end
-        start = end
+        yield name, start, after
+        start = after
+
+
+def _known_boxes(content: Content, start: int) -> Iterator[tuple[bytes, int, int]]:
+    """Outer boxes of an MP4 file, until something else comes."""
+    return takewhile(lambda box: box[0] in BOXES, boxes(content, start))
 
 
 def _mp4(content: Content, start: int) -> End:
     seen: dict[bytes, int] = {}
     end = start
-    for name, place, after in _boxes(content, start):
+    for name, place, after in _known_boxes(content, start):
         if name in (b"ftyp", b"moov") and name in seen:
             # without ftyp, as in old MOV files, the second file's mdat may come before its moov
             both = seen.get(b"mdat", place) < seen.get(b"moov", place)

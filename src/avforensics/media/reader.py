@@ -260,7 +260,7 @@ class MediaStream(Closing):
         report.skipped_packets = pictures.skipped + sound.skipped
         report.skipped_audio = sound.skipped
         report.concealed, report.resized = pictures.concealed, pictures.resized
-        report.reordered = pictures.reordered
+        report.reordered, report.disordered = pictures.reordered, pictures.disordered
 
     def _counted(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         for frame in frames:

@@ -49,6 +49,8 @@ def of_part(report: MediaReport, *, whole: bool = False) -> Iterator[str]:
         yield damaged_packets(
             video=report.skipped_packets - report.skipped_audio, audio=report.skipped_audio
         )
+    if report.disordered:
+        yield f"frames left out because their time stamps step back: {report.disordered}"
     if report.reordered:
         yield (
             "the file does not say when its frames are shown: they follow each other from the "

@@ -7,14 +7,13 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from pathlib import Path
 
 import av
 from av.stream import Disposition
 
 from avforensics.media.clock import Piece, Presentation, Run, mend
 from avforensics.media.container import UNTIMED, Tally, frame_rate, open_container, packets
-from avforensics.media.extent import extent
+from avforensics.media.extent import extent, state_of
 from avforensics.media.joined import lined_up, readable
 from avforensics.media.types import ClockBreak
 
@@ -86,15 +85,6 @@ def survey(path: str | os.PathLike) -> Survey:
         The file cannot be opened.
     """
     return _survey(os.fspath(path), state_of(path))
-
-
-def state_of(path: str | os.PathLike) -> tuple[int, int]:
-    """Size and modification time of a file, as a cache key."""
-    try:
-        status = Path(path).stat()
-    except OSError:
-        return 0, 0
-    return status.st_size, status.st_mtime_ns
 
 
 @lru_cache(maxsize=64)

@@ -24,9 +24,9 @@ from avforensics.media.container import (
     open_container,
     picture_bound,
 )
-from avforensics.media.extent import lacks_index
+from avforensics.media.extent import lacks_index, state_of
 from avforensics.media.silence import SILENCE
-from avforensics.media.survey import Survey, state_of, survey
+from avforensics.media.survey import Survey, survey
 from avforensics.media.types import SAMPLE_RATE, Track
 
 KINDS = ("video", "audio")

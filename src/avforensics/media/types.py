@@ -147,6 +147,8 @@ class MediaReport:
         What is missing at the end of the file, judged by its structure.
     reordered : float
         Seconds by which frames may be shown early, if the file has no presentation times.
+    disordered : int
+        Frames left out because their time stamps step back.
     declared : float or None
         Declared length in seconds from the first frame.
     found : float
@@ -189,6 +191,7 @@ class MediaReport:
     joins: str = ""
     cut: str = ""
     reordered: float = 0.0
+    disordered: int = 0
     declared: float | None = None
     found: float = 0.0
     channels: str = ""

@@ -253,6 +253,7 @@ class VideoReader(Closing):
             stamp = stamps.best(frame)
         else:
             frame, self._first = self._first, None
+        latest = stamp
         while frame is not None:
             frame = self._like_first(frame)
             frame.pts = stamp - start
@@ -260,8 +261,9 @@ class VideoReader(Closing):
             # filter would drop a frame of zero duration.
             frame.duration = min(frame.duration or step, max(end - stamp, step))
             yield frame
-            frame = next(self._decoded, None)
+            frame, latest = next(self._decoded, None), max(latest, stamp)
             stamp = start if frame is None else stamps.best(frame)
+            self.tally.disordered += frame is not None and stamp < latest
 
     def _like_first(self, frame: av.VideoFrame) -> av.VideoFrame:
         """Fit a frame to the first frame's size and format, as later frames may differ."""

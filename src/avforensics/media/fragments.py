@@ -1,0 +1,111 @@
+"""Composition times of fragmented MP4 files whose offsets are negative."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from functools import lru_cache
+
+from avforensics.media.extent import Content, boxes, mapped, state_of
+
+OFFSETS = 0x800  # flag: samples have composition offsets
+FIELDS = (0x1, 0x4)  # flags: fields before the samples
+SAMPLE_FIELDS = (0x100, 0x200, 0x400)  # flags: fields of a sample before its offset
+
+
+def first_times(path: str | os.PathLike) -> dict[int, tuple[int, int]]:
+    """Presentation and decoding time of each track's first sample, if it lies in a fragment.
+
+    FFmpeg adds the largest negative composition offset of a fragmented file to all presentation
+    times of its track, so that its picture comes late by the frames that are decoded ahead (HLS and
+    CMAF files without edit lists).
+
+    Returns
+    -------
+    dict
+        Track number -> times in ticks of the track; empty for other files, and for tracks whose
+        edit list has several entries.
+    """
+    return _first_times(os.fspath(path), state_of(path))
+
+
+@lru_cache(maxsize=64)
+def _first_times(path: str, _state: tuple[int, int]) -> dict[int, tuple[int, int]]:
+    with mapped(path) as content:
+        if content[4:8] != b"ftyp":
+            return {}
+        try:
+            return dict(_tracks(content))
+        except (struct.error, IndexError):  # damaged
+            return {}
+
+
+def _tracks(content: Content) -> Iterator[tuple[int, tuple[int, int]]]:
+    whole = 0, len(content)
+    starts = {
+        track: start
+        for trak in _inside(content, whole, b"moov", b"trak")
+        if (start := _edit(content, trak)) is not None
+        for track in [_track(content, trak)]
+    }
+    for moof in _inside(content, whole, b"moof"):
+        for traf in _inside(content, moof, b"traf"):
+            head, time, run = (
+                next(_inside(content, traf, name), None) for name in (b"tfhd", b"tfdt", b"trun")
+            )
+            if None in (head, time, run):
+                continue
+            (track,) = struct.unpack(">I", content[head[0] + 4 : head[0] + 8])
+            if track in starts:
+                decoded = _number(content, time[0], ">I", ">Q") - starts.pop(track)
+                yield track, (decoded + _offset(content, run[0]), decoded)
+        if not starts:
+            return
+
+
+def _inside(content: Content, span: tuple[int, int], *names: bytes) -> Iterator[tuple[int, int]]:
+    """Where the contents of boxes begin and end, by the path to them."""
+    for name, start, end in boxes(content, *span):
+        if name == names[0]:
+            inner = start + 8, end
+            yield from _inside(content, inner, *names[1:]) if names[1:] else [inner]
+
+
+def _number(content: Content, at: int, short: str, long: str) -> int:
+    """Number behind version and flags, of 64 bits in version 1."""
+    kind = long if content[at] else short
+    return struct.unpack(kind, content[at + 4 : at + 4 + struct.calcsize(kind)])[0]
+
+
+def _track(content: Content, trak: tuple[int, int]) -> int:
+    at = next(_inside(content, trak, b"tkhd"))[0]
+    place = at + (20 if content[at] else 12)
+    return struct.unpack(">I", content[place : place + 4])[0]
+
+
+def _edit(content: Content, trak: tuple[int, int]) -> int | None:
+    """Time at which the track's only edit begins; None if it has several or samples in moov."""
+    sizes = next(_inside(content, trak, b"mdia", b"minf", b"stbl", b"stsz"), None)
+    if sizes is None or any(content[sizes[0] + 8 : sizes[0] + 12]):
+        return None
+    edits = next(_inside(content, trak, b"edts", b"elst"), None)
+    if edits is None:
+        return 0
+    at = edits[0]
+    (count,) = struct.unpack(">I", content[at + 4 : at + 8])
+    begin = at + (16 if content[at] else 12)
+    start = struct.unpack(
+        ">q" if content[at] else ">i", content[begin : begin + 4 * (1 + content[at])]
+    )[0]
+    return start if count == 1 and start >= 0 else None
+
+
+def _offset(content: Content, run: int) -> int:
+    """Composition offset of the first sample of a run."""
+    flags = int.from_bytes(content[run + 1 : run + 4], "big")
+    if not flags & OFFSETS:
+        return 0
+    at = run + 8 + 4 * sum(bool(flags & field) for field in FIELDS)
+    at += 4 * sum(bool(flags & field) for field in SAMPLE_FIELDS)
+    return struct.unpack(">i", content[at : at + 4])[0]
