@@ -176,7 +176,7 @@ def preprocess(address, folder, **variables):
 
 def test_a_cluster_that_does_not_answer_is_one_sentence(inputs, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        for port, said in ((1, "no Ray cluster at"), (silent.getsockname()[1], "no answer")):
+        for port, said in ((1, "no Ray cluster at"), (silent.getsockname()[1], "did not answer")):
             run = preprocess(f"127.0.0.1:{port}", tmp_path)
             assert run.returncode == 2
             assert said in run.stderr
