@@ -97,7 +97,7 @@ def test_a_jumping_video_has_evidence_a_p_value_and_a_ratio(judge):
     assert found.statistics["jump_rate"] > 0.6 and found.inner
     assert found.evidence_p_value == pytest.approx(1 / 81)
     assert found.likelihood["log10"] > 0.5
-    assert "than every one of 80" in found.statements[0]
+    assert "every one of 80" in found.statements[0]
     assert "more probable if the video is forged" in found.statements[1]
     row = row_of(found)
     assert (row["evidence"], row["evidence_p_value"]) == (found.evidence, found.evidence_p_value)

@@ -262,7 +262,7 @@ def call(tmp_path):
 def test_pictures_that_change_their_size_are_scaled_and_counted(call):
     corner = MovingCrop(np.tile([32.0, 48.0, 64.0], (60, 1)))  # the four stripes on the left
     frames, _, report = read(call, size=64, crop=corner)
-    (warning,) = (text for text in report.warnings if "another size" in text)
+    (warning,) = (text for text in report.warnings if "different size" in text)
     assert warning.endswith(": 30") and (report.width, report.height) == (128, 96)
     # the second part shows its own numbers 0..29, with bits 000x xxxx
     assert len(frames) == 60
