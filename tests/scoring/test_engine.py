@@ -76,6 +76,13 @@ def test_batches_across_videos_change_nothing(network):
             np.testing.assert_allclose(value, getattr(alone[name], kind), rtol=1e-4, atol=1e-4)
 
 
+def test_only_results_stay_in_memory(network):
+    (span,) = cut_spans([video(30, seed=1)])
+    (part,) = Engine(network, None, runtime=CPU).run([("a", span)])
+    kept = [array.base.untyped_storage().nbytes() for array in (part.sync_logits, part.projected)]
+    assert kept == [part.sync_logits.nbytes, 0]
+
+
 def test_silent_sound_is_encoded_once(network, monkeypatch):
     block = video(30, seed=1)
     block.audio[10 * HOP : 17 * HOP] = 0  # three crops

@@ -309,7 +309,7 @@ class LiveTracks:
         part = slice(face.next_frame - track.first_frame, stop - track.first_frame)
         crop = self._recipe.crop(track)
         face.mouth.add(MouthView.of_track(track, crop), part)
-        crop = MovingCrop(crop.squares[part], fill=crop.fill)
+        crop = MovingCrop(crop.squares[part].copy(), fill=crop.fill)  # not a view of the track's
         first = face.next_frame
         face.squares.append(crop.squares)
         for index, square in enumerate(crop.squares.astype(float).tolist()):

@@ -95,7 +95,10 @@ class Engine:
             self.device.type, self.precision, enabled=self.precision != torch.float32
         ):
             rows, activations = self._network(batch)
-        projected = activations[:, :0] if self.projection is None else self.projection(activations)
+        if self.projection is None:  # not a view, which would keep the activations in memory
+            projected = activations.new_empty(len(activations), 0)
+        else:
+            projected = self.projection(activations)
         out, start = [], 0
         for _, span in batch:
             part = slice(start, start + span.n_windows)
