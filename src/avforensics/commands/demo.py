@@ -201,7 +201,7 @@ def _start_anew(folder: Path) -> None:
     mark = folder / MARK
     others = [path for path in folder.glob("*") if path.name not in (".hydra", "output.log")]
     if others and not mark.exists():
-        raise ConfigError(f"{folder} contains other files than a demo; choose another output_dir")
+        raise ConfigError(f"{folder} was not made by demo; choose another output_dir")
     for path in others:
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     folder.mkdir(parents=True, exist_ok=True)
