@@ -1,6 +1,7 @@
 """Timing: the right picture and sound belong together for any clocks in the file."""
 
 import os
+import struct
 import subprocess
 import sys
 from fractions import Fraction
@@ -74,6 +75,39 @@ def test_edit_list(tmp_path, b_frames):
     assert numbers(frames) == list(range(25, 75))
     assert lag(sound, SOUND) == -16_000
     assert report.video_frames == 50
+
+
+def rearranged(path, starts):
+    """Replace each track's edit list: one second of the track from each of ``starts`` on."""
+    data = bytearray(path.read_bytes())
+    assert data.index(b"mdat") < data.index(b"moov"), "else, positions in the file would change"
+    for scale, at in zip((16_000, 60_000), reversed(find_all(data, b"elst")), strict=True):
+        (first,) = struct.unpack(">i", data[at + 16 : at + 20])
+        edits = [struct.pack(">IiI", 1000, first + start * scale, 65_536) for start in starts]
+        size = struct.unpack(">I", data[at - 4 : at])[0]
+        new = bytes(4) + struct.pack(">I", len(starts)) + b"".join(edits)
+        data[at + 4 : at - 4 + size] = new
+        outer = [data.index(b"moov"), data.rindex(b"trak", 0, at), data.rindex(b"edts", 0, at), at]
+        for box in outer:
+            (length,) = struct.unpack(">I", data[box - 4 : box])
+            data[box - 4 : box] = struct.pack(">I", length + len(new) + 8 - size)
+    path.write_bytes(data)
+    return path
+
+
+def find_all(data, word):
+    return [place for place in range(len(data)) if data[place : place + 4] == word]
+
+
+def test_parts_in_another_order(tmp_path):
+    """Editors write lists of edits: packets between them are decoded, but not shown."""
+    sounds = [[(0, SOUND)]]
+    path = mux(tmp_path / "a.mov", times=PLAIN, sounds=sounds, audio_codec="pcm_s16le", b_frames=2)
+    frames, sound, report = read(rearranged(path, [1, 0]))
+    assert numbers(frames) == [*range(25, 50), *range(25)]
+    assert lag(sound[:16_000], SOUND[16_000:32_000]) == 0
+    assert 0 <= lag(sound[16_000:], SOUND[:16_000]) <= 160, "10 ms: packets are not cut"
+    assert report.breaks == () and report.warnings == []
 
 
 def test_a_gap_in_the_sound_is_filled(tmp_path):

@@ -29,7 +29,7 @@ class ShownOrder:
 
     def add(self, packet: av.Packet) -> None:
         """Add a packet that was decoded, before its frames."""
-        if packet.size and self._untimed:
+        if packet.size and self._untimed and not packet.is_discard:
             self._untimed = packet.pts is not None and packet.pts == packet.dts
             if self._untimed:
                 heappush(self._times, packet.pts)

@@ -152,7 +152,7 @@ class _Trail:
         shown, time = packet.pts, packet.dts
         if shown is None:
             shown = time
-        if shown is None:
+        if shown is None or packet.is_discard:  # decoded only for later ones: outside an edit
             return
         if time is not None:
             shown = self._shown(shown, time)
