@@ -75,7 +75,7 @@ class Limits:
     def _reasons(self, found: Measures) -> Iterator[str]:
         yield from self._of_sound(found)
         if found.still is not None and found.still > self.max_still:
-            yield f"frozen picture: still for {_most(found.still, self.max_still)} of the time"
+            yield _too_much("frozen picture: still", "time", found.still, self.max_still)
         else:
             yield from self._of_mouth(found)
 
@@ -96,7 +96,7 @@ class Limits:
                 f"(at least {100 * self.min_spoken:g} % needed)"
             )
         elif found.song is not None and found.song > self.max_song:
-            yield f"song: the pitch is steady for {_most(found.song, self.max_song)} of the voice"
+            yield _too_much("song: the pitch is steady", "voice", found.song, self.max_song)
 
     def _of_mouth(self, found: Measures) -> Iterator[str]:
         if found.turn is not None and found.turn > self.max_turn:
@@ -113,12 +113,12 @@ class Limits:
                 f"(at least {self.min_detail:g} needed)"
             )
         elif found.voice_over is not None and found.voice_over > self.max_voice_over:
-            share = _most(found.voice_over, self.max_voice_over)
-            yield f"voice-over: no mouth moves in {share} of the time with a voice"
+            said = "voice-over: no mouth moves"
+            yield _too_much(said, "time with a voice", found.voice_over, self.max_voice_over)
 
 
-def _most(share: float, limit: float) -> str:
-    return f"{100 * share:.0f} % (at most {100 * limit:g} % allowed)"
+def _too_much(said: str, whole: str, share: float, limit: float) -> str:
+    return f"{said} for {100 * share:.0f} % of the {whole} (at most {100 * limit:g} % allowed)"
 
 
 DEFAULT_LIMITS = Limits()
