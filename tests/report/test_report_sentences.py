@@ -109,6 +109,7 @@ def test_coverage_counts_what_was_left_out(result, scored):
     assert rows["Left out"] == "0.84 s of the 3.00 s of this video"
     assert rows["Sound at the edges"].startswith("15 of 50 windows")
     assert rows["Highest sequence"].startswith("3;")
+    assert "a mean of step losses" in rows["Parts of the score"]
     assert "for λ = 1" in rows["Score by λ"]
     whole = dict(coverage(scored(windows=71), 3.0))
     assert whole["Left out"].startswith("nothing")
@@ -135,7 +136,7 @@ def test_coverage_is_of_every_face_that_counts(scored):
     assert rows["Left out"] == "2.52 s of the 10.00 s of this video"
     assert rows["Sound at the edges"].startswith("45 of 213 windows of 3 faces together have")
     assert "; 225 frames read after conversion to 25 fps, 3 faces together" in rows["Picture"]
-    assert "mean of its step losses" not in rows["Parts of the score"]
+    assert "a mean of step losses" not in rows["Parts of the score"]
     assert "Highest sequence" not in rows
     assert dict(coverage(faces[0], 3.0, [faces[0]])) == dict(coverage(faces[0], 3.0))
 
