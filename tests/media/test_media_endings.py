@@ -13,6 +13,8 @@ from avforensics.media.extent import extent
 SIZE = 64, 48
 COUNT = 50
 WHOLE = {"time_base": Fraction(1, 25)}
+FAST = {"deadline": "realtime", "cpu-used": "8"}
+VPX = {"video_codec": "libvpx", "options": FAST, "audio_codec": "libopus", "audio_rate": 48_000}
 KINDS = {
     "flv": {},
     "avi": WHOLE | {"video_codec": "mpeg4", "audio_codec": "pcm_s16le"},
@@ -20,10 +22,10 @@ KINDS = {
     "mov": {},
     "3gp": {},
     "mkv": {},
-    "webm": {"video_codec": "libvpx", "audio_codec": "libopus", "audio_rate": 48_000},
+    "webm": VPX,
     "mxf": WHOLE | {"video_codec": "mpeg2video", "audio_codec": "pcm_s16le", "audio_rate": 48_000},
     "asf": WHOLE | {"video_codec": "wmv2", "audio_codec": "pcm_s16le"},
-    "ogv": WHOLE | {"video_codec": "libvpx", "audio_codec": "libopus", "audio_rate": 48_000},
+    "ogv": WHOLE | VPX,
     "ts": {"audio_codec": "mp2"},
     "m2ts": {"audio_codec": "ac3", "audio_rate": 48_000},
     "mpg": WHOLE | {"video_codec": "mpeg2video", "audio_codec": "mp2"},
@@ -119,13 +121,13 @@ def test_files_of_two_kinds_joined(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["mp4", "mkv", "avi", "flv"])
-@pytest.mark.parametrize("junk", [bytes(5000), b"a trailer of some camera\n" * 40])
-def test_other_bytes_behind_a_file_are_no_file(tmp_path, kind, junk):
+def test_other_bytes_behind_a_file_are_no_file(tmp_path, kind):
     path = clip(tmp_path / f"a.{kind}")
-    plain = read(path, size=64)[2].warnings
-    path.write_bytes(path.read_bytes() + junk)
-    frames, _, report = read(path, size=64)
-    assert set(range(COUNT)) <= {*numbers(frames)} and report.warnings == plain
+    data, plain = path.read_bytes(), read(path, size=64)[2].warnings
+    for junk in (bytes(5000), b"a trailer of some camera\n" * 40):
+        path.write_bytes(data + junk)
+        frames, _, report = read(path, size=64)
+        assert set(range(COUNT)) <= {*numbers(frames)} and report.warnings == plain
 
 
 def fragmented(source: Path, path: Path, flags: str) -> Path:
@@ -139,11 +141,10 @@ def fragmented(source: Path, path: Path, flags: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("b_frames", [0, 2])
 @pytest.mark.parametrize("flags", ["", "+dash", "+cmaf+negative_cts_offsets"])
-def test_a_fragmented_file_is_one(tmp_path, flags, b_frames):
+def test_a_fragmented_file_is_one(tmp_path, flags):
     """FFmpeg adds negative composition offsets to all times: the picture came late."""
-    source = clip(tmp_path / "a.mp4", b_frames=b_frames)
+    source = clip(tmp_path / "a.mp4", b_frames=2)
     path = fragmented(source, tmp_path / "b.mp4", flags)
     frames, sound, report = read(path, size=64)
     assert numbers(frames) == list(range(COUNT)) and lag(sound, noise(2)) == 0
