@@ -155,6 +155,29 @@ def test_a_fragmented_file_is_one(tmp_path, flags):
     assert any(text.startswith("cut off:") for text in read(path, size=64)[2].warnings)
 
 
+@pytest.mark.parametrize("flags", ["", "+default_base_moof"])
+def test_fragmented_files_joined(tmp_path, flags):
+    """FFmpeg would take the second file's fragments for the first file's, and mix their frames."""
+    parts = clip(tmp_path / "a.mp4"), clip(tmp_path / "b.mp4", first=60)
+    ready = [fragmented(part, part.with_suffix(".m4v"), flags) for part in parts]
+    frames, _, report = read(joined(tmp_path / "c.mp4", *ready), size=64)
+    assert numbers(frames) == list(range(COUNT))
+    assert any("2 files joined: 1, at byte" in text for text in report.warnings)
+
+
+def test_fragments_whose_header_is_repeated_are_one_file(tmp_path):
+    """As downloaders of streams write them: initialisation and fragments, several times."""
+    path = fragmented(clip(tmp_path / "a.mp4"), tmp_path / "b.mp4", "+default_base_moof")
+    data = path.read_bytes()
+    first = data.index(b"moof") - 4
+    later = data.index(b"moof", data.index(b"moof", first + 8) + 4) - 4
+    path.write_bytes(data[:later] + data[:first] + data[later:])
+    frames, sound, report = read(path, size=64)
+    assert numbers(frames) == list(range(COUNT)) and lag(sound, noise(2)) == 0
+    (told,) = report.warnings
+    assert told.startswith("2 files joined") and told.endswith("all were read in order")
+
+
 def test_frames_whose_times_step_back_are_counted(tmp_path):
     """Times before zero do not exist in Matroska: what was cut there has none."""
     source = clip(tmp_path / "a.mp4", b_frames=2)

@@ -145,7 +145,7 @@ def walker(content: Content, start: int) -> Callable[[Content, int], End] | None
     """Function that finds the end of the file that begins at ``start``; None if none does."""
     head = content[start : start + 16]
     if head[4:8] in (FIRST_BOXES if not start else (b"ftyp", b"moov")):
-        return _mp4
+        return mp4
     if head[:4] in (b"RIFF", b"RF64") and head[8:12] in (b"AVI ", b"WAVE"):
         return _riff
     if head[:4] == MXF_KEY and head[4:14] == MXF_HEADER:
@@ -186,7 +186,8 @@ def _known_boxes(content: Content, start: int) -> Iterator[tuple[bytes, int, int
     return takewhile(lambda box: box[0] in BOXES, boxes(content, start))
 
 
-def _mp4(content: Content, start: int) -> End:
+def mp4(content: Content, start: int) -> End:
+    """Where an MP4 or MOV file ends."""
     seen: dict[bytes, int] = {}
     end = start
     for name, place, after in _known_boxes(content, start):

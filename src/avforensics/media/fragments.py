@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from avforensics.media.extent import Content, boxes, mapped, state_of
 
+BASED_ON_MOOF = 0x2  # flag, in the highest byte: positions count from the fragment
 OFFSETS = 0x800  # flag: samples have composition offsets
 FIELDS = (0x1, 0x4)  # flags: fields before the samples
 SAMPLE_FIELDS = (0x100, 0x200, 0x400)  # flags: fields of a sample before its offset
@@ -82,6 +83,20 @@ def _track(content: Content, trak: tuple[int, int]) -> int:
     at = next(_inside(content, trak, b"tkhd"))[0]
     place = at + (20 if content[at] else 12)
     return struct.unpack(">I", content[place : place + 4])[0]
+
+
+def continues(content: Content, start: int, end: int) -> bool:
+    """Whether the fragments in a part of a file can be read as later ones of the file before.
+
+    Their samples must lie relative to themselves, and their clock must not begin at zero again.
+    """
+    traf = next(_inside(content, (start, end), b"moof", b"traf"), None)
+    if traf is None:
+        return False
+    head, time = (next(_inside(content, traf, name), None) for name in (b"tfhd", b"tfdt"))
+    if head is None or time is None or not content[head[0] + 1] & BASED_ON_MOOF:
+        return False
+    return _number(content, time[0], ">I", ">Q") > 0
 
 
 def _edit(content: Content, trak: tuple[int, int]) -> int | None:

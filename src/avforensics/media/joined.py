@@ -16,9 +16,11 @@ from avforensics.media.extent import (
     flv_header,
     mapped,
     matroska,
+    mp4,
     mxf,
     walker,
 )
+from avforensics.media.fragments import continues
 
 
 class Joined:
@@ -71,8 +73,8 @@ def readable(path: str | os.PathLike) -> Joined | None:
     """A joined file as FFmpeg can read it; None if FFmpeg reads the file itself as well.
 
     FFmpeg takes the header of a second FLV for a huge tag, stops at a third Matroska file, and
-    mixes the frames of a second MXF with those of the first. FLV and Matroska files become one
-    without the later headers; of MXF, the first file is read.
+    mixes the frames of a second MXF, or of some fragmented MP4, with those of the first. FLV and
+    Matroska files become one without the later headers; of the others, the first file is read.
     """
     found = extent(path)
     if len(found.starts) == 1:
@@ -84,7 +86,9 @@ def readable(path: str | os.PathLike) -> Joined | None:
             if kinds == {kind}:
                 later = [start + header(content, start) for start in found.starts[1:]]
                 return Joined(path, list(zip((0, *later), ends, strict=True)))
-        if walker(content, 0) is mxf:
+        later = zip(found.starts[1:], ends[1:], strict=True)
+        first = walker(content, 0)
+        if first is mxf or (first is mp4 and not all(continues(content, *part) for part in later)):
             return Joined(path, [(0, ends[0])])
     return None
 
