@@ -13,17 +13,18 @@ SIZE = 96
 
 
 def mouth_pictures(
-    n_frames: int, *, speaks: bool = True, sway: int = 0, seed: int = 0
+    n_frames: int, *, speaks: bool = True, rate: float = 3.7, sway: int = 0, seed: int = 0
 ) -> np.ndarray:
     """Make pictures of skin with a mouth that moves or stays shut: uint8, (n_frames, 96, 96, 3).
 
+    ``rate`` is the number of openings per second.
     ``sway`` is the number of pixels by which the whole picture moves to and fro within a second.
     """
     random = np.random.default_rng(seed)
     skin = 150 + 60 * gaussian_filter(random.normal(size=(SIZE + 32, SIZE + 32)), 3) * 5
     rows, columns = np.mgrid[: SIZE + 32, : SIZE + 32] - (SIZE + 32) / 2 + 0.5
     time = np.arange(n_frames) / 25
-    opening = 0.5 + 0.5 * np.sin(2 * np.pi * 3.7 * time + seed)
+    opening = 0.5 + 0.5 * np.sin(2 * np.pi * rate * time + seed)
     frames = []
     for frame in range(n_frames):
         height = 3 + 9 * opening[frame] if speaks else 3

@@ -160,6 +160,11 @@ def test_a_voice_over_a_mouth_that_stays_shut(sway):
     assert DEFAULT_LIMITS.reasons(found)[0].startswith("voice-over")
 
 
+def test_a_mouth_that_opens_slowly_does_not_speak():
+    assert of_mouth(mouth_pictures(FRAMES, rate=1.1)).voice_over > DEFAULT_LIMITS.max_voice_over
+    assert of_mouth(mouth_pictures(FRAMES, rate=2.5)).voice_over == 0
+
+
 @pytest.mark.parametrize("sway", [0, 5])
 @pytest.mark.parametrize(("textured", "reason"), [(False, "mouth covered"), (True, "voice-over")])
 def test_a_covered_mouth(textured, reason, sway):

@@ -47,7 +47,7 @@ class Limits:
     min_level: float = -66.0
     min_speech: float = 0.3
     min_spoken: float = 0.35
-    max_song: float = 0.13
+    max_song: float = 0.12
     max_still: float = 0.9
     min_mouth: float = 12.0
     max_turn: float = 60.0

@@ -12,8 +12,8 @@ from avforensics.smoothing import running_rank
 SIDE = 48  # side in pixels at which motion is measured
 STILL = 0.15  # levels; mean change between frames below which the image is still
 SLOWEST = 5  # maximum number of repeated frames in a slow video (5 fps)
-MOVES = 0.25  # minimum motion of a moving mouth, in pixels (of SIDE) per frame
-OFTEN = 0.7  # quantile of the motion in the surrounding second that must reach MOVES
+MOVES = 0.34  # minimum motion of a moving mouth, in pixels (of SIDE) per frame
+OFTEN = 0.8  # quantile of the motion in the surrounding second that must reach MOVES
 LIPS = 0.36, 0.24, -0.065  # half width, half height and vertical position of the lips in the square
 
 _Y, _X = (np.mgrid[:SIDE, :SIDE] + 0.5) / SIDE - 0.5
