@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from media_files import damage, frames_at, lag, mux, noise, numbered, numbers, read, remux
 
-from avforensics.media.extent import extent
+from avforensics.media.extent import extent, lacks_index
+from avforensics.media.fragments import first_times
+from avforensics.media.joined import readable
 
 SIZE = 64, 48
 COUNT = 50
@@ -210,6 +212,25 @@ def test_a_file_that_is_cut_off_says_so(tmp_path, kind, share):
         assert 0 < missing <= len(data) - path.stat().st_size + 12_000
         if kind in ("mp4", "mkv", "avi", "flv", "asf"):
             assert missing <= len(data) - path.stat().st_size
+
+
+@pytest.mark.parametrize(
+    "kind", ["mp4", "m4v", "mkv", "flv", "avi", "mxf", "asf", "ogv", "ts", "mpg"]
+)
+def test_damaged_structures_raise_nothing(tmp_path, kind):
+    path = tmp_path / f"a.{kind}"
+    if kind == "m4v":
+        fragmented(clip(tmp_path / "a.mp4"), path, "+cmaf")
+    else:
+        clip(path)
+    whole, random = np.frombuffer(path.read_bytes() * 2, np.uint8), np.random.default_rng(0)
+    for number in range(60):
+        data = whole.copy()
+        most = 2000 if number % 2 else len(data)
+        data[random.integers(0, most, 100)] = random.integers(0, 256, 100)
+        path.write_bytes(data[: random.integers(100, len(data))].tobytes())
+        assert extent(path).lacks >= 0
+        readable(path), first_times(path), lacks_index(path)
 
 
 def test_a_transport_stream_cut_between_packets_says_so(tmp_path):

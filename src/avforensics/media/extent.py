@@ -198,7 +198,7 @@ def mp4(content: Content, start: int) -> End:
         seen.setdefault(name, place)
         seen.setdefault(name + b" end", after)
         end = after
-        unit = f"{name.decode('latin-1')} box"
+        unit = f"{name.decode()} box"
     return end, unit if seen else ""
 
 
@@ -262,7 +262,7 @@ def _riff(content: Content, start: int) -> End:
         if length in UNFINISHED:
             return len(content), "index" if video else ""
         end += 8 + length + length % 2
-    if not video or len(content) < end <= len(content) + MISCOUNTED:
+    if len(content) < end <= len(content) + MISCOUNTED or not video:
         end = min(end, len(content))
     return end, "RIFF chunk"
 
@@ -311,7 +311,7 @@ def _asf(content: Content, start: int) -> End:
     header = int.from_bytes(content[start + 16 : start + 24], "little")
     at = content.find(ASF_FILE, start, start + header)
     data = start + header
-    if at < 0 or data + 24 > len(content) or content[at + 88] & ASF_LIVE:
+    if at < 0 or max(data + 24, at + 89) > len(content) or content[at + 88] & ASF_LIVE:
         return max(data, len(content)), "header"
     whole = start + int.from_bytes(content[at + 40 : at + 48], "little")
     held = data + int.from_bytes(content[data + 16 : data + 24], "little")

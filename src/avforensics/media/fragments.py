@@ -80,7 +80,10 @@ def _number(content: Content, at: int, short: str, long: str) -> int:
 
 
 def _track(content: Content, trak: tuple[int, int]) -> int:
-    at = next(_inside(content, trak, b"tkhd"))[0]
+    header = next(_inside(content, trak, b"tkhd"), None)
+    if header is None:
+        return 0
+    at = header[0]
     place = at + (20 if content[at] else 12)
     return struct.unpack(">I", content[place : place + 4])[0]
 
@@ -94,9 +97,13 @@ def continues(content: Content, start: int, end: int) -> bool:
     if traf is None:
         return False
     head, time = (next(_inside(content, traf, name), None) for name in (b"tfhd", b"tfdt"))
-    if head is None or time is None or not content[head[0] + 1] & BASED_ON_MOOF:
+    if head is None or time is None:
         return False
-    return _number(content, time[0], ">I", ">Q") > 0
+    try:
+        based = content[head[0] + 1] & BASED_ON_MOOF
+        return bool(based) and _number(content, time[0], ">I", ">Q") > 0
+    except (struct.error, IndexError):  # damaged
+        return False
 
 
 def _edit(content: Content, trak: tuple[int, int]) -> int | None:
