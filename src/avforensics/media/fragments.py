@@ -32,7 +32,9 @@ def first_times(path: str | os.PathLike) -> dict[int, tuple[int, int]]:
 
 
 @lru_cache(maxsize=64)
-def _first_times(path: str, _state: tuple[int, int]) -> dict[int, tuple[int, int]]:
+def _first_times(path: str, state: tuple[int, int]) -> dict[int, tuple[int, int]]:
+    if not state[0]:  # removed while it was read
+        return {}
     with mapped(path) as content:
         if content[4:8] != b"ftyp":
             return {}
