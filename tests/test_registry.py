@@ -68,7 +68,7 @@ def test_an_entry_point_is_imported_when_a_name_is_not_known(tmp_path, monkeypat
         ("nowhere_at_all", None, r"nowhere_at_all cannot be imported \(No module named"),
         ("missing.py", None, "no such file: missing.py"),
         ("broken", "1 / 0\n", r"plugin_broken.py cannot be imported \(division by zero\)"),
-        ("json", "", "json.py has the name of another module; rename the file"),
+        ("json", "", "json.py has the same name as another module; rename the file"),
     ],
 )
 def test_what_cannot_be_imported_is_one_sentence(tmp_path, name, text, message):
@@ -91,5 +91,5 @@ def test_the_same_thing_may_be_defined_again_but_a_name_has_one_owner():
     numbers.add("a", make())
     again = numbers.add("a", make())
     assert numbers["a"] is again
-    with pytest.raises(ValueError, match="a shape named 'a' is registered already"):
+    with pytest.raises(ValueError, match="a shape named 'a' is already registered"):
         numbers.add("a", int)

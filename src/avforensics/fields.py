@@ -35,7 +35,7 @@ def check_numbers(settings: Any, **most: float) -> None:
         if "float" in kinds and not _is_finite(value):
             raise ValueError(f"{field.name} must be a number, got {value!r}")
         if field.name in most and abs(value) > most[field.name]:
-            raise ValueError(f"{field.name} must be {most[field.name]:g} at most, got {value!r}")
+            raise ValueError(f"{field.name} must be at most {most[field.name]:g}, got {value!r}")
 
 
 def _is_finite(value: Any) -> bool:

@@ -57,7 +57,7 @@ class Registry(MutableMapping[str, T], Generic[T]):
         """
         known = self._entries.get(name)
         if known is not None and _origin(known) != _origin(value):
-            raise ValueError(f"a {self.kind} named {name!r} is registered already: {known!r}")
+            raise ValueError(f"a {self.kind} named {name!r} is already registered: {known!r}")
         self._entries[name] = value
         return value
 
@@ -129,7 +129,7 @@ def _module_name(word: str) -> str:
         sys.path.insert(0, str(path.parent))
     known = sys.modules.get(path.stem)
     if known is not None and Path(getattr(known, "__file__", None) or "").resolve() != path:
-        raise ConfigError(f"plugins: {word} has the name of another module; rename the file")
+        raise ConfigError(f"plugins: {word} has the same name as another module; rename the file")
     return path.stem
 
 

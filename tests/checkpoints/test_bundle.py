@@ -120,7 +120,7 @@ WRONG_HEADERS = {
         r"tensor sync\..* is missing",
     ),
     "no parts": (lambda h: h.update(architecture={}), "the bundle contains no model"),
-    "unreadable": (lambda h: h.pop("architecture"), "unreadable description"),
+    "unreadable": (lambda h: h.pop("architecture"), "the description of the bundle cannot be read"),
 }
 
 
@@ -140,15 +140,15 @@ def test_truncated_and_foreign_files(compact, tmp_path):
     whole = path.read_bytes()
     for kept in (0, 5, 900, 20_000):
         path.write_bytes(whole[:kept])
-        with pytest.raises(CheckpointError, match=r"truncated, damaged or not safet|is empty"):
+        with pytest.raises(CheckpointError, match=r"truncated, damaged or not a safet|is empty"):
             load_bundle(path)
     save_file({"a": torch.zeros(2)}, path)
-    with pytest.raises(CheckpointError, match="without a description"):
+    with pytest.raises(CheckpointError, match="has no description"):
         load_bundle(path)
 
 
 def test_a_network_of_an_unlisted_class_cannot_be_written(tmp_path):
-    with pytest.raises(ConfigError, match=r"a network with a Linear could not be loaded"):
+    with pytest.raises(ConfigError, match=r"a network that contains Linear cannot be saved"):
         describe(torch.nn.Linear(2, 2))
     with pytest.raises(
         CheckpointError,

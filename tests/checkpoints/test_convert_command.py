@@ -73,7 +73,7 @@ def test_our_own_architecture_has_no_published_form(compact, tmp_path):
     ("overrides", "message"),
     [
         ([], "needs output="),
-        (["output=model.bin"], "ends in .safetensors"),
+        (["output=model.bin"], "must end in .safetensors, got model.bin"),
         (["to=onnx", "output=x"], "to must be bundle or published, got onnx"),
     ],
 )

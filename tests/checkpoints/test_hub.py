@@ -201,11 +201,11 @@ def test_a_folder_of_its_own(hub, bundle, tmp_path):
     (folder / names[0]).rename(folder / "passwords.txt")
     upload(folder, NAME)
     assert sorted(path.name for path in (hub / NAME).iterdir()) == here
-    with pytest.raises(ConfigError, match=r"contains passwords\.txt, not written by an earlier"):
+    with pytest.raises(ConfigError, match=r"contains passwords\.txt, which push did not write"):
         push(dotted, folder)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/README.md").write_text("# Mine\n")
-    with pytest.raises(ConfigError, match=r"contains README\.md, not written by"):
+    with pytest.raises(ConfigError, match=r"contains README\.md, which push"):
         push(dotted, tmp_path / "mine")
     assert (tmp_path / "mine/README.md").read_text() == "# Mine\n"
 

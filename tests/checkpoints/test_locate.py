@@ -88,7 +88,9 @@ def test_parts_that_a_bundle_lacks(compact, tmp_path):
 
 
 def test_mistakes_in_the_setting(tmp_path):
-    with pytest.raises(CheckpointError, match=r"nowhere\.pth: no such file \(named as the sync"):
+    with pytest.raises(
+        CheckpointError, match=r"nowhere\.pth: no such file \(checkpoint\.sync names it"
+    ):
         load_models({"sync": tmp_path / "nowhere.pth"})
     with pytest.raises(CheckpointError, match=r"nowhere\.safetensors: no such file"):
         load_models({"bundle": tmp_path / "nowhere.safetensors"})

@@ -141,7 +141,7 @@ def test_twenty_good_and_twelve_bad_files(detect, tmp_path, capsys, make_clip):
     assert len(set(scores[np.isfinite(scores)])) == 20
     out = capsys.readouterr().out
     assert "20 scored, 12 failed" in out
-    assert "1 file listed more than once: scored once" in out
+    assert "1 file listed more than once, but scored once" in out
     assert "failed: clips/missing.mp4: " in out
 
 

@@ -321,11 +321,13 @@ def test_a_calibration_of_other_crops_is_refused_and_of_unknown_ones_told(detect
     common = ("input=v/one.mp4", "faces.crop=lrs")
     assert detect(*common, "calibration=mouth") == 2
     err = capfd.readouterr().err
-    assert "with crop=mouth, but here crop=lrs; calibrate on clips of" in err
+    assert "with crop=mouth, but this run uses crop=lrs; set faces.crop" in err
     assert detect(*common, "calibration=lrs") == 0
     assert "calibration" not in rows()[0]["warnings"]
     assert detect(*common, "calibration=unknown") == 0
-    assert "does not name the crop of its faces (here: crop=lrs)" in rows()[0]["warnings"]
+    assert (
+        "does not say with which crop it was made (this run uses crop=lrs)" in rows()[0]["warnings"]
+    )
     assert detect("input=v/one.mp4", "faces=given", "calibration=mouth") == 0
     assert rows()[0]["warnings"] == ""
 

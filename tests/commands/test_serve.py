@@ -175,7 +175,10 @@ def test_a_large_file_is_refused_before_it_is_sent(site, page, bad_files, way):
     before = set(site.files())
     way(page, bad_files / "large.mp4")
     refused = page.find_element("id", "refused")
-    until(page, lambda _: refused.text == "large.mp4: the file has 1.2 MB; 1 MB are allowed.")
+    until(
+        page,
+        lambda _: refused.text == "large.mp4: the file has 1.2 MB, but at most 1 MB are allowed.",
+    )
     assert set(site.files()) == before
     choose(page, bad_files / "notes.mp4")
     note(page, "failed")

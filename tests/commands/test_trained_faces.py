@@ -157,14 +157,14 @@ def test_the_calibration_of_the_weights_gives_p_values(detect, seen, of_mouths, 
     assert detect(of_mouths, "scoring.lam=0.5") == 0
     assert rows()[0]["p_value"] == ""
     told = capfd.readouterr().out
-    assert "no p-values: no calibration of these weights fits: this calibration was made" in told
+    assert "no calibration of these weights can be used: the calibration does not match" in told
 
 
 def test_a_calibration_of_another_crop_is_not_taken(detect, seen, of_mouths, calibrate, capfd):
     calibrate("first", crop="lrs")
     assert detect(of_mouths) == 0
     assert rows()[0]["p_value"] == ""
-    assert "fitted on faces with crop=lrs" in capfd.readouterr().out.replace("\n", " ")
+    assert "the calibration was made with crop=lrs" in capfd.readouterr().out.replace("\n", " ")
 
 
 def test_python_does_as_the_command(detect, seen, of_mouths, calibrate):

@@ -125,7 +125,10 @@ def test_what_is_no_result_is_one_sentence(avforensics, written, tmp_path, capsy
     assert "nowhere.json: No such file" in capsys.readouterr().err
     record = read_record(written)
     for changed, says in (
-        ({"format": "avforensics.result/99"}, "result version 99; this program reads 1"),
+        (
+            {"format": "avforensics.result/99"},
+            "unsupported result version 99; this program reads versions 1",
+        ),
         ({"format": "other"}, "not a result file of avforensics detect"),
         ({"status": "fine"}, "$.status: 'fine' is not one of"),
         ({"p_value": 1.5}, "$.p_value: 1.5 is greater than the maximum of 1"),
@@ -201,7 +204,9 @@ def test_settings_that_detect_cannot_use_are_one_sentence(avforensics, written, 
     record["settings"] |= settings
     written.write_text(text_of(record | {"digest": digest_of(record)}), encoding="ascii")
     assert avforensics("verify", f"result={written}", "recompute=true", "device=cpu") == 2
-    assert f"{written}: scoring with its settings failed (" in capsys.readouterr().err
+    assert (
+        f"{written}: scoring with the settings of this result failed (" in capsys.readouterr().err
+    )
 
 
 def test_numbers_that_are_none_are_written_as_null():

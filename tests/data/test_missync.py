@@ -117,9 +117,9 @@ def test_the_command_writes_a_set_and_counts_what_fails(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["kinds=[jump]"], "none of 1 clips can be forged, e.g. "),
-        (["jump=[4]"], "jump must be [least, most] frames"),
-        (["jump=[9,4]"], "jump must be [least, most] frames"),
+        (["kinds=[jump]"], "none of the 1 clips can be forged, e.g. "),
+        (["jump=[4]"], "jump must be [least, most] in frames"),
+        (["jump=[9,4]"], "jump must be [least, most] in frames"),
     ],
 )
 def test_nothing_to_forge_is_one_sentence(tmp_path, monkeypatch, capfd, words, sentence):

@@ -96,7 +96,7 @@ def test_weights_say_how_often_a_category_comes_up(memory):
                 frames[piece.clip] += piece.count
     share = frames / frames.sum()
     assert share[1] == pytest.approx(60 / 97.5, abs=0.06)
-    with pytest.raises(ManifestError, match="weights has unknown categories: often"):
+    with pytest.raises(ManifestError, match="weights names unknown categories: often"):
         clip_weights(memory.rows, {"often": 1})
 
 
@@ -128,7 +128,7 @@ def test_broken_clips_are_left_out_and_counted(rows, tmp_path):
     memory = ClipMemory(Manifest([rows[0], Row(str(broken), 0)]))
     assert len(memory) == 1
     assert "broken.mp4" in memory.broken[0]
-    with pytest.raises(ManifestError, match="none of 1 clips can be read"):
+    with pytest.raises(ManifestError, match="none of the 1 clips can be read"):
         ClipMemory(Manifest([Row(str(broken), 0)]))
 
 

@@ -109,8 +109,8 @@ def test_without_a_video_a_synthetic_head_stands_in(tmp_path, monkeypatch, capsy
     assert run(f"output_dir={tmp_path / 'out'}") == 0
     assert "a synthetic head is used" in capsys.readouterr().out
     page = (tmp_path / "out/clip/index.html").read_text(encoding="utf-8")
-    assert "Not a real person: a synthetic head" in page
-    assert "Not made: other sound: needs 2 s, the clip has 1.60 s." in page
+    assert "A synthetic head, not a real person" in page
+    assert "Not made: other sound: needs 2 s, but the clip has 1.60 s." in page
 
 
 def tone(n_frames):
@@ -118,7 +118,7 @@ def tone(n_frames):
 
 
 def test_what_is_made_of_clips_of_any_length():
-    with pytest.raises(ValueError, match=r"needs 1\.2 s with audio, got 1\.16 s"):
+    with pytest.raises(ValueError, match=r"needs 1\.2 s with audio, but has 1\.16 s"):
         versions_of(tone(LEAST - 1))
     made = {n: [version.name for version in versions_of(tone(n))[0]] for n in (30, 50, 60)}
     assert made[30] == ["original", "jump"]
@@ -168,7 +168,7 @@ def test_a_long_video_begins_where_a_face_is_and_lends_its_own_sound(
     np.testing.assert_array_equal(parts["original"], whole[32_000:64_000])
     np.testing.assert_array_equal(parts["swap"], whole[64_000:96_000])
     assert all(path.is_file() for path in paths) and case.left_out == [
-        "other audio in a part: needs 2.4 s, the clip has 2.00 s"
+        "other audio in a part: needs 2.4 s, but the clip has 2.00 s"
     ]
 
 

@@ -44,7 +44,7 @@ def test_several_inputs_are_joined_each_video_once(here):
     touch("v/a.mp4", "v/b.mp4", "c.mp4")
     inputs = list_inputs(["c.mp4", "v", "v/a.mp4"])
     assert inputs.paths == [Path("c.mp4"), Path("v/a.mp4"), Path("v/b.mp4")]
-    assert inputs.remarks == ["input: 1 file listed more than once: scored once"]
+    assert inputs.remarks == ["input: 1 file listed more than once, but scored once"]
 
 
 def test_a_linked_folder_is_followed(here):
@@ -63,7 +63,7 @@ def test_a_list(here, mark, end):
     (here / "l/list.txt").write_bytes((mark + end.join(lines)).encode("utf-8"))
     inputs = list_inputs("l/list.txt")
     assert inputs.paths == [Path("l/b c.mp4"), Path("/abs/ü.mp4"), Path("l/a.mp4")]
-    assert inputs.remarks == ["l/list.txt: 2 files listed more than once: scored once"]
+    assert inputs.remarks == ["l/list.txt: 2 files listed more than once, but scored once"]
 
 
 def test_a_list_of_utf_16(here):
@@ -137,7 +137,7 @@ def test_rows_of_a_manifest(here, name):
         Clip(Path("l/a.mp4"), start=0.5, duration=1.0),
         Clip(Path("l/b c.mp4"), audio=Path("l/b c.wav")),
     ]
-    assert inputs.remarks == [f"l/{name}: 1 file listed more than once: scored once"]
+    assert inputs.remarks == [f"l/{name}: 1 file listed more than once, but scored once"]
 
 
 @pytest.mark.parametrize(

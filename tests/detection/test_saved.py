@@ -20,10 +20,10 @@ SCORED = line(row={"status": "scored"})
 @pytest.mark.parametrize(
     ("lines", "sentence"),
     [
-        ([], "a.mp4 is not among its videos"),
-        (["5", "[1]", "{}", "no json", '{"video": "a.mp4"}'], "a.mp4 is not among its videos"),
+        ([], "this run has no result for a.mp4"),
+        (["5", "[1]", "{}", "no json", '{"video": "a.mp4"}'], "this run has no result for a.mp4"),
         ([line(row={"status": "failed", "error": "e"})], "a.mp4 has no score: e"),
-        ([SCORED, line(void=True)], "a.mp4 is not among its videos"),
+        ([SCORED, line(void=True)], "this run has no result for a.mp4"),
         ([SCORED], "detect needs save_features=true"),
     ],
 )

@@ -75,7 +75,7 @@ def test_one_model_alone_is_calibrated(calibrate, store, decoders, tmp_path, out
     expected = sorted(row.score for row in rows if row.label == 0 and row.scored)
     calibration = Calibration.load(output)
     np.testing.assert_array_equal(calibration.scores, expected)
-    with pytest.raises(ConfigError, match=r"part 'distribution' \(here 'both'\)"):
+    with pytest.raises(ConfigError, match=r"part='distribution' \(this run: 'both'\)"):
         calibration.check_setting(scoring_setting(decoders, SequencePolicy(), 1.0))
 
 
@@ -146,7 +146,7 @@ def test_detect_says_how_unusual(
     capsys.readouterr()
     code = avforensics(*detect, f"output_dir={tmp_path / 'other'}", "false_positive_rate=0.25")
     assert code == 2  # the calibration is for sequences of 20
-    assert "was made with max_len 20 (here 50)" in capsys.readouterr().err
+    assert "was made with max_len=20 (this run: 50)" in capsys.readouterr().err
     code = avforensics(*detect, f"output_dir={tmp_path / 'other'}", *policy)
     assert code == 2
     assert "needs at least 19 real videos; the calibration has 4" in capsys.readouterr().err
@@ -174,12 +174,14 @@ def test_evidence_and_ratios_from_stores(calibrate, many_people, output, tmp_pat
     assert likelihood.about["cllr"] < 0.5
     assert (tmp_path / "tippett.png").is_file() and (tmp_path / "reliability.png").is_file()
     said = " ".join(capsys.readouterr().out.split())
-    assert "likelihood ratios of evidence: 40 real videos of 40 people, 120 forgeries of 3" in said
+    assert (
+        "likelihood ratios for the evidence: fitted on 40 real videos of 40 people and 120" in said
+    )
     scores = ("scoring.windows=all", "likelihood.fewest=41", "likelihood.of=score")
     assert calibrate(*fakes, *scores, of=many_people) == 0
     windows = sum(e.n_windows for e in many_people if e.split == "test" and e.label == 0)
     assert Calibration.load(output).segments.minutes == windows / 25 / 60
-    assert "40 real videos (41 are needed)" in Calibration.load(output).likelihood.refused
+    assert "40 real videos (at least 41 are needed)" in Calibration.load(output).likelihood.refused
     assert calibrate(fakes[0], "fakes.split=none", of=many_people) == 2
     assert "no forgeries of category (any) in split none" in capsys.readouterr().err
 

@@ -135,7 +135,9 @@ def test_iou_and_window_labels_by_hand():
 def test_nonsense_is_refused():
     with pytest.raises(ValueError, match="no video has a fake segment"):
         localisation_metrics([np.zeros((0, 3))], [np.zeros((0, 2))])
-    with pytest.raises(ValueError, match="proposals for 0 videos, truth for 1"):
+    with pytest.raises(
+        ValueError, match="proposals and truth must have one entry for each video, got 0 and 1"
+    ):
         average_recall([], [np.zeros((1, 2))], 5)
     with pytest.raises(ValueError, match="ascending"):
         propose_segments([1, 2], [1, 1])

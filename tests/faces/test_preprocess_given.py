@@ -190,7 +190,7 @@ def test_shares_join(raw, out, tmp_path, seen, monkeypatch, caplog):
     for rank in (0, 1):
         monkeypatch.setenv("RANK", str(rank))
         assert call(f"input={tmp_path / 'in.csv'}", f"output={out}") == 0
-    assert seen == ["one", "talks/two"] and "shard=1/1 to join them" in caplog.text
+    assert seen == ["one", "talks/two"] and "with shard=1/1" in caplog.text
     found = [table(out / f"videos-{n}-of-2.csv") for n in (1, 2)]
     names = [[Path(row["path"]).name for row in rows] for rows in found]
     assert names == [["one.mp4", "one.mp4"], ["two.mp4"]]

@@ -112,7 +112,7 @@ def test_a_model_of_another_network_is_refused(avforensics, tmp_path, capfd):
     assert avforensics(*words, f"output_dir={tmp_path / 'out'}") == 2
     assert "belong to different synchronisation networks" in capfd.readouterr().err
     assert avforensics(*train, "experiment=anomaly_distribution") == 2
-    assert "reads rows of 31 logits, but the rows of" in capfd.readouterr().err
+    assert "expects rows of 31 logits, but the rows in" in capfd.readouterr().err
 
 
 def test_arrays_are_found_by_name_and_by_the_folders_that_agree(tmp_path):
@@ -135,7 +135,7 @@ MISTAKES = {
     "words": (np.array([["a", "b"]] * 3), "must have shape"),
     "objects": (np.array([[None]] * 3, dtype=object), "damaged or not an array"),
     "not finite": (np.array([[1.0, np.nan, 0]] * 3), "not finite"),
-    "other width": (np.zeros((3, 5)), "sync_logits has 5 values per window, the first"),
+    "other width": (np.zeros((3, 5)), "sync_logits has 5 values per window, but the first"),
     "even": (np.zeros((3, 4)), "must be odd and >= 3, got 4"),
 }
 

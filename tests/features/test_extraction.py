@@ -100,7 +100,7 @@ def test_more_delays_than_the_network_scores_with(plain, wide):
     assert len(expected) == 3
     assert_same(wide.select(long_enough).within(3), expected)
     assert_same(wide.within(4).select(long_enough).within(3), expected)
-    with pytest.raises(ConfigError, match="extract its clips with max_delay=6"):
+    with pytest.raises(ConfigError, match="extract its clips again with max_delay=6"):
         wide.within(6)
 
 

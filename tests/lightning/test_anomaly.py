@@ -325,9 +325,9 @@ def test_not_a_number_names_the_clips(tmp_path):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"tau": 9}, ConfigError, "has delays up to 3 frames, 9 are needed"),
-        ({"shift": 2}, ConfigError, "extract its clips with max_delay=5"),
-        ({"shift": -1}, ConfigError, "shift not negative"),
+        ({"tau": 9}, ConfigError, "has delays up to 3 frames, but 9 are needed"),
+        ({"shift": 2}, ConfigError, "extract its clips again with max_delay=5"),
+        ({"shift": -1}, ConfigError, "shift at least 0"),
         ({"train": "sync"}, ManifestError, "no clip with split sync and label 0"),
         ({"batch_size": 64}, ConfigError, "40 real clips .* do not fill one batch of 64"),
         ({"components": 40}, ConfigError, "choose fewer components"),
@@ -347,7 +347,7 @@ def test_a_projection_must_be_savable_and_linear_where_sound_is_moved(tmp_path, 
     class Curved(Projection):
         linear = False
 
-    with pytest.raises(ConfigError, match=r"a network with a Curved could not be loaded"):
+    with pytest.raises(ConfigError, match=r"a network that contains Curved cannot be saved"):
         prepared(folder, components=4, projection=Curved.fit)
     register(Curved)
     prepared(folder, components=4, projection=Curved.fit)
@@ -375,7 +375,9 @@ def test_weights_to_begin_with(folder, tmp_path, trained):
     settings = ["experiment=anomaly", "components=4", f"init.bundle={bundle}", "optimizer.lr=0"]
     again = run(folder, tmp_path, *settings, "optimizer.weight_decay=0")
     assert_same_weights(models, again, "distribution", "activation", "projection")
-    with pytest.raises(InstantiationException, match=r"model of init does not fit .* missing here"):
+    with pytest.raises(
+        InstantiationException, match=r"model of init does not match .* here missing"
+    ):
         run(folder, tmp_path / "b", *settings, "decoder=clean", "decoder.sink=true")
 
 

@@ -114,7 +114,7 @@ def test_a_cover_picture_is_no_video(tmp_path):
 def test_too_short(tmp_path):
     sounds = [[(0, SOUND)]]
     assert reason(mux(tmp_path / "a.mp4", times=PLAIN[:5], sounds=sounds)) == (
-        "too short: 5 frames with audio, at least 6 are needed"
+        "too short: 5 frames with audio, but at least 6 are needed"
     )
     assert read(mux(tmp_path / "b.mp4", times=PLAIN[:6], sounds=sounds))[2].n_frames == 6
 

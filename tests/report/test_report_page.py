@@ -256,7 +256,7 @@ def test_evidence_is_said_and_escaped_and_limits_always(scored, tmp_path):
     page = make_page(result, tmp_path, calibrated=calibrated)
     assert "<dd>3.25; higher = more unusual</dd>" in page
     assert "<p>More usual than &lt;most&gt;.</p><p>Inconclusive: about as probable.</p>" in page
-    assert "What this method cannot see" in page and "face swaps, are not seen." in page
+    assert "What this method cannot see" in page and "face swaps, are not detected." in page
     plain = make_page(scored(), tmp_path)
     assert "Evidence" not in plain
     assert "What this method cannot see" in plain

@@ -96,7 +96,9 @@ def test_context_leaves_out_windows_that_hear_padding():
     np.testing.assert_array_equal(steps.window, np.arange(16, 35))
     steps, _ = score(rows, max_len=20, audio="context", windows="all")
     np.testing.assert_array_equal(steps.window, np.arange(16, 45))
-    with pytest.raises(ValueError, match="0 windows to score with audio=context"):
+    with pytest.raises(
+        ValueError, match="at least 2 windows are needed, but audio=context leaves 0 to score"
+    ):
         score(features(20), audio="context")
 
 

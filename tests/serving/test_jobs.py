@@ -187,6 +187,6 @@ def test_a_full_disk_is_a_sentence(make_queue, upload, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "link", no_links)
     monkeypatch.setattr(jobs.shutil, "copyfile", full)
     *_, (note, report) = follow(make_queue(), upload(), "a.mp4")
-    reason = "it cannot be kept here (No space left on device)"
+    reason = "it cannot be saved (No space left on device)"
     assert (note, report) == (markup.note("failed", "a.mp4", reason=reason), "")
     assert files(tmp_path) == set()

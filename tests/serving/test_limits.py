@@ -11,9 +11,12 @@ from avforensics.serving.limits import Limits
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
-        ({"max_megabytes": 0.001}, r"the file has 0\.\d MB; 0\.001 MB are allowed"),
-        ({"max_minutes": 1 / 60}, r"the video lasts 0\.0 minutes; 0\.0166667 are allowed"),
-        ({"max_pixels": 4000}, r"a frame has 4,096 pixels; 4,000 are allowed"),
+        ({"max_megabytes": 0.001}, r"the file has 0\.\d MB, but at most 0\.001 MB are allowed"),
+        (
+            {"max_minutes": 1 / 60},
+            r"the video lasts 0\.0 minutes, but at most 0\.0166667 are allowed",
+        ),
+        ({"max_pixels": 4000}, r"a frame has 4,096 pixels, but at most 4,000 are allowed"),
     ],
 )
 def test_too_large_and_too_long(make_video, limits, reason):
@@ -40,7 +43,9 @@ def test_a_header_that_names_a_smaller_picture(tmp_path):
     content = content.replace(width, b"\xb0\x82" + (64).to_bytes(2, "big"))
     video.write_bytes(content.replace(height, b"\xba\x81" + bytes([64])))
     Limits(max_pixels=320 * 240).check(video)
-    with pytest.raises(MediaError, match=r"a frame has 76,800 pixels; 10,000 are allowed"):
+    with pytest.raises(
+        MediaError, match=r"a frame has 76,800 pixels, but at most 10,000 are allowed"
+    ):
         Limits(max_pixels=10_000).check(video)
 
 

@@ -66,7 +66,9 @@ class Limits:
         if not 0 <= self.max_turn <= 90:
             raise ValueError(f"max_turn must be within 0..90 degrees, got {self.max_turn}")
         if min(self.min_mouth, self.min_detail) < 0:
-            raise ValueError("min_mouth and min_detail must be >= 0")
+            raise ValueError(
+                f"min_mouth and min_detail must be >= 0, got {self.min_mouth} and {self.min_detail}"
+            )
 
     def reasons(self, measures: Measures) -> tuple[str, ...]:
         """Why a score is meaningless, one phrase per reason; empty if it is meaningful."""

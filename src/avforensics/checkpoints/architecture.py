@@ -31,8 +31,8 @@ def describe(module: nn.Module) -> dict[str, Any]:
     name = type(module).__name__
     if CLASSES.get(name) is not type(module):
         raise ConfigError(
-            f"a network with a {name} could not be loaded from a file: decorate the class with "
-            "@register (from avforensics import register)"
+            f"a network that contains {name} cannot be saved, because it could not be loaded "
+            "again: decorate the class with @register (from avforensics import register)"
         )
     arguments = {
         key: describe(value) if isinstance(value, nn.Module) else _plain(value, f"{name}.{key}")
@@ -55,13 +55,15 @@ def check_savable(module: nn.Module) -> None:
         try:
             again = build(description).state_dict()
         except CheckpointError as error:
-            raise ConfigError(f"this network could not be loaded from a file: {error}") from None
+            raise ConfigError(
+                f"this network cannot be saved, because it could not be loaded again: {error}"
+            ) from None
     shapes = {name: tensor.shape for name, tensor in module.state_dict().items()}
     others = {name: tensor.shape for name, tensor in again.items()}
     if wrong := sorted(n for n in shapes | others if shapes.get(n) != others.get(n)):
         raise ConfigError(
-            f"this network could not be loaded from a file: {type(module).__name__} rebuilt from "
-            f"its arguments has a different tensor {wrong[0]}"
+            f"this network cannot be saved: if {type(module).__name__} is rebuilt from its "
+            f"arguments, tensor {wrong[0]} is missing or has another shape"
         )
 
 

@@ -113,16 +113,19 @@ def _read(path: Path) -> tuple[Mapping[str, Any], dict[str, Tensor]]:
             text = (file.metadata() or {}).get(KEY)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: truncated, damaged or not safetensors ({error})") from None
+        raise CheckpointError(
+            f"{path}: truncated, damaged or not a safetensors file ({error})"
+        ) from None
     if text is None:
         raise CheckpointError(
-            f"{path}: safetensors without a description; `avforensics convert` writes bundles"
+            f"{path}: this safetensors file has no description, so it is not a bundle; make a "
+            "bundle with `avforensics convert`"
         )
     try:
         header = json.loads(text)
         version, described = header["version"], header["architecture"].items()
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise CheckpointError(f"{path}: unreadable description") from None
+        raise CheckpointError(f"{path}: the description of the bundle cannot be read") from None
     if version != FORMAT_VERSION:
         raise CheckpointError(
             f"{path}: unsupported bundle version {version}; expected {FORMAT_VERSION}"

@@ -15,9 +15,9 @@ from avforensics.files import atomic_path, sha256_file
 
 CARD = "README.md"
 LIMITS = (
-    "The score is high if the lips and the sound of a speaking face fit in an unusual way. It does "
-    "not prove a forgery: dubbed, badly cut and muted videos also score high, and forgeries that "
-    "keep the lips in sync score low. Silent videos, songs and voice-overs cannot be scored."
+    "The score is high if lip movements and speech match in an unusual way. A high score does not "
+    "prove a forgery: dubbed, badly cut and muted videos also score high. Forgeries that keep the "
+    "lips in sync score low. Silent videos, songs and voice-overs cannot be scored."
 )
 
 
@@ -117,14 +117,14 @@ def _check_own(folder: Path) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise ConfigError(f"{folder}: this is a file; push needs a folder of its own")
+        raise ConfigError(f"{folder}: push needs a folder, but this is a file")
     pins = pins_of(folder)
     own = {*pins, CARD, PINS} if pins else set()
     if foreign := sorted(path.name for path in folder.iterdir() if path.name not in own):
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
         raise ConfigError(
-            f"{folder}: contains {foreign[0]}{more}, not written by an earlier push; push needs a "
-            "folder of its own"
+            f"{folder}: contains {foreign[0]}{more}, which push did not write; choose a new or "
+            "empty folder"
         )
 
 
@@ -145,7 +145,7 @@ def _card(models: Models, name: str, pins: dict[str, str]) -> str:
     lines += [f'print(Detector.from_pretrained("{name}").score("video.mp4"))', "```", ""]
     lines += [f"- Parts: {parts}; {count / 1e6:.1f} M parameters."]
     if models.recipe:
-        lines += [f"- Faces are cut by the recipe `{models.recipe}`."]
+        lines += [f"- Faces are cropped with the recipe `{models.recipe}`."]
     if notes := models.metadata.get("notes"):
         lines += [f"- {notes}"]
     lines += [f"- `{one}`: SHA-256 `{digest}`." for one, digest in pins.items()]

@@ -100,7 +100,7 @@ def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = 
     if not models.parts():
         raise CheckpointError(
             "the checkpoint setting names no file; use checkpoint.bundle=FILE.safetensors, "
-            "checkpoint.sync=FILE and the like, or checkpoint=released"
+            "checkpoint.sync=FILE (one setting for each model), or checkpoint=released"
         )
     models.require(*(parts or ()))
     return models
@@ -152,7 +152,7 @@ def _named_files(checkpoint: Mapping[str, Any], wanted: Sequence[str]) -> dict[s
     }
     for part, path in named.items():
         if not path.is_file():
-            raise CheckpointError(f"{path}: no such file (named as the {part} model)")
+            raise CheckpointError(f"{path}: no such file (checkpoint.{part} names it)")
     return named
 
 
@@ -165,8 +165,8 @@ def _searched_files(parts: Sequence[str], folder: Path) -> dict[str, Path]:
     if missing:
         places = "; ".join(f"{', '.join(names)} (from {place})" for place, names in missing.items())
         raise CheckpointError(
-            f"missing in {folder}: {places}. Run `avforensics download`, put them there, or set "
-            f"checkpoint.dir or {ENVIRONMENT}"
+            f"missing in {folder}: {places}. Run `avforensics download`, copy the files there, or "
+            f"set checkpoint.dir or {ENVIRONMENT}"
         )
     return found
 

@@ -59,7 +59,7 @@ def read_torch(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged files make torch raise nearly every type of error
         if named := re.search(r"GLOBAL ([\w.]+)", str(error)):
-            reason = f"rejected: it contains {named[1]} besides tensors"
+            reason = f"rejected: it must contain only tensors, but contains {named[1]}"
         else:
             reason = "truncated, damaged or not a torch file"
         raise CheckpointError(f"{path}: {reason}") from None
@@ -80,11 +80,13 @@ def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
     """
     content = _unnested(content, path)
     if not isinstance(content, Mapping) or not content:
-        raise CheckpointError(f"{path}: holds no state dict of tensors")
+        raise CheckpointError(f"{path}: does not contain a state dict of tensors")
     state = dict(content)
     for name, value in state.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise CheckpointError(f"{path}: entry {name!r} is not a tensor: not a state dict")
+            raise CheckpointError(
+                f"{path}: entry {name!r} is not a tensor, so this is not a state dict"
+            )
     if any(name.startswith("network.") for name in state):
         state = {name: t for name, t in state.items() if name.startswith("network.")}
     while wrapper := next((w for w in WRAPPERS if all(n.startswith(w) for n in state)), None):
@@ -137,7 +139,7 @@ def check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], p
             also = f", and {foreign[0]} does not belong to this network" if foreign else ""
             raise CheckpointError(
                 f"{path}: tensor {name} {_shape(tensor)} is missing "
-                f"({len(absent)} of {len(expected)} are){also}"
+                f"({len(absent)} of {len(expected)} tensors are){also}"
             )
         got = found[name]
         if got.shape != tensor.shape:

@@ -48,7 +48,8 @@ def run(cfg: DictConfig) -> int:
     known = sum((row.path, row.start, row.duration) in index for row in manifest)
     if not known:
         raise ConfigError(
-            f"features={cfg.features}: no clip of {cfg.manifest} is in this store; extract them"
+            f"features={cfg.features}: no clip of {cfg.manifest} is in this store; extract its "
+            "clips first"
         )
     # Fakes are only listed for information: their delay may be a forger's, not the recording's.
     names = [row.identity if row.label == 0 and cfg.by == "identity" else "" for row in manifest]

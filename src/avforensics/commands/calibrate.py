@@ -108,7 +108,7 @@ class Scoring:
 def run(cfg: DictConfig) -> int:
     """Fit a calibration on the real videos of ``cfg.select`` and write it to ``cfg.output``."""
     if isinstance(cfg.scoring.lam, ListConfig):
-        raise ConfigError(f"calibrate needs one scoring.lam, got {list(cfg.scoring.lam)}")
+        raise ConfigError(f"calibrate needs exactly one scoring.lam, got {list(cfg.scoring.lam)}")
     if cfg.source not in (None, *GENERATORS):
         raise ConfigError(f"source must be null or one of {GENERATORS}, got {cfg.source!r}")
     policy = SequencePolicy(
@@ -188,7 +188,10 @@ def named_fakes(cfg: DictConfig, reals: FeatureStore) -> tuple[FeatureStore, lis
     """The store of ``cfg.fakes``, and the indices of the forgeries to use."""
     store = FeatureStore.open(cfg.fakes.features)
     if store.info.network != reals.info.network:
-        raise ConfigError(f"fakes.features={store.folder}: features of another network")
+        raise ConfigError(
+            f"fakes.features={store.folder}: its features come from another network than those of "
+            "the real videos"
+        )
     category = cfg.fakes.category
     kinds = list(category) if isinstance(category, ListConfig) else category
     return store, forgeries(store, split=cfg.fakes.split, category=kinds)
@@ -271,7 +274,7 @@ def tell(calibration: Calibration, check: Sequence[float] | None) -> None:
     Table(table, f"thresholds from {len(calibration.scores)} real videos").show()
     if (evidence := calibration.evidence) is not None:
         log.info(
-            "evidence: %s of %s, on %d real videos",
+            "evidence: %s of %s, fitted on %d real videos",
             evidence.kind,
             ", ".join(evidence.names),
             len(evidence.scores),
@@ -284,7 +287,8 @@ def tell_likelihood(likelihood: LikelihoodRatio) -> None:
     """Print how well the ratios perform on held-out people and generators."""
     about = likelihood.about
     log.info(
-        "likelihood ratios of %s: %d real videos of %d people, %d forgeries of %d generators",
+        "likelihood ratios for the %s: fitted on %d real videos of %d people and %d forgeries of "
+        "%d generators",
         about["of"],
         about["n_real"],
         about["n_people"],

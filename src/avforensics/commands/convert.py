@@ -27,7 +27,7 @@ def run(cfg: DictConfig) -> int:
         raise ConfigError("convert needs output=FILE.safetensors (or a folder, to=published)")
     output = typed_path(cfg.output)
     if cfg.to == "bundle" and output.suffix != ".safetensors":
-        raise ConfigError(f"output={output}: a bundle's name ends in .safetensors")
+        raise ConfigError(f"output must end in .safetensors, got {output}")
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
     if cfg.to == "bundle":
         _write_bundle(models, output, notes=cfg.notes, notice=cfg.notice)
@@ -61,4 +61,7 @@ def _write_published(models: Models, folder: Path) -> None:
             torch.save(state, partial)
         log.info("wrote %s", folder / name)
     if models.projection is not None:
-        log.warning("the projection is not written: pca.pkl is a pickle of scikit-learn's objects")
+        log.warning(
+            "the projection is not written, because pca.pkl would be a pickle of scikit-learn "
+            "objects"
+        )

@@ -56,8 +56,9 @@ OWN = (
     "and sound in sync."
 )
 HEAD = (
-    "Not a real person: a synthetic head in place of your clip (demo video=FILE), and forgeries of "
-    "it. The weights were trained on real faces, so the numbers only show what the page looks like."
+    "A synthetic head, not a real person, and forgeries of it; set video=FILE to use your own "
+    "clip. The weights were trained on real faces, so the numbers only show what the page looks "
+    "like."
 )
 
 

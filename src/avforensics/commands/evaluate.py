@@ -71,7 +71,9 @@ log = logging.getLogger(__name__)
 def run(cfg: DictConfig) -> int:
     """Evaluate a benchmark or a feature store, and write the results to ``cfg.output_dir``."""
     if isinstance(cfg.scoring.lam, ListConfig):
-        raise ConfigError("evaluate needs one scoring.lam; use -m scoring.lam=0,0.5 for several")
+        raise ConfigError(
+            "evaluate needs exactly one scoring.lam; use -m scoring.lam=0,0.5 for several runs"
+        )
     check_intervals(cfg.intervals.resamples, cfg.intervals.level)
     if cfg.exchange not in (None, "dfwb", "deepfakebench"):
         raise ConfigError(f"exchange must be null, dfwb or deepfakebench, got {cfg.exchange!r}")
@@ -285,7 +287,7 @@ def describe(cfg: DictConfig, outcome: Evaluated, stage: Evaluation) -> dict:
     elif any(store[item.index].segments for item in outcome.found):
         notes.append(
             f"segments were not searched for: edit={store.info.edit} moves them, but the manifest "
-            "has those of the original files"
+            "lists the segments of the original files"
         )
     if found:
         summary["localisation"] = found
@@ -296,8 +298,8 @@ def describe(cfg: DictConfig, outcome: Evaluated, stage: Evaluation) -> dict:
             )
     if cfg.benchmark is not None and cfg.benchmark.full_frames:
         notes.append(
-            f"{cfg.benchmark.name} shows more than faces, but whole frames were scaled down for "
-            "the network; docs/evaluation.md explains how to crop the faces first"
+            f"the videos of {cfg.benchmark.name} show more than a face, but whole frames were "
+            "scaled down for the network; docs/evaluation.md explains how to crop the faces first"
         )
     if outcome.delay_frequency is None:
         notes.append(

@@ -48,7 +48,7 @@ def run(cfg: DictConfig) -> int:
     code = write_problems(output / "failures.csv", problems)
     if not rows:
         what = f"{problems[0].path}: {problems[0].reason}"
-        raise ManifestError(f"none of {len(problems)} clips can be forged, e.g. {what}")
+        raise ManifestError(f"none of the {len(problems)} clips can be forged, e.g. {what}")
     partner = partners(rows, seed=cfg.seed) if {"swap", "part"} & set(cfg.kinds) else []
     names = [f"{name}.wav" for name in clip_names(rows)]
     made = []
@@ -84,7 +84,9 @@ def _check(cfg: DictConfig) -> None:
     if unknown or not cfg.kinds:
         raise ConfigError(f"kinds must be among {', '.join(KINDS)}, got {list(cfg.kinds)}")
     if len(cfg.jump) != 2 or not 0 < cfg.jump[0] <= cfg.jump[1]:
-        raise ConfigError(f"jump must be [least, most] frames, at least 1, got {list(cfg.jump)}")
+        raise ConfigError(
+            f"jump must be [least, most] in frames, with 1 <= least <= most, got {list(cfg.jump)}"
+        )
 
 
 def _read(manifest: Manifest) -> tuple[list[Row], list[np.ndarray], list[Problem]]:

@@ -83,7 +83,7 @@ def _warn_of_shared(manifest: Manifest) -> None:
 
 def _looked_at(manifest: Manifest, cfg: DictConfig) -> tuple[Manifest, list[Problem]]:
     workers = cfg.workers or cores()
-    with Progress("looking at files", len(manifest), unit="files") as progress:
+    with Progress("checking files", len(manifest), unit="files") as progress:
         return probe(
             manifest,
             media=cfg.probe,

@@ -216,7 +216,7 @@ def _report(done: list[tuple[Row, Cut]], output: Path, suffix: str, reused: int)
         log.info("%s: %d videos", status, counted[status])
     dropped = sum((Counter(cut.dropped) for _, cut in done), Counter())
     for reason, count in sorted(dropped.items()):
-        log.info("left out: %d tracks or parts of them %s", count, reason)
+        log.info("left out: %d tracks or parts of tracks (%s)", count, reason)
     warned = sum(bool(cut.warnings) for _, cut in done)
     if warned:
         log.warning("%d videos are damaged or lack sound: %s", warned, videos)
@@ -226,7 +226,8 @@ def _report(done: list[tuple[Row, Cut]], output: Path, suffix: str, reused: int)
     code = write_problems(output / f"failures{suffix}.csv", failed)
     if suffix:
         log.info(
-            "this share is done; when all are, run the same command with shard=1/1 to join them"
+            "this share is done; when all shares are done, join them: run the same command with "
+            "shard=1/1"
         )
     return code
 

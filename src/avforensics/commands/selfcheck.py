@@ -42,7 +42,9 @@ def run(cfg: DictConfig) -> int:
         table.add_row(finding.what, finding.found, "differ" if finding.changes_scores else "")
     get_console().print(table)
     differ = [finding.what for finding in findings if finding.changes_scores]
-    verdict = f"would differ: {', '.join(differ)}" if differ else "are as on other machines"
+    verdict = (
+        f"would differ: {', '.join(differ)}" if differ else "are the same as on other machines"
+    )
     get_console().print(f"Scores on this machine {verdict}.")
     write_json(Path(cfg.output_dir) / "selfcheck.json", {"findings": [asdict(f) for f in findings]})
     return int(bool(differ))
@@ -64,12 +66,12 @@ def check_versions() -> list[Finding]:
                 continue
         said = f"{found}; tested with {wanted.specifier}"
         findings.append(Finding(wanted.name, said, wanted.name.lower() in SCORING))
-    return findings or [Finding("versions", "all in the tested ranges")]
+    return findings or [Finding("versions", "all within the tested ranges")]
 
 
 def check_machine(cfg: DictConfig) -> list[Finding]:
     """Threads, shared memory, disks and GPUs."""
-    threads = f"{torch.get_num_threads()} of torch, {cores()} cores for this process"
+    threads = f"torch uses {torch.get_num_threads()}; this process has {cores()} cores"
     if "OMP_NUM_THREADS" in os.environ:
         threads += f", OMP_NUM_THREADS={os.environ['OMP_NUM_THREADS']}"
     findings = [Finding("threads", threads)]

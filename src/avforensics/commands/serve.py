@@ -120,5 +120,5 @@ def what_stays(limits: Limits) -> str:
     """Explain what is kept of a video, and for how long."""
     return (
         "A video is deleted as soon as it is scored. Its report contains up to a minute of the "
-        f"video (all of a short one) and is deleted {limits.keep_minutes:g} minutes later."
+        f"video and is deleted {limits.keep_minutes:g} minutes later."
     )

@@ -54,7 +54,7 @@ def run(cfg: DictConfig) -> int:
     write_json(folder / "versions.json", versions())
     Table(short_table(points), cfg.title or "AP/AUC (%)").show()
     top = ", ".join(f"{name} {value_text(value)}" for name, value in best(points).settings.items())
-    log.info("highest AUC: %s (chosen on these videos, so report it on others)", top)
+    log.info("highest AUC: %s (chosen on these videos; report the result on others)", top)
     log.info("wrote %s", folder)
     return int(any(point.summary["coverage"]["not_scored"] for point in points))
 

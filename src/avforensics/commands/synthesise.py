@@ -36,5 +36,5 @@ def run(cfg: DictConfig) -> int:
             progress=progress.update,
         )
     counts = ", ".join(f"{n} {category}" for category, n in made.counts.items())
-    log.info("%s: %s (synthetic; %d made now)", made.manifest, counts, made.made)
+    log.info("%s: %s (synthetic; %d generated now)", made.manifest, counts, made.made)
     return 0

@@ -119,7 +119,8 @@ def again(record: Mapping[str, Any], files: Mapping[str, Any], cfg: DictConfig) 
         except (AttributeError, TypeError, ValueError, OmegaConfBaseException) as error:
             # the schema does not check settings, and a result may come from anyone
             raise ConfigError(
-                f"{cfg.result}: scoring with its settings failed ({reason_of(error)})"
+                f"{cfg.result}: scoring with the settings of this result failed "
+                f"({reason_of(error)})"
             ) from error
         files = list(Path(folder, "results").glob("*.json"))
         if len(files) != 1:

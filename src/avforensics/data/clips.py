@@ -159,7 +159,7 @@ class SpanClips(_Clips):
         first, heard, n = aligned_range(row, reader.n_frames)
         span = n if self.span is None else self.span
         if not 0 < span <= n:
-            raise MediaError(row.path, f"{n} frames, but {span or 'some'} are needed")
+            raise MediaError(row.path, f"the clip has {n} frames, but {span or 'some'} are needed")
         start = first + (0 if self.fixed else int(rng.integers(n - span + 1)))
         audio = reader.audio(start + heard - first, span)
         return reader.frames(start, span), audio.copy(), start  # a writable copy

@@ -62,7 +62,9 @@ def partners(rows: Sequence[Row], *, seed: int) -> list[int]:
         if len(own) == len(rows):
             own = same_file[row.path]
         if len(own) == len(rows):
-            raise ManifestError(f"swapped audio needs at least two clips; all are {row.path}")
+            raise ManifestError(
+                f"swapped audio needs at least two clips, but all rows name {row.path}"
+            )
         drawn = _stream(seed, "swap", row, index).integers(len(rows) - len(own))
         # from an index into the rows outside ``own`` to an index into all rows
         found.append(int(drawn + np.searchsorted(own - np.arange(len(own)), drawn, "right")))

@@ -56,8 +56,8 @@ def split_by_identity(
     if len(pool) < len(shares):
         raise ManifestError(
             f"{len(pool)} identit{'y' if len(pool) == 1 else 'ies'} cannot make {len(shares)} "
-            f"disjoint splits ({', '.join(shares)}); if each video of a folder shows another "
-            "person, set source.identity=stem"
+            f"disjoint splits ({', '.join(shares)}); if each video of a folder shows a "
+            "different person, set source.identity=stem"
         )
     split_of = _cut(sorted(pool, key=lambda name: (_rank(seed, name), name)), shares)
     return Manifest(

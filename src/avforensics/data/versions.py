@@ -55,7 +55,9 @@ def versions_of(
     """
     n_frames = len(sound) // HOP
     if n_frames < LEAST:
-        raise ValueError(f"a clip needs {LEAST / FPS:g} s with audio, got {n_frames / FPS:.2f} s")
+        raise ValueError(
+            f"a clip needs {LEAST / FPS:g} s with audio, but has {n_frames / FPS:.2f} s"
+        )
     sound = sound[: n_frames * HOP]
     found, left_out = [Version("original", "As it is", "Nothing was changed.", sound)], []
     found.append(_moved(sound, n_frames))
@@ -103,4 +105,4 @@ def _moved(sound: np.ndarray, n_frames: int) -> Version:
 
 
 def _too_short(what: str, n_frames: int, least: int) -> str:
-    return f"{what}: needs {least / FPS:g} s, the clip has {n_frames / FPS:.2f} s"
+    return f"{what}: needs {least / FPS:g} s, but the clip has {n_frames / FPS:.2f} s"

@@ -129,7 +129,7 @@ def _once(source: object, entries: Sequence[Clip], remarks: list[str]) -> Inputs
     for clip in entries:
         once.setdefault(clip_key(clip), clip)
     if repeated := len(entries) - len(once):
-        remarks = [*remarks, f"{source}: {_files(repeated)} listed more than once: scored once"]
+        remarks = [*remarks, f"{source}: {_files(repeated)} listed more than once, but scored once"]
     return Inputs(list(once.values()), remarks)
 
 

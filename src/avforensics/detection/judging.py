@@ -193,7 +193,7 @@ def judge_for(
         except ConfigError as error:
             reasons.append(str(error))
     if reasons:
-        log.info("no p-values: no calibration of these weights fits: %s", "; ".join(reasons))
+        log.info("no p-values: no calibration of these weights can be used: %s", "; ".join(reasons))
     return None
 
 
@@ -201,11 +201,13 @@ def _check_crop(calibration: Calibration, path: Path, crop: str | Mapping) -> li
     """Return a warning if a calibration names no crop; raise ConfigError if it names another."""
     fitted = calibration.setting.get("crop")
     if fitted is None:
-        return [f"the calibration does not name the crop of its faces (here: crop={crop})"]
+        return [
+            f"the calibration does not say with which crop it was made (this run uses crop={crop})"
+        ]
     if fitted != crop:
         raise ConfigError(
-            f"{path}: fitted on faces with crop={fitted}, but here crop={crop}; "
-            f"calibrate on clips of `avforensics preprocess crop={crop}`, or set faces.crop"
+            f"{path}: the calibration was made with crop={fitted}, but this run uses crop={crop}; "
+            f"set faces.crop, or calibrate on clips made by `avforensics preprocess crop={crop}`"
         )
     return []
 

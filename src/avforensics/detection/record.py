@@ -153,7 +153,7 @@ def _coverage(result: VideoResult, outcome: Outcome, settings: Mapping[str, Any]
             f"Only the first {scoring['max_len']} windows were scored; later parts were not."
         )
     if result.scores and result.p_value is None:
-        limits.append("Without a calibration no value of the score separates real from fake.")
+        limits.append("Without a calibration, no value of the score separates real from fake.")
     if outcome.found is not None and outcome.found.dropped:
         limits.append("Some faces were found but not scored; the report counts them.")
     return limits
@@ -208,7 +208,8 @@ def read_record(path: str | PathLike) -> dict[str, Any]:
     version = name.removeprefix(FORMAT)
     if version not in map(str, VERSIONS):
         raise ConfigError(
-            f"{path}: result version {version}; this program reads {', '.join(map(str, VERSIONS))}"
+            f"{path}: unsupported result version {version}; this program reads versions "
+            f"{', '.join(map(str, VERSIONS))}"
         )
     errors = sorted(_validator(int(version)).iter_errors(record), key=lambda one: one.json_path)
     if errors:

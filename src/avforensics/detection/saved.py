@@ -211,7 +211,7 @@ def find_saved(folder: Path, video: Path) -> tuple[Outcome, float]:
     alike = [name for name in records if Path(name).name == video.name]
     record = records.get(key) or (records[alike[0]] if len(alike) == 1 else None)
     if record is None:
-        raise ConfigError(f"results={folder}: {video} is not among its videos")
+        raise ConfigError(f"results={folder}: this run has no result for {video}")
     if record["row"]["status"] not in WITH_SCORE:
         raise ConfigError(f"{video} has no score: {record['row']['error']}")
     path = folder / f"features/{record['name']}.safetensors"

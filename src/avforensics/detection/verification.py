@@ -49,7 +49,7 @@ def check_record(path: str | PathLike) -> tuple[dict[str, Any], list[Check]]:
     record = read_record(path)
     digest = digest_of(record)
     whole = digest == record["digest"] and Path(path).read_bytes() == text_of(record).encode()
-    said = digest if whole else "its bytes differ from those that avforensics wrote"
+    said = digest if whole else "the file was changed after avforensics wrote it"
     return record, [Check("schema", True, record["format"]), Check("result", whole, said)]
 
 
@@ -148,14 +148,14 @@ def compare(
     """
     pairs = list(_numbers(record, again))
     wrong = [
-        f"{name} {one} (then {other})"
+        f"{name} is {one} (recorded: {other})"
         for name, other, one in pairs
         if not _alike(other, one, tolerance)
     ]
     same = RENAMED_STATUSES.get(record["status"], record["status"]) == again["status"]
     said = f"{len(pairs)} numbers within {tolerance:g}"
     if wrong or not same:
-        said = "; ".join(wrong[:5]) or f"status {again['status']} (then {record['status']})"
+        said = "; ".join(wrong[:5]) or f"status is {again['status']} (recorded: {record['status']})"
     return [Check("numbers", same and not wrong, said)]
 
 

@@ -183,7 +183,7 @@ def _variables() -> dict[str, str]:
 def _why(error: Exception) -> str:
     kind = type(error).__name__
     text = str(error).lower()
-    memory = ", perhaps for lack of memory" if "memory" in kind.lower() + text else ""
+    memory = ", perhaps because memory ran out" if "memory" in kind.lower() + text else ""
     return f"its Ray worker died{memory} ({kind})"
 
 
@@ -240,7 +240,7 @@ def _connect(options: EngineOptions) -> ModuleType:
             )
         if address == "auto" and isinstance(failure[0], ConnectionError):
             raise ConfigError(
-                "this machine belongs to no Ray cluster: set engine.address=HOST:PORT, or "
+                "this machine is not part of a Ray cluster: set engine.address=HOST:PORT, or "
                 "engine.address=local to start a cluster here"
             )
         where = "Ray could not be started" if own else f"no Ray cluster at {address}"

@@ -118,9 +118,9 @@ class Event:
     ----------
     worker : hashable
     kind : {"ready", "result", "done", "raised", "fatal", "lost"}
-        In this order: the worker is ready for jobs; it has the result of its next job; it has done
-        all its jobs; a job raised an exception; every job would meet this error; the process has
-        ended.
+        "ready": the worker is ready for jobs. "result": it has finished a job. "done": it has
+        finished all its jobs. "raised": a job raised an exception. "fatal": an error that every job
+        would raise. "lost": the process has ended.
     value : object
         A result, a reason, or an exception.
     """

@@ -126,7 +126,7 @@ def _how_it_ended(code: int) -> str:
         return f"its process ended with exit code {code}"
     with contextlib.suppress(ValueError):
         name = signal.Signals(-code).name
-        memory = ", perhaps for lack of memory" if name == "SIGKILL" else ""
+        memory = ", perhaps because memory ran out" if name == "SIGKILL" else ""
         return f"its process was ended by {name}{memory}"
     return f"its process was ended by signal {-code}"
 

@@ -63,7 +63,10 @@ class Bootstrap:
         check_intervals(resamples, level)
         self.labels, _ = check_scores(labels, np.zeros(len(labels)))
         if len(identities) != len(self.labels):
-            raise ValueError(f"{len(identities)} identities for {len(self.labels)} videos")
+            raise ValueError(
+                f"there must be one identity for each video, got {len(identities)} identities for "
+                f"{len(self.labels)} videos"
+            )
         self.level, self.resamples = level, resamples
         names = np.asarray([str(identity) for identity in identities])
         _, self.cluster = np.unique(names, return_inverse=True)

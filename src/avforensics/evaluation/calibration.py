@@ -124,12 +124,15 @@ class Calibration:
             Some settings differ; the message lists them.
         """
         differing = [
-            f"{name} {self.setting[name]!r} (here {value!r})"
+            f"{name}={self.setting[name]!r} (this run: {value!r})"
             for name, value in setting.items()
             if name in self.setting and self.setting[name] != value
         ]
         if differing:
-            raise ConfigError(f"this calibration was made with {', '.join(differing)}")
+            raise ConfigError(
+                "the calibration does not match the settings: it was made with "
+                f"{', '.join(differing)}"
+            )
 
     def unlike(self, properties: Mapping[str, float]) -> list[str]:
         """Return one warning per property of a video that is outside the calibrated range."""

@@ -105,7 +105,9 @@ def shift_result(
 def check_shifts(shifts: Sequence[int]) -> list[int]:
     """Sort and validate shifts: whole frames within the network's delays; raises ConfigError."""
     if any(not 0 < abs(shift) <= MAX_SHIFT for shift in shifts):
-        raise ConfigError(f"shifts must be within -{MAX_SHIFT}..{MAX_SHIFT} frames, and not 0")
+        raise ConfigError(
+            f"shifts must be within -{MAX_SHIFT}..{MAX_SHIFT} frames and not 0, got {list(shifts)}"
+        )
     return sorted(shifts)
 
 

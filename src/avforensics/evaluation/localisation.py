@@ -240,7 +240,10 @@ def _matched(overlaps: np.ndarray, threshold: float) -> np.ndarray:
 
 def _true_segments(proposals: Sequence[np.ndarray], truth: Sequence[np.ndarray]) -> int:
     if len(proposals) != len(truth):
-        raise ValueError(f"proposals for {len(proposals)} videos, truth for {len(truth)}")
+        raise ValueError(
+            f"proposals and truth must have one entry for each video, got {len(proposals)} and "
+            f"{len(truth)}"
+        )
     total = sum(len(segments) for segments in truth)
     if not total:
         raise ValueError("no video has a fake segment")

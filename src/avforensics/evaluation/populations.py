@@ -115,7 +115,8 @@ def fit_evidence(
     )
     left_out = len(found) - len(used)
     what = "shorter" if inner else "longer"
-    return evidence, used, f"{left_out} {what} real videos are excluded from it" if left_out else ""
+    note = f"the evidence excludes {left_out} {what} real videos" if left_out else ""
+    return evidence, used, note
 
 
 def fit_segments(
@@ -182,7 +183,9 @@ def fit_likelihood(
     check_choice("fakes.generator", generator, GENERATORS)
     check_choice("likelihood.of", of, ("evidence", "score"))
     if of == "evidence" and evidence is None:
-        raise ConfigError("likelihood.of=evidence needs evidence; likelihood.of=score does not")
+        raise ConfigError(
+            "likelihood.of=evidence needs evidence, but none was fitted; use likelihood.of=score"
+        )
     store, found = fakes
     entries, values = [], []
     for index, one in found.items():

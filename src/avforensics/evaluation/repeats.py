@@ -32,7 +32,7 @@ class Repeated:
     spread: float
     # interval of the mean over tested people, for the same trained models
     interval_videos: tuple[float, float] | None
-    # interval of the mean over tested people and training seeds; None as in `Bootstrap.interval`
+    # interval of the mean over tested people and training seeds
     interval: tuple[float, float] | None
 
 

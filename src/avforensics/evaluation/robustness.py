@@ -141,7 +141,7 @@ def robustness_figure(runs: Runs, title: str = "") -> Figure:
     if known:
         levels, mean, _ = average_and_adversarial(alarms)
         _draw(others[0], alarms, mean, levels)
-        others[0].set_title("false alarms at the threshold fixed before")
+        others[0].set_title("false alarms at the fixed threshold")
         others[0].set_ylabel("real videos above the threshold (%)")
     for panel in (left, right, *others):
         panel.set_xlabel("level")

@@ -68,7 +68,7 @@ def check_once(rows: Sequence[ScoredVideo]) -> None:
     counts = Counter((row.path, row.label, row.category) for row in rows)
     double = [key[0] for key, count in counts.items() if count > 1]
     if double:
-        raise ManifestError(f"{len(double)} videos are scored more than once, first {double[0]}")
+        raise ManifestError(f"{len(double)} videos are scored more than once, e.g. {double[0]}")
 
 
 def printable(text: str) -> str:

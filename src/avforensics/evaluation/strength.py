@@ -139,8 +139,8 @@ class LikelihoodRatio:
         validated = {"validated_lr": log10, "validated_label": labels.astype(np.float64)}
         if not about["cllr"] < 1:
             reason = (
-                f"for people and generators outside the fit, the ratios are worse than no "
-                f"statement (Cllr {about['cllr']:.2f}, no statement: 1)"
+                f"for people and generators outside the fit, the ratios are worse than no ratios "
+                f"(Cllr {about['cllr']:.2f}, but 1 without ratios)"
             )
             return cls(about | {"refused": reason}, validated)
         bounds = elub(log10, labels)
@@ -187,8 +187,8 @@ def other_population(reals: np.ndarray, others: np.ndarray) -> str | None:
     if found.pvalue >= UNLIKE:
         return None
     return (
-        f"{len(others)} real videos of the other set differ in value from the {len(reals)} of the "
-        f"fit (Kolmogorov-Smirnov {found.statistic:.2f}, p {found.pvalue:.1e})"
+        f"the {len(others)} real videos of the other set have other values than the {len(reals)} "
+        f"of the fit (Kolmogorov-Smirnov {found.statistic:.2f}, p {found.pvalue:.1e})"
     )
 
 
@@ -199,7 +199,7 @@ def _too_small(reals: Sample, fakes: Sample, fewest: int) -> str | None:
         ("people in real videos", len(set(reals.people)), FEWEST_PEOPLE),
         ("generators", len(set(fakes.generators)), FEWEST_GENERATORS),
     ]
-    small = [f"{n} {what} ({least} are needed)" for what, n, least in counts if n < least]
+    small = [f"{n} {what} (at least {least} are needed)" for what, n, least in counts if n < least]
     return f"the populations are too small: {', '.join(small)}" if small else None
 
 

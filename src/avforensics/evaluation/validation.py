@@ -49,7 +49,7 @@ def reliability_figure(log10: np.ndarray, labels: np.ndarray, title: str = "") -
     panel.plot([0, 100], [0, 100], color="0.7", linewidth=0.8)
     panel.plot(100 * stated, 100 * observed, "o-", color=COLOURS[0], markersize=4)
     panel.set_xlabel("stated probability of a forgery (%)")
-    panel.set_ylabel(f"observed (%), {counts.min()} to {counts.max()} videos a point")
+    panel.set_ylabel(f"observed (%), {counts.min()} to {counts.max()} videos per point")
     panel.set_title(title, fontsize=10)
     panel.grid(color="0.92")
     return figure

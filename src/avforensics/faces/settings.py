@@ -74,7 +74,10 @@ class FaceSettings:
         if min(self.every, self.usual_every, self.full_every) < 1:
             raise ValueError("every, usual_every and full_every must be >= 1")
         if not 32 <= self.quick_side <= self.long_side <= self.full_side:
-            raise ValueError("must have 32 <= quick_side <= long_side <= full_side")
+            raise ValueError(
+                "quick_side, long_side and full_side must be >= 32 and ascending, got "
+                f"{self.quick_side}, {self.long_side} and {self.full_side}"
+            )
         if not (0 < self.score < 1 and 0 < self.overlap < 1 and 0 <= self.min_seen <= 1):
             raise ValueError("score, overlap and min_seen must be within 0..1")
         if not 0 < self.score_on <= self.score:

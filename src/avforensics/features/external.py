@@ -217,7 +217,7 @@ def _unlike(found: Mapping[str, np.ndarray], width: int, delays: int) -> str | N
     for name, size in expected.items():
         got = found[name].shape[1] if name in found else 0
         if got != size:
-            return f"{name} has {got} values per window, the first array has {size}"
+            return f"{name} has {got} values per window, but the first array has {size}"
     if len({len(array) for array in found.values()}) > 1:
         return f"{DELAYS} and {ACTIVATIONS} have different numbers of windows"
     return None

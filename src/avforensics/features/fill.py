@@ -215,7 +215,9 @@ def _settle(folder: Path, info: StoreInfo, models: Models | None, *, writes: boo
     """Create a store, or check that an existing one accepts these features."""
     present = read_info(folder)
     if present is not None and (difference := present.difference(info)):
-        raise ConfigError(f"{folder}: made with {difference}; choose another output_dir")
+        raise ConfigError(
+            f"{folder}: this store was made with {difference}; choose another output_dir"
+        )
     if present is None and writes:
         if models is not None:
             save_bundle(folder / "sync.safetensors", models)

@@ -232,8 +232,8 @@ class FeatureStore(Sequence[Entry]):
             if not self.info.max_delay:
                 raise ConfigError(f"{self.folder} has no delays, only activations")
             raise ConfigError(
-                f"{self.folder} has delays up to {self.info.max_delay} frames, {max_delay} are "
-                f"needed: extract its clips with max_delay={max_delay}"
+                f"{self.folder} has delays up to {self.info.max_delay} frames, but {max_delay} are "
+                f"needed: extract its clips again with max_delay={max_delay}"
             )
         view = FeatureStore(self.folder, replace(self.info, max_delay=max_delay), self.entries)
         view._shards = self._shards

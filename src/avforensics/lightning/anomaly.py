@@ -81,7 +81,9 @@ class AnomalyModule(pl.LightningModule):
         for part, objective in objectives.items():
             self.parts[part] = _model(part, objective, decoder, widths, max_len)
         if not self.parts:
-            raise ConfigError("objectives names neither a distribution nor an activation model")
+            raise ConfigError(
+                "objectives must name a distribution model, an activation model or both"
+            )
         if init and any(init.values()):
             self._begin_with(load_models({"search": False, **init}))
         self.optimizer = optimizer
@@ -148,8 +150,8 @@ class AnomalyModule(pl.LightningModule):
             width = next(data.training_rows(model.reads)).shape[1]
             if width != model.row_width:
                 raise ConfigError(
-                    f"the {part} model reads rows of {model.row_width} {model.reads}, but the rows "
-                    f"of {data.store.folder} have {width}"
+                    f"the {part} model expects rows of {model.row_width} {model.reads}, but the "
+                    f"rows in {data.store.folder} have {width}"
                 )
             model.fit(data.training_rows(model.reads))
 
@@ -233,8 +235,8 @@ class AnomalyModule(pl.LightningModule):
             others = {name: tensor.shape for name, tensor in state.items()}
             if wrong := sorted(n for n in own | others if own.get(n) != others.get(n)):
                 raise ConfigError(
-                    f"the {part} model of init does not fit this one: tensor {wrong[0]} is "
-                    f"{_shape(others.get(wrong[0]))} there and {_shape(own.get(wrong[0]))} here"
+                    f"the {part} model of init does not match this model: there, tensor {wrong[0]} "
+                    f"is {_shape(others.get(wrong[0]))}, but here {_shape(own.get(wrong[0]))}"
                 )
             model.load_state_dict(state)
 
@@ -264,7 +266,7 @@ def _model(
         model = AnomalyModel.build(objective, decoder, width=width, max_len=max_len)
     if model.row_width != width:
         raise ConfigError(
-            f"objective.{part} reads rows of {model.row_width} numbers, but "
+            f"objective.{part} expects rows of {model.row_width} numbers, but "
             f"{'tau' if model.reads == 'logits' else 'components'} gives {width}"
         )
     check_savable(model)

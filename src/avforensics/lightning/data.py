@@ -70,15 +70,20 @@ class Phase:
 
     def __post_init__(self) -> None:
         if sum(value is not None for value in (self.clips, self.span, self.frames)) != 1:
-            raise ValueError("a phase takes exactly one of clips, span and frames")
+            raise ValueError("a phase must set exactly one of clips, span and frames")
         if self.frames is not None and min(self.frames, self.longest) < 6:
-            raise ValueError("frames and longest must be at least 6: two windows of five")
+            raise ValueError(
+                "frames and longest must be at least 6 (two windows of five frames), got "
+                f"{self.frames} and {self.longest}"
+            )
         if self.edges < 0:
             raise ValueError(f"edges must be at least 0, got {self.edges}")
         if self.batch_size < 1 or (self.epochs is not None and self.epochs < 1):
             raise ValueError("batch_size and epochs of a phase must be at least 1")
         if self.span is not None and self.span < 6:
-            raise ValueError("a span needs at least 6 frames: two windows of five")
+            raise ValueError(
+                f"span must be at least 6 (two windows of five frames), got {self.span}"
+            )
 
 
 @dataclass(eq=False, kw_only=True, repr=False)

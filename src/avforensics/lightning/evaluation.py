@@ -256,7 +256,10 @@ class Evaluation:
         else:
             training = as_scored(FeatureStore.open(wanted.features), self.models)
             if training.info.network != store.info.network:
-                raise ConfigError(f"{training.folder}: features of another network")
+                raise ConfigError(
+                    f"{training.folder}: its features come from another network than those of "
+                    f"{store.folder}"
+                )
             fitted = fit_delay_frequency(training, wanted.fit_split)
         if self.evidence is not None:
             self.evidence.check_unseen(traces(store[i], self.evidence.source) for i in tested)

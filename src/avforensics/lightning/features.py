@@ -153,8 +153,9 @@ class FeatureData(pl.LightningDataModule):
             or not 0 < self.held_out < 1
         ):
             raise ConfigError(
-                "max_len must be at least 2, tau and batch_size at least 1, shift not negative, "
-                "held_out within 0..1"
+                "max_len must be at least 2, tau and batch_size at least 1, shift at least 0 and "
+                f"held_out within (0, 1), got {self.max_len}, {self.tau}, {self.batch_size}, "
+                f"{self.shift} and {self.held_out}"
             )
         self.fit_projection = projection
         self.projection: FeatureProtocol | None = None  # fitted or read by `setup`
@@ -239,7 +240,7 @@ class FeatureData(pl.LightningDataModule):
         names.sort(key=lambda name: hashlib.sha256(f"{self.seed}:{name}".encode()).digest())
         if len(names) < 2:
             raise ManifestError(
-                f"split {self.train} has one identity, so none can be held out for validation"
+                f"split {self.train} has only one identity, so none can be held out for validation"
             )
         chosen = set(names[: max(round(self.held_out * len(names)), 1)])
         return (

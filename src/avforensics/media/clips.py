@@ -132,7 +132,10 @@ class ClipReader:
             self._pictures = _open_pictures(self.path, self._regular)
             self._process = os.getpid()
         elif self._process != os.getpid():
-            raise RuntimeError(f"{self.path}: the ClipReader was used before and after a fork")
+            raise RuntimeError(
+                f"{self.path}: the ClipReader was used before and after a fork; open a new one in "
+                "each process"
+            )
         return self._pictures
 
 

@@ -100,7 +100,7 @@ class ColourTags:
         said = [self.tone_map.name] if self.tone_map else []
         if self.outside:
             said.append(
-                f"the tag of a wider gamut is ignored, since {100 * self.outside:.0f} % of the "
+                f"the tag of a wider gamut is ignored, because {100 * self.outside:.0f} % of the "
                 "first frame would lie outside BT.709"
             )
         return "; ".join(said)

@@ -326,13 +326,14 @@ class MediaStream(Closing):
         if self._max_frames is None and late >= shown > 0:
             raise MediaError(
                 self._path,
-                f"audio and video do not overlap: the audio begins after {late:.2f} s, the video "
-                f"lasts {shown:.2f} s",
+                f"audio and video do not overlap: the audio begins after {late:.2f} s, but the "
+                f"video lasts {shown:.2f} s",
             )
         if report.n_frames < min(MIN_FRAMES, self._max_frames or MIN_FRAMES):
             raise MediaError(
                 self._path,
-                f"too short: {report.n_frames} frames with audio, at least {MIN_FRAMES} are needed",
+                f"too short: {report.n_frames} frames with audio, but at least {MIN_FRAMES} are "
+                "needed",
             )
         start = self._start_frame / FPS
         read = max(report.video_frames / FPS, sound.total / SAMPLE_RATE)

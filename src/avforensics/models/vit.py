@@ -49,8 +49,8 @@ class MouthTransformer(nn.Module):
         super().__init__()
         if size % (patch * pool) or width % heads:
             raise ValueError(
-                f"size must be a multiple of patch * pool = {patch * pool} and width one of "
-                f"heads = {heads}, got size {size} and width {width}"
+                f"size must be a multiple of patch * pool = {patch * pool} and width a "
+                f"multiple of heads = {heads}, got size {size} and width {width}"
             )
         side = size // patch
         self.side = side

@@ -8,8 +8,8 @@ from typing import Any
 from avforensics.report.sentences import number, percent
 
 LIMITS = (
-    "Forgeries that keep lips and sound in sync, such as most face swaps, are not seen.",
-    "Picture and sound that were generated together well enough are not seen.",
+    "Forgeries that keep lips and sound in sync, such as most face swaps, are not detected.",
+    "Videos whose picture and sound were generated together and match are not detected.",
     "Without speech of a visible speaker (music, voice-over, dubbing) the numbers mean nothing.",
     "A constant offset of sound and picture is no sign of manipulation.",
     "No number here is the probability that the video is forged.",

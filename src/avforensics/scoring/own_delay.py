@@ -57,10 +57,11 @@ def off_own_delay(
 
 
 def _heard(valid_audio: np.ndarray, delays: int) -> np.ndarray:
-    """Mark the delays of each window that have audio, bool, (N, delays); all if no window is valid.
+    """Return a mask (N, delays) that is True at the delays at which a window has audio.
 
     The k-th window before the first valid window lacks audio at the k lowest delays; the k-th
-    window after the last valid window lacks audio at the k highest delays.
+    window after the last valid window lacks audio at the k highest delays. If no window is valid,
+    the mask is True everywhere.
     """
     whole = np.flatnonzero(valid_audio)
     if not len(whole):

@@ -112,7 +112,7 @@ def score_features(
     kept = policy.kept(features.valid_audio)
     if len(kept) < 2:
         raise ValueError(
-            f"{len(kept)} windows to score with audio={policy.audio}, at least 2 are needed"
+            f"at least 2 windows are needed, but audio={policy.audio} leaves {len(kept)} to score"
         )
     starts = policy.starts(len(kept))
     length = min(policy.max_len, len(kept))

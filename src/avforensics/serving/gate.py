@@ -155,7 +155,9 @@ class Gate:
             raise Refused(411, "an upload must declare its length") from None
         limits = self.uploads.limits
         if length > limits.max_bytes + MAX_BODY:
-            raise Refused(413, f"{limits.max_megabytes:g} MB are allowed")
+            raise Refused(
+                413, f"the upload is too large: at most {limits.max_megabytes:g} MB are allowed"
+            )
         return length
 
     def _check_body(self, body: bytes) -> Any:

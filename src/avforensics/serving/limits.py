@@ -81,7 +81,9 @@ class Limits:
         size = video.stat().st_size
         if size > self.max_bytes:
             raise MediaError(
-                video, f"the file has {size / 1e6:.1f} MB; {self.max_megabytes:g} MB are allowed"
+                video,
+                f"the file has {size / 1e6:.1f} MB, but at most {self.max_megabytes:g} MB are "
+                "allowed",
             )
         with open_container(video) as container:
             picture = pick_stream(container, "video").codec_context
@@ -92,13 +94,15 @@ class Limits:
             minutes = max(reader.length, reader.declared or 0) / 60
         if minutes > self.max_minutes:
             raise MediaError(
-                video, f"the video lasts {minutes:.1f} minutes; {self.max_minutes:g} are allowed"
+                video,
+                f"the video lasts {minutes:.1f} minutes, but at most {self.max_minutes:g} are "
+                "allowed",
             )
 
     def _check_picture(self, video: Path, pixels: int) -> None:
         if pixels > self.max_pixels:
             raise MediaError(
-                video, f"a frame has {pixels:,} pixels; {self.max_pixels:,} are allowed"
+                video, f"a frame has {pixels:,} pixels, but at most {self.max_pixels:,} are allowed"
             )
 
     def check_seconds(self, video: Path, seconds: float) -> None:

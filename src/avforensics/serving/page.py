@@ -57,7 +57,7 @@ def follow(queue: JobQueue, upload: str, name: str) -> Iterator[tuple[str, str]]
         return
     except OSError as error:
         log.error("%r: %s", name, error)
-        reason = f"it cannot be kept here ({error.strerror})"
+        reason = f"it cannot be saved ({error.strerror})"
         yield markup.note("failed", name, reason=reason), ""
         return
     begun = time.monotonic()
@@ -103,7 +103,7 @@ def build_app(queue: JobQueue, *, about: str, names: Iterable[str] = ()) -> Fast
     def result(token: str, name: str) -> FileResponse:
         job = queue.find(token)
         if job is None or job.answer is None or name not in job.answer.files:
-            raise HTTPException(404, "This result is no longer kept.")
+            raise HTTPException(404, "This result no longer exists.")
         path = job.answer.files[name]
         headers = {"Content-Security-Policy": REPORT_POLICY, "Cache-Control": "no-store"}
         return FileResponse(path, media_type=TYPES[path.suffix], headers=headers)

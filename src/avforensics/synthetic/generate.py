@@ -93,7 +93,10 @@ def generate(
     if size % 2 or size < 32:
         raise ConfigError(f"size must be even and >= 32, got {size}")
     if seed < 0 or strength < 0 or (workers is not None and workers < 1):
-        raise ConfigError("seed and strength must be >= 0, workers must be >= 1")
+        raise ConfigError(
+            "seed and strength must be >= 0 and workers must be >= 1, got "
+            f"{seed}, {strength} and {workers}"
+        )
     if not 0 <= silence < seconds:
         raise ConfigError(f"silence must be >= 0 and < {seconds}, got {silence}")
     folder = Path(out)

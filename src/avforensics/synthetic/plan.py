@@ -89,7 +89,10 @@ class Split:
 
     def __post_init__(self) -> None:
         if self.identities < 1 or not 1 <= self.clips <= 999:
-            raise ConfigError("a synthetic split needs identities >= 1 and clips within 1..999")
+            raise ConfigError(
+                "a synthetic split needs identities >= 1 and clips within 1..999, got "
+                f"{self.identities} and {self.clips}"
+            )
         known = (*FORGERIES, PARTIAL)
         for category, count in self.fakes.items():
             if category not in known:

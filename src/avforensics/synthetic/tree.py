@@ -35,8 +35,8 @@ say nothing about how well it detects forgeries of real people.
 {avceleb}/   the folders and meta_data.csv of FakeAVCeleb: real clips (A), sound of another clip
              (B, rtvc), mouth of another clip (C, wav2lip), mouth re-made from a cloned voice
              (D, wav2lip), and a face swap that keeps lips and sound in sync (C, faceswap).
-             The region folders only copy the real set's layout (blanks and brackets in names):
-             looks are drawn without regard to them.
+             The region folders only copy the real set's layout (spaces and brackets in names):
+             the looks of a person do not depend on them.
 {lavdf}/     partial forgeries and their originals, with the folders and metadata.min.json of
              LAV-DF: forged periods in seconds.
 manifest.csv every clip once, with split, category and forged segments; splits share no identity.

@@ -82,7 +82,10 @@ def test_doubled_and_missing_files_are_reported(tree):
     [
         (table([(*CLIPS[0][:3], "lipgan", *CLIPS[0][4:])]), "row 1: unknown category A with"),
         ("path,label\nx,1\n", "no column source, method, category; "),
-        ("source,method,category,path\na,b,c,d\n", "no column with the folder after 'path'"),
+        (
+            "source,method,category,path\na,b,c,d\n",
+            "the column after 'path', which names the folder, is missing",
+        ),
     ],
 )
 def test_another_table(tree, text, message):
@@ -91,7 +94,7 @@ def test_another_table(tree, text, message):
 
 
 def test_no_table(tree):
-    with pytest.raises(ManifestError, match=r"contains meta_data\.csv"):
+    with pytest.raises(ManifestError, match=r"lack meta_data\.csv"):
         fakeavceleb(tree(places()))
     with pytest.raises(ManifestError, match="no such folder"):
         fakeavceleb("/nowhere/at/all")

@@ -60,7 +60,9 @@ def fakeavceleb(root: str | Path) -> Manifest:
     columns = [table.header.index(name) for name in (*NEEDED, name_column)]
     columns.append(columns[-1] + 1)  # the folder follows the file name in every copy
     if columns[-1] == len(table.header):
-        raise ManifestError(f"{root}/{TABLE}: no column with the folder after {name_column!r}")
+        raise ManifestError(
+            f"{root}/{TABLE}: the column after {name_column!r}, which names the folder, is missing"
+        )
     known = {name: table.header.index(name) for name in ("race", "gender") if name in table.header}
     spelling = _Spelling(root)
     rows = []

@@ -138,7 +138,7 @@ def read_named(
                 odd.append(name)
     tell_of_odd(what, odd, "files with unexpected names are skipped")
     if not rows:
-        raise ManifestError(f"{root}: no file is named as in {what}")
+        raise ManifestError(f"{root}: no file is named like the files of {what}")
     return Manifest(rows)
 
 
