@@ -15,7 +15,7 @@ import av
 
 from avforensics.errors import MediaError
 from avforensics.media.clock import Mender
-from avforensics.media.extent import lacks_index, mapped, state_of
+from avforensics.media.extent import FileBytes, lacks_index, state_of
 from avforensics.media.fragments import first_times
 from avforensics.media.joined import readable
 from avforensics.media.order import ShownOrder
@@ -134,7 +134,7 @@ def _why_no_video(path: str, form: str) -> str:
         return "a playlist, not a media file"
     if not (form.startswith(PICTURES) or form.endswith(PICTURES)):
         return ""
-    with mapped(path) as content:
+    with FileBytes(path) as content:
         if content.find(b"ftyp") > 0:  # some phones append an MP4
             return "a still picture with a video in it (motion photo): save the video separately"
     return "a still picture, not a video"

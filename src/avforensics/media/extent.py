@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
@@ -27,9 +26,45 @@ MISCOUNTED = 16  # bytes by which some writers of RIFF files declare too much
 TS_SYNC = 0x47
 TS_PACKETS = ((188, 0), (192, 4), (204, 0))  # length, position of the sync byte
 TAIL = 2**18  # bytes at the end that are searched for the last packet
+PART = 2**20  # bytes searched at once
 DV_SEQUENCE = 12_000  # bytes; a DV frame has ten, twelve or more
 
-Content = bytes | mmap.mmap
+
+class FileBytes:
+    """The bytes of a file, read on demand; a memory map would end the process if the file shrank."""
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        self._file = Path(path).open("rb")
+        self._size = os.fstat(self._file.fileno()).st_size
+
+    def __enter__(self) -> FileBytes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, key: int | slice) -> int | bytes:
+        if isinstance(key, int):
+            return self[key : key + 1][0]
+        start, stop, _ = key.indices(self._size)
+        self._file.seek(start)
+        return self._file.read(max(stop - start, 0))
+
+    def find(self, mark: bytes, start: int = 0, end: int | None = None) -> int:
+        """Position of the first ``mark`` that lies within ``start`` and ``end``; -1 = none."""
+        stop = self._size if end is None else min(end, self._size)
+        while start < stop:
+            part = self[start : min(start + PART, stop)]
+            if (place := part.find(mark)) >= 0:
+                return start + place
+            start += PART - len(mark) + 1
+        return -1
+
+
+Content = bytes | FileBytes
 End = tuple[int, str]
 """Where a file ends, possibly beyond the bytes that are there, and the name of its last element."""
 
@@ -108,13 +143,16 @@ def _extent(path: str, state: tuple[int, int]) -> Extent:
     if not size:
         return Extent(size=0)
     starts, end, unit = [], 0, ""
-    with mapped(path) as content:
-        while end < size and (walk := walker(content, end)) is not None:
-            starts.append(end)
-            end, unit = walk(content, end)
-            if end <= starts[-1]:
-                break
-        seconds = _avi_seconds(content)
+    with FileBytes(path) as content:
+        try:
+            while end < size and (walk := walker(content, end)) is not None:
+                starts.append(end)
+                end, unit = walk(content, end)
+                if end <= starts[-1]:
+                    break
+            seconds = _avi_seconds(content)
+        except (struct.error, IndexError):  # the file has shrunk
+            return Extent(size=size)
     lacks = max(end - size, 0)
     cut = lacks or unit == "index"
     return Extent(
@@ -126,15 +164,9 @@ def _extent(path: str, state: tuple[int, int]) -> Extent:
     )
 
 
-def mapped(path: str | os.PathLike) -> mmap.mmap:
-    """The bytes of a file that is not empty."""
-    with Path(path).open("rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-
 def lacks_index(path: str | os.PathLike) -> bool:
     """Whether a file begins like MP4 or MOV but has no complete ``moov`` box."""
-    with mapped(path) as content:
+    with FileBytes(path) as content:
         if content[4:8] not in FIRST_BOXES:
             return False
         moov = (end for name, _, end in _known_boxes(content, 0) if name == b"moov")

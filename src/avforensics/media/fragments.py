@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from functools import lru_cache
 
-from avforensics.media.extent import Content, boxes, mapped, state_of
+from avforensics.media.extent import Content, FileBytes, boxes, state_of
 
 BASED_ON_MOOF = 0x2  # flag, in the highest byte: positions count from the fragment
 OFFSETS = 0x800  # flag: samples have composition offsets
@@ -35,7 +35,7 @@ def first_times(path: str | os.PathLike) -> dict[int, tuple[int, int]]:
 def _first_times(path: str, state: tuple[int, int]) -> dict[int, tuple[int, int]]:
     if not state[0]:  # removed while it was read
         return {}
-    with mapped(path) as content:
+    with FileBytes(path) as content:
         if content[4:8] != b"ftyp":
             return {}
         try:

@@ -10,11 +10,11 @@ from typing import Any
 
 from avforensics.media.clock import Piece, Run
 from avforensics.media.extent import (
+    FileBytes,
     extent,
     first_cluster,
     flv,
     flv_header,
-    mapped,
     matroska,
     mp4,
     mxf,
@@ -40,7 +40,7 @@ class Joined:
 
     def __init__(self, path: str | os.PathLike, ranges: Sequence[tuple[int, int]]) -> None:
         self.name = os.fspath(path)
-        self._content = mapped(path)
+        self._content = FileBytes(path)
         self._ranges = ranges
         lengths = [end - start for start, end in ranges]
         self.starts = tuple(sum(lengths[:number]) for number in range(len(ranges)))
@@ -79,7 +79,7 @@ def readable(path: str | os.PathLike) -> Joined | None:
     found = extent(path)
     if len(found.starts) == 1:
         return None
-    with mapped(path) as content:
+    with FileBytes(path) as content:
         kinds = {walker(content, start) for start in found.starts}
         ends = (*found.starts[1:], found.size)
         for kind, header in ((flv, flv_header), (matroska, first_cluster)):
