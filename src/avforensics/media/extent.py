@@ -31,10 +31,10 @@ DV_SEQUENCE = 12_000  # bytes; a DV frame has ten, twelve or more
 
 
 class FileBytes:
-    """The bytes of a file, read on demand; a memory map would end the process if the file shrank."""
+    """The bytes of a file, read on demand: a memory map ends the process if the file shrinks."""
 
     def __init__(self, path: str | os.PathLike) -> None:
-        self._file = Path(path).open("rb")
+        self._file = Path(path).open("rb")  # noqa: SIM115
         self._size = os.fstat(self._file.fileno()).st_size
 
     def __enter__(self) -> FileBytes:
