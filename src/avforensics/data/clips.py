@@ -173,7 +173,7 @@ def frame_range(row: Row, n_frames: int) -> tuple[int, int]:
 
 
 def aligned_range(row: Row, n_frames: int) -> tuple[int, int, int]:
-    """First frame, frame index of the first audio, and number of frames of a row's clip.
+    """First video frame, frame index at which the audio starts, and number of frames of a clip.
 
     A row with a ``delay`` loses that many frames of video at one end and of audio at the other.
     """

@@ -33,7 +33,7 @@ class EngineOptions:
         GPUs, or the fraction of a GPU, per worker; 0 = a Ray worker uses no GPU. With ``local``,
         ``extract`` starts as many processes as the GPUs have room for; 0 = one per GPU.
     cpus_per_worker : float
-        CPUs that Ray reserves for each worker, and its number of threads.
+        Number of CPUs that Ray reserves for each worker, and of threads that the worker uses.
     address : str
         Ray cluster: ``HOST:PORT``, ``auto`` ($RAY_ADDRESS, else the cluster that this
         machine belongs to) or ``local`` (started here for this run).

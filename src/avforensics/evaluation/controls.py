@@ -1,7 +1,7 @@
 """Controls: does the result hold without leading silence, on whole videos, on valid audio only?
 
-A further control tests whether real videos with shifted audio are called fake. No network runs in
-this module.
+A further control tests whether real videos with shifted audio are called fake. This module does
+not run a network.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Localise forged segments of stored clips with curves over windows, and compute metrics.
+"""Localise forged segments in stored clips by curves of one value per window, and measure how well.
 
 Three curves are compared. ``step_loss``, whose mean is the score, is high where the pattern of
 delays changes, and falls again once the decoder has seen the new pattern. ``delays`` shows how

@@ -24,12 +24,12 @@ class Scene:
     # float (T,): light from the left (negative) or right: brightness per half frame side
     light_side: np.ndarray
     light: np.ndarray  # float (T,): brightness, near 1
-    shift: np.ndarray  # float (T, 2): position of the head in half frame sides
-    # float (T, 2): yaw and pitch as shifts of the face's centre in half frame sides
+    shift: np.ndarray  # float (T, 2): position of the head; 1 = half a frame side
+    # float (T, 2): yaw and pitch as shifts of the face's centre; 1 = half a frame side
     turn: np.ndarray
     roll: np.ndarray  # float (T,): radians
     zoom: np.ndarray  # float (T,)
-    sway: np.ndarray  # float (T, 2): camera sway in half frame sides
+    sway: np.ndarray  # float (T, 2): camera sway; 1 = half a frame side
     lids: np.ndarray  # int (T,): index into ``face.LIDS``
     noise: float  # standard deviation of the sensor noise, in grey levels (0..255)
     seed: int  # seed of the room's details and the noise
