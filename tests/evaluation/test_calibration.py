@@ -68,9 +68,9 @@ def test_inputs_unlike_the_calibration_videos_are_named():
     calibration = Calibration.fit([1, 2], inputs=inputs)
     assert calibration.unlike({"fps": 25.0004, "width": 300, "leading_silence": 0.1}) == []
     assert calibration.unlike({"fps": 30.0, "width": 100, "leading_silence": 2, "faces": 1}) == [
-        "unlike the calibration videos: fps 30, theirs 25",
-        "unlike the calibration videos: width 100, theirs 224 to 720",
-        "unlike the calibration videos: leading silence 2, theirs 0 to 0.3",
+        "unlike the calibration videos: fps is 30, but theirs is 25",
+        "unlike the calibration videos: width is 100, but theirs is 224 to 720",
+        "unlike the calibration videos: leading silence is 2, but theirs is 0 to 0.3",
     ]
 
 
@@ -88,7 +88,7 @@ def test_saved_and_loaded_whole(tmp_path):
     assert again.setting == {"lam": 0.5, "policy": "all"}
     assert again.ranges == {"fps": (25.0, 25.0)}
     again.check_setting({"lam": 0.5, "max_len": 50})
-    with pytest.raises(ConfigError, match=r"made with lam 0.5 .here 0"):
+    with pytest.raises(ConfigError, match=r"made with lam=0.5 .this run: 0"):
         again.check_setting({"lam": 0, "policy": "all"})
 
 

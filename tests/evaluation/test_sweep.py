@@ -55,7 +55,7 @@ def test_a_statistic_is_a_point_of_its_own(store, decoders):
     _, alone = evaluate_store(store, decoders, SequencePolicy(), split="test", resamples=5)
     expected = alone["categories"]["RVFA"]["statistics"]["at_delay"]["auc"]
     assert points[1].summary["categories"]["RVFA"]["auc"] == expected
-    with pytest.raises(ConfigError, match="no statistic 'loudness'"):
+    with pytest.raises(ConfigError, match="unknown statistic 'loudness'"):
         sweep_store(store, decoders, chosen, lams=[0], max_lens=[5], statistics=["loudness"])
 
 

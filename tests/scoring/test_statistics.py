@@ -174,7 +174,7 @@ def test_one_of_ones_own():
         del STATISTICS["test_of_ones_own"]
     with pytest.raises(ConfigError, match="scale must be one of"):
         statistic("another", scale="log")
-    with pytest.raises(ConfigError, match="no statistic 'jumps'; there are score, "):
+    with pytest.raises(ConfigError, match="unknown statistic 'jumps'; known: score, "):
         check_statistics(["jumps"])
     with pytest.raises(ConfigError, match="different names"):
         check_statistics(["entropy", "entropy"])

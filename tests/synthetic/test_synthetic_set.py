@@ -214,7 +214,7 @@ def test_silence_at_the_start_of_fakes_is_there_on_purpose_only():
     [
         ({"silence": 3.0}, "silence must be >= 0 and < 3"),
         ({"splits": {}}, "at least one split"),
-        ({"splits": {"a": {"identities": 0, "clips": 1}}}, "1 identity"),
+        ({"splits": {"a": {"identities": 0, "clips": 1}}}, "needs identities >= 1"),
         ({"splits": {"a": {"identities": 1, "clips": 1, "fakes": {"RVFA": 1}}}}, "two identities"),
         ({"splits": {"a": {"identities": 2, "clips": 1, "fakes": {"XY": 1}}}}, "category 'XY'"),
         ({"splits": {"a": {"identities": 2, "clips": 1, "fakes": {"RVFA": -1}}}}, ">= 0"),

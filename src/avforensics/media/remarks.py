@@ -88,7 +88,7 @@ def of_pictures(concealed: int, resized: int, refused_aspect: str = "") -> Itera
     if concealed:
         yield f"damaged frames concealed by the decoder: {concealed}"
     if resized:
-        yield f"frames of a different size fitted to the first frame: {resized}"
+        yield f"frames of a different size or shape fitted to the first frame: {resized}"
     if refused_aspect:
         yield f"implausible pixel aspect {refused_aspect}: square pixels assumed"
 
