@@ -81,9 +81,11 @@ def rearranged(path, starts):
     """Replace each track's edit list: one second of the track from each of ``starts`` on."""
     data = bytearray(path.read_bytes())
     assert data.index(b"mdat") < data.index(b"moov"), "else, positions in the file would change"
+    movie = data.index(b"mvhd") + 16  # ticks per second of edit lists; FFmpeg versions differ
+    (second,) = struct.unpack(">I", data[movie : movie + 4])
     for scale, at in zip((16_000, 60_000), reversed(find_all(data, b"elst")), strict=True):
         (first,) = struct.unpack(">i", data[at + 16 : at + 20])
-        edits = [struct.pack(">IiI", 1000, first + start * scale, 65_536) for start in starts]
+        edits = [struct.pack(">IiI", second, first + start * scale, 65_536) for start in starts]
         size = struct.unpack(">I", data[at - 4 : at])[0]
         new = bytes(4) + struct.pack(">I", len(starts)) + b"".join(edits)
         data[at + 4 : at - 4 + size] = new
