@@ -33,7 +33,7 @@ class Speaking:
 
     @property
     def voice_over(self) -> float | None:
-        """Share of the voiced time in which no mouth moves; None if there is no voice."""
+        """Share of the voiced time without a moving mouth; None without a voice."""
         return float(1 - self.moves[self.voice].mean()) if self.voice.any() else None
 
 

@@ -11,9 +11,8 @@ def p_values(reals: np.ndarray, values: ArrayLike) -> np.ndarray:
 
     The p-value is the share of real values at or above the given value, counting the tested video
     itself (the +1 keeps the false-positive rate valid for any n). Between real values, linear
-    interpolation never falls below the step function, so the rate remains valid. Above the highest
-    real value there is no extrapolation: n videos cannot distinguish one in n + 1 from one in a
-    million.
+    interpolation never falls below the step function, so the rate remains valid. Values above
+    the highest real value all get 1 / (n + 1): n videos cannot tell rarer values apart.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ class Comparison:
 
     @property
     def inside(self) -> bool | None:
-        """Whether our interval contains the paper's result; None if there is no interval."""
+        """True if our interval contains the paper's result; None without an interval."""
         if self.interval is None:
             return None
         low, high = self.interval

@@ -70,7 +70,7 @@ class Strength:
 
 @dataclass(frozen=True)
 class LikelihoodRatio:
-    """Fitted and validated ratio as a function of the value, or the reason why there is no ratio.
+    """A fitted and validated likelihood ratio, or the reason why none is reported.
 
     Attributes
     ----------

@@ -197,16 +197,16 @@ class _Search:
         self._searched = 0  # frame of that search
         self._in_vain: int | None = None  # frame of the last full search that found nothing
 
-    def detect(self, index: int, frame: av.VideoFrame, anew: bool) -> Detections:
-        """Detect the faces of a frame; ``anew``: True if a shot may begin here."""
+    def detect(self, index: int, frame: av.VideoFrame, new_shot: bool) -> Detections:
+        """Detect the faces of a frame; ``new_shot`` is True if a shot may begin with it."""
         self._doubtful = []
-        found = self._sure(index, frame, anew)
+        found = self._sure(index, frame, new_shot)
         doubtful = np.concatenate([found[:0], *self._doubtful])
         return Detections(index, np.concatenate([found, _not_among(doubtful, found, 0.01)]))
 
-    def _sure(self, index: int, frame: av.VideoFrame, anew: bool) -> np.ndarray:
+    def _sure(self, index: int, frame: av.VideoFrame, new_shot: bool) -> np.ndarray:
         """Return confident faces, which may start a track; store the others in ``_doubtful``."""
-        rest = self._settings.every if anew else self._settings.usual_every
+        rest = self._settings.every if new_shot else self._settings.usual_every
         if len(self._known) and index - self._searched < rest:
             found = self._quick(frame, self._known, self._scale)
             if len(found) >= len(self._known):

@@ -15,9 +15,10 @@ import av
 
 from avforensics.errors import MediaError
 from avforensics.media.clock import Mender
-from avforensics.media.extent import FileBytes, lacks_index, state_of
+from avforensics.media.extent import lacks_index, state_of
 from avforensics.media.fragments import first_times
 from avforensics.media.joined import readable
+from avforensics.media.layouts import FileBytes
 from avforensics.media.order import ShownOrder
 
 # Every further read of a truncated file fails; this many errors in a row mark its end.

@@ -7,7 +7,8 @@ import struct
 from collections.abc import Iterator
 from functools import lru_cache
 
-from avforensics.media.extent import Content, FileBytes, boxes, state_of
+from avforensics.media.extent import state_of
+from avforensics.media.layouts import Content, FileBytes, boxes
 
 BASED_ON_MOOF = 0x2  # flag, in the highest byte: positions count from the fragment
 OFFSETS = 0x800  # flag: samples have composition offsets

@@ -9,9 +9,10 @@ from fractions import Fraction
 from typing import Any
 
 from avforensics.media.clock import Piece, Run
-from avforensics.media.extent import (
+from avforensics.media.extent import extent
+from avforensics.media.fragments import continues
+from avforensics.media.layouts import (
     FileBytes,
-    extent,
     first_cluster,
     flv,
     flv_header,
@@ -20,7 +21,6 @@ from avforensics.media.extent import (
     mxf,
     walker,
 )
-from avforensics.media.fragments import continues
 
 
 class Joined:
