@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from avforensics.applicability import NOT_APPLICABLE
 from avforensics.detection.rows import Cells
 from avforensics.progress import ON_BAR, Progress, speed
-from avforensics.report.sentences import percent
+from avforensics.report.sentences import number
 from avforensics.scoring.result import FACELESS, WITH_SCORE
 from avforensics.tables import Table
 
@@ -46,9 +46,10 @@ class BatchProgress(Progress):
             log.warning("%s %s  %s: %s", count, row["status"], row["path"], row["not_applicable"])
 
 
-def rank(p_value: float | None) -> str:
-    """Rank of a score among the real videos of the calibration."""
-    return "-" if p_value is None else f"the top {percent(p_value)} of real videos"
+def _p_value(row: Cells) -> str:
+    """Share of the calibration's real videos with a score at least as high."""
+    judged = row["p_value"] is not None and row["status"] != NOT_APPLICABLE
+    return number(row["p_value"], 2) if judged else "-"
 
 
 def summarise(rows: list[Cells], folder: str, dropped: Mapping[str, int] | None = None) -> None:
@@ -66,14 +67,14 @@ def summarise(rows: list[Cells], folder: str, dropped: Mapping[str, int] | None 
         title = f"highest {LISTED} of {len(scored)} scores" if len(scored) > LISTED else ""
         columns = {
             "score": lambda row: f"{row['score']:.4f}",
-            "as unusual as": lambda row: rank(row["p_value"]),
+            "p-value": _p_value,
             "offset": lambda row: f"{row['offset_ms']:+d} ms",
             "windows": lambda row: row["n_windows"],
             "video": lambda row: row["path"],
             "not applicable": lambda row: row.get("not_applicable") or "",
         }
         if all(row["p_value"] is None for row in shown):
-            del columns["as unusual as"]
+            del columns["p-value"]
         if not marked:
             del columns["not applicable"]
         cells = [[cell(row) for cell in columns.values()] for row in shown]
