@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -10,7 +11,8 @@ from media_files import damage, frames_at, lag, mux, noise, numbered, numbers, r
 
 from avforensics.media.extent import extent, lacks_index
 from avforensics.media.fragments import first_times
-from avforensics.media.joined import readable
+from avforensics.media.joined import ranges_of
+from avforensics.media.order import MAX_REORDER, ShownOrder
 
 SIZE = 64, 48
 COUNT = 50
@@ -230,7 +232,8 @@ def test_damaged_structures_raise_nothing(tmp_path, kind):
         data[random.integers(0, most, 100)] = random.integers(0, 256, 100)
         path.write_bytes(data[: random.integers(100, len(data))].tobytes())
         assert extent(path).lacks >= 0
-        readable(path), first_times(path), lacks_index(path)
+        assert all(0 <= start <= end <= extent(path).size for start, end in ranges_of(path))
+        first_times(path), lacks_index(path)
 
 
 def test_a_transport_stream_cut_between_packets_says_so(tmp_path):
@@ -346,6 +349,18 @@ def test_lost_frames_move_no_later_ones(tmp_path):
     frames, _, report = read(path, size=64)
     assert report.skipped_packets or report.concealed
     assert numbers(frames)[-12:] == list(range(COUNT - 12, COUNT))
+
+
+def test_a_frame_that_never_comes_moves_later_ones_only_for_a_while():
+    """Times of a stream without B-frames, of which the decoder says that it may reorder."""
+    order = ShownOrder()
+    for time in range(50):
+        order.add(SimpleNamespace(size=1, pts=time, dts=time, is_discard=False))
+        frame = SimpleNamespace(pts=time, key_frame=time == 0)
+        if time != 10:
+            order.put(frame, reorders=True)
+        assert time in range(10, 12 + MAX_REORDER) or frame.pts == time
+    assert order.delay == 0
 
 
 def test_decoding_times_alone_give_the_order_in_any_container(tmp_path):

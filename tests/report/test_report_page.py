@@ -206,11 +206,14 @@ def test_an_excerpt_keeps_its_colours(tmp_path, matrix):
     frame = av.VideoFrame.from_ndarray(picture, "rgb24")
     frame = frame.reformat(format="yuv420p", dst_colorspace=known)
     frame.colorspace = matrix
-    write_clip(tmp_path / "a.mp4", [frame] * 50, np.zeros(50 * 640, np.int16), crf=10)
+    write_clip(tmp_path / "a.mp4", [frame] * 50, np.zeros(50 * 640, np.int16), crf=10, gop=1)
     whole = {"longest": 1.0, "long_side": 240, "options": MediaOptions(), "intact": True}
     excerpt = cut_excerpt(tmp_path / "a.mp4", (0.0, 2.0), np.zeros(0), np.zeros(0), **whole)
     (tmp_path / "excerpt.mp4").write_bytes(excerpt.data)
     with av.open(str(tmp_path / "excerpt.mp4")) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        assert [packet.is_keyframe for packet in packets] == [True] + 24 * [False]
+        container.seek(0)
         shown = next(container.decode(video=0))
         middles = shown.to_ndarray(format="rgb24")[24::48, 24::48].astype(int)
     assert shown.colorspace == matrix

@@ -149,6 +149,11 @@ def _why_unreadable(path: Path, error: av.FFmpegError) -> str:
     return f"cannot be opened ({error.strerror})"
 
 
+def is_format(container: av.container.InputContainer, names: frozenset[str]) -> bool:
+    """Return True if FFmpeg's name of the container's format is among ``names``."""
+    return bool(names & set(container.format.name.split(",")))
+
+
 @contextmanager
 def no_picture_above(pixels: int) -> Iterator[None]:
     """Treat frames of more than ``pixels`` pixels as damaged in the whole process.
@@ -176,7 +181,7 @@ def declared_length(
     two is returned. If the header declares no length, the result is None or, with ``guess``,
     FFmpeg's estimate.
     """
-    undeclared = bool(UNDECLARED & set(container.format.name.split(",")))
+    undeclared = is_format(container, UNDECLARED)
     if not container.duration or (undeclared and not guess):
         return None
     length = container.duration / av.time_base
@@ -230,7 +235,7 @@ def packets(
     failures = 0
     path = container.name.removeprefix("file:")
     late = _late(path, state_of(path))
-    untimed = bool(UNTIMED & set(container.format.name.split(",")))
+    untimed = is_format(container, UNTIMED)
     while failures < MAX_READ_ERRORS:
         try:
             for packet in container.demux(stream):

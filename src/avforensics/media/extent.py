@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from avforensics.media.layouts import FIRST_BOXES, FileBytes, avi_seconds, known_boxes, walker
+from avforensics.media.layouts import FIRST_BOXES, FileBytes, avi_seconds, boxes, walker
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,5 +112,5 @@ def lacks_index(path: str | os.PathLike) -> bool:
     with FileBytes(path) as content:
         if content[4:8] not in FIRST_BOXES:
             return False
-        moov = (end for name, _, end in known_boxes(content, 0) if name == b"moov")
+        moov = (end for name, _, end in boxes(content, 0) if name == b"moov")
         return next(moov, len(content) + 1) > len(content)

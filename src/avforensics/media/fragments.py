@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
-from functools import lru_cache
 
 from avforensics.media.extent import state_of
 from avforensics.media.layouts import Content, FileBytes, boxes
@@ -29,12 +28,7 @@ def first_times(path: str | os.PathLike) -> dict[int, tuple[int, int]]:
         Track number -> times in ticks of the track; empty for other files, and for tracks whose
         edit list has several entries.
     """
-    return _first_times(os.fspath(path), state_of(path))
-
-
-@lru_cache(maxsize=64)
-def _first_times(path: str, state: tuple[int, int]) -> dict[int, tuple[int, int]]:
-    if not state[0]:  # removed while it was read
+    if not state_of(path)[0]:  # removed while it was read
         return {}
     with FileBytes(path) as content:
         if content[4:8] != b"ftyp":

@@ -6,10 +6,11 @@ import os
 from bisect import bisect_right
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from avforensics.media.clock import Piece, Run
-from avforensics.media.extent import extent
+from avforensics.media.extent import extent, state_of
 from avforensics.media.fragments import continues
 from avforensics.media.layouts import (
     FileBytes,
@@ -40,11 +41,9 @@ class Joined:
 
     def __init__(self, path: str | os.PathLike, ranges: Sequence[tuple[int, int]]) -> None:
         self.name = os.fspath(path)
-        self._content = FileBytes(path)
         self._ranges = ranges
-        lengths = [end - start for start, end in ranges]
-        self.starts = tuple(sum(lengths[:number]) for number in range(len(ranges)))
-        self._length = sum(lengths)
+        self.starts = starts_of(ranges)
+        self._length = sum(end - start for start, end in ranges)
         self._position = 0
 
     def read(self, count: int) -> bytes:
@@ -54,7 +53,8 @@ class Joined:
         number = bisect_right(self.starts, self._position) - 1
         start, end = self._ranges[number]
         first = start + self._position - self.starts[number]
-        found = self._content[first : min(first + count, end)]
+        with FileBytes(self.name) as content:  # PyAV never closes what it reads from
+            found = content[first : min(first + count, end)]
         self._position += len(found)
         return found
 
@@ -69,28 +69,51 @@ class Joined:
         return self._position
 
 
+def starts_of(ranges: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """Where each range begins if they follow one another."""
+    lengths = [end - start for start, end in ranges]
+    return tuple(sum(lengths[:number]) for number in range(len(ranges)))
+
+
 def readable(path: str | os.PathLike) -> Joined | None:
-    """A joined file as FFmpeg can read it; None if FFmpeg reads the file itself as well.
+    """A joined file as FFmpeg can read it; None if FFmpeg reads the file itself as well."""
+    ranges = ranges_of(path)
+    return Joined(path, ranges) if ranges else None
+
+
+def ranges_of(path: str | os.PathLike) -> tuple[tuple[int, int], ...]:
+    """First byte and end of the parts of a joined file that FFmpeg can read as one file.
 
     FFmpeg takes the header of a second FLV for a huge tag, stops at a third Matroska file, and
     mixes the frames of a second MXF, or of some fragmented MP4, with those of the first. FLV and
     Matroska files become one without the later headers; of the others, the first file is read.
+
+    Returns
+    -------
+    tuple of (int, int)
+        Empty if FFmpeg reads the file itself as well.
     """
+    return _ranges_of(os.fspath(path), state_of(path))
+
+
+@lru_cache(maxsize=64)
+def _ranges_of(path: str, _state: tuple[int, int]) -> tuple[tuple[int, int], ...]:
     found = extent(path)
     if len(found.starts) == 1:
-        return None
+        return ()
+    parts = list(zip(found.starts, (*found.starts[1:], found.size), strict=True))
     with FileBytes(path) as content:
         kinds = {walker(content, start) for start in found.starts}
-        ends = (*found.starts[1:], found.size)
         for kind, header in ((flv, flv_header), (matroska, first_cluster)):
             if kinds == {kind}:
-                later = [start + header(content, start) for start in found.starts[1:]]
-                return Joined(path, list(zip((0, *later), ends, strict=True)))
-        later = zip(found.starts[1:], ends[1:], strict=True)
+                later = ((min(at + header(content, at), end), end) for at, end in parts[1:])
+                return (parts[0], *later)
         first = walker(content, 0)
-        if first is mxf or (first is mp4 and not all(continues(content, *part) for part in later)):
-            return Joined(path, [(0, ends[0])])
-    return None
+        if first is mxf or (
+            first is mp4 and not all(continues(content, *part) for part in parts[1:])
+        ):
+            return (parts[0],)
+    return ()
 
 
 def lined_up(runs: Sequence[Run]) -> dict[str, Any]:

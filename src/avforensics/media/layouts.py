@@ -25,7 +25,7 @@ TS_SYNC = 0x47
 TS_PACKETS = ((188, 0), (192, 4), (204, 0))  # length, position of the sync byte
 TAIL = 2**18  # bytes at the end that are searched for the last packet
 PART = 2**20  # bytes searched at once
-DV_SEQUENCE = 12_000  # bytes; a DV frame has ten, twelve or more
+DV_SEQUENCE = 12_000  # bytes; a frame has ten sequences or more, so a cut between two is not seen
 
 
 class FileBytes:
@@ -301,7 +301,7 @@ def _transport_stream(content: Content, start: int) -> End:
 
 
 def _dv(content: Content, start: int) -> End:
-    return -(-len(content) // DV_SEQUENCE) * DV_SEQUENCE, "frame"
+    return -(-len(content) // DV_SEQUENCE) * DV_SEQUENCE, "sequence"
 
 
 # First bytes of files; those of the second kind are looked for at the beginning only.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from functools import lru_cache
-from pathlib import Path
 
 import av
 import numpy as np
 from av.video.frame import PictureType
 
-from avforensics.media.container import Tally, open_container, packets
+from avforensics.media.container import Tally, is_format, open_container, packets
+from avforensics.media.extent import state_of
 from avforensics.media.tracks import pick_stream
 
 # Formats with an index of presentation times. Others (MPEG-TS, AVI...) are read from the beginning,
@@ -34,8 +34,7 @@ def key_time_before(path: str | os.PathLike, stream: int, stamp: int) -> int | N
     int or None
         None if there is no such key frame, or if seeking in this file is unreliable.
     """
-    status = Path(path).stat()
-    times = _key_times(os.fspath(path), stream, (status.st_size, status.st_mtime_ns))
+    times = _key_times(os.fspath(path), stream, state_of(path))
     position = bisect_right(times, stamp)
     return times[position - 1] if position else None
 
@@ -50,7 +49,7 @@ def _key_times(path: str, number: int, _state: tuple[int, int]) -> tuple[int, ..
     tally = Tally()
     with open_container(path) as container:
         stream = pick_stream(container, "video", number)
-        if not INDEXED & set(container.format.name.split(",")):
+        if not is_format(container, INDEXED):
             return ()
         for packet in packets(container, stream, tally):
             if packet.size == 0:

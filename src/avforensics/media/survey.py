@@ -12,9 +12,16 @@ import av
 from av.stream import Disposition
 
 from avforensics.media.clock import Piece, Presentation, Run, mend
-from avforensics.media.container import UNTIMED, Tally, frame_rate, open_container, packets
+from avforensics.media.container import (
+    UNTIMED,
+    Tally,
+    frame_rate,
+    is_format,
+    open_container,
+    packets,
+)
 from avforensics.media.extent import extent, state_of
-from avforensics.media.joined import lined_up, readable
+from avforensics.media.joined import lined_up, ranges_of, starts_of
 from avforensics.media.types import ClockBreak
 
 # If all streams pause for longer than this (s), the clock has jumped. Transport streams have no
@@ -96,13 +103,13 @@ def _survey(path: str, _state: tuple[int, int]) -> Survey:
             if not stream.disposition & Disposition.attached_pic
         ]
         alone = len({stream.type for stream in streams}) < 2
-        wraps = bool(WRAPPING & set(container.format.name.split(",")))
+        wraps = is_format(container, WRAPPING)
         pause = MPEG_PAUSE if wraps else ALONE_PAUSE if alone else PAUSE
-        untimed = bool(UNTIMED & set(container.format.name.split(",")))
+        untimed = is_format(container, UNTIMED)
         trails = {stream.index: _Trail(stream, pause) for stream in streams}
         latest: dict[str, _Trail] = {}
         shape, read = extent(path), {0}
-        starts = (readable(path) or shape).starts
+        starts = starts_of(ranges_of(path)) or shape.starts
         for order, packet in enumerate(packets(container, streams, Tally()) if streams else ()):
             if packet.size:
                 trail = trails[packet.stream_index]

@@ -10,6 +10,7 @@ from itertools import chain
 
 import av
 import numpy as np
+from av.video.frame import PictureType
 
 from avforensics.fields import check_choice
 from avforensics.files import atomic_path
@@ -207,6 +208,7 @@ def _encode(out, video, sound, frames, audio, fps: Fraction, sample_rate: int) -
             raise ValueError(f"frame {index} must have size {first}, got {size}")
         frame.pts = index
         frame.time_base = 1 / fps
+        frame.pict_type = PictureType.NONE  # the encoder would repeat that of a decoded frame
         out.mux(video.encode(frame))
         if sound is not None:
             until = min(len(audio), int((index + 1) / fps * sample_rate))
