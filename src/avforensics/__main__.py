@@ -1,4 +1,4 @@
-"""``python -m avforensics`` runs the command ``avforensics``."""
+"""Entry point of ``python -m avforensics``."""
 
 from avforensics.cli import command
 

@@ -1,4 +1,4 @@
-"""Colours for delay maps, since importing matplotlib takes longer than writing a page.
+"""Colour map for delay maps, without matplotlib, whose import takes longer than writing a page.
 
 Cividis (Nunez, Anderton and Renslow 2018) is safe for colour-blind readers.
 """

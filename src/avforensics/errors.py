@@ -9,7 +9,7 @@ from os import PathLike
 
 
 class AVForensicsError(Exception):
-    """Base of all errors that a user can cause and fix."""
+    """Base class of all errors that a user can cause and fix."""
 
 
 class ConfigError(AVForensicsError):

@@ -17,14 +17,14 @@ def check_numbers(settings: Any, **most: float) -> None:
     Parameters
     ----------
     settings : dataclass instance
-        Its module must use ``from __future__ import annotations``.
+        The module that defines it must use ``from __future__ import annotations``.
     **most : float
-        Maximum absolute value of fields, by name.
+        Maximum absolute values, by field name.
 
     Raises
     ------
     ValueError
-        A field is not a number, not an integer, not finite or too large.
+        A field does not have the annotated type, is not finite or is too large.
     """
     for field in fields(settings):
         value, kinds = getattr(settings, field.name), field.type.split(" | ")
@@ -45,7 +45,7 @@ def _is_finite(value: Any) -> bool:
 def check_choice(
     name: str, value: Any, allowed: Collection, *, error: type[Exception] = ConfigError
 ) -> None:
-    """Raise ``error`` unless a setting has one of the allowed values, which the message lists."""
+    """Raise ``error``, with the list of allowed values, if a setting has a different value."""
     if value not in allowed:
         raise error(f"{name} must be one of {', '.join(map(str, allowed))}, got {value!r}")
 

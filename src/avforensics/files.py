@@ -33,7 +33,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     Yields
     ------
     Path
-        A path in the same folder with the same suffix; the caller must write this file.
+        Temporary path in the same folder, with the same suffix, to which the caller writes.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def remove_partial_files(folder: Path, *patterns: str) -> None:
     Parameters
     ----------
     patterns : str
-        Glob patterns, relative to the folder, of files that no process is writing.
+        Glob patterns relative to the folder; no process may be writing a matching file.
     """
     for pattern in patterns:
         for path in folder.glob(pattern):
@@ -105,7 +105,7 @@ class JsonLines(Closing):
     records : list of dict
         Records in the file when it was opened.
     damaged : list of int
-        Numbers, from 1, of the lines that are not JSON objects.
+        Numbers of the lines that are not JSON objects, counted from 1.
 
     Raises
     ------
@@ -161,7 +161,7 @@ class JsonLines(Closing):
 
 
 def read_json_lines(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
-    """Records of a `JsonLines` file, and the numbers of lines that are not JSON objects."""
+    """Return a `JsonLines` file's records, and the numbers of lines without a JSON object."""
     records, damaged = [], []
     whole, _, _ = path.read_bytes().rpartition(b"\n")
     for number, line in enumerate(whole.splitlines(), start=1):
@@ -186,13 +186,13 @@ def _lock_of(path: Path) -> FileLock:
 
 
 def fingerprint(value: Any) -> str:
-    """SHA-256 of a text, or of any other value as JSON; 64 hexadecimal digits."""
+    """SHA-256 of a string, or of another value written as JSON, in hexadecimal."""
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def sha256_file(path: str | os.PathLike) -> str:
-    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    """SHA-256 of a file's bytes, in hexadecimal."""
     digest = hashlib.sha256()
     with Path(path).open("rb") as file:
         while chunk := file.read(1 << 20):
@@ -220,8 +220,8 @@ def states_of(paths: Sequence[Path]) -> list[list[int]] | None:
 def are_unchanged(paths: Sequence[Path], before: list[list[int]] | None, sha: str) -> bool:
     """Return True if files are unchanged since they were written.
 
-    Reading 100,000 clips would take hours, so size and modification time decide. If only the times
-    differ, as after copying, the hash of the first file decides.
+    Sizes and modification times are compared, since hashing 100,000 clips would take hours. If only
+    the times differ, e.g. after copying, the hash of the first file is compared, too.
 
     Parameters
     ----------
@@ -246,7 +246,7 @@ def typed_path(text: str | os.PathLike) -> Path:
 
 
 def installed_file(wheel: str, name: str, install: str) -> Path:
-    """Find a file of an installed wheel without importing its code.
+    """Find a file in an installed wheel without importing the wheel's code.
 
     Raises
     ------

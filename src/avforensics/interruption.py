@@ -1,4 +1,4 @@
-"""End a command cleanly on Ctrl-C or on SIGTERM, which schedulers and containers send.
+"""End a command cleanly on Ctrl-C, or on SIGTERM from a scheduler or container.
 
 The first signal raises KeyboardInterrupt, so that unfinished files are removed and finished work is
 recorded. A second signal, more than a second later, ends the process at once.
@@ -14,20 +14,20 @@ import sys
 import time
 from typing import NoReturn
 
-DOUBLE = 1.0  # seconds; a second signal this soon is a double key press or a scheduler sending both
+DOUBLE = 1.0  # seconds; a second signal within this time (double key press, scheduler) is ignored
 _HANDLERS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 _first: list[tuple[int, float]] = []  # signal and time
 
 
 def watch() -> None:
-    """Install the handlers, except where other handlers, e.g. nohup's, are already set."""
+    """Install the signal handlers, unless others, e.g. nohup's, are already set."""
     for number, usual in _HANDLERS.items():
         if signal.getsignal(number) is usual:
             signal.signal(number, _handle)
 
 
 def exit_code() -> int:
-    """Exit code: 130 after Ctrl-C, 143 after SIGTERM, as in shells."""
+    """Return the exit code: 130 after Ctrl-C, 143 after SIGTERM, as in shells."""
     return 128 + (_first[0][0] if _first else signal.SIGINT)
 
 
@@ -40,8 +40,7 @@ def report() -> None:
 def leave() -> NoReturn:
     """End the process without shutting down the interpreter.
 
-    Threads that read videos may be inside native code, in which case a normal shutdown sometimes
-    crashes.
+    Threads that read videos may be inside native code, where a normal shutdown sometimes crashes.
     """
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):

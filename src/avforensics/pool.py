@@ -24,7 +24,7 @@ from avforensics.progress import Progress
 __all__ = ["LOCAL", "EngineOptions", "Failed", "Place", "check_visible"]
 
 Key, Job, Result = TypeVar("Key", bound=Hashable), TypeVar("Job"), TypeVar("Result")
-# Only srun sets the second pair; a batch script has a SLURM_PROCID too, but is not a rank.
+# Only srun sets both variables of the second pair: a batch script has SLURM_PROCID, but no rank.
 _LAUNCHERS = (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"))
 
 
@@ -42,12 +42,12 @@ def rank_and_world() -> tuple[int, int]:
 
 
 def check_alone(engine: EngineOptions, world: int) -> None:
-    """Refuse fixed shares of the work on a Ray cluster, which distributes the work itself.
+    """Refuse a fixed share of the work on a Ray cluster, which distributes the work itself.
 
     Raises
     ------
     ConfigError
-        This is one of several commands, and the engine is Ray.
+        The engine is Ray, but the work is already divided among several processes.
     """
     if engine.name == "ray" and world > 1:
         raise ConfigError(
@@ -101,7 +101,7 @@ def in_processes(
         iterator of the jobs' results, in order. ``work``, jobs and results must be picklable. A job
         may run again after a crash, so ``work`` must write files atomically.
     workers : int, optional
-        Number of processes; None = one per core, or as many as the cluster has room for.
+        Number of processes; None = one per core, or as many as fit on the cluster.
     engine : EngineOptions
         Where jobs run, how often a job is tried if its process dies or hangs, and how long a job
         may take.
@@ -121,15 +121,15 @@ def in_processes(
     Raises
     ------
     AVForensicsError, OSError
-        Raised by ``work`` or ``prepare``, since these errors would affect other jobs too. A
-        `MediaError` only makes its job fail.
+        Raised by ``work`` or ``prepare``, since these errors would affect other jobs, too. A
+        `MediaError` fails only its own job.
 
     Notes
     -----
     With one local worker or one job, jobs run in this process, so a job that ends the interpreter
     ends this process, unless ``engine.timeout`` is set.
 
-    The other processes end when this process ends, for any reason. They also end when the generator
+    The other processes end when this process ends for any reason. They also end when the generator
     raises an exception, since nothing would record their results. Only this process handles Ctrl-C.
     """
     if not jobs:

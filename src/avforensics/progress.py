@@ -22,17 +22,17 @@ from rich.text import Text
 
 log = logging.getLogger(__name__)
 
-FIRST_LINE, EVERY = 10.0, 60.0  # seconds until the first line, and between later ones
+FIRST_LINE, EVERY = 10.0, 60.0  # seconds until the first line, and between later lines
 Item = TypeVar("Item")
-# `extra` for log calls that repeat what a progress bar shows; not printed on a terminal.
+# `extra` of log calls that are not printed on a terminal, where a progress bar shows the same.
 ON_BAR = {"on_bar": True}
 
 
 class Progress:
     """Show how much of a task is done, its rate and the remaining time.
 
-    On a terminal, progress is a bar, and lines go only to the log file. Lines are logged at fixed
-    intervals, so that they also appear during a long item, and once at the end.
+    On a terminal, progress is shown as a bar, and lines go only to the log file. Lines are logged
+    at fixed intervals, so that they also appear during a long item, and once at the end.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Progress:
     final : bool
         Whether to log a line at the end.
     quiet : bool
-        Show neither a bar nor lines, as in all processes but the first.
+        Show neither a bar nor lines, e.g. in all processes except the first.
     """
 
     def __init__(

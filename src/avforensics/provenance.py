@@ -43,9 +43,9 @@ def versions() -> dict[str, Any]:
 
 
 def git_commit() -> str | None:
-    """Commit of the running checkout, with ``+`` if files differ from that commit.
+    """Commit of the checkout that contains this package, with ``+`` if files were changed since.
 
-    None for an installed package.
+    Returns None for an installed package.
     """
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():

@@ -28,10 +28,10 @@ T = TypeVar("T")
 
 
 class Registry(MutableMapping[str, T], Generic[T]):
-    """Objects of one kind by name.
+    """Mapping from names to objects of one kind.
 
-    Plugins are imported when a name is unknown and when all names are listed, so looking up
-    built-in names costs nothing.
+    Plugins are imported when a name is unknown and when all names are listed, so looking up a
+    built-in name imports nothing.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def load_plugins(named: str | Iterable[str] | None = None) -> None:
     ----------
     named : str or iterable of str, optional
         Modules, or paths of .py files, whose folder is added to ``sys.path``. They are stored in
-        AVFORENSICS_PLUGINS, so that child processes import them, too.
+        AVFORENSICS_PLUGINS, so that child processes also import them.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def load_plugins(named: str | Iterable[str] | None = None) -> None:
 
 @cache
 def _installed() -> list[tuple[str, str]]:
-    """Module of each entry point, and its name in messages."""
+    """Return the module of each entry point, and a name for messages."""
     return [
         (entry.value.partition(":")[0], f"{entry.name} (an entry point of {entry.dist.name})")
         for entry in entry_points(group=GROUP)
@@ -142,6 +142,6 @@ def _import(module: str, shown: str) -> None:
 
 
 def _origin(value: object) -> tuple[str | None, str | None]:
-    """Module and name of a class or function; other objects are identified by their repr."""
+    """Return the module and name of a class or function, or the repr of another object."""
     known = getattr(value, "function", value)  # for a wrapper, the function in it
     return getattr(known, "__module__", None), getattr(known, "__qualname__", repr(known))

@@ -1,6 +1,6 @@
 """Filters over time in plain NumPy, numerically identical to those of ``scipy.ndimage``.
 
-Scoring a short clip takes less time than importing SciPy.
+SciPy is avoided because importing it takes longer than scoring a short clip.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ MODES = {
     "nearest": "edge",
     "reflect": "symmetric",
     "constant": "constant",
-}  # SciPy's and NumPy's names
+}  # SciPy's names to NumPy's
 _ROWS = 10_000  # rows sorted at a time, which bounds memory
 
 
 def gaussian(values: np.ndarray, deviation: float) -> np.ndarray:
-    """Gaussian filter along the first axis, (T, ...), with repeated end values.
+    """Filter with a Gaussian along the first axis, repeating the end values.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def reach_of(deviation: float) -> int:
 
 
 def running_mean(values: np.ndarray, size: int, *, mode: str) -> np.ndarray:
-    """Mean over windows along the first axis, (T, ...).
+    """Compute the running mean along the first axis.
 
     Parameters
     ----------
@@ -58,10 +58,10 @@ def running_mean(values: np.ndarray, size: int, *, mode: str) -> np.ndarray:
 
 
 def running_rank(values: np.ndarray, size: int, rank: int, *, mode: str) -> np.ndarray:
-    """Value of a given rank (0 = minimum) in windows along the first axis, (T, ...).
+    """Compute the value of a given rank (0 = minimum) in running windows along the first axis.
 
-    The median has rank ``size // 2``, the 90th percentile ``int(0.9 * size)``. Other parameters as
-    in `running_mean`.
+    The median has rank ``size // 2``, and the 90th percentile has rank ``int(0.9 * size)``. The
+    other parameters are those of `running_mean`.
     """
     windows = np.lib.stride_tricks.sliding_window_view(_padded(values, size, mode), size, axis=0)
     parts = [windows[start : start + _ROWS] for start in range(0, len(windows), _ROWS)]
@@ -69,7 +69,7 @@ def running_rank(values: np.ndarray, size: int, rank: int, *, mode: str) -> np.n
 
 
 def widened(flags: np.ndarray, size: int) -> np.ndarray:
-    """Mark steps with at least one flag in the surrounding window: bool, (T,)."""
+    """Mark each step that has at least one of the (T,) flags in its surrounding window."""
     return running_rank(flags, size, size - 1, mode="constant")
 
 

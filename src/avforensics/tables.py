@@ -42,7 +42,7 @@ class Table:
         wide(get_console()).print(self.rich())
 
     def rich(self) -> table.Table:
-        """Make a table for the terminal, with intervals below their values to save width."""
+        """Return a table for the terminal, with intervals below their values to save width."""
         title = Text(self.title) if self.title else None
         made = table.Table(title=title, padding=(0, 0, 0, 1), box=box.SIMPLE_HEAD)
         for place, name in enumerate(map(str, self.cells[0])):
@@ -55,14 +55,14 @@ class Table:
         return made
 
     def markdown(self) -> str:
-        """A Markdown table."""
+        """Return a Markdown table."""
         header, *rows = self.cells
         rule = ["---"] + ["---:"] * (len(header) - 1)
         escaped = ([str(cell).replace("|", r"\|") for cell in row] for row in (header, rule, *rows))
         return "".join("| " + " | ".join(row) + " |\n" for row in escaped)
 
     def latex(self, caption: str) -> str:
-        """A LaTeX table (booktabs)."""
+        """Return a LaTeX table (booktabs)."""
         header, *rows = ([_latex(cell) for cell in row] for row in self.cells)
         lines = [
             r"\begin{table}",
@@ -80,7 +80,7 @@ class Table:
         return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
 
     def csv(self) -> str:
-        """Comma-separated values; None is an empty cell."""
+        """Return comma-separated values; None becomes an empty cell."""
         out = io.StringIO(newline="")
         csv.writer(out, lineterminator="\n").writerows(self.cells)
         return out.getvalue()

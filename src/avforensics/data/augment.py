@@ -16,7 +16,7 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
 
 @dataclass(frozen=True, kw_only=True)
 class Augment:
-    """Random changes of frames, and their strengths.
+    """Random changes to frames.
 
     Parameters
     ----------

@@ -2,7 +2,8 @@
 
 The datasets read only clips written by `avforensics preprocess` (25 fps, 16 kHz, separate audio);
 `avforensics.media.clips` explains why. A reader is opened for each item and closed afterwards:
-decord's readers must not cross a fork, and training reads each clip only once per epoch anyway.
+decord's readers must not be shared across a fork, and training reads each clip only once per epoch
+anyway.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ MOST_BROKEN = 20  # consecutive clips that may be replaced before training stops
 
 @dataclass(eq=False)
 class _Clips(Dataset, ABC):
-    """Base of the datasets of clips; items depend on seed, epoch and index."""
+    """Base class of the datasets of clips. An item depends only on seed, epoch and index."""
 
     manifest: Manifest
     _: KW_ONLY
@@ -47,8 +48,8 @@ class _Clips(Dataset, ABC):
         Returns
         -------
         dict
-            ``frames``, ``audio`` and ``start``, as described in the class; ``index`` int, the row
-            that was read; ``broken`` str, one line for each unreadable row that was replaced.
+            ``frames``, ``audio`` and ``start``, as described in each subclass; ``index`` int, the
+            row that was read; ``broken`` str, one line for each unreadable row that was replaced.
             Validation should count and skip items for which ``broken`` is not empty.
 
         Raises
@@ -78,7 +79,7 @@ class _Clips(Dataset, ABC):
 
     @abstractmethod
     def _read(self, row: Row, rng: np.random.Generator) -> tuple:
-        """Read frames, audio and start of a row."""
+        """Return frames, audio and start frame of one item."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -94,8 +95,8 @@ class RandomClips(_Clips):
     manifest : Manifest
         One item per row.
     gap : int
-        Minimum distance in frames between the starts of two clips of a video; smaller if the video
-        is too short, but never 0.
+        Minimum distance in frames between the starts of two clips of a video. The distance is
+        smaller if the video is too short, but never 0.
     size : int, optional
         Side of the frames in pixels (antialiased bicubic); None = as stored.
     augment : Augment, optional
@@ -138,7 +139,7 @@ class SpanClips(_Clips):
     Parameters
     ----------
     span : int, optional
-        Number of frames; None = the whole clip (of varying length, for batches of one).
+        Number of frames; None = the whole clip, which requires batches of one clip.
     fixed : bool
         Start at the first frame, without augmentation; for validation.
     size, augment
@@ -166,16 +167,16 @@ class SpanClips(_Clips):
 
 
 def frame_range(row: Row, n_frames: int) -> tuple[int, int]:
-    """First frame and number of frames of a row's clip in a file of ``n_frames``."""
+    """Return the first frame and the number of frames of a row's clip in a file of ``n_frames``."""
     first = min(round(row.start * FPS), n_frames)
     n = n_frames - first
     return first, n if row.duration is None else min(n, round(row.duration * FPS))
 
 
 def aligned_range(row: Row, n_frames: int) -> tuple[int, int, int]:
-    """First video frame, frame index at which the audio starts, and number of frames of a clip.
+    """Return a clip's first video frame, the frame where its audio starts, and its frame count.
 
-    A row with a ``delay`` loses that many frames of video at one end and of audio at the other.
+    A row with a ``delay`` loses that many frames of video at one end and of audio at the other end.
     """
     first, n = frame_range(row, n_frames)
     return first + max(-row.delay, 0), first + max(row.delay, 0), max(n - abs(row.delay), 0)

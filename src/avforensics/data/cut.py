@@ -120,8 +120,8 @@ def clip_row(row: Row, folder: Path, clip: FaceClip) -> Row | None:
     """Build the manifest row of a clip in ``folder`` that was cut from a row's video.
 
     Times and segments are relative to the start of the clip, and the size of the face is added to
-    the facts. Returns None if a partial forgery has no segment within the clip, because a fake
-    without segments would count as forged throughout.
+    the row's facts. Returns None if a partial forgery has no segment within the clip, because a
+    fake without segments would count as forged throughout.
     """
     start, duration = clip.start, clip.frames / FPS
     shifted = (
@@ -190,7 +190,7 @@ def _told(row: Row, path: object, reason: str) -> str:
 
 
 def _is_below(name: object, folder: Path) -> bool:
-    """Whether an error's file is in a folder; FFmpeg prefixes names with ``file:``."""
+    """Return True if an error's file is in a folder; FFmpeg prefixes names with ``file:``."""
     return isinstance(name, str) and Path(name.removeprefix("file:")).is_relative_to(folder)
 
 
@@ -302,7 +302,7 @@ def _write_face(
 def _write(
     clip: Path, frames: Iterable[np.ndarray], sound: np.ndarray, settings: ClipSettings
 ) -> tuple[str, int]:
-    """Write the audio, then the clip, so that every clip has its audio.
+    """Write the audio before the clip, so that no clip lacks its audio.
 
     Returns
     -------
@@ -325,7 +325,7 @@ def _write_sidecar(
     frames: int,
     origin: dict[str, Any],
 ) -> FaceClip:
-    """Write the sidecar: where a clip comes from and what it shows."""
+    """Write the sidecar, which records where a clip comes from and what it shows."""
     record = {
         "source": os.path.relpath(row.path, clip.parent),
         "clip_sha256": digest,

@@ -1,4 +1,4 @@
-"""Read labels in common spellings as real or fake."""
+"""Read labels in common spellings."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Labels:
         return self._read[text]
 
     def known(self, text: str) -> bool:
-        """Whether ``text`` is a label."""
+        """Return True if ``text`` is a label."""
         return self._parse(text) is not None
 
     def tell(self, source: str | PathLike) -> None:

@@ -1,4 +1,4 @@
-"""Ledger of the videos that `avforensics preprocess` has cut, one JSON line each."""
+"""Ledger of the videos that `avforensics preprocess` has cut, with one JSON line per video."""
 
 from __future__ import annotations
 
@@ -78,11 +78,11 @@ class Ledger(Closing):
         self._file.close()
 
     def find(self, row: Row, name: str, digest: str) -> Cut | None:
-        """Recorded result of cutting a video, or None if the video or its clips have changed since.
+        """Return the recorded result for a video, or None if the video or its clips have changed.
 
         A clip must have its audio and sidecar: without the audio file, readers would decode the
-        clip's audio track, which is not exact. If only file times differ, as in a copy, the hash of
-        the clip decides.
+        clip's audio track, which is not exact. If only file times differ, e.g. in a copy, the hash
+        of the clip is compared.
 
         Parameters
         ----------
@@ -116,20 +116,16 @@ class Ledger(Closing):
         )
 
     def _files(self, clip: FaceClip) -> list[Path]:
-        """Paths of a clip, its audio and its sidecar."""
         return [(self.clips / clip.name).with_suffix(suffix) for suffix in _SUFFIXES]
 
     def begin(self, name: str) -> None:
-        """Invalidate the earlier record of a video.
-
-        Unfinished files of a killed run are removed.
-        """
+        """Invalidate the earlier record of a video, and remove unfinished files of a killed run."""
         remove_partial_files(self.clips / name, ".*.partial*")
         if self._entries.pop(name, None) is not None:
             self._write({"name": name, "begun": True})
 
     def add(self, row: Row, name: str, digest: str, cut: Cut) -> None:
-        """Record the result of a video; unfinished files of a killed attempt are removed."""
+        """Record the result of a video, and remove unfinished files of a killed attempt."""
         remove_partial_files(self.clips / name, ".*.partial*")
         entry = {
             "source": row.source,

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Entry(NamedTuple):
-    """One line: a path as written, with ``/``, and its label (1 = fake) or None."""
+    """Line of a list: a path as written, with ``/``, and its label (1 = fake) or None."""
 
     path: str
     label: int | None
@@ -65,13 +65,13 @@ def read_list(path: str | Path, *, fake: int = 1) -> list[Entry]:
 
 
 def listed_lines(source: Text) -> list[str]:
-    """Lines of a list without a header, stripped, without comments."""
+    """Return the lines of a list without a header, stripped and without comments."""
     lines = (line.strip() for line in source.text.split("\n"))
     return [line for line in lines if line and not line.startswith("#")]
 
 
 def split_label(line: str, labels: Labels) -> tuple[str, str]:
-    """Path in a line, and the label after it (empty if missing)."""
+    """Split a line into its path and the label after the path (empty if missing)."""
     for separator in SEPARATORS:
         cells = next(csv.reader([line], delimiter=separator))
         if len(cells) > 1 and labels.known(cells[-1]):
@@ -128,7 +128,7 @@ def pick(manifest: Manifest, entries: list[Entry], *, strict: bool = True) -> Ma
 
 
 def _path(cells: Mapping[str, str]) -> str:
-    """Path of a table's row, joined from folder and file if they have separate columns."""
+    """Return the path in a table's row, joined from the columns of folder and file if needed."""
     if full := cells.get("full_path"):
         return full
     folder, file = cells["path"], cells.get("filename")
@@ -158,7 +158,7 @@ def _match(entry: Entry, by_name: dict[str, list[tuple[list[str], Row]]]) -> Row
 
 
 def shared_end(one: Sequence[str], other: Sequence[str]) -> int:
-    """Number of components that two paths share at the end; folders are compared by `letters`."""
+    """Count the components that two paths share at the end; folders are compared by `letters`."""
     pairs = zip(reversed(one), reversed(other), strict=False)
     return sum(1 for _ in takewhile(_alike, pairs))
 
@@ -169,7 +169,7 @@ def _alike(pair: tuple[str, str]) -> bool:
 
 
 def letters(name: str) -> str:
-    """Letters and digits of a folder's name, regardless of case."""
+    """Return the letters and digits of a folder's name, regardless of case."""
     return re.sub(r"[\W_]", "", name.casefold())
 
 

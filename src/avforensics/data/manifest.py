@@ -22,18 +22,18 @@ from avforensics.errors import ManifestError
 log = logging.getLogger(__name__)
 
 REQUIRED = ("path", "label")
-_ALIKE = 0.75  # a column with a name this similar to one of ours counts as a typo, not as a fact
+_ALIKE = 0.75  # a column whose name is this similar to a known name is a typo, not a fact
 _LABEL = COLUMNS.index("label")
 _FILES = COLUMNS.index("path"), COLUMNS.index("audio")
 
 
 class Manifest:
-    """Ordered rows of clips.
+    """Ordered collection of rows.
 
     Parameters
     ----------
     source : str or Path
-        Source file, for messages.
+        File that the rows come from, for messages.
 
     Raises
     ------
@@ -61,7 +61,7 @@ class Manifest:
     def read(cls, path: str | Path, *, label: int | None = None) -> Manifest:
         """Read a table (see `read_table`); relative paths are relative to its folder.
 
-        Other columns are facts about the clips (`Row.about`); the log names them.
+        Unknown columns become facts about the clips (`Row.about`) and are named in the log.
 
         Parameters
         ----------
@@ -165,11 +165,10 @@ class Manifest:
 
     @property
     def _where(self) -> str:
-        """Prefix of messages about the rows."""
         return f"{self.source}: " if self.source else ""
 
     def missing(self) -> tuple[str, ...]:
-        """Missing files in row order, one per row: the video, or else the audio."""
+        """Return missing files, at most one per row: the video, or else the audio."""
         exists = os.path.exists
         return tuple(
             row.path if not exists(row.path) else row.audio
@@ -178,7 +177,7 @@ class Manifest:
         )
 
     def doubled(self) -> tuple[str, ...]:
-        """Files in several rows with the same audio, start and duration."""
+        """Return the files that occur in several rows with the same audio, start and duration."""
         times = Counter(row.source for row in self.rows)
         return tuple(dict.fromkeys(key[0] for key, n in times.items() if n > 1))
 
@@ -218,7 +217,7 @@ class Manifest:
 
 
 def _check_header(table: Table, required: Collection[str]) -> dict[str, int]:
-    """Indices of the columns with facts about clips, by name."""
+    """Check the column names; return the indices of the columns with facts about clips, by name."""
     known = {}
     for place, name in enumerate(table.header):
         if not name or name in COLUMNS:  # an unnamed column is the index of a data frame

@@ -26,7 +26,7 @@ SHORTEST = 20  # frames; shorter clips leave no room for a jump
 
 
 def sound_of(row: Row) -> np.ndarray:
-    """Audio of a row's whole file from the first video frame on: int16, (samples,), 16 kHz.
+    """Read the audio of a row's whole file from the first video frame on, as int16 at 16 kHz.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def sound_of(row: Row) -> np.ndarray:
 
 
 def partners(rows: Sequence[Row], *, seed: int) -> list[int]:
-    """For each row, draw the index of a row for its audio, of another identity if possible.
+    """For each row, draw the index of another row as audio source, of another identity if possible.
 
     Raises
     ------
@@ -72,7 +72,6 @@ def partners(rows: Sequence[Row], *, seed: int) -> list[int]:
 
 
 def _places(names: Iterable[str]) -> dict[str, np.ndarray]:
-    """Indices of each name, ascending."""
     found: dict[str, list[int]] = {}
     for place, name in enumerate(names):
         found.setdefault(name, []).append(place)
@@ -80,7 +79,7 @@ def _places(names: Iterable[str]) -> dict[str, np.ndarray]:
 
 
 def swap(row: Row, sound: np.ndarray, other: Row, other_sound: np.ndarray) -> np.ndarray:
-    """Audio of ``row``'s file, with ``other``'s audio in the frames of the clip; int16."""
+    """Return int16 audio: ``row``'s before the clip, then ``other``'s for the clip."""
     first, last = _span(row, sound)
     begin, end = _span(other, other_sound)
     count = min(last - first, end - begin) * HOP
@@ -90,14 +89,14 @@ def swap(row: Row, sound: np.ndarray, other: Row, other_sound: np.ndarray) -> np
 def part(
     row: Row, sound: np.ndarray, other: Row, other_sound: np.ndarray, *, first: int, last: int
 ) -> np.ndarray:
-    """``row``'s audio, with ``other``'s in frames ``first .. last`` of the clip; int16."""
+    """Return ``row``'s audio, but ``other``'s in frames ``first .. last - 1`` of the clip."""
     swapped = np.resize(swap(row, sound, other, other_sound), len(sound))
     begin = _span(row, sound)[0]
     return splice_sound(sound, swapped, (begin + first) * HOP, (begin + last) * HOP)
 
 
 def jump(row: Row, sound: np.ndarray, *, frame: int, by: int) -> np.ndarray:
-    """Make audio that is in sync until ``frame`` of the clip and then ``by`` frames ahead; int16.
+    """Return audio that is in sync until ``frame`` of the clip and then ``by`` frames ahead.
 
     If ``by`` is positive, the audio ends ``by`` frames earlier; if negative, some audio is
     repeated.
@@ -113,7 +112,7 @@ def jump(row: Row, sound: np.ndarray, *, frame: int, by: int) -> np.ndarray:
 
 
 def splice_sound(sound: np.ndarray, other: np.ndarray, first: int, last: int) -> np.ndarray:
-    """Replace samples ``first .. last`` of ``sound`` by ``other``, faded: int16, (samples,)."""
+    """Replace samples ``first .. last - 1`` of ``sound`` by ``other``'s, with cross-fades."""
     share = np.zeros(len(sound))
     share[first:last] = 1
     ramp = np.linspace(0, 1, FADE)
@@ -125,13 +124,13 @@ def splice_sound(sound: np.ndarray, other: np.ndarray, first: int, last: int) ->
 
 
 def draw_jump(row: Row, sound: np.ndarray, limits: tuple[int, int], *, seed: int) -> dict[str, int]:
-    """Draw the frame in a clip's middle quarter at which the audio jumps, and the jump in frames.
+    """Draw the jump in frames, and the frame in the clip's middle quarter at which it happens.
 
     Parameters
     ----------
     limits : (int, int)
         Minimum and maximum jump in frames; no jump exceeds a quarter of the clip. Half of the jumps
-        go back.
+        are negative.
 
     Raises
     ------
@@ -157,7 +156,7 @@ def draw_part(
     Returns
     -------
     dict
-        ``first`` and ``last``, relative to the clip's first frame.
+        ``first`` and ``last``, as in `part`.
     """
     rng = _stream(seed, "part", row)
     begin, end = _span(row, sound)
@@ -193,7 +192,7 @@ def forged_row(
 
 
 def _span(row: Row, sound: np.ndarray) -> tuple[int, int]:
-    """First frame of the clip, and the frame after its last frame with audio."""
+    """Return the first frame of the clip, and the frame after its last frame with audio."""
     first = round(row.start * FPS)
     last = len(sound) // HOP
     return first, last if row.duration is None else min(last, first + round(row.duration * FPS))

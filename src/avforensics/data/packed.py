@@ -1,4 +1,4 @@
-"""Training steps of a fixed number of frames, from whole clips of any length in memory.
+"""Training steps of a fixed number of frames, made from clips of any length in memory.
 
 Libraries compile code for each new input shape, and batches of equal spans skip shorter clips. This
 module therefore concatenates the clips of an epoch into a tape and cuts the tape into steps;
@@ -44,7 +44,7 @@ class ClipMemory:
     rows : list of Row
         Readable clips.
     broken : list of str
-        Errors of the unreadable clips.
+        Error messages of the unreadable clips.
 
     Raises
     ------
@@ -110,9 +110,9 @@ class Tape:
     frames : int
         Frames per step, over all processes.
     longest : int
-        Maximum number of frames of a clip that an epoch uses, from a random start.
+        Maximum number of frames that an epoch uses of a clip, starting at a random frame.
     weights : float array, (n,), optional
-        Average number of times that a clip occurs in an epoch.
+        Average number of times that each clip occurs in an epoch; default 1.
 
     Raises
     ------
@@ -140,7 +140,6 @@ class Tape:
         self.epoch = lru_cache(maxsize=2)(self._epoch)
 
     def _epoch(self, epoch: int) -> list[list[Piece]]:
-        """Pieces of each step."""
         steps: list[list[Piece]] = [[] for _ in range(self.steps)]
         step, room = 0, self.frames
         for piece in self._clips(epoch):
@@ -167,7 +166,7 @@ class Tape:
 
 @dataclass(eq=False)
 class PackedClips(Dataset):
-    """Dataset in which one item is a whole step.
+    """Dataset whose items are whole training steps.
 
     Parameters
     ----------
@@ -217,7 +216,7 @@ class PackedClips(Dataset):
         dict
             ``frames`` uint8 (F, S, S, 3); ``audio`` int16 (F * 640,); ``clip`` int64 (F,), the
             piece of each frame; ``edges`` int16 (E, 3200) and ``edge_clip`` int64 (E,), the piece
-            of each edge; ``index`` int64, rows that were read; ``broken`` list of str, empty.
+            of each edge; ``index`` int64, the rows that were read; ``broken``, an empty list.
         """
         epoch, step = key if isinstance(key, tuple) else (0, key)
         part = self.tape.frames // self.world
@@ -263,7 +262,7 @@ class PackedClips(Dataset):
 
 
 def _cut(pieces: Sequence[Piece], begin: int, count: int) -> Iterator[Piece]:
-    """Frames ``begin .. begin + count - 1`` of the pieces."""
+    """Yield frames ``begin .. begin + count - 1`` of the concatenated pieces, as pieces."""
     at = 0
     for piece in pieces:
         first, last = max(begin - at, 0), min(begin + count - at, piece.count)
@@ -273,7 +272,7 @@ def _cut(pieces: Sequence[Piece], begin: int, count: int) -> Iterator[Piece]:
 
 
 def clip_weights(rows: Sequence[Row], weights: Mapping[str, float] | None) -> np.ndarray:
-    """Weight of each row in an epoch, by category; 1 if not given.
+    """Look up the weight of each row by category; the default is 1.
 
     Raises
     ------

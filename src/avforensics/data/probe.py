@@ -45,9 +45,9 @@ def probe(
     Parameters
     ----------
     media : bool
-        Open files without decoding them; fill in a missing `duration` if declared, and the facts
-        ``codec``, ``height`` (pixels) and ``kbit_s`` (of the whole file, kbit/s). False = check
-        only whether files exist.
+        Open files without decoding them; fill in a missing `duration` if the file declares it, and
+        the facts ``codec``, ``height`` (pixels) and ``kbit_s`` (of the whole file, kbit/s). False =
+        check only whether files exist.
     hashes : bool
         Fill in `hash`.
     workers : int
@@ -103,7 +103,7 @@ def write_problems(path: str | Path, problems: Sequence[Problem]) -> int:
 
 
 def _opened(row: Row) -> Row:
-    """Complete a row with what its file declares; raises MediaError if the file is unusable."""
+    """Complete a row with what its file declares; raise MediaError if the file is unusable."""
     with open_container(row.path) as container:
         picture = pick_stream(container, "video", 0)
         if not row.audio:

@@ -35,7 +35,7 @@ class Row(NamedTuple):
     start : float
         Start of the clip in the file, in seconds.
     duration : float or None
-        Seconds; None = to the end of the file.
+        Duration in seconds; None = up to the end of the file.
     hash : str
         SHA-256 of the file, or empty if not computed.
     audio : str
@@ -79,7 +79,7 @@ COLUMNS = tuple(name for name in Row._fields if name != "about")
 
 
 def facts(values: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
-    """Facts about a clip in the form of `Row.about`: sorted by name, without empty values."""
+    """Return facts in the form of `Row.about`: sorted by name, without empty values."""
     texts = {name: str(value).strip() for name, value in values.items() if value is not None}
     return tuple(sorted((name, text) for name, text in texts.items() if text))
 
@@ -176,10 +176,10 @@ def _number(value: float) -> str:
 
 
 def clip_names(rows: Collection[Row]) -> list[str]:
-    """Name of each row's clip, without suffix: the path of its file below the common folder.
+    """Name each row's clip after its file: the path below the common folder, without suffix.
 
-    Rows of the same part of the same file share a name. Parts of a file are distinguished by their
-    times, and files that differ only in suffix by the suffix.
+    Rows with the same part of the same file share a name. The name of a part of a file also
+    contains its times, and if files differ only in suffix, the suffix is kept.
     """
     cuts = {row.source: None for row in rows}  # in order, without duplicates
     common = os.path.commonpath({os.path.dirname(path) for path, *_ in cuts})

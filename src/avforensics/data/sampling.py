@@ -47,7 +47,7 @@ class NumberedBatches(Sampler[list[tuple[int, int]]]):
     Keys contain the epoch because persistent workers hold a copy of the dataset and would not
     notice a new epoch.
 
-    Use it with ``DataLoader(dataset, batch_sampler=...)`` and disable sampler replacement
+    Pass the sampler to ``DataLoader(dataset, batch_sampler=...)``, and disable sampler replacement
     (Lightning: ``use_distributed_sampler=False``).
 
     Parameters
@@ -87,7 +87,7 @@ class NumberedBatches(Sampler[list[tuple[int, int]]]):
         self.order = lru_cache(maxsize=2)(self._order)
 
     def _order(self, epoch: int) -> np.ndarray:
-        """All indices of an epoch, for all ranks, not yet cut into batches: int64, (n,)."""
+        """Return all ranks' indices of an epoch, before they are cut into batches: int64, (n,)."""
         return np.random.default_rng([self.seed, epoch]).permutation(self.n)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
@@ -99,5 +99,5 @@ class NumberedBatches(Sampler[list[tuple[int, int]]]):
         return [(epoch, int(index)) for index in self.order(epoch)[begin : begin + part]]
 
     def __len__(self) -> int:
-        """Batches per epoch."""
+        """Return the number of batches per epoch."""
         return self.n // self.batch_size

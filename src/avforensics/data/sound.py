@@ -17,7 +17,7 @@ CODECS = (("aac", (16_000, 24_000, 32_000, 64_000)), ("libopus", (12_000, 16_000
 
 @dataclass(frozen=True, kw_only=True)
 class SoundAugment:
-    """Random changes of audio, and their strengths.
+    """Random changes to audio.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def _mixed(sound: np.ndarray, under: np.ndarray, snr: float) -> np.ndarray:
 
 
 def _noise(n: int, rng: np.random.Generator) -> np.ndarray:
-    """White noise, or with probability 0.5 pink noise made from it."""
+    """Return white noise or, with probability 0.5, pink noise."""
     made = white(n, rng)
     return made if rng.random() < 0.5 else coloured(made)
 

@@ -29,8 +29,8 @@ def split_by_identity(
         Share of the identities for each split, relative to the sum of all shares. Every split gets
         at least one identity.
     keep : collection of str
-        Existing splits that stay unchanged (such as the ``val`` and ``test`` of a set). Other clips
-        of their identities are put into split ``"excluded"``, where they are counted but not used.
+        Existing splits that stay unchanged, such as ``val`` and ``test``. Other clips of their
+        identities are put into the split ``"excluded"``, where they are counted but not used.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def sample(
     Raises
     ------
     ManifestError
-        There are too few clips of a kind.
+        There are too few real clips, or too few fakes of a category.
     """
     groups: dict[tuple[int, str], dict[str, list]] = {}
     seen = set()
@@ -115,7 +115,7 @@ def sample(
 def _in_turn(
     manifest: Manifest, people: dict[str, list[int]], seed: int, most: int | None
 ) -> list[int]:
-    """Positions in rounds: first clips of all identities, then their second clips, and so on."""
+    """Return positions in rounds: the first clip of each identity, then the second, etc."""
     ranked = []
     for name, positions in people.items():
         clips = sorted(positions, key=lambda p: _rank(seed, _inner_name(manifest[p].path)))
@@ -124,7 +124,7 @@ def _in_turn(
 
 
 def _inner_name(path: str) -> str:
-    """End of a path, which does not depend on where the data set is."""
+    """Return the last three components of a path, which do not depend on the data set's folder."""
     return "/".join(path.replace("\\", "/").rsplit("/", 3)[-3:])
 
 

@@ -25,7 +25,7 @@ PARQUET = {".parquet", ".pq"}
 TABLES = {".csv", ".tsv", ".tab", *PARQUET}
 LISTS = {".txt", ".lst"}
 SEPARATORS = ",;\t|"
-# Accepted names of the column of files.
+# Accepted names for the column that holds the paths of files.
 PATH_NAMES = ["path", "file", "filename", "file_name", "filepath", "file_path", "video"]
 PATH_NAMES += ["video_path", "video_file", "video_name", "full_path"]
 # Columns in which a decimal comma becomes a point if the separator is not a comma.
@@ -71,11 +71,11 @@ class Table(Text):
     lines: list[int]  # number of the line in which each row ends; empty for Parquet
 
     def index(self, *names: str) -> int | None:
-        """Index of the first of ``names`` that is a column; None if none of them is."""
+        """Return the index of the first of ``names`` that is a column, or None."""
         return next((self.header.index(name) for name in names if name in self.header), None)
 
     def with_path(self) -> Table:
-        """Return the table with its column of files renamed to ``path``."""
+        """Return the table with the column of file paths renamed to ``path``."""
         place = self.index(*PATH_NAMES)
         if place is None:
             return self
@@ -83,7 +83,7 @@ class Table(Text):
         return replace(self, header=header)
 
     def require(self, *names: str) -> None:
-        """Raise ManifestError unless each of ``names`` is a column, exactly once."""
+        """Raise ManifestError unless each of ``names`` is the name of exactly one column."""
         missing = [name for name in names if name not in self.header]
         if missing:
             found = ", ".join(name for name in self.header if name) or "none"
@@ -105,7 +105,7 @@ class Table(Text):
         return (dict(zip(self.header, row, strict=True)) for row in self.rows)
 
     def videos(self) -> list[tuple[int, dict[str, str]]]:
-        """Records with their index, without rows of faces.
+        """Return the records with their index, but without the rows of faces.
 
         In tables of `avforensics detect`, the row of a video has an empty ``track`` and is followed
         by the rows of its faces.
@@ -116,7 +116,7 @@ class Table(Text):
 
 
 def is_table(path: str | os.PathLike) -> bool:
-    """Whether a file is a table, by its name or by column names in its first line."""
+    """Return True if a file is a table, judging by its suffix or first line."""
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix in LISTS and path.is_file():
@@ -166,7 +166,7 @@ def read_arrow(path: str | Path) -> Table:
 
 
 def read_source(path: str | Path) -> Table | Text:
-    """Read a list: a table if its first line names a column of files, else its text.
+    """Read a list, as a table if its first line names a column of file paths, else as text.
 
     Raises ManifestError as `read_table` does.
     """
@@ -275,7 +275,7 @@ def _decode(content: bytes) -> tuple[str, str]:
             errors = "surrogateescape" if encoding == "utf-8-sig" else "strict"
             return content.decode(encoding, errors), encoding
     for encoding, zeros in (("utf-16-le", content[1::2]), ("utf-16-be", content[::2])):
-        # text without a mark has mostly Latin letters, so every second byte is zero
+        # without a byte-order mark, Latin letters show as a zero in every second byte
         if len(content) % 2 == 0 and zeros.count(0) > max(0.7 * len(zeros), 2):
             return content.decode(encoding), encoding
     text = content.decode("utf-8", "surrogateescape")
@@ -289,7 +289,7 @@ def _decode(content: bytes) -> tuple[str, str]:
 
 
 def _lines(text: str) -> tuple[io.StringIO, int, str]:
-    """Stream of lines from the header on, number of lines before the header, and separator."""
+    """Return a stream from the header on, the number of skipped lines, and the separator."""
     stream, skipped, separator = io.StringIO(text, newline=""), 0, None
     while True:
         begin, line = stream.tell(), stream.readline()

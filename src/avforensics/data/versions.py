@@ -1,4 +1,4 @@
-"""Audio-only forgeries of one clip: its video with audio in the wrong place."""
+"""Audio-only forgeries of a clip, whose audio is moved to the wrong place."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from avforensics.media.types import FPS, HOP
 
 JUMP = 8  # frames by which the audio jumps back; in a short clip, a quarter of its length
 LEAST = 30  # minimum number of frames of a clip
-LEAST_HALVES, LEAST_PARTIAL = 50, 60  # frames; in shorter clips, the exchanged parts are too short
+LEAST_HALVES, LEAST_PARTIAL = 50, 60  # frames; parts of shorter clips are too short to exchange
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Version:
 def versions_of(
     sound: np.ndarray, elsewhere: np.ndarray | None = None
 ) -> tuple[list[Version], list[str]]:
-    """Make the original version of a clip, and forgeries of it.
+    """Return the original version of a clip, followed by forged versions.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ from avforensics.models.protocols import AnomalyProtocol, ObjectiveProtocol, mis
 
 log = logging.getLogger(__name__)
 
-SHOWN_CLIPS = 3  # number of validation clips to draw
+SHOWN_CLIPS = 3  # number of validation clips to plot
 
 
 class AnomalyModule(pl.LightningModule):
@@ -93,7 +93,7 @@ class AnomalyModule(pl.LightningModule):
 
     @property
     def models(self) -> Models:
-        """All models that score a video, for a bundle.
+        """All models that are needed to score a video, for a bundle.
 
         The anomaly models have the weights of their best epochs. The synchronisation network comes
         from the feature store, unless its features were imported.
@@ -144,7 +144,7 @@ class AnomalyModule(pl.LightningModule):
         return sum(score.mean() for score in self.scores(batch).values())
 
     def on_fit_start(self) -> None:
-        """Fit the parts that are not trained by gradients, such as naive Bayes and grid levels."""
+        """Fit what has no gradient, such as naive Bayes models and grid levels."""
         data = self.trainer.datamodule
         for part, model in self.parts.items():
             width = next(data.training_rows(model.reads)).shape[1]
@@ -192,7 +192,7 @@ class AnomalyModule(pl.LightningModule):
         self.log_dict(values, sync_dist=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save the best weights too."""
+        """Also save the best weights."""
         checkpoint["best"] = self.best
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -208,7 +208,7 @@ class AnomalyModule(pl.LightningModule):
 
     @torch.no_grad()
     def pictures(self) -> dict[str, Figure]:
-        """Figure of observed delays, predicted delays and step losses of some validation clips."""
+        """Plot observed delays, predicted delays and step losses of some validation clips."""
         if "distribution" not in self.parts:
             return {}
         data, model = self.trainer.datamodule, self.parts["distribution"]

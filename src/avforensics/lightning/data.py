@@ -55,8 +55,7 @@ class Phase:
     Raises
     ------
     ValueError
-        None or several of ``clips``, ``span`` and ``frames`` are given, or a number is out of
-        range.
+        Not exactly one of ``clips``, ``span`` and ``frames`` is given, or a number is out of range.
     """
 
     batch_size: int = 1
@@ -103,7 +102,7 @@ class SyncData(pl.LightningDataModule):
     sound : SoundAugment, optional
         Augmentation of the sound; requires phases with ``frames``.
     weights : mapping of str to float, optional
-        How often clips of a category occur in an epoch; other clips occur once. Requires phases
+        How often the clips of each category occur in an epoch; the default is once. Requires phases
         with ``frames``.
     disjoint : bool
         Refuse splits that share an identity. Turn this off only for a data set with a single
@@ -185,7 +184,7 @@ class SyncData(pl.LightningDataModule):
         return self.phases[-1], batches
 
     def batches(self, epoch: int) -> int:
-        """Number of batches in an epoch; each is divided among all processes."""
+        """Number of batches in an epoch; each batch is divided among all processes."""
         return self._batches(self.phase(epoch)[0])
 
     def _batches(self, phase: Phase) -> int:
@@ -313,7 +312,7 @@ class SyncData(pl.LightningDataModule):
         return RandomClips(rows, clips_per_video=phase.clips, gap=phase.gap, **common)
 
     def val_dataloader(self) -> DataLoader:
-        """Single clips, not augmented and from their first frame; each process takes its share."""
+        """Batches of one validation clip, from its first frame, without augmentation."""
         trainer = self.trainer
         clips = SpanClips(self.val_rows, span=self.val_frames, fixed=True, size=self.size)
         order = range(trainer.global_rank, len(clips), trainer.world_size)

@@ -21,8 +21,8 @@ class DelayErrors:
 
     windows: Tensor  # int (N,): for each window, from the largest logit of its row
     clip: Tensor  # int (): from the delay with the largest sum of log-softmax over the windows
-    # bool (N,): windows none of whose candidate crops reaches into the padding. The padding is
-    # silence, so candidates in it are easy to rule out.
+    # bool (N,): True for windows whose candidate crops all lie outside the padding. The padding is
+    # silence, so crops that reach into it are easy to rule out.
     inner: Tensor
     loss: Tensor  # float (): mean over windows of the negative log-softmax at the true delay
 
