@@ -1,4 +1,4 @@
-"""Write frames and audio from memory to a lossless file that the readers accept."""
+"""Write frames and audio from memory to a file, without loss."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ LAYOUTS = {1: "mono", 2: "stereo"}
 def write_arrays(
     path: str | os.PathLike, frames: np.ndarray, fps: float, samples: np.ndarray, rate: int
 ) -> None:
-    """Write frames and samples losslessly.
+    """Write frames and audio samples to a file, without loss.
 
     Parameters
     ----------
     path : str or PathLike
-        Output file in the NUT format, which supports any frame rate.
+        Output file. Its format is NUT, which supports any frame rate.
     frames : uint8 array, (T, H, W, 3)
-        Upright, RGB.
+        Upright RGB frames.
     fps : float
         Frames per second.
     samples : array, (n,) or (n, channels) or (channels, n)
-        One or two channels, starting with the first frame: int16, int32, uint8, or floats within
-        -1..1.
+        Audio in one or two channels that starts with the first frame. The type is int16, int32,
+        uint8 or float (-1 to 1).
     rate : int
         Samples per second.
 
@@ -80,7 +80,7 @@ def _checked_frames(frames: np.ndarray) -> np.ndarray:
 
 
 def _checked_samples(samples: np.ndarray) -> np.ndarray:
-    """Return valid samples as (n, channels)."""
+    """Check samples and return them as (n, channels)."""
     found = np.asarray(samples)
     found = found.astype(np.float32) if found.dtype == np.float16 else found
     if found.ndim == 1:
@@ -96,7 +96,7 @@ def _checked_samples(samples: np.ndarray) -> np.ndarray:
         raise ValueError("samples must not be empty: a video without audio cannot be scored")
     if found.dtype.kind == "f":
         loudest = float(np.nanmax(np.abs(found)))
-        if loudest > 2:  # resampling can exceed 1 slightly
+        if loudest > 2:  # resampled audio may slightly exceed 1
             raise ValueError(f"float samples must be within -1..1, got {loudest:g}")
     return found
 

@@ -7,18 +7,18 @@ from numbers import Rational
 
 import av
 
-# Anamorphic lenses, single fields and half-width recordings lie well within these bounds; values
-# beyond them are errors.
+# The pixels of anamorphic lenses, single fields and half-width recordings lie well within these
+# bounds; other values are errors.
 LEAST, MOST = Fraction(1, 4), Fraction(4)
-ALIKE = 0.01  # smaller relative differences of the aspect are due to rounding
-LARGEST = 2**26  # pixels; a frame that would become larger is shrunk instead of enlarged
+ALIKE = 0.01  # smaller relative differences are rounding errors
+LARGEST = 2**26  # pixels; if lengthening one side exceeds this, the other side is shortened
 
 
 class PixelAspect:
-    """Pixel aspect, width over height, of a stream while it is decoded.
+    """Pixel aspect (width over height) of a stream during decoding.
 
-    As in players, the container takes precedence over the codec. If both agree, the container has
-    presumably copied the codec's value, so later values of the codec apply.
+    As in video players, the container takes precedence over the codec. If they agree, the container
+    has presumably copied the codec's value, so later changes of that value apply.
 
     Parameters
     ----------
@@ -28,9 +28,9 @@ class PixelAspect:
     Attributes
     ----------
     now : Fraction
-        Aspect at the last frame; 1 if no plausible value is declared.
+        Aspect of the last frame; 1 if no plausible value is declared.
     refused : str
-        Implausible value that was ignored, e.g. ``"1000:1"``.
+        Implausible value that was ignored, e.g. ``"1000:1"``; empty if there is none.
     """
 
     def __init__(self, stream: av.VideoStream) -> None:
@@ -42,7 +42,7 @@ class PixelAspect:
         self.now = believed or self._believed(codec) or Fraction(1)
 
     def at(self, frame: av.VideoFrame) -> Fraction:
-        """Aspect of the next frame; changes only at key frames."""
+        """Return the aspect of the next frame; it changes only at key frames."""
         if not self._fixed and frame.key_frame:
             self.now = self._believed(self._codec_says()) or Fraction(1)
         return self.now
@@ -60,7 +60,7 @@ class PixelAspect:
 
 
 def _fraction(said: Rational | None) -> Fraction | None:
-    """Convert a ratio to a Fraction; PyAV 19 has its own type, without `abs` and `round`."""
+    """Convert a ratio to a Fraction; PyAV 19 has a ratio type without `abs` and `round`."""
     return Fraction(said.numerator, said.denominator) if said else None
 
 
@@ -70,12 +70,12 @@ def alike(first: float | Fraction, second: float | Fraction) -> bool:
 
 
 def square_size(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
-    """Size of a stored frame in square pixels; the squeezed side is lengthened.
+    """Return the size of a stored frame in square pixels, with the squeezed side lengthened.
 
     Parameters
     ----------
     width, height : int
-        Stored size.
+        Stored size in pixels.
     aspect : Fraction
         Width over height of a stored pixel.
 

@@ -19,8 +19,8 @@ from avforensics.media.survey import survey
 from avforensics.media.tracks import number_of, pick_stream
 from avforensics.media.types import HOP, SAMPLE_RATE
 
-# One video frame. Time stamps that deviate less than this from the sample count are container
-# jitter; larger deviations mean missing or duplicate audio, which is corrected.
+# One video frame (s). Smaller deviations of time stamps from the sample count are container jitter;
+# larger ones mean missing or duplicate audio, which is corrected.
 TOLERANCE = Fraction(HOP, SAMPLE_RATE)
 FLOATS = ("flt", "fltp", "dbl", "dblp")
 ZEROS = np.zeros(SAMPLE_RATE, np.int16)
@@ -29,9 +29,9 @@ ZEROS = np.zeros(SAMPLE_RATE, np.int16)
 class AudioReader(Closing):
     """Decode one audio stream to 16 kHz mono int16, aligned by its time stamps.
 
-    A late start and gaps are filled with zeros; samples before ``origin`` and overlaps are cut.
+    A late start and gaps are filled with zeros; overlaps and samples before ``origin`` are cut.
     Between gaps, the samples equal the output of ``ffmpeg -async 1 -ac 1 -vn -acodec pcm_s16le
-    -ar 16000`` (method Sec. 1). Iterate once; close the reader to release the file.
+    -ar 16000`` (method Sec. 1). The reader can be iterated once; close it to release the file.
 
     Parameters
     ----------
@@ -54,9 +54,9 @@ class AudioReader(Closing):
         Seconds from the first requested sample to the file's first sample; negative if the
         beginning was cut, None before reading.
     not_finite : int
-        Number of NaN or infinite samples, which are replaced by zeros.
+        Number of NaN or infinite samples that were replaced by zeros.
     level : Level
-        Level of the samples so far, without filled gaps.
+        Level of the audio read so far, without filled gaps.
 
     Raises
     ------
@@ -96,7 +96,7 @@ class AudioReader(Closing):
         self._container.close()
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Yield consecutive pieces, int16 arrays of any length."""
+        """Yield consecutive pieces of audio: int16 arrays of any length."""
         position, begun = 0, False
         for start, piece in self._placed():
             filled = start if begun else min(start, self._reach())
@@ -112,11 +112,11 @@ class AudioReader(Closing):
                 yield kept
 
     def _reach(self) -> int:
-        """Sample index of the file's end; leading silence is never filled beyond it."""
+        """Sample index of the file's end, the limit for filling in leading silence."""
         return round((self._end - self._origin - self._skip) * SAMPLE_RATE)
 
     def _placed(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield resampled pieces, each with its first sample's index; gaps restart the count."""
+        """Yield the index of each resampled piece's first sample, and the piece."""
         resampler = kind = None
         index, expected = 0, Fraction(0)
         place: Piece | None = None
@@ -139,7 +139,7 @@ class AudioReader(Closing):
     def _within(
         self, place: Piece, index: int, pieces: list[np.ndarray]
     ) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield the pieces cut to the bounds of ``place``, each with its first sample's index."""
+        """Cut pieces to the bounds of ``place``; yield each first sample's index and piece."""
         begin, end = (
             None if edge is None else round((edge - self._origin - self._skip) * SAMPLE_RATE)
             for edge in (place.begin, place.end)
@@ -152,7 +152,7 @@ class AudioReader(Closing):
             index += len(piece)
 
     def _timed_frames(self) -> Iterator[tuple[Fraction, bool, av.AudioFrame]]:
-        """Yield each frame's time (s), True if audio was lost before it, and the decoded frame."""
+        """Yield each frame's time (s), whether audio was lost before it, and the frame."""
         expected, skipped = None, 0
         for frame in decode(self._container, self._stream, self.tally, self._mender):
             stamp = None if frame.pts is None else frame.pts * frame.time_base
@@ -176,7 +176,7 @@ class AudioReader(Closing):
         return one_channel(frame, channel)
 
     def _finite(self, frame: av.AudioFrame) -> av.AudioFrame:
-        """Replace NaN and infinity by zeros; a resampler would spread them to other samples."""
+        """Replace NaN and infinity by zeros, because a resampler would spread them."""
         if frame.format.name not in FLOATS:
             return frame
         frame = packed(frame)

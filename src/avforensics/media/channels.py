@@ -15,9 +15,9 @@ from avforensics.media.extent import state_of
 from avforensics.media.tracks import pick_stream
 from avforensics.media.types import SAMPLE_RATE
 
-LOST = 9.0  # a second is lost if the mix is this many dB below the best channel
-SHARE = 0.2  # share of energy in lost seconds above which one channel is read alone
-SPEECH = 0.03  # share of the loudest channel's energy above which the centre is best
+LOST = 9.0  # a second of audio is lost if the mix is this many dB below the best channel
+SHARE = 0.2  # if a larger share of a channel's energy is lost, the channel is read alone
+SPEECH = 0.03  # share of the loudest channel's energy above which the centre is preferred
 ALIKE = 0.8  # share of the loudest channel's energy at which an earlier one is preferred
 PLANES = 8
 NAMES = ("FL", "FR", "FC", "BL", "BR", "SL", "SR", "BC", "FLC", "FRC")
@@ -26,7 +26,7 @@ CENTRE, BASS = "FC", ("LFE", "LFE2")
 
 @dataclass(frozen=True, kw_only=True)
 class Downmix:
-    """How an audio track is reduced to mono.
+    """Method of reducing an audio track to mono.
 
     Attributes
     ----------
@@ -43,11 +43,11 @@ class Downmix:
 def downmix(path: str | os.PathLike, number: int | None = None) -> Downmix:
     """Choose how to reduce an audio track to mono; cached until the file changes.
 
-    Channels are mixed as in the published method unless the mix loses the best channel: the centre
-    if it is loud enough, else the loudest. The mix loses a channel if more than `SHARE` of the
-    channel's energy lies in seconds in which the mix is `LOST` dB below it. This happens with
-    channels in antiphase, or with speech in one of many channels. The best channel is then read
-    alone.
+    The best channel is the centre if it is loud enough, else the loudest. Channels are mixed as in
+    the published method unless the mix would lose the best channel, which is then read alone. The
+    mix loses a channel if more than `SHARE` of the channel's energy lies in seconds in which the
+    mix is `LOST` dB below the channel. This happens if channels are in antiphase, or if only one
+    of many channels has speech.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def _downmix(path: str, number: int | None, _state: tuple[int, int]) -> Downmix:
 def _energies(
     container: av.container.InputContainer, stream: av.stream.Stream, channels: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Energy per second of each channel, (seconds, channels), and of their mix, (seconds,)."""
+    """Energy in each second of the channels, (seconds, channels), and of the mix, (seconds,)."""
     each = _Seconds(av.AudioResampler(format="s16", rate=SAMPLE_RATE), channels)
     mix = _Seconds(av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE), 1)
     layout = stream.codec_context.layout.name
@@ -106,7 +106,7 @@ def _energies(
             frame.pts = None
             each.add(frame)
             mix.add(frame)
-    except (av.FFmpegError, ValueError):  # the format changes within the file: use the part before
+    except (av.FFmpegError, ValueError):  # the format changes: use the part before the change
         pass
     single, mixed = each.sums(), mix.sums()
     length = min(len(single), len(mixed))
@@ -131,7 +131,7 @@ class _Seconds:
                 self._sums.append(np.square(second).sum(axis=0))
 
     def sums(self) -> np.ndarray:
-        """(seconds, channels); the last second may be incomplete."""
+        """Energy per second, (seconds, channels); the last second may be incomplete."""
         return np.array([*self._sums, np.square(self._rest).sum(axis=0)])
 
 

@@ -1,8 +1,8 @@
 """Random access to clips from `avforensics preprocess` (25 fps, 16 kHz, one size).
 
-decord, the fast reader, is used only for these clips: on other files (edit lists, late starts) it
-can be silently wrong. It also hangs in a process that was forked after opening, so it is imported
-and opened in the reading process, when the first frame is read.
+decord is the fastest reader, but it is used only for these clips: it can silently return wrong
+frames of other files (edit lists, late starts). A decord reader also hangs in a process that was
+forked after opening, so each process imports decord and opens the clip when it reads a first frame.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class ClipReader:
 
     Frames come from decord if it is installed and agrees with the container (number of frames,
     rate, start), otherwise from PyAV. Audio comes from the WAV file next to the clip (``X.wav`` for
-    ``X.mp4``) if there is one; otherwise the clip's own audio is decoded once.
+    ``X.mp4``) if it exists; otherwise the clip's own audio is decoded once.
 
     Use each reader in a single process.
 
     Attributes
     ----------
     n_frames : int
-        Frames with audio: ``min(video frames, samples // 640)``.
+        Number of frames with audio: ``min(video frames, samples // 640)``.
 
     Raises
     ------
@@ -69,11 +69,11 @@ class ClipReader:
 
     @property
     def reader(self) -> str:
-        """Library that reads the frames, ``"decord"`` or ``"pyav"``; opens the clip."""
+        """Library that reads the frames, ``"decord"`` or ``"pyav"``; choosing it opens the clip."""
         return self._opened().name
 
     def frames(self, start: int, count: int) -> np.ndarray:
-        """Frames ``start .. start + count - 1``.
+        """Read frames ``start .. start + count - 1``.
 
         Returns
         -------
@@ -94,7 +94,7 @@ class ClipReader:
         return frames
 
     def audio(self, start: int, count: int) -> np.ndarray:
-        """Audio of frames ``start .. start + count - 1``.
+        """Read the audio of frames ``start .. start + count - 1``.
 
         Parameters
         ----------
@@ -140,7 +140,7 @@ class ClipReader:
 
 
 def _regular_frames(path: Path) -> int | None:
-    """Number of frames if the only video stream declares 25 fps from 0 without gaps, else None."""
+    """Number of frames; None unless the only video stream declares 25 fps from 0 without gaps."""
     with open_container(path) as container:
         stream = pick_stream(container, "video")
         if len(container.streams.video) > 1:
@@ -179,15 +179,15 @@ class _Decord:
     def frames(self, start: int, count: int) -> np.ndarray:
         try:
             return self._reader.get_batch(range(start, start + count)).asnumpy()
-        except self._errors:  # damage, or a width (16, 24, 48, 72) that decord 0.6 cannot copy
+        except self._errors:  # damaged, or of a width that decord 0.6 cannot copy (16, 24, 48, 72)
             return _Seeking(self._path).frames(start, count)
 
 
 def _open_decord(path: Path, frames: int) -> _Decord | None:
-    """Open a clip with decord; None if decord is missing or disagrees with the container."""
+    """Open a clip with decord; return None if decord is missing or contradicts the container."""
     try:
         import decord
-    except (ImportError, OSError):  # not installed, or its library does not load here
+    except (ImportError, OSError):  # not installed, or its library cannot be loaded
         return None
     decord.logging.set_level(decord.logging.QUIET)
     try:

@@ -14,13 +14,13 @@ import av
 from avforensics.media.types import HOP, SAMPLE_RATE, ClockBreak
 
 WRAP = Fraction(2**33, 90_000)  # period (s) of an MPEG stream's clock
-# If only audio steps back, and by less than this (s), it repeats itself; the repetition is cut.
+# If only the audio steps back, and by less than this (s), it contains a repetition, which is cut.
 DOUBLED = Fraction(1, 2)
-# If a run shorter than this (s) interrupts two consecutive runs, its time stamps are damaged.
+# A run shorter than this (s) has damaged time stamps if the next run continues the previous one.
 STRAY = Fraction(1, 2)
-# Maximum distance (s) at which a file stores audio and video of the same moment.
+# Largest distance in a file (s) between audio and video of the same moment.
 INTERLEAVED = 1
-# Maximum difference (s) of presentation and decoding time; at a break, FFmpeg mixes two clocks.
+# Largest difference (s) between presentation and decoding time on one clock.
 REORDERED = 2
 CONTIGUOUS = Fraction(HOP, SAMPLE_RATE)
 
@@ -43,10 +43,10 @@ class Run:
     start, end : Fraction
         Presentation interval.
     other_end : Fraction or None
-        Time that the other kind of stream (audio or video) has reached at the place in the file
-        where this run begins.
+        Time that the other kind of stream (audio or video) has reached where this run begins in the
+        file.
     part : int
-        Number of the joined file in which it lies.
+        Number of the joined file that contains the run.
     """
 
     stream: int
@@ -65,16 +65,16 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Piece:
-    """Correction of a stream's time stamps from a given packet on.
+    """Correction of a stream's time stamps, starting at a given packet.
 
     Attributes
     ----------
     packet : int
         Index of the first packet to which the correction applies.
     shift : Fraction
-        Seconds to add to time stamps.
+        Seconds to add to the time stamps.
     begin, end : Fraction or None
-        Bounds (s, on the repaired clock) outside which samples are dropped because another part of
+        Bounds (s, on the repaired clock). Samples outside them are dropped, because another part of
         the file replaces them.
     """
 
@@ -93,11 +93,11 @@ WHOLE = (Piece(),)
 
 
 class Presentation:
-    """Presentation times of successive packets, corrected where they mix two clocks.
+    """Correct the presentation times of successive packets where FFmpeg mixes two clocks.
 
     If a packet has no presentation time, FFmpeg substitutes the decoding time of the next packet,
-    which at a break belongs to a different clock. The presentation time is then taken to follow the
-    packet's decoding time by the largest delay seen so far.
+    which belongs to a different clock if a break lies between them. The presentation time is then
+    replaced by the packet's own decoding time plus the largest difference seen so far.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ class Presentation:
         self._ahead = 0
 
     def __call__(self, shown: int, time: int) -> int:
-        """Presentation time of a packet, from its presentation and decoding times, in ticks."""
+        """Return the corrected presentation time of a packet; all times are in ticks."""
         if abs(shown - time) > self._most:
             return time + self._ahead
         self._ahead = max(self._ahead, shown - time)
@@ -123,7 +123,7 @@ class Mender:
     Attributes
     ----------
     piece : Piece
-        The piece that applies to the last packet passed to `move`.
+        Correction of the last packet passed to `move`.
     """
 
     def __init__(self, pieces: Sequence[Piece] = WHOLE) -> None:
@@ -168,7 +168,7 @@ class _Epoch:
         self.high = run.end if empty else max(self.high, run.end)
 
     def takes(self, run: Run, pause: Fraction) -> bool:
-        """Return True if a run continues this clock: no step back, no gap in all streams."""
+        """Return True if a run continues this clock, without a step back or a long gap."""
         own = self.runs.get(run.stream)
         if own and run.first < own[-1].last:
             return False
@@ -180,15 +180,15 @@ def mend(runs: Sequence[Run], *, lead: int | None, pause: Fraction, wraps: bool)
 
     Runs that overlap in time share a clock unless one of their streams steps back; a gap in one
     stream while another continues is a pause. Where all streams step back or jump together, a new
-    epoch begins. It is placed where the previous video ends. Audio and video are shifted equally,
-    so that their offset stays as recorded.
+    epoch begins, which is placed at the end of the previous video. Its audio and video are shifted
+    equally to preserve their offset.
 
     Parameters
     ----------
     runs : sequence of Run
         Runs of all streams.
     lead : int or None
-        Index of the stream by which epochs are placed: the video, if there is one.
+        Index of the stream that determines where epochs are placed: the video, if there is one.
     pause : Fraction
         Longest gap (s) in all streams that is kept as a pause.
     wraps : bool
@@ -230,7 +230,7 @@ def mend(runs: Sequence[Run], *, lead: int | None, pause: Fraction, wraps: bool)
 
 
 class _Stray(NamedTuple):
-    """Packets ``packet .. until - 1`` of one stream, whose time stamps are damaged."""
+    """Packets of one stream, ``packet .. until - 1``, with damaged time stamps."""
 
     host: Run
     packet: int
@@ -239,7 +239,7 @@ class _Stray(NamedTuple):
 
 
 def _without_strays(runs: list[Run], pause: Fraction) -> tuple[list[Run], list[_Stray]]:
-    """Join the runs of a stream across short misplaced runs, which are returned separately."""
+    """Join a stream's runs across short misplaced ones; return the joined and the misplaced."""
     good: list[Run] = []
     strays: list[_Stray] = []
     index = 0
@@ -288,7 +288,7 @@ def _place(
     for number, epoch in enumerate(epochs):
         first = [own[0] for own in epoch.runs.values()]
         known = [run for run in first if run.before is not None]
-        if not known:  # all its streams begin here: keep the file's times
+        if not known:  # all streams of the epoch begin here: keep the file's times
             continue
         base = next((run for run in known if run.stream == lead), known[0])
         jump = base.start - base.before.end
@@ -312,7 +312,6 @@ def _place(
 
 
 def _pieces(runs: list[Run], strays: Sequence[_Stray]) -> tuple[Piece, ...]:
-    """Corrections of a stream's time stamps."""
     edges = [run.before is not None and _overlap(run) for run in runs]
     pieces = []
     for index, run in enumerate(runs):
@@ -331,7 +330,7 @@ def _pieces(runs: list[Run], strays: Sequence[_Stray]) -> tuple[Piece, ...]:
 
 
 def _overlap(run: Run) -> Fraction | None:
-    """Time from which this run replaces audio of the previous epoch; None without overlap."""
+    """Time (s) from which a run replaces the previous epoch's audio; None without overlap."""
     epoch, before = run.epoch, run.before
     if run.kind != "audio" or epoch is before.epoch or epoch.seam is None:
         return None

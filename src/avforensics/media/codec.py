@@ -38,7 +38,7 @@ def through_codec(audio: np.ndarray, codec: str, bit_rate: int) -> np.ndarray:
 
 
 def coded(pieces: Iterable[np.ndarray], codec: str, bit_rate: int) -> Iterator[np.ndarray]:
-    """Encode and decode audio piece by piece: int16 arrays in and out, aligned at the start."""
+    """Encode and decode pieces of audio (int16); yield pieces that start at the same time."""
     left_out = _lag(codec, bit_rate)
     for sound in _decoded(pieces, codec, bit_rate):
         yield sound[left_out:]
@@ -46,7 +46,7 @@ def coded(pieces: Iterable[np.ndarray], codec: str, bit_rate: int) -> Iterator[n
 
 
 def resampled(pieces: Iterable[np.ndarray], rate: int) -> Iterator[np.ndarray]:
-    """Resample audio to another rate and back, which removes frequencies above half that rate."""
+    """Resample audio to ``rate`` and back; this removes frequencies above half that rate."""
     there = av.AudioResampler("s16", "mono", rate)
     back = av.AudioResampler("s16", "mono", SAMPLE_RATE)
     for frame in _frames(pieces):
@@ -58,7 +58,7 @@ def resampled(pieces: Iterable[np.ndarray], rate: int) -> Iterator[np.ndarray]:
 
 
 def _decoded(pieces: Iterable[np.ndarray], codec: str, bit_rate: int) -> Iterator[np.ndarray]:
-    """Encoded and decoded audio, still delayed by the codec."""
+    """Encode and decode audio without removing the codec's delay."""
     opus = codec == "libopus"
     rate = OPUS_RATE if opus else SAMPLE_RATE
     encoder = av.CodecContext.create(codec, "w")
@@ -107,7 +107,7 @@ def _arrays(frames: Iterable[av.AudioFrame]) -> Iterator[np.ndarray]:
 
 @lru_cache(maxsize=64)
 def _lag(codec: str, bit_rate: int) -> int:
-    """Delay of a codec in samples, measured once by correlation, because encoders differ."""
+    """Measure the delay of a codec, in samples, by correlation, because encoders differ."""
     probe = (3000 * np.random.default_rng(0).standard_normal(4 * _MOST)).astype(np.int16)
     sound = np.concatenate(list(_decoded([probe], codec, bit_rate))).astype(np.float64)
     match = fftconvolve(sound, probe[::-1].astype(np.float64))[len(probe) - 1 :][:_MOST]

@@ -1,15 +1,16 @@
 """Convert frames of high dynamic range or wide gamut to SDR with BT.709 primaries.
 
-Networks are trained on SDR video in BT.709; HLG or PQ video read as SDR looks flat and dark.
+Networks are trained on SDR video in BT.709; HLG or PQ video that is read as SDR looks flat and
+dark.
 
 * Light: the signal is converted to light by the inverse transfer function of ITU-R BT.2100 (PQ, or
   HLG with its OOTF for a display of 1,000 cd/m2) or, for SDR, by the gamma of 2.4 of a BT.1886
   display.
 * Highlights: the reference white of 203 cd/m2 (BT.2408) becomes SDR white. Light up to 1,000 cd/m2
-  is compressed by the EETF of BT.2390, applied to the largest of red, green and blue to preserve
-  hues. Light up to 93 cd/m2 (72 % of the SDR signal) does not change.
-* Gamut: the primaries are converted linearly to BT.709, and colours outside it are clipped. If a
-  large part of the first frame lies outside, the tag of the wider gamut is considered wrong
+  is compressed by the EETF of BT.2390. The EETF is applied to the largest of red, green and blue to
+  preserve hues. Light up to 93 cd/m2 (72 % of the SDR signal) does not change.
+* Gamut: the primaries are converted linearly to BT.709, and colours outside BT.709 are clipped. If
+  a large part of the first frame lies outside, the tag of the wider gamut is assumed to be wrong
   (`ColourTags.checked`).
 """
 
@@ -21,9 +22,9 @@ from functools import cache
 import av
 import numpy as np
 
-WHITE = 203.0  # cd/m2 of reference white (BT.2408), which becomes SDR white
+WHITE = 203.0  # luminance of reference white in cd/m2 (BT.2408), which becomes SDR white
 PEAK = 1000.0  # cd/m2; brighter light is clipped
-GAMMA = 2.4  # of SDR displays (BT.1886)
+GAMMA = 2.4  # gamma of SDR displays (BT.1886)
 # Code points of ITU-T H.273, as used by FFmpeg.
 PQ, HLG, UNKNOWN = 16, 18, 2
 BT709, BT2020, P3 = 1, 9, 12
@@ -53,7 +54,7 @@ GAMUTS = {BT709: "BT.709", BT2020: "BT.2020", P3: "P3"}
 CHUNK = 2**15  # pixels converted at a time, so that intermediate values stay in the cache
 STEPS = 2**14  # entries of the table of highlight gains
 MOST_OUTSIDE = 0.25  # share of a frame outside BT.709 above which its gamut tag is wrong
-OUTSIDE = -0.01  # light of a component, relative to white, below which a colour is outside BT.709
+OUTSIDE = -0.01  # a colour is outside BT.709 if a component, relative to white, is below this
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ class ColourTags:
     ----------
     transfer, primaries, matrix : int
     outside : float
-        Share of the first frame outside BT.709 if the tag of a wider gamut is considered wrong,
-        else 0.
+        Share of the first frame that lies outside BT.709 if the tag of a wider gamut is assumed to
+        be wrong, else 0.
     """
 
     transfer: int = UNKNOWN
@@ -75,7 +76,7 @@ class ColourTags:
 
     @classmethod
     def of(cls, source: av.VideoFrame | av.VideoCodecContext) -> ColourTags:
-        """Tags of a frame, or of a stream before its first frame (as the container declares)."""
+        """Return the tags of a frame, or those that the container declares for a stream."""
         return cls(int(source.color_trc), int(source.color_primaries), int(source.colorspace))
 
     @property
@@ -96,7 +97,7 @@ class ColourTags:
 
     @property
     def conversion(self) -> str:
-        """Describe the conversion to BT.709 and an ignored tag; empty if there is neither."""
+        """Description of the conversion to BT.709 and of an ignored tag; empty if neither."""
         said = [self.tone_map.name] if self.tone_map else []
         if self.outside:
             said.append(
@@ -106,7 +107,7 @@ class ColourTags:
         return "; ".join(said)
 
     def checked(self, outside: float) -> ColourTags:
-        """Tags with BT.709 primaries if too much of the first frame lies outside BT.709.
+        """Return tags with BT.709 primaries if too much of the first frame lies outside BT.709.
 
         If BT.709 video is wrongly tagged BT.2020 or P3, the conversion oversaturates its colours.
         Colours of correctly tagged videos of people seldom lie outside BT.709.
@@ -114,14 +115,14 @@ class ColourTags:
         Parameters
         ----------
         outside : float
-            Share of the first frame, see `ToneMap.outside`.
+            Share of the first frame that lies outside BT.709, see `ToneMap.outside`.
         """
         if outside <= MOST_OUTSIDE:
             return self
         return replace(self, primaries=BT709, outside=outside)
 
     def fill(self, frame: av.VideoFrame) -> None:
-        """Set a frame's missing tags in place, and its primaries if they are wrong."""
+        """Fill in a frame's missing tags, and replace its primaries if they are wrong."""
         if self.outside and int(frame.color_primaries) != BT709:
             frame.color_primaries = BT709
         if int(frame.color_trc) in UNSAID:
@@ -138,7 +139,7 @@ def _tone_map(transfer: int | None, primaries: int) -> ToneMap:
 
 
 class ToneMap:
-    """Converts frames of one transfer function and gamut to SDR in BT.709.
+    """Convert frames with one transfer function and gamut to SDR in BT.709.
 
     Parameters
     ----------
@@ -150,7 +151,7 @@ class ToneMap:
     Attributes
     ----------
     name : str
-        Description for warnings.
+        Description of the conversion for warnings.
     """
 
     def __init__(self, transfer: int | None, primaries: int) -> None:
@@ -165,7 +166,7 @@ class ToneMap:
         gain = np.ones_like(levels)
         gain[1:] = fitted(levels[1:] * WHITE) / WHITE / levels[1:]
         self._gain = None if transfer is None else gain.astype(np.float32)
-        # This table is indexed by the square root of light, which gives finer steps in the shadows.
+        # The table is indexed by the square root of the light for finer steps in the shadows.
         signal = np.arange(2**16) / (2**16 - 1)
         self._signal = np.rint(255 * (signal**2) ** (1 / GAMMA)).astype(np.uint8)
 
@@ -175,9 +176,9 @@ class ToneMap:
         Parameters
         ----------
         picture : uint16 array, (H, W, 3)
-            Red, green and blue.
+            RGB frame.
         white : int
-            Pixel value that stands for a signal of 1.
+            Pixel value of a signal of 1.
 
         Returns
         -------
@@ -191,18 +192,18 @@ class ToneMap:
         return out.reshape(picture.shape)
 
     def outside(self, picture: np.ndarray, white: int = 2**16 - 1) -> float:
-        """Share of a frame's pixels outside BT.709; parameters as in `__call__`."""
+        """Return the share of a frame's pixels outside BT.709; parameters as in `__call__`."""
         light = _light_of(self._transfer, white)[picture.reshape(-1, 3)]
         return float((self._shown(light) @ self._gamut < OUTSIDE).any(axis=1).mean())
 
     def _shown(self, light: np.ndarray) -> np.ndarray:
-        """Display light relative to white, (n, 3), from ``light`` (scene light for HLG)."""
+        """Convert ``light`` (scene light for HLG) to display light relative to white, (n, 3)."""
         if self._transfer == HLG:
             light *= (PEAK / WHITE) * (light @ self._luminance)[:, None] ** 0.2
         return light
 
     def _converted(self, light: np.ndarray) -> np.ndarray:
-        """SDR values, (n, 3), from light relative to white (scene light for HLG)."""
+        """Convert light relative to white (scene light for HLG) to SDR values, (n, 3)."""
         light = self._shown(light)
         if self._gain is not None:
             red, green, blue = light.T
@@ -214,7 +215,7 @@ class ToneMap:
 
 @cache
 def _light_of(transfer: int | None, white: int) -> np.ndarray:
-    """Light of each 16-bit value, float32 (65536,)."""
+    """Table of the light of each 16-bit value, float32 (65536,)."""
     signal = np.minimum(np.arange(2**16) / white, 1)
     if transfer == HLG:
         return hlg_scene_light(signal).astype(np.float32)
@@ -224,13 +225,13 @@ def _light_of(transfer: int | None, white: int) -> np.ndarray:
 
 
 def hlg_scene_light(signal: np.ndarray) -> np.ndarray:
-    """Inverse OETF of HLG (BT.2100 Table 5): signal 0..1 -> scene light 0..1."""
+    """Apply the inverse OETF of HLG (BT.2100 Table 5): signal 0..1 -> scene light 0..1."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     return np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
 
 
 def pq_light(signal: np.ndarray) -> np.ndarray:
-    """EOTF of PQ (BT.2100 Table 4): signal 0..1 -> display light in cd/m2."""
+    """Apply the EOTF of PQ (BT.2100 Table 4): signal 0..1 -> display light in cd/m2."""
     power = signal ** (1 / 78.84375)
     return 10_000 * (np.maximum(power - 0.8359375, 0) / (18.8515625 - 18.6875 * power)) ** (
         1 / 0.1593017578125
@@ -238,13 +239,13 @@ def pq_light(signal: np.ndarray) -> np.ndarray:
 
 
 def pq_signal(light: np.ndarray) -> np.ndarray:
-    """Inverse of `pq_light`."""
+    """Apply the inverse of `pq_light`."""
     power = (np.asarray(light) / 10_000) ** 0.1593017578125
     return ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
 
 
 def fitted(light: np.ndarray) -> np.ndarray:
-    """EETF of BT.2390 that compresses a peak of `PEAK` to a peak of `WHITE`, in cd/m2."""
+    """Compress light (cd/m2) with a peak of `PEAK` to a peak of `WHITE` by the EETF of BT.2390."""
     peak = pq_signal(PEAK)
     signal = np.minimum(pq_signal(light) / peak, 1)
     highest = pq_signal(WHITE) / peak
@@ -259,7 +260,7 @@ def fitted(light: np.ndarray) -> np.ndarray:
 
 
 def rgb_to_xyz(primaries: int) -> np.ndarray:
-    """Matrix (3, 3) from linear RGB to CIE XYZ; white has a Y of 1."""
+    """Return the matrix, (3, 3), from linear RGB to CIE XYZ; white has a Y of 1."""
     columns = np.array([(x / y, 1, (1 - x - y) / y) for x, y in XY[primaries]]).T
     x, y = D65
     white = np.array([x / y, 1, (1 - x - y) / y])

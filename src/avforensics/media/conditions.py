@@ -1,8 +1,8 @@
-"""Audio and platform conditions, in five levels each, in addition to the frame perturbations.
+"""Audio and platform conditions, with five levels each, in addition to the frame perturbations.
 
-Each condition is a formula or a codec with fixed settings. Audio is streamed: memory holds at most
-the ten seconds over which its level is measured and the look-ahead of a codec. Random numbers
-depend only on (seed, video) and are the same for all levels of a condition.
+Each condition is a formula or a codec with fixed settings. Audio is streamed: memory holds only the
+ten seconds over which its level is measured and the look-ahead of a codec. Random numbers depend
+only on (seed, video) and are the same for all levels of a condition.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ GROUPS = {"sound": SOUND_CONDITIONS, "platforms": PLATFORMS}
 
 LEAD = 10 * SAMPLE_RATE  # samples over which the level of the audio is measured
 _SNRS = (20.0, 15.0, 10.0, 5.0, 0.0)
-# Shorter side (pixels), CRF of H.264, kbit/s of AAC: from a good upload to a message that
-# has been forwarded many times.
+# Shorter side (pixels), CRF of H.264, kbit/s of AAC. Level 1 is a good upload; level 5, a message
+# that has been forwarded many times.
 _CHAINS = ((720, 26, 128), (720, 28, 96), (480, 30, 64), (480, 33, 48), (360, 36, 32))
 
 Pieces = Iterable[np.ndarray]  # int16, mono, 16 kHz, of any length
@@ -47,7 +47,7 @@ def sound_condition(
     """Decorator that registers a function as an audio condition.
 
     The function receives pieces of audio (int16, mono, 16 kHz), a parameter and a random generator,
-    and returns pieces of any length that start at the same time as its input.
+    and yields pieces of any length that start at the same time as its input.
     """
 
     def add(function: Callable) -> Callable:
@@ -89,13 +89,13 @@ def change_sound(
 
 @sound_condition("AAC", title="AAC", levels=(64, 48, 32, 24, 16))
 def aac(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """AAC: encode and decode with AAC-LC at ``p`` kbit/s, mono."""
+    """AAC: encode with mono AAC-LC at ``p`` kbit/s and decode."""
     return coded(pieces, "aac", int(1000 * p))
 
 
 @sound_condition("OPUS", title="Opus", levels=(32, 24, 16, 12, 8))
 def opus(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """OPUS: encode and decode with Opus at ``p`` kbit/s, mono."""
+    """OPUS: encode with mono Opus at ``p`` kbit/s and decode."""
     return coded(pieces, "libopus", int(1000 * p))
 
 
@@ -121,9 +121,10 @@ def under_babble(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator
 
 @sound_condition("REVERB", title="reverberation", levels=(0.2, 0.4, 0.6, 0.9, 1.2))
 def reverberation(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """REVERB: add the tail of a room with a reverberation time of ``p`` s.
+    """REVERB: add the reverberation of a room with a reverberation time of ``p`` s.
 
-    The tail is as strong as the direct sound, which is not delayed; the sum is not attenuated.
+    The reverberation has as much energy as the direct sound. The direct sound is not delayed, and
+    the sum is not attenuated.
     """
     response = room(p, 0.0, np.random.default_rng(rng.integers(2**63)))
     rest = np.zeros(len(response) - 1)
@@ -138,7 +139,7 @@ def reverberation(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterato
 
 @sound_condition("BAND", title="band limit", levels=(7000, 5500, 4000, 3400, 2500))
 def band_limit(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """BAND: Butterworth band-pass of order 4 from 300 Hz to ``p`` Hz (3400 = telephone)."""
+    """BAND: apply a Butterworth band-pass, order 4, 300 Hz to ``p`` Hz (3400 = telephone)."""
     sections = butter(4, (300, p), "bandpass", fs=SAMPLE_RATE, output="sos")
     state = np.zeros((len(sections), 2))
     for piece in pieces:
@@ -164,7 +165,7 @@ def platform_picture(
 ) -> Iterator[np.ndarray]:
     """PLATFORM: limit the shorter side, compress with H.264 (constant rate factor) and scale back.
 
-    Frames keep their size, so that faces stay where they were found.
+    Frames keep their size, so face coordinates remain valid.
     """
     lines, crf, _ = p
     size: list[tuple[int, int]] = []
@@ -197,9 +198,9 @@ PERTURBATIONS.add(
 
 
 def _under(pieces: Pieces, below: float) -> tuple[float, Iterator[np.ndarray]]:
-    """Gain that puts a sound of unit RMS ``below`` dB under the audio, and the whole audio.
+    """Return the gain that puts a sound of unit RMS ``below`` dB under the audio, and all audio.
 
-    The level of the audio is measured over its first ten seconds; the gain is 0 if they are silent.
+    The level is measured over the first ten seconds of audio; the gain is 0 if they are silent.
     """
     rest = iter(pieces)
     held, n = [], 0

@@ -21,18 +21,18 @@ from avforensics.media.joined import readable
 from avforensics.media.layouts import FileBytes
 from avforensics.media.order import ShownOrder
 
-# Every further read of a truncated file fails; this many errors in a row mark its end.
+# At the end of a truncated file, every read fails; reading stops after this many failures in a row.
 MAX_READ_ERRORS = 32
 # Formats without presentation times: frames are shown in the order of their chunks.
 UNTIMED = frozenset({"avi"})
 # Formats without a declared length.
 UNDECLARED = frozenset({"mpegts", "mpeg"})
-# Larger frames are treated as damage or as an attack on memory; 8K has half as many pixels.
+# Frames with more pixels (twice 8K) are treated as damaged; they could exhaust the memory.
 MAX_PIXELS = 2**26
-# Formats that only refer to other files; they are rejected, so that no other file is ever opened.
+# Formats that refer to other files. They are rejected, so that no other file is ever opened.
 PLAYLISTS = frozenset({"applehttp", "hls", "concat", "dash", "imf"})
-PICTURES = "image2", "_pipe"  # names of single-picture formats begin or end with one of these
-HIGHEST_RATE = 1000  # frames per second; raw DV can appear to have 60,000
+PICTURES = "image2", "_pipe"  # beginning or end of the names of single-picture formats
+HIGHEST_RATE = 1000  # frames per second; a declared rate can be wrong (raw DV: 60,000)
 _bounds: list[int] = []  # set by `no_picture_above`
 # Files must stay readable if their tags are not UTF-8. PyAV 19 always keeps such bytes as
 # surrogates, as `os.fsdecode` does; older versions raise an error without this setting.
@@ -55,8 +55,7 @@ class Tally:
     refused_aspect : str
         Declared but implausible pixel aspect, e.g. ``"1000:1"``.
     reordered : float
-        Seconds by which frames are decoded before they are shown, if the file does not say when
-        they are shown.
+        Largest reduction of a frame's time in seconds, if the file has no presentation times.
     disordered : int
         Frames left out because their time stamps step back.
     """
@@ -91,7 +90,7 @@ def open_container(path: str | os.PathLike) -> av.container.InputContainer:
     _check_file(Path(path))
     try:
         container = av.open(
-            # the prefix keeps FFmpeg from taking "a:b.mp4" for a URL
+            # without the prefix, FFmpeg would take "a:b.mp4" for a URL
             readable(path) or f"file:{path}",
             options={"protocol_whitelist": "file"},
             **BAD_TAGS,
@@ -105,7 +104,7 @@ def open_container(path: str | os.PathLike) -> av.container.InputContainer:
 
 
 def frame_rate(stream: av.VideoStream) -> Fraction | None:
-    """Average frame rate, or FFmpeg's guess if the average is missing or implausible."""
+    """Return the average frame rate, or FFmpeg's guess if it is missing or implausible."""
     average = stream.average_rate
     return average if average and average <= HIGHEST_RATE else stream.guessed_rate
 
@@ -168,18 +167,18 @@ def no_picture_above(pixels: int) -> Iterator[None]:
 
 
 def picture_bound() -> int:
-    """Number of pixels above which this process treats a frame as damaged."""
+    """Return the number of pixels above which this process treats a frame as damaged."""
     return min([MAX_PIXELS, *_bounds])
 
 
 def declared_length(
     container: av.container.InputContainer, origin: float, *, guess: bool = False
 ) -> float | None:
-    """Declared length in seconds from ``origin``, a time on the file's clock.
+    """Return the declared length in seconds from ``origin``, a time (s) on the file's clock.
 
-    Some writers count the length from time zero, others from the first packet; the shorter of the
-    two is returned. If the header declares no length, the result is None or, with ``guess``,
-    FFmpeg's estimate.
+    Some writers count the length from time zero, others from the first packet; the shorter result
+    is returned. If the header declares no length, the result is None or, with ``guess``, FFmpeg's
+    estimate.
     """
     undeclared = is_format(container, UNDECLARED)
     if not container.duration or (undeclared and not guess):
@@ -204,7 +203,7 @@ def decode(
     tally : Tally
         Receives the counts.
     mender : Mender, optional
-        Repairs time stamps; the container must be at its beginning.
+        Repairs the time stamps. With a mender, the container must be at its beginning.
     """
     mender = mender or Mender()
     order = ShownOrder() if stream.type == "video" else None
@@ -243,7 +242,7 @@ def packets(
                 failures = 0
                 if packet.stream.type == "video" and packet.size:
                     if untimed:
-                        packet.pts = packet.dts  # FFmpeg guesses, often a frame too late
+                        packet.pts = packet.dts  # FFmpeg's guess is often a frame late
                     elif packet.pts is not None:
                         packet.pts -= late.get(packet.stream_index, 0)
                 yield packet
@@ -260,7 +259,7 @@ def packets(
 
 @lru_cache(maxsize=64)
 def _late(path: str, _state: tuple[int, int]) -> dict[int, int]:
-    """Ticks by which FFmpeg dates video streams of this file late, see `first_times`."""
+    """Map each video stream that FFmpeg delays to the delay in ticks, see `first_times`."""
     found = first_times(path)
     late: dict[int, int] = {}
     if not found:

@@ -14,7 +14,7 @@ from PIL import Image
 from avforensics.media.frames import View, upright_part
 from avforensics.media.planes import Surroundings
 
-MARGIN = 4  # pixels that the filter needs around a square, times the reduction factor
+MARGIN = 4  # pixels that the filter needs around a square at the reduced size
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,11 +24,11 @@ class MovingCrop:
     Parameters
     ----------
     squares : float array, (T, 3) or (T, 4)
-        x and y of the centre, and the side, in pixels of the upright frame; one row for each frame
-        read. Squares may extend beyond the frame. The optional fourth column is the clockwise
+        One row for each frame read: x and y of the centre and the side, in pixels of the upright
+        frame. Squares may extend beyond the frame. The optional fourth column is the clockwise
         rotation in radians, to follow a tilted head.
     fill : int or None
-        Level (0..255) outside the frame; None repeats the edge pixels.
+        Pixel value (0..255) outside the frame; None repeats the edge pixels.
 
     Raises
     ------
@@ -53,7 +53,7 @@ class MovingCrop:
         return len(self.squares)
 
     def cut(self, picture: np.ndarray, index: int, size: int) -> np.ndarray:
-        """Cut out the square of frame ``index``, resized like whole frames (PIL's bicubic filter).
+        """Cut out the square of frame ``index`` and resize it with PIL's bicubic filter.
 
         Parameters
         ----------
@@ -77,11 +77,11 @@ class MovingCrop:
         size: int,
         reformatter: VideoReformatter,
     ) -> np.ndarray:
-        """Like `cut`, for a stored frame, of which only the square's surroundings are converted.
+        """Cut the square out of a stored frame, as `cut` does, converting only its surroundings.
 
-        Squares of at least twice ``size`` are first reduced by an integer factor, as PIL does with
+        Squares of at least twice ``size`` are first reduced by an integer factor, as with PIL's
         ``reducing_gap``. The result does not depend on other squares. Pass the same ``reformatter``
-        for every frame: it caches its conversion.
+        for every frame, because it caches the conversion.
         """
         x, y, side, *angle = (float(value) for value in self.squares[index])
         factor, room = room_of(side, angle, size)
@@ -91,7 +91,10 @@ class MovingCrop:
 
 
 def room_of(side: float, angle: Sequence[float], size: int) -> tuple[int, int]:
-    """Factor by which a square is first reduced, and side of the region to convert around it."""
+    """Return the factor by which a square is first reduced, and the side of the region around it.
+
+    The region is the part of the stored frame that must be converted.
+    """
     factor = max(int(side // size), 1)
     reach = sum(abs(cos(turned)) + abs(sin(turned)) for turned in angle) if angle else 1.0
     room = ceil(side * reach + 2 * MARGIN * max(factor, side / size)) + 4 * factor
@@ -118,7 +121,7 @@ def _resized(picture: np.ndarray, square: np.ndarray, size: int, fill: int | Non
 def _part(
     picture: np.ndarray, first: tuple[int, int], last: tuple[int, int], fill: int | None
 ) -> np.ndarray:
-    """Columns and rows ``first .. last - 1`` of a picture, padded outside it."""
+    """Cut out columns and rows ``first .. last - 1`` of a picture, padded where it ends."""
     height, width = picture.shape[:2]
     if first[0] >= 0 and first[1] >= 0 and last[0] <= width and last[1] <= height:
         return np.ascontiguousarray(picture[first[1] : last[1], first[0] : last[0]])

@@ -1,4 +1,4 @@
-"""Whether a file is cut off, and whether other files follow it, judged by its own structure."""
+"""Tell from a file's structure whether it is cut off or several files are joined in it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from avforensics.media.layouts import FIRST_BOXES, FileBytes, avi_seconds, boxes
 
 @dataclass(frozen=True, kw_only=True)
 class Extent:
-    """Structure of a file, from its bytes.
+    """End of a file, and files joined to it, according to its structure.
 
     Attributes
     ----------
     size : int
-        Bytes in the file.
+        Size of the file in bytes.
     starts : tuple of int
-        Positions at which a file begins: 0, and those of files joined to it.
+        Byte positions at which the file and the files joined to it begin; the first is 0.
     lacks : int
-        Bytes that are missing at the end; 0 = none, or unknown.
+        Number of bytes missing at the end; 0 = none, or unknown.
     unit : str
-        Name of the element that is incomplete, or "index" if that is missing altogether.
+        Name of the incomplete last element, or "index" if the whole index is missing; else empty.
     seconds : float or None
-        Length that an AVI file declares; FFmpeg's value shrinks with a file that is cut off.
+        Length that an AVI file declares. FFmpeg would report a shorter length if the file is cut
+        off.
     """
 
     size: int
@@ -38,13 +39,13 @@ class Extent:
 
     @property
     def cut(self) -> str:
-        """What is missing at the end; empty if nothing is."""
+        """Description of what is missing at the end; empty if the file is complete."""
         if self.lacks:
             return f"{self.lacks} bytes of its last {self.unit} are missing"
         return f"its {self.unit} is missing" if self.unit else ""
 
     def joins(self, read: set[int]) -> str:
-        """What became of joined files of which those in ``read`` were read; empty if only one."""
+        """Describe the joined files, given the numbers of the files that were ``read``."""
         count = len(self.starts)
         if count == 1:
             return ""
@@ -67,12 +68,12 @@ def _bytes(positions: Sequence[int]) -> str:
 
 
 def extent(path: str | os.PathLike) -> Extent:
-    """Structure of a file; cached until the file changes."""
+    """Determine the structure of a file; cached until the file changes."""
     return _extent(os.fspath(path), state_of(path))
 
 
 def state_of(path: str | os.PathLike) -> tuple[int, int]:
-    """Size and modification time of a file, as a cache key."""
+    """Return the size and modification time (ns) of a file, as a cache key; zeros if missing."""
     try:
         status = Path(path).stat()
     except OSError:
@@ -108,7 +109,7 @@ def _extent(path: str, state: tuple[int, int]) -> Extent:
 
 
 def lacks_index(path: str | os.PathLike) -> bool:
-    """Whether a file begins like MP4 or MOV but has no complete ``moov`` box."""
+    """Return True if a file begins like MP4 or MOV but has no complete ``moov`` box."""
     with FileBytes(path) as content:
         if content[4:8] not in FIRST_BOXES:
             return False

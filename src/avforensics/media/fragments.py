@@ -1,4 +1,4 @@
-"""Composition times of fragmented MP4 files whose offsets are negative."""
+"""Read the first time stamps of fragmented MP4 files, which FFmpeg may shift."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from collections.abc import Iterator
 from avforensics.media.extent import state_of
 from avforensics.media.layouts import Content, FileBytes, boxes
 
-BASED_ON_MOOF = 0x2  # flag, in the highest byte: positions count from the fragment
+BASED_ON_MOOF = 0x2  # flag in the highest byte: positions are relative to the fragment
 OFFSETS = 0x800  # flag: samples have composition offsets
-FIELDS = (0x1, 0x4)  # flags: fields before the samples
-SAMPLE_FIELDS = (0x100, 0x200, 0x400)  # flags: fields of a sample before its offset
+FIELDS = (0x1, 0x4)  # flags of the fields before the samples
+SAMPLE_FIELDS = (0x100, 0x200, 0x400)  # flags of the fields before a sample's offset
 
 
 def first_times(path: str | os.PathLike) -> dict[int, tuple[int, int]]:
-    """Presentation and decoding time of each track's first sample, if it lies in a fragment.
+    """Read the presentation and decoding times of each track's first sample in fragmented MP4.
 
-    FFmpeg adds the largest negative composition offset of a fragmented file to all presentation
-    times of its track, so that its picture comes late by the frames that are decoded ahead (HLS and
-    CMAF files without edit lists).
+    If a track has negative composition offsets, as in HLS and CMAF files without edit lists, FFmpeg
+    adds the largest of them to all presentation times. The video would then be late by the frames
+    that are decoded ahead.
 
     Returns
     -------
     dict
-        Track number -> times in ticks of the track; empty for other files, and for tracks whose
-        edit list has several entries.
+        Track number -> presentation and decoding time, in ticks of the track. Tracks that have
+        samples outside fragments or an edit list with several entries are left out.
     """
-    if not state_of(path)[0]:  # removed while it was read
+    if not state_of(path)[0]:  # the file has been removed
         return {}
     with FileBytes(path) as content:
         if content[4:8] != b"ftyp":
@@ -63,7 +63,7 @@ def _tracks(content: Content) -> Iterator[tuple[int, tuple[int, int]]]:
 
 
 def _inside(content: Content, span: tuple[int, int], *names: bytes) -> Iterator[tuple[int, int]]:
-    """Where the contents of boxes begin and end, by the path to them."""
+    """Yield where the contents of boxes begin and end; ``names`` is the path to the boxes."""
     for name, start, end in boxes(content, *span):
         if name == names[0]:
             inner = start + 8, end
@@ -71,7 +71,7 @@ def _inside(content: Content, span: tuple[int, int], *names: bytes) -> Iterator[
 
 
 def _number(content: Content, at: int, short: str, long: str) -> int:
-    """Number behind version and flags, of 64 bits in version 1."""
+    """Read the number after a box's version and flags; version 1 has 64 bits."""
     kind = long if content[at] else short
     return struct.unpack(kind, content[at + 4 : at + 4 + struct.calcsize(kind)])[0]
 
@@ -86,9 +86,9 @@ def _track(content: Content, trak: tuple[int, int]) -> int:
 
 
 def continues(content: Content, start: int, end: int) -> bool:
-    """Whether the fragments in a part of a file can be read as later ones of the file before.
+    """Return True if the fragments in a part of a file can be read as part of the previous file.
 
-    Their samples must lie relative to themselves, and their clock must not begin at zero again.
+    Positions of samples must be relative to the fragment, and the clock must not restart at zero.
     """
     traf = next(_inside(content, (start, end), b"moof", b"traf"), None)
     if traf is None:
@@ -104,7 +104,7 @@ def continues(content: Content, start: int, end: int) -> bool:
 
 
 def _edit(content: Content, trak: tuple[int, int]) -> int | None:
-    """Time at which the track's only edit begins; None if it has several or samples in moov."""
+    """Return where a track's only edit begins; None if it has several, or samples in ``moov``."""
     sizes = next(_inside(content, trak, b"mdia", b"minf", b"stbl", b"stsz"), None)
     if sizes is None or any(content[sizes[0] + 8 : sizes[0] + 12]):
         return None
@@ -121,7 +121,7 @@ def _edit(content: Content, trak: tuple[int, int]) -> int | None:
 
 
 def _offset(content: Content, run: int) -> int:
-    """Composition offset of the first sample of a run."""
+    """Read the composition offset of a run's first sample, in ticks."""
     flags = int.from_bytes(content[run + 1 : run + 4], "big")
     if not flags & OFFSETS:
         return 0

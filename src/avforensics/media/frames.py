@@ -1,4 +1,4 @@
-"""Turn decoded frames upright, cut parts out of them and resize them."""
+"""Turn decoded frames upright, crop them and resize them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from avforensics.media.planes import Surroundings, convert, cut_planes
 
 Orientation = tuple[int, int, int, int]
 Part = tuple[int, int, int, int]
-ROUNDED = 8  # sides of converted parts are multiples of this, because each new size costs time
+ROUNDED = 8  # sides of converted parts are multiples of this, because a new size needs setup time
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class View:
         Parameters
         ----------
         frame : av.VideoFrame
-            First frame of the video; `orientation` explains why only this frame is used.
+            First frame of the video. `orientation` explains why only this frame is used.
         aspect : Fraction
             Width over height of a stored pixel.
         """
@@ -56,22 +56,22 @@ class View:
         return self.stretch != (1.0, 1.0)
 
     def stretched(self, frame: av.VideoFrame) -> tuple[int, int]:
-        """Width and height of a frame in square pixels, before rotation."""
+        """Return the width and height of a frame in square pixels, before rotation."""
         return round(frame.width * self.stretch[0]), round(frame.height * self.stretch[1])
 
     def size(self, frame: av.VideoFrame) -> tuple[int, int]:
-        """Width and height of an upright frame."""
+        """Return the width and height of an upright frame."""
         width, height = self.stretched(frame)
         return (width, height) if self.turn[0] else (height, width)
 
 
 def orientation(frame: av.VideoFrame) -> Orientation:
-    """``(a, b, c, d)`` of a frame's display matrix: ``x' = a x + c y``, ``y' = b x + d y``.
+    """Read ``(a, b, c, d)`` of the display matrix: ``x' = a x + c y``, ``y' = b x + d y``.
 
     The matrix is rounded to quarter turns and mirrors; cameras write nothing else. Call this for
-    only one frame of a stream: reading the side data makes a frame part of a reference cycle, which
-    keeps its memory until the next garbage collection. At 1080p, such frames add up to hundreds of
-    megabytes.
+    only one frame of a stream: reading the side data makes a frame part of a reference cycle, so
+    its memory is kept until the next garbage collection. At 1080p, many frames would take hundreds
+    of megabytes.
     """
     data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
     if data is None:
@@ -90,21 +90,23 @@ def upright_part(
     factor: int,
     reformatter: VideoReformatter,
 ) -> tuple[np.ndarray, float, float]:
-    """Cut out the surroundings of a point in the upright frame, reduced by an integer factor.
+    """Cut out the surroundings of a point in the upright frame and reduce them by a factor.
 
-    Without reduction and stretching, pixels equal those of `upright_rgb`, but converting a part is
-    several times faster.
+    Without reduction and stretching, the pixels equal those of `upright_rgb`, but converting a part
+    of a frame is several times faster.
 
     Parameters
     ----------
     frame : av.VideoFrame or Surroundings
-        A stored frame, or a region of a frame that contains this part.
+        Stored frame, or a region of it that contains the part to cut out.
     view : View
         As in `upright_rgb`.
     centre : (float, float)
-        x, y in the upright frame.
+        x and y of the point in the upright frame, in pixels.
     room : int
-        Side in pixels of a square around the point, clipped to the frame.
+        Side in pixels of the square around the point; the square is clipped to the frame.
+    factor : int
+        Factor of the reduction.
     reformatter : VideoReformatter
         As in `scaled`.
 
@@ -112,7 +114,8 @@ def upright_part(
     -------
     part : uint8 array, (h, w, 3)
     left, top : float
-        Upper left corner in the upright frame, in pixels; integers unless pixels are stretched.
+        Upper left corner of the part in the upright frame, in pixels; whole numbers unless pixels
+        are stretched.
     """
     turn = view.turn
     across, down = stored_ranges((frame.width, frame.height), view, centre, room, factor)
@@ -128,7 +131,10 @@ def upright_part(
 def stored_ranges(
     size: tuple[int, int], view: View, centre: tuple[float, float], room: int, factor: int
 ) -> list[tuple[int, int, int, float]]:
-    """Columns and rows of a stored frame that `upright_part` converts; see `_range_of_axis`."""
+    """Return the columns and rows of a stored frame that `upright_part` converts.
+
+    Each element is a range as returned by `_range_of_axis`.
+    """
     stored = centre if view.turn[0] else centre[::-1]
     if not view.stretches:
         room = -(-room // ROUNDED) * ROUNDED
@@ -139,11 +145,11 @@ def stored_ranges(
 def _range_of_axis(
     at: float, length: int, flip: bool, stretch: float, extent: int, factor: int
 ) -> tuple[int, int, int, float]:
-    """Range of stored columns or rows around a point.
+    """Determine the range of stored columns (or rows) around a point.
 
-    Returns the first column or row, their number before and after scaling, and the position of the
-    first in the upright frame. If pixels are not square, the scaled number is rounded, but the
-    position of the point stays exact.
+    The result is the first column, the number of columns before and after scaling, and the position
+    of the first column in the upright frame. If pixels are not square, the number after scaling is
+    rounded, but the position of the point stays exact.
     """
     if stretch == 1:
         at = length - at if flip else at
@@ -160,14 +166,14 @@ def _range_of_axis(
 
 
 def _flips(turn: Orientation) -> tuple[bool, bool]:
-    """Flags for stored columns and stored rows that run backwards in the upright frame."""
+    """Return True for stored columns and for stored rows that the upright frame reverses."""
     a, b, c, d = turn
     across, down = a + c < 0, b + d < 0
     return (across, down) if a else (down, across)
 
 
 def _stored_part(frame: av.VideoFrame, part: Part, view: View) -> Part:
-    """Stored column, row, width and height of a part of the upright frame."""
+    """Convert a part of the upright frame to its stored column, row, width and height."""
     left, top, right, bottom = part
     across, down = (left, right), (top, bottom)
     turn = view.turn
@@ -197,8 +203,8 @@ def upright_rgb(frame: av.VideoFrame, view: View, least: float | None = None) ->
     view : View
         View of the stream.
     least : float, optional
-        Minimum shorter side in pixels. Tone mapping is slow, so a frame that needs it is first
-        reduced by the largest integer factor that keeps this minimum.
+        Minimum of the shorter side in pixels. Tone mapping is slow, so a frame that needs it is
+        first reduced by the largest integer factor that keeps this minimum.
 
     Returns
     -------
@@ -242,17 +248,17 @@ def scaled(
     pixels: str = "rgb24",
     interpolation: Interpolation = Interpolation.AREA,
 ) -> np.ndarray:
-    """Resize a frame, converting it directly from its stored form; not for scoring.
+    """Resize and convert a stored frame in one step; not for scoring.
 
     Parameters
     ----------
     size : (int, int)
         Width and height of the result.
     reformatter : VideoReformatter
-        Reuse one object for all frames of the same size; not thread-safe.
+        Reuse one object for all frames of the same size; it is not thread-safe.
     part : tuple of int, optional
-        ``(left, top, right, bottom)`` in the upright frame, even numbers; None = the whole frame.
-        The part may be shifted by a pixel if the frame is mirrored and the mirrored side is odd.
+        ``(left, top, right, bottom)`` in pixels of the upright frame, even numbers; None = the
+        whole frame. The part may be off by a pixel if the frame is mirrored and has an odd side.
     view : View
         As in `upright_rgb`.
     pixels : {"rgb24", "bgr24"}
@@ -271,7 +277,7 @@ def scaled(
 
 
 def turned(picture: np.ndarray, turn: Orientation) -> np.ndarray:
-    """Rotate and mirror an image, (H, W, 3), without copying."""
+    """Return a rotated and mirrored view of an image, (H, W, 3), without copying it."""
     a, b, c, d = turn
     if a == 0:
         picture = picture.transpose(1, 0, 2)
@@ -287,8 +293,8 @@ def to_square(
 ) -> np.ndarray:
     """Crop an image and resize it to a square.
 
-    The aspect is ignored, and PIL's bicubic filter is antialiased. An image that already has this
-    size is returned unchanged (method Sec. 1).
+    The aspect ratio is not preserved; PIL's bicubic filter is antialiased. An image that already
+    has this size is returned unchanged (method Sec. 1).
 
     Parameters
     ----------

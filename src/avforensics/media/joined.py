@@ -1,4 +1,4 @@
-"""Read files of which several are joined byte by byte."""
+"""Read several media files that were joined byte by byte into one."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from avforensics.media.layouts import (
 
 
 class Joined:
-    """Some ranges of a file, read as one file by FFmpeg.
+    """File object that presents some byte ranges of a file to FFmpeg as one file.
 
     Parameters
     ----------
     path : str or PathLike
     ranges : sequence of (int, int)
-        First byte and end of each range.
+        Half-open range of bytes, ``(start, end)``, for each part.
 
     Attributes
     ----------
     starts : tuple of int
-        Where each range begins for the reader.
+        Position of each part in the presented file.
     """
 
     def __init__(self, path: str | os.PathLike, ranges: Sequence[tuple[int, int]]) -> None:
@@ -47,51 +47,52 @@ class Joined:
         self._position = 0
 
     def read(self, count: int) -> bytes:
-        """The next bytes, fewer at the end of a range, none at the end of the last."""
+        """Return the next bytes: fewer than ``count`` at the end of a part, none at the end."""
         if self._position >= self._length:
             return b""
         number = bisect_right(self.starts, self._position) - 1
         start, end = self._ranges[number]
         first = start + self._position - self.starts[number]
-        with FileBytes(self.name) as content:  # PyAV never closes what it reads from
+        with FileBytes(self.name) as content:  # opened for each read, because PyAV never closes it
             found = content[first : min(first + count, end)]
         self._position += len(found)
         return found
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to a byte; return its position."""
+        """Move to a position and return it."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._length}
         self._position = max(base[whence] + offset, 0)
         return self._position
 
     def tell(self) -> int:
-        """Position of the next byte."""
+        """Return the position of the next byte."""
         return self._position
 
 
 def starts_of(ranges: Sequence[tuple[int, int]]) -> tuple[int, ...]:
-    """Where each range begins if they follow one another."""
+    """Return where each range begins after concatenation."""
     lengths = [end - start for start, end in ranges]
     return tuple(sum(lengths[:number]) for number in range(len(ranges)))
 
 
 def readable(path: str | os.PathLike) -> Joined | None:
-    """A joined file as FFmpeg can read it; None if FFmpeg reads the file itself as well."""
+    """Return a joined file in a form that FFmpeg reads correctly; None if it needs no change."""
     ranges = ranges_of(path)
     return Joined(path, ranges) if ranges else None
 
 
 def ranges_of(path: str | os.PathLike) -> tuple[tuple[int, int], ...]:
-    """First byte and end of the parts of a joined file that FFmpeg can read as one file.
+    """Find the byte ranges of a joined file that FFmpeg can read as one file.
 
-    FFmpeg takes the header of a second FLV for a huge tag, stops at a third Matroska file, and
-    mixes the frames of a second MXF, or of some fragmented MP4, with those of the first. FLV and
-    Matroska files become one without the later headers; of the others, the first file is read.
+    FFmpeg takes the header of a second FLV file for a huge tag and stops at a third Matroska file.
+    It mixes the frames of a second MXF file, or of some fragmented MP4 files, with the frames of
+    the first. FLV and Matroska files are read as one file by skipping the later headers; of the
+    others, only the first file is read.
 
     Returns
     -------
     tuple of (int, int)
-        Empty if FFmpeg reads the file itself as well.
+        ``(start, end)`` of each range; empty if FFmpeg reads the file correctly as it is.
     """
     return _ranges_of(os.fspath(path), state_of(path))
 
@@ -117,10 +118,10 @@ def _ranges_of(path: str, _state: tuple[int, int]) -> tuple[tuple[int, int], ...
 
 
 def lined_up(runs: Sequence[Run]) -> dict[str, Any]:
-    """Let all streams of a joined file begin together in each of its parts.
+    """Correct the times of a joined file so that all streams begin together in each part.
 
-    For formats without a clock (AVI), which count frames and samples from the first part on: where
-    the sound of a part is shorter than its picture, later sound would come early.
+    Formats without a clock (AVI) count frames and samples from the first part on. If the audio of
+    a part is shorter than its video, the audio of later parts would otherwise come early.
 
     Parameters
     ----------

@@ -9,18 +9,18 @@ import av
 from avforensics.media.types import FPS, MediaReport
 from avforensics.media.video import VideoReader
 
-MOST = 70_000_000  # maximum bytes of stored frames: two seconds at 1280 x 720
+MOST = 70_000_000  # maximum number of bytes: two seconds at 1280 x 720
 
 
 def may_be_kept(report: MediaReport) -> bool:
-    """Return True if a file's frames should fit, according to its length and frame size."""
+    """Return True if the frames of a file are expected to fit into `MOST` bytes."""
     return report.found * FPS * report.width * report.height * 3 / 2 <= MOST
 
 
 class KeptFrames:
-    """Frames of a video in memory, unless they are too large or damaged.
+    """Keep the frames of a video in memory, unless they are too large or damaged.
 
-    Each part of a video reports its own damage, so a damaged video is decoded again.
+    A damaged video must be decoded again, because each part of it reports its own damage.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class KeptFrames:
         self._frames: list[av.VideoFrame] = []
 
     def keep(self, video: VideoReader, frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-        """Yield the frames of a reader and keep them."""
+        """Keep the frames of a reader while yielding them."""
         self.release()
         room = MOST
         for frame in frames:
@@ -48,7 +48,7 @@ class KeptFrames:
             self.release()
 
     def starting_at(self, number: int) -> Iterator[av.VideoFrame]:
-        """Frames from ``number`` on, counted at 25 fps from the start of the video."""
+        """Iterate over frames from ``number`` on, counted at 25 fps from the start of the video."""
         return (frame for frame in self._frames if frame.pts >= number)
 
     def release(self) -> None:

@@ -1,4 +1,4 @@
-"""Layouts of container formats: where a file ends, judged by its own structure."""
+"""Find the end of a file from the layout of its container format."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ FLV_TAGS = (8, 9, 18)  # audio, video, script
 MXF_KEY, MXF_HEADER = b"\x06\x0e\x2b\x34", b"\x02\x05\x01\x01\x0d\x01\x02\x01\x01\x02"
 ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
-OGG_OPENS = 2  # flag: the first page of a stream
-ASF_LIVE = 1  # flag: lengths are unknown
-UNFINISHED = (0, 2**32 - 1)  # RIFF lengths of recordings that were not ended
-MISCOUNTED = 16  # bytes by which some writers of RIFF files declare too much
+OGG_OPENS = 2  # flag of the first page of a stream
+ASF_LIVE = 1  # flag of files with unknown lengths
+UNFINISHED = (0, 2**32 - 1)  # RIFF lengths of unfinished recordings
+MISCOUNTED = 16  # bytes by which some writers overstate the length of a RIFF file
 TS_SYNC = 0x47
 TS_PACKETS = ((188, 0), (192, 4), (204, 0))  # length, position of the sync byte
 TAIL = 2**18  # bytes at the end that are searched for the last packet
-PART = 2**20  # bytes searched at once
-DV_SEQUENCE = 12_000  # bytes; a frame has ten sequences or more, so a cut between two is not seen
+PART = 2**20  # bytes read at a time in a search
+DV_SEQUENCE = 12_000  # bytes; a cut between two sequences of a frame is not detected
 
 
 class FileBytes:
-    """The bytes of a file, read on demand: a memory map ends the process if the file shrinks."""
+    """Bytes of a file, read on demand. A memory map would crash the process if the file shrank."""
 
     def __init__(self, path: str | os.PathLike) -> None:
         self._file = Path(path).open("rb")  # noqa: SIM115
@@ -52,7 +52,7 @@ class FileBytes:
         return self._file.read(max(stop - start, 0))
 
     def find(self, mark: bytes, start: int = 0, end: int | None = None) -> int:
-        """Position of the first ``mark`` that lies within ``start`` and ``end``; -1 = none."""
+        """Find the first ``mark`` between ``start`` and ``end``; return its position or -1."""
         stop = self._size if end is None else min(end, self._size)
         while start < stop:
             part = self[start : min(start + PART, stop)]
@@ -64,11 +64,11 @@ class FileBytes:
 
 Content = bytes | FileBytes
 End = tuple[int, str]
-"""Where a file ends, possibly beyond the bytes that are there, and the name of its last element."""
+"""Where a file should end, in bytes, and the name of its last element."""
 
 
 def walker(content: Content, start: int) -> Callable[[Content, int], End] | None:
-    """Function that finds the end of the file that begins at ``start``; None if none does."""
+    """Choose the function that finds the end of the file at ``start``; None if no file begins."""
     head = content[start : start + 16]
     if head[4:8] in (FIRST_BOXES if not start else (b"ftyp", b"moov")):
         return mp4
@@ -88,12 +88,12 @@ def walker(content: Content, start: int) -> Callable[[Content, int], End] | None
 
 
 def boxes(content: Content, start: int, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
-    """Name, position and end of the MP4 boxes in a part of a file, whatever their names.
+    """Iterate over the MP4 boxes in a part of a file, whatever their names.
 
     Yields
     ------
     bytes, int, int
-        The end may lie beyond that of the file.
+        Name, position and end of a box; the end may lie beyond the end of the file.
     """
     stop = len(content) if end is None else min(end, len(content))
     while start + 8 <= stop:
@@ -108,17 +108,17 @@ def boxes(content: Content, start: int, end: int | None = None) -> Iterator[tupl
 
 
 def known_boxes(content: Content, start: int) -> Iterator[tuple[bytes, int, int]]:
-    """Outer boxes of an MP4 file, until something else comes."""
+    """Iterate over the outer boxes of an MP4 file, up to the first unknown name."""
     return takewhile(lambda box: box[0] in BOXES, boxes(content, start))
 
 
 def mp4(content: Content, start: int) -> End:
-    """Where an MP4 or MOV file ends."""
+    """Find the end of an MP4 or MOV file."""
     seen: dict[bytes, int] = {}
     end = start
     for name, place, after in known_boxes(content, start):
         if name in (b"ftyp", b"moov") and name in seen:
-            # without ftyp, as in old MOV files, the second file's mdat may come before its moov
+            # In old MOV files without ftyp, the second file may begin with mdat, before its moov.
             both = seen.get(b"mdat", place) < seen.get(b"moov", place)
             return (seen[b"moov end"] if name == b"moov" and both else place), ""
         seen.setdefault(name, place)
@@ -129,7 +129,10 @@ def mp4(content: Content, start: int) -> End:
 
 
 def _vint(content: Content, start: int, *, keep: bool) -> tuple[int | None, int]:
-    """A Matroska number and the position after it; None = unknown. ``keep``: with its length."""
+    """Read a Matroska number (None = unknown); return it and the position after it.
+
+    ``keep`` keeps the bits that encode the number's length, as in the names of elements.
+    """
     first = content[start]
     length = 9 - first.bit_length()
     data = int.from_bytes(content[start : start + length], "big")
@@ -144,8 +147,11 @@ def _vint(content: Content, start: int, *, keep: bool) -> tuple[int | None, int]
 def _elements(
     content: Content, start: int, *, enter: bool = False
 ) -> Iterator[tuple[int, int, int | None]]:
-    """Name, position and end of Matroska elements; segments and clusters of unknown length, or
-    all segments with ``enter``, are entered, and their end is None."""
+    """Yield the name, position and end of Matroska elements.
+
+    Segments and clusters of unknown length are entered, and their end is None. With ``enter``, the
+    same holds for all segments.
+    """
     place = start
     while place < len(content):
         name, behind = _vint(content, place, keep=True)
@@ -160,7 +166,7 @@ def _elements(
 
 
 def matroska(content: Content, start: int) -> End:
-    """Where a Matroska or WebM file ends."""
+    """Find the end of a Matroska or WebM file."""
     end, unit = start, ""
     for name, place, after in _elements(content, start):
         if name == EBML and place > start:
@@ -173,7 +179,7 @@ def matroska(content: Content, start: int) -> End:
 
 
 def first_cluster(content: Content, start: int) -> int:
-    """Bytes before the first cluster of a Matroska file."""
+    """Count the bytes before the first cluster of a Matroska file."""
     found = _elements(content, start, enter=True)
     return next((place - start for name, place, _ in found if name == CLUSTER), 0)
 
@@ -194,7 +200,7 @@ def _riff(content: Content, start: int) -> End:
 
 
 def avi_seconds(content: Content) -> float | None:
-    """Length that an AVI file declares; None for other files."""
+    """Read the length (s) that an AVI file declares; return None for other files."""
     header = content.find(b"avih", 0, 64)
     if content[8:12] != b"AVI " or header < 0 or header + 28 > len(content):
         return None
@@ -203,24 +209,24 @@ def avi_seconds(content: Content) -> float | None:
 
 
 def flv_header(content: Content, start: int) -> int:
-    """Bytes before the first tag of an FLV file."""
+    """Count the bytes before the first tag of an FLV file."""
     return max(int.from_bytes(content[start + 5 : start + 9], "big"), 9) + 4
 
 
 def flv(content: Content, start: int) -> End:
-    """Where an FLV file ends."""
+    """Find the end of an FLV file."""
     place = start + flv_header(content, start)
     while place + 11 <= len(content):
         if content[place] & 0x1F not in FLV_TAGS:
             break
         place += 11 + int.from_bytes(content[place + 1 : place + 4], "big") + 4
-    if len(content) < place <= len(content) + 4:  # only the last tag's length
+    if len(content) < place <= len(content) + 4:  # only the field after the last tag is cut off
         place = len(content)
     return place, "tag"
 
 
 def mxf(content: Content, start: int) -> End:
-    """Where an MXF file ends."""
+    """Find the end of an MXF file."""
     place = start
     while place + 17 <= len(content):
         key = content[place : place + 16]
@@ -271,7 +277,7 @@ def _program_stream(content: Content, start: int) -> End:
 
 
 def _ts_packet(content: Content) -> tuple[int, int] | None:
-    """Length of a transport stream's packets and position of the first one."""
+    """Return the length of a transport stream's packets and the position of the first packet."""
     head = content[: 5 * max(TS_PACKETS)[0]]
     for length, sync in TS_PACKETS:
         for first in range(min(length, max(len(head) - 4 * length, 0))):
@@ -284,9 +290,9 @@ def _transport_stream(content: Content, start: int) -> End:
     length, first = _ts_packet(content)
     sync = dict(TS_PACKETS)[length]
     last = len(content) - (len(content) - first) % length
-    wanted: dict[int, int] = {}  # track -> bytes still to come of its last PES packet
+    wanted: dict[int, int] = {}  # track -> missing bytes of its last PES packet
     for at in range(max(last - TAIL // length * length, first) + sync, last, length):
-        if content[at] != TS_SYNC:  # damaged or joined: packets lie elsewhere
+        if content[at] != TS_SYNC:  # damaged or joined: packets are at other positions
             return len(content), ""
         track = int.from_bytes(content[at + 1 : at + 3], "big") & 0x1FFF
         head = 4 + (1 + content[at + 4] if content[at + 3] & 0x20 else 0)
@@ -304,7 +310,7 @@ def _dv(content: Content, start: int) -> End:
     return -(-len(content) // DV_SEQUENCE) * DV_SEQUENCE, "sequence"
 
 
-# First bytes of files; those of the second kind are looked for at the beginning only.
+# First bytes of files. `FIRST_MARKS` are recognised only at the beginning of the whole file.
 MARKS = {b"\x1aE\xdf\xa3": matroska, b"FLV\x01": flv, ASF_HEADER: _asf, b"OggS": _ogg}
 FIRST_MARKS = {b"\0\0\x01\xba": _program_stream}
 FIRST_MARKS |= {b"\x1f\x07\0\x3f": _dv, b"\x1f\x07\0\xbf": _dv}

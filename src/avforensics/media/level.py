@@ -8,9 +8,9 @@ import numpy as np
 
 from avforensics.media.types import SAMPLE_RATE
 
-BLOCK = SAMPLE_RATE // 10  # samples per power value
+BLOCK = SAMPLE_RATE // 10  # samples over which power is averaged
 FULL_SCALE = 32768.0
-LOUD = 0.1  # share of the blocks, the loudest ones, that determine the level
+LOUD = 0.1  # share of blocks (the loudest) that determine the level
 
 
 class Level:
@@ -25,7 +25,7 @@ class Level:
         self._rest = np.zeros(0, np.int16)
 
     def add(self, audio: np.ndarray) -> None:
-        """Add the next piece, int16 mono 16 kHz, (samples,)."""
+        """Add the next piece of audio: int16, (samples,), mono, 16 kHz."""
         audio = np.concatenate([self._rest, audio])
         whole = len(audio) // BLOCK * BLOCK
         self._powers += _powers(audio[:whole].reshape(-1, BLOCK))

@@ -1,6 +1,6 @@
-"""Synthetic background sounds and room responses, at 16 kHz.
+"""Synthetic background sounds and room responses at 16 kHz.
 
-Used to augment audio in training and for the audio conditions of the robustness test.
+They augment the audio in training and serve as conditions in the robustness test.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from scipy.signal import lfilter
 
 from avforensics.media.types import SAMPLE_RATE
 
-LOOP = 20 * SAMPLE_RATE  # samples of generated music and babble; longer clips repeat them
+LOOP = 20 * SAMPLE_RATE  # samples of music and babble to generate; longer clips repeat them
 VOICES = 6
 _FORMANTS = ((730, 1090, 2440), (270, 2290, 3010), (300, 870, 2240), (530, 1840, 2480))
 _CHORDS = ((0, 4, 7), (-3, 0, 4), (5, 9, 12), (7, 11, 14))  # semitones: C, Am, F, G
 
 
 def white(n: int, rng: np.random.Generator) -> np.ndarray:
-    """White Gaussian noise, float32, (n,)."""
+    """Generate white Gaussian noise, float32, (n,)."""
     return rng.standard_normal(n).astype(np.float32)
 
 
@@ -29,7 +29,10 @@ def coloured(noise: np.ndarray) -> np.ndarray:
 
 
 def music(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Decaying chords over a bass note, (n,): two chords per second, eight partials per tone."""
+    """Generate decaying chords over a bass note, (n,).
+
+    There are two chords per second and eight partials per tone.
+    """
     beat = SAMPLE_RATE // 2
     t = np.arange(beat) / SAMPLE_RATE
     key = 220 * 2 ** (rng.integers(12) / 12)
@@ -48,9 +51,10 @@ def music(n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def babble(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Six synthetic voices at once, (n,): pulses filtered by formants that change 4 times a second.
+    """Generate a mix of six synthetic voices, (n,).
 
-    The voices speak no words: only their spectrum and rhythm resemble speech.
+    Pulses are filtered by formants that change four times a second. The voices speak no words, but
+    their spectrum and rhythm resemble speech.
     """
     length = min(n, LOOP)
     return _unit(np.resize(np.sum([_voice(length, rng) for _ in range(VOICES)], 0), n))
@@ -75,12 +79,12 @@ def _voice(n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def room(seconds: float, below: float, rng: np.random.Generator) -> np.ndarray:
-    """Impulse response of a room: the direct sound (1), then a tail of decaying noise.
+    """Generate the impulse response of a room: a one (direct sound) and a tail of decaying noise.
 
     Parameters
     ----------
     seconds : float
-        Time in which the tail falls by 60 dB; also the tail's length.
+        Time (s) in which the tail falls by 60 dB, which is also its length.
     below : float
         Energy of the direct sound relative to the energy of the whole tail, in dB.
 

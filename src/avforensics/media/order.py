@@ -1,4 +1,4 @@
-"""When frames are shown, if a file stores only the order in which they are decoded."""
+"""Determine when frames are shown if a file stores only decoding times."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ from heapq import heappop, heappush
 
 import av
 
-MAX_REORDER = 16  # frames; the most that H.264 and HEVC allow
+MAX_REORDER = 16  # maximum number of frames by which H.264 and HEVC allow reordering
 
 
 class ShownOrder:
-    """Presentation times of a stream whose packets carry decoding times only.
+    """Assign presentation times in a stream whose packets have only decoding times.
 
-    AVI counts chunks, and some MP4 and Matroska files lack composition times. With B-frames, the
-    decoder then returns frames whose times run backwards, and FFmpeg dates all of them late by the
-    frames that it decodes ahead. Here the n-th frame shown gets the n-th time: the first
-    frame is shown when the file begins, as it was recorded. Streams that store presentation times
-    are left alone: one packet whose two times differ is enough.
+    AVI counts chunks, and some MP4 and Matroska files lack composition times. If there are
+    B-frames, the times of decoded frames then run backwards, and FFmpeg delays all of them by the
+    number of frames that it decodes ahead. This class gives the n-th time to the n-th frame shown,
+    so that the first frame is shown when the file begins, as it was recorded. A stream is left
+    unchanged if the presentation and decoding times of any packet differ.
 
-    A frame that never comes out of the decoder must not move the later ones: its time is dropped at
-    the next frame that depends on no other, or `MAX_REORDER` frames later.
+    If the decoder never returns a frame, later frames must not take its time. The time is dropped
+    at the next frame that does not depend on other frames, or after `MAX_REORDER` frames.
 
     Attributes
     ----------
     delay : int
-        Ticks by which a frame is decoded later than it is shown; 0 = in order.
+        Largest number of ticks by which a frame's time was reduced; 0 = frames are in order.
     """
 
     def __init__(self) -> None:
         self.delay = 0
         self._times: list[int] = []
-        self._awaited: dict[int, int] = {}  # time of a packet -> later ones whose frames came out
+        self._awaited: dict[int, int] = {}  # time of a missing frame -> number of later frames
         self._latest: int | None = None
         self._backwards = False
         self._untimed = True
 
     def add(self, packet: av.Packet) -> None:
-        """Add a packet that was decoded, before its frames."""
+        """Add a packet; call this before `put` for its frames."""
         if packet.size and self._untimed and not packet.is_discard:
             self._untimed = packet.pts is not None and packet.pts == packet.dts
             if self._untimed:
@@ -44,7 +44,7 @@ class ShownOrder:
                 self._awaited[packet.pts] = 0
 
     def put(self, frame: av.VideoFrame, *, reorders: bool) -> None:
-        """Replace the time of the decoder's next frame, if it ``reorders`` frames."""
+        """Replace the time of the decoder's next frame; ``reorders`` is False without B-frames."""
         own = frame.pts
         if not self._untimed or own is None:
             return

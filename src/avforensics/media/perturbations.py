@@ -6,8 +6,8 @@ Perturbations act on whole RGB frames before any crop; `avforensics.media.condit
 As published, colour arithmetic rounds down to whole grey levels, while blur and resize round to
 the nearest. Frames are streamed: only the encoder's look-ahead is held in memory.
 
-Noise and blocks depend only on (seed, video, frame number), so the result does not change with the
-order, batch or process. All levels of a perturbation share the same random numbers.
+Noise and blocks depend only on (seed, video, frame number), so the result does not depend on the
+order, batch or process. All levels of a perturbation use the same random numbers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PAPER_PERTURBATIONS = ("CS", "CC", "BW", "GNC", "GB", "JPEG", "VC")
 
 _BLOCK, _GREY = 8, 128
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
-# From (b - y) and (r - y) to chroma; the inverses in `gaussian_noise` are those of OpenCV's YCrCb.
+# Factors from (b - y) and (r - y) to chroma. `gaussian_noise` uses OpenCV's inverses for YCrCb.
 _CHROMA_SCALE = np.array([0.564, 0.713], dtype=np.float32)
 _LUMA_RANGE, _CHROMA_RANGE = 219 / 255, 224 / 255  # 8-bit studio swing
 
@@ -44,12 +44,14 @@ class Perturbation:
     title : str
         Name in tables and figures.
     levels : tuple of 5
-        Parameter at levels 1 to 5; level 0 changes nothing.
+        Parameter of each level from 1 to 5; level 0 changes nothing.
     function : callable or None
-        Changes frames: ``(frame, p)`` or, if it uses random numbers, ``(frame, p, rng)`` -> frame,
-        uint8 RGB (H, W, 3); with ``streams``, ``(frames, p, fps=)`` -> frames.
+        Function that changes frames: ``(frame, p)`` or, if it uses random numbers,
+        ``(frame, p, rng)`` -> frame, uint8 RGB (H, W, 3); with ``streams``,
+        ``(frames, p, fps=)`` -> frames.
     sound : callable or None
-        Changes audio: ``(pieces, p, rng)`` -> pieces, see `avforensics.media.conditions`.
+        Function that changes audio: ``(pieces, p, rng)`` -> pieces, see
+        `avforensics.media.conditions`.
     """
 
     title: str
@@ -66,7 +68,7 @@ class Perturbation:
 
     @property
     def random(self) -> bool:
-        """True if the function takes random numbers."""
+        """True if the function uses random numbers."""
         return len(inspect.signature(self.function).parameters) == 3
 
 
@@ -78,7 +80,8 @@ def perturbation(
 ) -> Callable[[Callable], Callable]:
     """Decorator that registers a function as a perturbation; parameters as in `Perturbation`.
 
-    Use it with ``evaluate robustness.perturbations=[NAME]`` or ``edit=NAME=3``.
+    Select a registered function with ``evaluate robustness.perturbations=[NAME]`` or
+    ``edit=NAME=3``.
     """
 
     def add(function: Callable) -> Callable:
@@ -102,7 +105,7 @@ def perturb(
     Parameters
     ----------
     frames : iterable of uint8 array, (H, W, 3), RGB
-        In order, all of one size; not changed in place.
+        Frames in order, all of the same size. They are not changed in place.
     name : str
         A key of :data:`PERTURBATIONS`.
     level : int
@@ -116,7 +119,7 @@ def perturb(
     Returns
     -------
     iterator of uint8 array, (H, W, 3)
-        One for each input frame.
+        One changed frame for each input frame.
 
     Raises
     ------
@@ -141,7 +144,7 @@ def perturb(
 
 
 def frame_rng(seed: int, video: str, index: int) -> np.random.Generator:
-    """Random generator for one frame of a video."""
+    """Create the random generator for one frame of a video."""
     text = f"{seed}\0{video}\0{index}"
     digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
@@ -166,13 +169,13 @@ def contrast(frame: np.ndarray, p: float) -> np.ndarray:
 
 @perturbation("BW", title="block-wise", levels=(16, 32, 48, 64, 80))
 def block_wise(frame: np.ndarray, p: float, rng: np.random.Generator) -> np.ndarray:
-    """BW: ``min(h, w) // 256 * p`` grey 8 x 8 blocks at random positions; none below 256 px."""
+    """BW: draw ``min(h, w) // 256 * p`` grey 8 x 8 blocks at random; none in frames < 256 px."""
     return _blocks(frame, min(frame.shape[:2]) // 256 * int(p), rng)
 
 
 @perturbation("BW_small", title="block-wise, small frames too", levels=(16, 32, 48, 64, 80))
 def block_wise_small(frame: np.ndarray, p: float, rng: np.random.Generator) -> np.ndarray:
-    """BW_small: ``max(1, min(h, w) // 256) * p`` blocks, so that face crops get some as well."""
+    """BW_small: draw ``max(1, min(h, w) // 256) * p`` blocks, at least ``p`` in any frame."""
     return _blocks(frame, max(1, min(frame.shape[:2]) // 256) * int(p), rng)
 
 
@@ -180,8 +183,9 @@ def block_wise_small(frame: np.ndarray, p: float, rng: np.random.Generator) -> n
 def gaussian_noise(frame: np.ndarray, p: float, rng: np.random.Generator) -> np.ndarray:
     """GNC: add noise with standard deviation ``sqrt(p)`` of full scale to Y, Cb and Cr; clip.
 
-    As published, noise is scaled for 8-bit studio YCbCr (Y spans 219 levels, chroma 224): back in
-    RGB, the standard deviation of the luma noise is ``255 / 219 * sqrt(p)`` of full scale.
+    As published, the noise is scaled for 8-bit studio YCbCr (Y has 219 levels, chroma 224). After
+    conversion to RGB, the standard deviation of the luma noise is ``255 / 219 * sqrt(p)`` of full
+    scale.
     """
     rgb = frame.astype(np.float32)
     luma = rgb @ _LUMA
@@ -195,7 +199,7 @@ def gaussian_noise(frame: np.ndarray, p: float, rng: np.random.Generator) -> np.
 
 @perturbation("GB", title="Gaussian blur", levels=(7, 9, 13, 17, 21))
 def gaussian_blur(frame: np.ndarray, p: float) -> np.ndarray:
-    """GB: blur with a ``p`` x ``p`` Gaussian of sigma ``p / 6``, mirrored at the edge pixels."""
+    """GB: blur with a ``p`` x ``p`` Gaussian of sigma ``p / 6``; mirror frames at their edges."""
     from scipy.ndimage import correlate1d  # slow import, not needed for scoring
 
     half = int(p) // 2
@@ -209,9 +213,10 @@ def gaussian_blur(frame: np.ndarray, p: float) -> np.ndarray:
 
 @perturbation("JPEG", title="pixelation", levels=(2, 3, 4, 5, 6))
 def pixelation(frame: np.ndarray, p: float) -> np.ndarray:
-    """JPEG: resize to ``1 / p`` of the size and back, bilinearly; no JPEG is involved.
+    """JPEG: resize to ``1 / p`` of the size and back, bilinearly; JPEG itself is not used.
 
-    As published: no anti-aliasing, aligned pixel centres, rounding after each resize.
+    As published, there is no antialiasing, pixel centres are aligned, and each resize is followed
+    by rounding.
     """
     height, width = frame.shape[:2]
     small = _bilinear(frame, max(1, height // int(p)), max(1, width // int(p)))
@@ -228,8 +233,8 @@ def video_compression(
 ) -> Iterator[np.ndarray]:
     """VC: compress with H.264 (libx264, 4:2:0) at a constant rate factor, in memory.
 
-    The encoder uses one thread, so that the result does not depend on the number of cores. For the
-    encoder, odd sizes are extended by repeating the last row or column; the result is cropped back.
+    The encoder uses one thread, so that the result does not depend on the number of cores. Because
+    it needs even sizes, the last row or column of odd sizes is repeated and removed afterwards.
     """
     encoder, decoder = None, av.CodecContext.create("h264", "r")
     height = width = 0
@@ -286,12 +291,12 @@ def _bilinear(frame: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _between(size: int, new_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Index of the old pixel before each new centre, and the distance of their centres, 0 to 1."""
+    """Return the index of the old pixel before each new centre, and their distance (0 to 1)."""
     centres = np.clip((np.arange(new_size) + 0.5) * size / new_size - 0.5, 0, size - 1)
     before = np.floor(centres).astype(np.intp)
     return before, (centres - before).astype(np.float32)
 
 
 def _to_uint8(values: np.ndarray) -> np.ndarray:
-    # the small offset is for values such as 99.99999, which should be 100
+    # The small offset turns values such as 99.99999 into 100.
     return np.clip(values + 1e-3, 0, 255).astype(np.uint8)

@@ -8,10 +8,10 @@ from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from avforensics.media.colour import BT709, ColourTags
 
-# Output format of swscale for frames that are tone-mapped. In its packed 16-bit format (rgb48),
-# colours are wrong if the width is odd.
+# Output format of swscale for frames that are tone-mapped. The packed 16-bit format (rgb48) of
+# swscale has wrong colours if the width is odd.
 DEEP = "gbrp16le"
-# Formats whose planes can be cut: name -> chroma subsampling, horizontal and vertical.
+# Chroma subsampling (horizontal, vertical) of the formats whose planes can be cut.
 HALVED = {"420": (2, 2), "422": (2, 1), "444": (1, 1)}
 PLANAR = {
     f"{kind}{sampling}p{bits}": halved
@@ -19,7 +19,7 @@ PLANAR = {
     for kind, depths in (("yuv", ("", "10le", "12le")), ("yuvj", ("",)))
     for bits in depths
 }
-LOOK = 160  # longer side, in pixels, at which the gamut of a frame is checked
+LOOK = 160  # longer side in pixels to which a frame is reduced to check its gamut
 
 
 def cut_planes(frame: av.VideoFrame, x: int, y: int, width: int, height: int) -> av.VideoFrame:
@@ -43,18 +43,18 @@ def cut_planes(frame: av.VideoFrame, x: int, y: int, width: int, height: int) ->
 
 
 class Surroundings:
-    """A region of a stored frame, from which parts can be cut as if from the whole frame.
+    """Region of a stored frame; its parts can be cut out as if from the whole frame.
 
     Parameters
     ----------
     frame : av.VideoFrame
     x, y, width, height : int
-        Region in pixels; x and y must be even.
+        Upper left corner and size of the region in pixels; x and y must be even.
 
     Attributes
     ----------
     width, height : int
-        Size of the whole frame.
+        Size of the whole frame in pixels.
     n_bytes : int
         Size of the region in memory, in bytes.
     """
@@ -72,12 +72,12 @@ class Surroundings:
         return min(left, top) >= 0 and fits
 
     def cut(self, x: int, y: int, width: int, height: int) -> av.VideoFrame:
-        """Same as `cut_planes` of the whole frame."""
+        """Cut out a part, given in coordinates of the whole frame, as `cut_planes` does."""
         return cut_planes(self._region, x - self._corner[0], y - self._corner[1], width, height)
 
 
 def _cut_converted(frame: av.VideoFrame, x: int, y: int, width: int, height: int) -> av.VideoFrame:
-    """Like `cut_planes`, for a frame whose planes cannot be cut: convert it first."""
+    """Convert a frame whose planes cannot be cut, then cut out a region."""
     if ColourTags.of(frame).tone_map is None:
         rows = _pixels(frame.reformat(format="rgb24", threads=1))[y : y + height, x : x + width]
         return av.VideoFrame.from_ndarray(np.ascontiguousarray(rows), format="rgb24")
@@ -95,7 +95,7 @@ def convert(
     pixels: str = "rgb24",
     interpolation: Interpolation,
 ) -> np.ndarray:
-    """Resize a stored frame and convert it to BT.709: uint8 (H, W, 3)."""
+    """Resize a stored frame and convert it to BT.709, uint8 (H, W, 3)."""
     tone_map = ColourTags.of(frame).tone_map
     small = reformatter.reformat(
         frame,
@@ -112,7 +112,7 @@ def convert(
 
 
 def colours_of(first: av.VideoFrame, said: ColourTags) -> ColourTags:
-    """Colour tags of a video.
+    """Determine the colour tags of a video.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def colours_of(first: av.VideoFrame, said: ColourTags) -> ColourTags:
     Returns
     -------
     ColourTags
-        Tags of the frame, with BT.709 primaries if its content contradicts a wider gamut.
+        Tags of the frame; the primaries are BT.709 if its content contradicts a wider gamut.
     """
     said.fill(first)
     tags = ColourTags.of(first)
@@ -153,7 +153,7 @@ def _pixels(frame: av.VideoFrame) -> np.ndarray:
 
 
 def _deep_pixels(frame: av.VideoFrame) -> np.ndarray:
-    """A frame in format `DEEP` as RGB, uint16 (H, W, 3)."""
+    """Return a frame in format `DEEP` as RGB, uint16 (H, W, 3)."""
     green, blue, red = (
         np.frombuffer(plane, "<u2").reshape(-1, plane.line_size // 2) for plane in frame.planes
     )
@@ -162,7 +162,7 @@ def _deep_pixels(frame: av.VideoFrame) -> np.ndarray:
 
 
 def _white(frame: av.VideoFrame) -> int:
-    """16-bit value of a frame's white after swscale, which shifts bits without rounding up."""
+    """Return white as a 16-bit value after swscale, which shifts bits without rounding up."""
     bits = frame.format.components[0].bits
     if frame.color_range == ColorRange.JPEG or frame.format.is_rgb:
         return (2**bits - 1) << (16 - bits)

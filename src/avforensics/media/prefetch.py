@@ -1,4 +1,4 @@
-"""Compute results in other threads, in order and before they are needed."""
+"""Compute results in other threads before they are needed, in order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def in_another_thread(
 ) -> Iterator[Result]:
     """Call ``work`` with each tuple of arguments in another thread; yield results in order.
 
-    Arguments are produced in the iterating thread, which also receives exceptions.
+    The arguments are generated in the iterating thread; exceptions are raised there.
     """
     with ThreadPoolExecutor(1) as pool:
         yield from _in_order((pool.submit(work, *each) for each in arguments), WAITING)
@@ -31,7 +31,7 @@ def prefetch(
 ) -> Iterator[Result]:
     """Yield ``work(item)`` in order, computing at most ``threads`` results in advance.
 
-    The threads are daemons, so that an interrupted command does not wait for a long video.
+    The threads are daemons, so that an interrupted command need not wait for a long video.
     """
 
     def begin(item: Item) -> Future[Result]:
@@ -49,7 +49,7 @@ def prefetch(
 
 
 def _in_order(futures: Iterable[Future[Result]], most: int) -> Iterator[Result]:
-    """Yield results in order; up to ``most`` more futures are started before one is awaited."""
+    """Yield results in order, keeping up to ``most`` futures running ahead."""
     waiting: deque[Future[Result]] = deque()
     for future in futures:
         waiting.append(future)
@@ -60,7 +60,7 @@ def _in_order(futures: Iterable[Future[Result]], most: int) -> Iterator[Result]:
 
 
 def put(queue: Queue, item: Any, closed: threading.Event) -> None:
-    """Add an item; wait while the queue is full, until ``closed`` is set."""
+    """Add an item to a queue; if the queue is full, wait until there is room or it is closed."""
     while not closed.is_set():
         with suppress(Full):
             queue.put(item, timeout=0.1)

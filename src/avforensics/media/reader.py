@@ -35,7 +35,7 @@ from avforensics.media.types import (
 )
 from avforensics.media.video import VideoReader
 
-# Length of two windows of five frames; with fewer frames, nothing can be predicted or scored.
+# Two windows of five frames are needed to predict a window and score it.
 MIN_FRAMES = 6
 
 PictureEdit = Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]]
@@ -68,7 +68,7 @@ def open_media(
     path : str or PathLike
         The video file.
     options : MediaOptions, optional
-        Size, crop and streams.
+        Frame size, crop and streams.
     block_frames : int
         Frames per block; the last block may be shorter.
     start_frame : int
@@ -81,26 +81,27 @@ def open_media(
         Square that follows a face from ``start_frame`` on and replaces ``options.crop``; the part
         ends with the last square.
     sound : SoundSpool, optional
-        Decoded audio of the file, for reading many parts; not closed here. Without a spool, audio
-        is decoded from the beginning of the file.
+        Decoded audio of the file, for reading many parts; the caller must close it. Without a
+        spool, audio is decoded from the beginning of the file.
     edit : callable, optional
-        Edits whole frames at 25 fps before they are cropped and resized, for robustness tests.
+        Function that edits whole frames at 25 fps before they are cropped and resized, for
+        robustness tests.
     kept : KeptFrames, optional
         Frames of the video from an earlier pass; if complete, no frame is decoded again.
     pictures : Pictures, optional
-        Frames of the part, already cut and resized, so that none is decoded; the part ends with
-        the last of these frames.
+        Cropped and resized frames of the part, which are used instead of decoding; the part ends
+        with the last of them.
 
     Returns
     -------
     MediaStream
-        Blocks of the file; use the stream in a ``with`` statement and iterate once.
+        Blocks of the file. Use the stream in a ``with`` statement; it can be iterated once.
 
     Raises
     ------
     MediaError
-        The file or its audio cannot be used; also raised during iteration, for errors that only
-        decoding reveals.
+        The file or its audio cannot be used. Errors found while decoding are raised during
+        iteration.
     ValueError
         A number is out of range, or the crop lies outside the frame.
     """
@@ -138,8 +139,8 @@ def open_media(
 class MediaStream(Closing):
     """Blocks of a file, as returned by `open_media`.
 
-    Video and audio are demuxed in two separate passes, so that a file whose audio is stored far
-    from its video needs no more memory than any other file.
+    Video and audio are demuxed in two separate passes, so that memory does not depend on how far
+    apart a file stores them.
 
     Attributes
     ----------
@@ -268,7 +269,7 @@ class MediaStream(Closing):
             yield frame
 
     def _squares(self, frames: Iterable[av.VideoFrame]) -> Iterator[np.ndarray]:
-        """Crop and resize frames in order while later frames are decoded."""
+        """Yield cropped and resized frames in order, while later frames are decoded."""
         if self._edit is not None:
             pictures = (np.asarray(self._video.upright(frame)) for frame in frames)
             yield from map(self._square, count(), self._edit(pictures))
@@ -290,7 +291,7 @@ class MediaStream(Closing):
         return self._crop.cut(picture, index, self._options.size)
 
     def examine(self) -> MediaReport:
-        """Decode everything without yielding blocks, and return the complete report.
+        """Decode everything without yielding blocks; return the complete report.
 
         Raises
         ------
@@ -310,10 +311,10 @@ class MediaStream(Closing):
         return self.report
 
     def _finish(self, pictures: Iterator[av.VideoFrame], sound: _Sound) -> None:
-        """Complete the report after one of the two streams has ended."""
+        """Complete the report after the video or the audio has ended."""
         report = self.report
         if self._max_frames is None:
-            for _ in pictures:  # count the remaining frames: the audio ended first
+            for _ in pictures:  # count the remaining frames if the audio ended first
                 pass
             sound.drain()
         report.audio_samples = sound.total

@@ -1,4 +1,4 @@
-"""Warnings about a file, in the same words for pages, tables and logs."""
+"""Warnings about a file, worded alike in pages, tables and logs."""
 
 from __future__ import annotations
 
@@ -10,25 +10,27 @@ from avforensics.media.types import FPS, SAMPLE_RATE, MediaReport, Track
 LATE_SECONDS = 1 / FPS
 SHORTER_SECONDS = 0.1
 LONGER_SECONDS = 0.5
-# dBFS; below this level, rounding to int16 changes a tenth of the log-mels of speech by 0.3 to 0.5.
+# Level in dBFS below which rounding to int16 changes a tenth of a voice's log-mels by 0.3 to 0.5.
 FAINT = -38.0
 
 
 def remarks(report: MediaReport, *, whole: bool = True) -> Iterator[str]:
-    """Warnings about a file, from its complete report.
+    """Yield warnings about a file.
 
     Parameters
     ----------
-    report : MediaReport, complete
+    report : MediaReport
+        Complete report of the file.
     whole : bool
-        Whether the file was read to its end; lengths are compared only then.
+        Whether the file was read to its end. The lengths of video and audio are compared only in
+        this case.
     """
     yield from of_file(report)
     yield from of_part(report, whole=whole)
 
 
 def of_file(report: MediaReport) -> Iterator[str]:
-    """Warnings that apply to the whole file."""
+    """Yield warnings about the whole file."""
     for kind in ("video", "audio"):
         yield from _choice([track for track in report.tracks if track.kind == kind])
     yield from _clock(report)
@@ -44,7 +46,7 @@ def of_file(report: MediaReport) -> Iterator[str]:
 
 
 def of_part(report: MediaReport, *, whole: bool = False) -> Iterator[str]:
-    """Warnings about the part that was read."""
+    """Yield warnings about the part that was read."""
     if report.skipped_packets:
         yield damaged_packets(
             video=report.skipped_packets - report.skipped_audio, audio=report.skipped_audio
@@ -77,14 +79,14 @@ def of_part(report: MediaReport, *, whole: bool = False) -> Iterator[str]:
 
 
 def damaged_packets(*, video: int | None = None, audio: int | None = None) -> str:
-    """Warning about damaged packets; a count of None omits that kind."""
+    """Describe damaged packets; a kind of stream is omitted if its count is None."""
     counts = {"video": video, "audio": audio}
     told = ", ".join(f"{count} of {kind}" for kind, count in counts.items() if count is not None)
     return f"damaged packets skipped: {told}"
 
 
 def of_pictures(concealed: int, resized: int, refused_aspect: str = "") -> Iterator[str]:
-    """Warnings about frames that differ from the recording."""
+    """Yield warnings about frames that differ from the recording."""
     if concealed:
         yield f"damaged frames concealed by the decoder: {concealed}"
     if resized:
@@ -94,20 +96,20 @@ def of_pictures(concealed: int, resized: int, refused_aspect: str = "") -> Itera
 
 
 def of_sound(not_finite: int) -> Iterator[str]:
-    """Warnings about samples that differ from the recording."""
+    """Yield a warning if samples differ from the recording."""
     if not_finite:
         yield f"NaN or infinite audio samples replaced by zeros: {not_finite}"
 
 
 def describe(track: Track) -> str:
-    """Short description of a track: ``track 1 (aac, 48000 Hz stereo, eng, default)``."""
+    """Describe a track briefly: ``track 1 (aac, 48000 Hz stereo, eng, default)``."""
     told = [track.codec, track.detail, track.language, track.title and f'"{track.title}"']
     told += [*(flag.replace("_", " ") for flag in track.flags), track.note]
     return f"track {track.number} ({', '.join(filter(None, told))})"
 
 
 def _choice(tracks: Sequence[Track]) -> Iterator[str]:
-    """Warning that says which track was read, if there are several of a kind."""
+    """Yield a warning that names the track that was read, if there are several tracks."""
     read = [describe(track) for track in tracks if track.chosen]
     others = [describe(track) for track in tracks if not track.chosen]
     if read and others:

@@ -20,7 +20,7 @@ INDEXED = frozenset({"mov", "mp4", "matroska", "webm"})
 
 
 def key_time_before(path: str | os.PathLike, stream: int, stamp: int) -> int | None:
-    """Presentation time of the last key frame at or before ``stamp``.
+    """Find the last key frame at or before ``stamp``.
 
     Parameters
     ----------
@@ -32,7 +32,8 @@ def key_time_before(path: str | os.PathLike, stream: int, stamp: int) -> int | N
     Returns
     -------
     int or None
-        None if there is no such key frame, or if seeking in this file is unreliable.
+        Presentation time of the key frame in the same time base; None if there is no such key
+        frame, or if seeking in this file is unreliable.
     """
     times = _key_times(os.fspath(path), stream, state_of(path))
     position = bisect_right(times, stamp)
@@ -41,9 +42,9 @@ def key_time_before(path: str | os.PathLike, stream: int, stamp: int) -> int | N
 
 @lru_cache(maxsize=32)
 def _key_times(path: str, number: int, _state: tuple[int, int]) -> tuple[int, ...]:
-    """Times of all key frames; empty unless every packet has a unique time stamp.
+    """Return the times of all key frames, or none unless every packet has a unique time stamp.
 
-    Packets are read but not decoded: an hour of video takes a fraction of a second.
+    Packets are read but not decoded, which takes a fraction of a second for an hour of video.
     """
     stamps, keys, untimed = [], [], True
     tally = Tally()
@@ -70,7 +71,7 @@ def _key_times(path: str, number: int, _state: tuple[int, int]) -> tuple[int, ..
 def is_entry(frame: av.VideoFrame, stamp: int) -> bool:
     """Return True if decoding can begin with this frame, independently of earlier frames.
 
-    In video with gradual refresh, frames marked as key frames depend on earlier frames.
+    In videos with gradual refresh, frames that are marked as key frames depend on earlier frames.
     """
     return (
         frame.pts == stamp

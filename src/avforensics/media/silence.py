@@ -16,7 +16,8 @@ class LeadingSilence:
     Attributes
     ----------
     seconds : float
-        Silence so far; the whole duration if nothing was louder than `SILENCE`.
+        Duration of the leading silence so far; the whole duration if no sample was louder than
+        `SILENCE`.
     """
 
     def __init__(self) -> None:
@@ -28,7 +29,7 @@ class LeadingSilence:
         return self._samples / SAMPLE_RATE
 
     def add(self, audio: np.ndarray) -> None:
-        """Add the next piece, int16 mono 16 kHz, (samples,)."""
+        """Add the next piece of audio: int16, (samples,), mono, 16 kHz."""
         if self._loud:
             return
         loud = np.abs(audio.astype(np.int32)) > SILENCE

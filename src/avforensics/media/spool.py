@@ -1,4 +1,4 @@
-"""Decode the audio of a file once, to disk, so that its parts can be read in any order."""
+"""Decode the audio of a file to disk once, so that its parts can be read in any order."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ BYTES = 2  # bytes per int16 sample
 class SoundSpool(Closing):
     """Audio of a file, aligned with its video, for several readers that each read a part.
 
-    A resampler that starts in the middle of a file yields different samples from one that starts at
-    its beginning. The audio is therefore decoded once, in order and on demand, into a temporary
-    file (1.9 MB per minute). The class is thread-safe; use it in a ``with`` statement.
+    The output of a resampler depends on where it starts in a file. The audio is therefore decoded
+    once, in order and on demand, into a temporary file (1.9 MB per minute). The class is
+    thread-safe; use it in a ``with`` statement.
 
     Parameters
     ----------
@@ -75,12 +75,12 @@ class SoundSpool(Closing):
             self._file.close()
 
     def read(self, start: int, count: int) -> np.ndarray:
-        """Samples ``start .. start + count - 1``.
+        """Read samples ``start .. start + count - 1``.
 
         Returns
         -------
-        int16 array, mono, 16 kHz
-            Shorter at the end of the audio.
+        int16 array, (samples,), mono, 16 kHz
+            Shorter than ``count`` at the end of the audio.
         """
         with self._lock:
             self._file.seek(0, os.SEEK_END)
@@ -95,19 +95,19 @@ class SoundSpool(Closing):
 
     @property
     def warnings(self) -> list[str]:
-        """Warnings about the audio decoded so far."""
+        """Return the warnings about the audio decoded so far."""
         damaged = self.audio.tally.skipped
         found = [damaged_packets(audio=damaged)] if damaged else []
         return [*found, *of_sound(self.audio.not_finite)]
 
 
 class SpooledSound:
-    """Audio of a spool from sample ``skip`` on, with the interface of `AudioReader`.
+    """Audio of a spool, starting at sample ``skip``, with the interface of `AudioReader`.
 
     Parameters
     ----------
     spool : SoundSpool
-        Source of the audio; not closed by this object.
+        Source of the audio; `close` does not close it.
     skip : int
         Number of samples to skip at the beginning.
     """
@@ -118,7 +118,7 @@ class SpooledSound:
         self._skip = skip
         self.codec, self.downmix = spool.audio.codec, spool.audio.downmix
         self.number = spool.audio.number
-        self.tally = Tally()  # stays empty: the spool counts the damage of the whole file
+        self.tally = Tally()  # remains empty: the spool counts the damage for the whole file
         self.not_finite = 0
         self.level = Level()
 

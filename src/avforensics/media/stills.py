@@ -1,4 +1,4 @@
-"""Read single frames of a video at any time without decoding everything before them."""
+"""Read single frames at any time of a video without decoding everything before them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from avforensics.media.tracks import pick_stream
 from avforensics.media.types import FPS
 from avforensics.media.video import VideoReader
 
-FARTHEST = 1000  # frames to decode after a key frame before giving up
+FARTHEST = 1000  # maximum number of frames to decode after a seek
 
 
 def stills(
@@ -30,7 +30,7 @@ def stills(
 ) -> Iterator[Image.Image | None]:
     """Yield upright frames of a video at given times.
 
-    For display, not for scoring: without a reliable index, frames may be slightly off.
+    For display, not for scoring: if the file's index is unreliable, the times may be slightly off.
 
     Parameters
     ----------

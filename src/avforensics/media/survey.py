@@ -1,4 +1,4 @@
-"""Scan the packets of a file without decoding: number and time range for each stream."""
+"""Scan the packets of a file without decoding to find the time range of each stream."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from avforensics.media.types import ClockBreak
 PAUSE, MPEG_PAUSE, ALONE_PAUSE = Fraction(1), Fraction(3, 10), Fraction(10)
 # Maximum duration (s) of a packet.
 LONGEST = Fraction(1)
-# A stream that begins more than this (s) after all others have ended is unrelated to them.
+# A stream that begins more than this (s) after the end of all other streams is unrelated to them.
 APART = Fraction(60)
 # Smaller backward steps (s) of time stamps are jitter, not a restart of the clock.
 JITTER = {"video": Fraction(1, 50), "audio": Fraction(1, 25)}
@@ -53,9 +53,9 @@ class Survey:
     strays : int
         Number of short runs of packets with damaged time stamps.
     joins : str
-        What became of files that are joined to this one; empty if there are none.
+        Description of files that are joined to this one; empty if there are none.
     cut : str
-        How the file is cut off, judged by its structure; empty if it is not.
+        Description of how the file is cut off, according to its structure; empty if complete.
     """
 
     packets: dict[int, int]
@@ -72,7 +72,7 @@ class Survey:
         return max((end for _, end in self.ends.values()), default=Fraction(0))
 
     def end_from(self, time: Fraction) -> Fraction:
-        """End of the last packet that plays at or after ``time``, in seconds on the repaired clock.
+        """Return the end of the last packet after ``time``, in seconds on the repaired clock.
 
         Streams that begin more than `APART` after the others have ended are ignored, so that
         padding (a held frame, silence before the audio) does not extend to them.
@@ -154,12 +154,15 @@ class _Trail:
         return self._end * self._base
 
     def add(self, packet: av.Packet, order: int, other: _Trail | None, part: int) -> None:
-        """Add the next packet of a joined file's ``part``; ``other``: the other kind's trail."""
+        """Add the next packet of a joined file's ``part``.
+
+        ``other`` is the trail of a stream of the other kind (audio or video).
+        """
         number, self.count = self.count, self.count + 1
         shown, time = packet.pts, packet.dts
         if shown is None:
             shown = time
-        if shown is None or packet.is_discard:  # decoded only for later ones: outside an edit
+        if shown is None or packet.is_discard:  # outside the edit: decoded only for later frames
             return
         if time is not None:
             shown = self._shown(shown, time)
@@ -189,7 +192,7 @@ class _Trail:
         self._start, self._end = min(self._start, shown), max(self._end, shown + lasts)
 
     def _lasts(self, declared: int) -> int:
-        """Duration of a packet in ticks; in MP4, the declared duration includes jumps."""
+        """Return the duration of a packet in ticks; the declared duration in MP4 includes jumps."""
         if self._step and not 0 < declared <= 2 * self._step:
             return min(self._step, self._longest)
         return min(declared or self._usual, self._longest)

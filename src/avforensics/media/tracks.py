@@ -1,4 +1,4 @@
-"""Choose the video and audio tracks to read: those that a player plays, unless they are empty."""
+"""Choose the video and audio tracks to read: as in players, but ignoring empty tracks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from avforensics.media.survey import Survey, survey
 from avforensics.media.types import SAMPLE_RATE, Track
 
 KINDS = ("video", "audio")
-# Dispositions of tracks that accompany the main track.
+# Dispositions of tracks that accompany a main track.
 ASIDE = (
     Disposition.comment
     | Disposition.hearing_impaired
@@ -43,16 +43,16 @@ ASIDE = (
 )
 ASIDE_TITLE = re.compile(r"comment|descri|kommentar|deskription|coment|narrat|karaoke", re.I)
 HANDLER = re.compile(r"handler|core media|gpac|l-smash|mainconcept|apple|iso", re.I)
-FEW = 6  # packets; a track with fewer is still pictures, not video
-SLIDES = 2.0  # frames per second; a track with fewer is a slide show, not video
-MOVING = 5.0  # minimum change of some part of a moving image, in grey levels (of 256)
-LOOKS, LOOKED_AT, THUMB = 4, 8, 64  # positions examined, frames at each, side in pixels
+FEW = 6  # packets; a track with fewer packets contains still pictures, not video
+SLIDES = 2.0  # frames per second; a track with a lower rate is a slide show, not video
+MOVING = 5.0  # change of a pixel, in grey levels (of 256), above which a picture moves
+LOOKS, LOOKED_AT, THUMB = 4, 8, 64  # positions examined, frames per position, side in pixels
 
 
 def pick_stream(
     container: av.container.InputContainer, kind: str, number: int | None = None
 ) -> av.stream.Stream:
-    """Select a stream of one kind, ignoring cover images; all other streams are discarded.
+    """Select a stream of a kind, ignoring cover images; discard the packets of all other streams.
 
     Parameters
     ----------
@@ -96,18 +96,18 @@ def _read_only(container: av.container.InputContainer, chosen: av.stream.Stream)
             stream.discard = type(stream.discard).all
     if chosen.type == "video":
         chosen.codec_context.options = {"max_pixels": str(picture_bound())}
-    # With several threads, a decoder conceals damage differently from run to run; one thread gives
-    # the same frames everywhere.
+    # A decoder with several threads may conceal damage differently in each run; with one thread,
+    # the frames are reproducible.
     chosen.codec_context.thread_type = "NONE"
 
 
 def number_of(container: av.container.InputContainer, stream: av.stream.Stream) -> int:
-    """Index of a stream as counted by `pick_stream`."""
+    """Return the index of a stream as counted by `pick_stream`."""
     return [one.index for one in _streams(container, stream.type)].index(stream.index)
 
 
 def read_tracks(tracks: Iterable[Track], *, video: int, audio: int) -> tuple[Track, ...]:
-    """Tracks of one or two files, with ``chosen`` set for those that were read."""
+    """Copy the tracks of one or two files, setting ``chosen`` for the tracks that were read."""
     numbers = {"video": video, "audio": audio}
     return tuple(
         replace(track, chosen=track.number == numbers[track.kind])
@@ -117,12 +117,12 @@ def read_tracks(tracks: Iterable[Track], *, video: int, audio: int) -> tuple[Tra
 
 
 def chosen_number(path: str | os.PathLike, kind: str) -> int:
-    """Index of the track that `file_tracks` chooses; 0 if there is none."""
+    """Return the index of the track that `file_tracks` chooses; 0 if there is none."""
     return next((t.number for t in file_tracks(path) if t.kind == kind and t.chosen), 0)
 
 
 def file_tracks(path: str | os.PathLike) -> tuple[Track, ...]:
-    """All video and audio tracks of a file; one of each kind is marked as chosen.
+    """List all video and audio tracks of a file; one track of each kind is marked as chosen.
 
     The default track is chosen, as in players, unless it has no content (a still image, silence,
     no packets) or accompanies another track (commentary, description). Content is examined only if
@@ -155,7 +155,7 @@ def _tracks(path: str, _state: tuple[int, int]) -> tuple[Track, ...]:
 
 
 def _rank(stream: av.stream.Stream, note: str) -> tuple[bool, ...]:
-    """Sort key of a track; the first track with the smallest key is chosen."""
+    """Return the sort key of a track; the first track with the smallest key is chosen."""
     return (
         stream.codec_context is None,
         bool(note),
@@ -166,7 +166,7 @@ def _rank(stream: av.stream.Stream, note: str) -> tuple[bool, ...]:
 
 
 def _note(path: str, stream: av.stream.Stream, number: int, found: Survey, several: bool) -> str:
-    """Why a track has no content, else empty; a single track's content is not examined."""
+    """Return why a track has no content, else an empty string; a single track is not decoded."""
     if stream.codec_context is None:
         return "no decoder"
     count = found.packets.get(stream.index, 0)
@@ -186,7 +186,7 @@ def _note(path: str, stream: av.stream.Stream, number: int, found: Survey, sever
 
 
 def _sounds(path: str, number: int, found: Survey) -> bool:
-    """Return True if an audio track is louder than silence anywhere, ignoring a DC offset."""
+    """Return True if an audio track is not silent throughout, ignoring a DC offset."""
     with open_container(path) as container:
         stream = pick_stream(container, "audio", number)
         resampler = av.AudioResampler(format="s16", rate=SAMPLE_RATE)
@@ -213,7 +213,7 @@ def _moves(path: str, number: int) -> bool:
 
 
 def _thumbs(path: str, number: int) -> Iterator[np.ndarray]:
-    """Yield small grey frames, float32 (THUMB, THUMB)."""
+    """Yield small grey frames from a few positions of a track, float32 (THUMB, THUMB)."""
     reformatter = VideoReformatter()
     with open_container(path) as container:
         stream = pick_stream(container, "video", number)

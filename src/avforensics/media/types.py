@@ -40,7 +40,7 @@ class MediaOptions:
 
 @dataclass(frozen=True)
 class Block:
-    """Frames and the audio that belongs to them.
+    """Consecutive frames and their audio.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Track:
     detail : str
         Frame size, or sample rate and channels.
     note : str
-        Why the track is not a candidate, e.g. ``"silent"`` or ``"a still picture"``; else empty.
+        Reason why the track has no content, e.g. ``"silent"`` or ``"a still picture"``; else empty.
     chosen : bool
         Whether this is the track that was read.
     """
@@ -86,7 +86,7 @@ class Track:
 
 @dataclass(frozen=True, kw_only=True)
 class ClockBreak:
-    """A place where a file's time stamps restart, step back or jump.
+    """Point at which a file's time stamps restart, step back or jump.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ class MediaReport:
     n_frames : int
         Frames at 25 fps with audio: ``min(video_frames, audio_samples // 640)``.
     video_frames, audio_samples : int
-        Length of each stream after conversion, before both are cut to ``n_frames``.
+        Number of frames and samples after conversion, before both are cut to ``n_frames``.
     fps : float
         Average frame rate of the source.
     width, height : int
@@ -119,9 +119,9 @@ class MediaReport:
     rotation : int
         Degrees, counter-clockwise, by which stored frames are rotated to be upright.
     duration : float
-        Seconds read.
+        Length in seconds of the part that was read.
     skipped_packets : int
-        Number of damaged packets that were skipped; ``skipped_audio`` counts those of audio.
+        Number of damaged packets that were skipped. ``skipped_audio`` of them are audio packets.
     video_codec, audio_codec : str
     reader : str
         ``"pyav"`` or ``"decord"``.
@@ -138,17 +138,17 @@ class MediaReport:
     tone_map : str
         How frames were converted to BT.709, or why a gamut tag was ignored; empty if neither.
     breaks : tuple of ClockBreak
-        Repaired breaks, where the clock restarts, steps back or jumps.
+        Points at which the clock restarts, steps back or jumps, which were repaired.
     strays : int
         Number of short runs of packets whose damaged time stamps were repaired.
     joins : str
-        What became of other files joined to this one, byte by byte.
+        Description of files that are joined to this one byte by byte; empty if there are none.
     cut : str
-        What is missing at the end of the file, judged by its structure.
+        Description of what is missing at the end of the file; empty if it is complete.
     reordered : float
         Seconds by which frames may be shown early, if the file has no presentation times.
     disordered : int
-        Frames left out because their time stamps step back.
+        Number of frames left out because their time stamps step back.
     declared : float or None
         Declared length in seconds from the first frame.
     found : float
@@ -158,11 +158,12 @@ class MediaReport:
     level : float or None
         Level of the loud parts of the audio in dBFS (negative); None = digital silence.
     concealed, resized : int
-        Number of damaged frames concealed by the decoder, and of frames fitted to the first frame.
+        Number of damaged frames that the decoder concealed, and of frames of another size or shape
+        that were fitted to the first frame.
     audio_start : float or None
         Seconds from the first frame read to the first audio sample.
     not_finite : int
-        Number of NaN or infinite samples.
+        Number of NaN or infinite samples that were replaced by zeros.
     warnings : list of str
         Warnings for the user, e.g. ``"audio shorter than video (2.00 s of 3.00 s)"``.
     """
@@ -204,10 +205,10 @@ class MediaReport:
 
 
 class Pictures(Protocol):
-    """Pictures for the network, uint8 RGB (size, size, 3), cut outside the reader."""
+    """Frames for the network, uint8 RGB (size, size, 3), that were cropped elsewhere."""
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Yield the pictures in order, once."""
+        """Yield the frames in order; possible only once."""
 
     def close(self) -> None:
-        """Stop: no more pictures are needed."""
+        """Stop cropping, because no more frames are needed."""

@@ -28,7 +28,7 @@ from avforensics.media.survey import LONGEST, survey
 from avforensics.media.tracks import number_of, pick_stream
 from avforensics.media.types import FPS
 
-DECODERS = 4  # decoder threads for long videos: frames decoded while others are used
+DECODERS = 4  # number of decoder threads for long videos
 
 
 class VideoReader(Closing):
@@ -36,26 +36,25 @@ class VideoReader(Closing):
 
     FFmpeg's ``fps`` filter repeats and drops frames, as in ``ffmpeg -vf fps=25``. The filter clock
     starts at the first frame, so that a file at 25 fps yields each frame once, whatever its start
-    time. Frames that differ in size or pixel aspect are fitted to the first frame. Iterate once;
-    close the reader (or leave the ``with`` block) to release the file.
+    time. Frames that differ in size or pixel aspect are fitted to the first frame. The reader can
+    be iterated once; close it (or leave the ``with`` block) to release the file.
 
     Parameters
     ----------
     stream : int, optional
-        Index among the video streams, cover images excluded; None = as chosen by
-        `file_tracks`.
+        Index among the video streams, cover images excluded; None = as chosen by `file_tracks`.
     start : int
         First frame to yield, at 25 fps. Decoding begins at a preceding key frame if the file's
         index is reliable, otherwise at the beginning; the frames are the same either way.
     rough : bool
-        Skip the decoder's loop filter, which saves a quarter of the work but leaves visible
-        blocks. For face detection, not for scoring.
+        Skip the decoder's loop filter. This saves a quarter of the work but leaves visible blocks.
+        For face detection, not for scoring.
     threads : int
-        Number of decoder threads. With more than one, damaged frames are decoded differently from
-        run to run: check `tally` afterwards and decode again if anything was damaged.
+        Number of decoder threads. With several threads, damaged frames may be decoded differently
+        in each run: check `tally` afterwards and decode again if it is damaged.
     square : bool
         Convert to square pixels. If False, pixels keep their stored shape, and frames of a
-        different aspect are stretched to the aspect of the first frame. This suits frames that are
+        different aspect are stretched to the aspect of the first frame. Use this if the frames are
         then resized to a square regardless of aspect (method Sec. 1).
 
     Attributes
@@ -149,10 +148,10 @@ class VideoReader(Closing):
         self.aspect = np.divide(*shown.size(first)).item() if shown.stretches else None
 
     def close(self) -> None:
-        """Release the file and the first frame, which only the garbage collector frees."""
+        """Release the file and the first frame."""
         self._container.close()
         self._first = None
-        gc.collect(1)  # reading its side data made a cycle (see `orientation`): megabytes per part
+        gc.collect(1)  # the first frame is in a reference cycle (see `orientation`)
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
         """Yield stored frames at 25 fps; `upright` rotates and converts them."""
@@ -209,7 +208,7 @@ class VideoReader(Closing):
             raise
 
     def _clocked(self) -> Iterator[av.VideoFrame]:
-        """Yield frames at 25 fps; ``pts`` counts them from the first frame."""
+        """Yield frames at 25 fps whose ``pts`` is the frame number."""
         graph = None
         for frame in self._rebased():
             graph = graph or _fps_graph(frame)
@@ -257,8 +256,8 @@ class VideoReader(Closing):
         while frame is not None:
             frame = self._like_first(frame)
             frame.pts = stamp - start
-            # The last frame keeps its declared duration, at most until the last packet ends: the
-            # filter would drop a frame of zero duration.
+            # The last frame keeps its declared duration, but ends with the last packet. Its
+            # duration must not be zero, or the filter would drop it.
             frame.duration = min(frame.duration or step, max(end - stamp, step))
             yield frame
             frame, latest = next(self._decoded, None), max(latest, stamp)
@@ -266,7 +265,7 @@ class VideoReader(Closing):
             self.tally.disordered += frame is not None and stamp < latest
 
     def _like_first(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """Fit a frame to the first frame's size and format, as later frames may differ."""
+        """Fit a frame to the size and format of the first frame."""
         self._said.fill(frame)
         kind = frame.width, frame.height, frame.format.name
         aspect = self._pixels.at(frame) if self._square else self._aspect
@@ -293,10 +292,10 @@ class VideoReader(Closing):
 
 
 class _Stamps:
-    """FFmpeg's best-effort time stamp of a frame, which PyAV does not expose.
+    """Compute FFmpeg's best-effort time stamp of a frame, which PyAV does not expose.
 
-    Presentation times may be damaged, or guessed by the demuxer; they then run backwards at
-    B-frames while decoding times increase. The kind that ran backwards less often is used.
+    Presentation times that are damaged or guessed by the demuxer run backwards at B-frames, while
+    decoding times increase. The kind of time that has run backwards less often is used.
     """
 
     def __init__(self, step: int) -> None:
@@ -333,7 +332,7 @@ def _fps_graph(frame: av.VideoFrame) -> av.filter.Graph:
 def _fit_graph(
     frame: av.VideoFrame, width: int, height: int, whole: int, high: int, pixels: str
 ) -> av.filter.Graph:
-    """Filter graph that scales frames and centres them on black frames."""
+    """Build a filter graph that scales frames and centres them on black frames."""
     graph = av.filter.Graph()
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base

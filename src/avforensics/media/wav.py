@@ -1,4 +1,4 @@
-"""Read and write mono int16 WAV files, such as those next to clips."""
+"""Read and write mono int16 WAV files, such as the audio files next to clips."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def read_wav(
     start: int = 0,
     count: int | None = None,
 ) -> np.ndarray:
-    """Read mono int16 audio, or a part of it without reading the rest.
+    """Read all or part of a mono int16 WAV file.
 
     Parameters
     ----------
     start : int
-        First sample.
+        Index of the first sample to read.
     count : int, optional
         Number of samples; None = to the end.
 
@@ -74,7 +74,7 @@ def read_wav(
 
 
 def wav_samples(path: str | os.PathLike) -> int:
-    """Number of samples of a mono int16 WAV file, from its header.
+    """Read the number of samples of a mono int16 WAV file from its header.
 
     Raises
     ------

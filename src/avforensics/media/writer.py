@@ -1,4 +1,4 @@
-"""Write clips: H.264 + AAC in MP4, quick to seek and reproducible byte for byte."""
+"""Write clips as H.264 and AAC in MP4, with fast seeking and reproducible bytes."""
 
 from __future__ import annotations
 
@@ -41,38 +41,39 @@ def write_clip(
 ) -> int:
     """Write an H.264 (yuv420p) + AAC MP4 file.
 
-    The encoder uses one thread and by default no B-frames, so that output is reproducible byte for
-    byte and readers can seek without an edit list. The index is at the beginning of the file
-    (faststart), which is written atomically.
+    The encoder uses one thread, so that the output is reproducible byte for byte, and by default no
+    B-frames, so that readers can seek without an edit list. The index is at the beginning of the
+    file (faststart). The file is written atomically.
 
     Parameters
     ----------
     path : str or PathLike
-        Output file; its folder is created, an existing file is replaced.
+        Output file. Its folder is created, and an existing file is replaced.
     frames : iterable of uint8 array, (H, W, 3), RGB, or of av.VideoFrame
-        All of one size, H and W even. Consumed one at a time, so a generator saves memory. Frames
-        in yuv420p are encoded without conversion, and their colour tags are written.
+        Frames of the same size; H and W must be even. They are consumed one at a time, so a
+        generator saves memory. Frames in yuv420p are encoded without conversion, and their colour
+        tags are written.
     audio : int16 array, (samples,), mono, or None
         Audio that starts with the first frame; None = no audio stream.
     fps : int or Fraction
         Frames per second.
     sample_rate : int
-        Sample rate of ``audio``, kept in the file.
+        Samples per second of ``audio`` and of the file.
     crf : int
         x264's constant rate factor, from 0 (lossless) to 51 (worst).
     preset : str
-        x264's preset.
+        Preset of x264.
     gop : int
         Maximum number of frames between key frames, which bounds the cost of a seek.
     b_frames : int
         Maximum number of consecutive B-frames.
     audio_bitrate : int
-        Bits per second of AAC.
+        Bit rate of AAC in bits per second.
     aac_coder : str
-        FFmpeg's search for AAC quantisers: ``twoloop``, or ``fast``, which takes a quarter of the
-        time and, at the default bit rate, has the same error.
+        FFmpeg's method of choosing AAC quantisers: ``twoloop`` or ``fast``. At the default bit
+        rate, ``fast`` has the same error and takes a quarter of the time.
     rotation : int
-        Degrees, counter-clockwise, by which players rotate the video; stored in the metadata.
+        Degrees counter-clockwise by which players rotate the video, stored as metadata.
 
     Returns
     -------
@@ -82,8 +83,8 @@ def write_clip(
     Raises
     ------
     ValueError
-        There are no frames, frames have odd or varying sizes or the wrong type, or the audio is
-        not int16 mono.
+        There are no frames, the frames have odd or different sizes or a wrong type, or the audio
+        is not int16 mono.
     """
     first, frames = _check_frames(path, frames)
     if audio is not None and (audio.ndim != 1 or audio.dtype != np.int16):
@@ -112,7 +113,7 @@ def replace_sound(
     *,
     aac_coder: str = AAC_CODER,
 ) -> None:
-    """Copy a file written by `write_clip` with new audio; the video is copied bit for bit.
+    """Replace the audio in a copy of a file from `write_clip`; the video is copied bit for bit.
 
     Parameters
     ----------
@@ -144,11 +145,11 @@ def replace_sound(
 
 
 def x264_options(crf: int, preset: str) -> dict[str, str]:
-    """Options that make the output of x264 reproducible.
+    """Return options that make the output of x264 reproducible.
 
     x264's AVX-512 code reads uninitialised memory: on processors with AVX-512, one small clip in a
-    hundred differed, as did every second clip of 80 x 64 pixels. Without AVX, encoding time
-    changes by at most 2 %.
+    hundred differed between runs, and every second clip of 80 x 64 pixels. Without AVX, encoding
+    time changes by at most 2 %.
     """
     options = {"crf": str(crf), "preset": preset}
     if platform.machine() in {"x86_64", "AMD64"}:
@@ -174,7 +175,7 @@ def check_encoding(*, size: int, crf: int, preset: str, gop: int) -> None:
 def _check_frames(
     path: str | os.PathLike, frames: Iterable[np.ndarray | av.VideoFrame]
 ) -> tuple[av.VideoFrame, Iterator[av.VideoFrame]]:
-    """The first frame, for its size and tags, and an iterator over all frames."""
+    """Check the first frame; return it and an iterator over all frames."""
     iterator = map(_as_frame, frames)
     first = next(iterator, None)
     if first is None:
@@ -193,14 +194,14 @@ def _as_frame(picture: np.ndarray | av.VideoFrame) -> av.VideoFrame:
 
 
 def _tag(encoder: av.VideoCodecContext, first: av.VideoFrame) -> None:
-    """Write the colour tags of frames that are not converted."""
+    """Copy the colour tags of the first frame unless frames are converted from RGB."""
     if not first.format.is_rgb:
         encoder.colorspace, encoder.color_range = first.colorspace, first.color_range
         encoder.color_trc, encoder.color_primaries = first.color_trc, first.color_primaries
 
 
 def _encode(out, video, sound, frames, audio, fps: Fraction, sample_rate: int) -> int:
-    """Encode video and audio in turn, so that the muxer never buffers much."""
+    """Encode video and audio alternately, so that the muxer never buffers much."""
     position = 0
     for index, frame in enumerate(frames):
         size, first = (frame.width, frame.height), (video.width, video.height)
@@ -208,7 +209,7 @@ def _encode(out, video, sound, frames, audio, fps: Fraction, sample_rate: int) -
             raise ValueError(f"frame {index} must have size {first}, got {size}")
         frame.pts = index
         frame.time_base = 1 / fps
-        frame.pict_type = PictureType.NONE  # the encoder would repeat that of a decoded frame
+        frame.pict_type = PictureType.NONE  # not the type of the decoded frame
         out.mux(video.encode(frame))
         if sound is not None:
             until = min(len(audio), int((index + 1) / fps * sample_rate))
