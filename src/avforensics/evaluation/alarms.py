@@ -1,6 +1,6 @@
-"""Segments that depart from a video's constant delay, and their rate in real videos.
+"""Find segments that deviate from a video's constant delay, and their rate in real videos.
 
-A segment's score is the mean of the face's curve (`avforensics.scoring.own_delay`) inside the
+A segment's score is the mean of the delay curve (`avforensics.scoring.own_delay`) inside the
 segment minus the mean outside, times roughly the square root of its length; see `propose_segments`.
 The threshold is the score that segments of real videos exceed at a given rate per minute.
 """
@@ -19,13 +19,13 @@ from avforensics.evaluation.localisation import propose_segments
 from avforensics.media.types import FPS
 from avforensics.scoring.result import DelayCurve
 
-LONGEST = 3 * FPS  # maximum windows of a segment: most calibration videos are a few seconds long
-MOST_PER_MINUTE = 20  # segments kept per minute of real video; bounds how low a threshold can be
+LONGEST = 3 * FPS  # maximum windows per segment; most calibration videos last a few seconds
+MOST_PER_MINUTE = 20  # segments kept per minute of real video; limits how low a threshold can be
 SAME = 0.01  # intersection over union above which two segments count as the same
 
 
 def segments_off(curve: DelayCurve, least: float = 0.0, count: int | None = None) -> np.ndarray:
-    """Distinct segments that stand out in a face's curve.
+    """Return the distinct segments that stand out in a delay curve.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class SegmentAlarms:
 
     @classmethod
     def fit(cls, curves: Iterable[DelayCurve]) -> SegmentAlarms | None:
-        """Fit to held-out real videos; return None if there are none."""
+        """Fit to the curves of held-out real videos; return None if there are none."""
         found, windows = [], 0
         for curve in curves:
             most = math.ceil(MOST_PER_MINUTE * len(curve.value) / FPS / 60)
@@ -80,9 +80,9 @@ class SegmentAlarms:
         return cls(scores[: math.ceil(MOST_PER_MINUTE * minutes)], minutes)
 
     def threshold(self, per_minute: float) -> float | None:
-        """Score that at most ``per_minute`` segments per minute of real video exceed.
+        """Return the score that at most ``per_minute`` segments per minute of real video exceed.
 
-        None if there is too little real video for the rate.
+        Return None if there is too little real video for the rate.
 
         Raises
         ------
@@ -105,10 +105,10 @@ class SegmentAlarms:
         return {"scores": np.ascontiguousarray(self.scores, np.float64)}
 
     def header(self) -> str:
-        """Header to save, as JSON."""
+        """Return the header to save, as JSON."""
         return json.dumps({"minutes": self.minutes})
 
     @classmethod
     def restore(cls, header: str, arrays: Mapping[str, np.ndarray]) -> SegmentAlarms:
-        """Inverse of `header` and `arrays`; KeyError, TypeError or ValueError if damaged."""
+        """Rebuild from saved data; raises KeyError, TypeError or ValueError if it is damaged."""
         return cls(arrays["scores"], float(json.loads(header)["minutes"]))

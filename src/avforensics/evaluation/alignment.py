@@ -23,8 +23,8 @@ class AlignmentSettings:
     Parameters
     ----------
     sure : float
-        Minimum margin (nats) of the best delay's summed log-probability over that of every delay
-        more than a frame away.
+        Minimum margin (nats) between the summed log-probabilities of the best delay and of any
+        delay more than a frame away.
     most : int
         Largest accepted delay in frames.
     least_windows : int
@@ -104,7 +104,7 @@ def align(
     clips : sequence of float array, (N, 2 * tau + 1)
         Logits of each clip's windows with valid audio at every delay.
     recordings : sequence of str
-        Recording of each clip; empty = unknown, the clip is treated separately.
+        Recording of each clip; clips with an empty (unknown) recording are treated separately.
     """
     own = [estimate_delay(rows) for rows in clips]
     voice_over = [

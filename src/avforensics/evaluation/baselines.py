@@ -18,13 +18,13 @@ from avforensics.scoring.result import Features
 
 
 def random_score(path: str, *, seed: int = 0) -> float:
-    """Pseudo-random number in [0, 1) that depends only on the path and the seed."""
+    """Return a pseudo-random number in [0, 1) that depends only on the path and the seed."""
     digest = hashlib.sha256(f"{seed}\0{path}".encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
 
 
 def leading_silence(audio: np.ndarray) -> float:
-    """Seconds before the first sample that is louder than 0.0005 of full scale (arXiv 2412.00175).
+    """Measure the silence before the first sample above 0.0005 of full scale (arXiv 2412.00175).
 
     Fakes in FakeAVCeleb and AV-Deepfake1M begin with a silence that their real videos lack.
 
@@ -35,7 +35,7 @@ def leading_silence(audio: np.ndarray) -> float:
     Returns
     -------
     float
-        The full duration if no sample is louder.
+        Duration in seconds; the full duration if no sample is louder.
     """
     silence = LeadingSilence()
     silence.add(audio)
@@ -49,7 +49,7 @@ class BaselineClip:
     Attributes
     ----------
     path : str
-        As in the manifest.
+        Path in the manifest.
     statistics : mapping of str to float
         From `avforensics.scoring.statistics.measure`.
     silence : float or None
@@ -83,7 +83,7 @@ def _random(clip: BaselineClip) -> float:
 
 @baseline("constant_offset")
 def _constant_offset(clip: BaselineClip) -> float | None:
-    """Distance of the best constant delay from 0, in frames."""
+    """Return the distance of the best constant delay from 0, in frames."""
     if clip.features.sync_logits.shape[1] < 3:  # logits of a different network, without delays
         return None
     return float(abs(constant_offset(clip.features).frames))
@@ -91,7 +91,7 @@ def _constant_offset(clip: BaselineClip) -> float | None:
 
 @baseline("sync_confidence")
 def _sync_confidence(clip: BaselineClip) -> float | None:
-    """Negated `mean_maximum`: -1 if the network is sure of a delay, near 0 if it is not."""
+    """Return minus `mean_maximum`: -1 if the network is sure of a delay, near 0 if unsure."""
     sure = clip.statistics.get("mean_maximum")
     return None if sure is None else -sure
 
@@ -103,11 +103,11 @@ def _leading_silence(clip: BaselineClip) -> float | None:
 
 @baseline("naive_bayes")
 def _naive_bayes(clip: BaselineClip) -> float | None:
-    """None without delay counts from real videos."""
+    """Return None if there are no delay counts from real videos."""
     return clip.statistics.get("naive_bayes")
 
 
 def baseline_scores(clip: BaselineClip) -> dict[str, float]:
-    """Scores of all baselines for one video, by their names in ``metrics.json``."""
+    """Return the scores of all baselines for one video, by their names in ``metrics.json``."""
     found = {name: score(clip) for name, score in BASELINES.items()}
     return {name: float(score) for name, score in found.items() if score is not None}

@@ -81,7 +81,7 @@ def tested_clips(
 
 
 def some_real(manifest: Manifest, count: int, seed: int) -> Manifest:
-    """At most ``count`` real clips, drawn with a seed and spread over identities."""
+    """Draw at most ``count`` real clips with a seed, spread over identities."""
     real = sample(manifest, real=None, fake=0)
     return sample(real, real=min(count, len(real)), fake=0, seed=seed)
 
@@ -89,7 +89,7 @@ def some_real(manifest: Manifest, count: int, seed: int) -> Manifest:
 def also_trained(
     tested: Iterable[Row | Entry], known: Iterable[Row | Entry], splits: Collection[str]
 ) -> set[str]:
-    """Identities (or paths, if unknown) of tested clips that also occur in training splits.
+    """Return identities (or paths, if unknown) of tested clips that also occur in training.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def also_trained(
 def store_name(
     benchmark: str, manifest: Manifest, network: str, *, max_windows: int | None, edit: str = ""
 ) -> str:
-    """Name of a feature folder; two names are equal only if clips and features are equal."""
+    """Return the name of a feature folder, which identifies the clips and their features."""
     windows = "all" if max_windows is None else f"first{max_windows}"
     made_of = [benchmark, manifest.digest[:8], network[:8], windows]
     return "-".join([*made_of, edit.replace("/", "_")] if edit else made_of)

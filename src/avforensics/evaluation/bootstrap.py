@@ -1,6 +1,6 @@
 """Intervals by resampling identities, for one run and for the difference between two runs.
 
-Videos of one person are alike, so the bootstrap draws identities instead of videos. Drawing videos
+Videos of one person are similar, so the bootstrap draws identities, not videos. Drawing videos
 would make the intervals for, say, 100 clips of 20 people too narrow.
 """
 
@@ -20,7 +20,7 @@ _CHUNK = 1 << 21  # weights in memory at a time: 16 MiB as float64
 
 
 def check_intervals(resamples: int, level: float) -> None:
-    """Validate interval settings; raises ConfigError."""
+    """Raise ConfigError if the interval settings are invalid."""
     if not 0 < level < 1:
         raise ConfigError(f"the level of intervals must be within (0, 1), e.g. 0.95, got {level}")
     if resamples < 1:
@@ -73,7 +73,7 @@ class Bootstrap:
         self._draws = self._draw(np.random.default_rng(seed))
 
     def _draw(self, rng: np.random.Generator) -> np.ndarray:
-        """Count of each identity in each resample: uint16, (resamples, identities)."""
+        """Count each identity in each resample: uint16, (resamples, identities)."""
         n_clusters = self.cluster.max() + 1
         has_real = np.bincount(self.cluster, self.labels == 0, n_clusters) > 0
         has_fake = np.bincount(self.cluster, self.labels == 1, n_clusters) > 0
@@ -102,7 +102,7 @@ class Bootstrap:
         metrics : sequence of str
             Names from :data:`avforensics.evaluation.metrics.METRICS`.
         rows : int array, optional
-            Indices of videos, e.g. all real videos and one category; default all.
+            Indices of videos, e.g. all real videos and one category; all videos by default.
 
         Returns
         -------
@@ -118,7 +118,7 @@ class Bootstrap:
         return {name: np.concatenate(part) for name, part in parts.items()}
 
     def rate(self, events: ArrayLike, rows: ArrayLike) -> np.ndarray:
-        """Share of the videos in ``rows`` that have an event, on each resample.
+        """Compute the share of the videos in ``rows`` that have an event, on each resample.
 
         Parameters
         ----------
@@ -139,7 +139,7 @@ class Bootstrap:
         return np.concatenate(parts)
 
     def identities(self, rows: ArrayLike | None = None) -> tuple[int, int]:
-        """Numbers of identities with a real video and with a fake video among ``rows``."""
+        """Count the identities with real videos and those with fakes among ``rows``."""
         rows = np.arange(len(self.labels)) if rows is None else np.asarray(rows)
         clusters, labels = self.cluster[rows], self.labels[rows]
         return tuple(len(np.unique(clusters[labels == label])) for label in (0, 1))
@@ -147,12 +147,12 @@ class Bootstrap:
     def interval(
         self, values: np.ndarray, rows: ArrayLike | None = None
     ) -> tuple[float, float] | None:
-        """Percentile interval of resampled values, widened for few identities.
+        """Compute a percentile interval of resampled values, widened for few identities.
 
-        The quantiles come from Student's t with n - 1 degrees of freedom, for n identities of the
-        scarcer class (the "expanded percentile" interval of Hesterberg 2015): a plain percentile
-        interval of ten identities covers 90 % instead of 95 %. If all ``rows`` are of one class, as
-        for a false-alarm rate, n is the number of identities of that class.
+        The quantiles come from Student's t with n - 1 degrees of freedom, where n is the number of
+        identities of the scarcer class (the "expanded percentile" interval of Hesterberg 2015). A
+        plain percentile interval of ten identities covers 90 % instead of 95 %. If all ``rows``
+        have the same class, as for a false-alarm rate, n is the number of its identities.
 
         Returns
         -------
@@ -170,7 +170,7 @@ class Bootstrap:
     def auc_interval(
         self, values: np.ndarray, rows: ArrayLike | None = None
     ) -> tuple[float, float] | None:
-        """:meth:`interval` for an AUC or a rate, with an exact bound where it collapses to 0 or 1.
+        """Compute :meth:`interval` for an AUC or a rate, with an exact bound at 0 or 1.
 
         If no resample misorders a pair, the percentiles collapse to 1 (or 0). In that case all n
         identities were ranked perfectly, and the exact binomial bound on the share of such
@@ -183,7 +183,7 @@ class Bootstrap:
         return (bound, 1.0) if interval[0] == 1 else (0.0, 1 - bound)
 
     def _fewest(self, rows: ArrayLike | None) -> int:
-        """Number of identities of the scarcer class among ``rows``."""
+        """Count the identities of the scarcer class among ``rows``."""
         return min((n for n in self.identities(rows) if n), default=0)
 
 
@@ -195,7 +195,7 @@ def bootstrap_interval(
     resamples: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float] | None:
-    """95 % interval of the AUC of one list of scored videos, grouped by identity."""
+    """Compute the 95 % interval of the AUC of one list of scored videos, by identity."""
     bootstrap = Bootstrap(labels, identities, resamples=resamples, seed=seed)
     return bootstrap.auc_interval(bootstrap.values(scores, ("auc",))["auc"])
 
@@ -208,8 +208,8 @@ class Difference:
     ----------
     interval : (low, high) or None
     p_value : float
-        Two-sided, from the share of resamples whose difference has the opposite sign, with the +1
-        correction: at least ``2 / (resamples + 1)``.
+        Two-sided p-value from the share of resamples whose difference has the opposite sign. With
+        the +1 correction, it is at least ``2 / (resamples + 1)``.
     """
 
     metric: str
@@ -229,9 +229,10 @@ class Difference:
         bootstrap: Bootstrap,
         rows: ArrayLike | None = None,
     ) -> Difference:
-        """Build from both runs' values and ``change``: B minus A on each resample of ``bootstrap``.
+        """Build from the values of both runs, ``a`` and ``b``, and from their resamples.
 
-        ``rows``: indices of videos, as in `Bootstrap.values`.
+        ``change`` is B minus A on each resample of ``bootstrap``; ``rows`` holds indices of videos,
+        as in `Bootstrap.values`.
         """
         present = change[np.isfinite(change)]
         opposite = min((present <= 0).sum(), (present >= 0).sum())

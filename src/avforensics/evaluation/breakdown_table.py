@@ -24,25 +24,25 @@ _TITLES = {"auc": "AUC", "false_alarms": "false alarms"}
 def with_columns(
     rows: Sequence[ScoredVideo], path: str | PathLike, columns: Sequence[str]
 ) -> tuple[list[ScoredVideo], int]:
-    """Add columns of a table to scored videos, by path.
+    """Add a table's columns to scored videos, matched by path.
 
     Parameters
     ----------
     path : path
-        A table with the requested columns and a column of files. Its paths are either those of the
-        scores or relative to the table's folder.
+        Table with the requested columns and a column of file paths, which are either the same as in
+        the scores or relative to the table's folder.
     columns : sequence of str
-        Columns to add; the rows keep their own values of columns that the table lacks.
+        Columns to add; if the table lacks a column, the rows keep their own values.
 
     Returns
     -------
     rows, missing : list of ScoredVideo, int
-        The rows, and the number of rows missing from the table.
+        The scored videos, and the number of videos missing from the table.
 
     Raises
     ------
     ManifestError
-        The table cannot be read, or has no column of files.
+        The table cannot be read, or has no column of file paths.
     """
     table = read_table(path).with_path()
     table.require("path")
@@ -101,7 +101,7 @@ def choose_threshold(
 
 
 def cells(found: Mapping, column: str) -> list[list[str]]:
-    """Table of a column's groups, in %, header first."""
+    """Return a table of a column's groups, in %, header first."""
     metrics = [
         metric
         for metric in METRICS
@@ -126,7 +126,7 @@ def cells(found: Mapping, column: str) -> list[list[str]]:
 
 
 def notes(found: Mapping) -> list[str]:
-    """Notes below the tables: threshold, omitted groups, findings."""
+    """Return the notes below the tables: threshold, omitted groups, significant gaps."""
     threshold, origin = found["threshold"], found["origin"]
     if threshold is None:
         lines = [f"No false-alarm rates: {origin}"]

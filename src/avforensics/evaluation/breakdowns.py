@@ -29,7 +29,7 @@ _FEW_VALUES = 8  # a column with more distinct numbers is binned
 
 
 def value_of(row: ScoredVideo, column: str) -> str:
-    """Value of a column for a video; empty = unknown."""
+    """Return a video's value in a column; empty = unknown."""
     if column == "category":
         return category_of(row) if row.label else ""
     return row.identity if column == "identity" else row.attributes.get(column) or ""
@@ -46,7 +46,7 @@ def break_down(
     level: float = 0.95,
     seed: int = 0,
 ) -> dict:
-    """Results by group for several columns.
+    """Compute results by group for several columns.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def break_down(
         real and fake videos, the column applies to fakes only, and each group of fakes is compared
         with all real videos.
     threshold : float or None
-        Videos above it are called fake; None = no false-alarm rates.
+        Score above which a video is called fake; None = no false-alarm rates.
     min_videos : int
         A group with fewer real or fewer fake videos has no AUC; a group with fewer real videos has
         no false-alarm rate. Groups with neither are listed under ``left_out`` with their counts.
@@ -68,10 +68,10 @@ def break_down(
     Returns
     -------
     dict
-        All values can be written as JSON. ``columns`` holds for each column its ``groups`` (for
-        each value counts, ``auc``, ``false_alarms``, and for both metrics ``_ci``, ``_gap``,
-        ``_gap_ci``, ``_gap_p`` and ``_gap_p_holm``), ``left_out`` and ``unknown`` (number of videos
-        without a value). ``absent`` lists the columns without any values.
+        All values can be written as JSON. For each column, ``columns`` holds ``groups`` (results by
+        value: counts, ``auc`` and ``false_alarms``, and for both metrics ``_ci``, ``_gap``,
+        ``_gap_ci``, ``_gap_p`` and ``_gap_p_holm``), ``left_out`` and ``unknown`` (the number of
+        videos without a value). ``absent`` lists the columns without any values.
 
     Raises
     ------
@@ -121,7 +121,7 @@ class _Work:
         self.called = None if threshold is None else self.scores > threshold
 
     def column(self, values: Sequence[str], listed: Counter, order: Sequence[str]) -> dict:
-        """Results of every group of one column; ``values``: one per scored video."""
+        """Compute the results of each group of one column; ``values``: one per scored video."""
         values = np.array(values, dtype=object)
         known = values != ""
         shared = set(values[known & self.real]) & set(values[known & ~self.real])
@@ -165,7 +165,7 @@ class _Work:
         }
 
     def _compared(self, metric: str, rows: np.ndarray, others: np.ndarray) -> dict:
-        """A metric of a group and its gap to the others; empty if there are too few videos."""
+        """Compare a group's metric with the others'; return {} if there are too few videos."""
         if not self._enough(metric, rows):
             return {}
         value, drawn, interval = self._result(metric, rows)
@@ -187,7 +187,7 @@ class _Work:
         return min(n_real, len(rows) - n_real if metric == "auc" else n_real) >= self.min_videos
 
     def _result(self, metric: str, rows: np.ndarray) -> tuple[float, np.ndarray, list | None]:
-        """A metric of some videos, its resamples and its interval."""
+        """Return a metric of some videos, its resamples and its interval."""
         if metric == "auc":
             value = float(
                 RocCurve.from_scores(self.bootstrap.labels[rows], self.scores[rows]).auc()
@@ -200,7 +200,7 @@ class _Work:
         return value, drawn, None if interval is None else list(interval)
 
     def _gap_interval(self, drawn, gap, rows, others, own, of_others) -> list | None:
-        """Interval of a difference: bootstrap, or Newcombe (1998) if either rate is 0 or 1.
+        """Compute a gap's interval: bootstrap, or Newcombe (1998) if either rate is 0 or 1.
 
         A rate of 0 or 1 has a bootstrap interval of zero width, so the difference would seem as
         certain as the other rate alone.
@@ -221,7 +221,7 @@ class _Work:
         return min(n for n in self.bootstrap.identities(rows) if n)
 
     def _p_value(self, gap: float, interval: Sequence[float], rows, others) -> float:
-        """Two-sided p-value from the end of the interval nearer 0; 1 - level if that end is 0."""
+        """Compute the two-sided p-value that fits the interval: 1 - level if an end is 0."""
         half = gap - interval[0] if gap > 0 else interval[1] - gap
         freedom = min(self._people(rows), self._people(others)) - 1
         if not gap or half <= 0:
@@ -233,7 +233,7 @@ class _Work:
 def _grouped(
     rows: Sequence[ScoredVideo], column: str, bins: int
 ) -> tuple[list[str], Counter, list[str]]:
-    """Group of each scored video, number of listed videos per group, and the groups in order."""
+    """Return each scored video's group, the number of listed videos by group, and the order."""
     values = [value_of(row, column) for row in rows]
     numbers = [_number(value) for value in values if value]
     if None in numbers or len(set(numbers)) <= _FEW_VALUES:
@@ -247,7 +247,7 @@ def _grouped(
 
 
 def _ranges(edges: np.ndarray) -> list[str]:
-    """Names of the ranges between edges; an edge belongs to the range below it."""
+    """Name the ranges between edges; an edge belongs to the range below it."""
     names = [f"{edge:.4g}" for edge in edges]
     between = [f"above {low} to {high}" for low, high in pairwise(names)]
     return [f"up to {names[0]}", *between, f"above {names[-1]}"]
@@ -262,7 +262,7 @@ def _number(text: str) -> float | None:
 
 
 def _natural(text: str) -> list:
-    """Sort key that puts v2 before v10."""
+    """Return a sort key that puts v2 before v10."""
     return [(0, int(p), "") if p.isdigit() else (1, 0, p) for p in re.split(r"(\d+)", text) if p]
 
 
@@ -275,7 +275,7 @@ def _correct(blocks: Sequence[dict]) -> None:
 
 
 def differences(found: Mapping) -> list[str]:
-    """One sentence per significant gap after correction, smallest p-value first."""
+    """Describe each gap that is significant after correction, smallest p-value first."""
     chance = 1 - found["level"]
     kept = []
     for column, of in found["columns"].items():
@@ -290,7 +290,7 @@ def differences(found: Mapping) -> list[str]:
 
 
 def _mirrored(block: Mapping, metric: str) -> dict:
-    """Gap of the second of two groups, computed from the first group's."""
+    """Compute the gap of the second of two groups from the gap of the first."""
     interval = block[f"{metric}_gap_ci"]
     return {
         f"{metric}_gap": 0.0 - block[f"{metric}_gap"],

@@ -44,7 +44,7 @@ class Calibration:
     evidence : Evidence or None
         Fused statistics of the same videos; None if there are too few videos.
     likelihood : LikelihoodRatio or None
-        None if no forgeries were given; may hold the reason for a missing ratio.
+        None if no forgeries were given. If no ratio could be fitted, this holds the reason.
     segments : SegmentAlarms or None
         Unusual segments in the same videos; None with ``windows=first`` and in older files.
     """
@@ -91,11 +91,11 @@ class Calibration:
         return cls(scores, dict(setting or {}), ranges)
 
     def p_value(self, score: ArrayLike) -> np.ndarray:
-        """Probability that a real video scores at least as high: see `p_values`."""
+        """Return the probability that a real video scores at least as high; see `p_values`."""
         return p_values(self.scores, score)
 
     def threshold(self, false_positive_rate: float) -> float:
-        """Score above which a video is called fake, for a false-alarm rate on real videos.
+        """Return the score above which a video is called fake, for a given false-alarm rate.
 
         Raises
         ------
@@ -116,7 +116,7 @@ class Calibration:
         return float(self.scores[n - above])
 
     def check_setting(self, setting: Mapping) -> None:
-        """Reject a calibration made with different settings.
+        """Check that the calibration was made with the given settings.
 
         Raises
         ------

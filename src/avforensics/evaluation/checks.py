@@ -27,7 +27,7 @@ def as_scored(store: FeatureStore, models: Models) -> FeatureStore:
 
 
 def check_network(store: FeatureStore, models: Models) -> None:
-    """Raise ConfigError if features and checkpoint belong to different synchronisation networks."""
+    """Raise ConfigError if the store and the models have different synchronisation networks."""
     network = models.metadata.get("network")  # set in bundles that contain only decoders
     if models.sync is not None:
         network = network_digest(models.sync)
@@ -39,7 +39,7 @@ def check_network(store: FeatureStore, models: Models) -> None:
 
 
 def check_statistic(statistic: str, part: str) -> None:
-    """Validate ``statistic`` and ``part``; raises ConfigError."""
+    """Raise ConfigError if ``statistic`` is unknown or does not support ``part``."""
     check_choice("statistic", statistic, STATISTICS)
     if statistic == "max" and part != "both":
         raise ConfigError("statistic=max needs part=both")

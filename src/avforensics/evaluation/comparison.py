@@ -20,12 +20,12 @@ from avforensics.tables import Table
 
 @dataclass(frozen=True)
 class RunDifference:
-    """Results of run B minus those of run A, on the videos that both scored."""
+    """Differences between two runs (B minus A), on the videos that both scored."""
 
     results: dict[str, dict[str, Difference]]  # by category, average or ``overall``, then by metric
     n: int  # number of compared videos
     left_out: int  # number of videos that only one run scored
-    # test of the AUC, by category or ``overall``; not defined for averages
+    # tests of the AUC, by category or ``overall``; averages have none
     delong: dict[str, DeLong]
     holm: dict[str, float | None]  # Holm-corrected p-values of the tests
 
@@ -55,15 +55,15 @@ def compare(
     rows_b: Sequence[ScoredVideo],
     **options: Any,
 ) -> RunDifference:
-    """Paired difference of two runs (B minus A), on the same resamples of identities.
+    """Compare two runs (B minus A) on the same resamples of identities.
 
     Parameters
     ----------
     rows_a, rows_b : sequence of ScoredVideo
-        In any order; videos are paired by path and category. A run without categories and
+        Videos in any order, which are paired by path and category. A run without categories and
         identities (a plain list of scores) takes them from the other run.
     **options
-        As in `share_videos`, which also lists the exceptions.
+        Options of `share_videos`, which also lists the exceptions.
     """
     shared = share_videos((rows_a, rows_b), **options)
     results = {
@@ -95,7 +95,7 @@ def compare(
 
 
 def cells(difference: RunDifference, metrics: Sequence[str] = ("auc", "ap")) -> list[list[str]]:
-    """One line per result and metric, in %, header first."""
+    """Return one line per result and metric, in %, header first."""
     header = ["result", "metric", "other run", "this run", "difference", "p", "DeLong p", "Holm"]
     table = [header]
     for name, by_metric in difference.results.items():
@@ -112,7 +112,7 @@ def cells(difference: RunDifference, metrics: Sequence[str] = ("auc", "ap")) -> 
 
 
 def sentence(difference: RunDifference) -> str:
-    """Number of compared and omitted videos, in words."""
+    """State the numbers of compared and omitted videos."""
     text = f"{difference.n} videos that both runs scored"
     return f"{text}, {difference.left_out} excluded" if difference.left_out else text
 

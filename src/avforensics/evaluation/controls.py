@@ -1,7 +1,7 @@
-"""Controls: does the result hold without leading silence, on whole videos, on valid audio only?
+"""Controls: does the result hold without leading silence, on whole videos, or on valid audio only?
 
 A further control tests whether real videos with shifted audio are called fake. This module does
-not run a network.
+not run any network.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FEWEST = 5  # minimum number of videos for a percentile
 def variations(
     names: Sequence[str], policy: SequencePolicy, edit: str
 ) -> dict[str, tuple[SequencePolicy, str]]:
-    """Policy and edit of each control that rescores all videos, by row name.
+    """Return the policy and the edit of each control that rescores all videos, by row name.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def shift_result(
 
 
 def check_shifts(shifts: Sequence[int]) -> list[int]:
-    """Sort and validate shifts: whole frames within the network's delays; raises ConfigError."""
+    """Return sorted shifts; raises ConfigError if one is 0 or beyond the network's delays."""
     if any(not 0 < abs(shift) <= MAX_SHIFT for shift in shifts):
         raise ConfigError(
             f"shifts must be within -{MAX_SHIFT}..{MAX_SHIFT} frames and not 0, got {list(shifts)}"
@@ -112,7 +112,7 @@ def check_shifts(shifts: Sequence[int]) -> list[int]:
 
 
 def control_cells(summaries: Mapping[str, Mapping]) -> list[list[str]]:
-    """AUC per category for each control, and AUC of leading silence alone; header first."""
+    """Return each control's AUC per category, and the AUC of silence alone; header first."""
     found = {name: dict(blocks(summary)) for name, summary in summaries.items()}
     columns = list(dict.fromkeys(column for of_run in found.values() for column in of_run))
     table = [["AUC", *columns, "silence alone", "scored"]]
@@ -131,7 +131,7 @@ def control_cells(summaries: Mapping[str, Mapping]) -> list[list[str]]:
 
 
 def shift_cells(shifts: Mapping[int, Mapping]) -> list[list[str]]:
-    """One line per shift; header first."""
+    """Return one line per shift, header first."""
     table = [
         ["frames", "videos", "mean score", "unshifted", "AUC", "offset AUC", "called fake"],
     ]

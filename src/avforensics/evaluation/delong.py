@@ -1,8 +1,8 @@
 """DeLong's test for two AUCs on the same videos, and Holm's correction for many tests.
 
 DeLong, DeLong and Clarke-Pearson, Biometrics 1988, with the ranks of Sun and Xu, IEEE SPL 2014;
-Holm, Scandinavian Journal of Statistics 1979. DeLong's test assumes independent videos: with many
-videos of the same person it is too optimistic; rely on the bootstrap over identities instead.
+Holm, Scandinavian Journal of Statistics 1979. DeLong's test assumes independent videos. With many
+videos of the same person it is too optimistic; use the bootstrap over identities instead.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from avforensics.evaluation.metrics import check_scores
 
 @dataclass(frozen=True)
 class DeLong:
-    """The AUC of run B minus the AUC of run A."""
+    """Difference between two AUCs: run B minus run A."""
 
     a: float
     b: float
@@ -60,7 +60,7 @@ def delong(labels: ArrayLike, a: ArrayLike, b: ArrayLike) -> DeLong:
 
 
 def _placements(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Share of real videos below each fake, and of fakes above each real video; ties count half."""
+    """Return shares of reals below each fake, and of fakes above each real; ties count half."""
     fakes, reals = scores[labels == 1], scores[labels == 0]
     ranks = stats.rankdata(np.concatenate([fakes, reals]))
     below = (ranks[: len(fakes)] - stats.rankdata(fakes)) / len(reals)
@@ -69,10 +69,10 @@ def _placements(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm-corrected p-values, which control the family-wise error rate.
+    """Correct p-values with Holm's method, which controls the family-wise error rate.
 
     The smallest of n p-values is multiplied by n, the next by n - 1 and so on; the results are made
-    non-decreasing and at most 1. None stays None and is not counted.
+    non-decreasing and at most 1. None values are kept and not counted.
     """
     order = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
     corrected: list[float | None] = [None] * len(p_values)

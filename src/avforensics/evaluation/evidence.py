@@ -33,7 +33,7 @@ FOLDS = 5
 
 
 def fewest(names: Sequence[str], kind: str) -> int:
-    """Minimum number of real videos for a fusion of these statistics.
+    """Return the minimum number of real videos for a fusion of these statistics.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def fewest(names: Sequence[str], kind: str) -> int:
 
 
 def person(identity: str) -> str:
-    """Digest of a person's name, for use in files that may be shared."""
+    """Return a digest of a person's name, for use in files that may be shared."""
     return fingerprint(identity)[:16]
 
 
@@ -84,7 +84,8 @@ class Evidence:
     scores : float64 array, (n,)
         Cross-fitted values of the real videos, in the given order.
     inner : bool
-        Whether the statistics cover only inner windows; those of all windows are not comparable.
+        Whether the statistics cover only inner windows. They are not comparable with statistics of
+        all windows.
     delay_frequency : float64 array, (D,), or None
         Delay frequencies for the naive Bayes statistic.
     people : frozenset of str
@@ -127,7 +128,7 @@ class Evidence:
         statistics : sequence of mapping
             One per video, with all of ``names``.
         groups : sequence of str
-            Person of each video; people are never split between folds.
+            Person of each video; a person's videos are never split between folds.
         names, kind, sides
             See the attributes.
         inner, delay_frequency
@@ -166,14 +167,14 @@ class Evidence:
         )
 
     def value(self, statistics: Mapping[str, float]) -> float | None:
-        """Evidence of one video, higher = less like real videos; None if a statistic is missing."""
+        """Return one video's evidence, higher = less like real; None if a statistic is missing."""
         if any(name not in statistics for name in self.names):
             return None
         value = float(self.fusion(self.mapping(_table([statistics], self.names)))[0])
         return value if math.isfinite(value) else None
 
     def p_value(self, value: float) -> float:
-        """Probability that a real video is at least as unusual: see `p_values`."""
+        """Return the probability that a real video is at least as unusual; see `p_values`."""
         return float(p_values(self.scores, value))
 
     def check_unseen(self, videos: Iterable[Sequence[str]]) -> None:
@@ -205,7 +206,7 @@ class Evidence:
         return {name: np.ascontiguousarray(array, np.float64) for name, array in found.items()}
 
     def header(self) -> str:
-        """Description to save, as JSON."""
+        """Return the description to save, as JSON."""
         return json.dumps(
             {
                 "statistics": list(self.names),
@@ -221,7 +222,7 @@ class Evidence:
 
     @classmethod
     def restore(cls, header: str, arrays: Mapping[str, np.ndarray]) -> Evidence:
-        """Inverse of `header` and `arrays`.
+        """Rebuild from a `header` and `arrays`.
 
         Raises
         ------
@@ -255,7 +256,7 @@ class Evidence:
 
 
 def _table(statistics: Sequence[Mapping[str, float]], names: Sequence[str]) -> np.ndarray:
-    """Statistics as an array, (n, K)."""
+    """Return statistics as an array, (n, K)."""
     missing = [name for name in names if any(name not in one for one in statistics)]
     if missing:
         raise ConfigError(

@@ -1,14 +1,14 @@
-"""Score files of other harnesses: dfwb's C5 (``dfwb.scores/1``), and DeepfakeBench's frames.
+"""Score files of other harnesses: dfwb's C5 (``dfwb.scores/1``) and DeepfakeBench's tables.
 
 C5 is a CSV file (``dataset, key, compression, label, score, status`` and others) with a JSON file
 that describes its origin. Its scores are probabilities of a fake. C5 is documented in
 https://github.com/dfwb-research/deepfake-workbench (docs/concepts/score-files.md).
 
-DeepfakeBench scores frames and saves the scores only with pickle. This module reads a table of the
-inputs of its metrics instead (``image, pred, label``; `get_test_metrics` in
+DeepfakeBench scores frames and saves the scores only with pickle. This module instead reads a table
+of the inputs to its metrics (``image, pred, label``; `get_test_metrics` in
 training/metrics/utils.py of https://github.com/SCLBD/DeepfakeBench) and averages the scores per
 folder. DeepfakeBench's metrics merge folders of the same name, so each video is written under a
-different name.
+unique name.
 """
 
 from __future__ import annotations
@@ -54,17 +54,17 @@ def read_any(path: str | os.PathLike, *, fake: int = 1) -> list[ScoredVideo]:
 
 
 def is_c5(table: Table) -> bool:
-    """Whether a table has the columns of C5."""
+    """Return True if a table has the columns of C5."""
     return set(C5) <= set(table.header)
 
 
 def is_frames(table: Table) -> bool:
-    """Whether a table lists frames and their predictions."""
+    """Return True if a table lists frames and their predictions."""
     return table.index(*IMAGES) is not None and {"pred", "label"} <= set(table.header)
 
 
 def from_c5(table: Table) -> list[dict[str, str]]:
-    """Cells of a C5 file, by our column names.
+    """Convert the rows of a C5 file to our column names.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def from_c5(table: Table) -> list[dict[str, str]]:
 
 
 def from_frames(table: Table) -> list[dict[str, str]]:
-    """One row per folder of frames, with the mean prediction.
+    """Return one row per folder of frames, with the mean prediction.
 
     A table from `write_frames` contains the path and the score of each video, which are used
     instead.
@@ -142,7 +142,7 @@ def write_frames(rows: Sequence[ScoredVideo], path: str | os.PathLike) -> None:
 
 
 def _common_folder(rows: Sequence[ScoredVideo]) -> str:
-    """Common parent folder of all videos; empty if some paths are absolute and some are not."""
+    """Return the videos' common parent folder; empty if only some paths are absolute."""
     folders = [os.path.dirname(row.path) for row in rows]  # noqa: PTH120
     alike = len({os.path.isabs(row.path) for row in rows}) == 1  # noqa: PTH117
     return os.path.commonpath(folders) if alike else ""
@@ -229,7 +229,7 @@ def _meta_of(path: Path) -> Path:
 
 
 def _label(text: str, row: str) -> int:
-    """0 for real, 1 for fake; every class of C5 except 0 is a kind of fake."""
+    """Return 0 for real, 1 for fake; every class of C5 except 0 is a kind of fake."""
     try:
         value = float(text)
     except ValueError:

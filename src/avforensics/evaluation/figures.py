@@ -21,7 +21,7 @@ _STROKES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
 
 
 def roc_figure(rows: Sequence[ScoredVideo], title: str = "") -> Figure:
-    """ROC curves, one per category; the dotted diagonal is chance."""
+    """Draw ROC curves, one per category; the dotted diagonal is chance."""
     figure, axes = _square(title, "false-positive rate", "true-positive rate")
     for name, labels, scores, style in _categories(rows):
         curve = RocCurve.from_scores(labels, scores)
@@ -33,7 +33,7 @@ def roc_figure(rows: Sequence[ScoredVideo], title: str = "") -> Figure:
 
 
 def pr_figure(rows: Sequence[ScoredVideo], title: str = "") -> Figure:
-    """Precision-recall curves at 1:1 prevalence, so that categories of any size are comparable."""
+    """Draw precision-recall curves at 1:1 prevalence, which makes all categories comparable."""
     figure, axes = _square(title, "recall", "precision at 1:1")
     for name, labels, scores, style in _categories(rows):
         curve = RocCurve.from_scores(labels, scores)
@@ -47,7 +47,7 @@ def pr_figure(rows: Sequence[ScoredVideo], title: str = "") -> Figure:
 
 
 def histogram_figure(rows: Sequence[ScoredVideo], title: str = "", bins: int = 30) -> Figure:
-    """Histograms of scores, one panel per category; every panel shows the real videos in grey.
+    """Draw histograms of scores, one panel per category, with the real videos in grey.
 
     Bins extend from the lowest score to the 99th percentile; higher scores fall into the last bin,
     so that outliers do not flatten the histogram.
@@ -95,7 +95,7 @@ def _categories(rows: Sequence[ScoredVideo]):
 
 
 def _style(place: int) -> dict:
-    """Colour and stroke of the category at ``place``; the first 42 categories differ."""
+    """Return the line style of the category at ``place``; the first 42 categories differ."""
     colour, stroke = COLOURS[place % len(COLOURS)], _STROKES[place % len(_STROKES)]
     return {"color": colour, "linestyle": stroke, "linewidth": 1.6}
 

@@ -21,7 +21,7 @@ from avforensics.fields import check_choice
 from avforensics.scoring.statistics import STATISTICS
 
 _SHARE_FLOOR = 0.01  # shares are mapped to 0.01..0.99
-# share of the median, added before the logarithm so that values far below the median are similar
+# share of the median added before the logarithm, so that values far below it are similar
 _POSITIVE_FLOOR = 0.1
 _FINEST = 0.05  # minimum spread: a difference of 5 % (in log or logit units) is never unusual
 _MAD = 1.4826  # standard deviation over median absolute deviation, for a normal distribution
@@ -34,7 +34,7 @@ class NormalMap:
     Attributes
     ----------
     floor, centre, spread : float64 array, (K,)
-        Offset added to positive statistics before the logarithm, and median and spread of the
+        Offset added to positive statistics before the logarithm, and the median and spread of the
         transformed statistics.
     one_sided : bool array, (K,)
         True for statistics that are unusual only towards fakes.
@@ -56,7 +56,7 @@ class NormalMap:
             Registered statistics.
         values : float array, (n, K)
         sides : {"declared", "two"}
-            ``declared`` = as each statistic declares, ``two`` = both sides of all statistics.
+            Unusual sides: ``declared`` = as each statistic declares, ``two`` = both sides for all.
         """
         check_choice("evidence.sides", sides, ("declared", "two"))
         floor = np.maximum(_POSITIVE_FLOOR * np.median(np.abs(values), axis=0), 1e-6)
@@ -127,7 +127,7 @@ class Mahalanobis(Fusion):
         return cls({"location": location, "precision": np.linalg.inv(covariance)})
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """Distance of each point, (n,)."""
+        """Return the distance of each point, (n,)."""
         away = points - self.arrays["location"]
         return np.sqrt(np.einsum("ni,ij,nj->n", away, self.arrays["precision"], away))
 
@@ -145,7 +145,7 @@ class _Independent(Fusion):
 
     @staticmethod
     def _log_p(points: np.ndarray) -> np.ndarray:
-        """Logarithm of the two-sided p-value under a normal distribution, (n, K)."""
+        """Return the log of the two-sided p-value under a normal distribution, (n, K)."""
         log_p = torch.special.log_ndtr(torch.from_numpy(-np.abs(points)))
         return np.log(2) + log_p.numpy()
 
@@ -154,7 +154,7 @@ class MinP(_Independent):
     """Fusion that uses only the most unusual statistic (Tippett 1931)."""
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """Minus the log of the smallest p-value, (n,)."""
+        """Return minus the log of the smallest p-value, (n,)."""
         return -self._log_p(points).min(axis=1)
 
 
@@ -162,7 +162,7 @@ class Fisher(_Independent):
     """Fusion that sums the evidence of all statistics (Fisher 1925)."""
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """Minus twice the sum of the logs of all p-values, (n,)."""
+        """Return minus twice the sum of the logs of all p-values, (n,)."""
         return -2 * self._log_p(points).sum(axis=1)
 
 
@@ -175,7 +175,7 @@ class Forest(Fusion):
         return cls({"points": points})
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """Minus the forest's score, (n,)."""
+        """Return minus the forest's score, (n,)."""
         from sklearn.ensemble import IsolationForest  # slow import, not needed for scoring
 
         if not hasattr(self, "_forest"):
@@ -200,7 +200,7 @@ class Density(Fusion):
         return cls({"points": points, "whiten": whiten})
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """Minus the log density, up to a constant, (n,)."""
+        """Return minus the log density, up to a constant, (n,)."""
         whiten = self.arrays["whiten"]
         away = points[:, None] @ whiten - (self.arrays["points"] @ whiten)[None]
         kernels = torch.from_numpy(-0.5 * np.square(away).sum(-1))
@@ -217,13 +217,13 @@ FUSIONS: dict[str, type[Fusion]] = {
 
 
 def check_fusion(name: str) -> str:
-    """Validate the name of a fusion; raises ConfigError."""
+    """Return the name of a fusion; raises ConfigError if it is unknown."""
     check_choice("evidence.fusion", name, FUSIONS)
     return name
 
 
 def _robust(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Robust centre (K,) and covariance (K, K) of points."""
+    """Return the robust centre (K,) and covariance (K, K) of points."""
     from sklearn.covariance import MinCovDet  # slow import, not needed for scoring
 
     # a constant statistic, such as a share that is always 1, would make the determinant 0

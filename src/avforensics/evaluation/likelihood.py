@@ -36,7 +36,7 @@ def split(log10_lr: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarra
 
 
 def cllr(log10_lr: ArrayLike, labels: ArrayLike) -> float:
-    """Cost of log likelihood ratios: 0 = perfect, 1 = no better than a constant ratio of 1."""
+    """Return the cost of the ratios: 0 = perfect, 1 = no better than a constant ratio of 1."""
     fakes, reals = split(log10_lr, labels)
     of_fakes = np.logaddexp(0, -fakes * _LN10).mean()
     of_reals = np.logaddexp(0, reals * _LN10).mean()
@@ -44,9 +44,9 @@ def cllr(log10_lr: ArrayLike, labels: ArrayLike) -> float:
 
 
 def best_calibrated(log10_lr: ArrayLike, labels: ArrayLike) -> np.ndarray:
-    """Ratios with the same ranking that fit these videos best (PAV), (n,).
+    """Return the ratios that fit these videos best without changing the ranking (PAV), (n,).
 
-    A ratio is infinite if no video of the other class is beyond it.
+    A ratio is infinite if no video of the other class has a more extreme value.
     """
     from sklearn.isotonic import isotonic_regression  # slow import, not needed for scoring
 
@@ -61,12 +61,12 @@ def best_calibrated(log10_lr: ArrayLike, labels: ArrayLike) -> np.ndarray:
 
 
 def cllr_min(log10_lr: ArrayLike, labels: ArrayLike) -> float:
-    """Cost (`cllr`) if the same ranking were perfectly calibrated."""
+    """Return the cost (`cllr`) that the same ranking would have with perfect calibration."""
     return cllr(best_calibrated(log10_lr, labels), labels)
 
 
 def elub(log10_lr: ArrayLike, labels: ArrayLike, *, step: float = ELUB_STEP) -> tuple[float, float]:
-    """Empirical lower and upper bounds of the ratios that the videos can support.
+    """Return empirical bounds of the ratios that the videos can support.
 
     Beyond these bounds, deciding by the ratios would cost more than ignoring them if one more video
     of each class were misleading.
@@ -101,7 +101,7 @@ def elub(log10_lr: ArrayLike, labels: ArrayLike, *, step: float = ELUB_STEP) -> 
 
 
 def tippett(log10_lr: ArrayLike, at: ArrayLike) -> np.ndarray:
-    """Share of ratios at or above each point of a Tippett plot, (...)."""
+    """Return the share of ratios at or above each point of a Tippett plot, (...)."""
     values = np.sort(np.asarray(log10_lr, np.float64))
     return 1 - np.searchsorted(values, np.asarray(at), side="left") / len(values)
 
@@ -109,7 +109,7 @@ def tippett(log10_lr: ArrayLike, at: ArrayLike) -> np.ndarray:
 def reliability(
     log10_lr: ArrayLike, labels: ArrayLike, *, bins: int = 10
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Stated and observed share of forgeries at prior odds of 1:1, in bins of equal size.
+    """Compare stated and observed shares of forgeries at prior odds of 1:1, in equal bins.
 
     Returns
     -------
@@ -138,7 +138,7 @@ Ratio = Callable[[np.ndarray], np.ndarray]
 
 
 def logistic(values: np.ndarray, labels: np.ndarray) -> Ratio:
-    """Fit the log10 ratio as a linear function of the value: balanced logistic regression."""
+    """Fit the log10 ratio as a linear function of the value, with balanced logistic regression."""
     from sklearn.linear_model import LogisticRegression
 
     found = LogisticRegression(class_weight="balanced").fit(np.asarray(values)[:, None], labels)

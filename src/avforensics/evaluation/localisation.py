@@ -21,7 +21,7 @@ AR_IOUS = tuple(np.arange(0.5, 0.96, 0.05).round(2).tolist())
 
 
 def window_seconds(window: ArrayLike) -> np.ndarray:
-    """Start in seconds of the middle frame of each window."""
+    """Return the start in seconds of the middle frame of each window."""
     return (np.asarray(window) + MIDDLE) / FPS
 
 
@@ -47,7 +47,7 @@ def propose_segments(
     Parameters
     ----------
     curve, window : array, (S,)
-        Anomaly of each window (higher = less expected), and the window's index in the video,
+        Anomaly of each window (higher = less expected) and the window's index in the video,
         ascending; missing windows get the median anomaly.
     count : int
         Maximum number of proposals.
@@ -58,7 +58,7 @@ def propose_segments(
     over_gaps : bool
         Whether a segment may contain missing windows.
     least : float
-        Only segments with a higher score are proposed.
+        Score that a segment must exceed.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def propose_segments(
 def _stretches(
     curve: np.ndarray, min_windows: int, max_windows: int, least: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First window, length and score of every segment with a score above ``least``."""
+    """Return the first window, length and score of each segment scoring above ``least``."""
     n, centred = len(curve), curve - curve.mean()
     running = np.append(0.0, np.cumsum(centred))
     parts = []
@@ -109,7 +109,7 @@ def _stretches(
 
 
 def _lengths(shortest: int, longest: int) -> list[int]:
-    """All lengths up to 50 windows, then steps of 4 %: fine enough for an IoU of 0.95."""
+    """Return all lengths up to 50 windows, then steps of 4 %: fine enough for an IoU of 0.95."""
     lengths, length = [], max(1, shortest)
     while length <= longest:
         lengths.append(length)
@@ -118,7 +118,7 @@ def _lengths(shortest: int, longest: int) -> list[int]:
 
 
 def iou(proposals: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Intersection over union of each proposal with each true segment, (P, G)."""
+    """Return the intersection over union of each proposal with each true segment, (P, G)."""
     start = np.maximum(proposals[:, None, 0], truth[None, :, 0])
     end = np.minimum(proposals[:, None, 1], truth[None, :, 1])
     shared = np.clip(end - start, 0, None)
@@ -130,11 +130,11 @@ def iou(proposals: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def average_precision(
     proposals: Sequence[np.ndarray], truth: Sequence[np.ndarray], threshold: float
 ) -> float:
-    """AP of proposals pooled over videos at one IoU, as in LAV-DF and ActivityNet.
+    """Compute the AP of the proposals of all videos at one IoU, as in LAV-DF and ActivityNet.
 
-    In order of score, a proposal is correct if it overlaps a true segment of its video that no
-    better proposal has matched; precision is made non-increasing in recall before integration.
-    Proposals in real videos are false alarms.
+    A proposal is correct if it overlaps a true segment of its video that no proposal with a higher
+    score has matched. Proposals in real videos are false alarms. Precision is made non-increasing
+    in recall before integration.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def average_recall(
     count: int,
     thresholds: Sequence[float] = AR_IOUS,
 ) -> float:
-    """AR: share of true segments hit by one of the ``count`` best proposals of their video.
+    """Compute the AR: share of true segments hit by the ``count`` best proposals per video.
 
     The result is the mean over IoU thresholds, by default 0.5 to 0.95 in steps of 0.05.
     """
@@ -186,7 +186,7 @@ def average_recall(
 
 
 def window_labels(window: ArrayLike, segments: ArrayLike) -> np.ndarray:
-    """1 if a window's middle frame starts inside a fake segment, else 0; int64, (S,)."""
+    """Label windows: 1 if the middle frame starts in a fake segment, else 0; int64, (S,)."""
     seconds = window_seconds(window)[:, None]
     segments = np.asarray(segments, dtype=np.float64).reshape(-1, 2)
     inside = (seconds >= segments[:, 0] - 1e-9) & (seconds < segments[:, 1] - 1e-9)
@@ -198,7 +198,7 @@ def localisation_metrics(
     truth: Sequence[np.ndarray],
     curves: Sequence[tuple[ArrayLike, ArrayLike]] = (),
 ) -> dict[str, float | int]:
-    """AP at IoU 0.5, 0.75, 0.95, AR at 5 to 100 proposals and, with curves, the window-level AUC.
+    """Compute AP at IoU 0.5, 0.75, 0.95, AR at 5 to 100 proposals and the window-level AUC.
 
     Parameters
     ----------

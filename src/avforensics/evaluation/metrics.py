@@ -78,7 +78,7 @@ class RocCurve:
         return _ratio(self.true_positives, self.true_positives[..., -1:])
 
     def auc(self) -> np.ndarray:
-        """Area under the ROC curve; a tie between a real video and a fake counts one half."""
+        """Return the area under the ROC curve; a tie of a real video and a fake counts one half."""
         area = np.diff(self.false_positives) * (
             self.true_positives[..., 1:] + self.true_positives[..., :-1]
         )
@@ -86,7 +86,7 @@ class RocCurve:
         return _ratio(0.5 * area.sum(-1), pairs)
 
     def average_precision(self, *, balanced: bool = False) -> np.ndarray:
-        """Sum over thresholds of the rise in recall times precision (no interpolation).
+        """Sum precision times the rise in recall over all thresholds, without interpolation.
 
         Parameters
         ----------
@@ -103,7 +103,7 @@ class RocCurve:
         return (np.diff(self.tpr) * precision[..., 1:]).sum(-1)
 
     def equal_error_rate(self) -> np.ndarray:
-        """Rate at which false alarms equal misses, on the linearly interpolated ROC curve."""
+        """Return the rate at which false alarms equal misses on the linearly interpolated curve."""
         fpr, surplus = self.fpr, 1 - self.tpr - self.fpr
         after = np.argmax(surplus <= 0, axis=-1)[..., None]
         before = np.maximum(after - 1, 0)
@@ -114,9 +114,9 @@ class RocCurve:
         return (left + share * (right - left))[..., 0]
 
     def tpr_at_fpr(self, rate: float) -> np.ndarray:
-        """Best true-positive rate among thresholds with a false-positive rate of at most ``rate``.
+        """Return the best true-positive rate with a false-positive rate of at most ``rate``.
 
-        Without interpolation: with fewer than ``1 / rate`` real videos, no false alarm is allowed.
+        There is no interpolation: with fewer than ``1 / rate`` reals, no false alarm is allowed.
         """
         allowed = self.false_positives <= rate * self.false_positives[..., -1:] * (1 + 1e-9)
         last = allowed.sum(-1, keepdims=True) - 1
@@ -141,7 +141,7 @@ METRICS = {
 
 
 def check_scores(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Validate; return labels as int64 and scores as float64, both (n,)."""
+    """Validate labels and scores; return int64 and float64 arrays, (n,), or raise ValueError."""
     labels, scores = np.asarray(labels), np.asarray(scores, dtype=np.float64)
     if labels.ndim != 1 or labels.shape != scores.shape:
         raise ValueError(
@@ -163,7 +163,7 @@ def check_scores(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.n
 
 
 def score_metrics(labels: ArrayLike, scores: ArrayLike) -> dict[str, float]:
-    """All metrics in :data:`METRICS`, and the prevalence, for one list of scored videos.
+    """Compute all metrics in :data:`METRICS` and the prevalence for one list of scored videos.
 
     Returns
     -------
@@ -183,7 +183,7 @@ def score_metrics(labels: ArrayLike, scores: ArrayLike) -> dict[str, float]:
 
 
 def _counts(weights: np.ndarray, of_class: np.ndarray, last_of_tie: np.ndarray) -> np.ndarray:
-    """Cumulative weight of one class at each distinct score, with a leading zero."""
+    """Accumulate the weight of one class over distinct scores, with a leading zero."""
     running = np.cumsum(weights * of_class, axis=-1, dtype=np.float64)
     if len(last_of_tie) < running.shape[-1]:
         running = running[..., last_of_tie]

@@ -22,12 +22,12 @@ GENERATORS = ("method", "category")
 
 
 def who(entry: Entry) -> str:
-    """Identity of the person in a video; the path if the identity is unknown."""
+    """Return the identity of the person in a video, or the path if the identity is unknown."""
     return entry.identity or entry.path
 
 
 def traces(entry: Entry, source: str | None = None) -> list[str]:
-    """Names of a video's person, file and source, to find videos seen in calibration.
+    """Name a video's person, file and source, to find videos seen in calibration.
 
     Parameters
     ----------
@@ -71,9 +71,9 @@ def fit_evidence(
     -------
     Evidence or None
     list of int
-        Indices of the fitted clips, in the order of the evidence's scores.
+        Indices of the clips used, in the order of the evidence's scores.
     str
-        Message: why there is no evidence, or which clips were omitted; may be empty.
+        Reason why there is no evidence, or a note on omitted clips; may be empty.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def fit_segments(
 
 
 def forgeries(store: FeatureStore, *, split: Names = None, category: Names = None) -> list[int]:
-    """Indices of the forgeries in a store, by split and category.
+    """Return the indices of the forgeries in a store, selected by split and category.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def fit_likelihood(
     fakes : (FeatureStore, mapping of int to StoredScore)
         Scored forgeries by index.
     evidence : Evidence or None
-        Fitted to ``reals``; needed for ``of="evidence"``.
+        Evidence fitted to ``reals``; required for ``of="evidence"``.
     of, method, fewest, seed
         As in `LikelihoodRatio.fit`.
     generator : {"method", "category"}

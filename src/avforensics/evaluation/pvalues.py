@@ -7,10 +7,10 @@ from numpy.typing import ArrayLike
 
 
 def p_values(reals: np.ndarray, values: ArrayLike) -> np.ndarray:
-    """Probability that a real video has at least this value, (...) in ``[1 / (n + 1), 1]``.
+    """Return the p-value of each value, (...) in ``[1 / (n + 1), 1]``.
 
     The p-value is the share of real values at or above the given value, counting the tested video
-    itself (the +1 keeps the false-positive rate valid for any n). Between real values, linear
+    itself, which keeps the false-positive rate valid for any n. Between real values, linear
     interpolation never falls below the step function, so the rate remains valid. Values above
     the highest real value all get 1 / (n + 1): n videos cannot tell rarer values apart.
 

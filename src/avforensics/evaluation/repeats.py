@@ -27,7 +27,7 @@ class Repeated:
     """One metric over several runs."""
 
     values: list[float]  # value of each run
-    # spread: standard deviation between runs (n - 1)
+    # spread: standard deviation of the values (n - 1)
     mean: float
     spread: float
     # interval of the mean over tested people, for the same trained models
@@ -38,7 +38,7 @@ class Repeated:
 
 @dataclass(frozen=True)
 class RepeatedRuns:
-    """Several runs on the videos that all of them scored."""
+    """Results of several runs on the videos that all runs scored."""
 
     results: dict[str, dict[str, Repeated]]  # by category, average or ``overall``, then by metric
     # runs, n, left_out: numbers of runs, compared videos, and videos that at least one run lacks
@@ -56,7 +56,7 @@ def repeat(
     level: float = 0.95,
     seed: int = 0,
 ) -> RepeatedRuns:
-    """Mean, spread and intervals of at least two runs of one experiment.
+    """Compute the mean, spread and intervals of at least two runs of one experiment.
 
     The variance of the mean of k runs is its variance over resampled identities plus the variance
     between runs divided by k; the interval is Student's t with Satterthwaite's degrees of freedom
@@ -109,7 +109,7 @@ def _repeated(
 
 
 def cells(found: RepeatedRuns, metrics: Sequence[str] = ("auc", "ap")) -> list[list[str]]:
-    """One line per result and metric, in %, header first."""
+    """Return one line per result and metric, in %, header first."""
     table = [["result", "metric", "mean", "spread", "lowest", "highest", "videos", "both"]]
     for name, by_metric in found.results.items():
         for metric in metrics:
@@ -132,7 +132,7 @@ def _range(pair: tuple[float, float]) -> str:
 
 
 def sentence(found: RepeatedRuns) -> str:
-    """Number of runs, compared videos and omitted videos, in words."""
+    """State the numbers of runs, compared videos and omitted videos."""
     text = f"{found.runs} runs on the {found.n} videos that every run scored"
     return f"{text}, {found.left_out} excluded" if found.left_out else text
 

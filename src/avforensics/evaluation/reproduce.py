@@ -15,7 +15,7 @@ from avforensics.files import write_json, write_text
 from avforensics.tables import Table
 
 METRICS = ("ap", "auc")
-ROUNDING = 0.0005  # the paper prints one decimal of a percentage
+ROUNDING = 0.0005  # the paper prints percentages with one decimal
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Comparison:
 
 
 def published(name: str) -> dict:
-    """Title, results and optional note of one of the paper's experiments.
+    """Return the title, results and optional note of one of the paper's experiments.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def compare_with_paper(name: str, summary: Mapping) -> list[Comparison]:
 
 
 def cells(comparisons: Sequence[Comparison]) -> list[list[str]]:
-    """One line per number, in %, header first."""
+    """Return one line per number, in %, header first."""
     table = [["result", "metric", "ours", "paper", "difference", "paper in our interval"]]
     for item in comparisons:
         table.append(

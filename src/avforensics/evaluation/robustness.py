@@ -1,6 +1,6 @@
 """Robustness to the paper's perturbations (Fig. 4) and to sound and platform conditions.
 
-"Average" is the mean over perturbations at a level, "adversarial" the worst value. The
+"Average" is the mean over perturbations at a level, "adversarial" is the worst value. The
 false-alarm rate at a fixed threshold is reported next to the AUC: a detector that keeps its AUC may
 still flag every noisy video.
 """
@@ -37,13 +37,13 @@ Runs = Mapping[tuple[str, int], Mapping]
 NAMES = {"paper": PAPER_PERTURBATIONS, **GROUPS}
 
 MARKERS = "osD^vPX*"
-AVERAGES = ("AVG-FV",)  # the average in the paper's Fig. 4
+AVERAGES = ("AVG-FV",)  # average plotted in the paper's Fig. 4
 
 
 def edits(
     names: Sequence[str], levels: Sequence[int], seed: int, edit: str = ""
 ) -> dict[tuple[str, int], str]:
-    """Edit for each perturbation and level; see `avforensics.scoring.edits`.
+    """Return the edit for each perturbation and level; see `avforensics.scoring.edits`.
 
     A name may be a group: ``paper``, ``sound`` or ``platforms``.
 
@@ -73,7 +73,7 @@ def false_alarms(
     level: float = 0.95,
     seed: int = 0,
 ) -> dict:
-    """Share of the scored real videos above a threshold, with an interval over identities.
+    """Compute the share of scored real videos above a threshold, with an interval.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def false_alarms(
 
 
 def curves(runs: Runs, metric: str = "auc") -> dict[str, list[tuple[int, float]]]:
-    """Levels and values of each perturbation, for AVG-FV if all runs have it, else overall."""
+    """Return each perturbation's levels and values: AVG-FV if all runs have it, else overall."""
     found: dict[str, list[tuple[int, float]]] = {}
     result = headline(runs.values(), AVERAGES)
     for (name, level), summary in sorted(runs.items()):
@@ -111,7 +111,7 @@ def curves(runs: Runs, metric: str = "auc") -> dict[str, list[tuple[int, float]]
 def average_and_adversarial(
     by_name: Mapping[str, Sequence[tuple[int, float]]], worst: Callable = np.min
 ) -> tuple[list[int], list[float], list[float]]:
-    """Levels common to all perturbations, and the mean and worst value at each level."""
+    """Return the levels common to all perturbations, and the mean and worst value at each."""
     tables = [dict(values) for values in by_name.values()]
     levels = sorted(set.intersection(*(set(table) for table in tables)))
     values = np.array([[table[level] for level in levels] for table in tables])
@@ -119,7 +119,7 @@ def average_and_adversarial(
 
 
 def robustness_figure(runs: Runs, title: str = "") -> Figure:
-    """Draw all perturbations and their mean, the worst at each level, and false alarms if known."""
+    """Draw all perturbations, their mean and worst value per level, and false alarms if known."""
     by_name, alarms = curves(runs), curves(runs, "false_alarms")
     known = not np.isnan([value for values in alarms.values() for _, value in values]).any()
     figure = Figure(figsize=(13.2 if known else 9.2, 3.8), layout="constrained")
@@ -221,12 +221,12 @@ def by_kind(runs: Runs) -> dict[str, Runs]:
 
 
 def cells(runs: Runs) -> list[list[str]]:
-    """AUC by perturbation and level in %, with average and adversarial lines; header first."""
+    """Return AUCs by perturbation and level in %, average and adversarial; header first."""
     return _cells(curves(runs), "AUC", np.min)
 
 
 def alarm_cells(runs: Runs) -> list[list[str]]:
-    """Same table for false-alarm rates; empty if a run has no rate."""
+    """Return false-alarm rates in the format of `cells`; empty if a run has no rate."""
     found = curves(runs, "false_alarms")
     if np.isnan([value for values in found.values() for _, value in values]).any():
         return []

@@ -42,17 +42,17 @@ class ScoredVideo:
 
     @property
     def scored(self) -> bool:
-        """Whether the video has a finite score."""
+        """True if the video has a finite score."""
         return self.score is not None and math.isfinite(self.score)
 
     @property
     def counts(self) -> bool:
-        """Whether the score is used in metrics."""
+        """True if the score is used in metrics."""
         return self.scored and not self.not_applicable
 
     @property
     def reason(self) -> str | None:
-        """Why the video is not scored; None if it is scored."""
+        """Reason why the video is not scored; None if it is scored."""
         if self.scored:
             return None
         if self.error:
@@ -79,8 +79,7 @@ def printable(text: str) -> str:
 def write_scores(rows: Sequence[ScoredVideo], path: str | PathLike) -> None:
     """Write one line per video.
 
-    Baselines and statistics have columns ``baseline_*`` and ``statistic_*``, followed by
-    attributes.
+    Columns ``baseline_*`` and ``statistic_*`` hold baselines and statistics; attributes follow.
     """
     names = [(group, name) for group in _GROUPS for name in names_of(rows, group)]
     others = [name for name in names_of(rows, "attributes") if name not in _COLUMNS]
@@ -122,7 +121,7 @@ def parse_scores(
 ) -> list[ScoredVideo]:
     """Build scored videos from numbered records of a table with our column names.
 
-    Raises ManifestError as `read_scores` does.
+    Raises the same ManifestError as `read_scores`.
     """
     labels = Labels(fake)
     rows = []
@@ -137,7 +136,7 @@ def parse_scores(
 
 
 def names_of(rows: Sequence[ScoredVideo], group: str) -> list[str]:
-    """Names in a group of scores, or in ``attributes``, over all videos, in order of appearance."""
+    """Return the names in a group of scores, or in ``attributes``, in order of appearance."""
     return list(dict.fromkeys(name for row in rows for name in getattr(row, group)))
 
 
@@ -167,7 +166,6 @@ def _parse(cells: Mapping[str, str], labels: Labels) -> ScoredVideo:
 
 
 def _number(name: str, cell: str) -> float | None:
-    """A number, or None if the cell is empty."""
     if cell.casefold() in _NOTHING:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Localise forged segments in stored clips by curves of one value per window, and measure how well.
+"""Localise forged segments in stored clips by curves over windows, and evaluate the results.
 
 Three curves are compared. ``step_loss``, whose mean is the score, is high where the pattern of
 delays changes, and falls again once the decoder has seen the new pattern. ``delays`` shows how
@@ -30,7 +30,7 @@ def localise(
     lam: float,
     delay_frequency: np.ndarray | None = None,
 ) -> dict[str, dict]:
-    """Localisation metrics by curve; empty if no scored clip has segments.
+    """Return localisation metrics by curve; empty if no scored clip has segments.
 
     Real clips and clips with segments are included; fakes without segments, which are forged
     throughout, are excluded.
@@ -38,14 +38,14 @@ def localise(
     Parameters
     ----------
     found : sequence of StoredScore
-        Clips without steps are ignored.
+        Scored clips; those without step losses are ignored.
     delay_frequency : float array, (D,), optional
-        From `fit_delay_frequency`; adds the curve ``delays``.
+        Result of `fit_delay_frequency`; adds the curve ``delays``.
 
     Returns
     -------
     dict of str to dict
-        From `localisation_metrics`.
+        Results of `localisation_metrics`.
     """
     taking_part = [
         item
@@ -84,10 +84,10 @@ def localise(
 
 
 def unusual_delays(sync_logits: np.ndarray, delay_frequency: np.ndarray) -> np.ndarray:
-    """Cross-entropy of each window's delays with those of real videos, smoothed: float64, (N,).
+    """Compute how unusual each window's delays are, and smooth the result: float64, (N,).
 
-    This is ``- sum_i S_i log p_i``, where S is the window's distribution over delays (Eq. 1) and p
-    is the share of windows of real videos in which each delay is the most likely.
+    The value is ``- sum_i S_i log p_i``, where S is the window's distribution (Eq. 1) and p_i
+    is the share of windows of real videos in which delay i is the most likely.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def unusual_delays(sync_logits: np.ndarray, delay_frequency: np.ndarray) -> np.n
 
 
 def sentence(curve: str, metrics: Mapping[str, float]) -> str:
-    """Metrics in one line, for the notes below a table."""
+    """Format metrics in one line, for the notes below a table."""
     named = {
         "AP@0.5": "ap_50",
         "AP@0.75": "ap_75",

@@ -15,14 +15,14 @@ def scoring_setting(
     part: str = "both",
     network: str | None = None,
 ) -> dict[str, object]:
-    """Hashes of all networks, the policy, lam and part, as JSON values.
+    """Return the hashes of all networks, the policy, lam and part, as JSON values.
 
     Parameters
     ----------
     part : {"both", "distribution", "activation"}
         Part of the score.
     network : str, optional
-        SHA-256 of the synchronisation network if ``models`` lacks it.
+        SHA-256 of the synchronisation network, if ``models`` does not contain the network.
     """
     setting: dict[str, object] = {
         "part": part,

@@ -45,7 +45,7 @@ def share_videos(
     Parameters
     ----------
     runs : sequence of sequence of ScoredVideo
-        In any order. A run without categories and identities (a plain list of scores) takes them
+        Videos in any order. A run without categories and identities (a plain list) takes them
         from the other runs.
     metrics : sequence of str
         Names from `avforensics.evaluation.metrics.METRICS`.
@@ -105,7 +105,7 @@ def _described(runs: Sequence[Sequence[ScoredVideo]]) -> list[list[ScoredVideo]]
 def _paired(
     runs: Sequence[Sequence[ScoredVideo]],
 ) -> tuple[list[tuple[str, str]], list[dict[tuple[str, str], ScoredVideo]], int]:
-    """Keys of videos that all runs scored, each run's videos by key, and the number left out."""
+    """Return the shared videos' keys, each run's videos by key, and the number left out."""
     for rows in runs:
         check_once(rows)
     tables = [{(row.path, category_of(row)): row for row in rows if row.counts} for rows in runs]

@@ -77,7 +77,7 @@ class StoreScorer:
         self._folder = os.path.commonpath(folders) if folders else ""
 
     def features(self, index: int) -> Features:
-        """Stored features of a clip, with projected activations."""
+        """Read the features of a clip, with projected activations."""
         logits = self.store.logits(index)
         projected = logits[:, :0]
         if self.models.projection is not None:
@@ -129,7 +129,7 @@ class StoreScorer:
         statistics = (
             measure(rows) if self.store.info.max_delay else {}
         )  # statistics need rows over delays
-        path = os.path.relpath(entry.path, self._folder)  # does not depend on where the data is
+        path = os.path.relpath(entry.path, self._folder)  # independent of the data's location
         clip = BaselineClip(path, features, statistics, entry.clip.silence, self.seed)
         baselines = baseline_scores(clip)
         fused = None
@@ -208,7 +208,7 @@ def choose(
     category: Names = None,
     method: Names = None,
 ) -> list[int]:
-    """Indices of the selected entries of a store, including entries without features.
+    """Return the indices of the selected entries of a store, with or without features.
 
     Duplicates count once. Real videos are included whatever their category and method; see
     `avforensics.evaluation.benchmark.fits`.
@@ -251,7 +251,7 @@ def fit_delay_frequency(
 
 
 def count_delays(store: FeatureStore, chosen: Sequence[int]) -> np.ndarray:
-    """Log-frequency of each delay as the most likely delay of a window, float64, (D,)."""
+    """Return how often each delay is a window's most likely delay: log-shares, float64, (D,)."""
     counted = NaiveBayes(delays=store.info.n_delays)
     counted.fit(torch.from_numpy(store.logits(index)) for index in chosen)
     return counted.log_probability.double().numpy()

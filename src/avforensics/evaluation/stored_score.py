@@ -43,14 +43,14 @@ def scored_video(
     part: str = "both",
     limits: Limits | None = None,
 ) -> ScoredVideo:
-    """Build a row of results: the score for the ``place``-th lam, with the entry's labels.
+    """Build a row of results from the score for the ``place``-th lam and the entry's labels.
 
     Parameters
     ----------
     statistic : {"mean", "max"}
         Statistic over the sequences of a video under policy ``all``.
     part : {"both", "distribution", "activation"}
-        The score of both models, or of one model as in most rows of the paper's Table 3.
+        Use the score of both models, or of one model as in most rows of the paper's Table 3.
     limits : Limits, optional
         Limits on the measures stored with the features; None = every score counts.
 
@@ -79,19 +79,19 @@ def scored_video(
 
 
 def _with_evidence(found: StoredScore) -> dict[str, float]:
-    """Statistics with the polarity of a score, evidence first, without the score."""
+    """Return evidence and statistics, except the score, with the polarity of a score."""
     fused = {} if found.evidence is None else {"evidence": found.evidence}
     others = {name: value for name, value in found.statistics.items() if name != "score"}
     return fused | towards_fake(others)
 
 
 def score_of(score: Score, *, statistic: str = "mean", part: str = "both") -> float:
-    """Requested value of a score; see `scored_video`."""
+    """Return the requested value of a score; see `scored_video`."""
     return score.maximum if statistic == "max" else getattr(score, _ATTRIBUTE[part])
 
 
 def _attributes(entry: Entry) -> dict[str, str]:
-    """Properties of a clip that have no column of their own, for breakdowns.
+    """Return the properties of a clip without a separate column, for breakdowns.
 
     These are the columns and facts of the manifest, and the measures of applicability together with
     ``speech_share``, the share of time with speech.
@@ -108,12 +108,12 @@ def _attributes(entry: Entry) -> dict[str, str]:
 
 
 def why_not_applicable(entry: Entry, limits: Limits | None) -> str | None:
-    """Why a clip's score is meaningless; None if it is meaningful, or the clip was not measured."""
+    """Return why a clip's score is meaningless; None if it is meaningful or not measured."""
     if limits is None or entry.clip.measures is None:
         return None
     return "; ".join(limits.reasons(Measures.parse(entry.clip.measures))) or None
 
 
 def video_name(entry: Entry) -> str:
-    """Path of the clip's file, plus the clip's start if it is not 0."""
+    """Return the path of the clip's file, plus the clip's start if it is not 0."""
     return f"{entry.path}#t={entry.start:g}" if entry.start else entry.path

@@ -59,7 +59,7 @@ class Strength:
     low, high : float
         Interval over resampled people and generators.
     at_bound : bool
-        Whether the ratio is at a bound; the true ratio may be more extreme.
+        Whether the ratio is at a bound, so that the true ratio may be more extreme.
     """
 
     log10: float
@@ -76,7 +76,7 @@ class LikelihoodRatio:
     ----------
     about : mapping
         ``of`` (evidence or score), ``method``, ``kinds``, ``generators``, ``n_real``, ``n_fake``,
-        ``n_people``, ``cllr``, ``cllr_min``, ``refused`` ... as in the file and the report.
+        ``n_people``, ``cllr``, ``cllr_min``, ``refused`` and others, as in the file.
     arrays : mapping of str to float64 array
         ``grid``, ``log10``, ``low``, ``high``, (`GRID`,); ``bounds``, (2,); ``validated_lr`` and
         ``validated_label``, (n,): ratios of videos from fits that excluded them.
@@ -87,7 +87,7 @@ class LikelihoodRatio:
 
     @property
     def refused(self) -> str | None:
-        """Why there is no ratio; None if there is one."""
+        """Reason why there is no ratio; None if there is a ratio."""
         return self.about.get("refused")
 
     @classmethod
@@ -155,9 +155,9 @@ class LikelihoodRatio:
         return LikelihoodRatio({**self.about, "refused": reason}, self.arrays)
 
     def __call__(self, value: float) -> Strength | None:
-        """Ratio for a value; None if the ratio was refused.
+        """Return the ratio for a value; None if the ratio was refused.
 
-        Values outside the fitted range are clipped to it.
+        Values outside the fitted range are clipped to this range.
         """
         if self.refused is not None:
             return None
@@ -169,12 +169,12 @@ class LikelihoodRatio:
         return Strength(log10, low, high, at_bound)
 
     def header(self) -> str:
-        """Description to save, as JSON."""
+        """Return the description to save, as JSON."""
         return json.dumps(dict(self.about), sort_keys=True)
 
 
 def other_population(reals: np.ndarray, others: np.ndarray) -> str | None:
-    """Why real videos of a second set are a different population; None if no difference is found.
+    """Return why a second set of real videos is a different population; None if it is not.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ def _joined(reals: np.ndarray, fakes: np.ndarray) -> tuple[np.ndarray, np.ndarra
 def _validate(
     reals: Sample, fakes: Sample, method: str, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Log10 ratio of each video from a fit without its person and generator."""
+    """Return each video's log10 ratio from a fit without its person and generator."""
     count = min(MOST_FOLDS, len(set(reals.people)), len(set(fakes.generators)))
     of_reals = folds_of(reals.people, count, seed=seed)
     of_fakes = folds_of(fakes.generators, count, seed=seed)
@@ -231,7 +231,7 @@ def _validate(
 def _by_generator(
     log10: np.ndarray, labels: np.ndarray, generators: Sequence[str]
 ) -> dict[str, float]:
-    """Cllr of each generator's forgeries against all real videos."""
+    """Return the Cllr of each generator's forgeries against all real videos."""
     of_fakes, reals = log10[labels == 1], log10[labels == 0]
     names = np.array(generators, dtype=object)
     return {
@@ -242,7 +242,7 @@ def _by_generator(
 def _fit_all(
     reals: Sample, fakes: Sample, method: str, bounds: tuple[float, float], seed: int
 ) -> dict[str, np.ndarray]:
-    """Ratios fitted to all videos, on a grid of values, with their interval."""
+    """Fit ratios to all videos; return the ratios on a grid of values, with intervals."""
     values, labels = _joined(reals.values, fakes.values)
     grid = np.linspace(values.min(), values.max(), GRID)
     log10 = METHODS[method](values, labels)(grid)
@@ -264,7 +264,7 @@ def _fit_all(
 
 
 def _resample(values: np.ndarray, groups: Sequence[str], random: np.random.Generator) -> np.ndarray:
-    """Values of groups drawn with replacement."""
+    """Return the values of groups drawn with replacement."""
     names = np.array(groups, dtype=object)
     members = [values[names == name] for name in sorted(set(groups))]
     drawn = random.integers(0, len(members), len(members))

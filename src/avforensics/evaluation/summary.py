@@ -114,7 +114,7 @@ def summarise(
 
 
 def auc_with_unscored(block: Mapping) -> float:
-    """AUC if every video without a score were ranked at random.
+    """Return the AUC that would result if every video without a score were ranked at random.
 
     A pair of a real and a fake video counts one half unless both are scored, so that a detector
     gains nothing by rejecting difficult videos.
@@ -135,7 +135,7 @@ def _listed(rows: Sequence[ScoredVideo]) -> dict[str, int]:
 
 
 def by_category(rows: Sequence[ScoredVideo]) -> dict[str, list[ScoredVideo]]:
-    """Fakes by category: the paper's categories in the paper's order, then others by name."""
+    """Group fakes by category: first the paper's, in the paper's order, then others by name."""
     place = {name: index for index, name in enumerate(PAPER_CATEGORIES)}
     fakes = [row for row in rows if row.label == 1]
     names = sorted(
@@ -158,7 +158,7 @@ class _Blocks:
         self.resampled: dict[str, tuple[np.ndarray, dict[tuple, dict[str, np.ndarray]]]] = {}
 
     def block(self, category: str, rows: np.ndarray) -> dict:
-        """Metrics of the videos ``rows``; keeps their resamples for averages."""
+        """Return the metrics of the videos ``rows``, and keep their resamples for averages."""
         resampled: dict[tuple, dict[str, np.ndarray]] = {}
         result, resampled[()] = self._ranked(self.scores, rows, tuple(METRICS))
         n_real, n_fake = self.bootstrap.identities(rows)
@@ -192,7 +192,7 @@ class _Blocks:
         return intervals
 
     def average(self, categories: Mapping[str, dict], members: Sequence[str]) -> dict:
-        """Mean over categories; its interval comes from the categories' common resamples."""
+        """Average over categories, with an interval from the categories' common resamples."""
         rows = np.unique(np.concatenate([self.resampled[name][0] for name in members]))
         blocks = [categories[name] for name in members]
         result = {name: _mean(block[name] for block in blocks) for name in METRICS}
@@ -217,7 +217,7 @@ class _Blocks:
 
 
 def _coverage(rows: Sequence[ScoredVideo]) -> dict:
-    """Counts of listed, scored and failed videos; names of those not scored or not applicable."""
+    """Count listed, scored and failed videos; name videos not scored or not applicable."""
     not_scored = [
         {"path": row.path, "category": row.category, "reason": row.reason}
         for row in rows
@@ -238,12 +238,12 @@ def _coverage(rows: Sequence[ScoredVideo]) -> dict:
 
 
 def identity_of(row: ScoredVideo) -> str:
-    """Unit of resampling: the identity, or the video if the identity is unknown."""
+    """Return the unit of resampling: the identity, or the video if the identity is unknown."""
     return row.identity or f"video {row.path}"
 
 
 def category_of(row: ScoredVideo) -> str:
-    """Name of a fake's category in tables."""
+    """Return the name of a fake's category in tables."""
     return printable(row.category) or "fake"
 
 

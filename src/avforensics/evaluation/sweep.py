@@ -39,7 +39,7 @@ MOST_LINES = 7
 
 @dataclass(frozen=True)
 class Point:
-    """A combination of settings and its result."""
+    """Result of one combination of settings."""
 
     settings: Mapping[str, object]
     summary: Mapping  # from `summarise`
@@ -71,7 +71,7 @@ def sweep_store(
     chosen : sequence of int
         Indices of the clips.
     statistics : sequence of str
-        Statistics to evaluate, each as a point, in addition to the published score.
+        Statistics to evaluate as additional points, next to the published score.
     windows, audio : str
         As in `SequencePolicy`.
     part : {"both", "distribution", "activation"}
@@ -123,7 +123,7 @@ def sweep_store(
 def _by_statistic(
     store: FeatureStore, found: StoredScore, name: str, limits: Limits | None
 ) -> ScoredVideo:
-    """A row whose score is the statistic ``name``."""
+    """Return a row whose score is the statistic ``name``."""
     row = scored_video(store, found, limits=limits)
     value = towards_fake(found.statistics).get(name)
     missing = None if value is not None else f"no {name}"
@@ -149,7 +149,7 @@ def read_runs(folder: str | PathLike, settings: Sequence[str]) -> list[Point]:
     Parameters
     ----------
     folder : path
-        E.g. the ``output_dir`` of ``avforensics evaluate -m``.
+        Parent folder of the runs, e.g. the ``output_dir`` of ``avforensics evaluate -m``.
     settings : sequence of str
         Dotted names of the settings that distinguish the runs, as in ``made_with.config`` of each
         metrics.json.
@@ -188,13 +188,13 @@ def _short(name: str, names: Sequence[str]) -> str:
 
 
 def axes_of(points: Sequence[Point]) -> list[str]:
-    """Settings with more than one value, in descending order of the number of values."""
+    """Return the settings with more than one value; settings with most values come first."""
     counts = {name: len(_values(points, name)) for name in points[0].settings}
     return sorted((name for name in counts if counts[name] > 1), key=lambda name: -counts[name])
 
 
 def only_varying(points: Sequence[Point]) -> list[Point]:
-    """The same points without constant settings."""
+    """Return the points without constant settings."""
     varying = set(axes_of(points))
     return [
         Point({k: v for k, v in point.settings.items() if k in varying}, point.summary)
@@ -212,7 +212,7 @@ def write_sweep(points: Sequence[Point], folder: str | PathLike, title: str = ""
 
 
 def long_table(points: Sequence[Point]) -> list[list]:
-    """One line per setting and result, at full precision, header first."""
+    """Return one line per setting and result, at full precision, header first."""
     intervals = [f"{metric}_{end}" for metric in METRICS for end in ("low", "high")]
     table = [[*points[0].settings, "category", "n_real", "n_fake", *METRICS, *intervals]]
     for point in points:
@@ -223,7 +223,7 @@ def long_table(points: Sequence[Point]) -> list[list]:
 
 
 def short_table(points: Sequence[Point]) -> list[list[str]]:
-    """One line per setting, with ``AP/AUC`` in % by category as in the paper."""
+    """Return one line per setting, with ``AP/AUC`` in % by category as in the paper."""
     names = list(points[0].settings)
     found = [dict(blocks(point.summary)) for point in points]
     columns = list(dict.fromkeys(name for blocks_ in found for name in blocks_))
@@ -238,16 +238,16 @@ def short_table(points: Sequence[Point]) -> list[list[str]]:
 
 
 def best(points: Sequence[Point]) -> Point:
-    """Point with the highest AUC, in the result that `headline` selects from `AVERAGES`."""
+    """Return the point with the highest AUC of the result that `headline` selects."""
     result = _result(points)
     return max(points, key=lambda point: block_of(point.summary, result).get("auc") or -1.0)
 
 
 def sweep_figure(points: Sequence[Point], title: str = "") -> Figure:
-    """AUC over each varying setting, with an interval.
+    """Draw the AUC over each of the first two varying settings.
 
-    Each of the first two varying settings has a panel, with one line per value of the other
-    setting. Only the first line has its interval.
+    There is one panel per setting, with one line per value of the other setting. Only the first
+    line shows its interval.
     """
     axes = axes_of(points)[:2] or list(points[0].settings)[:1]
     figure = Figure(figsize=(4.6 * len(axes), 3.8), layout="constrained")
@@ -298,13 +298,13 @@ def _values(points: Sequence[Point], name: str) -> list:
 
 
 def _order(value: object) -> tuple[bool, float, str]:
-    """Sort key: numbers by value, then everything else by name."""
+    """Return a sort key: numbers by value, then everything else by name."""
     text = not isinstance(value, int | float)
     return text, 0.0 if text else value, str(value)
 
 
 def _some(values: list) -> list:
-    """At most `MOST_LINES` values, evenly spaced."""
+    """Return at most `MOST_LINES` values, evenly spaced."""
     if len(values) <= MOST_LINES:
         return values
     places = np.linspace(0, len(values) - 1, MOST_LINES).round().astype(int)

@@ -36,22 +36,22 @@ def blocks(summary: Mapping) -> Iterator[tuple[str, Mapping]]:
 
 
 def headline(summaries: Iterable[Mapping], averages: Sequence[str]) -> str:
-    """First of the given averages that all summaries have, else ``overall``."""
+    """Return the first of the given averages that all summaries have, else ``overall``."""
     shared = set.intersection(*(set(summary["averages"]) for summary in summaries))
     return next((name for name in averages if name in shared), "overall")
 
 
 def block_of(summary: Mapping, name: str) -> Mapping:
-    """Block of a category, an average or ``overall``; empty if the summary lacks it."""
+    """Return the block of a category, an average or ``overall``; empty if it is missing."""
     return dict(blocks(summary)).get(name, {})
 
 
 def cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the table in all text formats; percentages with one decimal.
+    """Return the header and rows of the table in all text formats, in % with one decimal.
 
-    Each category, each average and the overall result is a row: counts, prevalence, metrics (some
-    with intervals), the AUC with unscored videos ranked at random (if any video is unscored), and
-    each baseline's AUC.
+    There is one row per category, per average, and for the overall result. The columns are counts,
+    prevalence, metrics (some with intervals), the AUC with unscored videos ranked at random (if any
+    video is unscored), and each baseline's AUC.
     """
     baselines = list(summary["overall"].get("baselines", {}))
     unscored = [_UNSCORED] if summary["coverage"]["failed"] else []
@@ -78,7 +78,7 @@ def cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
 
 
 def statistics_cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the AUC by statistic and result, score first; empty without statistics.
+    """Return header and rows of AUCs by statistic, score first; empty without statistics.
 
     Statistics are signed so that out-of-sync videos score high; an AUC below 50 means that the
     forgeries of that category score low.
@@ -93,7 +93,7 @@ def statistics_cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
 
 
 def coverage_line(summary: Mapping) -> str:
-    """One sentence on coverage, for the footer of every table."""
+    """State how many videos were scored, for the footer of every table."""
     coverage = summary["coverage"]
     line = f"{coverage['scored']} of {coverage['listed']} listed videos scored"
     line = f"{line} ({coverage['failed']} failed)" if coverage["failed"] else line
@@ -104,7 +104,7 @@ def coverage_line(summary: Mapping) -> str:
 
 
 def tables_of(summary: Mapping, title: str = "") -> list[Table]:
-    """Tables of results, baselines (AUC repeated) and statistics, narrow enough for a screen."""
+    """Return tables of results, baselines and statistics, each narrow enough for a screen."""
     header, rows = cells(summary)
     ends = _section_ends(summary)
     split = header.index(_COLUMNS["tpr_at_fpr_10"]) + 1
@@ -122,13 +122,13 @@ def tables_of(summary: Mapping, title: str = "") -> list[Table]:
 
 
 def rich_table(summary: Mapping, title: str = "") -> Group:
-    """Tables for the terminal, with coverage and notes below."""
+    """Format tables for the terminal, with coverage and notes below."""
     parts = tables_of(summary, title)
     return Group(*(part.rich() for part in parts), Text("\n".join(_footer(summary))))
 
 
 def to_markdown(summary: Mapping, title: str = "") -> str:
-    """Tables in Markdown, with coverage and notes below."""
+    """Format tables in Markdown, with coverage and notes below."""
     parts = [
         f"### {part.title}\n\n{part.markdown()}" if part.title else part.markdown()
         for part in tables_of(summary, title)
@@ -137,7 +137,7 @@ def to_markdown(summary: Mapping, title: str = "") -> str:
 
 
 def to_latex(summary: Mapping, title: str = "") -> str:
-    """Table in LaTeX (booktabs), with coverage and notes in the caption."""
+    """Format a table in LaTeX (booktabs), with coverage and notes in the caption."""
     header, rows = cells(summary)
     said = ([title] if title else []) + _footer(summary)
     caption = " ".join(f"{line.rstrip('.')}." for line in said)
@@ -145,7 +145,7 @@ def to_latex(summary: Mapping, title: str = "") -> str:
 
 
 def to_csv(summary: Mapping) -> str:
-    """All numbers at full precision; one line per result of each model, baseline or statistic."""
+    """Format all numbers at full precision, by result and by model, baseline or statistic."""
     ends = [f"{metric}_ci_{end}" for metric in _COLUMNS for end in ("low", "high")]
     numbers = [*_COLUMNS, *ends, "auc_unscored"]
     table = [["category", "scores", "n_real", "n_fake", "prevalence", *numbers]]
@@ -159,13 +159,13 @@ def to_csv(summary: Mapping) -> str:
 
 
 def flat(block: Mapping, metrics: Iterable[str]) -> list[float | None]:
-    """Metrics of a block, then the ends of their intervals; None = missing."""
+    """Return the metrics of a block, then the ends of their intervals; None = missing."""
     intervals = [block.get(f"{metric}_ci") or (None, None) for metric in metrics]
     return [*map(block.get, metrics), *(end for pair in intervals for end in pair)]
 
 
 def to_json(summary: Mapping) -> str:
-    """Content of ``metrics.json``; raises ValueError for NaN or infinity, which JSON lacks."""
+    """Format ``metrics.json``; raises ValueError for NaN or infinity, which JSON lacks."""
     return json.dumps(summary, indent=2, allow_nan=False) + "\n"
 
 
@@ -197,7 +197,7 @@ def _footer(summary: Mapping) -> list[str]:
 
 
 def _section_ends(summary: Mapping) -> set[str]:
-    """Names of the last category and the last average, after which tables have a rule."""
+    """Return the last category and the last average, after which tables have a rule."""
     return {list(summary[part])[-1] for part in ("categories", "averages") if summary[part]}
 
 

@@ -26,7 +26,7 @@ def write_validation(likelihood: LikelihoodRatio, folder: str | PathLike) -> Non
 
 
 def tippett_figure(log10: np.ndarray, labels: np.ndarray, title: str = "") -> Figure:
-    """Share of forgeries and of real videos whose ratio is at least the value on the x-axis."""
+    """Draw the shares of forgeries and of reals whose ratio is at least the x-axis value."""
     figure = Figure(figsize=(4.6, 3.8), layout="constrained")
     panel = figure.subplots()
     at = np.linspace(min(log10.min(), -1), max(log10.max(), 1), 400)
@@ -42,7 +42,7 @@ def tippett_figure(log10: np.ndarray, labels: np.ndarray, title: str = "") -> Fi
 
 
 def reliability_figure(log10: np.ndarray, labels: np.ndarray, title: str = "") -> Figure:
-    """Stated against observed probability of a forgery, at prior odds of 1:1."""
+    """Draw the stated against the observed probability of a forgery, at prior odds of 1:1."""
     stated, observed, counts = reliability(log10, labels)
     figure = Figure(figsize=(4.2, 3.8), layout="constrained")
     panel = figure.subplots()

@@ -1,4 +1,4 @@
-"""Anomaly models: the loss of each window given the previous windows (paper Sec. 3.2)."""
+"""Anomaly models, which compute the loss of each window given the previous ones (Sec. 3.2)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from avforensics.models.protocols import (
 )
 from avforensics.models.registered import register
 
-# Features that the model of each part reads.
+# Features that each part's model reads.
 READS = {"distribution": "logits", "activation": "activations"}
-# Objectives of bare decoders, as published.
+# Published objectives, used with bare decoders.
 PUBLISHED_OBJECTIVES = {"distribution": SoftCrossEntropy, "activation": SquaredError}
 
 
@@ -31,7 +31,7 @@ class AnomalyModel(nn.Module):
     Parameters
     ----------
     decoder : DecoderProtocol
-        Autoregressive: (B, L, inputs) -> (B, L, outputs).
+        Autoregressive decoder, (B, L, inputs) -> (B, L, outputs).
 
     Raises
     ------
@@ -55,12 +55,12 @@ class AnomalyModel(nn.Module):
         width: int,
         max_len: int,
     ) -> AnomalyModel:
-        """Create a model whose decoder has the size that an objective needs.
+        """Create a model with a decoder of the size that the objective requires.
 
         Parameters
         ----------
         decoder : callable
-            Creates the decoder from ``inputs``, ``outputs`` and ``positions``.
+            Called with ``inputs``, ``outputs`` and ``positions`` to create the decoder.
         width : int
             Values per row.
         max_len : int
@@ -82,21 +82,21 @@ class AnomalyModel(nn.Module):
 
     @property
     def max_len(self) -> int | float:
-        """Longest sequence of windows that can be scored."""
+        """Maximum number of windows per sequence."""
         return self.objective.windows(self.decoder)
 
     def fit(self, rows: Iterable[Tensor]) -> None:
-        """Fit the objective to the rows of clips, (n, D) each."""
+        """Fit the objective to rows of features, (n, D) for each clip."""
         self.objective.fit(rows)
 
     def forward(self, sequences: Tensor) -> tuple[Tensor, Tensor]:
-        """Step losses (B, L - 1) and predictions (B, L - 1, D) for sequences (B, L, D)."""
+        """Return step losses (B, L - 1) and predictions (B, L - 1, D) for sequences (B, L, D)."""
         return self.objective.judge(self.decoder, sequences)
 
 
 @register
 class NaiveBayes(nn.Module):
-    """Score the most likely delay of each window independently (first row of Table 3)."""
+    """Model that scores each window's most likely delay independently (Table 3, first row)."""
 
     reads = "logits"
     max_len = math.inf
@@ -107,12 +107,14 @@ class NaiveBayes(nn.Module):
         self.register_buffer("log_probability", torch.full((delays,), -math.log(delays)))
 
     def fit(self, rows: Iterable[Tensor]) -> None:
-        """Count the most likely delays in real clips, logits (n, D) each, with add-one smoothing.
+        """Count the most likely delays in real clips, with add-one smoothing.
+
+        ``rows`` holds the logits of each clip, (n, D).
 
         Raises
         ------
         ValueError
-            There are no windows, or the number of delays differs.
+            There are no windows, or a clip has a different number of delays.
         """
         counts = torch.ones(self.row_width, dtype=torch.float64)
         for clip in rows:
@@ -126,7 +128,7 @@ class NaiveBayes(nn.Module):
         self.log_probability.copy_((counts / counts.sum()).log())
 
     def forward(self, sequences: Tensor) -> tuple[Tensor, Tensor]:
-        """Step losses (B, L - 1) and predictions (B, L - 1, D) for rows of logits (B, L, D)."""
+        """Return step losses (B, L - 1) and predictions (B, L - 1, D) for logits (B, L, D)."""
         delay = sequences[:, 1:].argmax(-1)
         prediction = self.log_probability.exp().expand(*delay.shape, -1)
         return -self.log_probability[delay], prediction

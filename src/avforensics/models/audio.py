@@ -12,7 +12,7 @@ from avforensics.models.registered import register
 
 @register
 class AudioEncoder(nn.Module):
-    """(B, 1, 80, 20) log-mel -> (B, C, 4): four time steps of 40 ms.
+    """Encode log-mel crops (B, 1, 80, 20) as features (B, C, 4): four time steps of 40 ms.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The decoder without the quirks of the released one: standard layer norms, scale and attention."""
+"""Decoder with standard layer norms, scale and attention: no quirks of the released decoder."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class CleanAttention(nn.Module):
         return self.to_out(mixed.transpose(1, 2).flatten(2))
 
     def placed(self, x: Tensor) -> Tensor:
-        """Add positions to queries or keys, (B, heads, N, d); here, rows already contain them."""
+        """Return queries or keys, (B, heads, N, d), unchanged: rows already contain positions."""
         return x
 
 
@@ -69,15 +69,15 @@ class CleanBlock(nn.Module):
 class CleanDecoder(RowDecoder):
     """The published decoder with standard parts.
 
-    Each block has two norms with the biased deviation, attention that is scaled by the head width
-    and computed by ``scaled_dot_product_attention``, and dropout inside the residuals. The class
-    cannot load published weights.
+    Each block has two norms with the biased standard deviation, attention that is scaled by the
+    head width and computed by ``scaled_dot_product_attention``, and dropout inside the residuals.
+    The class cannot load published weights.
 
     Parameters
     ----------
     sink : bool
-        Prepend a learnt key and value, so that attention can ignore all windows. This rules out
-        the fast causal attention, which matters only for long sequences.
+        Prepend a learnt key and value, so that attention can ignore all windows. PyTorch's fast
+        causal attention is then unavailable, which matters only for long sequences.
     """
 
     spread = 0.02
@@ -106,6 +106,6 @@ class CleanDecoder(RowDecoder):
         )
 
     def block(self, width: int, heads: int, dropout: float) -> CleanBlock:
-        """Create a block of standard parts."""
+        """Create a block with standard norms and attention."""
         attention = CleanAttention(width, heads=heads, dropout=dropout, sink=self.sink)
         return CleanBlock(width, attention=attention, dropout=dropout)

@@ -27,11 +27,11 @@ class SharedNorm(nn.Module):
 
 
 class CausalAttention(nn.Module):
-    """Causal self-attention with a learnt null key and value in front.
+    """Causal self-attention with a learnt null key and value before the sequence.
 
-    Quirks: the scale is width^-0.5 (not head width), and the released file contains a convolution
-    for compressed memory that is unused at compression factor 1; it is kept as a buffer so that the
-    file can be written back unchanged.
+    Quirks: the scale is width^-0.5 instead of (width / heads)^-0.5, and the released file contains
+    a convolution for compressed memory, which is unused at compression factor 1. The convolution is
+    kept as a buffer so that the file can be written back unchanged.
     """
 
     def __init__(self, width: int, *, heads: int) -> None:
@@ -51,7 +51,7 @@ class CausalAttention(nn.Module):
         k = torch.cat([self.null_key.expand(batch, -1, -1), k], dim=1)
         v = torch.cat([self.null_value.expand(batch, -1, -1), v], dim=1)
         q, k, v = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (q, k, v))
-        # row t sees the null token and positions 0..t
+        # row t attends to the null token and positions 0..t
         seen = torch.ones(length, length + 1, dtype=torch.bool, device=x.device).tril(1)
         logits = (q @ k.transpose(-1, -2) * self.scale).masked_fill(~seen, -torch.inf)
         return self.to_out((logits.softmax(-1) @ v).transpose(1, 2).flatten(2))
@@ -75,17 +75,17 @@ class DecoderBlock(nn.Module):
 
 
 class RowDecoder(nn.Module, ABC):
-    """Pass rows through blocks of attention, (B, N, inputs) -> (B, N, outputs).
+    """Base class of decoders of attention blocks, (B, N, inputs) -> (B, N, outputs).
 
     Subclasses create the blocks. ``spread`` is the initial standard deviation of the learnt
-    positions; 0 = no learnt positions, because the blocks encode them.
+    position table; 0 = no table, because the blocks encode positions themselves.
 
     Parameters
     ----------
     inputs, outputs : int
-        Length of a row and of its prediction.
+        Lengths of a row and of its prediction.
     positions : int
-        Length of the longest input, one less than that of the longest sequence.
+        Maximum input length; the longest sequence has one more window.
     """
 
     spread = 1.0
@@ -131,7 +131,7 @@ class RowDecoder(nn.Module, ABC):
 
 @register
 class PublishedDecoder(RowDecoder):
-    """The released decoder: rows of 31 delays, sequences of 50 windows."""
+    """The released decoder, by default for rows of 31 delays and sequences of 50 windows."""
 
     def block(self, width: int, heads: int, dropout: float) -> DecoderBlock:
         """Create a block with the quirks of the released weights."""

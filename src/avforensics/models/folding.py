@@ -15,12 +15,12 @@ from avforensics.models.visual import FrameBlock, TimeBlock, VisualEncoder
 
 
 def fold_batch_norms(network: SyncNetwork) -> SyncNetwork:
-    """Copy a network, in evaluation mode, with its batch norms folded into convolutions.
+    """Return a copy of a network in evaluation mode, with batch norms folded into convolutions.
 
     Parameters
     ----------
     network : SyncNetwork
-        Network to copy; not changed.
+        Network to copy; it is not modified.
     """
     folded = copy.deepcopy(network).eval().requires_grad_(False)
     for module in folded.modules():

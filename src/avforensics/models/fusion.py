@@ -1,4 +1,4 @@
-"""Fusion: a logit phi(V, A) for how well a window and an audio crop match."""
+"""Fusion networks: a logit phi(V, A) of how well a window and an audio crop match."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from avforensics.models.registered import register
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention without bias in its input projection, (B, T, D) -> (B, T', D)."""
+    """Multi-head self-attention without a bias in the input projection, (B, T, D) -> (B, T', D)."""
 
     def __init__(self, width: int, *, heads: int) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class FusionTransformer(nn.Module):
     Parameters
     ----------
     width : int
-        Channels of both encoders' outputs and of the tokens.
+        Channels of the encoders' outputs and of the tokens.
     plane : int
         Side of the visual feature map.
     video_steps, audio_steps : int
@@ -86,18 +86,18 @@ class FusionTransformer(nn.Module):
         self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 1))
 
     def video_tokens(self, features: Tensor) -> Tensor:
-        """Visual feature maps (B, C, T, h, w) -> tokens (B, T, C)."""
+        """Convert visual feature maps (B, C, T, h, w) to tokens (B, T, C)."""
         x = (features + self.position).amax(dim=(3, 4))
         x = x + self.video_time + self.video_modality
         return x.reshape(x.shape[0], x.shape[2], x.shape[1])
 
     def audio_tokens(self, features: Tensor) -> Tensor:
-        """Audio features (B, C, T) -> tokens (B, T, C)."""
+        """Convert audio features (B, C, T) to tokens (B, T, C)."""
         x = features + self.audio_time + self.audio_modality
         return x.reshape(x.shape[0], x.shape[2], x.shape[1])
 
     def forward(self, video: Tensor, audio: Tensor) -> Tensor:
-        """Logits of pairs, (P, Tv, C) and (P, Ta, C) -> (P,)."""
+        """Compute the logits of pairs, (P, Tv, C) and (P, Ta, C) -> (P,)."""
         x = torch.cat([self.cls.expand(len(video), -1, -1), audio, video], dim=1)
         for block in self.blocks[:-1]:
             x = block(x)
@@ -107,7 +107,7 @@ class FusionTransformer(nn.Module):
     def all_pairs(
         self, video: Tensor, audio: Tensor, *, chunk: int = 256, recompute: bool = False
     ) -> Tensor:
-        """Logits of all pairs of a window and a crop of the same group.
+        """Compute the logits of all pairs of a window and a crop in the same group.
 
         Parameters
         ----------
@@ -116,8 +116,8 @@ class FusionTransformer(nn.Module):
         chunk : int
             Pairs per pass of the transformer.
         recompute : bool
-            Recompute each chunk in the backward pass, which needs memory for one chunk instead of
-            all pairs, but a third more time.
+            Recompute each chunk in the backward pass. This takes a third more time, but memory for
+            only one chunk of pairs.
 
         Returns
         -------
@@ -137,10 +137,10 @@ class FusionTransformer(nn.Module):
 
 @register
 class CosineFusion(nn.Module):
-    """Two towers: scaled cosine similarity of a window vector and a crop vector.
+    """Two-tower fusion: the scaled cosine similarity of a window vector and a crop vector.
 
-    This is not the paper's fusion. A pair costs one dot product, so that a small network can use
-    all other windows of a clip as negatives, even on a CPU.
+    This is not the paper's fusion. Each pair costs one dot product, so a small network can use all
+    other windows of a clip as negatives, even on a CPU.
 
     Parameters
     ----------
@@ -174,21 +174,21 @@ class CosineFusion(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
 
     def video_tokens(self, features: Tensor) -> Tensor:
-        """Visual feature maps (B, C, T, h, w) -> one token (B, 1, D)."""
+        """Convert visual feature maps (B, C, T, h, w) to one token (B, 1, D)."""
         return self.to_video(features.flatten(1)).unsqueeze(1)
 
     def audio_tokens(self, features: Tensor) -> Tensor:
-        """Audio features (B, C, T) -> one token (B, 1, D)."""
+        """Convert audio features (B, C, T) to one token (B, 1, D)."""
         return self.to_audio(features.flatten(1)).unsqueeze(1)
 
     def forward(self, video: Tensor, audio: Tensor) -> Tensor:
-        """Logits of pairs, (P, 1, D) and (P, 1, D) -> (P,)."""
+        """Compute the logits of pairs, (P, 1, D) and (P, 1, D) -> (P,)."""
         return self.scale * F.cosine_similarity(video, audio, dim=-1).squeeze(-1)
 
     def all_pairs(
         self, video: Tensor, audio: Tensor, *, chunk: int = 256, recompute: bool = False
     ) -> Tensor:
-        """Logits of all pairs of a window and a crop of the same group, by one matrix product.
+        """Compute the logits of all pairs in each group with one matrix product.
 
         Parameters
         ----------

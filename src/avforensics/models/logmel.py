@@ -12,23 +12,23 @@ N_FFT = 512
 WINDOW = 320
 STRIDE = 160
 PUBLISHED_FLOOR = 1e-20
-NATS_PER_DB = math.log(10) / 20  # of a magnitude
+NATS_PER_DB = math.log(10) / 20  # for magnitudes
 
 
 class LogMel(nn.Module):
-    """Log of the mel-filtered STFT magnitude of crops of int16-scaled audio.
+    """Log-mel spectrogram of audio crops: log of the mel-filtered STFT magnitude.
 
     Each crop is transformed separately, with reflection at its edges. Samples are floats in the
-    range of int16 (-32768..32767), as in training of the released weights; a different scale
+    range of int16 (-32768..32767), as when the released weights were trained; a different scale
     would add a constant to log(mel + 1e-20).
 
     Parameters
     ----------
     n_mels : int
-        Mel bands between 0 and 8000 Hz; Slaney scale and area norm (librosa's default).
+        Mel bands between 0 and 8000 Hz, with Slaney scale and area norm (librosa's defaults).
     floor : float
-        Added before the logarithm. With the published 1e-20, digital silence becomes -46, far below
-        any sound; new networks may use a floor near the quietest real audio.
+        Value added before the logarithm. With the published 1e-20, digital silence becomes -46, far
+        below any sound; new networks may use a floor near the quietest real audio.
     depth : float, optional
         Dynamic range in dB. Entries more than ``depth`` below the loudest entry of a crop are
         raised to that limit, and the crop's mean is subtracted, so that loudness has no effect.

@@ -1,7 +1,7 @@
-"""Encoders for CPUs: they process motion first, and audio in few steps.
+"""Encoders for CPUs, which process motion first and audio in few steps.
 
-The published visual network processes single frames first and time last. A small network of that
-kind spends most of its capacity on how a mouth looks and has little left for its motion.
+The published visual network processes single frames first and time last. A small network with this
+order spends most of its capacity on how a mouth looks and has little left for its motion.
 `MotionEncoder` begins with all five frames, like SyncNet (Chung and Zisserman, "Out of time",
 ACCV-W 2016, Sec. 2.2) and lip-reading networks (Stafylakis and Tzimiropoulos, 2017).
 """
@@ -21,18 +21,18 @@ LUMA = (0.299, 0.587, 0.114)  # BT.601
 
 @register
 class MotionEncoder(nn.Module):
-    """Encode grey frames: one convolution over all five, then a 2-D ResNet.
+    """Encode grey frames with one convolution over all five frames, then a 2-D ResNet.
 
-    There is one time step per window; all windows of a run of frames are encoded in one pass.
+    The output has one time step per window. All windows of a run are encoded in one pass.
 
     Parameters
     ----------
     stem : int
-        Channels of the first convolution, 5 x 5 x 5 with a spatial stride of 2.
+        Channels of the first convolution, which is 5 x 5 x 5 with a spatial stride of 2.
     widths, depths, strides : sequence of int
         Channels, blocks and first spatial stride of each stage.
     dropout : float
-        Probability that a channel of the output is zeroed in training.
+        Probability that a channel of the output is zeroed during training.
     """
 
     pad_time = False
@@ -79,7 +79,7 @@ class MotionEncoder(nn.Module):
 
 @register
 class StridedAudioEncoder(nn.Module):
-    """Encode the log-mel of five frames in five steps, with strides instead of pooling.
+    """Encode the log-mel crop of five frames into five steps, with strides instead of pooling.
 
     This costs about half as much as `AudioEncoder` at the same widths.
 
@@ -88,7 +88,7 @@ class StridedAudioEncoder(nn.Module):
     widths : sequence of 5 int
         Channels of the five convolutions.
     dropout : float
-        Probability that a channel of the output is zeroed in training.
+        Probability that a channel of the output is zeroed during training.
     """
 
     def __init__(

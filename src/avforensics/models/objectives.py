@@ -1,4 +1,4 @@
-"""Input, prediction and step error of an anomaly decoder.
+"""Objectives of anomaly decoders: their input, prediction and loss at each step.
 
 There is one class for each feature set and loss of the paper's Table 3 (Sec. 3.2). An objective
 turns the features of consecutive windows into decoder inputs and compares each output with the next
@@ -31,22 +31,22 @@ class NextRow(nn.Module, ABC):
     reads = "logits"
 
     def decoder_sizes(self, width: int, max_len: int) -> dict[str, int]:
-        """Arguments of a decoder for sequences of ``max_len`` rows of ``width`` values."""
+        """Return a decoder's arguments for sequences of ``max_len`` rows of ``width`` values."""
         return {"inputs": width, "outputs": width, "positions": max_len - 1}
 
     def windows(self, decoder: DecoderProtocol) -> int | float:
-        """Longest sequence of windows that can be scored with a decoder."""
+        """Return the maximum number of windows per sequence for a decoder."""
         return decoder.max_len
 
     def row_width(self, decoder: DecoderProtocol) -> int:
-        """Number of values in a row of features."""
+        """Return the number of values in a row of features."""
         return decoder.row_width
 
     def fit(self, rows: Iterable[Tensor]) -> None:
         """Do nothing: no statistics are needed before training."""
 
     def judge(self, decoder: nn.Module, sequences: Tensor) -> tuple[Tensor, Tensor]:
-        """Losses and predictions of all rows but the first.
+        """Return the losses and predictions of all rows but the first.
 
         Parameters
         ----------
@@ -61,7 +61,7 @@ class NextRow(nn.Module, ABC):
         return self.step_losses(outputs, sequences[:, 1:]), self.predicted(outputs)
 
     def inputs(self, rows: Tensor) -> Tensor:
-        """Convert rows (..., D) to the form that the decoder reads."""
+        """Convert rows (..., D) to decoder inputs."""
         return rows
 
     def predicted(self, outputs: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ class NextRow(nn.Module, ABC):
 
     @abstractmethod
     def step_losses(self, outputs: Tensor, following: Tensor) -> Tensor:
-        """Loss of each output against the next row, (..., D) -> (...)."""
+        """Compute the loss of each output against the next row, (..., D) -> (...)."""
 
 
 @register
@@ -81,30 +81,30 @@ class SoftCrossEntropy(NextRow):
     """
 
     def step_losses(self, outputs: Tensor, following: Tensor) -> Tensor:
-        """KL(softmax(following) || softmax(outputs)) summed over delays, (..., D) -> (...)."""
+        """Compute KL(softmax(following) || softmax(outputs)) over delays, (..., D) -> (...)."""
         target = following.softmax(-1)
         return F.kl_div(outputs.log_softmax(-1), target, reduction="none").sum(-1)
 
 
 @register
 class HardCrossEntropy(NextRow):
-    """Predict the next window's most likely delay from distributions ("distribution, CE")."""
+    """Predict the next window's most likely delay from delay logits ("distribution, CE")."""
 
     def step_losses(self, outputs: Tensor, following: Tensor) -> Tensor:
-        """Negative log-probability of the next window's most likely delay, (..., D) -> (...)."""
+        """Compute -log p of the next window's most likely delay, (..., D) -> (...)."""
         delay = following.argmax(-1)
         return F.cross_entropy(outputs.movedim(-1, 1), delay, reduction="none")
 
 
 @register
 class DiscreteDelay(HardCrossEntropy):
-    """Predict the most likely delay from the previous most likely delays ("discrete delay, CE").
+    """Predict the next most likely delay from the previous ones ("discrete delay, CE").
 
     Delays are one-hot vectors, so that the decoder's first layer acts as an embedding table.
     """
 
     def inputs(self, rows: Tensor) -> Tensor:
-        """One-hot vectors (..., D) of the largest entries."""
+        """Return one-hot vectors (..., D) that mark the largest entries."""
         return F.one_hot(rows.argmax(-1), rows.shape[-1]).to(rows.dtype)
 
 
@@ -113,11 +113,11 @@ class BinaryCrossEntropy(NextRow):
     """Predict each delay separately, with a sigmoid instead of the softmax (Eq. 6-7)."""
 
     def predicted(self, outputs: Tensor) -> Tensor:
-        """Probability of each delay, (..., D); the probabilities need not add up to one."""
+        """Return the probability of each delay, (..., D); the sum need not be one."""
         return outputs.sigmoid()
 
     def step_losses(self, outputs: Tensor, following: Tensor) -> Tensor:
-        """Binary cross entropy summed over delays, (..., D) -> (...)."""
+        """Compute the binary cross entropy, summed over delays, (..., D) -> (...)."""
         target = following.sigmoid()
         return F.binary_cross_entropy_with_logits(outputs, target, reduction="none").sum(-1)
 
@@ -131,7 +131,7 @@ class EarthMover(NextRow):
     """
 
     def step_losses(self, outputs: Tensor, following: Tensor) -> Tensor:
-        """Distance between the two distributions in frames, (..., D) -> (...)."""
+        """Compute the distance between the two distributions in frames, (..., D) -> (...)."""
         moved = outputs.softmax(-1) - following.softmax(-1)
         return moved.cumsum(-1).abs().sum(-1)
 
@@ -140,27 +140,27 @@ class EarthMover(NextRow):
 class SquaredError(NextRow):
     """Squared error of predicted activations, projected and L2-normalised (activation-AV, -V).
 
-    The projection determines whether video and audio are used, or only video.
+    The projection determines whether both video and audio are used, or only video.
     """
 
     reads = "activations"
 
     def inputs(self, rows: Tensor) -> Tensor:
-        """Projected activations (..., D), L2-normalised."""
+        """Return the projected activations (..., D), L2-normalised."""
         return F.normalize(rows, dim=-1)
 
     def predicted(self, outputs: Tensor) -> Tensor:
-        """Decoder outputs (..., D), unchanged."""
+        """Return the decoder outputs (..., D) unchanged."""
         return outputs
 
     def step_losses(self, outputs: Tensor, following: Tensor) -> Tensor:
-        """Squared error summed over components, (..., D) -> (...)."""
+        """Compute the squared error, summed over components, (..., D) -> (...)."""
         return (outputs - self.inputs(following)).square().sum(-1)
 
 
 @register
 class ProbabilityGrid(nn.Module):
-    """Predict probabilities in K levels one by one: delay by delay, window by window (Eq. 8).
+    """Predict quantised probabilities one at a time, delay by delay, window by window (Eq. 8).
 
     The decoder reads a sequence of L * D tokens, so its attention should be cheap for long
     sequences. The first window's tokens are read but not scored, as in the other rows of Table 3.
@@ -168,9 +168,9 @@ class ProbabilityGrid(nn.Module):
     Parameters
     ----------
     delays : int
-        D, number of entries in a row.
+        Number of delays D per row.
     levels : int
-        K, number of levels and of distinct tokens.
+        Number of levels K, and of distinct tokens.
     """
 
     reads = "logits"
@@ -183,20 +183,22 @@ class ProbabilityGrid(nn.Module):
         self.register_buffer("centres", torch.linspace(0, 1, levels))  # ascending probabilities
 
     def decoder_sizes(self, width: int, max_len: int) -> dict[str, int]:
-        """Arguments of a decoder for sequences of ``max_len`` rows of ``width`` delays."""
+        """Return a decoder's arguments for sequences of ``max_len`` rows of ``width`` delays."""
         levels = len(self.centres)
         return {"inputs": levels, "outputs": levels, "positions": max_len * width - 1}
 
     def windows(self, decoder: DecoderProtocol) -> int | float:
-        """Longest sequence of windows that can be scored with a decoder of tokens."""
+        """Return the maximum number of windows per sequence for a decoder of tokens."""
         return decoder.max_len // self.delays
 
     def row_width(self, decoder: DecoderProtocol) -> int:
-        """Delays per row, each of which is one token of the decoder."""
+        """Return the number of delays per row; each delay is one token of the decoder."""
         return self.delays
 
     def fit(self, rows: Iterable[Tensor], *, seed: int = 0, most: int = 200_000) -> None:
-        """Find the K levels by k-means over the probabilities in logits of clips, (n, D) each.
+        """Find the K levels by k-means over delay probabilities.
+
+        ``rows`` holds the logits of each clip, (n, D).
 
         Raises
         ------
@@ -214,12 +216,12 @@ class ProbabilityGrid(nn.Module):
         self.centres.copy_(torch.from_numpy(np.sort(found.cluster_centers_[:, 0])))
 
     def tokens(self, rows: Tensor) -> Tensor:
-        """Nearest level of each probability, (..., D) logits -> (..., D) int64."""
+        """Return the nearest level of each probability, logits (..., D) -> int64 (..., D)."""
         borders = (self.centres[1:] + self.centres[:-1]) / 2
         return torch.bucketize(rows.softmax(-1), borders)
 
     def judge(self, decoder: nn.Module, sequences: Tensor) -> tuple[Tensor, Tensor]:
-        """Losses (B, L - 1), summed over delays, and expected probabilities (B, L - 1, D)."""
+        """Return summed losses (B, L - 1) and expected probabilities (B, L - 1, D)."""
         delays = sequences.shape[-1]
         tokens = self.tokens(sequences).flatten(1)  # (B, L * D), raster order
         one_hot = F.one_hot(tokens[:, :-1], len(self.centres)).to(sequences.dtype)

@@ -17,7 +17,7 @@ class Projection(nn.Module):
     inputs : int
         Length of an activation vector (1024 for the paper's network).
     outputs : int
-        D, number of components (31 in the paper).
+        Number of components D (31 in the paper).
     """
 
     linear = True
@@ -40,7 +40,7 @@ class Projection(nn.Module):
         ----------
         activations : Tensor, (N, inputs)
         outputs : int
-            D, number of components.
+            Number of components D.
         used : int, optional
             Use only the first ``used`` values, such as the video half (activation-V of Table 3);
             the components are zero for the other values.
@@ -72,7 +72,7 @@ class Projection(nn.Module):
     def forward(self, activations: Tensor) -> Tensor:
         """Project activations, (N, inputs) -> (N, outputs), float32.
 
-        Computed in float64, as the published pipeline does.
+        The projection is computed in float64, as in the published pipeline.
         """
         x = (activations.double() - self.mean) / self.scale - self.center
         return (x @ self.components.T).float()

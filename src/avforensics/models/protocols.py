@@ -1,9 +1,10 @@
-"""Interfaces that a class of your own must implement to replace one of ours.
+"""Interfaces that a custom class must implement to replace a built-in one.
 
-Each protocol describes one exchangeable part. A class needs no base class of ours, only the names
-in a protocol; it must be an ``nn.Module`` decorated with ``@register``. Shapes: B batch, T frames,
-N windows of five frames, M audio crops (3200 samples), P pairs, C channels, D values per token or
-row, L windows per sequence. Gradients must flow through every method that returns a tensor.
+Each protocol describes one exchangeable part. A class must be an ``nn.Module`` decorated with
+``@register`` and have the protocol's attributes and methods; no other base class is needed. Shapes:
+B batch, T frames, N windows of five frames, M audio crops (3200 samples), P pairs, C channels, D
+values per token or row, L windows per sequence. Gradients must flow through every method that
+returns a tensor.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 
 def missing(part: object, protocol: type) -> list[str]:
-    """Names of a protocol that a class or object lacks."""
+    """Return the names in a protocol that a class or object lacks."""
     names = dict.fromkeys([*protocol.__annotations__, *vars(protocol)])
     return [name for name in names if name[0] != "_" and not hasattr(part, name)]
 
@@ -26,7 +27,7 @@ def require(part: nn.Module, protocol: type, role: str) -> None:
     Raises
     ------
     TypeError
-        The part lacks names, which the message lists.
+        The part lacks some names of the protocol; the message lists them.
     """
     if lacking := missing(part, protocol):
         raise TypeError(
@@ -41,8 +42,9 @@ class VisualProtocol(Protocol):
     Attributes
     ----------
     pad_time : bool
-        True: windows are encoded separately, into any number of time steps. False: ``windows``
-        slides over a run of frames and gives one time step per window, which is cheaper.
+        If True, windows are encoded separately, into any number of time steps. If False,
+        ``windows`` slides over a run of frames and returns one time step per window, which is
+        cheaper.
     """
 
     pad_time: bool
@@ -50,7 +52,7 @@ class VisualProtocol(Protocol):
     def frames(self, frames: Tensor) -> Tensor:
         """Encode single frames, (T, 3, H, W) float RGB in 0..255 -> (T, C, h, w).
 
-        Runs once per frame, however many windows contain it.
+        This runs once per frame, however many windows contain the frame.
         """
 
     def windows(self, windows: Tensor) -> Tensor:
@@ -69,29 +71,29 @@ class AudioProtocol(Protocol):
 
 
 class FusionProtocol(Protocol):
-    """Fusion: how well a window and a crop match. Ours: `FusionTransformer`, `CosineFusion`.
+    """Fusion, such as `FusionTransformer`: how well a window and a crop match.
 
     Attributes
     ----------
     width : int
-        D of the tokens; an activation vector has 2 * D values.
+        Number of values per token, D; an activation vector has 2 * D values.
     """
 
     width: int
 
     def video_tokens(self, features: Tensor) -> Tensor:
-        """Tokens of the visual encoder's output, (B, C', T', h', w') -> (B, Tv, D)."""
+        """Convert the visual encoder's output to tokens, (B, C', T', h', w') -> (B, Tv, D)."""
 
     def audio_tokens(self, features: Tensor) -> Tensor:
-        """Tokens of the audio encoder's output, (M, C, t) -> (M, Ta, D)."""
+        """Convert the audio encoder's output to tokens, (M, C, t) -> (M, Ta, D)."""
 
     def __call__(self, video: Tensor, audio: Tensor) -> Tensor:
-        """Logits of pairs, (P, Tv, D) and (P, Ta, D) -> (P,)."""
+        """Compute the logits of pairs, (P, Tv, D) and (P, Ta, D) -> (P,)."""
 
     def all_pairs(
         self, video: Tensor, audio: Tensor, *, chunk: int = 256, recompute: bool = False
     ) -> Tensor:
-        """Logits of all pairs within groups, (G, N, Tv, D) and (G, M, Ta, D) -> (G, N, M).
+        """Compute the logits of all pairs in each group, (G, N, Tv, D), (G, M, Ta, D) -> (G, N, M).
 
         ``chunk`` is the number of pairs per pass; ``recompute`` saves memory in the backward pass.
         """
@@ -110,7 +112,7 @@ class SyncProtocol(Protocol):
         Part of the upright frame that the network was trained on (left, top, right, bottom as
         fractions).
     max_delay, n_delays : int
-        tau, and 2 * tau + 1, the length of a row.
+        Maximum delay tau in frames, and number of delays per row, 2 * tau + 1.
     activation_width : int
         Length of an activation vector.
     """
@@ -127,66 +129,66 @@ class SyncProtocol(Protocol):
     def video_tokens(
         self, features: Tensor, starts: Tensor | None = None, *, chunk: int = 8
     ) -> Tensor:
-        """Tokens of windows, from features of a run of frames, (T, C, h, w) -> (N, Tv, D)."""
+        """Compute tokens of windows from a run of frame features, (T, C, h, w) -> (N, Tv, D)."""
 
     def audio_tokens(self, crops: Tensor) -> Tensor:
-        """Tokens of audio crops, (M, 3200) int16-scaled -> (M, Ta, D)."""
+        """Compute tokens of audio crops, (M, 3200) int16-scaled -> (M, Ta, D)."""
 
     def delay_rows(
         self, video: Tensor, audio: Tensor, starts: Tensor | None = None, *, chunk: int = 8
     ) -> Tensor:
-        """Logits of every delay of each window, (N, Tv, D) and (M, Ta, D) -> (N, 2 * tau + 1)."""
+        """Compute logits of each window's delays, (N, Tv, D), (M, Ta, D) -> (N, 2 * tau + 1)."""
 
     def activations(self, video: Tensor, audio: Tensor) -> Tensor:
-        """Activation vectors of pairs at zero delay, (N, Tv, D) and (N, Ta, D) -> (N, A)."""
+        """Compute activation vectors of pairs at zero delay, (N, Tv, D), (N, Ta, D) -> (N, A)."""
 
 
 class DecoderProtocol(Protocol):
-    """Autoregressive decoder of rows. Ours: `PublishedDecoder`, `CleanDecoder`, `RotaryDecoder`.
+    """Autoregressive decoder of rows, such as `CleanDecoder`.
 
     The constructor takes ``inputs`` and ``outputs``, the widths of a row and of its prediction, and
-    ``positions``, the length of the longest input.
+    ``positions``, the maximum input length.
 
     Attributes
     ----------
     row_width : int
-        ``inputs``.
+        Width of a row, ``inputs``.
     max_len : int
-        Longest sequence of windows that can be scored, ``positions + 1`` or more.
+        Maximum number of windows per sequence, ``positions + 1`` or more.
     """
 
     row_width: int
     max_len: int | float
 
     def __call__(self, rows: Tensor) -> Tensor:
-        """Predict, (B, L, inputs) -> (B, L, outputs); step t predicts row t + 1 from rows 0..t."""
+        """Predict row t + 1 at step t, from rows 0..t: (B, L, inputs) -> (B, L, outputs)."""
 
 
 class ObjectiveProtocol(Protocol):
-    """Objective: a decoder's input and its prediction error; most derive from `NextRow`.
+    """Objective, which defines a decoder's input and its prediction error; see `NextRow`.
 
     Attributes
     ----------
     reads : str
-        ``"logits"``: rows of delay logits; ``"activations"``: projected activations.
+        ``"logits"`` = rows of delay logits, ``"activations"`` = projected activations.
     """
 
     reads: str
 
     def decoder_sizes(self, width: int, max_len: int) -> dict[str, int]:
-        """Arguments of a decoder for ``max_len`` rows of ``width`` values."""
+        """Return a decoder's arguments for ``max_len`` rows of ``width`` values."""
 
     def windows(self, decoder: DecoderProtocol) -> int | float:
-        """Longest sequence of windows that can be scored with a decoder."""
+        """Return the maximum number of windows per sequence for a decoder."""
 
     def row_width(self, decoder: DecoderProtocol) -> int:
-        """Values per row of features that are scored with a decoder."""
+        """Return the number of values in each row of features scored with a decoder."""
 
     def fit(self, rows: Iterable[Tensor]) -> None:
-        """Fit, before training, what gradients cannot; ``rows``: (n, D) for each clip."""
+        """Fit parameters without gradients, before training; ``rows``: (n, D) for each clip."""
 
     def judge(self, decoder: DecoderProtocol, sequences: Tensor) -> tuple[Tensor, Tensor]:
-        """Losses and predictions of all rows but the first, (B, L, D) -> (B, L-1), (B, L-1, D)."""
+        """Return losses and predictions after the first row, (B, L, D) -> (B, L-1), (B, L-1, D)."""
 
 
 class AnomalyProtocol(Protocol):
@@ -199,7 +201,7 @@ class AnomalyProtocol(Protocol):
     row_width : int
         Values per row of features.
     max_len : int or float
-        Longest sequence of windows; infinite if windows are scored separately.
+        Maximum number of windows per sequence; infinite if windows are scored separately.
     """
 
     reads: str
@@ -210,11 +212,11 @@ class AnomalyProtocol(Protocol):
         """As in `ObjectiveProtocol`."""
 
     def __call__(self, sequences: Tensor) -> tuple[Tensor, Tensor]:
-        """Step losses and predictions, (B, L, D) -> (B, L - 1) and (B, L - 1, D)."""
+        """Return step losses and predictions, (B, L, D) -> (B, L - 1) and (B, L - 1, D)."""
 
 
 class FeatureProtocol(Protocol):
-    """Feature of activation vectors for an activation model, such as `Projection` (PCA).
+    """Feature computed from activation vectors, such as `Projection` (PCA).
 
     The constructor takes ``inputs`` (A) and ``outputs`` (D).
 
@@ -223,7 +225,7 @@ class FeatureProtocol(Protocol):
     inputs, outputs : int
         A and D.
     linear : bool
-        Whether the feature is an affine map. Only then can ``data.shift`` shift the audio without
+        Whether the feature is an affine map; ``data.shift`` can then shift the audio without
         recomputing the feature.
     """
 
@@ -237,7 +239,7 @@ class FeatureProtocol(Protocol):
     ) -> FeatureProtocol:
         """Fit to activations of real training videos, (N, A), before the anomaly model is trained.
 
-        If given, only the first ``used`` values (the video half) are used.
+        If ``used`` is given, only the first ``used`` values (the video half) contribute.
 
         Raises
         ------

@@ -1,6 +1,6 @@
 """Map tensor names of the published checkpoints to ours, and back.
 
-Each line of a table holds a published name and ours; words in braces are fields (``_FIELDS``).
+Each line of a table pairs a published name with ours; words in braces are fields (``_FIELDS``).
 Every name matches exactly one line. Published 1 x k x k kernels of layers that process single
 frames are k x k kernels here.
 """
@@ -55,7 +55,7 @@ _DECODER = [
     ("lin2.{rest}", "to_row.{rest}"),
 ]
 
-# Patterns of a field in a published name and in ours; values are kept unless _VALUES renames them.
+# Patterns of each field in published names and in ours; _VALUES lists values that are renamed.
 _FIELDS = {
     "i": (r"\d", r"\d"),
     "j": (r"\d", r"\d"),
@@ -86,7 +86,7 @@ def from_published(name: str, tensor: Tensor, *, sync: bool) -> tuple[str | None
     Returns
     -------
     name : str or None
-        None if no published file of this kind contains the name.
+        Our name; None if no published file of this kind contains the given name.
     tensor : Tensor
     """
     ours = _rename(name, sync=sync, to_published=False)
@@ -101,7 +101,7 @@ def to_published(state: Mapping[str, Tensor], *, sync: bool) -> dict[str, Tensor
     Raises
     ------
     KeyError
-        The published network lacks a tensor, which the message names.
+        The published network lacks one of the tensors; the message names it.
     """
     published = {}
     for ours, tensor in state.items():
@@ -114,7 +114,7 @@ def to_published(state: Mapping[str, Tensor], *, sync: bool) -> dict[str, Tensor
 
 
 def _is_frame_kernel(ours: str) -> bool:
-    """Return True if a tensor of ours may be the kernel of a convolution within a frame."""
+    """Return True if our tensor may be the kernel of a convolution within a frame."""
     return ours.startswith(("visual.conv1", "visual.frame_stages")) and ours.endswith("weight")
 
 
@@ -139,7 +139,7 @@ def _value(field: str, value: str, *, to_published: bool) -> str:
 
 @cache
 def _pattern(template: str, *, ours: bool) -> re.Pattern[str]:
-    """Regular expression for one side of a line."""
+    """Return a regular expression for one side of a table line."""
     literal_and_fields = re.split(r"\{(\w+)\}", template)
     return re.compile(
         "".join(

@@ -27,7 +27,7 @@ def register(cls: Class) -> Class:
     Raises
     ------
     ValueError
-        Another class of that name is registered.
+        Another class with that name is registered.
     """
     CLASSES.add(cls.__name__, cls)
     if isinstance(getattr(cls, "architecture", None), property):

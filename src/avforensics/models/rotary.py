@@ -1,7 +1,8 @@
 """A decoder with rotary positions (Su et al. 2021), for sequences longer than in training.
 
-A learnt table of positions is as long as the longest training sequence. Here, queries and keys are
-rotated by angles proportional to position instead, so that attention depends only on distances.
+A learnt table of positions is only as long as the longest training sequence. This decoder instead
+rotates queries and keys by angles proportional to position, so that attention depends only on
+distances.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class RotaryAttention(CleanAttention):
         self.register_buffer("speed", speed, persistent=False)
 
     def placed(self, x: Tensor) -> Tensor:
-        """Rotate pairs of values by position times speed, (B, heads, N, d) -> same shape."""
+        """Rotate pairs of values in queries or keys by position times speed, (B, heads, N, d)."""
         angle = torch.arange(x.shape[-2], device=x.device)[:, None] * self.speed  # (N, d / 2)
         cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
         first, second = x.chunk(2, dim=-1)
@@ -38,13 +39,13 @@ class RotaryDecoder(RowDecoder):
     Parameters
     ----------
     width, heads : int
-        A head has ``width / heads`` channels, which must be even.
+        Width of tokens and number of attention heads; ``width / heads`` must be even.
     positions : int
-        Length of the longest training input, one less than that of the longest sequence.
+        Maximum input length in training; the longest training sequence has one more window.
     stretch : int
         Factor by which scored sequences may be longer than training ones.
     base : float
-        The slowest pair rotates by about one radian in this many windows.
+        Number of windows over which the slowest pair rotates by about one radian.
     """
 
     spread = 0.0
@@ -80,6 +81,6 @@ class RotaryDecoder(RowDecoder):
         self.max_len = stretch * positions + 1
 
     def block(self, width: int, heads: int, dropout: float) -> CleanBlock:
-        """Create a block whose attention depends on distances."""
+        """Create a block with rotary attention."""
         attention = RotaryAttention(width, heads=heads, dropout=dropout, base=self.base)
         return CleanBlock(width, attention=attention, dropout=dropout)

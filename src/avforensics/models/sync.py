@@ -1,4 +1,4 @@
-"""The synchronisation network: likelihood of 31 audio delays for a five-frame window.
+"""The synchronisation network, which rates 31 audio delays of a five-frame window.
 
 Feng, Chen, Owens (CVPR 2023), Sec. 3.1 and Eq. 1.
 """
@@ -41,7 +41,7 @@ class SyncNetwork(nn.Module):
         Region of the upright frame that the network was trained on (left, top, right, bottom as
         fractions); None = the whole frame.
     max_delay : int
-        tau; a row has 2 * tau + 1 delays.
+        Maximum delay tau in frames; a row has 2 * tau + 1 delays.
     mel_floor, mel_depth : float, float or None
         ``floor`` and ``depth`` of `LogMel`.
 
@@ -96,13 +96,13 @@ class SyncNetwork(nn.Module):
 
     @property
     def activation_width(self) -> int:
-        """Length of an activation vector: one token width for video and one for audio."""
+        """Length of an activation vector, twice the width of a token."""
         return 2 * self.fusion.width
 
     def video_tokens(
         self, features: Tensor, starts: Tensor | None = None, *, chunk: int = 8
     ) -> Tensor:
-        """Tokens of the windows in a run of frames.
+        """Compute the tokens of the windows in a run of frames.
 
         Parameters
         ----------
@@ -131,13 +131,13 @@ class SyncNetwork(nn.Module):
         return self.visual.windows(features[frames].transpose(1, 2))  # input: (N, C, 5, h, w)
 
     def audio_tokens(self, crops: Tensor) -> Tensor:
-        """Tokens of audio crops, (M, 3200) int16-scaled -> (M, Ta, D)."""
+        """Compute the tokens of audio crops, (M, 3200) int16-scaled -> (M, Ta, D)."""
         return self.fusion.audio_tokens(self.audio(self.log_mel(crops)))
 
     def delay_rows(
         self, video: Tensor, audio: Tensor, starts: Tensor | None = None, *, chunk: int = 8
     ) -> Tensor:
-        """Logits of every delay of each window (Eq. 1 before the softmax).
+        """Compute the logits of every delay of each window (Eq. 1 before the softmax).
 
         Parameters
         ----------
@@ -145,8 +145,8 @@ class SyncNetwork(nn.Module):
         audio : Tensor, (M, Ta, D)
             Tokens of consecutive crops.
         starts : int64 tensor, (N,), optional
-            Each window's crop at delay index 0; the crop at delay index i is ``starts + i``.
-            None = 0..N-1.
+            Index of each window's crop at delay index 0; at delay index i, the crop's index is
+            ``starts + i``. None = 0..N-1.
         chunk : int
             Windows per pass of the fusion.
 
@@ -165,7 +165,7 @@ class SyncNetwork(nn.Module):
         return torch.cat(rows)
 
     def activations(self, video: Tensor, audio: Tensor) -> Tensor:
-        """Activation vectors of pairs at zero delay, (N, Tv, D), (N, Ta, D) -> (N, 2 D).
+        """Compute activation vectors of pairs at zero delay, (N, Tv, D), (N, Ta, D) -> (N, 2 D).
 
         A vector holds the maximum over the video tokens, then the maximum over the audio tokens
         (paper Sec. 3.2, "activation-AV").
@@ -173,7 +173,7 @@ class SyncNetwork(nn.Module):
         return torch.cat([video.amax(dim=1), audio.amax(dim=1)], dim=1)
 
     def forward(self, frames: Tensor, crops: Tensor) -> Tensor:
-        """Logits of pairs of one window and one audio crop.
+        """Compute the logits of pairs of one window and one audio crop.
 
         Parameters
         ----------
@@ -190,5 +190,5 @@ class SyncNetwork(nn.Module):
 
 
 def published_sync_network() -> SyncNetwork:
-    """The 40.7 M-parameter network of the paper, with random weights."""
+    """Return the paper's network of 40.7 M parameters, with random weights."""
     return SyncNetwork(visual=VisualEncoder(), audio=AudioEncoder(), fusion=FusionTransformer())

@@ -1,7 +1,7 @@
-"""An attention-based visual encoder: patches within a frame, then frames within a window.
+"""A visual encoder with attention within each frame, then within each window.
 
-A small vision transformer (Dosovitskiy et al. 2021) with factorised attention as in ViViT (Arnab et
-al. 2021): each frame is encoded once, however many windows contain it.
+This is a small vision transformer (Dosovitskiy et al. 2021) with factorised attention as in ViViT
+(Arnab et al. 2021). Each frame is encoded once, however many windows contain it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class MouthTransformer(nn.Module):
     patch : int
         Side of a patch in pixels.
     width, heads : int
-        Width of tokens and output (C'), and number of attention heads.
+        Width of tokens and of the output (C), and number of attention heads.
     frame_depth, time_depth : int
         Blocks within a frame and within a window.
     pool : int
-        Patches are merged ``pool`` by ``pool`` between the two kinds of block: the output has
+        Side, in patches, of the squares that are merged after the frame blocks; the output has
         ``size / patch / pool`` positions per side.
     """
 
@@ -74,7 +74,7 @@ class MouthTransformer(nn.Module):
     def windows(self, windows: Tensor) -> Tensor:
         """Encode every window of a run, (B, C, T, h, w) -> (B, C, T - 4, h, w).
 
-        All positions of the five frames attend to each other; frames are then averaged.
+        All positions of the five frames attend to each other; the frames are then averaged.
         """
         batch, _, _, height, width = windows.shape
         x = windows.unfold(2, WINDOW_FRAMES, 1)  # (B, C, N, h, w, 5)
