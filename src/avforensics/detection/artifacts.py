@@ -38,13 +38,13 @@ class Artifacts:
     folder : Path
         Output folder of the batch.
     provenance : mapping
-        Shown at the end of each report.
+        Origin of the results, which is shown at the end of each report.
     media : MediaOptions
-        How videos are read, for the player in the report.
+        Options for reading videos, for the player in the report.
     report, features, figures : bool
-        Whether to write this output.
+        Which of these outputs to write.
     run : RunRecord
-        Data of the run, written with each result.
+        Data of the run that is written with each result.
     """
 
     folder: Path
@@ -56,7 +56,7 @@ class Artifacts:
     run: RunRecord
 
     def is_complete(self, name: str, undrawn: Container[str] = ()) -> bool:
-        """Return True if all requested outputs exist, except those that could not be drawn."""
+        """Return True if all requested outputs exist, ignoring outputs that could not be drawn."""
         wanted = {
             "result": True,
             "report": self.report and "report" not in undrawn,
@@ -67,16 +67,16 @@ class Artifacts:
         return all(path.is_file() for path in paths)
 
     def write(self, outcome: Outcome, name: str) -> tuple[str | None, list[str]]:
-        """Write the requested outputs of a scored video, after deleting those of an earlier run.
+        """Write the requested outputs of a scored video, after deleting older outputs.
 
-        A report or figure that fails adds a warning to the result; the score is kept.
+        If a report or figure fails, a warning is added to the result, and the score is kept.
 
         Returns
         -------
         str or None
             Path of the report relative to the output folder, if there is a report.
         list of str
-            Outputs that could not be drawn: ``report``, ``figures``.
+            Names of outputs that could not be drawn: ``report``, ``figures``.
 
         Raises
         ------
@@ -98,7 +98,7 @@ class Artifacts:
     def write_result(
         self, outcome: Outcome, clip: Clip, size: int | None, name: str
     ) -> dict[str, Any]:
-        """Write ``results/NAME.json`` for any video, with or without a score; return its content.
+        """Write ``results/NAME.json`` for a video with or without a score; return its content.
 
         Parameters
         ----------
@@ -120,7 +120,7 @@ class Artifacts:
         return Path(self.folder, PLACES[what].format(name), *below)
 
     def _remove(self, name: str) -> None:
-        """Remove all outputs of a name, so that a later run does not mistake them for its own."""
+        """Remove all outputs of a video, so that later runs do not mistake them for their own."""
         for what in ("result", "report", "features"):
             self._path(what, name=name).unlink(missing_ok=True)
         figures = self._path("figures", name=name)
@@ -147,7 +147,7 @@ def _tried(result: VideoResult, what: str, write: Callable, *arguments: Any) -> 
     """Draw an output and return True on success; a full disk still raises an error."""
     try:
         write(*arguments)
-    except Exception as error:  # one odd video must not end a batch of thousands
+    except Exception as error:  # a single odd video must not end a large batch
         if isinstance(error, OSError) and error.errno is not None:
             raise
         log.warning("%s: no %s (%s: %s)", result.path, what, type(error).__name__, error)

@@ -12,7 +12,7 @@ from avforensics.faces.crops import recipe_of
 from avforensics.faces.settings import FaceSettings
 from avforensics.scoring.extractor import trained_recipe
 
-TRAINED = "trained"  # value of ``mode``: as the network was trained
+TRAINED = "trained"  # value of ``mode``: score faces as in training
 
 
 def face_options(
@@ -28,14 +28,14 @@ def face_options(
     Parameters
     ----------
     models : Models
-        The synchronisation network determines the recipe if ``crop`` is None.
+        Models whose synchronisation network determines the recipe if ``crop`` is None.
     mode : str
         ``given``, ``auto`` or ``none``, or ``trained``: ``auto`` if the checkpoint names the
         recipe of its training crops, else ``given``.
     crop : str or mapping, optional
-        One of `avforensics.faces.crops.RECIPES`, or the settings of a `CropRecipe`.
+        Name of a recipe in `avforensics.faces.crops.RECIPES`, or the settings of a `CropRecipe`.
     score : str
-        How a video's score follows from its faces' scores; see `FaceOptions`.
+        Rule that derives the score of a video from the scores of its faces; see `FaceOptions`.
     find : mapping, optional
         Settings of `FaceSettings`.
 
@@ -68,8 +68,8 @@ def _find(settings: Mapping[str, Any]) -> FaceSettings:
 
 
 def default_recipe(models: Models) -> str | Mapping[str, Any]:
-    """Recipe of the crops that the synchronisation network was trained on.
+    """Return the recipe of the crops on which the synchronisation network was trained.
 
-    If it is unknown, return ``mouth``, the region that compact networks see.
+    If the recipe is unknown, return ``mouth``, the region that compact networks use.
     """
     return trained_recipe(models) or "mouth"

@@ -36,27 +36,27 @@ log = logging.getLogger(__name__)
 
 
 class Detector:
-    """Scores videos or face crops, with one score each; higher = more likely fake.
+    """Scores videos or face crops; a higher score means that a video is more likely fake.
 
     Parameters
     ----------
     models : Models, optional
-        Default: as with ``checkpoint=auto``, the published files if all are found, else the
-        weights that come with the package.
+        Networks to use. The default is the same as ``checkpoint=auto``: the published files if all
+        are found, else the weights in the package.
     faces : str
-        Part of a frame that is scored: ``trained`` (as in training of the weights), ``auto``,
+        Part of a frame that is scored: ``trained`` (as in the training of the weights), ``auto``,
         ``given`` or ``none``; see `face_options`.
     crop : str or mapping, optional
-        Recipe of the crops with ``auto``; None = the recipe of the training crops.
+        Recipe of the crops if ``faces`` is ``auto``; None = the recipe of the training crops.
     calibration : path, optional
-        Calibration file, which gives results a ``p_value``. ``auto`` = the calibration that comes
-        with the weights, if it fits these settings; None = no p-values.
+        Calibration file, from which the ``p_value`` of results is computed. ``auto`` = the
+        calibration that comes with the weights, if it fits these settings; None = no p-values.
     false_positive_rate : float
-        Share of real videos above the calibration's threshold.
+        Share of real videos with scores above the calibration's threshold.
     false_segments_per_minute : float
         Tolerated number of segments per minute of real video, according to the calibration.
     **options
-        As in `RuntimeOptions` and `ClipScorer`: ``device``, ``precision``, ``windows`` ...
+        Options of `RuntimeOptions` and `ClipScorer`: ``device``, ``precision``, ``windows`` ...
 
     Raises
     ------
@@ -105,16 +105,16 @@ class Detector:
         bundle: str | os.PathLike | None = None,
         **options: Any,
     ) -> Detector:
-        """Load published files, or one of our bundles, and build a detector.
+        """Load published files or a bundle of this package, and build a detector.
 
         Parameters
         ----------
         sync, distribution, activation, pca : path, optional
             ``sync_model.pth``, ``dist_regressive_model.pth``, ``avfeature_regressive_model.pth``
-            and ``pca.pkl``; if some are given, the others are found as with
+            and ``pca.pkl``. If some are given, the others are searched for as with
             ``checkpoint=released``.
         bundle : path, optional
-            A safetensors bundle; the files above replace parts of it.
+            A safetensors bundle, parts of which are replaced by the files above.
         **options
             As in `Detector`.
 
@@ -153,7 +153,7 @@ class Detector:
         CheckpointError
             No weights have this name, or a file has changed.
         ConfigError
-            ``sha256`` is given, but ``name`` is not a bundle, as with ``released``.
+            ``sha256`` is given, but ``name`` (such as ``released``) is not a bundle.
         """
         return cls(load_models({"weights": os.fspath(name), "sha256": sha256}), **options)
 
@@ -169,14 +169,14 @@ class Detector:
         samples: np.ndarray | None = None,
         rate: int | None = None,
     ) -> VideoResult:
-        """Score one video, or a part of one.
+        """Score a video or a part of a video.
 
         Parameters
         ----------
         video : path, bytes, binary file object, Clip, Arrays, or uint8 array (T, H, W, 3)
-            A frame array needs the other three arguments; see `Arrays`.
+            Video to score. An array of frames requires the other three arguments; see `Arrays`.
         fps, samples, rate
-            Frame rate, audio and sample rate for a frame array.
+            Frame rate, audio and sample rate that belong to an array of frames.
 
         Raises
         ------
@@ -193,22 +193,22 @@ class Detector:
     def score_many(
         self, videos: Video | Iterable[Video], progress: Progress | None = None
     ) -> Iterator[VideoResult]:
-        """Score videos in order, yielding each result as soon as it is ready; see `outcomes`."""
+        """Score videos in order and yield each result when it is ready; see `outcomes`."""
         return (outcome.result for outcome in self.outcomes(videos, progress))
 
     def outcomes(
         self, videos: Video | Iterable[Video], progress: Progress | None = None
     ) -> Iterator[Outcome]:
-        """Like `score_many`, but with the result of each face.
+        """Score videos in order and yield each result with the results of its faces.
 
         A video that cannot be scored yields a result with ``error``; the other videos are scored.
 
         Parameters
         ----------
         videos : iterable of path, bytes, binary file object, Clip or Arrays, or one of these
-            A `Clip` names a part of a file, or a file whose sound is in a separate file. A str is
-            a single path. Bytes, file objects and arrays are stored in the temporary folder until
-            they have been scored.
+            Videos to score. A `Clip` is a part of a file, or a file whose audio is in a separate
+            file. A str is a single path. Bytes, file objects and arrays are stored in the temporary
+            folder until they have been scored.
         progress : callable, optional
             As in `ClipScorer.score_many`.
 
@@ -223,7 +223,7 @@ class Detector:
         with Temporary() as temporary:
             clips, asked = tee(temporary.clips(videos))
             for outcome, clip in zip(self.scorer.score_many(clips, progress), asked, strict=False):
-                if clip.name:  # bytes or arrays, stored in a temporary file
+                if clip.name:  # bytes or arrays in a temporary file
                     for result in (outcome.result, *(face.result for face in outcome.faces)):
                         result.path = Path(clip.name)
                 judge_outcome(outcome, self.scorer, self.judge)

@@ -52,17 +52,17 @@ class FaceOptions:
     Parameters
     ----------
     mode : str
-        ``given`` = pictures are framed as in training: face crops, or pictures that the network
-        crops itself; ``none`` = pictures are used whole; ``auto`` = faces are found, tracked and
-        scored one by one.
+        ``given`` = frames are framed as in training (face crops, or frames that the network crops
+        itself); ``none`` = whole frames are scored; ``auto`` = faces are found, tracked and scored
+        one by one.
     recipe : CropRecipe, optional
-        How a face is cut out; required by ``auto``.
+        Recipe for cropping faces; required by ``auto``.
     rule : str
-        How a video's score follows from its faces' scores; see `score_of_video`.
+        Rule that derives the score of a video from the scores of its faces; see `score_of_video`.
     find : FaceSettings
-        How faces are found.
+        Settings for finding faces.
     expected : CropRecipe, optional
-        Recipe of the training crops, if no face is cut out here; videos that are framed
+        Recipe of the training crops, if no face is cropped here. Videos that are framed
         differently get a warning.
 
     Raises
@@ -85,7 +85,7 @@ class FaceOptions:
 
     @property
     def crop(self) -> str | dict[str, Any] | None:
-        """Name of the recipe, or its settings if it has no name; None if nothing is cut out."""
+        """Name of the recipe, or its settings if it has no name; None if nothing is cropped."""
         return None if self.recipe is None else name_of(self.recipe)
 
 
@@ -95,10 +95,10 @@ class VideoScorer:
     Parameters
     ----------
     detector : ClipScorer
-        Scores the clips. It is not changed: ``VideoScorer.detector`` is a copy unless ``mode`` is
-        ``given``.
+        Scorer of the clips. It is not changed: ``VideoScorer.detector`` is a copy unless ``mode``
+        is ``given``.
     finder : callable, optional
-        Finds the faces of a file; None = `find_faces`.
+        Function that finds the faces in a file; None = `find_faces`.
     """
 
     def __init__(
@@ -110,17 +110,17 @@ class VideoScorer:
         self._can_watch = finder is None  # only `find_faces` accepts a watcher
 
     def score(self, video: str | os.PathLike | Clip, progress: Progress | None = None) -> Outcome:
-        """Score one video; ``result.error`` gives the reason on failure."""
+        """Score one video; if this fails, ``result.error`` is the reason."""
         (outcome,) = self.score_many([video], progress)
         return outcome
 
     def score_many(
         self, videos: Iterable[str | os.PathLike | Clip], progress: Progress | None = None
     ) -> Iterator[Outcome]:
-        """Score videos or parts of them, in order; yield each outcome as soon as it is ready.
+        """Score videos or parts of videos in order; yield each outcome when it is ready.
 
-        Faces are found in threads, some videos ahead of the network. In long videos, faces are
-        scored during the search if all windows are scored. Small clips share batches, up to the
+        Faces are found in other threads, a few videos ahead of the network. In long videos, faces
+        are scored during the search if all windows are scored. Small clips share batches, up to the
         next video without a face. ``progress`` is called for each clip (one face track of a video),
         as in `ClipScorer.score_many`.
         """
@@ -139,7 +139,7 @@ class VideoScorer:
             return
         found = prefetch(self._find, map(Clip.of, videos), threads=self.detector.extractor.readers)
         while (first := next(found, None)) is not None:
-            waiting = deque([first])  # faces found, not all scored yet
+            waiting = deque([first])  # faces have been found but not all scored
             for result in self.detector.score_many(clips_of(found, waiting), progress):
                 next(video for video in waiting if not video.complete).results.append(result)
                 while waiting and waiting[0].complete:
@@ -151,10 +151,10 @@ class VideoScorer:
                 yield self._outcome(video)
 
     def _find(self, clip: Clip) -> SearchedVideo:
-        """Find the faces of a file or of a part; errors in a single file are noted, not raised."""
+        """Find the faces in a file or a part of it; errors are stored in the result, not raised."""
         video, media = SearchedVideo(clip), self.detector.media
         with noted(video):
-            # a file without sound is not searched
+            # opening raises an error for a file without audio, which need not be searched
             with open_media(clip.path, media, audio_path=clip.audio) as stream:
                 video.media = stream.report
             every = self._can_watch and self.detector.policy.windows == "all"
@@ -187,7 +187,7 @@ class VideoScorer:
                     )
             finally:
                 if video.found is None:
-                    watcher.stop()  # otherwise, readers would wait for the rest of a face
+                    watcher.stop()  # otherwise, readers would wait for more pictures
 
         started = time.perf_counter()
         with noted(video):
@@ -205,7 +205,7 @@ class VideoScorer:
                 if face.track is not None and results[face].error is None
             }
             if len(video.found.tracks) == 1 and (video.sound.warnings or not scored):
-                scored = {}  # a single face reads the sound itself and reports its damage
+                scored = {}  # a single face is scored again to report the damage of its own audio
                 video.sound.close()
                 video.sound = None
             video.cut(recipe, media)
@@ -215,12 +215,12 @@ class VideoScorer:
             ]
             others = self.detector.score_many(rest, progress)
             video.results = [scored.get(name) or next(others) for name in names]
-        for result in video.results:  # `video.seconds` includes their time
+        for result in video.results:  # `video.seconds` includes the time of each face
             result.seconds = 0.0
         video.seconds = time.perf_counter() - started
 
     def _outcome(self, video: SearchedVideo) -> Outcome:
-        """The outcome of a video whose faces have all been scored."""
+        """Create the outcome of a video whose faces have all been scored."""
         video.close()
         found = video.found
         if found is None or video.error is not None:
@@ -241,14 +241,14 @@ class VideoScorer:
             for track, result in zip(found.tracks, video.results, strict=True)
         )
         result = self._result(faces, found)
-        if video.sound is not None and result.error is None:  # shared by all faces
+        if video.sound is not None and result.error is None:  # the audio is shared by all faces
             result.media.skipped_packets += video.sound.audio.tally.skipped
             result.warnings += video.sound.warnings
         result.seconds += video.seconds
         return Outcome(result, faces, found, self.options.rule)
 
     def _result(self, faces: tuple[FaceResult, ...], found: Faces) -> VideoResult:
-        """The result of a video, from the results of its faces."""
+        """Combine the results of a video's faces into the result of the video."""
         speaker = find_speakers(faces)
         seconds = sum(face.result.seconds for face in faces)
         if not any(face.result.scores for face in faces):
@@ -275,7 +275,7 @@ class VideoScorer:
 
 
 def _whole_pictures(detector: ClipScorer) -> ClipScorer:
-    """Copy a detector so that it shares the networks but does not crop pictures."""
+    """Copy a detector, sharing its networks, so that the copy does not crop frames."""
     whole = copy(detector)
     whole.extractor = copy(detector.extractor)
     whole.extractor.media = replace(detector.media, crop=None)
@@ -283,13 +283,13 @@ def _whole_pictures(detector: ClipScorer) -> ClipScorer:
 
 
 def faceless(found: Faces) -> str:
-    """Why a video has no face track."""
+    """Return the reason why a video has no face track."""
     left_out = ", ".join(found.left_out)
     return f"no usable face was found: {left_out}" if left_out else "no face was found"
 
 
 def _short(found: Faces, settings: FaceSettings) -> Iterator[str]:
-    """A warning if the whole video is shorter than the minimum length of a track."""
+    """Yield a warning if the whole video is shorter than the minimum length of a track."""
     if found.n_frames < settings.min_seconds * FPS:
         yield (
             f"short: {found.n_frames / FPS:.2f} s ({found.n_frames} frames), "
@@ -298,7 +298,7 @@ def _short(found: Faces, settings: FaceSettings) -> Iterator[str]:
 
 
 def _elsewhere(found: Faces, main: MediaReport) -> Iterator[str]:
-    """Warnings about damage that lies not only in the part of the main face."""
+    """Yield warnings about damage beyond the damage in the part with the main face."""
     known = {
         damaged_packets(video=main.skipped_packets - main.skipped_audio),
         *of_pictures(main.concealed, main.resized, main.refused_aspect),
@@ -307,7 +307,7 @@ def _elsewhere(found: Faces, main: MediaReport) -> Iterator[str]:
 
 
 def _sound_ended(faces: tuple[FaceResult, ...], found: Faces) -> Iterator[str]:
-    """A warning if the sound that was read ends before the pictures of a face."""
+    """Yield a warning if the audio ends before the frames of a face."""
     for face in faces:
         media = face.result.media
         heard = 0.0 if media is None else media.audio_samples / SAMPLE_RATE

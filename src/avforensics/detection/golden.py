@@ -1,4 +1,4 @@
-"""Check with golden values of a bundled clip that this machine decodes and scores correctly."""
+"""Check with golden values for a bundled clip that this machine decodes and scores correctly."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from avforensics.scoring.source import Clip
 
 ASSETS = Path(str(resources.files("avforensics"))) / "assets"
 CLIP, VALUES = ASSETS / "selfcheck.mp4", ASSETS / "selfcheck.safetensors"
-SOUND_LEVELS = 2  # of 65,536 levels; sums in a different order round differently
-LOGITS = {"cpu": 1e-3, "cuda": 2e-2}  # largest difference; TF32 in convolutions is below 1e-2
-SIZE = 96  # side in pixels of the clip, and of the frames that the shipped network takes
+SOUND_LEVELS = 2  # largest difference (of 65,536 levels); the order of sums affects rounding
+LOGITS = {"cpu": 1e-3, "cuda": 2e-2}  # largest differences; TF32 convolutions differ by < 1e-2
+SIZE = 96  # side in pixels of the clip's frames and of the shipped network's input
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,13 @@ class Golden:
     Attributes
     ----------
     frames : str
-        SHA-256 of all pictures, (T, 96, 96, 3) uint8 RGB.
+        SHA-256 of all frames, (T, 96, 96, 3) uint8 RGB.
     sound : int16 array, (T * 640,)
+        Audio, mono, 16 kHz.
     logits : float32 array, (T - 4, 31)
-        Output of the shipped weights, on the CPU in float32.
+        Logits computed with the shipped weights on the CPU in float32.
     network : str
-        Digest of these weights.
+        Digest of the shipped weights.
     """
 
     frames: str
@@ -59,7 +60,7 @@ class Finding:
     Attributes
     ----------
     changes_scores : bool
-        Whether scores on this machine differ from those elsewhere.
+        Whether scores on this machine differ from scores on other machines.
     """
 
     what: str
@@ -68,7 +69,7 @@ class Finding:
 
 
 def decoded(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Decode frames, uint8 (T, 96, 96, 3), and sound, int16 (T * 640,), as `detect` does."""
+    """Decode frames, uint8 (T, 96, 96, 3), and audio, int16 (T * 640,), as `detect` does."""
     with open_media(path, MediaOptions(size=SIZE)) as stream:
         blocks = list(stream)
     return (
@@ -78,7 +79,7 @@ def decoded(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def logits_of(path: Path, device: str) -> tuple[np.ndarray, str]:
-    """Logits of every window, (T - 4, 31) float32, and the digest of the shipped weights."""
+    """Compute the logits of all windows, (T - 4, 31) float32, and the digest of the weights."""
     models = load_models({"asset": SHIPPED, "search": False}, parts=["sync"])
     runtime = RuntimeOptions(device=device)
     extractor = FeatureExtractor(models.sync, runtime=runtime, measure=False)
@@ -117,7 +118,7 @@ def compare(cuda: bool = False) -> list[Finding]:
     Parameters
     ----------
     cuda : bool
-        Score the clip on the GPU as well.
+        Whether to score the clip on the GPU as well.
     """
     golden = load()
     frames, sound = decoded(CLIP)

@@ -24,10 +24,10 @@ class Inputs:
     Attributes
     ----------
     clips : list of Clip
-        Each file, or part of a file named by a manifest, once. A missing video among several inputs
-        is listed too: it gets a row with a reason.
+        Files, or parts of files that a manifest names, without duplicates. A missing video among
+        several inputs is included; its row in the results gives the reason.
     remarks : list of str
-        Sentences that say what was left out and why.
+        Sentences that state what was left out and why.
     """
 
     clips: list[Clip]
@@ -40,13 +40,13 @@ class Inputs:
 
 
 def list_inputs(source: str | os.PathLike | Sequence[str]) -> Inputs:
-    """List the videos that ``source`` names, each once.
+    """List the videos that ``source`` names, without duplicates.
 
     Parameters
     ----------
     source : str, PathLike or sequence of str
-        One or several of the following. A relative path in a list is looked up first in the list's
-        folder, then in the current folder.
+        One or more of the following inputs. A relative path in a list is looked up first in the
+        list's folder, then in the current folder.
 
         * A video.
         * A folder, which is searched recursively for files with known video suffixes, in sorted
@@ -69,7 +69,7 @@ def list_inputs(source: str | os.PathLike | Sequence[str]) -> Inputs:
 
 
 def _one(source: str | os.PathLike, *, among: bool = False) -> Inputs:
-    """Videos of one input; if it is ``among`` several, a missing video is listed too."""
+    """List the videos of one input, including a missing video if it is ``among`` several."""
     path = typed_path(source)
     if not str(source).strip():
         raise ConfigError("input is empty: give a video, a folder or a list of videos")
@@ -83,7 +83,7 @@ def _one(source: str | os.PathLike, *, among: bool = False) -> Inputs:
 
 
 def _folder(root: Path) -> Inputs:
-    """Every visible video below a folder; links to folders are followed once."""
+    """List every visible video below a folder; links to folders are followed once."""
     found, remarks, hidden, seen = [], [], 0, set()
     for folder, subfolders, names in os.walk(
         root,
@@ -108,7 +108,7 @@ def _folder(root: Path) -> Inputs:
 
 
 def _listed(path: Path) -> Inputs:
-    """Videos of a table or of a text file, each once, in the order of the file."""
+    """List the videos of a table or a text file, without duplicates, in the order of the file."""
     source = read_source(path)
     if not isinstance(source, Table) and path.suffix.lower() in TABLES:
         first = next(iter(listed_lines(source)), "")
@@ -124,7 +124,7 @@ def _listed(path: Path) -> Inputs:
 
 
 def _once(source: object, entries: Sequence[Clip], remarks: list[str]) -> Inputs:
-    """Drop duplicates, keeping the first of each clip."""
+    """Drop duplicate clips, keeping the first."""
     once: dict[str, Clip] = {}
     for clip in entries:
         once.setdefault(clip_key(clip), clip)
@@ -134,11 +134,11 @@ def _once(source: object, entries: Sequence[Clip], remarks: list[str]) -> Inputs
 
 
 def _row(table: Table, index: int, cells: dict[str, str]) -> Clip:
-    """The clip that a table row names; labels and other columns are ignored."""
+    """Create the clip that a table row names; labels and other columns are ignored."""
     values = [cells.get(name, "") for name in COLUMNS]
     try:
         row = parse_row("", values, _no_label)
-        if row.duration is None and cells.get("end"):  # detect writes parts this way
+        if row.duration is None and cells.get("end"):  # as written by detect
             row = row._replace(duration=float(cells["end"]) - row.start)
     except ValueError as error:
         raise ManifestError(f"{table.row_name(index)}: {error}") from None
@@ -148,12 +148,12 @@ def _row(table: Table, index: int, cells: dict[str, str]) -> Clip:
 
 
 def _no_label(text: str) -> int:
-    """Labels are ignored here, whatever their values."""
+    """Accept any label, because labels are ignored here."""
     return 0
 
 
 def _from_list(source: Text, line: str) -> Path:
-    """The file that a line of a list names, with or without a label after it."""
+    """Return the file that a line of a list names, with or without a label after the path."""
     path = _on_disk(source, line)
     if os.path.lexists(path) or _names_video(line):
         return path
@@ -173,7 +173,7 @@ def _on_disk(source: Text, name: str) -> Path:
 
 
 def clip_key(clip: Clip) -> str:
-    """Identity of a clip: its file, the part of it and its audio."""
+    """Return a string that identifies a clip: its file, the part of the file and the audio."""
     key = file_key(clip.path)
     if clip.is_part:
         key += f"#t={clip.start},{'' if clip.duration is None else clip.start + clip.duration}"
@@ -181,7 +181,7 @@ def clip_key(clip: Clip) -> str:
 
 
 def file_key(path: Path) -> str:
-    """Identity of a file, independent of the working folder: its absolute path."""
+    """Return a string that identifies a file: its absolute path."""
     return os.path.normpath(path.absolute())
 
 

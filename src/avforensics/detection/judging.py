@@ -21,7 +21,7 @@ from avforensics.scoring.result import VideoResult
 
 log = logging.getLogger(__name__)
 
-FALSE_SEGMENTS = 0.5  # per minute of real video, by default
+FALSE_SEGMENTS = 0.5  # default number of tolerated segments per minute of real video
 AUTO = "auto"  # calibration setting: use the file next to the checkpoint
 
 
@@ -31,16 +31,16 @@ class Judge:
     Parameters
     ----------
     path : path
-        A calibration file.
+        Calibration file.
     false_positive_rate : float
-        The share of real videos that may lie above the threshold.
+        Share of real videos that may have scores above the threshold.
     false_segments_per_minute : float
-        Tolerated segments per minute of real video; see `SegmentAlarms`.
+        Tolerated number of segments per minute of real video; see `SegmentAlarms`.
     setting : mapping
-        How videos are scored here; see `avforensics.evaluation.calibration`.
+        Settings with which videos are scored; see `avforensics.evaluation.calibration`.
     crop : str or mapping, optional
-        How the faces found here are cut out. A calibration whose setting names a different
-        ``crop`` is rejected; a calibration that names no crop adds a warning to each result.
+        Recipe with which faces are cropped. A calibration that names a different ``crop`` is
+        rejected; if it names no crop, a warning is added to each result.
 
     Raises
     ------
@@ -75,20 +75,20 @@ class Judge:
     def judge(
         self, result: VideoResult, *, cropped: bool = False, highest_of: int = 1
     ) -> Calibrated | None:
-        """Add the p-value and warnings to a scored result, and return them for its report.
+        """Add the p-value and warnings to a scored result; return the p-value for the report.
 
         Parameters
         ----------
         cropped : bool
-            True if a face was cut out; the frame size is then not compared.
+            Whether a face was cropped; if so, the frame size is not compared.
         highest_of : int
-            Number n of scores of which this is the highest. If n > 1, the p-value refers to the
-            highest of n independent real scores, and no threshold is given.
+            Number n of scores among which this score is the highest. If n > 1, the p-value refers
+            to the highest of n independent real scores, and no threshold is returned.
 
         Returns
         -------
         Calibrated or None
-            None if there is no score, or if it is not finite.
+            The p-value and its context; None if there is no score or the score is not finite.
         """
         if result.error is not None:
             return None
@@ -117,7 +117,7 @@ class Judge:
         )
 
     def _weigh(self, result: VideoResult, unlike: Sequence[str]) -> None:
-        """Add evidence and likelihood ratio to a result, where the calibration supports them."""
+        """Add evidence and a likelihood ratio to a result if the calibration supports them."""
         evidence, likelihood = self.calibration.evidence, self.calibration.likelihood
         statements = []
         if evidence is not None:
@@ -164,7 +164,7 @@ def judge_for(
         ``auto`` = the first file next to the checkpoint's bundle that was made with these scoring
         settings; if there are files but none fits, the reasons are logged. None = no judge.
     detector : ClipScorer
-        How videos are scored.
+        Scorer of the videos, which determines the scoring settings.
     false_positive_rate, crop, false_segments_per_minute
         As in `Judge`.
 
@@ -213,7 +213,7 @@ def _check_crop(calibration: Calibration, path: Path, crop: str | Mapping) -> li
 
 
 def media_properties(media: MediaReport) -> dict[str, float]:
-    """Properties of a file, besides leading silence, that are compared with a calibration's."""
+    """Return the properties of a file that are compared with the calibration's videos."""
     return {
         "frames_per_second": round(media.fps, 3),
         "width": float(media.width),

@@ -1,9 +1,10 @@
-"""Cut faces out of a long video while the search for faces goes on.
+"""Crop faces in a long video while the search for faces continues.
 
-A square depends on the detections in the few seconds around it (`LiveTracks.reach`). Frames wait
-until these detections are known; only the surroundings of the faces stay in memory. Which faces
-become tracks is known only at the end: the pictures of a face are used if its squares equal those
-of a track. Otherwise (damage, a face that jumps, too much memory), the track needs a second pass.
+A face's square in a frame depends on the detections in the few seconds around it
+(`LiveTracks.reach`). Until these detections are known, only the surroundings of faces are kept in
+memory, not whole frames. Which faces become tracks is known only at the end: the pictures of a face
+are used if its squares equal the squares of a track. Otherwise (damage, a face that jumps, too much
+memory), the track needs a second pass.
 """
 
 from __future__ import annotations
@@ -42,19 +43,19 @@ from avforensics.media.video import VideoReader
 
 MOST = 192 * 2**20  # maximum bytes of surroundings in memory
 STEP = 2 * FPS  # frames between two updates of the tracks
-AHEAD = 2 * FPS  # maximum number of pictures of a face that wait for the network
+AHEAD = 2 * FPS  # maximum number of a face's pictures in the queue for the network
 ROOM = 1.7  # side of the surroundings relative to the side of the square
 MORE = 48  # pixels added to the side of the surroundings
-SAME = 0.3  # minimum overlap (IoU) of successive detections of one face
-ENDLESS = 2**31  # frames; used while the length of the video is unknown
+SAME = 0.3  # minimum overlap (IoU) of successive detections of a face
+ENDLESS = 2**31  # number of frames to assume while the length of the video is unknown
 
 
 class GrowingMouth:
-    """A `MouthView` of the frames that have been cut so far."""
+    """A `MouthView` of the frames that have been cropped so far."""
 
     def __init__(self) -> None:
-        # The columns are those of `squares`, `width` and `turn`. The array is longer than needed,
-        # because copies of a growing array would leave gaps in memory.
+        # The columns hold `squares`, `width` and `turn`. The array is longer than needed, because
+        # copying it for each addition would fragment the memory.
         self._rows, self._n = np.empty((1024, 5)), 0
 
     def add(self, view: MouthView, part: slice) -> None:
@@ -88,13 +89,14 @@ class GrowingMouth:
 
 @dataclass(eq=False)
 class LiveTrack:
-    """A face that is cut while the video is read; iterate over its pictures in another thread.
+    """Face that is cropped while the video is read; iterate over its pictures in another thread.
 
     Attributes
     ----------
     first_frame : int
+        Number of the first frame with the face.
     squares : list of float32 array, (n, 3) or (n, 4)
-        Squares of the frames that were cut, in pieces.
+        Squares of the frames that were cropped, in pieces.
     track : str or None
         Name of the track that the face became; None = its pictures cannot be used.
     """
@@ -112,15 +114,15 @@ class LiveTrack:
 
     @property
     def next_frame(self) -> int:
-        """The first frame that has not been cut yet."""
+        """Number of the first frame that has not been cropped yet."""
         return self.first_frame + sum(map(len, self.squares))
 
     def put(self, picture: Future[np.ndarray] | None) -> None:
-        """Add the next picture, or None after the last; waits while the queue is full."""
+        """Add the next picture, or None after the last one; wait while the queue is full."""
         put(self._pictures, picture, self._closed)
 
     def end(self) -> None:
-        """Mark the end: no more pictures follow."""
+        """Signal that no more pictures follow."""
         if not self.ended:
             self.ended = True
             self.put(None)
@@ -133,27 +135,28 @@ class LiveTrack:
                 yield picture.result()
 
     def close(self) -> None:
-        """Stop taking pictures: no more are needed."""
+        """Stop accepting pictures, because no more are needed."""
         self._closed.set()
 
 
 class LiveTracks:
-    """Tracks the faces of a video during the search and cuts them out.
+    """Tracks and crops the faces of a video during the search.
 
     Parameters
     ----------
     recipe : CropRecipe
-        How faces are cut out.
+        Recipe for cropping faces.
     settings : FaceSettings
-        How faces are found.
+        Settings for finding faces.
     size : int
         Side of the pictures in pixels.
 
     Attributes
     ----------
     begin : callable
-        Called with each new face.
+        Function that is called with each new face.
     faces : list of LiveTrack
+        All faces so far.
     reach : int
         Number of frames before and after a frame that affect its square.
     """
@@ -163,7 +166,7 @@ class LiveTracks:
         self.faces: list[LiveTrack] = []
         self.reach = smoothing_reach(settings.smooth) + max(recipe.reach, RECIPES["mouth"].reach)
         self._recipe, self._settings, self._size = recipe, settings, size
-        # for single frames, for which the filters do nothing
+        # for single frames, which filters would not change
         self._unfiltered = replace(recipe, median=1, smooth=0, smooth_size=0, smooth_roll=0)
         self._gap = settings.gap_frames
         self._horizon = AROUND + EACH + settings.every  # frames after which shot cuts are known
@@ -172,10 +175,10 @@ class LiveTracks:
         self._forget()
 
     def _forget(self) -> None:
-        """End all faces and free the memory."""
+        """End all faces and release the memory."""
         for face in self.faces:
             face.end()
-        self._frames: deque[tuple[int, av.VideoFrame]] = deque()  # frames after the last search
+        self._frames: deque[tuple[int, av.VideoFrame]] = deque()  # frames since the last search
         self._around: deque[tuple[int, list[Surroundings]]] = deque()  # one item per frame
         self._bytes = 0
         self._detections: deque[Detections] = deque()
@@ -184,7 +187,7 @@ class LiveTracks:
         self._active = False
 
     def stop(self) -> None:
-        """End the search if it is still running, and every face that is not finished."""
+        """Stop the search and all unfinished faces."""
         self._stopped = True
         for face in self.faces:
             face.close()
@@ -210,7 +213,7 @@ class LiveTracks:
             return
         self._detections.append(detections)
         self._keep_around(detections)
-        if self._bytes > MOST or self._tally.damaged:  # in both cases, no face can be used
+        if self._bytes > MOST or self._tally.damaged:  # no face can be used
             self._forget()
         elif detections.frame - self._looked >= STEP:
             self._looked = detections.frame
@@ -229,7 +232,7 @@ class LiveTracks:
         self._pool.shutdown(wait=False)
 
     def _keep_around(self, detections: Detections) -> None:
-        """Reduce the frames up to a search to the surroundings of their faces."""
+        """Replace the frames up to a search by the surroundings of their faces."""
         now, faces = detections.frame, detections.faces
         sizes = (faces[:, 2:4] - faces[:, :2]).max(axis=1)
         faces = faces[sizes >= self._settings.min_size / 2]
@@ -248,7 +251,7 @@ class LiveTracks:
             self._around.append((index, around))
 
     def _area(self, face: np.ndarray) -> tuple[int, int, int, int]:
-        """Region of the stored frame around the square of a detected face."""
+        """Return the region of the stored frame around the square of a detected face."""
         box, points = face[None, :4], face[None, 4:14].reshape(1, 5, 2)
         alone = FaceTrack("", 0, box, points, np.ones(1, bool))
         x, y, side = map(float, self._unfiltered.squares(alone)[0, :3])
@@ -257,7 +260,7 @@ class LiveTracks:
         return across[0], down[0], across[1], down[1]
 
     def _advance(self, now: int, cuts: Sequence[int]) -> None:
-        """Cut the squares that are known so far."""
+        """Crop the squares that are known so far."""
         begun = self._detections[0].frame
         tracklets = associate(self._detections, cuts, self._settings)
         for tracklet in tracklets:
@@ -290,7 +293,7 @@ class LiveTracks:
         return face
 
     def _cut(self, face: LiveTrack, tracklet: Tracklet, now: int, cuts: Sequence[int]) -> None:
-        """Cut the squares that later detections cannot change."""
+        """Crop the squares that later detections cannot change."""
         last = tracklet.frames[-1]
         face.latest = last, tracklet.faces[-1]
         track, _ = track_of(tracklet, cuts, ENDLESS, self._settings)
@@ -302,14 +305,14 @@ class LiveTracks:
             face.end()
 
     def _emit(self, face: LiveTrack, track: FaceTrack, stop: int) -> bool:
-        """Cut the frames up to ``stop``; return False if that is not possible."""
+        """Crop the frames up to ``stop``; return False if that is not possible."""
         if track.first_frame > face.next_frame:
             face.end()
             return False
         part = slice(face.next_frame - track.first_frame, stop - track.first_frame)
         crop = self._recipe.crop(track)
         face.mouth.add(MouthView.of_track(track, crop), part)
-        crop = MovingCrop(crop.squares[part].copy(), fill=crop.fill)  # not a view of the track's
+        crop = MovingCrop(crop.squares[part].copy(), fill=crop.fill)  # not a view of the track
         first = face.next_frame
         face.squares.append(crop.squares)
         for index, square in enumerate(crop.squares.astype(float).tolist()):
@@ -326,7 +329,7 @@ class LiveTracks:
         return True
 
     def _holding(self, frame: int, square: list[float]) -> Surroundings | None:
-        """Surroundings in memory from which a square can be cut; None if there are none."""
+        """Find surroundings in memory that contain a square; return None if there are none."""
         x, y, side, *angle = square
         factor, room = room_of(side, angle, self._size)
         across, down = stored_ranges(self._shape, self._view, (x, y), room, factor)
@@ -337,7 +340,7 @@ class LiveTracks:
         return next((one for one in self._around[index][1] if one.holds(*area)), None)
 
     def _is(self, face: LiveTrack, track: FaceTrack) -> bool:
-        """Return True if the squares cut so far are the first squares of a track."""
+        """Return True if the squares cropped so far are the first squares of a track."""
         count = face.next_frame - face.first_frame
         if track.first_frame != face.first_frame or len(track) < count:
             return False
@@ -349,7 +352,7 @@ class LiveTracks:
         return same and np.array_equal(mouth, face.mouth.squares)
 
     def _finish(self, face: LiveTrack, track: FaceTrack) -> None:
-        """Cut the rest of a track; on success, give the face the name of the track."""
+        """Crop the rest of a track; on success, name the face after the track."""
         complete = face.next_frame == track.end_frame
         if complete or (not face.ended and self._emit(face, track, track.end_frame)):
             face.track = track.name

@@ -9,7 +9,7 @@ from pathlib import Path
 from avforensics.detection.inputs import file_key
 from avforensics.files import fingerprint
 
-_LONGEST = 60  # characters; at four bytes each, still below the limit of file systems
+_LONGEST = 60  # characters; even at four bytes each, they fit into a file name
 
 
 def unique_name(path: Path, taken: Collection[str], key: str = "") -> str:
@@ -18,15 +18,16 @@ def unique_name(path: Path, taken: Collection[str], key: str = "") -> str:
     Parameters
     ----------
     taken : collection of str
-        Names in use, case-folded. If the plain name is among them, part of the hash of
-        ``key`` is appended, so that ``a/clip.mp4`` and ``b/clip.mp4`` get different names.
+        Names in use, case-folded. If the plain name is in use, part of the hash of ``key`` is
+        appended, so that ``a/clip.mp4`` and ``b/clip.mp4`` get different names.
     key : str
-        Identifies the video in the batch; empty = its absolute path.
+        Key that identifies the video in the batch; empty = its absolute path.
 
     Returns
     -------
     str
-        Letters, digits, dots, hyphens and underscores; it does not begin with a dot or a hyphen.
+        Name of letters, digits, dots, hyphens and underscores. The first character is neither a dot
+        nor a hyphen.
     """
     name = re.sub(r"[^\w.-]+", "_", path.stem)[:_LONGEST].strip("._-") or "video"
     if name.casefold() not in taken:

@@ -32,18 +32,18 @@ from avforensics.scoring.result import FACELESS, WITH_SCORE
 from avforensics.scoring.source import Clip
 
 SCORE_FILES = ("testing_score.npy", "testing_scores.npy")  # names in the published README and code
-# Maximum share of time for writing tables, which are rewritten as a whole to survive a kill.
+# Maximum share of time for writing tables. Each table is rewritten as a whole to survive a kill.
 TABLE_SHARE = 0.05
 
 
 @dataclass(frozen=True)
 class Task:
-    """A video, or a part of one, that has to be scored.
+    """Video or part of a video that has to be scored.
 
     Attributes
     ----------
     name : str
-        Name of its report and features, unique in the batch.
+        Name of the video's outputs, unique in the batch.
     size, mtime_ns : int or None
         Size and modification time of the file before it was read; None if it does not exist.
     """
@@ -60,24 +60,24 @@ class Task:
 
 
 class OutputFolder:
-    """Results of a batch in a folder, each written as soon as it is ready.
+    """Results of a batch in a folder; each result is written as soon as it is ready.
 
     ``journal.jsonl`` is authoritative: it has a line for each finished video. ``scores.csv`` and
-    the score arrays are made from the journal, in the order of the input.
+    the score arrays are derived from the journal, in the order of the input.
 
     Parameters
     ----------
     journal : JsonLines
         Journal of this folder.
     videos : sequence of path or Clip
-        The batch.
+        Videos of the batch.
     settings : mapping
-        Everything besides the file on which a score depends: checkpoints, scoring, streams.
+        Settings on which a score depends: checkpoints, scoring, streams.
     is_complete : callable
-        Returns True if a video's other outputs are complete, given the video's name and a list of
-        outputs that could not be drawn.
+        Function that returns True if a video's other outputs are complete. Its arguments are the
+        video's name and a list of outputs that could not be drawn.
     resume : bool
-        Keep results of the same files and settings.
+        Whether to keep earlier results of the same files and settings.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class OutputFolder:
     kept : int
         Number of videos whose earlier results are kept.
     remarks : list of str
-        Sentences that say why other videos are scored again.
+        Sentences that state why other videos are scored again.
     """
 
     def __init__(
@@ -137,14 +137,14 @@ class OutputFolder:
         return total
 
     def remove_partial_files(self) -> None:
-        """Remove half-written files of killed processes; no other process may be writing."""
+        """Remove partial files of killed processes; no other process may be writing."""
         remove_partial_files(self.folder, ".*.partial*", "*/.*.partial*", "*/*/.*.partial*")
 
     def begin(self, task: Task) -> None:
-        """Void an earlier run's record of a video, before the video's files are overwritten.
+        """Void an earlier run's record of a video before the video's files are overwritten.
 
-        If the run is killed in between, a later run with the earlier settings must not find the old
-        score next to the new files.
+        If this run is killed while it writes the files, a later run with the earlier settings must
+        not find the old score next to new files.
 
         Raises
         ------
@@ -157,12 +157,12 @@ class OutputFolder:
             self._outdated.remove(key)
 
     def keep(self, entry: Mapping[str, Any]) -> Cells:
-        """Store an entry from `entry_of` in the journal and return its row; refresh tables if due.
+        """Store an entry from `entry_of` in the journal and return its row; update tables if due.
 
         Raises
         ------
         OSError
-            The disk is full; nothing of this result was stored.
+            The disk is full. The result was not stored.
         """
         record = {**entry, "settings": self._digest}
         self._journal.append(record)
@@ -179,7 +179,7 @@ class OutputFolder:
         segments = [row for record in found if record for row in record.get("segments", ())]
         if segments:
             write_csv(self.folder / "segments.csv", SEGMENT_COLUMNS, segments)
-        else:  # left by a run with different settings
+        else:  # a run with different settings may have left a file
             (self.folder / "segments.csv").unlink(missing_ok=True)
         if any(record and len(record["lams"]) > 1 for record in found):
             by_lam = [row for record in found if record for row in record["lams"]]
@@ -211,7 +211,7 @@ class OutputFolder:
                     record["segments"] = [Segment.of_row(r).row() for r in record["segments"]]
                 parts = (record.get(part, ()) for part in ("lams", "faces", "segments"))
                 for row in chain([record["row"]], *parts):
-                    row["path"] = str(path)  # the path given this time
+                    row["path"] = str(path)  # the path in this run
                 continue
             if record is not None:
                 self._outdated.add(key)
@@ -234,7 +234,7 @@ class OutputFolder:
         mtime_ns: int | None,
         described: Mapping[str, Mapping[str, Any]],
     ) -> str | None:
-        """Why a finished video has to be scored again; None if its result is kept."""
+        """Return why a finished video has to be scored again; None if its result is kept."""
         if "void" in record:
             return "interrupted while its files were being written"
         status = record["row"]["status"]
@@ -246,11 +246,11 @@ class OutputFolder:
             return f"scored with other settings ({changes})"
         if size != record["size"]:
             return "the file has changed"
-        # a new copy of the same bytes has a different time; the result is kept
+        # the time alone does not matter: the file may be a copy
         unlike = mtime_ns != record["mtime_ns"]
         if unlike and sha256_or_none(path) != record["row"]["sha256"]:
             return "the file has changed"
-        if status in FACELESS:  # a new search would find no face; there is no report
+        if status in FACELESS:  # the search would fail again, and there is no report
             return None
         complete = self._is_complete(record["name"], record.get("undrawn", ()))
         return None if complete else "its report or features are missing"
@@ -264,16 +264,16 @@ def entry_of(
     report: str | None = None,
     undrawn: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The journal entry of a result.
+    """Create the journal entry of a result.
 
     Parameters
     ----------
     record : mapping
-        The content of the result file.
+        Content of the result file.
     report : str, optional
-        The report's path relative to the folder.
+        Path of the report relative to the folder.
     undrawn : sequence of str
-        Outputs that could not be drawn; they are not tried again.
+        Names of outputs that could not be drawn, which later runs do not try again.
     """
     row, *faces = rows_of(record, report=report)
     optional = {
@@ -302,7 +302,7 @@ def _stat(path: Path) -> tuple[int | None, int | None]:
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Names of settings that differ, with both values if both sides have the setting."""
+    """List the settings that differ, with both values if a setting exists before and now."""
     old, new = _flat(before), _flat(now)
     names = [name for name in sorted(old | new) if old.get(name) != new.get(name)]
     told = [

@@ -1,4 +1,4 @@
-"""Show the progress of a batch: a bar on a terminal, plain lines elsewhere."""
+"""Show the progress of a batch: a bar on a terminal, otherwise lines of text."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from avforensics.tables import Table
 
 log = logging.getLogger(__name__)
 
-LISTED = 20  # maximum number of videos in the closing table
+LISTED = 20  # maximum number of videos in the final table
 LISTED_FAILURES = 100
 
 
 class BatchProgress(Progress):
-    """Report each finished video.
+    """Reports each finished video.
 
-    On a terminal, only failures get a line below the bar; the log file has a line for each video.
+    On a terminal, a line below the bar is printed only for failures; the log file has a line for
+    each video.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ class BatchProgress(Progress):
         super().__init__("scoring", total, unit="videos", final=False)
 
     def finish(self, row: Cells) -> None:
-        """Report one more finished video."""
+        """Report a finished video."""
         self.advance()
         count = f"[{self.done}/{self.total}]"
         if row["status"] not in WITH_SCORE:
@@ -47,15 +48,15 @@ class BatchProgress(Progress):
 
 
 def _p_value(row: Cells) -> str:
-    """Share of the calibration's real videos with a score at least as high."""
+    """Format the p-value of a row; a hyphen if it has none or the score has no meaning."""
     judged = row["p_value"] is not None and row["status"] != NOT_APPLICABLE
     return number(row["p_value"], 2) if judged else "-"
 
 
 def summarise(rows: list[Cells], folder: str, dropped: Mapping[str, int] | None = None) -> None:
-    """Report the end of a batch: its scores, or the highest of many, and its failures.
+    """Report the scores (the highest, if there are many) and failures of a finished batch.
 
-    ``dropped`` counts faces that were found but not used, by reason.
+    ``dropped`` counts the faces that were found but not used, by reason.
     """
     scored = sorted(
         (row for row in rows if row["score"] is not None), key=lambda row: -row["score"]

@@ -1,8 +1,8 @@
-"""``results/NAME.json``: everything that was found in one video, for programs and reviewers.
+"""Write and read ``results/NAME.json``, all findings on one video for programs and reviewers.
 
-The bytes of the file depend only on its content, and one entry is the SHA-256 of the others, so
-`avforensics verify` detects any changed byte. An attacker who changes a file can also rewrite the
-hash; to rule that out, quote the hash elsewhere, such as in a written report.
+The bytes of the file depend only on its content, and one entry is the SHA-256 of the other entries,
+so `avforensics verify` detects any changed byte. An attacker who changes a file can also rewrite
+the hash; to rule that out, quote the hash elsewhere, such as in a written report.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
 
 FORMAT = "avforensics.result/"
-VERSIONS = (1, 2)  # versions that can be read; the last one is written
+VERSIONS = (1, 2)  # versions that can be read; new files have the last version
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """Data shared by all results of a run.
+    """Data that all results of a run share.
 
     Attributes
     ----------
     weights : mapping of str to str
-        SHA-256 of each weight file by name.
+        Name of each weight file -> SHA-256.
     calibration : mapping or None
         ``file`` (name) and ``sha256`` (hash) of the calibration.
     settings : mapping
-        The resolved configuration.
+        Resolved configuration.
     versions : mapping
-        From `avforensics.provenance.versions`.
+        Versions of software, from `avforensics.provenance.versions`.
     command : sequence of str
-        The command as typed.
+        Command as typed.
     """
 
     weights: Mapping[str, str] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class RunRecord:
 
 
 def record_of(outcome: Outcome, clip: Clip, size: int | None, run: RunRecord) -> dict[str, Any]:
-    """The content of a result file as plain values; ``digest`` is the hash of the rest."""
+    """Return the content of a result file as JSON values; ``digest`` is the hash of the rest."""
     result, calibrated = outcome.result, outcome.calibrated
     record = {
         "format": f"{FORMAT}{VERSIONS[-1]}",
@@ -116,7 +116,7 @@ def record_of(outcome: Outcome, clip: Clip, size: int | None, run: RunRecord) ->
 
 
 def _result(result: VideoResult) -> dict[str, Any]:
-    """Entries common to a video and each of its faces."""
+    """Return the entries that a video and each of its faces have in common."""
     score = result.scores[0] if result.scores else None
     features = result.features
     evidence = None
@@ -145,7 +145,7 @@ def _result(result: VideoResult) -> dict[str, Any]:
 
 
 def _coverage(result: VideoResult, outcome: Outcome, settings: Mapping[str, Any]) -> list[str]:
-    """Sentences on limits of the analysis of this video, such as parts that were not scored."""
+    """List limits of the analysis of this video, such as parts that were not scored."""
     limits = [f"Not applicable: {reason}." for reason in result.not_applicable]
     scoring = settings.get("scoring", {})
     if result.scores and scoring.get("windows") == "first":
@@ -173,12 +173,12 @@ def _plain(value: Any) -> Any:
 
 
 def text_of(record: Mapping[str, Any]) -> str:
-    """The text of a result file; the same content always gives the same text."""
+    """Format the text of a result file, which depends only on the content."""
     return json.dumps(record, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
 def digest_of(record: Mapping[str, Any]) -> str:
-    """SHA-256 of everything but the digest itself."""
+    """Compute the SHA-256 of everything except the digest itself."""
     rest = {name: value for name, value in record.items() if name != "digest"}
     return fingerprint(text_of(rest))
 
@@ -219,7 +219,7 @@ def read_record(path: str | PathLike) -> dict[str, Any]:
 
 @lru_cache
 def schema(version: int = VERSIONS[-1]) -> dict[str, Any]:
-    """The JSON Schema of a version's result files."""
+    """Load the JSON Schema for a version of result files."""
     name = f"result-{version}.schema.json"
     text = files("avforensics.detection").joinpath(name).read_text(encoding="utf-8")
     return json.loads(text)
@@ -227,6 +227,6 @@ def schema(version: int = VERSIONS[-1]) -> dict[str, Any]:
 
 @lru_cache
 def _validator(version: int) -> Draft202012Validator:
-    from jsonschema import Draft202012Validator  # slow import, not needed to write
+    from jsonschema import Draft202012Validator  # slow import, not needed for writing
 
     return Draft202012Validator(schema(version))

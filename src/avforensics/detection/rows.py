@@ -1,4 +1,4 @@
-"""Make rows of scores.csv from the content of a result file, and write the tables."""
+"""Create the rows of scores.csv from the content of a result file, and write the tables."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ Cells = dict[str, Any]
 
 
 def rows_of(record: Mapping[str, Any], *, report: str | None = None) -> list[Cells]:
-    """Rows of scores.csv from the content of a result file: the video's row, then one per face.
+    """Create the rows of scores.csv for a result: the video's row, then a row for each face.
 
-    Values are plain; None = no value. ``start`` and ``end`` are the seconds at which a part of a
+    Values are Python scalars or None. ``start`` and ``end`` are the times (s) at which a part of a
     video, or a face, begins and ends. ``speaks`` is the share of the time with a face in which this
     face is the speaker.
     """
@@ -72,7 +72,7 @@ def rows_of(record: Mapping[str, Any], *, report: str | None = None) -> list[Cel
 
 
 def _row(found: Mapping[str, Any]) -> Cells:
-    """The cells that a video and a face have in common."""
+    """Return the cells that a video and a face have in common."""
     measures, evidence = found.get("measures") or {}, found["evidence"] or {}
     return {
         **dict.fromkeys(COLUMNS),
@@ -89,7 +89,7 @@ def _row(found: Mapping[str, Any]) -> Cells:
 
 
 def lam_rows(result: VideoResult) -> list[Cells]:
-    """A row of scores_by_lam.csv for each score."""
+    """Create a row of scores_by_lam.csv for each score."""
     return [
         {
             "path": str(result.path),
@@ -113,7 +113,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
 
 
 def write_scores(paths: Iterable[Path], scores: np.ndarray) -> None:
-    """Write the same scores, (videos,) float64 with NaN for failures, under each name."""
+    """Write the same scores, (videos,) float64, to each path; failures are NaN."""
     for path in paths:
         with atomic_path(path) as partial:
             np.save(partial, scores)

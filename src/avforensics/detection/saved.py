@@ -23,15 +23,16 @@ from avforensics.scoring.tracks import FaceResult, main_face
 def save_features(outcome: Outcome, path: str | os.PathLike) -> None:
     """Write the network's and the decoders' outputs for one video, as safetensors.
 
-    ``sync_logits`` (N, 31), ``activations`` (N, 1024), ``pca`` (N, D), ``heard`` (N,), and for the
-    S predicted windows ``step_window``, ``step_distribution``, ``step_activation`` (S,) and
-    ``prediction`` (S, 31). Metadata: path, sha256, first_window.
+    For the N windows, the arrays are ``sync_logits`` (N, 31), ``activations`` (N, 1024), ``pca``
+    (N, D) and ``heard`` (N,). For the S predicted windows, they are ``step_window``,
+    ``step_distribution``, ``step_activation`` (S,) and ``prediction`` (S, 31). The metadata are
+    path, sha256 and first_window.
 
-    With faces, the arrays of each face have its name as prefix, as in ``1.sync_logits``. Each face
-    also has ``boxes`` (T, 4), ``landmarks`` (T, 5, 2), ``seen`` (T,) for its T frames, and
-    ``speaks`` (n, 2), start and end of its speech in seconds. The metadata ``faces`` holds names,
-    first frames, errors and the size of the picture as JSON. Windows and frames are counted on the
-    video's clock.
+    If faces were found, the names of arrays begin with the name of the face, as in
+    ``1.sync_logits``. Each face also has ``boxes`` (T, 4), ``landmarks`` (T, 5, 2) and ``seen``
+    (T,) for its T frames, and ``speaks`` (n, 2), the start and end of its speech in seconds. The
+    metadata entry ``faces`` is JSON with names, first frames, errors and the frame size. Windows
+    and frames are counted from the start of the video.
     """
     if outcome.found is None:
         arrays = _arrays(outcome.result)
@@ -104,16 +105,16 @@ def _face_notes(outcome: Outcome) -> dict[str, object]:
 
 
 def load_outcome(path: str | os.PathLike, video: str | os.PathLike) -> Outcome:
-    """Read what drawing needs from a file of `save_features`.
+    """Read a file of `save_features` for drawing.
 
     Scores and the media report are not in the file.
 
     Parameters
     ----------
     path : path
-        The safetensors file.
+        Safetensors file.
     video : path
-        The video that the file belongs to, at its current path.
+        Current path of the video to which the file belongs.
 
     Raises
     ------
@@ -191,15 +192,16 @@ def find_saved(folder: Path, video: Path) -> tuple[Outcome, float]:
     Parameters
     ----------
     folder : Path
-        The run's folder.
+        Output folder of the run.
     video : Path
-        The path that was scored, or a different path if only one scored video has its file name.
+        Path that was scored, or a different path if only one scored video has the same file name.
 
     Returns
     -------
     Outcome
+        Saved features of the video, with its segments and rule.
     float
-        Value of ``lam`` for the video's score.
+        Value of ``lam`` in the video's score.
 
     Raises
     ------
@@ -232,7 +234,7 @@ def find_saved(folder: Path, video: Path) -> tuple[Outcome, float]:
 
 
 def _read_journal(folder: Path) -> tuple[dict[str, dict], dict[str, dict]]:
-    """Records of scored videos by their file, and settings by their digest."""
+    """Read the records of scored videos by file, and the settings by digest."""
     try:
         lines, _ = read_json_lines(folder / "journal.jsonl")
     except OSError as error:
@@ -245,6 +247,6 @@ def _read_journal(folder: Path) -> tuple[dict[str, dict], dict[str, dict]]:
             records[record["video"]] = record
         elif record.keys() >= {"settings", "is"}:
             settings[record["settings"]] = record["is"]
-        elif "void" in record:  # its files belong to a score that was never recorded
+        elif "void" in record:  # the files belong to a score that was never recorded
             records.pop(record.get("video"), None)
     return records, settings

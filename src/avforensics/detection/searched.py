@@ -1,4 +1,4 @@
-"""State of a video while its faces are found and scored; several are processed at a time."""
+"""State of a video while its faces are found and scored; several videos are in progress."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class SearchedVideo:
         return not self.live and len(self.results) == len(self.clips)
 
     def cut(self, recipe: CropRecipe, media: MediaOptions) -> None:
-        """Make a clip of each face; several clips share the sound, which is decoded once."""
+        """Create a clip for each face; several clips share audio that is decoded once."""
         tracks = self.found.tracks
         if len(tracks) > 1 and self.sound is None:
             self.open_sound(media)
@@ -67,7 +67,7 @@ class SearchedVideo:
         ]
 
     def open_sound(self, media: MediaOptions) -> None:
-        """Decode the sound once for all faces."""
+        """Create the audio spool that all faces share."""
         self.sound = SoundSpool(
             self.path,
             audio_path=self.clip.audio,
@@ -76,7 +76,7 @@ class SearchedVideo:
         )
 
     def clip_of(self, face: LiveTrack) -> Clip:
-        """The clip of a face that is tracked during the search."""
+        """Create the clip of a face that is tracked during the search."""
         return Clip(
             self.path,
             audio=self.clip.audio,
@@ -87,7 +87,7 @@ class SearchedVideo:
         )
 
     def close(self) -> None:
-        """Release the frames and the temporary file of the sound."""
+        """Release the frames and the temporary audio file."""
         self.kept.release()
         if self.sound is not None:
             self.sound.close()
@@ -95,7 +95,7 @@ class SearchedVideo:
 
 @contextmanager
 def noted(video: SearchedVideo) -> Iterator[None]:
-    """Record the time taken and any error in the file, which must never end a batch."""
+    """Record the time taken and any error in a file, because no file may end a batch."""
     started = time.perf_counter()
     try:
         yield
@@ -110,17 +110,17 @@ def noted(video: SearchedVideo) -> Iterator[None]:
 
 
 def clips_of(videos: Iterator[SearchedVideo], waiting: deque[SearchedVideo]) -> Iterator[Clip]:
-    """Yield clips of the waiting video and of the next videos, up to a video without a face.
+    """Yield the clips of the first waiting video and of the next videos, up to one without clips.
 
-    A video without a face is finished; continuing would delay its outcome until the next face is
-    found.
+    A video without a face is already finished; continuing would delay its outcome until the next
+    face is found.
 
     Parameters
     ----------
     videos : iterator of SearchedVideo
-        The following videos.
+        The next videos.
     waiting : deque of SearchedVideo
-        Holds the first video; the next ones are appended.
+        The first video; the next videos are appended.
     """
     video = waiting[0]
     while video is not None and video.clips:

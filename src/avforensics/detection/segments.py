@@ -1,4 +1,4 @@
-"""Find unusual segments of a scored video: above a threshold, or standing out."""
+"""Find unusual segments of a scored video, by a threshold or relative to the rest."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from avforensics.scoring.result import Steps
 from avforensics.scoring.speakers import within
 
 EDGE = 5  # windows over which the ends of a segment are smoothed; closer windows share frames
-RELATIVE = 3  # segments shown per video if there is no threshold
-RELATIVE_SECONDS = 10.0  # minimum length of such a video, so that segments can stand out
-SHORTEST = FPS  # minimum number of windows of such a segment
+RELATIVE = 3  # number of segments per video if there is no threshold
+RELATIVE_SECONDS = 10.0  # without a threshold, minimum length of a video
+SHORTEST = FPS  # without a threshold, minimum number of windows in a segment
 
 
 @dataclass(frozen=True)
 class _Losses:
-    """Step losses of a face to search for segments: ``window`` and ``loss``, (S,) each."""
+    """Step losses of a face, to be searched for segments; ``window`` and ``loss`` are (S,)."""
 
     window: np.ndarray
     loss: np.ndarray
     track: str
 
     def segment(self, first: int, last: int, threshold: float | None) -> Segment:
-        """The segment from row ``first`` to row ``last``, inclusive."""
+        """Create the segment from row ``first`` to row ``last``, inclusive."""
         return Segment(
             float(window_seconds(self.window[first])),
             float(window_seconds(self.window[last] + 1)),
@@ -40,7 +40,7 @@ class _Losses:
 
 
 def segments_off_delay(outcome: Outcome, threshold: float) -> list[Segment]:
-    """Segments in which the delay of a face departs from the face's usual delay.
+    """Find the segments in which the delay of a face departs from its usual delay.
 
     Stretches above the threshold that lie within `EDGE` windows of each other form one segment.
 
@@ -76,14 +76,14 @@ def segments_off_delay(outcome: Outcome, threshold: float) -> list[Segment]:
 def find_segments(
     outcome: Outcome, *, lam: float, length: int, threshold: float | None
 ) -> list[Segment]:
-    """Segments of high step loss of a scored video, or of each of its faces.
+    """Find the segments of high step loss in a scored video, or for each of its faces.
 
-    Used with calibrations of earlier versions, or without a calibration.
+    This function is used with calibrations of earlier versions, or without a calibration.
 
-    With a threshold, the mean of every ``length`` consecutive steps of a face is compared with it,
-    like the score of a video of that length. Sequences above the threshold are joined, and trimmed
-    at both ends to where the loss is high. Without a threshold, the three segments that stand out
-    most are returned for videos of ten seconds or more.
+    If there is a threshold, the mean of every ``length`` consecutive steps of a face is compared
+    with it, like the score of a video of that length. Sequences above the threshold are joined, and
+    the segment is trimmed at both ends to where the loss is high. Without a threshold, the three
+    segments with the most unusual losses are returned, but none for videos under ten seconds.
 
     With the rule ``speaker``, a face counts only while it speaks, because the face of a listener
     does not match the audio.
@@ -93,7 +93,9 @@ def find_segments(
     lam : float
         Weight of the activation loss in the score.
     length : int
-        Number of steps in a sequence, as in the calibration of the threshold.
+        Number of steps in a sequence, as in the calibration.
+    threshold : float or None
+        Threshold of the score from the calibration.
 
     Returns
     -------
@@ -134,7 +136,7 @@ def _losses(
     spoken: Sequence[tuple[float, float]] | None = None,
     track: str = "",
 ) -> _Losses:
-    """Step losses of a face, within the spans ``spoken`` (in seconds) if these are given."""
+    """Return the step losses of a face, limited to the spans ``spoken`` (s) if they are given."""
     window = np.asarray(steps.window)
     loss = steps.loss(lam)
     counts = np.isfinite(loss)
@@ -144,20 +146,20 @@ def _losses(
 
 
 def _runs(window: np.ndarray) -> list[np.ndarray]:
-    """Row indices of each run of consecutive windows."""
+    """Return the row indices of each run of consecutive windows."""
     return np.split(np.arange(len(window)), np.flatnonzero(np.diff(window) > 1) + 1)
 
 
 def _above(
     loss: np.ndarray, run: np.ndarray, length: int, threshold: float
 ) -> list[tuple[int, int]]:
-    """First and last step of each segment above the threshold in a run without gaps."""
-    if len(run) < max(2, length // 2):  # too short to be judged
+    """Return the first and last row of each segment above the threshold in a run of windows."""
+    if len(run) < max(2, length // 2):  # too short for a reliable mean
         return []
     inside = loss[run]
     length = min(length, len(inside))
     high = _means(inside, length) > threshold
-    covered = np.convolve(high, np.ones(length)) > 0  # steps of all sequences above the threshold
+    covered = np.convolve(high, np.ones(length)) > 0  # steps in sequences above the threshold
     edges = np.flatnonzero(np.diff(covered, prepend=False, append=False)).reshape(-1, 2)
     near = np.convolve(inside, np.ones(EDGE), "same") / np.convolve(
         np.ones(len(inside)), np.ones(EDGE), "same"
@@ -171,17 +173,17 @@ def _above(
 
 
 def _means(values: np.ndarray, length: int) -> np.ndarray:
-    """Mean of every ``length`` consecutive values."""
+    """Return the mean of every ``length`` consecutive values."""
     total = np.append(0.0, np.cumsum(values))
     return (total[length:] - total[:-length]) / length
 
 
 def _standing_out(parts: Sequence[_Losses]) -> list[Segment]:
-    """Segments that stand out among all parts together, each within one run of windows."""
+    """Find segments that stand out among all parts; each lies within one run of windows."""
     runs = [(part, run) for part in parts for run in _runs(part.window) if len(run)]
     if sum(len(run) for _, run in runs) < RELATIVE_SECONDS * FPS:
         return []
-    # Runs are laid end to end, with a gap after each that no segment spans.
+    # Runs are concatenated with gaps, which no segment may span.
     ends = np.cumsum([len(run) + 1 for _, run in runs])
     loss = np.concatenate([part.loss[run] for part, run in runs])
     place = np.concatenate(

@@ -1,7 +1,7 @@
-"""Score a clip and forgeries of it and show them side by side, for ``avforensics demo``.
+"""Score a clip and forged versions of it and show them side by side, for ``avforensics demo``.
 
-The clip is re-encoded once. Every version has exactly the same frames and its own audio from the
-same encoder, so that a forgery differs from the clip only in the audio.
+The clip is re-encoded once. All versions have exactly the same frames, and their audio comes from
+the same encoder, so that a forgery differs from the clip only in the audio.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from avforensics.report.page import write_video_report
 from avforensics.report.side_by_side import Entry, write_side_by_side
 from avforensics.scoring.outcome import Outcome
 
-SCORED_SIDE, SHOWN_SIDE = 960, 480  # longer side, in pixels, of scored and of played files
-PLACES = (0.0, 0.25, 0.5, 0.75)  # positions in a long video, as fractions, that are searched
+SCORED_SIDE, SHOWN_SIDE = 960, 480  # longer side in pixels of scored files and of played files
+PLACES = (0.0, 0.25, 0.5, 0.75)  # positions to search in a long video, as fractions
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One version of the clip: its file, a small copy to play, and its result."""
+    """A version of the clip: its file, a small copy for playback, and its result."""
 
     version: Version
     path: Path
@@ -52,7 +52,7 @@ class Showcase:
     Parameters
     ----------
     folder : Path
-        Receives ``videos/``, ``reports/`` and ``index.html``.
+        Output folder for ``videos/``, ``reports/`` and ``index.html``.
     seconds : float
         Maximum length of the clip.
 
@@ -61,7 +61,7 @@ class Showcase:
     start : float
         Start of the clip in the video, in seconds.
     left_out : list of str
-        Forgeries that could not be made, with the reasons.
+        Forgeries that could not be made, and the reasons.
     """
 
     def __init__(
@@ -81,17 +81,17 @@ class Showcase:
         self._count = round(seconds * FPS)
 
     def score(self, scorer: VideoScorer, judge: Judge | None) -> list[Shown]:
-        """Write the versions and score them; the unchanged clip comes first.
+        """Write and score the versions; the unchanged clip comes first.
 
         Parameters
         ----------
         scorer : VideoScorer
-            Scores the versions. Faces are found once, in the clip, for all versions.
+            Scorer of the versions. The faces found in the clip are used for all versions.
 
         Raises
         ------
         MediaError
-            The video cannot be read, has too little sound, or shows no usable face.
+            The video cannot be read, its audio is too short, or it shows no usable face.
         """
         versions, paths = self._write()
         faces = find_faces(paths[0], self.find)
@@ -145,7 +145,7 @@ class Showcase:
         return self.folder / "videos" / "small" / f"{name}.mp4"
 
     def _write(self) -> tuple[list[Version], list[Path]]:
-        """Write two files for every version: one to score and one to play."""
+        """Write two files for each version: one for scoring and one for playback."""
         first = self._first_frame()
         self.start = first / FPS
         original, small = self.folder / "videos" / "original.mp4", self._small_path("original")
@@ -171,7 +171,7 @@ class Showcase:
             return write_clip(path, pictures, sound, crf=crf, preset="veryfast")
 
     def _first_frame(self) -> int:
-        """First frame of the clip: the video's start or, in a long video, where it shows a face."""
+        """Choose the first frame of the clip: 0 or, in a long video, a place with a face."""
         with VideoReader(self.video) as video:
             declared = round((video.declared or 0) * FPS)
         if declared <= self._count:
@@ -184,7 +184,7 @@ class Showcase:
         return places[0]
 
     def _sounds(self, first: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """The clip's sound, and equally long sound from elsewhere in the video, if there is any."""
+        """Read the clip's audio, and equally long audio from elsewhere in the video, if any."""
         with VideoReader(self.video, start=first) as video:
             origin = video.origin
         count = self._count * HOP
@@ -208,7 +208,7 @@ class Showcase:
 
 
 def _read(path: str | os.PathLike, origin: Any, first: int, count: int) -> np.ndarray:
-    """Up to ``count`` samples from frame ``first`` on: int16, (samples,)."""
+    """Read up to ``count`` samples from frame ``first`` on: int16, (samples,)."""
     pieces, left = [], count
     with AudioReader(path, origin=origin, skip=first * HOP) as reader:
         for piece in reader:
@@ -220,5 +220,5 @@ def _read(path: str | os.PathLike, origin: Any, first: int, count: int) -> np.nd
 
 
 def _known(faces: Faces) -> Finder:
-    """A finder that returns these faces for every version."""
+    """Create a finder that returns these faces for every version."""
     return lambda path, settings, **options: faces

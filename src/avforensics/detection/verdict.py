@@ -1,4 +1,4 @@
-"""Judge a scored video: statistics, rank among real videos, suspicious segments."""
+"""Judge a scored video: statistics, p-value among real videos, suspicious segments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from avforensics.scoring.tracks import find_speakers, main_face
 
 
 def judge_outcome(outcome: Outcome, scorer: VideoScorer, judge: Judge | None) -> None:
-    """Measure and judge a video and its faces, and store the findings in the outcome."""
+    """Measure and judge a video and its faces; store the findings in the outcome."""
     if outcome.result.error is not None:
         return
     policy = scorer.detector.policy
@@ -48,7 +48,7 @@ def judge_outcome(outcome: Outcome, scorer: VideoScorer, judge: Judge | None) ->
 
 
 def _note_curves(outcome: Outcome, policy: SequencePolicy) -> None:
-    """Store the curve of departures of each face from its usual delay.
+    """Store a curve for each face: how far its delay departs from its usual delay.
 
     With the rule ``speaker``, the curve covers only the time in which the face speaks.
     """
@@ -74,13 +74,13 @@ def measure_outcome(
 ) -> None:
     """Store statistics in the results of a video and its faces.
 
-    The statistics of a video come from the face that speaks at each time, whatever the rule of the
-    score. The statistics of a face come from all its windows.
+    The statistics of a video come from the face that speaks at each time, whatever rule determines
+    the score. The statistics of a face come from all its windows.
 
     Parameters
     ----------
     policy : SequencePolicy
-        Which windows were scored.
+        Policy that determined which windows were scored.
     delay_frequency : float array, (D,), optional
         As in `VideoRows`.
     """

@@ -1,4 +1,4 @@
-"""Check a result file: its bytes, its video, its weights, and whether a new run reproduces it."""
+"""Check a result file: its bytes, video and weights, and whether a new run reproduces it."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Check:
     Attributes
     ----------
     passed : bool or None
-        None if it could not be checked.
+        Whether the check passed; None if it could not be made.
     said : str
-        The finding in words.
+        Description of the finding.
     """
 
     name: str
@@ -69,7 +69,7 @@ def check_weights(
     Parameters
     ----------
     checkpoint : mapping
-        If empty, nothing is checked.
+        Setting of the checkpoint; if it is empty, nothing is checked.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def check_weights(
 
 
 def local_checkpoint(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The recorded checkpoint setting; empty if a file is missing or would be downloaded."""
+    """Return the recorded checkpoint setting; empty if a file is missing or must be downloaded."""
     setting = record["settings"].get("checkpoint")
     if not isinstance(setting, Mapping):
         return {}
@@ -106,7 +106,7 @@ def local_checkpoint(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def shipped(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The checkpoint setting of this package's weights if they made the result, else empty."""
+    """Return the setting for this package's weights if the result was made with them, else {}."""
     hashes = set(record["weights"].values())
     return next(({"asset": name} for name, sha256 in PINNED.items() if hashes == {sha256}), {})
 
@@ -137,14 +137,14 @@ def _checked(name: str, path: str | PathLike | None, expected: str, setting: str
 def compare(
     record: Mapping[str, Any], again: Mapping[str, Any], *, tolerance: float
 ) -> list[Check]:
-    """Compare the numbers of a result with a new run on the same video.
+    """Compare the numbers of a result with the numbers of a new run on the same video.
 
     Parameters
     ----------
     record, again : mapping
-        Contents of two result files.
+        Contents of the result files of the first run and the new run.
     tolerance : float
-        Largest accepted difference, relative to the larger number if that is above 1.
+        Largest accepted difference, relative to the larger number if that number is above 1.
     """
     pairs = list(_numbers(record, again))
     wrong = [
