@@ -1,9 +1,12 @@
-"""A feature store with synthetic features."""
+"""A feature store with synthetic features, and its evaluation without a command."""
 
 from pathlib import Path
 
 import numpy as np
 
+from avforensics.evaluation.stored import StoreScorer, choose, fit_delay_frequency, one_thread
+from avforensics.evaluation.stored_score import scored_video
+from avforensics.evaluation.summary import summarise
 from avforensics.features.shards import Extracted, ShardWriter, read_clips
 from avforensics.features.store import Entry, FeatureStore, StoreInfo, write_index, write_info
 
@@ -76,3 +79,13 @@ def make_store(
     entries = [Entry(**dict(zip(names, row, strict=True)), clip=clips[row[0]]) for row in rows]
     write_index(folder, entries)
     return FeatureStore.open(folder)
+
+
+def evaluated(store, models, policy, *, lam=0.0, resamples=5) -> tuple[list, dict]:
+    """Rows and summary of the split ``test``."""
+    chosen = choose(store, split="test")
+    frequency = fit_delay_frequency(store, "anomaly", leave_out=chosen)
+    scorer = StoreScorer(store, models, policy, lams=[lam], delay_frequency=frequency)
+    with one_thread():
+        rows = [scored_video(store, scorer.score(index)) for index in chosen]
+    return rows, summarise(rows, resamples=resamples)

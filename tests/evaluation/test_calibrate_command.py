@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_up_store import make_store
+from made_up_store import evaluated, make_store
 from runs import table
 
 from avforensics.checkpoints import Models, save_bundle
@@ -14,7 +14,6 @@ from avforensics.data.manifest import Manifest
 from avforensics.errors import ConfigError
 from avforensics.evaluation.calibration import Calibration
 from avforensics.evaluation.setting import scoring_setting
-from avforensics.evaluation.stored import evaluate_store
 from avforensics.features.shards import Extracted
 from avforensics.features.store import Entry
 from avforensics.media import write_wav
@@ -42,7 +41,7 @@ def calibrate(avforensics, store, decoders_bundle, tmp_path, output):
 def test_fits_on_real_videos_only(calibrate, store, decoders, output, capsys):
     check = (f"check.features={store.folder}", "check.split=anomaly")
     assert calibrate("scoring.lam=1", *check) == 1  # one real video of the split is broken
-    rows, _ = evaluate_store(store, decoders, SequencePolicy(), lam=1.0, split="test", resamples=1)
+    rows, _ = evaluated(store, decoders, SequencePolicy(), lam=1.0)
     expected = sorted(row.score for row in rows if row.label == 0 and row.scored)
     calibration = Calibration.load(output)
     np.testing.assert_array_equal(calibration.scores, expected)
@@ -71,7 +70,7 @@ def test_one_model_alone_is_calibrated(calibrate, store, decoders, tmp_path, out
     save_bundle(bundle, Models(distribution=decoders.distribution))
     assert calibrate("scoring.lam=1", bundle=bundle) == 2
     assert calibrate("part=distribution", "scoring.lam=1", bundle=bundle) == 1
-    rows, _ = evaluate_store(store, decoders, SequencePolicy(), split="test", resamples=1)
+    rows, _ = evaluated(store, decoders, SequencePolicy())
     expected = sorted(row.score for row in rows if row.label == 0 and row.scored)
     calibration = Calibration.load(output)
     np.testing.assert_array_equal(calibration.scores, expected)

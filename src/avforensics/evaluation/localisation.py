@@ -17,7 +17,7 @@ from avforensics.media.types import FPS
 MIDDLE = 2  # middle frame of a window of five
 AP_IOUS = (0.5, 0.75, 0.95)
 AR_COUNTS = (5, 10, 20, 30, 50, 100)
-AR_IOUS = tuple(np.arange(0.5, 0.96, 0.05).round(2).tolist())
+AR_IOUS = np.arange(0.5, 0.96, 0.05).round(2)
 
 
 def window_seconds(window: ArrayLike) -> np.ndarray:
@@ -65,7 +65,7 @@ def propose_segments(
     float array, (P, 3)
         Start and end in seconds, and score; best first.
     """
-    curve, window = _curve(curve, window)
+    curve, window = np.asarray(curve, np.float64), np.asarray(window, np.int64)
     dense = np.full(window[-1] - window[0] + 1, np.median(curve))
     dense[window - window[0]] = curve
     first, length, score = _stretches(dense, min_windows, max_windows, max(least, 1e-12))
@@ -139,21 +139,14 @@ def average_precision(
     Parameters
     ----------
     proposals : sequence of float array, (P, 3)
-        One array per video.
+        One array per video, best first.
     truth : sequence of float array, (G, 2)
-        One array per video, (0, 2) for a real video.
+        One array per video, (0, 2) for a real video; at least one true segment in all.
     threshold : float
         Minimum intersection over union.
-
-    Raises
-    ------
-    ValueError
-        No video has a true segment, or the lists differ in length.
     """
-    total = _true_segments(proposals, truth)
     right, scores = [], []
     for found, real in zip(proposals, truth, strict=True):
-        found = found[np.argsort(-found[:, 2], kind="stable")]
         right.append(_matched(iou(found, np.asarray(real).reshape(-1, 2)), threshold))
         scores.append(found[:, 2])
     order = np.argsort(-np.concatenate(scores), kind="stable")
@@ -162,27 +155,22 @@ def average_precision(
         return 0.0
     precision = hits / np.arange(1, len(hits) + 1)
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    return float((np.diff(hits, prepend=0) * envelope).sum() / total)
+    return float((np.diff(hits, prepend=0) * envelope).sum() / _count(truth))
 
 
 def average_recall(
-    proposals: Sequence[np.ndarray],
-    truth: Sequence[np.ndarray],
-    count: int,
-    thresholds: Sequence[float] = AR_IOUS,
+    proposals: Sequence[np.ndarray], truth: Sequence[np.ndarray], count: int
 ) -> float:
     """Compute the AR: share of true segments hit by the ``count`` best proposals per video.
 
-    The result is the mean over IoU thresholds, by default 0.5 to 0.95 in steps of 0.05.
+    The result is the mean over IoU thresholds from 0.5 to 0.95 in steps of 0.05.
     """
-    total = _true_segments(proposals, truth)
-    met = np.zeros(len(thresholds))
+    met = np.zeros(len(AR_IOUS))
     for found, real in zip(proposals, truth, strict=True):
-        best = found[np.argsort(-found[:, 2], kind="stable")][:count]
-        if len(best) and len(real):
-            overlaps = iou(best, np.asarray(real).reshape(-1, 2)).max(0)
-            met += (overlaps[None] >= np.asarray(thresholds)[:, None] - 1e-9).sum(1)
-    return float(met.mean() / total)
+        if len(found) and len(real):
+            overlaps = iou(found[:count], np.asarray(real).reshape(-1, 2)).max(0)
+            met += (overlaps[None] >= AR_IOUS[:, None] - 1e-9).sum(1)
+    return float(met.mean() / _count(truth))
 
 
 def window_labels(window: ArrayLike, segments: ArrayLike) -> np.ndarray:
@@ -194,18 +182,17 @@ def window_labels(window: ArrayLike, segments: ArrayLike) -> np.ndarray:
 
 
 def localisation_metrics(
-    proposals: Sequence[np.ndarray],
-    truth: Sequence[np.ndarray],
-    curves: Sequence[tuple[ArrayLike, ArrayLike]] = (),
+    curves: Sequence[tuple[ArrayLike, ArrayLike]], truth: Sequence[np.ndarray]
 ) -> dict[str, float | int]:
     """Compute AP at IoU 0.5, 0.75, 0.95, AR at 5 to 100 proposals and the window-level AUC.
 
     Parameters
     ----------
-    proposals, truth
+    curves : sequence of (curve, window)
+        Anomaly and window indices of each video, from which segments are proposed; windows of all
+        videos are ranked together.
+    truth
         As in :func:`average_precision`.
-    curves : sequence of (curve, window), optional
-        Anomaly and window indices of each video; windows of all videos are ranked together.
 
     Returns
     -------
@@ -213,17 +200,15 @@ def localisation_metrics(
         ``ap_50``, ``ap_75``, ``ap_95``, ``ar_5`` ... ``ar_100``, ``window_auc`` (if some windows
         are inside segments and some are not), ``n_videos``, ``n_segments``; fractions of 1.
     """
+    proposals = [propose_segments(*pair) for pair in curves]
     values = {f"ap_{100 * t:.0f}": average_precision(proposals, truth, t) for t in AP_IOUS}
     values |= {f"ar_{count}": average_recall(proposals, truth, count) for count in AR_COUNTS}
-    if len(curves):
-        labels = np.concatenate(
-            [window_labels(w, real) for (_, w), real in zip(curves, truth, strict=True)]
-        )
+    pairs = zip(curves, truth, strict=True)
+    labels = np.concatenate([window_labels(window, real) for (_, window), real in pairs])
+    if 0 < labels.sum() < len(labels):
         anomaly = np.concatenate([np.asarray(curve) for curve, _ in curves])
-        if 0 < labels.sum() < len(labels):
-            values["window_auc"] = float(RocCurve.from_scores(labels, anomaly).auc())
-    n_segments = _true_segments(proposals, truth)
-    return values | {"n_videos": len(truth), "n_segments": n_segments}
+        values["window_auc"] = float(RocCurve.from_scores(labels, anomaly).auc())
+    return values | {"n_videos": len(truth), "n_segments": _count(truth)}
 
 
 def _matched(overlaps: np.ndarray, threshold: float) -> np.ndarray:
@@ -238,24 +223,5 @@ def _matched(overlaps: np.ndarray, threshold: float) -> np.ndarray:
     return right
 
 
-def _true_segments(proposals: Sequence[np.ndarray], truth: Sequence[np.ndarray]) -> int:
-    if len(proposals) != len(truth):
-        raise ValueError(
-            f"proposals and truth must have one entry for each video, got {len(proposals)} and "
-            f"{len(truth)}"
-        )
-    total = sum(len(segments) for segments in truth)
-    if not total:
-        raise ValueError("no video has a fake segment")
-    return total
-
-
-def _curve(curve: ArrayLike, window: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    curve, window = np.asarray(curve, dtype=np.float64), np.asarray(window, dtype=np.int64)
-    if curve.ndim != 1 or curve.shape != window.shape or not len(curve):
-        raise ValueError(
-            f"curve and window must be lists of equal length, got {curve.shape} and {window.shape}"
-        )
-    if not np.isfinite(curve).all() or (np.diff(window) <= 0).any():
-        raise ValueError("the curve must be finite and its windows ascending")
-    return curve, window
+def _count(truth: Sequence[np.ndarray]) -> int:
+    return sum(len(segments) for segments in truth)

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from avforensics.evaluation.localisation import localisation_metrics, propose_segments
+from avforensics.evaluation.localisation import localisation_metrics
 from avforensics.evaluation.stored_score import StoredScore
 from avforensics.features.store import FeatureStore
 from avforensics.scoring.offset import delay_probabilities
@@ -52,35 +52,18 @@ def localise(
         for item in found
         if item.steps is not None and (store[item.index].label == 0 or store[item.index].segments)
     ]
-    truth = [
-        np.array(store[item.index].segments, dtype=np.float64).reshape(-1, 2)
-        for item in taking_part
-    ]
+    truth = [np.reshape(store[item.index].segments, (-1, 2)) for item in taking_part]
     if not any(len(segments) for segments in truth):
         return {}
-    windows = [item.steps.window for item in taking_part]
-    curves = {
-        "step_loss": [item.steps.loss(lam) for item in taking_part],
-        "own_delay": [
-            off_own_delay(store.logits(item.index), store.valid_audio(item.index))[
-                item.steps.window
-            ]
-            for item in taking_part
-        ],
-    }
-    if delay_frequency is not None:
-        curves["delays"] = [
-            unusual_delays(store.logits(item.index)[item.steps.window], delay_frequency)
-            for item in taking_part
-        ]
-    return {
-        name: localisation_metrics(
-            [propose_segments(*pair) for pair in zip(of_clips, windows, strict=True)],
-            truth,
-            list(zip(of_clips, windows, strict=True)),
-        )
-        for name, of_clips in curves.items()
-    }
+    curves: dict[str, list] = {"step_loss": [], "own_delay": [], "delays": []}
+    for item in taking_part:
+        window, logits = item.steps.window, store.logits(item.index)
+        own_delay = off_own_delay(logits, store.valid_audio(item.index))
+        curves["step_loss"].append((item.steps.loss(lam), window))
+        curves["own_delay"].append((own_delay[window], window))
+        if delay_frequency is not None:
+            curves["delays"].append((unusual_delays(logits[window], delay_frequency), window))
+    return {name: localisation_metrics(pairs, truth) for name, pairs in curves.items() if pairs}
 
 
 def unusual_delays(sync_logits: np.ndarray, delay_frequency: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 >>> store = FeatureStore.open("features/fakeavceleb")  # doctest: +SKIP
 >>> models = load_models({"bundle": "model.safetensors"})  # doctest: +SKIP
->>> rows, summary = evaluate_store(store, models, SequencePolicy())  # doctest: +SKIP
+>>> scorer = StoreScorer(store, models, SequencePolicy())  # doctest: +SKIP
+>>> found = [scorer.score(index) for index in choose(store, split="test")]  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -22,9 +23,7 @@ from avforensics.evaluation.baselines import BaselineClip, baseline_scores
 from avforensics.evaluation.benchmark import Names, fits
 from avforensics.evaluation.checks import as_scored, check_models, check_store
 from avforensics.evaluation.evidence import Evidence
-from avforensics.evaluation.rows import ScoredVideo
-from avforensics.evaluation.stored_score import StoredScore, scored_video, video_name
-from avforensics.evaluation.summary import summarise
+from avforensics.evaluation.stored_score import StoredScore, video_name
 from avforensics.features.store import FeatureStore
 from avforensics.models.anomaly import NaiveBayes
 from avforensics.scoring.result import Features, VideoResult
@@ -151,54 +150,6 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def evaluate_store(
-    store: FeatureStore,
-    models: Models,
-    policy: SequencePolicy,
-    *,
-    lam: float = 0.0,
-    statistic: str = "mean",
-    split: Names = None,
-    fit_split: str | None = "anomaly",
-    resamples: int = 2000,
-    seed: int = 0,
-) -> tuple[list[ScoredVideo], dict]:
-    """Score every clip of a store, or of some splits, and summarise the scores.
-
-    Parameters
-    ----------
-    statistic : {"mean", "max"}
-        Statistic over the sequences of a video under policy ``all``.
-    split : str or collection of str, optional
-        Splits to evaluate; None = all.
-    fit_split : str, optional
-        Split of the real clips to which the naive Bayes baseline is fitted; evaluated clips are
-        excluded.
-    resamples, seed : int
-        Settings of the bootstrap; ``seed`` is also the seed of the random baseline.
-
-    Returns
-    -------
-    list of ScoredVideo
-    dict
-        From `avforensics.evaluation.summary.summarise`.
-    """
-    store = as_scored(store, models)
-    chosen = choose(store, split=split)
-    scorer = StoreScorer(
-        store,
-        models,
-        policy,
-        lams=[lam],
-        delay_frequency=fit_delay_frequency(store, fit_split, leave_out=chosen),
-        seed=seed,
-    )
-    with one_thread():
-        found = [scorer.score(index) for index in chosen]
-    rows = [scored_video(store, item, statistic=statistic) for item in found]
-    return rows, summarise(rows, resamples=resamples, seed=seed)
 
 
 def choose(
