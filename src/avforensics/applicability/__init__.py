@@ -1,7 +1,7 @@
-"""Decide whether a score is meaningful: there must be speech, spoken by a visible mouth.
+"""Decide whether a score is meaningful, which requires speech from a visible mouth.
 
-Everything is measured in the pass that reads a clip for scoring. `Meter` receives the blocks,
-`Measures` holds the results, and `Limits.reasons` explains why a clip is not applicable.
+A clip is measured while it is read for scoring. `Meter` receives the blocks, `Measures` holds the
+results, and `Limits.reasons` explains why a score is not meaningful.
 """
 
 from avforensics.applicability.limits import DEFAULT_LIMITS, NOT_APPLICABLE, Limits, limits_of

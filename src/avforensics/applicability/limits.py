@@ -1,4 +1,4 @@
-"""Limits on the measures, beyond which a score is meaningless."""
+"""Limits for the measures; beyond them, a score is meaningless."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ NOT_APPLICABLE = "not_applicable"
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Limits on the measures; configs/applicability/default.yaml holds the same numbers.
+    """Limits for the measures. configs/applicability/default.yaml contains the same numbers.
 
     Parameters
     ----------
     min_level : float
         Minimum level in dBFS; audio that never reaches it is silence.
     min_speech : float
-        Minimum duration of speech in seconds, but at most half the length of the clip.
+        Minimum duration of speech in seconds; for short clips, half the length of the clip.
     min_spoken : float
         Minimum share of the loud time that is speech.
     max_song : float
@@ -71,7 +71,7 @@ class Limits:
             )
 
     def reasons(self, measures: Measures) -> tuple[str, ...]:
-        """Why a score is meaningless, one phrase per reason; empty if it is meaningful."""
+        """Return the reasons why a score is meaningless; empty if it is meaningful."""
         return tuple(self._reasons(measures))
 
     def _reasons(self, found: Measures) -> Iterator[str]:

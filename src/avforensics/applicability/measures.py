@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
-# Whether the largest or the smallest value of a measure favours a score most.
+# For each measure, whether its largest or its smallest value is most favourable for scoring.
 _BEST = dict.fromkeys(("seconds", "level", "speech", "spoken", "mouth", "detail"), max)
 _BEST |= dict.fromkeys(("song", "still", "turn", "voice_over"), min)
 
@@ -14,22 +14,22 @@ _BEST |= dict.fromkeys(("song", "still", "turn", "voice_over"), min)
 class Measures:
     """Measures of the part of a clip that was read for scoring.
 
-    A measure is None if it could not be taken.
+    A measure is None if it could not be determined.
 
     Attributes
     ----------
     seconds : float
-        Length of the part.
+        Length of the part in seconds.
     level : float
         RMS level of the loudest frame (0.04 s) in dBFS; -100 = digital silence.
     speech : float
-        Seconds of speech.
+        Duration of speech in seconds.
     spoken : float
-        Share of the loud time in which there is speech; loud frames are at most 10 dB below the
-        95th percentile of frame levels.
+        Share of the loud frames that contain speech. A frame is loud if its level is at most 10 dB
+        below the 95th percentile of levels.
     song : float
-        Share of the voiced time in which the smoothed pitch changes by less than 0.15 semitones
-        in 0.15 s; requires 1 s of voice.
+        Share of the voiced time in which the smoothed pitch changes by less than 0.15 semitones in
+        0.15 s. None if the voiced time is less than 1 s.
     still : float
         Share of the time with a frozen image.
     mouth : float
@@ -54,14 +54,14 @@ class Measures:
     voice_over: float | None = None
 
     def row(self) -> dict[str, float | None]:
-        """Rounded values by name, for tables, without ``seconds``."""
+        """Return the rounded values (without ``seconds``) by name, for tables."""
         return {
             name: None if (value := getattr(self, name)) is None else round(value, 3)
             for name in NAMES
         }
 
     def best(self, others: Iterable[Measures]) -> Measures:
-        """Combine several measures: for each of them, the value that favours a score most."""
+        """Combine the measures of several clips: take the most favourable value of each measure."""
         every = [self, *others]
         values = {
             name: [value for one in every if (value := getattr(one, name)) is not None]
@@ -73,7 +73,7 @@ class Measures:
 
     @classmethod
     def parse(cls, values: Mapping[str, float | None]) -> Measures:
-        """Inverse of `dataclasses.asdict`; names from other versions are ignored.
+        """Create measures from the output of `dataclasses.asdict`; ignore unknown names.
 
         Raises
         ------

@@ -14,18 +14,19 @@ from avforensics.applicability.song import SongMeter
 from avforensics.applicability.voice import CHUNK, CHUNK_SECONDS, VoiceMeter
 from avforensics.media.types import FPS, HOP, Block
 
-SPEECH = 0.5  # minimum probability of a chunk with speech
-NOTHING = -100.0  # dBFS of digital silence
-LOUD = 0.1  # minimum power of loud frames relative to the 95th percentile of all frames (-10 dB)
+SPEECH = 0.5  # minimum speech probability of a chunk that counts as speech
+NOTHING = -100.0  # level to report for digital silence, in dBFS
+LOUD = 0.1  # minimum power of a loud frame relative to the 95th percentile of all frames (-10 dB)
 
 
 @dataclass(frozen=True)
 class Speaking:
-    """Whether there is a voice, and whether the mouth moves, for each frame of a clip.
+    """Voice and mouth movement in each frame of a clip.
 
     Attributes
     ----------
     voice, moves : bool array, (T,)
+        True in frames with a voice, and in frames in which the mouth moves.
     """
 
     voice: np.ndarray
@@ -33,17 +34,19 @@ class Speaking:
 
     @property
     def voice_over(self) -> float | None:
-        """Share of the voiced time without a moving mouth; None without a voice."""
+        """Share of the voiced time in which the mouth does not move; None without a voice."""
         return float(1 - self.moves[self.voice].mean()) if self.voice.any() else None
 
 
 class Meter:
-    """Measure a clip from its blocks, in order; stores a few hundred numbers per second.
+    """Measure a clip from its blocks, which must be added in order.
+
+    Memory use is a few hundred numbers per second of video.
 
     Parameters
     ----------
     mouth : MouthView, optional
-        Position of the mouth; None = mouths are not measured.
+        Position of the mouth; None = the mouth is not measured.
     """
 
     def __init__(self, mouth: MouthView | None = None) -> None:
@@ -63,7 +66,7 @@ class Meter:
         self._powers.append(np.square(block.audio.reshape(-1, HOP) / 32768).mean(axis=1))
 
     def measures(self) -> Measures | None:
-        """Measures so far; None before the first block."""
+        """Return the measures so far; None before the first block."""
         if not self._n_frames:
             return None
         voiced = self._voice.probabilities >= SPEECH
@@ -90,7 +93,7 @@ class Meter:
         return found
 
     def speaking(self) -> Speaking | None:
-        """Voice and mouth movement of each frame; None if no mouth was measured."""
+        """Return the voice and mouth movement in each frame; None if no mouth was measured."""
         moves = self._picture.moves
         if moves is None:
             return None
@@ -99,13 +102,13 @@ class Meter:
 
 
 def _at(voiced: np.ndarray, samples: np.ndarray) -> np.ndarray:
-    """Speech flags at given samples, bool, (n,), from the flags of chunks."""
+    """Look up whether there is speech at given samples, bool, (n,), from flags of chunks."""
     chunk = samples // CHUNK
     return voiced[np.minimum(chunk, len(voiced) - 1)] if len(voiced) else np.zeros(len(chunk), bool)
 
 
 def _spoken(voiced: np.ndarray, powers: np.ndarray) -> float | None:
-    """Share of the loud frames in which there is speech; None if all samples are zero."""
+    """Return the share of loud frames that contain speech; None if all samples are zero."""
     if not powers.any():
         return None
     loud = powers > LOUD * np.percentile(powers, 95)
@@ -115,19 +118,22 @@ def _spoken(voiced: np.ndarray, powers: np.ndarray) -> float | None:
 def of_video(
     measures: Sequence[Measures], speaking: Sequence[tuple[int, Speaking]]
 ) -> Measures | None:
-    """Measures of a video: for each measure, the best value of any of its faces.
+    """Combine the measures of a video's faces: take the most favourable value of each measure.
 
     A voice counts as a voice-over only while none of the mouths moves.
 
     Parameters
     ----------
+    measures : sequence of Measures
+        Measures of each face.
     speaking : sequence of (int, Speaking)
-        For each face, its first frame in the video and what was measured from there on.
+        For each face, its first frame in the video, and voice and mouth movement from that frame
+        on.
 
     Returns
     -------
     Measures or None
-        None if nothing was measured.
+        Measures of the video; None if nothing was measured.
     """
     if not measures:
         return None

@@ -1,4 +1,4 @@
-"""Position and size of the mouth in the network's frames, and how far the head is turned."""
+"""Position and size of the mouth in the network's frames, and the turn of the head."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from avforensics.media.crop import MovingCrop
 
 EYES = [LANDMARKS.index("right eye"), LANDMARKS.index("left eye")]
 NOSE = LANDMARKS.index("nose")
-NOSE_LENGTH = 0.6  # length of a nose, in distances between the eyes
-LEAST_COSINE = 0.3  # bounds the correction of the mouth's width in profile
+NOSE_LENGTH = 0.6  # length of a nose relative to the distance between the eyes
+LEAST_COSINE = 0.3  # limits the correction of the mouth's width for faces in profile
 
-# Position of the mouth in a recipe's crops: x, y of the centre and side of its square, relative to
-# the crop. `lrs` was measured on 84 real clips (standard deviation of y 0.014).
+# Position of the mouth in the crops of each recipe: x and y of the centre, and side of its square,
+# relative to the crop. `lrs` was measured on 84 real clips (standard deviation of y 0.014).
 PLACES = {
     "mouth": (0.5, 0.5, 1.0),
     "level_mouth": (0.5, 0.5, 0.92),
@@ -29,13 +29,13 @@ PLACES = {
 
 @dataclass(frozen=True, eq=False)
 class MouthView:
-    """Position and size of the mouth in a clip, known before the frames are read.
+    """Position and size of the mouth in a clip, which are known before frames are read.
 
     Attributes
     ----------
     squares : float array, (T, 3)
-        x and y of the centre and the side of the mouth's square (recipe ``mouth``), relative to
-        the network's frame; a single row applies to all frames.
+        x and y of the centre and the side of the mouth's square (recipe ``mouth``), relative to the
+        network's input frame. A single row applies to all frames.
     width : float array, (T,) or None
         Distance of the mouth corners in pixels of the file's frames, corrected for the head turn;
         None without landmarks.
@@ -49,7 +49,7 @@ class MouthView:
 
     @classmethod
     def of_track(cls, track: FaceTrack, crop: MovingCrop) -> MouthView:
-        """View of the mouth of a face that is cropped along its track."""
+        """Create the view of the mouth of a face that is cropped along its track."""
         mouth = RECIPES["mouth"].squares(track).astype(np.float64)
         seen = np.asarray(crop.squares, np.float64)[: len(mouth)]
         side = seen[:, 2:3]
@@ -67,29 +67,30 @@ class MouthView:
 
     @classmethod
     def of_recipe(cls, recipe: str | Mapping[str, Any] | None) -> MouthView | None:
-        """View of the mouth in clips cropped with a named recipe; None if it is unknown."""
+        """Create the view for clips that were cropped with a recipe; None if it is unknown."""
         known = isinstance(recipe, str) and recipe in PLACES
         return cls(np.array([PLACES[recipe]])) if known else None
 
     def square(self, frame: int) -> np.ndarray:
-        """The mouth's square in one frame, (3,)."""
+        """Return the mouth's square in a frame, (3,)."""
         return self.squares[min(frame, len(self.squares) - 1)]
 
 
 def turn_of(landmarks: np.ndarray) -> np.ndarray:
-    """Head turn to the side, in degrees, 0 to 90.
+    """Estimate how far the head is turned to the side.
 
-    The tip of a nose of length 0.6 (in distances between the eyes) moves sideways by
-    ``0.6 tan(turn)`` of the visible distance between the eyes.
+    The nose is assumed to be 0.6 times as long as the distance between the eyes. Its tip then moves
+    sideways by ``0.6 tan(turn)`` times the visible distance between the eyes.
 
     Parameters
     ----------
     landmarks : float array, (T, 5, 2)
-        In the order of `LANDMARKS`.
+        x and y in the order of `LANDMARKS`.
 
     Returns
     -------
     float64 array, (T,)
+        Degrees, 0 to 90.
     """
     points = np.asarray(landmarks, np.float64)
     right, left = points[:, EYES[0]], points[:, EYES[1]]

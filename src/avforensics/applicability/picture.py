@@ -1,4 +1,4 @@
-"""Measure motion in the network's input frames, overall and of the mouth."""
+"""Measure the motion of the whole picture and of the mouth in the network's input frames."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from avforensics.applicability.mouth import MouthView
 from avforensics.media.types import FPS
 from avforensics.smoothing import running_rank
 
-SIDE = 48  # side in pixels at which motion is measured
-STILL = 0.15  # levels; mean change between frames below which the image is still
+SIDE = 48  # side in pixels of the reduced pictures in which motion is measured
+STILL = 0.15  # mean change between frames, in levels, below which the picture is still
 SLOWEST = 5  # maximum number of repeated frames in a slow video (5 fps)
 MOVES = 0.34  # minimum motion of a moving mouth, in pixels (of SIDE) per frame
 OFTEN = 0.8  # quantile of the motion in the surrounding second that must reach MOVES
@@ -22,12 +22,12 @@ _AROUND = ~_LIPS
 
 
 class PictureMeter:
-    """Measure motion between frames; stores three numbers per frame.
+    """Measure motion between frames, storing three numbers per frame.
 
     Parameters
     ----------
     mouth : MouthView, optional
-        None = measure only whether the image moves.
+        Position of the mouth; None = measure only whether the picture moves.
     """
 
     def __init__(self, mouth: MouthView | None = None) -> None:
@@ -66,7 +66,7 @@ class PictureMeter:
 
     @property
     def still(self) -> float | None:
-        """Share of the time without a change for `SLOWEST` frames; None for a single frame."""
+        """Share of frames without a change for `SLOWEST` frames; None for a single frame."""
         changes = _all(self._changes)
         if not len(changes):
             return None
@@ -76,7 +76,7 @@ class PictureMeter:
 
     @property
     def moves(self) -> np.ndarray | None:
-        """Whether the mouth moves in the second around each frame, bool, (frames - 1,)."""
+        """Flags, bool (frames - 1,): True if the mouth moves in the second around a frame."""
         motion = _all(self._motion)
         if not len(motion):
             return None
@@ -90,21 +90,21 @@ class PictureMeter:
 
 
 def mouth_motion(mouths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Measure how much the lips change shape, and how detailed they are.
+    """Measure how much the lips change shape and how detailed they are.
 
-    Shift, scale and change of light are fitted to the lips and subtracted, so that motion of the
-    head, or of a hand in front of the mouth, does not count. The residual is divided by the mean
-    gradient, which gives a length in pixels.
+    A shift, a change of scale and a change of light are fitted to the lips and subtracted, so that
+    motion of the head, or of a hand in front of the mouth, does not count. The residual is divided
+    by the mean gradient, which yields a length in pixels.
 
     Parameters
     ----------
     mouths : float32 array, (m, SIDE, SIDE)
-        The mouth's square, levels 0..255.
+        The mouth's square in successive frames, levels 0..255.
 
     Returns
     -------
     motion : float32 array, (m - 1,)
-        Pixels per frame.
+        Motion in pixels per frame.
     detail : float32 array, (m - 1,)
         Mean gradient of the lips relative to the skin around them.
     """

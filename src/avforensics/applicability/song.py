@@ -1,4 +1,4 @@
-"""Detect singing: sung notes are held, whereas the pitch of speech keeps changing."""
+"""Detect singing by its steady pitch; the pitch of speech keeps changing."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import numpy as np
 from avforensics.media.types import SAMPLE_RATE
 from avforensics.smoothing import running_mean
 
-HOP = 160  # samples; a pitch every 10 ms
-WINDOW = 1024  # samples, 64 ms
-LOWEST, HIGHEST = 65, 500  # Hz
-VOICED = 0.6  # minimum autocorrelation of a voiced frame; 1 = periodic
-SMOOTH = 15  # pitches, 0.15 s, about a cycle of vibrato
-STEP = 15  # pitches, 0.15 s
-STEADY = 0.15  # semitones; the smoothed pitch of a held note changes by less in a step
-LEAST = 100  # pitches, 1 s of voice; with less, one long vowel would dominate
+HOP = 160  # samples from one pitch to the next (10 ms)
+WINDOW = 1024  # samples from which a pitch is estimated (64 ms)
+LOWEST, HIGHEST = 65, 500  # range of pitches in Hz
+VOICED = 0.6  # minimum autocorrelation of a voiced window; 1 = periodic
+SMOOTH = 15  # pitches over which the pitch is smoothed (0.15 s, about a cycle of vibrato)
+STEP = 15  # distance of the pitches that are compared (0.15 s)
+STEADY = 0.15  # maximum change of a held note's smoothed pitch in a step, in semitones
+LEAST = 100  # minimum number of pitches with a voice (1 s); otherwise, a long vowel would dominate
 
 _SHORTEST, _LONGEST = SAMPLE_RATE // HIGHEST, SAMPLE_RATE // LOWEST
 _SHAPE = np.hanning(WINDOW).astype(np.float32)
@@ -23,7 +23,7 @@ _OF_SHAPE = (_OF_SHAPE / _OF_SHAPE[0]).astype(np.float32)
 
 
 class SongMeter:
-    """Measure the pitch of audio that arrives in pieces; stores 200 numbers per second."""
+    """Measure the pitch of audio that arrives in pieces, storing 200 numbers per second."""
 
     def __init__(self) -> None:
         self._rest = np.zeros(0, np.int16)
@@ -31,7 +31,7 @@ class SongMeter:
         self._voiced: list[np.ndarray] = []
 
     def add(self, audio: np.ndarray) -> None:
-        """Add the next piece, int16 mono 16 kHz, (samples,)."""
+        """Add the next piece of audio: int16, (samples,), mono, 16 kHz."""
         sound = np.concatenate([self._rest, audio])
         n_frames = max((len(sound) - WINDOW) // HOP + 1, 0)
         self._rest = sound[n_frames * HOP :]
@@ -43,19 +43,19 @@ class SongMeter:
         self._voiced.append(voiced)
 
     def steady(self, speech: np.ndarray, chunk: int) -> float | None:
-        """Share of the time with speech in which the pitch is steady.
+        """Compute the share of the time with speech in which the pitch is steady.
 
         Parameters
         ----------
         speech : bool array, (chunks,)
             Whether each chunk contains speech.
         chunk : int
-            Samples per chunk.
+            Number of samples per chunk.
 
         Returns
         -------
         float or None
-            None if there is less than a second of speech.
+            Share from 0 to 1; None if there is less than a second of speech.
         """
         pitch = np.concatenate([np.zeros(0, np.float32), *self._pitch])
         place = (np.arange(len(pitch)) * HOP + WINDOW // 2) // chunk
@@ -70,14 +70,14 @@ class SongMeter:
 
 
 def _smoothed(pitch: np.ndarray, voiced: np.ndarray) -> np.ndarray:
-    """Mean pitch of the voiced frames around each frame, which averages out vibrato."""
+    """Average the pitch of voiced windows around each window, which removes vibrato."""
     share = running_mean(voiced.astype(np.float64), SMOOTH, mode="reflect")
     around = running_mean(np.where(voiced, pitch, 0.0), SMOOTH, mode="reflect")
     return around / np.maximum(share, 1e-9)
 
 
 def pitch_of(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Estimate pitch by autocorrelation: the shortest lag that is nearly as good as the best.
+    """Estimate pitch by autocorrelation, from the shortest lag that is nearly as good as the best.
 
     Parameters
     ----------
@@ -87,8 +87,9 @@ def pitch_of(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     pitch : float32 array, (n,)
-        Semitones above 1 Hz.
+        Pitch in semitones above 1 Hz.
     voiced : bool array, (n,)
+        True if a window is voiced.
     """
     shaped = (windows - windows.mean(axis=1, keepdims=True)) * _SHAPE
     power = np.abs(np.fft.rfft(shaped, 2 * WINDOW, axis=1)) ** 2

@@ -1,7 +1,7 @@
 """Speech detection with silero-vad's network in plain torch, for audio that arrives in pieces.
 
-The weights (MIT licence) are read from the safetensors file that the wheel of ``silero-vad``
-contains; nothing is downloaded and the package itself is not imported.
+The weights (MIT licence) are read from the safetensors file in the installed wheel of
+``silero-vad``. Nothing is downloaded, and the package itself is not imported.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from avforensics.files import installed_file
 from avforensics.media.types import SAMPLE_RATE
 
 WHEEL, FILE = "silero-vad", "silero_vad_16k.safetensors"
-CHUNK = 512  # samples per probability
-CONTEXT = 64  # preceding samples that the network also receives
+CHUNK = 512  # number of samples per probability
+CONTEXT = 64  # number of preceding samples that the network also receives
 CHUNK_SECONDS = CHUNK / SAMPLE_RATE
 INSTALL = 'speech detection needs its weights: pip install "silero-vad>=6.2.3,<7"'
 
 
 class VoiceNetwork(nn.Module):
-    """Silero VAD 6 for 16 kHz: STFT, four convolutions, one LSTM over chunks."""
+    """Network of Silero VAD 6 for 16 kHz: STFT, four convolutions, one LSTM over chunks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,19 +42,21 @@ class VoiceNetwork(nn.Module):
     def forward(
         self, chunks: Tensor, state: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Speech probability of each of several consecutive chunks.
+        """Compute the speech probabilities of consecutive chunks.
 
         Parameters
         ----------
         chunks : float32, (n, CONTEXT + CHUNK)
-            Samples in -1..1.
+            Samples from -1 to 1.
         state : pair of float32, (1, 1, 128), optional
             State from the previous call; None at the start of the audio.
 
         Returns
         -------
         float32, (n,)
+            Probabilities.
         pair of float32, (1, 1, 128)
+            State for the next call.
         """
         x = F.pad(chunks, (0, 64), mode="reflect")[:, None]  # (n, 1, 640)
         real, imaginary = self.stft_conv(x).chunk(2, dim=1)  # (n, 129, 4) each
@@ -76,7 +78,7 @@ class VoiceMeter:
         self._found: list[np.ndarray] = []
 
     def add(self, audio: np.ndarray) -> None:
-        """Add the next piece, int16 mono 16 kHz, (samples,)."""
+        """Add the next piece of audio: int16, (samples,), mono, 16 kHz."""
         sound = np.concatenate([self._rest, audio])
         n_chunks = (len(sound) - CONTEXT) // CHUNK
         self._rest = sound[n_chunks * CHUNK :]
@@ -101,7 +103,7 @@ def load_voice_network() -> VoiceNetwork:
     Raises
     ------
     ConfigError
-        The wheel is missing, or its file does not hold this network.
+        The wheel is missing, or its file does not contain this network.
     """
     path = installed_file(WHEEL, FILE, INSTALL)
     network = VoiceNetwork()

@@ -17,7 +17,7 @@ from avforensics.smoothing import running_rank
 
 EYES = [LANDMARKS.index("right eye"), LANDMARKS.index("left eye")]
 MOUTH = [LANDMARKS.index("right mouth corner"), LANDMARKS.index("left mouth corner")]
-EYES_APART = 0.25  # minimum distance of the eyes in face sizes; about 0.4 in a frontal face
+EYES_APART = 0.25  # minimum distance between the eyes, in face sizes (frontal face: about 0.4)
 MOST_ROLL = 0.8  # radians; larger angles are mostly landmark errors
 ANCHORS = ("box", "mouth")
 
@@ -26,26 +26,26 @@ ANCHORS = ("box", "mouth")
 class CropRecipe:
     """Recipe for a square that follows a face.
 
-    Lengths are in units of the face size, the smoothed longer side of the face's box.
+    The unit of length is the face size: the smoothed longer side of the face's box.
 
     Parameters
     ----------
     anchor : {"box", "mouth"}
-        Centre of the box, or midpoint of the mouth corners.
+        Reference point: centre of the box, or midpoint of the mouth corners.
     side : float
         Side of the square.
     down : float
         Distance of the square's centre below the anchor.
     median : int
-        Length in frames of a median filter over centre and size; odd, 1 = none.
+        Length in frames (odd) of a median filter over centre and size; 1 = no filter.
     smooth : float
         Standard deviation (s) of a Gaussian over the centre.
     smooth_size : float
         Standard deviation (s) of a Gaussian over the size, which grows as the mouth opens.
     fill : int or None
-        Level (0..255) outside the frame; None repeats the edge pixels.
+        Pixel value (0..255) outside the frame; None repeats the edge pixels.
     roll : bool
-        Rotate the square with the head, parallel to the line through the eyes.
+        Whether to rotate the square with the head, parallel to the line through the eyes.
     smooth_roll : float
         Standard deviation (s) of a Gaussian over the angle.
 
@@ -84,13 +84,13 @@ class CropRecipe:
         return max(filtered, smoothing_reach(self.smooth_roll) if self.roll else 0)
 
     def squares(self, track: FaceTrack) -> np.ndarray:
-        """Square of each frame of a track.
+        """Compute the square in each frame of a track.
 
         Returns
         -------
         float32 array, (T, 3), or (T, 4) with ``roll``
-            x and y of the centre and the side, in pixels of the upright frame; then the clockwise
-            angle in radians.
+            x and y of the centre and the side, in pixels of the upright frame. With ``roll``, the
+            fourth column is the clockwise angle in radians.
         """
         boxes = track.boxes.astype(np.float64)
         size = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
@@ -113,15 +113,15 @@ class CropRecipe:
         return np.hstack([values, angle]).astype(np.float32)
 
     def crop(self, track: FaceTrack) -> MovingCrop:
-        """The squares of a track, as a crop for `avforensics.media.open_media`."""
+        """Create a crop for `avforensics.media.open_media` from the squares of a track."""
         return MovingCrop(self.squares(track), fill=self.fill)
 
 
 def roll(track: FaceTrack) -> np.ndarray:
-    """Clockwise angle of the line through the eyes, in radians: float64 (T, 1).
+    """Compute the clockwise angle of the line through the eyes in radians, float64 (T, 1).
 
-    In profile, the eyes are too close together for a reliable angle, so the angle is scaled down if
-    their distance is below `EYES_APART` face sizes.
+    In profile, the eyes are too close together for a reliable angle. The angle is therefore scaled
+    down if the distance between the eyes is below `EYES_APART` face sizes.
     """
     right, left = (track.landmarks[:, eye].astype(np.float64) for eye in EYES)
     across, size = left - right, (track.boxes[:, 2:] - track.boxes[:, :2]).max(axis=1)
@@ -131,11 +131,11 @@ def roll(track: FaceTrack) -> np.ndarray:
 
 
 RECIPES = {
-    # Crops of LRS2, LRS3, VoxCeleb2 and FakeAVCeleb; side and centre are taken from one clip.
+    # Crops of LRS2, LRS3, VoxCeleb2 and FakeAVCeleb. Side and centre were measured on one clip.
     "lrs": CropRecipe(side=1.41, down=0.21, median=13),
     # The published crop of raw videos: scale 0.40, median filter of 13 frames, grey padding.
     "syncnet": CropRecipe(side=1.40, down=0.20, median=13, fill=110),
-    # For compact networks: from the chin to the nose; 66 pixels wide in 360x288 frames of GRID.
+    # For compact networks: from the chin to the nose, 66 pixels wide in GRID's 360x288 frames.
     "mouth": CropRecipe(anchor="mouth", side=0.46, down=0.03, smooth=0.2, smooth_size=1.0),
     # Like ``mouth``, but rotated with the head and slightly wider; used by `talkers`.
     "level_mouth": CropRecipe(
@@ -145,18 +145,18 @@ RECIPES = {
 
 
 def name_of(recipe: CropRecipe) -> str | dict[str, Any]:
-    """Name of a recipe in `RECIPES`, or its settings if it has no name."""
+    """Return the name of a recipe in `RECIPES`, or its settings if it has no name."""
     names = (name for name, known in RECIPES.items() if known == recipe)
     return next(names, asdict(recipe))
 
 
 def recipe_of(crop: str | Mapping[str, Any], *, setting: str = "crop") -> CropRecipe:
-    """Recipe from a name in `RECIPES`, or from settings.
+    """Create a recipe from a name in `RECIPES` or from settings.
 
     Raises
     ------
     ConfigError
-        The recipe is unknown or its settings are invalid; the message names ``setting``.
+        The recipe is unknown or its settings are invalid. The message begins with ``setting``.
     """
     if isinstance(crop, Mapping):
         known = {field.name for field in fields(CropRecipe)}

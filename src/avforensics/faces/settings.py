@@ -15,23 +15,24 @@ class FaceSettings:
     Parameters
     ----------
     every : int
-        Frames (25 fps) between searches; boxes in between are interpolated.
+        Number of frames (25 fps) from one search to the next; boxes in between are interpolated.
     long_side : int
         Longer side, in pixels, to which frames are reduced for a search; smaller frames are not
         enlarged.
     quick_side : int
-        Longer side, in pixels, for quick searches of the whole frame if its known faces are large.
+        Longer side, in pixels, for quick searches of the whole frame if the known faces are large.
         If they are small, a quick search covers only the region around them.
     usual_every : int
         Maximum number of frames between usual searches; 1 = no quick searches.
     full_side : int
-        Longer side, in pixels, of a second search for small faces if the first found nothing.
+        Longer side, in pixels, for a second search for small faces if the first found nothing.
     full_every : int
-        Minimum number of frames between second searches that find nothing.
+        Minimum number of frames from a second search that found nothing to the next one.
     score : float
-        Minimum confidence, 0 to 1, to start a track.
+        Minimum confidence, 0 to 1, of a face that starts a track.
     score_on : float
-        Minimum confidence, 0 to 1, to continue a track (faces in profile, blurred or occluded).
+        Minimum confidence, 0 to 1, of a face that continues a track. Faces in profile, blurred or
+        occluded faces have low confidence.
     overlap : float
         Minimum intersection over union of a face's boxes in successive searches.
     gap : float
@@ -41,11 +42,11 @@ class FaceSettings:
     cut : float
         Minimum difference between frames at a hard cut; see `ShotCuts`.
     min_seconds : float
-        Shorter tracks are dropped unless they span the whole video.
+        Minimum length of a track (s), unless it spans the whole video.
     min_size : float
-        Tracks with a smaller box (median of the longer side, pixels) are dropped.
+        Minimum size of a track's box (median of the longer side, pixels).
     min_seen : float
-        Tracks detected in a smaller share of the searched frames are dropped.
+        Minimum share of the searched frames in which a track's face was detected.
 
     Raises
     ------

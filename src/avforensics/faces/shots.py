@@ -9,23 +9,24 @@ import numpy as np
 
 THUMB = 64  # side of reduced frames, in pixels
 CELL = 4  # side of the cells over which reduced frames are averaged, in pixels
-EACH = 3  # frames compared on each side of a cut
-AROUND = 12  # frames on each side over which the usual motion is measured
+EACH = 3  # number of frames to compare on each side of a cut
+AROUND = 12  # number of frames on each side over which the usual motion is measured
 SLOWEST = 5  # maximum number of repeated frames in a slow video
-STEADY = 5.0  # minimum ratio of a cut's difference to the usual difference
+STEADY = 5.0  # minimum ratio of the difference at a cut to the usual difference
 
 
 class ShotCuts:
     """Detect hard cuts in a sequence of frames.
 
-    At a cut, each of the three frames before differs from each of the three after; a flash or
-    damage lasts only one or two frames. The difference is the mean over 16 x 16 cells, in levels of
-    0..255, and must exceed the usual motion. Shots of fewer than three frames count as flashes.
+    At a cut, each of the three previous frames differs from each of the three next frames, whereas
+    a flash or damage lasts only one or two frames. The difference is the mean over 16 x 16 cells,
+    in levels of 0..255, and must exceed the usual motion. Shots of fewer than three frames count as
+    flashes.
 
     Parameters
     ----------
     least : float
-        Minimum difference of a cut.
+        Minimum difference at a cut.
     """
 
     def __init__(self, least: float = 12.0) -> None:
@@ -42,11 +43,12 @@ class ShotCuts:
         Parameters
         ----------
         thumb : uint8 array, (THUMB, THUMB, 3)
+            Reduced frame.
 
         Returns
         -------
         float
-            Difference from the previous frame; 0 for the first.
+            Difference from the previous frame; 0 for the first frame.
         """
         cells = THUMB // CELL
         sums = thumb.astype(np.int32).reshape(cells, CELL, THUMB * 3).sum(1)
@@ -61,7 +63,7 @@ class ShotCuts:
         return step
 
     def cuts(self) -> tuple[int, ...]:
-        """First frames of shots; those among the last `AROUND` frames added may still change."""
+        """Return the first frame of each shot; cuts in the last `AROUND` frames may change."""
         if not self._candidates:
             return tuple(self._settled)
         first = max(self._candidates[0][0] - 1 - AROUND - SLOWEST, 0)
@@ -88,12 +90,12 @@ class ShotCuts:
 
 
 def _without_repeats(steps: np.ndarray) -> np.ndarray:
-    """Steps, (T,), in which the last step replaces the zeros of repeated frames in slow video."""
+    """Replace zeros, due to repeated frames in slow video, by the last step: (T,) -> (T,)."""
     clock = np.arange(len(steps))
     moved = np.maximum.accumulate(np.where(steps > 0, clock, -SLOWEST))
     return np.where(clock - moved < SLOWEST, steps[np.maximum(moved, 0)], 0)
 
 
 def _difference(a: np.ndarray, b: np.ndarray) -> float:
-    """Mean difference per cell, in levels, of two arrays of sums over cells."""
+    """Compute the mean difference per cell, in levels, from two arrays of sums over cells."""
     return float(np.abs(a - b).mean()) / CELL**2

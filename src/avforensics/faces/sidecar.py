@@ -1,4 +1,4 @@
-"""Find out how clips were cropped, from JSON files written by `avforensics preprocess`."""
+"""Read how clips were cropped from the JSON files that `avforensics preprocess` writes."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any
 
 from avforensics.faces.crops import CropRecipe, name_of
 
-LOOKED_AT = 20  # clips to read; all clips of a set are cropped alike
+LOOKED_AT = 20  # number of clips to read; all clips of a set are cropped in the same way
 
 
 def recipe_of_clips(paths: Iterable[str | os.PathLike]) -> str | dict[str, Any] | None:
-    """The recipe with which clips were cropped: its name or its settings.
+    """Find the recipe with which clips were cropped.
 
     Parameters
     ----------
     paths : iterable of path
-        Clips; the first `LOOKED_AT` are read.
+        Clips. Only the sidecar files of the first `LOOKED_AT` clips are read.
 
     Returns
     -------
     str or dict or None
-        None if a clip has no sidecar, or if two recipes differ.
+        Name or settings of the recipe; None if a clip has no sidecar file or if the recipes differ.
     """
     found = [_recipe(Path(path)) for path in islice(paths, LOOKED_AT)]
     return found[0] if found and all(recipe == found[0] for recipe in found) else None

@@ -1,4 +1,4 @@
-"""Face tracks: each follows one face over consecutive frames."""
+"""Face tracks, each of which follows a face over consecutive frames."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ import numpy as np
 
 from avforensics.media.types import FPS
 
-# Statuses of videos without faces, and of videos whose tracks are all too small, short or sparse.
+# Status of videos without faces, and of videos whose tracks are all too small, short or sparse.
 NO_FACE, NO_USABLE_FACE = "no face", "no usable face"
-RENAMED_STATUSES = {"no face of use": NO_USABLE_FACE}  # in files of version 0.1.0
+RENAMED_STATUSES = {"no face of use": NO_USABLE_FACE}  # old -> new status
 LANDMARKS = ("right eye", "left eye", "nose", "right mouth corner", "left mouth corner")
 
 
 @dataclass(frozen=True)
 class FaceTrack:
-    """A face in consecutive frames at 25 fps, smoothed.
+    """Smoothed position of a face in consecutive frames at 25 fps.
 
     Attributes
     ----------
     name : str
-        Unique in the video, in order of appearance: ``"1"``, ``"2"``...
+        Name that is unique in the video, in order of appearance: ``"1"``, ``"2"``...
     first_frame : int
         Number of the first frame in the whole video, at 25 fps.
     boxes : float32 array, (T, 4)
-        ``left, top, right, bottom`` in pixels of the upright frame; may extend beyond it.
+        ``left, top, right, bottom`` in pixels of the upright frame. Boxes may extend beyond the
+        frame.
     landmarks : float32 array, (T, 5, 2)
-        x and y, in the order of `LANDMARKS`; right and left are the person's.
+        x and y in pixels, in the order of `LANDMARKS`; "right" is the person's right side.
     seen : bool array, (T,)
-        True where the face was detected; elsewhere interpolated.
+        True in frames in which the face was detected. In other frames, its position is
+        interpolated.
     """
 
     name: str
@@ -43,7 +45,7 @@ class FaceTrack:
         return len(self.boxes)
 
     def part(self, begin: int, stop: int) -> FaceTrack:
-        """Frames ``begin .. stop - 1`` of the track, counted from its first frame."""
+        """Return frames ``begin .. stop - 1`` of the track, counted from its first frame."""
         return replace(
             self,
             first_frame=self.first_frame + begin,
@@ -54,7 +56,7 @@ class FaceTrack:
 
     @property
     def end_frame(self) -> int:
-        """The frame after the last one."""
+        """Number of the frame after the last frame of the track."""
         return self.first_frame + len(self)
 
     @property
@@ -70,7 +72,7 @@ class FaceTrack:
 
 @dataclass(frozen=True)
 class Faces:
-    """All tracks of a video, and the numbers of dropped tracks.
+    """All face tracks of a video, and the numbers of dropped tracks.
 
     Attributes
     ----------
@@ -79,17 +81,17 @@ class Faces:
     n_frames : int
         Number of frames at 25 fps, up to the end of the searched part.
     tracks : tuple of FaceTrack
-        In the order of their first frames.
+        Tracks in the order of their first frames.
     dropped : mapping of str to int
         Reason -> number of dropped tracks, e.g. ``{"shorter than 1 s": 2}``.
     detector : str
         SHA-256 of the model file.
     cuts : tuple of int
-        First frames of shots.
+        Number of the first frame of each shot, except the first shot.
     warnings : tuple of str
-        Damage found while reading, which may explain missing faces.
+        Descriptions of damage found while reading, which may explain missing faces.
     skipped_packets : int
-        Damaged packets of the pictures.
+        Number of damaged video packets.
     """
 
     width: int
@@ -104,7 +106,7 @@ class Faces:
 
     @property
     def left_out(self) -> list[str]:
-        """What was left out and why, one phrase per reason."""
+        """Description of the dropped tracks: a phrase for each reason."""
         return [
             f"{count} face track{'s' if count > 1 else ''} {reason}"
             for reason, count in sorted(self.dropped.items())

@@ -14,16 +14,16 @@ from avforensics.faces.track import FaceTrack
 from avforensics.media.types import FPS
 from avforensics.smoothing import gaussian, reach_of
 
-NEAR = 1.0  # maximum motion of a fast-turning head between two detections, in face sizes
-ALIKE = 2.0  # maximum ratio of the two face sizes in that case
+NEAR = 1.0  # maximum motion, in face sizes, between two detections without overlap (fast turn)
+ALIKE = 2.0  # maximum ratio of the sizes of two detections without overlap
 
 
 @dataclass(frozen=True)
 class Detections:
     """Faces detected in a frame: float32 (n, 15), in pixels of the upright frame.
 
-    The last column is the confidence. A face below `FaceSettings.score` can continue a track but
-    not start one.
+    The last column is the confidence. A face with a confidence below `FaceSettings.score` can
+    continue a track but not start a track.
     """
 
     frame: int
@@ -32,7 +32,7 @@ class Detections:
 
 @dataclass
 class Tracklet:
-    """The detections of one face within one shot."""
+    """Detections of a face within a shot."""
 
     shot: int
     frames: list[int] = field(default_factory=list)
@@ -59,9 +59,9 @@ def associate(
     Parameters
     ----------
     detections : iterable of Detections
-        In order of their frames.
+        Detections in the order of their frames.
     cuts : sequence of int
-        First frames of shots; no tracklet crosses them.
+        First frames of shots; tracklets end there.
     """
     gap = settings.gap_frames
     tracklets: list[Tracklet] = []
@@ -97,7 +97,7 @@ def associate(
 
 
 def _overlapping(first: Sequence[np.ndarray], second: np.ndarray, least: float) -> dict[int, int]:
-    """Match faces by overlap, each at most once: index in ``first`` -> index in ``second``."""
+    """Match each face at most once by overlap: index in ``first`` -> index in ``second``."""
     if not len(first) or not len(second):
         return {}
     shared = intersection_over_union(_boxes(first), _boxes(second))
@@ -128,7 +128,7 @@ def _near(
 
 
 def _assigned(costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of the pairs with the least total cost, each used at most once."""
+    """Return the rows and columns of the pairs with the lowest total cost."""
     if min(costs.shape) > 1:
         from scipy.optimize import linear_sum_assignment  # slow import, not needed for one face
 
@@ -144,7 +144,7 @@ def _boxes(faces: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
 
 
 def intersection_over_union(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Pairwise IoU, (m, n), of boxes ``left, top, right, bottom``, (m, 4) and (n, 4)."""
+    """Compute the pairwise IoU, (m, n), of boxes, (m, 4) and (n, 4): left, top, right, bottom."""
     left_top = np.maximum(first[:, None, :2], second[None, :, :2])
     right_bottom = np.minimum(first[:, None, 2:], second[None, :, 2:])
     shared = np.clip(right_bottom - left_top, 0, None).prod(axis=2)
@@ -160,19 +160,20 @@ def tracks_of(
     n_frames: int,
     settings: FaceSettings,
 ) -> tuple[tuple[FaceTrack, ...], dict[str, int]]:
-    """Interpolate between detections, smooth, and drop tracks that are too short, small or sparse.
+    """Create tracks by interpolation and smoothing; drop short, small and sparse tracks.
 
     Parameters
     ----------
     cuts : sequence of int
         First frames of shots.
     n_frames : int
-        Length of the video. A face visible throughout is kept, however short the video is.
+        Number of frames in the video. A face that is visible throughout is kept, however short the
+        video is.
 
     Returns
     -------
     tracks : tuple of FaceTrack
-        Sorted by first frame, then by size, largest first.
+        Tracks sorted by first frame, then by decreasing size.
     dropped : dict
         Reason -> number of dropped tracks.
     """
@@ -196,7 +197,7 @@ def tracks_of(
 def track_of(
     tracklet: Tracklet, cuts: Sequence[int], n_frames: int, settings: FaceSettings
 ) -> tuple[FaceTrack, float]:
-    """The smoothed, unnamed track of a tracklet, and the size of its face in pixels.
+    """Create the smoothed track (without a name) of a tracklet; also return the face size (pixels).
 
     Parameters
     ----------
@@ -214,9 +215,11 @@ def track_of(
 def _filled(
     tracklet: Tracklet, bounds: tuple[int, int], every: int
 ) -> tuple[int, np.ndarray, np.ndarray]:
-    """First frame, boxes with landmarks (T, 14), and flags of detected frames (T,).
+    """Interpolate between detections.
 
-    A face detected in the first or last searched frame of a shot is extended to the shot's edge.
+    If the face was detected in the first or last searched frame of the shot, it is extended to the
+    first or last frame. Returns the number of the first frame, the boxes and landmarks, (T, 14),
+    and True for frames with a detection, (T,).
     """
     first, end = tracklet.frames[0], tracklet.frames[-1] + 1
     first = bounds[0] if first - bounds[0] <= every else first
@@ -228,12 +231,12 @@ def _filled(
 
 
 def smoothed(values: np.ndarray, seconds: float) -> np.ndarray:
-    """Apply a zero-phase Gaussian over frames, (T, ...); ``seconds``: its standard deviation."""
+    """Smooth (T, ...) over frames by a zero-phase Gaussian; ``seconds`` = standard deviation."""
     if seconds == 0:
         return values
     return gaussian(values, seconds * FPS)
 
 
 def smoothing_reach(seconds: float) -> int:
-    """Number of frames on each side that affect a value of `smoothed`."""
+    """Return the number of frames on each side that affect a value of `smoothed`."""
     return reach_of(seconds * FPS)
