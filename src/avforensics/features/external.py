@@ -34,14 +34,14 @@ DELAYS, ACTIVATIONS = "sync_logits", "activations"  # names of tensors, as `dete
 
 @dataclass(frozen=True)
 class ExternalFeatures:
-    """A folder of arrays and what they hold.
+    """A folder of arrays, and a description of their contents.
 
     Parameters
     ----------
     folder : str or Path
-        Holds ``NAME.npy`` or ``NAME.safetensors`` for the video NAME, directly or in a subfolder.
+        Folder that contains ``NAME.npy`` or ``NAME.safetensors`` for each video NAME, at any depth.
     name : str
-        Name of the network; models trained on its rows are rejected for other networks' rows.
+        Name of the network; models trained on its rows cannot score another network's rows.
     holds : {"delays", "activations"}
         ``delays``: logits over an odd number of delays, (N, 2 * tau + 1), with delay 0 in the
         middle; ``activations``: any numbers, (N, D). A safetensors file may hold both, as tensors
@@ -74,7 +74,7 @@ def import_features(
     Parameters
     ----------
     manifest : Manifest
-        The videos; their files need not exist.
+        Videos, whose files need not exist.
     **how
         ``rank``, ``world`` and ``advance`` as in `fill_store`.
 
@@ -129,12 +129,12 @@ class _Arrays:
                 self.by_name[path.stem].append(path)
 
     def path(self, row: Row) -> Path:
-        """Path of the array with a video's name; among several, the one whose folders match best.
+        """Return the path of a video's array; of several, the path whose folders match best.
 
         Raises
         ------
         ConfigError
-            No array has this name, or several match equally well.
+            No array has this name, or the folders of several arrays match equally well.
         """
         video = Path(row.path)
         found = self.by_name.get(video.stem, [])
@@ -147,7 +147,7 @@ class _Arrays:
         return found[0]
 
     def stat(self, row: Row) -> tuple[int, int]:
-        """Size and modification time of a video's array; zeros if it is missing."""
+        """Return the size and modification time of a video's array; zeros if it is missing."""
         try:
             found = self.path(row).stat()
         except (ConfigError, OSError):
@@ -155,7 +155,7 @@ class _Arrays:
         return found.st_size, found.st_mtime_ns
 
     def read(self, row: Row) -> dict[str, np.ndarray]:
-        """Float32 arrays of a video by name, (N, D) each.
+        """Read a video's float32 arrays by name, (N, D) each.
 
         Raises
         ------
@@ -198,7 +198,7 @@ def _rows(array: np.ndarray, name: str, path: Path) -> np.ndarray:
 
 
 def _sizes(manifest: Manifest, files: _Arrays) -> tuple[int, int]:
-    """Activation width (0 = none) and number of delays (1 = none) of the first usable array."""
+    """Return activation width (0 = none) and delays (1 = none) of the first usable array."""
     reason: ConfigError | None = None
     for row in manifest:
         try:
@@ -212,7 +212,7 @@ def _sizes(manifest: Manifest, files: _Arrays) -> tuple[int, int]:
 
 
 def _unlike(found: Mapping[str, np.ndarray], width: int, delays: int) -> str | None:
-    """How a video's arrays differ from the store's; None if they do not."""
+    """Return how a video's arrays differ from the store's; None if they do not differ."""
     expected = {ACTIVATIONS: width, DELAYS: 0 if delays == 1 else delays}
     for name, size in expected.items():
         got = found[name].shape[1] if name in found else 0

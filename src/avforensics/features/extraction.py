@@ -74,7 +74,7 @@ def extract_clips(
     Parameters
     ----------
     writer : ShardWriter
-        Flushed at the end.
+        Writer of the shards; flushed at the end.
     workers, engine
         As in `in_processes`.
     """
@@ -103,7 +103,7 @@ def extract_clips(
 
 
 def take_device(device: str, place: Place) -> None:
-    """Set the number of threads of a worker's place or, with ``auto``, its GPU."""
+    """Set a worker's number of threads on a CPU, or its GPU if ``device`` is ``auto``."""
     if resolve_device(device).type == "cpu":
         torch.set_num_threads(place.threads)
     elif device == "auto":
@@ -145,6 +145,6 @@ def _extracted(key: str, row: Row, found: Extraction) -> Extracted:
 
 
 def file_stat(row: Row) -> tuple[int, int]:
-    """Total size and last modification (ns) of a row's files; zeros if one is missing."""
+    """Return total size and last modification (ns) of a row's files; zeros if one is missing."""
     sizes, times = zip(*(states_of(row.files) or [(0, 0)]), strict=True)
     return sum(sizes), max(times)

@@ -1,4 +1,4 @@
-"""Fill a feature store: run the synchronisation network on every clip of a manifest, once."""
+"""Fill a feature store: run the synchronisation network once on every clip of a manifest."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ log = logging.getLogger(__name__)
 
 Todo = list[tuple[str, Row]]  # keys and rows of clips
 Results = Iterator[tuple[str, Extracted]]
-LOOKED_AT = 3  # clips whose framing is compared with the network's training clips
-CLIPS_A_PROCESS = 16  # starting a process takes about as long as this many clips
+LOOKED_AT = 3  # number of clips whose framing is compared with the network's training clips
+CLIPS_A_PROCESS = 16  # starting a process takes about as long as extracting this many clips
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Filled:
 
     @property
     def extracted(self) -> int:
-        """Rows with features."""
+        """Number of rows with features."""
         return self.listed - len(self.failed) - self.left
 
 
@@ -88,7 +88,7 @@ def extract_features(
     ------
     ConfigError
         The folder holds features made with other settings, the clips show whole scenes but the
-        network was trained on face crops, or a cluster is used by one of several ranks.
+        network was trained on face crops, or a cluster is used together with several ranks.
     CheckpointError
         The network cannot be loaded.
     AVForensicsError
@@ -133,7 +133,7 @@ def fill_store(
     """Let ``work`` compute the missing features of a store, then write the index.
 
     Clips in the store whose file has not changed are skipped; failed clips are tried again. With
-    several ranks (nodes, jobs), each takes every ``world``-th clip, and the last rank to finish
+    several ranks (nodes, jobs), each rank takes every ``world``-th clip, and the last to finish
     writes the index; ranks do not communicate.
 
     Parameters
@@ -141,14 +141,14 @@ def fill_store(
     info : StoreInfo
         Settings of the store; an existing store must have the same settings.
     work : callable
-        Receives keys and rows of clips and the number of the first shard to write; yields the path
-        and the result of each clip.
+        Called with keys and rows of clips, and the number of the first shard to write. It yields
+        the path and the result of each clip.
     models : Models, optional
         Models to save in a new store.
     stat : callable
-        Returns size and modification time of the source of a row's features.
+        Returns the size and modification time of a row's source file.
     keep_listed : bool
-        Keep other clips that are already in the index, after the manifest's clips.
+        Keep clips that are in the index but not in the manifest; they follow the manifest's clips.
     advance : callable
         Called with the path and the result of every clip that this rank finishes.
 
@@ -189,7 +189,7 @@ def fill_store(
 
 
 def clip_key(row: Row) -> str:
-    """Key of a row's clip; rows of the same part of the same file share a key."""
+    """Return the key of a row's clip; rows of the same part of the same file share a key."""
     text = "\0".join((row.path, f"{row.start:.6f}", f"{row.duration or 0:.6f}", row.audio))
     return fingerprint(text)[:20]
 
@@ -212,7 +212,7 @@ def _info(models: Models, settings: ExtractionSettings) -> StoreInfo:
 
 
 def _settle(folder: Path, info: StoreInfo, models: Models | None, *, writes: bool) -> None:
-    """Create a store, or check that an existing one accepts these features."""
+    """Create a store, or check that an existing store accepts these features."""
     present = read_info(folder)
     if present is not None and (difference := present.difference(info)):
         raise ConfigError(
@@ -242,7 +242,7 @@ def _check_framing(models: Models, rows: Sequence[Row]) -> None:
 
 
 def _others(folder: Path, keys: set[str]) -> list[Entry]:
-    """Entries of an existing index whose keys are not in ``keys``."""
+    """Return the entries of an existing index whose keys are not in ``keys``."""
     if not (folder / "index.jsonl").exists():
         return []
     return [entry for entry in FeatureStore.open(folder) if entry.clip.key not in keys]

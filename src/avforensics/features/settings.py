@@ -23,8 +23,8 @@ class ExtractionSettings:
     max_windows : int, optional
         Maximum number of windows per clip; None = all.
     max_delay : int, optional
-        Maximum delay in frames; None = the network's. A larger maximum than in scoring
-        allows training anomaly models on shifted audio: see `FeatureData`.
+        Maximum delay in frames; None = the network's maximum. With a larger maximum than in
+        scoring, anomaly models can be trained on shifted audio; see `FeatureData`.
     activations : {"float32", "float16", "none"}
         Format of activations; float32 takes 4 KB per window of the published network.
     edit : str
@@ -53,7 +53,7 @@ class ExtractionSettings:
 
 
 def load_network(checkpoint: Mapping[str, Any], settings: ExtractionSettings) -> Models:
-    """The synchronisation network of a checkpoint, with the requested delays."""
+    """Load the synchronisation network of a checkpoint, with the requested delays."""
     models = load_models(checkpoint, parts=["sync"])
     if settings.max_delay is not None:
         models.sync.max_delay = settings.max_delay

@@ -24,7 +24,7 @@ DTYPES = {"float32": np.float32, "float16": np.float16, "none": None}
 class Extracted:
     """Result of extracting one clip."""
 
-    key: str  # identifies the file and the part of it
+    key: str  # identifies the file and the part that was read
     # size, mtime_ns: size and modification time of the file when read; with a separate audio file,
     # the sum of sizes and the later time. 0 if a file was missing.
     size: int
@@ -55,7 +55,7 @@ class ShardWriter:
         Folder of the store.
     activations : {"float32", "float16", "none"}
     first : int
-        Number of the first shard; must exceed the numbers of shards that it may supersede.
+        Number of the first shard; must exceed the numbers of all shards that may be superseded.
     max_windows : int
         Windows per shard (200 MB of published activations).
     max_seconds : float
@@ -131,12 +131,12 @@ class ShardWriter:
 
 
 def shard_paths(folder: Path) -> list[Path]:
-    """Shards of a store, in the order in which they were written."""
+    """Return the shards of a store, in the order in which they were written."""
     return sorted(folder.glob("shards/[0-9]*.safetensors"))
 
 
 def read_clips(folder: Path) -> tuple[dict[str, Extracted], list[Path]]:
-    """All clips of a store's shards by key, and the unreadable shards.
+    """Return all clips of a store's shards by key, and the unreadable shards.
 
     If a clip occurs more than once, the newest features are used.
     """

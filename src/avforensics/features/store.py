@@ -1,4 +1,4 @@
-"""Outputs of the synchronisation network for many clips, on disk: computed once, used often.
+"""Store the synchronisation network's outputs for many clips on disk.
 
 A store is a folder:
 
@@ -44,7 +44,7 @@ class StoreInfo:
         SHA-256 of the synchronisation network's tensors; ``external:NAME`` for imported features
         of another network.
     max_delay : int
-        tau; a row has 2 * tau + 1 delays. 0 = no delays (imported features).
+        Maximum delay tau; a row has 2 * tau + 1 delays. 0 = no delays (imported features).
     activation_width : int
         Length of an activation vector; 0 = activations were not kept.
     activations : str
@@ -84,7 +84,7 @@ class StoreInfo:
         return self.network.startswith(EXTERNAL)
 
     def difference(self, other: StoreInfo) -> str | None:
-        """Why features with the properties ``other`` do not fit this store; None if they fit."""
+        """Return why features with the properties ``other`` do not fit; None if they fit."""
         for name in ("network", "max_delay", "activations", "max_windows", "precision", "edit"):
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
@@ -101,7 +101,7 @@ class Entry:
     path, label, category, method, identity, split, start, duration, segments, audio, delay, about
         As in the manifest. Features do not depend on ``delay``.
     clip : Extracted
-        Where the row's features are, or why there are none.
+        Location of the row's features, or the reason why there are none.
     """
 
     path: str
@@ -175,7 +175,7 @@ class FeatureStore(Sequence[Entry]):
 
     @property
     def sync_path(self) -> Path:
-        """The bundle with the synchronisation network that made the features."""
+        """Path of the bundle with the synchronisation network that made the features."""
         return self.folder / "sync.safetensors"
 
     @cached_property
@@ -184,7 +184,7 @@ class FeatureStore(Sequence[Entry]):
         return tuple(entry for entry in self.entries if entry.error is not None)
 
     def select(self, keep: Callable[[Entry], bool] | None = None, **values: object) -> FeatureStore:
-        """View of the matching entries that have features, in order.
+        """Return a view of the matching entries that have features, in order.
 
         Parameters
         ----------
@@ -218,7 +218,7 @@ class FeatureStore(Sequence[Entry]):
         return view
 
     def within(self, max_delay: int) -> FeatureStore:
-        """View of the same clips with delays up to ``max_delay`` frames.
+        """Return a view of the same clips with delays up to ``max_delay`` frames.
 
         If a clip is too short for any window to have valid audio at every delay of the store, all
         its windows stay invalid.
@@ -241,18 +241,18 @@ class FeatureStore(Sequence[Entry]):
         return view
 
     def logits(self, index: int) -> np.ndarray:
-        """Delay logits of a clip, float32, (N, 2 * tau + 1)."""
+        """Read the delay logits of a clip, float32, (N, 2 * tau + 1)."""
         rows = self._read(index, "sync_logits").astype(np.float32, copy=False)
         return rows[:, self._left_out : rows.shape[1] - self._left_out]
 
     def activations(self, index: int) -> np.ndarray:
-        """Activation vectors of a clip, float32, (N, A)."""
+        """Read the activation vectors of a clip, float32, (N, A)."""
         if self.info.activations == "none":
             raise ConfigError(f"{self.folder}: activations were not kept (activations=none)")
         return self._read(index, "activations").astype(np.float32, copy=False)
 
     def valid_audio(self, index: int) -> np.ndarray:
-        """Flags of windows that have real audio at every delay, bool, (N,)."""
+        """Read which windows of a clip have real audio at every delay, bool, (N,)."""
         valid_audio = self._read(index, "heard").astype(bool)
         if not self._left_out:
             return valid_audio
@@ -274,7 +274,7 @@ class FeatureStore(Sequence[Entry]):
 
 
 def read_info(folder: Path) -> StoreInfo | None:
-    """Content of store.json; None if the file is missing.
+    """Read store.json; return None if the file is missing.
 
     Raises
     ------
@@ -302,7 +302,7 @@ def write_info(folder: Path, info: StoreInfo) -> None:
 
 
 def write_index(folder: Path, entries: Sequence[Entry]) -> None:
-    """Write index.jsonl atomically, after which the store can be opened."""
+    """Write index.jsonl atomically; the store can then be opened."""
     with (
         atomic_path(folder / "index.jsonl") as partial,
         partial.open("w", encoding="utf-8", errors="surrogateescape") as file,

@@ -21,7 +21,7 @@ from avforensics.scoring.source import Clip
 
 
 class ClipScorer:
-    """The published method: one score per clip, higher = more likely fake.
+    """Score clips with the published method; higher = more likely fake.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class ClipScorer:
         Synchronisation network and both decoders with the projection; the activation model and the
         projection may be missing if every lam is 0.
     lams : sequence of float
-        Weights of the activation score; each gives one `Score`.
+        Weights of the activation score; results have one `Score` per weight.
     max_len, windows, audio
         As in `SequencePolicy`.
     keep_activations : bool
@@ -93,8 +93,8 @@ class ClipScorer:
         clips : iterable of path or Clip
             A `Clip` is a part of a file, or a file with separate audio.
         progress : callable, optional
-            Called with a clip and the number of its windows processed so far; an exception that it
-            raises ends scoring.
+            Called with a clip and the number of its windows processed so far; an exception from
+            this function ends scoring.
         """
         return map(self._result, self.extractor.extract(map(Clip.of, clips), progress))
 

@@ -66,7 +66,7 @@ def edit_of(name: str, path: str) -> Edit:
 
 
 def moves_time(name: str) -> bool:
-    """Whether an edit shifts the start of audio or video."""
+    """Return True if an edit shifts the start of audio or video."""
     return name == "trim" or name.startswith("shift=")
 
 
@@ -99,8 +99,8 @@ def trim_silence(blocks: Iterable[Block]) -> Iterator[Block]:
 def shift_sound(blocks: Iterable[Block], frames: int) -> Iterator[Block]:
     """Delay the audio by ``frames`` frames (or advance it if ``frames`` is negative).
 
-    The beginning of one stream and the end of the other are dropped; nothing is padded, and the
-    clip becomes shorter.
+    The beginning of one stream and the end of the other are dropped. Nothing is padded, so the clip
+    becomes shorter.
     """
     skip = max(frames, 0)
     skip_sound = max(-frames, 0) * HOP
@@ -114,7 +114,7 @@ def _rejoin(
     blocks: Iterable[Block],
     skip_sound: int = 0,
 ) -> Iterator[Block]:
-    """Yield the given and all following frames and samples in blocks, without the skipped ones."""
+    """Yield given and following data in blocks, without the frames and samples to skip."""
     rest = iter(blocks)
     while True:
         while skip and frames:

@@ -1,7 +1,7 @@
-"""One pass of the synchronisation network over spans of any number of videos.
+"""Run the synchronisation network on spans of any number of videos.
 
 The 2-D stages run once per frame, the 3-D stages once per window, the audio encoder once per crop
-and fusion once per pair of window and crop. A batch may hold several spans and videos.
+and the fusion once per pair of window and crop. A batch may hold several spans and videos.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Engine:
     Parameters
     ----------
     projection : Projection, optional
-        Without a projection, ``Features.projected`` has no columns.
+        Projection of activations; if None, ``Features.projected`` has no columns.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class Engine:
         self._tails.pop(key, None)
 
     def _network(self, batch: Sequence[tuple[Hashable, Span]]) -> tuple[Tensor, Tensor]:
-        """Rows (N, delays) and activations (N, 2 D) of all windows of a batch, on the CPU."""
+        """Compute rows (N, delays) and activations (N, 2 D) of a batch's windows, on the CPU."""
         sync = self.sync
         new_frames = self._frames(np.concatenate([span.frames for _, span in batch]))
         new_crops = self._crops(np.concatenate([span.crops for _, span in batch]))
@@ -135,7 +135,7 @@ class Engine:
         return torch.cat([self.sync.visual.frames(p.to(self.device).float()) for p in parts])
 
     def _crops(self, crops: np.ndarray) -> Tensor:
-        """Tokens of crops; silent crops, such as padding, share one encoding."""
+        """Compute tokens of crops; silent crops, such as padding, are encoded once."""
         heard = crops.any(axis=1)
         distinct = np.concatenate([crops[heard], crops[~heard][:1]])
         parts = torch.from_numpy(distinct).split(8 * self.chunk)

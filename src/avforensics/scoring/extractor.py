@@ -1,4 +1,4 @@
-"""Extract features from files, which are read in threads, in one pass of the network."""
+"""Read files in threads, and extract their features in one pass of the network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from avforensics.scoring.runtime import DEFAULT_RUNTIME, RuntimeOptions
 from avforensics.scoring.source import AHEAD, Clip, Source, SpanQueue, read_ahead
 from avforensics.scoring.spans import Span, cut_spans, frames_needed
 
-LARGE = 224  # pixels; networks with a smaller input see only the mouth, others the whole face
+LARGE = 224  # pixels; networks with smaller inputs see only the mouth, others the whole face
 Progress = Callable[[Clip, int], None]  # called with a clip and the number of its windows processed
 
 
@@ -63,12 +63,12 @@ class Extraction:
 
 
 class FeatureExtractor:
-    """Compute delay logits and activations of clips; needs no decoders.
+    """Compute delay logits and activations of clips, without decoders.
 
     Parameters
     ----------
     projection : Projection, optional
-        Fills ``Features.projected``.
+        Projection of activations for ``Features.projected``.
     max_windows : int, optional
         Maximum number of windows per clip; None = all.
     mix_clips : bool
@@ -121,7 +121,7 @@ class FeatureExtractor:
         """Extract features of clips in order; yield each as soon as it is available.
 
         A clip that cannot be read yields an extraction with ``error``. Files are read ahead in
-        threads, and small clips share batches. An exception from ``progress`` ends the extraction.
+        threads, and small clips share batches. An exception from ``progress`` ends extraction.
         """
         held: list[_Pending] = []  # clips with incomplete features, in order
         try:
@@ -163,7 +163,7 @@ class FeatureExtractor:
         produce: Callable[[Callable[[Clip], None]], None],
         progress: Progress | None = None,
     ) -> Iterator[Extraction]:
-        """Extract features of clips that are read at the same time; yield each when it ends.
+        """Extract features of clips that are read at the same time; yield each when its clip ends.
 
         Each span is processed when it arrives and shares no batch with other spans.
 
@@ -286,7 +286,7 @@ class _Pending:
 
 
 def trained_recipe(models: Models) -> str | Mapping[str, Any] | None:
-    """Crop recipe of the synchronisation network's training clips; None if unknown.
+    """Return the crop recipe of the network's training clips; None if unknown.
 
     A checkpoint may hold the recipe (metadata ``recipe``). Otherwise, networks with an input of at
     least 224 pixels are assumed to see whole faces, like the paper's network.

@@ -84,7 +84,7 @@ def listed(videos: Video | Iterable[Video]) -> Iterable[Video]:
 class Temporary:
     """Make clips from any kind of input, through temporary files where necessary.
 
-    Must be used in a ``with`` statement, which removes the files at its end.
+    Use it in a ``with`` statement, which removes the files at its end.
     """
 
     def __enter__(self) -> Temporary:
@@ -133,7 +133,7 @@ class Temporary:
         return Path(self._folder.name, str(self._count))
 
     def _copied(self, source: BinaryIO, name: str) -> Clip:
-        """Copy from the beginning, so that a file object can be scored again."""
+        """Copy a file object from its beginning, so that it can be scored again."""
         if isinstance(source, io.TextIOBase) or isinstance(source.read(0), str):
             raise TypeError(f"{name}: a file must be opened in binary mode, as in open(path, 'rb')")
         if hasattr(source, "seekable") and source.seekable():
@@ -150,7 +150,7 @@ def _is_one(video: object) -> bool:
 
 
 def _is_arrays(video: object) -> bool:
-    """Whether the argument has four items, beginning with frames and a number."""
+    """Return True for four items that begin with frames and a number."""
     return isinstance(video, Arrays) or (
         isinstance(video, tuple | list)
         and len(video) == 4

@@ -20,7 +20,7 @@ def release_freed() -> None:
 
 @cache
 def _trim() -> Callable[[int], object]:
-    """``malloc_trim`` of the GNU C library; elsewhere a function that does nothing."""
+    """Return ``malloc_trim`` of the GNU C library; elsewhere, a function that does nothing."""
     try:
         return ctypes.CDLL(None).malloc_trim
     except (AttributeError, OSError, TypeError):

@@ -56,7 +56,7 @@ def html_of(result: VideoResult) -> str:
 
 
 def delay_map(probabilities: np.ndarray, top: float) -> bytes:
-    """Draw probabilities (N, D) as a PNG: one column per window, one row per delay, latest on top.
+    """Draw probabilities (N, D) as a PNG: a column per window, a row per delay, latest on top.
 
     ``top`` is the probability that is drawn brightest.
     """

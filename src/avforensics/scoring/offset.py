@@ -1,4 +1,4 @@
-"""Constant delay of a video, from the windows with valid audio at every delay.
+"""Estimate a video's constant delay from the windows with valid audio at every delay.
 
 Near the ends of a recording, some delays of a window reach into padding, where the network's output
 is meaningless. Properties of a whole video are therefore measured on its inner windows if there are
@@ -30,7 +30,7 @@ class ConstantOffset:
     probability : float
         Mean probability of that delay over the windows.
     chance : float
-        The same probability if all delays were equally likely.
+        Probability of each delay if all delays were equally likely.
     """
 
     frames: int
@@ -43,12 +43,12 @@ class ConstantOffset:
 
     @property
     def is_clear(self) -> bool:
-        """Whether the delay is at least twice as likely as by chance."""
+        """True if the delay is at least twice as likely as by chance."""
         return self.probability >= 2 * self.chance
 
 
 def delay_probabilities(logits: ArrayLike) -> np.ndarray:
-    """Softmax of rows of logits over delays (Eq. 1): (N, D) -> float64 (N, D).
+    """Compute the softmax of rows of logits (Eq. 1), (N, D) -> float64 (N, D).
 
     Raises
     ------
@@ -60,7 +60,7 @@ def delay_probabilities(logits: ArrayLike) -> np.ndarray:
 
 
 def log_probabilities(logits: ArrayLike) -> np.ndarray:
-    """Logarithm of `delay_probabilities`, exact even where probabilities underflow."""
+    """Compute the logarithm of `delay_probabilities` without underflow."""
     below = _below_largest(logits)
     return below - np.log(np.exp(below).sum(axis=1, keepdims=True))
 
@@ -73,7 +73,7 @@ def _below_largest(logits: ArrayLike) -> np.ndarray:
 
 
 def inner_windows(valid_audio: ArrayLike) -> tuple[np.ndarray, bool]:
-    """Positions of the windows that represent a whole video.
+    """Return the positions of the windows that represent a whole video.
 
     Parameters
     ----------
@@ -94,10 +94,10 @@ def inner_windows(valid_audio: ArrayLike) -> tuple[np.ndarray, bool]:
 
 
 def constant_offset(features: Features) -> ConstantOffset:
-    """Delay with the highest mean probability over a video's inner windows.
+    """Find the delay with the highest mean probability over a video's inner windows.
 
-    Distributions over delays (Eq. 1) are averaged, so that each window has one vote, whatever the
-    size of its logits.
+    Distributions over delays (Eq. 1) are averaged, so each window has one vote, whatever the size
+    of its logits.
     """
     chosen, _ = inner_windows(features.valid_audio)
     mean = delay_probabilities(features.sync_logits)[chosen].mean(axis=0)

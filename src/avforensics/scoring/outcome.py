@@ -71,7 +71,8 @@ class Outcome:
     Attributes
     ----------
     result : VideoResult
-        With faces, the score follows ``rule``, and the windows come from the main speaker.
+        Result of the video. If there are faces, ``rule`` determines the score, and the windows come
+        from the main speaker.
     faces : tuple of FaceResult
         Each tracked face, in order of appearance; empty if faces were not searched for.
     found : Faces or None
@@ -83,7 +84,7 @@ class Outcome:
     segments : sequence of Segment
         Unusual parts; found only if every window is scored.
     segments_per_minute : float or None
-        Segments that the threshold allows per minute of real video; None without a threshold.
+        Number of segments allowed per minute of real video; None without a threshold.
     """
 
     result: VideoResult

@@ -1,4 +1,4 @@
-"""Curve over a video's windows that is high where its constant delay is not the most probable.
+"""A curve over windows that is high where a video's constant delay is not the most probable.
 
 The curve compares the probability mass at the constant delay, as in the statistic `mass_at_delay`,
 with the mass at each window's most probable delay. A part with different audio stands out over its
@@ -29,7 +29,7 @@ def off_own_delay(
     The value is the logarithm of the ratio of the two masses, each within `NEAR` frames of its
     delay, averaged over `SLIDING` windows; 0 = the constant delay is the best throughout. If some
     delays of a window reach into padding, only the remaining delays are compared, and any excess
-    over the median of the inner windows is multiplied by their share.
+    over the median of the inner windows is multiplied by the share of remaining delays.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def off_own_delay(
     valid_audio : bool array, (N,)
         Whether every delay of a window has audio, not padding.
     chosen : int array, (M,), optional
-        Positions of the windows to use, ascending; means do not cross gaps. Values are returned
+        Positions of the windows to use, ascending. Means do not cross gaps, and values are returned
         only for these windows. None = all windows.
     """
     valid_audio = np.asarray(valid_audio, bool)
@@ -80,14 +80,14 @@ def own_delay_curve(
     first_window: int = 0,
     speaks: np.ndarray | None = None,
 ) -> DelayCurve | None:
-    """`off_own_delay` of the scored windows; None if too few have audio at every delay.
+    """Compute `off_own_delay` for the scored windows; None if too few have audio at every delay.
 
     Parameters
     ----------
     sync_logits, valid_audio
         As in `off_own_delay`, for all windows.
     policy : SequencePolicy
-        Windows that the policy does not score are ignored.
+        Windows that this policy does not score are ignored.
     first_window : int
         Index of the first row's window in the video.
     speaks : bool array, (N,), optional

@@ -15,7 +15,7 @@ from avforensics.media.types import MediaReport
 SCORED = "scored"
 # Statuses with a score, whether or not it is meaningful.
 WITH_SCORE = SCORED, NOT_APPLICABLE
-# Statuses without a score; `FACELESS` only if faces were searched for.
+# Statuses without a score; `FACELESS` occurs only if faces were searched for.
 FAILED = "failed"
 FACELESS = NO_FACE, NO_USABLE_FACE
 
@@ -32,7 +32,7 @@ class Features:
         Activations after StandardScaler and PCA, before L2 normalisation; without a projection
         D = 0.
     activations : float32, (N, 1024), optional
-        Kept only on request.
+        Activations, kept only on request.
     first_window : int
         Index of the first row's window in the video.
     valid_audio : bool, (N,)
@@ -71,14 +71,14 @@ class Steps:
     prediction: np.ndarray
 
     def loss(self, lam: float) -> np.ndarray:
-        """Step losses whose mean is the score, ``distribution + lam * activation``; float64."""
+        """Return ``distribution + lam * activation``, float64, (S,); its mean is the score."""
         distribution = self.distribution.astype(np.float64)
         return distribution + lam * self.activation if lam else distribution
 
 
 @dataclass(frozen=True, eq=False)
 class DelayCurve:
-    """Departure of a video's windows from its constant delay; see `own_delay_curve`.
+    """Deviation of a video's windows from its constant delay; see `own_delay_curve`.
 
     Attributes
     ----------
@@ -115,9 +115,9 @@ class VideoResult:
     Attributes
     ----------
     error : str or None
-        Why the file could not be scored; None = scored.
+        Reason why the file could not be scored; None = scored.
     scores : list of Score
-        One for each requested lam, in the same order; empty on failure.
+        Scores for each requested lam, in the same order; empty on failure.
     sha256 : str or None
         Hash of the file; None if it cannot be read.
     seconds : float
@@ -135,7 +135,7 @@ class VideoResult:
     evidence : float or None
         The calibration's fusion of the statistics; higher = less like real videos.
     evidence_p_value : float or None
-        Share of real videos with at least as much evidence.
+        Share of real videos whose evidence is at least as high.
     likelihood : dict or None
         ``log10``, ``low``, ``high`` and ``at_bound`` of the likelihood ratio, if there is one.
     statements : tuple of str
@@ -150,7 +150,7 @@ class VideoResult:
         Reasons why the score is meaningless: measures beyond their limits. The score is kept, but
         ``status`` is ``"not_applicable"``.
     failure : str or None
-        ``status`` in case of an error; None = `FAILED`. If faces were searched for, also `NO_FACE`,
+        ``status`` in case of an error; None = `FAILED`. After a face search, it may be `NO_FACE`,
         or `NO_USABLE_FACE` if all faces were too small, too short or too sparse.
     """
 
@@ -185,17 +185,17 @@ class VideoResult:
         return NOT_APPLICABLE if self.not_applicable else SCORED
 
     def __repr__(self) -> str:
-        """Result of the video in one line."""
+        """Return the result in one line."""
         return f"<{type(self).__name__} {self.summary()}>"
 
     def _repr_html_(self) -> str:
-        """HTML for notebooks: numbers and the delay map."""
+        """Return HTML for notebooks, with numbers and the delay map."""
         from avforensics.scoring.notebook import html_of
 
         return html_of(self)
 
     def summary(self) -> str:
-        """File and score in one line, or the reason why there is no score."""
+        """Return the file and the score in one line, or the reason why there is no score."""
         if self.error is not None:
             return f"{self.path.name}: {self.status}: {self.error}"
         told = [f"score {one.score:.4g}" for one in self.scores[:1]]
@@ -244,7 +244,7 @@ class Calibrated:
 
 
 def windows_of(results: Iterable[VideoResult]) -> np.ndarray:
-    """Indices of windows with logits in any result of one video: int array, sorted."""
+    """Return the sorted indices of windows with logits in any result of one video: int array."""
     features = [result.features for result in results if result.features is not None]
     spans = [one.first_window + np.arange(one.n_windows) for one in features]
     return np.unique(np.concatenate(spans)) if spans else np.zeros(0, int)

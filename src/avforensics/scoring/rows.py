@@ -54,7 +54,7 @@ class VideoRows:
         delay_frequency: np.ndarray | None = None,
         speaks: np.ndarray | None = None,
     ) -> VideoRows:
-        """Select the inner windows among the scored windows, or all if too few are inner.
+        """Select the inner windows among the scored windows, or all of them if too few are inner.
 
         Parameters
         ----------
@@ -123,7 +123,7 @@ class VideoRows:
 
     @cached_property
     def mass_at_delay(self) -> np.ndarray:
-        """For each window, the probability within `NEAR` frames of the clip's delay, (N,)."""
+        """Probability within `NEAR` frames of the clip's delay in each window, (N,)."""
         first = max(0, self.delay - NEAR)
         return self.probability[:, first : self.delay + NEAR + 1].sum(axis=1)
 

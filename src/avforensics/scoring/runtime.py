@@ -1,4 +1,4 @@
-"""Options for running networks. All except the streams change only the last digits of a score."""
+"""Options for running networks; all but the streams change only the last digits of a score."""
 
 from __future__ import annotations
 

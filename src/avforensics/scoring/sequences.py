@@ -24,7 +24,7 @@ BATCH = 16  # sequences per decoder batch, which bounds memory; larger batches a
 
 @dataclass(frozen=True, kw_only=True)
 class SequencePolicy:
-    """Which windows to score, and how many windows form a sequence.
+    """Policy that selects the windows to score and the number of windows per sequence.
 
     Parameters
     ----------
@@ -58,20 +58,20 @@ class SequencePolicy:
                 )
 
     def kept(self, valid_audio: np.ndarray) -> np.ndarray:
-        """Positions of the windows that are scored, from ``Features.valid_audio``."""
+        """Return the positions of the windows to score, from ``Features.valid_audio``."""
         rows = (
             np.flatnonzero(valid_audio) if self.audio == "context" else np.arange(len(valid_audio))
         )
         return rows[: self.max_len] if self.windows == "first" else rows
 
     def starts(self, n_windows: int) -> np.ndarray:
-        """First window of each sequence over ``n_windows`` windows."""
+        """Return the first window of each sequence over ``n_windows`` windows."""
         last = max(n_windows - self.max_len, 0)
         return np.unique(np.append(np.arange(0, last, max(self.max_len // 2, 1)), last))
 
 
 def check_lams(lams: Sequence[float]) -> tuple[float, ...]:
-    """Validate weights of the activation score; raises ConfigError."""
+    """Return the weights of the activation score; raises ConfigError if one is invalid."""
     if not all(0 <= lam < float("inf") for lam in lams):
         raise ConfigError(f"lam must be >= 0, got {', '.join(map(str, lams))}")
     return tuple(float(lam) for lam in lams)
@@ -85,7 +85,7 @@ def score_features(
     policy: SequencePolicy,
     lams: Sequence[float] = (0.0,),
 ) -> tuple[Steps, list[Score]]:
-    """Score one video's features with both decoders, run once for all ``lams``.
+    """Score one video's features with both decoders, which run once for all ``lams``.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def score_features(
     -------
     Steps
     list of Score
-        One for each lam.
+        Scores for each lam.
 
     Raises
     ------
@@ -134,12 +134,12 @@ def score_features(
 def _judge(
     decoder: nn.Module | None, part: str, rows: Tensor, index: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Step losses (S, L - 1) and predictions (S, L - 1, D) of sequences of rows."""
+    """Return step losses (S, L - 1) and predictions (S, L - 1, D) for sequences of rows."""
     if decoder is None:
         shape = index.shape[0], index.shape[1] - 1
         return rows.new_zeros(shape), rows.new_zeros(*shape, rows.shape[1])
     model = anomaly_model(decoder, part)
-    judged = [model(rows[part]) for part in index.split(BATCH)]  # of (s, L, D)
+    judged = [model(rows[part]) for part in index.split(BATCH)]  # input: (s, L, D)
     losses, predictions = zip(*judged, strict=True)
     return torch.cat(losses), torch.cat(predictions)
 

@@ -34,9 +34,9 @@ class Edit:
     Attributes
     ----------
     pictures : callable, optional
-        Edits whole frames before they are cropped and resized.
+        Function that edits whole frames before they are cropped and resized.
     blocks : callable, optional
-        Edits the stream of aligned blocks, e.g. its start.
+        Function that edits the stream of aligned blocks, e.g. its start.
     """
 
     pictures: PictureEdit | None = None
@@ -62,7 +62,7 @@ class Clip:
     sound : SoundSpool or None
         Audio of the file, shared by all clips of the file and closed by its owner.
     kept : KeptFrames or None
-        Frames of the file, if they are in memory; also shared, and released by their owner.
+        Frames of the file, if in memory; shared by all its clips and released by their owner.
     pictures : Pictures or None
         Pictures of the clip, if another thread cuts them.
     name : str
@@ -88,7 +88,7 @@ class Clip:
 
     @property
     def is_part(self) -> bool:
-        """Whether the clip may be shorter than the file."""
+        """True if the clip may be shorter than the file."""
         return bool(self.start) or self.duration is not None
 
     @property
@@ -126,7 +126,7 @@ class Source:
     Attributes
     ----------
     error : str or None
-        Why reading ended early.
+        Reason why reading ended early, if it did.
     silence : LeadingSilence
         Leading silence of the part read so far.
     meter : Meter or None
@@ -193,7 +193,7 @@ class Source:
         except Exception as error:  # one bad file must never end the batch
             self.error = f"reading failed: {type(error).__name__}: {error}"
         if self.clip.pictures is not None:
-            self.clip.pictures.close()  # so that the thread that cuts them does not wait
+            self.clip.pictures.close()  # otherwise the thread that cuts them would wait
         self.seconds += time.perf_counter() - started
         self.put(None)
 
@@ -212,7 +212,7 @@ class Source:
 
 
 def _sha256(path: Path) -> str | None:
-    """SHA-256 of a file, computed once for all faces in the file; None if it cannot be read."""
+    """Compute a file's SHA-256 once for all its faces; return None if it cannot be read."""
     try:
         status = path.stat()
     except OSError:

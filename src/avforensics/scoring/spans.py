@@ -1,7 +1,7 @@
 """Cut a stream of frames and audio into spans of windows, the network's units of work.
 
-A span holds only data that the previous span does not, so each frame and each audio crop passes
-through the network once.
+A span holds only data that the previous span does not hold, so each frame and each audio crop
+passes through the network once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Span:
     Attributes
     ----------
     first_window : int
-        0 = start of the video; otherwise frames and crops continue the previous span.
+        0 = start of the video; otherwise, the span continues the previous span's data.
     frames : uint8, (F, H, W, 3)
         ``n_windows`` frames, plus 4 in the first span.
     crops : int16, (M, 3200)
@@ -39,7 +39,7 @@ class Span:
 
 
 def frames_needed(n_windows: int, max_delay: int) -> int:
-    """Number of frames on which the first ``n_windows`` windows depend."""
+    """Return the number of frames on which the first ``n_windows`` windows depend."""
     return n_windows + WINDOW_FRAMES - 1 + max_delay
 
 

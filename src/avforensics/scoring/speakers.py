@@ -36,11 +36,11 @@ def constant_delay_fit(sync_logits: np.ndarray, *, smooth: int = SMOOTH) -> np.n
     Returns
     -------
     float64 array, (N,)
-        log D if only that delay is possible, 0 if all are equally likely, negative if windows
+        log D if only one delay is possible, 0 if all are equally likely, negative if windows
         confidently disagree.
     """
     rows = log_probabilities(sync_logits)
-    # mode "nearest" would repeat the last rows: divide by the number of real rows instead
+    # mode "nearest" would repeat the last rows, so divide by the number of real rows instead
     total = running_mean(rows, smooth, mode="constant")
     share = running_mean(np.ones(len(rows)), smooth, mode="constant")
     return (total / share[:, None]).max(axis=1) + np.log(rows.shape[1])
@@ -74,16 +74,16 @@ def who_speaks(rows: Sequence[np.ndarray], first_windows: Sequence[int]) -> np.n
 
 
 def speaking_shares(speaker: np.ndarray, n_faces: int) -> np.ndarray:
-    """Share of the windows in which each face speaks; float64, (n_faces,), sum 1."""
+    """Return the share of windows in which each face speaks; float64, (n_faces,), sum 1."""
     counts = np.bincount(speaker[speaker != NOBODY], minlength=n_faces)
     return counts / max(1, counts.sum())
 
 
 def speaking_spans(speaker: np.ndarray, face: int) -> list[tuple[float, float]]:
-    """Spans in which a face speaks: (start, end) in seconds of the video, in order.
+    """Return the spans in which a face speaks: (start, end) in seconds of the video, in order.
 
-    A window represents its middle frame. If no face precedes or follows the window, its two outer
-    frames on that side are included.
+    A window represents its middle frame. If the previous or the next window has no face, the two
+    outer frames on that side are included.
     """
     speaks = speaker == face
     edges = np.flatnonzero(np.diff(speaks, prepend=False, append=False))
@@ -98,7 +98,7 @@ def speaking_spans(speaker: np.ndarray, face: int) -> list[tuple[float, float]]:
 
 
 def within(seconds: np.ndarray, spans: Sequence[tuple[float, float]]) -> np.ndarray:
-    """Whether each time is within one of the spans, ``start <= time < end``; bool, (n,).
+    """Test whether each time is within a span, ``start <= time < end``; bool, (n,).
 
     Parameters
     ----------

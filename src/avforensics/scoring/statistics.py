@@ -1,4 +1,4 @@
-"""Statistics of a video's rows, one number each, to complement the published score.
+"""Statistics of a video's rows, which complement the published score.
 
 The published score measures how well each window is predicted from the previous windows. A network
 that is unsure gives flat rows, which are easy to predict and therefore count as normal. The
@@ -36,7 +36,7 @@ from avforensics.scoring.rows import NEAR, VideoRows
 SCALES = ("share", "positive", "real")
 APART = 2  # frames; delays at most this far apart count as equal
 LEAST_PART = 10  # minimum number of windows before and after a change of delay
-MOST_CHANGES = 2000  # windows; from twice this length on, a change is not tried at every window
+MOST_CHANGES = 2000  # windows; if a video has twice as many, not every window is tried
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class Statistic:
     fake : str
         ``high`` or ``low``: the side of videos whose audio and video do not match.
     sides : str
-        ``two`` = values on both sides are unusual; ``one`` = only those towards ``fake``.
+        ``two`` = high and low values are unusual; ``one`` = only values towards ``fake`` are.
     meaning : str
-        One sentence: what it measures, and its source.
+        One sentence: what the statistic measures, and its source.
     """
 
     name: str
@@ -140,7 +140,7 @@ def measure(rows: VideoRows, names: Iterable[str] | None = None) -> dict[str, fl
 
 
 def towards_fake(values: Mapping[str, float]) -> dict[str, float]:
-    """Statistics by name with the polarity of a score: higher = more likely fake."""
+    """Return statistics with the polarity of a score: higher = more likely fake."""
     return {name: STATISTICS[name].towards_fake(value) for name, value in values.items()}
 
 
@@ -165,7 +165,7 @@ def entropy(rows: VideoRows) -> float:
 
 @statistic("constant_delay", scale="real", fake="low")
 def constant_delay(rows: VideoRows) -> float:
-    """Mean log-probability of the best constant delay, above flat rows; log D = perfect sync.
+    """Mean log-probability of the best constant delay, relative to flat rows; log D = perfect sync.
 
     The same measure finds the speaking face.
     """

@@ -46,9 +46,9 @@ def timeline_of(
     Parameters
     ----------
     result : VideoResult
-        With features and steps; used if there are no faces.
+        Result with features and steps; used if there are no faces.
     faces : sequence of FaceResult
-        With windows counted from the start of the video.
+        Faces, with windows counted from the start of the video.
     lam : float
         Weight of the activation loss.
     rule : str
@@ -93,14 +93,14 @@ def timeline_of(
 
 
 def _losses(steps: Steps, lam: float, n_windows: int) -> np.ndarray:
-    """Step losses by window of the video, (n_windows,); NaN if there are none."""
+    """Return step losses by window of the video, (n_windows,); NaN where there are none."""
     losses = np.full(n_windows, np.nan)
     losses[steps.window] = steps.loss(lam)
     return losses
 
 
 def _mean_so_far(loss: np.ndarray) -> np.ndarray:
-    """Mean of the finite values up to each window, (N,); NaN before the first."""
+    """Average the finite values up to each window, (N,); NaN before the first value."""
     known = np.isfinite(loss)
     count = np.cumsum(known)
     total = np.cumsum(np.where(known, loss, 0.0))

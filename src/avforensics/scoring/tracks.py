@@ -55,7 +55,7 @@ def find_speakers(faces: Sequence[FaceResult]) -> np.ndarray:
     Parameters
     ----------
     faces : sequence of FaceResult
-        Their ``speaks`` and ``spans`` are set.
+        Faces whose ``speaks`` and ``spans`` are set.
 
     Returns
     -------
@@ -80,12 +80,12 @@ def score_of_video(
     Parameters
     ----------
     faces : sequence of FaceResult
-        At least one must be scored.
+        Faces, of which at least one must be scored.
     speaker : int array
-        From `find_speakers`.
+        Result of `find_speakers`.
     rule : str
         ``speaker`` = mean step loss of the speaking face at each window; ``max`` = highest of the
-        faces' scores; ``mean`` = their mean, with equal weights.
+        faces' scores; ``mean`` = mean of the faces' scores, with equal weights.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def score_of_video(
 
 
 def measures_of_video(faces: Sequence[FaceResult]) -> Measures | None:
-    """Applicability measures of a video; None if not measured."""
+    """Return the applicability measures of a video; None if not measured."""
     scored = [face for face in faces if face.result.scores]
     return of_video(
         [face.result.measures for face in scored if face.result.measures is not None],
@@ -129,7 +129,7 @@ def measures_of_video(faces: Sequence[FaceResult]) -> Measures | None:
 
 
 def _mean(scores: Sequence[Score]) -> Score:
-    """Mean of the scores of several faces for one lam."""
+    """Average the scores of several faces for one lam."""
     names = ("score", "distribution_score", "activation_score")
     means = {name: float(np.mean([getattr(score, name) for score in scores])) for name in names}
     return replace(scores[0], **means, maximum=max(score.maximum for score in scores))
@@ -138,7 +138,7 @@ def _mean(scores: Sequence[Score]) -> Score:
 def _spoken_losses(
     faces: Sequence[FaceResult], speaker: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Step losses of both models at the windows in which each face speaks."""
+    """Return the step losses of both models at the windows in which each face speaks."""
     distribution, activation = [], []
     for index, face in enumerate(faces):
         if face.result.scores:
@@ -150,6 +150,6 @@ def _spoken_losses(
 
 
 def main_face(faces: Sequence[FaceResult]) -> int:
-    """Index of the scored face that speaks longest; 0 if no face is scored."""
+    """Return the index of the scored face that speaks longest; 0 if no face is scored."""
     told = [(face.result.steps is not None, face.speaks) for face in faces]
     return told.index(max(told))

@@ -82,7 +82,7 @@ def _pick(rng: np.random.Generator, weights: dict[str, int]) -> str:
 
 
 def _tracks(segments: list[tuple[Phone, int, float]], n: int) -> Articulation:
-    """Turn phones into tracks: steps, smoothed according to the speed of each articulator."""
+    """Turn phones into tracks of steps, smoothed according to each articulator's speed."""
     lengths = [samples for _, samples, _ in segments]
 
     def steps(values: list) -> np.ndarray:
@@ -95,7 +95,7 @@ def _tracks(segments: list[tuple[Phone, int, float]], n: int) -> Articulation:
     )
     closed = smooth(steps([p.closed for p in phones]), 0.012 * RATE)
     lips = smooth(lips, 0.026 * RATE)
-    # Lips touch where they must, however short the syllable.
+    # Lips touch where they must, however short the syllable is.
     lips[:, 0] *= 1 - np.clip(1.6 * closed, 0, 1)
     level = [p.level * (0.4 + 0.6 * s) for p, s in zip(phones, stress, strict=True)]
     noise = steps([0.0 if p.burst else p.noise for p in phones])
@@ -114,13 +114,13 @@ def _tracks(segments: list[tuple[Phone, int, float]], n: int) -> Articulation:
 
 
 def smooth(track: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian smoothing along the first axis, with repeated end values.
+    """Smooth a track with a Gaussian along the first axis, repeating the end values.
 
     Parameters
     ----------
     track : float array, (n,) or (n, k)
     sigma : float
-        Standard deviation in samples; 0 changes nothing.
+        Standard deviation in samples; 0 = no smoothing.
     """
     if sigma <= 0:
         return track

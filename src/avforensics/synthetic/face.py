@@ -10,12 +10,12 @@ from PIL import Image
 from avforensics.synthetic.identity import Appearance
 from avforensics.synthetic.paint import Canvas
 
-REACH = 1.3  # the head's canvas covers -1.3 .. 1.3 half frame sides
+REACH = 1.3  # the head's canvas covers -1.3 .. 1.3; 1 = half a frame side
 LIDS = (1.0, 0.55, 0.1)  # eye opening of each painted head
 EYE_Y = -0.13
 MOUTH_Y = 0.45
 TOP_Y = -0.80
-FINE = 2  # ratio of texture to painted pixels, for sub-pixel motion
+FINE = 2  # texture pixels per painted pixel, for sub-pixel motion
 
 
 @lru_cache(maxsize=3)
@@ -25,7 +25,7 @@ def head_textures(appearance: Appearance, size: int) -> np.ndarray:
     Parameters
     ----------
     size : int
-        Side of the intended frames.
+        Side of the frames in pixels.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def _pack(canvas: Canvas) -> np.ndarray:
 
 
 def face_distance(canvas: Canvas, appearance: Appearance) -> np.ndarray:
-    """Distance to the outline of the face: a round skull over a jaw."""
+    """Return the distance to the outline of the face, a round skull over a jaw."""
     u = np.abs(canvas.x) / appearance.half_width
     v = canvas.y / np.where(canvas.y < 0, TOP_Y, appearance.chin)
     p = np.where(canvas.y < 0, 2.3, appearance.squareness).astype(np.float32)
@@ -184,7 +184,7 @@ def _brow(c: Canvas, appearance: Appearance, sign: int, grain: np.ndarray) -> No
 
 
 def _strands(c: Canvas, appearance: Appearance, grain: np.ndarray, *, curl: bool) -> np.ndarray:
-    """Hair colour: streaks, or dots for curls, with a sheen across."""
+    """Return the hair colour, with streaks, or dots for curls, and a sheen."""
     texture = _blur(grain, 2) * 2.2 if curl else _blur(np.repeat(grain[:1], len(grain), 0), 1)
     if not curl:
         texture = 0.7 * texture + 0.5 * _blur(grain, 1)

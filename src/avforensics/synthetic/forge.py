@@ -17,7 +17,7 @@ from avforensics.synthetic.render import render
 from avforensics.synthetic.scene import Scene
 from avforensics.synthetic.speech import synthesise_speech
 
-# What a face swap takes from the target; head, hair, clothes and articulation stay.
+# What a face swap takes from the target; the source's head, hair, clothes and articulation stay.
 SWAPPED = (
     "skin", "lip", "iris", "eye_gap", "eye_size", "brow_weight", "brow_tilt", "nose_width",
     "nose_length", "mouth_width", "lip_height", "smile", "freckles", "moustache",

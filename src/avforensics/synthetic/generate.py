@@ -38,7 +38,7 @@ class SyntheticSet:
     # README.txt, synthetic.json and the manifest
     folder: Path
     manifest: Path  # manifest.csv: one row per clip
-    counts: dict[str, int]  # clips by category
+    counts: dict[str, int]  # number of clips by category
     made: int  # number of clips made by this call; the others existed already
 
 
@@ -56,7 +56,7 @@ def generate(
 ) -> SyntheticSet:
     """Generate synthetic talking heads; an interrupted call can be resumed.
 
-    Equal settings give equal bytes for any number of workers (with the same versions
+    Equal settings produce equal bytes for any number of workers (with the same versions
     of numpy, Pillow and PyAV).
 
     Parameters
@@ -152,7 +152,7 @@ def _claim(folder: Path, sizes: dict[str, Split], **settings) -> None:
 
 
 def _make(folder: str, people: Sequence[list[PlannedClip]], **settings) -> Iterator[int]:
-    """Make and write the clips of each person; yield their number."""
+    """Make and write the clips of each person; yield the number of clips."""
     for jobs in people:
         for job in jobs:
             frames, audio = make_clip(job, **settings)

@@ -20,7 +20,7 @@ class LipTrack:
 
 
 def natural_lips(articulation: Articulation, habits: Habits, n_frames: int) -> LipTrack:
-    """Lip track of a person with these habits.
+    """Return the lip track of a person with these habits.
 
     Frame ``k`` shows the articulation of the sound at ``k + 1/2 + habits.offset`` frames.
     """
@@ -36,7 +36,7 @@ def remake(
     *,
     strength: float = 1.0,
 ) -> LipTrack:
-    """Lip track of a lip-sync generator: in sync on average, with local errors.
+    """Make the lip track of a lip-sync generator: in sync on average, with local errors.
 
     Each frame shows the lips at a slightly wrong time (slow drift and frame-wise jitter), the track
     is smoothed over time, and the amplitudes vary.
@@ -47,10 +47,10 @@ def remake(
         Habits of the target; the constant offset is lost, since the generator aligns the lips with
         the audio.
     strength : float
-        Factor on all errors; 0 gives smoothed lips without errors.
+        Factor on all errors; with 0, lips are smoothed but have no errors.
     """
     strength = strength * rng.uniform(0.6, 1.4)  # some forgeries are better than others
-    # Smoothing leaves a third of the spread: drift of about 1.7 frames, jitter of 0.5.
+    # Smoothing leaves a third of the spread: a drift of about 1.7 frames; the jitter is 0.5 frames.
     wander = smooth(rng.standard_normal(n_frames + 20).astype(np.float32), 2.5)[10:-10]
     stray = 5.1 * wander + 0.5 * rng.standard_normal(n_frames)
     times = (np.arange(n_frames) + 0.5 + strength * stray) / FPS
@@ -64,7 +64,7 @@ def remake(
 
 
 def splice(track: LipTrack, other: LipTrack, first: int, last: int) -> LipTrack:
-    """Replace frames ``first .. last - 1`` by those of ``other``; blend one frame at each end."""
+    """Replace frames ``first .. last - 1`` with ``other``; blend one frame at each end."""
     share = np.zeros(len(track.lips), np.float32)
     share[first:last] = 1
     for border in (first - 1, last):

@@ -6,7 +6,7 @@ import numpy as np
 
 from avforensics.synthetic.identity import Appearance, Habits
 
-GAP = 0.26  # half frame sides between the lips of a wide-open mouth
+GAP = 0.26  # gap between the lips of a wide-open mouth; 1 = half a frame side
 UPPER_SHARE = 0.2  # share of the gap by which the upper lip rises
 
 
@@ -25,7 +25,7 @@ def draw_mouth(
     ----------
     picture : float32 array, (3, T, h, w), 0..255
     x, y : float32 array, (T, h, w)
-        Position of each pixel relative to the mouth's centre, in half frame sides.
+        Position of each pixel relative to the mouth's centre; 1 = half a frame side.
     lips : float32 array, (T, 3)
         Opening, spread, rounding.
     pixel : float

@@ -44,7 +44,7 @@ class Canvas:
         return twin
 
     def part(self, left: float, right: float, top: float, bottom: float) -> Canvas:
-        """A view of a region. Painting on the view changes this canvas and is faster."""
+        """Return a view of a region. Painting on the view changes this canvas and is faster."""
         columns = slice(*np.searchsorted(self.x[0], (left, right)))
         rows = slice(*np.searchsorted(self.y[:, 0], (top, bottom)))
         box = object.__new__(Canvas)
@@ -77,31 +77,31 @@ class Canvas:
         self.colour *= factor
 
     def inside(self, distance: np.ndarray, softness: float = 0.0) -> np.ndarray:
-        """Antialiased coverage of a shape from its signed distance (positive = inside)."""
+        """Compute a shape's antialiased coverage from its signed distance (positive = inside)."""
         return np.clip(distance / max(softness, self.pixel) + 0.5, 0, 1)
 
     def oval(
         self, cx: float, cy: float, rx: float, ry: float, *, softness: float = 0.0, p: float = 2.0
     ) -> np.ndarray:
-        """Coverage of a (super-)ellipse."""
+        """Compute the coverage of a (super-)ellipse."""
         return self.inside(self.oval_distance(cx, cy, rx, ry, p=p), softness)
 
     def oval_distance(
         self, cx: float, cy: float, rx: float, ry: float, *, p: float = 2.0
     ) -> np.ndarray:
-        """Approximate distance to the edge of a (super-)ellipse, positive inside."""
+        """Approximate the distance to the edge of a (super-)ellipse, positive inside."""
         u, v = np.abs((self.x - cx) / rx), np.abs((self.y - cy) / ry)
         radius = np.hypot(u, v) if p == 2 else (u**p + v**p) ** (1 / p)
         return (1 - radius) * min(rx, ry)
 
     def glow(self, cx: float, cy: float, sx: float, sy: float) -> np.ndarray:
-        """A Gaussian spot."""
+        """Compute the coverage of a Gaussian spot."""
         gx = np.exp(-0.5 * ((self.x - cx) / sx) ** 2)
         return gx * np.exp(-0.5 * ((self.y - cy) / sy) ** 2)
 
 
 def _visible(cover: np.ndarray) -> tuple[tuple[slice, slice, slice], np.ndarray]:
-    """Bounding box of a shape, and the coverage inside the box, to save time."""
+    """Crop the coverage of a shape to its bounding box, to save time."""
     rows = np.flatnonzero(cover.max(axis=1) > 1 / 512)
     columns = np.flatnonzero(cover.max(axis=0) > 1 / 512)
     if not len(rows):

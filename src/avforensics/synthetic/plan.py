@@ -28,7 +28,7 @@ REGIONS = (
 
 
 class Use(IntEnum):
-    """Uses of random numbers; each has its own streams."""
+    """Uses of random numbers; each use has separate streams."""
 
     PERSON = 0
     WORDS = 1
@@ -120,38 +120,38 @@ class PlannedClip:
 
     @property
     def kind(self) -> Kind:
-        """The manner in FakeAVCeleb's terms."""
+        """How the clip is forged, in FakeAVCeleb's terms."""
         return FORGERIES.get(self.manner, REAL)
 
     @property
     def segments(self) -> tuple[tuple[float, float], ...]:
-        """Forged segment of a partial forgery, in seconds, else empty."""
+        """Forged segment of a partial forgery in seconds; empty for other clips."""
         return ((self.span[0] / FPS, self.span[1] / FPS),) if self.span else ()
 
 
 def stream(seed: int, use: Use, *numbers: int) -> np.random.Generator:
-    """A random generator that depends only on its own keys, not on other clips."""
+    """Return a random generator that depends only on its own keys, not on other clips."""
     return np.random.default_rng([seed, int(use), *numbers])
 
 
 def name(identity: int) -> str:
-    """Name of a person, e.g. ``id00001`` for the first."""
+    """Return the name of a person, e.g. ``id00001`` for the first."""
     return f"id{identity + 1:05d}"
 
 
 def region(identity: int) -> str:
-    """Region folder of a person, which matters only for the layout of the tree."""
+    """Return the region folder of a person, which matters only for the layout of the tree."""
     return REGIONS[identity % len(REGIONS)]
 
 
 def gender(seed: int, identity: int) -> str:
-    """Gender folder of a person: ``men`` or ``women``."""
+    """Return the gender folder of a person, ``men`` or ``women``."""
     return "men" if person(seed, identity).man else "women"
 
 
 @lru_cache(maxsize=4096)
 def person(seed: int, identity: int) -> Identity:
-    """The ``identity``-th person of a set, independent of the splits."""
+    """Return the ``identity``-th person of a set, which does not depend on the splits."""
     return Identity.sample(stream(seed, Use.PERSON, identity))
 
 
@@ -190,7 +190,7 @@ def _fakes(
     seed: int,
     n_frames: int,
 ) -> list[PlannedClip]:
-    """Plan ``count`` fakes, of different real clips as long as there are enough."""
+    """Plan ``count`` fakes, from different real clips as long as there are enough."""
     sources = [takes[i] for i in rng.permutation(len(takes))]
     jobs = []
     for number in range(count):
@@ -229,7 +229,7 @@ def _span(rng: np.random.Generator, n_frames: int) -> tuple[int, int]:
 
 
 def _number(take: Take) -> str:
-    """Unique file name of a real clip."""
+    """Return a unique file name for a real clip."""
     return f"{take.identity * 1000 + take.clip + 1:05d}"
 
 
@@ -240,7 +240,7 @@ def _real_path(seed: int, take: Take) -> str:
 
 
 def _number_partials(jobs: list[PlannedClip]) -> list[PlannedClip]:
-    """Number partial forgeries as in LAV-DF: six digits, odd; their originals are even."""
+    """Number partial forgeries as in LAV-DF, with six digits: odd, and even for originals."""
     numbered, count = [], 0
     for job in jobs:
         if job.category == PARTIAL:

@@ -27,9 +27,9 @@ def render(
     Parameters
     ----------
     appearance, habits : Appearance, Habits
-        The person; only the mouth's asymmetry is used from the habits.
+        Look and habits of the person; of the habits, only the mouth's asymmetry is used.
     lips : float32 array, (T, 3)
-        Opening, spread and rounding on every frame.
+        Opening, spread and rounding in every frame.
     jaw : float32 array, (T,)
         Drop of the chin, in units of lip opening.
     size : int
@@ -68,7 +68,7 @@ def render(
 
 
 def _film(heads, room, appearance, habits, scene, lips, jaw, part, size) -> np.ndarray:
-    """A block of frames without noise: float32 array, (3, t, size, size)."""
+    """Render a block of frames without noise: float32 array, (3, t, size, size)."""
     line = (np.arange(size, dtype=np.float32) + 0.5) / size * 2 - 1
     x, y = _face_coordinates(scene, part, line)
     u, v = _skin_coordinates(x, y, lips[part], jaw[part])
@@ -93,7 +93,7 @@ def _column(values: np.ndarray) -> np.ndarray:
 
 
 def _face_coordinates(scene: Scene, part: slice, line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Position of each pixel on the face: invert shift, roll, zoom and turn."""
+    """Map each pixel to its position on the face by inverting shift, roll, zoom and turn."""
     dx = line[None, None, :] - _column(scene.shift[part, 0])
     dy = line[None, :, None] - _column(scene.shift[part, 1])
     cos = _column(np.cos(scene.roll[part]) / scene.zoom[part])
@@ -107,7 +107,7 @@ def _face_coordinates(scene: Scene, part: slice, line: np.ndarray) -> tuple[np.n
 def _skin_coordinates(
     x: np.ndarray, y: np.ndarray, lips: np.ndarray, jaw: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rest position of each pixel's skin: invert jaw drop and cheek motion."""
+    """Map each pixel to its skin's rest position by inverting jaw drop and cheek motion."""
     drop = np.clip((y - MOUTH_Y + 0.06) * (1 / 0.16), 0, 1)
     inner = np.clip(1.9 - 2.6 * np.abs(x), 0, 1)
     down = _column(jaw) * np.float32((1 - UPPER_SHARE) * GAP * 0.8)
@@ -127,7 +127,7 @@ def _sample(heads: np.ndarray, lids: np.ndarray, u: np.ndarray, v: np.ndarray) -
 
 
 def _shifted_rooms(room: np.ndarray, sway: np.ndarray, size: int) -> np.ndarray:
-    """The room from a swaying camera, with sub-pixel shifts: (3, t, size, size)."""
+    """Return the room as a swaying camera sees it, with sub-pixel shifts: (3, t, size, size)."""
     slack = (room.shape[1] - size) / 2
     result = np.empty((3, len(sway), size, size), np.float32)
     for index, (dx, dy) in enumerate(sway * size / 2):
@@ -141,7 +141,7 @@ def _shifted_rooms(room: np.ndarray, sway: np.ndarray, size: int) -> np.ndarray:
 
 
 def _noise_bank(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Sensor noise to crop frames from, slightly correlated between pixels and colours."""
+    """Make sensor noise to crop frames from, slightly correlated between pixels and colours."""
     white = rng.standard_normal((3, size + 97, size + 97), np.float32)
     white[1:] += 0.7 * white[0]
     white[..., 1:] += 0.5 * white[..., :-1]

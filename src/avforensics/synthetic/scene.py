@@ -39,7 +39,7 @@ class Scene:
         """Sample a session of ``n_frames``."""
 
         def drift(spread: float, columns: int = 0, pace: float = 9.0) -> np.ndarray:
-            """A slow random walk around a constant; both vary by about ``spread``."""
+            """Sample a slow random walk around a constant; both vary by about ``spread``."""
             shape = (n_frames + 60, columns or 1)
             walk = smooth(rng.standard_normal(shape).astype(np.float32), pace)[30:-30]
             walk *= spread * 1.9 * np.sqrt(pace)  # approximate effect of smoothing on the spread

@@ -72,7 +72,7 @@ def synthesise_speech(
 
 
 def _pulses(voice: Voice, rng: np.random.Generator, length: int) -> np.ndarray:
-    """Derivative of the glottal flow (Rosenberg) with a wandering pitch, (length,)."""
+    """Return the derivative of the glottal flow (Rosenberg) with a wandering pitch, (length,)."""
     knots = rng.standard_normal(max(4, length // 1600))  # one per tenth of a second
     knots = smooth(knots, 1.2) * voice.melody * 1.6
     grid = np.linspace(0, len(knots) - 1, length)
@@ -88,13 +88,13 @@ def _pulses(voice: Voice, rng: np.random.Generator, length: int) -> np.ndarray:
 
 
 def _spectra(signal: np.ndarray, n_steps: int) -> np.ndarray:
-    """Spectra of windows every 5 ms: complex array, (n_steps, 257)."""
+    """Return the spectra of windows every 5 ms: complex array, (n_steps, 257)."""
     frames = np.lib.stride_tricks.sliding_window_view(signal, WINDOW)[::STEP][:n_steps]
     return np.fft.rfft(frames * np.hanning(WINDOW).astype(np.float32), N_FFT)
 
 
 def _resonances(formants: np.ndarray, tilt: float) -> np.ndarray:
-    """Gain of the vocal tract: (n, 3) Hz -> (n, 257)."""
+    """Return the gain of the vocal tract, (n, 3) in Hz -> (n, 257)."""
     f = FREQUENCIES
     upper = np.broadcast_to(np.array([3600, 4700], np.float32), (len(formants), 2))
     squares = np.hstack([formants, upper]).T[:, :, None] ** 2
@@ -105,7 +105,7 @@ def _resonances(formants: np.ndarray, tilt: float) -> np.ndarray:
 
 
 def _friction(centre: np.ndarray) -> np.ndarray:
-    """Gain of the friction noise: (n,) Hz -> (n, 257)."""
+    """Return the gain of the friction noise, (n,) in Hz -> (n, 257)."""
     return np.exp(-0.5 * ((FREQUENCIES / centre[:, None] - 1) / 0.28) ** 2)
 
 

@@ -92,7 +92,7 @@ def _manifest_row(out: Path, job: PlannedClip, seconds: float) -> Row:
 
 
 def _write_lavdf(out: Path, parts: list[PlannedClip], reals: dict, n_frames: int) -> None:
-    """Copy the originals next to the partial forgeries, and write the list of both."""
+    """Copy the originals next to the partial forgeries, and list all of them."""
     entries = []
     for job in parts:
         _, folder, file = job.path.split("/")
