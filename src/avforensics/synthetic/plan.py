@@ -240,7 +240,7 @@ def _real_path(seed: int, take: Take) -> str:
 
 
 def _number_partials(jobs: list[PlannedClip]) -> list[PlannedClip]:
-    """Number partial forgeries as in LAV-DF, with six digits: odd, and even for originals."""
+    """Number clips as in LAV-DF: six digits, odd for partial forgeries, even for originals."""
     numbered, count = [], 0
     for job in jobs:
         if job.category == PARTIAL:
