@@ -1,4 +1,4 @@
-"""Faces and segments of an outcome, prepared for a page that marks them on a video."""
+"""Prepare the faces and segments of an outcome for a page that marks them on a video."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from avforensics.scoring.outcome import OWN_DELAY, Outcome, Segment
 from avforensics.scoring.result import VideoResult
 from avforensics.scoring.tracks import FaceResult
 
-BOX_FRAMES = 5  # frames between two boxes in the page, which interpolates between them
-MOST_STILLS = 24  # a page with hundreds of segments shows pictures only of the highest
+BOX_FRAMES = 5  # frames from one box to the next in the page, which interpolates between boxes
+MOST_STILLS = 24  # maximum number of segments with a picture in a page
 RULES = {
     "speaker": "the mean over time of whichever face is speaking",
     "max": "the highest score of its faces",
@@ -25,14 +25,14 @@ RULES = {
 
 @dataclass(frozen=True)
 class Face:
-    """One face of a video, with its own result and boxes.
+    """Face in a video, with its result and boxes.
 
     Attributes
     ----------
     result : VideoResult
-        Result of this face, with windows on the video's clock.
+        Result of the face, with windows counted from the start of the video.
     speaks : float
-        Fraction of the time in which this face is the speaker.
+        Share of the time in which the face is the speaker.
     """
 
     result: VideoResult
@@ -49,7 +49,7 @@ def faces_of(outcome: Outcome) -> list[Face]:
 
 
 def boxes_of(face: FaceResult, width: int, height: int) -> FaceBoxes:
-    """Boxes of a face as fractions of the picture, a few per second."""
+    """Return a few boxes of a face per second, as fractions of the picture."""
     track = face.track
     frames = np.unique(np.append(np.arange(0, len(track), BOX_FRAMES), len(track) - 1))
     return FaceBoxes(
@@ -63,7 +63,7 @@ def boxes_of(face: FaceResult, width: int, height: int) -> FaceBoxes:
 def segments_of(
     outcome: Outcome, faces: Sequence[Face], media: MediaOptions
 ) -> list[dict[str, object]]:
-    """Describe segments by label and face; the highest also have a picture of their middle."""
+    """Describe segments by label and face; add pictures of the segments with the highest values."""
     boxes = {face.track.name: view.boxes for face, view in zip(outcome.faces, faces, strict=True)}
     pictured = sorted(outcome.segments, key=lambda segment: -segment.value)[:MOST_STILLS]
     moments = [((s.start + s.end) / 2, boxes.get(s.track)) for s in pictured]
@@ -92,7 +92,7 @@ def _label(segment: Segment, *, several: bool) -> str:
 
 
 def notes_of(outcome: Outcome) -> list[tuple[str, str]]:
-    """Describe how faces were found and scored, in pairs of a heading and a sentence."""
+    """Describe how faces were found and scored, as pairs of a heading and a sentence."""
     if outcome.found is None:
         return []
     count, left_out = len(outcome.faces), outcome.found.left_out

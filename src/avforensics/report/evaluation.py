@@ -1,6 +1,7 @@
-"""One HTML page that shows everything that `evaluate` wrote to its folder.
+"""Write an HTML page that shows everything that `evaluate` wrote to its folder.
 
-The page is made only from files in the folder, so it can be remade later and adds no results.
+The page is created only from files in the folder, so it can be created again later and contains no
+new results.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from avforensics.report.markup import write_page
 
-# Files of a result in the order of the page; missing ones are left out.
+# Files with results in the order of the page; missing files are left out.
 TEXTS = (
     ("metrics.md", "Results"),
     ("reproduction.md", "Against published numbers"),
@@ -34,7 +35,7 @@ FIGURES = (
 
 
 def remove_earlier(folder: str | os.PathLike) -> None:
-    """Remove files of an earlier run that this run might not overwrite."""
+    """Remove files of an earlier run that this run may not overwrite."""
     folder = Path(folder)
     for name, _ in (*TEXTS, *FIGURES):
         (folder / name).unlink(missing_ok=True)
@@ -53,7 +54,7 @@ def write_evaluation_page(
     Parameters
     ----------
     folder : path
-        Must hold ``metrics.json``; other files that `evaluate` wrote are included.
+        Folder that contains ``metrics.json``. Other files that `evaluate` wrote are included.
     provenance : mapping
         ``version`` and, if the weights have a notice, ``notice``.
     """
@@ -89,7 +90,7 @@ def markdown_blocks(text: str) -> Iterator[dict]:
     Yields
     ------
     dict
-        ``kind`` (heading, table or text) and ``text``, or ``header`` and ``rows``.
+        ``kind`` (heading, table or text) and ``text`` or, for a table, ``header`` and ``rows``.
     """
     table: list[list[str]] = []
     for line in [*text.splitlines(), ""]:
@@ -107,7 +108,7 @@ def markdown_blocks(text: str) -> Iterator[dict]:
 
 
 def _protocol(summary: Mapping) -> list[tuple[str, str]]:
-    """The protocol of the evaluation, as pairs of name and value."""
+    """Return the protocol of the evaluation as pairs of name and value."""
     made = summary.get("made_with", {})
     config = made.get("config", {})
     scoring = config.get("scoring", {})

@@ -1,7 +1,7 @@
-"""Cut the part of a video that a report embeds, small and playable in every browser.
+"""Cut out the part of a video that a report embeds, as a small file that every browser can play.
 
-Picture and sound come from the same readers as in scoring, on the same clock (25 frames a second
-from the first video frame, 16 kHz mono sound), so the player shows and plays what was scored.
+Video and audio are read as for scoring (25 frames per second from the first video frame, 16 kHz
+mono audio), so the player shows and plays what was scored.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ from avforensics.pool import cores
 Picture = TypeVar("Picture")
 
 CONTEXT = 1.0  # seconds shown before and after the scored part
-CRF = 30  # a face of 480 px stays clear, and a minute of video takes about 3 MB
+CRF = 30  # a face of 480 px remains clear, and a minute of video takes about 3 MB
 PRESET, AAC_CODER = "superfast", "fast"
-COPIED = 75_000  # bytes per second up to which pictures are copied: at most 6 MB per page
+COPIED = 75_000  # bytes per second up to which video is copied unchanged (at most 6 MB per page)
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """An MP4 file in memory.
+    """Part of a video as an MP4 file in memory.
 
     Attributes
     ----------
     data : bytes
-        H.264 and AAC in MP4.
+        MP4 file with H.264 and AAC.
     start, end : float
         Start and end in the video, in seconds.
     declared : float
@@ -66,12 +66,14 @@ class Excerpt:
 def choose_segment(
     span: tuple[float, float], duration: float, longest: float, time: np.ndarray, loss: np.ndarray
 ) -> tuple[int, int]:
-    """Choose the frames to show: the scored part or, if it is too long, its most unusual part.
+    """Choose which frames to show: the scored part or, if this is too long, a part of it.
+
+    The most unusual part, by the losses, is chosen.
 
     Parameters
     ----------
     span : tuple of float
-        Scored part, in seconds.
+        Start and end of the scored part in seconds.
     duration : float
         Length of the video in seconds.
     longest : float
@@ -93,7 +95,7 @@ def choose_segment(
         return start, end
     middle = start + count / 2
     if len(time):
-        # a triangular window centres the excerpt on high losses
+        # weight losses by a triangular window to centre the excerpt on high losses
         weight = np.bartlett(min(count, len(time)))
         middle = time[np.convolve(np.nan_to_num(loss), weight, "same").argmax()] * FPS
     start = min(max(start, round(middle - count / 2)), end - count)
@@ -111,19 +113,18 @@ def cut_excerpt(
     options: MediaOptions,
     intact: bool = False,
 ) -> Excerpt:
-    """Copy or re-encode the part of a video chosen by `choose_segment`.
+    """Copy or re-encode the part of a video that `choose_segment` chooses.
 
     Parameters
     ----------
     span, time, loss, longest
         As in `choose_segment`.
     long_side : int
-        Maximum length of the longer side in pixels; smaller pictures keep their size.
+        Maximum length of the longer side in pixels; smaller frames keep their size.
     options : MediaOptions
-        Which streams to take.
+        Options that name the streams to use.
     intact : bool
-        Whether the file was read without damage, so that its pictures may be copied if they are
-        small.
+        Whether the file was read without damage. If so, small video is copied unchanged.
 
     Raises
     ------
@@ -153,7 +154,7 @@ def cut_excerpt(
 
 
 def _copyable(path: str | os.PathLike, video: VideoReader, last: int, long_side: int) -> int | None:
-    """Number of frames at 25 fps if browsers can play the file unchanged, else None.
+    """Return the number of frames if browsers can play the video unchanged, else None.
 
     Only small H.264 files at 25 fps need no re-encoding.
     """
@@ -172,7 +173,7 @@ def _copyable(path: str | os.PathLike, video: VideoReader, last: int, long_side:
         step = 1 / (FPS * stream.time_base)
         shown: list[int] = []
         total = 0
-        # one extra frame is enough to reject a longer file
+        # one more frame is enough to reject a longer file
         for packet in islice((p for p in container.demux(stream) if p.size), last + 1):
             if not shown and not packet.is_keyframe:
                 return None
@@ -195,7 +196,7 @@ def _encode(
     options: MediaOptions,
     intact: bool,
 ) -> tuple[int, tuple[int, int]]:
-    """Write frames ``first .. last - 1`` and their sound; return their number and size."""
+    """Write frames ``first .. last - 1`` and their audio; return their number and size."""
     threads = DECODERS if intact and cores() > 1 else 1
     with VideoReader(path, stream=options.video_stream, start=first, threads=threads) as video:
         frames = islice(video, last - first)
@@ -211,7 +212,7 @@ def _encode(
 def _small(
     video: VideoReader, frames: Iterable[av.VideoFrame], size: tuple[int, int]
 ) -> Iterator[np.ndarray | av.VideoFrame]:
-    """Yield frames, scaled directly from their stored format: in yuv420p where possible."""
+    """Yield frames that are scaled directly from the stored format, in yuv420p if possible."""
     reformatter = VideoReformatter()
     for frame in frames:
         usual = frame.format.name == "yuv420p" and frame.color_range != ColorRange.JPEG
@@ -224,7 +225,7 @@ def _small(
 
 
 def _ahead(pictures: Iterator[Picture]) -> Iterator[Picture]:
-    """Yield the same frames, prepared in another thread while earlier ones are encoded."""
+    """Prepare frames in another thread while earlier frames are encoded; yield them in order."""
     made = in_another_thread(lambda: next(pictures, None), repeat(()))
     with closing(made):
         yield from takewhile(lambda picture: picture is not None, made)
@@ -237,7 +238,7 @@ def _even_size(size: tuple[int, int], long_side: int) -> tuple[int, int]:
 
 
 def small_pictures(images: Iterable[Image.Image], long_side: int) -> Iterator[np.ndarray]:
-    """Yield RGB arrays with even sides, the longer one at most ``long_side`` pixels."""
+    """Yield RGB arrays with even sides; the longer side has at most ``long_side`` pixels."""
     size = None
     for image in images:
         if size is None:
@@ -248,7 +249,7 @@ def small_pictures(images: Iterable[Image.Image], long_side: int) -> Iterator[np
 
 
 def _samples(pieces: Iterable[np.ndarray], count: int) -> np.ndarray:
-    """The first ``count`` samples of consecutive pieces, padded with silence."""
+    """Return the first ``count`` samples of consecutive pieces, padded with silence."""
     samples = np.zeros(count, np.int16)
     position = 0
     for piece in pieces:

@@ -1,4 +1,4 @@
-"""Data for the face plots of a page: the curves and boxes of each face, and the face strip."""
+"""Prepare the data for the face plots of a page: curves and boxes of each face, and the strip."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from avforensics.report.markup import numbers, packed
 from avforensics.report.plot_data import PlotData, binned
 from avforensics.report.stills import FaceBoxes
 
-MOST_ROWS = 6000  # maximum rows of heat maps in a page; beyond it, neighbours are averaged
-HALF_A_FRAME = 0.5 / FPS  # the time of a box is the middle of its frame
+MOST_ROWS = 6000  # maximum number of rows of heat maps in a page; more rows are averaged
+HALF_A_FRAME = 0.5 / FPS  # seconds from the time of a box (the middle of a frame) to the edge
 
 
 def stride_for(curves: Sequence[PlotData]) -> int:
-    """Number of windows per drawn column; 1 if all windows fit."""
+    """Return the number of windows per column of the plots; 1 if all windows fit."""
     total = sum(len(part.probabilities) for part in curves)
     return max(1, -(-total // MOST_ROWS))
 
 
 def curve_data(curves: PlotData, stride: int, silence: Sequence[int | None]) -> dict[str, object]:
-    """Curves of one face for the page's script, in bins of ``stride`` windows."""
+    """Return the curves of a face for the page's script, in bins of ``stride`` windows."""
     every = curves.first_window + np.arange(len(curves.probabilities))
     observed, bins = binned(curves.probabilities, every, stride)
     predicted, window = binned(curves.prediction, curves.window, stride)
@@ -51,7 +51,7 @@ def _last_of_bins(values: np.ndarray, window: np.ndarray, stride: int) -> np.nda
 
 
 def box_data(track: FaceBoxes) -> dict[str, object]:
-    """Boxes of a face for the overlay."""
+    """Return the boxes of a face for the overlay."""
     return {
         "label": track.label,
         "time": numbers(track.time, 7),
@@ -61,7 +61,7 @@ def box_data(track: FaceBoxes) -> dict[str, object]:
 
 
 def strip_data(faces: Sequence[Face]) -> list[dict[str, object]]:
-    """A bar for each face, with start, end and a lane in which it overlaps no other bar."""
+    """Return a bar for each face, with start, end and a lane without overlapping bars."""
     free: list[float] = []  # end of the last bar in each lane
     bars = []
     for face in faces:

@@ -1,6 +1,7 @@
 """Figures for papers: observed and predicted delays, and losses over time (paper Fig. 3).
 
-The figures use only matplotlib's ``Figure``: no pyplot, no display, no global state.
+The figures use only matplotlib's ``Figure``, which needs neither pyplot nor a display nor global
+state.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ from avforensics.report.plot_data import PlotData, middle_of, plot_data_of
 from avforensics.scoring.offset import FRAME_MS
 from avforensics.scoring.result import VideoResult
 
-# Okabe and Ito's colours and the cividis map are safe for colour-blind readers.
+# Colour-blind readers can distinguish Okabe and Ito's colours and the cividis map.
 BLUE, ORANGE = "#0072B2", "#D55E00"
 COLORMAP = "cividis"
 
-COLUMN_INCHES = 5.5  # the text width of a CVPR or NeurIPS page is 5.5 to 6.9 inches
+COLUMN_INCHES = 5.5  # width of a figure; CVPR and NeurIPS pages have 5.5 to 6.9 inches of text
 STYLE = {
     "font.size": 8,
     "axes.linewidth": 0.6,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
-    "pdf.fonttype": 42,  # text stays text in the PDF, as conferences require
+    "pdf.fonttype": 42,  # store text as text in PDF files, as conferences require
     "savefig.dpi": 300,
 }
 FORMATS = ("png", "pdf", "svg")
@@ -42,21 +43,21 @@ def save_figures(
     folder: str | os.PathLike,
     formats: Sequence[str] = ("png", "pdf"),
 ) -> list[Path]:
-    """Write the figures ``delays`` and ``losses`` of one scored video in each format.
+    """Write the figures ``delays`` and ``losses`` of a scored video in each format.
 
     Parameters
     ----------
     result : VideoResult
-        Must be scored and have features and steps.
+        Result with scores, features and steps.
     folder : str or PathLike
-        Created if missing.
+        Output folder, which is created if it is missing.
     formats : sequence of str
-        Any of ``png`` (300 dpi), ``pdf`` and ``svg``.
+        Formats among ``png`` (300 dpi), ``pdf`` and ``svg``.
 
     Returns
     -------
     list of Path
-        The files written.
+        Paths of the written files.
 
     Raises
     ------
@@ -74,7 +75,7 @@ def save_figures(
             for suffix in formats:
                 path = Path(folder) / f"{name}.{suffix}"
                 with atomic_path(path) as partial:
-                    # Without a date, the same result gives the same bytes.
+                    # Without dates, the bytes depend only on the result.
                     dated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
                     figure.savefig(partial, metadata=dated.get(suffix))
                 written.append(path)
@@ -82,7 +83,7 @@ def save_figures(
 
 
 def delays_figure(curves: PlotData) -> Figure:
-    """Plot the observed probability of each delay over time, and the predicted one below."""
+    """Plot the observed probability of each delay over time and, below, the predicted one."""
     figure = Figure(figsize=(COLUMN_INCHES, 3.4), layout="constrained")
     axes = figure.subplots(2, 1, sharex=True, sharey=True)
     predicted = np.full(curves.probabilities.shape, np.nan)
@@ -101,7 +102,7 @@ def delays_figure(curves: PlotData) -> Figure:
 
 
 def losses_figure(curves: PlotData) -> Figure:
-    """Plot the step losses, and their cumulative sum below."""
+    """Plot the step losses and, below, their cumulative sum."""
     figure = Figure(figsize=(COLUMN_INCHES, 2.8), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
     time = middle_of(curves.window)
@@ -129,7 +130,7 @@ def _extent(curves: PlotData) -> tuple[float, float]:
 
 
 def _heat_map(axis: Axes, rows: np.ndarray, curves: PlotData, top: float) -> AxesImage:
-    """Draw delays upwards, in frames (left) and milliseconds (right), and time to the right."""
+    """Draw a heat map of delays in frames (left axis) and milliseconds (right axis) over time."""
     delays = curves.delays
     image = axis.imshow(
         rows.T,

@@ -1,4 +1,4 @@
-"""One self-contained HTML page on a batch: counts, a histogram and a table with links."""
+"""Write a self-contained HTML page on a batch: counts, a histogram and a table with links."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from avforensics.report.markup import relative_link, write_page
 
-# Key in scores.csv, heading, kind. Empty columns are omitted, except those in ALWAYS.
+# Key in scores.csv, heading and kind of each column. Empty columns are omitted unless in ALWAYS.
 COLUMNS = (
     ("path", "video", "name"),
     ("track", "face", "name"),
@@ -45,12 +45,12 @@ def write_index(
     Parameters
     ----------
     rows : iterable of mapping
-        As in scores.csv, with numbers as numbers or as text; empty text and NaN mean no value.
-        ``report``, if present, is the path of the video's page relative to ``out``. A row with a
-        ``track`` describes one face of a video, so it is listed in the table but not counted. If a
-        row has no ``error``, ``not_applicable`` is shown as the reason.
+        Rows with the columns of scores.csv. Numbers may be given as text; empty text and NaN mean
+        no value. ``report``, if present, is the path of the video's page relative to ``out``. A row
+        with a ``track`` describes a face in a video, so it is listed in the table but not counted.
+        If a row has no ``error``, ``not_applicable`` is shown as the reason.
     out : str or PathLike
-        The HTML file, written atomically.
+        HTML file, which is written atomically.
     provenance : mapping
         As in `write_video_report`; ``notice`` becomes a banner.
     title : str
@@ -85,7 +85,7 @@ def write_index(
 
 
 def _data(rows: list[Mapping[str, object]], columns: list[tuple[str, str, str]]) -> dict:
-    """Rows as lists in the order of the columns, each followed by the link to its page."""
+    """Convert rows to lists in the order of the columns; append the link to the video's page."""
     return {
         "columns": [{"key": key, "label": label, "kind": kind} for key, label, kind in columns],
         "rows": [
@@ -97,7 +97,7 @@ def _data(rows: list[Mapping[str, object]], columns: list[tuple[str, str, str]])
 
 
 def _value(value: object, kind: str) -> float | str | None:
-    """Value of a cell: a finite number, text or None."""
+    """Convert the value of a cell to a finite number, text or None."""
     if value is None or value == "":
         return None
     if kind != "number":
@@ -108,9 +108,9 @@ def _value(value: object, kind: str) -> float | str | None:
 
 
 def histogram(rows: list[Mapping[str, object]]) -> dict[str, object] | None:
-    """Counts of scores, bin edges and lam; None if no row has a score.
+    """Count the scores in bins; return counts, edges and lam, or None if there are no scores.
 
-    If rows differ in lam, only rows with the first scored row's lam are counted.
+    If rows differ in lam, only rows with the same lam as the first score are counted.
     """
     scored = [
         (score, _value(row.get("lam"), "number"))
@@ -126,7 +126,7 @@ def histogram(rows: list[Mapping[str, object]]) -> dict[str, object] | None:
 
 
 def _bins(scores: np.ndarray) -> np.ndarray:
-    """Edges of at most 40 bins of equal width."""
+    """Return the edges of at most 40 bins of equal width."""
     low, high = float(scores.min()), float(scores.max())
     if low == high:
         return np.array([low - 0.5, high + 0.5])

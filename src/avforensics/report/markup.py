@@ -1,4 +1,4 @@
-"""HTML pages from the templates next to this module, with all values escaped."""
+"""Create HTML pages from the templates next to this module, escaping all values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from avforensics.report.sentences import number, percent, signed
 
 @cache
 def environment(package: str) -> Environment:
-    """Environment for the templates of a package, with autoescape and this module's filters."""
+    """Create the environment for a package's templates, with autoescape and filters."""
 
     def read(name: str) -> str:
         return files(package).joinpath(name).read_text(encoding="utf-8")
@@ -33,7 +33,7 @@ def environment(package: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    # tojson escapes "<" as \u003c, so that no text can end the <script> element around it
+    # tojson escapes "<" as \u003c, so that no text can end the surrounding <script> element
     templates.policies["json.dumps_kwargs"] = {
         "ensure_ascii": False,
         "allow_nan": False,
@@ -55,20 +55,20 @@ def environment(package: str) -> Environment:
 def write_page(
     out: str | os.PathLike, template: str, *, provenance: Mapping[str, object], **values: object
 ) -> Path:
-    """Fill one of this package's templates and write the page atomically."""
+    """Fill a template of this package and write the page atomically."""
     text = environment(__package__).get_template(template).render(provenance=provenance, **values)
-    # a file name that is not valid UTF-8 must not prevent the page
+    # file names that are not valid UTF-8 must not cause an error
     write_text(out, text, errors="replace")
     return Path(out)
 
 
 def relative_link(path: str) -> str:
-    """A relative path as an href that cannot be read as a scheme or host."""
+    """Convert a relative path to an href that cannot be read as a scheme or host."""
     return "./" + quote(str(path).replace(os.sep, "/").lstrip("/"), errors="surrogateescape")
 
 
 def numbers(values: np.ndarray, digits: int = 5) -> list[float | None]:
-    """Round to ``digits`` significant digits, for JSON; non-finite values become null."""
+    """Round to ``digits`` significant digits for JSON; values that are not finite become null."""
     return [float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in values]
 
 
@@ -79,7 +79,7 @@ def packed(shares: np.ndarray) -> str:
 
 
 def _flat(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Flatten nested mappings to dotted names with plain values."""
+    """Flatten nested mappings to pairs of a dotted name and a value."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _flat(inner, f"{prefix}.{key}" if prefix else str(key))

@@ -18,22 +18,22 @@ from avforensics.scoring.timeline import Timeline
 from avforensics.scoring.tracks import FaceResult
 
 MIDDLE = WINDOW_FRAMES // 2
-AROUND = 3 * FPS  # windows in the strip on each side of the current window
-LEAST_WIDTH = 480  # pixels needed by the panel; smaller videos are enlarged
-ENLARGED_HEIGHT = 1080  # maximum height in pixels after enlarging; the remaining width stays empty
+AROUND = 3 * FPS  # number of windows in the strip on each side of the current window
+LEAST_WIDTH = 480  # width in pixels that the panel needs; smaller videos are enlarged
+ENLARGED_HEIGHT = 1080  # maximum height in pixels of an enlarged video; remaining width is empty
 PANEL, INK, SOFT, GREY = (18, 21, 26), (233, 236, 240), (154, 164, 177), (50, 58, 69)
 SPEAKS, SILENT, MARK, LINE = (62, 207, 160), (255, 255, 255), (255, 138, 61), (86, 180, 233)
 
 
 class Overlay:
-    """Draw annotations on the frames of one video.
+    """Draw annotations on the frames of a video.
 
     Parameters
     ----------
     width, height : int
         Size of the upright frame in pixels.
     marked : sequence of (float, float)
-        Start and end, in seconds, of unusual segments, which are marked in the panel.
+        Start and end (s) of the unusual segments to mark in the panel.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class Overlay:
         self._most = float(np.quantile(known, 0.995)) * 1.2 if len(known) else 1.0
 
     def draw(self, picture: Image.Image, frame: int) -> Image.Image:
-        """Annotate frame number ``frame`` of the 25 fps video."""
+        """Draw annotations on frame number ``frame`` of the video at 25 fps."""
         canvas = Image.new("RGB", self.size, PANEL)
         if picture.size != self._picture:
             picture = picture.resize(self._picture, Image.Resampling.BILINEAR)
@@ -97,7 +97,7 @@ class Overlay:
         pen.text(place, words, colour, self._font, stroke_width=1, stroke_fill=PANEL)
 
     def _strip(self, canvas: Image.Image, pen: ImageDraw.ImageDraw, window: int) -> None:
-        """Draw the delays around the current window, and the step losses below."""
+        """Draw the delays around the current window and, below, the step losses."""
         unit, top = self._unit, self._picture[1] + self._unit // 2
         left, width = unit // 2, round(0.64 * self.size[0])
         high, low = round(4 * unit), round(2.3 * unit)
@@ -143,7 +143,7 @@ class Overlay:
 
 
 def _coloured(probabilities: np.ndarray) -> np.ndarray:
-    """Turn rows of probabilities into columns of colours, positive delays up: uint8, (D, N, 3)."""
+    """Turn probabilities, (N, D), into colours, uint8 (D, N, 3), positive delays at the top."""
     known = np.isfinite(probabilities)
     top = float(probabilities[known].max()) if known.any() else 1.0
     levels = np.rint(np.nan_to_num(probabilities) / top * 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""One self-contained HTML page on a scored video."""
+"""Write a self-contained HTML page on a scored video."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from avforensics.scoring.result import VideoResult
 from avforensics.scoring.speakers import within
 from avforensics.scoring.tracks import main_face
 
-CLIP_SIDE = 480  # pixels, longer side of the player's picture
+CLIP_SIDE = 480  # longer side of the player's video in pixels
 
 
 def write_video_report(
@@ -45,27 +45,28 @@ def write_video_report(
     clip_seconds: float = 60.0,
     index_link: str | None = None,
 ) -> Path:
-    """Write the page of one scored video as a single file that loads nothing else.
+    """Write the page on a scored video as a single file that loads no other files.
 
     Parameters
     ----------
     outcome : Outcome
-        Must be scored and have features and steps; the file is read again for the player. The page
+        Outcome with scores, features and steps. The video is read again for the player. The page
         shows the first score and lists the others. Each face has curves, which appear on a click,
-        and boxes over the player. The features and steps of the video itself are those of the face
-        shown first.
+        and boxes over the player. The features and steps of the video are taken from the face that
+        is shown first.
     out : str or PathLike
-        The HTML file, written atomically.
+        HTML file, which is written atomically.
     provenance : mapping
-        Hashes, versions and configuration, nested to any depth, in a collapsed section. The key
-        ``notice`` becomes a banner at the top, for what readers must know, e.g. that the weights
-        are stand-ins.
+        Hashes, versions and configuration, nested to any depth, which are shown in a collapsed
+        section. The value of ``notice`` becomes a banner at the top; it states what readers must
+        know, e.g. that the weights are stand-ins.
     media_options : MediaOptions, optional
-        Which streams were scored.
+        Options that name the scored streams.
     clip_seconds : float
-        Maximum length of the embedded video; longer videos are cut to their most unusual part.
+        Maximum length of the embedded video in seconds; of longer videos, the most unusual part is
+        embedded.
     index_link : str, optional
-        Relative path from the page to the batch's index.
+        Relative path from the page to the index of the batch.
 
     Returns
     -------
@@ -92,11 +93,11 @@ def write_video_report(
             options=media,
             intact=_intact(result.media),
         )
-    except MediaError as error:  # the file is gone or has changed; show the plots without a player
+    except MediaError as error:  # the file is gone or has changed: show the plots without a player
         missing = error.reason
     duration = _duration(result, curves, excerpt)
     data = _data(outcome, curves, duration, excerpt)
-    # without a rate, segments are merely the highest parts of every video
+    # without a rate, segments are merely the parts of the video with the highest losses
     marked = outcome.segments if outcome.segments_per_minute else ()
     scored = coverage(result, duration, [face.result for face in faces])
     if result.evidence is not None:
@@ -139,7 +140,7 @@ def _intact(media: MediaReport | None) -> bool:
 
 
 def _duration(result: VideoResult, curves: PlotData, excerpt: Excerpt | None) -> float:
-    """Length of the whole video in seconds: the part read, or the declared length if longer."""
+    """Return the length of the video (s): the part read or, if longer, the declared length."""
     read = 0.0 if result.media is None else result.media.n_frames / FPS
     declared = excerpt.declared if excerpt else 0.0
     return max(curves.span[1], read, declared)
@@ -148,7 +149,7 @@ def _duration(result: VideoResult, curves: PlotData, excerpt: Excerpt | None) ->
 def _data(
     outcome: Outcome, curves: PlotData, duration: float, excerpt: Excerpt | None
 ) -> dict[str, object]:
-    """Data for the page's script."""
+    """Return the data for the page's script."""
     start, end = curves.span
     clip = None
     if excerpt:
@@ -173,7 +174,7 @@ def _data(
 def _unusual(
     curves: PlotData, faces: Sequence[Face]
 ) -> tuple[tuple[float, float], np.ndarray, np.ndarray]:
-    """Scored span in seconds, and times and losses of steps; for faces, only while they speak."""
+    """Return the scored span (s), and times and losses of steps (of faces: while they speak)."""
     if not faces:
         return curves.span, middle_of(curves.window), curves.loss
     spoken = []
@@ -191,7 +192,7 @@ def _unusual(
 
 
 def _face_data(faces: Sequence[Face], lam: float, view: Sequence[float]) -> dict[str, object]:
-    """Curves and boxes of each face, the index of the face shown first, and the bars."""
+    """Return curves and boxes of each face, the index of the face to show first, and the bars."""
     found = [plot_data_of(face.result, lam) if face.result.scores else None for face in faces]
     scored = [curves for curves in found if curves is not None]
     stride = stride_for(scored)
@@ -218,7 +219,7 @@ def _top(curves: PlotData) -> float:
 
 
 def _silence(result: VideoResult, curves: PlotData) -> list[int | None]:
-    """Frames at which the sound starts and ends, if windows reach past them."""
+    """Return the frames at which audio starts and ends; None where all windows have audio."""
     first = curves.first_window
     begins = first if not curves.valid_audio[0] else None
     ends = None

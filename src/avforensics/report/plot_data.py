@@ -1,8 +1,8 @@
-"""Numbers that a report plots, on the video's own clock.
+"""Numbers that a report plots over time.
 
-The clock starts with the video's first frame and runs at 25 frames a second. The values of a window
-are drawn over its middle frame: window ``k`` covers frames ``k..k+4`` and is drawn from ``(k + 2) /
-25`` to ``(k + 3) / 25`` seconds.
+Time is counted from the video's first frame, at 25 frames per second. The values of a window are
+drawn over its middle frame: window ``k`` covers frames ``k..k+4`` and is drawn from
+``(k + 2) / 25`` to ``(k + 3) / 25`` seconds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from avforensics.scoring.result import VideoResult
 
 @dataclass(frozen=True)
 class PlotData:
-    """Delay probabilities and losses of one video, for plotting.
+    """Delay probabilities and losses of a video, for plotting.
 
     Attributes
     ----------
@@ -28,18 +28,18 @@ class PlotData:
     probabilities : float64, (N, D)
         Softmax of the synchronisation logits over the D delays (Eq. 1).
     valid_audio : bool, (N,)
-        Whether every delay of the window sees real audio.
+        True if there is audio at every delay of the window.
     window : int64, (S,)
         Indices of the predicted windows.
     prediction : float64, (S, D)
-        Predicted delay probabilities of these windows.
+        Predicted delay probabilities of the predicted windows.
     distribution, activation : float64, (S,)
         Step losses of the distribution and activation models.
     lam : float
         Weight of the activation loss.
     off_delay : float64, (S,)
-        Deviation of the predicted windows from the face's own delay, see `own_delay_curve`; NaN
-        where unknown.
+        Departure of the predicted windows from the face's usual delay, see `own_delay_curve`; NaN
+        if unknown.
     """
 
     first_window: int
@@ -54,14 +54,14 @@ class PlotData:
 
     @property
     def loss(self) -> np.ndarray:
-        """Step losses with the weights of the score, (S,)."""
+        """Step losses, weighted as in the score, (S,)."""
         if self.lam == 0:  # without an activation model, its losses are NaN
             return self.distribution
         return self.distribution + self.lam * self.activation
 
     @property
     def cumulative(self) -> np.ndarray:
-        """Sum of the step losses so far, (S,), as in the paper's Fig. 3."""
+        """Cumulative sum of the step losses, (S,), as in the paper's Fig. 3."""
         return np.nancumsum(self.loss)
 
     @property
@@ -78,19 +78,19 @@ class PlotData:
 
 
 def plot_data_of(result: VideoResult, lam: float) -> PlotData:
-    """Collect the plot data of one scored video.
+    """Collect the plot data of a scored video.
 
     Parameters
     ----------
     result : VideoResult
-        Must have features and steps.
+        Result with features and steps.
     lam : float
         Weight of the activation loss in the score.
 
     Raises
     ------
     ValueError
-        The result holds no features or no steps (it failed, or they were dropped).
+        The result has no features or steps (scoring failed, or they were dropped).
     """
     features, steps = result.features, result.steps
     if features is None or steps is None:
@@ -113,7 +113,7 @@ def plot_data_of(result: VideoResult, lam: float) -> PlotData:
 
 
 def middle_of(window: np.ndarray) -> np.ndarray:
-    """Time in seconds at the centre of each window's middle frame."""
+    """Return the time in seconds at the centre of each window's middle frame."""
     return (np.asarray(window) + WINDOW_FRAMES / 2) / FPS
 
 
@@ -126,11 +126,13 @@ def binned(values: np.ndarray, index: np.ndarray, stride: int) -> tuple[np.ndarr
     index : int array, (n,)
         Window of each row, increasing.
     stride : int
-        Windows per bin: bin ``b`` holds windows ``b * stride`` to ``(b + 1) * stride - 1``.
+        Number of windows per bin: bin ``b`` contains windows ``b * stride`` to
+        ``(b + 1) * stride - 1``.
 
     Returns
     -------
     float array, (m, ...)
+        Mean of each non-empty bin.
     int array, (m,)
         Indices of the non-empty bins.
     """

@@ -1,4 +1,4 @@
-"""Write an annotated copy of a video, frame by frame and with its sound."""
+"""Write an annotated copy of a video, frame by frame, with its audio."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from avforensics.media.types import FPS
 from avforensics.media.video import VideoReader
 from avforensics.media.writer import x264_options
 
-HIGHEST_RATE = 48_000  # sample rate that every player supports
+HIGHEST_RATE = 48_000  # highest sample rate that every player supports
 Draw = Callable[[Image.Image, int], Image.Image]
 
 
@@ -37,23 +37,23 @@ def render_video(
 ) -> int:
     """Write a video with annotated frames as an H.264 + AAC MP4 at 25 fps.
 
-    Pictures and sound are read in step and keep their times. Memory use does not grow with the
-    length of the video.
+    Video and audio are read together and keep their times. Memory use does not grow with the length
+    of the video.
 
     Parameters
     ----------
     out : str or PathLike
-        The MP4 file, written atomically.
+        MP4 file, which is written atomically.
     draw : callable
-        Called with an upright RGB picture and its index; returns the picture to show.
+        Function that receives an upright RGB frame and its index and returns the frame to write.
     size : (int, int)
-        Width and height of the pictures from ``draw``, both even.
+        Width and height of the frames from ``draw``; both must be even.
     video_stream, audio_stream : int, optional
-        Streams to use. A file without sound results in a file without sound.
+        Streams to use. If the file has no audio, the copy has none.
     crf : int
-        x264's constant rate factor.
+        Constant rate factor of x264.
     progress : callable, optional
-        Called with the number of frames written.
+        Function that is called with the number of frames written.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def render_video(
     Raises
     ------
     MediaError
-        The video cannot be read, or has sound but not the requested audio stream.
+        The video cannot be read, or it has audio but not the requested audio stream.
     """
     options = {"movflags": "+faststart"}
     with (
@@ -95,7 +95,7 @@ def render_video(
 
 
 class _Sound:
-    """Copy the sound of one file into another, in step with the picture."""
+    """Copy the audio of a file to another file while frames are written."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class _Sound:
         self._container = open_container(path)
         self._output = output
         self._out = self._frames = self._next = self._resampler = self._kind = None
-        self._from = self._end = 0  # samples: earliest start in this format, end of the sound
+        self._from = self._end = 0  # in samples: earliest start in this format, end of the audio
         if not self._container.streams.audio:
             return
         try:
@@ -123,13 +123,13 @@ class _Sound:
         self._next = next(self._frames, None)
 
     def copy(self, *, until: Fraction) -> None:
-        """Write the sound that begins before the time ``until``."""
+        """Write the audio up to the time ``until`` (s)."""
         while self._next is not None and self._next[0] < until:
             self._write(self._next[1])
             self._next = next(self._frames, None)
 
     def finish(self) -> None:
-        """Flush the encoder; sound after the last frame is dropped."""
+        """Flush the encoder; audio after the last frame is dropped."""
         if self._out is not None:
             self._flush()
             self._output.mux(self._out.encode(None))
@@ -141,7 +141,7 @@ class _Sound:
     def _placed(
         self, source: av.AudioStream, origin: Fraction
     ) -> Iterator[tuple[Fraction, av.AudioFrame]]:
-        """Yield audio frames with their time relative to the first picture; drop earlier frames."""
+        """Yield audio frames with their times from the first video frame; drop earlier ones."""
         mender = Mender(survey(self._path).pieces.get(source.index, WHOLE))
         for frame in decode(self._container, source, Tally(), mender):
             if frame.pts is None or not mender.piece.holds(frame.pts * frame.time_base):
@@ -161,13 +161,12 @@ class _Sound:
             self._encode(piece)
 
     def _flush(self) -> None:
-        """Flush the resampler."""
         if self._resampler is not None:
             for piece in self._resampler.resample(None):
                 self._encode(piece)
 
     def _encode(self, piece: av.AudioFrame) -> None:
-        """Write resampled sound, without any overlap with sound of the previous format."""
+        """Write resampled audio, without overlap with audio in the previous format."""
         start = round(piece.pts * piece.time_base * self._rate)
         overlap = max(self._from - start, 0)
         if overlap >= piece.samples:

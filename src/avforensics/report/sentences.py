@@ -1,4 +1,4 @@
-"""Sentences for reports, in plain text that the pages escape."""
+"""Sentences for reports, as plain text that the pages escape."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from avforensics.scoring.offset import FRAME_MS, ConstantOffset
 from avforensics.scoring.outcome import Segment
 from avforensics.scoring.result import Calibrated, Features, Score, VideoResult, windows_of
 
-USUAL = 0.05  # a result as rare as this among real videos is called unusual, if no rate is given
+USUAL = 0.05  # if no rate is given, share of real videos below which a result is called unusual
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -28,7 +28,7 @@ def percent(share: float) -> str:
 
 
 def signed(value: int) -> str:
-    """Format a whole number with its sign, which is a true minus sign if negative."""
+    """Format a whole number with its sign, using a true minus sign."""
     return f"{value:+d}".replace("-", "−") if value else "0"
 
 
@@ -38,15 +38,15 @@ def in_short(
     segments: Sequence[Segment] = (),
     segments_per_minute: float | None = None,
 ) -> str:
-    """Summarise the result in about two sentences, for a reader who reads nothing else.
+    """Summarise the result in about two sentences, for readers who read nothing else.
 
     Parameters
     ----------
     segments : sequence of Segment
         Marked segments.
     segments_per_minute : float, optional
-        Maximum number of segments per minute of real video; None = unknown, in which case segments
-        are not mentioned.
+        Maximum number of marked segments per minute of real video. If it is None (unknown),
+        segments are not mentioned.
     """
     if result.not_applicable:
         return (
@@ -85,7 +85,7 @@ def in_short(
 def is_unusual(
     result: VideoResult, calibrated: Calibrated | None, segments: Sequence[Segment] = ()
 ) -> bool:
-    """Return True if something was found that a reader should look at."""
+    """Return True if the result or a segment is unusual among real videos."""
     if calibrated is None or result.not_applicable:
         return False
     return bool(segments) or not _is_usual(result, calibrated)
@@ -96,12 +96,12 @@ def _is_usual(result: VideoResult, calibrated: Calibrated) -> bool:
 
 
 def _least(result: VideoResult, calibrated: Calibrated) -> float:
-    """Smaller p-value of the score and the evidence."""
+    """Return the smaller of the p-values of the score and the evidence."""
     return min(p for p in (calibrated.p_value, result.evidence_p_value) if p is not None)
 
 
 def _rate(per_minute: float) -> str:
-    """Maximum average rate in words, e.g. ``"about one segment in 2 minutes is marked"``."""
+    """Describe a maximum rate, e.g. ``"about one segment in 2 minutes is marked"``."""
     if per_minute < 1:
         return f"about one segment in {number(1 / per_minute, 2)} minutes is marked"
     return f"about {number(per_minute, 2)} segments a minute are marked"
@@ -118,7 +118,7 @@ def _stretches_of(segments: Sequence[Segment]) -> str:
 def segment_note(
     segments: Sequence[Segment], segments_per_minute: float | None
 ) -> list[tuple[str, str]]:
-    """Heading and sentence on the marked segments; empty if no rate is known."""
+    """Return a heading and a sentence on the marked segments; empty if the rate is unknown."""
     if segments_per_minute is None:
         return []
     found = f"{len(segments)}, {_stretches_of(segments)}" if segments else "none"
@@ -130,7 +130,7 @@ def segment_note(
 
 
 def score_meaning(score: Score, calibrated: Calibrated | None) -> str:
-    """Explain the meaning of the score in a few sentences."""
+    """Explain in a few sentences what the score means."""
     if calibrated is None:
         return (
             "Higher means more unusual to a model of real videos, and so more likely manipulated. "
@@ -156,7 +156,7 @@ def among_reals(calibrated: Calibrated) -> str:
 
 
 def offset_meaning(offset: ConstantOffset) -> str:
-    """Explain the direction of the offset between sound and picture, and whether it is reliable."""
+    """Explain the direction of the offset between audio and video and whether it is reliable."""
     share = f"{percent(offset.probability)}; by chance it would be {percent(offset.chance)}"
     if not offset.is_clear:
         return f"No delay stands out. The mean probability of the most likely one is {share}."
@@ -178,7 +178,7 @@ def offset_meaning(offset: ConstantOffset) -> str:
 def coverage(
     result: VideoResult, duration: float, faces: Sequence[VideoResult] = ()
 ) -> list[tuple[str, str]]:
-    """Describe the scored and unscored parts, in pairs of a heading and a sentence.
+    """Describe which parts were scored, as pairs of a heading and a sentence.
 
     Parameters
     ----------
@@ -187,8 +187,8 @@ def coverage(
     duration : float
         Length of the whole video in seconds.
     faces : sequence of VideoResult
-        Results of the video's faces, of which all scored ones are used. If empty, ``result`` covers
-        the whole frame.
+        Results of the video's faces. Results without a score are ignored. If no face has a score,
+        ``result`` is described.
     """
     parts = [face for face in faces if face.scores] or [result]
     several = len(parts) > 1
@@ -218,12 +218,12 @@ def coverage(
 
 
 def _union(parts: Iterable[np.ndarray]) -> np.ndarray:
-    """Sorted union of the arrays."""
+    """Return the sorted union of the arrays."""
     return np.unique(np.concatenate(list(parts)))
 
 
 def _stretches(frames: np.ndarray) -> str:
-    """Describe start, end and number of pieces."""
+    """Describe the start, the end and the number of gapless stretches."""
     pieces = 1 + int((np.diff(frames) > 1).sum())
     told = f"{frames[0] / FPS:.2f} s to {(frames[-1] + 1) / FPS:.2f} s"
     return told if pieces == 1 else f"{told} in {pieces:,} stretches"
@@ -237,7 +237,7 @@ def _left_out(scored: float, duration: float) -> str:
 
 
 def _media_rows(media: MediaReport, parts: Sequence[MediaReport]) -> list[tuple[str, str]]:
-    """Describe the data read from a file, for all its faces together."""
+    """Describe the data read from a file for all faces together."""
     picture = f"{media.width} × {media.height}, {number(media.fps)} fps"
     if media.video_codec:
         picture += f", {media.video_codec}"
@@ -266,7 +266,7 @@ def _media_rows(media: MediaReport, parts: Sequence[MediaReport]) -> list[tuple[
 
 
 def _score_rows(scores: list[Score], several: bool) -> list[tuple[str, str]]:
-    """Describe the score; for ``several`` faces, it is not always the mean of all steps."""
+    """Describe the score, which for ``several`` faces need not be the mean of all steps."""
     score = scores[0]
     mean = "" if several else "; each is a mean of step losses"
     rows = [

@@ -1,4 +1,4 @@
-"""One self-contained HTML page that compares versions of a clip by scores and delay maps."""
+"""Write a self-contained HTML page that compares versions of a clip by scores and delay maps."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from avforensics.scoring.result import VideoResult
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A version of the clip.
+    """Version of the clip.
 
     Parameters
     ----------
     title, done : str
         Name of the version, and a sentence on how it was made.
     result : VideoResult
-        Must be scored and have features and steps.
+        Result with scores, features and steps.
     calibrated : Calibrated, optional
-        Comparison of the score with real videos.
+        Comparison of the score with the scores of real videos.
     forged : tuple of (float, float), optional
-        Start and end, in seconds, of the part in which picture and sound do not belong together.
+        Start and end, in seconds, of the part in which video and audio do not belong together.
     clip : bytes
-        An MP4 file for the player; empty = no player.
+        MP4 file for the player; empty = no player.
     report : str
-        Relative path of the version's own page; empty = no page.
+        Relative path of the page on this version; empty = no page.
     """
 
     title: str
@@ -58,16 +58,16 @@ def write_side_by_side(
     notes: Sequence[str] = (),
     provenance: Mapping[str, object],
 ) -> Path:
-    """Write the page.
+    """Write a page that compares versions of a clip.
 
     Parameters
     ----------
     entries : sequence of Entry
-        The unchanged clip, followed by the versions to compare with it.
+        Unchanged clip, followed by the versions to compare with it.
     out : str or PathLike
-        The HTML file, written atomically.
+        HTML file, which is written atomically.
     title, lead : str
-        Heading of the page, and a sentence on what it shows.
+        Heading of the page, and a sentence that describes its content.
     notes : sequence of str
         Further notes for the reader, one per line.
     provenance : mapping
@@ -96,7 +96,7 @@ def write_side_by_side(
 
 
 def verdict(entry: Entry, original: Entry) -> str:
-    """Comment on a version's score in a short sentence."""
+    """Compare a version's score with the original's and, if calibrated, with real videos."""
     if entry is original:
         known = entry.calibrated
         return "The score to compare with." if known is None else among_reals(known)
@@ -113,7 +113,7 @@ def verdict(entry: Entry, original: Entry) -> str:
 def _plot(
     curves: PlotData, forged: tuple[float, float] | None, heat: float, loss: float
 ) -> dict[str, object]:
-    """Plot data of a version: a PNG of its delays, and points as fractions of the plot."""
+    """Return the plot data of a version: a map of delays, and points as fractions of the plot."""
     start, end = curves.span
     time = (middle_of(curves.window) - start) / (end - start)
     return {

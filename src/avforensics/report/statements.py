@@ -1,4 +1,4 @@
-"""Evidence and likelihood ratios in words, in plain text that the pages escape."""
+"""Express evidence and likelihood ratios in words, as plain text that the pages escape."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ LIMITS = (
 )
 """Statements that accompany every result."""
 
-# Words for ratios below each limit, from the ENFSI guideline for evaluative reporting (2015).
+# Upper limit of ratios, and words for ratios below it (ENFSI guideline for evaluative reporting,
+# 2015).
 _STRENGTHS = (
     (2, "no support for one over the other"),
     (10, "weak support"),
@@ -28,7 +29,7 @@ _STRENGTHS = (
 
 
 def evidence_meaning(p_value: float, n_real: int, statistics: Sequence[str]) -> str:
-    """Explain how a video's fused statistics compare with real videos."""
+    """State how many real videos have fused statistics that are at least as unusual."""
     count = len(statistics)
     by = "By one measure" if count == 1 else f"By {count} measures together"
     if p_value <= 1 / (n_real + 1):
@@ -37,7 +38,7 @@ def evidence_meaning(p_value: float, n_real: int, statistics: Sequence[str]) -> 
 
 
 def propositions(kinds: Sequence[str], generators: Sequence[str]) -> tuple[str, str]:
-    """The two propositions that a likelihood ratio compares: forged and real."""
+    """Return the two propositions that a likelihood ratio compares: forged and real."""
     what = f"forged ({', '.join(kinds)})" if kinds else "forged"
     count = len(generators)
     return (
@@ -47,14 +48,14 @@ def propositions(kinds: Sequence[str], generators: Sequence[str]) -> tuple[str, 
 
 
 def ratio_statement(about: Mapping[str, Any], found: Mapping[str, Any] | None) -> str:
-    """State the ratio with both propositions, its bounds and the populations.
+    """State the ratio, its interval, both propositions and the populations.
 
     Parameters
     ----------
     about : mapping
         Content of `LikelihoodRatio.about`.
     found : mapping or None
-        ``log10``, ``low``, ``high`` and ``at_bound``; None = there is no ratio.
+        Ratio as ``log10``, ``low``, ``high`` and ``at_bound``; None = no ratio.
     """
     if found is None:
         reason = about.get("refused") or "this video cannot be compared with the calibration's"

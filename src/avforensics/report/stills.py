@@ -1,4 +1,4 @@
-"""Small still pictures of a video, for a page."""
+"""Cut small still pictures out of a video for a page."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from PIL import Image
 
 from avforensics.media.stills import stills
 
-HEIGHT = 96  # pixels; shown smaller, so that pictures are sharp on high-resolution screens
-AROUND = 0.35  # margin shown on each side of a face, as a fraction of the face's size
+HEIGHT = 96  # pixels; the page shows pictures smaller, so that they are sharp on all screens
+AROUND = 0.35  # margin on each side of a face, as a fraction of the face's size
 
 
 @dataclass(frozen=True)
 class FaceBoxes:
-    """The boxes of one tracked face.
+    """Boxes of a tracked face.
 
     Attributes
     ----------
     time : float array, (n,)
-        Seconds on the video's clock, increasing. Between times that are at most a quarter of a
-        second apart, the box is interpolated. Elsewhere, it is shown from half a frame before to
-        half a frame after its time.
+        Times of the boxes in seconds from the start of the video, increasing. Boxes that are at
+        most a quarter of a second apart are interpolated. Other boxes are shown from half a frame
+        before to half a frame after their time.
     box : float array, (n, 4)
-        ``left, top, right, bottom`` in fractions of the upright picture.
+        ``left, top, right, bottom`` as fractions of the upright frame.
     spans : sequence of (float, float)
-        Start and end, in seconds, of speech by this face, during which its box has the speaker's
-        colour.
+        Start and end, in seconds, of speech by this face. During these spans, the box has the
+        speaker's colour.
     """
 
     label: str
@@ -51,16 +51,16 @@ def still_addresses(
     Parameters
     ----------
     path : str or PathLike
-        The video.
+        Video file.
     moments : sequence of (float, FaceBoxes or None)
-        Time in seconds on the video's clock, and the face to show; None = the whole picture.
+        Time in seconds from the start of the video, and the face to show; None = the whole frame.
     stream : int, optional
         Index among the video streams.
 
     Returns
     -------
     list of str
-        One URL per moment; empty if there is no picture.
+        A URL for each moment; an empty string if there is no picture.
     """
     pictures = stills(path, (moment for moment, _ in moments), stream=stream)
     return [
