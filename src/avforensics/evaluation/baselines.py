@@ -51,7 +51,7 @@ class BaselineClip:
     path : str
         Path in the manifest.
     statistics : mapping of str to float
-        From `avforensics.scoring.statistics.measure`.
+        Results of `avforensics.scoring.statistics.measure`.
     silence : float or None
         Seconds from `leading_silence`; None if the audio was not read.
     """
@@ -103,7 +103,7 @@ def _leading_silence(clip: BaselineClip) -> float | None:
 
 @baseline("naive_bayes")
 def _naive_bayes(clip: BaselineClip) -> float | None:
-    """Return None if there are no delay counts from real videos."""
+    """Return the naive Bayes statistic; None without delay counts from real videos."""
     return clip.statistics.get("naive_bayes")
 
 

@@ -1,6 +1,6 @@
 """Results by group: does a detector work worse for some people or files, or flag them more often?
 
-Groups are the values of any column of the videos: gender, language, method, duration. Each group is
+Groups are the values of any column, such as gender, language, method or duration. Each group is
 compared with all other videos whose group is known, on the same resamples of identities. The
 p-values are corrected for all comparisons together, because one in twenty groups differs "at 5 %"
 by chance.
@@ -221,7 +221,7 @@ class _Work:
         return min(n for n in self.bootstrap.identities(rows) if n)
 
     def _p_value(self, gap: float, interval: Sequence[float], rows, others) -> float:
-        """Compute the two-sided p-value that fits the interval: 1 - level if an end is 0."""
+        """Compute the two-sided p-value that matches the interval: 1 - level if an end is 0."""
         half = gap - interval[0] if gap > 0 else interval[1] - gap
         freedom = min(self._people(rows), self._people(others)) - 1
         if not gap or half <= 0:

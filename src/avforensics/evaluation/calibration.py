@@ -24,7 +24,7 @@ from avforensics.evaluation.pvalues import p_values
 from avforensics.evaluation.strength import LikelihoodRatio
 from avforensics.files import atomic_path
 
-_FORMATS = ("avforensics.calibration/1", "avforensics.calibration/2")  # version 2 adds parts
+_FORMATS = ("avforensics.calibration/1", "avforensics.calibration/2")  # version 2 has more parts
 _SLACK = 0.01  # relative tolerance of calibrated ranges: 25.0004 fps counts as 25 fps
 
 

@@ -1,4 +1,4 @@
-"""Check that a feature store, a checkpoint and a policy fit together."""
+"""Check that a feature store, a checkpoint and a policy are compatible."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Score files of other harnesses: dfwb's C5 (``dfwb.scores/1``) and DeepfakeBench's tables.
 
 C5 is a CSV file (``dataset, key, compression, label, score, status`` and others) with a JSON file
-that describes its origin. Its scores are probabilities of a fake. C5 is documented in
+that describes its origin. Its scores are probabilities of a fake. C5 is documented at
 https://github.com/dfwb-research/deepfake-workbench (docs/concepts/score-files.md).
 
 DeepfakeBench scores frames and saves the scores only with pickle. This module instead reads a table
@@ -133,7 +133,7 @@ def write_frames(rows: Sequence[ScoredVideo], path: str | os.PathLike) -> None:
     for row in filter(lambda row: row.counts, rows):
         name = os.path.relpath(row.path, common) if common else row.path
         folder = name.strip("/").replace("\\", "/").replace("/", "__")
-        while folder in folders:  # a/b and a__b, which DeepfakeBench would average
+        while folder in folders:  # DeepfakeBench would average a/b and a__b
             folder += "~"
         folders.add(folder)
         known = [row.label, row.path, repr(row.score), row.category, row.identity]

@@ -24,7 +24,7 @@ _SHARE_FLOOR = 0.01  # shares are mapped to 0.01..0.99
 # share of the median added before the logarithm, so that values far below it are similar
 _POSITIVE_FLOOR = 0.1
 _FINEST = 0.05  # minimum spread: a difference of 5 % (in log or logit units) is never unusual
-_MAD = 1.4826  # standard deviation over median absolute deviation, for a normal distribution
+_MAD = 1.4826  # standard deviation / median absolute deviation of a normal distribution
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Mahalanobis(Fusion):
 class _Independent(Fusion):
     """Base of fusions that combine the statistics' p-values as if they were independent.
 
-    They are not independent, so the result is not a p-value; the calibration turns it into one.
+    They are not independent, so the result is not a p-value; the calibration provides p-values.
     """
 
     @classmethod

@@ -1,9 +1,10 @@
 """Likelihood ratios: how much more probable a value is for forgeries than for real videos.
 
-All ratios are log10; positive values favour a forgery. The cost Cllr and its calibrated minimum
-follow Brümmer and du Preez 2006, the empirical bounds (ELUB) Vergeer et al. 2016, and
-pool-adjacent-violators Zadrozny and Elkan 2002. The functions make no assumption about the meaning
-of the value.
+All ratios are log10; positive values favour a forgery. The functions make no assumption about the
+meaning of the values.
+
+References: cost Cllr and its calibrated minimum, Brümmer and du Preez 2006; empirical bounds
+(ELUB), Vergeer et al. 2016; pool-adjacent-violators, Zadrozny and Elkan 2002.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _LN10 = np.log(10)
 
 
 def split(log10_lr: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Split values into those of forgeries (label 1) and of real videos (label 0), float64.
+    """Split values by label into forgeries (1) and real videos (0), float64.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def tippett(log10_lr: ArrayLike, at: ArrayLike) -> np.ndarray:
 def reliability(
     log10_lr: ArrayLike, labels: ArrayLike, *, bins: int = 10
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Compare stated and observed shares of forgeries at prior odds of 1:1, in equal bins.
+    """Compare stated and observed shares of forgeries at prior odds of 1:1, in equal-sized bins.
 
     Returns
     -------

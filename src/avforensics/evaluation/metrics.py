@@ -1,7 +1,7 @@
 """Metrics of a ranking of videos, for one sample or for thousands of resamples at once.
 
-Polarity is 1 = fake: the positive class is "fake", and a higher score means more likely fake. Equal
-scores share one threshold, as in scikit-learn.
+The positive class (label 1) is "fake", and a higher score means more likely fake. Equal scores
+share one threshold, as in scikit-learn.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class RocCurve:
         return _ratio(self.true_positives, self.true_positives[..., -1:])
 
     def auc(self) -> np.ndarray:
-        """Return the area under the ROC curve; a tie of a real video and a fake counts one half."""
+        """Return the area under the ROC curve; ties between classes count one half."""
         area = np.diff(self.false_positives) * (
             self.true_positives[..., 1:] + self.true_positives[..., :-1]
         )

@@ -54,7 +54,7 @@ def fit_evidence(
     source: str | None = None,
     seed: int = 0,
 ) -> tuple[Evidence | None, list[int], str]:
-    """Fit evidence to real clips: either those with inner windows or those without.
+    """Fit evidence to real clips, either with or without inner windows.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def fit_evidence(
 def fit_segments(
     store: FeatureStore, found: Mapping[int, StoredScore], policy: SequencePolicy
 ) -> SegmentAlarms | None:
-    """Fit segment alarms to scored real clips; None if only the first windows are scored."""
+    """Fit segment alarms to real clips; return None if only the first windows are scored."""
     if policy.windows != "all":
         return None
     curves = (

@@ -20,7 +20,7 @@ ROUNDING = 0.0005  # the paper prints percentages with one decimal
 
 @dataclass(frozen=True)
 class Comparison:
-    """One of the paper's results and ours, as fractions of 1."""
+    """A result of the paper and our result, as fractions of 1."""
 
     result: str  # category or average
     metric: str

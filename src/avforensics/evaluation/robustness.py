@@ -96,7 +96,7 @@ def false_alarms(
 
 
 def curves(runs: Runs, metric: str = "auc") -> dict[str, list[tuple[int, float]]]:
-    """Return each perturbation's levels and values: AVG-FV if all runs have it, else overall."""
+    """Return each perturbation's levels and values, for AVG-FV if all runs have it or overall."""
     found: dict[str, list[tuple[int, float]]] = {}
     result = headline(runs.values(), AVERAGES)
     for (name, level), summary in sorted(runs.items()):
@@ -111,7 +111,7 @@ def curves(runs: Runs, metric: str = "auc") -> dict[str, list[tuple[int, float]]
 def average_and_adversarial(
     by_name: Mapping[str, Sequence[tuple[int, float]]], worst: Callable = np.min
 ) -> tuple[list[int], list[float], list[float]]:
-    """Return the levels common to all perturbations, and the mean and worst value at each."""
+    """Return the levels common to all perturbations, and each level's mean and worst value."""
     tables = [dict(values) for values in by_name.values()]
     levels = sorted(set.intersection(*(set(table) for table in tables)))
     values = np.array([[table[level] for level in levels] for table in tables])

@@ -98,8 +98,8 @@ def write_scores(rows: Sequence[ScoredVideo], path: str | PathLike) -> None:
 def read_scores(path: str | PathLike, *, fake: int = 1) -> list[ScoredVideo]:
     """Read a table with at least path, label and score, e.g. from :func:`write_scores`.
 
-    A table from `avforensics detect` with an added column of labels has one row per video, with an
-    empty ``track``, and one per face; rows of faces are skipped.
+    In a table from `avforensics detect` with an added column of labels, rows of faces, which have
+    a ``track``, are skipped.
 
     Parameters
     ----------

@@ -3,8 +3,8 @@
 Three curves are compared. ``step_loss``, whose mean is the score, is high where the pattern of
 delays changes, and falls again once the decoder has seen the new pattern. ``delays`` shows how
 unusual a window's delays are among real videos, regardless of previous windows, so it stays high to
-the end of a forged segment; it needs the naive Bayes baseline. ``own_delay`` is the curve of
-`avforensics.scoring.own_delay`, with which `avforensics detect` finds segments; it needs no real
+the end of a forged segment; it needs the naive Bayes baseline. ``own_delay`` is the curve that
+`avforensics detect` uses to find segments (`avforensics.scoring.own_delay`); it needs no real
 videos.
 """
 

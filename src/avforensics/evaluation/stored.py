@@ -139,7 +139,7 @@ class StoreScorer:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Make torch use one thread inside the block.
+    """Make torch use one thread inside the ``with`` block.
 
     Decoders are too small to benefit from more threads, and with a single thread, sums are the same
     on any number of cores.
@@ -202,7 +202,7 @@ def fit_delay_frequency(
 
 
 def count_delays(store: FeatureStore, chosen: Sequence[int]) -> np.ndarray:
-    """Return how often each delay is a window's most likely delay: log-shares, float64, (D,)."""
+    """Return the log-frequency of each delay as the most likely delay, float64, (D,)."""
     counted = NaiveBayes(delays=store.info.n_delays)
     counted.fit(torch.from_numpy(store.logits(index)) for index in chosen)
     return counted.log_probability.double().numpy()

@@ -79,7 +79,7 @@ class LikelihoodRatio:
         ``n_people``, ``cllr``, ``cllr_min``, ``refused`` and others, as in the file.
     arrays : mapping of str to float64 array
         ``grid``, ``log10``, ``low``, ``high``, (`GRID`,); ``bounds``, (2,); ``validated_lr`` and
-        ``validated_label``, (n,): ratios of videos from fits that excluded them.
+        ``validated_label``, (n,): each video's label, and its ratio from a fit without the video.
     """
 
     about: Mapping[str, Any]
@@ -102,7 +102,7 @@ class LikelihoodRatio:
         fewest: int = FEWEST_VIDEOS,
         seed: int = 0,
     ) -> LikelihoodRatio:
-        """Fit, validate and bound the ratio, or record why there is none.
+        """Fit, validate and bound the ratio, or record why there is no ratio.
 
         Parameters
         ----------

@@ -145,7 +145,7 @@ def by_category(rows: Sequence[ScoredVideo]) -> dict[str, list[ScoredVideo]]:
 
 
 class _Blocks:
-    """Blocks of results for subsets of the scored videos; keeps resamples for averages."""
+    """Compute blocks of results for subsets of the videos; keep resamples for averages."""
 
     def __init__(self, scored: Sequence[ScoredVideo], bootstrap: Bootstrap) -> None:
         self.bootstrap = bootstrap
@@ -217,7 +217,7 @@ class _Blocks:
 
 
 def _coverage(rows: Sequence[ScoredVideo]) -> dict:
-    """Count listed, scored and failed videos; name videos not scored or not applicable."""
+    """Count videos; list those that were not scored and those that are not applicable."""
     not_scored = [
         {"path": row.path, "category": row.category, "reason": row.reason}
         for row in rows

@@ -22,13 +22,13 @@ _COLUMNS = {
     "tpr_at_fpr_5": "TPR@5",
     "tpr_at_fpr_10": "TPR@10",
 }
-_WITH_INTERVAL = ("auc", "ap", "ap_balanced", "eer")  # in tables; files have all intervals
+_WITH_INTERVAL = ("auc", "ap", "ap_balanced", "eer")  # in tables; files contain all intervals
 _COUNTS = {"n_real": "real", "n_fake": "fake"}
 _UNSCORED = "AUC, unscored = chance"  # column title, used if some videos have no score
 
 
 def blocks(summary: Mapping) -> Iterator[tuple[str, Mapping]]:
-    """Yield name and block of each result: categories, averages, then overall."""
+    """Yield the name and block of each result: categories, averages, then overall."""
     yield from summary["categories"].items()
     yield from summary["averages"].items()
     if summary["overall"]:
@@ -78,10 +78,10 @@ def cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
 
 
 def statistics_cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows of AUCs by statistic, score first; empty without statistics.
+    """Return the header and rows of a table of AUCs by statistic; empty without statistics.
 
     Statistics are signed so that out-of-sync videos score high; an AUC below 50 means that the
-    forgeries of that category score low.
+    forgeries score low.
     """
     names = list(summary["overall"].get("statistics", {}))
     found = list(blocks(summary))
@@ -145,7 +145,7 @@ def to_latex(summary: Mapping, title: str = "") -> str:
 
 
 def to_csv(summary: Mapping) -> str:
-    """Format all numbers at full precision, by result and by model, baseline or statistic."""
+    """Format all numbers at full precision, one line per result and model or other score."""
     ends = [f"{metric}_ci_{end}" for metric in _COLUMNS for end in ("low", "high")]
     numbers = [*_COLUMNS, *ends, "auc_unscored"]
     table = [["category", "scores", "n_real", "n_fake", "prevalence", *numbers]]

@@ -129,7 +129,7 @@ class _Arrays:
                 self.by_name[path.stem].append(path)
 
     def path(self, row: Row) -> Path:
-        """Return the path of a video's array; of several, the path whose folders match best.
+        """Return the path of a video's array; if there are several, the best match by folders.
 
         Raises
         ------
@@ -198,7 +198,7 @@ def _rows(array: np.ndarray, name: str, path: Path) -> np.ndarray:
 
 
 def _sizes(manifest: Manifest, files: _Arrays) -> tuple[int, int]:
-    """Return activation width (0 = none) and delays (1 = none) of the first usable array."""
+    """Return the first usable array's activation width (or 0) and number of delays (or 1)."""
     reason: ConfigError | None = None
     for row in manifest:
         try:

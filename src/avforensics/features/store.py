@@ -194,7 +194,7 @@ class FeatureStore(Sequence[Entry]):
         Raises
         ------
         ManifestError
-            Nothing matches.
+            No entry matches.
         """
         wanted = {name: value for name, value in values.items() if value is not None}
         found = [

@@ -137,7 +137,7 @@ class NaiveBayes(nn.Module):
 def anomaly_model(module: nn.Module, part: str) -> nn.Module:
     """Return a part of a checkpoint as an anomaly model.
 
-    A bare decoder is combined with the objective of the published decoder of that part.
+    A bare decoder is combined with the published objective of that part.
 
     Parameters
     ----------

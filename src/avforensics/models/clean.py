@@ -1,4 +1,4 @@
-"""Decoder with standard layer norms, scale and attention: no quirks of the released decoder."""
+"""A decoder without the released decoder's quirks: standard layer norms, scale and attention."""
 
 from __future__ import annotations
 

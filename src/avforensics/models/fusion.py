@@ -116,8 +116,8 @@ class FusionTransformer(nn.Module):
         chunk : int
             Pairs per pass of the transformer.
         recompute : bool
-            Recompute each chunk in the backward pass. This takes a third more time, but memory for
-            only one chunk of pairs.
+            Recompute each chunk in the backward pass. This takes a third longer, but needs memory
+            for only one chunk of pairs.
 
         Returns
         -------

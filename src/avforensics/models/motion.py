@@ -53,7 +53,7 @@ class MotionEncoder(nn.Module):
             raise ValueError(f"dropout must be within [0, 1), got {dropout}")
         self.width = widths[-1]
         self.register_buffer("luma", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
-        # A 3-D convolution over all frames of a window equals a 2-D one over the stacked frames.
+        # A 3-D convolution over all frames of a window equals a 2-D convolution of stacked frames.
         self.conv1 = nn.Conv2d(WINDOW_FRAMES, stem, 5, 2, 2, bias=False)
         self.bn1 = nn.BatchNorm2d(stem)
         self.pool = nn.MaxPool2d(3, 2, 1)
@@ -115,5 +115,5 @@ class StridedAudioEncoder(nn.Module):
         self.dropout = nn.Dropout2d(dropout)
 
     def forward(self, log_mel: Tensor) -> Tensor:
-        """Encode crops, (B, 1, 80, 20) -> (B, 5 C, 5): 5 bands of C channels at 5 times."""
+        """Encode crops, (B, 1, 80, 20) -> (B, 5 C, 5): 5 bands of C channels, 5 steps."""
         return self.dropout(self.layers(log_mel)).flatten(1, 2)

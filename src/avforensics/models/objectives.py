@@ -98,7 +98,7 @@ class HardCrossEntropy(NextRow):
 
 @register
 class DiscreteDelay(HardCrossEntropy):
-    """Predict the next most likely delay from the previous ones ("discrete delay, CE").
+    """Predict the next window's most likely delay from previous delays ("discrete delay, CE").
 
     Delays are one-hot vectors, so that the decoder's first layer acts as an embedding table.
     """

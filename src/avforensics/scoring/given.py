@@ -150,7 +150,7 @@ def _is_one(video: object) -> bool:
 
 
 def _is_arrays(video: object) -> bool:
-    """Return True for four items that begin with frames and a number."""
+    """Return True if the argument has four items, starting with frames and a number."""
     return isinstance(video, Arrays) or (
         isinstance(video, tuple | list)
         and len(video) == 4

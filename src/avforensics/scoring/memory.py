@@ -1,4 +1,4 @@
-"""Keep the memory of long runs flat."""
+"""Keep the memory use of long runs constant."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ EVERY = 1500  # windows between two releases: a minute of video
 
 
 def release_freed() -> None:
-    """Return freed memory to the operating system; takes about 10 ms.
+    """Return freed memory to the operating system, which takes about 10 ms.
 
     The C library keeps freed pieces between objects that are still in use. In an hour of video,
     these pieces would add up to several hundred megabytes.

@@ -53,7 +53,7 @@ class Segment:
         )
 
     def row(self) -> dict[str, Any]:
-        """Row of segments.csv, without the path."""
+        """Return the row of segments.csv, without the path."""
         return {
             "track": self.track or None,
             "start": round(self.start, 3),

@@ -129,5 +129,5 @@ class VideoRows:
 
     @cached_property
     def follows(self) -> np.ndarray:
-        """Whether each window but the first directly follows the previous one, bool, (N - 1,)."""
+        """True where a window directly follows the previous window, bool, (N - 1,)."""
         return np.diff(self.window) == 1

@@ -159,7 +159,7 @@ class Source:
         self._stopped.set()
 
     def spans(self) -> Iterator[Span]:
-        """Yield spans as they arrive; ends early if reading fails.
+        """Yield spans as they arrive, until reading ends or fails.
 
         ``when_read`` is called before the last span is yielded, so that the next clip is read while
         the network runs.
@@ -193,7 +193,7 @@ class Source:
         except Exception as error:  # one bad file must never end the batch
             self.error = f"reading failed: {type(error).__name__}: {error}"
         if self.clip.pictures is not None:
-            self.clip.pictures.close()  # otherwise the thread that cuts them would wait
+            self.clip.pictures.close()  # otherwise the thread that cuts pictures would wait
         self.seconds += time.perf_counter() - started
         self.put(None)
 

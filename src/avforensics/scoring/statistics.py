@@ -3,7 +3,7 @@
 The published score measures how well each window is predicted from the previous windows. A network
 that is unsure gives flat rows, which are easy to predict and therefore count as normal. The
 statistics in this module measure the same rows in other ways: how sure the network is, whether the
-delay is constant, and how often it jumps. They need no further pass of the network.
+delay is constant, and how often it jumps. They do not run the network again.
 
 Each statistic uses the windows of `VideoRows`, in which every delay has valid audio. A short clip
 is measured on all of its windows; do not compare its statistics with those of longer clips.
@@ -51,7 +51,7 @@ class Statistic:
         ``share`` = in [0, 1], ``positive`` = 0 or more, without an upper limit, ``real`` = any
         number. The scale selects the transform with which a fusion makes the values nearly normal.
     fake : str
-        ``high`` or ``low``: the side of videos whose audio and video do not match.
+        ``high`` or ``low``: the values of videos whose audio and video do not match.
     sides : str
         ``two`` = high and low values are unusual; ``one`` = only values towards ``fake`` are.
     meaning : str
@@ -193,14 +193,14 @@ def mass_spread(rows: VideoRows) -> float:
 
 @statistic("delay_distance", scale="positive", fake="high")
 def delay_distance(rows: VideoRows) -> float:
-    """Mean distance of the probability from the clip's delay, in frames."""
+    """Mean distance of the probability mass from the clip's delay, in frames."""
     away = np.abs(np.arange(rows.probability.shape[1]) - rows.delay)
     return float((rows.probability @ away).mean())
 
 
 @statistic("jump_rate", scale="share", fake="high")
 def jump_rate(rows: VideoRows) -> float | None:
-    """Share of consecutive windows between which the most likely delay moves by over one frame."""
+    """Share of steps between windows at which the most likely delay moves by over one frame."""
     jumps = np.abs(np.diff(rows.likeliest)) > NEAR
     return float(jumps[rows.follows].mean()) if rows.follows.any() else None
 

@@ -55,7 +55,7 @@ def find_speakers(faces: Sequence[FaceResult]) -> np.ndarray:
     Parameters
     ----------
     faces : sequence of FaceResult
-        Faces whose ``speaks`` and ``spans`` are set.
+        Faces, whose ``speaks`` and ``spans`` are set here.
 
     Returns
     -------

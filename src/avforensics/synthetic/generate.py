@@ -72,12 +72,12 @@ def generate(
     strength : float
         Factor on the errors of mouths generated from audio (FVFA-WL).
     silence : float
-        Seconds of silence at the start of forgeries, but not of real clips or partial forgeries:
-        the flaw of FakeAVCeleb and AV-Deepfake1M (arXiv 2412.00175), copied on purpose so that a
+        Seconds of silence at the start of forgeries, but not of real clips or partial forgeries.
+        This flaw of FakeAVCeleb and AV-Deepfake1M (arXiv 2412.00175) is copied on purpose so that a
         control can expose it.
     workers : int, optional
-        Number of processes; None = one per available core, 1 = this process. Scripts that use more
-        need ``if __name__ == "__main__":``, since processes are spawned.
+        Number of processes; None = one per available core, 1 = this process. With more processes,
+        scripts need ``if __name__ == "__main__":``, since processes are spawned.
     progress : callable, optional
         Called after each person with the number of finished clips and the number of all clips.
 

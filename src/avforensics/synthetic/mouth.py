@@ -54,7 +54,7 @@ def draw_mouth(
     hole = within * edge(y - upper) * edge(lower - y) * np.clip(gap / (1.5 * pixel), 0, 1)
     lip = np.array(appearance.lip, np.float32)
 
-    # Shadow below the lower lip, then the lips: the upper one darker, the lower one glossy.
+    # Shadow below the lower lip, then the lips: the upper lip is darker, the lower lip glossy.
     shadow = np.exp(-(((y - under - 0.02) / 0.022) ** 2)) * taper
     _lay(picture, lip * 0.62, 0.30 * shadow)
     _lay(picture, lip * 0.86, 0.92 * lip_cover)

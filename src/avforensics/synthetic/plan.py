@@ -59,7 +59,7 @@ PARTIAL_MANNERS = ("RVFA", "FVRA-WL", "FVFA-WL")
 
 
 class Take(NamedTuple):
-    """Recording number ``clip`` of a person."""
+    """A recording of a person; ``clip`` is its number."""
 
     identity: int
     clip: int

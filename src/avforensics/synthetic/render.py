@@ -1,4 +1,4 @@
-"""Render a talking head: all frames of a clip, in blocks that fit the cache."""
+"""Render a talking head: all frames of a clip, in blocks that fit into the cache."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ ROOM_REACH = 1.12  # the room is larger than the frame because the camera sways
 
 @dataclass(frozen=True)
 class Scene:
-    """A recording session; moving quantities are per frame."""
+    """A recording session; quantities that change are given per frame."""
 
     room: str  # one of ``ROOMS``
     # float (4, 3): two room colours, clothes colour, and light colour (a factor near 1)

@@ -41,7 +41,7 @@ class Voice:
 def synthesise_speech(
     articulation: Articulation, voice: Voice, rng: np.random.Generator, seconds: float
 ) -> np.ndarray:
-    """Synthesise the speech of an articulation.
+    """Synthesise speech from an articulation.
 
     Parameters
     ----------
