@@ -49,7 +49,7 @@ class MouthView:
 
     @classmethod
     def of_track(cls, track: FaceTrack, crop: MovingCrop) -> MouthView:
-        """Create the view of the mouth of a face that is cropped along its track."""
+        """Create the view for a face that is cropped along its track."""
         mouth = RECIPES["mouth"].squares(track).astype(np.float64)
         seen = np.asarray(crop.squares, np.float64)[: len(mouth)]
         side = seen[:, 2:3]

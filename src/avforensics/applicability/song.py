@@ -12,7 +12,7 @@ WINDOW = 1024  # samples from which a pitch is estimated (64 ms)
 LOWEST, HIGHEST = 65, 500  # range of pitches in Hz
 VOICED = 0.6  # minimum autocorrelation of a voiced window; 1 = periodic
 SMOOTH = 15  # pitches over which the pitch is smoothed (0.15 s, about a cycle of vibrato)
-STEP = 15  # distance of the pitches that are compared (0.15 s)
+STEP = 15  # pitches over which a change of pitch is measured (0.15 s)
 STEADY = 0.15  # maximum change of a held note's smoothed pitch in a step, in semitones
 LEAST = 100  # minimum number of pitches with a voice (1 s); otherwise, a long vowel would dominate
 

@@ -1,1 +1,1 @@
-"""The parts of ``avforensics detect`` around the scoring: inputs, records and outputs."""
+"""Inputs, records and outputs of ``avforensics detect``."""

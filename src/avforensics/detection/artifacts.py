@@ -44,7 +44,7 @@ class Artifacts:
     report, features, figures : bool
         Which of these outputs to write.
     run : RunRecord
-        Data of the run that is written with each result.
+        Data of the run to write with each result.
     """
 
     folder: Path

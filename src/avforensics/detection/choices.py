@@ -30,8 +30,8 @@ def face_options(
     models : Models
         Models whose synchronisation network determines the recipe if ``crop`` is None.
     mode : str
-        ``given``, ``auto`` or ``none``, or ``trained``: ``auto`` if the checkpoint names the
-        recipe of its training crops, else ``given``.
+        ``given``, ``auto``, ``none`` or ``trained``. ``trained`` means ``auto`` if the checkpoint
+        names the recipe of its training crops, else ``given``.
     crop : str or mapping, optional
         Name of a recipe in `avforensics.faces.crops.RECIPES`, or the settings of a `CropRecipe`.
     score : str

@@ -110,11 +110,11 @@ class Detector:
         Parameters
         ----------
         sync, distribution, activation, pca : path, optional
-            ``sync_model.pth``, ``dist_regressive_model.pth``, ``avfeature_regressive_model.pth``
-            and ``pca.pkl``. If some are given, the others are searched for as with
-            ``checkpoint=released``.
+            Paths of ``sync_model.pth``, ``dist_regressive_model.pth``,
+            ``avfeature_regressive_model.pth`` and ``pca.pkl``. If some are given, the others are
+            searched for as with ``checkpoint=released``.
         bundle : path, optional
-            A safetensors bundle, parts of which are replaced by the files above.
+            Safetensors bundle. The files above replace parts of it.
         **options
             As in `Detector`.
 

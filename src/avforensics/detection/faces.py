@@ -52,8 +52,8 @@ class FaceOptions:
     Parameters
     ----------
     mode : str
-        ``given`` = frames are framed as in training (face crops, or frames that the network crops
-        itself); ``none`` = whole frames are scored; ``auto`` = faces are found, tracked and scored
+        ``given``: the video is framed as in training (face crops, or frames that the network crops
+        itself). ``none``: whole frames are scored. ``auto``: faces are found, tracked and scored
         one by one.
     recipe : CropRecipe, optional
         Recipe for cropping faces; required by ``auto``.
@@ -275,7 +275,7 @@ class VideoScorer:
 
 
 def _whole_pictures(detector: ClipScorer) -> ClipScorer:
-    """Copy a detector, sharing its networks, so that the copy does not crop frames."""
+    """Return a copy of a detector that shares its networks but does not crop frames."""
     whole = copy(detector)
     whole.extractor = copy(detector.extractor)
     whole.extractor.media = replace(detector.media, crop=None)
@@ -298,7 +298,7 @@ def _short(found: Faces, settings: FaceSettings) -> Iterator[str]:
 
 
 def _elsewhere(found: Faces, main: MediaReport) -> Iterator[str]:
-    """Yield warnings about damage beyond the damage in the part with the main face."""
+    """Yield warnings about damage in the video that the main face's report does not contain."""
     known = {
         damaged_packets(video=main.skipped_packets - main.skipped_audio),
         *of_pictures(main.concealed, main.resized, main.refused_aspect),

@@ -26,7 +26,7 @@ from avforensics.scoring.source import Clip
 
 ASSETS = Path(str(resources.files("avforensics"))) / "assets"
 CLIP, VALUES = ASSETS / "selfcheck.mp4", ASSETS / "selfcheck.safetensors"
-SOUND_LEVELS = 2  # largest difference (of 65,536 levels); the order of sums affects rounding
+SOUND_LEVELS = 2  # largest difference in levels (of 65,536); the order of sums affects rounding
 LOGITS = {"cpu": 1e-3, "cuda": 2e-2}  # largest differences; TF32 convolutions differ by < 1e-2
 SIZE = 96  # side in pixels of the clip's frames and of the shipped network's input
 

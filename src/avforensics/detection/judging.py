@@ -22,7 +22,7 @@ from avforensics.scoring.result import VideoResult
 log = logging.getLogger(__name__)
 
 FALSE_SEGMENTS = 0.5  # default number of tolerated segments per minute of real video
-AUTO = "auto"  # calibration setting: use the file next to the checkpoint
+AUTO = "auto"  # value of ``calibration``: use the file next to the checkpoint
 
 
 class Judge:

@@ -232,7 +232,7 @@ class LiveTracks:
         self._pool.shutdown(wait=False)
 
     def _keep_around(self, detections: Detections) -> None:
-        """Replace the frames up to a search by the surroundings of their faces."""
+        """Replace the frames up to a search by the surroundings of the faces."""
         now, faces = detections.frame, detections.faces
         sizes = (faces[:, 2:4] - faces[:, :2]).max(axis=1)
         faces = faces[sizes >= self._settings.min_size / 2]

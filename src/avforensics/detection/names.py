@@ -13,7 +13,7 @@ _LONGEST = 60  # characters; even at four bytes each, they fit into a file name
 
 
 def unique_name(path: Path, taken: Collection[str], key: str = "") -> str:
-    """Make a name from a video's file name that is valid in any file system and URL.
+    """Derive a name from a video's file name; it is valid in any file system and URL.
 
     Parameters
     ----------

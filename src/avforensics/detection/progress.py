@@ -48,7 +48,7 @@ class BatchProgress(Progress):
 
 
 def _p_value(row: Cells) -> str:
-    """Format the p-value of a row; a hyphen if it has none or the score has no meaning."""
+    """Format the p-value of a row; return a hyphen if it is missing or not applicable."""
     judged = row["p_value"] is not None and row["status"] != NOT_APPLICABLE
     return number(row["p_value"], 2) if judged else "-"
 

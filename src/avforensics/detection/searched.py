@@ -1,4 +1,4 @@
-"""State of a video while its faces are found and scored; several videos are in progress."""
+"""State of a video while its faces are found and scored."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class SearchedVideo:
 
 @contextmanager
 def noted(video: SearchedVideo) -> Iterator[None]:
-    """Record the time taken and any error in a file, because no file may end a batch."""
+    """Record the time taken and any error, so that a single file does not end a batch."""
     started = time.perf_counter()
     try:
         yield
@@ -110,7 +110,7 @@ def noted(video: SearchedVideo) -> Iterator[None]:
 
 
 def clips_of(videos: Iterator[SearchedVideo], waiting: deque[SearchedVideo]) -> Iterator[Clip]:
-    """Yield the clips of the first waiting video and of the next videos, up to one without clips.
+    """Yield the clips of the waiting video and of the next videos, up to a video without a face.
 
     A video without a face is already finished; continuing would delay its outcome until the next
     face is found.
@@ -120,7 +120,7 @@ def clips_of(videos: Iterator[SearchedVideo], waiting: deque[SearchedVideo]) -> 
     videos : iterator of SearchedVideo
         The next videos.
     waiting : deque of SearchedVideo
-        The first video; the next videos are appended.
+        Queue that holds the first video. The next videos are appended.
     """
     video = waiting[0]
     while video is not None and video.clips:

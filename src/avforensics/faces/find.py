@@ -66,16 +66,16 @@ def find_faces(
         Index among the video streams.
     start_frame, max_frames : int, int or None
         First frame and maximum number of frames to search, at 25 fps. The frame numbers of tracks
-        count from the start of the video.
+        are counted from the start of the video.
     progress : callable
         Function that is called with the number of each searched frame. If it raises an exception,
         the search ends.
     kept : KeptFrames, optional
-        Store for the decoded frames, for later passes.
+        Object that stores the decoded frames for later passes.
     watcher : FrameWatcher, optional
-        Receiver of frames and detections. If neither ``watcher`` nor ``kept`` is given, the decoder
-        skips its loop filter. This saves a quarter of the work but leaves visible blocks, which
-        move faces by up to a pixel.
+        Object that receives frames and detections. If neither ``watcher`` nor ``kept`` is given,
+        the decoder skips its loop filter. This saves a quarter of the work but leaves visible
+        blocks, which move faces by up to a pixel.
 
     Raises
     ------
@@ -237,7 +237,7 @@ class _Search:
         return self._at(frame, None, self._scale)
 
     def _quick(self, frame: av.VideoFrame, known: np.ndarray, scale: float) -> np.ndarray:
-        """Search a reduced frame or the region of known faces; find nothing if it is large."""
+        """Search a reduced frame, or the region of known faces unless the region is too large."""
         boxes = known[:, :4].T  # (4, n)
         sizes = (boxes[2:] - boxes[:2]).max(axis=0)
         small = self._settings.quick_side / self._size.max()

@@ -13,9 +13,9 @@ from avforensics.faces.sidecar import recipe_of_clips
 from avforensics.media.video import VideoReader
 
 LOOKED_AT = 26  # number of frames to examine (one second)
-# A video is not a recipe's crop if the face is narrower than LEAST_SHARE of a face in such crops
-# and narrower than WHOLE_FACE of the frame. (In mouth crops, the detector finds a face that fills
-# the frame.)
+# A video is not a recipe's crop if the width of its face is less than LEAST_SHARE of the usual
+# width in such crops and less than WHOLE_FACE of the frame's width. (In mouth crops, the detector
+# finds a face that fills the frame.)
 LEAST_SHARE = 0.6
 WHOLE_FACE = 0.85
 LOOKS = FaceSettings(min_seconds=0, min_size=0, every=12)

@@ -63,7 +63,7 @@ class ShotCuts:
         return step
 
     def cuts(self) -> tuple[int, ...]:
-        """Return the first frame of each shot; cuts in the last `AROUND` frames may change."""
+        """Return the frame numbers of cuts; cuts in the last `AROUND` frames may still change."""
         if not self._candidates:
             return tuple(self._settled)
         first = max(self._candidates[0][0] - 1 - AROUND - SLOWEST, 0)

@@ -197,7 +197,7 @@ def tracks_of(
 def track_of(
     tracklet: Tracklet, cuts: Sequence[int], n_frames: int, settings: FaceSettings
 ) -> tuple[FaceTrack, float]:
-    """Create the smoothed track (without a name) of a tracklet; also return the face size (pixels).
+    """Create the smoothed, unnamed track of a tracklet; return it and the face size in pixels.
 
     Parameters
     ----------
@@ -217,9 +217,9 @@ def _filled(
 ) -> tuple[int, np.ndarray, np.ndarray]:
     """Interpolate between detections.
 
-    If the face was detected in the first or last searched frame of the shot, it is extended to the
-    first or last frame. Returns the number of the first frame, the boxes and landmarks, (T, 14),
-    and True for frames with a detection, (T,).
+    If the face was detected in the first or last searched frame of the shot, the track is extended
+    to the edge of the shot. The function returns the number of the first frame, the boxes and
+    landmarks, (T, 14), and flags of frames with a detection, (T,).
     """
     first, end = tracklet.frames[0], tracklet.frames[-1] + 1
     first = bounds[0] if first - bounds[0] <= every else first

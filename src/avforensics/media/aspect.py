@@ -7,8 +7,8 @@ from numbers import Rational
 
 import av
 
-# The pixels of anamorphic lenses, single fields and half-width recordings lie well within these
-# bounds; other values are errors.
+# The pixel aspects of anamorphic video, single fields and half-width recordings lie well within
+# these bounds; other values are errors.
 LEAST, MOST = Fraction(1, 4), Fraction(4)
 ALIKE = 0.01  # smaller relative differences are rounding errors
 LARGEST = 2**26  # pixels; if lengthening one side exceeds this, the other side is shortened

@@ -40,7 +40,7 @@ class AudioReader(Closing):
     origin : Fraction, optional
         Time (s) on the file's clock that counts as 0; None = time of the first decoded sample.
     skip : int
-        Samples to skip after ``origin``.
+        Number of samples to skip after ``origin``.
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ class AudioReader(Closing):
         return round((self._end - self._origin - self._skip) * SAMPLE_RATE)
 
     def _placed(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield the index of each resampled piece's first sample, and the piece."""
+        """Yield resampled pieces, each preceded by the index of its first sample."""
         resampler = kind = None
         index, expected = 0, Fraction(0)
         place: Piece | None = None
@@ -139,7 +139,7 @@ class AudioReader(Closing):
     def _within(
         self, place: Piece, index: int, pieces: list[np.ndarray]
     ) -> Iterator[tuple[int, np.ndarray]]:
-        """Cut pieces to the bounds of ``place``; yield each first sample's index and piece."""
+        """Cut pieces to the bounds of ``place``; yield them as `_placed` does."""
         begin, end = (
             None if edge is None else round((edge - self._origin - self._skip) * SAMPLE_RATE)
             for edge in (place.begin, place.end)

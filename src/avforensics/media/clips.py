@@ -1,8 +1,9 @@
 """Random access to clips from `avforensics preprocess` (25 fps, 16 kHz, one size).
 
 decord is the fastest reader, but it is used only for these clips: it can silently return wrong
-frames of other files (edit lists, late starts). A decord reader also hangs in a process that was
-forked after opening, so each process imports decord and opens the clip when it reads a first frame.
+frames from other files (edit lists, late starts). A decord reader also hangs in a process that was
+forked after opening, so each process imports decord and opens the clip when it reads the first
+frame.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class ClipReader:
 
     @property
     def reader(self) -> str:
-        """Library that reads the frames, ``"decord"`` or ``"pyav"``; choosing it opens the clip."""
+        """Library that reads the frames, ``"decord"`` or ``"pyav"``; access opens the clip."""
         return self._opened().name
 
     def frames(self, start: int, count: int) -> np.ndarray:
@@ -78,7 +79,7 @@ class ClipReader:
         Returns
         -------
         uint8 array, (count, H, W, 3), RGB
-            At the stored size.
+            Frames at the stored size.
 
         Raises
         ------
@@ -179,7 +180,7 @@ class _Decord:
     def frames(self, start: int, count: int) -> np.ndarray:
         try:
             return self._reader.get_batch(range(start, start + count)).asnumpy()
-        except self._errors:  # damaged, or of a width that decord 0.6 cannot copy (16, 24, 48, 72)
+        except self._errors:  # damaged, or decord 0.6 cannot copy the width (16, 24, 48, 72)
             return _Seeking(self._path).frames(start, count)
 
 

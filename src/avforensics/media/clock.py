@@ -18,7 +18,7 @@ WRAP = Fraction(2**33, 90_000)  # period (s) of an MPEG stream's clock
 DOUBLED = Fraction(1, 2)
 # A run shorter than this (s) has damaged time stamps if the next run continues the previous one.
 STRAY = Fraction(1, 2)
-# Largest distance in a file (s) between audio and video of the same moment.
+# Largest time difference (s) between audio and video that are stored side by side.
 INTERLEAVED = 1
 # Largest difference (s) between presentation and decoding time on one clock.
 REORDERED = 2
@@ -41,10 +41,10 @@ class Run:
     first, last : Fraction
         Decoding times of the first and last packet.
     start, end : Fraction
-        Presentation interval.
+        Start and end of the presentation.
     other_end : Fraction or None
-        Time that the other kind of stream (audio or video) has reached where this run begins in the
-        file.
+        Time that streams of the other kind (audio or video) have reached when this run begins in
+        the file.
     part : int
         Number of the joined file that contains the run.
     """
@@ -239,7 +239,7 @@ class _Stray(NamedTuple):
 
 
 def _without_strays(runs: list[Run], pause: Fraction) -> tuple[list[Run], list[_Stray]]:
-    """Join a stream's runs across short misplaced ones; return the joined and the misplaced."""
+    """Join a stream's runs across short misplaced runs; return the joined and misplaced runs."""
     good: list[Run] = []
     strays: list[_Stray] = []
     index = 0
@@ -300,7 +300,7 @@ def _place(
         position = base.before.end + base.before.epoch.shift
         if base.other_end is not None and all(run.kind == base.kind for run in first):
             reached = base.other_end + base.before.epoch.shift
-            if reached - position > INTERLEAVED:  # a pause while the other kind continued
+            if reached - position > INTERLEAVED:  # only streams of this kind paused
                 position = max(e.high + e.shift for e in epochs[:number])
         epoch.shift = position - base.start
         epoch.seam = position

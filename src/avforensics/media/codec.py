@@ -107,7 +107,7 @@ def _arrays(frames: Iterable[av.AudioFrame]) -> Iterator[np.ndarray]:
 
 @lru_cache(maxsize=64)
 def _lag(codec: str, bit_rate: int) -> int:
-    """Measure the delay of a codec, in samples, by correlation, because encoders differ."""
+    """Measure the delay of a codec in samples by correlation; it depends on the encoder."""
     probe = (3000 * np.random.default_rng(0).standard_normal(4 * _MOST)).astype(np.int16)
     sound = np.concatenate(list(_decoded([probe], codec, bit_rate))).astype(np.float64)
     match = fftconvolve(sound, probe[::-1].astype(np.float64))[len(probe) - 1 :][:_MOST]

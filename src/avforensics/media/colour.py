@@ -4,7 +4,7 @@ Networks are trained on SDR video in BT.709; HLG or PQ video that is read as SDR
 dark.
 
 * Light: the signal is converted to light by the inverse transfer function of ITU-R BT.2100 (PQ, or
-  HLG with its OOTF for a display of 1,000 cd/m2) or, for SDR, by the gamma of 2.4 of a BT.1886
+  HLG with its OOTF for a display of 1,000 cd/m2) or, for SDR, by the gamma (2.4) of a BT.1886
   display.
 * Highlights: the reference white of 203 cd/m2 (BT.2408) becomes SDR white. Light up to 1,000 cd/m2
   is compressed by the EETF of BT.2390. The EETF is applied to the largest of red, green and blue to
@@ -97,7 +97,7 @@ class ColourTags:
 
     @property
     def conversion(self) -> str:
-        """Description of the conversion to BT.709 and of an ignored tag; empty if neither."""
+        """Description of the conversion to BT.709 and of an ignored tag, or empty."""
         said = [self.tone_map.name] if self.tone_map else []
         if self.outside:
             said.append(
@@ -215,7 +215,7 @@ class ToneMap:
 
 @cache
 def _light_of(transfer: int | None, white: int) -> np.ndarray:
-    """Table of the light of each 16-bit value, float32 (65536,)."""
+    """Tabulate the light of each 16-bit value, float32 (65536,)."""
     signal = np.minimum(np.arange(2**16) / white, 1)
     if transfer == HLG:
         return hlg_scene_light(signal).astype(np.float32)

@@ -198,9 +198,9 @@ PERTURBATIONS.add(
 
 
 def _under(pieces: Pieces, below: float) -> tuple[float, Iterator[np.ndarray]]:
-    """Return the gain that puts a sound of unit RMS ``below`` dB under the audio, and all audio.
+    """Return the gain that puts a sound of unit RMS ``below`` dB under the audio, and the audio.
 
-    The level is measured over the first ten seconds of audio; the gain is 0 if they are silent.
+    The level is measured over the first ten seconds. The gain is 0 if this part is silent.
     """
     rest = iter(pieces)
     held, n = [], 0

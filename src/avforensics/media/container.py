@@ -27,7 +27,8 @@ MAX_READ_ERRORS = 32
 UNTIMED = frozenset({"avi"})
 # Formats without a declared length.
 UNDECLARED = frozenset({"mpegts", "mpeg"})
-# Frames with more pixels (twice 8K) are treated as damaged; they could exhaust the memory.
+# Maximum number of pixels per frame (twice 8K). Larger frames are treated as damaged, because they
+# could exhaust the memory.
 MAX_PIXELS = 2**26
 # Formats that refer to other files. They are rejected, so that no other file is ever opened.
 PLAYLISTS = frozenset({"applehttp", "hls", "concat", "dash", "imf"})
@@ -55,7 +56,7 @@ class Tally:
     refused_aspect : str
         Declared but implausible pixel aspect, e.g. ``"1000:1"``.
     reordered : float
-        Largest reduction of a frame's time in seconds, if the file has no presentation times.
+        Largest correction of a frame's time in seconds, if the file has no presentation times.
     disordered : int
         Frames left out because their time stamps step back.
     """
@@ -79,7 +80,8 @@ def open_container(path: str | os.PathLike) -> av.container.InputContainer:
     Parameters
     ----------
     path : str or PathLike
-        The name may contain spaces, brackets, a leading dash and bytes that are not UTF-8.
+        Media file. The name may contain spaces, brackets, a leading dash and bytes that are not
+        UTF-8.
 
     Raises
     ------
@@ -129,7 +131,7 @@ def _check_file(path: Path) -> None:
 
 
 def _why_no_video(path: str, form: str) -> str:
-    """Reason to reject a file of this format; empty if the format is accepted."""
+    """Return the reason for rejecting a format; empty if the format is accepted."""
     if PLAYLISTS & set(form.split(",")):
         return "a playlist, not a media file"
     if not (form.startswith(PICTURES) or form.endswith(PICTURES)):
@@ -203,7 +205,7 @@ def decode(
     tally : Tally
         Receives the counts.
     mender : Mender, optional
-        Repairs the time stamps. With a mender, the container must be at its beginning.
+        Mender for the time stamps. If it is given, the container must be at its beginning.
     """
     mender = mender or Mender()
     order = ShownOrder() if stream.type == "video" else None

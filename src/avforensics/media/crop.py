@@ -1,4 +1,4 @@
-"""A moving, rotating square crop of the frames of a video."""
+"""Square crops that move and rotate from frame to frame of a video."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _resized(picture: np.ndarray, square: np.ndarray, size: int, fill: int | Non
 def _part(
     picture: np.ndarray, first: tuple[int, int], last: tuple[int, int], fill: int | None
 ) -> np.ndarray:
-    """Cut out columns and rows ``first .. last - 1`` of a picture, padded where it ends."""
+    """Cut out columns and rows ``first .. last - 1`` of a picture; pad outside the picture."""
     height, width = picture.shape[:2]
     if first[0] >= 0 and first[1] >= 0 and last[0] <= width and last[1] <= height:
         return np.ascontiguousarray(picture[first[1] : last[1], first[0] : last[0]])

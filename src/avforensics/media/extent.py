@@ -1,4 +1,4 @@
-"""Tell from a file's structure whether it is cut off or several files are joined in it."""
+"""Determine from a file's structure whether it is cut off or consists of joined files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from avforensics.media.layouts import FIRST_BOXES, FileBytes, avi_seconds, boxes
 
 @dataclass(frozen=True, kw_only=True)
 class Extent:
-    """End of a file, and files joined to it, according to its structure.
+    """Structure of a file: where it should end, and where joined files begin.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ def _extent(path: str, state: tuple[int, int]) -> Extent:
 
 
 def lacks_index(path: str | os.PathLike) -> bool:
-    """Return True if a file begins like MP4 or MOV but has no complete ``moov`` box."""
+    """Return True if a file begins as an MP4 or MOV file but has no complete ``moov`` box."""
     with FileBytes(path) as content:
         if content[4:8] not in FIRST_BOXES:
             return False

@@ -104,7 +104,10 @@ def continues(content: Content, start: int, end: int) -> bool:
 
 
 def _edit(content: Content, trak: tuple[int, int]) -> int | None:
-    """Return where a track's only edit begins; None if it has several, or samples in ``moov``."""
+    """Return the start time of a track's only edit, in ticks; 0 without edits.
+
+    The result is None if the track has several edits, or samples outside fragments.
+    """
     sizes = next(_inside(content, trak, b"mdia", b"minf", b"stbl", b"stsz"), None)
     if sizes is None or any(content[sizes[0] + 8 : sizes[0] + 12]):
         return None

@@ -23,7 +23,7 @@ ROUNDED = 8  # sides of converted parts are multiples of this, because a new siz
 
 @dataclass(frozen=True)
 class View:
-    """How stored frames become upright images with square pixels.
+    """Conversion of stored frames to upright images with square pixels.
 
     Attributes
     ----------
@@ -166,7 +166,7 @@ def _range_of_axis(
 
 
 def _flips(turn: Orientation) -> tuple[bool, bool]:
-    """Return True for stored columns and for stored rows that the upright frame reverses."""
+    """Return whether stored columns, and stored rows, run backwards in the upright frame."""
     a, b, c, d = turn
     across, down = a + c < 0, b + d < 0
     return (across, down) if a else (down, across)

@@ -1,4 +1,4 @@
-"""Read several media files that were joined byte by byte into one."""
+"""Read a file that consists of several media files, joined byte by byte."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Joined:
         self._position = 0
 
     def read(self, count: int) -> bytes:
-        """Return the next bytes: fewer than ``count`` at the end of a part, none at the end."""
+        """Return up to ``count`` bytes of a part, or none after the last part."""
         if self._position >= self._length:
             return b""
         number = bisect_right(self.starts, self._position) - 1

@@ -9,7 +9,7 @@ import av
 from avforensics.media.types import FPS, MediaReport
 from avforensics.media.video import VideoReader
 
-MOST = 70_000_000  # maximum number of bytes: two seconds at 1280 x 720
+MOST = 70_000_000  # maximum number of bytes (two seconds at 1280 x 720)
 
 
 def may_be_kept(report: MediaReport) -> bool:

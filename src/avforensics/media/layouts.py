@@ -25,7 +25,7 @@ TS_SYNC = 0x47
 TS_PACKETS = ((188, 0), (192, 4), (204, 0))  # length, position of the sync byte
 TAIL = 2**18  # bytes at the end that are searched for the last packet
 PART = 2**20  # bytes read at a time in a search
-DV_SEQUENCE = 12_000  # bytes; a cut between two sequences of a frame is not detected
+DV_SEQUENCE = 12_000  # bytes per sequence; a cut between two sequences of a frame is not detected
 
 
 class FileBytes:
@@ -68,7 +68,7 @@ End = tuple[int, str]
 
 
 def walker(content: Content, start: int) -> Callable[[Content, int], End] | None:
-    """Choose the function that finds the end of the file at ``start``; None if no file begins."""
+    """Choose a function that finds the end of the file at ``start``; None if there is no file."""
     head = content[start : start + 16]
     if head[4:8] in (FIRST_BOXES if not start else (b"ftyp", b"moov")):
         return mp4
@@ -131,7 +131,7 @@ def mp4(content: Content, start: int) -> End:
 def _vint(content: Content, start: int, *, keep: bool) -> tuple[int | None, int]:
     """Read a Matroska number (None = unknown); return it and the position after it.
 
-    ``keep`` keeps the bits that encode the number's length, as in the names of elements.
+    With ``keep``, the bits that encode its length are part of the number, as in element names.
     """
     first = content[start]
     length = 9 - first.bit_length()

@@ -84,7 +84,7 @@ def room(seconds: float, below: float, rng: np.random.Generator) -> np.ndarray:
     Parameters
     ----------
     seconds : float
-        Time (s) in which the tail falls by 60 dB, which is also its length.
+        Time (s) in which the tail falls by 60 dB; the tail has the same length.
     below : float
         Energy of the direct sound relative to the energy of the whole tail, in dB.
 

@@ -24,7 +24,7 @@ class ShownOrder:
     Attributes
     ----------
     delay : int
-        Largest number of ticks by which a frame's time was reduced; 0 = frames are in order.
+        Largest correction of a frame's time, in ticks; 0 = frames are in order.
     """
 
     def __init__(self) -> None:

@@ -169,7 +169,7 @@ def contrast(frame: np.ndarray, p: float) -> np.ndarray:
 
 @perturbation("BW", title="block-wise", levels=(16, 32, 48, 64, 80))
 def block_wise(frame: np.ndarray, p: float, rng: np.random.Generator) -> np.ndarray:
-    """BW: draw ``min(h, w) // 256 * p`` grey 8 x 8 blocks at random; none in frames < 256 px."""
+    """BW: draw ``min(h, w) // 256 * p`` grey 8 x 8 blocks at random positions."""
     return _blocks(frame, min(frame.shape[:2]) // 256 * int(p), rng)
 
 
@@ -233,8 +233,8 @@ def video_compression(
 ) -> Iterator[np.ndarray]:
     """VC: compress with H.264 (libx264, 4:2:0) at a constant rate factor, in memory.
 
-    The encoder uses one thread, so that the result does not depend on the number of cores. Because
-    it needs even sizes, the last row or column of odd sizes is repeated and removed afterwards.
+    The encoder uses one thread, so that the result does not depend on the number of cores. It needs
+    even sizes, so the last row or column of an odd size is repeated and later removed.
     """
     encoder, decoder = None, av.CodecContext.create("h264", "r")
     height = width = 0

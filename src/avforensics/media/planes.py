@@ -8,8 +8,8 @@ from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from avforensics.media.colour import BT709, ColourTags
 
-# Output format of swscale for frames that are tone-mapped. The packed 16-bit format (rgb48) of
-# swscale has wrong colours if the width is odd.
+# Output format of swscale for frames that are tone-mapped. In the packed 16-bit format (rgb48),
+# swscale writes wrong colours if the width is odd.
 DEEP = "gbrp16le"
 # Chroma subsampling (horizontal, vertical) of the formats whose planes can be cut.
 HALVED = {"420": (2, 2), "422": (2, 1), "444": (1, 1)}
@@ -43,7 +43,7 @@ def cut_planes(frame: av.VideoFrame, x: int, y: int, width: int, height: int) ->
 
 
 class Surroundings:
-    """Region of a stored frame; its parts can be cut out as if from the whole frame.
+    """Region of a stored frame, from which parts can be cut as from the whole frame.
 
     Parameters
     ----------

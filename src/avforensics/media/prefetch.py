@@ -60,7 +60,7 @@ def _in_order(futures: Iterable[Future[Result]], most: int) -> Iterator[Result]:
 
 
 def put(queue: Queue, item: Any, closed: threading.Event) -> None:
-    """Add an item to a queue; if the queue is full, wait until there is room or it is closed."""
+    """Add an item to a queue; wait while the queue is full, but give up if ``closed`` is set."""
     while not closed.is_set():
         with suppress(Full):
             queue.put(item, timeout=0.1)

@@ -35,7 +35,7 @@ from avforensics.media.types import (
 )
 from avforensics.media.video import VideoReader
 
-# Two windows of five frames are needed to predict a window and score it.
+# Length of two windows of five frames. With fewer frames, no window can be predicted and scored.
 MIN_FRAMES = 6
 
 PictureEdit = Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]]
@@ -145,7 +145,7 @@ class MediaStream(Closing):
     Attributes
     ----------
     report : MediaReport
-        Complete once all blocks have been read.
+        Report on the file, which is complete once all blocks have been read.
     """
 
     def __init__(

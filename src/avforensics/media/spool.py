@@ -107,7 +107,7 @@ class SpooledSound:
     Parameters
     ----------
     spool : SoundSpool
-        Source of the audio; `close` does not close it.
+        Source of the audio, which its owner must close.
     skip : int
         Number of samples to skip at the beginning.
     """

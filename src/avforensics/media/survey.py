@@ -49,13 +49,13 @@ class Survey:
     pieces : dict
         Stream index -> corrections of time stamps; if none are needed, one piece without a shift.
     breaks : tuple of ClockBreak
-        Where the clock restarts, steps back or jumps, in seconds on the repaired clock.
+        Points at which the clock restarts, steps back or jumps, in seconds on the repaired clock.
     strays : int
         Number of short runs of packets with damaged time stamps.
     joins : str
         Description of files that are joined to this one; empty if there are none.
     cut : str
-        Description of how the file is cut off, according to its structure; empty if complete.
+        Description of what is missing at the end of the file; empty if it is complete.
     """
 
     packets: dict[int, int]

@@ -62,7 +62,7 @@ class Track:
     number : int
         Index among the tracks of its kind, cover images excluded.
     codec, language, title : str
-        Empty if not declared.
+        Names of the codec, language and track; empty if not declared.
     flags : tuple of str
         Dispositions of the track, e.g. ``("default", "comment")``.
     detail : str
@@ -138,7 +138,7 @@ class MediaReport:
     tone_map : str
         How frames were converted to BT.709, or why a gamut tag was ignored; empty if neither.
     breaks : tuple of ClockBreak
-        Points at which the clock restarts, steps back or jumps, which were repaired.
+        Repaired points at which the clock restarts, steps back or jumps.
     strays : int
         Number of short runs of packets whose damaged time stamps were repaired.
     joins : str
@@ -208,7 +208,7 @@ class Pictures(Protocol):
     """Frames for the network, uint8 RGB (size, size, 3), that were cropped elsewhere."""
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Yield the frames in order; possible only once."""
+        """Yield the frames in order. Iterate only once."""
 
     def close(self) -> None:
         """Stop cropping, because no more frames are needed."""

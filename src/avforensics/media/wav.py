@@ -22,7 +22,7 @@ def write_wav(
     Parameters
     ----------
     path : str or PathLike
-        File to write; its folder is created.
+        Output file. Its folder is created if it is missing.
     audio : int16 array, (samples,)
     sample_rate : int
         Samples per second.

@@ -113,7 +113,7 @@ def replace_sound(
     *,
     aac_coder: str = AAC_CODER,
 ) -> None:
-    """Replace the audio in a copy of a file from `write_clip`; the video is copied bit for bit.
+    """Copy a file with new audio, without re-encoding the video.
 
     Parameters
     ----------
@@ -148,8 +148,8 @@ def x264_options(crf: int, preset: str) -> dict[str, str]:
     """Return options that make the output of x264 reproducible.
 
     x264's AVX-512 code reads uninitialised memory: on processors with AVX-512, one small clip in a
-    hundred differed between runs, and every second clip of 80 x 64 pixels. Without AVX, encoding
-    time changes by at most 2 %.
+    hundred differed, and every second clip of 80 x 64 pixels. Without AVX, encoding time changes by
+    at most 2 %.
     """
     options = {"crf": str(crf), "preset": preset}
     if platform.machine() in {"x86_64", "AMD64"}:
@@ -209,7 +209,7 @@ def _encode(out, video, sound, frames, audio, fps: Fraction, sample_rate: int) -
             raise ValueError(f"frame {index} must have size {first}, got {size}")
         frame.pts = index
         frame.time_base = 1 / fps
-        frame.pict_type = PictureType.NONE  # not the type of the decoded frame
+        frame.pict_type = PictureType.NONE  # do not copy the type of a decoded frame
         out.mux(video.encode(frame))
         if sound is not None:
             until = min(len(audio), int((index + 1) / fps * sample_rate))

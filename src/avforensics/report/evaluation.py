@@ -35,7 +35,7 @@ FIGURES = (
 
 
 def remove_earlier(folder: str | os.PathLike) -> None:
-    """Remove files of an earlier run that this run may not overwrite."""
+    """Remove files of an earlier run that this run might not overwrite."""
     folder = Path(folder)
     for name, _ in (*TEXTS, *FIGURES):
         (folder / name).unlink(missing_ok=True)

@@ -66,9 +66,9 @@ class Excerpt:
 def choose_segment(
     span: tuple[float, float], duration: float, longest: float, time: np.ndarray, loss: np.ndarray
 ) -> tuple[int, int]:
-    """Choose which frames to show: the scored part or, if this is too long, a part of it.
+    """Choose which frames to show: the scored part, shortened if necessary.
 
-    The most unusual part, by the losses, is chosen.
+    If the scored part is too long, the part with the highest losses is chosen.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def cut_excerpt(
     options : MediaOptions
         Options that name the streams to use.
     intact : bool
-        Whether the file was read without damage. If so, small video is copied unchanged.
+        Whether the file was read without damage. If so, a small video stream is copied unchanged.
 
     Raises
     ------

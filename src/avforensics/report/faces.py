@@ -12,8 +12,8 @@ from avforensics.report.markup import numbers, packed
 from avforensics.report.plot_data import PlotData, binned
 from avforensics.report.stills import FaceBoxes
 
-MOST_ROWS = 6000  # maximum number of rows of heat maps in a page; more rows are averaged
-HALF_A_FRAME = 0.5 / FPS  # seconds from the time of a box (the middle of a frame) to the edge
+MOST_ROWS = 6000  # maximum number of rows of heat maps; if there are more, neighbours are averaged
+HALF_A_FRAME = 0.5 / FPS  # seconds; the time of a box is the middle of its frame
 
 
 def stride_for(curves: Sequence[PlotData]) -> int:

@@ -174,7 +174,10 @@ def _data(
 def _unusual(
     curves: PlotData, faces: Sequence[Face]
 ) -> tuple[tuple[float, float], np.ndarray, np.ndarray]:
-    """Return the scored span (s), and times and losses of steps (of faces: while they speak)."""
+    """Return the scored span (s), and the times and losses of the steps.
+
+    If there are faces, only the steps during which they speak are returned.
+    """
     if not faces:
         return curves.span, middle_of(curves.window), curves.loss
     spoken = []
