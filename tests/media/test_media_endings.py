@@ -1,4 +1,4 @@
-"""Where files end: several joined byte by byte, and files cut off in the middle."""
+"""Where files begin and end: foreign bytes, files joined byte by byte, files that are cut off."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from media_files import damage, frames_at, lag, mux, noise, numbered, numbers, read, remux
 
+from avforensics.errors import MediaError
 from avforensics.media.extent import extent, lacks_index
 from avforensics.media.fragments import first_times
 from avforensics.media.joined import ranges_of
@@ -132,6 +133,58 @@ def test_other_bytes_behind_a_file_are_no_file(tmp_path, kind):
         path.write_bytes(data + junk)
         frames, _, report = read(path, size=64)
         assert set(range(COUNT)) <= {*numbers(frames)} and report.warnings == plain
+
+
+BEFORE = [
+    ("mp4", b"ID3\x03\0\0\0\0\x03\0TIT2\0\0\x01v\0\0" + b"x" * 374),
+    ("mov", b"saved by some tool\n"),
+    ("mkv", b"HTTP/1.1 200 OK\r\nContent-Type: video/x-matroska\r\n\r\n"),
+    ("webm", bytes(4096)),
+    ("flv", np.random.default_rng(0).bytes(300_000)),
+    ("avi", b"RIFF"),
+    ("asf", b"\n"),
+    ("ogv", b"Ogg"),
+    ("mxf", bytes(70_000)),
+]
+
+
+@pytest.mark.parametrize(("kind", "foreign"), BEFORE, ids=[kind for kind, _ in BEFORE])
+def test_foreign_bytes_before_a_file_are_skipped_and_counted(tmp_path, kind, foreign):
+    path = clip(tmp_path / f"a.{kind}")
+    data = path.read_bytes()
+    plain = read(path, size=64)
+    path.write_bytes(foreign + data)
+    told = f"{len(foreign)} foreign bytes before the video were skipped"
+    found = read(path, size=64)
+    assert found[2].warnings == [told, *plain[2].warnings]
+    assert np.array_equal(found[0], plain[0]) and np.array_equal(found[1], plain[1])
+    # Cut off as well: the structure is still known.
+    path.write_bytes(foreign + data[: int(0.8 * len(data))])
+    assert extent(path).starts == (len(foreign),)
+    assert lacks_index(path) == (kind == "mov")
+
+
+def test_joined_files_behind_foreign_bytes(tmp_path):
+    for kind, words in (("mkv", "all were read"), ("avi", "all were read"), ("mp4", "could not")):
+        parts = clip(tmp_path / f"a.{kind}"), clip(tmp_path / f"b.{kind}", first=60)
+        foreign = tmp_path / "foreign"
+        foreign.write_bytes(b"a header\n")
+        report = read(joined(tmp_path / f"c.{kind}", foreign, *parts), size=64)[2]
+        assert report.joins.startswith("9 foreign bytes before the video were skipped; 2 files")
+        assert words in report.joins
+
+
+@pytest.mark.parametrize("kind", ["mp4", "flv"])
+def test_what_is_no_file_behind_foreign_bytes(tmp_path, kind):
+    """A signature alone, a file that does not reach the end, a video in a picture."""
+    path = clip(tmp_path / f"a.{kind}")
+    data = path.read_bytes()
+    for content in (b"text" + data[:12] + bytes(5000), b"text" + data + bytes(50), bytes(2**20)):
+        path.write_bytes(content)
+        with pytest.raises(MediaError, match="not a media file"):
+            read(path)
+    path.write_bytes(b"\xff\xd8\xff" + data)
+    assert extent(path).starts == (0,)
 
 
 def fragmented(source: Path, path: Path, flags: str) -> Path:

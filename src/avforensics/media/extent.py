@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from avforensics.media.layouts import FIRST_BOXES, FileBytes, avi_seconds, boxes, walker
+from avforensics.media.layouts import (
+    FIRST_BOXES,
+    FileBytes,
+    avi_seconds,
+    beginning,
+    boxes,
+    walker,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +28,8 @@ class Extent:
     size : int
         Size of the file in bytes.
     starts : tuple of int
-        Byte positions at which the file and the files joined to it begin; the first is 0.
+        Byte positions at which the file and the files joined to it begin; the first is 0 unless
+        foreign bytes come before the file.
     lacks : int
         Number of bytes missing at the end; 0 = none, or unknown.
     unit : str
@@ -45,10 +53,15 @@ class Extent:
         return f"its {self.unit} is missing" if self.unit else ""
 
     def joins(self, read: set[int]) -> str:
-        """Describe the joined files, given the numbers of the files that were ``read``."""
+        """Describe skipped foreign bytes, and the joined files of which ``read`` were read."""
+        foreign = self.starts[0]
+        told = [f"{foreign} foreign bytes before the video were skipped"] if foreign else []
+        if len(self.starts) > 1:
+            told.append(self._joined(read))
+        return "; ".join(told)
+
+    def _joined(self, read: set[int]) -> str:
         count = len(self.starts)
-        if count == 1:
-            return ""
         unread = [number for number in range(count) if number not in read]
         if not unread:
             return f"{count} files joined, at {_bytes(self.starts[1:])}: all were read in order"
@@ -86,15 +99,16 @@ def _extent(path: str, state: tuple[int, int]) -> Extent:
     size, _ = state
     if not size:
         return Extent(size=0)
-    starts, end, unit = [], 0, ""
+    starts, unit = [], ""
     with FileBytes(path) as content:
         try:
+            end = beginning(content)
             while end < size and (walk := walker(content, end)) is not None:
                 starts.append(end)
                 end, unit = walk(content, end)
                 if end <= starts[-1]:
                     break
-            seconds = avi_seconds(content)
+            seconds = avi_seconds(content, starts[0] if starts else 0)
         except (struct.error, IndexError):  # the file has shrunk
             return Extent(size=size)
     lacks = max(end - size, 0)
@@ -110,8 +124,9 @@ def _extent(path: str, state: tuple[int, int]) -> Extent:
 
 def lacks_index(path: str | os.PathLike) -> bool:
     """Return True if a file begins as an MP4 or MOV file but has no complete ``moov`` box."""
+    start = extent(path).starts[0]
     with FileBytes(path) as content:
-        if content[4:8] not in FIRST_BOXES:
+        if content[start + 4 : start + 8] not in FIRST_BOXES:
             return False
-        moov = (end for name, _, end in boxes(content, 0) if name == b"moov")
+        moov = (end for name, _, end in boxes(content, start) if name == b"moov")
         return next(moov, len(content) + 1) > len(content)

@@ -6,7 +6,7 @@ import os
 import struct
 from collections.abc import Iterator
 
-from avforensics.media.extent import state_of
+from avforensics.media.extent import extent
 from avforensics.media.layouts import Content, FileBytes, boxes
 
 BASED_ON_MOOF = 0x2  # flag in the highest byte: positions are relative to the fragment
@@ -28,19 +28,20 @@ def first_times(path: str | os.PathLike) -> dict[int, tuple[int, int]]:
         Track number -> presentation and decoding time, in ticks of the track. Tracks that have
         samples outside fragments or an edit list with several entries are left out.
     """
-    if not state_of(path)[0]:  # the file has been removed
+    found = extent(path)
+    if not found.size:  # the file has been removed
         return {}
+    start = found.starts[0]
     with FileBytes(path) as content:
-        if content[4:8] != b"ftyp":
+        if content[start + 4 : start + 8] != b"ftyp":
             return {}
         try:
-            return dict(_tracks(content))
+            return dict(_tracks(content, (start, len(content))))
         except (struct.error, IndexError):  # damaged
             return {}
 
 
-def _tracks(content: Content) -> Iterator[tuple[int, tuple[int, int]]]:
-    whole = 0, len(content)
+def _tracks(content: Content, whole: tuple[int, int]) -> Iterator[tuple[int, tuple[int, int]]]:
     starts = {
         track: start
         for trak in _inside(content, whole, b"moov", b"trak")

@@ -1,4 +1,4 @@
-"""Read a file that consists of several media files, joined byte by byte."""
+"""Read files that consist of several media files, or begin with foreign bytes."""
 
 from __future__ import annotations
 
@@ -76,18 +76,19 @@ def starts_of(ranges: Sequence[tuple[int, int]]) -> tuple[int, ...]:
 
 
 def readable(path: str | os.PathLike) -> Joined | None:
-    """Return a joined file in a form that FFmpeg reads correctly; None if it needs no change."""
+    """Return such a file in a form that FFmpeg reads correctly; None if it needs no change."""
     ranges = ranges_of(path)
     return Joined(path, ranges) if ranges else None
 
 
 def ranges_of(path: str | os.PathLike) -> tuple[tuple[int, int], ...]:
-    """Find the byte ranges of a joined file that FFmpeg can read as one file.
+    """Find the byte ranges of a file that FFmpeg can read as one file.
 
     FFmpeg takes the header of a second FLV file for a huge tag and stops at a third Matroska file.
     It mixes the frames of a second MXF file, or of some fragmented MP4 files, with the frames of
     the first. FLV and Matroska files are read as one file by skipping the later headers; of the
-    others, only the first file is read.
+    others, only the first file is read. FFmpeg recognises most formats only by the first bytes, so
+    foreign bytes before a file are skipped.
 
     Returns
     -------
@@ -100,8 +101,10 @@ def ranges_of(path: str | os.PathLike) -> tuple[tuple[int, int], ...]:
 @lru_cache(maxsize=64)
 def _ranges_of(path: str, _state: tuple[int, int]) -> tuple[tuple[int, int], ...]:
     found = extent(path)
+    begin = found.starts[0]
+    whole = ((begin, found.size),) if begin else ()
     if len(found.starts) == 1:
-        return ()
+        return whole
     parts = list(zip(found.starts, (*found.starts[1:], found.size), strict=True))
     with FileBytes(path) as content:
         kinds = {walker(content, start) for start in found.starts}
@@ -109,12 +112,12 @@ def _ranges_of(path: str, _state: tuple[int, int]) -> tuple[tuple[int, int], ...
             if kinds == {kind}:
                 later = ((min(at + header(content, at), end), end) for at, end in parts[1:])
                 return (parts[0], *later)
-        first = walker(content, 0)
+        first = walker(content, begin)
         if first is mxf or (
             first is mp4 and not all(continues(content, *part) for part in parts[1:])
         ):
             return (parts[0],)
-    return ()
+    return whole
 
 
 def lined_up(runs: Sequence[Run]) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 from collections.abc import Callable, Iterator
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 
 # First boxes of an MP4 or MOV file.
@@ -25,6 +26,8 @@ TS_SYNC = 0x47
 TS_PACKETS = ((188, 0), (192, 4), (204, 0))  # length, position of the sync byte
 TAIL = 2**18  # bytes at the end that are searched for the last packet
 PART = 2**20  # bytes read at a time in a search
+SOUGHT = 2**20  # first bytes searched for a file that begins after foreign bytes
+CANDIDATES = 16  # signatures tried in that search
 DV_SEQUENCE = 12_000  # bytes per sequence; a cut between two sequences of a frame is not detected
 
 
@@ -85,6 +88,25 @@ def walker(content: Content, start: int) -> Callable[[Content, int], End] | None
         if head.startswith(mark):
             return walk
     return _transport_stream if _ts_packet(content) else None
+
+
+def beginning(content: Content) -> int:
+    """Find where the first file begins: at 0, or after at most `SOUGHT` foreign bytes.
+
+    After foreign bytes, a signature is not enough: the file, or the files joined to it, must have
+    the structure of their format up to the last byte.
+    """
+    head = content[:SOUGHT]
+    if PICTURES.match(head) or walker(content, 0) is not None:
+        return 0
+    for found in islice(SIGNATURES.finditer(head), CANDIDATES):
+        start = end = found.start()
+        last = -1
+        while last < end < len(content) and (walk := walker(content, end)) is not None:
+            last, (end, _) = end, walk(content, end)
+        if end >= len(content):
+            return start
+    return 0
 
 
 def boxes(content: Content, start: int, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
@@ -199,10 +221,10 @@ def _riff(content: Content, start: int) -> End:
     return end, "RIFF chunk"
 
 
-def avi_seconds(content: Content) -> float | None:
+def avi_seconds(content: Content, start: int) -> float | None:
     """Read the length (s) that an AVI file declares; return None for other files."""
-    header = content.find(b"avih", 0, 64)
-    if content[8:12] != b"AVI " or header < 0 or header + 28 > len(content):
+    header = content.find(b"avih", start, start + 64)
+    if content[start + 8 : start + 12] != b"AVI " or header < 0 or header + 28 > len(content):
         return None
     step, _, _, _, count = struct.unpack("<5I", content[header + 8 : header + 28])
     return step * count / 1e6 or None
@@ -310,6 +332,17 @@ def _dv(content: Content, start: int) -> End:
     return -(-len(content) // DV_SEQUENCE) * DV_SEQUENCE, "sequence"
 
 
+# First bytes of pictures. A picture remains a picture, whatever follows it.
+PICTURES = re.compile(
+    rb"\xff\xd8\xff|\x89PNG|GIF8|BM....\0{4}|RIFF....WEBP|II\*\0|MM\0\*", re.DOTALL
+)
+# First bytes of files that may follow foreign bytes. An MP4 file must begin with its ftyp box: if
+# only this box is damaged, positions still count from the first byte of the file.
+SIGNATURES = re.compile(
+    b"....ftyp|RIFF....(?:AVI |WAVE)|RF64....WAVE|\x1aE\xdf\xa3|FLV\x01|OggS\0\x02|"
+    + b"|".join(map(re.escape, (ASF_HEADER, MXF_KEY + MXF_HEADER))),
+    re.DOTALL,
+)
 # First bytes of files. `FIRST_MARKS` are recognised only at the beginning of the whole file.
 MARKS = {b"\x1aE\xdf\xa3": matroska, b"FLV\x01": flv, ASF_HEADER: _asf, b"OggS": _ogg}
 FIRST_MARKS = {b"\0\0\x01\xba": _program_stream}

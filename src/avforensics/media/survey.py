@@ -109,7 +109,9 @@ def _survey(path: str, _state: tuple[int, int]) -> Survey:
         trails = {stream.index: _Trail(stream, pause) for stream in streams}
         latest: dict[str, _Trail] = {}
         shape, read = extent(path), {0}
-        starts = starts_of(ranges_of(path)) or shape.starts
+        ranges = ranges_of(path)
+        first = shape.starts[0]
+        starts = starts_of(ranges) if len(ranges) > 1 else [at - first for at in shape.starts]
         for order, packet in enumerate(packets(container, streams, Tally()) if streams else ()):
             if packet.size:
                 trail = trails[packet.stream_index]

@@ -142,7 +142,8 @@ class MediaReport:
     strays : int
         Number of short runs of packets whose damaged time stamps were repaired.
     joins : str
-        Description of files that are joined to this one byte by byte; empty if there are none.
+        Description of skipped foreign bytes before the file and of files that are joined to it
+        byte by byte; empty if there are neither.
     cut : str
         Description of what is missing at the end of the file; empty if it is complete.
     reordered : float
