@@ -107,7 +107,7 @@ class Bootstrap:
         Returns
         -------
         dict of str to float array, (resamples,)
-            NaN where a resample lacks a class among ``rows``.
+            Values by metric; NaN where a resample lacks a class among ``rows``.
         """
         rows = np.arange(len(self.labels)) if rows is None else np.asarray(rows)
         parts: dict[str, list[np.ndarray]] = {name: [] for name in metrics}
@@ -129,7 +129,7 @@ class Bootstrap:
         Returns
         -------
         float array, (resamples,)
-            NaN where a resample has none of these videos.
+            Share on each resample; NaN where a resample has none of these videos.
         """
         events, rows = np.asarray(events, dtype=bool), np.asarray(rows)
         parts = []
@@ -157,7 +157,7 @@ class Bootstrap:
         Returns
         -------
         (low, high) or None
-            None if n < 2, or if most resamples lack a class.
+            Ends of the interval; None if n < 2, or if most resamples lack a class.
         """
         n = self._fewest(rows)
         present = values[np.isfinite(values)]

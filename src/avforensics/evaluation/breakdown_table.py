@@ -73,7 +73,7 @@ def choose_threshold(
     Parameters
     ----------
     threshold : float, optional
-        Returned unchanged if given.
+        Threshold to use; returned unchanged if given.
     calibration : Calibration, optional
         Held-out real videos, which set the threshold at ``rate`` if ``threshold`` is None.
     rate : float

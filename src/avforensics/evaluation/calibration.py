@@ -24,7 +24,7 @@ from avforensics.evaluation.pvalues import p_values
 from avforensics.evaluation.strength import LikelihoodRatio
 from avforensics.files import atomic_path
 
-_FORMATS = ("avforensics.calibration/1", "avforensics.calibration/2")  # version 2 has more parts
+_FORMATS = ("avforensics.calibration/1", "avforensics.calibration/2")  # version 2 adds parts
 _SLACK = 0.01  # relative tolerance of calibrated ranges: 25.0004 fps counts as 25 fps
 
 
@@ -35,7 +35,7 @@ class Calibration:
     Attributes
     ----------
     scores : float64 array, (n,)
-        Sorted.
+        Scores of the videos, sorted.
     setting : mapping
         Settings of scoring (lam, window policy, hashes of weights ...), as JSON values.
     ranges : mapping of str to (low, high)
@@ -44,7 +44,7 @@ class Calibration:
     evidence : Evidence or None
         Fused statistics of the same videos; None if there are too few videos.
     likelihood : LikelihoodRatio or None
-        None if no forgeries were given. If no ratio could be fitted, this holds the reason.
+        Likelihood ratio, or the reason why it is missing; None if no forgeries were given.
     segments : SegmentAlarms or None
         Unusual segments in the same videos; None with ``windows=first`` and in older files.
     """
@@ -69,9 +69,9 @@ class Calibration:
         Parameters
         ----------
         real_scores : array, (n,)
-            Finite, one per video.
+            Finite scores, one per video.
         setting : mapping, optional
-            Stored with the scores and compared by :meth:`check_setting`.
+            Scoring settings, stored with the scores and compared by :meth:`check_setting`.
         inputs : sequence of mapping, optional
             Properties of each calibration video; their ranges are stored.
 

@@ -68,7 +68,7 @@ def shift_result(
     Parameters
     ----------
     plain, shifted : sequence of ScoredVideo
-        Real videos that are scored in both lists are compared; fakes are ignored.
+        Scored videos. Real videos in both lists are compared, and fakes are ignored.
 
     Returns
     -------

@@ -126,7 +126,7 @@ class Evidence:
         Parameters
         ----------
         statistics : sequence of mapping
-            One per video, with all of ``names``.
+            Statistics of each video, with all of ``names``.
         groups : sequence of str
             Person of each video; a person's videos are never split between folds.
         names, kind, sides

@@ -1,4 +1,4 @@
-"""Score files of other harnesses: dfwb's C5 (``dfwb.scores/1``) and DeepfakeBench's tables.
+"""Score files of other programs: dfwb's C5 (``dfwb.scores/1``) and DeepfakeBench's tables.
 
 C5 is a CSV file (``dataset, key, compression, label, score, status`` and others) with a JSON file
 that describes its origin. Its scores are probabilities of a fake. C5 is documented at
@@ -160,10 +160,10 @@ def write_c5(
     Parameters
     ----------
     path : path
-        Must end in ``.scores.csv``.
+        File to write; must end in ``.scores.csv``.
     made_with : mapping
-        ``dataset``, ``detector``, ``source``, and the manifest's ``digest`` (64 hexadecimal digits,
-        or None).
+        Origin of the scores: ``dataset``, ``detector``, ``source``, and the manifest's ``digest``
+        (64 hexadecimal digits, or None).
     """
     if not str(path).endswith(".scores.csv"):
         raise ManifestError(f"{path}: the name of a C5 file must end in .scores.csv")

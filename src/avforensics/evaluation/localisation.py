@@ -139,9 +139,9 @@ def average_precision(
     Parameters
     ----------
     proposals : sequence of float array, (P, 3)
-        One array per video, best first.
+        Proposals of each video, best first.
     truth : sequence of float array, (G, 2)
-        One array per video, (0, 2) for a real video; at least one true segment in all.
+        True segments of each video, (0, 2) for a real video; at least one segment in all.
     threshold : float
         Minimum intersection over union.
     """

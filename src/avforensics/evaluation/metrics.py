@@ -45,7 +45,7 @@ class RocCurve:
         labels : array, (n,)
             1 = fake, 0 = real.
         scores : array, (n,)
-            Higher = more likely fake; finite.
+            Finite scores; higher = more likely fake.
         weights : array, (..., n), optional
             Weight of each video; a leading axis gives one curve per resample.
 

@@ -17,8 +17,9 @@ def p_values(reals: np.ndarray, values: ArrayLike) -> np.ndarray:
     Parameters
     ----------
     reals : float array, (n,)
+        Values of held-out real videos.
     values : array, (...)
-        Higher = more unusual.
+        Values to rank; higher = more unusual.
     """
     known, counts = np.unique(reals, return_counts=True)
     n = len(reals)

@@ -76,7 +76,7 @@ def unusual_delays(sync_logits: np.ndarray, delay_frequency: np.ndarray) -> np.n
     ----------
     sync_logits : float array, (N, 2 * tau + 1)
     delay_frequency : float array, (2 * tau + 1,)
-        Log-probabilities.
+        Log-probability of each delay in real videos.
     """
     delays = delay_probabilities(sync_logits)
     return running_mean(-(delays @ delay_frequency), SMOOTH, mode="nearest")

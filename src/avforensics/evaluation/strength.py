@@ -55,7 +55,7 @@ class Strength:
     Attributes
     ----------
     log10 : float
-        Positive = more probable if forged.
+        Log10 of the ratio; positive = more probable if forged.
     low, high : float
         Interval over resampled people and generators.
     at_bound : bool
@@ -79,7 +79,7 @@ class LikelihoodRatio:
         ``n_people``, ``cllr``, ``cllr_min``, ``refused`` and others, as in the file.
     arrays : mapping of str to float64 array
         ``grid``, ``log10``, ``low``, ``high``, (`GRID`,); ``bounds``, (2,); ``validated_lr`` and
-        ``validated_label``, (n,): each video's label, and its ratio from a fit without the video.
+        ``validated_label``, (n,): each video's ratio, from a fit without the video, and its label.
     """
 
     about: Mapping[str, Any]

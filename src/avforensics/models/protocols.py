@@ -223,7 +223,7 @@ class FeatureProtocol(Protocol):
     Attributes
     ----------
     inputs, outputs : int
-        A and D.
+        Length A of an activation vector and length D of the feature.
     linear : bool
         Whether the feature is an affine map; ``data.shift`` can then shift the audio without
         recomputing the feature.

@@ -91,7 +91,7 @@ class ClipScorer:
         Parameters
         ----------
         clips : iterable of path or Clip
-            A `Clip` is a part of a file, or a file with separate audio.
+            Clips to score. A `Clip` is a part of a file, or a file with separate audio.
         progress : callable, optional
             Called with a clip and the number of its windows processed so far; an exception from
             this function ends scoring.

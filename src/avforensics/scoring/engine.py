@@ -88,8 +88,8 @@ class Engine:
         Parameters
         ----------
         batch : sequence of (key, Span)
-            The key identifies the video; spans of a video must be in order, within and across
-            batches.
+            Spans, each with a key that identifies the video. The spans of a video must be in order,
+            within and across batches.
         """
         with torch.autocast(
             self.device.type, self.precision, enabled=self.precision != torch.float32

@@ -38,7 +38,7 @@ class Extraction:
     Attributes
     ----------
     features : Features or None
-        None if there is an ``error``.
+        Features of the clip; None if there is an ``error``.
     sha256 : str or None
         Hash of the video file.
     silence : float

@@ -23,7 +23,7 @@ class Arrays(NamedTuple):
     Attributes
     ----------
     frames : uint8 array, (T, H, W, 3)
-        Upright, RGB.
+        Upright RGB frames.
     fps : float
         Frames per second.
     samples : array, (n,) or (n, channels)

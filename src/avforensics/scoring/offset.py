@@ -26,7 +26,7 @@ class ConstantOffset:
     Attributes
     ----------
     frames : int
-        Positive = the matching audio comes later than the video.
+        The delay in frames; positive = the matching audio comes later than the video.
     probability : float
         Mean probability of that delay over the windows.
     chance : float

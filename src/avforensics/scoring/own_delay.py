@@ -87,7 +87,7 @@ def own_delay_curve(
     sync_logits, valid_audio
         As in `off_own_delay`, for all windows.
     policy : SequencePolicy
-        Windows that this policy does not score are ignored.
+        Scoring policy; windows that it does not score are ignored.
     first_window : int
         Index of the first row's window in the video.
     speaks : bool array, (N,), optional

@@ -83,9 +83,9 @@ class DelayCurve:
     Attributes
     ----------
     window : int64, (S,)
-        Indices in the video, ascending.
+        Indices of the windows in the video, ascending.
     value : float64, (S,)
-        0 = the constant delay is the most probable.
+        Deviation at each window; 0 = the constant delay is the most probable.
     """
 
     window: np.ndarray

@@ -59,7 +59,7 @@ class VideoRows:
         Parameters
         ----------
         policy : SequencePolicy
-            Windows that the policy does not score are left out.
+            Scoring policy; windows that it does not score are left out.
         score, delay_frequency
             As in `VideoRows`.
         speaks : bool array, (N,), optional

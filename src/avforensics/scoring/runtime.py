@@ -34,7 +34,7 @@ class RuntimeOptions:
     readers : int, optional
         Files read concurrently; default 1 on a CPU, 4 on a GPU.
     video_stream, audio_stream : int, optional
-        Index among the streams of the same kind; None = the stream that a player would choose.
+        Index of the stream among streams of its kind; None = the stream that a player would choose.
 
     Raises
     ------

@@ -22,7 +22,7 @@ class Span:
     Attributes
     ----------
     first_window : int
-        0 = start of the video; otherwise, the span continues the previous span's data.
+        Index of the span's first window; if it is not 0, the span continues the previous span.
     frames : uint8, (F, H, W, 3)
         ``n_windows`` frames, plus 4 in the first span.
     crops : int16, (M, 3200)
@@ -57,7 +57,7 @@ def cut_spans(
     Parameters
     ----------
     max_delay : int
-        tau, in frames.
+        Maximum delay tau in frames.
     span_windows : int
         Windows per span; the last may have fewer.
     max_windows : int, optional

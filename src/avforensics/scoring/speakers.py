@@ -36,8 +36,8 @@ def constant_delay_fit(sync_logits: np.ndarray, *, smooth: int = SMOOTH) -> np.n
     Returns
     -------
     float64 array, (N,)
-        log D if only one delay is possible, 0 if all are equally likely, negative if windows
-        confidently disagree.
+        Fit at each window: log D if only one delay is possible, 0 if all are equally likely,
+        negative if windows confidently disagree.
     """
     rows = log_probabilities(sync_logits)
     # mode "nearest" would repeat the last rows, so divide by the number of real rows instead
@@ -104,7 +104,7 @@ def within(seconds: np.ndarray, spans: Sequence[tuple[float, float]]) -> np.ndar
     ----------
     seconds : float array, (n,)
     spans : sequence of (float, float)
-        Sorted and disjoint.
+        Spans, sorted and disjoint.
     """
     edges = np.asarray(spans, np.float64).reshape(-1)
     return np.searchsorted(edges, np.asarray(seconds) + 1e-9, side="right") % 2 == 1

@@ -129,7 +129,7 @@ def measure(rows: VideoRows, names: Iterable[str] | None = None) -> dict[str, fl
     Parameters
     ----------
     names : iterable of str, optional
-        None = all registered statistics.
+        Names of the statistics; None = all registered statistics.
     """
     found = {}
     for name in STATISTICS if names is None else check_statistics(names):

@@ -184,7 +184,7 @@ def _brow(c: Canvas, appearance: Appearance, sign: int, grain: np.ndarray) -> No
 
 
 def _strands(c: Canvas, appearance: Appearance, grain: np.ndarray, *, curl: bool) -> np.ndarray:
-    """Return the hair colour, with streaks, or dots for curls, and a sheen."""
+    """Return hair colours with streaks (dots for curly hair) and a sheen."""
     texture = _blur(grain, 2) * 2.2 if curl else _blur(np.repeat(grain[:1], len(grain), 0), 1)
     if not curl:
         texture = 0.7 * texture + 0.5 * _blur(grain, 1)

@@ -74,7 +74,7 @@ class Split:
     identities, clips : int
         Number of people, and of real clips per person.
     fakes : mapping of str to int
-        Fakes by category: RVFA, FVRA-WL, FVFA-WL, FVRA-faceswap (a face swap that
+        Number of fakes by category: RVFA, FVRA-WL, FVFA-WL, FVRA-faceswap (a face swap that
         keeps lips and audio in sync), partial.
 
     Raises
@@ -161,7 +161,7 @@ def plan(splits: Mapping[str, Split], *, seed: int, n_frames: int) -> list[Plann
     Parameters
     ----------
     splits : mapping of str to Split
-        Identities are numbered in the order of the splits.
+        Splits by name; identities are numbered in the order of the splits.
     n_frames : int
         Frames per clip.
     """
