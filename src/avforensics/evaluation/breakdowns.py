@@ -233,7 +233,7 @@ class _Work:
 def _grouped(
     rows: Sequence[ScoredVideo], column: str, bins: int
 ) -> tuple[list[str], Counter, list[str]]:
-    """Return each scored video's group, the number of listed videos by group, and the order."""
+    """Return scored videos' groups, the number of listed videos by group, and the group order."""
     values = [value_of(row, column) for row in rows]
     numbers = [_number(value) for value in values if value]
     if None in numbers or len(set(numbers)) <= _FEW_VALUES:

@@ -37,7 +37,7 @@ def delong(labels: ArrayLike, a: ArrayLike, b: ArrayLike) -> DeLong:
     labels : array, (n,)
         1 = fake, 0 = real; both present.
     a, b : array, (n,)
-        Scores of the two runs, higher = more likely fake; finite.
+        Finite scores of the two runs; higher = more likely fake.
 
     Raises
     ------

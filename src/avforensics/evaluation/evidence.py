@@ -167,7 +167,7 @@ class Evidence:
         )
 
     def value(self, statistics: Mapping[str, float]) -> float | None:
-        """Return a video's evidence (higher = less like real videos); None if incomplete."""
+        """Return a video's evidence, higher = less like real; None if a statistic is missing."""
         if any(name not in statistics for name in self.names):
             return None
         value = float(self.fusion(self.mapping(_table([statistics], self.names)))[0])

@@ -52,7 +52,7 @@ def propose_segments(
     count : int
         Maximum number of proposals.
     min_windows, max_windows : int
-        Shortest and longest segment.
+        Minimum and maximum length of a segment.
     overlap : float
         Intersection over union above which a weaker proposal is dropped.
     over_gaps : bool

@@ -1,4 +1,4 @@
-"""Settings that a score depends on; stored in a calibration and compared when it is used."""
+"""Settings on which a score depends; a calibration stores them and checks them when used."""
 
 from __future__ import annotations
 

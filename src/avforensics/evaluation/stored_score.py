@@ -93,7 +93,7 @@ def score_of(score: Score, *, statistic: str = "mean", part: str = "both") -> fl
 def _attributes(entry: Entry) -> dict[str, str]:
     """Return the properties of a clip without a separate column, for breakdowns.
 
-    These are the columns and facts of the manifest, and the measures of applicability together with
+    These are the manifest's columns and facts, the measures of applicability, and
     ``speech_share``, the share of time with speech.
     """
     known = {"method": entry.method, "split": entry.split, **dict(entry.about)}

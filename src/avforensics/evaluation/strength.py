@@ -1,4 +1,4 @@
-"""Likelihood ratio of a video: forged in one of the named ways versus real.
+"""Likelihood ratio of two propositions: a video is forged in one of the named ways, or real.
 
 A likelihood ratio compares two propositions, each with its own population. The ratio is fitted to
 real videos and to forgeries by several generators, validated on people and generators outside the

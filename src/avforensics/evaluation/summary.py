@@ -122,8 +122,8 @@ def auc_with_unscored(block: Mapping) -> float:
     Parameters
     ----------
     block : mapping
-        Results: ``auc``, ``n_real``, ``n_fake`` and the numbers of listed videos, ``listed_real``,
-        and ``listed_fake``.
+        Results ``auc``, ``n_real`` and ``n_fake``, and the numbers of listed videos,
+        ``listed_real`` and ``listed_fake``.
     """
     pairs = block["listed_real"] * block["listed_fake"]
     return 0.5 + (block["auc"] - 0.5) * block["n_real"] * block["n_fake"] / pairs

@@ -77,7 +77,7 @@ def sweep_store(
     part : {"both", "distribution", "activation"}
         Part of the score.
     resamples, level, seed
-        Settings of the intervals.
+        See `Bootstrap`.
     limits : Limits, optional
         Limits beyond which videos are excluded from metrics.
     advance : callable
@@ -188,7 +188,7 @@ def _short(name: str, names: Sequence[str]) -> str:
 
 
 def axes_of(points: Sequence[Point]) -> list[str]:
-    """Return the settings with more than one value; settings with most values come first."""
+    """Return the settings that vary, starting with the setting that has the most values."""
     counts = {name: len(_values(points, name)) for name in points[0].settings}
     return sorted((name for name in counts if counts[name] > 1), key=lambda name: -counts[name])
 

@@ -145,7 +145,7 @@ def to_latex(summary: Mapping, title: str = "") -> str:
 
 
 def to_csv(summary: Mapping) -> str:
-    """Format all numbers at full precision, one line per result and model or other score."""
+    """Format all numbers at full precision, with one line per result and kind of score."""
     ends = [f"{metric}_ci_{end}" for metric in _COLUMNS for end in ("low", "high")]
     numbers = [*_COLUMNS, *ends, "auc_unscored"]
     table = [["category", "scores", "n_real", "n_fake", "prevalence", *numbers]]

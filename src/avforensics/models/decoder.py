@@ -75,7 +75,7 @@ class DecoderBlock(nn.Module):
 
 
 class RowDecoder(nn.Module, ABC):
-    """Base class of decoders of attention blocks, (B, N, inputs) -> (B, N, outputs).
+    """Base class of attention decoders, (B, N, inputs) -> (B, N, outputs).
 
     Subclasses create the blocks. ``spread`` is the initial standard deviation of the learnt
     position table; 0 = no table, because the blocks encode positions themselves.

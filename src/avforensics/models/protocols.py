@@ -56,7 +56,7 @@ class VisualProtocol(Protocol):
         """
 
     def windows(self, windows: Tensor) -> Tensor:
-        """Encode windows, (B, C, T, h, w) outputs of ``frames`` -> (B, C', T', h', w').
+        """Encode windows of frame features, (B, C, T, h, w) -> (B, C', T', h', w').
 
         With ``pad_time``, T is 5 and T' is what the fusion expects. Without it, T >= 5
         and T' = T - 4.

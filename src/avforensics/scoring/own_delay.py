@@ -1,4 +1,4 @@
-"""A curve over windows that is high where a video's constant delay is not the most probable.
+"""A curve over windows that is high where a video's constant delay is not most probable.
 
 The curve compares the probability mass at the constant delay, as in the statistic `mass_at_delay`,
 with the mass at each window's most probable delay. A part with different audio stands out over its

@@ -36,7 +36,7 @@ from avforensics.scoring.rows import NEAR, VideoRows
 SCALES = ("share", "positive", "real")
 APART = 2  # frames; delays at most this far apart count as equal
 LEAST_PART = 10  # minimum number of windows before and after a change of delay
-MOST_CHANGES = 2000  # windows; if a video has twice as many, not every window is tried
+MOST_CHANGES = 2000  # windows; in videos with twice as many, not every window is tried
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ class PlannedClip:
     manner: str  # how the clip is forged: its category, or the category of a partial forgery's span
     source: Take  # recording of the video (and, unless forged, of the audio)
     target: Take | None = None  # recording of the forged audio, mouth or face
-    span: tuple[int, int] | None = None  # first frame and frame after the last of a partial forgery
+    span: tuple[int, int] | None = None  # first frame of a partial forgery, and the end
     number: int = 0  # seed of the forgery, which differs between fakes of one source
 
     @property
@@ -151,7 +151,7 @@ def gender(seed: int, identity: int) -> str:
 
 @lru_cache(maxsize=4096)
 def person(seed: int, identity: int) -> Identity:
-    """Return the ``identity``-th person of a set, which does not depend on the splits."""
+    """Return the ``identity``-th person of a set, independently of the splits."""
     return Identity.sample(stream(seed, Use.PERSON, identity))
 
 

@@ -46,7 +46,7 @@ def synthesise_speech(
     Parameters
     ----------
     rng : numpy Generator
-        Source of the melody, jitter, noise, loudness and background of the recording.
+        Random generator for melody, jitter, noise, loudness and background of the recording.
     seconds : float
         Length of the audio, which starts where the clip starts.
 
@@ -76,7 +76,7 @@ def _pulses(voice: Voice, rng: np.random.Generator, length: int) -> np.ndarray:
     knots = rng.standard_normal(max(4, length // 1600))  # one per tenth of a second
     knots = smooth(knots, 1.2) * voice.melody * 1.6
     grid = np.linspace(0, len(knots) - 1, length)
-    fall = np.linspace(0.1, -0.1, length)  # the pitch falls through a phrase
+    fall = np.linspace(0.1, -0.1, length)  # the pitch falls over a phrase
     pitch = voice.pitch * 2 ** (np.interp(grid, np.arange(len(knots)), knots) + fall)
     pitch *= 1 + 0.01 * np.interp(
         grid * 20, np.arange(20 * len(knots)), rng.standard_normal(20 * len(knots))
