@@ -96,7 +96,7 @@ def false_alarms(
 
 
 def curves(runs: Runs, metric: str = "auc") -> dict[str, list[tuple[int, float]]]:
-    """Return levels and values of each perturbation, for AVG-FV if all runs have it, else overall."""
+    """Return each perturbation's levels and values (AVG-FV if all runs have it, else overall)."""
     found: dict[str, list[tuple[int, float]]] = {}
     result = headline(runs.values(), AVERAGES)
     for (name, level), summary in sorted(runs.items()):

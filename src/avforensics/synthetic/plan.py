@@ -115,7 +115,7 @@ class PlannedClip:
     manner: str  # how the clip is forged: its category, or the category of a partial forgery's span
     source: Take  # recording of the video (and, unless forged, of the audio)
     target: Take | None = None  # recording of the forged audio, mouth or face
-    span: tuple[int, int] | None = None  # first frame of a partial forgery, and the end
+    span: tuple[int, int] | None = None  # start and end (exclusive) of a partial forgery in frames
     number: int = 0  # seed of the forgery, which differs between fakes of one source
 
     @property
