@@ -298,7 +298,7 @@ def _short(found: Faces, settings: FaceSettings) -> Iterator[str]:
 
 
 def _elsewhere(found: Faces, main: MediaReport) -> Iterator[str]:
-    """Yield warnings about damage in the video that the main face's report does not contain."""
+    """Yield warnings about damage to the video that are missing from the main face's report."""
     known = {
         damaged_packets(video=main.skipped_packets - main.skipped_audio),
         *of_pictures(main.concealed, main.resized, main.refused_aspect),

@@ -1,4 +1,4 @@
-"""Check with golden values for a bundled clip that this machine decodes and scores correctly."""
+"""Check that this machine decodes and scores a bundled clip correctly, using golden values."""
 
 from __future__ import annotations
 

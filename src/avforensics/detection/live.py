@@ -175,7 +175,7 @@ class LiveTracks:
         self._forget()
 
     def _forget(self) -> None:
-        """End all faces and release the memory."""
+        """End the tracking of all faces and release the memory."""
         for face in self.faces:
             face.end()
         self._frames: deque[tuple[int, av.VideoFrame]] = deque()  # frames since the last search

@@ -172,7 +172,7 @@ class OutputFolder:
         return record["row"]
 
     def write_tables(self) -> None:
-        """Write scores.csv, scores_by_lam.csv, segments.csv and the arrays collected so far."""
+        """Write scores.csv, scores_by_lam.csv, segments.csv and the score arrays."""
         started = time.monotonic()
         write_csv(self.folder / "scores.csv", COLUMNS, self.all_rows)
         found = [self._records.get(key) for key in self._keys]

@@ -1,4 +1,4 @@
-"""Write and read ``results/NAME.json``, all findings on one video for programs and reviewers.
+"""Write and read ``results/NAME.json``, which contains all findings on a video.
 
 The bytes of the file depend only on its content, and one entry is the SHA-256 of the other entries,
 so `avforensics verify` detects any changed byte. An attacker who changes a file can also rewrite

@@ -52,7 +52,7 @@ class AudioReader(Closing):
         Damage found so far.
     start : float or None
         Seconds from the first requested sample to the file's first sample; negative if the
-        beginning was cut, None before reading.
+        beginning was cut. None before reading.
     not_finite : int
         Number of NaN or infinite samples that were replaced by zeros.
     level : Level

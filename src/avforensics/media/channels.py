@@ -18,7 +18,7 @@ from avforensics.media.types import SAMPLE_RATE
 LOST = 9.0  # a second of audio is lost if the mix is this many dB below the best channel
 SHARE = 0.2  # if a larger share of a channel's energy is lost, the channel is read alone
 SPEECH = 0.03  # share of the loudest channel's energy above which the centre is preferred
-ALIKE = 0.8  # share of the loudest channel's energy at which an earlier one is preferred
+ALIKE = 0.8  # share of the loudest channel's energy at which an earlier channel is preferred
 PLANES = 8
 NAMES = ("FL", "FR", "FC", "BL", "BR", "SL", "SR", "BC", "FLC", "FRC")
 CENTRE, BASS = "FC", ("LFE", "LFE2")

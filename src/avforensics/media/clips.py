@@ -70,7 +70,7 @@ class ClipReader:
 
     @property
     def reader(self) -> str:
-        """Library that reads the frames, ``"decord"`` or ``"pyav"``; access opens the clip."""
+        """Reader of the frames: ``"decord"`` or ``"pyav"``. This property opens the clip."""
         return self._opened().name
 
     def frames(self, start: int, count: int) -> np.ndarray:

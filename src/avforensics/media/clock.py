@@ -16,7 +16,7 @@ from avforensics.media.types import HOP, SAMPLE_RATE, ClockBreak
 WRAP = Fraction(2**33, 90_000)  # period (s) of an MPEG stream's clock
 # If only the audio steps back, and by less than this (s), it contains a repetition, which is cut.
 DOUBLED = Fraction(1, 2)
-# A run shorter than this (s) has damaged time stamps if the next run continues the previous one.
+# A run shorter than this (s) has damaged time stamps if the run after it continues the run before.
 STRAY = Fraction(1, 2)
 # Largest time difference (s) between audio and video that are stored side by side.
 INTERLEAVED = 1
@@ -180,7 +180,7 @@ def mend(runs: Sequence[Run], *, lead: int | None, pause: Fraction, wraps: bool)
 
     Runs that overlap in time share a clock unless one of their streams steps back; a gap in one
     stream while another continues is a pause. Where all streams step back or jump together, a new
-    epoch begins, which is placed at the end of the previous video. Its audio and video are shifted
+    epoch begins. It is placed at the end of the previous video. Its audio and video are shifted
     equally to preserve their offset.
 
     Parameters

@@ -121,7 +121,7 @@ def under_babble(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator
 
 @sound_condition("REVERB", title="reverberation", levels=(0.2, 0.4, 0.6, 0.9, 1.2))
 def reverberation(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """REVERB: add the reverberation of a room with a reverberation time of ``p`` s.
+    """REVERB: add room reverberation with a reverberation time of ``p`` s.
 
     The reverberation has as much energy as the direct sound. The direct sound is not delayed, and
     the sum is not attenuated.
@@ -139,7 +139,7 @@ def reverberation(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterato
 
 @sound_condition("BAND", title="band limit", levels=(7000, 5500, 4000, 3400, 2500))
 def band_limit(pieces: Pieces, p: float, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """BAND: apply a Butterworth band-pass, order 4, 300 Hz to ``p`` Hz (3400 = telephone)."""
+    """BAND: apply a Butterworth band-pass of order 4, from 300 to ``p`` Hz (3400 = telephone)."""
     sections = butter(4, (300, p), "bandpass", fs=SAMPLE_RATE, output="sos")
     state = np.zeros((len(sections), 2))
     for piece in pieces:

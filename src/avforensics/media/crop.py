@@ -33,7 +33,7 @@ class MovingCrop:
     Raises
     ------
     ValueError
-        The squares have a wrong shape or are not finite, a side is not positive, or ``fill`` is
+        The squares have the wrong shape or are not finite, a side is not positive, or ``fill`` is
         out of range.
     """
 

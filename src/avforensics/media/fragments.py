@@ -16,11 +16,11 @@ SAMPLE_FIELDS = (0x100, 0x200, 0x400)  # flags of the fields before a sample's o
 
 
 def first_times(path: str | os.PathLike) -> dict[int, tuple[int, int]]:
-    """Read the presentation and decoding times of each track's first sample in fragmented MP4.
+    """Read when the first sample of each track of a fragmented MP4 file is shown and decoded.
 
     If a track has negative composition offsets, as in HLS and CMAF files without edit lists, FFmpeg
-    adds the largest of them to all presentation times. The video would then be late by the frames
-    that are decoded ahead.
+    adds the largest of them to all presentation times. The video would then be late by as many
+    frames as are decoded ahead.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def _inside(content: Content, span: tuple[int, int], *names: bytes) -> Iterator[
 
 
 def _number(content: Content, at: int, short: str, long: str) -> int:
-    """Read the number after a box's version and flags; version 1 has 64 bits."""
+    """Read the number after a box's version and flags; it has 64 bits in version 1."""
     kind = long if content[at] else short
     return struct.unpack(kind, content[at + 4 : at + 4 + struct.calcsize(kind)])[0]
 

@@ -92,8 +92,8 @@ def upright_part(
 ) -> tuple[np.ndarray, float, float]:
     """Cut out the surroundings of a point in the upright frame and reduce them by a factor.
 
-    Without reduction and stretching, the pixels equal those of `upright_rgb`, but converting a part
-    of a frame is several times faster.
+    Without reduction and stretching, the pixels are the same as in `upright_rgb`, but converting a
+    part of a frame is several times faster.
 
     Parameters
     ----------

@@ -86,9 +86,9 @@ def ranges_of(path: str | os.PathLike) -> tuple[tuple[int, int], ...]:
 
     FFmpeg takes the header of a second FLV file for a huge tag and stops at a third Matroska file.
     It mixes the frames of a second MXF file, or of some fragmented MP4 files, with the frames of
-    the first. FLV and Matroska files are read as one file by skipping the later headers; of the
-    others, only the first file is read. FFmpeg recognises most formats only by the first bytes, so
-    foreign bytes before a file are skipped.
+    the first. FLV and Matroska files are read as one file by skipping the later headers. In the
+    other cases, only the first file is read. Foreign bytes before a file are skipped, because
+    FFmpeg recognises most formats only by the first bytes.
 
     Returns
     -------

@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 
 import av
 
-MAX_REORDER = 16  # maximum number of frames by which H.264 and HEVC allow reordering
+MAX_REORDER = 16  # maximum reordering of frames in H.264 and HEVC
 
 
 class ShownOrder:
@@ -30,7 +30,7 @@ class ShownOrder:
     def __init__(self) -> None:
         self.delay = 0
         self._times: list[int] = []
-        self._awaited: dict[int, int] = {}  # time of a missing frame -> number of later frames
+        self._awaited: dict[int, int] = {}  # time of a missing frame -> later frames returned
         self._latest: int | None = None
         self._backwards = False
         self._untimed = True

@@ -109,7 +109,7 @@ def perturb(
     name : str
         A key of :data:`PERTURBATIONS`.
     level : int
-        0 to 5; 0 changes nothing.
+        Level from 0 to 5; 0 changes nothing.
     video : str
         Name of the video (its path in the manifest), from which ``GNC`` and ``BW`` derive their
         random numbers.

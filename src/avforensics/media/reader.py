@@ -70,7 +70,7 @@ def open_media(
     options : MediaOptions, optional
         Frame size, crop and streams.
     block_frames : int
-        Frames per block; the last block may be shorter.
+        Number of frames per block; the last block may be shorter.
     start_frame : int
         First frame to read, at 25 fps.
     max_frames : int, optional

@@ -86,7 +86,7 @@ def damaged_packets(*, video: int | None = None, audio: int | None = None) -> st
 
 
 def of_pictures(concealed: int, resized: int, refused_aspect: str = "") -> Iterator[str]:
-    """Yield warnings about frames that differ from the recording."""
+    """Yield warnings about frames that were concealed or resized, and a refused pixel aspect."""
     if concealed:
         yield f"damaged frames concealed by the decoder: {concealed}"
     if resized:
@@ -96,7 +96,7 @@ def of_pictures(concealed: int, resized: int, refused_aspect: str = "") -> Itera
 
 
 def of_sound(not_finite: int) -> Iterator[str]:
-    """Yield a warning if samples differ from the recording."""
+    """Yield a warning if samples were replaced."""
     if not_finite:
         yield f"NaN or infinite audio samples replaced by zeros: {not_finite}"
 

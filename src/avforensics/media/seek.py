@@ -42,7 +42,7 @@ def key_time_before(path: str | os.PathLike, stream: int, stamp: int) -> int | N
 
 @lru_cache(maxsize=32)
 def _key_times(path: str, number: int, _state: tuple[int, int]) -> tuple[int, ...]:
-    """Return the times of all key frames, or none unless every packet has a unique time stamp.
+    """Return the times of all key frames; empty unless every packet has a unique time stamp.
 
     Packets are read but not decoded, which takes a fraction of a second for an hour of video.
     """

@@ -47,15 +47,15 @@ class VideoReader(Closing):
         First frame to yield, at 25 fps. Decoding begins at a preceding key frame if the file's
         index is reliable, otherwise at the beginning; the frames are the same either way.
     rough : bool
-        Skip the decoder's loop filter. This saves a quarter of the work but leaves visible blocks.
-        For face detection, not for scoring.
+        Whether to skip the decoder's loop filter. This saves a quarter of the work but leaves
+        visible blocks; use it for face detection, not for scoring.
     threads : int
         Number of decoder threads. With several threads, damaged frames may be decoded differently
         in each run: check `tally` afterwards and decode again if it is damaged.
     square : bool
-        Convert to square pixels. If False, pixels keep their stored shape, and frames of a
-        different aspect are stretched to the aspect of the first frame. Use this if the frames are
-        then resized to a square regardless of aspect (method Sec. 1).
+        Whether to convert to square pixels. If False, pixels keep their stored shape, and frames of
+        a different aspect are stretched to the aspect of the first frame. Use this if the frames
+        are then resized to a square regardless of aspect (method Sec. 1).
 
     Attributes
     ----------
@@ -222,8 +222,8 @@ class VideoReader(Closing):
         """Seek to a key frame before the start and return it; None = continue from ``first``."""
         if self._start == 0 or first.pts is None or not self._in_order:
             return None
-        # The fps filter rounds times to whole frames, so the key frame must come less than half a
-        # frame after the start.
+        # The fps filter rounds times to whole frames, so the key frame may come up to half a frame
+        # after the start.
         late = Fraction(2 * self._start + 1, 2 * FPS) / self._stream.time_base
         stamp = key_time_before(self._path, self._number, first.pts + ceil(late) - 1)
         if stamp is None or stamp <= first.pts:

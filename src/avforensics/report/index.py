@@ -12,7 +12,8 @@ import numpy as np
 
 from avforensics.report.markup import relative_link, write_page
 
-# Key in scores.csv, heading and kind of each column. Empty columns are omitted unless in ALWAYS.
+# Key in scores.csv, heading and kind of each column. Empty columns are omitted, except those in
+# ALWAYS.
 COLUMNS = (
     ("path", "video", "name"),
     ("track", "face", "name"),

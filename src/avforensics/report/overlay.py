@@ -20,7 +20,7 @@ from avforensics.scoring.tracks import FaceResult
 MIDDLE = WINDOW_FRAMES // 2
 AROUND = 3 * FPS  # number of windows in the strip on each side of the current window
 LEAST_WIDTH = 480  # width in pixels that the panel needs; smaller videos are enlarged
-ENLARGED_HEIGHT = 1080  # maximum height in pixels of an enlarged video; remaining width is empty
+ENLARGED_HEIGHT = 1080  # maximum height in pixels of an enlarged video; the right side stays empty
 PANEL, INK, SOFT, GREY = (18, 21, 26), (233, 236, 240), (154, 164, 177), (50, 58, 69)
 SPEAKS, SILENT, MARK, LINE = (62, 207, 160), (255, 255, 255), (255, 138, 61), (86, 180, 233)
 

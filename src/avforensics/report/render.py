@@ -141,7 +141,7 @@ class _Sound:
     def _placed(
         self, source: av.AudioStream, origin: Fraction
     ) -> Iterator[tuple[Fraction, av.AudioFrame]]:
-        """Yield audio frames with their times from the first video frame; drop earlier ones."""
+        """Yield audio frames and their times (s) from the first video frame; drop earlier audio."""
         mender = Mender(survey(self._path).pieces.get(source.index, WHOLE))
         for frame in decode(self._container, source, Tally(), mender):
             if frame.pts is None or not mender.piece.holds(frame.pts * frame.time_base):
