@@ -96,7 +96,7 @@ class LiveTrack:
     first_frame : int
         Number of the first frame with the face.
     squares : list of float32 array, (n, 3) or (n, 4)
-        Squares of the frames that were cropped, in pieces.
+        Squares of the cropped frames, as consecutive pieces.
     track : str or None
         Name of the track that the face became; None = its pictures cannot be used.
     """

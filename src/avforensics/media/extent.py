@@ -53,7 +53,7 @@ class Extent:
         return f"its {self.unit} is missing" if self.unit else ""
 
     def joins(self, read: set[int]) -> str:
-        """Describe skipped foreign bytes, and the joined files of which ``read`` were read."""
+        """Describe skipped bytes and joined files, given the numbers of the files ``read``."""
         foreign = self.starts[0]
         told = [f"{foreign} foreign bytes before the video were skipped"] if foreign else []
         if len(self.starts) > 1:

@@ -1,4 +1,4 @@
-"""Read files that consist of several media files, or begin with foreign bytes."""
+"""Read files that consist of several joined media files or begin with foreign bytes."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def starts_of(ranges: Sequence[tuple[int, int]]) -> tuple[int, ...]:
 
 
 def readable(path: str | os.PathLike) -> Joined | None:
-    """Return such a file in a form that FFmpeg reads correctly; None if it needs no change."""
+    """Return a file in a form that FFmpeg reads correctly; None if no change is needed."""
     ranges = ranges_of(path)
     return Joined(path, ranges) if ranges else None
 

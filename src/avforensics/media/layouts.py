@@ -26,8 +26,8 @@ TS_SYNC = 0x47
 TS_PACKETS = ((188, 0), (192, 4), (204, 0))  # length, position of the sync byte
 TAIL = 2**18  # bytes at the end that are searched for the last packet
 PART = 2**20  # bytes read at a time in a search
-SOUGHT = 2**20  # first bytes searched for a file that begins after foreign bytes
-CANDIDATES = 16  # signatures tried in that search
+SOUGHT = 2**20  # maximum number of foreign bytes before a file
+CANDIDATES = 16  # maximum number of signatures to try in a file
 DV_SEQUENCE = 12_000  # bytes per sequence; a cut between two sequences of a frame is not detected
 
 
@@ -93,8 +93,8 @@ def walker(content: Content, start: int) -> Callable[[Content, int], End] | None
 def beginning(content: Content) -> int:
     """Find where the first file begins: at 0, or after at most `SOUGHT` foreign bytes.
 
-    After foreign bytes, a signature is not enough: the file, or the files joined to it, must have
-    the structure of their format up to the last byte.
+    A signature after foreign bytes counts only if the rest of the file has the structure of the
+    format up to the last byte.
     """
     head = content[:SOUGHT]
     if PICTURES.match(head) or walker(content, 0) is not None:
@@ -332,12 +332,12 @@ def _dv(content: Content, start: int) -> End:
     return -(-len(content) // DV_SEQUENCE) * DV_SEQUENCE, "sequence"
 
 
-# First bytes of pictures. A picture remains a picture, whatever follows it.
+# First bytes of pictures. A file that begins with a picture is not searched for other files.
 PICTURES = re.compile(
     rb"\xff\xd8\xff|\x89PNG|GIF8|BM....\0{4}|RIFF....WEBP|II\*\0|MM\0\*", re.DOTALL
 )
-# First bytes of files that may follow foreign bytes. An MP4 file must begin with its ftyp box: if
-# only this box is damaged, positions still count from the first byte of the file.
+# First bytes of files that may follow foreign bytes. MP4 files must begin with a ftyp box: if only
+# this box is damaged, the positions in the file still count from the damaged box.
 SIGNATURES = re.compile(
     b"....ftyp|RIFF....(?:AVI |WAVE)|RF64....WAVE|\x1aE\xdf\xa3|FLV\x01|OggS\0\x02|"
     + b"|".join(map(re.escape, (ASF_HEADER, MXF_KEY + MXF_HEADER))),

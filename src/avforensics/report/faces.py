@@ -1,4 +1,4 @@
-"""Prepare the data for the face plots of a page: curves and boxes of each face, and the strip."""
+"""Prepare the data for the face plots of a page: curves, boxes and a bar for each face."""
 
 from __future__ import annotations
 
