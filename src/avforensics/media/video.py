@@ -162,7 +162,7 @@ class VideoReader(Closing):
     def upright(self, frame: av.VideoFrame, least: float | None = None) -> Image.Image:
         """Convert a frame of this reader to an upright RGB image.
 
-        Safe to call from other threads during iteration.
+        This method is safe to call from other threads during iteration.
 
         Parameters
         ----------
