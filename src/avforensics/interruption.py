@@ -37,16 +37,17 @@ def report() -> None:
     print(f"avforensics: {word}; all written files are complete.", file=sys.stderr)
 
 
-def leave() -> NoReturn:
-    """End the process without shutting down the interpreter.
+def leave(code: int) -> NoReturn:
+    """End the process without shutting down the interpreter, which takes time.
 
-    Threads that read videos may be inside native code, where a normal shutdown sometimes crashes.
+    After an interruption, threads that read videos may be inside native code, where a normal
+    shutdown sometimes crashes.
     """
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):
             stream.flush()
-    os._exit(exit_code())
+    os._exit(code)
 
 
 def _handle(number: int, frame: object) -> None:
@@ -56,4 +57,4 @@ def _handle(number: int, frame: object) -> None:
         raise KeyboardInterrupt
     if now - _first[0][1] > DOUBLE:
         report()
-        leave()
+        leave(exit_code())

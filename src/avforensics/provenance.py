@@ -14,7 +14,6 @@ import avforensics
 
 PACKAGES = (
     "torch",
-    "torchaudio",
     "pytorch-lightning",
     "hydra-core",
     "omegaconf",

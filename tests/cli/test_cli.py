@@ -288,3 +288,14 @@ def test_a_setting_without_a_value_is_known_all_the_same(name, avforensics, caps
     err = capsys.readouterr().err
     assert f"~{name}: the setting {name} has no value to delete; omit ~{name}" in err
     assert "did you mean" not in err
+
+
+def test_the_process_ends_with_the_exit_code_after_functions_of_atexit():
+    code = """
+import atexit, sys
+from avforensics.cli import start
+start.main = lambda: atexit.register(print, "cleaned up") and 3
+start.command()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "cleaned up\n", "")

@@ -52,19 +52,28 @@ def save_bundle(path: str | PathLike, models: Models) -> None:
         partial.write_bytes(content)  # safetensors' own writer makes files private to the owner
 
 
-def load_bundle(path: str | PathLike) -> Models:
+def load_bundle(path: str | PathLike, *pins: str | None) -> Models:
     """Load a file that ``save_bundle`` wrote.
 
     In the result, ``hashes`` holds the bundle's hash, and ``metadata["sources"]`` the hashes of its
     source files. Calibrations next to the bundle are listed, not loaded.
 
+    Parameters
+    ----------
+    *pins : str or None
+        SHA-256 that the file must have; None = any.
+
     Raises
     ------
     CheckpointError
-        The file is missing, damaged, not a bundle, or of an unsupported version.
+        The file is missing, damaged, not a bundle, not the expected one, or of an unsupported
+        version.
     """
     path = Path(path)
     check_weight_file(path)
+    digest = sha256_file(path)
+    for pin in pins:
+        check_digest(path, digest, pin or digest)
     header, tensors = _read(path)
     parts, expected = {}, {}
     for part, description in header["architecture"].items():
@@ -80,7 +89,6 @@ def load_bundle(path: str | PathLike) -> Models:
         module.load_state_dict({name: tensors[f"{part}.{name}"] for name in module.state_dict()})
     metadata = dict(header.get("metadata") or {})
     metadata.setdefault("sources", dict(header.get("hashes") or {}))
-    digest = sha256_file(path)
     if digest in RECIPES:
         metadata["recipe"] = RECIPES[digest]
     return Models(
@@ -90,6 +98,14 @@ def load_bundle(path: str | PathLike) -> Models:
         notice=header.get("notice"),
         calibrations=calibrations_beside(path),
     )
+
+
+def check_digest(path: Path, found: str, expected: str) -> None:
+    """Raise CheckpointError if the SHA-256 of a file is not the expected one."""
+    if found != expected:
+        raise CheckpointError(
+            f"{path}: SHA-256 is {found}, expected {expected}: the file has changed"
+        )
 
 
 def calibrations_beside(path: Path) -> tuple[Path, ...]:

@@ -16,7 +16,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from avforensics.checkpoints.bundle import calibrations_beside
+from avforensics.checkpoints.bundle import calibrations_beside, check_digest
 from avforensics.errors import CheckpointError, ConfigError
 from avforensics.files import sha256_file, typed_path
 
@@ -139,14 +139,6 @@ def cached(repository: str, revision: str = "main") -> Path | None:
     return place if all((place / name).is_file() for name in wanted) else None
 
 
-def check_pinned(path: Path, sha256: str | None) -> None:
-    """Raise CheckpointError if a file's SHA-256 is not the expected one (None = unknown)."""
-    if sha256 is not None and (found := sha256_file(path)) != sha256:
-        raise CheckpointError(
-            f"{path}: SHA-256 is {found}, expected {sha256}: the file has changed"
-        )
-
-
 def pins_of(folder: Path) -> dict[str, str]:
     """SHA-256 by file name, from ``avforensics.json``; empty if that file is missing.
 
@@ -170,7 +162,7 @@ def _folder(folder: Path) -> dict[str, Any]:
     for name, digest in pins.items():
         if not (folder / name).is_file():
             raise CheckpointError(f"{folder / name}: no such file, although {PINS} lists it")
-        check_pinned(folder / name, digest)
+        check_digest(folder / name, sha256_file(folder / name), digest)
     model = folder / MODEL
     if not model.is_file():
         bundles = [path for path in folder.glob("*.safetensors") if ".calib" not in path.stem]
@@ -186,5 +178,6 @@ def _folder(folder: Path) -> dict[str, Any]:
                 raise CheckpointError(f"{path}: the {PINS} next to it does not list this file")
     if model.is_symlink():  # the Hub's cache names large files by their SHA-256
         blob = model.resolve().name
-        check_pinned(model, blob if re.fullmatch(r"[0-9a-f]{64}", blob) else None)
+        if re.fullmatch(r"[0-9a-f]{64}", blob):
+            check_digest(model, sha256_file(model), blob)
     return {"search": False, "bundle": str(model)}

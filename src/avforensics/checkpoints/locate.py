@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from avforensics.checkpoints.bundle import is_safetensors, load_bundle
-from avforensics.checkpoints.hub import PINNED, check_pinned, setting_of
+from avforensics.checkpoints.hub import PINNED, setting_of
 from avforensics.checkpoints.parts import PARTS, Models
 from avforensics.checkpoints.published import PUBLISHED, read_network, read_projection
-from avforensics.checkpoints.states import check_weight_file
 from avforensics.errors import CheckpointError, ConfigError
 from avforensics.files import sha256_file, typed_path
 
@@ -86,9 +85,8 @@ def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = 
                 "checkpoint.sha256 is the hash of a bundle, but no bundle is set: set a bundle, or "
                 "remove checkpoint.sha256"
             )
-        check_weight_file(bundle)
-        check_pinned(bundle, str(sha256).lower())
-    base = load_bundle(bundle) if bundle else Models()
+        sha256 = str(sha256).lower()
+    base = load_bundle(bundle, sha256, _pin(checkpoint)) if bundle else Models()
     base.origin = origin
     files = _named_files(checkpoint, wanted)
     if checkpoint.get("search", bundle is None):
@@ -140,8 +138,12 @@ def _bundle_path(checkpoint: Mapping[str, Any]) -> Path | None:
         names = sorted(p.stem for p in folder.glob("*.safetensors") if ".calib" not in p.stem)
         shipped = ", ".join(names) or "none"
         raise CheckpointError(f"no checkpoint {asset!r} in this package (available: {shipped})")
-    check_pinned(path, PINNED.get(str(asset)))
     return path
+
+
+def _pin(checkpoint: Mapping[str, Any]) -> str | None:
+    """Expected SHA-256 of a bundle of this package."""
+    return None if checkpoint.get("bundle") else PINNED.get(str(checkpoint.get("asset")))
 
 
 def _named_files(checkpoint: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, Path]:
