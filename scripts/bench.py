@@ -1,4 +1,4 @@
-"""Compare the time of the one-pass scorer with that of the same modules run the published way.
+"""Compare the speed of the one-pass scorer with the published way of using the same modules.
 
     python scripts/bench.py              # 50 windows of a clip; writes docs/benchmarks.md
     python scripts/bench.py --windows 5  # a quick look, on screen only
@@ -6,8 +6,8 @@
     python scripts/bench.py --bf16       # also in bfloat16 where the processor only emulates it
 
 In the published way, the visual encoder runs on 31 copies of each window, the audio encoder on
-its 31 crops and the fusion on the 31 pairs; then all of it once more for the second anomaly model.
-Both ways take turns on small groups of windows, so that a busy machine slows both alike.
+its 31 crops and the fusion on the 31 pairs; then everything runs again for the second anomaly
+model. Both ways take turns on small groups of windows, so that a busy machine slows both alike.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from avforensics.scoring.spans import cut_spans, frames_needed
 
 
 def random_models(seed: int) -> Models:
-    """Networks of published size, with random weights scaled so that logits differ by delay."""
+    """Build networks of published size, with random weights for which logits differ by delay."""
     torch.manual_seed(seed)
     sync = published_sync_network()
     for name, tensor in sync.state_dict().items():
@@ -59,7 +59,7 @@ def random_models(seed: int) -> Models:
 
 
 def make_clip(path: Path, n_frames: int) -> None:
-    """A clip at 224 px with moving shapes and noise for sound."""
+    """Write a 224 px clip with moving shapes and with noise as sound."""
     random = np.random.default_rng(0)
     y, x = np.mgrid[:224, :224]
     waves = [
@@ -83,7 +83,7 @@ def seconds(work: Callable[[], object], device: torch.device) -> float:
 
 
 def peak_gflops(device: torch.device, dtype: torch.dtype) -> float:
-    """Best rate of a 3-D convolution as in the network's last stage."""
+    """Measure the best rate of a 3-D convolution as in the network's last stage."""
     conv = torch.nn.Conv3d(512, 512, 3, padding=1, bias=False).to(device, dtype)
     batch = 8 if device.type == "cpu" else 64
     x = torch.randn(batch, 512, 5, 14, 14, device=device, dtype=dtype)
@@ -95,7 +95,7 @@ def peak_gflops(device: torch.device, dtype: torch.dtype) -> float:
 def published_rows(
     sync: SyncNetwork, frames: torch.Tensor, sound: torch.Tensor, k: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """One window the published way: its row (31,) and its activations (1, 1024)."""
+    """Compute a window's row (31,) and activations (1, 1024) in the published way."""
     copies = frames[k : k + 5].expand(31, -1, -1, -1, -1)
     crops = sound[k * HOP :].unfold(0, CROP_SAMPLES, HOP)[:31]
     features = sync.visual.frames(copies.flatten(0, 1)).unflatten(0, (31, 5)).transpose(1, 2)
@@ -107,7 +107,7 @@ def published_rows(
 
 
 class Race:
-    """Both ways on the same windows of one clip."""
+    """Run both ways on the same windows of one clip."""
 
     def __init__(self, models: Models, block: Block, *, windows: int, device: torch.device) -> None:
         self.models = models
@@ -119,7 +119,7 @@ class Race:
         self.block = block
 
     def ours(self, precision: str) -> tuple[Features, float]:
-        """Features from the one-pass engine, and the time that the network takes."""
+        """Return the features of the one-pass engine, and the time that the network takes."""
         runtime = RuntimeOptions(device=str(self.device), precision=precision)
         engine = Engine(self.models.sync, self.models.projection, runtime=runtime)
         (span,) = cut_spans([self.block], max_windows=self.windows, span_windows=self.windows)
@@ -129,7 +129,7 @@ class Race:
 
     @torch.inference_mode()
     def published(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, float]]:
-        """Row, activations and time of each window, including both passes."""
+        """Yield the row, activations and time of each window; the time includes both passes."""
         for k in range(self.windows):
             started = time.perf_counter()
             row, _ = published_rows(self.sync, self.frames, self.sound, k)
@@ -153,7 +153,7 @@ def machine(device: torch.device) -> str:
 def measure(
     windows: int, device: torch.device, console: Console, *, bf16: bool
 ) -> list[tuple[str, str]]:
-    """Rows of the table, as pairs of name and value."""
+    """Return the rows of the table, as pairs of name and value."""
     models = random_models(seed=0)
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mp4"
@@ -183,7 +183,7 @@ def measure(
             activations.append(activation)
             spent += took
             progress.advance(task)
-            if k % 10 == 9:  # another turn of ours, under the current load
+            if k % 10 == 9:  # measure ours again under the current load
                 times.append(race.ours("float32")[1])
                 peaks.append(peak_gflops(device, torch.float32))
                 if bf16:

@@ -1,12 +1,12 @@
-"""Measure time and memory of `avforensics detect`: start, many short clips, and a long video.
+"""Measure time and memory of `avforensics detect`: start-up, many short clips, a long video.
 
     python scripts/bench_command.py                     # a drawn head; writes docs/benchmarks.md
     python scripts/bench_command.py VIDEO --minutes 5 --clips 1000
     python scripts/bench_command.py --against ../before/src   # another checkout, taking turns
 
-Every command runs in a process of its own, with one OpenMP thread, the shipped weights and compiled
-Python files, as in an installed package. The table has the minimum over all turns of processor
-time, which other work on the machine affects less, and, in brackets, of wall time.
+Every command runs in a separate process, with one OpenMP thread, the shipped weights and compiled
+Python files, as in an installed package. The table has the minimum processor time over all turns,
+since other work on the machine affects it less, and the minimum wall time in brackets.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Taken:
 
 
 def timed(source: Path, *words: str) -> Taken:
-    """Run ``avforensics`` from a source folder."""
+    """Run ``avforensics`` from a source folder and measure it."""
     command = [sys.executable, "-m", "avforensics", *words]
     env = os.environ | {"PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"}
     env.pop("PYTHONDONTWRITEBYTECODE", None)  # the first turn compiles
@@ -95,7 +95,7 @@ def commands(folder: Path, video: Path | None, clips: int, minutes: float) -> di
 
 
 def row(name: str, sides: list[list[Taken]]) -> list[str]:
-    """A table row: before (if measured), now, peak memory and the speed-up."""
+    """Return a table row: before (if measured), now, peak memory and the speed-up."""
     cells = [name]
     best = [[min(getattr(t, key) for t in side) for key in ("cpu", "wall")] for side in sides]
     for cpu, wall in best:

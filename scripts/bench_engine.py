@@ -1,4 +1,4 @@
-"""Overhead of an engine: 1,000 jobs of 50 ms, and 100 jobs of which one is 100 times as long.
+"""Measure an engine's overhead: 1,000 jobs of 50 ms, and 100 jobs, one of them 100 times as long.
 
     python scripts/bench_engine.py           # local processes, and Ray if it is installed
 
@@ -27,7 +27,7 @@ def work(jobs: Sequence[float]) -> Iterator[float]:
 
 
 def timed(engine: EngineOptions, workers: int, jobs: Sequence[float]) -> tuple[float, list[float]]:
-    """Seconds until the first worker begins, and from then until each job is done."""
+    """Return the seconds until the first worker begins, and from then until each job is done."""
     begun: list[float] = []
     done: dict[int, float] = {}
     asked = time.monotonic()
@@ -43,7 +43,7 @@ def timed(engine: EngineOptions, workers: int, jobs: Sequence[float]) -> tuple[f
 
 
 def row(name: str, engine: EngineOptions, workers: int) -> str:
-    """A row of the table."""
+    """Return a row of the table."""
     start, ends = timed(engine, workers, [SECONDS] * JOBS)
     wall = max(ends)
     share = JOBS * SECONDS / (workers * wall)

@@ -1,11 +1,11 @@
-"""Speed and peak memory of finding faces and reading their crops, for 720p at 25 frames a second.
+"""Measure speed and peak memory of finding faces and reading their crops, in 720p at 25 fps.
 
     python scripts/bench_faces.py                    # a synthetic head; writes docs/benchmarks.md
-    python scripts/bench_faces.py VIDEO              # a video of yours with a face, any size
+    python scripts/bench_faces.py VIDEO              # your own video with a face, any size
     python scripts/bench_faces.py --minutes 1 10 30
 
 Twenty seconds are made from the video (its picture over a moving background, at 1280 x 720), and
-their packets are repeated to each length. Each file is read in a process of its own: one pass finds
+their packets are repeated to each length. Each file is read in a separate process: one pass finds
 and tracks the faces, then another reads each track as a moving 224 px crop with its sound. Finally,
 two processes read the shortest file at once, as `preprocess` reads a folder on two cores.
 """
@@ -45,14 +45,14 @@ SIZE = 1280, 720
 
 
 def synthetic_head(path: Path) -> None:
-    """Six seconds of a drawn talking head, 224 pixels."""
+    """Write six seconds of a synthetic talking head, 224 pixels."""
     job = PlannedClip("head.mp4", "test", "real", "real", Take(identity=4, clip=0))
     frames, sound = make_clip(job, seed=0, n_frames=6 * FPS, size=224)
     write_clip(path, frames, sound)
 
 
 def pictures(source: Path) -> Iterator[np.ndarray]:
-    """The video's frames, forwards and backwards, over moving stripes."""
+    """Yield the video's frames, forwards and backwards, over moving stripes."""
     with VideoReader(source) as video:
         frames = [video.upright(frame).copy() for frame in islice(video, 10 * FPS)]
     height = SIZE[1]
@@ -116,7 +116,7 @@ def measure(path: Path) -> None:
 
 
 def together(paths: list[Path]) -> list[dict]:
-    """Measure files at the same time, each in a process of its own."""
+    """Measure files at the same time, each in a separate process."""
     commands = [[sys.executable, __file__, "--measure", str(path)] for path in paths]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
     outputs = [process.communicate()[0] for process in running]
@@ -126,7 +126,7 @@ def together(paths: list[Path]) -> list[dict]:
 
 
 def row(minutes: float, found: list[dict]) -> list[str]:
-    """A table row for files that were measured at the same time."""
+    """Return a table row for files that were measured at the same time."""
     frames, cut = (sum(one[key] for one in found) for key in ("frames", "cut"))
     clock = max(one["find"][0] + one["crop"][0] for one in found)
     find, crop = (sum(one[key][1] for one in found) for key in ("find", "crop"))

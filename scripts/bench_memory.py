@@ -1,11 +1,11 @@
-"""Peak memory of scoring whole videos of growing length (scoring.windows=all).
+"""Measure peak memory of scoring whole videos of growing length (scoring.windows=all).
 
     python scripts/bench_memory.py --minutes 1 10              # the compact network
     python scripts/bench_memory.py --minutes 0.2 1 --model paper
     python scripts/bench_memory.py --minutes 10 --detect CLIP --every 30    # memory over time
 
-Each length is scored in a process of its own. The files are 1080p, made here by encoding ten
-seconds once and repeating their packets. With ``--detect``, your clip is repeated instead, and
+Each length is scored in a separate process. The files are 1080p; they are made by encoding ten
+seconds once and repeating the packets. With ``--detect``, your clip is repeated instead, and
 `avforensics detect` scores it with the shipped weights and writes its report.
 """
 
@@ -41,7 +41,7 @@ SIZE = 1080, 1920
 
 
 def encode(path: Path) -> None:
-    """Ten seconds of moving stripes at 1080p with noise for sound."""
+    """Write ten seconds of moving stripes at 1080p with noise as sound."""
     random = np.random.default_rng(0)
     wide = random.integers(0, 256, (SIZE[0] // 40, SIZE[1] // 40 + 100, 3), np.uint8)
     wide = wide.repeat(40, 0).repeat(40, 1)
@@ -50,7 +50,7 @@ def encode(path: Path) -> None:
 
 
 def random_models(name: str) -> Models:
-    """An untrained network of ``configs/model`` with untrained decoders."""
+    """Build an untrained network of ``configs/model`` with untrained decoders."""
     torch.manual_seed(0)
     with initialize_config_module("avforensics.configs", version_base="1.3"):
         chosen = compose("train", overrides=[f"model={name}"]).model
@@ -71,7 +71,7 @@ def score(path: Path, model: str) -> None:
 
 
 def sampled(command: list[str], every: float) -> list[tuple[float, int]]:
-    """Run a command; sample its resident memory: seconds since the start, and MiB."""
+    """Run a command and sample its resident memory; return pairs of seconds and MiB."""
     started, found = time.monotonic(), []
     run = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     status = Path(f"/proc/{run.pid}/status")

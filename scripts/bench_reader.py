@@ -1,12 +1,12 @@
-"""Training items per second that the clip reader delivers, in total and per core.
+"""Measure training items per second that the clip reader delivers, in total and per core.
 
     python scripts/bench_reader.py                        # on synthetic clips
-    python scripts/bench_reader.py --manifest FILE.csv    # on clips of your own
+    python scripts/bench_reader.py --manifest FILE.csv    # on your own clips
     python scripts/bench_reader.py --workers 0 2 8        # numbers of loader processes
 
 An item is one clip of 5 frames of a video (phase 1 of the curriculum), four such clips of one video
-(phase 2), or a span of 75 frames. "A core": per second of processor time of this process and its
-workers.
+(phase 2), or a span of 75 frames. "A core" means per second of processor time of this process and
+its workers.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FRAMES = 75
 
 
 def made_up_clips(folder: Path, *, size: int, n: int) -> Manifest:
-    """Clips of 3 s of moving noise, smooth enough to be compressed as faces are."""
+    """Write clips of 3 s of moving noise, smooth enough to be compressed as well as faces."""
     rng = np.random.default_rng(0)
     rows = []
     for index in range(n):
@@ -52,7 +52,7 @@ def made_up_clips(folder: Path, *, size: int, n: int) -> Manifest:
 
 
 def measure(dataset, *, workers: int, seconds: float) -> tuple[float, float]:
-    """Items per second of wall-clock time, and per second of processor time."""
+    """Return items per second of wall-clock time, and per second of processor time."""
     done = 0
     order = NumberedBatches(len(dataset), batch_size=4, done=lambda: done)
     loader = DataLoader(
@@ -75,7 +75,7 @@ def measure(dataset, *, workers: int, seconds: float) -> tuple[float, float]:
 
 
 def processor_time(loader: DataLoader) -> float:
-    """Processor seconds used so far by this process and the loader's running workers (Linux)."""
+    """Return processor seconds used by this process and the loader's running workers (Linux)."""
     ticks = 0
     for worker in getattr(loader._iterator, "_workers", []):
         fields = Path(f"/proc/{worker.pid}/stat").read_text().rsplit(")", 1)[1].split()

@@ -1,12 +1,12 @@
-"""Accuracy of the speaker: pairs of real clips side by side, with the sound of one of the clips.
+"""Measure how often the right speaker is named, in pairs of clips with the sound of one clip.
 
     python scripts/bench_speakers.py MANIFEST.csv --split test        # clips with one face each
     python scripts/bench_speakers.py FOLDER --pairs 50 --checkpoint model.safetensors
 
-Each pair is drawn by seed, written as one video (the pictures of both, the sound of one) and scored
-as ``detect faces=auto scoring.windows=all`` does. The table counts the pairs with two tracks, and
-those in which the right person is named for most of the time; it also has the mean share of the
-time in which the right person is named.
+Each pair of real clips is drawn by seed, written side by side as one video and scored as by
+``detect faces=auto scoring.windows=all``. The table has the number of pairs with two tracks, the
+number of pairs in which the right person is named most of the time, and the mean share of the time
+in which the right person is named.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def compose(left: Path, right: Path, heard: int, path: Path) -> None:
 
 
 def named(scorer: VideoScorer, path: Path) -> tuple[int, list[float]]:
-    """Tracks found, and each side's share of the speaking time, left first."""
+    """Return the number of tracks, and each side's share of the speaking time, left first."""
     outcome = scorer.score(path)
     faces = sorted(outcome.faces, key=lambda face: face.track.boxes[:, 0].mean())
     return len(faces), [face.speaks for face in faces]
@@ -55,7 +55,7 @@ def clips_of(source: Path, split: str | None) -> list[Path]:
 
 
 def checkpoint(name: str) -> dict[str, str]:
-    """Settings of `load_models` for a checkpoint."""
+    """Return the setting of `load_models` for a checkpoint."""
     return {"asset": name} if name == "grid_compact" else {"bundle": name, "search": False}
 
 

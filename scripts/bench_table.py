@@ -27,7 +27,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def processor() -> str:
-    """Name of this machine's processor and number of cores."""
+    """Return the name of this machine's processor and its number of cores."""
     return f"{_cpuinfo('model name') or platform.processor()}, {os.cpu_count()} cores"
 
 
@@ -46,7 +46,7 @@ def _cpuinfo(*names: str) -> str:
 
 
 def commit() -> str:
-    """Abbreviated commit of the measured code."""
+    """Return the abbreviated commit of the measured code."""
     command = ["git", "-C", str(DOCUMENT.parent), "rev-parse", "--short", "HEAD"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     return found.stdout.strip() or "no git"

@@ -1,12 +1,12 @@
-"""Training steps per second on a CPU, in float32 and, if the CPU supports it, in bfloat16.
+"""Measure training steps per second on a CPU, in float32 and, if supported, in bfloat16.
 
     python scripts/bench_training.py                 # writes docs/benchmarks.md
     python scripts/bench_training.py --turns 1 --show  # a quick look, on screen
     python scripts/bench_training.py --bf16          # also on a processor that emulates it
 
-`train experiment=talkers` runs on clips made here, in a process of its own with one OpenMP thread,
-once for few and once for more steps: the difference gives the rate without the start. Decoding and
-augmentation are included. The anomaly models are trained on random numbers, in this process.
+`train experiment=talkers` runs on clips made here, in a separate process with one OpenMP thread,
+once for few and once for more steps: the difference gives the rate without start-up time. Decoding
+and augmentation are included. The anomaly models are trained on random numbers, in this process.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from gpu_check import tiny_models, trainings
 from avforensics.data.manifest import Manifest
 
 PRECISIONS = {"float32": "32-true", "bf16": "bf16-mixed"}
-CLIPS, FRAMES = 32, 160  # clips of three seconds; frames of a step in experiment=talkers
+CLIPS, FRAMES = 32, 160  # number of three-second clips; frames per step in experiment=talkers
 
 
 def spent(folder: Path, steps: int, precision: str) -> float:
-    """Processor time of a training, decoding included."""
+    """Return the processor time of a training run, including decoding."""
     words = ["train", "experiment=talkers", f"data.manifest={folder / 'clips.csv'}"]
     words += ["callbacks.statistics=null", f"trainer.max_steps={steps}"]
     words += [f"trainer.precision={PRECISIONS[precision]}", "--out", str(folder / "run")]

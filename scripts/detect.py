@@ -4,8 +4,8 @@
     python scripts/detect.py --test_video_path list.txt --device cuda:0 --max-len 50 \
         --n_workers 4 --bs 1 --lam 0 --output_dir out --checkpoints folder
 
-``testing_score.npy`` (and the same as ``testing_scores.npy``) holds the scores in the order of the
-input, with NaN for videos that could not be scored; scores.csv has the reasons.
+``testing_score.npy`` and its copy ``testing_scores.npy`` hold the scores in the order of the input,
+with NaN for videos that could not be scored; scores.csv has the reasons.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from avforensics import cli
 
 
 def parser() -> argparse.ArgumentParser:
-    """The published flags, and an additional flag for the checkpoints."""
+    """Build a parser of the published flags and of an additional flag for the checkpoints."""
     flags = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def arguments(words: list[str]) -> list[str]:
-    """Published flags as arguments of ``avforensics detect``."""
+    """Translate published flags to arguments of ``avforensics detect``."""
     flags = parser()
     given = flags.parse_args(words)
     for name, value in (("fps", 25), ("sample_rate", 16000), ("resize", 224)):

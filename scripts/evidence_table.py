@@ -1,15 +1,14 @@
-"""Statistics and fusions by kind of forgery: chosen on half the sources, tested on the rest.
+"""Compare statistics and fusions by kind of forgery: choose on half the sources, test on the rest.
 
   python scripts/evidence_table.py --bundle FILE --reals STORE --fakes STORE --groups GROUPS.csv \\
       --output OUT [--source category] [--split dev test]
 
-STORE is a feature store of `avforensics extract`, the same or different ones. Real videos of the
+Each STORE is a feature store of `avforensics extract`; both may be the same. Real videos of the
 given splits are used; no model may have been trained on them. GROUPS.csv has the columns method and
-group: the kind of forgery that each generator makes. Sources are the values of --source; all
-videos of a source are in the same half.
-On the first half, every fusion of every set of statistics is fitted on real videos and ranked by
-its mean AUC over groups. On the second half, all are measured as fitted on the first half.
-OUT receives evidence_table.md and .json.
+group: the kind of forgery that each generator makes. Sources are the values of --source; all videos
+of a source are in the same half. On the first half, every fusion of every set of statistics is
+fitted on real videos and ranked by its mean AUC over groups. On the second half, the fusions fitted
+on the first half are measured. OUT receives evidence_table.md and .json.
 """
 
 from __future__ import annotations
@@ -94,7 +93,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -174,13 +173,13 @@ Candidates = dict[str, tuple[str, tuple[str, ...]]]
 
 
 def candidates(fusions: list[str], sets: list[str]) -> Candidates:
-    """Fusions by name: each kind of each set, and each statistic alone, two-sided."""
+    """Return fusions by name: each kind for each set, and each statistic alone, two-sided."""
     found = {f"{kind} of {name}": (kind, SETS[name]) for kind in fusions for name in sets}
     return found | {f"two-sided {name}": ("min_p", (name,)) for name in STATISTICS}
 
 
 def fit(videos: list[Video], kind: str, names: tuple[str, ...]) -> Evidence | None:
-    """A fusion fitted on the real videos; None if too few have all statistics."""
+    """Fit a fusion on the real videos; return None if too few have all statistics."""
     reals = [video for video in videos if video.entry.label == 0]
     reals = [v for v in reals if all(name in v.found.statistics for name in names)]
     if len(reals) < fewest(names, kind):
@@ -199,7 +198,7 @@ def fit(videos: list[Video], kind: str, names: tuple[str, ...]) -> Evidence | No
 def choose(
     videos: list[Video], wanted: Candidates, reference: list[Video]
 ) -> tuple[str, dict[str, float]]:
-    """The fusion with the highest mean AUC over groups; real videos have cross-fitted values."""
+    """Rank fusions by mean AUC over groups, where real videos have cross-fitted values."""
     ranking = {}
     for name, (kind, names) in wanted.items():
         evidence = fit(videos + reference, kind, names)
@@ -220,7 +219,7 @@ def choose(
 
 
 def measured(first: list[Video], second: list[Video], wanted: Candidates) -> list[ScoredVideo]:
-    """Rows of the second half: score, statistics, and the fusions fitted on the first half."""
+    """Return rows of the second half: score, statistics, and fusions fitted on the first half."""
     fused = {name: fit(first, *how) for name, how in wanted.items()}
     rows = []
     for video in second:
@@ -242,7 +241,7 @@ def measured(first: list[Video], second: list[Video], wanted: Candidates) -> lis
 
 
 def told(videos: list[Video]) -> str:
-    """Text with the number of videos of each group, and of sources."""
+    """Format the number of videos in each group and the number of sources."""
     counts = Counter(video.group for video in videos)
     return f"{', '.join(f'{n} {name}' for name, n in counts.most_common())}; " + (
         f"{len({video.source for video in videos})} sources"

@@ -41,7 +41,7 @@ BAD = ("internal error", "crash", "hang")
 
 
 def clip(video: Path | None, seconds: float) -> tuple[list[np.ndarray], np.ndarray]:
-    """Frames, uint8 (H, W, 3), and mono sound, int16, of a video or synthetic."""
+    """Return uint8 frames (H, W, 3) and int16 mono sound, from a video or synthetic."""
     count = round(25 * seconds)
     if video is None:
         random = np.random.default_rng(0)
@@ -95,7 +95,7 @@ def write(path: Path, frames: list[np.ndarray], sound: np.ndarray) -> bytes:
 
 
 def changed(content: bytes, random: np.random.Generator) -> tuple[bytes, str]:
-    """Content with some of its bytes changed, and the kind of change."""
+    """Change some bytes of a file's content; return the new content and the kind of change."""
     data, size = bytearray(content), len(content)
     how = str(random.choice(["flip", "head", "swap", "cut", "zero", "repeat", "drop"]))
     length = int(random.integers(16, size // 8))
@@ -119,7 +119,7 @@ def changed(content: bytes, random: np.random.Generator) -> tuple[bytes, str]:
 
 
 def read(path: Path) -> tuple[str, str]:
-    """Read a file as `avforensics.detection.faces` does; outcome and reason."""
+    """Read a file as `avforensics.detection.faces` does; return the outcome and the reason."""
     from avforensics.errors import MediaError
     from avforensics.faces.crops import RECIPES
     from avforensics.faces.find import find_faces
@@ -158,7 +158,7 @@ def work(memory: int) -> None:
 
 
 class Worker:
-    """A process that reads files; it is started again after a crash or a hang."""
+    """Process that reads files and is restarted after a crash or a hang."""
 
     def __init__(self, memory: int, seconds: float) -> None:
         self._command = [sys.executable, __file__, "--work", "--memory", str(memory)]
@@ -166,7 +166,7 @@ class Worker:
         self._process: subprocess.Popen | None = None
 
     def read(self, path: Path) -> tuple[str, str, int]:
-        """Outcome of a file, its reason, and the worker's peak memory in MB."""
+        """Return the outcome of a file, its reason, and the worker's peak memory in MB."""
         if self._process is None:
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
             self._process = subprocess.Popen(self._command, stderr=subprocess.DEVNULL, **pipes)

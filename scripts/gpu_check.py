@@ -53,7 +53,7 @@ Row = dict[str, Any]
 
 
 def tiny_models(seed: int) -> Models:
-    """Small models with all parts; with fewer channels, bf16 gradients crash oneDNN."""
+    """Build small models with all parts; with fewer channels, bf16 gradients crash oneDNN."""
     torch.manual_seed(seed)
     sync = SyncNetwork(
         visual=VisualEncoder(
@@ -70,7 +70,7 @@ def tiny_models(seed: int) -> Models:
 
 
 def block_of(models: Models, windows: int) -> Block:
-    """Moving noise with sound, long enough for ``windows`` windows."""
+    """Make moving noise with sound, long enough for ``windows`` windows."""
     random, size = np.random.default_rng(0), models.sync.size
     n_frames = frames_needed(windows, models.sync.max_delay)
     still = random.integers(0, 256, (size, size, 3), np.uint8)
@@ -85,14 +85,14 @@ def use_tf32(allowed: bool) -> None:
 
 
 def peak(device: torch.device, precision: str, side: int) -> float:
-    """Operations per second of a large matrix product, the best of five."""
+    """Measure operations per second of a large matrix product, the best of five runs."""
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     a = torch.randn(side, side, device=device, dtype=kind)
     return 2 * side**3 / min(seconds(lambda: a @ a, device) for _ in range(5))
 
 
 def work_of(models: Models, block: Block, windows: int, device: torch.device) -> int:
-    """Operations of the network for a clip."""
+    """Count the operations of the network for a clip."""
     sync = models.sync.to(device)
     frames = torch.from_numpy(block.frames[: windows + 4]).permute(0, 3, 1, 2).float().to(device)
     sound = torch.from_numpy(block.audio).float().to(device)
@@ -105,7 +105,7 @@ def work_of(models: Models, block: Block, windows: int, device: torch.device) ->
 
 
 def scorings(models: Models, device: torch.device, sizes: Mapping[str, int]) -> list[Row]:
-    """Clips per second, differences of scores and share of the peak, for each runtime."""
+    """Measure clips per second, score differences and share of the peak, for each runtime."""
     windows, clips = sizes["windows"], sizes["clips"]
     block = block_of(models, windows)
     operations = work_of(models, block, windows, device)
@@ -139,14 +139,14 @@ def scorings(models: Models, device: torch.device, sizes: Mapping[str, int]) -> 
 
 
 def sync_batch(size: int, videos: int, clips: int) -> dict[str, torch.Tensor]:
-    """A random batch in the form that `RandomClips` gives."""
+    """Make a random batch in the format of `RandomClips`."""
     frames = torch.randint(0, 256, (videos, clips, WINDOW_FRAMES, size, size, 3))
     sound = 2500 * torch.randn(videos, clips, CROP_SAMPLES)
     return {"frames": frames.to(torch.uint8), "audio": sound.to(torch.int16)}
 
 
 def anomaly_batch(videos: int) -> dict[str, torch.Tensor]:
-    """A random batch in the form that `FeatureData` gives."""
+    """Make a random batch in the format of `FeatureData`."""
     rows = torch.randn(videos, 50, 31)
     return {"logits": rows, "activations": rows, "length": torch.full((videos,), 50)}
 
@@ -157,7 +157,7 @@ def trainings(
     batches: Sequence[tuple[int, int]],
     precisions: Sequence[str] = ("float32", "bf16"),
 ) -> list[Row]:
-    """Seconds and memory of a training step, at the paper's batch sizes."""
+    """Measure time and memory of a training step, at the paper's batch sizes."""
     decoder = partial(PublishedDecoder, width=256, heads=16, depth=2, dropout=0.1)
     objectives = {"distribution": SoftCrossEntropy(), "activation": SquaredError()}
     anomaly = AnomalyModule(objectives=objectives, decoder=decoder, optimizer=torch.optim.Adam)
@@ -179,7 +179,7 @@ def trainings(
 
 
 def training_step(module: Any, batch: dict, device: torch.device, precision: str) -> Row:
-    """Best time of three steps after a warm-up step, and peak memory."""
+    """Measure the best time of three steps after a warm-up step, and peak memory."""
     module = module.to(device).train()
     batch = {name: tensor.to(device) for name, tensor in batch.items()}
     optimizer = module.optimizer(module.parameters())
@@ -220,7 +220,7 @@ def worker(jobs: Sequence[int], ready: tuple[Models, Engine], windows: int) -> I
 
 
 def sharing(tiny: bool, device: torch.device, sizes: Mapping[str, int]) -> list[Row]:
-    """Clips per second with one and with two processes on one device."""
+    """Measure clips per second with one and with two processes on one device."""
     rows = []
     for workers in (1, 2):
         engine = EngineOptions(gpus_per_worker=1 / workers, timeout_minutes=5)
@@ -237,14 +237,14 @@ def sharing(tiny: bool, device: torch.device, sizes: Mapping[str, int]) -> list[
         if failed:
             rows.append({"processes": workers, "clips_a_second": None, "failed": failed[0]})
             continue
-        ends = sorted(found)[workers:]  # the first of each process is slower
+        ends = sorted(found)[workers:]  # each process's first job is slower
         rate = (len(ends) - 1) / max(ends[-1] - ends[0], 1e-9)
         rows.append({"processes": workers, "clips_a_second": rate})
     return rows
 
 
 def marked_tests() -> str:
-    """Run the tests that need a GPU; their last line of output."""
+    """Run the tests that need a GPU; return the last line of output."""
     command = [
         sys.executable,
         "-m",
@@ -262,7 +262,7 @@ def marked_tests() -> str:
 
 
 def table(found: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Rows of docs/benchmarks.md."""
+    """Return the rows of docs/benchmarks.md."""
     rows = [("machine", found["machine"]), ("versions", found["versions"])]
     rows.append(("tests marked gpu", str(found["tests"])))
     for row in found["scoring"]:

@@ -2,8 +2,8 @@
 
     python scripts/lock.py > constraints.txt      # `make lock`
 
-Only packages that the project or one of its extras needs, directly or through others, are
-listed: other packages in the environment are left out.
+Only direct and indirect requirements of the project and its extras are listed; other packages in
+the environment are left out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NAME = "avforensics"
 
 
 def declared(setup: Path = ROOT / "setup.cfg") -> list[Requirement]:
-    """Every requirement of the package and of its extras."""
+    """Return every requirement of the package and of its extras."""
     parser = ConfigParser()
     parser.read(setup, encoding="utf-8")
     texts = [parser["options"]["install_requires"], *parser["options.extras_require"].values()]
@@ -29,12 +29,12 @@ def declared(setup: Path = ROOT / "setup.cfg") -> list[Requirement]:
 
 
 def normal(name: str) -> str:
-    """A package's name in the form that indexes compare."""
+    """Return a package's name in the form that package indexes compare."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def installed(requirements: list[Requirement]) -> dict[str, str]:
-    """Versions of the installed requirements and of all packages that they need.
+    """Return the versions of the installed requirements and of all packages that they need.
 
     Returns
     -------

@@ -8,7 +8,7 @@ import av
 
 
 def repeat(source: Path, path: Path, times: int, *, seconds: float) -> None:
-    """Write the packets of ``source``, a file of ``seconds``, ``times`` times."""
+    """Write the packets of ``source``, which lasts ``seconds``, several ``times`` in a row."""
     with av.open(str(path), "w") as out:
         streams, last = {}, {}
         for n in range(times):
@@ -30,6 +30,6 @@ def repeat(source: Path, path: Path, times: int, *, seconds: float) -> None:
 
 
 def peak_memory() -> float:
-    """Peak memory of this process in MiB; ``ru_maxrss`` would start at the parent's peak."""
+    """Return the peak memory of this process in MiB; ``ru_maxrss`` starts at the parent's peak."""
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) / 2**10

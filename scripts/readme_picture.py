@@ -3,8 +3,8 @@
     python scripts/readme_picture.py                              # the shipped weights
     make demo && python scripts/readme_picture.py outputs/demo    # weights of synthetic heads
 
-With the demo's weights a second half shows the same clip with the sound 320 ms late from the middle
-on. Writes docs/images/render.webp.
+With the demo's weights, the right half shows the same clip with the sound 320 ms late from the
+middle on. Writes docs/images/render.webp.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ WIDTH, STEP = 330, 2  # pixels per half; video frames per frame of the animation
 
 
 def rendered(path: Path, settings: list[str], out: Path) -> list[np.ndarray]:
-    """Frames of the annotated video, (height, width, 3), uint8."""
+    """Return the frames of the annotated video, uint8 (height, width, 3)."""
     command = [sys.executable, "-m", "avforensics", "render", path, "--out", out]
     subprocess.run([*command, *settings, f"output_dir={out.parent / 'log'}"], check=True)
     with av.open(str(out)) as file:

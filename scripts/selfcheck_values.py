@@ -1,6 +1,6 @@
 """Write the reference of `avforensics selfcheck`: a clip of a synthetic head, and its values.
 
-    python scripts/selfcheck_values.py      # after a change of the shipped weights
+    python scripts/selfcheck_values.py      # after changing the shipped weights
 
 The clip has B-frames and stereo sound at 44.1 kHz, which exercise the decoders.
 """

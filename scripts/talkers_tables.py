@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def delay_table(folder: str, split: str | None) -> None:
-    """Print the share of agreeing delays by source: in recordings, halves of clips and windows."""
+    """Print by source how often delays agree: in recordings, halves of clips and windows."""
     store = FeatureStore.open(folder)
     store = store.within(min(TAU, store.info.max_delay)).select(split=split, label=0)
     measures: dict[str, dict[str, list[tuple[str, float]]]] = defaultdict(lambda: defaultdict(list))
@@ -95,7 +95,7 @@ def _share(values: Sequence[tuple[str, float]]) -> str:
 
 
 def generator_table(scores: str, manifest: str, columns: Sequence[str]) -> None:
-    """Print AUC by generator against real clips of the same page, or of all pages."""
+    """Print the AUC of each generator against real clips of the same page, or of all pages."""
     table = read_table(scores).with_path()
     method = {row.path: row.method for row in Manifest.read(manifest)}
     table.require("path", "label", "category", "identity", *columns)
@@ -145,7 +145,7 @@ def _auc(labels: np.ndarray, values: np.ndarray) -> float:
 def _interval(
     names: Sequence[str], statistic: Callable[[np.ndarray], float]
 ) -> tuple[float, float]:
-    """95 % interval over resamples of whole identities."""
+    """Return the 95 % interval over resamples of whole identities."""
     groups = defaultdict(list)
     for index, name in enumerate(names):
         groups[name].append(index)

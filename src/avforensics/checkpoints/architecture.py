@@ -21,7 +21,7 @@ from avforensics.models.registered import CLASSES
 
 
 def describe(module: nn.Module) -> dict[str, Any]:
-    """Class name and constructor arguments of a network, as JSON-like data.
+    """Return a network's class name and constructor arguments as JSON-like data.
 
     Raises
     ------

@@ -109,7 +109,7 @@ def check_digest(path: Path, found: str, expected: str) -> None:
 
 
 def calibrations_beside(path: Path) -> tuple[Path, ...]:
-    """The calibrations of a bundle: ``NAME.calibration*.safetensors`` next to it, sorted."""
+    """Return a bundle's calibrations, ``NAME.calibration*.safetensors`` next to it, sorted."""
     beside = f"{glob.escape(path.stem)}.calibration*.safetensors"
     return tuple(sorted(path.parent.glob(beside)))
 

@@ -36,7 +36,7 @@ def write_release(
     folder : Path
         Created if missing. Files of an earlier release are replaced; other files are not allowed.
     name : str
-        Title of the card, and argument of `Detector.from_pretrained` in its example.
+        Title of the card, and argument of `Detector.from_pretrained` in the card's example.
     license : str, optional
         Identifier for the card's header, e.g. ``mit``.
     text : str, optional
@@ -58,7 +58,7 @@ def write_release(
     models.require("sync")
     _check_own(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    calibrations = {  # read before the old ones are removed: they may be the same files
+    calibrations = {  # read before old calibrations are removed, which may be the same files
         f"{Path(MODEL).stem}{path.name[path.name.rindex('.calibration') :]}": path.read_bytes()
         for path in models.calibrations
     }

@@ -9,7 +9,7 @@ from torch import nn
 
 
 def network_digest(network: nn.Module) -> str:
-    """SHA-256 of the names, types, shapes and values of all tensors of a network."""
+    """Return the SHA-256 of the names, types, shapes and values of all tensors of a network."""
     digest = hashlib.sha256()
     for name, tensor in sorted(network.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

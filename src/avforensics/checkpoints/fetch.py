@@ -35,7 +35,7 @@ def verify(file: PublishedFile, path: Path) -> str:
 
 
 def fetch(file: PublishedFile, folder: Path, *, url: str | None = None) -> str:
-    """Download one file into ``folder``; it is stored under its name only after verification.
+    """Download a file into ``folder``; it gets its final name only after verification.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ A repository on the Hugging Face Hub, or a folder that ``avforensics push`` writ
 SHA-256 of each file. Since these pins are in the same repository, they ensure integrity but not
 authenticity. ``sha256=`` of `Detector.from_pretrained` and ``checkpoint.sha256`` pin the bundle
 from outside, which ensures authenticity. The cache has the layout of the Hub's own client; a
-complete snapshot needs no network.
+complete snapshot needs no network access.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ PINNED = {  # SHA-256 of the weights in this package
     "grid_compact": "c21d6dbca86abfef7bc176735ff6a4f80e82cbf50a0d3f4781758ba89b0fd0d8",
 }
 _REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
-_FILES = (".safetensors", ".pth", ".pt", ".ckpt", ".pkl", ".bin")  # suffixes of files only
+_FILES = (".safetensors", ".pth", ".pt", ".ckpt", ".pkl", ".bin")  # suffixes of file names
 
 
 def setting_of(name: str) -> dict[str, Any]:
-    """The ``checkpoint`` setting that a name refers to; see `load_models`.
+    """Return the ``checkpoint`` setting that a name refers to; see `load_models`.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def is_local(name: str) -> bool:
 
 
 def snapshot(repository: str, revision: str = "main") -> Path:
-    """The folder of a repository in the Hub's cache, downloaded if missing or incomplete.
+    """Return a repository's folder in the Hub's cache; download it if missing or incomplete.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def snapshot(repository: str, revision: str = "main") -> Path:
 
 
 def hub_cache() -> Path:
-    """Folder in which the Hub's client keeps repositories, as set by environment variables."""
+    """Return the folder of the Hub's client for repositories, as set by environment variables."""
     if named := os.environ.get("HF_HUB_CACHE"):
         return typed_path(named)
     if home := os.environ.get("HF_HOME"):
@@ -118,7 +118,7 @@ def hub_cache() -> Path:
 
 
 def cached(repository: str, revision: str = "main") -> Path | None:
-    """The folder of a revision (a branch, a tag or a commit) in the cache, if it is complete.
+    """Return a revision's folder (branch, tag or commit) in the cache if it is complete.
 
     A complete folder has the model, the pins and every file that the pins list.
 
@@ -140,7 +140,7 @@ def cached(repository: str, revision: str = "main") -> Path | None:
 
 
 def pins_of(folder: Path) -> dict[str, str]:
-    """SHA-256 by file name, from ``avforensics.json``; empty if that file is missing.
+    """Return the SHA-256 by file name from ``avforensics.json``; empty if that file is missing.
 
     Raises
     ------

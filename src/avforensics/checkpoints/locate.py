@@ -30,7 +30,7 @@ SETTINGS = {"name", "search", "dir", "bundle", "asset", "weights", "sha256", *FI
 
 
 def checkpoint_folder(folder: str | os.PathLike | None = None) -> Path:
-    """Folder in which published files are searched for and stored.
+    """Return the folder in which published files are searched for and stored.
 
     This is ``folder`` if given, else the environment variable ``AVFORENSICS_CHECKPOINTS``, else
     ``avforensics/checkpoints`` in the user's cache (``XDG_CACHE_HOME`` or ``~/.cache``).
@@ -176,7 +176,7 @@ def _searched_files(parts: Sequence[str], folder: Path) -> dict[str, Path]:
 def _merged(
     base: Models, replaced: Mapping[str, tuple[Path, Models]], wanted: Sequence[str]
 ) -> Models:
-    """Replace parts of ``base`` by those of other files, and merge the notes on all files."""
+    """Replace parts of ``base`` by parts from other files, and merge the notes on all files."""
     networks = {name: module for name, module in base.parts() if name in wanted}
     hashes, metadata = dict(base.hashes), dict(base.metadata)
     notices = {base.notice: None} if base.notice else {}  # a dict keeps order and drops duplicates

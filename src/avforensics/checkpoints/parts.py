@@ -86,7 +86,7 @@ class Models:
     def recipe(self) -> str | Mapping[str, Any] | None:
         """Crop recipe of the synchronisation network: its name or settings.
 
-        None if the checkpoint has no recipe, like the published files.
+        None if the checkpoint, e.g. the published files, has no recipe.
         """
         notes: Any = self.metadata
         while isinstance(notes, Mapping):  # the network's own notes may be nested in others
@@ -123,7 +123,7 @@ class Models:
                 raise CheckpointError(f"the checkpoint has no {name} model (it has: {present})")
 
     def to_score(self, lams: Sequence[float], part: str = "both") -> Models:
-        """Keep the models that a score needs; without weight, the activation model is optional.
+        """Keep the models that a score needs; with weights of 0, the activation model is optional.
 
         Parameters
         ----------

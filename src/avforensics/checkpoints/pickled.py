@@ -33,7 +33,7 @@ class Record:
 
 
 class _DType:
-    """Stand-in for numpy.dtype of plain numbers: a kind, a size and a byte order."""
+    """Stand-in for numpy.dtype that supports plain numbers: a kind, a size and a byte order."""
 
     def __init__(self, code: str, *_: Any) -> None:
         if not isinstance(code, str) or not re.fullmatch(r"[biuf][1248]", code):
@@ -77,7 +77,7 @@ def _scalar(dtype: _DType, raw: Any) -> Any:
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """Decode bytes, which pickles of protocol 2 and below store as text."""
+    """Restore bytes, which pickles of protocol 2 and below store as text."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"text in {encoding}")
     return text.encode("latin1")
@@ -134,6 +134,6 @@ def read_pickle(path: Path) -> Any:
 
 
 def array_of(record: Record, name: str) -> np.ndarray | None:
-    """An array attribute of a record; None if absent or None."""
+    """Return an array attribute of a record, or None if it is absent or None."""
     value = record.fields.get(name)
     return value.values if isinstance(value, _Array) else None

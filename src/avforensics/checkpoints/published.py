@@ -30,7 +30,7 @@ DRIVE_ID = "1BxaPiZmpiOJDsbbq8ZIDHJU7--RJE7Br"
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """One of the four files.
+    """One of the authors' four published files.
 
     Attributes
     ----------
@@ -118,7 +118,7 @@ def read_network(part: str, path: Path) -> nn.Module:
 
 
 def published_state(part: str, module: nn.Module) -> dict[str, Tensor]:
-    """Tensors of a network under published names and shapes.
+    """Return the tensors of a network under the published names and in the published shapes.
 
     Raises
     ------

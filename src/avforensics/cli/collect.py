@@ -33,7 +33,7 @@ class CollectRuns(Callback):
 
 
 def _is_setting(config: DictConfig, name: str) -> bool:
-    """Return True if a name is that of a plain setting, not of a configuration group."""
+    """Return True if a name belongs to a plain setting, not to a configuration group."""
     if name == "output_dir":
         return False
     node = config

@@ -55,5 +55,5 @@ def _query(plugin: CompletionPlugin, line: str, verbs: Iterable[str]) -> None:
     *done, last = rest.split(" ")
     # inputs and flags do not affect what may follow; options of groups do
     os.environ["COMP_LINE"] = " ".join([name, *filter(is_override, done), last])
-    with contextlib.suppress(Exception):  # offer nothing rather than print a traceback
+    with contextlib.suppress(Exception):  # an error must not print a traceback into the prompt
         plugin.query(config_name=verb)

@@ -67,7 +67,7 @@ def explain(error: Exception, verb: str) -> str | None:
 
 
 def first_line(error: Exception) -> str:
-    """First line of an error's message, without a full stop."""
+    """Return the first line of an error's message, without a full stop."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
@@ -99,7 +99,7 @@ def _composition(message: str, verb: str) -> str:
 
 
 def _settings(verb: str) -> list[str]:
-    """Dotted names of all settings of a verb and of the groups that contain them."""
+    """Return dotted names of a verb's settings and of the groups that contain them."""
     names: set[str] = set()
     with contextlib.suppress(Exception), composer() as hydra:  # only needed for a hint
         config = hydra.compose_config(verb, [], RunMode.RUN, from_shell=False)

@@ -1,4 +1,4 @@
-"""The text of ``avforensics VERB --help``: the verb's groups and settings with their comments.
+"""Text of ``avforensics VERB --help``: the verb's groups and settings with their comments.
 
 The comment of a setting comes from the YAML file that declares it. Only Hydra is imported, so
 help appears at once.
@@ -74,7 +74,7 @@ def manual(verb: str, overrides: Sequence[str] = (), folders: Sequence[str] = ()
 
 @contextlib.contextmanager
 def composer(folders: Sequence[str] = (), *, task: str = "help") -> Iterator[Hydra]:
-    """Yield a Hydra that finds configurations in ``folders`` and in this package."""
+    """Yield a Hydra instance that finds configurations in ``folders`` and in this package."""
     GlobalHydra.instance().clear()
     version.setbase(HYDRA)
     search = create_config_search_path(f"pkg://{CONFIGS}")
@@ -120,7 +120,7 @@ def _typed(node: Any) -> str:
 def _meanings(
     verb: str, choices: Mapping[str, str | None], sources: Sequence[str]
 ) -> dict[str, str]:
-    """Comments by dotted name, from the files of the verb and of the chosen options."""
+    """Return comments by dotted name, from the files of the verb and of the chosen options."""
     said: dict[str, str] = {}
     for group, option in choices.items():
         for text in _texts(group.partition("@")[0], option, sources):
@@ -132,7 +132,7 @@ def _meanings(
 
 
 def _place(group: str) -> str:
-    """Prefix of a group's settings, e.g. benchmark.source for ``source@benchmark.source``."""
+    """Return the prefix of a group's settings: benchmark.source for ``source@benchmark.source``."""
     folder, _, package = group.partition("@")
     return package or folder.replace("/", ".")
 
@@ -161,7 +161,7 @@ def _find(name: str, sources: Sequence[str]) -> Any | None:
 
 
 def _comments(text: str, prefix: str) -> dict[str, str]:
-    """The comment of each key, by dotted name."""
+    """Return the comments of keys by dotted name."""
     found, above = {}, []
     for line in text.splitlines():
         match = _LINE.match(line)

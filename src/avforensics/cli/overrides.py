@@ -21,7 +21,7 @@ from avforensics.fields import escaped
 
 # `key=value` with Hydra's prefixes (+, ++) and packages (group@package); flags do not match.
 _OVERRIDE = re.compile(r"(?P<key>\+{0,2}[A-Za-z_][\w./@:-]*)=(?P<value>.*)", re.DOTALL)
-# Keys whose value is a file or folder, by their last part.
+# Last parts of keys whose value is a file or folder.
 _PATH_NAMES = {"input", "output", "file", "folder", "root", "path", "dir", "list", "manifest"}
 _PATH_NAMES |= {"features", "calibration", "runs", "scores", "against", "video"}
 _PATH_ENDINGS = ("_dir", "_path", "_file", "_folder", "_root", "_manifest", "_list")

@@ -98,7 +98,7 @@ def _named_weights(word: str, flags: Sequence[str]) -> list[str]:
 
 
 def _swept(word: str) -> list[str]:
-    """Values that an override sweeps over; empty for a sweep that is not a list."""
+    """Return the values that an override sweeps over; empty for a sweep that is not a list."""
     try:
         override = OverridesParser.create().parse_override(word)
     except HydraException:

@@ -77,7 +77,7 @@ def tell(error: Exception, verb: str) -> int:
 
 
 def _manual(verb: str, arguments: list[str]) -> str:
-    """Help text on the groups and settings of a verb, for the given command line."""
+    """Return the help on the groups and settings of a verb, for the given command line."""
     given = get_args_parser().parse_intermixed_args(arguments)
     quoted = [quote_override(override) for override in given.overrides]
     return manual(verb, quoted, [given.config_dir] if given.config_dir else [])
@@ -107,7 +107,7 @@ def run_verb(verb: str, arguments: list[str]) -> int:
                 codes.append(run_reporting(verb, cfg))
                 return
             check_given(verb, cfg)
-            if code := run_command(verb, cfg):  # a launcher's process can return only errors
+            if code := run_command(verb, cfg):  # a launcher's process can only return errors
                 raise ConfigError(f"a job in {cfg.output_dir} ended with exit code {code}")
 
     words = [f"hydra.job.name={verb}", *quoted]
@@ -160,7 +160,7 @@ def run_reporting(verb: str, cfg: DictConfig) -> int:
 def check_given(verb: str, cfg: DictConfig) -> None:
     """Raise ConfigError if a value on the command line has a different type from its default."""
     settings = HydraConfig.get()
-    # as text: ${...} is not resolved here
+    # ${...} stays text here
     given = OmegaConf.to_container(settings.overrides.task, resolve=False)
     check_kinds(verb, cfg, given, settings.runtime.choices)
 
@@ -183,7 +183,7 @@ def settle_output_dir(cfg: DictConfig) -> None:
 
 
 def job_arguments(script: str, verb: str, arguments: list[str], cfg: DictConfig) -> list[str]:
-    """Command line that runs exactly this job.
+    """Return the command line that runs exactly this job.
 
     Lightning starts the processes of further devices with ``sys.argv``. They need the verb, one
     combination of a sweep, and the folder, whose name may contain the time of day.

@@ -63,7 +63,7 @@ def verbs() -> dict[str, str]:
 
 
 def usage() -> str:
-    """Text that ``avforensics`` prints without arguments."""
+    """Return the text that ``avforensics`` prints without arguments."""
     listed = verbs()
     width = max(map(len, listed), default=0)
     lines = [f"  {name:<{width}}  {text}" for name, text in listed.items()]
@@ -83,6 +83,6 @@ def usage() -> str:
 
 
 def source_of(verb: str) -> ast.Module:
-    """A verb's module as a syntax tree, to read its docstring without importing torch."""
+    """Parse a verb's module, to read its docstring without importing torch."""
     path = find_spec(f"{commands.__name__}.{verb}").origin
     return ast.parse(Path(path).read_text(encoding="utf-8"))

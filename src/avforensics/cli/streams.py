@@ -8,14 +8,14 @@ from typing import Any, TextIO
 
 
 class OpenEnded:
-    """A text stream that ignores a closed pipe, as with ``head``.
+    """Text stream that ignores a closed pipe, e.g. to ``head``.
 
     Results are written to files, so the command can continue without printing.
 
     Parameters
     ----------
     stream : TextIO
-        Must have a file descriptor.
+        Stream with a file descriptor.
     """
 
     def __init__(self, stream: TextIO) -> None:

@@ -1,7 +1,6 @@
 """Check the types of overrides against defaults, so that ``seed=abc`` is a one-line error.
 
-Settings that become objects (trainer, callbacks, model ...) are checked by the classes of these
-objects.
+Settings that become objects (trainer, callbacks, model ...) are checked by the objects' classes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Comparisons that ``avforensics evaluate`` adds to a result: other runs, seeds, groups."""
+"""Comparisons that ``avforensics evaluate`` adds: with other runs, across seeds, by group."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Beside:
 
 
 def compare_evidence(cfg: DictConfig, rows: Sequence[ScoredVideo]) -> None:
-    """Write and print the paired difference between evidence and score, for videos with both."""
+    """Write and print the paired difference between evidence and score of videos that have both."""
     fused = [replace(row, score=row.statistics.get("evidence")) for row in rows]
     try:
         difference = compare(rows, fused, seed=cfg.seed, **OmegaConf.to_container(cfg.intervals))

@@ -24,7 +24,7 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class VideoWork:
-    """The work of each process in a batch."""
+    """Work of a process: score videos and write their files."""
 
     config: dict[str, Any]  # resolved configuration of the command
     artifacts: Artifacts  # files to write for each video
@@ -33,7 +33,7 @@ class VideoWork:
         """Load the weights and the calibration, once in each process."""
         from avforensics.commands.detect import prepare
 
-        check_visible(self.artifacts.folder / "journal.jsonl")  # the folder may not be shared
+        check_visible(self.artifacts.folder / "journal.jsonl")  # the folder might not be shared
         take_device(self.config["device"], place)
         _, scorer, judge = prepare(OmegaConf.create(self.config))
         return scorer, judge

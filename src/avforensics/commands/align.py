@@ -51,7 +51,7 @@ def run(cfg: DictConfig) -> int:
             f"features={cfg.features}: no clip of {cfg.manifest} is in this store; extract its "
             "clips first"
         )
-    # Fakes are only listed for information: their delay may be a forger's, not the recording's.
+    # Fakes are only listed: their delay may come from the forgery, not from the recording.
     names = [row.identity if row.label == 0 and cfg.by == "identity" else "" for row in manifest]
     found = align(rows, names, settings)
     real = [row.label == 0 for row in manifest]

@@ -55,7 +55,7 @@ RATES = (0.01, 0.05, 0.10)
 
 @dataclass(frozen=True)
 class Scoring:
-    """Settings for scoring the clips of every set, and the clips that failed.
+    """Settings for scoring the clips of every set, and a list of the clips that failed.
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ class Scoring:
         return scored
 
     def value(self, found: StoredScore) -> float:
-        """The score to calibrate."""
+        """Return the score to calibrate."""
         return score_of(found.scores[0], part=self.cfg.part)
 
 
@@ -185,7 +185,7 @@ def run(cfg: DictConfig) -> int:
 
 
 def named_fakes(cfg: DictConfig, reals: FeatureStore) -> tuple[FeatureStore, list[int]]:
-    """The store of ``cfg.fakes``, and the indices of the forgeries to use."""
+    """Return the store of ``cfg.fakes``, and the indices of the forgeries to use."""
     store = FeatureStore.open(cfg.fakes.features)
     if store.info.network != reals.info.network:
         raise ConfigError(
@@ -198,7 +198,7 @@ def named_fakes(cfg: DictConfig, reals: FeatureStore) -> tuple[FeatureStore, lis
 
 
 def other_set(scoring: Scoring, calibration: Calibration) -> tuple[Calibration, list[float]]:
-    """Score the real videos of ``cfg.check``; refuse likelihood ratios if their scores differ."""
+    """Score the real videos of ``cfg.check``; if their scores differ, refuse likelihood ratios."""
     wanted = scoring.cfg.check
     store = FeatureStore.open(wanted.features)
     indices = real_clips(store, wanted.split, trained=())
@@ -226,9 +226,10 @@ def _crop(crop: str | DictConfig | None) -> dict[str, object]:
 
 
 def real_clips(store: FeatureStore, split: str | None, *, trained: Sequence[str]) -> list[int]:
-    """Indices of a split's real clips.
+    """Return the indices of a split's real clips.
 
-    Raises ManifestError if there are none, or if a model was trained on a person in them.
+    Raises ManifestError if a split has no real clips, or if a model was trained on a person in
+    them.
     """
     chosen = [index for index in choose(store, split=split) if store[index].label == 0]
     if not chosen:
@@ -250,7 +251,7 @@ def real_clips(store: FeatureStore, split: str | None, *, trained: Sequence[str]
 
 
 def properties(entry: Entry) -> dict[str, float]:
-    """Properties that `avforensics detect` compares; unreadable files have only the silence."""
+    """Return properties that `detect` compares; for unreadable files, only the leading silence."""
     found = {"leading_silence": entry.clip.silence}
     with suppress(MediaError), open_media(entry.path, audio_path=entry.audio or None) as stream:
         found |= media_properties(stream.report)
@@ -284,7 +285,7 @@ def tell(calibration: Calibration, check: Sequence[float] | None) -> None:
 
 
 def tell_likelihood(likelihood: LikelihoodRatio) -> None:
-    """Print how well the ratios perform on held-out people and generators."""
+    """Print how well likelihood ratios perform on held-out people and generators."""
     about = likelihood.about
     log.info(
         "likelihood ratios for the %s: fitted on %d real videos of %d people and %d forgeries of "

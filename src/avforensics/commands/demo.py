@@ -45,7 +45,7 @@ from avforensics.tables import Table
 
 log = logging.getLogger(__name__)
 
-TRAINING = ("sync", "val")  # splits that are read repeatedly, so worth cutting into clips
+TRAINING = ("sync", "val")  # splits that are read repeatedly, so cutting them into clips pays off
 DELAYS = 15  # tau of the scored rows
 MARK = "demo.json"  # marks folders that this command made and may remove
 CALIBRATION, RATE = "auto", 0.05  # the weights' own calibration, and its false-alarm rate
@@ -241,7 +241,7 @@ def _step(verb: str, **settings: object) -> None:
 
 
 def _shown(word: str) -> str:
-    """A word of a command line without the working folder."""
+    """Return a word of a command line without the path of the working folder."""
     return word.replace(f"{Path.cwd()}{os.sep}", "")
 
 

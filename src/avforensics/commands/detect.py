@@ -140,7 +140,7 @@ def build_faces(models: Models, cfg: DictConfig) -> FaceOptions:
 def score_settings(
     models: Models, scorer: VideoScorer, judge: Judge | None, cfg: DictConfig
 ) -> dict[str, Any]:
-    """All settings that a score depends on, except the file and the device."""
+    """Return all settings that a score depends on, except the file and the device."""
     settings = {
         "checkpoints": list(models.hashes.values()),
         "scoring": OmegaConf.to_container(cfg.scoring, resolve=True),
@@ -190,7 +190,7 @@ def score_all(
 
 
 def describe(models: Models, cfg: DictConfig) -> dict[str, Any]:
-    """Provenance of the results, for reports and versions.json."""
+    """Describe the provenance of the results, for reports and versions.json."""
     found = versions()
     return {
         "version": found["avforensics"],
@@ -202,7 +202,7 @@ def describe(models: Models, cfg: DictConfig) -> dict[str, Any]:
 
 
 def run_record(models: Models, judge: Judge | None, provenance: Mapping[str, Any]) -> RunRecord:
-    """Data on the run, which each of its result files records."""
+    """Return the data on the run that every result file records."""
     calibration = None
     if judge is not None:
         calibration = {"file": str(judge.path), "sha256": judge.sha256}

@@ -177,7 +177,7 @@ def write_report(cfg: DictConfig, notice: str | None = None) -> None:
 
 
 def exchange_of(cfg: DictConfig, summary: dict) -> dict[str, str | None]:
-    """Description of the run, for an exchange file."""
+    """Describe the run for an exchange file."""
     name = cfg.benchmark.name if cfg.benchmark else "scores" if cfg.scores else "features"
     detector = "scores" if cfg.scores else str(cfg.checkpoint.get("name"))
     return {
@@ -328,7 +328,7 @@ def describe(cfg: DictConfig, outcome: Evaluated, stage: Evaluation) -> dict:
 
 
 def title_of(cfg: DictConfig) -> str:
-    """Title made from the settings that distinguish one run from another."""
+    """Make a title from the settings that distinguish one run from another."""
     if cfg.scores is not None:
         return str(cfg.scores)
     scoring = cfg.scoring

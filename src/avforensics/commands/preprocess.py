@@ -107,7 +107,7 @@ def run(cfg: DictConfig) -> int:
 
 
 def _begun(ledger: Ledger, name: str) -> bool:
-    """Prepare a video's folder of clips; False if the name is too long."""
+    """Prepare a video's folder of clips; return False if its name is too long."""
     try:
         ledger.begin(name)
     except OSError as error:
@@ -124,7 +124,7 @@ def _cut(job: tuple[Row, str], *, folder: Path, settings: ClipSettings) -> Cut:
 
 
 def _rows(cfg: DictConfig) -> list[Row]:
-    """Rows of a manifest, or one row per video found, with the video's path as its identity."""
+    """Return a manifest's rows, or a row per video found, whose path is the identity."""
     source = typed_path(str(cfg.input))
     if cfg.label not in (0, 1):
         raise ConfigError(f"label must be 0 (real) or 1 (fake), got {cfg.label!r}")
@@ -184,10 +184,10 @@ def _shard(text: str | None) -> tuple[int, int]:
 
 
 def _share(rows: list[Row], number: int, of: int) -> list[tuple[Row, str]]:
-    """The rows of a share, each with the name of its folder of clips.
+    """Return the rows of a share, each with the name of its folder of clips.
 
-    Names are divided, not rows, because rows that cut the same part of a video share a folder, to
-    which two shares must not write.
+    Names are divided, not rows, because rows with the same part of a video share a folder, and two
+    shares must not write to one folder.
     """
     names = clip_names(rows)
     own = set(list(dict.fromkeys(names))[number - 1 :: of])
@@ -239,7 +239,7 @@ def _cells(row: Row, cut: Cut) -> tuple:
 
 
 def _kept(row: Row, cut: Cut, output: Path) -> tuple[list[Row], Cut]:
-    """Rows of a video's usable clips, and the video's status without the unusable clips."""
+    """Return the rows of a video's usable clips, and its status without the unusable clips."""
     made = {clip: clip_row(row, output / "clips", clip) for clip in cut.clips}
     rows = {clip: new for clip, new in made.items() if new is not None}
     if unforged := len(made) - len(rows):

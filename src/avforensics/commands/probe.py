@@ -66,7 +66,7 @@ def examine(path: Path, options: MediaOptions, *, decode: bool) -> MediaReport:
 
 
 def show_json(path: Path, report: MediaReport | None, reason: str | None) -> None:
-    """Print one file as a JSON object on one line."""
+    """Print the report on a file as a JSON object on one line."""
     record: dict[str, Any] = {"path": str(path), "error": reason}
     if report is not None:
         record |= asdict(report)
@@ -75,7 +75,7 @@ def show_json(path: Path, report: MediaReport | None, reason: str | None) -> Non
 
 
 def show_table(path: Path, report: MediaReport | None, reason: str | None) -> None:
-    """Print one file as a table of two columns."""
+    """Print the report on a file as a table of two columns."""
     table = Table(show_header=False, box=box.SIMPLE)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")

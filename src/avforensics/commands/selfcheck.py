@@ -51,7 +51,7 @@ def run(cfg: DictConfig) -> int:
 
 
 def check_versions() -> list[Finding]:
-    """Installed versions outside the tested ranges."""
+    """List installed versions outside the tested ranges."""
     findings = []
     for text in requires("avforensics") or ():
         wanted = Requirement(text)
@@ -70,7 +70,7 @@ def check_versions() -> list[Finding]:
 
 
 def check_machine(cfg: DictConfig) -> list[Finding]:
-    """Threads, shared memory, disks and GPUs."""
+    """List threads, shared memory, disks and GPUs."""
     threads = f"torch uses {torch.get_num_threads()}; this process has {cores()} cores"
     if "OMP_NUM_THREADS" in os.environ:
         threads += f", OMP_NUM_THREADS={os.environ['OMP_NUM_THREADS']}"

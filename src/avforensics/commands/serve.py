@@ -112,7 +112,7 @@ def serve(app: object, listening: socket.socket) -> None:
 
 
 def about(limits: Limits, notice: str | None) -> str:
-    """HTML above the drop zone: what the page does and which videos it accepts."""
+    """Return HTML that says what the page does and which videos it accepts."""
     return fill("about.html", limits=limits, notice=notice, what_stays=what_stays(limits))
 
 

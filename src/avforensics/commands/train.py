@@ -93,7 +93,7 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
 
 
 def resume_from(ckpt: str | None, folder: Path) -> str | None:
-    """Path of the checkpoint to resume from; ``last`` is the last one in the run's folder."""
+    """Return the path of the checkpoint to resume from; ``last`` is in the run's folder."""
     if ckpt is None:
         return None
     path = folder / "checkpoints" / "last.ckpt" if ckpt == "last" else typed_path(ckpt)
@@ -103,9 +103,9 @@ def resume_from(ckpt: str | None, folder: Path) -> str | None:
 
 
 def clips_recipe(cfg: DictConfig, module: pl.LightningModule) -> str | dict[str, Any] | None:
-    """Crop recipe of the training clips, if it is recorded next to them.
+    """Return the crop recipe of the training clips, if it is recorded next to them.
 
-    None for a network that crops its input itself.
+    Returns None for a network that crops its input itself.
     """
     if not cfg.data.get("manifest") or module.models.sync.crop is not None:
         return None

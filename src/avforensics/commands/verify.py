@@ -129,7 +129,7 @@ def again(record: Mapping[str, Any], files: Mapping[str, Any], cfg: DictConfig) 
 
 
 def as_text(value: Any) -> Any:
-    """Escape ``${...}`` in settings, so that it is text, not an interpolation."""
+    """Escape ``${...}`` in settings, so that it is read as text, not as an interpolation."""
     if isinstance(value, Mapping):
         return {name: as_text(item) for name, item in value.items()}
     if isinstance(value, list):

@@ -75,7 +75,7 @@ class RayCrew:
         self._ray.shutdown()
 
     def wanted(self, ready: int) -> int:
-        """Number of actors to have; without ``workers``, one more than fit, as nodes may join."""
+        """Number of actors to run; without ``workers``, one more than fit, as nodes may join."""
         if self._workers is not None:
             return self._workers
         return max(self._room, ready) + 1
@@ -227,7 +227,7 @@ def _connect(options: EngineOptions) -> ModuleType:
             joining.start()
             joining.join(DEADLINE)
     if threading.current_thread() is threading.main_thread():
-        for number, handler in handlers.items():  # Ray has replaced them
+        for number, handler in handlers.items():  # Ray has replaced the handlers
             signal.signal(number, handler)
     if joining.is_alive():
         _give_up_stderr()

@@ -119,8 +119,8 @@ class Event:
     worker : hashable
     kind : {"ready", "result", "done", "raised", "fatal", "lost"}
         "ready": the worker is ready for jobs. "result": it has finished a job. "done": it has
-        finished all its jobs. "raised": a job raised an exception. "fatal": an error that every job
-        would raise. "lost": the process has ended.
+        finished all its jobs. "raised": a job raised an exception. "fatal": an error occurred that
+        every job would raise. "lost": the process has ended.
     value : object
         A result, a reason, or an exception.
     """
@@ -142,7 +142,7 @@ class Crew(Protocol):
     streams: bool
 
     def wanted(self, ready: int) -> int:
-        """Number of workers to have, given the number of workers that are ready."""
+        """Return the number of workers to run, given the number of workers that are ready."""
 
     def hire(self) -> Any:
         """Start a worker without waiting; it reports "ready" once it is prepared."""
@@ -190,14 +190,14 @@ def check_visible(path: Path) -> None:
 
 
 def is_fatal(error: Exception) -> bool:
-    """Return True if every other job would fail too, as with a wrong setting or a full disk."""
+    """Return True if every other job would also fail, e.g. after a wrong setting or a full disk."""
     if isinstance(error, MediaError):
         return False
     return isinstance(error, AVForensicsError | OSError)
 
 
 def reason_of(error: BaseException) -> str:
-    """Describe an error in one line."""
+    """Describe an error on one line."""
     return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
 
 

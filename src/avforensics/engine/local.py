@@ -1,4 +1,4 @@
-"""Worker processes on this machine, which end with the command, for whatever reason."""
+"""Worker processes on this machine, which end when the command ends for any reason."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class LocalCrew:
         self._task = work, prepare
         self._workers, self._threads = workers, threads
         self._spawn = multiprocessing.get_context("spawn")  # a fork would copy library locks
-        resource_tracker.ensure_running()  # a later start unblocks Ctrl-C for the first process
+        resource_tracker.ensure_running()  # if started later, it unblocks Ctrl-C
         self._numbers: dict[Connection, int] = {}
         self._processes: dict[Connection, BaseProcess] = {}
 
@@ -70,7 +70,7 @@ class LocalCrew:
         self._processes.clear()
 
     def wanted(self, ready: int) -> int:
-        """Number of workers to have."""
+        """Return the number of workers to run."""
         return self._workers
 
     def hire(self) -> Connection:

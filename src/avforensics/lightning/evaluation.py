@@ -47,7 +47,7 @@ from avforensics.scoring.sequences import SequencePolicy, check_lams
 
 log = logging.getLogger(__name__)
 
-LONGEST_SEQUENCE = 50  # windows in the published decoders; a store serves every max_len up to this
+LONGEST_SEQUENCE = 50  # windows in the published decoders; stores cover every max_len up to this
 PATIENCE = timedelta(days=30)  # one process may extract for hours after another has finished
 
 
@@ -126,7 +126,7 @@ class Evaluation:
             self.edit = self.listed.info.edit
 
     def _read_evidence(self) -> Evidence | None:
-        """Evidence of the configured calibration, if any; the calibration must fit the models."""
+        """Return the configured calibration's evidence, if any; check that it fits the models."""
         if self.cfg.get("calibration") is None:
             return None
         calibration = Calibration.load(typed_path(self.cfg.get("calibration")))
@@ -171,7 +171,7 @@ class Evaluation:
         return Evaluated(store, module.found, rows, module.scorer.delay_frequency)
 
     def _clips(self, variation: Variation) -> StoredClips:
-        """Clips of an existing store, or clips to extract into a store."""
+        """Return the clips of an existing store, or the clips to extract into a store."""
         manifest, folder = self.manifest, self.cfg.features
         if manifest is None:
             if variation.edit == self.edit:
@@ -204,7 +204,7 @@ class Evaluation:
         )
 
     def _manifest_of_store(self) -> tuple[Manifest, dict[str, str]]:
-        """The chosen clips of the store as a manifest, and the checkpoint of its network."""
+        """Return the store's chosen clips as a manifest, and the checkpoint of its network."""
         store = self.listed
         chosen = (store[index] for index in choose(store, **self.select))
         names = [name for name in Row._fields if name != "hash"]
@@ -212,7 +212,7 @@ class Evaluation:
         return Manifest(rows), {"bundle": os.fspath(store.sync_path), "search": False}
 
     def _settings(self, variation: Variation) -> ExtractionSettings:
-        """Extraction settings; ``needed`` covers every usual max_len and both audio policies."""
+        """Return extraction settings; ``needed`` covers every usual max_len and audio policy."""
         extract, policy = self.cfg.extract, variation.policy
         check_choice("extract.windows", extract.windows, ("needed", "all"))
         if self.manifest is None:
@@ -231,7 +231,10 @@ class Evaluation:
         )
 
     def also_trained(self, tested: Iterable[Row | Entry]) -> set[str]:
-        """Identities of tested clips that also occur in training splits, or in the baselines'."""
+        """Return tested identities that also occur in training splits.
+
+        The clips of the benchmark or store and the clips of the baselines' store are searched.
+        """
         known: list[Row | Entry] = list(self.listed)
         if self.cfg.baselines.features is not None:
             known += FeatureStore.open(self.cfg.baselines.features)
@@ -243,7 +246,7 @@ class Evaluation:
         return others and variation.edit == self.edit
 
     def scorer_of(self, store: FeatureStore, policy: SequencePolicy | None = None) -> StoreScorer:
-        """Make the scorer of a store; its baselines are fitted on clips that are not tested."""
+        """Make the scorer for a store; its baselines are fitted on clips that are not tested."""
         check_network(store, self.models)
         store = as_scored(store, self.models)
         wanted = self.cfg.baselines
@@ -276,7 +279,7 @@ class Evaluation:
 
 
 def _among(manifest: Manifest, store: FeatureStore) -> list[int]:
-    """Indices of the manifest's clips in a store, which may hold other clips too."""
+    """Return the indices of the manifest's clips in a store, which may also hold other clips."""
     keys = {clip_key(row) for row in manifest}
     return [index for index in choose(store) if store[index].clip.key in keys]
 

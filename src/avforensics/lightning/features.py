@@ -43,9 +43,9 @@ class Sequences(Dataset):
     Parameters
     ----------
     max_len : int
-        Windows in a sequence.
+        Number of windows in a sequence.
     anywhere : bool
-        Begin sequences at a random window, redrawn in each epoch, instead of the first.
+        Begin sequences at a random window, redrawn in each epoch, instead of at the first window.
     shift : int
         Shift each clip's audio by up to this many frames; the shift is redrawn in each epoch.
     """
@@ -101,16 +101,17 @@ class FeatureData(pl.LightningDataModule):
     modality : {"both", "video"}
         Part of the activations used by the PCA: activation-AV or activation-V of Table 3.
     anywhere : bool
-        Begin training sequences at a random window instead of the first (for windows=all).
+        Begin training sequences at a random window, not at the first (for windows=all).
     shift : int
         Shift the audio against the video by up to this many frames, redrawn in each epoch, so that
         the models learn constant offsets as normal. The store needs delays up to tau + shift.
     audio : {"pad", "context"}
-        ``context`` leaves out windows with delays that reach beyond the recorded sound.
+        ``pad`` uses all windows; ``context`` leaves out windows with delays that reach beyond the
+        recorded sound.
     batch_size : int
         Clips per batch, over all processes.
     init : mapping, optional
-        As in `load_models`; if it has a projection, none is fitted on these clips.
+        Initial models, as in `load_models`. If these include a projection, it is used unchanged.
     projection : callable
         Function that fits a `FeatureProtocol`, which reduces activations; by default the paper's
         PCA.
@@ -190,17 +191,17 @@ class FeatureData(pl.LightningDataModule):
         self.store = store
 
     def training_rows(self, reads: str) -> Iterator[Tensor]:
-        """Yield each training clip's rows, (n, D), at every shift; ``reads`` is their batch key."""
+        """Yield the rows (n, D) of every training clip at every shift."""
         for clip in self.train_set.clips:
             for frames in range(-self.shift, self.shift + 1):
                 yield clip.moved(frames)[reads]
 
     def batches(self, epoch: int) -> int:
-        """Number of batches in an epoch; each is divided among all processes."""
+        """Number of batches in an epoch; each batch is divided among all processes."""
         return len(self.train_set) // self.batch_size
 
     def train_dataloader(self) -> DataLoader:
-        """Batches, starting with the next one to train on."""
+        """Batches of training clips, starting with the next batch to train on."""
         trainer = self.trainer
         progress = trainer.fit_loop.epoch_loop.batch_progress.total
         batches = NumberedBatches(
@@ -214,7 +215,7 @@ class FeatureData(pl.LightningDataModule):
         return DataLoader(self.train_set, batch_sampler=batches)
 
     def val_dataloader(self) -> DataLoader:
-        """Every validation clip once; each process takes its share."""
+        """Batches of validation clips; each process takes its share."""
         order = range(self.trainer.global_rank, len(self.val_set), self.trainer.world_size)
         return DataLoader(self.val_set, batch_size=VAL_BATCH, sampler=order)
 
@@ -249,7 +250,7 @@ class FeatureData(pl.LightningDataModule):
         )
 
     def _kept(self, store: FeatureStore, index: int) -> np.ndarray:
-        """Indices of a clip's usable windows."""
+        """Return the indices of a clip's usable windows."""
         if self.audio == "context":
             return np.flatnonzero(store.valid_audio(index))
         return np.arange(store[index].n_windows)

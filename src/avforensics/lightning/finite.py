@@ -19,7 +19,7 @@ def require_finite(
     Parameters
     ----------
     module : LightningModule
-        The module in training; its data module must have ``rows``.
+        Module that is trained; its data module must have ``rows``.
     loss : tensor, ()
     batch : mapping
         ``index`` holds the row numbers of the batch's clips.

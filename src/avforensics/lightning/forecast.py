@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def draw_delays(axes: Axes, rows: Tensor, *, first: int = 0) -> None:
-    """Draw probabilities of delays, (N, 2 * tau + 1); the first row is window ``first``."""
+    """Draw the delay probabilities (N, 2 * tau + 1) of windows from window ``first`` on."""
     n, delays = rows.shape
     axes.imshow(
         rows.T.numpy(),

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class _Gather(torch.autograd.Function):
-    """Replacement for torch's all_gather, whose gradients on gloo are wrong if not contiguous."""
+    """Replacement for torch's all_gather, which on gloo corrupts non-contiguous gradients."""
 
     @staticmethod
     def forward(ctx, tensor: Tensor) -> Tensor:

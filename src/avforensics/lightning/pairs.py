@@ -137,7 +137,7 @@ def contrast(
     logits : Tensor, (G, N, M)
         Logits of each window n of a group with each candidate crop; M >= N.
     first : int
-        Index of the true crop of window 0; that of window n is ``first + n``.
+        Index of the true crop of window 0; the true crop of window n is ``first + n``.
     symmetric : bool
         Average with the loss of finding the right window for each true crop.
     neighbours : float
@@ -163,7 +163,7 @@ def contrast(
 def _targets(
     groups: int, n: int, m: int, first: int, neighbours: float, device: torch.device
 ) -> Tensor:
-    """Targets of the windows: indices, int64 (G * N,), or with ``neighbours`` shares (G * N, M)."""
+    """Return targets of windows: indices (G * N,) or, with ``neighbours``, shares (G * N, M)."""
     truth = torch.arange(first, first + n, device=device)
     if not neighbours:
         return truth.repeat(groups)

@@ -12,7 +12,7 @@ from avforensics.models.protocols import FeatureProtocol
 
 @dataclass(frozen=True)
 class ClipRows:
-    """Rows of a clip, and what is needed to move its sound by up to ``reach`` frames.
+    """Rows of a clip, with the data for moving its sound by up to ``reach`` frames.
 
     A constant shift only renumbers the delays: if the sound comes s frames earlier, a crop that was
     i frames away from a window is i - s frames away. Nothing needs to be computed again. If the
@@ -69,7 +69,7 @@ class ClipRows:
         return rows
 
     def _before(self, n_windows: int, n_delays: int) -> Tensor:
-        """Mark delays that point before the first frame of the clip: bool, (n, 2 * tau + 1)."""
+        """Return True, (n, 2 * tau + 1), for delays that point before the clip's first frame."""
         window = self.start + torch.arange(n_windows)
         delay = torch.arange(n_delays) - n_delays // 2
         return window[:, None] + delay < 0

@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 
 def batches_between(trainer: pl.Trainer, begin: int, end: int) -> int:
-    """Number of batches in epochs ``begin`` to ``end - 1``, according to the data module.
+    """Count the batches in epochs ``begin`` to ``end - 1``, according to the data module.
 
     Lightning's ``estimated_stepping_batches`` assumes epochs of equal length. In
     ``configure_optimizers``, it also creates the training iterator before a resumed run knows its
@@ -26,7 +26,7 @@ def batches_between(trainer: pl.Trainer, begin: int, end: int) -> int:
 
 
 def total_steps(trainer: pl.Trainer) -> int:
-    """Number of optimiser steps in the whole training, from ``max_epochs`` and ``max_steps``."""
+    """Count the optimiser steps in the whole training, from ``max_epochs`` and ``max_steps``."""
     if trainer.max_epochs is None or trainer.max_epochs < 0:
         return trainer.max_steps
     accumulate = trainer.accumulate_grad_batches
@@ -36,7 +36,7 @@ def total_steps(trainer: pl.Trainer) -> int:
 
 
 def scheduled(optimizer: Optimizer, scheduler: Callable | None, module: pl.LightningModule) -> Any:
-    """Make the return value of ``configure_optimizers`` from an optimiser and any schedule."""
+    """Make the return value of ``configure_optimizers`` from an optimiser and optional schedule."""
     if scheduler is None:
         return optimizer
     schedule = scheduler(optimizer, total_steps=total_steps(module.trainer))
@@ -46,12 +46,12 @@ def scheduled(optimizer: Optimizer, scheduler: Callable | None, module: pl.Light
 def warmup_cosine(
     optimizer: Optimizer, *, total_steps: int, warmup: float = 0.05, final: float = 0.0
 ) -> LambdaLR:
-    """Linear warm-up, then a cosine down to ``final`` (method Sec. 4, anomaly model).
+    """Make a schedule: linear warm-up, then a cosine down to ``final`` (method Sec. 4).
 
     Parameters
     ----------
     optimizer : Optimizer
-        Its learning rate is the peak of the schedule.
+        Optimiser whose learning rate is the peak of the schedule.
     total_steps : int
         Number of steps in the whole training.
     warmup : float

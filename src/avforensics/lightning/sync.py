@@ -25,7 +25,7 @@ from avforensics.models.sync import SyncNetwork
 
 log = logging.getLogger(__name__)
 
-SHOWN_CLIPS = 4  # number of validation clips whose rows are drawn
+SHOWN_CLIPS = 4  # number of validation clips whose rows are plotted
 MEASURES = (
     "loss",
     "window_exact",
@@ -62,15 +62,15 @@ class SyncModule(pl.LightningModule):
     symmetric : bool
         Average with the loss of finding the right window for each sound.
     temperature : float
-        Divides the logits in the training loss.
+        Divisor of the logits in the training loss.
     across_videos : bool
-        If videos have several clips each, use the batch's other videos as negatives too.
+        If videos have several clips each, also use the batch's other videos as negatives.
     silence : int
         With spans: frames of silence before and after each span's sound; the crops that reach into
         the silence are additional negatives (see `encode`). Cannot be combined with
         ``across_videos``.
     gather : bool
-        If the other videos are negatives, use those of all processes.
+        If other videos are negatives, use the videos of all processes.
     freeze_norm : bool
         Use the stored statistics of batch norm and do not update them: for fine-tuning, and for
         results that do not depend on the number of processes.
@@ -90,7 +90,7 @@ class SyncModule(pl.LightningModule):
     Raises
     ------
     ConfigError
-        The network could not be saved and loaded again.
+        The network cannot be saved and loaded again.
     ValueError
         A setting is invalid.
     CheckpointError
@@ -191,7 +191,7 @@ class SyncModule(pl.LightningModule):
         return logits.float() / self.hparams.temperature
 
     def _everybodys(self, tokens: Tensor) -> Tensor:
-        """Tokens of all processes in rank order, (1, n, T, D) -> (1, world * n, T, D)."""
+        """Gather all processes' tokens in rank order, (1, n, T, D) -> (1, world * n, T, D)."""
         return gather(tokens).flatten(0, 2).unsqueeze(0)
 
     def training_step(self, batch: dict, batch_idx: int) -> Tensor:
@@ -203,7 +203,7 @@ class SyncModule(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: dict, batch_idx: int) -> None:
-        """Measure one clip, an unbatched item of `SpanClips` with ``fixed``."""
+        """Measure one clip, which is an unbatched item of `SpanClips` with ``fixed=True``."""
         if batch["broken"]:
             self._report_broken([batch["broken"]])
             return
@@ -241,7 +241,7 @@ class SyncModule(pl.LightningModule):
         checkpoint["architecture"] = describe(self.network)
 
     def pictures(self) -> dict[str, Figure]:
-        """Heat maps of the first validation clips' rows."""
+        """Draw heat maps of the rows of the first validation clips."""
         return {"heatmaps": heat_maps(self._shown)} if self._shown else {}
 
     def _begin_with(self, path: Path) -> None:

@@ -32,7 +32,7 @@ Choose = Callable[[FeatureStore], Sequence[int]]
 
 @dataclass(eq=False, kw_only=True, repr=False)
 class StoredClips(pl.LightningDataModule):
-    """The chosen clips of a feature store, which is filled first if a manifest is given.
+    """Chosen clips of a feature store, which is filled first if a manifest is given.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class StoredClips(pl.LightningDataModule):
         self.chosen = list(self.choose(self.store))
 
     def test_dataloader(self) -> DataLoader:
-        """Indices of the clips that this process scores, possibly none."""
+        """Load the indices of the clips that this process scores, possibly none."""
         own = self.chosen[self.trainer.global_rank :: self.trainer.world_size]
         return DataLoader(own, batch_size=None)
 
@@ -127,8 +127,8 @@ class EvaluationModule(pl.LightningModule):
     Attributes
     ----------
     found : list of StoredScore
-        After the test, the clips of this process. After `gather`, all clips in every process, each
-        once and in the order of the store.
+        After the test, scores of this process's clips. After `gather`, scores of all clips in the
+        order of the store, in every process.
     """
 
     def __init__(

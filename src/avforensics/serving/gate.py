@@ -184,7 +184,7 @@ class Gate:
         content = content if isinstance(content, dict) else {}
         number, data = content.get("fn_index"), content.get("data")
         if (
-            type(number) is not int  # True is an int, too
+            type(number) is not int  # True is also an int
             or not isinstance(data, list)
             or len(data) != self.functions.get(number)
             or not all(part is None or _is_upload(part) for part in data)
@@ -207,9 +207,9 @@ def _is_upload(part: Any) -> bool:
 
 
 def _check_site(scope: dict) -> None:
-    """Reject requests from pages of other sites, which may link to this page but not send data.
+    """Reject requests from other sites, which may link to this page but must not send data.
 
-    Browsers send ``Sec-Fetch-Site`` only to https servers and localhost, but ``Origin`` to any
+    Browsers send ``Sec-Fetch-Site`` only to https servers and to localhost, but ``Origin`` to any
     server. ``Origin`` is compared with ``Host``, which a proxy in front of this server must pass
     on.
     """

@@ -29,7 +29,7 @@ class Stopped(AVForensicsError):
 
 @dataclass(frozen=True)
 class Answer:
-    """Result of a scored video."""
+    """Result of scoring a video."""
 
     summary: str  # a sentence
     files: dict[str, Path]  # name in URLs -> file in the job's folder
@@ -128,8 +128,8 @@ class JobQueue:
         Raises
         ------
         AVForensicsError
-            The path is not an upload and is left alone; or the upload cannot be scored or too many
-            videos are waiting, and the upload has been deleted.
+            The path is not an upload and is left alone. Or the upload has been deleted because it
+            cannot be scored or too many videos are waiting.
         OSError
             The upload cannot be stored, e.g. because the disk is full, and has been deleted.
         """
@@ -160,7 +160,7 @@ class JobQueue:
         return job
 
     def before(self, job: Upload) -> int:
-        """Number of videos ahead of a job; 0 once it is the job's turn."""
+        """Return the number of videos ahead of a job; 0 once it is the job's turn."""
         with self._changed:
             if job not in self._waiting:
                 return 0
@@ -173,7 +173,7 @@ class JobQueue:
             self._changed.wait_for(lambda: job.is_over, timeout=seconds)
 
     def find(self, token: str) -> Upload | None:
-        """The job with this token, if it still exists."""
+        """Return the job with this token, if it still exists."""
         with self._changed:
             return self._jobs.get(token)
 

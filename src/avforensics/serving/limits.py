@@ -20,16 +20,16 @@ class Limits:
     max_megabytes : float
         Size of a file, in units of 1,000,000 bytes.
     max_minutes : float
-        Length of a video.
+        Length of a video in minutes.
     max_pixels : int
-        Size of its first picture, width times height; see `most_pixels` for later pictures.
+        Size of a video's first picture, width times height; see `most_pixels` for later pictures.
     timeout_minutes : float
-        Time that scoring one video may take.
+        Time in minutes that scoring one video may take.
     max_waiting : int
-        Videos that may wait while one is scored.
+        Number of videos that may wait while one is scored.
     keep_minutes : float
-        Time for which a report, with up to a minute of its video, is kept. The upload is deleted as
-        soon as it is scored.
+        Time in minutes for which a report, with up to a minute of its video, is kept. The upload is
+        deleted as soon as it is scored.
 
     Raises
     ------
@@ -54,7 +54,7 @@ class Limits:
 
     @property
     def most_pixels(self) -> int:
-        """Maximum for a decoded frame: twice ``max_pixels``, since decoders also count padding."""
+        """Maximum size of a decoded frame: twice ``max_pixels``, as decoders also count padding."""
         return 2 * self.max_pixels
 
     @property
@@ -63,7 +63,7 @@ class Limits:
 
     @property
     def max_bytes_of_all(self) -> int:
-        """Maximum size of all uploads together: the one being scored and the waiting ones."""
+        """Maximum total size in bytes of the upload being scored and the waiting uploads."""
         return (self.max_waiting + 1) * self.max_bytes
 
     def __str__(self) -> str:
@@ -89,7 +89,7 @@ class Limits:
             picture = pick_stream(container, "video").codec_context
             self._check_picture(video, picture.width * picture.height)
             pick_stream(container, "audio")
-        with VideoReader(video) as reader:  # WebM may declare another size than its VP8 stream
+        with VideoReader(video) as reader:  # WebM may declare a different size from its VP8 stream
             self._check_picture(video, reader.width * reader.height)
             minutes = max(reader.length, reader.declared or 0) / 60
         if minutes > self.max_minutes:
@@ -106,7 +106,7 @@ class Limits:
             )
 
     def check_seconds(self, video: Path, seconds: float) -> None:
-        """Raise MediaError if the part of a video decoded so far is too long."""
+        """Raise MediaError if the part of the video decoded so far is too long."""
         if seconds > 60 * self.max_minutes:
             raise MediaError(
                 video, f"the video is longer than the {self.max_minutes:g} minutes allowed"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TITLE = "avforensics"
-LONGEST_NAME = 200  # characters of an uploaded file's name
+LONGEST_NAME = 200  # maximum number of characters in the name of an upload
 TICK = 0.5  # seconds between two checks of a job
 
 # gradio's scripts are inline and use eval; everything else comes from this server only.
@@ -43,9 +43,9 @@ def require_gradio() -> None:
 
 
 def follow(queue: JobQueue, upload: str, name: str) -> Iterator[tuple[str, str]]:
-    """Yield the page's content, a note and the report, until an upload's job ends.
+    """Yield the page's content as a note and a report, until an upload's job ends.
 
-    Closing the iterator, as happens when the page is closed, stops the job.
+    Closing the iterator stops the job. This happens when the page is closed.
     """
     yield markup.note("received", name), ""
     try:

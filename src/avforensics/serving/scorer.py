@@ -1,4 +1,4 @@
-"""Score an upload: report, scores, progress."""
+"""Score an upload, report progress and write the results."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class Scorer:
     faces : FaceOptions
         Settings for finding faces.
     judge : Judge or None
-        Judges scores by a calibration; None without a calibration.
+        Judges scores by a calibration; None = no calibration.
     provenance : mapping
-        Shown at the end of the report.
+        Versions and settings, shown at the end of the report.
     """
 
     detector: ClipScorer
@@ -107,13 +107,13 @@ class _Steps:
 
 
 def seconds(video: Path) -> float:
-    """Declared length of a video in seconds; 0 if it declares none."""
+    """Return the declared length of a video in seconds, or 0 if it declares none."""
     with open_container(video) as container:
         return (container.duration or 0) / av.time_base
 
 
 def summary(outcome: Outcome) -> str:
-    """A sentence with the score and the number of faces."""
+    """Return a sentence with the score and the number of faces."""
     score = f"Anomaly score {number(outcome.result.scores[0].score)}"
     if reasons := outcome.result.not_applicable:
         score += f" (not applicable: {'; '.join(reasons)})"

@@ -19,7 +19,7 @@ class Uploads:
     Parameters
     ----------
     folder : Path
-        Must hold nothing but uploads.
+        Folder that holds nothing but uploads.
     """
 
     def __init__(self, folder: Path, limits: Limits) -> None:
@@ -29,7 +29,7 @@ class Uploads:
         self._arriving = 0  # bytes still missing from arriving uploads
 
     def find(self, path: str | os.PathLike) -> Path | None:
-        """The resolved path of an upload; None for any path outside the folder."""
+        """Return the resolved path of an upload, or None for a path outside the folder."""
         try:
             place = Path(path).resolve()
         except (OSError, ValueError):  # not a valid file name
@@ -38,7 +38,7 @@ class Uploads:
 
     @property
     def is_full(self) -> bool:
-        """True if present and arriving uploads together exceed the space limit."""
+        """True if the present and arriving uploads together exceed the space limit."""
         held = sum(status.st_size for _, status in self._files())
         return held + self._arriving > self.limits.max_bytes_of_all
 
@@ -49,7 +49,7 @@ class Uploads:
         Yields
         ------
         callable
-            Must be called with the number of bytes just received, which the folder then holds.
+            Must be called with the number of bytes that have just been stored in the folder.
         """
         missing = n_bytes
 

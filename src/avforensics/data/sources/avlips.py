@@ -1,4 +1,4 @@
-"""AVLips: lip-synced fakes and real videos, with audio also as WAV files."""
+"""AVLips: lip-synced fakes and real videos, optionally with audio as WAV files."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class _Spelling:
         self.known: dict[str, str] = {}
 
     def on_disk(self, folder: str) -> str:
-        """Path on disk of a folder named in the table."""
+        """Return the path on disk of a folder named in the table."""
         if folder not in self.known:
             parts = [part for part in folder.split("/") if part and part != "."]
             if parts and letters(parts[0]).startswith("fakeavceleb"):

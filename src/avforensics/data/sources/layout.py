@@ -1,7 +1,7 @@
 """Read data sets whose layout is declared: by file names, or by tables.
 
-A declaration says where each value is; reading, counting of exceptions and messages are the same
-for every set.
+A declaration says where each value is. Reading, counting exceptions and messages are the same for
+every set.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _OWN = ("category", "method", "identity", "split")
 
 
 class _Known(defaultdict):
-    """Values of templates; unknown names are empty."""
+    """Values of templates, in which unknown names are empty."""
 
     def __init__(self, values: Values) -> None:
         super().__init__(str, values)
@@ -184,7 +184,7 @@ class _Places:
         self._by_name: dict[str, list[str]] | None = None
 
     def of(self, path: str) -> str:
-        """Find a path below the root; unchanged if it exists or if its name is not unique there."""
+        """Find a file below the root; return its path unchanged if it exists or is ambiguous."""
         if os.path.lexists(f"{self.root}/{path}"):
             return path
         if self._by_name is None:
@@ -196,13 +196,13 @@ class _Places:
 
 
 def tell_of_odd(what: str, names: Collection[str], message: str) -> None:
-    """Log the number of exceptions, and the first names."""
+    """Log the number of exceptions and the first few names."""
     if names:
         log.warning("%s: %d %s: %s", what, len(names), message, shorten(names))
 
 
 def cells_by(path: Path, key: str, *others: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the cell ``key`` and all cells of each row; nothing if the file is missing.
+    """Yield the cell ``key`` and all cells of each row, or nothing if the file is missing.
 
     Raises
     ------

@@ -40,11 +40,11 @@ def talkers(
     Parameters
     ----------
     root : str or Path
-        The folder with talkers.csv.
+        Folder with talkers.csv.
     grid : str or Path, optional
         Folder with clips of GRID speaker 1; None = ``grid_s1`` next to the root, if present.
     held_out : mapping of str to collection of str, optional
-        For each split, the sources whose real clips all belong to it.
+        Sources by split; all real clips of a source go to its split.
     anomaly : float
         Share of the other sources' identities in the split ``anomaly``; the rest is in ``sync``.
         Fakes are in the split ``fake``, and fixed shares of news and GRID are in ``val``.
@@ -98,5 +98,5 @@ def _grid_split(stem: str) -> str:
 
 
 def _draw(name: str) -> float:
-    """Pseudo-random number in [0, 1) that depends only on the name."""
+    """Return a pseudo-random number in [0, 1) that depends only on the name."""
     return int(fingerprint(name)[:8], 16) / 2**32

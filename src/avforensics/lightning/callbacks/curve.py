@@ -16,7 +16,7 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from avforensics.files import atomic_path, write_text
 
-EVERY = 60.0  # minimum seconds between drawings, except the last; a drawing takes 1 to 2 s
+EVERY = 60.0  # minimum seconds between drawings, except for the last; a drawing takes 1 to 2 s
 SMOOTH = 0.98  # decay factor of the running mean of the training loss
 
 
@@ -27,7 +27,7 @@ class LearningCurve(Callback):
     checkpoint. ``curve.json`` is written after every validation. It holds ``train``, rows of step
     and loss, and ``val``, rows of epoch, step and a mapping of measures. The pictures are
     ``curve.png`` and the figures returned by the module's ``pictures()``, by name; loggers that can
-    show pictures (wandb, TensorBoard) receive them too.
+    show pictures (wandb, TensorBoard) also receive them.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class LearningCurve(Callback):
         self.folder = Path(folder)
         self.train: list[list[float]] = []
         self.val: list[list[Any]] = []
-        self._drawn = 0  # number of validations in the last drawing
+        self._drawn = 0  # number of validations when last drawn
         self._clock = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class LearningCurve(Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, index: int
     ) -> None:
-        """Record the loss of a step; with gradient accumulation, that of its last batch."""
+        """Record the loss of a step; with gradient accumulation, the loss of its last batch."""
         loss = trainer.callback_metrics.get("train/loss")
         if loss is not None and (not self.train or self.train[-1][0] != trainer.global_step):
             self.train.append([trainer.global_step, float(loss)])

@@ -66,5 +66,5 @@ class Progress(Callback):
 
 
 def bar() -> ProgressBar | None:
-    """A progress bar if stdout is a terminal, else None."""
+    """Return a progress bar if stdout is a terminal, else None."""
     return RichProgressBar(leave=True) if sys.stdout.isatty() else None
