@@ -222,7 +222,7 @@ class Evidence:
 
     @classmethod
     def restore(cls, header: str, arrays: Mapping[str, np.ndarray]) -> Evidence:
-        """Rebuild from a `header` and `arrays`.
+        """Rebuild evidence from its header and arrays.
 
         Raises
         ------

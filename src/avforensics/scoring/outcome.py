@@ -20,7 +20,7 @@ class Segment:
     Attributes
     ----------
     start, end : float
-        Seconds on the video's clock.
+        Start and end in seconds of the video.
     value : float
         ``own_delay``: how far the segment stands out, see `avforensics.evaluation.alarms`;
         ``step_loss``: mean loss in the segment.
