@@ -5,7 +5,7 @@
 
 Each STORE is a feature store of `avforensics extract`; both may be the same. Real videos of the
 given splits are used; no model may have been trained on them. GROUPS.csv has the columns method and
-group: the kind of forgery that each generator makes. Sources are the values of --source; all videos
+group, the kind of forgery that the generator makes. Sources are the values of --source; all videos
 of a source are in the same half. On the first half, every fusion of every set of statistics is
 fitted on real videos and ranked by its mean AUC over groups. On the second half, the fusions fitted
 on the first half are measured. OUT receives evidence_table.md and .json.
@@ -118,7 +118,7 @@ def parse() -> argparse.Namespace:
 
 
 def read(options: argparse.Namespace, groups: dict[str, str]) -> list[Video]:
-    """Score the clips; keep those that are measured on inner windows."""
+    """Score the clips; keep only clips that are measured on inner windows."""
     models = load_models({"bundle": options.bundle, "search": False})
     policy = SequencePolicy(windows=options.windows, max_len=options.max_len)
     stores = [FeatureStore.open(path) for path in dict.fromkeys((options.reals, options.fakes))]

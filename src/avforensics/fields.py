@@ -45,7 +45,7 @@ def _is_finite(value: Any) -> bool:
 def check_choice(
     name: str, value: Any, allowed: Collection, *, error: type[Exception] = ConfigError
 ) -> None:
-    """Raise ``error``, with the list of allowed values, if a setting has a different value."""
+    """Raise ``error``, which lists the allowed values, if a setting has another value."""
     if value not in allowed:
         raise error(f"{name} must be one of {', '.join(map(str, allowed))}, got {value!r}")
 

@@ -28,7 +28,7 @@ PACKAGES = (
 
 
 def versions() -> dict[str, Any]:
-    """Versions of Python, the system, this package with its git commit, libraries and decoders."""
+    """Return versions of Python, system, package (with commit), libraries and decoders."""
     return {
         "avforensics": avforensics.__version__,
         "git": git_commit(),
@@ -42,7 +42,7 @@ def versions() -> dict[str, Any]:
 
 
 def git_commit() -> str | None:
-    """Commit of the checkout that contains this package, with ``+`` if files were changed since.
+    """Commit of the checkout that contains this package, with ``+`` if files have changed since.
 
     Returns None for an installed package.
     """

@@ -1,4 +1,4 @@
-"""One table for the terminal, Markdown, LaTeX and CSV, with cells escaped for each format."""
+"""Tables for the terminal, Markdown, LaTeX and CSV, with cells escaped for each format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich import box, get_console, table
 from rich.console import Console
 from rich.text import Text
 
-WIDTH = 110  # of tables that are not printed on a terminal
+WIDTH = 110  # width of tables that are not printed on a terminal
 _INTERVAL = re.compile(r" \[([^,\]]+), ([^,\]]+)\]$")
 _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 _LATEX |= {character: f"\\{character}" for character in "&%$#_{}"}

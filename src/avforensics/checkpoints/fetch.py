@@ -64,7 +64,7 @@ def fetch(file: PublishedFile, folder: Path, *, url: str | None = None) -> str:
             gdown.download(url=url or file.url, output=str(partial), timeout=60)
         except requests.exceptions.ConnectionError:
             raise _not_fetched(file, folder, url, "no connection") from None
-        except Exception as error:  # gdown's errors, or any that a malicious response causes
+        except Exception as error:  # gdown's errors, or any error due to a malicious response
             raise _not_fetched(file, folder, url, _first_line(error)) from None
         try:
             return verify(file, partial)

@@ -3,9 +3,9 @@
 A repository on the Hugging Face Hub, or a folder that ``avforensics push`` writes, holds
 ``model.safetensors``, its calibrations, a model card and ``avforensics.json``, which pins the
 SHA-256 of each file. Since these pins are in the same repository, they ensure integrity but not
-authenticity. ``sha256=`` of `Detector.from_pretrained` and ``checkpoint.sha256`` pin the bundle
-from outside, which ensures authenticity. The cache has the layout of the Hub's own client; a
-complete snapshot needs no network access.
+authenticity. To ensure authenticity, pin the bundle from outside with ``sha256=`` of
+`Detector.from_pretrained` or with ``checkpoint.sha256``. The cache has the layout of the Hub's own
+client; a complete snapshot needs no network access.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def snapshot(repository: str, revision: str = "main") -> Path:
 
 
 def hub_cache() -> Path:
-    """Return the folder of the Hub's client for repositories, as set by environment variables."""
+    """Return the folder in which the Hub's client stores repositories."""
     if named := os.environ.get("HF_HUB_CACHE"):
         return typed_path(named)
     if home := os.environ.get("HF_HOME"):

@@ -54,8 +54,8 @@ def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = 
         published files in ``dir`` (see ``checkpoint_folder``). With ``search="auto"``, the shipped
         weights (``SHIPPED``) are loaded if no file, bundle or ``dir`` is named and any of the four
         published files is missing; ``origin`` of the result says which weights were chosen.
-        ``weights`` is a name that replaces all these settings except the single files (see
-        `setting_of`). ``sha256`` is the hash that the bundle must have, however it is named.
+        ``weights`` is a name (see `setting_of`) that replaces all these settings except those for
+        single files. ``sha256`` is the hash that the bundle must have, however it is named.
     parts : sequence of str, optional
         Required parts, out of ``PARTS``; no others are read. By default, all available parts are
         read; with ``search``, all four are required.

@@ -86,7 +86,7 @@ class Models:
     def recipe(self) -> str | Mapping[str, Any] | None:
         """Crop recipe of the synchronisation network: its name or settings.
 
-        None if the checkpoint, e.g. the published files, has no recipe.
+        None if the checkpoint has no recipe, as is the case for the published files.
         """
         notes: Any = self.metadata
         while isinstance(notes, Mapping):  # the network's own notes may be nested in others

@@ -70,8 +70,8 @@ def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
 
     The state dict may be nested in other entries (``state_dict`` as in a Lightning checkpoint,
     ``model``, ``net``, ...; see ``NESTS``). Prefixes in ``WRAPPERS`` are removed if all names have
-    them. If only some names begin with ``network.``, because a training module has other tensors
-    too, only the tensors under ``network.`` are returned.
+    them. If only some names begin with ``network.``, because a training module also has other
+    tensors, only the tensors under ``network.`` are returned.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
 
 
 def _unnested(content: Any, path: Path) -> Any:
-    """Return the state dict inside the entries of training code, or else the content itself."""
+    """Return the state dict that is nested in the content, or else the content itself."""
     while isinstance(content, Mapping) and not _is_state(content):
         named = [name for name in NESTS if isinstance(content.get(name), Mapping)]
         other = [name for name, value in content.items() if _is_state(value)]

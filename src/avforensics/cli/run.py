@@ -121,7 +121,7 @@ def run_verb(verb: str, arguments: list[str]) -> int:
 
 
 def run_once(verb: str, overrides: list[str], task: Callable[[DictConfig], None]) -> None:
-    """Do a single run as `hydra.main` would, without composing twice to find the mode."""
+    """Run once as `hydra.main` would, without composing twice to find the mode."""
     with composer(task=verb) as runner:
         runner.run(config_name=verb, task_function=task, overrides=overrides)
 

@@ -1,4 +1,4 @@
-"""``avforensics selfcheck``: check that this machine decodes and scores as it should, in seconds.
+"""``avforensics selfcheck``: check in seconds that this machine decodes and scores as it should.
 
   avforensics selfcheck
 

@@ -93,7 +93,7 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
 
 
 def resume_from(ckpt: str | None, folder: Path) -> str | None:
-    """Return the path of the checkpoint to resume from; ``last`` is in the run's folder."""
+    """Return the checkpoint to resume from; ``last`` is the last one in the run's folder."""
     if ckpt is None:
         return None
     path = folder / "checkpoints" / "last.ckpt" if ckpt == "last" else typed_path(ckpt)

@@ -28,7 +28,7 @@ class Augment:
     colour : float
         Largest relative change of brightness, contrast and saturation, drawn independently.
     scale : pair of float
-        Smallest and largest magnification about the centre; edges are repeated.
+        Smallest and largest magnification about the centre; edge pixels are repeated.
     shift : float
         Largest shift in either direction, as a fraction of the side.
     roll : float
@@ -157,7 +157,7 @@ def _recolour(
 def _moved(
     frames: np.ndarray, *, scale: float, degrees: float, shift: Sequence[float]
 ) -> np.ndarray:
-    """Magnify about the centre, rotate and shift; edges are repeated."""
+    """Magnify about the centre, rotate and shift; edge pixels are repeated."""
     height, width = frames.shape[-3:-1]
     angle = np.deg2rad(degrees)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / scale

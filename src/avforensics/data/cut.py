@@ -49,7 +49,7 @@ class ClipSettings:
     size : int
         Side of the clips in pixels, even.
     longest : float
-        Maximum length (s); a longer track becomes several clips of nearly equal length.
+        Maximum length in seconds; a longer track becomes several clips of nearly equal length.
     single_face_only : bool
         Keep only segments in which no other face is tracked, so that the visible face is the
         speaker.
@@ -91,7 +91,7 @@ class ClipSettings:
 
 @dataclass(frozen=True)
 class FaceClip:
-    """A clip that was written."""
+    """Clip that was cut from a video."""
 
     name: str  # relative to the folder of all clips, with ``/``
     start: float  # start in the video, in seconds
@@ -112,12 +112,12 @@ class Cut:
     dropped: dict[str, int] = field(default_factory=dict)  # reason -> number of dropped tracks
     # state of the video's files before reading; see `states_of`
     state: list[list[int]] | None = None
-    # damage and missing audio; warnings of a clip begin with its name
+    # warnings of damage or missing audio; warnings about one clip begin with its name
     warnings: tuple[str, ...] = ()
 
 
 def clip_row(row: Row, folder: Path, clip: FaceClip) -> Row | None:
-    """Build the manifest row of a clip in ``folder`` that was cut from a row's video.
+    """Build the manifest row of a clip in ``folder`` from the row of its video.
 
     Times and segments are relative to the start of the clip, and the size of the face is added to
     the row's facts. Returns None if a partial forgery has no segment within the clip, because a

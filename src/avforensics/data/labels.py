@@ -30,7 +30,7 @@ class Labels:
     Parameters
     ----------
     fake : int
-        The number that means fake, 1 or 0; ``true`` counts as 1.
+        Number that means fake, 1 or 0; ``true`` counts as 1.
 
     Raises
     ------

@@ -81,8 +81,8 @@ class Ledger(Closing):
         """Return the recorded result for a video, or None if the video or its clips have changed.
 
         A clip must have its audio and sidecar: without the audio file, readers would decode the
-        clip's audio track, which is not exact. If only file times differ, e.g. in a copy, the hash
-        of the clip is compared.
+        clip's audio track, which is lossy. If only file times differ, e.g. in a copy, the hash of
+        the clip is compared.
 
         Parameters
         ----------

@@ -38,7 +38,7 @@ def read_list(path: str | Path, *, fake: int = 1) -> list[Entry]:
     Parameters
     ----------
     fake : int
-        The number that means fake in the list, 1 or 0; public lists differ.
+        Number that means fake in the list, 1 or 0; public lists differ.
 
     Raises
     ------
@@ -93,12 +93,12 @@ def pick(manifest: Manifest, entries: list[Entry], *, strict: bool = True) -> Ma
     Parameters
     ----------
     strict : bool
-        If False, entries without a row are counted in a logged warning instead of raising an error.
+        If False, entries without a row do not raise an error, but are counted in a logged warning.
 
     Raises
     ------
     ManifestError
-        An entry matches no row or several, or its label contradicts the row's.
+        An entry matches no row or several rows, or its label contradicts the row's label.
     """
     by_name: dict[str, list[tuple[list[str], Row]]] = defaultdict(list)
     for row in manifest:

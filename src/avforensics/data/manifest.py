@@ -168,7 +168,7 @@ class Manifest:
         return f"{self.source}: " if self.source else ""
 
     def missing(self) -> tuple[str, ...]:
-        """Return missing files, at most one per row: the video, or else the audio."""
+        """Return a missing file for each incomplete row: the video if missing, else the audio."""
         exists = os.path.exists
         return tuple(
             row.path if not exists(row.path) else row.audio

@@ -79,7 +79,7 @@ def _places(names: Iterable[str]) -> dict[str, np.ndarray]:
 
 
 def swap(row: Row, sound: np.ndarray, other: Row, other_sound: np.ndarray) -> np.ndarray:
-    """Return int16 audio: ``row``'s before the clip, then ``other``'s for the clip."""
+    """Return ``row``'s audio up to the clip, followed by ``other``'s audio for the clip."""
     first, last = _span(row, sound)
     begin, end = _span(other, other_sound)
     count = min(last - first, end - begin) * HOP
@@ -89,7 +89,7 @@ def swap(row: Row, sound: np.ndarray, other: Row, other_sound: np.ndarray) -> np
 def part(
     row: Row, sound: np.ndarray, other: Row, other_sound: np.ndarray, *, first: int, last: int
 ) -> np.ndarray:
-    """Return ``row``'s audio, but ``other``'s in frames ``first .. last - 1`` of the clip."""
+    """Replace the audio of frames ``first .. last - 1`` of ``row``'s clip by ``other``'s audio."""
     swapped = np.resize(swap(row, sound, other, other_sound), len(sound))
     begin = _span(row, sound)[0]
     return splice_sound(sound, swapped, (begin + first) * HOP, (begin + last) * HOP)
@@ -112,7 +112,7 @@ def jump(row: Row, sound: np.ndarray, *, frame: int, by: int) -> np.ndarray:
 
 
 def splice_sound(sound: np.ndarray, other: np.ndarray, first: int, last: int) -> np.ndarray:
-    """Replace samples ``first .. last - 1`` of ``sound`` by ``other``'s, with cross-fades."""
+    """Replace samples ``first .. last - 1`` of ``sound`` by samples of ``other``, cross-faded."""
     share = np.zeros(len(sound))
     share[first:last] = 1
     ramp = np.linspace(0, 1, FADE)
@@ -124,7 +124,7 @@ def splice_sound(sound: np.ndarray, other: np.ndarray, first: int, last: int) ->
 
 
 def draw_jump(row: Row, sound: np.ndarray, limits: tuple[int, int], *, seed: int) -> dict[str, int]:
-    """Draw the jump in frames, and the frame in the clip's middle quarter at which it happens.
+    """Draw a jump in frames, and the frame in the clip's middle quarter at which it happens.
 
     Parameters
     ----------

@@ -262,7 +262,7 @@ class PackedClips(Dataset):
 
 
 def _cut(pieces: Sequence[Piece], begin: int, count: int) -> Iterator[Piece]:
-    """Yield frames ``begin .. begin + count - 1`` of the concatenated pieces, as pieces."""
+    """Cut frames ``begin .. begin + count - 1`` out of the concatenated pieces."""
     at = 0
     for piece in pieces:
         first, last = max(begin - at, 0), min(begin + count - at, piece.count)

@@ -1,4 +1,4 @@
-"""A row of a manifest, as values and as text."""
+"""Rows of a manifest, as values and as text."""
 
 # os.path is several times faster than Path on 100,000 rows, so paths are strings here.
 # ruff: noqa: PTH118, PTH120, PTH122
@@ -66,7 +66,7 @@ class Row(NamedTuple):
 
     @property
     def source(self) -> tuple[str, str, float, float | None]:
-        """Source of the clip: path, audio, start and duration."""
+        """Path, audio, start and duration, which identify the clip's source."""
         return self.path, self.audio, self.start, self.duration
 
     @property

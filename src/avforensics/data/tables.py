@@ -282,7 +282,7 @@ def _decode(content: bytes) -> tuple[str, str]:
     foreign = {letter for letter in set(text) if letter > "\x7f"}
     if not foreign or any(not "\udc80" <= letter <= "\udcff" for letter in foreign):
         return text, "utf-8"
-    try:  # the text has no valid UTF-8 letter at all
+    try:  # none of the non-ASCII bytes are valid UTF-8
         return content.decode(_EIGHT_BIT[0]), _EIGHT_BIT[0]
     except UnicodeDecodeError:
         return content.decode(_EIGHT_BIT[1]), _EIGHT_BIT[1]
@@ -307,7 +307,7 @@ def _lines(text: str) -> tuple[io.StringIO, int, str]:
 
 
 def _column(name: str) -> str:
-    """Normalised column name: ``Video Path`` becomes ``video_path``."""
+    """Normalise a column name: ``Video Path`` becomes ``video_path``."""
     return re.sub(r"[\s-]+", "_", name.strip().lower())
 
 
@@ -324,7 +324,7 @@ def _without_nameless_ends(
 
 
 def _read_columns(path: Path, read: Callable[[Any], Any], what: str) -> Table:
-    """Read a columnar file with ``read``, which is called with pyarrow."""
+    """Read a columnar file with ``read``, a function of the pyarrow module."""
     if not path.is_file():
         raise ManifestError(f"{path}: no such file")
     arrow = _pyarrow(path)

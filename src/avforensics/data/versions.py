@@ -1,4 +1,4 @@
-"""Audio-only forgeries of a clip, whose audio is moved to the wrong place."""
+"""Make audio-only forgeries of a clip, in which audio is in the wrong place."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ def _told(kind: str, value: Any) -> tuple[str, bytes]:
 
 
 def _variables() -> dict[str, str]:
-    """Environment variables of this package, which are not set on the nodes."""
+    """Return this package's environment variables, which are not set on the nodes."""
     return {name: value for name, value in os.environ.items() if name.startswith("AVFORENSICS_")}
 
 
@@ -269,7 +269,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _give_up_stderr() -> None:
-    """Silence the connection attempt that continues in a thread, so that our error is last."""
+    """Silence the connection attempt that continues in a thread, so that our error stays last."""
     kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 2)
     sys.stderr = os.fdopen(kept, "w", errors="backslashreplace")
@@ -297,7 +297,7 @@ def _check_token(address: str) -> None:
 
 
 def _room(ray: ModuleType, options: EngineOptions) -> int:
-    """Number of workers for which the nodes have room."""
+    """Return the number of workers for which the nodes have room."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     wants = {"CPU": options.cpus_per_worker, "GPU": options.gpus_per_worker}
     room = sum(

@@ -28,7 +28,7 @@ class EngineOptions:
         Maximum number of attempts at a job whose worker dies or hangs. A job that raises an
         exception is not tried again.
     timeout_minutes : float, optional
-        A job that takes longer is stopped; None = no limit.
+        Maximum duration of a job in minutes; None = no limit.
     gpus_per_worker : float
         GPUs, or the fraction of a GPU, per worker; 0 = a Ray worker uses no GPU. With ``local``,
         ``extract`` starts as many processes as the GPUs have room for; 0 = one per GPU.
@@ -91,7 +91,7 @@ class Place:
     number : int
         Index of the worker on its machine, from 0.
     threads : int
-        Threads that the worker should use.
+        Number of threads that the worker should use.
     """
 
     number: int
@@ -217,7 +217,7 @@ def in_this_process(
     Yields
     ------
     key, result
-        In order; `Failed` for a job that raises an exception.
+        Results in order; `Failed` for a job that raises an exception.
     """
     begun = set()
 

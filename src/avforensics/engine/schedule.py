@@ -27,7 +27,7 @@ class _Lot:
     keys : list
         Keys of the pending jobs, in order.
     since : float
-        Time of the last progress.
+        Time of the latest start or result.
     """
 
     keys: list[Hashable]
@@ -38,8 +38,8 @@ class Schedule:
     """Give jobs to the workers of a crew until each job has a result or has failed.
 
     A job that raises an exception fails. A job whose worker dies or hangs is given to another
-    worker, up to ``tries`` attempts in all. If the worker was given several jobs, those without a
-    result are then done one by one, so that no job fails because of another.
+    worker, up to ``tries`` attempts in all. If the worker was given several jobs, the jobs without
+    a result are then done one by one, so that no job fails because of another.
 
     Parameters
     ----------

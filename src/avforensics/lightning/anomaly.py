@@ -58,8 +58,8 @@ class AnomalyModule(pl.LightningModule):
     Raises
     ------
     ConfigError
-        No model is configured, a model could not be saved and loaded again, or the weights of
-        ``init`` do not fit.
+        No model is configured, a model cannot be saved and loaded again, or the weights of ``init``
+        do not fit.
     """
 
     def __init__(

@@ -94,7 +94,7 @@ class SyncData(pl.LightningDataModule):
     manifest : str or Path
         Manifest of clips written by `avforensics preprocess`.
     phases : sequence of mapping
-        Arguments of `Phase`, in order.
+        Phases in order, each as arguments of `Phase`.
     train, val : str
         Names of the training and validation splits.
     size : int

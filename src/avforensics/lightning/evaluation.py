@@ -57,7 +57,7 @@ class Variation:
 
     policy: SequencePolicy
     edit: str = ""  # applied to clips while they are read: see `avforensics.scoring.edits`
-    # with an edit, read only this many real clips, drawn by the seed; None = all clips
+    # with an edit, read only this many real clips, drawn by seed; None = all clips
     real: int | None = None
 
 
@@ -145,7 +145,7 @@ class Evaluation:
 
     @property
     def asked(self) -> Variation:
-        """The configured pass; for a feature store, the edit is the store's."""
+        """The configured pass; for a feature store, with the edit of the store."""
         return Variation(policy=self.policy, edit=self.edit)
 
     def run(self, variation: Variation) -> Evaluated:

@@ -69,7 +69,7 @@ class ClipRows:
         return rows
 
     def _before(self, n_windows: int, n_delays: int) -> Tensor:
-        """Return True, (n, 2 * tau + 1), for delays that point before the clip's first frame."""
+        """Return a mask (n, 2 * tau + 1) of delays that point before the clip's first frame."""
         window = self.start + torch.arange(n_windows)
         delay = torch.arange(n_delays) - n_delays // 2
         return window[:, None] + delay < 0

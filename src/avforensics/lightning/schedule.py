@@ -36,7 +36,7 @@ def total_steps(trainer: pl.Trainer) -> int:
 
 
 def scheduled(optimizer: Optimizer, scheduler: Callable | None, module: pl.LightningModule) -> Any:
-    """Make the return value of ``configure_optimizers`` from an optimiser and optional schedule."""
+    """Make the return value of ``configure_optimizers``, with or without a schedule."""
     if scheduler is None:
         return optimizer
     schedule = scheduler(optimizer, total_steps=total_steps(module.trainer))

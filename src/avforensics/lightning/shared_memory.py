@@ -1,8 +1,8 @@
 """Check that shared memory suffices for the processes that read data.
 
 The workers of a data loader pass on batches in ``/dev/shm``, which in containers often has only 64
-MB. When it is full, a worker hangs or dies with pages of traceback, so the free space is checked
-beforehand.
+MB. When this memory is full, a worker hangs or dies with pages of traceback, so the free space is
+checked beforehand.
 """
 
 from __future__ import annotations

@@ -179,7 +179,7 @@ class Gate:
     def _check_call(self, content: Any) -> None:
         """Check that a body calls a function of the page with an upload or null for each input.
 
-        gradio would fail on anything else.
+        Other calls would make gradio fail.
         """
         content = content if isinstance(content, dict) else {}
         number, data = content.get("fn_index"), content.get("data")

@@ -116,7 +116,7 @@ class JobQueue:
         """Queue an uploaded file.
 
         The file stays in place until its job is over, because a web server may store identical
-        uploads of two people at the same path.
+        uploads by two people at the same path.
 
         Parameters
         ----------

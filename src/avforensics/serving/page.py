@@ -27,7 +27,7 @@ POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'; "
     "form-action 'self'; base-uri 'self'"
 )
-# Reports have their own policy; its sandbox gives each report an origin of its own.
+# Reports have their own policy; its sandbox gives each report its own origin.
 REPORT_POLICY = "sandbox allow-scripts allow-downloads; frame-ancestors 'self'"
 TYPES = {".html": "text/html; charset=utf-8", ".csv": "text/csv; charset=utf-8"}
 
@@ -45,7 +45,7 @@ def require_gradio() -> None:
 def follow(queue: JobQueue, upload: str, name: str) -> Iterator[tuple[str, str]]:
     """Yield the page's content as a note and a report, until an upload's job ends.
 
-    Closing the iterator stops the job. This happens when the page is closed.
+    The job stops if the iterator is closed, which happens when the page is closed.
     """
     yield markup.note("received", name), ""
     try:
@@ -149,7 +149,7 @@ def build_app(queue: JobQueue, *, about: str, names: Iterable[str] = ()) -> Fast
 
 
 class Policy:
-    """Middleware that adds `POLICY` to every response that has no policy of its own."""
+    """Middleware that adds `POLICY` to every response that does not set a policy itself."""
 
     def __init__(self, app: Any) -> None:
         self.app = app

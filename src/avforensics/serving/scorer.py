@@ -40,7 +40,7 @@ class Scorer:
     faces : FaceOptions
         Settings for finding faces.
     judge : Judge or None
-        Judges scores by a calibration; None = no calibration.
+        Compares scores with a calibration; None = no calibration.
     provenance : mapping
         Versions and settings, shown at the end of the report.
     """

@@ -1,6 +1,6 @@
 """Convert data sets as they are on disk to manifests, with one function per set.
 
-``configs/source/NAME.yaml`` names the function of a set; these files are the only list of sets.
+``configs/source/NAME.yaml`` names the function of a set; there is no other list of sets.
 
 Every function receives the folder of the set and reads the set's lists and tables; video files are
 not opened. Listed files that are missing on disk stay in the manifest, where `Manifest.missing`

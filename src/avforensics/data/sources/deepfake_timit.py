@@ -25,8 +25,7 @@ def deepfake_timit(root: str | Path, *, vidtimit: str | Path | None = None) -> M
     Returns
     -------
     Manifest
-        ``category`` is the quality; ``identity`` the subject seen and heard in the video before its
-        modification.
+        ``category`` is the quality, and ``identity`` is the subject of the original video.
 
     Raises
     ------

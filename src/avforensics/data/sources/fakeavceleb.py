@@ -13,8 +13,8 @@ from avforensics.errors import ManifestError
 
 TABLE = "meta_data.csv"
 NEEDED = ("source", "method", "category")
-# Letter of the set's category and its method -> name in tables. The first five are in Table 1 of
-# the paper; the next two kinds of fakes are not.
+# The set's category letter and method -> name in tables. The first five are in Table 1 of the
+# paper; the next two kinds of fakes are not.
 CATEGORIES = {
     ("B", "rtvc"): "RVFA",
     ("C", "wav2lip"): "FVRA-WL",

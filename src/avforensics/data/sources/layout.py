@@ -1,7 +1,7 @@
 """Read data sets whose layout is declared: by file names, or by tables.
 
-A declaration says where each value is. Reading, counting exceptions and messages are the same for
-every set.
+A declaration says where each value is. The code that reads files, counts exceptions and writes
+messages is the same for every set.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Named:
     label : int
         1 = fake.
     columns : mapping of str to str
-        Column of the manifest -> template over the values, e.g. ``"{language}-{number}"``. Names
-        that are not columns are facts (`Row.about`). ``audio`` is a path below the root.
+        Template over the values for each column of the manifest, e.g. ``"{language}-{number}"``.
+        Names that are not columns are facts (`Row.about`). ``audio`` is a path below the root.
     """
 
     path: str

@@ -1,9 +1,9 @@
 """LRS2 and LRS3: face tracks of speakers, 25 fps, cut into sentences; all real.
 
-A folder is one broadcast (LRS2, 19 digits) or talk (LRS3, a YouTube id) and serves as the identity.
-In both sets, some folders (553-629 in LRS2) occur both in the pre-training part and in the training
-part, so the parts are not identity-disjoint: split them again with
-`avforensics.data.splits.split_by_identity`.
+Each folder holds one broadcast (LRS2, named by 19 digits) or one talk (LRS3, named by its YouTube
+id) and serves as the identity. In both sets, some folders (553-629 in LRS2) occur both in the
+pre-training part and in the training part, so the parts are not identity-disjoint: split them again
+with `avforensics.data.splits.split_by_identity`.
 """
 
 from __future__ import annotations

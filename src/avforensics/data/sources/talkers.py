@@ -35,7 +35,7 @@ def talkers(
 ) -> Manifest:
     """Read all clips, with splits that share no labelled person and do not divide held-out sources.
 
-    ``category`` is the web page of a real clip, ``method`` the generator of a fake.
+    ``category`` is the web page that a real clip comes from, ``method`` the generator of a fake.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ def find_root(root: str | Path, *marks: str) -> str:
     Raises
     ------
     ManifestError
-        The folder is missing, or not exactly one folder looks like the data set.
+        The folder is missing, or no folder or several folders look like the data set.
     """
     top = typed_path(root).absolute()
     if not top.is_dir():

@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 class Estimate(Callback):
     """Log the parameters, steps, time and memory of the run that is about to start.
 
-    The first batch passes forward and backward twice: once to warm up and count operations, and
-    once to measure the time. Gradients are discarded and the statistics of batch norm restored, so
+    The first batch makes two forward and backward passes: one to warm up and count operations, and
+    one to measure the time. Gradients are discarded and the statistics of batch norm restored, so
     this callback does not affect training. The module must have a method ``loss(batch)``. The
     estimate covers neither validation nor waiting for slow decoding.
 
