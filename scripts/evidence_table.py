@@ -75,11 +75,10 @@ def main() -> None:
     summary = summarise(rows, resamples=options.resamples, seed=options.seed)
     fused = [replace(row, score=row.statistics[chosen]) for row in rows]
     difference = compare(rows, fused, metrics=("auc",), resamples=options.resamples)
-    header, table = statistics_cells(summary)
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
     lines = [
-        Table([header, *table]).markdown(),
+        Table(statistics_cells(summary)).markdown(),
         f"Chosen on the first half: {chosen}. Against the published score:",
         "",
         Table(cells(difference, ("auc",))).markdown(),

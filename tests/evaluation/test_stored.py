@@ -31,8 +31,6 @@ def test_rows_are_those_of_the_scoring_itself(store, decoders):
     for part in ("distribution", "activation"):
         one = scored_video(store, found, 1, part=part)
         assert one.score == getattr(direct[1], f"{part}_score")
-    with pytest.raises(ConfigError, match="median"):
-        scored_video(store, found, statistic="median")
 
 
 def test_delays_alone_need_no_activations(store, decoders):

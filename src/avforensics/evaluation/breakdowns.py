@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -87,13 +87,7 @@ def break_down(
     work = _Work(scored, bootstrap, threshold, min_videos)
     present = [column for column in columns if any(value_of(row, column) for row in rows)]
     found = {column: work.column(*_grouped(rows, column, bins)) for column in present}
-    _correct([block for of in found.values() for block in of["groups"].values()])
-    for of in found.values():
-        if of.pop("mirrored"):
-            first, second = of["groups"].values()
-            for metric in METRICS:
-                if f"{metric}_gap" in first:
-                    second |= _mirrored(first, metric)
+    _correct(found.values())
     return {
         "threshold": threshold,
         "min_videos": min_videos,
@@ -152,16 +146,11 @@ class _Work:
             for block in results[name].values():
                 groups[name] |= block
         unknown = ~known & ~self.real if of_fakes else ~known
-        mirrored = len(groups) == 2 and not left_out
-        if mirrored:  # one comparison, not two: the second gap is the negative of the first
-            for name in [name for name in list(groups.values())[1] if "_gap" in name]:
-                del list(groups.values())[1][name]
         return {
             "groups": groups,
             "left_out": left_out,
             "unknown": int(unknown.sum()),
             "fakes_only": of_fakes,
-            "mirrored": mirrored,
         }
 
     def _compared(self, metric: str, rows: np.ndarray, others: np.ndarray) -> dict:
@@ -266,12 +255,18 @@ def _natural(text: str) -> list:
     return [(0, int(p), "") if p.isdigit() else (1, 0, p) for p in re.split(r"(\d+)", text) if p]
 
 
-def _correct(blocks: Sequence[dict]) -> None:
+def _correct(columns: Iterable[Mapping]) -> None:
     """Add Holm-corrected p-values over all gaps of all columns."""
-    tested = [(block, metric) for block in blocks for metric in METRICS if f"{metric}_gap" in block]
-    corrected = holm([block[f"{metric}_gap_p"] for block, metric in tested])
-    for (block, metric), p_value in zip(tested, corrected, strict=True):
-        block[f"{metric}_gap_p_holm"] = p_value
+    tested = []  # blocks with the same comparison, and the metric
+    for of in columns:
+        blocks = list(of["groups"].values())
+        alone = len(blocks) == 2 and not of["left_out"]  # one comparison, not two
+        for alike in [blocks] if alone else [[block] for block in blocks]:
+            tested += [(alike, metric) for metric in METRICS if f"{metric}_gap" in alike[0]]
+    corrected = holm([alike[0][f"{metric}_gap_p"] for alike, metric in tested])
+    for (alike, metric), p_value in zip(tested, corrected, strict=True):
+        for block in alike:
+            block[f"{metric}_gap_p_holm"] = p_value
 
 
 def differences(found: Mapping) -> list[str]:
@@ -287,14 +282,3 @@ def differences(found: Mapping) -> list[str]:
                     text = f"{printable(column)} {printable(name)}: {what} {gap:+.1f} points "
                     kept.append((p_value, f"{text}against the others (Holm p {p_value:.2g})"))
     return [text for _, text in sorted(kept)]
-
-
-def _mirrored(block: Mapping, metric: str) -> dict:
-    """Compute the gap of the second of two groups from the gap of the first."""
-    interval = block[f"{metric}_gap_ci"]
-    return {
-        f"{metric}_gap": 0.0 - block[f"{metric}_gap"],
-        f"{metric}_gap_ci": interval and [-interval[1], -interval[0]],
-        f"{metric}_gap_p": block[f"{metric}_gap_p"],
-        f"{metric}_gap_p_holm": block[f"{metric}_gap_p_holm"],
-    }

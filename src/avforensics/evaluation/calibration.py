@@ -19,12 +19,13 @@ from safetensors.numpy import save
 
 from avforensics.errors import CheckpointError, ConfigError
 from avforensics.evaluation.alarms import SegmentAlarms
-from avforensics.evaluation.evidence import Evidence
+from avforensics.evaluation.evidence import Evidence, arrays_below
 from avforensics.evaluation.pvalues import p_values
 from avforensics.evaluation.strength import LikelihoodRatio
 from avforensics.files import atomic_path
 
 _FORMATS = ("avforensics.calibration/1", "avforensics.calibration/2")  # version 2 adds parts
+_PARTS = {"evidence": Evidence, "likelihood": LikelihoodRatio, "segments": SegmentAlarms}
 _SLACK = 0.01  # relative tolerance of calibrated ranges: 25.0004 fps counts as 25 fps
 
 
@@ -150,12 +151,7 @@ class Calibration:
 
     def save(self, path: str | PathLike) -> None:
         """Write a safetensors file with the setting and the ranges as metadata."""
-        parts = {
-            "evidence": self.evidence,
-            "likelihood": self.likelihood,
-            "segments": self.segments,
-        }
-        parts = {name: part for name, part in parts.items() if part is not None}
+        parts = {name: part for name in _PARTS if (part := getattr(self, name)) is not None}
         metadata = {
             "format": _FORMATS[bool(parts)],
             "setting": json.dumps(dict(self.setting), sort_keys=True),
@@ -187,27 +183,13 @@ class Calibration:
                     raise CheckpointError(f"{path} is not a calibration file")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             ranges = {name: tuple(pair) for name, pair in json.loads(metadata["ranges"]).items()}
-            evidence = likelihood = segments = None
-            if "evidence" in metadata:
-                evidence = Evidence.restore(metadata["evidence"], _part(tensors, "evidence."))
-            if "likelihood" in metadata:
-                about = json.loads(metadata["likelihood"])
-                likelihood = LikelihoodRatio(about, _part(tensors, "likelihood."))
-            if "segments" in metadata:
-                segments = SegmentAlarms.restore(metadata["segments"], _part(tensors, "segments."))
-            setting = json.loads(metadata["setting"])
-            return cls(tensors["scores"], setting, ranges, evidence, likelihood, segments)
-        except ConfigError as error:
-            raise CheckpointError(f"{path}: {error}") from error
-        except (OSError, SafetensorError) as error:
+            parts = {
+                name: kind.restore(metadata[name], arrays_below(name, tensors))
+                for name, kind in _PARTS.items()
+                if name in metadata
+            }
+            return cls(tensors["scores"], json.loads(metadata["setting"]), ranges, **parts)
+        except (ConfigError, OSError, SafetensorError) as error:
             raise CheckpointError(f"{path}: {error}") from error
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{path} is a damaged calibration file ({error!r})") from error
-
-
-def _part(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(prefix)
-    }

@@ -149,7 +149,8 @@ class Evidence:
                 f"got {len(values)}"
             )
         scores = np.empty(len(values))
-        for held_out in _held_out(folds_of(groups, seed=seed)):
+        folds = folds_of(groups, seed=seed)
+        for held_out in (folds == fold for fold in np.unique(folds)):
             mapping, fusion = _fit(names, values[~held_out], kind, sides)
             scores[held_out] = fusion(mapping(values[held_out]))
         mapping, fusion = _fit(names, values, kind, sides)
@@ -235,18 +236,12 @@ class Evidence:
         names, kind = check_statistics(about["statistics"]), check_fusion(about["fusion"])
         limits = (arrays[f"map.{name}"] for name in ("floor", "centre", "spread"))
         mapping = NormalMap(names, *limits, np.array(about["one_sided"], bool))
-        prefix = "fusion."
-        kept = {
-            name.removeprefix(prefix): array
-            for name, array in arrays.items()
-            if name.startswith(prefix)
-        }
         return cls(
             names,
             kind,
             about["sides"],
             mapping,
-            FUSIONS[kind](kept),
+            FUSIONS[kind](arrays_below("fusion", arrays)),
             arrays["scores"],
             bool(about["inner"]),
             arrays.get("delay_frequency"),
@@ -274,5 +269,7 @@ def _fit(
     return mapping, FUSIONS[check_fusion(kind)].fit(mapping(values))
 
 
-def _held_out(folds: np.ndarray) -> list[np.ndarray]:
-    return [folds == fold for fold in np.unique(folds)]
+def arrays_below(name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays named ``NAME.*``, without that prefix."""
+    prefix = f"{name}."
+    return {key.removeprefix(prefix): a for key, a in arrays.items() if key.startswith(prefix)}

@@ -91,15 +91,14 @@ def _described(runs: Sequence[Sequence[ScoredVideo]]) -> list[list[ScoredVideo]]
             if row.category or row.identity:
                 of_run.setdefault(row.path, []).append(row)
         known = of_run | known
-    found = []
-    for rows in runs:
-        found.append([])
-        for row in rows:
-            alike = known.get(row.path, ())
-            if not row.category and not row.identity and len(alike) == 1:
-                row = replace(row, category=alike[0].category, identity=alike[0].identity)
-            found[-1].append(row)
-    return found
+
+    def filled(row: ScoredVideo) -> ScoredVideo:
+        alike = known.get(row.path, ())
+        if row.category or row.identity or len(alike) != 1:
+            return row
+        return replace(row, category=alike[0].category, identity=alike[0].identity)
+
+    return [list(map(filled, rows)) for rows in runs]
 
 
 def _paired(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from avforensics.applicability import Limits, Measures
-from avforensics.evaluation.checks import check_statistic
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.scoring.result import Score, Steps
@@ -53,14 +52,8 @@ def scored_video(
         Use the score of both models, or of one model as in most rows of the paper's Table 3.
     limits : Limits, optional
         Limits on the measures stored with the features; None = every score counts.
-
-    Raises
-    ------
-    ConfigError
-        ``statistic`` or ``part`` is unknown.
     """
     entry = store[found.index]
-    check_statistic(statistic, part)
     score = None
     if found.error is None:
         score = score_of(found.scores[place], statistic=statistic, part=part)

@@ -162,11 +162,16 @@ class LikelihoodRatio:
         if self.refused is not None:
             return None
         grid = self.arrays["grid"]
-        found = (float(np.interp(value, grid, self.arrays[n])) for n in ("log10", "low", "high"))
-        log10, low, high = found
+        names = ("log10", "low", "high")
+        log10, low, high = (float(np.interp(value, grid, self.arrays[name])) for name in names)
         lower, upper = self.arrays["bounds"]
         at_bound = not lower < log10 < upper or not grid[0] <= value <= grid[-1]
         return Strength(log10, low, high, at_bound)
+
+    @classmethod
+    def restore(cls, header: str, arrays: Mapping[str, np.ndarray]) -> LikelihoodRatio:
+        """Inverse of `header` and `arrays`."""
+        return cls(json.loads(header), arrays)
 
     def header(self) -> str:
         """Return the description to save, as JSON."""

@@ -86,8 +86,7 @@ def summarise(
             what = "no scored video is applicable"
         notes.append(f"{what}: no metric can be computed")
         return summary
-    if any(not row.identity for row in scored):
-        unknown = sum(not row.identity for row in scored)
+    if unknown := sum(not row.identity for row in scored):
         notes.append(f"{unknown} videos have no identity and were resampled individually")
     bootstrap = Bootstrap(
         labels, [identity_of(row) for row in scored], resamples=resamples, level=level, seed=seed

@@ -46,7 +46,7 @@ def block_of(summary: Mapping, name: str) -> Mapping:
     return dict(blocks(summary)).get(name, {})
 
 
-def cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
+def cells(summary: Mapping) -> list[list[str]]:
     """Return the header and rows of the table in all text formats, in % with one decimal.
 
     There is one row per category, per average, and for the overall result. The columns are counts,
@@ -74,22 +74,23 @@ def cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
         ]
         for name, block in blocks(summary)
     ]
-    return header, rows
+    return [header, *rows]
 
 
-def statistics_cells(summary: Mapping) -> tuple[list[str], list[list[str]]]:
-    """Return the header and rows of a table of AUCs by statistic; empty without statistics.
+def statistics_cells(summary: Mapping) -> list[list[str]]:
+    """Return a table of AUCs by statistic, header first; empty without statistics.
 
     Statistics are signed so that out-of-sync videos score high; an AUC below 50 means that the
     forgeries score low.
     """
     names = list(summary["overall"].get("statistics", {}))
     found = list(blocks(summary))
-    rows = [["score", *(_with_interval(block, "auc") for _, block in found)]]
+    table = [["AUC", *(name for name, _ in found)]]
+    table.append(["score", *(_with_interval(block, "auc") for _, block in found)])
     for name in names:
         of_all = [block["statistics"].get(name, {}) for _, block in found]
-        rows.append([name.replace("_", " "), *(_with_interval(block, "auc") for block in of_all)])
-    return (["AUC", *(name for name, _ in found)], rows) if names else ([], [])
+        table.append([name.replace("_", " "), *(_with_interval(block, "auc") for block in of_all)])
+    return table if names else []
 
 
 def coverage_line(summary: Mapping) -> str:
@@ -105,7 +106,7 @@ def coverage_line(summary: Mapping) -> str:
 
 def tables_of(summary: Mapping, title: str = "") -> list[Table]:
     """Return tables of results, baselines and statistics, each narrow enough for a screen."""
-    header, rows = cells(summary)
+    header, *rows = cells(summary)
     ends = _section_ends(summary)
     split = header.index(_COLUMNS["tpr_at_fpr_10"]) + 1
     auc = header.index(_COLUMNS["auc"])
@@ -115,9 +116,8 @@ def tables_of(summary: Mapping, title: str = "") -> list[Table]:
         names = [header[0], header[auc], *(name.replace("_", " ") for name in header[split:])]
         what = "with baselines" if summary["overall"].get("baselines") else ""
         parts.append(Table([names, *beside], what, ends=ends))
-    header, rows = statistics_cells(summary)
-    if header:
-        parts.append(Table([header, *rows], "statistics of the same rows", ends=ends))
+    if table := statistics_cells(summary):
+        parts.append(Table(table, "statistics of the same rows", ends=ends))
     return parts
 
 
@@ -138,10 +138,9 @@ def to_markdown(summary: Mapping, title: str = "") -> str:
 
 def to_latex(summary: Mapping, title: str = "") -> str:
     """Format a table in LaTeX (booktabs), with coverage and notes in the caption."""
-    header, rows = cells(summary)
     said = ([title] if title else []) + _footer(summary)
     caption = " ".join(f"{line.rstrip('.')}." for line in said)
-    return Table([header, *rows], ends=_section_ends(summary)).latex(caption)
+    return Table(cells(summary), ends=_section_ends(summary)).latex(caption)
 
 
 def to_csv(summary: Mapping) -> str:
