@@ -118,8 +118,6 @@ def tone(n_frames):
 
 
 def test_what_is_made_of_clips_of_any_length():
-    with pytest.raises(ValueError, match=r"needs 1\.2 s with audio, but has 1\.16 s"):
-        versions_of(tone(LEAST - 1))
     made = {n: [version.name for version in versions_of(tone(n))[0]] for n in (30, 50, 60)}
     assert made[30] == ["original", "jump"]
     assert made[50] == ["original", "jump", "swap"]

@@ -180,15 +180,8 @@ def forged_row(
     ``segments`` are the forged parts of a partial forgery, in seconds.
     """
     write_wav(path, sound)
-    category = kind if kind in KINDS else row.category
-    method = kind if kind in KINDS else row.method
-    return row._replace(
-        label=int(kind in KINDS),
-        category=category,
-        method=method,
-        audio=os.fspath(path),
-        segments=segments,
-    )
+    row = row._replace(label=0, audio=os.fspath(path), segments=segments)
+    return row._replace(label=1, category=kind, method=kind) if kind in KINDS else row
 
 
 def _span(row: Row, sound: np.ndarray) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import csv
 import io
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from avforensics.errors import ManifestError
 from avforensics.files import atomic_path
 
 PARQUET = {".parquet", ".pq"}
+ARROW = ".arrow"
 TABLES = {".csv", ".tsv", ".tab", *PARQUET}
 LISTS = {".txt", ".lst"}
 SEPARATORS = ",;\t|"
@@ -130,13 +131,14 @@ def read_table(path: str | Path) -> Table:
     Parameters
     ----------
     path : str or Path
-        Parquet if the suffix is ``.parquet`` or ``.pq``, else CSV with a header.
+        Parquet if the suffix is ``.parquet`` or ``.pq``, a file of a saved Hugging Face dataset if
+        it is ``.arrow``, else CSV with a header.
 
     Returns
     -------
     Table
-        Missing values in Parquet (null, NaN) are empty strings. Empty lines of a CSV and unnamed
-        columns without content are dropped.
+        Missing values in Parquet and Arrow (null, NaN) are empty strings. Empty lines of a CSV and
+        unnamed columns without content are dropped.
 
     Raises
     ------
@@ -144,25 +146,9 @@ def read_table(path: str | Path) -> Table:
         The file is missing, empty or unreadable, or a row has more or fewer cells than the header.
     """
     path = Path(path)
-    if path.suffix.lower() in PARQUET:
-        return _read_columns(path, lambda arrow: arrow.parquet.read_table(path), "a Parquet file")
+    if path.suffix.lower() in {ARROW, *PARQUET}:
+        return _read_columns(path)
     return parse_table(read_text(path))
-
-
-def read_arrow(path: str | Path) -> Table:
-    """Read a file of a saved Hugging Face dataset (``data-*.arrow``) as text.
-
-    Raises
-    ------
-    ManifestError
-        The file is not an Arrow file, or pyarrow is not installed.
-    """
-
-    def read(arrow: Any) -> Any:
-        with arrow.memory_map(str(path)) as source:
-            return arrow.ipc.open_stream(source).read_all()
-
-    return _read_columns(Path(path), read, "an Arrow file")
 
 
 def read_source(path: str | Path) -> Table | Text:
@@ -323,14 +309,19 @@ def _without_nameless_ends(
     return header[:width], [row[:width] for row in rows]
 
 
-def _read_columns(path: Path, read: Callable[[Any], Any], what: str) -> Table:
-    """Read a columnar file with ``read``, a function of the pyarrow module."""
+def _read_columns(path: Path) -> Table:
+    """Read a Parquet or Arrow file."""
     if not path.is_file():
         raise ManifestError(f"{path}: no such file")
     arrow = _pyarrow(path)
     try:
-        table = read(arrow)
+        if path.suffix.lower() == ARROW:
+            with arrow.memory_map(str(path)) as source:
+                table = arrow.ipc.open_stream(source).read_all()
+        else:
+            table = arrow.parquet.read_table(path)
     except (arrow.ArrowException, OSError) as error:
+        what = "an Arrow file" if path.suffix.lower() == ARROW else "a Parquet file"
         raise ManifestError(f"{path}: not {what} ({str(error).splitlines()[0]})") from None
     columns = [[_text(value) for value in column.to_pylist()] for column in table.columns]
     rows = [list(row) for row in zip(*columns, strict=True)]

@@ -36,7 +36,7 @@ def versions_of(
     Parameters
     ----------
     sound : int16 array, (samples,), mono, 16 kHz
-        Audio of the clip, in whole frames of 640 samples.
+        Audio of the clip, in at least `LEAST` whole frames of 640 samples.
     elsewhere : int16 array, optional
         Audio of another part of the same video, at least as long. None = use audio from another
         part of the clip, if the clip is long enough.
@@ -47,18 +47,8 @@ def versions_of(
         Versions, with the original first.
     list of str
         Versions that could not be made, and why.
-
-    Raises
-    ------
-    ValueError
-        The clip is shorter than `LEAST` frames.
     """
     n_frames = len(sound) // HOP
-    if n_frames < LEAST:
-        raise ValueError(
-            f"a clip needs {LEAST / FPS:g} s with audio, but has {n_frames / FPS:.2f} s"
-        )
-    sound = sound[: n_frames * HOP]
     found, left_out = [Version("original", "As it is", "Nothing was changed.", sound)], []
     found.append(_moved(sound, n_frames))
     half = n_frames // 2

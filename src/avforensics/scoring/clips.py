@@ -65,11 +65,12 @@ class ClipScorer:
         self.policy = SequencePolicy(max_len=max_len, windows=windows, audio=audio)
         self.policy.check(distribution=models.distribution, activation=models.activation)
         self.applicability = applicability
+        unheard = models.sync.max_delay if audio == "context" else 0
         self.extractor = FeatureExtractor(
             models.sync,
             models.projection,
             runtime=runtime,
-            max_windows=self._max_windows,
+            max_windows=None if windows == "all" else max_len + unheard,
             keep_activations=keep_activations,
             measure=applicability is not None,
             recipe=trained_recipe(models),
@@ -106,13 +107,6 @@ class ClipScorer:
         """Score clips that are read at the same time; see `FeatureExtractor.extract_together`."""
         for found in self.extractor.extract_together(produce, progress):
             yield found.clip, self._result(found)
-
-    @property
-    def _max_windows(self) -> int | None:
-        if self.policy.windows == "all":
-            return None
-        unheard = self.models.sync.max_delay if self.policy.audio == "context" else 0
-        return self.policy.max_len + unheard
 
     def _result(self, found: Extraction) -> VideoResult:
         started = time.perf_counter()

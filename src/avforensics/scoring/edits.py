@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import chain
 from pathlib import PurePath
 
 import numpy as np
@@ -76,24 +77,19 @@ def trim_silence(blocks: Iterable[Block]) -> Iterator[Block]:
     The audio begins exactly with that sample; video is cut to the nearest frame, so the offset
     changes by at most 20 ms. A silent clip becomes empty.
     """
-    dropped, found = 0, False
+    dropped = 0
     blocks = iter(blocks)
     for block in blocks:
         loud = np.abs(block.audio.astype(np.int32)) > SILENCE
-        if not loud.any():
-            dropped += len(block.audio)
-            continue
-        first = int(loud.argmax())
-        found, dropped = True, dropped + first
-        break
-    if not found:
+        if loud.any():
+            break
+        dropped += len(block.audio)
+    else:
         return
+    first = int(loud.argmax())
     # frames before this block are already dropped; rounding may drop one frame of the next block
-    gone = (dropped - first) // HOP
-    frames = deque(block.frames)
-    sound = block.audio[first:]
-    skip = round(dropped / HOP) - gone
-    yield from _rejoin(frames, sound, skip, blocks)
+    skip = round((dropped + first) / HOP) - dropped // HOP
+    yield from _without_start(chain([block], blocks), skip, first)
 
 
 def shift_sound(blocks: Iterable[Block], frames: int) -> Iterator[Block]:
@@ -102,21 +98,15 @@ def shift_sound(blocks: Iterable[Block], frames: int) -> Iterator[Block]:
     The beginning of one stream and the end of the other are dropped. Nothing is padded, so the clip
     becomes shorter.
     """
-    skip = max(frames, 0)
-    skip_sound = max(-frames, 0) * HOP
-    yield from _rejoin(deque(), np.zeros(0, np.int16), skip, blocks, skip_sound)
+    return _without_start(blocks, max(frames, 0), max(-frames, 0) * HOP)
 
 
-def _rejoin(
-    frames: deque[np.ndarray],
-    sound: np.ndarray,
-    skip: int,
-    blocks: Iterable[Block],
-    skip_sound: int = 0,
-) -> Iterator[Block]:
-    """Yield given and following data in blocks, without the frames and samples to skip."""
-    rest = iter(blocks)
-    while True:
+def _without_start(blocks: Iterable[Block], skip: int, skip_sound: int) -> Iterator[Block]:
+    """Yield blocks without the first ``skip`` frames and the first ``skip_sound`` samples."""
+    frames, sound = deque(), np.zeros(0, np.int16)
+    for block in blocks:
+        frames.extend(block.frames)
+        sound = np.concatenate([sound, block.audio])
         while skip and frames:
             frames.popleft()
             skip -= 1
@@ -126,8 +116,3 @@ def _rejoin(
         if ready:
             yield Block(np.stack([frames.popleft() for _ in range(ready)]), sound[: ready * HOP])
             sound = sound[ready * HOP :]
-        block = next(rest, None)
-        if block is None:
-            return
-        frames.extend(block.frames)
-        sound = np.concatenate([sound, block.audio])

@@ -75,11 +75,8 @@ class VideoRows:
         window = features.first_window + position
         activation = None
         if steps is not None and features.projected.shape[1]:
-            places = {int(number): place for place, number in enumerate(steps.window)}
-            losses = [places.get(int(number)) for number in window]
-            activation = np.array(
-                [np.nan if place is None else float(steps.activation[place]) for place in losses]
-            )
+            losses = dict(zip(steps.window.tolist(), steps.activation.tolist(), strict=True))
+            activation = np.array([losses.get(number, np.nan) for number in window.tolist()])
         logits = features.sync_logits[position]
         return cls(logits, window, inner, score, activation, delay_frequency)
 

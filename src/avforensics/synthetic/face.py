@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import lru_cache
 
 import numpy as np
@@ -46,7 +47,7 @@ def head_textures(appearance: Appearance, size: int) -> np.ndarray:
         _glasses(over, appearance)
     textures = []
     for lid in LIDS:
-        canvas = head.copy()
+        canvas = deepcopy(head)
         for sign in (-1, 1):
             _eye(canvas, appearance, sign, lid)
         canvas.lay(over)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 
@@ -28,43 +29,30 @@ class Canvas:
     """
 
     def __init__(self, side: int, reach: float) -> None:
-        if side < 8 or reach <= 0:
-            raise ValueError(f"side must be >= 8 and reach > 0, got {side}, {reach}")
         line = ((np.arange(side, dtype=np.float32) + 0.5) / side * 2 - 1) * reach
         self.x, self.y = line[None, :], line[:, None]
         self.pixel = 2 * reach / side
         self.colour = np.zeros((3, side, side), np.float32)
         self.alpha = np.zeros((side, side), np.float32)
 
-    def copy(self) -> Canvas:
-        """Copy the canvas."""
-        twin = object.__new__(Canvas)
-        twin.x, twin.y, twin.pixel = self.x, self.y, self.pixel
-        twin.colour, twin.alpha = self.colour.copy(), self.alpha.copy()
-        return twin
-
     def part(self, left: float, right: float, top: float, bottom: float) -> Canvas:
         """Return a view of a region. Painting on the view changes this canvas and is faster."""
         columns = slice(*np.searchsorted(self.x[0], (left, right)))
         rows = slice(*np.searchsorted(self.y[:, 0], (top, bottom)))
-        box = object.__new__(Canvas)
-        box.x, box.y, box.pixel = self.x[:, columns], self.y[rows], self.pixel
+        box = copy(self)
+        box.x, box.y = self.x[:, columns], self.y[rows]
         box.colour, box.alpha = self.colour[:, rows, columns], self.alpha[rows, columns]
         return box
 
     def fill(self, colour: Sequence[float] | np.ndarray, cover: np.ndarray) -> None:
         """Paint a colour, (3,) or (3, side, side), with alpha ``cover``."""
-        box, cover = _visible(cover)
-        colour = np.asarray(colour, np.float32)
-        colour = colour[box] if colour.ndim == 3 else colour[:, None, None]
+        box, cover, colour = _visible(cover, colour)
         self.colour[box] += cover * (colour - self.colour[box])
         self.alpha[box[1:]] += cover * (1 - self.alpha[box[1:]])
 
     def tint(self, colour: Sequence[float], cover: np.ndarray) -> None:
         """Paint only where the canvas is painted already."""
-        box, cover = _visible(cover)
-        colour = np.asarray(colour, np.float32)
-        colour = colour[box] if colour.ndim == 3 else colour[:, None, None]
+        box, cover, colour = _visible(cover, colour)
         self.colour[box] += cover * (colour * self.alpha[box[1:]] - self.colour[box])
 
     def lay(self, other: Canvas) -> None:
@@ -100,11 +88,15 @@ class Canvas:
         return gx * np.exp(-0.5 * ((self.y - cy) / sy) ** 2)
 
 
-def _visible(cover: np.ndarray) -> tuple[tuple[slice, slice, slice], np.ndarray]:
-    """Crop the coverage of a shape to its bounding box, to save time."""
+def _visible(
+    cover: np.ndarray, colour: Sequence[float] | np.ndarray
+) -> tuple[tuple[slice, slice, slice], np.ndarray, np.ndarray]:
+    """Return the bounding box of a shape, and its coverage and colour there, to save time."""
     rows = np.flatnonzero(cover.max(axis=1) > 1 / 512)
     columns = np.flatnonzero(cover.max(axis=0) > 1 / 512)
-    if not len(rows):
-        return (slice(None), slice(0, 0), slice(0, 0)), cover[:0, :0]
-    across = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    return (slice(None), *across), np.clip(cover[across], 0, 1)
+    across = slice(0, 0), slice(0, 0)
+    if len(rows):
+        across = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    box, colour = (slice(None), *across), np.asarray(colour, np.float32)
+    colour = colour[box] if colour.ndim == 3 else colour[:, None, None]
+    return box, np.clip(cover[across], 0, 1), colour

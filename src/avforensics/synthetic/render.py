@@ -38,19 +38,8 @@ def render(
     Returns
     -------
     uint8 array, (T, size, size, 3), RGB
-
-    Raises
-    ------
-    ValueError
-        Lengths differ, or the size is odd or below 32.
     """
     n_frames = len(scene.light)
-    if len(lips) != n_frames or len(jaw) != n_frames:
-        raise ValueError(
-            f"lips and jaw must have {n_frames} frames, got {len(lips)} and {len(jaw)}"
-        )
-    if size % 2 or size < 32:
-        raise ValueError(f"size must be even and >= 32, got {size}")
     heads = head_textures(appearance, size)
     room = paint_room(scene, appearance, size)
     rng = np.random.default_rng(scene.seed)

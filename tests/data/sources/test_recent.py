@@ -256,7 +256,7 @@ def test_mavos_dd(tree, form, caplog):
     protocols = ["", "closed-set", "open-model", "open-language", "open-set"]
     assert [one for (one,) in known(manifest, "protocol")] == protocols
     assert known(manifest, "language", "open_set_model")[3] == ("german", "False")
-    assert "MAVOS-DD: 1 entries have no usable label" in caplog.text
+    assert "MAVOS-DD: entries without a usable label are skipped: (empty) (1)" in caplog.text
     assert len(manifest.missing()) == 4
     if form == "arrow":
         (root / "data-00000-of-00001.arrow").write_bytes(b"not arrow")

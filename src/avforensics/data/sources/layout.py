@@ -10,7 +10,7 @@ import logging
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -136,7 +136,9 @@ def read_named(
         else:
             if not ignored.fullmatch(name):
                 odd.append(name)
-    tell_of_odd(what, odd, "files with unexpected names are skipped")
+    if odd:
+        message = "%s: %d files with unexpected names are skipped: %s"
+        log.warning(message, what, len(odd), shorten(odd))
     if not rows:
         raise ManifestError(f"{root}: no file is named like the files of {what}")
     return Manifest(rows)
@@ -193,12 +195,6 @@ class _Places:
                 self._by_name[name.rpartition("/")[2]].append(name)
         there = self._by_name.get(path.rpartition("/")[2], ())
         return there[0] if len(there) == 1 else path
-
-
-def tell_of_odd(what: str, names: Collection[str], message: str) -> None:
-    """Log the number of exceptions and the first few names."""
-    if names:
-        log.warning("%s: %d %s: %s", what, len(names), message, shorten(names))
 
 
 def cells_by(path: Path, key: str, *others: str) -> Iterator[tuple[str, dict[str, str]]]:

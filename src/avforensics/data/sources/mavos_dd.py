@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row, facts
-from avforensics.data.sources.layout import make_row, tell_of_odd
+from avforensics.data.sources.layout import Listed, read_listed
 from avforensics.data.sources.tree import find_root
-from avforensics.data.tables import read_arrow, read_table
 from avforensics.errors import ManifestError
 
 TABLES = ("metadata.csv", "metadata.parquet")
-WORDS = {"real": 0, "fake": 1}
 FACTS = ("language", "open_set_model", "open_set_language")
 COLUMNS = {"split": "{split}", "method": "{generative_method}"}
 COLUMNS |= {name: f"{{{name}}}" for name in FACTS}
@@ -51,24 +48,18 @@ def mavos_dd(root: str | Path) -> Manifest:
         There is no table, or it lacks a column.
     """
     root = find_root(root, *TABLES, "state.json", "dataset_info.json")
-    named = [path for name in TABLES if (path := Path(root, name)).is_file()]
-    tables = sorted(Path(root).glob("*.arrow")) or named[:1]
-    if not tables:
+    table = next((name for name in ("*.arrow", *TABLES) if list(Path(root).glob(name))), None)
+    if table is None:
         raise ManifestError(f"{root}: no data-*.arrow and no {' or '.join(TABLES)}")
-    rows, unlabelled = [], Counter()
-    for path in tables:
-        table = read_arrow(path) if path.suffix == ".arrow" else read_table(path)
-        table.require("video_path", "label", "split")
-        for cells in table.records():
-            label = WORDS.get(cells["label"].casefold())
-            if label is None:
-                unlabelled[cells["label"] or "(empty)"] += 1
-                continue
-            rows.append(_row(make_row(root, cells["video_path"], label, COLUMNS, cells)))
-    tell_of_odd("MAVOS-DD", list(unlabelled.elements()), "entries have no usable label")
-    if not rows:
-        raise ManifestError(f"{root}: no entry of MAVOS-DD is labelled real or fake")
-    return Manifest(rows)
+    part = Listed(
+        tables=table,
+        path="{video_path}",
+        label="{label}",
+        words={"real": 0, "fake": 1},
+        columns=COLUMNS,
+        needed=("video_path", "label", "split"),
+    )
+    return Manifest(map(_row, read_listed(root, [part], what="MAVOS-DD")))
 
 
 def _row(row: Row) -> Row:
