@@ -57,7 +57,7 @@ class Video:
 
 
 def main() -> None:
-    """Measure the clips, choose a fusion on the first half, and report the second half."""
+    """Measure the clips, choose a fusion on the first half, and test it on the second half."""
     options = parse()
     groups = {}
     if options.groups:

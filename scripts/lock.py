@@ -39,8 +39,8 @@ def installed(requirements: list[Requirement]) -> dict[str, str]:
     Returns
     -------
     dict
-        Normalised name -> version, sorted. Requirements whose marker does not hold here,
-        and optional ones that are not installed, are left out.
+        Normalised name -> version, sorted. Requirements whose marker does not hold here, and
+        optional requirements that are not installed, are left out.
     """
     found: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()

@@ -4,8 +4,8 @@ python scripts/talkers_tables.py delays STORE --split test
 python scripts/talkers_tables.py generators SCORES.csv MANIFEST.csv [SCORE_COLUMN ...]
 
 STORE is a feature store of real clips (windows=all). SCORES.csv is what `avforensics evaluate`
-wrote for a store with real clips and fakes; MANIFEST.csv is the manifest of these clips. Intervals
-are 95 %, from 2,000 resamples of identities.
+wrote for a store with real clips and fakes; MANIFEST.csv is the manifest of these clips. The 95 %
+intervals come from 2,000 resamples of identities.
 """
 
 from __future__ import annotations

@@ -186,13 +186,13 @@ def _lock_of(path: Path) -> FileLock:
 
 
 def fingerprint(value: Any) -> str:
-    """SHA-256 of a string, or of another value written as JSON, in hexadecimal."""
+    """Return the SHA-256 of a string, or of another value written as JSON, in hexadecimal."""
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def sha256_file(path: str | os.PathLike) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
     digest = hashlib.sha256()
     with Path(path).open("rb") as file:
         while chunk := file.read(1 << 20):
@@ -201,7 +201,7 @@ def sha256_file(path: str | os.PathLike) -> str:
 
 
 def sha256_or_none(path: str | os.PathLike) -> str | None:
-    """SHA-256 of a file, or None if it cannot be read."""
+    """Return the SHA-256 of a file, or None if it cannot be read."""
     try:
         return sha256_file(path)
     except OSError:
@@ -209,7 +209,7 @@ def sha256_or_none(path: str | os.PathLike) -> str | None:
 
 
 def states_of(paths: Sequence[Path]) -> list[list[int]] | None:
-    """Size and modification time of each file, as JSON lists; None if a file is missing."""
+    """Return each file's size and modification time as JSON lists; None if a file is missing."""
     try:
         states = [path.stat() for path in paths]
     except OSError:

@@ -29,12 +29,12 @@ _LAUNCHERS = (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"))
 
 
 def cores() -> int:
-    """Number of cores available to this process, which may be fewer than the machine has."""
+    """Return the number of cores for this process, which may be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def rank_and_world() -> tuple[int, int]:
-    """Rank and number of processes set by torchrun or srun, else ``(0, 1)``."""
+    """Return the rank and number of processes set by torchrun or srun, else ``(0, 1)``."""
     for rank, world in _LAUNCHERS:
         if rank in os.environ and world in os.environ:
             return int(os.environ[rank]), int(os.environ[world])

@@ -42,7 +42,7 @@ def versions() -> dict[str, Any]:
 
 
 def git_commit() -> str | None:
-    """Commit of the checkout that contains this package, with ``+`` if files have changed since.
+    """Return the commit of this package's checkout, with ``+`` if files have changed since.
 
     Returns None for an installed package.
     """
@@ -71,14 +71,14 @@ def _version(name: str) -> str | None:
 
 
 def _ffmpeg() -> dict[str, str]:
-    """Versions of the FFmpeg libraries inside PyAV."""
+    """Return the versions of the FFmpeg libraries inside PyAV."""
     import av
 
     return {name: ".".join(map(str, numbers)) for name, numbers in av.library_versions.items()}
 
 
 def _processor() -> str:
-    """Name of the CPU and number of cores."""
+    """Return the name of the CPU and the number of cores."""
     name = platform.processor() or platform.machine()
     if sys.platform == "linux":
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
@@ -88,7 +88,7 @@ def _processor() -> str:
 
 
 def _accelerator() -> str | None:
-    """Name of the first CUDA device."""
+    """Return the name of the first CUDA device."""
     import torch
 
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None

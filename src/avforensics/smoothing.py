@@ -37,7 +37,7 @@ def gaussian(values: np.ndarray, deviation: float) -> np.ndarray:
 
 
 def reach_of(deviation: float) -> int:
-    """Number of steps on each side that the result of `gaussian` depends on."""
+    """Return the number of steps on each side that the result of `gaussian` depends on."""
     return int(4 * deviation + 0.5)
 
 

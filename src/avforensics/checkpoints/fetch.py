@@ -15,7 +15,7 @@ def verify(file: PublishedFile, path: Path) -> str:
     Returns
     -------
     str
-        Result in a few words.
+        Short description of the result.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def fetch(file: PublishedFile, folder: Path, *, url: str | None = None) -> str:
     Returns
     -------
     str
-        Result in a few words.
+        Short description of the result.
 
     Raises
     ------

@@ -69,7 +69,7 @@ def setting_of(name: str) -> dict[str, Any]:
 
 
 def is_local(name: str) -> bool:
-    """Return True if `setting_of` finds a name without network access."""
+    """Return True if `setting_of` can resolve a name without network access."""
     if name == RELEASED or name in PINNED or typed_path(name).exists():
         return True
     repository, _, revision = name.partition("@")

@@ -48,17 +48,17 @@ def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = 
     Parameters
     ----------
     checkpoint : mapping
-        ``bundle`` (a file) or ``asset`` (a bundle shipped with the package) provides parts;
-        ``sync``, ``distribution``, ``activation``, ``pca`` name files that replace single parts;
-        with ``search`` (the default if no bundle is named), missing parts are read from the
+        ``bundle`` (a file) or ``asset`` (a bundle shipped with the package) provides parts.
+        ``sync``, ``distribution``, ``activation`` and ``pca`` name files that replace single parts.
+        With ``search`` (the default if no bundle is named), missing parts are read from the
         published files in ``dir`` (see ``checkpoint_folder``). With ``search="auto"``, the shipped
         weights (``SHIPPED``) are loaded if no file, bundle or ``dir`` is named and any of the four
         published files is missing; ``origin`` of the result says which weights were chosen.
         ``weights`` is a name (see `setting_of`) that replaces all these settings except those for
         single files. ``sha256`` is the hash that the bundle must have, however it is named.
     parts : sequence of str, optional
-        Required parts, out of ``PARTS``; no others are read. By default, all available parts are
-        read; with ``search``, all four are required.
+        Required parts, from ``PARTS``; other parts are not read. By default, all available parts
+        are read; with ``search``, all four are required.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def _bundle_path(checkpoint: Mapping[str, Any]) -> Path | None:
 
 
 def _pin(checkpoint: Mapping[str, Any]) -> str | None:
-    """Expected SHA-256 of a bundle of this package."""
+    """Return the expected SHA-256 of a bundle of this package."""
     return None if checkpoint.get("bundle") else PINNED.get(str(checkpoint.get("asset")))
 
 

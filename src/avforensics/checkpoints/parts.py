@@ -78,7 +78,7 @@ class Models:
             module.eval()
 
     def parts(self) -> list[tuple[str, nn.Module]]:
-        """Names and networks of the present parts, in the order of ``PARTS``."""
+        """Return names and networks of the present parts, in the order of ``PARTS``."""
         present = ((name, getattr(self, name)) for name in PARTS)
         return [(name, module) for name, module in present if module is not None]
 

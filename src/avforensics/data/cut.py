@@ -44,8 +44,9 @@ class ClipSettings:
     Parameters
     ----------
     recipe : CropRecipe, tuple of float or None
-        None = the whole frame; a tuple = a fixed ``(left, top, right, bottom)`` in fractions of the
-        frame. In both cases, faces are not detected, and each video becomes one clip.
+        None = the whole frame; a tuple = a fixed region, ``(left, top, right, bottom)`` in
+        fractions of the frame. In both cases, faces are not detected, and each video becomes one
+        clip.
     size : int
         Side of the clips in pixels, even.
     longest : float

@@ -81,11 +81,11 @@ class ClipMemory:
         return np.array([len(frames) for frames in self._frames])
 
     def frames(self, piece: Piece) -> np.ndarray:
-        """Frames of a piece, uint8 (count, H, W, 3)."""
+        """Return the frames of a piece, uint8 (count, H, W, 3)."""
         return self._frames[piece.clip][piece.start : piece.start + piece.count]
 
     def audio(self, piece: Piece) -> np.ndarray:
-        """Audio of a piece, int16 (count * 640,)."""
+        """Return the audio of a piece, int16 (count * 640,)."""
         begin = piece.start * HOP
         return self._audio[piece.clip][begin : begin + piece.count * HOP]
 

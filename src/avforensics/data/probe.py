@@ -60,7 +60,7 @@ def probe(
     manifest : Manifest
         All rows, in order.
     problems : list of Problem
-        One for each unusable row, in order.
+        One problem for each unusable row, in order.
     """
 
     def look(index: int, row: Row) -> tuple[Row, Problem | None]:

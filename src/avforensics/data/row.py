@@ -116,7 +116,7 @@ def parse_row(
 
 
 def format_row(row: Row, folder: str) -> list[str]:
-    """Inverse of `parse_row`: paths below ``folder`` become relative, with ``/``."""
+    """Format a row for `parse_row`; paths below ``folder`` become relative, with ``/``."""
     return [
         _relative(row.path, folder),
         str(row.label),
@@ -152,7 +152,7 @@ def parse_segments(text: str) -> tuple[tuple[float, float], ...]:
 
 
 def format_segments(segments: Iterable[tuple[float, float]]) -> str:
-    """Inverse of `parse_segments`."""
+    """Format segments in the form that `parse_segments` reads."""
     return ";".join(f"{_number(start)}-{_number(end)}" for start, end in segments)
 
 

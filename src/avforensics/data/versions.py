@@ -38,8 +38,8 @@ def versions_of(
     sound : int16 array, (samples,), mono, 16 kHz
         Audio of the clip, in at least `LEAST` whole frames of 640 samples.
     elsewhere : int16 array, optional
-        Audio of another part of the same video, at least as long. None = use audio from another
-        part of the clip, if the clip is long enough.
+        Audio of another part of the same video, at least as long as the clip. None = use audio from
+        another part of the clip, if the clip is long enough.
 
     Returns
     -------

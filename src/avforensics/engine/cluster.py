@@ -75,7 +75,7 @@ class RayCrew:
         self._ray.shutdown()
 
     def wanted(self, ready: int) -> int:
-        """Number of actors to run; without ``workers``, one more than fit, as nodes may join."""
+        """Return how many actors to run; without ``workers``, one more than fit on the nodes."""
         if self._workers is not None:
             return self._workers
         return max(self._room, ready) + 1

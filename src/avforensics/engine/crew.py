@@ -31,7 +31,7 @@ class EngineOptions:
         Maximum duration of a job in minutes; None = no limit.
     gpus_per_worker : float
         GPUs, or the fraction of a GPU, per worker; 0 = a Ray worker uses no GPU. With ``local``,
-        ``extract`` starts as many processes as the GPUs have room for; 0 = one per GPU.
+        ``extract`` starts as many processes as fit on the GPUs, or one per GPU if this is 0.
     cpus_per_worker : float
         Number of CPUs that Ray reserves for each worker, and of threads that the worker uses.
     address : str
@@ -158,7 +158,7 @@ class Crew(Protocol):
 
 
 def perform(work: Work, jobs: Sequence[Any], prepared: tuple) -> Iterator[tuple[str, Any]]:
-    """Do jobs; yield kinds and values of `Event`: the results, then how the work ended."""
+    """Do jobs; yield kind and value of an `Event` for each result, then for the end."""
     try:
         for result in work(jobs, *prepared):
             yield "result", result

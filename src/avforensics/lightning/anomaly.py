@@ -140,7 +140,7 @@ class AnomalyModule(pl.LightningModule):
         return found
 
     def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Mean score of the videos, summed over the models."""
+        """Return the mean score of the videos, summed over the models."""
         return sum(score.mean() for score in self.scores(batch).values())
 
     def on_fit_start(self) -> None:

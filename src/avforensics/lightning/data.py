@@ -184,7 +184,7 @@ class SyncData(pl.LightningDataModule):
         return self.phases[-1], batches
 
     def batches(self, epoch: int) -> int:
-        """Number of batches in an epoch; each batch is divided among all processes."""
+        """Return the number of batches in an epoch; each batch is divided among all processes."""
         return self._batches(self.phase(epoch)[0])
 
     def _batches(self, phase: Phase) -> int:
@@ -203,7 +203,7 @@ class SyncData(pl.LightningDataModule):
         return self._memory
 
     def tape(self, phase: Phase) -> Tape:
-        """The training steps of a phase with ``frames``."""
+        """Return the training steps of a phase with ``frames``."""
         if phase not in self._tapes:
             memory = self.memory
             try:
@@ -219,7 +219,7 @@ class SyncData(pl.LightningDataModule):
         return self._tapes[phase]
 
     def packed(self, phase: Phase, *, augment: bool = True) -> PackedClips:
-        """This process's share of the steps of a phase; without ``augment``, the complete steps."""
+        """Return this process's share of the steps; without ``augment``, the complete steps."""
         try:
             return PackedClips(
                 self.memory,
@@ -236,7 +236,7 @@ class SyncData(pl.LightningDataModule):
             raise ConfigError(f"data.phases: {error}") from None
 
     def train_dataloader(self) -> DataLoader:
-        """Batches of the current epoch, starting with the next one to train on."""
+        """Return batches of the current epoch, starting with the next batch to train on."""
         trainer = self.trainer
         if len(self.phases) > 1 and trainer.reload_dataloaders_every_n_epochs != 1:
             raise ConfigError("a curriculum needs trainer.reload_dataloaders_every_n_epochs=1")
@@ -275,7 +275,7 @@ class SyncData(pl.LightningDataModule):
         )
 
     def statistics_dataloader(self, clips: int) -> DataLoader:
-        """Batches of fixed training videos, not augmented and the same in every process.
+        """Return batches of fixed training videos, without augmentation, the same in every process.
 
         Parameters
         ----------
@@ -303,7 +303,7 @@ class SyncData(pl.LightningDataModule):
     def clips(
         self, phase: Phase, *, rows: Manifest | None = None, augment: bool = True
     ) -> RandomClips | SpanClips:
-        """Clips of a phase, from ``rows`` or, by default, from all training rows."""
+        """Return the clips of a phase, from ``rows`` or, by default, from all training rows."""
         rows = self.rows if rows is None else rows
         changes = self.augment if augment else None
         common = {"size": self.size, "augment": changes, "seed": self.seed}
@@ -312,7 +312,7 @@ class SyncData(pl.LightningDataModule):
         return RandomClips(rows, clips_per_video=phase.clips, gap=phase.gap, **common)
 
     def val_dataloader(self) -> DataLoader:
-        """Batches of one validation clip, from its first frame, without augmentation."""
+        """Return batches of one validation clip, from its first frame, without augmentation."""
         trainer = self.trainer
         clips = SpanClips(self.val_rows, span=self.val_frames, fixed=True, size=self.size)
         order = range(trainer.global_rank, len(clips), trainer.world_size)

@@ -35,7 +35,7 @@ VAL_BATCH = 64
 
 @dataclass(eq=False)
 class Sequences(Dataset):
-    """Sequences of consecutive windows of clips, in memory.
+    """Sequences of consecutive windows of clips, kept in memory.
 
     Items hold ``index``, ``length``, ``logits`` (max_len, 2 * tau + 1) and, if the clips have them,
     ``activations`` (max_len, D). Rows after ``length`` are zero.
@@ -197,11 +197,11 @@ class FeatureData(pl.LightningDataModule):
                 yield clip.moved(frames)[reads]
 
     def batches(self, epoch: int) -> int:
-        """Number of batches in an epoch; each batch is divided among all processes."""
+        """Return the number of batches in an epoch; each batch is divided among all processes."""
         return len(self.train_set) // self.batch_size
 
     def train_dataloader(self) -> DataLoader:
-        """Batches of training clips, starting with the next batch to train on."""
+        """Return batches of training clips, starting with the next batch to train on."""
         trainer = self.trainer
         progress = trainer.fit_loop.epoch_loop.batch_progress.total
         batches = NumberedBatches(
@@ -215,7 +215,7 @@ class FeatureData(pl.LightningDataModule):
         return DataLoader(self.train_set, batch_sampler=batches)
 
     def val_dataloader(self) -> DataLoader:
-        """Batches of validation clips; each process takes its share."""
+        """Return batches of validation clips; each process takes its share."""
         order = range(self.trainer.global_rank, len(self.val_set), self.trainer.world_size)
         return DataLoader(self.val_set, batch_size=VAL_BATCH, sampler=order)
 

@@ -1,4 +1,4 @@
-"""Feature rows of a clip whose sound is moved against its picture."""
+"""Feature rows of a clip whose sound is shifted relative to its picture."""
 
 from __future__ import annotations
 

@@ -60,8 +60,7 @@ class Gate:
         Names of this server besides ``localhost``. IP addresses are always accepted, because
         another site can point its own host name to this server, but not an address.
     functions : mapping of int to int, optional
-        Number of inputs of each of the page's functions, by function number. All inputs are
-        uploads.
+        Number of inputs of each page function, by function number. All inputs are uploads.
     """
 
     def __init__(
@@ -146,7 +145,7 @@ class Gate:
             raise Refused(403, "not a name of this server; add it with the setting names=")
 
     def _length(self, scope: dict) -> int:
-        """Declared length of an upload in bytes."""
+        """Return the declared length of an upload in bytes."""
         if self.uploads.is_full:
             raise Refused(503, "too many videos have been sent; please try again later")
         try:

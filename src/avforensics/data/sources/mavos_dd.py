@@ -30,9 +30,9 @@ def mavos_dd(root: str | Path) -> Manifest:
     ``video_path``, ``label`` (real, fake), ``split`` (train, validation, test),
     ``open_set_model``, ``open_set_language``, and ``language`` and ``generative_method``
     (https://huggingface.co/datasets/unibuc-cs/MAVOS-DD and the loaders of
-    https://github.com/CroitoruAlin/MAVOS-DD; the last two follow later public loaders). Without
-    Arrow files, ``metadata.csv`` or ``metadata.parquet`` with these columns is read. Arrow files
-    need pyarrow (``pip install 'avforensics[parquet]'``).
+    https://github.com/CroitoruAlin/MAVOS-DD; the last two columns follow later public loaders).
+    Without Arrow files, ``metadata.csv`` or ``metadata.parquet`` with these columns is read. Arrow
+    files need pyarrow (``pip install 'avforensics[parquet]'``).
 
     Returns
     -------

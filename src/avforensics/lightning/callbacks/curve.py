@@ -122,7 +122,7 @@ def curve_figure(train: list[list[float]], val: list[list[Any]]) -> Figure:
 
 
 def _running_mean(values: np.ndarray) -> np.ndarray:
-    """Exponential moving mean with bias correction."""
+    """Compute the exponential moving mean with bias correction."""
     mean, weight, smoothed = 0.0, 0.0, np.empty_like(values)
     for index, value in enumerate(values):
         mean = SMOOTH * mean + (1 - SMOOTH) * value
