@@ -8,6 +8,11 @@ from __future__ import annotations
 from os import PathLike
 
 
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, without a full stop."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
 class AVForensicsError(Exception):
     """Base class of all errors that a user can cause and fix."""
 

@@ -32,13 +32,14 @@ def check_numbers(settings: Any, **most: float) -> None:
             continue
         if "int" in kinds and (isinstance(value, bool) or not isinstance(value, int)):
             raise ValueError(f"{field.name} must be a whole number, got {value!r}")
-        if "float" in kinds and not _is_finite(value):
+        if "float" in kinds and not is_finite(value):
             raise ValueError(f"{field.name} must be a number, got {value!r}")
         if field.name in most and abs(value) > most[field.name]:
             raise ValueError(f"{field.name} must be at most {most[field.name]:g}, got {value!r}")
 
 
-def _is_finite(value: Any) -> bool:
+def is_finite(value: Any) -> bool:
+    """Return True if a value is a finite number; booleans are not numbers."""
     return not isinstance(value, bool) and isinstance(value, (int, float)) and isfinite(value)
 
 

@@ -5,7 +5,7 @@ from importlib.resources import files
 import pytest
 from runs import composed
 
-from avforensics.cli import run_command
+from avforensics.cli.run import run_command
 from avforensics.data import sources
 from avforensics.errors import ConfigError
 

@@ -5,7 +5,7 @@ import pytest
 from made_up_store import make_store
 from runs import composed
 
-from avforensics import cli
+from avforensics.cli.run import run_command
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
 from avforensics.errors import ConfigError
@@ -66,7 +66,7 @@ def test_settings_out_of_range(wrong):
 
 
 def run(*overrides):
-    return cli.run_command("align", composed("align", *overrides))
+    return run_command("align", composed("align", *overrides))
 
 
 def test_the_command_writes_delays_and_says_what_it_left_out(tmp_path, caplog):

@@ -8,7 +8,7 @@ import torch
 from bars import loud_bar
 from runs import composed
 
-from avforensics.cli import run_command
+from avforensics.cli.run import run_command
 from avforensics.lightning.sync import SyncModule
 from avforensics.media.types import HOP
 from avforensics.media.writer import write_clip

@@ -12,6 +12,7 @@ from runs import composed, table
 
 from avforensics import cli
 from avforensics.checkpoints import load_bundle
+from avforensics.cli.run import run_command
 from avforensics.data.manifest import Manifest
 from avforensics.errors import AVForensicsError
 from avforensics.lightning.pairs import encode
@@ -50,7 +51,7 @@ def test_training_goes_on_from_a_bundle_or_a_checkpoint(train_tiny, tiny_setting
     assert losses == [pytest.approx(best), pytest.approx(best)]
     other = composed("train", *tiny_settings(tmp_path), "model.fusion.width=4", init)
     with pytest.raises(AVForensicsError, match="does not match the model settings"):
-        cli.run_command("train", other)
+        run_command("train", other)
 
 
 def test_accumulation_is_a_larger_batch_where_nothing_depends_on_it(train_tiny, tmp_path):
@@ -81,7 +82,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_its_clips(
 ):
     cfg = composed("train", *tiny_settings(tmp_path), "optimizer.lr=1e30")
     with caplog.at_level(logging.ERROR):
-        assert cli.run_command("train", cfg) == 1
+        assert run_command("train", cfg) == 1
     (record,) = [r for r in caplog.records if r.levelno == logging.ERROR]
     message = record.getMessage()
     assert "is nan" in message
@@ -142,7 +143,7 @@ def test_a_mistake_is_one_sentence(tiny_settings, tmp_path, bars):
     for override, words in mistakes(tmp_path, bars).items():
         cfg = composed("train", *tiny_settings(tmp_path / "run"), override)
         with pytest.raises(AVForensicsError) as error:
-            cli.run_command("train", cfg)
+            run_command("train", cfg)
         assert words in str(error.value), override
         assert "\n" not in str(error.value)
 

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from avforensics import models
+from avforensics.checkpoints.states import mismatched
 from avforensics.errors import CheckpointError, ConfigError
 from avforensics.models.registered import CLASSES
 
@@ -58,9 +59,7 @@ def check_savable(module: nn.Module) -> None:
             raise ConfigError(
                 f"this network cannot be saved, because it could not be loaded again: {error}"
             ) from None
-    shapes = {name: tensor.shape for name, tensor in module.state_dict().items()}
-    others = {name: tensor.shape for name, tensor in again.items()}
-    if wrong := sorted(n for n in shapes | others if shapes.get(n) != others.get(n)):
+    if wrong := mismatched(module.state_dict(), again):
         raise ConfigError(
             f"this network cannot be saved: if {type(module).__name__} is rebuilt from its "
             f"arguments, tensor {wrong[0]} is missing or has another shape"
@@ -76,13 +75,11 @@ def build(description: Mapping[str, Any]) -> nn.Module:
         The class is not registered, or its constructor rejects the arguments.
     """
     arguments = dict(description)
-    name = arguments.pop("class", None)
-    if (
-        isinstance(name, str) and name not in CLASSES
-    ):  # our classes register themselves when imported
+    name = str(arguments.pop("class", None))
+    if name not in CLASSES:  # our classes register themselves when imported
         for module in pkgutil.iter_modules(models.__path__, f"{models.__name__}."):
             import_module(module.name)
-    if not isinstance(name, str) or name not in CLASSES:
+    if name not in CLASSES:
         raise CheckpointError(
             f"unknown network class {name!r}; import the code that registers it (plugins=...); "
             f"registered: {', '.join(sorted(CLASSES))}"

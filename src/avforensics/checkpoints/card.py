@@ -10,8 +10,8 @@ import avforensics
 from avforensics.checkpoints.bundle import calibrations_beside, save_bundle
 from avforensics.checkpoints.hub import MODEL, PINS, pins_of
 from avforensics.checkpoints.parts import Models
-from avforensics.errors import CheckpointError, ConfigError
-from avforensics.files import atomic_path, sha256_file
+from avforensics.errors import CheckpointError, ConfigError, first_line
+from avforensics.files import atomic_path, sha256_file, write_text
 
 CARD = "README.md"
 LIMITS = (
@@ -72,11 +72,9 @@ def write_release(
     card = text if text is not None else _card(models, name, pins)
     if not card.startswith("---"):
         card = _header(license) + card
-    with atomic_path(folder / CARD) as partial:
-        partial.write_text(card.rstrip() + "\n", encoding="utf-8")
+    write_text(folder / CARD, card.rstrip() + "\n")
     content = {"version": 1, "code": f"avforensics {avforensics.__version__}", "sha256": pins}
-    with atomic_path(folder / PINS) as partial:
-        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_text(folder / PINS, json.dumps(content, indent=1) + "\n")
     return pins
 
 
@@ -107,8 +105,9 @@ def upload(folder: Path, repository: str, *, private: bool = True) -> str:
             delete_patterns=[f"{Path(MODEL).stem}.calibration*.safetensors"],
         )
     except Exception as error:  # whatever the client, the network or the server raises
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:160]
-        raise CheckpointError(f"{repository}: cannot be uploaded ({reason})") from None
+        raise CheckpointError(
+            f"{repository}: cannot be uploaded ({first_line(error)[:160]})"
+        ) from None
     return str(found)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from avforensics.checkpoints.published import PublishedFile, read_network, read_projection
-from avforensics.errors import CheckpointError, ConfigError
+from avforensics.errors import CheckpointError, ConfigError, first_line
 from avforensics.files import atomic_path, sha256_file
 
 
@@ -62,10 +62,13 @@ def fetch(file: PublishedFile, folder: Path, *, url: str | None = None) -> str:
     with atomic_path(folder / file.name) as partial:
         try:
             gdown.download(url=url or file.url, output=str(partial), timeout=60)
-        except requests.exceptions.ConnectionError:
-            raise _not_fetched(file, folder, url, "no connection") from None
         except Exception as error:  # gdown's errors, or any error due to a malicious response
-            raise _not_fetched(file, folder, url, _first_line(error)) from None
+            offline = isinstance(error, requests.exceptions.ConnectionError)
+            reason = "no connection" if offline else first_line(error)[:160]
+            raise CheckpointError(
+                f"{file.name}: download from {url or file.source} failed ({reason}); download it "
+                f"on another machine and put it into {folder}"
+            ) from None
         try:
             return verify(file, partial)
         except CheckpointError as error:
@@ -73,16 +76,3 @@ def fetch(file: PublishedFile, folder: Path, *, url: str | None = None) -> str:
             raise CheckpointError(
                 f"{file.name}: the download from {url or file.source} was discarded: {found}"
             ) from None
-
-
-def _not_fetched(
-    file: PublishedFile, folder: Path, url: str | None, reason: str
-) -> CheckpointError:
-    return CheckpointError(
-        f"{file.name}: download from {url or file.source} failed ({reason}); download it on "
-        f"another machine and put it into {folder}"
-    )
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:160]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from avforensics.checkpoints.bundle import calibrations_beside, check_digest
-from avforensics.errors import CheckpointError, ConfigError
+from avforensics.errors import CheckpointError, ConfigError, first_line
 from avforensics.files import sha256_file, typed_path
 
 MODEL = "model.safetensors"
@@ -102,8 +102,9 @@ def snapshot(repository: str, revision: str = "main") -> Path:
             repository, revision=revision, allow_patterns=wanted, cache_dir=str(hub_cache())
         )
     except Exception as error:  # whatever the client, the network or the server raises
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:160]
-        raise CheckpointError(f"{repository}@{revision}: cannot be downloaded ({reason})") from None
+        raise CheckpointError(
+            f"{repository}@{revision}: cannot be downloaded ({first_line(error)[:160]})"
+        ) from None
     return Path(folder)
 
 

@@ -6,7 +6,7 @@ Feng, Chen, Owens (CVPR 2023): ``sync_model.pth``, ``dist_regressive_model.pth``
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from avforensics.checkpoints.architecture import build
 from avforensics.checkpoints.pickled import Record, array_of, read_pickle
-from avforensics.checkpoints.states import check_tensors, read_torch, state_dict_in
+from avforensics.checkpoints.states import check_tensors, mismatched, read_torch, state_dict_in
 from avforensics.errors import CheckpointError
 from avforensics.models.decoder import PublishedDecoder
 from avforensics.models.projection import Projection
@@ -104,10 +104,13 @@ def read_network(part: str, path: Path) -> nn.Module:
     state = state_dict_in(content, path)
     sync = part == "sync"
     description = content.get("architecture") if "state_dict" in content else None
-    if description is not None:
-        network = _described_network(description, path)
-    else:
+    if description is None:
         network = published_sync_network() if sync else PublishedDecoder()
+    else:
+        try:
+            network = build(description)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error}") from None
     if description is not None or network.state_dict().keys() & state.keys():
         check_tensors(network.state_dict(), state, path)
         network.load_state_dict(state)
@@ -127,8 +130,8 @@ def published_state(part: str, module: nn.Module) -> dict[str, Tensor]:
     """
     sync = part == "sync"
     published = published_sync_network() if sync else PublishedDecoder()
-    own, expected = module.state_dict(), published.state_dict()
-    if {n: t.shape for n, t in own.items()} != {n: t.shape for n, t in expected.items()}:
+    own = module.state_dict()
+    if mismatched(own, published.state_dict()):
         raise CheckpointError(
             f"the {part} model does not have the published architecture, so it cannot be "
             f"written to {PUBLISHED[part].name}"
@@ -165,13 +168,6 @@ def read_projection(path: Path) -> Projection:
     check_tensors(projection.state_dict(), state, path)
     projection.load_state_dict(state)
     return projection
-
-
-def _described_network(description: Mapping[str, Any], path: Path) -> nn.Module:
-    try:
-        return build(description)
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from None
 
 
 def _scaler_and_pca(content: Any, path: Path) -> tuple[Record | None, Record]:

@@ -156,5 +156,11 @@ def check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], p
         raise CheckpointError(f"{path}: tensor {foreign[0]} does not belong to this network")
 
 
+def mismatched(own: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[str]:
+    """Sorted names of the tensors that differ in shape or are missing on one side."""
+    shapes = [{name: tensor.shape for name, tensor in state.items()} for state in (own, other)]
+    return sorted(name for name, _ in shapes[0].items() ^ shapes[1].items())
+
+
 def _shape(tensor: Tensor) -> tuple[int, ...]:
     return tuple(tensor.shape)

@@ -12,11 +12,12 @@ from hydra.types import RunMode
 from omegaconf.errors import (
     InterpolationKeyError,
     InterpolationResolutionError,
+    MissingMandatoryValue,
     OmegaConfBaseException,
 )
 
 from avforensics.cli.manual import composer, settings_of
-from avforensics.errors import AVForensicsError
+from avforensics.errors import AVForensicsError, first_line
 
 _FOLDER_ERRORS = {
     errno.ENOSPC: "the disk is full",
@@ -55,6 +56,8 @@ def explain(error: Exception, verb: str) -> str | None:
         return _missing_config(error)
     if isinstance(error, HydraException):
         return _composition(str(error), verb)
+    if isinstance(error, MissingMandatoryValue):
+        return f"a value is missing: write {error.full_key}=..."
     if isinstance(error, (InterpolationKeyError, InterpolationResolutionError)):
         return f"{error.full_key}: {first_line(error)}"
     if isinstance(error, OmegaConfBaseException):
@@ -64,11 +67,6 @@ def explain(error: Exception, verb: str) -> str | None:
         name = str(error.filename or "").removeprefix("file:")  # FFmpeg adds this prefix
         return f"{name}: {reason}" if name and reason else reason
     return None
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, without a full stop."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def _missing_config(error: MissingConfigException) -> str:

@@ -103,10 +103,8 @@ def settings_of(cfg: DictConfig, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _typed(node: Any) -> str:
-    value = node._value() if not OmegaConf.is_config(node) or node._is_interpolation() else None
-    if OmegaConf.is_config(node) and not node._is_interpolation():
-        if node._is_none():
-            return "null"
+    value = node._value()
+    if OmegaConf.is_config(node) and not node._is_interpolation() and value is not None:
         value = OmegaConf.to_container(node, resolve=False)
     if value is None:
         return "null"

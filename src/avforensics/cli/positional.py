@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 from collections.abc import Sequence
@@ -55,8 +56,11 @@ def name_words(verb: str, arguments: Sequence[str]) -> list[str]:
         There are more inputs than the verb takes, or inputs are given both as words and by name.
     """
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    flags, words = split_arguments(arguments[:end])
-    out, flags = _take_out(flags)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--out")
+    given, others = parser.parse_known_args(arguments[:end])
+    out = given.out
+    flags, words = split_arguments(others)
     key = INPUTS.get(verb)
     inputs = [word for word in words if key and (not is_override(word) or os.path.lexists(word))]
     typed = [word for word in words if word not in inputs]
@@ -111,25 +115,10 @@ def _swept(word: str) -> list[str]:
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Separate flags and their values from other words, in any order."""
-    parser = get_args_parser()
-    parser.add_argument("--out")
-    flags, words = list(arguments), parser.parse_intermixed_args(arguments).overrides
+    flags, words = list(arguments), get_args_parser().parse_intermixed_args(arguments).overrides
     for word in words:
         flags.remove(word)
     return flags, words
-
-
-def _take_out(flags: Sequence[str]) -> tuple[str | None, list[str]]:
-    """Separate the value of ``--out`` from the other flags."""
-    out, others, rest = None, [], iter(flags)
-    for flag in rest:
-        if flag == "--out":
-            out = next(rest)
-        elif flag.startswith("--out="):
-            out = flag.removeprefix("--out=")
-        else:
-            others.append(flag)
-    return out, others
 
 
 def _out_key(verb: str) -> str:

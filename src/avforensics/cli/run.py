@@ -26,16 +26,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, read_write
-from omegaconf.errors import (
-    InterpolationKeyError,
-    InterpolationResolutionError,
-    MissingMandatoryValue,
-    OmegaConfBaseException,
-)
+from omegaconf.errors import OmegaConfBaseException
 
 from avforensics import commands, interruption
 from avforensics.cli.completion import complete
-from avforensics.cli.explain import explain, first_line
+from avforensics.cli.explain import explain
 from avforensics.cli.manual import CONFIGS, HYDRA, composer, manual
 from avforensics.cli.overrides import check_overrides, quote_override
 from avforensics.cli.positional import name_words, split_arguments
@@ -111,7 +106,8 @@ def run_verb(verb: str, arguments: list[str]) -> int:
                 raise ConfigError(f"a job in {cfg.output_dir} ended with exit code {code}")
 
     words = [f"hydra.job.name={verb}", *quoted]
-    with full_errors(), replaced_argv([script, *words, *flags]):
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise, Hydra prints its errors and exits
+    with replaced_argv([script, *words, *flags]):
         # an experiment may define a sweep, but only hydra.main reads its hydra.mode
         if flags or any(re.match(r"[+~]*(hydra|experiment)\b", word) for word in quoted):
             hydra.main(version_base=HYDRA, config_path=f"pkg://{CONFIGS}", config_name=verb)(task)()
@@ -135,10 +131,8 @@ def run_command(verb: str, cfg: DictConfig) -> int:
             gc.freeze()
             gc.enable()
         return int(run(cfg) or 0)
-    except MissingMandatoryValue as error:
-        raise ConfigError(f"a value is missing: write {error.full_key}=...") from error
-    except (InterpolationKeyError, InterpolationResolutionError) as error:
-        raise ConfigError(f"{error.full_key}: {first_line(error)}") from error
+    except OmegaConfBaseException as error:
+        raise ConfigError(explain(error, verb)) from error
     except InstantiationException as error:
         if isinstance(error.__cause__, (AVForensicsError, ValueError, TypeError)):
             raise ConfigError(" ".join(str(error.__cause__).split())) from error
@@ -205,16 +199,3 @@ def replaced_argv(argv: list[str]) -> Iterator[None]:
         yield
     finally:
         sys.argv = before
-
-
-@contextlib.contextmanager
-def full_errors() -> Iterator[None]:
-    """Make Hydra raise its errors instead of printing them and exiting with code 1."""
-    before = os.environ.get("HYDRA_FULL_ERROR")
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    try:
-        yield
-    finally:
-        os.environ.pop("HYDRA_FULL_ERROR")
-        if before is not None:
-            os.environ["HYDRA_FULL_ERROR"] = before

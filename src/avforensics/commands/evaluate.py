@@ -273,8 +273,7 @@ def described_alarms(
 
 def brief(cfg: DictConfig, rows: Sequence[ScoredVideo]) -> dict:
     """Summarise scored videos."""
-    intervals = cfg.intervals
-    return summarise(rows, resamples=intervals.resamples, level=intervals.level, seed=cfg.seed)
+    return summarise(rows, seed=cfg.seed, **OmegaConf.to_container(cfg.intervals))
 
 
 def describe(cfg: DictConfig, outcome: Evaluated, stage: Evaluation) -> dict:

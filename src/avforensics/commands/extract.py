@@ -41,7 +41,8 @@ def run(cfg: DictConfig) -> int:
     manifest = Manifest.read(typed_path(cfg.manifest))
     manifest = manifest.select(**OmegaConf.to_container(cfg.select, resolve=True))
     rank, world = rank_and_world() if cfg.world is None else (cfg.rank, cfg.world)
-    make = _imported(cfg) if _are_external(cfg) else _computed(cfg, world)
+    check_choice("features", cfg.features, ("network", "external"))
+    make = _imported(cfg) if cfg.features == "external" else _computed(cfg, world)
     folder = Path(cfg.output_dir)
     outcome = make(manifest, folder, rank=rank, world=world)
     write_json(folder / "versions.json", versions())
@@ -64,11 +65,6 @@ def _computed(cfg: DictConfig, world: int) -> Callable[..., Filled]:
         workers=1 if world > 1 and cfg.workers is None else cfg.workers,
         engine=EngineOptions(**cfg.engine),
     )
-
-
-def _are_external(cfg: DictConfig) -> bool:
-    check_choice("features", cfg.features, ("network", "external"))
-    return cfg.features == "external"
 
 
 def _imported(cfg: DictConfig) -> Callable[..., Filled]:

@@ -83,13 +83,14 @@ class RayCrew:
     def hire(self) -> Any:
         """Request an actor; Ray starts it where and when there is room."""
         options = self._options
+        variables = {k: v for k, v in os.environ.items() if k.startswith("AVFORENSICS_")}
         actor = self._class.options(
             num_cpus=options.cpus_per_worker,
             num_gpus=options.gpus_per_worker,
             max_restarts=0,
             max_task_retries=0,
             scheduling_strategy="SPREAD",
-        ).remote(str(Path.cwd()), _variables(), options.gpus_per_worker > 0)
+        ).remote(str(Path.cwd()), variables, options.gpus_per_worker > 0)
         self._actors.add(actor)
         threads = max(int(options.cpus_per_worker), 1)
         self._waiting[actor.prepare.remote(self._setup, threads)] = actor
@@ -173,11 +174,6 @@ def _read(told: list[tuple[str, bytes]]) -> list[tuple[str, Any]]:
 
 def _told(kind: str, value: Any) -> tuple[str, bytes]:
     return kind, pickle_by_value(value)
-
-
-def _variables() -> dict[str, str]:
-    """Return this package's environment variables, which are not set on the nodes."""
-    return {name: value for name, value in os.environ.items() if name.startswith("AVFORENSICS_")}
 
 
 def _why(error: Exception) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from avforensics.errors import AVForensicsError, ConfigError, MediaError
-from avforensics.fields import check_choice
+from avforensics.fields import check_choice, is_finite
 
-NAMES = ("local", "ray")
 Work = Callable[..., Iterator[Any]]  # jobs, prepared objects -> a result for each job, in order
 
 
@@ -52,17 +50,17 @@ class EngineOptions:
     address: str = "auto"
 
     def __post_init__(self) -> None:
-        check_choice("engine", self.name, NAMES)
+        check_choice("engine", self.name, ("local", "ray"))
         if self.tries < 1:
             raise ConfigError(f"engine.tries must be at least 1, got {self.tries}")
-        if not _is_number(self.gpus_per_worker) or self.gpus_per_worker < 0:
+        if not is_finite(self.gpus_per_worker) or self.gpus_per_worker < 0:
             raise ConfigError(
                 f"engine.gpus_per_worker must be at least 0, got {self.gpus_per_worker}"
             )
-        if not _is_number(self.cpus_per_worker) or self.cpus_per_worker <= 0:
+        if not is_finite(self.cpus_per_worker) or self.cpus_per_worker <= 0:
             raise ConfigError(f"engine.cpus_per_worker must be above 0, got {self.cpus_per_worker}")
         limit = self.timeout_minutes
-        if limit is not None and (not _is_number(limit) or limit <= 0):
+        if limit is not None and (not is_finite(limit) or limit <= 0):
             raise ConfigError(f"engine.timeout_minutes must be above 0, got {limit}")
         if not isinstance(self.address, str):
             raise ConfigError(
@@ -73,10 +71,6 @@ class EngineOptions:
     def timeout(self) -> float | None:
         """Maximum duration of a job in seconds; None = no limit."""
         return None if self.timeout_minutes is None else 60 * self.timeout_minutes
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 LOCAL = EngineOptions()

@@ -6,7 +6,7 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from avforensics.engine.crew import Crew, Event, Failed
@@ -34,6 +34,7 @@ class _Lot:
     since: float = 0.0
 
 
+@dataclass(eq=False)
 class Schedule:
     """Give jobs to the workers of a crew until each job has a result or has failed.
 
@@ -53,26 +54,18 @@ class Schedule:
         Called with the key of a job before its first attempt.
     """
 
-    def __init__(
-        self,
-        crew: Crew,
-        jobs: Mapping[Hashable, Any],
-        *,
-        tries: int,
-        timeout: float | None = None,
-        batch: int = 1,
-        begin: Callable[[Hashable], None] | None = None,
-    ) -> None:
-        self.crew = crew
-        self.jobs = jobs
-        self.tries = tries
-        self.timeout = timeout
-        self.batch = batch
-        self.begin = begin
-        keys = list(jobs)
-        self._queue = deque(
-            _Lot(keys[start : start + batch]) for start in range(0, len(keys), batch)
-        )
+    crew: Crew
+    jobs: Mapping[Hashable, Any]
+    _: KW_ONLY
+    tries: int
+    timeout: float | None = None
+    batch: int = 1
+    begin: Callable[[Hashable], None] | None = None
+
+    def __post_init__(self) -> None:
+        keys = list(self.jobs)
+        lots = (keys[start : start + self.batch] for start in range(0, len(keys), self.batch))
+        self._queue = deque(map(_Lot, lots))
         self._left = set(keys)
         self._begun: set[Hashable] = set()
         self._lost: Counter[Hashable] = Counter()

@@ -16,6 +16,7 @@ from torchmetrics import MeanMetric
 
 from avforensics.checkpoints import Models, load_bundle, load_models
 from avforensics.checkpoints.architecture import check_savable
+from avforensics.checkpoints.states import mismatched
 from avforensics.errors import ConfigError
 from avforensics.lightning.finite import require_finite
 from avforensics.lightning.forecast import forecast_figure
@@ -228,15 +229,13 @@ class AnomalyModule(pl.LightningModule):
             if given is None:
                 continue
             state = anomaly_model(given, part).state_dict()
-            own = {name: tensor.shape for name, tensor in model.state_dict().items()}
-            name = "decoder.position"
+            own, name = model.state_dict(), "decoder.position"
             if name in state and name in own:  # shorter sequences need fewer positions
-                state[name] = state[name][:, : own[name][1]]
-            others = {name: tensor.shape for name, tensor in state.items()}
-            if wrong := sorted(n for n in own | others if own.get(n) != others.get(n)):
+                state[name] = state[name][:, : own[name].shape[1]]
+            if wrong := mismatched(own, state):
                 raise ConfigError(
                     f"the {part} model of init does not match this model: there, tensor {wrong[0]} "
-                    f"is {_shape(others.get(wrong[0]))}, but here {_shape(own.get(wrong[0]))}"
+                    f"is {_shape(state.get(wrong[0]))}, but here {_shape(own.get(wrong[0]))}"
                 )
             model.load_state_dict(state)
 
@@ -273,8 +272,8 @@ def _model(
     return model
 
 
-def _shape(shape: torch.Size | None) -> str:
-    return "missing" if shape is None else f"of shape {tuple(shape)}"
+def _shape(tensor: Tensor | None) -> str:
+    return "missing" if tensor is None else f"of shape {tuple(tensor.shape)}"
 
 
 def _name(model: nn.Module) -> str:

@@ -11,27 +11,20 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 
-def batches_between(trainer: pl.Trainer, begin: int, end: int) -> int:
-    """Count the batches in epochs ``begin`` to ``end - 1``, according to the data module.
+def total_steps(trainer: pl.Trainer) -> int:
+    """Count the optimiser steps in the whole training, from ``max_epochs`` and ``max_steps``.
 
     Lightning's ``estimated_stepping_batches`` assumes epochs of equal length. In
     ``configure_optimizers``, it also creates the training iterator before a resumed run knows its
     position.
     """
-    limit = trainer.limit_train_batches
-    counts = (trainer.datamodule.batches(epoch) for epoch in range(begin, end))
-    if isinstance(limit, float):
-        return sum(int(count * limit) for count in counts)
-    return sum(min(count, limit) for count in counts)
-
-
-def total_steps(trainer: pl.Trainer) -> int:
-    """Count the optimiser steps in the whole training, from ``max_epochs`` and ``max_steps``."""
     if trainer.max_epochs is None or trainer.max_epochs < 0:
         return trainer.max_steps
-    accumulate = trainer.accumulate_grad_batches
-    epochs = range(trainer.max_epochs)
-    steps = sum(-(-batches_between(trainer, e, e + 1) // accumulate) for e in epochs)
+    limit, accumulate, steps = trainer.limit_train_batches, trainer.accumulate_grad_batches, 0
+    for epoch in range(trainer.max_epochs):
+        count = trainer.datamodule.batches(epoch)
+        count = int(count * limit) if isinstance(limit, float) else min(count, limit)
+        steps += -(-count // accumulate)
     return min(steps, trainer.max_steps) if trainer.max_steps > 0 else steps
 
 
