@@ -206,9 +206,9 @@ def test_a_song_is_told_from_speech():
         meter = SongMeter()
         for first in range(0, len(sound), 7000):
             meter.add(sound[first : first + 7000])
-        steady = meter.steady(np.ones(len(sound) // CHUNK, bool), CHUNK)
+        steady = meter.steady(np.ones(len(sound) // CHUNK, bool))
         assert (steady > DEFAULT_LIMITS.max_song) == sings
-        assert meter.steady(np.zeros(len(sound) // CHUNK, bool), CHUNK) is None
+        assert meter.steady(np.zeros(len(sound) // CHUNK, bool)) is None
 
 
 def test_a_sung_voice_is_refused():

@@ -42,9 +42,7 @@ def test_environment_then_cache(published, tmp_path, monkeypatch):
     assert set(load_models({}, parts=["projection"]).hashes) == {"pca.pkl"}
     with pytest.raises(CheckpointError, match=f"missing in {named}: dist_regressive"):
         load_models({}, parts=["distribution"])
-
-
-def test_home_without_a_cache_variable(monkeypatch, tmp_path):
+    monkeypatch.delenv(ENVIRONMENT)
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert checkpoint_folder() == tmp_path / ".cache/avforensics/checkpoints"

@@ -13,6 +13,7 @@ import pytest
 from hydra._internal.hydra import Hydra
 
 from avforensics import cli, commands
+from avforensics.errors import ConfigError
 
 PROBE = '''
     """Write down how it was called.
@@ -61,6 +62,7 @@ CONFIG = """
 SCRIPT = """
     import sys
     from avforensics import cli, commands
+from avforensics.errors import ConfigError
     commands.__path__.append({folder!r})
     if __name__ == "__main__":
         cli.command()
@@ -118,6 +120,9 @@ def test_inside_the_verb_argv_is_what_was_typed(tryout, tmp_path):
     assert found["output_dir"] == str(tmp_path / "my out")
     assert found["argv"][:2] == ["avforensics", "tryout"]
     assert found["argv"][4:6] == ["input=a [1], b.mp4", "output_dir=my out"]
+    # nothing is written but the run's folder
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["my out", "verbs"]
+    assert (tmp_path / "my out/.hydra/config.yaml").is_file()
 
 
 def test_a_plain_command_composes_once(avforensics, make_video, tmp_path, monkeypatch):
@@ -135,14 +140,8 @@ def test_a_plain_command_composes_once(avforensics, make_video, tmp_path, monkey
     assert (tmp_path / "out/.hydra/overrides.yaml").is_file()
 
 
-def test_nothing_is_written_but_the_runs_folder(tryout, tmp_path):
-    assert tryout("output_dir=out") == 0
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "verbs"]
-    assert (tmp_path / "out/.hydra/config.yaml").is_file()
-
-
 def test_a_sweep_gives_each_job_a_folder_and_a_command_line(tryout, tmp_path):
-    assert tryout("-m", "group.x=1,2", "output_dir=out", "input=a b", "code=1") == 1
+    assert tryout("group.x=1,2", "-m", "output_dir=out", "input=a b", "code=1") == 1
     for job, x in (("0", 1), ("1", 2)):
         found = seen(tmp_path / "out" / job)
         assert (found["x"], found["output_dir"]) == (x, str(tmp_path / "out" / job))
@@ -150,11 +149,6 @@ def test_a_sweep_gives_each_job_a_folder_and_a_command_line(tryout, tmp_path):
         assert f"group.x={x}" in found["argv"]
         assert found["argv"][-1] == f"output_dir={tmp_path / 'out' / job}"
     assert not (tmp_path / "multirun").exists()
-
-
-def test_a_flag_may_stand_between_overrides(tryout):
-    assert tryout("group.x=3", "-m", "output_dir=out") == 0
-    assert seen("out/0")["x"] == 3
 
 
 @pytest.mark.parametrize(
@@ -184,34 +178,35 @@ def test_a_mistake_is_one_sentence(tryout, capfd, monkeypatch, arguments, senten
     assert err.count("\n") == 1
 
 
-def test_a_full_disk_is_one_sentence(tryout, capfd):
-    assert tryout("output_dir=out", "action=full") == 1
-    assert capfd.readouterr().err == "avforensics: some/file: the disk is full\n"
+@pytest.mark.parametrize(
+    ("action", "code", "said"),
+    [
+        ("full", 1, "some/file: the disk is full"),
+        ("interrupt", 130, "interrupted; all written files are complete."),
+    ],
+)
+def test_a_full_disk_and_an_interrupt_are_one_sentence(tryout, capfd, action, code, said):
+    assert tryout("output_dir=out", f"action={action}") == code
+    assert capfd.readouterr().err == f"avforensics: {said}\n"
 
 
-def test_an_interrupt(tryout, capfd):
-    assert tryout("output_dir=out", "action=interrupt") == 130
-    assert capfd.readouterr().err.count("\n") == 1
-
-
-def test_a_bug_keeps_its_traceback(tryout):
+def test_a_bug_keeps_its_traceback_and_a_mistake_on_request(tryout, monkeypatch):
     with pytest.raises(RuntimeError, match="a bug"):
         tryout("output_dir=out", "action=bug")
-
-
-def test_traceback_on_request(tryout, monkeypatch):
     monkeypatch.setenv("AVFORENSICS_TRACEBACK", "1")
-    with pytest.raises(Exception, match="the setting is wrong"):
+    with pytest.raises(ConfigError, match="the setting is wrong"):
         tryout("output_dir=out", "action=wrong")
 
 
-def test_help_of_a_verb(tryout, capsys):
+def test_help_and_settings_of_a_verb(tryout, capsys):
     assert tryout("--help") == 0
     out = capsys.readouterr().out
     assert "Second paragraph." in out
     assert "  group.number=2\n" in out
     assert re.search(r"  input=null +what is read\n", out)
     assert re.search(r"  needed=\.\.\.\n", out)
+    assert tryout("--cfg", "job", "group.x=7") == 0
+    assert "x: 7" in capsys.readouterr().out
 
 
 def test_code_and_configurations_of_ones_own(tryout, tmp_path, monkeypatch):
@@ -225,11 +220,6 @@ def test_code_and_configurations_of_ones_own(tryout, tmp_path, monkeypatch):
     assert tryout("paths=mine", "output_dir=out", "+plugins=own/probe_plugin.py") == 0
     assert sys.probe_plugin
     del sys.modules["probe_plugin"]
-
-
-def test_show_the_config(tryout, capsys):
-    assert tryout("--cfg", "job", "group.x=7") == 0
-    assert "x: 7" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ import pytest
 from runs import table
 from safetensors import safe_open
 from safetensors.numpy import load_file
+from test_pool import ENDLESS
 
 from avforensics.features.shards import KEY, shard_paths
 from avforensics.pool import EngineOptions, in_processes
@@ -213,23 +214,6 @@ def test_a_wrong_token_is_one_sentence(guarded, inputs, tmp_path):
     run = preprocess(guarded, tmp_path, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=path)
     assert run.returncode == 0, run.stderr
     assert len((tmp_path / "out" / "manifest.csv").read_text().splitlines()) == 1 + CLIPS
-
-
-# `preprocess` with jobs that never end
-ENDLESS = """
-import os, sys, time
-from avforensics import cli
-from avforensics.commands import preprocess
-
-def endless(job, folder, settings):
-    (folder / f"{job[1]}.pid").write_text(str(os.getpid()))
-    while True:
-        time.sleep(0.05)
-
-preprocess._cut = endless
-if __name__ == "__main__":
-    cli.command()
-"""
 
 
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGKILL"])

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from made_faces import still_face
 from media_files import damage
 from PIL import ImageDraw
 from runs import table
@@ -27,7 +28,7 @@ from avforensics.errors import MediaError
 from avforensics.evaluation.alarms import SegmentAlarms
 from avforensics.evaluation.calibration import Calibration
 from avforensics.faces.detector import FaceDetector
-from avforensics.faces.track import Faces, FaceTrack
+from avforensics.faces.track import Faces
 from avforensics.media import write_clip
 from avforensics.media.audio import read_audio
 from avforensics.media.video import VideoReader
@@ -37,20 +38,10 @@ from avforensics.scoring.runtime import RuntimeOptions
 
 FRAMES = 60
 EVERY = "applicability.measure=false"  # noise is not speech
-
-
-def track(name, first=0, frames=FRAMES, left=4):
-    boxes = np.tile(np.array([left, 8, left + 40, 56], np.float32), (frames, 1))
-    landmarks = np.tile(
-        np.float32([[15, 25], [30, 25], [22, 35], [15, 45], [30, 45]]), (frames, 1, 1)
-    )
-    landmarks[..., 0] += left
-    return FaceTrack(name, first, boxes, landmarks, np.ones(frames, bool))
-
-
+FACES = still_face(), still_face("2", 10, 40, box=(60, 8, 100, 56))
 FOUND = {
-    "two.mp4": ((track("1"), track("2", 10, 40, left=60)), {"shorter than 1 s": 1}),
-    "one.mp4": ((track("1"),), {}),
+    "two.mp4": (FACES, {"shorter than 1 s": 1}),
+    "one.mp4": ((still_face(),), {}),
     "none.mp4": ((), {}),
     "small.mp4": ((), {"smaller than 40 pixels": 2}),
 }
@@ -76,7 +67,7 @@ def long_video(videos, monkeypatch):
     pictures = random.integers(0, 256, (300, 8, 14, 3), np.uint8).repeat(8, 1).repeat(8, 2)
     sound = random.integers(-8000, 8000, 300 * 640).astype(np.int16)
     write_clip(videos / "long.mp4", pictures, sound)
-    monkeypatch.setitem(FOUND, "long.mp4", ((track("1", frames=300),), {}))
+    monkeypatch.setitem(FOUND, "long.mp4", ((still_face(frames=300),), {}))
     return videos / "long.mp4"
 
 
@@ -250,7 +241,7 @@ def test_a_finder_that_breaks_ends_no_batch(detect, videos, monkeypatch):
             raise RuntimeError("odd")
         if path.name == "two.mp4":
             raise MediaError(path, "cut off")
-        return Faces(112, 64, FRAMES, (track("1"),), {}, detector="00")
+        return Faces(112, 64, FRAMES, (still_face(),), {}, detector="00")
 
     monkeypatch.setattr(faces_module, "find_faces", broken)
     assert detect() == 1

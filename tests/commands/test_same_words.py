@@ -7,13 +7,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from av.stream import Disposition
+from made_faces import still_face
 from media_files import RATE, frames_at, mux, noise
 from runs import composed, table
 
 from avforensics.commands import detect, preprocess, probe
 from avforensics.data import cut
 from avforensics.detection import faces as scored
-from avforensics.faces.track import Faces, FaceTrack
+from avforensics.faces.track import Faces
 
 FRAMES = 30
 TIMES, SOUND = frames_at(25, FRAMES), noise(FRAMES / 25)
@@ -54,9 +55,7 @@ def folder(tmp_path, monkeypatch):
     long = mux(tmp_path / "long.mkv", times=frames_at(25, 60), sounds=[[(0, noise(2.4))]], **RAW)
     content = long.read_bytes()
     path.write_bytes(content[: round(0.6 * len(content))])
-    boxes = np.tile(np.float32([20, 20, 80, 80]), (FRAMES, 1))
-    points = np.float32([[35, 40], [65, 40], [50, 55], [38, 68], [62, 68]])
-    face = FaceTrack("1", 0, boxes, np.tile(points, (FRAMES, 1, 1)), np.ones(FRAMES, bool))
+    face = still_face(frames=FRAMES, box=(20, 20, 80, 80))
     found = Faces(128, 96, FRAMES, (face,), {}, detector="00")
     for module in (scored, cut):
         monkeypatch.setattr(module, "find_faces", lambda *_, **__: found)

@@ -1,14 +1,14 @@
 """How `avforensics serve` scores an upload, without the page."""
 
-import numpy as np
 import pytest
+from made_faces import still_face
 from runs import composed, table
 
 from avforensics.checkpoints import load_models
 from avforensics.commands import serve
 from avforensics.commands.detect import build_detector, build_faces
 from avforensics.errors import MediaError
-from avforensics.faces.track import Faces, FaceTrack
+from avforensics.faces.track import Faces
 from avforensics.media import MediaOptions, open_media
 from avforensics.serving import scorer as scorer_module
 from avforensics.serving.jobs import Stopped, Upload
@@ -16,13 +16,6 @@ from avforensics.serving.limits import Limits
 from avforensics.serving.scorer import Scorer
 
 FRAMES = 60
-
-
-def track(name, left):
-    boxes = np.tile(np.float32([left, 8, left + 24, 40]), (FRAMES, 1))
-    marks = np.array([[6, 18], [18, 18], [12, 24], [7, 32], [17, 32]], np.float32)
-    landmarks = np.tile(marks + np.float32([left, 0]), (FRAMES, 1, 1))
-    return FaceTrack(name, 0, boxes, landmarks, np.ones(FRAMES, bool))
 
 
 @pytest.fixture
@@ -49,7 +42,8 @@ def job(make_clip, tmp_path):
 def test_every_face_has_a_row_and_each_step_is_told(make_scorer, job, monkeypatch):
     def find(path, settings, *, progress, **_):
         progress(30)
-        return Faces(64, 64, FRAMES, (track("1", 4), track("2", 34)), {}, detector="00")
+        faces = still_face("1", box=(4, 8, 28, 40)), still_face("2", box=(34, 8, 58, 40))
+        return Faces(64, 64, FRAMES, faces, {}, detector="00")
 
     monkeypatch.setattr(scorer_module, "find_faces", find)
     answer = make_scorer("faces=auto")(job)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from made_faces import still_face
 from omegaconf import OmegaConf
 from runs import table
 
@@ -23,7 +24,7 @@ from avforensics.evaluation.setting import scoring_setting
 from avforensics.faces import framing
 from avforensics.faces.crops import RECIPES
 from avforensics.faces.sidecar import recipe_of_clips
-from avforensics.faces.track import Faces, FaceTrack
+from avforensics.faces.track import Faces
 from avforensics.media import write_clip
 from avforensics.scoring.offset import delay_probabilities
 from avforensics.scoring.sequences import SequencePolicy
@@ -31,13 +32,11 @@ from avforensics.scoring.sequences import SequencePolicy
 FRAMES = 60
 
 
-def square_of(side, picture=(64, 64), name="1"):
+def square_of(side, picture=(64, 64)):
     """Faces of a video with 60 frames: one face with a box of this side, or none."""
     left, top = (length / 2 - side / 2 for length in picture)
-    boxes = np.tile(np.float32([left, top, left + side, top + side]), (FRAMES, 1))
-    landmarks = np.tile(np.float32([[15, 25], [30, 25], [22, 35], [15, 45], [30, 45]]), (60, 1, 1))
-    track = FaceTrack(name, 0, boxes, landmarks, np.ones(FRAMES, bool))
-    return Faces(*picture, FRAMES, (track,) if side else (), {}, detector="00")
+    face = still_face(box=(left, top, left + side, top + side))
+    return Faces(*picture, FRAMES, (face,) if side else (), {}, detector="00")
 
 
 @pytest.fixture

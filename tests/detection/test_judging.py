@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_faces import still_face
 
 from avforensics.detection.judging import Judge
 from avforensics.detection.record import RunRecord, record_of
@@ -12,7 +13,6 @@ from avforensics.detection.verdict import measure_outcome
 from avforensics.evaluation.calibration import Calibration
 from avforensics.evaluation.evidence import Evidence
 from avforensics.evaluation.strength import LikelihoodRatio, Sample
-from avforensics.faces.track import FaceTrack
 from avforensics.media.types import MediaReport
 from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.result import Features, Score, Steps, VideoResult
@@ -130,12 +130,7 @@ def test_statistics_of_a_video_are_of_whoever_speaks():
     """Of two faces, one fits the sound at a delay, the other fits nowhere and so listens."""
 
     def face(name, delays):
-        boxes = np.zeros((WINDOWS + 4, 4))
-        track = FaceTrack(
-            name=name, first_frame=0, boxes=boxes, landmarks=np.zeros((WINDOWS + 4, 5, 2)),
-            seen=np.ones(WINDOWS + 4, bool),
-        )  # fmt: skip
-        return FaceResult(track, scored(delays))
+        return FaceResult(still_face(name, frames=WINDOWS + 4), scored(delays))
 
     random = np.random.default_rng(2)
     speaker, listener = face("1", [15] * WINDOWS), face("2", random.integers(0, 31, WINDOWS))

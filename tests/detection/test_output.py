@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_faces import still_face
 
 from avforensics.detection import output as output_module
 from avforensics.detection.names import unique_name
 from avforensics.detection.output import OutputFolder, entry_of
 from avforensics.detection.record import RunRecord, record_of
 from avforensics.errors import ConfigError
-from avforensics.faces.track import FaceTrack
 from avforensics.files import JsonLines, sha256_file
 from avforensics.scoring.outcome import Outcome, Segment
 from avforensics.scoring.result import Score, VideoResult
@@ -123,8 +123,7 @@ def test_every_table_calls_a_video_as_it_is_called_this_time(folder, videos, mon
     with opened(folder, videos[:1]) as output:
         two = [Score(lam, 1.0, 1.0, 0.5, 1.0) for lam in (0.0, 2.0)]
         found = VideoResult(videos[0], scores=two, sha256=sha256_file(videos[0]))
-        track = FaceTrack("1", 0, np.zeros((9, 4)), np.zeros((9, 5, 2)), np.ones(9, bool))
-        parts = {"faces": (FaceResult(track, found),), "segments": [Segment(1.0, 2.0, 3.0)]}
+        parts = {"faces": (FaceResult(still_face(), found),), "segments": [Segment(1.0, 2.0, 3.0)]}
         add(output, output.tasks[0], Outcome(found, **parts))
     assert all(str(videos[0]) in line for table in tables() for line in table)
     monkeypatch.chdir(videos[0].parent)

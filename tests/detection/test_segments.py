@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_faces import still_face
 
 from avforensics.detection.segments import find_segments, segments_off_delay
-from avforensics.faces.track import FaceTrack
 from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.result import DelayCurve, Score, Steps, VideoResult
 from avforensics.scoring.tracks import FaceResult
@@ -23,10 +23,7 @@ def result(curve):
 
 
 def face(name, curve, spoken):
-    n = len(curve.window)
-    track = FaceTrack(
-        name, int(curve.window[0]) - 1, np.zeros((n, 4)), np.zeros((n, 5, 2)), np.ones(n, bool)
-    )
+    track = still_face(name, int(curve.window[0]) - 1, len(curve.window))
     return FaceResult(track, result(curve), spans=tuple(spoken))
 
 

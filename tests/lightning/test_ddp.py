@@ -36,18 +36,23 @@ def begun(train_tiny, tmp_path_factory):
     )
 
 
-def in_two_processes(folder, *settings):
-    command = [sys.executable, "-m", "avforensics", "train", *settings, "trainer=ddp_sim"]
-    subprocess.run(command, check=True)
-    return json.loads((folder / "curve.json").read_text())
+@pytest.fixture
+def curves(begun, train_tiny, tiny_settings, tmp_path):
+    """Return a function that trains in one process and in two; it returns both curves."""
+
+    def train(*more):
+        one = train_tiny(tmp_path / "one", *begun, *more)
+        settings = (*tiny_settings(tmp_path / "two"), *begun, *more, "trainer=ddp_sim")
+        subprocess.run([sys.executable, "-m", "avforensics", "train", *settings], check=True)
+        return one, json.loads((tmp_path / "two" / "curve.json").read_text())
+
+    return train
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PHASES)
-def test_the_curve_of_one_process(name, begun, train_tiny, tiny_settings, tmp_path):
-    settings = (*begun, *PHASES[name], "trainer.max_epochs=4")
-    one = train_tiny(tmp_path / "one", *settings)
-    two = in_two_processes(tmp_path / "two", *tiny_settings(tmp_path / "two"), *settings)
+def test_the_curve_of_one_process(name, curves):
+    one, two = curves(*PHASES[name], "trainer.max_epochs=4")
     assert [row[0] for row in two["train"]] == list(range(1, 9))
     for (_, loss), (_, same) in zip(one["train"], two["train"], strict=True):
         assert same == pytest.approx(loss, rel=TOLERANCE)
@@ -59,18 +64,14 @@ def test_the_curve_of_one_process(name, begun, train_tiny, tiny_settings, tmp_pa
 
 
 @pytest.mark.slow
-def test_without_gathering_the_negatives_are_fewer(begun, train_tiny, tiny_settings, tmp_path):
-    settings = (*begun, "data.phases=[{batch_size: 4, clips: 1}]", "trainer.max_epochs=1")
-    one = train_tiny(tmp_path / "one", *settings)
-    two = in_two_processes(tmp_path / "two", *tiny_settings(tmp_path / "two"), *settings)
+def test_without_gathering_the_negatives_are_fewer(curves):
+    one, two = curves("data.phases=[{batch_size: 4, clips: 1}]", "trainer.max_epochs=1")
     assert two["train"][0][1] < one["train"][0][1] - 0.1
 
 
 @pytest.mark.slow
-def test_processes_divide_a_packed_step(begun, train_tiny, tiny_settings, tmp_path):
-    settings = (*begun, "data.phases=[{frames: 144, edges: 0}]", "trainer.max_epochs=1")
-    one = train_tiny(tmp_path / "one", *settings)
-    two = in_two_processes(tmp_path / "two", *tiny_settings(tmp_path / "two"), *settings)
+def test_processes_divide_a_packed_step(curves):
+    one, two = curves("data.phases=[{frames: 144, edges: 0}]", "trainer.max_epochs=1")
     assert len(two["train"]) == len(one["train"]) == 2
     for (_, loss), (_, same) in zip(one["train"], two["train"], strict=True):
         assert same == pytest.approx(loss, rel=1e-4)  # no border within clips of 36 frames

@@ -45,14 +45,24 @@ def assert_same_run(one, two):
         assert all(torch.equal(moments[key], adam[1][index][key]) for key in moments)
 
 
+@pytest.fixture
+def killed(train_tiny, tmp_path, monkeypatch):
+    """Return a function that trains, kills and resumes; it returns the run's folder."""
+
+    def train(step, *settings):
+        die_at(step, monkeypatch)
+        with pytest.raises(Kill):
+            train_tiny(tmp_path / "killed", *settings)
+        die_at(None, monkeypatch)
+        train_tiny(tmp_path / "killed", *settings, "ckpt=last")
+        return tmp_path / "killed"
+
+    return train
+
+
 @pytest.mark.parametrize("step", [3, 4, 6])  # within an epoch, at its end, in the next
-def test_same_run_after_a_kill(train_tiny, unbroken, tmp_path, monkeypatch, step):
-    die_at(step, monkeypatch)
-    with pytest.raises(Kill):
-        train_tiny(tmp_path, *SETTINGS)
-    die_at(None, monkeypatch)
-    train_tiny(tmp_path, *SETTINGS, "ckpt=last")
-    assert_same_run(unbroken, tmp_path)
+def test_same_run_after_a_kill(unbroken, killed, step):
+    assert_same_run(unbroken, killed(step, *SETTINGS))
 
 
 PACKED = (
@@ -64,14 +74,9 @@ PACKED = (
 )
 
 
-def test_same_run_of_packed_steps_after_a_kill(train_tiny, tmp_path, monkeypatch):
+def test_same_run_of_packed_steps_after_a_kill(train_tiny, killed, tmp_path):
     train_tiny(tmp_path / "whole", *PACKED)
-    die_at(6, monkeypatch)  # with four steps per epoch
-    with pytest.raises(Kill):
-        train_tiny(tmp_path / "broken", *PACKED)
-    die_at(None, monkeypatch)
-    train_tiny(tmp_path / "broken", *PACKED, "ckpt=last")
-    assert_same_run(tmp_path / "whole", tmp_path / "broken")
+    assert_same_run(tmp_path / "whole", killed(6, *PACKED))  # with four steps per epoch
 
 
 @pytest.mark.slow

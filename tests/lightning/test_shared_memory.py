@@ -84,9 +84,6 @@ def test_without_such_a_folder_nothing_is_known(monkeypatch, tmp_path):
         "DataLoader worker (pid 7) is killed by signal: Bus error.",
     ],
 )
-def test_what_torch_raises_all_the_same(text):
+def test_errors_of_torch_are_translated_and_others_are_not(text):
     assert "data.workers=0" in str(shared_memory_error(RuntimeError(text)))
-
-
-def test_other_errors_are_left_alone():
     assert shared_memory_error(RuntimeError("CUDA out of memory")) is None

@@ -16,7 +16,7 @@ from avforensics.errors import MediaError
 from avforensics.faces.track import FaceTrack
 from avforensics.media.stills import stills
 from avforensics.media.writer import write_clip
-from avforensics.report.annotations import faces_of
+from avforensics.report.annotations import boxes_of
 from avforensics.report.faces import MOST_ROWS, curve_data, stride_for, strip_data
 from avforensics.report.overlay import Overlay
 from avforensics.report.page import write_video_report
@@ -68,10 +68,9 @@ def test_the_page_holds_curves_of_every_face(result, two_faces, face, outcome_of
 
 
 def test_bars_share_a_lane_where_none_covers_another(result, face, outcome_of):
-    faces = faces_of(
-        outcome_of(result, *(face(result, first=at, frames=25) for at in (0, 12, 30, 50)))
-    )
-    assert [bar["lane"] for bar in strip_data(faces)] == [0, 1, 0, 1]
+    faces = (face(result, first=at, frames=25) for at in (0, 12, 30, 50))
+    bars = strip_data(boxes_of(outcome_of(result, *faces)))
+    assert [bar["lane"] for bar in bars] == [0, 1, 0, 1]
 
 
 def test_long_curves_are_thinned(scored):

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_faces import still_face
 
 from avforensics.detection.record import RunRecord, record_of
 from avforensics.detection.rows import rows_of
 from avforensics.errors import ConfigError
-from avforensics.faces.track import FaceTrack
 from avforensics.media.types import MediaReport
 from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.result import Features, Score, Steps, VideoResult, windows_of
@@ -33,8 +33,7 @@ def face(name, first, n, *, speaks, loss, activation=0.5, seed=0):
     logits[np.arange(n), random.integers(0, 31, n)] += 4
     logits[speaks] = random.normal(0, 1, (len(logits[speaks]), 31))
     logits[speaks, 15] += 6
-    shape = np.zeros((n + 4, 4)), np.zeros((n + 4, 5, 2)), np.ones(n + 4, bool)
-    track = FaceTrack(name, first, *shape)
+    track = still_face(name, first, n + 4)
     loss = np.broadcast_to(loss, n - 1).astype(np.float32)
     scores = [
         Score(lam, loss.mean() + lam * activation, loss.mean(), activation, float(loss.max()))

@@ -26,16 +26,18 @@ def test_an_address_that_is_taken():
             listen("127.0.0.1", port)
 
 
-@pytest.mark.parametrize(("host", "port"), [("no such host", 80), ("127.0.0.1", 99999)])
-def test_an_address_that_is_none(host, port):
-    with pytest.raises(ConfigError, match=r"cannot listen at|port must be"):
+@pytest.mark.parametrize(
+    ("host", "port", "said"),
+    [
+        ("no such host", 80, "cannot listen at"),
+        ("127.0.0.1", 99999, "port must be 0 to 65535"),
+        ("", 0, "host is empty"),
+        (0, 0, "host is empty"),
+    ],
+)
+def test_an_address_that_is_none(host, port, said):
+    with pytest.raises(ConfigError, match=said):
         listen(host, port)
-
-
-@pytest.mark.parametrize("host", [None, "", 0])
-def test_no_address_is_not_every_address(host):
-    with pytest.raises(ConfigError, match="host is empty"):
-        listen(host, 0)
 
 
 def test_temporary_files_lie_with_the_uploads(tmp_path):

@@ -72,14 +72,7 @@ class Limits:
 
     def reasons(self, measures: Measures) -> tuple[str, ...]:
         """Return the reasons why a score is meaningless; empty if it is meaningful."""
-        return tuple(self._reasons(measures))
-
-    def _reasons(self, found: Measures) -> Iterator[str]:
-        yield from self._of_sound(found)
-        if found.still is not None and found.still > self.max_still:
-            yield _too_much("frozen picture: still", "time", found.still, self.max_still)
-        else:
-            yield from self._of_mouth(found)
+        return (*self._of_sound(measures), *self._of_picture(measures))
 
     def _of_sound(self, found: Measures) -> Iterator[str]:
         least = min(self.min_speech, found.seconds / 2)
@@ -100,7 +93,10 @@ class Limits:
         elif found.song is not None and found.song > self.max_song:
             yield _too_much("song: the pitch is steady", "voice", found.song, self.max_song)
 
-    def _of_mouth(self, found: Measures) -> Iterator[str]:
+    def _of_picture(self, found: Measures) -> Iterator[str]:
+        if found.still is not None and found.still > self.max_still:
+            yield _too_much("frozen picture: still", "time", found.still, self.max_still)
+            return
         if found.turn is not None and found.turn > self.max_turn:
             yield (
                 f"face turned away: by {found.turn:.0f} degrees (at most {self.max_turn:g} allowed)"

@@ -72,25 +72,22 @@ class Meter:
         voiced = self._voice.probabilities >= SPEECH
         powers = np.concatenate(self._powers)
         level = 10 * np.log10(powers.max()) if powers.any() else NOTHING
+        speaking = self.speaking()
         found = Measures(
             seconds=self._n_frames / FPS,
             level=max(float(level), NOTHING),
             speech=float(voiced.sum() * CHUNK_SECONDS),
             spoken=_spoken(voiced, powers),
-            song=self._song.steady(voiced, CHUNK),
+            song=self._song.steady(voiced),
             still=self._picture.still,
             detail=self._picture.detail,
+            voice_over=speaking and speaking.voice_over,
         )
-        if (speaking := self.speaking()) is not None:
-            found = replace(found, voice_over=speaking.voice_over)
-        if self._mouth is not None and self._mouth.turn is not None:
-            part = slice(self._n_frames)
-            found = replace(
-                found,
-                mouth=float(np.median(self._mouth.width[part])),
-                turn=float(np.median(self._mouth.turn[part])),
-            )
-        return found
+        if self._mouth is None or self._mouth.turn is None:
+            return found
+        per_frame = self._mouth.width[: self._n_frames], self._mouth.turn[: self._n_frames]
+        mouth, turn = (float(np.median(values)) for values in per_frame)
+        return replace(found, mouth=mouth, turn=turn)
 
     def speaking(self) -> Speaking | None:
         """Return the voice and mouth movement in each frame; None if no mouth was measured."""

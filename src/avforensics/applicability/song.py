@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from avforensics.applicability.voice import CHUNK
 from avforensics.media.types import SAMPLE_RATE
 from avforensics.smoothing import running_mean
 
@@ -42,15 +43,13 @@ class SongMeter:
         self._pitch.append(pitch)
         self._voiced.append(voiced)
 
-    def steady(self, speech: np.ndarray, chunk: int) -> float | None:
+    def steady(self, speech: np.ndarray) -> float | None:
         """Compute the share of the time with speech in which the pitch is steady.
 
         Parameters
         ----------
         speech : bool array, (chunks,)
-            Whether each chunk contains speech.
-        chunk : int
-            Number of samples per chunk.
+            Whether each chunk of `CHUNK` samples contains speech.
 
         Returns
         -------
@@ -58,7 +57,7 @@ class SongMeter:
             Share from 0 to 1; None if there is less than a second of speech.
         """
         pitch = np.concatenate([np.zeros(0, np.float32), *self._pitch])
-        place = (np.arange(len(pitch)) * HOP + WINDOW // 2) // chunk
+        place = (np.arange(len(pitch)) * HOP + WINDOW // 2) // CHUNK
         voice = speech[np.minimum(place, len(speech) - 1)] if len(speech) else speech
         if voice.sum() < LEAST:
             return None

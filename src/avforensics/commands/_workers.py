@@ -46,13 +46,14 @@ class VideoWork:
         outcomes = scorer.score_many(task.clip for task in tasks)
         for task, outcome in zip(tasks, outcomes, strict=True):
             judge_outcome(outcome, scorer, judge)
-            yield self.write(task, outcome)
+            yield write_files(self.artifacts, task, outcome)
 
-    def write(self, task: Task, outcome: Outcome) -> Entry:
-        """Write a video's files and return its journal entry."""
-        report, undrawn = self.artifacts.write(outcome, task.name)
-        record = self.artifacts.write_result(outcome, task.clip, task.size, task.name)
-        return entry_of(task, outcome, record, report=report, undrawn=undrawn)
+
+def write_files(artifacts: Artifacts, task: Task, outcome: Outcome) -> Entry:
+    """Write a video's files and return its journal entry."""
+    report, undrawn = artifacts.write(outcome, task.name)
+    record = artifacts.write_result(outcome, task.clip, task.size, task.name)
+    return entry_of(task, outcome, record, report=report, undrawn=undrawn)
 
 
 def score_in_processes(
@@ -77,7 +78,7 @@ def score_in_processes(
     with BatchProgress(len(tasks)) as progress:
         for number, entry in results:
             if isinstance(entry, Failed):
-                task = tasks[number]
-                entry = how.write(task, Outcome(VideoResult(task.path, error=entry.reason)))
+                failed = Outcome(VideoResult(tasks[number].path, error=entry.reason))
+                entry = write_files(artifacts, tasks[number], failed)
             progress.finish(output.keep(entry))
     output.remove_partial_files()

@@ -24,13 +24,13 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from avforensics.applicability import limits_of
 from avforensics.checkpoints import Models, load_models
-from avforensics.commands._workers import score_in_processes
+from avforensics.commands._workers import score_in_processes, write_files
 from avforensics.detection.artifacts import Artifacts
 from avforensics.detection.choices import face_options
 from avforensics.detection.faces import FaceOptions, VideoScorer
 from avforensics.detection.inputs import list_inputs
 from avforensics.detection.judging import Judge, judge_for
-from avforensics.detection.output import OutputFolder, Task, entry_of
+from avforensics.detection.output import OutputFolder, Task
 from avforensics.detection.progress import BatchProgress, summarise
 from avforensics.detection.record import RunRecord
 from avforensics.detection.verdict import judge_outcome
@@ -173,9 +173,7 @@ def score_all(
             judge_outcome(outcome, scorer, judge)
             with adding:
                 output.begin(task)
-            report, undrawn = artifacts.write(outcome, task.name)
-            record = artifacts.write_result(outcome, task.clip, task.size, task.name)
-            entry = entry_of(task, outcome, record, report=report, undrawn=undrawn)
+            entry = write_files(artifacts, task, outcome)
             with adding:
                 progress.finish(output.keep(entry))
 

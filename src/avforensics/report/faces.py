@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from avforensics.media.types import FPS
-from avforensics.report.annotations import Face
 from avforensics.report.markup import numbers, packed
 from avforensics.report.plot_data import PlotData, binned
 from avforensics.report.stills import FaceBoxes
@@ -60,13 +59,13 @@ def box_data(track: FaceBoxes) -> dict[str, object]:
     }
 
 
-def strip_data(faces: Sequence[Face]) -> list[dict[str, object]]:
+def strip_data(boxes: Sequence[FaceBoxes]) -> list[dict[str, object]]:
     """Return a bar for each face, with start, end and a lane without overlapping bars."""
     free: list[float] = []  # end of the last bar in each lane
     bars = []
-    for face in faces:
-        start = float(face.boxes.time[0]) - HALF_A_FRAME
-        end = float(face.boxes.time[-1]) + HALF_A_FRAME
+    for track in boxes:
+        start = float(track.time[0]) - HALF_A_FRAME
+        end = float(track.time[-1]) + HALF_A_FRAME
         lane = next((i for i, until in enumerate(free) if until <= start), len(free))
         free[lane : lane + 1] = [end]
         bars.append({"start": start, "end": end, "lane": lane})

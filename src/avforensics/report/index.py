@@ -39,7 +39,6 @@ def write_index(
     out: str | os.PathLike,
     *,
     provenance: Mapping[str, object],
-    title: str = "Scores",
 ) -> Path:
     """Write the index of a batch.
 
@@ -54,8 +53,6 @@ def write_index(
         HTML file, which is written atomically.
     provenance : mapping
         As in `write_video_report`; ``notice`` becomes a banner.
-    title : str
-        Heading of the page.
 
     Returns
     -------
@@ -74,7 +71,7 @@ def write_index(
         out,
         "index.html",
         provenance=provenance,
-        title=title,
+        title="Scores",
         counts=[
             (len(videos), "row" if len(videos) == 1 else "rows"),
             *((n, name) for name, n in sorted(counts.items(), reverse=True)),

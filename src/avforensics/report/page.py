@@ -12,7 +12,7 @@ from avforensics.colours import CIVIDIS
 from avforensics.errors import MediaError
 from avforensics.media.types import FPS, MediaOptions, MediaReport
 from avforensics.models.visual import WINDOW_FRAMES
-from avforensics.report.annotations import Face, faces_of, notes_of, segments_of
+from avforensics.report.annotations import boxes_of, notes_of, segments_of
 from avforensics.report.excerpt import Excerpt, cut_excerpt
 from avforensics.report.faces import box_data, curve_data, stride_for, strip_data
 from avforensics.report.markup import write_page
@@ -31,7 +31,7 @@ from avforensics.scoring.offset import constant_offset
 from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.result import VideoResult
 from avforensics.scoring.speakers import within
-from avforensics.scoring.tracks import main_face
+from avforensics.scoring.tracks import FaceResult, main_face
 
 CLIP_SIDE = 480  # longer side of the player's video in pixels
 
@@ -82,7 +82,7 @@ def write_video_report(
     if result.error is not None or not result.scores:
         raise ValueError(f"{result.path}: not scored, so there is nothing to report")
     curves = plot_data_of(result, result.scores[0].lam)
-    faces = faces_of(outcome)
+    faces, boxes = outcome.faces, boxes_of(outcome)
     excerpt, missing = None, ""
     try:
         excerpt = cut_excerpt(
@@ -108,6 +108,7 @@ def write_video_report(
         scored.append(("Real videos compared with", outcome.calibrated.source))
     if faces:
         data |= _face_data(faces, curves.lam, data["view"])
+        data |= {"boxes": list(map(box_data, boxes)), "bars": strip_data(boxes)}
     return write_page(
         out,
         "page.html",
@@ -127,8 +128,8 @@ def write_video_report(
         excerpt=excerpt,
         missing=missing,
         faces=faces,
-        labels=[face.boxes.label for face in faces],
-        segments=segments_of(outcome, faces, media),
+        boxes=boxes,
+        segments=segments_of(outcome, boxes, media),
         coverage=[*notes_of(outcome), *scored, *segment_note(marked, outcome.segments_per_minute)],
         limits=LIMITS,
         data=data,
@@ -172,7 +173,7 @@ def _data(
 
 
 def _unusual(
-    curves: PlotData, faces: Sequence[Face]
+    curves: PlotData, faces: Sequence[FaceResult]
 ) -> tuple[tuple[float, float], np.ndarray, np.ndarray]:
     """Return the scored span (s), and the times and losses of the steps.
 
@@ -185,7 +186,7 @@ def _unusual(
         if face.result.scores:
             part = plot_data_of(face.result, curves.lam)
             time = middle_of(part.window)
-            keep = within(time, face.boxes.spans)
+            keep = within(time, face.spans)
             spoken.append((part.span, time[keep], part.loss[keep]))
     spans, times, losses = zip(*spoken, strict=True)
     time, loss = np.concatenate(times), np.concatenate(losses)
@@ -194,8 +195,8 @@ def _unusual(
     return whole, time[order], loss[order]
 
 
-def _face_data(faces: Sequence[Face], lam: float, view: Sequence[float]) -> dict[str, object]:
-    """Return curves and boxes of each face, the index of the face to show first, and the bars."""
+def _face_data(faces: Sequence[FaceResult], lam: float, view: Sequence[float]) -> dict[str, object]:
+    """Return curves of each face, and the index of the face to show first."""
     found = [plot_data_of(face.result, lam) if face.result.scores else None for face in faces]
     scored = [curves for curves in found if curves is not None]
     stride = stride_for(scored)
@@ -212,8 +213,6 @@ def _face_data(faces: Sequence[Face], lam: float, view: Sequence[float]) -> dict
         "stride": stride,
         "top": max(map(_top, scored)),
         "view": [min(start for start, _ in spans), max(end for _, end in spans)],
-        "boxes": [box_data(face.boxes) for face in faces],
-        "bars": strip_data(faces),
     }
 
 
