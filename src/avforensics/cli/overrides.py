@@ -50,9 +50,9 @@ def quote_override(argument: str, *, multirun: bool = False) -> str:
     """Quote the value of a ``key=value`` argument if Hydra would not take it as typed.
 
     A value that Hydra cannot parse is always quoted. The value of a path-like key (see
-    `is_path_key`) is also quoted if Hydra would read it as anything but the same text. Exceptions
-    are ``null``, text already in quotes, interpolations such as ``${paths.data}/a.mp4`` (unless a
-    file of exactly that name exists) and, with ``multirun``, sweeps.
+    `is_path_key`) is also quoted if Hydra would not read it as the same text. Exceptions are
+    ``null``, text already in quotes, interpolations such as ``${paths.data}/a.mp4`` (unless a file
+    of exactly that name exists) and, with ``multirun``, sweeps.
 
     Parameters
     ----------

@@ -120,7 +120,7 @@ def finish(
     part: str,
     recipe: str | Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the bundle with the best weights, and the metrics."""
+    """Write the metrics, and the bundle with the best weights."""
     metrics = {k: float(v) for k, v in trainer.callback_metrics.items()}
     best = getattr(trainer.checkpoint_callback, "best_model_path", "")
     summary = {"epochs": trainer.current_epoch, "steps": trainer.global_step, "last": metrics}

@@ -15,9 +15,9 @@ from torch.utils.data import Sampler
 class NumberedSteps(Sampler[tuple[int, int]]):
     """An epoch's worth of keys ``(epoch, step)``, starting with the next step to train.
 
-    Lightning counts the trained steps and stores the count in every checkpoint. Starting from that
-    count is correct in every epoch and after resuming in mid-epoch, no matter when Lightning
-    creates its iterators.
+    Lightning counts the trained steps and stores the count in every checkpoint. This count gives
+    the right starting point in every epoch, also after resuming in mid-epoch, no matter when
+    Lightning creates its iterators.
 
     Parameters
     ----------

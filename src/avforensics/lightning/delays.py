@@ -36,7 +36,7 @@ def clip_rows(network: SyncNetwork, frames: Tensor, audio: Tensor, *, chunk: int
     Parameters
     ----------
     network : SyncNetwork
-        Must be in evaluation mode.
+        Network in evaluation mode.
     frames : uint8 tensor, (T, H, W, 3)
     audio : int16 tensor, (T * 640,)
     chunk : int

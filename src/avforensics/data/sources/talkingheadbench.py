@@ -18,8 +18,8 @@ def talkingheadbench(root: str | Path, *, reals: str | Path | None = None) -> Ma
     """Read the folders of the fakes, and the list of the real videos.
 
     Fakes are named ``fake/GENERATOR/SPLIT/IMAGE--SIGNALS--GENERATOR.mp4``, or
-    ``fake/additional_dataset/GENERATOR/*.mp4`` if they are for evaluation only. The audio of
-    generators that write none is in ``audio/fake/SIGNALS.wav``
+    ``fake/additional_dataset/GENERATOR/*.mp4`` if they are for evaluation only. If a generator
+    writes no audio, the audio is in ``audio/fake/SIGNALS.wav``
     (https://huggingface.co/datasets/luchaoqi/TalkingHeadBench, arXiv 2505.24866). The real videos
     come from CelebV-HQ and FaceForensics++; they are listed in ``true/true_dataset_split.json``
     (``real/real_dataset_split.json`` in later copies) and are not part of the download. The data
