@@ -38,6 +38,7 @@ from avforensics.models.sync import CROP_SAMPLES, SyncNetwork
 from avforensics.models.visual import WINDOW_FRAMES, VisualEncoder
 from avforensics.pool import EngineOptions, Failed, Place, in_processes
 from avforensics.scoring.engine import Engine, resolve_device
+from avforensics.scoring.result import Features
 from avforensics.scoring.runtime import RuntimeOptions
 from avforensics.scoring.spans import cut_spans, frames_needed
 
@@ -104,6 +105,14 @@ def work_of(models: Models, block: Block, windows: int, device: torch.device) ->
     return counter.get_total_flops()
 
 
+def rows_of(engine: Engine, block: Block, windows: int) -> Features:
+    """Features of a clip that is one span."""
+    (span,) = cut_spans([block], max_windows=windows, span_windows=windows)
+    (found,) = engine.run([(0, span)])
+    engine.forget(0)
+    return found
+
+
 def scorings(models: Models, device: torch.device, sizes: Mapping[str, int]) -> list[Row]:
     """Measure clips per second, score differences and share of the peak, for each runtime."""
     windows, clips = sizes["windows"], sizes["clips"]
@@ -115,12 +124,7 @@ def scorings(models: Models, device: torch.device, sizes: Mapping[str, int]) -> 
         runtime = RuntimeOptions(device=str(device), precision=precision, compile=compiled)
         engine = Engine(models.sync, models.projection, runtime=runtime)
 
-        def once(engine: Engine = engine, key: int = 0) -> Any:
-            (span,) = cut_spans([block], max_windows=windows, span_windows=windows)
-            (found,) = engine.run([(key, span)])
-            engine.forget(key)
-            return found
-
+        once = partial(rows_of, engine, block, windows)
         first = seconds(once, device)
         found = scores(models, once())
         expected = expected or found
@@ -212,10 +216,8 @@ def worker(jobs: Sequence[int], ready: tuple[Models, Engine], windows: int) -> I
     """Score a clip for each job; yield the time when it is done."""
     models, engine = ready
     block = block_of(models, windows)
-    for key in jobs:
-        (span,) = cut_spans([block], max_windows=windows, span_windows=windows)
-        engine.run([(key, span)])
-        engine.forget(key)
+    for _ in jobs:
+        rows_of(engine, block, windows)
         yield time.time()
 
 
@@ -245,19 +247,10 @@ def sharing(tiny: bool, device: torch.device, sizes: Mapping[str, int]) -> list[
 
 def marked_tests() -> str:
     """Run the tests that need a GPU; return the last line of output."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-n",
-        "0",
-        "-m",
-        "gpu",
-        "-p",
-        "no:cacheprovider",
-    ]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    words = ("-m", "pytest", "-q", "-n", "0", "-m", "gpu", "-p", "no:cacheprovider")
+    run = subprocess.run(
+        [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     return (run.stdout.strip().splitlines() or [run.stderr.strip()])[-1]
 
 
@@ -297,11 +290,8 @@ def main(arguments: Sequence[str] | None = None) -> Mapping[str, Any]:
     sizes = {"windows": 50, "clips": 10, "side": 8192}
     batches, build = [(16, 1), (40, 4)], random_models
     if options.tiny:
-        sizes, batches, build = (
-            {"windows": 6, "clips": 4, "side": 128},
-            [(2, 1), (2, 2)],
-            tiny_models,
-        )
+        sizes = {"windows": 6, "clips": 4, "side": 128}
+        batches, build = [(2, 1), (2, 2)], tiny_models
     made: dict[str, Any] = {"machine": machine(device)}
     made["versions"] = f"torch {torch.__version__}, CUDA {torch.version.cuda}, {commit()}"
     steps: dict[str, Callable[[], Any]] = {

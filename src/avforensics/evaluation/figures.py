@@ -87,17 +87,12 @@ def _categories(rows: Sequence[ScoredVideo]):
     """Yield name, labels, scores and line style of each category, together with all real videos."""
     scored = [row for row in rows if row.counts]
     real = [row.score for row in scored if row.label == 0]
-    for place, (name, fakes) in enumerate(by_category(scored).items()):
-        if real:
-            scores = np.array(real + [row.score for row in fakes])
-            labels = np.repeat([0, 1], [len(real), len(fakes)])
-            yield name, labels, scores, _style(place)
-
-
-def _style(place: int) -> dict:
-    """Return the line style of the category at ``place``; the first 42 categories differ."""
-    colour, stroke = COLOURS[place % len(COLOURS)], _STROKES[place % len(_STROKES)]
-    return {"color": colour, "linestyle": stroke, "linewidth": 1.6}
+    for place, (name, fakes) in enumerate(by_category(scored).items() if real else ()):
+        scores = np.array(real + [row.score for row in fakes])
+        labels = np.repeat([0, 1], [len(real), len(fakes)])
+        # the styles of the first 42 categories differ
+        colour, stroke = COLOURS[place % len(COLOURS)], _STROKES[place % len(_STROKES)]
+        yield name, labels, scores, {"color": colour, "linestyle": stroke, "linewidth": 1.6}
 
 
 def _square(title: str, x: str, y: str):

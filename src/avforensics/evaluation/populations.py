@@ -86,14 +86,11 @@ def fit_evidence(
     inner = len(alike[0]) >= min(len(alike[1]), least)
     used = alike[0 if inner else 1]
     if len(used) < least:
-        return (
-            None,
-            [],
-            (
-                f"no evidence: {fusion} of {len(names)} statistics needs {least} real videos of "
-                f"{'sufficient' if inner else 'equal'} length, got {len(used)}"
-            ),
+        reason = (
+            f"no evidence: {fusion} of {len(names)} statistics needs {least} real videos of "
+            f"{'sufficient' if inner else 'equal'} length, got {len(used)}"
         )
+        return None, [], reason
     groups = [who(store[index]) for index in used]
     if len(set(groups)) < 2:
         return None, [], "no evidence: all real videos are of one person"

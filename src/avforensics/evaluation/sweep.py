@@ -28,7 +28,7 @@ from avforensics.evaluation.tables import block_of, blocks, flat, headline
 from avforensics.features.store import FeatureStore
 from avforensics.files import typed_path, write_text
 from avforensics.scoring.sequences import SequencePolicy
-from avforensics.scoring.statistics import check_statistics, towards_fake
+from avforensics.scoring.statistics import check_statistics
 from avforensics.tables import Table
 
 METRICS = ("auc", "ap", "ap_balanced", "eer")
@@ -93,41 +93,30 @@ def sweep_store(
     policies = [SequencePolicy(max_len=n, windows=windows, audio=audio) for n in max_lens]
     scorers = [StoreScorer(store, models, policy, lams=lams, part=part) for policy in policies]
     names = check_statistics(statistics) if statistics else ()
-    settings: dict[tuple[int, int | str], dict[str, object]] = {
-        (i, j): {"lam": float(lam), "max_len": max_len} | ({"score": "score"} if names else {})
-        for i, max_len in enumerate(max_lens)
-        for j, lam in enumerate(lams)
-    }
-    settings |= {
-        (i, name): {"lam": float(lams[0]), "max_len": max_len, "score": name}
-        for i, max_len in enumerate(max_lens)
-        for name in names
-    }
-    rows: dict[tuple[int, int | str], list[ScoredVideo]] = {place: [] for place in settings}
+    places = [(i, j, "") for i in range(len(max_lens)) for j in range(len(lams))]
+    places += [(i, 0, name) for i in range(len(max_lens)) for name in names]
+    rows: dict[tuple[int, int, str], list[ScoredVideo]] = {place: [] for place in places}
     for index in chosen:
         with one_thread():
             of_policies = _score_all(scorers, index)
-        for i, found in enumerate(of_policies):
-            for j in range(len(lams)):
-                row = scored_video(store, found, j, part=part, limits=limits)
-                rows[i, j].append(replace(row, statistics={}))
-            for name in names:
-                rows[i, name].append(_by_statistic(store, found, name, limits))
+        for (i, j, name), of in rows.items():
+            row = scored_video(store, of_policies[i], j, part=part, limits=limits)
+            of.append(replace(_by_statistic(row, name) if name else row, statistics={}))
         advance()
-    return [
-        Point(settings[place], summarise(of, resamples=resamples, level=level, seed=seed))
-        for place, of in rows.items()
-    ]
+    points = []
+    for (i, j, name), of in rows.items():
+        settings = {"lam": float(lams[j]), "max_len": max_lens[i]}
+        settings |= {"score": name or "score"} if names else {}
+        summary = summarise(of, resamples=resamples, level=level, seed=seed)
+        points.append(Point(settings, summary))
+    return points
 
 
-def _by_statistic(
-    store: FeatureStore, found: StoredScore, name: str, limits: Limits | None
-) -> ScoredVideo:
-    """Return a row whose score is the statistic ``name``."""
-    row = scored_video(store, found, limits=limits)
-    value = towards_fake(found.statistics).get(name)
-    missing = None if value is not None else f"no {name}"
-    return replace(row, score=value, error=found.error or missing, baselines={}, statistics={})
+def _by_statistic(row: ScoredVideo, name: str) -> ScoredVideo:
+    """Use the statistic ``name`` as the score."""
+    value = row.statistics.get(name)
+    missing = f"no {name}" if value is None else None
+    return replace(row, score=value, error=row.error or missing)
 
 
 def _score_all(scorers: Sequence[StoreScorer], index: int) -> list[StoredScore]:
@@ -136,11 +125,7 @@ def _score_all(scorers: Sequence[StoreScorer], index: int) -> list[StoredScore]:
     if store[index].error is not None:
         return [StoredScore(index, error=store[index].error)] * len(scorers)
     features = scorers[0].features(index)
-    found = []
-    for scorer in scorers:
-        judged = scorer.judge(index, features)
-        found.append(replace(judged, steps=None, baselines={}))
-    return found
+    return [replace(scorer.judge(index, features), baselines={}) for scorer in scorers]
 
 
 def read_runs(folder: str | PathLike, settings: Sequence[str]) -> list[Point]:
