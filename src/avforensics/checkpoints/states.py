@@ -157,7 +157,7 @@ def check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], p
 
 
 def mismatched(own: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[str]:
-    """Sorted names of the tensors that differ in shape or are missing on one side."""
+    """Return the sorted names of tensors that differ in shape or are missing on one side."""
     shapes = [{name: tensor.shape for name, tensor in state.items()} for state in (own, other)]
     return sorted(name for name, _ in shapes[0].items() ^ shapes[1].items())
 
