@@ -143,5 +143,5 @@ def _import(module: str, shown: str) -> None:
 
 def _origin(value: object) -> tuple[str | None, str | None]:
     """Return the module and name of a class or function, or the repr of another object."""
-    known = getattr(value, "function", value)  # for a wrapper, the function in it
+    known = getattr(value, "function", value)  # a wrapper is identified by its function
     return getattr(known, "__module__", None), getattr(known, "__qualname__", repr(known))

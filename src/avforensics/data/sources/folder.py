@@ -23,8 +23,8 @@ def folder(
         a different person or all show the same person. Otherwise, a regular expression that is
         searched for in the path below ``root``; its first group is the identity.
     fake : str
-        Regular expression; videos whose path below ``root`` matches are fakes. Empty = all are
-        real.
+        Regular expression; videos whose path below ``root`` matches are fakes. Empty = all videos
+        are real.
     method : str
         Generator of the fakes; also their category.
 

@@ -33,7 +33,7 @@ def talkers(
     held_out: Mapping[str, Collection[str]] | None = None,
     anomaly: float = 0.18,
 ) -> Manifest:
-    """Read all clips, with splits that share no labelled person and do not divide held-out sources.
+    """Read all clips, with splits that share no labelled person and keep held-out sources whole.
 
     ``category`` is the web page that a real clip comes from, ``method`` the generator of a fake.
 
