@@ -106,7 +106,7 @@ def work_of(models: Models, block: Block, windows: int, device: torch.device) ->
 
 
 def rows_of(engine: Engine, block: Block, windows: int) -> Features:
-    """Features of a clip that is one span."""
+    """Compute the features of a clip that consists of one span."""
     (span,) = cut_spans([block], max_windows=windows, span_windows=windows)
     (found,) = engine.run([(0, span)])
     engine.forget(0)
