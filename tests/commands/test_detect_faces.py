@@ -98,6 +98,11 @@ def rows(name="scores.csv"):
     return table(Path("out", name))
 
 
+def videos_by_name():
+    """Rows of videos, without those of faces."""
+    return {Path(row["path"]).name: row for row in rows() if not row["track"]}
+
+
 def test_faces_that_cannot_be_cut_out_cost_their_own_video(detect, videos, monkeypatch):
     real = faces_module.SearchedVideo.cut
 
@@ -108,7 +113,7 @@ def test_faces_that_cannot_be_cut_out_cost_their_own_video(detect, videos, monke
 
     monkeypatch.setattr(faces_module.SearchedVideo, "cut", cut)
     assert detect() == 1
-    by_name = {Path(row["path"]).name: row for row in rows() if not row["track"]}
+    by_name = videos_by_name()
     assert by_name["two.mp4"]["error"] == "looking for faces failed: RuntimeError: odd"
     assert by_name["one.mp4"]["status"] == "scored"
 
@@ -118,7 +123,7 @@ def test_a_row_for_each_face_and_one_for_the_video(detect, videos, looked_at, ca
     found = rows()
     of_videos = [row for row in found if not row["track"]]
     assert [Path(row["path"]).name for row in of_videos] == sorted(p.name for p in videos.iterdir())
-    by_name = {Path(row["path"]).name: row for row in of_videos}
+    by_name = videos_by_name()
     statuses = {"mute": "failed", "text": "failed", "one": "scored", "two": "scored"}
     statuses |= {"none": "no face", "small": "no usable face"}
     assert {Path(name).stem: row["status"] for name, row in by_name.items()} == statuses
@@ -202,8 +207,7 @@ def test_damaged_and_missing_sound_are_told_of_the_video(detect, videos):
     sound = np.random.default_rng(0).integers(-8000, 8000, 30 * 640).astype(np.int16)
     write_clip(videos / "one.mp4", pictures, sound)
     assert detect("scoring.windows=all") == 1
-    by_name = {Path(row["path"]).name: row for row in rows() if not row["track"]}
-    two, one = by_name["two.mp4"], by_name["one.mp4"]
+    two, one = (videos_by_name()[name] for name in ("two.mp4", "one.mp4"))
     assert two["skipped_packets"] == "2"
     assert "damaged packets skipped: 2 of audio" in two["warnings"]
     assert "sound ended" not in two["warnings"]
@@ -245,7 +249,7 @@ def test_a_finder_that_breaks_ends_no_batch(detect, videos, monkeypatch):
 
     monkeypatch.setattr(faces_module, "find_faces", broken)
     assert detect() == 1
-    errors = {Path(row["path"]).name: row["error"] for row in rows() if not row["track"]}
+    errors = {name: row["error"] for name, row in videos_by_name().items()}
     assert errors["one.mp4"] == "looking for faces failed: RuntimeError: odd"
     assert errors["two.mp4"] == "cut off"
     assert errors["none.mp4"] == ""

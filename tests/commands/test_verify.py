@@ -38,6 +38,11 @@ def written(avforensics, bundle, tmp_path, make_clip):
 NAMED = ("video=a clip.mp4", "checkpoint.bundle=weights.safetensors")
 
 
+def seal(record, path):
+    """Write a changed result with the hash of its content."""
+    path.write_text(text_of(record | {"digest": digest_of(record)}), encoding="ascii")
+
+
 def flip(path, place):
     content = bytearray(path.read_bytes())
     content[place] ^= 1
@@ -92,7 +97,7 @@ def test_only_named_files_are_opened(avforensics, written, tmp_path, monkeypatch
     def record_with(**settings):
         record = read_record(written)
         record["settings"]["checkpoint"] = settings
-        written.write_text(text_of(record | {"digest": digest_of(record)}), encoding="ascii")
+        seal(record, written)
 
     asked = []
     monkeypatch.setattr("avforensics.checkpoints.hub.snapshot", lambda *name: asked.append(name))
@@ -148,18 +153,18 @@ def test_a_result_of_an_older_version_is_read(avforensics, written, monkeypatch,
     assert record["measures"]["seconds"] > 2 and record["not_applicable"] == []
     before = {name: record[name] for name in record if name not in ("measures", "not_applicable")}
     earlier = tmp_path / "earlier.json"  # a result from before these fields were added
-    earlier.write_text(text_of(before | {"digest": digest_of(before)}), encoding="ascii")
+    seal(before, earlier)
     assert "measures" not in read_record(earlier)
     segment = {"start": 1.0, "end": 2.0, "threshold": 0.5, "track": None}
     with pytest.raises(ConfigError, match="segments"):
         odd = before | {"segments": [segment | {"loss": 0.7}]}
-        earlier.write_text(text_of(odd | {"digest": digest_of(odd)}), encoding="ascii")
+        seal(odd, earlier)
         read_record(earlier)
     first = {name: odd[name] for name in odd if name != "false_segments_per_minute"}
     later = ("false_segments_per_minute", "channels_last", "engine", "workers")
     of_then = {k: v for k, v in record["settings"].items() if k not in later}
     first |= {"format": "avforensics.result/1", "settings": of_then}
-    earlier.write_text(text_of(first | {"digest": digest_of(first)}), encoding="ascii")
+    seal(first, earlier)
     assert read_record(earlier)["segments"][0]["loss"] == 0.7
     words = ("verify", f"result={earlier}", "recompute=true", "device=cpu", *NAMED)
     assert avforensics(*words) == 0
@@ -178,7 +183,7 @@ def test_a_result_chooses_no_cluster_and_no_code(avforensics, written, tmp_path,
         "plugins": "strange.py",
         "title": "${oc.env:HOME}",
     }
-    written.write_text(text_of(record | {"digest": digest_of(record)}), encoding="ascii")
+    seal(record, written)
     words = ("verify", f"result={written}", "recompute=true", "device=cpu", *NAMED)
     assert avforensics(*words) == 0
     assert capsys.readouterr().out.count(" right ") == 5
@@ -202,7 +207,7 @@ def test_a_video_without_a_score_has_a_result_too(avforensics, bundle, tmp_path)
 def test_settings_that_detect_cannot_use_are_one_sentence(avforensics, written, settings, capsys):
     record = read_record(written)
     record["settings"] |= settings
-    written.write_text(text_of(record | {"digest": digest_of(record)}), encoding="ascii")
+    seal(record, written)
     assert avforensics("verify", f"result={written}", "recompute=true", "device=cpu") == 2
     assert (
         f"{written}: scoring with the settings of this result failed (" in capsys.readouterr().err

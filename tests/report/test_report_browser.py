@@ -287,6 +287,8 @@ def test_faces_are_chosen_and_the_speaker_is_coloured(scored, face, outcome_of, 
     browser = report(outcome_of(first, *faces, segments=[Segment(1.2, 1.6, 2.0, track="2")]))
     browser.execute_script("seek(1.5)")
     assert "+3 frames" in browser.find_element("id", "readout").text
+    curves = "return [report.offDelay.length, report.loss.length, report.silence]"
+    of_the_first = browser.execute_script(curves)
     moved = browser.execute_script(
         "return [boxAt(report.boxes[0], 1.5), boxAt(report.boxes[0], 9)]"
     )
@@ -303,6 +305,7 @@ def test_faces_are_chosen_and_the_speaker_is_coloured(scored, face, outcome_of, 
     browser.find_element("css selector", "[data-face='0']").click()
     browser.execute_script("seek(1.5)")
     assert "+3 frames" in browser.find_element("id", "readout").text
+    assert browser.execute_script(curves) == of_the_first
     browser.find_element("css selector", "[data-jump]").click()  # a stretch of the other face
     wait(browser, "report.shown === 1 && now >= 1.2 && now !== 1.5")
 

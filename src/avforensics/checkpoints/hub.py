@@ -114,8 +114,8 @@ def hub_cache() -> Path:
         return typed_path(named)
     if home := os.environ.get("HF_HOME"):
         return typed_path(home) / "hub"
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "huggingface" / "hub"
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "huggingface" / "hub"
 
 
 def cached(repository: str, revision: str = "main") -> Path | None:

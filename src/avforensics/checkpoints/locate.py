@@ -37,9 +37,8 @@ def checkpoint_folder(folder: str | os.PathLike | None = None) -> Path:
     """
     if named := folder or os.environ.get(ENVIRONMENT):
         return typed_path(named).absolute()
-    cache = os.environ.get("XDG_CACHE_HOME")
-    root = Path(cache) if cache else Path.home() / ".cache"
-    return root / "avforensics" / "checkpoints"
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "avforensics" / "checkpoints"
 
 
 def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = None) -> Models:

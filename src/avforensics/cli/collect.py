@@ -34,11 +34,7 @@ class CollectRuns(Callback):
 
 def _is_setting(config: DictConfig, name: str) -> bool:
     """Return True if a name belongs to a plain setting, not to a configuration group."""
-    if name == "output_dir":
-        return False
-    node = config
-    for part in name.split("."):
-        if not isinstance(node, DictConfig) or part not in node:
-            return False
-        node = node._get_node(part)
-    return not OmegaConf.is_config(node)
+    absent = OmegaConf.create()
+    return name != "output_dir" and not OmegaConf.is_config(
+        OmegaConf.select(config, name, default=absent)
+    )

@@ -92,12 +92,9 @@ def show(video: Path, cfg: DictConfig, *, own: bool) -> Path:
     shown = showcase.score(scorer, judge)
     provenance = describe(models, cfg)
     seconds = len(shown[0].version.sound) / SAMPLE_RATE
-    what = (
-        f"{video.name}, {seconds:.1f} s from {showcase.start:.1f} s on"
-        if own
-        else "A synthetic head"
-    )
-    lead = OWN if own else HEAD
+    what, lead = "A synthetic head", HEAD
+    if own:
+        what, lead = f"{video.name}, {seconds:.1f} s from {showcase.start:.1f} s on", OWN
     page = showcase.write_page(title=what, lead=lead, provenance=provenance)
     _tell_clip(what, shown, folder / "results.json")
     for left_out in showcase.left_out:
@@ -142,17 +139,12 @@ def _tell_clip(what: str, shown: Sequence[Shown], out: Path) -> None:
         for item in shown
     ]
     write_json(out, {"weights": SHIPPED, "clip": what, "versions": results})
-    first = shown[0].outcome.result
-    columns = {"score": lambda result: result.scores[0].score}
-    if first.p_value is not None:
-        columns["p-value"] = lambda result: result.p_value
-    if first.evidence_p_value is not None:
-        columns["p of evidence"] = lambda result: result.evidence_p_value
-    table = [["version", *columns, "what was done"]]
-    for version, result in ((item.version, item.outcome.result) for item in shown):
-        numbers = [column(result) for column in columns.values()]
-        cells = ["-" if value is None else f"{value:.3f}" for value in numbers]
-        table.append([version.title, *cells, version.done])
+    columns = {"score": "score", "p_value": "p-value", "evidence_p_value": "p of evidence"}
+    columns = {key: name for key, name in columns.items() if results[0][key] is not None}
+    table = [["version", *columns.values(), "what was done"]]
+    for item, result in zip(shown, results, strict=True):
+        cells = ["-" if result[key] is None else f"{result[key]:.3f}" for key in columns]
+        table.append([item.version.title, *cells, item.version.done])
     Table(table, what, words=["what was done"]).show()
 
 

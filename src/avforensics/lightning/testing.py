@@ -68,8 +68,6 @@ class StoredClips(pl.LightningDataModule):
     def __post_init__(self) -> None:
         super().__init__()
         self.allow_zero_length_dataloader_with_multiple_devices = True
-        if (self.manifest is None) != (self.checkpoint is None):
-            raise ValueError("manifest and checkpoint must be given together")
         self.folder = typed_path(self.folder)
 
     def setup(self, stage: str) -> None:
@@ -132,10 +130,7 @@ class EvaluationModule(pl.LightningModule):
     """
 
     def __init__(
-        self,
-        *,
-        scorer: Callable[[FeatureStore], StoreScorer],
-        keep_steps: bool = False,
+        self, *, scorer: Callable[[FeatureStore], StoreScorer], keep_steps: bool = False
     ) -> None:
         super().__init__()
         self.make_scorer = scorer

@@ -145,14 +145,7 @@ def _heat_map(axis: Axes, rows: np.ndarray, curves: PlotData, top: float) -> Axe
     axis.set_yticks(delays[delays % 5 == 0])
     axis.set_ylabel("delay (frames)")
     axis.axhline(0, color="white", linewidth=0.4, alpha=0.5)
-    right = axis.secondary_yaxis("right", functions=(_to_ms, _to_frames))
+    to_ms, to_frames = (lambda frames: frames * FRAME_MS), (lambda ms: ms / FRAME_MS)
+    right = axis.secondary_yaxis("right", functions=(to_ms, to_frames))
     right.set_ylabel("delay (ms)")
     return image
-
-
-def _to_ms(frames):
-    return frames * FRAME_MS
-
-
-def _to_frames(ms):
-    return ms / FRAME_MS

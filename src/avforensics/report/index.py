@@ -40,7 +40,7 @@ def write_index(
     *,
     provenance: Mapping[str, object],
 ) -> Path:
-    """Write the index of a batch.
+    """Write the index of a batch; return its path.
 
     Parameters
     ----------
@@ -53,11 +53,6 @@ def write_index(
         HTML file, which is written atomically.
     provenance : mapping
         As in `write_video_report`; ``notice`` becomes a banner.
-
-    Returns
-    -------
-    Path
-        ``out``.
     """
     rows = [row | {"error": row.get("error") or row.get("not_applicable")} for row in rows]
     columns = [
@@ -119,14 +114,6 @@ def histogram(rows: list[Mapping[str, object]]) -> dict[str, object] | None:
         return None
     lam = scored[0][1]
     scores = np.array([score for score, its_lam in scored if its_lam == lam])
-    counts, edges = np.histogram(scores, bins=_bins(scores))
+    bins = min(BINS, max(5, round(2 * math.sqrt(len(scores)))))
+    counts, edges = np.histogram(scores, bins)
     return {"lam": lam, "counts": counts.tolist(), "edges": edges.tolist()}
-
-
-def _bins(scores: np.ndarray) -> np.ndarray:
-    """Return the edges of at most 40 bins of equal width."""
-    low, high = float(scores.min()), float(scores.max())
-    if low == high:
-        return np.array([low - 0.5, high + 0.5])
-    count = min(BINS, max(5, round(2 * math.sqrt(len(scores)))))
-    return np.linspace(low, high, count + 1)

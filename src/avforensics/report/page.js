@@ -61,10 +61,7 @@ function showTime() {
   if (video && clip) find("clock").textContent = `${clock(now).replace(/ s$/, "")} / ${clock(report.duration)}`;
 }
 
-function delayText(delay) {
-  const sign = delay > 0 ? "+" : delay < 0 ? "−" : "";
-  return `${sign}${Math.abs(delay)} frames (${sign}${(Math.abs(delay) * 1000) / report.fps} ms)`;
-}
+const delayText = (delay) => `${signed(delay)} frames (${signed((delay * 1000) / report.fps)} ms)`;
 
 const short = (value) => value.toLocaleString("en", { minimumSignificantDigits: 3, maximumSignificantDigits: 3 });
 
@@ -147,10 +144,10 @@ function drawBoxes() {
 
 /** Show the curves of another face. */
 function showFace(index) {
-  if (index === report.shown || !report.views?.[index]) return;
-  const { firstWindow, windows, silence, observed, predicted, window, loss, cumulative, activation } = report;
-  report.views[report.shown] = { firstWindow, windows, silence, observed, predicted, window, loss, cumulative, activation };
-  Object.assign(report, report.views[index], { shown: index });
+  const view = report.views?.[index];
+  if (index === report.shown || !view) return;
+  report.views[report.shown] = Object.fromEntries(Object.keys(view).map((name) => [name, report[name]]));
+  Object.assign(report, view, { shown: index });
   for (const name of ["observed", "predicted"]) if (typeof report[name] === "string") report[name] = unpack(report[name]);
   stepOf = new Map(report.window.map((k, i) => [k, i]));
   document.querySelectorAll("[data-face]").forEach((button) => {
@@ -195,7 +192,7 @@ function showControls() {
   find("play").textContent = video.paused ? "▶" : "❚❚";
   find("play").setAttribute("aria-label", video.paused ? "Play" : "Pause");
   find("mute").textContent = video.muted ? "unmute" : "mute";
-  }
+}
 
 function startPlayer() {
   if (!video) return;

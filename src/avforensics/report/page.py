@@ -45,7 +45,7 @@ def write_video_report(
     clip_seconds: float = 60.0,
     index_link: str | None = None,
 ) -> Path:
-    """Write the page on a scored video as a single file that loads no other files.
+    """Write the page on a scored video, which loads no other files, and return its path.
 
     Parameters
     ----------
@@ -67,11 +67,6 @@ def write_video_report(
         embedded.
     index_link : str, optional
         Relative path from the page to the index of the batch.
-
-    Returns
-    -------
-    Path
-        ``out``.
 
     Raises
     ------

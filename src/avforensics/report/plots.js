@@ -33,6 +33,11 @@ function clock(seconds, digits = 2) {
   return minutes + ":" + (seconds - 60 * minutes).toFixed(digits).padStart(digits ? 3 + digits : 2, "0");
 }
 
+/** A number with its sign, a true minus sign if negative. */
+function signed(value) {
+  return (value > 0 ? "+" : value < 0 ? "−" : "") + Math.abs(value);
+}
+
 function percent(share) {
   const value = 100 * share;
   return (value >= 9.95 ? value.toFixed(0) : value.toFixed(1)) + " %";
@@ -155,11 +160,9 @@ function drawDelays(canvas, axis, report, values, rowAt) {
   for (let delay = -Math.floor(half / step) * step; delay <= half; delay += step) {
     if (Math.abs(delay) === half && height < 170) continue;
     const at = Math.min(height - 6, Math.max(6, y(delay)));
-    label(context, delay > 0 ? "+" + delay : delay < 0 ? "−" + -delay : "0", GUTTER.left - 6, at, "right");
-    if (delay % (2 * step) === 0) {
-      const ms = delay * (1000 / report.fps);
-      label(context, delay ? (ms > 0 ? "+" : "−") + Math.abs(ms) : "0 ms", width - GUTTER.right + 6, at, "left");
-    }
+    label(context, signed(delay), GUTTER.left - 6, at, "right");
+    const ms = delay ? signed(delay * (1000 / report.fps)) : "0 ms";
+    if (delay % (2 * step) === 0) label(context, ms, width - GUTTER.right + 6, at, "left");
   }
 }
 
@@ -321,7 +324,7 @@ function drawMoment(canvas, report, observed, predicted) {
       const x = (delay + half + 0.5) * step;
       context.fillRect(x, bottom, 1, 5);
       const inside = Math.min(width - 12, Math.max(12, x));
-      label(context, (delay < 0 ? "−" : delay > 0 ? "+" : "") + Math.abs(delay), inside, bottom + 12, "center");
+      label(context, signed(delay), inside, bottom + 12, "center");
     }
   }
   label(context, "delay in frames; + = sound later", width / 2, height - 6, "center");

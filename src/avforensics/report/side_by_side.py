@@ -58,7 +58,7 @@ def write_side_by_side(
     notes: Sequence[str] = (),
     provenance: Mapping[str, object],
 ) -> Path:
-    """Write a page that compares versions of a clip.
+    """Write a page that compares versions of a clip, and return its path.
 
     Parameters
     ----------
@@ -72,11 +72,6 @@ def write_side_by_side(
         Further notes for the reader, one per line.
     provenance : mapping
         As in `write_video_report`; ``notice`` becomes a banner.
-
-    Returns
-    -------
-    Path
-        ``out``.
     """
     curves = [plot_data_of(entry.result, entry.result.scores[0].lam) for entry in entries]
     heat = max(float(part.probabilities.max()) for part in curves)

@@ -41,10 +41,7 @@ class Estimate(Callback):
         batch = _first_batch(trainer)
         buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}
         counter = FlopCounterMode(display=False)
-        if self.flops:
-            with counter:
-                _forward_and_back(trainer, module, batch)
-        else:
+        with counter if self.flops else contextlib.nullcontext():
             _forward_and_back(trainer, module, batch)
         start = time.perf_counter()
         _forward_and_back(trainer, module, batch)
