@@ -2,12 +2,19 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import linear_sum_assignment
 
 from avforensics.faces.crops import CropRecipe
 from avforensics.faces.settings import FaceSettings
 from avforensics.faces.shots import THUMB, ShotCuts
 from avforensics.faces.track import FaceTrack
-from avforensics.faces.tracking import Detections, associate, intersection_over_union, tracks_of
+from avforensics.faces.tracking import (
+    Detections,
+    assigned,
+    associate,
+    intersection_over_union,
+    tracks_of,
+)
 
 SETTINGS = FaceSettings(smooth=0)
 
@@ -55,6 +62,13 @@ def test_two_faces_keep_apart_whatever_their_order():
     tracks, _ = tracked(frames, 41)
     assert [track.name for track in tracks] == ["1", "2"]
     assert sorted(np.ptp(track.boxes[:, 0]) for track in tracks) == [0, 40]
+
+
+def test_pairs_have_the_least_cost_as_in_scipy():
+    random = np.random.default_rng(0)
+    for shape in [(0, 2), (2, 0), (1, 3), (2, 2), (3, 5), (6, 4), (7, 7)] * 5:
+        costs = random.random(shape)
+        assert sorted(assigned(costs)) == list(zip(*linear_sum_assignment(costs), strict=True))
 
 
 def test_gaps_are_bridged_up_to_their_limit():

@@ -221,7 +221,7 @@ def test_an_excerpt_keeps_its_colours(tmp_path, matrix):
 
 
 @pytest.mark.parametrize("b_frames", [0, 2])
-def test_a_small_whole_clip_is_copied_and_anything_else_encoded(tmp_path, b_frames):
+def test_a_small_whole_clip_is_copied_and_anything_else_encoded(tmp_path, monkeypatch, b_frames):
     frames = np.random.default_rng(0).integers(0, 255, (50, 5, 6, 3), np.uint8)
     frames = frames.repeat(16, axis=1).repeat(16, axis=2)
     sound = np.zeros(50 * 640, np.int16)
@@ -246,6 +246,10 @@ def test_a_small_whole_clip_is_copied_and_anything_else_encoded(tmp_path, b_fram
         assert container.streams.video[0].start_time == 0
     heard = decoded(tmp_path / "excerpt.mp4", "audio")
     assert abs(int(np.argmax(np.abs(heard) > 0.1)) - 25 * 640) < 320
+    write_clip(tmp_path / "wide.mp4", frames.repeat(4, axis=2), sound, b_frames=b_frames)
+    assert cut(tmp_path / "wide.mp4")[0].width == 384
+    monkeypatch.setattr("avforensics.report.excerpt.SMALL", 0)
+    assert cut(tmp_path / "wide.mp4")[0].width == 240
     for other in (cut(tmp_path / "25.mp4", intact=False), cut(tmp_path / "25.mp4", longest=1.0)):
         assert not np.array_equal(other[1][0], stored[25][0])
     assert len(cut(tmp_path / "30.mp4")[1]) == 42  # at 25 frames per second

@@ -101,8 +101,8 @@ def _overlapping(first: Sequence[np.ndarray], second: np.ndarray, least: float) 
     if not len(first) or not len(second):
         return {}
     shared = intersection_over_union(_boxes(first), _boxes(second))
-    pairs = zip(*_assigned(-shared), strict=True)
-    return {int(row): int(column) for row, column in pairs if shared[row, column] >= least}
+    pairs = assigned(-shared)
+    return {row: column for row, column in pairs if shared[row, column] >= least}
 
 
 def _near(
@@ -123,20 +123,40 @@ def _near(
     apart = np.linalg.norm(middles[0][:, None] - middles[1][None, :], axis=2) / larger
     apart[larger > ALIKE * smaller] = np.inf
     costs = np.minimum(apart, 10 * NEAR)
-    pairs = zip(*_assigned(costs), strict=True)
+    pairs = assigned(costs)
     return {rows[row]: columns[column] for row, column in pairs if apart[row, column] <= NEAR}
 
 
-def _assigned(costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows and columns of the pairs with the lowest total cost."""
-    if min(costs.shape) > 1:
-        from scipy.optimize import linear_sum_assignment  # slow import, not needed for one face
+def assigned(costs: np.ndarray) -> list[tuple[int, int]]:
+    """Return rows and columns of the pairs with the lowest total cost, each used at most once.
 
-        return linear_sum_assignment(costs)
-    if not costs.size:
-        return np.zeros(0, int), np.zeros(0, int)
-    row, column = np.unravel_index(costs.argmin(), costs.shape)
-    return np.array([row]), np.array([column])
+    The Hungarian method with shortest augmenting paths, as in SciPy, whose import takes longer than
+    scoring a short clip.
+    """
+    if costs.shape[0] > costs.shape[1]:
+        return [(row, column) for column, row in assigned(costs.T)]
+    rows, columns = costs.shape
+    nearest = costs.argmin(axis=1).tolist() if columns else []
+    if len(set(nearest)) == len(nearest):  # as usual, no two rows compete for a column
+        return list(enumerate(nearest))
+    of_row, of_column = np.zeros(rows), np.zeros(columns)  # dual prices
+    owner = np.full(columns, -1)  # row of each column
+    for start in range(rows):
+        distance, before = np.full(columns, np.inf), np.full(columns, -1)
+        seen, row, length, last = np.zeros(columns, bool), start, 0.0, -1
+        while row >= 0:
+            through = length + costs[row] - of_row[row] - of_column
+            nearer = ~seen & (through < distance)
+            distance[nearer], before[nearer] = through[nearer], last
+            last = int(np.where(seen, np.inf, distance).argmin())
+            length, row, seen[last] = distance[last], owner[last], True
+        of_row[start] += length
+        inner = seen & (owner >= 0)
+        of_row[owner[inner]] += length - distance[inner]
+        of_column[seen] -= length - distance[seen]
+        while last >= 0:
+            owner[last], last = (start if before[last] < 0 else owner[before[last]]), before[last]
+    return [(int(owner[column]), int(column)) for column in np.flatnonzero(owner >= 0)]
 
 
 def _boxes(faces: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:

@@ -36,7 +36,9 @@ Picture = TypeVar("Picture")
 CONTEXT = 1.0  # seconds shown before and after the scored part
 CRF = 30  # a face of 480 px remains clear, and a minute of video takes about 3 MB
 PRESET, AAC_CODER = "superfast", "fast"
-COPIED = 75_000  # bytes per second up to which video is copied unchanged (at most 6 MB per page)
+# Pictures of at most SMALL bytes are copied unchanged, as are those of small frames of at most
+# COPIED bytes per second (at most 6 MB per page).
+COPIED, SMALL = 75_000, 2**19
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ def cut_excerpt(
     span, time, loss, longest
         As in `choose_segment`.
     long_side : int
-        Maximum length of the longer side in pixels; smaller frames keep their size.
+        Maximum length of the longer side in pixels of an encoded part; smaller frames keep their
+        size.
     options : MediaOptions
         Options that name the streams to use.
     intact : bool
@@ -158,10 +161,10 @@ def _copyable(path: str | os.PathLike, video: VideoReader, last: int, long_side:
 
     Only small H.264 files at 25 fps need no re-encoding.
     """
+    rate = COPIED if max(video.width, video.height) <= long_side else 0
     usual = (
         video.codec == "h264"
         and video.view == View()
-        and max(video.width, video.height) <= long_side
         and not (video.breaks or video.strays or video.origin)
     )
     if not usual:
@@ -179,9 +182,9 @@ def _copyable(path: str | os.PathLike, video: VideoReader, last: int, long_side:
                 return None
             shown.append(packet.pts or 0)
             total += packet.size
-            if len(shown) > last or total > COPIED * last / FPS:
+            if len(shown) > last or total > max(SMALL, rate * last / FPS):
                 return None
-    small = total <= COPIED * len(shown) / FPS
+    small = total <= max(SMALL, rate * len(shown) / FPS)
     steady = sorted(shown) == [step * index for index in range(len(shown))]
     return len(shown) if shown and small and steady else None
 
