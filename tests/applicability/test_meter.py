@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from mouths import mouth_pictures, notes, sung
 from omegaconf import OmegaConf
+from runs import composed
 from voices import speech
 
 from avforensics.applicability import (
@@ -123,8 +124,8 @@ def test_nothing_read_is_nothing_measured():
     assert Meter().measures() is None
 
 
-def test_limits_are_those_of_the_configuration(configs):
-    written = OmegaConf.to_container(OmegaConf.load(configs / "applicability/default.yaml"))
+def test_limits_are_those_of_the_configuration():
+    written = OmegaConf.to_container(composed("detect").applicability)
     assert limits_of(written) == DEFAULT_LIMITS
     assert limits_of(written | {"measure": False}) is None
 

@@ -8,7 +8,7 @@ import numpy as np
 from tiny_network import tiny_sync
 
 from avforensics.checkpoints import Models, save_bundle
-from avforensics.checkpoints.digest import network_digest
+from avforensics.checkpoints.states import network_digest
 from avforensics.features.shards import Extracted, ShardWriter, read_clips
 from avforensics.features.store import Entry, StoreInfo, write_index, write_info
 

@@ -1,14 +1,15 @@
-"""Read a torch file's tensors safely and check them against a network."""
+"""Tensors of networks: read from torch files, checked, compared and hashed."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from avforensics.errors import CheckpointError
 
@@ -160,6 +161,15 @@ def mismatched(own: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[s
     """Return the sorted names of tensors that differ in shape or are missing on one side."""
     shapes = [{name: tensor.shape for name, tensor in state.items()} for state in (own, other)]
     return sorted(name for name, _ in shapes[0].items() ^ shapes[1].items())
+
+
+def network_digest(network: nn.Module) -> str:
+    """Return the SHA-256 of the names, types, shapes and values of all tensors of a network."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _shape(tensor: Tensor) -> tuple[int, ...]:

@@ -49,9 +49,7 @@ log = logging.getLogger(__name__)
 
 def run(cfg: DictConfig) -> int:
     """Score ``cfg.input`` and write the results to ``cfg.output_dir``."""
-    inputs = list_inputs(cfg.input)
-    for remark in inputs.remarks:
-        log.warning("%s", remark)
+    clips = list_inputs(cfg.input)
     engine = EngineOptions(**cfg.engine)
     workers = 1 if cfg.workers is None and engine.name == "local" else cfg.workers
     models, scorer, judge = prepare(cfg)
@@ -71,7 +69,7 @@ def run(cfg: DictConfig) -> int:
         output = OutputFolder(
             folder,
             journal,
-            inputs.clips,
+            clips,
             settings=score_settings(models, scorer, judge, cfg),
             is_complete=artifacts.is_complete,
             resume=cfg.resume,

@@ -132,10 +132,7 @@ def _rows(cfg: DictConfig) -> list[Row]:
         return list(Manifest.read(source, label=cfg.label).select())
     if not isinstance(cfg.input, str) and any(is_table(typed_path(part)) for part in cfg.input):
         raise ConfigError("a manifest must be the only input")
-    inputs = list_inputs(cfg.input)
-    for remark in inputs.remarks:
-        log.warning(remark)
-    paths = [os.path.normpath(path.absolute()) for path in inputs.paths]
+    paths = [os.path.normpath(clip.path.absolute()) for clip in list_inputs(cfg.input)]
     made = typed_path(cfg.output).absolute() / "clips"
     given, paths = len(paths), [path for path in paths if made not in Path(path).parents]
     if not paths:

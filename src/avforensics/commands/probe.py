@@ -35,12 +35,10 @@ FORMATS = ("table", "json")
 def run(cfg: DictConfig) -> int:
     """Print a report on each video of ``cfg.input``."""
     check_choice("format", cfg.format, FORMATS)
-    inputs = list_inputs(cfg.input)
-    for remark in inputs.remarks:
-        log.warning("%s", remark)
+    paths = [clip.path for clip in list_inputs(cfg.input)]
     options = MediaOptions(video_stream=cfg.video_stream, audio_stream=cfg.audio_stream)
     failed = 0
-    for path in inputs.paths:
+    for path in paths:
         report = reason = None
         try:
             report = examine(path, options, decode=cfg.decode)
@@ -51,8 +49,8 @@ def run(cfg: DictConfig) -> int:
         failed += report is None
         show = show_json if cfg.format == "json" else show_table
         show(path, report, reason)
-    if len(inputs.paths) > 1:
-        log.info("%d can be read, %d cannot", len(inputs.paths) - failed, failed)
+    if len(paths) > 1:
+        log.info("%d can be read, %d cannot", len(paths) - failed, failed)
     return int(failed > 0)
 
 

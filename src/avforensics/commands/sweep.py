@@ -77,9 +77,8 @@ def _scored(cfg: DictConfig) -> list[Point]:
             windows=cfg.scoring.windows,
             audio=cfg.scoring.audio,
             part=cfg.part,
-            resamples=cfg.intervals.resamples,
-            level=cfg.intervals.level,
             seed=cfg.seed,
+            **OmegaConf.to_container(cfg.intervals),
             limits=limits_of(OmegaConf.to_container(cfg.applicability, resolve=True)),
             advance=progress.advance,
         )

@@ -34,7 +34,6 @@ from avforensics.lightning.shared_memory import shared_memory_error
 
 log = logging.getLogger(__name__)
 
-FAILED = 1
 HUSHED = (  # Lightning's notices that do not help the user
     ".*isinstance.treespec, LeafSpec.*",
     ".*does not have many workers.*",
@@ -61,7 +60,7 @@ def run(cfg: DictConfig) -> int:
             trainer.fit(module, datamodule=data, ckpt_path=ckpt, weights_only=True)
     except TrainingError as error:
         log.error("%s", error)
-        return FAILED
+        return 1
     except RuntimeError as error:
         if (reason := shared_memory_error(error)) is not None:
             raise reason from None

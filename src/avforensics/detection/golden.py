@@ -13,8 +13,8 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from avforensics.checkpoints import load_models
-from avforensics.checkpoints.digest import network_digest
 from avforensics.checkpoints.locate import SHIPPED
+from avforensics.checkpoints.states import network_digest
 from avforensics.errors import AVForensicsError
 from avforensics.files import atomic_path
 from avforensics.media.clips import ClipReader

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from avforensics.data.labels import Labels
@@ -16,31 +16,14 @@ from avforensics.files import typed_path
 from avforensics.media.types import VIDEO_SUFFIXES
 from avforensics.scoring.source import Clip
 
-
-@dataclass
-class Inputs:
-    """Videos in the order in which they are scored.
-
-    Attributes
-    ----------
-    clips : list of Clip
-        Files, or parts of files that a manifest names, without duplicates. A missing video among
-        several inputs is included; its row in the results gives the reason.
-    remarks : list of str
-        Sentences that state what was left out and why.
-    """
-
-    clips: list[Clip]
-    remarks: list[str] = field(default_factory=list)
-
-    @property
-    def paths(self) -> list[Path]:
-        """Files of the clips."""
-        return [clip.path for clip in self.clips]
+log = logging.getLogger(__name__)
 
 
-def list_inputs(source: str | os.PathLike | Sequence[str]) -> Inputs:
-    """List the videos that ``source`` names, without duplicates.
+def list_inputs(source: str | os.PathLike | Sequence[str]) -> list[Clip]:
+    """List the videos that ``source`` names, in the order in which they are scored.
+
+    Duplicates are left out. So are hidden files and unreadable folders, which the log states.
+    A missing video among several inputs is included; its row in the results gives the reason.
 
     Parameters
     ----------
@@ -63,12 +46,11 @@ def list_inputs(source: str | os.PathLike | Sequence[str]) -> Inputs:
     """
     if isinstance(source, str | os.PathLike):
         return _one(source)
-    parts = [_one(part, among=len(source) > 1) for part in source]
-    clips = [clip for part in parts for clip in part.clips]
-    return _once("input", clips, [remark for part in parts for remark in part.remarks])
+    among = len(source) > 1
+    return _once("input", [clip for part in source for clip in _one(part, among=among)])
 
 
-def _one(source: str | os.PathLike, *, among: bool = False) -> Inputs:
+def _one(source: str | os.PathLike, *, among: bool = False) -> list[Clip]:
     """List the videos of one input, including a missing video if it is ``among`` several."""
     path = typed_path(source)
     if not str(source).strip():
@@ -79,16 +61,16 @@ def _one(source: str | os.PathLike, *, among: bool = False) -> Inputs:
         return _listed(path)
     if not os.path.lexists(path) and not (among and path.suffix.lower() in VIDEO_SUFFIXES):
         raise ConfigError(f"input={source}: there is no such file or folder")
-    return Inputs([Clip(path)])
+    return [Clip(path)]
 
 
-def _folder(root: Path) -> Inputs:
+def _folder(root: Path) -> list[Clip]:
     """List every visible video below a folder; links to folders are followed once."""
-    found, remarks, hidden, seen = [], [], 0, set()
+    found, hidden, seen = [], 0, set()
     for folder, subfolders, names in os.walk(
         root,
         followlinks=True,
-        onerror=lambda error: remarks.append(f"{error.filename}: {error.strerror}: skipped"),
+        onerror=lambda error: log.warning("%s: %s: skipped", error.filename, error.strerror),
     ):
         identity = Path(folder).stat()
         if (identity.st_dev, identity.st_ino) in seen:
@@ -103,11 +85,11 @@ def _folder(root: Path) -> Inputs:
         looked_for = " ".join(sorted(VIDEO_SUFFIXES))
         raise ConfigError(f"{root}: no video in this folder or below (looked for {looked_for})")
     if hidden:
-        remarks.append(f"skipped {_files(hidden)} with a name that begins with a dot")
-    return Inputs([Clip(path) for path in sorted(found)], remarks)
+        log.warning("skipped %s with a name that begins with a dot", _files(hidden))
+    return [Clip(path) for path in sorted(found)]
 
 
-def _listed(path: Path) -> Inputs:
+def _listed(path: Path) -> list[Clip]:
     """List the videos of a table or a text file, without duplicates, in the order of the file."""
     source = read_source(path)
     if not isinstance(source, Table) and path.suffix.lower() in TABLES:
@@ -120,17 +102,17 @@ def _listed(path: Path) -> Inputs:
         entries = [Clip(_from_list(source, line)) for line in listed_lines(source)]
     if not entries:
         raise ConfigError(f"{path}: the list contains no video")
-    return _once(path, entries, [])
+    return _once(path, entries)
 
 
-def _once(source: object, entries: Sequence[Clip], remarks: list[str]) -> Inputs:
+def _once(source: object, entries: Sequence[Clip]) -> list[Clip]:
     """Drop duplicate clips, keeping the first."""
     once: dict[str, Clip] = {}
     for clip in entries:
         once.setdefault(clip_key(clip), clip)
     if repeated := len(entries) - len(once):
-        remarks = [*remarks, f"{source}: {_files(repeated)} listed more than once, but scored once"]
-    return Inputs(list(once.values()), remarks)
+        log.warning("%s: %s listed more than once, but scored once", source, _files(repeated))
+    return list(once.values())
 
 
 def _row(table: Table, index: int, cells: dict[str, str]) -> Clip:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from avforensics.checkpoints import Models
-from avforensics.checkpoints.digest import network_digest
+from avforensics.checkpoints.states import network_digest
 from avforensics.errors import ConfigError
 from avforensics.features.store import FeatureStore
 from avforensics.fields import check_choice

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from avforensics.checkpoints import Models
-from avforensics.checkpoints.digest import network_digest
+from avforensics.checkpoints.states import network_digest
 from avforensics.scoring.sequences import SequencePolicy
 
 

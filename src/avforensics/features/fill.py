@@ -13,7 +13,7 @@ import torch
 
 import avforensics
 from avforensics.checkpoints import Models, save_bundle
-from avforensics.checkpoints.digest import network_digest
+from avforensics.checkpoints.states import network_digest
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
 from avforensics.errors import ConfigError, MediaError

@@ -22,7 +22,7 @@ from pytorch_lightning.strategies import DDPStrategy
 
 from avforensics.applicability import limits_of
 from avforensics.checkpoints import Models
-from avforensics.checkpoints.digest import network_digest
+from avforensics.checkpoints.states import network_digest
 from avforensics.data.manifest import Manifest
 from avforensics.data.row import Row
 from avforensics.errors import ConfigError, ManifestError

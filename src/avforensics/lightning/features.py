@@ -220,7 +220,11 @@ class FeatureData(pl.LightningDataModule):
         return DataLoader(self.val_set, batch_size=VAL_BATCH, sampler=order)
 
     def _split(self, store: FeatureStore) -> tuple[FeatureStore, FeatureStore]:
-        enough = self._enough_windows(store)
+        unused = 2 * store.info.max_delay if self.audio == "context" else 0
+
+        def enough(entry: Entry) -> bool:
+            return entry.n_windows >= 2 + self.shift + unused
+
         if self.val is None:
             return self._hold_out(store.select(enough, split=self.train, label=0))
         splits = self.train, self.val
@@ -229,11 +233,6 @@ class FeatureData(pl.LightningDataModule):
             rows = (Row(e.path, 0, identity=e.identity, split=e.split) for p in parts for e in p)
             Manifest(rows).check_disjoint(*splits)
         return parts
-
-    def _enough_windows(self, store: FeatureStore) -> Callable[[Entry], bool]:
-        """Return a filter that keeps clips with at least two usable windows."""
-        unused = 2 * store.info.max_delay if self.audio == "context" else 0
-        return lambda entry: entry.n_windows >= 2 + self.shift + unused
 
     def _hold_out(self, store: FeatureStore) -> tuple[FeatureStore, FeatureStore]:
         """Hold out identities (or clips without identity), chosen by a hash of seed and name."""

@@ -83,10 +83,8 @@ class LearningCurve(Callback):
 
     def _draw(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self._drawn = len(self.val)
-        for name, figure in {
-            "curve": curve_figure(self.train, self.val),
-            **module.pictures(),
-        }.items():
+        figures = {"curve": curve_figure(self.train, self.val), **module.pictures()}
+        for name, figure in figures.items():
             with atomic_path(self.folder / f"{name}.png") as partial:
                 figure.savefig(partial, dpi=120)
             for logger in trainer.loggers:
