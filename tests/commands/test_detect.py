@@ -361,34 +361,36 @@ cli.command()
 """
 
 
-def started(tmp_path, bundle, *arguments):
-    (tmp_path / "slow.py").write_text(SLOW)
-    command = [sys.executable, "slow.py", "detect", "checkpoint=bundle", "report=false"]
-    return subprocess.Popen(
-        [*command, f"checkpoint.bundle={bundle}", *arguments],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # a suite started in the background ignores it, and children inherit that
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+@pytest.fixture
+def started(bundle, tmp_path, make_clip):
+    """Return a function that starts a slow batch and waits until videos are in its journal."""
+
+    def start(finished: int) -> subprocess.Popen:
+        for i in range(20):
+            make_clip(tmp_path / f"v/{i:02d}.mp4", seed=i)
+        (tmp_path / "slow.py").write_text(SLOW)
+        words = ["input=v", "output_dir=out", "checkpoint=bundle", f"checkpoint.bundle={bundle}"]
+        run = subprocess.Popen(
+            [sys.executable, "slow.py", "detect", "report=false", *words],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # a suite started in the background ignores it, and children inherit that
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        journal, until = tmp_path / "out/journal.jsonl", time.monotonic() + 300
+        while not journal.exists() or journal.read_bytes().count(b"\n") < 1 + finished:
+            assert run.poll() is None, run.communicate()
+            assert time.monotonic() < until, "nothing is written"
+            time.sleep(0.02)
+        return run
+
+    return start
 
 
-def wait_for_lines(run: subprocess.Popen, path: Path, count: int) -> None:
-    """Wait until a process has written ``count`` lines to a file."""
-    until = time.monotonic() + 300
-    while not path.exists() or path.read_bytes().count(b"\n") < count:
-        assert run.poll() is None, run.communicate()
-        assert time.monotonic() < until, "nothing is written"
-        time.sleep(0.02)
-
-
-def test_a_kill_loses_and_doubles_nothing(detect, bundle, tmp_path, make_clip):
-    for i in range(20):
-        make_clip(tmp_path / f"v/{i:02d}.mp4", seed=i)
-    run = started(tmp_path, bundle, "input=v", "output_dir=out")
-    wait_for_lines(run, tmp_path / "out/journal.jsonl", 1 + 8)
+def test_a_kill_loses_and_doubles_nothing(detect, started, tmp_path):
+    run = started(8)
     run.send_signal(signal.SIGKILL)
     run.communicate(timeout=60)
     finished = rows(tmp_path / "out")
@@ -413,11 +415,8 @@ def test_a_kill_loses_and_doubles_nothing(detect, bundle, tmp_path, make_clip):
     ("number", "code", "word"),
     [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "ended by SIGTERM")],
 )
-def test_ctrl_c_and_sigterm_keep_what_is_done(bundle, tmp_path, make_clip, number, code, word):
-    for i in range(20):
-        make_clip(tmp_path / f"v/{i:02d}.mp4", seed=i)
-    run = started(tmp_path, bundle, "input=v", "output_dir=out")
-    wait_for_lines(run, tmp_path / "out/journal.jsonl", 1 + 3)
+def test_ctrl_c_and_sigterm_keep_what_is_done(started, tmp_path, number, code, word):
+    run = started(3)
     run.send_signal(number)
     out, err = run.communicate(timeout=60)
     assert run.returncode == code, err
