@@ -85,15 +85,9 @@ def test_digest_names_the_rows_and_not_the_place(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "the file is empty"),
         ("path,lable\nx,1\n", "unknown column 'lable'; did you mean label?"),
         ("path\nx\n", "no column label; the columns in its first line: path"),
-        ("path,label,label\nx,1,1\n", "column 'label' occurs twice"),
-        ("path,label\nx,0\ny,2\n", "line 3, row 2: label must be 0 (real) or 1 (fake), or one of"),
-        ("path,label\nx,0\n\ny,maybe\n", "line 4, row 2: label must be 0"),
         ("path,label\n,0\n", "row 1: the path is empty"),
-        ("path,label\na\0b,0\n", "binary data, not text (a NUL in line 2)"),
-        ("path,label\nx,0,\n", "row 1: 3 cells, but the header has 2"),
         ("path,label,start\nx,0,soon\n", "row 1: start and duration must be seconds"),
         ("path,label,start\nx,0,-1\n", "row 1: start and duration must be seconds"),
         ("path,label,duration\nx,0,nan\n", "row 1: start and duration must be seconds"),
@@ -119,12 +113,9 @@ def test_what_cannot_be_selected_names_the_file(tmp_path):
         Manifest.read(path).select(split="test").select(label=1)
 
 
-def test_no_file_and_no_text(tmp_path):
+def test_no_file_and_no_parquet(tmp_path):
     with pytest.raises(ManifestError, match="no such file"):
         Manifest.read(tmp_path / "none.csv")
-    (tmp_path / "video.csv").write_bytes(b"\x00\xff\xfe\x80")
-    with pytest.raises(ManifestError, match="binary data, not text"):
-        Manifest.read(tmp_path / "video.csv")
     (tmp_path / "video.parquet").write_bytes(b"nothing of the kind")
     with pytest.raises(ManifestError, match="not a Parquet file"):
         Manifest.read(tmp_path / "video.parquet")
@@ -166,10 +157,6 @@ def test_select(tmp_path):
         ManifestError, match=r"no clip has split test; available: \(empty\) \(3\), v"
     ):
         manifest.select(split="test")
-    with pytest.raises(ManifestError, match="no clip has label 0"):
-        Manifest(fakes).select(label=0)
-    with pytest.raises(ManifestError, match="empty"):
-        Manifest([]).select()
 
 
 def test_missing_and_doubled_files_are_named(tmp_path):

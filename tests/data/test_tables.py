@@ -145,7 +145,7 @@ def test_what_is_no_label_names_the_row_and_what_may_stand_there(tmp_path, label
         ("name,label,score\na,1,1\n", "no column path; the columns in its first line: name, "),
         ("a.mp4,1,0.5\n", "no column path, label, score"),
         ("path,label,score,Label\na,1,1,1\n", "column 'label' occurs twice"),
-        ("path,label,score\na\0b,1,1\n", "binary data, not text"),
+        ("path,label,score\na\0b,1,1\n", "binary data, not text (a NUL in line 2)"),
         (b"PK\x03\x04 a workbook", "a workbook, not a CSV file"),
         ("", "the file is empty"),
     ],

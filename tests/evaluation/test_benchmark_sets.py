@@ -89,11 +89,6 @@ def lavdf_entry(file, split, periods, original, picture=False, sound=False):
     }  # fmt: skip
 
 
-def av1m_entry(file, kind, periods):
-    known = {"file": file, "modify_type": kind, "fake_segments": periods, "split": "val"}
-    return known | {"original": None, "video_frames": 13, "audio_frames": 8320}
-
-
 REAL = f"original_videos/{UUID}/{UUID}_022.mp4"
 DFDC = {
     "dfdc_train_part_2/metadata.json": {
@@ -126,20 +121,6 @@ SETS = {
         },
         ["scoring.windows=all"],
         ["real", "audio_modified", "both_modified", "real"],
-    ),
-    "av_deepfake1m": (
-        ["val/id1/v/0/real.mp4", "val/id1/v/0/a.mp4", "val/id1/v/0/b.mp4"],
-        [],
-        {
-            "val_metadata.json": [
-                av1m_entry("id1/v/0/real.mp4", "real", []),
-                av1m_entry("id1/v/0/a.mp4", "visual_modified", [[0.1, 0.2]]),
-                av1m_entry("id1/v/0/b.mp4", "both_modified", [[0.1, 0.2], [0.3, 0.4]]),
-            ],
-            "test_files.txt": "000001.mp4\n",
-        },
-        [],
-        ["real", "visual_modified", "both_modified"],
     ),
     "dfdc": (
         [f"dfdc_train_part_2/{name}.mp4" for name in ("a b", "b")]

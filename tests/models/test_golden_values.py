@@ -17,11 +17,7 @@ from avforensics.models.sync import published_sync_network
 
 pytestmark = pytest.mark.reference
 
-GOLDEN = {
-    "released_clip_30frames_seed0": ("released_clip.mp4", "released_clip.wav"),
-    "released_clip_seed0": ("released_clip.mp4", "released_clip.wav"),
-    "grid_clip_seed1": ("grid_clip.mp4", "grid_clip_seed1.wav"),
-}
+GOLDEN = ("released_clip_30frames_seed0", "released_clip_seed0", "grid_clip_seed1")
 
 
 @pytest.fixture(scope="module", params=GOLDEN)
@@ -80,56 +76,30 @@ def test_projection_of_activations(reference, golden):
     np.testing.assert_allclose(projected, golden["pca_feature"], rtol=0, atol=1e-4 * largest)
 
 
-def _rows_and_activations(network, shared, name, first, count):
-    """Compute logits and activations of windows first..first + count - 1 of a golden clip."""
-    clip, sound = GOLDEN[name]
-    golden = np.load(shared / "reference" / "golden" / f"{name}.npz")
-    frames = _frames(shared / "media" / clip, first, count + 4)
-    audio = read_wav(shared / "reference" / "golden" / sound)[: golden["n_frames"] * HOP]
-    audio = np.pad(audio, 15 * HOP).astype(np.float32)
-    crops = torch.from_numpy(audio).unfold(0, 5 * HOP, HOP)[first : first + count + 30]
-    with torch.inference_mode():
-        video = network.video_tokens(network.visual.frames(frames))
-        tokens = network.audio_tokens(crops)
-        rows = network.delay_rows(video, tokens)
-        activations = network.activations(video, tokens[15 : 15 + count])
-    chosen = slice(first, first + count)
-    return rows, activations, golden["sync_logits"][chosen], golden["av_activation"][chosen]
-
-
-def _frames(path, first, count):
-    with open_media(path) as media:
-        frames = chain.from_iterable(block.frames for block in media)
-        chosen = np.stack(list(islice(frames, first, first + count)))
-    return torch.from_numpy(chosen).permute(0, 3, 1, 2).float()
-
-
-def _assert_close(rows, activations, golden_rows, golden_activations):
-    np.testing.assert_allclose(rows, golden_rows, rtol=0, atol=1e-3)
-    largest = np.abs(golden_activations).max()
-    np.testing.assert_allclose(activations, golden_activations, rtol=0, atol=1e-4 * largest)
-
-
 @pytest.fixture(scope="module")
 def sync_network(released_folder):
     return load_models({"dir": released_folder}, parts=["sync"]).sync
 
 
 @pytest.mark.parametrize(("first", "count"), [(0, 2), (24, 2)])
-def test_synchronisation_network(sync_network, shared, first, count):
-    name = "released_clip_30frames_seed0"
-    _assert_close(*_rows_and_activations(sync_network, shared, name, first, count))
-
-
-@pytest.mark.slow
-def test_synchronisation_network_on_a_whole_clip(sync_network, shared):
-    name = "released_clip_30frames_seed0"
-    _assert_close(*_rows_and_activations(sync_network, shared, name, 0, 26))
-
-
-@pytest.mark.slow
-def test_synchronisation_network_with_other_weights(stand_in_state_dict, shared):
-    network = published_sync_network().eval()
-    state = stand_in_state_dict(1)
-    network.load_state_dict(dict(from_published(n, t, sync=True) for n, t in state.items()))
-    _assert_close(*_rows_and_activations(network, shared, "grid_clip_seed1", 0, 12))
+def test_synchronisation_network(sync_network, shared, reference, first, count):
+    """A few windows; tests/scoring/test_parity.py has all of them."""
+    golden = np.load(reference / "golden" / f"{GOLDEN[0]}.npz")
+    with open_media(shared / "media" / "released_clip.mp4") as media:
+        frames = chain.from_iterable(block.frames for block in media)
+        chosen = np.stack(list(islice(frames, first, first + count + 4)))
+    frames = torch.from_numpy(chosen).permute(0, 3, 1, 2).float()
+    audio = read_wav(reference / "golden" / "released_clip.wav")[: golden["n_frames"] * HOP]
+    audio = np.pad(audio, 15 * HOP).astype(np.float32)
+    crops = torch.from_numpy(audio).unfold(0, 5 * HOP, HOP)[first : first + count + 30]
+    with torch.inference_mode():
+        video = sync_network.video_tokens(sync_network.visual.frames(frames))
+        tokens = sync_network.audio_tokens(crops)
+        rows = sync_network.delay_rows(video, tokens)
+        activations = sync_network.activations(video, tokens[15 : 15 + count])
+    part = slice(first, first + count)
+    np.testing.assert_allclose(rows, golden["sync_logits"][part], rtol=0, atol=1e-3)
+    largest = np.abs(golden["av_activation"][part]).max()
+    np.testing.assert_allclose(
+        activations, golden["av_activation"][part], rtol=0, atol=1e-4 * largest
+    )
