@@ -1,7 +1,6 @@
 """Training of the anomaly models from a feature store: bundle, best weights, resuming, errors."""
 
 import json
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,6 @@ from avforensics.features.store import FeatureStore
 from avforensics.lightning.anomaly import AnomalyModule
 from avforensics.lightning.callbacks.curve import LearningCurve
 from avforensics.lightning.features import FeatureData, Sequences
-from avforensics.lightning.fit import train_anomaly
 from avforensics.lightning.rows import ClipRows
 from avforensics.models.anomaly import anomaly_model
 from avforensics.models.decoder import PublishedDecoder
@@ -131,20 +129,6 @@ def test_training_both_is_training_each(folder, tmp_path):
     expected, found = alone.distribution.state_dict(), both.distribution.state_dict()
     for name in expected:
         torch.testing.assert_close(found[name], expected[name], rtol=1e-4, atol=1e-5)
-
-
-def test_plain_python_does_the_same(folder, trained):
-    models = train_anomaly(
-        folder,
-        max_len=LEN,
-        tau=TAU,
-        components=4,
-        batch_size=8,
-        max_epochs=12,
-        lr=1e-2,
-        decoder=partial(PublishedDecoder, width=16, heads=2),
-    )
-    assert_same_weights(trained[1], models, "distribution", "activation", "projection")
 
 
 @pytest.mark.parametrize(
