@@ -3,8 +3,8 @@
 Use ``@perturbation`` to add your own (docs/extending.md).
 
 Perturbations act on whole RGB frames before any crop; `avforensics.media.conditions` changes audio.
-As published, colour arithmetic rounds down to whole grey levels, while blur and resize round to
-the nearest. Frames are streamed: only the encoder's look-ahead is held in memory.
+As in the published code, colour arithmetic rounds down to whole grey levels, while blur and resize
+round to the nearest level. Frames are streamed: only the encoder's look-ahead is held in memory.
 
 Noise and blocks depend only on (seed, video, frame number), so the result does not depend on the
 order, batch or process. All levels of a perturbation use the same random numbers.

@@ -65,7 +65,7 @@ def cut_spans(
     """
     lead = WINDOW_FRAMES - 1
     frames: list[np.ndarray] = []  # one array per frame, from frame `start + lead` on
-    sound = np.zeros(max_delay * HOP, np.int16)  # from padded sample `dropped * HOP` on
+    sound = np.zeros(max_delay * HOP, np.int16)  # padded audio from sample `dropped * HOP` on
     start = n_frames = dropped = 0  # next window; frames seen; crops no longer needed
 
     def span(n_windows: int) -> Span:
