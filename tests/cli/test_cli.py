@@ -62,7 +62,6 @@ CONFIG = """
 SCRIPT = """
     import sys
     from avforensics import cli, commands
-from avforensics.errors import ConfigError
     commands.__path__.append({folder!r})
     if __name__ == "__main__":
         cli.command()
