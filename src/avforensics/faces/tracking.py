@@ -128,35 +128,17 @@ def _near(
 
 
 def assigned(costs: np.ndarray) -> list[tuple[int, int]]:
-    """Return rows and columns of the pairs with the lowest total cost, each used at most once.
-
-    The Hungarian method with shortest augmenting paths, as in SciPy, whose import takes longer than
-    scoring a short clip.
-    """
+    """Return rows and columns of the pairs with the lowest total cost, each used at most once."""
     if costs.shape[0] > costs.shape[1]:
         return [(row, column) for column, row in assigned(costs.T)]
-    rows, columns = costs.shape
-    nearest = costs.argmin(axis=1).tolist() if columns else []
+    nearest = costs.argmin(axis=1).tolist() if costs.size else []
     if len(set(nearest)) == len(nearest):  # as usual, no two rows compete for a column
         return list(enumerate(nearest))
-    of_row, of_column = np.zeros(rows), np.zeros(columns)  # dual prices
-    owner = np.full(columns, -1)  # row of each column
-    for start in range(rows):
-        distance, before = np.full(columns, np.inf), np.full(columns, -1)
-        seen, row, length, last = np.zeros(columns, bool), start, 0.0, -1
-        while row >= 0:
-            through = length + costs[row] - of_row[row] - of_column
-            nearer = ~seen & (through < distance)
-            distance[nearer], before[nearer] = through[nearer], last
-            last = int(np.where(seen, np.inf, distance).argmin())
-            length, row, seen[last] = distance[last], owner[last], True
-        of_row[start] += length
-        inner = seen & (owner >= 0)
-        of_row[owner[inner]] += length - distance[inner]
-        of_column[seen] -= length - distance[seen]
-        while last >= 0:
-            owner[last], last = (start if before[last] < 0 else owner[before[last]]), before[last]
-    return [(int(owner[column]), int(column)) for column in np.flatnonzero(owner >= 0)]
+    from scipy.optimize import linear_sum_assignment  # its import takes as long as a short clip
+
+    return [
+        (int(row), int(column)) for row, column in zip(*linear_sum_assignment(costs), strict=True)
+    ]
 
 
 def _boxes(faces: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
