@@ -76,6 +76,20 @@ def avforensics(monkeypatch) -> Callable[..., int]:
 
 
 @pytest.fixture
+def refusal(avforensics, capsys) -> Callable[..., str]:
+    """Run a command line that must end with one sentence on stderr; return the sentence."""
+
+    def run(*words: object) -> str:
+        capsys.readouterr()
+        assert avforensics(*words) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1, said
+        return said
+
+    return run
+
+
+@pytest.fixture
 def make_video(tmp_path: Path) -> Callable[..., Path]:
     """Make a small video: a square that moves over a grey background, and a wavering tone.
 

@@ -240,7 +240,7 @@ def test_columns_of_another_table(tmp_path):
     assert found[-1].attributes == {}
 
 
-def test_the_command(avforensics, tmp_path, capsys):
+def test_the_command(avforensics, refusal, tmp_path, capsys):
     rows = videos(harder=1.5)
     rows = [replace(row, attributes={"method": row.attributes["method"]}) for row in rows]
     write_scores(rows, tmp_path / "scores.csv")
@@ -259,5 +259,4 @@ def test_the_command(avforensics, tmp_path, capsys):
     assert "### By language" in text and r"| c\| | 40 | 80 | 100.0 % |" in text
     again = read_scores(out / "scores.csv")  # keeps the given values
     assert again[0].attributes == {"method": "real", "language": "a|"}
-    assert avforensics(*words, "breakdowns.table=nowhere.csv") == 2
-    assert "nowhere.csv: no such file" in capsys.readouterr().err
+    assert "nowhere.csv: no such file" in refusal(*words, "breakdowns.table=nowhere.csv")

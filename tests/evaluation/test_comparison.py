@@ -130,7 +130,7 @@ def test_an_evaluation_against_an_earlier_one(
     assert "| AVG-ALL | AUC |" in (tmp_path / "b/comparison.md").read_text()
 
 
-def test_scores_of_any_detector(avforensics, tmp_path, capsys):
+def test_scores_of_any_detector(avforensics, refusal, tmp_path):
     """A list of paths, labels and scores gets the same tables, without a model."""
     write_scores(run(shift=0.5), tmp_path / "ours.csv")
     with (tmp_path / "theirs.csv").open("w", newline="") as file:
@@ -148,17 +148,13 @@ def test_scores_of_any_detector(avforensics, tmp_path, capsys):
     compared = json.loads((tmp_path / "out/comparison.json").read_text())["results"]
     assert compared["RVFA"]["auc"]["difference"] < 0
     assert (tmp_path / "out/roc.png").exists()
-    capsys.readouterr()
     for change, sentence_ in (
         (["scores=nowhere.csv"], "nowhere.csv: no such file"),
         ([f"scores={tmp_path}/ours.csv", "features=x"], "scores=FILE cannot be combined"),
         ([f"scores={tmp_path}/ours.csv", "controls.run=[trim]"], "scores=FILE cannot be combined"),
         ([f"scores={tmp_path}/ours.csv", "against=nowhere"], "nowhere: no such file"),
     ):
-        assert avforensics(*words, *change) == 2
-        err = capsys.readouterr().err
-        assert sentence_ in err
-        assert err.count("\n") == 1
+        assert sentence_ in refusal(*words, *change)
 
 
 def test_the_output_of_detect_with_labels_added(avforensics, tmp_path, capsys):
