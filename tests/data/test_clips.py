@@ -110,7 +110,7 @@ def test_broken_clips_are_replaced_by_the_next_and_named(manifest, tmp_path):
     assert RandomClips(Manifest(rows), clips_per_video=1)[0]["index"] == 0
     around = SpanClips(Manifest([*rows[1:], short]), span=30)[3]
     assert around["index"] == 2
-    assert "7 frames, but 30 are needed" in around["broken"]
+    assert "too short: 7 frames (at least 30 needed)" in around["broken"]
 
 
 def test_too_many_broken_clips_end_it(tmp_path):

@@ -69,7 +69,7 @@ def test_draws_depend_on_seed_and_the_clips_own_name_only():
     assert len({abs(d["by"]) for d in others}) > 5
     assert all(4 <= abs(d["by"]) <= 12 and N * 3 // 8 <= d["frame"] < N * 5 // 8 for d in others)
     assert {d["by"] > 0 for d in others} == {True, False}
-    with pytest.raises(MediaError, match="60 frames are too few for a jump of 16"):
+    with pytest.raises(MediaError, match="60 frames are too few for a jump of 16 frames"):
         draw_jump(row("a"), counted(), (16, 20), seed=0)
 
 

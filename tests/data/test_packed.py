@@ -96,7 +96,7 @@ def test_weights_say_how_often_a_category_comes_up(memory):
                 frames[piece.clip] += piece.count
     share = frames / frames.sum()
     assert share[1] == pytest.approx(60 / 97.5, abs=0.06)
-    with pytest.raises(ManifestError, match="weights names unknown categories: often"):
+    with pytest.raises(ManifestError, match="`weights` contains unknown categories: often"):
         clip_weights(memory.rows, {"often": 1})
 
 

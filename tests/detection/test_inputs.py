@@ -98,7 +98,7 @@ def test_bytes_that_are_no_utf_8(here):
         ("binary.txt", "binary data, not text"),
         ("nowhere.csv", "nowhere.csv: no such file"),
         ("faces.csv", "no column path; the columns in its first line: face, label"),
-        ("start.csv", "line 3, row 2: start and duration must be seconds"),
+        ("start.csv", "line 3, row 2: start and duration must be numbers of seconds"),
     ],
 )
 def test_nothing_to_do_is_an_error(here, source, sentence):

@@ -123,7 +123,7 @@ def mistakes(tmp_path, bars):
         f"data.manifest={tmp_path / 'no' / 'such' / 'm.csv'}": "m.csv",
         "data.train=pretrain": "no clip has split pretrain; available: sync (8), val (3)",
         "data.val=holdout": "no clip has split holdout",
-        f"data.manifest={shared}": "splits share 1 identities, e.g. id00 is in sync and val",
+        f"data.manifest={shared}": "splits share 1 identity: id00 (id00 is in sync and val)",
         f"data.manifest={gone}": "the files of 1 of 12 clips are missing",
         "data.phases=[{batch_size: 9, span: 20}]": "8 clips, which do not fill one batch of 9",
         "data.phases=[{batch_size: 2, clips: 1}, {batch_size: 2, clips: 4}]": "must set its epochs",

@@ -86,8 +86,8 @@ def _tell(found: Sequence[Alignment], real: Sequence[bool], known: int, listed: 
     ours = [one for one, is_real in zip(found, real, strict=True) if is_real]
     basis = Counter(one.basis for one in ours if not one.voice_over)
     log.info(
-        "delay estimated for the recording: %d clips; for the clip: %d; uncertain, so 0: %d; "
-        "dropped because the face does not speak: %d",
+        "%d clips got the delay of their recording, %d their own, and %d the delay 0 because the "
+        "estimate is uncertain; %d were dropped because the face does not speak",
         basis["recording"],
         basis["clip"],
         basis["unsure"],

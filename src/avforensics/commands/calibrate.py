@@ -81,7 +81,7 @@ class Scoring:
         listed = len(chosen)
         chosen = [index for index in chosen if not why_not_applicable(store[index], limits)]
         if apart := listed - len(chosen):
-            log.info("%d of %d videos are not applicable and excluded", apart, listed)
+            log.info("%d of %d videos are excluded as not applicable", apart, listed)
         scorer = StoreScorer(
             store,
             self.models,
@@ -127,7 +127,8 @@ def run(cfg: DictConfig) -> int:
     inputs = [properties(store[index]) for index in scores]
     if unread := sum("width" not in known for known in inputs):
         log.warning(
-            "%d of %d files could not be opened: only their leading silence is known",
+            "%d of %d files could not be opened; of their properties, only the leading silence is "
+            "known",
             unread,
             len(inputs),
         )
@@ -189,8 +190,8 @@ def named_fakes(cfg: DictConfig, reals: FeatureStore) -> tuple[FeatureStore, lis
     store = FeatureStore.open(cfg.fakes.features)
     if store.info.network != reals.info.network:
         raise ConfigError(
-            f"fakes.features={store.folder}: its features come from another network than those of "
-            "the real videos"
+            f"fakes.features={store.folder}: its features come from a different network than those "
+            "of the real videos"
         )
     category = cfg.fakes.category
     kinds = list(category) if isinstance(category, ListConfig) else category
@@ -233,7 +234,8 @@ def real_clips(store: FeatureStore, split: str | None, *, trained: Sequence[str]
     """
     chosen = [index for index in choose(store, split=split) if store[index].label == 0]
     if not chosen:
-        raise ManifestError(f"{store.folder}: no real videos in split {split or '(any)'}")
+        where = f" in split {split}" if split else ""
+        raise ManifestError(f"{store.folder}: no real videos{where}")
     people = {entry.identity for entry in store if entry.split in trained and entry.identity}
     shared = sorted(
         {
@@ -288,7 +290,7 @@ def tell_likelihood(likelihood: LikelihoodRatio) -> None:
     """Print how well likelihood ratios perform on held-out people and generators."""
     about = likelihood.about
     log.info(
-        "likelihood ratios for the %s: fitted on %d real videos of %d people and %d forgeries of "
+        "likelihood ratios for the %s: fitted on %d real videos of %d people and %d forgeries by "
         "%d generators",
         about["of"],
         about["n_real"],
@@ -302,4 +304,4 @@ def tell_likelihood(likelihood: LikelihoodRatio) -> None:
         log.warning("no likelihood ratio: %s", likelihood.refused)
         return
     lower, upper = likelihood.arrays["bounds"]
-    log.info("ratios are limited to 1/%.3g and %.3g", 10**-lower, 10**upper)
+    log.info("ratios are limited to the range from 1/%.3g to %.3g", 10**-lower, 10**upper)

@@ -24,7 +24,9 @@ def run(cfg: DictConfig) -> int:
     if cfg.to not in ("bundle", "published"):
         raise ConfigError(f"to must be bundle or published, got {cfg.to}")
     if not cfg.output:
-        raise ConfigError("convert needs output=FILE.safetensors (or a folder, to=published)")
+        raise ConfigError(
+            "convert needs output=FILE.safetensors, or output=FOLDER with to=published"
+        )
     output = typed_path(cfg.output)
     if cfg.to == "bundle" and output.suffix != ".safetensors":
         raise ConfigError(f"output must end in .safetensors, got {output}")

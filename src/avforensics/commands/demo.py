@@ -98,7 +98,7 @@ def show(video: Path, cfg: DictConfig, *, own: bool) -> Path:
     page = showcase.write_page(title=what, lead=lead, provenance=provenance)
     _tell_clip(what, shown, folder / "results.json")
     for left_out in showcase.left_out:
-        log.info("not possible: %s", left_out)
+        log.info("not made: %s", left_out)
     showcase.write_reports(provenance=provenance)
     get_console().print(f"Open {page}", soft_wrap=True)
     return page

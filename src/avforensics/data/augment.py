@@ -68,7 +68,7 @@ class Augment:
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be within [0, 1), got {getattr(self, name)}")
         if len(self.scale) != 2 or not 0.1 <= self.scale[0] <= self.scale[1] <= 10:
-            raise ValueError(f"scale must be two numbers within 0.1..10, got {self.scale}")
+            raise ValueError(f"scale must be a range (low, high) within 0.1..10, got {self.scale}")
         if not 0 <= self.roll <= 90:
             raise ValueError(f"roll must be within 0..90 degrees, got {self.roll}")
 

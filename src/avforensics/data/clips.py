@@ -108,7 +108,9 @@ class RandomClips(_Clips):
 
     def __post_init__(self) -> None:
         if min(self.clips_per_video, self.gap) < 1:
-            raise ValueError("clips_per_video and gap must be >= 1")
+            raise ValueError(
+                f"clips_per_video and gap must be >= 1, got {self.clips_per_video} and {self.gap}"
+            )
 
     def _read(self, row: Row, rng: np.random.Generator) -> tuple:
         reader = ClipReader(row.path)
@@ -160,7 +162,7 @@ class SpanClips(_Clips):
         first, heard, n = aligned_range(row, reader.n_frames)
         span = n if self.span is None else self.span
         if not 0 < span <= n:
-            raise MediaError(row.path, f"the clip has {n} frames, but {span or 'some'} are needed")
+            raise MediaError(row.path, f"too short: {n} frames (at least {span or 1} needed)")
         start = first + (0 if self.fixed else int(rng.integers(n - span + 1)))
         audio = reader.audio(start + heard - first, span)
         return reader.frames(start, span), audio.copy(), start  # a writable copy

@@ -80,7 +80,10 @@ class ClipSettings:
                 f"crop must be [left, top, right, bottom] within 0..1, got {list(self.recipe)}"
             )
         if self.longest < max(2 * self.find.min_seconds, 1.0):
-            raise ValueError("longest must be >= 1 s and >= twice find.min_seconds")
+            raise ValueError(
+                "longest must be >= 1 s and >= twice find.min_seconds "
+                f"({self.find.min_seconds:g} s), got {self.longest:g}"
+            )
 
     @property
     def digest(self) -> str:

@@ -203,16 +203,15 @@ class Manifest:
             for row in self.select(split=name):
                 if not row.identity:
                     raise ManifestError(
-                        f"split {name}: {row.path} has no identity, so the splits may not be "
-                        "disjoint"
+                        f"split {name}: {row.path} has no identity, so the splits may share people"
                     )
                 holders[row.identity].add(name)
         shared = sorted(identity for identity, held in holders.items() if len(held) > 1)
         if shared:
             held = " and ".join(sorted(holders[shared[0]]))
             raise ManifestError(
-                f"splits share {len(shared)} identities, e.g. {shared[0]} is in {held}: "
-                f"{shorten(shared)}"
+                f"splits share {len(shared)} identit{'y' if len(shared) == 1 else 'ies'}: "
+                f"{shorten(shared)} ({shared[0]} is in {held})"
             )
 
 

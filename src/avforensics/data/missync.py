@@ -41,7 +41,8 @@ def sound_of(row: Row) -> np.ndarray:
         sound = read_audio(row.path, origin=origin)
     first, last = _span(row, sound)
     if last - first < SHORTEST:
-        raise MediaError(row.path, f"too short to be forged: {last - first} frames with audio")
+        reason = f"{last - first} frames with audio, but {SHORTEST} are needed"
+        raise MediaError(row.path, f"too short to be forged: {reason}")
     return sound
 
 
@@ -142,7 +143,8 @@ def draw_jump(row: Row, sound: np.ndarray, limits: tuple[int, int], *, seed: int
     n_frames = last - first
     least, most = limits
     if least > n_frames // 4:
-        raise MediaError(row.path, f"{n_frames} frames are too few for a jump of {least}")
+        reason = f"{n_frames} frames are too few for a jump of {least} frames ({4 * least} needed)"
+        raise MediaError(row.path, reason)
     by = int(rng.integers(least, min(most, n_frames // 4) + 1))
     frame = int(rng.integers(3 * n_frames // 8, 5 * n_frames // 8))
     return {"frame": frame, "by": by if rng.random() < 0.5 else -by}

@@ -67,7 +67,8 @@ class ClipMemory:
             self._frames.append(frames)
             self._audio.append(audio)
         if not self.rows:
-            raise ManifestError(f"none of the {len(manifest)} clips can be read: {self.broken[:1]}")
+            reason = self.broken[0] if self.broken else "the manifest is empty"
+            raise ManifestError(f"none of the {len(manifest)} clips can be read: {reason}")
         gigabytes = sum(frames.nbytes for frames in self._frames) / 1e9
         counts = len(self.rows), self.lengths.sum(), gigabytes, len(self.broken)
         log.info("%d clips in memory: %d frames, %.1f GB; %d could not be read", *counts)
@@ -94,7 +95,7 @@ def _read(row: Row) -> tuple[np.ndarray, np.ndarray]:
     reader = ClipReader(row.path)
     first, heard, n = aligned_range(row, reader.n_frames)
     if n < WINDOW:
-        raise MediaError(row.path, f"{n} frames, but {WINDOW} are needed")
+        raise MediaError(row.path, f"too short: {n} frames, but {WINDOW} are needed")
     return reader.frames(first, n), reader.audio(heard, n).copy()
 
 
@@ -281,7 +282,7 @@ def clip_weights(rows: Sequence[Row], weights: Mapping[str, float] | None) -> np
     """
     weights = dict(weights or {})
     if strange := set(weights) - {row.category for row in rows}:
-        raise ManifestError(f"weights names unknown categories: {', '.join(sorted(strange))}")
+        raise ManifestError(f"`weights` contains unknown categories: {', '.join(sorted(strange))}")
     if any(weight < 0 for weight in weights.values()):
         raise ManifestError(f"weights must be >= 0, got {weights}")
     return np.array([float(weights.get(row.category, 1.0)) for row in rows])

@@ -105,7 +105,7 @@ def parse_row(
         length = _seconds(duration) if duration else None
     except ValueError:
         raise ValueError(
-            f"start and duration must be seconds, got {start!r} and {duration!r}"
+            f"start and duration must be numbers of seconds >= 0, got {start!r} and {duration!r}"
         ) from None
     if not re.fullmatch(r"[+-]?\d{1,4}|", delay):
         raise ValueError(f"delay must be a whole number of frames, got {delay!r}")

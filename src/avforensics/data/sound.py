@@ -64,7 +64,10 @@ class SoundAugment:
         for name in ("gain", "noise_snr", "babble_snr"):
             low, high = getattr(self, name)
             if not -100 <= low <= high <= 100:
-                raise ValueError(f"{name} must be two numbers of dB, got {getattr(self, name)}")
+                raise ValueError(
+                    f"{name} must be a range (low, high) in dB, between -100 and 100, got "
+                    f"{getattr(self, name)}"
+                )
 
     def __call__(
         self, audio: np.ndarray, rng: np.random.Generator, other: np.ndarray | None = None

@@ -38,7 +38,9 @@ class ScoredVideo:
 
     def __post_init__(self) -> None:
         if self.label not in (0, 1):
-            raise ManifestError(f"{self.path}: label must be 0 (real) or 1 (fake): {self.label}")
+            raise ManifestError(
+                f"{self.path}: label must be 0 (real) or 1 (fake), got {self.label}"
+            )
 
     @property
     def scored(self) -> bool:

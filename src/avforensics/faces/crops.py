@@ -70,8 +70,11 @@ class CropRecipe:
         check_numbers(
             self, side=20, down=10, median=1001, smooth=60, smooth_size=60, smooth_roll=60
         )
-        if self.side <= 0 or min(self.smooth, self.smooth_size, self.smooth_roll) < 0:
-            raise ValueError("side must be > 0; smooth, smooth_size and smooth_roll must be >= 0")
+        if self.side <= 0:
+            raise ValueError(f"side must be > 0, got {self.side}")
+        for name in ("smooth", "smooth_size", "smooth_roll"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be >= 0, got {getattr(self, name)}")
         if self.fill is not None and not 0 <= self.fill <= 255:
             raise ValueError(f"fill must be within 0..255, got {self.fill}")
         if self.median < 1 or self.median % 2 == 0:

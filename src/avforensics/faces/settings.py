@@ -73,18 +73,27 @@ class FaceSettings:
     def __post_init__(self) -> None:
         check_numbers(self, smooth=60, gap=3600, full_side=16_384)
         if min(self.every, self.usual_every, self.full_every) < 1:
-            raise ValueError("every, usual_every and full_every must be >= 1")
+            raise ValueError(
+                "every, usual_every and full_every must be >= 1, got "
+                f"{self.every}, {self.usual_every} and {self.full_every}"
+            )
         if not 32 <= self.quick_side <= self.long_side <= self.full_side:
             raise ValueError(
                 "quick_side, long_side and full_side must be >= 32 and ascending, got "
                 f"{self.quick_side}, {self.long_side} and {self.full_side}"
             )
         if not (0 < self.score < 1 and 0 < self.overlap < 1 and 0 <= self.min_seen <= 1):
-            raise ValueError("score, overlap and min_seen must be within 0..1")
+            raise ValueError(
+                "score and overlap must be within (0, 1) and min_seen within 0..1, got "
+                f"{self.score}, {self.overlap} and {self.min_seen}"
+            )
         if not 0 < self.score_on <= self.score:
-            raise ValueError("score_on must be > 0 and <= score")
-        if min(self.gap, self.smooth, self.cut, self.min_seconds, self.min_size) < 0:
-            raise ValueError("gap, smooth, cut, min_seconds and min_size must be >= 0")
+            raise ValueError(
+                f"score_on must be > 0 and <= score = {self.score}, got {self.score_on}"
+            )
+        for name in ("gap", "smooth", "cut", "min_seconds", "min_size"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be >= 0, got {getattr(self, name)}")
 
     @property
     def gap_frames(self) -> int:

@@ -260,8 +260,8 @@ class Evaluation:
             training = as_scored(FeatureStore.open(wanted.features), self.models)
             if training.info.network != store.info.network:
                 raise ConfigError(
-                    f"{training.folder}: its features come from another network than those of "
-                    f"{store.folder}"
+                    f"{training.folder}: its features come from a different network than those "
+                    f"of {store.folder}"
                 )
             fitted = fit_delay_frequency(training, wanted.fit_split)
         if self.evidence is not None:

@@ -36,7 +36,9 @@ def kodf(root: str | Path, *, kinds: Sequence[str] = KINDS) -> Manifest:
     """
     root = find_root(root, REALS, *KINDS)
     if unknown := set(kinds) - set(KINDS):
-        raise ManifestError(f"KoDF has no kind {', '.join(sorted(unknown))}; it has {KINDS}")
+        raise ManifestError(
+            f"KoDF has no kind {', '.join(sorted(unknown))}; kinds: {', '.join(KINDS)}"
+        )
     wanted = [REALS, *kinds]
     missing = [name for name in wanted if not Path(root, name).is_dir()]
     if missing and tuple(kinds) != KINDS:

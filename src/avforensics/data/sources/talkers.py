@@ -73,11 +73,11 @@ def talkers(
             split = split_of.get(source, "anomaly" if chosen else "sync")
         rows.append(Row(f"{root}/{path}", 0, source, "", identity, split))
     if strange := set(split_of) - set(sources):
-        raise ManifestError(f"{root / 'talkers.csv'}: no source {', '.join(sorted(strange))}")
+        raise ManifestError(f"{root / 'talkers.csv'} lists no source {', '.join(sorted(strange))}")
     folder = root.parent / GRID if grid is None else Path(grid)
     names = list(files_below(str(folder))) if folder.is_dir() else []
     if not names:
-        log.warning("%s: no clips of GRID, so the manifest has none", folder)
+        log.warning("%s: no clips of GRID found, so the manifest has none", folder)
     for name in names:
         stem = Path(name).stem
         rows.append(Row(f"{folder}/{name}", 0, GRID, "", f"{GRID}-{stem}", _grid_split(stem)))

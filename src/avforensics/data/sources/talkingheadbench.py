@@ -74,7 +74,8 @@ def _talking_reals(root: str, reals: str | Path | None) -> list[Row]:
     tables = [f"{name}/{name}_dataset_split.json" for name in ("true", "real")]
     table = next((path for name in tables if (path := Path(root, name)).is_file()), None)
     if table is None:
-        log.warning("TalkingHeadBench: no %s: the manifest has no real videos", " or ".join(tables))
+        message = "TalkingHeadBench: %s is missing, so the manifest has no real videos"
+        log.warning(message, " or ".join(tables))
         return []
     content = read_json(table)
     lists = content.values() if isinstance(content, dict) else [None]
