@@ -66,6 +66,18 @@ def prepared(folder, **options):
     return data
 
 
+def module(**objectives):
+    torch.manual_seed(0)
+    return AnomalyModule(
+        objectives=objectives,
+        decoder=lambda **sizes: PublishedDecoder(width=16, heads=2, dropout=0, **sizes),
+        optimizer=torch.optim.Adam,
+        max_len=LEN,
+        tau=TAU,
+        components=4,
+    )
+
+
 def assert_same_weights(one, two, *parts):
     for part in parts:
         expected, found = (getattr(models, part).state_dict() for models in (one, two))
@@ -243,28 +255,18 @@ def test_a_model_of_moved_sound_finds_a_constant_offset_usual(tmp_path):
 
 
 def test_padding_does_not_count(folder):
-    def module():
-        torch.manual_seed(0)
-        return AnomalyModule(
-            objectives={"distribution": SoftCrossEntropy(), "activation": SquaredError()},
-            decoder=lambda **sizes: PublishedDecoder(width=16, heads=2, dropout=0, **sizes),
-            optimizer=torch.optim.Adam,
-            max_len=LEN,
-            tau=TAU,
-            components=4,
-        )
-
+    model = module(distribution=SoftCrossEntropy(), activation=SquaredError())
     data = prepared(folder, components=4)
     items = [data.train_set[index] for index in (3, 4)]
     assert [item["length"] for item in items] == [12, 9]
     batch = torch.utils.data.default_collate(items)
-    for part, together in module().scores(batch).items():
+    for part, together in model.scores(batch).items():
         for item, score in zip(items, together, strict=True):
             single = torch.utils.data.default_collate([item])
-            torch.testing.assert_close(score, module().scores(single)[part][0])
-    before = module().loss(batch)
+            torch.testing.assert_close(score, model.scores(single)[part][0])
+    before = model.loss(batch)
     batch["logits"][1, 9:] = batch["activations"][1, 9:] = 1e3
-    torch.testing.assert_close(module().loss(batch), before)
+    torch.testing.assert_close(model.loss(batch), before)
 
 
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(folder, tmp_path, monkeypatch):
@@ -291,19 +293,12 @@ def test_not_a_number_names_the_clips(tmp_path):
     folder = write_store(tmp_path / "store", real={"anomaly": 8, "val": 2})
     data = prepared(folder)
     data.train_set.clips[5].logits[2, 1] = torch.nan
-    module = AnomalyModule(
-        objectives={"distribution": SoftCrossEntropy()},
-        decoder=lambda **sizes: PublishedDecoder(width=8, heads=2, **sizes),
-        optimizer=torch.optim.Adam,
-        max_len=LEN,
-        tau=TAU,
-    )
     trainer = pl.Trainer(
         accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False, use_distributed_sampler=False,
     )  # fmt: skip
     with pytest.raises(TrainingError, match=r"is nan; its clips are .*/c\d\.mp4"):
-        trainer.fit(module, datamodule=data)
+        trainer.fit(module(distribution=SoftCrossEntropy()), datamodule=data)
 
 
 @pytest.mark.parametrize(
