@@ -51,25 +51,11 @@ def face_options(
             recipe = recipe_of(models.recipe, setting="the checkpoint's recipe")
             return FaceOptions(mode=mode, expected=recipe)
         return FaceOptions(mode=mode)
+    # compact networks use the mouth
+    recipe = recipe_of(crop or trained_recipe(models) or "mouth", setting="faces.crop")
     settings = {key: value for key, value in (find or {}).items() if key != "_target_"}
-    return FaceOptions(
-        mode=mode,
-        recipe=recipe_of(crop or default_recipe(models), setting="faces.crop"),
-        rule=score,
-        find=_find(settings),
-    )
-
-
-def _find(settings: Mapping[str, Any]) -> FaceSettings:
     try:
-        return FaceSettings(**settings)
+        found = FaceSettings(**settings)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"faces.find: {error}") from None
-
-
-def default_recipe(models: Models) -> str | Mapping[str, Any]:
-    """Return the recipe of the crops on which the synchronisation network was trained.
-
-    If the recipe is unknown, return ``mouth``, the region that compact networks use.
-    """
-    return trained_recipe(models) or "mouth"
+    return FaceOptions(mode=mode, recipe=recipe, rule=score, find=found)

@@ -123,13 +123,8 @@ class Detector:
         CheckpointError
             A file is missing, damaged or of the wrong kind.
         """
-        files = {
-            "sync": sync,
-            "distribution": distribution,
-            "activation": activation,
-            "pca": pca,
-            "bundle": bundle,
-        }
+        files = {"sync": sync, "distribution": distribution, "activation": activation}
+        files |= {"pca": pca, "bundle": bundle}
         given = {name: os.fspath(path) for name, path in files.items() if path is not None}
         return cls(load_models({"search": AUTO, **given}), **options)
 

@@ -10,6 +10,7 @@ memory), the track needs a second pass.
 from __future__ import annotations
 
 import threading
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -53,38 +54,25 @@ ENDLESS = 2**31  # number of frames to assume while the length of the video is u
 class GrowingMouth:
     """A `MouthView` of the frames that have been cropped so far."""
 
+    squares = property(lambda self: self._columns(slice(3)))
+    width = property(lambda self: self._columns(3))
+    turn = property(lambda self: self._columns(4))
+
     def __init__(self) -> None:
-        # The columns hold `squares`, `width` and `turn`. The array is longer than needed, because
-        # copying it for each addition would fragment the memory.
-        self._rows, self._n = np.empty((1024, 5)), 0
+        self._numbers = array("d")  # rows of `squares`, `width` and `turn`
 
     def add(self, view: MouthView, part: slice) -> None:
         """Append a part of a view."""
         rows = np.column_stack([view.squares[part], view.width[part], view.turn[part]])
-        end = self._n + len(rows)
-        if end > len(self._rows):
-            self._rows = np.concatenate([self._rows, np.empty((end, 5))])
-        self._rows[self._n : end] = rows
-        self._n = end
-
-    @property
-    def squares(self) -> np.ndarray:
-        """As in `MouthView`."""
-        return self._rows[: self._n, :3]
-
-    @property
-    def width(self) -> np.ndarray:
-        """As in `MouthView`."""
-        return self._rows[: self._n, 3]
-
-    @property
-    def turn(self) -> np.ndarray:
-        """As in `MouthView`."""
-        return self._rows[: self._n, 4]
+        self._numbers.frombytes(rows.tobytes())
 
     def square(self, frame: int) -> np.ndarray:
         """As in `MouthView`."""
-        return self.squares[min(frame, self._n - 1)]
+        first = min(5 * frame, len(self._numbers) - 5)
+        return np.array(self._numbers[first : first + 3])
+
+    def _columns(self, columns: int | slice) -> np.ndarray:
+        return np.array(self._numbers).reshape(-1, 5)[:, columns]
 
 
 @dataclass(eq=False)
@@ -106,7 +94,6 @@ class LiveTrack:
     mouth: GrowingMouth = field(default_factory=GrowingMouth)
     track: str | None = None
     latest: tuple[int, np.ndarray] | None = None  # latest detection; identifies the tracklet
-    looked: int = -1  # frame of the latest update
     ended: bool = False
     reformatter: VideoReformatter = field(default_factory=VideoReformatter)
     _pictures: Queue[Future[np.ndarray] | None] = field(default_factory=lambda: Queue(AHEAD))
@@ -261,17 +248,16 @@ class LiveTracks:
 
     def _advance(self, now: int, cuts: Sequence[int]) -> None:
         """Crop the squares that are known so far."""
-        begun = self._detections[0].frame
-        tracklets = associate(self._detections, cuts, self._settings)
-        for tracklet in tracklets:
+        begun, seen = self._detections[0].frame, []
+        for tracklet in associate(self._detections, cuts, self._settings):
             face = next((one for one in self.faces if _holds(tracklet, one.latest)), None)
             if face is None and (begun == 0 or tracklet.frames[0] > begun + 2 * self._gap):
                 face = self._new(tracklet, cuts)
             if face is not None and not face.ended:
                 self._cut(face, tracklet, now, cuts)
-                face.looked = now
+                seen.append(face)
         for face in self.faces:
-            if not face.ended and face.looked < now:  # its tracklet is no longer found
+            if face not in seen:  # its tracklet is no longer found
                 face.end()
         young = now - self._gap - self._horizon - STEP - round(self._settings.min_seconds * FPS)
         oldest = min([young, *(face.next_frame for face in self.faces if not face.ended)])
@@ -360,7 +346,7 @@ class LiveTracks:
 
 def _holds(tracklet: Tracklet, detection: tuple[int, np.ndarray] | None) -> bool:
     """Return True if a detection belongs to a tracklet."""
-    if detection is None or detection[0] not in tracklet.frames:
-        return False
-    face = tracklet.faces[tracklet.frames.index(detection[0])]
-    return np.array_equal(face, detection[1])
+    pairs = zip(reversed(tracklet.frames), reversed(tracklet.faces), strict=True)  # often the last
+    return detection is not None and any(
+        frame == detection[0] and np.array_equal(face, detection[1]) for frame, face in pairs
+    )

@@ -90,17 +90,7 @@ def record_of(outcome: Outcome, clip: Clip, size: int | None, run: RunRecord) ->
         "threshold": None if calibrated is None else calibrated.threshold,
         "false_positive_rate": None if calibrated is None else calibrated.false_positive_rate,
         "false_segments_per_minute": outcome.segments_per_minute,
-        "segments": [
-            {
-                "track": segment.track or None,
-                "start": segment.start,
-                "end": segment.end,
-                "measure": segment.measure,
-                "value": segment.value,
-                "threshold": segment.threshold,
-            }
-            for segment in outcome.segments
-        ],
+        "segments": [asdict(one) | {"track": one.track or None} for one in outcome.segments],
         "weights": dict(run.weights),
         "calibration": run.calibration,
         "settings": run.settings,
@@ -119,9 +109,7 @@ def _result(result: VideoResult) -> dict[str, Any]:
     """Return the entries that a video and each of its faces have in common."""
     score = result.scores[0] if result.scores else None
     features = result.features
-    evidence = None
-    if result.evidence is not None:
-        evidence = {"value": result.evidence, "p_value": result.evidence_p_value}
+    evidence = {"value": result.evidence, "p_value": result.evidence_p_value}
     return {
         "status": result.status,
         "error": result.error,
@@ -137,7 +125,7 @@ def _result(result: VideoResult) -> dict[str, Any]:
         "not_applicable": result.not_applicable,
         "statistics": result.statistics,
         "measured_on_inner_windows": result.inner,
-        "evidence": evidence,
+        "evidence": None if result.evidence is None else evidence,
         "likelihood_ratio": result.likelihood,
         "statements": result.statements,
         "warnings": result.warnings,

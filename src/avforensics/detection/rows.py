@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -91,14 +92,7 @@ def _row(found: Mapping[str, Any]) -> Cells:
 def lam_rows(result: VideoResult) -> list[Cells]:
     """Create a row of scores_by_lam.csv for each score."""
     return [
-        {
-            "path": str(result.path),
-            "lam": score.lam,
-            "score": _finite(score.score),
-            "distribution_score": _finite(score.distribution_score),
-            "activation_score": _finite(score.activation_score),
-            "maximum": _finite(score.maximum),
-        }
+        {"path": str(result.path), **{name: _finite(n) for name, n in asdict(score).items()}}
         for score in result.scores
     ]
 

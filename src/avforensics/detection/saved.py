@@ -86,10 +86,7 @@ def _track_arrays(face: FaceResult) -> dict[str, np.ndarray]:
 def _face_notes(outcome: Outcome) -> dict[str, object]:
     found = outcome.found
     return {
-        "width": found.width,
-        "height": found.height,
-        "n_frames": found.n_frames,
-        "detector": found.detector,
+        **{name: getattr(found, name) for name in ("width", "height", "n_frames", "detector")},
         "cuts": list(found.cuts),
         "dropped": dict(found.dropped),
         "tracks": [
@@ -127,23 +124,15 @@ def load_outcome(path: str | os.PathLike, video: str | os.PathLike) -> Outcome:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         first = int(metadata["first_window"])
         if "faces" not in metadata:
-            result = _result(video, arrays, "", first)
-            return Outcome(result)
+            return Outcome(_result(video, arrays, "", first))
         notes = json.loads(metadata["faces"])
         faces = tuple(_face(video, arrays, track) for track in notes["tracks"])
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise ConfigError(
             f"{path}: not a file that detect writes with save_features=true ({error})"
         ) from None
-    found = Faces(
-        width=notes["width"],
-        height=notes["height"],
-        n_frames=notes["n_frames"],
-        tracks=tuple(face.track for face in faces),
-        dropped=notes["dropped"],
-        detector=notes["detector"],
-        cuts=tuple(notes["cuts"]),
-    )
+    notes |= {"tracks": tuple(face.track for face in faces), "cuts": tuple(notes["cuts"])}
+    found = Faces(**notes)
     return Outcome(faces[main_face(faces)].result, faces, found)
 
 

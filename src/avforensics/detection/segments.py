@@ -65,11 +65,10 @@ def segments_off_delay(outcome: Outcome, threshold: float) -> list[Segment]:
         segments = segments_off(result.off_delay, threshold)
         for start, end, value in segments[np.argsort(segments[:, 0])].tolist():
             if last is not None and start - last.end <= EDGE / FPS + 1e-9:
-                last = Segment(last.start, end, max(last.value, value), threshold, track, OWN_DELAY)
-                found[-1] = last
-            else:
-                last = Segment(start, end, value, threshold, track, OWN_DELAY)
-                found.append(last)
+                start, value = last.start, max(last.value, value)
+                found.pop()
+            last = Segment(start, end, value, threshold, track, OWN_DELAY)
+            found.append(last)
     return sorted(found, key=lambda segment: (segment.start, segment.end))
 
 
@@ -104,19 +103,13 @@ def find_segments(
     """
     if outcome.result.error is not None:
         return []
-    if outcome.faces:
-        parts = [
-            _losses(
-                face.result.steps,
-                lam,
-                spoken=face.spans if outcome.rule == "speaker" else None,
-                track=face.track.name,
-            )
-            for face in outcome.faces
-            if face.result.scores
-        ]
-    else:
-        parts = [_losses(outcome.result.steps, lam)]
+    heard = outcome.rule == "speaker"
+    parts = [
+        _losses(face.result.steps, lam, face.spans if heard else None, face.track.name)
+        for face in outcome.faces
+        if face.result.scores
+    ]
+    parts = parts or [_losses(outcome.result.steps, lam)]
     if threshold is None:
         found = _standing_out(parts)
     else:
@@ -130,11 +123,7 @@ def find_segments(
 
 
 def _losses(
-    steps: Steps,
-    lam: float,
-    *,
-    spoken: Sequence[tuple[float, float]] | None = None,
-    track: str = "",
+    steps: Steps, lam: float, spoken: Sequence[tuple[float, float]] | None = None, track: str = ""
 ) -> _Losses:
     """Return the step losses of a face, limited to the spans ``spoken`` (s) if they are given."""
     window = np.asarray(steps.window)

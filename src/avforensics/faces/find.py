@@ -85,68 +85,57 @@ def find_faces(
         The detector is not installed.
     """
     settings = settings or FaceSettings()
-    part = {"start_frame": start_frame, "max_frames": max_frames, "progress": progress}
-    part |= {"kept": kept, "watcher": watcher}
-    if cores() > 1 and max_frames is None and survey(path).end > LONG:
-        faces, damaged = _find(path, settings, video_stream, threads=DECODERS, **part)
-        if not damaged:
-            return faces
-    return _find(path, settings, video_stream, threads=1, **part)[0]
-
-
-def _find(
-    path: str | os.PathLike,
-    settings: FaceSettings,
-    video_stream: int | None,
-    *,
-    start_frame: int,
-    max_frames: int | None,
-    progress: Callable[[int], None],
-    kept: KeptFrames | None,
-    watcher: FrameWatcher | None,
-    threads: int,
-) -> tuple[Faces, bool]:
-    """Find the faces; return them and whether a frame was damaged."""
-    detector = FaceDetector(score=settings.score_on)
-    rough = kept is None and watcher is None
-    with VideoReader(
-        path, stream=video_stream, start=start_frame, rough=rough, threads=threads
-    ) as video:
-        shots = ShotCuts(settings.cut)
-        search = _Search(video, detector, settings)
-        try:
-            detections = []
+    long = cores() > 1 and max_frames is None and survey(path).end > LONG
+    rough, threads = kept is None and watcher is None, DECODERS if long else 1
+    while True:
+        with VideoReader(
+            path, stream=video_stream, start=start_frame, rough=rough, threads=threads
+        ) as video:
             frames = islice(video, max_frames)
             frames = frames if kept is None else kept.keep(video, frames)
             frames = frames if watcher is None else watcher.watch(video, frames)
-            asked = _frames_to_search(frames, shots, settings.every)
-            for found in in_another_thread(search.detect, asked):
-                detections.append(found)
+            try:
+                faces = _faces_in(video, frames, settings, watcher, start_frame, progress)
+            except av.FFmpegError as error:
+                raise MediaError(path, f"cannot be decoded ({error.strerror})") from None
+            if threads == 1 or not (video.tally.skipped or video.tally.concealed):
                 if watcher is not None:
-                    watcher.found(found, shots)
-                progress(start_frame + found.frame)
-        except av.FFmpegError as error:
-            raise MediaError(path, f"cannot be decoded ({error.strerror})") from None
-        cuts = shots.cuts()
-        tracklets = associate(detections, cuts, settings)
-        tracks, dropped = tracks_of(tracklets, cuts, shots.n_frames, settings)
-        faces = Faces(
-            width=video.width,
-            height=video.height,
-            n_frames=start_frame + shots.n_frames,
-            tracks=tuple(
-                replace(track, first_frame=start_frame + track.first_frame) for track in tracks
-            ),
-            dropped=dropped,
-            detector=detector.sha256,
-            cuts=tuple(start_frame + cut for cut in cuts),
-            warnings=tuple(_damage(video)),
-            skipped_packets=video.tally.skipped,
-        )
-        damaged = bool(video.tally.skipped or video.tally.concealed)
-        if watcher is not None and not (damaged and threads > 1):
-            watcher.finish(faces, intact=not video.tally.damaged)
-        return faces, damaged
+                    watcher.finish(faces, intact=not video.tally.damaged)
+                return faces
+        threads = 1  # a damaged video is read again
+
+
+def _faces_in(
+    video: VideoReader,
+    frames: Iterable[av.VideoFrame],
+    settings: FaceSettings,
+    watcher: FrameWatcher | None,
+    first: int,
+    progress: Callable[[int], None],
+) -> Faces:
+    """Find the faces in frames, of which the first has the number ``first`` in the video."""
+    detector = FaceDetector(score=settings.score_on)
+    shots, detections = ShotCuts(settings.cut), []
+    detect = _Search(video, detector, settings).detect
+    for found in in_another_thread(detect, _frames_to_search(frames, shots, settings.every)):
+        detections.append(found)
+        if watcher is not None:
+            watcher.found(found, shots)
+        progress(first + found.frame)
+    cuts = shots.cuts()
+    tracklets = associate(detections, cuts, settings)
+    tracks, dropped = tracks_of(tracklets, cuts, shots.n_frames, settings)
+    return Faces(
+        width=video.width,
+        height=video.height,
+        n_frames=first + shots.n_frames,
+        tracks=tuple(replace(track, first_frame=first + track.first_frame) for track in tracks),
+        dropped=dropped,
+        detector=detector.sha256,
+        cuts=tuple(first + cut for cut in cuts),
+        warnings=tuple(_damage(video)),
+        skipped_packets=video.tally.skipped,
+    )
 
 
 def _damage(video: VideoReader) -> Iterator[str]:
