@@ -14,7 +14,8 @@ from runs import table
 
 from avforensics import cli, registry
 from avforensics.checkpoints import load_bundle
-from avforensics.checkpoints.architecture import CLASSES
+from avforensics.checkpoints.architecture import CLASSES, build
+from avforensics.errors import CheckpointError
 from avforensics.evaluation.baselines import BASELINES
 from avforensics.media.perturbations import PERTURBATIONS
 from avforensics.media.wav import write_wav
@@ -78,6 +79,8 @@ def page(tmp_path_factory):
         patch.chdir(folder)
         patch.setattr(sys, "path", list(sys.path))
         patch.setenv(registry.ENVIRONMENT, "")
+        with pytest.raises(CheckpointError):  # imports all our classes, so that they stay known
+            build({"class": "unknown"})
         for names in (CLASSES, PERTURBATIONS, BASELINES, STATISTICS):
             patch.setattr(names, "_entries", dict(names._entries))
         for words in lines:
