@@ -186,13 +186,13 @@ def test_every_form_is_written_and_says_the_same(rows, summary, tmp_path):
     auc = f"{100 * summary['categories']['RVFA']['auc']:.1f}"
     console = Console(file=io.StringIO(), width=220)
     console.print(rich_table(summary, "Table 1"))
-    latex = to_latex(summary, "AUC & more")
+    latex = to_latex(summary)
     for text in (console.file.getvalue(), to_markdown(summary), latex):
         assert f"{auc} [" in text or f" {auc} " in text
         assert "240 of 240 listed videos scored" in text
         assert "AVG-FV" in text
     assert "### with baselines\n\n| category | AUC | random AUC |" in to_markdown(summary)
-    assert r"AUC \& more" in latex
+    assert r"95 \% intervals" in latex
     assert r"leading\_silence AUC" in latex
     assert latex.count(r"\midrule") == 3
 
@@ -203,7 +203,7 @@ def test_figures_are_drawn(rows, tmp_path):
         image = np.asarray(Image.open(path).convert("RGB"))
         assert min(image.shape[:2]) > 400
         assert len(np.unique(image.reshape(-1, 3), axis=0)) > 50
-    write_figures([row for row in rows if row.label == 0], tmp_path, suffix="pdf")
+    write_figures([row for row in rows if row.label == 0], tmp_path)
 
 
 def test_scores_file_round_trips(tmp_path):

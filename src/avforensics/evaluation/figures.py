@@ -46,16 +46,16 @@ def pr_figure(rows: Sequence[ScoredVideo], title: str = "") -> Figure:
     return figure
 
 
-def histogram_figure(rows: Sequence[ScoredVideo], title: str = "", bins: int = 30) -> Figure:
+def histogram_figure(rows: Sequence[ScoredVideo], title: str = "") -> Figure:
     """Draw histograms of scores, one panel per category, with the real videos in grey.
 
-    Bins extend from the lowest score to the 99th percentile; higher scores fall into the last bin,
-    so that outliers do not flatten the histogram.
+    The 30 bins extend from the lowest score to the 99th percentile; higher scores fall into the
+    last bin, so that outliers do not flatten the histogram.
     """
     scored = [row for row in rows if row.counts]
     kinds = by_category(scored) or {"": []}
     scores = np.array([row.score for row in scored] or [0.0])
-    edges = np.linspace(scores.min(), max(np.quantile(scores, 0.99), scores.min() + 1e-9), bins + 1)
+    edges = np.linspace(scores.min(), max(np.quantile(scores, 0.99), scores.min() + 1e-9), 31)
     figure = Figure(figsize=(5.2, 1.0 + 1.3 * len(kinds)), layout="constrained")
     panels = figure.subplots(len(kinds), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for place, (axes, (name, fakes)) in enumerate(zip(panels, kinds.items(), strict=True)):
@@ -74,13 +74,11 @@ def histogram_figure(rows: Sequence[ScoredVideo], title: str = "", bins: int = 3
     return figure
 
 
-def write_figures(
-    rows: Sequence[ScoredVideo], folder: str | PathLike, title: str = "", suffix: str = "png"
-) -> None:
-    """Write the figures ``roc``, ``pr`` and ``scores`` with the given suffix (png, pdf, svg)."""
+def write_figures(rows: Sequence[ScoredVideo], folder: str | PathLike, title: str = "") -> None:
+    """Write the figures ``roc.png``, ``pr.png`` and ``scores.png``."""
     figures = {"roc": roc_figure, "pr": pr_figure, "scores": histogram_figure}
     for stem, draw in figures.items():
-        write_figure(f"{folder}/{stem}.{suffix}", draw(rows, title))
+        write_figure(f"{folder}/{stem}.png", draw(rows, title))
 
 
 def _categories(rows: Sequence[ScoredVideo]):

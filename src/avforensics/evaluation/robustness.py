@@ -121,7 +121,7 @@ def average_and_adversarial(
 def robustness_figure(runs: Runs, title: str = "") -> Figure:
     """Draw all perturbations, their mean and worst value per level, and false alarms if known."""
     by_name, alarms = curves(runs), curves(runs, "false_alarms")
-    known = not np.isnan([value for values in alarms.values() for _, value in values]).any()
+    known = bool(alarm_cells(runs))
     figure = Figure(figsize=(13.2 if known else 9.2, 3.8), layout="constrained")
     left, right, *others = figure.subplots(1, 2 + known)
     levels, mean, worst = average_and_adversarial(by_name)

@@ -78,12 +78,12 @@ def summarise(
     }
     labels = np.array([row.label for row in scored], dtype=np.int64)
     if not 0 < labels.sum() < len(labels):
-        only = "real" if len(labels) and not labels.any() else "fake"
-        what = (
-            f"all {len(labels)} scored videos are {only}" if len(labels) else "no video was scored"
-        )
-        if not len(labels) and coverage["not_applicable"]:
+        if len(labels):
+            what = f"all {len(labels)} scored videos are {'fake' if labels[0] else 'real'}"
+        elif coverage["not_applicable"]:
             what = "no scored video is applicable"
+        else:
+            what = "no video was scored"
         notes.append(f"{what}: no metric can be computed")
         return summary
     if unknown := sum(not row.identity for row in scored):

@@ -127,19 +127,18 @@ def rich_table(summary: Mapping, title: str = "") -> Group:
     return Group(*(part.rich() for part in parts), Text("\n".join(_footer(summary))))
 
 
-def to_markdown(summary: Mapping, title: str = "") -> str:
+def to_markdown(summary: Mapping) -> str:
     """Format tables in Markdown, with coverage and notes below."""
     parts = [
         f"### {part.title}\n\n{part.markdown()}" if part.title else part.markdown()
-        for part in tables_of(summary, title)
+        for part in tables_of(summary)
     ]
     return "\n".join([*parts, *(f"{line}  " for line in _footer(summary)), ""])
 
 
-def to_latex(summary: Mapping, title: str = "") -> str:
+def to_latex(summary: Mapping) -> str:
     """Format a table in LaTeX (booktabs), with coverage and notes in the caption."""
-    said = ([title] if title else []) + _footer(summary)
-    caption = " ".join(f"{line.rstrip('.')}." for line in said)
+    caption = " ".join(f"{line.rstrip('.')}." for line in _footer(summary))
     return Table(cells(summary), ends=_section_ends(summary)).latex(caption)
 
 
@@ -172,10 +171,10 @@ FORMS = {"json": to_json, "csv": to_csv, "md": to_markdown, "tex": to_latex}
 """Text formats of a summary, by file suffix."""
 
 
-def write_summary(summary: Mapping, folder: str | PathLike, stem: str = "metrics") -> None:
-    """Write ``stem.json``, ``.csv``, ``.md`` and ``.tex`` into ``folder``."""
+def write_summary(summary: Mapping, folder: str | PathLike) -> None:
+    """Write ``metrics.json``, ``.csv``, ``.md`` and ``.tex`` into ``folder``."""
     for suffix, render in FORMS.items():
-        write_text(f"{folder}/{stem}.{suffix}", render(summary))
+        write_text(f"{folder}/metrics.{suffix}", render(summary))
 
 
 def _footer(summary: Mapping) -> list[str]:
